@@ -1,0 +1,126 @@
+# shellcheck shell=bash
+# What the scripts beside this file share: where the tree is, which Luas are installed, where cargo and the
+# lint tools are, and how a step is run, timed and remembered. It is sourced, and by itself does nothing.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+test_user=syslua-test
+
+# The pinned lint tools: name, version, and what else `cargo install` is told.
+stylua_version=2.6.0
+emmylua_version=0.25.1
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "error: $*"; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+is_root() { [ "$(id -u)" = 0 ]; }
+
+# Prints the interpreters to work with, one a line, best first: those of $LUAS, or all that are installed.
+luas() {
+  local lua
+  for lua in ${LUAS:-lua5.4 lua5.3 luajit lua5.2 lua5.1}; do
+    if have "$lua"; then echo "$lua"; fi
+  done
+}
+
+# Prints the version of the language that an interpreter runs: 5.1 for luajit.
+lua_version() { "$1" -e 'io.write((_VERSION:match("%d+%.%d+")))'; }
+
+# Prints the directory of the module for a version of Lua, built with a cargo profile.
+module_dir() {
+  case $2 in
+    dev) echo "$root/target/lua/$1" ;;
+    *) echo "$root/target/lua-$2/$1" ;;
+  esac
+}
+
+# Makes `cargo` work. An empty HOME hides rustup's toolchains from its proxies in PATH; the home that holds the
+# proxy also holds them. Whatever the caller has set is kept.
+find_cargo() {
+  if ! have cargo; then
+    PATH="$PATH:${CARGO_HOME:-${HOME:-}/.cargo}/bin"
+    have cargo || die "cargo is not installed: sys.lua is built with Rust 1.89 or newer (rustup, or Debian's cargo)"
+  fi
+  cargo --version >/dev/null 2>&1 && return
+  local home
+  home=$(dirname "$(dirname "$(dirname "$(command -v cargo)")")")
+  export RUSTUP_HOME="${RUSTUP_HOME:-$home/.rustup}" CARGO_HOME="${CARGO_HOME:-$home/.cargo}"
+  cargo --version >/dev/null || die "cargo is at $(command -v cargo), but does not run"
+}
+
+# Prints the directory where lint tools are kept, outside the tree, so that no run builds them again.
+tools_dir() {
+  if [ -n "${SYSLUA_TOOLS:-}" ]; then
+    echo "$SYSLUA_TOOLS"
+  elif is_root; then
+    echo /var/cache/syslua-tools
+  else
+    echo "${XDG_CACHE_HOME:-$HOME/.cache}/syslua-tools"
+  fi
+}
+
+# Prints the path of a pinned tool, or fails: `tool stylua 2.6.0`. A machine-wide copy is as good as one's own.
+tool() {
+  local dir
+  for dir in "$(tools_dir)" /var/cache/syslua-tools; do
+    if [ -x "$dir/$1-$2/bin/$1" ]; then
+      echo "$dir/$1-$2/bin/$1"
+      return
+    fi
+  done
+  return 1
+}
+
+# Removes a directory that tests or the demo filled: objects of a store are read-only, and immutable for root.
+remove_tree() {
+  [ -d "$1" ] || return 0
+  if is_root && have chattr; then chattr -R -f -i "$1" 2>/dev/null || true; fi
+  chmod -R u+rwX "$1" 2>/dev/null || true
+  rm -rf "$1"
+}
+
+# Runs the rest of the arguments as a step: prints its name before, its time after; remembers that it failed.
+steps=()
+failed_steps=0
+step() {
+  local name=$1 start=$SECONDS code=0
+  shift
+  printf '\n== %s\n' "$name"
+  "$@" </dev/null || code=$?
+  if [ "$code" = 0 ]; then
+    steps+=("$(printf '  ok      %-34s %4ss' "$name" $((SECONDS - start)))")
+  else
+    steps+=("$(printf '  FAILED  %-34s %4ss' "$name" $((SECONDS - start)))")
+    failed_steps=$((failed_steps + 1))
+  fi
+  return "$code"
+}
+
+# Prints what the steps came to.
+summary() {
+  printf '\n== summary (%ss)\n' "$SECONDS"
+  printf '%s\n' "${steps[@]}"
+}
+
+# Makes sure that the user exists as whom root runs the tests. Its real home stays empty; tests get one of their own.
+create_test_user() {
+  id "$test_user" >/dev/null 2>&1 && return
+  say "creating the user $test_user, as whom root runs the tests"
+  useradd --system --user-group --create-home --home-dir "/var/lib/$test_user" --skel /dev/null \
+    --shell /usr/sbin/nologin "$test_user"
+}
+
+# Runs a command in the environment of a test: `in_test USER DIRECTORY [NAME=VALUE...] COMMAND...`. Nothing of the
+# caller's environment is left but what is named here. DIRECTORY, which it makes, holds the fresh HOME and TMPDIR.
+in_test() {
+  local user=$1 directory=$2 switch=()
+  shift 2
+  mkdir -p "$directory/home" "$directory/tmp"
+  if is_root && [ "$user" != root ]; then
+    chown -R "$user:" "$directory"
+    switch=(setpriv "--reuid=$user" "--regid=$user" --init-groups --)
+  fi
+  ${switch[@]+"${switch[@]}"} env -i \
+    PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin LANG=C.UTF-8 SHELL=/bin/sh \
+    USER="$user" LOGNAME="$user" HOME="$directory/home" TMPDIR="$directory/tmp" \
+    ${CI:+"CI=$CI"} "$@"
+}

@@ -1,0 +1,34 @@
+# The doors of the house; what happens behind each is in the script of that name under .ci/.
+# LUAS="lua5.4 luajit" limits the interpreters. `make spec SPEC=spec/engine` runs some specs only.
+
+.PHONY: help build release check lint format test spec demo setup clean
+
+help: ## Prints this list.
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+build: ## Builds the module for each installed Lua, into target/lua.
+	@.ci/build
+
+release: ## The same with the release profile, into target/lua-release.
+	@.ci/build --release
+
+check lint: ## Checks format, lints and types.
+	@.ci/lint
+
+format: ## Formats Rust and Lua.
+	@.ci/lint --fix
+
+test: ## Everything that must pass: lint, Rust tests, specs on each Lua, the rock.
+	@.ci/test
+
+spec: build ## Runs the specs only.
+	@.ci/spec $(SPEC)
+
+demo: ## Applies examples/dotfiles in a throw-away home.
+	@.ci/demo
+
+setup: ## Installs what tests and linters need.
+	@.ci/setup
+
+clean: ## Removes what was built.
+	rm -rf target

@@ -1,0 +1,69 @@
+--- The list of commands: their names and one line about each, so that help need not load them.
+-- It does not know what they do.
+
+local closest = require("syslua.util.closest")
+local failure = require("syslua.util.failure")
+
+local commands = {}
+
+---@class syslua.cli.Command
+---@field summary string one line about what it does
+---@field add_to_parser fun(parser: table) adds its own arguments and flags
+---@field run fun(args: syslua.cli.Args): integer does it and returns the exit code. Absent arguments
+--- are nil: a line without words after the command is not parsed at all
+
+--- The commands in the order in which help shows them.
+---@type { name: string, summary: string }[]
+commands.list = {
+  { name = "apply", summary = "Make this machine match a config" },
+  { name = "plan", summary = "Show what apply would do, and change nothing" },
+  { name = "status", summary = "Show what is applied, and what differs from it" },
+  { name = "help", summary = "Show the commands, or the flags of one" },
+  { name = "version", summary = "Show the version" },
+}
+
+local summaries = {}
+for _, command in ipairs(commands.list) do
+  summaries[command.name] = command.summary
+end
+
+--- Returns whether there is a command of that name.
+---@param name string
+---@return boolean
+function commands.exists(name)
+  return summaries[name] ~= nil
+end
+
+--- Returns the line about a command.
+---@param name string
+---@return string
+function commands.get_summary(name)
+  return summaries[name]
+end
+
+--- Returns the failure for a word that is no command, naming the closest one.
+---@param name string
+---@param program string how the user calls us, "sys"
+---@return syslua.Failure
+function commands.get_unknown_failure(name, program)
+  local names = {}
+  for index, command in ipairs(commands.list) do
+    names[index] = command.name
+  end
+  local near = closest(name, names)
+  return failure.new({
+    kind = "usage",
+    message = ("there is no command `%s`"):format(name),
+    hint = near and ("did you mean `%s %s`?"):format(program, near)
+      or ("`%s help` lists the commands"):format(program),
+  })
+end
+
+--- Returns the module of a command.
+---@param name string
+---@return syslua.cli.Command
+function commands.load(name)
+  return require("syslua.commands." .. name)
+end
+
+return commands

@@ -1,0 +1,74 @@
+--- Which config a command is about. It does not read it.
+
+local failure = require("syslua.util.failure")
+local path = require("syslua.util.path")
+
+local config_path = {}
+
+local function get_home()
+  return os.getenv("HOME") or os.getenv("USERPROFILE") or ""
+end
+
+-- A file that can be opened; the error of `io.open` names the path twice otherwise.
+local function can_open(name)
+  local file, reason = io.open(name, "r")
+  if not file then
+    return false, (reason:gsub("^.*: ", ""))
+  end
+  file:close()
+  return true
+end
+
+local function get_default()
+  local named = os.getenv("SYSLUA_CONFIG")
+  if named and named ~= "" then
+    return path.expand(named, get_home()), "$SYSLUA_CONFIG names it"
+  end
+  if require("syslua").username == "root" then
+    return "/etc/syslua/init.lua", "it is the default for root"
+  end
+  return path.join(get_home(), ".config/syslua/init.lua"), "it is the default"
+end
+
+local function raise_missing(name, reason, why)
+  local hint = "create it, name another one after the command, or set SYSLUA_CONFIG"
+  if not why then
+    hint = "the argument is a config file or a directory with an init.lua"
+  end
+  failure.raise({
+    kind = "config",
+    message = ("cannot open the config `%s`: %s%s"):format(
+      name,
+      reason,
+      why and " (" .. why .. ")" or ""
+    ),
+    hint = hint,
+  })
+end
+
+--- Returns the path of the config file: of the argument, else of $SYSLUA_CONFIG, else the user's
+-- default; a directory means its init.lua. Raises a failure when there is no such file.
+---@param argument string?
+---@return string
+function config_path.get(argument)
+  local name, why = argument, nil
+  if not name then
+    name, why = get_default()
+  end
+  local inner = path.join(name, "init.lua")
+  if can_open(inner) then
+    return inner
+  end
+  -- Only directories have a "."; opening the name itself would swallow the data of a pipe.
+  if can_open(path.join(name, ".")) then
+    local _, reason = can_open(inner)
+    raise_missing(inner, reason, why)
+  end
+  local ok, reason = can_open(name)
+  if not ok then
+    raise_missing(name, reason, why)
+  end
+  return name
+end
+
+return config_path

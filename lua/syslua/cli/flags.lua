@@ -1,0 +1,66 @@
+--- The flags that every command has, as data. It does not know how they are parsed or obeyed.
+
+---@class syslua.cli.Flag
+---@field name string with its dashes
+---@field argument string? what its argument is called; a flag without one is a switch
+---@field description string
+---@field choices string[]? the only arguments it takes
+---@field convert nil|fun(word: string): any, string? its argument as a value, or nil and what is wrong
+
+---@class syslua.cli.Args
+---@field program string how the user calls us: "sys" or "lua -l syslua"
+---@field root string?
+---@field jobs integer?
+---@field offline boolean?
+---@field lock_timeout number?
+---@field verbose boolean?
+---@field quiet boolean?
+---@field color nil|"auto"|"always"|"never"
+---@field json boolean?
+---@field [string] any the command's own
+
+local function to_jobs(word)
+  local number = tonumber(word)
+  if not number or number < 1 or number % 1 ~= 0 then
+    return nil, ("--jobs takes a number from 1 on, not '%s'"):format(word)
+  end
+  return number
+end
+
+local function to_seconds(word)
+  local number = tonumber(word)
+  if not number or number < 0 or number == math.huge then
+    return nil, ("--lock-timeout takes a number of seconds, not '%s'"):format(word)
+  end
+  return number
+end
+
+---@type syslua.cli.Flag[]
+return {
+  {
+    name = "--root",
+    argument = "DIR",
+    description = "Keep the store and the snapshots in DIR rather than in $SYSLUA_ROOT.",
+  },
+  {
+    name = "--jobs",
+    argument = "N",
+    description = "Run at most N operations at a time.",
+    convert = to_jobs,
+  },
+  { name = "--offline", description = "Fail rather than use the network." },
+  {
+    name = "--lock-timeout",
+    argument = "SECONDS",
+    description = "Wait at most SECONDS for another sys.lua to finish.",
+    convert = to_seconds,
+  },
+  { name = "--verbose", description = "Show whole paths, and the rest of error messages." },
+  { name = "--quiet", description = "Show nothing but errors." },
+  {
+    name = "--color",
+    argument = "WHEN",
+    description = "Colour the output: auto (on a terminal), always or never.",
+    choices = { "auto", "always", "never" },
+  },
+}

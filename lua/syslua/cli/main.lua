@@ -1,0 +1,214 @@
+--- Runs one command line: words to a command, failures to a report, results to an exit code.
+-- It does not know what any command does.
+
+local commands = require("syslua.cli.commands")
+local failure = require("syslua.util.failure")
+
+local main = {}
+
+local done, failed, wrong_usage, interrupted = 0, 1, 2, 130
+
+-- Kept from load on: `debug` is hidden while configs run.
+local traceback = debug.traceback
+
+local function has_word(words, ...)
+  for _, word in ipairs(words) do
+    -- What follows "--" are no flags.
+    if word == "--" then
+      return false
+    end
+    for index = 1, select("#", ...) do
+      if word == select(index, ...) then
+        return true
+      end
+    end
+  end
+  return false
+end
+
+-- The failure of a caught value; a plain error may be a mistake of ours: --verbose shows how it came.
+local function to_failure(value, verbose)
+  if type(value) == "table" then
+    return failure.from(value)
+  end
+  -- Where `lua` cannot print tables the engine raises text, and knows the table of it.
+  local syslua = package.loaded.syslua
+  local known = type(syslua) == "table" and rawget(syslua, "error")
+  if known then
+    local ok, result = pcall(known, value)
+    if ok and failure.is(result) and result.kind ~= "error" then
+      return result
+    end
+  end
+  local result = failure.from(value)
+  -- What Lua's own handler of Ctrl-C raises.
+  if result.message:find("interrupted!$") then
+    return failure.new({ kind = "interrupted", message = "interrupted" })
+  end
+  if verbose then
+    result.details = traceback("", 3):gsub("^%s+", "")
+  end
+  return result
+end
+
+local function get_exit_code(value)
+  if value.kind == "usage" then
+    return wrong_usage
+  elseif value.kind == "interrupted" then
+    return interrupted
+  end
+  return failed
+end
+
+local function report_failure(command, value, args)
+  local failure_report = require("syslua.cli.failure_report")
+  local terminal = require("syslua.cli.terminal")
+  if args.json then
+    -- Without the library there is only the text for people.
+    local ok, document = pcall(failure_report.to_json, command, value)
+    if ok then
+      terminal.write({ document })
+    end
+  end
+  terminal.talk(failure_report.render(value, args, terminal.get_talk_style(args)))
+  return get_exit_code(value)
+end
+
+local function get_flag_hint(word, flags)
+  local names = { "--version", "--help" }
+  for name in pairs(flags) do
+    names[#names + 1] = name
+  end
+  local near = require("syslua.util.closest")(word, names)
+  return near and ("did you mean `%s`?"):format(near)
+    or "the flags of a command come after its name"
+end
+
+-- Flags may stand before the command: returns its name, and all other words.
+local function split(words, program)
+  local flags = {}
+  for _, flag in ipairs(require("syslua.cli.flags")) do
+    flags[flag.name] = flag
+  end
+  local others, index = {}, 1
+  while words[index] and words[index]:sub(1, 1) == "-" do
+    local word = words[index]
+    if word == "--version" then
+      return "version", {}
+    elseif word == "-h" or word == "--help" then
+      return "help", {}
+    end
+    local flag = flags[word:match("^[^=]*")]
+    if not flag then
+      failure.raise({
+        kind = "usage",
+        message = ("there is no flag `%s` before a command"):format(word),
+        hint = get_flag_hint(word, flags),
+      })
+    end
+    others[#others + 1] = word
+    if flag.argument and not word:find("=", 1, true) and words[index + 1] then
+      index = index + 1
+      others[#others + 1] = words[index]
+    end
+    index = index + 1
+  end
+  local name = words[index]
+  if not name then
+    failure.raise({
+      kind = "usage",
+      message = "a command is missing",
+      hint = ("`%s help` lists the commands"):format(program),
+    })
+  end
+  for following = index + 1, #words do
+    others[#others + 1] = words[following]
+  end
+  return name, others
+end
+
+-- Returns the arguments for a command. Most command lines have no words besides the command:
+-- those need no parser, which takes longer to load than all the rest.
+local function get_args(name, command, words, program)
+  local args = {}
+  if #words > 0 then
+    local parser = require("syslua.cli.parser")
+    local problem
+    args, problem = parser.parse(parser.build(name, command, program), words)
+    if not args then
+      error(problem, 0)
+    end
+  end
+  args.program = program
+  return args
+end
+
+local function run(words, program, context)
+  local name, others = split(words, program)
+  context.command = name
+  if not commands.exists(name) then
+    error(commands.get_unknown_failure(name, program), 0)
+  end
+  if has_word(others, "-h", "--help") then
+    name, others = "help", { name }
+  end
+  local command = commands.load(name)
+  local args = get_args(name, command, others, program)
+  context.args = args
+  return command.run(args)
+end
+
+--- Runs one command line and returns its exit code: 0 done, 1 failed, 2 wrong usage, 3 differences
+-- found, 130 interrupted.
+---@param words string[] the words after the program
+---@param program string? how the user calls us; "sys" unless given
+---@return integer
+function main.main(words, program)
+  program = program or "sys"
+  -- What a failure's report needs when the failure came before the arguments were known.
+  local context = {
+    command = "",
+    args = { json = has_word(words, "--json"), verbose = has_word(words, "--verbose") },
+  }
+  local ok, result = xpcall(function()
+    return run(words, program, context)
+  end, function(value)
+    return to_failure(value, context.args.verbose)
+  end)
+  local code = result
+  if not ok then
+    code = report_failure(context.command, result, context.args)
+  end
+  io.stderr:flush()
+  local flushed, reason = io.stdout:flush()
+  if not flushed and code == done then
+    io.stderr:write("error: cannot write the output: ", tostring(reason), "\n")
+    return failed
+  end
+  return code
+end
+
+local function is_script(word)
+  if word == "-" or word:find("[/.]") then
+    return true
+  end
+  local file = io.open(word, "r")
+  if file then
+    file:close()
+  end
+  return file ~= nil
+end
+
+--- Runs the command that the words after `lua -l syslua` name, and exits with its code. Returns when
+-- there is nothing to run, or the first word is a script for Lua. A file named like a command is not
+-- in its way.
+---@param words string[]
+function main.start(words)
+  local word = words[1]
+  if not word or (not commands.exists(word) and is_script(word)) then
+    return
+  end
+  os.exit(main.main(words, "lua -l syslua"))
+end
+
+return main

@@ -1,0 +1,21 @@
+--- Turns the flags of every command into the options of the engine's verbs.
+-- It does not know which command they are for.
+
+local options = {}
+
+--- Returns the options for `syslua.evaluate`, `plan`, `apply` and `native.status`.
+---@param args syslua.cli.Args
+---@return table
+function options.from_args(args)
+  return {
+    root = args.root,
+    jobs = args.jobs,
+    offline = args.offline or false,
+    lock_timeout = args.lock_timeout,
+    on_event = require("syslua.cli.progress").get_listener(args),
+    -- The manifest stays with the engine: no command looks into it.
+    raw = true,
+  }
+end
+
+return options

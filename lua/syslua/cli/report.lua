@@ -1,0 +1,252 @@
+--- Turns results into lines for people and JSON for programs.
+-- It does not write them: whoever calls it does. The shape of the JSON is in docs/reference/json.md.
+
+local path = require("syslua.util.path")
+local terminal = require("syslua.cli.terminal")
+local text = require("syslua.util.text")
+
+local report = {}
+
+local marks = { add = "+", change = "~", remove = "-", unchanged = " " }
+
+local verbs = {
+  symlink = "link",
+  add_to_path = "path",
+  source_in_shell = "source",
+  set_variable = "set",
+}
+
+-- What stands between what an action is about and its detail.
+local joints = { symlink = " -> ", set_variable = " = " }
+
+local function get_home()
+  return os.getenv("HOME")
+end
+
+-- Objects have long paths, of which only the end differs.
+local function show_path(value, root, verbose)
+  local objects = root and path.join(root, "store/obj/")
+  if objects and not verbose and value:sub(1, #objects) == objects then
+    return "…/" .. value:sub(#objects + 1)
+  end
+  return path.display(value, get_home())
+end
+
+local function get_label(derivation)
+  return derivation.version and derivation.name .. " " .. derivation.version or derivation.name
+end
+
+local function get_action_text(action, root, verbose)
+  local verb = text.pad(verbs[action.kind] or action.kind, 7)
+  local subject = action.target or action.name
+  local detail = action.detail and show_path(action.detail, root, verbose)
+  local shown = detail
+  if subject then
+    shown = show_path(subject, root, verbose)
+    if detail and detail ~= "" then
+      shown = shown .. (joints[action.kind] or "  ") .. detail
+    end
+  end
+  local line = verb .. " " .. (shown or "")
+  return action.may_change and line .. "  (may change)" or line
+end
+
+-- Rows of { mark, text, position }; positions stand in one column where the text leaves room.
+local function lay_out(rows, style)
+  local widest = 0
+  for _, row in ipairs(rows) do
+    local width = text.width(row.text)
+    if width + #(row.position or "") + 5 <= terminal.width then
+      widest = math.max(widest, width)
+    end
+  end
+  local lines = {}
+  for _, row in ipairs(rows) do
+    local mark = row.style and style(row.style, row.mark) or row.mark
+    local line = mark .. " " .. row.text
+    if row.position then
+      local gap = math.max(widest - text.width(row.text), 0)
+      line = line .. (" "):rep(gap) .. "   " .. style("faint", row.position)
+    end
+    lines[#lines + 1] = line
+  end
+  return lines
+end
+
+local function get_rows(result, verbose)
+  local rows = {}
+  for _, derivation in ipairs(result.realize or {}) do
+    rows[#rows + 1] = { mark = "*", style = "strong", text = "build   " .. get_label(derivation) }
+  end
+  for _, action in ipairs(result.actions or {}) do
+    if action.mark ~= "unchanged" or verbose then
+      local positions = action.positions or {}
+      rows[#rows + 1] = {
+        mark = marks[action.mark] or "?",
+        style = action.mark ~= "unchanged" and action.mark or nil,
+        text = get_action_text(action, result.root, verbose),
+        position = verbose and table.concat(positions, " < ") or positions[1],
+      }
+    end
+  end
+  return rows
+end
+
+local function count_marks(actions)
+  local counts = { add = 0, change = 0, remove = 0, unchanged = 0 }
+  for _, action in ipairs(actions or {}) do
+    counts[action.mark] = (counts[action.mark] or 0) + 1
+  end
+  return counts
+end
+
+local function get_nothing_line(result, config, conditional)
+  local snapshot = result.snapshot or {}
+  return ("Nothing %schanged: snapshot %s matches %s."):format(
+    conditional and "would be " or "",
+    tostring(snapshot.id or "0"),
+    path.display(config, get_home())
+  )
+end
+
+--- Returns the lines that tell what an apply would do.
+---@param result table a PlanResult
+---@param config string the config's path
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@return string[]
+function report.render_plan(result, config, args, style)
+  local lines = lay_out(get_rows(result, args.verbose), style)
+  if not result.changed then
+    lines[#lines + 1] = get_nothing_line(result, config, true)
+    return lines
+  end
+  local counts = count_marks(result.actions)
+  local closing = ("%d to add, %d to change, %d to remove"):format(
+    counts.add,
+    counts.change,
+    counts.remove
+  )
+  if #(result.realize or {}) > 0 then
+    closing = ("%s; %d to build"):format(closing, #result.realize)
+  end
+  lines[#lines + 1] = style("strong", closing)
+  return lines
+end
+
+local environment_kinds = { add_to_path = true, source_in_shell = true, set_variable = true }
+
+local function changes_environment(actions)
+  for _, action in ipairs(actions or {}) do
+    if environment_kinds[action.kind] and action.mark ~= "unchanged" then
+      return true
+    end
+  end
+  return false
+end
+
+--- Returns the lines that tell what an apply did.
+---@param result table an ApplyResult
+---@param config string the config's path
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@return string[]
+function report.render_apply(result, config, args, style)
+  if not result.changed then
+    local lines = lay_out(args.verbose and get_rows(result, true) or {}, style)
+    lines[#lines + 1] = get_nothing_line(result, config, false)
+    return lines
+  end
+  local lines = lay_out(get_rows(result, args.verbose), style)
+  local counts = count_marks(result.actions)
+  local closing = ("Snapshot %s: %d added, %d changed, %d removed"):format(
+    tostring(result.new_snapshot),
+    counts.add,
+    counts.change,
+    counts.remove
+  )
+  if #(result.built or {}) > 0 then
+    closing = ("%s; %d built"):format(closing, #result.built)
+  end
+  lines[#lines + 1] = style("strong", closing)
+  if changes_environment(result.actions) and result.env_script then
+    lines[#lines + 1] = "The environment changed; in this shell: . "
+      .. path.display(result.env_script, get_home())
+  end
+  return lines
+end
+
+local function get_snapshot_line(snapshot)
+  if not snapshot or tostring(snapshot.id) == "0" then
+    return "Snapshot  0: nothing was applied yet"
+  end
+  local line = "Snapshot  " .. tostring(snapshot.id)
+  if snapshot.created_at then
+    line = line .. os.date(", applied %Y-%m-%d %H:%M:%S", snapshot.created_at)
+  end
+  if snapshot.config_path then
+    line = line .. ", from " .. path.display(snapshot.config_path, get_home())
+  end
+  return line
+end
+
+--- Returns the lines that tell what is applied, and what differs from it.
+---@param result table a StatusResult
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@return string[]
+function report.render_status(result, args, style)
+  local targets = result.targets or {}
+  local lines = {
+    "Root      " .. path.display(result.root, get_home()),
+    get_snapshot_line(result.snapshot),
+    ("Managed   %s, %s"):format(
+      text.count(#targets, "target"),
+      text.count(result.derivations or 0, "derivation")
+    ),
+  }
+  local rows = {}
+  for _, target in ipairs(targets) do
+    if target.state ~= "ok" or args.verbose then
+      local shown = text.pad(target.state, 8) .. " " .. show_path(target.target, result.root)
+      if target.detail and target.detail ~= "" then
+        shown = shown .. "  (" .. show_path(target.detail, result.root, args.verbose) .. ")"
+      end
+      rows[#rows + 1] = {
+        mark = target.state == "ok" and " " or "!",
+        style = target.state ~= "ok" and "change" or nil,
+        text = shown,
+        position = (target.positions or {})[1],
+      }
+    end
+  end
+  for _, line in ipairs(lay_out(rows, style)) do
+    lines[#lines + 1] = line
+  end
+  local drift = result.drift or 0
+  if drift > 0 then
+    lines[#lines + 1] = ("%s %s not as applied; `%s apply` restores %s"):format(
+      text.count(drift, "target"),
+      drift == 1 and "is" or "are",
+      args.program,
+      drift == 1 and "it" or "them"
+    )
+  end
+  return lines
+end
+
+--- Returns the JSON document of a command: the result's fields besides `version` and `command`.
+---@param command string
+---@param result table
+---@return string
+function report.to_json(command, result)
+  local document = { version = 1, command = command }
+  for key, value in pairs(result) do
+    if type(key) == "string" and document[key] == nil then
+      document[key] = value
+    end
+  end
+  return require("syslua.lib").toJSON(document)
+end
+
+return report

@@ -1,0 +1,85 @@
+--- The two ways out: data on stdout, talk on stderr; and whether they are coloured.
+-- It does not know what is written. All of it goes through Lua's `io`, so that it stays in order.
+
+local terminal = {}
+
+---@alias syslua.cli.Style fun(name: string, text: string): string colours a text, or leaves it
+
+--- How wide tables are laid out, in characters; longer paths are not cut.
+terminal.width = 80
+
+local codes = {
+  add = "32",
+  change = "33",
+  remove = "31",
+  error = "1;31",
+  warning = "1;33",
+  strong = "1",
+  faint = "2",
+}
+
+--- Leaves the text as it is.
+---@type syslua.cli.Style
+function terminal.plain(_, text)
+  return text
+end
+
+local function colour(name, text)
+  return "\27[" .. codes[name] .. "m" .. text .. "\27[0m"
+end
+
+local function is_terminal(descriptor)
+  local ok, syslua = pcall(require, "syslua")
+  local native = ok and syslua.native
+  return native ~= nil
+    and native ~= false
+    and native.is_terminal ~= nil
+    and native.is_terminal(descriptor)
+end
+
+local function wants_colour(descriptor, args)
+  if args.json or args.color == "never" then
+    return false
+  elseif args.color == "always" then
+    return true
+  end
+  -- https://no-color.org: set and not empty.
+  local refusal = os.getenv("NO_COLOR")
+  if (refusal and refusal ~= "") or os.getenv("TERM") == "dumb" then
+    return false
+  end
+  return is_terminal(descriptor)
+end
+
+--- Returns the style for stdout.
+---@param args syslua.cli.Args
+---@return syslua.cli.Style
+function terminal.get_data_style(args)
+  return wants_colour(1, args) and colour or terminal.plain
+end
+
+--- Returns the style for stderr.
+---@param args syslua.cli.Args
+---@return syslua.cli.Style
+function terminal.get_talk_style(args)
+  return wants_colour(2, args) and colour or terminal.plain
+end
+
+--- Writes lines to stdout.
+---@param lines string[]
+function terminal.write(lines)
+  for _, line in ipairs(lines) do
+    io.stdout:write(line, "\n")
+  end
+end
+
+--- Writes lines to stderr, after what stdout has so far.
+---@param lines string[]
+function terminal.talk(lines)
+  io.stdout:flush()
+  for _, line in ipairs(lines) do
+    io.stderr:write(line, "\n")
+  end
+end
+
+return terminal

@@ -1,0 +1,49 @@
+--- `apply`: makes this machine match a config.
+-- It does not know how; the engine does, and reports what it did.
+
+local apply = {}
+
+apply.summary = require("syslua.cli.commands").get_summary("apply")
+
+--- Adds the command's own arguments and flags.
+---@param parser table
+function apply.add_to_parser(parser)
+  parser
+    :argument("CONFIG", "The config: a file, or a directory with an init.lua.")
+    :target("config")
+    :args("?")
+  parser:flag("--dry-run", "Show what would be done, and do nothing.")
+  parser:flag("--json", "Print one JSON object instead of text.")
+end
+
+--- Does it.
+---@param args syslua.cli.Args
+---@return integer
+function apply.run(args)
+  local syslua = require("syslua")
+  local report = require("syslua.cli.report")
+  local terminal = require("syslua.cli.terminal")
+
+  local config = require("syslua.cli.config_path").get(args.config)
+  local options = require("syslua.cli.options").from_args(args)
+  options.dry_run = args.dry_run or false
+  local manifest = syslua.evaluate(config, options)
+  local result = syslua.apply(manifest, options)
+
+  local style = terminal.get_data_style(args)
+  if args.json then
+    terminal.write({ report.to_json("apply", result) })
+  elseif args.quiet then
+    return 0
+  elseif args.dry_run then
+    terminal.write(report.render_plan(result, config, args, style))
+    if result.changed then
+      terminal.write({ "A dry run: none of it was done." })
+    end
+  else
+    terminal.write(report.render_apply(result, config, args, style))
+  end
+  return 0
+end
+
+return apply

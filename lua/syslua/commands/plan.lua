@@ -1,0 +1,40 @@
+--- `plan`: shows what `apply` would do.
+-- It does not compute it: the engine gives the list that `apply` would perform.
+
+local plan = {}
+
+plan.summary = require("syslua.cli.commands").get_summary("plan")
+
+--- Adds the command's own arguments and flags.
+---@param parser table
+function plan.add_to_parser(parser)
+  parser
+    :argument("CONFIG", "The config: a file, or a directory with an init.lua.")
+    :target("config")
+    :args("?")
+  parser:flag("--exit-code", "Exit with 3 when apply would change something.")
+  parser:flag("--json", "Print one JSON object instead of text.")
+end
+
+--- Does it.
+---@param args syslua.cli.Args
+---@return integer
+function plan.run(args)
+  local syslua = require("syslua")
+  local report = require("syslua.cli.report")
+  local terminal = require("syslua.cli.terminal")
+
+  local config = require("syslua.cli.config_path").get(args.config)
+  local options = require("syslua.cli.options").from_args(args)
+  local result = syslua.plan(syslua.evaluate(config, options), options)
+
+  if args.json then
+    terminal.write({ report.to_json("plan", result) })
+  elseif not args.quiet then
+    local style = terminal.get_data_style(args)
+    terminal.write(report.render_plan(result, config, args, style))
+  end
+  return args.exit_code and result.changed and 3 or 0
+end
+
+return plan

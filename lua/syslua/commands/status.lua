@@ -1,0 +1,32 @@
+--- `status`: shows what is applied, and which targets are no longer as it left them.
+-- It reads no config.
+
+local status = {}
+
+status.summary = require("syslua.cli.commands").get_summary("status")
+
+--- Adds the command's own arguments and flags.
+---@param parser table
+function status.add_to_parser(parser)
+  parser:flag("--json", "Print one JSON object instead of text.")
+end
+
+--- Does it; the exit code is 3 when a target differs.
+---@param args syslua.cli.Args
+---@return integer
+function status.run(args)
+  local report = require("syslua.cli.report")
+  local terminal = require("syslua.cli.terminal")
+
+  local options = require("syslua.cli.options").from_args(args)
+  local result = require("syslua").native.status(options)
+
+  if args.json then
+    terminal.write({ report.to_json("status", result) })
+  elseif not args.quiet then
+    terminal.write(report.render_status(result, args, terminal.get_data_style(args)))
+  end
+  return (result.drift or 0) > 0 and 3 or 0
+end
+
+return status

@@ -1,0 +1,21 @@
+--- `version`: shows the version of sys.lua, the platform and the Lua that runs it.
+-- Scripts measure how fast we start with it, so it loads nothing else.
+
+local version = {}
+
+version.summary = require("syslua.cli.commands").get_summary("version")
+
+--- Adds nothing: the command has no arguments of its own.
+function version.add_to_parser() end
+
+--- Does it.
+---@return integer
+function version.run()
+  local syslua = require("syslua")
+  local jit = rawget(_G, "jit")
+  local interpreter = jit and jit.version or _VERSION
+  io.stdout:write(("sys.lua %s (%s, %s)\n"):format(syslua.version, syslua.platform, interpreter))
+  return 0
+end
+
+return version

@@ -1,0 +1,154 @@
+--- Checks tables of options: no unknown field, the right types, nothing missing.
+-- It does not know the engine, nor what the options mean.
+
+local closest = require("syslua.util.closest")
+local failure = require("syslua.util.failure")
+local position = require("syslua.util.position")
+local tables = require("syslua.util.table")
+local text = require("syslua.util.text")
+
+local schema = {}
+
+---@alias syslua.schema.Type "string"|"number"|"integer"|"boolean"|"table"|"list"|"map"|"function"|"any"
+
+---@class syslua.schema.Field
+---@field type syslua.schema.Type|syslua.schema.Type[] what is accepted
+---@field required boolean? whether it must be there
+---@field items syslua.schema.Type? the type of every item, for lists
+
+local matches = {
+  any = function()
+    return true
+  end,
+  integer = function(value)
+    return type(value) == "number" and value % 1 == 0
+  end,
+  list = function(value)
+    return type(value) == "table" and tables.is_list(value)
+  end,
+  map = function(value)
+    if type(value) ~= "table" then
+      return false
+    end
+    for key in next, value do
+      if type(key) ~= "string" then
+        return false
+      end
+    end
+    return true
+  end,
+}
+
+local function has_type(value, name)
+  local match = matches[name]
+  if match then
+    return match(value)
+  end
+  return type(value) == name
+end
+
+local function has_any_type(value, types)
+  for _, name in ipairs(types) do
+    if has_type(value, name) then
+      return true
+    end
+  end
+  return false
+end
+
+local function get_types(field)
+  return type(field.type) == "table" and field.type or { field.type }
+end
+
+local function raise(where, message, hint)
+  failure.raise({
+    kind = "config",
+    message = message,
+    position = where or position.caller(),
+    hint = hint,
+  })
+end
+
+local function raise_unknown(what, key, fields, where)
+  local known = tables.get_sorted_keys(fields)
+  local near = type(key) == "string" and closest(key, known)
+  local shown = type(key) == "string" and key or "[" .. tostring(key) .. "]"
+  local list = {}
+  for index, name in ipairs(known) do
+    list[index] = "`" .. name .. "`"
+  end
+  raise(
+    where,
+    ("unknown field `%s` in %s"):format(shown, what),
+    near and ("did you mean `%s`?"):format(near)
+      or ("its fields are %s"):format(text.enumerate(list, "and"))
+  )
+end
+
+-- The index of the first item of the wrong type.
+local function find_wrong_item(list, field)
+  if field.items and type(list) == "table" then
+    for index, item in ipairs(list) do
+      if not has_type(item, field.items) then
+        return index
+      end
+    end
+  end
+  return nil
+end
+
+local function is_fine(value, field)
+  if value == nil then
+    return not field.required
+  end
+  return has_any_type(value, get_types(field)) and not find_wrong_item(value, field)
+end
+
+local function raise_wrong(what, name, value, field, where)
+  local expected = text.enumerate(get_types(field))
+  if value == nil then
+    raise(where, ("`%s` is missing in %s: expected %s"):format(name, what, expected))
+  end
+  if has_any_type(value, get_types(field)) then
+    local index = find_wrong_item(value, field)
+    name, expected, value = ("%s[%d]"):format(name, index), field.items, value[index]
+  end
+  local given = text.describe(value)
+  raise(where, ("`%s` in %s: expected %s, got %s"):format(name, what, expected, given))
+end
+
+--- Checks a table of options against its fields, and raises a failure at the first one that is
+-- wrong. Fields that are nil count as absent.
+---@param what string how messages name the table: "file{}", "the options of ctx.run"
+---@param value any
+---@param fields table<string, syslua.schema.Field>
+---@param where string? the user's position; found on the call stack unless given
+function schema.check(what, value, fields, where)
+  if type(value) ~= "table" then
+    raise(where, ("%s: expected a table of options, got %s"):format(what, text.describe(value)))
+  end
+  -- Sorted only once something is wrong: which of two mistakes is named must not vary.
+  local unknown
+  for key in next, value do
+    if type(key) ~= "string" or not fields[key] then
+      unknown = unknown or {}
+      unknown[key] = true
+    end
+  end
+  if unknown then
+    raise_unknown(what, tables.get_sorted_keys(unknown)[1], fields, where)
+  end
+  local wrong
+  for name, field in next, fields do
+    if not is_fine(value[name], field) then
+      wrong = wrong or {}
+      wrong[name] = true
+    end
+  end
+  if wrong then
+    local name = tables.get_sorted_keys(wrong)[1]
+    raise_wrong(what, name, value[name], fields[name], where)
+  end
+end
+
+return schema

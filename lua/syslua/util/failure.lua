@@ -1,0 +1,71 @@
+--- Errors as tables: what happened, where, why, what to do.
+-- It does not know who prints them (see `cli/report.lua`), nor how the engine makes its own.
+
+local failure = {}
+
+---@class syslua.Failure
+---@field kind string what sort of failure it is: "usage", "config", "build", "conflict", "io", "internal" ...
+---@field message string what happened, and why; may have several lines
+---@field position string? the user's line that it is about, "init.lua:12"
+---@field hint string? what to do about it
+---@field trace string[]? the user's lines that led there, innermost first
+---@field details string? more lines, such as the last output of a build
+
+local metatable = { __name = "syslua.Failure" }
+
+--- Returns the text of a failure in Lua's own style: "init.lua:12: message", then the hint.
+---@param value syslua.Failure
+---@return string
+function failure.render(value)
+  local text = tostring(value.message)
+  if value.position then
+    text = value.position .. ": " .. text
+  end
+  if value.hint then
+    text = text .. "\n  hint: " .. value.hint
+  end
+  return text
+end
+
+metatable.__tostring = failure.render
+
+--- Returns a failure made of the given fields; the table is taken over, not copied.
+---@param fields syslua.Failure
+---@return syslua.Failure
+function failure.new(fields)
+  fields.kind = fields.kind or "config"
+  return setmetatable(fields, metatable)
+end
+
+--- Raises a failure made of the given fields. It never returns.
+---@param fields syslua.Failure
+function failure.raise(fields)
+  error(failure.new(fields), 0)
+end
+
+--- Returns whether a caught value is a failure, whoever raised it: the engine's have a metatable of
+-- their own, so the shape decides.
+---@param value any
+---@return boolean
+function failure.is(value)
+  return type(value) == "table"
+    and type(rawget(value, "kind")) == "string"
+    and type(rawget(value, "message")) == "string"
+end
+
+--- Returns a failure for any caught value; a plain string gives up its leading "file:line:".
+---@param value any
+---@return syslua.Failure
+function failure.from(value)
+  if failure.is(value) then
+    return value
+  end
+  if type(value) ~= "string" then
+    local message = "an error that is no text was raised: " .. tostring(value)
+    return failure.new({ kind = "error", message = message })
+  end
+  local position, message = value:match("^([^\n]-:%d+): (.*)$")
+  return failure.new({ kind = "error", message = message or value, position = position })
+end
+
+return failure

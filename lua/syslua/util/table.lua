@@ -1,0 +1,41 @@
+--- Small helpers for plain tables. It does not know what is in them.
+
+local tables = {}
+
+--- Returns the keys of a table in a fixed order: numbers ascending, then the others by their text.
+---@param map table
+---@return any[]
+function tables.get_sorted_keys(map)
+  local keys = {}
+  for key in next, map do
+    keys[#keys + 1] = key
+  end
+  table.sort(keys, function(left, right)
+    local left_number, right_number = type(left) == "number", type(right) == "number"
+    if left_number and right_number then
+      return left < right
+    elseif left_number ~= right_number then
+      return left_number
+    end
+    return tostring(left) < tostring(right)
+  end)
+  return keys
+end
+
+--- Returns whether a table has no keys but 1 to n; an empty one is a list too.
+---@param map table
+---@return boolean
+function tables.is_list(map)
+  local count = 0
+  for _ in next, map do
+    count = count + 1
+  end
+  for index = 1, count do
+    if rawget(map, index) == nil then
+      return false
+    end
+  end
+  return true
+end
+
+return tables

@@ -1,0 +1,85 @@
+--- Small helpers for text. It does not know terminals: a width counts characters, not cells.
+
+local text = {}
+
+--- Returns the lines of a text, without their ends.
+---@param value string
+---@return string[]
+function text.lines(value)
+  local result = {}
+  for line in (value:gsub("\n$", "") .. "\n"):gmatch("(.-)\r?\n") do
+    result[#result + 1] = line
+  end
+  return result
+end
+
+--- Returns the number of characters of a UTF-8 text.
+---@param value string
+---@return integer
+function text.width(value)
+  local _, continuations = value:gsub("[\128-\191]", "")
+  return #value - continuations
+end
+
+--- Returns the text filled up with spaces to a width; a longer one stays as it is.
+---@param value string
+---@param width integer
+---@return string
+function text.pad(value, width)
+  return value .. (" "):rep(width - text.width(value))
+end
+
+--- Returns the text cut to at most `width` characters, with an ellipsis where it was cut.
+---@param value string
+---@param width integer
+---@return string
+function text.shorten(value, width)
+  if text.width(value) <= width then
+    return value
+  end
+  local count, index = 0, 1
+  while count < width - 1 do
+    count = count + 1
+    index = index + 1
+    while value:find("^[\128-\191]", index) do
+      index = index + 1
+    end
+  end
+  return value:sub(1, index - 1) .. "…"
+end
+
+--- Returns "1 object", "2 objects".
+---@param count integer
+---@param noun string
+---@return string
+function text.count(count, noun)
+  return ("%d %s%s"):format(count, noun, count == 1 and "" or "s")
+end
+
+--- Returns "a", "a or b", "a, b or c".
+---@param words string[]
+---@param conjunction string? "or" unless given
+---@return string
+function text.enumerate(words, conjunction)
+  if #words < 2 then
+    return words[1] or ""
+  end
+  local head = table.concat(words, ", ", 1, #words - 1)
+  return head .. " " .. (conjunction or "or") .. " " .. words[#words]
+end
+
+--- Returns a value as an error message shows it: short, on one line, tables and functions by type.
+---@param value any
+---@return string
+function text.describe(value)
+  local kind = type(value)
+  if kind == "string" then
+    local shown = text.shorten(value, 40)
+    return "string " .. ("%q"):format(shown):gsub("\\?[\r\n]", " ")
+  elseif kind == "number" or kind == "boolean" then
+    return kind .. " " .. tostring(value)
+  end
+  return kind
+end
+
+return text

@@ -1,0 +1,119 @@
+local report = require("syslua.cli.report")
+local terminal = require("syslua.cli.terminal")
+
+local root = "/var/root"
+
+local function get_result()
+  return {
+    changed = true,
+    root = root,
+    snapshot = { id = "3", created_at = 0 },
+    realize = { { name = "greet", version = "1.0", hash = "a" } },
+    actions = {
+      {
+        mark = "add",
+        kind = "symlink",
+        target = "~/.bashrc",
+        detail = root .. "/store/obj/bashrc-123456789/out",
+        positions = { "init.lua:12", "modules/git.lua:4" },
+      },
+      {
+        mark = "change",
+        kind = "set_variable",
+        name = "EDITOR",
+        detail = "nvim",
+        may_change = true,
+        positions = { "init.lua:13" },
+      },
+      {
+        mark = "remove",
+        kind = "add_to_path",
+        detail = root .. "/store/obj/greet-1.0-123456789/bin",
+        positions = {},
+      },
+      { mark = "unchanged", kind = "symlink", target = "~/.zshrc", detail = "/x" },
+    },
+  }
+end
+
+describe("cli.report", function()
+  it("shows a plan, an action a line", function()
+    local lines = report.render_plan(get_result(), "init.lua", {}, terminal.plain)
+    assert.same({
+      "* build   greet 1.0",
+      "+ link    ~/.bashrc -> …/bashrc-123456789/out   init.lua:12",
+      "~ set     EDITOR = nvim  (may change)           init.lua:13",
+      "- path    …/greet-1.0-123456789/bin",
+      "1 to add, 1 to change, 1 to remove; 1 to build",
+    }, lines)
+  end)
+
+  it("shows whole paths and chains with --verbose", function()
+    local lines = report.render_plan(get_result(), "init.lua", { verbose = true }, terminal.plain)
+    local all = table.concat(lines, "\n")
+    assert.truthy(all:find(root .. "/store/obj/bashrc-123456789/out", 1, true))
+    assert.truthy(all:find("init.lua:12 < modules/git.lua:4", 1, true))
+    assert.truthy(all:find("~/.zshrc", 1, true))
+  end)
+
+  it("says when nothing changed", function()
+    local result = { changed = false, root = root, snapshot = { id = "4" }, actions = {} }
+    assert.same(
+      { "Nothing changed: snapshot 4 matches init.lua." },
+      report.render_apply(result, "init.lua", {}, terminal.plain)
+    )
+    assert.same(
+      { "Nothing would be changed: snapshot 4 matches init.lua." },
+      report.render_plan(result, "init.lua", {}, terminal.plain)
+    )
+  end)
+
+  it("tells what an apply did, and when to source the environment", function()
+    local result = get_result()
+    result.applied = true
+    result.new_snapshot = "4"
+    result.env_script = root .. "/env.sh"
+    result.built = { { name = "greet" } }
+    local lines = report.render_apply(result, "init.lua", {}, terminal.plain)
+    assert.equal("Snapshot 4: 1 added, 1 changed, 1 removed; 1 built", lines[#lines - 1])
+    assert.equal("The environment changed; in this shell: . /var/root/env.sh", lines[#lines])
+
+    result.actions = { { mark = "add", kind = "symlink", target = "~/x", detail = "y" } }
+    lines = report.render_apply(result, "init.lua", {}, terminal.plain)
+    assert.equal("Snapshot 4: 1 added, 0 changed, 0 removed; 1 built", lines[#lines])
+  end)
+
+  it("shows drift", function()
+    local lines = report.render_status({
+      root = root,
+      snapshot = { id = "4" },
+      derivations = 1,
+      drift = 1,
+      targets = {
+        { kind = "symlink", target = "~/.zshrc", state = "ok" },
+        { kind = "symlink", target = "~/.bashrc", state = "missing", positions = { "init.lua:2" } },
+      },
+    }, { program = "sys" }, terminal.plain)
+    assert.same({
+      "Root      /var/root",
+      "Snapshot  4",
+      "Managed   2 targets, 1 derivation",
+      "! missing  ~/.bashrc   init.lua:2",
+      "1 target is not as applied; `sys apply` restores it",
+    }, lines)
+  end)
+
+  it("knows the time before the first apply", function()
+    local lines = report.render_status({ root = root, snapshot = { id = "0" } }, {}, terminal.plain)
+    assert.equal("Snapshot  0: nothing was applied yet", lines[2])
+  end)
+
+  it("colours only what the style is given", function()
+    local names = {}
+    report.render_plan(get_result(), "init.lua", {}, function(name, text)
+      names[name] = true
+      return text
+    end)
+    assert.same({ add = true, change = true, remove = true, faint = true, strong = true }, names)
+  end)
+end)

@@ -1,0 +1,42 @@
+local failure = require("syslua.util.failure")
+
+describe("util.failure", function()
+  it("renders itself in Lua's style", function()
+    local value = failure.new({
+      kind = "config",
+      message = "unknown field `pth` in file{}",
+      position = "init.lua:12",
+      hint = "did you mean `path`?",
+    })
+    assert.equal(
+      "init.lua:12: unknown field `pth` in file{}\n  hint: did you mean `path`?",
+      tostring(value)
+    )
+    assert.equal("x", tostring(failure.new({ kind = "config", message = "x" })))
+  end)
+
+  it("is raised as a table", function()
+    local ok, value = pcall(failure.raise, { kind = "usage", message = "x" })
+    assert.is_false(ok)
+    assert.is_true(failure.is(value))
+    assert.equal("usage", value.kind)
+  end)
+
+  it("knows failures by their shape", function()
+    assert.is_true(failure.is({ kind = "build", message = "x" }))
+    assert.is_false(failure.is({ message = "x" }))
+    assert.is_false(failure.is("x"))
+    assert.is_false(failure.is(nil))
+  end)
+
+  it("makes a failure of anything that was raised", function()
+    local value = failure.from("init.lua:3: attempt to call a nil value")
+    assert.equal("init.lua:3", value.position)
+    assert.equal("attempt to call a nil value", value.message)
+    assert.equal("no position", failure.from("no position").message)
+    assert.is_nil(failure.from("no position").position)
+    assert.truthy(failure.from({}).message:find("no text", 1, true))
+    local same = failure.new({ kind = "build", message = "x" })
+    assert.equal(same, failure.from(same))
+  end)
+end)

@@ -1,0 +1,15 @@
+local tables = require("syslua.util.table")
+
+describe("util.table", function()
+  it("sorts keys of any kind", function()
+    assert.same({ 1, 2, 10, "a", "b" }, tables.get_sorted_keys({ b = 1, a = 1, [10] = 1, 1, 1 }))
+  end)
+
+  it("tells lists from maps", function()
+    assert.is_true(tables.is_list({}))
+    assert.is_true(tables.is_list({ "a", "b" }))
+    assert.is_false(tables.is_list({ a = 1 }))
+    assert.is_false(tables.is_list({ "a", nil, "c" }))
+    assert.is_false(tables.is_list({ "a", b = 1 }))
+  end)
+end)

@@ -1,0 +1,3 @@
+//! The side effects of a switch: one action a file, each with do and undo.
+
+pub mod symlink;

@@ -1,0 +1,227 @@
+//! Derivations: how to produce content, as data. Pure: nothing here touches the file system.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value as Json, json};
+
+use crate::encode::{self, FORMAT, Recipe, References};
+use crate::hash::{Hash, Hasher, Sink};
+use crate::names::{Name, ObjectName, OutputName, Placeholder, Version};
+use crate::settings::System;
+use crate::store::Outputs;
+use crate::value::{Function, Value, captures_to_json};
+
+/// What a config says of a derivation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spec {
+    /// Its name.
+    pub name: Name,
+    /// Its version.
+    pub version: Option<Version>,
+    /// Its outputs, in order of declaration.
+    pub outputs: Vec<OutputName>,
+    /// The platform it is built for.
+    pub system: System,
+    /// Its options, evaluated.
+    pub opts: Value,
+    /// The function that builds it.
+    pub config: Function,
+}
+
+/// A derivation with its hash.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Derivation {
+    /// What the config says.
+    pub spec: Spec,
+    /// The hash of the recipe.
+    pub hash: Hash,
+    /// The outputs of other derivations that occur in it, by placeholder.
+    pub placeholders: BTreeMap<Placeholder, (Hash, OutputName)>,
+    /// The derivations it depends on.
+    pub dependencies: BTreeSet<Hash>,
+}
+
+/// A placeholder that belongs to no derivation known here.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is the placeholder of no derivation that was declared here")]
+pub struct UnknownPlaceholder(pub Placeholder);
+
+impl Derivation {
+    /// Computes hash and dependencies; `owner` tells which derivation a placeholder belongs to.
+    ///
+    /// # Errors
+    /// When `owner` does not know a placeholder.
+    pub fn new(
+        spec: Spec,
+        owner: impl Fn(Placeholder) -> Option<(Hash, OutputName)>,
+    ) -> Result<Derivation, UnknownPlaceholder> {
+        let mut placeholders = BTreeMap::new();
+        let mut dependencies = BTreeSet::new();
+        let mut unknown = None;
+        let mut visit = |value: &Value| match value {
+            Value::Derivation(hash) => {
+                dependencies.insert(*hash);
+            }
+            Value::Bytes(text) => note_placeholders(text, &owner, &mut placeholders, &mut unknown),
+            Value::Map(map) => {
+                for key in map.keys() {
+                    note_placeholders(key, &owner, &mut placeholders, &mut unknown);
+                }
+            }
+            _ => {}
+        };
+        spec.opts.walk(&mut visit);
+        spec.config.captures.iter().for_each(|(_, value)| value.walk(&mut visit));
+        if let Some(unknown) = unknown {
+            return Err(UnknownPlaceholder(unknown));
+        }
+        dependencies.extend(placeholders.values().map(|(hash, _)| *hash));
+        let hash = hash(&spec, &Recipe);
+        Ok(Derivation { spec, hash, placeholders, dependencies })
+    }
+
+    /// Returns the placeholder of an output.
+    pub fn placeholder(&self, output: &OutputName) -> Placeholder {
+        Placeholder::new(self.hash, output)
+    }
+
+    /// Returns the hash in which dependencies stand as the objects they became.
+    ///
+    /// `realized` tells the objects of each dependency.
+    pub fn resolved_hash(&self, realized: &BTreeMap<Hash, Outputs>) -> Hash {
+        hash(&self.spec, &Resolved { derivation: self, realized })
+    }
+
+    /// Returns the names its outputs have in `bld/` while it is built.
+    pub fn temporary_names(&self) -> BTreeMap<OutputName, ObjectName> {
+        let spec = &self.spec;
+        let name = |output| ObjectName::new(&spec.name, spec.version.as_ref(), output, self.hash);
+        spec.outputs.iter().map(|output| (output.clone(), name(output))).collect()
+    }
+
+    /// Returns the description that `.drv` files hold: every input of the hash.
+    pub fn description(&self) -> Json {
+        let spec = &self.spec;
+        json!({
+            "format": FORMAT,
+            "name": spec.name,
+            "version": spec.version,
+            "outputs": spec.outputs,
+            "sys": spec.system,
+            "opts": spec.opts.to_json(),
+            "config": { "text": crate::value::bytes_to_json(&spec.config.text), "captures": captures_to_json(&spec.config.captures) },
+            "dependencies": self.dependencies,
+        })
+    }
+}
+
+fn note_placeholders(
+    text: &[u8],
+    owner: &impl Fn(Placeholder) -> Option<(Hash, OutputName)>,
+    placeholders: &mut BTreeMap<Placeholder, (Hash, OutputName)>,
+    unknown: &mut Option<Placeholder>,
+) {
+    let mut rest = text;
+    while let Some((start, placeholder)) = Placeholder::find(rest) {
+        match owner(placeholder) {
+            Some(found) => {
+                placeholders.insert(placeholder, found);
+            }
+            None => *unknown = Some(placeholder),
+        }
+        rest = &rest[start + Placeholder::LENGTH..];
+    }
+}
+
+/// References stand for the objects they became, so that equal content means an equal hash.
+struct Resolved<'a> {
+    derivation: &'a Derivation,
+    realized: &'a BTreeMap<Hash, Outputs>,
+}
+
+impl References for Resolved<'_> {
+    fn derivation(&self, hash: Hash) -> Vec<u8> {
+        let mut text = Vec::new();
+        for (output, object) in self.realized.get(&hash).into_iter().flatten() {
+            encode::bytes(&mut text, output.as_str().as_bytes());
+            encode::bytes(&mut text, object.as_str().as_bytes());
+        }
+        text
+    }
+
+    fn placeholder(&self, placeholder: Placeholder) -> Vec<u8> {
+        let object = self
+            .derivation
+            .placeholders
+            .get(&placeholder)
+            .and_then(|(hash, output)| self.realized.get(hash).and_then(|outputs| outputs.get(output)));
+        object.map(|object| object.as_str().as_bytes().to_vec()).unwrap_or_default()
+    }
+}
+
+fn hash(spec: &Spec, references: &dyn References) -> Hash {
+    let mut hasher = Hasher::default();
+    hasher.put(b"syslua derivation");
+    encode::number(&mut hasher, FORMAT);
+    encode::bytes(&mut hasher, spec.name.as_str().as_bytes());
+    match &spec.version {
+        Some(version) => {
+            hasher.put(b"v");
+            encode::bytes(&mut hasher, version.as_str().as_bytes());
+        }
+        None => hasher.put(b"-"),
+    }
+    encode::number(&mut hasher, spec.outputs.len() as u64);
+    for output in &spec.outputs {
+        encode::bytes(&mut hasher, output.as_str().as_bytes());
+    }
+    for part in [&spec.system.platform, &spec.system.os, &spec.system.arch] {
+        encode::bytes(&mut hasher, part.as_bytes());
+    }
+    encode::value(&mut hasher, references, &spec.opts);
+    encode::function(&mut hasher, references, &spec.config);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(opts: Value) -> Spec {
+        Spec {
+            name: Name::parse("demo").unwrap(),
+            version: None,
+            outputs: vec![OutputName::main()],
+            system: System::new("x86_64", "linux"),
+            opts,
+            config: Function { text: b"function() end".to_vec(), captures: Vec::new() },
+        }
+    }
+
+    fn text(text: &str) -> Value {
+        Value::Bytes(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn a_placeholder_inside_a_string_is_a_dependency() {
+        let dependency = Derivation::new(spec(text("dependency")), |_| None).unwrap();
+        let placeholder = dependency.placeholder(&OutputName::main());
+        let path = text(&format!("{placeholder}/bin/cc"));
+        let owner = |found| (found == placeholder).then(|| (dependency.hash, OutputName::main()));
+        let user = Derivation::new(spec(path.clone()), owner).unwrap();
+        assert!(user.dependencies.contains(&dependency.hash));
+        assert!(Derivation::new(spec(path), |_| None).is_err());
+    }
+
+    #[test]
+    fn the_resolved_hash_sees_only_what_dependencies_became() {
+        let dependency = |opts: &str| Derivation::new(spec(text(opts)), |_| None).unwrap();
+        let (first, second) = (dependency("1"), dependency("2"));
+        let user = |of: &Derivation| Derivation::new(spec(Value::Derivation(of.hash)), |_| None).unwrap();
+        let object = ObjectName::parse("demo-123456789").unwrap();
+        let outputs = Outputs::from([(OutputName::main(), object)]);
+        let resolved = |of: &Derivation| user(of).resolved_hash(&BTreeMap::from([(of.hash, outputs.clone())]));
+        assert_ne!(user(&first).hash, user(&second).hash);
+        assert_eq!(resolved(&first), resolved(&second));
+    }
+}

@@ -1,0 +1,208 @@
+//! The environment for sh, bash and zsh.
+//!
+//! The script remembers in the shell's own environment what it set, so that a later version takes
+//! back what is gone, and sourcing twice changes nothing. It starts no process.
+
+use super::Environment;
+use crate::activation::Shell;
+
+/// Takes back what an earlier version of the script set. Works under `set -eu`, and in zsh, which
+/// splits no words.
+const TAKE_BACK: &str = r#"
+__syslua_rest="${__SYSLUA_VARIABLES-}"
+while [ -n "$__syslua_rest" ]; do
+  unset "${__syslua_rest%% *}"
+  __syslua_rest="${__syslua_rest#* }"
+done
+__syslua_rest="${__SYSLUA_LISTS-}"
+while [ -n "$__syslua_rest" ]; do
+  # One record a variable: NAME, its separator, its entries, each ended by a newline; then an empty line.
+  __syslua_record="${__syslua_rest%%
+
+*}"
+  __syslua_rest="${__syslua_rest#*
+
+}"
+  __syslua_name="${__syslua_record%%
+*}"
+  __syslua_record="${__syslua_record#*
+}
+"
+  __syslua_separator="${__syslua_record%%
+*}"
+  __syslua_record="${__syslua_record#*
+}"
+  case "$__syslua_name" in
+    ''|*[!A-Za-z0-9_]*) continue ;;
+  esac
+  eval "__syslua_value=\"\${$__syslua_name-}\""
+  __syslua_value="$__syslua_separator$__syslua_value$__syslua_separator"
+  while [ -n "$__syslua_record" ]; do
+    __syslua_entry="$__syslua_separator${__syslua_record%%
+*}$__syslua_separator"
+    __syslua_record="${__syslua_record#*
+}"
+    while :; do
+      case "$__syslua_value" in
+        *"$__syslua_entry"*)
+          __syslua_value="${__syslua_value%%"$__syslua_entry"*}$__syslua_separator${__syslua_value#*"$__syslua_entry"}" ;;
+        *) break ;;
+      esac
+    done
+  done
+  __syslua_value="${__syslua_value#"$__syslua_separator"}"
+  __syslua_value="${__syslua_value%"$__syslua_separator"}"
+  if [ -n "$__syslua_value" ]; then
+    eval "export $__syslua_name=\"\$__syslua_value\""
+  else
+    unset "$__syslua_name"
+  fi
+done
+unset __syslua_rest __syslua_record __syslua_name __syslua_separator __syslua_value __syslua_entry
+"#;
+
+/// Returns the script.
+pub fn render(environment: &Environment) -> Vec<u8> {
+    let mut script = Script(Vec::new());
+    script.line(&[b"# The environment that sys.lua applied. Made anew by each apply: edits are lost."]);
+    script.0.extend_from_slice(TAKE_BACK.as_bytes());
+    let mut names = String::new();
+    for (name, value) in &environment.single {
+        script.line(&[b"export ", name.as_bytes(), b"=", &quote(&value.0)]);
+        names.push_str(name);
+        names.push(' ');
+    }
+    script.remember("__SYSLUA_VARIABLES", names.as_bytes());
+    let mut records = Vec::new();
+    for (name, (separator, entries)) in &environment.lists {
+        let texts: Vec<&[u8]> = entries.iter().map(|entry| entry.0.as_slice()).collect();
+        let joined = quote(&texts.join(separator.as_bytes()));
+        // Only what is not empty is worth a separator: an empty entry of PATH is the current directory.
+        let name_bytes = name.as_bytes();
+        let rest: [&[u8]; 6] = [b"${", name_bytes, b":+", &quote(separator.as_bytes()), b"\"$", name_bytes];
+        script.line(&[b"export ", name_bytes, b"=", &joined, &rest.concat(), b"\"}"]);
+        for part in [name.as_bytes(), separator.as_bytes()].into_iter().chain(texts) {
+            records.extend_from_slice(part);
+            records.push(b'\n');
+        }
+        records.push(b'\n');
+    }
+    script.remember("__SYSLUA_LISTS", &records);
+    for (path, shells) in &environment.scripts {
+        let source = [b". ".as_slice(), &quote(&path.0)].concat();
+        let only = |shell| shells.contains(&shell);
+        let condition = match (only(Shell::Sh), only(Shell::Bash), only(Shell::Zsh)) {
+            (true, true, true) => "",
+            (true, true, false) => "[ -z \"${ZSH_VERSION-}\" ]",
+            (true, false, true) => "[ -z \"${BASH_VERSION-}\" ]",
+            (false, true, true) => "[ -n \"${BASH_VERSION-}${ZSH_VERSION-}\" ]",
+            (true, false, false) => "[ -z \"${BASH_VERSION-}${ZSH_VERSION-}\" ]",
+            (false, true, false) => "[ -n \"${BASH_VERSION-}\" ]",
+            (false, false, true) => "[ -n \"${ZSH_VERSION-}\" ]",
+            (false, false, false) => continue,
+        };
+        if condition.is_empty() {
+            script.line(&[&source]);
+        } else {
+            script.line(&[b"if ", condition.as_bytes(), b"; then ", &source, b"; fi"]);
+        }
+    }
+    script.0
+}
+
+struct Script(Vec<u8>);
+
+impl Script {
+    fn line(&mut self, parts: &[&[u8]]) {
+        parts.iter().for_each(|part| self.0.extend_from_slice(part));
+        self.0.push(b'\n');
+    }
+
+    /// Exports what a later version of the script takes back.
+    fn remember(&mut self, name: &str, value: &[u8]) {
+        if value.is_empty() {
+            self.line(&[b"unset ", name.as_bytes()]);
+        } else {
+            self.line(&[b"export ", name.as_bytes(), b"=", &quote(value)]);
+        }
+    }
+}
+
+/// Quotes a value so that the shell takes every byte of it literally.
+fn quote(value: &[u8]) -> Vec<u8> {
+    let mut quoted = vec![b'\''];
+    for &byte in value {
+        if byte == b'\'' {
+            quoted.extend_from_slice(b"'\\''");
+        } else {
+            quoted.push(byte);
+        }
+    }
+    quoted.push(b'\'');
+    quoted
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::*;
+    use crate::activation::{Action, Activation, VariableValue};
+
+    fn path_entry(directory: &str) -> Activation {
+        Activation { action: Action::AddToPath { directory: directory.into() }, positions: Vec::new() }
+    }
+
+    fn variable(name: &str, value: &str) -> Activation {
+        let value = VariableValue::Single(value.into());
+        Activation { action: Action::SetVariable { name: name.into(), value }, positions: Vec::new() }
+    }
+
+    fn rendered(activations: &[Activation]) -> String {
+        String::from_utf8(Environment::new(activations, Path::new("/home/u")).render_posix()).unwrap()
+    }
+
+    fn run(shell: &str, script: &str) -> Option<String> {
+        let output = Command::new(shell).arg("-c").arg(script).env("PATH", "/usr/bin:/bin").output().ok()?;
+        assert!(output.status.success(), "{shell}: {}", String::from_utf8_lossy(&output.stderr));
+        Some(String::from_utf8(output.stdout).unwrap())
+    }
+
+    #[test]
+    fn real_shells_take_set_and_take_back() {
+        let nasty = "it's $HOME `x` \"q\" \\ %\n%";
+        let first = rendered(&[path_entry("~/a b"), path_entry("/c"), variable("NASTY", nasty), variable("GONE", "1")]);
+        let second = rendered(&[path_entry("/c"), variable("NASTY", nasty)]);
+        let script = format!(
+            "set -eu\n{first}\n{first}\nprintf '%s|%s\\n' \"$PATH\" \"$GONE\"\n{second}\nprintf '%s|%s|%s' \"$PATH\" \"$NASTY\" \"${{GONE-unset}}\"\n"
+        );
+        let expected = format!("/home/u/a b:/c:/usr/bin:/bin|1\n/c:/usr/bin:/bin|{nasty}|unset");
+        let mut ran = 0;
+        for shell in ["sh", "dash", "bash", "zsh", "busybox"] {
+            let found = if shell == "busybox" { run_busybox(&script) } else { run(shell, &script) };
+            if let Some(found) = found {
+                assert_eq!(found, expected, "{shell}");
+                ran += 1;
+            }
+        }
+        assert!(ran > 0);
+    }
+
+    fn run_busybox(script: &str) -> Option<String> {
+        let output = Command::new("busybox").args(["sh", "-c", script]).env("PATH", "/usr/bin:/bin").output().ok()?;
+        Some(String::from_utf8(output.stdout).unwrap())
+    }
+
+    #[test]
+    fn an_emptied_list_variable_is_unset() {
+        let list = VariableValue::List { entries: vec!["/m".into()], separator: ":".into() };
+        let action = Action::SetVariable { name: "MANPATH".into(), value: list };
+        let first = rendered(&[Activation { action, positions: Vec::new() }]);
+        let script = format!(
+            "unset MANPATH\n{first}\nprintf %s, \"$MANPATH\"\n{}\nprintf %s \"${{MANPATH-unset}}\"",
+            rendered(&[])
+        );
+        assert_eq!(run("sh", &script).unwrap(), "/m,unset");
+    }
+}

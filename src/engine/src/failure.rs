@@ -1,0 +1,61 @@
+//! A failure as the user reads it: what happened, where, and what to do.
+
+/// A failure that carries what a report needs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// A word for programs, such as `build` or `config`.
+    pub kind: String,
+    /// What happened.
+    pub message: String,
+    /// Where in the user's files, such as `init.lua:12`.
+    pub position: Option<String>,
+    /// What to do.
+    pub hint: Option<String>,
+    /// More lines, such as the end of a build's output.
+    pub details: Option<String>,
+}
+
+impl Failure {
+    /// Makes a failure of a kind and a message.
+    pub fn new(kind: &str, message: impl Into<String>) -> Failure {
+        Failure { kind: kind.to_owned(), message: message.into(), position: None, hint: None, details: None }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Failure {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds where it happened.
+    #[must_use]
+    pub fn at(mut self, position: Option<String>) -> Failure {
+        self.position = position;
+        self
+    }
+
+    /// Adds more lines.
+    #[must_use]
+    pub fn with_details(mut self, details: impl Into<String>) -> Failure {
+        self.details = Some(details.into());
+        self
+    }
+}
+
+/// Returns an error's text and that of its causes, as one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        // A transparent wrapper repeats its cause.
+        if !text.ends_with(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,153 @@
+//! SHA-256 digests: computing, parsing and printing them. Knows nothing of what is hashed.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::path::Path;
+
+use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Bytes that one read asks for while a file is hashed.
+pub const READ_SIZE: usize = 128 * 1024;
+
+/// A SHA-256 digest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Hash([u8; 32]);
+
+/// A text that is no SHA-256 digest.
+#[derive(Debug, thiserror::Error)]
+#[error("`{given}` is no SHA-256: expected 64 hexadecimal digits or `sha256-` and 44 characters of base64")]
+pub struct HashError {
+    given: String,
+}
+
+impl Hash {
+    /// Returns the digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Hash {
+        Hash(Sha256::digest(bytes).into())
+    }
+
+    /// Parses 64 hexadecimal digits, or the SRI form `sha256-BASE64`.
+    ///
+    /// The source of the second form is the W3C recommendation "Subresource Integrity", section 3.5.
+    ///
+    /// # Errors
+    /// When the text has neither form.
+    pub fn parse(text: &str) -> Result<Hash, HashError> {
+        let decoded = match text.strip_prefix("sha256-") {
+            Some(base64) => BASE64.decode(base64.as_bytes()).ok(),
+            None => HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok(),
+        };
+        decoded.and_then(|bytes| bytes.try_into().ok()).map(Hash).ok_or_else(|| HashError { given: text.to_owned() })
+    }
+
+    /// Returns the 64 lower-case hexadecimal digits.
+    pub fn to_hex(self) -> String {
+        HEXLOWER.encode(&self.0)
+    }
+
+    /// Returns the SRI form, `sha256-BASE64`.
+    pub fn to_sri(self) -> String {
+        format!("sha256-{}", BASE64.encode(&self.0))
+    }
+
+    /// Returns the 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.to_hex())
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Hash({self})")
+    }
+}
+
+impl From<Hash> for String {
+    fn from(hash: Hash) -> String {
+        hash.to_hex()
+    }
+}
+
+impl TryFrom<String> for Hash {
+    type Error = HashError;
+    fn try_from(text: String) -> Result<Hash, HashError> {
+        Hash::parse(&text)
+    }
+}
+
+/// Something that takes bytes in order: a digest, or a test's buffer.
+pub trait Sink {
+    /// Takes the next bytes.
+    fn put(&mut self, bytes: &[u8]);
+}
+
+impl Sink for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// A digest under construction.
+#[derive(Clone, Default)]
+pub struct Hasher(Sha256);
+
+impl Hasher {
+    /// Returns the digest of everything that was put.
+    pub fn finish(self) -> Hash {
+        Hash(self.0.finalize().into())
+    }
+}
+
+impl Sink for Hasher {
+    fn put(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+}
+
+/// Returns the digest and the length in bytes of a file's content, reading it in pieces.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn of_file(path: &Path) -> io::Result<(Hash, u64)> {
+    let mut file = std::fs::File::open(path)?;
+    let mut buffer = vec![0; READ_SIZE];
+    let mut hasher = Hasher::default();
+    let mut length = 0;
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok((hasher.finish(), length));
+        }
+        hasher.put(&buffer[..read]);
+        length += read as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_and_sri_name_the_same_digest() {
+        let hash = Hash::of(b"abc");
+        assert_eq!(hash.to_hex(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(Hash::parse(&hash.to_sri()).unwrap(), hash);
+        assert_eq!(Hash::parse(&hash.to_hex().to_uppercase()).unwrap(), hash);
+    }
+
+    #[test]
+    fn other_texts_are_refused() {
+        for text in ["", "abc", "sha256-", "sha256-AAAA", &"g".repeat(64), &"0".repeat(63)] {
+            assert!(Hash::parse(text).is_err(), "{text}");
+        }
+    }
+}

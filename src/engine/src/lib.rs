@@ -1,0 +1,38 @@
+//! The engine of sys.lua: everything that needs no Lua.
+//!
+//! It never prints, never exits and never reads `HOME` or the environment: roots, settings and an
+//! event sink are arguments. Each floor uses only the floors above it in this list, and within a
+//! floor a room uses only rooms listed before it:
+//!
+//! - **F0** [`hash`], [`nar`], [`names`], [`value`], [`encode`], [`settings`], [`platform`]: data and the system
+//! - **F1** [`store`]: the immutable objects and what is recorded of them
+//! - **F2** [`derivation`], [`activation`], [`manifest`], [`snapshot`]: what is wanted, what was done
+//! - **F3** [`operation`], [`action`], [`environment`]: what a build may do, what a switch does
+//! - **F4** [`realize`], [`generations`], [`switch`]: from recipes to objects, from a manifest to a machine
+//! - **F5** [`engine`]: the verbs
+
+pub mod encode;
+pub mod failure;
+pub mod hash;
+pub mod names;
+pub mod nar;
+pub mod platform;
+pub mod settings;
+pub mod value;
+
+pub mod store;
+
+pub mod activation;
+pub mod derivation;
+pub mod manifest;
+pub mod snapshot;
+
+pub mod action;
+pub mod environment;
+pub mod operation;
+
+pub mod generations;
+pub mod realize;
+pub mod switch;
+
+pub mod engine;

@@ -1,0 +1,77 @@
+//! The manifest: everything that a config declares, as plain data.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+
+use crate::activation::Activation;
+use crate::derivation::Derivation;
+use crate::hash::Hash;
+use crate::names::{OutputName, Placeholder, Segment};
+use crate::value::Text;
+
+/// The version of the manifest's JSON.
+pub const VERSION: u32 = 1;
+
+/// What a config declares.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Manifest {
+    /// The derivations, in order of declaration; each after those it depends on.
+    pub derivations: Vec<Arc<Derivation>>,
+    /// The recorded actions, in order of declaration.
+    pub activations: Vec<Activation>,
+    /// The entry file.
+    pub config_path: Option<PathBuf>,
+    /// The Lua files that were loaded, by their path relative to the entry file, and their texts.
+    pub files: Vec<(Text, Vec<u8>)>,
+}
+
+impl Manifest {
+    /// Returns the canonical JSON. It holds no path of the config, so that a copy gives the same.
+    pub fn to_json(&self) -> Json {
+        let derivations: Vec<_> = self
+            .derivations
+            .iter()
+            .map(|derivation| {
+                let mut description = derivation.description();
+                description["hash"] = json!(derivation.hash);
+                description
+            })
+            .collect();
+        json!({ "version": VERSION, "derivations": derivations, "activations": self.activations })
+    }
+
+    /// Returns which derivation and output each placeholder stands for.
+    pub fn owners(&self) -> HashMap<Placeholder, (Hash, OutputName)> {
+        let outputs = self
+            .derivations
+            .iter()
+            .flat_map(|derivation| derivation.spec.outputs.iter().map(move |output| (derivation, output)));
+        outputs
+            .map(|(derivation, output)| (derivation.placeholder(output), (derivation.hash, output.clone())))
+            .collect()
+    }
+
+    /// Returns the hashes of the derivations that an apply realizes: those no other one here uses,
+    /// and those that actions name. What was needed only for building may be absent later.
+    pub fn wanted(&self) -> BTreeSet<Hash> {
+        let used: BTreeSet<Hash> =
+            self.derivations.iter().flat_map(|derivation| derivation.dependencies.iter().copied()).collect();
+        let mut wanted: BTreeSet<Hash> =
+            self.derivations.iter().map(|derivation| derivation.hash).filter(|hash| !used.contains(hash)).collect();
+        if used.is_empty() {
+            return wanted;
+        }
+        let owners = self.owners();
+        for text in self.activations.iter().flat_map(|activation| activation.action.texts()) {
+            for segment in Placeholder::split(&text.0) {
+                if let Segment::Placeholder(placeholder) = segment {
+                    wanted.extend(owners.get(&placeholder).map(|(hash, _)| *hash));
+                }
+            }
+        }
+        wanted
+    }
+}

@@ -1,0 +1,82 @@
+//! Copying, writing and changing files below a build's directories.
+
+use std::fs;
+use std::path::Path;
+
+use super::{Result, Workspace};
+use crate::platform::{self, FileKind};
+
+/// Copies a file, link or tree to a new name; a directory is merged into one that exists.
+pub fn copy(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
+    let from = workspace.readable(from)?;
+    let to = workspace.writable(to)?;
+    workspace.make_parents(&to)?;
+    copy_node(&from, &to)
+}
+
+fn copy_node(from: &Path, to: &Path) -> Result<()> {
+    match platform::kind_of(from)? {
+        Some(FileKind::Directory) => {
+            if platform::kind_of(to)? != Some(FileKind::Directory) {
+                platform::create_directory(to)?;
+            }
+            for (name, _) in platform::list_directory(from)? {
+                copy_node(&from.join(&name), &to.join(&name))?;
+            }
+            Ok(())
+        }
+        Some(FileKind::Symlink) => {
+            let target = platform::read_link(from)?;
+            if platform::exists(to) {
+                platform::remove_file(to)?;
+            }
+            Ok(platform::symlink(&target, to)?)
+        }
+        _ => {
+            // A link that stands there would be written through.
+            if platform::exists(to) {
+                platform::remove_file(to)?;
+            }
+            platform::copy_file(from, to)?;
+            let mode = fs::metadata(to).map(|metadata| platform::mode_of(&metadata)).unwrap_or(0o644);
+            // What comes from the store is read-only; a build may go on with its copy.
+            Ok(platform::set_mode(to, mode | 0o200)?)
+        }
+    }
+}
+
+/// Creates a directory and those above it.
+pub fn make_directory(workspace: &Workspace, path: &Path) -> Result<()> {
+    let path = workspace.writable(path)?;
+    platform::create_directories(&path)?;
+    Ok(())
+}
+
+/// Writes a file, creating the directories above it.
+pub fn write(workspace: &Workspace, path: &Path, content: &[u8]) -> Result<()> {
+    let path = workspace.writable(path)?;
+    workspace.make_parents(&path)?;
+    if platform::kind_of(&path)? == Some(FileKind::Symlink) {
+        platform::remove_file(&path)?;
+    }
+    Ok(platform::write_file(&path, content)?)
+}
+
+/// Sets the mode of a file, or of a directory and everything in it.
+pub fn set_mode(workspace: &Workspace, path: &Path, mode: u32) -> Result<()> {
+    set_node_mode(&workspace.writable(path)?, mode)
+}
+
+fn set_node_mode(path: &Path, mode: u32) -> Result<()> {
+    match platform::kind_of(path)? {
+        Some(FileKind::Symlink) => Ok(()),
+        Some(FileKind::Directory) => {
+            for (name, _) in platform::list_directory(path)? {
+                set_node_mode(&path.join(name), mode)?;
+            }
+            // A directory must stay usable for its owner while the build goes on.
+            Ok(platform::set_mode(path, mode | 0o700)?)
+        }
+        _ => Ok(platform::set_mode(path, mode)?),
+    }
+}

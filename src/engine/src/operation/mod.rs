@@ -1,0 +1,174 @@
+//! What a build may do: one operation a file, all of them [`Send`] so that they run on the pool.
+
+mod fetch_url;
+mod files;
+mod run;
+mod unpack;
+mod workspace;
+
+use std::path::PathBuf;
+
+pub use run::{Command, Program};
+pub use workspace::Workspace;
+
+use crate::hash::{Hash, HashError};
+use crate::platform;
+
+/// An operation that a build asks for. Paths are as the config gave them, placeholders resolved.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Downloads a file.
+    FetchUrl {
+        /// `http://` or `file://`.
+        url: String,
+        /// What the content must hash to.
+        sha256: Hash,
+    },
+    /// Unpacks an archive.
+    Unpack {
+        /// The archive.
+        archive: PathBuf,
+        /// The directory that it goes to.
+        destination: PathBuf,
+        /// How many leading components of each name to leave out.
+        strip: usize,
+    },
+    /// Copies a file, link or tree.
+    Copy {
+        /// What.
+        from: PathBuf,
+        /// The new name.
+        to: PathBuf,
+    },
+    /// Creates a directory and those above it.
+    MakeDirectory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Writes a file.
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Its content.
+        content: Vec<u8>,
+    },
+    /// Sets the mode of a file or tree.
+    SetMode {
+        /// The file or directory.
+        path: PathBuf,
+        /// The permission bits.
+        mode: u32,
+    },
+    /// Runs a program.
+    Run(Command),
+}
+
+/// What an operation gives back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Response {
+    /// Nothing.
+    Done,
+    /// A path.
+    Path(PathBuf),
+    /// The standard output of a program.
+    Output(Vec<u8>),
+}
+
+/// Why an operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file system refused.
+    #[error(transparent)]
+    File(#[from] platform::Error),
+    /// The build may not write there.
+    #[error("{} is outside of the build: a build writes only below its outputs and its build directory", .0.display())]
+    WriteOutside(PathBuf),
+    /// The build may not read that.
+    #[error("{} is not declared: a build reads only its sources, what it fetched, and the store", .0.display())]
+    ReadUndeclared(PathBuf),
+    /// A hash that does not read as one.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    /// A download failed.
+    #[error("cannot fetch {url}: {reason}")]
+    Fetch {
+        /// Where from.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// A download is not what was declared.
+    #[error("{url} has another content than declared:\n  declared sha256 {declared}\n  received sha256 {received}")]
+    WrongHash {
+        /// Where from.
+        url: String,
+        /// What the config says.
+        declared: Hash,
+        /// What came.
+        received: Hash,
+    },
+    /// An archive cannot be unpacked.
+    #[error("cannot unpack {}: {reason}", archive.display())]
+    Archive {
+        /// The archive.
+        archive: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A program could not be started.
+    #[error("cannot run `{command}`: {reason}")]
+    NotStarted {
+        /// What was tried.
+        command: String,
+        /// Why.
+        reason: String,
+    },
+    /// A program failed.
+    #[error("`{command}` failed with {status}")]
+    Failed {
+        /// What ran.
+        command: String,
+        /// The exit code or signal, in words.
+        status: String,
+        /// The end of what it printed.
+        output: String,
+    },
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Error {
+    /// Returns what the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::ReadUndeclared(_) => Some("declare it: opts = { file = source(\"./path\") }".to_owned()),
+            Error::WriteOutside(_) => Some("write below ctx.out, or use a relative path for scratch files".to_owned()),
+            Error::WrongHash { received, .. } => {
+                Some(format!("if you trust what came, write \"{received}\" in the config"))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The result of an operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Performs an operation in a workspace.
+///
+/// # Errors
+/// When it fails; what it wrote until then goes with the workspace.
+pub fn perform(workspace: &Workspace, request: Request) -> Result<Response> {
+    match request {
+        Request::FetchUrl { url, sha256 } => fetch_url::fetch(workspace, &url, sha256).map(Response::Path),
+        Request::Unpack { archive, destination, strip } => {
+            unpack::unpack(workspace, &archive, &destination, strip).map(|()| Response::Done)
+        }
+        Request::Copy { from, to } => files::copy(workspace, &from, &to).map(|()| Response::Done),
+        Request::MakeDirectory { path } => files::make_directory(workspace, &path).map(|()| Response::Done),
+        Request::Write { path, content } => files::write(workspace, &path, &content).map(|()| Response::Done),
+        Request::SetMode { path, mode } => files::set_mode(workspace, &path, mode).map(|()| Response::Done),
+        Request::Run(command) => run::run(workspace, &command).map(Response::Output),
+    }
+}

@@ -1,0 +1,113 @@
+//! Where one build works, and what it may touch.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::{Error, Result};
+use crate::names::OutputName;
+use crate::platform;
+use crate::settings::{EventSink, Settings};
+
+/// The directories and rights of one build.
+pub struct Workspace {
+    /// The build directory: relative paths start here, and it goes when the build ends.
+    pub directory: PathBuf,
+    /// Where each output is built. They do not exist at first.
+    pub outputs: BTreeMap<OutputName, PathBuf>,
+    /// The directory of all objects, which may be read.
+    pub objects: PathBuf,
+    /// Declared sources, which may be read.
+    pub sources: Vec<PathBuf>,
+    /// Where downloads are kept, by hash.
+    pub downloads: PathBuf,
+    /// Where the log goes.
+    pub log: PathBuf,
+    /// The settings of the call.
+    pub settings: Settings,
+    /// Takes progress.
+    pub events: EventSink,
+    /// What this build fetched, which may be read.
+    pub fetched: Mutex<Vec<PathBuf>>,
+}
+
+impl Workspace {
+    /// Returns the absolute path that a config means, without `.` and `..`.
+    pub fn absolute(&self, path: &Path) -> PathBuf {
+        normalize(&self.directory.join(path))
+    }
+
+    /// Returns the absolute path if the build may write there.
+    ///
+    /// # Errors
+    /// When it may not, also when a symbolic link leads outside.
+    pub fn writable(&self, path: &Path) -> Result<PathBuf> {
+        let path = self.absolute(path);
+        // The last component is not followed: a link can be replaced, wherever it points.
+        let place = match (path.parent(), path.file_name()) {
+            (Some(parent), Some(name)) => resolve_existing(parent).join(name),
+            _ => path.clone(),
+        };
+        let mut allowed = self.outputs.values().chain(std::iter::once(&self.directory));
+        if allowed.any(|root| place.starts_with(resolve_existing(root))) {
+            Ok(path)
+        } else {
+            Err(Error::WriteOutside(path))
+        }
+    }
+
+    /// Returns the absolute path if the build may read it.
+    ///
+    /// # Errors
+    /// When it may not, also when a symbolic link leads outside.
+    pub fn readable(&self, path: &Path) -> Result<PathBuf> {
+        let path = self.absolute(path);
+        let place = resolve_existing(&path);
+        let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut allowed =
+            self.outputs.values().chain([&self.directory, &self.objects]).chain(&self.sources).chain(fetched.iter());
+        if allowed.any(|root| place.starts_with(resolve_existing(root))) {
+            Ok(path)
+        } else {
+            Err(Error::ReadUndeclared(path))
+        }
+    }
+
+    /// Creates the directories above a path that is going to be written.
+    ///
+    /// # Errors
+    /// When one cannot be created.
+    pub fn make_parents(&self, path: &Path) -> Result<()> {
+        if let Some(parent) = path.parent() {
+            platform::create_directories(parent)?;
+        }
+        Ok(())
+    }
+}
+
+/// Resolves symbolic links as far as the path exists.
+fn resolve_existing(path: &Path) -> PathBuf {
+    if let Ok(resolved) = fs::canonicalize(path) {
+        return resolved;
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => resolve_existing(parent).join(name),
+        _ => path.to_owned(),
+    }
+}
+
+/// Removes `.` and `..` from an absolute path, by name only.
+fn normalize(path: &Path) -> PathBuf {
+    let mut result = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                result.pop();
+            }
+            other => result.push(other),
+        }
+    }
+    result
+}

@@ -1,0 +1,74 @@
+//! The system below us, behind one set of functions for all platforms.
+//!
+//! Whatever changes the file system goes through here: each such function passes its
+//! [`fault`] point first, so that tests can stop or fail the program at every step. Reading is
+//! here too where an error should name its path.
+
+pub mod fault;
+pub mod lock;
+mod modify;
+mod read;
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+use unix as system;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+use windows as system;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use modify::{
+    append_file, copy_file, create_directories, create_directory, create_file, remove_directory, remove_file,
+    remove_tree, rename, replace_symlink, set_mode, set_old_time, symlink, sync_directory, sync_file_system,
+    write_file, write_file_atomically,
+};
+pub use read::{FileKind, exists, kind_of, list_directory, read_file, read_link, read_to_string};
+pub use system::{
+    bytes_of_path, end_group, is_executable, link_count, mode_of, own_group, path_from_bytes, shell_command,
+};
+
+/// A failed operation on the file system.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {operation} {}: {}", path.display(), reason(source))]
+pub struct Error {
+    /// What was tried, such as `read` or `create the directory`.
+    pub operation: &'static str,
+    /// On what.
+    pub path: PathBuf,
+    /// Why it failed.
+    pub source: io::Error,
+}
+
+impl Error {
+    /// Returns whether the path does not exist.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self.source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    }
+
+    /// Returns whether the path exists already.
+    pub fn is_already_there(&self) -> bool {
+        self.source.kind() == io::ErrorKind::AlreadyExists
+    }
+}
+
+/// The result of an operation on the file system.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Makes an error of the operation and path that failed.
+pub fn failed<'a>(operation: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
+    move |source| Error { operation, path: path.to_owned(), source }
+}
+
+/// Returns the system's words without "(os error 2)".
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}

@@ -1,0 +1,194 @@
+//! Changing the file system: one numbered operation a function.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use super::read::{FileKind, kind_of, list_directory};
+use super::{Result, failed, fault, system};
+
+/// Passes the fault point, then performs the operation.
+fn perform<T>(operation: &'static str, path: &Path, run: impl FnOnce() -> io::Result<T>) -> Result<T> {
+    fault::point().and_then(|()| run()).map_err(failed(operation, path))
+}
+
+/// Creates one directory.
+///
+/// # Errors
+/// When it exists or cannot be created.
+pub fn create_directory(path: &Path) -> Result<()> {
+    perform("create the directory", path, || fs::create_dir(path))
+}
+
+/// Creates a directory and whatever is missing above it; returns those that were created, outermost first.
+///
+/// # Errors
+/// When one cannot be created.
+pub fn create_directories(path: &Path) -> Result<Vec<PathBuf>> {
+    let mut missing = Vec::new();
+    let mut current = Some(path);
+    while let Some(directory) = current {
+        if fs::metadata(directory).is_ok_and(|metadata| metadata.is_dir()) {
+            break;
+        }
+        missing.push(directory);
+        current = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
+    }
+    let mut created = Vec::new();
+    for directory in missing.into_iter().rev() {
+        match create_directory(directory) {
+            Ok(()) => created.push(directory.to_owned()),
+            // Somebody else was faster, or a file stands in the way.
+            Err(error) if error.is_already_there() && directory.is_dir() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(created)
+}
+
+/// Creates a file that must not exist.
+///
+/// # Errors
+/// When it exists or cannot be created.
+pub fn create_file(path: &Path) -> Result<File> {
+    perform("create", path, || OpenOptions::new().write(true).create_new(true).open(path))
+}
+
+/// Opens a file to write at its end, creating it when it is missing.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn append_file(path: &Path) -> Result<File> {
+    perform("open", path, || OpenOptions::new().append(true).create(true).open(path))
+}
+
+/// Writes a file, replacing what it had.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_file(path: &Path, content: &[u8]) -> Result<()> {
+    perform("write", path, || fs::write(path, content))
+}
+
+/// Writes a file beside its place and renames it into place, so that readers see the old or the new one.
+///
+/// # Errors
+/// When one of the steps fails; the old file stays.
+pub fn write_file_atomically(path: &Path, content: &[u8]) -> Result<()> {
+    let temporary = temporary_beside(path);
+    let written = perform("write", &temporary, || {
+        OpenOptions::new().write(true).create_new(true).open(&temporary)?.write_all(content)
+    })
+    .and_then(|()| rename(&temporary, path));
+    written.inspect_err(|_| drop(fs::remove_file(&temporary)))
+}
+
+/// Renames; an existing file at the destination is replaced.
+///
+/// # Errors
+/// When the system refuses, for example across file systems.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    perform("rename to", to, || fs::rename(from, to))
+}
+
+/// Creates a symbolic link.
+///
+/// # Errors
+/// When something stands there or it cannot be created.
+pub fn symlink(target: &Path, link: &Path) -> Result<()> {
+    perform("create the link", link, || system::symlink(target, link))
+}
+
+/// Creates a symbolic link, or replaces the one that is there, in one step for readers.
+///
+/// # Errors
+/// When one of the steps fails; the old link stays.
+pub fn replace_symlink(target: &Path, link: &Path) -> Result<()> {
+    let temporary = temporary_beside(link);
+    symlink(target, &temporary)?;
+    rename(&temporary, link).inspect_err(|_| drop(fs::remove_file(&temporary)))
+}
+
+/// Removes a file or a symbolic link.
+///
+/// # Errors
+/// When it is missing or cannot be removed.
+pub fn remove_file(path: &Path) -> Result<()> {
+    perform("remove", path, || fs::remove_file(path))
+}
+
+/// Removes an empty directory.
+///
+/// # Errors
+/// When it is not empty or cannot be removed.
+pub fn remove_directory(path: &Path) -> Result<()> {
+    perform("remove the directory", path, || fs::remove_dir(path))
+}
+
+/// Removes whatever stands at a path, read-only directories included; nothing there is no error.
+///
+/// # Errors
+/// When something cannot be removed.
+pub fn remove_tree(path: &Path) -> Result<()> {
+    match kind_of(path)? {
+        None => Ok(()),
+        Some(FileKind::Directory) => {
+            // The names of a directory can be listed and removed only with the rights to do so.
+            perform("change the mode of", path, || system::set_mode(path, 0o700))?;
+            for (name, _) in list_directory(path)? {
+                remove_tree(&path.join(name))?;
+            }
+            remove_directory(path)
+        }
+        Some(_) => remove_file(path),
+    }
+}
+
+/// Sets the permission bits of a file or directory; a symbolic link is followed.
+///
+/// # Errors
+/// When the system refuses.
+pub fn set_mode(path: &Path, mode: u32) -> Result<()> {
+    perform("change the mode of", path, || system::set_mode(path, mode))
+}
+
+/// Sets the modification time to one second after the epoch, as every object of the store has it.
+///
+/// # Errors
+/// When the system refuses.
+pub fn set_old_time(path: &Path) -> Result<()> {
+    perform("set the time of", path, || system::set_time(path, SystemTime::UNIX_EPOCH + Duration::from_secs(1)))
+}
+
+/// Copies a file's content and permission bits; returns the bytes copied.
+///
+/// # Errors
+/// When it cannot be read or written.
+pub fn copy_file(from: &Path, to: &Path) -> Result<u64> {
+    perform("copy to", to, || fs::copy(from, to))
+}
+
+/// Waits until a directory's entries are on the disk.
+///
+/// # Errors
+/// When the system reports a failed write.
+pub fn sync_directory(path: &Path) -> Result<()> {
+    perform("sync", path, || system::sync_directory(path))
+}
+
+/// Waits until everything written to the file system that holds `path` is on the disk.
+///
+/// # Errors
+/// When the system reports a failed write.
+pub fn sync_file_system(path: &Path) -> Result<()> {
+    perform("sync", path, || system::sync_file_system(path))
+}
+
+/// Returns a name beside `path` that nothing has.
+fn temporary_beside(path: &Path) -> PathBuf {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    path.with_file_name(format!(".syslua-{}-{number}.tmp", std::process::id()))
+}

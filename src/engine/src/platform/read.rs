@@ -1,0 +1,88 @@
+//! Looking at the file system, with errors that name their path.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Result, failed};
+
+/// What stands at a path; a symbolic link is not followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A socket, a device, a named pipe.
+    Special,
+}
+
+/// Returns what stands at a path, or `None` where nothing does.
+///
+/// # Errors
+/// When the system does not tell, for example for lack of permission.
+pub fn kind_of(path: &Path) -> Result<Option<FileKind>> {
+    match fs::symlink_metadata(path).map_err(failed("look at", path)) {
+        Ok(metadata) => Ok(Some(kind_from(metadata.file_type()))),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn kind_from(file_type: fs::FileType) -> FileKind {
+    if file_type.is_symlink() {
+        FileKind::Symlink
+    } else if file_type.is_dir() {
+        FileKind::Directory
+    } else if file_type.is_file() {
+        FileKind::File
+    } else {
+        FileKind::Special
+    }
+}
+
+/// Returns whether anything stands at a path, a dangling link included.
+pub fn exists(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// Returns the content of a file.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read_file(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(failed("read", path))
+}
+
+/// Returns the content of a file that must be UTF-8.
+///
+/// # Errors
+/// When it cannot be read or is no UTF-8.
+pub fn read_to_string(path: &Path) -> Result<String> {
+    fs::read_to_string(path).map_err(failed("read", path))
+}
+
+/// Returns the target of a symbolic link.
+///
+/// # Errors
+/// When it cannot be read or is no link.
+pub fn read_link(path: &Path) -> Result<PathBuf> {
+    fs::read_link(path).map_err(failed("read the link", path))
+}
+
+/// Returns the names in a directory in the order of their bytes, with what each is.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn list_directory(path: &Path) -> Result<Vec<(OsString, FileKind)>> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(path).map_err(failed("list", path))? {
+        let entry = entry.map_err(failed("list", path))?;
+        let kind = entry.file_type().map_err(failed("look at", path))?;
+        entries.push((entry.file_name(), kind_from(kind)));
+    }
+    entries.sort_by(|(a, _), (b, _)| a.as_encoded_bytes().cmp(b.as_encoded_bytes()));
+    Ok(entries)
+}

@@ -1,0 +1,114 @@
+//! Linux and macOS.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+/// Returns the path that these bytes name.
+pub fn path_from_bytes(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(std::ffi::OsString::from_vec(bytes.to_vec()))
+}
+
+/// Returns the bytes of a path.
+pub fn bytes_of_path(path: &Path) -> Vec<u8> {
+    path.as_os_str().as_bytes().to_vec()
+}
+
+/// Returns the command that runs a line of the system's shell.
+pub fn shell_command(shell: Option<&Path>, line: &std::ffi::OsStr) -> Command {
+    let mut command = Command::new(shell.unwrap_or(Path::new("/bin/sh")));
+    command.arg("-c").arg(line);
+    command
+}
+
+/// Gives a program a process group of its own, so that it can be ended with all it starts.
+pub fn own_group(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    command.process_group(0);
+}
+
+/// Ends every process of a group that is named by its first process.
+pub fn end_group(leader: u32) {
+    use rustix::process::{Pid, Signal, kill_process_group};
+    if let Some(group) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
+        // Nobody left to end is the usual case.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
+/// Returns the permission bits.
+pub fn mode_of(metadata: &fs::Metadata) -> u32 {
+    metadata.mode() & 0o7777
+}
+
+/// Returns whether the owner may execute the file, which is what an archive records.
+pub fn is_executable(metadata: &fs::Metadata) -> bool {
+    metadata.mode() & 0o100 != 0
+}
+
+/// Returns how many names the file has.
+pub fn link_count(metadata: &fs::Metadata) -> u64 {
+    metadata.nlink()
+}
+
+pub(super) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+}
+
+pub(super) fn symlink(target: &Path, link: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(target, link)
+}
+
+/// Sets the modification time; a symbolic link is not followed.
+pub(super) fn set_time(path: &Path, time: SystemTime) -> io::Result<()> {
+    use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let stamp = Timespec { tv_sec: since.as_secs().cast_signed(), tv_nsec: 0 };
+    let times = Timestamps { last_access: stamp, last_modification: stamp };
+    Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+#[cfg(target_os = "linux")]
+pub(super) fn sync_file_system(path: &Path) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(File::open(path)?)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn sync_file_system(_path: &Path) -> io::Result<()> {
+    rustix::fs::sync();
+    Ok(())
+}
+
+/// Returns whether an open file is still the one at `path`.
+pub(super) fn is_same_file(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::symlink_metadata(path)) {
+        (Ok(open), Ok(there)) => open.dev() == there.dev() && open.ino() == there.ino(),
+        _ => false,
+    }
+}
+
+/// Returns the process that holds a lock on a file, from `/proc/locks` (proc(5)).
+#[cfg(target_os = "linux")]
+pub(super) fn lock_holder(path: &Path) -> Option<u32> {
+    let inode = fs::metadata(path).ok()?.ino().to_string();
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    locks.lines().find_map(|line| {
+        let mut words = line.split_whitespace().skip_while(|word| *word != "FLOCK");
+        let pid = words.nth(3)?;
+        let file = words.next()?;
+        (file.rsplit(':').next() == Some(inode.as_str())).then(|| pid.parse().ok()).flatten()
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn lock_holder(_path: &Path) -> Option<u32> {
+    None
+}

@@ -1,0 +1,92 @@
+//! Windows: type-checked here, run elsewhere.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+/// Returns the path that these bytes name; what is no UTF-8 cannot name a file here.
+pub fn path_from_bytes(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// Returns the bytes of a path, as UTF-8 wherever it is.
+pub fn bytes_of_path(path: &Path) -> Vec<u8> {
+    path.as_os_str().as_encoded_bytes().to_vec()
+}
+
+/// Returns the command that runs a line of the system's shell.
+pub fn shell_command(shell: Option<&Path>, line: &OsStr) -> Command {
+    let mut command = Command::new(shell.unwrap_or(Path::new("cmd.exe")));
+    command.arg("/C").arg(line);
+    command
+}
+
+/// Gives a program a process group of its own.
+pub fn own_group(command: &mut Command) {
+    use std::os::windows::process::CommandExt;
+    const CREATE_NEW_PROCESS_GROUP: u32 = 0x0200;
+    command.creation_flags(CREATE_NEW_PROCESS_GROUP);
+}
+
+/// Ends a program and what it started.
+pub fn end_group(leader: u32) {
+    let leader = leader.to_string();
+    let _ = Command::new("taskkill").args(["/F", "/T", "/PID", &leader]).output();
+}
+
+/// Returns the permission bits that come nearest.
+pub fn mode_of(metadata: &fs::Metadata) -> u32 {
+    if metadata.permissions().readonly() { 0o444 } else { 0o644 }
+}
+
+/// Returns whether the file is executable, which this system does not record.
+pub fn is_executable(_metadata: &fs::Metadata) -> bool {
+    false
+}
+
+/// Returns how many names the file has; this system does not tell cheaply.
+pub fn link_count(_metadata: &fs::Metadata) -> u64 {
+    1
+}
+
+pub(super) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    let mut permissions = fs::metadata(path)?.permissions();
+    permissions.set_readonly(mode & 0o200 == 0);
+    fs::set_permissions(path, permissions)
+}
+
+pub(super) fn symlink(target: &Path, link: &Path) -> io::Result<()> {
+    if target.is_dir() {
+        std::os::windows::fs::symlink_dir(target, link)
+    } else {
+        std::os::windows::fs::symlink_file(target, link)
+    }
+}
+
+pub(super) fn set_time(path: &Path, time: SystemTime) -> io::Result<()> {
+    if fs::symlink_metadata(path)?.is_file() {
+        File::options().write(true).open(path)?.set_modified(time)
+    } else {
+        Ok(())
+    }
+}
+
+pub(super) fn sync_directory(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+pub(super) fn sync_file_system(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+pub(super) fn is_same_file(_file: &File, path: &Path) -> bool {
+    // An open file cannot be removed on this system.
+    path.exists()
+}
+
+pub(super) fn lock_holder(_path: &Path) -> Option<u32> {
+    None
+}

@@ -1,0 +1,150 @@
+//! One build: its directories, what it may read, and what placeholders mean to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use super::Error;
+use crate::derivation::Derivation;
+use crate::hash::Hash;
+use crate::names::{ObjectName, OutputName, Placeholder};
+use crate::operation::{self, Request, Response, Workspace};
+use crate::platform;
+use crate::settings::{EventSink, Settings};
+use crate::store::import::import;
+use crate::store::{self, Outputs, Store, read_info};
+use crate::value::Value;
+
+/// A build under way.
+pub struct Build {
+    /// What is built.
+    pub derivation: Arc<Derivation>,
+    /// The paths of the outputs of its dependencies.
+    pub dependencies: BTreeMap<Hash, BTreeMap<OutputName, PathBuf>>,
+    /// Where it works.
+    pub workspace: Workspace,
+    names: BTreeMap<OutputName, ObjectName>,
+    objects: BTreeSet<ObjectName>,
+}
+
+impl Build {
+    /// Makes the directories of a build afresh; leftovers of an earlier one go.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn prepare(
+        store: &Store,
+        derivation: Arc<Derivation>,
+        realized: &BTreeMap<Hash, Outputs>,
+        settings: &Settings,
+        events: EventSink,
+    ) -> Result<Build, Error> {
+        let names = derivation.temporary_names();
+        let building = store.building();
+        let outputs = names.iter().map(|(output, name)| (output.clone(), building.join(name.as_str()))).collect();
+        let mut sources = Vec::new();
+        let mut note_source = |value: &Value| {
+            if let Value::Source(source) = value {
+                sources.push(source.path.clone());
+            }
+        };
+        derivation.spec.opts.walk(&mut note_source);
+        derivation.spec.config.captures.iter().for_each(|(_, value)| value.walk(&mut note_source));
+        let of = |hash: &Hash| realized.get(hash).cloned().unwrap_or_default();
+        let paths =
+            |outputs: Outputs| outputs.into_iter().map(|(output, object)| (output, store.object(&object))).collect();
+        let dependencies = derivation.dependencies.iter().map(|hash| (*hash, paths(of(hash)))).collect();
+        let build = Build {
+            dependencies,
+            workspace: Workspace {
+                directory: building.join(format!("{}.build", derivation.hash)),
+                outputs,
+                objects: store.objects().to_owned(),
+                sources,
+                downloads: store.downloads(),
+                log: store.log(derivation.hash),
+                settings: settings.clone(),
+                events,
+                fetched: Mutex::default(),
+            },
+            names,
+            objects: derivation.dependencies.iter().flat_map(|hash| of(hash).into_values()).collect(),
+            derivation,
+        };
+        build.discard().map_err(store::Error::from)?;
+        platform::create_directory(&build.workspace.directory).map_err(store::Error::from)?;
+        if platform::exists(&build.workspace.log) {
+            platform::remove_file(&build.workspace.log).map_err(store::Error::from)?;
+        }
+        Ok(build)
+    }
+
+    /// Performs an operation here and now.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn perform(&self, request: Request) -> operation::Result<Response> {
+        operation::perform(&self.workspace, request)
+    }
+
+    /// Replaces the placeholders in a text by the paths of the dependencies.
+    ///
+    /// # Errors
+    /// A placeholder that this build does not depend on.
+    pub fn resolve(&self, text: &[u8]) -> Result<Vec<u8>, Placeholder> {
+        Placeholder::resolve(text, |placeholder| {
+            let (hash, output) = self.derivation.placeholders.get(&placeholder)?;
+            self.output_path(*hash, output)
+        })
+    }
+
+    /// Returns the path of an output of a dependency, in bytes.
+    pub fn output_path(&self, dependency: Hash, output: &OutputName) -> Option<Vec<u8>> {
+        let path = self.dependencies.get(&dependency)?.get(output)?;
+        Some(platform::bytes_of_path(path))
+    }
+
+    /// Publishes what the build made and removes its directory.
+    ///
+    /// # Errors
+    /// When an output is missing or cannot be stored.
+    pub fn finish(&self, store: &Store) -> store::Result<Outputs> {
+        let derivation = &self.derivation;
+        let outputs = import(
+            store,
+            &store::import::Build {
+                deriver: derivation.hash,
+                name: &derivation.spec.name,
+                version: derivation.spec.version.as_ref(),
+                outputs: &self.names,
+                dependencies: &self.closure(store)?,
+            },
+        )?;
+        self.discard()?;
+        Ok(outputs)
+    }
+
+    /// What the build could have seen: its dependencies and what they refer to.
+    fn closure(&self, store: &Store) -> store::Result<BTreeSet<ObjectName>> {
+        let mut closure = BTreeSet::new();
+        let mut pending: Vec<ObjectName> = self.objects.iter().cloned().collect();
+        while let Some(object) = pending.pop() {
+            if let Some(info) = read_info(store, &object)? {
+                pending.extend(info.references.into_iter().filter(|reference| !closure.contains(reference)));
+            }
+            closure.insert(object);
+        }
+        Ok(closure)
+    }
+
+    /// Removes everything but the log.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn discard(&self) -> platform::Result<()> {
+        for path in self.workspace.outputs.values().chain([&self.workspace.directory]) {
+            platform::remove_tree(path)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! From derivations to objects: builds run side by side, driven from one thread.
+
+mod build;
+mod pool;
+mod scheduler;
+
+pub use build::Build;
+pub use scheduler::{Realization, realize};
+
+use crate::derivation::Derivation;
+use crate::failure::Failure;
+use crate::operation::{Error as OperationError, Request, Response};
+use crate::store;
+use std::sync::Arc;
+
+/// A build's own program, which asks for operations one after the other.
+pub trait Task {
+    /// Goes on until the next request or the end. `answer` is that to the last request, `None` at first.
+    fn resume(&mut self, answer: Option<Result<Response, OperationError>>) -> Step;
+}
+
+/// How far a task got.
+#[derive(Debug)]
+pub enum Step {
+    /// It asks for an operation.
+    Request(Request),
+    /// It is finished.
+    Finished,
+    /// It could not wait for an operation: run it again from the start, with operations in place.
+    Restart,
+    /// It failed.
+    Failed(Failure),
+}
+
+/// Makes the tasks of derivations.
+pub trait Tasks {
+    /// Begins the task of a derivation; with `in_place` it performs its operations itself, by
+    /// [`Build::perform`], and never asks.
+    ///
+    /// # Errors
+    /// When there is nothing to run for this derivation.
+    fn begin(&mut self, build: Arc<Build>, in_place: bool) -> Result<Box<dyn Task>, Failure>;
+}
+
+/// Why a derivation was not realized.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its build failed.
+    #[error("{}", failure.message)]
+    Build {
+        /// The derivation's name, with its version.
+        derivation: String,
+        /// What happened.
+        failure: Failure,
+    },
+    /// What it left could not be published.
+    #[error("cannot store {derivation}: {source}")]
+    Import {
+        /// The derivation's name, with its version.
+        derivation: String,
+        /// Why.
+        source: store::Error,
+    },
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// A dependency is not among the derivations of the manifest.
+    #[error("the derivation {0} is needed and not part of this manifest")]
+    Unknown(crate::hash::Hash),
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+    /// The threads for operations could not be started.
+    #[error("cannot start threads: {0}")]
+    Threads(String),
+}
+
+/// Returns the name and version of a derivation for messages.
+pub(crate) fn title(derivation: &Derivation) -> String {
+    let spec = &derivation.spec;
+    spec.version.as_ref().map_or_else(|| spec.name.to_string(), |version| format!("{} {version}", spec.name))
+}

@@ -1,0 +1,368 @@
+//! The scheduler: which derivation is next, which task goes on. It knows no Lua: tasks are a trait.
+//!
+//! Tasks run on the calling thread, operations and publication on the pool. A derivation that was
+//! built before is found by its recipe hash; else its dependencies are realized and it is looked up
+//! by its resolved hash; only then is it built.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use super::pool::{Message, Pool};
+use super::{Build, Error, Step, Task, Tasks, title};
+use crate::derivation::Derivation;
+use crate::failure::{Failure, chain};
+use crate::hash::Hash;
+use crate::operation::{Error as OperationError, Response};
+use crate::platform::lock::{Lock, LockError, Mode};
+use crate::settings::{Event, EventSink, Settings};
+use crate::store::{self, Outputs, Store, read_outputs, write_derivation, write_outputs, write_package_link};
+
+/// How long to sleep at most before looking at locks and interruption again.
+const TICK: Duration = Duration::from_millis(20);
+
+/// What became of the wanted derivations.
+#[derive(Debug, Default)]
+pub struct Realization {
+    /// The objects of every derivation that was looked at, by hash.
+    pub outputs: BTreeMap<Hash, Outputs>,
+    /// The derivations that were built, in the order in which they were finished.
+    pub built: Vec<Hash>,
+}
+
+/// Realizes derivations and whatever they need.
+///
+/// `derivations` are all that are known, each after its dependencies; `wanted` those to realize.
+///
+/// # Errors
+/// The first failure, after the builds that ran beside it have ended.
+pub fn realize(
+    store: &Store,
+    settings: &Settings,
+    derivations: &[Arc<Derivation>],
+    wanted: &BTreeSet<Hash>,
+    tasks: &mut dyn Tasks,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<Realization, Error> {
+    let mut done = Realization::default();
+    let graph = missing(store, derivations, wanted, &mut done)?;
+    if graph.node_count() == 0 {
+        return Ok(done);
+    }
+    store.create()?;
+    let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
+    let _shared = Lock::take(&store.store_lock(), Mode::Shared, settings.lock_timeout, &settings.interrupt, waiting)
+        .map_err(store::Error::from)?;
+    let pool = Pool::new(settings.jobs).map_err(|error| Error::Threads(error.to_string()))?;
+    let events: EventSink = Arc::new(pool.events());
+    let mut scheduler = Scheduler {
+        store: store.clone(),
+        settings,
+        missing_dependencies: graph.node_indices().map(|node| graph.neighbors(node).count()).collect(),
+        graph,
+        pool,
+        events,
+        ready: VecDeque::new(),
+        locked_out: Vec::new(),
+        running: BTreeMap::new(),
+        failure: None,
+        done,
+    };
+    scheduler.run(tasks, on_event);
+    match scheduler.failure {
+        Some(failure) => Err(failure),
+        None => Ok(scheduler.done),
+    }
+}
+
+type Graph = DiGraph<Arc<Derivation>, ()>;
+
+/// Returns the derivations that have no known result, with an edge from each to what it needs.
+fn missing(
+    store: &Store,
+    derivations: &[Arc<Derivation>],
+    wanted: &BTreeSet<Hash>,
+    done: &mut Realization,
+) -> Result<Graph, Error> {
+    let by_hash: BTreeMap<Hash, &Arc<Derivation>> =
+        derivations.iter().map(|derivation| (derivation.hash, derivation)).collect();
+    let mut graph = Graph::new();
+    let mut nodes: BTreeMap<Hash, NodeIndex> = BTreeMap::new();
+    let mut pending: Vec<(Hash, Option<NodeIndex>)> = wanted.iter().map(|hash| (*hash, None)).collect();
+    while let Some((hash, user)) = pending.pop() {
+        if done.outputs.contains_key(&hash) {
+            continue;
+        }
+        let node = match nodes.get(&hash) {
+            Some(node) => *node,
+            None => {
+                if let Some(outputs) = read_outputs(store, hash)? {
+                    done.outputs.insert(hash, outputs);
+                    continue;
+                }
+                let derivation = by_hash.get(&hash).ok_or(Error::Unknown(hash))?;
+                let node = graph.add_node(Arc::clone(derivation));
+                nodes.insert(hash, node);
+                pending.extend(derivation.dependencies.iter().map(|dependency| (*dependency, Some(node))));
+                node
+            }
+        };
+        if let Some(user) = user {
+            graph.update_edge(user, node, ());
+        }
+    }
+    Ok(graph)
+}
+
+/// What a job on the pool gives back.
+enum Outcome {
+    Operation(Result<Response, OperationError>),
+    Import(store::Result<Outputs>),
+}
+
+struct Running {
+    task: Option<Box<dyn Task>>,
+    build: Arc<Build>,
+    lock: Lock,
+    begin: Instant,
+}
+
+struct Scheduler<'a> {
+    store: Store,
+    settings: &'a Settings,
+    graph: Graph,
+    pool: Pool<Outcome>,
+    events: EventSink,
+    missing_dependencies: Vec<usize>,
+    ready: VecDeque<NodeIndex>,
+    locked_out: Vec<(NodeIndex, Instant)>,
+    running: BTreeMap<usize, Running>,
+    failure: Option<Error>,
+    done: Realization,
+}
+
+impl Scheduler<'_> {
+    fn run(&mut self, tasks: &mut dyn Tasks, on_event: &mut dyn FnMut(Event)) {
+        let leaves = self.graph.node_indices().filter(|node| self.missing_dependencies[node.index()] == 0);
+        self.ready = leaves.collect();
+        // Enough to keep every thread busy; more would only hold memory and open directories.
+        let most = self.settings.jobs * 2 + 2;
+        loop {
+            self.retry_locked();
+            while self.failure.is_none() && self.running.len() < most {
+                let Some(node) = self.ready.pop_front() else { break };
+                if let Err(error) = self.begin(node, tasks, on_event) {
+                    self.fail(error);
+                }
+            }
+            let nothing_left = self.ready.is_empty() && self.locked_out.is_empty();
+            if self.running.is_empty() && (self.failure.is_some() || nothing_left) {
+                return;
+            }
+            if self.settings.interrupt.is_set() {
+                self.fail(Error::Interrupted);
+            }
+            match self.pool.receive(TICK) {
+                Some(Message::Event(event)) => on_event(event),
+                Some(Message::Done(number, outcome)) => self.completed(number, outcome, tasks, on_event),
+                Some(Message::Panicked(number, text)) => {
+                    let failure = Failure::new("internal", format!("an operation panicked: {text}"));
+                    self.abandon(number, failure, on_event);
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.failure.get_or_insert(error);
+    }
+
+    fn derivation(&self, node: NodeIndex) -> Arc<Derivation> {
+        Arc::clone(&self.graph[node])
+    }
+
+    /// Puts derivations that another process builds in line again.
+    fn retry_locked(&mut self) {
+        let now = Instant::now();
+        let (retry, wait) = self.locked_out.drain(..).partition(|(_, at)| *at <= now);
+        self.locked_out = wait;
+        let retry: Vec<(NodeIndex, Instant)> = retry;
+        self.ready.extend(retry.into_iter().map(|(node, _)| node));
+    }
+
+    fn begin(&mut self, node: NodeIndex, tasks: &mut dyn Tasks, on_event: &mut dyn FnMut(Event)) -> Result<(), Error> {
+        let derivation = self.derivation(node);
+        if let Some(outputs) = self.look_up_resolved(&derivation)? {
+            self.realized(node, outputs);
+            return Ok(());
+        }
+        let lock_path = self.store.build_lock(derivation.hash);
+        let lock =
+            Lock::try_take(&lock_path, Mode::Exclusive).map_err(|error| store::Error::from(LockError::from(error)))?;
+        let Some(lock) = lock else {
+            on_event(Event::Waiting { lock: title(&derivation), pid: None });
+            self.locked_out.push((node, Instant::now() + TICK));
+            return Ok(());
+        };
+        // Another process may have finished it between our look and our lock.
+        let known = match read_outputs(&self.store, derivation.hash)? {
+            Some(outputs) => Some(outputs),
+            None => self.look_up_resolved(&derivation)?,
+        };
+        if let Some(outputs) = known {
+            lock.remove();
+            self.realized(node, outputs);
+            return Ok(());
+        }
+        on_event(Event::BuildStarted {
+            name: derivation.spec.name.to_string(),
+            version: derivation.spec.version.as_ref().map(ToString::to_string),
+            hash: derivation.hash.to_hex(),
+        });
+        write_derivation(&self.store, derivation.hash, &derivation.description())?;
+        self.start(node.index(), derivation, lock, false, tasks, on_event)
+    }
+
+    fn start(
+        &mut self,
+        number: usize,
+        derivation: Arc<Derivation>,
+        lock: Lock,
+        in_place: bool,
+        tasks: &mut dyn Tasks,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<(), Error> {
+        let events = Arc::clone(&self.events);
+        let name = title(&derivation);
+        let build = Build::prepare(&self.store, derivation, &self.done.outputs, self.settings, events)?;
+        let build = Arc::new(build);
+        let task = tasks.begin(Arc::clone(&build), in_place);
+        let task = task.map_err(|failure| Error::Build { derivation: name, failure })?;
+        let running = Running { task: Some(task), build, lock, begin: Instant::now() };
+        self.running.insert(number, running);
+        self.resume(number, None, tasks, on_event);
+        Ok(())
+    }
+
+    /// Looks for the result of a recipe with equal inputs; records the hit under this recipe too.
+    fn look_up_resolved(&self, derivation: &Derivation) -> Result<Option<Outputs>, Error> {
+        if derivation.dependencies.is_empty() {
+            return Ok(None);
+        }
+        let resolved = derivation.resolved_hash(&self.done.outputs);
+        let outputs = read_outputs(&self.store, resolved)?;
+        if let Some(outputs) = &outputs {
+            write_derivation(&self.store, derivation.hash, &derivation.description())?;
+            write_outputs(&self.store, derivation.hash, outputs)?;
+        }
+        Ok(outputs)
+    }
+
+    fn resume(
+        &mut self,
+        number: usize,
+        answer: Option<Result<Response, OperationError>>,
+        tasks: &mut dyn Tasks,
+        on_event: &mut dyn FnMut(Event),
+    ) {
+        let Some(running) = self.running.get_mut(&number) else { return };
+        let Some(task) = &mut running.task else { return };
+        let build = Arc::clone(&running.build);
+        match task.resume(answer) {
+            Step::Request(request) => {
+                self.pool.run(number, move || Outcome::Operation(build.perform(request)));
+            }
+            Step::Finished => {
+                // The task's variables are not needed while its outputs are hashed.
+                running.task = None;
+                let store = self.store.clone();
+                self.pool.run(number, move || Outcome::Import(build.finish(&store)));
+            }
+            Step::Restart => {
+                if let Some(running) = self.running.remove(&number) {
+                    let derivation = Arc::clone(&running.build.derivation);
+                    let again = self.start(number, derivation, running.lock, true, tasks, on_event);
+                    again.unwrap_or_else(|error| self.fail(error));
+                }
+            }
+            Step::Failed(failure) => self.abandon(number, failure, on_event),
+        }
+    }
+
+    fn completed(&mut self, number: usize, outcome: Outcome, tasks: &mut dyn Tasks, on_event: &mut dyn FnMut(Event)) {
+        match outcome {
+            // What depends on a failed one will not be built, but siblings run to their end.
+            Outcome::Operation(_) if self.settings.interrupt.is_set() => {
+                self.abandon(number, Failure::new("interrupted", "interrupted"), on_event);
+            }
+            Outcome::Operation(answer) => self.resume(number, Some(answer), tasks, on_event),
+            Outcome::Import(Ok(outputs)) => self.imported(number, outputs, on_event),
+            Outcome::Import(Err(error)) => {
+                let failure = Failure::new("build", chain(&error));
+                self.abandon(number, failure, on_event);
+            }
+        }
+    }
+
+    fn imported(&mut self, number: usize, outputs: Outputs, on_event: &mut dyn FnMut(Event)) {
+        let Some(running) = self.running.remove(&number) else { return };
+        let derivation = &running.build.derivation;
+        match self.record(derivation, &outputs) {
+            Ok(()) => {
+                on_event(Event::BuildFinished {
+                    name: derivation.spec.name.to_string(),
+                    version: derivation.spec.version.as_ref().map(ToString::to_string),
+                    hash: derivation.hash.to_hex(),
+                    seconds: running.begin.elapsed().as_secs_f64(),
+                });
+                self.done.built.push(derivation.hash);
+                self.realized(NodeIndex::new(number), outputs);
+            }
+            Err(error) => self.fail(error.into()),
+        }
+        running.lock.remove();
+    }
+
+    fn record(&self, derivation: &Derivation, outputs: &Outputs) -> store::Result<()> {
+        if !derivation.dependencies.is_empty() {
+            write_outputs(&self.store, derivation.resolved_hash(&self.done.outputs), outputs)?;
+        }
+        write_outputs(&self.store, derivation.hash, outputs)?;
+        let spec = &derivation.spec;
+        if let (Some(version), Some(main)) = (&spec.version, spec.outputs.first().and_then(|first| outputs.get(first)))
+        {
+            write_package_link(&self.store, &spec.name, version, &spec.system.platform, main)?;
+        }
+        Ok(())
+    }
+
+    fn realized(&mut self, node: NodeIndex, outputs: Outputs) {
+        self.done.outputs.insert(self.graph[node].hash, outputs);
+        let users: Vec<_> = self.graph.neighbors_directed(node, petgraph::Direction::Incoming).collect();
+        for user in users {
+            let missing = &mut self.missing_dependencies[user.index()];
+            *missing -= 1;
+            if *missing == 0 {
+                self.ready.push_back(user);
+            }
+        }
+    }
+
+    /// Ends a failed build: its directories go, its log stays.
+    fn abandon(&mut self, number: usize, failure: Failure, on_event: &mut dyn FnMut(Event)) {
+        let Some(running) = self.running.remove(&number) else { return };
+        let derivation = &running.build.derivation;
+        on_event(Event::BuildFailed {
+            name: derivation.spec.name.to_string(),
+            version: derivation.spec.version.as_ref().map(ToString::to_string),
+            hash: derivation.hash.to_hex(),
+        });
+        // The failure itself says more than a leftover, which the next build removes.
+        let _ = running.build.discard();
+        running.lock.remove();
+        self.fail(Error::Build { derivation: title(derivation), failure });
+    }
+}

@@ -1,0 +1,124 @@
+//! What the engine is told from outside: where its root is, whose home it manages, its limits.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// The settings of one call of the engine.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The directory that holds `store/`, `env.sh` and everything else of ours. Absolute.
+    pub root: PathBuf,
+    /// The home directory that `~` stands for. Absolute.
+    pub home: PathBuf,
+    /// Operations that run at the same time.
+    pub jobs: usize,
+    /// Refuse everything that needs the network.
+    pub offline: bool,
+    /// How long to wait for a lock; for ever when `None`.
+    pub lock_timeout: Option<Duration>,
+    /// Set from outside to stop.
+    pub interrupt: Interrupt,
+    /// The platform that derivations are built on.
+    pub system: System,
+}
+
+/// The platform a config is evaluated for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct System {
+    /// For example `x86_64-linux`.
+    pub platform: String,
+    /// `linux`, `darwin` or `windows`.
+    pub os: String,
+    /// `x86_64`, `aarch64` or `arm`.
+    pub arch: String,
+}
+
+impl System {
+    /// Returns the platform that this library was built for.
+    pub fn current() -> System {
+        let os = match std::env::consts::OS {
+            "macos" => "darwin",
+            other => other,
+        };
+        System::new(std::env::consts::ARCH, os)
+    }
+
+    /// Returns the platform of an architecture and an operating system.
+    pub fn new(arch: &str, os: &str) -> System {
+        System { platform: format!("{arch}-{os}"), os: os.to_owned(), arch: arch.to_owned() }
+    }
+}
+
+/// A flag that asks everything that runs to stop.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(pub Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Returns whether somebody asked to stop.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What the engine reports while it works. Unknown kinds are to be ignored.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Event {
+    /// A derivation began to build.
+    BuildStarted {
+        /// Its name.
+        name: String,
+        /// Its version.
+        version: Option<String>,
+        /// Its hash.
+        hash: String,
+    },
+    /// A derivation was built.
+    BuildFinished {
+        /// Its name.
+        name: String,
+        /// Its version.
+        version: Option<String>,
+        /// Its hash.
+        hash: String,
+        /// How long it took.
+        seconds: f64,
+    },
+    /// A derivation could not be built.
+    BuildFailed {
+        /// Its name.
+        name: String,
+        /// Its version.
+        version: Option<String>,
+        /// Its hash.
+        hash: String,
+    },
+    /// Bytes of a download arrived.
+    Download {
+        /// Where from.
+        url: String,
+        /// Bytes until now.
+        bytes: u64,
+        /// Bytes in all, when the server says so.
+        total: Option<u64>,
+    },
+    /// Another process holds a lock.
+    Waiting {
+        /// What is locked.
+        lock: String,
+        /// Who holds it, when the system tells.
+        pid: Option<u32>,
+    },
+    /// Something that the user should know.
+    Warning {
+        /// The text.
+        message: String,
+    },
+}
+
+/// Takes events, from any thread.
+pub type EventSink = Arc<dyn Fn(Event) + Send + Sync>;

@@ -1,0 +1,90 @@
+//! `snapshot.json`: what one apply left in force. The format only.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::activation::Activation;
+use crate::hash::Hash;
+use crate::names::SnapshotId;
+use crate::store::Outputs;
+use crate::value::Text;
+
+/// The version of the format that we write.
+pub const VERSION: u32 = 1;
+
+/// A snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The version of this format.
+    pub version: u32,
+    /// Its number.
+    pub id: SnapshotId,
+    /// The snapshot that was current when it was made.
+    pub parent: Option<SnapshotId>,
+    /// When it was made, in seconds since the epoch. For people: the order is that of the numbers.
+    pub created_at: u64,
+    /// A line for people.
+    pub description: String,
+    /// The entry file it was made from.
+    pub config_path: Option<PathBuf>,
+    /// The derivations that were realized, and the objects of their outputs.
+    pub derivations: BTreeMap<Hash, Outputs>,
+    /// The resolved actions, with the positions that declared them.
+    pub activations: Vec<Activation>,
+    /// Directories that were created for targets and go when they are empty again, outermost first.
+    #[serde(default)]
+    pub directories: Vec<Text>,
+}
+
+/// A text that is no snapshot of a version that we know.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// It is no such JSON.
+    #[error("{0}")]
+    Damaged(#[from] serde_json::Error),
+    /// A newer program wrote it.
+    #[error("it has version {0}, which only a newer sys.lua reads")]
+    Newer(u32),
+}
+
+impl Snapshot {
+    /// Returns snapshot 0, which precedes the first apply.
+    pub fn empty() -> Snapshot {
+        Snapshot {
+            version: VERSION,
+            id: SnapshotId(0),
+            parent: None,
+            created_at: 0,
+            description: "before the first apply".to_owned(),
+            config_path: None,
+            derivations: BTreeMap::new(),
+            activations: Vec::new(),
+            directories: Vec::new(),
+        }
+    }
+
+    /// Reads a snapshot.
+    ///
+    /// # Errors
+    /// When the text is no snapshot, or one of a newer version.
+    pub fn parse(text: &[u8]) -> Result<Snapshot, SnapshotError> {
+        #[derive(Deserialize)]
+        struct Header {
+            version: u32,
+        }
+        let header: Header = serde_json::from_slice(text)?;
+        if header.version > VERSION {
+            return Err(SnapshotError::Newer(header.version));
+        }
+        Ok(serde_json::from_slice(text)?)
+    }
+
+    /// Returns the text of `snapshot.json`.
+    pub fn to_text(&self) -> Vec<u8> {
+        let mut text = serde_json::to_vec(self).unwrap_or_default();
+        text.push(b'\n');
+        text
+    }
+}

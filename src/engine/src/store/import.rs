@@ -1,0 +1,347 @@
+//! Publication: what a build left becomes objects. Nothing else puts anything into `obj/`.
+//!
+//! An output was built at `bld/TEMPORARY`, a path as long as the final one. Its content hash, with
+//! its own name zeroed, gives the final name; then its own names are rewritten, its modes and times
+//! normalised, and one rename makes it appear, whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::info::{self, ObjectInfo, read_info};
+use super::record::Outputs;
+use super::rewrite::Patterns;
+use super::tree::{self, Digest};
+use super::{Error, Result, Store};
+use crate::encode;
+use crate::hash::{Hash, Hasher, READ_SIZE, Sink};
+use crate::names::{Name, ObjectName, OutputName, Placeholder, Version};
+use crate::platform::lock::{Lock, Mode};
+use crate::platform::{self, FileKind};
+use crate::settings::Interrupt;
+
+/// A finished build, before publication.
+pub struct Build<'a> {
+    /// The derivation's hash.
+    pub deriver: Hash,
+    /// The derivation's name.
+    pub name: &'a Name,
+    /// The derivation's version.
+    pub version: Option<&'a Version>,
+    /// The outputs and the names they were built under in `bld/`.
+    pub outputs: &'a BTreeMap<OutputName, ObjectName>,
+    /// The objects that the build could refer to.
+    pub dependencies: &'a BTreeSet<ObjectName>,
+}
+
+/// Publishes all outputs of a build; returns the objects they became.
+///
+/// # Errors
+/// When an output is missing or cannot be an object, or the file system refuses. What was not
+/// published stays in `bld/` for the caller to remove.
+pub fn import(store: &Store, build: &Build<'_>) -> Result<Outputs> {
+    let mut digests = BTreeMap::new();
+    for (output, temporary) in build.outputs {
+        let path = store.building().join(temporary.as_str());
+        if !platform::exists(&path) {
+            return Err(Error::MissingOutput { output: output.to_string(), path });
+        }
+        digests.insert(output, tree::hash_replacing(&path, &patterns(store, build, output, &Outputs::new()))?);
+    }
+    let mut finished = Outputs::new();
+    for output in reference_order(build, &digests)? {
+        let mut digest = digests.remove(output).ok_or_else(|| unknown_output(output))?;
+        let siblings: Vec<_> = build.outputs.keys().filter(|other| *other != output).collect();
+        if siblings.iter().any(|sibling| refers(&digest, build, sibling)) {
+            // The names of its siblings are known by now and belong to its content.
+            let path = store.building().join(build.outputs[output].as_str());
+            digest = tree::hash_replacing(&path, &patterns(store, build, output, &finished))?;
+        }
+        let object = publish(store, build, output, &digest, &finished)?;
+        finished.insert(output.clone(), object);
+    }
+    Ok(finished)
+}
+
+fn unknown_output(output: &OutputName) -> Error {
+    Error::MissingOutput { output: output.to_string(), path: PathBuf::new() }
+}
+
+/// The patterns of one output: two for each output of the build (`bld/NAME` and `NAME`), in order,
+/// then the root, the placeholder, and the dependencies.
+fn patterns(
+    store: &Store,
+    build: &Build<'_>,
+    output: &OutputName,
+    finished: &Outputs,
+) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+    let mut patterns = Vec::new();
+    for (other, temporary) in build.outputs {
+        let replacement = if other == output {
+            Some(vec![0; temporary.as_str().len()])
+        } else {
+            finished.get(other).map(|object| object.as_str().as_bytes().to_vec())
+        };
+        add_own_name(&mut patterns, temporary, replacement);
+    }
+    let mut root = platform::bytes_of_path(store.root());
+    root.push(b'/');
+    patterns.push((root, None));
+    patterns.push((Placeholder::PREFIX.as_bytes().to_vec(), None));
+    patterns.extend(build.dependencies.iter().map(|object| (object.as_str().as_bytes().to_vec(), None)));
+    patterns
+}
+
+fn add_own_name(patterns: &mut Vec<(Vec<u8>, Option<Vec<u8>>)>, temporary: &ObjectName, replacement: Option<Vec<u8>>) {
+    let with_directory = |directory: &[u8], name: &[u8]| [directory, name].concat();
+    let name = temporary.as_str().as_bytes();
+    let placed = replacement.as_ref().map(|replacement| with_directory(b"obj/", replacement));
+    patterns.push((with_directory(b"bld/", name), placed));
+    patterns.push((name.to_vec(), replacement));
+}
+
+/// Positions among [`patterns`].
+fn own_patterns(build: &Build<'_>, output: &OutputName) -> [usize; 2] {
+    let place = build.outputs.keys().position(|other| other == output).unwrap_or(0);
+    [2 * place, 2 * place + 1]
+}
+
+fn paths_of<'d>(digest: &'d Digest, build: &Build<'_>, output: &OutputName) -> impl Iterator<Item = &'d PathBuf> {
+    own_patterns(build, output).into_iter().flat_map(|number| &digest.found[number])
+}
+
+fn refers(digest: &Digest, build: &Build<'_>, output: &OutputName) -> bool {
+    paths_of(digest, build, output).next().is_some()
+}
+
+/// Returns the outputs so that each comes after those it refers to.
+fn reference_order<'a>(
+    build: &'a Build<'_>,
+    digests: &BTreeMap<&'a OutputName, Digest>,
+) -> Result<Vec<&'a OutputName>> {
+    let mut order: Vec<&OutputName> = Vec::new();
+    let mut rest: Vec<&OutputName> = build.outputs.keys().collect();
+    while !rest.is_empty() {
+        let free = |output: &&&OutputName| {
+            rest.iter().all(|other| other == *output || !refers(&digests[**output], build, other))
+        };
+        match rest.iter().find(free).copied() {
+            Some(output) => {
+                rest.retain(|other| *other != output);
+                order.push(output);
+            }
+            None => return Err(cycle(build, digests, &rest)),
+        }
+    }
+    Ok(order)
+}
+
+/// Describes one of the circles among outputs each of which refers to another of them.
+fn cycle(build: &Build<'_>, digests: &BTreeMap<&OutputName, Digest>, rest: &[&OutputName]) -> Error {
+    let next = |output: &OutputName| {
+        rest.iter()
+            .find(|other| **other != output && refers(&digests[output], build, other))
+            .copied()
+            .unwrap_or(rest[0])
+    };
+    // After as many steps as there are outputs we are on a circle.
+    let first = rest.iter().fold(rest[0], |output, _| next(output));
+    let second = next(first);
+    let file =
+        |from: &OutputName, to: &OutputName| paths_of(&digests[from], build, to).next().cloned().unwrap_or_default();
+    Error::Cycle {
+        first: first.to_string(),
+        second: second.to_string(),
+        first_file: file(first, second),
+        second_file: file(second, next(second)),
+    }
+}
+
+fn publish(
+    store: &Store,
+    build: &Build<'_>,
+    output: &OutputName,
+    digest: &Digest,
+    finished: &Outputs,
+) -> Result<ObjectName> {
+    let fixed = 2 * build.outputs.len();
+    refuse_placeholders(&digest.found[fixed + 1])?;
+    let path = store.building().join(build.outputs[output].as_str());
+    for counter in 0u64.. {
+        let object = ObjectName::new(build.name, build.version, output, numbered(digest.nar, counter));
+        let lock_path = store.building().join(format!("{object}.lock"));
+        let lock = Lock::take(&lock_path, Mode::Exclusive, None, &Interrupt::default(), |_| {})?;
+        if platform::exists(&store.object(&object)) {
+            let known = read_info(store, &object)?;
+            if known.is_some_and(|info| info.content == digest.nar) {
+                platform::remove_tree(&path)?;
+                lock.remove();
+                return Ok(object);
+            }
+            lock.remove();
+            continue;
+        }
+        let nar = rewrite_names(build, output, digest, finished, &object, &path)?;
+        normalise(&path)?;
+        let references = build.dependencies.iter().zip(&digest.found[fixed + 2..]);
+        let siblings = finished.iter().filter(|(sibling, _)| refers(digest, build, sibling));
+        let own = refers(digest, build, output).then(|| object.clone());
+        let references: BTreeSet<ObjectName> = references
+            .filter(|(_, found)| !found.is_empty())
+            .map(|(name, _)| name.clone())
+            .chain(siblings.map(|(_, object)| object.clone()))
+            .chain(own)
+            .collect();
+        let info = ObjectInfo {
+            version: info::VERSION,
+            content: digest.nar,
+            nar: nar.unwrap_or(digest.nar),
+            size: digest.size,
+            deriver: build.deriver,
+            references: references.into_iter().collect(),
+            relocatable: digest.found[fixed].is_empty(),
+        };
+        let mut text = serde_json::to_string_pretty(&info).unwrap_or_default();
+        text.push('\n');
+        platform::write_file_atomically(&store.info(&object), text.as_bytes())?;
+        let place = store.object(&object);
+        platform::rename(&path, &place)?;
+        // Only now: a user cannot move a directory that is read-only.
+        if platform::kind_of(&place)? == Some(FileKind::Directory) {
+            platform::set_mode(&place, 0o555)?;
+        }
+        lock.remove();
+        return Ok(object);
+    }
+    Err(unknown_output(output))
+}
+
+/// Returns the hash that names the object: the content's, or with a counter where that is taken.
+fn numbered(content: Hash, counter: u64) -> Hash {
+    if counter == 0 {
+        return content;
+    }
+    let mut hasher = Hasher::default();
+    hasher.put(content.as_bytes());
+    encode::number(&mut hasher, counter);
+    hasher.finish()
+}
+
+fn refuse_placeholders(paths: &[PathBuf]) -> Result<()> {
+    for path in paths {
+        let bytes = match platform::kind_of(path)? {
+            Some(FileKind::Symlink) => platform::bytes_of_path(&platform::read_link(path)?),
+            Some(FileKind::File) => platform::read_file(path)?,
+            _ => continue,
+        };
+        if Placeholder::find(&bytes).is_some() {
+            return Err(Error::Placeholder { path: path.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Puts the final names where the temporary ones are; returns the NAR hash if anything changed.
+fn rewrite_names(
+    build: &Build<'_>,
+    output: &OutputName,
+    digest: &Digest,
+    finished: &Outputs,
+    object: &ObjectName,
+    path: &Path,
+) -> Result<Option<Hash>> {
+    let mut patterns = Vec::new();
+    let mut places: BTreeSet<&PathBuf> = BTreeSet::new();
+    for (other, temporary) in build.outputs {
+        let name = if other == output { Some(object) } else { finished.get(other) };
+        add_own_name(&mut patterns, temporary, name.map(|name| name.as_str().as_bytes().to_vec()));
+        places.extend(paths_of(digest, build, other));
+    }
+    if places.is_empty() {
+        return Ok(None);
+    }
+    let patterns = Patterns::new(&patterns)
+        .map_err(|error| Error::Damaged { path: path.to_owned(), problem: error.to_string() })?;
+    // In reverse order what is inside a directory comes before it, so that renaming breaks no path.
+    for place in places.into_iter().rev() {
+        match platform::kind_of(place)? {
+            Some(FileKind::File) => rewrite_file(place, &patterns)?,
+            Some(FileKind::Symlink) => {
+                let target = patterns.apply(&platform::bytes_of_path(&platform::read_link(place)?), |_| {});
+                platform::replace_symlink(&platform::path_from_bytes(&target), place)?;
+            }
+            Some(FileKind::Directory) => {
+                for (name, _) in platform::list_directory(place)? {
+                    let bytes = platform::bytes_of_path(Path::new(&name));
+                    let renamed = patterns.apply(&bytes, |_| {});
+                    if renamed != bytes {
+                        platform::rename(&place.join(&name), &place.join(platform::path_from_bytes(&renamed)))?;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(Some(tree::hash(path)?.nar))
+}
+
+fn rewrite_file(path: &Path, patterns: &Patterns) -> Result<()> {
+    let mut source = fs::File::open(path).map_err(platform::failed("read", path))?;
+    let mode = platform::mode_of(&source.metadata().map_err(platform::failed("read", path))?);
+    let temporary = path.with_file_name(format!(".syslua-rewrite-{}", std::process::id()));
+    let mut target = platform::create_file(&temporary)?;
+    let mut stream = patterns.stream();
+    let mut buffer = vec![0; READ_SIZE];
+    let mut failure = None;
+    let mut write = |bytes: &[u8]| {
+        if failure.is_none() {
+            failure = std::io::Write::write_all(&mut target, bytes).err();
+        }
+    };
+    loop {
+        let read = source.read(&mut buffer).map_err(platform::failed("read", path))?;
+        if read == 0 {
+            break;
+        }
+        stream.push(&buffer[..read], &mut write, &mut |_| {});
+    }
+    stream.finish(&mut write, &mut |_| {});
+    if let Some(error) = failure {
+        return Err(platform::failed("write", &temporary)(error).into());
+    }
+    platform::set_mode(&temporary, mode)?;
+    Ok(platform::rename(&temporary, path)?)
+}
+
+/// Gives everything the modes and times that objects have. The top directory stays writable until
+/// it is in place.
+fn normalise(top: &Path) -> Result<()> {
+    fn inner(path: &Path, is_top: bool) -> Result<()> {
+        match platform::kind_of(path)? {
+            Some(FileKind::Directory) => {
+                for (name, _) in platform::list_directory(path)? {
+                    inner(&path.join(name), false)?;
+                }
+                platform::set_mode(path, if is_top { 0o755 } else { 0o555 })?;
+            }
+            Some(FileKind::File) => {
+                let metadata = fs::metadata(path).map_err(platform::failed("look at", path))?;
+                if platform::link_count(&metadata) > 1 {
+                    separate(path)?;
+                }
+                platform::set_mode(path, if platform::is_executable(&metadata) { 0o555 } else { 0o444 })?;
+            }
+            _ => {}
+        }
+        Ok(platform::set_old_time(path)?)
+    }
+    inner(top, true)
+}
+
+/// Gives a file that has other names, maybe outside of the build, an inode of its own.
+fn separate(path: &Path) -> Result<()> {
+    let temporary = path.with_file_name(format!(".syslua-separate-{}", std::process::id()));
+    platform::copy_file(path, &temporary)?;
+    Ok(platform::rename(&temporary, path)?)
+}

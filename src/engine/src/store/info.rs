@@ -1,0 +1,50 @@
+//! `info/<object>.json`: what is known of an object.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Error, Result, Store};
+use crate::hash::Hash;
+use crate::names::ObjectName;
+use crate::platform;
+
+/// The record of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectInfo {
+    /// The version of this format.
+    pub version: u32,
+    /// The SHA-256 of the NAR with the object's own name zeroed: what the object is named by.
+    pub content: Hash,
+    /// The SHA-256 of the NAR as it is: what `nix-hash --type sha256` prints.
+    pub nar: Hash,
+    /// The length of the NAR's file contents in bytes.
+    pub size: u64,
+    /// The derivation that first made it.
+    pub deriver: Hash,
+    /// The names of other objects found in its bytes.
+    pub references: Vec<ObjectName>,
+    /// Whether its bytes do not name the place of the store.
+    pub relocatable: bool,
+}
+
+/// The version of the record's format that we write.
+pub const VERSION: u32 = 1;
+
+/// Returns the record of an object, or `None` when there is none.
+///
+/// # Errors
+/// When it cannot be read or is damaged.
+pub fn read_info(store: &Store, name: &ObjectName) -> Result<Option<ObjectInfo>> {
+    let path = store.info(name);
+    let text = match platform::read_file(&path) {
+        Ok(text) => text,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let info: ObjectInfo = serde_json::from_slice(&text)
+        .map_err(|error| Error::Damaged { path: path.clone(), problem: error.to_string() })?;
+    if info.version == VERSION {
+        Ok(Some(info))
+    } else {
+        Err(Error::Damaged { path, problem: format!("it has the unknown version {}", info.version) })
+    }
+}

@@ -1,0 +1,136 @@
+//! Where everything lies below a root.
+
+use std::path::{Path, PathBuf};
+
+use super::Result;
+use crate::hash::Hash;
+use crate::names::{Name, ObjectName, SnapshotId, Version};
+use crate::platform;
+
+/// The directories of one root. Making one touches nothing.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+    store: PathBuf,
+    objects: PathBuf,
+}
+
+impl Store {
+    /// Returns the layout below a root, which must be an absolute path.
+    pub fn new(root: &Path) -> Store {
+        let store = root.join("store");
+        Store { root: root.to_owned(), objects: store.join("obj"), store }
+    }
+
+    /// Returns the root.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Returns the directory of all objects.
+    pub fn objects(&self) -> &Path {
+        &self.objects
+    }
+
+    /// Returns where an object is.
+    pub fn object(&self, name: &ObjectName) -> PathBuf {
+        self.objects.join(name.as_str())
+    }
+
+    /// Returns where an object's record is.
+    pub fn info(&self, name: &ObjectName) -> PathBuf {
+        self.store.join("info").join(format!("{name}.json"))
+    }
+
+    /// Returns where a derivation's description is.
+    pub fn derivation(&self, hash: Hash) -> PathBuf {
+        self.store.join("drv").join(format!("{hash}.drv"))
+    }
+
+    /// Returns where the outputs of a recipe or resolved hash are recorded.
+    pub fn outputs(&self, hash: Hash) -> PathBuf {
+        self.store.join("drv-out").join(hash.to_hex())
+    }
+
+    /// Returns where a build's log is.
+    pub fn log(&self, hash: Hash) -> PathBuf {
+        self.store.join("log").join(hash.to_hex())
+    }
+
+    /// Returns the directory of outputs under construction.
+    pub fn building(&self) -> PathBuf {
+        self.store.join("bld")
+    }
+
+    /// Returns the lock that one build of a derivation holds.
+    pub fn build_lock(&self, hash: Hash) -> PathBuf {
+        self.building().join(format!("{hash}.lock"))
+    }
+
+    /// Returns the lock that builds share and that collecting garbage takes alone.
+    pub fn store_lock(&self) -> PathBuf {
+        self.store.join("store.lock")
+    }
+
+    /// Returns the lock that a switch takes.
+    pub fn switch_lock(&self) -> PathBuf {
+        self.metadata().join("switch.lock")
+    }
+
+    /// Returns the link for people to a package's object.
+    pub fn package(&self, name: &Name, version: &Version, platform: &str) -> PathBuf {
+        self.store.join("pkg").join(name.as_str()).join(version.as_str()).join(platform)
+    }
+
+    /// Returns the directory of snapshots and what goes with them.
+    pub fn metadata(&self) -> PathBuf {
+        self.store.join("metadata")
+    }
+
+    /// Returns the link that says which snapshot is applied.
+    pub fn current(&self) -> PathBuf {
+        self.metadata().join("current")
+    }
+
+    /// Returns the directory of all snapshots.
+    pub fn snapshots(&self) -> PathBuf {
+        self.metadata().join("snapshots")
+    }
+
+    /// Returns the directory of a snapshot.
+    pub fn snapshot(&self, id: SnapshotId) -> PathBuf {
+        self.snapshots().join(id.to_string())
+    }
+
+    /// Returns the directory of downloads, by hash.
+    pub fn downloads(&self) -> PathBuf {
+        self.root.join("cache/downloads")
+    }
+
+    /// Creates the directories that are missing, with their modes.
+    ///
+    /// # Errors
+    /// When one cannot be created.
+    pub fn create(&self) -> Result<()> {
+        const OPEN: [&str; 7] = ["obj", "info", "pkg", "drv", "drv-out", "log", "bld"];
+        const PRIVATE: [&str; 2] = ["cache", "cache/downloads"];
+        const TRAVERSED: [&str; 3] = ["store/metadata", "store/metadata/snapshots", "store/metadata/gc-roots"];
+        // The last to be made: when it is there, all are.
+        if platform::exists(&self.root.join(TRAVERSED[2])) {
+            return Ok(());
+        }
+        platform::create_directories(&self.store)?;
+        for name in OPEN {
+            platform::create_directories(&self.store.join(name))?;
+        }
+        for (names, mode) in [(PRIVATE.as_slice(), 0o700), (TRAVERSED.as_slice(), 0o711)] {
+            for name in names {
+                let path = self.root.join(name);
+                if !platform::create_directories(&path)?.is_empty() {
+                    platform::set_mode(&path, mode)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

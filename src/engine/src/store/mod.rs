@@ -1,0 +1,73 @@
+//! The store: objects that never change, and what is recorded of them.
+//!
+//! Knows nothing of snapshots: what is alive is told from outside.
+
+pub mod import;
+mod info;
+mod layout;
+mod record;
+pub mod rewrite;
+pub mod tree;
+
+pub use info::{ObjectInfo, read_info};
+pub use layout::Store;
+pub use record::{Outputs, read_derivation, read_outputs, write_derivation, write_outputs, write_package_link};
+
+use crate::platform;
+use crate::platform::lock::LockError;
+
+/// A failure of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file system refused.
+    #[error(transparent)]
+    File(#[from] platform::Error),
+    /// A lock was not obtained.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A file of the store does not read as what it should be.
+    #[error("{} is damaged: {problem}", path.display())]
+    Damaged {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A build left something that an object cannot hold.
+    #[error("{} is {what}, which the store cannot hold", path.display())]
+    Unstorable {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// A build did not make an output.
+    #[error("the build did not create its output `{output}` ({})", path.display())]
+    MissingOutput {
+        /// The output.
+        output: String,
+        /// Where it should be.
+        path: std::path::PathBuf,
+    },
+    /// Outputs of one derivation refer to each other in a circle.
+    #[error("the outputs `{first}` and `{second}` refer to each other: {} and {}", first_file.display(), second_file.display())]
+    Cycle {
+        /// One output.
+        first: String,
+        /// The other one.
+        second: String,
+        /// A file of the first that names the second.
+        first_file: std::path::PathBuf,
+        /// A file of the second that names the first.
+        second_file: std::path::PathBuf,
+    },
+    /// A placeholder was left in built content.
+    #[error("{} holds the placeholder of an output that the build does not depend on", path.display())]
+    Placeholder {
+        /// The file.
+        path: std::path::PathBuf,
+    },
+}
+
+/// The result of an operation of the store.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,85 @@
+//! What is recorded of derivations: their description, their outputs, the link for people.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+use super::{Error, Result, Store};
+use crate::hash::Hash;
+use crate::names::{Name, ObjectName, OutputName, Version};
+use crate::platform;
+
+/// The objects that the outputs of a derivation became.
+pub type Outputs = BTreeMap<OutputName, ObjectName>;
+
+/// Returns what a recipe or resolved hash became, if that is recorded and all objects are there.
+///
+/// A damaged record counts as none: the build that follows writes it anew.
+///
+/// # Errors
+/// When the record is there and cannot be read.
+pub fn read_outputs(store: &Store, hash: Hash) -> Result<Option<Outputs>> {
+    let text = match platform::read_file(&store.outputs(hash)) {
+        Ok(text) => text,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let outputs: Option<Outputs> = serde_json::from_slice(&text).ok();
+    Ok(outputs.filter(|outputs| outputs.values().all(|object| platform::exists(&store.object(object)))))
+}
+
+/// Records what a recipe or resolved hash became.
+///
+/// # Errors
+/// When the record cannot be written.
+pub fn write_outputs(store: &Store, hash: Hash, outputs: &Outputs) -> Result<()> {
+    write_json(&store.outputs(hash), &serde_json::to_value(outputs).unwrap_or_default())
+}
+
+/// Writes the description of a derivation, unless it is there.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_derivation(store: &Store, hash: Hash, description: &Json) -> Result<()> {
+    let path = store.derivation(hash);
+    if platform::exists(&path) { Ok(()) } else { write_json(&path, description) }
+}
+
+/// Returns the description of a derivation.
+///
+/// # Errors
+/// When it is missing or damaged.
+pub fn read_derivation(store: &Store, hash: Hash) -> Result<Json> {
+    let path = store.derivation(hash);
+    let text = platform::read_file(&path)?;
+    serde_json::from_slice(&text).map_err(|error| Error::Damaged { path, problem: error.to_string() })
+}
+
+/// Makes `pkg/<name>/<version>/<platform>` point to an object.
+///
+/// # Errors
+/// When the link cannot be written.
+pub fn write_package_link(
+    store: &Store,
+    name: &Name,
+    version: &Version,
+    platform_name: &str,
+    object: &ObjectName,
+) -> Result<()> {
+    let link = store.package(name, version, platform_name);
+    let target = Path::new("../../../obj").join(object.as_str());
+    if platform::read_link(&link).is_ok_and(|present| present == target) {
+        return Ok(());
+    }
+    if let Some(parent) = link.parent() {
+        platform::create_directories(parent)?;
+    }
+    Ok(platform::replace_symlink(&target, &link)?)
+}
+
+fn write_json(path: &Path, value: &Json) -> Result<()> {
+    let mut text = value.to_string();
+    text.push('\n');
+    Ok(platform::write_file_atomically(path, text.as_bytes())?)
+}

@@ -1,0 +1,145 @@
+//! Finding names in streams of bytes, and replacing them by names of the same length.
+
+use aho_corasick::{AhoCorasick, MatchKind};
+
+/// A search for several byte strings at once, in pieces of a stream.
+///
+/// Of overlapping finds the leftmost counts, and of those the longest: `libfoo-123` is not taken
+/// for `foo-123`.
+#[derive(Debug)]
+pub struct Patterns {
+    search: Option<AhoCorasick>,
+    replacements: Vec<Option<Vec<u8>>>,
+    longest: usize,
+}
+
+/// A set of patterns that the search library refused, for example for its size.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot search for names: {0}")]
+pub struct PatternError(#[from] aho_corasick::BuildError);
+
+impl Patterns {
+    /// Prepares a search. A pattern with a replacement is replaced, which must have its length.
+    ///
+    /// # Errors
+    /// When there are too many patterns.
+    pub fn new(patterns: &[(Vec<u8>, Option<Vec<u8>>)]) -> Result<Patterns, PatternError> {
+        debug_assert!(patterns.iter().all(|(p, r)| r.as_ref().is_none_or(|r| r.len() == p.len())));
+        let search = if patterns.is_empty() {
+            None
+        } else {
+            let builder = &mut AhoCorasick::builder();
+            Some(builder.match_kind(MatchKind::LeftmostLongest).build(patterns.iter().map(|(pattern, _)| pattern))?)
+        };
+        Ok(Patterns {
+            search,
+            longest: patterns.iter().map(|(pattern, _)| pattern.len()).max().unwrap_or(0),
+            replacements: patterns.iter().map(|(_, replacement)| replacement.clone()).collect(),
+        })
+    }
+
+    /// Begins a stream.
+    pub fn stream(&self) -> Stream<'_> {
+        Stream { patterns: self, pending: Vec::new() }
+    }
+
+    /// Searches and replaces in bytes that are whole.
+    pub fn apply(&self, bytes: &[u8], mut found: impl FnMut(usize)) -> Vec<u8> {
+        let mut result = Vec::with_capacity(bytes.len());
+        let mut stream = self.stream();
+        stream.push(bytes, &mut |part| result.extend_from_slice(part), &mut found);
+        stream.finish(&mut |part| result.extend_from_slice(part), &mut found);
+        result
+    }
+}
+
+/// A search under way.
+pub struct Stream<'a> {
+    patterns: &'a Patterns,
+    pending: Vec<u8>,
+}
+
+impl Stream<'_> {
+    /// Takes the next bytes; gives what is certain to `out` and the number of each pattern to `found`.
+    pub fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8]), found: &mut impl FnMut(usize)) {
+        if self.patterns.search.is_none() {
+            return out(bytes);
+        }
+        self.pending.extend_from_slice(bytes);
+        // A find that begins before this place cannot be lengthened by bytes to come.
+        let certain = (self.pending.len() + 1).saturating_sub(self.patterns.longest);
+        self.emit(certain, out, found);
+    }
+
+    /// Ends the stream.
+    pub fn finish(mut self, out: &mut impl FnMut(&[u8]), found: &mut impl FnMut(usize)) {
+        let all = self.pending.len();
+        self.emit(all, out, found);
+    }
+
+    fn emit(&mut self, certain: usize, out: &mut impl FnMut(&[u8]), found: &mut impl FnMut(usize)) {
+        let Some(search) = &self.patterns.search else { return };
+        let (mut done, mut end) = (0, certain);
+        for find in search.find_iter(&self.pending) {
+            if find.start() >= certain {
+                break;
+            }
+            let number = find.pattern().as_usize();
+            found(number);
+            if let Some(replacement) = &self.patterns.replacements[number] {
+                out(&self.pending[done..find.start()]);
+                out(replacement);
+                done = find.end();
+            }
+            // What was found is used up, also where nothing is replaced.
+            end = end.max(find.end());
+        }
+        out(&self.pending[done..end]);
+        self.pending.drain(..end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn patterns() -> Patterns {
+        Patterns::new(&[
+            (b"tmp-a".to_vec(), Some(b"obj-1".to_vec())),
+            (b"bld/tmp-a".to_vec(), Some(b"obj/obj-1".to_vec())),
+            (b"dep-b".to_vec(), None),
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn the_longer_name_wins() {
+        let mut found = Vec::new();
+        let result = patterns().apply(b"x bld/tmp-a tmp-a dep-b tmp-", |n| found.push(n));
+        assert_eq!(result, b"x obj/obj-1 obj-1 dep-b tmp-");
+        assert_eq!(found, [1, 0, 2]);
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_of_any_size_give_the_same(
+            words in prop::collection::vec(prop_oneof![Just("tmp-a"), Just("bld/"), Just("dep-b"), Just("t"), Just("xx")], 0..12),
+            size in 1usize..7,
+        ) {
+            let text = words.concat().into_bytes();
+            let patterns = patterns();
+            let (mut whole, mut found_whole) = (Vec::new(), Vec::new());
+            whole.extend(patterns.apply(&text, |n| found_whole.push(n)));
+            let (mut pieces, mut found) = (Vec::new(), Vec::new());
+            let mut stream = patterns.stream();
+            for piece in text.chunks(size) {
+                stream.push(piece, &mut |part| pieces.extend_from_slice(part), &mut |n| found.push(n));
+            }
+            stream.finish(&mut |part| pieces.extend_from_slice(part), &mut |n| found.push(n));
+            prop_assert_eq!(pieces, whole);
+            prop_assert_eq!(found, found_whole);
+        }
+    }
+}

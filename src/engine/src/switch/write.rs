@@ -1,0 +1,69 @@
+//! Writing `snapshots/<id>/`: whole beside its place, synced, renamed.
+
+use std::path::Path;
+
+use super::Error;
+use crate::environment::Environment;
+use crate::manifest::Manifest;
+use crate::platform;
+use crate::snapshot::Snapshot;
+use crate::store::Store;
+
+const PRIVATE: u32 = 0o600;
+const READABLE: u32 = 0o644;
+const TRAVERSED: u32 = 0o711;
+
+/// Writes a snapshot's directory and makes sure that it is on the disk.
+pub fn write_snapshot(store: &Store, home: &Path, snapshot: &Snapshot, manifest: &Manifest) -> Result<(), Error> {
+    let place = store.snapshot(snapshot.id);
+    let temporary = store.snapshots().join(format!(".{}.new", snapshot.id));
+    platform::remove_tree(&temporary)?;
+    platform::create_directory(&temporary)?;
+    platform::set_mode(&temporary, TRAVERSED)?;
+    let write = |name: &str, content: &[u8], mode: u32| -> Result<(), Error> {
+        let path = temporary.join(name);
+        platform::write_file(&path, content)?;
+        Ok(platform::set_mode(&path, mode)?)
+    };
+    write("snapshot.json", &snapshot.to_text(), PRIVATE)?;
+    let mut text = manifest.to_json().to_string();
+    text.push('\n');
+    write("manifest.json", text.as_bytes(), PRIVATE)?;
+    let environment = Environment::new(&snapshot.activations, home);
+    write("env.sh", &environment.render_posix(), READABLE)?;
+    write_config(&temporary.join("config"), manifest)?;
+    // One call for all new objects too, which nobody else syncs.
+    platform::sync_file_system(&temporary)?;
+    platform::remove_tree(&place)?;
+    platform::rename(&temporary, &place)?;
+    Ok(platform::sync_directory(&store.snapshots())?)
+}
+
+/// Keeps the Lua files that the manifest was evaluated from.
+fn write_config(directory: &Path, manifest: &Manifest) -> Result<(), Error> {
+    platform::create_directory(directory)?;
+    platform::set_mode(directory, 0o700)?;
+    for (name, content) in &manifest.files {
+        let path = directory.join(name.to_path());
+        if let Some(parent) = path.parent() {
+            platform::create_directories(parent)?;
+        }
+        platform::write_file(&path, content)?;
+        platform::set_mode(&path, PRIVATE)?;
+    }
+    Ok(())
+}
+
+/// Makes the links that lead to whatever is current, if they are missing.
+pub fn write_fixed_links(store: &Store) -> Result<(), Error> {
+    let links = [
+        (store.root().join("env.sh"), "store/metadata/current/env.sh"),
+        (store.metadata().join("manifest.json"), "current/manifest.json"),
+    ];
+    for (link, target) in links {
+        if !platform::exists(&link) {
+            platform::symlink(Path::new(target), &link)?;
+        }
+    }
+    Ok(())
+}
