@@ -46,7 +46,10 @@ describe("schema", function()
 
   it("names the same one of several mistakes every time", function()
     for _ = 1, 20 do
-      assert.equal("unknown field `a` in file{}", get_failure({ d = 1, c = 1, b = 1, a = 1 }).message)
+      assert.equal(
+        "unknown field `a` in file{}",
+        get_failure({ d = 1, c = 1, b = 1, a = 1 }).message
+      )
       assert.truthy(get_failure({ mutable = 1, jobs = "x" }).message:find("`jobs`", 1, true))
     end
   end)
@@ -54,8 +57,8 @@ describe("schema", function()
   it("says what was expected and what was given", function()
     local messages = {
       ["`path` in file{}: expected string, got number 42"] = { path = 42 },
-      ["`opts` in file{}: expected table or function, got string \"x\""] = { path = "x", opts = "x" },
-      ["`mutable` in file{}: expected boolean, got string \"yes\""] = { path = "x", mutable = "yes" },
+      ['`opts` in file{}: expected table or function, got string "x"'] = { path = "x", opts = "x" },
+      ['`mutable` in file{}: expected boolean, got string "yes"'] = { path = "x", mutable = "yes" },
       ["`jobs` in file{}: expected integer, got number 1.5"] = { path = "x", jobs = 1.5 },
       ["`outputs` in file{}: expected list, got table"] = { path = "x", outputs = { a = 1 } },
       ["`outputs[2]` in file{}: expected string, got boolean true"] = {
@@ -68,10 +71,7 @@ describe("schema", function()
     for message, value in pairs(messages) do
       assert.equal(message, get_failure(value).message)
     end
-    assert.equal(
-      'file{}: expected a table of options, got string "x"',
-      get_failure("x").message
-    )
+    assert.equal('file{}: expected a table of options, got string "x"', get_failure("x").message)
   end)
 
   it("gives the user's line", function()

@@ -128,25 +128,22 @@ function schema.check(what, value, fields, where)
     raise(where, ("%s: expected a table of options, got %s"):format(what, text.describe(value)))
   end
   -- Sorted only once something is wrong: which of two mistakes is named must not vary.
-  local unknown
+  local mistakes = {}
   for key in next, value do
     if type(key) ~= "string" or not fields[key] then
-      unknown = unknown or {}
-      unknown[key] = true
+      mistakes[key] = true
     end
   end
-  if unknown then
-    raise_unknown(what, tables.get_sorted_keys(unknown)[1], fields, where)
+  if next(mistakes) ~= nil then
+    raise_unknown(what, tables.get_sorted_keys(mistakes)[1], fields, where)
   end
-  local wrong
   for name, field in next, fields do
     if not is_fine(value[name], field) then
-      wrong = wrong or {}
-      wrong[name] = true
+      mistakes[name] = true
     end
   end
-  if wrong then
-    local name = tables.get_sorted_keys(wrong)[1]
+  if next(mistakes) ~= nil then
+    local name = tables.get_sorted_keys(mistakes)[1]
     raise_wrong(what, name, value[name], fields[name], where)
   end
 end

@@ -2,6 +2,8 @@ local failure = require("syslua.util.failure")
 local main = require("syslua.cli.main")
 local output = require("spec.support.output")
 
+local unpack = table.unpack or unpack -- luacheck: ignore 143
+
 describe("cli.main", function()
   local calls, result, config
 
@@ -66,7 +68,7 @@ describe("cli.main", function()
 
   it("shows help", function()
     for _, words in ipairs({ { "help" }, { "--help" }, { "-h" } }) do
-      local code, data, talk = run(unpack and unpack(words) or table.unpack(words))
+      local code, data, talk = run(unpack(words))
       assert.equal(0, code)
       assert.truthy(data:find("apply     Make this machine", 1, true))
       assert.equal("", talk)
@@ -97,7 +99,7 @@ describe("cli.main", function()
       ["must be one of `auto`, `always`, `never`"] = { "plan", "--color", "red" },
       ["requires an argument"] = { "plan", "--root" },
     }) do
-      local code, data, talk = run(unpack and unpack(words) or table.unpack(words))
+      local code, data, talk = run(unpack(words))
       assert.equal(2, code)
       assert.equal("", data)
       assert.truthy(talk:find(message, 1, true), message .. " is not in: " .. talk)
@@ -106,7 +108,7 @@ describe("cli.main", function()
 
   it("hands the flags to the engine, wherever they stand", function()
     local words = { "--root", "/x", "plan", config, "--jobs=3", "--offline", "--lock-timeout", "5" }
-    local code = run(unpack and unpack(words) or table.unpack(words))
+    local code = run(unpack(words))
     assert.equal(0, code)
     assert.equal(config, calls.evaluate[1])
     assert.equal("manifest", calls.plan[1])

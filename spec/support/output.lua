@@ -22,11 +22,13 @@ end
 ---@return string data
 ---@return string talk
 function output.catch(callback)
+  -- luacheck: push ignore 122
   local real_stdout, real_stderr = io.stdout, io.stderr
   local data, talk = new_sink(), new_sink()
   io.stdout, io.stderr = data, talk
   local ok, result = pcall(callback)
   io.stdout, io.stderr = real_stdout, real_stderr
+  -- luacheck: pop
   if not ok then
     error(result, 0)
   end

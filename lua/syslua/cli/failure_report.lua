@@ -2,14 +2,15 @@
 -- It does not write them, and does not know exit codes.
 
 local text = require("syslua.util.text")
+local unpack = require("syslua.util.table").unpack
 
 local failure_report = {}
-
-local unpack = table.unpack or unpack
 
 -- What a failure may take up without --verbose.
 local most_lines = 15
 local most_hint_lines = 3
+-- More than any failure has.
+local unlimited = 1000000
 
 local function get_cut_line(count)
   return ("  … %s with --verbose"):format(text.count(count, "more line"))
@@ -21,6 +22,7 @@ local function add_all(lines, added)
   end
 end
 
+---@return string[]
 local function prefix(value, first, others)
   local lines = {}
   for index, line in ipairs(text.lines(value)) do
@@ -30,6 +32,9 @@ local function prefix(value, first, others)
 end
 
 -- The first lines, at most `room`.
+---@param lines string[]
+---@param room integer
+---@return string[]
 local function keep_first(lines, room)
   if #lines <= room then
     return lines
@@ -40,6 +45,9 @@ local function keep_first(lines, room)
 end
 
 -- The last lines, at most `room`: of the output of a build they tell most.
+---@param lines string[]
+---@param room integer
+---@return string[]
 local function keep_last(lines, room)
   if #lines <= room then
     return lines
@@ -68,18 +76,16 @@ end
 ---@param style syslua.cli.Style
 ---@return string[]
 function failure_report.render(value, args, style)
-  local room = args.verbose and math.huge or most_lines
+  local room = args.verbose and unlimited or most_lines
   local lines = prefix(tostring(value.message), style("error", "error: "), "  ")
   local positions = get_position_lines(value, style, args.verbose)
   local hint = value.hint and prefix(value.hint, "  hint: ", "        ") or {}
   -- A usage line comes last and stands for itself; other details are quoted.
   local is_usage = value.kind == "usage"
-  local details = prefix(value.details or "", is_usage and "" or "  | ", is_usage and "" or "  | ")
-  if not value.details or value.details == "" then
-    details = {}
-  end
+  local quote = is_usage and "" or "  | "
+  local details = (value.details or "") ~= "" and prefix(value.details, quote, quote) or {}
 
-  hint = keep_first(hint, args.verbose and math.huge or most_hint_lines)
+  hint = keep_first(hint, args.verbose and unlimited or most_hint_lines)
   local least_details = math.min(#details, 3)
   lines = keep_first(lines, room - #positions - #hint - least_details)
   details = keep_last(details, room - #lines - #positions - #hint)

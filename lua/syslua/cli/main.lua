@@ -84,11 +84,17 @@ local function get_flag_hint(word, flags)
     or "the flags of a command come after its name"
 end
 
+local function raise_usage(message, hint)
+  error(failure.new({ kind = "usage", message = message, hint = hint }), 0)
+end
+
 -- Flags may stand before the command: returns its name, and all other words.
 local function split(words, program)
   local flags = {}
-  for _, flag in ipairs(require("syslua.cli.flags")) do
-    flags[flag.name] = flag
+  if words[1] and words[1]:sub(1, 1) == "-" then
+    for _, flag in ipairs(require("syslua.cli.flags")) do
+      flags[flag.name] = flag
+    end
   end
   local others, index = {}, 1
   while words[index] and words[index]:sub(1, 1) == "-" do
@@ -100,11 +106,8 @@ local function split(words, program)
     end
     local flag = flags[word:match("^[^=]*")]
     if not flag then
-      failure.raise({
-        kind = "usage",
-        message = ("there is no flag `%s` before a command"):format(word),
-        hint = get_flag_hint(word, flags),
-      })
+      local message = ("there is no flag `%s` before a command"):format(word)
+      return raise_usage(message, get_flag_hint(word, flags))
     end
     others[#others + 1] = word
     if flag.argument and not word:find("=", 1, true) and words[index + 1] then
@@ -115,11 +118,7 @@ local function split(words, program)
   end
   local name = words[index]
   if not name then
-    failure.raise({
-      kind = "usage",
-      message = "a command is missing",
-      hint = ("`%s help` lists the commands"):format(program),
-    })
+    return raise_usage("a command is missing", ("`%s help` lists the commands"):format(program))
   end
   for following = index + 1, #words do
     others[#others + 1] = words[following]
@@ -130,14 +129,13 @@ end
 -- Returns the arguments for a command. Most command lines have no words besides the command:
 -- those need no parser, which takes longer to load than all the rest.
 local function get_args(name, command, words, program)
-  local args = {}
-  if #words > 0 then
-    local parser = require("syslua.cli.parser")
-    local problem
-    args, problem = parser.parse(parser.build(name, command, program), words)
-    if not args then
-      error(problem, 0)
-    end
+  if #words == 0 then
+    return { program = program }
+  end
+  local parser = require("syslua.cli.parser")
+  local args, problem = parser.parse(parser.build(name, command, program), words)
+  if not args then
+    error(problem, 0)
   end
   args.program = program
   return args
@@ -170,15 +168,15 @@ function main.main(words, program)
     command = "",
     args = { json = has_word(words, "--json"), verbose = has_word(words, "--verbose") },
   }
-  local ok, result = xpcall(function()
+  local ok, code = xpcall(function()
     return run(words, program, context)
   end, function(value)
     return to_failure(value, context.args.verbose)
   end)
-  local code = result
   if not ok then
-    code = report_failure(context.command, result, context.args)
+    code = report_failure(context.command, code, context.args)
   end
+  ---@cast code integer
   io.stderr:flush()
   local flushed, reason = io.stdout:flush()
   if not flushed and code == done then

@@ -6,11 +6,12 @@ local failure = require("syslua.util.failure")
 
 local parser = {}
 
-local unpack = table.unpack or unpack
+local unpack = require("syslua.util.table").unpack
 
+---@return fun(name: string, description: string): table
 local function load_argparse()
   local ok, argparse = pcall(require, "argparse")
-  if not ok then
+  if not ok or type(argparse) ~= "table" then
     failure.raise({
       kind = "install",
       message = "the Lua library `argparse`, which reads the command line, cannot be loaded",
@@ -18,6 +19,7 @@ local function load_argparse()
       details = tostring(argparse),
     })
   end
+  ---@cast argparse any
   return argparse
 end
 
@@ -71,9 +73,9 @@ function parser.build(name, command, program)
   return built
 end
 
---- Returns all flags that a parser knows: their names, and what their arguments are called.
+--- Returns all flags that a parser knows; one with two names is there twice.
 ---@param built table
----@return { name: string, argument: string? }[]
+---@return { name: string, argument: string?, description: string }[]
 function parser.get_flags(built)
   local result = {}
   for _, option in ipairs(built._options) do
@@ -82,6 +84,7 @@ function parser.get_flags(built)
       result[#result + 1] = {
         name = alias,
         argument = takes_argument and option._argname or nil,
+        description = option._description,
       }
     end
   end

@@ -10,6 +10,7 @@ local function get_label(event)
 end
 
 -- Kind of event -> text, or nil to stay silent.
+---@type table<string, fun(event: table, seen: table<string, boolean>, verbose: boolean?): string?>
 local renderers = {
   build_started = function(event)
     return "building " .. get_label(event)
@@ -44,8 +45,11 @@ function progress.render(event, seen, args, style)
   if event.kind == "warning" then
     return { style("warning", "warning: ") .. tostring(event.message) }
   end
-  local renderer = not args.quiet and renderers[event.kind]
-  local line = renderer and renderer(event, seen, args.verbose)
+  local renderer = renderers[event.kind]
+  if args.quiet or not renderer then
+    return {}
+  end
+  local line = renderer(event, seen, args.verbose)
   return line and { style("faint", line) } or {}
 end
 

@@ -18,8 +18,10 @@ local codes = {
   faint = "2",
 }
 
---- Leaves the text as it is.
----@type syslua.cli.Style
+--- The style that leaves the text as it is.
+---@param _ string
+---@param text string
+---@return string
 function terminal.plain(_, text)
   return text
 end

@@ -10,6 +10,7 @@ apply.summary = require("syslua.cli.commands").get_summary("apply")
 function apply.add_to_parser(parser)
   parser
     :argument("CONFIG", "The config: a file, or a directory with an init.lua.")
+    :argname("CONFIG")
     :target("config")
     :args("?")
   parser:flag("--dry-run", "Show what would be done, and do nothing.")

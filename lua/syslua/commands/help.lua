@@ -10,7 +10,11 @@ help.summary = commands.get_summary("help")
 --- Adds the command's own arguments and flags.
 ---@param parser table
 function help.add_to_parser(parser)
-  parser:argument("COMMAND", "The command to explain."):target("command"):args("?")
+  parser
+    :argument("COMMAND", "The command to explain.")
+    :argname("COMMAND")
+    :target("command")
+    :args("?")
 end
 
 --- Returns the lines of the overview.

@@ -10,6 +10,7 @@ plan.summary = require("syslua.cli.commands").get_summary("plan")
 function plan.add_to_parser(parser)
   parser
     :argument("CONFIG", "The config: a file, or a directory with an init.lua.")
+    :argname("CONFIG")
     :target("config")
     :args("?")
   parser:flag("--exit-code", "Exit with 3 when apply would change something.")

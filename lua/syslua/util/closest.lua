@@ -4,15 +4,17 @@
 --- Returns the number of insertions, deletions, changes and swaps of neighbours that turn `left`
 -- into `right` (optimal string alignment).
 local function get_distance(left, right)
+  ---@type table<integer, integer>, table<integer, integer>
   local before_last, last = {}, {}
   for column = 0, #right do
     last[column] = column
   end
   for row = 1, #left do
-    local current = { [0] = row }
+    local current, beside = { [0] = row }, row
     for column = 1, #right do
       local cost = left:byte(row) == right:byte(column) and 0 or 1
-      local best = math.min(last[column] + 1, current[column - 1] + 1, last[column - 1] + cost)
+      ---@type integer
+      local best = math.min(last[column] + 1, beside + 1, last[column - 1] + cost)
       if
         row > 1
         and column > 1
@@ -21,7 +23,7 @@ local function get_distance(left, right)
       then
         best = math.min(best, before_last[column - 2] + 1)
       end
-      current[column] = best
+      current[column], beside = best, best
     end
     before_last, last = last, current
   end

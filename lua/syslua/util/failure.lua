@@ -37,10 +37,25 @@ function failure.new(fields)
   return setmetatable(fields, metatable)
 end
 
+-- `lua5.1` prints no table that reaches it: there the text is raised, and the last failures are
+-- remembered by their texts. LuaJIT prints tables.
+local raises_text = _VERSION == "Lua 5.1" and not rawget(_G, "jit")
+local remembered, order, most = {}, {}, 16
+
 --- Raises a failure made of the given fields. It never returns.
 ---@param fields syslua.Failure
 function failure.raise(fields)
-  error(failure.new(fields), 0)
+  local raised = failure.new(fields)
+  if not raises_text then
+    error(raised, 0)
+  end
+  local text = failure.render(raised)
+  remembered[text] = raised
+  order[#order + 1] = text
+  if #order > most then
+    remembered[table.remove(order, 1)] = nil
+  end
+  error(text, 0)
 end
 
 --- Returns whether a caught value is a failure, whoever raised it: the engine's have a metatable of
@@ -59,6 +74,9 @@ end
 function failure.from(value)
   if failure.is(value) then
     return value
+  end
+  if remembered[value] then
+    return remembered[value]
   end
   if type(value) ~= "string" then
     local message = "an error that is no text was raised: " .. tostring(value)

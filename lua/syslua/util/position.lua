@@ -7,7 +7,10 @@ local position = {}
 local getinfo = debug.getinfo
 
 -- "@/usr/share/lua/5.4/syslua/", from our own chunk name.
-local own_directory = getinfo(1, "S").source:gsub("util[/\\]position%.lua$", "")
+local own_directory = assert(getinfo(1, "S")).source:gsub("util[/\\]position%.lua$", "")
+
+--- What the chunk names of our own files begin with.
+position.own_directory = own_directory
 
 -- Programs that drive a script, such as a test runner, are no files of the user.
 local foreign_patterns = { "^@/usr/share/lua/", "^@/usr/local/share/lua/", "^@/usr/bin/" }

@@ -2,6 +2,10 @@
 
 local tables = {}
 
+--- `table.unpack`, on every Lua.
+---@type fun(list: any[], first: integer?, last: integer?): any ...
+tables.unpack = table.unpack or rawget(_G, "unpack")
+
 --- Returns the keys of a table in a fixed order: numbers ascending, then the others by their text.
 ---@param map table
 ---@return any[]

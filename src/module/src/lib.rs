@@ -1,8 +1,95 @@
-//! border
+//! The border between Lua and the engine, and nothing else.
+//!
+//! `require("syslua")` gives a table with facts about the machine, `native` (the functions below,
+//! which answer `true, result` or `false, failure`), and everything in `lua/syslua/`, loaded on
+//! first use. The Lua side raises failures, so that they reach a `pcall` as tables.
+
+mod apply;
+mod arguments;
+mod build;
+mod capture;
+mod convert;
+mod derive;
+mod error;
+mod evaluation;
+mod options;
+mod source_text;
+mod state;
+mod task;
+mod ui;
+
 use mlua::prelude::*;
-#[mlua::lua_module]
-fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
-    let t = lua.create_table()?;
-    t.set("version", env!("CARGO_PKG_VERSION"))?;
-    Ok(t)
+use syslua_engine::settings::System;
+
+/// The name of the registry entry that holds the module's table, so that all parts see one.
+const MODULE: &str = "syslua";
+
+/// Makes the module's table; called by `require("syslua")`.
+///
+/// # Errors
+/// When Lua is out of memory, or the command line was asked for and cannot be loaded.
+#[cfg_attr(feature = "module", mlua::lua_module)]
+pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
+    let module = lua.create_table()?;
+    set_facts(lua, &module)?;
+    state::install(lua)?;
+    let native = lua.create_table()?;
+    apply::register(lua, &native)?;
+    build::register(lua, &native)?;
+    convert::register(lua, &native)?;
+    derive::register(lua, &native)?;
+    evaluation::register(lua, &native)?;
+    ui::register(lua, &native)?;
+    module.set("native", native)?;
+    let metatable = lua.create_table()?;
+    metatable.set("__index", lua.create_function(load_field)?)?;
+    module.set_metatable(Some(metatable))?;
+    // The command line requires the module that is being loaded.
+    let loaded: LuaTable = lua.globals().get::<LuaTable>("package")?.get("loaded")?;
+    loaded.set(MODULE, &module)?;
+    if let Some(words) = arguments::command() {
+        let require: LuaFunction = lua.globals().get("require")?;
+        let cli: LuaTable = require.call("syslua.cli")?;
+        cli.get::<LuaFunction>("start")?.call::<()>(words)?;
+    }
+    Ok(module)
+}
+
+fn set_facts(lua: &Lua, module: &LuaTable) -> LuaResult<()> {
+    let system = System::current();
+    module.set("version", env!("CARGO_PKG_VERSION"))?;
+    module.set("platform", system.platform)?;
+    module.set("is_linux", system.os == "linux")?;
+    module.set("is_darwin", system.os == "darwin")?;
+    module.set("is_windows", system.os == "windows")?;
+    module.set("os", system.os)?;
+    module.set("arch", system.arch)?;
+    module.set("hostname", lua.create_string(options::hostname())?)?;
+    module.set("username", lua.create_string(options::username())?)
+}
+
+/// Loads `syslua.<name>` when a field is asked for that is not there yet; `nil` when there is none.
+fn load_field(lua: &Lua, (module, name): (LuaTable, LuaValue)) -> LuaResult<LuaValue> {
+    let LuaValue::String(name) = name else { return Ok(LuaNil) };
+    let package: LuaTable = lua.globals().get("package")?;
+    let full = format!("syslua.{}", name.to_string_lossy());
+    let loaded: LuaValue = package.get::<LuaTable>("loaded")?.get(full.as_str())?;
+    let value = if loaded.is_nil() {
+        if !is_there(lua, &package, &full)? {
+            return Ok(LuaNil);
+        }
+        lua.globals().get::<LuaFunction>("require")?.call(full)?
+    } else {
+        loaded
+    };
+    module.raw_set(name, &value)?;
+    Ok(value)
+}
+
+/// Returns whether `package.path` has a file for a module.
+fn is_there(lua: &Lua, package: &LuaTable, name: &str) -> LuaResult<bool> {
+    let path: String = package.get("path")?;
+    let file = name.replace('.', std::path::MAIN_SEPARATOR_STR);
+    let _ = lua;
+    Ok(path.split(';').any(|pattern| std::path::Path::new(&pattern.replace('?', &file)).is_file()))
 }

@@ -58,11 +58,6 @@ pub fn perform(target: &Path, source: Option<&Path>, before: Option<&Path>) -> R
 }
 
 impl Done {
-    /// Returns the directories that had to be created, outermost first.
-    pub fn created(&self) -> &[PathBuf] {
-        &self.created
-    }
-
     /// Takes the change back.
     ///
     /// # Errors

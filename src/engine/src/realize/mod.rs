@@ -5,6 +5,7 @@ mod pool;
 mod scheduler;
 
 pub use build::Build;
+pub use pool::panic_text;
 pub use scheduler::{Realization, realize};
 
 use crate::derivation::Derivation;

@@ -55,11 +55,8 @@ fn perform(
     id: SnapshotId,
     done: &mut Vec<Done>,
 ) -> Result<(), Error> {
-    for step in plan.steps.iter().filter(|step| step.mark != Mark::Unchanged) {
-        done.extend(perform_step(step)?);
-    }
-    let created: Vec<PathBuf> = done.iter().flat_map(|done| done.created()).cloned().collect();
-    let (kept, leftover) = directories(&plan, created);
+    let changing: Vec<&Step> = plan.steps.iter().filter(|step| step.mark != Mark::Unchanged).collect();
+    let (kept, leftover) = directories(&plan, missing_parents(&changing));
     let snapshot = Snapshot {
         version: snapshot::VERSION,
         id,
@@ -67,16 +64,30 @@ fn perform(
         created_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
         description: description.to_owned(),
         config_path: manifest.config_path.clone(),
-        derivations: plan.derivations,
-        activations: plan.activations,
+        derivations: plan.derivations.clone(),
+        activations: plan.activations.clone(),
         directories: kept.iter().map(|path| Text(platform::bytes_of_path(path))).collect(),
     };
     write::write_snapshot(store, home, &snapshot, manifest)?;
+    for step in changing {
+        done.extend(perform_step(step)?);
+    }
     platform::replace_symlink(Path::new(&format!("snapshots/{id}")), &store.current())?;
     // From here on the new state is the truth; what follows only tidies up.
     let _ = platform::sync_directory(&store.metadata());
     symlink::remove_empty(&leftover);
     Ok(())
+}
+
+/// The directories that will have to be created for new targets.
+fn missing_parents(steps: &[&Step]) -> Vec<PathBuf> {
+    let places = steps.iter().filter(|step| step.mark != Mark::Remove).filter_map(|step| step.place.as_deref());
+    let mut missing = Vec::new();
+    for place in places {
+        let above = place.ancestors().skip(1);
+        missing.extend(above.take_while(|directory| !platform::exists(directory)).map(Path::to_owned));
+    }
+    missing
 }
 
 fn perform_step(step: &Step) -> Result<Option<Done>, Error> {

@@ -1,0 +1,223 @@
+--- `ctx` of a derivation: each call is a request to the engine, and waits for its answer.
+--
+-- A build runs as a coroutine. A call that may take long yields its request to the scheduler; others
+-- are performed at once. Where a yield is impossible (inside `pcall` on Lua 5.1, inside `table.sort`)
+-- the mark that was set before it is still there at the next call or at the end: then the build starts
+-- over, with all its operations in place. It does not know what the operations do.
+
+local failure = require("syslua.util.failure")
+local guard = require("syslua.guard")
+local position = require("syslua.util.position")
+local schema = require("syslua.schema")
+local system = require("syslua.system")
+-- Loaded before any guard is up: a build may use the library.
+require("syslua.lib")
+
+local context = {}
+
+-- Kept from load on: they are out of reach while configs run.
+local create, resume, yield = coroutine.create, coroutine.resume, coroutine.yield
+
+local basic_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+local function raise(message, hint)
+  failure.raise({ kind = "build", message = message, position = position.caller(), hint = hint })
+end
+
+-- Asks the engine for an operation and returns its answer.
+local function ask(task, request, is_quick)
+  local where = position.caller()
+  if task.ended then
+    raise("`ctx` was used after the build had ended")
+  end
+  local succeeded, value
+  -- The last yield failed, and the config took that for a failure: whatever it does now is thrown away.
+  task.broken = task.broken or task.waiting
+  if is_quick or task.in_place or task.broken then
+    succeeded, value = task.build:perform(request)
+  else
+    task.waiting = true
+    succeeded, value = yield(request)
+    task.waiting = false
+  end
+  if not succeeded then
+    value.position = value.position or where
+    failure.raise(value)
+  end
+  return value
+end
+
+local function check_path(call, name, value)
+  if type(value) ~= "string" or value == "" or value:find("%z") then
+    local given = type(value) == "string" and (value == "" and "an empty string" or "a NUL byte")
+      or type(value)
+    raise(("`%s` in %s: expected a path, got %s"):format(name, call, given))
+  end
+  return value
+end
+
+local function parse_mode(mode)
+  if type(mode) == "string" and mode:find("^[0-7]+$") and #mode <= 4 then
+    mode = tonumber(mode, 8)
+  end
+  if type(mode) ~= "number" or mode % 1 ~= 0 or mode < 0 or mode > 511 then
+    raise(
+      ("`mode` in ctx.chmod: expected permission bits, got %s"):format(tostring(mode)),
+      'write them in octal as a string, such as "755"'
+    )
+  end
+  return mode
+end
+
+local unpack_fields = { strip = { type = "integer" } }
+local run_fields = {
+  cwd = { type = "string" },
+  env = { type = "table" },
+  shell = { type = "string" },
+}
+
+local function get_environment(own, extra)
+  local environment = {}
+  for _, variables in ipairs({ own, extra or {} }) do
+    for name, value in next, variables do
+      if type(name) ~= "string" or name == "" or name:find("[=%z]") then
+        raise(("`%s` cannot be the name of an environment variable"):format(tostring(name)))
+      end
+      if type(value) ~= "string" and type(value) ~= "number" then
+        raise(("the variable %s: expected a string, got a %s"):format(name, type(value)))
+      end
+      environment[name] = tostring(value)
+    end
+  end
+  return environment
+end
+
+local function add_file_calls(ctx, task)
+  function ctx.copy(from, to)
+    check_path("ctx.copy", "from", from)
+    check_path("ctx.copy", "to", to)
+    ask(task, { operation = "copy", from = from, to = to })
+  end
+
+  function ctx.mkdir(path)
+    check_path("ctx.mkdir", "path", path)
+    ask(task, { operation = "mkdir", path = path }, true)
+  end
+
+  function ctx.write(path, text)
+    check_path("ctx.write", "path", path)
+    if type(text) ~= "string" then
+      raise(("`text` in ctx.write: expected a string, got a %s"):format(type(text)))
+    end
+    ask(task, { operation = "write", path = path, content = text }, true)
+  end
+
+  function ctx.chmod(path, mode)
+    check_path("ctx.chmod", "path", path)
+    ask(task, { operation = "chmod", path = path, mode = parse_mode(mode) }, true)
+  end
+end
+
+local function add_heavy_calls(ctx, task)
+  function ctx.fetch_url(url, sha256)
+    if type(url) ~= "string" then
+      raise(("`url` in ctx.fetch_url: expected a string, got a %s"):format(type(url)))
+    end
+    if type(sha256) ~= "string" then
+      raise(
+        ("`sha256` in ctx.fetch_url: expected a string, got a %s"):format(type(sha256)),
+        "every download names its hash: sha256sum FILE prints it"
+      )
+    end
+    return ask(task, { operation = "fetch_url", url = url, sha256 = sha256 })
+  end
+
+  function ctx.unpack(archive, destination, opts)
+    if type(destination) == "table" and opts == nil then
+      destination, opts = nil, destination
+    end
+    check_path("ctx.unpack", "archive", archive)
+    destination = check_path("ctx.unpack", "destination", destination or ctx.out)
+    schema.check("the options of ctx.unpack", opts or {}, unpack_fields)
+    local strip = opts and opts.strip
+    ask(task, { operation = "unpack", archive = archive, destination = destination, strip = strip })
+  end
+
+  function ctx.run(command, opts)
+    opts = opts or {}
+    schema.check("the options of ctx.run", opts, run_fields)
+    local request = {
+      operation = "run",
+      directory = opts.cwd,
+      shell = opts.shell,
+      environment = get_environment(ctx.env, opts.env),
+    }
+    if type(command) == "string" then
+      request.line = command
+    elseif type(command) == "table" and #command > 0 then
+      for _, argument in ipairs(command) do
+        if type(argument) ~= "string" then
+          raise(("ctx.run: an argument is a %s: expected strings"):format(type(argument)))
+        end
+      end
+      request.arguments = command
+    else
+      raise("ctx.run: expected a line for the shell or a list of arguments")
+    end
+    return ask(task, request)
+  end
+end
+
+local function new_context(task, places)
+  ---@class syslua.BuildContext
+  local ctx = {
+    sys = system.for_build_on(places.os, places.arch),
+    out = places.out,
+    outputs = places.outputs,
+    env = { PATH = basic_path, HOME = places.directory, TMPDIR = places.directory },
+  }
+  for name, path in next, places.outputs do
+    ctx.env[name] = path
+  end
+  add_file_calls(ctx, task)
+  add_heavy_calls(ctx, task)
+  return ctx
+end
+
+--- Makes the task of a build; called by the engine.
+---@param build userdata performs requests at once
+---@param places table the paths and facts that `ctx` shows
+---@param config function
+---@param opts any
+---@param in_place boolean whether to perform every operation at once
+---@return table
+function context.begin(build, places, config, opts, in_place)
+  local task = { build = build, in_place = in_place }
+  local ctx = new_context(task, places)
+  task.coroutine = create(function()
+    config(opts, ctx)
+  end)
+  return task
+end
+
+--- Continues a task with the answer to its last request; called by the engine.
+---@param task table
+---@param succeeded boolean
+---@param value any
+---@return "request"|"finished"|"restart"|"failed" step
+---@return any payload the request, or the failure
+function context.resume(task, succeeded, value)
+  local alive, result = guard.run(resume, task.coroutine, succeeded, value)
+  if alive and coroutine.status(task.coroutine) == "suspended" then
+    return "request", result
+  end
+  task.ended = true
+  if task.broken or task.waiting then
+    return "restart"
+  elseif alive then
+    return "finished"
+  end
+  return "failed", failure.from(result)
+end
+
+return context

@@ -1,0 +1,47 @@
+--- `derive{}`: declares how to produce content. It does not know how that is built.
+
+local border = require("syslua.border")
+local failure = require("syslua.util.failure")
+local position = require("syslua.util.position")
+local schema = require("syslua.schema")
+local system = require("syslua.system")
+
+---@class syslua.derive.Opts
+---@field name string letters, digits and `+ - . _ ? =`
+---@field version string?
+---@field outputs string[]? the names of its outputs; `{ "out" }` unless given
+---@field opts table|(fun(sys: syslua.System): table)|nil plain data, derivations and sources
+---@field config fun(opts: table, ctx: syslua.BuildContext) builds it
+
+local fields = {
+  name = { type = "string", required = true },
+  version = { type = "string" },
+  outputs = { type = "list", items = "string" },
+  opts = { type = { "table", "function" } },
+  config = { type = "function", required = true },
+}
+
+--- Declares a derivation and returns its handle.
+---@param spec syslua.derive.Opts
+---@return syslua.Derivation
+return function(spec)
+  schema.check("derive{}", spec, fields)
+  local opts = spec.opts
+  if type(opts) == "function" then
+    opts = opts(system.for_build())
+    if opts ~= nil and type(opts) ~= "table" then
+      failure.raise({
+        kind = "config",
+        message = ("the function `opts` of derive{} returned a %s: expected a table"):format(type(opts)),
+        position = position.caller(),
+      })
+    end
+  end
+  return border.call("derive", {
+    name = spec.name,
+    version = spec.version,
+    outputs = spec.outputs,
+    opts = opts,
+    config = spec.config,
+  })
+end

@@ -1,0 +1,150 @@
+--- `syslua.evaluate(config, options)`: runs a config and returns its manifest. The system stays as it is.
+
+local border = require("syslua.border")
+local failure = require("syslua.util.failure")
+local loader = require("syslua.loader")
+local path = require("syslua.util.path")
+local scope = require("syslua.scope")
+local system = require("syslua.system")
+local text = require("syslua.util.text")
+
+local native = require("syslua").native
+
+local smallest_config = [[
+the smallest config is
+  return {
+    setup = function(inputs)
+      file { path = "~/.hello", content = "hello\n" }
+    end,
+  }]]
+
+-- What a config has only while it is evaluated. Helpers are loaded when they are first used.
+local helper_modules = {
+  derive = "syslua.derive",
+  activate = "syslua.activate",
+  file = "syslua.helpers.file",
+  env = "syslua.helpers.env",
+  source = "syslua.source",
+}
+
+local function get_globals(target)
+  local globals = {
+    syslua = setmetatable(target, { __index = require("syslua") }),
+  }
+  for name, module in next, helper_modules do
+    globals[name] = function(...)
+      return require(module)(...)
+    end
+  end
+  return globals
+end
+
+local function raise_no_config(name, message)
+  failure.raise({
+    kind = "config",
+    message = message,
+    position = name .. ":1",
+    hint = smallest_config,
+  })
+end
+
+-- Returns what the entry file returned, once it is known to be a config.
+local function check_entry(entry, name)
+  if type(entry) ~= "table" then
+    raise_no_config(name, ("%s returned %s: expected a table with a function `setup`"):format(name, text.describe(entry)))
+  end
+  if type(entry.setup) ~= "function" then
+    local given = entry.setup == nil and "none" or text.describe(entry.setup)
+    raise_no_config(name, ("the table that %s returned has no function `setup`: it has %s"):format(name, given))
+  end
+  if entry.inputs ~= nil and (type(entry.inputs) ~= "table" or next(entry.inputs) ~= nil) then
+    failure.raise({
+      kind = "config",
+      message = "this version of sys.lua resolves no `inputs`",
+      position = name .. ":1",
+      hint = "remove the field, and keep modules beside the entry file",
+    })
+  end
+  return entry
+end
+
+local function run(directory, name, globals)
+  local files = loader.new(directory, globals)
+  local entry = check_entry(loader.run(files, name), name)
+  entry.setup({})
+  local current = scope.get()
+  if current then
+    for _, finalize in next, current.finalizers do
+      finalize(current)
+    end
+  end
+  loader.close(files, globals)
+  return files.files
+end
+
+local function get_target(given)
+  if not given then
+    return system.get()
+  end
+  local result = system.describe(given.os, given.arch)
+  result.hostname, result.username = given.hostname, given.username
+  local real = system.get()
+  result.hostname = result.hostname or real.hostname
+  result.username = result.username or real.username
+  return result
+end
+
+local function check_options(config, options)
+  if type(config) ~= "string" or config == "" then
+    failure.raise({
+      kind = "usage",
+      message = ("syslua.evaluate: expected the path of a config, got %s"):format(text.describe(config)),
+    })
+  end
+  local given = options.sys
+  if given ~= nil and (type(given) ~= "table" or type(given.os) ~= "string" or type(given.arch) ~= "string") then
+    failure.raise({
+      kind = "usage",
+      message = "syslua.evaluate: `sys` needs `os` and `arch`",
+      hint = 'for example { os = "darwin", arch = "aarch64" }',
+    })
+  end
+end
+
+-- A directory means its init.lua.
+local function get_entry(config)
+  local absolute = border.call("absolute", path.expand(config, scope.get_home()))
+  local directory = io.open(path.join(absolute, "."), "rb")
+  if directory then
+    directory:close()
+    return absolute, "init.lua"
+  end
+  return path.dirname(absolute), path.basename(absolute)
+end
+
+--- Evaluates a config; returns its manifest. With `raw` the manifest stays with the engine, for
+-- callers that only pass it on.
+---@param config string the entry file, or a directory with an init.lua
+---@param options syslua.EvaluateOptions?
+---@return syslua.Manifest
+return function(config, options)
+  options = options or {}
+  check_options(config, options)
+  local directory, name = get_entry(config)
+  local target = get_target(options.sys)
+  scope.push(directory, scope.get_home())
+  system.push(target)
+  border.call("begin_evaluation", target)
+  local succeeded, files = pcall(run, directory, name, get_globals(target))
+  system.pop()
+  scope.pop()
+  if not succeeded then
+    native.abandon_evaluation()
+    failure.raise(failure.from(files))
+  end
+  local manifest = border.call("finish_evaluation", path.join(directory, name), files)
+  if options.raw then
+    return manifest
+  end
+  return border.call("manifest_table", manifest)
+end

@@ -1,0 +1,87 @@
+--- The platform that a config is evaluated for, as `sys` shows it. It does not know who asks.
+
+local failure = require("syslua.util.failure")
+local position = require("syslua.util.position")
+
+local system = {}
+
+---@class syslua.System
+---@field platform string such as "x86_64-linux"
+---@field os "linux"|"darwin"|"windows"
+---@field arch "x86_64"|"aarch64"|"arm"
+---@field is_linux boolean
+---@field is_darwin boolean
+---@field is_windows boolean
+
+-- The platforms of the evaluations under way, innermost last.
+local stack = {}
+
+-- What is true of one machine only must not reach a build unseen.
+local of_machine = {
+  __index = function(_, key)
+    if key == "hostname" or key == "username" then
+      failure.raise({
+        kind = "config",
+        message = ("`sys.%s` is not the same on every machine: a build cannot ask for it"):format(key),
+        position = position.caller(),
+        hint = ("pass it in: opts = { %s = syslua.%s }"):format(key, key),
+      })
+    end
+  end,
+}
+
+--- Returns the facts that follow from an operating system and an architecture.
+---@param os string
+---@param arch string
+---@return syslua.System
+function system.describe(os, arch)
+  return {
+    platform = arch .. "-" .. os,
+    os = os,
+    arch = arch,
+    is_linux = os == "linux",
+    is_darwin = os == "darwin",
+    is_windows = os == "windows",
+  }
+end
+
+--- Returns the platform that is evaluated for right now, with host name and user name.
+---@return table
+function system.get()
+  local given = stack[#stack]
+  if given then
+    return given
+  end
+  local syslua = require("syslua")
+  local result = system.describe(syslua.os, syslua.arch)
+  result.hostname, result.username = syslua.hostname, syslua.username
+  return result
+end
+
+--- Returns the platform as builds may see it: asking for host or user name is an error.
+---@return syslua.System
+function system.for_build()
+  local given = system.get()
+  return system.for_build_on(given.os, given.arch)
+end
+
+--- Returns a platform as builds may see it.
+---@param os string
+---@param arch string
+---@return syslua.System
+function system.for_build_on(os, arch)
+  return setmetatable(system.describe(os, arch), of_machine)
+end
+
+--- Begins to evaluate for a platform; `system.pop` ends it.
+---@param given table
+function system.push(given)
+  stack[#stack + 1] = given
+end
+
+--- Ends what `system.push` began.
+function system.pop()
+  stack[#stack] = nil
+end
+
+return system

@@ -1,0 +1,57 @@
+//! `native.plan`, `native.apply` and `native.status`.
+
+use mlua::prelude::*;
+use serde::Serialize;
+use syslua_engine::engine::Engine;
+
+use crate::error::{Answer, lua_failure, register as register_function};
+use crate::evaluation::manifest_of;
+use crate::options::Options;
+use crate::task::LuaTasks;
+
+/// Returns a report as a table, in which what is absent is `nil`.
+fn report(lua: &Lua, report: &impl Serialize) -> Answer<LuaValue> {
+    let options = LuaSerializeOptions::new().serialize_none_to_null(false).serialize_unit_to_null(false);
+    lua.to_value_with(report, options).map_err(lua_failure)
+}
+
+fn plan(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<LuaValue> {
+    let options = Options::read(lua, options)?;
+    let manifest = manifest_of(lua, manifest)?;
+    let planned = Engine::new(options.settings).plan(&manifest).map_err(|error| error.to_failure())?;
+    report(lua, &planned)
+}
+
+fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<LuaValue> {
+    let given = Options::read(lua, options)?;
+    if given.dry_run {
+        let planned = plan(lua, manifest, options)?;
+        if let LuaValue::Table(planned) = &planned {
+            planned.set("applied", false).map_err(lua_failure)?;
+        }
+        return Ok(planned);
+    }
+    let manifest = manifest_of(lua, manifest)?;
+    let engine = Engine::new(given.settings.clone());
+    let applied = engine
+        .apply(&manifest, &given.description, &mut LuaTasks::new(lua), &mut given.on_event(lua))
+        .map_err(|error| error.to_failure())?;
+    report(lua, &applied)
+}
+
+fn status(lua: &Lua, options: Option<&LuaTable>) -> Answer<LuaValue> {
+    let options = Options::read(lua, options)?;
+    let status = Engine::new(options.settings).status().map_err(|error| error.to_failure())?;
+    report(lua, &status)
+}
+
+/// Registers the three.
+pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
+    register_function(lua, native, "plan", |lua, (manifest, options): (LuaValue, Option<LuaTable>)| {
+        plan(lua, &manifest, options.as_ref())
+    })?;
+    register_function(lua, native, "apply", |lua, (manifest, options): (LuaValue, Option<LuaTable>)| {
+        apply(lua, &manifest, options.as_ref())
+    })?;
+    register_function(lua, native, "status", |lua, options: Option<LuaTable>| status(lua, options.as_ref()))
+}

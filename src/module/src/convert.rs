@@ -1,0 +1,216 @@
+//! Values on their way between Lua and the engine.
+
+use std::collections::BTreeMap;
+
+use mlua::prelude::*;
+use serde_json::{Map, Value as Json};
+use syslua_engine::failure::Failure;
+use syslua_engine::value::Value;
+
+use crate::derive::{Handle, SourceHandle};
+use crate::error::{Answer, lua_failure, register as register_function};
+
+/// Below this, a float that is integral is the same number as an integer on every Lua.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Where a value is among options, for messages: `opts.server.port`.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    above: Option<&'a Place<'a>>,
+    key: Key<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Key<'a> {
+    Name(&'a [u8]),
+    Index(i64),
+}
+
+impl<'a> Place<'a> {
+    /// Returns the outermost place.
+    pub fn top(name: &'a str) -> Place<'a> {
+        Place { above: None, key: Key::Name(name.as_bytes()) }
+    }
+
+    fn name<'b>(&'b self, key: &'b [u8]) -> Place<'b> {
+        Place { above: Some(self), key: Key::Name(key) }
+    }
+
+    fn index(&self, index: i64) -> Place<'_> {
+        Place { above: Some(self), key: Key::Index(index) }
+    }
+
+    fn render(&self) -> String {
+        let above = self.above.map(Place::render).unwrap_or_default();
+        match self.key {
+            Key::Index(index) => format!("{above}[{index}]"),
+            Key::Name(name) if above.is_empty() => String::from_utf8_lossy(name).into_owned(),
+            Key::Name(name) => format!("{above}.{}", String::from_utf8_lossy(name)),
+        }
+    }
+
+    fn depth(&self) -> usize {
+        self.above.map_or(0, |above| above.depth() + 1)
+    }
+
+    fn refuse(&self, why: &str) -> Failure {
+        Failure::new("config", format!("`{}` {why}", self.render()))
+    }
+}
+
+/// Deeper tables are cycles, or would exhaust the stack.
+const DEEPEST: usize = 100;
+
+/// Returns a number as the engine hashes it: integral floats are integers.
+///
+/// # Errors
+/// For NaN and infinities.
+pub fn number(float: f64, place: &Place<'_>) -> Answer<Value> {
+    if !float.is_finite() {
+        return Err(place.refuse(&format!("is {float}, which is no plain number")));
+    }
+    if float.fract() == 0.0 && float.abs() <= EXACT {
+        #[expect(clippy::cast_possible_truncation, reason = "the line above checked the range")]
+        return Ok(Value::Int(float as i64));
+    }
+    Ok(Value::Float(float))
+}
+
+/// Returns a value of a config as plain data.
+///
+/// # Errors
+/// When it is something that data cannot be, with the path of the field.
+pub fn to_value(lua: &Lua, given: &LuaValue, place: &Place<'_>) -> Answer<Value> {
+    match given {
+        LuaValue::Nil => Ok(Value::Nil),
+        LuaValue::Boolean(value) => Ok(Value::Bool(*value)),
+        LuaValue::Integer(value) => Ok(Value::Int(*value)),
+        LuaValue::Number(float) => number(*float, place),
+        LuaValue::String(text) => Ok(Value::Bytes(text.as_bytes().to_vec())),
+        LuaValue::Table(table) => table_to_value(lua, table, place),
+        LuaValue::UserData(data) => {
+            if let Ok(handle) = data.borrow::<Handle>() {
+                return Ok(Value::Derivation(handle.0.hash));
+            }
+            if let Ok(source) = data.borrow::<SourceHandle>() {
+                return Ok(Value::Source(source.0.clone()));
+            }
+            Err(place.refuse("is userdata, which options cannot hold"))
+        }
+        other => Err(place.refuse(&format!("is a {}, which options cannot hold", other.type_name()))),
+    }
+}
+
+fn table_to_value(lua: &Lua, table: &LuaTable, place: &Place<'_>) -> Answer<Value> {
+    if place.depth() > DEEPEST {
+        return Err(place.refuse("is nested too deeply, or contains itself"));
+    }
+    let length = table.raw_len();
+    let mut list = Vec::new();
+    let mut map = BTreeMap::new();
+    for pair in table.pairs::<LuaValue, LuaValue>() {
+        let (key, value) = pair.map_err(lua_failure)?;
+        let key = match key {
+            LuaValue::Number(float) => number(float, place).map(|value| match value {
+                Value::Int(index) => LuaValue::Integer(index),
+                _ => LuaValue::Number(float),
+            })?,
+            other => other,
+        };
+        match key {
+            LuaValue::String(key) => {
+                let key = key.as_bytes().to_vec();
+                let value = to_value(lua, &value, &place.name(&key))?;
+                map.insert(key, value);
+            }
+            LuaValue::Integer(index) if usize::try_from(index).is_ok_and(|index| (1..=length).contains(&index)) => {
+                list.push((index, to_value(lua, &value, &place.index(index))?));
+            }
+            LuaValue::Integer(index) => {
+                return Err(place.refuse(&format!("is a list with gaps: it has the index {index}")));
+            }
+            other => return Err(place.refuse(&format!("has a {} as a key", other.type_name()))),
+        }
+        if !list.is_empty() && !map.is_empty() {
+            return Err(place.refuse("mixes list items and named fields"));
+        }
+    }
+    if list.is_empty() {
+        let is_array = table.metatable().is_some_and(|metatable| metatable == lua.array_metatable());
+        return Ok(if is_array && map.is_empty() { Value::List(Vec::new()) } else { Value::Map(map) });
+    }
+    if list.len() != length {
+        return Err(place.refuse("is a list with gaps"));
+    }
+    list.sort_by_key(|(index, _)| *index);
+    Ok(Value::List(list.into_iter().map(|(_, value)| value).collect()))
+}
+
+/// Returns plain data as a value of Lua. `special` makes derivations and sources, and `text` strings.
+///
+/// # Errors
+/// What the two functions answer, or a lack of memory.
+pub fn from_value(
+    lua: &Lua,
+    value: &Value,
+    text: &dyn Fn(&[u8]) -> Answer<Vec<u8>>,
+    special: &dyn Fn(&Value) -> Answer<LuaValue>,
+) -> Answer<LuaValue> {
+    let string = |bytes: &[u8]| lua.create_string(text(bytes)?).map_err(lua_failure);
+    Ok(match value {
+        Value::Nil => LuaNil,
+        Value::Bool(value) => LuaValue::Boolean(*value),
+        Value::Int(value) => value.into_lua(lua).map_err(lua_failure)?,
+        Value::Float(value) => LuaValue::Number(*value),
+        Value::Bytes(bytes) => LuaValue::String(string(bytes)?),
+        Value::List(list) => {
+            let table = lua.create_table_with_capacity(list.len(), 0).map_err(lua_failure)?;
+            for item in list {
+                table.raw_push(from_value(lua, item, text, special)?).map_err(lua_failure)?;
+            }
+            LuaValue::Table(table)
+        }
+        Value::Map(map) => {
+            let table = lua.create_table_with_capacity(0, map.len()).map_err(lua_failure)?;
+            for (key, item) in map {
+                table.raw_set(string(key)?, from_value(lua, item, text, special)?).map_err(lua_failure)?;
+            }
+            LuaValue::Table(table)
+        }
+        other => special(other)?,
+    })
+}
+
+/// Returns data as JSON for other programs: keys sorted, nothing escaped for our own formats.
+fn plain_json(value: &Value, place: &Place<'_>) -> Answer<Json> {
+    let utf8 = |bytes: &[u8]| {
+        String::from_utf8(bytes.to_vec()).map_err(|_| place.refuse("is no UTF-8, which JSON strings have to be"))
+    };
+    Ok(match value {
+        Value::Bytes(bytes) => Json::String(utf8(bytes)?),
+        Value::List(list) => {
+            let items = (1..).zip(list).map(|(index, item)| plain_json(item, &place.index(index)));
+            Json::Array(items.collect::<Answer<_>>()?)
+        }
+        Value::Map(map) => {
+            let entries = map.iter().map(|(key, item)| Ok((utf8(key)?, plain_json(item, &place.name(key))?)));
+            Json::Object(entries.collect::<Answer<Map<_, _>>>()?)
+        }
+        Value::Derivation(_) | Value::Source(_) => {
+            return Err(place.refuse("is a handle: write its path instead, such as .out"));
+        }
+        other => other.to_json(),
+    })
+}
+
+/// Registers the conversion to JSON.
+pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
+    register_function(lua, native, "to_json", |lua, (value, pretty): (LuaValue, Option<bool>)| {
+        let place = Place::top("value");
+        let json = plain_json(&to_value(lua, &value, &place)?, &place)?;
+        let text =
+            if pretty == Some(true) { serde_json::to_string_pretty(&json) } else { serde_json::to_string(&json) };
+        text.map_err(|error| Failure::new("config", error.to_string()))
+    })?;
+    native.set("array_metatable", lua.array_metatable())
+}

@@ -1,0 +1,66 @@
+//! Failures on their way to Lua: `false` and a table, which the Lua side raises.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use mlua::prelude::*;
+use syslua_engine::failure::Failure;
+
+/// What a native function answers.
+pub type Answer<T> = Result<T, Failure>;
+
+/// Registers a function under a name. It answers `true, result` or `false, failure`; a panic in it
+/// becomes a failure too.
+pub fn register<A, R>(
+    lua: &Lua,
+    native: &LuaTable,
+    name: &str,
+    function: impl Fn(&Lua, A) -> Answer<R> + 'static,
+) -> LuaResult<()>
+where
+    A: FromLuaMulti + 'static,
+    R: IntoLua + 'static,
+{
+    let function = lua.create_function(move |lua, arguments: A| {
+        let answer = catch_unwind(AssertUnwindSafe(|| function(lua, arguments))).unwrap_or_else(|panic| {
+            let text = syslua_engine::realize::panic_text(panic.as_ref());
+            Err(Failure::new("internal", format!("a bug in sys.lua: {text}")).with_hint("please report it"))
+        });
+        Ok(match answer {
+            Ok(result) => (true, result.into_lua(lua)?),
+            Err(failure) => (false, to_table(lua, &failure)?.into_lua(lua)?),
+        })
+    })?;
+    native.set(name, function)
+}
+
+/// Returns a failure as a table.
+pub fn to_table(lua: &Lua, failure: &Failure) -> LuaResult<LuaTable> {
+    let table = lua.create_table()?;
+    table.set("kind", failure.kind.as_str())?;
+    table.set("message", failure.message.as_str())?;
+    table.set("position", failure.position.as_deref())?;
+    table.set("hint", failure.hint.as_deref())?;
+    table.set("details", failure.details.as_deref())?;
+    Ok(table)
+}
+
+/// Returns a table that the Lua side made as a failure; anything else is shown as it is.
+pub fn from_lua(value: &LuaValue) -> Failure {
+    let LuaValue::Table(table) = value else {
+        return Failure::new("config", value.to_string().unwrap_or_else(|_| "an error without text".to_owned()));
+    };
+    let text = |key: &str| table.raw_get::<Option<String>>(key).ok().flatten();
+    Failure {
+        kind: text("kind").unwrap_or_else(|| "config".to_owned()),
+        message: text("message").unwrap_or_else(|| "an error without text".to_owned()),
+        position: text("position"),
+        hint: text("hint"),
+        details: text("details"),
+    }
+}
+
+/// Returns an error of Lua itself, such as a lack of memory, as a failure.
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
+pub fn lua_failure(error: LuaError) -> Failure {
+    Failure::new("config", error.to_string())
+}

@@ -1,0 +1,196 @@
+//! Evaluations: collecting what a config declares into a manifest.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use mlua::prelude::*;
+use syslua_engine::activation::{Action, Activation};
+use syslua_engine::derivation::Derivation;
+use syslua_engine::failure::Failure;
+use syslua_engine::hash::Hash;
+use syslua_engine::manifest::Manifest;
+use syslua_engine::platform;
+use syslua_engine::settings::System;
+use syslua_engine::value::Text;
+
+use crate::convert::{Place, to_value};
+use crate::error::{Answer, lua_failure, register as register_function};
+use crate::source_text::Chunk;
+use crate::state::{self, Evaluation};
+
+/// A manifest that stays with the engine.
+pub struct ManifestHandle(pub Arc<Manifest>);
+
+impl LuaUserData for ManifestHandle {}
+
+fn begin(lua: &Lua, system: Option<&LuaTable>) -> Answer<()> {
+    let system = match system {
+        Some(table) => {
+            let text = |key: &str| table.get::<String>(key).map_err(lua_failure);
+            System { platform: text("platform")?, os: text("os")?, arch: text("arch")? }
+        }
+        None => System::current(),
+    };
+    let evaluation = Evaluation { system, seen: HashSet::new(), derivations: Vec::new(), activations: Vec::new() };
+    state::change(lua, |state| state.evaluations.push(evaluation));
+    Ok(())
+}
+
+fn end(lua: &Lua) -> Answer<Evaluation> {
+    let evaluation = state::change(lua, |state| state.evaluations.pop()).flatten();
+    evaluation.ok_or_else(|| Failure::new("internal", "no evaluation is under way"))
+}
+
+fn finish(lua: &Lua, config_path: Option<&LuaString>, files: Option<&LuaTable>) -> Answer<ManifestHandle> {
+    let evaluation = end(lua)?;
+    let mut manifest = Manifest {
+        derivations: with_dependencies(lua, evaluation.derivations),
+        activations: evaluation.activations,
+        config_path: config_path.map(|path| platform::path_from_bytes(&path.as_bytes())),
+        files: Vec::new(),
+    };
+    for pair in files.into_iter().flat_map(|files| files.pairs::<LuaString, LuaString>()) {
+        let (name, text) = pair.map_err(lua_failure)?;
+        manifest.files.push((Text(name.as_bytes().to_vec()), text.as_bytes().to_vec()));
+    }
+    manifest.files.sort();
+    Ok(ManifestHandle(Arc::new(manifest)))
+}
+
+/// Adds what was declared before the evaluation began, before what needs it.
+fn with_dependencies(lua: &Lua, declared: Vec<Arc<Derivation>>) -> Vec<Arc<Derivation>> {
+    let mut seen: HashSet<Hash> = HashSet::new();
+    let mut all = Vec::with_capacity(declared.len());
+    for derivation in declared {
+        if derivation.dependencies.iter().any(|dependency| !seen.contains(dependency)) {
+            let needed = state::closure(lua, derivation.hash);
+            all.extend(needed.into_iter().filter(|needed| seen.insert(needed.hash)));
+        } else if seen.insert(derivation.hash) {
+            all.push(derivation);
+        }
+    }
+    all
+}
+
+/// Reads an action that the Lua side recorded.
+fn action(lua: &Lua, table: &LuaTable) -> Answer<Action> {
+    let value = to_value(lua, &LuaValue::Table(table.clone()), &Place::top("action"))?;
+    serde_json::from_value(value.to_json())
+        .map_err(|error| Failure::new("internal", format!("an action that the engine does not know: {error}")))
+}
+
+fn record(lua: &Lua, table: &LuaTable, positions: Vec<String>) -> Answer<()> {
+    let activation = Activation { action: action(lua, table)?, positions };
+    let recorded = state::change(lua, |state| {
+        state.evaluations.last_mut().map(|evaluation| evaluation.activations.push(activation))
+    });
+    if recorded.flatten().is_some() {
+        return Ok(());
+    }
+    Err(Failure::new("config", "activate{} works only while a config is evaluated").with_hint("call it in setup()"))
+}
+
+/// Returns the manifest that a value of Lua is.
+///
+/// # Errors
+/// When it is none.
+pub fn manifest_of(lua: &Lua, value: &LuaValue) -> Answer<Arc<Manifest>> {
+    match value {
+        LuaValue::UserData(data) => {
+            if let Ok(handle) = data.borrow::<ManifestHandle>() {
+                return Ok(Arc::clone(&handle.0));
+            }
+        }
+        LuaValue::Table(table) => return manifest_from_table(lua, table).map(Arc::new),
+        _ => {}
+    }
+    Err(Failure::new("config", format!("expected a manifest, got a {}", value.type_name()))
+        .with_hint("syslua.evaluate(\"init.lua\") returns one"))
+}
+
+/// Reads a manifest back from the table that `evaluate` gave. Its derivations are found by hash.
+fn manifest_from_table(lua: &Lua, table: &LuaTable) -> Answer<Manifest> {
+    let field = |key: &str| table.raw_get::<Option<LuaTable>>(key).map_err(lua_failure);
+    let (Some(derivations), Some(activations)) = (field("derivations")?, field("activations")?) else {
+        return Err(Failure::new("config", "this table is no manifest: it has no `derivations` and `activations`")
+            .with_hint("syslua.evaluate(\"init.lua\") returns one"));
+    };
+    let mut declared = Vec::new();
+    for derivation in derivations.sequence_values::<LuaTable>() {
+        let hash: LuaValue = derivation.and_then(|derivation| derivation.raw_get("hash")).map_err(lua_failure)?;
+        declared.push(crate::derive::derivation_of(lua, &hash)?);
+    }
+    let value = to_value(lua, &LuaValue::Table(activations), &Place::top("activations"))?;
+    let json = match value.to_json() {
+        serde_json::Value::Object(empty) if empty.is_empty() => serde_json::json!([]),
+        json => json,
+    };
+    let activations: Vec<Activation> = serde_json::from_value(unescape(json))
+        .map_err(|error| Failure::new("config", format!("`activations` is not as evaluate gave it: {error}")))?;
+    let config_path: Option<PathBuf> = table
+        .raw_get::<Option<LuaString>>("config_path")
+        .map_err(lua_failure)?
+        .map(|path| platform::path_from_bytes(&path.as_bytes()));
+    Ok(Manifest { derivations: with_dependencies(lua, declared), activations, config_path, files: Vec::new() })
+}
+
+/// `{"$bytes": ...}` came out of JSON and was escaped as if it were a key of the user.
+fn unescape(json: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value as Json;
+    match json {
+        Json::Array(items) => items.into_iter().map(unescape).collect(),
+        Json::Object(map) => {
+            let entry = |(key, value): (String, Json)| {
+                (key.strip_prefix("$$").map(|key| format!("${key}")).unwrap_or(key), unescape(value))
+            };
+            Json::Object(map.into_iter().map(entry).collect())
+        }
+        other => other,
+    }
+}
+
+/// Registers the functions that evaluate a config.
+pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
+    register_function(lua, native, "begin_evaluation", |lua, system: Option<LuaTable>| {
+        begin(lua, system.as_ref()).map(|()| true)
+    })?;
+    register_function(lua, native, "abandon_evaluation", |lua, ()| end(lua).map(|_| true))?;
+    register_function(
+        lua,
+        native,
+        "finish_evaluation",
+        |lua, (path, files): (Option<LuaString>, Option<LuaTable>)| finish(lua, path.as_ref(), files.as_ref()),
+    )?;
+    register_function(lua, native, "record", |lua, (action, positions): (LuaTable, Vec<String>)| {
+        record(lua, &action, positions).map(|()| true)
+    })?;
+    register_function(lua, native, "add_chunk", |lua, (name, text): (String, LuaString)| {
+        let chunk = Rc::new(Chunk::new(text.as_bytes().to_vec()));
+        state::change(lua, |state| state.chunks.insert(name, chunk));
+        Ok(true)
+    })?;
+    register_function(lua, native, "exists", |_, path: LuaString| {
+        Ok(platform::path_from_bytes(&path.as_bytes()).exists())
+    })?;
+    register_function(lua, native, "absolute", |lua, path: LuaString| {
+        let path = platform::path_from_bytes(&path.as_bytes());
+        let absolute = std::path::absolute(&path)
+            .map_err(|error| Failure::new("usage", format!("the path {} is unusable: {error}", path.display())))?;
+        lua.create_string(platform::bytes_of_path(&absolute)).map_err(lua_failure)
+    })?;
+    register_function(lua, native, "manifest_table", |lua, manifest: LuaValue| {
+        let manifest = manifest_of(lua, &manifest)?;
+        let options = LuaSerializeOptions::new().serialize_none_to_null(false).serialize_unit_to_null(false);
+        let table = lua.to_value_with(&manifest.to_json(), options).map_err(lua_failure)?;
+        if let (LuaValue::Table(table), Some(path)) = (&table, &manifest.config_path) {
+            let path = lua.create_string(platform::bytes_of_path(path)).map_err(lua_failure)?;
+            table.set("config_path", path).map_err(lua_failure)?;
+        }
+        Ok(table)
+    })?;
+    register_function(lua, native, "manifest_json", |lua, manifest: LuaValue| {
+        manifest_of(lua, &manifest).map(|manifest| manifest.to_json().to_string())
+    })
+}

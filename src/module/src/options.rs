@@ -1,0 +1,155 @@
+//! The settings of one call, from its options and the process's environment.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mlua::prelude::*;
+use syslua_engine::failure::Failure;
+use syslua_engine::platform;
+use syslua_engine::settings::{Event, Interrupt, Settings, System};
+
+use crate::error::{Answer, lua_failure};
+
+/// At least two, so that one long download does not hold up everything else.
+const FEWEST_JOBS: usize = 2;
+
+/// What a call was given.
+pub struct Options {
+    /// The engine's settings.
+    pub settings: Settings,
+    /// Whether to do nothing.
+    pub dry_run: bool,
+    /// A line for the snapshot.
+    pub description: String,
+    listener: Option<LuaFunction>,
+}
+
+impl Options {
+    /// Reads a table of options; `nil` means all defaults.
+    ///
+    /// # Errors
+    /// When a value is unusable, or no home directory is known.
+    pub fn read(lua: &Lua, options: Option<&LuaTable>) -> Answer<Options> {
+        let empty = lua.create_table().map_err(lua_failure)?;
+        let options = options.unwrap_or(&empty);
+        let home = home()?;
+        let root = options.get::<Option<LuaString>>("root").map_err(lua_failure)?;
+        let root = match root {
+            Some(root) => platform::path_from_bytes(&root.as_bytes()),
+            None => default_root(&home),
+        };
+        let root = std::path::absolute(&root)
+            .map_err(|error| Failure::new("usage", format!("the root {} is unusable: {error}", root.display())))?;
+        let jobs = options.get::<Option<usize>>("jobs").map_err(lua_failure)?;
+        let timeout = options.get::<Option<f64>>("lock_timeout").map_err(lua_failure)?;
+        let lock_timeout = timeout.map(Duration::try_from_secs_f64).transpose();
+        let lock_timeout =
+            lock_timeout.map_err(|_| Failure::new("usage", "`lock_timeout` is a number of seconds, 0 or more"))?;
+        if jobs == Some(0) {
+            return Err(Failure::new("usage", "`jobs` is 1 or more"));
+        }
+        let available = std::thread::available_parallelism().map_or(FEWEST_JOBS, usize::from);
+        Ok(Options {
+            settings: Settings {
+                root,
+                home,
+                jobs: jobs.unwrap_or(available.max(FEWEST_JOBS)),
+                offline: options.get::<Option<bool>>("offline").map_err(lua_failure)?.unwrap_or(false),
+                lock_timeout,
+                interrupt: Interrupt::default(),
+                system: System::current(),
+            },
+            dry_run: options.get::<Option<bool>>("dry_run").map_err(lua_failure)?.unwrap_or(false),
+            description: options.get::<Option<String>>("description").map_err(lua_failure)?.unwrap_or_default(),
+            listener: options.get("on_event").map_err(lua_failure)?,
+        })
+    }
+
+    /// Returns what hands events to the caller's function; its errors are its own.
+    pub fn on_event<'a>(&'a self, lua: &'a Lua) -> impl FnMut(Event) + 'a {
+        move |event| {
+            if let Some(listener) = &self.listener {
+                let event = lua.to_value(&event);
+                let _ = event.and_then(|event| listener.call::<()>(event));
+            }
+        }
+    }
+}
+
+fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+fn home() -> Answer<PathBuf> {
+    let from_variable = variable(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).filter(|home| home.is_absolute());
+    from_variable.or_else(home_of_user).ok_or_else(|| {
+        Failure::new("usage", "the home directory is not known").with_hint("set HOME to an absolute path")
+    })
+}
+
+fn default_root(home: &std::path::Path) -> PathBuf {
+    if let Some(root) = variable("SYSLUA_ROOT") {
+        return root;
+    }
+    if cfg!(windows) {
+        return variable("LOCALAPPDATA").unwrap_or_else(|| home.join("AppData/Local")).join("syslua");
+    }
+    if is_root() {
+        return PathBuf::from("/syslua");
+    }
+    if cfg!(target_os = "macos") {
+        return home.join("Library/Application Support/syslua");
+    }
+    let data = variable("XDG_DATA_HOME").filter(|data| data.is_absolute());
+    data.unwrap_or_else(|| home.join(".local/share")).join("syslua")
+}
+
+#[cfg(unix)]
+fn user() -> Option<nix::unistd::User> {
+    nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten()
+}
+
+#[cfg(unix)]
+fn home_of_user() -> Option<PathBuf> {
+    user().map(|user| user.dir)
+}
+
+#[cfg(unix)]
+fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// Returns the name of the user who runs this.
+#[cfg(unix)]
+pub fn username() -> Vec<u8> {
+    user().map_or_else(|| nix::unistd::geteuid().to_string(), |user| user.name).into_bytes()
+}
+
+/// Returns the name of this machine.
+#[cfg(unix)]
+pub fn hostname() -> Vec<u8> {
+    use std::os::unix::ffi::OsStringExt;
+    nix::unistd::gethostname().map(OsStringExt::into_vec).unwrap_or_default()
+}
+
+#[cfg(windows)]
+fn home_of_user() -> Option<PathBuf> {
+    None
+}
+
+#[cfg(windows)]
+fn is_root() -> bool {
+    false
+}
+
+/// Returns the name of the user who runs this.
+#[cfg(windows)]
+pub fn username() -> Vec<u8> {
+    std::env::var_os("USERNAME").unwrap_or_default().into_encoded_bytes()
+}
+
+/// Returns the name of this machine.
+#[cfg(windows)]
+pub fn hostname() -> Vec<u8> {
+    std::env::var_os("COMPUTERNAME").unwrap_or_default().into_encoded_bytes()
+}

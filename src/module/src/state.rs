@@ -1,0 +1,107 @@
+//! What the border remembers in one Lua state: derivations by hash, their functions, the chunks of
+//! configs, and the evaluation under way.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use mlua::prelude::*;
+use syslua_engine::activation::Activation;
+use syslua_engine::derivation::Derivation;
+use syslua_engine::hash::Hash;
+use syslua_engine::names::{OutputName, Placeholder};
+use syslua_engine::settings::System;
+
+use crate::source_text::Chunk;
+
+/// The registry entry that holds the `config` functions by hash; data of ours must not hold Lua values.
+const CONFIGS: &str = "syslua.configs";
+
+/// What one Lua state knows.
+#[derive(Default)]
+pub struct State {
+    /// Every derivation that was declared, by hash.
+    pub derivations: HashMap<Hash, Arc<Derivation>>,
+    /// What placeholders stand for.
+    pub owners: HashMap<Placeholder, (Hash, OutputName)>,
+    /// The texts of loaded files, by chunk name.
+    pub chunks: HashMap<String, Rc<Chunk>>,
+    /// The names of values that the interpreter and sys.lua bring, by address.
+    pub known: Option<Rc<HashMap<usize, String>>>,
+    /// What the chunk names of our own files begin with.
+    pub own_directory: Option<String>,
+    /// Evaluations under way, innermost last.
+    pub evaluations: Vec<Evaluation>,
+}
+
+/// What an evaluation collected until now.
+pub struct Evaluation {
+    /// The platform it is for.
+    pub system: System,
+    /// The hashes of these derivations.
+    pub seen: HashSet<Hash>,
+    /// Derivations in order of declaration.
+    pub derivations: Vec<Arc<Derivation>>,
+    /// Recorded actions in order of declaration.
+    pub activations: Vec<Activation>,
+}
+
+/// Puts an empty state into a Lua state.
+pub fn install(lua: &Lua) -> LuaResult<()> {
+    lua.set_app_data(State::default());
+    lua.set_named_registry_value(CONFIGS, lua.create_table()?)
+}
+
+/// Calls `read` with the state.
+pub fn read<R>(lua: &Lua, read: impl FnOnce(&State) -> R) -> R {
+    if let Some(state) = lua.app_data_ref::<State>() {
+        return read(&state);
+    }
+    read(&State::default())
+}
+
+/// Calls `change` with the state; `None` when the state is in use further up, which is a bug.
+pub fn change<R>(lua: &Lua, change: impl FnOnce(&mut State) -> R) -> Option<R> {
+    lua.app_data_mut::<State>().map(|mut state| change(&mut state))
+}
+
+/// Remembers a derivation and its function.
+pub fn add(lua: &Lua, derivation: &Arc<Derivation>, config: &LuaFunction) -> LuaResult<()> {
+    change(lua, |state| {
+        for output in &derivation.spec.outputs {
+            state.owners.insert(derivation.placeholder(output), (derivation.hash, output.clone()));
+        }
+        state.derivations.insert(derivation.hash, Arc::clone(derivation));
+        if let Some(evaluation) = state.evaluations.last_mut() {
+            if evaluation.seen.insert(derivation.hash) {
+                evaluation.derivations.push(Arc::clone(derivation));
+            }
+        }
+    });
+    lua.named_registry_value::<LuaTable>(CONFIGS)?.raw_set(derivation.hash.to_hex(), config)
+}
+
+/// Returns the function of a derivation.
+pub fn config(lua: &Lua, hash: Hash) -> LuaResult<Option<LuaFunction>> {
+    lua.named_registry_value::<LuaTable>(CONFIGS)?.raw_get(hash.to_hex())
+}
+
+/// Returns a derivation and everything it needs, each after its dependencies.
+pub fn closure(lua: &Lua, hash: Hash) -> Vec<Arc<Derivation>> {
+    read(lua, |state| {
+        let mut order = Vec::new();
+        let mut seen = HashSet::new();
+        // Twice on the stack: first to push what it needs, then to be put in order.
+        let mut pending = vec![(hash, false)];
+        while let Some((hash, ready)) = pending.pop() {
+            let Some(derivation) = state.derivations.get(&hash) else { continue };
+            if ready {
+                order.push(Arc::clone(derivation));
+            } else if seen.insert(hash) {
+                pending.push((hash, true));
+                pending.extend(derivation.dependencies.iter().map(|dependency| (*dependency, false)));
+            }
+        }
+        order
+    })
+}

@@ -1,0 +1,243 @@
+//! A Lua coroutine as a task of the scheduler.
+//!
+//! The Lua side (`syslua.context`) runs the coroutine by Lua's own `coroutine.resume`; here its
+//! requests become operations, and their results its answers.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use mlua::prelude::*;
+use syslua_engine::engine::operation_failure;
+use syslua_engine::failure::Failure;
+use syslua_engine::hash::Hash;
+use syslua_engine::operation::{Command, Error as OperationError, Program, Request, Response};
+use syslua_engine::platform;
+use syslua_engine::realize::{Build, Step, Task, Tasks};
+use syslua_engine::value::Value;
+
+use crate::convert::from_value;
+use crate::error::{Answer, from_lua, lua_failure, to_table};
+use crate::state;
+
+/// Makes tasks of the functions that configs declared in this Lua state.
+pub struct LuaTasks<'a> {
+    lua: &'a Lua,
+}
+
+impl<'a> LuaTasks<'a> {
+    /// Makes it.
+    pub fn new(lua: &'a Lua) -> LuaTasks<'a> {
+        LuaTasks { lua }
+    }
+
+    fn context(&self) -> LuaResult<LuaTable> {
+        self.lua.globals().get::<LuaFunction>("require")?.call("syslua.context")
+    }
+}
+
+impl Tasks for LuaTasks<'_> {
+    fn begin(&mut self, build: Arc<Build>, in_place: bool) -> Result<Box<dyn Task>, Failure> {
+        let derivation = &build.derivation;
+        let config = state::config(self.lua, derivation.hash).map_err(lua_failure)?;
+        let config = config.ok_or_else(|| {
+            Failure::new("build", format!("{} was declared by another run of Lua", derivation.spec.name))
+                .with_hint("evaluate the config again")
+        })?;
+        let opts = options_for(self.lua, &build)?;
+        let context = self.context().map_err(lua_failure)?;
+        let places = places(self.lua, &build).map_err(lua_failure)?;
+        let handle = self.lua.create_userdata(BuildHandle(Arc::clone(&build))).map_err(lua_failure)?;
+        let begin: LuaFunction = context.get("begin").map_err(lua_failure)?;
+        let task: LuaTable = begin.call((handle, places, config, opts, in_place)).map_err(lua_failure)?;
+        let resume = context.get("resume").map_err(lua_failure)?;
+        Ok(Box::new(LuaTask { lua: self.lua.clone(), build, task, resume }))
+    }
+}
+
+/// Returns `opts` as `config` sees them: dependencies are realized, sources are paths.
+fn options_for(lua: &Lua, build: &Build) -> Answer<LuaValue> {
+    let text = |bytes: &[u8]| resolve(build, bytes);
+    let special = |value: &Value| match value {
+        Value::Source(source) => {
+            let path = platform::bytes_of_path(&source.path);
+            lua.create_string(path).map(LuaValue::String).map_err(lua_failure)
+        }
+        Value::Derivation(hash) => dependency(lua, build, *hash).map(LuaValue::Table).map_err(lua_failure),
+        _ => Ok(LuaNil),
+    };
+    from_value(lua, &build.derivation.spec.opts, &text, &special)
+}
+
+fn dependency(lua: &Lua, build: &Build, hash: Hash) -> LuaResult<LuaTable> {
+    let table = lua.create_table()?;
+    let outputs = lua.create_table()?;
+    if let Some(derivation) = state::read(lua, |state| state.derivations.get(&hash).cloned()) {
+        table.raw_set("name", derivation.spec.name.as_str())?;
+        table.raw_set("version", derivation.spec.version.as_ref().map(|version| version.as_str().to_owned()))?;
+        for output in &derivation.spec.outputs {
+            let path = lua.create_string(build.output_path(hash, output).unwrap_or_default())?;
+            outputs.raw_push(output.as_str())?;
+            outputs.raw_set(output.as_str(), &path)?;
+            if output.is_main() || !table.contains_key("out")? {
+                table.raw_set("out", path)?;
+            }
+        }
+    }
+    table.raw_set("hash", hash.to_hex())?;
+    table.raw_set("outputs", outputs)?;
+    Ok(table)
+}
+
+/// The paths and facts that `ctx` shows.
+fn places(lua: &Lua, build: &Build) -> LuaResult<LuaTable> {
+    let path = |path: &PathBuf| lua.create_string(platform::bytes_of_path(path));
+    let places = lua.create_table()?;
+    let outputs = lua.create_table()?;
+    for output in &build.derivation.spec.outputs {
+        if let Some(place) = build.workspace.outputs.get(output) {
+            outputs.raw_set(output.as_str(), path(place)?)?;
+            if output.is_main() || !places.contains_key("out")? {
+                places.raw_set("out", path(place)?)?;
+            }
+        }
+    }
+    places.raw_set("outputs", outputs)?;
+    places.raw_set("directory", path(&build.workspace.directory)?)?;
+    let system = &build.derivation.spec.system;
+    places.raw_set("platform", system.platform.as_str())?;
+    places.raw_set("os", system.os.as_str())?;
+    places.raw_set("arch", system.arch.as_str())?;
+    Ok(places)
+}
+
+fn resolve(build: &Build, bytes: &[u8]) -> Answer<Vec<u8>> {
+    build.resolve(bytes).map_err(|placeholder| {
+        Failure::new("build", format!("{placeholder} stands for a derivation that this build does not depend on"))
+            .with_hint("capture its handle or name it in opts")
+    })
+}
+
+struct LuaTask {
+    lua: Lua,
+    build: Arc<Build>,
+    task: LuaTable,
+    resume: LuaFunction,
+}
+
+impl Task for LuaTask {
+    fn resume(&mut self, answer: Option<Result<Response, OperationError>>) -> Step {
+        self.step(answer).unwrap_or_else(|error| Step::Failed(lua_failure(error)))
+    }
+}
+
+impl LuaTask {
+    fn step(&mut self, mut answer: Option<Result<Response, OperationError>>) -> LuaResult<Step> {
+        loop {
+            let (succeeded, value) = match answer.take() {
+                None => (true, LuaNil),
+                Some(answer) => answer_to_lua(&self.lua, answer)?,
+            };
+            let (step, payload): (String, LuaValue) = self.resume.call((&self.task, succeeded, value))?;
+            match (step.as_str(), payload) {
+                ("request", LuaValue::Table(request)) => match request_from(&self.build, &request) {
+                    Ok(request) => return Ok(Step::Request(request)),
+                    // A request that makes no sense is answered like one that failed.
+                    Err(failure) => {
+                        let table = to_table(&self.lua, &failure)?;
+                        let (step, payload): (String, LuaValue) = self.resume.call((&self.task, false, table))?;
+                        if step != "request" {
+                            return Ok(finished(&step, &payload));
+                        }
+                        if let LuaValue::Table(request) = payload {
+                            match request_from(&self.build, &request) {
+                                Ok(request) => return Ok(Step::Request(request)),
+                                Err(failure) => return Ok(Step::Failed(failure)),
+                            }
+                        }
+                    }
+                },
+                (step, payload) => return Ok(finished(step, &payload)),
+            }
+        }
+    }
+}
+
+fn finished(step: &str, payload: &LuaValue) -> Step {
+    match step {
+        "finished" => Step::Finished,
+        "restart" => Step::Restart,
+        _ => Step::Failed(from_lua(payload)),
+    }
+}
+
+fn answer_to_lua(lua: &Lua, answer: Result<Response, OperationError>) -> LuaResult<(bool, LuaValue)> {
+    Ok(match answer {
+        Ok(Response::Done) => (true, LuaNil),
+        Ok(Response::Path(path)) => (true, LuaValue::String(lua.create_string(platform::bytes_of_path(&path))?)),
+        Ok(Response::Output(output)) => (true, LuaValue::String(lua.create_string(output)?)),
+        Err(error) => (false, LuaValue::Table(to_table(lua, &operation_failure(&error))?)),
+    })
+}
+
+/// The build as `ctx` has it, for operations that are performed at once.
+struct BuildHandle(Arc<Build>);
+
+impl LuaUserData for BuildHandle {
+    fn add_methods<M: LuaUserDataMethods<Self>>(methods: &mut M) {
+        methods.add_method("perform", |lua, build, request: LuaTable| match request_from(&build.0, &request) {
+            Ok(request) => answer_to_lua(lua, build.0.perform(request)),
+            Err(failure) => Ok((false, LuaValue::Table(to_table(lua, &failure)?))),
+        });
+    }
+}
+
+/// Reads a request of the Lua side, which checked the types; placeholders become paths.
+fn request_from(build: &Build, request: &LuaTable) -> Answer<Request> {
+    let bytes = |key: &str| -> Answer<Vec<u8>> {
+        let text: LuaString = request.raw_get(key).map_err(lua_failure)?;
+        resolve(build, &text.as_bytes())
+    };
+    let path = |key: &str| bytes(key).map(|bytes| platform::path_from_bytes(&bytes));
+    let has = |key: &str| request.contains_key(key).map_err(lua_failure);
+    let operation: String = request.raw_get("operation").map_err(lua_failure)?;
+    Ok(match operation.as_str() {
+        "fetch_url" => {
+            let given = String::from_utf8_lossy(&bytes("sha256")?).into_owned();
+            let sha256 = Hash::parse(&given)
+                .map_err(|error| Failure::new("build", error.to_string()).with_hint("sha256sum FILE prints one"))?;
+            Request::FetchUrl { url: String::from_utf8_lossy(&bytes("url")?).into_owned(), sha256 }
+        }
+        "unpack" => Request::Unpack {
+            archive: path("archive")?,
+            destination: path("destination")?,
+            strip: request.raw_get::<Option<usize>>("strip").map_err(lua_failure)?.unwrap_or(0),
+        },
+        "copy" => Request::Copy { from: path("from")?, to: path("to")? },
+        "mkdir" => Request::MakeDirectory { path: path("path")? },
+        "write" => Request::Write { path: path("path")?, content: bytes("content")? },
+        "chmod" => {
+            let mode: u32 = request.raw_get("mode").map_err(lua_failure)?;
+            Request::SetMode { path: path("path")?, mode }
+        }
+        "run" => {
+            let program = if has("arguments")? {
+                let arguments: Vec<LuaString> = request.raw_get("arguments").map_err(lua_failure)?;
+                let arguments = arguments.iter().map(|argument| resolve(build, &argument.as_bytes()));
+                Program::Arguments(arguments.collect::<Answer<_>>()?)
+            } else {
+                let shell = if has("shell")? { Some(path("shell")?) } else { None };
+                Program::Line { line: bytes("line")?, shell }
+            };
+            let directory = if has("directory")? { Some(path("directory")?) } else { None };
+            let mut environment = BTreeMap::new();
+            for pair in request.raw_get::<LuaTable>("environment").map_err(lua_failure)?.pairs::<LuaString, LuaString>()
+            {
+                let (name, value) = pair.map_err(lua_failure)?;
+                environment.insert(name.as_bytes().to_vec(), resolve(build, &value.as_bytes())?);
+            }
+            Request::Run(Command { program, directory, environment })
+        }
+        other => return Err(Failure::new("internal", format!("unknown operation {other}"))),
+    })
+}
