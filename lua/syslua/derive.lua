@@ -43,5 +43,6 @@ return function(spec)
     outputs = spec.outputs,
     opts = opts,
     config = spec.config,
+    positions = position.chain(),
   })
 end

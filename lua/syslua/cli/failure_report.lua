@@ -8,7 +8,7 @@ local failure_report = {}
 
 -- What a failure may take up without --verbose.
 local most_lines = 15
-local most_hint_lines = 3
+local most_hint_lines = 8
 -- More than any failure has.
 local unlimited = 1000000
 

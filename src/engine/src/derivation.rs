@@ -39,6 +39,8 @@ pub struct Derivation {
     pub placeholders: BTreeMap<Placeholder, (Hash, OutputName)>,
     /// The derivations it depends on.
     pub dependencies: BTreeSet<Hash>,
+    /// The chain of positions that declared it, innermost first. No part of the hash.
+    pub positions: Vec<String>,
 }
 
 /// A placeholder that belongs to no derivation known here.
@@ -77,7 +79,20 @@ impl Derivation {
         }
         dependencies.extend(placeholders.values().map(|(hash, _)| *hash));
         let hash = hash(&spec, &Recipe);
-        Ok(Derivation { spec, hash, placeholders, dependencies })
+        Ok(Derivation { spec, hash, placeholders, dependencies, positions: Vec::new() })
+    }
+
+    /// Adds who declared it.
+    #[must_use]
+    pub fn declared_at(mut self, positions: Vec<String>) -> Derivation {
+        self.positions = positions;
+        self
+    }
+
+    /// Returns name and version for people.
+    pub fn title(&self) -> String {
+        let version = self.spec.version.as_ref().map(|version| format!(" {version}"));
+        format!("{}{}", self.spec.name, version.unwrap_or_default())
     }
 
     /// Returns the placeholder of an output.

@@ -400,7 +400,7 @@ fn snapshot_report(snapshot: &Snapshot) -> SnapshotReport {
 }
 
 fn action_report(step: &switch::plan::Step) -> ActionReport {
-    let (target, name, detail) = match &step.activation.action {
+    let (target, name, detail) = match &step.shown {
         Action::Symlink { source, target, .. } => (Some(target.display()), None, source.display()),
         Action::AddToPath { directory } => (None, Some("PATH".to_owned()), directory.display()),
         Action::SourceInShell { script, .. } => (None, None, script.display()),

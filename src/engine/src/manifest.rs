@@ -37,6 +37,7 @@ impl Manifest {
             .map(|derivation| {
                 let mut description = derivation.description();
                 description["hash"] = json!(derivation.hash);
+                description["positions"] = json!(derivation.positions);
                 description
             })
             .collect();

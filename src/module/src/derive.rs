@@ -105,6 +105,7 @@ fn derive(lua: &Lua, spec: &LuaTable) -> Answer<Handle> {
     if outputs.is_empty() {
         outputs.push(OutputName::main());
     }
+    let positions: Vec<String> = spec.raw_get("positions").map_err(lua_failure)?;
     let config: LuaFunction = spec.raw_get("config").map_err(lua_failure)?;
     let opts: LuaValue = spec.raw_get("opts").map_err(lua_failure)?;
     let spec = Spec {
@@ -117,7 +118,7 @@ fn derive(lua: &Lua, spec: &LuaTable) -> Answer<Handle> {
     };
     let derivation =
         state::read(lua, |state| Derivation::new(spec, |placeholder| state.owners.get(&placeholder).cloned()));
-    let derivation = Arc::new(derivation.map_err(|error| config_failure(&error))?);
+    let derivation = Arc::new(derivation.map_err(|error| config_failure(&error))?.declared_at(positions));
     state::add(lua, &derivation, &config).map_err(lua_failure)?;
     Ok(Handle(derivation))
 }

@@ -24,6 +24,16 @@ use syslua_engine::settings::System;
 /// The name of the registry entry that holds the module's table, so that all parts see one.
 const MODULE: &str = "syslua";
 
+/// Starts the command line. In Lua, since an error of Rust is no text that every `lua` can print.
+const START: &str = r#"
+local found, cli = pcall(require, "syslua.cli")
+if not found then
+  io.stderr:write("error: the Lua files of sys.lua cannot be loaded: are they on LUA_PATH?\n", tostring(cli), "\n")
+  os.exit(1)
+end
+cli.start(...)
+"#;
+
 /// Makes the module's table; called by `require("syslua")`.
 ///
 /// # Errors
@@ -48,9 +58,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     let loaded: LuaTable = lua.globals().get::<LuaTable>("package")?.get("loaded")?;
     loaded.set(MODULE, &module)?;
     if let Some(words) = arguments::command() {
-        let require: LuaFunction = lua.globals().get("require")?;
-        let cli: LuaTable = require.call("syslua.cli")?;
-        cli.get::<LuaFunction>("start")?.call::<()>(words)?;
+        lua.load(START).set_name("=[syslua]").call::<()>(words)?;
     }
     Ok(module)
 }

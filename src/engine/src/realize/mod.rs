@@ -8,7 +8,6 @@ pub use build::Build;
 pub use pool::panic_text;
 pub use scheduler::{Realization, realize};
 
-use crate::derivation::Derivation;
 use crate::failure::Failure;
 use crate::operation::{Error as OperationError, Request, Response};
 use crate::store;
@@ -74,10 +73,4 @@ pub enum Error {
     /// The threads for operations could not be started.
     #[error("cannot start threads: {0}")]
     Threads(String),
-}
-
-/// Returns the name and version of a derivation for messages.
-pub(crate) fn title(derivation: &Derivation) -> String {
-    let spec = &derivation.spec;
-    spec.version.as_ref().map_or_else(|| spec.name.to_string(), |version| format!("{} {version}", spec.name))
 }

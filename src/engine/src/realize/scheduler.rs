@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::pool::{Message, Pool};
-use super::{Build, Error, Step, Task, Tasks, title};
+use super::{Build, Error, Step, Task, Tasks};
 use crate::derivation::Derivation;
 use crate::failure::{Failure, chain};
 use crate::hash::Hash;
@@ -203,7 +203,7 @@ impl Scheduler<'_> {
         let lock =
             Lock::try_take(&lock_path, Mode::Exclusive).map_err(|error| store::Error::from(LockError::from(error)))?;
         let Some(lock) = lock else {
-            on_event(Event::Waiting { lock: title(&derivation), pid: None });
+            on_event(Event::Waiting { lock: derivation.title(), pid: None });
             self.locked_out.push((node, Instant::now() + TICK));
             return Ok(());
         };
@@ -236,7 +236,7 @@ impl Scheduler<'_> {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<(), Error> {
         let events = Arc::clone(&self.events);
-        let name = title(&derivation);
+        let name = derivation.title();
         let build = Build::prepare(&self.store, derivation, &self.done.outputs, self.settings, events)?;
         let build = Arc::new(build);
         let task = tasks.begin(Arc::clone(&build), in_place);
@@ -352,9 +352,10 @@ impl Scheduler<'_> {
     }
 
     /// Ends a failed build: its directories go, its log stays.
-    fn abandon(&mut self, number: usize, failure: Failure, on_event: &mut dyn FnMut(Event)) {
+    fn abandon(&mut self, number: usize, mut failure: Failure, on_event: &mut dyn FnMut(Event)) {
         let Some(running) = self.running.remove(&number) else { return };
         let derivation = &running.build.derivation;
+        failure.position = failure.position.or_else(|| derivation.positions.first().cloned());
         on_event(Event::BuildFailed {
             name: derivation.spec.name.to_string(),
             version: derivation.spec.version.as_ref().map(ToString::to_string),
@@ -363,6 +364,6 @@ impl Scheduler<'_> {
         // The failure itself says more than a leftover, which the next build removes.
         let _ = running.build.discard();
         running.lock.remove();
-        self.fail(Error::Build { derivation: title(derivation), failure });
+        self.fail(Error::Build { derivation: derivation.title(), failure });
     }
 }

@@ -35,6 +35,8 @@ pub struct Step {
     pub mark: Mark,
     /// The action: resolved as far as its content is known; the old one if it is removed.
     pub activation: Activation,
+    /// The action as people read it: content that is not built yet is `<name>`.
+    pub shown: Action,
     /// Whether it names content that is not built yet.
     pub may_change: bool,
     /// For links: where.
@@ -99,6 +101,7 @@ fn objects(derivations: &BTreeMap<Hash, Outputs>) -> BTreeSet<&ObjectName> {
 
 struct Resolved {
     activation: Activation,
+    shown: Action,
     may_change: bool,
 }
 
@@ -110,17 +113,20 @@ fn resolve(store: &Store, manifest: &Manifest, realized: &BTreeMap<Hash, Outputs
         let object = realized.get(hash)?.get(output)?;
         Some(platform::bytes_of_path(&store.object(object)))
     };
+    let title = |placeholder: Placeholder| {
+        let (hash, _) = owners.get(&placeholder)?;
+        let derivation = manifest.derivations.iter().find(|derivation| derivation.hash == *hash)?;
+        path(placeholder).or_else(|| Some(format!("<{}>", derivation.title()).into_bytes()))
+    };
     let mut result = Vec::with_capacity(manifest.activations.len());
     for activation in &manifest.activations {
-        let (action, may_change) = match activation.action.resolve(&path) {
-            Ok(action) => (action, false),
-            Err(placeholder) if owners.contains_key(&placeholder) => (activation.action.clone(), true),
-            Err(placeholder) => {
-                return Err(Error::Placeholder { placeholder, positions: activation.positions.clone() });
-            }
+        let unknown = |placeholder| Error::Placeholder { placeholder, positions: activation.positions.clone() };
+        let (action, shown, may_change) = match activation.action.resolve(&path) {
+            Ok(action) => (action.clone(), action, false),
+            Err(_) => (activation.action.clone(), activation.action.resolve(&title).map_err(unknown)?, true),
         };
-        result
-            .push(Resolved { activation: Activation { action, positions: activation.positions.clone() }, may_change });
+        let activation = Activation { action, positions: activation.positions.clone() };
+        result.push(Resolved { activation, shown, may_change });
     }
     Ok(result)
 }
@@ -139,23 +145,26 @@ fn key(action: &Action) -> String {
 struct Link<'a> {
     place: PathBuf,
     source: PathBuf,
-    activation: &'a Activation,
-    may_change: bool,
+    resolved: &'a Resolved,
 }
 
 fn describe(link: &Link<'_>) -> String {
-    let position = link.activation.positions.first().map_or("an unknown place", String::as_str);
-    format!("{} at {position}", link.source.display())
+    let position = link.resolved.activation.positions.first().map_or("an unknown place", String::as_str);
+    match &link.resolved.shown {
+        Action::Symlink { source, .. } => format!("{} at {position}", source.display()),
+        _ => position.to_owned(),
+    }
 }
 
 /// Collects the links that are wanted, in order of declaration, each place once.
 fn links<'a>(targets: &Targets<'_>, resolved: &'a [Resolved]) -> Result<Vec<Link<'a>>, Error> {
     let mut links: Vec<Link<'a>> = Vec::new();
     let mut by_place: BTreeMap<PathBuf, usize> = BTreeMap::new();
-    for Resolved { activation, may_change } in resolved {
+    for resolved in resolved {
+        let activation = &resolved.activation;
         let Action::Symlink { source, target, .. } = &activation.action else { continue };
         let place = targets.place(target, &activation.positions)?;
-        let link = Link { source: source.to_path(), activation, may_change: *may_change, place: place.clone() };
+        let link = Link { source: source.to_path(), resolved, place: place.clone() };
         match by_place.get(&place) {
             Some(&first) if links[first].source == link.source => {}
             Some(&first) => {
@@ -178,8 +187,8 @@ fn links<'a>(targets: &Targets<'_>, resolved: &'a [Resolved]) -> Result<Vec<Link
             return Err(Error::BelowLink {
                 target: link.place.clone(),
                 above: above.place.clone(),
-                above_position: above.activation.positions.first().cloned().unwrap_or_default(),
-                positions: link.activation.positions.clone(),
+                above_position: above.resolved.activation.positions.first().cloned().unwrap_or_default(),
+                positions: link.resolved.activation.positions.clone(),
             });
         }
     }
@@ -214,6 +223,7 @@ fn removed_links(wanted: &[Link<'_>], present: &BTreeMap<PathBuf, Present<'_>>) 
         steps.push(Step {
             mark: Mark::Remove,
             activation: old.activation.clone(),
+            shown: old.activation.action.clone(),
             may_change: false,
             place: Some(place.clone()),
             before,
@@ -238,14 +248,15 @@ fn wanted_links(wanted: &[Link<'_>], present: &BTreeMap<PathBuf, Present<'_>>) -
                 return Err(Error::Occupied {
                     target: link.place.clone(),
                     found: in_words(&found),
-                    positions: link.activation.positions.clone(),
+                    positions: link.resolved.activation.positions.clone(),
                 });
             }
         };
         steps.push(Step {
             mark,
-            activation: link.activation.clone(),
-            may_change: link.may_change,
+            activation: link.resolved.activation.clone(),
+            shown: link.resolved.shown.clone(),
+            may_change: link.resolved.may_change,
             place: Some(link.place.clone()),
             before,
         });
@@ -271,9 +282,10 @@ fn environment_steps(current: &Snapshot, resolved: &[Resolved]) -> Vec<Step> {
             other => Some(key(other)),
         }
     }
-    let step = |mark, activation: &Activation, may_change| Step {
+    let step = |mark, activation: &Activation, shown: &Action, may_change| Step {
         mark,
         activation: activation.clone(),
+        shown: shown.clone(),
         may_change,
         place: None,
         before: None,
@@ -285,7 +297,7 @@ fn environment_steps(current: &Snapshot, resolved: &[Resolved]) -> Vec<Step> {
         .collect();
     let mut seen = BTreeSet::new();
     let mut steps = Vec::new();
-    for Resolved { activation, may_change } in resolved {
+    for Resolved { activation, shown, may_change } in resolved {
         let Some(key) = environment_key(&activation.action) else { continue };
         if !seen.insert(key.clone()) {
             continue;
@@ -295,8 +307,8 @@ fn environment_steps(current: &Snapshot, resolved: &[Resolved]) -> Vec<Step> {
             Some(_) => Mark::Change,
             None => Mark::Add,
         };
-        steps.push(step(mark, activation, *may_change));
+        steps.push(step(mark, activation, shown, *may_change));
     }
-    let removed = old.into_values().map(|activation| step(Mark::Remove, activation, false));
+    let removed = old.into_values().map(|activation| step(Mark::Remove, activation, &activation.action, false));
     removed.collect::<Vec<_>>().into_iter().chain(steps).collect()
 }
