@@ -8,7 +8,7 @@ local system = require("syslua.system")
 
 ---@class syslua.activate.Opts
 ---@field opts table|(fun(sys: table): table)|nil handed to `config`
----@field config fun(opts: table, ctx: syslua.ActivationContext) records the actions; runs once, at once
+---@field config fun(opts: any, ctx: syslua.ActivationContext) records the actions; runs once, at once
 
 local fields = {
   opts = { type = { "table", "function" } },
@@ -17,6 +17,7 @@ local fields = {
 
 local symlink_fields = { mutable = { type = "boolean" } }
 local script_fields = { shells = { type = "list", items = "string" } }
+---@type table<string, boolean>
 local shells = { sh = true, bash = true, zsh = true }
 
 local function check_text(call, name, value)

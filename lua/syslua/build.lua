@@ -5,7 +5,7 @@ local border = require("syslua.border")
 --- Realizes a derivation and what it needs; returns the paths of its outputs by name.
 ---@param derivation syslua.Derivation
 ---@param options syslua.Options?
----@return { out: string, [string]: string }
+---@return syslua.OutputPaths
 return function(derivation, options)
   return border.call("build", derivation, options)
 end

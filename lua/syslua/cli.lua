@@ -1,6 +1,7 @@
 --- The command line, as `syslua.cli`: loads its parts when they are first called.
 -- It does not know how the words came here: the module hands them to `start`, `sys` to `main`.
 
+---@class syslua.CommandLine
 local cli = {}
 
 --- Runs the command that the words after `lua -l syslua` name, and exits with its code. Returns when

@@ -16,6 +16,7 @@ require("syslua.lib")
 local context = {}
 
 -- Kept from load on: they are out of reach while configs run.
+---@type function, function, function
 local create, resume, yield = coroutine.create, coroutine.resume, coroutine.yield
 
 local basic_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -30,11 +31,12 @@ local function ask(task, request, is_quick)
   if task.ended then
     raise("`ctx` was used after the build had ended")
   end
+  ---@type boolean, any
   local succeeded, value
   -- The last yield failed, and the config took that for a failure: whatever it does now is thrown away.
   task.broken = task.broken or task.waiting
   if is_quick or task.in_place or task.broken then
-    succeeded, value = task.build:perform(request)
+    succeeded, value = task.perform(request)
   else
     task.waiting = true
     succeeded, value = yield(request)
@@ -169,7 +171,7 @@ local function add_heavy_calls(ctx, task)
 end
 
 local function new_context(task, places)
-  ---@class syslua.BuildContext
+  -- What it has in the end is `syslua.BuildContext`, in `types/`.
   local ctx = {
     sys = system.for_build_on(places.os, places.arch),
     out = places.out,
@@ -185,14 +187,14 @@ local function new_context(task, places)
 end
 
 --- Makes the task of a build; called by the engine.
----@param build userdata performs requests at once
+---@param perform fun(request: table): boolean, any performs a request at once
 ---@param places table the paths and facts that `ctx` shows
 ---@param config function
 ---@param opts any
 ---@param in_place boolean whether to perform every operation at once
 ---@return table
-function context.begin(build, places, config, opts, in_place)
-  local task = { build = build, in_place = in_place }
+function context.begin(perform, places, config, opts, in_place)
+  local task = { perform = perform, in_place = in_place }
   local ctx = new_context(task, places)
   task.coroutine = create(function()
     config(opts, ctx)

@@ -11,7 +11,7 @@ local system = require("syslua.system")
 ---@field version string?
 ---@field outputs string[]? the names of its outputs; `{ "out" }` unless given
 ---@field opts table|(fun(sys: syslua.System): table)|nil plain data, derivations and sources
----@field config fun(opts: table, ctx: syslua.BuildContext) builds it
+---@field config fun(opts: any, ctx: syslua.BuildContext) builds it
 
 local fields = {
   name = { type = "string", required = true },

@@ -28,6 +28,7 @@ local helper_modules = {
 }
 
 local function get_globals(target)
+  ---@type table<string, any>
   local globals = {
     syslua = setmetatable(target, { __index = require("syslua") }),
   }
@@ -135,6 +136,7 @@ return function(config, options)
   scope.push(directory, scope.get_home())
   system.push(target)
   border.call("begin_evaluation", target)
+  ---@type boolean, any
   local succeeded, files = pcall(run, directory, name, get_globals(target))
   system.pop()
   scope.pop()

@@ -64,6 +64,7 @@ local function index(_, name)
   return nil
 end
 
+---@type table<string, any>, table<string, any>, table?
 local taken, random_taken, metatable_before
 
 local function enter()

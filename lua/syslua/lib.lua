@@ -3,6 +3,7 @@
 local border = require("syslua.border")
 local schema = require("syslua.schema")
 
+---@class syslua.Library
 local lib = {}
 
 local json_fields = { pretty = { type = "boolean" } }

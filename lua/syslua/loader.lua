@@ -10,8 +10,11 @@ local position = require("syslua.util.position")
 local loader = {}
 
 -- Kept from load on: configs run while some of these are hidden.
+---@type any, any
+---@diagnostic disable-next-line: access-invisible
 local load_text, set_environment = load, setfenv
 if set_environment then
+  ---@diagnostic disable-next-line: access-invisible
   load_text = loadstring
 end
 local real_require = require
@@ -37,6 +40,7 @@ end
 local function compile(text, chunk_name, environment)
   -- A line for the shell, and the mark of UTF-8, are no Lua; the numbers of lines must stay.
   local code = text:gsub("^\239\187\191", ""):gsub("^#[^\n]*", "")
+  ---@type any, any
   local chunk, problem
   if set_environment then
     chunk, problem = load_text(code, chunk_name)

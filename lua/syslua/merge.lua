@@ -6,6 +6,7 @@ local failure = require("syslua.util.failure")
 local merge = {}
 
 -- Variables that are lists of places, by the conventions of the programs that read them.
+---@type table<string, string>
 local separators = {
   PATH = ":",
   MANPATH = ":",

@@ -5,15 +5,21 @@ local position = require("syslua.util.position")
 
 local system = {}
 
+---@alias syslua.Os "linux"|"darwin"|"windows"
+---@alias syslua.Arch "x86_64"|"aarch64"|"arm"
+
 ---@class syslua.System
 ---@field platform string such as "x86_64-linux"
----@field os "linux"|"darwin"|"windows"
----@field arch "x86_64"|"aarch64"|"arm"
+---@field os syslua.Os
+---@field arch syslua.Arch
+---@field hostname string? the name of the machine; builds cannot ask for it
+---@field username string? the user who runs this; builds cannot ask for it
 ---@field is_linux boolean
 ---@field is_darwin boolean
 ---@field is_windows boolean
 
 -- The platforms of the evaluations under way, innermost last.
+---@type table<integer, table?>
 local stack = {}
 
 -- What is true of one machine only must not reach a build unseen.
@@ -31,8 +37,8 @@ local of_machine = {
 }
 
 --- Returns the facts that follow from an operating system and an architecture.
----@param os string
----@param arch string
+---@param os syslua.Os
+---@param arch syslua.Arch
 ---@return syslua.System
 function system.describe(os, arch)
   return {
@@ -66,8 +72,8 @@ function system.for_build()
 end
 
 --- Returns a platform as builds may see it.
----@param os string
----@param arch string
+---@param os syslua.Os
+---@param arch syslua.Arch
 ---@return syslua.System
 function system.for_build_on(os, arch)
   return setmetatable(system.describe(os, arch), of_machine)

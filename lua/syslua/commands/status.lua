@@ -19,7 +19,7 @@ function status.run(args)
   local terminal = require("syslua.cli.terminal")
 
   local options = require("syslua.cli.options").from_args(args)
-  local result = require("syslua").native.status(options)
+  local result = require("syslua.border").call("status", options)
 
   if args.json then
     terminal.write({ report.to_json("status", result) })

@@ -39,6 +39,7 @@ end
 
 -- `lua5.1` prints no table that reaches it: there the text is raised, and the last failures are
 -- remembered by their texts. LuaJIT prints tables.
+---@type boolean
 local raises_text = _VERSION == "Lua 5.1" and not rawget(_G, "jit")
 local remembered, order, most = {}, {}, 16
 

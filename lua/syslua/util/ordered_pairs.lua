@@ -32,7 +32,9 @@ end
 --- Returns an iterator over a table. Keys are taken at the start; what vanishes meanwhile is
 -- left out.
 ---@param value table
----@return function, table, nil
+---@return fun(): any, any next the next key and its value
+---@return any value
+---@return nil
 return function(value)
   local metatable = getmetatable(value)
   local custom = type(metatable) == "table" and rawget(metatable, "__pairs")

@@ -270,7 +270,7 @@ impl Engine {
             report.changed = !built.is_empty();
             return Ok(self.apply_report(report, built, None));
         }
-        let switched = switch::switch(&self.store, home, manifest, plan, description)?;
+        let switched = switch::switch(&self.store, home, manifest, &plan, description)?;
         Ok(self.apply_report(report, built, Some(switched.id)))
     }
 

@@ -8,7 +8,7 @@ use syslua_engine::encode::{self, Recipe};
 use syslua_engine::failure::Failure;
 use syslua_engine::value::{Function, Value};
 
-use crate::derive::{Handle, SourceHandle};
+use crate::derive::{handle_of, source_of};
 use crate::error::{Answer, lua_failure};
 use crate::source_text::{Chunk, Found};
 use crate::state;
@@ -135,6 +135,14 @@ impl Walk<'_> {
                 if let Some(known) = self.known.get(&(given.to_pointer() as usize)) {
                     return Ok(Value::Known(known.clone()));
                 }
+                if let LuaValue::Table(table) = given {
+                    if let Some(hash) = handle_of(self.lua, table) {
+                        return Ok(Value::Derivation(hash));
+                    }
+                    if let Some(source) = source_of(self.lua, table) {
+                        return Ok(Value::Source(source));
+                    }
+                }
                 if let Some(number) = self.again(given) {
                     return Ok(Value::Again(number));
                 }
@@ -143,15 +151,6 @@ impl Walk<'_> {
                     LuaValue::Table(table) => self.table(table, name),
                     _ => Ok(Value::Nil),
                 }
-            }
-            LuaValue::UserData(data) => {
-                if let Ok(handle) = data.borrow::<Handle>() {
-                    return Ok(Value::Derivation(handle.0.hash));
-                }
-                if let Ok(source) = data.borrow::<SourceHandle>() {
-                    return Ok(Value::Source(source.0.clone()));
-                }
-                refuse("userdata", "pass what you need of it through opts")
             }
             LuaValue::Thread(_) => refuse("a coroutine", "pass what you need of it through opts"),
             other => refuse(other.type_name(), "pass what you need of it through opts"),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 use syslua_engine::failure::Failure;
 use syslua_engine::value::Value;
 
-use crate::derive::{Handle, SourceHandle};
+use crate::derive::{handle_of, source_of};
 use crate::error::{Answer, lua_failure, register as register_function};
 
 /// Below this, a float that is integral is the same number as an integer on every Lua.
@@ -88,15 +88,6 @@ pub fn to_value(lua: &Lua, given: &LuaValue, place: &Place<'_>) -> Answer<Value>
         LuaValue::Number(float) => number(*float, place),
         LuaValue::String(text) => Ok(Value::Bytes(text.as_bytes().to_vec())),
         LuaValue::Table(table) => table_to_value(lua, table, place),
-        LuaValue::UserData(data) => {
-            if let Ok(handle) = data.borrow::<Handle>() {
-                return Ok(Value::Derivation(handle.0.hash));
-            }
-            if let Ok(source) = data.borrow::<SourceHandle>() {
-                return Ok(Value::Source(source.0.clone()));
-            }
-            Err(place.refuse("is userdata, which options cannot hold"))
-        }
         other => Err(place.refuse(&format!("is a {}, which options cannot hold", other.type_name()))),
     }
 }
@@ -104,6 +95,12 @@ pub fn to_value(lua: &Lua, given: &LuaValue, place: &Place<'_>) -> Answer<Value>
 fn table_to_value(lua: &Lua, table: &LuaTable, place: &Place<'_>) -> Answer<Value> {
     if place.depth() > DEEPEST {
         return Err(place.refuse("is nested too deeply, or contains itself"));
+    }
+    if let Some(hash) = handle_of(lua, table) {
+        return Ok(Value::Derivation(hash));
+    }
+    if let Some(source) = source_of(lua, table) {
+        return Ok(Value::Source(source));
     }
     let length = table.raw_len();
     let mut list = Vec::new();

@@ -1,13 +1,12 @@
 //! Derivations and sources as Lua sees them.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use mlua::prelude::*;
 use syslua_engine::derivation::{Derivation, Spec};
 use syslua_engine::failure::{Failure, chain};
 use syslua_engine::hash::Hash;
-use syslua_engine::names::{Name, OutputName, Version};
+use syslua_engine::names::{Name, OutputName, SHORT_HASH, Version};
 use syslua_engine::platform;
 use syslua_engine::settings::System;
 use syslua_engine::store::tree;
@@ -17,66 +16,61 @@ use crate::convert::{Place, to_value};
 use crate::error::{Answer, lua_failure, register as register_function};
 use crate::{capture, state};
 
-/// A derivation handle.
-pub struct Handle(pub Arc<Derivation>);
+/// The registry entries of the metatables by which handles and sources are known. They are tables,
+/// no userdata: a field of them is a plain look-up, and LuaJIT 2.1.0-beta3 crashes when it collects
+/// userdata of mlua (it takes the upper half of a C function's 32-bit result for part of it).
+const HANDLE: &str = "syslua.handle";
+const SOURCE: &str = "syslua.source";
 
-impl Handle {
-    fn outputs(lua: &Lua, derivation: &Derivation) -> LuaResult<LuaTable> {
-        let table = lua.create_table()?;
-        for output in &derivation.spec.outputs {
-            table.raw_push(output.as_str())?;
-            table.raw_set(output.as_str(), derivation.placeholder(output).to_string())?;
+fn is_a(lua: &Lua, table: &LuaTable, kind: &str) -> bool {
+    let metatable = lua.named_registry_value::<LuaTable>(kind).ok();
+    metatable.is_some() && metatable == table.metatable()
+}
+
+/// Returns the hash of the derivation that a table is the handle of, if it is one.
+pub fn handle_of(lua: &Lua, table: &LuaTable) -> Option<Hash> {
+    if !is_a(lua, table, HANDLE) {
+        return None;
+    }
+    table.raw_get::<String>("hash").ok().and_then(|hash| Hash::parse(&hash).ok())
+}
+
+/// Returns the source that a table stands for, if it does.
+pub fn source_of(lua: &Lua, table: &LuaTable) -> Option<Source> {
+    if !is_a(lua, table, SOURCE) {
+        return None;
+    }
+    let nar = table.raw_get::<String>("sha256").ok().and_then(|hash| Hash::parse(&hash).ok())?;
+    let path = table.raw_get::<LuaString>("path").ok()?;
+    Some(Source { path: platform::path_from_bytes(&path.as_bytes()), nar })
+}
+
+/// Makes a table of a kind, whose text for people is `text`.
+fn add_kind(lua: &Lua, kind: &str, text: impl Fn(&LuaTable) -> LuaResult<String> + 'static) -> LuaResult<()> {
+    let metatable = lua.create_table()?;
+    metatable.set("__tostring", lua.create_function(move |_, table: LuaTable| text(&table))?)?;
+    lua.set_named_registry_value(kind, metatable)
+}
+
+fn handle(lua: &Lua, derivation: &Derivation) -> LuaResult<LuaTable> {
+    let spec = &derivation.spec;
+    let outputs = lua.create_table_with_capacity(1, 1)?;
+    let table = lua.create_table_with_capacity(0, 5)?;
+    for output in &spec.outputs {
+        let placeholder = derivation.placeholder(output).to_string();
+        outputs.raw_push(output.as_str())?;
+        outputs.raw_set(output.as_str(), placeholder.as_str())?;
+        // The first one stands in where none is called `out`.
+        if output.is_main() || !table.contains_key("out")? {
+            table.raw_set("out", placeholder)?;
         }
-        Ok(table)
     }
-}
-
-impl LuaUserData for Handle {
-    fn add_methods<M: LuaUserDataMethods<Self>>(methods: &mut M) {
-        methods.add_meta_method(LuaMetaMethod::Index, |lua, handle, key: LuaValue| {
-            let LuaValue::String(key) = key else { return Ok(LuaNil) };
-            let spec = &handle.0.spec;
-            match key.to_string_lossy().as_str() {
-                "name" => spec.name.as_str().into_lua(lua),
-                "version" => spec.version.as_ref().map(Version::as_str).into_lua(lua),
-                "hash" => handle.0.hash.to_hex().into_lua(lua),
-                "outputs" => Handle::outputs(lua, &handle.0)?.into_lua(lua),
-                "out" => {
-                    let main = spec.outputs.iter().find(|output| output.is_main()).or(spec.outputs.first());
-                    main.map(|output| handle.0.placeholder(output).to_string()).into_lua(lua)
-                }
-                _ => Ok(LuaNil),
-            }
-        });
-        methods.add_meta_method(LuaMetaMethod::ToString, |_, handle, ()| {
-            let spec = &handle.0.spec;
-            let version = spec.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
-            Ok(format!("derivation {}{version} ({})", spec.name, &handle.0.hash.to_hex()[..9]))
-        });
-        methods.add_meta_function(LuaMetaMethod::Eq, |_, (a, b): (LuaAnyUserData, LuaAnyUserData)| {
-            Ok(match (a.borrow::<Handle>(), b.borrow::<Handle>()) {
-                (Ok(a), Ok(b)) => a.0.hash == b.0.hash,
-                _ => false,
-            })
-        });
-    }
-}
-
-/// A declared source.
-pub struct SourceHandle(pub Source);
-
-impl LuaUserData for SourceHandle {
-    fn add_methods<M: LuaUserDataMethods<Self>>(methods: &mut M) {
-        methods.add_meta_method(LuaMetaMethod::Index, |lua, source, key: LuaString| {
-            match key.to_string_lossy().as_str() {
-                "sha256" => source.0.nar.to_hex().into_lua(lua),
-                _ => Ok(LuaNil),
-            }
-        });
-        methods.add_meta_method(LuaMetaMethod::ToString, |_, source, ()| {
-            Ok(format!("source {}", source.0.path.display()))
-        });
-    }
+    table.raw_set("name", spec.name.as_str())?;
+    table.raw_set("version", spec.version.as_ref().map(Version::as_str))?;
+    table.raw_set("hash", derivation.hash.to_hex())?;
+    table.raw_set("outputs", outputs)?;
+    table.set_metatable(Some(lua.named_registry_value(HANDLE)?))?;
+    Ok(table)
 }
 
 /// Returns the platform that derivations are declared for right now.
@@ -89,7 +83,7 @@ fn config_failure(error: &dyn std::error::Error) -> Failure {
     Failure::new("config", chain(error))
 }
 
-fn derive(lua: &Lua, spec: &LuaTable) -> Answer<Handle> {
+fn derive(lua: &Lua, spec: &LuaTable) -> Answer<LuaTable> {
     let text = |key: &str| spec.raw_get::<Option<String>>(key).map_err(lua_failure);
     let name = Name::parse(&text("name")?.unwrap_or_default()).map_err(|error| config_failure(&error))?;
     let version = text("version")?.map(|version| Version::parse(&version)).transpose();
@@ -120,13 +114,19 @@ fn derive(lua: &Lua, spec: &LuaTable) -> Answer<Handle> {
         state::read(lua, |state| Derivation::new(spec, |placeholder| state.owners.get(&placeholder).cloned()));
     let derivation = Arc::new(derivation.map_err(|error| config_failure(&error))?.declared_at(positions));
     state::add(lua, &derivation, &config).map_err(lua_failure)?;
-    Ok(Handle(derivation))
+    handle(lua, &derivation).map_err(lua_failure)
 }
 
-fn source(path: &LuaString) -> Answer<SourceHandle> {
-    let path: PathBuf = platform::path_from_bytes(&path.as_bytes());
-    let digest = tree::hash(&path).map_err(|error| config_failure(&error))?;
-    Ok(SourceHandle(Source { path, nar: digest.nar }))
+fn source(lua: &Lua, path: &LuaString) -> Answer<LuaTable> {
+    let digest = tree::hash(&platform::path_from_bytes(&path.as_bytes())).map_err(|error| config_failure(&error))?;
+    let make = || {
+        let table = lua.create_table()?;
+        table.raw_set("path", path)?;
+        table.raw_set("sha256", digest.nar.to_hex())?;
+        table.set_metatable(Some(lua.named_registry_value(SOURCE)?))?;
+        Ok(table)
+    };
+    make().map_err(lua_failure)
 }
 
 /// Returns the derivation that a handle or a hash names.
@@ -134,17 +134,15 @@ fn source(path: &LuaString) -> Answer<SourceHandle> {
 /// # Errors
 /// When it is neither.
 pub fn derivation_of(lua: &Lua, value: &LuaValue) -> Answer<Arc<Derivation>> {
-    if let LuaValue::UserData(data) = value {
-        if let Ok(handle) = data.borrow::<Handle>() {
-            return Ok(Arc::clone(&handle.0));
-        }
-    }
-    if let LuaValue::String(text) = value {
-        let hash = Hash::parse(&text.to_string_lossy()).map_err(|error| config_failure(&error))?;
-        if let Some(derivation) = state::read(lua, |state| state.derivations.get(&hash).cloned()) {
-            return Ok(derivation);
-        }
-        return Err(Failure::new("config", format!("no derivation with the hash {hash} was declared here")));
+    let hash = match value {
+        LuaValue::Table(table) => handle_of(lua, table),
+        LuaValue::String(text) => Some(Hash::parse(&text.to_string_lossy()).map_err(|error| config_failure(&error))?),
+        _ => None,
+    };
+    if let Some(hash) = hash {
+        let known = state::read(lua, |state| state.derivations.get(&hash).cloned());
+        return known
+            .ok_or_else(|| Failure::new("config", format!("no derivation with the hash {hash} was declared here")));
     }
     Err(Failure::new("config", format!("expected a derivation, got a {}", value.type_name())))
 }
@@ -152,10 +150,16 @@ pub fn derivation_of(lua: &Lua, value: &LuaValue) -> Answer<Arc<Derivation>> {
 /// Registers `derive` and `source`.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     capture::install(lua)?;
+    add_kind(lua, HANDLE, |table| {
+        let version = table.raw_get::<Option<String>>("version")?.map(|version| format!(" {version}"));
+        let (name, hash): (String, String) = (table.raw_get("name")?, table.raw_get("hash")?);
+        Ok(format!("derivation {name}{} ({})", version.unwrap_or_default(), &hash[..SHORT_HASH.min(hash.len())]))
+    })?;
+    add_kind(lua, SOURCE, |table| Ok(format!("source {}", table.raw_get::<LuaString>("path")?.to_string_lossy())))?;
     register_function(lua, native, "derive", |lua, spec: LuaTable| derive(lua, &spec))?;
     register_function(lua, native, "set_own_directory", |lua, prefix: String| {
         state::change(lua, |state| state.own_directory = Some(prefix));
         Ok(true)
     })?;
-    register_function(lua, native, "source", |_, path: LuaString| source(&path))
+    register_function(lua, native, "source", |lua, path: LuaString| source(lua, &path))
 }

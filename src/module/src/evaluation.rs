@@ -20,10 +20,8 @@ use crate::error::{Answer, lua_failure, register as register_function};
 use crate::source_text::Chunk;
 use crate::state::{self, Evaluation};
 
-/// A manifest that stays with the engine.
-pub struct ManifestHandle(pub Arc<Manifest>);
-
-impl LuaUserData for ManifestHandle {}
+/// The field by which a table stands for a manifest that stays with the engine.
+const RAW: &str = "raw_manifest";
 
 fn begin(lua: &Lua, system: Option<&LuaTable>) -> Answer<()> {
     let system = match system {
@@ -43,7 +41,7 @@ fn end(lua: &Lua) -> Answer<Evaluation> {
     evaluation.ok_or_else(|| Failure::new("internal", "no evaluation is under way"))
 }
 
-fn finish(lua: &Lua, config_path: Option<&LuaString>, files: Option<&LuaTable>) -> Answer<ManifestHandle> {
+fn finish(lua: &Lua, config_path: Option<&LuaString>, files: Option<&LuaTable>) -> Answer<LuaTable> {
     let evaluation = end(lua)?;
     let mut manifest = Manifest {
         derivations: with_dependencies(lua, evaluation.derivations),
@@ -56,7 +54,13 @@ fn finish(lua: &Lua, config_path: Option<&LuaString>, files: Option<&LuaTable>) 
         manifest.files.push((Text(name.as_bytes().to_vec()), text.as_bytes().to_vec()));
     }
     manifest.files.sort();
-    Ok(ManifestHandle(Arc::new(manifest)))
+    let number = state::change(lua, |state| {
+        state.manifests.push(Arc::new(manifest));
+        state.manifests.len()
+    });
+    let table = lua.create_table().map_err(lua_failure)?;
+    table.raw_set(RAW, number).map_err(lua_failure)?;
+    Ok(table)
 }
 
 /// Adds what was declared before the evaluation began, before what needs it.
@@ -97,14 +101,13 @@ fn record(lua: &Lua, table: &LuaTable, positions: Vec<String>) -> Answer<()> {
 /// # Errors
 /// When it is none.
 pub fn manifest_of(lua: &Lua, value: &LuaValue) -> Answer<Arc<Manifest>> {
-    match value {
-        LuaValue::UserData(data) => {
-            if let Ok(handle) = data.borrow::<ManifestHandle>() {
-                return Ok(Arc::clone(&handle.0));
-            }
+    if let LuaValue::Table(table) = value {
+        let Some(number) = table.raw_get::<Option<usize>>(RAW).map_err(lua_failure)? else {
+            return manifest_from_table(lua, table).map(Arc::new);
+        };
+        if let Some(manifest) = state::read(lua, |state| state.manifests.get(number.wrapping_sub(1)).cloned()) {
+            return Ok(manifest);
         }
-        LuaValue::Table(table) => return manifest_from_table(lua, table).map(Arc::new),
-        _ => {}
     }
     Err(Failure::new("config", format!("expected a manifest, got a {}", value.type_name()))
         .with_hint("syslua.evaluate(\"init.lua\") returns one"))

@@ -76,28 +76,29 @@ fn set_facts(lua: &Lua, module: &LuaTable) -> LuaResult<()> {
     module.set("username", lua.create_string(options::username())?)
 }
 
-/// Loads `syslua.<name>` when a field is asked for that is not there yet; `nil` when there is none.
+/// Loads `syslua.<name>` or `syslua.helpers.<name>` when a field is asked for that is not there yet;
+/// `nil` when there is none.
 fn load_field(lua: &Lua, (module, name): (LuaTable, LuaValue)) -> LuaResult<LuaValue> {
     let LuaValue::String(name) = name else { return Ok(LuaNil) };
     let package: LuaTable = lua.globals().get("package")?;
-    let full = format!("syslua.{}", name.to_string_lossy());
-    let loaded: LuaValue = package.get::<LuaTable>("loaded")?.get(full.as_str())?;
-    let value = if loaded.is_nil() {
-        if !is_there(lua, &package, &full)? {
-            return Ok(LuaNil);
+    let loaded: LuaTable = package.get("loaded")?;
+    let short = name.to_string_lossy();
+    for full in [format!("syslua.{short}"), format!("syslua.helpers.{short}")] {
+        let mut value: LuaValue = loaded.get(full.as_str())?;
+        if value.is_nil() && is_there(&package, &full)? {
+            value = lua.globals().get::<LuaFunction>("require")?.call(full)?;
         }
-        lua.globals().get::<LuaFunction>("require")?.call(full)?
-    } else {
-        loaded
-    };
-    module.raw_set(name, &value)?;
-    Ok(value)
+        if !value.is_nil() {
+            module.raw_set(name, &value)?;
+            return Ok(value);
+        }
+    }
+    Ok(LuaNil)
 }
 
 /// Returns whether `package.path` has a file for a module.
-fn is_there(lua: &Lua, package: &LuaTable, name: &str) -> LuaResult<bool> {
+fn is_there(package: &LuaTable, name: &str) -> LuaResult<bool> {
     let path: String = package.get("path")?;
     let file = name.replace('.', std::path::MAIN_SEPARATOR_STR);
-    let _ = lua;
     Ok(path.split(';').any(|pattern| std::path::Path::new(&pattern.replace('?', &file)).is_file()))
 }

@@ -9,6 +9,7 @@ use mlua::prelude::*;
 use syslua_engine::activation::Activation;
 use syslua_engine::derivation::Derivation;
 use syslua_engine::hash::Hash;
+use syslua_engine::manifest::Manifest;
 use syslua_engine::names::{OutputName, Placeholder};
 use syslua_engine::settings::System;
 
@@ -30,6 +31,8 @@ pub struct State {
     pub known: Option<Rc<HashMap<usize, String>>>,
     /// What the chunk names of our own files begin with.
     pub own_directory: Option<String>,
+    /// Manifests that stay here; Lua has their numbers, counted from 1.
+    pub manifests: Vec<Arc<Manifest>>,
     /// Evaluations under way, innermost last.
     pub evaluations: Vec<Evaluation>,
 }
@@ -72,10 +75,10 @@ pub fn add(lua: &Lua, derivation: &Arc<Derivation>, config: &LuaFunction) -> Lua
             state.owners.insert(derivation.placeholder(output), (derivation.hash, output.clone()));
         }
         state.derivations.insert(derivation.hash, Arc::clone(derivation));
-        if let Some(evaluation) = state.evaluations.last_mut() {
-            if evaluation.seen.insert(derivation.hash) {
-                evaluation.derivations.push(Arc::clone(derivation));
-            }
+        if let Some(evaluation) = state.evaluations.last_mut()
+            && evaluation.seen.insert(derivation.hash)
+        {
+            evaluation.derivations.push(Arc::clone(derivation));
         }
     });
     lua.named_registry_value::<LuaTable>(CONFIGS)?.raw_set(derivation.hash.to_hex(), config)

@@ -47,9 +47,9 @@ impl Tasks for LuaTasks<'_> {
         let opts = options_for(self.lua, &build)?;
         let context = self.context().map_err(lua_failure)?;
         let places = places(self.lua, &build).map_err(lua_failure)?;
-        let handle = self.lua.create_userdata(BuildHandle(Arc::clone(&build))).map_err(lua_failure)?;
+        let perform = perform(self.lua, &build).map_err(lua_failure)?;
         let begin: LuaFunction = context.get("begin").map_err(lua_failure)?;
-        let task: LuaTable = begin.call((handle, places, config, opts, in_place)).map_err(lua_failure)?;
+        let task: LuaTable = begin.call((perform, places, config, opts, in_place)).map_err(lua_failure)?;
         let resume = context.get("resume").map_err(lua_failure)?;
         Ok(Box::new(LuaTask { lua: self.lua.clone(), build, task, resume }))
     }
@@ -180,16 +180,13 @@ fn answer_to_lua(lua: &Lua, answer: Result<Response, OperationError>) -> LuaResu
     })
 }
 
-/// The build as `ctx` has it, for operations that are performed at once.
-struct BuildHandle(Arc<Build>);
-
-impl LuaUserData for BuildHandle {
-    fn add_methods<M: LuaUserDataMethods<Self>>(methods: &mut M) {
-        methods.add_method("perform", |lua, build, request: LuaTable| match request_from(&build.0, &request) {
-            Ok(request) => answer_to_lua(lua, build.0.perform(request)),
-            Err(failure) => Ok((false, LuaValue::Table(to_table(lua, &failure)?))),
-        });
-    }
+/// Returns the function that performs operations of a build at once.
+fn perform(lua: &Lua, build: &Arc<Build>) -> LuaResult<LuaFunction> {
+    let build = Arc::clone(build);
+    lua.create_function(move |lua, request: LuaTable| match request_from(&build, &request) {
+        Ok(request) => answer_to_lua(lua, build.perform(request)),
+        Err(failure) => Ok((false, LuaValue::Table(to_table(lua, &failure)?))),
+    })
 }
 
 /// Reads a request of the Lua side, which checked the types; placeholders become paths.

@@ -61,10 +61,10 @@ impl Environment {
 /// Replaces a leading `~/` or `$HOME/`, or either alone, by the home directory.
 pub fn expand_home(text: &Text, home: &Path) -> Text {
     for prefix in [b"~".as_slice(), b"$HOME".as_slice()] {
-        if let Some(rest) = text.0.strip_prefix(prefix) {
-            if rest.is_empty() || rest.starts_with(b"/") {
-                return Text([crate::platform::bytes_of_path(home).as_slice(), rest].concat());
-            }
+        if let Some(rest) = text.0.strip_prefix(prefix)
+            && (rest.is_empty() || rest.starts_with(b"/"))
+        {
+            return Text([crate::platform::bytes_of_path(home).as_slice(), rest].concat());
         }
     }
     text.clone()

@@ -142,7 +142,8 @@ fn quote(value: &[u8]) -> Vec<u8> {
     quoted
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::path::Path;
     use std::process::Command;

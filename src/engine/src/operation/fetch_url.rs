@@ -41,8 +41,8 @@ fn download(workspace: &Workspace, url: &str, sha256: Hash, place: &Path) -> Res
     received.inspect_err(|_| drop(std::fs::remove_file(&temporary)))
 }
 
-fn failed(url: &str, reason: impl ToString) -> Error {
-    Error::Fetch { url: url.to_owned(), reason: reason.to_string() }
+fn failed(url: &str, reason: impl Into<String>) -> Error {
+    Error::Fetch { url: url.to_owned(), reason: reason.into() }
 }
 
 /// Opens what a URL names; gives its bytes and their number, where that is known.
@@ -67,7 +67,7 @@ fn open(workspace: &Workspace, url: &str) -> Result<(Box<dyn Read>, Option<u64>)
         .user_agent(concat!("syslua/", env!("CARGO_PKG_VERSION")))
         .build()
         .into();
-    let response = agent.get(url).call().map_err(|error| failed(url, error))?;
+    let response = agent.get(url).call().map_err(|error| failed(url, error.to_string()))?;
     let body = response.into_body();
     let total = body.content_length();
     Ok((Box::new(body.into_reader()), total))
@@ -93,7 +93,7 @@ fn receive(
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(failed(url, error)),
+            Err(error) => return Err(failed(url, error.to_string())),
         };
         hasher.put(&buffer[..read]);
         file.write_all(&buffer[..read]).map_err(platform::failed("write", temporary))?;

@@ -30,8 +30,8 @@ pub fn unpack(workspace: &Workspace, archive: &Path, destination: &Path, strip: 
     target.extract(tar::Archive::new(MultiGzDecoder::new(content)))
 }
 
-fn refused(archive: &Path, reason: impl ToString) -> Error {
-    Error::Archive { archive: archive.to_owned(), reason: reason.to_string() }
+fn refused(archive: &Path, reason: impl Into<String>) -> Error {
+    Error::Archive { archive: archive.to_owned(), reason: reason.into() }
 }
 
 struct Target<'a> {
@@ -43,13 +43,13 @@ struct Target<'a> {
 
 impl Target<'_> {
     fn extract(&mut self, mut archive: tar::Archive<impl Read>) -> Result<()> {
-        let entries = archive.entries().map_err(|error| refused(self.archive, error))?;
+        let entries = archive.entries().map_err(|error| refused(self.archive, error.to_string()))?;
         let mut count = 0u64;
         for entry in entries {
             if self.workspace.settings.interrupt.is_set() {
                 return Err(Error::Interrupted);
             }
-            self.extract_entry(entry.map_err(|error| refused(self.archive, error))?)?;
+            self.extract_entry(entry.map_err(|error| refused(self.archive, error.to_string()))?)?;
             count += 1;
         }
         if count == 0 { Err(refused(self.archive, "it is empty or damaged")) } else { Ok(()) }
@@ -64,7 +64,7 @@ impl Target<'_> {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
                 self.prepare(&place)?;
                 let mut file = platform::create_file(&place)?;
-                io::copy(&mut entry, &mut file).map_err(|error| refused(self.archive, error))?;
+                io::copy(&mut entry, &mut file).map_err(|error| refused(self.archive, error.to_string()))?;
                 if executable {
                     platform::set_mode(&place, 0o755)?;
                 }

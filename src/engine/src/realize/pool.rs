@@ -1,7 +1,7 @@
 //! The threads that operations run on, and the channel that their results come back by.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use crate::settings::Event;
@@ -56,10 +56,7 @@ impl<R: Send + 'static> Pool<R> {
 
     /// Waits for the next message.
     pub fn receive(&self, timeout: Duration) -> Option<Message<R>> {
-        match self.receiver.recv_timeout(timeout) {
-            Ok(message) => Some(message),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.receiver.recv_timeout(timeout).ok()
     }
 }
 

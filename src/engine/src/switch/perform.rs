@@ -30,7 +30,7 @@ pub fn switch(
     store: &Store,
     home: &Path,
     manifest: &Manifest,
-    plan: Plan,
+    plan: &Plan,
     description: &str,
 ) -> Result<Switched, Error> {
     if !platform::exists(&store.snapshot(SnapshotId(0))) {
@@ -50,13 +50,13 @@ fn perform(
     store: &Store,
     home: &Path,
     manifest: &Manifest,
-    plan: Plan,
+    plan: &Plan,
     description: &str,
     id: SnapshotId,
     done: &mut Vec<Done>,
 ) -> Result<(), Error> {
     let changing: Vec<&Step> = plan.steps.iter().filter(|step| step.mark != Mark::Unchanged).collect();
-    let (kept, leftover) = directories(&plan, missing_parents(&changing));
+    let (kept, leftover) = directories(plan, missing_parents(&changing));
     let snapshot = Snapshot {
         version: snapshot::VERSION,
         id,

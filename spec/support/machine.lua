@@ -1,0 +1,154 @@
+--- A throw-away machine: a directory with a home, a root and configs in it, and the means to run
+-- sys.lua there. Nothing of the real home is touched.
+
+local interpreter = require("spec.support.interpreter")
+local process = require("spec.support.process")
+
+local machine = {}
+
+local function run_or_fail(line)
+  local result = process.run_line(line)
+  assert(result.code == 0, line .. ": " .. result.stderr)
+  return result.stdout
+end
+
+-- The home is the user's, so its umask decides; the specs compare modes.
+local function make_directory()
+  return (run_or_fail("mktemp -d /tmp/syslua-machine.XXXXXX"):gsub("\n", ""))
+end
+
+local function copy(map)
+  local result = {}
+  for key, value in pairs(map) do
+    result[key] = value
+  end
+  return result
+end
+
+--- Makes a machine. `machine.directory` is where programs run; `home` and `root` are below it.
+---@return spec.Machine
+function machine.new()
+  ---@class spec.Machine
+  local self = { directory = make_directory() }
+  self.home = self.directory .. "/home"
+  self.root = self.directory .. "/root"
+  self.environment = interpreter.get_environment()
+  self.environment.HOME = self.home
+  self.environment.SYSLUA_ROOT = self.root
+  self.environment.TMPDIR = self.directory
+  run_or_fail("mkdir " .. process.quote(self.home))
+
+  local function absolute(name)
+    return name:sub(1, 1) == "/" and name or self.directory .. "/" .. name
+  end
+
+  local function get_options(environment)
+    local variables = copy(self.environment)
+    for name, value in pairs(environment or {}) do
+      variables[name] = value
+    end
+    return { directory = self.directory, environment = variables }
+  end
+
+  --- Writes a file, and makes the directories above it.
+  function self.write(name, text)
+    local path = absolute(name)
+    local file = io.open(path, "wb")
+    if not file then
+      run_or_fail("mkdir -p " .. process.quote(path:match("^(.*)/")))
+      file = assert(io.open(path, "wb"))
+    end
+    file:write(text)
+    file:close()
+    return path
+  end
+
+  --- Writes a config whose `setup` has the given lines; its first line is line 2 of the file.
+  function self.write_config(lines, name)
+    return self.write(name or "init.lua", "return { setup = function()\n" .. lines .. "\nend }\n")
+  end
+
+  --- Returns the text of a file, or nil.
+  function self.read(name)
+    local file = io.open(absolute(name), "rb")
+    if not file then
+      return nil
+    end
+    local text = file:read("*a")
+    file:close()
+    return text
+  end
+
+  --- Copies a file or tree of the project, by its path there.
+  function self.copy(from, to)
+    run_or_fail(("cp -R %s %s"):format(process.quote(from), process.quote(absolute(to))))
+  end
+
+  --- Returns where a link leads, or nil.
+  function self.read_link(name)
+    local result = process.run({ "readlink", "-n", absolute(name) })
+    return result.code == 0 and result.stdout or nil
+  end
+
+  --- Returns whether something is there; a link that leads nowhere is something too.
+  function self.exists(name)
+    local path = process.quote(absolute(name))
+    return process.run_line(("[ -e %s ] || [ -L %s ]"):format(path, path)).code == 0
+  end
+
+  --- Returns what a directory holds, one entry a line: kind, mode, size or target, time, name.
+  function self.list(name)
+    local line = "[ -e . ] && find . -printf '%y %m %l %p %T@ %s\\n' | LC_ALL=C sort"
+    return process.run_line(line, { directory = self.exists(name) and absolute(name) or "/dev" }).stdout
+  end
+
+  --- Runs a line of the shell; `$LUA` is the interpreter.
+  function self.shell(line, environment)
+    local options = get_options(environment)
+    options.environment.LUA = interpreter.name
+    return process.run_line(line, options)
+  end
+
+  --- Runs the interpreter with arguments.
+  function self.lua(...)
+    return process.run({ interpreter.name, ... }, get_options())
+  end
+
+  --- Runs `lua -l syslua ...`.
+  function self.run(...)
+    return self.lua("-l", "syslua", ...)
+  end
+
+  --- Runs a text as a script with the module loaded as `syslua`; what it prints is the result.
+  function self.script(text, ...)
+    local name = self.write("script.lua", 'local syslua = require("syslua")\n' .. text)
+    return self.lua(name, ...)
+  end
+
+  --- Removes everything; objects are read-only, and may be immutable for root.
+  function self.remove()
+    local path = process.quote(self.directory)
+    run_or_fail(
+      ("if [ $(id -u) = 0 ]; then chattr -R -f -i %s 2>/dev/null; fi; chmod -R u+rwX %s; rm -rf %s"):format(path, path, path)
+    )
+  end
+
+  return self
+end
+
+--- Returns the text of a store's only object record whose object's name begins with a name.
+---@param self spec.Machine
+---@param name string
+---@return string object its name
+---@return string info its record
+function machine.find_object(self, name)
+  local result = process.run_line(("ls %s"):format(process.quote(self.root .. "/store/obj")))
+  for object in result.stdout:gmatch("[^\n]+") do
+    if object:sub(1, #name + 1) == name .. "-" then
+      return object, self.read("root/store/info/" .. object .. ".json")
+    end
+  end
+  error("no object of the name " .. name .. " in:\n" .. result.stdout, 2)
+end
+
+return machine

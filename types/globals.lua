@@ -1,0 +1,30 @@
+---@meta _
+
+-- The globals that exist while a config is evaluated: in `setup`, in `opts`, in modules that it
+-- requires. What they take is annotated where they are written, in `lua/syslua`.
+
+--- Declares how to produce content, and returns its handle.
+---@param spec syslua.derive.Opts
+---@return syslua.Derivation
+function derive(spec) end
+
+--- Declares what to do with content: `config` records actions.
+---@param spec syslua.activate.Opts
+function activate(spec) end
+
+--- Declares a file of the user, made of a source or a text.
+---@param spec syslua.file.Opts
+function file(spec) end
+
+--- Declares environment variables. Lists are for variables like PATH.
+---@param variables table<string, string|number|string[]>
+function env(variables) end
+
+--- Declares a local file or tree as input of a build. A relative path is relative to the config's directory.
+---@param path string
+---@return syslua.Source
+function source(path) end
+
+--- The module, with `platform`, `os`, `arch`, `hostname` and `username` of what is evaluated for.
+---@type syslua.Module
+syslua = nil

@@ -1,0 +1,230 @@
+---@meta syslua
+
+-- What `require("syslua")` gives, for editors and checkers. The engine defines it in Rust, or it is
+-- loaded from `lua/syslua` on first use; what those files annotate themselves is not repeated here.
+
+---@class syslua.Module: syslua.System
+---@field version string the version of sys.lua, "0.1.0"
+---@field hostname string the name of this machine
+---@field username string the user who runs this
+---@field derive fun(spec: syslua.derive.Opts): syslua.Derivation declares how to produce content
+---@field activate fun(spec: syslua.activate.Opts) declares what to do with it; only while a config is evaluated
+---@field source fun(path: string): syslua.Source declares a file or tree as input of a build
+---@field evaluate fun(config: string, options: syslua.EvaluateOptions?): syslua.Manifest runs a config and returns what it declares
+---@field build fun(derivation: syslua.Derivation, options: syslua.Options?): syslua.OutputPaths realizes a derivation now
+---@field plan fun(manifest: syslua.Manifest, options: syslua.Options?): syslua.Plan says what an apply would do
+---@field apply fun(manifest: syslua.Manifest, options: syslua.ApplyOptions?): syslua.Applied makes the system match
+---@field error fun(caught: any): syslua.Failure the failure behind whatever a `pcall` caught
+---@field lib syslua.Library functions for configs
+---@field cli syslua.CommandLine the command line
+---@field native syslua.Native how the Lua side calls the engine; scripts use the fields above
+local syslua = {}
+
+-- Options
+
+---@class syslua.Options
+---@field root string? where the store and the snapshots are; $SYSLUA_ROOT, or the user's default
+---@field jobs integer? operations that run at the same time; as many as there are processors
+---@field offline boolean? fail rather than use the network
+---@field lock_timeout number? seconds to wait for another process; for ever unless given
+---@field on_event fun(event: syslua.Event)? called as the work goes on
+
+---@class syslua.ApplyOptions: syslua.Options
+---@field dry_run boolean? only say what would be done
+---@field description string? a line about the snapshot
+
+---@class syslua.EvaluateOptions
+---@field sys { os: syslua.Os, arch: syslua.Arch, hostname: string?, username: string? }? evaluate for another platform
+---@field raw boolean? return a handle that only `plan` and `apply` can read, which is faster
+
+--- Kinds that a program does not know are to be ignored.
+---@class syslua.Event
+---@field kind "build_started"|"build_finished"|"build_failed"|"download"|"waiting"|"warning"|string
+---@field name string? of the derivation, for builds
+---@field version string? of the derivation, for builds
+---@field hash string? of the derivation, for builds
+---@field seconds number? how long the build took, for "build_finished"
+---@field url string? for "download"
+---@field bytes integer? received until now, for "download"
+---@field total integer? in all, when the server says so, for "download"
+---@field lock string? what is locked, for "waiting"
+---@field pid integer? who holds it, when the system tells, for "waiting"
+---@field message string? for "warning"
+
+-- Handles
+
+--- A derivation. Its paths are placeholders, which may stand anywhere in a string; inside of another
+--- derivation's `config` they are real.
+---@class syslua.Derivation
+---@field name string
+---@field version string?
+---@field hash string the hash of the recipe, 64 hexadecimal digits
+---@field out string the path of the output `out`, else of the first one
+---@field outputs { [integer]: string, [string]: string } the names of the outputs, and their paths by name
+
+--- A file or tree that a build may read, known by its content. In `config` it is its path.
+---@class syslua.Source
+---@field sha256 string the hash of its content: SHA-256 of the NAR, in hexadecimal
+
+---@class syslua.OutputPaths
+---@field out string of the output `out`, if there is one
+---@field [string] string the paths of the outputs by name
+
+-- Manifest
+
+---@class syslua.Manifest
+---@field version integer
+---@field config_path string? the entry file
+---@field derivations syslua.ManifestDerivation[] each after those that it needs
+---@field activations syslua.ManifestAction[] in order of declaration
+
+---@class syslua.ManifestDerivation
+---@field name string
+---@field version string?
+---@field hash string
+---@field format integer
+---@field outputs string[]
+---@field sys { platform: string, os: string, arch: string }
+---@field opts any as evaluated
+---@field config { text: string, captures: table } the text of the function, and what it captures
+---@field dependencies string[] the hashes of other derivations
+---@field positions string[] who declared it, innermost first: "init.lua:12"
+
+---@class syslua.ManifestAction
+---@field kind "symlink"|"add_to_path"|"source_in_shell"|"set_variable"
+---@field positions string[] who declared it, innermost first: "init.lua:12"
+---@field source string? what a link leads to
+---@field target string? where a link stands
+---@field mutable boolean? whether it leads to the user's own file
+---@field directory string? the entry of PATH
+---@field script string? the script that shells source
+---@field shells ("sh"|"bash"|"zsh")[]? which shells
+---@field name string? the name of the variable
+---@field value string|{ entries: string[], separator: string }|nil its value
+
+-- Reports
+
+---@class syslua.Plan
+---@field changed boolean whether an apply changes anything
+---@field root string
+---@field snapshot syslua.SnapshotReport what is applied
+---@field realize syslua.DerivationReport[] what would be built
+---@field actions syslua.ActionReport[] what would be done, in order
+---@field environment_changed boolean whether the environment of shells changes
+
+---@class syslua.Applied: syslua.Plan
+---@field applied boolean whether anything was done
+---@field built syslua.DerivationReport[]? what was built; not of a dry run
+---@field new_snapshot string? the snapshot that was made
+---@field env_script string? the script that shells source; not of a dry run
+
+---@class syslua.Status
+---@field root string
+---@field snapshot syslua.SnapshotReport what is applied
+---@field targets syslua.TargetReport[] every managed target
+---@field derivations integer how many derivations are in force
+---@field drift integer how many targets are not as they should be
+
+---@class syslua.SnapshotReport
+---@field id string decimal; "0" before the first apply
+---@field created_at integer seconds since 1970
+---@field config_path string? the entry file
+---@field description string
+
+---@class syslua.DerivationReport
+---@field name string
+---@field version string?
+---@field hash string
+---@field outputs table<string, string>? the paths of the outputs by name, once they are built
+
+---@class syslua.ActionReport
+---@field mark "add"|"change"|"remove"|"unchanged"
+---@field kind "symlink"|"add_to_path"|"source_in_shell"|"set_variable"
+---@field target string? as the config has it
+---@field name string? of the variable
+---@field detail string what it puts there
+---@field may_change boolean? whether it names content that is not built yet
+---@field positions string[] who declared it, innermost first: "init.lua:12"
+
+---@class syslua.TargetReport
+---@field kind "symlink"
+---@field target string as the config has it
+---@field state "ok"|"missing"|"replaced"|"changed"
+---@field detail string what it should lead to
+---@field positions string[] who declared it, innermost first: "init.lua:12"
+
+-- Builds
+
+--- What `config` of a derivation gets. Every call acts at once and raises a failure when it cannot.
+--- Relative paths are relative to the build directory.
+---@class syslua.BuildContext
+---@field sys syslua.System the platform that is built for
+---@field out string where to put the output `out`, else the first one; it does not exist yet
+---@field outputs table<string, string> where to put each output
+---@field env table<string, string|number> the environment of programs; may be changed
+local BuildContext = {}
+
+--- Downloads a file and returns its path.
+---@param url string `http://` or `file://`
+---@param sha256 string what the content hashes to: 64 hexadecimal digits, or `sha256-` and base64
+---@return string path
+function BuildContext.fetch_url(url, sha256) end
+
+--- Unpacks a tar.gz archive. The destination may be left out, also before options: it is `ctx.out` then.
+---@param archive string
+---@param destination string|{ strip: integer? }|nil
+---@param opts { strip: integer? }? `strip`: how many leading components of each name to leave out
+function BuildContext.unpack(archive, destination, opts) end
+
+--- Copies a file, link or tree to a new name.
+---@param from string
+---@param to string
+function BuildContext.copy(from, to) end
+
+--- Creates a directory and those above it.
+---@param path string
+function BuildContext.mkdir(path) end
+
+--- Writes a file, byte for byte, and creates the directories above it.
+---@param path string
+---@param text string
+function BuildContext.write(path, text) end
+
+--- Sets the permissions of a file, or of a directory and everything in it.
+---@param path string
+---@param mode string|integer octal in a string, such as "755", or the number
+function BuildContext.chmod(path, mode) end
+
+--- Runs a program and returns what it printed to stdout.
+---@param command string|string[] a line for the shell, or the program and its arguments
+---@param opts { cwd: string?, env: table<string, string|number>?, shell: string? }?
+---@return string stdout
+function BuildContext.run(command, opts) end
+
+-- The engine, as the Lua side calls it
+
+--- Functions that can fail answer `true` and their result, or `false` and a failure: see
+--- `lua/syslua/border.lua`, which raises it.
+---@class syslua.Native
+---@field array_metatable table what `lib.array` marks tables with
+---@field is_terminal fun(descriptor: integer): boolean
+---@field derive fun(spec: table): boolean, any
+---@field source fun(path: string): boolean, any
+---@field build fun(derivation: syslua.Derivation, options: syslua.Options?): boolean, any
+---@field plan fun(manifest: any, options: syslua.Options?): boolean, any
+---@field apply fun(manifest: any, options: syslua.ApplyOptions?): boolean, any
+---@field status fun(options: syslua.Options?): boolean, any
+---@field begin_evaluation fun(sys: syslua.System?): boolean, any
+---@field abandon_evaluation fun(): boolean, any
+---@field finish_evaluation fun(config_path: string?, files: table<string, string>?): boolean, any
+---@field record fun(action: table, positions: string[]): boolean, any
+---@field add_chunk fun(name: string, text: string): boolean, any
+---@field set_own_directory fun(prefix: string): boolean, any
+---@field manifest_table fun(manifest: any): boolean, any
+---@field manifest_json fun(manifest: any): boolean, any
+---@field to_json fun(value: any, pretty: boolean?): boolean, any
+---@field exists fun(path: string): boolean, any
+---@field absolute fun(path: string): boolean, any
+---@field [string] fun(...: any): boolean, any
+
+return syslua
