@@ -167,6 +167,8 @@ function loader.close(self, extra)
   for name in next, extra do
     self.environment[name] = nil
   end
+  -- Builds run later, and may use the library.
+  self.environment.syslua = { lib = require("syslua.lib") }
 end
 
 return loader

@@ -12,9 +12,9 @@ local function run_or_fail(line)
   return result.stdout
 end
 
--- The home is the user's, so its umask decides; the specs compare modes.
 local function make_directory()
-  return (run_or_fail("mktemp -d /tmp/syslua-machine.XXXXXX"):gsub("\n", ""))
+  local pattern = (os.getenv("TMPDIR") or "/tmp") .. "/syslua-machine.XXXXXX"
+  return (run_or_fail("mktemp -d " .. process.quote(pattern)):gsub("\n", ""))
 end
 
 local function copy(map)
@@ -96,10 +96,14 @@ function machine.new()
     return process.run_line(("[ -e %s ] || [ -L %s ]"):format(path, path)).code == 0
   end
 
-  --- Returns what a directory holds, one entry a line: kind, mode, size or target, time, name.
+  --- Returns what a directory holds, one entry a line: kind, mode, name, where a link leads; of files
+  -- size and time too. Nothing for a directory that is not there.
   function self.list(name)
-    local line = "[ -e . ] && find . -printf '%y %m %l %p %T@ %s\\n' | LC_ALL=C sort"
-    return process.run_line(line, { directory = self.exists(name) and absolute(name) or "/dev" }).stdout
+    if not self.exists(name) then
+      return ""
+    end
+    local line = "find . -type f -printf '%y %m %p %s %T@\\n' -o -printf '%y %m %p %l\\n' | LC_ALL=C sort -k 3"
+    return process.run_line(line, { directory = absolute(name) }).stdout
   end
 
   --- Runs a line of the shell; `$LUA` is the interpreter.

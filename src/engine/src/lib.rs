@@ -4,7 +4,7 @@
 //! event sink are arguments. Each floor uses only the floors above it in this list, and within a
 //! floor a room uses only rooms listed before it:
 //!
-//! - **F0** [`hash`], [`nar`], [`names`], [`value`], [`encode`], [`settings`], [`platform`]: data and the system
+//! - **F0** [`failure`], [`hash`], [`nar`], [`names`], [`settings`], [`platform`], [`value`], [`encode`]: data and the system
 //! - **F1** [`store`]: the immutable objects and what is recorded of them
 //! - **F2** [`derivation`], [`activation`], [`manifest`], [`snapshot`]: what is wanted, what was done
 //! - **F3** [`operation`], [`action`], [`environment`]: what a build may do, what a switch does

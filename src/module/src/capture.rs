@@ -10,11 +10,60 @@ use syslua_engine::value::{Function, Value};
 
 use crate::derive::{handle_of, source_of};
 use crate::error::{Answer, lua_failure};
-use crate::source_text::{Chunk, Found};
+use crate::lua_source::{Chunk, Meaning, NotFound};
 use crate::state;
 
 /// The registry entry that holds `debug.getupvalue`, which configs may not have.
 const GET_UPVALUE: &str = "syslua.getupvalue";
+
+/// The libraries of the interpreter that a build may use.
+const LIBRARIES: [&str; 6] = ["string", "table", "math", "utf8", "bit32", "bit"];
+
+/// The basic functions that a build may use.
+const BASIC_FUNCTIONS: [&str; 21] = [
+    "assert",
+    "error",
+    "getmetatable",
+    "ipairs",
+    "next",
+    "pairs",
+    "pcall",
+    "print",
+    "rawequal",
+    "rawget",
+    "rawlen",
+    "rawset",
+    "select",
+    "setmetatable",
+    "tonumber",
+    "tostring",
+    "type",
+    "unpack",
+    "xpcall",
+    "_VERSION",
+    "syslua",
+];
+
+/// Names that the guard refuses while a build runs, each with the call to use instead.
+const GUARDED: [&str; 17] = [
+    "io",
+    "os",
+    "require",
+    "load",
+    "loadstring",
+    "loadfile",
+    "dofile",
+    "module",
+    "package",
+    "debug",
+    "coroutine",
+    "ffi",
+    "jit",
+    "collectgarbage",
+    "newproxy",
+    "getfenv",
+    "setfenv",
+];
 
 /// Remembers what is needed of the interpreter's own library.
 pub fn install(lua: &Lua) -> LuaResult<()> {
@@ -42,6 +91,23 @@ pub fn capture(lua: &Lua, function: &LuaFunction) -> Answer<Function> {
         Some(name) => Ok(Function { text: name.clone().into_bytes(), captures: Vec::new() }),
         None => walk.function(function, "config"),
     }
+}
+
+/// Checks that a function still captures what it did when its derivation was declared.
+///
+/// # Errors
+/// When a variable has another value now, naming it.
+pub fn check(lua: &Lua, function: &LuaFunction, declared: &Function) -> Answer<()> {
+    let now = capture(lua, function)?;
+    if now == *declared {
+        return Ok(());
+    }
+    let differs =
+        |(name, value): &&(Vec<u8>, Value)| !now.captures.iter().any(|(other, now)| other == name && now == value);
+    let variable = declared.captures.iter().find(differs).map(|(name, _)| String::from_utf8_lossy(name).into_owned());
+    let what = variable.map_or_else(|| "what `config` captures".to_owned(), |name| format!("`{name}`"));
+    Err(Failure::new("build", format!("{what} has changed since the derivation was declared"))
+        .with_hint("a build may use only what was fixed by then: set it before derive{}, or pass it through opts"))
 }
 
 /// Returns the names of known values, looked up anew only when asked to: there are hundreds.
@@ -77,17 +143,19 @@ fn known_values(lua: &Lua) -> LuaResult<HashMap<usize, String>> {
             known.entry(value.to_pointer() as usize).or_insert(name);
         }
     };
-    for library in ["string", "table", "math", "utf8", "bit32", "bit"] {
+    for library in LIBRARIES {
         let LuaValue::Table(table) = globals.raw_get(library)? else { continue };
         for pair in table.pairs::<LuaValue, LuaValue>() {
             let (key, value) = pair?;
-            add(&value, format!("{library}.{}", key.to_string()?));
+            let name = format!("{library}.{}", key.to_string()?);
+            // Two runs would differ.
+            if !name.starts_with("math.random") {
+                add(&value, name);
+            }
         }
         add(&LuaValue::Table(table), library.to_owned());
     }
-    let basic = "assert error getmetatable ipairs next pairs pcall rawequal rawget rawlen rawset select setmetatable \
-                 tonumber tostring type unpack xpcall";
-    for name in basic.split(' ') {
+    for name in BASIC_FUNCTIONS {
         add(&globals.raw_get(name)?, name.to_owned());
     }
     let loaded: LuaTable = globals.get::<LuaTable>("package")?.get("loaded")?;
@@ -133,7 +201,8 @@ impl Walk<'_> {
             LuaValue::String(text) => Ok(Value::Bytes(text.as_bytes().to_vec())),
             LuaValue::Table(_) | LuaValue::Function(_) => {
                 if let Some(known) = self.known.get(&(given.to_pointer() as usize)) {
-                    return Ok(Value::Known(known.clone()));
+                    // Through the module a build sees this machine.
+                    return if known == "syslua" { Self::facts(given) } else { Ok(Value::Known(known.clone())) };
                 }
                 if let LuaValue::Table(table) = given {
                     if let Some(hash) = handle_of(self.lua, table) {
@@ -155,6 +224,17 @@ impl Walk<'_> {
             LuaValue::Thread(_) => refuse("a coroutine", "pass what you need of it through opts"),
             other => refuse(other.type_name(), "pass what you need of it through opts"),
         }
+    }
+
+    fn facts(module: &LuaValue) -> Answer<Value> {
+        let mut facts = std::collections::BTreeMap::new();
+        for name in ["hostname", "username", "platform"] {
+            if let LuaValue::Table(module) = module {
+                let value: LuaString = module.raw_get(name).map_err(lua_failure)?;
+                facts.insert(name.as_bytes().to_vec(), Value::Bytes(value.as_bytes().to_vec()));
+            }
+        }
+        Ok(Value::List(vec![Value::Known("syslua".to_owned()), Value::Map(facts)]))
     }
 
     fn table(&mut self, table: &LuaTable, name: &str) -> Answer<Value> {
@@ -188,8 +268,7 @@ impl Walk<'_> {
     }
 
     fn function(&mut self, function: &LuaFunction, name: &str) -> Answer<Function> {
-        let text = self.text(function, name)?;
-        let mut captures = Vec::new();
+        let mut upvalues = Vec::new();
         for index in 1..=function.info().num_upvalues {
             let upvalue: LuaMultiValue = self.getupvalue.call((function, index)).map_err(lua_failure)?;
             let mut upvalue = upvalue.into_iter();
@@ -198,40 +277,70 @@ impl Walk<'_> {
             };
             let variable = variable.as_bytes().to_vec();
             // The globals are no capture: what may be used of them is fixed.
-            if variable == b"_ENV" {
-                continue;
+            if variable != b"_ENV" {
+                upvalues.push((variable, value));
             }
+        }
+        // Each Lua numbers them in its own way.
+        upvalues.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let variables: Vec<Vec<u8>> = upvalues.iter().map(|(variable, _)| variable.clone()).collect();
+        let (text, mut captures) = self.text(function, name, &variables)?;
+        for (variable, value) in upvalues {
             let value = self.value(&value, &String::from_utf8_lossy(&variable))?;
             captures.push((variable, value));
         }
-        // Lua 5.1 and later number upvalues differently.
         captures.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(Function { text, captures })
     }
 
-    fn text(&self, function: &LuaFunction, name: &str) -> Answer<Vec<u8>> {
+    /// Returns a function's text, and the constants that Lua keeps only as values.
+    fn text(&self, function: &LuaFunction, name: &str, variables: &[Vec<u8>]) -> Answer<(Vec<u8>, Captures)> {
         let info = function.info();
         let refuse = |what: &str, hint: &str| Failure::new("config", format!("`{name}` {what}")).with_hint(hint);
         let (Some(source), Some(first), Some(last)) = (info.source, info.line_defined, info.last_line_defined) else {
             return Err(refuse(
-                "is a function without source text",
-                "write it in Lua, or call it inside of a Lua function",
+                "is a function of the interpreter that builds may not use",
+                "a build may use string, table, math without random, utf8 and the basic functions",
             ));
         };
         let chunk = chunk(self.lua, &source)
             .ok_or_else(|| refuse("is a function whose source text cannot be read", "define it in a file"))?;
-        match chunk.function(first, last) {
-            Found::Text(text) => Ok(text.to_vec()),
-            Found::Ambiguous => Err(refuse(
+        let found = chunk.function(first, last, variables).map_err(|not_found| match not_found {
+            NotFound::Ambiguous => refuse(
                 &format!("cannot be told apart from another function on line {first}"),
                 "put each function on lines of its own",
-            )),
-            Found::Nothing => Err(refuse(
+            ),
+            NotFound::Nothing => refuse(
                 &format!("is not on line {first} of {} any more", source.trim_start_matches('@')),
                 "the file changed while it was in use: try again",
-            )),
+            ),
+        })?;
+        let mut constants = Vec::new();
+        for (free, meaning) in found.names {
+            match meaning {
+                Meaning::Constant { begin, end } if !variables.contains(free) => {
+                    let declaration = chunk.declaration(*begin, *end).to_vec();
+                    constants.push((free.clone(), Value::List(vec![Value::Bytes(declaration)])));
+                }
+                Meaning::Global => check_global(free, name)?,
+                _ => {}
+            }
         }
+        Ok((found.text.to_vec(), constants))
     }
+}
+
+type Captures = Vec<(Vec<u8>, Value)>;
+
+/// Refuses globals that are neither part of Lua nor refused later, with more to say, by the guard.
+fn check_global(name: &[u8], function: &str) -> Answer<()> {
+    let name = String::from_utf8_lossy(name);
+    let known = LIBRARIES.iter().chain(&BASIC_FUNCTIONS).chain(&GUARDED).any(|known| *known == name);
+    if known {
+        return Ok(());
+    }
+    Err(Failure::new("config", format!("`{function}` uses the global variable `{name}`"))
+        .with_hint(format!("declare it: local {name} = ...; what a build uses is part of its hash")))
 }
 
 /// Returns the text of a chunk: of a config as it was loaded, of another file as it is now.

@@ -17,7 +17,7 @@ use syslua_engine::value::Text;
 
 use crate::convert::{Place, to_value};
 use crate::error::{Answer, lua_failure, register as register_function};
-use crate::source_text::Chunk;
+use crate::lua_source::Chunk;
 use crate::state::{self, Evaluation};
 
 /// The field by which a table stands for a manifest that stays with the engine.

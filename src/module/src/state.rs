@@ -13,7 +13,7 @@ use syslua_engine::manifest::Manifest;
 use syslua_engine::names::{OutputName, Placeholder};
 use syslua_engine::settings::System;
 
-use crate::source_text::Chunk;
+use crate::lua_source::Chunk;
 
 /// The registry entry that holds the `config` functions by hash; data of ours must not hold Lua values.
 const CONFIGS: &str = "syslua.configs";

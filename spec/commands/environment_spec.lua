@@ -1,0 +1,116 @@
+--- What shells get that source `env.sh`.
+
+local machine = require("spec.support.machine")
+local process = require("spec.support.process")
+
+describe("env.sh", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  local function apply(lines)
+    here.write_config(lines)
+    local result = here.run("apply", "init.lua")
+    assert.equal(0, result.code, result.stderr)
+  end
+
+  -- Runs a line in a shell that has sourced the script.
+  local function run_in(shell, line)
+    local script = '. "$SYSLUA_ROOT/env.sh"; ' .. line
+    local result = here.shell(shell .. " -c " .. process.quote(script))
+    assert.equal(0, result.code, result.stderr)
+    assert.equal("", result.stderr)
+    return result.stdout
+  end
+
+  for _, shell in ipairs({ "sh", "bash", "zsh" }) do
+    local it_there = process.has(shell) and it or pending
+
+    it_there("gives " .. shell .. " a program that only the config put on PATH", function()
+      assert.not_equal(0, here.shell("command -v greet").code)
+      apply([[
+        local greet = derive({
+          name = "greet",
+          config = function(_, ctx)
+            ctx.write(ctx.out .. "/bin/greet", "#!/bin/sh\necho hello\n")
+            ctx.chmod(ctx.out .. "/bin/greet", "755")
+          end,
+        })
+        activate({ config = function(_, ctx) ctx.add_to_path(greet.out .. "/bin") end })
+      ]])
+      assert.equal("hello\n", run_in(shell, "greet"))
+    end)
+
+    it_there("gives " .. shell .. " values byte for byte", function()
+      apply([[env({ NASTY = "it's $HOME `x` \"q\" \\ %\n%" })]])
+      assert.equal([[it's $HOME `x` "q" \ %]] .. "\n%", run_in(shell, [[printf %s "$NASTY"]]))
+    end)
+
+    it_there("expands the home for " .. shell .. ", and puts entries before PATH", function()
+      apply([[
+        env({ PATH = { "~/bin", "/opt/a b" }, NOTES = "~/notes", LITERAL = "a ~/b" })
+      ]])
+      local text = run_in(shell, [[echo "$PATH"; echo "$NOTES"; echo "$LITERAL"]])
+      local path, notes, literal = text:match("^(.-)\n(.-)\n(.-)\n$")
+      local entries = here.home .. "/bin:/opt/a b:"
+      assert.equal(entries, path:sub(1, #entries))
+      assert.equal(here.home .. "/notes", notes)
+      assert.equal("a ~/b", literal)
+    end)
+
+    it_there("takes back in " .. shell .. " what is no longer declared", function()
+      apply([[env({ PATH = "~/bin", GONE = "1" })]])
+      here.write_config("", "none.lua")
+      local line = [[
+        . "$SYSLUA_ROOT/env.sh"
+        twice=$PATH
+        "$LUA" -l syslua apply none.lua >/dev/null || exit 1
+        . "$SYSLUA_ROOT/env.sh"
+        echo "${GONE-unset}"; echo "$PATH"; echo "$twice"
+      ]]
+      local gone, path, twice = run_in(shell, line):match("^(.-)\n(.-)\n(.-)\n$")
+      assert.equal("unset", gone)
+      assert.is_nil(path:find(here.home, 1, true))
+      assert.equal(here.home .. "/bin:" .. path, twice)
+    end)
+
+    it_there("sources scripts in " .. shell .. " when they are for it", function()
+      apply([[
+        for _, name in ipairs({ "sh", "bash", "zsh" }) do
+          local script = derive({
+            name = "script",
+            opts = { name = name },
+            config = function(opts, ctx)
+              ctx.write(ctx.out, "sourced=\"$sourced " .. opts.name .. "\"\n")
+            end,
+          })
+          activate({
+            config = function(_, ctx)
+              ctx.source_in_shell(script.out, { shells = { name } })
+            end,
+          })
+        end
+        local all = derive({
+          name = "all",
+          config = function(_, ctx) ctx.write(ctx.out, "sourced=\"$sourced all\"\n") end,
+        })
+        activate({ config = function(_, ctx) ctx.source_in_shell(all.out) end })
+      ]])
+      assert.equal(" " .. shell .. " all\n", run_in(shell, 'echo "$sourced"'))
+    end)
+  end
+
+  it("is a link that leads through the current snapshot", function()
+    apply([[env({ EDITOR = "vi" })]])
+    local script = here.read("root/env.sh")
+    assert.truthy(script:find("EDITOR", 1, true))
+    assert.truthy(here.read_link("root/env.sh"):find("metadata/current/env.sh", 1, true))
+    assert.equal(script, here.read("root/store/metadata/snapshots/1/env.sh"))
+  end)
+end)

@@ -1,0 +1,103 @@
+--- `plan` says what `apply` does, and does nothing; `status` says what became of it.
+
+local machine = require("spec.support.machine")
+
+describe("plan", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  it("writes nothing, not even the root", function()
+    here.write_config([[file({ path = "~/.one", content = "one\n" })]])
+    local before = here.list(".")
+    local result = here.run("plan", "init.lua")
+    assert.equal(0, result.code, result.stderr)
+    assert.equal(before, here.list("."))
+    assert.truthy(result.stdout:find("~/.one", 1, true))
+    assert.truthy(result.stdout:find("init.lua:2", 1, true))
+    assert.truthy(result.stdout:find("1 to add", 1, true))
+  end)
+
+  it("lists the actions that apply performs", function()
+    local function get_actions(command)
+      local result = here.run(command, "init.lua", "--json")
+      assert.equal(0, result.code, result.stderr)
+      local list = {}
+      for action in result.stdout:match('"actions":(%b[])'):gmatch("%b{}") do
+        list[#list + 1] = action:match('"mark":"(%w+)"') .. " " .. (action:match('"target":"(.-)"') or "")
+      end
+      return list
+    end
+    here.write_config([[
+      file({ path = "~/.one", content = "one\n" })
+      file({ path = "~/.two", content = "two\n" })
+      file({ path = "~/.three", content = "three\n" })
+    ]])
+    assert.same({ "add ~/.one", "add ~/.two", "add ~/.three" }, get_actions("plan"))
+    assert.same({ "add ~/.one", "add ~/.two", "add ~/.three" }, get_actions("apply"))
+    here.write_config([[
+      file({ path = "~/.two", content = "two\n" })
+      file({ path = "~/.three", content = "another\n" })
+    ]])
+    local planned = get_actions("plan")
+    assert.same({ "remove ~/.one", "unchanged ~/.two", "change ~/.three" }, planned)
+    assert.same(planned, get_actions("apply"))
+  end)
+
+  it("exits with 3 only when asked to, and something would change", function()
+    here.write_config([[file({ path = "~/.one", content = "one\n" })]])
+    assert.equal(0, here.run("plan", "init.lua").code)
+    assert.equal(3, here.run("plan", "init.lua", "--exit-code").code)
+    assert.equal(0, here.run("apply", "init.lua").code)
+    assert.equal(0, here.run("plan", "init.lua", "--exit-code").code)
+  end)
+
+  it("refuses what apply refuses", function()
+    here.write("home/.one", "mine\n")
+    here.write_config([[file({ path = "~/.one", content = "one\n" })]])
+    local result = here.run("plan", "init.lua")
+    assert.equal(1, result.code)
+    assert.truthy(result.stderr:find("init.lua:2", 1, true))
+  end)
+end)
+
+describe("status", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  it("knows a machine where nothing was applied", function()
+    local result = here.run("status")
+    assert.equal(0, result.code, result.stderr)
+    assert.truthy(result.stdout:find("nothing was applied", 1, true))
+    assert.is_false(here.exists("root"))
+  end)
+
+  it("names what is no longer as applied, and exits with 3", function()
+    here.write_config([[
+      file({ path = "~/.one", content = "one\n" })
+      file({ path = "~/.two", content = "two\n" })
+    ]])
+    assert.equal(0, here.run("apply", "init.lua").code)
+    assert.equal(0, here.run("status").code)
+    os.remove(here.home .. "/.one")
+    os.remove(here.home .. "/.two")
+    here.write("home/.two", "edited\n")
+    local result = here.run("status")
+    assert.equal(3, result.code)
+    assert.truthy(result.stdout:find("missing +~/%.one"), result.stdout)
+    assert.truthy(result.stdout:find("replaced +~/%.two"), result.stdout)
+  end)
+end)

@@ -1,0 +1,135 @@
+--- When `lua -l syslua` is the command line, and when it is only a module.
+
+local interpreter = require("spec.support.interpreter")
+local machine = require("spec.support.machine")
+
+describe("lua -l syslua", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  local function starts(result)
+    return result.code == 0 and result.stdout:find("^sys%.lua %d") ~= nil
+  end
+
+  it("runs the command that follows, in every way to write it", function()
+    assert.is_true(starts(here.lua("-l", "syslua", "version")))
+    assert.is_true(starts(here.lua("-lsyslua", "version")))
+    assert.is_true(starts(here.lua("-e", "x = 1", "-lsyslua", "version")))
+    assert.is_true(starts(here.lua("-l", "string", "-l", "syslua", "--", "version")))
+    -- Lua 5.4.4 and later.
+    if here.lua("-l", "text=string", "-e", "text.len('')").code == 0 then
+      assert.is_true(starts(here.lua("-l", "name=syslua", "version")))
+    end
+  end)
+
+  it("starts nothing without a word after it", function()
+    for _, words in ipairs({ { "-l", "syslua" }, { "-lsyslua" } }) do
+      local result = here.lua((table.unpack or unpack)(words)) -- luacheck: ignore 143
+      assert.same({ code = 0, stdout = "", stderr = "" }, result)
+    end
+  end)
+
+  it("runs code instead", function()
+    local code = "print(package.loaded.syslua.version)"
+    for _, words in ipairs({ { "-e", code }, { "-e" .. code }, { "-e", code, "version" } }) do
+      here.write("version", "")
+      local result = here.lua("-l", "syslua", (table.unpack or unpack)(words)) -- luacheck: ignore 143
+      assert.equal(0, result.code)
+      assert.truthy(result.stdout:find("^%d+%.%d+%.%d+\n$"), result.stdout)
+    end
+  end)
+
+  it("runs a script with its arguments", function()
+    here.write("script.lua", "print(package.loaded.syslua ~= nil, arg[0], ...)")
+    assert.equal("true\tscript.lua\tapply\tx\n", here.run("script.lua", "apply", "x").stdout)
+    here.write("tools/aply", "print(...)")
+    assert.equal("1\n", here.run("tools/aply", "1").stdout)
+  end)
+
+  it("runs a script from its input", function()
+    local result = here.shell("echo 'print(package.loaded.syslua ~= nil)' | $LUA -l syslua -")
+    assert.same({ code = 0, stdout = "true\n", stderr = "" }, result)
+  end)
+
+  it("does not take a file of that name for the command", function()
+    for _, name in ipairs({ "version", "apply" }) do
+      here.write(name, 'error("the file was run")')
+    end
+    assert.is_true(starts(here.run("version")))
+    local result = here.run("apply", "nowhere.lua")
+    assert.equal(1, result.code)
+    assert.truthy(result.stderr:find("nowhere.lua", 1, true))
+    assert.is_nil(result.stderr:find("the file was run", 1, true))
+  end)
+
+  it("names the closest command, and exits with 2", function()
+    local result = here.run("aply")
+    assert.equal(2, result.code)
+    assert.equal("", result.stdout)
+    assert.truthy(result.stderr:find("lua -l syslua apply", 1, true))
+  end)
+
+  it("hands the exit code to the shell", function()
+    assert.equal(1, here.run("apply", "nowhere.lua").code)
+    assert.equal(2, here.run("apply", "--no-such-flag").code)
+    here.write_config("file({ path = '~/.x', content = '' })")
+    assert.equal(3, here.run("plan", "init.lua", "--exit-code").code)
+  end)
+end)
+
+describe('require("syslua")', function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  it("starts no command, whatever the script's arguments are", function()
+    local result = here.script("print(syslua.version ~= nil, ...)", "apply", "x")
+    assert.same({ code = 0, stdout = "true\tapply\tx\n", stderr = "" }, result)
+    here.write("script.lua", 'print(require("syslua").platform)')
+    result = here.lua("script.lua", "-l", "syslua", "version")
+    assert.truthy(result.stdout:find("^[%w_]+%-%w+\n$"))
+  end)
+
+  it("adds no global and no output", function()
+    here.write(
+      "script.lua",
+      [[
+      local before = {}
+      for name in pairs(_G) do before[name] = true end
+      require("syslua")
+      for name in pairs(_G) do
+        if not before[name] then print(name) end
+      end
+      ]]
+    )
+    assert.same({ code = 0, stdout = "", stderr = "" }, here.lua("script.lua"))
+  end)
+
+  it("knows the machine", function()
+    local result = here.script([[
+      assert(syslua.platform == syslua.arch .. "-" .. syslua.os)
+      assert(syslua.is_linux == (syslua.os == "linux"))
+      assert(#syslua.hostname > 0 and #syslua.username > 0)
+      assert(syslua.no_such_field == nil)
+    ]])
+    assert.same({ code = 0, stdout = "", stderr = "" }, result)
+  end)
+
+  it("runs on " .. interpreter.name, function()
+    local result = here.run("version")
+    assert.truthy(result.stdout:find(interpreter.is_jit and "LuaJIT" or interpreter.version, 1, true), result.stdout)
+  end)
+end)

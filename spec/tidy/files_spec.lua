@@ -1,0 +1,69 @@
+--- Every source file says what it is, and none grows beyond what one can read.
+
+local tree = require("spec.support.tree")
+
+-- More lines need a reason in the header, in a line with "over 600 lines".
+local most_lines = 600
+
+local function get_sources()
+  local names = tree.list({ "src", "lua", "spec", "types", "examples", "pkgs", "benches" }, ".lua")
+  for _, name in ipairs(tree.list({ "src", "benches" }, ".rs")) do
+    names[#names + 1] = name
+  end
+  return names
+end
+
+-- The comment that a file begins with; the line for the shell is no part of it.
+local function get_header(lines)
+  local header = {}
+  for index, line in ipairs(lines) do
+    if line:find("^%-%-") or line:find("^//") then
+      header[#header + 1] = line
+    elseif not (index == 1 and line:find("^#!")) and not (#header > 0 and line == "") then
+      break
+    end
+  end
+  return table.concat(header, "\n")
+end
+
+-- Whether a file is a test that says by its name what it tests.
+local function is_named_test(name)
+  return name:find("_spec%.lua$") ~= nil
+end
+
+describe("source files", function()
+  local sources = get_sources()
+
+  it("are found", function()
+    assert.is_true(#sources > 80)
+  end)
+
+  it("begin with what they are", function()
+    for _, name in ipairs(sources) do
+      if not is_named_test(name) then
+        local header = get_header(tree.lines(tree.read(name)))
+        local words = header:gsub("%-%-%-@[^\n]*", ""):gsub("[%-/!%s]", "")
+        assert.is_true(#words > 10, name .. " begins without a comment that says what it is")
+      end
+    end
+  end)
+
+  it("have at most 600 lines, or a reason", function()
+    for _, name in ipairs(sources) do
+      local lines = tree.lines(tree.read(name))
+      local reason = get_header(lines):find("over 600 lines", 1, true)
+      assert.is_true(
+        #lines <= most_lines or reason ~= nil,
+        ("%s has %d lines, and no reason for it in its header"):format(name, #lines)
+      )
+    end
+  end)
+
+  it("have no trailing blanks and end with one line end", function()
+    for _, name in ipairs(sources) do
+      local text = tree.read(name)
+      assert.is_nil(text:find("[ \t]\n"), name .. " has a line that ends with blanks")
+      assert.truthy(text:find("[^\n]\n$"), name .. " does not end with one line end")
+    end
+  end)
+end)

@@ -1,0 +1,162 @@
+--- Imports point down: every room uses only rooms on floors below, and those before it on its own.
+-- The floors of the engine are the list in `src/engine/src/lib.rs`; those of the Lua side are here.
+
+local tree = require("spec.support.tree")
+
+-- Rooms of `lua/syslua`, lowest floor first; what a name stands for is a file or a directory.
+local lua_floors = {
+  { "util", "schema" },
+  { "border", "system", "scope", "merge", "guard", "loader", "lib", "context" },
+  { "error", "source", "derive", "activate", "build", "plan", "apply", "helpers" },
+  { "evaluate" },
+  { "cli" },
+  { "commands" },
+}
+
+-- The one edge that points up: the list of commands loads a command by its computed name.
+local upward = { file = "lua/syslua/cli/commands.lua", room = "commands" }
+
+local engine_directory, lua_directory = "src/engine/src/", "lua/syslua/"
+
+-- Room -> its place: all of lower floors, and those before it on its own, have lower ones.
+local function get_places(floors)
+  local places, count = {}, 0
+  for _, rooms in ipairs(floors) do
+    for _, room in ipairs(rooms) do
+      count = count + 1
+      places[room] = count
+    end
+  end
+  return places
+end
+
+local function read_engine_floors()
+  local floors = {}
+  for line in tree.read(engine_directory .. "lib.rs"):gmatch("//! %- %*%*F%d+%*%* ([^\n]*)") do
+    local rooms = {}
+    for room in line:gmatch("%[`([%w_]+)`%]") do
+      rooms[#rooms + 1] = room
+    end
+    floors[#floors + 1] = rooms
+  end
+  return floors
+end
+
+-- "realize" of "src/engine/src/realize/pool.rs", "hash" of "src/engine/src/hash.rs".
+local function get_room(name, directory)
+  return name:sub(#directory + 1):match("^[%w_]+")
+end
+
+-- The code of a Rust file: no comments, and not the tests, which stand at the end.
+local function get_rust_code(name)
+  local lines = {}
+  for _, line in ipairs(tree.lines(tree.read(name))) do
+    if line:find("^#%[cfg%(.*test.*%)%]") then
+      break
+    end
+    lines[#lines + 1] = line:gsub("//.*$", "")
+  end
+  return table.concat(lines, "\n")
+end
+
+-- The rooms that a Rust file uses, as a list of names.
+local function get_rust_uses(name)
+  local code, uses = get_rust_code(name), {}
+  -- In a file of the first level `super` is the crate.
+  local is_top = not name:sub(#engine_directory + 1):find("/", 1, true)
+  for _, prefix in ipairs(is_top and { "crate::", "super::" } or { "crate::" }) do
+    for room in code:gmatch("%f[%w_]" .. prefix .. "([%w_]+)") do
+      uses[#uses + 1] = room
+    end
+    for list in code:gmatch("%f[%w_]" .. prefix .. "(%b{})") do
+      -- Only the first name of each entry is a room.
+      for entry in list:sub(2, -2):gsub("%b{}", ""):gmatch("[^,]+") do
+        uses[#uses + 1] = entry:match("[%w_]+")
+      end
+    end
+  end
+  return uses
+end
+
+-- The rooms whose names stand in a Lua file as whole strings: `require("syslua.x.y")`, or a table of
+-- names to require.
+local function get_lua_uses(name)
+  local code, uses = tree.read(name):gsub("%-%-[^\n]*", ""), {}
+  for room in code:gmatch('"syslua%.(%l[%l_]*)[%l_.]*"') do
+    uses[#uses + 1] = room
+  end
+  return uses
+end
+
+local function check(name, room, uses, places, allowed)
+  local place = places[room]
+  assert.truthy(place, ("%s: the room `%s` is on no floor"):format(name, room))
+  for _, used in ipairs(uses) do
+    if used ~= room and used ~= allowed then
+      assert.truthy(places[used], ("%s uses `%s`, which is on no floor"):format(name, used))
+      assert.is_true(places[used] < place, ("%s uses `%s`, which is not below `%s`"):format(name, used, room))
+    end
+  end
+end
+
+describe("the floors", function()
+  it("of the engine are in order", function()
+    local places = get_places(read_engine_floors())
+    local count = 0
+    for _, name in ipairs(tree.list({ "src/engine/src" }, ".rs")) do
+      if name ~= engine_directory .. "lib.rs" then
+        check(name, get_room(name, engine_directory), get_rust_uses(name), places)
+        count = count + 1
+      end
+    end
+    assert.is_true(count > 30)
+  end)
+
+  it("of the engine name every module, and no other", function()
+    local declared = {}
+    for room in tree.read(engine_directory .. "lib.rs"):gmatch("\npub mod ([%w_]+);") do
+      declared[room] = true
+    end
+    local named = {}
+    for room in pairs(get_places(read_engine_floors())) do
+      named[room] = true
+    end
+    assert.same(declared, named)
+  end)
+
+  it("of the Lua side are in order", function()
+    local places = get_places(lua_floors)
+    local count = 0
+    for _, name in ipairs(tree.list({ "lua/syslua" }, ".lua")) do
+      local allowed = name == upward.file and upward.room or nil
+      -- Programs and services that come with sys.lua are configs.
+      local room = get_room(name, lua_directory)
+      if room ~= "modules" and room ~= "pkgs" then
+        check(name, room, get_lua_uses(name), places, allowed)
+        count = count + 1
+      end
+    end
+    assert.is_true(count > 30)
+    for room in pairs(places) do
+      local there = tree.exists(lua_directory .. room .. ".lua") or tree.exists(lua_directory .. room)
+      assert.is_true(there, ("there is no room `%s`"):format(room))
+    end
+  end)
+
+  it("have no Lua in the engine", function()
+    local manifest = tree.read("src/engine/Cargo.toml")
+    for _, word in ipairs({ "mlua", "syslua%s*=" }) do
+      assert.is_nil(manifest:find(word))
+    end
+  end)
+
+  -- Roots, settings and an event sink are arguments.
+  it("have no terminal and no environment in the engine", function()
+    for _, name in ipairs(tree.list({ "src/engine/src" }, ".rs")) do
+      local code = get_rust_code(name)
+      for _, word in ipairs({ "println!", "print!", "env::var", "env::args", "process::exit", "dbg!" }) do
+        assert.is_nil(code:find(word, 1, true), ("%s has `%s`"):format(name, word))
+      end
+    end
+  end)
+end)

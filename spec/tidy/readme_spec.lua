@@ -1,0 +1,120 @@
+--- README and docs name only what exists: targets of `make`, commands, files behind links.
+
+local commands = require("syslua.cli.commands")
+local tree = require("spec.support.tree")
+
+local function get_pages()
+  local pages = tree.list({ "docs" }, ".md")
+  for _, name in ipairs({ "README.md", "CHANGELOG.md" }) do
+    pages[#pages + 1] = name
+  end
+  return pages
+end
+
+-- What stands in fences and between backticks: where commands are.
+local function get_code(text)
+  local parts = {}
+  text = text:gsub("```%l*\n(.-)```", function(fence)
+    parts[#parts + 1] = fence
+    return ""
+  end)
+  for code in text:gmatch("`([^`\n]+)`") do
+    parts[#parts + 1] = code
+  end
+  return parts
+end
+
+-- Every page with what stands in it as code.
+local function each_code(visit)
+  for _, page in ipairs(get_pages()) do
+    for _, code in ipairs(get_code(tree.read(page))) do
+      for _, line in ipairs(tree.lines(code)) do
+        visit(page, line)
+      end
+    end
+  end
+end
+
+-- "the-way-of-the-data" of "The way of the data", as code hosts make anchors.
+local function to_anchor(title)
+  return (title:lower():gsub("[^%w%s_%-\128-\255]", ""):gsub("%s", "-"))
+end
+
+local function has_anchor(text, anchor)
+  for _, line in ipairs(tree.lines((text:gsub("```.-```", "")))) do
+    local title = line:match("^#+ (.*)")
+    if title and to_anchor(title) == anchor then
+      return true
+    end
+  end
+  return false
+end
+
+local function resolve(directory, target)
+  local path = directory .. target
+  local count
+  repeat
+    path, count = path:gsub("[^/]+/%.%./", "", 1)
+  until count == 0
+  return (path:gsub("^%./", ""))
+end
+
+describe("README and docs", function()
+  it("name targets that the Makefile has", function()
+    local targets, count = {}, 0
+    for names in ("\n" .. tree.read("Makefile")):gmatch("\n([%l][%l ]*):") do
+      for name in names:gmatch("%l+") do
+        targets[name] = true
+      end
+    end
+    each_code(function(page, line)
+      for target in line:gmatch("%f[%w]make (%l+)") do
+        count = count + 1
+        assert.truthy(targets[target], ("%s: there is no `make %s`"):format(page, target))
+      end
+    end)
+    assert.is_true(count > 0)
+  end)
+
+  it("name commands that exist", function()
+    local count = 0
+    each_code(function(page, line)
+      for _, pattern in ipairs({ "^%$? ?sys (%l%S*)", "lua%S* %-l syslua (%l%S*)" }) do
+        local word = line:match(pattern)
+        -- A script has a dot or a slash.
+        if word and not word:find("[./]") then
+          count = count + 1
+          assert.is_true(commands.exists(word), ("%s: there is no command `%s`"):format(page, word))
+        end
+      end
+    end)
+    assert.is_true(count > 0)
+  end)
+
+  it("link to what is there", function()
+    for _, page in ipairs(get_pages()) do
+      local text = tree.read(page):gsub("```.-```", "")
+      local directory = page:match("^(.*/)[^/]*$") or ""
+      for link in text:gmatch("%]%(([^)]+)%)") do
+        if not link:find("^%a+:") then
+          local target, anchor = link:match("^([^#]*)#?(.*)$")
+          local name = target == "" and page or resolve(directory, target)
+          assert.is_true(tree.exists(name), ("%s links to %s"):format(page, link))
+          if anchor ~= "" then
+            assert.is_true(has_anchor(tree.read(name), anchor), ("%s links to %s"):format(page, link))
+          end
+        end
+      end
+    end
+  end)
+
+  it("have every page on the map", function()
+    local map = tree.read("docs/README.md")
+    for _, page in ipairs(tree.list({ "docs" }, ".md")) do
+      if page ~= "docs/README.md" then
+        local link = "](" .. page:sub(#"docs/" + 1) .. ")"
+        assert.truthy(map:find(link, 1, true), page .. " is not in docs/README.md")
+      end
+    end
+  end)
+end)
