@@ -59,6 +59,9 @@ describe("the dotfiles", function()
 
   it("are the same on a Mac", function()
     local options = { sys = { os = "darwin", arch = "aarch64" } }
-    assert.same(manifest.activations[1].target, syslua.evaluate(here .. "dotfiles", options).activations[1].target)
+    assert.same(
+      manifest.activations[1].target,
+      syslua.evaluate(here .. "dotfiles", options).activations[1].target
+    )
   end)
 end)

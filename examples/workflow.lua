@@ -47,7 +47,9 @@ print(("  %d derivations, %d activations"):format(#manifest.derivations, #manife
 -- 3. What would change?
 print("plan")
 for _, action in ipairs(syslua.plan(manifest, options).actions) do
-  print(("  %s %s %s"):format(action.mark, action.kind, action.target or action.name or action.detail))
+  print(
+    ("  %s %s %s"):format(action.mark, action.kind, action.target or action.name or action.detail)
+  )
 end
 
 -- 4. A dry run does no more than the plan; then the real thing.

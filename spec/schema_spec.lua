@@ -1,3 +1,4 @@
+local failure = require("syslua.util.failure")
 local schema = require("syslua.schema")
 
 local fields = {
@@ -12,7 +13,7 @@ local fields = {
 local function get_failure(value, where)
   local ok, caught = pcall(schema.check, "file{}", value, fields, where)
   assert.is_false(ok)
-  return caught
+  return failure.from(caught)
 end
 
 describe("schema", function()

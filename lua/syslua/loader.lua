@@ -81,6 +81,23 @@ local function find_module(self, name)
   return nil
 end
 
+-- A module that is installed for this Lua, outside of the config.
+local function require_installed(name)
+  local found, result = pcall(real_require, name)
+  if found then
+    return result
+  end
+  if type(result) == "string" and result:find(("module '%s' not found"):format(name), 1, true) then
+    failure.raise({
+      kind = "config",
+      message = ("there is no module `%s`, neither beside the entry file nor on package.path"):format(name),
+      position = position.caller(),
+      details = result,
+    })
+  end
+  error(result, 0)
+end
+
 local loading = {}
 
 local function require_module(self, name)
@@ -104,7 +121,7 @@ local function require_module(self, name)
   end
   local relative = find_module(self, name)
   if not relative then
-    return real_require(name)
+    return require_installed(name)
   end
   self.modules[name] = loading
   local result = loader.run(self, relative, name)

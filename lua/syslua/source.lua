@@ -17,5 +17,6 @@ return function(given)
       position = position.caller(),
     })
   end
-  return border.call("source", path.join(scope.get_directory(), path.expand(given, scope.get_home())))
+  local place = path.join(scope.get_directory(), path.expand(given, scope.get_home()))
+  return border.call("source", border.call("absolute", place))
 end

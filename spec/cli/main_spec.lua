@@ -11,14 +11,16 @@ describe("cli.main", function()
     calls = {}
     result = { changed = true, root = "/r", snapshot = { id = "1" }, realize = {}, actions = {} }
     config = os.tmpname()
+    package.loaded["syslua.border"] = nil
     package.loaded.syslua = {
       version = "1.2.3",
       platform = "x86_64-linux",
       native = {
         status = function(options)
           calls.status = options
-          return { root = "/r", snapshot = { id = "1" }, targets = {}, drift = 1 }
+          return true, { root = "/r", snapshot = { id = "1" }, targets = {}, drift = 1 }
         end,
+        set_own_directory = function() end,
       },
       evaluate = function(path, options)
         calls.evaluate = { path, options }
@@ -45,6 +47,7 @@ describe("cli.main", function()
     os.remove(config)
     package.loaded.syslua = nil
     package.loaded["syslua.lib"] = nil
+    package.loaded["syslua.border"] = nil
   end)
 
   local function run(...)

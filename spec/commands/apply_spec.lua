@@ -40,7 +40,10 @@ describe("apply", function()
     for line in trace:gmatch("[^\n]+") do
       local call = line:match("^%d+ +([%w_]+)%(") or ""
       local is_write = changing[call]
-        or (call:find("^open") and (line:find("O_WRONLY") or line:find("O_RDWR") or line:find("O_CREAT")))
+        or (
+          call:find("^open")
+          and (line:find("O_WRONLY") or line:find("O_RDWR") or line:find("O_CREAT"))
+        )
       local is_ours = line:find(here.home, 1, true) or line:find(here.root, 1, true)
       if is_write and is_ours then
         writes[#writes + 1] = line
@@ -70,7 +73,10 @@ describe("apply", function()
     assert.equal("from a source\n", here.read("home/.config/app/two"))
     assert.equal("three\n", here.shell("$HOME/bin/three").stdout)
     for _, name in ipairs({ ".one", ".config/app/two", "bin/three" }) do
-      assert.equal(here.root .. "/store/obj/", here.read_link("home/" .. name):sub(1, #here.root + 11))
+      assert.equal(
+        here.root .. "/store/obj/",
+        here.read_link("home/" .. name):sub(1, #here.root + 11)
+      )
     end
     assert.truthy(result.stdout:find("Snapshot 1: 3 added", 1, true), result.stdout)
   end)
@@ -177,7 +183,10 @@ describe("apply", function()
 
   it("takes a directory for its init.lua, and modules beside it", function()
     here.write("config/init.lua", 'return { setup = function() require("modules.one")() end }')
-    here.write("config/modules/one.lua", 'return function() file({ path = "~/.one", content = "one\\n" }) end')
+    here.write(
+      "config/modules/one.lua",
+      'return function() file({ path = "~/.one", content = "one\\n" }) end'
+    )
     local result = apply("config")
     assert.equal("one\n", here.read("home/.one"))
     assert.truthy(result.stdout:find("modules/one.lua:1", 1, true), result.stdout)
@@ -185,11 +194,15 @@ describe("apply", function()
 
   it("takes the config that SYSLUA_CONFIG names, or the user's own", function()
     here.write_config([[file({ path = "~/.one", content = "one\n" })]])
-    local result = here.shell("$LUA -l syslua apply", { SYSLUA_CONFIG = here.directory .. "/init.lua" })
+    local result =
+      here.shell("$LUA -l syslua apply", { SYSLUA_CONFIG = here.directory .. "/init.lua" })
     assert.equal(0, result.code, result.stderr)
     assert.equal("one\n", here.read("home/.one"))
     if not result.stderr:find("root") and process.run({ "id", "-u" }).stdout ~= "0\n" then
-      here.write_config([[file({ path = "~/.two", content = "two\n" })]], "home/.config/syslua/init.lua")
+      here.write_config(
+        [[file({ path = "~/.two", content = "two\n" })]],
+        "home/.config/syslua/init.lua"
+      )
       assert.equal(0, here.run("apply").code)
       assert.equal("two\n", here.read("home/.two"))
     end
@@ -199,7 +212,9 @@ describe("apply", function()
     here.write_config([[file({ path = "~/.one", content = "one\n" })]])
     apply("init.lua", "--root", "elsewhere")
     assert.is_false(here.exists("root"))
-    assert.truthy(here.read_link("home/.one"):find(here.directory .. "/elsewhere/store/obj/", 1, true))
+    assert.truthy(
+      here.read_link("home/.one"):find(here.directory .. "/elsewhere/store/obj/", 1, true)
+    )
   end)
 
   it("does nothing with --dry-run", function()

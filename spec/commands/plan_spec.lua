@@ -30,7 +30,9 @@ describe("plan", function()
       assert.equal(0, result.code, result.stderr)
       local list = {}
       for action in result.stdout:match('"actions":(%b[])'):gmatch("%b{}") do
-        list[#list + 1] = action:match('"mark":"(%w+)"') .. " " .. (action:match('"target":"(.-)"') or "")
+        list[#list + 1] = action:match('"mark":"(%w+)"')
+          .. " "
+          .. (action:match('"target":"(.-)"') or "")
       end
       return list
     end

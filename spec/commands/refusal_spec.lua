@@ -46,8 +46,16 @@ describe("apply refuses", function()
   it("a target that is a link of somebody else's, or a directory", function()
     here.shell("ln -s .taken ~/.link; mkdir ~/.directory")
     home = here.list("home")
-    contains(refuse([[file({ path = "~/.link", content = "ours\n" })]]), "a link to .taken", "init.lua:2")
-    contains(refuse([[file({ path = "~/.directory", content = "ours\n" })]]), "a directory", "init.lua:2")
+    contains(
+      refuse([[file({ path = "~/.link", content = "ours\n" })]]),
+      "a link to .taken",
+      "init.lua:2"
+    )
+    contains(
+      refuse([[file({ path = "~/.directory", content = "ours\n" })]]),
+      "a directory",
+      "init.lua:2"
+    )
   end)
 
   it("two declarations of one target, naming both", function()
@@ -81,7 +89,12 @@ describe("apply refuses", function()
   end)
 
   it("two values of one variable, naming both", function()
-    contains(refuse('env({ EDITOR = "vi" })\nenv({ EDITOR = "ed" })'), "EDITOR", "init.lua:2", "init.lua:3")
+    contains(
+      refuse('env({ EDITOR = "vi" })\nenv({ EDITOR = "ed" })'),
+      "EDITOR",
+      "init.lua:2",
+      "init.lua:3"
+    )
   end)
 
   it("to overwrite a managed target that was edited", function()

@@ -2,6 +2,7 @@
 
 local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")
+local process = require("spec.support.process")
 
 describe("lua -l syslua", function()
   local here
@@ -84,6 +85,22 @@ describe("lua -l syslua", function()
   end)
 end)
 
+describe("sys", function()
+  it("is the same program", function()
+    local environment = interpreter.get_environment()
+    environment.HOME = "/nowhere"
+    local function run(...)
+      return process.run({ interpreter.name, "lua/bin/sys", ... }, { environment = environment })
+    end
+    local result = run("--version")
+    assert.equal(0, result.code, result.stderr)
+    assert.truthy(result.stdout:find("^sys%.lua %d"))
+    assert.same(result, run("version"))
+    assert.equal(2, run("aply").code)
+    assert.truthy(run("aply").stderr:find("sys apply", 1, true))
+  end)
+end)
+
 describe('require("syslua")', function()
   local here
 
@@ -128,8 +145,25 @@ describe('require("syslua")', function()
     assert.same({ code = 0, stdout = "", stderr = "" }, result)
   end)
 
+  it("raises failures that Lua itself can print", function()
+    local result = here.script('\nsyslua.evaluate("nowhere.lua")')
+    assert.equal(1, result.code)
+    assert.truthy(result.stderr:find("nowhere.lua", 1, true), result.stderr)
+    assert.is_nil(result.stderr:find("table", 1, true), result.stderr)
+    result = here.script([[
+      local succeeded, problem = pcall(syslua.evaluate, "nowhere.lua")
+      assert(not succeeded and tostring(problem):find("nowhere.lua"))
+      local failure = syslua.error(problem)
+      print(type(failure), failure.kind, type(failure.message))
+    ]])
+    assert.same({ code = 0, stdout = "table\tconfig\tstring\n", stderr = "" }, result)
+  end)
+
   it("runs on " .. interpreter.name, function()
     local result = here.run("version")
-    assert.truthy(result.stdout:find(interpreter.is_jit and "LuaJIT" or interpreter.version, 1, true), result.stdout)
+    assert.truthy(
+      result.stdout:find(interpreter.is_jit and "LuaJIT" or interpreter.version, 1, true),
+      result.stdout
+    )
   end)
 end)

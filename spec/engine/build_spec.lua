@@ -40,7 +40,8 @@ describe("a build", function()
         })
       end
     ]])
-    local result = here.shell("s=$(date +%s%N); $LUA -l syslua apply init.lua >&2; echo $(($(date +%s%N) - s))")
+    local result =
+      here.shell("s=$(date +%s%N); $LUA -l syslua apply init.lua >&2; echo $(($(date +%s%N) - s))")
     assert.truthy(result.stderr:find("2 built", 1, true), result.stderr)
     assert.is_true(tonumber(result.stdout) > 1e9)
     assert.is_true(tonumber(result.stdout) < 1.7e9, "it took " .. result.stdout .. " ns")
@@ -103,14 +104,14 @@ describe("a build", function()
 
   it("may catch the failure of an operation", function()
     local stdout = run([[
-      local message = syslua.error
       io.write(build({
         name = "one",
         config = function(_, ctx)
           ctx.run("echo before > scratch")
           local succeeded, failure = pcall(ctx.run, "echo oops; exit 3")
           local also, result = pcall(function() return ctx.run("cat scratch") end)
-          ctx.write(ctx.out, tostring(succeeded) .. " " .. tostring(failure ~= nil) .. " " .. tostring(also) .. " " .. result)
+          local seen = { tostring(succeeded), tostring(failure ~= nil), tostring(also), result }
+          ctx.write(ctx.out, table.concat(seen, " "))
         end,
       }))
     ]])

@@ -124,7 +124,9 @@ describe("the hash of an object", function()
       })
     ]])
     local object = machine.find_object(here, "one")
-    local stat = here.shell("stat -c '%a %Y' root/store/obj/" .. object .. " root/store/obj/" .. object .. "/file").stdout
+    local stat = here.shell(
+      "stat -c '%a %Y' root/store/obj/" .. object .. " root/store/obj/" .. object .. "/file"
+    ).stdout
     assert.equal("555 1\n555 1\n", stat)
   end)
 end)

@@ -42,7 +42,13 @@ end
 ---@return { name: string, version: string }[]
 function interpreter.list_others()
   local others = {}
-  for name, version in pairs({ ["lua5.1"] = "5.1", ["lua5.2"] = "5.2", ["lua5.3"] = "5.3", ["lua5.4"] = "5.4", luajit = "5.1" }) do
+  for name, version in pairs({
+    ["lua5.1"] = "5.1",
+    ["lua5.2"] = "5.2",
+    ["lua5.3"] = "5.3",
+    ["lua5.4"] = "5.4",
+    luajit = "5.1",
+  }) do
     local words = { name, "-e", 'require("syslua")' }
     local result = process.run(words, { environment = interpreter.get_environment(version) })
     if name ~= interpreter.name and result.code == 0 then

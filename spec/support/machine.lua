@@ -102,7 +102,8 @@ function machine.new()
     if not self.exists(name) then
       return ""
     end
-    local line = "find . -type f -printf '%y %m %p %s %T@\\n' -o -printf '%y %m %p %l\\n' | LC_ALL=C sort -k 3"
+    local line =
+      "find . -type f -printf '%y %m %p %s %T@\\n' -o -printf '%y %m %p %l\\n' | LC_ALL=C sort -k 3"
     return process.run_line(line, { directory = absolute(name) }).stdout
   end
 
@@ -133,7 +134,11 @@ function machine.new()
   function self.remove()
     local path = process.quote(self.directory)
     run_or_fail(
-      ("if [ $(id -u) = 0 ]; then chattr -R -f -i %s 2>/dev/null; fi; chmod -R u+rwX %s; rm -rf %s"):format(path, path, path)
+      ("if [ $(id -u) = 0 ]; then chattr -R -f -i %s 2>/dev/null; fi; chmod -R u+rwX %s; rm -rf %s"):format(
+        path,
+        path,
+        path
+      )
     )
   end
 

@@ -1,11 +1,10 @@
---- The examples in README and docs work: each page is read from top to bottom, in a directory and a
--- home of its own.
+--- The examples in README and docs work: each page is read from top to bottom, in a home of its own.
 --
--- A fence whose first line is a comment `file: NAME` is that file. A fence of Lua that begins with
--- `return {` is a config; another one is part of a `setup`, or a script when it requires syslua. Configs
--- are evaluated, and what they derive is built unless it needs the network. In a fence `console`, the
--- lines after `$ ` run in a shell, and the lines below are what they print, to whichever stream; in
--- these, a line `...` stands for any lines.
+-- A fence whose first line is a comment `file: NAME` is that file. A fence of Lua that returns a table is
+-- the config `init.lua`; another one is part of a `setup`, or a script when it requires syslua. Configs are
+-- evaluated, and what they derive is built unless it needs the network. In a fence `console`, the lines
+-- after `$ ` run in a shell, and the lines below are what they print, to whichever stream; in these, a
+-- line `...` stands for any lines.
 
 local syslua = require("syslua")
 local tree = require("spec.support.tree")
@@ -52,14 +51,9 @@ end
 local function new_place()
   local base = os.tmpname()
   os.remove(base)
-  -- The interpreter under the name that the pages have.
-  run(("mkdir -p %s/home %s/work %s/bin && ln -s \"$(command -v %s)\" %s/bin/lua"):format(
-    base,
-    base,
-    base,
-    interpreter,
-    base
-  ))
+  local command = 'mkdir -p BASE/home/dotfiles BASE/bin && ln -s "$(command -v LUA)" BASE/bin/lua'
+  -- The interpreter has the name that the pages call it by.
+  run((command:gsub("BASE", base):gsub("LUA", interpreter)))
   return base
 end
 
@@ -72,7 +66,7 @@ local function in_shell(base, command)
   local lines = {
     "unset XDG_DATA_HOME XDG_CONFIG_HOME SYSLUA_CONFIG",
     ("export HOME=%s/home SYSLUA_ROOT=%s/home/.local/share/syslua PATH=%s/bin:$PATH"):format(base, base, base),
-    ("cd %s/work"):format(base),
+    ("cd %s/home/dotfiles"):format(base),
     command,
   }
   return run(table.concat(lines, "\n"))
@@ -137,8 +131,9 @@ end
 
 local function check_lua(page, fence, base)
   local text = fence.text
-  local example = base .. "/work/example.lua"
-  if text:find("^return {") or text:find("\nreturn {\n  setup") or text:find("\nreturn {\n  inputs") then
+  local example = base .. "/home/dotfiles/example.lua"
+  if text:find("^return {") or text:find("\nreturn {\n") then
+    example = base .. "/home/dotfiles/init.lua"
     write(example, text)
     evaluate(example, text, base)
   elseif text:find('require("syslua")', 1, true) then
@@ -154,7 +149,7 @@ end
 local function check_fence(page, fence, base)
   local name = fence.text:match("^%-%- file: (%S+)\n") or fence.text:match("^# file: (%S+)\n")
   if name then
-    local full = base .. "/work/" .. name
+    local full = base .. "/home/dotfiles/" .. name
     write(full, fence.text)
     if fence.language == "lua" and name:find("init%.lua$") then
       evaluate(full, fence.text, base)

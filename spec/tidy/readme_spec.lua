@@ -79,7 +79,7 @@ describe("README and docs", function()
   it("name commands that exist", function()
     local count = 0
     each_code(function(page, line)
-      for _, pattern in ipairs({ "^%$? ?sys (%l%S*)", "lua%S* %-l syslua (%l%S*)" }) do
+      for _, pattern in ipairs({ "^%$? ?sys (%l[%w./]*)", "lua%S* %-l syslua (%l[%w./]*)" }) do
         local word = line:match(pattern)
         -- A script has a dot or a slash.
         if word and not word:find("[./]") then
@@ -105,6 +105,37 @@ describe("README and docs", function()
           end
         end
       end
+    end
+  end)
+
+  it("name files that exist", function()
+    for _, page in ipairs(get_pages()) do
+      for code in tree.read(page):gsub("```.-```", ""):gmatch("`([^`\n]+)`") do
+        local name = code:match("^[%l]+/[%w_./%-]+$")
+        local first = name and name:match("^[^/]+")
+        -- `store/obj` and the like are places on the user's machine.
+        if first and (first == "lua" or first == "spec" or first == "src" or first == "types") then
+          assert.is_true(tree.exists(name), ("%s names %s"):format(page, name))
+        end
+      end
+    end
+  end)
+
+  -- The lists of rooms in docs/architecture.md: a section a directory, a file or directory a line.
+  it("name every room, and no other", function()
+    local directory, rooms = nil, {}
+    for _, line in ipairs(tree.lines(tree.read("docs/architecture.md"))) do
+      directory = line:match("^### `([^`]+)`$") or (not line:find("^## ") and directory or nil)
+      -- The room is the first thing in backticks.
+      local room = directory and line:match("^|[^`]*`([^`]+)`")
+      if room then
+        assert.is_true(tree.exists(directory .. "/" .. room), directory .. "/" .. room)
+        rooms[directory .. "/" .. room] = true
+      end
+    end
+    for _, name in ipairs(tree.list({ "src/engine/src", "src/module/src", "lua/syslua" })) do
+      local known = rooms[name] or rooms[name:match("^%a+/%a+/src/[%w_]+/") or name:match("^lua/syslua/[%w_]+/")]
+      assert.truthy(known, "docs/architecture.md does not name " .. name)
     end
   end)
 

@@ -2,12 +2,33 @@
 
 use std::ffi::OsString;
 
+use mlua::prelude::*;
+
 /// Returns the words that follow the interpreter's own options, when one of these is `-l syslua`.
 ///
-/// `arg` is no help: Lua 5.1 and 5.2 set it only after `-l`.
-pub fn command() -> Option<Vec<mlua::BString>> {
-    let words: Vec<Vec<u8>> = std::env::args_os().skip(1).map(bytes).collect();
-    find(&words).map(|rest| rest.iter().map(|word| word.as_slice().into()).collect())
+/// They are in `arg` since Lua 5.3, whose `-l name=module` overwrites the process's own; earlier ones
+/// set it only after `-l`.
+pub fn command(lua: &Lua) -> LuaResult<Option<Vec<LuaString>>> {
+    let words = match lua.globals().raw_get::<Option<LuaTable>>("arg") {
+        Ok(Some(words)) => from_table(&words)?,
+        _ => std::env::args_os().skip(1).map(bytes).collect(),
+    };
+    find(&words).map(|rest| rest.iter().map(|word| lua.create_string(word)).collect()).transpose()
+}
+
+/// The words after the interpreter's name, which has the lowest index.
+fn from_table(arg: &LuaTable) -> LuaResult<Vec<Vec<u8>>> {
+    let word = |index: i64| arg.raw_get::<Option<LuaString>>(index);
+    let mut first = 0;
+    while word(first - 1)?.is_some() {
+        first -= 1;
+    }
+    let mut words = Vec::new();
+    while let Some(text) = word(first + 1)? {
+        words.push(text.as_bytes().to_vec());
+        first += 1;
+    }
+    Ok(words)
 }
 
 fn bytes(word: OsString) -> Vec<u8> {

@@ -57,7 +57,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     // The command line requires the module that is being loaded.
     let loaded: LuaTable = lua.globals().get::<LuaTable>("package")?.get("loaded")?;
     loaded.set(MODULE, &module)?;
-    if let Some(words) = arguments::command() {
+    if let Some(words) = arguments::command(lua)? {
         lua.load(START).set_name("=[syslua]").call::<()>(words)?;
     }
     Ok(module)

@@ -32,7 +32,8 @@ fn copy_node(from: &Path, to: &Path) -> Result<()> {
             }
             Ok(platform::symlink(&target, to)?)
         }
-        _ => {
+        None => Err(platform::failed("read", from)(std::io::ErrorKind::NotFound.into()).into()),
+        Some(_) => {
             // A link that stands there would be written through.
             if platform::exists(to) {
                 platform::remove_file(to)?;

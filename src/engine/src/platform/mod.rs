@@ -34,25 +34,25 @@ pub use system::{
 
 /// A failed operation on the file system.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {operation} {}: {}", path.display(), reason(source))]
+#[error("cannot {operation} {}: {}", path.display(), reason(cause))]
 pub struct Error {
     /// What was tried, such as `read` or `create the directory`.
     pub operation: &'static str,
     /// On what.
     pub path: PathBuf,
     /// Why it failed.
-    pub source: io::Error,
+    pub cause: io::Error,
 }
 
 impl Error {
     /// Returns whether the path does not exist.
     pub fn is_not_found(&self) -> bool {
-        matches!(self.source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        matches!(self.cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
     }
 
     /// Returns whether the path exists already.
     pub fn is_already_there(&self) -> bool {
-        self.source.kind() == io::ErrorKind::AlreadyExists
+        self.cause.kind() == io::ErrorKind::AlreadyExists
     }
 }
 
@@ -61,7 +61,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// Makes an error of the operation and path that failed.
 pub fn failed<'a>(operation: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
-    move |source| Error { operation, path: path.to_owned(), source }
+    move |cause| Error { operation, path: path.to_owned(), cause }
 }
 
 /// Returns the system's words without "(os error 2)".

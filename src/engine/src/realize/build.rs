@@ -1,6 +1,6 @@
 //! One build: its directories, what it may read, and what placeholders mean to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -23,6 +23,7 @@ pub struct Build {
     pub dependencies: BTreeMap<Hash, BTreeMap<OutputName, PathBuf>>,
     /// Where it works.
     pub workspace: Workspace,
+    paths: HashMap<Placeholder, Vec<u8>>,
     names: BTreeMap<OutputName, ObjectName>,
     objects: BTreeSet<ObjectName>,
 }
@@ -53,9 +54,15 @@ impl Build {
         let of = |hash: &Hash| realized.get(hash).cloned().unwrap_or_default();
         let paths =
             |outputs: Outputs| outputs.into_iter().map(|(output, object)| (output, store.object(&object))).collect();
-        let dependencies = derivation.dependencies.iter().map(|hash| (*hash, paths(of(hash)))).collect();
+        let dependencies: BTreeMap<Hash, BTreeMap<OutputName, PathBuf>> =
+            derivation.dependencies.iter().map(|hash| (*hash, paths(of(hash)))).collect();
+        // All outputs of a captured handle can be asked for, not only those that a string names.
+        let all = dependencies.iter().flat_map(|(hash, outputs)| outputs.iter().map(move |output| (*hash, output)));
+        let paths = all.map(|(hash, (output, path))| (Placeholder::new(hash, output), platform::bytes_of_path(path)));
+        let paths = paths.collect();
         let build = Build {
             dependencies,
+            paths,
             workspace: Workspace {
                 directory: building.join(format!("{}.build", derivation.hash)),
                 outputs,
@@ -92,10 +99,7 @@ impl Build {
     /// # Errors
     /// A placeholder that this build does not depend on.
     pub fn resolve(&self, text: &[u8]) -> Result<Vec<u8>, Placeholder> {
-        Placeholder::resolve(text, |placeholder| {
-            let (hash, output) = self.derivation.placeholders.get(&placeholder)?;
-            self.output_path(*hash, output)
-        })
+        Placeholder::resolve(text, |placeholder| self.paths.get(&placeholder).cloned())
     }
 
     /// Returns the path of an output of a dependency, in bytes.

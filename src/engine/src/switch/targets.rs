@@ -40,6 +40,8 @@ impl<'a> Targets<'a> {
         let resolved =
             fs::canonicalize(directory).unwrap_or_else(|_| match (directory.parent(), directory.file_name()) {
                 (Some(parent), Some(name)) => self.resolve(parent).join(name),
+                // `missing/..`: what does not exist is no link that could lead elsewhere.
+                (Some(parent), None) => self.resolve(parent).parent().unwrap_or(Path::new("/")).to_owned(),
                 _ => directory.to_owned(),
             });
         self.parents.borrow_mut().insert(directory.to_owned(), resolved.clone());

@@ -1,0 +1,70 @@
+--- Downloads: checked by hash, kept, and fetched once.
+
+local machine = require("spec.support.machine")
+local server = require("spec.support.server")
+
+describe("ctx.fetch_url", function()
+  local here, web
+
+  before_each(function()
+    here = machine.new()
+    here.write("web/file", "content\n")
+    web = server.start(here.directory .. "/web")
+  end)
+
+  after_each(function()
+    web.stop()
+    here.remove()
+  end)
+
+  -- sha256 of "content\n", as sha256sum prints it and as Nix and npm write it.
+  local hex = "434728a410a78f56fc1b5899c3593436e61ab0c731e9072d95e96db290205e53"
+  local base64 = "sha256-Q0copBCnj1b8G1iZw1k0NuYasMcx6QctleltspAgXlM="
+
+  local function apply(url, sha256, name, ...)
+    here.write_config(([[
+      derive({
+        name = %q,
+        config = function(_, ctx) ctx.copy(ctx.fetch_url(%q, %q), ctx.out) end,
+      })
+    ]]):format(name, url, sha256))
+    return here.run("apply", "init.lua", ...)
+  end
+
+  it("keeps what it fetched, under its hash, for other builds", function()
+    local result = apply(web.url .. "/file", hex, "one")
+    assert.equal(0, result.code, result.stderr)
+    assert.equal("content\n", here.read("root/store/obj/" .. machine.find_object(here, "one")))
+    assert.equal(hex .. "\n", here.shell("ls root/cache/downloads").stdout)
+    web.stop()
+    result = apply(web.url .. "/gone", hex, "two")
+    assert.equal(0, result.code, result.stderr)
+    result = apply(web.url .. "/gone", hex, "three", "--offline")
+    assert.equal(0, result.code, result.stderr)
+  end)
+
+  it("does not believe a kept file that was damaged", function()
+    assert.equal(0, apply(web.url .. "/file", hex, "one").code)
+    here.shell("chmod u+w root/cache/downloads/*")
+    here.write("root/cache/downloads/" .. hex, "damaged\n")
+    local result = apply(web.url .. "/file", hex, "two")
+    assert.equal(0, result.code, result.stderr)
+    assert.equal("content\n", here.read("root/store/obj/" .. machine.find_object(here, "two")))
+  end)
+
+  it("fetches files of this machine", function()
+    local result = apply("file://" .. here.directory .. "/web/file", hex, "one")
+    assert.equal(0, result.code, result.stderr)
+  end)
+
+  it("takes a hash in base64 too", function()
+    local result = apply(web.url .. "/file", base64, "one")
+    assert.equal(0, result.code, result.stderr)
+  end)
+
+  it("says so when the network is switched off", function()
+    local result = apply(web.url .. "/file", hex, "one", "--offline")
+    assert.equal(1, result.code)
+    assert.truthy(result.stderr:find("--offline", 1, true), result.stderr)
+  end)
+end)

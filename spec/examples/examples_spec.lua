@@ -1,0 +1,159 @@
+--- Every example runs, and does what it says.
+
+local interpreter = require("spec.support.interpreter")
+local machine = require("spec.support.machine")
+local process = require("spec.support.process")
+local server = require("spec.support.server")
+
+describe("examples/dotfiles", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+    here.copy("examples/dotfiles", "dotfiles")
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  local function apply()
+    local result = here.run("apply", "dotfiles")
+    assert.equal(0, result.code, result.stderr)
+    return result.stdout
+  end
+
+  it("links the files", function()
+    apply()
+    assert.equal(here.read("dotfiles/bashrc"), here.read("home/.bashrc"))
+    assert.equal(here.read("dotfiles/gitignore"), here.read("home/.config/git/ignore"))
+    assert.equal(here.directory .. "/dotfiles/zshrc", here.read_link("home/.zshrc"))
+    assert.truthy(here.read("home/.gitconfig"):find("name = Ada Lovelace", 1, true))
+  end)
+
+  it("changes nothing the second time", function()
+    apply()
+    local home, root = here.list("home"), here.list("root")
+    assert.truthy(apply():find("^Nothing changed"))
+    assert.equal(home, here.list("home"))
+    assert.equal(root, here.list("root"))
+  end)
+
+  it("loses the file whose entry is removed", function()
+    apply()
+    local text =
+      here.read("dotfiles/init.lua"):gsub('[^\n]*file%({ path = "~/.config/git/ignore"[^\n]*\n', "")
+    here.write("dotfiles/init.lua", text)
+    assert.truthy(apply():find("1 removed", 1, true))
+    assert.is_false(here.exists("home/.config"))
+    assert.truthy(here.exists("home/.bashrc"))
+  end)
+
+  it("gives shells its environment", function()
+    apply()
+    for shell, file in pairs({ bash = ".bashrc", zsh = ".zshrc" }) do
+      if process.has(shell) then
+        local result = here.shell(shell .. " -c '. ~/" .. file .. '; echo "$EDITOR $PATH"\'')
+        assert.equal(0, result.code, result.stderr)
+        local start = "vim " .. here.home .. "/.local/bin:"
+        assert.equal(start, result.stdout:sub(1, #start))
+      end
+    end
+  end)
+
+  it("is what git takes for its configuration", function()
+    apply()
+    if process.has("git") then
+      assert.equal("Ada Lovelace\n", here.shell("git config --global user.name").stdout)
+      assert.equal("true\n", here.shell("git config --global pull.rebase").stdout)
+    end
+  end)
+end)
+
+describe("examples/tool", function()
+  local here, web
+
+  before_each(function()
+    here = machine.new()
+    here.copy("examples/tool", "tool")
+    web = server.start(here.directory .. "/tool")
+    local text = here.read("tool/release.lua"):gsub("http://127%.0%.0%.1:8000", web.url)
+    here.write("tool/release.lua", text)
+  end)
+
+  after_each(function()
+    web.stop()
+    here.remove()
+  end)
+
+  it("puts a program on PATH", function()
+    local result = here.run("apply", "tool")
+    assert.equal(0, result.code, result.stderr)
+    for _, shell in ipairs({ "sh", "bash", "zsh" }) do
+      if process.has(shell) then
+        result = here.shell(shell .. [[ -c '. "$SYSLUA_ROOT/env.sh"; greet you']])
+        assert.same({ code = 0, stdout = "Hello, you!\n", stderr = "" }, result)
+      end
+    end
+    local platform = here.shell("ls root/store/pkg/greet/1.0").stdout:gsub("\n", "")
+    assert.equal(
+      "greet: says hello.\n",
+      here.read("root/store/pkg/greet/1.0/" .. platform .. "/README")
+    )
+  end)
+
+  it("needs the server only once", function()
+    assert.equal(0, here.run("apply", "tool").code)
+    web.stop()
+    local result = here.run("apply", "tool")
+    assert.equal(0, result.code, result.stderr)
+    assert.truthy(result.stdout:find("^Nothing changed"))
+  end)
+
+  it("refuses another archive", function()
+    here.write("tool/greet-1.0.tar.gz", "not what was released")
+    local result = here.run("apply", "tool")
+    assert.equal(1, result.code)
+    assert.truthy(result.stderr:find("another content than declared", 1, true), result.stderr)
+    assert.is_false(here.exists("root/env.sh"))
+  end)
+end)
+
+describe("examples/workflow.lua", function()
+  it("builds, plans and applies", function()
+    local here = machine.new()
+    here.copy("examples", "examples")
+    local result = here.lua("examples/workflow.lua", "examples/dotfiles", "elsewhere")
+    assert.equal("", result.stderr)
+    assert.equal(0, result.code)
+    for _, text in ipairs({
+      "  it says: Hello, world!\n",
+      "  3 derivations, 6 activations\n",
+      "  add symlink ~/.bashrc\n",
+      "  dry run: would change something\n",
+      "  snapshot 1\n",
+      "/no/such",
+    }) do
+      assert.truthy(result.stdout:find(text, 1, true), text .. " is not in: " .. result.stdout)
+    end
+    assert.truthy(here.read("home/.bashrc"))
+    assert.is_false(here.exists("root"))
+    result = here.lua("examples/workflow.lua", "examples/dotfiles", "elsewhere")
+    assert.truthy(result.stdout:find("  nothing changed\n", 1, true), result.stdout)
+    assert.equal(2, here.lua("examples/workflow.lua").code)
+    here.remove()
+  end)
+end)
+
+describe("examples/config_spec.lua", function()
+  it("passes", function()
+    local here = machine.new()
+    local options = { environment = here.environment }
+    local result =
+      process.run({ interpreter.name, "/usr/bin/busted", "examples/config_spec.lua" }, options)
+    assert.equal(0, result.code, result.stdout .. result.stderr)
+    assert.truthy(result.stdout:find("6 successes / 0 failures / 0 errors", 1, true), result.stdout)
+    assert.equal("", here.list("root"))
+    here.remove()
+  end)
+end)
