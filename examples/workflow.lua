@@ -12,7 +12,7 @@ local syslua = require("syslua")
 local config, root = arg[1], arg[2]
 if not config or not root then
   io.stderr:write("usage: lua examples/workflow.lua CONFIG ROOT\n")
-  os.exit(2)
+  return os.exit(2)
 end
 
 -- Every function that works on a root takes it among its options.

@@ -9,6 +9,8 @@
 ---@field username string the user who runs this
 ---@field derive fun(spec: syslua.derive.Opts): syslua.Derivation declares how to produce content
 ---@field activate fun(spec: syslua.activate.Opts) declares what to do with it; only while a config is evaluated
+---@field file fun(spec: syslua.file.Opts) declares a file; only while a config is evaluated
+---@field env fun(variables: table<string, string|number|string[]>) declares variables; only while a config is evaluated
 ---@field source fun(path: string): syslua.Source declares a file or tree as input of a build
 ---@field evaluate fun(config: string, options: syslua.EvaluateOptions?): syslua.Manifest runs a config and returns what it declares
 ---@field build fun(derivation: syslua.Derivation, options: syslua.Options?): syslua.OutputPaths realizes a derivation now

@@ -1,6 +1,7 @@
 --- Configs that are wrong: one clear message with file and line, exit code 1, an unchanged system.
 
 local machine = require("spec.support.machine")
+local ordered_pairs = require("syslua.util.ordered_pairs")
 local process = require("spec.support.process")
 
 local is_root = process.run({ "id", "-u" }).stdout == "0\n"
@@ -75,7 +76,7 @@ describe("a config that", function()
     here.remove()
   end)
 
-  for name, case in pairs(cases) do
+  for name, case in ordered_pairs(cases) do
     it(name, function()
       if case.text then
         here.write("init.lua", case.text)

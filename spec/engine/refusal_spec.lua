@@ -1,6 +1,7 @@
 --- Builds that fail: the message names the user's line and the cause; nothing is left behind.
 
 local machine = require("spec.support.machine")
+local ordered_pairs = require("syslua.util.ordered_pairs")
 local server = require("spec.support.server")
 
 local zero = ("0"):rep(64)
@@ -112,7 +113,7 @@ describe("a build that fails because of", function()
     return table.concat(kept, "\n")
   end
 
-  for name, case in pairs(failing) do
+  for name, case in ordered_pairs(failing) do
     it(name, function()
       here.write_config(([[
           file({ path = "~/.two", content = "two\n" })
@@ -244,7 +245,7 @@ describe("a config is refused because of", function()
     here.remove()
   end)
 
-  for name, case in pairs(refused) do
+  for name, case in ordered_pairs(refused) do
     it(name, function()
       here.write_config(case[1])
       local before = here.list(".")

@@ -2,6 +2,7 @@
 -- spec/commands/environment_spec.lua.
 
 local machine = require("spec.support.machine")
+local ordered_pairs = require("syslua.util.ordered_pairs")
 
 describe("env{}", function()
   local here
@@ -59,7 +60,7 @@ describe("env{}", function()
     ["a value of another type"] = { [[{ EDITOR = true }]], "`EDITOR`" },
     ["no table"] = { [["EDITOR"]], "expected a table" },
   }
-  for name, case in pairs(refused) do
+  for name, case in ordered_pairs(refused) do
     it("refuses " .. name, function()
       here.write_config("env(" .. case[1] .. ")")
       local result = here.run("apply", "init.lua")

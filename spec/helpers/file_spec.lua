@@ -1,6 +1,7 @@
 --- `file{}`: what it declares, and what it refuses.
 
 local machine = require("spec.support.machine")
+local ordered_pairs = require("syslua.util.ordered_pairs")
 
 describe("file{}", function()
   local here
@@ -109,7 +110,7 @@ describe("file{}", function()
     },
     ["no table"] = { [["~/.x"]], "expected a table of options" },
   }
-  for name, case in pairs(refused) do
+  for name, case in ordered_pairs(refused) do
     it("refuses " .. name, function()
       here.write_config("file(" .. case[1] .. ")")
       local before = here.list(".")

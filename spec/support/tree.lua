@@ -36,8 +36,8 @@ function tree.list(directories, ending)
   local names = {}
   for _, directory in ipairs(directories) do
     if tree.exists(directory .. "/.") then
-      local pipe =
-        assert(io.popen(("cd '%s./' && LC_ALL=C find '%s' -type f | LC_ALL=C sort"):format(tree.root, directory)))
+      local command = "cd '%s./' && find '%s' -type f | LC_ALL=C sort"
+      local pipe = assert(io.popen(command:format(tree.root, directory)))
       for name in pipe:lines() do
         if not ending or name:sub(-#ending) == ending then
           names[#names + 1] = name

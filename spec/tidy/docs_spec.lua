@@ -65,8 +65,9 @@ end
 local function in_shell(base, command)
   local lines = {
     "unset XDG_DATA_HOME XDG_CONFIG_HOME SYSLUA_CONFIG",
-    ("export HOME=%s/home SYSLUA_ROOT=%s/home/.local/share/syslua PATH=%s/bin:$PATH"):format(base, base, base),
-    ("cd %s/home/dotfiles"):format(base),
+    ("export HOME=%s/home PATH=%s/bin:$PATH"):format(base, base),
+    "export SYSLUA_ROOT=$HOME/.local/share/syslua",
+    "cd ~/dotfiles",
     command,
   }
   return run(table.concat(lines, "\n"))

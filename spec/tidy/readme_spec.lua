@@ -101,7 +101,10 @@ describe("README and docs", function()
           local name = target == "" and page or resolve(directory, target)
           assert.is_true(tree.exists(name), ("%s links to %s"):format(page, link))
           if anchor ~= "" then
-            assert.is_true(has_anchor(tree.read(name), anchor), ("%s links to %s"):format(page, link))
+            assert.is_true(
+              has_anchor(tree.read(name), anchor),
+              ("%s links to %s"):format(page, link)
+            )
           end
         end
       end
@@ -134,7 +137,8 @@ describe("README and docs", function()
       end
     end
     for _, name in ipairs(tree.list({ "src/engine/src", "src/module/src", "lua/syslua" })) do
-      local known = rooms[name] or rooms[name:match("^%a+/%a+/src/[%w_]+/") or name:match("^lua/syslua/[%w_]+/")]
+      local known = rooms[name]
+        or rooms[name:match("^%a+/%a+/src/[%w_]+/") or name:match("^lua/syslua/[%w_]+/")]
       assert.truthy(known, "docs/architecture.md does not name " .. name)
     end
   end)

@@ -69,6 +69,7 @@ describe("types/", function()
     end
     for _, name in ipairs(tree.list({ "lua/syslua" }, ".lua")) do
       local field = name:match("^lua/syslua/([%w_]+)%.lua$")
+        or name:match("^lua/syslua/helpers/([%w_]+)%.lua$")
       if field then
         expected[field] = true
       end
@@ -99,7 +100,8 @@ describe("types/", function()
   it("has the `ctx` of a derivation", function()
     local context = require("syslua.context")
     local keys
-    local places = { os = "linux", arch = "x86_64", out = "/out", directory = "/build", outputs = { out = "/out" } }
+    local places =
+      { os = "linux", arch = "x86_64", directory = "/build", out = "/out", outputs = {} }
     local task = context.begin(nil, places, function(_, ctx)
       keys = get_keys(ctx)
     end, nil, true)
@@ -148,7 +150,7 @@ describe("types/", function()
       for _, line in ipairs(tree.lines(tree.read(name))) do
         local annotation = line:match("^%s*%-%-%-@%l+ (.*)$")
         -- What stands in quotes or backticks is prose.
-        annotation = annotation and annotation:gsub("[`\"][^`\"]*[`\"]", "") or ""
+        annotation = annotation and annotation:gsub('[`"][^`"]*[`"]', "") or ""
         for class in annotation:gmatch("syslua%.[%w_.]*%u[%w_]*") do
           assert.truthy(known[class], ("%s: there is no class %s"):format(name, class))
         end

@@ -60,16 +60,26 @@ pub fn read(store: &Store, id: SnapshotId) -> Result<Snapshot, Error> {
     }
 }
 
+/// Returns the numbers of all snapshots, in order.
+///
+/// # Errors
+/// When the directory of snapshots cannot be read.
+pub fn all(store: &Store) -> Result<Vec<SnapshotId>, Error> {
+    let entries = match platform::list_directory(&store.snapshots()) {
+        Err(error) if error.is_not_found() => Vec::new(),
+        entries => entries?,
+    };
+    let ids = entries.iter().filter_map(|(name, _)| SnapshotId::parse(name.to_str()?).ok());
+    let mut ids: Vec<SnapshotId> = ids.collect();
+    ids.sort_unstable();
+    Ok(ids)
+}
+
 /// Returns one number above the greatest that was ever used.
 ///
 /// # Errors
 /// When the directory of snapshots cannot be read.
 pub fn next_id(store: &Store) -> Result<SnapshotId, Error> {
-    let mut greatest = current_id(store)?.0;
-    for (name, _) in platform::list_directory(&store.snapshots())? {
-        if let Some(id) = name.to_str().and_then(|name| SnapshotId::parse(name).ok()) {
-            greatest = greatest.max(id.0);
-        }
-    }
-    Ok(SnapshotId(greatest + 1))
+    let greatest = all(store)?.last().copied().max(Some(current_id(store)?));
+    Ok(SnapshotId(greatest.map_or(0, |greatest| greatest.0) + 1))
 }

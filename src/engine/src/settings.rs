@@ -14,6 +14,8 @@ pub struct Settings {
     pub root: PathBuf,
     /// The home directory that `~` stands for. Absolute.
     pub home: PathBuf,
+    /// The root of another store, whose objects stand in for damaged ones.
+    pub substitute: Option<PathBuf>,
     /// Operations that run at the same time.
     pub jobs: usize,
     /// Refuse everything that needs the network.

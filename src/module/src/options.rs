@@ -51,6 +51,8 @@ impl Options {
         let available = std::thread::available_parallelism().map_or(FEWEST_JOBS, usize::from);
         Ok(Options {
             settings: Settings {
+                // Root's own store has nobody to fall back on.
+                substitute: Some(PathBuf::from("/syslua")).filter(|system| *system != root),
                 root,
                 home,
                 jobs: jobs.unwrap_or(available.max(FEWEST_JOBS)),

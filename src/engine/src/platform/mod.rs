@@ -23,13 +23,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use modify::{
-    append_file, copy_file, create_directories, create_directory, create_file, remove_directory, remove_file,
-    remove_tree, rename, replace_symlink, set_mode, set_old_time, symlink, sync_directory, sync_file_system,
-    write_file, write_file_atomically,
+    append_file, copy_file, copy_tree, create_directories, create_directory, create_file, remove_directory,
+    remove_file, remove_tree, rename, replace_symlink, set_immutable, set_mode, set_old_time, symlink, sync_directory,
+    sync_file_system, write_file, write_file_atomically,
 };
 pub use read::{FileKind, exists, kind_of, list_directory, read_file, read_link, read_to_string};
 pub use system::{
-    bytes_of_path, end_group, is_executable, link_count, mode_of, own_group, path_from_bytes, shell_command,
+    bytes_of_path, end_group, has_object_mode, is_executable, link_count, mode_of, own_group, path_from_bytes,
+    shell_command,
 };
 
 /// A failed operation on the file system.

@@ -170,6 +170,44 @@ pub fn copy_file(from: &Path, to: &Path) -> Result<u64> {
     perform("copy to", to, || fs::copy(from, to))
 }
 
+/// Copies whatever stands at a path to a new name, symbolic links as links.
+///
+/// # Errors
+/// When something cannot be read or written.
+pub fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    match kind_of(from)? {
+        Some(FileKind::Directory) => {
+            create_directory(to)?;
+            for (name, _) in list_directory(from)? {
+                copy_tree(&from.join(&name), &to.join(&name))?;
+            }
+            Ok(())
+        }
+        Some(FileKind::Symlink) => symlink(&super::read::read_link(from)?, to),
+        _ => copy_file(from, to).map(drop),
+    }
+}
+
+/// Makes everything at a path immutable, or lifts that, where the system permits it: the modes alone
+/// protect where it does not.
+pub fn set_immutable(path: &Path, immutable: bool) {
+    if !system::may_set_immutable() {
+        return;
+    }
+    let Ok(kind) = kind_of(path) else { return };
+    if !immutable {
+        system::set_immutable(path, false);
+    }
+    if kind == Some(FileKind::Directory) {
+        for (name, _) in list_directory(path).unwrap_or_default() {
+            set_immutable(&path.join(name), immutable);
+        }
+    }
+    if immutable && kind != Some(FileKind::Symlink) {
+        system::set_immutable(path, true);
+    }
+}
+
 /// Waits until a directory's entries are on the disk.
 ///
 /// # Errors

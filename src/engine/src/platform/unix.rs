@@ -50,6 +50,43 @@ pub fn is_executable(metadata: &fs::Metadata) -> bool {
     metadata.mode() & 0o100 != 0
 }
 
+/// Returns whether a file or directory has the mode of one in an object.
+pub fn has_object_mode(metadata: &fs::Metadata) -> bool {
+    let mode = metadata.mode() & 0o7777;
+    mode == 0o555 || (mode == 0o444 && !metadata.is_dir())
+}
+
+/// Returns whether it is worth trying to make files immutable.
+#[cfg(target_os = "linux")]
+pub(super) fn may_set_immutable() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Sets or lifts the immutable flag (`chattr +i`); file systems without it are left as they are.
+#[cfg(target_os = "linux")]
+pub(super) fn set_immutable(path: &Path, immutable: bool) {
+    use rustix::fs::{CWD, IFlags, Mode, OFlags, ioctl_getflags, ioctl_setflags, openat};
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let Ok(file) = openat(CWD, path, flags, Mode::empty()) else { return };
+    if let Ok(mut present) = ioctl_getflags(&file) {
+        present.set(IFlags::IMMUTABLE, immutable);
+        let _ = ioctl_setflags(&file, present);
+    }
+}
+
+/// Returns whether it is worth trying to make files immutable.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn may_set_immutable() -> bool {
+    true
+}
+
+/// Sets or lifts the user's immutable flag (`chflags uchg`).
+#[cfg(not(target_os = "linux"))]
+pub(super) fn set_immutable(path: &Path, immutable: bool) {
+    let flag = if immutable { "uchg" } else { "nouchg" };
+    let _ = Command::new("/usr/bin/chflags").arg(flag).arg(path).output();
+}
+
 /// Returns how many names the file has.
 pub fn link_count(metadata: &fs::Metadata) -> u64 {
     metadata.nlink()

@@ -47,6 +47,28 @@ pub fn is_executable(_metadata: &fs::Metadata) -> bool {
     false
 }
 
+/// Returns whether a file or directory has the mode of one in an object.
+pub fn has_object_mode(metadata: &fs::Metadata) -> bool {
+    metadata.is_dir() || metadata.permissions().readonly()
+}
+
+/// Returns whether it is worth trying to make files immutable.
+pub(super) fn may_set_immutable() -> bool {
+    true
+}
+
+/// Denies everyone to write and delete, or lifts that, by the access control list.
+pub(super) fn set_immutable(path: &Path, immutable: bool) {
+    let mut command = Command::new("icacls");
+    command.arg(path);
+    if immutable {
+        command.args(["/deny", "*S-1-1-0:(WD,AD,DE,DC)"]);
+    } else {
+        command.args(["/remove:d", "*S-1-1-0"]);
+    }
+    let _ = command.output();
+}
+
 /// Returns how many names the file has; this system does not tell cheaply.
 pub fn link_count(_metadata: &fs::Metadata) -> u64 {
     1

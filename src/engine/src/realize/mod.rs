@@ -1,10 +1,12 @@
 //! From derivations to objects: builds run side by side, driven from one thread.
 
 mod build;
+mod check;
 mod pool;
 mod scheduler;
 
 pub use build::Build;
+pub use check::{Difference, check};
 pub use pool::panic_text;
 pub use scheduler::{Realization, realize};
 

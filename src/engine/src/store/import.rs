@@ -70,7 +70,7 @@ fn unknown_output(output: &OutputName) -> Error {
 
 /// The patterns of one output: two for each output of the build (`bld/NAME` and `NAME`), in order,
 /// then the root, the placeholder, and the dependencies.
-fn patterns(
+pub(crate) fn patterns(
     store: &Store,
     build: &Build<'_>,
     output: &OutputName,
@@ -195,6 +195,9 @@ fn publish(
             .collect();
         let info = ObjectInfo {
             version: info::VERSION,
+            name: build.name.clone(),
+            derivation_version: build.version.cloned(),
+            output: output.clone(),
             content: digest.nar,
             nar: nar.unwrap_or(digest.nar),
             size: digest.size,
@@ -205,16 +208,23 @@ fn publish(
         let mut text = serde_json::to_string_pretty(&info).unwrap_or_default();
         text.push('\n');
         platform::write_file_atomically(&store.info(&object), text.as_bytes())?;
-        let place = store.object(&object);
-        platform::rename(&path, &place)?;
-        // Only now: a user cannot move a directory that is read-only.
-        if platform::kind_of(&place)? == Some(FileKind::Directory) {
-            platform::set_mode(&place, 0o555)?;
-        }
+        place(store, &path, &object)?;
         lock.remove();
         return Ok(object);
     }
     Err(unknown_output(output))
+}
+
+/// Moves what is normalised into its place, and makes it immutable there.
+pub(super) fn place(store: &Store, path: &Path, object: &ObjectName) -> Result<()> {
+    let place = store.object(object);
+    platform::rename(path, &place)?;
+    // Only now: a user cannot move a directory that is read-only.
+    if platform::kind_of(&place)? == Some(FileKind::Directory) {
+        platform::set_mode(&place, 0o555)?;
+    }
+    platform::set_immutable(&place, true);
+    Ok(())
 }
 
 /// Returns the hash that names the object: the content's, or with a counter where that is taken.
@@ -316,7 +326,7 @@ fn rewrite_file(path: &Path, patterns: &Patterns) -> Result<()> {
 
 /// Gives everything the modes and times that objects have. The top directory stays writable until
 /// it is in place.
-fn normalise(top: &Path) -> Result<()> {
+pub(super) fn normalise(top: &Path) -> Result<()> {
     fn inner(path: &Path, is_top: bool) -> Result<()> {
         match platform::kind_of(path)? {
             Some(FileKind::Directory) => {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, Result, Store};
 use crate::hash::Hash;
-use crate::names::ObjectName;
+use crate::names::{Name, ObjectName, OutputName, Version};
 use crate::platform;
 
 /// The record of an object.
@@ -12,6 +12,13 @@ use crate::platform;
 pub struct ObjectInfo {
     /// The version of this format.
     pub version: u32,
+    /// The name of the derivation that first made it.
+    pub name: Name,
+    /// The version of that derivation.
+    #[serde(rename = "drv_version", default, skip_serializing_if = "Option::is_none")]
+    pub derivation_version: Option<Version>,
+    /// Which of its outputs it is.
+    pub output: OutputName,
     /// The SHA-256 of the NAR with the object's own name zeroed: what the object is named by.
     pub content: Hash,
     /// The SHA-256 of the NAR as it is: what `nix-hash --type sha256` prints.

@@ -42,6 +42,21 @@ impl Store {
         self.store.join("info").join(format!("{name}.json"))
     }
 
+    /// Returns the directory of all objects' records.
+    pub fn info_directory(&self) -> PathBuf {
+        self.store.join("info")
+    }
+
+    /// Returns the directory of all derivations' descriptions.
+    pub fn derivations(&self) -> PathBuf {
+        self.store.join("drv")
+    }
+
+    /// Returns where damaged objects go that could not be restored.
+    pub fn quarantine(&self) -> PathBuf {
+        self.store.join("quarantine")
+    }
+
     /// Returns where a derivation's description is.
     pub fn derivation(&self, hash: Hash) -> PathBuf {
         self.store.join("drv").join(format!("{hash}.drv"))

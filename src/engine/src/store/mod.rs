@@ -2,16 +2,21 @@
 //!
 //! Knows nothing of snapshots: what is alive is told from outside.
 
+pub mod compare;
 pub mod import;
 mod info;
 mod layout;
 mod record;
 pub mod rewrite;
 pub mod tree;
+pub mod verify;
 
 pub use info::{ObjectInfo, read_info};
 pub use layout::Store;
-pub use record::{Outputs, read_derivation, read_outputs, write_derivation, write_outputs, write_package_link};
+pub use record::{
+    Outputs, find_derivations, read_derivation, read_outputs, recorded_outputs, write_derivation, write_outputs,
+    write_package_link,
+};
 
 use crate::platform;
 use crate::platform::lock::LockError;

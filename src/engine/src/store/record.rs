@@ -20,13 +20,35 @@ pub type Outputs = BTreeMap<OutputName, ObjectName>;
 /// # Errors
 /// When the record is there and cannot be read.
 pub fn read_outputs(store: &Store, hash: Hash) -> Result<Option<Outputs>> {
+    let outputs = recorded_outputs(store, hash)?;
+    Ok(outputs.filter(|outputs| outputs.values().all(|object| platform::exists(&store.object(object)))))
+}
+
+/// Returns what a recipe or resolved hash became, whether or not the objects are still there.
+///
+/// # Errors
+/// When the record is there and cannot be read.
+pub fn recorded_outputs(store: &Store, hash: Hash) -> Result<Option<Outputs>> {
     let text = match platform::read_file(&store.outputs(hash)) {
         Ok(text) => text,
         Err(error) if error.is_not_found() => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let outputs: Option<Outputs> = serde_json::from_slice(&text).ok();
-    Ok(outputs.filter(|outputs| outputs.values().all(|object| platform::exists(&store.object(object)))))
+    Ok(serde_json::from_slice(&text).ok())
+}
+
+/// Returns the hashes of the derivations whose hash begins with `prefix`, in order.
+///
+/// # Errors
+/// When the directory cannot be listed.
+pub fn find_derivations(store: &Store, prefix: &str) -> Result<Vec<Hash>> {
+    let entries = match platform::list_directory(&store.derivations()) {
+        Ok(entries) => entries,
+        Err(error) if error.is_not_found() => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let names = entries.iter().filter_map(|(name, _)| name.to_str()?.strip_suffix(".drv"));
+    Ok(names.filter(|name| name.starts_with(prefix)).filter_map(|name| Hash::parse(name).ok()).collect())
 }
 
 /// Records what a recipe or resolved hash became.

@@ -1,13 +1,14 @@
 //! The verbs: each a few lines over the floors below.
 
+mod inspect;
+mod report;
+mod verify;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use crate::action::symlink::{self, Found};
-use crate::activation::{Action, Activation, VariableValue};
+use crate::activation::{Action, Activation};
 use crate::derivation::Derivation;
 use crate::failure::{Failure, chain};
 use crate::generations;
@@ -21,7 +22,10 @@ use crate::realize::{self, Realization, Tasks};
 use crate::settings::{Event, Settings};
 use crate::snapshot::Snapshot;
 use crate::store::{self, Outputs, Store, read_outputs};
-use crate::switch::{self, Targets, plan::Mark, plan::Plan};
+use crate::switch::{self, Targets, plan::Plan};
+
+pub use report::*;
+use report::{action_report, derivation_report, snapshot_report};
 
 /// What went wrong in a verb.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +42,20 @@ pub enum Error {
     /// The store refused.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// No derivation has such a hash.
+    #[error("no derivation of this store has a hash that begins with {prefix}")]
+    NoDerivation {
+        /// What was given.
+        prefix: String,
+    },
+    /// Several derivations do.
+    #[error("{count} derivations of this store have a hash that begins with {prefix}")]
+    Ambiguous {
+        /// What was given.
+        prefix: String,
+        /// How many.
+        count: usize,
+    },
 }
 
 impl Error {
@@ -71,121 +89,6 @@ pub fn operation_failure(error: &operation::Error) -> Failure {
         failure.details = Some(output.clone()).filter(|output| !output.is_empty());
     }
     failure
-}
-
-/// A derivation in a report.
-#[derive(Debug, Serialize)]
-pub struct DerivationReport {
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-    /// Its hash.
-    pub hash: Hash,
-    /// Where its outputs are, once they are built.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub outputs: BTreeMap<String, PathBuf>,
-}
-
-/// An action in a report.
-#[derive(Debug, Serialize)]
-pub struct ActionReport {
-    /// What happens to it.
-    pub mark: Mark,
-    /// Its kind.
-    pub kind: &'static str,
-    /// Its target, as the config has it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target: Option<String>,
-    /// The name of its variable.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// What it puts there.
-    pub detail: String,
-    /// Whether it names content that is not built yet.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub may_change: bool,
-    /// Who declared it.
-    pub positions: Vec<String>,
-}
-
-/// A snapshot in a report.
-#[derive(Debug, Serialize)]
-pub struct SnapshotReport {
-    /// Its number.
-    pub id: SnapshotId,
-    /// When it was made, in seconds since the epoch.
-    pub created_at: u64,
-    /// The entry file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub config_path: Option<PathBuf>,
-    /// A line for people.
-    pub description: String,
-}
-
-/// What `plan` answers.
-#[derive(Debug, Serialize)]
-pub struct PlanReport {
-    /// Whether an apply changes anything.
-    pub changed: bool,
-    /// The root.
-    pub root: PathBuf,
-    /// What is applied.
-    pub snapshot: SnapshotReport,
-    /// What would be built.
-    pub realize: Vec<DerivationReport>,
-    /// What would be done, in order.
-    pub actions: Vec<ActionReport>,
-    /// Whether the environment of shells changes.
-    pub environment_changed: bool,
-}
-
-/// What `apply` answers.
-#[derive(Debug, Serialize)]
-pub struct ApplyReport {
-    /// The plan that was performed.
-    #[serde(flatten)]
-    pub plan: PlanReport,
-    /// Whether anything was done.
-    pub applied: bool,
-    /// What was built.
-    pub built: Vec<DerivationReport>,
-    /// The snapshot that was made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub new_snapshot: Option<SnapshotId>,
-    /// The script that shells source.
-    pub env_script: PathBuf,
-}
-
-/// The state of a managed target.
-#[derive(Debug, Serialize)]
-pub struct TargetReport {
-    /// The kind of its action.
-    pub kind: &'static str,
-    /// The target, as the config has it.
-    pub target: String,
-    /// `ok`, `missing`, `replaced` (something else stands there) or `changed` (a link elsewhere).
-    pub state: &'static str,
-    /// What it should point to.
-    pub detail: String,
-    /// Who declared it.
-    pub positions: Vec<String>,
-}
-
-/// What `status` answers.
-#[derive(Debug, Serialize)]
-pub struct StatusReport {
-    /// The root.
-    pub root: PathBuf,
-    /// What is applied.
-    pub snapshot: SnapshotReport,
-    /// The state of every target.
-    pub targets: Vec<TargetReport>,
-    /// How many derivations are in force.
-    pub derivations: usize,
-    /// How many targets are not as they should be.
-    pub drift: usize,
 }
 
 /// The engine on one root.
@@ -377,50 +280,5 @@ impl Engine {
     ) -> ApplyReport {
         let env_script = self.settings.root.join("env.sh");
         ApplyReport { applied: plan.changed, plan, built, new_snapshot, env_script }
-    }
-}
-
-fn derivation_report(derivation: &Derivation, outputs: BTreeMap<String, PathBuf>) -> DerivationReport {
-    let spec = &derivation.spec;
-    DerivationReport {
-        name: spec.name.to_string(),
-        version: spec.version.as_ref().map(ToString::to_string),
-        hash: derivation.hash,
-        outputs,
-    }
-}
-
-fn snapshot_report(snapshot: &Snapshot) -> SnapshotReport {
-    SnapshotReport {
-        id: snapshot.id,
-        created_at: snapshot.created_at,
-        config_path: snapshot.config_path.clone(),
-        description: snapshot.description.clone(),
-    }
-}
-
-fn action_report(step: &switch::plan::Step) -> ActionReport {
-    let (target, name, detail) = match &step.shown {
-        Action::Symlink { source, target, .. } => (Some(target.display()), None, source.display()),
-        Action::AddToPath { directory } => (None, Some("PATH".to_owned()), directory.display()),
-        Action::SourceInShell { script, .. } => (None, None, script.display()),
-        Action::SetVariable { name, value } => {
-            let value = match value {
-                VariableValue::Single(value) => value.display(),
-                VariableValue::List { entries, separator } => {
-                    entries.iter().map(crate::value::Text::display).collect::<Vec<_>>().join(separator)
-                }
-            };
-            (None, Some(name.clone()), value)
-        }
-    };
-    ActionReport {
-        mark: step.mark,
-        kind: step.activation.action.kind(),
-        target,
-        name,
-        detail,
-        may_change: step.may_change,
-        positions: step.activation.positions.clone(),
     }
 }

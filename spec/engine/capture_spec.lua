@@ -1,0 +1,172 @@
+--- What makes two derivations the same: everything that `config` can see, and nothing else.
+
+local interpreter = require("spec.support.interpreter")
+local machine = require("spec.support.machine")
+
+describe("the hash of a derivation", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  -- Evaluates a config with these lines in `setup`; returns the hash of its derivation.
+  local function get_hash(lines)
+    here.write_config(lines)
+    local result = here.script([[io.write(syslua.evaluate("init.lua").derivations[1].hash)]])
+    assert.equal("", result.stderr)
+    assert.equal(0, result.code)
+    assert.equal(64, #result.stdout)
+    return result.stdout
+  end
+
+  local function make(before, body, after)
+    return ([[
+      %s
+      derive({
+        name = "one",
+        config = function(opts, ctx)
+          %s
+        end,
+      })
+      %s
+    ]]):format(before, body, after or "")
+  end
+
+  local function is_same(first, second)
+    assert.equal(get_hash(first), get_hash(second))
+  end
+
+  local function is_other(first, second)
+    assert.not_equal(get_hash(first), get_hash(second))
+  end
+
+  it("follows the text of config", function()
+    is_other(make("", "ctx.mkdir(ctx.out)"), make("", 'ctx.mkdir(ctx.out .. "/x")'))
+  end)
+
+  it("follows captured values, however deep", function()
+    local body = "return x"
+    is_other(make("local x = 1", body), make("local x = 2", body))
+    is_other(make("local x = 1", body), make('local x = "1"', body))
+    is_other(make("local x = nil", body), make("local x = false", body))
+    is_other(make("local x = { a = { 1 } }", body), make("local x = { a = { 2 } }", body))
+    is_other(
+      make("local x = { a = 1 }", body),
+      make("local x = setmetatable({ a = 1 }, { b = 1 })", body)
+    )
+    is_same(make("local x = { a = 1, b = 2 }", body), make("local x = { b = 2, a = 1 }", body))
+    is_same(make("local x = {}; x.x = x", body), make("local x = {}; x.x = x", body))
+  end)
+
+  it("follows captured functions and what these capture", function()
+    local before = "local y = %s\nlocal function f() return y end"
+    is_other(make(before:format(1), "return f()"), make(before:format(2), "return f()"))
+    is_other(
+      make("local function f() return 1 end", "return f()"),
+      make("local function f() return 2 end", "return f()")
+    )
+  end)
+
+  it("follows modules that are captured", function()
+    here.write("module.lua", "local m = {}\nfunction m.f()\n  return 1\nend\nreturn m")
+    local config = make('local module = require("module")', "return module.f()")
+    local first = get_hash(config)
+    here.write("module.lua", "local m = {}\nfunction m.f()\n  return 2\nend\nreturn m")
+    assert.not_equal(first, get_hash(config))
+  end)
+
+  it("follows constants of Lua 5.4", function()
+    if interpreter.version == "5.4" then
+      is_other(make("local x <const> = 1", "return x"), make("local x <const> = 2", "return x"))
+    end
+  end)
+
+  it("follows the content of sources, and opts", function()
+    local config = [[derive({ name = "one", opts = { source("text") }, config = function() end })]]
+    here.write("text", "first")
+    local first = get_hash(config)
+    here.write("text", "second")
+    assert.not_equal(first, get_hash(config))
+    here.write("text", "first")
+    assert.equal(first, get_hash(config))
+    local with = [[derive({ name = "one", opts = { a = %s }, config = function() end })]]
+    is_other(with:format("1"), with:format("2"))
+    is_same(with:format("1"), with:format("1.0"))
+    is_other(with:format("1"), with:format("1.5"))
+    is_other(with:format("1"), with:format('"1"'))
+    is_other(with:format("{}"), with:format("false"))
+  end)
+
+  it("follows name, version, outputs and dependencies", function()
+    local function with(fields, dependency)
+      return ([[
+        derive({ name = "two", opts = { dependency }, config = function() end, %s })
+      ]]):format(fields):gsub("dependency", dependency or "nil")
+    end
+    local plain = get_hash((with("")))
+    assert.not_equal(plain, get_hash((with('version = "1"'))))
+    assert.not_equal(plain, get_hash((with('outputs = { "out", "doc" }'))))
+    local on = [[
+      local d = derive({ name = "d", opts = { %d }, config = function() end })
+      hash = derive({ name = "two", config = function() return d.out end }).hash
+      derive({ name = "shown", opts = { hash = hash }, config = function() end })
+    ]]
+    local function get_last(lines)
+      here.write_config(lines)
+      return here.script([[
+        local all = syslua.evaluate("init.lua").derivations
+        io.write(all[#all].hash)
+      ]]).stdout
+    end
+    assert.not_equal(get_last(on:format(1)), get_last(on:format(2)))
+    assert.equal(get_last(on:format(1)), get_last(on:format(1)))
+  end)
+
+  it("does not follow what config cannot see", function()
+    local body = "return x"
+    is_same(make("local x = 1", body), make("local x = 1\n\n-- a comment\nlocal y = 2", body))
+    is_same(
+      make("local x = 1", body),
+      make("local x = 1", body, 'file({ path = "~/.x", content = "" })')
+    )
+  end)
+
+  it("refuses a captured value that changed before the build, naming it", function()
+    here.write_config([[
+      local list = { 1 }
+      derive({ name = "one", config = function(_, ctx) ctx.write(ctx.out, tostring(#list)) end })
+      list[2] = 2
+    ]])
+    local result = here.run("apply", "init.lua")
+    assert.equal(1, result.code, result.stdout)
+    assert.truthy(result.stderr:find("list", 1, true), result.stderr)
+    assert.truthy(result.stderr:find("init.lua:3", 1, true), result.stderr)
+  end)
+
+  it("refuses two functions that cannot be told apart", function()
+    here.write_config([[
+      local f, g = function() return 1 end, function() return 2 end
+      derive({ name = "one", config = function() return f() end })
+    ]])
+    local result = here.run("plan", "init.lua")
+    assert.equal(1, result.code, result.stdout)
+    assert.truthy(result.stderr:find("`f`", 1, true), result.stderr)
+    assert.truthy(result.stderr:find("init.lua:", 1, true), result.stderr)
+  end)
+
+  it("refuses the user's own globals in config", function()
+    here.write_config([[
+      mine = 1
+      derive({ name = "one", config = function() return mine end })
+    ]])
+    local result = here.run("plan", "init.lua")
+    assert.equal(1, result.code, result.stdout)
+    assert.truthy(result.stderr:find("mine", 1, true), result.stderr)
+    assert.truthy(result.stderr:find("init.lua:3", 1, true), result.stderr)
+  end)
+end)

@@ -1,0 +1,159 @@
+//! `verify` and its repair: nothing is deleted that could not be restored first.
+
+use std::collections::BTreeSet;
+
+use super::report::{DamageReport, VerifyReport};
+use super::{Engine, Error};
+use crate::activation::Action;
+use crate::generations;
+use crate::hash::Hash;
+use crate::manifest::Manifest;
+use crate::names::{ObjectName, SnapshotId};
+use crate::platform;
+use crate::platform::lock::{Lock, Mode};
+use crate::realize::{self, Tasks};
+use crate::settings::Event;
+use crate::store::{self, Store, recorded_outputs, verify as objects};
+
+/// What a repair may use to build objects again.
+pub struct Rebuild<'a> {
+    /// What the config declares, as far as it could be evaluated.
+    pub manifest: Option<&'a Manifest>,
+    /// Runs the builds.
+    pub tasks: &'a mut dyn Tasks,
+}
+
+impl Engine {
+    /// Hashes every object again.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn verify(&self) -> Result<VerifyReport, Error> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.settings.jobs).build();
+        let pool = pool.map_err(|error| realize::Error::Threads(error.to_string()))?;
+        let findings = pool.install(|| objects::verify(&self.store))?;
+        let mut damaged = Vec::new();
+        for damage in findings.damaged {
+            damaged.push(DamageReport {
+                targets: self.targets_of(&damage.object)?,
+                snapshots: self.snapshots_of(&damage.object)?,
+                object: damage.object,
+                problem: damage.problem,
+                state: "found",
+                quarantine: None,
+                reason: None,
+            });
+        }
+        Ok(VerifyReport { root: self.settings.root.clone(), checked: findings.checked, broken: damaged.len(), damaged })
+    }
+
+    /// Hashes every object again, and restores what is damaged: from the substitute store, else by
+    /// building it again. What cannot be restored goes to `quarantine/`.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn repair(&self, mut rebuild: Rebuild<'_>, on_event: &mut dyn FnMut(Event)) -> Result<VerifyReport, Error> {
+        let mut report = self.verify()?;
+        if report.damaged.is_empty() {
+            return Ok(report);
+        }
+        // All of them first: a build must not read a damaged object.
+        for damage in &mut report.damaged {
+            damage.quarantine = self.set_aside(&damage.object)?;
+        }
+        for damage in &mut report.damaged {
+            // The build of an earlier one may have brought this one back.
+            let restored = objects::look(&self.store, &damage.object).is_ok()
+                || self.substitute(&damage.object)?
+                || self.build_again(damage, &mut rebuild, on_event)?;
+            if restored {
+                if let Some(quarantine) = damage.quarantine.take() {
+                    platform::remove_tree(&quarantine).map_err(store::Error::from)?;
+                }
+            }
+            damage.state = if restored { "restored" } else { "quarantined" };
+        }
+        report.broken = report.damaged.iter().filter(|damage| damage.state != "restored").count();
+        Ok(report)
+    }
+
+    fn set_aside(&self, object: &ObjectName) -> Result<Option<std::path::PathBuf>, Error> {
+        let settings = &self.settings;
+        let path = self.store.store_lock();
+        let lock = Lock::take(&path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, |_| {});
+        let _lock = lock.map_err(store::Error::from)?;
+        Ok(objects::quarantine(&self.store, object)?)
+    }
+
+    fn substitute(&self, object: &ObjectName) -> Result<bool, Error> {
+        match &self.settings.substitute {
+            Some(root) if *root != self.settings.root => {
+                Ok(objects::substitute(&self.store, &Store::new(root), object)?)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn build_again(
+        &self,
+        damage: &mut DamageReport,
+        rebuild: &mut Rebuild<'_>,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<bool, Error> {
+        let Some(manifest) = rebuild.manifest else {
+            damage.reason = Some("no config was evaluated that could build it again".to_owned());
+            return Ok(false);
+        };
+        let makes_it = |hash: Hash| -> store::Result<bool> {
+            let outputs = recorded_outputs(&self.store, hash)?;
+            Ok(outputs.is_some_and(|outputs| outputs.values().any(|object| *object == damage.object)))
+        };
+        let mut wanted = None;
+        for derivation in &manifest.derivations {
+            if makes_it(derivation.hash)? {
+                wanted = Some(derivation.hash);
+                break;
+            }
+        }
+        let Some(wanted) = wanted else {
+            damage.reason = Some("no derivation of the config makes it".to_owned());
+            return Ok(false);
+        };
+        let wanted = BTreeSet::from([wanted]);
+        let built =
+            realize::realize(&self.store, &self.settings, &manifest.derivations, &wanted, rebuild.tasks, on_event);
+        damage.reason = match built {
+            Err(error) => Some(Error::from(error).to_failure().message),
+            Ok(_) if objects::look(&self.store, &damage.object).is_ok() => None,
+            Ok(_) => Some("building it again gave other content".to_owned()),
+        };
+        Ok(damage.reason.is_none())
+    }
+
+    fn targets_of(&self, object: &ObjectName) -> Result<Vec<String>, Error> {
+        let path = self.store.object(object);
+        let current = generations::current(&self.store)?;
+        let leads_there = |action: &Action| action.texts().iter().any(|text| text.to_path().starts_with(&path));
+        let mut targets = Vec::new();
+        for activation in &current.activations {
+            if let Action::Symlink { target, .. } = &activation.action
+                && leads_there(&activation.action)
+            {
+                targets.push(target.display());
+            }
+        }
+        Ok(targets)
+    }
+
+    fn snapshots_of(&self, object: &ObjectName) -> Result<Vec<SnapshotId>, Error> {
+        let mut snapshots = Vec::new();
+        for id in generations::all(&self.store)? {
+            // One that cannot be read is named by the commands that need it.
+            let Ok(snapshot) = generations::read(&self.store, id) else { continue };
+            if snapshot.derivations.values().any(|outputs| outputs.values().any(|named| named == object)) {
+                snapshots.push(id);
+            }
+        }
+        Ok(snapshots)
+    }
+}

@@ -1,0 +1,146 @@
+//! Looking at objects again: whether they are still what their records say.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+use super::info::read_info;
+use super::{Error, Result, Store, tree};
+use crate::names::ObjectName;
+use crate::platform::{self, FileKind};
+
+/// Something wrong with an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The object.
+    pub object: ObjectName,
+    /// What is wrong, in words.
+    pub problem: String,
+}
+
+/// What a look at all objects found.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// How many objects were looked at.
+    pub checked: usize,
+    /// What is wrong, in the order of names.
+    pub damaged: Vec<Damage>,
+}
+
+/// Hashes every object again, on all threads of the current pool.
+///
+/// # Errors
+/// When the directory of objects cannot be listed.
+pub fn verify(store: &Store) -> Result<Findings> {
+    let objects = names_in(store.objects(), "")?;
+    let recorded = names_in(&store.info_directory(), ".json")?;
+    let mut damaged: Vec<Damage> = objects
+        .clone()
+        .into_par_iter()
+        .filter_map(|object| look(store, &object).err().map(|problem| Damage { object, problem }))
+        .collect();
+    let missing = recorded.into_iter().filter(|object| !platform::exists(&store.object(object)));
+    damaged.extend(missing.map(|object| Damage { object, problem: "it is missing".to_owned() }));
+    damaged.sort_by(|a, b| a.object.cmp(&b.object));
+    Ok(Findings { checked: objects.len(), damaged })
+}
+
+/// Returns the objects of a directory whose entries are object names and a suffix.
+fn names_in(directory: &Path, suffix: &str) -> Result<Vec<ObjectName>> {
+    let entries = match platform::list_directory(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.is_not_found() => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let name = |name: std::ffi::OsString| ObjectName::parse(name.to_str()?.strip_suffix(suffix)?).ok();
+    Ok(entries.into_iter().filter_map(|(entry, _)| name(entry)).collect())
+}
+
+/// Compares an object with its record; says what is wrong.
+///
+/// # Errors
+/// The problem, in words.
+pub fn look(store: &Store, object: &ObjectName) -> std::result::Result<(), String> {
+    let info = match read_info(store, object) {
+        Ok(Some(info)) => info,
+        Ok(None) => return Err("it has no record".to_owned()),
+        Err(error) => return Err(error.to_string()),
+    };
+    let path = store.object(object);
+    if let Some(path) = wrong_mode(&path).map_err(|error| error.to_string())? {
+        return Err(format!("{} is not read-only", path.display()));
+    }
+    match tree::hash(&path) {
+        Ok(digest) if digest.nar == info.nar => Ok(()),
+        Ok(digest) => Err(format!("its content hashes to {}, and its record says {}", digest.nar, info.nar)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Returns the first path whose mode is not that of an object.
+fn wrong_mode(path: &Path) -> platform::Result<Option<PathBuf>> {
+    let kind = platform::kind_of(path)?;
+    if kind == Some(FileKind::Symlink) || kind.is_none() {
+        return Ok(None);
+    }
+    let metadata = fs::symlink_metadata(path).map_err(platform::failed("look at", path))?;
+    if !platform::has_object_mode(&metadata) {
+        return Ok(Some(path.to_owned()));
+    }
+    if kind == Some(FileKind::Directory) {
+        for (name, _) in platform::list_directory(path)? {
+            if let Some(wrong) = wrong_mode(&path.join(name))? {
+                return Ok(Some(wrong));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Moves a damaged object out of the way; returns where it is now, or `None` when it is missing.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn quarantine(store: &Store, object: &ObjectName) -> Result<Option<PathBuf>> {
+    let path = store.object(object);
+    if !platform::exists(&path) {
+        return Ok(None);
+    }
+    platform::create_directories(&store.quarantine())?;
+    let place = (0u32..)
+        .map(|number| store.quarantine().join(format!("{object}.{number}")))
+        .find(|place| !platform::exists(place))
+        .ok_or_else(|| Error::Unstorable { path: path.clone(), what: "damaged too often" })?;
+    platform::set_immutable(&path, false);
+    if platform::kind_of(&path)? == Some(FileKind::Directory) {
+        // A user cannot move a directory that is read-only.
+        platform::set_mode(&path, 0o755)?;
+    }
+    platform::rename(&path, &place)?;
+    Ok(Some(place))
+}
+
+/// Puts a verified copy from another store in the place of a missing object.
+///
+/// Returns whether there was one: the same name is not enough, the same record is.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn substitute(store: &Store, other: &Store, object: &ObjectName) -> Result<bool> {
+    let (own, theirs) = (read_info(store, object), read_info(other, object));
+    let (Ok(Some(own)), Ok(Some(theirs))) = (own, theirs) else { return Ok(false) };
+    if own.nar != theirs.nar || look(other, object).is_err() {
+        return Ok(false);
+    }
+    let temporary = store.building().join(format!("{object}.copy"));
+    platform::remove_tree(&temporary)?;
+    platform::copy_tree(&other.object(object), &temporary)?;
+    super::import::normalise(&temporary)?;
+    if tree::hash(&temporary)?.nar != own.nar {
+        platform::remove_tree(&temporary)?;
+        return Ok(false);
+    }
+    super::import::place(store, &temporary, object)?;
+    Ok(true)
+}
