@@ -101,6 +101,33 @@ local function add_file_calls(ctx, task)
     ask(task, { operation = "copy", from = from, to = to })
   end
 
+  function ctx.move(from, to)
+    check_path("ctx.move", "from", from)
+    check_path("ctx.move", "to", to)
+    ask(task, { operation = "move", from = from, to = to }, true)
+  end
+
+  function ctx.symlink(target, link)
+    check_path("ctx.symlink", "target", target)
+    check_path("ctx.symlink", "link", link)
+    ask(task, { operation = "symlink", target = target, link = link }, true)
+  end
+
+  function ctx.read(path)
+    check_path("ctx.read", "path", path)
+    return ask(task, { operation = "read", path = path }, true)
+  end
+
+  function ctx.list(path)
+    check_path("ctx.list", "path", path)
+    return ask(task, { operation = "list", path = path }, true)
+  end
+
+  function ctx.exists(path)
+    check_path("ctx.exists", "path", path)
+    return ask(task, { operation = "exists", path = path }, true)
+  end
+
   function ctx.mkdir(path)
     check_path("ctx.mkdir", "path", path)
     ask(task, { operation = "mkdir", path = path }, true)

@@ -65,7 +65,18 @@ local function index(_, name)
 end
 
 ---@type table<string, any>, table<string, any>, table?
-local taken, random_taken, metatable_before
+local function math_index(_, name)
+  if name == "random" or name == "randomseed" then
+    failure.raise({
+      kind = "build",
+      message = ("`math.%s` is not there while a derivation is built"):format(name),
+      position = position.caller(),
+      hint = "two builds would differ: pass a fixed value in through opts",
+    })
+  end
+end
+
+local taken, random_taken, metatable_before, math_metatable_before
 
 local function enter()
   active = active + 1
@@ -82,6 +93,8 @@ local function enter()
     random_taken[name], math[name] = math[name], nil
   end
   set_metatable(globals, { __index = index })
+  math_metatable_before = getmetatable(math)
+  set_metatable(math, { __index = math_index })
 end
 
 local function leave()
@@ -90,6 +103,7 @@ local function leave()
     return
   end
   set_metatable(globals, metatable_before)
+  set_metatable(math, math_metatable_before)
   for _, name in ipairs(refused) do
     rawset(globals, name, taken[name])
   end

@@ -10,7 +10,7 @@ use crate::options::Options;
 use crate::task::LuaTasks;
 
 /// Returns a report as a table, in which what is absent is `nil`.
-fn report(lua: &Lua, report: &impl Serialize) -> Answer<LuaValue> {
+pub fn report(lua: &Lua, report: &impl Serialize) -> Answer<LuaValue> {
     let options = LuaSerializeOptions::new().serialize_none_to_null(false).serialize_unit_to_null(false);
     lua.to_value_with(report, options).map_err(lua_failure)
 }

@@ -12,6 +12,7 @@ mod convert;
 mod derive;
 mod error;
 mod evaluation;
+mod inspect;
 mod lua_source;
 mod options;
 mod state;
@@ -49,6 +50,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     convert::register(lua, &native)?;
     derive::register(lua, &native)?;
     evaluation::register(lua, &native)?;
+    inspect::register(lua, &native)?;
     ui::register(lua, &native)?;
     module.set("native", native)?;
     let metatable = lua.create_table()?;

@@ -177,6 +177,11 @@ fn answer_to_lua(lua: &Lua, answer: Result<Response, OperationError>) -> LuaResu
         Ok(Response::Done) => (true, LuaNil),
         Ok(Response::Path(path)) => (true, LuaValue::String(lua.create_string(platform::bytes_of_path(&path))?)),
         Ok(Response::Output(output)) => (true, LuaValue::String(lua.create_string(output)?)),
+        Ok(Response::Names(names)) => {
+            let names: LuaResult<Vec<LuaString>> = names.iter().map(|name| lua.create_string(name)).collect();
+            (true, LuaValue::Table(lua.create_sequence_from(names?)?))
+        }
+        Ok(Response::Flag(flag)) => (true, LuaValue::Boolean(flag)),
         Err(error) => (false, LuaValue::Table(to_table(lua, &operation_failure(&error))?)),
     })
 }
@@ -212,6 +217,11 @@ fn request_from(build: &Build, request: &LuaTable) -> Answer<Request> {
             strip: request.raw_get::<Option<usize>>("strip").map_err(lua_failure)?.unwrap_or(0),
         },
         "copy" => Request::Copy { from: path("from")?, to: path("to")? },
+        "move" => Request::Move { from: path("from")?, to: path("to")? },
+        "symlink" => Request::Symlink { target: path("target")?, link: path("link")? },
+        "read" => Request::Read { path: path("path")? },
+        "list" => Request::List { path: path("path")? },
+        "exists" => Request::Exists { path: path("path")? },
         "mkdir" => Request::MakeDirectory { path: path("path")? },
         "write" => Request::Write { path: path("path")?, content: bytes("content")? },
         "chmod" => {

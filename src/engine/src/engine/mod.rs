@@ -26,6 +26,7 @@ use crate::switch::{self, Targets, plan::Plan};
 
 pub use report::*;
 use report::{action_report, derivation_report, snapshot_report};
+pub use verify::Rebuild;
 
 /// What went wrong in a verb.
 #[derive(Debug, thiserror::Error)]

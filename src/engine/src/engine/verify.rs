@@ -66,10 +66,8 @@ impl Engine {
             let restored = objects::look(&self.store, &damage.object).is_ok()
                 || self.substitute(&damage.object)?
                 || self.build_again(damage, &mut rebuild, on_event)?;
-            if restored {
-                if let Some(quarantine) = damage.quarantine.take() {
-                    platform::remove_tree(&quarantine).map_err(store::Error::from)?;
-                }
+            if restored && let Some(quarantine) = damage.quarantine.take() {
+                platform::remove_tree(&quarantine).map_err(store::Error::from)?;
             }
             damage.state = if restored { "restored" } else { "quarantined" };
         }

@@ -46,6 +46,37 @@ fn copy_node(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
+/// Gives something below the build's directories another name there.
+pub fn rename(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
+    let from = workspace.writable(from)?;
+    let to = workspace.writable(to)?;
+    workspace.make_parents(&to)?;
+    Ok(platform::rename(&from, &to)?)
+}
+
+/// Creates a symbolic link, which may point anywhere.
+pub fn symlink(workspace: &Workspace, target: &Path, link: &Path) -> Result<()> {
+    let link = workspace.writable(link)?;
+    workspace.make_parents(&link)?;
+    Ok(platform::symlink(target, &link)?)
+}
+
+/// Returns the content of a file.
+pub fn read(workspace: &Workspace, path: &Path) -> Result<Vec<u8>> {
+    Ok(platform::read_file(&workspace.readable(path)?)?)
+}
+
+/// Returns the names in a directory, in the order of their bytes.
+pub fn list(workspace: &Workspace, path: &Path) -> Result<Vec<Vec<u8>>> {
+    let entries = platform::list_directory(&workspace.readable(path)?)?;
+    Ok(entries.iter().map(|(name, _)| platform::bytes_of_path(Path::new(name))).collect())
+}
+
+/// Returns whether something is there, a dangling link included.
+pub fn exists(workspace: &Workspace, path: &Path) -> Result<bool> {
+    Ok(platform::exists(&workspace.readable(path)?))
+}
+
 /// Creates a directory and those above it.
 pub fn make_directory(workspace: &Workspace, path: &Path) -> Result<()> {
     let path = workspace.writable(path)?;

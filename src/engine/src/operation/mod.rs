@@ -40,6 +40,35 @@ pub enum Request {
         /// The new name.
         to: PathBuf,
     },
+    /// Gives a file, link or tree of the build another name.
+    Move {
+        /// What.
+        from: PathBuf,
+        /// The new name.
+        to: PathBuf,
+    },
+    /// Creates a symbolic link.
+    Symlink {
+        /// What it points to, as it is.
+        target: PathBuf,
+        /// Where it stands.
+        link: PathBuf,
+    },
+    /// Returns the content of a file.
+    Read {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Returns the names in a directory.
+    List {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Tells whether something is there.
+    Exists {
+        /// Where.
+        path: PathBuf,
+    },
     /// Creates a directory and those above it.
     MakeDirectory {
         /// The directory.
@@ -70,8 +99,12 @@ pub enum Response {
     Done,
     /// A path.
     Path(PathBuf),
-    /// The standard output of a program.
+    /// The content of a file, or the standard output of a program.
     Output(Vec<u8>),
+    /// Names, in the order of their bytes.
+    Names(Vec<Vec<u8>>),
+    /// Yes or no.
+    Flag(bool),
 }
 
 /// Why an operation failed.
@@ -166,6 +199,11 @@ pub fn perform(workspace: &Workspace, request: Request) -> Result<Response> {
             unpack::unpack(workspace, &archive, &destination, strip).map(|()| Response::Done)
         }
         Request::Copy { from, to } => files::copy(workspace, &from, &to).map(|()| Response::Done),
+        Request::Move { from, to } => files::rename(workspace, &from, &to).map(|()| Response::Done),
+        Request::Symlink { target, link } => files::symlink(workspace, &target, &link).map(|()| Response::Done),
+        Request::Read { path } => files::read(workspace, &path).map(Response::Output),
+        Request::List { path } => files::list(workspace, &path).map(Response::Names),
+        Request::Exists { path } => files::exists(workspace, &path).map(Response::Flag),
         Request::MakeDirectory { path } => files::make_directory(workspace, &path).map(|()| Response::Done),
         Request::Write { path, content } => files::write(workspace, &path, &content).map(|()| Response::Done),
         Request::SetMode { path, mode } => files::set_mode(workspace, &path, mode).map(|()| Response::Done),

@@ -222,7 +222,6 @@ impl Scheduler<'_> {
             version: derivation.spec.version.as_ref().map(ToString::to_string),
             hash: derivation.hash.to_hex(),
         });
-        write_derivation(&self.store, derivation.hash, &derivation.description())?;
         self.start(node.index(), derivation, lock, false, tasks, on_event)
     }
 
@@ -236,13 +235,21 @@ impl Scheduler<'_> {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<(), Error> {
         let events = Arc::clone(&self.events);
-        let name = derivation.title();
         let build = Build::prepare(&self.store, derivation, &self.done.outputs, self.settings, events)?;
         let build = Arc::new(build);
         let task = tasks.begin(Arc::clone(&build), in_place);
-        let task = task.map_err(|failure| Error::Build { derivation: name, failure })?;
-        let running = Running { task: Some(task), build, lock, begin: Instant::now() };
-        self.running.insert(number, running);
+        let mut running = Running { task: None, build, lock, begin: Instant::now() };
+        match task {
+            Ok(task) => {
+                running.task = Some(task);
+                self.running.insert(number, running);
+            }
+            Err(failure) => {
+                self.running.insert(number, running);
+                self.abandon(number, failure, on_event);
+                return Ok(());
+            }
+        }
         self.resume(number, None, tasks, on_event);
         Ok(())
     }
@@ -327,6 +334,7 @@ impl Scheduler<'_> {
     }
 
     fn record(&self, derivation: &Derivation, outputs: &Outputs) -> store::Result<()> {
+        write_derivation(&self.store, derivation.hash, &derivation.description())?;
         if !derivation.dependencies.is_empty() {
             write_outputs(&self.store, derivation.resolved_hash(&self.done.outputs), outputs)?;
         }

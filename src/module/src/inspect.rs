@@ -1,0 +1,67 @@
+//! `native.list`, `info`, `verify`, `repair`, `diff_derivations` and `check`.
+
+use mlua::prelude::*;
+use syslua_engine::engine::{Engine, Rebuild};
+
+use crate::apply::report;
+use crate::derive::derivation_of;
+use crate::error::{Answer, register as register_function};
+use crate::evaluation::manifest_of;
+use crate::options::Options;
+use crate::state;
+use crate::task::LuaTasks;
+
+fn engine(lua: &Lua, options: Option<&LuaTable>) -> Answer<(Engine, Options)> {
+    let options = Options::read(lua, options)?;
+    Ok((Engine::new(options.settings.clone()), options))
+}
+
+fn repair(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<LuaValue> {
+    let (engine, options) = engine(lua, options)?;
+    let manifest = if manifest.is_nil() { None } else { Some(manifest_of(lua, manifest)?) };
+    let rebuild = Rebuild { manifest: manifest.as_deref(), tasks: &mut LuaTasks::new(lua) };
+    let repaired = engine.repair(rebuild, &mut options.on_event(lua)).map_err(|error| error.to_failure())?;
+    report(lua, &repaired)
+}
+
+fn check(lua: &Lua, wanted: &LuaValue, options: Option<&LuaTable>) -> Answer<LuaValue> {
+    let (engine, options) = engine(lua, options)?;
+    let derivation = derivation_of(lua, wanted)?;
+    let known = state::closure(lua, derivation.hash);
+    let checked = engine
+        .check(&known, &derivation, &mut LuaTasks::new(lua), &mut options.on_event(lua))
+        .map_err(|error| error.to_failure())?;
+    report(lua, &checked)
+}
+
+/// Registers them.
+pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
+    register_function(lua, native, "list", |lua, options: Option<LuaTable>| {
+        let listed = engine(lua, options.as_ref())?.0.list().map_err(|error| error.to_failure())?;
+        report(lua, &listed)
+    })?;
+    register_function(lua, native, "info", |lua, options: Option<LuaTable>| {
+        let info = engine(lua, options.as_ref())?.0.info().map_err(|error| error.to_failure())?;
+        report(lua, &info)
+    })?;
+    register_function(lua, native, "verify", |lua, options: Option<LuaTable>| {
+        let found = engine(lua, options.as_ref())?.0.verify().map_err(|error| error.to_failure())?;
+        report(lua, &found)
+    })?;
+    register_function(lua, native, "repair", |lua, (manifest, options): (LuaValue, Option<LuaTable>)| {
+        repair(lua, &manifest, options.as_ref())
+    })?;
+    register_function(
+        lua,
+        native,
+        "diff_derivations",
+        |lua, (first, second, options): (String, String, Option<LuaTable>)| {
+            let engine = engine(lua, options.as_ref())?.0;
+            let differences = engine.diff_derivations(&first, &second).map_err(|error| error.to_failure())?;
+            report(lua, &differences)
+        },
+    )?;
+    register_function(lua, native, "check", |lua, (wanted, options): (LuaValue, Option<LuaTable>)| {
+        check(lua, &wanted, options.as_ref())
+    })
+}
