@@ -135,7 +135,7 @@ return function(config, options)
   local target = get_target(options.sys)
   scope.push(directory, scope.get_home())
   system.push(target)
-  border.call("begin_evaluation", target)
+  border.call("begin_evaluation", target, { root = options.root })
   ---@type boolean, any
   local succeeded, files = pcall(run, directory, name, get_globals(target))
   system.pop()

@@ -4,12 +4,36 @@ local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
+local schema = require("syslua.schema")
 local scope = require("syslua.scope")
 
---- Declares a file or tree. A relative path is relative to the config's directory.
+---@class syslua.source.Opts
+---@field filter (fun(path: string, kind: "file"|"directory"|"symlink"|"special"): boolean)? what to keep; paths are relative to the source
+
+local fields = { filter = { type = "function" } }
+
+-- The paths that a filter leaves out; what is below a directory that is left out is not asked for.
+local function get_excluded(place, filter)
+  local excluded, left_out = {}, {}
+  for _, entry in ipairs(border.call("list_tree", place)) do
+    local parent = entry.path:match("^(.*)/[^/]*$")
+    if parent and left_out[parent] then
+      left_out[entry.path] = true
+    elseif not filter(entry.path, entry.kind) then
+      left_out[entry.path] = true
+      excluded[#excluded + 1] = entry.path
+    end
+  end
+  return excluded
+end
+
+--- Declares a file or tree. A relative path is relative to the config's directory. With a `filter`,
+-- only the paths for which it returns true are part of the source.
 ---@param given string
+---@param opts syslua.source.Opts?
 ---@return syslua.Source
-return function(given)
+return function(given, opts)
+  schema.check("the options of source()", opts or {}, fields)
   if type(given) ~= "string" or given == "" then
     failure.raise({
       kind = "config",
@@ -18,5 +42,7 @@ return function(given)
     })
   end
   local place = path.join(scope.get_directory(), path.expand(given, scope.get_home()))
-  return border.call("source", border.call("absolute", place))
+  place = border.call("absolute", place)
+  local filter = opts and opts.filter
+  return border.call("source", place, filter and get_excluded(place, filter))
 end

@@ -1,6 +1,6 @@
 //! Plain data that crosses the border between Lua and the engine, and how it reads as JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use data_encoding::BASE64;
@@ -65,8 +65,10 @@ impl<'de> Deserialize<'de> for Text {
 pub struct Source {
     /// Where it is on this machine. No part of any hash.
     pub path: PathBuf,
-    /// The SHA-256 of its NAR.
+    /// The SHA-256 of its NAR, without what is excluded.
     pub nar: Hash,
+    /// Paths below it that a filter left out, relative to it.
+    pub excluded: BTreeSet<PathBuf>,
 }
 
 /// A function of Lua that a build depends on: its text and what it captures.

@@ -3,6 +3,7 @@
 use mlua::prelude::*;
 use serde::Serialize;
 use syslua_engine::engine::Engine;
+use syslua_engine::settings::Event;
 
 use crate::error::{Answer, lua_failure, register as register_function};
 use crate::evaluation::manifest_of;
@@ -36,6 +37,13 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
     let applied = engine
         .apply(&manifest, &given.description, &mut LuaTasks::new(lua), &mut given.on_event(lua))
         .map_err(|error| error.to_failure())?;
+    if applied.new_snapshot.is_some() {
+        // Only a memory: what was applied does not depend on it.
+        let saved = crate::state::change(lua, |state| state.sources.save(engine.store()));
+        if let Some(Err(error)) = saved {
+            given.on_event(lua)(Event::Warning { message: error.to_string() });
+        }
+    }
     report(lua, &applied)
 }
 

@@ -1,5 +1,6 @@
 //! Derivations and sources as Lua sees them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use mlua::prelude::*;
@@ -7,9 +8,8 @@ use syslua_engine::derivation::{Derivation, Spec};
 use syslua_engine::failure::{Failure, chain};
 use syslua_engine::hash::Hash;
 use syslua_engine::names::{Name, OutputName, SHORT_HASH, Version};
-use syslua_engine::platform;
+use syslua_engine::platform::{self, FileKind};
 use syslua_engine::settings::System;
-use syslua_engine::store::tree;
 use syslua_engine::value::Source;
 
 use crate::convert::{Place, to_value};
@@ -42,7 +42,9 @@ pub fn source_of(lua: &Lua, table: &LuaTable) -> Option<Source> {
     }
     let nar = table.raw_get::<String>("sha256").ok().and_then(|hash| Hash::parse(&hash).ok())?;
     let path = table.raw_get::<LuaString>("path").ok()?;
-    Some(Source { path: platform::path_from_bytes(&path.as_bytes()), nar })
+    let excluded: Option<Vec<LuaString>> = table.raw_get("excluded").ok()?;
+    let excluded = excluded.into_iter().flatten().map(|inner| platform::path_from_bytes(&inner.as_bytes())).collect();
+    Some(Source { path: platform::path_from_bytes(&path.as_bytes()), nar, excluded })
 }
 
 /// Makes a table of a kind, whose text for people is `text`.
@@ -117,16 +119,59 @@ fn derive(lua: &Lua, spec: &LuaTable) -> Answer<LuaTable> {
     handle(lua, &derivation).map_err(lua_failure)
 }
 
-fn source(lua: &Lua, path: &LuaString) -> Answer<LuaTable> {
-    let digest = tree::hash(&platform::path_from_bytes(&path.as_bytes())).map_err(|error| config_failure(&error))?;
+fn source(lua: &Lua, path: &LuaString, excluded: Option<Vec<LuaString>>) -> Answer<LuaTable> {
+    let place = platform::path_from_bytes(&path.as_bytes());
+    let excluded = excluded.unwrap_or_default();
+    let left_out = excluded.iter().map(|inner| platform::path_from_bytes(&inner.as_bytes())).collect();
+    let nar = state::change(lua, |state| state.sources.hash(&place, &left_out));
+    let nar = nar.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
+    let nar = nar.map_err(|error| config_failure(&error))?;
     let make = || {
         let table = lua.create_table()?;
         table.raw_set("path", path)?;
-        table.raw_set("sha256", digest.nar.to_hex())?;
+        table.raw_set("sha256", nar.to_hex())?;
+        if !excluded.is_empty() {
+            table.raw_set("excluded", lua.create_sequence_from(excluded)?)?;
+        }
         table.set_metatable(Some(lua.named_registry_value(SOURCE)?))?;
         Ok(table)
     };
     make().map_err(lua_failure)
+}
+
+/// Returns everything below a directory: pairs of relative path and kind, each directory before what
+/// is in it. A file has nothing below it.
+fn list_tree(lua: &Lua, path: &LuaString) -> Answer<Vec<LuaTable>> {
+    let top = platform::path_from_bytes(&path.as_bytes());
+    let mut entries = Vec::new();
+    let mut pending = vec![PathBuf::new()];
+    while let Some(directory) = pending.pop() {
+        if platform::kind_of(&top.join(&directory)).map_err(|error| config_failure(&error))?
+            != Some(FileKind::Directory)
+        {
+            continue;
+        }
+        for (name, kind) in platform::list_directory(&top.join(&directory)).map_err(|error| config_failure(&error))? {
+            let inner = directory.join(name);
+            let kind_name = match kind {
+                FileKind::File => "file",
+                FileKind::Directory => "directory",
+                FileKind::Symlink => "symlink",
+                FileKind::Special => "special",
+            };
+            let entry = lua.create_string(platform::bytes_of_path(&inner)).and_then(|inner| {
+                let entry = lua.create_table()?;
+                entry.raw_set("path", inner)?;
+                entry.raw_set("kind", kind_name)?;
+                Ok(entry)
+            });
+            entries.push(entry.map_err(lua_failure)?);
+            if kind == FileKind::Directory {
+                pending.push(inner);
+            }
+        }
+    }
+    Ok(entries)
 }
 
 /// Returns the derivation that a handle or a hash names.
@@ -161,5 +206,8 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         state::change(lua, |state| state.own_directory = Some(prefix));
         Ok(true)
     })?;
-    register_function(lua, native, "source", |lua, path: LuaString| source(lua, &path))
+    register_function(lua, native, "source", |lua, (path, excluded): (LuaString, Option<Vec<LuaString>>)| {
+        source(lua, &path, excluded)
+    })?;
+    register_function(lua, native, "list_tree", |lua, path: LuaString| list_tree(lua, &path))
 }

@@ -13,17 +13,21 @@ use syslua_engine::hash::Hash;
 use syslua_engine::manifest::Manifest;
 use syslua_engine::platform;
 use syslua_engine::settings::System;
+use syslua_engine::store::Store;
+use syslua_engine::store::sources::SourceMemory;
 use syslua_engine::value::Text;
 
 use crate::convert::{Place, to_value};
 use crate::error::{Answer, lua_failure, register as register_function};
 use crate::lua_source::Chunk;
+use crate::options::Options;
 use crate::state::{self, Evaluation};
 
 /// The field by which a table stands for a manifest that stays with the engine.
 const RAW: &str = "raw_manifest";
 
-fn begin(lua: &Lua, system: Option<&LuaTable>) -> Answer<()> {
+fn begin(lua: &Lua, system: Option<&LuaTable>, options: Option<&LuaTable>) -> Answer<()> {
+    let settings = Options::read(lua, options)?.settings;
     let system = match system {
         Some(table) => {
             let text = |key: &str| table.get::<String>(key).map_err(lua_failure);
@@ -32,7 +36,10 @@ fn begin(lua: &Lua, system: Option<&LuaTable>) -> Answer<()> {
         None => System::current(),
     };
     let evaluation = Evaluation { system, seen: HashSet::new(), derivations: Vec::new(), activations: Vec::new() };
-    state::change(lua, |state| state.evaluations.push(evaluation));
+    state::change(lua, |state| {
+        state.sources = SourceMemory::load(&Store::new(&settings.root));
+        state.evaluations.push(evaluation);
+    });
     Ok(())
 }
 
@@ -156,9 +163,14 @@ fn unescape(json: serde_json::Value) -> serde_json::Value {
 
 /// Registers the functions that evaluate a config.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
-    register_function(lua, native, "begin_evaluation", |lua, system: Option<LuaTable>| {
-        begin(lua, system.as_ref()).map(|()| true)
-    })?;
+    register_function(
+        lua,
+        native,
+        "begin_evaluation",
+        |lua, (system, options): (Option<LuaTable>, Option<LuaTable>)| {
+            begin(lua, system.as_ref(), options.as_ref()).map(|()| true)
+        },
+    )?;
     register_function(lua, native, "abandon_evaluation", |lua, ()| end(lua).map(|_| true))?;
     register_function(
         lua,

@@ -12,6 +12,7 @@ use syslua_engine::hash::Hash;
 use syslua_engine::manifest::Manifest;
 use syslua_engine::names::{OutputName, Placeholder};
 use syslua_engine::settings::System;
+use syslua_engine::store::sources::SourceMemory;
 
 use crate::lua_source::Chunk;
 
@@ -33,6 +34,8 @@ pub struct State {
     pub own_directory: Option<String>,
     /// Manifests that stay here; Lua has their numbers, counted from 1.
     pub manifests: Vec<Arc<Manifest>>,
+    /// What sources hashed to, of the root of the last evaluation.
+    pub sources: SourceMemory,
     /// Evaluations under way, innermost last.
     pub evaluations: Vec<Evaluation>,
 }

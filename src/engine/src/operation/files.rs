@@ -11,17 +11,19 @@ pub fn copy(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
     let from = workspace.readable(from)?;
     let to = workspace.writable(to)?;
     workspace.make_parents(&to)?;
-    copy_node(&from, &to)
+    copy_node(workspace, &from, &to)
 }
 
-fn copy_node(from: &Path, to: &Path) -> Result<()> {
+fn copy_node(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
     match platform::kind_of(from)? {
         Some(FileKind::Directory) => {
             if platform::kind_of(to)? != Some(FileKind::Directory) {
                 platform::create_directory(to)?;
             }
             for (name, _) in platform::list_directory(from)? {
-                copy_node(&from.join(&name), &to.join(&name))?;
+                if !workspace.is_excluded(&from.join(&name)) {
+                    copy_node(workspace, &from.join(&name), &to.join(&name))?;
+                }
             }
             Ok(())
         }

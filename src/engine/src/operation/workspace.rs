@@ -9,6 +9,7 @@ use super::{Error, Result};
 use crate::names::OutputName;
 use crate::platform;
 use crate::settings::{EventSink, Settings};
+use crate::value::Source;
 
 /// The directories and rights of one build.
 pub struct Workspace {
@@ -19,7 +20,7 @@ pub struct Workspace {
     /// The directory of all objects, which may be read.
     pub objects: PathBuf,
     /// Declared sources, which may be read.
-    pub sources: Vec<PathBuf>,
+    pub sources: Vec<Source>,
     /// Where downloads are kept, by hash.
     pub downloads: PathBuf,
     /// Where the log goes.
@@ -65,13 +66,27 @@ impl Workspace {
         let path = self.absolute(path);
         let place = resolve_existing(&path);
         let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut allowed =
-            self.outputs.values().chain([&self.directory, &self.objects]).chain(&self.sources).chain(fetched.iter());
-        if allowed.any(|root| place.starts_with(resolve_existing(root))) {
+        let mut allowed = self.outputs.values().chain([&self.directory, &self.objects]).chain(fetched.iter());
+        if allowed.any(|root| place.starts_with(resolve_existing(root))) || self.is_declared(&place) {
             Ok(path)
         } else {
             Err(Error::ReadUndeclared(path))
         }
+    }
+
+    /// Returns whether a resolved path is part of a declared source.
+    fn is_declared(&self, place: &Path) -> bool {
+        self.sources.iter().any(|source| {
+            let inner = place.strip_prefix(resolve_existing(&source.path));
+            inner.is_ok_and(|inner| !inner.ancestors().any(|above| source.excluded.contains(above)))
+        })
+    }
+
+    /// Returns whether a filter left a path out of its source.
+    pub fn is_excluded(&self, path: &Path) -> bool {
+        let is_left_out =
+            |source: &Source| path.strip_prefix(&source.path).is_ok_and(|inner| source.excluded.contains(inner));
+        self.sources.iter().any(is_left_out)
     }
 
     /// Creates the directories above a path that is going to be written.

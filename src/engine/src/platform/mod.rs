@@ -29,9 +29,19 @@ pub use modify::{
 };
 pub use read::{FileKind, exists, kind_of, list_directory, read_file, read_link, read_to_string};
 pub use system::{
-    bytes_of_path, end_group, has_object_mode, is_executable, link_count, mode_of, own_group, path_from_bytes,
-    shell_command,
+    bytes_of_path, end_group, facts_of, has_object_mode, is_executable, link_count, mode_of, own_group,
+    path_from_bytes, shell_command,
 };
+
+/// What the system tells of a file without reading it.
+pub struct Facts {
+    /// What it is.
+    pub kind: FileKind,
+    /// Numbers that change when the file does.
+    pub numbers: Vec<u64>,
+    /// The last change of content or state.
+    pub newest: std::time::SystemTime,
+}
 
 /// A failed operation on the file system.
 #[derive(Debug, thiserror::Error)]

@@ -31,7 +31,7 @@ pub fn kind_of(path: &Path) -> Result<Option<FileKind>> {
     }
 }
 
-fn kind_from(file_type: fs::FileType) -> FileKind {
+pub(super) fn kind_from(file_type: fs::FileType) -> FileKind {
     if file_type.is_symlink() {
         FileKind::Symlink
     } else if file_type.is_dir() {

@@ -87,6 +87,24 @@ pub(super) fn set_immutable(path: &Path, immutable: bool) {
     let _ = Command::new("/usr/bin/chflags").arg(flag).arg(path).output();
 }
 
+/// Returns what the system tells of a file; a symbolic link is not followed.
+///
+/// # Errors
+/// When it is missing or the system does not tell.
+pub fn facts_of(path: &Path) -> super::Result<super::Facts> {
+    let data = fs::symlink_metadata(path).map_err(super::failed("look at", path))?;
+    let numbers = [data.mtime(), data.mtime_nsec(), data.ctime(), data.ctime_nsec()].map(i64::cast_unsigned);
+    let moment = |seconds: i64, nanoseconds: i64| {
+        let seconds = std::time::Duration::from_secs(seconds.max(0).cast_unsigned());
+        SystemTime::UNIX_EPOCH + seconds + std::time::Duration::from_nanos(nanoseconds.max(0).cast_unsigned())
+    };
+    Ok(super::Facts {
+        kind: super::read::kind_from(data.file_type()),
+        numbers: [data.dev(), data.ino(), data.len(), u64::from(data.mode())].into_iter().chain(numbers).collect(),
+        newest: moment(data.mtime(), data.mtime_nsec()).max(moment(data.ctime(), data.ctime_nsec())),
+    })
+}
+
 /// Returns how many names the file has.
 pub fn link_count(metadata: &fs::Metadata) -> u64 {
     metadata.nlink()

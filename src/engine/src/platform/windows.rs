@@ -69,6 +69,25 @@ pub(super) fn set_immutable(path: &Path, immutable: bool) {
     let _ = command.output();
 }
 
+/// Returns what the system tells of a file; a symbolic link is not followed.
+///
+/// # Errors
+/// When it is missing or the system does not tell.
+pub fn facts_of(path: &Path) -> super::Result<super::Facts> {
+    use std::os::windows::fs::MetadataExt;
+    let data = fs::symlink_metadata(path).map_err(super::failed("look at", path))?;
+    Ok(super::Facts {
+        kind: super::read::kind_from(data.file_type()),
+        numbers: vec![
+            data.file_size(),
+            data.last_write_time(),
+            data.creation_time(),
+            u64::from(data.file_attributes()),
+        ],
+        newest: data.modified().map_err(super::failed("look at", path))?,
+    })
+}
+
 /// Returns how many names the file has; this system does not tell cheaply.
 pub fn link_count(_metadata: &fs::Metadata) -> u64 {
     1

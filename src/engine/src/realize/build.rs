@@ -12,7 +12,7 @@ use crate::operation::{self, Request, Response, Workspace};
 use crate::platform;
 use crate::settings::{EventSink, Settings};
 use crate::store::import::import;
-use crate::store::{self, Outputs, Store, read_info};
+use crate::store::{self, Outputs, Store, read_info, tree};
 use crate::value::Value;
 
 /// A build under way.
@@ -46,7 +46,7 @@ impl Build {
         let mut sources = Vec::new();
         let mut note_source = |value: &Value| {
             if let Value::Source(source) = value {
-                sources.push(source.path.clone());
+                sources.push(source.clone());
             }
         };
         derivation.spec.opts.walk(&mut note_source);
@@ -114,6 +114,12 @@ impl Build {
     /// When an output is missing or cannot be stored.
     pub fn finish(&self, store: &Store) -> store::Result<Outputs> {
         let derivation = &self.derivation;
+        // What was copied must be what was hashed, or the object would stand for another content.
+        for source in &self.workspace.sources {
+            if tree::hash_without(&source.path, &source.excluded)? != source.nar {
+                return Err(store::Error::SourceChanged { path: source.path.clone() });
+            }
+        }
         let outputs = import(
             store,
             &store::import::Build {

@@ -122,6 +122,11 @@ impl Store {
         self.root.join("cache/downloads")
     }
 
+    /// Returns the file of the source memory.
+    pub fn source_memory(&self) -> PathBuf {
+        self.root.join("cache/sources")
+    }
+
     /// Creates the directories that are missing, with their modes.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod info;
 mod layout;
 mod record;
 pub mod rewrite;
+pub mod sources;
 pub mod tree;
 pub mod verify;
 
@@ -65,6 +66,12 @@ pub enum Error {
         first_file: std::path::PathBuf,
         /// A file of the second that names the first.
         second_file: std::path::PathBuf,
+    },
+    /// A source is not what it was when the config was evaluated.
+    #[error("the source {} changed while it was built: apply again", path.display())]
+    SourceChanged {
+        /// The source.
+        path: std::path::PathBuf,
     },
     /// A placeholder was left in built content.
     #[error("{} holds the placeholder of an output that the build does not depend on", path.display())]

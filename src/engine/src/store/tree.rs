@@ -1,5 +1,6 @@
 //! Hashing a tree of files as a NAR, with a search for names on the way.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -29,12 +30,25 @@ pub fn hash(path: &Path) -> Result<Digest> {
     hash_replacing(path, &[])
 }
 
+/// Returns the NAR hash that a tree has without some of its paths, which are relative to it.
+///
+/// # Errors
+/// As [`hash`].
+pub fn hash_without(path: &Path, excluded: &BTreeSet<PathBuf>) -> Result<Hash> {
+    let excluded = excluded.iter().map(|inner| path.join(inner)).collect();
+    walk(path, &[], excluded).map(|digest| digest.nar)
+}
+
 /// Returns the NAR hash that the tree has once the patterns with a replacement are replaced in
 /// contents, targets of links and names.
 ///
 /// # Errors
 /// As [`hash`].
 pub fn hash_replacing(path: &Path, patterns: &[(Vec<u8>, Option<Vec<u8>>)]) -> Result<Digest> {
+    walk(path, patterns, BTreeSet::new())
+}
+
+fn walk(path: &Path, patterns: &[(Vec<u8>, Option<Vec<u8>>)], excluded: BTreeSet<PathBuf>) -> Result<Digest> {
     let compiled = Patterns::new(patterns)
         .map_err(|error| Error::Damaged { path: path.to_owned(), problem: error.to_string() })?;
     let mut hasher = Hasher::default();
@@ -44,6 +58,7 @@ pub fn hash_replacing(path: &Path, patterns: &[(Vec<u8>, Option<Vec<u8>>)]) -> R
         buffer: vec![0; READ_SIZE],
         size: 0,
         found: vec![Vec::new(); patterns.len()],
+        excluded,
     };
     walk.node(path)?;
     let Walk { size, found, .. } = walk;
@@ -56,6 +71,7 @@ struct Walk<'a, S: Sink> {
     buffer: Vec<u8>,
     size: u64,
     found: Vec<Vec<PathBuf>>,
+    excluded: BTreeSet<PathBuf>,
 }
 
 impl<S: Sink> Walk<'_, S> {
@@ -84,6 +100,9 @@ impl<S: Sink> Walk<'_, S> {
     fn directory(&mut self, path: &Path) -> Result<()> {
         let mut entries = Vec::new();
         for (name, _) in platform::list_directory(path)? {
+            if !self.excluded.is_empty() && self.excluded.contains(&path.join(&name)) {
+                continue;
+            }
             let bytes = platform::bytes_of_path(Path::new(&name));
             entries.push((self.replaced(path, &bytes), name));
         }
