@@ -13,7 +13,7 @@
 ---@field env fun(variables: table<string, string|number|string[]>) declares variables; only while a config is evaluated
 ---@field source fun(path: string): syslua.Source declares a file or tree as input of a build
 ---@field evaluate fun(config: string, options: syslua.EvaluateOptions?): syslua.Manifest runs a config and returns what it declares
----@field build fun(derivation: syslua.Derivation, options: syslua.Options?): syslua.OutputPaths realizes a derivation now
+---@field build fun(derivation: syslua.Derivation|string, options: syslua.BuildOptions?): syslua.OutputPaths realizes a derivation, or the one of that hash, now
 ---@field plan fun(manifest: syslua.Manifest, options: syslua.Options?): syslua.Plan says what an apply would do
 ---@field apply fun(manifest: syslua.Manifest, options: syslua.ApplyOptions?): syslua.Applied makes the system match
 ---@field error fun(caught: any): syslua.Failure the failure behind whatever a `pcall` caught
@@ -30,6 +30,9 @@ local syslua = {}
 ---@field offline boolean? fail rather than use the network
 ---@field lock_timeout number? seconds to wait for another process; for ever unless given
 ---@field on_event fun(event: syslua.Event)? called as the work goes on
+
+---@class syslua.BuildOptions: syslua.Options
+---@field check boolean? build again, and raise a failure when the result differs
 
 ---@class syslua.ApplyOptions: syslua.Options
 ---@field dry_run boolean? only say what would be done
@@ -155,6 +158,63 @@ local syslua = {}
 ---@field detail string what it should lead to
 ---@field positions string[] who declared it, innermost first: "init.lua:12"
 
+---@class syslua.ObjectReport
+---@field object string its name in the store
+---@field path string
+---@field name string of the derivation that first made it
+---@field version string? of that derivation
+---@field output string which of its outputs it is
+---@field size integer the bytes of its files
+---@field content string the SHA-256 that names it
+---@field nar string the SHA-256 of its NAR
+---@field deriver string the hash of that derivation
+---@field references string[] the objects that its bytes refer to
+---@field relocatable boolean whether its bytes do not name the place of the store
+---@field current boolean whether the current snapshot names it
+
+---@class syslua.Listed
+---@field root string
+---@field objects syslua.ObjectReport[] in the order of their names
+
+---@class syslua.Info
+---@field root string
+---@field platform string
+---@field snapshot syslua.SnapshotReport what is applied
+---@field objects integer how many there are
+---@field size integer the bytes of their files
+
+---@class syslua.DamageReport
+---@field object string
+---@field problem string what is wrong
+---@field state "found"|"restored"|"quarantined"
+---@field quarantine string? where the damaged object is now
+---@field reason string? why it was not restored
+---@field targets string[] the targets that are affected
+---@field snapshots string[] the snapshots that are affected
+
+---@class syslua.Verified
+---@field root string
+---@field checked integer how many objects there were to check
+---@field damaged syslua.DamageReport[]
+---@field broken integer how many of those still are damaged
+
+---@class syslua.Difference
+---@field path string which input differs: "opts.server.port"
+---@field first string? what the first derivation has, as JSON
+---@field second string? what the second one has
+
+---@class syslua.Diff
+---@field first string the hash of the first derivation
+---@field second string
+---@field differences syslua.Difference[]
+
+---@class syslua.Checked
+---@field derivation syslua.DerivationReport
+---@field reproducible boolean whether it came out the same
+---@field output string? the output that differs
+---@field file string? the first file of it that differs; "." is the output itself
+---@field how string? in which way
+
 -- Builds
 
 --- What `config` of a derivation gets. Every call acts at once and raises a failure when it cannot.
@@ -182,6 +242,31 @@ function BuildContext.unpack(archive, destination, opts) end
 ---@param from string
 ---@param to string
 function BuildContext.copy(from, to) end
+
+--- Moves a file, link or tree to a new name, also out of the build directory into an output.
+---@param from string
+---@param to string
+function BuildContext.move(from, to) end
+
+--- Makes a symbolic link.
+---@param target string where it leads
+---@param link string
+function BuildContext.symlink(target, link) end
+
+--- Returns the content of a file.
+---@param path string
+---@return string
+function BuildContext.read(path) end
+
+--- Returns the names of what is in a directory, in the order of their bytes.
+---@param path string
+---@return string[]
+function BuildContext.list(path) end
+
+--- Returns whether something is there.
+---@param path string
+---@return boolean
+function BuildContext.exists(path) end
 
 --- Creates a directory and those above it.
 ---@param path string
@@ -216,6 +301,12 @@ function BuildContext.run(command, opts) end
 ---@field plan fun(manifest: any, options: syslua.Options?): boolean, any
 ---@field apply fun(manifest: any, options: syslua.ApplyOptions?): boolean, any
 ---@field status fun(options: syslua.Options?): boolean, any
+---@field list fun(options: syslua.Options?): boolean, any
+---@field info fun(options: syslua.Options?): boolean, any
+---@field verify fun(options: syslua.Options?): boolean, any
+---@field repair fun(manifest: any, options: syslua.Options?): boolean, any
+---@field diff_derivations fun(first: string, second: string, options: syslua.Options?): boolean, any
+---@field check fun(derivation: syslua.Derivation|string, options: syslua.Options?): boolean, any
 ---@field begin_evaluation fun(sys: syslua.System?): boolean, any
 ---@field abandon_evaluation fun(): boolean, any
 ---@field finish_evaluation fun(config_path: string?, files: table<string, string>?): boolean, any

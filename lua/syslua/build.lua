@@ -1,11 +1,38 @@
 --- `syslua.build(derivation, options)`: realizes a derivation now. It does not know how.
 
 local border = require("syslua.border")
+local failure = require("syslua.util.failure")
+local path = require("syslua.util.path")
+local position = require("syslua.util.position")
+
+-- Builds a realized derivation again, and raises a failure when it comes out differently.
+local function check(derivation, options)
+  ---@type syslua.Checked
+  local checked = border.call("check", derivation, options)
+  local found = checked.derivation
+  if checked.reproducible then
+    return found.outputs
+  end
+  local file = checked.file:gsub("^%.$", ""):gsub("^%./", "")
+  failure.raise({
+    kind = "build",
+    message = ("%s is not reproducible: built again, %s differs: %s"):format(
+      found.version and found.name .. " " .. found.version or found.name,
+      path.join(found.outputs[checked.output], file),
+      checked.how
+    ),
+    position = position.caller(),
+    hint = "times, names of directories and the order of their entries are what often differs",
+  })
+end
 
 --- Realizes a derivation and what it needs; returns the paths of its outputs by name.
----@param derivation syslua.Derivation
----@param options syslua.Options?
+---@param derivation syslua.Derivation|string a handle, or a hash
+---@param options syslua.BuildOptions?
 ---@return syslua.OutputPaths
 return function(derivation, options)
+  if options and options.check then
+    return check(derivation, options)
+  end
   return border.call("build", derivation, options)
 end

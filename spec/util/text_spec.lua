@@ -27,6 +27,22 @@ describe("util.text", function()
     assert.equal("a and b", text.enumerate({ "a", "b" }, "and"))
   end)
 
+  it("shows sizes", function()
+    for bytes, shown in pairs({
+      [0] = "0 B",
+      [999] = "999 B",
+      [1000] = "1.0 kB",
+      [9949] = "9.9 kB",
+      [9950] = "10 kB",
+      [999499] = "999 kB",
+      [999500] = "1.0 MB",
+      [123456789] = "123 MB",
+      [5e15] = "5000 TB",
+    }) do
+      assert.equal(shown, text.size(bytes))
+    end
+  end)
+
   it("describes values on one line", function()
     assert.equal('string "a b"', text.describe("a\nb"))
     assert.equal("number 1", text.describe(1))

@@ -18,6 +18,11 @@ commands.list = {
   { name = "apply", summary = "Make this machine match a config" },
   { name = "plan", summary = "Show what apply would do, and change nothing" },
   { name = "status", summary = "Show what is applied, and what differs from it" },
+  { name = "build", summary = "Build what a config declares, and apply nothing" },
+  { name = "list", summary = "Show the objects of the store" },
+  { name = "info", summary = "Show the root as a whole, or one object" },
+  { name = "verify", summary = "Check every object of the store, and repair what is damaged" },
+  { name = "diff", summary = "Show which inputs of two derivations differ" },
   { name = "help", summary = "Show the commands, or the flags of one" },
   { name = "version", summary = "Show the version" },
 }

@@ -100,10 +100,11 @@ local function count_marks(actions)
   return counts
 end
 
-local function get_nothing_line(result, config, conditional)
+-- `what` is "Nothing changed", or the like.
+local function get_nothing_line(what, result, config)
   local snapshot = result.snapshot or {}
-  return ("Nothing %schanged: snapshot %s matches %s."):format(
-    conditional and "would be " or "",
+  return ("%s: snapshot %s matches %s."):format(
+    what,
     tostring(snapshot.id or "0"),
     path.display(config, get_home())
   )
@@ -118,7 +119,7 @@ end
 function report.render_plan(result, config, args, style)
   local lines = lay_out(get_rows(result, args.verbose), style)
   if not result.changed then
-    lines[#lines + 1] = get_nothing_line(result, config, true)
+    lines[#lines + 1] = get_nothing_line("Nothing would be changed", result, config)
     return lines
   end
   local counts = count_marks(result.actions)
@@ -154,10 +155,16 @@ end
 function report.render_apply(result, config, args, style)
   if not result.changed then
     local lines = lay_out(args.verbose and get_rows(result, true) or {}, style)
-    lines[#lines + 1] = get_nothing_line(result, config, false)
+    lines[#lines + 1] = get_nothing_line("Nothing changed", result, config)
     return lines
   end
   local lines = lay_out(get_rows(result, args.verbose), style)
+  if not result.new_snapshot then
+    -- What was built came out as what is there already.
+    local what = ("Built %d; nothing else changed"):format(#(result.built or {}))
+    lines[#lines + 1] = get_nothing_line(what, result, config)
+    return lines
+  end
   local counts = count_marks(result.actions)
   local closing = ("Snapshot %s: %d added, %d changed, %d removed"):format(
     tostring(result.new_snapshot),
@@ -176,7 +183,10 @@ function report.render_apply(result, config, args, style)
   return lines
 end
 
-local function get_snapshot_line(snapshot)
+--- Returns the line about a snapshot.
+---@param snapshot table? a SnapshotReport
+---@return string
+function report.render_snapshot(snapshot)
   if not snapshot or tostring(snapshot.id) == "0" then
     return "Snapshot  0: nothing was applied yet"
   end
@@ -190,6 +200,26 @@ local function get_snapshot_line(snapshot)
   return line
 end
 
+-- `apply` makes what is missing, and overwrites nothing that it did not put there.
+local function get_drift_line(targets, program)
+  local drift, occupied = 0, 0
+  for _, target in ipairs(targets) do
+    drift = drift + (target.state ~= "ok" and 1 or 0)
+    occupied = occupied + ((target.state == "replaced" or target.state == "changed") and 1 or 0)
+  end
+  if drift == 0 then
+    return nil
+  end
+  local them = drift == 1 and "it" or "them"
+  local advice = ("`%s apply` restores %s"):format(program, them)
+  if occupied > 0 then
+    local what = occupied == drift and them or ("what stands at %d of them"):format(occupied)
+    advice = ("move %s away, and %s"):format(what, advice)
+  end
+  local count = text.count(drift, "target")
+  return ("%s %s not as applied; %s"):format(count, drift == 1 and "is" or "are", advice)
+end
+
 --- Returns the lines that tell what is applied, and what differs from it.
 ---@param result table a StatusResult
 ---@param args syslua.cli.Args
@@ -199,7 +229,7 @@ function report.render_status(result, args, style)
   local targets = result.targets or {}
   local lines = {
     "Root      " .. path.display(result.root, get_home()),
-    get_snapshot_line(result.snapshot),
+    report.render_snapshot(result.snapshot),
     ("Managed   %s, %s"):format(
       text.count(#targets, "target"),
       text.count(result.derivations or 0, "derivation")
@@ -223,15 +253,7 @@ function report.render_status(result, args, style)
   for _, line in ipairs(lay_out(rows, style)) do
     lines[#lines + 1] = line
   end
-  local drift = result.drift or 0
-  if drift > 0 then
-    lines[#lines + 1] = ("%s %s not as applied; `%s apply` restores %s"):format(
-      text.count(drift, "target"),
-      drift == 1 and "is" or "are",
-      args.program,
-      drift == 1 and "it" or "them"
-    )
-  end
+  lines[#lines + 1] = get_drift_line(targets, args.program)
   return lines
 end
 

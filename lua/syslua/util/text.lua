@@ -56,6 +56,23 @@ function text.count(count, noun)
   return ("%d %s%s"):format(count, noun, count == 1 and "" or "s")
 end
 
+local units = { "kB", "MB", "GB", "TB" }
+
+--- Returns a number of bytes as people read it: "999 B", "1.2 kB", "35 MB".
+---@param bytes number
+---@return string
+function text.size(bytes)
+  local unit, value = "B", bytes
+  for _, larger in ipairs(units) do
+    -- What would be rounded up to 1000 is 1.0 of the next unit.
+    if value < 999.5 then
+      break
+    end
+    unit, value = larger, value / 1000
+  end
+  return ((unit == "B" or value >= 9.95) and "%.0f %s" or "%.1f %s"):format(value, unit)
+end
+
 --- Returns "a", "a or b", "a, b or c".
 ---@param words string[]
 ---@param conjunction string? "or" unless given

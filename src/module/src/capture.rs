@@ -318,9 +318,9 @@ impl Walk<'_> {
         let mut constants = Vec::new();
         for (free, meaning) in found.names {
             match meaning {
-                Meaning::Constant { begin, end } if !variables.contains(free) => {
-                    let declaration = chunk.declaration(*begin, *end).to_vec();
-                    constants.push((free.clone(), Value::List(vec![Value::Bytes(declaration)])));
+                Meaning::Constant { declarations } if !variables.contains(free) => {
+                    let texts = declarations.iter().map(|(begin, end)| chunk.declaration(*begin, *end).to_vec());
+                    constants.push((free.clone(), Value::List(texts.map(Value::Bytes).collect())));
                 }
                 Meaning::Global => check_global(free, name)?,
                 _ => {}

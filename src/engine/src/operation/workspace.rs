@@ -17,8 +17,8 @@ pub struct Workspace {
     pub directory: PathBuf,
     /// Where each output is built. They do not exist at first.
     pub outputs: BTreeMap<OutputName, PathBuf>,
-    /// The directory of all objects, which may be read.
-    pub objects: PathBuf,
+    /// The directories of objects, which may be read.
+    pub objects: Vec<PathBuf>,
     /// Declared sources, which may be read.
     pub sources: Vec<Source>,
     /// Where downloads are kept, by hash.
@@ -66,7 +66,7 @@ impl Workspace {
         let path = self.absolute(path);
         let place = resolve_existing(&path);
         let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut allowed = self.outputs.values().chain([&self.directory, &self.objects]).chain(fetched.iter());
+        let mut allowed = self.outputs.values().chain([&self.directory]).chain(&self.objects).chain(fetched.iter());
         if allowed.any(|root| place.starts_with(resolve_existing(root))) || self.is_declared(&place) {
             Ok(path)
         } else {

@@ -105,6 +105,11 @@ pub fn facts_of(path: &Path) -> super::Result<super::Facts> {
     })
 }
 
+/// Returns the number of the user whose rights this process has.
+pub fn user_number() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 /// Returns how many names the file has.
 pub fn link_count(metadata: &fs::Metadata) -> u64 {
     metadata.nlink()

@@ -60,13 +60,15 @@ impl Build {
         let all = dependencies.iter().flat_map(|(hash, outputs)| outputs.iter().map(move |output| (*hash, output)));
         let paths = all.map(|(hash, (output, path))| (Placeholder::new(hash, output), platform::bytes_of_path(path)));
         let paths = paths.collect();
+        // Objects that are borrowed from there.
+        let system = settings.substitute.as_ref().map(|root| Store::new(root).objects().to_owned());
         let build = Build {
             dependencies,
             paths,
             workspace: Workspace {
                 directory: building.join(format!("{}.build", derivation.hash)),
                 outputs,
-                objects: store.objects().to_owned(),
+                objects: [Some(store.objects().to_owned()), system].into_iter().flatten().collect(),
                 sources,
                 downloads: store.downloads(),
                 log: store.log(derivation.hash),

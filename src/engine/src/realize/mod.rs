@@ -1,5 +1,6 @@
 //! From derivations to objects: builds run side by side, driven from one thread.
 
+mod borrow;
 mod build;
 mod check;
 mod pool;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use petgraph::graph::{DiGraph, NodeIndex};
 
+use super::borrow::borrow;
 use super::pool::{Message, Pool};
 use super::{Build, Error, Step, Task, Tasks};
 use crate::derivation::Derivation;
@@ -199,6 +200,10 @@ impl Scheduler<'_> {
             self.realized(node, outputs);
             return Ok(());
         }
+        if let Some(outputs) = self.borrow(&derivation)? {
+            self.realized(node, outputs);
+            return Ok(());
+        }
         let lock_path = self.store.build_lock(derivation.hash);
         let lock =
             Lock::try_take(&lock_path, Mode::Exclusive).map_err(|error| store::Error::from(LockError::from(error)))?;
@@ -264,6 +269,18 @@ impl Scheduler<'_> {
         if let Some(outputs) = &outputs {
             write_derivation(&self.store, derivation.hash, &derivation.description())?;
             write_outputs(&self.store, derivation.hash, outputs)?;
+        }
+        Ok(outputs)
+    }
+
+    /// Looks for the result in the system's store, and records it as ours.
+    fn borrow(&self, derivation: &Derivation) -> Result<Option<Outputs>, Error> {
+        let other = self.settings.substitute.as_ref().filter(|root| **root != self.settings.root);
+        let Some(other) = other.map(|root| Store::new(root)) else { return Ok(None) };
+        let hashes = [derivation.hash, derivation.resolved_hash(&self.done.outputs)];
+        let outputs = borrow(&self.store, &other, derivation, &hashes)?;
+        if let Some(outputs) = &outputs {
+            self.record(derivation, outputs)?;
         }
         Ok(outputs)
     }

@@ -9,7 +9,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::info::{self, ObjectInfo, read_info};
+use super::info::{self, ObjectInfo, read_info, write_info};
 use super::record::Outputs;
 use super::rewrite::Patterns;
 use super::tree::{self, Digest};
@@ -204,10 +204,9 @@ fn publish(
             deriver: build.deriver,
             references: references.into_iter().collect(),
             relocatable: digest.found[fixed].is_empty(),
+            borrowed: false,
         };
-        let mut text = serde_json::to_string_pretty(&info).unwrap_or_default();
-        text.push('\n');
-        platform::write_file_atomically(&store.info(&object), text.as_bytes())?;
+        write_info(store, &object, &info)?;
         place(store, &path, &object)?;
         lock.remove();
         return Ok(object);

@@ -31,10 +31,23 @@ pub struct ObjectInfo {
     pub references: Vec<ObjectName>,
     /// Whether its bytes do not name the place of the store.
     pub relocatable: bool,
+    /// Whether it is only a link here, to the object of the system's store.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub borrowed: bool,
 }
 
 /// The version of the record's format that we write.
 pub const VERSION: u32 = 1;
+
+/// Writes the record of an object.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_info(store: &Store, name: &ObjectName, info: &ObjectInfo) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(info).unwrap_or_default();
+    text.push('\n');
+    Ok(platform::write_file_atomically(&store.info(name), text.as_bytes())?)
+}
 
 /// Returns the record of an object, or `None` when there is none.
 ///

@@ -122,6 +122,11 @@ impl Store {
         self.root.join("cache/downloads")
     }
 
+    /// Returns the directory in which a user keeps objects of this store alive; root makes it.
+    pub fn user_roots(&self, user: u32) -> PathBuf {
+        self.metadata().join("gc-roots/users").join(user.to_string())
+    }
+
     /// Returns the file of the source memory.
     pub fn source_memory(&self) -> PathBuf {
         self.root.join("cache/sources")

@@ -12,7 +12,7 @@ pub mod sources;
 pub mod tree;
 pub mod verify;
 
-pub use info::{ObjectInfo, read_info};
+pub use info::{ObjectInfo, read_info, write_info};
 pub use layout::Store;
 pub use record::{
     Outputs, find_derivations, read_derivation, read_outputs, recorded_outputs, write_derivation, write_outputs,

@@ -67,7 +67,10 @@ pub fn look(store: &Store, object: &ObjectName) -> std::result::Result<(), Strin
         Ok(None) => return Err("it has no record".to_owned()),
         Err(error) => return Err(error.to_string()),
     };
-    let path = store.object(object);
+    let mut path = store.object(object);
+    if info.borrowed {
+        path = platform::read_link(&path).map_err(|error| error.to_string())?;
+    }
     if let Some(path) = wrong_mode(&path).map_err(|error| error.to_string())? {
         return Err(format!("{} is not read-only", path.display()));
     }

@@ -145,10 +145,18 @@ end
     }
 
     #[test]
+    fn a_constant_made_of_others_leads_to_all_of_them() {
+        let source = "local y <const> = 1 local z <const> = y local x <const> = -z f(function()\nreturn x end)";
+        let Some(Meaning::Constant { declarations }) = meaning(source, "x") else { panic!("no constant") };
+        assert_eq!(declarations.len(), 3);
+    }
+
+    #[test]
     fn compile_time_constants_lead_to_their_declaration() {
         let source = "local x <const> = 1 + 2 f(function()\nreturn x end)";
         let chunk = Chunk::new(source.as_bytes().to_vec());
-        let Some(Meaning::Constant { begin, end }) = meaning(source, "x") else { panic!("no constant") };
-        assert_eq!(chunk.declaration(begin, end), b"local x <const> = 1 + 2");
+        let Some(Meaning::Constant { declarations }) = meaning(source, "x") else { panic!("no constant") };
+        let texts: Vec<_> = declarations.iter().map(|(begin, end)| chunk.declaration(*begin, *end)).collect();
+        assert_eq!(texts, [b"local x <const> = 1 + 2"]);
     }
 }

@@ -11,12 +11,10 @@ use super::words::{Kind, Word, split};
 pub enum Meaning {
     /// A variable of an enclosing function: an upvalue.
     Outer,
-    /// A `<const>` of an enclosing function, declared by these bytes. Lua may keep only its value.
+    /// A `<const>` of an enclosing function. Lua may keep only its value. A constant may be made of others, whose declarations are here too.
     Constant {
-        /// The first byte of the declaration.
-        begin: usize,
-        /// The byte after its last.
-        end: usize,
+        /// The first byte of each declaration, and the byte after its last.
+        declarations: Vec<(usize, usize)>,
     },
     /// A global variable.
     Global,
@@ -24,8 +22,14 @@ pub enum Meaning {
 
 /// Returns all functions of a text.
 pub fn find_functions(text: &[u8]) -> Vec<Span> {
-    let mut walk =
-        Walk { words: split(text), place: 0, functions: Vec::new(), variables: Vec::new(), open: Vec::new() };
+    let mut walk = Walk {
+        words: split(text),
+        place: 0,
+        functions: Vec::new(),
+        variables: Vec::new(),
+        open: Vec::new(),
+        constants: Vec::new(),
+    };
     walk.block();
     walk.functions
 }
@@ -34,8 +38,8 @@ struct Variable<'a> {
     name: &'a [u8],
     /// How many functions enclose it.
     depth: usize,
-    /// The declaration of a constant.
-    constant: Option<(usize, usize)>,
+    /// The declaration of a constant, and of those it is made of.
+    constant: Option<Vec<(usize, usize)>>,
 }
 
 struct Walk<'a> {
@@ -46,6 +50,8 @@ struct Walk<'a> {
     variables: Vec<Variable<'a>>,
     /// The free names of the functions around this place, innermost last.
     open: Vec<BTreeMap<Vec<u8>, Meaning>>,
+    /// The declarations of all constants that were read, in order.
+    constants: Vec<(usize, usize)>,
 }
 
 impl<'a> Walk<'a> {
@@ -73,7 +79,7 @@ impl<'a> Walk<'a> {
         self.place >= self.words.len()
     }
 
-    fn declare(&mut self, name: &'a [u8], constant: Option<(usize, usize)>) {
+    fn declare(&mut self, name: &'a [u8], constant: Option<Vec<(usize, usize)>>) {
         self.variables.push(Variable { name, depth: self.open.len(), constant });
     }
 
@@ -81,8 +87,9 @@ impl<'a> Walk<'a> {
     fn read(&mut self, name: &[u8]) {
         let found = self.variables.iter().rev().find(|variable| variable.name == name);
         let (depth, meaning) = match found {
-            Some(Variable { depth, constant: Some((begin, end)), .. }) => {
-                (*depth, Meaning::Constant { begin: *begin, end: *end })
+            Some(Variable { depth, constant: Some(declarations), .. }) => {
+                self.constants.extend_from_slice(declarations);
+                (*depth, Meaning::Constant { declarations: declarations.clone() })
             }
             Some(variable) => (variable.depth, Meaning::Outer),
             None => (0, Meaning::Global),
@@ -183,12 +190,15 @@ impl<'a> Walk<'a> {
                 break;
             }
         }
+        let before = self.constants.len();
         if self.take_if(b"=") {
             self.expressions();
         }
         let end = self.words.get(self.place.wrapping_sub(1)).map_or(begin, Word::end);
+        let mut declarations = vec![(begin, end)];
+        declarations.extend_from_slice(&self.constants[before..]);
         for (name, is_constant) in names {
-            self.declare(name, is_constant.then_some((begin, end)));
+            self.declare(name, is_constant.then(|| declarations.clone()));
         }
     }
 

@@ -1,0 +1,286 @@
+--- Turns what the store holds, and what is wrong with it, into lines for people.
+-- It does not write them, and does not know the engine: it gets reports.
+
+local path = require("syslua.util.path")
+local report = require("syslua.cli.report")
+local terminal = require("syslua.cli.terminal")
+local text = require("syslua.util.text")
+
+local store_report = {}
+
+local gap = "  "
+-- What is left of long names and versions in a table, and how much room references get at least.
+local most_name, most_version, least_references = 28, 16, 20
+
+local function show_path(value)
+  return path.display(value, os.getenv("HOME"))
+end
+
+--- Returns "greet 1.0", or the name alone when there is no version.
+---@param derivation { name: string, version: string? }
+---@return string
+function store_report.get_label(derivation)
+  return derivation.version and derivation.name .. " " .. derivation.version or derivation.name
+end
+
+--- Returns the nine digits that an object's name ends with.
+---@param object string
+---@return string
+function store_report.get_digits(object)
+  return object:sub(-9)
+end
+
+local function get_object_row(object, verbose)
+  local name = object.output == "out" and object.name or object.name .. ":" .. object.output
+  local version = object.version or ""
+  return {
+    mark = object.current and "*" or " ",
+    name = verbose and name or text.shorten(name, most_name),
+    version = verbose and version or text.shorten(version, most_version),
+    digits = store_report.get_digits(object.object),
+    size = text.size(object.size),
+    references = table.concat(object.references, ", "),
+  }
+end
+
+local function lay_out_objects(rows, style, verbose)
+  local widths = {}
+  for _, row in ipairs(rows) do
+    for key, value in pairs(row) do
+      widths[key] = math.max(widths[key] or 0, text.width(value))
+    end
+  end
+  local lines = {}
+  for index, row in ipairs(rows) do
+    local line = row.mark
+      .. " "
+      .. text.pad(row.name, widths.name)
+      .. gap
+      .. text.pad(row.version, widths.version)
+      .. gap
+      .. text.pad(row.digits, widths.digits)
+      .. gap
+      .. (" "):rep(widths.size - text.width(row.size))
+      .. row.size
+      .. gap
+    local room = math.max(terminal.width - text.width(line), least_references)
+    line = line .. (verbose and row.references or text.shorten(row.references, room))
+    line = line:gsub(" +$", "")
+    lines[index] = index == 1 and style("strong", line) or line
+  end
+  return lines
+end
+
+--- Returns the lines that list objects.
+---@param result syslua.Listed
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@return string[]
+function store_report.render_list(result, args, style)
+  if #result.objects == 0 then
+    return { "The store is empty." }
+  end
+  local rows = {
+    {
+      mark = " ",
+      name = "NAME",
+      version = "VERSION",
+      digits = "OBJECT",
+      size = "SIZE",
+      references = "REFERENCES",
+    },
+  }
+  local size, current = 0, 0
+  for _, object in ipairs(result.objects) do
+    rows[#rows + 1] = get_object_row(object, args.verbose)
+    size = size + object.size
+    current = current + (object.current and 1 or 0)
+  end
+  local lines = lay_out_objects(rows, style, args.verbose)
+  local count = text.count(#result.objects, "object")
+  lines[#lines + 1] = ("%s, %s; %d in the current snapshot (*)"):format(
+    count,
+    text.size(size),
+    current
+  )
+  return lines
+end
+
+--- Returns the lines about a root as a whole.
+---@param result syslua.Info
+---@return string[]
+function store_report.render_info(result)
+  return {
+    "Root      " .. show_path(result.root),
+    "Platform  " .. result.platform,
+    report.render_snapshot(result.snapshot),
+    ("Store     %s, %s"):format(text.count(result.objects, "object"), text.size(result.size)),
+  }
+end
+
+local function add_field(lines, name, values)
+  for index, value in ipairs(values) do
+    lines[#lines + 1] = text.pad(index == 1 and name or "", 11) .. value
+  end
+end
+
+--- Returns the lines about one object.
+---@param object syslua.ObjectReport
+---@param referrers string[] the objects that refer to it
+---@return string[]
+function store_report.render_object(object, referrers)
+  local lines = {}
+  local made = store_report.get_label(object)
+  if object.output ~= "out" then
+    made = made .. ", output " .. object.output
+  end
+  add_field(lines, "Object", { object.object })
+  add_field(lines, "Path", { show_path(object.path) })
+  add_field(lines, "Name", { made })
+  add_field(lines, "Size", { text.size(object.size) })
+  add_field(lines, "Derivation", { object.deriver })
+  add_field(lines, "Content", { object.content })
+  add_field(lines, "NAR", { object.nar })
+  add_field(lines, "Refers to", object.references)
+  add_field(lines, "Used by", referrers)
+  add_field(lines, "Current", { object.current and "yes" or "no: not named by the current snapshot" })
+  add_field(lines, "Movable", {
+    object.relocatable and "yes" or "no: its bytes name the place of the store",
+  })
+  return lines
+end
+
+local function get_damage_lines(damage, style)
+  local is_restored = damage.state == "restored"
+  local lines = { style(is_restored and "change" or "error", "!") .. " " .. damage.object }
+  local function add(name, value)
+    lines[#lines + 1] = "    " .. text.pad(name, 11) .. value
+  end
+  add("problem", damage.problem)
+  if #damage.targets > 0 then
+    add("targets", table.concat(damage.targets, ", "))
+  end
+  if #damage.snapshots > 0 then
+    add("snapshots", table.concat(damage.snapshots, ", "))
+  end
+  if is_restored then
+    add("repaired", "it is as it was")
+  elseif damage.state ~= "found" then
+    add("broken", damage.reason or "it could not be restored")
+  end
+  if damage.quarantine then
+    add("moved to", show_path(damage.quarantine))
+  end
+  return lines
+end
+
+local function get_verify_line(result, program)
+  local count = #result.damaged
+  local checked = text.count(result.checked, "object") .. " checked: "
+  if count == 0 then
+    return checked .. "all are as they were built"
+  end
+  local is_repair = result.damaged[1].state ~= "found"
+  if not is_repair then
+    local them = count == 1 and "it" or "them"
+    local line = "%s%d %s damaged; `%s verify --repair` restores %s"
+    return line:format(checked, count, count == 1 and "is" or "are", program, them)
+  end
+  local line = "%s%d %s damaged, %d restored, %d still broken"
+  local was = count == 1 and "was" or "were"
+  return line:format(checked, count, was, count - result.broken, result.broken)
+end
+
+--- Returns the lines that tell which objects are damaged, and what became of them.
+---@param result syslua.Verified
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@return string[]
+function store_report.render_verify(result, args, style)
+  local lines = {}
+  for _, damage in ipairs(result.damaged) do
+    for _, line in ipairs(get_damage_lines(damage, style)) do
+      lines[#lines + 1] = line
+    end
+  end
+  lines[#lines + 1] = style("strong", get_verify_line(result, args.program))
+  return lines
+end
+
+-- Where two texts begin to differ, at the beginning of a character.
+local function find_difference(first, second)
+  local index = 1
+  while index <= #first and first:byte(index) == second:byte(index) do
+    index = index + 1
+  end
+  while index > 1 and first:find("^[\128-\191]", index) do
+    index = index - 1
+  end
+  return index
+end
+
+-- Two values as they fit on lines of their own: what they have in common before they differ is cut.
+local function shorten_pair(first, second, room)
+  local skipped = 0
+  if first and second and math.max(text.width(first), text.width(second)) > room then
+    skipped = find_difference(first, second) - 1 - 20
+    while skipped > 0 and first:find("^[\128-\191]", skipped + 1) do
+      skipped = skipped - 1
+    end
+  end
+  local function shorten(value)
+    local rest = skipped > 0 and "…" .. value:sub(skipped + 1) or value
+    return text.shorten(rest, room)
+  end
+  return first and shorten(first), second and shorten(second)
+end
+
+-- What a derivation does not have is absent, or null.
+local function get_value(json)
+  return json ~= "null" and json or nil
+end
+
+--- Returns the lines that tell which inputs of two derivations differ.
+---@param result syslua.Diff
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@return string[]
+function store_report.render_diff(result, args, style)
+  local lines = {}
+  for _, difference in ipairs(result.differences) do
+    lines[#lines + 1] = style("strong", difference.path)
+    local first, second = get_value(difference.first), get_value(difference.second)
+    if not args.verbose then
+      first, second = shorten_pair(first, second, terminal.width - 4)
+    end
+    if first then
+      lines[#lines + 1] = "  " .. style("remove", "- " .. first)
+    end
+    if second then
+      lines[#lines + 1] = "  " .. style("add", "+ " .. second)
+    end
+  end
+  local count = #result.differences
+  if count == 0 then
+    lines[1] = "Nothing differs: it is the same derivation."
+  else
+    lines[#lines + 1] = count == 1 and "1 input differs" or count .. " inputs differ"
+  end
+  return lines
+end
+
+--- Returns the line about a derivation that came out differently when it was built again.
+---@param checked syslua.Checked
+---@param style syslua.cli.Style
+---@return string
+function store_report.render_difference(checked, style)
+  local derivation = checked.derivation
+  local file = checked.file:gsub("^%.$", ""):gsub("^%./", "")
+  return ("%s is not reproducible: %s: %s"):format(
+    style("change", "! ") .. store_report.get_label(derivation),
+    show_path(path.join(derivation.outputs[checked.output], file)),
+    checked.how
+  )
+end
+
+return store_report

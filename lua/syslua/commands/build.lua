@@ -1,0 +1,171 @@
+--- `build`: builds what a config declares, and applies nothing.
+-- It does not know how; with `--check` the engine builds again and says what differs.
+
+local border = require("syslua.border")
+local failure = require("syslua.util.failure")
+
+local build = {}
+
+build.summary = require("syslua.cli.commands").get_summary("build")
+
+--- Adds the command's own arguments and flags.
+---@param parser table
+function build.add_to_parser(parser)
+  parser
+    :argument("CONFIG", "The config: a file, or a directory with an init.lua.")
+    :argname("CONFIG")
+    :target("config")
+    :args("?")
+  parser
+    :argument("NAME", "The derivation to build; all that the config declares unless given.")
+    :argname("NAME")
+    :target("name")
+    :args("?")
+  parser:flag("--check", "Build again, and exit with 3 when the result differs.")
+  parser:flag("--json", "Print one JSON object instead of text.")
+end
+
+-- A word alone is a config when there is such a file, or when it looks like one; else it is the name of
+-- a derivation of the default config.
+local function is_config(word)
+  return word:find("[/\\]") ~= nil or word:find("%.lua$") ~= nil or border.call("exists", word)
+end
+
+local function get_config_and_name(args)
+  local config_path = require("syslua.cli.config_path")
+  local word = args.config
+  if word and not args.name and not is_config(word) then
+    return config_path.get(nil), word
+  end
+  return config_path.get(word), args.name
+end
+
+local function raise_unknown(name, config, derivations)
+  local names = {}
+  for index, derivation in ipairs(derivations) do
+    names[index] = derivation.name
+  end
+  local near = require("syslua.util.closest")(name, names)
+  failure.raise({
+    kind = "usage",
+    message = ("%s declares no derivation called `%s`"):format(config, name),
+    hint = near and ("did you mean `%s`?"):format(near)
+      or (#names > 0 and "it declares " .. require("syslua.util.text").enumerate(names, "and"))
+      or "it declares none",
+  })
+end
+
+---@param manifest syslua.Manifest
+---@return syslua.ManifestDerivation[]
+local function select_derivations(manifest, name, config)
+  if not name then
+    return manifest.derivations
+  end
+  local selected = {}
+  for _, derivation in ipairs(manifest.derivations) do
+    if derivation.name == name then
+      selected[#selected + 1] = derivation
+    end
+  end
+  if #selected == 0 then
+    raise_unknown(name, config, manifest.derivations)
+  end
+  return selected
+end
+
+local function check_again(derivation, options)
+  ---@type syslua.Checked
+  local checked = border.call("check", derivation.hash, options)
+  return checked
+end
+
+---@return syslua.Checked
+local function realize(derivation, options)
+  return {
+    derivation = {
+      name = derivation.name,
+      version = derivation.version,
+      hash = derivation.hash,
+      outputs = require("syslua").build(derivation.hash, options),
+    },
+  }
+end
+
+-- The paths of all outputs, each once: derivations with equal content share an object.
+local function list_paths(derivations, results)
+  local paths, seen = {}, {}
+  for index, derivation in ipairs(derivations) do
+    for _, output in ipairs(derivation.outputs) do
+      local path = results[index].derivation.outputs[output]
+      if not seen[path] then
+        seen[path] = true
+        paths[#paths + 1] = path
+      end
+    end
+  end
+  return paths
+end
+
+local function to_document(args, results, differ)
+  local lib = require("syslua.lib")
+  local list = lib.array({})
+  for index, result in ipairs(results) do
+    local entry = {}
+    for key, value in pairs(result.derivation) do
+      entry[key] = value
+    end
+    entry.reproducible = result.reproducible
+    if result.reproducible == false then
+      entry.difference = { output = result.output, file = result.file, how = result.how }
+    end
+    list[index] = entry
+  end
+  return { derivations = list, differ = args.check and differ or nil }
+end
+
+local function talk_of_check(results, differ, args)
+  local store_report = require("syslua.cli.store_report")
+  local terminal = require("syslua.cli.terminal")
+  local style = terminal.get_talk_style(args)
+  for _, result in ipairs(results) do
+    if not result.reproducible then
+      terminal.talk({ store_report.render_difference(result, style) })
+    end
+  end
+  local count = require("syslua.util.text").count(#results, "derivation")
+  local verdict = differ == 0 and "nothing differs"
+    or ("%d %s"):format(differ, differ == 1 and "differs" or "differ")
+  terminal.talk({ ("%s built again: %s"):format(count, verdict) })
+end
+
+--- Does it; with `--check` the exit code is 3 when a second build differs.
+---@param args syslua.cli.Args
+---@return integer
+function build.run(args)
+  local terminal = require("syslua.cli.terminal")
+
+  local config, name = get_config_and_name(args)
+  local options = require("syslua.cli.options").from_args(args)
+  options.raw = false
+  local manifest = require("syslua").evaluate(config, options)
+  local derivations = select_derivations(manifest, name, config)
+  local results, differ = {}, 0
+  for index, derivation in ipairs(derivations) do
+    local result = (args.check and check_again or realize)(derivation, options)
+    results[index] = result
+    differ = differ + (result.reproducible == false and 1 or 0)
+  end
+
+  if args.json then
+    local document = to_document(args, results, differ)
+    terminal.write({ require("syslua.cli.report").to_json("build", document) })
+  elseif not args.quiet then
+    terminal.write(list_paths(derivations, results))
+    if args.check then
+      talk_of_check(results, differ, args)
+    end
+  end
+  return differ > 0 and 3 or 0
+end
+
+return build

@@ -1,0 +1,353 @@
+--- `verify` names every damage to an object, and `verify --repair` restores what can be restored.
+
+local machine = require("spec.support.machine")
+local process = require("spec.support.process")
+
+local config = [[
+  local tool = derive({
+    name = "tool",
+    version = "1.0",
+    config = function(_, ctx)
+      ctx.write(ctx.out .. "/bin/tool", "#!/bin/sh\necho " .. ctx.out .. "\n")
+      ctx.chmod(ctx.out .. "/bin/tool", "755")
+      ctx.write(ctx.out .. "/data", "0123456789")
+      ctx.symlink("bin/tool", ctx.out .. "/link")
+    end,
+  })
+  file({ path = "~/.tool", source = tool.out })
+  file({ path = "~/.one", content = "one\n" })
+  activate({ config = function(_, ctx) ctx.add_to_path(tool.out .. "/bin") end })
+]]
+
+describe("verify", function()
+  local here, objects, tool
+
+  local function shell(line)
+    local result = here.shell(line, { OBJECTS = objects, TOOL = tool and objects .. "/" .. tool })
+    assert.equal(0, result.code, line .. ": " .. result.stderr)
+    return result.stdout
+  end
+
+  before_each(function()
+    here = machine.new()
+    objects = here.root .. "/store/obj"
+    here.write_config(config)
+    local result = here.run("apply", "init.lua")
+    assert.equal(0, result.code, result.stderr)
+    tool = machine.find_object(here, "tool")
+    -- As root, objects are immutable: that has specs of its own, below.
+    shell("if [ $(id -u) = 0 ]; then chattr -R -f -i $OBJECTS || true; fi")
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  local function expect(code, ...)
+    local result = here.run("verify", ...)
+    assert.equal(code, result.code, result.stdout .. result.stderr)
+    return result.stdout, result.stderr
+  end
+
+  -- Everything about objects that must be as before, besides the immutable flag.
+  local function get_store()
+    return here.list("root/store/obj") .. shell("cd $OBJECTS; cat */bin/tool */data one-*")
+  end
+
+  local function count_lines(text, pattern)
+    local count = 0
+    for line in text:gmatch("[^\n]+") do
+      count = count + (line:find(pattern) and 1 or 0)
+    end
+    return count
+  end
+
+  it("finds nothing wrong with what was built, and changes nothing", function()
+    local before = here.list("root")
+    local found = expect(0)
+    assert.equal("2 objects checked: all are as they were built\n", found)
+    assert.truthy(expect(0, "--repair"):find("all are as they were built", 1, true))
+    assert.equal(before, here.list("root"))
+    assert.equal("", (expect(0, "--quiet")))
+  end)
+
+  it("knows a root where nothing was built", function()
+    shell("mkdir empty")
+    assert.equal(0, here.run("verify", "--repair", "--root", here.directory .. "/empty").code)
+    assert.equal("", here.list("empty"))
+  end)
+
+  it("names an object of which any byte was flipped", function()
+    local one = machine.find_object(here, "one")
+    for _, name in ipairs({ one, tool .. "/data" }) do
+      local path = objects .. "/" .. name
+      local content = here.read(path)
+      for index = 1, #content do
+        local flipped = string.char((content:byte(index) + 128) % 256)
+        shell("chmod u+w " .. process.quote(path))
+        here.write(path, content:sub(1, index - 1) .. flipped .. content:sub(index + 1))
+        shell("chmod u-w " .. process.quote(path))
+        local found = expect(3)
+        assert.truthy(found:find("! " .. name:match("^[^/]+") .. "\n", 1, true), found)
+        assert.equal(1, count_lines(found, "^! "), found)
+      end
+      shell("chmod u+w " .. process.quote(path))
+      here.write(path, content)
+      shell("chmod u-w " .. process.quote(path))
+      expect(0)
+    end
+  end)
+
+  for what, line in pairs({
+    ["a file removed"] = "chmod u+w $TOOL; rm -f $TOOL/data; chmod u-w $TOOL",
+    ["a file added"] = "chmod u+w $TOOL; : >$TOOL/new; chmod 444 $TOOL/new; chmod u-w $TOOL",
+    ["a file renamed"] = "chmod u+w $TOOL; mv $TOOL/data $TOOL/date; chmod u-w $TOOL",
+    ["a file emptied"] = "chmod u+w $TOOL/data; : >$TOOL/data; chmod u-w $TOOL/data",
+    ["a file made longer"] = "chmod u+w $TOOL/data; echo >>$TOOL/data; chmod u-w $TOOL/data",
+    ["a directory added"] = "chmod u+w $TOOL; mkdir $TOOL/new; chmod 555 $TOOL/new $TOOL",
+    ["a directory replaced by a file"] = "chmod u+w $TOOL $TOOL/bin; rm -rf $TOOL/bin; : >$TOOL/bin; chmod 444 $TOOL/bin; chmod u-w $TOOL",
+    ["a file made writable"] = "chmod u+w $TOOL/data",
+    ["a file made executable"] = "chmod 555 $TOOL/data",
+    ["a program no longer executable"] = "chmod 444 $TOOL/bin/tool",
+    ["a file with setuid"] = "chmod u+s $TOOL/bin/tool",
+    ["a directory made writable"] = "chmod u+w $TOOL/bin",
+    ["a file that nobody may read"] = "chmod 000 $TOOL/data",
+    ["a link that leads elsewhere"] = "chmod u+w $TOOL; ln -sfn data $TOOL/link; chmod u-w $TOOL",
+    ["a link replaced by what it leads to"] = "chmod u+w $TOOL; cp --remove-destination $TOOL/bin/tool $TOOL/link; chmod 555 $TOOL/link $TOOL",
+    ["a file swapped for a link to its copy"] = "chmod u+w $TOOL; mv $TOOL/data copy; ln -s $PWD/copy $TOOL/data; chmod u-w $TOOL",
+    ["an object swapped for a link to its copy"] = "cp -R $TOOL copy; chmod -R u+w $TOOL; rm -r $TOOL; ln -s $PWD/copy $TOOL",
+    ["an object swapped for a file"] = "chmod -R u+w $TOOL; rm -r $TOOL; echo >$TOOL; chmod 444 $TOOL",
+    ["an object removed"] = "chmod -R u+w $TOOL; rm -r $TOOL",
+    ["a record that is no JSON"] = "echo '{' >root/store/info/${TOOL##*/}.json",
+    ["a record of a newer version"] = 'sed -i \'s/"version":1/"version":2/\' root/store/info/${TOOL##*/}.json',
+    ["a record with another hash"] = 'sed -i \'s/"nar":"./"nar":"x/; s/"nar":"x[^"]*"/"nar":"\'$(printf %064d)\'"/\' root/store/info/${TOOL##*/}.json',
+    ["a record removed"] = "rm root/store/info/${TOOL##*/}.json",
+    ["object and record removed"] = "chmod -R u+w $TOOL; rm -r $TOOL root/store/info/${TOOL##*/}.json",
+  }) do
+    it("finds and repairs " .. what, function()
+      local before = get_store()
+      shell(line)
+      local found = expect(3)
+      assert.truthy(found:find("! " .. tool .. "\n", 1, true), found)
+      assert.equal(1, count_lines(found, "^! "), found)
+      assert.truthy(found:find("targets +~/%.tool\n"), found)
+      assert.truthy(found:find("snapshots +1\n"), found)
+      assert.truthy(found:find("1 is damaged; `lua -l syslua verify --repair`", 1, true), found)
+
+      local repaired = expect(0, "init.lua", "--repair")
+      assert.truthy(repaired:find("1 was damaged, 1 restored, 0 still broken", 1, true), repaired)
+      assert.equal(before, get_store())
+      assert.equal("", here.list("root/store/quarantine"):gsub("d %d+ %. \n", ""))
+      expect(0)
+      assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
+    end)
+  end
+
+  it("repairs every damaged object, and touches no other", function()
+    here.write_config(config .. [[file({ path = "~/.two", content = "two\n" })]])
+    assert.equal(0, here.run("apply", "init.lua").code)
+    shell("if [ $(id -u) = 0 ]; then chattr -R -f -i $OBJECTS || true; fi")
+    local before = get_store()
+    local list_others = "cd $OBJECTS; find two-* -printf '%p %i %C@\\n'"
+    local others = shell(list_others)
+    shell("chmod -R u+w $TOOL $OBJECTS/one-*; rm -r $TOOL; echo >$OBJECTS/one-*")
+    local found = expect(3)
+    assert.equal(2, count_lines(found, "^! "), found)
+    local repaired = expect(0, "init.lua", "--repair")
+    assert.truthy(repaired:find("2 were damaged, 2 restored, 0 still broken", 1, true), repaired)
+    assert.equal(before, get_store())
+    assert.equal(others, shell(list_others))
+  end)
+
+  local damage_tool = "chmod u+w $TOOL/data; echo damaged >$TOOL/data; chmod u-w $TOOL/data"
+
+  it("builds again from the config that is applied, unless another is given", function()
+    local before = get_store()
+    shell(damage_tool)
+    expect(0, "--repair")
+    assert.equal(before, get_store())
+  end)
+
+  it("builds again from the copy of the config when the file is gone", function()
+    shell(damage_tool .. "; rm init.lua")
+    expect(0, "--repair")
+  end)
+
+  it("builds again from the copy of the config when the file no longer makes the object", function()
+    here.write_config([[file({ path = "~/.one", content = "one\n" })]])
+    shell(damage_tool)
+    local found = expect(0, "--repair")
+    assert.truthy(found:find("1 was damaged, 1 restored", 1, true), found)
+    expect(0)
+  end)
+
+  it("warns of a config that cannot be evaluated, and goes on with the next", function()
+    here.write_config("error('broken')")
+    shell(damage_tool)
+    local _, talk = expect(0, "--repair")
+    assert.truthy(talk:find("warning: nothing can be built from", 1, true), talk)
+    assert.truthy(talk:find("broken", 1, true), talk)
+    assert.truthy(talk:find("init.lua:2", 1, true), talk)
+  end)
+
+  it("moves what it cannot restore to the quarantine, and names what is broken", function()
+    here.write_config([[file({ path = "~/.two", content = "two\n" })]], "other.lua")
+    local one = shell("cd $OBJECTS; find one-* -printf '%p %i %C@\\n'")
+    shell(damage_tool)
+    local found = expect(3, "other.lua", "--repair")
+    assert.truthy(found:find("! " .. tool .. "\n", 1, true), found)
+    assert.truthy(found:find("targets +~/%.tool\n"), found)
+    assert.truthy(found:find("snapshots +1\n"), found)
+    assert.truthy(found:find("broken +no derivation of the config makes it\n"), found)
+    assert.truthy(found:find("1 was damaged, 0 restored, 1 still broken", 1, true), found)
+    assert.is_false(here.exists(objects .. "/" .. tool))
+    -- Nothing is deleted.
+    assert.equal("damaged\n", shell("cat root/store/quarantine/*/data"))
+    assert.equal(one, shell("cd $OBJECTS; find one-* -printf '%p %i %C@\\n'"))
+
+    assert.truthy(expect(3):find("it is missing", 1, true))
+    assert.truthy(expect(3, "other.lua", "--repair"):find("1 still broken", 1, true))
+    assert.equal("damaged\n", shell("cat root/store/quarantine/*/data"))
+    expect(0, "init.lua", "--repair")
+    expect(0)
+    assert.equal("0123456789", here.read("home/.tool/data"))
+  end)
+
+  it("goes on without any config", function()
+    shell(damage_tool .. "; rm init.lua root/store/metadata/current/config/init.lua")
+    local found = expect(3, "--repair")
+    assert.truthy(found:find("no config was evaluated", 1, true), found)
+    assert.truthy(found:find("moved to +%S+/quarantine/" .. tool:gsub("%p", "%%%0")), found)
+  end)
+
+  it("does not take other content for the object when a build is not reproducible", function()
+    here.write("number", "1")
+    here.write_config([[
+      local random = derive({ name = "random", config = function(_, ctx)
+        ctx.write(ctx.out, ctx.run("head -c 16 /dev/urandom | od -An -tx1"))
+      end })
+      file({ path = "~/.random", source = random.out })
+    ]])
+    assert.equal(0, here.run("apply", "init.lua").code)
+    local random = machine.find_object(here, "random")
+    shell("if [ $(id -u) = 0 ]; then chattr -R -f -i $OBJECTS || true; fi")
+    shell("chmod u+w $OBJECTS/random-*; echo damaged >$OBJECTS/random-*; chmod u-w $OBJECTS/random-*")
+    local found = expect(3, "--repair")
+    assert.truthy(found:find("! " .. random .. "\n", 1, true), found)
+    assert.truthy(found:find("snapshots +2\n"), found)
+    assert.truthy(found:find("building it again gave other content", 1, true), found)
+    assert.equal("damaged\n", shell("cat root/store/quarantine/*"))
+  end)
+
+  it("names what needs a damaged dependency", function()
+    here.write_config([[
+      local low = derive({ name = "low", config = function(_, ctx) ctx.write(ctx.out, "low") end })
+      local high = derive({
+        name = "high",
+        opts = { low = low },
+        config = function(opts, ctx) ctx.write(ctx.out, opts.low.out) end,
+      })
+      file({ path = "~/.high", source = high.out })
+    ]])
+    assert.equal(0, here.run("apply", "init.lua").code)
+    shell("if [ $(id -u) = 0 ]; then chattr -R -f -i $OBJECTS || true; fi")
+    shell("chmod u+w $OBJECTS/low-*; echo damaged >$OBJECTS/low-*; chmod u-w $OBJECTS/low-*")
+    local found = expect(3)
+    assert.truthy(found:find("! low-", 1, true), found)
+    assert.truthy(found:find("targets +~/%.high\n"), found)
+    assert.truthy(found:find("snapshots +2\n"), found)
+  end)
+
+  it("tells programs all of it", function()
+    shell(damage_tool)
+    local document = expect(3, "--json")
+    assert.equal(1, count_lines(document, "^{.*}$"))
+    for _, part in ipairs({
+      '"command":"verify"',
+      '"checked":2',
+      '"broken":1',
+      '"object":"' .. tool .. '"',
+      '"state":"found"',
+      '"targets":["~/.tool"]',
+      '"snapshots":["1"]',
+    }) do
+      assert.truthy(document:find(part, 1, true), part .. " is not in " .. document)
+    end
+    document = expect(0, "--repair", "--json")
+    assert.truthy(document:find('"state":"restored"', 1, true), document)
+    assert.truthy(document:find('"broken":0', 1, true), document)
+  end)
+
+  it("refuses a config that is not there, also when nothing is damaged", function()
+    local result = here.run("verify", "nosuch.lua", "--repair")
+    assert.equal(1, result.code)
+    assert.truthy(result.stderr:find("nosuch.lua", 1, true))
+  end)
+end)
+
+describe("objects of root #root", function()
+  local here, one
+
+  -- File systems without the flag are left as they are.
+  local has_flag = process.run_line([[
+    file=$(mktemp "${TMPDIR:-/tmp}/flag.XXXXXX") && chattr +i "$file" 2>/dev/null; code=$?
+    chattr -i "$file" 2>/dev/null; rm -f "$file"; exit $code
+  ]]).code == 0
+  local it_flagged = has_flag and it or pending
+
+  before_each(function()
+    here = machine.new()
+    here.write_config(config)
+    local result = here.run("apply", "init.lua")
+    assert.equal(0, result.code, result.stderr)
+    one = here.root .. "/store/obj/" .. machine.find_object(here, "one")
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  local function get_flags(path)
+    return here.shell("lsattr -d " .. process.quote(path)).stdout:match("^%S+")
+  end
+
+  it_flagged("are immutable, with everything in them", function()
+    local tool = here.root .. "/store/obj/" .. machine.find_object(here, "tool")
+    for _, path in ipairs({ one, tool, tool .. "/bin", tool .. "/bin/tool", tool .. "/data" }) do
+      assert.truthy(get_flags(path):find("i", 1, true), path)
+    end
+    assert.not_equal(0, here.shell("rm -f " .. process.quote(one)).code)
+    assert.not_equal(0, here.shell("echo >" .. process.quote(one)).code)
+    assert.not_equal(0, here.shell("rm -rf " .. process.quote(tool)).code)
+    assert.not_equal(0, here.shell("mv " .. process.quote(tool) .. " elsewhere").code)
+    assert.equal("0123456789", here.read(tool .. "/data"))
+    assert.equal(0, here.run("verify").code)
+  end)
+
+  it_flagged("are repaired, and immutable again", function()
+    here.shell(("chattr -i %s && echo damaged >%s"):format(process.quote(one), process.quote(one)))
+    assert.equal(3, here.run("verify").code)
+    local result = here.run("verify", "--repair")
+    assert.equal(0, result.code, result.stdout .. result.stderr)
+    assert.equal("one\n", here.read(one))
+    assert.truthy(get_flags(one):find("i", 1, true))
+    assert.equal(0, here.run("verify").code)
+  end)
+
+  it_flagged("are repaired while the rest of a damaged one is still immutable", function()
+    local tool = here.root .. "/store/obj/" .. machine.find_object(here, "tool")
+    local data = process.quote(tool .. "/data")
+    here.shell(("chattr -i %s && chmod u+w %s && echo damaged >%s"):format(data, data, data))
+    local result = here.run("verify", "--repair")
+    assert.equal(0, result.code, result.stdout .. result.stderr)
+    assert.equal("0123456789", here.read(tool .. "/data"))
+    assert.truthy(get_flags(tool .. "/data"):find("i", 1, true))
+  end)
+
+  it_flagged("are no longer immutable in the quarantine", function()
+    here.shell(("chattr -i %s && echo damaged >%s"):format(process.quote(one), process.quote(one)))
+    here.write_config("", "other.lua")
+    assert.equal(3, here.run("verify", "other.lua", "--repair").code)
+    assert.equal(0, here.shell("rm -r root/store/quarantine").code)
+  end)
+end)

@@ -1,0 +1,61 @@
+//! Using an object of the system's store instead of building one.
+//!
+//! The object is rooted there first, in the directory that root made for this user, so that no gc
+//! takes it away; here a link stands for it. Without such a directory every user builds their own.
+
+use std::path::Path;
+
+use super::Error;
+use crate::derivation::Derivation;
+use crate::hash::Hash;
+use crate::names::ObjectName;
+use crate::platform;
+use crate::store::{self, Outputs, Store, read_info, read_outputs, write_info};
+
+/// Returns the outputs of a derivation that another store has realized, linked into this one; `None`
+/// when it has not, or does not let us keep them alive.
+///
+/// # Errors
+/// When this store cannot be written.
+pub fn borrow(
+    store: &Store,
+    other: &Store,
+    derivation: &Derivation,
+    hashes: &[Hash],
+) -> Result<Option<Outputs>, Error> {
+    let roots = other.user_roots(platform::user_number());
+    if !platform::exists(&roots) {
+        return Ok(None);
+    }
+    // Whatever is wrong with the other store, this user can still build.
+    let known = hashes.iter().find_map(|hash| read_outputs(other, *hash).ok().flatten());
+    let Some(outputs) = known else { return Ok(None) };
+    let asked_for = derivation.spec.outputs.iter().all(|output| outputs.contains_key(output));
+    if !asked_for || !outputs.values().all(|object| root(other, &roots, object)) {
+        return Ok(None);
+    }
+    for object in outputs.values() {
+        link(store, other, object)?;
+    }
+    Ok(Some(outputs))
+}
+
+/// Keeps an object of the other store alive; returns whether it is there and will stay.
+fn root(other: &Store, roots: &Path, object: &ObjectName) -> bool {
+    let target = other.object(object);
+    let link = roots.join(object.as_str());
+    let is_rooted =
+        platform::read_link(&link).is_ok_and(|present| present == target) || platform::symlink(&target, &link).is_ok();
+    // Only now: a gc could have taken it before it was rooted.
+    is_rooted && platform::exists(&target) && matches!(read_info(other, object), Ok(Some(_)))
+}
+
+fn link(store: &Store, other: &Store, object: &ObjectName) -> Result<(), store::Error> {
+    if platform::exists(&store.object(object)) {
+        return Ok(());
+    }
+    let Some(mut info) = read_info(other, object)? else { return Ok(()) };
+    info.borrowed = true;
+    write_info(store, object, &info)?;
+    Ok(platform::symlink(&other.object(object), &store.object(object))?)
+}
