@@ -1,7 +1,7 @@
 # The doors of the house; what happens behind each is in the script of that name under .ci/.
 # LUAS="lua5.4 luajit" limits the interpreters. `make spec SPEC=spec/engine` runs some specs only.
 
-.PHONY: help build release check lint format test spec demo setup clean
+.PHONY: help build release check check-platforms lint format test spec demo setup clean
 
 help: ## Prints this list.
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -15,10 +15,13 @@ release: ## The same with the release profile, into target/lua-release.
 check lint: ## Checks format, lints and types.
 	@.ci/lint
 
+check-platforms: ## Type-checks Rust for Windows and macOS.
+	@.ci/check-platforms
+
 format: ## Formats Rust and Lua.
 	@.ci/lint --fix
 
-test: ## Everything that must pass: lint, Rust tests, specs on each Lua, the rock.
+test: ## Everything that must pass: lint, Rust tests, specs on each Lua, the rock, the platforms.
 	@.ci/test
 
 spec: build ## Runs the specs only.

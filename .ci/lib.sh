@@ -36,8 +36,11 @@ module_dir() {
 # Makes `cargo` work. An empty HOME hides rustup's toolchains from its proxies in PATH; the home that holds the
 # proxy also holds them. Whatever the caller has set is kept.
 find_cargo() {
+  local own="${CARGO_HOME:-${HOME:-}/.cargo}/bin"
+  # Debian's cargo may be there for `check-platforms` only, without clippy and rustfmt: rustup's goes before it.
+  if [ "$(command -v cargo)" = /usr/bin/cargo ] && [ -x "$own/cargo" ]; then PATH="$own:$PATH"; fi
   if ! have cargo; then
-    PATH="$PATH:${CARGO_HOME:-${HOME:-}/.cargo}/bin"
+    PATH="$PATH:$own"
     have cargo || die "cargo is not installed: sys.lua is built with Rust 1.89 or newer (rustup, or Debian's cargo)"
   fi
   cargo --version >/dev/null 2>&1 && return
@@ -45,6 +48,24 @@ find_cargo() {
   home=$(dirname "$(dirname "$(dirname "$(command -v cargo)")")")
   export RUSTUP_HOME="${RUSTUP_HOME:-$home/.rustup}" CARGO_HOME="${CARGO_HOME:-$home/.cargo}"
   cargo --version >/dev/null || die "cargo is at $(command -v cargo), but does not run"
+}
+
+# The oldest Rust that will do.
+rust_version=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$root/Cargo.toml")
+
+# Prints the directory of a cargo and rustc, new enough, that come with the sources of the standard library; or fails.
+rust_with_sources() {
+  local dir sysroot version
+  for dir in "$(dirname "$(command -v cargo)")" /usr/bin; do
+    [ -x "$dir/cargo" ] && sysroot=$("$dir/rustc" --print sysroot 2>/dev/null) || continue
+    [ -e "$sysroot/lib/rustlib/src/rust/library/std/Cargo.toml" ] || continue
+    version=$("$dir/rustc" --version | cut -d ' ' -f 2)
+    if printf '%s\n' "$rust_version" "$version" | sort -C -V; then
+      echo "$dir"
+      return
+    fi
+  done
+  return 1
 }
 
 # Prints the directory where lint tools are kept, outside the tree, so that no run builds them again.

@@ -63,10 +63,12 @@ local function merge(result, round)
   end
   for _, damage in ipairs(round.damaged) do
     local earlier = known[damage.object]
-    if earlier then
-      earlier.state, earlier.reason = damage.state, damage.reason
-    else
+    if not earlier then
       result.damaged[#result.damaged + 1] = damage
+    elseif damage.state == "restored" then
+      earlier.state, earlier.reason = damage.state, nil
+    elseif earlier.reason ~= damage.reason then
+      earlier.reason = ("%s; then: %s"):format(earlier.reason, damage.reason)
     end
   end
   result.broken = 0
@@ -78,10 +80,12 @@ end
 
 ---@return syslua.Verified
 local function repair(configs, options)
-  local result
+  local result, tried = nil, {}
   for _, config in ipairs(configs) do
     local manifest = try_to_evaluate(config, options)
-    if manifest then
+    local text = manifest and border.call("manifest_json", manifest)
+    if text and not tried[text] then
+      tried[text] = true
       local round = border.call("repair", manifest, options)
       result = result and merge(result, round) or round
       if result.broken == 0 then

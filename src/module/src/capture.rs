@@ -81,6 +81,7 @@ pub fn capture(lua: &Lua, function: &LuaFunction) -> Answer<Function> {
         getupvalue: lua.named_registry_value(GET_UPVALUE).map_err(lua_failure)?,
         known: known(lua, false)?,
         visited: HashMap::new(),
+        depth: 0,
     };
     let pointer = function.to_pointer() as usize;
     if !walk.known.contains_key(&pointer) && is_ours(lua, function) {
@@ -132,7 +133,11 @@ struct Walk<'a> {
     getupvalue: LuaFunction,
     known: Rc<HashMap<usize, String>>,
     visited: HashMap<usize, u64>,
+    depth: usize,
 }
+
+/// Deeper values would exhaust the stack.
+const DEEPEST: usize = 150;
 
 /// Names for what the interpreter and sys.lua bring: their content is not the config's.
 fn known_values(lua: &Lua) -> LuaResult<HashMap<usize, String>> {
@@ -193,12 +198,23 @@ impl Walk<'_> {
         let refuse = |what: &str, hint: &str| {
             Err(Failure::new("config", format!("`config` captures `{name}`, which is {what}")).with_hint(hint))
         };
+        if let Some(plain) = plain_value(given) {
+            return Ok(plain);
+        }
+        if self.depth > DEEPEST {
+            return refuse("nested too deeply", "flatten it, or write it into a file and use source()");
+        }
+        self.depth += 1;
+        let value = self.inner_value(given, name);
+        self.depth -= 1;
+        value
+    }
+
+    fn inner_value(&mut self, given: &LuaValue, name: &str) -> Answer<Value> {
+        let refuse = |what: &str, hint: &str| {
+            Err(Failure::new("config", format!("`config` captures `{name}`, which is {what}")).with_hint(hint))
+        };
         match given {
-            LuaValue::Nil => Ok(Value::Nil),
-            LuaValue::Boolean(value) => Ok(Value::Bool(*value)),
-            LuaValue::Integer(value) => Ok(Value::Int(*value)),
-            LuaValue::Number(float) => Ok(captured_number(*float)),
-            LuaValue::String(text) => Ok(Value::Bytes(text.as_bytes().to_vec())),
             LuaValue::Table(_) | LuaValue::Function(_) => {
                 if let Some(known) = self.known.get(&(given.to_pointer() as usize)) {
                     // Through the module a build sees this machine.
@@ -238,25 +254,21 @@ impl Walk<'_> {
     }
 
     fn table(&mut self, table: &LuaTable, name: &str) -> Answer<Value> {
-        let mut entries = Vec::new();
         let mut pairs = Vec::new();
         for pair in table.pairs::<LuaValue, LuaValue>() {
             let (key, value) = pair.map_err(lua_failure)?;
-            let key = self.value(&key, name)?;
-            let mut order = Vec::new();
-            encode::value(&mut order, &Recipe, &key);
-            pairs.push((order, key, value));
+            pairs.push((self.order_of(&key, &value, name)?, key, value));
         }
         // The order of `pairs` differs from run to run; visits must not.
         pairs.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+        let mut entries = Vec::with_capacity(pairs.len());
         for (_, key, value) in pairs {
-            let inner = match &key {
-                Value::Bytes(key) => format!("{name}.{}", String::from_utf8_lossy(key)),
-                Value::Int(index) => format!("{name}[{index}]"),
-                _ => name.to_owned(),
+            // Names are for messages, which plain values never need.
+            let value = match plain_value(&value) {
+                Some(plain) => plain,
+                None => self.value(&value, &inner_name(name, &key))?,
             };
-            let value = self.value(&value, &inner)?;
-            entries.push((key, value));
+            entries.push((self.value(&key, name)?, value));
         }
         let metatable = match table.metatable() {
             Some(metatable) => {
@@ -265,6 +277,28 @@ impl Walk<'_> {
             None => None,
         };
         Ok(Value::Table(entries, metatable))
+    }
+
+    /// Returns bytes by which an entry of a table has its place, before it is visited. Keys that
+    /// are tables or functions may look alike: then their values decide.
+    fn order_of(&self, key: &LuaValue, value: &LuaValue, name: &str) -> Answer<Vec<u8>> {
+        let mut order = Vec::new();
+        if let Some(plain) = plain_value(key) {
+            encode::value(&mut order, &Recipe, &plain);
+            return Ok(order);
+        }
+        // What was visited until now is the same for all entries, and ends cycles.
+        let visited = self.visited.clone();
+        let mut look = Walk {
+            lua: self.lua,
+            getupvalue: self.getupvalue.clone(),
+            known: Rc::clone(&self.known),
+            visited,
+            depth: self.depth,
+        };
+        encode::value(&mut order, &Recipe, &look.value(key, name)?);
+        encode::value(&mut order, &Recipe, &look.value(value, name)?);
+        Ok(order)
     }
 
     fn function(&mut self, function: &LuaFunction, name: &str) -> Answer<Function> {
@@ -358,14 +392,34 @@ fn chunk(lua: &Lua, source: &str) -> Option<Rc<Chunk>> {
     Some(chunk)
 }
 
+/// Returns what leads nowhere: neither a table nor a function, nor anything that is refused.
+fn plain_value(given: &LuaValue) -> Option<Value> {
+    match given {
+        LuaValue::Nil => Some(Value::Nil),
+        LuaValue::Boolean(value) => Some(Value::Bool(*value)),
+        LuaValue::Integer(value) => Some(Value::Int(*value)),
+        LuaValue::Number(float) => Some(captured_number(*float)),
+        LuaValue::String(text) => Some(Value::Bytes(text.as_bytes().to_vec())),
+        _ => None,
+    }
+}
+
+fn inner_name(name: &str, key: &LuaValue) -> String {
+    match key {
+        LuaValue::String(key) => format!("{name}.{}", key.to_string_lossy()),
+        LuaValue::Integer(index) => format!("{name}[{index}]"),
+        _ => name.to_owned(),
+    }
+}
+
 /// A captured float keeps its kind where Lua has one; without integers all numbers look alike.
 fn captured_number(float: f64) -> Value {
-    #[cfg(feature = "lua51")]
-    if let Ok(value) = crate::convert::number(float, &crate::convert::Place::top("number")) {
-        return value;
-    }
-    #[cfg(feature = "lua52")]
-    if let Ok(value) = crate::convert::number(float, &crate::convert::Place::top("number")) {
+    let has_integers = cfg!(any(feature = "lua53", feature = "lua54"));
+    let is_negative_zero = float == 0.0 && float.is_sign_negative();
+    if !has_integers
+        && !is_negative_zero
+        && let Ok(value) = crate::convert::number(float, &crate::convert::Place::top("number"))
+    {
         return value;
     }
     Value::Float(float)

@@ -1,0 +1,217 @@
+--- `build` realizes and applies nothing; `--check` builds again and says what differs.
+
+local machine = require("spec.support.machine")
+
+local config = [[
+  local low = derive({ name = "low", config = function(_, ctx) ctx.write(ctx.out, "low\n") end })
+  local tool = derive({
+    name = "tool",
+    version = "1.0",
+    outputs = { "out", "doc" },
+    opts = { low = low },
+    config = function(opts, ctx)
+      ctx.write(ctx.out .. "/self", ctx.out .. " " .. opts.low.out .. " " .. ctx.outputs.doc .. "\n")
+      ctx.write(ctx.outputs.doc .. "/page", "text\n")
+    end,
+  })
+  file({ path = "~/.tool", source = tool.out })
+]]
+
+local random = [[
+  local random = derive({ name = "random", version = "2", config = function(_, ctx)
+    ctx.write(ctx.out .. "/a", "the same\n")
+    ctx.write(ctx.out .. "/dir/b", ctx.run("head -c 16 /dev/urandom | od -An -tx1"))
+    ctx.write(ctx.out .. "/dir/c", ctx.run("head -c 16 /dev/urandom | od -An -tx1"))
+  end })
+]]
+
+describe("build", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+    here.write_config(config)
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  local function expect(code, ...)
+    local result = here.run("build", ...)
+    assert.equal(code, result.code, result.stdout .. result.stderr)
+    return result.stdout, result.stderr
+  end
+
+  -- The names of the objects that it printed, each checked to be there.
+  local function get_objects(output)
+    local objects = here.root .. "/store/obj/"
+    local names = {}
+    for line in output:gmatch("[^\n]+") do
+      assert.equal(objects, line:sub(1, #objects))
+      assert.is_true(here.exists(line), line)
+      names[#names + 1] = line:sub(#objects + 1):match("^(.*)%-%x+$")
+    end
+    return names
+  end
+
+  it("prints the paths of all outputs, and applies nothing", function()
+    local home = here.list("home")
+    local output = expect(0, "init.lua")
+    assert.same({ "low", "tool-1.0", "tool-1.0-doc" }, get_objects(output))
+    assert.equal(home, here.list("home"))
+    assert.is_false(here.exists("root/store/metadata/current"))
+    assert.is_false(here.exists("root/env.sh"))
+    local again, talk = expect(0, "init.lua")
+    assert.equal(output, again)
+    assert.equal("", talk)
+    assert.equal("", (expect(0, "init.lua", "--quiet")))
+  end)
+
+  it("builds one derivation, and what it needs", function()
+    assert.same({ "low" }, get_objects(expect(0, "init.lua", "low")))
+    assert.equal(1, #get_objects(here.shell("ls -d $SYSLUA_ROOT/store/obj/*").stdout))
+    assert.same({ "tool-1.0", "tool-1.0-doc" }, get_objects(expect(0, "init.lua", "tool")))
+  end)
+
+  it("takes a word that is no file for a derivation of the default config", function()
+    here.environment.SYSLUA_CONFIG = here.directory .. "/init.lua"
+    assert.same({ "low" }, get_objects(expect(0, "low")))
+    here.write_config([[file({ path = "~/.one", content = "one\n" })]], "low/init.lua")
+    assert.same({ "one" }, get_objects(expect(0, "low")))
+    for _, word in ipairs({ "nosuch.lua", "./low.d" }) do
+      local _, talk = expect(1, word)
+      assert.truthy(talk:find("cannot open the config", 1, true), talk)
+    end
+  end)
+
+  it("names what there is when nothing has that name", function()
+    local _, talk = expect(2, "init.lua", "tol")
+    assert.truthy(talk:find("no derivation called `tol`", 1, true), talk)
+    assert.truthy(talk:find("did you mean `tool`?", 1, true), talk)
+    _, talk = expect(2, "init.lua", "something")
+    assert.truthy(talk:find("it declares low and tool", 1, true), talk)
+    here.write_config("")
+    _, talk = expect(2, "init.lua", "something")
+    assert.truthy(talk:find("it declares none", 1, true), talk)
+    assert.equal("", (expect(0, "init.lua")))
+  end)
+
+  it("builds all derivations of one name, and prints shared objects once", function()
+    here.write_config([[
+      for number = 1, 3 do
+        derive({ name = "one", opts = { number = number }, config = function(opts, ctx)
+          ctx.write(ctx.out, opts.number == 3 and "other\n" or "same\n")
+        end })
+      end
+    ]])
+    assert.same({ "one", "one" }, get_objects(expect(0, "init.lua", "one")))
+  end)
+
+  it("fails as apply does", function()
+    here.write_config(
+      [[derive({ name = "fails", config = function(_, ctx) ctx.run("echo no >&2; exit 7") end })]]
+    )
+    local output, talk = expect(1, "init.lua")
+    assert.equal("", output)
+    assert.truthy(talk:find("cannot build fails", 1, true), talk)
+    assert.truthy(talk:find("exit code 7", 1, true), talk)
+    assert.truthy(talk:find("init.lua:2", 1, true), talk)
+  end)
+
+  it("tells programs what was built", function()
+    local output = expect(0, "init.lua", "tool", "--json")
+    assert.truthy(output:find('^{"command":"build","derivations":%[{"hash":"%x+","name":"tool","outputs":{"doc":"'), output)
+    assert.truthy(output:find('"version":"1.0"}],"version":1}\n$'), output)
+    output = expect(0, "init.lua", "tool", "--check", "--json")
+    assert.truthy(output:find('"differ":0', 1, true), output)
+    assert.truthy(output:find('"reproducible":true', 1, true), output)
+    here.write_config("")
+    assert.equal(
+      '{"command":"build","derivations":[],"version":1}\n',
+      (expect(0, "init.lua", "--json"))
+    )
+  end)
+
+  it("builds again with --check, also what names its own path and its dependencies", function()
+    local output, talk = expect(0, "init.lua", "--check")
+    assert.same({ "low", "tool-1.0", "tool-1.0-doc" }, get_objects(output))
+    assert.truthy(talk:find("2 derivations built again: nothing differs\n", 1, true), talk)
+    local before = here.list("root")
+    assert.equal(output, (expect(0, "init.lua", "--check")))
+    assert.equal(before, here.list("root"))
+  end)
+
+  it("names the first file that differs, and exits with 3", function()
+    here.write_config(random .. config)
+    local output, talk = expect(3, "init.lua", "--check")
+    local names = get_objects(output)
+    assert.equal("random-2", names[1])
+    local object, content = machine.find_object(here, "random")
+    assert.truthy(talk:find("! random 2 is not reproducible", 1, true), talk)
+    assert.truthy(talk:find("/store/obj/" .. object .. "/dir/b: ", 1, true), talk)
+    assert.is_nil(talk:find("/dir/c", 1, true))
+    assert.truthy(talk:find("3 derivations built again: 1 differs\n", 1, true), talk)
+    -- The first build stays as it is.
+    local again = expect(3, "init.lua", "random", "--check")
+    assert.same({ "random-2" }, get_objects(again))
+    assert.equal(content, select(2, machine.find_object(here, "random")))
+    assert.equal(0, here.run("verify").code)
+    assert.equal("", here.shell("ls $SYSLUA_ROOT/store/bld").stdout)
+    expect(0, "init.lua", "low", "--check")
+
+    output = expect(3, "init.lua", "--check", "--json")
+    assert.truthy(output:find('"differ":1', 1, true), output)
+    assert.truthy(output:find('"reproducible":false', 1, true), output)
+    assert.truthy(output:find('"difference":{"file":"[./]*dir/b","how":"', 1), output)
+  end)
+
+  it("finds files that only one of two builds has, other modes and other links", function()
+    here.environment.COUNT = here.directory .. "/count"
+    for what, line in pairs({
+      ["only in the second build"] = "mkdir $out; [ $n = 1 ] || : >$out/new",
+      ["only in the first build"] = "mkdir $out; [ $n = 2 ] || : >$out/old",
+      ["executable"] = "mkdir $out; : >$out/file; [ $n = 1 ] || chmod +x $out/file",
+      ["links elsewhere"] = "mkdir $out; ln -s $n $out/link",
+      ["another kind"] = "mkdir $out; if [ $n = 1 ]; then : >$out/it; else mkdir $out/it; fi",
+      ["longer"] = "printf ab >$out; [ $n = 1 ] || printf c >>$out",
+    }) do
+      local count = here.directory .. "/count"
+      here.write("count", "")
+      here.write_config(([[
+        derive({ name = "one", opts = { what = %q }, config = function(_, ctx)
+          ctx.run("echo >>%s; n=$(wc -l <%s); %s")
+        end })
+      ]]):format(what, count, count, line))
+      local _, talk = expect(3, "init.lua", "--check")
+      assert.truthy(talk:find(what, 1, true), what .. ": " .. talk)
+    end
+  end)
+
+  it("is checked from a script too", function()
+    local script = [[
+      local derivation = syslua.derive({ name = "one", config = function(_, ctx)
+        ctx.write(ctx.out .. "/file", ctx.run(%q))
+      end })
+      print(syslua.build(derivation).out)
+      local succeeded, result = pcall(syslua.build, derivation, { check = true })
+      if succeeded then
+        print(result.out)
+      else
+        local failure = syslua.error(result)
+        print(failure.kind, failure.message, failure.position)
+      end
+    ]]
+    local result = here.script(script:format("echo same"))
+    assert.equal(0, result.code, result.stderr)
+    local first, second = result.stdout:match("^(.-)\n(.-)\n$")
+    assert.equal(first, second)
+    result = here.script(script:format("head -c 16 /dev/urandom | od -An -tx1"))
+    assert.equal(0, result.code, result.stderr)
+    local path, kind, message, position = result.stdout:match("^(.-)\n(.-)\t(.-)\t(.-)\n$")
+    assert.equal("build", kind)
+    assert.truthy(message:find("one is not reproducible", 1, true), message)
+    assert.truthy(message:find(path .. "/file differs", 1, true), message)
+    assert.equal("script.lua:6", position:match("[^/]*$"))
+  end)
+end)

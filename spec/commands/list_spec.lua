@@ -1,0 +1,187 @@
+--- `list` shows what is in the store, `info` one object or the root.
+
+local machine = require("spec.support.machine")
+
+local config = [[
+  local low = derive({ name = "low", config = function(_, ctx) ctx.write(ctx.out, ("x"):rep(1234)) end })
+  local tool = derive({
+    name = "tool",
+    version = "1.0",
+    outputs = { "out", "doc" },
+    opts = { low = low },
+    config = function(opts, ctx)
+      ctx.write(ctx.out .. "/data", opts.low.out)
+      ctx.write(ctx.outputs.doc, "text\n")
+    end,
+  })
+  file({ path = "~/.tool", source = tool.out })
+]]
+
+local function get_lines(text)
+  local lines = {}
+  for line in text:gmatch("[^\n]+") do
+    lines[#lines + 1] = line
+  end
+  return lines
+end
+
+local function width(line)
+  return #line:gsub("[\128-\191]", "")
+end
+
+describe("the store", function()
+  local here, low, tool, doc
+
+  local function expect(code, ...)
+    local result = here.run(...)
+    assert.equal(code, result.code, result.stdout .. result.stderr)
+    return result.stdout, result.stderr
+  end
+
+  setup(function()
+    here = machine.new()
+    here.write_config(config)
+    expect(0, "apply", "init.lua")
+    low = machine.find_object(here, "low")
+    tool = machine.find_object(here, "tool-1.0")
+    doc = machine.find_object(here, "tool-1.0-doc")
+  end)
+
+  teardown(function()
+    here.remove()
+  end)
+
+  describe("is listed:", function()
+    it("name, version, size, references, and what is current", function()
+      local size = #(here.root .. "/store/obj/" .. low)
+      local function row(mark, name, version, object, shown_size, references)
+        local line = "%s %-8s  %-7s  %s  %6s  %s"
+        return (line:format(mark, name, version, object:sub(-9), shown_size, references):gsub(" +$", ""))
+      end
+      local lines = get_lines(expect(0, "list"))
+      assert.equal(row(" ", "NAME", "VERSION", "OBJECT   ", "SIZE", "REFERENCES"), lines[1])
+      assert.equal(row(" ", "low", "", low, "1.2 kB", ""), lines[2])
+      assert.equal(row("*", "tool", "1.0", tool, size .. " B", low), lines[3])
+      assert.equal(row("*", "tool:doc", "1.0", doc, "5 B", ""), lines[4])
+      assert.truthy(lines[5]:find("^3 objects, 1%.%d kB; 2 in the current snapshot"), lines[5])
+      assert.equal(5, #lines)
+    end)
+
+    it("for programs", function()
+      local document = expect(0, "list", "--json")
+      assert.truthy(document:find('^{"command":"list","objects":%[{'), document)
+      for _, part in ipairs({
+        '"object":"' .. tool .. '"',
+        '"references":["' .. low .. '"]',
+        '"size":1234',
+        '"version":"1.0"',
+        '"output":"doc"',
+        '"current":false',
+      }) do
+        assert.truthy(document:find(part, 1, true), part .. " is not in " .. document)
+      end
+    end)
+
+    it("within 80 columns, whole with --verbose", function()
+      local other = machine.new()
+      other.write_config([[
+        local needed = {}
+        for index = 1, 5 do
+          needed[index] = derive({
+            name = ("needed-%d-with-a-name-that-is-rather-long"):format(index),
+            version = ("2026.01.02.%d-with-a-suffix"):format(index),
+            config = function(_, ctx) ctx.write(ctx.out, "text\n") end,
+          })
+        end
+        derive({ name = "last", opts = { needed = needed }, config = function(opts, ctx)
+          for index, one in ipairs(opts.needed) do
+            ctx.write(ctx.out .. "/" .. index, one.out)
+          end
+        end })
+      ]])
+      assert.equal(0, other.run("build", "init.lua").code)
+      local listed = other.run("list").stdout
+      for _, line in ipairs(get_lines(listed)) do
+        assert.is_true(width(line) <= 80, line)
+      end
+      assert.truthy(listed:find("needed-1-…", 1, true) or listed:find("needed%-1%-[%l-]*…"), listed)
+      listed = other.run("list", "--verbose").stdout
+      assert.truthy(listed:find("needed-5-with-a-name-that-is-rather-long  ", 1, true), listed)
+      other.remove()
+    end)
+
+    it("also when it is empty", function()
+      local other = machine.new()
+      assert.equal("The store is empty.\n", other.run("list").stdout)
+      assert.truthy(other.run("list", "--json").stdout:find('"objects":[]', 1, true))
+      assert.truthy(other.run("info").stdout:find("Store     0 objects, 0 B", 1, true))
+      assert.is_false(other.exists("root"))
+      other.remove()
+    end)
+
+    it("leaves out an object whose record is damaged", function()
+      local record = "root/store/info/" .. low .. ".json"
+      local text = here.read(record)
+      here.write(record, "{")
+      local result = here.run("list")
+      here.write(record, text)
+      assert.equal(0, result.code, result.stderr)
+      assert.truthy(result.stdout:find("tool", 1, true), result.stdout)
+    end)
+  end)
+
+  describe("tells about", function()
+    it("the root as a whole", function()
+      local lines = get_lines(expect(0, "info"))
+      assert.equal("Root      " .. here.root, lines[1])
+      assert.truthy(lines[2]:find("^Platform  %w+%-linux$"), lines[2])
+      assert.truthy(lines[3]:find("^Snapshot  1, applied .*, from .*/init%.lua$"), lines[3])
+      assert.truthy(lines[4]:find("^Store     3 objects, 1%.%d kB$"), lines[4])
+      local document = expect(0, "info", "--json")
+      assert.truthy(document:find('"objects":3', 1, true), document)
+      assert.truthy(document:find('"snapshot":{', 1, true), document)
+    end)
+
+    it("an object by name, beginning, digits, package and path", function()
+      for _, word in ipairs({
+        low,
+        low:sub(1, 8),
+        low:sub(-9),
+        "low",
+        here.root .. "/store/obj/" .. low,
+        "root/store/obj/" .. low .. "/",
+        "…/" .. low,
+      }) do
+        local lines = get_lines(expect(0, "info", word))
+        assert.equal("Object     " .. low, lines[1])
+        assert.equal("Path       " .. here.root .. "/store/obj/" .. low, lines[2])
+      end
+      local shown = expect(0, "info", "root/store/obj/" .. tool .. "/data")
+      assert.truthy(shown:find("Name       tool 1.0\n", 1, true), shown)
+      assert.truthy(shown:find("Refers to  " .. low .. "\n", 1, true), shown)
+      assert.truthy(shown:find("Current    yes\n", 1, true), shown)
+      assert.truthy(shown:find("Movable    no", 1, true), shown)
+      assert.truthy(expect(0, "info", low):find("Used by    " .. tool .. "\n", 1, true))
+      assert.truthy(expect(0, "info", doc):find("tool 1.0, output doc\n", 1, true))
+    end)
+
+    it("an object for programs", function()
+      local document = expect(0, "info", low, "--json")
+      assert.truthy(document:find('"referrers":["' .. tool .. '"]', 1, true), document)
+      assert.truthy(document:find('"object":{"content":"', 1, true), document)
+      assert.truthy(expect(0, "info", tool, "--json"):find('"referrers":[]', 1, true))
+    end)
+
+    it("nothing that may be several objects, or is none", function()
+      local _, talk = expect(2, "info", "tool")
+      assert.truthy(talk:find("may be any of 2 objects", 1, true), talk)
+      assert.truthy(talk:find(tool, 1, true) and talk:find(doc, 1, true), talk)
+      _, talk = expect(2, "info", "nosuch")
+      assert.truthy(talk:find("the store has no object `nosuch`", 1, true), talk)
+      _, talk = expect(2, "info", "/etc/hostname")
+      assert.truthy(talk:find("is not in the store", 1, true), talk)
+      expect(2, "info", here.root .. "/store/obj/nosuch")
+      expect(2, "info", here.root .. "/store/obj")
+    end)
+  end)
+end)
