@@ -4,7 +4,7 @@
 .PHONY: help build release check check-platforms lint format test spec demo setup clean
 
 help: ## Prints this list.
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z -]*\):.*## /\1\t/p' Makefile | expand -t 18
 
 build: ## Builds the module for each installed Lua, into target/lua.
 	@.ci/build

@@ -5,6 +5,9 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 test_user=syslua-test
 
+# The oldest Rust that will do.
+rust_version=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$root/Cargo.toml")
+
 # The pinned lint tools: name, version, and what else `cargo install` is told.
 stylua_version=2.6.0
 emmylua_version=0.25.1
@@ -41,7 +44,7 @@ find_cargo() {
   if [ "$(command -v cargo)" = /usr/bin/cargo ] && [ -x "$own/cargo" ]; then PATH="$own:$PATH"; fi
   if ! have cargo; then
     PATH="$PATH:$own"
-    have cargo || die "cargo is not installed: sys.lua is built with Rust 1.89 or newer (rustup, or Debian's cargo)"
+    have cargo || die "cargo is not installed: sys.lua is built with Rust $rust_version or newer (rustup, or Debian's cargo)"
   fi
   cargo --version >/dev/null 2>&1 && return
   local home
@@ -50,14 +53,12 @@ find_cargo() {
   cargo --version >/dev/null || die "cargo is at $(command -v cargo), but does not run"
 }
 
-# The oldest Rust that will do.
-rust_version=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$root/Cargo.toml")
-
 # Prints the directory of a cargo and rustc, new enough, that come with the sources of the standard library; or fails.
 rust_with_sources() {
   local dir sysroot version
   for dir in "$(dirname "$(command -v cargo)")" /usr/bin; do
-    [ -x "$dir/cargo" ] && sysroot=$("$dir/rustc" --print sysroot 2>/dev/null) || continue
+    [ -x "$dir/cargo" ] || continue
+    sysroot=$("$dir/rustc" --print sysroot 2>/dev/null) || continue
     [ -e "$sysroot/lib/rustlib/src/rust/library/std/Cargo.toml" ] || continue
     version=$("$dir/rustc" --version | cut -d ' ' -f 2)
     if printf '%s\n' "$rust_version" "$version" | sort -C -V; then

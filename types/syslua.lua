@@ -208,8 +208,11 @@ local syslua = {}
 ---@field second string
 ---@field differences syslua.Difference[]
 
+---@class syslua.RealizedReport: syslua.DerivationReport
+---@field outputs syslua.OutputPaths
+
 ---@class syslua.Checked
----@field derivation syslua.DerivationReport
+---@field derivation syslua.RealizedReport
 ---@field reproducible boolean whether it came out the same
 ---@field output string? the output that differs
 ---@field file string? the first file of it that differs; "." is the output itself

@@ -6,24 +6,25 @@ local path = require("syslua.util.path")
 local position = require("syslua.util.position")
 
 -- Builds a realized derivation again, and raises a failure when it comes out differently.
+---@return syslua.OutputPaths
 local function check(derivation, options)
   ---@type syslua.Checked
   local checked = border.call("check", derivation, options)
   local found = checked.derivation
-  if checked.reproducible then
-    return found.outputs
+  local output, file = checked.output, checked.file
+  if output and file then
+    failure.raise({
+      kind = "build",
+      message = ("%s is not reproducible: built again, %s differs: %s"):format(
+        found.version and found.name .. " " .. found.version or found.name,
+        path.normalize(path.join(found.outputs[output], file)),
+        checked.how
+      ),
+      position = position.caller(),
+      hint = "times, names of directories and the order of their entries are what often differs",
+    })
   end
-  local file = checked.file:gsub("^%.$", ""):gsub("^%./", "")
-  failure.raise({
-    kind = "build",
-    message = ("%s is not reproducible: built again, %s differs: %s"):format(
-      found.version and found.name .. " " .. found.version or found.name,
-      path.join(found.outputs[checked.output], file),
-      checked.how
-    ),
-    position = position.caller(),
-    hint = "times, names of directories and the order of their entries are what often differs",
-  })
+  return found.outputs
 end
 
 --- Realizes a derivation and what it needs; returns the paths of its outputs by name.

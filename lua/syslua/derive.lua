@@ -32,7 +32,9 @@ return function(spec)
     if opts ~= nil and type(opts) ~= "table" then
       failure.raise({
         kind = "config",
-        message = ("the function `opts` of derive{} returned a %s: expected a table"):format(type(opts)),
+        message = ("the function `opts` of derive{} returned a %s: expected a table"):format(
+          type(opts)
+        ),
         position = position.caller(),
       })
     end

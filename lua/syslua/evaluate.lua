@@ -52,11 +52,20 @@ end
 -- Returns what the entry file returned, once it is known to be a config.
 local function check_entry(entry, name)
   if type(entry) ~= "table" then
-    raise_no_config(name, ("%s returned %s: expected a table with a function `setup`"):format(name, text.describe(entry)))
+    raise_no_config(
+      name,
+      ("%s returned %s: expected a table with a function `setup`"):format(
+        name,
+        text.describe(entry)
+      )
+    )
   end
   if type(entry.setup) ~= "function" then
     local given = entry.setup == nil and "none" or text.describe(entry.setup)
-    raise_no_config(name, ("the table that %s returned has no function `setup`: it has %s"):format(name, given))
+    raise_no_config(
+      name,
+      ("the table that %s returned has no function `setup`: it has %s"):format(name, given)
+    )
   end
   if entry.inputs ~= nil and (type(entry.inputs) ~= "table" or next(entry.inputs) ~= nil) then
     failure.raise({
@@ -99,11 +108,16 @@ local function check_options(config, options)
   if type(config) ~= "string" or config == "" then
     failure.raise({
       kind = "usage",
-      message = ("syslua.evaluate: expected the path of a config, got %s"):format(text.describe(config)),
+      message = ("syslua.evaluate: expected the path of a config, got %s"):format(
+        text.describe(config)
+      ),
     })
   end
   local given = options.sys
-  if given ~= nil and (type(given) ~= "table" or type(given.os) ~= "string" or type(given.arch) ~= "string") then
+  if
+    given ~= nil
+    and (type(given) ~= "table" or type(given.os) ~= "string" or type(given.arch) ~= "string")
+  then
     failure.raise({
       kind = "usage",
       message = "syslua.evaluate: `sys` needs `os` and `arch`",

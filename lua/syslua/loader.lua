@@ -90,7 +90,9 @@ local function require_installed(name)
   if type(result) == "string" and result:find(("module '%s' not found"):format(name), 1, true) then
     failure.raise({
       kind = "config",
-      message = ("there is no module `%s`, neither beside the entry file nor on package.path"):format(name),
+      message = ("there is no module `%s`, neither beside the entry file nor on package.path"):format(
+        name
+      ),
       position = position.caller(),
       details = result,
     })
@@ -167,6 +169,7 @@ function loader.new(directory, extra)
   environment.require = function(name)
     return require_module(self, name)
   end
+  border.call("add_environment", environment)
   -- Not the table itself: while a build runs, a name that is refused must not be found in it.
   setmetatable(environment, {
     __index = function(_, name)

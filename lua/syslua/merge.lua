@@ -77,7 +77,8 @@ function merge.merge_variables(variables)
     local known = by_name[variable.name]
     if not known then
       local is_list = merge.is_mergeable(variable.name)
-      local value = is_list and { entries = {}, separator = separators[variable.name] } or variable.value
+      local value = is_list and { entries = {}, separator = separators[variable.name] }
+        or variable.value
       known = { name = variable.name, value = value, positions = variable.positions }
       by_name[variable.name] = known
       merged[#merged + 1] = known

@@ -37,7 +37,9 @@ return function(given, opts)
   if type(given) ~= "string" or given == "" then
     failure.raise({
       kind = "config",
-      message = ("source(): expected a path, got %s"):format(given == "" and "an empty string" or type(given)),
+      message = ("source(): expected a path, got %s"):format(
+        given == "" and "an empty string" or type(given)
+      ),
       position = position.caller(),
     })
   end

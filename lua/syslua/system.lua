@@ -28,7 +28,9 @@ local of_machine = {
     if key == "hostname" or key == "username" then
       failure.raise({
         kind = "config",
-        message = ("`sys.%s` is not the same on every machine: a build cannot ask for it"):format(key),
+        message = ("`sys.%s` is not the same on every machine: a build cannot ask for it"):format(
+          key
+        ),
         position = position.caller(),
         hint = ("pass it in: opts = { %s = syslua.%s }"):format(key, key),
       })

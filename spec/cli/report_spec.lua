@@ -103,6 +103,46 @@ describe("cli.report", function()
     }, lines)
   end)
 
+  it("promises to restore only what apply restores", function()
+    local function get_closing_line(...)
+      local targets = {}
+      for index, state in ipairs({ ... }) do
+        targets[index] = { kind = "symlink", target = "~/." .. index, state = state }
+      end
+      local result = { root = root, snapshot = { id = "4" }, targets = targets }
+      local lines = report.render_status(result, { program = "sys" }, terminal.plain)
+      return lines[#lines]
+    end
+    assert.equal(
+      "2 targets are not as applied; `sys apply` restores them",
+      get_closing_line("missing", "ok", "missing")
+    )
+    assert.equal(
+      "1 target is not as applied; move it away, and `sys apply` restores it",
+      get_closing_line("replaced")
+    )
+    assert.equal(
+      "2 targets are not as applied; move them away, and `sys apply` restores them",
+      get_closing_line("changed", "replaced")
+    )
+    assert.equal(
+      "3 targets are not as applied; move what stands at 1 of them away, and `sys apply` restores them",
+      get_closing_line("missing", "changed", "missing")
+    )
+    assert.equal("Managed   1 target, 0 derivations", get_closing_line("ok"))
+  end)
+
+  it("says when something was built and nothing switched", function()
+    local result = get_result()
+    result.applied = true
+    result.actions = {}
+    result.built = { { name = "greet", version = "1.0" } }
+    assert.same({
+      "* build   greet 1.0",
+      "Built 1; nothing else changed: snapshot 3 matches init.lua.",
+    }, report.render_apply(result, "init.lua", {}, terminal.plain))
+  end)
+
   it("knows the time before the first apply", function()
     local lines = report.render_status({ root = root, snapshot = { id = "0" } }, {}, terminal.plain)
     assert.equal("Snapshot  0: nothing was applied yet", lines[2])

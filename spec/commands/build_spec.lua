@@ -121,7 +121,12 @@ describe("build", function()
 
   it("tells programs what was built", function()
     local output = expect(0, "init.lua", "tool", "--json")
-    assert.truthy(output:find('^{"command":"build","derivations":%[{"hash":"%x+","name":"tool","outputs":{"doc":"'), output)
+    assert.truthy(
+      output:find(
+        '^{"command":"build","derivations":%[{"hash":"%x+","name":"tool","outputs":{"doc":"'
+      ),
+      output
+    )
     assert.truthy(output:find('"version":"1.0"}],"version":1}\n$'), output)
     output = expect(0, "init.lua", "tool", "--check", "--json")
     assert.truthy(output:find('"differ":0', 1, true), output)

@@ -16,7 +16,8 @@ describe("diff", function()
     here = machine.new()
     local hashes = {}
     for index, port in ipairs({ 80, 8080 }) do
-      here.write_config(([[
+      here.write_config(
+        ([[
         local greeting = %q
         derive({
           name = "server",
@@ -26,7 +27,13 @@ describe("diff", function()
             ctx.write(ctx.out, greeting .. opts.server.port .. %q)
           end,
         })
-      ]]):format("hello " .. index, index == 1 and '"1.0"' or "nil", port, ("x"):rep(100) .. index))
+      ]]):format(
+          "hello " .. index,
+          index == 1 and '"1.0"' or "nil",
+          port,
+          ("x"):rep(100) .. index
+        )
+      )
       local document = here.run("build", "init.lua", "--json").stdout
       hashes[index] = document:match('"hash":"(%x+)"')
     end
@@ -49,8 +56,8 @@ describe("diff", function()
 
   it("shows where long values begin to differ", function()
     local shown = expect(0, first, second)
-    assert.truthy(shown:find('config.text\n  - …xx[x]*1'), shown)
-    assert.truthy(shown:find('  %+ …xx[x]*2'), shown)
+    assert.truthy(shown:find("config%.text\n  %- …x+1"), shown)
+    assert.truthy(shown:find("\n  %+ …x+2"), shown)
     for line in shown:gmatch("[^\n]+") do
       assert.is_true(#line:gsub("[\128-\191]", "") <= 80, line)
     end
@@ -70,7 +77,10 @@ describe("diff", function()
 
   it("tells programs all of it", function()
     local document = expect(3, first, second, "--json", "--exit-code")
-    assert.truthy(document:find('{"first":"80","path":"opts.server.port","second":"8080"}', 1, true), document)
+    assert.truthy(
+      document:find('{"first":"80","path":"opts.server.port","second":"8080"}', 1, true),
+      document
+    )
     assert.truthy(document:find('"first":"' .. first .. '"', 1, true), document)
     assert.truthy(expect(0, first, first, "--json"):find('"differences":[]', 1, true))
   end)

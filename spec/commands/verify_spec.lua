@@ -47,7 +47,9 @@ describe("verify", function()
   end)
 
   before_each(function()
-    shell(unlock .. "; chmod -R u+rwX root home; rm -rf root home init.lua empty copy; cp -a saved/. .")
+    shell(
+      unlock .. "; chmod -R u+rwX root home; rm -rf root home init.lua empty copy; cp -a saved/. ."
+    )
   end)
 
   local function apply()
@@ -112,35 +114,38 @@ describe("verify", function()
     end
   end)
 
+  -- `$TOOL` is the object, `$RECORD` its record.
   for what, line in pairs({
-    ["a file removed"] = "chmod u+w $TOOL; rm -f $TOOL/data; chmod u-w $TOOL",
-    ["a file added"] = "chmod u+w $TOOL; : >$TOOL/new; chmod 444 $TOOL/new; chmod u-w $TOOL",
-    ["a file renamed"] = "chmod u+w $TOOL; mv $TOOL/data $TOOL/date; chmod u-w $TOOL",
-    ["a file emptied"] = "chmod u+w $TOOL/data; : >$TOOL/data; chmod u-w $TOOL/data",
-    ["a file made longer"] = "chmod u+w $TOOL/data; echo >>$TOOL/data; chmod u-w $TOOL/data",
-    ["a directory added"] = "chmod u+w $TOOL; mkdir $TOOL/new; chmod 555 $TOOL/new $TOOL",
-    ["a directory replaced by a file"] = "chmod u+w $TOOL $TOOL/bin; rm -rf $TOOL/bin; : >$TOOL/bin; chmod 444 $TOOL/bin; chmod u-w $TOOL",
-    ["a file made writable"] = "chmod u+w $TOOL/data",
-    ["a file made executable"] = "chmod 555 $TOOL/data",
-    ["a program no longer executable"] = "chmod 444 $TOOL/bin/tool",
-    ["a file with setuid"] = "chmod u+s $TOOL/bin/tool",
-    ["a directory made writable"] = "chmod u+w $TOOL/bin",
-    ["a file that nobody may read"] = "chmod 000 $TOOL/data",
-    ["a link that leads elsewhere"] = "chmod u+w $TOOL; ln -sfn data $TOOL/link; chmod u-w $TOOL",
-    ["a link replaced by what it leads to"] = "chmod u+w $TOOL; cp --remove-destination $TOOL/bin/tool $TOOL/link; chmod 555 $TOOL/link $TOOL",
-    ["a file swapped for a link to its copy"] = "chmod u+w $TOOL; mv $TOOL/data copy; ln -s $PWD/copy $TOOL/data; chmod u-w $TOOL",
-    ["an object swapped for a link to its copy"] = "cp -R $TOOL copy; chmod -R u+w $TOOL; rm -r $TOOL; ln -s $PWD/copy $TOOL",
-    ["an object swapped for a file"] = "chmod -R u+w $TOOL; rm -r $TOOL; echo >$TOOL; chmod 444 $TOOL",
-    ["an object removed"] = "chmod -R u+w $TOOL; rm -r $TOOL",
-    ["a record that is no JSON"] = "echo '{' >root/store/info/${TOOL##*/}.json",
-    ["a record of a newer version"] = 'sed -i \'s/"version": 1/"version": 2/\' root/store/info/${TOOL##*/}.json',
-    ["a record with another hash"] = 'sed -i \'s/"nar": "[^"]*"/"nar": "\'$(printf %064d)\'"/\' root/store/info/${TOOL##*/}.json',
-    ["a record removed"] = "rm root/store/info/${TOOL##*/}.json",
-    ["object and record removed"] = "chmod -R u+w $TOOL; rm -r $TOOL root/store/info/${TOOL##*/}.json",
+    ["a file removed"] = "chmod u+w .; rm -f data; chmod u-w .",
+    ["a file added"] = "chmod u+w .; : >new; chmod 444 new; chmod u-w .",
+    ["a file renamed"] = "chmod u+w .; mv data date; chmod u-w .",
+    ["a file emptied"] = "chmod u+w data; : >data; chmod u-w data",
+    ["a file made longer"] = "chmod u+w data; echo >>data; chmod u-w data",
+    ["a directory added"] = "chmod u+w .; mkdir new; chmod 555 new .",
+    ["a directory replaced by a file"] = "chmod u+w . bin; rm -rf bin; : >bin; chmod 444 bin; chmod u-w .",
+    ["a file made writable"] = "chmod u+w data",
+    ["a file made executable"] = "chmod 555 data",
+    ["a program no longer executable"] = "chmod 444 bin/tool",
+    ["a file with setuid"] = "chmod u+s bin/tool",
+    ["a directory made writable"] = "chmod u+w bin",
+    ["a file that nobody may read"] = "chmod 000 data",
+    ["a link that leads elsewhere"] = "chmod u+w .; ln -sfn data link; chmod u-w .",
+    ["a link replaced by what it leads to"] = "chmod u+w .; rm link; cp bin/tool link; chmod 555 link .",
+    ["a file swapped for a link to its copy"] = "chmod u+w .; mv data $COPY; ln -s $COPY data; chmod u-w .",
+    ["an object swapped for a link to its copy"] = "cp -R . $COPY; $REMOVE; ln -s $COPY $TOOL",
+    ["an object swapped for a file"] = "$REMOVE; echo >$TOOL; chmod 444 $TOOL",
+    ["an object removed"] = "$REMOVE",
+    ["a record that is no JSON"] = "echo '{' >$RECORD",
+    ["a record of a newer version"] = 'sed -i \'s/"version": 1,/"version": 2,/\' $RECORD',
+    ["a record with another hash"] = 'sed -i \'s/"nar": "[0-9a-f]*/"nar": "\'$(printf %064d)/ $RECORD',
+    ["a record removed"] = "rm $RECORD",
+    ["object and record removed"] = "$REMOVE; rm $RECORD",
   }) do
     it("finds and repairs " .. what, function()
       local before = get_store()
-      shell(line)
+      local variables = "COPY=$PWD/copy; RECORD=$PWD/root/store/info/${TOOL##*/}.json; "
+      local remove = "{ chmod -R u+w $TOOL; rm -r $TOOL; }"
+      shell(variables .. "cd $TOOL; " .. line:gsub("%$REMOVE", remove))
       local found = expect(3)
       assert.truthy(found:find("! " .. tool .. "\n", 1, true), found)
       assert.equal(1, count_lines(found, "^! "), found)

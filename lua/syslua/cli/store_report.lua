@@ -9,8 +9,8 @@ local text = require("syslua.util.text")
 local store_report = {}
 
 local gap = "  "
--- What is left of long names and versions in a table, and how much room references get at least.
-local most_name, most_version, least_references = 28, 16, 20
+-- What is left of long names and versions in a table, so that there is room for references.
+local most_name, most_version = 26, 14
 
 local function show_path(value)
   return path.display(value, os.getenv("HOME"))
@@ -63,7 +63,7 @@ local function lay_out_objects(rows, style, verbose)
       .. (" "):rep(widths.size - text.width(row.size))
       .. row.size
       .. gap
-    local room = math.max(terminal.width - text.width(line), least_references)
+    local room = terminal.width - text.width(line)
     line = line .. (verbose and row.references or text.shorten(row.references, room))
     line = line:gsub(" +$", "")
     lines[index] = index == 1 and style("strong", line) or line
@@ -143,7 +143,11 @@ function store_report.render_object(object, referrers)
   add_field(lines, "NAR", { object.nar })
   add_field(lines, "Refers to", object.references)
   add_field(lines, "Used by", referrers)
-  add_field(lines, "Current", { object.current and "yes" or "no: not named by the current snapshot" })
+  add_field(
+    lines,
+    "Current",
+    { object.current and "yes" or "no: not named by the current snapshot" }
+  )
   add_field(lines, "Movable", {
     object.relocatable and "yes" or "no: its bytes name the place of the store",
   })
@@ -270,16 +274,16 @@ function store_report.render_diff(result, args, style)
 end
 
 --- Returns the line about a derivation that came out differently when it was built again.
----@param checked syslua.Checked
+---@param derivation syslua.RealizedReport
+---@param difference { output: string, file: string, how: string }
 ---@param style syslua.cli.Style
 ---@return string
-function store_report.render_difference(checked, style)
-  local derivation = checked.derivation
-  local file = checked.file:gsub("^%.$", ""):gsub("^%./", "")
+function store_report.render_difference(derivation, difference, style)
+  local file = path.join(derivation.outputs[difference.output], difference.file)
   return ("%s is not reproducible: %s: %s"):format(
     style("change", "! ") .. store_report.get_label(derivation),
-    show_path(path.join(derivation.outputs[checked.output], file)),
-    checked.how
+    show_path(path.normalize(file)),
+    difference.how
   )
 end
 

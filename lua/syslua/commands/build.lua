@@ -73,13 +73,28 @@ local function select_derivations(manifest, name, config)
   return selected
 end
 
-local function check_again(derivation, options)
+---@class syslua.cli.BuildResult
+---@field derivation syslua.RealizedReport
+---@field reproducible boolean? whether a second build came out the same
+---@field difference { output: string, file: string, how: string }?
+
+---@return syslua.cli.BuildResult
+local function check(derivation, options)
   ---@type syslua.Checked
   local checked = border.call("check", derivation.hash, options)
-  return checked
+  ---@type { output: string, file: string, how: string }?
+  local difference
+  if checked.output and checked.file and checked.how then
+    difference = { output = checked.output, file = checked.file, how = checked.how }
+  end
+  return {
+    derivation = checked.derivation,
+    reproducible = checked.reproducible,
+    difference = difference,
+  }
 end
 
----@return syslua.Checked
+---@return syslua.cli.BuildResult
 local function realize(derivation, options)
   return {
     derivation = {
@@ -114,10 +129,7 @@ local function to_document(args, results, differ)
     for key, value in pairs(result.derivation) do
       entry[key] = value
     end
-    entry.reproducible = result.reproducible
-    if result.reproducible == false then
-      entry.difference = { output = result.output, file = result.file, how = result.how }
-    end
+    entry.reproducible, entry.difference = result.reproducible, result.difference
     list[index] = entry
   end
   return { derivations = list, differ = args.check and differ or nil }
@@ -128,8 +140,10 @@ local function talk_of_check(results, differ, args)
   local terminal = require("syslua.cli.terminal")
   local style = terminal.get_talk_style(args)
   for _, result in ipairs(results) do
-    if not result.reproducible then
-      terminal.talk({ store_report.render_difference(result, style) })
+    if result.difference then
+      terminal.talk({
+        store_report.render_difference(result.derivation, result.difference, style),
+      })
     end
   end
   local count = require("syslua.util.text").count(#results, "derivation")
@@ -151,9 +165,9 @@ function build.run(args)
   local derivations = select_derivations(manifest, name, config)
   local results, differ = {}, 0
   for index, derivation in ipairs(derivations) do
-    local result = (args.check and check_again or realize)(derivation, options)
+    local result = (args.check and check or realize)(derivation, options)
     results[index] = result
-    differ = differ + (result.reproducible == false and 1 or 0)
+    differ = differ + (result.difference and 1 or 0)
   end
 
   if args.json then

@@ -32,7 +32,9 @@ local function check_hash(word, program)
         fewest_digits,
         most_digits
       ),
-      hint = ("`%s info OBJECT` shows the hash of the derivation that made an object"):format(program),
+      hint = ("`%s info OBJECT` shows the hash of the derivation that made an object"):format(
+        program
+      ),
     })
   end
   return hash

@@ -13,7 +13,10 @@ info.summary = require("syslua.cli.commands").get_summary("info")
 ---@param parser table
 function info.add_to_parser(parser)
   parser
-    :argument("OBJECT", "An object: its name, the beginning of it, its nine digits, or a path in it.")
+    :argument(
+      "OBJECT",
+      "An object: its name, the beginning of it, its nine digits, or a path in it."
+    )
     :argname("OBJECT")
     :target("object")
     :args("?")

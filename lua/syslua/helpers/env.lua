@@ -15,7 +15,12 @@ end
 
 local function check_text(name, value)
   if type(value) ~= "string" then
-    raise(("`%s` in env{}: expected a string or a list of strings, got %s"):format(name, text.describe(value)))
+    raise(
+      ("`%s` in env{}: expected a string or a list of strings, got %s"):format(
+        name,
+        text.describe(value)
+      )
+    )
   end
   if value:find("%z") then
     raise(("`%s` in env{} has a NUL byte, which no variable can hold"):format(name))
@@ -33,7 +38,13 @@ local function check_list(name, value)
   for _, entry in ipairs(value) do
     check_text(name, entry)
     if entry == "" or entry:find("\n", 1, true) or entry:find(separator, 1, true) then
-      raise(("%q cannot be an entry of %s: it is empty, or has a newline or %q"):format(entry, name, separator))
+      raise(
+        ("%q cannot be an entry of %s: it is empty, or has a newline or %q"):format(
+          entry,
+          name,
+          separator
+        )
+      )
     end
   end
 end

@@ -59,12 +59,16 @@ local function check(given)
   end
   if (given.source == nil) == (given.content == nil) then
     raise(
-      given.source == nil and "file{} has neither `source` nor `content`" or "file{} has both `source` and `content`",
+      given.source == nil and "file{} has neither `source` nor `content`"
+        or "file{} has both `source` and `content`",
       "give one of the two"
     )
   end
   if given.mutable and given.content then
-    raise("`mutable` in file{} needs a `source`: a link leads to your own file", "write the content into a file and name it")
+    raise(
+      "`mutable` in file{} needs a `source`: a link leads to your own file",
+      "write the content into a file and name it"
+    )
   end
   if given.mutable and given.executable then
     raise("`executable` has no effect on a `mutable` file", "set the mode of the source: chmod +x")

@@ -16,6 +16,9 @@ use crate::state;
 /// The registry entry that holds `debug.getupvalue`, which configs may not have.
 const GET_UPVALUE: &str = "syslua.getupvalue";
 
+/// The registry entry that holds the globals of evaluations, each with what it was made with.
+const ENVIRONMENTS: &str = "syslua.environments";
+
 /// The libraries of the interpreter that a build may use.
 const LIBRARIES: [&str; 6] = ["string", "table", "math", "utf8", "bit32", "bit"];
 
@@ -44,6 +47,9 @@ const BASIC_FUNCTIONS: [&str; 21] = [
     "syslua",
 ];
 
+/// Since Lua 5.2 the globals are an upvalue of that name; before, it is a name like any other.
+const HAS_ENV: bool = cfg!(not(feature = "lua51"));
+
 /// Names that the guard refuses while a build runs, each with the call to use instead.
 const GUARDED: [&str; 17] = [
     "io",
@@ -68,7 +74,65 @@ const GUARDED: [&str; 17] = [
 /// Remembers what is needed of the interpreter's own library.
 pub fn install(lua: &Lua) -> LuaResult<()> {
     let debug: LuaTable = lua.globals().get("debug")?;
-    lua.set_named_registry_value(GET_UPVALUE, debug.get::<LuaFunction>("getupvalue")?)
+    lua.set_named_registry_value(GET_UPVALUE, debug.get::<LuaFunction>("getupvalue")?)?;
+    let environments = lua.create_table()?;
+    let weak = lua.create_table()?;
+    weak.set("__mode", "k")?;
+    environments.set_metatable(Some(weak))?;
+    lua.set_named_registry_value(ENVIRONMENTS, environments)?;
+    let pristine = Pristine::take(lua)?;
+    state::change(lua, |state| state.pristine = Rc::new(pristine));
+    Ok(())
+}
+
+/// Remembers the globals that an evaluation gives to a config, which may use these.
+pub fn add_environment(lua: &Lua, environment: &LuaTable) -> LuaResult<()> {
+    let given = lua.create_table()?;
+    for pair in environment.pairs::<LuaValue, LuaValue>() {
+        let (name, value) = pair?;
+        given.raw_set(name, value)?;
+    }
+    lua.named_registry_value::<LuaTable>(ENVIRONMENTS)?.raw_set(environment, given)
+}
+
+/// The interpreter's own functions as they were when we were loaded: a config may replace or add to
+/// them, and a build must not depend on that unseen.
+#[derive(Default)]
+pub struct Pristine {
+    libraries: HashMap<String, HashMap<String, usize>>,
+    basics: HashMap<String, usize>,
+}
+
+impl Pristine {
+    fn take(lua: &Lua) -> LuaResult<Pristine> {
+        let globals = lua.globals();
+        let mut pristine = Pristine::default();
+        for library in LIBRARIES {
+            if let LuaValue::Table(table) = globals.raw_get(library)? {
+                pristine.libraries.insert(library.to_owned(), members(&table)?);
+            }
+        }
+        for name in BASIC_FUNCTIONS {
+            pristine.basics.insert(name.to_owned(), globals.raw_get::<LuaValue>(name)?.to_pointer() as usize);
+        }
+        Ok(pristine)
+    }
+
+    /// Returns the member of a library that is not as it was, if there is one.
+    fn altered(&self, library: &str, table: &LuaTable) -> LuaResult<Option<String>> {
+        let now = members(table)?;
+        let Some(before) = self.libraries.get(library) else { return Ok(None) };
+        let altered = now.iter().find(|(name, address)| before.get(*name) != Some(*address));
+        let missing = before.iter().find(|(name, _)| !now.contains_key(*name));
+        Ok(altered.or(missing).map(|(name, _)| format!("{library}.{name}")))
+    }
+}
+
+fn members(table: &LuaTable) -> LuaResult<HashMap<String, usize>> {
+    table
+        .pairs::<LuaValue, LuaValue>()
+        .map(|pair| pair.and_then(|(key, value)| Ok((key.to_string()?, value.to_pointer() as usize))))
+        .collect()
 }
 
 /// Returns the text of a `config` function and everything it captures.
@@ -242,6 +306,47 @@ impl Walk<'_> {
         }
     }
 
+    /// Returns whether a table is the globals, Lua's own or those of an evaluation.
+    fn is_globals(&self, value: &LuaValue) -> Answer<bool> {
+        let LuaValue::Table(table) = value else { return Ok(false) };
+        if *table == self.lua.globals() {
+            return Ok(true);
+        }
+        let environments: LuaTable = self.lua.named_registry_value(ENVIRONMENTS).map_err(lua_failure)?;
+        environments.raw_get::<LuaValue>(table).map(|given| !given.is_nil()).map_err(lua_failure)
+    }
+
+    /// Refuses a global of Lua that the config replaced or added to.
+    fn check_unaltered(&self, function: &LuaFunction, name: &[u8], of: &str) -> Answer<()> {
+        let name = String::from_utf8_lossy(name).into_owned();
+        let altered = self.altered(function, &name).map_err(lua_failure)?;
+        let Some(altered) = altered else { return Ok(()) };
+        Err(Failure::new("config", format!("`{of}` uses the global `{altered}`, which is not the one that Lua brings"))
+            .with_hint("leave Lua's own globals as they are, and declare functions of your own with `local`"))
+    }
+
+    fn altered(&self, function: &LuaFunction, name: &str) -> LuaResult<Option<String>> {
+        let globals = self.lua.globals();
+        let mut value: LuaValue = globals.raw_get(name)?;
+        if let Some(environment) = function.environment().filter(|environment| *environment != globals) {
+            let environments: LuaTable = self.lua.named_registry_value(ENVIRONMENTS)?;
+            let given = environments.raw_get::<Option<LuaTable>>(&environment)?;
+            let own: LuaValue = environment.raw_get(name)?;
+            let is_given = given.is_some_and(|given| given.raw_get(name).is_ok_and(|given: LuaValue| given == own));
+            if is_given && !own.is_nil() {
+                return Ok(None);
+            }
+            // Through its metatable, such as that of a test runner, it may still lead to Lua's own.
+            value = if own.is_nil() { environment.get(name)? } else { own };
+        }
+        let pristine = state::read(self.lua, |state| Rc::clone(&state.pristine));
+        if let (LuaValue::Table(table), true) = (&value, pristine.libraries.contains_key(name)) {
+            return pristine.altered(name, table);
+        }
+        let is_same = pristine.basics.get(name).is_none_or(|address| *address == value.to_pointer() as usize);
+        Ok((!is_same && name != "syslua").then(|| name.to_owned()))
+    }
+
     fn facts(module: &LuaValue) -> Answer<Value> {
         let mut facts = std::collections::BTreeMap::new();
         for name in ["hostname", "username", "platform"] {
@@ -311,7 +416,7 @@ impl Walk<'_> {
             };
             let variable = variable.as_bytes().to_vec();
             // The globals are no capture: what may be used of them is fixed.
-            if variable != b"_ENV" {
+            if variable != b"_ENV" || !HAS_ENV || !self.is_globals(&value)? {
                 upvalues.push((variable, value));
             }
         }
@@ -337,6 +442,9 @@ impl Walk<'_> {
                 "a build may use string, table, math without random, utf8 and the basic functions",
             ));
         };
+        if !source.starts_with('@') {
+            return Err(refuse("was made by load() and has no lines of a file", "define it as a function in a file"));
+        }
         let chunk = chunk(self.lua, &source)
             .ok_or_else(|| refuse("is a function whose source text cannot be read", "define it in a file"))?;
         let found = chunk.function(first, last, variables).map_err(|not_found| match not_found {
@@ -356,7 +464,10 @@ impl Walk<'_> {
                     let texts = declarations.iter().map(|(begin, end)| chunk.declaration(*begin, *end).to_vec());
                     constants.push((free.clone(), Value::List(texts.map(Value::Bytes).collect())));
                 }
-                Meaning::Global => check_global(free, name)?,
+                Meaning::Global => {
+                    check_global(free, name)?;
+                    self.check_unaltered(function, free, name)?;
+                }
                 _ => {}
             }
         }

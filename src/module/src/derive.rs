@@ -202,6 +202,9 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     })?;
     add_kind(lua, SOURCE, |table| Ok(format!("source {}", table.raw_get::<LuaString>("path")?.to_string_lossy())))?;
     register_function(lua, native, "derive", |lua, spec: LuaTable| derive(lua, &spec))?;
+    register_function(lua, native, "add_environment", |lua, environment: LuaTable| {
+        capture::add_environment(lua, &environment).map(|()| true).map_err(lua_failure)
+    })?;
     register_function(lua, native, "set_own_directory", |lua, prefix: String| {
         state::change(lua, |state| state.own_directory = Some(prefix));
         Ok(true)

@@ -14,6 +14,7 @@ use syslua_engine::names::{OutputName, Placeholder};
 use syslua_engine::settings::System;
 use syslua_engine::store::sources::SourceMemory;
 
+use crate::capture::Pristine;
 use crate::lua_source::Chunk;
 
 /// The registry entry that holds the `config` functions by hash; data of ours must not hold Lua values.
@@ -30,6 +31,8 @@ pub struct State {
     pub chunks: HashMap<String, Rc<Chunk>>,
     /// The names of values that the interpreter and sys.lua bring, by address.
     pub known: Option<Rc<HashMap<usize, String>>>,
+    /// The interpreter's functions as they were at first.
+    pub pristine: Rc<Pristine>,
     /// What the chunk names of our own files begin with.
     pub own_directory: Option<String>,
     /// Manifests that stay here; Lua has their numbers, counted from 1.

@@ -33,8 +33,8 @@ impl Engine {
         let mut objects = Vec::new();
         for (entry, _) in entries {
             let Some(object) = entry.to_str().and_then(|name| ObjectName::parse(name).ok()) else { continue };
-            // One without a record is damaged: `verify` names it.
-            if let Some(info) = read_info(&self.store, &object)? {
+            // One without a good record is damaged: `verify` names it.
+            if let Ok(Some(info)) = read_info(&self.store, &object) {
                 objects.push(ObjectReport {
                     path: self.store.object(&object),
                     name: info.name.to_string(),

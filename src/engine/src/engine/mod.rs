@@ -77,6 +77,9 @@ impl Error {
                 failure.hint = error.hint();
                 failure
             }
+            Error::NoDerivation { .. } | Error::Ambiguous { .. } => {
+                Failure::new("usage", self.to_string()).with_hint("`list` and the names in store/drv/ tell the hashes")
+            }
             other => Failure::new("engine", chain(other)),
         }
     }

@@ -31,12 +31,14 @@ impl Engine {
     pub fn verify(&self) -> Result<VerifyReport, Error> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.settings.jobs).build();
         let pool = pool.map_err(|error| realize::Error::Threads(error.to_string()))?;
-        let findings = pool.install(|| objects::verify(&self.store))?;
+        let named = self.named_by_snapshots()?;
+        let findings = pool.install(|| objects::verify(&self.store, &named))?;
         let mut damaged = Vec::new();
         for damage in findings.damaged {
+            let needed_by = objects::referrers(&self.store, &damage.object)?;
             damaged.push(DamageReport {
-                targets: self.targets_of(&damage.object)?,
-                snapshots: self.snapshots_of(&damage.object)?,
+                targets: self.targets_of(&needed_by)?,
+                snapshots: self.snapshots_of(&needed_by)?,
                 object: damage.object,
                 problem: damage.problem,
                 state: "found",
@@ -128,14 +130,25 @@ impl Engine {
         Ok(damage.reason.is_none())
     }
 
-    fn targets_of(&self, object: &ObjectName) -> Result<Vec<String>, Error> {
-        let path = self.store.object(object);
+    fn named_by_snapshots(&self) -> Result<BTreeSet<ObjectName>, Error> {
+        let mut named = BTreeSet::new();
+        for id in generations::all(&self.store)? {
+            // One that cannot be read is named by the commands that need it.
+            if let Ok(snapshot) = generations::read(&self.store, id) {
+                named.extend(snapshot.derivations.into_values().flat_map(store::Outputs::into_values));
+            }
+        }
+        Ok(named)
+    }
+
+    /// Returns the targets of the current snapshot that lead to one of these objects.
+    fn targets_of(&self, objects: &BTreeSet<ObjectName>) -> Result<Vec<String>, Error> {
+        let paths: Vec<_> = objects.iter().map(|object| self.store.object(object)).collect();
         let current = generations::current(&self.store)?;
-        let leads_there = |action: &Action| action.texts().iter().any(|text| text.to_path().starts_with(&path));
         let mut targets = Vec::new();
         for activation in &current.activations {
-            if let Action::Symlink { target, .. } = &activation.action
-                && leads_there(&activation.action)
+            if let Action::Symlink { source, target, .. } = &activation.action
+                && paths.iter().any(|path| source.to_path().starts_with(path))
             {
                 targets.push(target.display());
             }
@@ -143,12 +156,11 @@ impl Engine {
         Ok(targets)
     }
 
-    fn snapshots_of(&self, object: &ObjectName) -> Result<Vec<SnapshotId>, Error> {
+    fn snapshots_of(&self, objects: &BTreeSet<ObjectName>) -> Result<Vec<SnapshotId>, Error> {
         let mut snapshots = Vec::new();
         for id in generations::all(&self.store)? {
-            // One that cannot be read is named by the commands that need it.
             let Ok(snapshot) = generations::read(&self.store, id) else { continue };
-            if snapshot.derivations.values().any(|outputs| outputs.values().any(|named| named == object)) {
+            if snapshot.derivations.values().any(|outputs| outputs.values().any(|named| objects.contains(named))) {
                 snapshots.push(id);
             }
         }

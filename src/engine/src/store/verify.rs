@@ -1,5 +1,6 @@
 //! Looking at objects again: whether they are still what their records say.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -28,11 +29,11 @@ pub struct Findings {
     pub damaged: Vec<Damage>,
 }
 
-/// Hashes every object again, on all threads of the current pool.
+/// Hashes every object again, on all threads of the current pool. `named` are objects that must be there.
 ///
 /// # Errors
 /// When the directory of objects cannot be listed.
-pub fn verify(store: &Store) -> Result<Findings> {
+pub fn verify(store: &Store, named: &BTreeSet<ObjectName>) -> Result<Findings> {
     let objects = names_in(store.objects(), "")?;
     let recorded = names_in(&store.info_directory(), ".json")?;
     let mut damaged: Vec<Damage> = objects
@@ -40,7 +41,8 @@ pub fn verify(store: &Store) -> Result<Findings> {
         .into_par_iter()
         .filter_map(|object| look(store, &object).err().map(|problem| Damage { object, problem }))
         .collect();
-    let missing = recorded.into_iter().filter(|object| !platform::exists(&store.object(object)));
+    let expected: BTreeSet<ObjectName> = recorded.into_iter().chain(named.iter().cloned()).collect();
+    let missing = expected.into_iter().filter(|object| !platform::exists(&store.object(object)));
     damaged.extend(missing.map(|object| Damage { object, problem: "it is missing".to_owned() }));
     damaged.sort_by(|a, b| a.object.cmp(&b.object));
     Ok(Findings { checked: objects.len(), damaged })
@@ -55,6 +57,32 @@ fn names_in(directory: &Path, suffix: &str) -> Result<Vec<ObjectName>> {
     };
     let name = |name: std::ffi::OsString| ObjectName::parse(name.to_str()?.strip_suffix(suffix)?).ok();
     Ok(entries.into_iter().filter_map(|(entry, _)| name(entry)).collect())
+}
+
+/// Returns an object and everything that refers to it, directly or through others.
+///
+/// # Errors
+/// When the records cannot be listed.
+pub fn referrers(store: &Store, object: &ObjectName) -> Result<BTreeSet<ObjectName>> {
+    let mut infos = Vec::new();
+    for name in names_in(&store.info_directory(), ".json")? {
+        // A damaged record tells nothing.
+        if let Ok(Some(info)) = read_info(store, &name) {
+            infos.push((name, info.references));
+        }
+    }
+    let mut found = BTreeSet::from([object.clone()]);
+    loop {
+        let before = found.len();
+        for (name, references) in &infos {
+            if references.iter().any(|reference| found.contains(reference)) {
+                found.insert(name.clone());
+            }
+        }
+        if found.len() == before {
+            return Ok(found);
+        }
+    }
 }
 
 /// Compares an object with its record; says what is wrong.
