@@ -11,7 +11,7 @@
 ---@field activate fun(spec: syslua.activate.Opts) declares what to do with it; only while a config is evaluated
 ---@field file fun(spec: syslua.file.Opts) declares a file; only while a config is evaluated
 ---@field env fun(variables: table<string, string|number|string[]>) declares variables; only while a config is evaluated
----@field source fun(path: string): syslua.Source declares a file or tree as input of a build
+---@field source fun(path: string, opts: syslua.source.Opts?): syslua.Source declares a file or tree as input of a build
 ---@field evaluate fun(config: string, options: syslua.EvaluateOptions?): syslua.Manifest runs a config and returns what it declares
 ---@field build fun(derivation: syslua.Derivation|string, options: syslua.BuildOptions?): syslua.OutputPaths realizes a derivation, or the one of that hash, now
 ---@field plan fun(manifest: syslua.Manifest, options: syslua.Options?): syslua.Plan says what an apply would do
@@ -299,7 +299,7 @@ function BuildContext.run(command, opts) end
 ---@field array_metatable table what `lib.array` marks tables with
 ---@field is_terminal fun(descriptor: integer): boolean
 ---@field derive fun(spec: table): boolean, any
----@field source fun(path: string): boolean, any
+---@field source fun(path: string, excluded: string[]?): boolean, any
 ---@field build fun(derivation: syslua.Derivation, options: syslua.Options?): boolean, any
 ---@field plan fun(manifest: any, options: syslua.Options?): boolean, any
 ---@field apply fun(manifest: any, options: syslua.ApplyOptions?): boolean, any
@@ -310,11 +310,15 @@ function BuildContext.run(command, opts) end
 ---@field repair fun(manifest: any, options: syslua.Options?): boolean, any
 ---@field diff_derivations fun(first: string, second: string, options: syslua.Options?): boolean, any
 ---@field check fun(derivation: syslua.Derivation|string, options: syslua.Options?): boolean, any
----@field begin_evaluation fun(sys: syslua.System?): boolean, any
+---@field begin_evaluation fun(sys: syslua.System?, options: syslua.Options?): boolean, any
 ---@field abandon_evaluation fun(): boolean, any
 ---@field finish_evaluation fun(config_path: string?, files: table<string, string>?): boolean, any
 ---@field record fun(action: table, positions: string[]): boolean, any
+---@field add_environment fun(environment: table): boolean, any
+---@field list_tree fun(path: string): boolean, any
 ---@field add_chunk fun(name: string, text: string): boolean, any
+---@field add_environment fun(environment: table): boolean, any
+---@field list_tree fun(path: string): boolean, any
 ---@field set_own_directory fun(prefix: string): boolean, any
 ---@field manifest_table fun(manifest: any): boolean, any
 ---@field manifest_json fun(manifest: any): boolean, any

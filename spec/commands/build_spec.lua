@@ -68,6 +68,11 @@ describe("build", function()
     assert.equal("", (expect(0, "init.lua", "--quiet")))
   end)
 
+  it("says what it builds", function()
+    local _, talk = expect(0, "init.lua")
+    assert.equal("building low\nbuilding tool 1.0\n", talk)
+  end)
+
   it("builds one derivation, and what it needs", function()
     assert.same({ "low" }, get_objects(expect(0, "init.lua", "low")))
     assert.equal(1, #get_objects(here.shell("ls -d $SYSLUA_ROOT/store/obj/*").stdout))

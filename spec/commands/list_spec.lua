@@ -43,8 +43,9 @@ describe("the store", function()
     here.write_config(config)
     expect(0, "apply", "init.lua")
     low = machine.find_object(here, "low")
-    tool = machine.find_object(here, "tool-1.0")
     doc = machine.find_object(here, "tool-1.0-doc")
+    -- Which of the two comes first varies with the hash.
+    tool = here.shell("ls $SYSLUA_ROOT/store/obj").stdout:match("tool%-1%.0%-%x+%f[^%x]")
   end)
 
   teardown(function()
@@ -62,9 +63,15 @@ describe("the store", function()
       end
       local lines = get_lines(expect(0, "list"))
       assert.equal(row(" ", "NAME", "VERSION", "OBJECT   ", "SIZE", "REFERENCES"), lines[1])
-      assert.equal(row(" ", "low", "", low, "1.2 kB", ""), lines[2])
-      assert.equal(row("*", "tool", "1.0", tool, size .. " B", low), lines[3])
-      assert.equal(row("*", "tool:doc", "1.0", doc, "5 B", ""), lines[4])
+      local rows = {}
+      for index = 2, 4 do
+        rows[lines[index]] = true
+      end
+      assert.same({
+        [row(" ", "low", "", low, "1.2 kB", "")] = true,
+        [row("*", "tool", "1.0", tool, size .. " B", low)] = true,
+        [row("*", "tool:doc", "1.0", doc, "5 B", "")] = true,
+      }, rows)
       assert.truthy(lines[5]:find("^3 objects, 1%.%d kB; 2 in the current snapshot"), lines[5])
       assert.equal(5, #lines)
     end)
@@ -110,7 +117,7 @@ describe("the store", function()
         listed:find("  needed-1-with-a-name-that…  2026.01.02.1-…", 1, true),
         listed
       )
-      assert.truthy(listed:find(" B  needed-[%l-]*…"), listed)
+      assert.truthy(listed:find(" B  needed%-%d[%l%-]*…"), listed)
       listed = other.run("list", "--verbose").stdout
       assert.truthy(listed:find("needed-5-with-a-name-that-is-rather-long  ", 1, true), listed)
       other.remove()

@@ -350,16 +350,25 @@ describe("the store", function()
       expect_sound()
     end)
 
-    it("what only its owner, or nobody, may read or write", function()
+    it("what its owner may not read", function()
       local path = build([[
-        ctx.run("mkdir -p $out/closed/inner $out/fixed")
-        ctx.run("echo $out | tee $out/closed/inner/none > $out/fixed/text")
-        ctx.run("ln $out/fixed/text $out/fixed/other; ln -s $out/fixed $out/fixed/$(basename $out)")
-        ctx.run("chmod 0 $out/closed/inner/none; chmod 0 $out/closed/inner")
-        ctx.run("chmod 444 $out/fixed/text; chmod 555 $out/fixed; chmod 555 $out")
+        ctx.run("mkdir -p $out/closed/inner; echo $out > $out/closed/inner/none; echo x > $out/closed/program")
+        ctx.run("chmod 0 $out/closed/inner/none $out/closed/inner; chmod 111 $out/closed/program $out/closed")
       ]])
       assert.equal(path .. "\n", here.read(path .. "/closed/inner/none"))
+      local stat = here.shell(("stat -c %%a %s/closed/*"):format(process.quote(path))).stdout
+      assert.equal("555\n555\n", stat)
+      expect_sound()
+    end)
+
+    it("what its owner may not write", function()
+      local path = build([[
+        ctx.run("mkdir -p $out/fixed; echo $out > $out/fixed/text; ln $out/fixed/text $out/fixed/other")
+        ctx.run("ln -s $out/fixed $out/fixed/$(basename $out); chmod 444 $out/fixed/text")
+        ctx.run("chmod 555 $out/fixed $out")
+      ]])
       assert.equal(path .. "\n", here.read(path .. "/fixed/text"))
+      assert.equal(path .. "\n", here.read(path .. "/fixed/" .. path:match("[^/]+$") .. "/other"))
       expect_sound()
     end)
 
@@ -501,10 +510,10 @@ describe("the store", function()
     -- Adds what a tree needs: directories, links, texts of files, and which of these are programs.
     local function add_tree(path, depth, made)
       local kind = random(depth == 0 and 10 or 12)
-      if depth == 0 and kind > 1 or depth > 0 and depth < 4 and kind > 8 then
+      if depth == 0 and kind > 1 or depth > 0 and depth < 5 and kind > 10 then
         made.directories[#made.directories + 1] = process.quote(path)
         local seen = {}
-        for _ = 1, random(7) do
+        for _ = 1, random(6) do
           local name = random_name()
           if not seen[name] then
             seen[name] = true

@@ -73,9 +73,11 @@ local function in_shell(base, command)
   return run(table.concat(lines, "\n"))
 end
 
--- Times and parts of hashes differ from run to run, or with the place of the store.
+-- Times and parts of hashes differ from run to run, or with the place of the store; so does where two
+-- builds differ.
 local function settle(text, base)
   local settled = text:gsub(base:gsub("%p", "%%%0") .. "/home", "/home/ada")
+  settled = settled:gsub("from position %d+", "from position #")
   return (settled:gsub("%-%x%x%x%x%x%x%x%x%x%f[^%x]", "-#########"):gsub("%s+\n", "\n"))
 end
 

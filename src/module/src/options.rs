@@ -71,7 +71,8 @@ impl Options {
     pub fn on_event<'a>(&'a self, lua: &'a Lua) -> impl FnMut(Event) + 'a {
         move |event| {
             if let Some(listener) = &self.listener {
-                let event = lua.to_value(&event);
+                let absent_is_nil = LuaSerializeOptions::new().serialize_none_to_null(false);
+                let event = lua.to_value_with(&event, absent_is_nil);
                 let _ = event.and_then(|event| listener.call::<()>(event));
             }
         }

@@ -46,16 +46,14 @@ impl Workspace {
     pub fn writable(&self, path: &Path) -> Result<PathBuf> {
         let path = self.absolute(path);
         // The last component is not followed: a link can be replaced, wherever it points.
+        if self.is_plainly_below(&path, path.parent()) {
+            return Ok(path);
+        }
         let place = match (path.parent(), path.file_name()) {
             (Some(parent), Some(name)) => resolve_existing(parent).join(name),
             _ => path.clone(),
         };
-        let mut allowed = self.outputs.values().chain(std::iter::once(&self.directory));
-        if allowed.any(|root| place.starts_with(resolve_existing(root))) {
-            Ok(path)
-        } else {
-            Err(Error::WriteOutside(path))
-        }
+        if self.is_own(&place) { Ok(path) } else { Err(Error::WriteOutside(path)) }
     }
 
     /// Returns the absolute path if the build may read it.
@@ -64,14 +62,43 @@ impl Workspace {
     /// When it may not, also when a symbolic link leads outside.
     pub fn readable(&self, path: &Path) -> Result<PathBuf> {
         let path = self.absolute(path);
+        if self.is_plainly_below(&path, Some(&path)) {
+            return Ok(path);
+        }
         let place = resolve_existing(&path);
         let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut allowed = self.outputs.values().chain([&self.directory]).chain(&self.objects).chain(fetched.iter());
-        if allowed.any(|root| place.starts_with(resolve_existing(root))) || self.is_declared(&place) {
-            Ok(path)
-        } else {
-            Err(Error::ReadUndeclared(path))
+        let mut others = self.objects.iter().chain(fetched.iter());
+        let allowed = self.is_own(&place)
+            || others.any(|root| place.starts_with(resolve_existing(root)))
+            || self.is_declared(&place);
+        if allowed { Ok(path) } else { Err(Error::ReadUndeclared(path)) }
+    }
+
+    fn roots(&self) -> impl Iterator<Item = &PathBuf> {
+        self.outputs.values().chain([&self.directory])
+    }
+
+    /// Returns whether a path lies below one of our directories, and nothing on the way from there to
+    /// `last` is a symbolic link: the usual case, which costs one look a component.
+    fn is_plainly_below(&self, path: &Path, last: Option<&Path>) -> bool {
+        let Some(root) = self.roots().find(|root| path.starts_with(root)) else { return false };
+        let mut place = last;
+        while let Some(current) = place.filter(|current| current.starts_with(root)) {
+            if fs::symlink_metadata(current).is_ok_and(|metadata| metadata.is_symlink()) {
+                return false;
+            }
+            place = current.parent();
         }
+        true
+    }
+
+    /// Returns whether a resolved path is below one of our directories. These are named by their own
+    /// place: an output that is a link somewhere must not open that place.
+    fn is_own(&self, place: &Path) -> bool {
+        self.roots().any(|root| match (root.parent(), root.file_name()) {
+            (Some(parent), Some(name)) => place.starts_with(resolve_existing(parent).join(name)),
+            _ => false,
+        })
     }
 
     /// Returns whether a resolved path is part of a declared source.

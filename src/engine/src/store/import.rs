@@ -49,6 +49,10 @@ pub fn import(store: &Store, build: &Build<'_>) -> Result<Outputs> {
         }
         digests.insert(output, tree::hash_replacing(&path, &patterns(store, build, output, &Outputs::new()))?);
     }
+    // Before anything is published: a failed build leaves no object.
+    for digest in digests.values() {
+        refuse_placeholders(&digest.found[2 * build.outputs.len() + 1])?;
+    }
     let mut finished = Outputs::new();
     for output in reference_order(build, &digests)? {
         let mut digest = digests.remove(output).ok_or_else(|| unknown_output(output))?;
@@ -166,7 +170,6 @@ fn publish(
     finished: &Outputs,
 ) -> Result<ObjectName> {
     let fixed = 2 * build.outputs.len();
-    refuse_placeholders(&digest.found[fixed + 1])?;
     let path = store.building().join(build.outputs[output].as_str());
     for counter in 0u64.. {
         let object = ObjectName::new(build.name, build.version, output, numbered(digest.nar, counter));
