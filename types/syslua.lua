@@ -40,6 +40,7 @@ local syslua = {}
 
 ---@class syslua.EvaluateOptions
 ---@field sys { os: syslua.Os, arch: syslua.Arch, hostname: string?, username: string? }? evaluate for another platform
+---@field root string? the root whose source memory is used; that of `apply` unless given
 ---@field raw boolean? return a handle that only `plan` and `apply` can read, which is faster
 
 --- Kinds that a program does not know are to be ignored.

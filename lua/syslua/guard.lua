@@ -64,7 +64,6 @@ local function index(_, name)
   return nil
 end
 
----@type table<string, any>, table<string, any>, table?
 local function math_index(_, name)
   if name == "random" or name == "randomseed" then
     failure.raise({
@@ -76,7 +75,8 @@ local function math_index(_, name)
   end
 end
 
-local taken, random_taken, metatable_before, math_metatable_before
+---@type table<string, any>, table<string, any>, table?, table?
+local taken, random_taken, metatable_before, math_metatable_before = {}, {}, nil, nil
 
 local function enter()
   active = active + 1
@@ -90,7 +90,8 @@ local function enter()
     rawset(globals, name, nil)
   end
   for _, name in ipairs(random) do
-    random_taken[name], math[name] = math[name], nil
+    random_taken[name] = math[name]
+    rawset(math, name, nil)
   end
   set_metatable(globals, { __index = index })
   math_metatable_before = getmetatable(math)
@@ -108,7 +109,7 @@ local function leave()
     rawset(globals, name, taken[name])
   end
   for _, name in ipairs(random) do
-    math[name] = random_taken[name]
+    rawset(math, name, random_taken[name])
   end
 end
 

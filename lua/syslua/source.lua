@@ -8,7 +8,8 @@ local schema = require("syslua.schema")
 local scope = require("syslua.scope")
 
 ---@class syslua.source.Opts
----@field filter (fun(path: string, kind: "file"|"directory"|"symlink"|"special"): boolean)? what to keep; paths are relative to the source
+-- What to keep; paths are relative to the source.
+---@field filter (fun(path: string, kind: "file"|"directory"|"symlink"|"special"): boolean)?
 
 local fields = { filter = { type = "function" } }
 

@@ -1,4 +1,5 @@
 local config_path = require("syslua.cli.config_path")
+local failure = require("syslua.util.failure")
 
 describe("cli.config_path", function()
   local real_getenv = os.getenv
@@ -25,6 +26,8 @@ describe("cli.config_path", function()
   local function get_failure(argument)
     local ok, caught = pcall(config_path.get, argument)
     assert.is_false(ok)
+    -- Lua 5.1 raises the text of it.
+    caught = failure.from(caught)
     assert.equal("config", caught.kind)
     return caught
   end

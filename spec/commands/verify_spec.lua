@@ -47,9 +47,8 @@ describe("verify", function()
   end)
 
   before_each(function()
-    shell(
-      unlock .. "; chmod -R u+rwX root home; rm -rf root home init.lua empty copy; cp -a saved/. ."
-    )
+    shell(unlock .. "; chmod -R u+rwX root home; [ ! -e copy ] || chmod -R u+rwX copy")
+    shell("rm -rf root home init.lua empty copy; cp -a saved/. .")
   end)
 
   local function apply()
@@ -143,7 +142,7 @@ describe("verify", function()
   }) do
     it("finds and repairs " .. what, function()
       local before = get_store()
-      local variables = "COPY=$PWD/copy; RECORD=$PWD/root/store/info/${TOOL##*/}.json; "
+      local variables = "set -e; COPY=$PWD/copy; RECORD=$PWD/root/store/info/${TOOL##*/}.json; "
       local remove = "{ chmod -R u+w $TOOL; rm -r $TOOL; }"
       shell(variables .. "cd $TOOL; " .. line:gsub("%$REMOVE", remove))
       local found = expect(3)

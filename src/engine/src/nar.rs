@@ -92,6 +92,10 @@ impl<'a, S: Sink> Writer<'a, S> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
     use crate::hash::{Hash, Hasher};
 
@@ -105,5 +109,126 @@ mod tests {
         writer.end_file(6);
         let expected = "1c37d01af40be2e80691de3cc3df44377a699afbb17c68f080964b2fd071fc13";
         assert_eq!(hasher.finish(), Hash::parse(expected).unwrap());
+    }
+
+    #[derive(Clone, Debug, PartialEq)]
+    enum Node {
+        File(bool, Vec<u8>),
+        Link(Vec<u8>),
+        Directory(BTreeMap<Vec<u8>, Node>),
+    }
+
+    fn any_node() -> impl Strategy<Value = Node> {
+        let bytes = || prop::collection::vec(any::<u8>(), 0..20);
+        let leaf = prop_oneof![
+            (any::<bool>(), bytes()).prop_map(|(executable, content)| Node::File(executable, content)),
+            bytes().prop_map(Node::Link),
+        ];
+        leaf.prop_recursive(4, 40, 5, move |inner| {
+            prop::collection::btree_map(bytes(), inner, 0..5).prop_map(Node::Directory)
+        })
+    }
+
+    /// Writes contents in pieces of `piece` bytes.
+    fn write(writer: &mut Writer<'_, Vec<u8>>, node: &Node, piece: usize) {
+        match node {
+            Node::File(executable, content) => {
+                writer.begin_file(*executable, content.len() as u64);
+                content.chunks(piece).for_each(|part| writer.content(part));
+                writer.end_file(content.len() as u64);
+            }
+            Node::Link(target) => writer.symlink(target),
+            Node::Directory(entries) => {
+                writer.begin_directory();
+                for (name, inner) in entries {
+                    writer.begin_entry(name);
+                    write(writer, inner, piece);
+                    writer.end_entry();
+                }
+                writer.end_directory();
+            }
+        }
+    }
+
+    fn archive(node: &Node, piece: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write(&mut Writer::new(&mut bytes), node, piece);
+        bytes
+    }
+
+    /// Reads what the figure in the thesis says, and nothing else.
+    struct Reader<'a>(&'a [u8]);
+
+    impl<'a> Reader<'a> {
+        fn string(&mut self) -> &'a [u8] {
+            let (length, rest) = self.0.split_at(8);
+            let length = usize::try_from(u64::from_le_bytes(length.try_into().unwrap())).unwrap();
+            let (text, rest) = rest.split_at(length);
+            let (padding, rest) = rest.split_at(length.next_multiple_of(8) - length);
+            assert!(padding.iter().all(|byte| *byte == 0));
+            self.0 = rest;
+            text
+        }
+
+        fn expect(&mut self, words: &[&str]) {
+            for word in words {
+                assert_eq!(self.string(), word.as_bytes());
+            }
+        }
+
+        fn node(&mut self) -> Node {
+            self.expect(&["(", "type"]);
+            match self.string() {
+                b"regular" => {
+                    let executable = self.string() == b"executable";
+                    if executable {
+                        self.expect(&["", "contents"]);
+                    }
+                    let content = self.string().to_vec();
+                    self.expect(&[")"]);
+                    Node::File(executable, content)
+                }
+                b"symlink" => {
+                    self.expect(&["target"]);
+                    let target = self.string().to_vec();
+                    self.expect(&[")"]);
+                    Node::Link(target)
+                }
+                other => {
+                    assert_eq!(other, b"directory");
+                    Node::Directory(self.entries())
+                }
+            }
+        }
+
+        fn entries(&mut self) -> BTreeMap<Vec<u8>, Node> {
+            let mut entries = BTreeMap::new();
+            while self.string() != b")" {
+                self.expect(&["(", "name"]);
+                let name = self.string().to_vec();
+                assert!(entries.last_key_value().is_none_or(|(last, _)| *last < name));
+                self.expect(&["node"]);
+                let node = self.node();
+                self.expect(&[")"]);
+                entries.insert(name, node);
+            }
+            entries
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_archive_reads_as_the_tree_it_was_made_of(node in any_node(), piece in 1usize..9) {
+            let bytes = archive(&node, piece);
+            let mut reader = Reader(&bytes);
+            prop_assert_eq!(reader.string(), MAGIC);
+            prop_assert_eq!(reader.node(), node);
+            prop_assert!(reader.0.is_empty());
+        }
+
+        #[test]
+        fn different_trees_have_different_archives(a in any_node(), b in any_node()) {
+            prop_assert_eq!(a == b, archive(&a, 7) == archive(&b, 7));
+        }
     }
 }

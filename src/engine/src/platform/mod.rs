@@ -29,8 +29,8 @@ pub use modify::{
 };
 pub use read::{FileKind, exists, kind_of, list_directory, read_file, read_link, read_to_string};
 pub use system::{
-    bytes_of_path, end_group, facts_of, has_object_mode, is_executable, link_count, mode_of, own_group,
-    path_from_bytes, shell_command, user_number,
+    bytes_of_path, end_group, facts_of, has_object_mode, is_executable, link_count, may_set_immutable, mode_of,
+    own_group, path_from_bytes, shell_command, user_number,
 };
 
 /// What the system tells of a file without reading it.

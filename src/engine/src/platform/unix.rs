@@ -58,7 +58,7 @@ pub fn has_object_mode(metadata: &fs::Metadata) -> bool {
 
 /// Returns whether it is worth trying to make files immutable.
 #[cfg(target_os = "linux")]
-pub(super) fn may_set_immutable() -> bool {
+pub fn may_set_immutable() -> bool {
     rustix::process::geteuid().is_root()
 }
 
@@ -76,7 +76,7 @@ pub(super) fn set_immutable(path: &Path, immutable: bool) {
 
 /// Returns whether it is worth trying to make files immutable.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn may_set_immutable() -> bool {
+pub fn may_set_immutable() -> bool {
     true
 }
 

@@ -53,7 +53,7 @@ pub fn has_object_mode(metadata: &fs::Metadata) -> bool {
 }
 
 /// Returns whether it is worth trying to make files immutable.
-pub(super) fn may_set_immutable() -> bool {
+pub fn may_set_immutable() -> bool {
     true
 }
 

@@ -19,6 +19,7 @@ use crate::hash::Hash;
 use crate::operation::{Error as OperationError, Response};
 use crate::platform::lock::{Lock, LockError, Mode};
 use crate::settings::{Event, EventSink, Settings};
+use crate::store::import::protect;
 use crate::store::{self, Outputs, Store, read_outputs, write_derivation, write_outputs, write_package_link};
 
 /// How long to sleep at most before looking at locks and interruption again.
@@ -72,6 +73,10 @@ pub fn realize(
         done,
     };
     scheduler.run(tasks, on_event);
+    if !scheduler.done.built.is_empty() {
+        let built = scheduler.done.built.iter().filter_map(|hash| scheduler.done.outputs.get(hash));
+        protect(store, built.flat_map(Outputs::values))?;
+    }
     match scheduler.failure {
         Some(failure) => Err(failure),
         None => Ok(scheduler.done),

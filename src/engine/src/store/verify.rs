@@ -173,5 +173,6 @@ pub fn substitute(store: &Store, other: &Store, object: &ObjectName) -> Result<b
         return Ok(false);
     }
     super::import::place(store, &temporary, object)?;
+    super::import::protect(store, [object])?;
     Ok(true)
 }

@@ -1,0 +1,321 @@
+--- What `config` may not capture is refused where it is declared, with the variable, the line and what
+-- to do instead.
+
+local machine = require("spec.support.machine")
+local interpreter = require("spec.support.interpreter")
+local ordered_pairs = require("syslua.util.ordered_pairs")
+
+-- Lines above derive{}, the body of `config`, and what the message must hold. `line` is that of
+-- derive{}, 3 unless given.
+local refused = {
+  ["an open file"] = { "local x = io.stdout", "return x", "`x`", "opts" },
+  ["a function that opens files"] = { "local x = io.open", "return x", "`x`", "a build may use" },
+  ["a function that tells the time"] = { "local x = os.time", "return x", "`x`", "a build may use" },
+  ["the library io"] = { "local x = io", "return x", "`x.", "a build may use" },
+  ["the library os"] = { "local x = os", "return x", "`x.", "a build may use" },
+  ["the library coroutine"] = { "local x = coroutine", "return x", "`x.", "a build may use" },
+  ["the library package"] = { "local x = package", "return x", "a build may use" },
+  ["all loaded modules"] = { "local x = package.loaded", "return x", "a build may use" },
+  ["all globals"] = { "local x = _G", "return x", "a build may use" },
+  ["require"] = { "local x = require", "return x", "a build may use" },
+  ["dofile"] = { "local x = dofile", "return x", "`x`", "a build may use" },
+  ["collectgarbage"] = { "local x = collectgarbage", "return x", "`x`", "a build may use" },
+  ["a function of the library debug"] = {
+    "local x = debug.getinfo",
+    "return x",
+    "`x`",
+    "a build may use",
+  },
+  ["random numbers"] = { "local x = math.random", "return x()", "`x`", "math without random" },
+  ["the seed of random numbers"] = {
+    "local x = math.randomseed",
+    "return x(1)",
+    "`x`",
+    "math without random",
+  },
+  ["a coroutine"] = {
+    "local x = coroutine.create(function() end)",
+    "return x",
+    "`x`",
+    "coroutine",
+    "opts",
+  },
+  ["a coroutine in the shape of a function"] = {
+    "local x = coroutine.wrap(function() end)",
+    "return x",
+    "`x`",
+    "a build may use",
+  },
+  ["an open file deep in a table"] = {
+    "local x = { a = { {}, { io.stdout } } }",
+    "return x",
+    "`x.a[2][1]`",
+    "opts",
+  },
+  ["an open file as a key"] = { "local x = { [io.stdout] = 1 }", "return x", "`x`", "opts" },
+  ["a function in a metatable"] = {
+    "local x = setmetatable({}, { __index = os.getenv })",
+    "return x.HOME",
+    "metatable of x",
+    "a build may use",
+  },
+  ["an open file in a captured function"] = {
+    "local y = io.stdout\nlocal function x() return y end",
+    "return x()",
+    "`y`",
+    "opts",
+    line = 4,
+  },
+  ["a module in another language"] = {
+    'local x = require("lfs")',
+    "return x",
+    "`x.",
+    "a build may use",
+  },
+  ["a global of the user"] = { "mine = 1", "return mine", "`mine`", "local mine = " },
+  ["a global that config sets"] = { "", "mine = 1", "`mine`", "local mine = " },
+  ["a global in a captured function"] = {
+    "mine = 1\nlocal function x() return mine end",
+    "return x()",
+    "`x`",
+    "`mine`",
+    "local mine = ",
+    line = 4,
+  },
+  ["the table of all globals"] = { "", "return _G.tostring(1)", "`_G`" },
+  ["the arguments of the program"] = { "", "return arg", "`arg`" },
+  ["a derivation in a derivation"] = { "", "derive({})", "`derive`" },
+  ["a global of Lua that was replaced"] = {
+    'tostring = function() return "" end',
+    "return tostring(1)",
+    "`tostring`",
+  },
+  ["a global of Lua that was replaced for a captured function"] = {
+    'tostring = function() return "" end\nlocal function x() return tostring(1) end',
+    "return x()",
+    "`tostring`",
+    line = 4,
+  },
+  ["a library of Lua that was replaced"] = {
+    "string = { rep = string.rep }",
+    'return string.rep("x", 2)',
+    "`string`",
+  },
+  ["a function that was added to a library"] = {
+    'string.mine = function() return "" end',
+    "return string.mine()",
+    "string",
+    "mine",
+  },
+  ["a function of a library that was replaced"] = {
+    'string.rep = function() return "" end',
+    'return string.rep("x", 2)',
+    "string",
+    "rep",
+  },
+  ["globals of one's own"] = {
+    "local derive, env = derive, {}\nlocal _ENV = { derive = derive, string = env }",
+    "return _ENV.string",
+    "_ENV",
+    line = 4,
+  },
+  ["two functions on one line"] = {
+    "local x, y = function() return 1 end, function() return 2 end",
+    "return x(), y()",
+    "`x`",
+    "line 2",
+    "lines of its own",
+  },
+  ["two functions on one line that capture the same"] = {
+    "local z = 1\nlocal x, y = function() return z end, function() return -z end",
+    "return x(), y()",
+    "`x`",
+    "line 3",
+    "lines of its own",
+    line = 4,
+  },
+  ["a function without a file"] = {
+    'local x = assert((loadstring or load)("return 1"))',
+    "return x()",
+    "`x`",
+    "define it in a file",
+  },
+}
+
+if interpreter.is_jit then
+  refused["a value of the library ffi"] = {
+    'local x = require("ffi").new("int", 1)',
+    "return x",
+    "`x`",
+    "opts",
+  }
+  refused["a number of 64 bits"] = { "local x = 1LL", "return x", "`x`", "opts" }
+end
+
+describe("config may not use", function()
+  local here
+
+  setup(function()
+    here = machine.new()
+  end)
+
+  teardown(function()
+    here.remove()
+  end)
+
+  for name, case in ordered_pairs(refused) do
+    it(name, function()
+      here.write_config(
+        ('%s\nderive({ name = "one", config = function(opts, ctx)\n%s\nend })'):format(
+          case[1],
+          case[2]
+        )
+      )
+      local result = here.run("plan", "init.lua")
+      assert.equal(1, result.code, result.stdout)
+      local position = ("at init.lua:%d\n"):format(case.line or 3)
+      for index = 3, #case + 1 do
+        local text = case[index] or position
+        assert.truthy(result.stderr:find(text, 1, true), text .. " is not in: " .. result.stderr)
+      end
+      assert.is_nil(result.stderr:find("real_", 1, true), result.stderr)
+    end)
+  end
+end)
+
+describe("what config captures", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  -- Each changes `x`, which `config` captures, after derive{}; the name that the message gives.
+  local changes = {
+    ["a number"] = { "local x = 1", "x = 2" },
+    ["a value to nil"] = { "local x = 1", "x = nil" },
+    ["a list"] = { "local x = { 1 }", "x[2] = 2" },
+    ["a nested table"] = { "local x = { a = { b = 1 } }", "x.a.b = 2" },
+    ["a metatable"] = { "local x = {}", "setmetatable(x, {})" },
+    ["what a captured function uses"] = {
+      "local y = 1\nlocal function x() return y end",
+      "y = 2",
+    },
+    ["a function"] = {
+      "local x = function()\nreturn 1 end\nlocal y = function()\nreturn 2 end",
+      "x = y",
+    },
+    ["a handle"] = {
+      'local function make(o)\nreturn derive({ name = "d", opts = { o }, config = function(_, ctx) ctx.write(ctx.out, "") end })\nend\n'
+        .. "local x = make(1)",
+      "x = make(2)",
+    },
+  }
+
+  for name, case in ordered_pairs(changes) do
+    it("may not change before the build: " .. name, function()
+      local declaration =
+        'derive({ name = "one", config = function(_, ctx) ctx.write(ctx.out, tostring(x)) end })'
+      here.write_config(("%s\n%s\n%s"):format(case[1], declaration, case[2]))
+      local result = here.run("apply", "init.lua")
+      assert.equal(1, result.code, result.stdout)
+      local _, lines = case[1]:gsub("\n", "")
+      local position = ("at init.lua:%d\n"):format(lines + 3)
+      for _, text in ipairs({ "`x`", "changed", position, "hint: ", "opts" }) do
+        assert.truthy(result.stderr:find(text, 1, true), text .. " is not in: " .. result.stderr)
+      end
+      assert.is_nil(here.read_link("root/store/metadata/current"))
+    end)
+  end
+
+  it("may be changed by a build only for itself", function()
+    here.write_config([[
+      local x = { 0 }
+      for index = 1, 3 do
+        derive({
+          name = "one",
+          opts = { index },
+          config = function(_, ctx)
+            x[1] = x[1] + 1
+            ctx.write(ctx.out, tostring(x[1]))
+          end,
+        })
+      end
+    ]])
+    local result = here.run("apply", "init.lua", "--jobs", "1")
+    -- All three see what was declared, or the second one is refused.
+    if result.code == 0 then
+      assert.equal("1\n", here.shell("ls root/store/obj | wc -l").stdout)
+    else
+      assert.truthy(result.stderr:find("`x` has changed", 1, true), result.stderr)
+    end
+  end)
+
+  it("is refused when the file of a function is not the one that was loaded", function()
+    here.write("lib/installed.lua", "return {\n  f = function() return 1 end,\n}\n")
+    here.write_config([[
+      local x = require("installed")
+      local file = assert(io.open("lib/installed.lua", "w"))
+      file:write("-- another\n-- file\n-- altogether\nreturn {}\n")
+      file:close()
+      derive({ name = "one", config = function(_, ctx) ctx.write(ctx.out, tostring(x.f())) end })
+    ]])
+    local path = here.directory .. "/lib/?.lua;" .. here.environment.LUA_PATH
+    local result = here.shell("$LUA -l syslua plan init.lua", { LUA_PATH = path })
+    assert.equal(1, result.code, result.stdout)
+    for _, text in ipairs({ "`x.f`", "lib/installed.lua", "line 2", "changed", "at init.lua:6\n" }) do
+      assert.truthy(result.stderr:find(text, 1, true), text .. " is not in: " .. result.stderr)
+    end
+  end)
+
+  local function run(text)
+    local result = here.script(text)
+    assert.equal("", result.stderr)
+    assert.equal(0, result.code)
+    return result.stdout
+  end
+
+  local build_and_print = [[
+    local function show(manifest)
+      local path = syslua.build(manifest.derivations[1].hash).out
+      io.write(io.open(path):read("*a"))
+    end
+  ]]
+
+  it("stays known when another config of the same name is evaluated", function()
+    local config = [[
+      local text = %q
+      derive({ name = "one", config = function(_, ctx) ctx.write(ctx.out, text) end })
+    ]]
+    here.write_config(config:format("first\n"), "a/init.lua")
+    here.write_config("\n\n\n" .. config:format("second\n"), "b/init.lua")
+    local stdout = run(build_and_print .. [[
+      local first, second = syslua.evaluate("a"), syslua.evaluate("b")
+      show(first)
+      show(second)
+    ]])
+    assert.equal("first\nsecond\n", stdout)
+  end)
+
+  it("stays known when the config is edited", function()
+    local config = [[
+      derive({ name = "one", config = function(_, ctx) ctx.write(ctx.out, %q) end })
+    ]]
+    here.write_config(config:format("first\n"), "a/init.lua")
+    here.write_config(config:format("second\n"), "b/init.lua")
+    local stdout = run(build_and_print .. [[
+      os.rename("a/init.lua", "init.lua")
+      local first = syslua.evaluate("init.lua")
+      os.rename("b/init.lua", "init.lua")
+      local second = syslua.evaluate("init.lua")
+      assert(first.derivations[1].hash ~= second.derivations[1].hash)
+      show(first)
+      show(second)
+    ]])
+    assert.equal("first\nsecond\n", stdout)
+  end)
+end)
