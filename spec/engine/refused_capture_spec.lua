@@ -210,7 +210,8 @@ describe("what config captures", function()
       "x = y",
     },
     ["a handle"] = {
-      'local function make(o)\nreturn derive({ name = "d", opts = { o }, config = function(_, ctx) ctx.write(ctx.out, "") end })\nend\n'
+      'local function make(o)\nreturn derive({ name = "d", opts = { o }, '
+        .. 'config = function(_, ctx) ctx.write(ctx.out, "") end })\nend\n'
         .. "local x = make(1)",
       "x = make(2)",
     },
