@@ -6,6 +6,7 @@ use std::rc::Rc;
 use mlua::prelude::*;
 use syslua_engine::encode::{self, Recipe};
 use syslua_engine::failure::Failure;
+use syslua_engine::hash::Hash;
 use syslua_engine::value::{Function, Value};
 
 use crate::derive::{handle_of, source_of};
@@ -162,8 +163,9 @@ pub fn capture(lua: &Lua, function: &LuaFunction) -> Answer<Function> {
 ///
 /// # Errors
 /// When a variable has another value now, naming it.
-pub fn check(lua: &Lua, function: &LuaFunction, declared: &Function) -> Answer<()> {
-    let now = capture(lua, function)?;
+pub fn check(lua: &Lua, function: &LuaFunction, hash: Hash, declared: &Function) -> Answer<()> {
+    // Its lines are those of the files as its own evaluation loaded them.
+    let now = state::with_chunks_of(lua, hash, || capture(lua, function))?;
     if now == *declared {
         return Ok(());
     }
@@ -296,6 +298,21 @@ impl Walk<'_> {
                     return Ok(Value::Again(number));
                 }
                 match given {
+                    LuaValue::Table(_) if self.is_globals(given)? => refuse(
+                        "the table of all globals",
+                        "use what you need of it by its name, or pass it through opts",
+                    ),
+                    LuaValue::Function(function) if is_ours(self.lua, function) => {
+                        // A part of the library that was loaded since the last look; nothing else of ours.
+                        self.known = known(self.lua, true)?;
+                        match self.known.get(&(given.to_pointer() as usize)) {
+                            Some(known) => Ok(Value::Known(known.clone())),
+                            None => refuse(
+                                "a function of sys.lua or Lua that builds may not use",
+                                "a build may use string, table, math without random, utf8, the basic functions and syslua.lib",
+                            ),
+                        }
+                    }
                     LuaValue::Function(function) => Ok(Value::Function(Box::new(self.function(function, name)?))),
                     LuaValue::Table(table) => self.table(table, name),
                     _ => Ok(Value::Nil),
@@ -490,7 +507,7 @@ fn check_global(name: &[u8], function: &str) -> Answer<()> {
 
 /// Returns the text of a chunk: of a config as it was loaded, of another file as it is now.
 fn chunk(lua: &Lua, source: &str) -> Option<Rc<Chunk>> {
-    if let Some(chunk) = state::read(lua, |state| state.chunks.get(source).cloned()) {
+    if let Some(chunk) = state::read(lua, |state| state.chunk(source)) {
         return Some(chunk);
     }
     let text = match source.strip_prefix('@') {
@@ -499,7 +516,7 @@ fn chunk(lua: &Lua, source: &str) -> Option<Rc<Chunk>> {
         None => source.as_bytes().to_vec(),
     };
     let chunk = Rc::new(Chunk::new(text));
-    state::change(lua, |state| state.chunks.insert(source.to_owned(), Rc::clone(&chunk)));
+    state::change(lua, |state| state.add_chunk(0, source.to_owned(), Rc::clone(&chunk)));
     Some(chunk)
 }
 

@@ -35,16 +35,17 @@ fn begin(lua: &Lua, system: Option<&LuaTable>, options: Option<&LuaTable>) -> An
         }
         None => System::current(),
     };
-    let evaluation = Evaluation { system, seen: HashSet::new(), derivations: Vec::new(), activations: Vec::new() };
+    let evaluation =
+        Evaluation { system, outer_chunks: 0, seen: HashSet::new(), derivations: Vec::new(), activations: Vec::new() };
     state::change(lua, |state| {
         state.sources = SourceMemory::load(&Store::new(&settings.root));
-        state.evaluations.push(evaluation);
+        state.begin(evaluation);
     });
     Ok(())
 }
 
 fn end(lua: &Lua) -> Answer<Evaluation> {
-    let evaluation = state::change(lua, |state| state.evaluations.pop()).flatten();
+    let evaluation = state::change(lua, state::State::end).flatten();
     evaluation.ok_or_else(|| Failure::new("internal", "no evaluation is under way"))
 }
 
@@ -183,7 +184,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     })?;
     register_function(lua, native, "add_chunk", |lua, (name, text): (String, LuaString)| {
         let chunk = Rc::new(Chunk::new(text.as_bytes().to_vec()));
-        state::change(lua, |state| state.chunks.insert(name, chunk));
+        state::change(lua, |state| state.add_evaluated_chunk(name, chunk));
         Ok(true)
     })?;
     register_function(lua, native, "exists", |_, path: LuaString| {

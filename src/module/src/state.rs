@@ -27,8 +27,13 @@ pub struct State {
     pub derivations: HashMap<Hash, Arc<Derivation>>,
     /// What placeholders stand for.
     pub owners: HashMap<Placeholder, (Hash, OutputName)>,
-    /// The texts of loaded files, by chunk name.
-    pub chunks: HashMap<String, Rc<Chunk>>,
+    /// The texts of loaded files, by chunk name: first of files outside of evaluations, then of each
+    /// evaluation, since two configs may have files of one name.
+    chunks: Vec<HashMap<String, Rc<Chunk>>>,
+    /// Whose chunks are looked at first.
+    active_chunks: usize,
+    /// Whose chunks the function of each derivation is in.
+    chunks_of: HashMap<Hash, usize>,
     /// The names of values that the interpreter and sys.lua bring, by address.
     pub known: Option<Rc<HashMap<usize, String>>>,
     /// The interpreter's functions as they were at first.
@@ -47,12 +52,61 @@ pub struct State {
 pub struct Evaluation {
     /// The platform it is for.
     pub system: System,
+    /// Whose chunks were active before.
+    pub outer_chunks: usize,
     /// The hashes of these derivations.
     pub seen: HashSet<Hash>,
     /// Derivations in order of declaration.
     pub derivations: Vec<Arc<Derivation>>,
     /// Recorded actions in order of declaration.
     pub activations: Vec<Activation>,
+}
+
+impl State {
+    /// Returns the text of a chunk, as the active evaluation loaded it, or of a file outside.
+    pub fn chunk(&self, name: &str) -> Option<Rc<Chunk>> {
+        let sets = [self.active_chunks, 0];
+        sets.iter().find_map(|set| self.chunks.get(*set)?.get(name).cloned())
+    }
+
+    /// Remembers the text of a chunk; set 0 is that of files outside of evaluations.
+    pub fn add_chunk(&mut self, set: usize, name: String, chunk: Rc<Chunk>) {
+        if self.chunks.len() <= set {
+            self.chunks.resize_with(set + 1, HashMap::new);
+        }
+        self.chunks[set].insert(name, chunk);
+    }
+
+    /// Remembers the text of a file that the evaluation under way loaded.
+    pub fn add_evaluated_chunk(&mut self, name: String, chunk: Rc<Chunk>) {
+        self.add_chunk(self.active_chunks, name, chunk);
+    }
+
+    /// Begins an evaluation, with chunks of its own.
+    pub fn begin(&mut self, mut evaluation: Evaluation) {
+        evaluation.outer_chunks = self.active_chunks;
+        self.active_chunks = self.chunks.len().max(1);
+        self.chunks.resize_with(self.active_chunks + 1, HashMap::new);
+        self.evaluations.push(evaluation);
+    }
+
+    /// Ends the innermost evaluation.
+    pub fn end(&mut self) -> Option<Evaluation> {
+        let evaluation = self.evaluations.pop()?;
+        self.active_chunks = evaluation.outer_chunks;
+        Some(evaluation)
+    }
+}
+
+/// Calls `run` while the chunks of the evaluation that declared a derivation are the active ones.
+pub fn with_chunks_of<R>(lua: &Lua, hash: Hash, run: impl FnOnce() -> R) -> R {
+    let before = change(lua, |state| {
+        let of = state.chunks_of.get(&hash).copied().unwrap_or(0);
+        std::mem::replace(&mut state.active_chunks, of)
+    });
+    let result = run();
+    change(lua, |state| state.active_chunks = before.unwrap_or(0));
+    result
 }
 
 /// Puts an empty state into a Lua state.
@@ -81,6 +135,7 @@ pub fn add(lua: &Lua, derivation: &Arc<Derivation>, config: &LuaFunction) -> Lua
             state.owners.insert(derivation.placeholder(output), (derivation.hash, output.clone()));
         }
         state.derivations.insert(derivation.hash, Arc::clone(derivation));
+        state.chunks_of.insert(derivation.hash, state.active_chunks);
         if let Some(evaluation) = state.evaluations.last_mut()
             && evaluation.seen.insert(derivation.hash)
         {

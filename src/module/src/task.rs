@@ -44,7 +44,7 @@ impl Tasks for LuaTasks<'_> {
             Failure::new("build", format!("{} was declared by another run of Lua", derivation.spec.name))
                 .with_hint("evaluate the config again")
         })?;
-        crate::capture::check(self.lua, &config, &derivation.spec.config)?;
+        crate::capture::check(self.lua, &config, derivation.hash, &derivation.spec.config)?;
         let opts = options_for(self.lua, &build)?;
         let context = self.context().map_err(lua_failure)?;
         let places = places(self.lua, &build).map_err(lua_failure)?;

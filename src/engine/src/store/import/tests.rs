@@ -1,0 +1,341 @@
+//! Publication without any Lua: what a build leaves, and the objects that it becomes.
+
+use proptest::prelude::*;
+
+use super::super::verify::look;
+use super::*;
+
+/// A store in a directory of its own.
+struct Place {
+    store: Store,
+    _directory: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Place {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(&directory.path().join("root"));
+        store.create().unwrap();
+        Place { store, _directory: directory }
+    }
+
+    /// Where the build of a recipe makes an output.
+    fn built(&self, recipe: &str, output: &str) -> PathBuf {
+        self.store.building().join(temporary(recipe, output).as_str())
+    }
+
+    fn import(&self, recipe: &str, outputs: &[&str]) -> Result<Outputs> {
+        self.import_using(recipe, outputs, &BTreeSet::new())
+    }
+
+    fn import_using(&self, recipe: &str, outputs: &[&str], using: &BTreeSet<ObjectName>) -> Result<Outputs> {
+        let named = |output: &&str| (OutputName::parse(output).unwrap(), temporary(recipe, output));
+        let build = Build {
+            deriver: Hash::of(recipe.as_bytes()),
+            name: &name(),
+            version: None,
+            outputs: &outputs.iter().map(named).collect(),
+            dependencies: using,
+        };
+        import(&self.store, &build)
+    }
+
+    /// Imports a build with one output.
+    fn import_one(&self, recipe: &str) -> ObjectName {
+        self.import(recipe, &["out"]).unwrap().into_values().next().unwrap()
+    }
+
+    fn path(&self, object: &ObjectName) -> String {
+        self.store.object(object).to_str().unwrap().to_owned()
+    }
+
+    fn info(&self, object: &ObjectName) -> ObjectInfo {
+        read_info(&self.store, object).unwrap().unwrap()
+    }
+
+    fn objects(&self) -> usize {
+        fs::read_dir(self.store.objects()).unwrap().count()
+    }
+
+    fn is_sound(&self, object: &ObjectName) {
+        assert_eq!(look(&self.store, object), Ok(()));
+        assert_eq!(fs::read_dir(self.store.building()).unwrap().count(), 0);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // As root they cannot be removed otherwise.
+        platform::set_immutable(self.store.root(), false);
+        let _ = platform::remove_tree(self.store.root());
+    }
+}
+
+fn name() -> Name {
+    Name::parse("demo").unwrap()
+}
+
+fn temporary(recipe: &str, output: &str) -> ObjectName {
+    ObjectName::new(&name(), None, &OutputName::parse(output).unwrap(), Hash::of(recipe.as_bytes()))
+}
+
+fn output(name: &str) -> OutputName {
+    OutputName::parse(name).unwrap()
+}
+
+fn write(path: &Path, text: impl AsRef<[u8]>) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_tree_becomes_an_object_with_a_record() {
+    let place = Place::new();
+    let built = place.built("recipe", "out");
+    write(&built.join("bin/tool"), "#!/bin/sh\n");
+    write(&built.join("empty"), "");
+    platform::set_mode(&built.join("bin/tool"), 0o4771).unwrap();
+    platform::symlink(Path::new("bin/tool"), &built.join("link")).unwrap();
+    let expected = tree::hash(&built).unwrap();
+    let object = place.import_one("recipe");
+    assert_eq!(object.short_hash(), &expected.nar.to_hex()[..object.short_hash().len()]);
+    let info = place.info(&object);
+    assert_eq!((info.content, info.nar, info.size), (expected.nar, expected.nar, 10));
+    assert_eq!((info.deriver, info.relocatable), (Hash::of(b"recipe"), true));
+    assert_eq!(info.references, []);
+    place.is_sound(&object);
+}
+
+#[test]
+fn a_single_file_and_a_link_are_objects_too() {
+    let place = Place::new();
+    write(&place.built("file", "out"), "text");
+    let file = place.import_one("file");
+    place.is_sound(&file);
+    platform::symlink(Path::new("/nowhere"), &place.built("link", "out")).unwrap();
+    let link = place.import_one("link");
+    place.is_sound(&link);
+}
+
+#[test]
+fn an_objects_own_name_is_rewritten_in_texts_links_and_names() {
+    let place = Place::new();
+    let mut objects = Vec::new();
+    // Two recipes build under different names and become one object.
+    for recipe in ["first", "second"] {
+        let built = place.built(recipe, "out");
+        let own = temporary(recipe, "out");
+        write(&built.join("text"), format!("in {}/lib, called {own}", text(&built)));
+        write(&built.join(format!("{own}.d")).join(own.as_str()), [b"\0", own.as_str().as_bytes(), b"\xff"].concat());
+        platform::symlink(&built.join("text"), &built.join("link")).unwrap();
+        objects.push(place.import_one(recipe));
+    }
+    let object = &objects[0];
+    assert_eq!(*object, objects[1]);
+    assert_eq!(place.objects(), 1);
+    let path = place.store.object(object);
+    assert_eq!(fs::read_to_string(path.join("link")).unwrap(), format!("in {}/lib, called {object}", text(&path)));
+    let inner = fs::read(path.join(format!("{object}.d")).join(object.as_str())).unwrap();
+    assert_eq!(inner, [b"\0", object.as_str().as_bytes(), b"\xff"].concat());
+    let info = place.info(object);
+    assert_ne!(info.content, info.nar);
+    assert_eq!(info.references, std::slice::from_ref(object));
+    assert!(!info.relocatable);
+    place.is_sound(object);
+}
+
+#[test]
+fn outputs_are_published_after_those_they_refer_to() {
+    let place = Place::new();
+    let paths = ["dev", "doc", "out"].map(|output| place.built("recipe", output));
+    // The order of names is the reverse of what is needed.
+    write(&paths[0].join("link"), format!("{} {}", text(&paths[1]), text(&paths[2])));
+    write(&paths[1], text(&paths[2]));
+    write(&paths[2].join("text"), "the end");
+    let outputs = place.import("recipe", &["dev", "doc", "out"]).unwrap();
+    let [dev, doc, out] = ["dev", "doc", "out"].map(|name| &outputs[&output(name)]);
+    let link = fs::read_to_string(place.store.object(dev).join("link")).unwrap();
+    assert_eq!(link, format!("{} {}", place.path(doc), place.path(out)));
+    assert_eq!(fs::read_to_string(place.store.object(doc)).unwrap(), place.path(out));
+    let mut both = vec![doc.clone(), out.clone()];
+    both.sort();
+    assert_eq!(place.info(dev).references, both);
+    assert_eq!(place.info(out).references, []);
+    for object in [dev, doc, out] {
+        place.is_sound(object);
+    }
+}
+
+#[test]
+fn a_circle_of_outputs_names_two_files_and_publishes_nothing() {
+    let place = Place::new();
+    let paths = ["aside", "dev", "doc", "out"].map(|output| place.built("recipe", output));
+    write(&paths[0].join("to-dev"), text(&paths[1]));
+    write(&paths[1].join("deep/to-doc"), text(&paths[2]));
+    write(&paths[2].join("to-out"), temporary("recipe", "out").as_str());
+    platform::create_directory(&paths[3]).unwrap();
+    platform::symlink(&paths[1], &paths[3].join("to-dev")).unwrap();
+    let error = place.import("recipe", &["aside", "dev", "doc", "out"]).unwrap_err();
+    let Error::Cycle { first, second, first_file, second_file } = error else { panic!("{error}") };
+    let next = |output: &str| ["dev", "doc", "out", "dev"].iter().skip_while(|o| **o != output).nth(1).copied();
+    assert_eq!(next(&first), Some(second.as_str()));
+    assert!(first_file.ends_with(format!("to-{second}")), "{first_file:?}");
+    assert!(second_file.ends_with(format!("to-{}", next(&second).unwrap())), "{second_file:?}");
+    assert!(platform::exists(&first_file) && platform::exists(&second_file));
+    assert_eq!(place.objects(), 0);
+}
+
+#[test]
+fn what_cannot_be_published_publishes_nothing() {
+    let place = Place::new();
+    write(&place.built("missing", "out"), "fine");
+    let error = place.import("missing", &["out", "zzz"]).unwrap_err();
+    assert!(matches!(&error, Error::MissingOutput { output, .. } if output == "zzz"), "{error}");
+    write(&place.built("placeholder", "out"), "fine");
+    let placeholder = Placeholder::new(Hash::of(b"other"), &OutputName::main());
+    write(&place.built("placeholder", "zzz").join("text"), format!("see {placeholder}/bin"));
+    let error = place.import("placeholder", &["out", "zzz"]).unwrap_err();
+    assert!(matches!(&error, Error::Placeholder { path } if path.ends_with("text")), "{error}");
+    assert_eq!(place.objects(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn sockets_are_refused() {
+    let place = Place::new();
+    let built = place.built("recipe", "out");
+    fs::create_dir(&built).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(built.join("s")).unwrap();
+    let error = place.import("recipe", &["out"]).unwrap_err();
+    assert!(matches!(&error, Error::Unstorable { path, .. } if path.ends_with("s")), "{error}");
+}
+
+#[test]
+fn references_are_the_dependencies_whose_names_occur() {
+    let place = Place::new();
+    let dependencies = ["a-123456789", "b-123456789", "b-1-123456789", "libb-123456789"];
+    let dependencies: BTreeSet<_> = dependencies.iter().map(|name| ObjectName::parse(name).unwrap()).collect();
+    let built = place.built("recipe", "out");
+    // Neither a name that is part of a longer one, nor one that is no dependency, is a reference.
+    write(&built.join("text"), "x-123456789 libb-123456789/lib, b-1-123456789");
+    platform::symlink(Path::new("../a-123456789/bin"), &built.join("link")).unwrap();
+    let object = place.import_using("recipe", &["out"], &dependencies).unwrap().into_values().next().unwrap();
+    let references: Vec<_> = place.info(&object).references.iter().map(ToString::to_string).collect();
+    assert_eq!(references, ["a-123456789", "b-1-123456789", "libb-123456789"]);
+    assert!(place.info(&object).relocatable);
+}
+
+#[test]
+fn a_name_that_other_content_has_is_counted_on() {
+    let place = Place::new();
+    let built = |recipe: &str| write(&place.built(recipe, "out").join("text"), text(&place.built(recipe, "out")));
+    let mut names = BTreeSet::new();
+    for number in 0..4 {
+        let recipe = format!("recipe {number}");
+        built(&recipe);
+        let object = place.import_one(&recipe);
+        assert!(names.insert(object.clone()), "{object} is used twice");
+        place.is_sound(&object);
+        assert_eq!(fs::read_to_string(place.store.object(&object).join("text")).unwrap(), place.path(&object));
+        // Once more, it is found again.
+        built("again");
+        assert_eq!(place.import_one("again"), object);
+        // As if its nine characters stood for another content.
+        let info = ObjectInfo { content: Hash::of(recipe.as_bytes()), ..place.info(&object) };
+        write_info(&place.store, &object, &info).unwrap();
+    }
+    assert_eq!(place.objects(), 4);
+    let (first, second) = (Hash::of(b"content"), numbered(Hash::of(b"content"), 1));
+    assert_eq!(numbered(first, 0), first);
+    assert_ne!(first, second);
+    assert_ne!(second, numbered(first, 2));
+}
+
+/// What a build may leave: a path, whether there is a file (of this size) or a link, and a mode.
+fn any_entry() -> impl Strategy<Value = (Vec<&'static str>, Option<usize>, u32)> {
+    let component = prop_oneof![Just("a"), Just("b"), Just("B"), Just("-c"), Just("a.b"), Just("ö\n")];
+    let size = prop_oneof![Just(0), Just(7), Just(8), 1usize..300, Just(READ_SIZE - 1), Just(READ_SIZE + 5)];
+    // The owner's own rights are there; the rest is anything.
+    (prop::collection::vec(component, 1..4), prop::option::weighted(0.8, size), 0u32..0o10000)
+        .prop_map(|(path, size, mode)| (path, size, mode | 0o600))
+}
+
+fn check_normal(path: &Path, expected_executable: &BTreeMap<PathBuf, bool>) {
+    let metadata = fs::symlink_metadata(path).unwrap();
+    let since = metadata.modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
+    assert_eq!(since.as_nanos(), 1_000_000_000, "{path:?}");
+    match platform::kind_of(path).unwrap().unwrap() {
+        FileKind::Directory => {
+            assert_eq!(platform::mode_of(&metadata) & 0o7777, 0o555, "{path:?}");
+            for (name, _) in platform::list_directory(path).unwrap() {
+                check_normal(&path.join(name), expected_executable);
+            }
+        }
+        FileKind::File => {
+            let mode = if expected_executable[path] { 0o555 } else { 0o444 };
+            assert_eq!(platform::mode_of(&metadata) & 0o7777, mode, "{path:?}");
+        }
+        _ => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn import_makes_every_tree_normal_and_keeps_its_content(
+        entries in prop::collection::vec(any_entry(), 0..12),
+    ) {
+        let place = Place::new();
+        let built = place.built("recipe", "out");
+        fs::create_dir(&built).unwrap();
+        let mut files = Vec::new();
+        for (components, size, mode) in &entries {
+            let path = built.join(components.iter().collect::<PathBuf>());
+            // Something else may stand there, or be in the way.
+            if platform::exists(&path) || fs::create_dir_all(path.parent().unwrap()).is_err() {
+                continue;
+            }
+            match size {
+                Some(size) => {
+                    fs::write(&path, vec![b'x'; *size]).unwrap();
+                    files.push((path, *mode));
+                }
+                None => platform::symlink(Path::new("a/../b"), &path).unwrap(),
+            }
+        }
+        for (path, mode) in &files {
+            platform::set_mode(path, *mode).unwrap();
+        }
+        let expected = tree::hash(&built).unwrap().nar;
+        let object = place.import_one("recipe");
+        let top = place.store.object(&object);
+        let executable = files.iter().map(|(path, mode)| (top.join(path.strip_prefix(&built).unwrap()), mode & 0o100 != 0));
+        check_normal(&top, &executable.collect());
+        prop_assert_eq!(place.info(&object).nar, expected);
+        prop_assert_eq!(place.info(&object).content, expected);
+        place.is_sound(&object);
+    }
+
+    #[test]
+    fn own_names_are_rewritten_wherever_they_are(
+        gaps in prop::collection::vec(prop_oneof![0usize..40, READ_SIZE - 60..READ_SIZE + 5], 1..6),
+        filler in any::<u8>(),
+    ) {
+        let place = Place::new();
+        let text_for = |name: &str| -> Vec<u8> {
+            gaps.iter().flat_map(|gap| [vec![filler; *gap], name.as_bytes().to_vec()].concat()).collect()
+        };
+        let own = temporary("recipe", "out");
+        write(&place.built("recipe", "out"), text_for(&format!("bld/{own}")));
+        let object = place.import_one("recipe");
+        let found = fs::read(place.store.object(&object)).unwrap();
+        let expected = text_for(&format!("obj/{object}"));
+        prop_assert!(found == expected);
+        place.is_sound(&object);
+    }
+}
