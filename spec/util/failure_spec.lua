@@ -22,6 +22,13 @@ describe("util.failure", function()
     assert.equal("usage", failure.from(value).kind)
   end)
 
+  it("is known again by what was caught, also when it is raised often", function()
+    for _ = 1, 40 do
+      local _, value = pcall(failure.raise, { kind = "usage", message = "often" })
+      assert.equal("usage", failure.from(value).kind)
+    end
+  end)
+
   it("knows failures by their shape", function()
     assert.is_true(failure.is({ kind = "build", message = "x" }))
     assert.is_false(failure.is({ message = "x" }))

@@ -51,8 +51,11 @@ function failure.raise(fields)
     error(raised, 0)
   end
   local text = failure.render(raised)
+  -- A text that is raised again keeps its place, or its old place would take the new failure along.
+  if not remembered[text] then
+    order[#order + 1] = text
+  end
   remembered[text] = raised
-  order[#order + 1] = text
   if #order > most then
     remembered[table.remove(order, 1)] = nil
   end
