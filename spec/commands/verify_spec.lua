@@ -38,7 +38,7 @@ describe("verify", function()
     here.write_config(config)
     local result = here.run("apply", "init.lua")
     assert.equal(0, result.code, result.stderr)
-    tool = machine.find_object(here, "tool")
+    tool = machine.find_object(here, "tool-1.0")
     shell(unlock .. "; mkdir saved; cp -a root home init.lua saved")
   end)
 
@@ -326,7 +326,7 @@ describe("objects of root #root", function()
   end
 
   it_flagged("are immutable, with everything in them", function()
-    local tool = here.root .. "/store/obj/" .. machine.find_object(here, "tool")
+    local tool = here.root .. "/store/obj/" .. machine.find_object(here, "tool-1.0")
     for _, path in ipairs({ one, tool, tool .. "/bin", tool .. "/bin/tool", tool .. "/data" }) do
       assert.truthy(get_flags(path):find("i", 1, true), path)
     end
@@ -349,7 +349,7 @@ describe("objects of root #root", function()
   end)
 
   it_flagged("are repaired while the rest of a damaged one is still immutable", function()
-    local tool = here.root .. "/store/obj/" .. machine.find_object(here, "tool")
+    local tool = here.root .. "/store/obj/" .. machine.find_object(here, "tool-1.0")
     local data = process.quote(tool .. "/data")
     here.shell(("chattr -i %s && chmod u+w %s && echo damaged >%s"):format(data, data, data))
     local result = here.run("verify", "--repair")

@@ -153,7 +153,8 @@ end
 function machine.find_object(self, name)
   local result = process.run_line(("ls %s"):format(process.quote(self.root .. "/store/obj")))
   for object in result.stdout:gmatch("[^\n]+") do
-    if object:sub(1, #name + 1) == name .. "-" then
+    -- All but the hyphen and the nine digits: `tool` must not find `tool-doc-...`.
+    if object:sub(1, -11) == name then
       return object, self.read("root/store/info/" .. object .. ".json")
     end
   end
