@@ -14,7 +14,6 @@ local hints = {
   package = "require modules at the top of the file",
   debug = "nothing in a build needs it",
   coroutine = "ctx calls wait by themselves",
-  print = nil,
 }
 hints.dofile, hints.loadfile, hints.loadstring, hints.module =
   hints.require, hints.load, hints.load, hints.require
@@ -116,12 +115,6 @@ end
 local function finish(...)
   leave()
   return ...
-end
-
---- Returns whether a derivation's `config` is running.
----@return boolean
-function guard.is_active()
-  return active > 0
 end
 
 --- Raises the failure for a name that builds may not use, if it is one.
