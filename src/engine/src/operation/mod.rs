@@ -207,6 +207,9 @@ pub fn perform(workspace: &Workspace, request: Request) -> Result<Response> {
         Request::MakeDirectory { path } => files::make_directory(workspace, &path).map(|()| Response::Done),
         Request::Write { path, content } => files::write(workspace, &path, &content).map(|()| Response::Done),
         Request::SetMode { path, mode } => files::set_mode(workspace, &path, mode).map(|()| Response::Done),
-        Request::Run(command) => run::run(workspace, &command).map(Response::Output),
+        Request::Run(command) => {
+            workspace.make_directory()?;
+            run::run(workspace, &command).map(Response::Output)
+        }
     }
 }

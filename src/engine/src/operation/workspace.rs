@@ -13,7 +13,8 @@ use crate::value::Source;
 
 /// The directories and rights of one build.
 pub struct Workspace {
-    /// The build directory: relative paths start here, and it goes when the build ends.
+    /// The build directory: relative paths start here, and it goes when the build ends. It is made when
+    /// something needs it, which most builds of a single file never do.
     pub directory: PathBuf,
     /// Where each output is built. They do not exist at first.
     pub outputs: BTreeMap<OutputName, PathBuf>,
@@ -62,6 +63,9 @@ impl Workspace {
     /// When it may not, also when a symbolic link leads outside.
     pub fn readable(&self, path: &Path) -> Result<PathBuf> {
         let path = self.absolute(path);
+        if path == self.directory {
+            self.make_directory()?;
+        }
         if self.is_plainly_below(&path, Some(&path)) {
             return Ok(path);
         }
@@ -114,6 +118,15 @@ impl Workspace {
         let is_left_out =
             |source: &Source| path.strip_prefix(&source.path).is_ok_and(|inner| source.excluded.contains(inner));
         self.sources.iter().any(is_left_out)
+    }
+
+    /// Creates the build directory, unless it is there.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn make_directory(&self) -> Result<()> {
+        platform::create_directories(&self.directory)?;
+        Ok(())
     }
 
     /// Creates the directories above a path that is going to be written.

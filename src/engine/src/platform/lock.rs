@@ -23,7 +23,6 @@ pub enum Mode {
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
-    path: PathBuf,
 }
 
 /// Why a lock was not obtained.
@@ -33,7 +32,7 @@ pub enum LockError {
     #[error(transparent)]
     File(#[from] Error),
     /// Another process holds it, and the time to wait is over.
-    #[error("{} is locked{}", path.display(), holder(*pid))]
+    #[error("{} is locked{}", path.display(), by_whom(*pid))]
     Busy {
         /// The lock file.
         path: PathBuf,
@@ -45,7 +44,12 @@ pub enum LockError {
     Interrupted,
 }
 
-fn holder(pid: Option<u32>) -> String {
+/// Returns the process that holds a lock, when the system tells.
+pub fn holder(path: &Path) -> Option<u32> {
+    system::lock_holder(path)
+}
+
+fn by_whom(pid: Option<u32>) -> String {
     pid.map_or_else(|| " by another process".to_owned(), |pid| format!(" by the process {pid}"))
 }
 
@@ -65,9 +69,7 @@ impl Lock {
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(failed("lock", path)(error)),
                 // Whoever held it may have removed the file meanwhile: then this lock guards nothing.
-                Ok(()) if system::is_same_file(&file, path) => {
-                    return Ok(Some(Lock { _file: file, path: path.to_owned() }));
-                }
+                Ok(()) if system::is_same_file(&file, path) => return Ok(Some(Lock { _file: file })),
                 Ok(()) => {}
             }
         }
@@ -94,19 +96,23 @@ impl Lock {
                 return Err(LockError::Interrupted);
             }
             if timeout.is_some_and(|timeout| begin.elapsed() >= timeout) {
-                return Err(LockError::Busy { path: path.to_owned(), pid: system::lock_holder(path) });
+                return Err(LockError::Busy { path: path.to_owned(), pid: holder(path) });
             }
             if let Some(waiting) = waiting.take() {
-                waiting(system::lock_holder(path));
+                waiting(holder(path));
             }
             sleep(POLL);
         }
     }
 
-    /// Releases the lock and removes its file; for locks of which there are many.
-    pub fn remove(self) {
-        // A file that cannot be removed is only a leftover: the lock itself ends with `self`.
-        let _ = std::fs::remove_file(&self.path);
+    /// Takes a lock that everybody holds only for a moment, waiting in the kernel.
+    ///
+    /// # Errors
+    /// When the lock file cannot be created or locked.
+    pub fn take_briefly(path: &Path) -> Result<Lock> {
+        let file = open(path)?;
+        file.lock().map_err(failed("lock", path))?;
+        Ok(Lock { _file: file })
     }
 }
 
@@ -142,9 +148,10 @@ mod tests {
     fn a_removed_lock_file_is_made_anew() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("lock");
-        Lock::try_take(&path, Mode::Exclusive).unwrap().unwrap().remove();
-        assert!(!path.exists());
+        let first = Lock::try_take(&path, Mode::Exclusive).unwrap();
+        std::fs::remove_file(&path).unwrap();
         assert!(Lock::try_take(&path, Mode::Exclusive).unwrap().is_some());
         assert!(path.exists());
+        drop(first);
     }
 }

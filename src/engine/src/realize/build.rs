@@ -29,7 +29,7 @@ pub struct Build {
 }
 
 impl Build {
-    /// Makes the directories of a build afresh; leftovers of an earlier one go.
+    /// Makes room for a build: leftovers of an earlier one go.
     ///
     /// # Errors
     /// When the file system refuses.
@@ -81,7 +81,6 @@ impl Build {
             derivation,
         };
         build.discard().map_err(store::Error::from)?;
-        platform::create_directory(&build.workspace.directory).map_err(store::Error::from)?;
         if platform::exists(&build.workspace.log) {
             platform::remove_file(&build.workspace.log).map_err(store::Error::from)?;
         }

@@ -44,7 +44,7 @@ pub fn check(
     let build = Arc::new(Build::prepare(store, Arc::clone(derivation), realized, settings, Arc::new(drop))?);
     let result = run(&build, tasks).and_then(|()| compare(store, &build, &outputs));
     build.discard().map_err(store::Error::from)?;
-    lock.remove();
+    drop(lock);
     result
 }
 

@@ -5,6 +5,7 @@
 //! by its resolved hash; only then is it built.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,13 +18,17 @@ use crate::derivation::Derivation;
 use crate::failure::{Failure, chain};
 use crate::hash::Hash;
 use crate::operation::{Error as OperationError, Response};
-use crate::platform::lock::{Lock, LockError, Mode};
+use crate::platform::lock::{Lock, LockError, Mode, holder};
 use crate::settings::{Event, EventSink, Settings};
 use crate::store::import::protect;
 use crate::store::{self, Outputs, Store, read_outputs, write_derivation, write_outputs, write_package_link};
 
 /// How long to sleep at most before looking at locks and interruption again.
 const TICK: Duration = Duration::from_millis(20);
+
+/// After so many builds, or so long after the first of them, what was built is synced and recorded.
+const BATCH: usize = 256;
+const BATCH_TIME: Duration = Duration::from_secs(2);
 
 /// What became of the wanted derivations.
 #[derive(Debug, Default)]
@@ -68,15 +73,14 @@ pub fn realize(
         events,
         ready: VecDeque::new(),
         locked_out: Vec::new(),
+        waiting_since: BTreeMap::new(),
         running: BTreeMap::new(),
+        unrecorded: Vec::new(),
         failure: None,
         done,
     };
     scheduler.run(tasks, on_event);
-    if !scheduler.done.built.is_empty() {
-        let built = scheduler.done.built.iter().filter_map(|hash| scheduler.done.outputs.get(hash));
-        protect(store, built.flat_map(Outputs::values))?;
-    }
+    scheduler.record_all();
     match scheduler.failure {
         Some(failure) => Err(failure),
         None => Ok(scheduler.done),
@@ -135,6 +139,15 @@ struct Running {
     begin: Instant,
 }
 
+/// A build whose objects are there, and not yet known to be on the disk. Its lock is held until it is
+/// recorded, so that another process which waits for it finds it.
+struct Unrecorded {
+    derivation: Arc<Derivation>,
+    outputs: Outputs,
+    since: Instant,
+    _lock: Lock,
+}
+
 struct Scheduler<'a> {
     store: Store,
     settings: &'a Settings,
@@ -144,7 +157,9 @@ struct Scheduler<'a> {
     missing_dependencies: Vec<usize>,
     ready: VecDeque<NodeIndex>,
     locked_out: Vec<(NodeIndex, Instant)>,
+    waiting_since: BTreeMap<NodeIndex, Instant>,
     running: BTreeMap<usize, Running>,
+    unrecorded: Vec<Unrecorded>,
     failure: Option<Error>,
     done: Realization,
 }
@@ -162,6 +177,10 @@ impl Scheduler<'_> {
                 if let Err(error) = self.begin(node, tasks, on_event) {
                     self.fail(error);
                 }
+            }
+            let first = self.unrecorded.first();
+            if self.unrecorded.len() >= BATCH || first.is_some_and(|first| first.since.elapsed() >= BATCH_TIME) {
+                self.record_all();
             }
             let nothing_left = self.ready.is_empty() && self.locked_out.is_empty();
             if self.running.is_empty() && (self.failure.is_some() || nothing_left) {
@@ -212,27 +231,45 @@ impl Scheduler<'_> {
         let lock_path = self.store.build_lock(derivation.hash);
         let lock =
             Lock::try_take(&lock_path, Mode::Exclusive).map_err(|error| store::Error::from(LockError::from(error)))?;
-        let Some(lock) = lock else {
-            on_event(Event::Waiting { lock: derivation.title(), pid: None });
-            self.locked_out.push((node, Instant::now() + TICK));
-            return Ok(());
-        };
+        let Some(lock) = lock else { return self.wait_for_lock(node, &derivation, &lock_path, on_event) };
+        self.waiting_since.remove(&node);
         // Another process may have finished it between our look and our lock.
         let known = match read_outputs(&self.store, derivation.hash)? {
             Some(outputs) => Some(outputs),
             None => self.look_up_resolved(&derivation)?,
         };
         if let Some(outputs) = known {
-            lock.remove();
             self.realized(node, outputs);
             return Ok(());
         }
+        write_derivation(&self.store, derivation.hash, &derivation.description())?;
         on_event(Event::BuildStarted {
             name: derivation.spec.name.to_string(),
             version: derivation.spec.version.as_ref().map(ToString::to_string),
             hash: derivation.hash.to_hex(),
         });
         self.start(node.index(), derivation, lock, false, tasks, on_event)
+    }
+
+    /// Puts a derivation that another process builds aside for a moment.
+    fn wait_for_lock(
+        &mut self,
+        node: NodeIndex,
+        derivation: &Derivation,
+        path: &Path,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<(), Error> {
+        let now = Instant::now();
+        let since = *self.waiting_since.entry(node).or_insert_with(|| {
+            on_event(Event::Waiting { lock: derivation.title(), pid: holder(path) });
+            now
+        });
+        if self.settings.lock_timeout.is_some_and(|timeout| now - since >= timeout) {
+            let busy = LockError::Busy { path: path.to_owned(), pid: holder(path) };
+            return Err(store::Error::from(busy).into());
+        }
+        self.locked_out.push((node, now + TICK));
+        Ok(())
     }
 
     fn start(
@@ -285,6 +322,7 @@ impl Scheduler<'_> {
         let hashes = [derivation.hash, derivation.resolved_hash(&self.done.outputs)];
         let outputs = borrow(&self.store, &other, derivation, &hashes)?;
         if let Some(outputs) = &outputs {
+            write_derivation(&self.store, derivation.hash, &derivation.description())?;
             self.record(derivation, outputs)?;
         }
         Ok(outputs)
@@ -338,25 +376,34 @@ impl Scheduler<'_> {
 
     fn imported(&mut self, number: usize, outputs: Outputs, on_event: &mut dyn FnMut(Event)) {
         let Some(running) = self.running.remove(&number) else { return };
-        let derivation = &running.build.derivation;
-        match self.record(derivation, &outputs) {
-            Ok(()) => {
-                on_event(Event::BuildFinished {
-                    name: derivation.spec.name.to_string(),
-                    version: derivation.spec.version.as_ref().map(ToString::to_string),
-                    hash: derivation.hash.to_hex(),
-                    seconds: running.begin.elapsed().as_secs_f64(),
-                });
-                self.done.built.push(derivation.hash);
-                self.realized(NodeIndex::new(number), outputs);
-            }
-            Err(error) => self.fail(error.into()),
+        let derivation = Arc::clone(&running.build.derivation);
+        on_event(Event::BuildFinished {
+            name: derivation.spec.name.to_string(),
+            version: derivation.spec.version.as_ref().map(ToString::to_string),
+            hash: derivation.hash.to_hex(),
+            seconds: running.begin.elapsed().as_secs_f64(),
+        });
+        self.done.built.push(derivation.hash);
+        let (since, lock) = (Instant::now(), running.lock);
+        self.unrecorded.push(Unrecorded { derivation, outputs: outputs.clone(), since, _lock: lock });
+        self.realized(NodeIndex::new(number), outputs);
+    }
+
+    /// Syncs the objects of finished builds, then records what was built: a record never names an object
+    /// that a power cut can damage.
+    fn record_all(&mut self) {
+        let finished = std::mem::take(&mut self.unrecorded);
+        if finished.is_empty() {
+            return;
         }
-        running.lock.remove();
+        let recorded = protect(&self.store, finished.iter().flat_map(|built| built.outputs.values()))
+            .and_then(|()| finished.iter().try_for_each(|built| self.record(&built.derivation, &built.outputs)));
+        if let Err(error) = recorded {
+            self.fail(error.into());
+        }
     }
 
     fn record(&self, derivation: &Derivation, outputs: &Outputs) -> store::Result<()> {
-        write_derivation(&self.store, derivation.hash, &derivation.description())?;
         if !derivation.dependencies.is_empty() {
             write_outputs(&self.store, derivation.resolved_hash(&self.done.outputs), outputs)?;
         }
@@ -393,7 +440,6 @@ impl Scheduler<'_> {
         });
         // The failure itself says more than a leftover, which the next build removes.
         let _ = running.build.discard();
-        running.lock.remove();
         self.fail(Error::Build { derivation: derivation.title(), failure });
     }
 }

@@ -13,13 +13,12 @@ use super::info::{self, ObjectInfo, read_info, write_info};
 use super::record::Outputs;
 use super::rewrite::Patterns;
 use super::tree::{self, Digest};
-use super::{Error, Result, Store};
+use super::{Error, Result, Store, verify};
 use crate::encode;
 use crate::hash::{Hash, Hasher, READ_SIZE, Sink};
 use crate::names::{Name, ObjectName, OutputName, Placeholder, Version};
-use crate::platform::lock::{Lock, Mode};
+use crate::platform::lock::Lock;
 use crate::platform::{self, FileKind};
-use crate::settings::Interrupt;
 
 /// A finished build, before publication.
 pub struct Build<'a> {
@@ -172,22 +171,27 @@ fn publish(
 ) -> Result<ObjectName> {
     let fixed = 2 * build.outputs.len();
     let path = store.building().join(build.outputs[output].as_str());
+    let names_itself_or_siblings = build.outputs.keys().any(|other| refers(digest, build, other));
+    if !names_itself_or_siblings {
+        // What has no name to rewrite is finished before anybody has to wait for it.
+        normalise(&path)?;
+    }
+    let _lock = Lock::take_briefly(&store.publication_lock())?;
     for counter in 0u64.. {
         let object = ObjectName::new(build.name, build.version, output, numbered(digest.nar, counter));
-        let lock_path = store.building().join(format!("{object}.lock"));
-        let lock = Lock::take(&lock_path, Mode::Exclusive, None, &Interrupt::default(), |_| {})?;
-        if platform::exists(&store.object(&object)) {
-            let known = read_info(store, &object)?;
-            if known.is_some_and(|info| info.content == digest.nar) {
+        match standing(store, &object, digest.nar)? {
+            Standing::Nothing => {}
+            Standing::Same => {
                 platform::remove_tree(&path)?;
-                lock.remove();
                 return Ok(object);
             }
-            lock.remove();
-            continue;
+            Standing::Other => continue,
         }
-        let nar = rewrite_names(build, output, digest, finished, &object, &path)?;
-        normalise(&path)?;
+        let mut nar = None;
+        if names_itself_or_siblings {
+            nar = rewrite_names(build, output, digest, finished, &object, &path)?;
+            normalise(&path)?;
+        }
         let references = build.dependencies.iter().zip(&digest.found[fixed + 2..]);
         let siblings = finished.iter().filter(|(sibling, _)| refers(digest, build, sibling));
         let own = refers(digest, build, output).then(|| object.clone());
@@ -212,10 +216,35 @@ fn publish(
         };
         write_info(store, &object, &info)?;
         place(store, &path, &object)?;
-        lock.remove();
         return Ok(object);
     }
     Err(unknown_output(output))
+}
+
+/// What has a name already.
+enum Standing {
+    /// Nothing.
+    Nothing,
+    /// The same content, whole.
+    Same,
+    /// Other content with the same nine digits.
+    Other,
+}
+
+/// Looks at what has an object's name. A damaged object is set aside, so that a whole one takes its place.
+fn standing(store: &Store, object: &ObjectName, content: Hash) -> Result<Standing> {
+    if !platform::exists(&store.object(object)) {
+        return Ok(Standing::Nothing);
+    }
+    // A damaged record is as good as none.
+    if read_info(store, object).ok().flatten().is_some_and(|info| info.content != content) {
+        return Ok(Standing::Other);
+    }
+    if verify::look(store, object).is_ok() {
+        return Ok(Standing::Same);
+    }
+    verify::quarantine(store, object)?;
+    Ok(Standing::Nothing)
 }
 
 /// Moves what is normalised into its place, and takes the right to write from its top.
@@ -229,14 +258,14 @@ pub(super) fn place(store: &Store, path: &Path, object: &ObjectName) -> Result<(
     Ok(())
 }
 
-/// Makes published objects immutable, where the system permits it. All at once: setting the flag waits
-/// until a file is on the disk, and one sync for all is faster than one for each.
+/// Waits until published objects are on the disk, and makes them immutable where the system permits it.
+/// One sync for all: what a record names is whole even after a power cut.
 ///
 /// # Errors
 /// When the system reports a failed write.
 pub fn protect<'a>(store: &Store, objects: impl IntoIterator<Item = &'a ObjectName>) -> Result<()> {
+    platform::sync_file_system(store.objects())?;
     if platform::may_set_immutable() {
-        platform::sync_file_system(store.objects())?;
         for object in objects {
             platform::set_immutable(&store.object(object), true);
         }

@@ -64,7 +64,12 @@ impl Store {
 
     /// Returns where the outputs of a recipe or resolved hash are recorded.
     pub fn outputs(&self, hash: Hash) -> PathBuf {
-        self.store.join("drv-out").join(hash.to_hex())
+        self.all_outputs().join(hash.to_hex())
+    }
+
+    /// Returns the directory of all records of outputs.
+    pub fn all_outputs(&self) -> PathBuf {
+        self.store.join("drv-out")
     }
 
     /// Returns where a build's log is.
@@ -77,9 +82,16 @@ impl Store {
         self.store.join("bld")
     }
 
-    /// Returns the lock that one build of a derivation holds.
+    /// Returns the file that one build of a derivation holds locked: its description, so that no file is
+    /// made and removed for each build. Where a locked file cannot be read, one beside it.
     pub fn build_lock(&self, hash: Hash) -> PathBuf {
-        self.building().join(format!("{hash}.lock"))
+        let extension = if cfg!(windows) { "lock" } else { "drv" };
+        self.derivation(hash).with_extension(extension)
+    }
+
+    /// Returns the lock under which objects get their names.
+    pub fn publication_lock(&self) -> PathBuf {
+        self.store.join("publication.lock")
     }
 
     /// Returns the lock that builds share and that collecting garbage takes alone.

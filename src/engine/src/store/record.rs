@@ -1,6 +1,6 @@
 //! What is recorded of derivations: their description, their outputs, the link for people.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::Value as Json;
@@ -37,6 +37,23 @@ pub fn recorded_outputs(store: &Store, hash: Hash) -> Result<Option<Outputs>> {
     Ok(serde_json::from_slice(&text).ok())
 }
 
+/// Returns every object that some derivation is recorded to have become.
+///
+/// # Errors
+/// When the records cannot be listed or read.
+pub fn all_outputs(store: &Store) -> Result<BTreeSet<ObjectName>> {
+    let entries = match platform::list_directory(&store.all_outputs()) {
+        Ok(entries) => entries,
+        Err(error) if error.is_not_found() => return Ok(BTreeSet::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut objects = BTreeSet::new();
+    for hash in entries.iter().filter_map(|(name, _)| Hash::parse(name.to_str()?).ok()) {
+        objects.extend(recorded_outputs(store, hash)?.unwrap_or_default().into_values());
+    }
+    Ok(objects)
+}
+
 /// Returns the hashes of the derivations whose hash begins with `prefix`, in order.
 ///
 /// # Errors
@@ -59,13 +76,16 @@ pub fn write_outputs(store: &Store, hash: Hash, outputs: &Outputs) -> Result<()>
     write_json(&store.outputs(hash), &serde_json::to_value(outputs).unwrap_or_default())
 }
 
-/// Writes the description of a derivation, unless it is there.
+/// Writes the description of a derivation, unless it is there. In place, since builds lock the file;
+/// everybody who writes it writes the same.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn write_derivation(store: &Store, hash: Hash, description: &Json) -> Result<()> {
     let path = store.derivation(hash);
-    if platform::exists(&path) { Ok(()) } else { write_json(&path, description) }
+    let text = to_text(description);
+    let is_whole = std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == text.len() as u64);
+    if is_whole { Ok(()) } else { Ok(platform::write_file(&path, &text)?) }
 }
 
 /// Returns the description of a derivation.
@@ -101,7 +121,11 @@ pub fn write_package_link(
 }
 
 fn write_json(path: &Path, value: &Json) -> Result<()> {
-    let mut text = value.to_string();
-    text.push('\n');
-    Ok(platform::write_file_atomically(path, text.as_bytes())?)
+    Ok(platform::write_file_atomically(path, &to_text(value))?)
+}
+
+fn to_text(value: &Json) -> Vec<u8> {
+    let mut text = value.to_string().into_bytes();
+    text.push(b'\n');
+    text
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::info::read_info;
+use super::record::all_outputs;
 use super::{Error, Result, Store, tree};
 use crate::names::ObjectName;
 use crate::platform::{self, FileKind};
@@ -35,13 +36,13 @@ pub struct Findings {
 /// When the directory of objects cannot be listed.
 pub fn verify(store: &Store, named: &BTreeSet<ObjectName>) -> Result<Findings> {
     let objects = names_in(store.objects(), "")?;
-    let recorded = names_in(&store.info_directory(), ".json")?;
     let mut damaged: Vec<Damage> = objects
         .clone()
         .into_par_iter()
         .filter_map(|object| look(store, &object).err().map(|problem| Damage { object, problem }))
         .collect();
-    let expected: BTreeSet<ObjectName> = recorded.into_iter().chain(named.iter().cloned()).collect();
+    // A record of an object that nothing names is what an interrupted build left.
+    let expected: BTreeSet<ObjectName> = all_outputs(store)?.into_iter().chain(named.iter().cloned()).collect();
     let missing = expected.into_iter().filter(|object| !platform::exists(&store.object(object)));
     damaged.extend(missing.map(|object| Damage { object, problem: "it is missing".to_owned() }));
     damaged.sort_by(|a, b| a.object.cmp(&b.object));

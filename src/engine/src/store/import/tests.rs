@@ -255,6 +255,36 @@ fn a_name_that_other_content_has_is_counted_on() {
     assert_ne!(second, numbered(first, 2));
 }
 
+#[test]
+fn a_damaged_object_is_not_shared_but_replaced() {
+    let place = Place::new();
+    write(&place.built("first", "out"), "content");
+    let object = place.import_one("first");
+    let path = place.store.object(&object);
+    platform::set_mode(&path, 0o644).unwrap();
+    fs::write(&path, "CONTENT").unwrap();
+    platform::set_mode(&path, 0o444).unwrap();
+    write(&place.built("second", "out"), "content");
+    assert_eq!(place.import_one("second"), object);
+    place.is_sound(&object);
+    let quarantined = fs::read_dir(place.store.quarantine()).unwrap().next().unwrap().unwrap();
+    assert_eq!(fs::read_to_string(quarantined.path()).unwrap(), "CONTENT");
+}
+
+#[test]
+fn only_an_object_that_a_derivation_became_is_missed() {
+    let place = Place::new();
+    write(&place.built("recipe", "out"), "content");
+    let object = place.import_one("recipe");
+    let missing = |place: &Place| verify::verify(&place.store, &BTreeSet::new()).unwrap().damaged;
+    fs::remove_file(place.store.object(&object)).unwrap();
+    // As after a build that was stopped between the record and the object.
+    assert_eq!(missing(&place), []);
+    let outputs = Outputs::from([(OutputName::main(), object.clone())]);
+    crate::store::write_outputs(&place.store, Hash::of(b"recipe"), &outputs).unwrap();
+    assert_eq!(missing(&place).iter().map(|damage| &damage.object).collect::<Vec<_>>(), [&object]);
+}
+
 /// What a build may leave: a path, whether there is a file (of this size) or a link, and a mode.
 fn any_entry() -> impl Strategy<Value = (Vec<&'static str>, Option<usize>, u32)> {
     let component = prop_oneof![Just("a"), Just("b"), Just("B"), Just("-c"), Just("a.b"), Just("ö\n")];
@@ -296,8 +326,11 @@ proptest! {
         let mut files = Vec::new();
         for (components, size, mode) in &entries {
             let path = built.join(components.iter().collect::<PathBuf>());
-            // Something else may stand there, or be in the way.
-            if platform::exists(&path) || fs::create_dir_all(path.parent().unwrap()).is_err() {
+            // Something else may stand there, be in the way, or lead elsewhere.
+            let parent = path.parent().unwrap();
+            let is_taken = platform::exists(&path) || fs::create_dir_all(parent).is_err();
+            let real = built.canonicalize().unwrap().join(parent.strip_prefix(&built).unwrap());
+            if is_taken || parent.canonicalize().unwrap() != real {
                 continue;
             }
             match size {
