@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+
 use super::{Result, Workspace};
 use crate::platform::{self, FileKind};
 
@@ -20,12 +22,13 @@ fn copy_node(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
             if platform::kind_of(to)? != Some(FileKind::Directory) {
                 platform::create_directory(to)?;
             }
-            for (name, _) in platform::list_directory(from)? {
-                if !workspace.is_excluded(&from.join(&name)) {
-                    copy_node(workspace, &from.join(&name), &to.join(&name))?;
+            let copy = |(name, _): &(std::ffi::OsString, FileKind)| {
+                if workspace.is_excluded(&from.join(name)) {
+                    return Ok(());
                 }
-            }
-            Ok(())
+                copy_node(workspace, &from.join(name), &to.join(name))
+            };
+            platform::list_directory(from)?.par_iter().try_for_each(copy)
         }
         Some(FileKind::Symlink) => {
             let target = platform::read_link(from)?;

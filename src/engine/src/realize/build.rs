@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+
 use super::Error;
 use crate::derivation::Derivation;
 use crate::hash::Hash;
@@ -116,11 +118,15 @@ impl Build {
     pub fn finish(&self, store: &Store) -> store::Result<Outputs> {
         let derivation = &self.derivation;
         // What was copied must be what was hashed, or the object would stand for another content.
-        for source in &self.workspace.sources {
-            if tree::hash_without(&source.path, &source.excluded)? != source.nar {
-                return Err(store::Error::SourceChanged { path: source.path.clone() });
-            }
-        }
+        let check_sources = || {
+            self.workspace.sources.par_iter().try_for_each(|source| {
+                if tree::hash_without(&source.path, &source.excluded)? == source.nar {
+                    Ok(())
+                } else {
+                    Err(store::Error::SourceChanged { path: source.path.clone() })
+                }
+            })
+        };
         let outputs = import(
             store,
             &store::import::Build {
@@ -130,6 +136,7 @@ impl Build {
                 outputs: &self.names,
                 dependencies: &self.closure(store)?,
             },
+            check_sources,
         )?;
         self.discard()?;
         Ok(outputs)

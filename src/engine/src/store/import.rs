@@ -9,6 +9,8 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+
 use super::info::{self, ObjectInfo, read_info, write_info};
 use super::record::Outputs;
 use super::rewrite::Patterns;
@@ -34,21 +36,25 @@ pub struct Build<'a> {
     pub dependencies: &'a BTreeSet<ObjectName>,
 }
 
-/// Publishes all outputs of a build; returns the objects they became.
+/// Publishes all outputs of a build; returns the objects they became. `check` runs beside the hashing,
+/// and its failure prevents publication.
 ///
 /// # Errors
-/// When an output is missing or cannot be an object, or the file system refuses. What was not
-/// published stays in `bld/` for the caller to remove.
-pub fn import(store: &Store, build: &Build<'_>) -> Result<Outputs> {
-    let mut digests = BTreeMap::new();
-    for (output, temporary) in build.outputs {
+/// When the check fails, an output is missing or cannot be an object, or the file system refuses. What was
+/// not published stays in `bld/` for the caller to remove.
+pub fn import(store: &Store, build: &Build<'_>, check: impl FnOnce() -> Result<()> + Send) -> Result<Outputs> {
+    let hash = |(output, temporary): (&'_ OutputName, &ObjectName)| {
         let path = store.building().join(temporary.as_str());
         if !platform::exists(&path) {
             return Err(Error::MissingOutput { output: output.to_string(), path });
         }
         make_accessible(&path)?;
-        digests.insert(output, tree::hash_replacing(&path, &patterns(store, build, output, &Outputs::new()))?);
-    }
+        tree::hash_replacing(&path, &patterns(store, build, output, &Outputs::new()))
+    };
+    let hash_all = || build.outputs.par_iter().map(hash).collect::<Result<Vec<Digest>>>();
+    let (checked, hashed) = rayon::join(check, hash_all);
+    let mut digests: BTreeMap<&OutputName, Digest> = build.outputs.keys().zip(hashed?).collect();
+    checked?;
     // Before anything is published: a failed build leaves no object.
     for digest in digests.values() {
         refuse_placeholders(&digest.found[2 * build.outputs.len() + 1])?;

@@ -38,6 +38,11 @@ impl Patterns {
         })
     }
 
+    /// Returns whether there is nothing to search for.
+    pub fn is_empty(&self) -> bool {
+        self.search.is_none()
+    }
+
     /// Begins a stream.
     pub fn stream(&self) -> Stream<'_> {
         Stream { patterns: self, pending: Vec::new() }

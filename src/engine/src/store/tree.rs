@@ -1,13 +1,20 @@
 //! Hashing a tree of files as a NAR, with a search for names on the way.
+//!
+//! A NAR is one stream, so its hash is computed on one thread; what comes before, reading and searching,
+//! runs ahead on others: file by file for small ones, piece by piece for a large one. What waits to be
+//! hashed is bounded, whatever the tree is.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::io::Read;
+mod content;
+
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::rewrite::Patterns;
 use super::{Error, Result};
-use crate::hash::{Hash, Hasher, READ_SIZE, Sink};
+use crate::hash::{Hash, Hasher, Sink};
 use crate::nar::Writer;
 use crate::platform::{self, FileKind};
 
@@ -55,7 +62,7 @@ fn walk(path: &Path, patterns: &[(Vec<u8>, Option<Vec<u8>>)], excluded: BTreeSet
     let mut walk = Walk {
         patterns: &compiled,
         archive: Writer::new(&mut hasher),
-        buffer: vec![0; READ_SIZE],
+        ahead: HashMap::new(),
         size: 0,
         found: vec![Vec::new(); patterns.len()],
         excluded,
@@ -68,7 +75,7 @@ fn walk(path: &Path, patterns: &[(Vec<u8>, Option<Vec<u8>>)], excluded: BTreeSet
 struct Walk<'a, S: Sink> {
     patterns: &'a Patterns,
     archive: Writer<'a, S>,
-    buffer: Vec<u8>,
+    ahead: HashMap<PathBuf, Result<Option<content::Small>>>,
     size: u64,
     found: Vec<Vec<PathBuf>>,
     excluded: BTreeSet<PathBuf>,
@@ -99,18 +106,22 @@ impl<S: Sink> Walk<'_, S> {
 
     fn directory(&mut self, path: &Path) -> Result<()> {
         let mut entries = Vec::new();
-        for (name, _) in platform::list_directory(path)? {
+        for (name, kind) in platform::list_directory(path)? {
             if !self.excluded.is_empty() && self.excluded.contains(&path.join(&name)) {
                 continue;
             }
             let bytes = platform::bytes_of_path(Path::new(&name));
-            entries.push((self.replaced(path, &bytes), name));
+            entries.push(Entry { bytes: self.replaced(path, &bytes), name, kind });
         }
         // Replacing a name may change its place.
-        entries.sort();
+        entries.sort_by(|a, b| a.bytes.cmp(&b.bytes));
         self.archive.begin_directory();
-        for (bytes, name) in entries {
-            self.archive.begin_entry(&bytes);
+        let mut read_until = 0;
+        for (number, Entry { bytes, name, kind }) in entries.iter().enumerate() {
+            if number >= read_until && *kind == FileKind::File {
+                read_until = self.read_ahead(path, &entries, number);
+            }
+            self.archive.begin_entry(bytes);
             self.node(&path.join(name))?;
             self.archive.end_entry();
         }
@@ -118,32 +129,62 @@ impl<S: Sink> Walk<'_, S> {
         Ok(())
     }
 
+    /// Reads the small files up to the next directory side by side; returns the number of the first entry
+    /// that was not considered. A few files are not worth it.
+    fn read_ahead(&mut self, path: &Path, entries: &[Entry], from: usize) -> usize {
+        let directory = entries[from..].iter().take(AHEAD).position(|entry| entry.kind == FileKind::Directory);
+        let until = directory.map_or(entries.len().min(from + AHEAD), |place| from + place);
+        let files: Vec<&OsString> =
+            entries[from..until].iter().filter(|entry| entry.kind == FileKind::File).map(|entry| &entry.name).collect();
+        if files.len() >= WORTH_THREADS {
+            let patterns = self.patterns;
+            let read = |name: &&OsString| {
+                let path = path.join(name);
+                let content = content::read_small(&path, patterns);
+                (path, content)
+            };
+            self.ahead = files.par_iter().map(read).collect();
+        }
+        until
+    }
+
     fn file(&mut self, path: &Path) -> Result<()> {
-        let mut file = fs::File::open(path).map_err(platform::failed("read", path))?;
-        let metadata = file.metadata().map_err(platform::failed("read", path))?;
-        let length = metadata.len();
-        self.archive.begin_file(platform::is_executable(&metadata), length);
+        let small = match self.ahead.remove(path) {
+            Some(read) => read?,
+            None => content::read_small(path, self.patterns)?,
+        };
         let (archive, found) = (&mut self.archive, &mut self.found);
-        let mut stream = self.patterns.stream();
-        let mut report = |number: usize| remember(&mut found[number], path);
-        let mut total = 0;
-        loop {
-            let read = file.read(&mut self.buffer).map_err(platform::failed("read", path))?;
-            if read == 0 {
-                break;
+        self.size += match small {
+            Some(small) => {
+                small.found.iter().for_each(|number| remember(&mut found[*number], path));
+                let length = small.bytes.len() as u64;
+                archive.begin_file(small.executable, length);
+                archive.content(&small.bytes);
+                archive.end_file(length);
+                length
             }
-            total += read as u64;
-            stream.push(&self.buffer[..read], &mut |part| archive.content(part), &mut report);
-        }
-        stream.finish(&mut |part| archive.content(part), &mut report);
-        if total != length {
-            return Err(platform::failed("read", path)(std::io::Error::other("it changed meanwhile")).into());
-        }
-        archive.end_file(length);
-        self.size += length;
+            None => {
+                let mut report = |number: usize| remember(&mut found[number], path);
+                content::stream_large(path, self.patterns, archive, &mut report)?
+            }
+        };
         Ok(())
     }
 }
+
+struct Entry {
+    /// The name in the archive.
+    bytes: Vec<u8>,
+    /// The name on the disk.
+    name: OsString,
+    kind: FileKind,
+}
+
+/// How many entries of a directory are read ahead at most: with the size of a small file, the memory that takes.
+const AHEAD: usize = 64;
+
+/// Fewer files are read faster by one thread.
+const WORTH_THREADS: usize = 8;
 
 fn remember(paths: &mut Vec<PathBuf>, path: &Path) {
     if paths.last().is_none_or(|last| last != path) {
