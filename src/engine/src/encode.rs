@@ -77,6 +77,7 @@ pub fn value(sink: &mut impl Sink, references: &dyn References, given: &Value) {
         Value::Source(source) => {
             sink.put(b"c");
             sink.put(source.nar.as_bytes());
+            bytes(sink, source.extension().as_bytes());
         }
         Value::Table(entries, metatable) => {
             sink.put(b"t");

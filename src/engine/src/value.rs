@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value as Json, json};
 
 use crate::hash::Hash;
+use crate::names::SHORT_HASH;
 
 /// Bytes that are text for people: UTF-8 almost always, but nothing is lost when they are not.
 ///
@@ -63,12 +64,27 @@ impl<'de> Deserialize<'de> for Text {
 /// A local file or tree that a config declares as input of a build, known by its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// Where it is on this machine. No part of any hash.
+    /// Where it is on this machine. No part of any hash but for its extension.
     pub path: PathBuf,
     /// The SHA-256 of its NAR, without what is excluded.
     pub nar: Hash,
     /// Paths below it that a filter left out, relative to it.
     pub excluded: BTreeSet<PathBuf>,
+}
+
+impl Source {
+    /// Returns what a build calls it by: digits of its content and, since compilers and others look at it,
+    /// its extension. Nothing else of its path is seen by a build, or part of a hash.
+    pub fn name(&self) -> String {
+        format!("source-{}{}", &self.nar.to_hex()[..SHORT_HASH], self.extension())
+    }
+
+    /// Returns the extension with its dot, or nothing.
+    pub fn extension(&self) -> String {
+        let extension = self.path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        let is_plain = extension.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-_".contains(&byte));
+        if extension.is_empty() || !is_plain { String::new() } else { format!(".{extension}") }
+    }
 }
 
 /// A function of Lua that a build depends on: its text and what it captures.
@@ -150,7 +166,8 @@ impl Value {
                 }
             }
             Value::Derivation(hash) => json!({ "$derivation": hash }),
-            Value::Source(source) => json!({ "$source": source.nar }),
+            Value::Source(source) if source.extension().is_empty() => json!({ "$source": source.nar }),
+            Value::Source(source) => json!({ "$source": source.nar, "extension": source.extension() }),
             Value::Table(entries, metatable) => {
                 let entries: Vec<_> =
                     entries.iter().map(|(key, value)| json!([key.to_json(), value.to_json()])).collect();

@@ -61,7 +61,7 @@ fn options_for(lua: &Lua, build: &Build) -> Answer<LuaValue> {
     let text = |bytes: &[u8]| resolve(build, bytes);
     let special = |value: &Value| match value {
         Value::Source(source) => {
-            let path = platform::bytes_of_path(&source.path);
+            let path = platform::bytes_of_path(&build.workspace.place_of(source));
             lua.create_string(path).map(LuaValue::String).map_err(lua_failure)
         }
         Value::Derivation(hash) => dependency(lua, build, *hash).map(LuaValue::Table).map_err(lua_failure),

@@ -16,7 +16,7 @@ pub fn copy(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
     copy_node(workspace, &from, &to)
 }
 
-fn copy_node(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
+pub(super) fn copy_node(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
     match platform::kind_of(from)? {
         Some(FileKind::Directory) => {
             if platform::kind_of(to)? != Some(FileKind::Directory) {

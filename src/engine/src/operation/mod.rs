@@ -209,6 +209,7 @@ pub fn perform(workspace: &Workspace, request: Request) -> Result<Response> {
         Request::SetMode { path, mode } => files::set_mode(workspace, &path, mode).map(|()| Response::Done),
         Request::Run(command) => {
             workspace.make_directory()?;
+            workspace.copy_sources()?;
             run::run(workspace, &command).map(Response::Output)
         }
     }

@@ -32,12 +32,58 @@ pub struct Workspace {
     pub events: EventSink,
     /// What this build fetched, which may be read.
     pub fetched: Mutex<Vec<PathBuf>>,
+    /// Set once the sources are copied into the build directory.
+    pub copied_sources: Mutex<bool>,
 }
+
+/// The directory of sources in a build directory.
+const SOURCES: &str = "sources";
 
 impl Workspace {
     /// Returns the absolute path that a config means, without `.` and `..`.
     pub fn absolute(&self, path: &Path) -> PathBuf {
         normalize(&self.directory.join(path))
+    }
+
+    /// Returns where a build sees a source: in its own directory, so that neither its place on this machine
+    /// nor what its filter left out can become part of a result.
+    pub fn place_of(&self, source: &Source) -> PathBuf {
+        self.directory.join(SOURCES).join(source.name())
+    }
+
+    /// Copies the sources to where the build sees them. Until a program runs or something is written there
+    /// it need not be done: operations look at the sources themselves.
+    ///
+    /// # Errors
+    /// When one cannot be copied.
+    pub fn copy_sources(&self) -> Result<()> {
+        let mut copied = self.copied_sources.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*copied {
+            for source in &self.sources {
+                let place = self.place_of(source);
+                self.make_parents(&place)?;
+                if !platform::exists(&place) {
+                    super::files::copy_node(self, &source.path, &place)?;
+                }
+            }
+            *copied = true;
+        }
+        Ok(())
+    }
+
+    /// Returns where what the build sees at a path is: for a source that is not copied, the source itself.
+    fn actual(&self, path: PathBuf) -> PathBuf {
+        if !path.starts_with(self.directory.join(SOURCES))
+            || *self.copied_sources.lock().unwrap_or_else(PoisonError::into_inner)
+        {
+            return path;
+        }
+        let inside = self.sources.iter().find_map(|source| {
+            let inner = path.strip_prefix(self.place_of(source)).ok()?;
+            // Joining nothing would add a slash, which a file must not have.
+            Some(if inner.as_os_str().is_empty() { source.path.clone() } else { source.path.join(inner) })
+        });
+        inside.unwrap_or(path)
     }
 
     /// Returns the absolute path if the build may write there.
@@ -46,6 +92,9 @@ impl Workspace {
     /// When it may not, also when a symbolic link leads outside.
     pub fn writable(&self, path: &Path) -> Result<PathBuf> {
         let path = self.absolute(path);
+        if path.starts_with(self.directory.join(SOURCES)) {
+            self.copy_sources()?;
+        }
         // The last component is not followed: a link can be replaced, wherever it points.
         if self.is_plainly_below(&path, path.parent()) {
             return Ok(path);
@@ -62,7 +111,7 @@ impl Workspace {
     /// # Errors
     /// When it may not, also when a symbolic link leads outside.
     pub fn readable(&self, path: &Path) -> Result<PathBuf> {
-        let path = self.absolute(path);
+        let path = self.actual(self.absolute(path));
         if path == self.directory {
             self.make_directory()?;
         }

@@ -77,6 +77,7 @@ impl Build {
                 settings: settings.clone(),
                 events,
                 fetched: Mutex::default(),
+                copied_sources: Mutex::default(),
             },
             names,
             objects: derivation.dependencies.iter().flat_map(|hash| of(hash).into_values()).collect(),
