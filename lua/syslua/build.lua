@@ -35,5 +35,5 @@ return function(derivation, options)
   if options and options.check then
     return check(derivation, options)
   end
-  return border.call("build", derivation, options)
+  return border.call("build", { derivation }, options)[1]
 end

@@ -94,16 +94,26 @@ local function check(derivation, options)
   }
 end
 
----@return syslua.cli.BuildResult
-local function realize(derivation, options)
-  return {
-    derivation = {
-      name = derivation.name,
-      version = derivation.version,
-      hash = derivation.hash,
-      outputs = require("syslua").build(derivation.hash, options),
-    },
-  }
+-- Builds all of them side by side.
+---@return syslua.cli.BuildResult[]
+local function realize(derivations, options)
+  local hashes = {}
+  for index, derivation in ipairs(derivations) do
+    hashes[index] = derivation.hash
+  end
+  local outputs = border.call("build", hashes, options)
+  local results = {}
+  for index, derivation in ipairs(derivations) do
+    results[index] = {
+      derivation = {
+        name = derivation.name,
+        version = derivation.version,
+        hash = derivation.hash,
+        outputs = outputs[index],
+      },
+    }
+  end
+  return results
 end
 
 -- The paths of all outputs, each once: derivations with equal content share an object.
@@ -163,11 +173,12 @@ function build.run(args)
   options.raw = false
   local manifest = require("syslua").evaluate(config, options)
   local derivations = select_derivations(manifest, name, config)
-  local results, differ = {}, 0
-  for index, derivation in ipairs(derivations) do
-    local result = (args.check and check or realize)(derivation, options)
-    results[index] = result
-    differ = differ + (result.difference and 1 or 0)
+  local results, differ = realize(derivations, options), 0
+  if args.check then
+    for index, derivation in ipairs(derivations) do
+      results[index] = check(derivation, options)
+      differ = differ + (results[index].difference and 1 or 0)
+    end
   end
 
   if args.json then

@@ -1,8 +1,11 @@
-//! `native.build`: realizes one derivation now.
+//! `native.build`: realizes derivations now.
+
+use std::collections::BTreeSet;
 
 use mlua::prelude::*;
 use syslua_engine::engine::Engine;
 use syslua_engine::platform;
+use syslua_engine::store::Outputs;
 
 use crate::derive::derivation_of;
 use crate::error::{Answer, lua_failure, register as register_function};
@@ -10,26 +13,32 @@ use crate::options::Options;
 use crate::state;
 use crate::task::LuaTasks;
 
-fn build(lua: &Lua, wanted: &LuaValue, options: Option<&LuaTable>) -> Answer<LuaTable> {
+/// Realizes derivations side by side; returns the paths of their outputs by name, in the same order.
+fn build(lua: &Lua, wanted: &[LuaValue], options: Option<&LuaTable>) -> Answer<Vec<LuaTable>> {
     let options = Options::read(lua, options)?;
-    let derivation = derivation_of(lua, wanted)?;
+    let wanted = wanted.iter().map(|value| Ok(derivation_of(lua, value)?.hash)).collect::<Answer<Vec<_>>>()?;
     let engine = Engine::new(options.settings.clone());
-    let known = state::closure(lua, derivation.hash);
-    let outputs = engine
-        .build(&known, derivation.hash, &mut LuaTasks::new(lua), &mut options.on_event(lua))
+    let known = state::closure(lua, wanted.iter().copied());
+    let all: BTreeSet<_> = wanted.iter().copied().collect();
+    let realized = engine
+        .build(&known, &all, &mut LuaTasks::new(lua), &mut options.on_event(lua))
         .map_err(|error| error.to_failure())?;
-    let paths = lua.create_table().map_err(lua_failure)?;
-    for (output, object) in &outputs {
+    let paths = wanted.iter().map(|hash| paths(lua, &engine, realized.get(hash))).collect::<LuaResult<_>>();
+    paths.map_err(lua_failure)
+}
+
+fn paths(lua: &Lua, engine: &Engine, outputs: Option<&Outputs>) -> LuaResult<LuaTable> {
+    let paths = lua.create_table()?;
+    for (output, object) in outputs.into_iter().flatten() {
         let path = platform::bytes_of_path(&engine.store().object(object));
-        let path = lua.create_string(path).map_err(lua_failure)?;
-        paths.raw_set(output.as_str(), path).map_err(lua_failure)?;
+        paths.raw_set(output.as_str(), lua.create_string(path)?)?;
     }
     Ok(paths)
 }
 
 /// Registers `build`.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
-    register_function(lua, native, "build", |lua, (wanted, options): (LuaValue, Option<LuaTable>)| {
+    register_function(lua, native, "build", |lua, (wanted, options): (Vec<LuaValue>, Option<LuaTable>)| {
         build(lua, &wanted, options.as_ref())
     })
 }

@@ -77,7 +77,7 @@ fn with_dependencies(lua: &Lua, declared: Vec<Arc<Derivation>>) -> Vec<Arc<Deriv
     let mut all = Vec::with_capacity(declared.len());
     for derivation in declared {
         if derivation.dependencies.iter().any(|dependency| !seen.contains(dependency)) {
-            let needed = state::closure(lua, derivation.hash);
+            let needed = state::closure(lua, [derivation.hash]);
             all.extend(needed.into_iter().filter(|needed| seen.insert(needed.hash)));
         } else if seen.insert(derivation.hash) {
             all.push(derivation);

@@ -27,7 +27,7 @@ fn repair(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<
 fn check(lua: &Lua, wanted: &LuaValue, options: Option<&LuaTable>) -> Answer<LuaValue> {
     let (engine, options) = engine(lua, options)?;
     let derivation = derivation_of(lua, wanted)?;
-    let known = state::closure(lua, derivation.hash);
+    let known = state::closure(lua, [derivation.hash]);
     let checked = engine
         .check(&known, &derivation, &mut LuaTasks::new(lua), &mut options.on_event(lua))
         .map_err(|error| error.to_failure())?;

@@ -150,13 +150,13 @@ pub fn config(lua: &Lua, hash: Hash) -> LuaResult<Option<LuaFunction>> {
     lua.named_registry_value::<LuaTable>(CONFIGS)?.raw_get(hash.to_hex())
 }
 
-/// Returns a derivation and everything it needs, each after its dependencies.
-pub fn closure(lua: &Lua, hash: Hash) -> Vec<Arc<Derivation>> {
+/// Returns derivations and everything they need, each after its dependencies.
+pub fn closure(lua: &Lua, hashes: impl IntoIterator<Item = Hash>) -> Vec<Arc<Derivation>> {
     read(lua, |state| {
         let mut order = Vec::new();
         let mut seen = HashSet::new();
         // Twice on the stack: first to push what it needs, then to be put in order.
-        let mut pending = vec![(hash, false)];
+        let mut pending: Vec<(Hash, bool)> = hashes.into_iter().map(|hash| (hash, false)).collect();
         while let Some((hash, ready)) = pending.pop() {
             let Some(derivation) = state.derivations.get(&hash) else { continue };
             if ready {

@@ -108,7 +108,7 @@ impl Engine {
         let realized = realize::realize(&self.store, &self.settings, derivations, &wanted, tasks, on_event)?;
         let outputs = realized.outputs.get(&derivation.hash).cloned().unwrap_or_default();
         let paths = outputs.iter().map(|(output, object)| (output.to_string(), self.store.object(object))).collect();
-        let difference = realize::check(&self.store, &self.settings, derivation, &realized.outputs, tasks)?;
+        let difference = realize::check(&self.store, &self.settings, derivation, &realized.outputs, tasks, on_event)?;
         let mut report = CheckReport {
             derivation: derivation_report(derivation, paths),
             reproducible: difference.is_none(),
@@ -118,7 +118,7 @@ impl Engine {
         };
         if let Some(difference) = difference {
             report.output = Some(difference.output.to_string());
-            report.file = Some(difference.file);
+            report.file = Some(difference.file.strip_prefix(".").map(Into::into).unwrap_or(difference.file));
             report.how = Some(difference.how);
         }
         Ok(report)

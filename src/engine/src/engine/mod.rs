@@ -72,6 +72,12 @@ impl Error {
             | Error::Switch(switch::Error::Lock(LockError::Interrupted)) => {
                 Failure::new("interrupted", "interrupted: nothing was changed")
             }
+            Error::Realize(realize::Error::Busy { .. }) | Error::Store(store::Error::Lock(LockError::Busy { .. })) => {
+                Failure::new("locked", chain(self)).with_hint(WAIT_LONGER)
+            }
+            Error::Realize(realize::Error::Store(store::Error::Lock(LockError::Busy { .. }))) => {
+                Failure::new("locked", chain(self)).with_hint(WAIT_LONGER)
+            }
             Error::Switch(error) => {
                 let mut failure = Failure::new("switch", chain(error)).at(error.positions().first().cloned());
                 failure.hint = error.hint();
@@ -84,6 +90,8 @@ impl Error {
         }
     }
 }
+
+const WAIT_LONGER: &str = "wait until it is done, or give it more time with --lock-timeout";
 
 /// Returns the failure of an operation as the user reads it.
 pub fn operation_failure(error: &operation::Error) -> Failure {
@@ -112,21 +120,19 @@ impl Engine {
         &self.store
     }
 
-    /// Realizes one derivation; `derivations` are all that are known, each after its dependencies.
+    /// Realizes derivations, and returns the objects of all that were looked at; `derivations` are all that
+    /// are known, each after its dependencies.
     ///
     /// # Errors
-    /// When it or something it needs cannot be built.
+    /// When one or something it needs cannot be built.
     pub fn build(
         &self,
         derivations: &[Arc<Derivation>],
-        wanted: Hash,
+        wanted: &BTreeSet<Hash>,
         tasks: &mut dyn Tasks,
         on_event: &mut dyn FnMut(Event),
-    ) -> Result<Outputs, Error> {
-        let wanted = BTreeSet::from([wanted]);
-        let mut realization = realize::realize(&self.store, &self.settings, derivations, &wanted, tasks, on_event)?;
-        let outputs = wanted.first().and_then(|hash| realization.outputs.remove(hash));
-        Ok(outputs.unwrap_or_default())
+    ) -> Result<BTreeMap<Hash, Outputs>, Error> {
+        Ok(realize::realize(&self.store, &self.settings, derivations, wanted, tasks, on_event)?.outputs)
     }
 
     /// Computes what an apply would do. Touches nothing.

@@ -61,7 +61,7 @@ impl Engine {
         }
         // All of them first: a build must not read a damaged object.
         for damage in &mut report.damaged {
-            damage.quarantine = self.set_aside(&damage.object)?;
+            damage.quarantine = self.set_aside(&damage.object, on_event)?;
         }
         for damage in &mut report.damaged {
             // The build of an earlier one may have brought this one back.
@@ -77,10 +77,15 @@ impl Engine {
         Ok(report)
     }
 
-    fn set_aside(&self, object: &ObjectName) -> Result<Option<std::path::PathBuf>, Error> {
+    fn set_aside(
+        &self,
+        object: &ObjectName,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Option<std::path::PathBuf>, Error> {
         let settings = &self.settings;
         let path = self.store.store_lock();
-        let lock = Lock::take(&path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, |_| {});
+        let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
+        let lock = Lock::take(&path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
         let _lock = lock.map_err(store::Error::from)?;
         Ok(objects::quarantine(&self.store, object)?)
     }

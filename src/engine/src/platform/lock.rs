@@ -32,7 +32,7 @@ pub enum LockError {
     #[error(transparent)]
     File(#[from] Error),
     /// Another process holds it, and the time to wait is over.
-    #[error("{} is locked{}", path.display(), by_whom(*pid))]
+    #[error("{} is locked by {}", path.display(), by_whom(*pid))]
     Busy {
         /// The lock file.
         path: PathBuf,
@@ -49,8 +49,9 @@ pub fn holder(path: &Path) -> Option<u32> {
     system::lock_holder(path)
 }
 
-fn by_whom(pid: Option<u32>) -> String {
-    pid.map_or_else(|| " by another process".to_owned(), |pid| format!(" by the process {pid}"))
+/// Says who holds a lock: "the process 12", or "another process".
+pub fn by_whom(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("the process {pid}"))
 }
 
 impl Lock {
@@ -122,6 +123,7 @@ fn open(path: &Path) -> Result<File> {
         Ok(file) => Ok(file),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => fault::point()
             .and_then(|()| OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path))
+            .and_then(|file| system::share(&file).map(|()| file))
             .map_err(failed("create the lock", path)),
         Err(error) => Err(failed("open the lock", path)(error)),
     }

@@ -23,14 +23,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use modify::{
-    append_file, copy_file, copy_tree, create_directories, create_directory, create_file, remove_directory,
+    append_file, copy_file, copy_tree, create_directories, create_directory, create_file, make_plain, remove_directory,
     remove_file, remove_tree, rename, replace_symlink, set_immutable, set_mode, set_old_time, symlink, sync_directory,
     sync_file_system, write_file, write_file_atomically,
 };
 pub use read::{FileKind, exists, kind_of, list_directory, read_file, read_link, read_to_string};
 pub use system::{
-    bytes_of_path, end_group, facts_of, has_object_mode, is_executable, link_count, may_set_immutable, mode_of,
-    own_group, path_from_bytes, shell_command, user_number,
+    bytes_of_path, end_group, facts_of, has_object_mode, has_owner_of, is_executable, is_system_user, link_count,
+    may_set_immutable, mode_of, own_group, path_from_bytes, shell_command, user_number,
 };
 
 /// What the system tells of a file without reading it.

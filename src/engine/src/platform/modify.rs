@@ -79,7 +79,9 @@ pub fn write_file(path: &Path, content: &[u8]) -> Result<()> {
 pub fn write_file_atomically(path: &Path, content: &[u8]) -> Result<()> {
     let temporary = temporary_beside(path);
     let written = perform("write", &temporary, || {
-        OpenOptions::new().write(true).create_new(true).open(&temporary)?.write_all(content)
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
+        system::share(&file)?;
+        file.write_all(content)
     })
     .and_then(|()| rename(&temporary, path));
     written.inspect_err(|_| drop(fs::remove_file(&temporary)))
@@ -152,6 +154,15 @@ pub fn remove_tree(path: &Path) -> Result<()> {
 /// When the system refuses.
 pub fn set_mode(path: &Path, mode: u32) -> Result<()> {
     perform("change the mode of", path, || system::set_mode(path, mode))
+}
+
+/// Gives a file to the user whose rights this process has, and takes away what modes do not say: access
+/// control lists, capabilities, attributes. A symbolic link is not followed.
+///
+/// # Errors
+/// When the system refuses.
+pub fn make_plain(path: &Path) -> Result<()> {
+    perform("change the owner of", path, || system::make_plain(path))
 }
 
 /// Sets the modification time to one second after the epoch, as every object of the store has it.

@@ -105,9 +105,65 @@ pub fn facts_of(path: &Path) -> super::Result<super::Facts> {
     })
 }
 
+/// Gives a file to the user whose rights this process has, and takes away what modes do not say: access
+/// control lists, capabilities, attributes. A symbolic link is not followed.
+///
+/// # Errors
+/// When the system refuses.
+pub(super) fn make_plain(path: &Path) -> io::Result<()> {
+    use rustix::fs::{AtFlags, CWD, chownat};
+    use rustix::process::{getegid, geteuid};
+    let metadata = fs::symlink_metadata(path)?;
+    let (user, group) = (geteuid(), getegid());
+    if metadata.uid() != user.as_raw() || metadata.gid() != group.as_raw() {
+        chownat(CWD, path, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
+    }
+    remove_attributes(path)
+}
+
+/// Returns whether a file belongs to somebody else than the directory of objects does.
+pub fn has_owner_of(metadata: &fs::Metadata, other: &fs::Metadata) -> bool {
+    metadata.uid() == other.uid()
+}
+
+#[cfg(target_os = "linux")]
+fn remove_attributes(path: &Path) -> io::Result<()> {
+    use rustix::fs::{llistxattr, lremovexattr};
+    use rustix::io::Errno;
+    let mut names = vec![0; 4096];
+    let length = match llistxattr(path, &mut names) {
+        Ok(length) => length,
+        Err(Errno::NOTSUP | Errno::PERM | Errno::ACCESS) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    // Labels of a security module are the system's business.
+    let ours = |name: &&[u8]| {
+        name.starts_with(b"user.") || name.starts_with(b"system.posix_acl_") || *name == b"security.capability"
+    };
+    for name in names[..length].split(|byte| *byte == 0).filter(ours) {
+        lremovexattr(path, name)?;
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn remove_attributes(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 /// Returns the number of the user whose rights this process has.
 pub fn user_number() -> u32 {
     rustix::process::geteuid().as_raw()
+}
+
+/// Returns whether this process has the rights of the one user whose store is the system's.
+pub fn is_system_user() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Lets everybody read a file of the system's store, whatever the umask is.
+pub(super) fn share(file: &File) -> io::Result<()> {
+    if is_system_user() { file.set_permissions(fs::Permissions::from_mode(0o644)) } else { Ok(()) }
 }
 
 /// Returns how many names the file has.

@@ -10,7 +10,7 @@ use crate::derivation::Derivation;
 use crate::hash::Hash;
 use crate::names::ObjectName;
 use crate::platform;
-use crate::store::{self, Outputs, Store, read_info, read_outputs, write_info};
+use crate::store::{self, Outputs, Store, read_info, read_outputs, verify, write_info};
 
 /// Returns the outputs of a derivation that another store has realized, linked into this one; `None`
 /// when it has not, or does not let us keep them alive.
@@ -40,14 +40,14 @@ pub fn borrow(
     Ok(Some(outputs))
 }
 
-/// Keeps an object of the other store alive; returns whether it is there and will stay.
+/// Keeps an object of the other store alive; returns whether it is there, whole, and will stay.
 fn root(other: &Store, roots: &Path, object: &ObjectName) -> bool {
     let target = other.object(object);
     let link = roots.join(object.as_str());
     let is_rooted =
         platform::read_link(&link).is_ok_and(|present| present == target) || platform::symlink(&target, &link).is_ok();
     // Only now: a gc could have taken it before it was rooted.
-    is_rooted && platform::exists(&target) && matches!(read_info(other, object), Ok(Some(_)))
+    is_rooted && platform::exists(&target) && verify::look(other, object).is_ok()
 }
 
 fn link(store: &Store, other: &Store, object: &ObjectName) -> Result<(), store::Error> {

@@ -12,9 +12,9 @@ use crate::hash::Hash;
 use crate::names::{ObjectName, OutputName, Placeholder};
 use crate::operation::{self, Request, Response, Workspace};
 use crate::platform;
-use crate::settings::{EventSink, Settings};
+use crate::settings::{Event, EventSink, Settings};
 use crate::store::import::import;
-use crate::store::{self, Outputs, Store, read_info, tree};
+use crate::store::{self, ObjectInfo, Outputs, Store, read_info, tree};
 use crate::value::Value;
 
 /// A build under way.
@@ -128,6 +128,15 @@ impl Build {
                 }
             })
         };
+        let warn_of_collisions = |object: &ObjectName, info: &ObjectInfo| {
+            if let Some(path) = info.case_collisions.first() {
+                let message = format!(
+                    "{object} has names that differ in case only, such as {}: it cannot be copied to every file system",
+                    path.display()
+                );
+                (self.workspace.events)(Event::Warning { message });
+            }
+        };
         let outputs = import(
             store,
             &store::import::Build {
@@ -136,6 +145,7 @@ impl Build {
                 version: derivation.spec.version.as_ref(),
                 outputs: &self.names,
                 dependencies: &self.closure(store)?,
+                published: &warn_of_collisions,
             },
             check_sources,
         )?;

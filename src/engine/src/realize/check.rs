@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::scheduler::busy;
 use super::{Build, Error, Step, Tasks};
 use crate::derivation::Derivation;
 use crate::failure::Failure;
@@ -11,9 +12,10 @@ use crate::hash::Hash;
 use crate::names::OutputName;
 use crate::platform;
 use crate::platform::lock::{Lock, Mode};
-use crate::settings::Settings;
+use crate::settings::{Event, Settings};
 use crate::store::compare::first_difference;
-use crate::store::{self, Outputs, Store};
+use crate::store::verify::content_path;
+use crate::store::{self, Outputs, Store, read_info};
 
 /// Where two builds differ.
 #[derive(Debug)]
@@ -36,11 +38,13 @@ pub fn check(
     derivation: &Arc<Derivation>,
     realized: &BTreeMap<Hash, Outputs>,
     tasks: &mut dyn Tasks,
+    on_event: &mut dyn FnMut(Event),
 ) -> Result<Option<Difference>, Error> {
     let outputs = realized.get(&derivation.hash).cloned().unwrap_or_default();
     let lock_path = store.build_lock(derivation.hash);
-    let lock = Lock::take(&lock_path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, |_| {});
-    let lock = lock.map_err(store::Error::from)?;
+    let waiting = |pid| on_event(Event::Waiting { lock: derivation.title(), pid });
+    let lock = Lock::take(&lock_path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
+    let lock = lock.map_err(|error| busy(derivation, error))?;
     let build = Arc::new(Build::prepare(store, Arc::clone(derivation), realized, settings, Arc::new(drop))?);
     let result = run(&build, tasks).and_then(|()| compare(store, &build, &outputs));
     build.discard().map_err(store::Error::from)?;
@@ -73,7 +77,12 @@ fn compare(store: &Store, build: &Build, outputs: &Outputs) -> Result<Option<Dif
         if !platform::exists(path) {
             return Err(store::Error::MissingOutput { output: output.to_string(), path: path.clone() }.into());
         }
-        if let Some((file, how)) = first_difference(path, &store.object(object), &names)? {
+        let info = read_info(store, object)?;
+        let first = match &info {
+            Some(info) => content_path(store, object, info).map_err(store::Error::from)?,
+            None => store.object(object),
+        };
+        if let Some((file, how)) = first_difference(path, &first, &names)? {
             return Ok(Some(Difference { output: output.clone(), file, how }));
         }
     }

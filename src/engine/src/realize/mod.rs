@@ -13,6 +13,7 @@ pub use scheduler::{Realization, realize};
 
 use crate::failure::Failure;
 use crate::operation::{Error as OperationError, Request, Response};
+use crate::platform::lock::by_whom;
 use crate::store;
 use std::sync::Arc;
 
@@ -70,6 +71,14 @@ pub enum Error {
     /// A dependency is not among the derivations of the manifest.
     #[error("the derivation {0} is needed and not part of this manifest")]
     Unknown(crate::hash::Hash),
+    /// Another process builds it, and the time to wait is over.
+    #[error("{derivation} is being built by {}", by_whom(*pid))]
+    Busy {
+        /// The derivation's name, with its version.
+        derivation: String,
+        /// Who builds it, when the system tells.
+        pid: Option<u32>,
+    },
     /// Somebody asked to stop.
     #[error("interrupted")]
     Interrupted,

@@ -87,6 +87,15 @@ pub fn realize(
     }
 }
 
+/// Returns the error of a derivation's lock that was not obtained.
+pub(super) fn busy(derivation: &Derivation, error: LockError) -> Error {
+    match error {
+        LockError::Busy { pid, .. } => Error::Busy { derivation: derivation.title(), pid },
+        LockError::Interrupted => Error::Interrupted,
+        LockError::File(error) => store::Error::from(error).into(),
+    }
+}
+
 type Graph = DiGraph<Arc<Derivation>, ()>;
 
 /// Returns the derivations that have no known result, with an edge from each to what it needs.
@@ -265,8 +274,7 @@ impl Scheduler<'_> {
             now
         });
         if self.settings.lock_timeout.is_some_and(|timeout| now - since >= timeout) {
-            let busy = LockError::Busy { path: path.to_owned(), pid: holder(path) };
-            return Err(store::Error::from(busy).into());
+            return Err(busy(derivation, LockError::Busy { path: path.to_owned(), pid: holder(path) }));
         }
         self.locked_out.push((node, now + TICK));
         Ok(())

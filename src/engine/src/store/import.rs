@@ -21,6 +21,7 @@ use crate::hash::{Hash, Hasher, READ_SIZE, Sink};
 use crate::names::{Name, ObjectName, OutputName, Placeholder, Version};
 use crate::platform::lock::Lock;
 use crate::platform::{self, FileKind};
+use crate::value::Text;
 
 /// A finished build, before publication.
 pub struct Build<'a> {
@@ -34,6 +35,8 @@ pub struct Build<'a> {
     pub outputs: &'a BTreeMap<OutputName, ObjectName>,
     /// The objects that the build could refer to.
     pub dependencies: &'a BTreeSet<ObjectName>,
+    /// Is told of each object that is new.
+    pub published: &'a (dyn Fn(&ObjectName, &ObjectInfo) + Sync),
 }
 
 /// Publishes all outputs of a build; returns the objects they became. `check` runs beside the hashing,
@@ -95,9 +98,7 @@ pub(crate) fn patterns(
         };
         add_own_name(&mut patterns, temporary, replacement);
     }
-    let mut root = platform::bytes_of_path(store.root());
-    root.push(b'/');
-    patterns.push((root, None));
+    patterns.push((platform::bytes_of_path(store.root()), None));
     patterns.push((Placeholder::PREFIX.as_bytes().to_vec(), None));
     patterns.extend(build.dependencies.iter().map(|object| (object.as_str().as_bytes().to_vec(), None)));
     patterns
@@ -218,9 +219,11 @@ fn publish(
             deriver: build.deriver,
             references: references.into_iter().collect(),
             relocatable: digest.found[fixed].is_empty(),
+            case_collisions: digest.case_collisions.iter().map(|path| Text(platform::bytes_of_path(path))).collect(),
             borrowed: false,
         };
         write_info(store, &object, &info)?;
+        (build.published)(&object, &info);
         place(store, &path, &object)?;
         return Ok(object);
     }
@@ -401,6 +404,7 @@ pub(super) fn normalise(top: &Path) -> Result<()> {
     fn inner(path: &Path, is_top: bool) -> Result<()> {
         match platform::kind_of(path)? {
             Some(FileKind::Directory) => {
+                platform::make_plain(path)?;
                 for (name, _) in platform::list_directory(path)? {
                     inner(&path.join(name), false)?;
                 }
@@ -411,9 +415,10 @@ pub(super) fn normalise(top: &Path) -> Result<()> {
                 if platform::link_count(&metadata) > 1 {
                     separate(path)?;
                 }
+                platform::make_plain(path)?;
                 platform::set_mode(path, if platform::is_executable(&metadata) { 0o555 } else { 0o444 })?;
             }
-            _ => {}
+            _ => platform::make_plain(path)?,
         }
         Ok(platform::set_old_time(path)?)
     }

@@ -6,6 +6,7 @@ use super::{Error, Result, Store};
 use crate::hash::Hash;
 use crate::names::{Name, ObjectName, OutputName, Version};
 use crate::platform;
+use crate::value::Text;
 
 /// The record of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +32,9 @@ pub struct ObjectInfo {
     pub references: Vec<ObjectName>,
     /// Whether its bytes do not name the place of the store.
     pub relocatable: bool,
+    /// Paths in it that collide with a neighbour where the file system does not tell case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub case_collisions: Vec<Text>,
     /// Whether it is only a link here, to the object of the system's store.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub borrowed: bool,

@@ -156,16 +156,19 @@ impl Store {
         if platform::exists(&self.root.join(TRAVERSED[2])) {
             return Ok(());
         }
-        platform::create_directories(&self.store)?;
-        for name in OPEN {
-            platform::create_directories(&self.store.join(name))?;
+        // Root's store is everybody's to read; a user's is the user's own. Whatever the umask is.
+        let open = if platform::is_system_user() { 0o755 } else { 0o700 };
+        for path in [self.root.clone(), self.store.clone()] {
+            if let Some(innermost) = platform::create_directories(&path)?.last() {
+                platform::set_mode(innermost, 0o755)?;
+            }
         }
-        for (names, mode) in [(PRIVATE.as_slice(), 0o700), (TRAVERSED.as_slice(), 0o711)] {
-            for name in names {
-                let path = self.root.join(name);
-                if !platform::create_directories(&path)?.is_empty() {
-                    platform::set_mode(&path, mode)?;
-                }
+        let opened = OPEN.iter().map(|name| (self.store.join(name), open));
+        let private = PRIVATE.iter().map(|name| (self.root.join(name), 0o700));
+        let traversed = TRAVERSED.iter().map(|name| (self.root.join(name), 0o711));
+        for (path, mode) in opened.chain(private).chain(traversed) {
+            if !platform::create_directories(&path)?.is_empty() {
+                platform::set_mode(&path, mode)?;
             }
         }
         Ok(())

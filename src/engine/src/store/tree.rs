@@ -6,7 +6,7 @@
 
 mod content;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +25,9 @@ pub struct Digest {
     pub nar: Hash,
     /// The bytes of all files.
     pub size: u64,
+    /// Paths, relative to the top, whose names differ from that of a neighbour only in case. Not looked for
+    /// where there are no patterns.
+    pub case_collisions: Vec<PathBuf>,
     /// For each pattern, the paths that hold it; a directory where it occurs in the name of an entry.
     pub found: Vec<Vec<PathBuf>>,
 }
@@ -64,12 +67,15 @@ fn walk(path: &Path, patterns: &[(Vec<u8>, Option<Vec<u8>>)], excluded: BTreeSet
         archive: Writer::new(&mut hasher),
         ahead: HashMap::new(),
         size: 0,
+        case_collisions: Vec::new(),
         found: vec![Vec::new(); patterns.len()],
         excluded,
     };
     walk.node(path)?;
-    let Walk { size, found, .. } = walk;
-    Ok(Digest { nar: hasher.finish(), size, found })
+    let Walk { size, found, case_collisions, .. } = walk;
+    let relative = |inner: &PathBuf| inner.strip_prefix(path).unwrap_or(inner).to_owned();
+    let case_collisions = case_collisions.iter().map(relative).collect();
+    Ok(Digest { nar: hasher.finish(), size, case_collisions, found })
 }
 
 struct Walk<'a, S: Sink> {
@@ -77,6 +83,7 @@ struct Walk<'a, S: Sink> {
     archive: Writer<'a, S>,
     ahead: HashMap<PathBuf, Result<Option<content::Small>>>,
     size: u64,
+    case_collisions: Vec<PathBuf>,
     found: Vec<Vec<PathBuf>>,
     excluded: BTreeSet<PathBuf>,
 }
@@ -115,6 +122,9 @@ impl<S: Sink> Walk<'_, S> {
         }
         // Replacing a name may change its place.
         entries.sort_by(|a, b| a.bytes.cmp(&b.bytes));
+        if !self.patterns.is_empty() {
+            self.note_case_collisions(path, &entries);
+        }
         self.archive.begin_directory();
         let mut read_until = 0;
         for (number, Entry { bytes, name, kind }) in entries.iter().enumerate() {
@@ -127,6 +137,16 @@ impl<S: Sink> Walk<'_, S> {
         }
         self.archive.end_directory();
         Ok(())
+    }
+
+    /// Remembers names that are one where the file system does not tell case.
+    fn note_case_collisions(&mut self, path: &Path, entries: &[Entry]) {
+        let mut seen = HashSet::new();
+        for entry in entries {
+            if !seen.insert(String::from_utf8_lossy(&entry.bytes).to_lowercase()) {
+                self.case_collisions.push(path.join(&entry.name));
+            }
+        }
     }
 
     /// Reads the small files up to the next directory side by side; returns the number of the first entry

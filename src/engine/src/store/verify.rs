@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use super::info::read_info;
+use super::info::{ObjectInfo, read_info};
 use super::record::all_outputs;
 use super::{Error, Result, Store, tree};
 use crate::names::ObjectName;
@@ -96,12 +96,12 @@ pub fn look(store: &Store, object: &ObjectName) -> std::result::Result<(), Strin
         Ok(None) => return Err("it has no record".to_owned()),
         Err(error) => return Err(error.to_string()),
     };
-    let mut path = store.object(object);
-    if info.borrowed {
-        path = platform::read_link(&path).map_err(|error| error.to_string())?;
-    }
-    if let Some(path) = wrong_mode(&path).map_err(|error| error.to_string())? {
-        return Err(format!("{} is not read-only", path.display()));
+    let path = content_path(store, object, &info).map_err(|error| error.to_string())?;
+    let objects = path.parent().unwrap_or(store.objects());
+    let owner =
+        fs::symlink_metadata(objects).map_err(|error| platform::failed("look at", objects)(error).to_string())?;
+    if let Some(problem) = wrong_rights(&path, &owner).map_err(|error| error.to_string())? {
+        return Err(problem);
     }
     match tree::hash(&path) {
         Ok(digest) if digest.nar == info.nar => Ok(()),
@@ -110,19 +110,34 @@ pub fn look(store: &Store, object: &ObjectName) -> std::result::Result<(), Strin
     }
 }
 
-/// Returns the first path whose mode is not that of an object.
-fn wrong_mode(path: &Path) -> platform::Result<Option<PathBuf>> {
+/// Returns where the bytes of an object are: in its own place, or in that of the system's store.
+///
+/// # Errors
+/// When it should be a link there and is none.
+pub fn content_path(store: &Store, object: &ObjectName, info: &ObjectInfo) -> platform::Result<PathBuf> {
+    let path = store.object(object);
+    if info.borrowed { platform::read_link(&path) } else { Ok(path) }
+}
+
+/// Says what is wrong with the first path whose mode or owner is not that of an object: `owner` has it.
+fn wrong_rights(path: &Path, owner: &fs::Metadata) -> platform::Result<Option<String>> {
     let kind = platform::kind_of(path)?;
-    if kind == Some(FileKind::Symlink) || kind.is_none() {
+    if kind.is_none() {
         return Ok(None);
     }
     let metadata = fs::symlink_metadata(path).map_err(platform::failed("look at", path))?;
+    if !platform::has_owner_of(&metadata, owner) {
+        return Ok(Some(format!("{} belongs to another user", path.display())));
+    }
+    if kind == Some(FileKind::Symlink) {
+        return Ok(None);
+    }
     if !platform::has_object_mode(&metadata) {
-        return Ok(Some(path.to_owned()));
+        return Ok(Some(format!("{} is not read-only", path.display())));
     }
     if kind == Some(FileKind::Directory) {
         for (name, _) in platform::list_directory(path)? {
-            if let Some(wrong) = wrong_mode(&path.join(name))? {
+            if let Some(wrong) = wrong_rights(&path.join(name), owner)? {
                 return Ok(Some(wrong));
             }
         }

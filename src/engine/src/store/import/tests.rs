@@ -36,6 +36,7 @@ impl Place {
             version: None,
             outputs: &outputs.iter().map(named).collect(),
             dependencies: using,
+            published: &|_, _| {},
         };
         import(&self.store, &build, || Ok(()))
     }
@@ -253,6 +254,17 @@ fn a_name_that_other_content_has_is_counted_on() {
     assert_eq!(numbered(first, 0), first);
     assert_ne!(first, second);
     assert_ne!(second, numbered(first, 2));
+}
+
+#[test]
+fn names_that_differ_in_case_only_are_noted() {
+    let place = Place::new();
+    let built = place.built("recipe", "out").join("inner");
+    for name in ["Case", "case", "other"] {
+        write(&built.join(name), name);
+    }
+    let object = place.import_one("recipe");
+    assert_eq!(place.info(&object).case_collisions, ["inner/case".into()]);
 }
 
 #[test]
