@@ -14,6 +14,7 @@ use crate::operation::{self, Request, Response, Workspace};
 use crate::platform;
 use crate::settings::{Event, EventSink, Settings};
 use crate::store::import::import;
+use crate::store::verify::content_path;
 use crate::store::{self, ObjectInfo, Outputs, Store, read_info, tree};
 use crate::value::Value;
 
@@ -28,6 +29,7 @@ pub struct Build {
     paths: HashMap<Placeholder, Vec<u8>>,
     names: BTreeMap<OutputName, ObjectName>,
     objects: BTreeSet<ObjectName>,
+    system: Option<Store>,
 }
 
 impl Build {
@@ -54,23 +56,31 @@ impl Build {
         derivation.spec.opts.walk(&mut note_source);
         derivation.spec.config.captures.iter().for_each(|(_, value)| value.walk(&mut note_source));
         let of = |hash: &Hash| realized.get(hash).cloned().unwrap_or_default();
-        let paths =
-            |outputs: Outputs| outputs.into_iter().map(|(output, object)| (output, store.object(&object))).collect();
-        let dependencies: BTreeMap<Hash, BTreeMap<OutputName, PathBuf>> =
-            derivation.dependencies.iter().map(|hash| (*hash, paths(of(hash)))).collect();
+        let mut dependencies: BTreeMap<Hash, BTreeMap<OutputName, PathBuf>> = BTreeMap::new();
+        for hash in &derivation.dependencies {
+            let places = dependencies.entry(*hash).or_default();
+            for (output, object) in of(hash) {
+                let place = content_path(store, &object, read_info(store, &object)?.as_ref());
+                places.insert(output, place.map_err(store::Error::from)?);
+            }
+        }
         // All outputs of a captured handle can be asked for, not only those that a string names.
         let all = dependencies.iter().flat_map(|(hash, outputs)| outputs.iter().map(move |output| (*hash, output)));
         let paths = all.map(|(hash, (output, path))| (Placeholder::new(hash, output), platform::bytes_of_path(path)));
         let paths = paths.collect();
         // Objects that are borrowed from there.
-        let system = settings.substitute.as_ref().map(|root| Store::new(root).objects().to_owned());
+        let system = settings.substitute.as_deref().map(Store::new);
         let build = Build {
             dependencies,
             paths,
             workspace: Workspace {
                 directory: building.join(format!("{}.build", derivation.hash)),
                 outputs,
-                objects: [Some(store.objects().to_owned()), system].into_iter().flatten().collect(),
+                objects: [Some(store), system.as_ref()]
+                    .into_iter()
+                    .flatten()
+                    .map(|store| store.objects().to_owned())
+                    .collect(),
                 sources,
                 downloads: store.downloads(),
                 log: store.log(derivation.hash),
@@ -80,6 +90,7 @@ impl Build {
                 copied_sources: Mutex::default(),
             },
             names,
+            system,
             objects: derivation.dependencies.iter().flat_map(|hash| of(hash).into_values()).collect(),
             derivation,
         };
@@ -158,7 +169,12 @@ impl Build {
         let mut closure = BTreeSet::new();
         let mut pending: Vec<ObjectName> = self.objects.iter().cloned().collect();
         while let Some(object) = pending.pop() {
-            if let Some(info) = read_info(store, &object)? {
+            let info = match read_info(store, &object)? {
+                Some(info) => Some(info),
+                // Below what is borrowed, the system's store knows more.
+                None => self.system.as_ref().and_then(|system| read_info(system, &object).ok().flatten()),
+            };
+            if let Some(info) = info {
                 pending.extend(info.references.into_iter().filter(|reference| !closure.contains(reference)));
             }
             closure.insert(object);

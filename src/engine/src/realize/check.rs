@@ -65,24 +65,25 @@ fn run(build: &Arc<Build>, tasks: &mut dyn Tasks) -> Result<(), Error> {
 
 fn compare(store: &Store, build: &Build, outputs: &Outputs) -> Result<Option<Difference>, Error> {
     let mut names = Vec::new();
+    let mut places = BTreeMap::new();
     for (output, temporary) in build.derivation.temporary_names() {
         if let Some(object) = outputs.get(&output) {
+            let place = content_path(store, object, read_info(store, object)?.as_ref()).map_err(store::Error::from)?;
+            // What was built in the system's store calls itself by its place there.
+            let own = platform::bytes_of_path(&store.building().join(temporary.as_str()));
+            names.push((own, Some(platform::bytes_of_path(&place))));
+            places.insert(output, place);
             let (temporary, object) = (temporary.as_str().as_bytes(), object.as_str().as_bytes());
             names.push(([b"bld/", temporary].concat(), Some([b"obj/", object].concat())));
             names.push((temporary.to_vec(), Some(object.to_vec())));
         }
     }
-    for (output, object) in outputs {
+    for (output, place) in &places {
         let Some(path) = build.workspace.outputs.get(output) else { continue };
         if !platform::exists(path) {
             return Err(store::Error::MissingOutput { output: output.to_string(), path: path.clone() }.into());
         }
-        let info = read_info(store, object)?;
-        let first = match &info {
-            Some(info) => content_path(store, object, info).map_err(store::Error::from)?,
-            None => store.object(object),
-        };
-        if let Some((file, how)) = first_difference(path, &first, &names)? {
+        if let Some((file, how)) = first_difference(path, place, &names)? {
             return Ok(Some(Difference { output: output.clone(), file, how }));
         }
     }

@@ -19,12 +19,11 @@ pub struct Patterns {
 pub struct PatternError(#[from] aho_corasick::BuildError);
 
 impl Patterns {
-    /// Prepares a search. A pattern with a replacement is replaced, which must have its length.
+    /// Prepares a search. A pattern with a replacement is replaced.
     ///
     /// # Errors
     /// When there are too many patterns.
     pub fn new(patterns: &[(Vec<u8>, Option<Vec<u8>>)]) -> Result<Patterns, PatternError> {
-        debug_assert!(patterns.iter().all(|(p, r)| r.as_ref().is_none_or(|r| r.len() == p.len())));
         let search = if patterns.is_empty() {
             None
         } else {

@@ -59,6 +59,8 @@ pub fn hash_replacing(path: &Path, patterns: &[(Vec<u8>, Option<Vec<u8>>)]) -> R
 }
 
 fn walk(path: &Path, patterns: &[(Vec<u8>, Option<Vec<u8>>)], excluded: BTreeSet<PathBuf>) -> Result<Digest> {
+    // Lengths are part of the archive.
+    debug_assert!(patterns.iter().all(|(p, r)| r.as_ref().is_none_or(|r| r.len() == p.len())));
     let compiled = Patterns::new(patterns)
         .map_err(|error| Error::Damaged { path: path.to_owned(), problem: error.to_string() })?;
     let mut hasher = Hasher::default();

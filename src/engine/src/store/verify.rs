@@ -96,7 +96,7 @@ pub fn look(store: &Store, object: &ObjectName) -> std::result::Result<(), Strin
         Ok(None) => return Err("it has no record".to_owned()),
         Err(error) => return Err(error.to_string()),
     };
-    let path = content_path(store, object, &info).map_err(|error| error.to_string())?;
+    let path = content_path(store, object, Some(&info)).map_err(|error| error.to_string())?;
     let objects = path.parent().unwrap_or(store.objects());
     let owner =
         fs::symlink_metadata(objects).map_err(|error| platform::failed("look at", objects)(error).to_string())?;
@@ -114,9 +114,9 @@ pub fn look(store: &Store, object: &ObjectName) -> std::result::Result<(), Strin
 ///
 /// # Errors
 /// When it should be a link there and is none.
-pub fn content_path(store: &Store, object: &ObjectName, info: &ObjectInfo) -> platform::Result<PathBuf> {
+pub fn content_path(store: &Store, object: &ObjectName, info: Option<&ObjectInfo>) -> platform::Result<PathBuf> {
     let path = store.object(object);
-    if info.borrowed { platform::read_link(&path) } else { Ok(path) }
+    if info.is_some_and(|info| info.borrowed) { platform::read_link(&path) } else { Ok(path) }
 }
 
 /// Says what is wrong with the first path whose mode or owner is not that of an object: `owner` has it.

@@ -1,0 +1,155 @@
+--- The system's store beside a user's: root builds into /syslua, here a file system of its own that nobody
+--- else sees, and the user borrows from it.
+local machine = require("spec.support.machine")
+local process = require("spec.support.process")
+
+local user = "syslua-test"
+
+describe("the system's store #root", function()
+  local here
+
+  -- What root and the user do, one after the other, where /syslua is empty at first.
+  local function play(steps)
+    local script = here.write("play.sh", [[
+        set -e
+        mount -t tmpfs -o mode=755 none /syslua
+        as_user() {
+          setpriv --reuid=]] .. user .. " --regid=" .. user .. [[ --init-groups env \
+            HOME="$PWD/user" SYSLUA_ROOT="$PWD/user/root" "$@"
+        }
+        sys() { SYSLUA_ROOT=/syslua "$LUA" -l syslua "$@"; }
+        user_sys() { as_user "$LUA" -l syslua "$@"; }
+        let_user_root() {
+          mkdir -p "/syslua/store/metadata/gc-roots/users/$(id -u ]] .. user .. [[)"
+          chown -R ]] .. user .. [[: /syslua/store/metadata/gc-roots/users/*
+          chmod 711 /syslua/store/metadata/gc-roots/users
+        }
+      ]] .. steps)
+    return here.shell("unshare --mount --propagation private sh " .. process.quote(script))
+  end
+
+  local made_directory
+
+  setup(function()
+    made_directory = process.run_line("mkdir /syslua 2>/dev/null").code == 0
+  end)
+
+  teardown(function()
+    if made_directory then
+      process.run_line("rmdir /syslua")
+    end
+  end)
+
+  before_each(function()
+    here = machine.new()
+    here.shell("chmod 755 . && mkdir user && chown " .. user .. ": user")
+    here.write_config([[
+      local low = derive({ name = "low", config = function(_, ctx) ctx.write(ctx.out, "low") end })
+      derive({
+        name = "high",
+        config = function(_, ctx)
+          ctx.write(ctx.out .. "/text", "see " .. ctx.read(low.out))
+          ctx.symlink(low.out, ctx.out .. "/low")
+        end,
+      })
+    ]])
+    here.shell("chmod 644 init.lua")
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  it("lends its objects to a user who may root them there", function()
+    local result = play([[
+      sys build init.lua >/dev/null
+      let_user_root
+      user_sys build init.lua >/dev/null
+      readlink user/root/store/obj/high-*
+      ls /syslua/store/metadata/gc-roots/users/*
+      user_sys verify >/dev/null
+      user_sys build init.lua --check 2>&1 >/dev/null
+    ]])
+    assert.equal(0, result.code, result.stdout .. result.stderr)
+    assert.truthy(result.stdout:find("^/syslua/store/obj/high%-%x+\n"), result.stdout)
+    assert.truthy(result.stdout:find("\nlow%-%x+\n"), result.stdout)
+    assert.truthy(result.stdout:find("nothing differs", 1, true), result.stdout)
+  end)
+
+  it("lends nothing to a user without a directory for roots, who builds instead", function()
+    local result = play([[
+      sys build init.lua >/dev/null
+      user_sys build init.lua >/dev/null
+      stat -c '%F %U' user/root/store/obj/high-*
+    ]])
+    assert.equal(0, result.code, result.stdout .. result.stderr)
+    assert.equal("directory " .. user .. "\n", result.stdout)
+  end)
+
+  it("lends nothing that is damaged", function()
+    local damage = [[
+
+      low=$(echo /syslua/store/obj/low-*)
+      chattr -i "$low" 2>/dev/null || true
+      chmod u+w "$low" && echo damaged >"$low" && chmod a-w "$low"
+    ]]
+    local result = play("sys build init.lua >/dev/null; let_user_root" .. damage .. [[
+      user_sys build init.lua >/dev/null
+      cat user/root/store/obj/low-*
+    ]])
+    assert.equal(0, result.code, result.stdout .. result.stderr)
+    assert.equal("low", result.stdout)
+
+    here.shell("rm -rf user/root")
+    result = play(
+      "sys build init.lua >/dev/null; let_user_root; user_sys build init.lua >/dev/null"
+        .. damage
+        .. [[
+      user_sys verify >&2 && exit 1
+      user_sys verify --repair init.lua >&2
+      cat user/root/store/obj/low-*
+      user_sys verify >&2
+    ]]
+    )
+    assert.equal(0, result.code, result.stdout .. result.stderr)
+    assert.equal("low", result.stdout)
+  end)
+
+  it("can be read by everybody, and a user's by the user, whatever the umask", function()
+    local result = play([[
+      umask 077
+      sys build init.lua >/dev/null
+      umask 022
+      user_sys build init.lua >/dev/null
+      as_user cat /syslua/store/info/low-*.json /syslua/store/obj/low-* >/dev/null
+      as_user ls /syslua/store/drv-out >/dev/null
+      stat -c %a /syslua/store/obj user/root/store/obj
+    ]])
+    assert.equal(0, result.code, result.stdout .. result.stderr)
+    assert.equal("755\n700\n", result.stdout)
+  end)
+
+  it("keeps no owner, capability or access control list of what was built", function()
+    here.write_config([[
+      derive({
+        name = "odd",
+        config = function(_, ctx)
+          ctx.run("mkdir $out; echo x >$out/file; cp /bin/true $out/program; ln -s file $out/link")
+          ctx.run("chown -h 1:1 $out/*; chmod 4755 $out/program; setcap cap_net_raw+ep $out/program")
+          ctx.run("setfattr -n user.test -v 1 $out/file 2>/dev/null; true")
+        end,
+      })
+    ]])
+    local result = here.shell([[
+      SYSLUA_SANDBOX=off $LUA -l syslua build init.lua >/dev/null && cd root/store/obj/odd-* &&
+      stat -c '%n %a %u %g' * && getcap * && $LUA -l syslua verify
+    ]])
+    assert.equal(0, result.code, result.stderr)
+    assert.truthy(
+      result.stdout:find("file 444 0 0\nlink 777 0 0\nprogram 555 0 0\n1 object", 1, true)
+        or result.stdout:find("file 444 0 0\nlink 777 0 0\nprogram 555 0 0\n", 1, true),
+      result.stdout
+    )
+    assert.falsy(result.stdout:find("cap_net_raw", 1, true), result.stdout)
+  end)
+end)
