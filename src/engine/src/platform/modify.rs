@@ -134,19 +134,33 @@ pub fn remove_directory(path: &Path) -> Result<()> {
 /// # Errors
 /// When something cannot be removed.
 pub fn remove_tree(path: &Path) -> Result<()> {
+    remove_below(path, path)
+}
+
+/// Removes what stands at a path in the tree `top`.
+fn remove_below(path: &Path, top: &Path) -> Result<()> {
     match kind_of(path)? {
         None => Ok(()),
         Some(FileKind::Directory) => {
             // The names of a directory can be listed and removed only with the rights to do so.
             perform("change the mode of", path, || system::set_mode(path, 0o700))?;
+            if path.as_os_str().len() > top.as_os_str().len() + LONG_PATH {
+                // What lies deeper than the system can name comes up first.
+                let moved = temporary_beside(top);
+                rename(path, &moved)?;
+                return remove_tree(&moved);
+            }
             for (name, _) in list_directory(path)? {
-                remove_tree(&path.join(name))?;
+                remove_below(&path.join(name), top)?;
             }
             remove_directory(path)
         }
         Some(_) => remove_file(path),
     }
 }
+
+/// Well below the length of a path that systems take, with room for one more name and the path of the top.
+const LONG_PATH: usize = 2000;
 
 /// Sets the permission bits of a file or directory; a symbolic link is followed.
 ///
@@ -240,4 +254,32 @@ fn temporary_beside(path: &Path) -> PathBuf {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     path.with_file_name(format!(".syslua-{}-{number}.tmp", std::process::id()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_tree_deeper_than_paths_can_be_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let top = directory.path().join("top");
+        // Each half is made by itself, since no path leads to the end of the whole.
+        let part = |name: &str| {
+            let mut path = directory.path().join(name);
+            fs::create_dir(&path).unwrap();
+            for _ in 0..15 {
+                path.push("x".repeat(200));
+                fs::create_dir(&path).unwrap();
+            }
+            path
+        };
+        let end = part("top");
+        part("other");
+        fs::write(directory.path().join("other/file"), "").unwrap();
+        fs::rename(directory.path().join("other"), end.join("other")).unwrap();
+        remove_tree(&top).unwrap();
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
 }
