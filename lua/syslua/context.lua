@@ -71,7 +71,50 @@ local function parse_mode(mode)
   return mode
 end
 
-local unpack_fields = { strip = { type = "integer" } }
+local unpack_fields = {
+  strip = { type = "integer" },
+  limits = { type = "map" },
+  allow = { type = "list", items = "string" },
+}
+local unpack_limits = {
+  bytes = { type = "integer" },
+  ratio = { type = "integer" },
+  entries = { type = "integer" },
+  path = { type = "integer" },
+  depth = { type = "integer" },
+  memory = { type = "integer" },
+}
+local unpack_allowed = { case_collisions = true, setuid = true }
+
+-- Numbers below zero, and those that no Lua holds exactly, mean nothing here.
+local function check_count(name, value, least)
+  if value and (value < least or value > 2 ^ 53) then
+    raise(
+      ("`%s` in the options of ctx.unpack: expected a whole number from %d on, got %s"):format(
+        name,
+        least,
+        tostring(value)
+      )
+    )
+  end
+end
+
+local function check_unpack_options(opts)
+  schema.check("the options of ctx.unpack", opts, unpack_fields)
+  check_count("strip", opts.strip, 0)
+  schema.check("`limits` of ctx.unpack", opts.limits or {}, unpack_limits)
+  for name in next, unpack_limits do
+    check_count("limits." .. name, opts.limits and opts.limits[name], 1)
+  end
+  for _, name in ipairs(opts.allow or {}) do
+    if not unpack_allowed[name] then
+      raise(
+        ('"%s" in `allow` of ctx.unpack is nothing that can be allowed'):format(name),
+        '"case_collisions" and "setuid" are'
+      )
+    end
+  end
+end
 local run_fields = {
   cwd = { type = "string" },
   env = { type = "table" },
@@ -167,9 +210,16 @@ local function add_heavy_calls(ctx, task)
     end
     check_path("ctx.unpack", "archive", archive)
     destination = check_path("ctx.unpack", "destination", destination or ctx.out)
-    schema.check("the options of ctx.unpack", opts or {}, unpack_fields)
-    local strip = opts and opts.strip
-    ask(task, { operation = "unpack", archive = archive, destination = destination, strip = strip })
+    opts = opts or {}
+    check_unpack_options(opts)
+    ask(task, {
+      operation = "unpack",
+      archive = archive,
+      destination = destination,
+      strip = opts.strip,
+      limits = opts.limits,
+      allow = opts.allow,
+    })
   end
 
   function ctx.run(command, opts)

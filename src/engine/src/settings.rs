@@ -26,6 +26,38 @@ pub struct Settings {
     pub interrupt: Interrupt,
     /// The platform that derivations are built on.
     pub system: System,
+    /// How large an archive may be, where a build does not say.
+    pub unpack: UnpackLimits,
+}
+
+/// How large an archive may be. Each limit is the largest value that passes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnpackLimits {
+    /// Bytes that it unpacks to, in all: also holes, and every name of a file with several.
+    pub bytes: u64,
+    /// How many times its own size it unpacks to. Up to 16 MiB always pass.
+    pub ratio: u64,
+    /// Entries, and directories that they are in.
+    pub entries: u64,
+    /// Bytes of a name.
+    pub path: u64,
+    /// Components of a name.
+    pub depth: u64,
+    /// Bytes of the window that decoders of xz and zstd keep in memory.
+    pub memory: u64,
+}
+
+impl Default for UnpackLimits {
+    fn default() -> UnpackLimits {
+        UnpackLimits {
+            bytes: 64 << 30,
+            ratio: 250,
+            entries: 1_000_000,
+            path: 2048,
+            depth: 128,
+            memory: 64 << 20,
+        }
+    }
 }
 
 /// The platform a config is evaluated for.

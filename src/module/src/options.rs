@@ -6,7 +6,7 @@ use std::time::Duration;
 use mlua::prelude::*;
 use syslua_engine::failure::Failure;
 use syslua_engine::platform;
-use syslua_engine::settings::{Event, Interrupt, Settings, System};
+use syslua_engine::settings::{Event, Interrupt, Settings, System, UnpackLimits};
 
 use crate::error::{Answer, lua_failure};
 
@@ -60,6 +60,7 @@ impl Options {
                 lock_timeout,
                 interrupt: Interrupt::default(),
                 system: System::current(),
+                unpack: UnpackLimits::default(),
             },
             dry_run: options.get::<Option<bool>>("dry_run").map_err(lua_failure)?.unwrap_or(false),
             description: options.get::<Option<String>>("description").map_err(lua_failure)?.unwrap_or_default(),

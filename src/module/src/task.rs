@@ -11,7 +11,7 @@ use mlua::prelude::*;
 use syslua_engine::engine::operation_failure;
 use syslua_engine::failure::Failure;
 use syslua_engine::hash::Hash;
-use syslua_engine::operation::{Command, Error as OperationError, Program, Request, Response};
+use syslua_engine::operation::{Command, Error as OperationError, Program, Request, Response, UnpackOptions};
 use syslua_engine::platform;
 use syslua_engine::realize::{Build, Step, Task, Tasks};
 use syslua_engine::value::Value;
@@ -195,6 +195,31 @@ fn perform(lua: &Lua, build: &Arc<Build>) -> LuaResult<LuaFunction> {
     })
 }
 
+/// Reads how to unpack; the Lua side checked the names and types.
+fn unpack_options(build: &Build, request: &LuaTable) -> LuaResult<UnpackOptions> {
+    let mut limits = build.workspace.settings.unpack.clone();
+    if let Some(given) = request.raw_get::<Option<LuaTable>>("limits")? {
+        for (name, limit) in [
+            ("bytes", &mut limits.bytes),
+            ("ratio", &mut limits.ratio),
+            ("entries", &mut limits.entries),
+            ("path", &mut limits.path),
+            ("depth", &mut limits.depth),
+            ("memory", &mut limits.memory),
+        ] {
+            *limit = given.raw_get::<Option<u64>>(name)?.unwrap_or(*limit);
+        }
+    }
+    let allowed = request.raw_get::<Option<Vec<String>>>("allow")?.unwrap_or_default();
+    let allows = |name: &str| allowed.iter().any(|allowed| allowed == name);
+    Ok(UnpackOptions {
+        strip: request.raw_get::<Option<usize>>("strip")?.unwrap_or(0),
+        allow_case_collisions: allows("case_collisions"),
+        allow_setuid: allows("setuid"),
+        limits,
+    })
+}
+
 /// Reads a request of the Lua side, which checked the types; placeholders become paths.
 fn request_from(build: &Build, request: &LuaTable) -> Answer<Request> {
     let bytes = |key: &str| -> Answer<Vec<u8>> {
@@ -214,7 +239,7 @@ fn request_from(build: &Build, request: &LuaTable) -> Answer<Request> {
         "unpack" => Request::Unpack {
             archive: path("archive")?,
             destination: path("destination")?,
-            strip: request.raw_get::<Option<usize>>("strip").map_err(lua_failure)?.unwrap_or(0),
+            options: unpack_options(build, request).map_err(lua_failure)?,
         },
         "copy" => Request::Copy { from: path("from")?, to: path("to")? },
         "move" => Request::Move { from: path("from")?, to: path("to")? },

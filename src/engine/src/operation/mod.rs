@@ -9,6 +9,7 @@ mod workspace;
 use std::path::PathBuf;
 
 pub use run::{Command, Program};
+pub use unpack::{Problem as UnpackProblem, UnpackOptions};
 pub use workspace::Workspace;
 
 use crate::hash::{Hash, HashError};
@@ -30,8 +31,8 @@ pub enum Request {
         archive: PathBuf,
         /// The directory that it goes to.
         destination: PathBuf,
-        /// How many leading components of each name to leave out.
-        strip: usize,
+        /// How.
+        options: UnpackOptions,
     },
     /// Copies a file, link or tree.
     Copy {
@@ -141,12 +142,12 @@ pub enum Error {
         received: Hash,
     },
     /// An archive cannot be unpacked.
-    #[error("cannot unpack {}: {reason}", archive.display())]
+    #[error("cannot unpack {}: {problem}", archive.display())]
     Archive {
         /// The archive.
         archive: PathBuf,
         /// Why.
-        reason: String,
+        problem: Box<unpack::Problem>,
     },
     /// A program could not be started.
     #[error("cannot run `{command}`: {reason}")]
@@ -180,6 +181,7 @@ impl Error {
             Error::WrongHash { received, .. } => {
                 Some(format!("if you trust what came, write \"{received}\" in the config"))
             }
+            Error::Archive { problem, .. } => problem.hint(),
             _ => None,
         }
     }
@@ -195,8 +197,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub fn perform(workspace: &Workspace, request: Request) -> Result<Response> {
     match request {
         Request::FetchUrl { url, sha256 } => fetch_url::fetch(workspace, &url, sha256).map(Response::Path),
-        Request::Unpack { archive, destination, strip } => {
-            unpack::unpack(workspace, &archive, &destination, strip).map(|()| Response::Done)
+        Request::Unpack { archive, destination, options } => {
+            unpack::unpack(workspace, &archive, &destination, &options).map(|()| Response::Done)
         }
         Request::Copy { from, to } => files::copy(workspace, &from, &to).map(|()| Response::Done),
         Request::Move { from, to } => files::rename(workspace, &from, &to).map(|()| Response::Done),

@@ -4,6 +4,7 @@
 //! [`fault`] point first, so that tests can stop or fail the program at every step. Reading is
 //! here too where an error should name its path.
 
+mod directory;
 pub mod fault;
 pub mod lock;
 mod modify;
@@ -13,15 +14,24 @@ mod read;
 mod unix;
 #[cfg(unix)]
 use unix as system;
+#[cfg(unix)]
+mod unix_directory;
+#[cfg(unix)]
+use unix_directory as system_directory;
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
 use windows as system;
+#[cfg(windows)]
+mod windows_directory;
+#[cfg(windows)]
+use windows_directory as system_directory;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use directory::{Directory, set_mode_of};
 pub use modify::{
     append_file, copy_file, copy_tree, create_directories, create_directory, create_file, make_plain, remove_directory,
     remove_file, remove_tree, rename, replace_symlink, set_immutable, set_mode, set_old_time, symlink, sync_directory,
@@ -30,7 +40,7 @@ pub use modify::{
 pub use read::{FileKind, exists, kind_of, list_directory, read_file, read_link, read_to_string};
 pub use system::{
     bytes_of_path, end_group, facts_of, has_object_mode, has_owner_of, is_executable, is_system_user, link_count,
-    may_set_immutable, mode_of, own_group, path_from_bytes, shell_command, user_number,
+    may_set_immutable, mode_of, name_from_bytes, own_group, path_from_bytes, read_at, shell_command, user_number,
 };
 
 /// What the system tells of a file without reading it.

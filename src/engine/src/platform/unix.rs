@@ -13,6 +13,19 @@ pub fn path_from_bytes(bytes: &[u8]) -> PathBuf {
     PathBuf::from(std::ffi::OsString::from_vec(bytes.to_vec()))
 }
 
+/// Returns the file name that these bytes are.
+pub fn name_from_bytes(bytes: &[u8]) -> std::borrow::Cow<'_, std::ffi::OsStr> {
+    std::ffi::OsStr::from_bytes(bytes).into()
+}
+
+/// Reads from a place in a file, whatever else reads it meanwhile.
+///
+/// # Errors
+/// When the system refuses.
+pub fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+}
+
 /// Returns the bytes of a path.
 pub fn bytes_of_path(path: &Path) -> Vec<u8> {
     path.as_os_str().as_bytes().to_vec()

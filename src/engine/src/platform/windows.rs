@@ -12,6 +12,19 @@ pub fn path_from_bytes(bytes: &[u8]) -> PathBuf {
     PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
 }
 
+/// Returns the file name that these bytes are, as [`path_from_bytes`] does.
+pub fn name_from_bytes(bytes: &[u8]) -> std::borrow::Cow<'_, OsStr> {
+    std::ffi::OsString::from(String::from_utf8_lossy(bytes).into_owned()).into()
+}
+
+/// Reads from a place in a file, whatever else reads it meanwhile.
+///
+/// # Errors
+/// When the system refuses.
+pub fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
+}
+
 /// Returns the bytes of a path, as UTF-8 wherever it is.
 pub fn bytes_of_path(path: &Path) -> Vec<u8> {
     path.as_os_str().as_encoded_bytes().to_vec()

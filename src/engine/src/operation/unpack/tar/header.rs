@@ -1,0 +1,167 @@
+//! One header block.
+
+use super::BLOCK;
+use super::sparse::OldMap;
+
+/// The largest size that eleven octal digits hold: 8 GiB less a byte.
+pub const LARGEST_OCTAL: u64 = 0o777_7777_7777;
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A file.
+    File,
+    /// A file with holes, as GNU tar wrote them first.
+    Sparse,
+    /// A directory.
+    Directory,
+    /// A hard link.
+    Link,
+    /// A symbolic link.
+    Symlink,
+    /// Records that belong to the next entry.
+    Extended,
+    /// Records that belong to all that follow.
+    Global,
+    /// GNU tar: the name of the next entry.
+    LongName,
+    /// GNU tar: what the next entry links to.
+    LongLink,
+    /// GNU tar: the label of a volume.
+    Label,
+    /// What cannot be in an object, in words.
+    Special(&'static str),
+    /// None of these.
+    Unknown(u8),
+}
+
+/// A header.
+#[derive(Clone, Debug)]
+pub struct Header {
+    /// What the entry is.
+    pub kind: Kind,
+    /// Its name, with the prefix of ustar.
+    pub name: Vec<u8>,
+    /// What it links to.
+    pub link: Vec<u8>,
+    /// Permission bits, setuid, setgid and sticky.
+    pub mode: u32,
+    /// Bytes that follow, without padding.
+    pub size: u64,
+    /// The beginning of the map of a sparse file.
+    pub sparse: Option<OldMap>,
+}
+
+impl Header {
+    /// Reads a block; errors are read after "header number N ".
+    pub fn parse(block: &[u8; BLOCK]) -> Result<Header, String> {
+        let checksum = number(&block[148..156]).map_err(|problem| format!("has a checksum that {problem}"))?;
+        if !is_sum(block, checksum) {
+            return Err("has a wrong checksum".to_owned());
+        }
+        let is_posix = &block[257..263] == b"ustar\0";
+        let is_gnu = &block[257..263] == b"ustar ";
+        let mut name = until_nul(&block[..100]).to_vec();
+        let prefix = until_nul(&block[345..500]);
+        if is_posix && !prefix.is_empty() {
+            name = [prefix, b"/", &name].concat();
+        }
+        let mode = number(&block[100..108]).map_err(|problem| format!("has a mode that {problem}"))?;
+        let size = number(&block[124..136]).map_err(|problem| format!("has a size that {problem}"))?;
+        let kind = kind_of(block[156]);
+        let sparse = match kind {
+            Kind::Sparse if is_gnu => Some(OldMap::parse(block)?),
+            Kind::Sparse => return Err("has the kind of a sparse file of GNU tar, but not its format".to_owned()),
+            _ => None,
+        };
+        let link = until_nul(&block[157..257]).to_vec();
+        // Some programs put the kind of file there too.
+        let mode = u32::try_from(mode & 0o7777).unwrap_or(0);
+        Ok(Header { kind, name, link, mode, size, sparse })
+    }
+}
+
+fn kind_of(letter: u8) -> Kind {
+    match letter {
+        // `7` is a file that should lie in one piece.
+        b'0' | 0 | b'7' => Kind::File,
+        b'1' => Kind::Link,
+        b'2' => Kind::Symlink,
+        b'3' => Kind::Special("a character device"),
+        b'4' => Kind::Special("a block device"),
+        b'5' => Kind::Directory,
+        b'6' => Kind::Special("a named pipe (FIFO)"),
+        // Solaris wrote `X` before there was a standard.
+        b'x' | b'X' => Kind::Extended,
+        b'g' => Kind::Global,
+        b'L' => Kind::LongName,
+        b'K' => Kind::LongLink,
+        b'S' => Kind::Sparse,
+        b'V' => Kind::Label,
+        b'D' => Kind::Special("a directory of an incremental backup"),
+        b'M' => Kind::Special("the rest of a file from another volume"),
+        other => Kind::Unknown(other),
+    }
+}
+
+fn until_nul(field: &[u8]) -> &[u8] {
+    field.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+/// The sum of all bytes, with blanks in the place of the sum; some old programs added signed ones.
+fn is_sum(block: &[u8; BLOCK], expected: u64) -> bool {
+    let bytes = || block.iter().enumerate().map(|(index, byte)| if (148..156).contains(&index) { b' ' } else { *byte });
+    let unsigned: i64 = bytes().map(i64::from).sum();
+    let signed: i64 = bytes().map(|byte| i64::from(byte.cast_signed())).sum();
+    i64::try_from(expected).is_ok_and(|expected| expected == unsigned || expected == signed)
+}
+
+/// Reads a number: octal digits, or with the highest bit set base 256.
+pub fn number(field: &[u8]) -> Result<u64, String> {
+    if field[0] & 0x80 != 0 {
+        let (high, low) = field.split_at(field.len() - 8);
+        let is_small = match high {
+            [] => field[0] == 0x80,
+            [first, rest @ ..] => *first == 0x80 && rest.iter().all(|byte| *byte == 0),
+        };
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(low);
+        bytes[0] &= if high.is_empty() { 0x7f } else { 0xff };
+        let value = u64::from_be_bytes(bytes);
+        return if is_small && value <= i64::MAX.cast_unsigned() {
+            Ok(value)
+        } else {
+            Err("is negative or too large".to_owned())
+        };
+    }
+    let mut digits = field.trim_ascii_start();
+    let mut value: u64 = 0;
+    while let [digit @ b'0'..=b'7', rest @ ..] = digits {
+        value = value * 8 + u64::from(digit - b'0');
+        digits = rest;
+    }
+    match digits.first() {
+        None | Some(b' ' | 0) => Ok(value),
+        Some(_) => Err("is no number".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_octal_or_base_256() {
+        assert_eq!(number(b"0000644\0"), Ok(0o644));
+        assert_eq!(number(b"   644 \0"), Ok(0o644));
+        assert_eq!(number(b"77777777777\0"), Ok(LARGEST_OCTAL));
+        assert_eq!(number(b"777777777777"), Ok(0o777_777_777_777));
+        assert_eq!(number(b"\0\0\0\0\0\0\0\0"), Ok(0));
+        assert_eq!(number(b"\x80\0\0\0\0\0\0\x02\0\0\0\0"), Ok(0x2_0000_0000));
+        assert!(number(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff").is_err());
+        assert!(number(b"\x80\0\0\x01\0\0\0\0\0\0\0\0").is_err());
+        assert!(number(b"\x80\0\0\0\xff\0\0\0\0\0\0\0").is_err());
+        assert!(number(b"12x45\0\0\0").is_err());
+        assert!(number(b"-1\0\0\0\0\0\0").is_err());
+    }
+}
