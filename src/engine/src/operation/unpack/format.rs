@@ -95,14 +95,24 @@ pub fn describe(start: &[u8]) -> String {
     if start.iter().all(|byte| *byte == 0) {
         return "nothing but zeros".to_owned();
     }
-    // The last character may be cut.
-    let cut = std::str::from_utf8(start).err().map_or(start.len(), |error| error.valid_up_to());
-    if cut + 4 > start.len() && !start[..cut].contains(&0) {
-        let line = String::from_utf8_lossy(&start[..cut]).lines().next().unwrap_or_default().to_owned();
-        return format!("a text that begins with {:?}", line.chars().take(40).collect::<String>());
+    if let Some(line) = first_line(start) {
+        return format!("a text that begins with {line:?}");
     }
     let bytes: Vec<String> = start.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     format!("of an unknown format, beginning with the bytes {}", bytes.join(" "))
+}
+
+/// Returns the beginning of the first line of a text, whose last character may be cut.
+fn first_line(start: &[u8]) -> Option<String> {
+    let text = match std::str::from_utf8(start) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => std::str::from_utf8(&start[..error.valid_up_to()]).ok()?,
+        Err(_) => return None,
+    };
+    if text.is_empty() || text.chars().any(|character| character.is_control() && !character.is_whitespace()) {
+        return None;
+    }
+    Some(text.lines().next().unwrap_or_default().chars().take(40).collect())
 }
 
 #[cfg(test)]

@@ -117,15 +117,19 @@ impl Reader<'_, '_> {
     /// Reads on behind the first block of the end marker: by then everything was checked by whatever
     /// checksum the compression has.
     fn read_padding(&mut self) -> Result<()> {
+        let mut length = 0;
         loop {
             let bytes = self.stream.fill()?;
-            if bytes.is_empty() {
+            if bytes.is_empty() && length % BLOCK == 0 {
                 return Ok(());
+            } else if bytes.is_empty() {
+                return Err(Problem::CutOff("it ends within its end marker".to_owned()));
             }
             if bytes.iter().any(|byte| *byte != 0) {
                 return Err(Problem::Trailing("something follows its end marker".to_owned()));
             }
             let count = bytes.len();
+            length = (length + count) % BLOCK;
             self.stream.consume(count);
         }
     }
