@@ -10,6 +10,7 @@ local guard = require("syslua.guard")
 local position = require("syslua.util.position")
 local schema = require("syslua.schema")
 local system = require("syslua.system")
+local tables = require("syslua.util.table")
 -- Loaded before any guard is up: a build may use the library.
 require("syslua.lib")
 
@@ -103,7 +104,7 @@ local function check_unpack_options(opts)
   schema.check("the options of ctx.unpack", opts, unpack_fields)
   check_count("strip", opts.strip, 0)
   schema.check("`limits` of ctx.unpack", opts.limits or {}, unpack_limits)
-  for name in next, unpack_limits do
+  for _, name in ipairs(tables.get_sorted_keys(unpack_limits)) do
     check_count("limits." .. name, opts.limits and opts.limits[name], 1)
   end
   for _, name in ipairs(opts.allow or {}) do

@@ -51,7 +51,7 @@ impl Default for UnpackLimits {
     fn default() -> UnpackLimits {
         UnpackLimits {
             bytes: 64 << 30,
-            ratio: 250,
+            ratio: 200,
             entries: 1_000_000,
             path: 2048,
             depth: 128,
