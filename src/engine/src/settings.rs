@@ -49,14 +49,7 @@ pub struct UnpackLimits {
 
 impl Default for UnpackLimits {
     fn default() -> UnpackLimits {
-        UnpackLimits {
-            bytes: 64 << 30,
-            ratio: 200,
-            entries: 1_000_000,
-            path: 2048,
-            depth: 128,
-            memory: 64 << 20,
-        }
+        UnpackLimits { bytes: 64 << 30, ratio: 200, entries: 1_000_000, path: 2048, depth: 128, memory: 64 << 20 }
     }
 }
 

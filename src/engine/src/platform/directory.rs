@@ -73,8 +73,7 @@ impl Directory {
     /// # Errors
     /// When the name is taken, or the system refuses.
     pub fn link(&self, name: &OsStr, of: &Directory, original: &OsStr) -> Result<()> {
-        let created =
-            fault::point().and_then(|()| system_directory::link_in(&of.handle, original, &self.handle, name));
+        let created = fault::point().and_then(|()| system_directory::link_in(&of.handle, original, &self.handle, name));
         self.named("create the hard link", name, created)
     }
 

@@ -133,9 +133,13 @@ fn fold(part: &[u8]) -> std::borrow::Cow<'_, [u8]> {
         return part.into();
     }
     match std::str::from_utf8(part) {
-        Ok(text) => {
-            text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect::<String>().into_bytes().into()
-        }
+        Ok(text) => text
+            .chars()
+            .flat_map(char::to_uppercase)
+            .flat_map(char::to_lowercase)
+            .collect::<String>()
+            .into_bytes()
+            .into(),
         Err(_) => part.to_ascii_lowercase().into(),
     }
 }

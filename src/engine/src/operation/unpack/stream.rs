@@ -138,7 +138,7 @@ impl<'a> Stream<'a> {
         let name = self.compression.name();
         if self.interrupt.is_set() {
             Problem::Interrupted
-        } else if error.get_ref().is_some_and(|inner| inner.is::<TrailingData>()) {
+        } else if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<TrailingData>) {
             Problem::Trailing(format!("it goes on after the end of what {name} compressed"))
         } else if error.raw_os_error().is_some() {
             platform::failed("read", self.archive)(error).into()
@@ -154,11 +154,7 @@ impl<'a> Stream<'a> {
 }
 
 /// Sends all that a decoder gives; an empty chunk is the end.
-fn pump(
-    mut decoder: impl Read,
-    chunks: &SyncSender<io::Result<Vec<u8>>>,
-    used: &Receiver<Vec<u8>>,
-) -> io::Result<()> {
+fn pump(mut decoder: impl Read, chunks: &SyncSender<io::Result<Vec<u8>>>, used: &Receiver<Vec<u8>>) -> io::Result<()> {
     loop {
         let mut chunk = used.try_recv().unwrap_or_default();
         chunk.resize(CHUNK, 0);

@@ -97,9 +97,8 @@ impl Reader<'_, '_> {
             if is_end(&block) {
                 break;
             }
-            let header = Header::parse(&block).map_err(|problem| {
-                Problem::Damaged(format!("header number {} {problem}", self.count + 1))
-            })?;
+            let header = Header::parse(&block)
+                .map_err(|problem| Problem::Damaged(format!("header number {} {problem}", self.count + 1)))?;
             self.count += 1;
             self.take(header)?;
         }
@@ -216,7 +215,10 @@ impl Reader<'_, '_> {
                 return Err(Problem::entry(&entry.name, format!("is of the unknown kind '{letter}'")));
             }
             Kind::Directory | Kind::Link | Kind::Symlink if entry.size > 0 => {
-                return Err(Problem::entry(&entry.name, format!("is no file, but has {} bytes of content", entry.size)));
+                return Err(Problem::entry(
+                    &entry.name,
+                    format!("is no file, but has {} bytes of content", entry.size),
+                ));
             }
             _ if is_directory && entry.size > 0 => {
                 return Err(Problem::entry(&entry.name, "is a file with the name of a directory"));

@@ -132,10 +132,7 @@ fn files_with_holes_are_filled_with_zeros() {
         ],
         b"abcd",
     );
-    let one = pax(
-        &[("GNU.sparse.name", b"one"), ("GNU.sparse.size", b"8"), ("GNU.sparse.map", b"2,4")],
-        b"abcd",
-    );
+    let one = pax(&[("GNU.sparse.name", b"one"), ("GNU.sparse.size", b"8"), ("GNU.sparse.map", b"2,4")], b"abcd");
     let mut content = b"1\n2\n4\n".to_vec();
     content.resize(512, 0);
     content.extend(b"abcd");

@@ -3,6 +3,7 @@
 mod builder;
 mod good;
 mod hostile;
+mod hostile_zip;
 mod mutations;
 
 use std::collections::BTreeMap;

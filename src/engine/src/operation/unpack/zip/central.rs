@@ -45,7 +45,8 @@ impl Central {
         let mut tail = vec![0; usize::try_from(length - tail_start).unwrap_or(0)];
         file.read(&mut tail, tail_start)?;
         let mut places = memchr::memmem::find_iter(&tail, END).filter(|place| {
-            let comment = tail.get(place + 20..place + 22).map(|size| usize::from(u16::from_le_bytes([size[0], size[1]])));
+            let comment =
+                tail.get(place + 20..place + 22).map(|size| usize::from(u16::from_le_bytes([size[0], size[1]])));
             comment.is_some_and(|comment| place + 22 + comment == tail.len())
         });
         let Some(place) = places.next() else {
@@ -105,7 +106,9 @@ impl Central {
             return Err(damaged("its zip64 end belongs to a split archive"));
         };
         // The size leaves out the first twelve bytes.
-        if !record.starts_with(END_64) || place.checked_add(12).and_then(|at| at.checked_add(size)) != Some(locator_start) {
+        if !record.starts_with(END_64)
+            || place.checked_add(12).and_then(|at| at.checked_add(size)) != Some(locator_start)
+        {
             return Err(damaged("its zip64 end is not where it should be"));
         }
         let directory_end = start.checked_add(length).ok_or_else(|| damaged("its central directory has no end"))?;
@@ -129,7 +132,13 @@ impl Central {
     /// Returns its records, from the first.
     pub fn records<'a>(&self, file: &'a File, path: &'a Path) -> Records<'a> {
         let range = Range::new(file, self.start, self.end);
-        Records { input: BufReader::with_capacity(64 << 10, range), rest: self.entries, at: self.start, end: self.end, path }
+        Records {
+            input: BufReader::with_capacity(64 << 10, range),
+            rest: self.entries,
+            at: self.start,
+            end: self.end,
+            path,
+        }
     }
 }
 
@@ -326,13 +335,17 @@ impl Record {
         }
         let is_directory = match self.mode().map_or(0, |mode| mode & 0o170_000) {
             0o040_000 => true,
-            0o120_000 if self.name.ends_with(b"/") => return refuse("is a symbolic link, but ends in a slash".to_owned()),
+            0o120_000 if self.name.ends_with(b"/") => {
+                return refuse("is a symbolic link, but ends in a slash".to_owned());
+            }
             0o120_000 => return Ok(Kind::Symlink),
             0o010_000 => return refuse("is a named pipe (FIFO)".to_owned()),
             0o020_000 => return refuse("is a character device".to_owned()),
             0o060_000 => return refuse("is a block device".to_owned()),
             0o140_000 => return refuse("is a socket".to_owned()),
-            0 | 0o100_000 => self.name.ends_with(b"/") || (self.made_by >> 8 == 0 && self.attributes & DOS_DIRECTORY != 0),
+            0 | 0o100_000 => {
+                self.name.ends_with(b"/") || (self.made_by >> 8 == 0 && self.attributes & DOS_DIRECTORY != 0)
+            }
             _ => return refuse("is of an unknown kind".to_owned()),
         };
         match (is_directory, self.size) {

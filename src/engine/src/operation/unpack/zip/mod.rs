@@ -48,9 +48,8 @@ pub fn extract(place: &Place<'_>, file: &File, length: u64, budget: &mut Budget)
     drop(place.tree()?);
     std::thread::scope(|scope| {
         let run = || work.run().inspect_err(|_| work.has_failed.store(true, Ordering::Relaxed));
-        let spawn = |number| {
-            std::thread::Builder::new().name(format!("syslua-unzip-{number}")).spawn_scoped(scope, run).ok()
-        };
+        let spawn =
+            |number| std::thread::Builder::new().name(format!("syslua-unzip-{number}")).spawn_scoped(scope, run).ok();
         // Fewer threads than wanted are slower, and nothing else.
         let others: Vec<_> = (1..threads).map_while(spawn).collect();
         let own = run();
