@@ -221,6 +221,20 @@ local syslua = {}
 
 -- Builds
 
+--- How large an archive may be; see the reference for what holds unless given.
+---@class syslua.UnpackLimits
+---@field bytes integer? of everything that is unpacked
+---@field ratio integer? how many times its own size it may unpack to
+---@field entries integer? files, links and directories
+---@field path integer? bytes of a name
+---@field depth integer? components of a name
+---@field memory integer? bytes that xz and zstd may go back
+
+---@class syslua.UnpackOptions
+---@field strip integer? how many leading components of each name to leave out, as for tar
+---@field limits syslua.UnpackLimits?
+---@field allow ("case_collisions"|"setuid")[]? what is refused otherwise
+
 --- What `config` of a derivation gets. Every call acts at once and raises a failure when it cannot.
 --- Relative paths are relative to the build directory.
 ---@class syslua.BuildContext
@@ -236,10 +250,11 @@ local BuildContext = {}
 ---@return string path
 function BuildContext.fetch_url(url, sha256) end
 
---- Unpacks a tar.gz archive. The destination may be left out, also before options: it is `ctx.out` then.
+--- Unpacks tar, tar.gz, tar.xz, tar.zst, tar.bz2 or zip, known by content. The destination may be left out, also before
+--- options: it is `ctx.out` then.
 ---@param archive string
----@param destination string|{ strip: integer? }|nil
----@param opts { strip: integer? }? `strip`: how many leading components of each name to leave out
+---@param destination string|syslua.UnpackOptions|nil
+---@param opts syslua.UnpackOptions?
 function BuildContext.unpack(archive, destination, opts) end
 
 --- Copies a file, link or tree to a new name.

@@ -88,7 +88,10 @@ if interpreter.version == "5.4" then
       assert.equal(4 * (12 + 2 + 7) + 20 + 7, count)
       assert.equal("untouched\n", here.read("outside/canary"))
       assert.equal("canary\n", here.shell("ls -A outside").stdout)
-      assert.equal("", here.shell("ls -A root/store/obj root/store/info | grep -v ':$' | grep .").stdout)
+      assert.equal(
+        "",
+        here.shell("ls -A root/store/obj root/store/info | grep -v ':$' | grep .").stdout
+      )
       assert.equal("", here.shell("ls -A root/store/bld | grep -v 'lock$'").stdout)
     end)
   end)

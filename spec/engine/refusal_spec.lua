@@ -69,7 +69,7 @@ local failing = {
   ["an archive that is none"] = {
     'ctx.write("x", "garbage")\nctx.unpack("x")',
     "x",
-    "no tar.gz archive",
+    'a text that begins with "garbage"',
     line = 7,
   },
   ["an archive that is cut off"] = {

@@ -184,7 +184,10 @@ with zipfile.ZipFile("archive.zip", "w") as archive:
       local result = here.run("apply", "init.lua")
       assert.equal(1, result.code, options)
       assert.truthy(result.stderr:find(expected, 1, true), options .. ": " .. result.stderr)
-      assert.truthy(result.stderr:find("at init.lua:6\n", 1, true), options .. ": " .. result.stderr)
+      assert.truthy(
+        result.stderr:find("at init.lua:6\n", 1, true),
+        options .. ": " .. result.stderr
+      )
     end
   end)
 
@@ -229,7 +232,10 @@ with zipfile.ZipFile("archive.zip", "w") as archive:
       run(command .. " >file")
       local result = here.script(build, "file", "0")
       assert.truthy(result.stderr:find(expected, 1, true), command .. ": " .. result.stderr)
-      assert.truthy(result.stderr:find("tar.zst", 1, true) or result.stderr:find("inside", 1, true), result.stderr)
+      assert.truthy(
+        result.stderr:find("tar.zst", 1, true) or result.stderr:find("inside", 1, true),
+        result.stderr
+      )
     end
   end)
 end)

@@ -47,6 +47,7 @@ impl Place {
             outputs: BTreeMap::new(),
             objects: Vec::new(),
             sources: Vec::new(),
+            copied_sources: Default::default(),
             downloads: base.join("downloads"),
             log: base.join("log"),
             settings,
