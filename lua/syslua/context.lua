@@ -85,6 +85,7 @@ local unpack_limits = {
   depth = { type = "integer" },
   memory = { type = "integer" },
 }
+---@type table<string, boolean?>
 local unpack_allowed = { case_collisions = true, setuid = true }
 
 -- Numbers below zero, and those that no Lua holds exactly, mean nothing here.

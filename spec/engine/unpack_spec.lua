@@ -62,7 +62,7 @@ local zippers = {
   ["zip that was written to a pipe"] = [[python3 -c '
 import os, sys, zipfile
 with zipfile.ZipFile(sys.stdout.buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-    for name in ["pkg/numbers", "pkg/nothing", "pkg/sparse", "pkg/locked"]: archive.write(name)' | cat >../archive.zip]],
+    for name in "numbers", "nothing", "sparse", "locked": archive.write("pkg/" + name)' | cat >../archive.zip]],
   ["Python's zipfile"] = "rm pkg/link pkg/dangling pkg/directory pkg/absolute;"
     .. " python3 -m zipfile -c ../archive.zip pkg",
 }

@@ -310,6 +310,11 @@ impl Record {
         matches!(self.made_by >> 8, 3 | 19)
     }
 
+    /// Returns whether it is compressed by zstd or xz, whose decoders keep much in memory.
+    pub fn has_window(&self) -> bool {
+        matches!(self.method, 93 | 95)
+    }
+
     /// Returns the mode of a file that was made on Unix.
     pub fn mode(&self) -> Option<u32> {
         Some(self.attributes >> 16).filter(|mode| self.is_from_unix() && *mode != 0)

@@ -32,8 +32,9 @@ const MOST_THREADS: usize = 8;
 /// Unpacks a file of `length` bytes.
 pub fn extract(place: &Place<'_>, file: &File, length: u64, budget: &mut Budget) -> Result<()> {
     let central = Central::find(&At::new(file, place.archive), length)?;
-    let starts = survey(place, file, &central, budget)?;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let Survey { starts, has_windows } = survey(place, file, &central, budget)?;
+    // What goes back far takes memory: then one at a time.
+    let threads = if has_windows { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
     let threads = threads.min(place.workspace.settings.jobs).clamp(1, MOST_THREADS).min(starts.len() / 4 + 1);
     let work = Work {
         place,
@@ -42,7 +43,7 @@ pub fn extract(place: &Place<'_>, file: &File, length: u64, budget: &mut Budget)
         starts: &starts,
         records: Mutex::new(central.records(file, place.archive)),
         has_failed: AtomicBool::new(false),
-        memory: budget.memory / threads as u64,
+        memory: budget.memory,
     };
     // Made before there are threads, so that a destination that cannot be made is one problem.
     drop(place.tree()?);
@@ -61,11 +62,20 @@ pub fn extract(place: &Place<'_>, file: &File, length: u64, budget: &mut Budget)
     })
 }
 
-/// Reads the whole directory and checks what it says; returns where the entries begin, in order.
-fn survey(place: &Place<'_>, file: &File, central: &Central, budget: &mut Budget) -> Result<Vec<u64>> {
+/// What is known of all entries together.
+struct Survey {
+    /// Where they begin, in order.
+    starts: Vec<u64>,
+    /// Whether some need a window of zstd or xz.
+    has_windows: bool,
+}
+
+/// Reads the whole directory and checks what it says.
+fn survey(place: &Place<'_>, file: &File, central: &Central, budget: &mut Budget) -> Result<Survey> {
     let options = place.options;
     let mut registry = Registry::new(options.limits.entries, options.allow_case_collisions);
     let mut starts = Vec::new();
+    let mut has_windows = false;
     let mut records = central.records(file, place.archive);
     while let Some(record) = records.next()? {
         if place.workspace.settings.interrupt.is_set() {
@@ -76,6 +86,7 @@ fn survey(place: &Place<'_>, file: &File, central: &Central, budget: &mut Budget
             return Err(Problem::Limit { what, limit: "entries", value: options.limits.entries });
         }
         starts.push(record.offset);
+        has_windows |= record.has_window();
         let kind = record.check()?;
         let name = names::parse(&record.name, Origin::Zip, options.strip, &options.limits)?;
         if kind == Kind::File {
@@ -101,7 +112,7 @@ fn survey(place: &Place<'_>, file: &File, central: &Central, budget: &mut Budget
     if starts.first() != Some(&0) {
         return Err(Problem::Damaged("bytes before its first entry belong to none".to_owned()));
     }
-    Ok(starts)
+    Ok(Survey { starts, has_windows })
 }
 
 /// What the threads share.
