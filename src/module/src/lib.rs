@@ -15,6 +15,7 @@ mod evaluation;
 mod inspect;
 mod lua_source;
 mod options;
+mod signals;
 mod state;
 mod task;
 mod ui;

@@ -6,9 +6,10 @@ use std::time::Duration;
 use mlua::prelude::*;
 use syslua_engine::failure::Failure;
 use syslua_engine::platform;
-use syslua_engine::settings::{Event, Interrupt, Settings, System};
+use syslua_engine::settings::{Event, Settings, System};
 
 use crate::error::{Answer, lua_failure};
+use crate::signals;
 
 /// At least two, so that one long download does not hold up everything else.
 const FEWEST_JOBS: usize = 2;
@@ -58,7 +59,7 @@ impl Options {
                 jobs: jobs.unwrap_or(available.max(FEWEST_JOBS)),
                 offline: options.get::<Option<bool>>("offline").map_err(lua_failure)?.unwrap_or(false),
                 lock_timeout,
-                interrupt: Interrupt::default(),
+                interrupt: signals::interrupt(),
                 system: System::current(),
             },
             dry_run: options.get::<Option<bool>>("dry_run").map_err(lua_failure)?.unwrap_or(false),

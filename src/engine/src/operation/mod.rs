@@ -193,6 +193,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// # Errors
 /// When it fails; what it wrote until then goes with the workspace.
 pub fn perform(workspace: &Workspace, request: Request) -> Result<Response> {
+    if workspace.settings.interrupt.is_set() {
+        return Err(Error::Interrupted);
+    }
     match request {
         Request::FetchUrl { url, sha256 } => fetch_url::fetch(workspace, &url, sha256).map(Response::Path),
         Request::Unpack { archive, destination, strip } => {
