@@ -28,6 +28,7 @@ local syslua = {}
 ---@field root string? where the store and the snapshots are; $SYSLUA_ROOT, or the user's default
 ---@field jobs integer? operations that run at the same time; as many as there are processors
 ---@field offline boolean? fail rather than use the network
+---@field sandbox "off"|"auto"|"require"|nil how programs of builds are confined; $SYSLUA_SANDBOX, or "auto"
 ---@field lock_timeout number? seconds to wait for another process; for ever unless given
 ---@field on_event fun(event: syslua.Event)? called as the work goes on
 
@@ -286,9 +287,17 @@ function BuildContext.write(path, text) end
 ---@param mode string|integer octal in a string, such as "755", or the number
 function BuildContext.chmod(path, mode) end
 
+---@class syslua.RunOpts
+---@field cwd string? the directory to run in; the build directory unless given
+---@field env table<string, string|number>? variables besides those of `ctx.env`
+---@field shell string? the shell for a line; `/bin/sh` unless given
+---@field stdin string? its standard input; empty unless given
+---@field timeout number? seconds after which it is ended, which is an error
+---@field read string[]? files and trees outside of the build that it may read and execute
+
 --- Runs a program and returns what it printed to stdout.
 ---@param command string|string[] a line for the shell, or the program and its arguments
----@param opts { cwd: string?, env: table<string, string|number>?, shell: string? }?
+---@param opts syslua.RunOpts?
 ---@return string stdout
 function BuildContext.run(command, opts) end
 

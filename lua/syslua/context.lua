@@ -76,6 +76,9 @@ local run_fields = {
   cwd = { type = "string" },
   env = { type = "table" },
   shell = { type = "string" },
+  stdin = { type = "string" },
+  timeout = { type = "number" },
+  read = { type = "list", items = "string" },
 }
 
 local function get_environment(own, extra)
@@ -92,6 +95,18 @@ local function get_environment(own, extra)
     end
   end
   return environment
+end
+
+local function check_timeout(timeout)
+  -- Not a number is not above 0 either.
+  if timeout ~= nil and not (timeout > 0) then
+    raise(
+      ("`timeout` in ctx.run: expected a number of seconds above 0, got %s"):format(
+        tostring(timeout)
+      )
+    )
+  end
+  return timeout
 end
 
 local function add_file_calls(ctx, task)
@@ -180,6 +195,9 @@ local function add_heavy_calls(ctx, task)
       directory = opts.cwd,
       shell = opts.shell,
       environment = get_environment(ctx.env, opts.env),
+      stdin = opts.stdin,
+      timeout = check_timeout(opts.timeout),
+      read = opts.read,
     }
     if type(command) == "string" then
       request.line = command

@@ -26,8 +26,8 @@ describe("a signal", function()
     return here.shell(([[
       $LUA -l syslua %s init.lua & own=$!
       i=0
-      while ! [ -s "$(echo root/store/bld/*.build/shell)" ] && [ $i -lt 200 ]; do sleep 0.05; i=$((i + 1)); done
-      pids=$(cat root/store/bld/*.build/child root/store/bld/*.build/shell)
+      while ! [ -s "$(echo root/store/tmp/*/shell)" ] && [ $i -lt 200 ]; do sleep 0.05; i=$((i + 1)); done
+      pids=$(cat root/store/tmp/*/child root/store/tmp/*/shell)
       begin=$(date +%%s%%N)
       kill -%s $own
       wait $own
@@ -37,7 +37,7 @@ describe("a signal", function()
         # Nobody may have asked yet how it ended.
         grep -sq '^State:[^Z]*$' /proc/$pid/status && echo "$pid is left"
       done
-      ls root/store/bld
+      ls root/store/bld root/store/tmp | grep -v : | grep .
     ]]):format(command, signal))
   end
 
@@ -69,7 +69,7 @@ describe("a signal", function()
     )
     local result = here.shell([[
       $LUA script.lua & own=$!
-      while ! [ -e "$(echo root/store/bld/*.build/ready)" ]; do sleep 0.05; done
+      while ! [ -e "$(echo root/store/tmp/*/ready)" ]; do sleep 0.05; done
       kill -TERM $own
       wait $own
       echo "code $?"

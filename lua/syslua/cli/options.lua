@@ -12,6 +12,7 @@ function options.from_args(args)
     jobs = args.jobs,
     offline = args.offline or false,
     lock_timeout = args.lock_timeout,
+    sandbox = args.sandbox,
     on_event = require("syslua.cli.progress").get_listener(args),
     -- The manifest stays with the engine: no command looks into it.
     raw = true,

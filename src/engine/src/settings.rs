@@ -22,11 +22,43 @@ pub struct Settings {
     pub offline: bool,
     /// How long to wait for a lock; for ever when `None`.
     pub lock_timeout: Option<Duration>,
+    /// How programs of builds are confined.
+    pub sandbox: Sandbox,
     /// Set from outside to stop.
     pub interrupt: Interrupt,
     /// The platform that derivations are built on.
     pub system: System,
 }
+
+/// How programs of builds are confined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sandbox {
+    /// Not at all.
+    Off,
+    /// As far as the system can.
+    #[default]
+    Auto,
+    /// Fully, or they do not run.
+    Require,
+}
+
+impl std::str::FromStr for Sandbox {
+    type Err = UnknownSandbox;
+
+    fn from_str(word: &str) -> Result<Sandbox, UnknownSandbox> {
+        match word {
+            "off" => Ok(Sandbox::Off),
+            "auto" => Ok(Sandbox::Auto),
+            "require" => Ok(Sandbox::Require),
+            _ => Err(UnknownSandbox),
+        }
+    }
+}
+
+/// A word that names no way to confine programs.
+#[derive(Debug, thiserror::Error)]
+#[error("the sandbox is `off`, `auto` or `require`")]
+pub struct UnknownSandbox;
 
 /// The platform a config is evaluated for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

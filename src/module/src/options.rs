@@ -6,7 +6,7 @@ use std::time::Duration;
 use mlua::prelude::*;
 use syslua_engine::failure::Failure;
 use syslua_engine::platform;
-use syslua_engine::settings::{Event, Settings, System};
+use syslua_engine::settings::{Event, Sandbox, Settings, System};
 
 use crate::error::{Answer, lua_failure};
 use crate::signals;
@@ -59,6 +59,7 @@ impl Options {
                 jobs: jobs.unwrap_or(available.max(FEWEST_JOBS)),
                 offline: options.get::<Option<bool>>("offline").map_err(lua_failure)?.unwrap_or(false),
                 lock_timeout,
+                sandbox: sandbox(options)?,
                 interrupt: signals::interrupt(),
                 system: System::current(),
             },
@@ -78,6 +79,15 @@ impl Options {
             }
         }
     }
+}
+
+/// How programs are confined: as the call says, else as `SYSLUA_SANDBOX` does.
+fn sandbox(options: &LuaTable) -> Answer<Sandbox> {
+    let given = options.get::<Option<String>>("sandbox").map_err(lua_failure)?.map(|word| ("`sandbox`", word));
+    let from_variable = || std::env::var("SYSLUA_SANDBOX").ok().filter(|word| !word.is_empty());
+    let given = given.or_else(|| from_variable().map(|word| ("SYSLUA_SANDBOX", word)));
+    let Some((name, word)) = given else { return Ok(Sandbox::default()) };
+    word.parse().map_err(|error| Failure::new("usage", format!("{name} is `{word}`: {error}")))
 }
 
 fn variable(name: &str) -> Option<PathBuf> {

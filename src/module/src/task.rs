@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mlua::prelude::*;
 use syslua_engine::engine::operation_failure;
@@ -244,7 +245,15 @@ fn request_from(build: &Build, request: &LuaTable) -> Answer<Request> {
                 let (name, value) = pair.map_err(lua_failure)?;
                 environment.insert(name.as_bytes().to_vec(), resolve(build, &value.as_bytes())?);
             }
-            Request::Run(Command { program, directory, environment })
+            let input = if has("stdin")? { bytes("stdin")? } else { Vec::new() };
+            let timeout = request.raw_get::<Option<f64>>("timeout").map_err(lua_failure)?;
+            // One that is too long for a clock is none.
+            let timeout = timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+            let read: Option<Vec<LuaString>> = request.raw_get("read").map_err(lua_failure)?;
+            let read = read.unwrap_or_default().into_iter().map(|place| resolve(build, &place.as_bytes()));
+            let read = read.map(|place| place.map(|place| platform::path_from_bytes(&place)));
+            let read = read.collect::<Answer<_>>()?;
+            Request::Run(Command { program, directory, environment, input, timeout, read })
         }
         other => return Err(Failure::new("internal", format!("unknown operation {other}"))),
     })

@@ -2,6 +2,7 @@
 
 mod fetch_url;
 mod files;
+mod log;
 mod run;
 mod unpack;
 mod workspace;
@@ -157,14 +158,30 @@ pub enum Error {
         reason: String,
     },
     /// A program failed.
-    #[error("`{command}` failed with {status}")]
+    #[error("`{command}` {status}")]
     Failed {
         /// What ran.
         command: String,
-        /// The exit code or signal, in words.
+        /// What it did: its exit code or signal, in words.
         status: String,
         /// The end of what it printed.
         output: String,
+        /// Where all of it is, when that is not all.
+        log: Option<PathBuf>,
+    },
+    /// A program printed more than is kept in memory.
+    #[error("`{command}` printed more than {limit} MiB to stdout, which `ctx.run` returns")]
+    TooMuchOutput {
+        /// What ran.
+        command: String,
+        /// The limit, in MiB.
+        limit: usize,
+    },
+    /// Programs must be confined and cannot be.
+    #[error("programs cannot be confined, and the sandbox is required: {missing}")]
+    NotConfined {
+        /// What the system lacks.
+        missing: String,
     },
     /// Somebody asked to stop.
     #[error("interrupted")]
@@ -180,6 +197,9 @@ impl Error {
             Error::WrongHash { received, .. } => {
                 Some(format!("if you trust what came, write \"{received}\" in the config"))
             }
+            Error::Failed { log, .. } => log.as_ref().map(|log| format!("all of its output is in {}", log.display())),
+            Error::TooMuchOutput { .. } => Some("send it to a file: `... >output`, and read that".to_owned()),
+            Error::NotConfined { .. } => Some("`--sandbox auto` goes on with what can be enforced".to_owned()),
             _ => None,
         }
     }

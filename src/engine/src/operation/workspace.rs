@@ -1,6 +1,6 @@
 //! Where one build works, and what it may touch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use super::{Error, Result};
 use crate::names::OutputName;
 use crate::platform;
+use crate::platform::sandbox::Rules;
 use crate::settings::{EventSink, Settings};
 use crate::value::Source;
 
@@ -30,6 +31,8 @@ pub struct Workspace {
     pub settings: Settings,
     /// Takes progress.
     pub events: EventSink,
+    /// Whether programs may use the network: the result has a declared hash then.
+    pub network: bool,
     /// What this build fetched, which may be read.
     pub fetched: Mutex<Vec<PathBuf>>,
     /// Set once the sources are copied into the build directory.
@@ -162,6 +165,27 @@ impl Workspace {
         })
     }
 
+    /// Returns what programs of this build may touch; `more` may be read too.
+    ///
+    /// An output that is not there yet can be made by whoever may make something in its directory: that is
+    /// granted as long as one is missing.
+    pub fn rules(&self, more: Vec<PathBuf>) -> Rules {
+        let mut read = more;
+        read.extend(self.objects.iter().cloned());
+        read.extend(self.fetched.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        for source in &self.sources {
+            add_without(&source.path, Path::new(""), &source.excluded, &mut read);
+        }
+        let mut write = vec![self.directory.clone()];
+        for output in self.outputs.values() {
+            // What is a link leads who knows where.
+            let is_there = fs::symlink_metadata(output).is_ok_and(|metadata| !metadata.is_symlink());
+            let place = if is_there { Some(output.as_path()) } else { output.parent() };
+            write.extend(place.map(Path::to_owned).filter(|place| !write.contains(place)));
+        }
+        Rules { read, write, network: self.network }
+    }
+
     /// Returns whether a filter left a path out of its source.
     pub fn is_excluded(&self, path: &Path) -> bool {
         let is_left_out =
@@ -187,6 +211,21 @@ impl Workspace {
             platform::create_directories(parent)?;
         }
         Ok(())
+    }
+}
+
+/// Adds a file or tree, in parts where something in it is left out.
+fn add_without(top: &Path, inner: &Path, excluded: &BTreeSet<PathBuf>, paths: &mut Vec<PathBuf>) {
+    if excluded.contains(inner) {
+        return;
+    }
+    let place = if inner.as_os_str().is_empty() { top.to_owned() } else { top.join(inner) };
+    if !excluded.iter().any(|path| path.starts_with(inner)) {
+        paths.push(place);
+        return;
+    }
+    for (name, _) in platform::list_directory(&place).unwrap_or_default() {
+        add_without(top, &inner.join(name), excluded, paths);
     }
 }
 

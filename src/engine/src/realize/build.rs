@@ -74,7 +74,7 @@ impl Build {
             dependencies,
             paths,
             workspace: Workspace {
-                directory: building.join(format!("{}.build", derivation.hash)),
+                directory: store.build_directory(derivation.hash),
                 outputs,
                 objects: [Some(store), system.as_ref()]
                     .into_iter()
@@ -86,6 +86,7 @@ impl Build {
                 log: store.log(derivation.hash),
                 settings: settings.clone(),
                 events,
+                network: false,
                 fetched: Mutex::default(),
                 copied_sources: Mutex::default(),
             },
