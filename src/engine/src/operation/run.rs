@@ -241,6 +241,8 @@ impl Attended<'_> {
 fn in_words(status: ExitStatus) -> String {
     match status.code() {
         Some(code) => format!("failed with exit code {code}"),
-        None => platform::signal_of(status).map_or_else(|| status.to_string(), |signal| format!("was ended by {signal}")),
+        None => {
+            platform::signal_of(status).map_or_else(|| status.to_string(), |signal| format!("was ended by {signal}"))
+        }
     }
 }

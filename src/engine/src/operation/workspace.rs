@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use super::{Error, Result};
 use crate::names::OutputName;
 use crate::platform;
-use crate::platform::sandbox::Rules;
-use crate::settings::{EventSink, Settings};
+use crate::platform::sandbox::{self, Level, Rules};
+use crate::settings::{EventSink, Sandbox, Settings};
 use crate::value::Source;
 
 /// The directories and rights of one build.
@@ -184,6 +184,11 @@ impl Workspace {
             write.extend(place.map(Path::to_owned).filter(|place| !write.contains(place)));
         }
         Rules { read, write, network: self.network }
+    }
+
+    /// Returns how far programs of this build are confined.
+    pub fn level(&self) -> Level {
+        if self.settings.sandbox == Sandbox::Off { Level::Off } else { sandbox::support().level() }
     }
 
     /// Returns whether a filter left a path out of its source.

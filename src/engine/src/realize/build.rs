@@ -86,7 +86,7 @@ impl Build {
                 log: store.log(derivation.hash),
                 settings: settings.clone(),
                 events,
-                network: false,
+                network: derivation.spec.output_hash.is_some(),
                 fetched: Mutex::default(),
                 copied_sources: Mutex::default(),
             },
@@ -158,6 +158,8 @@ impl Build {
                 outputs: &self.names,
                 dependencies: &self.closure(store)?,
                 published: &warn_of_collisions,
+                expected: derivation.spec.output_hash,
+                sandbox: self.workspace.level(),
             },
             check_sources,
         )?;

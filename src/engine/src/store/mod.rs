@@ -55,6 +55,14 @@ pub enum Error {
         /// Where it should be.
         path: std::path::PathBuf,
     },
+    /// An output is not what was declared.
+    #[error("the output has another content than declared:\n  declared sha256 {declared}\n  built    sha256 {built}")]
+    WrongOutput {
+        /// What the config says.
+        declared: crate::hash::Hash,
+        /// What was built.
+        built: crate::hash::Hash,
+    },
     /// Outputs of one derivation refer to each other in a circle.
     #[error("the outputs `{first}` and `{second}` refer to each other: {} and {}", first_file.display(), second_file.display())]
     Cycle {

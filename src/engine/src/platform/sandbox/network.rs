@@ -18,8 +18,7 @@ const FIRST_ARGUMENT: u32 = 16;
 /// `AUDIT_ARCH_...` of linux/audit.h, and the numbers of `socket`, `io_uring_setup` and, where there is one, `socketcall`
 /// there.
 #[cfg(target_arch = "x86_64")]
-const TABLES: &[(u32, u32, u32, Option<u32>)] =
-    &[(0xc000_003e, 41, 425, None), (0x4000_0003, 359, 425, Some(102))];
+const TABLES: &[(u32, u32, u32, Option<u32>)] = &[(0xc000_003e, 41, 425, None), (0x4000_0003, 359, 425, Some(102))];
 #[cfg(target_arch = "aarch64")]
 const TABLES: &[(u32, u32, u32, Option<u32>)] = &[(0xc000_00b7, 198, 425, None), (0x4000_0028, 281, 425, None)];
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]

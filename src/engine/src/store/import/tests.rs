@@ -37,6 +37,8 @@ impl Place {
             outputs: &outputs.iter().map(named).collect(),
             dependencies: using,
             published: &|_, _| {},
+            expected: None,
+            sandbox: Level::Off,
         };
         import(&self.store, &build, || Ok(()))
     }
