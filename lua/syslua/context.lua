@@ -81,6 +81,14 @@ local run_fields = {
   read = { type = "list", items = "string" },
 }
 
+-- What reaches a program ends at its first NUL.
+local function check_word(what, word)
+  if word:find("%z") then
+    raise(what .. " holds a NUL byte, which no program can be given")
+  end
+  return word
+end
+
 local function get_environment(own, extra)
   local environment = {}
   for _, variables in ipairs({ own, extra or {} }) do
@@ -91,7 +99,7 @@ local function get_environment(own, extra)
       if type(value) ~= "string" and type(value) ~= "number" then
         raise(("the variable %s: expected a string, got a %s"):format(name, type(value)))
       end
-      environment[name] = tostring(value)
+      environment[name] = check_word("the variable " .. name, tostring(value))
     end
   end
   return environment
@@ -199,13 +207,14 @@ local function add_heavy_calls(ctx, task)
       timeout = check_timeout(opts.timeout),
       read = opts.read,
     }
-    if type(command) == "string" then
-      request.line = command
+    if type(command) == "string" and command ~= "" then
+      request.line = check_word("ctx.run: the command", command)
     elseif type(command) == "table" and #command > 0 then
-      for _, argument in ipairs(command) do
+      for index, argument in ipairs(command) do
         if type(argument) ~= "string" then
-          raise(("ctx.run: an argument is a %s: expected strings"):format(type(argument)))
+          raise(("ctx.run: argument %d is a %s: expected strings"):format(index, type(argument)))
         end
+        check_word(("ctx.run: argument %d"):format(index), argument)
       end
       request.arguments = command
     else

@@ -262,6 +262,23 @@ describe("the sandbox", function()
   end)
 end)
 
+describe("the sandbox of root #root", function()
+  it("keeps passwords and keys of the machine from builds", function()
+    local here = machine.new()
+    here.write_config([[
+      derive({ name = "one", config = function(_, ctx)
+        ctx.run("cat /etc/passwd /etc/ssl/openssl.cnf >/dev/null; ls /etc >/dev/null")
+        ctx.run("! cat /etc/shadow 2>/dev/null && ! ls /root 2>/dev/null")
+        ctx.run("! mknod disk b 8 0 2>/dev/null && ! mount -t tmpfs none . 2>/dev/null && ! hostname x 2>/dev/null")
+        ctx.run("chown 1:1 . && touch $out")
+      end })
+    ]])
+    local result = here.run("build", "init.lua", "--sandbox", "require")
+    assert.equal(0, result.code, result.stderr)
+    here.remove()
+  end)
+end)
+
 -- A filter of system calls that knows no Landlock, as an old kernel does.
 local old_kernel = [[
 import ctypes, os, struct, sys

@@ -58,6 +58,12 @@ impl Log {
         self.write(bytes);
         let number = usize::from(stream == Stream::Error);
         let mut rest = bytes;
+        // Of many lines only the last can be wanted.
+        if let Some(end) = memchr::memrchr_iter(b'\n', bytes).nth(LAST_LINES) {
+            self.current[number].clear();
+            self.is_cut = true;
+            rest = &bytes[end + 1..];
+        }
         while let Some(end) = memchr::memchr(b'\n', rest) {
             self.add(number, &rest[..end]);
             let line = std::mem::take(&mut self.current[number]);
