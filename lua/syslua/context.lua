@@ -5,11 +5,13 @@
 -- the mark that was set before it is still there at the next call or at the end: then the build starts
 -- over, with all its operations in place. It does not know what the operations do.
 
+local closest = require("syslua.util.closest")
 local failure = require("syslua.util.failure")
 local guard = require("syslua.guard")
 local position = require("syslua.util.position")
 local schema = require("syslua.schema")
 local system = require("syslua.system")
+local tables = require("syslua.util.table")
 -- Loaded before any guard is up: a build may use the library.
 require("syslua.lib")
 
@@ -58,13 +60,15 @@ local function check_path(call, name, value)
   return value
 end
 
-local function parse_mode(mode)
+local function parse_mode(given)
+  ---@type any
+  local mode = given
   if type(mode) == "string" and mode:find("^[0-7]+$") and #mode <= 4 then
     mode = tonumber(mode, 8)
   end
   if type(mode) ~= "number" or mode % 1 ~= 0 or mode < 0 or mode > 511 then
     raise(
-      ("`mode` in ctx.chmod: expected permission bits, got %s"):format(tostring(mode)),
+      ("`mode` in ctx.chmod: expected permission bits, got %s"):format(tostring(given)),
       'write them in octal as a string, such as "755"'
     )
   end
@@ -90,6 +94,9 @@ local function check_word(what, word)
 end
 
 local function get_environment(own, extra)
+  if type(own) ~= "table" then
+    raise(("`ctx.env` is a %s: expected a table of variables"):format(type(own)))
+  end
   local environment = {}
   for _, variables in ipairs({ own, extra or {} }) do
     for name, value in next, variables do
@@ -224,12 +231,22 @@ local function add_heavy_calls(ctx, task)
   end
 end
 
+-- What asks for a name that is not there is a typing error, which a `nil` would only hide.
+local function refuse_others(values, message)
+  return setmetatable(values, {
+    __index = function(_, name)
+      local near = type(name) == "string" and closest(name, tables.get_sorted_keys(values))
+      raise(message:format(tostring(name)), near and ("did you mean `%s`?"):format(near) or nil)
+    end,
+  })
+end
+
 local function new_context(task, places)
   -- What it has in the end is `syslua.BuildContext`, in `types/`.
   local ctx = {
     sys = system.for_build_on(places.os, places.arch),
     out = places.out,
-    outputs = places.outputs,
+    outputs = refuse_others(places.outputs, "the derivation has no output called `%s`"),
     env = { PATH = basic_path, HOME = places.directory, TMPDIR = places.directory },
   }
   for name, path in next, places.outputs do
@@ -237,7 +254,7 @@ local function new_context(task, places)
   end
   add_file_calls(ctx, task)
   add_heavy_calls(ctx, task)
-  return ctx
+  return refuse_others(ctx, "`ctx` has no call or field `%s`")
 end
 
 --- Makes the task of a build; called by the engine.

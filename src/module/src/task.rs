@@ -138,7 +138,7 @@ impl LuaTask {
         loop {
             let (succeeded, value) = match answer.take() {
                 None => (true, LuaNil),
-                Some(answer) => answer_to_lua(&self.lua, answer)?,
+                Some(answer) => answer_to_lua(&self.lua, &self.build, answer)?,
             };
             let (step, payload): (String, LuaValue) = self.resume.call((&self.task, succeeded, value))?;
             match (step.as_str(), payload) {
@@ -173,7 +173,13 @@ fn finished(step: &str, payload: &LuaValue) -> Step {
     }
 }
 
-fn answer_to_lua(lua: &Lua, answer: Result<Response, OperationError>) -> LuaResult<(bool, LuaValue)> {
+/// Names what is in the build directory as the config does; its own name is long, and gone when one reads it.
+fn in_build(build: &Build, message: &str) -> String {
+    let directory = build.workspace.directory.display().to_string();
+    message.replace(&format!("{directory}/"), "").replace(&directory, "the build directory")
+}
+
+fn answer_to_lua(lua: &Lua, build: &Build, answer: Result<Response, OperationError>) -> LuaResult<(bool, LuaValue)> {
     Ok(match answer {
         Ok(Response::Done) => (true, LuaNil),
         Ok(Response::Path(path)) => (true, LuaValue::String(lua.create_string(platform::bytes_of_path(&path))?)),
@@ -183,7 +189,11 @@ fn answer_to_lua(lua: &Lua, answer: Result<Response, OperationError>) -> LuaResu
             (true, LuaValue::Table(lua.create_sequence_from(names?)?))
         }
         Ok(Response::Flag(flag)) => (true, LuaValue::Boolean(flag)),
-        Err(error) => (false, LuaValue::Table(to_table(lua, &operation_failure(&error))?)),
+        Err(error) => {
+            let mut failure = operation_failure(&error);
+            failure.message = in_build(build, &failure.message);
+            (false, LuaValue::Table(to_table(lua, &failure)?))
+        }
     })
 }
 
@@ -191,7 +201,7 @@ fn answer_to_lua(lua: &Lua, answer: Result<Response, OperationError>) -> LuaResu
 fn perform(lua: &Lua, build: &Arc<Build>) -> LuaResult<LuaFunction> {
     let build = Arc::clone(build);
     lua.create_function(move |lua, request: LuaTable| match request_from(&build, &request) {
-        Ok(request) => answer_to_lua(lua, build.perform(request)),
+        Ok(request) => answer_to_lua(lua, &build, build.perform(request)),
         Err(failure) => Ok((false, LuaValue::Table(to_table(lua, &failure)?))),
     })
 }

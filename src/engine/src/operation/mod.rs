@@ -114,6 +114,12 @@ pub enum Error {
     /// The file system refused.
     #[error(transparent)]
     File(#[from] platform::Error),
+    /// What was asked makes no sense with the files that are there.
+    #[error("{what}")]
+    Refused {
+        /// What cannot be done, and why.
+        what: String,
+    },
     /// The build may not write there.
     #[error("{} is outside of the build: a build writes only below its outputs and its build directory", .0.display())]
     WriteOutside(PathBuf),

@@ -1,6 +1,6 @@
 //! Where one build works, and what it may touch.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -173,9 +173,7 @@ impl Workspace {
         let mut read = more;
         read.extend(self.objects.iter().cloned());
         read.extend(self.fetched.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
-        for source in &self.sources {
-            add_without(&source.path, Path::new(""), &source.excluded, &mut read);
-        }
+        // Sources are copied into the build's own directory.
         let mut write = vec![self.directory.clone()];
         for output in self.outputs.values() {
             // What is a link leads who knows where.
@@ -216,21 +214,6 @@ impl Workspace {
             platform::create_directories(parent)?;
         }
         Ok(())
-    }
-}
-
-/// Adds a file or tree, in parts where something in it is left out.
-fn add_without(top: &Path, inner: &Path, excluded: &BTreeSet<PathBuf>, paths: &mut Vec<PathBuf>) {
-    if excluded.contains(inner) {
-        return;
-    }
-    let place = if inner.as_os_str().is_empty() { top.to_owned() } else { top.join(inner) };
-    if !excluded.iter().any(|path| path.starts_with(inner)) {
-        paths.push(place);
-        return;
-    }
-    for (name, _) in platform::list_directory(&place).unwrap_or_default() {
-        add_without(top, &inner.join(name), excluded, paths);
     }
 }
 

@@ -80,7 +80,12 @@ pub fn failed<'a>(operation: &'static str, path: &'a Path) -> impl FnOnce(io::Er
 
 /// Returns the system's words without "(os error 2)".
 pub fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
+    let text = match (error.raw_os_error(), error.kind()) {
+        // As the system says it.
+        (None, io::ErrorKind::NotFound) => "No such file or directory".to_owned(),
+        (None, io::ErrorKind::NotADirectory) => "Not a directory".to_owned(),
+        _ => error.to_string(),
+    };
     match text.find(" (os error") {
         Some(end) => text[..end].to_owned(),
         None => text,

@@ -89,5 +89,18 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Returns what the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::MissingOutput { .. } => Some("`ctx.out` and `ctx.outputs` say where outputs belong".to_owned()),
+            Error::WrongOutput { built, .. } => {
+                Some(format!("if you trust what was built, write output_sha256 = \"{built}\""))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// The result of an operation of the store.
 pub type Result<T> = std::result::Result<T, Error>;
