@@ -31,6 +31,7 @@ local syslua = {}
 ---@field sandbox "off"|"auto"|"require"|nil how programs of builds are confined; $SYSLUA_SANDBOX, or "auto"
 ---@field lock_timeout number? seconds to wait for another process; for ever unless given
 ---@field on_event fun(event: syslua.Event)? called as the work goes on
+---@field ticks boolean? call it with "tick" too, while nothing happens; for those who show how time goes by
 
 ---@class syslua.BuildOptions: syslua.Options
 ---@field check boolean? build again, and raise a failure when the result differs
@@ -46,7 +47,7 @@ local syslua = {}
 
 --- Kinds that a program does not know are to be ignored.
 ---@class syslua.Event
----@field kind "build_started"|"build_finished"|"build_failed"|"download"|"waiting"|"warning"|string
+---@field kind "build_started"|"build_finished"|"build_failed"|"download"|"unpack_started"|"unpack_finished"|"waiting"|"tick"|"warning"|string
 ---@field name string? of the derivation, for builds
 ---@field version string? of the derivation, for builds
 ---@field hash string? of the derivation, for builds
@@ -54,6 +55,7 @@ local syslua = {}
 ---@field url string? for "download"
 ---@field bytes integer? received until now, for "download"
 ---@field total integer? in all, when the server says so, for "download"
+---@field archive string? its path, for "unpack_started" and "unpack_finished"
 ---@field lock string? what is locked, for "waiting"
 ---@field pid integer? who holds it, when the system tells, for "waiting"
 ---@field message string? for "warning"
@@ -309,6 +311,11 @@ function BuildContext.run(command, opts) end
 ---@class syslua.Native
 ---@field array_metatable table what `lib.array` marks tables with
 ---@field is_terminal fun(descriptor: integer): boolean
+---@field bars_put fun(key: string, text: string, position: integer?, total: integer?): string
+---@field bars_remove fun(key: string): string
+---@field bars_print fun(line: string): string
+---@field bars_tick fun(): string
+---@field bars_clear fun(): string
 ---@field derive fun(spec: table): boolean, any
 ---@field source fun(path: string, excluded: string[]?): boolean, any
 ---@field build fun(derivation: syslua.Derivation, options: syslua.Options?): boolean, any

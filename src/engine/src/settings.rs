@@ -140,6 +140,18 @@ pub enum Event {
         /// Bytes in all, when the server says so.
         total: Option<u64>,
     },
+    /// An archive is being unpacked.
+    UnpackStarted {
+        /// Its path.
+        archive: String,
+    },
+    /// It is unpacked, or cannot be.
+    UnpackFinished {
+        /// Its path.
+        archive: String,
+    },
+    /// Nothing happened for a moment: for those who show how time goes by.
+    Tick,
     /// Another process holds a lock.
     Waiting {
         /// What is locked.

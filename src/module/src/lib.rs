@@ -6,6 +6,7 @@
 
 mod apply;
 mod arguments;
+mod bars;
 mod build;
 mod capture;
 mod convert;
@@ -47,6 +48,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     state::install(lua)?;
     let native = lua.create_table()?;
     apply::register(lua, &native)?;
+    bars::register(lua, &native)?;
     build::register(lua, &native)?;
     convert::register(lua, &native)?;
     derive::register(lua, &native)?;

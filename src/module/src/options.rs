@@ -1,7 +1,7 @@
 //! The settings of one call, from its options and the process's environment.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mlua::prelude::*;
 use syslua_engine::failure::Failure;
@@ -23,7 +23,11 @@ pub struct Options {
     /// A line for the snapshot.
     pub description: String,
     listener: Option<LuaFunction>,
+    wants_ticks: bool,
 }
+
+/// How often a listener that wants to know is told that time goes by.
+const TOLD_EVERY: Duration = Duration::from_millis(100);
 
 impl Options {
     /// Reads a table of options; `nil` means all defaults.
@@ -66,12 +70,19 @@ impl Options {
             dry_run: options.get::<Option<bool>>("dry_run").map_err(lua_failure)?.unwrap_or(false),
             description: options.get::<Option<String>>("description").map_err(lua_failure)?.unwrap_or_default(),
             listener: options.get("on_event").map_err(lua_failure)?,
+            wants_ticks: options.get::<Option<bool>>("ticks").map_err(lua_failure)?.unwrap_or(false),
         })
     }
 
     /// Returns what hands events to the caller's function; its errors are its own.
     pub fn on_event<'a>(&'a self, lua: &'a Lua) -> impl FnMut(Event) + 'a {
+        let mut told = Instant::now();
         move |event| {
+            let is_tick = matches!(event, Event::Tick);
+            if is_tick && (!self.wants_ticks || told.elapsed() < TOLD_EVERY) {
+                return;
+            }
+            told = Instant::now();
             if let Some(listener) = &self.listener {
                 let absent_is_nil = LuaSerializeOptions::new().serialize_none_to_null(false);
                 let event = lua.to_value_with(&event, absent_is_nil);

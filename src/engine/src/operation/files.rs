@@ -91,8 +91,8 @@ pub fn rename(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
     match platform::kind_of(&from)? {
         None => return Err(failed_to("move", &from, None, "there is no such file or directory")),
         Some(FileKind::Directory) => {
-            let is_taken = platform::kind_of(&to)? == Some(FileKind::Directory)
-                && !platform::list_directory(&to)?.is_empty();
+            let is_taken =
+                platform::kind_of(&to)? == Some(FileKind::Directory) && !platform::list_directory(&to)?.is_empty();
             if is_taken {
                 return Err(failed_to("move", &from, Some(&to), "there is a directory that is not empty"));
             }

@@ -14,6 +14,7 @@ pub use workspace::Workspace;
 
 use crate::hash::{Hash, HashError};
 use crate::platform;
+use crate::settings::Event;
 
 /// An operation that a build asks for. Paths are as the config gave them, placeholders resolved.
 #[derive(Clone, Debug)]
@@ -225,7 +226,11 @@ pub fn perform(workspace: &Workspace, request: Request) -> Result<Response> {
     match request {
         Request::FetchUrl { url, sha256 } => fetch_url::fetch(workspace, &url, sha256).map(Response::Path),
         Request::Unpack { archive, destination, strip } => {
-            unpack::unpack(workspace, &archive, &destination, strip).map(|()| Response::Done)
+            let name = archive.display().to_string();
+            (workspace.events)(Event::UnpackStarted { archive: name.clone() });
+            let unpacked = unpack::unpack(workspace, &archive, &destination, strip);
+            (workspace.events)(Event::UnpackFinished { archive: name });
+            unpacked.map(|()| Response::Done)
         }
         Request::Copy { from, to } => files::copy(workspace, &from, &to).map(|()| Response::Done),
         Request::Move { from, to } => files::rename(workspace, &from, &to).map(|()| Response::Done),

@@ -205,7 +205,7 @@ impl Scheduler<'_> {
                     let failure = Failure::new("internal", format!("an operation panicked: {text}"));
                     self.abandon(number, failure, on_event);
                 }
-                None => {}
+                None => on_event(Event::Tick),
             }
         }
     }

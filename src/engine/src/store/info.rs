@@ -8,7 +8,6 @@ use crate::names::{Name, ObjectName, OutputName, Version};
 use crate::platform::{self, sandbox::Level};
 use crate::value::Text;
 
-
 /// The record of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectInfo {
