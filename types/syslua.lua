@@ -225,6 +225,14 @@ local syslua = {}
 
 -- Builds
 
+---@class syslua.RunOpts
+---@field cwd string? the directory to run in; the build directory unless given
+---@field env table<string, string|number>? variables besides those of `ctx.env`
+---@field shell string? the shell for a line; `/bin/sh` unless given
+---@field stdin string? its standard input; empty unless given
+---@field timeout number? seconds after which it is ended, which is an error
+---@field read string[]? files and trees outside of the build that it may read and execute
+
 --- What `config` of a derivation gets. Every call acts at once and raises a failure when it cannot.
 --- Relative paths are relative to the build directory.
 ---@class syslua.BuildContext
@@ -289,14 +297,6 @@ function BuildContext.write(path, text) end
 ---@param path string
 ---@param mode string|integer octal in a string, such as "755", or the number
 function BuildContext.chmod(path, mode) end
-
----@class syslua.RunOpts
----@field cwd string? the directory to run in; the build directory unless given
----@field env table<string, string|number>? variables besides those of `ctx.env`
----@field shell string? the shell for a line; `/bin/sh` unless given
----@field stdin string? its standard input; empty unless given
----@field timeout number? seconds after which it is ended, which is an error
----@field read string[]? files and trees outside of the build that it may read and execute
 
 --- Runs a program and returns what it printed to stdout.
 ---@param command string|string[] a line for the shell, or the program and its arguments
