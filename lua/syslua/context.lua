@@ -113,8 +113,7 @@ local function get_environment(own, extra)
 end
 
 local function check_timeout(timeout)
-  -- Not a number is not above 0 either.
-  if timeout ~= nil and not (timeout > 0) then
+  if timeout ~= nil and (timeout <= 0 or timeout ~= timeout) then
     raise(
       ("`timeout` in ctx.run: expected a number of seconds above 0, got %s"):format(
         tostring(timeout)

@@ -16,14 +16,13 @@ describe("ctx", function()
 
   -- Builds several configs in one run of Lua; each fails. Gives name -> "message|position|hint".
   local function failures_of(configs)
-    local lines, names = {}, {}
+    local lines = {}
     for name, config in pairs(configs) do
       lines[#lines + 1] = ("try(%q, function(_, ctx) local outside = %q; %s end)"):format(
         name,
         here.directory .. "/outside",
         type(config) == "table" and config[1] or config
       )
-      names[#lines] = name
     end
     local result = here.script(([[
       local function try(name, config)

@@ -108,10 +108,10 @@ describe("ctx.run", function()
 
   it("says which program is missing, and why one does not start", function()
     for lines, words in pairs({
-      ['ctx.run({ "no-such-program", "x" })'] = "cannot run `no-such-program x`: there is no program no-such-program in the PATH of the build",
+      ['ctx.run({ "no-such-program", "x" })'] = "there is no program no-such-program in the PATH of the build",
       ['ctx.run({ "./none" })'] = "/none",
       ['ctx.write("script", "x"); ctx.run({ "./script" })'] = "script is not executable",
-      ['ctx.write("script", "#!/no/such\\n"); ctx.chmod("script", "755"); ctx.run({ "./script" })'] = "script names is missing",
+      ['ctx.write("s", "#!/no/such\\n"); ctx.chmod("s", "755"); ctx.run({ "./s" })'] = "/s names is missing",
       ['ctx.run("true", { cwd = "none" })'] = "cannot run in ",
       ['ctx.run("true", { cwd = "/" })'] = "/ is outside of the build",
       ['ctx.run("true", { shell = "no-such-shell" })'] = "there is no program no-such-shell in the PATH",
@@ -159,7 +159,7 @@ describe("ctx.run", function()
   it("leaves the daemons of other builds alone", function()
     here.write_config([[
       derive({ name = "daemon", config = function(_, ctx)
-        ctx.run("(setsid sleep 50 & echo $! >pid); for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; done; kill -0 $(cat pid) && touch $out")
+        ctx.run("(setsid sleep 50 & echo $! >pid); sleep 1; kill -0 $(cat pid) && touch $out")
       end })
       derive({ name = "quick", config = function(_, ctx)
         for i = 1, 5 do ctx.run("setsid sleep 40 & sleep 0.05") end

@@ -177,6 +177,7 @@ function main.main(words, program)
     code = report_failure(context.command, code, context.args)
   end
   ---@cast code integer
+  ---@type any
   local terminal = package.loaded["syslua.cli.terminal"]
   if terminal then
     terminal.clear()

@@ -89,6 +89,7 @@ local drawers = {
   end,
 }
 -- What a bar shows needs no line besides, unless all is to be told.
+---@type table<string, boolean?>
 local shown_by_bars = { build_started = true, download = true }
 
 local function get_bars_listener(native, args, style)
