@@ -28,8 +28,10 @@ local syslua = {}
 ---@field root string? where the store and the snapshots are; $SYSLUA_ROOT, or the user's default
 ---@field jobs integer? operations that run at the same time; as many as there are processors
 ---@field offline boolean? fail rather than use the network
+---@field sandbox "off"|"auto"|"require"|nil how programs of builds are confined; $SYSLUA_SANDBOX, or "auto"
 ---@field lock_timeout number? seconds to wait for another process; for ever unless given
 ---@field on_event fun(event: syslua.Event)? called as the work goes on
+---@field ticks boolean? call it with "tick" too, while nothing happens; for those who show how time goes by
 
 ---@class syslua.BuildOptions: syslua.Options
 ---@field check boolean? build again, and raise a failure when the result differs
@@ -45,7 +47,7 @@ local syslua = {}
 
 --- Kinds that a program does not know are to be ignored.
 ---@class syslua.Event
----@field kind "build_started"|"build_finished"|"build_failed"|"download"|"waiting"|"warning"|string
+---@field kind "build_started"|"build_finished"|"build_failed"|"download"|"unpack_started"|"unpack_finished"|"waiting"|"tick"|"warning"|string
 ---@field name string? of the derivation, for builds
 ---@field version string? of the derivation, for builds
 ---@field hash string? of the derivation, for builds
@@ -53,6 +55,7 @@ local syslua = {}
 ---@field url string? for "download"
 ---@field bytes integer? received until now, for "download"
 ---@field total integer? in all, when the server says so, for "download"
+---@field archive string? its path, for "unpack_started" and "unpack_finished"
 ---@field lock string? what is locked, for "waiting"
 ---@field pid integer? who holds it, when the system tells, for "waiting"
 ---@field message string? for "warning"
@@ -171,6 +174,7 @@ local syslua = {}
 ---@field deriver string the hash of that derivation
 ---@field references string[] the objects that its bytes refer to
 ---@field relocatable boolean whether its bytes do not name the place of the store
+---@field sandbox "enforced"|"partial"|"off" how far the programs that built it were confined
 ---@field current boolean whether the current snapshot names it
 
 ---@class syslua.Listed
@@ -234,6 +238,14 @@ local syslua = {}
 ---@field strip integer? how many leading components of each name to leave out, as for tar
 ---@field limits syslua.UnpackLimits?
 ---@field allow ("case_collisions"|"setuid")[]? what is refused otherwise
+
+---@class syslua.RunOpts
+---@field cwd string? the directory to run in; the build directory unless given
+---@field env table<string, string|number>? variables besides those of `ctx.env`
+---@field shell string? the shell for a line; `/bin/sh` unless given
+---@field stdin string? its standard input; empty unless given
+---@field timeout number? seconds after which it is ended, which is an error
+---@field read string[]? files and trees outside of the build that it may read and execute
 
 --- What `config` of a derivation gets. Every call acts at once and raises a failure when it cannot.
 --- Relative paths are relative to the build directory.
@@ -303,7 +315,7 @@ function BuildContext.chmod(path, mode) end
 
 --- Runs a program and returns what it printed to stdout.
 ---@param command string|string[] a line for the shell, or the program and its arguments
----@param opts { cwd: string?, env: table<string, string|number>?, shell: string? }?
+---@param opts syslua.RunOpts?
 ---@return string stdout
 function BuildContext.run(command, opts) end
 
@@ -314,6 +326,11 @@ function BuildContext.run(command, opts) end
 ---@class syslua.Native
 ---@field array_metatable table what `lib.array` marks tables with
 ---@field is_terminal fun(descriptor: integer): boolean
+---@field bars_put fun(key: string, text: string, position: integer?, total: integer?): string
+---@field bars_remove fun(key: string): string
+---@field bars_print fun(line: string): string
+---@field bars_tick fun(): string
+---@field bars_clear fun(): string
 ---@field derive fun(spec: table): boolean, any
 ---@field source fun(path: string, excluded: string[]?): boolean, any
 ---@field build fun(derivation: syslua.Derivation, options: syslua.Options?): boolean, any

@@ -5,6 +5,7 @@
 -- the mark that was set before it is still there at the next call or at the end: then the build starts
 -- over, with all its operations in place. It does not know what the operations do.
 
+local closest = require("syslua.util.closest")
 local failure = require("syslua.util.failure")
 local guard = require("syslua.guard")
 local position = require("syslua.util.position")
@@ -59,13 +60,15 @@ local function check_path(call, name, value)
   return value
 end
 
-local function parse_mode(mode)
+local function parse_mode(given)
+  ---@type any
+  local mode = given
   if type(mode) == "string" and mode:find("^[0-7]+$") and #mode <= 4 then
     mode = tonumber(mode, 8)
   end
   if type(mode) ~= "number" or mode % 1 ~= 0 or mode < 0 or mode > 511 then
     raise(
-      ("`mode` in ctx.chmod: expected permission bits, got %s"):format(tostring(mode)),
+      ("`mode` in ctx.chmod: expected permission bits, got %s"):format(tostring(given)),
       'write them in octal as a string, such as "755"'
     )
   end
@@ -121,9 +124,23 @@ local run_fields = {
   cwd = { type = "string" },
   env = { type = "table" },
   shell = { type = "string" },
+  stdin = { type = "string" },
+  timeout = { type = "number" },
+  read = { type = "list", items = "string" },
 }
 
+-- What reaches a program ends at its first NUL.
+local function check_word(what, word)
+  if word:find("%z") then
+    raise(what .. " holds a NUL byte, which no program can be given")
+  end
+  return word
+end
+
 local function get_environment(own, extra)
+  if type(own) ~= "table" then
+    raise(("`ctx.env` is a %s: expected a table of variables"):format(type(own)))
+  end
   local environment = {}
   for _, variables in ipairs({ own, extra or {} }) do
     for name, value in next, variables do
@@ -133,10 +150,21 @@ local function get_environment(own, extra)
       if type(value) ~= "string" and type(value) ~= "number" then
         raise(("the variable %s: expected a string, got a %s"):format(name, type(value)))
       end
-      environment[name] = tostring(value)
+      environment[name] = check_word("the variable " .. name, tostring(value))
     end
   end
   return environment
+end
+
+local function check_timeout(timeout)
+  if timeout ~= nil and (timeout <= 0 or timeout ~= timeout) then
+    raise(
+      ("`timeout` in ctx.run: expected a number of seconds above 0, got %s"):format(
+        tostring(timeout)
+      )
+    )
+  end
+  return timeout
 end
 
 local function add_file_calls(ctx, task)
@@ -232,14 +260,18 @@ local function add_heavy_calls(ctx, task)
       directory = opts.cwd,
       shell = opts.shell,
       environment = get_environment(ctx.env, opts.env),
+      stdin = opts.stdin,
+      timeout = check_timeout(opts.timeout),
+      read = opts.read,
     }
-    if type(command) == "string" then
-      request.line = command
+    if type(command) == "string" and command ~= "" then
+      request.line = check_word("ctx.run: the command", command)
     elseif type(command) == "table" and #command > 0 then
-      for _, argument in ipairs(command) do
+      for index, argument in ipairs(command) do
         if type(argument) ~= "string" then
-          raise(("ctx.run: an argument is a %s: expected strings"):format(type(argument)))
+          raise(("ctx.run: argument %d is a %s: expected strings"):format(index, type(argument)))
         end
+        check_word(("ctx.run: argument %d"):format(index), argument)
       end
       request.arguments = command
     else
@@ -249,12 +281,22 @@ local function add_heavy_calls(ctx, task)
   end
 end
 
+-- What asks for a name that is not there is a typing error, which a `nil` would only hide.
+local function refuse_others(values, message)
+  return setmetatable(values, {
+    __index = function(_, name)
+      local near = type(name) == "string" and closest(name, tables.get_sorted_keys(values))
+      raise(message:format(tostring(name)), near and ("did you mean `%s`?"):format(near) or nil)
+    end,
+  })
+end
+
 local function new_context(task, places)
   -- What it has in the end is `syslua.BuildContext`, in `types/`.
   local ctx = {
     sys = system.for_build_on(places.os, places.arch),
     out = places.out,
-    outputs = places.outputs,
+    outputs = refuse_others(places.outputs, "the derivation has no output called `%s`"),
     env = { PATH = basic_path, HOME = places.directory, TMPDIR = places.directory },
   }
   for name, path in next, places.outputs do
@@ -262,7 +304,7 @@ local function new_context(task, places)
   end
   add_file_calls(ctx, task)
   add_heavy_calls(ctx, task)
-  return ctx
+  return refuse_others(ctx, "`ctx` has no call or field `%s`")
 end
 
 --- Makes the task of a build; called by the engine.

@@ -12,6 +12,7 @@ local system = require("syslua.system")
 ---@field outputs string[]? the names of its outputs; `{ "out" }` unless given
 ---@field opts table|(fun(sys: syslua.System): table)|nil plain data, derivations and sources
 ---@field config fun(opts: any, ctx: syslua.BuildContext) builds it
+---@field output_sha256 string? what its only output must hash to (SHA-256 of the NAR); its programs may use the network
 
 local fields = {
   name = { type = "string", required = true },
@@ -19,6 +20,7 @@ local fields = {
   outputs = { type = "list", items = "string" },
   opts = { type = { "table", "function" } },
   config = { type = "function", required = true },
+  output_sha256 = { type = "string" },
 }
 
 --- Declares a derivation and returns its handle.
@@ -45,6 +47,7 @@ return function(spec)
     outputs = spec.outputs,
     opts = opts,
     config = spec.config,
+    output_sha256 = spec.output_sha256,
     positions = position.chain(),
   })
 end

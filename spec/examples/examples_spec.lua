@@ -119,6 +119,57 @@ describe("examples/tool", function()
   end)
 end)
 
+describe("examples/from-source", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+    here.copy("examples/from-source", "from-source")
+    local result = here.shell("sh from-source/make-repository counting.git")
+    assert.equal(0, result.code, result.stderr)
+    local url = "file://" .. here.directory .. "/counting.git"
+    local text = here.read("from-source/release.lua"):gsub("file:///tmp/counting%.git", url)
+    here.write("from-source/release.lua", text)
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  it("compiles a library out of git, and programs with it, fully confined", function()
+    local result = here.run("apply", "from-source", "--sandbox", "require")
+    assert.equal(0, result.code, result.stderr)
+    result = here.shell([[. "$SYSLUA_ROOT/env.sh"; tally "how many words" "are these"]])
+    assert.same({ code = 0, stdout = "5\n", stderr = "" }, result)
+    assert.equal("3 Roses are red\n3 violets are blue\n", here.read("home/poem.txt"))
+    -- The program needs the library for ever, the poem needed it only to be built.
+    local library = machine.find_object(here, "counting-1.0")
+    local tally, info = machine.find_object(here, "tally")
+    assert.truthy(info:find('"' .. library .. '"', 1, true), info)
+    local _, of_poem = machine.find_object(here, "poem")
+    assert.is_nil(of_poem:find(library, 1, true), of_poem)
+    local program = "root/store/obj/" .. tally .. "/bin/tally"
+    local libraries = here.shell("ldd " .. program).stdout
+    assert.truthy(libraries:find("/" .. library .. "/lib/libcount.so", 1, true), libraries)
+  end)
+
+  it("changes nothing the second time, without the repository", function()
+    assert.equal(0, here.run("apply", "from-source").code)
+    here.shell("rm -rf counting.git")
+    local result = here.run("apply", "from-source")
+    assert.truthy(result.stdout:find("^Nothing changed"), result.stderr)
+  end)
+
+  it("refuses another tree than the one that was declared", function()
+    local text = here.read("from-source/release.lua"):gsub("7a465f08", "00000000")
+    here.write("from-source/release.lua", text)
+    local result = here.run("apply", "from-source")
+    assert.equal(1, result.code)
+    assert.truthy(result.stderr:find("7a465f084877c48ec50bb5af5a32c7af", 1, true), result.stderr)
+    assert.is_false(here.exists("root/env.sh"))
+  end)
+end)
+
 describe("examples/workflow.lua", function()
   it("builds, plans and applies", function()
     local here = machine.new()

@@ -13,6 +13,7 @@
 ---@field jobs integer?
 ---@field offline boolean?
 ---@field lock_timeout number?
+---@field sandbox nil|"off"|"auto"|"require"
 ---@field verbose boolean?
 ---@field quiet boolean?
 ---@field color nil|"auto"|"always"|"never"
@@ -54,6 +55,12 @@ return {
     argument = "SECONDS",
     description = "Wait at most SECONDS for another sys.lua to finish.",
     convert = to_seconds,
+  },
+  {
+    name = "--sandbox",
+    argument = "MODE",
+    description = "Confine the programs of builds: off, auto (as far as possible) or require.",
+    choices = { "off", "auto", "require" },
   },
   { name = "--verbose", description = "Show whole paths, and the rest of error messages." },
   { name = "--quiet", description = "Show nothing but errors." },

@@ -177,6 +177,11 @@ function main.main(words, program)
     code = report_failure(context.command, code, context.args)
   end
   ---@cast code integer
+  ---@type any
+  local terminal = package.loaded["syslua.cli.terminal"]
+  if terminal then
+    terminal.clear()
+  end
   io.stderr:flush()
   local flushed, reason = io.stdout:flush()
   if not flushed and code == done then

@@ -7,12 +7,15 @@ local options = {}
 ---@param args syslua.cli.Args
 ---@return table
 function options.from_args(args)
+  local listener, has_bars = require("syslua.cli.progress").get_listener(args)
   return {
     root = args.root,
     jobs = args.jobs,
     offline = args.offline or false,
     lock_timeout = args.lock_timeout,
-    on_event = require("syslua.cli.progress").get_listener(args),
+    sandbox = args.sandbox,
+    on_event = listener,
+    ticks = has_bars,
     -- The manifest stays with the engine: no command looks into it.
     raw = true,
   }

@@ -53,15 +53,77 @@ function progress.render(event, seen, args, style)
   return line and { style("faint", line) } or {}
 end
 
---- Returns a function that tells events as they come.
+-- The last part of a URL or path.
+local function get_short(name)
+  return tostring(name):match("([^/]+)/*$") or tostring(name)
+end
+
+-- Kind of event -> what it does to the bars; returns what to write.
+---@type table<string, fun(native: syslua.Native, event: table): string>
+local drawers = {
+  build_started = function(native, event)
+    return native.bars_put("build " .. event.hash, "building " .. get_label(event))
+  end,
+  build_finished = function(native, event)
+    return native.bars_remove("build " .. event.hash)
+  end,
+  build_failed = function(native, event)
+    return native.bars_remove("build " .. event.hash)
+  end,
+  download = function(native, event)
+    local key = "download " .. event.url
+    if event.total and event.bytes >= event.total then
+      return native.bars_remove(key)
+    end
+    local text = "downloading " .. get_short(event.url)
+    return native.bars_put(key, text, event.bytes, event.total)
+  end,
+  unpack_started = function(native, event)
+    return native.bars_put("unpack " .. event.archive, "unpacking " .. get_short(event.archive))
+  end,
+  unpack_finished = function(native, event)
+    return native.bars_remove("unpack " .. event.archive)
+  end,
+  tick = function(native)
+    return native.bars_tick()
+  end,
+}
+-- What a bar shows needs no line besides, unless all is to be told.
+---@type table<string, boolean?>
+local shown_by_bars = { build_started = true, download = true }
+
+local function get_bars_listener(native, args, style)
+  terminal.set_status(native.bars_clear)
+  local seen = {}
+  return function(event)
+    local text = ""
+    local draw = drawers[event.kind]
+    if not shown_by_bars[event.kind] then
+      for _, line in ipairs(progress.render(event, seen, args, style)) do
+        text = text .. native.bars_print(line)
+      end
+    end
+    text = text .. (draw and draw(native, event) or "")
+    if text ~= "" then
+      io.stderr:write(text)
+      io.stderr:flush()
+    end
+  end
+end
+
+--- Returns a function that tells events as they come: by bars on a terminal, else line by line.
 ---@param args syslua.cli.Args
----@return fun(event: table)
+---@return fun(event: table) listener
+---@return boolean has_bars whether it wants to know how time goes by
 function progress.get_listener(args)
   local style = terminal.get_talk_style(args)
+  if terminal.wants_bars(args) then
+    return get_bars_listener(require("syslua").native, args, style), true
+  end
   local seen = {}
   return function(event)
     terminal.talk(progress.render(event, seen, args, style))
-  end
+  end, false
 end
 
 return progress

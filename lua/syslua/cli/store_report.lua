@@ -151,6 +151,7 @@ function store_report.render_object(object, referrers)
   add_field(lines, "Movable", {
     object.relocatable and "yes" or "no: its bytes name the place of the store",
   })
+  add_field(lines, "Sandbox", { object.sandbox or "off" })
   return lines
 end
 

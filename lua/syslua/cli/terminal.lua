@@ -67,9 +67,35 @@ function terminal.get_talk_style(args)
   return wants_colour(2, args) and colour or terminal.plain
 end
 
+--- Returns whether work is shown by bars on stderr: where colours are shown by themselves.
+---@param args syslua.cli.Args
+---@return boolean
+function terminal.wants_bars(args)
+  return not args.quiet and is_terminal(2) and wants_colour(2, args)
+end
+
+-- Takes the bars off the screen; returns what to write for that.
+---@type nil|fun(): string
+local clear_status
+
+--- Sets what takes bars off the screen, before anything else is written.
+---@param clear fun(): string returns what to write
+function terminal.set_status(clear)
+  clear_status = clear
+end
+
+--- Takes the bars off the screen, if there are any.
+function terminal.clear()
+  if clear_status then
+    io.stderr:write(clear_status())
+    io.stderr:flush()
+  end
+end
+
 --- Writes lines to stdout.
 ---@param lines string[]
 function terminal.write(lines)
+  terminal.clear()
   for _, line in ipairs(lines) do
     io.stdout:write(line, "\n")
   end
@@ -78,6 +104,10 @@ end
 --- Writes lines to stderr, after what stdout has so far.
 ---@param lines string[]
 function terminal.talk(lines)
+  if #lines == 0 then
+    return
+  end
+  terminal.clear()
   io.stdout:flush()
   for _, line in ipairs(lines) do
     io.stderr:write(line, "\n")

@@ -26,6 +26,8 @@ pub struct Spec {
     pub opts: Value,
     /// The function that builds it.
     pub config: Function,
+    /// The SHA-256 of the NAR of its only output, when that is declared.
+    pub output_hash: Option<Hash>,
 }
 
 /// A derivation with its hash.
@@ -117,7 +119,7 @@ impl Derivation {
     /// Returns the description that `.drv` files hold: every input of the hash.
     pub fn description(&self) -> Json {
         let spec = &self.spec;
-        json!({
+        let mut description = json!({
             "format": FORMAT,
             "name": spec.name,
             "version": spec.version,
@@ -126,7 +128,11 @@ impl Derivation {
             "opts": spec.opts.to_json(),
             "config": { "text": crate::value::bytes_to_json(&spec.config.text), "captures": captures_to_json(&spec.config.captures) },
             "dependencies": self.dependencies,
-        })
+        });
+        if let (Some(hash), Json::Object(fields)) = (spec.output_hash, &mut description) {
+            fields.insert("output_sha256".to_owned(), json!(hash));
+        }
+        description
     }
 }
 
@@ -195,6 +201,10 @@ fn hash(spec: &Spec, references: &dyn References) -> Hash {
     }
     encode::value(&mut hasher, references, &spec.opts);
     encode::function(&mut hasher, references, &spec.config);
+    if let Some(output_hash) = spec.output_hash {
+        hasher.put(b"h");
+        hasher.put(output_hash.as_bytes());
+    }
     hasher.finish()
 }
 
@@ -210,6 +220,7 @@ mod tests {
             system: System::new("x86_64", "linux"),
             opts,
             config: Function { text: b"function() end".to_vec(), captures: Vec::new() },
+            output_hash: None,
         }
     }
 

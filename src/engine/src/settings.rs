@@ -22,6 +22,8 @@ pub struct Settings {
     pub offline: bool,
     /// How long to wait for a lock; for ever when `None`.
     pub lock_timeout: Option<Duration>,
+    /// How programs of builds are confined.
+    pub sandbox: Sandbox,
     /// Set from outside to stop.
     pub interrupt: Interrupt,
     /// The platform that derivations are built on.
@@ -52,6 +54,36 @@ impl Default for UnpackLimits {
         UnpackLimits { bytes: 64 << 30, ratio: 200, entries: 1_000_000, path: 2048, depth: 128, memory: 64 << 20 }
     }
 }
+
+/// How programs of builds are confined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sandbox {
+    /// Not at all.
+    Off,
+    /// As far as the system can.
+    #[default]
+    Auto,
+    /// Fully, or they do not run.
+    Require,
+}
+
+impl std::str::FromStr for Sandbox {
+    type Err = UnknownSandbox;
+
+    fn from_str(word: &str) -> Result<Sandbox, UnknownSandbox> {
+        match word {
+            "off" => Ok(Sandbox::Off),
+            "auto" => Ok(Sandbox::Auto),
+            "require" => Ok(Sandbox::Require),
+            _ => Err(UnknownSandbox),
+        }
+    }
+}
+
+/// A word that names no way to confine programs.
+#[derive(Debug, thiserror::Error)]
+#[error("the sandbox is `off`, `auto` or `require`")]
+pub struct UnknownSandbox;
 
 /// The platform a config is evaluated for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -133,6 +165,18 @@ pub enum Event {
         /// Bytes in all, when the server says so.
         total: Option<u64>,
     },
+    /// An archive is being unpacked.
+    UnpackStarted {
+        /// Its path.
+        archive: String,
+    },
+    /// It is unpacked, or cannot be.
+    UnpackFinished {
+        /// Its path.
+        archive: String,
+    },
+    /// Nothing happened for a moment: for those who show how time goes by.
+    Tick,
     /// Another process holds a lock.
     Waiting {
         /// What is locked.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use syslua_engine::engine::Engine;
 use syslua_engine::settings::Event;
 
-use crate::error::{Answer, lua_failure, register as register_function};
+use crate::error::{Answer, lua_failure, register as register_function, register_verb};
 use crate::evaluation::manifest_of;
 use crate::options::Options;
 use crate::task::LuaTasks;
@@ -58,7 +58,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(lua, native, "plan", |lua, (manifest, options): (LuaValue, Option<LuaTable>)| {
         plan(lua, &manifest, options.as_ref())
     })?;
-    register_function(lua, native, "apply", |lua, (manifest, options): (LuaValue, Option<LuaTable>)| {
+    register_verb(lua, native, "apply", |lua, (manifest, options): (LuaValue, Option<LuaTable>)| {
         apply(lua, &manifest, options.as_ref())
     })?;
     register_function(lua, native, "status", |lua, options: Option<LuaTable>| status(lua, options.as_ref()))

@@ -8,7 +8,7 @@ use syslua_engine::platform;
 use syslua_engine::store::Outputs;
 
 use crate::derive::derivation_of;
-use crate::error::{Answer, lua_failure, register as register_function};
+use crate::error::{Answer, lua_failure, register_verb};
 use crate::options::Options;
 use crate::state;
 use crate::task::LuaTasks;
@@ -38,7 +38,7 @@ fn paths(lua: &Lua, engine: &Engine, outputs: Option<&Outputs>) -> LuaResult<Lua
 
 /// Registers `build`.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
-    register_function(lua, native, "build", |lua, (wanted, options): (Vec<LuaValue>, Option<LuaTable>)| {
+    register_verb(lua, native, "build", |lua, (wanted, options): (Vec<LuaValue>, Option<LuaTable>)| {
         build(lua, &wanted, options.as_ref())
     })
 }

@@ -101,6 +101,14 @@ fn derive(lua: &Lua, spec: &LuaTable) -> Answer<LuaTable> {
     if outputs.is_empty() {
         outputs.push(OutputName::main());
     }
+    let output_hash = text("output_sha256")?.map(|hash| Hash::parse(&hash)).transpose().map_err(|error| {
+        Failure::new("config", format!("`output_sha256`: {error}"))
+            .with_hint("write 64 zeros for a start: the build says what it got")
+    })?;
+    if output_hash.is_some() && (outputs.len() > 1 || !outputs[0].is_main()) {
+        let message = "`output_sha256` is the hash of the output `out`, and a derivation that has it has no other one";
+        return Err(Failure::new("config", message));
+    }
     let positions: Vec<String> = spec.raw_get("positions").map_err(lua_failure)?;
     let config: LuaFunction = spec.raw_get("config").map_err(lua_failure)?;
     let opts: LuaValue = spec.raw_get("opts").map_err(lua_failure)?;
@@ -111,6 +119,7 @@ fn derive(lua: &Lua, spec: &LuaTable) -> Answer<LuaTable> {
         system: system(lua),
         opts: to_value(lua, &opts, &Place::top("opts"))?,
         config: capture::capture(lua, &config)?,
+        output_hash,
     };
     let derivation =
         state::read(lua, |state| Derivation::new(spec, |placeholder| state.owners.get(&placeholder).cloned()));

@@ -5,6 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use mlua::prelude::*;
 use syslua_engine::failure::Failure;
 
+use crate::signals;
+
 /// What a native function answers.
 pub type Answer<T> = Result<T, Failure>;
 
@@ -31,6 +33,20 @@ where
         })
     })?;
     native.set(name, function)
+}
+
+/// Registers a verb: a function that works for a while, and stops when a signal asks it to.
+pub fn register_verb<A, R>(
+    lua: &Lua,
+    native: &LuaTable,
+    name: &str,
+    function: impl Fn(&Lua, A) -> Answer<R> + 'static,
+) -> LuaResult<()>
+where
+    A: FromLuaMulti + 'static,
+    R: IntoLua + 'static,
+{
+    register(lua, native, name, move |lua, arguments: A| signals::while_working(|| function(lua, arguments)))
 }
 
 /// Returns a failure as a table.

@@ -5,7 +5,7 @@ use syslua_engine::engine::{Engine, Rebuild};
 
 use crate::apply::report;
 use crate::derive::derivation_of;
-use crate::error::{Answer, register as register_function};
+use crate::error::{Answer, register as register_function, register_verb};
 use crate::evaluation::manifest_of;
 use crate::options::Options;
 use crate::state;
@@ -44,11 +44,11 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         let info = engine(lua, options.as_ref())?.0.info().map_err(|error| error.to_failure())?;
         report(lua, &info)
     })?;
-    register_function(lua, native, "verify", |lua, options: Option<LuaTable>| {
+    register_verb(lua, native, "verify", |lua, options: Option<LuaTable>| {
         let found = engine(lua, options.as_ref())?.0.verify().map_err(|error| error.to_failure())?;
         report(lua, &found)
     })?;
-    register_function(lua, native, "repair", |lua, (manifest, options): (LuaValue, Option<LuaTable>)| {
+    register_verb(lua, native, "repair", |lua, (manifest, options): (LuaValue, Option<LuaTable>)| {
         repair(lua, &manifest, options.as_ref())
     })?;
     register_function(
@@ -61,7 +61,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             report(lua, &differences)
         },
     )?;
-    register_function(lua, native, "check", |lua, (wanted, options): (LuaValue, Option<LuaTable>)| {
+    register_verb(lua, native, "check", |lua, (wanted, options): (LuaValue, Option<LuaTable>)| {
         check(lua, &wanted, options.as_ref())
     })
 }

@@ -6,6 +6,7 @@
 
 mod apply;
 mod arguments;
+mod bars;
 mod build;
 mod capture;
 mod convert;
@@ -15,6 +16,7 @@ mod evaluation;
 mod inspect;
 mod lua_source;
 mod options;
+mod signals;
 mod state;
 mod task;
 mod ui;
@@ -46,6 +48,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     state::install(lua)?;
     let native = lua.create_table()?;
     apply::register(lua, &native)?;
+    bars::register(lua, &native)?;
     build::register(lua, &native)?;
     convert::register(lua, &native)?;
     derive::register(lua, &native)?;

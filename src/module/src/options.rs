@@ -1,14 +1,15 @@
 //! The settings of one call, from its options and the process's environment.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mlua::prelude::*;
 use syslua_engine::failure::Failure;
 use syslua_engine::platform;
-use syslua_engine::settings::{Event, Interrupt, Settings, System, UnpackLimits};
+use syslua_engine::settings::{Event, Sandbox, Settings, System, UnpackLimits};
 
 use crate::error::{Answer, lua_failure};
+use crate::signals;
 
 /// At least two, so that one long download does not hold up everything else.
 const FEWEST_JOBS: usize = 2;
@@ -22,7 +23,11 @@ pub struct Options {
     /// A line for the snapshot.
     pub description: String,
     listener: Option<LuaFunction>,
+    wants_ticks: bool,
 }
+
+/// How often a listener that wants to know is told that time goes by.
+const TOLD_EVERY: Duration = Duration::from_millis(100);
 
 impl Options {
     /// Reads a table of options; `nil` means all defaults.
@@ -58,19 +63,27 @@ impl Options {
                 jobs: jobs.unwrap_or(available.max(FEWEST_JOBS)),
                 offline: options.get::<Option<bool>>("offline").map_err(lua_failure)?.unwrap_or(false),
                 lock_timeout,
-                interrupt: Interrupt::default(),
+                sandbox: sandbox(options)?,
+                interrupt: signals::interrupt(),
                 system: System::current(),
                 unpack: UnpackLimits::default(),
             },
             dry_run: options.get::<Option<bool>>("dry_run").map_err(lua_failure)?.unwrap_or(false),
             description: options.get::<Option<String>>("description").map_err(lua_failure)?.unwrap_or_default(),
             listener: options.get("on_event").map_err(lua_failure)?,
+            wants_ticks: options.get::<Option<bool>>("ticks").map_err(lua_failure)?.unwrap_or(false),
         })
     }
 
     /// Returns what hands events to the caller's function; its errors are its own.
     pub fn on_event<'a>(&'a self, lua: &'a Lua) -> impl FnMut(Event) + 'a {
+        let mut told = Instant::now();
         move |event| {
+            let is_tick = matches!(event, Event::Tick);
+            if is_tick && (!self.wants_ticks || told.elapsed() < TOLD_EVERY) {
+                return;
+            }
+            told = Instant::now();
             if let Some(listener) = &self.listener {
                 let absent_is_nil = LuaSerializeOptions::new().serialize_none_to_null(false);
                 let event = lua.to_value_with(&event, absent_is_nil);
@@ -78,6 +91,15 @@ impl Options {
             }
         }
     }
+}
+
+/// How programs are confined: as the call says, else as `SYSLUA_SANDBOX` does.
+fn sandbox(options: &LuaTable) -> Answer<Sandbox> {
+    let given = options.get::<Option<String>>("sandbox").map_err(lua_failure)?.map(|word| ("`sandbox`", word));
+    let from_variable = || std::env::var("SYSLUA_SANDBOX").ok().filter(|word| !word.is_empty());
+    let given = given.or_else(|| from_variable().map(|word| ("SYSLUA_SANDBOX", word)));
+    let Some((name, word)) = given else { return Ok(Sandbox::default()) };
+    word.parse().map_err(|error| Failure::new("usage", format!("{name} is `{word}`: {error}")))
 }
 
 fn variable(name: &str) -> Option<PathBuf> {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mlua::prelude::*;
 use syslua_engine::engine::operation_failure;
@@ -137,7 +138,7 @@ impl LuaTask {
         loop {
             let (succeeded, value) = match answer.take() {
                 None => (true, LuaNil),
-                Some(answer) => answer_to_lua(&self.lua, answer)?,
+                Some(answer) => answer_to_lua(&self.lua, &self.build, answer)?,
             };
             let (step, payload): (String, LuaValue) = self.resume.call((&self.task, succeeded, value))?;
             match (step.as_str(), payload) {
@@ -172,7 +173,13 @@ fn finished(step: &str, payload: &LuaValue) -> Step {
     }
 }
 
-fn answer_to_lua(lua: &Lua, answer: Result<Response, OperationError>) -> LuaResult<(bool, LuaValue)> {
+/// Names what is in the build directory as the config does; its own name is long, and gone when one reads it.
+fn in_build(build: &Build, message: &str) -> String {
+    let directory = build.workspace.directory.display().to_string();
+    message.replace(&format!("{directory}/"), "").replace(&directory, "the build directory")
+}
+
+fn answer_to_lua(lua: &Lua, build: &Build, answer: Result<Response, OperationError>) -> LuaResult<(bool, LuaValue)> {
     Ok(match answer {
         Ok(Response::Done) => (true, LuaNil),
         Ok(Response::Path(path)) => (true, LuaValue::String(lua.create_string(platform::bytes_of_path(&path))?)),
@@ -182,7 +189,11 @@ fn answer_to_lua(lua: &Lua, answer: Result<Response, OperationError>) -> LuaResu
             (true, LuaValue::Table(lua.create_sequence_from(names?)?))
         }
         Ok(Response::Flag(flag)) => (true, LuaValue::Boolean(flag)),
-        Err(error) => (false, LuaValue::Table(to_table(lua, &operation_failure(&error))?)),
+        Err(error) => {
+            let mut failure = operation_failure(&error);
+            failure.message = in_build(build, &failure.message);
+            (false, LuaValue::Table(to_table(lua, &failure)?))
+        }
     })
 }
 
@@ -190,7 +201,7 @@ fn answer_to_lua(lua: &Lua, answer: Result<Response, OperationError>) -> LuaResu
 fn perform(lua: &Lua, build: &Arc<Build>) -> LuaResult<LuaFunction> {
     let build = Arc::clone(build);
     lua.create_function(move |lua, request: LuaTable| match request_from(&build, &request) {
-        Ok(request) => answer_to_lua(lua, build.perform(request)),
+        Ok(request) => answer_to_lua(lua, &build, build.perform(request)),
         Err(failure) => Ok((false, LuaValue::Table(to_table(lua, &failure)?))),
     })
 }
@@ -269,7 +280,15 @@ fn request_from(build: &Build, request: &LuaTable) -> Answer<Request> {
                 let (name, value) = pair.map_err(lua_failure)?;
                 environment.insert(name.as_bytes().to_vec(), resolve(build, &value.as_bytes())?);
             }
-            Request::Run(Command { program, directory, environment })
+            let input = if has("stdin")? { bytes("stdin")? } else { Vec::new() };
+            let timeout = request.raw_get::<Option<f64>>("timeout").map_err(lua_failure)?;
+            // One that is too long for a clock is none.
+            let timeout = timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+            let read: Option<Vec<LuaString>> = request.raw_get("read").map_err(lua_failure)?;
+            let read = read.unwrap_or_default().into_iter().map(|place| resolve(build, &place.as_bytes()));
+            let read = read.map(|place| place.map(|place| platform::path_from_bytes(&place)));
+            let read = read.collect::<Answer<_>>()?;
+            Request::Run(Command { program, directory, environment, input, timeout, read })
         }
         other => return Err(Failure::new("internal", format!("unknown operation {other}"))),
     })

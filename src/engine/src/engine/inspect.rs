@@ -46,6 +46,7 @@ impl Engine {
                     deriver: info.deriver,
                     references: info.references,
                     relocatable: info.relocatable,
+                    sandbox: info.sandbox,
                     current: current.contains(&object),
                     object,
                 });

@@ -69,6 +69,8 @@ impl Error {
                 failure
             }
             Error::Realize(realize::Error::Interrupted)
+            | Error::Store(store::Error::Lock(LockError::Interrupted))
+            | Error::Realize(realize::Error::Store(store::Error::Lock(LockError::Interrupted)))
             | Error::Switch(switch::Error::Lock(LockError::Interrupted)) => {
                 Failure::new("interrupted", "interrupted: nothing was changed")
             }
@@ -95,7 +97,8 @@ const WAIT_LONGER: &str = "wait until it is done, or give it more time with --lo
 
 /// Returns the failure of an operation as the user reads it.
 pub fn operation_failure(error: &operation::Error) -> Failure {
-    let mut failure = Failure::new("build", chain(error));
+    let kind = if matches!(error, operation::Error::Interrupted) { "interrupted" } else { "build" };
+    let mut failure = Failure::new(kind, chain(error));
     failure.hint = error.hint();
     if let operation::Error::Failed { output, .. } = error {
         failure.details = Some(output.clone()).filter(|output| !output.is_empty());

@@ -9,6 +9,7 @@ use crate::activation::{Action, VariableValue};
 use crate::derivation::Derivation;
 use crate::hash::Hash;
 use crate::names::{ObjectName, SnapshotId};
+use crate::platform::sandbox::Level;
 use crate::snapshot::Snapshot;
 use crate::switch;
 use crate::switch::plan::Mark;
@@ -155,6 +156,8 @@ pub struct ObjectReport {
     pub references: Vec<ObjectName>,
     /// Whether it can be moved to another root.
     pub relocatable: bool,
+    /// How far the programs that built it were confined.
+    pub sandbox: Level,
     /// Whether the current snapshot names it.
     pub current: bool,
 }

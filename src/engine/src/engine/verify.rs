@@ -32,7 +32,7 @@ impl Engine {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.settings.jobs).build();
         let pool = pool.map_err(|error| realize::Error::Threads(error.to_string()))?;
         let named = self.named_by_snapshots()?;
-        let findings = pool.install(|| objects::verify(&self.store, &named))?;
+        let findings = pool.install(|| objects::verify(&self.store, &named, &self.settings.interrupt))?;
         let mut damaged = Vec::new();
         for damage in findings.damaged {
             let needed_by = objects::referrers(&self.store, &damage.object)?;

@@ -5,15 +5,47 @@ use std::path::Path;
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
-use super::{Result, Workspace};
+use super::{Error, Result, Workspace};
 use crate::platform::{self, FileKind};
 
 /// Copies a file, link or tree to a new name; a directory is merged into one that exists.
 pub fn copy(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
     let from = workspace.readable(from)?;
     let to = workspace.writable(to)?;
+    refuse_itself("copy", &from, &to)?;
+    if platform::kind_of(&from)?.is_none() {
+        return Err(failed_to("copy", &from, None, "there is no such file or directory"));
+    }
+    if platform::kind_of(&from)? != Some(FileKind::Directory) {
+        refuse_directory("copy", &from, &to)?;
+    }
     workspace.make_parents(&to)?;
     copy_node(workspace, &from, &to)
+}
+
+fn failed_to(operation: &'static str, from: &Path, to: Option<&Path>, reason: &str) -> Error {
+    let to = to.map(|to| format!(" to {}", to.display())).unwrap_or_default();
+    Error::Refused { what: format!("cannot {operation} {}{to}: {reason}", from.display()) }
+}
+
+fn refuse_itself(operation: &'static str, from: &Path, to: &Path) -> Result<()> {
+    match (fs::canonicalize(from), to.parent().map(fs::canonicalize), to.file_name()) {
+        // By its true place, since links may lead there too.
+        (Ok(from), Some(Ok(parent)), Some(name)) if parent.join(name).starts_with(&from) => {
+            Err(failed_to(operation, &from, Some(to), "a file or tree cannot become part of itself"))
+        }
+        _ if to.starts_with(from) => {
+            Err(failed_to(operation, from, Some(to), "a file or tree cannot become part of itself"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refuse_directory(operation: &'static str, from: &Path, to: &Path) -> Result<()> {
+    if platform::kind_of(to)? == Some(FileKind::Directory) {
+        return Err(failed_to(operation, from, Some(to), "there is a directory: name the file in it"));
+    }
+    Ok(())
 }
 
 pub(super) fn copy_node(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
@@ -55,6 +87,18 @@ pub(super) fn copy_node(workspace: &Workspace, from: &Path, to: &Path) -> Result
 pub fn rename(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
     let from = workspace.writable(from)?;
     let to = workspace.writable(to)?;
+    refuse_itself("move", &from, &to)?;
+    match platform::kind_of(&from)? {
+        None => return Err(failed_to("move", &from, None, "there is no such file or directory")),
+        Some(FileKind::Directory) => {
+            let is_taken =
+                platform::kind_of(&to)? == Some(FileKind::Directory) && !platform::list_directory(&to)?.is_empty();
+            if is_taken {
+                return Err(failed_to("move", &from, Some(&to), "there is a directory that is not empty"));
+            }
+        }
+        Some(_) => refuse_directory("move", &from, &to)?,
+    }
     workspace.make_parents(&to)?;
     Ok(platform::rename(&from, &to)?)
 }

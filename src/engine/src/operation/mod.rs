@@ -2,6 +2,7 @@
 
 mod fetch_url;
 mod files;
+mod log;
 mod run;
 mod unpack;
 mod workspace;
@@ -14,6 +15,7 @@ pub use workspace::Workspace;
 
 use crate::hash::{Hash, HashError};
 use crate::platform;
+use crate::settings::Event;
 
 /// An operation that a build asks for. Paths are as the config gave them, placeholders resolved.
 #[derive(Clone, Debug)]
@@ -114,6 +116,12 @@ pub enum Error {
     /// The file system refused.
     #[error(transparent)]
     File(#[from] platform::Error),
+    /// What was asked makes no sense with the files that are there.
+    #[error("{what}")]
+    Refused {
+        /// What cannot be done, and why.
+        what: String,
+    },
     /// The build may not write there.
     #[error("{} is outside of the build: a build writes only below its outputs and its build directory", .0.display())]
     WriteOutside(PathBuf),
@@ -158,14 +166,30 @@ pub enum Error {
         reason: String,
     },
     /// A program failed.
-    #[error("`{command}` failed with {status}")]
+    #[error("`{command}` {status}")]
     Failed {
         /// What ran.
         command: String,
-        /// The exit code or signal, in words.
+        /// What it did: its exit code or signal, in words.
         status: String,
         /// The end of what it printed.
         output: String,
+        /// Where all of it is, when that is not all.
+        log: Option<PathBuf>,
+    },
+    /// A program printed more than is kept in memory.
+    #[error("`{command}` printed more than {limit} MiB to stdout, which `ctx.run` returns")]
+    TooMuchOutput {
+        /// What ran.
+        command: String,
+        /// The limit, in MiB.
+        limit: usize,
+    },
+    /// Programs must be confined and cannot be.
+    #[error("programs cannot be confined, and the sandbox is required: {missing}")]
+    NotConfined {
+        /// What the system lacks.
+        missing: String,
     },
     /// Somebody asked to stop.
     #[error("interrupted")]
@@ -182,6 +206,9 @@ impl Error {
                 Some(format!("if you trust what came, write \"{received}\" in the config"))
             }
             Error::Archive { problem, .. } => problem.hint(),
+            Error::Failed { log, .. } => log.as_ref().map(|log| format!("all of its output is in {}", log.display())),
+            Error::TooMuchOutput { .. } => Some("send it to a file: `... >output`, and read that".to_owned()),
+            Error::NotConfined { .. } => Some("`--sandbox auto` goes on with what can be enforced".to_owned()),
             _ => None,
         }
     }
@@ -195,10 +222,17 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// # Errors
 /// When it fails; what it wrote until then goes with the workspace.
 pub fn perform(workspace: &Workspace, request: Request) -> Result<Response> {
+    if workspace.settings.interrupt.is_set() {
+        return Err(Error::Interrupted);
+    }
     match request {
         Request::FetchUrl { url, sha256 } => fetch_url::fetch(workspace, &url, sha256).map(Response::Path),
         Request::Unpack { archive, destination, options } => {
-            unpack::unpack(workspace, &archive, &destination, &options).map(|()| Response::Done)
+            let name = archive.display().to_string();
+            (workspace.events)(Event::UnpackStarted { archive: name.clone() });
+            let unpacked = unpack::unpack(workspace, &archive, &destination, &options);
+            (workspace.events)(Event::UnpackFinished { archive: name });
+            unpacked.map(|()| Response::Done)
         }
         Request::Copy { from, to } => files::copy(workspace, &from, &to).map(|()| Response::Done),
         Request::Move { from, to } => files::rename(workspace, &from, &to).map(|()| Response::Done),

@@ -1,21 +1,23 @@
-//! Running programs in a build: own process group, output kept in the log.
+//! Running programs in a build: confined, with their output in the log, and nothing left running in the end.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::log::Log;
 use super::{Error, Result, Workspace};
-use crate::platform;
+use crate::platform::process::{End, Reaper, Stream, Terms, attend, leave_descriptors};
+use crate::platform::sandbox::{self, Rules};
+use crate::platform::{self, FileKind};
+use crate::settings::{Event, Sandbox};
 
-/// How many of the last lines an error shows.
-const LAST_LINES: usize = 20;
-const FIRST_POLL: Duration = Duration::from_millis(1);
-const LONGEST_POLL: Duration = Duration::from_millis(50);
+/// What a program may print to its standard output, which is kept in memory and handed to Lua.
+const MOST_OUTPUT: usize = 256 * 1024 * 1024;
 
 /// A program to run.
 #[derive(Clone, Debug)]
@@ -26,6 +28,12 @@ pub struct Command {
     pub directory: Option<PathBuf>,
     /// Its whole environment.
     pub environment: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Its standard input.
+    pub input: Vec<u8>,
+    /// How long it may run; for ever when `None`.
+    pub timeout: Option<Duration>,
+    /// What it may read besides what every program of the build may.
+    pub read: Vec<PathBuf>,
 }
 
 /// A line for the shell, or a list of arguments.
@@ -43,7 +51,7 @@ pub enum Program {
 }
 
 impl Program {
-    /// Returns the command as a person would type it, for messages.
+    /// Returns the command as a person would type it.
     fn display(&self) -> String {
         match self {
             Program::Line { line, .. } => String::from_utf8_lossy(line).into_owned(),
@@ -51,6 +59,15 @@ impl Program {
                 arguments.iter().map(|argument| String::from_utf8_lossy(argument)).collect::<Vec<_>>().join(" ")
             }
         }
+    }
+}
+
+/// Returns the command for a message: a whole script is named by its first line.
+fn in_short(command: &str) -> String {
+    let mut lines = command.lines().map(str::trim).filter(|line| !line.is_empty());
+    match (lines.next(), lines.next()) {
+        (Some(first), Some(_)) => format!("{first} ..."),
+        (first, _) => first.unwrap_or_default().to_owned(),
     }
 }
 
@@ -64,109 +81,168 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
         Some(directory) => workspace.writable(directory)?,
         None => workspace.directory.clone(),
     };
-    let name = command.program.display();
+    if platform::kind_of(&directory)? != Some(FileKind::Directory) {
+        return Err(platform::failed("run in", &directory)(io::ErrorKind::NotADirectory.into()).into());
+    }
+    let rules = rules(workspace, command)?;
+    let whole = command.program.display();
+    let name = in_short(&whole);
+    let process = process(command, &directory, &name)?;
+    // What a program leaves behind is found as long as this is there.
+    let _reaper = Reaper::begin();
+    let log = Log::new(&workspace.log);
+    // A thread of its own: what confines it, and the descriptors that it gives up, are its own too.
+    let attended = thread::scope(|scope| {
+        let thread = thread::Builder::new().name("syslua-run".to_owned()).spawn_scoped(scope, || {
+            Attended { workspace, command, rules: rules.as_ref(), name: &name }.run(process, log, &whole)
+        });
+        thread.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let not_started = |error: io::Error| Error::NotStarted { command: name.clone(), reason: error.to_string() };
+    let (end, output, log) = attended.map_err(not_started)??;
+    let (last, path) = (log.last_lines(), log.is_cut().then(|| workspace.log.clone()));
+    match end {
+        End::Ended(status) if status.success() => Ok(output),
+        End::Ended(status) => Err(Error::Failed { command: name, status: in_words(status), output: last, log: path }),
+        End::TimedOut => {
+            let seconds = command.timeout.unwrap_or_default().as_secs_f64();
+            Err(Error::Failed {
+                command: name,
+                status: format!("did not end within {seconds} s"),
+                output: last,
+                log: path,
+            })
+        }
+        End::Refused => Err(Error::TooMuchOutput { command: name, limit: MOST_OUTPUT / 1024 / 1024 }),
+        End::Interrupted => Err(Error::Interrupted),
+    }
+}
+
+/// Returns what confines a program; `None` when nothing does.
+fn rules(workspace: &Workspace, command: &Command) -> Result<Option<Rules>> {
+    static WARNED: AtomicBool = AtomicBool::new(false);
+    let mut more = Vec::new();
+    for path in &command.read {
+        let path = workspace.absolute(path);
+        if !path.exists() {
+            return Err(platform::failed("read", &path)(io::ErrorKind::NotFound.into()).into());
+        }
+        more.push(path);
+    }
+    let mode = workspace.settings.sandbox;
+    if mode == Sandbox::Off {
+        return Ok(None);
+    }
+    let support = sandbox::support();
+    if let Some(missing) = support.missing() {
+        if mode == Sandbox::Require {
+            return Err(Error::NotConfined { missing });
+        }
+        if !WARNED.swap(true, Ordering::Relaxed) {
+            let message = format!("programs of builds are not confined as they should be: {missing}");
+            (workspace.events)(Event::Warning { message });
+        }
+    }
+    Ok(Some(workspace.rules(more)))
+}
+
+fn process(command: &Command, directory: &Path, name: &str) -> Result<std::process::Command> {
+    let find = |program: &OsStr| {
+        find_program(program, command, directory).ok_or_else(|| Error::NotStarted {
+            command: name.to_owned(),
+            reason: format!("there is no program {} in the PATH of the build", program.display()),
+        })
+    };
     let mut process = match &command.program {
-        Program::Line { line, shell } => platform::shell_command(shell.as_deref(), &os(line)),
+        Program::Line { line, shell } => {
+            let shell = shell.as_ref().map(|shell| find(shell.as_os_str())).transpose()?;
+            platform::shell_command(shell.as_deref(), &os(line))
+        }
         Program::Arguments(arguments) => {
             let mut arguments = arguments.iter().map(|argument| os(argument));
-            let program = arguments.next().unwrap_or_default();
-            let mut process = std::process::Command::new(find_program(&program, command, &directory));
+            let mut process = std::process::Command::new(find(&arguments.next().unwrap_or_default())?);
             process.args(arguments);
             process
         }
     };
     process.env_clear().envs(command.environment.iter().map(|(key, value)| (os(key), os(value))));
-    process.current_dir(&directory).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    process.current_dir(directory).stdout(Stdio::piped()).stderr(Stdio::piped());
+    process.stdin(if command.input.is_empty() { Stdio::null() } else { Stdio::piped() });
     platform::own_group(&mut process);
-    let mut child =
-        process.spawn().map_err(|error| Error::NotStarted { command: name.clone(), reason: error.to_string() })?;
-    let log = Log::open(&workspace.log, &name)?;
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let (status, output) = thread::scope(|scope| {
-        let output = scope.spawn(|| stdout.map(|pipe| log.copy(pipe, true)).unwrap_or_default());
-        scope.spawn(|| stderr.map(|pipe| log.copy(pipe, false)));
-        let status = wait(workspace, &mut child);
-        // Whatever the program left behind would keep the pipes open.
-        platform::end_group(child.id());
-        (status, output.join().unwrap_or_default())
-    });
-    let status = status?;
-    if status.success() {
-        return Ok(output);
-    }
-    Err(Error::Failed { command: name, status: in_words(status), output: log.last_lines() })
+    Ok(process)
 }
 
 /// A name without a slash is looked up in the `PATH` that the program gets, not in ours.
-fn find_program(program: &OsStr, command: &Command, directory: &Path) -> PathBuf {
+fn find_program(program: &OsStr, command: &Command, directory: &Path) -> Option<PathBuf> {
     let path = Path::new(program);
     if path.components().count() > 1 {
-        return directory.join(path);
+        return Some(directory.join(path));
     }
     let search = command.environment.get(b"PATH".as_slice()).map(|path| os(path)).unwrap_or_default();
-    std::env::split_paths(&search)
-        .map(|place| place.join(path))
-        .find(|candidate| candidate.is_file())
-        .unwrap_or_else(|| path.to_owned())
+    std::env::split_paths(&search).map(|place| directory.join(place).join(path)).find(|candidate| candidate.is_file())
 }
 
-fn wait(workspace: &Workspace, child: &mut Child) -> Result<ExitStatus> {
-    let mut poll = FIRST_POLL;
-    loop {
-        let stopped = |error| platform::failed("wait for", &workspace.directory)(error);
-        if let Some(status) = child.try_wait().map_err(stopped)? {
-            return Ok(status);
+/// What the thread of a program works with.
+struct Attended<'a> {
+    workspace: &'a Workspace,
+    command: &'a Command,
+    rules: Option<&'a Rules>,
+    name: &'a str,
+}
+
+impl Attended<'_> {
+    fn run(&self, mut process: std::process::Command, mut log: Log, whole: &str) -> Result<(End, Vec<u8>, Log)> {
+        let not_started = |reason| Error::NotStarted { command: self.name.to_owned(), reason };
+        leave_descriptors();
+        log.begin(whole)?;
+        if let Some(rules) = self.rules {
+            sandbox::restrict(rules).map_err(|error| not_started(format!("it cannot be confined: {error}")))?;
         }
-        if workspace.settings.interrupt.is_set() {
-            platform::end_group(child.id());
-            let _ = child.wait();
-            return Err(Error::Interrupted);
+        let child = process.spawn().map_err(|error| not_started(self.why_not(&process, &error)))?;
+        let mut output = Vec::new();
+        let mut take = |stream: Stream, bytes: &[u8]| {
+            log.put(stream, bytes);
+            let is_enough = stream == Stream::Output && output.len() + bytes.len() > MOST_OUTPUT;
+            if stream == Stream::Output && !is_enough {
+                output.extend_from_slice(bytes);
+            }
+            !is_enough
+        };
+        let terms = Terms {
+            input: &self.command.input,
+            deadline: self.command.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+            interrupt: &self.workspace.settings.interrupt,
+            has_scoped_signals: self.rules.is_some() && sandbox::support().has_scoped_signals(),
+            mark: &platform::bytes_of_path(&self.workspace.directory),
+        };
+        let end = attend(child, &terms, &mut take);
+        // Its descriptor means nothing outside of this thread.
+        log.close();
+        Ok((end.map_err(|error| not_started(error.to_string()))?, output, log))
+    }
+
+    /// Says why a program did not start, which the system tells in one word.
+    fn why_not(&self, process: &std::process::Command, error: &io::Error) -> String {
+        let program = Path::new(process.get_program());
+        let shown = program.display();
+        match error.kind() {
+            io::ErrorKind::NotFound if program.exists() => format!("the interpreter that {shown} names is missing"),
+            io::ErrorKind::NotFound => format!("there is no {shown}"),
+            io::ErrorKind::PermissionDenied if self.rules.is_some() && platform::is_executable_file(program) => {
+                format!("{shown} is outside of what a build may read: name it in `read`, or build it as a derivation")
+            }
+            io::ErrorKind::PermissionDenied => format!("{shown} is not executable"),
+            io::ErrorKind::ArgumentListTooLong => "its arguments and environment are too long".to_owned(),
+            _ => platform::reason(error),
         }
-        thread::sleep(poll);
-        poll = (poll * 2).min(LONGEST_POLL);
     }
 }
 
 fn in_words(status: ExitStatus) -> String {
-    status.code().map_or_else(|| status.to_string(), |code| format!("exit code {code}"))
-}
-
-/// The build's log, and the last lines for an error.
-struct Log {
-    file: Mutex<std::fs::File>,
-    last: Mutex<VecDeque<String>>,
-}
-
-impl Log {
-    fn open(path: &Path, command: &str) -> Result<Log> {
-        let mut file = platform::append_file(path)?;
-        // A full disk is noticed where it hurts: a log alone does not end a build.
-        let _ = writeln!(file, "$ {command}");
-        Ok(Log { file: Mutex::new(file), last: Mutex::new(VecDeque::new()) })
-    }
-
-    /// Copies what comes from a pipe, line by line; returns it if asked to.
-    fn copy(&self, pipe: impl Read, keep: bool) -> Vec<u8> {
-        let mut reader = BufReader::new(pipe);
-        let mut all = Vec::new();
-        let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-            let _ = self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&line);
-            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-            last.push_back(String::from_utf8_lossy(&line).trim_end().to_owned());
-            if last.len() > LAST_LINES {
-                last.pop_front();
-            }
-            if keep {
-                all.append(&mut line);
-            }
-            line.clear();
+    match status.code() {
+        Some(code) => format!("failed with exit code {code}"),
+        None => {
+            platform::signal_of(status).map_or_else(|| status.to_string(), |signal| format!("was ended by {signal}"))
         }
-        all
-    }
-
-    fn last_lines(&self) -> String {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 }

@@ -8,7 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use super::{Error, Result};
 use crate::names::OutputName;
 use crate::platform;
-use crate::settings::{EventSink, Settings};
+use crate::platform::sandbox::{self, Level, Rules};
+use crate::settings::{EventSink, Sandbox, Settings};
 use crate::value::Source;
 
 /// The directories and rights of one build.
@@ -30,6 +31,8 @@ pub struct Workspace {
     pub settings: Settings,
     /// Takes progress.
     pub events: EventSink,
+    /// Whether programs may use the network: the result has a declared hash then.
+    pub network: bool,
     /// What this build fetched, which may be read.
     pub fetched: Mutex<Vec<PathBuf>>,
     /// Set once the sources are copied into the build directory.
@@ -160,6 +163,30 @@ impl Workspace {
             let inner = place.strip_prefix(resolve_existing(&source.path));
             inner.is_ok_and(|inner| !inner.ancestors().any(|above| source.excluded.contains(above)))
         })
+    }
+
+    /// Returns what programs of this build may touch; `more` may be read too.
+    ///
+    /// An output that is not there yet can be made by whoever may make something in its directory: that is
+    /// granted as long as one is missing.
+    pub fn rules(&self, more: Vec<PathBuf>) -> Rules {
+        let mut read = more;
+        read.extend(self.objects.iter().cloned());
+        read.extend(self.fetched.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        // Sources are copied into the build's own directory.
+        let mut write = vec![self.directory.clone()];
+        for output in self.outputs.values() {
+            // What is a link leads who knows where.
+            let is_there = fs::symlink_metadata(output).is_ok_and(|metadata| !metadata.is_symlink());
+            let place = if is_there { Some(output.as_path()) } else { output.parent() };
+            write.extend(place.map(Path::to_owned).filter(|place| !write.contains(place)));
+        }
+        Rules { read, write, network: self.network }
+    }
+
+    /// Returns how far programs of this build are confined.
+    pub fn level(&self) -> Level {
+        if self.settings.sandbox == Sandbox::Off { Level::Off } else { sandbox::support().level() }
     }
 
     /// Returns whether a filter left a path out of its source.

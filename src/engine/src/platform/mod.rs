@@ -8,7 +8,9 @@ mod directory;
 pub mod fault;
 pub mod lock;
 mod modify;
+pub mod process;
 mod read;
+pub mod sandbox;
 
 #[cfg(unix)]
 mod unix;
@@ -39,8 +41,9 @@ pub use modify::{
 };
 pub use read::{FileKind, exists, kind_of, list_directory, read_file, read_link, read_to_string};
 pub use system::{
-    bytes_of_path, end_group, facts_of, has_object_mode, has_owner_of, is_executable, is_system_user, link_count,
-    may_set_immutable, mode_of, name_from_bytes, own_group, path_from_bytes, read_at, shell_command, user_number,
+    bytes_of_path, end_group, facts_of, has_object_mode, has_owner_of, is_executable, is_executable_file,
+    is_system_user, link_count, may_set_immutable, mode_of, name_from_bytes, own_group, path_from_bytes, read_at,
+    shell_command, signal_of, user_number,
 };
 
 /// What the system tells of a file without reading it.
@@ -86,8 +89,13 @@ pub fn failed<'a>(operation: &'static str, path: &'a Path) -> impl FnOnce(io::Er
 }
 
 /// Returns the system's words without "(os error 2)".
-fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
+pub fn reason(error: &io::Error) -> String {
+    let text = match (error.raw_os_error(), error.kind()) {
+        // As the system says it.
+        (None, io::ErrorKind::NotFound) => "No such file or directory".to_owned(),
+        (None, io::ErrorKind::NotADirectory) => "Not a directory".to_owned(),
+        _ => error.to_string(),
+    };
     match text.find(" (os error") {
         Some(end) => text[..end].to_owned(),
         None => text,

@@ -63,6 +63,23 @@ pub fn is_executable(metadata: &fs::Metadata) -> bool {
     metadata.mode() & 0o100 != 0
 }
 
+/// Returns whether there is a file that somebody may execute.
+pub fn is_executable_file(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.mode() & 0o111 != 0)
+}
+
+/// Returns the signal that ended a program, in words.
+pub fn signal_of(status: std::process::ExitStatus) -> Option<String> {
+    use std::os::unix::process::ExitStatusExt;
+    let number = status.signal()?;
+    let signal = rustix::process::Signal::from_named_raw(number);
+    // "Signal::KILL", as the library shows it.
+    let name = signal.map(|signal| format!("{signal:?}")).unwrap_or_default();
+    let name = name.rsplit("::").next().unwrap_or_default();
+    let word: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    if word.is_empty() { Some(format!("signal {number}")) } else { Some(format!("signal {number} (SIG{word})")) }
+}
+
 /// Returns whether a file or directory has the mode of one in an object.
 pub fn has_object_mode(metadata: &fs::Metadata) -> bool {
     let mode = metadata.mode() & 0o7777;

@@ -60,6 +60,16 @@ pub fn is_executable(_metadata: &fs::Metadata) -> bool {
     false
 }
 
+/// Returns whether there is a file, which may be a program.
+pub fn is_executable_file(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// Returns the signal that ended a program; there are none here.
+pub fn signal_of(_status: std::process::ExitStatus) -> Option<String> {
+    None
+}
+
 /// Returns whether a file or directory has the mode of one in an object.
 pub fn has_object_mode(metadata: &fs::Metadata) -> bool {
     metadata.is_dir() || metadata.permissions().readonly()

@@ -74,7 +74,7 @@ impl Build {
             dependencies,
             paths,
             workspace: Workspace {
-                directory: building.join(format!("{}.build", derivation.hash)),
+                directory: store.build_directory(derivation.hash),
                 outputs,
                 objects: [Some(store), system.as_ref()]
                     .into_iter()
@@ -86,6 +86,7 @@ impl Build {
                 log: store.log(derivation.hash),
                 settings: settings.clone(),
                 events,
+                network: derivation.spec.output_hash.is_some(),
                 fetched: Mutex::default(),
                 copied_sources: Mutex::default(),
             },
@@ -157,6 +158,8 @@ impl Build {
                 outputs: &self.names,
                 dependencies: &self.closure(store)?,
                 published: &warn_of_collisions,
+                expected: derivation.spec.output_hash,
+                sandbox: self.workspace.level(),
             },
             check_sources,
         )?;

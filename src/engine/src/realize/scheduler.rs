@@ -205,7 +205,7 @@ impl Scheduler<'_> {
                     let failure = Failure::new("internal", format!("an operation panicked: {text}"));
                     self.abandon(number, failure, on_event);
                 }
-                None => {}
+                None => on_event(Event::Tick),
             }
         }
     }
@@ -376,7 +376,8 @@ impl Scheduler<'_> {
             Outcome::Operation(answer) => self.resume(number, Some(answer), tasks, on_event),
             Outcome::Import(Ok(outputs)) => self.imported(number, outputs, on_event),
             Outcome::Import(Err(error)) => {
-                let failure = Failure::new("build", chain(&error));
+                let mut failure = Failure::new("build", chain(&error));
+                failure.hint = error.hint();
                 self.abandon(number, failure, on_event);
             }
         }

@@ -20,6 +20,7 @@ use crate::encode;
 use crate::hash::{Hash, Hasher, READ_SIZE, Sink};
 use crate::names::{Name, ObjectName, OutputName, Placeholder, Version};
 use crate::platform::lock::Lock;
+use crate::platform::sandbox::Level;
 use crate::platform::{self, FileKind};
 use crate::value::Text;
 
@@ -37,6 +38,10 @@ pub struct Build<'a> {
     pub dependencies: &'a BTreeSet<ObjectName>,
     /// Is told of each object that is new.
     pub published: &'a (dyn Fn(&ObjectName, &ObjectInfo) + Sync),
+    /// The NAR hash that the only output must have, when one is declared.
+    pub expected: Option<Hash>,
+    /// How far its programs were confined.
+    pub sandbox: Level,
 }
 
 /// Publishes all outputs of a build; returns the objects they became. `check` runs beside the hashing,
@@ -189,6 +194,8 @@ fn publish(
         match standing(store, &object, digest.nar)? {
             Standing::Nothing => {}
             Standing::Same => {
+                let known = read_info(store, &object)?.map_or(digest.nar, |info| info.nar);
+                check_expected(build, known)?;
                 platform::remove_tree(&path)?;
                 return Ok(object);
             }
@@ -199,6 +206,8 @@ fn publish(
             nar = rewrite_names(build, output, digest, finished, &object, &path)?;
             normalise(&path)?;
         }
+        let nar = nar.unwrap_or(digest.nar);
+        check_expected(build, nar)?;
         let references = build.dependencies.iter().zip(&digest.found[fixed + 2..]);
         let siblings = finished.iter().filter(|(sibling, _)| refers(digest, build, sibling));
         let own = refers(digest, build, output).then(|| object.clone());
@@ -214,13 +223,14 @@ fn publish(
             derivation_version: build.version.cloned(),
             output: output.clone(),
             content: digest.nar,
-            nar: nar.unwrap_or(digest.nar),
+            nar,
             size: digest.size,
             deriver: build.deriver,
             references: references.into_iter().collect(),
             relocatable: digest.found[fixed].is_empty(),
             case_collisions: digest.case_collisions.iter().map(|path| Text(platform::bytes_of_path(path))).collect(),
             borrowed: false,
+            sandbox: build.sandbox,
         };
         write_info(store, &object, &info)?;
         (build.published)(&object, &info);
@@ -254,6 +264,14 @@ fn standing(store: &Store, object: &ObjectName, content: Hash) -> Result<Standin
     }
     verify::quarantine(store, object)?;
     Ok(Standing::Nothing)
+}
+
+/// Refuses an output whose declared hash is another one.
+fn check_expected(build: &Build<'_>, built: Hash) -> Result<()> {
+    match build.expected {
+        Some(declared) if declared != built => Err(Error::WrongOutput { declared, built }),
+        _ => Ok(()),
+    }
 }
 
 /// Moves what is normalised into its place, and takes the right to write from its top.

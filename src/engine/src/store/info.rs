@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Error, Result, Store};
 use crate::hash::Hash;
 use crate::names::{Name, ObjectName, OutputName, Version};
-use crate::platform;
+use crate::platform::{self, sandbox::Level};
 use crate::value::Text;
 
 /// The record of an object.
@@ -38,6 +38,9 @@ pub struct ObjectInfo {
     /// Whether it is only a link here, to the object of the system's store.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub borrowed: bool,
+    /// How far the programs that built it were confined.
+    #[serde(default)]
+    pub sandbox: Level,
 }
 
 /// The version of the record's format that we write.

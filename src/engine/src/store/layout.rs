@@ -82,6 +82,12 @@ impl Store {
         self.store.join("bld")
     }
 
+    /// Returns the directory that a build of a derivation works in. Not in that of the outputs: who may make an
+    /// output may write there.
+    pub fn build_directory(&self, hash: Hash) -> PathBuf {
+        self.store.join("tmp").join(hash.to_hex())
+    }
+
     /// Returns the file that one build of a derivation holds locked: its description, so that no file is
     /// made and removed for each build. Where a locked file cannot be read, one beside it.
     pub fn build_lock(&self, hash: Hash) -> PathBuf {
@@ -149,7 +155,7 @@ impl Store {
     /// # Errors
     /// When one cannot be created.
     pub fn create(&self) -> Result<()> {
-        const OPEN: [&str; 7] = ["obj", "info", "pkg", "drv", "drv-out", "log", "bld"];
+        const OPEN: [&str; 8] = ["obj", "info", "pkg", "drv", "drv-out", "log", "bld", "tmp"];
         const PRIVATE: [&str; 2] = ["cache", "cache/downloads"];
         const TRAVERSED: [&str; 3] = ["store/metadata", "store/metadata/snapshots", "store/metadata/gc-roots"];
         // The last to be made: when it is there, all are.

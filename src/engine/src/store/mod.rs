@@ -55,6 +55,14 @@ pub enum Error {
         /// Where it should be.
         path: std::path::PathBuf,
     },
+    /// An output is not what was declared.
+    #[error("the output has another content than declared:\n  declared sha256 {declared}\n  built    sha256 {built}")]
+    WrongOutput {
+        /// What the config says.
+        declared: crate::hash::Hash,
+        /// What was built.
+        built: crate::hash::Hash,
+    },
     /// Outputs of one derivation refer to each other in a circle.
     #[error("the outputs `{first}` and `{second}` refer to each other: {} and {}", first_file.display(), second_file.display())]
     Cycle {
@@ -79,6 +87,19 @@ pub enum Error {
         /// The file.
         path: std::path::PathBuf,
     },
+}
+
+impl Error {
+    /// Returns what the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::MissingOutput { .. } => Some("`ctx.out` and `ctx.outputs` say where outputs belong".to_owned()),
+            Error::WrongOutput { built, .. } => {
+                Some(format!("if you trust what was built, write output_sha256 = \"{built}\""))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// The result of an operation of the store.

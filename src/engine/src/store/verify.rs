@@ -10,7 +10,9 @@ use super::info::{ObjectInfo, read_info};
 use super::record::all_outputs;
 use super::{Error, Result, Store, tree};
 use crate::names::ObjectName;
+use crate::platform::lock::LockError;
 use crate::platform::{self, FileKind};
+use crate::settings::Interrupt;
 
 /// Something wrong with an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,14 +35,18 @@ pub struct Findings {
 /// Hashes every object again, on all threads of the current pool. `named` are objects that must be there.
 ///
 /// # Errors
-/// When the directory of objects cannot be listed.
-pub fn verify(store: &Store, named: &BTreeSet<ObjectName>) -> Result<Findings> {
+/// When the directory of objects cannot be listed, or somebody asked to stop.
+pub fn verify(store: &Store, named: &BTreeSet<ObjectName>, interrupt: &Interrupt) -> Result<Findings> {
     let objects = names_in(store.objects(), "")?;
     let mut damaged: Vec<Damage> = objects
         .clone()
         .into_par_iter()
+        .filter(|_| !interrupt.is_set())
         .filter_map(|object| look(store, &object).err().map(|problem| Damage { object, problem }))
         .collect();
+    if interrupt.is_set() {
+        return Err(LockError::Interrupted.into());
+    }
     // A record of an object that nothing names is what an interrupted build left.
     let expected: BTreeSet<ObjectName> = all_outputs(store)?.into_iter().chain(named.iter().cloned()).collect();
     let missing = expected.into_iter().filter(|object| !platform::exists(&store.object(object)));

@@ -37,6 +37,8 @@ impl Place {
             outputs: &outputs.iter().map(named).collect(),
             dependencies: using,
             published: &|_, _| {},
+            expected: None,
+            sandbox: Level::Off,
         };
         import(&self.store, &build, || Ok(()))
     }
@@ -288,7 +290,9 @@ fn only_an_object_that_a_derivation_became_is_missed() {
     let place = Place::new();
     write(&place.built("recipe", "out"), "content");
     let object = place.import_one("recipe");
-    let missing = |place: &Place| verify::verify(&place.store, &BTreeSet::new()).unwrap().damaged;
+    let missing = |place: &Place| {
+        verify::verify(&place.store, &BTreeSet::new(), &crate::settings::Interrupt::default()).unwrap().damaged
+    };
     fs::remove_file(place.store.object(&object)).unwrap();
     // As after a build that was stopped between the record and the object.
     assert_eq!(missing(&place), []);

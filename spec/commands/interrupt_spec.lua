@@ -1,0 +1,91 @@
+--- Signals end the programs of a build within two seconds, and leave everything as it was.
+
+local machine = require("spec.support.machine")
+
+describe("a signal", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+    here.write_config([[
+      derive({
+        name = "slow",
+        config = function(_, ctx)
+          ctx.run("sleep 61 & echo $! >child; echo $$ >shell; sleep 62; touch $out")
+        end,
+      })
+    ]])
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  -- Runs a command, sends a signal when its program runs, and tells how it ended.
+  local function interrupt(command, signal)
+    return here.shell(([[
+      $LUA -l syslua %s init.lua & own=$!
+      i=0
+      while ! [ -s "$(echo root/store/tmp/*/shell)" ] && [ $i -lt 200 ]; do sleep 0.05; i=$((i + 1)); done
+      pids=$(cat root/store/tmp/*/child root/store/tmp/*/shell)
+      begin=$(date +%%s%%N)
+      kill -%s $own
+      wait $own
+      echo "code $?"
+      [ $(($(date +%%s%%N) - begin)) -lt 2000000000 ] && echo "in time"
+      for pid in $pids; do
+        # Nobody may have asked yet how it ended.
+        grep -sq '^State:[^Z]*$' /proc/$pid/status && echo "$pid is left"
+      done
+      ls root/store/bld root/store/tmp | grep -v : | grep .
+    ]]):format(command, signal))
+  end
+
+  for _, signal in ipairs({ "INT", "TERM", "HUP" }) do
+    for _, command in ipairs({ "build", "apply" }) do
+      it(("SIG%s ends `%s` and the programs that it runs"):format(signal, command), function()
+        local result = interrupt(command, signal)
+        assert.equal("code 130\nin time\n", result.stdout, result.stderr)
+        assert.truthy(
+          result.stderr:find("error: interrupted: nothing was changed", 1, true),
+          result.stderr
+        )
+        assert.is_false(here.exists("root/store/metadata/current"))
+      end)
+    end
+  end
+
+  it("ends a script too, which can go on", function()
+    here.write(
+      "script.lua",
+      [[
+      local syslua = require("syslua")
+      local ok, caught = pcall(syslua.build, syslua.derive({
+        name = "slow",
+        config = function(_, ctx) ctx.run("touch ready; sleep 60") end,
+      }))
+      print(ok, syslua.error(caught).kind)
+    ]]
+    )
+    local result = here.shell([[
+      $LUA script.lua & own=$!
+      while ! [ -e "$(echo root/store/tmp/*/ready)" ]; do sleep 0.05; done
+      kill -TERM $own
+      wait $own
+      echo "code $?"
+    ]])
+    assert.equal("false\tinterrupted\ncode 0\n", result.stdout)
+  end)
+
+  it("has its old meaning outside of a verb", function()
+    here.write(
+      "script.lua",
+      [[
+      local syslua = require("syslua")
+      syslua.build(syslua.derive({ name = "quick", config = function(_, ctx) ctx.write(ctx.out, "") end }))
+      os.execute("kill -TERM $PPID; sleep 5")
+    ]]
+    )
+    assert.equal(143, here.shell("$LUA script.lua").code)
+  end)
+end)

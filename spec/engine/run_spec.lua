@@ -1,0 +1,270 @@
+--- `ctx.run`: what a program gets, what becomes of its output, and that nothing of it is left.
+
+local interpreter = require("spec.support.interpreter")
+local machine = require("spec.support.machine")
+
+describe("ctx.run", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  -- Builds with lines of `config`; the first is line 3 of the file.
+  local function build(lines, ...)
+    here.write_config(
+      ('derive({ name = "one", config = function(_, ctx)\n%s\nend })'):format(lines)
+    )
+    return here.run("build", "init.lua", ...)
+  end
+
+  -- What a build wrote to its output.
+  local function output_of(lines)
+    local result = build(lines)
+    assert.equal(0, result.code, result.stderr)
+    return here.read(result.stdout:match("[^\n]+"))
+  end
+
+  -- The error of a build that fails.
+  local function error_of(lines, ...)
+    local result = build(lines, ...)
+    assert.equal(1, result.code, result.stdout)
+    assert.equal(
+      "",
+      here.shell("ls root/store/bld root/store/obj root/store/tmp | grep -v : | grep .").stdout
+    )
+    return result.stderr:gsub("^building one\n", "")
+  end
+
+  it("gives back what the program printed, byte for byte", function()
+    local text =
+      output_of([[ctx.write(ctx.out, ctx.run("printf 'a\\0b\\r\\n\\377'; echo error >&2"))]])
+    assert.equal("a\0b\r\n\255", text)
+  end)
+
+  it("takes a list of arguments that no shell touches", function()
+    local text =
+      output_of([[ctx.write(ctx.out, ctx.run({ "printf", "%s|", "a b", "$HOME", "'*'", "" }))]])
+    assert.equal("a b|$HOME|'*'||", text)
+  end)
+
+  it("feeds a program more than a pipe holds, while it answers", function()
+    local text = output_of([[
+      local text = ("0123456789abcde\n"):rep(100000)
+      assert(ctx.run("cat", { stdin = text }) == text)
+      ctx.write(ctx.out, ctx.run("wc -c", { stdin = text }) .. ctx.run("true", { stdin = text }))
+    ]])
+    assert.equal("1600000\n", text)
+  end)
+
+  it("has the directory, the variables and the shell that it is told", function()
+    local text = output_of([[
+      ctx.mkdir("inner")
+      ctx.env.ONE, ctx.env.TWO = "1", 2
+      local got = ctx.run('echo "$PWD $ONE $TWO $THREE"', { cwd = "inner", env = { TWO = "two", THREE = "it's" } })
+      ctx.write(ctx.out, got:match("[^/]*$") .. ctx.run("echo ${BASH_VERSION:+bash}", { shell = "bash" }))
+    ]])
+    assert.equal("inner 1 two it's\nbash\n", text)
+  end)
+
+  it("names the exit code and shows the last lines of both streams", function()
+    local text =
+      error_of("ctx.run('for i in $(seq 30); do echo line $i; done; echo oops >&2; exit 7')")
+    assert.truthy(
+      text:find("cannot build one: `for i in [^\n]*` failed with exit code 7\n  at init.lua:3\n"),
+      text
+    )
+    assert.is_nil(text:find("| line 11\n", 1, true), text)
+    assert.truthy(text:find("| line 30\n", 1, true) and text:find("| oops", 1, true), text)
+    local log = text:match("all of its output is in (%S+)")
+    assert.truthy(here.read(log):find("\nline 1\n", 1, true))
+  end)
+
+  it("names the signal that ended the program", function()
+    assert.truthy(
+      error_of("ctx.run('kill -SEGV $$')"):find(
+        "`kill -SEGV $$` was ended by signal 11 (SIGSEGV)",
+        1,
+        true
+      )
+    )
+    assert.truthy(
+      error_of("ctx.run('kill -9 $$')"):find("was ended by signal 9 (SIGKILL)", 1, true)
+    )
+  end)
+
+  it("ends a program whose time is over, with all it started", function()
+    local text = error_of("ctx.run('echo begun; sleep 100 & sleep 100', { timeout = 0.3 })")
+    assert.truthy(
+      text:find("`echo begun; sleep 100 & sleep 100` did not end within 0.3 s", 1, true),
+      text
+    )
+    assert.truthy(text:find("| begun", 1, true), text)
+  end)
+
+  it("says which program is missing, and why one does not start", function()
+    for lines, words in pairs({
+      ['ctx.run({ "no-such-program", "x" })'] = "there is no program no-such-program in the PATH of the build",
+      ['ctx.run({ "./none" })'] = "/none",
+      ['ctx.write("script", "x"); ctx.run({ "./script" })'] = "script is not executable",
+      ['ctx.write("s", "#!/no/such\\n"); ctx.chmod("s", "755"); ctx.run({ "./s" })'] = "/s names is missing",
+      ['ctx.run("true", { cwd = "none" })'] = "cannot run in ",
+      ['ctx.run("true", { cwd = "/" })'] = "/ is outside of the build",
+      ['ctx.run("true", { shell = "no-such-shell" })'] = "there is no program no-such-shell in the PATH",
+    }) do
+      local text = error_of(lines)
+      assert.truthy(text:find(words, 1, true), lines .. ": " .. text)
+      assert.truthy(text:find("at init.lua:3\n", 1, true), text)
+    end
+  end)
+
+  it("refuses options that it does not know, with the line", function()
+    for lines, words in pairs({
+      ["ctx.run(1)"] = "ctx.run: expected a line for the shell or a list of arguments",
+      ["ctx.run({})"] = "ctx.run: expected a line for the shell or a list of arguments",
+      ['ctx.run({ "a", 1 })'] = "ctx.run: argument 2 is a number: expected strings",
+      ['ctx.run("a\\0b")'] = "a NUL byte",
+      ['ctx.run({ "a\\0b" })'] = "a NUL byte",
+      ['ctx.run("a", { env = { A = "\\0" } })'] = "a NUL byte",
+      ['ctx.run("true", { timeout = 0 })'] = "`timeout` in ctx.run: expected a number of seconds above 0, got 0",
+      ['ctx.run("true", { time = 1 })'] = "unknown field `time` in the options of ctx.run",
+      ['ctx.run("true", { stdin = {} })'] = "`stdin` in the options of ctx.run: expected string",
+      ['ctx.run("true", { read = "/x" })'] = "`read` in the options of ctx.run: expected list",
+      ['ctx.run("true", { env = { ["A=B"] = "" } })'] = "`A=B` cannot be the name of an environment variable",
+      ['ctx.run("true", { env = { A = {} } })'] = "the variable A: expected a string, got a table",
+    }) do
+      local text = error_of(lines)
+      assert.truthy(text:find(words, 1, true), lines .. ": " .. text)
+      assert.truthy(text:find("at init.lua:3\n", 1, true), text)
+    end
+  end)
+
+  it("ends what a program leaves running, wherever it went", function()
+    output_of([[
+      ctx.run("sleep 7777 & :")
+      ctx.run("nohup sleep 7777 >/dev/null 2>&1 & :")
+      ctx.run("setsid sleep 7777 & sleep 0.1")
+      ctx.run("env -i setsid sh -c 'cd /; trap : TERM HUP INT; (sleep 7777; :) & exec sleep 7777' & sleep 0.2")
+      ctx.write(ctx.out, "")
+    ]])
+    local found =
+      here.shell("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -o 'sleep 77[7]7'")
+    assert.equal("", found.stdout)
+  end)
+
+  it("leaves the daemons of other builds alone", function()
+    here.write_config([[
+      derive({ name = "daemon", config = function(_, ctx)
+        ctx.run("(setsid sleep 50 & echo $! >pid); sleep 1; kill -0 $(cat pid) && touch $out")
+      end })
+      derive({ name = "quick", config = function(_, ctx)
+        for i = 1, 5 do ctx.run("setsid sleep 40 & sleep 0.05") end
+        ctx.write(ctx.out, "")
+      end })
+    ]])
+    local result = here.run("apply", "init.lua")
+    assert.equal(0, result.code, result.stderr)
+    assert.truthy(
+      result.stdout:find("2 built", 1, true) or result.stderr:find("2 built", 1, true),
+      result.stdout
+    )
+  end)
+
+  it("keeps little in memory of what goes to the log only", function()
+    here.write_config([[
+      derive({ name = "loud", config = function(_, ctx) ctx.run("head -c 150000000 /dev/zero >&2; touch $out") end })
+    ]])
+    local result = here.shell("/usr/bin/time -f %M $LUA -l syslua build init.lua --quiet")
+    assert.equal(0, result.code, result.stderr)
+    assert.is_true(tonumber(result.stderr:match("(%d+)\n$")) < 60000, result.stderr)
+    local size = here.shell("stat -c %s root/store/log/*").stdout
+    assert.is_true(tonumber(size) > 150000000)
+  end)
+
+  it("has no leftovers with the sandbox switched off either", function()
+    local result = build(
+      [[ctx.run("setsid sleep 7778 & nohup sleep 7778 >/dev/null 2>&1 & sleep 0.1; touch $out")]],
+      "--sandbox",
+      "off"
+    )
+    assert.equal(0, result.code, result.stderr)
+    local found =
+      here.shell("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -o 'sleep 77[7]8'")
+    assert.equal("", found.stdout)
+  end)
+
+  it("refuses to return more than memory should hold", function()
+    if interpreter.name ~= "lua5.4" then
+      return
+    end
+    local text = error_of("ctx.run('yes')")
+    assert.truthy(
+      text:find("`yes` printed more than 256 MiB to stdout, which `ctx.run` returns", 1, true),
+      text
+    )
+  end)
+
+  it("builds a program in the usual way, fully confined", function()
+    here.write(
+      "src/configure",
+      [[#!/bin/sh
+set -e
+prefix=/usr/local
+for word; do case $word in --prefix=*) prefix=${word#*=} ;; esac; done
+echo "checking for a C compiler... ${CC=cc}"
+echo 'int main(void) { return 0; }' >conftest.c
+$CC -o conftest conftest.c && ./conftest
+rm -f conftest*
+tmp=$(mktemp) && echo "checking whether mktemp works... yes" && rm "$tmp"
+sed "s|@prefix@|$prefix|; s|@CC@|$CC|" Makefile.in >Makefile
+echo "#define PREFIX \"$prefix\"" >config.h
+]]
+    )
+    here.write(
+      "src/Makefile.in",
+      [[
+prefix = @prefix@
+all: hello libhello.a
+hello: main.o libhello.a
+	@CC@ -o $@ main.o libhello.a -lm
+libhello.a: hello.o
+	ar rcs $@ hello.o
+%.o: %.c config.h
+	@CC@ -O2 -c -o $@ $<
+check: hello
+	./hello | grep -q 'Hello from'
+install: all
+	install -d $(prefix)/bin $(prefix)/lib
+	install -m 755 hello $(prefix)/bin
+	install -m 644 libhello.a $(prefix)/lib
+	ranlib $(prefix)/lib/libhello.a
+	strip $(prefix)/bin/hello
+]]
+    )
+    here.write(
+      "src/hello.c",
+      '#include <stdio.h>\n#include "config.h"\nvoid hello(void) { puts("Hello from " PREFIX); }\n'
+    )
+    here.write(
+      "src/main.c",
+      "#include <math.h>\nvoid hello(void);\nint main(int n, char **v) { hello(); return sqrt(n) < 0; }\n"
+    )
+    here.shell("chmod +x src/configure")
+    here.write_config([[
+      derive({ name = "hello", opts = { src = source("src") }, config = function(opts, ctx)
+        ctx.copy(opts.src, "src")
+        ctx.run("./configure --prefix=$out", { cwd = "src" })
+        ctx.run({ "make", "-j2" }, { cwd = "src" })
+        ctx.run("make check && make install", { cwd = "src" })
+      end })
+    ]])
+    local result = here.run("build", "init.lua", "--sandbox", "require")
+    assert.equal(0, result.code, result.stderr)
+    local path = result.stdout:match("[^\n]+")
+    assert.equal("Hello from " .. path .. "\n", here.shell(path .. "/bin/hello").stdout)
+  end)
+end)

@@ -1,0 +1,346 @@
+--- What a program of a build may touch: each attempt, and what it got.
+
+local machine = require("spec.support.machine")
+local process = require("spec.support.process")
+
+-- What sockets need is at hand in Python only.
+local python = [[
+import os, socket, sys
+what = sys.argv[1]
+def attempt():
+    if what == "tcp":
+        socket.create_connection(("127.0.0.1", int(sys.argv[2])), 2)
+    elif what == "listen":
+        socket.socket().bind(("127.0.0.1", 0))
+    elif what == "udp":
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 9))
+    elif what == "raw":
+        socket.socket(socket.AF_INET6, socket.SOCK_RAW, 58)
+    elif what == "vsock":
+        socket.socket(40, socket.SOCK_STREAM)
+    elif what == "ring":
+        import ctypes
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.syscall(425, 1, 0) < 0: raise OSError(ctypes.get_errno(), "")
+    elif what == "ptrace":
+        import ctypes
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.ptrace(16, int(sys.argv[2]), 0, 0) != 0: raise OSError(ctypes.get_errno(), "")
+    elif what == "abstract":
+        s = socket.socket(socket.AF_UNIX); s.connect("\0" + sys.argv[2])
+    elif what == "pair":
+        a, b = socket.socketpair(); a.send(b"x"); assert b.recv(1) == b"x"
+    elif what == "unix":
+        s = socket.socket(socket.AF_UNIX); s.bind("own"); s.listen()
+        socket.socket(socket.AF_UNIX).connect("own")
+try:
+    attempt()
+    print("allowed")
+except OSError as error:
+    print("refused:", os.strerror(error.errno))
+]]
+
+describe("the sandbox", function()
+  local here, victim
+
+  before_each(function()
+    here = machine.new()
+    here.write("home/.netrc", "secret\n")
+    here.write("home/attempt.py", python)
+    -- A process of the same user that is no part of any build.
+    victim = process.run_line("sleep 100 >/dev/null 2>&1 & echo $!").stdout:match("%d+")
+  end)
+
+  after_each(function()
+    process.run({ "kill", victim })
+    here.remove()
+  end)
+
+  -- Builds with lines of `config`; `...` are words for the command.
+  local function build(lines, ...)
+    here.write_config(([[
+      local HOME, PYTHON, VICTIM = %q, { "python3", %q }, %q
+      derive({ name = "one", config = function(_, ctx)
+        local function sh(line)
+          local _, failure = pcall(ctx.run, line)
+          return failure and tostring(failure) or "allowed"
+        end
+        local function python(...)
+          return (ctx.run({ PYTHON[1], PYTHON[2], ... }, { read = { PYTHON[2] } }):gsub("\n", ""))
+        end
+        %s
+      end })
+    ]]):format(here.home, here.home .. "/attempt.py", victim, lines))
+    return here.run("build", "init.lua", ...)
+  end
+
+  -- What each attempt got, as a table.
+  local function try(attempts, ...)
+    local lines = { "local results = {}" }
+    for name, code in pairs(attempts) do
+      lines[#lines + 1] = ("results[#results + 1] = %q .. ': ' .. (%s)"):format(name, code)
+    end
+    lines[#lines + 1] = 'ctx.write(ctx.out, table.concat(results, "\\n") .. "\\n")'
+    local result = build(table.concat(lines, "\n"), "--sandbox", "require", ...)
+    assert.equal(0, result.code, result.stderr)
+    local text = here.read(result.stdout:match("[^\n]+"))
+    local got = {}
+    for name, what in text:gmatch("([^\n:]+): ([^\n]+)") do
+      got[name] = what
+    end
+    return got
+  end
+
+  local function shell(line)
+    return ("sh(%q)"):format("(" .. line .. ") >output 2>error || { cat error; exit 1; }")
+  end
+
+  it("lets a program do what builds need", function()
+    local allowed = {
+      ["write in the build directory"] = "sh('echo x >file && mkdir d && mv file d && rm -r d')",
+      ["write an output"] = "sh('echo x >$out && rm $out && mkdir $out && echo x >$out/y && rm -r $out')",
+      ["run a program of its own"] = "sh([[printf '#!/bin/sh\\nexit 0\\n' >p && chmod +x p && ./p]])",
+      ["use /dev/null, zero and urandom"] = "sh('head -c 9 /dev/zero /dev/urandom >/dev/null')",
+      ["read /etc and /usr"] = "sh('cat /etc/passwd /usr/bin/env >/dev/null && ls /etc >/dev/null')",
+      ["read /proc/self"] = "sh('cat /proc/self/status >/dev/null && echo x | cat /dev/stdin >/dev/null')",
+      ["find HOME in the build directory"] = 'sh(\'[ "$HOME" = "$PWD" ] && [ "$TMPDIR" = "$PWD" ]\')',
+      ["end its own children"] = "sh('sleep 100 & kill $! && ! wait $!')",
+      ["talk to its own children"] = "python('pair')",
+      ["talk by a socket of its own"] = "python('unix')",
+    }
+    for name, got in pairs(try(allowed)) do
+      assert.equal("allowed", got, name)
+    end
+  end)
+
+  it("refuses files that are not the build's", function()
+    local attempts = {
+      ["write in HOME"] = shell("echo x >" .. here.home .. "/new"),
+      ["write over a file of HOME"] = shell("echo x >>" .. here.home .. "/.netrc"),
+      ["cut off a file of HOME"] = shell("truncate -s 0 " .. here.home .. "/.netrc"),
+      ["remove a file of HOME"] = shell("rm -f " .. here.home .. "/.netrc"),
+      ["write in /tmp"] = shell("echo x >/tmp/syslua-sandbox"),
+      ["write over an object"] = shell("echo x >" .. here.root .. "/store/obj/new"),
+      ["write the database"] = shell("echo x >" .. here.root .. "/store/drv-out/new"),
+      ["read HOME"] = shell("cat " .. here.home .. "/.netrc"),
+      ["list HOME"] = shell("ls " .. here.home),
+      ["read through a link"] = shell("ln -s " .. here.home .. "/.netrc link && cat link"),
+      ["read through a hard link"] = shell("ln " .. here.home .. "/.netrc hard"),
+      ["read /etc/shadow"] = shell("cat /etc/shadow"),
+      ["read the memory of a process"] = shell("cat /proc/" .. victim .. "/environ"),
+      ["read the disk"] = shell("ls /dev"),
+      ["run a program of HOME"] = shell(here.home .. "/attempt.py"),
+    }
+    for name, got in pairs(try(attempts)) do
+      assert.truthy(got:find("exit code", 1, true), name .. ": " .. got)
+    end
+    assert.equal("secret\n", here.read("home/.netrc"))
+  end)
+
+  it("refuses networks of every kind", function()
+    local got = try({
+      tcp = "python('tcp', '9')",
+      listen = "python('listen')",
+      udp = "python('udp')",
+      raw = "python('raw')",
+      vsock = "python('vsock')",
+      ring = "python('ring')",
+    })
+    for _, what in ipairs({ "tcp", "listen", "udp", "raw", "vsock" }) do
+      assert.equal("refused: Permission denied", got[what], what)
+    end
+    assert.equal("refused: Function not implemented", got.ring)
+  end)
+
+  it("refuses processes that are not the build's", function()
+    local got = try({
+      ptrace = "python('ptrace', VICTIM)",
+      kill = shell("kill " .. victim),
+    })
+    assert.equal("refused: Operation not permitted", got.ptrace)
+    assert.truthy(got.kill:find("exit code 1", 1, true), got.kill)
+    assert.equal(0, process.run({ "kill", "-0", victim }).code)
+  end)
+
+  it("refuses what is in the directory of another build", function()
+    here.write_config([[
+      derive({ name = "secret", config = function(_, ctx)
+        ctx.run("echo secret >note; sleep 1; touch $out")
+      end })
+      derive({ name = "curious", config = function(_, ctx)
+        ctx.mkdir(ctx.out)
+        ctx.run("sleep 0.5; cat ../*/note >$out/note 2>/dev/null; ls .. $out/.. >$out/list 2>/dev/null; :")
+      end })
+    ]])
+    for mode, note in pairs({ off = "secret\n", require = "" }) do
+      local result = here.run("apply", "init.lua", "--jobs", "2", "--sandbox", mode)
+      assert.equal(0, result.code, result.stderr)
+      local path = "root/store/obj/" .. machine.find_object(here, "curious")
+      assert.equal(note, here.read(path .. "/note"))
+      assert.equal(mode == "require", here.read(path .. "/list") == "")
+      here.shell("chmod -R u+w root; rm -rf root")
+    end
+  end)
+
+  it("lets a program read what `read` names, and execute it", function()
+    local result =
+      build([[ctx.run(HOME .. "/attempt.py pair >$out", { read = { HOME .. "/attempt.py" } })]])
+    assert.equal(1, result.code)
+    here.write("home/tool", "#!/bin/sh\necho works\n")
+    here.shell("chmod +x home/tool")
+    result =
+      build([[ctx.write(ctx.out, ctx.run({ HOME .. "/tool" }, { read = { HOME .. "/tool" } }))]])
+    assert.equal(0, result.code, result.stderr)
+    result = build([[ctx.run({ HOME .. "/tool" })]])
+    assert.truthy(
+      result.stderr:find(
+        "home/tool is outside of what a build may read: name it in `read`",
+        1,
+        true
+      ),
+      result.stderr
+    )
+    result = build([[ctx.run("true", { read = { "/no/such" } })]])
+    assert.truthy(result.stderr:find("cannot read /no/such: ", 1, true), result.stderr)
+  end)
+
+  it("lets a program read sources, without what a filter left out", function()
+    here.write("src/main", "main\n")
+    here.write("src/deep/used", "used\n")
+    here.write("src/deep/secret", "left out\n")
+    here.write_config([[
+      local src = source("src", { filter = function(path) return not path:find("secret") end })
+      derive({ name = "one", opts = { src = src }, config = function(opts, ctx)
+        ctx.run("cat $src/main $src/deep/used >$out; ! cat $src/deep/secret", { env = { src = opts.src } })
+      end })
+    ]])
+    local result = here.run("build", "init.lua", "--sandbox", "require")
+    assert.equal(0, result.code, result.stderr)
+    assert.equal("main\nused\n", here.read(result.stdout:match("[^\n]+")))
+  end)
+
+  it("gives a program no file that Lua has open", function()
+    here.write(
+      "script.lua",
+      [[
+      local syslua = require("syslua")
+      local file = assert(io.open(os.getenv("HOME") .. "/.netrc"))
+      print(io.open(syslua.build(syslua.derive({ name = "one", config = function(_, ctx)
+        ctx.run("ls /proc/self/fd >$out")
+      end })).out):read("*a"))
+      file:close()
+    ]]
+    )
+    -- 3 is the directory that `ls` reads.
+    assert.equal("0\n1\n2\n3\n\n", here.shell("$LUA script.lua").stdout)
+  end)
+
+  it("can be switched off, by flag and by variable", function()
+    local lines = [[ctx.run("cat " .. HOME .. "/.netrc >$out")]]
+    assert.equal(1, build(lines).code)
+    assert.equal(0, build(lines, "--sandbox", "off").code)
+    here.shell("chmod -R u+w root; rm -rf root")
+    here.environment.SYSLUA_SANDBOX = "off"
+    assert.equal(0, build(lines).code)
+    here.environment.SYSLUA_SANDBOX = "on"
+    local result = build(lines)
+    assert.equal(2, result.code)
+    assert.truthy(
+      result.stderr:find(
+        "SYSLUA_SANDBOX is `on`: the sandbox is `off`, `auto` or `require`",
+        1,
+        true
+      ),
+      result.stderr
+    )
+  end)
+
+  it("is recorded with the object", function()
+    for mode, level in pairs({ off = "off", require = "enforced" }) do
+      local lines = ([[ctx.run("echo %s >$out")]]):format(mode)
+      local path = build(lines, "--sandbox", mode).stdout:match("[^\n]+")
+      local info = here.read("root/store/info/" .. path:match("[^/]+$") .. ".json")
+      assert.truthy(info:find('"sandbox": "' .. level .. '"', 1, true), info)
+    end
+  end)
+end)
+
+describe("the sandbox of root #root", function()
+  it("keeps passwords and keys of the machine from builds", function()
+    local here = machine.new()
+    here.write_config([[
+      derive({ name = "one", config = function(_, ctx)
+        ctx.run("cat /etc/passwd /etc/ssl/openssl.cnf >/dev/null; ls /etc >/dev/null")
+        ctx.run("! cat /etc/shadow 2>/dev/null && ! ls /root 2>/dev/null")
+        ctx.run("! mknod disk b 8 0 2>/dev/null && ! mount -t tmpfs none . 2>/dev/null && ! hostname x 2>/dev/null")
+        ctx.run("chown 1:1 . && touch $out")
+      end })
+    ]])
+    local result = here.run("build", "init.lua", "--sandbox", "require")
+    assert.equal(0, result.code, result.stderr)
+    here.remove()
+  end)
+end)
+
+-- A filter of system calls that knows no Landlock, as an old kernel does.
+local old_kernel = [[
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+numbers = [444, 445, 446]
+code = struct.pack("HBBI", 0x20, 0, 0, 0)
+for index, number in enumerate(numbers):
+    code += struct.pack("HBBI", 0x15, len(numbers) - index, 0, number)
+code += struct.pack("HBBI", 0x06, 0, 0, 0x7fff0000) + struct.pack("HBBI", 0x06, 0, 0, 0x00050000 | 38)
+buffer = ctypes.create_string_buffer(code)
+program = struct.pack("HxxxxxxQ", len(code) // 8, ctypes.addressof(buffer))
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, program) == 0
+os.execvp(sys.argv[1], sys.argv[1:])
+]]
+
+describe("on a kernel without Landlock, the sandbox", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+    here.write("old.py", old_kernel)
+    here.write_config([[
+      for _, name in ipairs({ "one", "two" }) do
+        derive({ name = name, config = function(_, ctx) ctx.run("echo " .. name .. " >$out") end })
+      end
+    ]])
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  it("warns once with `auto`", function()
+    local result = here.shell("python3 old.py $LUA -l syslua build init.lua")
+    assert.equal(0, result.code, result.stderr)
+    local warning =
+      "warning: programs of builds are not confined as they should be: this system has no Landlock"
+    local _, count = result.stderr:gsub(warning, "")
+    assert.equal(1, count, result.stderr)
+    local info = here.shell("cat root/store/info/one-*.json").stdout
+    assert.truthy(info:find('"sandbox": "partial"', 1, true), info)
+  end)
+
+  it("refuses to run programs with `require`", function()
+    local result = here.shell("python3 old.py $LUA -l syslua build init.lua --sandbox require")
+    assert.equal(1, result.code)
+    assert.truthy(
+      result.stderr:find(
+        "programs cannot be confined, and the sandbox is required: this system has no Landlock",
+        1,
+        true
+      ),
+      result.stderr
+    )
+    assert.truthy(result.stderr:find("init.lua:3", 1, true), result.stderr)
+  end)
+
+  it("says nothing with `off`", function()
+    local result = here.shell("python3 old.py $LUA -l syslua build init.lua --sandbox off --quiet")
+    assert.same({ code = 0, stdout = "", stderr = "" }, result)
+  end)
+end)

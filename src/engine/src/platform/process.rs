@@ -1,0 +1,66 @@
+//! Programs that are run to their end, with whatever they start.
+//!
+//! A program gets a process group of its own. When it ends, or has to, everything that it left running is ended too, on
+//! Linux also what moved to another group or session: while programs run, what loses its parent becomes a child of ours
+//! (`PR_SET_CHILD_SUBREAPER`), where it is found. It does not know what programs are run for.
+
+use std::process::ExitStatus;
+use std::time::Instant;
+
+use crate::settings::Interrupt;
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+use unix as system;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+use windows as system;
+
+#[cfg(target_os = "linux")]
+mod leftovers;
+#[cfg(not(target_os = "linux"))]
+mod no_leftovers;
+#[cfg(not(target_os = "linux"))]
+use no_leftovers as leftovers;
+
+pub use leftovers::Reaper;
+pub use system::{attend, leave_descriptors};
+
+/// Where bytes of a program come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Its standard output.
+    Output,
+    /// Its standard error.
+    Error,
+}
+
+/// What a program is given, and when it has to end.
+pub struct Terms<'a> {
+    /// Its standard input.
+    pub input: &'a [u8],
+    /// When its time is over.
+    pub deadline: Option<Instant>,
+    /// Ends it when set.
+    pub interrupt: &'a Interrupt,
+    /// Whether this thread can signal only what it started: then leftovers are known by that.
+    pub has_scoped_signals: bool,
+    /// Otherwise they are known by this text in their environment.
+    pub mark: &'a [u8],
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By itself.
+    Ended(ExitStatus),
+    /// Its time was over.
+    TimedOut,
+    /// Somebody asked to stop.
+    Interrupted,
+    /// The receiver of its output had enough.
+    Refused,
+}

@@ -1,0 +1,81 @@
+//! Processes that a program left running outside of its process group.
+//!
+//! When their parent ends they become children of ours, of the first thread, and `/proc` lists those (proc(5)). Several
+//! programs may run at a time, each with daemons that it still needs; whose child one is tells the sandbox: a
+//! confined thread can signal only what was started from it. Without that it is the build's directory in the
+//! environment.
+
+use std::fs;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, WaitOptions, child_subreaper, getpid, kill_process, set_child_subreaper, waitpid};
+
+use super::Terms;
+
+/// How long to wait at most until what was ended is gone.
+const PATIENCE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// The number of programs that run, and what held before the first.
+static RUNNING: Mutex<(usize, Option<Pid>)> = Mutex::new((0, None));
+
+/// While there is one, processes that lose their parent become our children.
+pub struct Reaper(());
+
+impl Reaper {
+    /// Begins.
+    pub fn begin() -> Reaper {
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.0 == 0 {
+            running.1 = child_subreaper().ok().flatten();
+            let _ = set_child_subreaper(Some(Pid::INIT));
+        }
+        running.0 += 1;
+        Reaper(())
+    }
+}
+
+impl Drop for Reaper {
+    fn drop(&mut self) {
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        running.0 -= 1;
+        if running.0 == 0 {
+            let _ = set_child_subreaper(running.1);
+        }
+    }
+}
+
+/// Ends what the program of this thread left running.
+pub(super) fn end(terms: &Terms<'_>) {
+    let own = getpid().as_raw_pid();
+    let list = format!("/proc/self/task/{own}/children");
+    let begin = Instant::now();
+    let mut ended: Vec<Pid> = Vec::new();
+    loop {
+        let Ok(children) = fs::read_to_string(&list) else { return };
+        let children = children.split_whitespace().filter_map(|word| word.parse().ok()).filter_map(Pid::from_raw);
+        for child in children {
+            let is_left = !ended.contains(&child) && is_ours(child, terms);
+            // Somebody else's child refuses.
+            if is_left && kill_process(child, Signal::KILL).is_ok() {
+                ended.push(child);
+            }
+        }
+        // Those whose end was noticed are gone for good, and their own children are ours now.
+        let before = ended.len();
+        ended.retain(|child| matches!(waitpid(Some(*child), WaitOptions::NOHANG), Ok(None)));
+        if before == 0 || begin.elapsed() >= PATIENCE {
+            return;
+        }
+        if before == ended.len() {
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+fn is_ours(child: Pid, terms: &Terms<'_>) -> bool {
+    terms.has_scoped_signals
+        || fs::read(format!("/proc/{}/environ", child.as_raw_pid()))
+            .is_ok_and(|environment| memchr::memmem::find(&environment, terms.mark).is_some())
+}

@@ -1,0 +1,68 @@
+//! Windows: type-checked here, run elsewhere.
+
+use std::io::{self, Read, Write};
+use std::process::Child;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{End, Stream, Terms};
+
+const PAUSE: Duration = Duration::from_millis(10);
+const READ_SIZE: usize = 64 * 1024;
+
+/// Handles are inherited here only when they are named.
+pub fn leave_descriptors() {}
+
+/// Waits for the end of a program and hands on what it prints; `take` returns `false` when it had enough.
+///
+/// # Errors
+/// When the system does not tell how it ended.
+pub fn attend(mut child: Child, terms: &Terms<'_>, take: &mut dyn FnMut(Stream, &[u8]) -> bool) -> io::Result<End> {
+    let (sender, receiver) = channel();
+    let streams: [(Stream, Option<Box<dyn Read + Send>>); 2] = [
+        (Stream::Output, child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>)),
+        (Stream::Error, child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>)),
+    ];
+    let stdin = child.stdin.take();
+    thread::scope(|scope| {
+        for (stream, pipe) in streams {
+            let sender = sender.clone();
+            let Some(mut pipe) = pipe else { continue };
+            scope.spawn(move || {
+                let mut buffer = vec![0; READ_SIZE];
+                while let Ok(read @ 1..) = pipe.read(&mut buffer) {
+                    if sender.send((stream, buffer[..read].to_vec())).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        scope.spawn(move || stdin.map(|mut pipe| pipe.write_all(terms.input)));
+        let end = loop {
+            let mut had_enough = false;
+            while let Ok((stream, bytes)) = receiver.try_recv() {
+                had_enough = had_enough || !take(stream, &bytes);
+            }
+            if had_enough {
+                break Ok(End::Refused);
+            }
+            match child.try_wait() {
+                Ok(Some(status)) => break Ok(End::Ended(status)),
+                Ok(None) if terms.interrupt.is_set() => break Ok(End::Interrupted),
+                Ok(None) if terms.deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                    break Ok(End::TimedOut);
+                }
+                Ok(None) => thread::sleep(PAUSE),
+                Err(error) => break Err(error),
+            }
+        };
+        crate::platform::end_group(child.id());
+        let _ = child.wait();
+        for (stream, bytes) in receiver {
+            take(stream, &bytes);
+        }
+        end
+    })
+}

@@ -1,0 +1,125 @@
+//! Signals while a verb works: SIGINT, SIGTERM and SIGHUP ask the engine to stop, SIGPIPE does nothing.
+//!
+//! Without this, the handler of the `lua` program would only set a hook that nobody calls while Rust works,
+//! and the others would end the process in the middle of a switch. What was in force before is put back when the verb
+//! ends. A signal that came too late to stop anything is raised once more then, so that it is not lost. It does not
+//! know what stopping means; the engine looks at the flag.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
+
+use syslua_engine::settings::Interrupt;
+
+/// The flag that handlers set, shared with every engine of this process.
+static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// Returns the flag that a signal sets while a verb works.
+pub fn interrupt() -> Interrupt {
+    Interrupt(Arc::clone(FLAG.get_or_init(Arc::default)))
+}
+
+/// Does a verb's work, with the handlers in force. Verbs may nest: the outermost one installs and puts back.
+pub fn while_working<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    let mut handlers = system::Handlers::install();
+    let result = work();
+    handlers.again = result.is_ok();
+    result
+}
+
+#[cfg(unix)]
+mod system {
+    use std::sync::atomic::{AtomicI32, Ordering};
+    use std::sync::{Mutex, PoisonError};
+
+    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
+
+    use super::{FLAG, interrupt};
+
+    /// The number of verbs that work, and what was in force before the first.
+    static BEFORE: Mutex<(usize, Vec<(Signal, SigAction)>)> = Mutex::new((0, Vec::new()));
+    /// The last signal that came; 0 for none.
+    static LAST: AtomicI32 = AtomicI32::new(0);
+
+    /// Only touches atomics: all else is forbidden in a handler of signals.
+    extern "C" fn note(signal: nix::libc::c_int) {
+        LAST.store(signal, Ordering::Relaxed);
+        if let Some(flag) = FLAG.get() {
+            flag.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Keeps the handlers in force; dropping it puts back what was before.
+    pub struct Handlers {
+        /// Whether a signal that came is raised once more then, since nobody obeyed it.
+        pub again: bool,
+    }
+
+    impl Handlers {
+        pub fn install() -> Handlers {
+            let flag = interrupt();
+            let mut before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+            before.0 += 1;
+            if before.0 > 1 {
+                return Handlers { again: false };
+            }
+            flag.0.store(false, Ordering::Relaxed);
+            LAST.store(0, Ordering::Relaxed);
+            // Restarted calls: Lua's `io` does not expect to be interrupted.
+            let noting = SigAction::new(SigHandler::Handler(note), SaFlags::SA_RESTART, SigSet::empty());
+            let ignoring = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+            for (signal, action) in [
+                (Signal::SIGINT, &noting),
+                (Signal::SIGTERM, &noting),
+                (Signal::SIGHUP, &noting),
+                (Signal::SIGPIPE, &ignoring),
+            ] {
+                // SAFETY: the handler only stores to atomics.
+                let Ok(old) = (unsafe { sigaction(signal, action) }) else { continue };
+                if matches!(old.handler(), SigHandler::SigIgn) {
+                    // As `nohup` wants it.
+                    // SAFETY: it was in force a moment ago.
+                    let _ = unsafe { sigaction(signal, &old) };
+                } else {
+                    before.1.push((signal, old));
+                }
+            }
+            Handlers { again: false }
+        }
+    }
+
+    impl Drop for Handlers {
+        fn drop(&mut self) {
+            let mut before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+            before.0 -= 1;
+            if before.0 > 0 {
+                return;
+            }
+            for (signal, action) in before.1.drain(..) {
+                // SAFETY: it was in force before.
+                let _ = unsafe { sigaction(signal, &action) };
+            }
+            drop(before);
+            let signal = LAST.swap(0, Ordering::Relaxed);
+            if self.again
+                && let Ok(signal) = Signal::try_from(signal)
+            {
+                let _ = raise(signal);
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod system {
+    /// There are no such signals here.
+    pub struct Handlers {
+        pub again: bool,
+    }
+
+    impl Handlers {
+        pub fn install() -> Handlers {
+            Handlers { again: false }
+        }
+    }
+}
