@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use mlua::prelude::*;
-use syslua_engine::activation::{Action, Activation};
+use syslua_engine::activation::{Action, Activation, Overridden, Project};
 use syslua_engine::derivation::Derivation;
 use syslua_engine::failure::Failure;
 use syslua_engine::hash::Hash;
@@ -35,8 +35,7 @@ fn begin(lua: &Lua, system: Option<&LuaTable>, options: Option<&LuaTable>) -> An
         }
         None => System::current(),
     };
-    let evaluation =
-        Evaluation { system, outer_chunks: 0, seen: HashSet::new(), derivations: Vec::new(), activations: Vec::new() };
+    let evaluation = Evaluation { system, ..Evaluation::default() };
     state::change(lua, |state| {
         state.sources = SourceMemory::load(&Store::new(&settings.root));
         state.begin(evaluation);
@@ -53,7 +52,7 @@ fn finish(lua: &Lua, config_path: Option<&LuaString>, files: Option<&LuaTable>) 
     let evaluation = end(lua)?;
     let mut manifest = Manifest {
         derivations: with_dependencies(lua, evaluation.derivations),
-        activations: evaluation.activations,
+        activations: evaluation.activations.into_iter().flatten().collect(),
         config_path: config_path.map(|path| platform::path_from_bytes(&path.as_bytes())),
         files: Vec::new(),
     };
@@ -93,15 +92,85 @@ fn action(lua: &Lua, table: &LuaTable) -> Answer<Action> {
         .map_err(|error| Failure::new("internal", format!("an action that the engine does not know: {error}")))
 }
 
-fn record(lua: &Lua, table: &LuaTable, positions: Vec<String>) -> Answer<()> {
-    let activation = Activation { action: action(lua, table)?, positions };
-    let recorded = state::change(lua, |state| {
-        state.evaluations.last_mut().map(|evaluation| evaluation.activations.push(activation))
+/// Records an action in the scope that is set; returns its number.
+fn record(lua: &Lua, table: &LuaTable, positions: Vec<String>) -> Answer<usize> {
+    let mut activation = Activation::new(action(lua, table)?, positions);
+    let refused = state::change(lua, |state| {
+        let Some(evaluation) = state.evaluations.last_mut() else {
+            return Err(Failure::new("config", "activate{} works only while a config is evaluated")
+                .with_hint("call it in setup()"));
+        };
+        if let Some(project) = &evaluation.project
+            && !activation.action.is_environment()
+        {
+            let message = format!("project{{}} scopes an environment: `{}` holds more", project.name);
+            return Err(Failure::new("config", message)
+                .with_hint("env{}, ctx.add_to_path and ctx.source_in_shell work there; declare the rest outside"));
+        }
+        activation.user.clone_from(&evaluation.user);
+        activation.project.clone_from(&evaluation.project);
+        evaluation.activations.push(Some(activation));
+        Ok(evaluation.activations.len())
     });
-    if recorded.flatten().is_some() {
-        return Ok(());
+    refused.unwrap_or_else(|| Err(Failure::new("internal", "the state of sys.lua is in use")))
+}
+
+/// Changes the recorded action of a number.
+fn change_recorded(lua: &Lua, number: usize, change: impl FnOnce(&mut Option<Activation>)) -> Answer<bool> {
+    let changed = state::change(lua, |state| {
+        let evaluation = state.evaluations.last_mut()?;
+        evaluation.activations.get_mut(number.wrapping_sub(1)).map(change)
+    });
+    changed.flatten().map(|()| true).ok_or_else(|| Failure::new("internal", "there is no such recorded action"))
+}
+
+/// Notes by which number an action won, and over which others.
+fn explain(lua: &Lua, number: usize, priority: Option<i64>, overridden: &LuaTable) -> Answer<bool> {
+    let mut losers = Vec::new();
+    for loser in overridden.sequence_values::<LuaTable>() {
+        let loser = loser.map_err(lua_failure)?;
+        losers.push(Overridden {
+            value: Text(loser.raw_get::<LuaString>("value").map_err(lua_failure)?.as_bytes().to_vec()),
+            priority: loser.raw_get("priority").map_err(lua_failure)?,
+            positions: loser.raw_get("positions").map_err(lua_failure)?,
+        });
     }
-    Err(Failure::new("config", "activate{} works only while a config is evaluated").with_hint("call it in setup()"))
+    change_recorded(lua, number, |recorded| {
+        if let Some(activation) = recorded {
+            activation.priority = priority;
+            activation.overridden = losers;
+        }
+    })
+}
+
+/// Forgets a derivation that was declared for an action which was withdrawn.
+fn forget(lua: &Lua, hash: &str) -> Answer<bool> {
+    let hash = Hash::parse(hash).map_err(|error| Failure::new("internal", error.to_string()))?;
+    state::change(lua, |state| {
+        if let Some(evaluation) = state.evaluations.last_mut() {
+            evaluation.seen.remove(&hash);
+            evaluation.derivations.retain(|derivation| derivation.hash != hash);
+        }
+    });
+    Ok(true)
+}
+
+fn set_scope(lua: &Lua, user: Option<String>, project: Option<&LuaTable>) -> Answer<bool> {
+    let project = project.map(|project| -> Answer<Project> {
+        let path = project.raw_get::<Option<LuaString>>("path").map_err(lua_failure)?;
+        Ok(Project {
+            name: project.raw_get("name").map_err(lua_failure)?,
+            path: path.map(|path| Text(path.as_bytes().to_vec())),
+        })
+    });
+    let project = project.transpose()?;
+    state::change(lua, |state| {
+        if let Some(evaluation) = state.evaluations.last_mut() {
+            evaluation.user = user;
+            evaluation.project = project;
+        }
+    });
+    Ok(true)
 }
 
 /// Returns the manifest that a value of Lua is.
@@ -180,7 +249,22 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         |lua, (path, files): (Option<LuaString>, Option<LuaTable>)| finish(lua, path.as_ref(), files.as_ref()),
     )?;
     register_function(lua, native, "record", |lua, (action, positions): (LuaTable, Vec<String>)| {
-        record(lua, &action, positions).map(|()| true)
+        record(lua, &action, positions)
+    })?;
+    register_function(lua, native, "withdraw", |lua, number: usize| {
+        change_recorded(lua, number, |recorded| *recorded = None)
+    })?;
+    register_function(
+        lua,
+        native,
+        "explain",
+        |lua, (number, priority, overridden): (usize, Option<i64>, LuaTable)| {
+            explain(lua, number, priority, &overridden)
+        },
+    )?;
+    register_function(lua, native, "forget", |lua, hash: String| forget(lua, &hash))?;
+    register_function(lua, native, "set_scope", |lua, (user, project): (Option<String>, Option<LuaTable>)| {
+        set_scope(lua, user, project.as_ref())
     })?;
     register_function(lua, native, "add_chunk", |lua, (name, text): (String, LuaString)| {
         let chunk = Rc::new(Chunk::new(text.as_bytes().to_vec()));

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use mlua::prelude::*;
-use syslua_engine::activation::Activation;
+use syslua_engine::activation::{Activation, Project};
 use syslua_engine::derivation::Derivation;
 use syslua_engine::hash::Hash;
 use syslua_engine::manifest::Manifest;
@@ -49,6 +49,7 @@ pub struct State {
 }
 
 /// What an evaluation collected until now.
+#[derive(Default)]
 pub struct Evaluation {
     /// The platform it is for.
     pub system: System,
@@ -58,8 +59,12 @@ pub struct Evaluation {
     pub seen: HashSet<Hash>,
     /// Derivations in order of declaration.
     pub derivations: Vec<Arc<Derivation>>,
-    /// Recorded actions in order of declaration.
-    pub activations: Vec<Activation>,
+    /// Recorded actions in order of declaration; `None` was withdrawn.
+    pub activations: Vec<Option<Activation>>,
+    /// What `user{}` scopes actions to right now.
+    pub user: Option<String>,
+    /// What `project{}` scopes actions to right now.
+    pub project: Option<Project>,
 }
 
 impl State {
