@@ -4,6 +4,7 @@ local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 local loader = require("syslua.loader")
 local path = require("syslua.util.path")
+local position = require("syslua.util.position")
 local scope = require("syslua.scope")
 local system = require("syslua.system")
 local text = require("syslua.util.text")
@@ -24,6 +25,8 @@ local helper_modules = {
   activate = "syslua.activate",
   file = "syslua.helpers.file",
   env = "syslua.helpers.env",
+  user = "syslua.helpers.user",
+  project = "syslua.helpers.project",
   source = "syslua.source",
 }
 
@@ -78,18 +81,46 @@ local function check_entry(entry, name)
   return entry
 end
 
-local function run(directory, name, globals)
-  local files = loader.new(directory, globals)
-  local entry = check_entry(loader.run(files, name), name)
-  entry.setup({})
-  local current = scope.get()
-  if current then
-    for _, finalize in next, current.finalizers do
-      finalize(current)
+-- The helpers that act on what they collected, in their order: modules declare files and variables.
+local collecting = { "module", "file", "env" }
+
+-- Has helpers act on what they collected, until there is nothing left.
+local function finalize(current)
+  for _, helper in ipairs(collecting) do
+    local index = 1
+    while current.blocks[index] do
+      local block = current.blocks[index]
+      local collected = block.collected[helper]
+      if collected and collected.pending then
+        collected.pending = false
+        scope.within(block, collected.finalize, collected)
+        -- It may have given more to do to an earlier block.
+        index = 0
+      end
+      index = index + 1
     end
   end
+end
+
+local function run(directory, name, globals, is_pure)
+  local files = loader.new(directory, globals, is_pure)
+  -- A tail call removes the line it stands on: then it is said which function it stands in.
+  position.set_fallback(name .. ":1")
+  local entry = check_entry(loader.run(files, name), name)
+  position.set_fallback(position.of_function(entry.setup))
+  entry.setup({})
+  finalize(scope.get())
   loader.close(files, globals)
   return files.files
+end
+
+-- What Lua says of a name that is hidden is true, but not the reason.
+local function explain_pure(value)
+  local hidden = value.message:match("%(global '(%l+)'%)")
+  if hidden and (hidden == "io" or hidden == "os" or hidden == "package" or hidden == "debug") then
+    value.hint = value.hint or ("--pure hides `%s` from configs"):format(hidden)
+  end
+  return value
 end
 
 local function get_target(given)
@@ -137,6 +168,15 @@ local function get_entry(config)
   return path.dirname(absolute), path.basename(absolute)
 end
 
+-- What is worth saying of an evaluation is an event.
+local function get_notifier(options)
+  return function(message, where)
+    if options.on_event then
+      options.on_event({ kind = "notice", message = message, position = where })
+    end
+  end
+end
+
 --- Evaluates a config; returns its manifest. With `raw` the manifest stays with the engine, for
 -- callers that only pass it on.
 ---@param config string the entry file, or a directory with an init.lua
@@ -147,16 +187,19 @@ return function(config, options)
   check_options(config, options)
   local directory, name = get_entry(config)
   local target = get_target(options.sys)
-  scope.push(directory, scope.get_home())
-  system.push(target)
+  local mark = position.mark()
+  scope.push(directory, scope.get_home(), get_notifier(options))
+  system.push(target, options.sys ~= nil)
   border.call("begin_evaluation", target, { root = options.root })
   ---@type boolean, any
-  local succeeded, files = pcall(run, directory, name, get_globals(target))
+  local succeeded, files = pcall(run, directory, name, get_globals(target), options.pure)
+  position.restore(mark)
   system.pop()
   scope.pop()
   if not succeeded then
     native.abandon_evaluation()
-    failure.raise(failure.from(files))
+    local value = failure.from(files)
+    failure.raise(options.pure and explain_pure(value) or value)
   end
   local manifest = border.call("finish_evaluation", path.join(directory, name), files)
   if options.raw then

@@ -6,8 +6,20 @@ local tree = require("spec.support.tree")
 -- Rooms of `lua/syslua`, lowest floor first; what a name stands for is a file or a directory.
 local lua_floors = {
   { "util", "schema" },
-  { "border", "system", "scope", "merge", "guard", "lib", "loader", "context" },
-  { "error", "source", "derive", "activate", "build", "plan", "apply", "helpers" },
+  {
+    "border",
+    "system",
+    "scope",
+    "priority",
+    "reference",
+    "merge",
+    "options",
+    "guard",
+    "lib",
+    "loader",
+    "context",
+  },
+  { "error", "source", "derive", "activate", "build", "plan", "apply", "module", "helpers" },
   { "evaluate" },
   { "cli" },
   { "commands" },

@@ -5,7 +5,19 @@ local syslua = require("syslua")
 local tree = require("spec.support.tree")
 
 -- Files of `lua/syslua` that are reached as `syslua.<name>` too, but are not for users.
-local internal = { "border", "context", "guard", "loader", "merge", "schema", "scope", "system" }
+local internal = {
+  "border",
+  "context",
+  "guard",
+  "loader",
+  "merge",
+  "options",
+  "priority",
+  "reference",
+  "schema",
+  "scope",
+  "system",
+}
 
 -- Classes by name: the names of their fields, and the class they extend.
 local function read_classes(names)
@@ -91,6 +103,7 @@ describe("types/", function()
 
   it("has the library", function()
     assert.same(get_keys(syslua.lib), get_fields("syslua.Library"))
+    assert.same(get_keys(syslua.lib.env), get_fields("syslua.EnvLibrary"))
   end)
 
   it("has the command line", function()

@@ -148,6 +148,23 @@ impl Action {
         })
     }
 
+    /// Returns the action with every text changed.
+    #[must_use]
+    pub fn map_texts(&self, change: &impl Fn(&Text) -> Text) -> Action {
+        match self {
+            Action::Symlink { source, target, mutable } => {
+                Action::Symlink { source: change(source), target: change(target), mutable: *mutable }
+            }
+            Action::AddToPath { directory } => Action::AddToPath { directory: change(directory) },
+            Action::SourceInShell { script, shells } => {
+                Action::SourceInShell { script: change(script), shells: shells.clone() }
+            }
+            Action::SetVariable { name, value } => {
+                Action::SetVariable { name: name.clone(), value: value.map_starts(change) }
+            }
+        }
+    }
+
     /// Returns whether it is part of the environment of shells, and nothing else.
     pub fn is_environment(&self) -> bool {
         matches!(self, Action::AddToPath { .. } | Action::SourceInShell { .. } | Action::SetVariable { .. })

@@ -141,6 +141,18 @@ impl VariableValue {
         }
     }
 
+    /// Returns the value with the start of every template changed.
+    #[must_use]
+    pub fn map_starts(&self, change: impl Fn(&Text) -> Text) -> VariableValue {
+        match self {
+            VariableValue::Single(value) => VariableValue::Single(value.map_start(change)),
+            VariableValue::List { entries, separator } => VariableValue::List {
+                entries: entries.iter().map(|entry| entry.map_start(&change)).collect(),
+                separator: separator.clone(),
+            },
+        }
+    }
+
     /// Returns the value with every placeholder replaced by its path.
     ///
     /// # Errors

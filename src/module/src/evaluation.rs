@@ -8,6 +8,7 @@ use std::sync::Arc;
 use mlua::prelude::*;
 use syslua_engine::activation::{Action, Activation, Overridden, Project};
 use syslua_engine::derivation::Derivation;
+use syslua_engine::environment::expand_home;
 use syslua_engine::failure::Failure;
 use syslua_engine::hash::Hash;
 use syslua_engine::manifest::Manifest;
@@ -20,7 +21,7 @@ use syslua_engine::value::Text;
 use crate::convert::{Place, to_value};
 use crate::error::{Answer, lua_failure, register as register_function};
 use crate::lua_source::Chunk;
-use crate::options::Options;
+use crate::options::{self, Options};
 use crate::state::{self, Evaluation};
 
 /// The field by which a table stands for a manifest that stays with the engine.
@@ -94,20 +95,25 @@ fn action(lua: &Lua, table: &LuaTable) -> Answer<Action> {
 
 /// Records an action in the scope that is set; returns its number.
 fn record(lua: &Lua, table: &LuaTable, positions: Vec<String>) -> Answer<usize> {
-    let mut activation = Activation::new(action(lua, table)?, positions);
+    let mut action = action(lua, table)?;
     let refused = state::change(lua, |state| {
         let Some(evaluation) = state.evaluations.last_mut() else {
             return Err(Failure::new("config", "activate{} works only while a config is evaluated")
                 .with_hint("call it in setup()"));
         };
         if let Some(project) = &evaluation.project
-            && !activation.action.is_environment()
+            && !action.is_environment()
         {
             let message = format!("project{{}} scopes an environment: `{}` holds more", project.name);
             return Err(Failure::new("config", message)
                 .with_hint("env{}, ctx.add_to_path and ctx.source_in_shell work there; declare the rest outside"));
         }
-        activation.user.clone_from(&evaluation.user);
+        if let Some((_, home)) = &evaluation.user {
+            // Who applies has another home.
+            action = action.map_texts(&|text| expand_home(text, home));
+        }
+        let mut activation = Activation::new(action, positions);
+        activation.user = evaluation.user.as_ref().map(|(name, _)| name.clone());
         activation.project.clone_from(&evaluation.project);
         evaluation.activations.push(Some(activation));
         Ok(evaluation.activations.len())
@@ -155,7 +161,8 @@ fn forget(lua: &Lua, hash: &str) -> Answer<bool> {
     Ok(true)
 }
 
-fn set_scope(lua: &Lua, user: Option<String>, project: Option<&LuaTable>) -> Answer<bool> {
+fn set_scope(lua: &Lua, user: Option<String>, home: &LuaString, project: Option<&LuaTable>) -> Answer<bool> {
+    let user = user.map(|name| (name, platform::path_from_bytes(&home.as_bytes())));
     let project = project.map(|project| -> Answer<Project> {
         let path = project.raw_get::<Option<LuaString>>("path").map_err(lua_failure)?;
         Ok(Project {
@@ -263,9 +270,14 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         },
     )?;
     register_function(lua, native, "forget", |lua, hash: String| forget(lua, &hash))?;
-    register_function(lua, native, "set_scope", |lua, (user, project): (Option<String>, Option<LuaTable>)| {
-        set_scope(lua, user, project.as_ref())
-    })?;
+    register_function(
+        lua,
+        native,
+        "set_scope",
+        |lua, (user, home, project): (Option<String>, LuaString, Option<LuaTable>)| {
+            set_scope(lua, user, &home, project.as_ref())
+        },
+    )?;
     register_function(lua, native, "add_chunk", |lua, (name, text): (String, LuaString)| {
         let chunk = Rc::new(Chunk::new(text.as_bytes().to_vec()));
         state::change(lua, |state| state.add_evaluated_chunk(name, chunk));
@@ -273,6 +285,10 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     })?;
     register_function(lua, native, "exists", |_, path: LuaString| {
         Ok(platform::path_from_bytes(&path.as_bytes()).exists())
+    })?;
+    register_function(lua, native, "user_home", |lua, name: String| {
+        let home = options::home_of(&name);
+        home.map(|home| lua.create_string(platform::bytes_of_path(&home))).transpose().map_err(lua_failure)
     })?;
     register_function(lua, native, "absolute", |lua, path: LuaString| {
         let path = platform::path_from_bytes(&path.as_bytes());

@@ -15,6 +15,7 @@ mod evaluation;
 mod inspect;
 mod lua_source;
 mod options;
+mod render;
 mod state;
 mod task;
 mod ui;
@@ -47,7 +48,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     let native = lua.create_table()?;
     apply::register(lua, &native)?;
     build::register(lua, &native)?;
-    convert::register(lua, &native)?;
+    render::register(lua, &native)?;
     derive::register(lua, &native)?;
     evaluation::register(lua, &native)?;
     inspect::register(lua, &native)?;

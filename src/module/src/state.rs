@@ -2,6 +2,7 @@
 //! configs, and the evaluation under way.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -61,8 +62,8 @@ pub struct Evaluation {
     pub derivations: Vec<Arc<Derivation>>,
     /// Recorded actions in order of declaration; `None` was withdrawn.
     pub activations: Vec<Option<Activation>>,
-    /// What `user{}` scopes actions to right now.
-    pub user: Option<String>,
+    /// What `user{}` scopes actions to right now: a name and its home.
+    pub user: Option<(String, PathBuf)>,
     /// What `project{}` scopes actions to right now.
     pub project: Option<Project>,
 }

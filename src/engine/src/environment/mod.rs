@@ -8,6 +8,7 @@ use std::path::Path;
 
 use crate::activation::{Action, Activation, Shell, Template, VariableValue};
 use crate::value::Text;
+use crate::variable::Part;
 
 /// Variables, entries of list variables, and scripts.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct Environment {
     /// Variables whose entries stand before what they have: separator and entries.
     pub lists: BTreeMap<String, (String, Vec<Template>)>,
     /// Scripts to source, in order, and the shells that do.
-    pub scripts: Vec<(Text, BTreeSet<Shell>)>,
+    pub scripts: Vec<(Template, BTreeSet<Shell>)>,
 }
 
 /// Returns the users that actions are scoped to.
@@ -25,59 +26,92 @@ pub fn users<'a>(activations: impl IntoIterator<Item = &'a Activation>) -> BTree
     activations.into_iter().filter_map(|activation| activation.user.as_deref()).collect()
 }
 
+/// What `~/` stands for.
+#[derive(Clone, Copy)]
+enum Home<'a> {
+    /// This directory.
+    At(&'a Path),
+    /// That of whoever sources the script.
+    OfShell,
+}
+
+impl Home<'_> {
+    fn expand(self, template: &Template) -> Template {
+        match self {
+            Home::At(home) => template.map_start(|text| expand_home(text, home)),
+            Home::OfShell => {
+                let (first, rest) = match template {
+                    Template::Text(text) => (text, [].as_slice()),
+                    Template::Parts { parts } => match parts.split_first() {
+                        Some((Part::Text(text), rest)) => (text, rest),
+                        _ => return template.clone(),
+                    },
+                };
+                let Some(below) = below_home(&first.0) else { return template.clone() };
+                let mut parts = vec![Part::Reference { reference: "HOME".to_owned() }];
+                if !below.is_empty() {
+                    parts.push(Part::Text(Text(below.to_vec())));
+                }
+                parts.extend_from_slice(rest);
+                Template::Parts { parts }
+            }
+        }
+    }
+}
+
 impl Environment {
     /// Collects the environment of whoever applies; `home` is what `~/` stands for.
     pub fn new<'a>(activations: impl IntoIterator<Item = &'a Activation>, home: &Path) -> Environment {
-        let mut environment = Environment::default();
-        let of_all = |activation: &&Activation| activation.user.is_none() && activation.project.is_none();
-        activations.into_iter().filter(of_all).for_each(|activation| environment.collect(activation, home));
-        environment
+        Environment::general(activations, Home::At(home))
     }
 
     /// Collects the environment of a user: what is the user's own, and what everybody has where the user has
-    /// nothing else. `home` is the user's.
-    pub fn of_user<'a>(
-        activations: impl IntoIterator<Item = &'a Activation> + Clone,
-        user: &str,
-        home: &Path,
-    ) -> Environment {
+    /// nothing else.
+    pub fn of_user<'a>(activations: impl IntoIterator<Item = &'a Activation> + Clone, user: &str) -> Environment {
         let mut environment = Environment::default();
-        let own =
-            |activation: &&Activation| activation.user.as_deref() == Some(user) && activation.project.is_none();
-        activations.clone().into_iter().filter(own).for_each(|activation| environment.collect(activation, home));
-        let general = Environment::new(activations, home);
+        let own = |activation: &&Activation| activation.user.as_deref() == Some(user) && activation.project.is_none();
+        let activations_of_user = activations.clone().into_iter().filter(own);
+        activations_of_user.for_each(|activation| environment.collect(activation, Home::OfShell));
+        let general = Environment::general(activations, Home::OfShell);
         for (name, value) in general.single {
             if !environment.lists.contains_key(&name) {
                 environment.single.entry(name).or_insert(value);
             }
         }
         for (name, (separator, entries)) in general.lists {
-            environment.add(&name, &separator, &entries, home);
+            environment.add(&name, &separator, &entries, Home::OfShell);
         }
         environment.scripts = general.scripts.into_iter().chain(environment.scripts).collect();
         environment
     }
 
-    fn collect(&mut self, activation: &Activation, home: &Path) {
+    fn general<'a>(activations: impl IntoIterator<Item = &'a Activation>, home: Home<'_>) -> Environment {
+        let mut environment = Environment::default();
+        let of_all = |activation: &&Activation| activation.user.is_none() && activation.project.is_none();
+        activations.into_iter().filter(of_all).for_each(|activation| environment.collect(activation, home));
+        environment
+    }
+
+    fn collect(&mut self, activation: &Activation, home: Home<'_>) {
         match &activation.action {
             Action::AddToPath { directory } => self.add("PATH", ":", &[directory.clone().into()], home),
             Action::SetVariable { name, value: VariableValue::List { entries, separator } } => {
                 self.add(name, separator, entries, home);
             }
             Action::SetVariable { name, value: VariableValue::Single(value) } => {
-                self.single.insert(name.clone(), value.map_start(|text| expand_home(text, home)));
+                self.single.insert(name.clone(), home.expand(value));
             }
             Action::SourceInShell { script, shells } => {
-                self.scripts.push((expand_home(script, home), shells.iter().copied().collect()));
+                self.scripts.push((home.expand(&script.clone().into()), shells.iter().copied().collect()));
             }
             Action::Symlink { .. } => {}
         }
     }
 
-    fn add(&mut self, name: &str, separator: &str, entries: &[Template], home: &Path) {
+    fn add(&mut self, name: &str, separator: &str, entries: &[Template], home: Home<'_>) {
         let (_, list) = self.lists.entry(name.to_owned()).or_insert_with(|| (separator.to_owned(), Vec::new()));
         for entry in entries {
-            let entry = entry.map_start(|text| expand_home(text, home));
+            let entry = home.expand(entry);
             if !list.contains(&entry) {
                 list.push(entry);
             }
@@ -87,7 +121,12 @@ impl Environment {
     /// Returns all names in the order in which they can be set: a variable after those that it refers to;
     /// otherwise those with one value first, each kind in the order of its bytes.
     pub fn order(&self) -> Vec<&str> {
-        fn visit<'a>(environment: &'a Environment, name: &'a str, seen: &mut BTreeSet<&'a str>, order: &mut Vec<&'a str>) {
+        fn visit<'a>(
+            environment: &'a Environment,
+            name: &'a str,
+            seen: &mut BTreeSet<&'a str>,
+            order: &mut Vec<&'a str>,
+        ) {
             let templates = match (environment.single.get(name), environment.lists.get(name)) {
                 (Some(value), _) => std::slice::from_ref(value),
                 (None, Some((_, entries))) => entries.as_slice(),
@@ -113,14 +152,16 @@ impl Environment {
     }
 }
 
+/// Returns what follows a leading `~` or `$HOME`, when that is a whole component.
+fn below_home(text: &[u8]) -> Option<&[u8]> {
+    let rests = [b"~".as_slice(), b"$HOME".as_slice()].into_iter().filter_map(|prefix| text.strip_prefix(prefix));
+    rests.into_iter().find(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}
+
 /// Replaces a leading `~/` or `$HOME/`, or either alone, by the home directory.
 pub fn expand_home(text: &Text, home: &Path) -> Text {
-    for prefix in [b"~".as_slice(), b"$HOME".as_slice()] {
-        if let Some(rest) = text.0.strip_prefix(prefix)
-            && (rest.is_empty() || rest.starts_with(b"/"))
-        {
-            return Text([crate::platform::bytes_of_path(home).as_slice(), rest].concat());
-        }
+    match below_home(&text.0) {
+        Some(rest) => Text([crate::platform::bytes_of_path(home).as_slice(), rest].concat()),
+        None => text.clone(),
     }
-    text.clone()
 }

@@ -87,7 +87,7 @@ pub fn render(environment: &Environment) -> Vec<u8> {
     }
     script.remember("__SYSLUA_LISTS", &records);
     for (path, shells) in &environment.scripts {
-        let source = [b". ".as_slice(), &quote(&path.0)].concat();
+        let source = [b". ".as_slice(), &render_template(path)].concat();
         let only = |shell| shells.contains(&shell);
         let condition = match (only(Shell::Sh), only(Shell::Bash), only(Shell::Zsh)) {
             (true, true, true) => "",
@@ -259,9 +259,9 @@ mod tests {
             of(Some("bob"), variable("ONLY", "bob")),
         ];
         assert_eq!(crate::environment::users(&activations).into_iter().collect::<Vec<_>>(), ["ada", "bob"]);
-        let ada = Environment::of_user(&activations, "ada", Path::new("/home/ada"));
+        let ada = Environment::of_user(&activations, "ada");
         let path: Vec<_> = ada.lists["PATH"].1.iter().map(Template::display).collect();
-        assert_eq!(path, ["/home/ada/own", "/home/ada/general"]);
+        assert_eq!(path, ["$HOME/own", "$HOME/general"]);
         assert_eq!(ada.single["EDITOR"].display(), "ed");
         assert!(!ada.single.contains_key("ONLY"));
         let general = Environment::new(&activations, Path::new("/root"));

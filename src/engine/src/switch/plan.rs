@@ -99,8 +99,7 @@ fn environments(
     activations: &[Activation],
     home: &Path,
 ) -> (Environment, BTreeMap<String, Environment>, BTreeSet<String>) {
-    // Homes are the same on both sides of a comparison.
-    let of_user = |user: &str| (user.to_owned(), Environment::of_user(activations, user, home));
+    let of_user = |user: &str| (user.to_owned(), Environment::of_user(activations, user));
     let users = environment::users(activations).into_iter().map(of_user).collect();
     let projects = activations.iter().filter(|activation| activation.project.is_some());
     (Environment::new(activations, home), users, projects.map(Activation::key).collect())
@@ -296,11 +295,8 @@ fn environment_steps(current: &Snapshot, resolved: &[Resolved]) -> Vec<Step> {
         place: None,
         before: None,
     };
-    let mut old: BTreeMap<String, &Activation> = current
-        .activations
-        .iter()
-        .filter_map(|activation| Some((environment_key(activation)?, activation)))
-        .collect();
+    let mut old: BTreeMap<String, &Activation> =
+        current.activations.iter().filter_map(|activation| Some((environment_key(activation)?, activation))).collect();
     let mut seen = BTreeSet::new();
     let mut steps = Vec::new();
     for Resolved { activation, shown, may_change } in resolved {
