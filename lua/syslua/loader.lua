@@ -79,6 +79,11 @@ local shipped_directories = {
   pkgs = { own .. "pkgs", path.normalize(own .. "../../pkgs") },
 }
 
+---@return string[]
+local function get_shipped_directories(top)
+  return shipped_directories[top] or {}
+end
+
 local function exists(name)
   local file = io.open(name, "rb")
   if file then
@@ -101,7 +106,7 @@ local function find_module(self, name)
     end
   end
   local top, rest = relative:match("^(%l+)/(.+)$")
-  for _, directory in ipairs(shipped_directories[top] or {}) do
+  for _, directory in ipairs(get_shipped_directories(top)) do
     for _, candidate in ipairs(get_candidates(rest)) do
       local file = directory .. "/" .. candidate
       if exists(file) then
@@ -115,9 +120,11 @@ end
 -- Names of shipped modules below a name, for messages.
 local function list_shipped(top)
   local names = {}
-  for _, directory in ipairs(shipped_directories[top] or {}) do
+  for _, directory in ipairs(get_shipped_directories(top)) do
     local listed, entries = pcall(border.call, "list_tree", directory)
-    for _, entry in ipairs(listed and entries or {}) do
+    for _, entry in
+      ipairs(listed and entries --[[@as table[] ]] or {})
+    do
       local name = entry.kind == "file" and entry.path:match("^(.*)%.lua$")
       -- Versions of packages are no modules for configs.
       if name and not name:find("/%d[%d_]*[%w_]*$") then
@@ -259,6 +266,7 @@ local function add_loaders(self)
         end
         pieces[#pieces + 1] = piece
       end
+      ---@cast pieces string[]
       text = table.concat(pieces)
     end
     if type(text) ~= "string" or text:sub(1, 1) == "\27" or mode == "b" then

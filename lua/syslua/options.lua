@@ -102,6 +102,7 @@ local function declare(value, around)
   return declared
 end
 
+---@type fun(name: string, declarations: syslua.options.Declared[], default: any): any
 local merge
 
 local function merge_maps(name, declarations, default)
@@ -129,9 +130,10 @@ local function merge_maps(name, declarations, default)
 end
 
 local function merge_lists(declarations)
-  local result
-  for _, declared in ipairs((priority.sort(declarations))) do
-    result = result or setmetatable({}, getmetatable(declared.value))
+  local sorted = priority.sort(declarations)
+  local first = assert(sorted[1])
+  local result = setmetatable({}, getmetatable(first.value))
+  for _, declared in ipairs(sorted) do
     for _, item in ipairs(declared.value) do
       result[#result + 1] = options.strip(item)
     end

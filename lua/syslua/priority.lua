@@ -63,11 +63,11 @@ end
 
 --- Orders declarations of a list: those that replace the rest, else all by their numbers, equal ones
 -- in order of declaration. Returns those that count, and those that lost.
----@generic T: { number: integer, replaces: boolean }
----@param declarations T[]
----@return T[] kept
----@return T[] lost
+---@param declarations table[] with `number` and `replaces`
+---@return table[] kept
+---@return table[] lost
 function priority.sort(declarations)
+  ---@type integer?
   local lowest
   for _, declared in ipairs(declarations) do
     if declared.replaces and (not lowest or declared.number < lowest) then
@@ -94,14 +94,15 @@ end
 
 --- Returns the declaration of a single value that counts, the first one of the lowest number; another
 -- one of that number which differs from it; and those of higher numbers.
----@generic T: { number: integer }
----@param declarations T[]
----@param is_equal fun(left: T, right: T): boolean
----@return T winner
----@return T? rival
----@return T[] lost
+---@param declarations table[] with `number`; at least one
+---@param is_equal fun(left: table, right: table): boolean
+---@return table winner
+---@return table? rival
+---@return table[] lost
 function priority.choose(declarations, is_equal)
-  local winner, rival, lost = declarations[1], nil, {}
+  ---@type table?, table[]
+  local rival, lost = nil, {}
+  local winner = assert(declarations[1])
   for _, declared in ipairs(declarations) do
     if declared.number < winner.number then
       winner = declared

@@ -101,7 +101,10 @@ end
 ---@param value string|syslua.Reference
 ---@return string|{ parts: (string|{ reference: string })[] }
 function reference.to_data(value)
-  return reference.is(value) and { parts = value.parts } or value
+  if type(value) == "string" then
+    return value
+  end
+  return { parts = value.parts }
 end
 
 return reference

@@ -165,7 +165,7 @@ function schema.get_callback(what, given)
       given.setup and "they are one and the same: give one of the two" or nil
     )
   end
-  return given.setup or given.config
+  return assert(given.setup or given.config)
 end
 
 return schema

@@ -15,7 +15,8 @@ local text = require("syslua.util.text")
 
 ---@class syslua.file.Opts
 ---@field path string where: absolute, or from `~/`
----@field source string|syslua.Derivation|syslua.Source|syslua.Priority|nil a file or directory, relative to the config's directory, or a path in the store
+-- A file or directory, relative to the config's directory, or a path in the store.
+---@field source string|syslua.Derivation|syslua.Source|syslua.Priority|nil
 ---@field content string|syslua.Priority|nil the bytes of the file
 ---@field mutable boolean? with `source`: link to it, so that edits need no apply; with `content`: write it once
 ---@field recursive boolean? link every file of a directory, rather than the directory

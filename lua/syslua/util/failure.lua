@@ -91,6 +91,8 @@ local function recall(text)
 end
 
 -- Lua 5.1 and LuaJIT word these otherwise than later versions; a message should not depend on it.
+---@param message string
+---@return string
 local function normalize(message)
   local verb, what, kind = message:match("^attempt to (.-) (%l+ '[^\n]-') %(a (%l+) value%)$")
   if verb then
@@ -123,8 +125,8 @@ function failure.from(value)
     return known
   end
   local position, message = value:match("^([^\n]-:%d+): (.*)$")
-  message = normalize(message or value)
-  return failure.new({ kind = "error", message = message, position = position })
+  local text = normalize(message or value)
+  return failure.new({ kind = "error", message = text, position = position })
 end
 
 return failure

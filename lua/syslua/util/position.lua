@@ -157,7 +157,7 @@ end
 ---@param callback function
 ---@return string
 function position.of_function(callback)
-  local info = getinfo(callback, "S")
+  local info = assert(getinfo(callback, "S"))
   return info.source:sub(2) .. ":" .. info.linedefined
 end
 
