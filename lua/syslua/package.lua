@@ -164,8 +164,9 @@ return setmetatable({ build = build }, {
   ---@return syslua.Package
   __call = function(_, spec)
     schema.check("syslua.package{}", spec, fields)
-    local package
-    package = module({
+    ---@type table
+    local package = {}
+    local made = module({
       name = spec.name,
       options = { version = spec.versions[1] },
       types = { make_derivation = "function", make_activation = "function" },
@@ -175,14 +176,16 @@ return setmetatable({ build = build }, {
         use(options, derivation)
       end,
     })
-    ---@cast package syslua.Package
+    for key, value in next, made do
+      package[key] = value
+    end
     package.description, package.homepage = spec.description, spec.homepage
     package.license, package.versions = spec.license, spec.versions
     function package.make_derivation(options)
       return make_derivation(spec, options or {})
     end
     package.make_activation = make_activation
-    local setup = package.setup
+    local setup = made.setup
     function package.setup(opts)
       local version = type(opts) == "table" and priority.unwrap(rawget(opts, "version")) or nil
       -- An own factory may know versions that we do not.

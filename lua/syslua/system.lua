@@ -81,6 +81,19 @@ function system.for_build_on(os, arch)
   return setmetatable(system.describe(os, arch), of_machine)
 end
 
+local homes = { linux = "/home/", darwin = "/Users/", windows = "C:/Users/" }
+
+--- Returns where a user's home is on machines of which no more is known.
+---@param os syslua.Os
+---@param name string
+---@return string
+function system.get_usual_home(os, name)
+  if name == "root" then
+    return os == "darwin" and "/var/root" or "/root"
+  end
+  return (homes[os] or homes.linux) .. name
+end
+
 --- Returns whether what is evaluated for is another machine than this one, of which nothing can be
 -- looked up.
 ---@return boolean

@@ -23,12 +23,9 @@ local function raise(message, hint)
   failure.raise({ kind = "config", message = message, position = position.caller(), hint = hint })
 end
 
--- Where homes are, on a platform that is not this one.
-local homes = { linux = "/home/", darwin = "/Users/", windows = "C:/Users/" }
-
 local function get_home(name, target)
   if system.is_foreign() then
-    return homes[target.os] .. name
+    return system.get_usual_home(target.os, name)
   end
   local home = border.call("user_home", name)
   if not home then

@@ -16,7 +16,7 @@ use syslua_engine::platform;
 use syslua_engine::settings::System;
 use syslua_engine::store::Store;
 use syslua_engine::store::sources::SourceMemory;
-use syslua_engine::value::Text;
+use syslua_engine::value::{Text, Value};
 
 use crate::convert::{Place, to_value};
 use crate::error::{Answer, lua_failure, register as register_function};
@@ -223,6 +223,29 @@ fn manifest_from_table(lua: &Lua, table: &LuaTable) -> Answer<Manifest> {
     Ok(Manifest { derivations: with_dependencies(lua, declared), activations, config_path, files: Vec::new() })
 }
 
+/// Returns what tests of configs need to know of a manifest's derivations besides their JSON: the placeholders of
+/// outputs, and of files their content or where their source is.
+fn details(lua: &Lua, manifest: &Manifest) -> LuaResult<Vec<LuaTable>> {
+    let detail = |derivation: &Arc<Derivation>| {
+        let table = lua.create_table()?;
+        let paths = lua.create_table()?;
+        for output in &derivation.spec.outputs {
+            paths.raw_set(output.as_str(), derivation.placeholder(output).to_string())?;
+        }
+        table.raw_set("paths", paths)?;
+        if let Value::Map(opts) = &derivation.spec.opts {
+            if let Some(Value::Bytes(content)) = opts.get(b"content".as_slice()) {
+                table.raw_set("content", lua.create_string(content)?)?;
+            }
+            if let Some(Value::Source(source)) = opts.get(b"source".as_slice()) {
+                table.raw_set("source", lua.create_string(platform::bytes_of_path(&source.path))?)?;
+            }
+        }
+        Ok(table)
+    };
+    manifest.derivations.iter().map(detail).collect()
+}
+
 /// `{"$bytes": ...}` came out of JSON and was escaped as if it were a key of the user.
 fn unescape(json: serde_json::Value) -> serde_json::Value {
     use serde_json::Value as Json;
@@ -305,6 +328,9 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             table.set("config_path", path).map_err(lua_failure)?;
         }
         Ok(table)
+    })?;
+    register_function(lua, native, "manifest_details", |lua, manifest: LuaValue| {
+        details(lua, &*manifest_of(lua, &manifest)?).map_err(lua_failure)
     })?;
     register_function(lua, native, "manifest_json", |lua, manifest: LuaValue| {
         manifest_of(lua, &manifest).map(|manifest| manifest.to_json().to_string())
