@@ -355,6 +355,7 @@ function BuildContext.run(command, opts) end
 ---@field explain fun(number: integer, priority: integer?, overridden: syslua.Overridden[]): boolean, any
 ---@field forget fun(hash: string): boolean, any
 ---@field set_scope fun(user: string?, home: string, project: table?): boolean, any
+---@field write_file fun(path: string, text: string): boolean, any
 ---@field user_home fun(name: string): boolean, any
 ---@field add_chunk fun(name: string, text: string): boolean, any
 ---@field add_environment fun(environment: table): boolean, any

@@ -1,6 +1,7 @@
 --- `syslua.evaluate(config, options)`: runs a config and returns its manifest. The system stays as it is.
 
 local border = require("syslua.border")
+local closest = require("syslua.util.closest")
 local failure = require("syslua.util.failure")
 local loader = require("syslua.loader")
 local path = require("syslua.util.path")
@@ -114,11 +115,28 @@ local function run(directory, name, globals, is_pure)
   return files.files
 end
 
--- What Lua says of a name that is hidden is true, but not the reason.
-local function explain_pure(value)
-  local hidden = value.message:match("%(global '(%l+)'%)")
-  if hidden and (hidden == "io" or hidden == "os" or hidden == "package" or hidden == "debug") then
-    value.hint = value.hint or ("--pure hides `%s` from configs"):format(hidden)
+-- The names that a config could have meant, Lua's own and ours.
+local function list_globals(globals)
+  local names = {}
+  for _, of in ipairs({ _G, globals }) do
+    for name in next, of do
+      names[#names + 1] = name
+    end
+  end
+  return names
+end
+
+-- What Lua says of a global that is nil is true, but not the reason.
+local function explain(value, globals, is_pure)
+  local name = value.kind == "error" and value.message:match("%(global '([^']+)'%)")
+  if not name or value.hint then
+    return value
+  end
+  if is_pure and rawget(_G, name) ~= nil then
+    value.hint = ("--pure hides `%s` from configs"):format(name)
+  else
+    local near = closest(name, list_globals(globals))
+    value.hint = near and ("did you mean `%s`?"):format(near) or nil
   end
   return value
 end
@@ -187,19 +205,20 @@ return function(config, options)
   check_options(config, options)
   local directory, name = get_entry(config)
   local target = get_target(options.sys)
-  local mark = position.mark()
+  local mark, globals = position.mark(), get_globals(target)
   scope.push(directory, scope.get_home(), get_notifier(options))
   system.push(target, options.sys ~= nil)
   border.call("begin_evaluation", target, { root = options.root })
   ---@type boolean, any
-  local succeeded, files = pcall(run, directory, name, get_globals(target), options.pure)
+  local succeeded, files = xpcall(function()
+    return run(directory, name, globals, options.pure)
+  end, loader.to_failure)
   position.restore(mark)
   system.pop()
   scope.pop()
   if not succeeded then
     native.abandon_evaluation()
-    local value = failure.from(files)
-    failure.raise(options.pure and explain_pure(value) or value)
+    failure.raise(explain(files, globals, options.pure))
   end
   local manifest = border.call("finish_evaluation", path.join(directory, name), files)
   if options.raw then

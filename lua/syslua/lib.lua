@@ -1,6 +1,7 @@
 --- `syslua.lib`: functions for configs. Nothing here touches the system.
 
 local border = require("syslua.border")
+local closest = require("syslua.util.closest")
 local failure = require("syslua.util.failure")
 local merge = require("syslua.merge")
 local options = require("syslua.options")
@@ -8,6 +9,7 @@ local position = require("syslua.util.position")
 local priority = require("syslua.priority")
 local reference = require("syslua.reference")
 local schema = require("syslua.schema")
+local tables = require("syslua.util.table")
 local text = require("syslua.util.text")
 
 local native = require("syslua").native
@@ -179,4 +181,24 @@ function env.defineSingular(name)
   merge.define("lib.env.defineSingular", name, false)
 end
 
-return lib
+-- A misspelt function is named where it is used.
+local function name_closest(what)
+  return {
+    __index = function(library, name)
+      if type(name) ~= "string" then
+        return nil
+      end
+      local near = closest(name, tables.get_sorted_keys(library))
+      failure.raise({
+        kind = "config",
+        message = ("there is no `%s.%s`"):format(what, name),
+        position = position.caller(),
+        hint = near and ("did you mean `%s`?"):format(near) or nil,
+      })
+    end,
+  }
+end
+
+setmetatable(env, name_closest("lib.env"))
+
+return setmetatable(lib, name_closest("lib"))

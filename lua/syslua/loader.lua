@@ -159,8 +159,8 @@ local function require_installed(self, name)
         name
       ),
       position = position.caller(),
-      hint = near and ("did you mean `%s`?"):format(near) or nil,
-      details = result,
+      hint = near and ("did you mean `%s`?"):format(near)
+        or ("beside the entry file it would be %s.lua"):format((name:gsub("%.", "/"))),
     })
   end
   error(result, 0)
@@ -342,6 +342,15 @@ function loader.new(directory, extra, is_pure)
     end,
   })
   return self
+end
+
+--- Returns the failure of what a config raised; called where it was raised, so that it has a line.
+---@param value any
+---@return syslua.Failure
+function loader.to_failure(value)
+  local result = failure.from(value)
+  result.position = result.position or position.caller()
+  return result
 end
 
 --- Takes names away that exist only during an evaluation.

@@ -266,10 +266,10 @@ local function show(value)
     for index, item in ipairs(value) do
       shown[index] = tostring(item)
     end
-    return "{ " .. table.concat(shown, ", ") .. " }"
+    return " { " .. table.concat(shown, ", ") .. " }"
   end
   local shown = tostring(value)
-  return shown:find("\n", 1, true) and "\n    " .. shown:gsub("\n(.)", "\n    %1") or shown
+  return shown:find("\n", 1, true) and "\n    " .. shown:gsub("\n(.)", "\n    %1") or " " .. shown
 end
 
 local function is_same(left, right)
@@ -290,7 +290,7 @@ local function is_same(left, right)
 end
 
 local function say_differs(what, expected, given)
-  return ("%s is not as expected:\n  expected: %s\n  given:    %s"):format(
+  return ("%s is not as expected:\n  expected:%s\n  given:   %s"):format(
     what,
     show(expected),
     show(given)
@@ -305,7 +305,11 @@ local function check_contains(found, name, part)
   for _, one in ipairs(type(part) == "table" and part or { part }) do
     if not content:find(one, 1, true) then
       return false,
-        ("%s does not contain:\n    %s\n  its content is:%s"):format(name, one, show("\n" .. content))
+        ("%s does not contain:\n    %s\n  its content is:%s"):format(
+          name,
+          one,
+          show(content .. "\n")
+        )
     end
   end
   return true
@@ -341,7 +345,7 @@ function checks.variable(machine, name, expected)
   elseif expected ~= nil and not is_same(expected, found) then
     return false, say_differs(("the variable %s"):format(name), expected, found)
   end
-  return true, ("the config sets %s to %s"):format(name, show(found))
+  return true, ("the config sets %s to%s"):format(name, show(found))
 end
 
 function checks.package(machine, name, expected)

@@ -100,7 +100,7 @@ local function normalize(message)
   end
   -- LuaJIT tells no more of a field of something than `?`; others leave it out.
   message = message:gsub(" %(field '%?'%)$", "")
-  return (message:gsub("near '<eof>'$", "near <eof>"))
+  return (message:gsub("'<(%l+)>' expected", "<%1> expected"):gsub("near '<eof>'$", "near <eof>"))
 end
 
 --- Returns a failure for any caught value; a plain string gives up its leading "file:line:".

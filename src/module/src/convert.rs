@@ -91,7 +91,7 @@ pub fn to_value(lua: &Lua, given: &LuaValue, place: &Place<'_>) -> Answer<Value>
         LuaValue::Number(float) => number(*float, place),
         LuaValue::String(text) => Ok(Value::Bytes(text.as_bytes().to_vec())),
         LuaValue::Table(table) => table_to_value(lua, table, place),
-        other => Err(place.refuse(&format!("is a {}, which options cannot hold", other.type_name()))),
+        other => Err(place.refuse(&format!("is a {}, which plain data cannot hold", other.type_name()))),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Evaluations: collecting what a config declares into a manifest.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use mlua::prelude::*;
 use syslua_engine::activation::{Action, Activation, Overridden, Project};
 use syslua_engine::derivation::Derivation;
 use syslua_engine::environment::expand_home;
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::{Failure, chain};
 use syslua_engine::hash::Hash;
 use syslua_engine::manifest::Manifest;
 use syslua_engine::platform;
@@ -104,7 +104,7 @@ fn record(lua: &Lua, table: &LuaTable, positions: Vec<String>) -> Answer<usize> 
         if let Some(project) = &evaluation.project
             && !action.is_environment()
         {
-            let message = format!("project{{}} scopes an environment: `{}` holds more", project.name);
+            let message = format!("project{{}} scopes only an environment, but `{}` declares more", project.name);
             return Err(Failure::new("config", message)
                 .with_hint("env{}, ctx.add_to_path and ctx.source_in_shell work there; declare the rest outside"));
         }
@@ -261,6 +261,13 @@ fn unescape(json: serde_json::Value) -> serde_json::Value {
     }
 }
 
+/// Writes a file of a config's directory, and makes the directories above it.
+fn write_file(path: &Path, text: &[u8]) -> Answer<()> {
+    let parent = path.parent().map_or(Ok(Vec::new()), platform::create_directories);
+    let written = parent.and_then(|_| platform::write_file_atomically(path, text));
+    written.map_err(|error| Failure::new("io", chain(&error)))
+}
+
 /// Registers the functions that evaluate a config.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(
@@ -308,6 +315,9 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     })?;
     register_function(lua, native, "exists", |_, path: LuaString| {
         Ok(platform::path_from_bytes(&path.as_bytes()).exists())
+    })?;
+    register_function(lua, native, "write_file", |_, (path, text): (LuaString, LuaString)| {
+        write_file(&platform::path_from_bytes(&path.as_bytes()), &text.as_bytes()).map(|()| true)
     })?;
     register_function(lua, native, "user_home", |lua, name: String| {
         let home = options::home_of(&name);
