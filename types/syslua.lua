@@ -13,7 +13,7 @@
 ---@field env fun(variables: table<string, syslua.env.Value>) declares variables; only while a config is evaluated
 ---@field user fun(spec: syslua.user.Opts) declares what is one user's; only while a config is evaluated
 ---@field project fun(spec: syslua.project.Opts) declares an environment of its own; only while a config is evaluated
----@field package fun(spec: syslua.package.Spec): syslua.Package makes a module of a program that is released as archives
+---@field public package fun(spec: syslua.package.Spec): syslua.Package makes a module of a program that is released as archives
 ---@field testing syslua.Testing what tests of configs need
 ---@field module fun(spec: syslua.module.Spec): syslua.ConfigModule makes a module that several places may set up
 ---@field source fun(path: string, opts: syslua.source.Opts?): syslua.Source declares a file or tree as input of a build

@@ -176,9 +176,7 @@ return setmetatable({ build = build }, {
         use(options, derivation)
       end,
     })
-    for key, value in next, made do
-      package[key] = value
-    end
+    package.name, package.options = made.name, made.options
     package.description, package.homepage = spec.description, spec.homepage
     package.license, package.versions = spec.license, spec.versions
     function package.make_derivation(options)

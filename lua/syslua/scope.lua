@@ -15,6 +15,7 @@ local stack = {}
 ---@field home string the home of who evaluates
 ---@field blocks syslua.Block[] all blocks, in order of their first use
 ---@field block syslua.Block the current one
+---@field is_own boolean? inside of `user{}` for oneself, which is more than what is for everybody
 ---@field separators table<string, string|false> of variables that the config defined: false is singular
 ---@field notify fun(message: string, position: string?) tells the user something
 
@@ -109,6 +110,26 @@ function scope.run(user, project, home, callback)
   local block = new_block(user, project, home)
   current.blocks[#current.blocks + 1] = block
   scope.within(block, callback)
+end
+
+--- Calls a function while what is declared is one's own: it counts for more than what is for everybody.
+---@param callback function
+function scope.run_own(callback)
+  local current = stack[#stack]
+  local before = current.is_own
+  current.is_own = true
+  local succeeded, problem = pcall(callback)
+  current.is_own = before
+  if not succeeded then
+    error(problem, 0)
+  end
+end
+
+--- Returns by how much the number of what is declared now is lower.
+---@return integer
+function scope.get_advantage()
+  local current = stack[#stack]
+  return current and current.is_own and 1 or 0
 end
 
 --- Returns the directory that relative paths start from.

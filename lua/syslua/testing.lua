@@ -79,6 +79,13 @@ local function get_content(self, action)
   return detail.source and read_file(detail.source .. below) or nil
 end
 
+local function is_executable(detail, mode)
+  if mode then
+    return (tonumber(mode, 8) or 0) % 2 == 1
+  end
+  return detail ~= nil and detail.opts.executable == true
+end
+
 local function add_file(self, scope, action, home)
   local path = action.target
   -- Of another user's files the manifest has whole paths.
@@ -93,7 +100,7 @@ local function add_file(self, scope, action, home)
     content = get_content(self, action),
     target = action.source,
     mutable = action.mutable or false,
-    executable = detail and detail.opts.executable or mode ~= nil and tonumber(mode, 8) % 2 == 1,
+    executable = is_executable(detail, mode),
     mode = mode,
     owner = action.owner,
     positions = action.positions,
@@ -236,6 +243,7 @@ function testing.evaluate(config, options)
       finish_scope(scope)
     end
   end
+  ---@cast machine any
   return machine
 end
 

@@ -75,7 +75,8 @@ describe("modules.programs.", function()
     ]==])
     local line =
       [=[zsh -ic 'alias ll; alias quote; print $HISTSIZE $HISTFILE; print $GREETING; print -r -- $PROMPT;
-      [[ -o extendedglob && -o sharehistory ]] && print options; print $EDITOR; bindkey | grep -c vi-cmd-mode' 2>/dev/null]=]
+      [[ -o extendedglob && -o sharehistory ]] && print options
+      print $EDITOR; bindkey | grep -c vi-cmd-mode' 2>/dev/null]=]
     local expected = "ll='ls -l'\nquote='echo '\\''a b'\\'\n77 "
       .. here.home
       .. "/.zsh_history\nfrom init\n%n> \noptions\nvim\n1"
@@ -94,7 +95,10 @@ describe("modules.programs.", function()
         base_index = 1,
         history_limit = 5000,
         key_mode = "vi",
-        settings = { ["status-left"] = "[#S] $HOME \"q\"", status = true, ["terminal-overrides"] = { "a:b", "c:d" } },
+        settings = {
+          ["status-left"] = "[#S] $HOME \"q\"",
+          ["terminal-overrides"] = { "a:b", "c:d" },
+        },
         binds = { r = "source-file ~/.config/tmux/tmux.conf", ["|"] = "split-window -h" },
         extra = { "set -g status-interval 7" },
       }
@@ -149,7 +153,8 @@ describe("modules.programs.", function()
   it("starship and direnv hook into shells, where they are", function()
     apply([==[
       require("modules.programs.starship").setup { settings = { add_newline = false, character = { symbol = ">" } } }
-      require("modules.programs.direnv").setup { settings = { global = { load_dotenv = true } }, stdlib = { "use_x() { :; }" } }
+      require("modules.programs.direnv").setup { settings = { global = { load_dotenv = true } },
+        stdlib = { "use_x() { :; }" } }
     ]==])
     assert.equal(
       'add_newline = false\n\n[character]\nsymbol = ">"\n',

@@ -25,7 +25,8 @@ local function read_classes(names)
   for _, name in ipairs(names) do
     for _, line in ipairs(tree.lines(tree.read(name))) do
       local class, parent = line:match("^%s*%-%-%-@class ([%w_.]+):? ?([%w_.]*)")
-      local field = line:match("^%s*%-%-%-@field ([%w_]+)")
+      -- `package` alone would be a modifier of what follows.
+      local field = line:gsub("@field public ", "@field "):match("^%s*%-%-%-@field ([%w_]+)")
       local variable = line:match("^%s*local ([%w_]+) = {")
       local called, method = line:match("^%s*function ([%w_]+)%.([%w_]+)%(")
       if class then

@@ -13,6 +13,7 @@
 ---@field jobs integer?
 ---@field offline boolean?
 ---@field lock_timeout number?
+---@field pure boolean?
 ---@field verbose boolean?
 ---@field quiet boolean?
 ---@field color nil|"auto"|"always"|"never"
@@ -54,6 +55,10 @@ return {
     argument = "SECONDS",
     description = "Wait at most SECONDS for another sys.lua to finish.",
     convert = to_seconds,
+  },
+  {
+    name = "--pure",
+    description = "Hide `io`, `os` and modules outside of the config from configs.",
   },
   { name = "--verbose", description = "Show whole paths, and the rest of error messages." },
   { name = "--quiet", description = "Show nothing but errors." },

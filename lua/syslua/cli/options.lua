@@ -11,6 +11,7 @@ function options.from_args(args)
     root = args.root,
     jobs = args.jobs,
     offline = args.offline or false,
+    pure = args.pure or false,
     lock_timeout = args.lock_timeout,
     on_event = require("syslua.cli.progress").get_listener(args),
     -- The manifest stays with the engine: no command looks into it.

@@ -104,10 +104,11 @@ function env.declare(variables)
     return
   end
   collected.finalize, collected.pending = finalize, true
-  local chain = position.chain()
+  local chain, advantage = position.chain(), scope.get_advantage()
   for _, name in ipairs(tables.get_sorted_keys(variables)) do
     check_name(name)
     local value, number, replaces = priority.unwrap(variables[name])
+    number = number - advantage
     local declared = { name = name, number = number, replaces = replaces, positions = chain }
     if type(value) == "table" and not reference.is(value) then
       declared.items = get_items(name, value, number, replaces, chain)

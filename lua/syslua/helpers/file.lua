@@ -13,17 +13,24 @@ local source = require("syslua.source")
 local system = require("syslua.system")
 local text = require("syslua.util.text")
 
----@class syslua.file.Opts
+---@class syslua.file.Common
 ---@field path string where: absolute, or from `~/`
--- A file or directory, relative to the config's directory, or a path in the store.
----@field source string|syslua.Derivation|syslua.Source|syslua.Priority|nil
----@field content string|syslua.Priority|nil the bytes of the file
 ---@field mutable boolean? with `source`: link to it, so that edits need no apply; with `content`: write it once
 ---@field recursive boolean? link every file of a directory, rather than the directory
 ---@field executable boolean? whether the file can be run
 ---@field copy boolean? a real file instead of a link
 ---@field mode string|integer|nil the permissions of a real file, in octal: "640"
 ---@field owner string? who owns a real file; only root can give files away
+
+---@class syslua.file.OfContent: syslua.file.Common
+---@field content string|syslua.Priority the bytes of the file
+
+---@class syslua.file.OfSource: syslua.file.Common
+-- A file or directory, relative to the config's directory, or a path in the store.
+---@field source string|syslua.Derivation|syslua.Source|syslua.Priority
+
+-- Two kinds, so that a checker sees that one of the two is missing.
+---@alias syslua.file.Opts syslua.file.OfContent|syslua.file.OfSource
 
 local fields = {
   path = { type = "string", required = true },
@@ -84,7 +91,7 @@ local function unwrap(given)
     declared, file.source = from, from.path
   end
   schema.check("file{}", file, fields)
-  file.number, file.declared = number, declared
+  file.number, file.declared = number - scope.get_advantage(), declared
   return file
 end
 

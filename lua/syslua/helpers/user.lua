@@ -58,7 +58,7 @@ return function(given)
   end
   local target = system.get()
   if target.username == name then
-    scope.run(nil, nil, current.home, setup)
+    scope.run_own(setup)
   elseif target.username == "root" then
     scope.run(name, nil, get_home(name, target), setup)
   else

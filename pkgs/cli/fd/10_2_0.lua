@@ -1,3 +1,5 @@
+-- fd 10.2.0: where its archives are, and what they hash to.
+
 return {
   version = "10.2.0",
   archives = {

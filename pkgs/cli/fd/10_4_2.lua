@@ -1,3 +1,5 @@
+-- fd 10.4.2: where its archives are, and what they hash to.
+
 return {
   version = "10.4.2",
   archives = {

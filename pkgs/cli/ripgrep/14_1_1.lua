@@ -1,3 +1,5 @@
+-- ripgrep 14.1.1: where its archives are, and what they hash to.
+
 return {
   version = "14.1.1",
   archives = {

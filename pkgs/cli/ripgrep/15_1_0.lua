@@ -1,3 +1,5 @@
+-- ripgrep 15.1.0: where its archives are, and what they hash to.
+
 return {
   version = "15.1.0",
   archives = {

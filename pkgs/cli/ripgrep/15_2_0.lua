@@ -1,3 +1,5 @@
+-- ripgrep 15.2.0: where its archives are, and what they hash to.
+
 return {
   version = "15.2.0",
   archives = {
