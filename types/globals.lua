@@ -17,13 +17,22 @@ function activate(spec) end
 function file(spec) end
 
 --- Declares environment variables. Lists are for variables like PATH.
----@param variables table<string, string|number|string[]>
+---@param variables table<string, syslua.env.Value>
 function env(variables) end
+
+--- Scopes what `setup` declares to a user: files in that user's home, variables in that user's scripts.
+---@param spec syslua.user.Opts
+function user(spec) end
+
+--- Scopes what `setup` declares to a project, whose environment only `shell` or its directory activates.
+---@param spec syslua.project.Opts
+function project(spec) end
 
 --- Declares a local file or tree as input of a build. A relative path is relative to the config's directory.
 ---@param path string
+---@param opts syslua.source.Opts?
 ---@return syslua.Source
-function source(path) end
+function source(path, opts) end
 
 --- The module, with `platform`, `os`, `arch`, `hostname` and `username` of what is evaluated for.
 ---@type syslua.Module

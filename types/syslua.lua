@@ -10,7 +10,12 @@
 ---@field derive fun(spec: syslua.derive.Opts): syslua.Derivation declares how to produce content
 ---@field activate fun(spec: syslua.activate.Opts) declares what to do with it; only while a config is evaluated
 ---@field file fun(spec: syslua.file.Opts) declares a file; only while a config is evaluated
----@field env fun(variables: table<string, string|number|string[]>) declares variables; only while a config is evaluated
+---@field env fun(variables: table<string, syslua.env.Value>) declares variables; only while a config is evaluated
+---@field user fun(spec: syslua.user.Opts) declares what is one user's; only while a config is evaluated
+---@field project fun(spec: syslua.project.Opts) declares an environment of its own; only while a config is evaluated
+---@field public package fun(spec: syslua.package.Spec): syslua.Package makes a module of a program that is released as archives
+---@field testing syslua.Testing what tests of configs need
+---@field module fun(spec: syslua.module.Spec): syslua.ConfigModule makes a module that several places may set up
 ---@field source fun(path: string, opts: syslua.source.Opts?): syslua.Source declares a file or tree as input of a build
 ---@field evaluate fun(config: string, options: syslua.EvaluateOptions?): syslua.Manifest runs a config and returns what it declares
 ---@field build fun(derivation: syslua.Derivation|string, options: syslua.BuildOptions?): syslua.OutputPaths realizes a derivation, or the one of that hash, now
@@ -43,11 +48,13 @@ local syslua = {}
 ---@class syslua.EvaluateOptions
 ---@field sys { os: syslua.Os, arch: syslua.Arch, hostname: string?, username: string? }? evaluate for another platform
 ---@field root string? the root whose source memory is used; that of `apply` unless given
+---@field pure boolean? hide `io`, `os` and modules outside of the config
+---@field on_event fun(event: syslua.Event)? called for notices
 ---@field raw boolean? return a handle that only `plan` and `apply` can read, which is faster
 
 --- Kinds that a program does not know are to be ignored.
 ---@class syslua.Event
----@field kind "build_started"|"build_finished"|"build_failed"|"download"|"unpack_started"|"unpack_finished"|"waiting"|"tick"|"warning"|string
+---@field kind "build_started"|"build_finished"|"build_failed"|"download"|"unpack_started"|"unpack_finished"|"waiting"|"tick"|"warning"|"notice"|string
 ---@field name string? of the derivation, for builds
 ---@field version string? of the derivation, for builds
 ---@field hash string? of the derivation, for builds
@@ -58,7 +65,8 @@ local syslua = {}
 ---@field archive string? its path, for "unpack_started" and "unpack_finished"
 ---@field lock string? what is locked, for "waiting"
 ---@field pid integer? who holds it, when the system tells, for "waiting"
----@field message string? for "warning"
+---@field message string? for "warning" and "notice"
+---@field position string? the line that a "notice" is about
 
 -- Handles
 
@@ -101,7 +109,11 @@ local syslua = {}
 
 ---@class syslua.ManifestAction
 ---@field kind "symlink"|"add_to_path"|"source_in_shell"|"set_variable"
----@field positions string[] who declared it, innermost first: "init.lua:12"
+---@field positions string[] who declared it: the user's lines, innermost first, then those of shipped modules
+---@field user string? the user that `user{}` scopes it to
+---@field project { name: string, path: string? }? the project that `project{}` scopes it to
+---@field priority integer? the number by which it won, when it is not that of a plain value
+---@field overridden syslua.Overridden[]? declarations of the same thing that lost
 ---@field source string? what a link leads to
 ---@field target string? where a link stands
 ---@field mutable boolean? whether it leads to the user's own file
@@ -109,7 +121,15 @@ local syslua = {}
 ---@field script string? the script that shells source
 ---@field shells ("sh"|"bash"|"zsh")[]? which shells
 ---@field name string? the name of the variable
----@field value string|{ entries: string[], separator: string }|nil its value
+---@field value syslua.ManifestText|{ entries: syslua.ManifestText[], separator: string }|nil its value
+
+--- A text, or texts and references to variables one after the other.
+---@alias syslua.ManifestText string|{ parts: (string|{ reference: string })[] }
+
+---@class syslua.Overridden
+---@field value string what it declared, for people
+---@field priority integer its number: the lowest one wins
+---@field positions string[] who declared it
 
 -- Reports
 
@@ -324,6 +344,7 @@ function BuildContext.run(command, opts) end
 --- Functions that can fail answer `true` and their result, or `false` and a failure: see
 --- `lua/syslua/border.lua`, which raises it.
 ---@class syslua.Native
+---@field null table what `null` of JSON is in Lua
 ---@field array_metatable table what `lib.array` marks tables with
 ---@field is_terminal fun(descriptor: integer): boolean
 ---@field bars_put fun(key: string, text: string, position: integer?, total: integer?): string
@@ -347,15 +368,24 @@ function BuildContext.run(command, opts) end
 ---@field abandon_evaluation fun(): boolean, any
 ---@field finish_evaluation fun(config_path: string?, files: table<string, string>?): boolean, any
 ---@field record fun(action: table, positions: string[]): boolean, any
----@field add_environment fun(environment: table): boolean, any
----@field list_tree fun(path: string): boolean, any
+---@field withdraw fun(number: integer): boolean, any
+---@field explain fun(number: integer, priority: integer?, overridden: syslua.Overridden[]): boolean, any
+---@field forget fun(hash: string): boolean, any
+---@field set_scope fun(user: string?, home: string, project: table?): boolean, any
+---@field write_file fun(path: string, text: string): boolean, any
+---@field user_home fun(name: string): boolean, any
 ---@field add_chunk fun(name: string, text: string): boolean, any
 ---@field add_environment fun(environment: table): boolean, any
 ---@field list_tree fun(path: string): boolean, any
 ---@field set_own_directory fun(prefix: string): boolean, any
 ---@field manifest_table fun(manifest: any): boolean, any
+---@field manifest_details fun(manifest: any): boolean, any
 ---@field manifest_json fun(manifest: any): boolean, any
 ---@field to_json fun(value: any, pretty: boolean?): boolean, any
+---@field from_json fun(json: string): boolean, any
+---@field to_toml fun(value: any, pretty: boolean?): boolean, any
+---@field to_yaml fun(value: any): boolean, any
+---@field to_ini fun(value: any, indent: string, separator: string): boolean, any
 ---@field exists fun(path: string): boolean, any
 ---@field absolute fun(path: string): boolean, any
 ---@field [string] fun(...: any): boolean, any

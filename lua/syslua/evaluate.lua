@@ -1,9 +1,11 @@
 --- `syslua.evaluate(config, options)`: runs a config and returns its manifest. The system stays as it is.
 
 local border = require("syslua.border")
+local closest = require("syslua.util.closest")
 local failure = require("syslua.util.failure")
 local loader = require("syslua.loader")
 local path = require("syslua.util.path")
+local position = require("syslua.util.position")
 local scope = require("syslua.scope")
 local system = require("syslua.system")
 local text = require("syslua.util.text")
@@ -24,6 +26,8 @@ local helper_modules = {
   activate = "syslua.activate",
   file = "syslua.helpers.file",
   env = "syslua.helpers.env",
+  user = "syslua.helpers.user",
+  project = "syslua.helpers.project",
   source = "syslua.source",
 }
 
@@ -78,18 +82,63 @@ local function check_entry(entry, name)
   return entry
 end
 
-local function run(directory, name, globals)
-  local files = loader.new(directory, globals)
-  local entry = check_entry(loader.run(files, name), name)
-  entry.setup({})
-  local current = scope.get()
-  if current then
-    for _, finalize in next, current.finalizers do
-      finalize(current)
+-- The helpers that act on what they collected, in their order: modules declare files and variables.
+local collecting = { "module", "file", "env" }
+
+-- Has helpers act on what they collected, until there is nothing left.
+local function finalize(current)
+  for _, helper in ipairs(collecting) do
+    local index = 1
+    while current.blocks[index] do
+      local block = current.blocks[index]
+      local collected = block.collected[helper]
+      if collected and collected.pending then
+        collected.pending = false
+        scope.within(block, collected.finalize, collected)
+        -- It may have given more to do to an earlier block.
+        index = 0
+      end
+      index = index + 1
     end
   end
+end
+
+local function run(directory, name, globals, is_pure)
+  local files = loader.new(directory, globals, is_pure)
+  -- A tail call removes the line it stands on: then it is said which function it stands in.
+  position.set_fallback(name .. ":1")
+  local entry = check_entry(loader.run(files, name), name)
+  position.set_fallback(position.of_function(entry.setup))
+  entry.setup({})
+  finalize(scope.get())
   loader.close(files, globals)
   return files.files
+end
+
+-- The names that a config could have meant, Lua's own and ours.
+local function list_globals(globals)
+  local names = {}
+  for _, of in ipairs({ _G, globals }) do
+    for name in next, of do
+      names[#names + 1] = name
+    end
+  end
+  return names
+end
+
+-- What Lua says of a global that is nil is true, but not the reason.
+local function explain(value, globals, is_pure)
+  local name = value.kind == "error" and value.message:match("%(global '([^']+)'%)")
+  if not name or value.hint then
+    return value
+  end
+  if is_pure and rawget(_G, name) ~= nil then
+    value.hint = ("--pure hides `%s` from configs"):format(name)
+  else
+    local near = closest(name, list_globals(globals))
+    value.hint = near and ("did you mean `%s`?"):format(near) or nil
+  end
+  return value
 end
 
 local function get_target(given)
@@ -137,6 +186,15 @@ local function get_entry(config)
   return path.dirname(absolute), path.basename(absolute)
 end
 
+-- What is worth saying of an evaluation is an event.
+local function get_notifier(options)
+  return function(message, where)
+    if options.on_event then
+      options.on_event({ kind = "notice", message = message, position = where })
+    end
+  end
+end
+
 --- Evaluates a config; returns its manifest. With `raw` the manifest stays with the engine, for
 -- callers that only pass it on.
 ---@param config string the entry file, or a directory with an init.lua
@@ -147,16 +205,20 @@ return function(config, options)
   check_options(config, options)
   local directory, name = get_entry(config)
   local target = get_target(options.sys)
-  scope.push(directory, scope.get_home())
-  system.push(target)
+  local mark, globals = position.mark(), get_globals(target)
+  scope.push(directory, scope.get_home(), get_notifier(options))
+  system.push(target, options.sys ~= nil)
   border.call("begin_evaluation", target, { root = options.root })
   ---@type boolean, any
-  local succeeded, files = pcall(run, directory, name, get_globals(target))
+  local succeeded, files = xpcall(function()
+    return run(directory, name, globals, options.pure)
+  end, loader.to_failure)
+  position.restore(mark)
   system.pop()
   scope.pop()
   if not succeeded then
     native.abandon_evaluation()
-    failure.raise(failure.from(files))
+    failure.raise(explain(files, globals, options.pure))
   end
   local manifest = border.call("finish_evaluation", path.join(directory, name), files)
   if options.raw then

@@ -1,12 +1,28 @@
 --- `syslua.lib`: functions for configs. Nothing here touches the system.
 
 local border = require("syslua.border")
+local closest = require("syslua.util.closest")
+local failure = require("syslua.util.failure")
+local merge = require("syslua.merge")
+local options = require("syslua.options")
+local position = require("syslua.util.position")
+local priority = require("syslua.priority")
+local reference = require("syslua.reference")
 local schema = require("syslua.schema")
+local tables = require("syslua.util.table")
+local text = require("syslua.util.text")
+
+local native = require("syslua").native
 
 ---@class syslua.Library
+---@field null table JSON's `null`: `lib.fromJSON` gives it, and it may stand in what is rendered
+---@field env syslua.EnvLibrary kinds of variables
 local lib = {}
 
-local json_fields = { pretty = { type = "boolean" } }
+lib.null = native.null
+
+local pretty_fields = { pretty = { type = "boolean" } }
+local ini_fields = { indent = { type = "string" }, separator = { type = "string" } }
 
 --- Returns a value as JSON: keys sorted, integral numbers without a point. An empty table is `{}`;
 -- `lib.array {}` is `[]`.
@@ -14,8 +30,54 @@ local json_fields = { pretty = { type = "boolean" } }
 ---@param opts { pretty: boolean? }?
 ---@return string
 function lib.toJSON(value, opts)
-  schema.check("the options of lib.toJSON", opts or {}, json_fields)
+  schema.check("the options of lib.toJSON", opts or {}, pretty_fields)
   return border.call("to_json", value, opts and opts.pretty)
+end
+
+local function check_text(call, value)
+  if type(value) ~= "string" then
+    failure.raise({
+      kind = "config",
+      message = ("%s: expected a string, got %s"):format(call, text.describe(value)),
+      position = position.caller(),
+    })
+  end
+end
+
+--- Returns the value that a JSON text stands for. `null` is `lib.null`, and lists are marked, so that
+-- `lib.toJSON` gives the same text again.
+---@param json string
+---@return any
+function lib.fromJSON(json)
+  check_text("lib.fromJSON", json)
+  return border.call("from_json", json)
+end
+
+--- Returns a table as TOML: keys sorted, tables after plain values. With `pretty` long lists have a
+-- line for each item.
+---@param value table
+---@param opts { pretty: boolean? }?
+---@return string
+function lib.toTOML(value, opts)
+  schema.check("the options of lib.toTOML", opts or {}, pretty_fields)
+  return border.call("to_toml", value, opts and opts.pretty)
+end
+
+--- Returns a value as YAML, in block style with keys sorted.
+---@param value any
+---@return string
+function lib.toYAML(value)
+  return border.call("to_yaml", value)
+end
+
+--- Returns a table as INI: what is no table first, then a section for each table, all sorted. A list is
+-- the same key again for each item.
+---@param value table
+---@param opts { indent: string?, separator: string? }? what stands before keys (nothing), and after them (" = ")
+---@return string
+function lib.toINI(value, opts)
+  schema.check("the options of lib.toINI", opts or {}, ini_fields)
+  return border.call("to_ini", value, opts and opts.indent or "", opts and opts.separator or " = ")
 end
 
 --- Marks a table as a list, so that it is one in JSON also when it is empty; returns it.
@@ -23,7 +85,120 @@ end
 ---@param list T
 ---@return T
 function lib.array(list)
-  return setmetatable(list, require("syslua").native.array_metatable)
+  return setmetatable(list, native.array_metatable)
 end
 
-return lib
+--- Lays tables over one another, the last one on top: tables with names are merged deeply, anything else
+-- is replaced. `mkDefault` gives way, `mkForce` stays, and `mkBefore` and `mkAfter` join lists.
+---@param ... table
+---@return table
+function lib.merge(...)
+  for index = 1, select("#", ...) do
+    local value = select(index, ...)
+    if type(value) ~= "table" then
+      failure.raise({
+        kind = "config",
+        message = ("lib.merge: argument %d: expected a table, got %s"):format(
+          index,
+          text.describe(value)
+        ),
+        position = position.caller(),
+      })
+    end
+  end
+  return options.overlay(...)
+end
+
+--- Gives a value that wins over others, and replaces what others put into a list.
+---@param value any
+---@return syslua.Priority
+function lib.mkForce(value)
+  return priority.mark("lib.mkForce", priority.force, value, true)
+end
+
+--- Gives a value that stands before others in a list.
+---@param value any
+---@return syslua.Priority
+function lib.mkBefore(value)
+  return priority.mark("lib.mkBefore", priority.before, value, false)
+end
+
+--- Gives a value that counts when nobody gives another one.
+---@param value any
+---@return syslua.Priority
+function lib.mkDefault(value)
+  return priority.mark("lib.mkDefault", priority.default, value, true)
+end
+
+--- Gives a value that stands after others in a list.
+---@param value any
+---@return syslua.Priority
+function lib.mkAfter(value)
+  return priority.mark("lib.mkAfter", priority.after, value, false)
+end
+
+--- Gives a value with a number of its own: the lowest one wins.
+---@param number integer
+---@param value any
+---@return syslua.Priority
+function lib.mkOverride(number, value)
+  return priority.mark("lib.mkOverride", number, value, true)
+end
+
+--- Gives a value with a place of its own in a list: the lowest number comes first.
+---@param number integer
+---@param value any
+---@return syslua.Priority
+function lib.mkOrder(number, value)
+  return priority.mark("lib.mkOrder", number, value, false)
+end
+
+--- Refers to a variable of the environment, in values of `env{}`: `lib.ref("HOME") .. "/x"`.
+---@param name string
+---@return syslua.Reference
+function lib.ref(name)
+  return reference.new(name)
+end
+
+--- Kinds of variables.
+---@class syslua.EnvLibrary
+local env = {}
+lib.env = env
+
+--- Has declarations of a variable follow one another, as those of PATH do.
+---@param name string
+---@param separator string? what stands between entries: ":" unless given, ";" on Windows
+function env.defineMergeable(name, separator)
+  if separator == nil then
+    separator = require("syslua.system").get().os == "windows" and ";" or ":"
+  end
+  merge.define("lib.env.defineMergeable", name, separator)
+end
+
+--- Has a variable have one value, for which declarations compete.
+---@param name string
+function env.defineSingular(name)
+  merge.define("lib.env.defineSingular", name, false)
+end
+
+-- A misspelt function is named where it is used.
+local function name_closest(what)
+  return {
+    __index = function(library, name)
+      if type(name) ~= "string" then
+        return nil
+      end
+      local near = closest(name, tables.get_sorted_keys(library))
+      failure.raise({
+        kind = "config",
+        message = ("there is no `%s.%s`"):format(what, name),
+        position = position.caller(),
+        hint = near and ("did you mean `%s`?"):format(near) or nil,
+      })
+    end,
+  }
+end
+
+setmetatable(env, name_closest("lib.env"))
+
+return setmetatable(lib, name_closest("lib"))

@@ -1,7 +1,8 @@
---- Loads the files of one evaluation: each in the evaluation's own globals, each once.
--- It does not know what the files declare.
+--- Loads the files of one evaluation: each in the evaluation's own globals, each once. Modules and
+-- packages that come with sys.lua are files of the evaluation too. It does not know what they declare.
 
 local border = require("syslua.border")
+local closest = require("syslua.util.closest")
 local failure = require("syslua.util.failure")
 local guard = require("syslua.guard")
 local path = require("syslua.util.path")
@@ -67,37 +68,120 @@ end
 ---@field environment table the globals of the config's files
 ---@field files table<string, string> the texts of loaded files by their path below `directory`
 ---@field modules table<string, any> what required files returned
+---@field syslua table what `require("syslua")` gives
+---@field is_pure boolean? whether what reaches outside of the config is hidden
 
--- Returns the path of a module beside the entry file, relative to it.
+-- Where the modules and packages that come with sys.lua are: beside its Lua files, the packages of a
+-- checkout at its top.
+local own = position.own_directory:gsub("^@", "")
+local shipped_directories = {
+  modules = { own .. "modules" },
+  pkgs = { own .. "pkgs", path.normalize(own .. "../../pkgs") },
+}
+
+---@return string[]
+local function get_shipped_directories(top)
+  return shipped_directories[top] or {}
+end
+
+local function exists(name)
+  local file = io.open(name, "rb")
+  if file then
+    file:close()
+  end
+  return file ~= nil
+end
+
+local function get_candidates(relative)
+  return { relative .. ".lua", relative .. "/init.lua" }
+end
+
+-- Returns the path of a module beside the entry file, relative to it, or of one that comes with
+-- sys.lua, and then the file that it is.
 local function find_module(self, name)
   local relative = name:gsub("%.", "/")
-  for _, candidate in ipairs({ relative .. ".lua", relative .. "/init.lua" }) do
-    local file = io.open(path.join(self.directory, candidate), "rb")
-    if file then
-      file:close()
+  for _, candidate in ipairs(get_candidates(relative)) do
+    if exists(path.join(self.directory, candidate)) then
       return candidate
+    end
+  end
+  local top, rest = relative:match("^(%l+)/(.+)$")
+  for _, directory in ipairs(get_shipped_directories(top)) do
+    for _, candidate in ipairs(get_candidates(rest)) do
+      local file = directory .. "/" .. candidate
+      if exists(file) then
+        return top .. "/" .. candidate, file
+      end
     end
   end
   return nil
 end
 
+-- Names of shipped modules below a name, for messages.
+local function list_shipped(top)
+  local names = {}
+  for _, directory in ipairs(get_shipped_directories(top)) do
+    local listed, entries = pcall(border.call, "list_tree", directory)
+    for _, entry in
+      ipairs(listed and entries --[[@as table[] ]] or {})
+    do
+      local name = entry.kind == "file" and entry.path:match("^(.*)%.lua$")
+      -- Versions of packages are no modules for configs.
+      if name and not name:find("/%d[%d_]*[%w_]*$") then
+        names[#names + 1] = top .. "." .. name:gsub("/init$", ""):gsub("/", ".")
+      end
+    end
+  end
+  table.sort(names)
+  return names
+end
+
 -- A module that is installed for this Lua, outside of the config.
-local function require_installed(name)
+local function require_installed(self, name)
+  if self.is_pure and not name:find("^syslua%.") then
+    failure.raise({
+      kind = "config",
+      message = ("there is no module `%s` beside the entry file, and --pure hides others"):format(
+        name
+      ),
+      position = position.caller(),
+    })
+  end
   local found, result = pcall(real_require, name)
   if found then
     return result
   end
   if type(result) == "string" and result:find(("module '%s' not found"):format(name), 1, true) then
+    local near = closest(name, list_shipped(name:match("^%l+")))
     failure.raise({
       kind = "config",
       message = ("there is no module `%s`, neither beside the entry file nor on package.path"):format(
         name
       ),
       position = position.caller(),
-      details = result,
+      hint = near and ("did you mean `%s`?"):format(near)
+        or ("beside the entry file it would be %s.lua"):format((name:gsub("%.", "/"))),
     })
   end
   error(result, 0)
+end
+
+-- Loads and runs a file below the config's directory, or one that comes with sys.lua.
+local function run_file(self, relative, shipped, ...)
+  local file = shipped or path.join(self.directory, relative)
+  local text, problem = read_file(file)
+  if not text then
+    failure.raise({
+      kind = "config",
+      message = ("cannot read %s: %s"):format(file, problem),
+      position = position.caller(),
+      hint = "name another file, or make one: see `sys help apply`",
+    })
+  end
+  -- Shipped files too: so the copy that a snapshot keeps of the config is whole.
+  self.files[relative] = text
+  local chunk_name = (shipped and position.shipped or "@") .. relative
+  return compile(text, chunk_name, self.environment)(...)
 end
 
 local loading = {}
@@ -121,12 +205,21 @@ local function require_module(self, name)
   elseif known ~= nil then
     return known
   end
-  local relative = find_module(self, name)
+  -- The module as this evaluation shows it: for the machine that is evaluated for.
+  if name == "syslua" then
+    return self.syslua
+  end
+  local relative, shipped = find_module(self, name)
   if not relative then
-    return require_installed(name)
+    return require_installed(self, name)
   end
   self.modules[name] = loading
-  local result = loader.run(self, relative, name)
+  local succeeded, result = pcall(run_file, self, relative, shipped, name)
+  if not succeeded then
+    -- A config may catch this, and try again.
+    self.modules[name] = nil
+    error(result, 0)
+  end
   if result == nil then
     result = true
   end
@@ -138,29 +231,96 @@ end
 ---@param self syslua.Loader
 ---@param relative string
 ---@return any
-function loader.run(self, relative, ...)
-  local text, problem = read_file(path.join(self.directory, relative))
-  if not text then
-    failure.raise({
-      kind = "config",
-      message = ("cannot read %s: %s"):format(path.join(self.directory, relative), problem),
-      position = position.caller(),
-      hint = "name another file, or make one: see `sys help apply`",
-    })
-  end
-  self.files[relative] = text
-  return compile(text, "@" .. relative, self.environment)(...)
+function loader.run(self, relative)
+  return run_file(self, relative)
 end
+
+-- `load` and its kin, for which the globals of the config are the globals; paths are relative to the
+-- config's directory.
+local function add_loaders(self)
+  local environment = self.environment
+  local function compile_or_nil(text, name, own_environment)
+    local succeeded, chunk = pcall(compile, text, name, own_environment)
+    if succeeded then
+      return chunk
+    end
+    return nil, tostring(chunk)
+  end
+  local function get_file(name)
+    if type(name) ~= "string" then
+      failure.raise({
+        kind = "config",
+        message = ("expected the name of a file, got a %s"):format(type(name)),
+        position = position.caller(),
+      })
+    end
+    return path.join(self.directory, name)
+  end
+  function environment.load(text, name, mode, own_environment)
+    guard.check("load")
+    if type(text) == "function" then
+      local pieces = {}
+      for piece in text do
+        if piece == "" then
+          break
+        end
+        pieces[#pieces + 1] = piece
+      end
+      ---@cast pieces string[]
+      text = table.concat(pieces)
+    end
+    if type(text) ~= "string" or text:sub(1, 1) == "\27" or mode == "b" then
+      return nil, "sys.lua loads only text"
+    end
+    return compile_or_nil(text, name or "=(load)", own_environment or environment)
+  end
+  environment.loadstring = rawget(_G, "loadstring") and environment.load or nil
+  function environment.loadfile(name, _, own_environment)
+    guard.check("loadfile")
+    local text, problem = read_file(get_file(name))
+    if not text then
+      return nil, ("cannot open %s: %s"):format(name, problem)
+    end
+    return compile_or_nil(text, "@" .. name, own_environment or environment)
+  end
+  function environment.dofile(name)
+    guard.check("dofile")
+    local file = get_file(name)
+    local text, problem = read_file(file)
+    if not text then
+      failure.raise({
+        kind = "config",
+        message = ("cannot read %s: %s"):format(file, problem),
+        position = position.caller(),
+      })
+    end
+    if not path.is_absolute(name) then
+      self.files[path.normalize(name)] = text
+    end
+    return compile(text, "@" .. name, environment)()
+  end
+end
+
+-- What --pure hides: ways to what is not part of the config.
+local impure = { io = true, os = true, package = true, debug = true, ffi = true, jit = true }
 
 --- Makes the loader of one evaluation. Its globals are those of Lua and `extra`; what a config's files
 -- set stays among them.
 ---@param directory string
 ---@param extra table<string, any>
+---@param is_pure boolean? hides `io`, `os` and modules that are not part of the config
 ---@return syslua.Loader
-function loader.new(directory, extra)
+function loader.new(directory, extra, is_pure)
   local environment = {}
   ---@type syslua.Loader
-  local self = { directory = directory, environment = environment, files = {}, modules = {} }
+  local self = {
+    directory = directory,
+    environment = environment,
+    files = {},
+    modules = {},
+    syslua = extra.syslua,
+    is_pure = is_pure,
+  }
   for name, value in next, extra do
     environment[name] = value
   end
@@ -169,15 +329,28 @@ function loader.new(directory, extra)
   environment.require = function(name)
     return require_module(self, name)
   end
+  add_loaders(self)
   border.call("add_environment", environment)
   -- Not the table itself: while a build runs, a name that is refused must not be found in it.
   setmetatable(environment, {
     __index = function(_, name)
       guard.check(name)
+      if is_pure and impure[name] then
+        return nil
+      end
       return _G[name]
     end,
   })
   return self
+end
+
+--- Returns the failure of what a config raised; called where it was raised, so that it has a line.
+---@param value any
+---@return syslua.Failure
+function loader.to_failure(value)
+  local result = failure.from(value)
+  result.position = result.position or position.caller()
+  return result
 end
 
 --- Takes names away that exist only during an evaluation.

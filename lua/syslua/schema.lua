@@ -47,7 +47,11 @@ local function has_type(value, name)
   return type(value) == name
 end
 
-local function has_any_type(value, types)
+--- Returns whether a value is of one of several types.
+---@param value any
+---@param types syslua.schema.Type[]
+---@return boolean
+function schema.has_any_type(value, types)
   for _, name in ipairs(types) do
     if has_type(value, name) then
       return true
@@ -101,7 +105,7 @@ local function is_fine(value, field)
   if value == nil then
     return not field.required
   end
-  return has_any_type(value, get_types(field)) and not find_wrong_item(value, field)
+  return schema.has_any_type(value, get_types(field)) and not find_wrong_item(value, field)
 end
 
 local function raise_wrong(what, name, value, field, where)
@@ -109,7 +113,7 @@ local function raise_wrong(what, name, value, field, where)
   if value == nil then
     raise(where, ("`%s` is missing in %s: expected %s"):format(name, what, expected))
   end
-  if has_any_type(value, get_types(field)) then
+  if schema.has_any_type(value, get_types(field)) then
     local index = find_wrong_item(value, field)
     name, expected, value = ("%s[%d]"):format(name, index), field.items, value[index]
   end
@@ -146,6 +150,22 @@ function schema.check(what, value, fields, where)
     local name = tables.get_sorted_keys(mistakes)[1]
     raise_wrong(what, name, value[name], fields[name], where)
   end
+end
+
+--- Returns the function of a block: `setup`, or `config` by its other name.
+---@param what string how messages name the table
+---@param given { setup: function?, config: function? }
+---@return function
+function schema.get_callback(what, given)
+  if (given.setup == nil) == (given.config == nil) then
+    raise(
+      nil,
+      given.setup and ("%s has both `setup` and `config`"):format(what)
+        or ("`setup` is missing in %s: expected function"):format(what),
+      given.setup and "they are one and the same: give one of the two" or nil
+    )
+  end
+  return assert(given.setup or given.config)
 end
 
 return schema

@@ -1,22 +1,53 @@
---- What is evaluated right now: the config's directory, and what helpers collect until its end.
--- It does not know what they collect.
+--- What is evaluated right now: the config's directory, the user or project that declarations are
+-- scoped to, and what helpers collect until the end. It does not know what they collect.
+
+local border = require("syslua.border")
 
 local scope = {}
 
 -- Evaluations under way, innermost last.
+---@type syslua.Scope[]
 local stack = {}
 
+--- One evaluation.
 ---@class syslua.Scope
 ---@field directory string the absolute directory of the entry file
----@field home string the user's home
----@field variables table[] what `env{}` declared
----@field finalizers table<string, fun(scope: syslua.Scope)> run at the end of the evaluation
+---@field home string the home of who evaluates
+---@field blocks syslua.Block[] all blocks, in order of their first use
+---@field block syslua.Block the current one
+---@field is_own boolean? inside of `user{}` for oneself, which is more than what is for everybody
+---@field separators table<string, string|false> of variables that the config defined: false is singular
+---@field notify fun(message: string, position: string?) tells the user something
+
+--- Declarations of one scope: of everybody, of one user, of one project.
+---@class syslua.Block
+---@field user string?
+---@field project { name: string, path: string? }?
+---@field home string what `~` stands for
+---@field collected table<string, table> what helpers collect, by helper
+
+local function new_block(user, project, home)
+  return { user = user, project = project, home = home, collected = {} }
+end
+
+local function activate(block)
+  border.call("set_scope", block.user, block.home, block.project)
+end
 
 --- Begins an evaluation.
 ---@param directory string
 ---@param home string
-function scope.push(directory, home)
-  stack[#stack + 1] = { directory = directory, home = home, variables = {}, finalizers = {} }
+---@param notify fun(message: string, position: string?)
+function scope.push(directory, home, notify)
+  local block = new_block(nil, nil, home)
+  stack[#stack + 1] = {
+    directory = directory,
+    home = home,
+    blocks = { block },
+    block = block,
+    separators = {},
+    notify = notify,
+  }
 end
 
 --- Ends it.
@@ -30,6 +61,77 @@ function scope.get()
   return stack[#stack]
 end
 
+--- Returns the list in which a helper collects what is declared in the current block.
+---@param helper string
+---@return table? list nil outside of an evaluation
+function scope.collect(helper)
+  local current = stack[#stack]
+  if not current then
+    return nil
+  end
+  local collected = current.block.collected
+  collected[helper] = collected[helper] or {}
+  return collected[helper]
+end
+
+--- Calls a function in a block.
+---@param block syslua.Block
+---@param callback function
+function scope.within(block, callback, ...)
+  local current = stack[#stack]
+  local before = current.block
+  current.block = block
+  activate(block)
+  -- A config may catch what is raised here, and go on.
+  local succeeded, problem = pcall(callback, ...)
+  current.block = before
+  activate(before)
+  if not succeeded then
+    error(problem, 0)
+  end
+end
+
+local function is_same(left, right)
+  return left == right or (left and right and left.name == right.name and left.path == right.path)
+end
+
+--- Calls a function while declarations are scoped to a user or a project.
+---@param user string?
+---@param project { name: string, path: string? }?
+---@param home string
+---@param callback function
+function scope.run(user, project, home, callback)
+  local current = stack[#stack]
+  for _, block in ipairs(current.blocks) do
+    if block.user == user and is_same(block.project, project) then
+      return scope.within(block, callback)
+    end
+  end
+  local block = new_block(user, project, home)
+  current.blocks[#current.blocks + 1] = block
+  scope.within(block, callback)
+end
+
+--- Calls a function while what is declared is one's own: it counts for more than what is for everybody.
+---@param callback function
+function scope.run_own(callback)
+  local current = stack[#stack]
+  local before = current.is_own
+  current.is_own = true
+  local succeeded, problem = pcall(callback)
+  current.is_own = before
+  if not succeeded then
+    error(problem, 0)
+  end
+end
+
+--- Returns by how much the number of what is declared now is lower.
+---@return integer
+function scope.get_advantage()
+  local current = stack[#stack]
+  return current and current.is_own and 1 or 0
+end
+
 --- Returns the directory that relative paths start from.
 ---@return string
 function scope.get_directory()
@@ -41,7 +143,7 @@ end
 ---@return string
 function scope.get_home()
   local current = stack[#stack]
-  return current and current.home or os.getenv("HOME") or "/"
+  return current and current.block.home or os.getenv("HOME") or "/"
 end
 
 return scope

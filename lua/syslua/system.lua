@@ -18,8 +18,8 @@ local system = {}
 ---@field is_darwin boolean
 ---@field is_windows boolean
 
--- The platforms of the evaluations under way, innermost last.
----@type table<integer, table?>
+-- The platforms of the evaluations under way, innermost last, and whether each is another machine's.
+---@type table<integer, { facts: table, is_foreign: boolean }?>
 local stack = {}
 
 -- What is true of one machine only must not reach a build unseen.
@@ -58,7 +58,7 @@ end
 function system.get()
   local given = stack[#stack]
   if given then
-    return given
+    return given.facts
   end
   local syslua = require("syslua")
   local result = system.describe(syslua.os, syslua.arch)
@@ -81,10 +81,32 @@ function system.for_build_on(os, arch)
   return setmetatable(system.describe(os, arch), of_machine)
 end
 
---- Begins to evaluate for a platform; `system.pop` ends it.
----@param given table
-function system.push(given)
-  stack[#stack + 1] = given
+local homes = { linux = "/home/", darwin = "/Users/", windows = "C:/Users/" }
+
+--- Returns where a user's home is on machines of which no more is known.
+---@param os syslua.Os
+---@param name string
+---@return string
+function system.get_usual_home(os, name)
+  if name == "root" then
+    return os == "darwin" and "/var/root" or "/root"
+  end
+  return (homes[os] or homes.linux) .. name
+end
+
+--- Returns whether what is evaluated for is another machine than this one, of which nothing can be
+-- looked up.
+---@return boolean
+function system.is_foreign()
+  local given = stack[#stack]
+  return given ~= nil and given.is_foreign
+end
+
+--- Begins to evaluate for a machine; `system.pop` ends it.
+---@param facts table
+---@param is_foreign boolean
+function system.push(facts, is_foreign)
+  stack[#stack + 1] = { facts = facts, is_foreign = is_foreign }
 end
 
 --- Ends what `system.push` began.

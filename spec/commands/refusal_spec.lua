@@ -64,7 +64,7 @@ describe("apply refuses", function()
       file({ path = "~/.one", content = "one\n" })
       require("other")
     ]])
-    contains(message, here.home .. "/.one", "init.lua:2", "other.lua:1")
+    contains(message, "~/.one", "init.lua:2", "other.lua:1")
   end)
 
   it("two ways to write one target, naming both", function()

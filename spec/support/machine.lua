@@ -68,6 +68,19 @@ function machine.new()
     return self.write(name or "init.lua", "return { setup = function()\n" .. lines .. "\nend }\n")
   end
 
+  --- Writes a config as `write_config` does, and returns what it declares: see `syslua.testing`.
+  function self.evaluate(lines, options)
+    self.write_config(lines)
+    return require("syslua.testing").evaluate(self.directory, options)
+  end
+
+  --- Returns the failure of a config that `write_config` would write.
+  function self.fail(lines, options)
+    local succeeded, problem = pcall(self.evaluate, lines, options)
+    assert(not succeeded, "the config is not refused")
+    return require("syslua").error(problem)
+  end
+
   --- Returns the text of a file, or nil.
   function self.read(name)
     local file = io.open(absolute(name), "rb")

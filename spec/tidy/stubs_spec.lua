@@ -5,7 +5,19 @@ local syslua = require("syslua")
 local tree = require("spec.support.tree")
 
 -- Files of `lua/syslua` that are reached as `syslua.<name>` too, but are not for users.
-local internal = { "border", "context", "guard", "loader", "merge", "schema", "scope", "system" }
+local internal = {
+  "border",
+  "context",
+  "guard",
+  "loader",
+  "merge",
+  "options",
+  "priority",
+  "reference",
+  "schema",
+  "scope",
+  "system",
+}
 
 -- Classes by name: the names of their fields, and the class they extend.
 local function read_classes(names)
@@ -13,7 +25,8 @@ local function read_classes(names)
   for _, name in ipairs(names) do
     for _, line in ipairs(tree.lines(tree.read(name))) do
       local class, parent = line:match("^%s*%-%-%-@class ([%w_.]+):? ?([%w_.]*)")
-      local field = line:match("^%s*%-%-%-@field ([%w_]+)")
+      -- `package` alone would be a modifier of what follows.
+      local field = line:gsub("@field public ", "@field "):match("^%s*%-%-%-@field ([%w_]+)")
       local variable = line:match("^%s*local ([%w_]+) = {")
       local called, method = line:match("^%s*function ([%w_]+)%.([%w_]+)%(")
       if class then
@@ -91,6 +104,7 @@ describe("types/", function()
 
   it("has the library", function()
     assert.same(get_keys(syslua.lib), get_fields("syslua.Library"))
+    assert.same(get_keys(syslua.lib.env), get_fields("syslua.EnvLibrary"))
   end)
 
   it("has the command line", function()

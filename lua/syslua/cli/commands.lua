@@ -23,6 +23,7 @@ commands.list = {
   { name = "info", summary = "Show the root as a whole, or one object" },
   { name = "verify", summary = "Check every object of the store, and repair what is damaged" },
   { name = "diff", summary = "Show which inputs of two derivations differ" },
+  { name = "init", summary = "Write a config to begin with, and a test of it" },
   { name = "help", summary = "Show the commands, or the flags of one" },
   { name = "version", summary = "Show the version" },
 }

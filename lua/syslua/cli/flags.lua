@@ -14,6 +14,7 @@
 ---@field offline boolean?
 ---@field lock_timeout number?
 ---@field sandbox nil|"off"|"auto"|"require"
+---@field pure boolean?
 ---@field verbose boolean?
 ---@field quiet boolean?
 ---@field color nil|"auto"|"always"|"never"
@@ -61,6 +62,10 @@ return {
     argument = "MODE",
     description = "Confine the programs of builds: off, auto (as far as possible) or require.",
     choices = { "off", "auto", "require" },
+  },
+  {
+    name = "--pure",
+    description = "Hide `io`, `os` and modules outside of the config from configs.",
   },
   { name = "--verbose", description = "Show whole paths, and the rest of error messages." },
   { name = "--quiet", description = "Show nothing but errors." },

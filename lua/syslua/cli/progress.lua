@@ -30,6 +30,10 @@ local renderers = {
     local holder = event.pid and ("process %d"):format(event.pid) or "another process"
     return ("waiting for %s, which holds %s"):format(holder, event.lock or "a lock")
   end,
+  notice = function(event)
+    local where = event.position and (" (%s)"):format(event.position) or ""
+    return "note: " .. tostring(event.message) .. where
+  end,
   log = function(event, _, verbose)
     return verbose and event.message or nil
   end,

@@ -30,6 +30,9 @@ function apply.run(args)
   options.dry_run = args.dry_run or false
   local manifest = syslua.evaluate(config, options)
   local result = syslua.apply(manifest, options)
+  if not args.dry_run then
+    require("syslua.cli.editor_files").refresh(config)
+  end
 
   local style = terminal.get_data_style(args)
   if args.json then

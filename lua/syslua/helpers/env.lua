@@ -1,20 +1,38 @@
---- `env{}`: environment variables. What is declared is merged at the end of the evaluation; it ends
--- in activate.
+--- `env{}`: environment variables. What is declared is merged at the end of the evaluation; each
+-- variable becomes one action.
 
-local activate = require("syslua.activate")
+local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 local merge = require("syslua.merge")
 local position = require("syslua.util.position")
+local priority = require("syslua.priority")
+local reference = require("syslua.reference")
 local scope = require("syslua.scope")
 local tables = require("syslua.util.table")
 local text = require("syslua.util.text")
+
+---@alias syslua.env.Text string|number|syslua.Reference
+---@alias syslua.env.Item syslua.env.Text|syslua.Priority
+---@alias syslua.env.Value syslua.env.Item|syslua.env.Item[]
 
 local function raise(message, hint)
   failure.raise({ kind = "config", message = message, position = position.caller(), hint = hint })
 end
 
-local function check_text(name, value)
-  if type(value) ~= "string" then
+-- The same text on every Lua.
+local function render_number(number)
+  if number % 1 == 0 and math.abs(number) < 2 ^ 53 then
+    return ("%d"):format(number)
+  end
+  return ("%.14g"):format(number)
+end
+
+local function get_text(name, value)
+  if type(value) == "number" then
+    return render_number(value)
+  elseif reference.is(value) then
+    return value
+  elseif type(value) ~= "string" then
     raise(
       ("`%s` in env{}: expected a string or a list of strings, got %s"):format(
         name,
@@ -25,77 +43,80 @@ local function check_text(name, value)
   if value:find("%z") then
     raise(("`%s` in env{} has a NUL byte, which no variable can hold"):format(name))
   end
+  return value
 end
 
-local function check_list(name, value)
-  if not merge.is_mergeable(name) then
+local function check_name(name)
+  if type(name) ~= "string" or not name:find("^[%a_][%w_]*$") then
     raise(
-      ("`%s` in env{} is given a list, but it has one value"):format(name),
-      "write one string; lists are for variables like PATH"
+      ("`%s` in env{} cannot be the name of a variable"):format(tostring(name)),
+      type(name) == "number" and 'name the variable: env { EDITOR = "vim" }'
+        or "a name has letters, digits and _, and begins with no digit"
     )
   end
-  local separator = merge.get_separator(name)
-  for _, entry in ipairs(value) do
-    check_text(name, entry)
-    if entry == "" or entry:find("\n", 1, true) or entry:find(separator, 1, true) then
-      raise(
-        ("%q cannot be an entry of %s: it is empty, or has a newline or %q"):format(
-          entry,
-          name,
-          separator
-        )
+end
+
+-- Returns the entries of a list; each may have a number of its own.
+local function get_items(name, list, number, replaces, positions)
+  if next(list) == nil or not tables.is_list(list) then
+    raise(
+      ("`%s` in env{}: expected a string or a list of strings, got %s"):format(
+        name,
+        next(list) == nil and "an empty table" or "a table with named fields"
       )
+    )
+  end
+  local items = {}
+  for index, entry in ipairs(list) do
+    local item = { number = number, replaces = replaces, positions = positions }
+    if priority.is(entry) then
+      entry, item.number, item.replaces = priority.unwrap(entry)
+    end
+    item.value = get_text(("%s[%d]"):format(name, index), entry)
+    items[index] = item
+  end
+  return items
+end
+
+-- Records the variables of a block.
+local function finalize(variables)
+  for _, variable in ipairs(merge.merge_variables(variables)) do
+    local action = { kind = "set_variable", name = variable.name, value = variable.value }
+    local number = border.call("record", action, variable.positions)
+    if variable.priority or variable.overridden[1] then
+      border.call("explain", number, variable.priority, variable.overridden)
     end
   end
 end
 
-local function check(name, value)
-  if type(name) ~= "string" or not name:find("^[%a_][%w_]*$") then
-    raise(
-      ("`%s` in env{} cannot be the name of a variable"):format(tostring(name)),
-      "a name has letters, digits and _, and begins with no digit"
-    )
-  end
-  if type(value) == "number" then
-    return tostring(value)
-  elseif type(value) == "table" and tables.is_list(value) and next(value) ~= nil then
-    check_list(name, value)
-    return value
-  end
-  check_text(name, value)
-  if merge.is_mergeable(name) then
-    check_list(name, { value })
-    return { value }
-  end
-  return value
-end
-
-local function finalize(current)
-  for _, variable in ipairs(merge.merge_variables(current.variables)) do
-    activate({
-      config = function(_, ctx)
-        ctx.set_variable(variable.name, variable.value, variable.positions)
-      end,
-    })
-  end
-end
+local env = {}
 
 --- Declares environment variables. A value is literal; a leading `~/` or `$HOME/` is the user's home.
 -- Entries of variables like PATH stand before what the variable has.
----@param variables table<string, string|number|string[]>
-return function(variables)
-  if type(variables) ~= "table" then
+---@param variables table<string, syslua.env.Value>
+function env.declare(variables)
+  if type(variables) ~= "table" or priority.is(variables) or reference.is(variables) then
     raise(("env{}: expected a table of variables, got %s"):format(text.describe(variables)))
   end
-  local current = scope.get()
-  if not current then
+  local collected = scope.collect("env")
+  if not collected then
     raise("env{} works only while a config is evaluated", "call it in setup()")
     return
   end
-  local chain = position.chain()
+  collected.finalize, collected.pending = finalize, true
+  local chain, advantage = position.chain(), scope.get_advantage()
   for _, name in ipairs(tables.get_sorted_keys(variables)) do
-    local value = check(name, variables[name])
-    current.variables[#current.variables + 1] = { name = name, value = value, positions = chain }
+    check_name(name)
+    local value, number, replaces = priority.unwrap(variables[name])
+    number = number - advantage
+    local declared = { name = name, number = number, replaces = replaces, positions = chain }
+    if type(value) == "table" and not reference.is(value) then
+      declared.items = get_items(name, value, number, replaces, chain)
+    else
+      declared.value = get_text(name, value)
+    end
+    collected[#collected + 1] = declared
   end
-  current.finalizers.env = finalize
 end
+
+return env.declare

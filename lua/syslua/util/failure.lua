@@ -72,6 +72,37 @@ function failure.is(value)
     and type(rawget(value, "message")) == "string"
 end
 
+-- The failure of a text that was raised where tables cannot be. On its way through `error` and
+-- `coroutine.wrap` more lines may have come before it, and in `debug.traceback` after it.
+local function recall(text)
+  local rest = text
+  while rest do
+    if remembered[rest] then
+      return remembered[rest]
+    end
+    rest = rest:match("^[^\n]-:%d+: (.*)$")
+  end
+  for index = #order, 1, -1 do
+    if text:sub(1, #order[index] + 1) == order[index] .. "\n" then
+      return remembered[order[index]]
+    end
+  end
+  return nil
+end
+
+-- Lua 5.1 and LuaJIT word these otherwise than later versions; a message should not depend on it.
+---@param message string
+---@return string
+local function normalize(message)
+  local verb, what, kind = message:match("^attempt to (.-) (%l+ '[^\n]-') %(a (%l+) value%)$")
+  if verb then
+    message = ("attempt to %s a %s value (%s)"):format(verb, kind, what)
+  end
+  -- LuaJIT tells no more of a field of something than `?`; others leave it out.
+  message = message:gsub(" %(field '%?'%)$", "")
+  return (message:gsub("'<(%l+)>' expected", "<%1> expected"):gsub("near '<eof>'$", "near <eof>"))
+end
+
 --- Returns a failure for any caught value; a plain string gives up its leading "file:line:".
 ---@param value any
 ---@return syslua.Failure
@@ -79,15 +110,23 @@ function failure.from(value)
   if failure.is(value) then
     return value
   end
-  if remembered[value] then
-    return remembered[value]
-  end
   if type(value) ~= "string" then
-    local message = "an error that is no text was raised: " .. tostring(value)
+    local custom = type(value) == "table" and getmetatable(value)
+    -- An address would be another one on each run.
+    local shown = type(custom) == "table" and rawget(custom, "__tostring") and tostring(value)
+      or (type(value) == "number" or type(value) == "boolean") and tostring(value)
+      or value == nil and "nil"
+      or "a " .. type(value)
+    local message = "an error that is no text was raised: " .. shown
     return failure.new({ kind = "error", message = message })
   end
+  local known = recall(value)
+  if known then
+    return known
+  end
   local position, message = value:match("^([^\n]-:%d+): (.*)$")
-  return failure.new({ kind = "error", message = message or value, position = position })
+  local text = normalize(message or value)
+  return failure.new({ kind = "error", message = text, position = position })
 end
 
 return failure

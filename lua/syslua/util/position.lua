@@ -12,10 +12,14 @@ local own_directory = assert(getinfo(1, "S")).source:gsub("util[/\\]position%.lu
 --- What the chunk names of our own files begin with.
 position.own_directory = own_directory
 
+--- What the chunk names of modules and packages that come with sys.lua begin with, when a config
+-- requires them.
+position.shipped = "@<syslua>/"
+
 -- Programs that drive a script, such as a test runner, are no files of the user.
 local foreign_patterns = { "^@/usr/share/lua/", "^@/usr/local/share/lua/", "^@/usr/bin/" }
 
--- "user", "internal" or "ignored" by source; the sources of a process are few.
+-- "user", "shipped", "driver", "evaluation" or "ignored" by source; the sources of a process are few.
 local kinds = {}
 
 local function begins_with(text, prefix)
@@ -23,11 +27,11 @@ local function begins_with(text, prefix)
 end
 
 local function get_kind(source)
-  if begins_with(source, own_directory) then
+  if begins_with(source, position.shipped) then
+    return "shipped"
+  elseif begins_with(source, own_directory) then
     local inner = source:sub(#own_directory + 1):gsub("\\", "/")
-    if begins_with(inner, "modules/") then
-      return "user"
-    elseif begins_with(inner, "cli/") then
+    if begins_with(inner, "cli/") then
       return "driver"
     elseif begins_with(inner, "evaluate") then
       return "evaluation"
@@ -52,29 +56,40 @@ local function render(info)
   return name .. ":" .. info.currentline
 end
 
---- Calls `visit` with each of the user's positions, innermost first, until it returns true.
+-- What stands in for the call stack, innermost last: the chain of a declaration that is acted upon
+-- later, or the line of a function whose own was lost in a tail call.
+---@type { chain: string[], is_fallback: boolean? }[]
+local bases = {}
+
+-- Collects the lines of the user's files and those of shipped ones on the call stack, innermost first.
 -- Frames outside of the evaluation of a config are not the config's; those outside of the command
--- line are nobody's.
-local function walk(visit)
-  local level, found = 3, false
+-- line are nobody's. With `first` only the innermost of the user's is looked for.
+local function walk(first)
+  local level, found, lines, shipped = 3, false, {}, {}
+  local base = bases[#bases]
   while true do
     local info = getinfo(level, "Sl")
     if not info then
-      return
+      return lines, shipped
     end
     local kind = kinds[info.source]
     if not kind then
       kind = get_kind(info.source)
       kinds[info.source] = kind
     end
-    if kind == "driver" or (kind == "evaluation" and found) then
-      return
+    if kind == "driver" or (kind == "evaluation" and (found or base)) then
+      return lines, shipped
     end
     -- Tail calls (5.1) and functions of the interpreter have no line.
-    if kind == "user" and info.currentline > 0 then
+    if (kind == "user" or kind == "shipped") and info.currentline > 0 then
       found = true
-      if visit(render(info)) then
-        return
+      local into = kind == "user" and lines or shipped
+      local text = render(info)
+      if into[#into] ~= text then
+        into[#into + 1] = text
+      end
+      if first and kind == "user" then
+        return lines, shipped
       end
     end
     level = level + 1
@@ -84,25 +99,66 @@ end
 --- Returns the innermost line of the user's files on the call stack, "init.lua:12".
 ---@return string?
 function position.caller()
-  local result
-  walk(function(text)
-    result = text
-    return true
-  end)
-  return result
+  local lines, shipped = walk(true)
+  local base = bases[#bases]
+  return lines[1] or base and base.chain[1] or shipped[1]
 end
 
---- Returns all lines of the user's files on the call stack, innermost first, without repetitions.
+--- Returns all lines of the user's files on the call stack, innermost first, without repetitions in
+-- succession; then those of modules that come with sys.lua.
 ---@return string[]
 function position.chain()
-  local result = {}
-  walk(function(text)
-    if result[#result] ~= text then
-      result[#result + 1] = text
+  local lines, shipped = walk(false)
+  local base = bases[#bases]
+  if base and (not base.is_fallback or not lines[1]) then
+    for _, text in ipairs(base.chain) do
+      if lines[#lines] ~= text then
+        lines[#lines + 1] = text
+      end
     end
-    return false
-  end)
-  return result
+  end
+  for _, text in ipairs(shipped) do
+    lines[#lines + 1] = text
+  end
+  return lines
+end
+
+--- Calls a function for a declaration that was made earlier: its chain continues the call stack's.
+-- When the function raises, `position.restore` has to follow.
+---@param chain string[]
+---@param callback function
+function position.at(chain, callback, ...)
+  bases[#bases + 1] = { chain = chain }
+  callback(...)
+  bases[#bases] = nil
+end
+
+--- Names the line that counts when the call stack has none: a tail call removes the caller's.
+---@param line string
+function position.set_fallback(line)
+  bases[#bases + 1] = { chain = { line }, is_fallback = true }
+end
+
+--- Returns a mark for `position.restore`.
+---@return integer
+function position.mark()
+  return #bases
+end
+
+--- Forgets what `position.at` and `position.set_fallback` added since a mark.
+---@param mark integer
+function position.restore(mark)
+  for index = #bases, mark + 1, -1 do
+    bases[index] = nil
+  end
+end
+
+--- Returns the line where a function is defined.
+---@param callback function
+---@return string
+function position.of_function(callback)
+  local info = assert(getinfo(callback, "S"))
+  return info.source:sub(2) .. ":" .. info.linedefined
 end
 
 return position

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::Placeholder;
 use crate::value::Text;
+pub use crate::variable::{Template, VariableValue};
 
 /// One action that an activation recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,21 +41,6 @@ pub enum Action {
     },
 }
 
-/// The value of an environment variable.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum VariableValue {
-    /// The whole value.
-    Single(Text),
-    /// Entries that stand before whatever the variable has.
-    List {
-        /// The entries, first one first.
-        entries: Vec<Text>,
-        /// What stands between entries.
-        separator: String,
-    },
-}
-
 /// A shell that environment scripts are made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -76,6 +62,59 @@ pub struct Activation {
     /// The chain of positions that declared it, innermost first, such as `modules/git.lua:4`.
     #[serde(default)]
     pub positions: Vec<String>,
+    /// The user that `user{}` scopes it to; `None` is whoever applies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The project whose environment it is part of; `None` is everybody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<Project>,
+    /// The number by which it won over others, when it was declared with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i64>,
+    /// Declarations of the same thing that lost. For explaining only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overridden: Vec<Overridden>,
+}
+
+/// A project, whose environment only `shell` and its directory activate.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Project {
+    /// Its name.
+    pub name: String,
+    /// Its directory, if it has one; `~/` is the user's home.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<Text>,
+}
+
+/// A declaration that lost against another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Overridden {
+    /// What it declared, for people.
+    pub value: Text,
+    /// Its number: the lowest one wins.
+    pub priority: i64,
+    /// Who declared it, innermost first.
+    pub positions: Vec<String>,
+}
+
+impl Activation {
+    /// Returns an action of whoever applies, outside of projects.
+    pub fn new(action: Action, positions: Vec<String>) -> Activation {
+        Activation { action, positions, user: None, project: None, priority: None, overridden: Vec::new() }
+    }
+
+    /// Returns it with another action.
+    #[must_use]
+    pub fn with_action(&self, action: Action) -> Activation {
+        Activation { action, ..self.clone() }
+    }
+
+    /// Returns a text that is equal for equal actions of the same user and project, whoever declared them.
+    pub fn key(&self) -> String {
+        serde_json::to_string(&(&self.user, &self.project, &self.action)).unwrap_or_default()
+    }
 }
 
 impl Action {
@@ -85,8 +124,7 @@ impl Action {
             Action::Symlink { source, target, .. } => vec![source, target],
             Action::AddToPath { directory } => vec![directory],
             Action::SourceInShell { script, .. } => vec![script],
-            Action::SetVariable { value: VariableValue::Single(value), .. } => vec![value],
-            Action::SetVariable { value: VariableValue::List { entries, .. }, .. } => entries.iter().collect(),
+            Action::SetVariable { value, .. } => value.templates().iter().flat_map(Template::texts).collect(),
         }
     }
 
@@ -105,16 +143,31 @@ impl Action {
                 Action::SourceInShell { script: text(script)?, shells: shells.clone() }
             }
             Action::SetVariable { name, value } => {
-                let value = match value {
-                    VariableValue::Single(value) => VariableValue::Single(text(value)?),
-                    VariableValue::List { entries, separator } => VariableValue::List {
-                        entries: entries.iter().map(text).collect::<Result<_, _>>()?,
-                        separator: separator.clone(),
-                    },
-                };
-                Action::SetVariable { name: name.clone(), value }
+                Action::SetVariable { name: name.clone(), value: value.resolve(path)? }
             }
         })
+    }
+
+    /// Returns the action with every text changed.
+    #[must_use]
+    pub fn map_texts(&self, change: &impl Fn(&Text) -> Text) -> Action {
+        match self {
+            Action::Symlink { source, target, mutable } => {
+                Action::Symlink { source: change(source), target: change(target), mutable: *mutable }
+            }
+            Action::AddToPath { directory } => Action::AddToPath { directory: change(directory) },
+            Action::SourceInShell { script, shells } => {
+                Action::SourceInShell { script: change(script), shells: shells.clone() }
+            }
+            Action::SetVariable { name, value } => {
+                Action::SetVariable { name: name.clone(), value: value.map_starts(change) }
+            }
+        }
+    }
+
+    /// Returns whether it is part of the environment of shells, and nothing else.
+    pub fn is_environment(&self) -> bool {
+        matches!(self, Action::AddToPath { .. } | Action::SourceInShell { .. } | Action::SetVariable { .. })
     }
 
     /// Returns the kind as it is called in JSON.
@@ -134,13 +187,13 @@ mod tests {
 
     #[test]
     fn actions_survive_json() {
-        let activation = Activation {
-            action: Action::SetVariable {
-                name: "PATH".into(),
-                value: VariableValue::List { entries: vec!["~/bin".into()], separator: ":".into() },
-            },
-            positions: vec!["init.lua:3".into()],
-        };
+        let value = VariableValue::List { entries: vec!["~/bin".into()], separator: ":".into() };
+        let action = Action::SetVariable { name: "PATH".into(), value };
+        let mut activation = Activation::new(action, vec!["init.lua:3".into()]);
+        activation.user = Some("ada".into());
+        activation.project = Some(Project { name: "web".into(), path: Some("~/web".into()) });
+        activation.overridden =
+            vec![Overridden { value: "/x".into(), priority: 1000, positions: vec!["init.lua:1".into()] }];
         let json = serde_json::to_string(&activation).unwrap();
         assert_eq!(serde_json::from_str::<Activation>(&json).unwrap(), activation);
     }

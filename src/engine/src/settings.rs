@@ -86,7 +86,7 @@ impl std::str::FromStr for Sandbox {
 pub struct UnknownSandbox;
 
 /// The platform a config is evaluated for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct System {
     /// For example `x86_64-linux`.
     pub platform: String,

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use mlua::prelude::*;
-use serde_json::{Map, Value as Json};
 use syslua_engine::failure::Failure;
 use syslua_engine::value::Value;
 
 use crate::derive::{handle_of, source_of};
-use crate::error::{Answer, lua_failure, register as register_function};
+use crate::error::{Answer, lua_failure};
+use crate::render::NULL;
 
 /// Below this, a float that is integral is the same number as an integer on every Lua.
 const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -32,11 +32,13 @@ impl<'a> Place<'a> {
         Place { above: None, key: Key::Name(name.as_bytes()) }
     }
 
-    fn name<'b>(&'b self, key: &'b [u8]) -> Place<'b> {
+    /// Returns the place of a named field in it.
+    pub fn name<'b>(&'b self, key: &'b [u8]) -> Place<'b> {
         Place { above: Some(self), key: Key::Name(key) }
     }
 
-    fn index(&self, index: i64) -> Place<'_> {
+    /// Returns the place of a list item in it.
+    pub fn index(&self, index: i64) -> Place<'_> {
         Place { above: Some(self), key: Key::Index(index) }
     }
 
@@ -53,7 +55,8 @@ impl<'a> Place<'a> {
         self.above.map_or(0, |above| above.depth() + 1)
     }
 
-    fn refuse(&self, why: &str) -> Failure {
+    /// Returns the failure of a value that is refused there.
+    pub fn refuse(&self, why: &str) -> Failure {
         Failure::new("config", format!("`{}` {why}", self.render()))
     }
 }
@@ -88,7 +91,7 @@ pub fn to_value(lua: &Lua, given: &LuaValue, place: &Place<'_>) -> Answer<Value>
         LuaValue::Number(float) => number(*float, place),
         LuaValue::String(text) => Ok(Value::Bytes(text.as_bytes().to_vec())),
         LuaValue::Table(table) => table_to_value(lua, table, place),
-        other => Err(place.refuse(&format!("is a {}, which options cannot hold", other.type_name()))),
+        other => Err(place.refuse(&format!("is a {}, which plain data cannot hold", other.type_name()))),
     }
 }
 
@@ -101,6 +104,20 @@ fn table_to_value(lua: &Lua, table: &LuaTable, place: &Place<'_>) -> Answer<Valu
     }
     if let Some(source) = source_of(lua, table) {
         return Ok(Value::Source(source));
+    }
+    if let Some(metatable) = table.metatable() {
+        if lua.named_registry_value::<LuaTable>(NULL).is_ok_and(|null| null == *table) {
+            return Ok(Value::Nil);
+        }
+        // What only helpers understand would become a table like any other.
+        let kind = metatable.raw_get::<Option<String>>("__name").ok().flatten();
+        match kind.as_deref() {
+            Some("syslua.Priority") => {
+                return Err(place.refuse("is a value of lib.mk...(), which only env{}, file{} and modules take"));
+            }
+            Some("syslua.Reference") => return Err(place.refuse("is a value of lib.ref(), which only env{} takes")),
+            _ => {}
+        }
     }
     let length = table.raw_len();
     let mut list = Vec::new();
@@ -176,38 +193,4 @@ pub fn from_value(
         }
         other => special(other)?,
     })
-}
-
-/// Returns data as JSON for other programs: keys sorted, nothing escaped for our own formats.
-fn plain_json(value: &Value, place: &Place<'_>) -> Answer<Json> {
-    let utf8 = |bytes: &[u8]| {
-        String::from_utf8(bytes.to_vec()).map_err(|_| place.refuse("is no UTF-8, which JSON strings have to be"))
-    };
-    Ok(match value {
-        Value::Bytes(bytes) => Json::String(utf8(bytes)?),
-        Value::List(list) => {
-            let items = (1..).zip(list).map(|(index, item)| plain_json(item, &place.index(index)));
-            Json::Array(items.collect::<Answer<_>>()?)
-        }
-        Value::Map(map) => {
-            let entries = map.iter().map(|(key, item)| Ok((utf8(key)?, plain_json(item, &place.name(key))?)));
-            Json::Object(entries.collect::<Answer<Map<_, _>>>()?)
-        }
-        Value::Derivation(_) | Value::Source(_) => {
-            return Err(place.refuse("is a handle: write its path instead, such as .out"));
-        }
-        other => other.to_json(),
-    })
-}
-
-/// Registers the conversion to JSON.
-pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
-    register_function(lua, native, "to_json", |lua, (value, pretty): (LuaValue, Option<bool>)| {
-        let place = Place::top("value");
-        let json = plain_json(&to_value(lua, &value, &place)?, &place)?;
-        let text =
-            if pretty == Some(true) { serde_json::to_string_pretty(&json) } else { serde_json::to_string(&json) };
-        text.map_err(|error| Failure::new("config", error.to_string()))
-    })?;
-    native.set("array_metatable", lua.array_metatable())
 }

@@ -1,26 +1,27 @@
 //! Evaluations: collecting what a config declares into a manifest.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use mlua::prelude::*;
-use syslua_engine::activation::{Action, Activation};
+use syslua_engine::activation::{Action, Activation, Overridden, Project};
 use syslua_engine::derivation::Derivation;
-use syslua_engine::failure::Failure;
+use syslua_engine::environment::expand_home;
+use syslua_engine::failure::{Failure, chain};
 use syslua_engine::hash::Hash;
 use syslua_engine::manifest::Manifest;
 use syslua_engine::platform;
 use syslua_engine::settings::System;
 use syslua_engine::store::Store;
 use syslua_engine::store::sources::SourceMemory;
-use syslua_engine::value::Text;
+use syslua_engine::value::{Text, Value};
 
 use crate::convert::{Place, to_value};
 use crate::error::{Answer, lua_failure, register as register_function};
 use crate::lua_source::Chunk;
-use crate::options::Options;
+use crate::options::{self, Options};
 use crate::state::{self, Evaluation};
 
 /// The field by which a table stands for a manifest that stays with the engine.
@@ -35,8 +36,7 @@ fn begin(lua: &Lua, system: Option<&LuaTable>, options: Option<&LuaTable>) -> An
         }
         None => System::current(),
     };
-    let evaluation =
-        Evaluation { system, outer_chunks: 0, seen: HashSet::new(), derivations: Vec::new(), activations: Vec::new() };
+    let evaluation = Evaluation { system, ..Evaluation::default() };
     state::change(lua, |state| {
         state.sources = SourceMemory::load(&Store::new(&settings.root));
         state.begin(evaluation);
@@ -53,7 +53,7 @@ fn finish(lua: &Lua, config_path: Option<&LuaString>, files: Option<&LuaTable>) 
     let evaluation = end(lua)?;
     let mut manifest = Manifest {
         derivations: with_dependencies(lua, evaluation.derivations),
-        activations: evaluation.activations,
+        activations: evaluation.activations.into_iter().flatten().collect(),
         config_path: config_path.map(|path| platform::path_from_bytes(&path.as_bytes())),
         files: Vec::new(),
     };
@@ -93,15 +93,91 @@ fn action(lua: &Lua, table: &LuaTable) -> Answer<Action> {
         .map_err(|error| Failure::new("internal", format!("an action that the engine does not know: {error}")))
 }
 
-fn record(lua: &Lua, table: &LuaTable, positions: Vec<String>) -> Answer<()> {
-    let activation = Activation { action: action(lua, table)?, positions };
-    let recorded = state::change(lua, |state| {
-        state.evaluations.last_mut().map(|evaluation| evaluation.activations.push(activation))
+/// Records an action in the scope that is set; returns its number.
+fn record(lua: &Lua, table: &LuaTable, positions: Vec<String>) -> Answer<usize> {
+    let mut action = action(lua, table)?;
+    let refused = state::change(lua, |state| {
+        let Some(evaluation) = state.evaluations.last_mut() else {
+            return Err(Failure::new("config", "activate{} works only while a config is evaluated")
+                .with_hint("call it in setup()"));
+        };
+        if let Some(project) = &evaluation.project
+            && !action.is_environment()
+        {
+            let message = format!("project{{}} scopes only an environment, but `{}` declares more", project.name);
+            return Err(Failure::new("config", message)
+                .with_hint("env{}, ctx.add_to_path and ctx.source_in_shell work there; declare the rest outside"));
+        }
+        if let Some((_, home)) = &evaluation.user {
+            // Who applies has another home.
+            action = action.map_texts(&|text| expand_home(text, home));
+        }
+        let mut activation = Activation::new(action, positions);
+        activation.user = evaluation.user.as_ref().map(|(name, _)| name.clone());
+        activation.project.clone_from(&evaluation.project);
+        evaluation.activations.push(Some(activation));
+        Ok(evaluation.activations.len())
     });
-    if recorded.flatten().is_some() {
-        return Ok(());
+    refused.unwrap_or_else(|| Err(Failure::new("internal", "the state of sys.lua is in use")))
+}
+
+/// Changes the recorded action of a number.
+fn change_recorded(lua: &Lua, number: usize, change: impl FnOnce(&mut Option<Activation>)) -> Answer<bool> {
+    let changed = state::change(lua, |state| {
+        let evaluation = state.evaluations.last_mut()?;
+        evaluation.activations.get_mut(number.wrapping_sub(1)).map(change)
+    });
+    changed.flatten().map(|()| true).ok_or_else(|| Failure::new("internal", "there is no such recorded action"))
+}
+
+/// Notes by which number an action won, and over which others.
+fn explain(lua: &Lua, number: usize, priority: Option<i64>, overridden: &LuaTable) -> Answer<bool> {
+    let mut losers = Vec::new();
+    for loser in overridden.sequence_values::<LuaTable>() {
+        let loser = loser.map_err(lua_failure)?;
+        losers.push(Overridden {
+            value: Text(loser.raw_get::<LuaString>("value").map_err(lua_failure)?.as_bytes().to_vec()),
+            priority: loser.raw_get("priority").map_err(lua_failure)?,
+            positions: loser.raw_get("positions").map_err(lua_failure)?,
+        });
     }
-    Err(Failure::new("config", "activate{} works only while a config is evaluated").with_hint("call it in setup()"))
+    change_recorded(lua, number, |recorded| {
+        if let Some(activation) = recorded {
+            activation.priority = priority;
+            activation.overridden = losers;
+        }
+    })
+}
+
+/// Forgets a derivation that was declared for an action which was withdrawn.
+fn forget(lua: &Lua, hash: &str) -> Answer<bool> {
+    let hash = Hash::parse(hash).map_err(|error| Failure::new("internal", error.to_string()))?;
+    state::change(lua, |state| {
+        if let Some(evaluation) = state.evaluations.last_mut() {
+            evaluation.seen.remove(&hash);
+            evaluation.derivations.retain(|derivation| derivation.hash != hash);
+        }
+    });
+    Ok(true)
+}
+
+fn set_scope(lua: &Lua, user: Option<String>, home: &LuaString, project: Option<&LuaTable>) -> Answer<bool> {
+    let user = user.map(|name| (name, platform::path_from_bytes(&home.as_bytes())));
+    let project = project.map(|project| -> Answer<Project> {
+        let path = project.raw_get::<Option<LuaString>>("path").map_err(lua_failure)?;
+        Ok(Project {
+            name: project.raw_get("name").map_err(lua_failure)?,
+            path: path.map(|path| Text(path.as_bytes().to_vec())),
+        })
+    });
+    let project = project.transpose()?;
+    state::change(lua, |state| {
+        if let Some(evaluation) = state.evaluations.last_mut() {
+            evaluation.user = user;
+            evaluation.project = project;
+        }
+    });
+    Ok(true)
 }
 
 /// Returns the manifest that a value of Lua is.
@@ -147,6 +223,29 @@ fn manifest_from_table(lua: &Lua, table: &LuaTable) -> Answer<Manifest> {
     Ok(Manifest { derivations: with_dependencies(lua, declared), activations, config_path, files: Vec::new() })
 }
 
+/// Returns what tests of configs need to know of a manifest's derivations besides their JSON: the placeholders of
+/// outputs, and of files their content or where their source is.
+fn details(lua: &Lua, manifest: &Manifest) -> LuaResult<Vec<LuaTable>> {
+    let detail = |derivation: &Arc<Derivation>| {
+        let table = lua.create_table()?;
+        let paths = lua.create_table()?;
+        for output in &derivation.spec.outputs {
+            paths.raw_set(output.as_str(), derivation.placeholder(output).to_string())?;
+        }
+        table.raw_set("paths", paths)?;
+        if let Value::Map(opts) = &derivation.spec.opts {
+            if let Some(Value::Bytes(content)) = opts.get(b"content".as_slice()) {
+                table.raw_set("content", lua.create_string(content)?)?;
+            }
+            if let Some(Value::Source(source)) = opts.get(b"source".as_slice()) {
+                table.raw_set("source", lua.create_string(platform::bytes_of_path(&source.path))?)?;
+            }
+        }
+        Ok(table)
+    };
+    manifest.derivations.iter().map(detail).collect()
+}
+
 /// `{"$bytes": ...}` came out of JSON and was escaped as if it were a key of the user.
 fn unescape(json: serde_json::Value) -> serde_json::Value {
     use serde_json::Value as Json;
@@ -160,6 +259,13 @@ fn unescape(json: serde_json::Value) -> serde_json::Value {
         }
         other => other,
     }
+}
+
+/// Writes a file of a config's directory, and makes the directories above it.
+fn write_file(path: &Path, text: &[u8]) -> Answer<()> {
+    let parent = path.parent().map_or(Ok(Vec::new()), platform::create_directories);
+    let written = parent.and_then(|_| platform::write_file_atomically(path, text));
+    written.map_err(|error| Failure::new("io", chain(&error)))
 }
 
 /// Registers the functions that evaluate a config.
@@ -180,8 +286,28 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         |lua, (path, files): (Option<LuaString>, Option<LuaTable>)| finish(lua, path.as_ref(), files.as_ref()),
     )?;
     register_function(lua, native, "record", |lua, (action, positions): (LuaTable, Vec<String>)| {
-        record(lua, &action, positions).map(|()| true)
+        record(lua, &action, positions)
     })?;
+    register_function(lua, native, "withdraw", |lua, number: usize| {
+        change_recorded(lua, number, |recorded| *recorded = None)
+    })?;
+    register_function(
+        lua,
+        native,
+        "explain",
+        |lua, (number, priority, overridden): (usize, Option<i64>, LuaTable)| {
+            explain(lua, number, priority, &overridden)
+        },
+    )?;
+    register_function(lua, native, "forget", |lua, hash: String| forget(lua, &hash))?;
+    register_function(
+        lua,
+        native,
+        "set_scope",
+        |lua, (user, home, project): (Option<String>, LuaString, Option<LuaTable>)| {
+            set_scope(lua, user, &home, project.as_ref())
+        },
+    )?;
     register_function(lua, native, "add_chunk", |lua, (name, text): (String, LuaString)| {
         let chunk = Rc::new(Chunk::new(text.as_bytes().to_vec()));
         state::change(lua, |state| state.add_evaluated_chunk(name, chunk));
@@ -189,6 +315,13 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     })?;
     register_function(lua, native, "exists", |_, path: LuaString| {
         Ok(platform::path_from_bytes(&path.as_bytes()).exists())
+    })?;
+    register_function(lua, native, "write_file", |_, (path, text): (LuaString, LuaString)| {
+        write_file(&platform::path_from_bytes(&path.as_bytes()), &text.as_bytes()).map(|()| true)
+    })?;
+    register_function(lua, native, "user_home", |lua, name: String| {
+        let home = options::home_of(&name);
+        home.map(|home| lua.create_string(platform::bytes_of_path(&home))).transpose().map_err(lua_failure)
     })?;
     register_function(lua, native, "absolute", |lua, path: LuaString| {
         let path = platform::path_from_bytes(&path.as_bytes());
@@ -205,6 +338,9 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             table.set("config_path", path).map_err(lua_failure)?;
         }
         Ok(table)
+    })?;
+    register_function(lua, native, "manifest_details", |lua, manifest: LuaValue| {
+        details(lua, &*manifest_of(lua, &manifest)?).map_err(lua_failure)
     })?;
     register_function(lua, native, "manifest_json", |lua, manifest: LuaValue| {
         manifest_of(lua, &manifest).map(|manifest| manifest.to_json().to_string())

@@ -16,6 +16,7 @@ mod evaluation;
 mod inspect;
 mod lua_source;
 mod options;
+mod render;
 mod signals;
 mod state;
 mod task;
@@ -50,7 +51,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     apply::register(lua, &native)?;
     bars::register(lua, &native)?;
     build::register(lua, &native)?;
-    convert::register(lua, &native)?;
+    render::register(lua, &native)?;
     derive::register(lua, &native)?;
     evaluation::register(lua, &native)?;
     inspect::register(lua, &native)?;

@@ -151,6 +151,12 @@ pub fn username() -> Vec<u8> {
     user().map_or_else(|| nix::unistd::geteuid().to_string(), |user| user.name).into_bytes()
 }
 
+/// Returns the home directory of a user of this machine, if there is such a user.
+#[cfg(unix)]
+pub fn home_of(name: &str) -> Option<PathBuf> {
+    nix::unistd::User::from_name(name).ok().flatten().map(|user| user.dir)
+}
+
 /// Returns the name of this machine.
 #[cfg(unix)]
 pub fn hostname() -> Vec<u8> {
@@ -161,6 +167,12 @@ pub fn hostname() -> Vec<u8> {
 #[cfg(windows)]
 fn home_of_user() -> Option<PathBuf> {
     None
+}
+
+/// Returns the home directory of a user of this machine: where Windows puts it.
+#[cfg(windows)]
+pub fn home_of(name: &str) -> Option<PathBuf> {
+    Some(PathBuf::from("C:/Users").join(name)).filter(|home| home.is_dir())
 }
 
 #[cfg(windows)]

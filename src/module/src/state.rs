@@ -2,11 +2,12 @@
 //! configs, and the evaluation under way.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use mlua::prelude::*;
-use syslua_engine::activation::Activation;
+use syslua_engine::activation::{Activation, Project};
 use syslua_engine::derivation::Derivation;
 use syslua_engine::hash::Hash;
 use syslua_engine::manifest::Manifest;
@@ -49,6 +50,7 @@ pub struct State {
 }
 
 /// What an evaluation collected until now.
+#[derive(Default)]
 pub struct Evaluation {
     /// The platform it is for.
     pub system: System,
@@ -58,8 +60,12 @@ pub struct Evaluation {
     pub seen: HashSet<Hash>,
     /// Derivations in order of declaration.
     pub derivations: Vec<Arc<Derivation>>,
-    /// Recorded actions in order of declaration.
-    pub activations: Vec<Activation>,
+    /// Recorded actions in order of declaration; `None` was withdrawn.
+    pub activations: Vec<Option<Activation>>,
+    /// What `user{}` scopes actions to right now: a name and its home.
+    pub user: Option<(String, PathBuf)>,
+    /// What `project{}` scopes actions to right now.
+    pub project: Option<Project>,
 }
 
 impl State {

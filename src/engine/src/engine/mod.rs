@@ -198,7 +198,7 @@ impl Engine {
         let current = generations::current(&self.store)?;
         let places = Targets::new(&self.settings.home);
         let mut targets = Vec::new();
-        for Activation { action, positions } in &current.activations {
+        for Activation { action, positions, .. } in &current.activations {
             let Action::Symlink { source, target, .. } = action else { continue };
             let found = symlink::look(&places.place(target, positions)?).map_err(switch::Error::from)?;
             let state = match found {

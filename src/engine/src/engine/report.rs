@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::activation::{Action, VariableValue};
+use crate::activation::Action;
 use crate::derivation::Derivation;
 use crate::hash::Hash;
 use crate::names::{ObjectName, SnapshotId};
@@ -13,7 +13,6 @@ use crate::platform::sandbox::Level;
 use crate::snapshot::Snapshot;
 use crate::switch;
 use crate::switch::plan::Mark;
-use crate::value::Text;
 
 /// A derivation in a report.
 #[derive(Debug, Serialize)]
@@ -286,15 +285,7 @@ pub(super) fn action_report(step: &switch::plan::Step) -> ActionReport {
         Action::Symlink { source, target, .. } => (Some(target.display()), None, source.display()),
         Action::AddToPath { directory } => (None, Some("PATH".to_owned()), directory.display()),
         Action::SourceInShell { script, .. } => (None, None, script.display()),
-        Action::SetVariable { name, value } => {
-            let value = match value {
-                VariableValue::Single(value) => value.display(),
-                VariableValue::List { entries, separator } => {
-                    entries.iter().map(Text::display).collect::<Vec<_>>().join(separator)
-                }
-            };
-            (None, Some(name.clone()), value)
-        }
+        Action::SetVariable { name, value } => (None, Some(name.clone()), value.display()),
     };
     ActionReport {
         mark: step.mark,

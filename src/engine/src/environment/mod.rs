@@ -6,50 +6,144 @@ mod posix;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::activation::{Action, Activation, Shell, VariableValue};
+use crate::activation::{Action, Activation, Shell, Template, VariableValue};
 use crate::value::Text;
+use crate::variable::Part;
 
 /// Variables, entries of list variables, and scripts.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Environment {
     /// Variables with one value.
-    pub single: BTreeMap<String, Text>,
+    pub single: BTreeMap<String, Template>,
     /// Variables whose entries stand before what they have: separator and entries.
-    pub lists: BTreeMap<String, (String, Vec<Text>)>,
+    pub lists: BTreeMap<String, (String, Vec<Template>)>,
     /// Scripts to source, in order, and the shells that do.
-    pub scripts: Vec<(Text, BTreeSet<Shell>)>,
+    pub scripts: Vec<(Template, BTreeSet<Shell>)>,
+}
+
+/// Returns the users that actions are scoped to.
+pub fn users<'a>(activations: impl IntoIterator<Item = &'a Activation>) -> BTreeSet<&'a str> {
+    activations.into_iter().filter_map(|activation| activation.user.as_deref()).collect()
+}
+
+/// What `~/` stands for.
+#[derive(Clone, Copy)]
+enum Home<'a> {
+    /// This directory.
+    At(&'a Path),
+    /// That of whoever sources the script.
+    OfShell,
+}
+
+impl Home<'_> {
+    fn expand(self, template: &Template) -> Template {
+        match self {
+            Home::At(home) => template.map_start(|text| expand_home(text, home)),
+            Home::OfShell => {
+                let (first, rest) = match template {
+                    Template::Text(text) => (text, [].as_slice()),
+                    Template::Parts { parts } => match parts.split_first() {
+                        Some((Part::Text(text), rest)) => (text, rest),
+                        _ => return template.clone(),
+                    },
+                };
+                let Some(below) = below_home(&first.0) else { return template.clone() };
+                let mut parts = vec![Part::Reference { reference: "HOME".to_owned() }];
+                if !below.is_empty() {
+                    parts.push(Part::Text(Text(below.to_vec())));
+                }
+                parts.extend_from_slice(rest);
+                Template::Parts { parts }
+            }
+        }
+    }
 }
 
 impl Environment {
-    /// Collects the environment of resolved actions; `home` is what `~/` stands for.
+    /// Collects the environment of whoever applies; `home` is what `~/` stands for.
     pub fn new<'a>(activations: impl IntoIterator<Item = &'a Activation>, home: &Path) -> Environment {
+        Environment::general(activations, Home::At(home))
+    }
+
+    /// Collects the environment of a user: what is the user's own, and what everybody has where the user has
+    /// nothing else.
+    pub fn of_user<'a>(activations: impl IntoIterator<Item = &'a Activation> + Clone, user: &str) -> Environment {
         let mut environment = Environment::default();
-        for activation in activations {
-            match &activation.action {
-                Action::AddToPath { directory } => environment.add("PATH", ":", std::slice::from_ref(directory), home),
-                Action::SetVariable { name, value: VariableValue::List { entries, separator } } => {
-                    environment.add(name, separator, entries, home);
-                }
-                Action::SetVariable { name, value: VariableValue::Single(value) } => {
-                    environment.single.insert(name.clone(), expand_home(value, home));
-                }
-                Action::SourceInShell { script, shells } => {
-                    environment.scripts.push((expand_home(script, home), shells.iter().copied().collect()));
-                }
-                Action::Symlink { .. } => {}
+        let own = |activation: &&Activation| activation.user.as_deref() == Some(user) && activation.project.is_none();
+        let activations_of_user = activations.clone().into_iter().filter(own);
+        activations_of_user.for_each(|activation| environment.collect(activation, Home::OfShell));
+        let general = Environment::general(activations, Home::OfShell);
+        for (name, value) in general.single {
+            if !environment.lists.contains_key(&name) {
+                environment.single.entry(name).or_insert(value);
             }
         }
+        for (name, (separator, entries)) in general.lists {
+            environment.add(&name, &separator, &entries, Home::OfShell);
+        }
+        environment.scripts = general.scripts.into_iter().chain(environment.scripts).collect();
         environment
     }
 
-    fn add(&mut self, name: &str, separator: &str, entries: &[Text], home: &Path) {
+    fn general<'a>(activations: impl IntoIterator<Item = &'a Activation>, home: Home<'_>) -> Environment {
+        let mut environment = Environment::default();
+        let of_all = |activation: &&Activation| activation.user.is_none() && activation.project.is_none();
+        activations.into_iter().filter(of_all).for_each(|activation| environment.collect(activation, home));
+        environment
+    }
+
+    fn collect(&mut self, activation: &Activation, home: Home<'_>) {
+        match &activation.action {
+            Action::AddToPath { directory } => self.add("PATH", ":", &[directory.clone().into()], home),
+            Action::SetVariable { name, value: VariableValue::List { entries, separator } } => {
+                self.add(name, separator, entries, home);
+            }
+            Action::SetVariable { name, value: VariableValue::Single(value) } => {
+                self.single.insert(name.clone(), home.expand(value));
+            }
+            Action::SourceInShell { script, shells } => {
+                self.scripts.push((home.expand(&script.clone().into()), shells.iter().copied().collect()));
+            }
+            Action::Symlink { .. } => {}
+        }
+    }
+
+    fn add(&mut self, name: &str, separator: &str, entries: &[Template], home: Home<'_>) {
         let (_, list) = self.lists.entry(name.to_owned()).or_insert_with(|| (separator.to_owned(), Vec::new()));
         for entry in entries {
-            let entry = expand_home(entry, home);
+            let entry = home.expand(entry);
             if !list.contains(&entry) {
                 list.push(entry);
             }
         }
+    }
+
+    /// Returns all names in the order in which they can be set: a variable after those that it refers to;
+    /// otherwise those with one value first, each kind in the order of its bytes.
+    pub fn order(&self) -> Vec<&str> {
+        fn visit<'a>(
+            environment: &'a Environment,
+            name: &'a str,
+            seen: &mut BTreeSet<&'a str>,
+            order: &mut Vec<&'a str>,
+        ) {
+            let templates = match (environment.single.get(name), environment.lists.get(name)) {
+                (Some(value), _) => std::slice::from_ref(value),
+                (None, Some((_, entries))) => entries.as_slice(),
+                (None, None) => return,
+            };
+            if seen.insert(name) {
+                for reference in templates.iter().flat_map(Template::references) {
+                    visit(environment, reference, seen, order);
+                }
+                order.push(name);
+            }
+        }
+        let (mut seen, mut order) = (BTreeSet::new(), Vec::new());
+        for name in self.single.keys().chain(self.lists.keys()) {
+            visit(self, name, &mut seen, &mut order);
+        }
+        order
     }
 
     /// Returns the script for sh, bash and zsh.
@@ -58,14 +152,16 @@ impl Environment {
     }
 }
 
+/// Returns what follows a leading `~` or `$HOME`, when that is a whole component.
+fn below_home(text: &[u8]) -> Option<&[u8]> {
+    let rests = [b"~".as_slice(), b"$HOME".as_slice()].into_iter().filter_map(|prefix| text.strip_prefix(prefix));
+    rests.into_iter().find(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}
+
 /// Replaces a leading `~/` or `$HOME/`, or either alone, by the home directory.
 pub fn expand_home(text: &Text, home: &Path) -> Text {
-    for prefix in [b"~".as_slice(), b"$HOME".as_slice()] {
-        if let Some(rest) = text.0.strip_prefix(prefix)
-            && (rest.is_empty() || rest.starts_with(b"/"))
-        {
-            return Text([crate::platform::bytes_of_path(home).as_slice(), rest].concat());
-        }
+    match below_home(&text.0) {
+        Some(rest) => Text([crate::platform::bytes_of_path(home).as_slice(), rest].concat()),
+        None => text.clone(),
     }
-    text.clone()
 }

@@ -4,7 +4,8 @@
 //! back what is gone, and sourcing twice changes nothing. It starts no process.
 
 use super::Environment;
-use crate::activation::Shell;
+use crate::activation::{Shell, Template};
+use crate::variable::Part;
 
 /// Takes back what an earlier version of the script set. Works under `set -eu`, and in zsh, which
 /// splits no words.
@@ -66,30 +67,27 @@ pub fn render(environment: &Environment) -> Vec<u8> {
     let mut script = Script(Vec::new());
     script.line(&[b"# The environment that sys.lua applied. Made anew by each apply: edits are lost."]);
     script.0.extend_from_slice(TAKE_BACK.as_bytes());
-    let mut names = String::new();
-    for (name, value) in &environment.single {
-        script.line(&[b"export ", name.as_bytes(), b"=", &quote(&value.0)]);
-        names.push_str(name);
-        names.push(' ');
+    for name in environment.order() {
+        if let Some(value) = environment.single.get(name) {
+            script.line(&[b"export ", name.as_bytes(), b"=", &render_template(value)]);
+        } else if let Some((separator, entries)) = environment.lists.get(name) {
+            script.line(&[b"export ", name.as_bytes(), b"=", &render_list(name, separator, entries)]);
+        }
     }
-    script.remember("__SYSLUA_VARIABLES", names.as_bytes());
+    let names: String = environment.single.keys().map(|name| format!("{name} ")).collect();
+    script.remember("__SYSLUA_VARIABLES", &quote(names.as_bytes()));
     let mut records = Vec::new();
     for (name, (separator, entries)) in &environment.lists {
-        let texts: Vec<&[u8]> = entries.iter().map(|entry| entry.0.as_slice()).collect();
-        let joined = quote(&texts.join(separator.as_bytes()));
-        // Only what is not empty is worth a separator: an empty entry of PATH is the current directory.
-        let name_bytes = name.as_bytes();
-        let rest: [&[u8]; 6] = [b"${", name_bytes, b":+", &quote(separator.as_bytes()), b"\"$", name_bytes];
-        script.line(&[b"export ", name_bytes, b"=", &joined, &rest.concat(), b"\"}"]);
-        for part in [name.as_bytes(), separator.as_bytes()].into_iter().chain(texts) {
-            records.extend_from_slice(part);
-            records.push(b'\n');
+        records.extend(quote(format!("{name}\n{separator}\n").as_bytes()));
+        for entry in entries {
+            records.extend(render_template(entry));
+            records.extend_from_slice(b"'\n'");
         }
-        records.push(b'\n');
+        records.extend_from_slice(b"'\n'");
     }
     script.remember("__SYSLUA_LISTS", &records);
     for (path, shells) in &environment.scripts {
-        let source = [b". ".as_slice(), &quote(&path.0)].concat();
+        let source = [b". ".as_slice(), &render_template(path)].concat();
         let only = |shell| shells.contains(&shell);
         let condition = match (only(Shell::Sh), only(Shell::Bash), only(Shell::Zsh)) {
             (true, true, true) => "",
@@ -118,14 +116,44 @@ impl Script {
         self.0.push(b'\n');
     }
 
-    /// Exports what a later version of the script takes back.
+    /// Exports what a later version of the script takes back; `value` is quoted.
     fn remember(&mut self, name: &str, value: &[u8]) {
-        if value.is_empty() {
+        if value.is_empty() || value == b"''" {
             self.line(&[b"unset ", name.as_bytes()]);
         } else {
-            self.line(&[b"export ", name.as_bytes(), b"=", &quote(value)]);
+            self.line(&[b"export ", name.as_bytes(), b"=", value]);
         }
     }
+}
+
+/// Returns a value as a word: texts literally, references as what the variable has by then.
+fn render_template(template: &Template) -> Vec<u8> {
+    match template {
+        Template::Text(text) => quote(&text.0),
+        Template::Parts { parts } => parts.iter().flat_map(render_part).collect(),
+    }
+}
+
+fn render_part(part: &Part) -> Vec<u8> {
+    match part {
+        Part::Text(text) => quote(&text.0),
+        Part::Reference { reference } => format!("\"${{{reference}-}}\"").into_bytes(),
+    }
+}
+
+/// Returns entries, and after them what the variable has, as a word.
+fn render_list(name: &str, separator: &str, entries: &[Template]) -> Vec<u8> {
+    let separator = quote(separator.as_bytes());
+    let mut word = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        if index > 0 {
+            word.extend_from_slice(&separator);
+        }
+        word.extend(render_template(entry));
+    }
+    // Only what is not empty is worth a separator: an empty entry of PATH is the current directory.
+    word.extend_from_slice(&[b"${", name.as_bytes(), b":+", &separator, b"\"$", name.as_bytes(), b"\"}"].concat());
+    word
 }
 
 /// Quotes a value so that the shell takes every byte of it literally.
@@ -152,12 +180,12 @@ mod tests {
     use crate::activation::{Action, Activation, VariableValue};
 
     fn path_entry(directory: &str) -> Activation {
-        Activation { action: Action::AddToPath { directory: directory.into() }, positions: Vec::new() }
+        Activation::new(Action::AddToPath { directory: directory.into() }, Vec::new())
     }
 
     fn variable(name: &str, value: &str) -> Activation {
         let value = VariableValue::Single(value.into());
-        Activation { action: Action::SetVariable { name: name.into(), value }, positions: Vec::new() }
+        Activation::new(Action::SetVariable { name: name.into(), value }, Vec::new())
     }
 
     fn rendered(activations: &[Activation]) -> String {
@@ -190,6 +218,57 @@ mod tests {
         assert!(ran > 0);
     }
 
+    #[test]
+    fn references_are_what_the_variable_has_by_then() {
+        let template = |parts: &[&str]| {
+            let part = |part: &&str| match part.strip_prefix('$') {
+                Some(name) => Part::Reference { reference: name.into() },
+                None => Part::Text((*part).into()),
+            };
+            Template::Parts { parts: parts.iter().map(part).collect() }
+        };
+        let set = |name: &str, value| Activation::new(Action::SetVariable { name: name.into(), value }, Vec::new());
+        let entries = vec![template(&["$TOP", "/b in"]), "/c".into()];
+        let script = rendered(&[
+            set("A", VariableValue::Single(template(&["<", "$TOP", "/it's>"]))),
+            set("TOP", VariableValue::Single(template(&["~/", "$UNKNOWN", "top"]))),
+            set("LIST", VariableValue::List { entries, separator: ":".into() }),
+        ]);
+        let script = format!(
+            "set -eu\nLIST=/own\n{script}\n{script}\nprintf '%s|%s' \"$A\" \"$LIST\"\n{}\nprintf '|%s|%s' \"$LIST\" \"${{A-unset}}\"",
+            rendered(&[])
+        );
+        for shell in ["sh", "bash", "zsh"] {
+            if let Some(found) = run(shell, &script) {
+                assert_eq!(found, "</home/u/top/it's>|/home/u/top/b in:/c:/own|/own|unset", "{shell}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_user_has_what_is_general_and_what_is_own() {
+        let of = |user: Option<&str>, mut activation: Activation| {
+            activation.user = user.map(str::to_owned);
+            activation
+        };
+        let activations = [
+            path_entry("~/general"),
+            of(Some("ada"), path_entry("~/own")),
+            variable("EDITOR", "vi"),
+            of(Some("ada"), variable("EDITOR", "ed")),
+            of(Some("bob"), variable("ONLY", "bob")),
+        ];
+        assert_eq!(crate::environment::users(&activations).into_iter().collect::<Vec<_>>(), ["ada", "bob"]);
+        let ada = Environment::of_user(&activations, "ada");
+        let path: Vec<_> = ada.lists["PATH"].1.iter().map(Template::display).collect();
+        assert_eq!(path, ["$HOME/own", "$HOME/general"]);
+        assert_eq!(ada.single["EDITOR"].display(), "ed");
+        assert!(!ada.single.contains_key("ONLY"));
+        let general = Environment::new(&activations, Path::new("/root"));
+        assert_eq!(general.single["EDITOR"].display(), "vi");
+        assert_eq!(general.lists["PATH"].1.len(), 1);
+    }
+
     fn run_busybox(script: &str) -> Option<String> {
         let output = Command::new("busybox").args(["sh", "-c", script]).env("PATH", "/usr/bin:/bin").output().ok()?;
         Some(String::from_utf8(output.stdout).unwrap())
@@ -199,7 +278,7 @@ mod tests {
     fn an_emptied_list_variable_is_unset() {
         let list = VariableValue::List { entries: vec!["/m".into()], separator: ":".into() };
         let action = Action::SetVariable { name: "MANPATH".into(), value: list };
-        let first = rendered(&[Activation { action, positions: Vec::new() }]);
+        let first = rendered(&[Activation::new(action, Vec::new())]);
         let script = format!(
             "unset MANPATH\n{first}\nprintf %s, \"$MANPATH\"\n{}\nprintf %s \"${{MANPATH-unset}}\"",
             rendered(&[])

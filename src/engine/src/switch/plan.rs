@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{Error, Targets};
 use crate::action::symlink::{self, Found};
 use crate::activation::{Action, Activation};
-use crate::environment::Environment;
+use crate::environment::{self, Environment};
 use crate::hash::Hash;
 use crate::manifest::Manifest;
 use crate::names::{ObjectName, OutputName, Placeholder};
@@ -82,8 +82,7 @@ pub fn plan(
     steps.extend(environment_steps(&current, &resolved));
 
     let activations: Vec<Activation> = distinct(resolved.into_iter().map(|resolved| resolved.activation));
-    let environment = |activations: &[Activation]| Environment::new(activations, home);
-    let environment_changes = environment(&activations) != environment(&current.activations);
+    let environment_changes = environments(&activations, home) != environments(&current.activations, home);
     let wanted_derivations = manifest.wanted();
     let derivations: BTreeMap<Hash, Outputs> =
         realized.iter().filter(|(hash, _)| wanted_derivations.contains(hash)).map(|(h, o)| (*h, o.clone())).collect();
@@ -93,6 +92,17 @@ pub fn plan(
         || objects(&derivations) != objects(&current.derivations)
         || steps.iter().any(|step| step.mark != Mark::Unchanged);
     Ok(Plan { current, steps, activations, derivations, environment_changes, changes })
+}
+
+/// Returns everybody's environment, that of each user, and what makes those of projects.
+fn environments(
+    activations: &[Activation],
+    home: &Path,
+) -> (Environment, BTreeMap<String, Environment>, BTreeSet<String>) {
+    let of_user = |user: &str| (user.to_owned(), Environment::of_user(activations, user));
+    let users = environment::users(activations).into_iter().map(of_user).collect();
+    let projects = activations.iter().filter(|activation| activation.project.is_some());
+    (Environment::new(activations, home), users, projects.map(Activation::key).collect())
 }
 
 fn objects(derivations: &BTreeMap<Hash, Outputs>) -> BTreeSet<&ObjectName> {
@@ -125,7 +135,7 @@ fn resolve(store: &Store, manifest: &Manifest, realized: &BTreeMap<Hash, Outputs
             Ok(action) => (action.clone(), action, false),
             Err(_) => (activation.action.clone(), activation.action.resolve(&title).map_err(unknown)?, true),
         };
-        let activation = Activation { action, positions: activation.positions.clone() };
+        let activation = activation.with_action(action);
         result.push(Resolved { activation, shown, may_change });
     }
     Ok(result)
@@ -134,12 +144,7 @@ fn resolve(store: &Store, manifest: &Manifest, realized: &BTreeMap<Hash, Outputs
 /// Identical actions collapse; the first declaration is remembered.
 fn distinct(activations: impl Iterator<Item = Activation>) -> Vec<Activation> {
     let mut seen = BTreeSet::new();
-    activations.filter(|activation| seen.insert(key(&activation.action))).collect()
-}
-
-/// A text that is equal for equal actions.
-fn key(action: &Action) -> String {
-    serde_json::to_string(action).unwrap_or_default()
+    activations.filter(|activation| seen.insert(activation.key())).collect()
 }
 
 struct Link<'a> {
@@ -275,11 +280,11 @@ fn in_words(found: &Found) -> String {
 
 /// Compares what makes the environment: a variable by its name, everything else as a whole.
 fn environment_steps(current: &Snapshot, resolved: &[Resolved]) -> Vec<Step> {
-    fn environment_key(action: &Action) -> Option<String> {
-        match action {
+    fn environment_key(activation: &Activation) -> Option<String> {
+        match &activation.action {
             Action::Symlink { .. } => None,
-            Action::SetVariable { name, .. } => Some(name.clone()),
-            other => Some(key(other)),
+            Action::SetVariable { name, .. } => Some(format!("{:?} {:?} {name}", activation.user, activation.project)),
+            _ => Some(activation.key()),
         }
     }
     let step = |mark, activation: &Activation, shown: &Action, may_change| Step {
@@ -290,15 +295,12 @@ fn environment_steps(current: &Snapshot, resolved: &[Resolved]) -> Vec<Step> {
         place: None,
         before: None,
     };
-    let mut old: BTreeMap<String, &Activation> = current
-        .activations
-        .iter()
-        .filter_map(|activation| Some((environment_key(&activation.action)?, activation)))
-        .collect();
+    let mut old: BTreeMap<String, &Activation> =
+        current.activations.iter().filter_map(|activation| Some((environment_key(activation)?, activation))).collect();
     let mut seen = BTreeSet::new();
     let mut steps = Vec::new();
     for Resolved { activation, shown, may_change } in resolved {
-        let Some(key) = environment_key(&activation.action) else { continue };
+        let Some(key) = environment_key(activation) else { continue };
         if !seen.insert(key.clone()) {
             continue;
         }

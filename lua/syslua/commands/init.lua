@@ -1,0 +1,213 @@
+--- `init`: writes a config to begin with, a test of it, and the files by which editors find our types.
+-- It does not apply it.
+
+local init = {}
+
+init.summary = require("syslua.cli.commands").get_summary("init")
+
+local config = [[
+-- What this machine should have. Look at what would happen, and make it so:
+--
+--   lua -l syslua plan DIR
+--   lua -l syslua apply DIR
+--
+-- Remove something and apply again: it is gone.
+
+return {
+  setup = function()
+    -- A file, from a text, or from a source beside this file: source = "bashrc".
+    file { path = "~/.hello", content = "Hello from sys.lua!\n" }
+
+    -- Variables of your shells. Entries of PATH come before what it has.
+    env { PATH = { "~/.local/bin" } }
+
+    -- Programs that sys.lua knows how to configure.
+    -- require("modules.programs.git").setup { user_name = "Ada Lovelace" }
+
+    -- What differs between machines is plain Lua.
+    if syslua.is_darwin then
+      env { CLICOLOR = 1 }
+    end
+  end,
+}
+]]
+
+local spec = [[
+-- Tests the config; nothing is applied. In DIR:
+--
+--   busted
+
+local testing = require("syslua").testing
+
+describe("the config", function()
+  it("declares what I want", function()
+    local machine = testing.evaluate("init.lua")
+    assert.has_file(machine, "~/.hello", { contains = "Hello" })
+    assert.has_variable(machine, "PATH", { "~/.local/bin" })
+  end)
+
+  it("is for a Mac too", function()
+    local machine = testing.evaluate("init.lua", { platform = "aarch64-darwin" })
+    assert.has_variable(machine, "CLICOLOR", "1")
+  end)
+end)
+]]
+
+-- How each shell sources the environment at its start: its file below the home, and the line.
+local shells = {
+  { name = "bash", file = ".bashrc", script = "env.sh", line = "[ ! -r %s ] || . %s" },
+  { name = "zsh", file = ".zshrc", script = "env.sh", line = "[ ! -r %s ] || . %s" },
+  {
+    name = "fish",
+    file = ".config/fish/config.fish",
+    script = "env.fish",
+    line = "test -r %s; and source %s",
+  },
+}
+
+--- Adds the command's own arguments and flags.
+---@param parser table
+function init.add_to_parser(parser)
+  parser
+    :argument("DIR", "Where to write it: where commands look for a config, unless given.")
+    :argname("DIR")
+    :target("directory")
+    :args("?")
+  parser:flag("--force", "Overwrite files that are there.")
+  parser:flag("--shell", "Have your shells source the environment: add a line to their files.")
+end
+
+local function read(name)
+  local file = io.open(name, "rb")
+  local text = file and file:read("*a")
+  if file then
+    file:close()
+  end
+  return text
+end
+
+local function get_home()
+  return os.getenv("HOME") or os.getenv("USERPROFILE") or ""
+end
+
+local function get_directory(given)
+  local path = require("syslua.util.path")
+  if given then
+    return (path.normalize(given))
+  elseif require("syslua").username == "root" then
+    return "/etc/syslua"
+  end
+  return path.join(get_home(), ".config/syslua")
+end
+
+local function quote_for_shell(word)
+  return word:find("^[%w_/.,:+@~-]+$") and word or "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
+local function get_files(directory)
+  local path = require("syslua.util.path")
+  local shown = quote_for_shell(path.display(directory, get_home()))
+  local files = {
+    ["init.lua"] = (config:gsub("DIR", (shown:gsub("%%", "%%%%")))),
+    ["spec/config_spec.lua"] = (spec:gsub("DIR", (shown:gsub("%%", "%%%%")))),
+  }
+  for name, text in next, require("syslua.cli.editor_files").render() do
+    files[name] = text
+  end
+  return files
+end
+
+local function raise_existing(directory, existing)
+  local path = require("syslua.util.path")
+  require("syslua.util.failure").raise({
+    kind = "config",
+    message = ("%s: there already %s %s"):format(
+      path.display(directory, get_home()),
+      #existing == 1 and "is" or "are",
+      require("syslua.util.text").enumerate(existing, "and")
+    ),
+    hint = "name another directory, or overwrite with --force",
+  })
+end
+
+-- Adds the line that sources the environment to the files of the user's shells; says what it did.
+local function add_to_shells(args)
+  local path = require("syslua.util.path")
+  local options = require("syslua.cli.options").from_args(args)
+  local root = require("syslua.border").call("info", options).root
+  local login = (os.getenv("SHELL") or ""):match("[^/]*$")
+  local lines = {}
+  for _, shell in ipairs(shells) do
+    local name = path.join(get_home(), shell.file)
+    local text = read(name)
+    local script = quote_for_shell(path.join(root, shell.script))
+    local shown = path.display(name, get_home())
+    if text and text:find(script, 1, true) then
+      lines[#lines + 1] = ("%s sources the environment already"):format(shown)
+    elseif text or shell.name == login then
+      local added = (text and text ~= "" and text:sub(-1) ~= "\n" and "\n" or "")
+        .. shell.line:format(script, script)
+        .. "\n"
+      local file, problem
+      if text then
+        file, problem = io.open(name, "ab")
+      else
+        require("syslua.border").call("write_file", name, "")
+        file, problem = io.open(name, "wb")
+      end
+      if file then
+        file:write(added)
+        file:close()
+        lines[#lines + 1] = ("%s sources the environment from now on"):format(shown)
+      else
+        lines[#lines + 1] = ("%s cannot be changed: %s"):format(shown, tostring(problem))
+        lines[#lines + 1] = "  add this line yourself: " .. shell.line:format(script, script)
+      end
+    end
+  end
+  return lines
+end
+
+--- Does it.
+---@param args syslua.cli.Args
+---@return integer
+function init.run(args)
+  local border = require("syslua.border")
+  local path = require("syslua.util.path")
+  local tables = require("syslua.util.table")
+  local terminal = require("syslua.cli.terminal")
+
+  local directory = get_directory(args.directory)
+  local files = get_files(directory)
+  local names, existing = tables.get_sorted_keys(files), {}
+  for _, name in ipairs(names) do
+    if border.call("exists", path.join(directory, name)) then
+      existing[#existing + 1] = name
+    end
+  end
+  if existing[1] and not args.force then
+    raise_existing(directory, existing)
+  end
+  local lines = {}
+  for _, name in ipairs(names) do
+    local full = path.join(directory, name)
+    border.call("write_file", full, files[name])
+    lines[#lines + 1] = "wrote " .. path.display(full, get_home())
+  end
+  if args.shell then
+    for _, line in ipairs(add_to_shells(args)) do
+      lines[#lines + 1] = line
+    end
+  end
+  local shown = quote_for_shell(path.display(directory, get_home()))
+  lines[#lines + 1] = ("Next: `%s plan %s` shows what it would do, `apply` does it."):format(
+    args.program,
+    shown
+  )
+  if not args.quiet then
+    terminal.write(lines)
+  end
+  return 0
+end
+
+return init

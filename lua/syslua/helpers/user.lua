@@ -1,0 +1,70 @@
+--- `user{}`: declarations of one user: files in that user's home, variables in that user's environment.
+-- It does not know how the engine becomes that user.
+
+local border = require("syslua.border")
+local failure = require("syslua.util.failure")
+local position = require("syslua.util.position")
+local schema = require("syslua.schema")
+local scope = require("syslua.scope")
+local system = require("syslua.system")
+
+---@class syslua.user.Opts
+---@field name string the user's name
+---@field setup fun()? declares what is the user's
+---@field config fun()? another name for `setup`
+
+local fields = {
+  name = { type = "string", required = true },
+  setup = { type = "function" },
+  config = { type = "function" },
+}
+
+local function raise(message, hint)
+  failure.raise({ kind = "config", message = message, position = position.caller(), hint = hint })
+end
+
+local function get_home(name, target)
+  if system.is_foreign() then
+    return system.get_usual_home(target.os, name)
+  end
+  local home = border.call("user_home", name)
+  if not home then
+    raise(
+      ("there is no user `%s` on this machine"):format(name),
+      "make the user first, or declare it for machines that have it: if syslua.hostname == ..."
+    )
+  end
+  return home
+end
+
+--- Scopes what `setup` declares to a user. Root does it for any user; anybody else only for oneself,
+-- and the block of another user is skipped.
+---@param given syslua.user.Opts
+return function(given)
+  schema.check("user{}", given, fields)
+  local setup = schema.get_callback("user{}", given)
+  local current = scope.get()
+  if not current then
+    raise("user{} works only while a config is evaluated", "call it in setup()")
+    return
+  end
+  local name = given.name
+  if name == "" or name:find("[%c/:]") then
+    raise(("%q cannot be the name of a user"):format(name))
+  end
+  if current.block.user or current.block.project then
+    local outer = current.block.user and "user{}" or "project{}"
+    raise(("user{} inside of %s"):format(outer), "declare it beside, in setup()")
+  end
+  local target = system.get()
+  if target.username == name then
+    scope.run_own(setup)
+  elseif target.username == "root" then
+    scope.run(name, nil, get_home(name, target), setup)
+  else
+    current.notify(
+      ("what is declared for the user %s is left out: you are %s"):format(name, target.username),
+      position.caller()
+    )
+  end
+end

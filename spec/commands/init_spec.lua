@@ -1,0 +1,189 @@
+--- `init`: what it writes applies, passes its own test, and is never written over what is there.
+
+local interpreter = require("spec.support.interpreter")
+local machine = require("spec.support.machine")
+local process = require("spec.support.process")
+local syslua = require("syslua")
+local tree = require("spec.support.tree")
+
+-- The checker, as `make setup` installs it.
+local function get_checker()
+  local line = '. .ci/lib.sh; tool emmylua_check "$emmylua_version"'
+  local result = process.run({ "bash", "-c", line }, { directory = tree.root })
+  return result.code == 0 and result.stdout:gsub("\n$", "") or nil
+end
+
+describe("init", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  it("writes a config that applies, and whose test passes", function()
+    local result = here.run("init", "config")
+    assert.equal(0, result.code, result.stderr)
+    assert.truthy(result.stdout:find("wrote config/init.lua\n", 1, true), result.stdout)
+    result = here.run("apply", "config")
+    assert.equal(0, result.code, result.stderr)
+    assert.equal("Hello from sys.lua!\n", here.read("home/.hello"))
+    result = process.run(
+      { interpreter.name, "/usr/bin/busted" },
+      { directory = here.directory .. "/config", environment = here.environment }
+    )
+    assert.equal(0, result.code, result.stdout .. result.stderr)
+    assert.truthy(result.stdout:find("2 successes / 0 failures", 1, true), result.stdout)
+    assert.truthy(here.run("apply", "config").stdout:find("^Nothing changed"))
+  end)
+
+  it("writes where commands look for a config", function()
+    assert.equal(0, here.run("init").code)
+    assert.truthy(here.read("home/.config/syslua/init.lua"))
+    assert.equal(0, here.run("apply").code)
+  end)
+
+  it("overwrites nothing unless told to", function()
+    here.write("config/init.lua", "mine\n")
+    local before = here.list("config")
+    local result = here.run("init", "config")
+    assert.equal(1, result.code)
+    assert.equal(
+      "error: config: there already is init.lua\n  hint: name another directory, or overwrite with --force\n",
+      result.stderr
+    )
+    assert.equal(before, here.list("config"))
+    result = here.run("init", "config", "--force")
+    assert.equal(0, result.code, result.stderr)
+    assert.truthy(here.read("config/init.lua"):find("setup = function", 1, true))
+  end)
+
+  it("points editors to the types, and apply keeps that up to date", function()
+    here.run("init", "config")
+    local written = here.read("config/.luarc.json")
+    local library = syslua.lib.fromJSON(written).workspace.library
+    assert.is_true(#library >= 2)
+    for _, directory in ipairs(library) do
+      assert.equal(0, process.run({ "test", "-d", directory }).code, directory)
+    end
+    -- An older place of sys.lua, and a directory of the user's.
+    local changed = syslua.lib.fromJSON(written)
+    changed.workspace.library = { "/no/such/types", here.home }
+    changed.hint = { enable = true }
+    here.write("config/.luarc.json", syslua.lib.toJSON(changed))
+    assert.equal(0, here.run("apply", "config").code)
+    local refreshed = syslua.lib.fromJSON(here.read("config/.luarc.json"))
+    assert.is_true(refreshed.hint.enable)
+    assert.equal(library[1], refreshed.workspace.library[1])
+    assert.equal(here.home, refreshed.workspace.library[#library + 1])
+    assert.is_nil(refreshed.workspace.library[#library + 2])
+    -- Up to date, nothing is written.
+    local before = here.list("config")
+    here.run("apply", "config")
+    assert.equal(before, here.list("config"))
+  end)
+
+  it("leaves editors' files that are not its own alone", function()
+    here.write_config("", "config/init.lua")
+    for _, text in ipairs({ '{ "workspace": { "library": [] } }', "no JSON", "[]" }) do
+      here.write("config/.luarc.json", text)
+      assert.equal(0, here.run("apply", "config").code)
+      assert.equal(text, here.read("config/.luarc.json"))
+    end
+  end)
+
+  it("has shells source the environment, once", function()
+    here.write("home/.bashrc", "# mine")
+    for _ = 1, 2 do
+      local result = here.run("init", "config", "--shell", "--force")
+      assert.equal(0, result.code, result.stderr)
+    end
+    local script = here.root .. "/env.sh"
+    assert.equal(
+      ("# mine\n[ ! -r %s ] || . %s\n"):format(script, script),
+      here.read("home/.bashrc")
+    )
+    assert.is_nil(here.read("home/.zshrc"))
+    here.run("apply", "config")
+    local result = here.shell("bash -c '. ~/.bashrc; echo ${PATH%%:*}'")
+    assert.equal(here.home .. "/.local/bin\n", result.stdout)
+  end)
+
+  it("names the directory as the shell takes it", function()
+    local result = here.run("init", "my config")
+    assert.truthy(result.stdout:find("plan 'my config'", 1, true), result.stdout)
+    assert.truthy(here.read("my config/init.lua"):find("plan 'my config'", 1, true))
+  end)
+end)
+
+if interpreter.name == "lua5.4" then
+  describe("emmylua_check", function()
+    local checker = get_checker()
+    local it_checked = checker and it or pending
+    local here
+
+    before_each(function()
+      here = machine.new()
+      here.run("init", "config")
+    end)
+
+    after_each(function()
+      here.remove()
+    end)
+
+    local function check()
+      return process.run({ checker, "--warnings-as-errors", here.directory .. "/config" })
+    end
+
+    it_checked("passes on what init writes", function()
+      local result = check()
+      assert.equal(0, result.code, result.stdout .. result.stderr)
+    end)
+
+    local right = {
+      [[file { path = "~/.x", content = "", mode = "600", owner = "ada" }]],
+      [[file { path = "~/.x", source = derive { name = "x", config = function(_, ctx) ctx.write(ctx.out, "") end } }]],
+      [[file { path = "~/.x", content = syslua.lib.mkDefault("x") }]],
+      [[env { A = "x", B = 1, C = { "x", syslua.lib.mkBefore("y") }, D = syslua.lib.ref("HOME") .. "/x" }]],
+      [[user { name = "ada", setup = function() env { A = "1" } end }]],
+      [[project { name = "web", path = "~/web", config = function() end }]],
+      [[require("modules.programs.git").setup { user_name = "Ada" }]],
+      [[require("pkgs.cli.ripgrep").setup { version = "15.1.0" }]],
+    }
+
+    it_checked("passes on configs that are right", function()
+      here.write_config(table.concat(right, "\n"), "config/init.lua")
+      local result = check()
+      assert.equal(0, result.code, result.stdout .. result.stderr)
+    end)
+
+    local wrong = {
+      [[file { path = "~/.x", contnet = "" }]],
+      [[file { path = 1, content = "" }]],
+      [[file { content = "" }]],
+      [[file("~/.x")]],
+      [[env { A = true }]],
+      [[user { name = 1, setup = function() end }]],
+      [[project { setup = function() end }]],
+      [[derive { name = "x" }]],
+      [[derive { name = "x", config = function(_, ctx) ctx.wirte(ctx.out, "") end }]],
+      [[activate { config = function(_, ctx) ctx.add_to_path(1) end }]],
+      [[syslua.lib.mkFroce(1)]],
+      [[syslua.lib.mkOverride("x", 1)]],
+      [[local x = syslua.platfrom]],
+      [[fiel { path = "~/.x", content = "" }]],
+    }
+
+    it_checked("fails on each config that is wrong", function()
+      for index, line in ipairs(wrong) do
+        here.write_config(line, "config/init.lua")
+        local result = check()
+        assert.not_equal(0, result.code, index .. ": " .. line)
+        assert.truthy(result.stdout:find("init.lua:2:", 1, true), result.stdout)
+      end
+    end)
+  end)
+end

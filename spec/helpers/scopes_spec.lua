@@ -1,0 +1,155 @@
+--- `user{}` and `project{}`: what is scoped, to whom, and what is left out.
+
+local machine = require("spec.support.machine")
+local process = require("spec.support.process")
+
+describe("user{}", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  local config = [[
+    file { path = "~/.general", content = "general" }
+    env { EDITOR = "vi" }
+    user {
+      name = "ada",
+      setup = function()
+        file { path = "~/.own", content = "ada" }
+        file { path = "/srv/ada", content = "ada" }
+        env { EDITOR = "ed", PATH = "~/bin" }
+        activate { config = function(_, ctx) ctx.symlink("~/from", "~/.link") end }
+      end,
+    }
+    user { name = "bob", config = function() file { path = "~/.own", content = "bob" } end }
+  ]]
+
+  it("scopes declarations, as root", function()
+    local found = here.evaluate(config, { platform = "x86_64-linux", username = "root" })
+    assert.has_file(found, "~/.general", "general")
+    assert.has_no_file(found, "~/.own")
+    assert.has_variable(found, "EDITOR", "vi")
+    assert.has_file(found.users.ada, "~/.own", "ada")
+    assert.has_file(found.users.ada, "/srv/ada", "ada")
+    assert.has_file(found.users.bob, "~/.own", "bob")
+    assert.equal("ed", found.users.ada.environment.EDITOR)
+    assert.equal("/home/ada/bin", found.users.ada.path[1])
+    assert.equal("/home/ada/from", found.users.ada.files["~/.link"].target)
+  end)
+
+  it("puts homes where the platform has them", function()
+    for platform, home in pairs({
+      ["x86_64-linux"] = "/home/ada",
+      ["aarch64-darwin"] = "/Users/ada",
+      ["x86_64-windows"] = "C:/Users/ada",
+    }) do
+      local found = here.evaluate(config, { platform = platform, username = "root" })
+      assert.equal(home .. "/bin", found.users.ada.path[1])
+    end
+  end)
+
+  it("is one's own as oneself, and left out for others", function()
+    local found = here.evaluate(config, { username = "ada" })
+    assert.has_file(found, "~/.own", "ada")
+    -- What is one's own counts for more than what is for everybody, as it does when root applies it.
+    assert.has_variable(found, "EDITOR", "ed")
+    assert.same({}, found.users)
+    assert.same({ "what is declared for the user bob is left out: you are ada" }, found.notices)
+  end)
+
+  it("says what is left out, on stderr", function()
+    here.write_config([[user { name = "somebody-else", setup = function() error("not run") end }]])
+    local result = here.run("plan", "init.lua")
+    if process.run({ "id", "-un" }).stdout ~= "root\n" then
+      assert.equal(0, result.code, result.stderr)
+      assert.truthy(
+        result.stderr:find("note: what is declared for the user somebody-else", 1, true)
+      )
+      assert.truthy(result.stderr:find("(init.lua:2)", 1, true), result.stderr)
+      assert.equal("", here.run("plan", "init.lua", "--quiet").stderr)
+    end
+  end)
+
+  it("ends where an error in it is caught", function()
+    local found = here.evaluate(
+      [[
+        pcall(user, { name = "ada", setup = function() error("no") end })
+        file { path = "~/.x", content = "" }
+      ]],
+      { username = "root" }
+    )
+    assert.has_file(found, "~/.x")
+  end)
+end)
+
+describe("project{}", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  it("scopes an environment, in several parts", function()
+    local found = here.evaluate([[
+      local lib = syslua.lib
+      env { PORT = 1 }
+      project { name = "web", path = "~/web", setup = function() env { PORT = lib.mkDefault(80), A = "a" } end }
+      project { name = "web", path = "~/web", setup = function()
+        env { PORT = 8080 }
+        activate { config = function(_, ctx) ctx.add_to_path("~/web/bin") end }
+      end }
+      project { name = "near", path = "sub", setup = function() env { B = "b" } end }
+    ]])
+    assert.has_variable(found, "PORT", "1")
+    local web = found.projects.web
+    assert.has_variable(web, "PORT", "8080")
+    assert.has_variable(web, "A", "a")
+    assert.same({ "~/web/bin" }, web.path)
+    for _, action in ipairs(found.manifest.activations) do
+      if action.project and action.project.name == "near" then
+        assert.equal(here.directory .. "/sub", action.project.path)
+      end
+    end
+  end)
+
+  it("is no part of anybody else's environment", function()
+    here.write_config([[
+      env { A = "a" }
+      project { name = "web", setup = function() env { A = "project", B = "project" } end }
+    ]])
+    local result = here.run("apply", "init.lua")
+    assert.equal(0, result.code, result.stderr)
+    result = here.shell([[. "$SYSLUA_ROOT/env.sh"; echo "$A ${B-none}"]])
+    assert.equal("a none\n", result.stdout)
+    assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
+    -- A change of a project is a change.
+    here.write_config([[
+      env { A = "a" }
+      project { name = "web", setup = function() env { A = "project", B = "other" } end }
+    ]])
+    assert.truthy(here.run("apply", "init.lua").stdout:find("Snapshot 2", 1, true))
+  end)
+
+  it("may belong to a user", function()
+    local found = here.evaluate(
+      [[
+        user { name = "ada", setup = function()
+          project { name = "web", setup = function() env { A = "a" } end }
+        end }
+      ]],
+      { username = "root" }
+    )
+    local action = found.manifest.activations[1]
+    assert.equal("ada", action.user)
+    assert.equal("web", action.project.name)
+  end)
+end)

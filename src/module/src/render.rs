@@ -1,0 +1,192 @@
+//! Data of a config as text in formats that other programs read. Knows no config and no file.
+
+use std::fmt::Write;
+
+use mlua::prelude::*;
+use serde_json::{Map, Value as Json};
+use syslua_engine::failure::Failure;
+use syslua_engine::value::Value;
+
+use crate::convert::{Place, to_value};
+use crate::error::{Answer, lua_failure, register as register_function};
+
+/// The registry entry of the table that stands for `null`.
+pub const NULL: &str = "syslua.null";
+
+/// Returns data as JSON for other programs: keys sorted, nothing escaped for our own formats.
+fn plain_json(value: &Value, place: &Place<'_>) -> Answer<Json> {
+    let utf8 = |bytes: &[u8]| {
+        String::from_utf8(bytes.to_vec()).map_err(|_| place.refuse("is no UTF-8, which these strings have to be"))
+    };
+    Ok(match value {
+        Value::Bytes(bytes) => Json::String(utf8(bytes)?),
+        Value::List(list) => {
+            let items = (1..).zip(list).map(|(index, item)| plain_json(item, &place.index(index)));
+            Json::Array(items.collect::<Answer<_>>()?)
+        }
+        Value::Map(map) => {
+            let entries = map.iter().map(|(key, item)| Ok((utf8(key)?, plain_json(item, &place.name(key))?)));
+            Json::Object(entries.collect::<Answer<Map<_, _>>>()?)
+        }
+        Value::Derivation(_) | Value::Source(_) => {
+            return Err(place.refuse("is a handle: write its path instead, such as .out"));
+        }
+        other => other.to_json(),
+    })
+}
+
+fn to_json(lua: &Lua, value: &LuaValue) -> Answer<Json> {
+    let place = Place::top("value");
+    plain_json(&to_value(lua, value, &place)?, &place)
+}
+
+fn from_json(lua: &Lua, text: &[u8]) -> Answer<LuaValue> {
+    let json: Json =
+        serde_json::from_slice(text).map_err(|error| Failure::new("config", format!("this is no JSON: {error}")))?;
+    to_lua(lua, &json).map_err(lua_failure)
+}
+
+fn to_lua(lua: &Lua, json: &Json) -> LuaResult<LuaValue> {
+    Ok(match json {
+        Json::Null => LuaValue::Table(lua.named_registry_value(NULL)?),
+        Json::Bool(value) => LuaValue::Boolean(*value),
+        Json::Number(number) => match number.as_i64() {
+            Some(integer) => integer.into_lua(lua)?,
+            None => LuaValue::Number(number.as_f64().unwrap_or_default()),
+        },
+        Json::String(text) => LuaValue::String(lua.create_string(text)?),
+        Json::Array(items) => {
+            let table = lua.create_table_with_capacity(items.len(), 0)?;
+            for item in items {
+                table.raw_push(to_lua(lua, item)?)?;
+            }
+            table.set_metatable(Some(lua.array_metatable()))?;
+            LuaValue::Table(table)
+        }
+        Json::Object(map) => {
+            let table = lua.create_table_with_capacity(0, map.len())?;
+            for (key, item) in map {
+                table.raw_set(key.as_str(), to_lua(lua, item)?)?;
+            }
+            LuaValue::Table(table)
+        }
+    })
+}
+
+/// Refuses `null`, which TOML and INI do not have, by its path.
+fn refuse_null(json: &Json, place: &Place<'_>, format: &str) -> Answer<()> {
+    match json {
+        Json::Null => Err(place.refuse(&format!("is null, which {format} cannot say"))),
+        Json::Array(items) => {
+            (1..).zip(items).try_for_each(|(index, item)| refuse_null(item, &place.index(index), format))
+        }
+        Json::Object(map) => {
+            map.iter().try_for_each(|(key, item)| refuse_null(item, &place.name(key.as_bytes()), format))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns JSON that has to be a table with names.
+fn to_table(lua: &Lua, value: &LuaValue, format: &str) -> Answer<Map<String, Json>> {
+    let json = to_json(lua, value)?;
+    refuse_null(&json, &Place::top("value"), format)?;
+    match json {
+        Json::Object(map) => Ok(map),
+        _ => Err(Failure::new("config", format!("a document of {format} is a table with names: this is none"))),
+    }
+}
+
+fn to_toml(lua: &Lua, value: &LuaValue, pretty: bool) -> Answer<String> {
+    let map = to_table(lua, value, "TOML")?;
+    let text = if pretty { toml::to_string_pretty(&map) } else { toml::to_string(&map) };
+    text.map_err(|error| Failure::new("config", format!("this cannot be written as TOML: {error}")))
+}
+
+fn to_yaml(lua: &Lua, value: &LuaValue) -> Answer<String> {
+    let json = to_json(lua, value)?;
+    // Long lines stay one line: a folded one reads the same to a parser only.
+    let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
+    serde_saphyr::to_string_with_options(&json, options)
+        .map_err(|error| Failure::new("config", format!("this cannot be written as YAML: {error}")))
+}
+
+/// How INI is laid out.
+struct Ini<'a> {
+    indent: &'a str,
+    separator: &'a str,
+    text: String,
+}
+
+impl Ini<'_> {
+    fn entry(&mut self, key: &str, value: &Json, place: &Place<'_>) -> Answer<()> {
+        let shown = match value {
+            Json::String(text) => text.clone(),
+            Json::Array(items) => {
+                return (1..).zip(items).try_for_each(|(index, item)| {
+                    if item.is_array() {
+                        return Err(place.index(index).refuse("is a list in a list, which INI cannot say"));
+                    }
+                    self.entry(key, item, &place.index(index))
+                });
+            }
+            Json::Object(_) => return Err(place.refuse("is a table in a section, which INI cannot say")),
+            other => other.to_string(),
+        };
+        if key.contains(['\n', '\r', '=']) || key.is_empty() || shown.contains(['\n', '\r']) {
+            return Err(place.refuse("has a line break, an empty name or a = in its name, which INI cannot say"));
+        }
+        let _ = writeln!(self.text, "{}{key}{}{shown}", self.indent, self.separator);
+        Ok(())
+    }
+}
+
+fn to_ini(lua: &Lua, value: &LuaValue, indent: &str, separator: &str) -> Answer<String> {
+    let map = to_table(lua, value, "INI")?;
+    let top = Place::top("value");
+    let (sections, plain): (Vec<_>, Vec<_>) = map.iter().partition(|(_, value)| value.is_object());
+    let mut ini = Ini { indent: "", separator, text: String::new() };
+    for (key, value) in plain {
+        ini.entry(key, value, &top.name(key.as_bytes()))?;
+    }
+    ini.indent = indent;
+    for (name, section) in sections {
+        let place = top.name(name.as_bytes());
+        if name.contains(['\n', '\r', ']']) {
+            return Err(place.refuse("has a line break or a ] in its name, which INI cannot say"));
+        }
+        if !ini.text.is_empty() {
+            ini.text.push('\n');
+        }
+        let _ = writeln!(ini.text, "[{name}]");
+        for (key, value) in section.as_object().into_iter().flatten() {
+            ini.entry(key, value, &place.name(key.as_bytes()))?;
+        }
+    }
+    Ok(ini.text)
+}
+
+/// Registers the conversions.
+pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
+    let null = lua.create_table()?;
+    let metatable = lua.create_table()?;
+    metatable.set("__tostring", lua.create_function(|_, _: LuaValue| Ok("null"))?)?;
+    null.set_metatable(Some(metatable))?;
+    lua.set_named_registry_value(NULL, &null)?;
+    native.set("null", null)?;
+    native.set("array_metatable", lua.array_metatable())?;
+    register_function(lua, native, "to_json", |lua, (value, pretty): (LuaValue, Option<bool>)| {
+        let json = to_json(lua, &value)?;
+        let text =
+            if pretty == Some(true) { serde_json::to_string_pretty(&json) } else { serde_json::to_string(&json) };
+        text.map_err(|error| Failure::new("config", error.to_string()))
+    })?;
+    register_function(lua, native, "from_json", |lua, text: LuaString| from_json(lua, &text.as_bytes()))?;
+    register_function(lua, native, "to_toml", |lua, (value, pretty): (LuaValue, Option<bool>)| {
+        to_toml(lua, &value, pretty == Some(true))
+    })?;
+    register_function(lua, native, "to_yaml", |lua, value: LuaValue| to_yaml(lua, &value))?;
+    register_function(lua, native, "to_ini", |lua, (value, indent, separator): (LuaValue, String, String)| {
+        to_ini(lua, &value, &indent, &separator)
+    })
+}
