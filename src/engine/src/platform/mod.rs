@@ -4,10 +4,10 @@
 //! [`fault`] point first, so that tests can stop or fail the program at every step. Reading is
 //! here too where an error should name its path.
 
-mod directory;
 pub mod fault;
 pub mod lock;
 mod modify;
+mod open_directory;
 pub mod process;
 mod read;
 pub mod sandbox;
@@ -33,12 +33,12 @@ use windows_directory as system_directory;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use directory::{Directory, set_mode_of};
 pub use modify::{
     append_file, copy_file, copy_tree, create_directories, create_directory, create_file, make_plain, remove_directory,
     remove_file, remove_tree, rename, replace_symlink, set_immutable, set_mode, set_old_time, symlink, sync_directory,
     sync_file_system, write_file, write_file_atomically,
 };
+pub use open_directory::{OpenDirectory, set_mode_of};
 pub use read::{FileKind, exists, kind_of, list_directory, read_file, read_link, read_to_string};
 pub use system::{
     bytes_of_path, end_group, facts_of, has_object_mode, has_owner_of, is_executable, is_executable_file,

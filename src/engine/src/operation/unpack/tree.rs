@@ -7,7 +7,7 @@ use std::fs::File;
 use std::path::Path;
 
 use super::problem::{Problem, Result};
-use crate::platform::{self, Directory};
+use crate::platform::{self, OpenDirectory};
 
 /// So many directories are held open at most; deeper ones are opened again when they are needed.
 const HELD: usize = 32;
@@ -15,9 +15,9 @@ const DIRECTORY_MODE: u32 = 0o755;
 
 /// A directory that entries are written below.
 pub struct Tree {
-    root: Directory,
+    root: OpenDirectory,
     // The way to the directory of the last entry. Those that were let go have only a name.
-    way: Vec<(Vec<u8>, Option<Directory>)>,
+    way: Vec<(Vec<u8>, Option<OpenDirectory>)>,
     // Modes of files, and whether the umask leaves them as they are.
     modes: Vec<(u32, bool)>,
 }
@@ -25,7 +25,7 @@ pub struct Tree {
 /// What a hard link leads to.
 pub struct Original {
     // `None` for the destination itself.
-    directory: Option<Directory>,
+    directory: Option<OpenDirectory>,
     name: Vec<u8>,
     /// Its size in bytes.
     pub size: u64,
@@ -37,7 +37,7 @@ impl Tree {
     /// # Errors
     /// When it is missing, or a link.
     pub fn open(path: &Path) -> Result<Tree> {
-        Ok(Tree { root: Directory::open(path)?, way: Vec::new(), modes: Vec::new() })
+        Ok(Tree { root: OpenDirectory::open(path)?, way: Vec::new(), modes: Vec::new() })
     }
 
     /// Creates a directory, if it is missing, and those that it is in.
@@ -88,7 +88,7 @@ impl Tree {
     /// When it cannot be looked at.
     pub fn original(&self, parts: &[&[u8]]) -> Result<Original> {
         let Some((name, above)) = parts.split_last() else { return Err(Problem::entry(b".", "is no file")) };
-        let mut directory: Option<Directory> = None;
+        let mut directory: Option<OpenDirectory> = None;
         for part in above {
             let above = directory.as_ref().unwrap_or(&self.root);
             directory = Some(above.open_directory(&platform::name_from_bytes(part))?);
@@ -113,7 +113,7 @@ impl Tree {
         self.root.path().join(platform::path_from_bytes(&parts.join(&b'/')))
     }
 
-    fn enter_parent<'p>(&mut self, parts: &[&'p [u8]]) -> Result<(&Directory, &'p [u8])> {
+    fn enter_parent<'p>(&mut self, parts: &[&'p [u8]]) -> Result<(&OpenDirectory, &'p [u8])> {
         match parts.split_last() {
             Some((name, above)) => Ok((self.enter(above)?, name)),
             None => Err(Problem::entry(b".", "stands for the destination itself, and is no directory")),
@@ -121,7 +121,7 @@ impl Tree {
     }
 
     /// Opens a directory, creating what is missing on the way.
-    fn enter(&mut self, parts: &[&[u8]]) -> Result<&Directory> {
+    fn enter(&mut self, parts: &[&[u8]]) -> Result<&OpenDirectory> {
         let common = self.way.iter().zip(parts).take_while(|((name, _), part)| name == *part).count();
         self.way.truncate(common);
         while self.way.last().is_some_and(|(_, directory)| directory.is_none()) {
@@ -151,7 +151,7 @@ impl Tree {
     }
 
     /// Returns the directory that was entered last.
-    fn current(&self) -> &Directory {
+    fn current(&self) -> &OpenDirectory {
         self.way.last().and_then(|(_, directory)| directory.as_ref()).unwrap_or(&self.root)
     }
 }

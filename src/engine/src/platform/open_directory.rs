@@ -12,19 +12,19 @@ use super::read::FileKind;
 use super::{Result, failed, fault, system_directory};
 
 /// A directory that is held open.
-pub struct Directory {
+pub struct OpenDirectory {
     handle: system_directory::Handle,
     path: PathBuf,
 }
 
-impl Directory {
+impl OpenDirectory {
     /// Opens a directory. Links among its parents are followed; the last component may be none.
     ///
     /// # Errors
     /// When there is none, or a link in its place.
-    pub fn open(path: &Path) -> Result<Directory> {
+    pub fn open(path: &Path) -> Result<OpenDirectory> {
         let handle = system_directory::open(path).map_err(failed("open the directory", path))?;
-        Ok(Directory { handle, path: path.to_owned() })
+        Ok(OpenDirectory { handle, path: path.to_owned() })
     }
 
     /// Returns the path that it was opened by, for messages.
@@ -36,9 +36,9 @@ impl Directory {
     ///
     /// # Errors
     /// When there is none, or a link in its place.
-    pub fn open_directory(&self, name: &OsStr) -> Result<Directory> {
+    pub fn open_directory(&self, name: &OsStr) -> Result<OpenDirectory> {
         let handle = self.named("open the directory", name, system_directory::open_in(&self.handle, name))?;
-        Ok(Directory { handle, path: self.path.join(name) })
+        Ok(OpenDirectory { handle, path: self.path.join(name) })
     }
 
     /// Creates a directory in this one.
@@ -72,7 +72,7 @@ impl Directory {
     ///
     /// # Errors
     /// When the name is taken, or the system refuses.
-    pub fn link(&self, name: &OsStr, of: &Directory, original: &OsStr) -> Result<()> {
+    pub fn link(&self, name: &OsStr, of: &OpenDirectory, original: &OsStr) -> Result<()> {
         let created = fault::point().and_then(|()| system_directory::link_in(&of.handle, original, &self.handle, name));
         self.named("create the hard link", name, created)
     }
@@ -111,11 +111,11 @@ mod tests {
         symlink("../outside", place.path().join("inside/way")).unwrap();
         symlink("../outside/file", place.path().join("inside/file")).unwrap();
         symlink("inside", place.path().join("door")).unwrap();
-        let inside = Directory::open(&place.path().join("inside")).unwrap();
+        let inside = OpenDirectory::open(&place.path().join("inside")).unwrap();
         assert!(inside.open_directory("way".as_ref()).is_err());
         assert!(inside.create_file("file".as_ref(), 0o644).is_err());
         assert!(inside.create_directory("way".as_ref(), 0o755).is_err());
-        assert!(Directory::open(&place.path().join("door")).is_err());
+        assert!(OpenDirectory::open(&place.path().join("door")).is_err());
         inside.link("second".as_ref(), &inside, "way".as_ref()).unwrap();
         assert_eq!(inside.look("second".as_ref()).unwrap().0, FileKind::Symlink);
         assert_eq!(std::fs::read_dir(place.path().join("outside")).unwrap().count(), 0);
@@ -127,7 +127,7 @@ mod tests {
         let path = place.path().join("directory");
         std::fs::create_dir(&path).unwrap();
         std::fs::create_dir(place.path().join("outside")).unwrap();
-        let directory = Directory::open(&path).unwrap();
+        let directory = OpenDirectory::open(&path).unwrap();
         std::fs::rename(&path, place.path().join("moved")).unwrap();
         symlink("outside", &path).unwrap();
         drop(directory.create_file("file".as_ref(), 0o644).unwrap());
