@@ -15,6 +15,7 @@ mod evaluation;
 mod inspect;
 mod lua_source;
 mod options;
+mod snapshots;
 mod state;
 mod task;
 mod ui;
@@ -51,6 +52,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     derive::register(lua, &native)?;
     evaluation::register(lua, &native)?;
     inspect::register(lua, &native)?;
+    snapshots::register(lua, &native)?;
     ui::register(lua, &native)?;
     module.set("native", native)?;
     let metatable = lua.create_table()?;

@@ -36,7 +36,7 @@ impl Environment {
                 Action::SourceInShell { script, shells } => {
                     environment.scripts.push((expand_home(script, home), shells.iter().copied().collect()));
                 }
-                Action::Symlink { .. } => {}
+                Action::Symlink { .. } | Action::Install { .. } | Action::Run { .. } => {}
             }
         }
         environment

@@ -40,6 +40,11 @@ pub fn end_group(leader: u32) {
     }
 }
 
+/// Makes this process the first of a session of its own, without a terminal (setsid(2)).
+pub fn leave_session() -> bool {
+    rustix::process::setsid().is_ok()
+}
+
 /// Returns the permission bits.
 pub fn mode_of(metadata: &fs::Metadata) -> u32 {
     metadata.mode() & 0o7777
