@@ -1,4 +1,4 @@
-//! `native.history`, `rollback`, `diff_snapshots`, `confirm` and `revert`.
+//! `native.history`, `rollback`, `diff_snapshots`, `confirm`, `revert` and `watch`.
 
 use mlua::prelude::*;
 use syslua_engine::engine::Engine;
@@ -59,8 +59,13 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(lua, native, "revert", |lua, (mark, table): (String, Option<LuaTable>)| {
         revert(lua, &mark, table.as_ref())
     })?;
+    register_function(lua, native, "watch", |lua, (mark, table): (String, Option<LuaTable>)| {
+        let options = Options::read(lua, table.as_ref())?;
+        let engine = Engine::new(options.settings.clone());
+        engine.watch(&mark, &mut options.on_event(lua)).map_err(|error| error.to_failure())
+    })?;
     // Leaves the session of the terminal, so that its end is not ours.
     register_function(lua, native, "leave_session", |_, ()| {
-        Ok::<bool, Failure>(syslua_engine::platform::leave_session())
+        Ok(syslua_engine::platform::leave_session())
     })
 }

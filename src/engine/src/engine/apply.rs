@@ -1,6 +1,7 @@
 //! The verbs that switch, and the plan of what they would do.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use super::report::{action_report, derivation_report, snapshot_report};
 use super::{ApplyReport, ConfirmReport, DerivationReport, Engine, Error, PlanReport, RollbackReport};
@@ -16,6 +17,9 @@ use crate::snapshot::Snapshot;
 use crate::store::{self, Outputs, read_outputs};
 use crate::switch::plan::Plan;
 use crate::switch::{self, Desired, Switched, To};
+
+/// How often to look whether a switch was confirmed.
+const WATCH: Duration = Duration::from_millis(50);
 
 /// What an apply is asked to do besides.
 #[derive(Clone, Debug, Default)]
@@ -196,6 +200,29 @@ impl Engine {
     pub fn revert(&self, mark: &str, on_event: &mut dyn FnMut(Event)) -> Result<bool, Error> {
         let _lock = self.lock(on_event)?;
         Ok(switch::revert(&self.store, &self.settings, mark, on_event)?)
+    }
+
+    /// Waits until the switch of this mark is confirmed, or takes it back when its time is over. The
+    /// time is counted by a clock that nobody sets.
+    ///
+    /// # Errors
+    /// When something cannot be put back.
+    pub fn watch(&self, mark: &str, on_event: &mut dyn FnMut(Event)) -> Result<bool, Error> {
+        let begin = Instant::now();
+        let mut limit = None;
+        loop {
+            // What cannot be read now may be readable later.
+            if let Ok(pending) = switch::pending(&self.store) {
+                let Some(pending) = pending.filter(|pending| pending.mark == mark) else { return Ok(false) };
+                if limit.is_none() {
+                    limit = pending.deadline.map(|deadline| begin.elapsed().as_secs_f64() + deadline - switch::now());
+                }
+            }
+            if limit.is_some_and(|limit| begin.elapsed().as_secs_f64() >= limit) {
+                return self.revert(mark, on_event);
+            }
+            std::thread::sleep(WATCH);
+        }
     }
 
     fn lock(&self, on_event: &mut dyn FnMut(Event)) -> Result<Lock, Error> {

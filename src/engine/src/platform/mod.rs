@@ -34,7 +34,7 @@ pub use modify::{
 pub use read::{FileKind, canonical, exists, kind_of, list_directory, read_file, read_link, read_to_string};
 pub use system::{
     bytes_of_path, end_group, facts_of, has_object_mode, has_owner_of, is_executable, is_system_user, leave_session, link_count,
-    may_set_immutable, mode_of, own_group, path_from_bytes, shell_command, user_number,
+    may_set_immutable, mode_of, own_group, path_from_bytes, shell_command, user_number, wait_for_input,
 };
 
 /// What the system tells of a file without reading it.

@@ -19,6 +19,6 @@ pub use backups::{Backup, Backups};
 pub use desired::Desired;
 pub use difference::holds;
 pub use error::Error;
-pub use perform::{Switched, To, switch};
+pub use perform::{Switched, To, now, switch};
 pub use recover::{Pending, confirm, pending, recover, revert};
 pub use targets::Targets;
