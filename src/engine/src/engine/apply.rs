@@ -92,10 +92,7 @@ impl Engine {
         tasks: &mut dyn Tasks,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<ApplyReport, Error> {
-        if platform::exists(&self.store.journal()) {
-            let _lock = self.lock(on_event)?;
-            switch::recover(&self.store, &self.settings, on_event)?;
-        }
+        self.recover(on_event)?;
         // Contradictions are found before anything is built.
         let planned = self.planned(manifest, manifest.wanted(), None)?;
         if !planned.plan.changes && !planned.plan.always {
@@ -178,6 +175,19 @@ impl Engine {
         }
         let env_script = self.settings.root.join("env.sh");
         Ok(RollbackReport { plan: report, to: snapshot_report(&target), applied, env_script })
+    }
+
+    /// Brings a switch that was cut off to its end or back to its beginning, as every verb that switches
+    /// does first.
+    ///
+    /// # Errors
+    /// When it waits to be confirmed, or something cannot be put back.
+    pub fn recover(&self, on_event: &mut dyn FnMut(Event)) -> Result<(), Error> {
+        if platform::exists(&self.store.journal()) {
+            let _lock = self.lock(on_event)?;
+            switch::recover(&self.store, &self.settings, on_event)?;
+        }
+        Ok(())
     }
 
     /// Keeps the switch that waits to be confirmed.

@@ -256,7 +256,10 @@ impl Directory {
         let path = to.path.join(new);
         fault::point()
             .and_then(|()| Actor::act(actor, || raw::rename(&self.raw, name, &to.raw, new, keep)))
-            .inspect(|()| fault::done(|| Operation::Rename(self.path.join(name), path.clone())))
+            .inspect(|()| {
+                let record = if keep { Operation::RenameNew } else { Operation::Rename };
+                fault::done(|| record(self.path.join(name), path.clone()));
+            })
             .map_err(failed("rename to", &path))
     }
 

@@ -25,8 +25,10 @@ pub enum Operation {
     MakeDirectory(PathBuf),
     /// A file got this content; it was created if it was missing.
     Write(PathBuf, Vec<u8>),
-    /// Something got another name.
+    /// Something got another name, over whatever had that.
     Rename(PathBuf, PathBuf),
+    /// Something got a name that nothing had.
+    RenameNew(PathBuf, PathBuf),
     /// A file got a second name.
     HardLink(PathBuf, PathBuf),
     /// A symbolic link to the first was created at the second.
@@ -101,6 +103,14 @@ pub(crate) fn point() -> io::Result<()> {
     return counting::point();
     #[cfg(not(any(test, feature = "fault-injection")))]
     Ok(())
+}
+
+/// Passes the point of something that changes the system in a way of its own.
+///
+/// # Errors
+/// When that is to fail here.
+pub fn pass(what: &std::path::Path) -> super::Result<()> {
+    point().map_err(super::failed("run", what))
 }
 
 /// Remembers an operation that was performed.

@@ -174,6 +174,13 @@ pub fn finish(store: &Store, written: &Written) -> Result<(), Error> {
     if journal.to.is_some() {
         generations::write_index(store)?;
     }
+    let is_ours = |change: &Change| {
+        matches!(change, Change::Target(change) if matches!(change.before, Before::Kept { role: Role::Ours, .. }))
+    };
+    if !journal.leftover.is_empty() || journal.changes.iter().any(is_ours) {
+        // Without the journal nobody would tidy up again.
+        sync_places(store, &directories, &journal.changes)?;
+    }
     Ok(remove_journal(store)?)
 }
 
