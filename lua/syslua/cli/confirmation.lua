@@ -40,17 +40,13 @@ function confirmation.run(mark, root)
   os.exit(ok and 0 or 1)
 end
 
-local function get_seconds(result)
-  return math.max((result.deadline or 0) - os.time(), 0)
-end
-
 --- Asks on a terminal whether the new state is to stay; elsewhere it says how to confirm.
 ---@param result syslua.Applied
 ---@param args syslua.cli.Args
 ---@param options table
 ---@return integer code
 function confirmation.ask(result, args, options)
-  local seconds = get_seconds(result)
+  local seconds = args.confirm
   if not (native.is_terminal(0) and native.is_terminal(1)) then
     terminal.write({
       ("Run `%s confirm` within %.0f s to keep it, or it is taken back."):format(args.program, seconds),

@@ -228,8 +228,10 @@ end
 ---@return string[]
 function report.render_apply(result, config, args, style)
   if not result.changed then
-    local lines = lay_out(args.verbose and get_rows(result, true) or {}, style)
-    lines[#lines + 1] = get_nothing_line("Nothing changed", result, config)
+    local shows = args.verbose or result.applied
+    local lines = lay_out(shows and get_rows(result, args.verbose) or {}, style)
+    local what = result.applied and "Nothing else changed" or "Nothing changed"
+    lines[#lines + 1] = get_nothing_line(what, result, config)
     return lines
   end
   local lines = lay_out(get_rows(result, args.verbose), style)

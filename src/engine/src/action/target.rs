@@ -228,33 +228,38 @@ fn take_away(directories: &Directories, change: &TargetChange) -> Result<(), Err
     Ok(())
 }
 
-/// After the commit: removes what is ours and was kept only to be put back.
+/// After the commit: removes what is ours and was kept only to be put back. Returns where something
+/// stays, since somebody put it there meanwhile.
 ///
 /// # Errors
 /// When the file system refuses; it can be tried again.
-pub fn settle(directories: &Directories, change: &TargetChange) -> Result<(), Error> {
-    if let Before::Kept { identity, kept, role: Role::Ours } = &change.before {
-        let kept = kept.to_path();
-        if identity.content.is_none() {
-            // A directory of ours that was empty; what somebody put into it meanwhile stays.
-            remove_empty(directories, &kept);
-        } else if is(&look(directories, &kept)?, identity) {
-            remove_ours(directories, &kept)?;
-        }
+pub fn settle(directories: &Directories, change: &TargetChange) -> Result<Option<PathBuf>, Error> {
+    let Before::Kept { identity, kept, role: Role::Ours } = &change.before else { return Ok(None) };
+    let kept = kept.to_path();
+    let found = look(directories, &kept)?;
+    if !is(&found, identity) {
+        return Ok(None);
     }
-    Ok(())
+    if identity.content.is_none() {
+        // A directory of ours that was empty.
+        return Ok(if remove_empty(directories, &kept)? { None } else { Some(kept) });
+    }
+    remove_ours(directories, &kept)?;
+    Ok(None)
 }
 
-fn remove_empty(directories: &Directories, path: &Path) {
-    let listed = directories.open(path).and_then(|directory| directory.list());
-    for (name, kind) in listed.unwrap_or_default() {
-        if kind == FileKind::Directory {
-            remove_empty(directories, &path.join(name));
-        }
+/// Removes a directory that holds nothing but empty directories; returns whether it is gone.
+fn remove_empty(directories: &Directories, path: &Path) -> Result<bool, Error> {
+    let mut is_empty = true;
+    for (name, kind) in directories.open(path)?.list()? {
+        is_empty &= kind == FileKind::Directory && remove_empty(directories, &path.join(name))?;
     }
-    if let Ok((directory, name)) = directories.of(path) {
-        let _ = directory.remove_directory(&name);
+    if is_empty {
+        directories.forget();
+        let (directory, name) = directories.of(path)?;
+        directory.remove_directory(&name)?;
     }
+    Ok(is_empty)
 }
 
 /// Removes a file or link of a name that only we use.

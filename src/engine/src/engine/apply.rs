@@ -130,8 +130,10 @@ impl Engine {
         let confirm = options.confirm.filter(|_| plan.changes);
         let switched = switch::switch(&self.store, settings, plan, to, confirm, on_event)?;
         report.changed |= !built.is_empty();
-        let switched = plan.changes.then_some(&switched);
-        Ok(self.apply_report(report, built, switched))
+        let mut report = self.apply_report(report, built, plan.changes.then_some(&switched));
+        // Commands ran, though nothing differs.
+        report.applied = true;
+        Ok(report)
     }
 
     /// Goes back to a snapshot: the parent of the current one unless given. Without `perform` it only

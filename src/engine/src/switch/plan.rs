@@ -239,7 +239,7 @@ fn removed_commands(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
     let kept: BTreeSet<Vec<u8>> = commands(entries).map(|entry| key(&entry.activation.action)).collect();
     let mut steps = Vec::new();
     for activation in current.activations.iter().rev() {
-        let Action::Run { undo, always, .. } = &activation.action else { continue };
+        let Action::Run { undo, .. } = &activation.action else { continue };
         if kept.contains(&key(&activation.action)) {
             continue;
         }
@@ -248,10 +248,7 @@ fn removed_commands(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
         if undo.is_some() {
             step.effect = Effect::Command { undo: true };
         }
-        // What ran at each apply without an undo leaves nothing to speak of.
-        if undo.is_some() || !always {
-            steps.push(step);
-        }
+        steps.push(step);
     }
     steps
 }
@@ -267,11 +264,10 @@ fn wanted_commands(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
     for entry in commands(entries) {
         let action = &entry.activation.action;
         let (mark, runs) = match present.get(&key(action)) {
-            _ if is_always(action) => (Mark::Unchanged, true),
-            Some(old) if *old == action => (Mark::Unchanged, false),
+            Some(old) if *old == action => (Mark::Unchanged, is_always(action)),
             // It ran already; only what is recorded of it changes.
-            Some(old) if !is_always(old) => (Mark::Change, false),
-            _ => (Mark::Add, true),
+            Some(_) => (Mark::Change, is_always(action)),
+            None => (Mark::Add, true),
         };
         let mut step = Step::new(mark, entry);
         if runs {

@@ -161,13 +161,16 @@ pub fn finish(store: &Store, written: &Written) -> Result<(), Error> {
     for path in &journal.leftover {
         backups.directories.remove(path);
     }
-    backups.save(store)?;
     let directories = Directories::default();
     for change in &journal.changes {
-        if let Change::Target(change) = change {
-            target::settle(&directories, change)?;
+        if let Change::Target(change) = change
+            && let Some(stays) = target::settle(&directories, change)?
+        {
+            let stays = Text(platform::bytes_of_path(&stays));
+            backups.add(change.place.clone(), stays, Role::Displaced, journal.started_at);
         }
     }
+    backups.save(store)?;
     for path in journal.leftover.iter().rev() {
         target::remove_directory(&directories, &path.to_path())?;
     }
