@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{Directories, Error, Found, look};
 use crate::journal::{After, Before, Role, TargetChange};
 use crate::platform::{self, FileKind, Identity, NewFile};
+use crate::value::Text;
 
 /// What became of a target that was to be taken back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,17 +26,38 @@ pub enum Undone {
     },
 }
 
-/// Writes new content beside its place. It is not synced.
+/// Returns whether something is to be prepared before the change, and to be on the disk by then.
+pub fn needs_preparation(change: &TargetChange) -> bool {
+    matches!(change.after, After::File { .. }) || keeps_second_name(change)
+}
+
+/// A second name keeps our old file while a new one takes its place in one step.
+fn keeps_second_name(change: &TargetChange) -> bool {
+    let is_file = matches!(&change.before, Before::Kept { identity, role: Role::Ours, .. } if identity.content.is_some());
+    is_file && matches!(change.after, After::Link { .. } | After::File { .. })
+}
+
+/// Writes new content beside its place, and gives an old file a second name. Nothing is synced.
 ///
 /// # Errors
 /// When the file system refuses.
 pub fn prepare(directories: &Directories, change: &TargetChange) -> Result<(), Error> {
-    let (After::File { source, mode, owner, group, .. }, Some(temporary)) = (&change.after, &change.temporary) else {
-        return Ok(());
-    };
-    let (directory, name) = directories.of(&temporary.to_path())?;
-    let source = source.to_path();
-    Ok(directory.write_file(&name, NewFile { source: &source, mode: *mode, owner: *owner, group: *group })?)
+    if let (After::File { source, mode, owner, group, .. }, Some(temporary)) = (&change.after, &change.temporary) {
+        let (directory, name) = directories.of(&temporary.to_path())?;
+        let source = source.to_path();
+        directory.write_file(&name, NewFile { source: &source, mode: *mode, owner: *owner, group: *group })?;
+    }
+    if let (true, Before::Kept { identity, kept, .. }) = (keeps_second_name(change), &change.before) {
+        let place = change.place.to_path();
+        if !is(&look(directories, &place)?, identity) {
+            return Err(Error::Changed(place));
+        }
+        let (directory, name) = directories.of(&place)?;
+        let second = kept.to_path().file_name().unwrap_or_default().to_owned();
+        // Not every file system knows second names: then the old file is moved away first.
+        let _ = directory.hard_link(&name, &second);
+    }
+    Ok(())
 }
 
 /// Makes the change.
@@ -46,8 +68,8 @@ pub fn prepare(directories: &Directories, change: &TargetChange) -> Result<(), E
 pub fn perform(directories: &Directories, change: &TargetChange) -> Result<(), Error> {
     let place = change.place.to_path();
     let (directory, name) = directories.of(&place)?;
-    let beside = |path: &Option<crate::value::Text>| path.as_ref().and_then(|path| path.to_path().file_name().map(ToOwned::to_owned));
-    let temporary = beside(&change.temporary).unwrap_or_default();
+    let temporary = change.temporary.as_ref().map(Text::to_path).unwrap_or_default();
+    let temporary = temporary.file_name().unwrap_or_default();
     let mut replace = false;
     match &change.before {
         Before::Nothing => {}
@@ -62,17 +84,15 @@ pub fn perform(directories: &Directories, change: &TargetChange) -> Result<(), E
                 _ => replace = true,
             }
         }
-        Before::Kept { identity, kept, role } => {
+        Before::Kept { identity, kept, .. } => {
             let seen = directory.look(&name)?;
             if seen.as_ref().map(|seen| &seen.identity) != Some(identity) {
                 return Err(Error::Changed(place));
             }
             let kept = kept.to_path();
             let (away, away_name) = directories.of(&kept)?;
-            let is_file = seen.is_some_and(|seen| seen.kind == FileKind::File);
-            // A second name keeps our old file while the new one takes its place in one step.
-            let gets_new = matches!(change.after, After::Link { .. } | After::File { .. });
-            if *role == Role::Ours && is_file && gets_new && directory.hard_link(&name, &away_name).is_ok() {
+            let has_second_name = keeps_second_name(change) && is(&look(directories, &kept)?, identity);
+            if has_second_name {
                 replace = true;
             } else {
                 directory.rename_new(&name, &away, &away_name)?;
@@ -85,12 +105,12 @@ pub fn perform(directories: &Directories, change: &TargetChange) -> Result<(), E
     match &change.after {
         After::Nothing => {}
         After::Link { source } if replace => {
-            directory.symlink(&source.to_path(), &temporary)?;
-            directory.rename_over(&temporary, &directory, &name)?;
+            directory.symlink(&source.to_path(), temporary)?;
+            directory.rename_over(temporary, &directory, &name)?;
         }
         After::Link { source } => directory.symlink(&source.to_path(), &name)?,
-        After::File { .. } if replace => directory.rename_over(&temporary, &directory, &name)?,
-        After::File { .. } => directory.rename_new(&temporary, &directory, &name)?,
+        After::File { .. } if replace => directory.rename_over(temporary, &directory, &name)?,
+        After::File { .. } => directory.rename_new(temporary, &directory, &name)?,
         After::Original { kept, identity } => {
             let (away, away_name) = directories.of(&kept.to_path())?;
             if replace {

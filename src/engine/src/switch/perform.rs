@@ -245,7 +245,7 @@ impl Switch<'_> {
                 Change::Directory { path } => target::make_directory(&self.directories, &path.to_path())?,
                 Change::Target(change) => {
                     // New content is on the disk before it gets its name: a power cut leaves no half file.
-                    if !is_prepared && matches!(change.after, After::File { .. }) {
+                    if !is_prepared && target::needs_preparation(change) {
                         self.prepare(&changes)?;
                         is_prepared = true;
                     }
@@ -270,7 +270,7 @@ impl Switch<'_> {
         let mut prepared = Vec::new();
         for change in changes {
             if let Change::Target(change) = change
-                && matches!(change.after, After::File { .. })
+                && target::needs_preparation(change)
             {
                 target::prepare(&self.directories, change)?;
                 prepared.push(Change::Target(change.clone()));
