@@ -7,7 +7,7 @@ local tree = require("spec.support.tree")
 local lua_floors = {
   { "util", "schema" },
   { "border", "system", "scope", "merge", "guard", "lib", "loader", "context" },
-  { "error", "source", "derive", "activate", "build", "plan", "apply", "helpers" },
+  { "error", "source", "derive", "activate", "build", "plan", "apply", "snapshots", "helpers" },
   { "evaluate" },
   { "cli" },
   { "commands" },
