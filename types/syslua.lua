@@ -19,8 +19,9 @@
 ---@field source fun(path: string, opts: syslua.source.Opts?): syslua.Source declares a file or tree as input of a build
 ---@field evaluate fun(config: string, options: syslua.EvaluateOptions?): syslua.Manifest runs a config and returns what it declares
 ---@field build fun(derivation: syslua.Derivation|string, options: syslua.BuildOptions?): syslua.OutputPaths realizes a derivation, or the one of that hash, now
----@field plan fun(manifest: syslua.Manifest, options: syslua.Options?): syslua.Plan says what an apply would do
+---@field plan fun(manifest: syslua.Manifest, options: syslua.PlanOptions?): syslua.Plan says what an apply would do
 ---@field apply fun(manifest: syslua.Manifest, options: syslua.ApplyOptions?): syslua.Applied makes the system match
+---@field snapshots syslua.Snapshots what was applied, and going back to it
 ---@field error fun(caught: any): syslua.Failure the failure behind whatever a `pcall` caught
 ---@field lib syslua.Library functions for configs
 ---@field cli syslua.CommandLine the command line
@@ -44,6 +45,11 @@ local syslua = {}
 ---@class syslua.ApplyOptions: syslua.Options
 ---@field dry_run boolean? only say what would be done
 ---@field description string? a line about the snapshot
+---@field confirm number? seconds after which it can be taken back, by `native.watch`, unless it is confirmed
+
+---@class syslua.PlanOptions: syslua.Options
+---@field build boolean? build first, so that nothing is left open
+---@field diff boolean? say how the text of files changes
 
 ---@class syslua.EvaluateOptions
 ---@field sys { os: syslua.Os, arch: syslua.Arch, hostname: string?, username: string? }? evaluate for another platform
@@ -108,15 +114,24 @@ local syslua = {}
 ---@field positions string[] who declared it, innermost first: "init.lua:12"
 
 ---@class syslua.ManifestAction
----@field kind "symlink"|"add_to_path"|"source_in_shell"|"set_variable"
+---@field kind "symlink"|"install"|"run"|"add_to_path"|"source_in_shell"|"set_variable"
 ---@field positions string[] who declared it: the user's lines, innermost first, then those of shipped modules
 ---@field user string? the user that `user{}` scopes it to
 ---@field project { name: string, path: string? }? the project that `project{}` scopes it to
 ---@field priority integer? the number by which it won, when it is not that of a plain value
 ---@field overridden syslua.Overridden[]? declarations of the same thing that lost
----@field source string? what a link leads to
----@field target string? where a link stands
----@field mutable boolean? whether it leads to the user's own file
+---@field source string? what a link leads to, or the file with the content
+---@field target string? where a link or file stands
+---@field mutable boolean? whether a link leads to the user's own file, or a file is written only once
+---@field mode string? of an installed file, in octal
+---@field owner string? of an installed file
+---@field group string? of an installed file
+---@field command string|string[]|nil what runs
+---@field undo string|string[]|nil what takes it back
+---@field always boolean? whether it runs at each apply
+---@field cwd string? where a command runs
+---@field env table<string, string>? variables of a command
+---@field shell string? the shell of a command
 ---@field directory string? the entry of PATH
 ---@field script string? the script that shells source
 ---@field shells ("sh"|"bash"|"zsh")[]? which shells
@@ -140,12 +155,63 @@ local syslua = {}
 ---@field realize syslua.DerivationReport[] what would be built
 ---@field actions syslua.ActionReport[] what would be done, in order
 ---@field environment_changed boolean whether the environment of shells changes
+---@field pending syslua.PendingReport? a switch that is not over
 
 ---@class syslua.Applied: syslua.Plan
 ---@field applied boolean whether anything was done
 ---@field built syslua.DerivationReport[]? what was built; not of a dry run
 ---@field new_snapshot string? the snapshot that was made
 ---@field env_script string? the script that shells source; not of a dry run
+---@field deadline number? until when it can be confirmed, in seconds since 1970
+---@field confirmation string? what distinguishes a switch that waits to be confirmed
+
+---@class syslua.RolledBack: syslua.Plan
+---@field to syslua.SnapshotReport the snapshot that is gone back to
+---@field applied boolean whether it was done
+---@field env_script string the script that shells source
+
+---@class syslua.PendingReport
+---@field state "running"|"interrupted"|"unconfirmed"
+---@field from string the snapshot before it
+---@field to string? the snapshot that it leads to
+---@field started_at integer seconds since 1970
+---@field process integer who began it
+---@field deadline number? until when it can be confirmed, in seconds since 1970
+
+---@class syslua.HistoryEntry: syslua.SnapshotReport
+---@field parent string? the one that was current when it was made
+---@field current boolean whether it is applied
+---@field targets integer how many it manages
+---@field actions integer how many it has in all
+---@field derivations integer how many it holds
+---@field problem string? why it cannot be used
+
+---@class syslua.History
+---@field root string
+---@field snapshots syslua.HistoryEntry[] oldest first
+---@field pending syslua.PendingReport? a switch that is not over
+
+---@class syslua.DerivationChange
+---@field mark "add"|"change"|"remove"
+---@field name string
+---@field old_version string?
+---@field new_version string?
+
+---@class syslua.SnapshotDiff
+---@field root string
+---@field from syslua.SnapshotReport
+---@field to syslua.SnapshotReport
+---@field derivations syslua.DerivationChange[]
+---@field actions syslua.ActionReport[]
+
+---@class syslua.Confirmed
+---@field root string
+---@field snapshot syslua.SnapshotReport the one that stays
+
+---@class syslua.DisplacedReport
+---@field target string? where it stood
+---@field path string where it is
+---@field created_at integer? when it was moved, in seconds since 1970
 
 ---@class syslua.Status
 ---@field root string
@@ -153,6 +219,8 @@ local syslua = {}
 ---@field targets syslua.TargetReport[] every managed target
 ---@field derivations integer how many derivations are in force
 ---@field drift integer how many targets are not as they should be
+---@field displaced syslua.DisplacedReport[] edits of managed targets that were moved away
+---@field pending syslua.PendingReport? a switch that is not over
 
 ---@class syslua.SnapshotReport
 ---@field id string decimal; "0" before the first apply
@@ -168,17 +236,24 @@ local syslua = {}
 
 ---@class syslua.ActionReport
 ---@field mark "add"|"change"|"remove"|"unchanged"
----@field kind "symlink"|"add_to_path"|"source_in_shell"|"set_variable"
+---@field kind "symlink"|"install"|"run"|"add_to_path"|"source_in_shell"|"set_variable"
 ---@field target string? as the config has it
 ---@field name string? of the variable
----@field detail string what it puts there
+---@field detail string what it puts there, or runs
 ---@field may_change boolean? whether it names content that is not built yet
+---@field replaces_existing boolean? whether something of the user's is moved to the backups
+---@field replaces string? what that is, in words
+---@field leaves string? what of somebody else's stays at a target that is no longer managed, in words
+---@field runs_command boolean? whether a command runs, which may do anything
+---@field undo boolean? whether that is the `undo` of one that is gone
+---@field always boolean? whether it runs at each apply
+---@field diff string? how the text of a file changes
 ---@field positions string[] who declared it, innermost first: "init.lua:12"
 
 ---@class syslua.TargetReport
----@field kind "symlink"
+---@field kind "symlink"|"install"
 ---@field target string as the config has it
----@field state "ok"|"missing"|"replaced"|"changed"
+---@field state "ok"|"missing"|"replaced"|"changed"|"switching"
 ---@field detail string what it should lead to
 ---@field positions string[] who declared it, innermost first: "init.lua:12"
 
@@ -357,6 +432,15 @@ function BuildContext.run(command, opts) end
 ---@field build fun(derivation: syslua.Derivation, options: syslua.Options?): boolean, any
 ---@field plan fun(manifest: any, options: syslua.Options?): boolean, any
 ---@field apply fun(manifest: any, options: syslua.ApplyOptions?): boolean, any
+---@field history fun(options: syslua.Options?): boolean, any
+---@field rollback fun(id: string?, options: syslua.ApplyOptions?): boolean, any
+---@field diff_snapshots fun(first: string?, second: string?, options: syslua.Options?): boolean, any
+---@field confirm fun(options: syslua.Options?): boolean, any
+---@field revert fun(mark: string, options: syslua.Options?): boolean, any
+---@field watch fun(mark: string, options: syslua.Options?): boolean, any
+---@field leave_session fun(): boolean, any
+---@field spawn_interpreter fun(words: string[]): boolean, string?
+---@field wait_for_input fun(seconds: number): boolean
 ---@field status fun(options: syslua.Options?): boolean, any
 ---@field list fun(options: syslua.Options?): boolean, any
 ---@field info fun(options: syslua.Options?): boolean, any

@@ -10,12 +10,38 @@ local system = require("syslua.system")
 ---@field opts table|(fun(sys: table): table)|nil handed to `config`
 ---@field config fun(opts: any, ctx: syslua.ActivationContext) records the actions; runs once, at once
 
+---@class syslua.activate.InstallOpts
+---@field mode string|integer|nil octal in a string, such as "600", or the number; 644 or 755 unless given
+---@field owner string|integer|nil a name or number; whoever applies, unless given
+---@field group string|integer|nil a name or number
+---@field mutable boolean? write it once, and leave it to the user after that
+
+---@class syslua.activate.RunOpts
+---@field undo string|string[]|nil what takes it back
+---@field always boolean? run it at each apply
+---@field cwd string? the directory that it runs in; the home unless given
+---@field env table<string, string|number>? variables besides those of the environment
+---@field shell string? the shell for lines; /bin/sh unless given
+
 local fields = {
   opts = { type = { "table", "function" } },
   config = { type = "function", required = true },
 }
 
 local symlink_fields = { mutable = { type = "boolean" } }
+local install_fields = {
+  mode = { type = { "string", "integer" } },
+  owner = { type = { "string", "integer" } },
+  group = { type = { "string", "integer" } },
+  mutable = { type = "boolean" },
+}
+local run_fields = {
+  undo = { type = { "string", "list" } },
+  always = { type = "boolean" },
+  cwd = { type = "string" },
+  env = { type = "map" },
+  shell = { type = "string" },
+}
 local script_fields = { shells = { type = "list", items = "string" } }
 ---@type table<string, boolean>
 local shells = { sh = true, bash = true, zsh = true }
@@ -40,6 +66,79 @@ local function check_text(call, name, value)
       position = position.caller(),
     })
   end
+end
+
+-- A mode as octal digits: "755", "0755" or the number 0x1ED.
+local function get_mode(value)
+  local mode = value
+  if type(value) == "number" and value >= 0 and value <= 4095 then
+    mode = ("%o"):format(value)
+  end
+  if type(mode) ~= "string" or not mode:find("^[0-7]+$") or #mode > 4 then
+    failure.raise({
+      kind = "config",
+      message = ("ctx.install does not know the mode %s"):format(tostring(value)),
+      position = position.caller(),
+      hint = 'a mode is octal in a string, such as "644", or the number 0x1A4',
+    })
+  end
+  return mode
+end
+
+-- A command: a line for the shell, or a program and its arguments.
+local function check_command(name, value)
+  if type(value) == "string" then
+    return check_text("ctx.run", name, value)
+  end
+  if type(value) ~= "table" or #value == 0 then
+    failure.raise({
+      kind = "config",
+      message = ("`%s` in ctx.run: expected a line for the shell or a list of a program and its arguments, got %s"):format(
+        name,
+        type(value) == "table" and "an empty table" or type(value)
+      ),
+      position = position.caller(),
+    })
+  end
+  for index, word in ipairs(value) do
+    if type(word) ~= "string" or word:find("%z") then
+      failure.raise({
+        kind = "config",
+        message = ("`%s[%d]` in ctx.run: expected a string without NUL bytes, got %s"):format(
+          name,
+          index,
+          type(word)
+        ),
+        position = position.caller(),
+      })
+    end
+  end
+end
+
+-- The variables of a command, as texts.
+local function get_variables(given)
+  local result = {}
+  for name, value in next, given do
+    if not name:find("^[%a_][%w_]*$") then
+      failure.raise({
+        kind = "config",
+        message = ("`%s` cannot be the name of a variable"):format(name),
+        position = position.caller(),
+      })
+    end
+    if type(value) ~= "string" and type(value) ~= "number" then
+      failure.raise({
+        kind = "config",
+        message = ("`env.%s` in ctx.run: expected a string or a number, got %s"):format(
+          name,
+          type(value)
+        ),
+        position = position.caller(),
+      })
+    end
+    result[name] = tostring(value)
+  end
+  return next(result) and result or nil
 end
 
 local function check_entry(call, value)
@@ -78,6 +177,47 @@ local function new_context()
     schema.check("the options of ctx.symlink", opts or {}, symlink_fields)
     local mutable = opts and opts.mutable or nil
     record({ kind = "symlink", source = source, target = target, mutable = mutable })
+  end
+
+  --- Writes a real file at `target`, with the content of the file `source`. `~/` is the user's home.
+  ---@param source string
+  ---@param target string
+  ---@param opts syslua.activate.InstallOpts?
+  function context.install(source, target, opts)
+    check_text("ctx.install", "source", source)
+    check_text("ctx.install", "target", target)
+    opts = opts or {}
+    schema.check("the options of ctx.install", opts, install_fields)
+    record({
+      kind = "install",
+      source = source,
+      target = target,
+      mode = opts.mode ~= nil and get_mode(opts.mode) or nil,
+      owner = opts.owner and tostring(opts.owner) or nil,
+      group = opts.group and tostring(opts.group) or nil,
+      mutable = opts.mutable or nil,
+    })
+  end
+
+  --- Runs a command at the switch. Nobody can know what it does: `undo` says how to take it back.
+  ---@param command string|string[] a line for the shell, or the program and its arguments
+  ---@param opts syslua.activate.RunOpts?
+  function context.run(command, opts)
+    check_command("cmd", command)
+    opts = opts or {}
+    schema.check("the options of ctx.run", opts, run_fields)
+    if opts.undo ~= nil then
+      check_command("undo", opts.undo)
+    end
+    record({
+      kind = "run",
+      command = command,
+      undo = opts.undo,
+      always = opts.always or nil,
+      cwd = opts.cwd,
+      env = opts.env and get_variables(opts.env) or nil,
+      shell = opts.shell,
+    })
   end
 
   --- Puts a directory on PATH.

@@ -4,7 +4,7 @@ local border = require("syslua.border")
 
 --- Compares a manifest with what is applied.
 ---@param manifest syslua.Manifest
----@param options syslua.Options?
+---@param options syslua.PlanOptions?
 ---@return syslua.Plan
 return function(manifest, options)
   return border.call("plan", manifest, options)

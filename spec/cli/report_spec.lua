@@ -103,7 +103,7 @@ describe("cli.report", function()
     }, lines)
   end)
 
-  it("promises to restore only what apply restores", function()
+  it("says what apply does about drift", function()
     local function get_closing_line(...)
       local targets = {}
       for index, state in ipairs({ ... }) do
@@ -118,15 +118,15 @@ describe("cli.report", function()
       get_closing_line("missing", "ok", "missing")
     )
     assert.equal(
-      "1 target is not as applied; move it away, and `sys apply` restores it",
+      "1 target is not as applied; `sys apply` restores it, and moves what stands there to the backups",
       get_closing_line("replaced")
     )
     assert.equal(
-      "2 targets are not as applied; move them away, and `sys apply` restores them",
+      "2 targets are not as applied; `sys apply` restores them, and moves what stands there to the backups",
       get_closing_line("changed", "replaced")
     )
     assert.equal(
-      "3 targets are not as applied; move what stands at 1 of them away, and `sys apply` restores them",
+      "3 targets are not as applied; `sys apply` restores them, and moves what stands there to the backups",
       get_closing_line("missing", "changed", "missing")
     )
     assert.equal("Managed   1 target, 0 derivations", get_closing_line("ok"))

@@ -86,14 +86,15 @@ describe("diff", function()
   end)
 
   it("refuses what is no hash", function()
-    for _, word in ipairs({ "1", "abcde", "server", "xyzxyzxyz", first .. "0" }) do
+    for _, word in ipairs({ "abcde", "server", "xyzxyzxyz", first .. "0" }) do
       local _, talk = expect(2, word, second)
-      assert.truthy(talk:find("`" .. word .. "` is no hash of a derivation", 1, true), talk)
+      assert.truthy(talk:find("`" .. word .. "` is no snapshot, and no hash", 1, true), talk)
       expect(2, second, word)
     end
-    local _, talk = expect(2)
-    assert.truthy(talk:find("missing argument `A`", 1, true), talk)
-    expect(2, first)
+    local _, talk = expect(2, first)
+    assert.truthy(talk:find("with which one", 1, true), talk)
+    expect(2, "0", second)
+    expect(2, second, "0")
   end)
 
   it("refuses a hash that no derivation has", function()

@@ -60,13 +60,6 @@ describe("plan", function()
     assert.equal(0, here.run("plan", "init.lua", "--exit-code").code)
   end)
 
-  it("refuses what apply refuses", function()
-    here.write("home/.one", "mine\n")
-    here.write_config([[file({ path = "~/.one", content = "one\n" })]])
-    local result = here.run("plan", "init.lua")
-    assert.equal(1, result.code)
-    assert.truthy(result.stderr:find("init.lua:2", 1, true))
-  end)
 end)
 
 describe("status", function()

@@ -33,31 +33,6 @@ describe("apply refuses", function()
     end
   end
 
-  it("a target that holds something of the user's", function()
-    local message = refuse([[
-      file({ path = "~/.one", content = "one\n" })
-      file({ path = "~/.taken", content = "ours\n" })
-      env({ EDITOR = "vi" })
-    ]])
-    contains(message, here.home .. "/.taken", "a file", "init.lua:3")
-    assert.equal("mine\n", here.read("home/.taken"))
-  end)
-
-  it("a target that is a link of somebody else's, or a directory", function()
-    here.shell("ln -s .taken ~/.link; mkdir ~/.directory")
-    home = here.list("home")
-    contains(
-      refuse([[file({ path = "~/.link", content = "ours\n" })]]),
-      "a link to .taken",
-      "init.lua:2"
-    )
-    contains(
-      refuse([[file({ path = "~/.directory", content = "ours\n" })]]),
-      "a directory",
-      "init.lua:2"
-    )
-  end)
-
   it("two declarations of one target, naming both", function()
     here.write("other.lua", 'file({ path = "~/.one", content = "other\\n" })')
     local message = refuse([[
@@ -97,16 +72,51 @@ describe("apply refuses", function()
     )
   end)
 
-  it("to overwrite a managed target that was edited", function()
-    here.write_config([[file({ path = "~/.one", content = "one\n" })]])
+  it("a target below a link that is applied already", function()
+    here.write("tree/file", "")
+    here.write_config([[file({ path = "~/.tree", source = "tree" })]])
     assert.equal(0, here.run("apply", "init.lua").code)
-    os.remove(here.home .. "/.one")
-    here.write("home/.one", "edited\n")
-    here.write_config([[file({ path = "~/.one", content = "two\n" })]])
+    here.write_config([[
+      file({ path = "~/.tree", source = "tree" })
+      file({ path = "~/.tree/other", content = "other\n" })
+    ]])
     local result = here.run("apply", "init.lua")
     assert.equal(1, result.code)
-    contains(result.stderr, here.home .. "/.one", "init.lua:2")
-    assert.equal("edited\n", here.read("home/.one"))
+    contains(result.stderr, "init.lua:2", "init.lua:3")
+  end)
+
+  it("a target in its own root", function()
+    contains(
+      refuse(('file({ path = %q, content = "one" })'):format(here.root .. "/store/one")),
+      here.root,
+      "init.lua:2"
+    )
+  end)
+
+  it("a target below a file, and one in a directory that cannot be written", function()
+    contains(
+      refuse([[file({ path = "~/.taken/below", content = "one" })]]),
+      here.home .. "/.taken is no directory",
+      "init.lua:2"
+    )
+    here.shell("mkdir ~/.closed; chmod 555 ~/.closed")
+    home = here.list("home")
+    contains(
+      refuse([[file({ path = "~/.closed/below", content = "one" })]]),
+      here.home .. "/.closed",
+      "init.lua:2"
+    )
+  end)
+
+  it("a target that another root manages", function()
+    here.write_config([[file({ path = "~/.one", content = "one" })]])
+    assert.equal(0, here.run("apply", "init.lua", "--root", "other").code)
+    home = here.list("home")
+    contains(
+      refuse([[file({ path = "~/.one", content = "one" })]]),
+      here.directory .. "/other",
+      "init.lua:2"
+    )
   end)
 
   it("but accepts the same declaration twice", function()

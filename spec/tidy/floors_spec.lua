@@ -27,6 +27,7 @@ local lua_floors = {
     "build",
     "plan",
     "apply",
+    "snapshots",
     "module",
     "package",
     "helpers",

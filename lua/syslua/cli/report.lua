@@ -11,13 +11,15 @@ local marks = { add = "+", change = "~", remove = "-", unchanged = " " }
 
 local verbs = {
   symlink = "link",
+  install = "install",
+  run = "run",
   add_to_path = "path",
   source_in_shell = "source",
   set_variable = "set",
 }
 
 -- What stands between what an action is about and its detail.
-local joints = { symlink = " -> ", set_variable = " = " }
+local joints = { symlink = " -> ", install = " <- ", set_variable = " = " }
 
 local function get_home()
   return os.getenv("HOME")
@@ -36,8 +38,28 @@ local function get_label(derivation)
   return derivation.version and derivation.name .. " " .. derivation.version or derivation.name
 end
 
+-- What people should know of an action before they agree to it.
+local function get_remarks(action)
+  local remarks = {}
+  if action.may_change then
+    remarks[#remarks + 1] = "may change"
+  end
+  if action.replaces then
+    remarks[#remarks + 1] = "replaces " .. action.replaces
+  end
+  if action.leaves then
+    remarks[#remarks + 1] = "leaves " .. action.leaves
+  end
+  if action.kind == "run" then
+    remarks[#remarks + 1] = action.always and "runs a command at each apply"
+      or action.runs_command and "runs a command"
+      or nil
+  end
+  return #remarks > 0 and "  (" .. table.concat(remarks, ", ") .. ")" or ""
+end
+
 local function get_action_text(action, root, verbose)
-  local verb = text.pad(verbs[action.kind] or action.kind, 7)
+  local verb = text.pad(action.undo and "undo" or verbs[action.kind] or action.kind, 7)
   local subject = action.target or action.name
   local detail = action.detail and show_path(action.detail, root, verbose)
   local shown = detail
@@ -47,8 +69,10 @@ local function get_action_text(action, root, verbose)
       shown = shown .. (joints[action.kind] or "  ") .. detail
     end
   end
-  local line = verb .. " " .. (shown or "")
-  return action.may_change and line .. "  (may change)" or line
+  if action.kind == "run" and shown and not verbose then
+    shown = text.shorten((shown:gsub("%s+", " ")), 50)
+  end
+  return verb .. " " .. (shown or "") .. get_remarks(action)
 end
 
 -- Rows of { mark, text, position }; positions stand in one column where the text leaves room.
@@ -69,6 +93,11 @@ local function lay_out(rows, style)
       line = line .. (" "):rep(gap) .. "   " .. style("faint", row.position)
     end
     lines[#lines + 1] = line
+    for _, changed in ipairs(row.diff and text.lines(row.diff) or {}) do
+      local first = changed:sub(1, 1)
+      lines[#lines + 1] = "    "
+        .. (first == "+" and style("add", changed) or first == "-" and style("remove", changed) or changed)
+    end
   end
   return lines
 end
@@ -79,11 +108,12 @@ local function get_rows(result, verbose)
     rows[#rows + 1] = { mark = "*", style = "strong", text = "build   " .. get_label(derivation) }
   end
   for _, action in ipairs(result.actions or {}) do
-    if action.mark ~= "unchanged" or verbose then
+    if action.mark ~= "unchanged" or action.runs_command or verbose then
       local positions = action.positions or {}
       rows[#rows + 1] = {
-        mark = marks[action.mark] or "?",
-        style = action.mark ~= "unchanged" and action.mark or nil,
+        mark = action.runs_command and "!" or marks[action.mark] or "?",
+        style = action.runs_command and "warning" or action.mark ~= "unchanged" and action.mark or nil,
+        diff = action.diff,
         text = get_action_text(action, result.root, verbose),
         position = verbose and table.concat(positions, " < ") or positions[1],
       }
@@ -110,6 +140,48 @@ local function get_nothing_line(what, result, config)
   )
 end
 
+-- Snapshot 0 is what was before the first apply.
+local pending_lines = {
+  running = "process %d is switching from snapshot %s to %s",
+  interrupted = "a switch of process %d from snapshot %s to %s was cut off: the next apply or rollback takes it back",
+  unconfirmed = "the switch of process %d from snapshot %s to %s waits to be confirmed",
+}
+
+--- Returns the line about a switch that is not over, or nil.
+---@param pending syslua.PendingReport?
+---@param style syslua.cli.Style
+---@return string?
+function report.render_pending(pending, style)
+  if not pending then
+    return nil
+  end
+  local line = pending_lines[pending.state]:format(
+    pending.process,
+    tostring(pending.from),
+    tostring(pending.to or pending.from)
+  )
+  if pending.deadline then
+    line = line .. (", for %.0f s"):format(math.max(pending.deadline - os.time(), 0))
+  end
+  return style("warning", "Pending") .. "   " .. line
+end
+
+local function add_undecided(lines, result)
+  local commands, replaced = 0, 0
+  for _, action in ipairs(result.actions or {}) do
+    commands = commands + (action.runs_command and 1 or 0)
+    replaced = replaced + (action.replaces and 1 or 0)
+  end
+  if replaced > 0 then
+    lines[#lines + 1] = ("%s moved to the backups."):format(
+      replaced == 1 and "What stands at 1 target is" or ("What stands at %d targets is"):format(replaced)
+    )
+  end
+  if commands > 0 then
+    lines[#lines + 1] = ("%s: what they do is not known."):format(text.count(commands, "command") .. " (!)")
+  end
+end
+
 --- Returns the lines that tell what an apply would do.
 ---@param result table a PlanResult
 ---@param config string the config's path
@@ -118,10 +190,12 @@ end
 ---@return string[]
 function report.render_plan(result, config, args, style)
   local lines = lay_out(get_rows(result, args.verbose), style)
+  lines[#lines + 1] = report.render_pending(result.pending, style)
   if not result.changed then
     lines[#lines + 1] = get_nothing_line("Nothing would be changed", result, config)
     return lines
   end
+  add_undecided(lines, result)
   local counts = count_marks(result.actions)
   local closing = ("%d to add, %d to change, %d to remove"):format(
     counts.add,
@@ -154,8 +228,10 @@ end
 ---@return string[]
 function report.render_apply(result, config, args, style)
   if not result.changed then
-    local lines = lay_out(args.verbose and get_rows(result, true) or {}, style)
-    lines[#lines + 1] = get_nothing_line("Nothing changed", result, config)
+    local shows = args.verbose or result.applied
+    local lines = lay_out(shows and get_rows(result, args.verbose) or {}, style)
+    local what = result.applied and "Nothing else changed" or "Nothing changed"
+    lines[#lines + 1] = get_nothing_line(what, result, config)
     return lines
   end
   local lines = lay_out(get_rows(result, args.verbose), style)
@@ -200,21 +276,20 @@ function report.render_snapshot(snapshot)
   return line
 end
 
--- `apply` makes what is missing, and overwrites nothing that it did not put there.
+-- `apply` restores what is declared, and keeps what stands there instead.
 local function get_drift_line(targets, program)
   local drift, occupied = 0, 0
   for _, target in ipairs(targets) do
-    drift = drift + (target.state ~= "ok" and 1 or 0)
-    occupied = occupied + ((target.state == "replaced" or target.state == "changed") and 1 or 0)
+    local state = target.state
+    drift = drift + ((state ~= "ok" and state ~= "switching") and 1 or 0)
+    occupied = occupied + ((state == "replaced" or state == "changed") and 1 or 0)
   end
   if drift == 0 then
     return nil
   end
-  local them = drift == 1 and "it" or "them"
-  local advice = ("`%s apply` restores %s"):format(program, them)
+  local advice = ("`%s apply` restores %s"):format(program, drift == 1 and "it" or "them")
   if occupied > 0 then
-    local what = occupied == drift and them or ("what stands at %d of them"):format(occupied)
-    advice = ("move %s away, and %s"):format(what, advice)
+    advice = advice .. ", and moves what stands there to the backups"
   end
   local count = text.count(drift, "target")
   return ("%s %s not as applied; %s"):format(count, drift == 1 and "is" or "are", advice)
@@ -250,11 +325,28 @@ function report.render_status(result, args, style)
       }
     end
   end
+  for _, displaced in ipairs(result.displaced or {}) do
+    local shown = "kept     " .. show_path(displaced.path, result.root, args.verbose)
+    if displaced.target then
+      shown = shown .. "  (from " .. show_path(displaced.target, result.root) .. ")"
+    end
+    rows[#rows + 1] = { mark = " ", text = shown }
+  end
   for _, line in ipairs(lay_out(rows, style)) do
     lines[#lines + 1] = line
   end
+  lines[#lines + 1] = report.render_pending(result.pending, style)
   lines[#lines + 1] = get_drift_line(targets, args.program)
   return lines
+end
+
+--- Returns the lines of actions, one each.
+---@param result { root: string, actions: table[] }
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@return string[]
+function report.render_actions(result, args, style)
+  return lay_out(get_rows({ actions = result.actions, root = result.root }, args.verbose), style)
 end
 
 --- Returns the JSON document of a command: the result's fields besides `version` and `command`.

@@ -14,6 +14,12 @@ function apply.add_to_parser(parser)
     :target("config")
     :args("?")
   parser:flag("--dry-run", "Show what would be done, and do nothing.")
+  parser
+    :option("--confirm", "Take it back after TIME (30s, 5m) unless it is confirmed.")
+    :argname("TIME")
+    :convert(function(word)
+      return require("syslua.util.duration").parse(word)
+    end)
   parser:flag("--json", "Print one JSON object instead of text.")
 end
 
@@ -28,10 +34,14 @@ function apply.run(args)
   local config = require("syslua.cli.config_path").get(args.config)
   local options = require("syslua.cli.options").from_args(args)
   options.dry_run = args.dry_run or false
+  options.confirm = args.confirm
   local manifest = syslua.evaluate(config, options)
   local result = syslua.apply(manifest, options)
   if not args.dry_run then
     require("syslua.cli.editor_files").refresh(config)
+  end
+  if result.confirmation then
+    require("syslua.cli.confirmation").watch(result, options)
   end
 
   local style = terminal.get_data_style(args)
@@ -46,6 +56,9 @@ function apply.run(args)
     end
   else
     terminal.write(report.render_apply(result, config, args, style))
+    if result.confirmation then
+      return require("syslua.cli.confirmation").ask(result, args, options)
+    end
   end
   return 0
 end

@@ -1,5 +1,5 @@
---- `diff`: shows which inputs of two derivations differ.
--- It reads what the store recorded of them, and no config.
+--- `diff`: shows how two snapshots differ, or which inputs of two derivations do.
+-- It reads what was recorded of them, and no config.
 
 local diff = {}
 
@@ -11,33 +11,80 @@ local fewest_digits, most_digits = 6, 64
 ---@param parser table
 function diff.add_to_parser(parser)
   parser
-    :argument("A", "The hash of a derivation, or its beginning: 6 digits or more.")
+    :argument(
+      "A",
+      "The number of a snapshot, by default that before B; or the hash of a derivation, or its beginning: 6 digits or more."
+    )
     :argname("A")
     :target("first")
+    :args("?")
   parser
-    :argument("B", "The hash of another derivation, or its beginning.")
+    :argument(
+      "B",
+      "The number of another snapshot, by default the current one; or the hash of another derivation."
+    )
     :argname("B")
     :target("second")
+    :args("?")
   parser:flag("--exit-code", "Exit with 3 when something differs.")
   parser:flag("--json", "Print one JSON object instead of text.")
+end
+
+local function raise_usage(message, hint)
+  require("syslua.util.failure").raise({ kind = "usage", message = message, hint = hint })
 end
 
 local function check_hash(word, program)
   local hash = word:lower()
   if not hash:find("^%x+$") or #hash < fewest_digits or #hash > most_digits then
-    require("syslua.util.failure").raise({
-      kind = "usage",
-      message = ("`%s` is no hash of a derivation: that is %d to %d hexadecimal digits"):format(
+    raise_usage(
+      ("`%s` is no snapshot, and no hash of a derivation: that is %d to %d hexadecimal digits"):format(
         word,
         fewest_digits,
         most_digits
       ),
-      hint = ("`%s info OBJECT` shows the hash of the derivation that made an object"):format(
+      ("`%s history` lists the snapshots, `%s info OBJECT` shows the hash of what made an object"):format(
+        program,
         program
-      ),
-    })
+      )
+    )
   end
   return hash
+end
+
+-- Short numbers are snapshots. Long ones may be hashes: those are snapshots when there is one.
+local function is_snapshot(word, options)
+  if not word:find("^%d+$") or (word:sub(1, 1) == "0" and word ~= "0") then
+    return false
+  end
+  if #word < fewest_digits then
+    return true
+  end
+  for _, entry in ipairs(require("syslua.border").call("history", options).snapshots) do
+    if entry.id == word then
+      return true
+    end
+  end
+  return false
+end
+
+local function compare(args, options)
+  local border = require("syslua.border")
+  local first, second = args.first, args.second
+  if first and not is_snapshot(first, options) then
+    local hash = check_hash(first, args.program)
+    if not second then
+      raise_usage(
+        ("`%s` is the hash of a derivation: with which one is it to be compared?"):format(first),
+        ("`%s diff A B` takes two"):format(args.program)
+      )
+    end
+    return border.call("diff_derivations", hash, check_hash(second, args.program), options), false
+  end
+  if second and not is_snapshot(second, options) then
+    raise_usage(("`%s` is no snapshot, as `%s` is"):format(second, first))
+  end
+  return border.call("diff_snapshots", first, second, options), true
 end
 
 --- Does it.
@@ -45,25 +92,21 @@ end
 ---@return integer
 function diff.run(args)
   local terminal = require("syslua.cli.terminal")
-
-  if not args.first then
-    -- A line without words is not parsed.
-    local parser = require("syslua.cli.parser")
-    local _, problem = parser.parse(parser.build("diff", diff, args.program), {})
-    error(problem, 0)
-  end
-  local first, second = check_hash(args.first, args.program), check_hash(args.second, args.program)
   local options = require("syslua.cli.options").from_args(args)
-  ---@type syslua.Diff
-  local result = require("syslua.border").call("diff_derivations", first, second, options)
+  local result, are_snapshots = compare(args, options)
 
   if args.json then
     terminal.write({ require("syslua.cli.report").to_json("diff", result) })
   elseif not args.quiet then
     local style = terminal.get_data_style(args)
-    terminal.write(require("syslua.cli.store_report").render_diff(result, args, style))
+    if are_snapshots then
+      terminal.write(require("syslua.cli.snapshot_report").render_diff(result, args, style))
+    else
+      terminal.write(require("syslua.cli.store_report").render_diff(result, args, style))
+    end
   end
-  return args.exit_code and #result.differences > 0 and 3 or 0
+  local count = are_snapshots and #result.derivations + #result.actions or #result.differences
+  return args.exit_code and count > 0 and 3 or 0
 end
 
 return diff

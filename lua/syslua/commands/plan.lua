@@ -13,6 +13,8 @@ function plan.add_to_parser(parser)
     :argname("CONFIG")
     :target("config")
     :args("?")
+  parser:flag("--build", "Build first, so that nothing is left open.")
+  parser:flag("--diff", "Show how the text of files changes.")
   parser:flag("--exit-code", "Exit with 3 when apply would change something.")
   parser:flag("--json", "Print one JSON object instead of text.")
 end
@@ -27,6 +29,7 @@ function plan.run(args)
 
   local config = require("syslua.cli.config_path").get(args.config)
   local options = require("syslua.cli.options").from_args(args)
+  options.build, options.diff = args.build or false, args.diff or false
   local result = syslua.plan(syslua.evaluate(config, options), options)
 
   if args.json then

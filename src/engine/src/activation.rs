@@ -1,7 +1,10 @@
 //! Activations: what to do with content, as recorded actions. Pure.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::hash::Hash;
 use crate::names::Placeholder;
 use crate::value::Text;
 pub use crate::variable::{Template, VariableValue};
@@ -19,6 +22,48 @@ pub enum Action {
         /// Whether it points to the user's own file instead of the store.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         mutable: bool,
+    },
+    /// A real file at `target` with the content of `source`.
+    Install {
+        /// The file with the content.
+        source: Text,
+        /// Where the file stands; `~/` is the user's home.
+        target: Text,
+        /// Permission bits in octal; unless given, 0644, or 0755 for a source that can be run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mode: Option<String>,
+        /// The owner, a name or number; whoever applies, unless given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owner: Option<String>,
+        /// The group, a name or number.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<String>,
+        /// Whether it is written once, and belongs to the user after that.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        mutable: bool,
+        /// The SHA-256 of the content that was written; absent until it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<Hash>,
+    },
+    /// A command.
+    Run {
+        /// What runs.
+        command: Command,
+        /// What takes it back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        undo: Option<Command>,
+        /// Whether it runs at each apply.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        always: bool,
+        /// The directory that it runs in; the home unless given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cwd: Option<Text>,
+        /// Variables besides those of the environment.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        env: BTreeMap<String, Text>,
+        /// The shell for lines; the system's own unless given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shell: Option<Text>,
     },
     /// An entry of `PATH`.
     AddToPath {
@@ -39,6 +84,40 @@ pub enum Action {
         /// Its value.
         value: VariableValue,
     },
+}
+
+/// A line for the shell, or a program and its arguments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Command {
+    /// A line for the shell.
+    Line(Text),
+    /// The program and its arguments. Never empty.
+    Arguments(Vec<Text>),
+}
+
+impl Command {
+    /// Returns the command as a person would type it, for messages.
+    pub fn display(&self) -> String {
+        match self {
+            Command::Line(line) => line.display(),
+            Command::Arguments(words) => words.iter().map(Text::display).collect::<Vec<_>>().join(" "),
+        }
+    }
+
+    fn texts(&self) -> &[Text] {
+        match self {
+            Command::Line(line) => std::slice::from_ref(line),
+            Command::Arguments(words) => words,
+        }
+    }
+
+    fn try_map<E>(&self, text: impl Fn(&Text) -> Result<Text, E>) -> Result<Command, E> {
+        Ok(match self {
+            Command::Line(line) => Command::Line(text(line)?),
+            Command::Arguments(words) => Command::Arguments(words.iter().map(text).collect::<Result<_, _>>()?),
+        })
+    }
 }
 
 /// A shell that environment scripts are made for.
@@ -121,7 +200,11 @@ impl Action {
     /// Returns every text that may hold placeholders.
     pub fn texts(&self) -> Vec<&Text> {
         match self {
-            Action::Symlink { source, target, .. } => vec![source, target],
+            Action::Symlink { source, target, .. } | Action::Install { source, target, .. } => vec![source, target],
+            Action::Run { command, undo, cwd, env, shell, .. } => {
+                let commands = [Some(command), undo.as_ref()].into_iter().flatten().flat_map(Command::texts);
+                commands.chain(cwd).chain(shell).chain(env.values()).collect()
+            }
             Action::AddToPath { directory } => vec![directory],
             Action::SourceInShell { script, .. } => vec![script],
             Action::SetVariable { value, .. } => value.templates().iter().flat_map(Template::texts).collect(),
@@ -138,6 +221,23 @@ impl Action {
             Action::Symlink { source, target, mutable } => {
                 Action::Symlink { source: text(source)?, target: text(target)?, mutable: *mutable }
             }
+            Action::Install { source, target, mode, owner, group, mutable, digest } => Action::Install {
+                source: text(source)?,
+                target: text(target)?,
+                mode: mode.clone(),
+                owner: owner.clone(),
+                group: group.clone(),
+                mutable: *mutable,
+                digest: *digest,
+            },
+            Action::Run { command, undo, always, cwd, env, shell } => Action::Run {
+                command: command.try_map(text)?,
+                undo: undo.as_ref().map(|undo| undo.try_map(text)).transpose()?,
+                always: *always,
+                cwd: cwd.as_ref().map(text).transpose()?,
+                env: env.iter().map(|(name, value)| Ok((name.clone(), text(value)?))).collect::<Result<_, _>>()?,
+                shell: shell.as_ref().map(text).transpose()?,
+            },
             Action::AddToPath { directory } => Action::AddToPath { directory: text(directory)? },
             Action::SourceInShell { script, shells } => {
                 Action::SourceInShell { script: text(script)?, shells: shells.clone() }
@@ -155,6 +255,14 @@ impl Action {
             Action::Symlink { source, target, mutable } => {
                 Action::Symlink { source: change(source), target: change(target), mutable: *mutable }
             }
+            Action::Install { source, target, .. } => {
+                let mut changed = self.clone();
+                if let Action::Install { source: new_source, target: new_target, .. } = &mut changed {
+                    (*new_source, *new_target) = (change(source), change(target));
+                }
+                changed
+            }
+            Action::Run { .. } => self.clone(),
             Action::AddToPath { directory } => Action::AddToPath { directory: change(directory) },
             Action::SourceInShell { script, shells } => {
                 Action::SourceInShell { script: change(script), shells: shells.clone() }
@@ -170,10 +278,20 @@ impl Action {
         matches!(self, Action::AddToPath { .. } | Action::SourceInShell { .. } | Action::SetVariable { .. })
     }
 
+    /// Returns the target of an action that has one.
+    pub fn target(&self) -> Option<&Text> {
+        match self {
+            Action::Symlink { target, .. } | Action::Install { target, .. } => Some(target),
+            _ => None,
+        }
+    }
+
     /// Returns the kind as it is called in JSON.
     pub fn kind(&self) -> &'static str {
         match self {
             Action::Symlink { .. } => "symlink",
+            Action::Install { .. } => "install",
+            Action::Run { .. } => "run",
             Action::AddToPath { .. } => "add_to_path",
             Action::SourceInShell { .. } => "source_in_shell",
             Action::SetVariable { .. } => "set_variable",

@@ -75,11 +75,65 @@ pub fn all(store: &Store) -> Result<Vec<SnapshotId>, Error> {
     Ok(ids)
 }
 
+/// The index of all snapshots. It can be made anew but for the greatest number that was ever used.
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+struct Index {
+    version: u32,
+    last_id: SnapshotId,
+    #[serde(default)]
+    snapshots: Vec<IndexEntry>,
+}
+
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct IndexEntry {
+    id: SnapshotId,
+    parent: Option<SnapshotId>,
+    created_at: u64,
+    description: String,
+    config_path: Option<std::path::PathBuf>,
+}
+
+const INDEX_VERSION: u32 = 1;
+
 /// Returns one number above the greatest that was ever used.
 ///
 /// # Errors
 /// When the directory of snapshots cannot be read.
 pub fn next_id(store: &Store) -> Result<SnapshotId, Error> {
-    let greatest = all(store)?.last().copied().max(Some(current_id(store)?));
+    let text = platform::read_file(&store.snapshots_index()).unwrap_or_default();
+    // A damaged index is made anew by the next switch.
+    let remembered = serde_json::from_slice::<Index>(&text).unwrap_or_default().last_id;
+    let greatest = all(store)?.last().copied().max(Some(current_id(store)?)).max(Some(remembered));
     Ok(SnapshotId(greatest.map_or(0, |greatest| greatest.0) + 1))
+}
+
+/// Writes the index of all snapshots. To be called before one is removed, so that its number is not
+/// used again.
+///
+/// # Errors
+/// When the directory of snapshots cannot be read or the index cannot be written.
+pub fn write_index(store: &Store) -> Result<(), Error> {
+    let last_id = SnapshotId(next_id(store)?.0 - 1);
+    let known = platform::read_file(&store.snapshots_index()).unwrap_or_default();
+    let mut known = serde_json::from_slice::<Index>(&known).unwrap_or_default().snapshots;
+    let mut snapshots = Vec::new();
+    for id in all(store)? {
+        if let Some(place) = known.iter().position(|entry| entry.id == id) {
+            snapshots.push(known.swap_remove(place));
+            continue;
+        }
+        // One that cannot be read is named by the commands that need it.
+        let Ok(snapshot) = read(store, id) else { continue };
+        let Snapshot { parent, created_at, description, config_path, .. } = snapshot;
+        snapshots.push(IndexEntry { id, parent, created_at, description, config_path });
+    }
+    let index = Index { version: INDEX_VERSION, last_id, snapshots };
+    let mut text = serde_json::to_vec(&index).unwrap_or_default();
+    text.push(b'\n');
+    let path = store.snapshots_index();
+    if platform::read_file(&path).is_ok_and(|present| present == text) {
+        return Ok(());
+    }
+    platform::write_file_atomically(&path, &text)?;
+    Ok(platform::set_mode(&path, 0o600)?)
 }

@@ -6,8 +6,7 @@
 //!
 //! - **F0** [`failure`], [`hash`], [`nar`], [`names`], [`settings`], [`platform`], [`value`], [`encode`]: data and the system
 //! - **F1** [`store`]: the immutable objects and what is recorded of them
-//! - **F2** [`derivation`], [`variable`], [`activation`], [`manifest`], [`snapshot`]: what is wanted, what was done
-//! - **F3** [`operation`], [`action`], [`environment`]: what a build may do, what a switch does
+//! - **F2** [`derivation`], [`variable`], [`activation`], [`manifest`], [`snapshot`], [`journal`]: what is wanted, what was done
 //! - **F4** [`realize`], [`generations`], [`switch`]: from recipes to objects, from a manifest to a machine
 //! - **F5** [`engine`]: the verbs
 
@@ -24,6 +23,7 @@ pub mod store;
 
 pub mod activation;
 pub mod derivation;
+pub mod journal;
 pub mod manifest;
 pub mod snapshot;
 pub mod variable;

@@ -137,7 +137,7 @@ impl ObjectName {
 }
 
 /// The number of a snapshot. Snapshot 0 is empty and precedes the first apply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct SnapshotId(pub u64);
 

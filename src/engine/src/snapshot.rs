@@ -9,7 +9,6 @@ use crate::activation::Activation;
 use crate::hash::Hash;
 use crate::names::SnapshotId;
 use crate::store::Outputs;
-use crate::value::Text;
 
 /// The version of the format that we write.
 pub const VERSION: u32 = 1;
@@ -33,9 +32,6 @@ pub struct Snapshot {
     pub derivations: BTreeMap<Hash, Outputs>,
     /// The resolved actions, with the positions that declared them.
     pub activations: Vec<Activation>,
-    /// Directories that were created for targets and go when they are empty again, outermost first.
-    #[serde(default)]
-    pub directories: Vec<Text>,
 }
 
 /// A text that is no snapshot of a version that we know.
@@ -61,7 +57,6 @@ impl Snapshot {
             config_path: None,
             derivations: BTreeMap::new(),
             activations: Vec::new(),
-            directories: Vec::new(),
         }
     }
 

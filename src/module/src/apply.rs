@@ -2,7 +2,8 @@
 
 use mlua::prelude::*;
 use serde::Serialize;
-use syslua_engine::engine::Engine;
+use syslua_engine::engine::{ApplyOptions, Engine};
+use syslua_engine::failure::Failure;
 use syslua_engine::settings::Event;
 
 use crate::error::{Answer, lua_failure, register as register_function, register_verb};
@@ -16,11 +17,33 @@ pub fn report(lua: &Lua, report: &impl Serialize) -> Answer<LuaValue> {
     lua.to_value_with(report, options).map_err(lua_failure)
 }
 
-fn plan(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<LuaValue> {
-    let options = Options::read(lua, options)?;
+fn plan(lua: &Lua, manifest: &LuaValue, table: Option<&LuaTable>) -> Answer<LuaValue> {
+    let options = Options::read(lua, table)?;
+    let flag = |name: &str| match table {
+        Some(table) => table.get::<Option<bool>>(name).map(|flag| flag.unwrap_or(false)).map_err(lua_failure),
+        None => Ok(false),
+    };
+    let (build, diff) = (flag("build")?, flag("diff")?);
     let manifest = manifest_of(lua, manifest)?;
-    let planned = Engine::new(options.settings).plan(&manifest).map_err(|error| error.to_failure())?;
-    report(lua, &planned)
+    let engine = Engine::new(options.settings.clone());
+    let planned = if build {
+        engine.plan_built(&manifest, diff, &mut LuaTasks::new(lua), &mut options.on_event(lua))
+    } else {
+        engine.plan(&manifest, diff)
+    };
+    report(lua, &planned.map_err(|error| error.to_failure())?)
+}
+
+/// Reads for how many seconds a switch waits to be confirmed.
+fn confirm(options: Option<&LuaTable>) -> Answer<Option<f64>> {
+    let Some(options) = options else { return Ok(None) };
+    let seconds = options.get::<Option<f64>>("confirm").map_err(lua_failure)?;
+    match seconds {
+        Some(seconds) if !(seconds > 0.0 && seconds.is_finite()) => {
+            Err(Failure::new("usage", "`confirm` is a number of seconds above 0"))
+        }
+        seconds => Ok(seconds),
+    }
 }
 
 fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<LuaValue> {
@@ -34,8 +57,9 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
     }
     let manifest = manifest_of(lua, manifest)?;
     let engine = Engine::new(given.settings.clone());
+    let asked = ApplyOptions { description: given.description.clone(), confirm: confirm(options)? };
     let applied = engine
-        .apply(&manifest, &given.description, &mut LuaTasks::new(lua), &mut given.on_event(lua))
+        .apply(&manifest, &asked, &mut LuaTasks::new(lua), &mut given.on_event(lua))
         .map_err(|error| error.to_failure())?;
     if applied.new_snapshot.is_some() {
         // Only a memory: what was applied does not depend on it.

@@ -18,6 +18,7 @@ mod lua_source;
 mod options;
 mod render;
 mod signals;
+mod snapshots;
 mod state;
 mod task;
 mod ui;
@@ -55,6 +56,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     derive::register(lua, &native)?;
     evaluation::register(lua, &native)?;
     inspect::register(lua, &native)?;
+    snapshots::register(lua, &native)?;
     ui::register(lua, &native)?;
     module.set("native", native)?;
     let metatable = lua.create_table()?;

@@ -1,10 +1,13 @@
-//! What the terminal is like.
+//! What the terminal is like, and processes beside this one.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read};
+use std::process::{Command, Stdio};
 
 use mlua::prelude::*;
+use syslua_engine::platform;
 
-/// Registers `is_terminal`, which takes 1 for standard output and 2 for standard error.
+/// Registers `is_terminal`, which takes 1 for standard output and 2 for standard error;
+/// `wait_for_input`; and `spawn_interpreter`.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     let is_terminal = lua.create_function(|_, stream: i64| {
         Ok(match stream {
@@ -14,5 +17,39 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             _ => false,
         })
     })?;
-    native.set("is_terminal", is_terminal)
+    native.set("is_terminal", is_terminal)?;
+    native.set("wait_for_input", lua.create_function(|_, seconds: f64| Ok(wait_for_input(seconds)))?)?;
+    let spawn = lua.create_function(|_, words: Vec<LuaString>| {
+        Ok(match spawn(&words) {
+            Ok(()) => (true, None),
+            Err(problem) => (false, Some(problem)),
+        })
+    })?;
+    native.set("spawn_interpreter", spawn)
+}
+
+/// Waits until there is something to read, at most so many seconds; returns whether there is.
+fn wait_for_input(seconds: f64) -> bool {
+    let limit = std::time::Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default();
+    platform::wait_for_input(limit)
+}
+
+/// Starts the interpreter that runs us with other arguments, and waits for its first byte. It gets no
+/// terminal, and outlives us.
+fn spawn(words: &[LuaString]) -> Result<(), String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut command = Command::new(program);
+    command.args(words.iter().map(|word| platform::path_from_bytes(&word.as_bytes())));
+    // What it loads is in its arguments.
+    for name in ["LUA_INIT", "LUA_INIT_5_2", "LUA_INIT_5_3", "LUA_INIT_5_4"] {
+        command.env_remove(name);
+    }
+    command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().map_err(|error| error.to_string())?;
+    let mut first = [0];
+    let read = child.stdout.take().map(|mut pipe| pipe.read(&mut first));
+    match read {
+        Some(Ok(1)) => Ok(()),
+        _ => Err("it ended before it was ready".to_owned()),
+    }
 }

@@ -5,14 +5,13 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::activation::Action;
+use crate::activation::{Action, Command};
 use crate::derivation::Derivation;
 use crate::hash::Hash;
 use crate::names::{ObjectName, SnapshotId};
 use crate::platform::sandbox::Level;
 use crate::snapshot::Snapshot;
-use crate::switch;
-use crate::switch::plan::Mark;
+use crate::switch::plan::{Effect, Mark, Step};
 
 /// A derivation in a report.
 #[derive(Debug, Serialize)]
@@ -47,8 +46,48 @@ pub struct ActionReport {
     /// Whether it names content that is not built yet.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub may_change: bool,
+    /// Whether something of the user's is moved to the backups.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub replaces_existing: bool,
+    /// What that is, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
+    /// What stands at a target that is no longer managed, and stays: somebody put it there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leaves: Option<String>,
+    /// Whether a command runs, which may do anything.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub runs_command: bool,
+    /// Whether that is the command that takes back what another one did.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub undo: bool,
+    /// Whether the command runs at each apply.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub always: bool,
+    /// How the content of a file changes, line by line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diff: Option<String>,
     /// Who declared it.
     pub positions: Vec<String>,
+}
+
+/// A switch that is not over.
+#[derive(Debug, Serialize)]
+pub struct PendingReport {
+    /// `running`, `interrupted` or `unconfirmed`.
+    pub state: &'static str,
+    /// The snapshot before it.
+    pub from: SnapshotId,
+    /// The snapshot that it leads to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<SnapshotId>,
+    /// When it began, in seconds since the epoch.
+    pub started_at: u64,
+    /// The process that began it.
+    pub process: u32,
+    /// Until when it can be confirmed, in seconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<f64>,
 }
 
 /// A snapshot in a report.
@@ -80,6 +119,9 @@ pub struct PlanReport {
     pub actions: Vec<ActionReport>,
     /// Whether the environment of shells changes.
     pub environment_changed: bool,
+    /// A switch that is not over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<PendingReport>,
 }
 
 /// What `apply` answers.
@@ -97,6 +139,112 @@ pub struct ApplyReport {
     pub new_snapshot: Option<SnapshotId>,
     /// The script that shells source.
     pub env_script: PathBuf,
+    /// Until when it can be confirmed, in seconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<f64>,
+    /// What distinguishes a switch that waits to be confirmed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<String>,
+}
+
+/// What `rollback` answers.
+#[derive(Debug, Serialize)]
+pub struct RollbackReport {
+    /// The plan, or what was performed of it.
+    #[serde(flatten)]
+    pub plan: PlanReport,
+    /// The snapshot that is gone back to.
+    pub to: SnapshotReport,
+    /// Whether it was done.
+    pub applied: bool,
+    /// The script that shells source.
+    pub env_script: PathBuf,
+}
+
+/// A snapshot among others.
+#[derive(Debug, Serialize)]
+pub struct HistoryEntry {
+    /// What is known of it.
+    #[serde(flatten)]
+    pub snapshot: SnapshotReport,
+    /// The one that was current when it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<SnapshotId>,
+    /// Whether it is applied.
+    pub current: bool,
+    /// How many targets it manages.
+    pub targets: usize,
+    /// How many actions it has in all.
+    pub actions: usize,
+    /// How many derivations it holds.
+    pub derivations: usize,
+    /// Why it cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// What `history` answers.
+#[derive(Debug, Serialize)]
+pub struct HistoryReport {
+    /// The root.
+    pub root: PathBuf,
+    /// The snapshots, oldest first.
+    pub snapshots: Vec<HistoryEntry>,
+    /// A switch that is not over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<PendingReport>,
+}
+
+/// A derivation that two snapshots have differently.
+#[derive(Debug, Serialize)]
+pub struct DerivationChange {
+    /// What happened to it: added, changed or removed.
+    pub mark: Mark,
+    /// Its name.
+    pub name: String,
+    /// Its version before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub old_version: Option<String>,
+    /// Its version after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new_version: Option<String>,
+}
+
+/// What `diff` of two snapshots answers.
+#[derive(Debug, Serialize)]
+pub struct SnapshotDiffReport {
+    /// The root.
+    pub root: PathBuf,
+    /// The first snapshot.
+    pub from: SnapshotReport,
+    /// The second one.
+    pub to: SnapshotReport,
+    /// The derivations that differ, by name.
+    pub derivations: Vec<DerivationChange>,
+    /// The actions that differ.
+    pub actions: Vec<ActionReport>,
+}
+
+/// What `confirm` answers.
+#[derive(Debug, Serialize)]
+pub struct ConfirmReport {
+    /// The root.
+    pub root: PathBuf,
+    /// The snapshot that stays.
+    pub snapshot: SnapshotReport,
+}
+
+/// Something of the user's that was moved away from a managed target.
+#[derive(Debug, Serialize)]
+pub struct DisplacedReport {
+    /// The target that it stood at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Where it is now.
+    pub path: String,
+    /// When it was moved, in seconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<u64>,
 }
 
 /// The state of a managed target.
@@ -106,7 +254,8 @@ pub struct TargetReport {
     pub kind: &'static str,
     /// The target, as the config has it.
     pub target: String,
-    /// `ok`, `missing`, `replaced` (something else stands there) or `changed` (a link elsewhere).
+    /// `ok`, `missing`, `replaced` (something else stands there), `changed` (a link elsewhere, or other
+    /// content) or `switching` (a switch that is not over has been here).
     pub state: &'static str,
     /// What it should point to.
     pub detail: String,
@@ -127,6 +276,11 @@ pub struct StatusReport {
     pub derivations: usize,
     /// How many targets are not as they should be.
     pub drift: usize,
+    /// Edits of managed targets that were moved away.
+    pub displaced: Vec<DisplacedReport>,
+    /// A switch that is not over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<PendingReport>,
 }
 
 /// An object in a report.
@@ -280,13 +434,28 @@ pub(super) fn snapshot_report(snapshot: &Snapshot) -> SnapshotReport {
     }
 }
 
-pub(super) fn action_report(step: &switch::plan::Step) -> ActionReport {
-    let (target, name, detail) = match &step.shown {
-        Action::Symlink { source, target, .. } => (Some(target.display()), None, source.display()),
+/// Returns what an action is about: its target, its name, and what it puts there.
+fn describe(action: &Action) -> (Option<String>, Option<String>, String) {
+    match action {
+        Action::Symlink { source, target, .. } | Action::Install { source, target, .. } => {
+            (Some(target.display()), None, source.display())
+        }
+        Action::Run { command, .. } => (None, None, command.display()),
         Action::AddToPath { directory } => (None, Some("PATH".to_owned()), directory.display()),
         Action::SourceInShell { script, .. } => (None, None, script.display()),
         Action::SetVariable { name, value } => (None, Some(name.clone()), value.display()),
+    }
+}
+
+pub(super) fn action_report(step: &Step) -> ActionReport {
+    let (target, name, mut detail) = describe(step.shown());
+    let (runs_command, undo) = match step.effect {
+        Effect::Command { undo } => (true, undo),
+        _ => (false, false),
     };
+    if let (true, Action::Run { undo: Some(inverse), .. }) = (undo, step.shown()) {
+        detail = Command::display(inverse);
+    }
     ActionReport {
         mark: step.mark,
         kind: step.activation.action.kind(),
@@ -294,6 +463,13 @@ pub(super) fn action_report(step: &switch::plan::Step) -> ActionReport {
         name,
         detail,
         may_change: step.may_change,
+        replaces_existing: step.replaces.is_some(),
+        replaces: step.replaces.clone(),
+        leaves: step.leaves.clone(),
+        runs_command,
+        undo,
+        always: matches!(step.activation.action, Action::Run { always: true, .. }),
+        diff: None,
         positions: step.activation.positions.clone(),
     }
 }

@@ -104,7 +104,7 @@ impl Environment {
             Action::SourceInShell { script, shells } => {
                 self.scripts.push((home.expand(&script.clone().into()), shells.iter().copied().collect()));
             }
-            Action::Symlink { .. } => {}
+            Action::Symlink { .. } | Action::Install { .. } | Action::Run { .. } => {}
         }
     }
 

@@ -6,12 +6,28 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use super::fault::Operation;
 use super::read::{FileKind, kind_of, list_directory};
 use super::{Result, failed, fault, system};
 
 /// Passes the fault point, then performs the operation.
 fn perform<T>(operation: &'static str, path: &Path, run: impl FnOnce() -> io::Result<T>) -> Result<T> {
-    fault::point().and_then(|()| run()).map_err(failed(operation, path))
+    perform_as(operation, path, run, || Operation::Other)
+}
+
+/// The same for an operation that a replay must know.
+fn perform_as<T>(
+    operation: &'static str,
+    path: &Path,
+    run: impl FnOnce() -> io::Result<T>,
+    record: impl FnOnce() -> Operation,
+) -> Result<T> {
+    fault::point().and_then(|()| run()).inspect(|_| fault::done(record)).map_err(failed(operation, path))
+}
+
+/// Removes a file that an operation left when it failed; a halted process removes nothing.
+fn tidy(path: &Path) {
+    let _ = fault::point().and_then(|()| fs::remove_file(path));
 }
 
 /// Creates one directory.
@@ -19,7 +35,7 @@ fn perform<T>(operation: &'static str, path: &Path, run: impl FnOnce() -> io::Re
 /// # Errors
 /// When it exists or cannot be created.
 pub fn create_directory(path: &Path) -> Result<()> {
-    perform("create the directory", path, || fs::create_dir(path))
+    perform_as("create the directory", path, || fs::create_dir(path), || Operation::MakeDirectory(path.to_owned()))
 }
 
 /// Creates a directory and whatever is missing above it; returns those that were created, outermost first.
@@ -69,7 +85,7 @@ pub fn append_file(path: &Path) -> Result<File> {
 /// # Errors
 /// When it cannot be written.
 pub fn write_file(path: &Path, content: &[u8]) -> Result<()> {
-    perform("write", path, || fs::write(path, content))
+    perform_as("write", path, || fs::write(path, content), || Operation::Write(path.to_owned(), content.to_vec()))
 }
 
 /// Writes a file beside its place and renames it into place, so that readers see the old or the new one.
@@ -78,13 +94,57 @@ pub fn write_file(path: &Path, content: &[u8]) -> Result<()> {
 /// When one of the steps fails; the old file stays.
 pub fn write_file_atomically(path: &Path, content: &[u8]) -> Result<()> {
     let temporary = temporary_beside(path);
-    let written = perform("write", &temporary, || {
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
-        system::share(&file)?;
-        file.write_all(content)
-    })
-    .and_then(|()| rename(&temporary, path));
-    written.inspect_err(|_| drop(fs::remove_file(&temporary)))
+    let written = write_new(&temporary, content, true).and_then(|()| rename(&temporary, path));
+    written.inspect_err(|_| tidy(&temporary))
+}
+
+/// The same for a file that only we read; waits until its content, but not yet its name, is on the disk.
+///
+/// # Errors
+/// When one of the steps fails; the old file stays.
+pub fn write_file_durably(path: &Path, content: &[u8]) -> Result<()> {
+    let temporary = temporary_beside(path);
+    let written = write_new(&temporary, content, false).and_then(|()| sync_file(&temporary));
+    written.and_then(|()| rename(&temporary, path)).inspect_err(|_| tidy(&temporary))
+}
+
+fn write_new(path: &Path, content: &[u8], is_shared: bool) -> Result<()> {
+    perform_as(
+        "write",
+        path,
+        || {
+            let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+            if is_shared {
+                system::share(&file)?
+            } else {
+                system::set_mode(path, 0o600)?
+            }
+            file.write_all(content)
+        },
+        || Operation::Write(path.to_owned(), content.to_vec()),
+    )
+}
+
+/// Writes at the end of a file that is there, and waits until it is on the disk.
+///
+/// # Errors
+/// When one of the steps fails.
+pub fn append_durably(path: &Path, content: &[u8]) -> Result<()> {
+    perform_as(
+        "write to",
+        path,
+        || OpenOptions::new().append(true).open(path)?.write_all(content),
+        || Operation::Write(path.to_owned(), fs::read(path).unwrap_or_default()),
+    )?;
+    sync_file(path)
+}
+
+/// Waits until the content of a file is on the disk.
+///
+/// # Errors
+/// When the system reports a failed write.
+pub fn sync_file(path: &Path) -> Result<()> {
+    perform_as("sync", path, || File::open(path)?.sync_all(), || Operation::SyncFile(path.to_owned()))
 }
 
 /// Renames; an existing file at the destination is replaced.
@@ -92,7 +152,7 @@ pub fn write_file_atomically(path: &Path, content: &[u8]) -> Result<()> {
 /// # Errors
 /// When the system refuses, for example across file systems.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
-    perform("rename to", to, || fs::rename(from, to))
+    perform_as("rename to", to, || fs::rename(from, to), || Operation::Rename(from.to_owned(), to.to_owned()))
 }
 
 /// Creates a symbolic link.
@@ -100,7 +160,12 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
 /// # Errors
 /// When something stands there or it cannot be created.
 pub fn symlink(target: &Path, link: &Path) -> Result<()> {
-    perform("create the link", link, || system::symlink(target, link))
+    perform_as(
+        "create the link",
+        link,
+        || system::symlink(target, link),
+        || Operation::Symlink(target.to_owned(), link.to_owned()),
+    )
 }
 
 /// Creates a symbolic link, or replaces the one that is there, in one step for readers.
@@ -110,7 +175,7 @@ pub fn symlink(target: &Path, link: &Path) -> Result<()> {
 pub fn replace_symlink(target: &Path, link: &Path) -> Result<()> {
     let temporary = temporary_beside(link);
     symlink(target, &temporary)?;
-    rename(&temporary, link).inspect_err(|_| drop(fs::remove_file(&temporary)))
+    rename(&temporary, link).inspect_err(|_| tidy(&temporary))
 }
 
 /// Removes a file or a symbolic link.
@@ -118,7 +183,7 @@ pub fn replace_symlink(target: &Path, link: &Path) -> Result<()> {
 /// # Errors
 /// When it is missing or cannot be removed.
 pub fn remove_file(path: &Path) -> Result<()> {
-    perform("remove", path, || fs::remove_file(path))
+    perform_as("remove", path, || fs::remove_file(path), || Operation::Remove(path.to_owned()))
 }
 
 /// Removes an empty directory.
@@ -126,7 +191,7 @@ pub fn remove_file(path: &Path) -> Result<()> {
 /// # Errors
 /// When it is not empty or cannot be removed.
 pub fn remove_directory(path: &Path) -> Result<()> {
-    perform("remove the directory", path, || fs::remove_dir(path))
+    perform_as("remove the directory", path, || fs::remove_dir(path), || Operation::RemoveDirectory(path.to_owned()))
 }
 
 /// Removes whatever stands at a path, read-only directories included; nothing there is no error.
@@ -238,7 +303,7 @@ pub fn set_immutable(path: &Path, immutable: bool) {
 /// # Errors
 /// When the system reports a failed write.
 pub fn sync_directory(path: &Path) -> Result<()> {
-    perform("sync", path, || system::sync_directory(path))
+    perform_as("sync", path, || system::sync_directory(path), || Operation::SyncDirectory(path.to_owned()))
 }
 
 /// Waits until everything written to the file system that holds `path` is on the disk.
@@ -246,7 +311,7 @@ pub fn sync_directory(path: &Path) -> Result<()> {
 /// # Errors
 /// When the system reports a failed write.
 pub fn sync_file_system(path: &Path) -> Result<()> {
-    perform("sync", path, || system::sync_file_system(path))
+    perform_as("sync", path, || system::sync_file_system(path), || Operation::SyncFileSystem)
 }
 
 /// Returns a name beside `path` that nothing has.

@@ -53,6 +53,27 @@ pub fn end_group(leader: u32) {
     }
 }
 
+/// Waits until standard input has something to read, at most so long; returns whether it has.
+pub fn wait_for_input(limit: std::time::Duration) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stdin = io::stdin();
+    let begin = std::time::Instant::now();
+    loop {
+        let left = limit.saturating_sub(begin.elapsed());
+        let seconds = i64::try_from(left.as_secs()).unwrap_or(i64::MAX);
+        let timeout = Timespec { tv_sec: seconds, tv_nsec: left.subsec_nanos().into() };
+        match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&timeout)) {
+            Err(rustix::io::Errno::INTR) => {}
+            result => return result.is_ok_and(|ready| ready > 0),
+        }
+    }
+}
+
+/// Makes this process the first of a session of its own, without a terminal (setsid(2)).
+pub fn leave_session() -> bool {
+    rustix::process::setsid().is_ok()
+}
+
 /// Returns the permission bits.
 pub fn mode_of(metadata: &fs::Metadata) -> u32 {
     metadata.mode() & 0o7777

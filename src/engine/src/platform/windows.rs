@@ -50,6 +50,16 @@ pub fn end_group(leader: u32) {
     let _ = Command::new("taskkill").args(["/F", "/T", "/PID", &leader]).output();
 }
 
+/// Waits for input; here there is no limit to that.
+pub fn wait_for_input(_limit: std::time::Duration) -> bool {
+    true
+}
+
+/// Processes belong to no terminal here.
+pub fn leave_session() -> bool {
+    true
+}
+
 /// Returns the permission bits that come nearest.
 pub fn mode_of(metadata: &fs::Metadata) -> u32 {
     if metadata.permissions().readonly() { 0o444 } else { 0o644 }

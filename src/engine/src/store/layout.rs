@@ -135,6 +135,31 @@ impl Store {
         self.snapshots().join(id.to_string())
     }
 
+    /// Returns the journal of the switch that is under way, or was cut off.
+    pub fn journal(&self) -> PathBuf {
+        self.metadata().join("journal")
+    }
+
+    /// Returns the index of the snapshots, which also remembers the greatest number that was ever used.
+    pub fn snapshots_index(&self) -> PathBuf {
+        self.metadata().join("snapshots.json")
+    }
+
+    /// Returns the directory of what stood at targets before they were managed.
+    pub fn originals(&self) -> PathBuf {
+        self.root.join("backups/originals")
+    }
+
+    /// Returns the directory of edits of managed targets.
+    pub fn displaced(&self) -> PathBuf {
+        self.root.join("backups/displaced")
+    }
+
+    /// Returns the file that says which backup belongs to which target.
+    pub fn backups_index(&self) -> PathBuf {
+        self.root.join("backups/index.json")
+    }
+
     /// Returns the directory of downloads, by hash.
     pub fn downloads(&self) -> PathBuf {
         self.root.join("cache/downloads")
@@ -156,7 +181,7 @@ impl Store {
     /// When one cannot be created.
     pub fn create(&self) -> Result<()> {
         const OPEN: [&str; 8] = ["obj", "info", "pkg", "drv", "drv-out", "log", "bld", "tmp"];
-        const PRIVATE: [&str; 2] = ["cache", "cache/downloads"];
+        const PRIVATE: [&str; 5] = ["cache", "cache/downloads", "backups", "backups/originals", "backups/displaced"];
         const TRAVERSED: [&str; 3] = ["store/metadata", "store/metadata/snapshots", "store/metadata/gc-roots"];
         // The last to be made: when it is there, all are.
         if platform::exists(&self.root.join(TRAVERSED[2])) {

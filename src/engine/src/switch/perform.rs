@@ -1,120 +1,340 @@
-//! Performing a plan: new snapshot first, then the actions, then the swap of `current`.
+//! Performing a plan: new snapshot, journal, side effects, then the swap of `current`, which is the
+//! commit. Whatever fails before that is undone.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::plan::{Mark, Plan, Step};
+use super::backups::place_for;
+use super::plan::{Effect, Mark, Plan};
+use super::recover::{finish, undo};
 use super::{Error, write};
-use crate::action::symlink::{self, Done};
-use crate::activation::Action;
+use crate::action::{self, Directories, command, target};
 use crate::generations;
+use crate::journal::{self, After, Before, Change, Journal, Note, Role, Written};
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
 use crate::platform;
+use crate::settings::{Event, Settings};
 use crate::snapshot::{self, Snapshot};
 use crate::store::Store;
 use crate::value::Text;
+
+/// What a switch leads to.
+#[derive(Clone, Copy, Debug)]
+pub enum To<'a> {
+    /// A new snapshot.
+    New {
+        /// What was evaluated, which the snapshot keeps.
+        manifest: &'a Manifest,
+        /// A line for people.
+        description: &'a str,
+    },
+    /// A snapshot that is there.
+    Snapshot(SnapshotId),
+    /// The same state: there are only commands to run.
+    Same,
+}
 
 /// What a switch left.
 #[derive(Debug)]
 pub struct Switched {
     /// The snapshot that is applied now.
     pub id: SnapshotId,
+    /// Until when it can be confirmed, in seconds since the epoch.
+    pub deadline: Option<f64>,
+    /// What distinguishes this switch, for who waits for the confirmation.
+    pub mark: String,
+}
+
+/// Returns the time in seconds since the epoch.
+pub fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }
 
 /// Performs a plan. The caller holds the switch lock and computed the plan under it.
+///
+/// With `confirm`, the switch is taken back after that many seconds, unless it is confirmed.
 ///
 /// # Errors
 /// When a step fails: everything is as it was, or the error says what is not.
 pub fn switch(
     store: &Store,
-    home: &Path,
-    manifest: &Manifest,
+    settings: &Settings,
     plan: &Plan,
-    description: &str,
+    to: To<'_>,
+    confirm: Option<f64>,
+    on_event: &mut dyn FnMut(Event),
 ) -> Result<Switched, Error> {
-    if !platform::exists(&store.snapshot(SnapshotId(0))) {
-        write::write_snapshot(store, home, &Snapshot::empty(), &Manifest::default())?;
+    let is_first = !platform::exists(&store.current());
+    let mut written = Written { journal: intent(plan, confirm, is_first), notes: Vec::new() };
+    if let Err(error) = begin(store, settings, plan, to, &mut written.journal) {
+        return Err(take_back(store, settings, &written, None, error, on_event));
     }
-    if !platform::exists(&store.current()) {
+    let mut switch = Switch { store, settings, written, directories: Directories::default(), failed: None };
+    match switch.perform() {
+        Ok(deadline) => {
+            let journal = &switch.written.journal;
+            let id = journal.to.unwrap_or(journal.from);
+            let mark = journal.mark.clone();
+            // From here on the new state is the truth; what follows only tidies up.
+            if deadline.is_none()
+                && let Err(error) = finish(store, &switch.written)
+            {
+                let message = format!("{error}; the next apply tidies up");
+                on_event(Event::Warning { message });
+            }
+            Ok(Switched { id, deadline, mark })
+        }
+        Err(error) => Err(take_back(store, settings, &switch.written, switch.failed, error, on_event)),
+    }
+}
+
+fn take_back(
+    store: &Store,
+    settings: &Settings,
+    written: &Written,
+    failed: Option<usize>,
+    cause: Error,
+    on_event: &mut dyn FnMut(Event),
+) -> Error {
+    let failures = undo(store, &settings.home, written, failed, on_event);
+    if failures.is_empty() { cause } else { Error::HalfUndone { cause: cause.to_string(), failed: failures } }
+}
+
+/// Returns a journal that says nothing yet.
+fn intent(plan: &Plan, confirm: Option<f64>, is_first: bool) -> Journal {
+    let moment = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let process = std::process::id();
+    Journal {
+        version: journal::VERSION,
+        mark: format!("{process:x}-{:x}", moment.as_nanos()),
+        from: plan.current.id,
+        to: None,
+        makes_snapshot: false,
+        is_first,
+        process,
+        started_at: moment.as_secs(),
+        confirm,
+        changes: Vec::new(),
+        leftover: Vec::new(),
+    }
+}
+
+/// Writes the new snapshot and the journal. What is to be undone after an error is in the journal.
+fn begin(store: &Store, settings: &Settings, plan: &Plan, to: To<'_>, journal: &mut Journal) -> Result<(), Error> {
+    if journal.is_first {
+        write::write_snapshot(store, &settings.home, &Snapshot::empty(), &Manifest::default())?;
         platform::symlink(Path::new("snapshots/0"), &store.current())?;
     }
     write::write_fixed_links(store)?;
-    let id = generations::next_id(store)?;
-    let mut done: Vec<Done> = Vec::new();
-    let switched = perform(store, home, manifest, plan, description, id, &mut done);
-    switched.map(|()| Switched { id }).map_err(|error| take_back(store, id, &done, error))
+    match to {
+        To::New { manifest, description } => {
+            let id = generations::next_id(store)?;
+            journal.to = Some(id);
+            journal.makes_snapshot = true;
+            let snapshot = Snapshot {
+                version: snapshot::VERSION,
+                id,
+                parent: Some(plan.current.id),
+                created_at: journal.started_at,
+                description: description.to_owned(),
+                config_path: manifest.config_path.clone(),
+                derivations: plan.derivations.clone(),
+                activations: plan.activations.clone(),
+            };
+            write::write_snapshot(store, &settings.home, &snapshot, manifest)?;
+        }
+        To::Snapshot(id) => journal.to = Some(id),
+        To::Same => {}
+    }
+    make_backup_directories(store, plan)?;
+    (journal.changes, journal.leftover) = changes(store, plan, &journal.mark);
+    platform::write_file_durably(&store.journal(), &journal::line(&journal))?;
+    Ok(platform::sync_directory(&store.metadata())?)
 }
 
-fn perform(
-    store: &Store,
-    home: &Path,
-    manifest: &Manifest,
-    plan: &Plan,
-    description: &str,
-    id: SnapshotId,
-    done: &mut Vec<Done>,
-) -> Result<(), Error> {
-    let changing: Vec<&Step> = plan.steps.iter().filter(|step| step.mark != Mark::Unchanged).collect();
-    let (kept, leftover) = directories(plan, missing_parents(&changing));
-    let snapshot = Snapshot {
-        version: snapshot::VERSION,
-        id,
-        parent: Some(plan.current.id),
-        created_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
-        description: description.to_owned(),
-        config_path: manifest.config_path.clone(),
-        derivations: plan.derivations.clone(),
-        activations: plan.activations.clone(),
-        directories: kept.iter().map(|path| Text(platform::bytes_of_path(path))).collect(),
-    };
-    write::write_snapshot(store, home, &snapshot, manifest)?;
-    for step in changing {
-        done.extend(perform_step(step)?);
+fn make_backup_directories(store: &Store, plan: &Plan) -> Result<(), Error> {
+    let moves = |step: &super::plan::Step| matches!(&step.effect, Effect::Target(change) if matches!(change.before, Before::Kept { .. }));
+    if plan.steps.iter().any(moves) {
+        for directory in [store.originals(), store.displaced()] {
+            if !platform::create_directories(&directory)?.is_empty() {
+                platform::set_mode(&directory, 0o700)?;
+            }
+        }
     }
-    platform::replace_symlink(Path::new(&format!("snapshots/{id}")), &store.current())?;
-    // From here on the new state is the truth; what follows only tidies up.
-    let _ = platform::sync_directory(&store.metadata());
-    symlink::remove_empty(&leftover);
     Ok(())
 }
 
-/// The directories that will have to be created for new targets.
-fn missing_parents(steps: &[&Step]) -> Vec<PathBuf> {
-    let places = steps.iter().filter(|step| step.mark != Mark::Remove).filter_map(|step| step.place.as_deref());
-    let mut missing = Vec::new();
-    for place in places {
-        let above = place.ancestors().skip(1);
-        missing.extend(above.take_while(|directory| !platform::exists(directory)).map(Path::to_owned));
+fn text(path: &Path) -> Text {
+    Text(platform::bytes_of_path(path))
+}
+
+/// Returns the changes of a plan in the order in which they are made, and the directories that will
+/// hold no target any more.
+fn changes(store: &Store, plan: &Plan, mark: &str) -> (Vec<Change>, Vec<Text>) {
+    let mut changes = Vec::new();
+    let mut created = Some(plan.created.iter().map(|path| Change::Directory { path: text(path) }));
+    for step in &plan.steps {
+        if step.mark != Mark::Remove && !matches!(step.effect, Effect::None) {
+            changes.extend(created.take().into_iter().flatten());
+        }
+        match &step.effect {
+            Effect::None => {}
+            Effect::Command { undo } => changes.push(Change::Command {
+                action: step.activation.action.clone(),
+                undo: *undo,
+                positions: step.activation.positions.clone(),
+            }),
+            Effect::Target(change) => {
+                let mut change = change.clone();
+                let place = change.place.to_path();
+                let number = format!("{mark}-{}", changes.len());
+                if let Before::Kept { kept, role, .. } = &mut change.before {
+                    *kept = text(&place_for(store, &place, *role, &number));
+                }
+                let replaces_ours =
+                    matches!(&change.before, Before::Link { .. } | Before::Kept { role: Role::Ours, .. });
+                if replaces_ours || matches!(change.after, After::File { .. }) {
+                    change.temporary = Some(text(&target::beside(&place, &format!("{number}.new"))));
+                }
+                changes.push(Change::Target(change));
+            }
+        }
     }
-    missing
+    let ours = plan.backups.directories.iter().map(Text::to_path).chain(plan.created.iter().cloned());
+    let mut leftover: Vec<PathBuf> = ours.filter(|path| !holds_any(plan, path)).collect();
+    leftover.sort();
+    leftover.dedup();
+    (changes, leftover.iter().map(|path| text(path)).collect())
 }
 
-fn perform_step(step: &Step) -> Result<Option<Done>, Error> {
-    let (Some(place), Action::Symlink { source, .. }) = (&step.place, &step.activation.action) else {
-        return Ok(None);
-    };
-    let source = (step.mark != Mark::Remove).then(|| source.to_path());
-    if source.is_some() && source == step.before {
-        return Ok(None);
+/// Whether one of the places lies below a directory.
+fn holds_any(plan: &Plan, directory: &Path) -> bool {
+    // Paths are in order of their components: what lies below follows at once.
+    let after = (std::ops::Bound::Excluded(directory.to_owned()), std::ops::Bound::Unbounded);
+    plan.places.range::<PathBuf, _>(after).next().is_some_and(|place| place.starts_with(directory))
+}
+
+struct Switch<'a> {
+    store: &'a Store,
+    settings: &'a Settings,
+    written: Written,
+    directories: Directories,
+    /// The command that failed by itself: it is taken to have done nothing.
+    failed: Option<usize>,
+}
+
+impl Switch<'_> {
+    /// Makes all changes and commits. Returns until when it can be confirmed.
+    fn perform(&mut self) -> Result<Option<f64>, Error> {
+        let changes = self.written.journal.changes.clone();
+        let mut is_prepared = false;
+        for (number, change) in changes.iter().enumerate() {
+            if self.settings.interrupt.is_set() {
+                return Err(Error::Interrupted);
+            }
+            match change {
+                Change::Directory { path } => target::make_directory(&self.directories, &path.to_path())?,
+                Change::Target(change) => {
+                    // New content is on the disk before it gets its name: a power cut leaves no half file.
+                    if !is_prepared && target::needs_preparation(change) {
+                        self.prepare(&changes)?;
+                        is_prepared = true;
+                    }
+                    target::perform(&self.directories, change)?;
+                }
+                Change::Command { action, undo, positions } => {
+                    self.run(number, action, *undo).map_err(|cause| match Error::from(cause) {
+                        Error::Action { cause, .. } => Error::Action { cause, positions: positions.clone() },
+                        other => other,
+                    })?;
+                }
+            }
+        }
+        self.sync(&changes)?;
+        if self.settings.interrupt.is_set() {
+            return Err(Error::Interrupted);
+        }
+        self.commit()
     }
-    Ok(Some(symlink::perform(place, source.as_deref(), step.before.as_deref())?))
+
+    fn prepare(&self, changes: &[Change]) -> Result<(), Error> {
+        let mut prepared = Vec::new();
+        for change in changes {
+            if let Change::Target(change) = change
+                && target::needs_preparation(change)
+            {
+                target::prepare(&self.directories, change)?;
+                prepared.push(Change::Target(change.clone()));
+            }
+        }
+        self.sync(&prepared)
+    }
+
+    /// Waits until what was done at targets is on the disk: one call for each file system.
+    fn sync(&self, changes: &[Change]) -> Result<(), Error> {
+        sync_places(self.store, &self.directories, changes)
+    }
+
+    fn run(&mut self, number: usize, action: &crate::activation::Action, undo: bool) -> Result<(), action::Error> {
+        let journal = &self.written.journal;
+        // What is taken back ran with the environment of before.
+        let id = if undo { journal.from } else { journal.to.unwrap_or(journal.from) };
+        let script = self.store.snapshot(id).join("env.sh");
+        platform::append_durably(&self.store.journal(), &journal::line(&Note::Begin(number)))?;
+        self.written.notes.push(Note::Begin(number));
+        let interrupt = Some(&self.settings.interrupt);
+        match command::run(action, undo, &self.settings.home, &script, interrupt) {
+            Ok(()) => {
+                platform::append_durably(&self.store.journal(), &journal::line(&Note::End(number)))?;
+                self.written.notes.push(Note::End(number));
+                Ok(())
+            }
+            Err(error) => {
+                if !matches!(error, action::Error::Interrupted) {
+                    self.failed = Some(number);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn commit(&mut self) -> Result<Option<f64>, Error> {
+        let Some(to) = self.written.journal.to else { return Ok(None) };
+        platform::replace_symlink(Path::new(&format!("snapshots/{to}")), &self.store.current())?;
+        platform::sync_directory(&self.store.metadata())?;
+        let Some(seconds) = self.written.journal.confirm else { return Ok(None) };
+        let deadline = now() + seconds;
+        platform::append_durably(&self.store.journal(), &journal::line(&Note::Deadline(deadline)))?;
+        self.written.notes.push(Note::Deadline(deadline));
+        Ok(Some(deadline))
+    }
 }
 
-/// Splits our directories into those that still hold a target and those that may go.
-fn directories(plan: &Plan, created: Vec<PathBuf>) -> (Vec<PathBuf>, Vec<PathBuf>) {
-    let mut all: Vec<PathBuf> = plan.current.directories.iter().map(Text::to_path).chain(created).collect();
-    all.sort();
-    all.dedup();
-    let places: Vec<&PathBuf> =
-        plan.steps.iter().filter(|step| step.mark != Mark::Remove).filter_map(|step| step.place.as_ref()).collect();
-    all.into_iter().partition(|directory| places.iter().any(|place| place.starts_with(directory)))
-}
-
-fn take_back(store: &Store, id: SnapshotId, done: &[Done], cause: Error) -> Error {
-    let mut failed: Vec<String> =
-        done.iter().rev().filter_map(|done| done.undo().err()).map(|error| error.to_string()).collect();
-    // A snapshot that was never current is nobody's.
-    failed.extend(platform::remove_tree(&store.snapshot(id)).err().map(|error| error.to_string()));
-    if failed.is_empty() { cause } else { Error::HalfUndone { cause: cause.to_string(), failed } }
+/// Waits until everything at the places of changes is on the disk.
+pub fn sync_places(store: &Store, directories: &Directories, changes: &[Change]) -> Result<(), Error> {
+    let mut devices: BTreeMap<(u64, u64), PathBuf> = BTreeMap::new();
+    let mut parents = std::collections::BTreeSet::new();
+    for change in changes {
+        let Change::Target(change) = change else { continue };
+        let place = change.place.to_path();
+        if let Some(parent) = place.parent()
+            && parents.insert(parent.to_owned())
+            && let Ok(Some(seen)) = platform::look(parent)
+        {
+            devices.entry((seen.device.0, 0)).or_insert_with(|| parent.to_owned());
+        }
+    }
+    if devices.is_empty() {
+        return Ok(());
+    }
+    // What was moved to the backups.
+    if let Ok(Some(seen)) = platform::look(&store.metadata()) {
+        devices.entry((seen.device.0, 0)).or_insert_with(|| store.metadata());
+    }
+    for path in devices.values() {
+        directories.open(&platform::canonical(path))?.sync_file_system()?;
+    }
+    Ok(())
 }

@@ -1,16 +1,20 @@
-//! The difference between a manifest and what is applied. `plan` and `apply` both call this.
+//! The difference between what is to be in force and what is. `plan`, `apply` and `rollback` all
+//! call this, and perform nothing else.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
+use super::backups::{Backups, original_of};
+use super::desired::{Desired, Entry, key, scoped_key};
+use super::difference::{Old, removal, wanted};
+use super::scene::Scene;
 use super::{Error, Targets};
-use crate::action::symlink::{self, Found};
 use crate::activation::{Action, Activation};
 use crate::environment::{self, Environment};
 use crate::hash::Hash;
-use crate::manifest::Manifest;
-use crate::names::{ObjectName, OutputName, Placeholder};
-use crate::platform::{self, FileKind};
+use crate::journal::TargetChange;
+use crate::names::ObjectName;
+use crate::platform::Directory;
 use crate::snapshot::Snapshot;
 use crate::store::{Outputs, Store};
 
@@ -28,6 +32,20 @@ pub enum Mark {
     Unchanged,
 }
 
+/// What a step does to the system.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Nothing by itself: it is in force, or part of the environment.
+    None,
+    /// What stands at a target changes.
+    Target(TargetChange),
+    /// A command runs.
+    Command {
+        /// Whether it is the action's undo.
+        undo: bool,
+    },
+}
+
 /// One entry of a plan.
 #[derive(Clone, Debug)]
 pub struct Step {
@@ -36,13 +54,38 @@ pub struct Step {
     /// The action: resolved as far as its content is known; the old one if it is removed.
     pub activation: Activation,
     /// The action as people read it: content that is not built yet is `<name>`.
-    pub shown: Action,
+    pub shown: Option<Action>,
     /// Whether it names content that is not built yet.
     pub may_change: bool,
-    /// For links: where.
+    /// What of the user's is moved to the backups, in words.
+    pub replaces: Option<String>,
+    /// What stands at the target and is left there, in words, though it is not what was applied.
+    pub leaves: Option<String>,
+    /// Where the target is.
     pub place: Option<PathBuf>,
-    /// For links: the link that stands there now.
-    pub before: Option<PathBuf>,
+    /// What is done.
+    pub effect: Effect,
+}
+
+impl Step {
+    /// Makes a step that touches nothing.
+    pub fn new(mark: Mark, entry: &Entry) -> Step {
+        Step {
+            mark,
+            activation: entry.activation.clone(),
+            shown: entry.shown.clone(),
+            may_change: entry.may_change,
+            replaces: None,
+            leaves: None,
+            place: None,
+            effect: Effect::None,
+        }
+    }
+
+    /// Returns the action as people read it.
+    pub fn shown(&self) -> &Action {
+        self.shown.as_ref().unwrap_or(&self.activation.action)
+    }
 }
 
 /// A plan.
@@ -50,7 +93,8 @@ pub struct Step {
 pub struct Plan {
     /// What is applied.
     pub current: Snapshot,
-    /// What happens, in the order in which it is performed: removals, links, environment.
+    /// What happens, in the order in which it is performed: what takes commands back, removals, links,
+    /// files, environment, commands.
     pub steps: Vec<Step>,
     /// The actions that will be in force.
     pub activations: Vec<Activation>,
@@ -60,38 +104,90 @@ pub struct Plan {
     pub environment_changes: bool,
     /// Whether anything changes at all.
     pub changes: bool,
+    /// Whether there are commands that run at each apply.
+    pub always: bool,
+    /// Directories that will be created, outermost first.
+    pub created: Vec<PathBuf>,
+    /// The places that will hold something of ours.
+    pub places: BTreeSet<PathBuf>,
+    /// What is kept of the user's, and which directories we made.
+    pub backups: Backups,
 }
 
-/// Computes the plan from a manifest, what is applied, and what is realized of the manifest.
+/// Computes a plan.
 ///
 /// # Errors
-/// When targets contradict each other, or something that is not ours stands at one.
-pub fn plan(
-    store: &Store,
-    home: &Path,
-    manifest: &Manifest,
-    current: Snapshot,
-    realized: &BTreeMap<Hash, Outputs>,
-) -> Result<Plan, Error> {
-    let resolved = resolve(store, manifest, realized)?;
+/// When targets contradict each other, or cannot be written.
+pub fn plan(store: &Store, home: &Path, desired: Desired, current: Snapshot) -> Result<Plan, Error> {
     let targets = Targets::new(home);
-    let wanted = links(&targets, &resolved)?;
-    let present = present_links(&targets, &current)?;
-    let mut steps = removed_links(&wanted, &present)?;
-    steps.extend(wanted_links(&wanted, &present)?);
-    steps.extend(environment_steps(&current, &resolved));
+    let present = present(&targets, &current)?;
+    let places = super::conflicts::places(store, &targets, &desired.entries)?;
+    let mut scene = Scene::new();
+    let mut backups: Option<Backups> = None;
+    let mut steps = removed_commands(&current, &desired.entries);
 
-    let activations: Vec<Activation> = distinct(resolved.into_iter().map(|resolved| resolved.activation));
+    // Reverse of the order in which they were made.
+    let kept: BTreeSet<&PathBuf> = places.iter().map(|(place, _)| place).collect();
+    let mut gone: Vec<(&PathBuf, &Old<'_>)> = present.iter().filter(|(place, _)| !kept.contains(place)).collect();
+    gone.sort_by_key(|(_, old)| std::cmp::Reverse(old.order));
+    for (place, old) in gone {
+        let original = original_of(store, place);
+        let step = removal(store, &scene.directories, place, old, original.as_deref())?;
+        if step.leaves.is_none() {
+            scene.remove(place.clone(), original);
+        }
+        steps.push(step);
+    }
+
+    let mut created = Vec::new();
+    let mut seen_parents = BTreeSet::new();
+    let (mut links, mut files) = (Vec::new(), Vec::new());
+    for (place, entry) in &places {
+        let step = wanted(store, &scene, place, entry, present.get(place), &mut backups)?;
+        if let Effect::Target(_) = step.effect
+            && let Some(parent) = place.parent()
+            && seen_parents.insert(parent.to_owned())
+        {
+            let positions = &entry.activation.positions;
+            created.extend(check_parent(&scene, place, positions)?);
+        }
+        let is_link = matches!(entry.activation.action, Action::Symlink { .. });
+        if is_link { &mut links } else { &mut files }.push(step);
+    }
+    for step in steps.iter().filter(|step| matches!(step.effect, Effect::Target(_))) {
+        if let Some(place) = &step.place {
+            check_parent(&scene, place, &step.activation.positions)?;
+        }
+    }
+    created.sort();
+    created.dedup();
+    steps.append(&mut links);
+    steps.append(&mut files);
+    steps.extend(environment_steps(&current, &desired.entries));
+    let commands = wanted_commands(&current, &desired.entries);
+    let always = commands.iter().any(|step| step.mark == Mark::Unchanged && !matches!(step.effect, Effect::None));
+    steps.extend(commands);
+
+    let activations = desired.activations();
     let environment_changes = environments(&activations, home) != environments(&current.activations, home);
-    let wanted_derivations = manifest.wanted();
-    let derivations: BTreeMap<Hash, Outputs> =
-        realized.iter().filter(|(hash, _)| wanted_derivations.contains(hash)).map(|(h, o)| (*h, o.clone())).collect();
-    let all_realized = derivations.len() == wanted_derivations.len();
     let changes = environment_changes
-        || !all_realized
-        || objects(&derivations) != objects(&current.derivations)
+        || !desired.is_complete
+        || objects(&desired.derivations) != objects(&current.derivations)
         || steps.iter().any(|step| step.mark != Mark::Unchanged);
-    Ok(Plan { current, steps, activations, derivations, environment_changes, changes })
+    let places = places.into_iter().map(|(place, _)| place).collect();
+    let backups = backups.unwrap_or_else(|| if changes { Backups::load(store) } else { Backups::default() });
+    Ok(Plan {
+        current,
+        steps,
+        activations,
+        derivations: desired.derivations,
+        environment_changes,
+        changes,
+        always,
+        created,
+        places,
+        backups,
+    })
 }
 
 /// Returns everybody's environment, that of each user, and what makes those of projects.
@@ -109,208 +205,118 @@ fn objects(derivations: &BTreeMap<Hash, Outputs>) -> BTreeSet<&ObjectName> {
     derivations.values().flat_map(BTreeMap::values).collect()
 }
 
-struct Resolved {
-    activation: Activation,
-    shown: Action,
-    may_change: bool,
-}
-
-/// Replaces placeholders by paths where the content is there.
-fn resolve(store: &Store, manifest: &Manifest, realized: &BTreeMap<Hash, Outputs>) -> Result<Vec<Resolved>, Error> {
-    let owners: HashMap<Placeholder, (Hash, OutputName)> = manifest.owners();
-    let path = |placeholder: Placeholder| {
-        let (hash, output) = owners.get(&placeholder)?;
-        let object = realized.get(hash)?.get(output)?;
-        Some(platform::bytes_of_path(&store.object(object)))
-    };
-    let title = |placeholder: Placeholder| {
-        let (hash, _) = owners.get(&placeholder)?;
-        let derivation = manifest.derivations.iter().find(|derivation| derivation.hash == *hash)?;
-        path(placeholder).or_else(|| Some(format!("<{}>", derivation.title()).into_bytes()))
-    };
-    let mut result = Vec::with_capacity(manifest.activations.len());
-    for activation in &manifest.activations {
-        let unknown = |placeholder| Error::Placeholder { placeholder, positions: activation.positions.clone() };
-        let (action, shown, may_change) = match activation.action.resolve(&path) {
-            Ok(action) => (action.clone(), action, false),
-            Err(_) => (activation.action.clone(), activation.action.resolve(&title).map_err(unknown)?, true),
-        };
-        let activation = activation.with_action(action);
-        result.push(Resolved { activation, shown, may_change });
-    }
-    Ok(result)
-}
-
-/// Identical actions collapse; the first declaration is remembered.
-fn distinct(activations: impl Iterator<Item = Activation>) -> Vec<Activation> {
-    let mut seen = BTreeSet::new();
-    activations.filter(|activation| seen.insert(activation.key())).collect()
-}
-
-struct Link<'a> {
-    place: PathBuf,
-    source: PathBuf,
-    resolved: &'a Resolved,
-}
-
-fn describe(link: &Link<'_>) -> String {
-    let position = link.resolved.activation.positions.first().map_or("an unknown place", String::as_str);
-    match &link.resolved.shown {
-        Action::Symlink { source, .. } => format!("{} at {position}", source.display()),
-        _ => position.to_owned(),
-    }
-}
-
-/// Collects the links that are wanted, in order of declaration, each place once.
-fn links<'a>(targets: &Targets<'_>, resolved: &'a [Resolved]) -> Result<Vec<Link<'a>>, Error> {
-    let mut links: Vec<Link<'a>> = Vec::new();
-    let mut by_place: BTreeMap<PathBuf, usize> = BTreeMap::new();
-    for resolved in resolved {
-        let activation = &resolved.activation;
-        let Action::Symlink { source, target, .. } = &activation.action else { continue };
+/// Collects what is in force at targets, by their places.
+fn present<'a>(targets: &Targets<'_>, current: &'a Snapshot) -> Result<HashMap<PathBuf, Old<'a>>, Error> {
+    let mut present = HashMap::new();
+    for (order, activation) in current.activations.iter().enumerate() {
+        let Some(target) = activation.action.target() else { continue };
         let place = targets.place(target, &activation.positions)?;
-        let link = Link { source: source.to_path(), resolved, place: place.clone() };
-        match by_place.get(&place) {
-            Some(&first) if links[first].source == link.source => {}
-            Some(&first) => {
-                return Err(Error::Conflict {
-                    target: place,
-                    first: describe(&links[first]),
-                    second: describe(&link),
-                    positions: activation.positions.clone(),
-                });
-            }
-            None => {
-                by_place.insert(place, links.len());
-                links.push(link);
-            }
-        }
+        present.insert(place, Old { activation, order });
     }
-    for link in &links {
-        if let Some(&above) = link.place.ancestors().skip(1).find_map(|directory| by_place.get(directory)) {
-            let above = &links[above];
-            return Err(Error::BelowLink {
-                target: link.place.clone(),
-                above: above.place.clone(),
-                above_position: above.resolved.activation.positions.first().cloned().unwrap_or_default(),
-                positions: link.resolved.activation.positions.clone(),
-            });
-        }
-    }
-    Ok(links)
-}
-
-struct Present<'a> {
-    source: PathBuf,
-    activation: &'a Activation,
-}
-
-fn present_links<'a>(targets: &Targets<'_>, current: &'a Snapshot) -> Result<BTreeMap<PathBuf, Present<'a>>, Error> {
-    let mut present = BTreeMap::new();
-    for activation in &current.activations {
-        if let Action::Symlink { source, target, .. } = &activation.action {
-            let place = targets.place(target, &activation.positions)?;
-            present.insert(place, Present { source: source.to_path(), activation });
+    for (place, old) in &present {
+        if matches!(old.activation.action, Action::Symlink { .. }) {
+            targets.manage(place.clone());
         }
     }
     Ok(present)
 }
 
-fn removed_links(wanted: &[Link<'_>], present: &BTreeMap<PathBuf, Present<'_>>) -> Result<Vec<Step>, Error> {
-    let kept: BTreeSet<&PathBuf> = wanted.iter().map(|link| &link.place).collect();
-    let mut steps = Vec::new();
-    for (place, old) in present.iter().rev().filter(|(place, _)| !kept.contains(place)) {
-        // What somebody put there instead of our link is theirs: only the entry goes.
-        let before = match symlink::look(place)? {
-            Found::Link(link) if link == old.source => Some(link),
-            _ => None,
-        };
-        steps.push(Step {
-            mark: Mark::Remove,
-            activation: old.activation.clone(),
-            shown: old.activation.action.clone(),
-            may_change: false,
-            place: Some(place.clone()),
-            before,
-        });
+/// Checks that a place can be changed; returns the directories that are missing above it.
+fn check_parent(scene: &Scene, place: &Path, positions: &[String]) -> Result<Vec<PathBuf>, Error> {
+    let problem = |problem: String| Error::Parent { target: place.to_owned(), problem, positions: positions.to_vec() };
+    let missing = match scene.missing_parents(place)? {
+        Ok(missing) => missing,
+        Err(file) => return Err(problem(format!("{} is no directory", file.display()))),
+    };
+    let first = missing.first().map_or(place, PathBuf::as_path);
+    let above = first.ancestors().skip(1).find_map(|above| Directory::open(above).ok());
+    if let Some(directory) = above {
+        directory.check_writable().map_err(|error| problem(error.to_string()))?;
     }
-    Ok(steps)
+    Ok(missing)
 }
 
-fn wanted_links(wanted: &[Link<'_>], present: &BTreeMap<PathBuf, Present<'_>>) -> Result<Vec<Step>, Error> {
-    let mut steps = Vec::new();
-    for link in wanted {
-        let old = present.get(&link.place);
-        let found = symlink::look(&link.place)?;
-        let (mark, before) = match (found, old) {
-            (Found::Nothing, None) => (Mark::Add, None),
-            // It was removed behind our back: put it back.
-            (Found::Nothing, Some(_)) => (Mark::Change, None),
-            (Found::Link(there), Some(_)) if there == link.source => (Mark::Unchanged, Some(there)),
-            (Found::Link(there), None) if there == link.source => (Mark::Add, Some(there)),
-            (Found::Link(there), Some(old)) if there == old.source => (Mark::Change, Some(there)),
-            (found, _) => {
-                return Err(Error::Occupied {
-                    target: link.place.clone(),
-                    found: in_words(&found),
-                    positions: link.resolved.activation.positions.clone(),
-                });
-            }
-        };
-        steps.push(Step {
-            mark,
-            activation: link.resolved.activation.clone(),
-            shown: link.resolved.shown.clone(),
-            may_change: link.resolved.may_change,
-            place: Some(link.place.clone()),
-            before,
-        });
-    }
-    Ok(steps)
+fn commands(entries: &[Entry]) -> impl Iterator<Item = &Entry> {
+    entries.iter().filter(|entry| matches!(entry.activation.action, Action::Run { .. }))
 }
 
-fn in_words(found: &Found) -> String {
-    match found {
-        Found::Nothing => "nothing".to_owned(),
-        Found::Link(target) => format!("a link to {}", target.display()),
-        Found::Other(FileKind::Directory) => "a directory".to_owned(),
-        Found::Other(_) => "a file".to_owned(),
+fn is_always(action: &Action) -> bool {
+    matches!(action, Action::Run { always: true, .. })
+}
+
+/// What takes back commands that are gone, in reverse of the order in which they ran.
+fn removed_commands(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
+    let kept: BTreeSet<Vec<u8>> = commands(entries).map(|entry| key(&entry.activation.action)).collect();
+    let mut steps = Vec::new();
+    for activation in current.activations.iter().rev() {
+        let Action::Run { undo, .. } = &activation.action else { continue };
+        if kept.contains(&key(&activation.action)) {
+            continue;
+        }
+        let entry = Entry { activation: activation.clone(), shown: None, may_change: false };
+        let mut step = Step::new(Mark::Remove, &entry);
+        if undo.is_some() {
+            step.effect = Effect::Command { undo: true };
+        }
+        steps.push(step);
     }
+    steps
+}
+
+fn wanted_commands(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
+    let mut present: HashMap<Vec<u8>, &Action> = HashMap::new();
+    for activation in &current.activations {
+        if matches!(activation.action, Action::Run { .. }) {
+            present.insert(key(&activation.action), &activation.action);
+        }
+    }
+    let mut steps = Vec::new();
+    for entry in commands(entries) {
+        let action = &entry.activation.action;
+        let (mark, runs) = match present.get(&key(action)) {
+            Some(old) if *old == action => (Mark::Unchanged, is_always(action)),
+            // It ran already; only what is recorded of it changes.
+            Some(_) => (Mark::Change, is_always(action)),
+            None => (Mark::Add, true),
+        };
+        let mut step = Step::new(mark, entry);
+        if runs {
+            step.effect = Effect::Command { undo: false };
+        }
+        steps.push(step);
+    }
+    steps
 }
 
 /// Compares what makes the environment: a variable by its name, everything else as a whole.
-fn environment_steps(current: &Snapshot, resolved: &[Resolved]) -> Vec<Step> {
-    fn environment_key(activation: &Activation) -> Option<String> {
+fn environment_steps(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
+    fn environment_key(activation: &Activation) -> Option<Vec<u8>> {
         match &activation.action {
-            Action::Symlink { .. } => None,
-            Action::SetVariable { name, .. } => Some(format!("{:?} {:?} {name}", activation.user, activation.project)),
-            _ => Some(activation.key()),
+            Action::Symlink { .. } | Action::Install { .. } | Action::Run { .. } => None,
+            Action::SetVariable { name, .. } => {
+                Some(format!("{:?} {:?} {name}", activation.user, activation.project).into_bytes())
+            }
+            _ => Some(scoped_key(activation)),
         }
     }
-    let step = |mark, activation: &Activation, shown: &Action, may_change| Step {
-        mark,
-        activation: activation.clone(),
-        shown: shown.clone(),
-        may_change,
-        place: None,
-        before: None,
-    };
-    let mut old: BTreeMap<String, &Activation> =
+    let mut old: BTreeMap<Vec<u8>, &Activation> =
         current.activations.iter().filter_map(|activation| Some((environment_key(activation)?, activation))).collect();
     let mut seen = BTreeSet::new();
     let mut steps = Vec::new();
-    for Resolved { activation, shown, may_change } in resolved {
-        let Some(key) = environment_key(activation) else { continue };
+    for entry in entries {
+        let Some(key) = environment_key(&entry.activation) else { continue };
         if !seen.insert(key.clone()) {
             continue;
         }
         let mark = match old.remove(&key) {
-            Some(old) if old.action == activation.action => Mark::Unchanged,
+            Some(old) if old.action == entry.activation.action => Mark::Unchanged,
             Some(_) => Mark::Change,
             None => Mark::Add,
         };
-        steps.push(step(mark, activation, shown, *may_change));
+        steps.push(Step::new(mark, entry));
     }
-    let removed = old.into_values().map(|activation| step(Mark::Remove, activation, &activation.action, false));
+    let removed = old.into_values().map(|activation| {
+        Step::new(Mark::Remove, &Entry { activation: activation.clone(), shown: None, may_change: false })
+    });
     removed.collect::<Vec<_>>().into_iter().chain(steps).collect()
 }

@@ -1,50 +1,102 @@
-//! Where targets really are: home expanded, symbolic links among the parents resolved.
+//! Where targets really are: home expanded, symbolic links among the parents resolved, each once.
+//!
+//! Links that we manage are not followed: they may go in the same switch. As root, only links are
+//! followed that belong to root or to whose directory they are in.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::fs;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::Error;
 use crate::environment::expand_home;
+use crate::platform::{self, FileKind};
 use crate::value::Text;
+
+/// As many links as the system itself follows in one path (path_resolution(7)).
+const MOST_LINKS: usize = 40;
 
 /// Resolves targets, looking at every directory once.
 pub struct Targets<'a> {
     home: &'a Path,
     parents: RefCell<HashMap<PathBuf, PathBuf>>,
+    managed: RefCell<HashSet<PathBuf>>,
 }
 
 impl<'a> Targets<'a> {
     /// Makes a resolver; `home` is what `~` stands for.
     pub fn new(home: &'a Path) -> Targets<'a> {
-        Targets { home, parents: RefCell::default() }
+        Targets { home, parents: RefCell::default(), managed: RefCell::default() }
+    }
+
+    /// From now on, a link at this place is not followed.
+    pub fn manage(&self, place: PathBuf) {
+        self.managed.borrow_mut().insert(place);
     }
 
     /// Returns the absolute path of a target. Its last component is not followed.
     ///
     /// # Errors
-    /// When the target is not absolute.
+    /// When the target is not absolute, or a link on the way may not be followed.
     pub fn place(&self, target: &Text, positions: &[String]) -> Result<PathBuf, Error> {
         let path = expand_home(target, self.home).to_path();
         let (Some(parent), Some(name), true) = (path.parent(), path.file_name(), path.is_absolute()) else {
             return Err(Error::Relative { given: target.display(), positions: positions.to_vec() });
         };
-        Ok(self.resolve(parent).join(name))
+        let mut links = 0;
+        let parent = self.resolve(parent, &mut links).map_err(|problem| Error::Parent {
+            target: path.clone(),
+            problem,
+            positions: positions.to_vec(),
+        })?;
+        Ok(parent.join(name))
     }
 
-    fn resolve(&self, directory: &Path) -> PathBuf {
+    fn resolve(&self, directory: &Path, links: &mut usize) -> Result<PathBuf, String> {
         if let Some(known) = self.parents.borrow().get(directory) {
-            return known.clone();
+            return Ok(known.clone());
         }
-        let resolved =
-            fs::canonicalize(directory).unwrap_or_else(|_| match (directory.parent(), directory.file_name()) {
-                (Some(parent), Some(name)) => self.resolve(parent).join(name),
-                // `missing/..`: what does not exist is no link that could lead elsewhere.
-                (Some(parent), None) => self.resolve(parent).parent().unwrap_or(Path::new("/")).to_owned(),
-                _ => directory.to_owned(),
-            });
+        let resolved = match (directory.parent(), directory.file_name()) {
+            (Some(parent), Some(name)) => self.follow(&self.resolve(parent, links)?, Path::new(name), links)?,
+            // `x/..`: the directory above where `x` leads.
+            (Some(parent), None) => self.resolve(parent, links)?.parent().unwrap_or(Path::new("/")).to_owned(),
+            _ => directory.to_owned(),
+        };
         self.parents.borrow_mut().insert(directory.to_owned(), resolved.clone());
-        resolved
+        Ok(resolved)
     }
+
+    fn follow(&self, base: &Path, name: &Path, links: &mut usize) -> Result<PathBuf, String> {
+        let path = base.join(name);
+        if self.managed.borrow().contains(&path) {
+            return Ok(path);
+        }
+        // What is missing, or cannot be looked at, is no link that could lead elsewhere.
+        let Ok(Some(seen)) = platform::look(&path) else { return Ok(path) };
+        if seen.kind != FileKind::Symlink {
+            return Ok(path);
+        }
+        *links += 1;
+        if *links > MOST_LINKS {
+            return Err(format!("{} is one of too many links", path.display()));
+        }
+        if !may_follow(base, seen.owner) {
+            return Err(format!("{} is a link that belongs to another user", path.display()));
+        }
+        let target = platform::read_link(&path).map_err(|error| error.to_string())?;
+        self.resolve(&base.join(target), links)
+    }
+}
+
+/// Root follows only links of its own, and of the user whose directories it is in.
+fn may_follow(base: &Path, owner: u32) -> bool {
+    if platform::user_number() != 0 || owner == 0 {
+        return true;
+    }
+    let owners = base
+        .ancestors()
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .filter_map(|directory| platform::look(directory).ok().flatten());
+    owners.map(|seen| seen.owner).find(|owner| *owner != 0) == Some(owner)
 }

@@ -1,6 +1,6 @@
 //! Writing `snapshots/<id>/`: whole beside its place, synced, renamed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Error;
 use crate::environment::Environment;
@@ -54,13 +54,17 @@ fn write_config(directory: &Path, manifest: &Manifest) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes the links that lead to whatever is current, if they are missing.
-pub fn write_fixed_links(store: &Store) -> Result<(), Error> {
-    let links = [
+/// Returns the links that lead to whatever is current.
+pub fn fixed_links(store: &Store) -> [(PathBuf, &'static str); 2] {
+    [
         (store.root().join("env.sh"), "store/metadata/current/env.sh"),
         (store.metadata().join("manifest.json"), "current/manifest.json"),
-    ];
-    for (link, target) in links {
+    ]
+}
+
+/// Makes these links, if they are missing.
+pub fn write_fixed_links(store: &Store) -> Result<(), Error> {
+    for (link, target) in fixed_links(store) {
         if !platform::exists(&link) {
             platform::symlink(Path::new(target), &link)?;
         }

@@ -38,6 +38,7 @@ impl Place {
             jobs: 2,
             offline: true,
             lock_timeout: None,
+            sandbox: crate::settings::Sandbox::default(),
             interrupt: Interrupt::default(),
             system: System::current(),
             unpack: UnpackLimits::default(),
@@ -52,6 +53,7 @@ impl Place {
             log: base.join("log"),
             settings,
             events: Arc::new(|_| {}),
+            network: false,
             fetched: Mutex::default(),
         };
         Place { directory, workspace }

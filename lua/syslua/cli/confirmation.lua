@@ -1,0 +1,76 @@
+--- Waits for the user to confirm a switch; a process of its own takes it back when nobody does.
+-- It does not know what the switch did.
+
+local confirmation = {}
+
+local border = require("syslua.border")
+local failure = require("syslua.util.failure")
+local terminal = require("syslua.cli.terminal")
+
+local native = require("syslua").native
+
+-- What the process runs: it finds the module as we do, whatever its environment says.
+local watcher = [[package.path, package.cpath = %q, %q; require("syslua.cli.confirmation").run(%q, %q)]]
+
+--- Starts the process that takes the switch back. It outlives us, our terminal and our session.
+---@param result syslua.Applied
+---@param options table
+function confirmation.watch(result, options)
+  local text = watcher:format(package.path, package.cpath, result.confirmation, result.root)
+  local words = { "-e", text }
+  local started, problem = native.spawn_interpreter(words)
+  if not started then
+    border.call("revert", result.confirmation, options)
+    failure.raise({
+      kind = "switch",
+      message = "the process that waits for the confirmation cannot be started: " .. tostring(problem),
+      hint = "everything is as it was; apply without --confirm",
+    })
+  end
+end
+
+--- What the process does: it takes the switch back when its time is over.
+---@param mark string which switch
+---@param root string
+function confirmation.run(mark, root)
+  native.leave_session()
+  io.stdout:write("ready\n")
+  io.stdout:flush()
+  local ok = pcall(border.call, "watch", mark, { root = root })
+  os.exit(ok and 0 or 1)
+end
+
+--- Asks on a terminal whether the new state is to stay; elsewhere it says how to confirm.
+---@param result syslua.Applied
+---@param args syslua.cli.Args
+---@param options table
+---@return integer code
+function confirmation.ask(result, args, options)
+  local seconds = args.confirm
+  if not (native.is_terminal(0) and native.is_terminal(1)) then
+    terminal.write({
+      ("Run `%s confirm` within %.0f s to keep it, or it is taken back."):format(args.program, seconds),
+    })
+    return 0
+  end
+  io.stdout:write(("Keep it? It is taken back in %.0f s. [y/N] "):format(seconds))
+  io.stdout:flush()
+  local answer = native.wait_for_input(seconds + 1) and io.read("*l") or nil
+  if answer and answer:find("^[yY]") then
+    border.call("confirm", options)
+    terminal.write({ "Confirmed." })
+    return 0
+  end
+  -- It may have been confirmed elsewhere meanwhile.
+  local _, was_reverted = pcall(border.call, "revert", result.confirmation, options)
+  local status = border.call("status", options)
+  if status.snapshot.id == result.new_snapshot then
+    terminal.write({ "", "It was confirmed elsewhere." })
+    return 0
+  end
+  local text = (answer or was_reverted == nil) and "Taken back." or "No answer: taken back."
+  terminal.write({ answer and text or "\n" .. text })
+  return 1
+end
+
+return confirmation

@@ -1,0 +1,121 @@
+--- Turns what is known of snapshots into lines for people.
+-- It does not write them, and does not know how snapshots are made.
+
+local path = require("syslua.util.path")
+local report = require("syslua.cli.report")
+local text = require("syslua.util.text")
+
+local snapshot_report = {}
+
+local function get_row(entry)
+  if entry.problem then
+    return "cannot be used: " .. entry.problem
+  end
+  local parts = {}
+  if entry.created_at and entry.created_at > 0 then
+    parts[#parts + 1] = os.date("%Y-%m-%d %H:%M:%S", entry.created_at)
+  end
+  if entry.id ~= "0" then
+    parts[#parts + 1] = text.count(entry.targets, "target") .. ", " .. text.count(entry.actions, "action")
+  end
+  if entry.config_path then
+    parts[#parts + 1] = path.display(entry.config_path, os.getenv("HOME"))
+  end
+  if entry.description ~= "" then
+    parts[#parts + 1] = entry.description
+  end
+  return table.concat(parts, "  ")
+end
+
+--- Returns the lines that list the snapshots, the newest first.
+---@param result syslua.History
+---@param style syslua.cli.Style
+---@return string[]
+function snapshot_report.render_history(result, style)
+  local lines, width = {}, 1
+  for _, entry in ipairs(result.snapshots) do
+    width = math.max(width, #entry.id)
+  end
+  for index = #result.snapshots, 1, -1 do
+    local entry = result.snapshots[index]
+    local mark = entry.current and style("strong", "*") or " "
+    lines[#lines + 1] = ("%s %s%s  %s"):format(
+      mark,
+      (" "):rep(width - #entry.id),
+      entry.id,
+      get_row(entry)
+    )
+  end
+  if #lines == 0 then
+    lines[1] = "There are no snapshots: nothing was applied yet."
+  end
+  lines[#lines + 1] = report.render_pending(result.pending, style)
+  return lines
+end
+
+local marks = { add = "+", change = "~", remove = "-" }
+
+local function get_versions(change)
+  local old, new = change.old_version, change.new_version
+  if old and new and old ~= new then
+    return (" %s -> %s"):format(old, new)
+  end
+  return (old or new) and " " .. (old or new) or ""
+end
+
+--- Returns the lines that tell how two snapshots differ.
+---@param result syslua.SnapshotDiff
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@return string[]
+function snapshot_report.render_diff(result, args, style)
+  local lines = {}
+  for _, change in ipairs(result.derivations) do
+    lines[#lines + 1] = ("%s build   %s%s"):format(
+      style(change.mark, marks[change.mark]),
+      change.name,
+      get_versions(change)
+    )
+  end
+  for _, line in ipairs(report.render_actions(result, args, style)) do
+    lines[#lines + 1] = line
+  end
+  local names = ("snapshot %s and %s"):format(result.from.id, result.to.id)
+  if #lines == 0 then
+    return { ("Nothing differs between %s."):format(names) }
+  end
+  lines[#lines + 1] = style(
+    "strong",
+    ("%s: %s, %s"):format(
+      "Between " .. names,
+      text.count(#result.derivations, "derivation"),
+      text.count(#result.actions, "action")
+    )
+  )
+  return lines
+end
+
+--- Returns the lines that tell what going back does, or did.
+---@param result syslua.RolledBack
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@return string[]
+function snapshot_report.render_rollback(result, args, style)
+  local lines = report.render_actions(result, args, style)
+  lines[#lines + 1] = report.render_pending(result.pending, style)
+  local id = result.to.id
+  if not result.changed then
+    lines[#lines + 1] = ("Nothing to do: snapshot %s is in force."):format(id)
+  elseif result.applied then
+    lines[#lines + 1] = style("strong", ("Snapshot %s is in force again."):format(id))
+    if result.environment_changed then
+      lines[#lines + 1] = "The environment changed; in this shell: . "
+        .. path.display(result.env_script, os.getenv("HOME"))
+    end
+  else
+    lines[#lines + 1] = style("strong", ("This goes back from snapshot %s to %s."):format(result.snapshot.id, id))
+  end
+  return lines
+end
+
+return snapshot_report

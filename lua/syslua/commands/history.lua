@@ -1,0 +1,30 @@
+--- `history`: lists the snapshots. It reads no config.
+
+local history = {}
+
+history.summary = require("syslua.cli.commands").get_summary("history")
+
+--- Adds the command's own arguments and flags.
+---@param parser table
+function history.add_to_parser(parser)
+  parser:flag("--json", "Print one JSON object instead of text.")
+end
+
+--- Does it.
+---@param args syslua.cli.Args
+---@return integer
+function history.run(args)
+  local terminal = require("syslua.cli.terminal")
+  local options = require("syslua.cli.options").from_args(args)
+  local result = require("syslua.border").call("history", options)
+
+  if args.json then
+    terminal.write({ require("syslua.cli.report").to_json("history", result) })
+  elseif not args.quiet then
+    local style = terminal.get_data_style(args)
+    terminal.write(require("syslua.cli.snapshot_report").render_history(result, style))
+  end
+  return 0
+end
+
+return history

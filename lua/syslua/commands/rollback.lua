@@ -1,0 +1,66 @@
+--- `rollback`: goes back to an earlier snapshot. It needs neither the config nor the network.
+
+local rollback = {}
+
+rollback.summary = require("syslua.cli.commands").get_summary("rollback")
+
+--- Adds the command's own arguments and flags.
+---@param parser table
+function rollback.add_to_parser(parser)
+  parser
+    :argument("ID", "The number of a snapshot; that before the current one unless given.")
+    :argname("ID")
+    :target("id")
+    :args("?")
+  parser:flag("--dry-run", "Show what would be done, and do nothing.")
+  parser:flag("--yes", "Do not ask.")
+  parser:flag("--json", "Print one JSON object instead of text.")
+end
+
+-- On a terminal somebody may have meant another snapshot.
+local function is_refused(args, options, border, terminal)
+  local is_terminal = require("syslua").native.is_terminal
+  if args.yes or args.json or args.quiet or not (is_terminal(0) and is_terminal(1)) then
+    return false
+  end
+  options.dry_run = true
+  local planned = border.call("rollback", args.id, options)
+  options.dry_run = false
+  if not planned.changed then
+    return false
+  end
+  local style = terminal.get_data_style(args)
+  terminal.write(require("syslua.cli.snapshot_report").render_rollback(planned, args, style))
+  io.stdout:write("Do it? [y/N] ")
+  io.stdout:flush()
+  local answer = io.read("*l")
+  return not (answer and answer:find("^[yY]"))
+end
+
+--- Does it.
+---@param args syslua.cli.Args
+---@return integer
+function rollback.run(args)
+  local border = require("syslua.border")
+  local terminal = require("syslua.cli.terminal")
+  local options = require("syslua.cli.options").from_args(args)
+  options.dry_run = args.dry_run or false
+  if not args.dry_run and is_refused(args, options, border, terminal) then
+    terminal.write({ "Nothing was done." })
+    return 1
+  end
+  local result = border.call("rollback", args.id, options)
+
+  if args.json then
+    terminal.write({ require("syslua.cli.report").to_json("rollback", result) })
+  elseif not args.quiet then
+    local style = terminal.get_data_style(args)
+    terminal.write(require("syslua.cli.snapshot_report").render_rollback(result, args, style))
+    if args.dry_run and result.changed then
+      terminal.write({ "A dry run: none of it was done." })
+    end
+  end
+  return 0
+end
+
+return rollback

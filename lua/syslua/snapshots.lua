@@ -1,0 +1,40 @@
+--- `syslua.snapshots`: what was applied, and going back to it. It reads no config.
+
+local border = require("syslua.border")
+
+---@class syslua.Snapshots
+local snapshots = {}
+
+--- Lists the snapshots, oldest first.
+---@param options syslua.Options?
+---@return syslua.History
+function snapshots.list(options)
+  return border.call("history", options)
+end
+
+--- Says how two snapshots differ: the one before the current and the current one unless given.
+---@param first string|integer|nil
+---@param second string|integer|nil
+---@param options syslua.Options?
+---@return syslua.SnapshotDiff
+function snapshots.diff(first, second, options)
+  return border.call("diff_snapshots", first and tostring(first), second and tostring(second), options)
+end
+
+--- Goes back to a snapshot, that before the current one unless given; with `dry_run` it only says
+--- what it would do.
+---@param id string|integer|nil
+---@param options syslua.ApplyOptions?
+---@return syslua.RolledBack
+function snapshots.rollback(id, options)
+  return border.call("rollback", id and tostring(id), options)
+end
+
+--- Keeps an apply that waits to be confirmed.
+---@param options syslua.Options?
+---@return syslua.Confirmed
+function snapshots.confirm(options)
+  return border.call("confirm", options)
+end
+
+return snapshots

@@ -1,0 +1,157 @@
+--- `rollback`, `history` and `diff` of snapshots.
+
+local machine = require("spec.support.machine")
+local process = require("spec.support.process")
+
+-- A network namespace of its own has no network at all.
+local it_unshared = process.run({ "unshare", "-rn", "true" }).code == 0 and it or pending
+
+describe("rollback", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  local function run(...)
+    local result = here.run(...)
+    assert.equal(0, result.code, result.stderr)
+    return result
+  end
+
+  local function apply(lines)
+    here.write_config(lines)
+    return run("apply", "init.lua")
+  end
+
+  local function get_variable()
+    return here.shell('. "$SYSLUA_ROOT/env.sh"; printf %s "${WHICH-none}"').stdout
+  end
+
+  before_each(function()
+    apply([[
+      file({ path = "~/.one", content = "first\n" })
+      file({ path = "~/.gone", content = "gone\n" })
+      env({ WHICH = "first" })
+      derive({ name = "tool", version = "1.0", config = function(_, ctx) ctx.write(ctx.out, "1") end })
+    ]])
+    apply([[
+      file({ path = "~/.one", content = "second\n" })
+      file({ path = "~/.come", content = "come\n" })
+      env({ WHICH = "second" })
+      derive({ name = "tool", version = "2.0", config = function(_, ctx) ctx.write(ctx.out, "2") end })
+    ]])
+  end)
+
+  it("goes back to the one before, files and environment", function()
+    assert.equal("second", get_variable())
+    local result = run("rollback", "--yes")
+    assert.truthy(result.stdout:find("Snapshot 1 is in force again", 1, true), result.stdout)
+    assert.equal("first\n", here.read("home/.one"))
+    assert.equal("gone\n", here.read("home/.gone"))
+    assert.is_false(here.exists("home/.come"))
+    assert.equal("first", get_variable())
+    assert.equal("snapshots/1", here.read_link("root/store/metadata/current"))
+    assert.equal(0, here.run("status").code)
+  end)
+
+  it("makes no snapshot, and numbers are not used again", function()
+    run("rollback", "--yes")
+    assert.is_false(here.exists("root/store/metadata/snapshots/3"))
+    apply([[file({ path = "~/.one", content = "third\n" })]])
+    local history = run("history", "--json").stdout
+    assert.truthy(history:find('"current":true,"derivations":1,"description":"","id":"3","parent":"1"', 1, true), history)
+    run("rollback", "1", "--yes")
+    here.shell("chmod -R u+w $SYSLUA_ROOT/store/metadata; rm -r $SYSLUA_ROOT/store/metadata/snapshots/3")
+    apply([[file({ path = "~/.one", content = "fourth\n" })]])
+    assert.equal("snapshots/4", here.read_link("root/store/metadata/current"))
+  end)
+
+  it("shows what it would do, and does nothing with --dry-run", function()
+    local home = here.list("home")
+    local result = run("rollback", "--dry-run")
+    assert.truthy(result.stdout:find("~ link    ~/.one", 1, true), result.stdout)
+    assert.truthy(result.stdout:find("- link    ~/.come", 1, true), result.stdout)
+    assert.equal(home, here.list("home"))
+    assert.equal("snapshots/2", here.read_link("root/store/metadata/current"))
+  end)
+
+  it("goes back to the beginning, and forward again", function()
+    run("rollback", "0", "--yes")
+    assert.equal("none", get_variable())
+    assert.is_false(here.exists("home/.one"))
+    run("rollback", "2", "--yes")
+    assert.equal("second\n", here.read("home/.one"))
+    assert.equal("second", get_variable())
+  end)
+
+  it_unshared("needs neither the config nor the network", function()
+    os.remove(here.directory .. "/init.lua")
+    local result = here.shell("unshare -rn $LUA -l syslua rollback --yes")
+    assert.equal(0, result.code, result.stderr)
+    assert.equal("first\n", here.read("home/.one"))
+    assert.equal("first", get_variable())
+  end)
+
+  it("refuses snapshots that are not there, and objects that are missing", function()
+    for _, id in ipairs({ "7", "01", "x" }) do
+      local result = here.run("rollback", id, "--yes")
+      assert.equal(2, result.code, result.stderr)
+    end
+    local object = here.read("root/store/metadata/snapshots/1/snapshot.json"):match("obj/(one%-%x+)")
+    here.shell("chmod -R u+w $SYSLUA_ROOT/store/obj; rm -r $SYSLUA_ROOT/store/obj/" .. object)
+    local home = here.list("home")
+    local result = here.run("rollback", "1", "--yes")
+    assert.equal(1, result.code)
+    assert.truthy(result.stderr:find(object, 1, true), result.stderr)
+    assert.equal(home, here.list("home"))
+  end)
+
+  it("has nothing to go back to before the first apply", function()
+    local result = here.run("rollback", "--root", "other", "--yes")
+    assert.equal(1, result.code)
+    assert.truthy(result.stderr:find("nothing was applied", 1, true), result.stderr)
+    assert.is_false(here.exists("other"))
+  end)
+
+  describe("diff", function()
+    it("shows derivations with their versions, and actions", function()
+      local result = run("diff", "1", "2")
+      for _, line in ipairs({
+        "~ build   tool 1.0 -> 2.0",
+        "~ link    ~/.one -> …/one-",
+        "+ link    ~/.come",
+        "- link    ~/.gone",
+        "~ set     WHICH = second",
+      }) do
+        assert.truthy(result.stdout:find(line, 1, true), line .. " is not in " .. result.stdout)
+      end
+      assert.equal(result.stdout, run("diff").stdout)
+      assert.equal(3, here.run("diff", "1", "2", "--exit-code").code)
+      assert.equal(0, here.run("diff", "2", "2", "--exit-code").code)
+      assert.truthy(run("diff", "1", "--json").stdout:find('"new_version":"2.0","old_version":"1.0"', 1, true))
+      assert.equal(2, here.run("diff", "1", "9").code)
+    end)
+  end)
+
+  describe("history", function()
+    it("lists the snapshots, newest first", function()
+      local result = run("history")
+      local first, second, third = result.stdout:match("([^\n]*)\n([^\n]*)\n([^\n]*)\n$")
+      assert.truthy(first:find("^%* 2 .*2 targets"), result.stdout)
+      assert.truthy(second:find("^  1 .*init%.lua"), result.stdout)
+      assert.truthy(third:find("^  0 "), result.stdout)
+    end)
+
+    it("goes on when a snapshot is damaged", function()
+      here.write("root/store/metadata/snapshots/1/snapshot.json", "{")
+      assert.truthy(run("history").stdout:find("  1  cannot be used", 1, true))
+      assert.equal(1, here.run("rollback", "1", "--yes").code)
+      assert.equal("second\n", here.read("home/.one"))
+    end)
+  end)
+end)

@@ -1,0 +1,153 @@
+//! Running the commands of activations: with the environment of a snapshot, in a process group of
+//! their own, so that they can be ended with all they started.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Error;
+use crate::activation::{Action, Command};
+use crate::environment::expand_home;
+use crate::platform;
+use crate::settings::Interrupt;
+use crate::value::Text;
+
+/// How many of the last lines an error shows.
+const LAST_LINES: usize = 20;
+const FIRST_POLL: Duration = Duration::from_millis(1);
+const LONGEST_POLL: Duration = Duration::from_millis(50);
+/// How long to wait for output of a program that left others behind.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// Sources the environment, then becomes the program.
+#[cfg(unix)]
+const START: &[u8] = b"if [ -r \"$1\" ]; then . \"$1\"; fi; shift; exec env \"$@\"";
+
+/// Runs the command of an action, or its undo.
+///
+/// `environment` is the script of a snapshot that is sourced before. Without an interrupt the command
+/// runs to its end.
+///
+/// # Errors
+/// When it cannot be started, ends badly, or somebody asked to stop.
+pub fn run(
+    action: &Action,
+    undo: bool,
+    home: &Path,
+    environment: &Path,
+    interrupt: Option<&Interrupt>,
+) -> Result<(), Error> {
+    let Action::Run { command, undo: inverse, cwd, env, shell, .. } = action else { return Ok(()) };
+    let Some(command) = (if undo { inverse.as_ref() } else { Some(command) }) else { return Ok(()) };
+    let name = command.display();
+    let mut process = prepare(command, env, shell.as_ref(), environment);
+    process.current_dir(cwd.as_ref().map_or_else(|| home.to_owned(), |cwd| expand_home(cwd, home).to_path()));
+    process.env("HOME", home).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    platform::own_group(&mut process);
+    // What it will do is not known: to those who count changes, it is one.
+    platform::fault::pass(Path::new(&name))?;
+    let mut child =
+        process.spawn().map_err(|error| Error::NotStarted { command: name.clone(), reason: error.to_string() })?;
+    let last = Arc::new(Mutex::new(VecDeque::new()));
+    let readers: Vec<_> = [
+        child.stdout.take().map(|pipe| read(pipe, Arc::clone(&last))),
+        child.stderr.take().map(|pipe| read(pipe, Arc::clone(&last))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let status = wait(&mut child, interrupt);
+    if status.is_err() {
+        platform::end_group(child.id());
+        let _ = child.wait();
+    }
+    // A daemon that it started may keep the pipes open: it goes on without us.
+    let begin = Instant::now();
+    while readers.iter().any(|reader| !reader.is_finished()) && begin.elapsed() < LAST_WORDS {
+        thread::sleep(FIRST_POLL);
+    }
+    let status = status?;
+    if status.success() {
+        return Ok(());
+    }
+    let last = last.lock().unwrap_or_else(PoisonError::into_inner);
+    Err(Error::Failed {
+        command: name,
+        status: status.code().map_or_else(|| status.to_string(), |code| format!("exit code {code}")),
+        output: last.iter().map(String::as_str).collect::<Vec<_>>().join("\n"),
+    })
+}
+
+/// The program and its arguments, without what sources the environment.
+fn words(command: &Command, shell: Option<&Text>) -> Vec<PathBuf> {
+    match command {
+        Command::Arguments(words) => words.iter().map(Text::to_path).collect(),
+        Command::Line(line) => {
+            let (default, flag) = if cfg!(windows) { ("cmd.exe", "/C") } else { ("/bin/sh", "-c") };
+            vec![shell.map_or_else(|| default.into(), Text::to_path), flag.into(), line.to_path()]
+        }
+    }
+}
+
+#[cfg(unix)]
+fn prepare(
+    command: &Command,
+    env: &std::collections::BTreeMap<String, Text>,
+    shell: Option<&Text>,
+    environment: &Path,
+) -> std::process::Command {
+    let mut process = platform::shell_command(None, platform::path_from_bytes(START).as_os_str());
+    process.arg("sh").arg(environment);
+    for (name, value) in env {
+        process.arg(platform::path_from_bytes(&[name.as_bytes(), b"=", &value.0].concat()));
+    }
+    process.args(words(command, shell));
+    process
+}
+
+#[cfg(not(unix))]
+fn prepare(
+    command: &Command,
+    env: &std::collections::BTreeMap<String, Text>,
+    shell: Option<&Text>,
+    _environment: &Path,
+) -> std::process::Command {
+    let mut words = words(command, shell).into_iter();
+    let mut process = std::process::Command::new(words.next().unwrap_or_default());
+    process.args(words).envs(env.iter().map(|(name, value)| (name, value.to_path())));
+    process
+}
+
+fn read(pipe: impl Read + Send + 'static, last: Arc<Mutex<VecDeque<String>>>) -> thread::JoinHandle<()> {
+    thread::spawn(move || {
+        let mut reader = BufReader::new(pipe);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            last.push_back(String::from_utf8_lossy(&line).trim_end().to_owned());
+            if last.len() > LAST_LINES {
+                last.pop_front();
+            }
+            line.clear();
+        }
+    })
+}
+
+fn wait(child: &mut Child, interrupt: Option<&Interrupt>) -> Result<std::process::ExitStatus, Error> {
+    let mut poll = FIRST_POLL;
+    loop {
+        let failed = |error: std::io::Error| Error::NotStarted { command: "wait".into(), reason: error.to_string() };
+        if let Some(status) = child.try_wait().map_err(failed)? {
+            return Ok(status);
+        }
+        if interrupt.is_some_and(Interrupt::is_set) {
+            return Err(Error::Interrupted);
+        }
+        thread::sleep(poll);
+        poll = (poll * 2).min(LONGEST_POLL);
+    }
+}

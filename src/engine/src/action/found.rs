@@ -1,0 +1,72 @@
+//! What stands at a target.
+
+use std::path::{Path, PathBuf};
+
+use super::Directories;
+use crate::platform::{FileKind, Result, Seen};
+
+/// What stands at a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing.
+    Nothing,
+    /// A link, and where it leads.
+    Link(PathBuf, Seen),
+    /// Something else.
+    Other(Seen),
+}
+
+impl Found {
+    /// Returns what it is, in words.
+    pub fn in_words(&self) -> String {
+        match self {
+            Found::Nothing => "nothing".to_owned(),
+            Found::Link(target, _) => format!("a link to {}", target.display()),
+            Found::Other(seen) if seen.kind == FileKind::Directory => "a directory".to_owned(),
+            Found::Other(seen) if seen.kind == FileKind::File => "a file".to_owned(),
+            Found::Other(_) => "a special file".to_owned(),
+        }
+    }
+
+    /// Returns what the system tells of it.
+    pub fn seen(&self) -> Option<&Seen> {
+        match self {
+            Found::Nothing => None,
+            Found::Link(_, seen) | Found::Other(seen) => Some(seen),
+        }
+    }
+}
+
+/// Looks at a place, whose parents are no links. Where a parent is missing, nothing stands.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn look(directories: &Directories, place: &Path) -> Result<Found> {
+    let (directory, name) = match directories.of(place) {
+        Ok(found) => found,
+        Err(error) if error.is_not_found() => return Ok(Found::Nothing),
+        Err(error) => return Err(error),
+    };
+    Ok(match directory.look(&name)? {
+        None => Found::Nothing,
+        Some(seen) if seen.kind == FileKind::Symlink => match directory.read_link(&name)? {
+            Some(target) => Found::Link(target, seen),
+            None => Found::Nothing,
+        },
+        Some(seen) => Found::Other(seen),
+    })
+}
+
+/// Returns whether a link to `source` stands at a place: one call of the system, for most targets of
+/// most applies.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn is_link_to(directories: &Directories, place: &Path, source: &Path) -> Result<bool> {
+    let (directory, name) = match directories.of(place) {
+        Ok(found) => found,
+        Err(error) if error.is_not_found() => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    Ok(directory.read_link(&name)?.is_some_and(|target| target == source))
+}

@@ -1,0 +1,337 @@
+//! Changing what stands at a target, and taking that back.
+//!
+//! Every step is one call of the system that readers see whole, so that taking back needs no memory
+//! of how far it came: it looks, and puts back what is not as it was.
+
+use std::path::{Path, PathBuf};
+
+use super::{Directories, Error, Found, look};
+use crate::journal::{After, Before, Role, TargetChange};
+use crate::platform::{self, FileKind, Identity, NewFile};
+use crate::value::Text;
+
+/// What became of a target that was to be taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undone {
+    /// It is as it was before.
+    Done,
+    /// Somebody changed it meanwhile: it stays as it is.
+    LeftAlone {
+        /// The target.
+        place: PathBuf,
+        /// What stands there, in words.
+        found: String,
+        /// Where what stood there before is kept, when it is.
+        kept: Option<PathBuf>,
+    },
+}
+
+/// Returns whether something is to be prepared before the change, and to be on the disk by then.
+pub fn needs_preparation(change: &TargetChange) -> bool {
+    matches!(change.after, After::File { .. }) || keeps_second_name(change)
+}
+
+/// A second name keeps our old file while a new one takes its place in one step.
+fn keeps_second_name(change: &TargetChange) -> bool {
+    let is_file =
+        matches!(&change.before, Before::Kept { identity, role: Role::Ours, .. } if identity.content.is_some());
+    is_file && matches!(change.after, After::Link { .. } | After::File { .. })
+}
+
+/// Writes new content beside its place, and gives an old file a second name. Nothing is synced.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn prepare(directories: &Directories, change: &TargetChange) -> Result<(), Error> {
+    if let (After::File { source, mode, owner, group, .. }, Some(temporary)) = (&change.after, &change.temporary) {
+        let (directory, name) = directories.of(&temporary.to_path())?;
+        let source = source.to_path();
+        directory.write_file(&name, NewFile { source: &source, mode: *mode, owner: *owner, group: *group })?;
+    }
+    if let (true, Before::Kept { identity, kept, .. }) = (keeps_second_name(change), &change.before) {
+        let place = change.place.to_path();
+        if !is(&look(directories, &place)?, identity) {
+            return Err(Error::Changed(place));
+        }
+        let (directory, name) = directories.of(&place)?;
+        let second = kept.to_path().file_name().unwrap_or_default().to_owned();
+        // Not every file system knows second names: then the old file is moved away first.
+        let _ = directory.hard_link(&name, &second);
+    }
+    Ok(())
+}
+
+/// Makes the change.
+///
+/// # Errors
+/// When the file system refuses, or something else than expected stands there. What was done until
+/// then is for [`undo`].
+pub fn perform(directories: &Directories, change: &TargetChange) -> Result<(), Error> {
+    let place = change.place.to_path();
+    let (directory, name) = directories.of(&place)?;
+    let temporary = change.temporary.as_ref().map(Text::to_path).unwrap_or_default();
+    let temporary = temporary.file_name().unwrap_or_default();
+    let mut replace = false;
+    match &change.before {
+        Before::Nothing => {}
+        Before::Link { source } => {
+            if directory.read_link(&name)? != Some(source.to_path()) {
+                return Err(Error::Changed(place));
+            }
+            match &change.after {
+                After::Nothing => return Ok(directory.remove(&name)?),
+                // No directory can replace a link.
+                After::Original { identity, .. } if identity.content.is_none() => directory.remove(&name)?,
+                _ => replace = true,
+            }
+        }
+        Before::Kept { identity, kept, .. } => {
+            let seen = directory.look(&name)?;
+            if seen.as_ref().map(|seen| &seen.identity) != Some(identity) {
+                return Err(Error::Changed(place));
+            }
+            let kept = kept.to_path();
+            let (away, away_name) = directories.of(&kept)?;
+            let has_second_name = keeps_second_name(change) && is(&look(directories, &kept)?, identity);
+            if has_second_name {
+                replace = true;
+            } else {
+                directory.rename_new(&name, &away, &away_name)?;
+                if identity.content.is_none() {
+                    directories.forget();
+                }
+            }
+        }
+    }
+    match &change.after {
+        After::Nothing => {}
+        After::Link { source } if replace => {
+            directory.symlink(&source.to_path(), temporary)?;
+            directory.rename_over(temporary, &directory, &name)?;
+        }
+        After::Link { source } => directory.symlink(&source.to_path(), &name)?,
+        After::File { .. } if replace => directory.rename_over(temporary, &directory, &name)?,
+        After::File { .. } => directory.rename_new(temporary, &directory, &name)?,
+        After::Original { kept, identity } => {
+            let (away, away_name) = directories.of(&kept.to_path())?;
+            if replace {
+                away.rename_over(&away_name, &directory, &name)?;
+            } else {
+                away.rename_new(&away_name, &directory, &name)?;
+            }
+            if identity.content.is_none() {
+                directories.forget();
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns whether what stands at a place is this one.
+fn is(found: &Found, identity: &Identity) -> bool {
+    found.seen().is_some_and(|seen| seen.identity == *identity)
+}
+
+/// Returns whether what stands at the place is what the change puts there.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn is_after(directories: &Directories, change: &TargetChange, found: &Found) -> Result<bool, Error> {
+    Ok(match (&change.after, found) {
+        (After::Nothing, Found::Nothing) => true,
+        (After::Link { source }, Found::Link(target, _)) => *target == source.to_path(),
+        (After::File { digest, .. }, Found::Other(seen)) if seen.kind == FileKind::File => {
+            let (directory, name) = directories.of(&change.place.to_path())?;
+            directory.hash(&name)? == *digest
+        }
+        (After::Original { identity, .. }, found) => is(found, identity),
+        _ => false,
+    })
+}
+
+/// Takes the change back, however far it came.
+///
+/// # Errors
+/// When the file system refuses; it can be tried again.
+pub fn undo(directories: &Directories, change: &TargetChange) -> Result<Undone, Error> {
+    let place = change.place.to_path();
+    if let Some(temporary) = &change.temporary {
+        remove_ours(directories, &temporary.to_path())?;
+    }
+    let found = look(directories, &place)?;
+    let left_alone = |kept: Option<PathBuf>| Undone::LeftAlone { place: place.clone(), found: found.in_words(), kept };
+    match &change.before {
+        Before::Nothing => {
+            if found == Found::Nothing {
+                Ok(Undone::Done)
+            } else if is_after(directories, change, &found)? {
+                take_away(directories, change)?;
+                Ok(Undone::Done)
+            } else {
+                Ok(left_alone(None))
+            }
+        }
+        Before::Link { source } => {
+            if matches!(&found, Found::Link(target, _) if *target == source.to_path()) {
+                return Ok(Undone::Done);
+            }
+            // Between the old link and a directory that comes back there is nothing for a moment.
+            if found != Found::Nothing && !is_after(directories, change, &found)? {
+                return Ok(left_alone(None));
+            }
+            let replace = found != Found::Nothing && !matches!(change.after, After::Original { .. });
+            if found != Found::Nothing && !replace {
+                take_away(directories, change)?;
+            }
+            let (directory, name) = directories.of(&place)?;
+            if replace {
+                let temporary = change.temporary.as_ref().map_or_else(|| beside(&place, "undo"), |path| path.to_path());
+                let temporary = temporary.file_name().unwrap_or_default().to_owned();
+                directory.symlink(&source.to_path(), &temporary)?;
+                directory.rename_over(&temporary, &directory, &name)?;
+            } else {
+                directory.symlink(&source.to_path(), &name)?;
+            }
+            Ok(Undone::Done)
+        }
+        Before::Kept { identity, kept, .. } => {
+            let kept = kept.to_path();
+            let away = look(directories, &kept)?;
+            if is(&found, identity) {
+                // Its second name, if it came that far.
+                if is(&away, identity) && identity.content.is_some() {
+                    remove_ours(directories, &kept)?;
+                }
+                return Ok(Undone::Done);
+            }
+            if !is(&away, identity) {
+                return Ok(left_alone(None));
+            }
+            if found != Found::Nothing {
+                if !is_after(directories, change, &found)? {
+                    return Ok(left_alone(Some(kept)));
+                }
+                // A file takes the place of a file in one step; anything else goes first.
+                let is_original = matches!(change.after, After::Original { .. });
+                if is_original || identity.content.is_none() {
+                    take_away(directories, change)?;
+                }
+            }
+            let (from, from_name) = directories.of(&kept)?;
+            let (directory, name) = directories.of(&place)?;
+            if look(directories, &place)? == Found::Nothing {
+                from.rename_new(&from_name, &directory, &name)?;
+            } else {
+                from.rename_over(&from_name, &directory, &name)?;
+            }
+            if identity.content.is_none() {
+                directories.forget();
+            }
+            Ok(Undone::Done)
+        }
+    }
+}
+
+/// Removes what the change put at its place.
+fn take_away(directories: &Directories, change: &TargetChange) -> Result<(), Error> {
+    let (directory, name) = directories.of(&change.place.to_path())?;
+    match &change.after {
+        After::Nothing => {}
+        After::Original { kept, identity } => {
+            let (away, away_name) = directories.of(&kept.to_path())?;
+            directory.rename_new(&name, &away, &away_name)?;
+            if identity.content.is_none() {
+                directories.forget();
+            }
+        }
+        After::Link { .. } | After::File { .. } => directory.remove(&name)?,
+    }
+    Ok(())
+}
+
+/// After the commit: removes what is ours and was kept only to be put back. Returns where something
+/// stays, since somebody put it there meanwhile.
+///
+/// # Errors
+/// When the file system refuses; it can be tried again.
+pub fn settle(directories: &Directories, change: &TargetChange) -> Result<Option<PathBuf>, Error> {
+    let Before::Kept { identity, kept, role: Role::Ours } = &change.before else { return Ok(None) };
+    let kept = kept.to_path();
+    let found = look(directories, &kept)?;
+    if !is(&found, identity) {
+        return Ok(None);
+    }
+    if identity.content.is_none() {
+        // A directory of ours that was empty.
+        return Ok(if remove_empty(directories, &kept)? { None } else { Some(kept) });
+    }
+    remove_ours(directories, &kept)?;
+    Ok(None)
+}
+
+/// Removes a directory that holds nothing but empty directories; returns whether it is gone.
+fn remove_empty(directories: &Directories, path: &Path) -> Result<bool, Error> {
+    let mut is_empty = true;
+    for (name, kind) in directories.open(path)?.list()? {
+        is_empty &= kind == FileKind::Directory && remove_empty(directories, &path.join(name))?;
+    }
+    if is_empty {
+        directories.forget();
+        let (directory, name) = directories.of(path)?;
+        directory.remove_directory(&name)?;
+    }
+    Ok(is_empty)
+}
+
+/// Removes a file or link of a name that only we use.
+fn remove_ours(directories: &Directories, path: &Path) -> Result<(), Error> {
+    match look(directories, path)? {
+        Found::Nothing => Ok(()),
+        Found::Other(seen) if seen.kind == FileKind::Directory => Ok(()),
+        _ => {
+            let (directory, name) = directories.of(path)?;
+            Ok(directory.remove(&name)?)
+        }
+    }
+}
+
+/// Creates a directory of a target.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn make_directory(directories: &Directories, path: &Path) -> Result<(), Error> {
+    let (directory, name) = directories.of(path)?;
+    match directory.make_directory(&name) {
+        // Somebody else was faster: then it is theirs as well.
+        Err(error) if error.is_already_there() && matches!(platform::kind_of(path), Ok(Some(FileKind::Directory))) => {
+            Ok(())
+        }
+        result => Ok(result?),
+    }
+}
+
+/// Removes a directory if it is there and empty.
+///
+/// # Errors
+/// When the file system refuses for another reason than that it is not.
+pub fn remove_directory(directories: &Directories, path: &Path) -> Result<(), Error> {
+    let (directory, name) = match directories.of(path) {
+        Ok(found) => found,
+        Err(error) if error.is_not_found() => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    if !matches!(directory.look(&name)?, Some(seen) if seen.kind == FileKind::Directory) {
+        return Ok(());
+    }
+    let is_empty = directories.open(path)?.list()?.is_empty();
+    if is_empty {
+        directories.forget();
+        directory.remove_directory(&name)?;
+    }
+    Ok(())
+}
+
+/// Returns a name beside a place; `mark` is what tells it from other such names.
+pub fn beside(place: &Path, mark: &str) -> PathBuf {
+    place.with_file_name(format!(".syslua-{mark}"))
+}

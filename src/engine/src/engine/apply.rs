@@ -1,0 +1,346 @@
+//! The verbs that switch, and the plan of what they would do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use super::report::{action_report, derivation_report, snapshot_report};
+use super::{ApplyReport, ConfirmReport, DerivationReport, Engine, Error, PlanReport, RollbackReport};
+use crate::generations;
+use crate::hash::Hash;
+use crate::manifest::Manifest;
+use crate::names::SnapshotId;
+use crate::platform;
+use crate::platform::lock::{Lock, Mode};
+use crate::realize::{self, Realization, Tasks};
+use crate::settings::Event;
+use crate::snapshot::Snapshot;
+use crate::store::{self, Outputs, read_outputs};
+use crate::switch::plan::Plan;
+use crate::switch::{self, Desired, Switched, To};
+
+/// How often to look whether a switch was confirmed.
+const WATCH: Duration = Duration::from_millis(50);
+
+/// What an apply is asked to do besides.
+#[derive(Clone, Debug, Default)]
+pub struct ApplyOptions {
+    /// A line for people, which the snapshot keeps.
+    pub description: String,
+    /// Seconds after which the switch is taken back, unless it is confirmed.
+    pub confirm: Option<f64>,
+}
+
+/// A plan, and what it was computed from.
+struct Planned {
+    plan: Plan,
+    wanted: BTreeSet<Hash>,
+    known: BTreeMap<Hash, Outputs>,
+}
+
+impl Engine {
+    fn planned(
+        &self,
+        manifest: &Manifest,
+        wanted: BTreeSet<Hash>,
+        realized: Option<&BTreeMap<Hash, Outputs>>,
+    ) -> Result<Planned, Error> {
+        let current = generations::current(&self.store)?;
+        let known = match realized {
+            Some(realized) => realized.clone(),
+            None => self.known_outputs(&wanted, &current)?,
+        };
+        let desired = Desired::from_manifest(&self.store, manifest, &wanted, &known, &current)?;
+        let plan = switch::plan::plan(&self.store, &self.settings.home, desired, current)?;
+        Ok(Planned { plan, wanted, known })
+    }
+
+    /// Computes what an apply would do. Touches nothing.
+    ///
+    /// # Errors
+    /// When the manifest contradicts itself or the system.
+    pub fn plan(&self, manifest: &Manifest, diff: bool) -> Result<PlanReport, Error> {
+        let planned = self.planned(manifest, manifest.wanted(), None)?;
+        self.plan_report(manifest, &planned, diff)
+    }
+
+    /// Builds what an apply would build, then computes what else it would do.
+    ///
+    /// # Errors
+    /// When something cannot be built, or the manifest contradicts itself or the system.
+    pub fn plan_built(
+        &self,
+        manifest: &Manifest,
+        diff: bool,
+        tasks: &mut dyn Tasks,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<PlanReport, Error> {
+        let wanted = manifest.wanted();
+        let realized = realize::realize(&self.store, &self.settings, &manifest.derivations, &wanted, tasks, on_event)?;
+        let planned = self.planned(manifest, wanted, Some(&realized.outputs))?;
+        self.plan_report(manifest, &planned, diff)
+    }
+
+    /// Makes the system match a manifest.
+    ///
+    /// # Errors
+    /// When something fails: the system is as it was, or the error says what is not.
+    pub fn apply(
+        &self,
+        manifest: &Manifest,
+        options: &ApplyOptions,
+        tasks: &mut dyn Tasks,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<ApplyReport, Error> {
+        self.recover(on_event)?;
+        // Contradictions are found before anything is built.
+        let planned = self.planned(manifest, manifest.wanted(), None)?;
+        if !planned.plan.changes && !planned.plan.always {
+            let report = self.plan_report(manifest, &planned, false)?;
+            return Ok(self.apply_report(report, Vec::new(), None));
+        }
+        self.store.create()?;
+        // Until the commit nobody but us knows the new objects.
+        let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
+        let settings = &self.settings;
+        let path = self.store.store_lock();
+        let store_lock = Lock::take(&path, Mode::Shared, settings.lock_timeout, &settings.interrupt, waiting);
+        let _store_lock = store_lock.map_err(store::Error::from)?;
+        let realization = if planned.plan.changes {
+            realize::realize(&self.store, settings, &manifest.derivations, &planned.wanted, tasks, on_event)?
+        } else {
+            Realization { outputs: planned.known.clone(), built: Vec::new() }
+        };
+        let _lock = self.lock(on_event)?;
+        switch::recover(&self.store, settings, on_event)?;
+        // Somebody may have switched meanwhile: only what is computed under the lock counts.
+        let under_lock = self.planned(manifest, planned.wanted, Some(&realization.outputs))?;
+        let known = Planned { plan: under_lock.plan, wanted: under_lock.wanted, known: planned.known };
+        let mut report = self.plan_report(manifest, &known, false)?;
+        let built = self.built_report(manifest, &realization);
+        let plan = &known.plan;
+        let to = if plan.changes {
+            To::New { manifest, description: &options.description }
+        } else if plan.always {
+            To::Same
+        } else {
+            report.changed = !built.is_empty();
+            return Ok(self.apply_report(report, built, None));
+        };
+        let confirm = options.confirm.filter(|_| plan.changes);
+        let switched = switch::switch(&self.store, settings, plan, to, confirm, on_event)?;
+        report.changed |= !built.is_empty();
+        let mut report = self.apply_report(report, built, plan.changes.then_some(&switched));
+        // Commands ran, though nothing differs.
+        report.applied = true;
+        Ok(report)
+    }
+
+    /// Goes back to a snapshot: the parent of the current one unless given. Without `perform` it only
+    /// says what it would do.
+    ///
+    /// # Errors
+    /// When there is no such snapshot, or something fails: the system is as it was, or the error says
+    /// what is not.
+    pub fn rollback(
+        &self,
+        id: Option<SnapshotId>,
+        perform: bool,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<RollbackReport, Error> {
+        let _lock = if perform && platform::exists(&self.store.metadata()) {
+            let lock = self.lock(on_event)?;
+            switch::recover(&self.store, &self.settings, on_event)?;
+            Some(lock)
+        } else {
+            None
+        };
+        let current = generations::current(&self.store)?;
+        let id = id.or(current.parent).ok_or(Error::NothingBefore)?;
+        let target = self.snapshot(id)?;
+        self.check_objects(&target)?;
+        let is_current = id == current.id;
+        let wanted: BTreeSet<Hash> = target.derivations.keys().copied().collect();
+        let known = target.derivations.clone();
+        let plan = switch::plan::plan(&self.store, &self.settings.home, Desired::from_snapshot(&target), current)?;
+        let planned = Planned { plan, wanted, known };
+        let mut report = self.plan_report(&Manifest::default(), &planned, false)?;
+        report.changed |= !is_current;
+        let applied = perform && report.changed;
+        if applied {
+            // Drift of the current snapshot is put right without going anywhere.
+            let to = if is_current { To::Same } else { To::Snapshot(id) };
+            // A command that runs at each apply does not run here.
+            let mut plan = planned.plan;
+            plan.steps.retain(|step| !(step.mark == switch::plan::Mark::Unchanged && step.place.is_none()));
+            switch::switch(&self.store, &self.settings, &plan, to, None, on_event)?;
+        }
+        let env_script = self.settings.root.join("env.sh");
+        Ok(RollbackReport { plan: report, to: snapshot_report(&target), applied, env_script })
+    }
+
+    /// Brings a switch that was cut off to its end or back to its beginning, as every verb that switches
+    /// does first.
+    ///
+    /// # Errors
+    /// When it waits to be confirmed, or something cannot be put back.
+    pub fn recover(&self, on_event: &mut dyn FnMut(Event)) -> Result<(), Error> {
+        if platform::exists(&self.store.journal()) {
+            let _lock = self.lock(on_event)?;
+            switch::recover(&self.store, &self.settings, on_event)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the switch that waits to be confirmed.
+    ///
+    /// # Errors
+    /// When none does.
+    pub fn confirm(&self, on_event: &mut dyn FnMut(Event)) -> Result<ConfirmReport, Error> {
+        if !platform::exists(&self.store.journal()) {
+            return Err(switch::Error::NothingToConfirm.into());
+        }
+        let _lock = self.lock(on_event)?;
+        let id = switch::confirm(&self.store)?;
+        Ok(ConfirmReport { root: self.settings.root.clone(), snapshot: snapshot_report(&self.snapshot(id)?) })
+    }
+
+    /// Takes back the switch of this mark, if it still waits to be confirmed. Returns whether it did.
+    ///
+    /// # Errors
+    /// When something cannot be put back.
+    pub fn revert(&self, mark: &str, on_event: &mut dyn FnMut(Event)) -> Result<bool, Error> {
+        let _lock = self.lock(on_event)?;
+        Ok(switch::revert(&self.store, &self.settings, mark, on_event)?)
+    }
+
+    /// Waits until the switch of this mark is confirmed, or takes it back when its time is over. The
+    /// time is counted by a clock that nobody sets.
+    ///
+    /// # Errors
+    /// When something cannot be put back.
+    pub fn watch(&self, mark: &str, on_event: &mut dyn FnMut(Event)) -> Result<bool, Error> {
+        let begin = Instant::now();
+        let mut limit = None;
+        loop {
+            // What cannot be read now may be readable later.
+            if let Ok(pending) = switch::pending(&self.store) {
+                let Some(pending) = pending.filter(|pending| pending.mark == mark) else { return Ok(false) };
+                if limit.is_none() {
+                    limit = pending.deadline.map(|deadline| begin.elapsed().as_secs_f64() + deadline - switch::now());
+                }
+            }
+            if limit.is_some_and(|limit| begin.elapsed().as_secs_f64() >= limit) {
+                return self.revert(mark, on_event);
+            }
+            std::thread::sleep(WATCH);
+        }
+    }
+
+    fn lock(&self, on_event: &mut dyn FnMut(Event)) -> Result<Lock, Error> {
+        let waiting = |pid| on_event(Event::Waiting { lock: "another apply".to_owned(), pid });
+        let settings = &self.settings;
+        let path = self.store.switch_lock();
+        let lock = Lock::take(&path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
+        Ok(lock.map_err(switch::Error::from)?)
+    }
+
+    pub(super) fn snapshot(&self, id: SnapshotId) -> Result<Snapshot, Error> {
+        if id != SnapshotId(0) && !platform::exists(&self.store.snapshot(id)) {
+            return Err(Error::NoSnapshot(id));
+        }
+        Ok(generations::read(&self.store, id)?)
+    }
+
+    /// Checks that every object is there that the actions of a snapshot name.
+    fn check_objects(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        let prefix = [platform::bytes_of_path(self.store.objects()).as_slice(), b"/"].concat();
+        for text in snapshot.activations.iter().flat_map(|activation| activation.action.texts()) {
+            for start in memchr::memmem::find_iter(&text.0, &prefix) {
+                let rest = &text.0[start + prefix.len()..];
+                let length = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"+-._?=".contains(byte));
+                let object = self.store.objects().join(platform::path_from_bytes(&rest[..length.count()]));
+                if !platform::exists(&object) {
+                    return Err(switch::Error::MissingObject { id: snapshot.id, object }.into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns what is realized of a manifest already: from the current snapshot, which is one file,
+    /// and from the store for the rest.
+    fn known_outputs(&self, wanted: &BTreeSet<Hash>, current: &Snapshot) -> Result<BTreeMap<Hash, Outputs>, Error> {
+        let mut known = BTreeMap::new();
+        let is_there = |outputs: &Outputs| outputs.values().all(|object| platform::exists(&self.store.object(object)));
+        for hash in wanted {
+            let recorded = current.derivations.get(hash).filter(|outputs| is_there(outputs)).cloned();
+            let outputs = match recorded {
+                Some(outputs) => Some(outputs),
+                None => read_outputs(&self.store, *hash)?,
+            };
+            known.extend(outputs.map(|outputs| (*hash, outputs)));
+        }
+        Ok(known)
+    }
+
+    fn plan_report(&self, manifest: &Manifest, planned: &Planned, diff: bool) -> Result<PlanReport, Error> {
+        let Planned { plan, wanted, known } = planned;
+        let missing: BTreeSet<Hash> = wanted.iter().filter(|hash| !known.contains_key(hash)).copied().collect();
+        let to_realize = if missing.is_empty() { missing } else { self.with_missing_dependencies(manifest, missing) };
+        let derivations = manifest.derivations.iter().filter(|derivation| to_realize.contains(&derivation.hash));
+        let mut actions: Vec<_> = plan.steps.iter().map(action_report).collect();
+        if diff {
+            for (step, report) in plan.steps.iter().zip(&mut actions) {
+                report.diff = super::history::text_difference(step);
+            }
+        }
+        Ok(PlanReport {
+            changed: plan.changes,
+            root: self.settings.root.clone(),
+            snapshot: snapshot_report(&plan.current),
+            realize: derivations.map(|derivation| derivation_report(derivation, BTreeMap::new())).collect(),
+            actions,
+            environment_changed: plan.environment_changes,
+            pending: self.pending()?,
+        })
+    }
+
+    /// Adds the dependencies that have to be built too.
+    fn with_missing_dependencies(&self, manifest: &Manifest, mut missing: BTreeSet<Hash>) -> BTreeSet<Hash> {
+        // Dependencies come before their users: from the end, each user is seen before what it needs.
+        for derivation in manifest.derivations.iter().rev() {
+            if missing.contains(&derivation.hash) {
+                for dependency in &derivation.dependencies {
+                    if !matches!(read_outputs(&self.store, *dependency), Ok(Some(_))) {
+                        missing.insert(*dependency);
+                    }
+                }
+            }
+        }
+        missing
+    }
+
+    fn built_report(&self, manifest: &Manifest, realization: &Realization) -> Vec<DerivationReport> {
+        let built = manifest.derivations.iter().filter(|derivation| realization.built.contains(&derivation.hash));
+        built
+            .map(|derivation| {
+                let outputs = realization.outputs.get(&derivation.hash).into_iter().flatten();
+                let paths = outputs.map(|(output, object)| (output.to_string(), self.store.object(object)));
+                derivation_report(derivation, paths.collect())
+            })
+            .collect()
+    }
+
+    fn apply_report(&self, plan: PlanReport, built: Vec<DerivationReport>, switched: Option<&Switched>) -> ApplyReport {
+        let deadline = switched.and_then(|switched| switched.deadline);
+        ApplyReport {
+            applied: plan.changed,
+            plan,
+            built,
+            new_snapshot: switched.map(|switched| switched.id),
+            env_script: self.settings.root.join("env.sh"),
+            deadline,
+            confirmation: switched.filter(|_| deadline.is_some()).map(|switched| switched.mark.clone()),
+        }
+    }
+}

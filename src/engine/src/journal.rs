@@ -1,0 +1,269 @@
+//! `journal`: what a switch is about to do, and how to take it back. The format only.
+//!
+//! The first line is the whole intent, written and synced before the first side effect. Lines that
+//! follow mark what a later reader could not see by looking: commands that began and ended, and
+//! until when a switch waits to be confirmed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::activation::Action;
+use crate::hash::Hash;
+use crate::names::SnapshotId;
+use crate::platform::Identity;
+use crate::value::Text;
+
+/// The version of the format that we write.
+pub const VERSION: u32 = 1;
+
+/// The intent of a switch.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Journal {
+    /// The version of this format.
+    pub version: u32,
+    /// What no other switch has; part of the names that it uses beside targets.
+    pub mark: String,
+    /// The snapshot that was current.
+    pub from: SnapshotId,
+    /// The snapshot that will be; nothing for commands that only run.
+    pub to: Option<SnapshotId>,
+    /// Whether this switch made that snapshot: taking it back removes it.
+    pub makes_snapshot: bool,
+    /// Whether this is the first switch of the root: taking it back leaves no snapshot at all.
+    pub is_first: bool,
+    /// The process that switches.
+    pub process: u32,
+    /// When it began, in seconds since the epoch.
+    pub started_at: u64,
+    /// For how many seconds the switch waits to be confirmed; for none unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm: Option<f64>,
+    /// What it does, in order.
+    pub changes: Vec<Change>,
+    /// Directories of ours that hold no target any more, outermost first.
+    pub leftover: Vec<Text>,
+}
+
+/// One thing that a switch does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum Change {
+    /// A directory is created.
+    Directory {
+        /// Where.
+        path: Text,
+    },
+    /// What stands at a target changes.
+    Target(TargetChange),
+    /// A command runs.
+    Command {
+        /// The action that it belongs to: a `Run`.
+        action: Action,
+        /// Whether it is the action's undo that runs.
+        undo: bool,
+        /// Who declared it.
+        positions: Vec<String>,
+    },
+}
+
+/// A change of what stands at a target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetChange {
+    /// Where, with all links among its parents resolved.
+    pub place: Text,
+    /// What stands there until now.
+    pub before: Before,
+    /// What stands there after that.
+    pub after: After,
+    /// Where new content is prepared, beside the place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temporary: Option<Text>,
+}
+
+/// What stands at a target before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Before {
+    /// Nothing.
+    Nothing,
+    /// A link of ours, which can be made again.
+    Link {
+        /// Where it leads.
+        source: Text,
+    },
+    /// Something that is moved away.
+    Kept {
+        /// Which one it is.
+        identity: Identity,
+        /// Where to.
+        kept: Text,
+        /// What it is to us.
+        role: Role,
+    },
+}
+
+/// What something that is moved away is to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// It is ours, and goes after the commit.
+    Ours,
+    /// It stood there before the target was managed, and comes back when that ends.
+    Original,
+    /// Somebody put it there while the target was managed.
+    Displaced,
+}
+
+/// What stands at a target after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum After {
+    /// Nothing.
+    Nothing,
+    /// A link.
+    Link {
+        /// Where it leads.
+        source: Text,
+    },
+    /// A file of ours.
+    File {
+        /// The file that has its content.
+        source: Text,
+        /// The SHA-256 of the content.
+        digest: Hash,
+        /// Permission bits.
+        mode: u32,
+        /// The number of its owner.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owner: Option<u32>,
+        /// The number of its group.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<u32>,
+    },
+    /// The original, which is moved back.
+    Original {
+        /// Which one it is.
+        identity: Identity,
+        /// Where from.
+        kept: Text,
+    },
+}
+
+/// A line after the first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Note {
+    /// The command at this place of `changes` begins.
+    Begin(usize),
+    /// It ended well.
+    End(usize),
+    /// The switch is committed, and reverted at this second since the epoch unless it is confirmed.
+    Deadline(f64),
+}
+
+/// A text that is no journal of a version that we know.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// It is no such JSON.
+    #[error("{0}")]
+    Damaged(#[from] serde_json::Error),
+    /// A newer program wrote it.
+    #[error("it has version {0}, which only a newer sys.lua reads")]
+    Newer(u32),
+}
+
+/// A journal as it is on the disk.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The intent.
+    pub journal: Journal,
+    /// What was noted since.
+    pub notes: Vec<Note>,
+}
+
+impl Written {
+    /// Reads a journal. A last line that is cut off was never acted upon.
+    ///
+    /// # Errors
+    /// When the text is no journal, or one of a newer version.
+    pub fn parse(text: &[u8]) -> Result<Written, JournalError> {
+        #[derive(Deserialize)]
+        struct Header {
+            version: u32,
+        }
+        let mut lines = text.split(|byte| *byte == b'\n');
+        let first = lines.next().unwrap_or_default();
+        let header: Header = serde_json::from_slice(first)?;
+        if header.version > VERSION {
+            return Err(JournalError::Newer(header.version));
+        }
+        let journal = serde_json::from_slice(first)?;
+        let notes = lines.map_while(|line| serde_json::from_slice(line).ok()).collect();
+        Ok(Written { journal, notes })
+    }
+
+    /// Returns until when the switch can be confirmed, in seconds since the epoch.
+    pub fn deadline(&self) -> Option<f64> {
+        self.notes.iter().find_map(|note| match note {
+            Note::Deadline(deadline) => Some(*deadline),
+            _ => None,
+        })
+    }
+}
+
+/// Returns a document as a line.
+pub fn line(value: &impl Serialize) -> Vec<u8> {
+    let mut text = serde_json::to_vec(value).unwrap_or_default();
+    text.push(b'\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn journal() -> Journal {
+        Journal {
+            version: VERSION,
+            mark: "1-2".into(),
+            from: SnapshotId(1),
+            to: Some(SnapshotId(2)),
+            makes_snapshot: true,
+            is_first: false,
+            process: 1,
+            started_at: 0,
+            confirm: None,
+            changes: vec![Change::Target(TargetChange {
+                place: Text(b"/home/u/\xff".to_vec()),
+                before: Before::Link { source: "/a".into() },
+                after: After::Nothing,
+                temporary: None,
+            })],
+            leftover: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_cut_journal_is_damaged_or_loses_its_last_note() {
+        let mut text = line(&journal());
+        let intent = text.len() - 1;
+        text.extend(line(&Note::Begin(3)));
+        text.extend(line(&Note::End(3)));
+        for length in 0..=text.len() {
+            match Written::parse(&text[..length]) {
+                Ok(written) => {
+                    assert!(length >= intent, "{length}");
+                    assert_eq!(written.journal.changes, journal().changes);
+                    assert!(written.notes.len() <= 2);
+                }
+                Err(_) => assert!(length < intent, "{length}"),
+            }
+        }
+        assert_eq!(Written::parse(&text).unwrap().notes, [Note::Begin(3), Note::End(3)]);
+    }
+
+    #[test]
+    fn a_newer_journal_is_refused() {
+        let text = br#"{"version":2}"#;
+        assert!(matches!(Written::parse(text), Err(JournalError::Newer(2))));
+    }
+}

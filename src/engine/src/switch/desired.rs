@@ -1,0 +1,172 @@
+//! What is to be in force: the actions of a manifest, as far as their content is known, or those of
+//! a snapshot.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::Path;
+
+use super::Error;
+use crate::activation::{Action, Activation};
+use crate::hash::{self, Hash};
+use crate::manifest::Manifest;
+use crate::names::{OutputName, Placeholder};
+use crate::platform::{self, FileKind};
+use crate::snapshot::Snapshot;
+use crate::store::{Outputs, Store};
+use crate::value::Text;
+
+/// An action that is to be in force.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The action, resolved as far as its content is known.
+    pub activation: Activation,
+    /// The action as people read it: content that is not built yet is `<name>`.
+    pub shown: Option<Action>,
+    /// Whether it names content that is not built yet.
+    pub may_change: bool,
+}
+
+impl Entry {
+    /// Returns the action as people read it.
+    pub fn shown(&self) -> &Action {
+        self.shown.as_ref().unwrap_or(&self.activation.action)
+    }
+}
+
+/// What is to be in force.
+#[derive(Debug)]
+pub struct Desired {
+    /// The actions, in order of declaration, each once.
+    pub entries: Vec<Entry>,
+    /// The objects that are known already.
+    pub derivations: BTreeMap<Hash, Outputs>,
+    /// Whether these are all objects.
+    pub is_complete: bool,
+}
+
+impl Desired {
+    /// Returns what a snapshot had in force.
+    pub fn from_snapshot(snapshot: &Snapshot) -> Desired {
+        let entry = |activation: &Activation| Entry { activation: activation.clone(), shown: None, may_change: false };
+        Desired {
+            entries: snapshot.activations.iter().map(entry).collect(),
+            derivations: snapshot.derivations.clone(),
+            is_complete: true,
+        }
+    }
+
+    /// Returns what a manifest declares. `wanted` are the derivations that it realizes, `realized` those
+    /// that are; what `current` installed need not be hashed again.
+    ///
+    /// # Errors
+    /// When an action names a derivation that is not in the manifest, or installs what is no file.
+    pub fn from_manifest(
+        store: &Store,
+        manifest: &Manifest,
+        wanted: &BTreeSet<Hash>,
+        realized: &BTreeMap<Hash, Outputs>,
+        current: &Snapshot,
+    ) -> Result<Desired, Error> {
+        let mut entries = resolve(store, manifest, realized)?;
+        add_digests(store, &mut entries, current)?;
+        let derivations: BTreeMap<Hash, Outputs> =
+            realized.iter().filter(|(hash, _)| wanted.contains(hash)).map(|(h, o)| (*h, o.clone())).collect();
+        Ok(Desired { entries, is_complete: derivations.len() == wanted.len(), derivations })
+    }
+
+    /// Returns the actions that will be recorded.
+    pub fn activations(&self) -> Vec<Activation> {
+        self.entries.iter().map(|entry| entry.activation.clone()).collect()
+    }
+}
+
+/// Replaces placeholders by paths where the content is there; equal actions collapse.
+fn resolve(store: &Store, manifest: &Manifest, realized: &BTreeMap<Hash, Outputs>) -> Result<Vec<Entry>, Error> {
+    let owners: HashMap<Placeholder, (Hash, OutputName)> = manifest.owners();
+    let path = |placeholder: Placeholder| {
+        let (hash, output) = owners.get(&placeholder)?;
+        let object = realized.get(hash)?.get(output)?;
+        Some(platform::bytes_of_path(&store.object(object)))
+    };
+    let title = |placeholder: Placeholder| {
+        let (hash, _) = owners.get(&placeholder)?;
+        let derivation = manifest.derivations.iter().find(|derivation| derivation.hash == *hash)?;
+        path(placeholder).or_else(|| Some(format!("<{}>", derivation.title()).into_bytes()))
+    };
+    let mut seen = HashSet::new();
+    let mut entries = Vec::with_capacity(manifest.activations.len());
+    for activation in &manifest.activations {
+        let unknown = |placeholder| Error::Placeholder { placeholder, positions: activation.positions.clone() };
+        let (action, shown) = match activation.action.resolve(&path) {
+            Ok(action) => (action, None),
+            Err(_) => (activation.action.clone(), Some(activation.action.resolve(&title).map_err(unknown)?)),
+        };
+        let activation = activation.with_action(action);
+        if seen.insert(scoped_key(&activation)) {
+            entries.push(Entry { activation, may_change: shown.is_some(), shown });
+        }
+    }
+    Ok(entries)
+}
+
+/// Returns what is equal for actions that collapse within one user's scope and one project's.
+pub fn scoped_key(activation: &Activation) -> Vec<u8> {
+    if activation.user.is_none() && activation.project.is_none() {
+        return key(&activation.action);
+    }
+    activation.key().into_bytes()
+}
+
+/// Returns what is equal for actions that collapse: of commands, what they are and where they run.
+pub fn key(action: &Action) -> Vec<u8> {
+    let text = match action {
+        // The most frequent kind, without the detour over JSON.
+        Action::Symlink { source, target, mutable } => {
+            return [b"L".as_slice(), &[u8::from(*mutable)], &source.0, b"\0", &target.0].concat();
+        }
+        Action::Run { command, cwd, env, shell, .. } => serde_json::to_vec(&("run", command, cwd, env, shell)),
+        action => serde_json::to_vec(action),
+    };
+    text.unwrap_or_default()
+}
+
+fn add_digests(store: &Store, entries: &mut [Entry], current: &Snapshot) -> Result<(), Error> {
+    let mut known: Option<HashMap<&Text, Hash>> = None;
+    for entry in entries.iter_mut().filter(|entry| !entry.may_change) {
+        let Action::Install { source, digest, .. } = &mut entry.activation.action else { continue };
+        let known = known.get_or_insert_with(|| installed(current));
+        let path = source.to_path();
+        // Only what lies in the store cannot have changed.
+        let in_store = path.starts_with(store.objects());
+        *digest = match known.get(source).filter(|_| in_store) {
+            Some(digest) => Some(*digest),
+            None => Some(hash_of(&path, &entry.activation.positions)?),
+        };
+    }
+    Ok(())
+}
+
+fn installed(snapshot: &Snapshot) -> HashMap<&Text, Hash> {
+    snapshot
+        .activations
+        .iter()
+        .filter_map(|activation| match &activation.action {
+            Action::Install { source, digest: Some(digest), .. } => Some((source, *digest)),
+            _ => None,
+        })
+        .collect()
+}
+
+fn hash_of(path: &Path, positions: &[String]) -> Result<Hash, Error> {
+    // A link in an object leads to the file that is meant.
+    let is_file = std::fs::metadata(path).map(|data| data.is_file());
+    if !is_file.as_ref().copied().unwrap_or(false) {
+        let found = match platform::kind_of(path) {
+            Ok(None) => "nothing is there",
+            Ok(Some(FileKind::Directory)) => "it is a directory",
+            _ => "it is no regular file",
+        };
+        return Err(Error::NoFile { path: path.to_owned(), found, positions: positions.to_vec() });
+    }
+    let (digest, _) = hash::of_file(path).map_err(platform::failed("read", path))?;
+    Ok(digest)
+}

@@ -1,0 +1,261 @@
+//! What happens at one target: what stands there, compared with what should.
+
+use std::path::{Path, PathBuf};
+
+use super::Error;
+use super::backups::Backups;
+use super::desired::Entry;
+use super::plan::{Effect, Mark, Step};
+use super::scene::Scene;
+use crate::action::{self, Directories, Found};
+use crate::activation::{Action, Activation};
+use crate::generations;
+use crate::journal::{After, Before, Role, TargetChange};
+use crate::platform::{self, FileKind};
+use crate::store::Store;
+use crate::value::Text;
+
+/// What is in force at a target.
+pub struct Old<'a> {
+    /// The action.
+    pub activation: &'a Activation,
+    /// When it was made, compared with others.
+    pub order: usize,
+}
+
+/// Permission bits of a file unless they are given, and of one that can be run.
+const PLAIN: u32 = 0o644;
+const EXECUTABLE: u32 = 0o755;
+
+/// Returns whether what stands at a target is what an action puts there.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn holds(directories: &Directories, place: &Path, found: &Found, action: &Action) -> Result<bool, Error> {
+    Ok(match (action, found) {
+        (Action::Symlink { source, .. }, Found::Link(target, _)) => *target == source.to_path(),
+        (Action::Install { mutable: true, .. }, Found::Other(seen)) => seen.kind == FileKind::File,
+        (Action::Install { mode, .. }, Found::Other(seen)) => {
+            let has_mode = mode.as_ref().is_none_or(|mode| u32::from_str_radix(mode, 8) == Ok(seen.mode));
+            has_mode && has_content(directories, place, found, action)?
+        }
+        _ => false,
+    })
+}
+
+/// Returns whether what stands at a target has the content that was written.
+fn has_content(directories: &Directories, place: &Path, found: &Found, action: &Action) -> Result<bool, Error> {
+    match (action, found) {
+        (Action::Symlink { source, .. }, Found::Link(target, _)) => Ok(*target == source.to_path()),
+        (Action::Install { digest: Some(digest), .. }, Found::Other(seen)) if seen.kind == FileKind::File => {
+            let (directory, name) = directories.of(place)?;
+            Ok(directory.hash(&name)? == *digest)
+        }
+        _ => Ok(false),
+    }
+}
+
+fn text(path: &Path) -> Text {
+    Text(platform::bytes_of_path(path))
+}
+
+/// Where something is moved to is known only when the switch begins.
+fn kept(found: &Found, role: Role) -> Before {
+    match found.seen() {
+        Some(seen) => Before::Kept { identity: seen.identity.clone(), kept: Text::default(), role },
+        None => Before::Nothing,
+    }
+}
+
+/// What goes without a trace: ours, and links into our own store, whichever life of the root they are from.
+fn ours(found: &Found) -> Before {
+    match found {
+        Found::Link(source, _) => Before::Link { source: text(source) },
+        other => kept(other, Role::Ours),
+    }
+}
+
+fn leads_into_store(store: &Store, found: &Found) -> bool {
+    matches!(found, Found::Link(target, _) if target.starts_with(store.objects()))
+}
+
+fn target_step(mark: Mark, entry: &Entry, place: &Path, before: Before, after: After) -> Step {
+    let change = TargetChange { place: text(place), before, after, temporary: None };
+    Step { place: Some(place.to_owned()), effect: Effect::Target(change), ..Step::new(mark, entry) }
+}
+
+/// What happens where nothing of ours is to stand any more.
+pub fn removal(
+    store: &Store,
+    directories: &Directories,
+    place: &Path,
+    old: &Old<'_>,
+    original: Option<&Path>,
+) -> Result<Step, Error> {
+    let entry = Entry { activation: old.activation.clone(), shown: None, may_change: false };
+    let found = action::look(directories, place)?;
+    let after = match original {
+        Some(original) => match platform::look(original)? {
+            Some(seen) => After::Original { identity: seen.identity, kept: text(original) },
+            None => After::Nothing,
+        },
+        None => After::Nothing,
+    };
+    let action = &old.activation.action;
+    // Of what belongs to the user since it was written, only what is as we wrote it is ours.
+    let is_ours = leads_into_store(store, &found) || has_content(directories, place, &found, action)?;
+    if found == Found::Nothing || is_ours {
+        let before = ours(&found);
+        if before == Before::Nothing && after == After::Nothing {
+            return Ok(Step { place: Some(place.to_owned()), ..Step::new(Mark::Remove, &entry) });
+        }
+        return Ok(target_step(Mark::Remove, &entry, place, before, after));
+    }
+    if after == After::Nothing {
+        // Somebody put something else there, and it is no longer ours to manage: it is theirs.
+        let leaves = Some(found.in_words());
+        return Ok(Step { place: Some(place.to_owned()), leaves, ..Step::new(Mark::Remove, &entry) });
+    }
+    let mut step = target_step(Mark::Remove, &entry, place, kept(&found, Role::Displaced), after);
+    step.replaces = Some(found.in_words());
+    Ok(step)
+}
+
+/// What happens at a target that is to hold something.
+pub fn wanted(
+    store: &Store,
+    scene: &Scene,
+    place: &Path,
+    entry: &Entry,
+    old: Option<&Old<'_>>,
+    backups: &mut Option<Backups>,
+) -> Result<Step, Error> {
+    let action = &entry.activation.action;
+    let unchanged = |mark| Step { place: Some(place.to_owned()), ..Step::new(mark, entry) };
+    let directories = &scene.directories;
+    if let (Action::Symlink { source, .. }, Some(old)) = (action, old)
+        && old.activation.action == *action
+        && action::is_link_to(directories, place, &source.to_path())?
+    {
+        return Ok(unchanged(Mark::Unchanged));
+    }
+    let found = scene.look(place)?;
+    let Some(old) = old else {
+        return added(store, scene, place, entry, &found, backups);
+    };
+    if holds(directories, place, &found, action)? {
+        let is_same = is_unchanged(&old.activation.action, action);
+        return Ok(unchanged(if is_same { Mark::Unchanged } else { Mark::Change }));
+    }
+    let after = after(entry)?;
+    let is_ours = leads_into_store(store, &found) || has_content(directories, place, &found, &old.activation.action)?;
+    if found == Found::Nothing || is_ours {
+        return Ok(target_step(Mark::Change, entry, place, ours(&found), after));
+    }
+    let mut step = target_step(Mark::Change, entry, place, kept(&found, Role::Displaced), after);
+    step.replaces = Some(found.in_words());
+    Ok(step)
+}
+
+/// Whether an action that is in force already says the same. What belongs to the user since it was
+/// written is not written again, whatever its first content would be now.
+fn is_unchanged(old: &Action, new: &Action) -> bool {
+    match (old, new) {
+        (Action::Install { mutable: true, .. }, Action::Install { mutable: true, .. }) => true,
+        // The same content from another object is the same file.
+        (
+            Action::Install { digest: a, mode: a_mode, owner: a_owner, group: a_group, .. },
+            Action::Install { digest: b, mode: b_mode, owner: b_owner, group: b_group, .. },
+        ) => a == b && a_mode == b_mode && a_owner == b_owner && a_group == b_group,
+        (old, new) => old == new,
+    }
+}
+
+fn added(
+    store: &Store,
+    scene: &Scene,
+    place: &Path,
+    entry: &Entry,
+    found: &Found,
+    backups: &mut Option<Backups>,
+) -> Result<Step, Error> {
+    let after = after(entry)?;
+    if *found == Found::Nothing || leads_into_store(store, found) {
+        return Ok(target_step(Mark::Add, entry, place, ours(found), after));
+    }
+    if let Found::Link(target, _) = found
+        && let Some(root) = other_root(store, target)
+    {
+        return Err(Error::OtherRoot { target: place.to_owned(), root, positions: entry.activation.positions.clone() });
+    }
+    if matches!(found, Found::Other(seen) if seen.kind == FileKind::Directory)
+        && scene.will_be_empty(place, backups.get_or_insert_with(|| Backups::load(store)))
+    {
+        return Ok(target_step(Mark::Add, entry, place, kept(found, Role::Ours), after));
+    }
+    // An original that is left from before is older than this one.
+    let has_original = super::backups::original_of(store, place).is_some();
+    let role = if has_original { Role::Displaced } else { Role::Original };
+    let mut step = target_step(Mark::Add, entry, place, kept(found, role), after);
+    step.replaces = Some(found.in_words());
+    Ok(step)
+}
+
+/// Returns the other root whose store a link leads into, when that root manages the link.
+fn other_root(store: &Store, link: &Path) -> Option<PathBuf> {
+    let root = link.ancestors().find(|above| above.ends_with("store/obj"))?.parent()?.parent()?;
+    let other = Store::new(root);
+    if platform::canonical(root) == platform::canonical(store.root()) || !platform::exists(&other.current()) {
+        return None;
+    }
+    let manages = match generations::current(&other) {
+        Ok(current) => current
+            .activations
+            .iter()
+            .any(|activation| matches!(&activation.action, Action::Symlink { source, .. } if source.to_path() == link)),
+        // It is private, or damaged: whose link this is cannot be known.
+        Err(_) => true,
+    };
+    manages.then(|| root.to_owned())
+}
+
+fn after(entry: &Entry) -> Result<After, Error> {
+    let positions = || entry.activation.positions.clone();
+    match &entry.activation.action {
+        Action::Symlink { source, .. } => Ok(After::Link { source: source.clone() }),
+        Action::Install { source, mode, owner, group, digest, .. } => {
+            let unusable = |what: &'static str, given: &str| Error::Unusable {
+                what,
+                given: given.to_owned(),
+                positions: positions(),
+            };
+            let mode = match mode {
+                Some(mode) => u32::from_str_radix(mode, 8)
+                    .ok()
+                    .filter(|mode| *mode <= 0o7777)
+                    .ok_or_else(|| unusable("mode", mode))?,
+                None => default_mode(&source.to_path()),
+            };
+            let owner = owner
+                .as_ref()
+                .map(|name| platform::user_named(name).ok_or_else(|| unusable("owner", name)))
+                .transpose()?;
+            let group = group
+                .as_ref()
+                .map(|name| platform::group_number(name).ok_or_else(|| unusable("group", name)))
+                .transpose()?;
+            if let Some(owner) = owner.filter(|owner| ![0, *owner].contains(&platform::user_number())) {
+                return Err(Error::NotRoot { owner: owner.to_string(), positions: positions() });
+            }
+            // Without content there is no digest yet: then this is a plan, and nothing is written.
+            let digest = digest.unwrap_or_else(|| crate::hash::Hash::of(b""));
+            Ok(After::File { source: source.clone(), digest, mode, owner, group })
+        }
+        _ => Ok(After::Nothing),
+    }
+}
+
+fn default_mode(source: &Path) -> u32 {
+    let executable = std::fs::metadata(source).is_ok_and(|data| platform::mode_of(&data) & 0o111 != 0);
+    if executable { EXECUTABLE } else { PLAIN }
+}

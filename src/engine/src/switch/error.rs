@@ -1,0 +1,238 @@
+//! Why a switch was refused, or undone.
+
+use std::path::PathBuf;
+
+use crate::journal::JournalError;
+use crate::names::{Placeholder, SnapshotId};
+use crate::platform;
+use crate::platform::lock::LockError;
+use crate::{action, generations, store};
+
+/// Why a switch was refused or undone.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file system refused.
+    #[error(transparent)]
+    File(#[from] platform::Error),
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The snapshots cannot be read.
+    #[error(transparent)]
+    Generations(#[from] generations::Error),
+    /// The lock was not obtained.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A side effect failed.
+    #[error("{cause}")]
+    Action {
+        /// Why.
+        cause: action::Error,
+        /// Who declared it.
+        positions: Vec<String>,
+    },
+    /// A target cannot be reached or written.
+    #[error("cannot put anything at {}: {problem}", target.display())]
+    Parent {
+        /// The target.
+        target: PathBuf,
+        /// Why not.
+        problem: String,
+        /// Who declares the target.
+        positions: Vec<String>,
+    },
+    /// Two declarations of one target.
+    #[error("{} is declared twice, with different sources:\n  {first}\n  {second}", target.display())]
+    Conflict {
+        /// The target.
+        target: PathBuf,
+        /// The first declaration: source and position.
+        first: String,
+        /// The second one.
+        second: String,
+        /// Who made the second one.
+        positions: Vec<String>,
+    },
+    /// A target below another one, which is no directory.
+    #[error(
+        "{} lies below {}, which is declared as a {} at {above_position}",
+        target.display(), above.display(), if *is_link { "link" } else { "file" }
+    )]
+    Below {
+        /// The target.
+        target: PathBuf,
+        /// The link or file.
+        above: PathBuf,
+        /// Whether it is a link.
+        is_link: bool,
+        /// Who declares it.
+        above_position: String,
+        /// Who declares the target.
+        positions: Vec<String>,
+    },
+    /// A target in our own root.
+    #[error("{} lies in {}, where sys.lua keeps its own files", target.display(), root.display())]
+    InsideRoot {
+        /// The target.
+        target: PathBuf,
+        /// The root.
+        root: PathBuf,
+        /// Who declares the target.
+        positions: Vec<String>,
+    },
+    /// A target of another root.
+    #[error("{} is managed by the root {}", target.display(), root.display())]
+    OtherRoot {
+        /// The target.
+        target: PathBuf,
+        /// The other root.
+        root: PathBuf,
+        /// Who declares the target.
+        positions: Vec<String>,
+    },
+    /// A target that names no place.
+    #[error("the target {given:?} is not absolute: begin it with / or ~/")]
+    Relative {
+        /// The target.
+        given: String,
+        /// Who declares it.
+        positions: Vec<String>,
+    },
+    /// What is to be installed is no file.
+    #[error("cannot install {}: {found}", path.display())]
+    NoFile {
+        /// What is to be installed.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+        /// Who declares it.
+        positions: Vec<String>,
+    },
+    /// A mode, owner or group that cannot be.
+    #[error("there is no {what} {given:?}")]
+    Unusable {
+        /// Which of them.
+        what: &'static str,
+        /// What was given.
+        given: String,
+        /// Who declares it.
+        positions: Vec<String>,
+    },
+    /// A file for somebody else, without the rights to make one.
+    #[error("only root can give a file to another user, here {owner}")]
+    NotRoot {
+        /// Its owner.
+        owner: String,
+        /// Who declares it.
+        positions: Vec<String>,
+    },
+    /// A placeholder of a derivation that the manifest does not have.
+    #[error("an action holds the placeholder {placeholder} of a derivation that is not part of this manifest")]
+    Placeholder {
+        /// The placeholder.
+        placeholder: Placeholder,
+        /// Who recorded the action.
+        positions: Vec<String>,
+    },
+    /// An object that a snapshot needs is not there.
+    #[error("the snapshot {id} needs the object {}, which is missing", object.display())]
+    MissingObject {
+        /// The snapshot.
+        id: SnapshotId,
+        /// The object.
+        object: PathBuf,
+    },
+    /// The journal cannot be read.
+    #[error("the journal of a switch that was cut off, {}, cannot be used: {source}", path.display())]
+    Journal {
+        /// The journal.
+        path: PathBuf,
+        /// Why.
+        source: JournalError,
+    },
+    /// The last switch waits to be confirmed.
+    #[error("the snapshot {id} is not confirmed yet: it is taken back in {seconds:.0} s")]
+    Unconfirmed {
+        /// Its snapshot.
+        id: SnapshotId,
+        /// How long it can be confirmed.
+        seconds: f64,
+    },
+    /// Nothing waits to be confirmed.
+    #[error("no apply waits to be confirmed")]
+    NothingToConfirm,
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+    /// Something of what was done could not be undone.
+    #[error("{cause}; and taking back what was done failed: {}", failed.join("; "))]
+    HalfUndone {
+        /// What ended the switch.
+        cause: String,
+        /// What was left.
+        failed: Vec<String>,
+    },
+}
+
+impl Error {
+    /// Returns the positions of the user's files that have to do with it.
+    pub fn positions(&self) -> &[String] {
+        match self {
+            Error::Action { positions, .. }
+            | Error::Parent { positions, .. }
+            | Error::Conflict { positions, .. }
+            | Error::Below { positions, .. }
+            | Error::InsideRoot { positions, .. }
+            | Error::OtherRoot { positions, .. }
+            | Error::Relative { positions, .. }
+            | Error::NoFile { positions, .. }
+            | Error::Unusable { positions, .. }
+            | Error::NotRoot { positions, .. }
+            | Error::Placeholder { positions, .. } => positions,
+            _ => &[],
+        }
+    }
+
+    /// Returns what the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Error::Conflict { .. } => "remove one of the two declarations",
+            Error::Below { is_link: true, .. } => "link the directory or the files in it, not both",
+            Error::Below { .. } => "a file cannot hold others: give one of the two another path",
+            Error::InsideRoot { .. } => "give it another path",
+            Error::OtherRoot { root, .. } => {
+                return Some(format!("remove it from the config that was applied with --root {}", root.display()));
+            }
+            Error::NoFile { .. } => "ctx.install takes one file; ctx.symlink links directories too",
+            Error::NotRoot { .. } => "leave `owner` out, or apply as root",
+            Error::Unusable { what: "mode", .. } => "a mode is octal, such as \"644\"",
+            Error::MissingObject { .. } => "`verify --repair` restores what can be restored",
+            Error::Journal { path, .. } => {
+                return Some(format!("move it away (mv {0} {0}.damaged) and apply again", path.display()));
+            }
+            Error::Unconfirmed { .. } => "`confirm` keeps it",
+            Error::HalfUndone { .. } => "the next `apply` or `rollback` tries again to take it back",
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+
+    /// Returns whether it is no error of anybody's: somebody asked to stop.
+    pub fn is_interruption(&self) -> bool {
+        matches!(
+            self,
+            Error::Interrupted
+                | Error::Lock(LockError::Interrupted)
+                | Error::Action { cause: action::Error::Interrupted, .. }
+        )
+    }
+}
+
+impl From<action::Error> for Error {
+    fn from(cause: action::Error) -> Error {
+        match cause {
+            action::Error::File(error) => Error::File(error),
+            cause => Error::Action { cause, positions: Vec::new() },
+        }
+    }
+}

@@ -1,0 +1,482 @@
+//! The switch under faults: at every numbered operation the process ends, the operation fails, or the
+//! power goes. Afterwards every target is old or new, nothing of the user's is lost, and the same
+//! apply completes.
+//!
+//! `SYSLUA_SWEEP=all` tries every point; otherwise a part of them, so that the suite stays quick.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "a test")]
+#![cfg(unix)]
+
+use std::collections::{BTreeMap, HashMap};
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::{env, fs};
+
+use syslua_engine::activation::{Action, Activation, Command as Words, VariableValue};
+use syslua_engine::engine::{ApplyOptions, Engine};
+use syslua_engine::failure::Failure;
+use syslua_engine::manifest::Manifest;
+use syslua_engine::names::SnapshotId;
+use syslua_engine::platform::fault::{self, Fault, Operation};
+use syslua_engine::realize::{Build, Task, Tasks};
+use syslua_engine::settings::{Interrupt, Settings, System};
+use syslua_engine::value::Text;
+
+const ENOSPC: i32 = 28;
+const EIO: i32 = 5;
+const EMFILE: i32 = 24;
+
+/// What the user wrote: none of it may be lost.
+const PRECIOUS: [&str; 5] = ["taken", "in the directory", "before install", "before back", "edited"];
+
+struct NoTasks;
+
+impl Tasks for NoTasks {
+    fn begin(&mut self, _build: Arc<Build>, _in_place: bool) -> Result<Box<dyn Task>, Failure> {
+        Err(Failure::new("test", "nothing is built here"))
+    }
+}
+
+struct Machine {
+    base: tempfile::TempDir,
+    work: PathBuf,
+}
+
+type Tree = BTreeMap<PathBuf, String>;
+
+impl Machine {
+    fn new() -> Machine {
+        // Thousands of syncs go faster in memory.
+        let base = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let work = base.path().canonicalize().unwrap().join("work");
+        let machine = Machine { work, base };
+        for directory in ["home/.dir", "home/.config/app", "root/store/obj"] {
+            fs::create_dir_all(machine.work.join(directory)).unwrap();
+        }
+        for (name, text) in [
+            ("home/.taken", "taken"),
+            ("home/.dir/file", "in the directory"),
+            ("home/.install-remove", "before install"),
+            ("home/.back", "before back"),
+            ("root/store/obj/a-000000001", "content of a\n"),
+            ("root/store/obj/b-000000002", "content of b\n"),
+        ] {
+            fs::write(machine.work.join(name), text).unwrap();
+        }
+        symlink(".taken", machine.work.join("home/.linked")).unwrap();
+        machine
+    }
+
+    fn engine(&self) -> Engine {
+        Engine::new(Settings {
+            root: self.work.join("root"),
+            home: self.work.join("home"),
+            substitute: None,
+            jobs: 2,
+            offline: true,
+            lock_timeout: None,
+            interrupt: Interrupt::default(),
+            system: System::current(),
+        })
+    }
+
+    fn apply(&self, manifest: &Manifest) -> Result<(), String> {
+        let applied = self.engine().apply(manifest, &ApplyOptions::default(), &mut NoTasks, &mut |_| {});
+        applied.map(drop).map_err(|error| error.to_failure().message)
+    }
+
+    fn rollback(&self, id: u64) -> Result<(), String> {
+        let done = self.engine().rollback(Some(SnapshotId(id)), true, &mut |_| {});
+        done.map(drop).map_err(|error| error.to_failure().message)
+    }
+
+    /// What is in the home, and which snapshot is current.
+    fn state(&self) -> Tree {
+        let mut tree = Tree::new();
+        read_tree(&self.work.join("home"), &mut tree);
+        // A number may be left out: what counts is what the snapshot says.
+        let snapshot = fs::read_to_string(self.work.join("root/store/metadata/current/snapshot.json"));
+        let applied = snapshot.ok().and_then(|text| Some(text.split_once("\"activations\":")?.1.to_owned()));
+        // Snapshot 0 is as good as none.
+        let applied = applied.filter(|applied| !applied.starts_with("[]")).unwrap_or_default();
+        let script = fs::read_to_string(self.work.join("root/env.sh")).unwrap_or_default();
+        tree.insert("env.sh".into(), if applied.is_empty() { String::new() } else { script });
+        tree.insert("current".into(), applied);
+        tree
+    }
+
+    fn check_precious(&self, when: &str) {
+        let mut tree = Tree::new();
+        read_tree(&self.work.join("home"), &mut tree);
+        read_tree(&self.work.join("root/backups"), &mut tree);
+        for text in PRECIOUS {
+            assert!(tree.values().any(|content| content == &format!("file {text}")), "{when}: lost {text:?}");
+        }
+    }
+
+    fn save(&self) {
+        copy(&self.work, &self.base.path().join("saved"));
+    }
+
+    fn restore(&self) {
+        copy(&self.base.path().join("saved"), &self.work);
+    }
+
+    fn action(&self, action: Action) -> Activation {
+        let _ = self;
+        Activation { action, positions: vec!["init.lua:1".into()] }
+    }
+
+    fn link(&self, target: &str, object: &str) -> Activation {
+        let source = Text(self.work.join("root/store/obj").join(object).into_os_string().into_encoded_bytes());
+        self.action(Action::Symlink { source, target: target.into(), mutable: false })
+    }
+
+    fn install(&self, target: &str, object: &str) -> Activation {
+        let source = Text(self.work.join("root/store/obj").join(object).into_os_string().into_encoded_bytes());
+        self.action(Action::Install {
+            source,
+            target: target.into(),
+            mode: Some("640".into()),
+            owner: None,
+            group: None,
+            mutable: false,
+            digest: None,
+        })
+    }
+
+    fn run(&self, name: &str) -> Activation {
+        self.action(Action::Run {
+            command: Words::Line(Text(format!("mkdir -p ~/.marks; echo $VALUE >~/.marks/{name}").into_bytes())),
+            undo: Some(Words::Line(Text(
+                format!("rm -f ~/.marks/{name}; rmdir ~/.marks 2>/dev/null || true").into_bytes(),
+            ))),
+            always: false,
+            cwd: None,
+            env: BTreeMap::new(),
+            shell: None,
+        })
+    }
+
+    fn variable(&self, value: &str) -> Activation {
+        self.action(Action::SetVariable { name: "VALUE".into(), value: VariableValue::Single(value.into()) })
+    }
+
+    fn first(&self, commands: bool) -> Manifest {
+        const A: &str = "a-000000001";
+        let mut activations = vec![
+            self.link("~/.keep", A),
+            self.link("~/.change", A),
+            self.link("~/.remove/deep/one", A),
+            self.link("~/.back", A),
+            self.link("~/.drifted", A),
+            self.link("~/.becomes-link/one", A),
+            self.link("~/.becomes-directory", A),
+            self.install("~/.install-change", A),
+            self.install("~/.install-remove", A),
+            self.install("~/.becomes-linked", A),
+            self.link("~/.becomes-installed", A),
+            self.variable("first"),
+        ];
+        if commands {
+            activations.extend([self.run("kept"), self.run("gone")]);
+        }
+        Manifest { activations, ..Manifest::default() }
+    }
+
+    fn second(&self, commands: bool) -> Manifest {
+        const A: &str = "a-000000001";
+        const B: &str = "b-000000002";
+        let mut activations = vec![
+            self.link("~/.keep", A),
+            self.link("~/.change", B),
+            self.link("~/.drifted", B),
+            self.link("~/.new/deep/two", B),
+            self.link("~/.taken", B),
+            self.link("~/.dir", B),
+            self.link("~/.becomes-link", B),
+            self.link("~/.becomes-directory/one", B),
+            self.link("~/.becomes-linked", B),
+            self.install("~/.becomes-installed", B),
+            self.install("~/.linked", B),
+            self.install("~/.install-change", B),
+            self.install("~/.install-new/file", B),
+            self.variable("second"),
+        ];
+        if commands {
+            activations.extend([self.run("kept"), self.run("come")]);
+        }
+        Manifest { activations, ..Manifest::default() }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    let line = r#"rm -rf "$2" && cp -a "$1" "$2""#;
+    let status = Command::new("sh").args(["-c", line, "sh"]).arg(from).arg(to).status().unwrap();
+    assert!(status.success());
+}
+
+fn read_tree(path: &Path, tree: &mut Tree) {
+    let Ok(entries) = fs::read_dir(path) else { return };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        let data = fs::symlink_metadata(&path).unwrap();
+        let text = if data.is_symlink() {
+            format!("link {}", fs::read_link(&path).unwrap().display())
+        } else if data.is_dir() {
+            read_tree(&path, tree);
+            "directory".to_owned()
+        } else {
+            format!("file {}", fs::read_to_string(&path).unwrap())
+        };
+        tree.insert(path, text);
+    }
+}
+
+/// One switch to disturb.
+struct Scenario<'a> {
+    name: &'static str,
+    machine: &'a Machine,
+    run: Box<dyn Fn() -> Result<(), String> + 'a>,
+    old: Tree,
+    new: Tree,
+    operations: Vec<Operation>,
+    inodes: HashMap<u64, PathBuf>,
+}
+
+impl<'a> Scenario<'a> {
+    /// Takes the machine as it is for the state before, and finds out what the switch does.
+    fn new(name: &'static str, machine: &'a Machine, run: Box<dyn Fn() -> Result<(), String> + 'a>) -> Scenario<'a> {
+        machine.save();
+        machine.restore();
+        let old = machine.state();
+        let inodes = inodes(&machine.work);
+        fault::choose(None);
+        fault::record(true);
+        run().unwrap();
+        let operations = fault::record(false);
+        let new = machine.state();
+        machine.check_precious(name);
+        assert_ne!(old, new);
+        Scenario { name, machine, run, old, new, operations, inodes }
+    }
+
+    fn expect_old_or_new(&self, when: &str) {
+        let state = self.machine.state();
+        if state != self.old && state != self.new {
+            let differs = |expected: &Tree| -> Vec<String> {
+                let keys = expected.keys().chain(state.keys()).collect::<std::collections::BTreeSet<_>>();
+                let differing = keys.into_iter().filter(|key| expected.get(*key) != state.get(*key));
+                differing
+                    .map(|key| format!("{}: {:?} not {:?}", key.display(), state.get(key), expected.get(key)))
+                    .collect()
+            };
+            panic!("{when}: from old {:#?}\nfrom new {:#?}", differs(&self.old), differs(&self.new));
+        }
+        self.machine.check_precious(when);
+    }
+
+    fn expect_convergence(&self, when: &str) {
+        (self.run)().unwrap_or_else(|error| panic!("{when}: the next one fails: {error}"));
+        assert_eq!(self.machine.state(), self.new, "{when}: the next one does not converge");
+        let journal = self.machine.work.join("root/store/metadata/journal");
+        assert!(!journal.exists(), "{when}: the journal is left");
+        self.machine.check_precious(when);
+    }
+
+    /// The process ends before the operation.
+    fn stop(&self, number: u64) {
+        let when = format!("{}: stopped at {number}", self.name);
+        self.machine.restore();
+        fault::choose(Some((number, Fault::Halt)));
+        let _ = (self.run)();
+        fault::choose(None);
+        self.machine.engine().recover(&mut |_| {}).unwrap_or_else(|error| panic!("{when}: {error}"));
+        self.expect_old_or_new(&when);
+        self.expect_convergence(&when);
+    }
+
+    /// The operation fails; everything else works.
+    fn fail(&self, number: u64, code: i32) {
+        let when = format!("{}: error {code} at {number}", self.name);
+        self.machine.restore();
+        fault::choose(Some((number, Fault::Fail(code))));
+        let result = (self.run)();
+        fault::choose(None);
+        let expected = if result.is_ok() { &self.new } else { &self.old };
+        let state = self.machine.state();
+        if state != *expected {
+            // Tidying up may be left for the next one.
+            self.machine.engine().recover(&mut |_| {}).unwrap_or_else(|error| panic!("{when}: {error}"));
+            let state = self.machine.state();
+            assert_eq!(state, *expected, "{when}: {result:?}");
+        }
+        self.machine.check_precious(&when);
+        self.expect_convergence(&when);
+    }
+
+    /// The power goes before the operation; of what was not synced, `keeps` tells what stays.
+    fn cut(&self, number: usize, variant: &str, mut keeps: impl FnMut(&Operation) -> Option<Operation>) {
+        let when = format!("{}: power cut at {number}, {variant}", self.name);
+        self.machine.restore();
+        let now = inodes(&self.machine.work);
+        let by_path: HashMap<&PathBuf, u64> = now.iter().map(|(inode, path)| (path, *inode)).collect();
+        let translated: HashMap<u64, u64> =
+            self.inodes.iter().filter_map(|(old, path)| Some((*old, *by_path.get(path)?))).collect();
+        let before = &self.operations[..number];
+        for (place, operation) in before.iter().enumerate() {
+            let kept = if is_durable(before, place) { Some(operation.clone()) } else { keeps(operation) };
+            if let Some(operation) = kept {
+                replay(&operation, &translated);
+            }
+        }
+        self.machine.engine().recover(&mut |_| {}).unwrap_or_else(|error| panic!("{when}: {error}"));
+        self.expect_old_or_new(&when);
+        self.expect_convergence(&when);
+    }
+}
+
+fn inodes(path: &Path) -> HashMap<u64, PathBuf> {
+    let mut found = HashMap::new();
+    let mut pending = vec![path.to_owned()];
+    while let Some(path) = pending.pop() {
+        let data = fs::symlink_metadata(&path).unwrap();
+        if data.is_dir() {
+            pending.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+        found.insert(data.ino(), path);
+    }
+    found
+}
+
+/// Whether a later call made sure that an operation is on the disk.
+fn is_durable(operations: &[Operation], place: usize) -> bool {
+    let parent = |path: &Path| path.parent().map(Path::to_owned);
+    operations[place + 1..].iter().any(|later| match (later, &operations[place]) {
+        (Operation::SyncFileSystem, _) => true,
+        (Operation::SyncFile(synced), Operation::Write(path, _)) => synced == path,
+        (
+            Operation::SyncDirectory(synced),
+            Operation::MakeDirectory(path)
+            | Operation::Rename(_, path)
+            | Operation::RenameNew(_, path)
+            | Operation::HardLink(_, path)
+            | Operation::Symlink(_, path)
+            | Operation::Remove(path)
+            | Operation::RemoveDirectory(path),
+        ) => parent(path).as_ref() == Some(synced),
+        _ => false,
+    })
+}
+
+/// Does again what was recorded; what it needs may have been lost.
+fn replay(operation: &Operation, inodes: &HashMap<u64, u64>) {
+    let _ = match operation {
+        Operation::MakeDirectory(path) => fs::create_dir(path),
+        Operation::Write(path, content) => {
+            let is_journal = content.starts_with(br#"{"version":1,"mark""#);
+            let content = if is_journal { translate(content, inodes) } else { content.clone() };
+            fs::write(path, content)
+        }
+        Operation::RenameNew(_, to) if fs::symlink_metadata(to).is_ok() => Ok(()),
+        Operation::Rename(from, to) | Operation::RenameNew(from, to) => fs::rename(from, to),
+        Operation::HardLink(from, to) => fs::hard_link(from, to),
+        Operation::Symlink(target, link) => symlink(target, link),
+        Operation::Remove(path) => fs::remove_file(path),
+        Operation::RemoveDirectory(path) => fs::remove_dir(path),
+        _ => Ok(()),
+    };
+}
+
+/// The files are copies: their numbers in the journal are those of other copies.
+fn translate(journal: &[u8], inodes: &HashMap<u64, u64>) -> Vec<u8> {
+    let text = String::from_utf8(journal.to_vec()).unwrap();
+    let mut parts = text.split("\"inode\":");
+    let mut result = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let inode: u64 = part[..digits].parse().unwrap();
+        let translated = inodes.get(&inode).copied().unwrap_or(inode);
+        result.push_str(&format!("\"inode\":{translated}{}", &part[digits..]));
+    }
+    result.into_bytes()
+}
+
+/// Numbers that look random, and are the same on each run.
+struct Random(u64);
+
+impl Random {
+    fn coin(&mut self) -> bool {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0.is_multiple_of(2)
+    }
+}
+
+fn sweep(scenario: &Scenario<'_>, with_power_cuts: bool) {
+    let all = env::var_os("SYSLUA_SWEEP").is_some_and(|value| value == "all");
+    scenario.machine.restore();
+    fault::choose(None);
+    (scenario.run)().unwrap();
+    let count = fault::count();
+    // A prime step meets different operations of repeated groups.
+    let step = if all { 1 } else { 7 };
+    let mut points = 0;
+    for number in (1..=count).step_by(step) {
+        scenario.stop(number);
+        let codes: &[i32] = if all { &[ENOSPC, EIO, EMFILE] } else { &[ENOSPC] };
+        for code in codes {
+            scenario.fail(number, *code);
+        }
+        points += 1 + codes.len();
+    }
+    if with_power_cuts {
+        for number in (0..=scenario.operations.len()).step_by(step) {
+            scenario.cut(number, "all of it lost", |_| None);
+            scenario.cut(number, "none of it lost", |operation| Some(operation.clone()));
+            scenario.cut(number, "names without content", |operation| {
+                Some(match operation {
+                    Operation::Write(path, _) => Operation::Write(path.clone(), Vec::new()),
+                    other => other.clone(),
+                })
+            });
+            let mut random = Random(number as u64 + 1);
+            for _ in 0..if all { 5 } else { 1 } {
+                scenario.cut(number, "some of it lost", |operation| random.coin().then(|| operation.clone()));
+            }
+            points += if all { 8 } else { 4 };
+        }
+    }
+    eprintln!("{}: {count} operations, {points} faults", scenario.name);
+}
+
+/// One test, since there is one set of numbered points in a process.
+#[test]
+fn every_target_is_old_or_new() {
+    for commands in [false, true] {
+        let machine = Machine::new();
+        machine.apply(&machine.first(commands)).unwrap();
+        // Somebody edits a managed target.
+        let drifted = machine.work.join("home/.drifted");
+        fs::remove_file(&drifted).unwrap();
+        fs::write(&drifted, "edited").unwrap();
+        let second = machine.second(commands);
+        let name = if commands { "apply with commands" } else { "apply" };
+        let scenario = Scenario::new(name, &machine, Box::new(|| machine.apply(&second)));
+        sweep(&scenario, !commands);
+
+        machine.restore();
+        machine.apply(&second).unwrap();
+        let name = if commands { "rollback with commands" } else { "rollback" };
+        let scenario = Scenario::new(name, &machine, Box::new(|| machine.rollback(1)));
+        sweep(&scenario, !commands);
+    }
+    let machine = Machine::new();
+    fs::write(machine.work.join("home/.drifted"), "edited").unwrap();
+    let first = machine.first(false);
+    let scenario = Scenario::new("first apply", &machine, Box::new(|| machine.apply(&first)));
+    sweep(&scenario, false);
+}

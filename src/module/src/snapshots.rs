@@ -1,0 +1,69 @@
+//! `native.history`, `rollback`, `diff_snapshots`, `confirm`, `revert` and `watch`.
+
+use mlua::prelude::*;
+use syslua_engine::engine::Engine;
+use syslua_engine::failure::Failure;
+use syslua_engine::names::SnapshotId;
+
+use crate::apply::report;
+use crate::error::{Answer, register as register_function};
+use crate::options::Options;
+
+/// Reads the number of a snapshot, which Lua gives as a text or a number.
+fn snapshot_id(given: Option<&str>) -> Answer<Option<SnapshotId>> {
+    let parse = |text: &str| {
+        let failure = |_| Failure::new("usage", format!("`{text}` is no number of a snapshot"));
+        SnapshotId::parse(text).map_err(|error| failure(error).with_hint("`history` lists them"))
+    };
+    given.map(parse).transpose()
+}
+
+fn rollback(lua: &Lua, id: Option<&str>, table: Option<&LuaTable>) -> Answer<LuaValue> {
+    let options = Options::read(lua, table)?;
+    let engine = Engine::new(options.settings.clone());
+    let result = engine.rollback(snapshot_id(id)?, !options.dry_run, &mut options.on_event(lua));
+    report(lua, &result.map_err(|error| error.to_failure())?)
+}
+
+fn revert(lua: &Lua, mark: &str, table: Option<&LuaTable>) -> Answer<bool> {
+    let options = Options::read(lua, table)?;
+    let engine = Engine::new(options.settings.clone());
+    engine.revert(mark, &mut options.on_event(lua)).map_err(|error| error.to_failure())
+}
+
+/// Registers them.
+pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
+    register_function(lua, native, "history", |lua, table: Option<LuaTable>| {
+        let options = Options::read(lua, table.as_ref())?;
+        report(lua, &Engine::new(options.settings).history().map_err(|error| error.to_failure())?)
+    })?;
+    register_function(lua, native, "rollback", |lua, (id, table): (Option<String>, Option<LuaTable>)| {
+        rollback(lua, id.as_deref(), table.as_ref())
+    })?;
+    register_function(
+        lua,
+        native,
+        "diff_snapshots",
+        |lua, (first, second, table): (Option<String>, Option<String>, Option<LuaTable>)| {
+            let options = Options::read(lua, table.as_ref())?;
+            let (first, second) = (snapshot_id(first.as_deref())?, snapshot_id(second.as_deref())?);
+            let result = Engine::new(options.settings).diff_snapshots(first, second);
+            report(lua, &result.map_err(|error| error.to_failure())?)
+        },
+    )?;
+    register_function(lua, native, "confirm", |lua, table: Option<LuaTable>| {
+        let options = Options::read(lua, table.as_ref())?;
+        let engine = Engine::new(options.settings.clone());
+        report(lua, &engine.confirm(&mut options.on_event(lua)).map_err(|error| error.to_failure())?)
+    })?;
+    register_function(lua, native, "revert", |lua, (mark, table): (String, Option<LuaTable>)| {
+        revert(lua, &mark, table.as_ref())
+    })?;
+    register_function(lua, native, "watch", |lua, (mark, table): (String, Option<LuaTable>)| {
+        let options = Options::read(lua, table.as_ref())?;
+        let engine = Engine::new(options.settings.clone());
+        engine.watch(&mark, &mut options.on_event(lua)).map_err(|error| error.to_failure())
+    })?;
+    // Leaves the session of the terminal, so that its end is not ours.
+    register_function(lua, native, "leave_session", |_, ()| Ok(syslua_engine::platform::leave_session()))
+}
