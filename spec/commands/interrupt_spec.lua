@@ -77,6 +77,56 @@ describe("a signal", function()
     assert.equal("false\tinterrupted\ncode 0\n", result.stdout)
   end)
 
+  it("is what Ctrl-C on a terminal sends, and takes the bars away", function()
+    here.write(
+      "terminal.py",
+      [[
+import os, pty, sys, time
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+text = b""
+while b"building slow" not in text:
+    text += os.read(fd, 4096)
+time.sleep(0.3)
+begin = time.time()
+os.write(fd, b"\x03")
+try:
+    while True:
+        data = os.read(fd, 4096)
+        if not data: break
+        text += data
+except OSError:
+    pass
+code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+sys.stdout.write("code %d, %s\n" % (code, "in time" if time.time() - begin < 2 else "late"))
+sys.stdout.write(text.decode())
+]]
+    )
+    local result = here.shell("TERM=xterm python3 terminal.py $LUA -l syslua apply init.lua")
+    assert.equal(0, result.code, result.stderr)
+    assert.truthy(result.stdout:find("^code 130, in time\n"), result.stdout)
+    local last = result.stdout:gsub("\27%[[%d;]*m", ""):match(".*\27%[%d*%u(.*)$")
+    assert.truthy(last:find("^error: interrupted: nothing was changed"), result.stdout)
+  end)
+
+  it("ends a config that never ends at the third time", function()
+    here.write_config([[
+      derive({ name = "endless", config = function(_, ctx)
+        ctx.write("ready", "")
+        while true do end
+      end })
+    ]])
+    local result = here.shell([[
+      $LUA -l syslua apply init.lua 2>/dev/null & own=$!
+      while ! [ -e "$(echo root/store/tmp/*/ready)" ]; do sleep 0.05; done
+      for i in 1 2 3; do kill -TERM $own 2>/dev/null; sleep 0.1; done
+      wait $own
+      echo "code $?"
+    ]])
+    assert.equal("code 143\n", result.stdout)
+  end)
+
   it("has its old meaning outside of a verb", function()
     here.write(
       "script.lua",

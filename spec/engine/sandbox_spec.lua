@@ -261,6 +261,8 @@ describe("the sandbox", function()
       local path = build(lines, "--sandbox", mode).stdout:match("[^\n]+")
       local info = here.read("root/store/info/" .. path:match("[^/]+$") .. ".json")
       assert.truthy(info:find('"sandbox": "' .. level .. '"', 1, true), info)
+      local shown = here.run("info", path:match("[^/]+$")).stdout
+      assert.truthy(shown:find("Sandbox +" .. level .. "\n"), shown)
     end
   end)
 end)

@@ -29,7 +29,7 @@ pub fn while_working<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> 
 
 #[cfg(unix)]
 mod system {
-    use std::sync::atomic::{AtomicI32, Ordering};
+    use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
     use std::sync::{Mutex, PoisonError};
 
     use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
@@ -40,10 +40,22 @@ mod system {
     static BEFORE: Mutex<(usize, Vec<(Signal, SigAction)>)> = Mutex::new((0, Vec::new()));
     /// The last signal that came; 0 for none.
     static LAST: AtomicI32 = AtomicI32::new(0);
+    /// How many came since the verb began.
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
 
-    /// Only touches atomics: all else is forbidden in a handler of signals.
+    /// Who asks so often does not get an answer: a config that never ends, say.
+    const ENOUGH: usize = 3;
+
+    /// Touches atomics, and in the end ends the process: nearly all else is forbidden in a handler of signals.
     extern "C" fn note(signal: nix::libc::c_int) {
         LAST.store(signal, Ordering::Relaxed);
+        if ASKED.fetch_add(1, Ordering::Relaxed) + 1 >= ENOUGH {
+            // SAFETY: both calls are among those that signal-safety(7) allows.
+            unsafe {
+                nix::libc::signal(signal, nix::libc::SIG_DFL);
+                nix::libc::raise(signal);
+            }
+        }
         if let Some(flag) = FLAG.get() {
             flag.store(true, Ordering::Relaxed);
         }
@@ -65,6 +77,7 @@ mod system {
             }
             flag.0.store(false, Ordering::Relaxed);
             LAST.store(0, Ordering::Relaxed);
+            ASKED.store(0, Ordering::Relaxed);
             // Restarted calls: Lua's `io` does not expect to be interrupted.
             let noting = SigAction::new(SigHandler::Handler(note), SaFlags::SA_RESTART, SigSet::empty());
             let ignoring = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());

@@ -449,6 +449,11 @@ impl Scheduler<'_> {
         });
         // The failure itself says more than a leftover, which the next build removes.
         let _ = running.build.discard();
-        self.fail(Error::Build { derivation: derivation.title(), failure });
+        // A build that was ended did not fail.
+        self.fail(if self.settings.interrupt.is_set() {
+            Error::Interrupted
+        } else {
+            Error::Build { derivation: derivation.title(), failure }
+        });
     }
 }
