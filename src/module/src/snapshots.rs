@@ -6,7 +6,7 @@ use syslua_engine::failure::Failure;
 use syslua_engine::names::SnapshotId;
 
 use crate::apply::report;
-use crate::error::{Answer, register as register_function};
+use crate::error::{Answer, register as register_function, register_verb};
 use crate::options::Options;
 
 /// Reads the number of a snapshot, which Lua gives as a text or a number.
@@ -37,7 +37,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         let options = Options::read(lua, table.as_ref())?;
         report(lua, &Engine::new(options.settings).history().map_err(|error| error.to_failure())?)
     })?;
-    register_function(lua, native, "rollback", |lua, (id, table): (Option<String>, Option<LuaTable>)| {
+    register_verb(lua, native, "rollback", |lua, (id, table): (Option<String>, Option<LuaTable>)| {
         rollback(lua, id.as_deref(), table.as_ref())
     })?;
     register_function(
@@ -56,7 +56,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         let engine = Engine::new(options.settings.clone());
         report(lua, &engine.confirm(&mut options.on_event(lua)).map_err(|error| error.to_failure())?)
     })?;
-    register_function(lua, native, "revert", |lua, (mark, table): (String, Option<LuaTable>)| {
+    register_verb(lua, native, "revert", |lua, (mark, table): (String, Option<LuaTable>)| {
         revert(lua, &mark, table.as_ref())
     })?;
     register_function(lua, native, "watch", |lua, (mark, table): (String, Option<LuaTable>)| {
