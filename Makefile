@@ -1,7 +1,7 @@
 # The doors of the house; what happens behind each is in the script of that name under .ci/.
 # LUAS="lua5.4 luajit" limits the interpreters. `make spec SPEC=spec/engine` runs some specs only.
 
-.PHONY: help build release check check-platforms lint format test spec demo setup clean
+.PHONY: help build release check check-platforms lint format test spec fault-sweep demo setup clean
 
 help: ## Prints this list.
 	@sed -n 's/^\([a-z -]*\):.*## /\1\t/p' Makefile | expand -t 18
@@ -26,6 +26,9 @@ test: ## Everything that must pass: lint, Rust tests, specs on each Lua, the roc
 
 spec: build ## Runs the specs only.
 	@.ci/spec $(SPEC)
+
+fault-sweep: ## Disturbs a switch at every single operation.
+	@.ci/fault-sweep
 
 demo: ## Applies examples/dotfiles in a throw-away home.
 	@.ci/demo

@@ -62,13 +62,13 @@ end
 describe("README and docs", function()
   it("name targets that the Makefile has", function()
     local targets, count = {}, 0
-    for names in ("\n" .. tree.read("Makefile")):gmatch("\n([%l][%l ]*):") do
-      for name in names:gmatch("%l+") do
+    for names in ("\n" .. tree.read("Makefile")):gmatch("\n([%l][%l -]*):") do
+      for name in names:gmatch("[%l-]+") do
         targets[name] = true
       end
     end
     each_code(function(page, line)
-      for target in line:gmatch("%f[%w]make (%l+)") do
+      for target in line:gmatch("%f[%w]make (%l[%l-]*)") do
         count = count + 1
         assert.truthy(targets[target], ("%s: there is no `make %s`"):format(page, target))
       end

@@ -112,6 +112,13 @@ impl Command {
         }
     }
 
+    fn map(&self, text: impl Fn(&Text) -> Text) -> Command {
+        match self {
+            Command::Line(line) => Command::Line(text(line)),
+            Command::Arguments(words) => Command::Arguments(words.iter().map(text).collect()),
+        }
+    }
+
     fn try_map<E>(&self, text: impl Fn(&Text) -> Result<Text, E>) -> Result<Command, E> {
         Ok(match self {
             Command::Line(line) => Command::Line(text(line)?),
@@ -255,14 +262,23 @@ impl Action {
             Action::Symlink { source, target, mutable } => {
                 Action::Symlink { source: change(source), target: change(target), mutable: *mutable }
             }
-            Action::Install { source, target, .. } => {
-                let mut changed = self.clone();
-                if let Action::Install { source: new_source, target: new_target, .. } = &mut changed {
-                    (*new_source, *new_target) = (change(source), change(target));
-                }
-                changed
-            }
-            Action::Run { .. } => self.clone(),
+            Action::Install { source, target, mode, owner, group, mutable, digest } => Action::Install {
+                source: change(source),
+                target: change(target),
+                mode: mode.clone(),
+                owner: owner.clone(),
+                group: group.clone(),
+                mutable: *mutable,
+                digest: *digest,
+            },
+            Action::Run { command, undo, always, cwd, env, shell } => Action::Run {
+                command: command.map(change),
+                undo: undo.as_ref().map(|undo| undo.map(change)),
+                always: *always,
+                cwd: cwd.as_ref().map(change),
+                env: env.iter().map(|(name, value)| (name.clone(), change(value))).collect(),
+                shell: shell.as_ref().map(change),
+            },
             Action::AddToPath { directory } => Action::AddToPath { directory: change(directory) },
             Action::SourceInShell { script, shells } => {
                 Action::SourceInShell { script: change(script), shells: shells.clone() }

@@ -7,6 +7,7 @@
 //! - **F0** [`failure`], [`hash`], [`nar`], [`names`], [`settings`], [`platform`], [`value`], [`encode`]: data and the system
 //! - **F1** [`store`]: the immutable objects and what is recorded of them
 //! - **F2** [`derivation`], [`variable`], [`activation`], [`manifest`], [`snapshot`], [`journal`]: what is wanted, what was done
+//! - **F3** [`operation`], [`environment`], [`action`]: what a build may do, what a switch does
 //! - **F4** [`realize`], [`generations`], [`switch`]: from recipes to objects, from a manifest to a machine
 //! - **F5** [`engine`]: the verbs
 

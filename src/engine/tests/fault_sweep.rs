@@ -21,7 +21,7 @@ use syslua_engine::manifest::Manifest;
 use syslua_engine::names::SnapshotId;
 use syslua_engine::platform::fault::{self, Fault, Operation};
 use syslua_engine::realize::{Build, Task, Tasks};
-use syslua_engine::settings::{Interrupt, Settings, System};
+use syslua_engine::settings::{Interrupt, Sandbox, Settings, System, UnpackLimits};
 use syslua_engine::value::Text;
 
 const ENOSPC: i32 = 28;
@@ -77,6 +77,8 @@ impl Machine {
             jobs: 2,
             offline: true,
             lock_timeout: None,
+            sandbox: Sandbox::Off,
+            unpack: UnpackLimits::default(),
             interrupt: Interrupt::default(),
             system: System::current(),
         })
@@ -126,7 +128,7 @@ impl Machine {
 
     fn action(&self, action: Action) -> Activation {
         let _ = self;
-        Activation { action, positions: vec!["init.lua:1".into()] }
+        Activation::new(action, vec!["init.lua:1".into()])
     }
 
     fn link(&self, target: &str, object: &str) -> Activation {

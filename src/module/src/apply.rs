@@ -79,7 +79,7 @@ fn status(lua: &Lua, options: Option<&LuaTable>) -> Answer<LuaValue> {
 
 /// Registers the three.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
-    register_function(lua, native, "plan", |lua, (manifest, options): (LuaValue, Option<LuaTable>)| {
+    register_verb(lua, native, "plan", |lua, (manifest, options): (LuaValue, Option<LuaTable>)| {
         plan(lua, &manifest, options.as_ref())
     })?;
     register_verb(lua, native, "apply", |lua, (manifest, options): (LuaValue, Option<LuaTable>)| {

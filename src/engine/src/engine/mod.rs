@@ -71,7 +71,10 @@ impl Error {
                 failure.message = format!("cannot build {derivation}: {}", failure.message);
                 failure
             }
-            Error::Realize(realize::Error::Interrupted) => interrupted(),
+            Error::Realize(
+                realize::Error::Interrupted | realize::Error::Store(store::Error::Lock(LockError::Interrupted)),
+            )
+            | Error::Store(store::Error::Lock(LockError::Interrupted)) => interrupted(),
             Error::Switch(error) if error.is_interruption() => interrupted(),
             Error::Switch(switch::Error::Lock(LockError::Busy { .. }))
             | Error::Realize(

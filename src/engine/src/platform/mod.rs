@@ -38,9 +38,10 @@ use std::path::{Path, PathBuf};
 pub use actor::{Actor, group_number, user_named};
 pub use directory::{Directory, Identity, NewFile, Seen, look};
 pub use modify::{
-    append_durably, append_file, copy_file, copy_tree, create_directories, create_directory, create_file, make_plain,
-    remove_directory, remove_file, remove_tree, rename, replace_symlink, set_immutable, set_mode, set_old_time,
-    symlink, sync_directory, sync_file, sync_file_system, write_file, write_file_atomically, write_file_durably,
+    append_durably, append_file, copy_file, copy_tree, create_directories, create_directory, create_file, give_to,
+    make_plain, remove_directory, remove_file, remove_tree, rename, replace_symlink, set_immutable, set_mode,
+    set_old_time, symlink, sync_directory, sync_file, sync_file_system, write_file, write_file_atomically,
+    write_file_durably,
 };
 pub use open_directory::{OpenDirectory, set_mode_of};
 pub use read::{FileKind, canonical, exists, kind_of, list_directory, read_file, read_link, read_to_string};

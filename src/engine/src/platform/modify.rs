@@ -244,6 +244,14 @@ pub fn make_plain(path: &Path) -> Result<()> {
     perform("change the owner of", path, || system::make_plain(path))
 }
 
+/// Makes a user of this name the owner, when we are root; others keep what they have.
+///
+/// # Errors
+/// When the system refuses.
+pub fn give_to(path: &Path, user: &str) -> Result<()> {
+    perform("change the owner of", path, || system::give_to(path, user))
+}
+
 /// Sets the modification time to one second after the epoch, as every object of the store has it.
 ///
 /// # Errors

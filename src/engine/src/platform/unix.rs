@@ -226,6 +226,15 @@ pub(super) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
+pub(super) fn give_to(path: &Path, user: &str) -> io::Result<()> {
+    match nix::unistd::User::from_name(user).ok().flatten() {
+        Some(user) if rustix::process::geteuid().is_root() => {
+            std::os::unix::fs::lchown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
+        }
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn symlink(target: &Path, link: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink(target, link)
 }

@@ -101,32 +101,25 @@ fn resolve(store: &Store, manifest: &Manifest, realized: &BTreeMap<Hash, Outputs
             Err(_) => (activation.action.clone(), Some(activation.action.resolve(&title).map_err(unknown)?)),
         };
         let activation = activation.with_action(action);
-        if seen.insert(scoped_key(&activation)) {
+        if seen.insert(key(&activation)) {
             entries.push(Entry { activation, may_change: shown.is_some(), shown });
         }
     }
     Ok(entries)
 }
 
-/// Returns what is equal for actions that collapse within one user's scope and one project's.
-pub fn scoped_key(activation: &Activation) -> Vec<u8> {
-    if activation.user.is_none() && activation.project.is_none() {
-        return key(&activation.action);
-    }
-    activation.key().into_bytes()
-}
-
 /// Returns what is equal for actions that collapse: of commands, what they are and where they run.
-pub fn key(action: &Action) -> Vec<u8> {
-    let text = match action {
+pub fn key(activation: &Activation) -> Vec<u8> {
+    match &activation.action {
         // The most frequent kind, without the detour over JSON.
         Action::Symlink { source, target, mutable } => {
-            return [b"L".as_slice(), &[u8::from(*mutable)], &source.0, b"\0", &target.0].concat();
+            [b"L".as_slice(), &[u8::from(*mutable)], &source.0, b"\0", &target.0].concat()
         }
-        Action::Run { command, cwd, env, shell, .. } => serde_json::to_vec(&("run", command, cwd, env, shell)),
-        action => serde_json::to_vec(action),
-    };
-    text.unwrap_or_default()
+        Action::Run { command, cwd, env, shell, .. } => {
+            serde_json::to_vec(&(&activation.user, command, cwd, env, shell)).unwrap_or_default()
+        }
+        _ => activation.key().into_bytes(),
+    }
 }
 
 fn add_digests(store: &Store, entries: &mut [Entry], current: &Snapshot) -> Result<(), Error> {

@@ -144,6 +144,7 @@ fn begin(store: &Store, settings: &Settings, plan: &Plan, to: To<'_>, journal: &
                 activations: plan.activations.clone(),
             };
             write::write_snapshot(store, &settings.home, &snapshot, manifest)?;
+            write::write_user_links(store, &snapshot)?;
         }
         To::Snapshot(id) => journal.to = Some(id),
         To::Same => {}

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::backups::{Backups, original_of};
-use super::desired::{Desired, Entry, key, scoped_key};
+use super::desired::{Desired, Entry, key};
 use super::difference::{Old, removal, wanted};
 use super::scene::Scene;
 use super::{Error, Targets};
@@ -246,11 +246,11 @@ fn is_always(action: &Action) -> bool {
 
 /// What takes back commands that are gone, in reverse of the order in which they ran.
 fn removed_commands(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
-    let kept: BTreeSet<Vec<u8>> = commands(entries).map(|entry| key(&entry.activation.action)).collect();
+    let kept: BTreeSet<Vec<u8>> = commands(entries).map(|entry| key(&entry.activation)).collect();
     let mut steps = Vec::new();
     for activation in current.activations.iter().rev() {
         let Action::Run { undo, .. } = &activation.action else { continue };
-        if kept.contains(&key(&activation.action)) {
+        if kept.contains(&key(activation)) {
             continue;
         }
         let entry = Entry { activation: activation.clone(), shown: None, may_change: false };
@@ -267,13 +267,13 @@ fn wanted_commands(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
     let mut present: HashMap<Vec<u8>, &Action> = HashMap::new();
     for activation in &current.activations {
         if matches!(activation.action, Action::Run { .. }) {
-            present.insert(key(&activation.action), &activation.action);
+            present.insert(key(activation), &activation.action);
         }
     }
     let mut steps = Vec::new();
     for entry in commands(entries) {
         let action = &entry.activation.action;
-        let (mark, runs) = match present.get(&key(action)) {
+        let (mark, runs) = match present.get(&key(&entry.activation)) {
             Some(old) if *old == action => (Mark::Unchanged, is_always(action)),
             // It ran already; only what is recorded of it changes.
             Some(_) => (Mark::Change, is_always(action)),
@@ -296,7 +296,7 @@ fn environment_steps(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
             Action::SetVariable { name, .. } => {
                 Some(format!("{:?} {:?} {name}", activation.user, activation.project).into_bytes())
             }
-            _ => Some(scoped_key(activation)),
+            _ => Some(key(activation)),
         }
     }
     let mut old: BTreeMap<Vec<u8>, &Activation> =

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use crate::environment::Environment;
+use crate::environment::{self, Environment};
 use crate::manifest::Manifest;
 use crate::platform;
 use crate::snapshot::Snapshot;
@@ -31,12 +31,53 @@ pub fn write_snapshot(store: &Store, home: &Path, snapshot: &Snapshot, manifest:
     write("manifest.json", text.as_bytes(), PRIVATE)?;
     let environment = Environment::new(&snapshot.activations, home);
     write("env.sh", &environment.render_posix(), READABLE)?;
+    write_users(&temporary, snapshot)?;
     write_config(&temporary.join("config"), manifest)?;
     // One call for all new objects too, which nobody else syncs.
     platform::sync_file_system(&temporary)?;
     platform::remove_tree(&place)?;
     platform::rename(&temporary, &place)?;
     Ok(platform::sync_directory(&store.snapshots())?)
+}
+
+/// Writes the environment of each user, which only that user reads.
+fn write_users(directory: &Path, snapshot: &Snapshot) -> Result<(), Error> {
+    let users = environment::users(&snapshot.activations);
+    if users.is_empty() {
+        return Ok(());
+    }
+    let above = directory.join("users");
+    platform::create_directory(&above)?;
+    platform::set_mode(&above, TRAVERSED)?;
+    for user in users {
+        let own = above.join(user);
+        platform::create_directory(&own)?;
+        let script = own.join("env.sh");
+        platform::write_file(&script, &Environment::of_user(&snapshot.activations, user).render_posix())?;
+        platform::set_mode(&script, READABLE)?;
+        platform::set_mode(&own, 0o700)?;
+        platform::give_to(&own, user)?;
+        platform::give_to(&script, user)?;
+    }
+    Ok(())
+}
+
+/// Makes the links that lead to the scripts of users, if they are missing.
+pub fn write_user_links(store: &Store, snapshot: &Snapshot) -> Result<(), Error> {
+    for user in environment::users(&snapshot.activations) {
+        let directory = store.root().join("users").join(user);
+        let link = directory.join("env.sh");
+        if !platform::exists(&link) {
+            for created in platform::create_directories(&directory)? {
+                platform::set_mode(&created, TRAVERSED)?;
+            }
+            platform::set_mode(&directory, 0o700)?;
+            let target = Path::new("../../store/metadata/current/users").join(user).join("env.sh");
+            platform::symlink(&target, &link)?;
+            platform::give_to(&directory, user)?;
+        }
+    }
+    Ok(())
 }
 
 /// Keeps the Lua files that the manifest was evaluated from.
