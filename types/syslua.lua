@@ -276,6 +276,11 @@ local syslua = {}
 ---@field root string
 ---@field objects syslua.ObjectReport[] in the order of their names
 
+---@class syslua.Actions
+---@field root string
+---@field snapshot syslua.SnapshotReport what is applied
+---@field actions syslua.ManifestAction[] the actions that are in force
+
 ---@class syslua.Info
 ---@field root string
 ---@field platform string
@@ -443,6 +448,7 @@ function BuildContext.run(command, opts) end
 ---@field wait_for_input fun(seconds: number): boolean
 ---@field status fun(options: syslua.Options?): boolean, any
 ---@field list fun(options: syslua.Options?): boolean, any
+---@field actions fun(options: syslua.Options?): boolean, any
 ---@field info fun(options: syslua.Options?): boolean, any
 ---@field verify fun(options: syslua.Options?): boolean, any
 ---@field repair fun(manifest: any, options: syslua.Options?): boolean, any

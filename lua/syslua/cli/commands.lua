@@ -25,8 +25,9 @@ commands.list = {
   { name = "list", summary = "Show the objects of the store" },
   { name = "info", summary = "Show the root as a whole, or one object" },
   { name = "verify", summary = "Check every object of the store, and repair what is damaged" },
-  { name = "init", summary = "Write a config to begin with, and a test of it" },
   { name = "diff", summary = "Show how two snapshots or two derivations differ" },
+  { name = "why", summary = "Show who declared a variable or a file, and what it won over" },
+  { name = "init", summary = "Write a config to begin with, and a test of it" },
   { name = "help", summary = "Show the commands, or the flags of one" },
   { name = "version", summary = "Show the version" },
 }

@@ -40,6 +40,10 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         let listed = engine(lua, options.as_ref())?.0.list().map_err(|error| error.to_failure())?;
         report(lua, &listed)
     })?;
+    register_function(lua, native, "actions", |lua, options: Option<LuaTable>| {
+        let actions = engine(lua, options.as_ref())?.0.actions().map_err(|error| error.to_failure())?;
+        report(lua, &actions)
+    })?;
     register_function(lua, native, "info", |lua, options: Option<LuaTable>| {
         let info = engine(lua, options.as_ref())?.0.info().map_err(|error| error.to_failure())?;
         report(lua, &info)

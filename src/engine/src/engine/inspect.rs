@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::report::{CheckReport, DiffReport, Difference, InfoReport, ListReport, ObjectReport};
+use super::report::{ActionsReport, CheckReport, DiffReport, Difference, InfoReport, ListReport, ObjectReport};
 use super::report::{derivation_report, snapshot_report};
 use super::{Engine, Error};
 use crate::derivation::Derivation;
@@ -53,6 +53,19 @@ impl Engine {
             }
         }
         Ok(ListReport { root: self.settings.root.clone(), objects })
+    }
+
+    /// Returns the actions that are in force, with who declared them and over what they won.
+    ///
+    /// # Errors
+    /// When the current snapshot cannot be read.
+    pub fn actions(&self) -> Result<ActionsReport, Error> {
+        let current = generations::current(&self.store)?;
+        Ok(ActionsReport {
+            root: self.settings.root.clone(),
+            snapshot: snapshot_report(&current),
+            actions: current.activations,
+        })
     }
 
     /// Tells about the root as a whole.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::activation::{Action, Command};
+use crate::activation::{Action, Activation, Command};
 use crate::derivation::Derivation;
 use crate::hash::Hash;
 use crate::names::{ObjectName, SnapshotId};
@@ -337,6 +337,17 @@ pub struct InfoReport {
     pub objects: usize,
     /// The bytes of their files.
     pub size: u64,
+}
+
+/// The actions that are in force.
+#[derive(Debug, Serialize)]
+pub struct ActionsReport {
+    /// The root.
+    pub root: PathBuf,
+    /// What is applied.
+    pub snapshot: SnapshotReport,
+    /// The actions, as the snapshot has them.
+    pub actions: Vec<Activation>,
 }
 
 /// A difference between two derivations.

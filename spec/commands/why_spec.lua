@@ -1,0 +1,88 @@
+--- `why`: who declared what is applied, and what lost against it.
+
+local machine = require("spec.support.machine")
+local syslua = require("syslua")
+
+describe("why", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+    here.write("web.lua", [[env { EDITOR = syslua.lib.mkDefault("nano"), PATH = "/web" }]])
+    here.write_config([[
+      local lib = syslua.lib
+      env { EDITOR = lib.mkForce("vim"), HOME_OF_X = lib.ref("HOME") .. "/x" }
+      env { EDITOR = "emacs", PATH = { "/own" } }
+      require("web")
+      file { path = "~/.x", content = lib.mkDefault("default") }
+      file { path = "~/.x", content = "own" }
+      project { name = "p", setup = function() env { EDITOR = "code" } end }
+    ]])
+    assert.equal(0, here.run("apply", "init.lua").code)
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  it("tells of a variable with two losing values", function()
+    local result = here.run("why", "EDITOR")
+    assert.equal(0, result.code, result.stderr)
+    assert.equal(
+      [[
+EDITOR = vim
+  at init.lua:3
+  with the number 50
+  won over emacs, with the number 900
+    at init.lua:4
+  won over nano, with the number 1000
+    at web.lua:1
+    through init.lua:5
+EDITOR = code   (project p)
+  at init.lua:8
+]],
+      result.stdout
+    )
+  end)
+
+  it("tells of lists and references", function()
+    assert.equal(
+      "PATH = /own:/web\n  at init.lua:4\n  through web.lua:1\n  through init.lua:5\n",
+      here.run("why", "PATH").stdout
+    )
+    assert.equal("HOME_OF_X = $HOME/x\n  at init.lua:3\n", here.run("why", "HOME_OF_X").stdout)
+  end)
+
+  it("tells of a file, by any way to write its path", function()
+    for _, word in ipairs({ "~/.x", here.home .. "/.x", "home/.x", "./home/../home/.x" }) do
+      local result = here.run("why", word)
+      assert.equal(0, result.code, result.stderr)
+      assert.truthy(result.stdout:find("^~/%.x %-> "), result.stdout)
+      assert.truthy(
+        result.stdout:find(
+          '\n  won over content "default", with the number 1000\n    at init.lua:6\n',
+          1,
+          true
+        ),
+        result.stdout
+      )
+    end
+  end)
+
+  it("gives JSON", function()
+    local result = syslua.lib.fromJSON(here.run("why", "EDITOR", "--json").stdout)
+    assert.equal("why", result.command)
+    assert.equal("vim", result.actions[1].value)
+    assert.equal("nano", result.actions[1].overridden[2].value)
+  end)
+
+  it("names the closest when there is no such thing", function()
+    local result = here.run("why", "EDITR")
+    assert.equal(1, result.code)
+    assert.equal(
+      "error: nothing that is applied is about EDITR\n  hint: did you mean EDITOR?\n",
+      result.stderr
+    )
+    assert.equal(2, here.run("why").code)
+  end)
+end)
