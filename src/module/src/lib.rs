@@ -58,6 +58,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     inspect::register(lua, &native)?;
     snapshots::register(lua, &native)?;
     ui::register(lua, &native)?;
+    lua.set_named_registry_value(capture::NATIVE, &native)?;
     module.set("native", native)?;
     let metatable = lua.create_table()?;
     metatable.set("__index", lua.create_function(load_field)?)?;
