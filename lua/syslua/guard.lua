@@ -101,6 +101,17 @@ local function finish(...)
   return ...
 end
 
+--- Raises the failure for a field of the module that no build can load.
+---@param name any
+function guard.refuse_field(name)
+  failure.raise({
+    kind = "build",
+    message = ("`syslua.%s` cannot be used while a build runs"):format(tostring(name)),
+    position = position.caller(),
+    hint = "do it outside of `config`, which may use ctx and syslua.lib",
+  })
+end
+
 --- Returns whether a build is running right now.
 ---@return boolean
 function guard.is_active()

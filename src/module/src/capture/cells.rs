@@ -4,18 +4,38 @@ use std::collections::HashMap;
 
 use mlua::prelude::*;
 
-/// The registry entries that hold functions of `debug`, which configs may not have.
+/// The registry entries that hold functions of `debug`, which configs may not have, and `FIND`.
 const GET: &str = "syslua.getupvalue";
-const SET: &str = "syslua.setupvalue";
 const ID: &str = "syslua.upvalueid";
+const FINDER: &str = "syslua.findupvalue";
+
+/// For Lua 5.1, which has no `upvalueid`. Two variables are one when what is put into the first is seen in the other.
+const FIND: &str = r#"
+local get, set = debug.getupvalue, debug.setupvalue
+return function(group, of, index)
+  local mark, found = {}, nil
+  local _, value = get(of, index)
+  set(of, index, mark)
+  for number = 1, #group, 3 do
+    local _, other = get(group[number], group[number + 1])
+    if rawequal(other, mark) then
+      found = group[number + 2]
+      break
+    end
+  end
+  set(of, index, value)
+  return found
+end
+"#;
 
 /// Remembers what is needed of the library `debug`.
 pub fn install(lua: &Lua) -> LuaResult<()> {
     let debug: LuaTable = lua.globals().get("debug")?;
-    for (entry, name) in [(GET, "getupvalue"), (SET, "setupvalue"), (ID, "upvalueid")] {
+    for (entry, name) in [(GET, "getupvalue"), (ID, "upvalueid")] {
         lua.set_named_registry_value(entry, debug.get::<LuaValue>(name)?)?;
     }
-    Ok(())
+    let find: LuaFunction = lua.load(FIND).set_name("=[syslua]").call(())?;
+    lua.set_named_registry_value(FINDER, find)
 }
 
 /// A variable that a function captures.
@@ -32,11 +52,13 @@ pub struct Upvalue {
 pub struct Cells {
     lua: Lua,
     get: LuaFunction,
-    set: LuaFunction,
     /// Lua 5.1 has none.
     id: Option<LuaFunction>,
-    /// Without it: the variables that were seen, by name.
-    seen: HashMap<Vec<u8>, Vec<Seen>>,
+    find: LuaFunction,
+    /// Without `id`: variables that were seen, grouped by name and value. Each group is a list in Lua of function, index
+    /// and number: Lua 5.1 cannot hold many values for us.
+    seen: HashMap<(Vec<u8>, u64), usize>,
+    groups: LuaTable,
     next: usize,
 }
 
@@ -46,9 +68,10 @@ impl Cells {
         Ok(Cells {
             lua: lua.clone(),
             get: lua.named_registry_value(GET)?,
-            set: lua.named_registry_value(SET)?,
             id: lua.named_registry_value(ID)?,
+            find: lua.named_registry_value(FINDER)?,
             seen: HashMap::new(),
+            groups: lua.create_table()?,
             next: 0,
         })
     }
@@ -74,38 +97,33 @@ impl Cells {
                 _ => 0,
             });
         }
-        for seen in self.seen.get(name).into_iter().flatten() {
-            if is_equal(&seen.value, value) && self.is_one(function, index, value, seen)? {
-                return Ok(seen.cell);
+        let place = (name.to_vec(), identity(value));
+        let group = match self.seen.get(&place) {
+            Some(number) => self.groups.raw_get::<LuaTable>(*number)?,
+            None => {
+                let number = self.groups.raw_len() + 1;
+                self.groups.raw_push(self.lua.create_table()?)?;
+                self.seen.insert(place, number);
+                self.groups.raw_get(number)?
             }
+        };
+        if let Some(cell) = self.find.call::<Option<usize>>((&group, function, index))? {
+            return Ok(cell);
         }
         self.next += 1;
-        let seen = Seen { function: function.clone(), index, value: value.clone(), cell: self.next };
-        self.seen.entry(name.to_vec()).or_default().push(seen);
+        group.raw_push(function)?;
+        group.raw_push(index)?;
+        group.raw_push(self.next)?;
         Ok(self.next)
     }
-
-    /// Returns whether two variables are one: what is put into the first is seen in the other.
-    fn is_one(&self, function: &LuaFunction, index: usize, value: &LuaValue, other: &Seen) -> LuaResult<bool> {
-        let mark = LuaValue::Table(self.lua.create_table()?);
-        self.set.call::<()>((function, index, &mark))?;
-        let seen = self.get.call::<(LuaValue, LuaValue)>((&other.function, other.index));
-        self.set.call::<()>((function, index, value))?;
-        Ok(seen?.1 == mark)
-    }
 }
 
-/// A variable of Lua 5.1, as one that a function has.
-struct Seen {
-    function: LuaFunction,
-    index: usize,
-    value: LuaValue,
-    cell: usize,
-}
-
-fn is_equal(a: &LuaValue, b: &LuaValue) -> bool {
-    match (a, b) {
-        (LuaValue::Number(a), LuaValue::Number(b)) => a.to_bits() == b.to_bits(),
-        _ => a == b,
+/// Returns what equal values have in common.
+fn identity(value: &LuaValue) -> u64 {
+    match value {
+        LuaValue::Boolean(value) => u64::from(*value) + 1,
+        LuaValue::Integer(integer) => u64::from_le_bytes(integer.to_le_bytes()),
+        LuaValue::Number(number) => number.to_bits(),
+        other => other.to_pointer() as u64,
     }
 }

@@ -207,11 +207,11 @@ impl<'a> Globals<'a> {
     }
 }
 
-/// Checks that a method call on a string leads to what Lua brings, as far as the text can tell.
+/// Checks that a method call on a string, or a field of a library, leads to what Lua brings, as far as the text can tell.
 ///
 /// # Errors
-/// When strings have another metatable, or the text has the name of an altered function.
-pub fn check_methods(lua: &Lua, known: &Known, text: &[u8], name: &str) -> Answer<()> {
+/// When strings have another metatable, or the text has the name of a function that is not Lua's.
+pub fn check_fields(lua: &Lua, known: &Known, text: &[u8], name: &str) -> Answer<()> {
     let refuse = |altered: &str| {
         let message = format!("`{name}` may call `{altered}`, which is not the one that Lua brings");
         Err(Failure::new("config", message)
@@ -222,15 +222,26 @@ pub fn check_methods(lua: &Lua, known: &Known, text: &[u8], name: &str) -> Answe
     }
     let Some(metatable) = lua.type_metatable::<LuaString>() else { return Ok(()) };
     let LuaValue::Table(library) = metatable.raw_get("__index").map_err(lua_failure)? else { return Ok(()) };
-    for altered in known.altered("string", &library).map_err(lua_failure)? {
-        let method = altered.strip_prefix("string.").unwrap_or("");
-        if method.is_empty() || contains(text, method.as_bytes()) {
-            return refuse(&altered);
+    let altered = known.altered("string", &library).map_err(lua_failure)?;
+    for altered in altered.iter().chain(known.foreign()) {
+        let member = altered.split_once('.').map_or("", |(_, member)| member);
+        if member.is_empty() || has_field(text, member.as_bytes()) {
+            return refuse(altered);
         }
     }
     Ok(())
 }
 
-fn contains(text: &[u8], word: &[u8]) -> bool {
-    text.windows(word.len()).any(|window| window == word)
+/// Returns whether a text has a name as that of a field: after a point, a colon or a quotation mark.
+fn has_field(text: &[u8], name: &[u8]) -> bool {
+    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    text.windows(name.len()).enumerate().any(|(begin, window)| {
+        window == name
+            && !text.get(begin + name.len()).is_some_and(is_letter)
+            && text[..begin]
+                .iter()
+                .rev()
+                .find(|byte| !byte.is_ascii_whitespace())
+                .is_some_and(|byte| matches!(byte, b'.' | b':' | b'"' | b'\'' | b'['))
+    })
 }

@@ -101,6 +101,7 @@ pub struct Known {
     metatables: HashMap<String, Members>,
     basics: HashMap<&'static str, Member>,
     string_metatable: Members,
+    foreign: Vec<String>,
     has_shipped: bool,
 }
 
@@ -177,6 +178,11 @@ impl Known {
         Ok(altered)
     }
 
+    /// Returns what was in the libraries of the interpreter before us, and is not its own.
+    pub fn foreign(&self) -> &[String] {
+        &self.foreign
+    }
+
     /// Returns whether the metatable of strings is as it was.
     pub fn has_own_string_metatable(&self, lua: &Lua) -> LuaResult<bool> {
         match lua.type_metatable::<LuaString>() {
@@ -207,15 +213,17 @@ impl Known {
         Ok(())
     }
 
-    /// Adds a library of the interpreter. Functions written in Lua are somebody else's.
+    /// Adds a library of the interpreter. Functions written in Lua are somebody else's, such as those that test runners
+    /// add to older versions: no build may use them, but they harm none that does not.
     fn add_library(&mut self, lua: &Lua, library: &str, table: &LuaTable) -> LuaResult<()> {
         let mut members = Members::new();
         for (key, value) in sorted(table)? {
+            let name = format!("{library}.{}", String::from_utf8_lossy(&key));
+            members.insert(key, Member::of(&value));
             if !is_of_interpreter(&value) {
+                self.foreign.push(name);
                 continue;
             }
-            members.insert(key.clone(), Member::of(&value));
-            let name = format!("{library}.{}", String::from_utf8_lossy(&key));
             // Two runs would differ.
             if !name.starts_with("math.random") {
                 self.add(lua, &value, &name)?;
@@ -332,7 +340,7 @@ pub fn plain_members(table: &LuaTable) -> LuaResult<std::collections::BTreeMap<V
 fn is_of_interpreter(value: &LuaValue) -> bool {
     let LuaValue::Function(function) = value else { return true };
     let info = function.info();
-    info.what == "C" || info.source.is_some_and(|source| source.starts_with("=[builtin"))
+    info.what == "C" || info.short_src.is_some_and(|source| source.starts_with("[builtin:"))
 }
 
 /// Returns whether a function is written in one of the files that come with sys.lua.

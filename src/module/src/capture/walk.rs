@@ -1,6 +1,6 @@
 //! The walk over everything that a function leads to.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 
 use mlua::prelude::*;
@@ -45,8 +45,23 @@ enum Visit {
 /// What is left for later, since it is nested too deeply.
 struct Deep {
     number: u64,
-    value: LuaValue,
     name: String,
+}
+
+/// An entry of a table that is waiting for its turn. Values that lead somewhere stay in their table: Lua 5.1 cannot hold
+/// many for us.
+struct Entry {
+    /// By which entries have their places.
+    order: Vec<u8>,
+    key: Key,
+    /// When it is plain.
+    value: Option<Value>,
+}
+
+enum Key {
+    Plain(Value),
+    /// Its place in a list of such keys.
+    Complex(usize),
 }
 
 /// A function of the config, found in its file.
@@ -67,6 +82,8 @@ pub struct Walk<'a> {
     order: Vec<Visit>,
     depth: usize,
     deep: VecDeque<Deep>,
+    /// The same values, by number.
+    deep_values: LuaTable,
     /// How many looks are under way.
     looking: usize,
     looked_at: usize,
@@ -90,6 +107,7 @@ impl<'a> Walk<'a> {
             order: Vec::new(),
             depth: 0,
             deep: VecDeque::new(),
+            deep_values: lua.create_table().map_err(lua_failure)?,
             looking: 0,
             looked_at: 0,
             directory: state::read(lua, state::State::directory),
@@ -103,11 +121,11 @@ impl<'a> Walk<'a> {
         let mut result = self.function(function, &found, "config")?;
         while let Some(deep) = self.deep.pop_front() {
             self.depth = 0;
-            let value = match &deep.value {
-                LuaValue::Table(table) => self.table(table, &deep.name)?,
+            let value = match self.deep_values.raw_get(deep.number).map_err(lua_failure)? {
+                LuaValue::Table(table) => self.table(&table, &deep.name)?,
                 LuaValue::Function(function) => {
-                    let found = self.find(function, &deep.name)?;
-                    Value::Function(Box::new(self.function(function, &found, &deep.name)?))
+                    let found = self.find(&function, &deep.name)?;
+                    Value::Function(Box::new(self.function(&function, &found, &deep.name)?))
                 }
                 _ => Value::Nil,
             };
@@ -158,13 +176,13 @@ impl<'a> Walk<'a> {
             }
         }
         match given {
-            LuaValue::Table(table) => match self.first_visit(Visit::Table(given.to_pointer() as usize), given, name) {
+            LuaValue::Table(table) => match self.first_visit(Visit::Table(given.to_pointer() as usize), given, name)? {
                 Some(again) => Ok(again),
                 None => self.table(table, name),
             },
             LuaValue::Function(function) => {
                 let found = self.find(function, name)?;
-                match self.first_visit(visit_of(&found), given, name) {
+                match self.first_visit(visit_of(&found), given, name)? {
                     Some(again) => Ok(again),
                     None => Ok(Value::Function(Box::new(self.function(function, &found, name)?))),
                 }
@@ -174,19 +192,20 @@ impl<'a> Walk<'a> {
     }
 
     /// Returns what stands for a value that was visited, or is to be visited later; nothing for one whose turn it is.
-    fn first_visit(&mut self, visit: Visit, given: &LuaValue, name: &str) -> Option<Value> {
+    fn first_visit(&mut self, visit: Visit, given: &LuaValue, name: &str) -> Answer<Option<Value>> {
         let number = self.order.len() as u64;
         if let Some(number) = self.again(visit) {
-            return Some(Value::Again(number));
+            return Ok(Some(Value::Again(number)));
         }
         if self.depth <= INLINE {
-            return None;
+            return Ok(None);
         }
         // A look goes no deeper.
         if self.looking == 0 {
-            self.deep.push_back(Deep { number, value: given.clone(), name: name.to_owned() });
+            self.deep_values.raw_set(number, given).map_err(lua_failure)?;
+            self.deep.push_back(Deep { number, name: name.to_owned() });
         }
-        Some(Value::Again(number))
+        Ok(Some(Value::Again(number)))
     }
 
     /// Returns what a table or function stands for by itself: known ones, handles, sources.
@@ -245,34 +264,32 @@ impl<'a> Walk<'a> {
     }
 
     fn table(&mut self, table: &LuaTable, name: &str) -> Answer<Value> {
-        let mut pairs = Vec::new();
-        let mut complex = 0;
-        for pair in table.pairs::<LuaValue, LuaValue>() {
-            let (key, value) = pair.map_err(lua_failure)?;
-            let mut order = Vec::new();
-            match plain_value(&key) {
-                Some(plain) => encode::value(&mut order, &Recipe, &plain),
-                None => complex += 1,
-            }
-            pairs.push((order, key, value));
-        }
+        let keys = self.lua.create_table().map_err(lua_failure)?;
+        let mut entries = self.entries(table, &keys, name)?;
         // One key has its place without a look, which would be taken again for each table around it.
-        if complex > 1 {
-            self.put_in_order(&mut pairs, name)?;
+        if keys.raw_len() > 1 {
+            self.put_in_order(&mut entries, table, &keys, name)?;
         }
         // The order of `pairs` differs from run to run; visits must not.
-        pairs.sort_by(|(a, ..), (b, ..)| a.cmp(b));
-        let mut entries = Vec::with_capacity(pairs.len());
-        for (_, key, value) in pairs {
-            // Names are for messages, which plain values hardly ever need.
-            let value = match plain_value(&value) {
-                Some(plain) => {
-                    self.check_path(&plain, || inner_name(name, &key))?;
-                    plain
+        entries.sort_by(|a, b| a.order.cmp(&b.order));
+        let mut pairs = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let value = match entry.value {
+                Some(plain) => plain,
+                None => {
+                    let key = self.lua_key(&entry.key, &keys).map_err(lua_failure)?;
+                    let value: LuaValue = table.raw_get(&key).map_err(lua_failure)?;
+                    self.value(&value, &inner_name(name, &key))?
                 }
-                None => self.value(&value, &inner_name(name, &key))?,
             };
-            entries.push((self.value(&key, name)?, value));
+            let key = match entry.key {
+                Key::Plain(key) => key,
+                Key::Complex(index) => {
+                    let key: LuaValue = keys.raw_get(index).map_err(lua_failure)?;
+                    self.value(&key, name)?
+                }
+            };
+            pairs.push((key, value));
         }
         let metatable = match table.metatable() {
             Some(metatable) => {
@@ -281,20 +298,58 @@ impl<'a> Walk<'a> {
             }
             None => None,
         };
-        Ok(Value::Table(entries, metatable))
+        Ok(Value::Table(pairs, metatable))
+    }
+
+    /// Returns the entries of a table; keys that are no plain values are put into `keys`.
+    fn entries(&self, table: &LuaTable, keys: &LuaTable, name: &str) -> Answer<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for pair in table.pairs::<LuaValue, LuaValue>() {
+            let (key, value) = pair.map_err(lua_failure)?;
+            let mut order = Vec::new();
+            let plain = plain_value(&value);
+            if let Some(plain) = &plain {
+                // Names are for messages, which plain values hardly ever need.
+                self.check_path(plain, || inner_name(name, &key))?;
+            }
+            let key = match plain_value(&key) {
+                Some(plain) => {
+                    self.check_path(&plain, || name.to_owned())?;
+                    encode::value(&mut order, &Recipe, &plain);
+                    Key::Plain(plain)
+                }
+                None => {
+                    keys.raw_push(key).map_err(lua_failure)?;
+                    Key::Complex(keys.raw_len())
+                }
+            };
+            entries.push(Entry { order, key, value: plain });
+        }
+        Ok(entries)
+    }
+
+    fn lua_key(&self, key: &Key, keys: &LuaTable) -> LuaResult<LuaValue> {
+        match key {
+            Key::Complex(index) => keys.raw_get(*index),
+            Key::Plain(Value::Bytes(text)) => self.lua.create_string(text).map(LuaValue::String),
+            Key::Plain(Value::Bool(value)) => Ok(LuaValue::Boolean(*value)),
+            Key::Plain(Value::Int(value)) => value.into_lua(self.lua),
+            Key::Plain(Value::Float(value)) => Ok(LuaValue::Number(*value)),
+            Key::Plain(_) => Ok(LuaNil),
+        }
     }
 
     /// Gives entries whose keys are tables or functions bytes by which each has its place, before any is visited.
-    fn put_in_order(&mut self, pairs: &mut [(Vec<u8>, LuaValue, LuaValue)], name: &str) -> Answer<()> {
-        let mut looks: HashMap<Vec<u8>, bool> = HashMap::new();
-        for (order, key, value) in pairs {
-            if plain_value(key).is_some() {
-                continue;
-            }
+    fn put_in_order(&mut self, entries: &mut [Entry], table: &LuaTable, keys: &LuaTable, name: &str) -> Answer<()> {
+        let mut looks: HashSet<Vec<u8>> = HashSet::new();
+        for entry in entries {
+            let Key::Complex(index) = entry.key else { continue };
+            let key: LuaValue = keys.raw_get(index).map_err(lua_failure)?;
+            let value: LuaValue = table.raw_get(&key).map_err(lua_failure)?;
             // What was visited until now is the same for all entries, and ends cycles.
             let visited = self.order.len();
             self.looking += 1;
-            let looked = self.look(order, key, value, name);
+            let looked = self.look(&mut entry.order, &key, &value, name);
             self.looking -= 1;
             let is_new = self.order.len() > visited;
             for visit in self.order.drain(visited..) {
@@ -302,7 +357,7 @@ impl<'a> Walk<'a> {
             }
             looked?;
             // Where nothing new was visited, entries that look alike are alike.
-            if looks.insert(order.clone(), is_new).is_some() && is_new {
+            if !looks.insert(entry.order.clone()) && is_new {
                 return Err(refused(
                     name,
                     "a table with two keys that cannot be told apart",
@@ -393,7 +448,7 @@ impl<'a> Walk<'a> {
                 _ => {}
             }
         }
-        globals::check_methods(self.lua, &self.known, text, name)?;
+        globals::check_fields(self.lua, &self.known, text, name)?;
         Ok(captures)
     }
 }
