@@ -62,6 +62,9 @@ const SHIPPED: [&str; 7] = [
 const HELPERS: &str = "syslua.helpers.";
 const RECIPE: &str = "build_";
 
+/// Its recipe is its field `build`.
+const PACKAGE: &str = "syslua.package";
+
 /// Returns the one name of what has several on some versions of Lua.
 fn canonical(name: &str) -> &str {
     match name {
@@ -297,12 +300,13 @@ impl Known {
         for (name, helper) in sorted(&loaded)? {
             let name = String::from_utf8_lossy(&name).into_owned();
             let LuaValue::Table(helper) = helper else { continue };
-            if !name.starts_with(HELPERS) {
+            let prefix = if name.starts_with(HELPERS) { RECIPE } else { "build" };
+            if !name.starts_with(HELPERS) && name != PACKAGE {
                 continue;
             }
             for (key, recipe) in sorted(&helper)? {
                 if let LuaValue::Function(function) = &recipe
-                    && key.starts_with(RECIPE.as_bytes())
+                    && key.starts_with(prefix.as_bytes())
                     && is_ours(lua, function)
                 {
                     self.add(lua, &recipe, &format!("{name}.{}", String::from_utf8_lossy(&key)))?;
