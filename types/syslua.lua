@@ -432,6 +432,7 @@ function BuildContext.run(command, opts) end
 ---@field bars_print fun(line: string): string
 ---@field bars_tick fun(): string
 ---@field bars_clear fun(): string
+---@field guarded string[] names that are out of reach while a build runs
 ---@field derive fun(spec: table): boolean, any
 ---@field source fun(path: string, excluded: string[]?): boolean, any
 ---@field build fun(derivation: syslua.Derivation, options: syslua.Options?): boolean, any
@@ -454,7 +455,7 @@ function BuildContext.run(command, opts) end
 ---@field repair fun(manifest: any, options: syslua.Options?): boolean, any
 ---@field diff_derivations fun(first: string, second: string, options: syslua.Options?): boolean, any
 ---@field check fun(derivation: syslua.Derivation|string, options: syslua.Options?): boolean, any
----@field begin_evaluation fun(sys: syslua.System?, options: syslua.Options?): boolean, any
+---@field begin_evaluation fun(sys: syslua.System?, options: syslua.Options?, directory: string?): boolean, any
 ---@field abandon_evaluation fun(): boolean, any
 ---@field finish_evaluation fun(config_path: string?, files: table<string, string>?): boolean, any
 ---@field record fun(action: table, positions: string[]): boolean, any
@@ -466,6 +467,9 @@ function BuildContext.run(command, opts) end
 ---@field user_home fun(name: string): boolean, any
 ---@field add_chunk fun(name: string, text: string): boolean, any
 ---@field add_environment fun(environment: table): boolean, any
+---@field close_environment fun(environment: table, module: table): boolean, any
+---@field set_kinds fun(shown: table, metatables: table<string, table>): boolean, any
+---@field is_reference fun(value: any): boolean, any
 ---@field list_tree fun(path: string): boolean, any
 ---@field set_own_directory fun(prefix: string): boolean, any
 ---@field manifest_table fun(manifest: any): boolean, any

@@ -4,6 +4,16 @@ local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
+local schema = require("syslua.schema")
+
+local fields = {
+  root = { type = "string" },
+  jobs = { type = "integer" },
+  offline = { type = "boolean" },
+  lock_timeout = { type = "number" },
+  on_event = { type = "function" },
+  check = { type = "boolean" },
+}
 
 -- Builds a realized derivation again, and raises a failure when it comes out differently.
 ---@return syslua.OutputPaths
@@ -32,6 +42,7 @@ end
 ---@param options syslua.BuildOptions?
 ---@return syslua.OutputPaths
 return function(derivation, options)
+  schema.check("the options of syslua.build", options or {}, fields)
   if options and options.check then
     return check(derivation, options)
   end

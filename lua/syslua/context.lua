@@ -5,6 +5,7 @@
 -- the mark that was set before it is still there at the next call or at the end: then the build starts
 -- over, with all its operations in place. It does not know what the operations do.
 
+local border = require("syslua.border")
 local closest = require("syslua.util.closest")
 local failure = require("syslua.util.failure")
 local guard = require("syslua.guard")
@@ -52,6 +53,10 @@ local function ask(task, request, is_quick)
 end
 
 local function check_path(call, name, value)
+  -- The engine knows what handles and sources stand for.
+  if type(value) == "table" and border.call("is_reference", value) then
+    return value
+  end
   if type(value) ~= "string" or value == "" or value:find("%z") then
     local given = type(value) == "string" and (value == "" and "an empty string" or "a NUL byte")
       or type(value)

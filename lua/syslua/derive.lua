@@ -5,6 +5,8 @@ local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
 local schema = require("syslua.schema")
 local system = require("syslua.system")
+-- Before the first handle is made.
+require("syslua.handle")
 
 ---@class syslua.derive.Opts
 ---@field name string letters, digits and `+ - . _ ? =`

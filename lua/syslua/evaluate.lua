@@ -205,10 +205,11 @@ return function(config, options)
   check_options(config, options)
   local directory, name = get_entry(config)
   local target = get_target(options.sys)
+  -- First, since it may fail.
+  border.call("begin_evaluation", target, { root = options.root }, directory)
   local mark, globals = position.mark(), get_globals(target)
   scope.push(directory, scope.get_home(), get_notifier(options))
   system.push(target, options.sys ~= nil)
-  border.call("begin_evaluation", target, { root = options.root })
   ---@type boolean, any
   local succeeded, files = xpcall(function()
     return run(directory, name, globals, options.pure)

@@ -14,30 +14,14 @@ local hints = {
   package = "require modules at the top of the file",
   debug = "nothing in a build needs it",
   coroutine = "ctx calls wait by themselves",
+  arg = "pass what it needs through opts",
 }
 hints.dofile, hints.loadfile, hints.loadstring, hints.module =
   hints.require, hints.load, hints.load, hints.require
 
-local refused = {
-  "io",
-  "os",
-  "require",
-  "load",
-  "loadstring",
-  "loadfile",
-  "dofile",
-  "module",
-  "package",
-  "debug",
-  "coroutine",
-  "ffi",
-  "jit",
-  "arg",
-  "collectgarbage",
-  "newproxy",
-  "getfenv",
-  "setfenv",
-}
+-- One list: what is refused here, the engine knows to be hidden.
+---@type string[]
+local refused = require("syslua").native.guarded
 local is_refused = {}
 for _, name in ipairs(refused) do
   is_refused[name] = true
@@ -115,6 +99,23 @@ end
 local function finish(...)
   leave()
   return ...
+end
+
+--- Raises the failure for a field of the module that no build can load.
+---@param name any
+function guard.refuse_field(name)
+  failure.raise({
+    kind = "build",
+    message = ("`syslua.%s` cannot be used while a build runs"):format(tostring(name)),
+    position = position.caller(),
+    hint = "do it outside of `config`, which may use ctx and syslua.lib",
+  })
+end
+
+--- Returns whether a build is running right now.
+---@return boolean
+function guard.is_active()
+  return active > 0
 end
 
 --- Raises the failure for a name that builds may not use, if it is one.

@@ -5,6 +5,7 @@ local border = require("syslua.border")
 local closest = require("syslua.util.closest")
 local failure = require("syslua.util.failure")
 local guard = require("syslua.guard")
+local lib = require("syslua.lib")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
 
@@ -330,7 +331,6 @@ function loader.new(directory, extra, is_pure)
     return require_module(self, name)
   end
   add_loaders(self)
-  border.call("add_environment", environment)
   -- Not the table itself: while a build runs, a name that is refused must not be found in it.
   setmetatable(environment, {
     __index = function(_, name)
@@ -341,6 +341,7 @@ function loader.new(directory, extra, is_pure)
       return _G[name]
     end,
   })
+  border.call("add_environment", environment)
   return self
 end
 
@@ -352,6 +353,29 @@ function loader.to_failure(value)
   result.position = result.position or position.caller()
   return result
 end
+-- What is left of `syslua` for builds; nobody can add to it.
+local for_builds = setmetatable({}, {
+  __metatable = false,
+  __index = function(_, name)
+    if name == "lib" then
+      return lib
+    end
+    failure.raise({
+      kind = "build",
+      message = ("`syslua.%s` is not there while a derivation is built"):format(tostring(name)),
+      position = position.caller(),
+      hint = "pass it in: opts = { value = syslua... }, or put it in a local variable above derive{}",
+    })
+  end,
+  __newindex = function(_, name)
+    failure.raise({
+      kind = "build",
+      message = ("`syslua.%s` cannot be set"):format(tostring(name)),
+      position = position.caller(),
+      hint = "keep what is yours in a `local` variable",
+    })
+  end,
+})
 
 --- Takes names away that exist only during an evaluation.
 ---@param self syslua.Loader
@@ -361,7 +385,7 @@ function loader.close(self, extra)
     self.environment[name] = nil
   end
   -- Builds run later, and may use the library.
-  self.environment.syslua = { lib = require("syslua.lib") }
+  border.call("close_environment", self.environment, for_builds)
 end
 
 return loader

@@ -6,6 +6,8 @@ local path = require("syslua.util.path")
 local position = require("syslua.util.position")
 local schema = require("syslua.schema")
 local scope = require("syslua.scope")
+-- Before the first handle is made.
+require("syslua.handle")
 
 ---@class syslua.source.Opts
 -- What to keep; paths are relative to the source.

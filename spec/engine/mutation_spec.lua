@@ -357,6 +357,58 @@ local changes = {
   },
 }
 
+-- What a derivation captures by way of variables that are shared or not.
+local function counter(declarations)
+  return declarations
+    .. "\nlocal function inc()\nn = n + 1 end\n%s\nlocal function get()\nreturn n end\n"
+    .. 'derive({ name = "one", config = function() inc() return get() end })'
+end
+
+changes["whether two functions share a variable"] = {
+  counter("local n = 0"):format(""),
+  counter("local n = 0"):format("local n = 0"),
+}
+changes["whether config shares a variable with a function"] = {
+  "local n = 0\nlocal function inc()\nn = n + 1 end\n" .. capture("", "inc() return n"),
+  "local n = 0\nlocal function inc()\nn = n + 1 end\n" .. capture("local n = 0", "inc() return n"),
+}
+changes["the value of a shared variable"] = {
+  counter("local n = 0"):format(""),
+  counter("local n = 1"):format(""),
+}
+changes["a table as key of a table that is a key"] = {
+  capture("local x = { [{ [{ 1 }] = 1 }] = 1 }"),
+  capture("local x = { [{ [{ 2 }] = 1 }] = 1 }"),
+}
+changes["which key of a table is also a value"] = {
+  capture("local k, l = { 1 }, { 2 }; local x = { [k] = 1, [l] = 1, ref = k }"),
+  capture("local k, l = { 1 }, { 2 }; local x = { [k] = 1, [l] = 1, ref = l }"),
+}
+changes["the end of a long list of tables"] = {
+  capture("local x = 1; for i = 1, 1000 do x = { next = x } end"),
+  capture("local x = 2; for i = 1, 1000 do x = { next = x } end"),
+}
+changes["the length of a long list of tables"] = {
+  capture("local x = 1; for i = 1, 1000 do x = { next = x } end"),
+  capture("local x = 1; for i = 1, 1001 do x = { next = x } end"),
+}
+changes["where a long circle of tables closes"] = {
+  capture("local x = {}; local y = x; for i = 1, 100 do x = { next = x } end; y.next = x"),
+  capture("local x = {}; local y = x; for i = 1, 100 do x = { next = x } end; y.next = x.next"),
+}
+changes["a captured number that becomes NaN"] = {
+  capture("local x = 0"),
+  capture("local x = 0 / 0"),
+}
+changes["the hash of a dependency as a string"] = {
+  dependent("1", opts("{ d.hash }")),
+  dependent("2", opts("{ d.hash }")),
+}
+changes["a function of our library"] = {
+  capture("local x = syslua.lib.toJSON"),
+  capture("local x = syslua.lib.array"),
+}
+
 if has_integers then
   changes["a captured integer that becomes a float"] = {
     capture("local x = 1"),
@@ -417,6 +469,8 @@ if has_constants then
 end
 
 local plain = capture("local x = { 1 }")
+-- Two sides as Lua 5.1, which has an alias, and as others write it.
+local unpack_it = "local x = table.unpack or unpack"
 
 local equals = {
   ["a comment above"] = { plain, "-- a comment\n--[[ and\nanother ]]\n" .. plain },
@@ -530,6 +584,30 @@ local equals = {
     { with_tree, files = { ["tree/a"] = "a", ["tree/b"] = "a" } },
     { with_tree, files = { ["tree/a"] = "a" }, prepare = "ln tree/a tree/b" },
   },
+  ["which NaN is captured"] = {
+    capture("local x = 0 / 0"),
+    capture("local x = -(0 / 0)"),
+  },
+  ["an alias of a function of Lua"] = {
+    capture(unpack_it),
+    capture("local x = unpack or table.unpack"),
+  },
+  ["an alias that is added for other versions of Lua"] = {
+    plain,
+    "table.unpack = table.unpack or unpack\n" .. plain,
+  },
+  ["the order in which tables became keys"] = {
+    capture("local x = {}; for i = 1, 9 do x[{ i }] = i end"),
+    capture("local x = {}; for i = 9, 1, -1 do x[{ i }] = i end"),
+  },
+  ["how often a function was made"] = {
+    capture("local x = {}; for i = 1, 2 do x[i] = function() return 1 end end"),
+    capture("local f = function() return 1 end; local x = { f, f }"),
+  },
+  ["a method of strings that nobody calls"] = {
+    plain,
+    { "string.mutated = function() end\n" .. plain .. "\nstring.mutated = nil" },
+  },
   ["the name of the config"] = { plain, { plain, entry = "other.lua" } },
   ["the directory of the config"] = {
     { opts('source("text")'), files = { text = "a" } },
@@ -639,10 +717,26 @@ local everything = [[
   local function count(n)
     return n == 0 and list or count(n - 1)
   end
+  local n, nan, keys = 0, 0 / 0, { [{ 1 }] = "a", [{ 2 }] = "b", [print] = "c" }
+  local function inc()
+    n = n + 1
+  end
+  local function get()
+    return n, nan, keys
+  end
+  local fresh = {}
+  for index = 1, 3 do
+    fresh[index] = function() return inc end
+  end
+  local long = {}
+  for _ = 1, 500 do
+    long = { next = long }
+  end
+  local aliases = { table.unpack or unpack, string.gfind or string.gmatch, string.gmatch, math.fmod, math.mod or math.fmod }
   local first, second = 1, 2
   local function swap()
     first, second = second, first
-    return module.get, string.format, table, math.floor
+    return module.get, string.format, aliases, math.floor, inc, get, fresh, long
   end
   derive({
     name = "all",

@@ -82,6 +82,22 @@ local failing = {
   ["a nil value"] = { "local x; x.y = 1", "attempt to index" },
   ["what a build may not use"] = { 'io.open("x")', "`io`", "ctx.read" },
   ["the clock"] = { "return os.time()", "`os`" },
+  ["the arguments of the program"] = { "return arg[1]", "`arg`", "opts" },
+  ["an error object that cannot be shown"] = {
+    "error(setmetatable({}, { __tostring = function() error({}) end }))",
+    "__tostring fails",
+    line = 3,
+  },
+  ["the hash of a dependency"] = { "return dependency.hash", "`hash`", "dependency", "opts" },
+  ["the hash of a dependency in opts"] = { "return opts.d.hash", "`hash`", "dependency", "opts" },
+  ["the path of a source"] = { "return text.path", "`path`", "source" },
+  ["a field that is added to a handle"] = { "dependency.flags = 1", "`flags`", "for reading" },
+  ["a verb of the module"] = { "return module.build(dependency)", "while a build runs" },
+  ["a fact of this machine that is not captured"] = {
+    "return syslua.hostname",
+    "`syslua.hostname`",
+    "opts",
+  },
   ["a module loaded late"] = { 'require("x")', "`require`" },
   ["the name of the machine"] = { "return ctx.sys.hostname", "hostname", "opts" },
 }
@@ -92,6 +108,7 @@ describe("a build that fails because of", function()
   setup(function()
     here = machine.new()
     here.write("web/file", "content\n")
+    here.write("text", "a text\n")
     web = server.start(here.directory .. "/web")
     here.write_config([[file({ path = "~/.one", content = "one\n" })]], "good.lua")
     assert.equal(0, here.run("apply", "good.lua").code)
@@ -116,10 +133,10 @@ describe("a build that fails because of", function()
   for name, case in ordered_pairs(failing) do
     it(name, function()
       here.write_config(([[
-          file({ path = "~/.two", content = "two\n" })
+          local dependency, text, module = derive({ name = "dependency", config = function(_, ctx) ctx.write(ctx.out, "") end }), source("text"), require("syslua") file({ path = "~/.two", content = "two\n" })
           derive({
-            name = "bad",
-            config = function(_, ctx)
+            name = "bad", opts = { d = dependency },
+            config = function(opts, ctx)
               %s
             end,
           })
@@ -130,6 +147,7 @@ describe("a build that fails because of", function()
       assert.equal("", result.stdout)
       local position = ("at init.lua:%d\n"):format(case.line or 6)
       assert.truthy(result.stderr:find(position, 1, true), result.stderr)
+      assert.is_nil(result.stderr:find("traceback", 1, true), result.stderr)
       assert.truthy(result.stderr:find("bad", 1, true), result.stderr)
       for index = 2, #case do
         assert.truthy(
@@ -145,7 +163,7 @@ describe("a build that fails because of", function()
         here.list("root/store/bld"):gsub("[^\n]*%.lock [^\n]*\n", ""):gsub("^d [^\n]*\n$", "")
       )
       -- The other file of the config may have been built meanwhile: only its object is more.
-      local allowed = { "obj/two", "info/two", "drv/", "drv-out/" }
+      local allowed = { "obj/two", "obj/dependency", "info/two", "info/dependency", "drv/", "drv-out/" }
       local after = list_root()
       for line in after:gmatch("[^\n]+") do
         local is_new = not root:find(line, 1, true)
@@ -205,6 +223,39 @@ local refused = {
   ["a captured file"] = {
     'local f = io.stdout\nderive({ name = "x", config = function() return f end })',
     "`f`",
+    line = 3,
+  },
+  ["a field that is added to a handle"] = {
+    'local d = derive({ name = "x", config = function() end })\nd.flags = 1',
+    "`flags`",
+    "for reading",
+    "hint: ",
+    line = 3,
+  },
+  ["a field of a handle that is overwritten"] = {
+    'local d = derive({ name = "x", config = function() end })\nd.out = "/x"',
+    "`out`",
+    "for reading",
+    line = 3,
+  },
+  ["a field that is added to a source"] = {
+    'local s = source("init.lua")\ns.flags = 1',
+    "`flags`",
+    "for reading",
+    line = 3,
+  },
+  ["a handle that was added to behind its back"] = {
+    'local d = derive({ name = "x", config = function() end })\nrawset(d, "a", 1)\n'
+      .. 'derive({ name = "y", opts = { deep = { d } }, config = function() end })',
+    "`opts.deep[1]`",
+    "handle",
+    line = 4,
+  },
+  ["a path below its own directory in opts"] = {
+    'local here = io.popen("pwd"):read("*l")\n'
+      .. 'derive({ name = "x", opts = { a = { here .. "/x" } }, config = function() end })',
+    "`opts.a[1]`",
+    "source()",
     line = 3,
   },
   ["an unknown field of activate{}"] = {

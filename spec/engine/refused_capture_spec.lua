@@ -83,7 +83,6 @@ local refused = {
     line = 4,
   },
   ["the table of all globals"] = { "", "return _G.tostring(1)", "`_G`" },
-  ["the arguments of the program"] = { "", "return arg", "`arg`" },
   ["a derivation in a derivation"] = { "", "derive({})", "`derive`" },
   ["a global of Lua that was replaced"] = {
     'tostring = function() return "" end',
@@ -113,6 +112,112 @@ local refused = {
     "string",
     "rep",
   },
+  ["a method that was added to strings"] = {
+    'function string.greet() return "" end',
+    'return ("x"):greet()',
+    "`string.greet`",
+    "`local`",
+  },
+  ["a method that was added to strings, in a captured function"] = {
+    'function string.greet() return "" end\nlocal function x(s) return s:greet() end',
+    'return x("x")',
+    "`string.greet`",
+    "`x`",
+    line = 4,
+  },
+  ["a captured library that was added to"] = {
+    'function string.greet() return "" end\nlocal s = string',
+    "return s",
+    "`string.greet`",
+    "`s`",
+    line = 4,
+  },
+  ["a library of Lua with a metatable"] = {
+    'setmetatable(string, { __index = { greet = function() return "" end } })',
+    "return string.greet()",
+    "the metatable of string",
+  },
+  ["strings with another metatable"] = {
+    'getmetatable("").__index = function(_, k) return string[k] or tostring end',
+    'return ("x"):greet()',
+    "metatable of strings",
+  },
+  ["a number of a library that was replaced"] = {
+    "math.pi = 3",
+    "return math.pi",
+    "`math.pi`",
+  },
+  ["a function that was added to our library"] = {
+    "syslua.lib.bar = function() end\nlocal x = syslua.lib",
+    "return x.bar()",
+    "`syslua.lib.bar`",
+    line = 4,
+  },
+  ["a function that was added to our library, by the global name"] = {
+    "syslua.lib.bar = function() end",
+    "return syslua.lib.bar()",
+    "`syslua.lib.bar`",
+  },
+  ["the engine"] = {
+    'local x = require("syslua").native',
+    "return x",
+    "`x.",
+    "a build may use",
+  },
+  ["a verb of sys.lua"] = { 'local x = require("syslua").build', "return x", "`x`", "sys.lua" },
+  ["evaluate"] = { 'local x = require("syslua").evaluate', "return x", "`x`", "sys.lua" },
+  ["the function derive"] = { "local x = derive", "return x", "`x`", "sys.lua" },
+  ["the border"] = {
+    'local x = require("syslua.border").call',
+    "return x",
+    "`x`",
+    "sys.lua",
+  },
+  ["a guarded global that the config keeps"] = { "os = os", "return os.time()", "`os`" },
+  ["a guarded global that the config sets"] = {
+    "io = { open = io.open }",
+    "return io.open",
+    "`io`",
+  },
+  ["a guarded global behind a metatable"] = {
+    "local o = os\nsetmetatable(_G, { __index = function(_, k) return k == 'os' and o end })",
+    "return os.time()",
+    "`os`",
+    line = 4,
+  },
+  ["two keys that look alike, one of which is used elsewhere"] = {
+    "local k = {}; local x = { [{}] = 1, [{}] = 1, [k] = 1, ref = k }",
+    "return x",
+    "`x`",
+    "cannot be told apart",
+    "use strings",
+  },
+  ["a path below the config's directory"] = {
+    'local x = { io.popen("pwd"):read("*l") .. "/init.lua" }',
+    "return x",
+    "`x[1]`",
+    "source()",
+  },
+  ["a handle that was added to"] = {
+    'local x = derive({ name = "d", config = function() end })\nrawset(x, "flags", 1)',
+    "return x",
+    "`x`",
+    "handle",
+    line = 4,
+  },
+  ["the outputs of a handle that were changed"] = {
+    'local x = derive({ name = "d", config = function() end })\nx.outputs.out = "/x"',
+    "return x",
+    "`x.outputs`",
+    line = 4,
+  },
+  ["an open file very deep in a table"] = {
+    "local x = io.stdout; for _ = 1, 500 do x = { next = x } end",
+    "return x",
+    "`x.next.next",
+    "userdata",
+    "opts",
+  },
   ["two functions on one line"] = {
     "local x, y = function() return 1 end, function() return 2 end",
     "return x(), y()",
@@ -135,6 +240,18 @@ local refused = {
     "in a file",
   },
 }
+
+if interpreter.version == "5.4" then
+  refused["two functions on one line with different constants"] = {
+    "local t = {}\ndo local v <const> = 1; t[1] = function() return v end end "
+      .. "do local v <const> = 2; t[2] = function() return v end end",
+    "return t[1]()",
+    "`t[1]`",
+    "line 3",
+    "lines of its own",
+    line = 4,
+  }
+end
 
 if interpreter.is_jit then
   refused["a value of the library ffi"] = {
@@ -227,6 +344,99 @@ describe("what config captures", function()
     end)
   end
 
+  -- Bodies of builds; the first line of derive{} is line 2, as is that of the next one, on line 3.
+  local function build(first, second)
+    here.write_config(
+      ([[
+      local t = { v = "clean" } derive({ name = "a", config = function(_, ctx) %s end })
+      derive({ name = "b", config = function(_, ctx) %s end })
+    ]]):format(first, second)
+    )
+    return here.run("apply", "init.lua", "--jobs", "2")
+  end
+
+  it("may not change while a build beside it runs", function()
+    local result = build(
+      'ctx.run("sleep .1") t.v = "dirty" ctx.write(ctx.out, "")',
+      'ctx.run("sleep .4") ctx.write(ctx.out, t.v)'
+    )
+    assert.equal(1, result.code, result.stdout)
+    for _, text in ipairs({ "`t`", "changed", "hint: ", "local variable" }) do
+      assert.truthy(result.stderr:find(text, 1, true), text .. " is not in: " .. result.stderr)
+    end
+    assert.equal("", here.shell("ls root/store/obj").stdout)
+  end)
+
+  it("may not change by way of a build that cannot wait, which starts over", function()
+    local result = build(
+      't.v = "dirty" pcall(ctx.run, "true") ctx.write(ctx.out, t.v)',
+      'ctx.write(ctx.out, "")'
+    )
+    assert.equal(1, result.code, result.stdout)
+    for _, text in ipairs({ "`t`", "by this build", "at init.lua:2\n" }) do
+      assert.truthy(result.stderr:find(text, 1, true), text .. " is not in: " .. result.stderr)
+    end
+  end)
+
+  it("may be NaN", function()
+    here.write_config([[
+      local nan = 0 / 0
+      derive({ name = "one", config = function(_, ctx) ctx.write(ctx.out, nan ~= nan and "nan" or "") end })
+    ]])
+    local result = here.run("apply", "init.lua")
+    assert.equal(0, result.code, result.stderr)
+    assert.equal("nan", here.shell("cat root/store/obj/one-*").stdout)
+  end)
+
+  it("may be nested as deeply as it likes, and is named when it changes there", function()
+    here.write_config([[
+      local x = { 1 }
+      local last = x
+      for _ = 1, 5000 do x = { next = x } end
+      derive({ name = "one", config = function(_, ctx)
+        local count, at = 0, x
+        while at.next do count, at = count + 1, at.next end
+        ctx.write(ctx.out, tostring(count))
+      end })
+      if CHANGE then last[1] = 2 end
+    ]])
+    local result = here.run("apply", "init.lua")
+    assert.equal(0, result.code, result.stderr)
+    assert.equal("5000", here.shell("cat root/store/obj/one-*").stdout)
+    local text = here.read("init.lua"):gsub("CHANGE", "true"):gsub("5000", "4999")
+    here.write("init.lua", text)
+    result = here.run("apply", "init.lua")
+    assert.equal(1, result.code, result.stdout)
+    assert.truthy(result.stderr:find("`x` has changed", 1, true), result.stderr)
+  end)
+
+  it("may nest tables as keys in tables", function()
+    here.write_config([[
+      local k = {}
+      for i = 1, 200 do k = { [k] = i } end
+      local wide = {}
+      for i = 1, 200 do wide = { [wide] = i, [{ i }] = i } end
+      derive({ name = "one", config = function() return k end })
+      if WIDE then derive({ name = "two", config = function() return wide end }) end
+    ]])
+    assert.equal(0, here.run("plan", "init.lua").code)
+    here.write("init.lua", (here.read("init.lua"):gsub("WIDE", "true")))
+    local begin = os.time()
+    local result = here.run("plan", "init.lua")
+    assert.is_true(os.time() - begin <= 10)
+    -- It has a hash, or is refused: in a time that is bounded.
+    assert.truthy(result.code == 0 or result.stderr:find("`wide", 1, true), result.stderr)
+  end)
+
+  it("is found in files whose lines end in any way", function()
+    for _, ending in ipairs({ "\r", "\r\n" }) do
+      local text = '-- a comment\nreturn { setup = function()\nderive({ name = "one", config = function()\nend })\nend }\n'
+      here.write("init.lua", (text:gsub("\n", ending)))
+      local result = here.run("plan", "init.lua")
+      assert.equal(0, result.code, result.stderr)
+    end
+  end)
+
   it("may be changed by a build only for itself", function()
     here.write_config([[
       local x = { 0 }
@@ -248,6 +458,24 @@ describe("what config captures", function()
     else
       assert.truthy(result.stderr:find("`x` has changed", 1, true), result.stderr)
     end
+  end)
+
+  it("by a function whose environment shows what the guard hides is refused", function()
+    if not rawget(_G, "setfenv") then
+      return
+    end
+    here.write_config([[
+      local function config(_, ctx) ctx.write(ctx.out, tostring(os.time())) end
+      setfenv(config, setmetatable({}, { __index = { os = os, tostring = tostring } }))
+      derive({ name = "one", config = config })
+    ]])
+    local result = here.run("plan", "init.lua")
+    assert.equal(1, result.code, result.stdout)
+    assert.truthy(result.stderr:find("global `os`", 1, true), result.stderr)
+    here.write("init.lua", (here.read("init.lua"):gsub("__index = %b{}", "__index = _G")))
+    result = here.run("apply", "init.lua")
+    assert.equal(1, result.code, result.stdout)
+    assert.truthy(result.stderr:find("`os` is not there", 1, true), result.stderr)
   end)
 
   it("is refused when the file of a function is not the one that was loaded", function()

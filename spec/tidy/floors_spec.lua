@@ -15,6 +15,7 @@ local lua_floors = {
     "merge",
     "options",
     "guard",
+    "handle",
     "lib",
     "loader",
     "context",

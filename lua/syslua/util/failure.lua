@@ -112,11 +112,16 @@ function failure.from(value)
   end
   if type(value) ~= "string" then
     local custom = type(value) == "table" and getmetatable(value)
-    -- An address would be another one on each run.
-    local shown = type(custom) == "table" and rawget(custom, "__tostring") and tostring(value)
-      or (type(value) == "number" or type(value) == "boolean") and tostring(value)
-      or value == nil and "nil"
-      or "a " .. type(value)
+    local shown
+    if type(custom) == "table" and rawget(custom, "__tostring") then
+      local found, text = pcall(tostring, value)
+      shown = found and text or "a table whose __tostring fails"
+    else
+      -- An address would be another one on each run.
+      shown = (type(value) == "number" or type(value) == "boolean") and tostring(value)
+        or value == nil and "nil"
+        or "a " .. type(value)
+    end
     local message = "an error that is no text was raised: " .. shown
     return failure.new({ kind = "error", message = message })
   end

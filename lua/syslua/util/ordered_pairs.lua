@@ -4,6 +4,9 @@
 local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
 
+-- Kept from load on: it sees also what a metatable hides.
+local get_metatable = debug.getmetatable
+
 local function rank(key)
   local kind = type(key)
   if kind == "number" then
@@ -36,7 +39,7 @@ end
 ---@return any value
 ---@return nil
 return function(value)
-  local metatable = getmetatable(value)
+  local metatable = get_metatable(value)
   local custom = type(metatable) == "table" and rawget(metatable, "__pairs")
   if custom then
     return custom(value)

@@ -99,10 +99,11 @@ fn table_to_value(lua: &Lua, table: &LuaTable, place: &Place<'_>) -> Answer<Valu
     if place.depth() > DEEPEST {
         return Err(place.refuse("is nested too deeply, or contains itself"));
     }
-    if let Some(hash) = handle_of(lua, table) {
+    let name = || place.render();
+    if let Some(hash) = handle_of(lua, table, &name)? {
         return Ok(Value::Derivation(hash));
     }
-    if let Some(source) = source_of(lua, table) {
+    if let Some(source) = source_of(lua, table, &name)? {
         return Ok(Value::Source(source));
     }
     if let Some(metatable) = table.metatable() {
@@ -158,6 +159,38 @@ fn table_to_value(lua: &Lua, table: &LuaTable, place: &Place<'_>) -> Answer<Valu
     }
     list.sort_by_key(|(index, _)| *index);
     Ok(Value::List(list.into_iter().map(|(_, value)| value).collect()))
+}
+
+/// Returns whether a text is the path of a directory or of something below it. Several lines are no path.
+pub fn is_below(text: &[u8], directory: &[u8]) -> bool {
+    let Some(rest) = text.strip_prefix(directory) else { return false };
+    (rest.is_empty() || rest.starts_with(b"/")) && !rest.contains(&b'\n')
+}
+
+/// Refuses paths of files of the config among options.
+///
+/// # Errors
+/// When there is one, with the path of the field.
+pub fn check_paths(value: &Value, directory: &[u8], place: &Place<'_>) -> Answer<()> {
+    let check = |text: &[u8], place: &Place<'_>| {
+        if !is_below(text, directory) {
+            return Ok(());
+        }
+        Err(place
+            .refuse(&format!("is a path below the config's directory: {}", String::from_utf8_lossy(text)))
+            .with_hint("use source(), which is known by its content and is the same on every machine"))
+    };
+    match value {
+        Value::Bytes(text) => check(text, place),
+        Value::List(list) => {
+            (1..).zip(list).try_for_each(|(index, item)| check_paths(item, directory, &place.index(index)))
+        }
+        Value::Map(map) => map.iter().try_for_each(|(key, item)| {
+            check(key, place)?;
+            check_paths(item, directory, &place.name(key))
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Returns plain data as a value of Lua. `special` makes derivations and sources, and `text` strings.

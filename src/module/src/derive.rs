@@ -7,72 +7,151 @@ use mlua::prelude::*;
 use syslua_engine::derivation::{Derivation, Spec};
 use syslua_engine::failure::{Failure, chain};
 use syslua_engine::hash::Hash;
-use syslua_engine::names::{Name, OutputName, SHORT_HASH, Version};
+use syslua_engine::names::{Name, OutputName, Version};
 use syslua_engine::platform::{self, FileKind};
 use syslua_engine::settings::System;
-use syslua_engine::value::Source;
+use syslua_engine::value::{Source, Value};
 
-use crate::convert::{Place, to_value};
-use crate::error::{Answer, lua_failure, register as register_function};
+use crate::convert::{Place, check_paths, to_value};
+use crate::error::{Answer, lua_failure, register as register_function, register_pure};
 use crate::{capture, state};
 
-/// The registry entries of the metatables by which handles and sources are known. They are tables,
-/// no userdata: a field of them is a plain look-up, and LuaJIT 2.1.0-beta3 crashes when it collects
-/// userdata of mlua (it takes the upper half of a C function's 32-bit result for part of it).
+/// The registry entry with what handles and sources show, by the handle: only we can add to it, so that nothing else
+/// can pose as one. Handles are empty tables that `lua/syslua/handle.lua` gives a metatable; no userdata, since LuaJIT
+/// 2.1.0-beta3 crashes when it collects userdata of mlua (it takes the upper half of a C function's 32-bit result for
+/// part of it).
+const FIELDS: &str = "syslua.handles";
+
+/// The registry entries of the metatables: of handles, sources, the outputs of a handle, and of dependencies as a build
+/// sees them.
+const KINDS: [(&str, &str); 4] =
+    [("derivation", HANDLE), ("source", SOURCE), ("outputs", OUTPUTS), ("dependency", DEPENDENCY)];
 const HANDLE: &str = "syslua.handle";
 const SOURCE: &str = "syslua.source";
+const OUTPUTS: &str = "syslua.outputs";
+/// See [`KINDS`].
+pub const DEPENDENCY: &str = "syslua.dependency";
 
-fn is_a(lua: &Lua, table: &LuaTable, kind: &str) -> bool {
-    let metatable = lua.named_registry_value::<LuaTable>(kind).ok();
-    metatable.is_some() && metatable == table.metatable()
-}
-
-/// Returns the hash of the derivation that a table is the handle of, if it is one.
-pub fn handle_of(lua: &Lua, table: &LuaTable) -> Option<Hash> {
-    if !is_a(lua, table, HANDLE) {
-        return None;
+/// Returns what a handle or source shows.
+///
+/// # Errors
+/// When it is not as we made it, naming it.
+fn fields_of(lua: &Lua, table: &LuaTable, kind: &str, name: &dyn Fn() -> String) -> Answer<Option<LuaTable>> {
+    // One that lost its metatable shows nothing: it is an empty table.
+    let Some(metatable) = table.metatable() else { return Ok(None) };
+    let find = || -> LuaResult<Option<(LuaTable, bool)>> {
+        let handles: Option<LuaTable> = lua.named_registry_value(FIELDS)?;
+        let Some(handles) = handles else { return Ok(None) };
+        let Some(fields) = handles.raw_get::<Option<LuaTable>>(table)? else { return Ok(None) };
+        if fields.raw_get::<String>("kind")? != kind {
+            return Ok(None);
+        }
+        let own: LuaTable = lua.named_registry_value(kind)?;
+        Ok(Some((fields, own == metatable && table.pairs::<LuaValue, LuaValue>().next().is_none())))
+    };
+    match find().map_err(lua_failure)? {
+        Some((fields, true)) => Ok(Some(fields)),
+        Some((_, false)) => Err(Failure::new("config", format!("`{}` is a handle that was changed", name()))
+            .with_hint("handles are for reading: keep what is yours in a variable or table of your own")),
+        None => Ok(None),
     }
-    table.raw_get::<String>("hash").ok().and_then(|hash| Hash::parse(&hash).ok())
 }
 
-/// Returns the source that a table stands for, if it does.
-pub fn source_of(lua: &Lua, table: &LuaTable) -> Option<Source> {
-    if !is_a(lua, table, SOURCE) {
-        return None;
+/// Returns the hash of the derivation that a table is the handle of, if it is one. `name` is for messages.
+///
+/// # Errors
+/// When the handle was changed.
+pub fn handle_of(lua: &Lua, table: &LuaTable, name: &dyn Fn() -> String) -> Answer<Option<Hash>> {
+    let Some(fields) = fields_of(lua, table, HANDLE, name)? else { return Ok(None) };
+    let hash: LuaString = fields.raw_get("hash").map_err(lua_failure)?;
+    let Ok(hash) = Hash::parse(&hash.to_string_lossy()) else { return Ok(None) };
+    if let Some(derivation) = state::read(lua, |state| state.derivations.get(&hash).cloned())
+        && !has_own_outputs(lua, &fields, &derivation).map_err(lua_failure)?
+    {
+        return Err(Failure::new("config", format!("`{}.outputs` is part of a handle, and was changed", name()))
+            .with_hint("handles are for reading: copy the paths into a table of your own"));
     }
-    let nar = table.raw_get::<String>("sha256").ok().and_then(|hash| Hash::parse(&hash).ok())?;
-    let path = table.raw_get::<LuaString>("path").ok()?;
-    let excluded: Option<Vec<LuaString>> = table.raw_get("excluded").ok()?;
-    let excluded = excluded.into_iter().flatten().map(|inner| platform::path_from_bytes(&inner.as_bytes())).collect();
-    Some(Source { path: platform::path_from_bytes(&path.as_bytes()), nar, excluded })
+    Ok(Some(hash))
 }
 
-/// Makes a table of a kind, whose text for people is `text`.
-fn add_kind(lua: &Lua, kind: &str, text: impl Fn(&LuaTable) -> LuaResult<String> + 'static) -> LuaResult<()> {
-    let metatable = lua.create_table()?;
-    metatable.set("__tostring", lua.create_function(move |_, table: LuaTable| text(&table))?)?;
-    lua.set_named_registry_value(kind, metatable)
+fn has_own_outputs(lua: &Lua, fields: &LuaTable, derivation: &Derivation) -> LuaResult<bool> {
+    let outputs: LuaTable = fields.raw_get("outputs")?;
+    let metatable: LuaTable = lua.named_registry_value(OUTPUTS)?;
+    if outputs.metatable().is_none_or(|own| own != metatable) {
+        return Ok(false);
+    }
+    let mut count = 0;
+    for (index, output) in (1..).zip(&derivation.spec.outputs) {
+        count += 2;
+        let placeholder = derivation.placeholder(output).to_string();
+        let path: LuaValue = outputs.raw_get(output.as_str())?;
+        let name: LuaValue = outputs.raw_get(index)?;
+        let is = |value: &LuaValue, text: &str| value.as_string().is_some_and(|value| *value.as_bytes() == *text.as_bytes());
+        if !is(&path, &placeholder) || !is(&name, output.as_str()) {
+            return Ok(false);
+        }
+    }
+    Ok(outputs.pairs::<LuaValue, LuaValue>().count() == count)
+}
+
+/// Returns the source that a table stands for, if it does. `name` is for messages.
+///
+/// # Errors
+/// When the handle was changed.
+pub fn source_of(lua: &Lua, table: &LuaTable, name: &dyn Fn() -> String) -> Answer<Option<Source>> {
+    let Some(fields) = fields_of(lua, table, SOURCE, name)? else { return Ok(None) };
+    let read = || -> LuaResult<Option<Source>> {
+        let Ok(nar) = Hash::parse(&fields.raw_get::<String>("sha256")?) else { return Ok(None) };
+        let path: LuaString = fields.raw_get("path")?;
+        let excluded: Option<Vec<LuaString>> = fields.raw_get("excluded")?;
+        let excluded = excluded.into_iter().flatten();
+        let excluded = excluded.map(|inner| platform::path_from_bytes(&inner.as_bytes())).collect();
+        Ok(Some(Source { path: platform::path_from_bytes(&path.as_bytes()), nar, excluded }))
+    };
+    read().map_err(lua_failure)
+}
+
+/// Makes an empty table of a kind that shows these fields.
+fn new_handle(lua: &Lua, kind: &str, fields: &LuaTable) -> LuaResult<LuaTable> {
+    fields.raw_set("kind", kind)?;
+    let table = lua.create_table()?;
+    table.set_metatable(Some(lua.named_registry_value(kind)?))?;
+    lua.named_registry_value::<LuaTable>(FIELDS)?.raw_set(&table, fields)?;
+    Ok(table)
 }
 
 fn handle(lua: &Lua, derivation: &Derivation) -> LuaResult<LuaTable> {
     let spec = &derivation.spec;
     let outputs = lua.create_table_with_capacity(1, 1)?;
-    let table = lua.create_table_with_capacity(0, 5)?;
+    let fields = lua.create_table_with_capacity(0, 6)?;
     for output in &spec.outputs {
         let placeholder = derivation.placeholder(output).to_string();
         outputs.raw_push(output.as_str())?;
         outputs.raw_set(output.as_str(), placeholder.as_str())?;
         // The first one stands in where none is called `out`.
-        if output.is_main() || !table.contains_key("out")? {
-            table.raw_set("out", placeholder)?;
+        if output.is_main() || !fields.contains_key("out")? {
+            fields.raw_set("out", placeholder)?;
         }
     }
-    table.raw_set("name", spec.name.as_str())?;
-    table.raw_set("version", spec.version.as_ref().map(Version::as_str))?;
-    table.raw_set("hash", derivation.hash.to_hex())?;
-    table.raw_set("outputs", outputs)?;
-    table.set_metatable(Some(lua.named_registry_value(HANDLE)?))?;
-    Ok(table)
+    outputs.set_metatable(Some(lua.named_registry_value(OUTPUTS)?))?;
+    fields.raw_set("name", spec.name.as_str())?;
+    fields.raw_set("version", spec.version.as_ref().map(Version::as_str))?;
+    fields.raw_set("hash", derivation.hash.to_hex())?;
+    fields.raw_set("outputs", outputs)?;
+    new_handle(lua, HANDLE, &fields)
+}
+
+/// Takes the metatables of handles, and the table with what they show, from the Lua side.
+fn set_kinds(lua: &Lua, fields: &LuaTable, metatables: &LuaTable) -> LuaResult<bool> {
+    // Once: handles that were made are of these.
+    if lua.named_registry_value::<Option<LuaTable>>(FIELDS)?.is_some() {
+        return Ok(false);
+    }
+    for (name, entry) in KINDS {
+        lua.set_named_registry_value(entry, metatables.raw_get::<LuaTable>(name)?)?;
+    }
+    lua.set_named_registry_value(FIELDS, fields)?;
+    Ok(true)
 }
 
 /// Returns the platform that derivations are declared for right now.
@@ -83,6 +162,14 @@ pub fn system(lua: &Lua) -> System {
 
 fn config_failure(error: &dyn std::error::Error) -> Failure {
     Failure::new("config", chain(error))
+}
+
+fn opts_of(lua: &Lua, given: &LuaValue) -> Answer<Value> {
+    let opts = to_value(lua, given, &Place::top("opts"))?;
+    match state::read(lua, state::State::directory) {
+        Some(directory) => check_paths(&opts, &directory, &Place::top("opts")).map(|()| opts),
+        None => Ok(opts),
+    }
 }
 
 fn derive(lua: &Lua, spec: &LuaTable) -> Answer<LuaTable> {
@@ -117,7 +204,7 @@ fn derive(lua: &Lua, spec: &LuaTable) -> Answer<LuaTable> {
         version,
         outputs,
         system: system(lua),
-        opts: to_value(lua, &opts, &Place::top("opts"))?,
+        opts: opts_of(lua, &opts)?,
         config: capture::capture(lua, &config)?,
         output_hash,
     };
@@ -136,14 +223,13 @@ fn source(lua: &Lua, path: &LuaString, excluded: Option<Vec<LuaString>>) -> Answ
     let nar = nar.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
     let nar = nar.map_err(|error| config_failure(&error))?;
     let make = || {
-        let table = lua.create_table()?;
-        table.raw_set("path", path)?;
-        table.raw_set("sha256", nar.to_hex())?;
+        let fields = lua.create_table()?;
+        fields.raw_set("path", path)?;
+        fields.raw_set("sha256", nar.to_hex())?;
         if !excluded.is_empty() {
-            table.raw_set("excluded", lua.create_sequence_from(excluded)?)?;
+            fields.raw_set("excluded", lua.create_sequence_from(excluded)?)?;
         }
-        table.set_metatable(Some(lua.named_registry_value(SOURCE)?))?;
-        Ok(table)
+        new_handle(lua, SOURCE, &fields)
     };
     make().map_err(lua_failure)
 }
@@ -189,7 +275,7 @@ fn list_tree(lua: &Lua, path: &LuaString) -> Answer<Vec<LuaTable>> {
 /// When it is neither.
 pub fn derivation_of(lua: &Lua, value: &LuaValue) -> Answer<Arc<Derivation>> {
     let hash = match value {
-        LuaValue::Table(table) => handle_of(lua, table),
+        LuaValue::Table(table) => handle_of(lua, table, &|| "derivation".to_owned())?,
         LuaValue::String(text) => Some(Hash::parse(&text.to_string_lossy()).map_err(|error| config_failure(&error))?),
         _ => None,
     };
@@ -201,18 +287,32 @@ pub fn derivation_of(lua: &Lua, value: &LuaValue) -> Answer<Arc<Derivation>> {
     Err(Failure::new("config", format!("expected a derivation, got a {}", value.type_name())))
 }
 
+/// Returns whether a value stands for a path: a handle, a source, or a dependency as a build sees it.
+fn is_reference(lua: &Lua, value: &LuaValue) -> Answer<bool> {
+    let LuaValue::Table(table) = value else { return Ok(false) };
+    let name = || "this".to_owned();
+    let is_dependency = || -> LuaResult<bool> {
+        let dependency = lua.named_registry_value::<Option<LuaTable>>(DEPENDENCY)?;
+        Ok(dependency.is_some() && dependency == table.metatable())
+    };
+    Ok(is_dependency().map_err(lua_failure)?
+        || handle_of(lua, table, &name)?.is_some()
+        || source_of(lua, table, &name)?.is_some())
+}
+
 /// Registers `derive` and `source`.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     capture::install(lua)?;
-    add_kind(lua, HANDLE, |table| {
-        let version = table.raw_get::<Option<String>>("version")?.map(|version| format!(" {version}"));
-        let (name, hash): (String, String) = (table.raw_get("name")?, table.raw_get("hash")?);
-        Ok(format!("derivation {name}{} ({})", version.unwrap_or_default(), &hash[..SHORT_HASH.min(hash.len())]))
+    register_function(lua, native, "set_kinds", |lua, (fields, metatables): (LuaTable, LuaTable)| {
+        set_kinds(lua, &fields, &metatables).map_err(lua_failure)
     })?;
-    add_kind(lua, SOURCE, |table| Ok(format!("source {}", table.raw_get::<LuaString>("path")?.to_string_lossy())))?;
+    native.set("guarded", lua.create_sequence_from(capture::GUARDED)?)?;
     register_function(lua, native, "derive", |lua, spec: LuaTable| derive(lua, &spec))?;
     register_function(lua, native, "add_environment", |lua, environment: LuaTable| {
         capture::add_environment(lua, &environment).map(|()| true).map_err(lua_failure)
+    })?;
+    register_function(lua, native, "close_environment", |lua, (environment, module): (LuaTable, LuaTable)| {
+        capture::close_environment(lua, &environment, &module).map(|()| true).map_err(lua_failure)
     })?;
     register_function(lua, native, "set_own_directory", |lua, prefix: String| {
         state::change(lua, |state| state.own_directory = Some(prefix));
@@ -221,5 +321,6 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(lua, native, "source", |lua, (path, excluded): (LuaString, Option<Vec<LuaString>>)| {
         source(lua, &path, excluded)
     })?;
+    register_pure(lua, native, "is_reference", |lua, value: LuaValue| is_reference(lua, &value))?;
     register_function(lua, native, "list_tree", |lua, path: LuaString| list_tree(lua, &path))
 }

@@ -5,14 +5,34 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use mlua::prelude::*;
 use syslua_engine::failure::Failure;
 
-use crate::signals;
+use crate::{signals, state};
 
 /// What a native function answers.
 pub type Answer<T> = Result<T, Failure>;
 
 /// Registers a function under a name. It answers `true, result` or `false, failure`; a panic in it
-/// becomes a failure too.
+/// becomes a failure too. While a build runs it is refused.
 pub fn register<A, R>(
+    lua: &Lua,
+    native: &LuaTable,
+    name: &'static str,
+    function: impl Fn(&Lua, A) -> Answer<R> + 'static,
+) -> LuaResult<()>
+where
+    A: FromLuaMulti + 'static,
+    R: IntoLua + 'static,
+{
+    register_pure(lua, native, name, move |lua, arguments: LuaMultiValue| {
+        if state::read(lua, |state| state.is_building) {
+            return Err(Failure::new("build", format!("`{name}` of sys.lua cannot be used while a build runs"))
+                .with_hint("do it outside of `config`, which may use ctx and syslua.lib"));
+        }
+        function(lua, A::from_lua_multi(arguments, lua).map_err(lua_failure)?)
+    })
+}
+
+/// Registers a function that builds may use too.
+pub fn register_pure<A, R>(
     lua: &Lua,
     native: &LuaTable,
     name: &str,
@@ -39,7 +59,7 @@ where
 pub fn register_verb<A, R>(
     lua: &Lua,
     native: &LuaTable,
-    name: &str,
+    name: &'static str,
     function: impl Fn(&Lua, A) -> Answer<R> + 'static,
 ) -> LuaResult<()>
 where

@@ -27,7 +27,12 @@ use crate::state::{self, Evaluation};
 /// The field by which a table stands for a manifest that stays with the engine.
 const RAW: &str = "raw_manifest";
 
-fn begin(lua: &Lua, system: Option<&LuaTable>, options: Option<&LuaTable>) -> Answer<()> {
+fn begin(
+    lua: &Lua,
+    system: Option<&LuaTable>,
+    options: Option<&LuaTable>,
+    directory: Option<&LuaString>,
+) -> Answer<()> {
     let settings = Options::read(lua, options)?.settings;
     let system = match system {
         Some(table) => {
@@ -36,7 +41,9 @@ fn begin(lua: &Lua, system: Option<&LuaTable>, options: Option<&LuaTable>) -> An
         }
         None => System::current(),
     };
-    let evaluation = Evaluation { system, ..Evaluation::default() };
+    // Below `/` is everything.
+    let directory = directory.map(|directory| Rc::from(&*directory.as_bytes())).filter(|path: &Rc<[u8]>| **path != *b"/");
+    let evaluation = Evaluation { directory, system, ..Evaluation::default() };
     state::change(lua, |state| {
         state.sources = SourceMemory::load(&Store::new(&settings.root));
         state.begin(evaluation);
@@ -274,8 +281,8 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         lua,
         native,
         "begin_evaluation",
-        |lua, (system, options): (Option<LuaTable>, Option<LuaTable>)| {
-            begin(lua, system.as_ref(), options.as_ref()).map(|()| true)
+        |lua, (system, options, directory): (Option<LuaTable>, Option<LuaTable>, Option<LuaString>)| {
+            begin(lua, system.as_ref(), options.as_ref(), directory.as_ref()).map(|()| true)
         },
     )?;
     register_function(lua, native, "abandon_evaluation", |lua, ()| end(lua).map(|_| true))?;

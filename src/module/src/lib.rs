@@ -39,6 +39,19 @@ end
 cli.start(...)
 "#;
 
+/// Looks a field up that is not there yet. In Lua for the same reason; during a build, which has no `package`, the guard
+/// is loaded.
+const INDEX: &str = r#"
+local load_field, is_building = ...
+local loaded = package.loaded
+return function(module, name)
+  if is_building() then
+    loaded["syslua.guard"].refuse_field(name)
+  end
+  return load_field(module, name)
+end
+"#;
+
 /// Makes the module's table; called by `require("syslua")`.
 ///
 /// # Errors
@@ -58,9 +71,13 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     inspect::register(lua, &native)?;
     snapshots::register(lua, &native)?;
     ui::register(lua, &native)?;
+    lua.set_named_registry_value(capture::NATIVE, &native)?;
     module.set("native", native)?;
     let metatable = lua.create_table()?;
-    metatable.set("__index", lua.create_function(load_field)?)?;
+    let is_building = lua.create_function(|lua, ()| Ok(state::read(lua, |state| state.is_building)))?;
+    let load_field = lua.create_function(load_field)?;
+    let index: LuaFunction = lua.load(INDEX).set_name("=[syslua]").call((load_field, is_building))?;
+    metatable.set("__index", index)?;
     module.set_metatable(Some(metatable))?;
     // The command line requires the module that is being loaded.
     let loaded: LuaTable = lua.globals().get::<LuaTable>("package")?.get("loaded")?;

@@ -8,7 +8,8 @@ use syslua_engine::failure::Failure;
 use syslua_engine::value::Value;
 
 use crate::convert::{Place, to_value};
-use crate::error::{Answer, lua_failure, register as register_function};
+// Builds may use them too: they only know what they are given.
+use crate::error::{Answer, lua_failure, register_pure as register_function};
 
 /// The registry entry of the table that stands for `null`.
 pub const NULL: &str = "syslua.null";

@@ -15,7 +15,7 @@ use syslua_engine::names::{OutputName, Placeholder};
 use syslua_engine::settings::System;
 use syslua_engine::store::sources::SourceMemory;
 
-use crate::capture::Pristine;
+use crate::capture::Known;
 use crate::lua_source::Chunk;
 
 /// The registry entry that holds the `config` functions by hash; data of ours must not hold Lua values.
@@ -35,10 +35,10 @@ pub struct State {
     active_chunks: usize,
     /// Whose chunks the function of each derivation is in.
     chunks_of: HashMap<Hash, usize>,
-    /// The names of values that the interpreter and sys.lua bring, by address.
-    pub known: Option<Rc<HashMap<usize, String>>>,
-    /// The interpreter's functions as they were at first.
-    pub pristine: Rc<Pristine>,
+    /// What the interpreter and sys.lua bring.
+    pub known: Rc<Known>,
+    /// Whether a function of a build is running.
+    pub is_building: bool,
     /// What the chunk names of our own files begin with.
     pub own_directory: Option<String>,
     /// Manifests that stay here; Lua has their numbers, counted from 1.
@@ -52,6 +52,8 @@ pub struct State {
 /// What an evaluation collected until now.
 #[derive(Default)]
 pub struct Evaluation {
+    /// The directory of the config.
+    pub directory: Option<Rc<[u8]>>,
     /// The platform it is for.
     pub system: System,
     /// Whose chunks were active before.
@@ -69,6 +71,11 @@ pub struct Evaluation {
 }
 
 impl State {
+    /// Returns the directory of the config that is evaluated.
+    pub fn directory(&self) -> Option<Rc<[u8]>> {
+        self.evaluations.last()?.directory.clone()
+    }
+
     /// Returns the text of a chunk, as the active evaluation loaded it, or of a file outside.
     pub fn chunk(&self, name: &str) -> Option<Rc<Chunk>> {
         let sets = [self.active_chunks, 0];

@@ -15,9 +15,11 @@ use syslua_engine::hash::Hash;
 use syslua_engine::operation::{Command, Error as OperationError, Program, Request, Response, UnpackOptions};
 use syslua_engine::platform;
 use syslua_engine::realize::{Build, Step, Task, Tasks};
-use syslua_engine::value::Value;
+use syslua_engine::value::{Source, Value};
 
+use crate::capture::{Moment, check};
 use crate::convert::from_value;
+use crate::derive::{DEPENDENCY, handle_of, source_of};
 use crate::error::{Answer, from_lua, lua_failure, to_table};
 use crate::state;
 
@@ -45,15 +47,15 @@ impl Tasks for LuaTasks<'_> {
             Failure::new("build", format!("{} was declared by another run of Lua", derivation.spec.name))
                 .with_hint("evaluate the config again")
         })?;
-        crate::capture::check(self.lua, &config, derivation.hash, &derivation.spec.config)?;
+        check(self.lua, &config, derivation.hash, &derivation.spec.config, Moment::Before)?;
         let opts = options_for(self.lua, &build)?;
         let context = self.context().map_err(lua_failure)?;
         let places = places(self.lua, &build).map_err(lua_failure)?;
         let perform = perform(self.lua, &build).map_err(lua_failure)?;
         let begin: LuaFunction = context.get("begin").map_err(lua_failure)?;
-        let task: LuaTable = begin.call((perform, places, config, opts, in_place)).map_err(lua_failure)?;
+        let task: LuaTable = begin.call((perform, places, &config, opts, in_place)).map_err(lua_failure)?;
         let resume = context.get("resume").map_err(lua_failure)?;
-        Ok(Box::new(LuaTask { lua: self.lua.clone(), build, task, resume }))
+        Ok(Box::new(LuaTask { lua: self.lua.clone(), build, config, task, resume }))
     }
 }
 
@@ -62,13 +64,30 @@ fn options_for(lua: &Lua, build: &Build) -> Answer<LuaValue> {
     let text = |bytes: &[u8]| resolve(build, bytes);
     let special = |value: &Value| match value {
         Value::Source(source) => {
-            let path = platform::bytes_of_path(&build.workspace.place_of(source));
-            lua.create_string(path).map(LuaValue::String).map_err(lua_failure)
+            lua.create_string(source_path(build, source)).map(LuaValue::String).map_err(lua_failure)
         }
         Value::Derivation(hash) => dependency(lua, build, *hash).map(LuaValue::Table).map_err(lua_failure),
         _ => Ok(LuaNil),
     };
     from_value(lua, &build.derivation.spec.opts, &text, &special)
+}
+
+/// Returns where a build reads a source.
+fn source_path(build: &Build, source: &Source) -> Vec<u8> {
+    platform::bytes_of_path(&build.workspace.place_of(source)).to_vec()
+}
+
+/// Returns the path that a table stands for which was given as one: a handle, a source, or a dependency.
+fn path_of(lua: &Lua, build: &Build, table: &LuaTable) -> Answer<Vec<u8>> {
+    let name = || "path".to_owned();
+    if let Some(source) = source_of(lua, table, &name)? {
+        return Ok(source_path(build, &source));
+    }
+    let main = match handle_of(lua, table, &name)? {
+        Some(hash) => dependency(lua, build, hash).and_then(|dependency| dependency.raw_get("out")),
+        None => table.raw_get("out"),
+    };
+    main.map(|path: LuaString| path.as_bytes().to_vec()).map_err(lua_failure)
 }
 
 fn dependency(lua: &Lua, build: &Build, hash: Hash) -> LuaResult<LuaTable> {
@@ -86,8 +105,9 @@ fn dependency(lua: &Lua, build: &Build, hash: Hash) -> LuaResult<LuaTable> {
             }
         }
     }
-    table.raw_set("hash", hash.to_hex())?;
     table.raw_set("outputs", outputs)?;
+    // It says why there is no `hash`.
+    table.set_metatable(lua.named_registry_value(DEPENDENCY)?)?;
     Ok(table)
 }
 
@@ -123,6 +143,7 @@ fn resolve(build: &Build, bytes: &[u8]) -> Answer<Vec<u8>> {
 struct LuaTask {
     lua: Lua,
     build: Arc<Build>,
+    config: LuaFunction,
     task: LuaTable,
     resume: LuaFunction,
 }
@@ -134,42 +155,49 @@ impl Task for LuaTask {
 }
 
 impl LuaTask {
-    fn step(&mut self, mut answer: Option<Result<Response, OperationError>>) -> LuaResult<Step> {
+    fn step(&mut self, answer: Option<Result<Response, OperationError>>) -> LuaResult<Step> {
+        let (mut succeeded, mut value) = match answer {
+            None => (true, LuaNil),
+            Some(answer) => answer_to_lua(&self.lua, &self.build, answer)?,
+        };
+        let mut was_refused = false;
         loop {
-            let (succeeded, value) = match answer.take() {
-                None => (true, LuaNil),
-                Some(answer) => answer_to_lua(&self.lua, &self.build, answer)?,
+            let (step, payload) = self.go_on(succeeded, value)?;
+            let ("request", LuaValue::Table(request)) = (step.as_str(), &payload) else {
+                return Ok(self.finished(&step, &payload));
             };
-            let (step, payload): (String, LuaValue) = self.resume.call((&self.task, succeeded, value))?;
-            match (step.as_str(), payload) {
-                ("request", LuaValue::Table(request)) => match request_from(&self.build, &request) {
-                    Ok(request) => return Ok(Step::Request(request)),
-                    // A request that makes no sense is answered like one that failed.
-                    Err(failure) => {
-                        let table = to_table(&self.lua, &failure)?;
-                        let (step, payload): (String, LuaValue) = self.resume.call((&self.task, false, table))?;
-                        if step != "request" {
-                            return Ok(finished(&step, &payload));
-                        }
-                        if let LuaValue::Table(request) = payload {
-                            match request_from(&self.build, &request) {
-                                Ok(request) => return Ok(Step::Request(request)),
-                                Err(failure) => return Ok(Step::Failed(failure)),
-                            }
-                        }
-                    }
-                },
-                (step, payload) => return Ok(finished(step, &payload)),
+            match request_from(&self.lua, &self.build, request) {
+                Ok(request) => return Ok(Step::Request(request)),
+                Err(failure) if was_refused => return Ok(Step::Failed(failure)),
+                // A request that makes no sense is answered like one that failed.
+                Err(failure) => {
+                    was_refused = true;
+                    succeeded = false;
+                    value = LuaValue::Table(to_table(&self.lua, &failure)?);
+                }
             }
         }
     }
-}
 
-fn finished(step: &str, payload: &LuaValue) -> Step {
-    match step {
-        "finished" => Step::Finished,
-        "restart" => Step::Restart,
-        _ => Step::Failed(from_lua(payload)),
+    /// Lets the function run on. Meanwhile nearly all of the border is closed.
+    fn go_on(&self, succeeded: bool, value: LuaValue) -> LuaResult<(String, LuaValue)> {
+        state::change(&self.lua, |state| state.is_building = true);
+        let result = self.resume.call((&self.task, succeeded, value));
+        state::change(&self.lua, |state| state.is_building = false);
+        result
+    }
+
+    fn finished(&self, step: &str, payload: &LuaValue) -> Step {
+        if step != "finished" && step != "restart" {
+            return Step::Failed(from_lua(payload));
+        }
+        // It may have changed what it captures, or a build beside it did.
+        let derivation = &self.build.derivation;
+        match check(&self.lua, &self.config, derivation.hash, &derivation.spec.config, Moment::After) {
+            Err(failure) => Step::Failed(failure),
+            Ok(()) if step == "restart" => Step::Restart,
+            Ok(()) => Step::Finished,
+        }
     }
 }
 
@@ -200,7 +228,7 @@ fn answer_to_lua(lua: &Lua, build: &Build, answer: Result<Response, OperationErr
 /// Returns the function that performs operations of a build at once.
 fn perform(lua: &Lua, build: &Arc<Build>) -> LuaResult<LuaFunction> {
     let build = Arc::clone(build);
-    lua.create_function(move |lua, request: LuaTable| match request_from(&build, &request) {
+    lua.create_function(move |lua, request: LuaTable| match request_from(lua, &build, &request) {
         Ok(request) => answer_to_lua(lua, &build, build.perform(request)),
         Err(failure) => Ok((false, LuaValue::Table(to_table(lua, &failure)?))),
     })
@@ -232,12 +260,18 @@ fn unpack_options(build: &Build, request: &LuaTable) -> LuaResult<UnpackOptions>
 }
 
 /// Reads a request of the Lua side, which checked the types; placeholders become paths.
-fn request_from(build: &Build, request: &LuaTable) -> Answer<Request> {
+fn request_from(lua: &Lua, build: &Build, request: &LuaTable) -> Answer<Request> {
     let bytes = |key: &str| -> Answer<Vec<u8>> {
         let text: LuaString = request.raw_get(key).map_err(lua_failure)?;
         resolve(build, &text.as_bytes())
     };
-    let path = |key: &str| bytes(key).map(|bytes| platform::path_from_bytes(&bytes));
+    let path = |key: &str| {
+        let bytes = match request.raw_get(key).map_err(lua_failure)? {
+            LuaValue::Table(table) => path_of(lua, build, &table)?,
+            _ => bytes(key)?,
+        };
+        Ok(platform::path_from_bytes(&bytes))
+    };
     let has = |key: &str| request.contains_key(key).map_err(lua_failure);
     let operation: String = request.raw_get("operation").map_err(lua_failure)?;
     Ok(match operation.as_str() {

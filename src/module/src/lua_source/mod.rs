@@ -4,7 +4,7 @@
 mod scopes;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 pub use scopes::Meaning;
 
@@ -13,6 +13,8 @@ pub use scopes::Meaning;
 pub struct Chunk {
     text: Vec<u8>,
     functions: Vec<Span>,
+    /// Which functions begin and end on two lines.
+    on_lines: HashMap<(usize, usize), Vec<usize>>,
 }
 
 /// Where a function is, and the names in it that it does not declare itself.
@@ -23,15 +25,6 @@ pub struct Span {
     begin: usize,
     end: usize,
     names: BTreeMap<Vec<u8>, Meaning>,
-}
-
-/// A function as its text tells it.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Found<'a> {
-    /// From `function` to `end`.
-    pub text: &'a [u8],
-    /// The names in it that it does not declare itself, and what they mean.
-    pub names: &'a BTreeMap<Vec<u8>, Meaning>,
 }
 
 /// Why a function's text is not known.
@@ -47,32 +40,70 @@ impl Chunk {
     /// Finds all functions of a text, which Lua has compiled.
     pub fn new(text: Vec<u8>) -> Chunk {
         let functions = scopes::find_functions(&text);
-        Chunk { text, functions }
+        let mut on_lines: HashMap<(usize, usize), Vec<usize>> = HashMap::new();
+        for (place, span) in functions.iter().enumerate() {
+            on_lines.entry((span.first_line, span.last_line)).or_default().push(place);
+        }
+        Chunk { text, functions, on_lines }
     }
 
-    /// Returns the function that begins and ends on these lines, counted from 1. Where several do,
+    /// Returns the place of the function that begins and ends on these lines, counted from 1. Where several do,
     /// the names of the captured variables decide, as far as they can.
     ///
     /// # Errors
     /// When there is none, or several that nothing tells apart.
-    pub fn function(&self, first_line: usize, last_line: usize, captured: &[Vec<u8>]) -> Result<Found<'_>, NotFound> {
-        let on_lines: Vec<&Span> =
-            self.functions.iter().filter(|span| span.first_line == first_line && span.last_line == last_line).collect();
-        let captures_them = |span: &&&Span| {
-            let is_captured = |name: &Vec<u8>| captured.contains(name);
-            span.names.iter().all(|(name, meaning)| *meaning != Meaning::Outer || is_captured(name))
-                && captured.iter().all(|name| span.names.get(name).is_some_and(|meaning| *meaning != Meaning::Global))
+    pub fn function(&self, first_line: usize, last_line: usize, captured: &[&[u8]]) -> Result<usize, NotFound> {
+        let on_lines = self.on_lines.get(&(first_line, last_line)).ok_or(NotFound::Nothing)?;
+        let captures_them = |place: &&usize| {
+            let names = self.names(**place);
+            let is_captured = |name: &Vec<u8>| captured.contains(&name.as_slice());
+            names.iter().all(|(name, meaning)| *meaning != Meaning::Outer || is_captured(name))
+                && captured.iter().all(|name| names.get(*name).is_some_and(|meaning| *meaning != Meaning::Global))
         };
-        let mut candidates: Vec<&Span> = on_lines.iter().filter(captures_them).copied().collect();
+        let mut candidates: Vec<usize> = on_lines.iter().filter(captures_them).copied().collect();
         if candidates.is_empty() {
-            candidates = on_lines;
+            candidates.clone_from(on_lines);
         }
-        let Some(first) = candidates.first().copied() else { return Err(NotFound::Nothing) };
-        let text = |span: &Span| &self.text[span.begin..span.end];
-        if candidates.iter().any(|other| text(other) != text(first)) {
-            return Err(NotFound::Ambiguous);
-        }
-        Ok(Found { text: text(first), names: &first.names })
+        let first = *candidates.first().ok_or(NotFound::Nothing)?;
+        let is_like_first = |other: &usize| {
+            self.text(*other) == self.text(first)
+                && self.unseen(*other, captured).eq(self.unseen(first, captured))
+        };
+        if candidates.iter().all(is_like_first) { Ok(first) } else { Err(NotFound::Ambiguous) }
+    }
+
+    /// Returns what the names of a function mean that Lua does not show as variables.
+    fn unseen<'a>(
+        &'a self,
+        place: usize,
+        captured: &'a [&'a [u8]],
+    ) -> impl Iterator<Item = (&'a Vec<u8>, Option<Vec<&'a [u8]>>)> + 'a {
+        let names = self.names(place).iter().filter(|(name, _)| !captured.contains(&name.as_slice()));
+        names.map(|(name, meaning)| {
+            let declarations = match meaning {
+                Meaning::Constant { declarations } => {
+                    Some(declarations.iter().map(|(begin, end)| self.declaration(*begin, *end)).collect())
+                }
+                _ => None,
+            };
+            (name, declarations)
+        })
+    }
+
+    /// Returns the text of a function, from `function` to `end`.
+    pub fn text(&self, place: usize) -> &[u8] {
+        self.functions.get(place).map_or(b"", |span| &self.text[span.begin..span.end])
+    }
+
+    /// Returns the first byte of a function.
+    pub fn begin(&self, place: usize) -> usize {
+        self.functions.get(place).map_or(0, |span| span.begin)
+    }
+
+    /// Returns the names that a function does not declare itself, and what they mean.
+    pub fn names(&self, place: usize) -> &BTreeMap<Vec<u8>, Meaning> {
+        static NONE: BTreeMap<Vec<u8>, Meaning> = BTreeMap::new();
+        self.functions.get(place).map_or(&NONE, |span| &span.names)
     }
 
     /// Returns the declaration of a compile-time constant.
@@ -86,7 +117,7 @@ mod tests {
     use super::*;
 
     fn text(chunk: &Chunk, first: usize, last: usize) -> Result<String, NotFound> {
-        chunk.function(first, last, &[]).map(|found| String::from_utf8_lossy(found.text).into_owned())
+        chunk.function(first, last, &[]).map(|place| String::from_utf8_lossy(chunk.text(place)).into_owned())
     }
 
     #[test]
@@ -116,8 +147,27 @@ end
         let chunk = Chunk::new(b"f(function() end, function() end)".to_vec());
         assert_eq!(text(&chunk, 1, 1).unwrap(), "function() end");
         let chunk = Chunk::new(b"local a, b f(function() return a end, function() return b end)".to_vec());
-        let found = chunk.function(1, 1, &[b"b".to_vec()]).unwrap();
-        assert_eq!(found.text, b"function() return b end");
+        let place = chunk.function(1, 1, &[b"b"]).unwrap();
+        assert_eq!(chunk.text(place), b"function() return b end");
+    }
+
+    #[test]
+    fn two_functions_of_one_text_are_not_one_when_their_constants_differ() {
+        let both = |second: &str| {
+            let text = "do local x <const> = 1 f(function() return x end) end ";
+            Chunk::new([text, &text.replace("= 1", second)].concat().into_bytes())
+        };
+        assert_eq!(text(&both("= 2"), 1, 1), Err(NotFound::Ambiguous));
+        assert_eq!(text(&both("= 1"), 1, 1).unwrap(), "function() return x end");
+    }
+
+    #[test]
+    fn lines_end_as_they_do_for_lua() {
+        for end in ["\n", "\r", "\r\n", "\n\r"] {
+            let source = ["-- a", "local x = [[", "]] local s = 'a\\", "b'", "f(function()", "end)"].join(end);
+            let chunk = Chunk::new(source.into_bytes());
+            assert!(text(&chunk, 5, 6).unwrap().starts_with("function()"), "{end:?}");
+        }
     }
 
     fn meaning(source: &str, name: &str) -> Option<Meaning> {

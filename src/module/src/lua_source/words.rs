@@ -48,11 +48,19 @@ impl<'a> Reader<'a> {
         self.text.get(self.place + ahead).copied()
     }
 
+    /// Passes over one byte, or over the end of a line: `\n`, `\r`, or both in either order.
     fn advance(&mut self) {
-        if self.peek(0) == Some(b'\n') {
-            self.line += 1;
+        match (self.peek(0), self.peek(1)) {
+            (Some(b'\n'), Some(b'\r')) | (Some(b'\r'), Some(b'\n')) => {
+                self.line += 1;
+                self.place += 2;
+            }
+            (Some(b'\n' | b'\r'), _) => {
+                self.line += 1;
+                self.place += 1;
+            }
+            _ => self.place += 1,
         }
-        self.place += 1;
     }
 
     fn next(&mut self) -> Option<Word<'a>> {
@@ -61,7 +69,10 @@ impl<'a> Reader<'a> {
             if byte.is_ascii_whitespace() || byte == 0x0b {
                 self.advance();
             } else if byte == b'#' && self.place == 0 {
-                self.skip_line();
+                // Lua itself ends this line only here.
+                while self.peek(0).is_some_and(|byte| byte != b'\n') {
+                    self.place += 1;
+                }
             } else if byte == b'-' && self.peek(1) == Some(b'-') {
                 self.place += 2;
                 if !self.skip_long() {
@@ -126,7 +137,7 @@ impl<'a> Reader<'a> {
     }
 
     fn skip_line(&mut self) {
-        while self.peek(0).is_some_and(|byte| byte != b'\n') {
+        while self.peek(0).is_some_and(|byte| !matches!(byte, b'\n' | b'\r')) {
             self.place += 1;
         }
     }

@@ -1,0 +1,413 @@
+//! What the interpreter and sys.lua bring: it counts by its name, since its content is not the config's.
+//!
+//! Of the interpreter that is what was there when we were loaded: a config may replace or add to it,
+//! and a build must not depend on that unseen.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use mlua::prelude::*;
+use syslua_engine::failure::Failure;
+use syslua_engine::value::Value;
+
+use super::walk::plain_value;
+use crate::error::{Answer, lua_failure};
+use crate::state;
+
+/// The registry entry that keeps all known values alive: their addresses must stay theirs.
+const KEPT: &str = "syslua.known";
+
+/// The registry entry of the table `native`.
+pub const NATIVE: &str = "syslua.native";
+
+/// The libraries of the interpreter that a build may use.
+pub const LIBRARIES: [&str; 6] = ["string", "table", "math", "utf8", "bit32", "bit"];
+
+/// The basic functions that a build may use.
+pub const BASIC_FUNCTIONS: [&str; 20] = [
+    "assert",
+    "error",
+    "getmetatable",
+    "ipairs",
+    "next",
+    "pairs",
+    "pcall",
+    "print",
+    "rawequal",
+    "rawget",
+    "rawlen",
+    "rawset",
+    "select",
+    "setmetatable",
+    "tonumber",
+    "tostring",
+    "type",
+    "unpack",
+    "xpcall",
+    "_VERSION",
+];
+
+/// Modules of sys.lua that are pure, so that a build may use them.
+const SHIPPED: [&str; 7] = [
+    "syslua.lib",
+    "syslua.util.closest",
+    "syslua.util.failure",
+    "syslua.util.ordered_pairs",
+    "syslua.util.path",
+    "syslua.util.table",
+    "syslua.util.text",
+];
+
+/// Where recipes of helpers are, as fields of that name.
+const HELPERS: &str = "syslua.helpers.";
+const RECIPE: &str = "build_";
+
+/// Its recipe is its field `build`.
+const PACKAGE: &str = "syslua.package";
+
+/// Returns the one name of what has several on some versions of Lua.
+fn canonical(name: &str) -> &str {
+    match name {
+        "string.gfind" => "string.gmatch",
+        "math.mod" => "math.fmod",
+        "unpack" => "table.unpack",
+        other => other,
+    }
+}
+
+/// A value that is compared with what it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Member {
+    Address(usize),
+    Plain(Vec<u8>),
+}
+
+impl Member {
+    fn of(value: &LuaValue) -> Member {
+        match value {
+            LuaValue::Boolean(value) => Member::Plain(vec![u8::from(*value)]),
+            LuaValue::Integer(value) => Member::Plain(value.to_le_bytes().to_vec()),
+            LuaValue::Number(value) => Member::Plain(value.to_bits().to_le_bytes().to_vec()),
+            LuaValue::String(text) => Member::Plain(text.as_bytes().to_vec()),
+            other => Member::Address(other.to_pointer() as usize),
+        }
+    }
+}
+
+type Members = HashMap<Vec<u8>, Member>;
+
+/// The values that are known, and the tables that hold them as they were.
+#[derive(Clone, Default)]
+pub struct Known {
+    names: HashMap<usize, Rc<str>>,
+    tables: HashMap<String, Members>,
+    metatables: HashMap<String, Members>,
+    basics: HashMap<&'static str, Member>,
+    string_metatable: Members,
+    foreign: Vec<String>,
+    has_shipped: bool,
+}
+
+impl Known {
+    /// Returns the name of a table or function.
+    pub fn name(&self, value: &LuaValue) -> Option<Rc<str>> {
+        self.names.get(&(value.to_pointer() as usize)).cloned()
+    }
+
+    /// Returns whether a basic function is as it was.
+    pub fn is_basic(&self, name: &str, value: &LuaValue) -> bool {
+        match self.basics.get(name) {
+            Some(member) if *member == Member::of(value) => true,
+            // `unpack = unpack or table.unpack` adds nothing.
+            _ => self.is_called(value, name),
+        }
+    }
+
+    fn is_called(&self, value: &LuaValue, name: &str) -> bool {
+        matches!(value, LuaValue::Function(_)) && self.name(value).is_some_and(|known| *known == *canonical(name))
+    }
+
+    /// Returns whether a name is that of a known table.
+    pub fn is_table(&self, name: &str) -> bool {
+        self.tables.contains_key(name)
+    }
+
+    /// Returns every member of a known table that is not as it was, whole: `string.greet`.
+    pub fn altered(&self, name: &str, table: &LuaTable) -> LuaResult<Vec<String>> {
+        let Some(before) = self.tables.get(name) else { return Ok(Vec::new()) };
+        let mut altered = self.differing(name, before, table)?;
+        let is_own = match (table.metatable(), self.metatables.get(name)) {
+            (None, None) => true,
+            (Some(metatable), Some(before)) => {
+                metatable.metatable().is_none() && self.differing(name, before, &metatable)?.is_empty()
+            }
+            _ => false,
+        };
+        if !is_own {
+            altered.push(format!("the metatable of {name}"));
+        }
+        Ok(altered)
+    }
+
+    fn differing(&self, name: &str, before: &Members, table: &LuaTable) -> LuaResult<Vec<String>> {
+        let mut altered = Vec::new();
+        let mut same = 0;
+        for pair in table.pairs::<LuaValue, LuaValue>() {
+            let (key, value) = pair?;
+            let LuaValue::String(key) = key else {
+                altered.push(format!("{name}[{}]", key.to_string()?));
+                continue;
+            };
+            if before.get(&*key.as_bytes()).is_some_and(|member| *member == Member::of(&value)) {
+                same += 1;
+                continue;
+            }
+            let whole = format!("{name}.{}", key.to_string_lossy());
+            // What is plain among our own is hashed: see `content`.
+            let is_plain = is_shipped(name) && plain_value(&value).is_some();
+            if !is_plain && !self.is_called(&value, &whole) {
+                altered.push(whole);
+            }
+        }
+        if same < before.len() {
+            for key in before.keys() {
+                let key = String::from_utf8_lossy(key);
+                if table.raw_get::<LuaValue>(&*key)?.is_nil() {
+                    altered.push(format!("{name}.{key}"));
+                }
+            }
+        }
+        altered.sort();
+        Ok(altered)
+    }
+
+    /// Returns what was in the libraries of the interpreter before us, and is not its own.
+    pub fn foreign(&self) -> &[String] {
+        &self.foreign
+    }
+
+    /// Returns whether the metatable of strings is as it was.
+    pub fn has_own_string_metatable(&self, lua: &Lua) -> LuaResult<bool> {
+        match lua.type_metatable::<LuaString>() {
+            Some(metatable) => Ok(metatable.metatable().is_none()
+                && self.differing("string", &self.string_metatable, &metatable)?.is_empty()),
+            None => Ok(self.string_metatable.is_empty()),
+        }
+    }
+
+    /// Returns what a known table counts as: its name, and what is plain in one of ours.
+    pub fn content(&self, name: &str, table: &LuaTable) -> LuaResult<Value> {
+        let known = Value::Known(name.to_owned());
+        if !is_shipped(name) {
+            return Ok(known);
+        }
+        let plain = plain_members(table)?;
+        Ok(if plain.is_empty() { known } else { Value::List(vec![known, Value::Map(plain)]) })
+    }
+
+    fn add(&mut self, lua: &Lua, value: &LuaValue, name: &str) -> LuaResult<()> {
+        if matches!(value, LuaValue::Table(_) | LuaValue::Function(_)) {
+            let address = value.to_pointer() as usize;
+            if !self.names.contains_key(&address) {
+                self.names.insert(address, Rc::from(canonical(name)));
+                lua.named_registry_value::<LuaTable>(KEPT)?.raw_push(value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a library of the interpreter. Functions written in Lua are somebody else's, such as those that test runners
+    /// add to older versions: no build may use them, but they harm none that does not.
+    fn add_library(&mut self, lua: &Lua, library: &str, table: &LuaTable) -> LuaResult<()> {
+        let mut members = Members::new();
+        for (key, value) in sorted(table)? {
+            let name = format!("{library}.{}", String::from_utf8_lossy(&key));
+            members.insert(key, Member::of(&value));
+            if !is_of_interpreter(&value) {
+                self.foreign.push(name);
+                continue;
+            }
+            // Two runs would differ.
+            if !name.starts_with("math.random") {
+                self.add(lua, &value, &name)?;
+            }
+        }
+        self.tables.insert(library.to_owned(), members);
+        self.add(lua, &LuaValue::Table(table.clone()), library)
+    }
+
+    fn of_interpreter(lua: &Lua) -> LuaResult<Known> {
+        let globals = lua.globals();
+        let mut known = Known::default();
+        for library in LIBRARIES {
+            if let LuaValue::Table(table) = globals.raw_get(library)? {
+                known.add_library(lua, library, &table)?;
+            }
+        }
+        for name in BASIC_FUNCTIONS {
+            let value: LuaValue = globals.raw_get(name)?;
+            if !value.is_nil() && is_of_interpreter(&value) {
+                known.basics.insert(name, Member::of(&value));
+                known.add(lua, &value, name)?;
+            }
+        }
+        if let Some(metatable) = lua.type_metatable::<LuaString>() {
+            let members = sorted(&metatable)?.into_iter().filter(|(_, value)| is_of_interpreter(value));
+            known.string_metatable = members.map(|(key, value)| (key, Member::of(&value))).collect();
+        }
+        Ok(known)
+    }
+
+    /// Adds a table of ours and the tables in it.
+    fn add_shipped(&mut self, lua: &Lua, table: &LuaTable, name: &str) -> LuaResult<()> {
+        let mut members = Members::new();
+        self.add(lua, &LuaValue::Table(table.clone()), name)?;
+        for (key, value) in sorted(table)? {
+            let inner = format!("{name}.{}", String::from_utf8_lossy(&key));
+            match &value {
+                LuaValue::Function(function) if is_ours(lua, function) => self.add(lua, &value, &inner)?,
+                LuaValue::Table(table) if self.name(&value).is_none() => self.add_shipped(lua, table, &inner)?,
+                _ => continue,
+            }
+            members.insert(key, Member::of(&value));
+        }
+        self.tables.insert(name.to_owned(), members);
+        if let Some(metatable) = table.metatable() {
+            let index: LuaValue = metatable.raw_get("__index")?;
+            // Somebody else's shows what we do not know.
+            if index.as_function().map_or(index.is_nil(), |function| is_ours(lua, function)) {
+                let members = sorted(&metatable)?.into_iter().map(|(key, value)| (key, Member::of(&value)));
+                self.metatables.insert(name.to_owned(), members.collect());
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the module, our own libraries, and the recipes of helpers that are loaded by now.
+    fn add_all_shipped(&mut self, lua: &Lua) -> LuaResult<()> {
+        let require: LuaFunction = lua.globals().get("require")?;
+        let loaded: LuaTable = lua.globals().get::<LuaTable>("package")?.get("loaded")?;
+        self.add(lua, &loaded.get("syslua")?, "syslua")?;
+        if !self.has_shipped {
+            self.has_shipped = true;
+            for name in SHIPPED {
+                match require.call::<LuaValue>(name)? {
+                    LuaValue::Table(table) => self.add_shipped(lua, &table, name)?,
+                    function => self.add(lua, &function, name)?,
+                }
+            }
+        }
+        for (name, helper) in sorted(&loaded)? {
+            let name = String::from_utf8_lossy(&name).into_owned();
+            let LuaValue::Table(helper) = helper else { continue };
+            let prefix = if name.starts_with(HELPERS) { RECIPE } else { "build" };
+            if !name.starts_with(HELPERS) && name != PACKAGE {
+                continue;
+            }
+            for (key, recipe) in sorted(&helper)? {
+                if let LuaValue::Function(function) = &recipe
+                    && key.starts_with(prefix.as_bytes())
+                    && is_ours(lua, function)
+                {
+                    self.add(lua, &recipe, &format!("{name}.{}", String::from_utf8_lossy(&key)))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns whether a name is that of something of ours.
+fn is_shipped(name: &str) -> bool {
+    name.starts_with("syslua.")
+}
+
+/// Returns the fields of a table with strings as keys, in their order: that of `pairs` differs.
+fn sorted(table: &LuaTable) -> LuaResult<Vec<(Vec<u8>, LuaValue)>> {
+    let mut fields = Vec::new();
+    for pair in table.pairs::<LuaValue, LuaValue>() {
+        if let (LuaValue::String(key), value) = pair? {
+            fields.push((key.as_bytes().to_vec(), value));
+        }
+    }
+    fields.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(fields)
+}
+
+/// Returns the fields of a table that lead nowhere.
+pub fn plain_members(table: &LuaTable) -> LuaResult<std::collections::BTreeMap<Vec<u8>, Value>> {
+    let fields = sorted(table)?.into_iter();
+    Ok(fields.filter_map(|(key, value)| plain_value(&value).map(|value| (key, value))).collect())
+}
+
+/// Returns whether a value may be the interpreter's own. `LuaJIT` has some functions in Lua.
+fn is_of_interpreter(value: &LuaValue) -> bool {
+    let LuaValue::Function(function) = value else { return true };
+    let info = function.info();
+    info.what == "C" || info.short_src.is_some_and(|source| source.starts_with("[builtin:"))
+}
+
+/// Returns whether a function is written in one of the files that come with sys.lua.
+pub fn is_ours(lua: &Lua, function: &LuaFunction) -> bool {
+    let source = function.info().source.unwrap_or_default();
+    state::read(lua, |state| state.own_directory.as_ref().is_some_and(|own| source.starts_with(own)))
+}
+
+/// Remembers the interpreter's own functions.
+pub fn install(lua: &Lua) -> LuaResult<()> {
+    lua.set_named_registry_value(KEPT, lua.create_table()?)?;
+    let known = Known::of_interpreter(lua)?;
+    state::change(lua, |state| state.known = Rc::new(known));
+    Ok(())
+}
+
+/// Returns what is known; helpers are looked up again only when asked to.
+pub fn known(lua: &Lua, anew: bool) -> Answer<Rc<Known>> {
+    let remembered = state::read(lua, |state| Rc::clone(&state.known));
+    if remembered.has_shipped && !anew {
+        return Ok(remembered);
+    }
+    let mut known = Known::clone(&remembered);
+    known.add_all_shipped(lua).map_err(lua_failure)?;
+    let known = Rc::new(known);
+    state::change(lua, |state| state.known = Rc::clone(&known));
+    Ok(known)
+}
+
+/// Returns the name of a function that is a recipe of ours.
+pub fn name_of_recipe(lua: &Lua, function: &LuaFunction) -> Answer<Option<Rc<str>>> {
+    let value = LuaValue::Function(function.clone());
+    let found = known(lua, false)?.name(&value);
+    if found.is_some() || !is_ours(lua, function) {
+        return Ok(found);
+    }
+    Ok(known(lua, true)?.name(&value))
+}
+
+/// Returns what a build sees of the module: facts about this machine. Its functions refuse to be called.
+///
+/// # Errors
+/// When somebody put something into it.
+pub fn facts(lua: &Lua, module: &LuaTable) -> Answer<Value> {
+    let loaded: LuaTable =
+        lua.globals().get::<LuaTable>("package").and_then(|package| package.get("loaded")).map_err(lua_failure)?;
+    for (key, value) in sorted(module).map_err(lua_failure)? {
+        let name = String::from_utf8_lossy(&key).into_owned();
+        let is_own = match &value {
+            LuaValue::Function(function) => is_ours(lua, function),
+            LuaValue::Table(_) => {
+                (name == "native" && lua.named_registry_value::<LuaValue>(NATIVE).is_ok_and(|native| native == value))
+                    || ["syslua.", HELPERS].iter().any(|prefix| {
+                        loaded.raw_get::<LuaValue>(format!("{prefix}{name}")).is_ok_and(|loaded| loaded == value)
+                    })
+            }
+            _ => true,
+        };
+        if !is_own {
+            return Err(Failure::new("config", format!("`syslua.{name}` was added to the module, and a build may use it"))
+                .with_hint("keep what is yours in a `local` variable"));
+        }
+    }
+    let plain = plain_members(module).map_err(lua_failure)?;
+    Ok(Value::List(vec![Value::Known("syslua".to_owned()), Value::Map(plain)]))
+}

@@ -1,0 +1,102 @@
+//! What a function captures, by value: its text, its upvalues and everything they lead to.
+//!
+//! It knows neither what a hash is computed over (the engine does) nor when a build runs.
+
+mod cells;
+mod globals;
+mod known;
+mod walk;
+
+use mlua::prelude::*;
+use syslua_engine::encode::{self, Recipe};
+use syslua_engine::failure::Failure;
+use syslua_engine::hash::Hash;
+use syslua_engine::value::{Function, Value};
+
+pub use globals::{GUARDED, add_environment, close_environment};
+pub use known::{Known, NATIVE};
+
+use crate::error::Answer;
+use crate::state;
+use walk::Walk;
+
+/// Remembers what is needed of the interpreter's own library.
+pub fn install(lua: &Lua) -> LuaResult<()> {
+    cells::install(lua)?;
+    globals::install(lua)?;
+    known::install(lua)
+}
+
+/// Returns the text of a `config` function and everything it captures.
+///
+/// # Errors
+/// When it captures something that has no value to hash, naming variable, line and remedy.
+pub fn capture(lua: &Lua, function: &LuaFunction) -> Answer<Function> {
+    match known::name_of_recipe(lua, function)? {
+        Some(name) => Ok(Function { text: name.as_bytes().to_vec(), captures: Vec::new() }),
+        None => Walk::new(lua)?.run(function),
+    }
+}
+
+/// When the variables of a function are looked at again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// The build is about to begin.
+    Before,
+    /// The function has run.
+    After,
+}
+
+/// Checks that a function still captures what it did when its derivation was declared.
+///
+/// # Errors
+/// When a variable has another value now, naming it.
+pub fn check(lua: &Lua, function: &LuaFunction, hash: Hash, declared: &Function, moment: Moment) -> Answer<()> {
+    // Its lines are those of the files as its own evaluation loaded them.
+    let now = state::with_chunks_of(lua, hash, || capture(lua, function))?;
+    if now == *declared || encoded_function(&now) == encoded_function(declared) {
+        return Ok(());
+    }
+    let what = changed(declared, &now).map_or_else(|| "what `config` captures".to_owned(), |name| format!("`{name}`"));
+    Err(match moment {
+        Moment::Before => {
+            Failure::new("build", format!("{what} has changed since the derivation was declared"))
+                .with_hint("a build may use only what was fixed by then: set it before derive{}, or pass it through opts")
+        }
+        Moment::After => {
+            Failure::new("build", format!("{what} has changed while it was in use: by this build, or by one beside it"))
+                .with_hint("a build may not change what it captures: work on a local variable inside of `config`")
+        }
+    })
+}
+
+fn encoded(value: &Value) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode::value(&mut bytes, &Recipe, value);
+    bytes
+}
+
+fn encoded_function(function: &Function) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode::function(&mut bytes, &Recipe, function);
+    bytes
+}
+
+/// Returns the first variable whose value is another one.
+fn changed(declared: &Function, now: &Function) -> Option<String> {
+    let is_same = |(name, value): &(Vec<u8>, Value)| {
+        let other = now.captures.iter().find(|(other, _)| other == name);
+        other.is_some_and(|(_, other)| encoded(other) == encoded(value))
+    };
+    let mut name = &declared.captures.iter().find(|capture| !is_same(capture))?.0;
+    // What lies deep has an entry of its own: up to the variable that leads there.
+    while let Some(number) = walk::number_of_deep(name) {
+        let leads_there = |value: &Value| {
+            let mut leads = false;
+            value.walk(&mut |inner| leads = leads || *inner == Value::Again(number));
+            leads
+        };
+        name = &declared.captures.iter().find(|(other, value)| other != name && leads_there(value))?.0;
+    }
+    Some(String::from_utf8_lossy(name).into_owned())
+}

@@ -1,0 +1,515 @@
+//! The walk over everything that a function leads to.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::rc::Rc;
+
+use mlua::prelude::*;
+use syslua_engine::encode::{self, Recipe};
+use syslua_engine::failure::Failure;
+use syslua_engine::value::{Function, Value};
+
+use super::cells::{Cells, Upvalue};
+use super::globals::{self, Globals, is_globals};
+use super::known::{self, Known, is_ours, known};
+use crate::derive::{handle_of, source_of};
+use crate::error::{Answer, lua_failure};
+use crate::lua_source::{Chunk, Meaning, NotFound};
+use crate::state;
+
+/// Since Lua 5.2 the globals are an upvalue of that name; before, it is a name like any other.
+const HAS_ENV: bool = cfg!(not(feature = "lua51"));
+
+/// What is nested deeper gets an entry of its own after the variables, so that nothing that goes into
+/// values needs a deep stack; JSON readers stop at 128.
+const INLINE: usize = 30;
+
+/// How many values may be looked at to put keys in order that are tables or functions.
+const MOST_LOOKED_AT: usize = 100_000;
+
+/// Longer names in messages are cut in the middle.
+const LONGEST_NAME: usize = 80;
+
+const BUILDS_MAY_USE: &str =
+    "a build may use string, table, math without random, utf8, the basic functions and syslua.lib";
+
+/// What a later visit refers to: each has a number in order of first visits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Visit {
+    Table(usize),
+    /// The text by its chunk and first byte, and its variables. Whether two functions that agree in these are one
+    /// differs between versions of Lua.
+    Function(usize, usize, Vec<usize>),
+    Variable(usize),
+}
+
+/// What is left for later, since it is nested too deeply.
+struct Deep {
+    number: u64,
+    name: String,
+}
+
+/// An entry of a table that is waiting for its turn. Values that lead somewhere stay in their table: Lua 5.1 cannot hold
+/// many for us.
+struct Entry {
+    /// By which entries have their places.
+    order: Vec<u8>,
+    key: Key,
+    /// When it is plain.
+    value: Option<Value>,
+}
+
+enum Key {
+    Plain(Value),
+    /// Its place in a list of such keys.
+    Complex(usize),
+}
+
+/// A function of the config, found in its file.
+struct Found {
+    chunk: Rc<Chunk>,
+    /// Its place among the functions of the chunk.
+    place: usize,
+    upvalues: Vec<Upvalue>,
+}
+
+/// One walk, from one function.
+pub struct Walk<'a> {
+    lua: &'a Lua,
+    cells: Cells,
+    known: Rc<Known>,
+    visited: HashMap<Visit, u64>,
+    /// The same in order, so that a look can be taken back.
+    order: Vec<Visit>,
+    depth: usize,
+    deep: VecDeque<Deep>,
+    /// The same values, by number.
+    deep_values: LuaTable,
+    /// How many looks are under way.
+    looking: usize,
+    looked_at: usize,
+    /// That of the config, whose files are to be sources.
+    directory: Option<Rc<[u8]>>,
+}
+
+/// Returns the number of the value that an entry after the variables is about.
+pub fn number_of_deep(name: &[u8]) -> Option<u64> {
+    std::str::from_utf8(name.strip_prefix(b"#")?).ok()?.parse().ok()
+}
+
+impl<'a> Walk<'a> {
+    /// Begins it.
+    pub fn new(lua: &'a Lua) -> Answer<Walk<'a>> {
+        Ok(Walk {
+            lua,
+            cells: Cells::new(lua).map_err(lua_failure)?,
+            known: known(lua, false)?,
+            visited: HashMap::new(),
+            order: Vec::new(),
+            depth: 0,
+            deep: VecDeque::new(),
+            deep_values: lua.create_table().map_err(lua_failure)?,
+            looking: 0,
+            looked_at: 0,
+            directory: state::read(lua, state::State::directory),
+        })
+    }
+
+    /// Returns the text and the captures of a `config`.
+    pub fn run(mut self, function: &LuaFunction) -> Answer<Function> {
+        let found = self.find(function, "config")?;
+        self.again(visit_of(&found));
+        let mut result = self.function(function, &found, "config")?;
+        while let Some(deep) = self.deep.pop_front() {
+            self.depth = 0;
+            let value = match self.deep_values.raw_get(deep.number).map_err(lua_failure)? {
+                LuaValue::Table(table) => self.table(&table, &deep.name)?,
+                LuaValue::Function(function) => {
+                    let found = self.find(&function, &deep.name)?;
+                    Value::Function(Box::new(self.function(&function, &found, &deep.name)?))
+                }
+                _ => Value::Nil,
+            };
+            result.captures.push((format!("#{}", deep.number).into_bytes(), value));
+        }
+        Ok(result)
+    }
+
+    /// Returns the number of an earlier visit, or notes this one.
+    fn again(&mut self, visit: Visit) -> Option<u64> {
+        if let Some(number) = self.visited.get(&visit) {
+            return Some(*number);
+        }
+        self.visited.insert(visit.clone(), self.order.len() as u64);
+        self.order.push(visit);
+        None
+    }
+
+    fn value(&mut self, given: &LuaValue, name: &str) -> Answer<Value> {
+        if let Some(plain) = plain_value(given) {
+            self.check_path(&plain, || name.to_owned())?;
+            return Ok(plain);
+        }
+        match given {
+            LuaValue::Table(_) | LuaValue::Function(_) => {
+                self.depth += 1;
+                let value = self.inner(given, name);
+                self.depth -= 1;
+                value
+            }
+            LuaValue::Thread(_) => Err(refused(name, "a coroutine", "pass what you need of it through opts")),
+            other => Err(refused(name, other.type_name(), "pass what you need of it through opts")),
+        }
+    }
+
+    fn inner(&mut self, given: &LuaValue, name: &str) -> Answer<Value> {
+        if let Some(value) = self.without_content(given, name)? {
+            return Ok(value);
+        }
+        if self.looking > 0 {
+            self.looked_at += 1;
+            if self.looked_at > MOST_LOOKED_AT {
+                return Err(refused(
+                    name,
+                    "nested too much in tables that are keys of tables",
+                    "use strings or numbers as keys",
+                ));
+            }
+        }
+        match given {
+            LuaValue::Table(table) => match self.first_visit(Visit::Table(given.to_pointer() as usize), given, name)? {
+                Some(again) => Ok(again),
+                None => self.table(table, name),
+            },
+            LuaValue::Function(function) => {
+                let found = self.find(function, name)?;
+                match self.first_visit(visit_of(&found), given, name)? {
+                    Some(again) => Ok(again),
+                    None => Ok(Value::Function(Box::new(self.function(function, &found, name)?))),
+                }
+            }
+            _ => Ok(Value::Nil),
+        }
+    }
+
+    /// Returns what stands for a value that was visited, or is to be visited later; nothing for one whose turn it is.
+    fn first_visit(&mut self, visit: Visit, given: &LuaValue, name: &str) -> Answer<Option<Value>> {
+        let number = self.order.len() as u64;
+        if let Some(number) = self.again(visit) {
+            return Ok(Some(Value::Again(number)));
+        }
+        if self.depth <= INLINE {
+            return Ok(None);
+        }
+        // A look goes no deeper.
+        if self.looking == 0 {
+            self.deep_values.raw_set(number, given).map_err(lua_failure)?;
+            self.deep.push_back(Deep { number, name: name.to_owned() });
+        }
+        Ok(Some(Value::Again(number)))
+    }
+
+    /// Returns what a table or function stands for by itself: known ones, handles, sources.
+    fn without_content(&mut self, given: &LuaValue, name: &str) -> Answer<Option<Value>> {
+        if let Some(known) = self.known.name(given) {
+            return self.known_value(given, &known, name).map(Some);
+        }
+        match given {
+            LuaValue::Table(table) => {
+                if let Some(hash) = handle_of(self.lua, table, &|| name.to_owned())? {
+                    return Ok(Some(Value::Derivation(hash)));
+                }
+                if let Some(source) = source_of(self.lua, table, &|| name.to_owned())? {
+                    return Ok(Some(Value::Source(source)));
+                }
+                if is_globals(self.lua, given).map_err(lua_failure)? {
+                    let hint = "use what you need of it by its name, or pass it through opts";
+                    return Err(refused(name, "the table of all globals", hint));
+                }
+                Ok(None)
+            }
+            LuaValue::Function(function) if is_ours(self.lua, function) => {
+                // A recipe of a helper that was loaded since the last look; nothing else of ours.
+                self.known = known(self.lua, true)?;
+                match self.known.name(given) {
+                    Some(known) => Ok(Some(Value::Known(known.to_string()))),
+                    None => Err(refused(name, "a function of sys.lua that builds may not use", BUILDS_MAY_USE)),
+                }
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn known_value(&self, given: &LuaValue, known: &str, name: &str) -> Answer<Value> {
+        let LuaValue::Table(table) = given else { return Ok(Value::Known(known.to_owned())) };
+        if known == "syslua" {
+            // Through the module a build sees this machine.
+            return known::facts(self.lua, table);
+        }
+        if let Some(altered) = self.known.altered(known, table).map_err(lua_failure)?.first() {
+            let message = format!("`config` captures `{name}`, and in it `{altered}`, which is not what Lua or sys.lua brings");
+            return Err(Failure::new("config", message)
+                .with_hint("leave Lua's own tables as they are, and declare functions of your own with `local`"));
+        }
+        self.known.content(known, table).map_err(lua_failure)
+    }
+
+    /// Refuses the path of a file of the config.
+    fn check_path(&self, value: &Value, name: impl FnOnce() -> String) -> Answer<()> {
+        let (Some(directory), Value::Bytes(text)) = (&self.directory, value) else { return Ok(()) };
+        if !crate::convert::is_below(text, directory) {
+            return Ok(());
+        }
+        Err(Failure::new("config", format!("`config` captures `{}`, which is a path below the config's directory", name()))
+            .with_hint("use source(), which is known by its content and is the same on every machine"))
+    }
+
+    fn table(&mut self, table: &LuaTable, name: &str) -> Answer<Value> {
+        let keys = self.lua.create_table().map_err(lua_failure)?;
+        let mut entries = self.entries(table, &keys, name)?;
+        // One key has its place without a look, which would be taken again for each table around it.
+        if keys.raw_len() > 1 {
+            self.put_in_order(&mut entries, table, &keys, name)?;
+        }
+        // The order of `pairs` differs from run to run; visits must not.
+        entries.sort_by(|a, b| a.order.cmp(&b.order));
+        let mut pairs = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let value = match entry.value {
+                Some(plain) => plain,
+                None => {
+                    let key = self.lua_key(&entry.key, &keys).map_err(lua_failure)?;
+                    let value: LuaValue = table.raw_get(&key).map_err(lua_failure)?;
+                    self.value(&value, &inner_name(name, &key))?
+                }
+            };
+            let key = match entry.key {
+                Key::Plain(key) => key,
+                Key::Complex(index) => {
+                    let key: LuaValue = keys.raw_get(index).map_err(lua_failure)?;
+                    self.value(&key, name)?
+                }
+            };
+            pairs.push((key, value));
+        }
+        let metatable = match table.metatable() {
+            Some(metatable) => {
+                let name = format!("the metatable of {name}");
+                Some(Box::new(self.value(&LuaValue::Table(metatable), &name)?))
+            }
+            None => None,
+        };
+        Ok(Value::Table(pairs, metatable))
+    }
+
+    /// Returns the entries of a table; keys that are no plain values are put into `keys`.
+    fn entries(&self, table: &LuaTable, keys: &LuaTable, name: &str) -> Answer<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for pair in table.pairs::<LuaValue, LuaValue>() {
+            let (key, value) = pair.map_err(lua_failure)?;
+            let mut order = Vec::new();
+            let plain = plain_value(&value);
+            if let Some(plain) = &plain {
+                // Names are for messages, which plain values hardly ever need.
+                self.check_path(plain, || inner_name(name, &key))?;
+            }
+            let key = match plain_value(&key) {
+                Some(plain) => {
+                    self.check_path(&plain, || name.to_owned())?;
+                    encode::value(&mut order, &Recipe, &plain);
+                    Key::Plain(plain)
+                }
+                None => {
+                    keys.raw_push(key).map_err(lua_failure)?;
+                    Key::Complex(keys.raw_len())
+                }
+            };
+            entries.push(Entry { order, key, value: plain });
+        }
+        Ok(entries)
+    }
+
+    fn lua_key(&self, key: &Key, keys: &LuaTable) -> LuaResult<LuaValue> {
+        match key {
+            Key::Complex(index) => keys.raw_get(*index),
+            Key::Plain(Value::Bytes(text)) => self.lua.create_string(text).map(LuaValue::String),
+            Key::Plain(Value::Bool(value)) => Ok(LuaValue::Boolean(*value)),
+            Key::Plain(Value::Int(value)) => value.into_lua(self.lua),
+            Key::Plain(Value::Float(value)) => Ok(LuaValue::Number(*value)),
+            Key::Plain(_) => Ok(LuaNil),
+        }
+    }
+
+    /// Gives entries whose keys are tables or functions bytes by which each has its place, before any is visited.
+    fn put_in_order(&mut self, entries: &mut [Entry], table: &LuaTable, keys: &LuaTable, name: &str) -> Answer<()> {
+        let mut looks: HashSet<Vec<u8>> = HashSet::new();
+        for entry in entries {
+            let Key::Complex(index) = entry.key else { continue };
+            let key: LuaValue = keys.raw_get(index).map_err(lua_failure)?;
+            let value: LuaValue = table.raw_get(&key).map_err(lua_failure)?;
+            // What was visited until now is the same for all entries, and ends cycles.
+            let visited = self.order.len();
+            self.looking += 1;
+            let looked = self.look(&mut entry.order, &key, &value, name);
+            self.looking -= 1;
+            let is_new = self.order.len() > visited;
+            for visit in self.order.drain(visited..) {
+                self.visited.remove(&visit);
+            }
+            looked?;
+            // Where nothing new was visited, entries that look alike are alike.
+            if !looks.insert(entry.order.clone()) && is_new {
+                return Err(refused(
+                    name,
+                    "a table with two keys that cannot be told apart",
+                    "tables or functions that look alike have no fixed order as keys: use strings, or a list of pairs",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn look(&mut self, order: &mut Vec<u8>, key: &LuaValue, value: &LuaValue, name: &str) -> Answer<()> {
+        encode::value(order, &Recipe, &self.value(key, name)?);
+        encode::value(order, &Recipe, &self.value(value, &inner_name(name, key))?);
+        Ok(())
+    }
+
+    /// Finds a function in its file.
+    fn find(&mut self, function: &LuaFunction, name: &str) -> Answer<Found> {
+        let info = function.info();
+        let refuse = |what: &str, hint: &str| Failure::new("config", format!("`{name}` {what}")).with_hint(hint);
+        let (Some(source), Some(first), Some(last)) = (info.source, info.line_defined, info.last_line_defined) else {
+            return Err(refuse("is a function of the interpreter that builds may not use", BUILDS_MAY_USE));
+        };
+        if !source.starts_with('@') {
+            return Err(refuse("was made by load() and has no lines of a file", "define it as a function in a file"));
+        }
+        let chunk = chunk(self.lua, &source)
+            .ok_or_else(|| refuse("is a function whose source text cannot be read", "define it in a file"))?;
+        let mut upvalues = self.cells.upvalues(function, info.num_upvalues.into()).map_err(lua_failure)?;
+        // The globals are no capture: what may be used of them is fixed.
+        let is_capture = |upvalue: &Upvalue| {
+            let is_env = HAS_ENV && upvalue.name == b"_ENV";
+            Ok(!is_env || !is_globals(self.lua, &upvalue.value)?)
+        };
+        let is_kept: Vec<bool> = upvalues.iter().map(is_capture).collect::<LuaResult<_>>().map_err(lua_failure)?;
+        let mut is_kept = is_kept.into_iter();
+        upvalues.retain(|_| is_kept.next().unwrap_or(true));
+        let variables: Vec<&[u8]> = upvalues.iter().map(|upvalue| upvalue.name.as_slice()).collect();
+        let place = chunk.function(first, last, &variables).map_err(|not_found| match not_found {
+            NotFound::Ambiguous => refuse(
+                &format!("cannot be told apart from another function on line {first}"),
+                "put each function on lines of its own",
+            ),
+            NotFound::Nothing => refuse(
+                &format!("is not on line {first} of {} any more", source.trim_start_matches('@')),
+                "the file changed while it was in use: try again",
+            ),
+        })?;
+        Ok(Found { chunk, place, upvalues })
+    }
+
+    fn function(&mut self, function: &LuaFunction, found: &Found, name: &str) -> Answer<Function> {
+        let text = found.chunk.text(found.place).to_vec();
+        let mut captures = self.free_names(function, found, &text, name)?;
+        for upvalue in &found.upvalues {
+            let value = match self.again(Visit::Variable(upvalue.cell)) {
+                Some(number) => Value::Again(number),
+                None => self.value(&upvalue.value, &String::from_utf8_lossy(&upvalue.name))?,
+            };
+            captures.push((upvalue.name.clone(), value));
+        }
+        captures.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(Function { text, captures })
+    }
+
+    /// Checks the names that a function does not declare; returns the constants that Lua keeps only as values, and
+    /// what globals add.
+    fn free_names(
+        &self,
+        function: &LuaFunction,
+        found: &Found,
+        text: &[u8],
+        name: &str,
+    ) -> Answer<Vec<(Vec<u8>, Value)>> {
+        let globals = Globals::of(self.lua, &self.known, function, name).map_err(lua_failure)?;
+        let mut captures = Vec::new();
+        for (free, meaning) in found.chunk.names(found.place) {
+            match meaning {
+                Meaning::Constant { declarations } if !found.upvalues.iter().any(|upvalue| upvalue.name == *free) => {
+                    let texts = declarations.iter().map(|(begin, end)| found.chunk.declaration(*begin, *end).to_vec());
+                    captures.push((free.clone(), Value::List(texts.map(Value::Bytes).collect())));
+                }
+                Meaning::Global => {
+                    if let Some(value) = globals.check(&String::from_utf8_lossy(free))? {
+                        captures.push((free.clone(), value));
+                    }
+                }
+                _ => {}
+            }
+        }
+        globals::check_fields(self.lua, &self.known, text, name)?;
+        Ok(captures)
+    }
+}
+
+fn visit_of(found: &Found) -> Visit {
+    let cells = found.upvalues.iter().map(|upvalue| upvalue.cell).collect();
+    Visit::Function(Rc::as_ptr(&found.chunk) as usize, found.chunk.begin(found.place), cells)
+}
+
+fn refused(name: &str, what: &str, hint: &str) -> Failure {
+    Failure::new("config", format!("`config` captures `{name}`, which is {what}")).with_hint(hint)
+}
+
+/// Returns the text of a chunk: of a config as it was loaded, of another file as it is now.
+fn chunk(lua: &Lua, source: &str) -> Option<Rc<Chunk>> {
+    if let Some(chunk) = state::read(lua, |state| state.chunk(source)) {
+        return Some(chunk);
+    }
+    let text = std::fs::read(source.strip_prefix('@')?).ok()?;
+    let chunk = Rc::new(Chunk::new(text));
+    state::change(lua, |state| state.add_chunk(0, source.to_owned(), Rc::clone(&chunk)));
+    Some(chunk)
+}
+
+/// Returns what leads nowhere: neither a table nor a function, nor anything that is refused.
+pub fn plain_value(given: &LuaValue) -> Option<Value> {
+    match given {
+        LuaValue::Nil => Some(Value::Nil),
+        LuaValue::Boolean(value) => Some(Value::Bool(*value)),
+        LuaValue::Integer(value) => Some(Value::Int(*value)),
+        LuaValue::Number(float) => Some(captured_number(*float)),
+        LuaValue::String(text) => Some(Value::Bytes(text.as_bytes().to_vec())),
+        _ => None,
+    }
+}
+
+fn inner_name(name: &str, key: &LuaValue) -> String {
+    let whole = match key {
+        LuaValue::String(key) => format!("{name}.{}", key.to_string_lossy()),
+        LuaValue::Integer(index) => format!("{name}[{index}]"),
+        _ => name.to_owned(),
+    };
+    let count = whole.chars().count();
+    if count <= LONGEST_NAME {
+        return whole;
+    }
+    let half = LONGEST_NAME / 2 - 2;
+    let (begin, end) = (whole.chars().take(half), whole.chars().skip(count - half));
+    begin.chain("...".chars()).chain(end).collect()
+}
+
+/// A captured float keeps its kind where Lua has one; without integers all numbers look alike.
+fn captured_number(float: f64) -> Value {
+    let has_integers = cfg!(any(feature = "lua53", feature = "lua54"));
+    let is_negative_zero = float == 0.0 && float.is_sign_negative();
+    if !has_integers
+        && !is_negative_zero
+        && let Ok(value) = crate::convert::number(float, &crate::convert::Place::top("number"))
+    {
+        return value;
+    }
+    // Its bits tell nothing: they differ between machines.
+    Value::Float(if float.is_nan() { f64::NAN } else { float })
+}
