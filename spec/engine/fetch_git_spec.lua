@@ -297,6 +297,29 @@ describe("ctx.fetch_git", function()
       end
     end)
 
+    it("ends the ssh when a signal says so", function()
+      local sleeper = here.write("sleeper", "#!/bin/sh\nsleep 78 & echo $! >child; wait\n")
+      here.shell("chmod +x sleeper; rm -f child")
+      -- Writes the config.
+      fetch(url_of("/x"), "main", hashes.main, nil, nil, "--offline")
+      local result = here.shell(
+        [[
+        $LUA -l syslua apply init.lua & own=$!
+        i=0
+        while ! [ -s child ] && [ $i -lt 100 ]; do sleep 0.05; i=$((i + 1)); done
+        begin=$(date +%s%N)
+        kill -INT $own
+        wait $own
+        echo "code $?"
+        [ $(($(date +%s%N) - begin)) -lt 2000000000 ] && echo "in time"
+        grep -sq '^State:[^Z]*$' /proc/$(cat child)/status && echo "ssh is left"
+        ls -A root/cache/git
+      ]],
+        with_ssh(sleeper)
+      )
+      assert.equal("code 130\nin time\n", result.stdout, result.stderr)
+    end)
+
     it("says that there is no ssh", function()
       assert_failed(
         fetch(url_of("/x"), "main", hashes.main, nil, with_ssh("/no/such/ssh")),

@@ -226,6 +226,26 @@ end }]]):format(count, url, sha256, opts and ", " .. opts or "")
       assert_failed(result, { "no answer within 1 s" })
     end)
 
+    it("leaves a server when a signal says so, and keeps what came", function()
+      -- Writes the config.
+      fetch(rude.url .. "/stall/file?signal", hash, nil, nil, "--offline")
+      local result = here.shell(
+        [[
+        $LUA -l syslua apply init.lua & own=$!
+        i=0
+        while ! ls root/cache/downloads/*.part >/dev/null 2>&1 && [ $i -lt 100 ]; do sleep 0.05; i=$((i + 1)); done
+        begin=$(date +%s%N)
+        kill -INT $own
+        wait $own
+        echo "code $?"
+        [ $(($(date +%s%N) - begin)) -lt 2000000000 ] && echo "in time"
+        ls root/cache/downloads | sed 's/^[0-9a-f]*//'
+      ]],
+        { SYSLUA_STALL_TIMEOUT = "30" }
+      )
+      assert.equal("code 130\nin time\n.part\n.part.json\n", result.stdout, result.stderr)
+    end)
+
     it("says that a connection was dropped, or that it is no web server", function()
       assert_failed(
         fetch(rude.url .. "/reset/file", hash),

@@ -55,7 +55,7 @@ for rev in light topic main; do echo "$rev $(git -C work rev-parse $rev^{commit}
 ---@field web spec.PythonServer serves `srv/`
 ---@field commits table<string, string> by names of branches and tags: light, topic, main
 ---@field hashes table<string, string> the NAR hashes of their trees
----@field fetch fun(url: string, rev: string, hash: string, opts: string?, variables: table?, words: string?): spec.Result
+---@field fetch fun(url: string, rev: string, hash: string, opts: string?, env: table?, words: string?): spec.Result
 ---@field assert_fetched fun(result: spec.Result, hash: string): string
 ---@field assert_failed fun(result: spec.Result, ...: string)
 ---@field forget fun() empties the cache
