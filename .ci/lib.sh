@@ -124,11 +124,16 @@ summary() {
 }
 
 # Makes sure that the user exists as whom root runs the tests. Its real home stays empty; tests get one of their own.
+# It has a shell, since an ssh server of a test runs commands by it, and no password.
 create_test_user() {
-  id "$test_user" >/dev/null 2>&1 && return
+  if id "$test_user" >/dev/null 2>&1; then
+    case $(getent passwd "$test_user") in *:/bin/sh) return ;; esac
+    usermod --shell /bin/sh "$test_user"
+    return
+  fi
   say "creating the user $test_user, as whom root runs the tests"
   useradd --system --user-group --create-home --home-dir "/var/lib/$test_user" --skel /dev/null \
-    --shell /usr/sbin/nologin "$test_user"
+    --shell /bin/sh "$test_user"
 }
 
 # Runs a command in the environment of a test: `in_test USER DIRECTORY [NAME=VALUE...] COMMAND...`. Nothing of the

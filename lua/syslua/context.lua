@@ -80,6 +80,15 @@ local function parse_mode(given)
   return mode
 end
 
+local function check_text(call, name, value, hint)
+  if type(value) ~= "string" then
+    raise(("`%s` in %s: expected a string, got a %s"):format(name, call, type(value)), hint)
+  end
+end
+
+local fetch_url_fields =
+  { mirrors = { type = "list", items = "string" }, name = { type = "string" } }
+local fetch_git_fields = { submodules = { type = "boolean" } }
 local unpack_fields = {
   strip = { type = "integer" },
   limits = { type = "map" },
@@ -226,17 +235,43 @@ local function add_file_calls(ctx, task)
 end
 
 local function add_heavy_calls(ctx, task)
-  function ctx.fetch_url(url, sha256)
-    if type(url) ~= "string" then
-      raise(("`url` in ctx.fetch_url: expected a string, got a %s"):format(type(url)))
-    end
-    if type(sha256) ~= "string" then
-      raise(
-        ("`sha256` in ctx.fetch_url: expected a string, got a %s"):format(type(sha256)),
-        "every download names its hash: sha256sum FILE prints it"
-      )
-    end
-    return ask(task, { operation = "fetch_url", url = url, sha256 = sha256 })
+  function ctx.fetch_url(url, sha256, opts)
+    check_text("ctx.fetch_url", "url", url)
+    check_text(
+      "ctx.fetch_url",
+      "sha256",
+      sha256,
+      "every download names its hash: sha256sum FILE prints it"
+    )
+    opts = opts or {}
+    schema.check("the options of ctx.fetch_url", opts, fetch_url_fields)
+    return ask(task, {
+      operation = "fetch_url",
+      url = url,
+      sha256 = sha256,
+      mirrors = opts.mirrors,
+      name = opts.name,
+    })
+  end
+
+  function ctx.fetch_git(url, rev, sha256, opts)
+    check_text("ctx.fetch_git", "url", url)
+    check_text("ctx.fetch_git", "rev", rev, "a full commit, a tag or a branch")
+    check_text(
+      "ctx.fetch_git",
+      "sha256",
+      sha256,
+      "every tree names its hash: nix-prefetch-git URL REV prints it"
+    )
+    opts = opts or {}
+    schema.check("the options of ctx.fetch_git", opts, fetch_git_fields)
+    return ask(task, {
+      operation = "fetch_git",
+      url = url,
+      rev = rev,
+      sha256 = sha256,
+      submodules = opts.submodules,
+    })
   end
 
   function ctx.unpack(archive, destination, opts)

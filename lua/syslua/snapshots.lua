@@ -18,7 +18,12 @@ end
 ---@param options syslua.Options?
 ---@return syslua.SnapshotDiff
 function snapshots.diff(first, second, options)
-  return border.call("diff_snapshots", first and tostring(first), second and tostring(second), options)
+  return border.call(
+    "diff_snapshots",
+    first and tostring(first),
+    second and tostring(second),
+    options
+  )
 end
 
 --- Goes back to a snapshot, that before the current one unless given; with `dry_run` it only says

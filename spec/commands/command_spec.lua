@@ -29,7 +29,14 @@ describe("ctx.run", function()
   end
 
   it("runs what is new, and undoes what is gone, in reverse", function()
-    apply(("ctx.run(%s, { undo = %s }) ctx.run(%s, { undo = %s })"):format(log("a"), log("-a"), log("b"), log("-b")))
+    apply(
+      ("ctx.run(%s, { undo = %s }) ctx.run(%s, { undo = %s })"):format(
+        log("a"),
+        log("-a"),
+        log("b"),
+        log("-b")
+      )
+    )
     assert.equal("a\nb\n", read_log())
     assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
     assert.equal("a\nb\n", read_log())
@@ -40,14 +47,23 @@ describe("ctx.run", function()
   end)
 
   it("runs equal commands once", function()
-    apply(("ctx.run(%s) ctx.run(%s) ctx.run(%s, { env = { X = 1 } })"):format(log("a"), log("a"), log("a")))
+    apply(
+      ("ctx.run(%s) ctx.run(%s) ctx.run(%s, { env = { X = 1 } })"):format(
+        log("a"),
+        log("a"),
+        log("a")
+      )
+    )
     assert.equal("a\na\n", read_log())
   end)
 
   it("says so before", function()
     here.write_config('activate({ config = function(_, ctx) ctx.run("touch ~/made") end })')
     local result = here.run("plan", "init.lua")
-    assert.truthy(result.stdout:find("! run     touch ~/made  (runs a command)", 1, true), result.stdout)
+    assert.truthy(
+      result.stdout:find("! run     touch ~/made  (runs a command)", 1, true),
+      result.stdout
+    )
     local json = here.run("plan", "init.lua", "--json").stdout
     assert.truthy(json:find('"runs_command":true', 1, true), json)
     assert.is_false(here.exists("home/made"))
@@ -96,7 +112,14 @@ describe("ctx.run", function()
   end)
 
   it("refuses what is no command", function()
-    for _, arguments in ipairs({ "", "{}", "{ 1 }", '"a", { undo = 1 }', '"a", { und = "b" }', '"a", { env = { ["a b"] = 1 } }' }) do
+    for _, arguments in ipairs({
+      "",
+      "{}",
+      "{ 1 }",
+      '"a", { undo = 1 }',
+      '"a", { und = "b" }',
+      '"a", { env = { ["a b"] = 1 } }',
+    }) do
       local result = apply("ctx.run(" .. arguments .. ")", 1)
       assert.truthy(result.stderr:find("init.lua:3", 1, true), result.stderr)
     end

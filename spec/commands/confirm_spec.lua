@@ -82,7 +82,8 @@ describe("apply --confirm", function()
   end)
 
   it("asks on a terminal", function()
-    local line = "(sleep 1; echo y) | script -qec '$LUA -l syslua apply init.lua --confirm 20s' /dev/null"
+    local line =
+      "(sleep 1; echo y) | script -qec '$LUA -l syslua apply init.lua --confirm 20s' /dev/null"
     local result = here.shell(line)
     assert.truthy(result.stdout:find("Keep it?", 1, true), result.stdout)
     assert.truthy(result.stdout:find("Confirmed.", 1, true), result.stdout)
@@ -93,7 +94,10 @@ describe("apply --confirm", function()
     assert.equal(0, here.run("apply", "init.lua", "--confirm", "20s").code)
     -- As after the machine was off for longer than that.
     local journal = here.read("root/store/metadata/journal")
-    here.write("root/store/metadata/journal", (journal:gsub('{"deadline":[%d.e]+}', '{"deadline":1.0}')))
+    here.write(
+      "root/store/metadata/journal",
+      (journal:gsub('{"deadline":[%d.e]+}', '{"deadline":1.0}'))
+    )
     local result = here.run("rollback", "1", "--yes")
     assert.equal(0, result.code, result.stderr)
     assert.truthy(result.stderr:find("took back", 1, true), result.stderr)

@@ -59,7 +59,6 @@ describe("plan", function()
     assert.equal(0, here.run("apply", "init.lua").code)
     assert.equal(0, here.run("plan", "init.lua", "--exit-code").code)
   end)
-
 end)
 
 describe("status", function()

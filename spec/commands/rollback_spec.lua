@@ -64,9 +64,14 @@ describe("rollback", function()
     assert.is_false(here.exists("root/store/metadata/snapshots/3"))
     apply([[file({ path = "~/.one", content = "third\n" })]])
     local history = run("history", "--json").stdout
-    assert.truthy(history:find('"current":true,"derivations":1,"description":"","id":"3","parent":"1"', 1, true), history)
+    assert.truthy(
+      history:find('"current":true,"derivations":1,"description":"","id":"3","parent":"1"', 1, true),
+      history
+    )
     run("rollback", "1", "--yes")
-    here.shell("chmod -R u+w $SYSLUA_ROOT/store/metadata; rm -r $SYSLUA_ROOT/store/metadata/snapshots/3")
+    here.shell(
+      "chmod -R u+w $SYSLUA_ROOT/store/metadata; rm -r $SYSLUA_ROOT/store/metadata/snapshots/3"
+    )
     apply([[file({ path = "~/.one", content = "fourth\n" })]])
     assert.equal("snapshots/4", here.read_link("root/store/metadata/current"))
   end)
@@ -102,7 +107,8 @@ describe("rollback", function()
       local result = here.run("rollback", id, "--yes")
       assert.equal(2, result.code, result.stderr)
     end
-    local object = here.read("root/store/metadata/snapshots/1/snapshot.json"):match("obj/(one%-%x+)")
+    local object =
+      here.read("root/store/metadata/snapshots/1/snapshot.json"):match("obj/(one%-%x+)")
     here.shell("chmod -R u+w $SYSLUA_ROOT/store/obj; rm -r $SYSLUA_ROOT/store/obj/" .. object)
     local home = here.list("home")
     local result = here.run("rollback", "1", "--yes")
@@ -133,7 +139,9 @@ describe("rollback", function()
       assert.equal(result.stdout, run("diff").stdout)
       assert.equal(3, here.run("diff", "1", "2", "--exit-code").code)
       assert.equal(0, here.run("diff", "2", "2", "--exit-code").code)
-      assert.truthy(run("diff", "1", "--json").stdout:find('"new_version":"2.0","old_version":"1.0"', 1, true))
+      assert.truthy(
+        run("diff", "1", "--json").stdout:find('"new_version":"2.0","old_version":"1.0"', 1, true)
+      )
       assert.equal(2, here.run("diff", "1", "9").code)
     end)
   end)

@@ -68,3 +68,48 @@ describe("ctx.fetch_url", function()
     assert.truthy(result.stderr:find("--offline", 1, true), result.stderr)
   end)
 end)
+
+describe("ctx.fetch_git", function()
+  it("fetches a tree of this machine", function()
+    local here = machine.new()
+    local made = here.shell([[
+      set -e
+      git init -q -b main repository && cd repository
+      echo content >file && git add file && git -c user.name=a -c user.email=a@b commit -qm one
+      mkdir ../plain && cp file ../plain/ && nix-hash --type sha256 ../plain]])
+    assert.equal(0, made.code, made.stderr)
+    here.write_config(([[
+      derive({
+        name = "tree",
+        config = function(_, ctx)
+          ctx.copy(ctx.fetch_git(%q, "main", %q, { submodules = false }), ctx.out)
+        end,
+      })
+    ]]):format("file://" .. here.directory .. "/repository", made.stdout:match("%x+")))
+    local result = here.run("apply", "init.lua")
+    assert.equal(0, result.code, result.stderr)
+    local object = machine.find_object(here, "tree")
+    assert.equal("content\n", here.read("root/store/obj/" .. object .. "/file"))
+    here.remove()
+  end)
+
+  it("says which argument is missing", function()
+    local here = machine.new()
+    here.write_config([[
+      derive({
+        name = "tree",
+        config = function(_, ctx)
+          ctx.fetch_git("https://example.org/x", "main")
+        end,
+      })
+    ]])
+    local result = here.run("apply", "init.lua")
+    assert.equal(1, result.code)
+    assert.truthy(
+      result.stderr:find("`sha256` in ctx.fetch_git: expected a string, got a nil", 1, true),
+      result.stderr
+    )
+    assert.truthy(result.stderr:find("nix-prefetch-git URL REV", 1, true), result.stderr)
+    here.remove()
+  end)
+end)

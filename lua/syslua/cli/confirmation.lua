@@ -10,7 +10,8 @@ local terminal = require("syslua.cli.terminal")
 local native = require("syslua").native
 
 -- What the process runs: it finds the module as we do, whatever its environment says.
-local watcher = [[package.path, package.cpath = %q, %q; require("syslua.cli.confirmation").run(%q, %q)]]
+local watcher =
+  [[package.path, package.cpath = %q, %q; require("syslua.cli.confirmation").run(%q, %q)]]
 
 --- Starts the process that takes the switch back. It outlives us, our terminal and our session.
 ---@param result syslua.Applied
@@ -23,7 +24,8 @@ function confirmation.watch(result, options)
     border.call("revert", result.confirmation, options)
     failure.raise({
       kind = "switch",
-      message = "the process that waits for the confirmation cannot be started: " .. tostring(problem),
+      message = "the process that waits for the confirmation cannot be started: "
+        .. tostring(problem),
       hint = "everything is as it was; apply without --confirm",
     })
   end
@@ -49,7 +51,10 @@ function confirmation.ask(result, args, options)
   local seconds = args.confirm
   if not (native.is_terminal(0) and native.is_terminal(1)) then
     terminal.write({
-      ("Run `%s confirm` within %.0f s to keep it, or it is taken back."):format(args.program, seconds),
+      ("Run `%s confirm` within %.0f s to keep it, or it is taken back."):format(
+        args.program,
+        seconds
+      ),
     })
     return 0
   end

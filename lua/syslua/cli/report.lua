@@ -96,7 +96,11 @@ local function lay_out(rows, style)
     for _, changed in ipairs(row.diff and text.lines(row.diff) or {}) do
       local first = changed:sub(1, 1)
       lines[#lines + 1] = "    "
-        .. (first == "+" and style("add", changed) or first == "-" and style("remove", changed) or changed)
+        .. (
+          first == "+" and style("add", changed)
+          or first == "-" and style("remove", changed)
+          or changed
+        )
     end
   end
   return lines
@@ -112,7 +116,9 @@ local function get_rows(result, verbose)
       local positions = action.positions or {}
       rows[#rows + 1] = {
         mark = action.runs_command and "!" or marks[action.mark] or "?",
-        style = action.runs_command and "warning" or action.mark ~= "unchanged" and action.mark or nil,
+        style = action.runs_command and "warning"
+          or action.mark ~= "unchanged" and action.mark
+          or nil,
         diff = action.diff,
         text = get_action_text(action, result.root, verbose),
         position = verbose and table.concat(positions, " < ") or positions[1],
@@ -174,11 +180,14 @@ local function add_undecided(lines, result)
   end
   if replaced > 0 then
     lines[#lines + 1] = ("%s moved to the backups."):format(
-      replaced == 1 and "What stands at 1 target is" or ("What stands at %d targets is"):format(replaced)
+      replaced == 1 and "What stands at 1 target is"
+        or ("What stands at %d targets is"):format(replaced)
     )
   end
   if commands > 0 then
-    lines[#lines + 1] = ("%s: what they do is not known."):format(text.count(commands, "command") .. " (!)")
+    lines[#lines + 1] = ("%s: what they do is not known."):format(
+      text.count(commands, "command") .. " (!)"
+    )
   end
 end
 

@@ -16,7 +16,9 @@ local function get_row(entry)
     parts[#parts + 1] = os.date("%Y-%m-%d %H:%M:%S", entry.created_at)
   end
   if entry.id ~= "0" then
-    parts[#parts + 1] = text.count(entry.targets, "target") .. ", " .. text.count(entry.actions, "action")
+    parts[#parts + 1] = text.count(entry.targets, "target")
+      .. ", "
+      .. text.count(entry.actions, "action")
   end
   if entry.config_path then
     parts[#parts + 1] = path.display(entry.config_path, os.getenv("HOME"))
@@ -113,7 +115,8 @@ function snapshot_report.render_rollback(result, args, style)
         .. path.display(result.env_script, os.getenv("HOME"))
     end
   else
-    lines[#lines + 1] = style("strong", ("This goes back from snapshot %s to %s."):format(result.snapshot.id, id))
+    lines[#lines + 1] =
+      style("strong", ("This goes back from snapshot %s to %s."):format(result.snapshot.id, id))
   end
   return lines
 end

@@ -86,7 +86,8 @@ fn has_own_outputs(lua: &Lua, fields: &LuaTable, derivation: &Derivation) -> Lua
         let placeholder = derivation.placeholder(output).to_string();
         let path: LuaValue = outputs.raw_get(output.as_str())?;
         let name: LuaValue = outputs.raw_get(index)?;
-        let is = |value: &LuaValue, text: &str| value.as_string().is_some_and(|value| *value.as_bytes() == *text.as_bytes());
+        let is =
+            |value: &LuaValue, text: &str| value.as_string().is_some_and(|value| *value.as_bytes() == *text.as_bytes());
         if !is(&path, &placeholder) || !is(&name, output.as_str()) {
             return Ok(false);
         }

@@ -42,7 +42,8 @@ fn begin(
         None => System::current(),
     };
     // Below `/` is everything.
-    let directory = directory.map(|directory| Rc::from(&*directory.as_bytes())).filter(|path: &Rc<[u8]>| **path != *b"/");
+    let directory =
+        directory.map(|directory| Rc::from(&*directory.as_bytes())).filter(|path: &Rc<[u8]>| **path != *b"/");
     let evaluation = Evaluation { directory, system, ..Evaluation::default() };
     state::change(lua, |state| {
         state.sources = SourceMemory::load(&Store::new(&settings.root));

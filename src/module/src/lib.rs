@@ -15,6 +15,7 @@ mod error;
 mod evaluation;
 mod inspect;
 mod lua_source;
+mod network;
 mod options;
 mod render;
 mod signals;

@@ -9,6 +9,7 @@ use syslua_engine::platform;
 use syslua_engine::settings::{Event, Sandbox, Settings, System, UnpackLimits};
 
 use crate::error::{Answer, lua_failure};
+use crate::network;
 use crate::signals;
 
 /// At least two, so that one long download does not hold up everything else.
@@ -62,6 +63,7 @@ impl Options {
                 home,
                 jobs: jobs.unwrap_or(available.max(FEWEST_JOBS)),
                 offline: options.get::<Option<bool>>("offline").map_err(lua_failure)?.unwrap_or(false),
+                network: network::from_environment()?,
                 lock_timeout,
                 sandbox: sandbox(options)?,
                 interrupt: signals::interrupt(),

@@ -12,7 +12,9 @@ use mlua::prelude::*;
 use syslua_engine::engine::operation_failure;
 use syslua_engine::failure::Failure;
 use syslua_engine::hash::Hash;
-use syslua_engine::operation::{Command, Error as OperationError, Program, Request, Response, UnpackOptions};
+use syslua_engine::operation::{
+    Command, Commit, Download, Error as OperationError, Program, Request, Response, UnpackOptions,
+};
 use syslua_engine::platform;
 use syslua_engine::realize::{Build, Step, Task, Tasks};
 use syslua_engine::value::{Source, Value};
@@ -259,6 +261,17 @@ fn unpack_options(build: &Build, request: &LuaTable) -> LuaResult<UnpackOptions>
     })
 }
 
+/// Reads the list of other addresses of a download.
+fn mirrors_from(build: &Build, request: &LuaTable) -> Answer<Vec<String>> {
+    let mirrors: Vec<LuaString> =
+        request.raw_get::<Option<Vec<LuaString>>>("mirrors").map_err(lua_failure)?.unwrap_or_default();
+    let mirrors = mirrors.iter().map(|mirror| {
+        let mirror = resolve(build, &mirror.as_bytes())?;
+        String::from_utf8(mirror).map_err(|_| Failure::new("build", "a mirror's address is no UTF-8"))
+    });
+    mirrors.collect()
+}
+
 /// Reads a request of the Lua side, which checked the types; placeholders become paths.
 fn request_from(lua: &Lua, build: &Build, request: &LuaTable) -> Answer<Request> {
     let bytes = |key: &str| -> Answer<Vec<u8>> {
@@ -273,14 +286,28 @@ fn request_from(lua: &Lua, build: &Build, request: &LuaTable) -> Answer<Request>
         Ok(platform::path_from_bytes(&bytes))
     };
     let has = |key: &str| request.contains_key(key).map_err(lua_failure);
+    let text = |key: &str| -> Answer<String> {
+        let not_utf8 = |_| Failure::new("build", format!("`{key}` is no UTF-8"));
+        String::from_utf8(bytes(key)?).map_err(not_utf8)
+    };
+    let sha256 = |hint: &str| -> Answer<Hash> {
+        let given = String::from_utf8_lossy(&bytes("sha256")?).into_owned();
+        Hash::parse(&given).map_err(|error| Failure::new("build", error.to_string()).with_hint(hint))
+    };
     let operation: String = request.raw_get("operation").map_err(lua_failure)?;
     Ok(match operation.as_str() {
-        "fetch_url" => {
-            let given = String::from_utf8_lossy(&bytes("sha256")?).into_owned();
-            let sha256 = Hash::parse(&given)
-                .map_err(|error| Failure::new("build", error.to_string()).with_hint("sha256sum FILE prints one"))?;
-            Request::FetchUrl { url: String::from_utf8_lossy(&bytes("url")?).into_owned(), sha256 }
-        }
+        "fetch_url" => Request::FetchUrl(Download {
+            url: text("url")?,
+            sha256: sha256("sha256sum FILE prints one")?,
+            mirrors: mirrors_from(build, request)?,
+            name: if has("name")? { Some(text("name")?) } else { None },
+        }),
+        "fetch_git" => Request::FetchGit(Commit {
+            url: text("url")?,
+            rev: text("rev")?,
+            sha256: sha256("nix-prefetch-git URL REV prints one")?,
+            submodules: request.raw_get::<Option<bool>>("submodules").map_err(lua_failure)?.unwrap_or(false),
+        }),
         "unpack" => Request::Unpack {
             archive: path("archive")?,
             destination: path("destination")?,

@@ -1,14 +1,19 @@
 //! What a build may do: one operation a file, all of them [`Send`] so that they run on the pool.
 
+mod fetch_git;
 mod fetch_url;
 mod files;
+mod http;
 mod log;
 mod run;
+mod turn;
 mod unpack;
 mod workspace;
 
 use std::path::PathBuf;
 
+pub use fetch_git::Commit;
+pub use fetch_url::Download;
 pub use run::{Command, Program};
 pub use unpack::{Problem as UnpackProblem, UnpackOptions};
 pub use workspace::Workspace;
@@ -21,12 +26,9 @@ use crate::settings::Event;
 #[derive(Clone, Debug)]
 pub enum Request {
     /// Downloads a file.
-    FetchUrl {
-        /// `http://` or `file://`.
-        url: String,
-        /// What the content must hash to.
-        sha256: Hash,
-    },
+    FetchUrl(Download),
+    /// Fetches the tree of a commit.
+    FetchGit(Commit),
     /// Unpacks an archive.
     Unpack {
         /// The archive.
@@ -138,6 +140,8 @@ pub enum Error {
         url: String,
         /// Why.
         reason: String,
+        /// What to do about it.
+        hint: Option<String>,
     },
     /// A download is not what was declared.
     #[error("{url} has another content than declared:\n  declared sha256 {declared}\n  received sha256 {received}")]
@@ -209,6 +213,7 @@ impl Error {
             Error::Failed { log, .. } => log.as_ref().map(|log| format!("all of its output is in {}", log.display())),
             Error::TooMuchOutput { .. } => Some("send it to a file: `... >output`, and read that".to_owned()),
             Error::NotConfined { .. } => Some("`--sandbox auto` goes on with what can be enforced".to_owned()),
+            Error::Fetch { hint, .. } => hint.clone(),
             _ => None,
         }
     }
@@ -226,7 +231,8 @@ pub fn perform(workspace: &Workspace, request: Request) -> Result<Response> {
         return Err(Error::Interrupted);
     }
     match request {
-        Request::FetchUrl { url, sha256 } => fetch_url::fetch(workspace, &url, sha256).map(Response::Path),
+        Request::FetchUrl(wanted) => fetch_url::fetch(workspace, &wanted).map(Response::Path),
+        Request::FetchGit(wanted) => fetch_git::fetch(workspace, &wanted).map(Response::Path),
         Request::Unpack { archive, destination, options } => {
             let name = archive.display().to_string();
             (workspace.events)(Event::UnpackStarted { archive: name.clone() });

@@ -39,16 +39,16 @@ pub use actor::{Actor, group_number, user_named};
 pub use directory::{Directory, Identity, NewFile, Seen, look};
 pub use modify::{
     append_durably, append_file, copy_file, copy_tree, create_directories, create_directory, create_file, give_to,
-    make_plain, remove_directory, remove_file, remove_tree, rename, replace_symlink, set_immutable, set_mode,
-    set_old_time, symlink, sync_directory, sync_file, sync_file_system, write_file, write_file_atomically,
+    hard_link, make_plain, remove_directory, remove_file, remove_tree, rename, replace_symlink, set_immutable,
+    set_mode, set_old_time, symlink, sync_directory, sync_file, sync_file_system, write_file, write_file_atomically,
     write_file_durably,
 };
 pub use open_directory::{OpenDirectory, set_mode_of};
 pub use read::{FileKind, canonical, exists, kind_of, list_directory, read_file, read_link, read_to_string};
 pub use system::{
-    bytes_of_path, end_group, facts_of, has_object_mode, has_owner_of, is_executable, is_executable_file,
+    ProgramInput, bytes_of_path, end_group, facts_of, has_object_mode, has_owner_of, is_executable, is_executable_file,
     is_system_user, leave_session, link_count, may_set_immutable, mode_of, name_from_bytes, own_group, path_from_bytes,
-    read_at, shell_command, signal_of, user_number, wait_for_input,
+    program_input, read_at, shell_command, signal_of, user_number, wait_for_input,
 };
 
 /// What the system tells of a file without reading it.

@@ -168,6 +168,14 @@ pub fn symlink(target: &Path, link: &Path) -> Result<()> {
     )
 }
 
+/// Gives a file another name.
+///
+/// # Errors
+/// When something has that name, or the file system has no such links.
+pub fn hard_link(file: &Path, name: &Path) -> Result<()> {
+    perform("create the name", name, || fs::hard_link(file, name))
+}
+
 /// Creates a symbolic link, or replaces the one that is there, in one step for readers.
 ///
 /// # Errors

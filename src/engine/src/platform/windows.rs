@@ -45,6 +45,18 @@ pub fn own_group(command: &mut Command) {
 }
 
 /// Ends a program and what it started.
+/// The end of a program's standard input that we write to.
+pub type ProgramInput = io::PipeWriter;
+
+/// Returns what a program gets as standard input, and the other end of it.
+///
+/// # Errors
+/// When the system has no more of them.
+pub fn program_input() -> io::Result<(std::process::Stdio, ProgramInput)> {
+    let (theirs, ours) = io::pipe()?;
+    Ok((theirs.into(), ours))
+}
+
 pub fn end_group(leader: u32) {
     let leader = leader.to_string();
     let _ = Command::new("taskkill").args(["/F", "/T", "/PID", &leader]).output();

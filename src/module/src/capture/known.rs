@@ -404,8 +404,11 @@ pub fn facts(lua: &Lua, module: &LuaTable) -> Answer<Value> {
             _ => true,
         };
         if !is_own {
-            return Err(Failure::new("config", format!("`syslua.{name}` was added to the module, and a build may use it"))
-                .with_hint("keep what is yours in a `local` variable"));
+            return Err(Failure::new(
+                "config",
+                format!("`syslua.{name}` was added to the module, and a build may use it"),
+            )
+            .with_hint("keep what is yours in a `local` variable"));
         }
     }
     let plain = plain_members(module).map_err(lua_failure)?;

@@ -59,10 +59,8 @@ pub fn check(lua: &Lua, function: &LuaFunction, hash: Hash, declared: &Function,
     }
     let what = changed(declared, &now).map_or_else(|| "what `config` captures".to_owned(), |name| format!("`{name}`"));
     Err(match moment {
-        Moment::Before => {
-            Failure::new("build", format!("{what} has changed since the derivation was declared"))
-                .with_hint("a build may use only what was fixed by then: set it before derive{}, or pass it through opts")
-        }
+        Moment::Before => Failure::new("build", format!("{what} has changed since the derivation was declared"))
+            .with_hint("a build may use only what was fixed by then: set it before derive{}, or pass it through opts"),
         Moment::After => {
             Failure::new("build", format!("{what} has changed while it was in use: by this build, or by one beside it"))
                 .with_hint("a build may not change what it captures: work on a local variable inside of `config`")

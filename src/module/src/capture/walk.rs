@@ -246,7 +246,8 @@ impl<'a> Walk<'a> {
             return known::facts(self.lua, table);
         }
         if let Some(altered) = self.known.altered(known, table).map_err(lua_failure)?.first() {
-            let message = format!("`config` captures `{name}`, and in it `{altered}`, which is not what Lua or sys.lua brings");
+            let message =
+                format!("`config` captures `{name}`, and in it `{altered}`, which is not what Lua or sys.lua brings");
             return Err(Failure::new("config", message)
                 .with_hint("leave Lua's own tables as they are, and declare functions of your own with `local`"));
         }
@@ -259,8 +260,11 @@ impl<'a> Walk<'a> {
         if !crate::convert::is_below(text, directory) {
             return Ok(());
         }
-        Err(Failure::new("config", format!("`config` captures `{}`, which is a path below the config's directory", name()))
-            .with_hint("use source(), which is known by its content and is the same on every machine"))
+        Err(Failure::new(
+            "config",
+            format!("`config` captures `{}`, which is a path below the config's directory", name()),
+        )
+        .with_hint("use source(), which is known by its content and is the same on every machine"))
     }
 
     fn table(&mut self, table: &LuaTable, name: &str) -> Answer<Value> {

@@ -66,8 +66,7 @@ impl Chunk {
         }
         let first = *candidates.first().ok_or(NotFound::Nothing)?;
         let is_like_first = |other: &usize| {
-            self.text(*other) == self.text(first)
-                && self.unseen(*other, captured).eq(self.unseen(first, captured))
+            self.text(*other) == self.text(first) && self.unseen(*other, captured).eq(self.unseen(first, captured))
         };
         if candidates.iter().all(is_like_first) { Ok(first) } else { Err(NotFound::Ambiguous) }
     }

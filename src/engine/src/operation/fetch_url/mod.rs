@@ -1,0 +1,223 @@
+//! Downloads, kept by hash and shared between derivations and processes.
+//!
+//! `downloads/HASH` is the file, and `downloads/.names/HASH/NAME` another name of it, which builds get.
+//! This file decides what is fetched from where; [`download`] knows how.
+
+mod download;
+mod partial;
+
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
+use super::http::{Client, Problem, Url, decode, redact};
+use super::{Error, Result, Workspace, turn};
+use crate::hash::{self, Hash};
+use crate::platform::{self, FileKind};
+
+/// What is to be downloaded.
+#[derive(Clone, Debug)]
+pub struct Download {
+    /// `http://`, `https://` or `file://`.
+    pub url: String,
+    /// What the content must hash to.
+    pub sha256: Hash,
+    /// Where else to look, in this order.
+    pub mirrors: Vec<String>,
+    /// The name of the file; that in the URL when `None`.
+    pub name: Option<String>,
+}
+
+/// Where one of several addresses leads.
+enum Address {
+    Network(Url),
+    File(PathBuf),
+}
+
+/// Returns the path of the file, downloading it unless it is there already.
+pub fn fetch(workspace: &Workspace, wanted: &Download) -> Result<PathBuf> {
+    // A mistake in any address is one at once, not on the day when the first server is down.
+    let addresses = [&wanted.url].into_iter().chain(&wanted.mirrors);
+    let addresses = addresses.map(|text| Ok((redact(text), parse(text)?))).collect::<Result<Vec<_>>>()?;
+    let name = match &wanted.name {
+        Some(name) => check_name(name).map_err(|problem| failed(&wanted.url, problem, None)).map(|()| name.clone())?,
+        None => name_in(&wanted.url),
+    };
+    let place = workspace.downloads.join(wanted.sha256.to_hex());
+    if !is_right(&place, wanted.sha256) {
+        // Whoever cleans up may have taken the directory.
+        workspace.make_parents(&place)?;
+        let _turn = turn::take(workspace, &place, &name)?;
+        // Whoever had it before may have been after the same.
+        if !is_right(&place, wanted.sha256) {
+            from_any(workspace, wanted, &addresses, &place)?;
+        }
+    }
+    let named = give_name(workspace, &place, wanted.sha256, &name)?;
+    workspace.fetched.lock().unwrap_or_else(PoisonError::into_inner).push(named.clone());
+    Ok(named)
+}
+
+/// What lies there is believed only after another look at its bytes.
+fn is_right(place: &Path, sha256: Hash) -> bool {
+    hash::of_file(place).is_ok_and(|(found, _)| found == sha256)
+}
+
+/// Tries one address after the other.
+fn from_any(workspace: &Workspace, wanted: &Download, addresses: &[(String, Address)], place: &Path) -> Result<()> {
+    let mut failures: Vec<Error> = Vec::new();
+    for (text, address) in addresses {
+        let result = match address {
+            Address::File(path) => download::from_file(workspace, text, path, wanted.sha256, place),
+            Address::Network(_) if workspace.settings.offline => {
+                let hint = "the download is not in the cache; run once without --offline";
+                Err(failed(text, "the network is switched off (--offline)", Some(hint.to_owned())))
+            }
+            Address::Network(url) => client(workspace, text)
+                .and_then(|client| download::from_network(workspace, &client, url, wanted.sha256, place)),
+        };
+        match result {
+            Ok(()) => return Ok(()),
+            // Another server does not help against these.
+            Err(error @ (Error::Interrupted | Error::File(_))) if !matches!(address, Address::File(_)) => {
+                return Err(error);
+            }
+            Err(Error::Interrupted) => return Err(Error::Interrupted),
+            Err(error) => failures.push(error),
+        }
+    }
+    let others: Vec<String> = failures.iter().skip(1).map(ToString::to_string).collect();
+    let first = failures.into_iter().next().unwrap_or_else(|| failed(&wanted.url, "it has no address", None));
+    Err(match first {
+        Error::Fetch { url, reason, hint } if !others.is_empty() => {
+            let reason = format!("{reason}; and from its mirrors:\n  {}", others.join("\n  "));
+            Error::Fetch { url, reason, hint }
+        }
+        other => other,
+    })
+}
+
+fn client(workspace: &Workspace, url: &str) -> Result<Client> {
+    Client::new(&workspace.settings.network, &workspace.settings.interrupt)
+        .map_err(|problem| from_problem(url, problem))
+}
+
+/// Gives the file the name that builds see it by.
+fn give_name(workspace: &Workspace, place: &Path, sha256: Hash, name: &str) -> Result<PathBuf> {
+    let named = workspace.downloads.join(".names").join(sha256.to_hex()).join(name);
+    let identity =
+        |path: &Path| platform::facts_of(path).map(|facts| facts.numbers.into_iter().take(2).collect::<Vec<_>>());
+    let whole = identity(place)?;
+    for _ in 0..2 {
+        if identity(&named).is_ok_and(|found| found == whole) {
+            return Ok(named);
+        }
+        workspace.make_parents(&named)?;
+        platform::remove_tree(&named)?;
+        match platform::hard_link(place, &named) {
+            Ok(()) => return Ok(named),
+            // Another build was faster.
+            Err(error) if error.is_already_there() => {}
+            // There are file systems without links.
+            Err(_) => {
+                platform::copy_file(place, &named)?;
+                return Ok(named);
+            }
+        }
+    }
+    Ok(named)
+}
+
+fn failed(url: &str, reason: impl Into<String>, hint: Option<String>) -> Error {
+    Error::Fetch { url: redact(url), reason: reason.into(), hint }
+}
+
+fn from_problem(url: &str, problem: Problem) -> Error {
+    match problem {
+        Problem::Interrupted => Error::Interrupted,
+        Problem::Passing(reason) => failed(url, reason, None),
+        Problem::Lasting { reason, hint } => failed(url, reason, hint),
+    }
+}
+
+fn parse(text: &str) -> Result<Address> {
+    let Some(path) = text.strip_prefix("file://") else {
+        return Url::parse(text).map(Address::Network).map_err(|problem| {
+            let hint = "fetch_url takes https://, http:// and file:// addresses".to_owned();
+            failed(text, format!("the address {problem}"), Some(hint))
+        });
+    };
+    if text.chars().any(char::is_control) {
+        return Err(failed(text, "the address has a newline or another control character in it", None));
+    }
+    let path = path.strip_prefix("localhost").unwrap_or(path);
+    if !path.starts_with('/') {
+        return Err(failed(text, "a file URL names an absolute path: file:///path", None));
+    }
+    let bytes = decode(path);
+    if bytes.contains(&0) {
+        return Err(failed(text, "the address has a NUL byte in it", None));
+    }
+    Ok(Address::File(platform::path_from_bytes(&bytes)))
+}
+
+/// Returns the last part of an address as the name of a file, or `download` where there is none that could be one.
+fn name_in(url: &str) -> String {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let path = path.split_once("://").map_or(path, |(_, rest)| rest);
+    let last = path.split_once('/').map_or("", |(_, path)| path).rsplit('/').next().unwrap_or_default();
+    let name = String::from_utf8_lossy(&decode(last)).into_owned();
+    if check_name(&name).is_ok() { name } else { "download".to_owned() }
+}
+
+fn check_name(name: &str) -> std::result::Result<(), String> {
+    let problem = if name.is_empty() {
+        "is empty"
+    } else if name.contains('/') {
+        "has a slash in it"
+    } else if name == "." || name == ".." {
+        "is a directory's"
+    } else if name.chars().any(char::is_control) {
+        "has a newline or another control character in it"
+    } else if name.len() > 255 {
+        "is longer than 255 bytes"
+    } else {
+        return Ok(());
+    };
+    Err(format!("the name {name:?} {problem}"))
+}
+
+/// Returns whether something there is a regular file.
+fn is_file(path: &Path) -> bool {
+    matches!(platform::kind_of(path), Ok(Some(FileKind::File)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_the_last_part_of_the_address() {
+        assert_eq!(name_in("https://host/dir/tool-1.0.tar.gz?x=/y#z"), "tool-1.0.tar.gz");
+        assert_eq!(name_in("https://host/a%20b"), "a b");
+        for url in ["https://host", "https://host/", "https://host/a/", "https://host/a%2Fb", "https://host/%2e%2e"] {
+            assert_eq!(name_in(url), "download", "{url}");
+        }
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused() {
+        for name in ["", "a/b", "..", ".", "a\nb", &"a".repeat(256)] {
+            assert!(check_name(name).is_err(), "{name}");
+        }
+        assert!(check_name("tool 1.0 (ü).zip").is_ok());
+    }
+
+    #[test]
+    fn file_addresses_are_absolute_paths() {
+        assert!(matches!(parse("file:///a%20b"), Ok(Address::File(path)) if path == Path::new("/a b")));
+        assert!(matches!(parse("file://localhost/a"), Ok(Address::File(path)) if path == Path::new("/a")));
+        for text in ["file://host/a", "file://a", "file:///a\nb", "file:///a%00", "file:/a"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

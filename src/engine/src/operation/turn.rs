@@ -1,0 +1,42 @@
+//! One fetch at a time of each thing in the cache: whoever else wants it waits, and finds it there.
+
+use std::path::{Path, PathBuf};
+
+use super::{Error, Result, Workspace};
+use crate::platform;
+use crate::platform::lock::{Lock, LockError, Mode};
+use crate::settings::Event;
+
+/// A lock beside a place in the cache; it goes with its file.
+pub struct Turn {
+    _lock: Lock,
+    path: PathBuf,
+}
+
+/// Waits until nobody else fetches to `place`; `what` says to people what is waited for.
+///
+/// # Errors
+/// When the lock cannot be had, or not in time.
+pub fn take(workspace: &Workspace, place: &Path, what: &str) -> Result<Turn> {
+    let settings = &workspace.settings;
+    let waiting = |pid| (workspace.events)(Event::Waiting { lock: format!("the download of {what}"), pid });
+    let path = place.with_extension("lock");
+    let lock = Lock::take(&path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
+    match lock {
+        Ok(lock) => Ok(Turn { _lock: lock, path }),
+        Err(LockError::Interrupted) => Err(Error::Interrupted),
+        Err(LockError::File(error)) => Err(Error::File(error)),
+        Err(LockError::Busy { .. }) => Err(Error::Fetch {
+            url: what.to_owned(),
+            reason: "another process fetches it, and the time to wait is over".to_owned(),
+            hint: None,
+        }),
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // While it is locked: whoever opened it meanwhile sees that it is gone, and makes another.
+        let _ = platform::remove_file(&self.path);
+    }
+}
