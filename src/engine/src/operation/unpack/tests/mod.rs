@@ -37,6 +37,7 @@ impl Place {
             substitute: None,
             jobs: 2,
             offline: true,
+            network: Default::default(),
             lock_timeout: None,
             sandbox: crate::settings::Sandbox::default(),
             interrupt: Interrupt::default(),
