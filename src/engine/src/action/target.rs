@@ -185,7 +185,7 @@ pub fn undo(directories: &Directories, change: &TargetChange) -> Result<Undone, 
             }
             let (directory, name) = directories.of(&place)?;
             if replace {
-                let temporary = change.temporary.as_ref().map_or_else(|| beside(&place, "undo"), |path| path.to_path());
+                let temporary = change.temporary.as_ref().map_or_else(|| beside(&place, "undo"), Text::to_path);
                 let temporary = temporary.file_name().unwrap_or_default().to_owned();
                 directory.symlink(&source.to_path(), &temporary)?;
                 directory.rename_over(&temporary, &directory, &name)?;

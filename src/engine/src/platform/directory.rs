@@ -345,7 +345,7 @@ mod raw {
         Ok((handle, actor))
     }
 
-    #[expect(clippy::unnecessary_cast, clippy::cast_lossless, reason = "the types differ between systems")]
+    #[expect(clippy::unnecessary_cast, reason = "the types differ between systems")]
     fn seen_of(stat: &sys::Stat) -> Seen {
         let kind = match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => FileKind::File,

@@ -115,9 +115,9 @@ fn write_new(path: &Path, content: &[u8], is_shared: bool) -> Result<()> {
         || {
             let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
             if is_shared {
-                system::share(&file)?
+                system::share(&file)?;
             } else {
-                system::set_mode(path, 0o600)?
+                system::set_mode(path, 0o600)?;
             }
             file.write_all(content)
         },
