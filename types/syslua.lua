@@ -36,6 +36,7 @@ local syslua = {}
 ---@field offline boolean? fail rather than use the network
 ---@field sandbox "off"|"auto"|"require"|nil how programs of builds are confined; $SYSLUA_SANDBOX, or "auto"
 ---@field lock_timeout number? seconds to wait for another process; for ever unless given
+---@field brief boolean? leave actions out of reports that are in force and stay so
 ---@field on_event fun(event: syslua.Event)? called as the work goes on
 ---@field ticks boolean? call it with "tick" too, while nothing happens; for those who show how time goes by
 

@@ -23,7 +23,7 @@ describe("#root in a user's home", function()
   it("makes files that belong to the user", function()
     local result = apply(([[
       file({ path = %q, content = "link\n" })
-      file({ path = %q, content = "real\n", mode = "600" })
+      file({ path = %q, content = "real\n", mode = "644" })
     ]]):format(here.directory .. "/users/ada/deep/link", here.directory .. "/users/ada/real"))
     assert.equal(0, result.code, result.stderr)
     local owners = here.shell("stat -c '%U %n' users/ada/deep users/ada/deep/link users/ada/real").stdout

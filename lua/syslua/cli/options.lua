@@ -17,6 +17,8 @@ function options.from_args(args)
     sandbox = args.sandbox,
     on_event = listener,
     ticks = has_bars,
+    -- What is in force already is shown only to those who ask for everything.
+    brief = not (args.json or args.verbose),
     -- The manifest stays with the engine: no command looks into it.
     raw = true,
   }

@@ -2,7 +2,7 @@
 
 use mlua::prelude::*;
 use serde::Serialize;
-use syslua_engine::engine::{ApplyOptions, Engine};
+use syslua_engine::engine::{ActionReport, ApplyOptions, Engine};
 use syslua_engine::failure::Failure;
 use syslua_engine::settings::Event;
 
@@ -31,7 +31,11 @@ fn plan(lua: &Lua, manifest: &LuaValue, table: Option<&LuaTable>) -> Answer<LuaV
     } else {
         engine.plan(&manifest, diff)
     };
-    report(lua, &planned.map_err(|error| error.to_failure())?)
+    let mut planned = planned.map_err(|error| error.to_failure())?;
+    if flag("brief")? {
+        planned.actions.retain(ActionReport::is_news);
+    }
+    report(lua, &planned)
 }
 
 /// Reads for how many seconds a switch waits to be confirmed.
@@ -58,7 +62,7 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
     let manifest = manifest_of(lua, manifest)?;
     let engine = Engine::new(given.settings.clone());
     let asked = ApplyOptions { description: given.description.clone(), confirm: confirm(options)? };
-    let applied = engine
+    let mut applied = engine
         .apply(&manifest, &asked, &mut LuaTasks::new(lua), &mut given.on_event(lua))
         .map_err(|error| error.to_failure())?;
     if applied.new_snapshot.is_some() {
@@ -67,6 +71,12 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
         if let Some(Err(error)) = saved {
             given.on_event(lua)(Event::Warning { message: error.to_string() });
         }
+    }
+    // Nobody looks at a thousand actions that are in force.
+    let is_brief =
+        options.is_some_and(|options| options.get::<Option<bool>>("brief").is_ok_and(|flag| flag == Some(true)));
+    if is_brief {
+        applied.plan.actions.retain(ActionReport::is_news);
     }
     report(lua, &applied)
 }
