@@ -85,6 +85,79 @@ describe("file{}", function()
     assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
   end)
 
+  it("installs a real file with `copy`, `mode` or `owner`", function()
+    local own = here.shell("id -un").stdout:gsub("\n", "")
+    apply(([[
+      file { path = "~/.copy", content = "copy", copy = true }
+      file { path = "~/.mode", content = "mode", mode = "600" }
+      file { path = "~/.number", content = "number", mode = 420 }
+      file { path = "~/.run", content = "#!/bin/sh\necho ran\n", copy = true, executable = true }
+      file { path = "~/.owner", source = "init.lua", owner = %q }
+    ]]):format(own))
+    for name, mode in pairs({
+      copy = "644",
+      mode = "600",
+      number = "644",
+      run = "755",
+      owner = "644",
+    }) do
+      assert.is_nil(here.read_link("home/." .. name))
+      assert.equal(mode .. "\n", here.shell("stat -c %a ~/." .. name).stdout, name)
+    end
+    assert.equal("copy", here.read("home/.copy"))
+    assert.equal(here.read("init.lua"), here.read("home/.owner"))
+    assert.equal("ran\n", here.shell("~/.run").stdout)
+    assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
+    -- What somebody changes is drift, and is restored.
+    here.write("home/.copy", "edited")
+    assert.equal(3, here.run("status").code)
+    assert.equal(0, here.run("apply", "init.lua").code)
+    assert.equal("copy", here.read("home/.copy"))
+  end)
+
+  it("writes once with `mutable` and `content`, and never again", function()
+    apply([[file { path = "~/.once", content = "first", mutable = true, mode = "600" }]])
+    assert.equal("first", here.read("home/.once"))
+    assert.equal("600\n", here.shell("stat -c %a ~/.once").stdout)
+    here.write("home/.once", "edited")
+    assert.equal(0, here.run("status").code)
+    apply([[file { path = "~/.once", content = "second", mutable = true, mode = "600" }]])
+    assert.equal("edited", here.read("home/.once"))
+  end)
+
+  it("links each file of a tree with `recursive`", function()
+    here.write("tree/a", "a\n")
+    here.write("tree/deep/b", "b\n")
+    here.write("home/.tree/own", "own\n")
+    here.shell("ln -s a tree/link")
+    apply([[
+      file { path = "~/.tree", source = "tree", recursive = true }
+      file { path = "~/.live", source = "tree", recursive = true, mutable = true }
+    ]])
+    assert.equal("a\n", here.read("home/.tree/a"))
+    assert.equal("b\n", here.read("home/.tree/deep/b"))
+    assert.equal("a\n", here.read("home/.tree/link"))
+    assert.equal("own\n", here.read("home/.tree/own"))
+    assert.is_nil(here.read_link("home/.tree"))
+    assert.equal(here.directory .. "/tree/deep/b", here.read_link("home/.live/deep/b"))
+    apply("")
+    assert.is_false(here.exists("home/.live"))
+    assert.equal("own\n", here.read("home/.tree/own"))
+  end)
+
+  it("takes handles as source, and makes what they built executable", function()
+    here.write("text", "text\n")
+    apply([[
+      local one = derive { name = "one", config = function(_, ctx) ctx.write(ctx.out, "#!/bin/sh\necho one\n") end }
+      file { path = "~/.handle", source = one }
+      file { path = "~/.run", source = one, executable = true }
+      file { path = "~/.source", source = source("text") }
+    ]])
+    assert.equal("#!/bin/sh\necho one\n", here.read("home/.handle"))
+    assert.equal("one\n", here.shell("~/.run").stdout)
+    assert.equal("text\n", here.read("home/.source"))
+  end)
+
   local refused = {
     ["neither source nor content"] = { [[{ path = "~/.x" }]], "neither `source` nor `content`" },
     ["both source and content"] = {

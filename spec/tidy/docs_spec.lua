@@ -127,7 +127,10 @@ local function evaluate(name, text, base)
   -- What is built needs no network.
   if not text:find("https?://") then
     for _, derivation in ipairs(manifest.derivations) do
-      syslua.build(derivation.hash, { root = base .. "/root" })
+      -- Releases of packages are downloaded.
+      if not tostring(derivation.opts.url):find("^https?://") then
+        syslua.build(derivation.hash, { root = base .. "/root" })
+      end
     end
   end
 end
