@@ -169,4 +169,127 @@ describe("the hash of a derivation", function()
     assert.truthy(result.stderr:find("mine", 1, true), result.stderr)
     assert.truthy(result.stderr:find("init.lua:3", 1, true), result.stderr)
   end)
+
+  it("follows the facts that a script sees by the global syslua", function()
+    here.write("script.lua", [[
+      syslua = require("syslua")
+      local function get_hash()
+        return syslua.derive({ name = "one", config = function() return syslua.hostname end }).hash
+      end
+      local first = get_hash()
+      assert(first == get_hash())
+      local hostname = syslua.hostname
+      syslua.hostname = "another"
+      assert(first ~= get_hash())
+      syslua.hostname = hostname
+      assert(first == get_hash())
+      syslua.mine = function() return 1 end
+      local succeeded, failure = pcall(get_hash)
+      assert(not succeeded and tostring(failure):find("`syslua.mine`", 1, true), tostring(failure))
+    ]])
+    local result = here.lua("script.lua")
+    assert.equal(0, result.code, result.stderr)
+  end)
+
+  it("has none for a function of the module, whose use a build is refused", function()
+    here.write("script.lua", [[
+      syslua = require("syslua")
+      local d = syslua.derive({ name = "d", config = function(_, ctx) ctx.write(ctx.out, "") end })
+      assert(syslua.build(d))
+      for _, verb in ipairs({ "build", "evaluate", "derive" }) do
+        local one = syslua.derive({ name = "one", opts = { verb = verb }, config = function(opts)
+          syslua[opts.verb]({ name = "x", config = print })
+        end })
+        local succeeded, failure = pcall(syslua.build, one)
+        assert(not succeeded and tostring(failure):find("while a build runs", 1, true), tostring(failure))
+      end
+    ]])
+    local result = here.lua("script.lua")
+    assert.equal(0, result.code, result.stderr)
+  end)
+end)
+
+describe("a captured handle", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+    here.write("text", "a text\n")
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  it("is a path for ctx, as one in opts is", function()
+    here.write_config([[
+      local d = derive({ name = "d", config = function(_, ctx) ctx.write(ctx.out, "d\n") end })
+      local s = source("text")
+      local function declare(name, from)
+        derive({ name = name, opts = { s = s, d = d }, config = function(opts, ctx)
+          local given = { captured_source = s, captured_handle = d, source = opts.s, handle = opts.d }
+          ctx.copy(given[from] or given[name], ctx.out)
+        end })
+      end
+      for _, name in ipairs({ "captured_source", "captured_handle", "source", "handle" }) do
+        declare(name)
+      end
+    ]])
+    local result = here.run("apply", "init.lua")
+    assert.equal(0, result.code, result.stderr)
+    for name, text in pairs({
+      captured_source = "a text\n",
+      source = "a text\n",
+      captured_handle = "d\n",
+      handle = "d\n",
+    }) do
+      assert.equal(text, here.shell("cat root/store/obj/" .. name .. "-?????????").stdout)
+    end
+  end)
+
+  it("shows its fields, and takes none", function()
+    here.write("script.lua", [[
+      local syslua = require("syslua")
+      local function declare()
+        return syslua.derive({ name = "d", version = "1", outputs = { "lib", "doc" }, config = function() end })
+      end
+      local d = declare()
+      assert(d.name == "d" and d.version == "1" and #d.hash == 64)
+      assert(#d.outputs == 2 and d.outputs[1] == "lib" and d.outputs.lib == d.out)
+      assert(d.other == nil and d.kind == nil)
+      assert(tostring(d) == "derivation d 1 (" .. d.hash:sub(1, 9) .. ")", tostring(d))
+      assert(d == declare())
+      local keys = {}
+      for key in require("syslua.util.ordered_pairs")(d) do keys[#keys + 1] = key end
+      assert(#keys == 5)
+      assert(not pcall(function() d.name = "x" end))
+      assert(not pcall(function() d.outputs.more = "x" end))
+      assert(not pcall(setmetatable, d, {}))
+      assert(d.name == "d")
+      local s = syslua.source("text")
+      assert(#s.sha256 == 64 and tostring(s):find("text", 1, true))
+      assert(not pcall(function() return s.path end))
+      -- One that is made by hand is a table like any other.
+      local ok = pcall(syslua.build, setmetatable({}, { __index = d }))
+      assert(not ok)
+    ]])
+    local result = here.lua("script.lua")
+    assert.equal(0, result.code, result.stderr)
+  end)
+
+  it("tells no build the hash of its recipe, which may change while its content does not", function()
+    local config = [[
+      local d = derive({ name = "d", opts = { %d }, config = function(_, ctx) ctx.write(ctx.out, "") end })
+      derive({ name = "one", opts = { d = d }, config = function(opts, ctx)
+        local found = pcall(function() return opts.d.hash end) or pcall(function() return d.hash end)
+        ctx.write(ctx.out, tostring(found) .. tostring(d):gsub("%%(", ""))
+      end })
+    ]]
+    for number = 1, 2 do
+      here.write_config(config:format(number))
+      local result = here.run("apply", "init.lua")
+      assert.equal(0, result.code, result.stderr)
+      assert.equal("falsederivation d", here.shell("cat root/store/obj/one-*").stdout)
+    end
+  end)
 end)

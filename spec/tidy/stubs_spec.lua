@@ -9,6 +9,7 @@ local internal = {
   "border",
   "context",
   "guard",
+  "handle",
   "loader",
   "merge",
   "options",

@@ -1,6 +1,6 @@
 //! Verbs that only look: what is in the store, and how derivations differ.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -149,20 +149,14 @@ fn compare(path: &str, first: Option<&Json>, second: Option<&Json>, differences:
         (Some(Json::Object(a)), Some(Json::Object(b))) => {
             let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
             for key in keys {
-                compare(&join(key), a.get(key), b.get(key), differences);
-            }
-        }
-        // A captured variable is a pair of its name and its value: the name tells more than a number.
-        (Some(Json::Array(a)), Some(Json::Array(b))) if path.ends_with("captures") => {
-            let named = |list: &[Json]| -> Vec<(String, Json)> {
-                list.iter().filter_map(|pair| Some((pair.get(0)?.as_str()?.to_owned(), pair.get(1)?.clone()))).collect()
-            };
-            let (a, b) = (named(a), named(b));
-            let names: BTreeSet<&String> = a.iter().chain(&b).map(|(name, _)| name).collect();
-            for name in names {
-                let find =
-                    |list: &[(String, Json)]| list.iter().find(|(other, _)| other == name).map(|(_, v)| v.clone());
-                compare(&join(name), find(&a).as_ref(), find(&b).as_ref(), differences);
+                // The entries of a table stand for the table, and what a function captures for the function.
+                let inner = if key == "$table" || key == "$captures" { path.to_owned() } else { join(key) };
+                match (key.as_str(), a.get(key), b.get(key)) {
+                    ("captures" | "$captures" | "$table", Some(Json::Array(a)), Some(Json::Array(b))) => {
+                        compare_pairs(&inner, a, b, differences);
+                    }
+                    (_, a, b) => compare(&inner, a, b, differences),
+                }
             }
         }
         (Some(Json::Array(a)), Some(Json::Array(b))) => {
@@ -175,5 +169,59 @@ fn compare(path: &str, first: Option<&Json>, second: Option<&Json>, differences:
             first: first.map(ToString::to_string),
             second: second.map(ToString::to_string),
         }),
+    }
+}
+
+/// Compares lists of keys and values, such as those of captured variables: the key tells more than a number, and one
+/// more is one difference. Keys that are tables may occur several times, and are compared in their order.
+fn compare_pairs(path: &str, first: &[Json], second: &[Json], differences: &mut Vec<Difference>) {
+    let group = |pairs: &[Json]| -> BTreeMap<String, Vec<Json>> {
+        let mut groups: BTreeMap<String, Vec<Json>> = BTreeMap::new();
+        for pair in pairs {
+            let key = match pair.get(0) {
+                Some(Json::String(name)) if path.is_empty() => name.clone(),
+                Some(Json::String(name)) => format!("{path}.{name}"),
+                Some(other) => format!("{path}[{other}]"),
+                None => continue,
+            };
+            groups.entry(key).or_default().push(pair.get(1).cloned().unwrap_or_default());
+        }
+        groups
+    };
+    let (first, second) = (group(first), group(second));
+    let keys: BTreeSet<&String> = first.keys().chain(second.keys()).collect();
+    for key in keys {
+        let (a, b) = (first.get(key), second.get(key));
+        for index in 0..a.map_or(0, Vec::len).max(b.map_or(0, Vec::len)) {
+            let of = |values: Option<&Vec<Json>>| values.and_then(|values| values.get(index).cloned());
+            compare(key, of(a).as_ref(), of(b).as_ref(), differences);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn paths(first: &Json, second: &Json) -> Vec<String> {
+        let mut differences = Vec::new();
+        compare("", Some(first), Some(second), &mut differences);
+        differences.into_iter().map(|difference| difference.path).collect()
+    }
+
+    #[test]
+    fn one_key_more_in_a_captured_table_is_one_difference() {
+        let config = |entries: Json| json!({ "config": { "captures": [["t", { "$table": entries }]] } });
+        let first = config(json!([["b", 1], ["c", 2], ["d", 3]]));
+        assert_eq!(paths(&first, &config(json!([["a", 0], ["b", 1], ["c", 2], ["d", 3]]))), ["config.captures.t.a"]);
+        assert_eq!(paths(&first, &config(json!([["b", 1], ["c", 4], ["d", 3]]))), ["config.captures.t.c"]);
+        assert_eq!(paths(&config(json!([[1, 1]])), &config(json!([[1, 2], [2, 3]]))), [
+            "config.captures.t[1]",
+            "config.captures.t[2]"
+        ]);
+        let function = |value| config(json!([["f", { "$function": "", "$captures": [["y", value]] }]]));
+        assert_eq!(paths(&function(1), &function(2)), ["config.captures.t.f.y"]);
     }
 }
