@@ -93,10 +93,10 @@ local function check_command(name, value)
   if type(value) ~= "table" or #value == 0 then
     failure.raise({
       kind = "config",
-      message = ("`%s` in ctx.run: expected a line for the shell or a list of a program and its arguments, got %s"):format(
-        name,
-        type(value) == "table" and "an empty table" or type(value)
-      ),
+      message = (
+        "`%s` in ctx.run: expected a line for the shell or a list "
+        .. "of a program and its arguments, got %s"
+      ):format(name, type(value) == "table" and "an empty table" or type(value)),
       position = position.caller(),
     })
   end

@@ -74,7 +74,10 @@ end
 
 -- Two declarations of one derivation are equal; a build must not learn it.
 function derivation.__eq(a, b)
-  return not guard.is_active() and shown[a] ~= nil and shown[b] ~= nil and shown[a].hash == shown[b].hash
+  return not guard.is_active()
+    and shown[a] ~= nil
+    and shown[b] ~= nil
+    and shown[a].hash == shown[b].hash
 end
 
 function derivation.__tostring(self)

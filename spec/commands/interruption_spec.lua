@@ -28,17 +28,19 @@ describe("a switch", function()
   end
 
   for _, signal in ipairs({ "INT", "TERM", "HUP" }) do
-    it_once("ends within two seconds, with all it started, when it is told by SIG" .. signal, function()
-      here.write("home/.taken", "mine\n")
-      here.write_config([[
+    it_once(
+      "ends within two seconds, with all it started, when it is told by SIG" .. signal,
+      function()
+        here.write("home/.taken", "mine\n")
+        here.write_config([[
         file({ path = "~/.taken", content = "ours\n" })
         activate({ config = function(_, ctx)
           ctx.run("touch ~/done", { undo = "rm ~/done" })
           ctx.run("echo $$ >~/child; exec sleep 60", { undo = "rm -f ~/child" })
         end })
       ]])
-      local before = here.list("home")
-      local result = here.shell([[
+        local before = here.list("home")
+        local result = here.shell([[
         $LUA -l syslua apply init.lua & id=$!
         i=0; while [ ! -s ~/child ] && [ $i -lt 100 ]; do sleep 0.05; i=$((i + 1)); done
         child=$(cat ~/child); begin=$(date +%s%N); kill -]] .. signal .. [[ $id; wait $id; code=$?
@@ -46,12 +48,13 @@ describe("a switch", function()
         kill -0 "$child" 2>/dev/null && echo "the child lives"
         exit $code
       ]])
-      assert.equal(130, result.code, result.stdout .. result.stderr)
-      assert.is_true(tonumber(result.stdout:match("took (%d+)")) < 2000, result.stdout)
-      assert.is_nil(result.stdout:find("lives"), result.stdout)
-      assert.equal(before, here.list("home"))
-      assert.is_false(here.exists("root/store/metadata/journal"))
-    end)
+        assert.equal(130, result.code, result.stdout .. result.stderr)
+        assert.is_true(tonumber(result.stdout:match("took (%d+)")) < 2000, result.stdout)
+        assert.is_nil(result.stdout:find("lives"), result.stdout)
+        assert.equal(before, here.list("home"))
+        assert.is_false(here.exists("root/store/metadata/journal"))
+      end
+    )
   end
 
   it_once("does not mind that nobody reads what it says", function()
@@ -133,12 +136,25 @@ describe("a switch", function()
     run("apply", "init.lua")
     local new = read_home()
     local counted = 0
-    for _, call in ipairs({ "renameat", "renameat2", "rename", "symlinkat", "unlinkat", "linkat", "mkdirat", "syncfs", "fsync", "rmdir", "unlink" }) do
+    for _, call in ipairs({
+      "renameat",
+      "renameat2",
+      "rename",
+      "symlinkat",
+      "unlinkat",
+      "linkat",
+      "mkdirat",
+      "syncfs",
+      "fsync",
+      "rmdir",
+      "unlink",
+    }) do
       local number = 0
       repeat
         number = number + (whole and 1 or 2)
         here.shell("chmod -R u+w home root; rm -rf home root; cp -a saved/home saved/root .")
-        local line = "strace -f -qq -o /dev/null -e inject=%s:signal=KILL:when=%d -e trace=%s $LUA -l syslua apply init.lua"
+        local line =
+          "strace -f -qq -o /dev/null -e inject=%s:signal=KILL:when=%d -e trace=%s $LUA -l syslua apply init.lua"
         local result = here.shell(line:format(call, number, call))
         local ended = result.code == 0
         if not ended then

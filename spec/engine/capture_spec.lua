@@ -171,7 +171,9 @@ describe("the hash of a derivation", function()
   end)
 
   it("follows the facts that a script sees by the global syslua", function()
-    here.write("script.lua", [[
+    here.write(
+      "script.lua",
+      [[
       syslua = require("syslua")
       local function get_hash()
         return syslua.derive({ name = "one", config = function() return syslua.hostname end }).hash
@@ -186,13 +188,16 @@ describe("the hash of a derivation", function()
       syslua.mine = function() return 1 end
       local succeeded, failure = pcall(get_hash)
       assert(not succeeded and tostring(failure):find("`syslua.mine`", 1, true), tostring(failure))
-    ]])
+    ]]
+    )
     local result = here.lua("script.lua")
     assert.equal(0, result.code, result.stderr)
   end)
 
   it("has none for a function of the module, whose use a build is refused", function()
-    here.write("script.lua", [[
+    here.write(
+      "script.lua",
+      [[
       syslua = require("syslua")
       local d = syslua.derive({ name = "d", config = function(_, ctx) ctx.write(ctx.out, "") end })
       assert(syslua.build(d))
@@ -203,7 +208,8 @@ describe("the hash of a derivation", function()
         local succeeded, failure = pcall(syslua.build, one)
         assert(not succeeded and tostring(failure):find("while a build runs", 1, true), tostring(failure))
       end
-    ]])
+    ]]
+    )
     local result = here.lua("script.lua")
     assert.equal(0, result.code, result.stderr)
   end)
@@ -248,7 +254,9 @@ describe("a captured handle", function()
   end)
 
   it("shows its fields, and takes none", function()
-    here.write("script.lua", [[
+    here.write(
+      "script.lua",
+      [[
       local syslua = require("syslua")
       local function declare()
         return syslua.derive({ name = "d", version = "1", outputs = { "lib", "doc" }, config = function() end })
@@ -272,24 +280,28 @@ describe("a captured handle", function()
       -- One that is made by hand is a table like any other.
       local ok = pcall(syslua.build, setmetatable({}, { __index = d }))
       assert(not ok)
-    ]])
+    ]]
+    )
     local result = here.lua("script.lua")
     assert.equal(0, result.code, result.stderr)
   end)
 
-  it("tells no build the hash of its recipe, which may change while its content does not", function()
-    local config = [[
+  it(
+    "tells no build the hash of its recipe, which may change while its content does not",
+    function()
+      local config = [[
       local d = derive({ name = "d", opts = { %d }, config = function(_, ctx) ctx.write(ctx.out, "") end })
       derive({ name = "one", opts = { d = d }, config = function(opts, ctx)
         local found = pcall(function() return opts.d.hash end) or pcall(function() return d.hash end)
         ctx.write(ctx.out, tostring(found) .. tostring(d):gsub("%%(", ""))
       end })
     ]]
-    for number = 1, 2 do
-      here.write_config(config:format(number))
-      local result = here.run("apply", "init.lua")
-      assert.equal(0, result.code, result.stderr)
-      assert.equal("falsederivation d", here.shell("cat root/store/obj/one-*").stdout)
+      for number = 1, 2 do
+        here.write_config(config:format(number))
+        local result = here.run("apply", "init.lua")
+        assert.equal(0, result.code, result.stderr)
+        assert.equal("falsederivation d", here.shell("cat root/store/obj/one-*").stdout)
+      end
     end
-  end)
+  )
 end)

@@ -56,7 +56,8 @@ describe("a config", function()
     local found = here.evaluate(
       [[
         local syslua = require("syslua")
-        file { path = "~/.x", content = table.concat({ syslua.os, syslua.arch, syslua.hostname, syslua.username }, " ") }
+        local facts = { syslua.os, syslua.arch, syslua.hostname, syslua.username }
+        file { path = "~/.x", content = table.concat(facts, " ") }
       ]],
       { platform = "aarch64-darwin", hostname = "mac", username = "ada" }
     )

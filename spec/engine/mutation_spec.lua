@@ -732,7 +732,8 @@ local everything = [[
   for _ = 1, 500 do
     long = { next = long }
   end
-  local aliases = { table.unpack or unpack, string.gfind or string.gmatch, string.gmatch, math.fmod, math.mod or math.fmod }
+  local matches, remainder = string.gfind or string.gmatch, math.mod or math.fmod
+  local aliases = { table.unpack or unpack, matches, string.gmatch, math.fmod, remainder }
   local first, second = 1, 2
   local function swap()
     first, second = second, first

@@ -133,7 +133,11 @@ describe("a build that fails because of", function()
   for name, case in ordered_pairs(failing) do
     it(name, function()
       here.write_config(([[
-          local dependency, text, module = derive({ name = "dependency", config = function(_, ctx) ctx.write(ctx.out, "") end }), source("text"), require("syslua") file({ path = "~/.two", content = "two\n" })
+          local dependency, text, module = derive({
+            name = "dependency",
+            config = function(_, ctx) ctx.write(ctx.out, "") end,
+          }), source("text"), require("syslua")
+          file({ path = "~/.two", content = "two\n" })
           derive({
             name = "bad", opts = { d = dependency },
             config = function(opts, ctx)
@@ -163,7 +167,8 @@ describe("a build that fails because of", function()
         here.list("root/store/bld"):gsub("[^\n]*%.lock [^\n]*\n", ""):gsub("^d [^\n]*\n$", "")
       )
       -- The other file of the config may have been built meanwhile: only its object is more.
-      local allowed = { "obj/two", "obj/dependency", "info/two", "info/dependency", "drv/", "drv-out/" }
+      local allowed =
+        { "obj/two", "obj/dependency", "info/two", "info/dependency", "drv/", "drv-out/" }
       local after = list_root()
       for line in after:gmatch("[^\n]+") do
         local is_new = not root:find(line, 1, true)

@@ -346,12 +346,10 @@ describe("what config captures", function()
 
   -- Bodies of builds; the first line of derive{} is line 2, as is that of the next one, on line 3.
   local function build(first, second)
-    here.write_config(
-      ([[
+    here.write_config(([[
       local t = { v = "clean" } derive({ name = "a", config = function(_, ctx) %s end })
       derive({ name = "b", config = function(_, ctx) %s end })
-    ]]):format(first, second)
-    )
+    ]]):format(first, second))
     return here.run("apply", "init.lua", "--jobs", "2")
   end
 
@@ -430,7 +428,8 @@ describe("what config captures", function()
 
   it("is found in files whose lines end in any way", function()
     for _, ending in ipairs({ "\r", "\r\n" }) do
-      local text = '-- a comment\nreturn { setup = function()\nderive({ name = "one", config = function()\nend })\nend }\n'
+      local text =
+        '-- a comment\nreturn { setup = function()\nderive({ name = "one", config = function()\nend })\nend }\n'
       here.write("init.lua", (text:gsub("\n", ending)))
       local result = here.run("plan", "init.lua")
       assert.equal(0, result.code, result.stderr)

@@ -13,7 +13,8 @@ function diff.add_to_parser(parser)
   parser
     :argument(
       "A",
-      "The number of a snapshot, by default that before B; or the hash of a derivation, or its beginning: 6 digits or more."
+      "The number of a snapshot, by default that before B; "
+        .. "or the hash of a derivation, or its beginning: 6 digits or more."
     )
     :argname("A")
     :target("first")

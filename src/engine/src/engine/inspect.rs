@@ -217,10 +217,10 @@ mod tests {
         let first = config(json!([["b", 1], ["c", 2], ["d", 3]]));
         assert_eq!(paths(&first, &config(json!([["a", 0], ["b", 1], ["c", 2], ["d", 3]]))), ["config.captures.t.a"]);
         assert_eq!(paths(&first, &config(json!([["b", 1], ["c", 4], ["d", 3]]))), ["config.captures.t.c"]);
-        assert_eq!(paths(&config(json!([[1, 1]])), &config(json!([[1, 2], [2, 3]]))), [
-            "config.captures.t[1]",
-            "config.captures.t[2]"
-        ]);
+        assert_eq!(
+            paths(&config(json!([[1, 1]])), &config(json!([[1, 2], [2, 3]]))),
+            ["config.captures.t[1]", "config.captures.t[2]"]
+        );
         let function = |value| config(json!([["f", { "$function": "", "$captures": [["y", value]] }]]));
         assert_eq!(paths(&function(1), &function(2)), ["config.captures.t.f.y"]);
     }

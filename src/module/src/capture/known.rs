@@ -208,8 +208,8 @@ impl Known {
     fn add(&mut self, lua: &Lua, value: &LuaValue, name: &str) -> LuaResult<()> {
         if matches!(value, LuaValue::Table(_) | LuaValue::Function(_)) {
             let address = value.to_pointer() as usize;
-            if !self.names.contains_key(&address) {
-                self.names.insert(address, Rc::from(canonical(name)));
+            if let std::collections::hash_map::Entry::Vacant(entry) = self.names.entry(address) {
+                entry.insert(Rc::from(canonical(name)));
                 lua.named_registry_value::<LuaTable>(KEPT)?.raw_push(value)?;
             }
         }
