@@ -78,6 +78,7 @@ impl Machine {
             offline: true,
             lock_timeout: None,
             sandbox: Sandbox::Off,
+            network: false,
             unpack: UnpackLimits::default(),
             interrupt: Interrupt::default(),
             system: System::current(),
