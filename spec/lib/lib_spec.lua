@@ -47,26 +47,25 @@ describe("lib.toTOML", function()
       tables = { { a = 1 }, { a = 2 } },
       yes = true,
     })
-    local expected = [[
-list = [1, 2]
-yes = true
-zebra = 1
-
-[table]
-name = 'a "b"'
-
-[table.inner]
-x = 1.5
-
-[[tables]] .. "]]" .. [[
-
-a = 1
-
-[[tables]] .. "]]" .. [[
-
-a = 2
-]]
-    assert.equal(expected, text)
+    local expected = {
+      "list = [1, 2]",
+      "yes = true",
+      "zebra = 1",
+      "",
+      "[table]",
+      "name = 'a \"b\"'",
+      "",
+      "[table.inner]",
+      "x = 1.5",
+      "",
+      "[[tables]]",
+      "a = 1",
+      "",
+      "[[tables]]",
+      "a = 2",
+      "",
+    }
+    assert.equal(table.concat(expected, "\n"), text)
   end)
 
   it("has lists on lines of their own when pretty", function()

@@ -128,7 +128,7 @@ local function evaluate(name, text, base)
   if not text:find("https?://") then
     for _, derivation in ipairs(manifest.derivations) do
       -- Releases of packages are downloaded.
-      if not tostring(derivation.opts.url):find("^https?://") then
+      if not tostring((derivation.opts or {}).url):find("^https?://") then
         syslua.build(derivation.hash, { root = base .. "/root" })
       end
     end
@@ -157,7 +157,7 @@ local function check_fence(page, fence, base)
   if name then
     local full = base .. "/home/dotfiles/" .. name
     write(full, fence.text)
-    if fence.language == "lua" and name:find("init%.lua$") then
+    if fence.language == "lua" and name:find("init%.lua$") and not name:find("^pkgs/") then
       evaluate(full, fence.text, base)
     end
   elseif fence.language == "lua" then

@@ -75,6 +75,14 @@ local function is_placeholder(value)
   return value:find("/syslua-placeholder/", 1, true) ~= nil
 end
 
+-- A field of what may be a handle, which answers only for its own fields.
+local function get(value, key)
+  local succeeded, found = pcall(function()
+    return value[key]
+  end)
+  return succeeded and found or nil
+end
+
 -- Takes the number off `source` and `content`, and the path out of a handle; the rest is as given.
 local function unwrap(given)
   local file, number, declared = {}, priority.plain, nil
@@ -85,10 +93,14 @@ local function unwrap(given)
     file[name] = value
   end
   local from = file.source
-  if type(from) == "table" and rawget(from, "hash") and rawget(from, "out") then
-    file.source = from.out
-  elseif type(from) == "table" and rawget(from, "sha256") and rawget(from, "path") then
-    declared, file.source = from, from.path
+  if type(from) == "table" then
+    local hash, out = get(from, "hash"), get(from, "out")
+    if hash and out then
+      file.source = out
+    elseif get(from, "sha256") then
+      -- Where it is does not matter any more.
+      declared, file.source = from, "source()"
+    end
   end
   schema.check("file{}", file, fields)
   file.number, file.declared = number - scope.get_advantage(), declared
@@ -151,6 +163,13 @@ local function get_contradiction(file)
       is_own and is_real,
       ("`%s` in file{} has no effect on a `mutable` link to your own file"):format(real),
       ("leave out `%s`, or `mutable`"):format(real),
+    },
+    {
+      file.declared and (file.mutable or file.recursive),
+      ("`%s` in file{} needs the path of a source"):format(
+        file.mutable and "mutable" or "recursive"
+      ),
+      "write the path itself instead of source()",
     },
     {
       is_own and is_placeholder(file.source or ""),
