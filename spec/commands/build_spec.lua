@@ -177,7 +177,7 @@ describe("build", function()
   end)
 
   it("finds files that only one of two builds has, other modes and other links", function()
-    here.environment.COUNT = here.directory .. "/count"
+    here.environment.SYSLUA_SANDBOX = "off" -- The builds count themselves.
     for what, line in pairs({
       ["only in the second build"] = "mkdir $out; [ $n = 1 ] || : >$out/new",
       ["only in the first build"] = "mkdir $out; [ $n = 2 ] || : >$out/old",

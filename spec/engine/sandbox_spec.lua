@@ -58,7 +58,8 @@ describe("the sandbox", function()
 
   -- Builds with lines of `config`; `...` are words for the command.
   local function build(lines, ...)
-    here.write_config(([[
+    here.write_config(
+      ([[
       local HOME, PYTHON, VICTIM = %q, { "python3", %q }, %q
       derive({ name = "one", config = function(_, ctx)
         local function sh(line)
@@ -70,8 +71,11 @@ describe("the sandbox", function()
         end
         %s
       end })
-    ]]):format(here.home, here.home .. "/attempt.py", victim, lines))
-    return here.run("build", "init.lua", ...)
+    ]]):format(here.home, here.home .. "/attempt.py", victim, lines),
+      -- The home is not below the config's directory: such paths are refused.
+      "conf/init.lua"
+    )
+    return here.run("build", "conf/init.lua", ...)
   end
 
   -- What each attempt got, as a table.
