@@ -21,7 +21,7 @@ use syslua_engine::manifest::Manifest;
 use syslua_engine::names::SnapshotId;
 use syslua_engine::platform::fault::{self, Fault, Operation};
 use syslua_engine::realize::{Build, Task, Tasks};
-use syslua_engine::settings::{Interrupt, Sandbox, Settings, System, UnpackLimits};
+use syslua_engine::settings::{Interrupt, Network, Sandbox, Settings, System, UnpackLimits};
 use syslua_engine::value::Text;
 
 const ENOSPC: i32 = 28;
@@ -78,7 +78,7 @@ impl Machine {
             offline: true,
             lock_timeout: None,
             sandbox: Sandbox::Off,
-            network: false,
+            network: Network::default(),
             unpack: UnpackLimits::default(),
             interrupt: Interrupt::default(),
             system: System::current(),
