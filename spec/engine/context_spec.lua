@@ -229,18 +229,31 @@ describe("ctx", function()
   end)
 
   it("cannot be used after the build has ended", function()
-    -- What a build can leave behind: a name in a library.
+    -- A build that leaves it behind fails, in a variable as in a library.
     local result = here.script([[
-      local path = syslua.build(syslua.derive({ name = "two", config = function(_, ctx)
-        ctx.write(ctx.out, "")
-        string.stolen = ctx
-      end })).out
-      local ok, caught = pcall(string.stolen.write, path, "changed")
+      local kept = {}
+      local function build(steal)
+        local ok, caught = pcall(syslua.build, syslua.derive({ name = "two", config = function(_, ctx)
+          ctx.write(ctx.out, "")
+          steal(ctx)
+        end }))
+        local message = syslua.error(caught).message
+        print(ok, message:match("has changed"), message:match("`kept") or message:match("`string.stolen`"))
+      end
+      build(function(ctx)
+        kept.ctx = ctx
+      end)
+      local ok, caught = pcall(kept.ctx.write, kept.ctx.out, "changed")
       print(ok, syslua.error(caught).message)
-      print(io.open(path):read("*a"))
+      build(function(ctx)
+        string.stolen = ctx
+      end)
+      string.stolen = nil
     ]])
     assert.equal(
-      "false\t`ctx` was used after the build had ended\n\n",
+      "false\thas changed\t`kept\n"
+        .. "false\t`ctx` was used after the build had ended\n"
+        .. "false\thas changed\t`string.stolen`\n",
       result.stdout,
       result.stderr
     )

@@ -6,7 +6,7 @@ local server = require("spec.support.server")
 
 local zero = ("0"):rep(64)
 
--- The body of `config`, whose first line is line 6 of init.lua, and what the message must hold.
+-- The body of `config`, whose first line is line 10 of init.lua, and what the message must hold.
 -- `URL` stands for the server.
 local failing = {
   ["a program that fails"] = {
@@ -70,13 +70,13 @@ local failing = {
     'ctx.write("x", "garbage")\nctx.unpack("x")',
     "x",
     'a text that begins with "garbage"',
-    line = 7,
+    line = 11,
   },
   ["an archive that is cut off"] = {
     [[ctx.run("mkdir d; head -c 100000 /dev/urandom > d/f; tar czf x.tar.gz d; head -c 5000 x.tar.gz > cut")
     ctx.unpack("cut")]],
     "cut",
-    line = 7,
+    line = 11,
   },
   ["an error of the config itself"] = { 'error("my own")', "my own" },
   ["a nil value"] = { "local x; x.y = 1", "attempt to index" },
@@ -86,7 +86,7 @@ local failing = {
   ["an error object that cannot be shown"] = {
     "error(setmetatable({}, { __tostring = function() error({}) end }))",
     "__tostring fails",
-    line = 3,
+    line = 7,
   },
   ["the hash of a dependency"] = { "return dependency.hash", "`hash`", "dependency", "opts" },
   ["the hash of a dependency in opts"] = { "return opts.d.hash", "`hash`", "dependency", "opts" },
@@ -149,7 +149,7 @@ describe("a build that fails because of", function()
       local result = here.run("apply", "init.lua")
       assert.equal(1, result.code, result.stdout)
       assert.equal("", result.stdout)
-      local position = ("at init.lua:%d\n"):format(case.line or 6)
+      local position = ("at init.lua:%d\n"):format(case.line or 10)
       assert.truthy(result.stderr:find(position, 1, true), result.stderr)
       assert.is_nil(result.stderr:find("traceback", 1, true), result.stderr)
       assert.truthy(result.stderr:find("bad", 1, true), result.stderr)

@@ -161,8 +161,28 @@ fn table_to_value(lua: &Lua, table: &LuaTable, place: &Place<'_>) -> Answer<Valu
     Ok(Value::List(list.into_iter().map(|(_, value)| value).collect()))
 }
 
-/// Returns whether a text is the path of a directory or of something below it. Several lines are no path.
-pub fn is_below(text: &[u8], directory: &[u8]) -> bool {
+/// Where the files of a config are.
+pub struct ConfigFiles {
+    directory: Vec<u8>,
+    /// What lies there and is no part of it: the home and the root may.
+    elsewhere: Vec<Vec<u8>>,
+}
+
+impl ConfigFiles {
+    /// Makes it; nothing for `/`, below which is everything.
+    pub fn new(directory: &[u8], elsewhere: &[&[u8]]) -> Option<ConfigFiles> {
+        let inner = elsewhere.iter().filter(|other| **other != directory && is_below(other, directory));
+        let elsewhere = inner.map(|other| other.to_vec()).collect();
+        (directory != b"/").then(|| ConfigFiles { directory: directory.to_vec(), elsewhere })
+    }
+
+    /// Returns whether a text is the path of one. Several lines are no path.
+    pub fn has(&self, text: &[u8]) -> bool {
+        is_below(text, &self.directory) && !self.elsewhere.iter().any(|other| is_below(text, other))
+    }
+}
+
+fn is_below(text: &[u8], directory: &[u8]) -> bool {
     let Some(rest) = text.strip_prefix(directory) else { return false };
     (rest.is_empty() || rest.starts_with(b"/")) && !rest.contains(&b'\n')
 }
@@ -171,9 +191,9 @@ pub fn is_below(text: &[u8], directory: &[u8]) -> bool {
 ///
 /// # Errors
 /// When there is one, with the path of the field.
-pub fn check_paths(value: &Value, directory: &[u8], place: &Place<'_>) -> Answer<()> {
+pub fn check_paths(value: &Value, files: &ConfigFiles, place: &Place<'_>) -> Answer<()> {
     let check = |text: &[u8], place: &Place<'_>| {
-        if !is_below(text, directory) {
+        if !files.has(text) {
             return Ok(());
         }
         Err(place
@@ -183,11 +203,11 @@ pub fn check_paths(value: &Value, directory: &[u8], place: &Place<'_>) -> Answer
     match value {
         Value::Bytes(text) => check(text, place),
         Value::List(list) => {
-            (1..).zip(list).try_for_each(|(index, item)| check_paths(item, directory, &place.index(index)))
+            (1..).zip(list).try_for_each(|(index, item)| check_paths(item, files, &place.index(index)))
         }
         Value::Map(map) => map.iter().try_for_each(|(key, item)| {
             check(key, place)?;
-            check_paths(item, directory, &place.name(key))
+            check_paths(item, files, &place.name(key))
         }),
         _ => Ok(()),
     }

@@ -167,8 +167,8 @@ fn config_failure(error: &dyn std::error::Error) -> Failure {
 
 fn opts_of(lua: &Lua, given: &LuaValue) -> Answer<Value> {
     let opts = to_value(lua, given, &Place::top("opts"))?;
-    match state::read(lua, state::State::directory) {
-        Some(directory) => check_paths(&opts, &directory, &Place::top("opts")).map(|()| opts),
+    match state::read(lua, state::State::config_files) {
+        Some(files) => check_paths(&opts, &files, &Place::top("opts")).map(|()| opts),
         None => Ok(opts),
     }
 }

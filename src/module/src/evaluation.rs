@@ -18,7 +18,7 @@ use syslua_engine::store::Store;
 use syslua_engine::store::sources::SourceMemory;
 use syslua_engine::value::{Text, Value};
 
-use crate::convert::{Place, to_value};
+use crate::convert::{ConfigFiles, Place, to_value};
 use crate::error::{Answer, lua_failure, register as register_function};
 use crate::lua_source::Chunk;
 use crate::options::{self, Options};
@@ -41,10 +41,11 @@ fn begin(
         }
         None => System::current(),
     };
-    // Below `/` is everything.
-    let directory =
-        directory.map(|directory| Rc::from(&*directory.as_bytes())).filter(|path: &Rc<[u8]>| **path != *b"/");
-    let evaluation = Evaluation { directory, system, ..Evaluation::default() };
+    let config_files = directory.and_then(|directory| {
+        let (home, root) = (platform::bytes_of_path(&settings.home), platform::bytes_of_path(&settings.root));
+        ConfigFiles::new(&directory.as_bytes(), &[&home, &root]).map(Rc::new)
+    });
+    let evaluation = Evaluation { config_files, system, ..Evaluation::default() };
     state::change(lua, |state| {
         state.sources = SourceMemory::load(&Store::new(&settings.root));
         state.begin(evaluation);

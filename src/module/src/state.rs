@@ -16,6 +16,7 @@ use syslua_engine::settings::System;
 use syslua_engine::store::sources::SourceMemory;
 
 use crate::capture::Known;
+use crate::convert::ConfigFiles;
 use crate::lua_source::Chunk;
 
 /// The registry entry that holds the `config` functions by hash; data of ours must not hold Lua values.
@@ -52,8 +53,8 @@ pub struct State {
 /// What an evaluation collected until now.
 #[derive(Default)]
 pub struct Evaluation {
-    /// The directory of the config.
-    pub directory: Option<Rc<[u8]>>,
+    /// The files of the config.
+    pub config_files: Option<Rc<ConfigFiles>>,
     /// The platform it is for.
     pub system: System,
     /// Whose chunks were active before.
@@ -71,9 +72,9 @@ pub struct Evaluation {
 }
 
 impl State {
-    /// Returns the directory of the config that is evaluated.
-    pub fn directory(&self) -> Option<Rc<[u8]>> {
-        self.evaluations.last()?.directory.clone()
+    /// Returns the files of the config that is evaluated.
+    pub fn config_files(&self) -> Option<Rc<ConfigFiles>> {
+        self.evaluations.last()?.config_files.clone()
     }
 
     /// Returns the text of a chunk, as the active evaluation loaded it, or of a file outside.

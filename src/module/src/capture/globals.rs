@@ -207,26 +207,33 @@ impl<'a> Globals<'a> {
     }
 }
 
+/// Returns what a field or method of a text may lead to by its name that is not Lua's: what was added to the library of
+/// strings, whose methods it has, and what others added to any library before us.
+pub fn unknown_fields(lua: &Lua, known: &Known) -> LuaResult<Vec<String>> {
+    if !known.has_own_string_metatable(lua)? {
+        return Ok(vec!["the metatable of strings".to_owned()]);
+    }
+    let metatable = lua.type_metatable::<LuaString>();
+    let library = metatable.map(|metatable| metatable.raw_get("__index")).transpose()?;
+    let mut unknown = match library {
+        Some(LuaValue::Table(library)) => known.altered("string", &library)?,
+        _ => Vec::new(),
+    };
+    unknown.extend_from_slice(known.foreign());
+    Ok(unknown)
+}
+
 /// Checks that a method call on a string, or a field of a library, leads to what Lua brings, as far as the text can tell.
 ///
 /// # Errors
-/// When strings have another metatable, or the text has the name of a function that is not Lua's.
-pub fn check_fields(lua: &Lua, known: &Known, text: &[u8], name: &str) -> Answer<()> {
-    let refuse = |altered: &str| {
-        let message = format!("`{name}` may call `{altered}`, which is not the one that Lua brings");
-        Err(Failure::new("config", message)
-            .with_hint("leave Lua's own tables as they are, and declare functions of your own with `local`"))
-    };
-    if !known.has_own_string_metatable(lua).map_err(lua_failure)? {
-        return refuse("the metatable of strings");
-    }
-    let Some(metatable) = lua.type_metatable::<LuaString>() else { return Ok(()) };
-    let LuaValue::Table(library) = metatable.raw_get("__index").map_err(lua_failure)? else { return Ok(()) };
-    let altered = known.altered("string", &library).map_err(lua_failure)?;
-    for altered in altered.iter().chain(known.foreign()) {
-        let member = altered.split_once('.').map_or("", |(_, member)| member);
+/// When the text has the name of one that does not, or strings have another metatable.
+pub fn check_fields(unknown: &[String], text: &[u8], name: &str) -> Answer<()> {
+    for field in unknown {
+        let member = field.split_once('.').map_or("", |(_, member)| member);
         if member.is_empty() || has_field(text, member.as_bytes()) {
-            return refuse(altered);
+            let message = format!("`{name}` may call `{field}`, which is not the one that Lua brings");
+            return Err(Failure::new("config", message)
+                .with_hint("leave Lua's own tables as they are, and declare functions of your own with `local`"));
         }
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! and a build must not depend on that unseen.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::rc::Rc;
 
 use mlua::prelude::*;
@@ -83,6 +84,15 @@ enum Member {
 }
 
 impl Member {
+    fn is(&self, value: &LuaValue) -> bool {
+        match (self, value) {
+            (Member::Address(address), LuaValue::Table(_) | LuaValue::Function(_)) => {
+                *address == value.to_pointer() as usize
+            }
+            _ => *self == Member::of(value),
+        }
+    }
+
     fn of(value: &LuaValue) -> Member {
         match value {
             LuaValue::Boolean(value) => Member::Plain(vec![u8::from(*value)]),
@@ -158,7 +168,7 @@ impl Known {
                 altered.push(format!("{name}[{}]", key.to_string()?));
                 continue;
             };
-            if before.get(&*key.as_bytes()).is_some_and(|member| *member == Member::of(&value)) {
+            if before.get(&*key.as_bytes()).is_some_and(|member| member.is(&value)) {
                 same += 1;
                 continue;
             }
@@ -208,7 +218,7 @@ impl Known {
     fn add(&mut self, lua: &Lua, value: &LuaValue, name: &str) -> LuaResult<()> {
         if matches!(value, LuaValue::Table(_) | LuaValue::Function(_)) {
             let address = value.to_pointer() as usize;
-            if let std::collections::hash_map::Entry::Vacant(entry) = self.names.entry(address) {
+            if let Entry::Vacant(entry) = self.names.entry(address) {
                 entry.insert(Rc::from(canonical(name)));
                 lua.named_registry_value::<LuaTable>(KEPT)?.raw_push(value)?;
             }

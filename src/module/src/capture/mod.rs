@@ -53,18 +53,26 @@ pub enum Moment {
 /// When a variable has another value now, naming it.
 pub fn check(lua: &Lua, function: &LuaFunction, hash: Hash, declared: &Function, moment: Moment) -> Answer<()> {
     // Its lines are those of the files as its own evaluation loaded them.
-    let now = state::with_chunks_of(lua, hash, || capture(lua, function))?;
-    if now == *declared || encoded_function(&now) == encoded_function(declared) {
-        return Ok(());
-    }
-    let what = changed(declared, &now).map_or_else(|| "what `config` captures".to_owned(), |name| format!("`{name}`"));
-    Err(match moment {
-        Moment::Before => Failure::new("build", format!("{what} has changed since the derivation was declared"))
-            .with_hint("a build may use only what was fixed by then: set it before derive{}, or pass it through opts"),
-        Moment::After => {
-            Failure::new("build", format!("{what} has changed while it was in use: by this build, or by one beside it"))
-                .with_hint("a build may not change what it captures: work on a local variable inside of `config`")
+    let now = match state::with_chunks_of(lua, hash, || capture(lua, function)) {
+        Ok(now) if now == *declared || encoded_function(&now) == encoded_function(declared) => return Ok(()),
+        now => now,
+    };
+    // What was hashed then may be something by now that has no hash.
+    let what = match &now {
+        Ok(now) => {
+            changed(declared, now).map_or_else(|| "what `config` captures".to_owned(), |name| format!("`{name}`"))
         }
+        Err(_) => "what `config` captures".to_owned(),
+    };
+    let why = now.err().map_or_else(String::new, |failure| format!("; now {}", failure.message));
+    Err(match moment {
+        Moment::Before => Failure::new("build", format!("{what} has changed since the derivation was declared{why}"))
+            .with_hint("a build may use only what was fixed by then: set it before derive{}, or pass it through opts"),
+        Moment::After => Failure::new(
+            "build",
+            format!("{what} has changed while it was in use: by this build, or by one beside it{why}"),
+        )
+        .with_hint("a build may not change what it captures: work on a local variable inside of `config`"),
     })
 }
 

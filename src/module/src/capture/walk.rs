@@ -11,6 +11,7 @@ use syslua_engine::value::{Function, Value};
 use super::cells::{Cells, Upvalue};
 use super::globals::{self, Globals, is_globals};
 use super::known::{self, Known, is_ours, known};
+use crate::convert::ConfigFiles;
 use crate::derive::{handle_of, source_of};
 use crate::error::{Answer, lua_failure};
 use crate::lua_source::{Chunk, Meaning, NotFound};
@@ -87,8 +88,10 @@ pub struct Walk<'a> {
     /// How many looks are under way.
     looking: usize,
     looked_at: usize,
-    /// That of the config, whose files are to be sources.
-    directory: Option<Rc<[u8]>>,
+    /// Fields that a text may not have.
+    unknown: Vec<String>,
+    /// Those of the config, which are to be sources.
+    files: Option<Rc<ConfigFiles>>,
 }
 
 /// Returns the number of the value that an entry after the variables is about.
@@ -99,10 +102,12 @@ pub fn number_of_deep(name: &[u8]) -> Option<u64> {
 impl<'a> Walk<'a> {
     /// Begins it.
     pub fn new(lua: &'a Lua) -> Answer<Walk<'a>> {
+        let known = known(lua, false)?;
         Ok(Walk {
             lua,
             cells: Cells::new(lua).map_err(lua_failure)?,
-            known: known(lua, false)?,
+            unknown: globals::unknown_fields(lua, &known).map_err(lua_failure)?,
+            known,
             visited: HashMap::new(),
             order: Vec::new(),
             depth: 0,
@@ -110,7 +115,7 @@ impl<'a> Walk<'a> {
             deep_values: lua.create_table().map_err(lua_failure)?,
             looking: 0,
             looked_at: 0,
-            directory: state::read(lua, state::State::directory),
+            files: state::read(lua, state::State::config_files),
         })
     }
 
@@ -256,8 +261,8 @@ impl<'a> Walk<'a> {
 
     /// Refuses the path of a file of the config.
     fn check_path(&self, value: &Value, name: impl FnOnce() -> String) -> Answer<()> {
-        let (Some(directory), Value::Bytes(text)) = (&self.directory, value) else { return Ok(()) };
-        if !crate::convert::is_below(text, directory) {
+        let (Some(files), Value::Bytes(text)) = (&self.files, value) else { return Ok(()) };
+        if !files.has(text) {
             return Ok(());
         }
         Err(Failure::new(
@@ -452,7 +457,7 @@ impl<'a> Walk<'a> {
                 _ => {}
             }
         }
-        globals::check_fields(self.lua, &self.known, text, name)?;
+        globals::check_fields(&self.unknown, text, name)?;
         Ok(captures)
     }
 }
