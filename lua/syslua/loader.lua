@@ -327,6 +327,7 @@ function loader.new(directory, extra, is_pure)
   end
   environment._G = environment
   environment.pairs = require("syslua.util.ordered_pairs")
+  environment.print = require("syslua.util.talk")
   environment.require = function(name)
     return require_module(self, name)
   end

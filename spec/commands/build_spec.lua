@@ -176,6 +176,17 @@ describe("build", function()
     assert.truthy(output:find('"difference":{"file":"[./]*dir/b","how":"', 1), output)
   end)
 
+  it("keeps what the config prints out of its own output", function()
+    here.write_config([[print("evaluating", 1) derive({ name = "one", config = function(_, ctx)
+      print("building")
+      ctx.write(ctx.out, "")
+    end })]])
+    local output, talk = expect(0, "init.lua", "--json")
+    assert.equal("{", output:sub(1, 1))
+    assert.truthy(talk:find("evaluating\t1\n", 1, true), talk)
+    assert.truthy(talk:find("building\n", 1, true), talk)
+  end)
+
   it("finds files that only one of two builds has, other modes and other links", function()
     here.environment.SYSLUA_SANDBOX = "off" -- The builds count themselves.
     for what, line in pairs({

@@ -19,22 +19,32 @@ function verify.add_to_parser(parser)
   parser:flag("--json", "Print one JSON object instead of text.")
 end
 
--- The config that is applied, as it is now and as it was then: a later edit may have taken out what
--- makes an object, and the copy has the Lua files only.
+-- The config that is applied, as it is now and as it was then, and those of the other snapshots, newest first: a later
+-- edit may have taken out what makes an object, and a copy has the Lua files only.
 local function get_applied_configs(options)
   local path = require("syslua.util.path")
   ---@type syslua.Status
   local status = border.call("status", options)
-  local named = status.snapshot.config_path
-  if not named then
-    return {}
-  end
-  local copies = path.join(status.root, "store/metadata/current/config")
-  local configs = {}
-  for _, config in ipairs({ named, path.join(copies, path.basename(named)) }) do
-    if border.call("exists", config) then
+  local configs, seen = {}, {}
+  local function add(config)
+    if not seen[config] and border.call("exists", config) then
+      seen[config] = true
       configs[#configs + 1] = config
     end
+  end
+  local function add_copy(snapshot, named)
+    if named then
+      local directory = path.join(status.root, "store/metadata/snapshots/" .. tostring(snapshot))
+      add(path.join(directory, "config/" .. path.basename(named)))
+    end
+  end
+  if status.snapshot.config_path then
+    add(status.snapshot.config_path)
+    add_copy(status.snapshot.id, status.snapshot.config_path)
+  end
+  local snapshots = border.call("history", options).snapshots
+  for index = #snapshots, 1, -1 do
+    add_copy(snapshots[index].id, snapshots[index].config_path)
   end
   return configs
 end

@@ -26,7 +26,7 @@ mod no_leftovers;
 #[cfg(not(target_os = "linux"))]
 use no_leftovers as leftovers;
 
-pub use leftovers::Reaper;
+pub use leftovers::{Reaper, end_marked};
 pub use system::{attend, leave_descriptors};
 
 /// Where bytes of a program come from.

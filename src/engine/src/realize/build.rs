@@ -95,6 +95,11 @@ impl Build {
             objects: derivation.dependencies.iter().flat_map(|hash| of(hash).into_values()).collect(),
             derivation,
         };
+        let places = build.workspace.outputs.values().chain([&build.workspace.directory]);
+        if places.into_iter().any(|path| platform::exists(path)) {
+            // Whoever began it was killed; what ran then would go on to write into this build.
+            platform::process::end_marked(&platform::bytes_of_path(&build.workspace.directory));
+        }
         build.discard().map_err(store::Error::from)?;
         if platform::exists(&build.workspace.log) {
             platform::remove_file(&build.workspace.log).map_err(store::Error::from)?;

@@ -65,6 +65,16 @@ fn write_users(directory: &Path, snapshot: &Snapshot) -> Result<(), Error> {
 /// Makes the links that lead to the scripts of users, if they are missing.
 pub fn write_user_links(store: &Store, snapshot: &Snapshot) -> Result<(), Error> {
     for user in environment::users(&snapshot.activations) {
+        // Where the user keeps objects of this store alive.
+        if let Some(roots) = platform::user_named(user).map(|number| store.user_roots(number))
+            && !platform::exists(&roots)
+        {
+            for created in platform::create_directories(&roots)? {
+                platform::set_mode(&created, TRAVERSED)?;
+            }
+            platform::set_mode(&roots, 0o700)?;
+            platform::give_to(&roots, user)?;
+        }
         let directory = store.root().join("users").join(user);
         let link = directory.join("env.sh");
         if !platform::exists(&link) {

@@ -74,8 +74,26 @@ pub(super) fn end(terms: &Terms<'_>) {
     }
 }
 
+/// Ends whatever still runs with this text in its environment: programs of a build whose own process was killed.
+pub fn end_marked(mark: &[u8]) {
+    let begin = Instant::now();
+    while begin.elapsed() < PATIENCE {
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let processes = entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
+        let marked = processes.filter(|process| *process != getpid() && has_mark(*process, mark));
+        // One that is ended and not yet gone has no environment any more.
+        if marked.filter(|process| kill_process(*process, Signal::KILL).is_ok()).count() == 0 {
+            return;
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+fn has_mark(process: Pid, mark: &[u8]) -> bool {
+    fs::read(format!("/proc/{}/environ", process.as_raw_pid()))
+        .is_ok_and(|environment| memchr::memmem::find(&environment, mark).is_some())
+}
+
 fn is_ours(child: Pid, terms: &Terms<'_>) -> bool {
-    terms.has_scoped_signals
-        || fs::read(format!("/proc/{}/environ", child.as_raw_pid()))
-            .is_ok_and(|environment| memchr::memmem::find(&environment, terms.mark).is_some())
+    terms.has_scoped_signals || has_mark(child, terms.mark)
 }
