@@ -11,6 +11,9 @@ local fields = {
   jobs = { type = "integer" },
   offline = { type = "boolean" },
   lock_timeout = { type = "number" },
+  sandbox = { type = "string" },
+  ticks = { type = "boolean" },
+  brief = { type = "boolean" },
   on_event = { type = "function" },
   check = { type = "boolean" },
 }
