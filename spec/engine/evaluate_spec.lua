@@ -142,6 +142,51 @@ describe("evaluate", function()
     end
   end)
 
+  it(
+    "gives the same manifest of everything that a config can declare, on every Lua, twice, anywhere",
+    function()
+      local rich = [[
+      local lib = syslua.lib
+      for name, number in pairs({ one = 1, two = 2.5, three = -3, [1] = 4, [2.5] = 5 }) do
+        file({ path = "~/.numbers/" .. tostring(name), content = tostring(number) .. "\n" })
+      end
+      env({ EDITOR = lib.mkDefault("nano"), PATH = lib.mkAfter({ "/last" }) })
+      env({ PATH = lib.mkBefore({ "/first" }) })
+      env({ EDITOR = "vim", HERE = lib.ref("HOME") .. "/here", PATH = { "~/bin" } })
+      env({ PATH = lib.mkOrder(700, { "/middle" }) })
+      user({ name = syslua.username, setup = function()
+        env({ PAGER = "less" })
+        file({ path = "~/.mine", content = "x" })
+      end })
+      project({ name = "work", setup = function() env({ MODE = "work" }) end })
+      require("modules.programs.git").setup({ user_name = "Ada", user_email = "ada@example.org" })
+      file({ path = "~/.toml", content = lib.toTOML({ b = { c = 1, a = { 1, 2 } }, a = "x" }) })
+      file({ path = "~/.yaml", content = lib.toYAML({ b = { c = 1, a = { 1, 2 } }, a = "yes" }) })
+      file({ path = "~/.json", content = lib.toJSON({ b = { c = 1, a = { 1, 2 } }, a = 0.5 }, { pretty = true }) })
+    ]]
+      here.write_config(rich, "rich.lua")
+      here.write_config(rich, "elsewhere/rich.lua")
+      local text = [[
+      for _, path in ipairs({ "rich.lua", "rich.lua", "elsewhere/rich.lua" }) do
+        local manifest = syslua.evaluate(path)
+        manifest.config_path = nil
+        print((syslua.lib.toJSON(manifest):gsub("elsewhere/", "")))
+      end
+    ]]
+      local own = run(text)
+      local first, second, third = own:match("^([^\n]+)\n([^\n]+)\n([^\n]+)\n$")
+      assert.equal(first, second)
+      assert.equal(first, third)
+      for _, other in ipairs(interpreter.list_others()) do
+        local environment = interpreter.get_environment(other.version)
+        environment.HOME, environment.SYSLUA_ROOT = here.home, here.root
+        local options = { directory = here.directory, environment = environment }
+        local result = process.run({ other.name, "script.lua" }, options)
+        assert.equal(own, result.stdout, other.name .. ": " .. result.stderr)
+      end
+    end
+  )
+
   it("does not depend on where the config is", function()
     assert.equal(0, here.shell("mkdir -p elsewhere/deep && cp init.lua elsewhere/deep/").code)
     run([[
