@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::log::Log;
 use super::{Error, Result, Workspace};
 use crate::platform::process::{End, Reaper, Stream, Terms, attend, leave_descriptors};
-use crate::platform::sandbox::{self, Rules};
+use crate::platform::sandbox::{self, Confinement, Rules};
 use crate::platform::{self, FileKind};
 use crate::settings::{Event, Sandbox};
 
@@ -87,6 +87,9 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
     let rules = rules(workspace, command)?;
     let whole = command.program.display();
     let name = in_short(&whole);
+    // Here, and not in the thread of the program: it needs descriptors that the thread gives up.
+    let confinement = rules.as_ref().map(Confinement::new).transpose();
+    let confinement = confinement.map_err(|error| not_confined(&name, &error))?;
     let process = process(command, &directory, &name)?;
     // What a program leaves behind is found as long as this is there.
     let _reaper = Reaper::begin();
@@ -94,7 +97,7 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
     // A thread of its own: what confines it, and the descriptors that it gives up, are its own too.
     let attended = thread::scope(|scope| {
         let thread = thread::Builder::new().name("syslua-run".to_owned()).spawn_scoped(scope, || {
-            Attended { workspace, command, rules: rules.as_ref(), name: &name }.run(process, log, &whole)
+            Attended { workspace, command, confinement: confinement.as_ref(), name: &name }.run(process, log, &whole)
         });
         thread.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
@@ -116,6 +119,10 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
         End::Refused => Err(Error::TooMuchOutput { command: name, limit: MOST_OUTPUT / 1024 / 1024 }),
         End::Interrupted => Err(Error::Interrupted),
     }
+}
+
+fn not_confined(name: &str, error: &io::Error) -> Error {
+    Error::NotStarted { command: name.to_owned(), reason: format!("it cannot be confined: {error}") }
 }
 
 /// Returns what confines a program; `None` when nothing does.
@@ -186,17 +193,17 @@ fn find_program(program: &OsStr, command: &Command, directory: &Path) -> Option<
 struct Attended<'a> {
     workspace: &'a Workspace,
     command: &'a Command,
-    rules: Option<&'a Rules>,
+    confinement: Option<&'a Confinement>,
     name: &'a str,
 }
 
 impl Attended<'_> {
     fn run(&self, mut process: std::process::Command, mut log: Log, whole: &str) -> Result<(End, Vec<u8>, Log)> {
         let not_started = |reason| Error::NotStarted { command: self.name.to_owned(), reason };
-        leave_descriptors();
+        leave_descriptors(self.confinement.and_then(Confinement::descriptor));
         log.begin(whole)?;
-        if let Some(rules) = self.rules {
-            sandbox::restrict(rules).map_err(|error| not_started(format!("it cannot be confined: {error}")))?;
+        if let Some(confinement) = self.confinement {
+            confinement.restrict().map_err(|error| not_confined(self.name, &error))?;
         }
         let child = process.spawn().map_err(|error| not_started(self.why_not(&process, &error)))?;
         let mut output = Vec::new();
@@ -212,7 +219,7 @@ impl Attended<'_> {
             input: &self.command.input,
             deadline: self.command.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
             interrupt: &self.workspace.settings.interrupt,
-            has_scoped_signals: self.rules.is_some() && sandbox::support().has_scoped_signals(),
+            has_scoped_signals: self.confinement.is_some() && sandbox::support().has_scoped_signals(),
             mark: &platform::bytes_of_path(&self.workspace.directory),
         };
         let end = attend(child, &terms, &mut take);
@@ -228,7 +235,7 @@ impl Attended<'_> {
         match error.kind() {
             io::ErrorKind::NotFound if program.exists() => format!("the interpreter that {shown} names is missing"),
             io::ErrorKind::NotFound => format!("there is no {shown}"),
-            io::ErrorKind::PermissionDenied if self.rules.is_some() && platform::is_executable_file(program) => {
+            io::ErrorKind::PermissionDenied if self.confinement.is_some() && platform::is_executable_file(program) => {
                 format!("{shown} is outside of what a build may read: name it in `read`, or build it as a derivation")
             }
             io::ErrorKind::PermissionDenied => format!("{shown} is not executable"),

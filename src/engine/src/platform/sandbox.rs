@@ -20,7 +20,7 @@ mod other;
 #[cfg(not(target_os = "linux"))]
 use other as system;
 
-pub use system::{restrict, support};
+pub use system::{Confinement, support};
 
 /// What a program may touch besides the directories of the system. What does not exist is left out.
 #[derive(Clone, Debug, Default)]

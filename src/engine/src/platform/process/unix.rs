@@ -18,16 +18,26 @@ const ASKED_EVERY: Duration = Duration::from_millis(5);
 const LAST_OUTPUT: Duration = Duration::from_millis(500);
 const READ_SIZE: usize = 64 * 1024;
 
-/// Gives this thread descriptors of its own, and closes all but the first three in it: a program inherits what Lua
-/// opened otherwise. To be called while the thread holds no open file.
-pub fn leave_descriptors() {
+/// Gives this thread descriptors of its own, and closes all but the first three and `kept` in it: a program inherits
+/// what Lua opened otherwise. To be called while the thread holds no open file.
+pub fn leave_descriptors(kept: Option<i32>) {
     #[cfg(target_os = "linux")]
     {
         const FIRST: u32 = 3;
         // SAFETY: the copies that are closed belong to nobody in this thread.
         unsafe {
             if rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::FILES).is_ok() {
-                libc::syscall(libc::SYS_close_range, FIRST, u32::MAX, 0);
+                match kept.and_then(|kept| u32::try_from(kept).ok()) {
+                    Some(kept) => {
+                        if kept > FIRST {
+                            libc::syscall(libc::SYS_close_range, FIRST, kept - 1, 0);
+                        }
+                        libc::syscall(libc::SYS_close_range, kept + 1, u32::MAX, 0);
+                    }
+                    None => {
+                        libc::syscall(libc::SYS_close_range, FIRST, u32::MAX, 0);
+                    }
+                }
             }
         }
     }

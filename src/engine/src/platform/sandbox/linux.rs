@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -40,27 +41,56 @@ fn landlock_version() -> i32 {
     i32::try_from(version).unwrap_or(0).max(0)
 }
 
-/// Confines this thread, and whatever it starts, for good.
-///
-/// # Errors
-/// When the system refuses what it says that it supports.
-pub fn restrict(rules: &Rules) -> io::Result<()> {
-    restrict_with(rules, support())
+/// What is going to confine a thread, with its descriptor.
+pub struct Confinement {
+    ruleset: Option<OwnedFd>,
+    refuses_network: bool,
 }
 
-fn restrict_with(rules: &Rules, support: Support) -> io::Result<()> {
-    if rustix::process::geteuid().is_root() {
-        give_up_capabilities();
+impl Confinement {
+    /// Makes the rules ready.
+    ///
+    /// # Errors
+    /// When the system refuses what it says that it supports.
+    pub fn new(rules: &Rules) -> io::Result<Confinement> {
+        Confinement::with(rules, support())
     }
-    rustix::thread::set_no_new_privs(true)?;
-    if support.landlock > 0 {
-        let ruleset = ruleset(rules, ABI::from(support.landlock)).map_err(io::Error::other)?;
-        ruleset.restrict_self().map_err(io::Error::other)?;
+
+    fn with(rules: &Rules, support: Support) -> io::Result<Confinement> {
+        let ruleset = if support.landlock > 0 {
+            ruleset(rules, ABI::from(support.landlock)).map_err(io::Error::other)?.into()
+        } else {
+            None
+        };
+        Ok(Confinement { ruleset, refuses_network: support.filter && !rules.network })
     }
-    if support.filter && !rules.network {
-        network::refuse()?;
+
+    /// Returns the descriptor that [`Confinement::restrict`] needs.
+    pub fn descriptor(&self) -> Option<RawFd> {
+        self.ruleset.as_ref().map(AsRawFd::as_raw_fd)
     }
-    Ok(())
+
+    /// Confines this thread, and whatever it starts, for good.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn restrict(&self) -> io::Result<()> {
+        if rustix::process::geteuid().is_root() {
+            give_up_capabilities();
+        }
+        rustix::thread::set_no_new_privs(true)?;
+        if let Some(ruleset) = &self.ruleset {
+            // SAFETY: the call takes a descriptor, which is open, and a number.
+            let failed = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0_u32) } != 0;
+            if failed {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        if self.refuses_network {
+            network::refuse()?;
+        }
+        Ok(())
+    }
 }
 
 fn ruleset(rules: &Rules, abi: ABI) -> Result<RulesetCreated, landlock::RulesetError> {
@@ -77,8 +107,9 @@ fn ruleset(rules: &Rules, abi: ABI) -> Result<RulesetCreated, landlock::RulesetE
     let read = AccessFs::from_read(abi);
     // Devices are no business of a build, whoever runs it.
     let change = AccessFs::from_all(abi) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev);
-    for path in system_paths() {
-        ruleset = allow(ruleset, abi, path, read)?;
+    for place in system_places() {
+        let access = if place.is_directory { read } else { read & AccessFs::from_file(abi) };
+        ruleset = ruleset.add_rule(PathBeneath::new(&place.descriptor, access))?;
     }
     // Names are no secret, where root has rules for single files only.
     ruleset = allow(ruleset, abi, Path::new("/etc"), AccessFs::ReadDir.into())?;
@@ -112,21 +143,35 @@ fn allow(
     ruleset.add_rule(PathBeneath::new(place, access))
 }
 
+/// A part of the system that is held open: for root there are hundreds, and each program needs a rule for each.
+struct Place {
+    descriptor: PathFd,
+    is_directory: bool,
+}
+
+fn system_places() -> &'static [Place] {
+    static PLACES: OnceLock<Vec<Place>> = OnceLock::new();
+    PLACES.get_or_init(|| {
+        let open = |path: &PathBuf| {
+            let descriptor = PathFd::new(path).ok()?;
+            Some(Place { descriptor, is_directory: fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) })
+        };
+        system_paths().iter().filter_map(open).collect()
+    })
+}
+
 /// Returns what everybody may read and execute. For root, who may read everything, of `/etc` only what
 /// everybody may: passwords and keys are no business of a build.
-fn system_paths() -> &'static [PathBuf] {
-    static PATHS: OnceLock<Vec<PathBuf>> = OnceLock::new();
-    PATHS.get_or_init(|| {
-        let root = fs::read_dir("/").into_iter().flatten().flatten().map(|entry| entry.path());
-        let libraries = root.filter(|path| path.to_str().is_some_and(|path| path.starts_with("/lib")));
-        let mut paths: Vec<PathBuf> = libraries.collect();
-        for path in SYSTEM {
-            if path != "/etc" || !rustix::process::geteuid().is_root() || !add_public(Path::new(path), &mut paths) {
-                paths.push(PathBuf::from(path));
-            }
+fn system_paths() -> Vec<PathBuf> {
+    let root = fs::read_dir("/").into_iter().flatten().flatten().map(|entry| entry.path());
+    let libraries = root.filter(|path| path.to_str().is_some_and(|path| path.starts_with("/lib")));
+    let mut paths: Vec<PathBuf> = libraries.collect();
+    for path in SYSTEM {
+        if path != "/etc" || !rustix::process::geteuid().is_root() || !add_public(Path::new(path), &mut paths) {
+            paths.push(PathBuf::from(path));
         }
-        paths
-    })
+    }
+    paths
 }
 
 /// Adds what everybody may read below a directory; `false`, and nothing added, when that is all of it.
@@ -182,7 +227,7 @@ mod tests {
         }
         std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
-                restrict_with(rules, Support { landlock, ..support() }).unwrap();
+                Confinement::with(rules, Support { landlock, ..support() }).unwrap().restrict().unwrap();
                 test();
             });
             thread.join().unwrap();
