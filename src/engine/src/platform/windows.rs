@@ -44,7 +44,6 @@ pub fn own_group(command: &mut Command) {
     command.creation_flags(CREATE_NEW_PROCESS_GROUP);
 }
 
-/// Ends a program and what it started.
 /// The end of a program's standard input that we write to.
 pub type ProgramInput = io::PipeWriter;
 
@@ -57,6 +56,7 @@ pub fn program_input() -> io::Result<(std::process::Stdio, ProgramInput)> {
     Ok((theirs.into(), ours))
 }
 
+/// Ends a program and what it started.
 pub fn end_group(leader: u32) {
     let leader = leader.to_string();
     let _ = Command::new("taskkill").args(["/F", "/T", "/PID", &leader]).output();

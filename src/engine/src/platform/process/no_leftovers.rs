@@ -1,5 +1,6 @@
 //! Systems that do not tell what a program left running outside of its group.
 
+#[cfg(unix)]
 use super::Terms;
 
 /// Would keep what loses its parent within reach.
@@ -13,6 +14,7 @@ impl Reaper {
 }
 
 /// Ends nothing.
+#[cfg(unix)]
 pub(super) fn end(_terms: &Terms<'_>) {}
 
 /// Ends what a killed process left running, which this system does not tell.
