@@ -23,7 +23,7 @@ pub fn interrupt() -> Interrupt {
 pub fn while_working<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     let mut handlers = system::Handlers::install();
     let result = work();
-    handlers.again = result.is_ok();
+    handlers.raise_again_if(result.is_ok());
     result
 }
 
@@ -64,10 +64,15 @@ mod system {
     /// Keeps the handlers in force; dropping it puts back what was before.
     pub struct Handlers {
         /// Whether a signal that came is raised once more then, since nobody obeyed it.
-        pub again: bool,
+        again: bool,
     }
 
     impl Handlers {
+        /// Says whether a signal that stopped nothing is to be raised once more.
+        pub fn raise_again_if(&mut self, succeeded: bool) {
+            self.again = succeeded;
+        }
+
         pub fn install() -> Handlers {
             let flag = interrupt();
             let mut before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,13 +131,13 @@ mod system {
 #[cfg(not(unix))]
 mod system {
     /// There are no such signals here.
-    pub struct Handlers {
-        pub again: bool,
-    }
+    pub struct Handlers(());
 
     impl Handlers {
         pub fn install() -> Handlers {
-            Handlers { again: false }
+            Handlers(())
         }
+
+        pub fn raise_again_if(&mut self, _succeeded: bool) {}
     }
 }

@@ -21,6 +21,9 @@ const READ_SIZE: usize = 64 * 1024;
 /// Gives this thread descriptors of its own, and closes all but the first three and `kept` in it: a program inherits
 /// what Lua opened otherwise. To be called while the thread holds no open file.
 pub fn leave_descriptors(kept: Option<i32>) {
+    // Elsewhere threads share their descriptors.
+    #[cfg(not(target_os = "linux"))]
+    let _ = kept;
     #[cfg(target_os = "linux")]
     {
         const FIRST: u32 = 3;
