@@ -10,6 +10,7 @@ describe("cli.progress", function()
     local started = { kind = "build_started", name = "greet", version = "1.0" }
     assert.same({ "building greet 1.0" }, render(started))
     assert.same({}, render(started, { quiet = true }))
+    assert.same({}, render(started, { json = true }))
   end)
 
   it("tells a download once", function()

@@ -53,6 +53,10 @@ function progress.render(event, seen, args, style)
   if args.quiet or not renderer then
     return {}
   end
+  -- A program reads the result; only why nothing happens is worth a line.
+  if args.json and event.kind ~= "waiting" then
+    return {}
+  end
   local line = renderer(event, seen, args.verbose)
   return line and { style("faint", line) } or {}
 end
