@@ -4,6 +4,7 @@ local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
 local schema = require("syslua.schema")
+local strict = require("syslua.util.strict")
 local system = require("syslua.system")
 
 ---@class syslua.activate.Opts
@@ -263,9 +264,10 @@ local function new_context()
     record({ kind = "set_variable", name = name, value = value }, positions)
   end
 
-  return context, function()
-    ended = true
-  end
+  return strict(context, "config", "`ctx` has no call or field `%s`"),
+    function()
+      ended = true
+    end
 end
 
 --- Records the actions of an activation.

@@ -6,11 +6,11 @@
 -- over, with all its operations in place. It does not know what the operations do.
 
 local border = require("syslua.border")
-local closest = require("syslua.util.closest")
 local failure = require("syslua.util.failure")
 local guard = require("syslua.guard")
 local position = require("syslua.util.position")
 local schema = require("syslua.schema")
+local strict = require("syslua.util.strict")
 local system = require("syslua.system")
 local tables = require("syslua.util.table")
 -- Loaded before any guard is up: a build may use the library.
@@ -321,22 +321,12 @@ local function add_heavy_calls(ctx, task)
   end
 end
 
--- What asks for a name that is not there is a typing error, which a `nil` would only hide.
-local function refuse_others(values, message)
-  return setmetatable(values, {
-    __index = function(_, name)
-      local near = type(name) == "string" and closest(name, tables.get_sorted_keys(values))
-      raise(message:format(tostring(name)), near and ("did you mean `%s`?"):format(near) or nil)
-    end,
-  })
-end
-
 local function new_context(task, places)
   -- What it has in the end is `syslua.BuildContext`, in `types/`.
   local ctx = {
     sys = system.for_build_on(places.os, places.arch),
     out = places.out,
-    outputs = refuse_others(places.outputs, "the derivation has no output called `%s`"),
+    outputs = strict(places.outputs, "build", "the derivation has no output called `%s`"),
     env = { PATH = basic_path, HOME = places.directory, TMPDIR = places.directory },
   }
   for name, path in next, places.outputs do
@@ -344,7 +334,7 @@ local function new_context(task, places)
   end
   add_file_calls(ctx, task)
   add_heavy_calls(ctx, task)
-  return refuse_others(ctx, "`ctx` has no call or field `%s`")
+  return strict(ctx, "build", "`ctx` has no call or field `%s`")
 end
 
 --- Makes the task of a build; called by the engine.
