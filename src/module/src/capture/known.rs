@@ -49,13 +49,14 @@ pub const BASIC_FUNCTIONS: [&str; 20] = [
 ];
 
 /// Modules of sys.lua that are pure, so that a build may use them.
-const SHIPPED: [&str; 7] = [
+const SHIPPED: [&str; 8] = [
     "syslua.lib",
     "syslua.util.closest",
     "syslua.util.failure",
     "syslua.util.ordered_pairs",
     "syslua.util.path",
     "syslua.util.table",
+    "syslua.util.talk",
     "syslua.util.text",
 ];
 
