@@ -25,6 +25,8 @@ commands.list = {
   { name = "list", summary = "Show the objects of the store" },
   { name = "info", summary = "Show the root as a whole, or one object" },
   { name = "verify", summary = "Check every object of the store, and repair what is damaged" },
+  { name = "export", summary = "Write objects and all they refer to into a file" },
+  { name = "import", summary = "Read what another machine exported" },
   { name = "diff", summary = "Show how two snapshots or two derivations differ" },
   { name = "why", summary = "Show who declared a variable or a file, and what it won over" },
   { name = "init", summary = "Write a config to begin with, and a test of it" },

@@ -88,6 +88,11 @@ impl TryFrom<String> for Hash {
 pub trait Sink {
     /// Takes the next bytes.
     fn put(&mut self, bytes: &[u8]);
+
+    /// Returns whether nobody wants further bytes.
+    fn is_closed(&self) -> bool {
+        false
+    }
 }
 
 impl Sink for Vec<u8> {

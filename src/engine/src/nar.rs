@@ -1,8 +1,10 @@
-//! The NAR format, written to a [`Sink`]: what `nix-hash --type sha256` hashes.
+//! The NAR format, written to a [`Sink`]: what `nix-hash --type sha256` hashes; and [`read`] back.
 //!
 //! Source of the format: E. Dolstra, "The Purely Functional Software Deployment Model", figure 5.2.
 //! A string is its length as 64 bits little-endian, its bytes, and zeros up to a multiple of eight.
 //! Knows nothing of the file system: [`crate::store`] walks trees and calls this.
+
+pub mod read;
 
 use crate::hash::Sink;
 
@@ -39,6 +41,11 @@ impl<'a, S: Sink> Writer<'a, S> {
         }
         self.string(b"contents");
         self.sink.put(&length.to_le_bytes());
+    }
+
+    /// Returns whether nobody wants the rest of the archive.
+    pub fn is_closed(&self) -> bool {
+        self.sink.is_closed()
     }
 
     /// Writes the next bytes of a file.

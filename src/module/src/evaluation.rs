@@ -332,6 +332,11 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         let home = options::home_of(&name);
         home.map(|home| lua.create_string(platform::bytes_of_path(&home))).transpose().map_err(lua_failure)
     })?;
+    register_function(lua, native, "read_link", |lua, path: LuaString| {
+        let target = platform::read_link(&platform::path_from_bytes(&path.as_bytes())).ok();
+        let target = target.map(|target| lua.create_string(platform::bytes_of_path(&target)));
+        target.transpose().map_err(lua_failure)
+    })?;
     register_function(lua, native, "absolute", |lua, path: LuaString| {
         let path = platform::path_from_bytes(&path.as_bytes());
         let absolute = std::path::absolute(&path)

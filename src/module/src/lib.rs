@@ -9,6 +9,7 @@ mod arguments;
 mod bars;
 mod build;
 mod capture;
+mod closure;
 mod convert;
 mod derive;
 mod error;
@@ -66,6 +67,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     apply::register(lua, &native)?;
     bars::register(lua, &native)?;
     build::register(lua, &native)?;
+    closure::register(lua, &native)?;
     render::register(lua, &native)?;
     derive::register(lua, &native)?;
     evaluation::register(lua, &native)?;

@@ -1,6 +1,7 @@
 //! The verbs: each a few lines over the floors below.
 
 mod apply;
+mod closure;
 mod history;
 mod inspect;
 mod report;
@@ -22,6 +23,7 @@ use crate::store::{self, Outputs, Store};
 use crate::{action, operation, switch};
 
 pub use apply::ApplyOptions;
+pub use closure::ExportTo;
 pub use report::*;
 pub use verify::Rebuild;
 
@@ -40,6 +42,14 @@ pub enum Error {
     /// The store refused.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// A closure was not written or read.
+    #[error("{what}: {source}")]
+    Closure {
+        /// What was to be done.
+        what: String,
+        /// Why it was not.
+        source: store::closure::Error,
+    },
     /// No derivation has such a hash.
     #[error("no derivation of this store has a hash that begins with {prefix}")]
     NoDerivation {
@@ -89,6 +99,15 @@ impl Error {
                 if let switch::Error::Action { cause: action::Error::Failed { output, .. }, .. } = error {
                     failure.details = Some(output.clone()).filter(|output| !output.is_empty());
                 }
+                failure
+            }
+            Error::Closure { source, .. } if source.is_interruption() => interrupted(),
+            Error::Closure { source, .. } if source.is_busy() => {
+                Failure::new("locked", chain(self)).with_hint(WAIT_LONGER)
+            }
+            Error::Closure { source, .. } => {
+                let mut failure = Failure::new("closure", chain(self));
+                failure.hint = source.hint();
                 failure
             }
             Error::NoSnapshot(_) => Failure::new("usage", self.to_string()).with_hint("`history` lists them"),

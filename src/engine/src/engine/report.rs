@@ -491,3 +491,58 @@ pub(super) fn action_report(step: &Step) -> ActionReport {
         positions: step.activation.positions.clone(),
     }
 }
+
+/// An object of a closure in a report.
+#[derive(Debug, Serialize)]
+pub struct ClosureObjectReport {
+    /// Its name.
+    pub object: ObjectName,
+    /// Where it is.
+    pub path: PathBuf,
+    /// The bytes of its files.
+    pub size: u64,
+}
+
+/// What `export` answers.
+#[derive(Debug, Serialize)]
+pub struct ExportReport {
+    /// The root.
+    pub root: PathBuf,
+    /// The file that was written; absent when the caller took the bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// The objects that were asked for.
+    pub roots: Vec<ObjectName>,
+    /// All objects in the closure, each after those it refers to.
+    pub objects: Vec<ClosureObjectReport>,
+    /// The length of the closure in bytes.
+    pub length: u64,
+}
+
+/// What `import closure` answers.
+#[derive(Debug, Serialize)]
+pub struct ImportReport {
+    /// The root.
+    pub root: PathBuf,
+    /// What was imported.
+    pub kind: &'static str,
+    /// The platform of the machine that wrote the closure.
+    pub platform: String,
+    /// The objects that were asked for when it was written, and that are kept.
+    pub roots: Vec<RootReport>,
+    /// What is new.
+    pub imported: Vec<ClosureObjectReport>,
+    /// What was there already.
+    pub present: Vec<ObjectName>,
+}
+
+/// An object that a link keeps.
+#[derive(Debug, Serialize)]
+pub struct RootReport {
+    /// Its name.
+    pub object: ObjectName,
+    /// Where it is.
+    pub path: PathBuf,
+    /// The link that keeps it: without it, it goes at the next collection of garbage.
+    pub gc_root: PathBuf,
+}

@@ -247,6 +247,11 @@ pub(super) fn share(file: &File) -> io::Result<()> {
     if is_system_user() { file.set_permissions(fs::Permissions::from_mode(0o644)) } else { Ok(()) }
 }
 
+/// Returns how many bytes a user may still write to the file system that holds `path`, when it tells.
+pub fn free_space(path: &Path) -> Option<u64> {
+    rustix::fs::statvfs(path).ok().map(|data| data.f_bavail.saturating_mul(data.f_frsize))
+}
+
 /// Returns how many names the file has.
 pub fn link_count(metadata: &fs::Metadata) -> u64 {
     metadata.nlink()

@@ -158,6 +158,11 @@ pub(super) fn share(_file: &File) -> io::Result<()> {
     Ok(())
 }
 
+/// Returns how many bytes may still be written: not known here.
+pub fn free_space(_path: &Path) -> Option<u64> {
+    None
+}
+
 /// Returns how many names the file has; this system does not tell cheaply.
 pub fn link_count(_metadata: &fs::Metadata) -> u64 {
     1

@@ -241,7 +241,7 @@ fn publish(
 }
 
 /// What has a name already.
-enum Standing {
+pub(super) enum Standing {
     /// Nothing.
     Nothing,
     /// The same content, whole.
@@ -251,7 +251,7 @@ enum Standing {
 }
 
 /// Looks at what has an object's name. A damaged object is set aside, so that a whole one takes its place.
-fn standing(store: &Store, object: &ObjectName, content: Hash) -> Result<Standing> {
+pub(super) fn standing(store: &Store, object: &ObjectName, content: Hash) -> Result<Standing> {
     if !platform::exists(&store.object(object)) {
         return Ok(Standing::Nothing);
     }
@@ -301,7 +301,7 @@ pub fn protect<'a>(store: &Store, objects: impl IntoIterator<Item = &'a ObjectNa
 }
 
 /// Returns the hash that names the object: the content's, or with a counter where that is taken.
-fn numbered(content: Hash, counter: u64) -> Hash {
+pub(super) fn numbered(content: Hash, counter: u64) -> Hash {
     if counter == 0 {
         return content;
     }

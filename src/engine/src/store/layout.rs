@@ -170,6 +170,11 @@ impl Store {
         self.metadata().join("gc-roots/users").join(user.to_string())
     }
 
+    /// Returns the link that keeps an imported object alive.
+    pub fn import_root(&self, object: &ObjectName) -> PathBuf {
+        self.metadata().join("gc-roots").join(format!("import-{object}"))
+    }
+
     /// Returns the file of the source memory.
     pub fn source_memory(&self) -> PathBuf {
         self.root.join("cache/sources")

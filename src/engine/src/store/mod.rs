@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of snapshots: what is alive is told from outside.
 
+pub mod closure;
 pub mod compare;
 pub mod import;
 mod info;

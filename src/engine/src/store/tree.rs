@@ -46,7 +46,7 @@ pub fn hash(path: &Path) -> Result<Digest> {
 /// As [`hash`].
 pub fn hash_without(path: &Path, excluded: &BTreeSet<PathBuf>) -> Result<Hash> {
     let excluded = excluded.iter().map(|inner| path.join(inner)).collect();
-    walk(path, &[], excluded).map(|digest| digest.nar)
+    walk(path, &[], excluded, Hasher::default()).map(|digest| digest.nar)
 }
 
 /// Returns the NAR hash that the tree has once the patterns with a replacement are replaced in
@@ -55,18 +55,54 @@ pub fn hash_without(path: &Path, excluded: &BTreeSet<PathBuf>) -> Result<Hash> {
 /// # Errors
 /// As [`hash`].
 pub fn hash_replacing(path: &Path, patterns: &[(Vec<u8>, Option<Vec<u8>>)]) -> Result<Digest> {
-    walk(path, patterns, BTreeSet::new())
+    walk(path, patterns, BTreeSet::new(), Hasher::default())
 }
 
-fn walk(path: &Path, patterns: &[(Vec<u8>, Option<Vec<u8>>)], excluded: BTreeSet<PathBuf>) -> Result<Digest> {
+/// Writes the NAR of whatever stands at `path`, and searches for patterns on the way. Returns early, with some error,
+/// when the sink is closed.
+///
+/// # Errors
+/// As [`hash`].
+pub fn archive(path: &Path, patterns: &[(Vec<u8>, Option<Vec<u8>>)], sink: &mut impl Sink) -> Result<Digest> {
+    walk(path, patterns, BTreeSet::new(), Copied { hasher: Hasher::default(), sink })
+}
+
+/// A digest of what goes to another sink.
+struct Copied<'a, S: Sink> {
+    hasher: Hasher,
+    sink: &'a mut S,
+}
+
+impl<S: Sink> Sink for Copied<'_, S> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.hasher.put(bytes);
+        self.sink.put(bytes);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.sink.is_closed()
+    }
+}
+
+impl<S: Sink> From<Copied<'_, S>> for Hasher {
+    fn from(copied: Copied<'_, S>) -> Hasher {
+        copied.hasher
+    }
+}
+
+fn walk(
+    path: &Path,
+    patterns: &[(Vec<u8>, Option<Vec<u8>>)],
+    excluded: BTreeSet<PathBuf>,
+    mut sink: impl Sink + Into<Hasher>,
+) -> Result<Digest> {
     // Lengths are part of the archive.
     debug_assert!(patterns.iter().all(|(p, r)| r.as_ref().is_none_or(|r| r.len() == p.len())));
     let compiled = Patterns::new(patterns)
         .map_err(|error| Error::Damaged { path: path.to_owned(), problem: error.to_string() })?;
-    let mut hasher = Hasher::default();
     let mut walk = Walk {
         patterns: &compiled,
-        archive: Writer::new(&mut hasher),
+        archive: Writer::new(&mut sink),
         ahead: HashMap::new(),
         size: 0,
         case_collisions: Vec::new(),
@@ -77,7 +113,7 @@ fn walk(path: &Path, patterns: &[(Vec<u8>, Option<Vec<u8>>)], excluded: BTreeSet
     let Walk { size, found, case_collisions, .. } = walk;
     let relative = |inner: &PathBuf| inner.strip_prefix(path).unwrap_or(inner).to_owned();
     let case_collisions = case_collisions.iter().map(relative).collect();
-    Ok(Digest { nar: hasher.finish(), size, case_collisions, found })
+    Ok(Digest { nar: sink.into().finish(), size, case_collisions, found })
 }
 
 struct Walk<'a, S: Sink> {
@@ -92,6 +128,9 @@ struct Walk<'a, S: Sink> {
 
 impl<S: Sink> Walk<'_, S> {
     fn node(&mut self, path: &Path) -> Result<()> {
+        if self.archive.is_closed() {
+            return Err(content::nobody_reads(path));
+        }
         match platform::kind_of(path)? {
             Some(FileKind::File) => self.file(path),
             Some(FileKind::Directory) => self.directory(path),

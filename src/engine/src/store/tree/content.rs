@@ -56,6 +56,11 @@ fn changed(path: &Path) -> super::super::Error {
     platform::failed("read", path)(io::Error::other("it changed meanwhile")).into()
 }
 
+/// Returns the error of a walk whose archive nobody wants any more.
+pub fn nobody_reads(path: &Path) -> super::super::Error {
+    platform::failed("read", path)(io::Error::other("nobody wants the rest")).into()
+}
+
 /// What the reading thread sends.
 enum Piece {
     Bytes(Vec<u8>),
@@ -87,12 +92,15 @@ pub fn stream_large<S: Sink>(
                 Piece::Bytes(bytes) => {
                     total += bytes.len() as u64;
                     archive.content(&bytes);
+                    if archive.is_closed() {
+                        return Err(nobody_reads(path));
+                    }
                 }
                 Piece::Found(number) => report(number),
-                Piece::Failed(error) => return Err(platform::failed("read", path)(error)),
+                Piece::Failed(error) => return Err(platform::failed("read", path)(error).into()),
             }
         }
-        Ok(())
+        Ok::<(), super::super::Error>(())
     })?;
     if total != length {
         return Err(changed(path));

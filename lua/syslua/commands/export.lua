@@ -1,0 +1,101 @@
+--- `export`: writes objects of the store, and everything they refer to, as one file that `import closure` reads.
+-- Which objects belong to it, the engine knows.
+
+local border = require("syslua.border")
+local failure = require("syslua.util.failure")
+
+local export = {}
+
+export.summary = require("syslua.cli.commands").get_summary("export")
+
+--- Adds the command's own arguments and flags.
+---@param parser table
+function export.add_to_parser(parser)
+  parser
+    :argument(
+      "OBJECT",
+      "An object: its name, the beginning of it, its nine digits, a path in it, or NAME/VERSION."
+    )
+    :argname("OBJECT")
+    :target("objects")
+    :args("+")
+  parser
+    :option("-o --output", "The file to write; - is standard output, as without this flag.")
+    :argname("FILE")
+  parser:flag("--json", "Print one JSON object instead of text; needs --output FILE.")
+end
+
+-- Standard output is the default, unless somebody would see it.
+local function check_stdout(args)
+  local redirect = ("give a file: %s export %s -o closure.syslua"):format(
+    args.program,
+    table.concat(args.objects, " ")
+  )
+  if args.json then
+    failure.raise({
+      kind = "usage",
+      message = "the closure and the JSON cannot both go to standard output",
+      hint = redirect,
+    })
+  elseif require("syslua").native.is_terminal(1) then
+    failure.raise({
+      kind = "usage",
+      message = "the closure is no text for a terminal",
+      hint = redirect,
+    })
+  end
+end
+
+-- Returns what is wrong, or nothing.
+local function write_stdout(bytes)
+  local written, problem = io.stdout:write(bytes)
+  return not written and tostring(problem) or nil
+end
+
+--- Does it.
+---@param args syslua.cli.Args
+---@return integer
+function export.run(args)
+  local object_word = require("syslua.cli.object_word")
+  local terminal = require("syslua.cli.terminal")
+
+  if not args.objects then
+    failure.raise({
+      kind = "usage",
+      message = "which objects are to be exported?",
+      hint = ("`%s list` shows the objects"):format(args.program),
+      details = ("usage: %s export [OPTIONS] OBJECT..."):format(args.program),
+    })
+  end
+  local file = args.output ~= "-" and args.output or nil
+  if not file then
+    check_stdout(args)
+  end
+  local options = require("syslua.cli.options").from_args(args)
+  ---@type syslua.Listed
+  local listed = border.call("list", options)
+  local names = {}
+  for index, word in ipairs(args.objects) do
+    names[index] = object_word.find(listed, word, args.program).object
+  end
+  if not file then
+    terminal.clear()
+  end
+  ---@type syslua.Exported
+  local result =
+    border.call("export", names, file and border.call("absolute", file) or write_stdout, options)
+
+  if args.json then
+    terminal.write({ require("syslua.cli.report").to_json("export", result) })
+  elseif not args.quiet then
+    local lines = require("syslua.cli.closure_report").render_export(result, args)
+    if file then
+      terminal.write(lines)
+    else
+      terminal.talk(lines)
+    end
+  end
+  return 0
+end
+
+return export

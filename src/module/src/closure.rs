@@ -1,0 +1,86 @@
+//! `native.export` and `import_closure`: closures of objects, to and from files and streams.
+
+use std::io::{self, Read, Write};
+
+use mlua::prelude::*;
+use syslua_engine::engine::{Engine, ExportTo};
+use syslua_engine::failure::Failure;
+use syslua_engine::names::ObjectName;
+use syslua_engine::platform;
+
+use crate::apply::report;
+use crate::error::{Answer, register_verb};
+use crate::options::Options;
+
+/// Hands bytes to a function of Lua, so that they come after what Lua wrote. It answers what is wrong, or nothing.
+struct LuaWriter<'a> {
+    lua: &'a Lua,
+    write: LuaFunction,
+}
+
+impl Write for LuaWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = self.lua.create_string(bytes).map_err(|error| io::Error::other(error.to_string()))?;
+        match self.write.call::<Option<String>>(text) {
+            Ok(None) => Ok(bytes.len()),
+            Ok(Some(problem)) => Err(io::Error::other(problem)),
+            Err(error) => Err(io::Error::other(error.to_string())),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// `to` is the path of a file, or a function that takes the bytes.
+fn export(lua: &Lua, objects: &[String], to: &LuaValue, table: Option<&LuaTable>) -> Answer<LuaValue> {
+    let options = Options::read(lua, table)?;
+    let parse = |name: &String| ObjectName::parse(name).map_err(|error| Failure::new("usage", error.to_string()));
+    let objects = objects.iter().map(parse).collect::<Answer<Vec<_>>>()?;
+    let engine = Engine::new(options.settings.clone());
+    let mut on_event = options.on_event(lua);
+    let exported = match to {
+        LuaValue::String(path) => {
+            let path = platform::path_from_bytes(&path.as_bytes());
+            engine.export(&objects, ExportTo::File(&path), &mut on_event)
+        }
+        LuaValue::Function(write) => {
+            // In large pieces: each becomes a text of Lua.
+            let writer = LuaWriter { lua, write: write.clone() };
+            let mut writer = io::BufWriter::with_capacity(256 * 1024, writer);
+            engine.export(&objects, ExportTo::Writer(&mut writer), &mut on_event)
+        }
+        _ => return Err(Failure::new("usage", "a closure goes to the path of a file or to a function")),
+    };
+    report(lua, &exported.map_err(|error| error.to_failure())?)
+}
+
+/// `from` is the path of a file, or `nil` for standard input.
+fn import(lua: &Lua, from: Option<&LuaString>, table: Option<&LuaTable>) -> Answer<LuaValue> {
+    let options = Options::read(lua, table)?;
+    let (source, what): (Box<dyn Read + Send>, String) = match from {
+        Some(path) => {
+            let path = platform::path_from_bytes(&path.as_bytes());
+            let what = path.display().to_string();
+            let file = std::fs::File::open(&path).map_err(|error| {
+                Failure::new("closure", format!("cannot import {what}: {}", platform::reason(&error)))
+            })?;
+            (Box::new(file), what)
+        }
+        None => (Box::new(io::stdin()), "from standard input".to_owned()),
+    };
+    let engine = Engine::new(options.settings.clone());
+    let imported = engine.import_closure(source, &what, &mut options.on_event(lua));
+    report(lua, &imported.map_err(|error| error.to_failure())?)
+}
+
+/// Registers them.
+pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
+    register_verb(lua, native, "export", |lua, (objects, to, options): (Vec<String>, LuaValue, Option<LuaTable>)| {
+        export(lua, &objects, &to, options.as_ref())
+    })?;
+    register_verb(lua, native, "import_closure", |lua, (from, options): (Option<LuaString>, Option<LuaTable>)| {
+        import(lua, from.as_ref(), options.as_ref())
+    })
+}
