@@ -69,7 +69,7 @@ pub enum Error {
         needed_by: Option<ObjectName>,
     },
     /// An object names the place of its store.
-    #[error("{object} cannot be moved: {}{}", named(files, *place), for_whom(needed_by.as_ref()))]
+    #[error("{object} cannot be moved: {}{}", named(files, place), for_whom(needed_by.as_ref()))]
     Fixed {
         /// The object.
         object: ObjectName,
@@ -78,7 +78,7 @@ pub enum Error {
         /// Paths in it that name a place, the first of them.
         files: Vec<PathBuf>,
         /// What they name.
-        place: &'static str,
+        place: String,
     },
     /// An object is not what its record says.
     #[error("{object} is damaged: {problem}")]
@@ -195,3 +195,6 @@ fn named(files: &[PathBuf], place: &str) -> String {
         [file, more @ ..] => format!("{} and {} more in it name {place}", file.display(), more.len()),
     }
 }
+
+#[cfg(test)]
+mod tests;

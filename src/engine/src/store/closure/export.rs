@@ -134,7 +134,8 @@ impl Collection<'_> {
         let digest =
             tree::hash_replacing(path, &places.iter().map(|(place, _)| (place.clone(), None)).collect::<Vec<_>>())?;
         let named = digest.found.into_iter().zip(places).find(|(files, _)| !files.is_empty());
-        let (files, (_, place)) = named.unwrap_or_else(|| (Vec::new(), (Vec::new(), "the place of its store")));
+        let (files, (_, place)) =
+            named.unwrap_or_else(|| (Vec::new(), (Vec::new(), "the root of its store".to_owned())));
         Ok(Error::Fixed { object: object.clone(), needed_by: needed_by.cloned(), files: relative(&files, path), place })
     }
 }
@@ -145,21 +146,18 @@ fn relative(files: &[PathBuf], top: &std::path::Path) -> Vec<PathBuf> {
 
 /// What an object must not name to be used elsewhere, and what that is: this root, also by its path without links, the
 /// system's, and a path of any store to what the object refers to.
-fn places(store: &Store, system: Option<&Store>, references: &[ObjectName]) -> Vec<(Vec<u8>, &'static str)> {
-    let mut places = Vec::new();
-    let mut add = |path: Vec<u8>, what| {
-        if !places.iter().any(|(known, _)| *known == path) {
-            places.push((path, what));
+fn places(store: &Store, system: Option<&Store>, references: &[ObjectName]) -> Vec<(Vec<u8>, String)> {
+    let mut places: Vec<(Vec<u8>, String)> = Vec::new();
+    for store in [Some(store), system].into_iter().flatten() {
+        for root in [store.root().to_owned(), platform::canonical(store.root())] {
+            let path = platform::bytes_of_path(&root);
+            if !places.iter().any(|(known, _)| *known == path) {
+                places.push((path, format!("the root {}", root.display())));
+            }
         }
-    };
-    for (store, what) in [(Some(store), "the place of its store"), (system, "the place of the system's store")] {
-        let Some(store) = store else { continue };
-        add(platform::bytes_of_path(store.root()), what);
-        add(platform::bytes_of_path(&platform::canonical(store.root())), what);
     }
-    for object in references {
-        add(format!("/store/obj/{object}").into_bytes(), "an absolute path of what it refers to");
-    }
+    let absolute = |object: &ObjectName| format!("/store/obj/{object}").into_bytes();
+    places.extend(references.iter().map(|object| (absolute(object), format!("an absolute path of {object}"))));
     places
 }
 
@@ -248,7 +246,12 @@ fn write_object(
     }
     let named = digest.found.iter().zip(&places).find(|(files, _)| !files.is_empty());
     if let Some((files, (_, place))) = named {
-        return Err(Error::Fixed { object: object.clone(), needed_by: None, files: relative(files, path), place });
+        return Err(Error::Fixed {
+            object: object.clone(),
+            needed_by: None,
+            files: relative(files, path),
+            place: place.clone(),
+        });
     }
     let unnamed = digest.found[places.len()..].iter().zip(&info.references).find(|(files, _)| files.is_empty());
     if let Some((_, reference)) = unnamed {
