@@ -304,6 +304,31 @@ local syslua = {}
 ---@field damaged syslua.DamageReport[]
 ---@field broken integer how many of those still are damaged
 
+---@class syslua.ClosureObject
+---@field object string its name in the store
+---@field path string
+---@field size integer the bytes of its files
+
+---@class syslua.Exported
+---@field root string
+---@field file string? the file that was written
+---@field roots string[] the objects that were asked for
+---@field objects syslua.ClosureObject[] all, each after those it refers to
+---@field length integer the bytes of the file
+
+---@class syslua.ImportedRoot
+---@field object string its name in the store
+---@field path string
+---@field gc_root string the link that keeps it
+
+---@class syslua.Imported
+---@field root string
+---@field kind "closure"
+---@field platform string of the machine that wrote it
+---@field roots syslua.ImportedRoot[] the objects that were asked for there
+---@field imported syslua.ClosureObject[] what is new
+---@field present string[] what was there already
+
 ---@class syslua.Difference
 ---@field path string which input differs: "opts.server.port"
 ---@field first string? what the first derivation has, as JSON

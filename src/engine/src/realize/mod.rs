@@ -3,6 +3,7 @@
 mod borrow;
 mod build;
 mod check;
+mod declared;
 mod pool;
 mod scheduler;
 
