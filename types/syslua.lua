@@ -516,6 +516,9 @@ function BuildContext.run(command, opts) end
 ---@field to_yaml fun(value: any): boolean, any
 ---@field to_ini fun(value: any, indent: string, separator: string): boolean, any
 ---@field exists fun(path: string): boolean, any
+---@field read_link fun(path: string): boolean, any
+---@field export fun(objects: string[], to: string|fun(bytes: string): string?, options: table?): boolean, any
+---@field import_closure fun(path: string?, options: table?): boolean, any
 ---@field absolute fun(path: string): boolean, any
 ---@field [string] fun(...: any): boolean, any
 

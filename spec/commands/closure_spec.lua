@@ -258,7 +258,8 @@ describe("a closure #root", function()
     assert.equal(0, here.run("build", "init.lua").code)
     local result = here.shell([[
       "$LUA" -l syslua export greeter -o greeter.closure --quiet &&
-      setpriv --reuid=syslua-test --regid=syslua-test --init-groups env HOME="$PWD/user" SYSLUA_ROOT="$PWD/user/root" sh -ec '
+      setpriv --reuid=syslua-test --regid=syslua-test --init-groups env \
+        HOME="$PWD/user" SYSLUA_ROOT="$PWD/user/root" sh -ec '
         "$LUA" -l syslua import closure greeter.closure --quiet
         "$LUA" -l syslua verify
         user/root/store/obj/greeter-*/bin/greeter user

@@ -32,16 +32,18 @@ struct Stopped;
 
 /// Returns what an error of the stream means.
 pub fn failed(error: io::Error) -> Error {
-    if error.get_ref().is_some_and(|inner| inner.is::<Stopped>()) {
+    if let Some(inner) = error.get_ref()
+        && inner.is::<Stopped>()
+    {
         return Error::Interrupted;
     }
     if error.kind() == io::ErrorKind::UnexpectedEof {
         return Error::Damaged("it ends too early".to_owned());
     }
-    match error.into_inner().map(|inner| inner.downcast::<SourceError>()) {
-        Some(Ok(source)) => Error::Read(source.0),
-        Some(Err(other)) => Error::Damaged(format!("it does not decompress: {other}")),
-        None => Error::Damaged("it does not decompress".to_owned()),
+    let text = error.to_string();
+    match error.into_inner().and_then(|inner| inner.downcast::<SourceError>().ok()) {
+        Some(source) => Error::Read(source.0),
+        None => Error::Damaged(format!("it does not decompress: {text}")),
     }
 }
 

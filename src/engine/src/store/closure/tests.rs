@@ -499,7 +499,7 @@ fn whoever_asks_to_stop_is_heard() {
     let [_, _, text] = greeting(&place);
     let interrupt = Interrupt::default();
     interrupt.0.store(true, std::sync::atomic::Ordering::Relaxed);
-    let closure = collect(&place.store, None, &[text.clone()], HERE).unwrap();
+    let closure = collect(&place.store, None, std::slice::from_ref(&text), HERE).unwrap();
     let error = export(&place.store, None, closure, Vec::new(), &interrupt).unwrap_err();
     assert!(error.is_interruption());
     let (there, limits) = (Place::new(), UnpackLimits::default());
