@@ -35,6 +35,14 @@ function snapshots.rollback(id, options)
   return border.call("rollback", id and tostring(id), options)
 end
 
+--- Goes back to before the first apply and removes the root, but for displaced copies; with `dry_run`
+--- it only says what it would do.
+---@param options syslua.ApplyOptions?
+---@return syslua.Destroyed
+function snapshots.destroy(options)
+  return border.call("destroy", options)
+end
+
 --- Keeps an apply that waits to be confirmed.
 ---@param options syslua.Options?
 ---@return syslua.Confirmed

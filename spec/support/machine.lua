@@ -137,6 +137,21 @@ function machine.new()
     return self.lua("-l", "syslua", ...)
   end
 
+  --- Runs `lua -l syslua ...`, which has to end well.
+  function self.must(...)
+    local result = self.run(...)
+    if result.code ~= 0 then
+      error(("%s: exit code %d\n%s%s"):format(table.concat({ ... }, " "), result.code, result.stdout, result.stderr), 2)
+    end
+    return result
+  end
+
+  --- Applies a config with the lines of `write_config`.
+  function self.apply(lines)
+    self.write_config(lines)
+    return self.must("apply", "init.lua")
+  end
+
   --- Runs a text as a script with the module loaded as `syslua`; what it prints is the result.
   function self.script(text, ...)
     local name = self.write("script.lua", 'local syslua = require("syslua")\n' .. text)

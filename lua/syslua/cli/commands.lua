@@ -20,6 +20,7 @@ commands.list = {
   { name = "status", summary = "Show what is applied, and what differs from it" },
   { name = "history", summary = "Show the snapshots" },
   { name = "rollback", summary = "Go back to an earlier snapshot" },
+  { name = "destroy", summary = "Go back to before the first apply, and remove the root" },
   { name = "confirm", summary = "Keep what apply --confirm did" },
   { name = "build", summary = "Build what a config declares, and apply nothing" },
   { name = "list", summary = "Show the objects of the store" },

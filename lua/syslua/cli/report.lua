@@ -47,9 +47,6 @@ local function get_remarks(action)
   if action.replaces then
     remarks[#remarks + 1] = "replaces " .. action.replaces
   end
-  if action.leaves then
-    remarks[#remarks + 1] = "leaves " .. action.leaves
-  end
   if action.kind == "run" then
     remarks[#remarks + 1] = action.always and "runs a command at each apply"
       or action.runs_command and "runs a command"
@@ -250,6 +247,9 @@ function report.render_apply(result, config, args, style)
     lines[#lines + 1] = get_nothing_line(what, result, config)
     return lines
   end
+  for _, line in ipairs(report.render_displaced(result, args)) do
+    lines[#lines + 1] = "  " .. line
+  end
   local counts = count_marks(result.actions)
   local closing = ("Snapshot %s: %d added, %d changed, %d removed"):format(
     tostring(result.new_snapshot),
@@ -264,6 +264,22 @@ function report.render_apply(result, config, args, style)
   if changes_environment(result.actions) and result.env_script then
     lines[#lines + 1] = "The environment changed; in this shell: . "
       .. path.display(result.env_script, get_home())
+  end
+  return lines
+end
+
+--- Returns the lines about copies of edits that were moved away, one each.
+---@param result table a result with `root` and `displaced`
+---@param args syslua.cli.Args
+---@return string[]
+function report.render_displaced(result, args)
+  local lines = {}
+  for _, displaced in ipairs(result.displaced or {}) do
+    local line = "kept     " .. show_path(displaced.path, result.root, args.verbose)
+    if displaced.target then
+      line = line .. "  (from " .. show_path(displaced.target, result.root) .. ")"
+    end
+    lines[#lines + 1] = line
   end
   return lines
 end
@@ -334,12 +350,8 @@ function report.render_status(result, args, style)
       }
     end
   end
-  for _, displaced in ipairs(result.displaced or {}) do
-    local shown = "kept     " .. show_path(displaced.path, result.root, args.verbose)
-    if displaced.target then
-      shown = shown .. "  (from " .. show_path(displaced.target, result.root) .. ")"
-    end
-    rows[#rows + 1] = { mark = " ", text = shown }
+  for _, line in ipairs(report.render_displaced(result, args)) do
+    rows[#rows + 1] = { mark = " ", text = line }
   end
   for _, line in ipairs(lay_out(rows, style)) do
     lines[#lines + 1] = line

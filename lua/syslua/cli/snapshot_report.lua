@@ -109,6 +109,9 @@ function snapshot_report.render_rollback(result, args, style)
   if not result.changed then
     lines[#lines + 1] = ("Nothing to do: snapshot %s is in force."):format(id)
   elseif result.applied then
+    for _, line in ipairs(report.render_displaced(result, args)) do
+      lines[#lines + 1] = "  " .. line
+    end
     lines[#lines + 1] = style("strong", ("Snapshot %s is in force again."):format(id))
     if result.environment_changed then
       lines[#lines + 1] = "The environment changed; in this shell: . "
@@ -117,6 +120,64 @@ function snapshot_report.render_rollback(result, args, style)
   else
     lines[#lines + 1] =
       style("strong", ("This goes back from snapshot %s to %s."):format(result.snapshot.id, id))
+  end
+  return lines
+end
+
+-- What stays, and why.
+local function add_kept(lines, result, args)
+  for _, line in ipairs(report.render_displaced(result, args)) do
+    lines[#lines + 1] = "  " .. line
+  end
+  for _, stuck in ipairs(result.stuck or {}) do
+    lines[#lines + 1] = ("! stays    %s: what stood at %s before cannot come back there"):format(
+      path.display(stuck.path, os.getenv("HOME")),
+      path.display(stuck.target or "?", os.getenv("HOME"))
+    )
+  end
+  for _, unknown in ipairs(result.unknown or {}) do
+    lines[#lines + 1] = ("! stays    %s: sys.lua did not make it"):format(
+      path.display(unknown, os.getenv("HOME"))
+    )
+  end
+end
+
+--- Returns the lines that tell what destroying does, or did.
+---@param result syslua.Destroyed
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@return string[]
+function snapshot_report.render_destroy(result, args, style)
+  local root = path.display(result.root, os.getenv("HOME"))
+  if not result.exists then
+    return { ("Nothing to do: there is no root at %s."):format(root) }
+  end
+  local lines = report.render_actions(result, args, style)
+  lines[#lines + 1] = report.render_pending(result.pending, style)
+  add_kept(lines, result, args)
+  local copies = #result.displaced == 1 and "1 edit of yours stays"
+    or ("%d edits of yours stay"):format(#result.displaced)
+  local kept = #result.displaced > 0 and "; " .. copies or ""
+  if not result.changed then
+    lines[#lines + 1] = result.removed and ("%s is gone."):format(root)
+      or ("Nothing to do: nothing is applied%s."):format(kept)
+  elseif not result.applied then
+    lines[#lines + 1] = style(
+      "strong",
+      ("This goes back from snapshot %s to before the first apply, and removes %s%s."):format(
+        result.snapshot.id,
+        root,
+        kept
+      )
+    )
+  elseif result.removed then
+    lines[#lines + 1] =
+      style("strong", ("Everything is as before the first apply; %s is gone."):format(root))
+  else
+    lines[#lines + 1] = style(
+      "strong",
+      ("Everything is as before the first apply; %s holds only what stays%s."):format(root, kept)
+    )
   end
   return lines
 end

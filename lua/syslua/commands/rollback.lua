@@ -19,8 +19,8 @@ end
 
 -- On a terminal somebody may have meant another snapshot.
 local function is_refused(args, options, border, terminal)
-  local is_terminal = require("syslua").native.is_terminal
-  if args.yes or args.json or args.quiet or not (is_terminal(0) and is_terminal(1)) then
+  local question = require("syslua.cli.question")
+  if args.yes or args.json or args.quiet or not question.can_ask() then
     return false
   end
   options.dry_run = true
@@ -31,10 +31,7 @@ local function is_refused(args, options, border, terminal)
   end
   local style = terminal.get_data_style(args)
   terminal.write(require("syslua.cli.snapshot_report").render_rollback(planned, args, style))
-  io.stdout:write("Do it? [y/N] ")
-  io.stdout:flush()
-  local answer = io.read("*l")
-  return not (answer and answer:find("^[yY]"))
+  return not question.ask("Do it?")
 end
 
 --- Does it.

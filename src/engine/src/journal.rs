@@ -65,6 +65,16 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// Returns the change of a target, if it is one.
+    pub fn target(&self) -> Option<&TargetChange> {
+        match self {
+            Change::Target(change) => Some(change),
+            _ => None,
+        }
+    }
+}
+
 /// A change of what stands at a target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetChange {

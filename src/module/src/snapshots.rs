@@ -1,4 +1,4 @@
-//! `native.history`, `rollback`, `diff_snapshots`, `confirm`, `revert` and `watch`.
+//! `native.history`, `rollback`, `destroy`, `diff_snapshots`, `confirm`, `revert` and `watch`.
 
 use mlua::prelude::*;
 use syslua_engine::engine::Engine;
@@ -25,6 +25,13 @@ fn rollback(lua: &Lua, id: Option<&str>, table: Option<&LuaTable>) -> Answer<Lua
     report(lua, &result.map_err(|error| error.to_failure())?)
 }
 
+fn destroy(lua: &Lua, table: Option<&LuaTable>) -> Answer<LuaValue> {
+    let options = Options::read(lua, table)?;
+    let engine = Engine::new(options.settings.clone());
+    let result = engine.destroy(!options.dry_run, &mut options.on_event(lua));
+    report(lua, &result.map_err(|error| error.to_failure())?)
+}
+
 fn revert(lua: &Lua, mark: &str, table: Option<&LuaTable>) -> Answer<bool> {
     let options = Options::read(lua, table)?;
     let engine = Engine::new(options.settings.clone());
@@ -40,6 +47,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_verb(lua, native, "rollback", |lua, (id, table): (Option<String>, Option<LuaTable>)| {
         rollback(lua, id.as_deref(), table.as_ref())
     })?;
+    register_verb(lua, native, "destroy", |lua, table: Option<LuaTable>| destroy(lua, table.as_ref()))?;
     register_function(
         lua,
         native,

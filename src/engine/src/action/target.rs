@@ -249,14 +249,18 @@ fn take_away(directories: &Directories, change: &TargetChange) -> Result<(), Err
     Ok(())
 }
 
-/// After the commit: removes what is ours and was kept only to be put back. Returns where something
-/// stays, since somebody put it there meanwhile.
+/// After the commit: removes what is ours and was kept only to be put back. `later` are the changes after this
+/// one. Returns where something stays, since somebody put it there meanwhile.
 ///
 /// # Errors
 /// When the file system refuses; it can be tried again.
-pub fn settle(directories: &Directories, change: &TargetChange) -> Result<Option<PathBuf>, Error> {
+pub fn settle<'a>(
+    directories: &Directories,
+    change: &TargetChange,
+    later: impl Iterator<Item = &'a TargetChange>,
+) -> Result<Option<PathBuf>, Error> {
     let Before::Kept { identity, kept, role: Role::Ours } = &change.before else { return Ok(None) };
-    let kept = kept.to_path();
+    let kept = later.fold(kept.to_path(), moved);
     let found = look(directories, &kept)?;
     if !is(&found, identity) {
         return Ok(None);
@@ -267,6 +271,15 @@ pub fn settle(directories: &Directories, change: &TargetChange) -> Result<Option
     }
     remove_ours(directories, &kept)?;
     Ok(None)
+}
+
+/// Where a path is after a change, which may have moved a directory above it.
+fn moved(path: PathBuf, change: &TargetChange) -> PathBuf {
+    let Before::Kept { kept, .. } = &change.before else { return path };
+    match path.strip_prefix(change.place.to_path()) {
+        Ok(rest) if !rest.as_os_str().is_empty() => kept.to_path().join(rest),
+        _ => path,
+    }
 }
 
 /// Removes a directory that holds nothing but empty directories; returns whether it is gone.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::report::{action_report, derivation_report, snapshot_report};
+use super::report::{action_report, derivation_report, displaced_report, snapshot_report};
 use super::{ApplyReport, ConfirmReport, DerivationReport, Engine, Error, PlanReport, RollbackReport};
 use crate::generations;
 use crate::hash::Hash;
@@ -31,10 +31,10 @@ pub struct ApplyOptions {
 }
 
 /// A plan, and what it was computed from.
-struct Planned {
-    plan: Plan,
-    wanted: BTreeSet<Hash>,
-    known: BTreeMap<Hash, Outputs>,
+pub(super) struct Planned {
+    pub(super) plan: Plan,
+    pub(super) wanted: BTreeSet<Hash>,
+    pub(super) known: BTreeMap<Hash, Outputs>,
 }
 
 impl Engine {
@@ -166,16 +166,18 @@ impl Engine {
         let mut report = self.plan_report(&Manifest::default(), &planned, false)?;
         report.changed |= !is_current;
         let applied = perform && report.changed;
+        let mut displaced = Vec::new();
         if applied {
             // Drift of the current snapshot is put right without going anywhere.
             let to = if is_current { To::Same } else { To::Snapshot(id) };
             // A command that runs at each apply does not run here.
             let mut plan = planned.plan;
             plan.steps.retain(|step| !(step.mark == switch::plan::Mark::Unchanged && step.place.is_none()));
-            switch::switch(&self.store, &self.settings, &plan, to, None, on_event)?;
+            let switched = switch::switch(&self.store, &self.settings, &plan, to, None, on_event)?;
+            displaced.extend(switched.displaced.iter().map(displaced_report));
         }
         let env_script = self.settings.root.join("env.sh");
-        Ok(RollbackReport { plan: report, to: snapshot_report(&target), applied, env_script })
+        Ok(RollbackReport { plan: report, to: snapshot_report(&target), applied, displaced, env_script })
     }
 
     /// Brings a switch that was cut off to its end or back to its beginning, as every verb that switches
@@ -236,7 +238,7 @@ impl Engine {
         }
     }
 
-    fn lock(&self, on_event: &mut dyn FnMut(Event)) -> Result<Lock, Error> {
+    pub(super) fn lock(&self, on_event: &mut dyn FnMut(Event)) -> Result<Lock, Error> {
         let waiting = |pid| on_event(Event::Waiting { lock: "another apply".to_owned(), pid });
         let settings = &self.settings;
         let path = self.store.switch_lock();
@@ -283,7 +285,7 @@ impl Engine {
         Ok(known)
     }
 
-    fn plan_report(&self, manifest: &Manifest, planned: &Planned, diff: bool) -> Result<PlanReport, Error> {
+    pub(super) fn plan_report(&self, manifest: &Manifest, planned: &Planned, diff: bool) -> Result<PlanReport, Error> {
         let Planned { plan, wanted, known } = planned;
         let missing: BTreeSet<Hash> = wanted.iter().filter(|hash| !known.contains_key(hash)).copied().collect();
         let to_realize = if missing.is_empty() { missing } else { self.with_missing_dependencies(manifest, missing) };
@@ -340,6 +342,7 @@ impl Engine {
             new_snapshot: switched.map(|switched| switched.id),
             env_script: self.settings.root.join("env.sh"),
             deadline,
+            displaced: switched.iter().flat_map(|switched| &switched.displaced).map(displaced_report).collect(),
             confirmation: switched.filter(|_| deadline.is_some()).map(|switched| switched.mark.clone()),
         }
     }

@@ -2,6 +2,7 @@
 
 mod apply;
 mod closure;
+mod destroy;
 mod history;
 mod inspect;
 mod report;
@@ -85,6 +86,9 @@ impl Error {
                 realize::Error::Interrupted | realize::Error::Store(store::Error::Lock(LockError::Interrupted)),
             )
             | Error::Store(store::Error::Lock(LockError::Interrupted)) => interrupted(),
+            Error::Switch(error @ switch::Error::CutOff { .. }) => {
+                Failure { hint: error.hint(), ..Failure::new("interrupted", error.to_string()) }
+            }
             Error::Switch(error) if error.is_interruption() => interrupted(),
             Error::Switch(switch::Error::Lock(LockError::Busy { .. }))
             | Error::Realize(

@@ -11,6 +11,7 @@ use crate::hash::Hash;
 use crate::names::{ObjectName, SnapshotId};
 use crate::platform::sandbox::Level;
 use crate::snapshot::Snapshot;
+use crate::switch::Backup;
 use crate::switch::plan::{Effect, Mark, Step};
 
 /// A derivation in a report.
@@ -52,9 +53,6 @@ pub struct ActionReport {
     /// What that is, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
-    /// What stands at a target that is no longer managed, and stays: somebody put it there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub leaves: Option<String>,
     /// Whether a command runs, which may do anything.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub runs_command: bool,
@@ -144,6 +142,9 @@ pub struct ApplyReport {
     /// The snapshot that was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new_snapshot: Option<SnapshotId>,
+    /// Edits of managed targets that were moved away.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub displaced: Vec<DisplacedReport>,
     /// The script that shells source.
     pub env_script: PathBuf,
     /// Until when it can be confirmed, in seconds since the epoch.
@@ -164,8 +165,31 @@ pub struct RollbackReport {
     pub to: SnapshotReport,
     /// Whether it was done.
     pub applied: bool,
+    /// Edits of managed targets that were moved away.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub displaced: Vec<DisplacedReport>,
     /// The script that shells source.
     pub env_script: PathBuf,
+}
+
+/// What `destroy` answers.
+#[derive(Debug, Serialize)]
+pub struct DestroyReport {
+    /// The plan, or what was performed of it.
+    #[serde(flatten)]
+    pub plan: PlanReport,
+    /// Whether it was done.
+    pub applied: bool,
+    /// Whether there was a root at all.
+    pub exists: bool,
+    /// Whether the root is gone.
+    pub removed: bool,
+    /// Edits of managed targets, which stay.
+    pub displaced: Vec<DisplacedReport>,
+    /// Originals that cannot come back, since something else stands at their targets.
+    pub stuck: Vec<DisplacedReport>,
+    /// What nobody knows in the root, which stays.
+    pub unknown: Vec<PathBuf>,
 }
 
 /// A snapshot among others.
@@ -452,6 +476,14 @@ pub(super) fn snapshot_report(snapshot: &Snapshot) -> SnapshotReport {
     }
 }
 
+pub(super) fn displaced_report(backup: &Backup) -> DisplacedReport {
+    DisplacedReport {
+        target: Some(backup.target.display()).filter(|target| !target.is_empty()),
+        path: backup.path.display(),
+        created_at: Some(backup.created_at).filter(|moment| *moment > 0),
+    }
+}
+
 /// Returns what an action is about: its target, its name, and what it puts there.
 fn describe(action: &Action) -> (Option<String>, Option<String>, String) {
     match action {
@@ -483,7 +515,6 @@ pub(super) fn action_report(step: &Step) -> ActionReport {
         may_change: step.may_change,
         replaces_existing: step.replaces.is_some(),
         replaces: step.replaces.clone(),
-        leaves: step.leaves.clone(),
         runs_command,
         undo,
         always: matches!(step.activation.action, Action::Run { always: true, .. }),

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::report::snapshot_report;
-use super::{DisplacedReport, Engine, Error, PendingReport, StatusReport, TargetReport};
+use super::report::{displaced_report, snapshot_report};
+use super::{Engine, Error, PendingReport, StatusReport, TargetReport};
 use crate::action::{self, Directories, Found};
 use crate::activation::{Action, Activation};
 use crate::generations;
@@ -46,14 +46,7 @@ impl Engine {
                 drift: targets.iter().filter(drift).count(),
                 snapshot: snapshot_report(&current),
                 targets: targets.into_iter().map(|(_, target)| target).collect(),
-                displaced: displaced
-                    .into_iter()
-                    .map(|backup| DisplacedReport {
-                        target: Some(backup.target.display()).filter(|target| !target.is_empty()),
-                        path: backup.path.display(),
-                        created_at: Some(backup.created_at).filter(|moment| *moment > 0),
-                    })
-                    .collect(),
+                displaced: displaced.iter().map(displaced_report).collect(),
                 pending: after.map(|pending| self.pending_report(&pending)),
             });
         }

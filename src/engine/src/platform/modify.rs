@@ -215,6 +215,10 @@ fn remove_below(path: &Path, top: &Path) -> Result<()> {
     match kind_of(path)? {
         None => Ok(()),
         Some(FileKind::Directory) => {
+            if !system::owns(path) {
+                // Whoever owns it could lead us elsewhere meanwhile.
+                perform("change the owner of", path, || system::make_plain(path))?;
+            }
             // The names of a directory can be listed and removed only with the rights to do so.
             perform("change the mode of", path, || system::set_mode(path, 0o700))?;
             if path.as_os_str().len() > top.as_os_str().len() + LONG_PATH {

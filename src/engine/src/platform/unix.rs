@@ -252,6 +252,11 @@ pub fn free_space(path: &Path) -> Option<u64> {
     rustix::fs::statvfs(path).ok().map(|data| data.f_bavail.saturating_mul(data.f_frsize))
 }
 
+/// Returns whether something belongs to us, or we could not take it over anyway.
+pub(super) fn owns(path: &Path) -> bool {
+    !is_system_user() || fs::symlink_metadata(path).is_ok_and(|metadata| metadata.uid() == user_number())
+}
+
 /// Returns how many names the file has.
 pub fn link_count(metadata: &fs::Metadata) -> u64 {
     metadata.nlink()

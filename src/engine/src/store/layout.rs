@@ -165,9 +165,19 @@ impl Store {
         self.root.join("cache/downloads")
     }
 
+    /// Returns the directory of links that keep objects alive.
+    pub fn gc_roots(&self) -> PathBuf {
+        self.metadata().join("gc-roots")
+    }
+
+    /// Returns the file that says which directories were made for the root.
+    pub fn origin(&self) -> PathBuf {
+        self.metadata().join("origin.json")
+    }
+
     /// Returns the directory in which a user keeps objects of this store alive; root makes it.
     pub fn user_roots(&self, user: u32) -> PathBuf {
-        self.metadata().join("gc-roots/users").join(user.to_string())
+        self.gc_roots().join("users").join(user.to_string())
     }
 
     /// Returns the link that keeps an imported object alive.
@@ -189,20 +199,22 @@ impl Store {
         const PRIVATE: [&str; 5] = ["cache", "cache/downloads", "backups", "backups/originals", "backups/displaced"];
         const TRAVERSED: [&str; 3] = ["store/metadata", "store/metadata/snapshots", "store/metadata/gc-roots"];
         // The last to be made: when it is there, all are.
-        if platform::exists(&self.root.join(TRAVERSED[2])) {
+        if platform::exists(&self.gc_roots()) {
             return Ok(());
         }
         // Root's store is everybody's to read; a user's is the user's own. Whatever the umask is.
         let open = if platform::is_system_user() { 0o755 } else { 0o700 };
-        for path in [self.root.clone(), self.store.clone()] {
-            if let Some(innermost) = platform::create_directories(&path)?.last() {
-                platform::set_mode(innermost, 0o755)?;
-            }
+        let made = platform::create_directories(&self.root)?;
+        for innermost in made.last().into_iter().chain(platform::create_directories(&self.store)?.last()) {
+            platform::set_mode(innermost, 0o755)?;
         }
         let opened = OPEN.iter().map(|name| (self.store.join(name), open));
         let private = PRIVATE.iter().map(|name| (self.root.join(name), 0o700));
         let traversed = TRAVERSED.iter().map(|name| (self.root.join(name), 0o711));
         for (path, mode) in opened.chain(private).chain(traversed) {
+            if path == self.gc_roots() {
+                super::origin::write_origin(self, &made)?;
+            }
             if !platform::create_directories(&path)?.is_empty() {
                 platform::set_mode(&path, mode)?;
             }

@@ -7,6 +7,7 @@ pub mod compare;
 pub mod import;
 mod info;
 mod layout;
+mod origin;
 mod record;
 pub mod rewrite;
 pub mod sources;
@@ -15,6 +16,7 @@ pub mod verify;
 
 pub use info::{ObjectInfo, read_info, write_info};
 pub use layout::Store;
+pub use origin::made_above;
 pub use record::{
     Outputs, find_derivations, read_derivation, read_outputs, recorded_outputs, write_derivation, write_outputs,
     write_package_link,

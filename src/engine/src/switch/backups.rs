@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::hash::Hash;
 use crate::journal::Role;
-use crate::platform::{self, Result};
+use crate::platform::{self, Directory, FileKind, Result};
 use crate::store::Store;
 use crate::value::Text;
 
@@ -101,8 +101,8 @@ fn digits(place: &Path) -> String {
     Hash::of(&platform::bytes_of_path(place)).to_hex()[..DIGITS].to_owned()
 }
 
-/// Returns where the originals of a target may be: in `backups/`, or beside the target when that is
-/// on another file system.
+/// Returns where the originals of a target may be: in `backups/`, or beside the target when they cannot be
+/// moved there.
 pub fn original_places(store: &Store, place: &Path) -> [PathBuf; 2] {
     let name = [digits(place).as_bytes(), b"-", &short_name(place)].concat();
     let beside = format!(".syslua-original-{}", digits(place));
@@ -122,9 +122,9 @@ pub fn place_for(store: &Store, place: &Path, role: Role, mark: &str) -> PathBuf
         Role::Ours => beside(format!(".syslua-{mark}.old")),
         Role::Original => {
             let [inside, outside] = original_places(store, place);
-            if is_one_file_system(&store.originals(), place) { inside } else { outside }
+            if is_movable(&store.originals(), place) { inside } else { outside }
         }
-        Role::Displaced if is_one_file_system(&store.displaced(), place) => {
+        Role::Displaced if is_movable(&store.displaced(), place) => {
             let name = [mark.as_bytes(), b"-", &short_name(place)].concat();
             resolved(&store.displaced()).join(platform::path_from_bytes(&name))
         }
@@ -139,8 +139,14 @@ fn resolved(directory: &Path) -> PathBuf {
     platform::canonical(root).join(middle).join(name)
 }
 
-/// Whether something at a target can be renamed into a directory of ours.
-fn is_one_file_system(directory: &Path, place: &Path) -> bool {
+/// Whether something at a target can be renamed into a directory of ours: not to another file system, and no
+/// directory that we may not write to, since what is above it is one of its entries.
+fn is_movable(directory: &Path, place: &Path) -> bool {
+    if matches!(platform::kind_of(place), Ok(Some(FileKind::Directory)))
+        && Directory::open(place).is_ok_and(|inner| inner.check_writable().is_err())
+    {
+        return false;
+    }
     let device = |path: &Path| platform::look(path).ok().flatten().map(|seen| seen.device);
     place.parent().is_some_and(|parent| device(parent) == device(directory))
 }

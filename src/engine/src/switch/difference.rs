@@ -111,11 +111,6 @@ pub fn removal(
         }
         return Ok(target_step(Mark::Remove, &entry, place, before, after));
     }
-    if after == After::Nothing {
-        // Somebody put something else there, and it is no longer ours to manage: it is theirs.
-        let leaves = Some(found.in_words());
-        return Ok(Step { place: Some(place.to_owned()), leaves, ..Step::new(Mark::Remove, &entry) });
-    }
     let mut step = target_step(Mark::Remove, &entry, place, kept(&found, Role::Displaced), after);
     step.replaces = Some(found.in_words());
     Ok(step)

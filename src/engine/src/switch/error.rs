@@ -161,6 +161,18 @@ pub enum Error {
     /// Nothing waits to be confirmed.
     #[error("no apply waits to be confirmed")]
     NothingToConfirm,
+    /// What is to be removed as a root is none.
+    #[error("{} is no root of sys.lua, or holds something else: nothing of it was touched", path.display())]
+    NotARoot {
+        /// What is to be removed.
+        path: PathBuf,
+    },
+    /// Somebody asked to stop while a root was removed.
+    #[error("interrupted: everything is as it was before the first apply, but {} is not removed yet", root.display())]
+    CutOff {
+        /// The root.
+        root: PathBuf,
+    },
     /// Somebody asked to stop.
     #[error("interrupted")]
     Interrupted,
@@ -210,6 +222,8 @@ impl Error {
             Error::Journal { path, .. } => {
                 return Some(format!("move it away (mv {0} {0}.damaged) and apply again", path.display()));
             }
+            Error::NotARoot { .. } => "name the root with --root or SYSLUA_ROOT; `info` tells which one it would be",
+            Error::CutOff { .. } => "`destroy` again goes on with it",
             Error::Unconfirmed { .. } => "`confirm` keeps it",
             Error::HalfUndone { .. } => "the next `apply` or `rollback` tries again to take it back",
             _ => return None,

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::backups::place_for;
+use super::backups::{Backup, place_for};
 use super::plan::{Effect, Mark, Plan};
 use super::recover::{finish, undo};
 use super::{Error, write};
 use crate::action::{self, Directories, command, target};
 use crate::generations;
-use crate::journal::{self, After, Before, Change, Journal, Note, Role, Written};
+use crate::journal::{self, After, Before, Change, Journal, Note, Role, TargetChange, Written};
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
-use crate::platform;
+use crate::platform::{self, FileKind};
 use crate::settings::{Event, Settings};
 use crate::snapshot::{self, Snapshot};
 use crate::store::Store;
@@ -45,6 +45,8 @@ pub struct Switched {
     pub deadline: Option<f64>,
     /// What distinguishes this switch, for who waits for the confirmation.
     pub mark: String,
+    /// Edits of managed targets that were moved away.
+    pub displaced: Vec<Backup>,
 }
 
 /// Returns the time in seconds since the epoch.
@@ -76,7 +78,7 @@ pub fn switch(
         Ok(deadline) => {
             let journal = &switch.written.journal;
             let id = journal.to.unwrap_or(journal.from);
-            let mark = journal.mark.clone();
+            let (mark, displaced) = (journal.mark.clone(), displaced(journal));
             // From here on the new state is the truth; what follows only tidies up.
             if deadline.is_none()
                 && let Err(error) = finish(store, &switch.written)
@@ -84,10 +86,26 @@ pub fn switch(
                 let message = format!("{error}; the next apply tidies up");
                 on_event(Event::Warning { message });
             }
-            Ok(Switched { id, deadline, mark })
+            Ok(Switched { id, deadline, mark, displaced })
         }
         Err(error) => Err(take_back(store, settings, &switch.written, switch.failed, error, on_event)),
     }
+}
+
+/// Returns the edits of managed targets that a switch moves away.
+fn displaced(journal: &Journal) -> Vec<Backup> {
+    let changes = journal.changes.iter().filter_map(|change| match change {
+        Change::Target(TargetChange { place, before: Before::Kept { kept, role: Role::Displaced, .. }, .. }) => {
+            Some(Backup {
+                target: place.clone(),
+                path: kept.clone(),
+                role: Role::Displaced,
+                created_at: journal.started_at,
+            })
+        }
+        _ => None,
+    });
+    changes.collect()
 }
 
 fn take_back(
@@ -174,8 +192,9 @@ fn text(path: &Path) -> Text {
 /// Returns the changes of a plan in the order in which they are made, and the directories that will
 /// hold no target any more.
 fn changes(store: &Store, plan: &Plan, mark: &str) -> (Vec<Change>, Vec<Text>) {
-    let mut changes = Vec::new();
-    let mut created = Some(plan.created.iter().map(|path| Change::Directory { path: text(path) }));
+    let directory = |path: &PathBuf| Change::Directory { path: text(path) };
+    let mut changes: Vec<Change> = plan.restored.iter().map(directory).collect();
+    let mut created = Some(plan.created.iter().map(directory));
     for step in &plan.steps {
         if step.mark != Mark::Remove && !matches!(step.effect, Effect::None) {
             changes.extend(created.take().into_iter().flatten());
@@ -203,7 +222,8 @@ fn changes(store: &Store, plan: &Plan, mark: &str) -> (Vec<Change>, Vec<Text>) {
             }
         }
     }
-    let ours = plan.backups.directories.iter().map(Text::to_path).chain(plan.created.iter().cloned());
+    let made = plan.created.iter().chain(&plan.restored).cloned();
+    let ours = plan.backups.directories.iter().map(Text::to_path).chain(made);
     let mut leftover: Vec<PathBuf> = ours.filter(|path| !holds_any(plan, path)).collect();
     leftover.sort();
     leftover.dedup();
@@ -320,11 +340,14 @@ pub fn sync_places(store: &Store, directories: &Directories, changes: &[Change])
     for change in changes {
         let Change::Target(change) = change else { continue };
         let place = change.place.to_path();
-        if let Some(parent) = place.parent()
-            && parents.insert(parent.to_owned())
-            && let Ok(Some(seen)) = platform::look(parent)
-        {
-            devices.entry((seen.device.0, 0)).or_insert_with(|| parent.to_owned());
+        let Some(parent) = place.parent().filter(|parent| parents.insert(parent.to_path_buf())) else { continue };
+        // What was a directory may be a link by now.
+        let directory = parent.ancestors().find_map(|above| {
+            let seen = platform::look(above).ok().flatten()?;
+            (seen.kind == FileKind::Directory).then_some((above, seen.device.0))
+        });
+        if let Some((directory, device)) = directory {
+            devices.entry((device, 0)).or_insert_with(|| directory.to_owned());
         }
     }
     if devices.is_empty() {

@@ -59,8 +59,6 @@ pub struct Step {
     pub may_change: bool,
     /// What of the user's is moved to the backups, in words.
     pub replaces: Option<String>,
-    /// What stands at the target and is left there, in words, though it is not what was applied.
-    pub leaves: Option<String>,
     /// Where the target is.
     pub place: Option<PathBuf>,
     /// What is done.
@@ -76,7 +74,6 @@ impl Step {
             shown: entry.shown.clone(),
             may_change: entry.may_change,
             replaces: None,
-            leaves: None,
             place: None,
             effect: Effect::None,
         }
@@ -108,6 +105,8 @@ pub struct Plan {
     pub always: bool,
     /// Directories that will be created, outermost first.
     pub created: Vec<PathBuf>,
+    /// Directories that somebody removed, and that originals come back to, outermost first.
+    pub restored: Vec<PathBuf>,
     /// The places that will hold something of ours.
     pub places: BTreeSet<PathBuf>,
     /// What is kept of the user's, and which directories we made.
@@ -133,9 +132,7 @@ pub fn plan(store: &Store, home: &Path, desired: Desired, current: Snapshot) -> 
     for (place, old) in gone {
         let original = original_of(store, place);
         let step = removal(store, &scene.directories, place, old, original.as_deref())?;
-        if step.leaves.is_none() {
-            scene.remove(place.clone(), original);
-        }
+        scene.remove(place.clone(), original);
         steps.push(step);
     }
 
@@ -154,11 +151,15 @@ pub fn plan(store: &Store, home: &Path, desired: Desired, current: Snapshot) -> 
         let is_link = matches!(entry.activation.action, Action::Symlink { .. });
         if is_link { &mut links } else { &mut files }.push(step);
     }
-    for step in steps.iter().filter(|step| matches!(step.effect, Effect::Target(_))) {
-        if let Some(place) = &step.place {
-            check_parent(&scene, place, &step.activation.positions)?;
+    let mut restored = Vec::new();
+    for step in &steps {
+        if let (Effect::Target(_), Some(place)) = (&step.effect, &step.place) {
+            restored.extend(check_parent(&scene, place, &step.activation.positions)?);
         }
     }
+    restored.sort();
+    restored.dedup();
+    created.retain(|directory| restored.binary_search(directory).is_err());
     created.sort();
     created.dedup();
     steps.append(&mut links);
@@ -185,6 +186,7 @@ pub fn plan(store: &Store, home: &Path, desired: Desired, current: Snapshot) -> 
         changes,
         always,
         created,
+        restored,
         places,
         backups,
     })

@@ -162,9 +162,10 @@ pub fn finish(store: &Store, written: &Written) -> Result<(), Error> {
         backups.directories.remove(path);
     }
     let directories = Directories::default();
-    for change in &journal.changes {
+    for (number, change) in journal.changes.iter().enumerate() {
+        let later = journal.changes[number + 1..].iter().filter_map(Change::target);
         if let Change::Target(change) = change
-            && let Some(stays) = target::settle(&directories, change)?
+            && let Some(stays) = target::settle(&directories, change, later)?
         {
             let stays = Text(platform::bytes_of_path(&stays));
             backups.add(change.place.clone(), stays, Role::Displaced, journal.started_at);

@@ -1,0 +1,23 @@
+--- Asks on the terminal whether to go on. It does not know what for.
+
+local native = require("syslua").native
+
+local question = {}
+
+--- Returns whether somebody is there to answer.
+---@return boolean
+function question.can_ask()
+  return native.is_terminal(0) and native.is_terminal(1)
+end
+
+--- Asks; anything but a yes is a no.
+---@param text string
+---@return boolean
+function question.ask(text)
+  io.stdout:write(text, " [y/N] ")
+  io.stdout:flush()
+  local answer = io.read("*l")
+  return answer ~= nil and answer:find("^[yY]") ~= nil
+end
+
+return question

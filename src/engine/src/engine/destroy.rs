@@ -1,0 +1,103 @@
+//! `destroy`: back to before the first apply, then the root goes. It reads no config.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::apply::Planned;
+use super::report::displaced_report;
+use super::{DestroyReport, Engine, Error};
+use crate::generations;
+use crate::journal::Role;
+use crate::manifest::Manifest;
+use crate::names::SnapshotId;
+use crate::platform;
+use crate::platform::lock::{Lock, Mode};
+use crate::settings::Event;
+use crate::snapshot::Snapshot;
+use crate::store;
+use crate::switch::plan::{Mark, Plan};
+use crate::switch::{self, Backup, Backups, Desired, Standing, To};
+use crate::value::Text;
+
+impl Engine {
+    /// Goes back to before the first apply and removes the root, but for displaced copies and what nobody
+    /// knows. Without `perform` it only says what it would do.
+    ///
+    /// # Errors
+    /// When the root is none of ours, or something fails: the system is as it was, or the error says what
+    /// is not. It can be gone on with by calling it again.
+    pub fn destroy(&self, perform: bool, on_event: &mut dyn FnMut(Event)) -> Result<DestroyReport, Error> {
+        let standing = switch::standing(&self.store)?;
+        let locks = if perform { self.locks(on_event)? } else { Vec::new() };
+        if perform && !locks.is_empty() {
+            switch::recover(&self.store, &self.settings, on_event)?;
+        }
+        let current = generations::current(&self.store)?;
+        let is_begun = current.id != SnapshotId(0);
+        let desired = Desired::from_snapshot(&Snapshot::empty());
+        let plan = switch::plan::plan(&self.store, &self.settings.home, desired, current)?;
+        let planned = Planned { plan, wanted: BTreeSet::new(), known: BTreeMap::new() };
+        let mut report = DestroyReport {
+            plan: self.plan_report(&Manifest::default(), &planned, false)?,
+            applied: false,
+            exists: standing != Standing::Nothing,
+            removed: standing == Standing::Nothing,
+            displaced: Vec::new(),
+            stuck: Vec::new(),
+            unknown: Vec::new(),
+        };
+        report.plan.changed |= standing == Standing::Root;
+        if perform && standing != Standing::Nothing {
+            self.perform_destroy(&planned.plan, is_begun, locks, &mut report, on_event)?;
+        } else {
+            let kept = Backups::load(&self.store).displaced(&self.store);
+            report.displaced = kept.iter().map(displaced_report).collect();
+        }
+        Ok(report)
+    }
+
+    fn perform_destroy(
+        &self,
+        plan: &Plan,
+        is_begun: bool,
+        locks: Vec<Lock>,
+        report: &mut DestroyReport,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<(), Error> {
+        let (store, settings) = (&self.store, &self.settings);
+        if is_begun || plan.steps.iter().any(|step| step.mark != Mark::Unchanged) {
+            let to = To::Snapshot(SnapshotId(0));
+            switch::switch(store, settings, plan, to, None, on_event)?;
+            // What could not be tidied up is tried once more; as long as that fails, nothing is removed.
+            switch::recover(store, settings, on_event)?;
+        }
+        let stuck = switch::restore_rest(store, settings)?;
+        let displaced = Backups::load(store).displaced(store);
+        report.unknown = switch::dismantle(store, settings, || drop(locks))?;
+        report.displaced = displaced.iter().map(displaced_report).collect();
+        report.stuck = stuck
+            .iter()
+            .map(|(path, target)| {
+                let text = |path| Text(platform::bytes_of_path(path));
+                let backup =
+                    Backup { target: text(target), path: text(path), role: Role::Original, created_at: 0 };
+                displaced_report(&backup)
+            })
+            .collect();
+        report.removed = !platform::exists(store.root());
+        report.applied = true;
+        Ok(())
+    }
+
+    /// Takes the locks of builds and of switches, as far as there is something to lock.
+    fn locks(&self, on_event: &mut dyn FnMut(Event)) -> Result<Vec<Lock>, Error> {
+        if !platform::exists(&self.store.metadata()) {
+            return Ok(Vec::new());
+        }
+        let settings = &self.settings;
+        let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
+        let path = self.store.store_lock();
+        let builds = Lock::take(&path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
+        // In the order in which an apply takes them.
+        Ok(vec![builds.map_err(store::Error::from)?, self.lock(on_event)?])
+    }
+}

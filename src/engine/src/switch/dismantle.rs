@@ -1,0 +1,304 @@
+//! Removing a root once nothing of it is in force: only what is known to be ours, by its name.
+//!
+//! Displaced copies stay, and so does whatever nobody knows. Every step can be repeated, and what tells
+//! that this is a root goes last, so that a removal that was cut off can be gone on with.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use super::backups::Backups;
+use super::scene::Scene;
+use super::{Error, Targets};
+use crate::action::{Directories, target};
+use crate::journal::Role;
+use crate::names::SnapshotId;
+use crate::platform::{self, FileKind};
+use crate::settings::Settings;
+use crate::store::{self, Store};
+
+/// What lies in a root besides `backups` and `users`, in the order in which it goes; `store` is the last.
+const IN_ROOT: [&str; 6] = ["env.sh", "env.fish", "env.ps1", "env.cmd", "secrets", "cache"];
+/// What lies in the store besides `metadata`: first what leads to objects, so that nothing finds half of one.
+const IN_STORE: [&str; 10] =
+    ["drv-out", "pkg", "drv", "bld", "tmp", "obj", "info", "log", "quarantine", "publication.lock"];
+/// What lies beside the snapshots, but for what tells that this is a root.
+const IN_METADATA: [&str; 4] = ["current", "manifest.json", "snapshots.json", "journal"];
+/// What a user's directory holds.
+const OF_USER: [&str; 4] = ["env.sh", "env.fish", "env.ps1", "env.cmd"];
+/// How names begin that we use for a moment.
+const TEMPORARY: &[u8] = b".syslua-";
+
+/// What a directory that is to be removed is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing is there.
+    Nothing,
+    /// It is a root, or what a removal that was cut off left of one.
+    Root,
+    /// It holds nothing but displaced copies.
+    Kept,
+}
+
+/// Tells whether a directory is a root of ours.
+///
+/// # Errors
+/// When it is something else: then it is nobody's to remove.
+pub fn standing(store: &Store) -> Result<Standing, Error> {
+    let root = store.root();
+    let foreign = || Error::NotARoot { path: root.to_owned() };
+    if !platform::exists(root) {
+        return Ok(Standing::Nothing);
+    }
+    if !root.is_dir() {
+        return Err(foreign());
+    }
+    let metadata = store.metadata();
+    let is_whole = metadata.is_dir() && [store.origin(), store.snapshots()].iter().any(|path| platform::exists(path));
+    if is_whole {
+        return Ok(Standing::Root);
+    }
+    let holds_only = |directory: &Path, known: &[&str]| -> Result<bool, Error> {
+        if !platform::exists(directory) {
+            return Ok(true);
+        }
+        let entries = platform::list_directory(directory)?;
+        Ok(entries.iter().all(|(name, _)| known.iter().any(|known| name == OsStr::new(known))))
+    };
+    let top = metadata.parent().unwrap_or(root);
+    let is_rest = holds_only(root, &["store", "backups"])?
+        && holds_only(top, &["metadata", "store.lock"])?
+        && holds_only(&metadata, &["switch.lock"])?
+        && holds_only(&backups(store), &["originals", "displaced", "index.json"])?;
+    if !is_rest {
+        return Err(foreign());
+    }
+    let has_copies = !platform::exists(top) && platform::exists(&backups(store));
+    Ok(if has_copies { Standing::Kept } else { Standing::Root })
+}
+
+fn backups(store: &Store) -> PathBuf {
+    store.root().join("backups")
+}
+
+/// Brings back originals that no switch brought back, since their targets were lost sight of: a link above
+/// one leads elsewhere now. Returns where those are that cannot come back, with their targets.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn restore_rest(store: &Store, settings: &Settings) -> Result<Vec<(PathBuf, PathBuf)>, Error> {
+    let mut backups = Backups::load(store);
+    let targets = Targets::new(&settings.home);
+    let directories = Directories::default();
+    let mut stuck = Vec::new();
+    for entry in &backups.entries {
+        let kept = entry.path.to_path();
+        if entry.role != Role::Original || !platform::exists(&kept) {
+            continue;
+        }
+        let back = (|| -> Result<bool, Error> {
+            let place = targets.place(&entry.target, &[])?;
+            let Ok(missing) = Scene::new().missing_parents(&place)? else { return Ok(false) };
+            for parent in missing {
+                target::make_directory(&directories, &parent)?;
+            }
+            let (from, from_name) = directories.of(&kept)?;
+            let (directory, name) = directories.of(&place)?;
+            if directory.look(&name)?.is_some() {
+                return Ok(false);
+            }
+            from.rename_new(&from_name, &directory, &name)?;
+            directories.forget();
+            Ok(true)
+        })();
+        if !back.unwrap_or(false) {
+            stuck.push((kept, entry.target.to_path()));
+        }
+    }
+    backups.entries.retain(|entry| platform::exists(&entry.path.to_path()));
+    backups.directories.clear();
+    backups.save(store)?;
+    Ok(stuck)
+}
+
+/// Removes a root in which nothing is in force. Returns what nobody knows, which stays. The caller holds all
+/// locks; `release` gives them up where a file that is locked cannot be removed.
+///
+/// # Errors
+/// When something cannot be removed, or somebody asked to stop: what was done stays done, and it can be
+/// gone on with.
+pub fn dismantle(store: &Store, settings: &Settings, release: impl FnOnce()) -> Result<Vec<PathBuf>, Error> {
+    let above = store::made_above(store);
+    let mut removal = Removal { settings, unknown: Vec::new() };
+    let root = store.root();
+    let top = root.join("store");
+    let metadata = store.metadata();
+
+    // Without this one, the next apply makes all directories anew.
+    removal.tree(&store.gc_roots())?;
+    if metadata.is_dir() {
+        removal.snapshots(store)?;
+    }
+    for name in IN_STORE {
+        removal.entries(&top.join(name))?;
+    }
+    removal.users(&root.join("users"))?;
+    for name in IN_ROOT {
+        removal.tree(&root.join(name))?;
+    }
+    removal.backups(store)?;
+    for name in IN_METADATA {
+        removal.tree(&metadata.join(name))?;
+    }
+    removal.temporary(&[root, &top, &metadata])?;
+    removal.rest(root, &["store", "backups"])?;
+    removal.rest(&top, &["metadata", "store.lock"])?;
+    removal.rest(&metadata, &["switch.lock", "origin.json", "snapshots"])?;
+    removal.tree(&store.snapshots())?;
+
+    if cfg!(windows) {
+        release();
+    }
+    for path in [store.origin(), store.switch_lock(), store.store_lock()] {
+        if platform::exists(&path) {
+            platform::remove_file(&path)?;
+        }
+    }
+    let is_link = platform::kind_of(root)? == Some(FileKind::Symlink);
+    let gone = remove_if_empty(&metadata)? && remove_if_empty(&top)? && !is_link && remove_if_empty(root)?;
+    if gone {
+        for directory in above.iter().rev() {
+            if !remove_if_empty(directory)? {
+                break;
+            }
+        }
+    }
+    Ok(removal.unknown)
+}
+
+/// Removes a directory that is empty; returns whether it is gone.
+fn remove_if_empty(directory: &Path) -> Result<bool, Error> {
+    match platform::list_directory(directory) {
+        Ok(entries) if entries.is_empty() => {}
+        Ok(_) => return Ok(false),
+        Err(error) if error.is_not_found() => return Ok(true),
+        Err(error) => return Err(error.into()),
+    }
+    platform::remove_directory(directory)?;
+    Ok(true)
+}
+
+struct Removal<'a> {
+    settings: &'a Settings,
+    unknown: Vec<PathBuf>,
+}
+
+impl Removal<'_> {
+    fn check(&self) -> Result<(), Error> {
+        if self.settings.interrupt.is_set() { Err(Error::CutOff { root: self.settings.root.clone() }) } else { Ok(()) }
+    }
+
+    fn tree(&self, path: &Path) -> Result<(), Error> {
+        self.check()?;
+        Ok(platform::remove_tree(path)?)
+    }
+
+    /// Removes what may hold many or immutable things, one by one.
+    fn entries(&self, path: &Path) -> Result<(), Error> {
+        if platform::kind_of(path)? == Some(FileKind::Directory) {
+            for (name, _) in platform::list_directory(path)? {
+                let inner = path.join(name);
+                platform::set_immutable(&inner, false);
+                self.tree(&inner)?;
+            }
+        }
+        self.tree(path)
+    }
+
+    /// The snapshots, the empty one last: it is the one in force.
+    fn snapshots(&self, store: &Store) -> Result<(), Error> {
+        let snapshots = store.snapshots();
+        if platform::exists(&snapshots) {
+            for (name, _) in platform::list_directory(&snapshots)? {
+                if name != OsStr::new(&SnapshotId(0).to_string()) {
+                    self.tree(&snapshots.join(name))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Directories that belong to users, who may have put something into them.
+    fn users(&mut self, path: &Path) -> Result<(), Error> {
+        if platform::kind_of(path)? != Some(FileKind::Directory) {
+            return Ok(());
+        }
+        for (user, kind) in platform::list_directory(path)? {
+            let own = path.join(user);
+            if kind != FileKind::Directory {
+                self.unknown.push(own);
+                continue;
+            }
+            // Its entries are names only: nothing below them is followed.
+            for (name, kind) in platform::list_directory(&own)? {
+                let entry = own.join(&name);
+                let is_known = OF_USER.iter().any(|known| name == OsStr::new(known));
+                if kind != FileKind::Directory && is_known {
+                    self.check()?;
+                    platform::remove_file(&entry)?;
+                } else {
+                    self.unknown.push(entry);
+                }
+            }
+            remove_if_empty(&own)?;
+        }
+        remove_if_empty(path)?;
+        Ok(())
+    }
+
+    /// What was kept of the user's stays, and the index of it too.
+    fn backups(&mut self, store: &Store) -> Result<(), Error> {
+        let directory = backups(store);
+        if platform::kind_of(&directory)? != Some(FileKind::Directory) {
+            return Ok(());
+        }
+        self.temporary(&[&directory])?;
+        let is_empty = remove_if_empty(&store.originals())? & remove_if_empty(&store.displaced())?;
+        self.rest(&directory, &["originals", "displaced", "index.json"])?;
+        if is_empty {
+            self.tree(&store.backups_index())?;
+            remove_if_empty(&directory)?;
+        }
+        Ok(())
+    }
+
+    /// Removes what a write that was cut off left.
+    fn temporary(&self, directories: &[&Path]) -> Result<(), Error> {
+        for directory in directories {
+            if platform::kind_of(directory)? != Some(FileKind::Directory) {
+                continue;
+            }
+            for (name, _) in platform::list_directory(directory)? {
+                if name.as_encoded_bytes().starts_with(TEMPORARY) {
+                    self.tree(&directory.join(name))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what else is in a directory.
+    fn rest(&mut self, directory: &Path, known: &[&str]) -> Result<(), Error> {
+        if !directory.is_dir() {
+            return Ok(());
+        }
+        for (name, _) in platform::list_directory(directory)? {
+            let path = directory.join(&name);
+            let is_known = known.iter().any(|known| name == OsStr::new(known));
+            let is_noted = self.unknown.iter().any(|unknown| unknown.starts_with(&path));
+            if !is_known && !is_noted {
+                self.unknown.push(path);
+            }
+        }
+        Ok(())
+    }
+}
