@@ -149,5 +149,5 @@ in_test() {
   ${switch[@]+"${switch[@]}"} env -i \
     PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin LANG=C.UTF-8 SHELL=/bin/sh \
     USER="$user" LOGNAME="$user" HOME="$directory/home" TMPDIR="$directory/tmp" \
-    ${CI:+"CI=$CI"} "$@"
+    ${CI:+"CI=$CI"} ${SYSLUA_SEED:+"SYSLUA_SEED=$SYSLUA_SEED"} ${SYSLUA_SWEEP:+"SYSLUA_SWEEP=$SYSLUA_SWEEP"} "$@"
 }

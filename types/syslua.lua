@@ -165,11 +165,21 @@ local syslua = {}
 ---@field env_script string? the script that shells source; not of a dry run
 ---@field deadline number? until when it can be confirmed, in seconds since 1970
 ---@field confirmation string? what distinguishes a switch that waits to be confirmed
+---@field displaced syslua.DisplacedReport[]? edits of managed targets that were moved away
 
 ---@class syslua.RolledBack: syslua.Plan
 ---@field to syslua.SnapshotReport the snapshot that is gone back to
 ---@field applied boolean whether it was done
+---@field displaced syslua.DisplacedReport[]? edits of managed targets that were moved away
 ---@field env_script string the script that shells source
+
+---@class syslua.Destroyed: syslua.Plan
+---@field applied boolean whether it was done
+---@field exists boolean whether there was a root at all
+---@field removed boolean whether the root is gone
+---@field displaced syslua.DisplacedReport[] edits of managed targets, which stay
+---@field stuck syslua.DisplacedReport[] originals that cannot come back, since something else stands there
+---@field unknown string[] what nobody knows in the root, which stays
 
 ---@class syslua.PendingReport
 ---@field state "running"|"interrupted"|"unconfirmed"
@@ -244,7 +254,6 @@ local syslua = {}
 ---@field may_change boolean? whether it names content that is not built yet
 ---@field replaces_existing boolean? whether something of the user's is moved to the backups
 ---@field replaces string? what that is, in words
----@field leaves string? what of somebody else's stays at a target that is no longer managed, in words
 ---@field runs_command boolean? whether a command runs, which may do anything
 ---@field undo boolean? whether that is the `undo` of one that is gone
 ---@field always boolean? whether it runs at each apply
@@ -475,6 +484,7 @@ function BuildContext.run(command, opts) end
 ---@field apply fun(manifest: any, options: syslua.ApplyOptions?): boolean, any
 ---@field history fun(options: syslua.Options?): boolean, any
 ---@field rollback fun(id: string?, options: syslua.ApplyOptions?): boolean, any
+---@field destroy fun(options: syslua.ApplyOptions?): boolean, any
 ---@field diff_snapshots fun(first: string?, second: string?, options: syslua.Options?): boolean, any
 ---@field confirm fun(options: syslua.Options?): boolean, any
 ---@field revert fun(mark: string, options: syslua.Options?): boolean, any

@@ -181,7 +181,10 @@ describe("destroy", function()
     end
 
     local function read_at(path)
-      return here.shell('P=$HOME/"$T"; for f in "$P" "$P/in/file"; do [ ! -f "$f" ] || cat "$f"; done; readlink "$P"', { T = path:sub(3) }).stdout
+      return here.shell(
+        'P=$HOME/"$T"; for f in "$P" "$P/in/file"; do [ ! -f "$f" ] || cat "$f"; done; readlink "$P"',
+        { T = path:sub(3) }
+      ).stdout
     end
 
     local function edit()
@@ -198,7 +201,8 @@ describe("destroy", function()
       end
       -- A link to one's own file leads the edit there, which is nobody's business.
       here.shell(
-        [[P=$HOME/"$N"; D=$(dirname "$P"; echo .); D=${D%??}; case $(readlink "$P") in */source/*) rm "$P";; esac;]] .. line,
+        [[P=$HOME/"$N"; D=$(dirname "$P"; echo .); D=${D%??}; case $(readlink "$P") in */source/*) rm "$P";; esac;]]
+          .. line,
         { N = path:sub(3), T = token }
       )
       trace[#trace + 1] = ("edit %q: %s"):format(path, line)
@@ -219,7 +223,8 @@ describe("destroy", function()
       elseif what <= 7 then
         edit()
       elseif what == 8 then
-        local newest = tonumber((here.read_link(here.root .. "/store/metadata/current") or "0"):match("%d+"))
+        local newest =
+          tonumber((here.read_link(here.root .. "/store/metadata/current") or "0"):match("%d+"))
         if newest > 0 then
           run("rollback", tostring(random(newest + 1) - 1), "--yes")
           declared = {}

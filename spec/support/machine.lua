@@ -141,7 +141,15 @@ function machine.new()
   function self.must(...)
     local result = self.run(...)
     if result.code ~= 0 then
-      error(("%s: exit code %d\n%s%s"):format(table.concat({ ... }, " "), result.code, result.stdout, result.stderr), 2)
+      error(
+        ("%s: exit code %d\n%s%s"):format(
+          table.concat({ ... }, " "),
+          result.code,
+          result.stdout,
+          result.stderr
+        ),
+        2
+      )
     end
     return result
   end

@@ -95,6 +95,19 @@ impl Machine {
         done.map(drop).map_err(|error| error.to_failure().message)
     }
 
+    fn destroy(&self) -> Result<(), String> {
+        let done = self.engine().destroy(true, &mut |_| {}).map_err(|error| error.to_failure().message)?;
+        assert!(done.unknown.is_empty() && done.stuck.is_empty(), "{done:?}");
+        let root = self.work.join("root");
+        // Only the edits are left, and the list of them.
+        let mut left = Tree::new();
+        read_tree(&root, &mut left);
+        left.retain(|path, _| !path.starts_with(root.join("backups/displaced")));
+        let expected = [root.join("backups"), root.join("backups/index.json")];
+        assert_eq!(left.keys().cloned().collect::<Vec<_>>(), if done.removed { vec![] } else { expected.to_vec() });
+        Ok(())
+    }
+
     /// What is in the home, and which snapshot is current.
     fn state(&self) -> Tree {
         let mut tree = Tree::new();
@@ -243,6 +256,8 @@ struct Scenario<'a> {
     name: &'static str,
     machine: &'a Machine,
     run: Box<dyn Fn() -> Result<(), String> + 'a>,
+    /// Whether an error may come after the new state is in force, and say so.
+    goes_on: bool,
     old: Tree,
     new: Tree,
     operations: Vec<Operation>,
@@ -263,7 +278,7 @@ impl<'a> Scenario<'a> {
         let new = machine.state();
         machine.check_precious(name);
         assert_ne!(old, new);
-        Scenario { name, machine, run, old, new, operations, inodes }
+        Scenario { name, machine, run, goes_on: false, old, new, operations, inodes }
     }
 
     fn expect_old_or_new(&self, when: &str) {
@@ -308,7 +323,8 @@ impl<'a> Scenario<'a> {
         fault::choose(Some((number, Fault::Fail(code))));
         let result = (self.run)();
         fault::choose(None);
-        let expected = if result.is_ok() { &self.new } else { &self.old };
+        let is_new = result.is_ok() || (self.goes_on && self.machine.state() == self.new);
+        let expected = if is_new { &self.new } else { &self.old };
         let state = self.machine.state();
         if state != *expected {
             // Tidying up may be left for the next one.
@@ -475,6 +491,20 @@ fn every_target_is_old_or_new() {
         machine.apply(&second).unwrap();
         let name = if commands { "rollback with commands" } else { "rollback" };
         let scenario = Scenario::new(name, &machine, Box::new(|| machine.rollback(1)));
+        sweep(&scenario, !commands);
+    }
+    for commands in [false, true] {
+        let machine = Machine::new();
+        if !commands {
+            machine.apply(&machine.first(commands)).unwrap();
+        }
+        machine.apply(&machine.second(commands)).unwrap();
+        let drifted = machine.work.join("home/.drifted");
+        fs::remove_file(&drifted).unwrap();
+        fs::write(&drifted, "edited").unwrap();
+        let name = if commands { "destroy with commands" } else { "destroy" };
+        let mut scenario = Scenario::new(name, &machine, Box::new(|| machine.destroy()));
+        scenario.goes_on = true;
         sweep(&scenario, !commands);
     }
     let machine = Machine::new();

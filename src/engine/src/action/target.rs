@@ -273,8 +273,8 @@ pub fn settle<'a>(
     Ok(None)
 }
 
-/// Where a path is after a change, which may have moved a directory above it.
-fn moved(path: PathBuf, change: &TargetChange) -> PathBuf {
+/// Returns where something is after a change, which may have moved a directory above it.
+pub fn moved(path: PathBuf, change: &TargetChange) -> PathBuf {
     let Before::Kept { kept, .. } = &change.before else { return path };
     match path.strip_prefix(change.place.to_path()) {
         Ok(rest) if !rest.as_os_str().is_empty() => kept.to_path().join(rest),

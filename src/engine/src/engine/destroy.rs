@@ -78,8 +78,7 @@ impl Engine {
             .iter()
             .map(|(path, target)| {
                 let text = |path| Text(platform::bytes_of_path(path));
-                let backup =
-                    Backup { target: text(target), path: text(path), role: Role::Original, created_at: 0 };
+                let backup = Backup { target: text(target), path: text(path), role: Role::Original, created_at: 0 };
                 displaced_report(&backup)
             })
             .collect();

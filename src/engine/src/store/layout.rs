@@ -197,7 +197,8 @@ impl Store {
     pub fn create(&self) -> Result<()> {
         const OPEN: [&str; 8] = ["obj", "info", "pkg", "drv", "drv-out", "log", "bld", "tmp"];
         const PRIVATE: [&str; 5] = ["cache", "cache/downloads", "backups", "backups/originals", "backups/displaced"];
-        const TRAVERSED: [&str; 3] = ["store/metadata", "store/metadata/snapshots", "store/metadata/gc-roots"];
+        const TRAVERSED: [&str; 2] = ["store/metadata/snapshots", "store/metadata/gc-roots"];
+        const TRAVERSED_MODE: u32 = 0o711;
         // The last to be made: when it is there, all are.
         if platform::exists(&self.gc_roots()) {
             return Ok(());
@@ -208,13 +209,14 @@ impl Store {
         for innermost in made.last().into_iter().chain(platform::create_directories(&self.store)?.last()) {
             platform::set_mode(innermost, 0o755)?;
         }
+        if !platform::create_directories(&self.metadata())?.is_empty() {
+            platform::set_mode(&self.metadata(), TRAVERSED_MODE)?;
+        }
+        super::origin::write_origin(self, &made)?;
         let opened = OPEN.iter().map(|name| (self.store.join(name), open));
         let private = PRIVATE.iter().map(|name| (self.root.join(name), 0o700));
-        let traversed = TRAVERSED.iter().map(|name| (self.root.join(name), 0o711));
+        let traversed = TRAVERSED.iter().map(|name| (self.root.join(name), TRAVERSED_MODE));
         for (path, mode) in opened.chain(private).chain(traversed) {
-            if path == self.gc_roots() {
-                super::origin::write_origin(self, &made)?;
-            }
             if !platform::create_directories(&path)?.is_empty() {
                 platform::set_mode(&path, mode)?;
             }

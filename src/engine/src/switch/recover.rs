@@ -173,7 +173,8 @@ pub fn finish(store: &Store, written: &Written) -> Result<(), Error> {
     }
     backups.save(store)?;
     for path in journal.leftover.iter().rev() {
-        target::remove_directory(&directories, &path.to_path())?;
+        let path = journal.changes.iter().filter_map(Change::target).fold(path.to_path(), target::moved);
+        target::remove_directory(&directories, &path)?;
     }
     if journal.to.is_some() {
         generations::write_index(store)?;
