@@ -19,8 +19,11 @@ pub enum Error {
         /// Why.
         source: SnapshotError,
     },
+    /// The greatest number is taken.
+    #[error("{} leaves no number for another snapshot", .0.display())]
+    Numbers(std::path::PathBuf),
     /// `current` points to no snapshot.
-    #[error("{} does not lead to a snapshot", .0.display())]
+    #[error("{} is no link to a snapshot", .0.display())]
     Current(std::path::PathBuf),
 }
 
@@ -33,6 +36,8 @@ pub fn current_id(store: &Store) -> Result<SnapshotId, Error> {
     let target = match platform::read_link(&link) {
         Ok(target) => target,
         Err(error) if error.is_not_found() => return Ok(SnapshotId(0)),
+        // Something else stands there.
+        Err(_) if platform::kind_of(&link)? != Some(platform::FileKind::Symlink) => return Err(Error::Current(link)),
         Err(error) => return Err(error.into()),
     };
     let name = target.file_name().and_then(|name| name.to_str());
@@ -54,7 +59,11 @@ pub fn current(store: &Store) -> Result<Snapshot, Error> {
 pub fn read(store: &Store, id: SnapshotId) -> Result<Snapshot, Error> {
     let path = store.snapshot(id).join("snapshot.json");
     match platform::read_file(&path) {
-        Ok(text) => Snapshot::parse(&text).map_err(|source| Error::Snapshot { path, source }),
+        Ok(text) => match Snapshot::parse(&text) {
+            Ok(snapshot) if snapshot.id == id => Ok(snapshot),
+            Ok(other) => Err(Error::Snapshot { path, source: SnapshotError::Other(other.id) }),
+            Err(source) => Err(Error::Snapshot { path, source }),
+        },
         Err(error) if error.is_not_found() && id == SnapshotId(0) => Ok(Snapshot::empty()),
         Err(error) => Err(error.into()),
     }
@@ -95,16 +104,39 @@ struct IndexEntry {
 
 const INDEX_VERSION: u32 = 1;
 
+/// Reads the index. A damaged one is empty, and made anew by the next switch; of a newer one only the greatest
+/// number is taken over.
+fn read_index(store: &Store) -> Index {
+    #[derive(serde::Deserialize)]
+    struct Header {
+        version: u64,
+        #[serde(default)]
+        last_id: SnapshotId,
+    }
+    let text = platform::read_file(&store.snapshots_index()).unwrap_or_default();
+    let Ok(Header { version, last_id }) = serde_json::from_slice(&text) else { return Index::default() };
+    // No root comes so far: it is damaged.
+    if last_id.0 > u64::MAX / 2 {
+        return Index::default();
+    }
+    let newer = Index { last_id, ..Index::default() };
+    if version == u64::from(INDEX_VERSION) { serde_json::from_slice(&text).unwrap_or(newer) } else { newer }
+}
+
 /// Returns one number above the greatest that was ever used.
 ///
 /// # Errors
-/// When the directory of snapshots cannot be read.
+/// When the directory of snapshots cannot be read, or has the greatest number that there is.
 pub fn next_id(store: &Store) -> Result<SnapshotId, Error> {
-    let text = platform::read_file(&store.snapshots_index()).unwrap_or_default();
-    // A damaged index is made anew by the next switch.
-    let remembered = serde_json::from_slice::<Index>(&text).unwrap_or_default().last_id;
-    let greatest = all(store)?.last().copied().max(Some(current_id(store)?)).max(Some(remembered));
-    Ok(SnapshotId(greatest.map_or(0, |greatest| greatest.0) + 1))
+    let remembered = read_index(store).last_id;
+    let greatest = all(store)?.last().copied().max(Some(current_id(store)?)).max(Some(remembered)).unwrap_or_default();
+    greatest.0.checked_add(1).map(SnapshotId).ok_or_else(|| Error::Numbers(store.snapshots()))
+}
+
+/// Returns the parent of a snapshot that cannot be read itself: as the index has it, else the greatest number below.
+pub fn parent_of(store: &Store, id: SnapshotId) -> Option<SnapshotId> {
+    let indexed = read_index(store).snapshots.into_iter().find(|entry| entry.id == id).and_then(|entry| entry.parent);
+    indexed.or_else(|| all(store).ok()?.into_iter().rfind(|other| *other < id))
 }
 
 /// Writes the index of all snapshots. To be called before one is removed, so that its number is not
@@ -114,8 +146,7 @@ pub fn next_id(store: &Store) -> Result<SnapshotId, Error> {
 /// When the directory of snapshots cannot be read or the index cannot be written.
 pub fn write_index(store: &Store) -> Result<(), Error> {
     let last_id = SnapshotId(next_id(store)?.0 - 1);
-    let known = platform::read_file(&store.snapshots_index()).unwrap_or_default();
-    let mut known = serde_json::from_slice::<Index>(&known).unwrap_or_default().snapshots;
+    let mut known = read_index(store).snapshots;
     let mut snapshots = Vec::new();
     for id in all(store)? {
         if let Some(place) = known.iter().position(|entry| entry.id == id) {

@@ -178,7 +178,7 @@ pub enum JournalError {
     Damaged(#[from] serde_json::Error),
     /// A newer program wrote it.
     #[error("it has version {0}, which only a newer sys.lua reads")]
-    Newer(u32),
+    Newer(u64),
 }
 
 /// A journal as it is on the disk.
@@ -198,12 +198,12 @@ impl Written {
     pub fn parse(text: &[u8]) -> Result<Written, JournalError> {
         #[derive(Deserialize)]
         struct Header {
-            version: u32,
+            version: u64,
         }
         let mut lines = text.split(|byte| *byte == b'\n');
         let first = lines.next().unwrap_or_default();
         let header: Header = serde_json::from_slice(first)?;
-        if header.version > VERSION {
+        if header.version > u64::from(VERSION) {
             return Err(JournalError::Newer(header.version));
         }
         let journal = serde_json::from_slice(first)?;

@@ -42,7 +42,10 @@ pub enum SnapshotError {
     Damaged(#[from] serde_json::Error),
     /// A newer program wrote it.
     #[error("it has version {0}, which only a newer sys.lua reads")]
-    Newer(u32),
+    Newer(u64),
+    /// It is that of another number.
+    #[error("it says that it is snapshot {0}")]
+    Other(SnapshotId),
 }
 
 impl Snapshot {
@@ -67,10 +70,10 @@ impl Snapshot {
     pub fn parse(text: &[u8]) -> Result<Snapshot, SnapshotError> {
         #[derive(Deserialize)]
         struct Header {
-            version: u32,
+            version: u64,
         }
         let header: Header = serde_json::from_slice(text)?;
-        if header.version > VERSION {
+        if header.version > u64::from(VERSION) {
             return Err(SnapshotError::Newer(header.version));
         }
         Ok(serde_json::from_slice(text)?)

@@ -15,7 +15,7 @@ use crate::realize::{self, Realization, Tasks};
 use crate::settings::Event;
 use crate::snapshot::Snapshot;
 use crate::store::{self, Outputs, read_outputs};
-use crate::switch::plan::Plan;
+use crate::switch::plan::{Effect, Mark, Plan};
 use crate::switch::{self, Desired, Switched, To};
 
 /// How often to look whether a switch was confirmed.
@@ -35,6 +35,17 @@ pub(super) struct Planned {
     pub(super) plan: Plan,
     pub(super) wanted: BTreeSet<Hash>,
     pub(super) known: BTreeMap<Hash, Outputs>,
+    /// Whether there is a journal that cannot be read.
+    pub(super) is_lost: bool,
+}
+
+/// What a way back begins from.
+pub(super) struct InForce {
+    pub(super) current: Snapshot,
+    /// Whether it holds more than what is in force.
+    pub(super) is_guess: bool,
+    /// Why it is not simply the current snapshot.
+    pub(super) problem: Option<String>,
 }
 
 impl Engine {
@@ -51,7 +62,7 @@ impl Engine {
         };
         let desired = Desired::from_manifest(&self.store, manifest, &wanted, &known, &current)?;
         let plan = switch::plan::plan(&self.store, &self.settings.home, desired, current)?;
-        Ok(Planned { plan, wanted, known })
+        Ok(Planned { plan, wanted, known, is_lost: false })
     }
 
     /// Computes what an apply would do. Touches nothing.
@@ -114,7 +125,7 @@ impl Engine {
         switch::recover(&self.store, settings, on_event)?;
         // Somebody may have switched meanwhile: only what is computed under the lock counts.
         let under_lock = self.planned(manifest, planned.wanted, Some(&realization.outputs))?;
-        let known = Planned { plan: under_lock.plan, wanted: under_lock.wanted, known: planned.known };
+        let known = Planned { plan: under_lock.plan, wanted: under_lock.wanted, known: planned.known, is_lost: false };
         let mut report = self.plan_report(manifest, &known, false)?;
         let built = self.built_report(manifest, &realization);
         let plan = &known.plan;
@@ -136,7 +147,7 @@ impl Engine {
     }
 
     /// Goes back to a snapshot: the parent of the current one unless given. Without `perform` it only
-    /// says what it would do.
+    /// says what it would do. A current snapshot or a journal that cannot be read is no obstacle.
     ///
     /// # Errors
     /// When there is no such snapshot, or something fails: the system is as it was, or the error says
@@ -147,22 +158,32 @@ impl Engine {
         perform: bool,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<RollbackReport, Error> {
-        let _lock = if perform && platform::exists(&self.store.metadata()) {
-            let lock = self.lock(on_event)?;
+        let _lock = if perform && platform::exists(&self.store.metadata()) { Some(self.lock(on_event)?) } else { None };
+        let is_lost = matches!(switch::pending(&self.store), Err(switch::Error::Journal { .. }));
+        if perform && !is_lost {
             switch::recover(&self.store, &self.settings, on_event)?;
-            Some(lock)
-        } else {
-            None
-        };
-        let current = generations::current(&self.store)?;
+        }
+        let InForce { current, is_guess, problem } = self.in_force(id, is_lost)?;
         let id = id.or(current.parent).ok_or(Error::NothingBefore)?;
         let target = self.snapshot(id)?;
         self.check_objects(&target)?;
+        if let Some(message) = problem {
+            on_event(Event::Warning { message });
+        }
+        if perform && let Some(aside) = switch::set_journal_aside(&self.store)? {
+            let message =
+                format!("the journal of a switch that was cut off cannot be read: it is now {}", aside.display());
+            on_event(Event::Warning { message });
+        }
         let is_current = id == current.id;
         let wanted: BTreeSet<Hash> = target.derivations.keys().copied().collect();
         let known = target.derivations.clone();
-        let plan = switch::plan::plan(&self.store, &self.settings.home, Desired::from_snapshot(&target), current)?;
-        let planned = Planned { plan, wanted, known };
+        let mut plan = switch::plan::plan(&self.store, &self.settings.home, Desired::from_snapshot(&target), current)?;
+        if is_guess {
+            // Most of what may be in force is not.
+            plan.steps.retain(|step| step.mark != Mark::Remove || !matches!(step.effect, Effect::None));
+        }
+        let planned = Planned { plan, wanted, known, is_lost };
         let mut report = self.plan_report(&Manifest::default(), &planned, false)?;
         report.changed |= !is_current;
         let applied = perform && report.changed;
@@ -172,12 +193,32 @@ impl Engine {
             let to = if is_current { To::Same } else { To::Snapshot(id) };
             // A command that runs at each apply does not run here.
             let mut plan = planned.plan;
-            plan.steps.retain(|step| !(step.mark == switch::plan::Mark::Unchanged && step.place.is_none()));
+            plan.steps.retain(|step| !(step.mark == Mark::Unchanged && step.place.is_none()));
             let switched = switch::switch(&self.store, &self.settings, &plan, to, None, on_event)?;
             displaced.extend(switched.displaced.iter().map(displaced_report));
         }
         let env_script = self.settings.root.join("env.sh");
         Ok(RollbackReport { plan: report, to: snapshot_report(&target), applied, displaced, env_script })
+    }
+
+    /// Returns what is in force, as well as it can be known. `wanted` is where a rollback goes, `is_lost` whether a switch
+    /// was cut off and nobody knows how far it came.
+    fn in_force(&self, wanted: Option<SnapshotId>, is_lost: bool) -> Result<InForce, Error> {
+        let problem = match generations::current(&self.store) {
+            Ok(current) if !is_lost => return Ok(InForce { current, is_guess: false, problem: None }),
+            Ok(_) => None,
+            Err(error) => Some(format!("{error}: what it declared is found by other means, which may not find all")),
+        };
+        let (id, everything) = match generations::current_id(&self.store) {
+            Ok(id) => (id, is_lost),
+            // Some other one, so that going to the wanted one is a change.
+            Err(generations::Error::Current(_)) => {
+                let mut all = generations::all(&self.store)?.into_iter();
+                (all.rfind(|id| Some(*id) != wanted).unwrap_or_default(), true)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(InForce { current: switch::rebuilt(&self.store, id, everything), is_guess: true, problem })
     }
 
     /// Brings a switch that was cut off to its end or back to its beginning, as every verb that switches
@@ -286,7 +327,7 @@ impl Engine {
     }
 
     pub(super) fn plan_report(&self, manifest: &Manifest, planned: &Planned, diff: bool) -> Result<PlanReport, Error> {
-        let Planned { plan, wanted, known } = planned;
+        let Planned { plan, wanted, known, is_lost } = planned;
         let missing: BTreeSet<Hash> = wanted.iter().filter(|hash| !known.contains_key(hash)).copied().collect();
         let to_realize = if missing.is_empty() { missing } else { self.with_missing_dependencies(manifest, missing) };
         let derivations = manifest.derivations.iter().filter(|derivation| to_realize.contains(&derivation.hash));
@@ -303,7 +344,7 @@ impl Engine {
             realize: derivations.map(|derivation| derivation_report(derivation, BTreeMap::new())).collect(),
             actions,
             environment_changed: plan.environment_changes,
-            pending: self.pending()?,
+            pending: if *is_lost { None } else { self.pending()? },
         })
     }
 

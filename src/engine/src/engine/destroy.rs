@@ -35,7 +35,7 @@ impl Engine {
         let is_begun = current.id != SnapshotId(0);
         let desired = Desired::from_snapshot(&Snapshot::empty());
         let plan = switch::plan::plan(&self.store, &self.settings.home, desired, current)?;
-        let planned = Planned { plan, wanted: BTreeSet::new(), known: BTreeMap::new() };
+        let planned = Planned { plan, wanted: BTreeSet::new(), known: BTreeMap::new(), is_lost: false };
         let mut report = DestroyReport {
             plan: self.plan_report(&Manifest::default(), &planned, false)?,
             applied: false,

@@ -78,7 +78,7 @@ impl Engine {
             platform: self.settings.system.platform.clone(),
             snapshot: snapshot_report(&generations::current(&self.store)?),
             objects: listed.objects.len(),
-            size: listed.objects.iter().map(|object| object.size).sum(),
+            size: listed.objects.iter().map(|object| object.size).fold(0, u64::saturating_add),
             root: listed.root,
         })
     }

@@ -114,6 +114,10 @@ impl Error {
                 failure.hint = source.hint();
                 failure
             }
+            Error::Generations(generations::Error::Snapshot { .. } | generations::Error::Current(_)) => {
+                Failure::new("engine", chain(self))
+                    .with_hint("`rollback ID` goes to a snapshot that can be read: `history` lists them")
+            }
             Error::NoSnapshot(_) => Failure::new("usage", self.to_string()).with_hint("`history` lists them"),
             Error::NoDerivation { .. } | Error::Ambiguous { .. } => {
                 Failure::new("usage", self.to_string()).with_hint("`list` and the names in store/drv/ tell the hashes")

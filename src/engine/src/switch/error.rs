@@ -220,7 +220,10 @@ impl Error {
             Error::Unusable { what: "mode", .. } => "a mode is octal, such as \"644\"",
             Error::MissingObject { .. } => "`verify --repair` restores what can be restored",
             Error::Journal { path, .. } => {
-                return Some(format!("move it away (mv {0} {0}.damaged) and apply again", path.display()));
+                return Some(format!(
+                    "`rollback ID` goes to a snapshot all the same; or move it away (mv {0} {0}.damaged) and apply again",
+                    path.display()
+                ));
             }
             Error::NotARoot { .. } => "name the root with --root or SYSLUA_ROOT; `info` tells which one it would be",
             Error::CutOff { .. } => "`destroy` again goes on with it",

@@ -1,6 +1,6 @@
 //! Taking back a switch, finishing one, and finding out which of the two a journal asks for.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Error;
 use super::backups::{Backups, place_for};
@@ -138,6 +138,22 @@ pub fn confirm(store: &Store) -> Result<SnapshotId, Error> {
     }
     finish(store, &written)?;
     Ok(written.journal.to.unwrap_or(written.journal.from))
+}
+
+/// Puts a journal that cannot be read out of the way; returns where it is now, or `None` when it can be read. Nobody knows
+/// how far that switch came: what follows must look at every target.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn set_journal_aside(store: &Store) -> Result<Option<PathBuf>, Error> {
+    if !matches!(read(store), Err(Error::Journal { .. })) {
+        return Ok(None);
+    }
+    let journal = store.journal();
+    let aside = (0u64..).map(|number| journal.with_file_name(format!("journal.damaged.{number}")));
+    let Some(aside) = aside.into_iter().find(|path| !platform::exists(path)) else { return Ok(None) };
+    platform::rename(&journal, &aside)?;
+    Ok(Some(aside))
 }
 
 /// Tidies up after a commit; can be repeated.

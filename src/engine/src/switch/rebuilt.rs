@@ -1,0 +1,86 @@
+//! What is in force when its snapshot cannot be read, as well as it can be known: for going back to a snapshot that can.
+//!
+//! A snapshot's directory holds what was evaluated besides, from which its actions follow once more. Where that is lost
+//! too, or nobody knows how far a switch came, every target of every snapshot may hold something of ours: the plan looks.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use crate::activation::{Action, Activation};
+use crate::generations;
+use crate::hash::{self, Hash};
+use crate::manifest;
+use crate::names::{OutputName, Placeholder, SnapshotId};
+use crate::platform;
+use crate::snapshot::Snapshot;
+use crate::store::{Store, recorded_outputs};
+
+/// `manifest.json`, as far as it is needed.
+#[derive(Deserialize)]
+struct Kept {
+    derivations: Vec<KeptDerivation>,
+    activations: Vec<Activation>,
+}
+
+#[derive(Deserialize)]
+struct KeptDerivation {
+    hash: Hash,
+    outputs: Vec<OutputName>,
+}
+
+/// Returns what is likely to be in force under a number. With `everything`, that may be what any snapshot declares.
+pub fn rebuilt(store: &Store, id: SnapshotId, everything: bool) -> Snapshot {
+    let known = generations::read(store, id).ok().or_else(|| from_manifest(store, id));
+    let everything = everything || known.is_none();
+    let mut snapshot = known.unwrap_or_else(Snapshot::empty);
+    (snapshot.id, snapshot.parent) = (id, snapshot.parent.or_else(|| generations::parent_of(store, id)));
+    if everything {
+        let others = generations::all(store).unwrap_or_default().into_iter().filter(|other| *other != id);
+        let others =
+            others.filter_map(|other| generations::read(store, other).ok().or_else(|| from_manifest(store, other)));
+        // Of commands and variables, looking at them does not tell whether they are in force.
+        let targets =
+            others.flat_map(|other| other.activations).filter(|activation| activation.action.target().is_some());
+        // What counts at a target is the last one.
+        snapshot.activations = targets.chain(snapshot.activations).collect();
+    }
+    snapshot
+}
+
+/// Computes a snapshot from what was evaluated; `None` when that cannot be read either.
+fn from_manifest(store: &Store, id: SnapshotId) -> Option<Snapshot> {
+    #[derive(Deserialize)]
+    struct Header {
+        version: u64,
+    }
+    let text = platform::read_file(&store.snapshot(id).join("manifest.json")).ok()?;
+    let header: Header = serde_json::from_slice(&text).ok()?;
+    if header.version != u64::from(manifest::VERSION) {
+        return None;
+    }
+    let kept: Kept = serde_json::from_slice(&text).ok()?;
+    let mut snapshot = Snapshot { id, ..Snapshot::empty() };
+    let mut owners: HashMap<Placeholder, (Hash, &OutputName)> = HashMap::new();
+    for derivation in &kept.derivations {
+        let placeholder = |output| (Placeholder::new(derivation.hash, output), (derivation.hash, output));
+        owners.extend(derivation.outputs.iter().map(placeholder));
+        if let Ok(Some(outputs)) = recorded_outputs(store, derivation.hash) {
+            snapshot.derivations.insert(derivation.hash, outputs);
+        }
+    }
+    let path = |placeholder: Placeholder| {
+        let (hash, output) = owners.get(&placeholder)?;
+        let object = snapshot.derivations.get(hash)?.get(*output)?;
+        Some(platform::bytes_of_path(&store.object(object)))
+    };
+    for activation in &kept.activations {
+        // One whose content is not known any more is found by looking at its target, if that is ours.
+        let mut action = activation.action.resolve(&path).unwrap_or_else(|_| activation.action.clone());
+        if let Action::Install { source, digest, .. } = &mut action {
+            *digest = digest.or_else(|| hash::of_file(&source.to_path()).ok().map(|(digest, _)| digest));
+        }
+        snapshot.activations.push(activation.with_action(action));
+    }
+    Some(snapshot)
+}

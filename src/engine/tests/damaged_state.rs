@@ -1,0 +1,664 @@
+//! Files of the root that are cut, zeroed, of a newer version or nonsense: no command panics, deletes anything or changes
+//! anything without saying so; each error names the file; going back to a snapshot that can be read works.
+//!
+//! `SYSLUA_SWEEP=all` cuts at every byte; otherwise at a part of them, so that the suite stays quick.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![cfg(unix)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{env, fs};
+
+use serde_json::{Value as Json, json};
+use syslua_engine::activation::{Action, Activation, VariableValue};
+use syslua_engine::derivation::{Derivation, Spec};
+use syslua_engine::engine::{ApplyOptions, Engine};
+use syslua_engine::failure::Failure;
+use syslua_engine::journal::{self, Journal};
+use syslua_engine::manifest::Manifest;
+use syslua_engine::names::{Name, OutputName, SnapshotId};
+use syslua_engine::platform;
+use syslua_engine::platform::sandbox::Level;
+use syslua_engine::realize::{Build, Task, Tasks};
+use syslua_engine::settings::{Interrupt, Network, Sandbox, Settings, System, UnpackLimits};
+use syslua_engine::store::sources::SourceMemory;
+use syslua_engine::store::{self, Outputs, Store};
+use syslua_engine::value::{Function, Text, Value};
+
+struct NoTasks;
+
+impl Tasks for NoTasks {
+    fn begin(&mut self, build: Arc<Build>, _in_place: bool) -> Result<Box<dyn Task>, Failure> {
+        Err(Failure::new("test", format!("{} is not built here", build.derivation.title())))
+    }
+}
+
+/// Every path below a directory, with what is there. Locks and logs apart.
+type Tree = BTreeMap<PathBuf, Vec<u8>>;
+
+fn read_tree(top: &Path) -> Tree {
+    fn add(path: &Path, tree: &mut Tree) {
+        for entry in fs::read_dir(path).unwrap() {
+            let path = entry.unwrap().path();
+            let data = fs::symlink_metadata(&path).unwrap();
+            let content = if data.is_symlink() {
+                fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes()
+            } else if data.is_dir() {
+                add(&path, tree);
+                b"directory".to_vec()
+            } else {
+                fs::read(&path).unwrap()
+            };
+            if path.extension().is_none_or(|extension| extension != "lock") {
+                tree.insert(path, content);
+            }
+        }
+    }
+    let mut tree = Tree::new();
+    add(top, &mut tree);
+    tree
+}
+
+fn differing(before: &Tree, after: &Tree) -> Vec<PathBuf> {
+    let paths: BTreeSet<&PathBuf> = before.keys().chain(after.keys()).collect();
+    paths.into_iter().filter(|path| before.get(*path) != after.get(*path)).cloned().collect()
+}
+
+struct Machine {
+    base: tempfile::TempDir,
+    work: PathBuf,
+    derivations: [Arc<Derivation>; 3],
+}
+
+impl Machine {
+    /// Applies two manifests: snapshot 2 is current.
+    fn new() -> Machine {
+        let base = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let work = base.path().canonicalize().unwrap().join("work");
+        fs::create_dir_all(work.join("home")).unwrap();
+        fs::write(work.join("home/.both"), "precious").unwrap();
+        let store = Store::new(&work.join("root"));
+        store.create().unwrap();
+        let derivations = ["one", "two", "three"].map(|name| build(&store, name));
+        let machine = Machine { base, work, derivations };
+        for number in [1, 2] {
+            machine.apply(number).unwrap();
+        }
+        let source = machine.work.join("source");
+        fs::write(&source, "text").unwrap();
+        let old = std::time::SystemTime::now() - std::time::Duration::from_secs(100);
+        fs::File::options().write(true).open(&source).unwrap().set_modified(old).unwrap();
+        machine.save();
+        machine
+    }
+
+    fn engine(&self) -> Engine {
+        Engine::new(Settings {
+            root: self.work.join("root"),
+            home: self.work.join("home"),
+            substitute: None,
+            jobs: 2,
+            offline: true,
+            lock_timeout: None,
+            sandbox: Sandbox::Off,
+            network: Network::default(),
+            unpack: UnpackLimits::default(),
+            interrupt: Interrupt::default(),
+            system: System::current(),
+        })
+    }
+
+    /// `~/.both` and `~/.N` lead to the object of that number.
+    fn manifest(&self, number: usize) -> Manifest {
+        let derivation = &self.derivations[number - 1];
+        let placeholder = derivation.placeholder(&OutputName::main()).to_string();
+        let action = |action| Activation::new(action, vec!["init.lua:1".into()]);
+        let link = |target: &str| {
+            action(Action::Symlink { source: placeholder.as_str().into(), target: target.into(), mutable: false })
+        };
+        let install = action(Action::Install {
+            source: placeholder.as_str().into(),
+            target: format!("~/.file{number}").as_str().into(),
+            mode: Some("640".into()),
+            owner: None,
+            group: None,
+            mutable: false,
+            digest: None,
+        });
+        let value = VariableValue::Single(format!("{number}").as_str().into());
+        let activations = vec![
+            link("~/.both"),
+            link(&format!("~/.deep/{number}/link")),
+            install,
+            action(Action::SetVariable { name: "VALUE".into(), value }),
+        ];
+        Manifest { derivations: vec![Arc::clone(derivation)], activations, ..Manifest::default() }
+    }
+
+    fn apply(&self, number: usize) -> Result<(), String> {
+        let manifest = self.manifest(number);
+        let applied = self.engine().apply(&manifest, &ApplyOptions::default(), &mut NoTasks, &mut |_| {});
+        applied.map(drop).map_err(|error| error.to_failure().message)
+    }
+
+    fn rollback(&self, id: Option<u64>) -> Result<(), String> {
+        let done = self.engine().rollback(id.map(SnapshotId), true, &mut |_| {});
+        done.map(drop).map_err(|error| error.to_failure().message)
+    }
+
+    fn home(&self) -> Tree {
+        read_tree(&self.work.join("home"))
+    }
+
+    fn save(&self) {
+        copy(&self.work, &self.base.path().join("saved"));
+    }
+
+    fn restore(&self) {
+        copy(&self.base.path().join("saved"), &self.work);
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.work.join("root").join(name)
+    }
+
+    /// The home as it is under each snapshot.
+    fn homes(&self) -> Vec<Tree> {
+        let homes = [0, 1, 2].map(|id| {
+            self.rollback(Some(id)).unwrap();
+            self.home()
+        });
+        self.restore();
+        homes.into()
+    }
+
+    /// Runs every command that only looks; each result under its name.
+    fn look(&self) -> Vec<(&'static str, Result<(), String>)> {
+        fn done<T>(result: Result<T, syslua_engine::engine::Error>) -> Result<(), String> {
+            result.map(drop).map_err(|error| error.to_failure().message)
+        }
+        let engine = self.engine();
+        let hashes = [0, 1].map(|number: usize| self.derivations[number].hash.to_hex());
+        vec![
+            ("status", done(engine.status())),
+            ("plan", done(engine.plan(&self.manifest(2), false))),
+            ("plan of another", done(engine.plan(&self.manifest(3), true))),
+            ("history", done(engine.history())),
+            ("diff", done(engine.diff_snapshots(Some(SnapshotId(1)), Some(SnapshotId(2))))),
+            ("diff of derivations", done(engine.diff_derivations(&hashes[0], &hashes[1]))),
+            ("why", done(engine.actions())),
+            ("list", done(engine.list())),
+            ("info", done(engine.info())),
+            ("verify", done(engine.verify())),
+            ("rollback --dry-run", done(engine.rollback(Some(SnapshotId(1)), false, &mut |_| {}))),
+        ]
+    }
+
+    /// Runs them all; returns those that failed. Nothing changes.
+    fn look_at_damage(&self, when: &str) -> BTreeMap<&'static str, String> {
+        let before = read_tree(&self.work);
+        let looked = self.look();
+        let changed = differing(&before, &read_tree(&self.work));
+        assert!(changed.is_empty(), "{when}: looking changed {changed:?}");
+        looked.into_iter().filter_map(|(name, result)| Some((name, result.err()?))).collect()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        platform::set_immutable(self.base.path(), false);
+        let _ = platform::remove_tree(&self.work);
+        let _ = platform::remove_tree(&self.base.path().join("saved"));
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    platform::set_immutable(to, false);
+    platform::remove_tree(to).unwrap();
+    let copied = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(copied.success());
+}
+
+/// Publishes an object as if a derivation had been built.
+fn build(store: &Store, name: &str) -> Arc<Derivation> {
+    let spec = Spec {
+        name: Name::parse(name).unwrap(),
+        version: None,
+        outputs: vec![OutputName::main()],
+        system: System::current(),
+        opts: Value::Bytes(name.as_bytes().to_vec()),
+        config: Function { text: b"function() end".to_vec(), captures: Vec::new() },
+        output_hash: None,
+    };
+    let derivation = Derivation::new(spec, |_| None).unwrap();
+    let outputs = derivation.temporary_names();
+    for temporary in outputs.values() {
+        fs::write(store.building().join(temporary.as_str()), format!("content of {name}\n")).unwrap();
+    }
+    let build = store::import::Build {
+        deriver: derivation.hash,
+        name: &derivation.spec.name,
+        version: None,
+        outputs: &outputs,
+        dependencies: &BTreeSet::new(),
+        published: &|_, _| {},
+        expected: None,
+        sandbox: Level::Off,
+    };
+    let published: Outputs = store::import::import(store, &build, || Ok(())).unwrap();
+    store::write_derivation(store, derivation.hash, &derivation.description()).unwrap();
+    store::write_outputs(store, derivation.hash, &published).unwrap();
+    Arc::new(derivation)
+}
+
+fn thorough() -> bool {
+    env::var("SYSLUA_SWEEP").is_ok_and(|value| value == "all")
+}
+
+/// What a disk, an editor or a newer program may have made of a text.
+fn damages(text: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let step = if thorough() { 1 } else { text.len() / 12 + 1 };
+    // The last byte is a line feed, which nothing needs.
+    let cuts = (0..text.len() - 1).step_by(step);
+    let mut damages: Vec<(String, Vec<u8>)> =
+        cuts.map(|length| (format!("cut at {length}"), text[..length].to_vec())).collect();
+    let mut add = |what: &str, text: Vec<u8>| damages.push((what.to_owned(), text));
+    add("zeroed", vec![0; text.len()]);
+    add("half zeroed", [&text[..text.len() / 2], &vec![0; text.len() / 2]].concat());
+    for nonsense in
+        ["null", "[]", "{}", "0", "true", "\"text\"", "\n", "\u{feff}{}", "{\"version\":1}", "{\"version\":0}"]
+    {
+        add(nonsense, nonsense.as_bytes().to_vec());
+    }
+    add("no UTF-8", b"{\"version\":1,\"\xff\":\"\xfe\"}\n".to_vec());
+    for open in ["[", "{\"a\":", "{\"version\":1,\"a\":["] {
+        add(&format!("deep {open}"), open.repeat(100_000).into_bytes());
+    }
+    let deep = format!("{{\"version\":1,\"id\":2,\"activations\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    add("deep and whole", deep.into_bytes());
+    for version in ["2", "18446744073709551615", "18446744073709551616", "-1", "1.5", "1e400", "\"1\"", "[]", "null"] {
+        let changed = String::from_utf8_lossy(text).replacen("\"version\":1", &format!("\"version\":{version}"), 1);
+        let changed = changed.replacen("\"version\": 1", &format!("\"version\": {version}"), 1);
+        if changed.as_bytes() != text {
+            add(&format!("version {version}"), changed.into_bytes());
+        }
+    }
+    damages
+}
+
+/// Every value in a document replaced by others.
+fn mutations(text: &[u8]) -> Vec<Vec<u8>> {
+    fn pointers(value: &Json, at: &str, all: &mut Vec<String>) {
+        all.push(at.to_owned());
+        match value {
+            Json::Object(map) => map.iter().for_each(|(key, inner)| {
+                pointers(inner, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), all);
+            }),
+            Json::Array(list) => {
+                list.iter().enumerate().for_each(|(place, inner)| pointers(inner, &format!("{at}/{place}"), all));
+            }
+            _ => {}
+        }
+    }
+    let document: Json = serde_json::from_slice(text).unwrap();
+    let mut all = Vec::new();
+    pointers(&document, "", &mut all);
+    let values = [
+        Json::Null,
+        json!(true),
+        json!(-1),
+        json!(u64::MAX),
+        json!(1e308),
+        json!(""),
+        json!("../../../x"),
+        json!("a\0b"),
+        json!("\u{202e}"),
+        json!([]),
+        json!({}),
+        json!([[[]]]),
+        json!({"$bytes": "!"}),
+        json!({"$bytes": "/w=="}),
+    ];
+    let mut mutated = Vec::new();
+    for (place, pointer) in all.iter().enumerate() {
+        for (number, value) in values.iter().enumerate() {
+            if thorough() || (place + number) % 5 == 0 {
+                let mut changed = document.clone();
+                *changed.pointer_mut(pointer).unwrap() = value.clone();
+                mutated.push(serde_json::to_vec(&changed).unwrap());
+            }
+        }
+    }
+    mutated
+}
+
+/// Damages a file in every way. `fails` are the commands that must fail, naming the file; all others work.
+fn sweep(machine: &Machine, name: &str, text: &[u8], fails: &[&str]) {
+    let path = machine.path(name);
+    let shown = path.display().to_string();
+    for (what, damaged) in damages(text) {
+        let when = format!("{name} {what}");
+        write(&path, &damaged);
+        let failed = machine.look_at_damage(&when);
+        for (command, message) in &failed {
+            assert!(message.contains(&shown), "{when}: {command} does not name {shown}: {message}");
+            assert!(message.len() < 1000, "{when}: {command}: {} bytes of message", message.len());
+        }
+        let names: Vec<&str> = failed.keys().copied().collect();
+        let mut expected = fails.to_vec();
+        expected.sort_unstable();
+        assert_eq!(names, expected, "{when}");
+    }
+    // Nonsense that reads: whatever comes of it, it is no panic, and nothing changes.
+    for damaged in mutations(text) {
+        write(&path, &damaged);
+        machine.look_at_damage(&String::from_utf8_lossy(&damaged));
+    }
+    machine.restore();
+}
+
+fn write(path: &Path, text: &[u8]) {
+    if fs::symlink_metadata(path).is_ok() {
+        fs::remove_file(path).unwrap();
+    }
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// Damages a file in some ways, and for each tries to apply and to go back. `apply_works` says which is expected.
+fn act(machine: &Machine, homes: &[Tree], name: &str, text: &[u8], apply_works: bool) {
+    let path = machine.path(name);
+    let shown = path.display().to_string();
+    let step = if thorough() { 1 } else { 6 };
+    for (what, damaged) in damages(text).into_iter().step_by(step) {
+        let when = format!("{name} {what}");
+        write(&path, &damaged);
+        let before = read_tree(&machine.work);
+        match machine.apply(3) {
+            Ok(()) => {
+                assert!(apply_works, "{when}: apply works");
+                machine.restore();
+                write(&path, &damaged);
+            }
+            Err(message) => {
+                assert!(!apply_works, "{when}: {message}");
+                assert!(message.contains(&shown), "{when}: {message}");
+                let changed = differing(&before, &read_tree(&machine.work));
+                assert!(changed.is_empty(), "{when}: the apply that failed changed {changed:?}");
+            }
+        }
+        let objects = |tree: &Tree| tree.keys().filter(|path| path.to_string_lossy().contains("/obj/")).count();
+        for id in [1, 0] {
+            machine.rollback(Some(id)).unwrap_or_else(|error| panic!("{when}: no way to {id}: {error}"));
+            let home = machine.home();
+            assert_eq!(home, homes[usize::try_from(id).unwrap()], "{when}: not the home of {id}");
+        }
+        assert_eq!(objects(&before), objects(&read_tree(&machine.work)), "{when}: objects went");
+        // From there on all is well.
+        machine.apply(3).unwrap_or_else(|error| panic!("{when}: no apply after that: {error}"));
+        machine.engine().status().unwrap_or_else(|error| panic!("{when}: no status after that: {error}"));
+        machine.restore();
+    }
+}
+
+const SNAPSHOT: &str = "store/metadata/snapshots/2/snapshot.json";
+
+#[test]
+fn a_damaged_current_snapshot_is_named_and_can_be_left() {
+    let machine = Machine::new();
+    let homes = machine.homes();
+    let text = fs::read(machine.path(SNAPSHOT)).unwrap();
+    sweep(&machine, SNAPSHOT, &text, &["status", "plan", "plan of another", "diff", "why", "list", "info"]);
+    act(&machine, &homes, SNAPSHOT, &text, false);
+}
+
+#[test]
+fn without_manifest_too_it_can_be_left() {
+    let machine = Machine::new();
+    let homes = machine.homes();
+    for manifest in [b"".as_slice(), b"{", b"{\"version\":2}", b"[]", &[b'['; 100_000]] {
+        write(&machine.path(SNAPSHOT), b"{");
+        write(&machine.path("store/metadata/snapshots/2/manifest.json"), manifest);
+        machine.look_at_damage("no manifest");
+        machine.rollback(Some(1)).unwrap();
+        let home = machine.home();
+        // What only the lost snapshot declared may stay; all else is as snapshot 1 has it.
+        let lost = differing(&homes[1], &home);
+        assert!(lost.iter().all(|path| homes[2].contains_key(path) && !homes[1].contains_key(path)), "{lost:?}");
+        assert!(homes[1].iter().all(|(path, content)| home.get(path) == Some(content)));
+        machine.restore();
+    }
+}
+
+#[test]
+fn a_damaged_manifest_stands_in_nobodys_way() {
+    let machine = Machine::new();
+    let homes = machine.homes();
+    let name = "store/metadata/snapshots/2/manifest.json";
+    let text = fs::read(machine.path(name)).unwrap();
+    sweep(&machine, name, &text, &[]);
+    act(&machine, &homes, name, &text, true);
+}
+
+#[test]
+fn a_damaged_older_snapshot_is_named_by_what_needs_it() {
+    let machine = Machine::new();
+    let homes = machine.homes();
+    let name = "store/metadata/snapshots/1/snapshot.json";
+    let text = fs::read(machine.path(name)).unwrap();
+    sweep(&machine, name, &text, &["diff", "rollback --dry-run"]);
+    for (what, damaged) in damages(&text).into_iter().step_by(5) {
+        write(&machine.path(name), &damaged);
+        let before = read_tree(&machine.work);
+        let message = machine.rollback(Some(1)).unwrap_err();
+        assert!(message.contains(name), "{what}: {message}");
+        assert!(machine.rollback(None).unwrap_err().contains(name), "{what}");
+        assert!(differing(&before, &read_tree(&machine.work)).is_empty(), "{what}");
+        machine.rollback(Some(0)).unwrap();
+        assert_eq!(machine.home(), homes[0], "{what}");
+        machine.apply(3).unwrap();
+        machine.restore();
+    }
+}
+
+#[test]
+fn a_damaged_index_is_made_anew() {
+    let machine = Machine::new();
+    let homes = machine.homes();
+    let name = "store/metadata/snapshots.json";
+    let text = fs::read(machine.path(name)).unwrap();
+    sweep(&machine, name, &text, &[]);
+    act(&machine, &homes, name, &text, true);
+    for last in [u64::MAX, u64::MAX - 1] {
+        write(&machine.path(name), format!("{{\"version\":1,\"last_id\":\"{last}\",\"snapshots\":[]}}").as_bytes());
+        machine.apply(3).unwrap();
+        assert_eq!(machine.engine().status().unwrap().snapshot.id, SnapshotId(3));
+        machine.restore();
+    }
+    // A newer one keeps what this one must know.
+    write(&machine.path(name), b"{\"version\":9,\"last_id\":\"41\",\"snapshots\":{}}");
+    machine.apply(3).unwrap();
+    assert_eq!(machine.engine().status().unwrap().snapshot.id, SnapshotId(42));
+    machine.restore();
+    // Without a parent in the damaged snapshot, the index knows it.
+    write(&machine.path(SNAPSHOT), b"{");
+    machine.rollback(None).unwrap();
+    assert_eq!(machine.home(), homes[1]);
+}
+
+#[test]
+fn a_damaged_record_is_found_by_verify() {
+    let machine = Machine::new();
+    let homes = machine.homes();
+    let store = Store::new(&machine.work.join("root"));
+    let outputs = store::read_outputs(&store, machine.derivations[1].hash).unwrap().unwrap();
+    let object = outputs.values().next().unwrap();
+    let name = format!("store/info/{object}.json");
+    let text = fs::read(machine.path(&name)).unwrap();
+    sweep(&machine, &name, &text, &[]);
+    act(&machine, &homes, &name, &text, true);
+    for (what, damaged) in damages(&text) {
+        write(&machine.path(&name), &damaged);
+        let found = machine.engine().verify().unwrap();
+        assert_eq!(found.broken, 1, "{what}");
+        assert!(found.damaged[0].problem.contains(&name), "{what}: {}", found.damaged[0].problem);
+        assert_eq!(machine.engine().list().unwrap().objects.len(), 2, "{what}");
+    }
+}
+
+#[test]
+fn damaged_records_of_derivations_count_as_none() {
+    let machine = Machine::new();
+    let homes = machine.homes();
+    let hash = machine.derivations[1].hash;
+    let name = format!("store/drv-out/{hash}");
+    let text = fs::read(machine.path(&name)).unwrap();
+    for damaged in damages(&text).into_iter().map(|(_, text)| text).chain(mutations(&text)) {
+        write(&machine.path(&name), &damaged);
+        let failed = machine.look_at_damage("drv-out");
+        assert!(failed.is_empty(), "{failed:?}");
+    }
+    machine.restore();
+    act(&machine, &homes, &name, &text, true);
+    let name = format!("store/drv/{hash}.drv");
+    let text = fs::read(machine.path(&name)).unwrap();
+    for (what, damaged) in damages(&text) {
+        write(&machine.path(&name), &damaged);
+        let failed = machine.look_at_damage(&what);
+        for (command, message) in failed {
+            assert_eq!(command, "diff of derivations", "{what}");
+            assert!(message.contains(&name), "{what}: {message}");
+        }
+    }
+}
+
+#[test]
+fn damaged_memories_count_as_empty() {
+    let machine = Machine::new();
+    let homes = machine.homes();
+    let store = Store::new(&machine.work.join("root"));
+    let source = machine.work.join("source");
+    let hash = SourceMemory::default().hash(&source, &BTreeSet::new()).unwrap();
+    let entry = json!({ "fingerprint": hash, "nar": hash });
+    let text = serde_json::to_vec(&json!({ "version": 1, "entries": { "/somewhere": entry } })).unwrap();
+    for damaged in damages(&text).into_iter().map(|(_, text)| text).chain(mutations(&text)) {
+        write(&store.source_memory(), &damaged);
+        let mut memory = SourceMemory::load(&store);
+        memory.hash(&source, &BTreeSet::new()).unwrap();
+    }
+    for (what, damaged) in damages(&text) {
+        write(&store.source_memory(), &damaged);
+        assert_eq!(SourceMemory::load(&store).hash(&source, &BTreeSet::new()).unwrap(), hash, "{what}");
+    }
+    let text = fs::read(store.backups_index()).unwrap();
+    sweep(&machine, "backups/index.json", &text, &[]);
+    // The directories that were made are forgotten with it; nothing of the user's is.
+    for (what, damaged) in damages(&text).into_iter().step_by(5) {
+        write(&store.backups_index(), &damaged);
+        machine.rollback(Some(0)).unwrap();
+        let left = differing(&homes[0], &machine.home());
+        assert!(left.iter().all(|path| path.starts_with(machine.work.join("home/.deep"))), "{what}: {left:?}");
+        machine.restore();
+    }
+}
+
+#[test]
+fn a_damaged_journal_stops_everything_but_going_back() {
+    let machine = Machine::new();
+    let homes = machine.homes();
+    let journal = Journal {
+        version: journal::VERSION,
+        mark: "1-2".into(),
+        from: SnapshotId(2),
+        to: Some(SnapshotId(3)),
+        makes_snapshot: true,
+        is_first: false,
+        process: 1,
+        started_at: 0,
+        confirm: None,
+        changes: Vec::new(),
+        leftover: vec![Text::from("/nowhere")],
+    };
+    let text = journal::line(&journal);
+    let name = "store/metadata/journal";
+    sweep(&machine, name, &text, &["status", "plan", "plan of another", "history"]);
+    act(&machine, &homes, name, &text, false);
+    // However far the switch came: here to its end, but for the commit.
+    machine.apply(3).unwrap();
+    fs::remove_file(machine.path("store/metadata/current")).unwrap();
+    symlink("snapshots/2", machine.path("store/metadata/current")).unwrap();
+    write(&machine.path(name), &text[..text.len() / 2]);
+    machine.rollback(Some(1)).unwrap();
+    assert_eq!(machine.home(), homes[1]);
+    let aside = fs::read(machine.path("store/metadata/journal.damaged.0")).unwrap();
+    assert_eq!(aside, &text[..text.len() / 2]);
+}
+
+#[test]
+fn whatever_stands_in_the_place_of_current_is_named() {
+    let machine = Machine::new();
+    let homes = machine.homes();
+    let current = machine.path("store/metadata/current");
+    let place = |what: &dyn Fn()| {
+        fs::remove_file(&current).unwrap();
+        what();
+    };
+    let links =
+        ["snapshots/7", "nowhere", "/", "../../..", "snapshots/2/snapshot.json", "snapshots/18446744073709551616"];
+    for link in links {
+        place(&|| symlink(link, &current).unwrap());
+        for (command, message) in machine.look_at_damage(link) {
+            let names_it = message.contains("/current is no link") || message.contains("snapshots/7/snapshot.json");
+            assert!(names_it, "{link}: {command}: {message}");
+        }
+        assert!(machine.apply(3).is_err(), "{link}");
+        machine.rollback(Some(1)).unwrap_or_else(|error| panic!("{link}: {error}"));
+        assert_eq!(machine.home(), homes[1], "{link}");
+        machine.restore();
+    }
+    place(&|| fs::write(&current, "snapshots/2").unwrap());
+    assert!(machine.look_at_damage("a file")["status"].contains("/current is no link to a snapshot"));
+    machine.rollback(Some(1)).unwrap();
+    assert_eq!(machine.home(), homes[1]);
+    assert_eq!(fs::read_link(&current).unwrap(), Path::new("snapshots/1"));
+}
+
+#[test]
+fn a_directory_in_the_place_of_a_file_is_named() {
+    let machine = Machine::new();
+    let homes = machine.homes();
+    for name in [SNAPSHOT, "store/metadata/journal"] {
+        let path = machine.path(name);
+        let _ = fs::remove_file(&path);
+        fs::create_dir(&path).unwrap();
+        let failed = machine.look_at_damage(name);
+        assert!(failed["status"].contains(name), "{}", failed["status"]);
+        assert!(machine.apply(3).unwrap_err().contains(name));
+        if name == SNAPSHOT {
+            machine.rollback(Some(1)).unwrap();
+            assert_eq!(machine.home(), homes[1]);
+        }
+        machine.restore();
+    }
+    for name in ["store/metadata/snapshots.json", "cache/sources", "backups/index.json"] {
+        let path = machine.path(name);
+        let _ = fs::remove_file(&path);
+        fs::create_dir(&path).unwrap();
+        let failed = machine.look_at_damage(name);
+        assert!(failed.is_empty(), "{name}: {failed:?}");
+        machine.restore();
+    }
+}
+
+#[test]
+fn the_greatest_number_is_the_last() {
+    let machine = Machine::new();
+    fs::create_dir(machine.path("store/metadata/snapshots").join(u64::MAX.to_string())).unwrap();
+    let before = read_tree(&machine.work);
+    assert!(machine.apply(3).unwrap_err().contains("leaves no number"));
+    assert!(differing(&before, &read_tree(&machine.work)).is_empty());
+    assert_eq!(machine.engine().history().unwrap().snapshots.len(), 4);
+}
