@@ -285,6 +285,7 @@ local syslua = {}
 ---@class syslua.Listed
 ---@field root string
 ---@field objects syslua.ObjectReport[] in the order of their names
+---@field unreadable { object: string, problem: string }[] those whose record is missing or damaged
 
 ---@class syslua.Actions
 ---@field root string

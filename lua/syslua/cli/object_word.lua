@@ -91,6 +91,15 @@ function object_word.find(listed, word, program)
       return found[1]
     end
   end
+  for _, object in ipairs(listed.unreadable) do
+    if object.object:sub(1, #name) == name then
+      failure.raise({
+        kind = "store",
+        message = ("nothing is known of %s: %s"):format(object.object, object.problem),
+        hint = ("`%s verify --repair` builds it again, if a config makes it"):format(program),
+      })
+    end
+  end
   failure.raise({
     kind = "usage",
     message = ("the store has no object `%s`"):format(word),

@@ -77,8 +77,18 @@ end
 ---@param style syslua.cli.Style
 ---@return string[]
 function store_report.render_list(result, args, style)
+  local lines = {}
+  local unreadable = #result.unreadable
+  if unreadable > 0 then
+    lines[1] = ("%s cannot be shown: `%s verify` tells why"):format(
+      text.count(unreadable, "object"),
+      args.program
+    )
+  elseif #result.objects == 0 then
+    lines[1] = "The store is empty."
+  end
   if #result.objects == 0 then
-    return { "The store is empty." }
+    return lines
   end
   local rows = {
     {
@@ -96,13 +106,15 @@ function store_report.render_list(result, args, style)
     size = size + object.size
     current = current + (object.current and 1 or 0)
   end
-  local lines = lay_out_objects(rows, style, args.verbose)
+  local note = lines[1]
+  lines = lay_out_objects(rows, style, args.verbose)
   local count = text.count(#result.objects, "object")
   lines[#lines + 1] = ("%s, %s; %d in the current snapshot (*)"):format(
     count,
     text.size(size),
     current
   )
+  lines[#lines + 1] = note
   return lines
 end
 

@@ -13,6 +13,9 @@ use crate::store::Outputs;
 /// The version of the format that we write.
 pub const VERSION: u32 = 1;
 
+/// The end of the year 9999, in seconds since the epoch: what is later cannot be shown everywhere.
+const LAST_MOMENT: u64 = 253_402_300_799;
+
 /// A snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -43,6 +46,9 @@ pub enum SnapshotError {
     /// A newer program wrote it.
     #[error("it has version {0}, which only a newer sys.lua reads")]
     Newer(u64),
+    /// No clock shows that.
+    #[error("it says that it was made {0} seconds after 1970")]
+    Moment(u64),
     /// It is that of another number.
     #[error("it says that it is snapshot {0}")]
     Other(SnapshotId),
@@ -76,7 +82,11 @@ impl Snapshot {
         if header.version > u64::from(VERSION) {
             return Err(SnapshotError::Newer(header.version));
         }
-        Ok(serde_json::from_slice(text)?)
+        let snapshot: Snapshot = serde_json::from_slice(text)?;
+        if snapshot.created_at > LAST_MOMENT {
+            return Err(SnapshotError::Moment(snapshot.created_at));
+        }
+        Ok(snapshot)
     }
 
     /// Returns the text of `snapshot.json`.

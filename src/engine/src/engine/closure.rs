@@ -46,7 +46,7 @@ impl Engine {
             // What is there now stays until the end.
             let collected = collect()?;
             let write = |writer: &mut dyn Write| {
-                closure::export(&self.store, system.as_ref(), collected, writer, &settings.interrupt)
+                closure::export(&self.store, system.as_ref(), collected, writer, settings.jobs, &settings.interrupt)
             };
             match to {
                 ExportTo::Writer(writer) => Ok((write(writer)?, None)),

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::report::{ActionsReport, CheckReport, DiffReport, Difference, InfoReport, ListReport, ObjectReport};
+use super::report::{
+    ActionsReport, CheckReport, DiffReport, Difference, InfoReport, ListReport, ObjectReport, UnreadableReport,
+};
 use super::report::{derivation_report, snapshot_report};
 use super::{Engine, Error};
 use crate::derivation::Derivation;
@@ -30,12 +32,11 @@ impl Engine {
             Err(error) if error.is_not_found() => Vec::new(),
             entries => entries.map_err(store::Error::from)?,
         };
-        let mut objects = Vec::new();
+        let (mut objects, mut unreadable) = (Vec::new(), Vec::new());
         for (entry, _) in entries {
             let Some(object) = entry.to_str().and_then(|name| ObjectName::parse(name).ok()) else { continue };
-            // One without a good record is damaged: `verify` names it.
-            if let Ok(Some(info)) = read_info(&self.store, &object) {
-                objects.push(ObjectReport {
+            match read_info(&self.store, &object) {
+                Ok(Some(info)) => objects.push(ObjectReport {
                     path: self.store.object(&object),
                     name: info.name.to_string(),
                     version: info.derivation_version.map(|version| version.to_string()),
@@ -49,10 +50,12 @@ impl Engine {
                     sandbox: info.sandbox,
                     current: current.contains(&object),
                     object,
-                });
+                }),
+                Ok(None) => unreadable.push(UnreadableReport { object, problem: "it has no record".to_owned() }),
+                Err(error) => unreadable.push(UnreadableReport { object, problem: error.to_string() }),
             }
         }
-        Ok(ListReport { root: self.settings.root.clone(), objects })
+        Ok(ListReport { root: self.settings.root.clone(), objects, unreadable })
     }
 
     /// Returns the actions that are in force, with who declared them and over what they won.

@@ -353,6 +353,17 @@ pub struct ListReport {
     pub root: PathBuf,
     /// The objects, in the order of their names.
     pub objects: Vec<ObjectReport>,
+    /// Those whose record is missing or cannot be read.
+    pub unreadable: Vec<UnreadableReport>,
+}
+
+/// An object of which nothing is known but that it is there.
+#[derive(Debug, Serialize)]
+pub struct UnreadableReport {
+    /// Its name.
+    pub object: ObjectName,
+    /// What is wrong with its record.
+    pub problem: String,
 }
 
 /// What `info` answers.

@@ -53,7 +53,7 @@ impl Place {
         let roots: Vec<ObjectName> = roots.iter().map(|root| (*root).clone()).collect();
         let mut bytes = Vec::new();
         let closure = collect(&self.store, None, &roots, HERE)?;
-        export(&self.store, None, closure, &mut bytes, &Interrupt::default())?;
+        export(&self.store, None, closure, &mut bytes, 2, &Interrupt::default())?;
         Ok(bytes)
     }
 
@@ -500,7 +500,7 @@ fn whoever_asks_to_stop_is_heard() {
     let interrupt = Interrupt::default();
     interrupt.0.store(true, std::sync::atomic::Ordering::Relaxed);
     let closure = collect(&place.store, None, std::slice::from_ref(&text), HERE).unwrap();
-    let error = export(&place.store, None, closure, Vec::new(), &interrupt).unwrap_err();
+    let error = export(&place.store, None, closure, Vec::new(), 1, &interrupt).unwrap_err();
     assert!(error.is_interruption());
     let (there, limits) = (Place::new(), UnpackLimits::default());
     let limits = Limits { unpack: &limits, platform: HERE, lock_timeout: None, interrupt: &interrupt };

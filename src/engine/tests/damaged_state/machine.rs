@@ -1,0 +1,245 @@
+//! A home and a root with two snapshots, and every command that looks at them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use syslua_engine::activation::{Action, Activation, VariableValue};
+use syslua_engine::derivation::{Derivation, Spec};
+use syslua_engine::engine::{ApplyOptions, Engine};
+use syslua_engine::failure::Failure;
+use syslua_engine::manifest::Manifest;
+use syslua_engine::names::{Name, OutputName, SnapshotId};
+use syslua_engine::platform;
+use syslua_engine::platform::sandbox::Level;
+use syslua_engine::realize::{Build, Task, Tasks};
+use syslua_engine::settings::{Interrupt, Network, Sandbox, Settings, System, UnpackLimits};
+use syslua_engine::store::{self, Outputs, Store};
+use syslua_engine::value::{Function, Value};
+
+struct NoTasks;
+
+impl Tasks for NoTasks {
+    fn begin(&mut self, build: Arc<Build>, _in_place: bool) -> Result<Box<dyn Task>, Failure> {
+        Err(Failure::new("test", format!("{} is not built here", build.derivation.title())))
+    }
+}
+
+/// Every path below a directory, with what is there. Locks and logs apart.
+pub type Tree = BTreeMap<PathBuf, Vec<u8>>;
+
+pub fn read_tree(top: &Path) -> Tree {
+    fn add(path: &Path, tree: &mut Tree) {
+        for entry in fs::read_dir(path).unwrap() {
+            let path = entry.unwrap().path();
+            let data = fs::symlink_metadata(&path).unwrap();
+            let content = if data.is_symlink() {
+                fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes()
+            } else if data.is_dir() {
+                add(&path, tree);
+                b"directory".to_vec()
+            } else {
+                fs::read(&path).unwrap()
+            };
+            if path.extension().is_none_or(|extension| extension != "lock") {
+                tree.insert(path, content);
+            }
+        }
+    }
+    let mut tree = Tree::new();
+    add(top, &mut tree);
+    tree
+}
+
+pub fn differing(before: &Tree, after: &Tree) -> Vec<PathBuf> {
+    let paths: BTreeSet<&PathBuf> = before.keys().chain(after.keys()).collect();
+    paths.into_iter().filter(|path| before.get(*path) != after.get(*path)).cloned().collect()
+}
+
+pub struct Machine {
+    base: tempfile::TempDir,
+    pub work: PathBuf,
+    pub derivations: [Arc<Derivation>; 3],
+}
+
+impl Machine {
+    /// Applies two manifests: snapshot 2 is current.
+    pub fn new() -> Machine {
+        let base = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let work = base.path().canonicalize().unwrap().join("work");
+        fs::create_dir_all(work.join("home")).unwrap();
+        fs::write(work.join("home/.both"), "precious").unwrap();
+        let store = Store::new(&work.join("root"));
+        store.create().unwrap();
+        let derivations = ["one", "two", "three"].map(|name| build(&store, name));
+        let machine = Machine { base, work, derivations };
+        for number in [1, 2] {
+            machine.apply(number).unwrap();
+        }
+        let source = machine.work.join("source");
+        fs::write(&source, "text").unwrap();
+        let old = std::time::SystemTime::now() - std::time::Duration::from_secs(100);
+        fs::File::options().write(true).open(&source).unwrap().set_modified(old).unwrap();
+        machine.save();
+        machine
+    }
+
+    pub fn engine(&self) -> Engine {
+        Engine::new(Settings {
+            root: self.work.join("root"),
+            home: self.work.join("home"),
+            substitute: None,
+            jobs: 2,
+            offline: true,
+            lock_timeout: None,
+            sandbox: Sandbox::Off,
+            network: Network::default(),
+            unpack: UnpackLimits::default(),
+            interrupt: Interrupt::default(),
+            system: System::current(),
+        })
+    }
+
+    /// `~/.both` and `~/.N` lead to the object of that number.
+    fn manifest(&self, number: usize) -> Manifest {
+        let derivation = &self.derivations[number - 1];
+        let placeholder = derivation.placeholder(&OutputName::main()).to_string();
+        let action = |action| Activation::new(action, vec!["init.lua:1".into()]);
+        let link = |target: &str| {
+            action(Action::Symlink { source: placeholder.as_str().into(), target: target.into(), mutable: false })
+        };
+        let install = action(Action::Install {
+            source: placeholder.as_str().into(),
+            target: format!("~/.file{number}").as_str().into(),
+            mode: Some("640".into()),
+            owner: None,
+            group: None,
+            mutable: false,
+            digest: None,
+        });
+        let value = VariableValue::Single(format!("{number}").as_str().into());
+        let activations = vec![
+            link("~/.both"),
+            link(&format!("~/.deep/{number}/link")),
+            install,
+            action(Action::SetVariable { name: "VALUE".into(), value }),
+        ];
+        Manifest { derivations: vec![Arc::clone(derivation)], activations, ..Manifest::default() }
+    }
+
+    pub fn apply(&self, number: usize) -> Result<(), String> {
+        let manifest = self.manifest(number);
+        let applied = self.engine().apply(&manifest, &ApplyOptions::default(), &mut NoTasks, &mut |_| {});
+        applied.map(drop).map_err(|error| error.to_failure().message)
+    }
+
+    pub fn rollback(&self, id: Option<u64>) -> Result<(), String> {
+        let done = self.engine().rollback(id.map(SnapshotId), true, &mut |_| {});
+        done.map(drop).map_err(|error| error.to_failure().message)
+    }
+
+    pub fn home(&self) -> Tree {
+        read_tree(&self.work.join("home"))
+    }
+
+    fn save(&self) {
+        copy(&self.work, &self.base.path().join("saved"));
+    }
+
+    pub fn restore(&self) {
+        copy(&self.base.path().join("saved"), &self.work);
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.work.join("root").join(name)
+    }
+
+    /// The home as it is under each snapshot.
+    pub fn homes(&self) -> Vec<Tree> {
+        let homes = [0, 1, 2].map(|id| {
+            self.rollback(Some(id)).unwrap();
+            self.home()
+        });
+        self.restore();
+        homes.into()
+    }
+
+    /// Runs every command that only looks; each result under its name.
+    fn look(&self) -> Vec<(&'static str, Result<(), String>)> {
+        fn done<T>(result: Result<T, syslua_engine::engine::Error>) -> Result<(), String> {
+            result.map(drop).map_err(|error| error.to_failure().message)
+        }
+        let engine = self.engine();
+        let hashes = [0, 1].map(|number: usize| self.derivations[number].hash.to_hex());
+        vec![
+            ("status", done(engine.status())),
+            ("plan", done(engine.plan(&self.manifest(2), false))),
+            ("plan of another", done(engine.plan(&self.manifest(3), true))),
+            ("history", done(engine.history())),
+            ("diff", done(engine.diff_snapshots(Some(SnapshotId(1)), Some(SnapshotId(2))))),
+            ("diff of derivations", done(engine.diff_derivations(&hashes[0], &hashes[1]))),
+            ("why", done(engine.actions())),
+            ("list", done(engine.list())),
+            ("info", done(engine.info())),
+            ("verify", done(engine.verify())),
+            ("rollback --dry-run", done(engine.rollback(Some(SnapshotId(1)), false, &mut |_| {}))),
+        ]
+    }
+
+    /// Runs them all; returns those that failed. Nothing changes.
+    pub fn look_at_damage(&self, when: &str) -> BTreeMap<&'static str, String> {
+        let before = read_tree(&self.work);
+        let looked = self.look();
+        let changed = differing(&before, &read_tree(&self.work));
+        assert!(changed.is_empty(), "{when}: looking changed {changed:?}");
+        looked.into_iter().filter_map(|(name, result)| Some((name, result.err()?))).collect()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        platform::set_immutable(self.base.path(), false);
+        let _ = platform::remove_tree(&self.work);
+        let _ = platform::remove_tree(&self.base.path().join("saved"));
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    platform::set_immutable(to, false);
+    platform::remove_tree(to).unwrap();
+    let copied = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(copied.success());
+}
+
+/// Publishes an object as if a derivation had been built.
+fn build(store: &Store, name: &str) -> Arc<Derivation> {
+    let spec = Spec {
+        name: Name::parse(name).unwrap(),
+        version: None,
+        outputs: vec![OutputName::main()],
+        system: System::current(),
+        opts: Value::Bytes(name.as_bytes().to_vec()),
+        config: Function { text: b"function() end".to_vec(), captures: Vec::new() },
+        output_hash: None,
+    };
+    let derivation = Derivation::new(spec, |_| None).unwrap();
+    let outputs = derivation.temporary_names();
+    for temporary in outputs.values() {
+        fs::write(store.building().join(temporary.as_str()), format!("content of {name}\n")).unwrap();
+    }
+    let build = store::import::Build {
+        deriver: derivation.hash,
+        name: &derivation.spec.name,
+        version: None,
+        outputs: &outputs,
+        dependencies: &BTreeSet::new(),
+        published: &|_, _| {},
+        expected: None,
+        sandbox: Level::Off,
+    };
+    let published: Outputs = store::import::import(store, &build, || Ok(())).unwrap();
+    store::write_derivation(store, derivation.hash, &derivation.description()).unwrap();
+    store::write_outputs(store, derivation.hash, &published).unwrap();
+    Arc::new(derivation)
+}
