@@ -149,10 +149,10 @@ pub fn set_journal_aside(store: &Store) -> Result<Option<PathBuf>, Error> {
     if !matches!(read(store), Err(Error::Journal { .. })) {
         return Ok(None);
     }
-    let journal = store.journal();
-    let aside = (0u64..).map(|number| journal.with_file_name(format!("journal.damaged.{number}")));
-    let Some(aside) = aside.into_iter().find(|path| !platform::exists(path)) else { return Ok(None) };
-    platform::rename(&journal, &aside)?;
+    let mut places = (0u64..).map(|number| store.quarantine().join(format!("journal.{number}")));
+    let Some(aside) = places.find(|path| !platform::exists(path)) else { return Ok(None) };
+    platform::create_directories(&store.quarantine())?;
+    platform::rename(&store.journal(), &aside)?;
     Ok(Some(aside))
 }
 

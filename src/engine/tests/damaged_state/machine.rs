@@ -183,6 +183,7 @@ impl Machine {
             ("list", done(engine.list())),
             ("info", done(engine.info())),
             ("verify", done(engine.verify())),
+            ("destroy --dry-run", done(engine.destroy(false, &mut |_| {}))),
             ("rollback --dry-run", done(engine.rollback(Some(SnapshotId(1)), false, &mut |_| {}))),
         ]
     }

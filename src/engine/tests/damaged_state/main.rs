@@ -86,6 +86,20 @@ fn act(machine: &Machine, homes: &[Tree], name: &str, text: &[u8], apply_works: 
             assert_eq!(home, homes[usize::try_from(id).unwrap()], "{when}: not the home of {id}");
         }
         assert_eq!(objects(&before), objects(&read_tree(&machine.work)), "{when}: objects went");
+        write(&path, &damaged);
+        if apply_works {
+            machine.engine().destroy(true, &mut |_| {}).unwrap_or_else(|error| panic!("{when}: no end: {error}"));
+            assert_eq!(machine.home(), homes[0], "{when}: not the home of before");
+            machine.restore();
+        } else {
+            machine.restore();
+            write(&path, &damaged);
+            let before = read_tree(&machine.work);
+            assert!(machine.engine().destroy(true, &mut |_| {}).is_err(), "{when}: destroyed");
+            let changed = differing(&before, &read_tree(&machine.work));
+            assert!(changed.is_empty(), "{when}: the destruction that failed changed {changed:?}");
+            machine.rollback(Some(1)).unwrap();
+        }
         // From there on all is well.
         machine.apply(3).unwrap_or_else(|error| panic!("{when}: no apply after that: {error}"));
         machine.engine().status().unwrap_or_else(|error| panic!("{when}: no status after that: {error}"));
@@ -100,7 +114,12 @@ fn a_damaged_current_snapshot_is_named_and_can_be_left() {
     let machine = Machine::new();
     let homes = machine.homes();
     let text = fs::read(machine.path(SNAPSHOT)).unwrap();
-    sweep(&machine, SNAPSHOT, &text, &["status", "plan", "plan of another", "diff", "why", "list", "info"]);
+    sweep(
+        &machine,
+        SNAPSHOT,
+        &text,
+        &["status", "plan", "plan of another", "diff", "why", "list", "info", "destroy --dry-run"],
+    );
     act(&machine, &homes, SNAPSHOT, &text, false);
 }
 
@@ -244,6 +263,9 @@ fn damaged_memories_count_as_empty() {
         write(&store.source_memory(), &damaged);
         assert_eq!(SourceMemory::load(&store).hash(&source, &BTreeSet::new()).unwrap(), hash, "{what}");
     }
+    let text = b"{\"version\":1,\"directories\":[\"/somewhere\"]}\n";
+    sweep(&machine, "store/metadata/origin.json", text, &[]);
+    act(&machine, &homes, "store/metadata/origin.json", text, true);
     let text = fs::read(store.backups_index()).unwrap();
     sweep(&machine, "backups/index.json", &text, &[]);
     // The directories that were made are forgotten with it; nothing of the user's is.
@@ -275,7 +297,7 @@ fn a_damaged_journal_stops_everything_but_going_back() {
     };
     let text = journal::line(&journal);
     let name = "store/metadata/journal";
-    sweep(&machine, name, &text, &["status", "plan", "plan of another", "history"]);
+    sweep(&machine, name, &text, &["status", "plan", "plan of another", "history", "destroy --dry-run"]);
     act(&machine, &homes, name, &text, false);
     // However far the switch came: here to its end, but for the commit.
     machine.apply(3).unwrap();
@@ -284,7 +306,7 @@ fn a_damaged_journal_stops_everything_but_going_back() {
     write(&machine.path(name), &text[..text.len() / 2]);
     machine.rollback(Some(1)).unwrap();
     assert_eq!(machine.home(), homes[1]);
-    let aside = fs::read(machine.path("store/metadata/journal.damaged.0")).unwrap();
+    let aside = fs::read(machine.path("store/quarantine/journal.0")).unwrap();
     assert_eq!(aside, &text[..text.len() / 2]);
 }
 
