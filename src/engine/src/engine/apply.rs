@@ -159,7 +159,11 @@ impl Engine {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<RollbackReport, Error> {
         let _lock = if perform && platform::exists(&self.store.metadata()) { Some(self.lock(on_event)?) } else { None };
-        let is_lost = matches!(switch::pending(&self.store), Err(switch::Error::Journal { .. }));
+        let is_lost = match switch::pending(&self.store) {
+            // Which snapshot was meant, nobody can tell any more.
+            Err(error @ switch::Error::Journal { .. }) if id.is_none() => return Err(error.into()),
+            pending => matches!(pending, Err(switch::Error::Journal { .. })),
+        };
         if perform && !is_lost {
             switch::recover(&self.store, &self.settings, on_event)?;
         }
