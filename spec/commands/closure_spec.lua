@@ -204,6 +204,24 @@ describe("a closure", function()
     find(talk, "nowhere.closure: No such file or directory")
   end)
 
+  it("that does not come is waited for until somebody asks to stop", function()
+    expect(0, here, "export", "greeter", "-o", "whole.closure")
+    -- The pipe stays open, and half of the closure comes through it.
+    local result = there.shell(([[
+      mkfifo pipe
+      sleep 30 >pipe &
+      head -c 1000 %s >pipe &
+      timeout -s INT 1 "$LUA" -l syslua import closure - <pipe
+      echo "code $?"
+      kill %%1
+      ls root/store/bld root/store/obj
+    ]]):format(process.quote(here.directory .. "/whole.closure")))
+    find(result.stderr, "interrupted: nothing was changed")
+    assert.truthy(result.stdout:find("^code 1[23]"), result.stdout)
+    assert.is_nil(result.stdout:find("closure\n", 1, true), result.stdout)
+    assert.is_nil(result.stdout:find("greet", 1, true), result.stdout)
+  end)
+
   it("needs words that mean something", function()
     local _, talk = expect(2, here, "export")
     find(talk, "which objects are to be exported?")

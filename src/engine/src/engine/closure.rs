@@ -135,6 +135,8 @@ fn write_file(
     }
     let Some(name) = path.file_name() else { return Err(refused("is no name of a file")) };
     let temporary = path.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
+    // Only a process of this number, which was killed, can have left one.
+    platform::remove_tree(&temporary)?;
     let mut file = BufWriter::with_capacity(BUFFER, platform::create_file(&temporary)?);
     let written = write(&mut file).and_then(|written| {
         drop(file);

@@ -8,11 +8,11 @@ use std::path::Path;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::Deserialize;
 
-use super::super::import::{Standing, normalise, numbered, place, protect, standing};
+use super::super::import::{Standing, is_whole, normalise, numbered, place, protect, standing};
 use super::super::info::{self, ObjectInfo, read_info, write_info};
 use super::super::record::write_package_link;
 use super::super::rewrite::Patterns;
-use super::super::{Store, tree, verify};
+use super::super::{Store, tree};
 use super::decode::{self, Decoded};
 use super::receive::{Budget, Received, receive};
 use super::{Entry, Error, FORMAT, Header, LONGEST_HEADER, Result, VERSION};
@@ -218,7 +218,7 @@ fn present<'a>(store: &Store, header: &'a Header, limits: &Limits<'_>) -> Result
         if known.content != info.content {
             return Some(Err(Error::Taken(object.clone())));
         }
-        verify::look(store, object).is_ok().then_some(Ok(object))
+        is_whole(store, object).then_some(Ok(object))
     };
     header.objects.par_iter().filter_map(look).collect()
 }
