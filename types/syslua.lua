@@ -57,6 +57,7 @@ local syslua = {}
 ---@field root string? the root whose source memory is used; that of `apply` unless given
 ---@field pure boolean? hide `io`, `os` and modules outside of the config
 ---@field on_event fun(event: syslua.Event)? called for notices
+---@field on_file fun(file: table)? called for each `file{}` that counts
 ---@field raw boolean? return a handle that only `plan` and `apply` can read, which is faster
 
 --- Kinds that a program does not know are to be ignored.
@@ -486,6 +487,10 @@ function BuildContext.run(command, opts) end
 ---@field history fun(options: syslua.Options?): boolean, any
 ---@field rollback fun(id: string?, options: syslua.ApplyOptions?): boolean, any
 ---@field destroy fun(options: syslua.ApplyOptions?): boolean, any
+---@field look fun(path: string): boolean, any
+---@field take_over fun(from: string, to: string, options: syslua.Options?): boolean, any
+---@field take_into fun(from: string, source: string, options: syslua.Options?): boolean, any
+---@field rewrite fun(path: string, text: string): boolean, any
 ---@field diff_snapshots fun(first: string?, second: string?, options: syslua.Options?): boolean, any
 ---@field confirm fun(options: syslua.Options?): boolean, any
 ---@field revert fun(mark: string, options: syslua.Options?): boolean, any

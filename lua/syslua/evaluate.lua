@@ -208,7 +208,7 @@ return function(config, options)
   -- First, since it may fail.
   border.call("begin_evaluation", target, { root = options.root }, directory)
   local mark, globals = position.mark(), get_globals(target)
-  scope.push(directory, scope.get_home(), get_notifier(options))
+  scope.push(directory, scope.get_home(), get_notifier(options), options.on_file)
   system.push(target, options.sys ~= nil)
   ---@type boolean, any
   local succeeded, files = xpcall(function()

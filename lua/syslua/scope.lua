@@ -18,6 +18,7 @@ local stack = {}
 ---@field is_own boolean? inside of `user{}` for oneself, which is more than what is for everybody
 ---@field separators table<string, string|false> of variables that the config defined: false is singular
 ---@field notify fun(message: string, position: string?) tells the user something
+---@field on_file fun(file: table)? is told of each `file{}` that counts
 
 --- Declarations of one scope: of everybody, of one user, of one project.
 ---@class syslua.Block
@@ -38,7 +39,8 @@ end
 ---@param directory string
 ---@param home string
 ---@param notify fun(message: string, position: string?)
-function scope.push(directory, home, notify)
+---@param on_file fun(file: table)?
+function scope.push(directory, home, notify, on_file)
   local block = new_block(nil, nil, home)
   stack[#stack + 1] = {
     directory = directory,
@@ -47,6 +49,7 @@ function scope.push(directory, home, notify)
     block = block,
     separators = {},
     notify = notify,
+    on_file = on_file,
   }
 end
 

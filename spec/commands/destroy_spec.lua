@@ -2,6 +2,8 @@
 
 local machine = require("spec.support.machine")
 
+local unpack = table.unpack or unpack
+
 describe("destroy", function()
   local here
 
@@ -101,7 +103,7 @@ describe("destroy", function()
     here.apply(lines)
     local home = here.list("home")
     for _, words in ipairs({ { "destroy" }, { "destroy", "--json" }, { "destroy", "--quiet" } }) do
-      local result = here.run(unpack and unpack(words) or table.unpack(words))
+      local result = here.run(unpack(words))
       assert.equal(2, result.code)
       contains(result.stderr, "nobody is there to be asked", "--yes")
     end

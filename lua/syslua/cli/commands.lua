@@ -22,6 +22,7 @@ commands.list = {
   { name = "rollback", summary = "Go back to an earlier snapshot" },
   { name = "destroy", summary = "Go back to before the first apply, and remove the root" },
   { name = "confirm", summary = "Keep what apply --confirm did" },
+  { name = "adopt", summary = "Take files of yours into the config's directory" },
   { name = "build", summary = "Build what a config declares, and apply nothing" },
   { name = "list", summary = "Show the objects of the store" },
   { name = "info", summary = "Show the root as a whole, or one object" },

@@ -17,6 +17,7 @@ return {
   setup = function()
     -- A file, from a text, or from a source beside this file: source = "bashrc".
     file { path = "~/.hello", content = "Hello from sys.lua!\n" }
+    -- adopt: `adopt --write PATH` takes a file of yours, and adds it above this line.
 
     -- Variables of your shells. Entries of PATH come before what it has.
     env { PATH = { "~/.local/bin" } }

@@ -377,6 +377,16 @@ local function to_losers(lost)
   return losers
 end
 
+-- Tells who wants to know of a file that counts; `from` is where its source is, when that is a place.
+local function tell(file)
+  local current = scope.get()
+  if current and current.on_file then
+    local is_place = file.source and not file.declared and not is_placeholder(file.source)
+    file.from = is_place and border.call("absolute", get_place(file)) or nil
+    current.on_file(file)
+  end
+end
+
 -- Of several declarations of one path the lowest number counts.
 local function finalize(collected)
   local order, by_place, used, all_lost = {}, {}, {}, {}
@@ -397,6 +407,7 @@ local function finalize(collected)
     if rival then
       raise_conflict(winner, rival)
     end
+    tell(winner)
     if winner.hash then
       used[winner.hash] = true
     end

@@ -4,6 +4,7 @@
 //! which answer `true, result` or `false, failure`), and everything in `lua/syslua/`, loaded on
 //! first use. The Lua side raises failures, so that they reach a `pcall` as tables.
 
+mod adopt;
 mod apply;
 mod arguments;
 mod bars;
@@ -67,6 +68,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     apply::register(lua, &native)?;
     bars::register(lua, &native)?;
     build::register(lua, &native)?;
+    adopt::register(lua, &native)?;
     closure::register(lua, &native)?;
     render::register(lua, &native)?;
     derive::register(lua, &native)?;

@@ -1,5 +1,6 @@
 //! The verbs: each a few lines over the floors below.
 
+mod adopt;
 mod apply;
 mod closure;
 mod destroy;
@@ -23,6 +24,7 @@ use crate::settings::{Event, Settings};
 use crate::store::{self, Outputs, Store};
 use crate::{action, operation, switch};
 
+pub use adopt::Taken;
 pub use apply::ApplyOptions;
 pub use closure::ExportTo;
 pub use report::*;
@@ -31,6 +33,9 @@ pub use verify::Rebuild;
 /// What went wrong in a verb.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The file system refused.
+    #[error(transparent)]
+    File(#[from] crate::platform::Error),
     /// Realizing failed.
     #[error(transparent)]
     Realize(#[from] realize::Error),
@@ -122,6 +127,7 @@ impl Error {
             Error::NoDerivation { .. } | Error::Ambiguous { .. } => {
                 Failure::new("usage", self.to_string()).with_hint("`list` and the names in store/drv/ tell the hashes")
             }
+            Error::File(error) => Failure::new("io", chain(error)),
             other => Failure::new("engine", chain(other)),
         }
     }

@@ -31,7 +31,9 @@ pub fn write_origin(store: &Store, made: &[PathBuf]) -> Result<()> {
     let directories = made.iter().map(|path| Text(platform::bytes_of_path(path))).collect();
     let mut text = serde_json::to_vec(&Origin { version: VERSION, directories }).unwrap_or_default();
     text.push(b'\n');
-    Ok(platform::write_file_durably(&store.origin(), &text)?)
+    // Without a sync: all that can be lost with it are empty directories that stay.
+    platform::write_file(&store.origin(), &text)?;
+    Ok(platform::set_mode(&store.origin(), 0o600)?)
 }
 
 /// Returns the directories above a root that were made for it, outermost first; none of a record that

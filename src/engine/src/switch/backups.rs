@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -130,6 +131,25 @@ pub fn place_for(store: &Store, place: &Path, role: Role, mark: &str) -> PathBuf
         }
         Role::Displaced => beside(format!(".syslua-displaced-{mark}")),
     }
+}
+
+/// Returns where a copy of something of the user's, which is about to be replaced, is kept.
+pub fn place_of_copy(store: &Store, path: &Path) -> PathBuf {
+    let moment = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mark = format!("{:x}-{:x}", std::process::id(), moment.as_nanos());
+    store.displaced().join(platform::path_from_bytes(&[mark.as_bytes(), b"-", &short_name(path)].concat()))
+}
+
+/// Adds such a copy to the index. The caller holds the switch lock.
+///
+/// # Errors
+/// When the index cannot be written.
+pub fn note_copy(store: &Store, path: &Path, copy: &Path) -> Result<()> {
+    let text = |path| Text(platform::bytes_of_path(path));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let mut backups = Backups::load(store);
+    backups.add(text(path), text(copy), Role::Displaced, now);
+    backups.save(store)
 }
 
 /// Places are opened without following links, which may be among the parents of the root.

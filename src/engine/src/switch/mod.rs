@@ -17,7 +17,7 @@ mod scene;
 mod targets;
 mod write;
 
-pub use backups::{Backup, Backups};
+pub use backups::{Backup, Backups, note_copy, place_of_copy};
 pub use desired::Desired;
 pub use difference::holds;
 pub use dismantle::{Standing, dismantle, restore_rest, standing};

@@ -1,0 +1,455 @@
+--- What `adopt` can make of a path: which copies it needs, and which lines of a config. It looks at files and
+-- declarations, and changes nothing.
+
+local border = require("syslua.border")
+local failure = require("syslua.util.failure")
+local path = require("syslua.util.path")
+
+local adoption = {}
+
+--- What is known of the machine and the config.
+---@class syslua.cli.Known
+---@field directory string the config's directory, with links resolved
+---@field home string with links resolved
+---@field root string with links resolved
+---@field is_system boolean whether everybody reads the store
+---@field targets syslua.TargetReport[] what is managed
+---@field files table[] the `file{}` declarations of the config
+
+--- What is to be done about a path.
+---@class syslua.cli.Adoption
+---@field path string
+---@field action "copy"|"source"|"link"|"nothing"
+---@field source string? where its content goes: relative to the config's directory
+---@field lines string[] to add to the config
+---@field alternatives boolean? whether another name will do where something stands at `source`
+---@field render nil|fun(source: string): string[] the lines for another name
+---@field reason string? why there is nothing to do
+---@field position string? who declared it
+
+local function show(place)
+  return path.display(place, os.getenv("HOME"))
+end
+
+local function raise(message, hint, position)
+  failure.raise({ kind = "adopt", message = message, hint = hint, position = position })
+end
+
+local function holds(directory, place)
+  return place == directory or directory == "/" or place:sub(1, #directory + 1) == directory .. "/"
+end
+
+local function is_text(value)
+  local rest = value
+    :gsub("[\240-\244][\128-\191][\128-\191][\128-\191]", "")
+    :gsub("[\224-\239][\128-\191][\128-\191]", "")
+    :gsub("[\194-\223][\128-\191]", "")
+  return not rest:find("[\128-\255]")
+end
+
+--- Returns a text as Lua reads it, on one line.
+---@param value string
+---@return string
+function adoption.quote(value)
+  local escaped = value:gsub('[%c"\\\127]', function(character)
+    if character == '"' or character == "\\" then
+      return "\\" .. character
+    end
+    return character == "\n" and "\\n" or ("\\%03d"):format(character:byte())
+  end)
+  if not is_text(escaped) then
+    escaped = escaped:gsub("[\128-\255]", function(character)
+      return ("\\%03d"):format(character:byte())
+    end)
+  end
+  return '"' .. escaped .. '"'
+end
+
+local function render(fields)
+  local parts = {}
+  for _, field in ipairs(fields) do
+    local name, value = field[1], field[2]
+    if value ~= nil then
+      local shown = type(value) == "string" and adoption.quote(value) or tostring(value)
+      parts[#parts + 1] = name .. " = " .. shown
+    end
+  end
+  return "file { " .. table.concat(parts, ", ") .. " }"
+end
+
+-- A path with the links above it resolved.
+local function resolve(place)
+  local parent = border.call("look", path.dirname(place))
+  return path.join(parent and parent.real or path.dirname(place), path.basename(place))
+end
+
+-- As a config writes it: with ~ for the home.
+local function to_target(place, known)
+  if holds(known.home, place) then
+    return "~" .. place:sub(#known.home + 1)
+  end
+  return place
+end
+
+-- Where in the config's directory a file of the user belongs.
+local function to_source(place, known)
+  local relative = holds(known.home, place) and place:sub(#known.home + 2) or place:sub(2)
+  relative = relative:gsub("^%.+", "")
+  return "files/" .. (relative == "" and "file" or relative)
+end
+
+local function check_place(given, place, known)
+  if holds(place, known.home) then
+    raise(("%s holds your whole home directory"):format(show(given)), "name the files in it")
+  elseif holds(known.root, place) then
+    raise(
+      ("%s lies in %s, where sys.lua keeps its own files"):format(show(given), show(known.root)),
+      "what comes from the store is changed at its source; `why` tells who declared it"
+    )
+  elseif holds(known.directory, place) then
+    raise(
+      ("%s lies in the config's directory already"):format(show(given)),
+      ("declare it: file { path = ..., source = %s }"):format(
+        adoption.quote(place == known.directory and "." or place:sub(#known.directory + 2))
+      )
+    )
+  elseif holds(place, known.directory) then
+    raise(
+      ("%s holds the config's own directory, %s"):format(show(given), show(known.directory)),
+      "name the files in it"
+    )
+  elseif holds(place, known.root) then
+    raise(
+      ("%s holds %s, where sys.lua keeps its own files"):format(show(given), show(known.root)),
+      "name the files in it"
+    )
+  end
+end
+
+-- What is managed at a place, and what is below it.
+local function find_managed(place, known)
+  local at, below = nil, {}
+  for _, target in ipairs(known.targets) do
+    target.place = target.place
+      or resolve(path.normalize(path.expand(target.target, os.getenv("HOME"))))
+    if target.place == place then
+      at = target
+    elseif holds(place, target.place) then
+      below[#below + 1] = target
+    end
+  end
+  return at, below
+end
+
+-- The declaration of a place, or of the tree that it belongs to; and the rest of its path there.
+local function find_declared(place, known)
+  for _, file in ipairs(known.files) do
+    file.resolved = file.resolved or resolve(file.place)
+    if file.resolved == place then
+      return file, ""
+    elseif file.recursive and holds(file.resolved, place) then
+      return file, place:sub(#file.resolved + 1)
+    end
+  end
+end
+
+local function get_source(given, declared, rest, known)
+  local position = declared.positions[1]
+  if declared.content then
+    raise(
+      ("%s is declared by its `content`: there is no source to write to"):format(show(given)),
+      "change the text there, or give it a `source`",
+      position
+    )
+  elseif not declared.from then
+    raise(
+      ("%s is declared by what is built: there is no source to write to"):format(show(given)),
+      "change what builds it, or declare the path of a file as its `source`",
+      position
+    )
+  end
+  local source = border.call("look", declared.from .. rest)
+  if not source then
+    -- A file that is new in a tree.
+    local above = border.call("look", declared.from)
+    source = { real = (above and above.real or declared.from) .. rest, kind = "nothing" }
+  end
+  if not source.real or not holds(known.directory, source.real) then
+    raise(
+      ("the source of %s, %s, lies outside of the config's directory"):format(
+        show(given),
+        show(declared.from .. rest)
+      ),
+      "copy it there yourself",
+      position
+    )
+  end
+  return source, source.real:sub(#known.directory + 2)
+end
+
+local kinds = {
+  file = "a file",
+  directory = "a directory",
+  symlink = "a link",
+  special = "a special file",
+}
+
+-- An edit of what is managed goes back to where it came from.
+local function adopt_drift(given, seen, managed, known)
+  local position = managed.positions[1]
+  if managed.state == "ok" then
+    return {
+      path = given,
+      action = "nothing",
+      lines = {},
+      reason = "is as it was applied",
+      position = position,
+    }
+  elseif managed.state == "switching" then
+    raise(
+      ("%s is being changed by a switch that is not over"):format(show(given)),
+      "`apply` or `rollback` ends it",
+      position
+    )
+  end
+  local declared, rest = find_declared(seen.place, known)
+  if not declared then
+    raise(
+      ("%s is managed, and no file{} of the config declares it"):format(show(given)),
+      "change what declares it; without a declaration the next apply moves this to the backups",
+      position
+    )
+  end
+  local source, relative = get_source(given, declared, rest, known)
+  local kind = source.kind == "symlink" and border.call("look", source.real).kind or source.kind
+  if kind ~= seen.kind then
+    raise(
+      ("%s is %s by now, and its source %s is %s"):format(
+        show(given),
+        kinds[seen.kind],
+        relative,
+        kinds[kind] or "missing"
+      ),
+      "move one of the two away",
+      declared.positions[1]
+    )
+  end
+  return {
+    path = given,
+    action = "source",
+    source = relative,
+    lines = {},
+    position = declared.positions[1],
+  }
+end
+
+local function is_private(mode)
+  return tonumber(mode:sub(-1)) < 4
+end
+
+-- The mode that a real file needs; nothing when a link to the store will do.
+local function get_mode(given, mode, known)
+  if not is_private(mode) then
+    return nil
+  elseif known.is_system then
+    raise(
+      ("%s is hidden from others (mode %s), and everybody can read the system's store"):format(
+        show(given),
+        mode
+      ),
+      "use `secret` for what others must not see"
+    )
+  end
+  return mode:sub(-3)
+end
+
+local function adopt_link(given, seen, known)
+  local target = to_target(seen.place, known)
+  if not seen.real then
+    raise(
+      ("%s is a link to %s, where nothing is"):format(show(given), seen.target),
+      "make what it leads to, or remove it"
+    )
+  elseif holds(known.root, seen.real) then
+    raise(
+      ("%s is a link to %s, where sys.lua keeps its own files"):format(
+        show(given),
+        show(seen.target)
+      ),
+      "nothing of it is yours: remove it"
+    )
+  end
+  local source = to_target(seen.real, known)
+  if holds(known.directory, seen.real) then
+    source = seen.real:sub(#known.directory + 2)
+  end
+  return {
+    path = given,
+    action = "link",
+    source = source,
+    lines = { render({ { "path", target }, { "source", source }, { "mutable", true } }) },
+  }
+end
+
+local function adopt_file(given, seen, known)
+  local target, mode = to_target(seen.place, known), get_mode(given, seen.mode, known)
+  local function lines(source)
+    return { render({ { "path", target }, { "source", source }, { "mode", mode } }) }
+  end
+  local source = to_source(seen.place, known)
+  return {
+    path = given,
+    action = "copy",
+    source = source,
+    lines = lines(source),
+    render = lines,
+    alternatives = true,
+  }
+end
+
+-- Whether a link in a tree leads out of it, where it would lead elsewhere in a copy.
+local function leads_out(entry, target)
+  if path.is_absolute(target) then
+    return false
+  end
+  local inner = path.normalize(path.join(path.dirname(entry), target))
+  return inner == ".." or inner:sub(1, 3) == "../"
+end
+
+local function read_tree(given, seen)
+  local files, private, links = {}, {}, {}
+  for _, entry in ipairs(border.call("list_tree", seen.place)) do
+    local inner = path.join(seen.place, entry.path)
+    if path.basename(entry.path) == ".git" then
+      raise(
+        ("%s is a git repository, or holds one: %s"):format(show(given), show(inner)),
+        "declare the repository as an input, or adopt the files in it"
+      )
+    elseif entry.kind == "special" then
+      raise(("%s is no file, directory or link"):format(show(inner)), "adopt what is beside it")
+    elseif entry.kind == "symlink" then
+      local link = border.call("look", inner)
+      if link and link.target and leads_out(entry.path, link.target) then
+        raise(
+          ("%s is a link out of %s, to %s: a copy of it would lead elsewhere"):format(
+            show(inner),
+            show(given),
+            link.target
+          ),
+          "make it absolute, or adopt what is beside it"
+        )
+      end
+      links[#links + 1] = inner
+    elseif entry.kind == "file" then
+      local file = border.call("look", inner) or { mode = "644" }
+      files[#files + 1] = { path = entry.path, mode = file.mode }
+      private[#private + 1] = is_private(file.mode) and inner or nil
+    end
+  end
+  table.sort(files, function(left, right)
+    return left.path < right.path
+  end)
+  return files, private, links
+end
+
+local function adopt_directory(given, seen, known)
+  local files, private, links = read_tree(given, seen)
+  if not (files[1] or links[1]) then
+    raise(
+      ("%s holds no file"):format(show(given)),
+      "a config declares files, not empty directories"
+    )
+  elseif private[1] and links[1] then
+    raise(
+      ("%s holds both files that others cannot read and links: %s and %s"):format(
+        show(given),
+        show(private[1]),
+        show(links[1])
+      ),
+      "adopt them one by one"
+    )
+  end
+  local target = to_target(seen.place, known)
+  local function lines(source)
+    if not private[1] then
+      return { render({ { "path", target }, { "source", source }, { "recursive", true } }) }
+    end
+    local each = {}
+    for index, file in ipairs(files) do
+      each[index] = render({
+        { "path", target .. "/" .. file.path },
+        { "source", source .. "/" .. file.path },
+        { "mode", get_mode(path.join(given, file.path), file.mode, known) },
+      })
+    end
+    return each
+  end
+  local source = to_source(seen.place, known)
+  return {
+    path = given,
+    action = "copy",
+    source = source,
+    lines = lines(source),
+    render = lines,
+    alternatives = true,
+  }
+end
+
+local function adopt_new(given, seen, known)
+  local declared, rest = find_declared(seen.place, known)
+  if declared and rest ~= "" and seen.kind == "file" then
+    -- Of a tree that is declared as a whole.
+    local _, relative = get_source(given, declared, rest, known)
+    return {
+      path = given,
+      action = "copy",
+      source = relative,
+      lines = {},
+      position = declared.positions[1],
+    }
+  elseif declared then
+    raise(
+      ("%s is declared, but not applied yet"):format(show(given)),
+      "take the declaration out first, or apply it: what stands there is kept in the backups then",
+      declared.positions[1]
+    )
+  elseif seen.kind == "symlink" then
+    return adopt_link(given, seen, known)
+  elseif seen.kind == "directory" then
+    return adopt_directory(given, seen, known)
+  end
+  return adopt_file(given, seen, known)
+end
+
+--- Returns what is to be done about a path: one entry, or several for a tree of managed files.
+---@param word string as the user gave it
+---@param known syslua.cli.Known
+---@return syslua.cli.Adoption[]
+function adoption.examine(word, known)
+  local given = path.normalize(border.call("absolute", word))
+  local seen = border.call("look", given)
+  if not seen then
+    raise(("there is nothing at %s"):format(show(given)), "name a file or directory that is there")
+    return {}
+  end
+  check_place(given, seen.place, known)
+  if seen.kind == "special" then
+    raise(("%s is no file, directory or link"):format(show(given)), "a config cannot declare it")
+  end
+  local managed, below = find_managed(seen.place, known)
+  if managed then
+    return { adopt_drift(given, seen, managed, known) }
+  elseif not below[1] then
+    return { adopt_new(given, seen, known) }
+  end
+  local found = {}
+  for _, target in ipairs(below) do
+    local inner = border.call("look", target.place)
+    if inner then
+      found[#found + 1] = adopt_drift(target.place, inner, target, known)
+    end
+  end
+  return found
+end
+
+return adoption

@@ -1,0 +1,247 @@
+--- `adopt`: takes files of the user into the config's directory, and edits of managed files back into their
+-- sources. It applies nothing.
+
+local adopt = {}
+
+adopt.summary = require("syslua.cli.commands").get_summary("adopt")
+
+-- The line above which lines are added.
+local marker = "^([ \t]*)%-%-%s*adopt:"
+
+--- Adds the command's own arguments and flags.
+---@param parser table
+function adopt.add_to_parser(parser)
+  parser
+    :argument("PATH", "A file, a directory, or a managed target that was edited.")
+    :argname("PATH")
+    :target("paths")
+    :args("+")
+  parser:flag("--write", "Add the lines to the config, above the line `-- adopt:`.")
+  parser
+    :option("-c --config", "The config: a file, or a directory with an init.lua.")
+    :argname("CONFIG")
+    :target("config")
+  parser:flag("--json", "Print one JSON object instead of text.")
+end
+
+local function show(place)
+  return require("syslua.util.path").display(place, os.getenv("HOME"))
+end
+
+local function raise(message, hint)
+  require("syslua.util.failure").raise({ kind = "adopt", message = message, hint = hint })
+end
+
+local function read(name)
+  local file, problem = io.open(name, "rb")
+  if not file then
+    raise(("cannot read %s"):format(problem))
+    return ""
+  end
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+-- The declarations of a config.
+local function evaluate(config, options)
+  local files = {}
+  require("syslua").evaluate(config, {
+    raw = true,
+    root = options.root,
+    pure = options.pure,
+    on_event = options.on_event,
+    on_file = function(file)
+      files[#files + 1] = file
+    end,
+  })
+  return files
+end
+
+local function get_known(config, options)
+  local border = require("syslua.border")
+  local path = require("syslua.util.path")
+  local function real(place)
+    local seen = border.call("look", place)
+    return seen and seen.real or place
+  end
+  local status = border.call("status", options)
+  return {
+    directory = real(path.dirname(border.call("absolute", config))),
+    home = real(os.getenv("HOME") or os.getenv("USERPROFILE") or "/"),
+    root = real(status.root),
+    is_system = require("syslua").username == "root",
+    targets = status.targets,
+    files = evaluate(config, options),
+  }
+end
+
+-- Lines before and after the marker, and its indentation.
+local function split_at_marker(text, config)
+  local before, rest = {}, text
+  while rest ~= "" do
+    local line, following = rest:match("^([^\n]*\n?)(.*)$")
+    local indent = line:match(marker)
+    if indent then
+      return table.concat(before), rest, indent
+    end
+    before[#before + 1], rest = line, following
+  end
+  raise(
+    ("%s has no line `-- adopt:` above which lines could be added"):format(show(config)),
+    "write it into `setup`, or add the lines yourself: without --write they are printed"
+  )
+end
+
+-- Copies to the first name that is free, or that the same content has.
+local function copy(item, known, options)
+  local border = require("syslua.border")
+  local path = require("syslua.util.path")
+  local name, number = item.source, 1
+  while true do
+    local taken = border.call("take_over", item.path, path.join(known.directory, name), options)
+    if taken ~= "occupied" then
+      item.source = name
+      item.lines = item.render and item.render(name) or item.lines
+      return
+    elseif not item.alternatives then
+      raise(("%s stands at the place of %s already"):format(name, show(item.path)), "move it away")
+    end
+    number = number + 1
+    name = item.source .. "-" .. number
+  end
+end
+
+local function perform(items, known, options)
+  local border = require("syslua.border")
+  local path = require("syslua.util.path")
+  for _, item in ipairs(items) do
+    if item.action == "copy" then
+      copy(item, known, options)
+    elseif item.action == "source" then
+      local source = path.join(known.directory, item.source)
+      item.kept = border.call("take_into", item.path, source, options)
+    end
+  end
+end
+
+-- Adds lines to the config. When it fails with them, or does not come to them, it is as it was.
+local function write(config, lines, known, options)
+  local border = require("syslua.border")
+  local old = read(config)
+  local before, after, indent = split_at_marker(old, config)
+  local added = {}
+  for index, line in ipairs(lines) do
+    added[index] = indent .. line .. "\n"
+  end
+  border.call("rewrite", config, before .. table.concat(added) .. after)
+  local succeeded, files = pcall(evaluate, config, options)
+  if succeeded and #files == #known.files + #lines then
+    return
+  end
+  border.call("rewrite", config, old)
+  local cause = succeeded and { kind = "adopt", message = "it does not come to them" }
+    or require("syslua").error(files)
+  cause.message = ("%s is as it was, since with the lines that were added %s"):format(
+    show(config),
+    succeeded and cause.message or "it fails: " .. cause.message
+  )
+  cause.hint = "the copies are in the config's directory; where they belong, add\n    "
+    .. table.concat(lines, "\n    ")
+  require("syslua.util.failure").raise(cause)
+end
+
+local function describe(item)
+  local name = show(item.path)
+  if item.action == "nothing" then
+    return ("%s %s"):format(name, item.reason)
+  elseif item.action == "link" then
+    return ("%s stays a link to %s"):format(name, item.source)
+  elseif item.action == "copy" then
+    return ("copied %s to %s"):format(name, item.source)
+  elseif not item.kept then
+    return ("%s holds what %s has already"):format(item.source, name)
+  end
+  return ("wrote %s into %s; what that held is kept at %s"):format(
+    name,
+    item.source,
+    show(item.kept)
+  )
+end
+
+local function render(items, lines, config, args)
+  local result, is_news = {}, false
+  for index, item in ipairs(items) do
+    result[index] = describe(item)
+    is_news = is_news or item.action ~= "nothing"
+  end
+  if #lines > 0 then
+    result[#result + 1] = args.write and ("added to %s:"):format(show(config))
+      or ("Add to `setup` in %s:"):format(show(config))
+    result[#result + 1] = ""
+    for _, line in ipairs(lines) do
+      result[#result + 1] = "    " .. line
+    end
+    result[#result + 1] = ""
+  end
+  if is_news then
+    result[#result + 1] = ("%s`%s apply` manages %s from then on; what stands there is kept for when that ends."):format(
+      (args.write or #lines == 0) and "" or "Then ",
+      args.program,
+      #items == 1 and "it" or "them"
+    )
+  end
+  return result
+end
+
+--- Does it.
+---@param args syslua.cli.Args
+---@return integer
+function adopt.run(args)
+  local adoption = require("syslua.cli.adoption")
+  local terminal = require("syslua.cli.terminal")
+  local options = require("syslua.cli.options").from_args(args)
+  local config = require("syslua.cli.config_path").get(args.config)
+  local known = get_known(config, options)
+
+  -- All are looked at before anything is written.
+  local items = {}
+  for _, word in ipairs(args.paths) do
+    for _, item in ipairs(adoption.examine(word, known)) do
+      items[#items + 1] = item
+    end
+  end
+  local wants_lines = false
+  for _, item in ipairs(items) do
+    wants_lines = wants_lines or #item.lines > 0
+  end
+  if args.write and wants_lines then
+    split_at_marker(read(config), config)
+  end
+  perform(items, known, options)
+
+  local lines = {}
+  for _, item in ipairs(items) do
+    for _, line in ipairs(item.lines) do
+      lines[#lines + 1] = line
+    end
+    item.render, item.alternatives = nil, nil
+  end
+  if args.write and #lines > 0 then
+    write(config, lines, known, options)
+  end
+  if args.json then
+    local array = require("syslua.lib").array
+    for _, item in ipairs(array(items)) do
+      array(item.lines)
+    end
+    local result =
+      { config = config, adopted = items, written = (args.write or false) and #lines > 0 }
+    terminal.write({ require("syslua.cli.report").to_json("adopt", result) })
+  elseif not args.quiet then
+    terminal.write(render(items, lines, config, args))
+  end
+  return 0
+end
+
+return adopt

@@ -1,0 +1,349 @@
+--- `adopt`: files of the user become files of the config, and edits go back to their sources.
+
+local machine = require("spec.support.machine")
+
+local unpack = table.unpack or unpack
+
+describe("adopt", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+    here.environment.SYSLUA_CONFIG = here.directory .. "/config/init.lua"
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  local function contains(text, ...)
+    for index = 1, select("#", ...) do
+      local part = select(index, ...)
+      assert.truthy(text:find(part, 1, true), part .. " is not in: " .. text)
+    end
+  end
+
+  local function write_config(lines)
+    here.write_config((lines or "") .. "\n  -- adopt: here", "config/init.lua")
+  end
+
+  local function refuses(words, ...)
+    local before, home = here.list("config"), here.list("home")
+    local result = here.run("adopt", unpack(words))
+    assert.equal(1, result.code, result.stdout)
+    contains(result.stderr, ...)
+    assert.equal(before, here.list("config"))
+    assert.equal(home, here.list("home"))
+  end
+
+  -- Adopts, applies, and expects that everything in the home reads as before; then that all comes back.
+  local function adopt_and_apply(...)
+    local function read_home()
+      return here.shell("cd ~ && find -L . -type f -exec sha256sum {} + | LC_ALL=C sort").stdout
+    end
+    local content, before = read_home(), here.list("home")
+    local result = here.must("adopt", "--write", ...)
+    assert.equal(before, here.list("home"))
+    here.must("apply")
+    assert.equal(content, read_home())
+    assert.equal(0, here.run("status").code)
+    assert.truthy(here.must("apply").stdout:find("^Nothing changed"))
+    local config = here.read("config/init.lua")
+    write_config()
+    here.must("apply")
+    assert.equal(before, here.list("home"))
+    here.write("config/init.lua", config)
+    here.must("apply")
+    return result
+  end
+
+  it("copies a file and prints the line for it, and changes nothing else", function()
+    write_config()
+    here.write("home/.bashrc", "alias ll='ls -l'\n")
+    local home, config = here.list("home"), here.read("config/init.lua")
+    local result = here.must("adopt", "home/.bashrc")
+    contains(
+      result.stdout,
+      "copied ~/.bashrc to files/bashrc",
+      "Add to `setup` in " .. here.directory .. "/config/init.lua:",
+      '\n    file { path = "~/.bashrc", source = "files/bashrc" }\n'
+    )
+    assert.equal("alias ll='ls -l'\n", here.read("config/files/bashrc"))
+    assert.equal(home, here.list("home"))
+    assert.equal(config, here.read("config/init.lua"))
+    -- Again it is the same copy.
+    here.must("adopt", "home/.bashrc")
+    assert.equal("bashrc\n", here.shell("ls config/files").stdout)
+  end)
+
+  it(
+    "adds the lines above the marker with --write, and what was there comes back when they go",
+    function()
+      write_config()
+      here.shell(
+        "chmod 640 config/init.lua; mkdir ~/.config; echo one >~/.config/one; echo two >~/.two; chmod 755 ~/.two"
+      )
+      local result = adopt_and_apply("home/.config/one", "home/.two")
+      contains(result.stdout, "added to")
+      contains(
+        here.read("config/init.lua"),
+        '\n  file { path = "~/.config/one", source = "files/config/one" }\n'
+          .. '  file { path = "~/.two", source = "files/two" }\n  -- adopt: here\n'
+      )
+      contains(here.list("config"), "f 640 ./init.lua", "f 755 ./files/two")
+      assert.truthy(here.read_link("home/.two"))
+      assert.equal("", here.shell("[ -x ~/.two ] || echo not executable").stdout)
+    end
+  )
+
+  it("takes names that hurt, and never overwrites another file", function()
+    write_config()
+    here.write("config/files/a", "another\n")
+    here.shell([[
+      echo dot >~/.a; echo plain >~/a; printf x >"$(printf 'home/q"u\\o\nnew')"; printf y >"$(printf 'home/\377z')"
+      echo ü >~/ü; printf '%s' "]] .. ("long"):rep(10) .. [[" >~/--flag
+    ]])
+    adopt_and_apply(
+      "home/.a",
+      "home/a",
+      'home/q"u\\o\nnew',
+      "home/\255z",
+      "home/ü",
+      "--",
+      "home/--flag"
+    )
+    assert.equal("another\n", here.read("config/files/a"))
+    assert.equal("dot\n", here.read("config/files/a-2"))
+    assert.equal("plain\n", here.read("config/files/a-3"))
+    contains(
+      here.read("config/init.lua"),
+      [[path = "~/q\"u\\o\nnew"]],
+      [[path = "~/\255z"]],
+      [[path = "~/ü"]]
+    )
+  end)
+
+  it("installs what others cannot read, with its mode", function()
+    write_config()
+    here.write("home/.netrc", "secret\n")
+    here.shell(
+      "chmod 600 ~/.netrc; mkdir -m 700 ~/.keys; echo key >~/.keys/id; chmod 400 ~/.keys/id; echo pub >~/.keys/id.pub"
+    )
+    adopt_and_apply("home/.netrc", "home/.keys")
+    contains(
+      here.read("config/init.lua"),
+      'file { path = "~/.netrc", source = "files/netrc", mode = "600" }',
+      'file { path = "~/.keys/id", source = "files/keys/id", mode = "400" }',
+      'file { path = "~/.keys/id.pub", source = "files/keys/id.pub" }'
+    )
+    contains(here.list("home"), "f 600 ./.netrc 7", "f 400 ./.keys/id 4")
+    contains(here.list("config"), "f 600 ./files/netrc", "d 700 ./files/keys")
+  end)
+
+  it("takes a directory file by file, links in it included", function()
+    write_config()
+    here.shell([[
+      mkdir -p ~/.config/app/sub/empty; cd ~/.config/app; echo one >one; echo two >sub/two; chmod +x sub/two
+      ln -s sub/two way; ln -s /etc/hostname absolute
+    ]])
+    adopt_and_apply("home/.config/app")
+    contains(
+      here.read("config/init.lua"),
+      'file { path = "~/.config/app", source = "files/config/app", recursive = true }'
+    )
+    -- A file that is new in it needs no line.
+    here.write("home/.config/app/three", "three\n")
+    local result = here.must("adopt", "home/.config/app/three")
+    contains(result.stdout, "copied ~/.config/app/three to files/config/app/three")
+    assert.is_nil(result.stdout:find("file {", 1, true))
+    here.must("apply")
+    assert.truthy(here.read_link("home/.config/app/three"))
+  end)
+
+  it("keeps links as links to where they lead", function()
+    write_config()
+    here.write("home/dotfiles/vimrc", "vim\n")
+    here.write("config/mine", "mine\n")
+    here.shell("ln -s dotfiles/vimrc ~/.vimrc; ln -s $PWD/config/mine ~/.mine")
+    adopt_and_apply("home/.vimrc", "home/.mine")
+    contains(
+      here.read("config/init.lua"),
+      'file { path = "~/.vimrc", source = "~/dotfiles/vimrc", mutable = true }',
+      'file { path = "~/.mine", source = "mine", mutable = true }'
+    )
+    assert.is_false(here.exists("config/files"))
+  end)
+
+  it("takes paths outside of the home", function()
+    write_config()
+    here.write("elsewhere/etc/conf", "conf\n")
+    local result = here.must("adopt", here.directory .. "/elsewhere/etc/conf")
+    contains(
+      result.stdout,
+      ('file { path = "%s/elsewhere/etc/conf", source = "files%s/elsewhere/etc/conf" }'):format(
+        here.directory,
+        here.directory
+      )
+    )
+  end)
+
+  describe("of an edit", function()
+    local function edit(name, text)
+      os.remove(here.home .. "/" .. name)
+      here.write("home/" .. name, text)
+    end
+
+    before_each(function()
+      here.write("config/linked", "old\n")
+      here.write("config/real", "old\n")
+      here.write("config/tree/one", "old\n")
+      here.write("config/tree/two", "old\n")
+      here.write("outside", "old\n")
+      write_config([[
+        file { path = "~/.linked", source = "linked" }
+        file { path = "~/.real", source = "real", mode = "644" }
+        file { path = "~/.tree", source = "tree", recursive = true }
+        file { path = "~/.whole", source = "tree" }
+        file { path = "~/.text", content = "text\n" }
+        file { path = "~/.outside", source = "../outside" }
+        activate { config = function(_, ctx) ctx.symlink("/nowhere", "~/.own") end }
+      ]])
+      here.must("apply")
+    end)
+
+    it("writes it into its source, and keeps what that held", function()
+      edit(".linked", "new\n")
+      edit(".real", "new too\n")
+      local result = here.must("adopt", "home/.linked", "home/.real")
+      contains(
+        result.stdout,
+        "wrote ~/.linked into linked; what that held is kept at",
+        "backups/displaced/"
+      )
+      assert.is_nil(result.stdout:find("file {", 1, true))
+      assert.equal("new\n", here.read("config/linked"))
+      assert.equal("new too\n", here.read("config/real"))
+      assert.equal("old\nold\n", here.shell("cat $SYSLUA_ROOT/backups/displaced/*").stdout)
+      contains(here.run("status").stdout, "(from " .. here.directory .. "/config/linked)")
+      here.must("apply")
+      assert.equal("new\n", here.read("home/.linked"))
+      assert.equal("new too\n", here.read("home/.real"))
+      assert.equal(0, here.run("status").code)
+      contains(here.must("adopt", "home/.linked").stdout, "~/.linked is as it was applied")
+    end)
+
+    it("of trees: the files that differ, and whole directories", function()
+      edit(".tree/two", "new\n")
+      here.shell("rm ~/.whole; mkdir ~/.whole; echo three >~/.whole/three; echo one >~/.whole/one")
+      local result = here.must("adopt", "home/.tree")
+      contains(result.stdout, "~/.tree/one is as it was applied", "wrote ~/.tree/two into tree/two")
+      assert.equal("new\n", here.read("config/tree/two"))
+      assert.equal("old\n", here.read("config/tree/one"))
+      here.must("adopt", "home/.whole")
+      assert.equal("one\nthree\n", here.shell("cat config/tree/*").stdout)
+      -- All that was there is kept.
+      assert.equal(
+        "new\nold\nold\n",
+        here.shell("find root/backups/displaced -type f | xargs cat | sort").stdout
+      )
+    end)
+
+    it("says where there is no source to write to", function()
+      edit(".text", "new\n")
+      refuses(
+        { "home/.text" },
+        "~/.text is declared by its `content`",
+        "init.lua:6",
+        "change the text there"
+      )
+      edit(".outside", "new\n")
+      refuses(
+        { "home/.outside" },
+        "outside of the config's directory",
+        "init.lua:7",
+        "copy it there"
+      )
+      edit(".own", "new\n")
+      refuses({ "home/.own" }, "no file{} of the config declares it", "init.lua:8")
+      edit(".linked", "new\n")
+      os.remove(here.home .. "/.linked")
+      here.shell("mkdir ~/.linked")
+      refuses(
+        { "home/.linked" },
+        "is a directory by now, and its source linked is a file",
+        "init.lua:2"
+      )
+      -- Nothing is written when one of several is refused.
+      edit(".real", "new\n")
+      refuses({ "home/.real", "home/.text" }, "~/.text")
+      assert.equal("old\n", here.read("config/real"))
+    end)
+  end)
+
+  it("refuses what cannot be taken, and says what to do", function()
+    write_config('  file { path = "~/.declared", content = "x" }')
+    here.shell([[
+      mkfifo ~/.fifo; ln -s nowhere ~/.dangling; mkdir -p ~/.empty/in ~/.repo/.git ~/.out ~/.special
+      ln -s ../.out ~/.out/way; echo x >~/.out/x; mkfifo ~/.special/fifo; echo x >~/.special/x; echo x >~/.declared
+      echo x >~/.unreadable; chmod 0 ~/.unreadable
+    ]])
+    refuses({ "home/.nothing" }, "there is nothing at ~/.nothing")
+    refuses({ "home/.fifo" }, "no file, directory or link")
+    refuses({ "home/.dangling" }, "is a link to nowhere, where nothing is")
+    refuses({ "home/.empty" }, "holds no file")
+    refuses({ "home/.repo" }, "holds one: ~/.repo/.git")
+    refuses({ "home/.out" }, "~/.out/way is a link out of ~/.out")
+    refuses({ "home/.special" }, "~/.special/fifo is no file")
+    refuses({ "home/.declared" }, "declared, but not applied yet", "init.lua:2")
+    refuses({ "home/.unreadable" }, "/.unreadable: Permission denied")
+    refuses({ "home" }, "holds your whole home directory")
+    refuses({ "/" }, "holds your whole home directory")
+    refuses({ "config/init.lua" }, "lies in the config's directory already", 'source = "init.lua"')
+    here.must("apply")
+    here.shell("ln -s $SYSLUA_ROOT/store/obj ~/.store")
+    refuses({ "home/.store" }, "where sys.lua keeps its own files")
+    local object = here.read_link("home/.declared")
+    refuses({ object }, "lies in " .. here.root, "`why`")
+  end)
+
+  it(
+    "refuses a config without a marker before it copies, and takes back what makes it fail",
+    function()
+      here.write("home/.file", "mine\n")
+      here.write_config("", "config/init.lua")
+      refuses({ "--write", "home/.file" }, "has no line `-- adopt:`", "are printed")
+      for _, case in ipairs({
+        { "return { setup = function() end }\n-- adopt: here\n", "it fails: " },
+        {
+          "return { setup = function()\n  if false then\n    -- adopt: here\n  end\nend }\n",
+          "does not come to them",
+        },
+      }) do
+        here.write("config/init.lua", case[1])
+        local result = here.run("adopt", "--write", "home/.file")
+        assert.equal(1, result.code)
+        contains(result.stderr, "is as it was", case[2], 'file { path = "~/.file"')
+        assert.equal(case[1], here.read("config/init.lua"))
+      end
+      os.remove(here.directory .. "/config/init.lua")
+      refuses({ "home/.file" }, "cannot open the config", "create it")
+    end
+  )
+
+  it("works with what `init` writes, and answers in JSON", function()
+    here.must("init", "config")
+    here.write("home/.file", "mine\n")
+    local result = here.must("adopt", "--json", "--write", "-c", "config", "home/.file")
+    contains(
+      result.stdout,
+      '"command":"adopt"',
+      '"action":"copy"',
+      '"lines":["file { path = \\"~/.file\\", source = \\"files/file\\" }"]',
+      '"written":true'
+    )
+    here.must("apply", "config")
+    assert.equal("mine\n", here.read("home/.file"))
+    result = here.must("adopt", "--json", "home/.file")
+    contains(result.stdout, '"action":"nothing"', '"lines":[]', '"written":false')
+  end)
+end)

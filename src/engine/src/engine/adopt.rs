@@ -1,0 +1,151 @@
+//! What `adopt` does to files: it copies them into a config's directory, and back into the sources there.
+//! Where they belong, and what a config says of them, the caller knows.
+
+use std::path::{Path, PathBuf};
+
+use super::{Engine, Error};
+use crate::platform::{self, Directory, FileKind};
+use crate::settings::Event;
+use crate::store::tree;
+use crate::switch;
+
+/// What became of a copy into a config's directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It was made.
+    Made,
+    /// The same stood there already.
+    There,
+    /// Something else stands there.
+    Occupied,
+}
+
+/// The bits of a mode that a copy has: who may do what.
+const RIGHTS: u32 = 0o777;
+
+impl Engine {
+    /// Copies a file or tree to a place where nothing stands. What it is a copy of is left alone.
+    ///
+    /// # Errors
+    /// When it holds something that no config can hold, changes meanwhile, or the file system refuses.
+    pub fn take_over(&self, from: &Path, to: &Path) -> Result<Taken, Error> {
+        let digest = tree::hash(from)?;
+        if platform::exists(to) {
+            let is_same = platform::kind_of(to)? == platform::kind_of(from)?
+                && tree::hash(to).is_ok_and(|there| there.nar == digest.nar);
+            return Ok(if is_same { Taken::There } else { Taken::Occupied });
+        }
+        if let Some(parent) = to.parent() {
+            platform::create_directories(parent)?;
+        }
+        let temporary = beside(to, "new");
+        let made = copy_checked(from, &temporary, digest.nar).and_then(|()| {
+            let parent = to.parent().unwrap_or(Path::new("/"));
+            let directory = Directory::open(&platform::canonical(parent))?;
+            let name = |path: &Path| path.file_name().unwrap_or_default().to_owned();
+            // What came there meanwhile stays.
+            directory.rename_new(&name(&temporary), &directory, &name(to))?;
+            Ok(platform::sync_directory(parent)?)
+        });
+        made.inspect_err(|_| drop(platform::remove_tree(&temporary)))?;
+        Ok(Taken::Made)
+    }
+
+    /// Puts the content of a file or tree into the source that it came from. What the source held is copied
+    /// to the displaced copies first; returns where that is, or nothing when both are the same.
+    ///
+    /// # Errors
+    /// When one of the two cannot be read, is of another kind, or the file system refuses: then the source is
+    /// as it was.
+    pub fn take_into(
+        &self,
+        from: &Path,
+        source: &Path,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Option<PathBuf>, Error> {
+        let _lock = self.lock(on_event)?;
+        let (digest, old) = (tree::hash(from)?, tree::hash(source)?);
+        if digest.nar == old.nar {
+            return Ok(None);
+        }
+        // A link in place of the source leads to what is meant.
+        let source = platform::canonical(source);
+        let kept = switch::place_of_copy(&self.store, &source);
+        if let Some(parent) = kept.parent() {
+            platform::create_directories(parent)?;
+        }
+        let (temporary, aside) = (beside(&source, "new"), beside(&source, "old"));
+        let parent = source.parent().unwrap_or(Path::new("/"));
+        let replaced = copy_checked(&source, &kept, old.nar)
+            .and_then(|()| Ok(switch::note_copy(&self.store, &source, &kept)?))
+            .and_then(|()| copy_checked(from, &temporary, digest.nar))
+            .and_then(|()| {
+                if platform::kind_of(&source)? == Some(FileKind::Directory) {
+                    platform::rename(&source, &aside)?;
+                    let moved = platform::rename(&temporary, &source);
+                    moved.inspect_err(|_| drop(platform::rename(&aside, &source)))?;
+                    platform::sync_directory(parent)?;
+                    platform::remove_tree(&aside)?;
+                } else {
+                    platform::rename(&temporary, &source)?;
+                    platform::sync_directory(parent)?;
+                }
+                Ok(())
+            });
+        replaced.inspect_err(|_| drop(platform::remove_tree(&temporary)))?;
+        Ok(Some(kept))
+    }
+
+    /// Replaces the text of a file in one step for its readers; it keeps its mode. A link leads to the file.
+    ///
+    /// # Errors
+    /// When it cannot be written: then it is as it was.
+    pub fn rewrite(&self, path: &Path, text: &[u8]) -> Result<(), Error> {
+        let path = platform::canonical(path);
+        let mode = platform::look(&path)?.map_or(0o644, |seen| seen.mode & RIGHTS);
+        let temporary = beside(&path, "new");
+        let written = (|| {
+            platform::write_file(&temporary, text)?;
+            platform::set_mode(&temporary, mode)?;
+            platform::sync_file(&temporary)?;
+            platform::rename(&temporary, &path)
+        })();
+        Ok(written.inspect_err(|_| drop(platform::remove_tree(&temporary)))?)
+    }
+}
+
+fn beside(path: &Path, what: &str) -> PathBuf {
+    path.with_file_name(format!(".syslua-adopt-{:x}.{what}", std::process::id()))
+}
+
+/// Copies, waits until it is on the disk, and looks whether it is what was to be copied.
+fn copy_checked(from: &Path, to: &Path, nar: crate::hash::Hash) -> Result<(), Error> {
+    platform::remove_tree(to)?;
+    copy(from, to)?;
+    if tree::hash(to)?.nar != nar {
+        return Err(crate::store::Error::SourceChanged { path: from.to_owned() }.into());
+    }
+    Ok(platform::sync_file_system(to.parent().unwrap_or(Path::new("/")))?)
+}
+
+/// Copies with modes, without the bits that give somebody else's rights.
+fn copy(from: &Path, to: &Path) -> platform::Result<()> {
+    let rights = |extra: u32| -> platform::Result<()> {
+        let mode = platform::look(from)?.map_or(0, |seen| seen.mode & RIGHTS);
+        platform::set_mode(to, mode | extra)
+    };
+    match platform::kind_of(from)? {
+        Some(FileKind::Directory) => {
+            platform::create_directory(to)?;
+            for (name, _) in platform::list_directory(from)? {
+                copy(&from.join(&name), &to.join(&name))?;
+            }
+            rights(0o700)
+        }
+        Some(FileKind::Symlink) => platform::symlink(&platform::read_link(from)?, to),
+        _ => {
+            platform::copy_file(from, to)?;
+            rights(0o200)
+        }
+    }
+}

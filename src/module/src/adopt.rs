@@ -1,0 +1,71 @@
+//! `native.look`, `take_over`, `take_into` and `rewrite`: what `adopt` sees of files and does to them.
+
+use mlua::prelude::*;
+use syslua_engine::engine::{Engine, Taken};
+use syslua_engine::failure::{Failure, chain};
+use syslua_engine::platform::{self, FileKind};
+
+use crate::error::{Answer, lua_failure, register as register_function, register_verb};
+use crate::options::Options;
+
+fn path_of(text: &LuaString) -> std::path::PathBuf {
+    platform::path_from_bytes(&text.as_bytes())
+}
+
+/// Returns what stands at an absolute path, or `nil`: its kind and mode, its owner's number, where a link
+/// leads, the path with the links above it resolved, and with all.
+fn look(lua: &Lua, path: &LuaString) -> Answer<Option<LuaTable>> {
+    let path = path_of(path);
+    let parent = platform::canonical(path.parent().unwrap_or(&path));
+    let place = path.file_name().map_or_else(|| parent.clone(), |name| parent.join(name));
+    let failed = |error: platform::Error| Failure::new("io", chain(&error));
+    let Some(seen) = platform::look(&place).map_err(failed)? else { return Ok(None) };
+    let text = |path: &std::path::Path| lua.create_string(platform::bytes_of_path(path));
+    let kind = match seen.kind {
+        FileKind::File => "file",
+        FileKind::Directory => "directory",
+        FileKind::Symlink => "symlink",
+        FileKind::Special => "special",
+    };
+    let table = (|| {
+        let table = lua.create_table()?;
+        table.raw_set("kind", kind)?;
+        table.raw_set("mode", format!("{:03o}", seen.mode))?;
+        table.raw_set("owner", seen.owner)?;
+        table.raw_set("place", text(&place)?)?;
+        if let Ok(real) = std::fs::canonicalize(&place) {
+            table.raw_set("real", text(&real)?)?;
+        }
+        if let Ok(target) = platform::read_link(&place) {
+            table.raw_set("target", text(&target)?)?;
+        }
+        Ok(table)
+    })();
+    table.map(Some).map_err(lua_failure)
+}
+
+/// Registers them.
+pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
+    register_function(lua, native, "look", |lua, path: LuaString| look(lua, &path))?;
+    register_verb(lua, native, "take_over", |lua, (from, to, table): (LuaString, LuaString, Option<LuaTable>)| {
+        let options = Options::read(lua, table.as_ref())?;
+        let taken = Engine::new(options.settings).take_over(&path_of(&from), &path_of(&to));
+        Ok(match taken.map_err(|error| error.to_failure())? {
+            Taken::Made => "made",
+            Taken::There => "there",
+            Taken::Occupied => "occupied",
+        })
+    })?;
+    register_verb(lua, native, "take_into", |lua, (from, source, table): (LuaString, LuaString, Option<LuaTable>)| {
+        let options = Options::read(lua, table.as_ref())?;
+        let engine = Engine::new(options.settings.clone());
+        let kept = engine.take_into(&path_of(&from), &path_of(&source), &mut options.on_event(lua));
+        let kept = kept.map_err(|error| error.to_failure())?;
+        kept.map(|kept| lua.create_string(platform::bytes_of_path(&kept))).transpose().map_err(lua_failure)
+    })?;
+    register_function(lua, native, "rewrite", |lua, (path, text): (LuaString, LuaString)| {
+        let options = Options::read(lua, None)?;
+        let written = Engine::new(options.settings).rewrite(&path_of(&path), &text.as_bytes());
+        written.map(|()| true).map_err(|error| error.to_failure())
+    })
+}
