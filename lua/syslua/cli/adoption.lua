@@ -13,7 +13,7 @@ local adoption = {}
 ---@field home string with links resolved
 ---@field root string with links resolved
 ---@field is_system boolean whether everybody reads the store
----@field targets syslua.TargetReport[] what is managed
+---@field targets table[] what is managed
 ---@field files table[] the `file{}` declarations of the config
 
 --- What is to be done about a path.
@@ -128,10 +128,10 @@ end
 
 -- What is managed at a place, and what is below it.
 local function find_managed(place, known)
+  ---@type table?, table[]
   local at, below = nil, {}
   for _, target in ipairs(known.targets) do
-    target.place = target.place
-      or resolve(path.normalize(path.expand(target.target, os.getenv("HOME"))))
+    target.place = target.place or resolve(path.normalize(path.expand(target.target, known.home)))
     if target.place == place then
       at = target
     elseif holds(place, target.place) then

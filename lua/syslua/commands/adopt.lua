@@ -185,7 +185,8 @@ local function render(items, lines, config, args)
     result[#result + 1] = ""
   end
   if is_news then
-    result[#result + 1] = ("%s`%s apply` manages %s from then on; what stands there is kept for when that ends."):format(
+    local text = "%s`%s apply` manages %s from then on; what stands there is kept for later."
+    result[#result + 1] = text:format(
       (args.write or #lines == 0) and "" or "Then ",
       args.program,
       #items == 1 and "it" or "them"
