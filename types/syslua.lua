@@ -221,6 +221,7 @@ local syslua = {}
 ---@field snapshot syslua.SnapshotReport the one that stays
 
 ---@class syslua.DisplacedReport
+---@field kind ("file"|"directory"|"symlink"|"special")? what it is
 ---@field target string? where it stood
 ---@field path string where it is
 ---@field created_at integer? when it was moved, in seconds since 1970
@@ -228,7 +229,8 @@ local syslua = {}
 ---@class syslua.Status
 ---@field root string
 ---@field snapshot syslua.SnapshotReport what is applied
----@field targets syslua.TargetReport[] every managed target
+---@field managed integer how many targets are managed
+---@field targets syslua.TargetReport[] their states
 ---@field derivations integer how many derivations are in force
 ---@field drift integer how many targets are not as they should be
 ---@field displaced syslua.DisplacedReport[] edits of managed targets that were moved away
@@ -259,13 +261,23 @@ local syslua = {}
 ---@field undo boolean? whether that is the `undo` of one that is gone
 ---@field always boolean? whether it runs at each apply
 ---@field diff string? how the text of a file changes
+---@field user string? the user that it is scoped to
+---@field project string? the project that it is part of
 ---@field positions string[] who declared it, innermost first: "init.lua:12"
 
 ---@class syslua.TargetReport
 ---@field kind "symlink"|"install"
 ---@field target string as the config has it
----@field state "ok"|"missing"|"replaced"|"changed"|"switching"
----@field detail string what it should lead to
+---@field state "ok"|"missing"|"replaced"|"changed"|"unreadable"|"broken"|"switching"
+---@field differs ("link"|"content"|"mode"|"owner"|"group")[]? in what it differs, when it changed
+---@field found string? what is there instead, in words
+---@field problem string? why it cannot be looked at
+---@field detail string what it should lead to, or has the content of
+---@field mode string? as declared, in octal
+---@field owner string? as declared
+---@field group string? as declared
+---@field mutable boolean? whether it is the user's to change
+---@field user string? the user that it is scoped to
 ---@field positions string[] who declared it, innermost first: "init.lua:12"
 
 ---@class syslua.ObjectReport
@@ -526,6 +538,7 @@ function BuildContext.run(command, opts) end
 ---@field manifest_table fun(manifest: any): boolean, any
 ---@field manifest_details fun(manifest: any): boolean, any
 ---@field manifest_json fun(manifest: any): boolean, any
+---@field report_json fun(value: any): boolean, any
 ---@field to_json fun(value: any, pretty: boolean?): boolean, any
 ---@field from_json fun(json: string): boolean, any
 ---@field to_toml fun(value: any, pretty: boolean?): boolean, any

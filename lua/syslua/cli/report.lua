@@ -29,10 +29,11 @@ end
 local function show_path(value, root, verbose)
   local objects = root and path.join(root, "store/obj/")
   if objects and not verbose and value:sub(1, #objects) == objects then
-    return "…/" .. value:sub(#objects + 1)
+    return "…/" .. text.printable(value:sub(#objects + 1))
   end
-  return path.display(value, get_home())
+  return text.printable(path.display(value, get_home()))
 end
+report.show_path = show_path
 
 local function get_label(derivation)
   return derivation.version and derivation.name .. " " .. derivation.version or derivation.name
@@ -41,6 +42,12 @@ end
 -- What people should know of an action before they agree to it.
 local function get_remarks(action)
   local remarks = {}
+  if action.user then
+    remarks[1] = "user " .. action.user
+  end
+  if action.project then
+    remarks[#remarks + 1] = "project " .. action.project
+  end
   if action.may_change then
     remarks[#remarks + 1] = "may change"
   end
@@ -72,12 +79,17 @@ local function get_action_text(action, root, verbose)
   return verb .. " " .. (shown or "") .. get_remarks(action)
 end
 
+-- Where there is no terminal, for columns only.
+local usual_width = 80
+
 -- Rows of { mark, text, position }; positions stand in one column where the text leaves room.
+-- Where they are too long together, the position stands below.
 local function lay_out(rows, style)
-  local widest = 0
+  local room, widest = terminal.get_width() or usual_width, 0
+  local is_cut = terminal.get_width() ~= nil
   for _, row in ipairs(rows) do
     local width = text.width(row.text)
-    if width + #(row.position or "") + 5 <= terminal.width then
+    if width + text.width(row.position or "") + 5 <= room then
       widest = math.max(widest, width)
     end
   end
@@ -86,8 +98,12 @@ local function lay_out(rows, style)
     local mark = row.style and style(row.style, row.mark) or row.mark
     local line = mark .. " " .. row.text
     if row.position then
-      local gap = math.max(widest - text.width(row.text), 0)
-      line = line .. (" "):rep(gap) .. "   " .. style("faint", row.position)
+      local width = text.width(row.text)
+      if is_cut and width + text.width(row.position) + 5 > room then
+        line = line .. "\n" .. (" "):rep(10) .. style("faint", row.position)
+      else
+        line = line .. (" "):rep(math.max(widest - width, 0)) .. "   " .. style("faint", row.position)
+      end
     end
     lines[#lines + 1] = line
     for _, changed in ipairs(row.diff and text.lines(row.diff) or {}) do
@@ -276,8 +292,18 @@ function report.render_displaced(result, args)
   local lines = {}
   for _, displaced in ipairs(result.displaced or {}) do
     local line = "kept     " .. show_path(displaced.path, result.root, args.verbose)
+    local told = {}
+    if displaced.kind and displaced.kind ~= "file" then
+      told[1] = "a " .. displaced.kind
+    end
     if displaced.target then
-      line = line .. "  (from " .. show_path(displaced.target, result.root) .. ")"
+      told[#told + 1] = "from " .. show_path(displaced.target, result.root)
+    end
+    if displaced.created_at and args.verbose then
+      told[#told + 1] = os.date("%Y-%m-%d %H:%M:%S", displaced.created_at)
+    end
+    if told[1] then
+      line = line .. "  (" .. table.concat(told, ", ") .. ")"
     end
     lines[#lines + 1] = line
   end
@@ -296,69 +322,17 @@ function report.render_snapshot(snapshot)
     line = line .. os.date(", applied %Y-%m-%d %H:%M:%S", snapshot.created_at)
   end
   if snapshot.config_path then
-    line = line .. ", from " .. path.display(snapshot.config_path, get_home())
+    line = line .. ", from " .. show_path(snapshot.config_path)
   end
   return line
 end
 
--- `apply` restores what is declared, and keeps what stands there instead.
-local function get_drift_line(targets, program)
-  local drift, occupied = 0, 0
-  for _, target in ipairs(targets) do
-    local state = target.state
-    drift = drift + ((state ~= "ok" and state ~= "switching") and 1 or 0)
-    occupied = occupied + ((state == "replaced" or state == "changed") and 1 or 0)
-  end
-  if drift == 0 then
-    return nil
-  end
-  local advice = ("`%s apply` restores %s"):format(program, drift == 1 and "it" or "them")
-  if occupied > 0 then
-    advice = advice .. ", and moves what stands there to the backups"
-  end
-  local count = text.count(drift, "target")
-  return ("%s %s not as applied; %s"):format(count, drift == 1 and "is" or "are", advice)
-end
-
---- Returns the lines that tell what is applied, and what differs from it.
----@param result table a StatusResult
----@param args syslua.cli.Args
+--- Returns rows of { mark, style, text, position } as lines, with the positions in a column.
+---@param rows { mark: string, style: string?, text: string, position: string? }[]
 ---@param style syslua.cli.Style
 ---@return string[]
-function report.render_status(result, args, style)
-  local targets = result.targets or {}
-  local lines = {
-    "Root      " .. path.display(result.root, get_home()),
-    report.render_snapshot(result.snapshot),
-    ("Managed   %s, %s"):format(
-      text.count(#targets, "target"),
-      text.count(result.derivations or 0, "derivation")
-    ),
-  }
-  local rows = {}
-  for _, target in ipairs(targets) do
-    if target.state ~= "ok" or args.verbose then
-      local shown = text.pad(target.state, 8) .. " " .. show_path(target.target, result.root)
-      if target.detail and target.detail ~= "" then
-        shown = shown .. "  (" .. show_path(target.detail, result.root, args.verbose) .. ")"
-      end
-      rows[#rows + 1] = {
-        mark = target.state == "ok" and " " or "!",
-        style = target.state ~= "ok" and "change" or nil,
-        text = shown,
-        position = (target.positions or {})[1],
-      }
-    end
-  end
-  for _, line in ipairs(report.render_displaced(result, args)) do
-    rows[#rows + 1] = { mark = " ", text = line }
-  end
-  for _, line in ipairs(lay_out(rows, style)) do
-    lines[#lines + 1] = line
-  end
-  lines[#lines + 1] = report.render_pending(result.pending, style)
-  lines[#lines + 1] = get_drift_line(targets, args.program)
-  return lines
+function report.lay_out(rows, style)
+  return lay_out(rows, style)
 end
 
 --- Returns the lines of actions, one each.
@@ -381,7 +355,7 @@ function report.to_json(command, result)
       document[key] = value
     end
   end
-  return require("syslua.lib").toJSON(document)
+  return require("syslua.border").call("report_json", document)
 end
 
 return report

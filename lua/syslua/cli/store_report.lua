@@ -33,10 +33,11 @@ end
 local function get_object_row(object, verbose)
   local name = object.output == "out" and object.name or object.name .. ":" .. object.output
   local version = object.version or ""
+  local is_whole = verbose or not terminal.get_width()
   return {
     mark = object.current and "*" or " ",
-    name = verbose and name or text.shorten(name, most_name),
-    version = verbose and version or text.shorten(version, most_version),
+    name = is_whole and name or text.shorten(name, most_name),
+    version = is_whole and version or text.shorten(version, most_version),
     digits = store_report.get_digits(object.object),
     size = text.size(object.size),
     references = table.concat(object.references, ", "),
@@ -63,8 +64,12 @@ local function lay_out_objects(rows, style, verbose)
       .. (" "):rep(widths.size - text.width(row.size))
       .. row.size
       .. gap
-    local room = terminal.width - text.width(line)
-    line = line .. (verbose and row.references or text.shorten(row.references, room))
+    local room = terminal.get_width()
+    local references = row.references
+    if room and not verbose then
+      references = text.shorten(references, math.max(room - text.width(line), 1))
+    end
+    line = line .. references
     line = line:gsub(" +$", "")
     lines[index] = index == 1 and style("strong", line) or line
   end
@@ -267,8 +272,9 @@ function store_report.render_diff(result, args, style)
   for _, difference in ipairs(result.differences) do
     lines[#lines + 1] = style("strong", difference.path)
     local first, second = get_value(difference.first), get_value(difference.second)
-    if not args.verbose then
-      first, second = shorten_pair(first, second, terminal.width - 4)
+    local room = terminal.get_width()
+    if room and not args.verbose then
+      first, second = shorten_pair(first, second, room - 4)
     end
     if first then
       lines[#lines + 1] = "  " .. style("remove", "- " .. first)

@@ -5,8 +5,8 @@ local terminal = {}
 
 ---@alias syslua.cli.Style fun(name: string, text: string): string colours a text, or leaves it
 
---- How wide tables are laid out, in characters; longer paths are not cut.
-terminal.width = 80
+-- How wide tables are laid out, in characters, where the terminal does not tell; and the least they need.
+local usual_width, least_width = 80, 40
 
 local codes = {
   add = "32",
@@ -51,6 +51,16 @@ local function wants_colour(descriptor, args)
     return false
   end
   return is_terminal(descriptor)
+end
+
+--- Returns how many characters a line on stdout may have; nil where it is no terminal: programs get lines whole.
+---@return integer?
+function terminal.get_width()
+  if not is_terminal(1) then
+    return nil
+  end
+  local native = require("syslua").native
+  return math.max(native.terminal_width and native.terminal_width() or usual_width, least_width)
 end
 
 --- Returns the style for stdout.

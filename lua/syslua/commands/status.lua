@@ -15,16 +15,16 @@ end
 ---@param args syslua.cli.Args
 ---@return integer
 function status.run(args)
-  local report = require("syslua.cli.report")
   local terminal = require("syslua.cli.terminal")
 
   local options = require("syslua.cli.options").from_args(args)
   local result = require("syslua.border").call("status", options)
 
   if args.json then
-    terminal.write({ report.to_json("status", result) })
+    terminal.write({ require("syslua.cli.report").to_json("status", result) })
   elseif not args.quiet then
-    terminal.write(report.render_status(result, args, terminal.get_data_style(args)))
+    local style = terminal.get_data_style(args)
+    terminal.write(require("syslua.cli.status_report").render(result, args, style))
   end
   return (result.drift or 0) > 0 and 3 or 0
 end

@@ -29,6 +29,45 @@ function text.pad(value, width)
   return value .. (" "):rep(width - text.width(value))
 end
 
+local replacement = "\239\191\189"
+
+-- The bytes of a character by its first one; nil where none begins with it.
+local function get_length(byte)
+  if byte < 128 then
+    return 1
+  elseif byte >= 194 and byte < 224 then
+    return 2
+  elseif byte >= 224 and byte < 240 then
+    return 3
+  end
+  return byte >= 240 and byte < 245 and 4 or nil
+end
+
+--- Returns bytes as a terminal can show them on one line: what is no UTF-8 is replaced, and control characters,
+-- which names of files may have, are written as escapes.
+---@param value string
+---@return string
+function text.printable(value)
+  -- Almost always.
+  if not value:find("[%c\128-\255]") then
+    return value
+  end
+  local shown, index = {}, 1
+  while index <= #value do
+    local byte = value:byte(index)
+    local length = get_length(byte)
+    local character = length and value:sub(index, index + length - 1)
+    if not character or not character:find("^.[\128-\191]*$") or #character < length then
+      character, length = replacement, 1
+    elseif character:find("^%c$") then
+      character = ("\\x%02x"):format(byte)
+    end
+    shown[#shown + 1] = character
+    index = index + length
+  end
+  return table.concat(shown)
+end
+
 --- Returns the text cut to at most `width` characters, with an ellipsis where it was cut.
 ---@param value string
 ---@param width integer

@@ -49,7 +49,15 @@ pub fn current_id(store: &Store) -> Result<SnapshotId, Error> {
 /// # Errors
 /// When it cannot be read, or a newer program wrote it.
 pub fn current(store: &Store) -> Result<Snapshot, Error> {
-    read(store, current_id(store)?)
+    // Opened through the link, at one moment: whoever switches or removes meanwhile does not come between.
+    let path = store.current().join("snapshot.json");
+    match platform::read_file(&path) {
+        Ok(text) => {
+            let shown = || current_id(store).map_or(path.clone(), |id| store.snapshot(id).join("snapshot.json"));
+            Snapshot::parse(&text).map_err(|source| Error::Snapshot { path: shown(), source })
+        }
+        Err(_) => read(store, current_id(store)?),
+    }
 }
 
 /// Returns a snapshot; number 0 is always there.
@@ -99,6 +107,7 @@ struct IndexEntry {
     parent: Option<SnapshotId>,
     created_at: u64,
     description: String,
+    #[serde(default, with = "crate::value::optional_path")]
     config_path: Option<std::path::PathBuf>,
 }
 

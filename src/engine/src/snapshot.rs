@@ -30,6 +30,7 @@ pub struct Snapshot {
     /// A line for people.
     pub description: String,
     /// The entry file it was made from.
+    #[serde(default, with = "crate::value::optional_path")]
     pub config_path: Option<PathBuf>,
     /// The derivations that were realized, and the objects of their outputs.
     pub derivations: BTreeMap<Hash, Outputs>,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use data_encoding::BASE64;
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value as Json, json};
 
@@ -42,22 +43,67 @@ impl Serialize for Text {
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Form {
-            Plain(String),
-            Bytes {
-                #[serde(rename = "$bytes")]
-                bytes: String,
-            },
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+/// Takes a text as it comes, without keeping it in between: snapshots have many.
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Text;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a string, or bytes as {\"$bytes\": BASE64}")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Text, E> {
+        Ok(Text(text.as_bytes().to_vec()))
+    }
+
+    fn visit_string<E: serde::de::Error>(self, text: String) -> Result<Text, E> {
+        Ok(Text(text.into_bytes()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Text, A::Error> {
+        let custom = |problem: String| <A::Error as serde::de::Error>::custom(problem);
+        let Some((key, bytes)) = map.next_entry::<String, String>()? else {
+            return Err(custom("a table without $bytes is no text".to_owned()));
+        };
+        if key != "$bytes" || map.next_key::<String>()?.is_some() {
+            return Err(custom("a table with other fields than $bytes is no text".to_owned()));
         }
-        match Form::deserialize(deserializer)? {
-            Form::Plain(text) => Ok(Text(text.into_bytes())),
-            Form::Bytes { bytes } => BASE64
-                .decode(bytes.as_bytes())
-                .map(Text)
-                .map_err(|error| serde::de::Error::custom(format!("$bytes is no base64: {error}"))),
-        }
+        BASE64
+            .decode(bytes.as_bytes())
+            .map(Text)
+            .map_err(|error| custom(format!("$bytes is no base64: {error}")))
+    }
+}
+
+/// How a path that may be absent, and may be no UTF-8, stands in JSON: as [`Text`] does.
+pub mod optional_path {
+    use std::path::PathBuf;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Text;
+    use crate::platform::bytes_of_path;
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
+    pub fn serialize<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+        path.as_deref().map(|path| Text(bytes_of_path(path))).serialize(serializer)
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When it is neither text nor null.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+        Ok(Option::<Text>::deserialize(deserializer)?.map(|text| text.to_path()))
     }
 }
 

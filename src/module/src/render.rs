@@ -36,6 +36,20 @@ fn plain_json(value: &Value, place: &Place<'_>) -> Answer<Json> {
     })
 }
 
+/// Returns a report as JSON: bytes that are no UTF-8 are `{"$bytes": BASE64}`.
+fn report_json(lua: &Lua, value: &LuaValue) -> Answer<Json> {
+    fn whole(value: &Value) -> Json {
+        match value {
+            Value::List(list) => list.iter().map(whole).collect(),
+            Value::Map(map) => {
+                map.iter().map(|(key, item)| (String::from_utf8_lossy(key).into_owned(), whole(item))).collect()
+            }
+            other => other.to_json(),
+        }
+    }
+    Ok(whole(&to_value(lua, value, &Place::top("value"))?))
+}
+
 fn to_json(lua: &Lua, value: &LuaValue) -> Answer<Json> {
     let place = Place::top("value");
     plain_json(&to_value(lua, value, &place)?, &place)
@@ -181,6 +195,9 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         let text =
             if pretty == Some(true) { serde_json::to_string_pretty(&json) } else { serde_json::to_string(&json) };
         text.map_err(|error| Failure::new("config", error.to_string()))
+    })?;
+    register_function(lua, native, "report_json", |lua, value: LuaValue| {
+        serde_json::to_string(&report_json(lua, &value)?).map_err(|error| Failure::new("engine", error.to_string()))
     })?;
     register_function(lua, native, "from_json", |lua, text: LuaString| from_json(lua, &text.as_bytes()))?;
     register_function(lua, native, "to_toml", |lua, (value, pretty): (LuaValue, Option<bool>)| {

@@ -6,6 +6,7 @@ mod closure;
 mod destroy;
 mod history;
 mod inspect;
+mod plain;
 mod report;
 mod status;
 mod verify;

@@ -5,14 +5,17 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::plain;
 use crate::activation::{Action, Activation, Command};
 use crate::derivation::Derivation;
 use crate::hash::Hash;
 use crate::names::{ObjectName, SnapshotId};
 use crate::platform::sandbox::Level;
+use crate::platform::{self, FileKind};
 use crate::snapshot::Snapshot;
-use crate::switch::Backup;
+use crate::switch::{Aspect, Backup};
 use crate::switch::plan::{Effect, Mark, Step};
+use crate::value::Text;
 
 /// A derivation in a report.
 #[derive(Debug, Serialize)]
@@ -25,7 +28,7 @@ pub struct DerivationReport {
     /// Its hash.
     pub hash: Hash,
     /// Where its outputs are, once they are built.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", serialize_with = "plain::named_paths")]
     pub outputs: BTreeMap<String, PathBuf>,
 }
 
@@ -37,13 +40,14 @@ pub struct ActionReport {
     /// Its kind.
     pub kind: &'static str,
     /// Its target, as the config has it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain::optional_text")]
+    pub target: Option<Text>,
     /// The name of its variable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// What it puts there.
-    pub detail: String,
+    #[serde(serialize_with = "plain::text")]
+    pub detail: Text,
     /// Whether it names content that is not built yet.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub may_change: bool,
@@ -65,6 +69,12 @@ pub struct ActionReport {
     /// How the content of a file changes, line by line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diff: Option<String>,
+    /// The user that `user{}` scopes it to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The name of the project that it is part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// Who declared it.
     pub positions: Vec<String>,
 }
@@ -103,7 +113,7 @@ pub struct SnapshotReport {
     /// When it was made, in seconds since the epoch.
     pub created_at: u64,
     /// The entry file.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain::optional_path")]
     pub config_path: Option<PathBuf>,
     /// A line for people.
     pub description: String,
@@ -115,6 +125,7 @@ pub struct PlanReport {
     /// Whether an apply changes anything.
     pub changed: bool,
     /// The root.
+    #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
     /// What is applied.
     pub snapshot: SnapshotReport,
@@ -146,6 +157,7 @@ pub struct ApplyReport {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub displaced: Vec<DisplacedReport>,
     /// The script that shells source.
+    #[serde(serialize_with = "plain::path")]
     pub env_script: PathBuf,
     /// Until when it can be confirmed, in seconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -169,6 +181,7 @@ pub struct RollbackReport {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub displaced: Vec<DisplacedReport>,
     /// The script that shells source.
+    #[serde(serialize_with = "plain::path")]
     pub env_script: PathBuf,
 }
 
@@ -189,6 +202,7 @@ pub struct DestroyReport {
     /// Originals that cannot come back, since something else stands at their targets.
     pub stuck: Vec<DisplacedReport>,
     /// What nobody knows in the root, which stays.
+    #[serde(serialize_with = "plain::paths")]
     pub unknown: Vec<PathBuf>,
 }
 
@@ -218,6 +232,7 @@ pub struct HistoryEntry {
 #[derive(Debug, Serialize)]
 pub struct HistoryReport {
     /// The root.
+    #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
     /// The snapshots, oldest first.
     pub snapshots: Vec<HistoryEntry>,
@@ -245,6 +260,7 @@ pub struct DerivationChange {
 #[derive(Debug, Serialize)]
 pub struct SnapshotDiffReport {
     /// The root.
+    #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
     /// The first snapshot.
     pub from: SnapshotReport,
@@ -260,6 +276,7 @@ pub struct SnapshotDiffReport {
 #[derive(Debug, Serialize)]
 pub struct ConfirmReport {
     /// The root.
+    #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
     /// The snapshot that stays.
     pub snapshot: SnapshotReport,
@@ -269,10 +286,14 @@ pub struct ConfirmReport {
 #[derive(Debug, Serialize)]
 pub struct DisplacedReport {
     /// The target that it stood at.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain::optional_text")]
+    pub target: Option<Text>,
     /// Where it is now.
-    pub path: String,
+    #[serde(serialize_with = "plain::text")]
+    pub path: Text,
+    /// What it is: `file`, `directory`, `symlink` or `special`; absent when it cannot be looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<&'static str>,
     /// When it was moved, in seconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<u64>,
@@ -284,24 +305,95 @@ pub struct TargetReport {
     /// The kind of its action.
     pub kind: &'static str,
     /// The target, as the config has it.
-    pub target: String,
-    /// `ok`, `missing`, `replaced` (something else stands there), `changed` (a link elsewhere, or other
-    /// content) or `switching` (a switch that is not over has been here).
+    #[serde(serialize_with = "plain::text")]
+    pub target: Text,
+    /// `ok`, `missing`, `replaced` (something else stands there), `changed`, `unreadable` (it cannot be looked at),
+    /// `broken` (the object that it leads into is gone) or `switching` (a switch that is not over has been here).
     pub state: &'static str,
-    /// What it should point to.
-    pub detail: String,
+    /// In what it differs, when it changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub differs: Vec<Aspect>,
+    /// What is there instead, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
+    /// Why it cannot be looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// What it should point to, or has the content of.
+    #[serde(serialize_with = "plain::text")]
+    pub detail: Text,
+    /// Its mode, owner and group, as far as they are declared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// Its owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Its group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Whether it is the user's to change.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub mutable: bool,
+    /// The user that `user{}` scopes it to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// Who declared it.
     pub positions: Vec<String>,
+}
+
+impl TargetReport {
+    /// Returns the report about the target of an action.
+    pub(super) fn new(activation: &Activation, state: &'static str) -> TargetReport {
+        let action = &activation.action;
+        let mut report = TargetReport {
+            kind: action.kind(),
+            target: action.target().cloned().unwrap_or_default(),
+            state,
+            differs: Vec::new(),
+            found: None,
+            problem: None,
+            detail: Text::default(),
+            mode: None,
+            owner: None,
+            group: None,
+            mutable: false,
+            user: activation.user.clone(),
+            positions: activation.positions.clone(),
+        };
+        match action {
+            Action::Symlink { source, mutable, .. } => {
+                report.detail.clone_from(source);
+                report.mutable = *mutable;
+            }
+            Action::Install { source, mode, owner, group, mutable, .. } => {
+                report.detail.clone_from(source);
+                report.mode.clone_from(mode);
+                report.owner.clone_from(owner);
+                report.group.clone_from(group);
+                report.mutable = *mutable;
+            }
+            _ => {}
+        }
+        report
+    }
+
+    /// Returns whether it is not as it should be.
+    pub fn is_drift(&self) -> bool {
+        !["ok", "switching"].contains(&self.state)
+    }
 }
 
 /// What `status` answers.
 #[derive(Debug, Serialize)]
 pub struct StatusReport {
     /// The root.
+    #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
     /// What is applied.
     pub snapshot: SnapshotReport,
-    /// The state of every target.
+    /// How many targets are managed.
+    pub managed: usize,
+    /// Their states.
     pub targets: Vec<TargetReport>,
     /// How many derivations are in force.
     pub derivations: usize,
@@ -320,6 +412,7 @@ pub struct ObjectReport {
     /// The object's name in the store.
     pub object: ObjectName,
     /// Where it is.
+    #[serde(serialize_with = "plain::path")]
     pub path: PathBuf,
     /// The name of its derivation.
     pub name: String,
@@ -350,6 +443,7 @@ pub struct ObjectReport {
 #[derive(Debug, Serialize)]
 pub struct ListReport {
     /// The root.
+    #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
     /// The objects, in the order of their names.
     pub objects: Vec<ObjectReport>,
@@ -370,6 +464,7 @@ pub struct UnreadableReport {
 #[derive(Debug, Serialize)]
 pub struct InfoReport {
     /// The root.
+    #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
     /// The platform.
     pub platform: String,
@@ -385,6 +480,7 @@ pub struct InfoReport {
 #[derive(Debug, Serialize)]
 pub struct ActionsReport {
     /// The root.
+    #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
     /// What is applied.
     pub snapshot: SnapshotReport,
@@ -426,7 +522,7 @@ pub struct DamageReport {
     /// What was done: `found`, `restored` or `quarantined`.
     pub state: &'static str,
     /// Where its damaged bytes are now.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain::optional_path")]
     pub quarantine: Option<PathBuf>,
     /// Why it was not restored.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -441,6 +537,7 @@ pub struct DamageReport {
 #[derive(Debug, Serialize)]
 pub struct VerifyReport {
     /// The root.
+    #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
     /// How many objects were looked at.
     pub checked: usize,
@@ -461,7 +558,7 @@ pub struct CheckReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
     /// The first file that differs, below the output.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain::optional_path")]
     pub file: Option<PathBuf>,
     /// How it differs.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -489,22 +586,33 @@ pub(super) fn snapshot_report(snapshot: &Snapshot) -> SnapshotReport {
 
 pub(super) fn displaced_report(backup: &Backup) -> DisplacedReport {
     DisplacedReport {
-        target: Some(backup.target.display()).filter(|target| !target.is_empty()),
-        path: backup.path.display(),
+        target: Some(backup.target.clone()).filter(|target| !target.0.is_empty()),
+        path: backup.path.clone(),
+        kind: platform::kind_of(&backup.path.to_path()).ok().flatten().map(kind_word),
         created_at: Some(backup.created_at).filter(|moment| *moment > 0),
     }
 }
 
+fn kind_word(kind: FileKind) -> &'static str {
+    match kind {
+        FileKind::File => "file",
+        FileKind::Directory => "directory",
+        FileKind::Symlink => "symlink",
+        FileKind::Special => "special",
+    }
+}
+
 /// Returns what an action is about: its target, its name, and what it puts there.
-fn describe(action: &Action) -> (Option<String>, Option<String>, String) {
+pub(super) fn describe(action: &Action) -> (Option<Text>, Option<String>, Text) {
+    let text = |text: String| Text(text.into_bytes());
     match action {
         Action::Symlink { source, target, .. } | Action::Install { source, target, .. } => {
-            (Some(target.display()), None, source.display())
+            (Some(target.clone()), None, source.clone())
         }
-        Action::Run { command, .. } => (None, None, command.display()),
-        Action::AddToPath { directory } => (None, Some("PATH".to_owned()), directory.display()),
-        Action::SourceInShell { script, .. } => (None, None, script.display()),
-        Action::SetVariable { name, value } => (None, Some(name.clone()), value.display()),
+        Action::Run { command, .. } => (None, None, text(command.display())),
+        Action::AddToPath { directory } => (None, Some("PATH".to_owned()), directory.clone()),
+        Action::SourceInShell { script, .. } => (None, None, script.clone()),
+        Action::SetVariable { name, value } => (None, Some(name.clone()), text(value.display())),
     }
 }
 
@@ -515,7 +623,7 @@ pub(super) fn action_report(step: &Step) -> ActionReport {
         _ => (false, false),
     };
     if let (true, Action::Run { undo: Some(inverse), .. }) = (undo, step.shown()) {
-        detail = Command::display(inverse);
+        detail = Text(Command::display(inverse).into_bytes());
     }
     ActionReport {
         mark: step.mark,
@@ -530,6 +638,8 @@ pub(super) fn action_report(step: &Step) -> ActionReport {
         undo,
         always: matches!(step.activation.action, Action::Run { always: true, .. }),
         diff: None,
+        user: step.activation.user.clone(),
+        project: step.activation.project.as_ref().map(|project| project.name.clone()),
         positions: step.activation.positions.clone(),
     }
 }
@@ -540,6 +650,7 @@ pub struct ClosureObjectReport {
     /// Its name.
     pub object: ObjectName,
     /// Where it is.
+    #[serde(serialize_with = "plain::path")]
     pub path: PathBuf,
     /// The bytes of its files.
     pub size: u64,
@@ -549,9 +660,10 @@ pub struct ClosureObjectReport {
 #[derive(Debug, Serialize)]
 pub struct ExportReport {
     /// The root.
+    #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
     /// The file that was written; absent when the caller took the bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain::optional_path")]
     pub file: Option<PathBuf>,
     /// The objects that were asked for.
     pub roots: Vec<ObjectName>,
@@ -565,6 +677,7 @@ pub struct ExportReport {
 #[derive(Debug, Serialize)]
 pub struct ImportReport {
     /// The root.
+    #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
     /// What was imported.
     pub kind: &'static str,
@@ -584,7 +697,9 @@ pub struct RootReport {
     /// Its name.
     pub object: ObjectName,
     /// Where it is.
+    #[serde(serialize_with = "plain::path")]
     pub path: PathBuf,
     /// The link that keeps it: without it, it goes at the next collection of garbage.
+    #[serde(serialize_with = "plain::path")]
     pub gc_root: PathBuf,
 }

@@ -1,49 +1,57 @@
 //! What is applied, compared with what is there. Takes no lock, and shows one state or the other
 //! while somebody switches.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use super::report::{displaced_report, snapshot_report};
-use super::{Engine, Error, PendingReport, StatusReport, TargetReport};
+use super::{Engine, Error, PendingReport, StatusReport, TargetReport, chain};
 use crate::action::{self, Directories, Found};
 use crate::activation::{Action, Activation};
 use crate::generations;
 use crate::journal::Change;
 use crate::platform::lock::{Lock, Mode};
+use crate::platform::{self, Identity};
 use crate::snapshot::Snapshot;
-use crate::switch::{self, Backups, Pending, Targets, holds};
+use crate::switch::{self, Accounts, Aspect, Backups, Drift, Pending, Targets};
 
 /// How often to look again when somebody switched meanwhile.
-const TRIES: usize = 5;
+const TRIES: usize = 10;
 
 impl Engine {
     /// Compares what is applied with what is there.
     ///
     /// # Errors
-    /// When the snapshot or a target cannot be read.
+    /// When the snapshot cannot be read.
     pub fn status(&self) -> Result<StatusReport, Error> {
         let mut tries = 0;
         loop {
             tries += 1;
             let before = switch::pending(&self.store)?;
+            let link = self.current_link();
             let current = generations::current(&self.store)?;
-            let mut targets = self.targets(&current)?;
+            let mut targets = self.targets(&current);
             let after = switch::pending(&self.store)?;
-            let mark = |pending: &Option<Pending>| pending.as_ref().map(|pending| pending.mark.clone());
-            let is_quiet = mark(&before) == mark(&after) && generations::current_id(&self.store)? == current.id;
+            // Whoever switched and switched back made another link.
+            let is_quiet = mark(before.as_ref()) == mark(after.as_ref()) && self.current_link() == link;
             if !is_quiet && tries < TRIES {
                 continue;
             }
-            if let Some(pending) = after.as_ref().filter(|pending| !pending.is_committed) {
-                leave_out(&mut targets, pending);
+            match &after {
+                _ if !is_quiet => leave_out(&mut targets, |_| true),
+                Some(pending) if !pending.is_committed => {
+                    let places = places(pending);
+                    leave_out(&mut targets, |place| places.contains(place));
+                }
+                _ => {}
             }
-            let drift =
-                |(_, target): &&(std::path::PathBuf, TargetReport)| !["ok", "switching"].contains(&target.state);
             let displaced = Backups::load(&self.store).displaced(&self.store);
             return Ok(StatusReport {
                 root: self.settings.root.clone(),
+                managed: targets.len(),
                 derivations: current.derivations.len(),
-                drift: targets.iter().filter(drift).count(),
+                drift: targets.iter().filter(|(_, target)| target.is_drift()).count(),
                 snapshot: snapshot_report(&current),
                 targets: targets.into_iter().map(|(_, target)| target).collect(),
                 displaced: displaced.iter().map(displaced_report).collect(),
@@ -52,34 +60,41 @@ impl Engine {
         }
     }
 
-    fn targets(&self, current: &Snapshot) -> Result<Vec<(std::path::PathBuf, TargetReport)>, Error> {
+    fn current_link(&self) -> Option<Identity> {
+        platform::look(&self.store.current()).ok().flatten().map(|seen| seen.identity)
+    }
+
+    fn targets(&self, current: &Snapshot) -> Vec<(PathBuf, TargetReport)> {
         let places = Targets::new(&self.settings.home);
-        let directories = Directories::default();
-        let mut targets = Vec::new();
-        for Activation { action, positions, .. } in &current.activations {
-            let (Action::Symlink { source, target, .. } | Action::Install { source, target, .. }) = action else {
-                continue;
-            };
-            let place = places.place(target, positions)?;
-            let found = action::look(&directories, &place).map_err(switch::Error::from)?;
-            let is_link = matches!(action, Action::Symlink { .. });
-            let state = match &found {
-                Found::Nothing => "missing",
-                found if holds(&directories, &place, found, action)? => "ok",
-                Found::Link(..) if is_link => "changed",
-                Found::Other(seen) if !is_link && seen.kind == crate::platform::FileKind::File => "changed",
-                _ => "replaced",
-            };
-            let report = TargetReport {
-                kind: action.kind(),
-                target: target.display(),
-                state,
-                detail: source.display(),
-                positions: positions.clone(),
-            };
-            targets.push((place, report));
+        let look = Look {
+            directories: Directories::default(),
+            accounts: Accounts::default(),
+            objects: self.store.objects(),
+            gone: self.gone(current),
+        };
+        let managed = current.activations.iter().filter(|activation| activation.action.target().is_some());
+        let mut targets = Vec::with_capacity(current.activations.len());
+        for activation in managed {
+            let Some(target) = activation.action.target() else { continue };
+            match places.place(target, &activation.positions) {
+                Ok(place) => {
+                    let report = look.at(&place, activation);
+                    targets.push((place, report));
+                }
+                Err(error) => targets.push((target.to_path(), unreadable(activation, Vec::new(), &error))),
+            }
         }
-        Ok(targets)
+        targets
+    }
+
+    /// Returns the objects of a snapshot that are not in the store.
+    fn gone(&self, current: &Snapshot) -> HashSet<OsString> {
+        let Ok(directory) = platform::Directory::open(&platform::canonical(self.store.objects())) else {
+            return HashSet::new();
+        };
+        let objects = current.derivations.values().flat_map(BTreeMap::values);
+        let names = objects.map(|object| OsString::from(object.to_string()));
+        names.filter(|name| matches!(directory.look(name), Ok(None))).collect()
     }
 
     /// Returns the switch that is not over, if there is one.
@@ -106,19 +121,92 @@ impl Engine {
     }
 }
 
+/// What it takes to look at many targets.
+struct Look<'a> {
+    directories: Directories,
+    accounts: Accounts,
+    objects: &'a Path,
+    gone: HashSet<OsString>,
+}
+
+impl Look<'_> {
+    fn at(&self, place: &Path, activation: &Activation) -> TargetReport {
+        let action = &activation.action;
+        let found = match action::look(&self.directories, place) {
+            Ok(found) => found,
+            Err(error) => return unreadable(activation, Vec::new(), &error),
+        };
+        let drift = match switch::drift(&self.directories, &self.accounts, place, &found, action) {
+            Ok(drift) => drift,
+            Err(error) => {
+                let rights = found.seen().map(|seen| switch::rights(&self.accounts, seen, action));
+                return unreadable(activation, rights.unwrap_or_default(), &error);
+            }
+        };
+        match drift {
+            Drift::None if self.is_broken(action) => TargetReport::new(activation, "broken"),
+            Drift::None => TargetReport::new(activation, "ok"),
+            Drift::Missing => TargetReport::new(activation, "missing"),
+            Drift::Replaced => {
+                TargetReport { found: Some(found.in_words()), ..TargetReport::new(activation, "replaced") }
+            }
+            Drift::Changed(differs) => {
+                let found = in_words(&found, &differs);
+                TargetReport { differs, found, ..TargetReport::new(activation, "changed") }
+            }
+        }
+    }
+
+    /// Whether a link leads into an object that is not there any more.
+    fn is_broken(&self, action: &Action) -> bool {
+        let Action::Symlink { source, mutable: false, .. } = action else { return false };
+        if self.gone.is_empty() {
+            return false;
+        }
+        let source = source.to_path();
+        let object = source.strip_prefix(self.objects).ok().and_then(|inner| inner.components().next());
+        object.is_some_and(|object| self.gone.contains(object.as_os_str()))
+    }
+}
+
+fn unreadable(activation: &Activation, differs: Vec<Aspect>, error: &dyn std::error::Error) -> TargetReport {
+    TargetReport { differs, problem: Some(chain(error)), ..TargetReport::new(activation, "unreadable") }
+}
+
+/// Says what is there instead, as far as words tell more than the kind of the difference.
+fn in_words(found: &Found, differs: &[Aspect]) -> Option<String> {
+    let seen = found.seen()?;
+    let words = differs.iter().filter_map(|aspect| match aspect {
+        Aspect::Link => Some(found.in_words()),
+        Aspect::Content => None,
+        Aspect::Mode => Some(format!("mode {:03o}", seen.mode)),
+        Aspect::Owner => Some(format!("owner {}", seen.owner)),
+        Aspect::Group => Some(format!("group {}", seen.group)),
+    });
+    Some(words.collect::<Vec<_>>().join(", ")).filter(|words| !words.is_empty())
+}
+
+fn mark(pending: Option<&Pending>) -> Option<&str> {
+    pending.map(|pending| pending.mark.as_str())
+}
+
+/// Returns the places that a switch changes.
+fn places(pending: &Pending) -> HashSet<PathBuf> {
+    let targets = pending.changes.iter().filter_map(|change| match change {
+        Change::Target(change) => Some(change.place.to_path()),
+        _ => None,
+    });
+    targets.collect()
+}
+
 /// Marks what a switch is busy with: it is neither as before nor drift.
-fn leave_out(targets: &mut [(std::path::PathBuf, TargetReport)], pending: &Pending) {
-    let places: BTreeSet<_> = pending
-        .changes
-        .iter()
-        .filter_map(|change| match change {
-            Change::Target(change) => Some(change.place.to_path()),
-            _ => None,
-        })
-        .collect();
+fn leave_out(targets: &mut [(PathBuf, TargetReport)], is_busy: impl Fn(&Path) -> bool) {
     for (place, target) in targets {
-        if target.state != "ok" && places.contains(place) {
+        if target.is_drift() && is_busy(place) {
             target.state = "switching";
+            target.differs.clear();
+            target.found = None;
+            target.problem = None;
         }
     }
 }

@@ -83,6 +83,12 @@ pub fn end_group(leader: u32) {
     }
 }
 
+/// Returns how many characters fit on a line of the terminal that is standard output.
+pub fn terminal_width() -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(size.ws_col).filter(|columns| *columns > 0)
+}
+
 /// Waits until standard input has something to read, at most so long; returns whether it has.
 pub fn wait_for_input(limit: std::time::Duration) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};

@@ -62,6 +62,11 @@ pub fn end_group(leader: u32) {
     let _ = Command::new("taskkill").args(["/F", "/T", "/PID", &leader]).output();
 }
 
+/// The system tells no width here without calls that nothing else needs.
+pub fn terminal_width() -> Option<u16> {
+    None
+}
+
 /// Waits for input; here there is no limit to that.
 pub fn wait_for_input(_limit: std::time::Duration) -> bool {
     true

@@ -3,7 +3,8 @@
 //! Where an original is follows from its target alone, so that it is found whatever else is lost.
 //! The index says what people want to know of the rest; a damaged one loses none of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -83,9 +84,11 @@ impl Backups {
         let mut displaced: Vec<Backup> = self.entries.iter().filter(there).cloned().collect();
         // What a lost index does not name is there all the same.
         let listed = platform::list_directory(&store.displaced()).unwrap_or_default();
+        let known: HashSet<OsString> =
+            displaced.iter().filter_map(|entry| Some(entry.path.to_path().file_name()?.to_owned())).collect();
         for (name, _) in listed {
-            let path = Text(platform::bytes_of_path(&store.displaced().join(&name)));
-            if !displaced.iter().any(|entry| entry.path.to_path().file_name() == Some(&name)) {
+            if !known.contains(&name) {
+                let path = Text(platform::bytes_of_path(&store.displaced().join(&name)));
                 displaced.push(Backup { target: Text::default(), path, role: Role::Displaced, created_at: 0 });
             }
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Error;
 use super::backups::Backups;
 use super::desired::Entry;
+use super::drift::{self, Accounts, Drift};
 use super::plan::{Effect, Mark, Step};
 use super::scene::Scene;
 use crate::action::{self, Directories, Found};
@@ -31,16 +32,14 @@ const EXECUTABLE: u32 = 0o755;
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn holds(directories: &Directories, place: &Path, found: &Found, action: &Action) -> Result<bool, Error> {
-    Ok(match (action, found) {
-        (Action::Symlink { source, .. }, Found::Link(target, _)) => *target == source.to_path(),
-        (Action::Install { mutable: true, .. }, Found::Other(seen)) => seen.kind == FileKind::File,
-        (Action::Install { mode, .. }, Found::Other(seen)) => {
-            let has_mode = mode.as_ref().is_none_or(|mode| u32::from_str_radix(mode, 8) == Ok(seen.mode));
-            has_mode && has_content(directories, place, found, action)?
-        }
-        _ => false,
-    })
+fn holds(directories: &Directories, place: &Path, found: &Found, action: &Action) -> Result<bool, Error> {
+    // What is of another mode is not read.
+    if let (Action::Install { mutable: false, .. }, Found::Other(seen)) = (action, found)
+        && !drift::rights(&Accounts::default(), seen, action).is_empty()
+    {
+        return Ok(false);
+    }
+    Ok(drift::drift(directories, &Accounts::default(), place, found, action)? == Drift::None)
 }
 
 /// Returns whether what stands at a target has the content that was written.

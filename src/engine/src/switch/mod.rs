@@ -8,6 +8,7 @@ mod conflicts;
 mod desired;
 mod difference;
 mod dismantle;
+mod drift;
 mod error;
 mod perform;
 pub mod plan;
@@ -19,8 +20,8 @@ mod write;
 
 pub use backups::{Backup, Backups, note_copy, place_of_copy};
 pub use desired::Desired;
-pub use difference::holds;
 pub use dismantle::{Standing, dismantle, restore_rest, standing};
+pub use drift::{Accounts, Aspect, Drift, drift, rights};
 pub use error::Error;
 pub use perform::{Switched, To, now, switch};
 pub use rebuilt::rebuilt;

@@ -1,0 +1,149 @@
+--- Turns the state of what is applied into lines for people.
+-- It does not write them, and does not look at anything itself: it gets a report.
+
+local report = require("syslua.cli.report")
+local text = require("syslua.util.text")
+
+local status_report = {}
+
+-- States in which something stands at a target that an apply moves away.
+local occupied_states = { replaced = true, changed = true }
+
+local function count_states(targets)
+  local counts = { drift = 0, occupied = 0, unreadable = 0, broken = 0 }
+  for _, target in ipairs(targets) do
+    local state = target.state
+    counts.drift = counts.drift + ((state ~= "ok" and state ~= "switching") and 1 or 0)
+    counts.occupied = counts.occupied + (occupied_states[state] and 1 or 0)
+    counts[state] = (counts[state] or 0) + 1
+  end
+  return counts
+end
+
+-- `apply` restores what is declared, and keeps what stands there instead.
+local function get_closing_lines(result, program)
+  local counts = count_states(result.targets or {})
+  local lines = {}
+  if counts.drift == 0 then
+    local is_busy = (counts.switching or 0) > 0
+    if not is_busy and (result.managed or 0) > 0 then
+      lines[1] = "Everything is as applied."
+    end
+    return lines
+  end
+  local function is_or_are(count)
+    return text.count(count, "target") .. (count == 1 and " is" or " are")
+  end
+  local restorable = counts.drift - counts.unreadable - counts.broken
+  if restorable > 0 then
+    local line = ("%s not as applied; `%s apply` restores %s"):format(
+      is_or_are(restorable),
+      program,
+      restorable == 1 and "it" or "them"
+    )
+    if counts.occupied > 0 then
+      line = line .. ",\nand moves what stands there to the backups"
+    end
+    lines[#lines + 1] = line
+  end
+  if counts.broken > 0 then
+    local line = "%s linked to objects that are gone; `%s verify --repair` builds them again"
+    lines[#lines + 1] = line:format(is_or_are(counts.broken), program)
+  end
+  if counts.unreadable > 0 then
+    local line = "%s out of sight: whether %s as applied cannot be told"
+    local them = counts.unreadable == 1 and "it is" or "they are"
+    lines[#lines + 1] = line:format(is_or_are(counts.unreadable), them)
+  end
+  return lines
+end
+
+local function get_differences(target)
+  local declared = { mode = target.mode, owner = target.owner, group = target.group }
+  local words = {}
+  for _, aspect in ipairs(target.differs or {}) do
+    if aspect ~= "link" then
+      local should = declared[aspect]
+      words[#words + 1] = should and ("%s, not %s"):format(aspect, should) or aspect
+    end
+  end
+  return words
+end
+
+-- What there is to say of a target besides its state.
+local function get_details(target, result, args)
+  local parts = {}
+  if target.state == "changed" then
+    parts = get_differences(target)
+    if parts[1] then
+      parts = { table.concat(parts, ", ") }
+    end
+  end
+  if target.found then
+    parts[#parts + 1] = "now " .. text.printable(target.found)
+  end
+  if target.problem then
+    parts[#parts + 1] = text.printable(target.problem)
+  end
+  if target.state == "missing" or target.state == "broken" or args.verbose then
+    local detail = target.detail
+    if detail and detail ~= "" then
+      local joint = target.kind == "install" and "a copy of " or "-> "
+      parts[#parts + 1] = joint .. report.show_path(detail, result.root, args.verbose)
+    end
+  end
+  if target.user then
+    parts[#parts + 1] = "user " .. target.user
+  end
+  return #parts > 0 and "  (" .. table.concat(parts, "; ") .. ")" or ""
+end
+
+local function get_rows(result, args)
+  local rows, width = {}, 8
+  for _, target in ipairs(result.targets or {}) do
+    width = math.max(width, target.state ~= "ok" and #target.state or 0)
+  end
+  for _, target in ipairs(result.targets or {}) do
+    if target.state ~= "ok" or args.verbose then
+      rows[#rows + 1] = {
+        mark = target.state == "ok" and " " or "!",
+        style = target.state ~= "ok" and "change" or nil,
+        text = text.pad(target.state, width)
+          .. " "
+          .. report.show_path(target.target, result.root)
+          .. get_details(target, result, args),
+        position = (target.positions or {})[1],
+      }
+    end
+  end
+  for _, line in ipairs(report.render_displaced(result, args)) do
+    rows[#rows + 1] = { mark = " ", text = line }
+  end
+  return rows
+end
+
+--- Returns the lines that tell what is applied, and what differs from it.
+---@param result syslua.Status
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@return string[]
+function status_report.render(result, args, style)
+  local lines = {
+    "Root      " .. report.show_path(result.root),
+    report.render_snapshot(result.snapshot),
+    ("Managed   %s, %s"):format(
+      text.count(result.managed or 0, "target"),
+      text.count(result.derivations or 0, "derivation")
+    ),
+  }
+  for _, line in ipairs(report.lay_out(get_rows(result, args), style)) do
+    lines[#lines + 1] = line
+  end
+  lines[#lines + 1] = report.render_pending(result.pending, style)
+  for _, line in ipairs(get_closing_lines(result, args.program)) do
+    lines[#lines + 1] = style("strong", line)
+  end
+  return lines
+end
+
+return status_report
