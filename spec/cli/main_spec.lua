@@ -21,6 +21,10 @@ describe("cli.main", function()
           return true, { root = "/r", snapshot = { id = "1" }, targets = {}, drift = 1 }
         end,
         set_own_directory = function() end,
+        report_json = function(value)
+          calls.json = value
+          return true, "{json}"
+        end,
       },
       evaluate = function(path, options)
         calls.evaluate = { path, options }
@@ -35,18 +39,11 @@ describe("cli.main", function()
         return result
       end,
     }
-    package.loaded["syslua.lib"] = {
-      toJSON = function(value)
-        calls.json = value
-        return "{json}"
-      end,
-    }
   end)
 
   after_each(function()
     os.remove(config)
     package.loaded.syslua = nil
-    package.loaded["syslua.lib"] = nil
     package.loaded["syslua.border"] = nil
   end)
 

@@ -83,55 +83,6 @@ describe("cli.report", function()
     assert.equal("Snapshot 4: 1 added, 0 changed, 0 removed; 1 built", lines[#lines])
   end)
 
-  it("shows drift", function()
-    local lines = report.render_status({
-      root = root,
-      snapshot = { id = "4" },
-      derivations = 1,
-      drift = 1,
-      targets = {
-        { kind = "symlink", target = "~/.zshrc", state = "ok" },
-        { kind = "symlink", target = "~/.bashrc", state = "missing", positions = { "init.lua:2" } },
-      },
-    }, { program = "sys" }, terminal.plain)
-    assert.same({
-      "Root      /var/root",
-      "Snapshot  4",
-      "Managed   2 targets, 1 derivation",
-      "! missing  ~/.bashrc   init.lua:2",
-      "1 target is not as applied; `sys apply` restores it",
-    }, lines)
-  end)
-
-  it("says what apply does about drift", function()
-    local function get_closing_line(...)
-      local targets = {}
-      for index, state in ipairs({ ... }) do
-        targets[index] = { kind = "symlink", target = "~/." .. index, state = state }
-      end
-      local result = { root = root, snapshot = { id = "4" }, targets = targets }
-      local lines = report.render_status(result, { program = "sys" }, terminal.plain)
-      return lines[#lines]
-    end
-    assert.equal(
-      "2 targets are not as applied; `sys apply` restores them",
-      get_closing_line("missing", "ok", "missing")
-    )
-    assert.equal(
-      "1 target is not as applied; `sys apply` restores it, and moves what stands there to the backups",
-      get_closing_line("replaced")
-    )
-    assert.equal(
-      "2 targets are not as applied; `sys apply` restores them, and moves what stands there to the backups",
-      get_closing_line("changed", "replaced")
-    )
-    assert.equal(
-      "3 targets are not as applied; `sys apply` restores them, and moves what stands there to the backups",
-      get_closing_line("missing", "changed", "missing")
-    )
-    assert.equal("Managed   1 target, 0 derivations", get_closing_line("ok"))
-  end)
-
   it("says when something was built and nothing switched", function()
     local result = get_result()
     result.applied = true
@@ -141,11 +92,6 @@ describe("cli.report", function()
       "* build   greet 1.0",
       "Built 1; nothing else changed: snapshot 3 matches init.lua.",
     }, report.render_apply(result, "init.lua", {}, terminal.plain))
-  end)
-
-  it("knows the time before the first apply", function()
-    local lines = report.render_status({ root = root, snapshot = { id = "0" } }, {}, terminal.plain)
-    assert.equal("Snapshot  0: nothing was applied yet", lines[2])
   end)
 
   it("colours only what the style is given", function()

@@ -38,7 +38,10 @@ describe("status", function()
   end
 
   -- What drifts comes back by the next apply: one machine does for all.
-  setup(function()
+  before_each(function()
+    if here then
+      return
+    end
     here = machine.new()
     here.write("own.txt", "own\n")
     here.write("tree/a", "a")
@@ -47,7 +50,9 @@ describe("status", function()
   end)
 
   teardown(function()
-    here.remove()
+    if here then
+      here.remove()
+    end
   end)
 
   it("says that everything is as applied, and writes nothing", function()
@@ -136,11 +141,7 @@ describe("status", function()
       local target, damage, state, differs, found = unpack(case, 1, 5)
       assert.equal(0, here.shell(damage).code)
       local report, document = look(target, 3)
-      assert.same(
-        { state, differs, found },
-        { report.state, report.differs, report.found },
-        target
-      )
+      assert.same({ state, differs, found }, { report.state, report.differs, report.found }, target)
       assert.equal(1, document.drift)
       assert.truthy(expect(3):find("! " .. state, 1, true))
       -- What status says, apply restores.
@@ -181,7 +182,12 @@ describe("status", function()
 
   it("tells of links to objects that are gone", function()
     local object = here.read_link(here.home .. "/.linked"):match("[^/]+$")
-    here.shell(("chmod -R u+w $SYSLUA_ROOT/store/obj/%s; rm -rf $SYSLUA_ROOT/store/obj/%s"):format(object, object))
+    here.shell(
+      ("chmod -R u+w $SYSLUA_ROOT/store/obj/%s; rm -rf $SYSLUA_ROOT/store/obj/%s"):format(
+        object,
+        object
+      )
+    )
     assert.equal("broken", look("~/.linked", 3).state)
     local shown = expect(3)
     assert.truthy(shown:find("1 target is linked to objects that are gone", 1, true), shown)
@@ -223,7 +229,10 @@ describe("status", function()
     local other = machine.new()
     local place = other.directory .. "/\233"
     other.environment.SYSLUA_ROOT = place .. "/root"
-    other.write(place .. "/init.lua", 'return { setup = function() file { path = "~/.x", content = "x" } end }')
+    other.write(
+      place .. "/init.lua",
+      'return { setup = function() file { path = "~/.x", content = "x" } end }'
+    )
     for _, words in ipairs({
       { "apply", place },
       { "status" },

@@ -102,7 +102,10 @@ local function lay_out(rows, style)
       if is_cut and width + text.width(row.position) + 5 > room then
         line = line .. "\n" .. (" "):rep(10) .. style("faint", row.position)
       else
-        line = line .. (" "):rep(math.max(widest - width, 0)) .. "   " .. style("faint", row.position)
+        line = line
+          .. (" "):rep(math.max(widest - width, 0))
+          .. "   "
+          .. style("faint", row.position)
       end
     end
     lines[#lines + 1] = line
@@ -302,7 +305,7 @@ function report.render_displaced(result, args)
     if displaced.created_at and args.verbose then
       told[#told + 1] = os.date("%Y-%m-%d %H:%M:%S", displaced.created_at)
     end
-    if told[1] then
+    if #told > 0 then
       line = line .. "  (" .. table.concat(told, ", ") .. ")"
     end
     lines[#lines + 1] = line

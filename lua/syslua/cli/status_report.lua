@@ -2,6 +2,7 @@
 -- It does not write them, and does not look at anything itself: it gets a report.
 
 local report = require("syslua.cli.report")
+local terminal = require("syslua.cli.terminal")
 local text = require("syslua.util.text")
 
 local status_report = {}
@@ -10,6 +11,7 @@ local status_report = {}
 local occupied_states = { replaced = true, changed = true }
 
 local function count_states(targets)
+  ---@type table<string, integer>
   local counts = { drift = 0, occupied = 0, unreadable = 0, broken = 0 }
   for _, target in ipairs(targets) do
     local state = target.state
@@ -42,7 +44,11 @@ local function get_closing_lines(result, program)
       restorable == 1 and "it" or "them"
     )
     if counts.occupied > 0 then
-      line = line .. ",\nand moves what stands there to the backups"
+      line = line .. ", and moves what stands there to the backups"
+    end
+    local room = terminal.get_width()
+    if room and text.width(line) > room then
+      line = line:gsub(", and", ",\nand")
     end
     lines[#lines + 1] = line
   end

@@ -4,6 +4,7 @@ use crate::names::SnapshotId;
 use crate::platform;
 use crate::snapshot::{Snapshot, SnapshotError};
 use crate::store::Store;
+use crate::value::{path_from_json, path_to_json};
 
 /// A failure to read the snapshots.
 #[derive(Debug, thiserror::Error)]
@@ -107,7 +108,7 @@ struct IndexEntry {
     parent: Option<SnapshotId>,
     created_at: u64,
     description: String,
-    #[serde(default, with = "crate::value::optional_path")]
+    #[serde(default, serialize_with = "path_to_json", deserialize_with = "path_from_json")]
     config_path: Option<std::path::PathBuf>,
 }
 

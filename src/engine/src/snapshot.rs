@@ -9,6 +9,7 @@ use crate::activation::Activation;
 use crate::hash::Hash;
 use crate::names::SnapshotId;
 use crate::store::Outputs;
+use crate::value::{path_from_json, path_to_json};
 
 /// The version of the format that we write.
 pub const VERSION: u32 = 1;
@@ -30,7 +31,7 @@ pub struct Snapshot {
     /// A line for people.
     pub description: String,
     /// The entry file it was made from.
-    #[serde(default, with = "crate::value::optional_path")]
+    #[serde(default, serialize_with = "path_to_json", deserialize_with = "path_from_json")]
     pub config_path: Option<PathBuf>,
     /// The derivations that were realized, and the objects of their outputs.
     pub derivations: BTreeMap<Hash, Outputs>,

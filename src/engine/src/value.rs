@@ -73,38 +73,24 @@ impl<'de> Visitor<'de> for TextVisitor {
         if key != "$bytes" || map.next_key::<String>()?.is_some() {
             return Err(custom("a table with other fields than $bytes is no text".to_owned()));
         }
-        BASE64
-            .decode(bytes.as_bytes())
-            .map(Text)
-            .map_err(|error| custom(format!("$bytes is no base64: {error}")))
+        BASE64.decode(bytes.as_bytes()).map(Text).map_err(|error| custom(format!("$bytes is no base64: {error}")))
     }
 }
 
-/// How a path that may be absent, and may be no UTF-8, stands in JSON: as [`Text`] does.
-pub mod optional_path {
-    use std::path::PathBuf;
+/// Writes a path that may be absent as JSON, as [`Text`] does.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn path_to_json<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    path.as_deref().map(|path| Text(crate::platform::bytes_of_path(path))).serialize(serializer)
+}
 
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use super::Text;
-    use crate::platform::bytes_of_path;
-
-    /// Writes it.
-    ///
-    /// # Errors
-    /// Those of the serializer.
-    #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
-    pub fn serialize<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
-        path.as_deref().map(|path| Text(bytes_of_path(path))).serialize(serializer)
-    }
-
-    /// Reads it.
-    ///
-    /// # Errors
-    /// When it is neither text nor null.
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
-        Ok(Option::<Text>::deserialize(deserializer)?.map(|text| text.to_path()))
-    }
+/// Reads what [`path_to_json`] wrote.
+///
+/// # Errors
+/// When it is neither a text nor null.
+pub fn path_from_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    Ok(Option::<Text>::deserialize(deserializer)?.map(|text| text.to_path()))
 }
 
 /// A local file or tree that a config declares as input of a build, known by its content.

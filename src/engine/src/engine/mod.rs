@@ -9,6 +9,7 @@ mod inspect;
 mod plain;
 mod report;
 mod status;
+mod status_report;
 mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,7 @@ pub use adopt::Taken;
 pub use apply::ApplyOptions;
 pub use closure::ExportTo;
 pub use report::*;
+pub use status_report::{StatusReport, TargetReport};
 pub use verify::Rebuild;
 
 /// What went wrong in a verb.

@@ -48,7 +48,8 @@ pub use read::{FileKind, canonical, exists, kind_of, list_directory, read_file, 
 pub use system::{
     ProgramInput, bytes_of_path, end_group, facts_of, free_space, has_object_mode, has_owner_of, is_executable,
     is_executable_file, is_system_user, leave_session, link_count, may_set_immutable, mode_of, name_from_bytes,
-    own_group, path_from_bytes, program_input, read_at, shell_command, signal_of, terminal_width, user_number, wait_for_input,
+    own_group, path_from_bytes, program_input, read_at, shell_command, signal_of, terminal_width, user_number,
+    wait_for_input,
 };
 
 /// What the system tells of a file without reading it.

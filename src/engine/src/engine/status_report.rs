@@ -1,0 +1,118 @@
+//! What `status` answers, as data for people and programs.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::plain;
+use super::report::{DisplacedReport, PendingReport, SnapshotReport};
+use crate::activation::{Action, Activation};
+use crate::switch::Aspect;
+use crate::value::Text;
+
+/// The state of a managed target.
+#[derive(Debug, Serialize)]
+pub struct TargetReport {
+    /// The kind of its action.
+    pub kind: &'static str,
+    /// The target, as the config has it.
+    #[serde(serialize_with = "plain::text")]
+    pub target: Text,
+    /// `ok`, `missing`, `replaced` (something else stands there), `changed`, `unreadable` (it cannot be looked at),
+    /// `broken` (the object that it leads into is gone) or `switching` (a switch that is not over has been here).
+    pub state: &'static str,
+    /// In what it differs, when it changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub differs: Vec<Aspect>,
+    /// What is there instead, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
+    /// Why it cannot be looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// What it should point to, or has the content of.
+    #[serde(serialize_with = "plain::text")]
+    pub detail: Text,
+    /// Its mode, owner and group, as far as they are declared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// Its owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Its group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Whether it is the user's to change.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub mutable: bool,
+    /// The user that `user{}` scopes it to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Who declared it.
+    pub positions: Vec<String>,
+}
+
+impl TargetReport {
+    /// Returns the report about the target of an action.
+    pub(super) fn new(activation: &Activation, state: &'static str) -> TargetReport {
+        let action = &activation.action;
+        let mut report = TargetReport {
+            kind: action.kind(),
+            target: action.target().cloned().unwrap_or_default(),
+            state,
+            differs: Vec::new(),
+            found: None,
+            problem: None,
+            detail: Text::default(),
+            mode: None,
+            owner: None,
+            group: None,
+            mutable: false,
+            user: activation.user.clone(),
+            positions: activation.positions.clone(),
+        };
+        match action {
+            Action::Symlink { source, mutable, .. } => {
+                report.detail.clone_from(source);
+                report.mutable = *mutable;
+            }
+            Action::Install { source, mode, owner, group, mutable, .. } => {
+                report.detail.clone_from(source);
+                report.mode.clone_from(mode);
+                report.owner.clone_from(owner);
+                report.group.clone_from(group);
+                report.mutable = *mutable;
+            }
+            _ => {}
+        }
+        report
+    }
+
+    /// Returns whether it is not as it should be.
+    pub fn is_drift(&self) -> bool {
+        !["ok", "switching"].contains(&self.state)
+    }
+}
+
+/// What `status` answers.
+#[derive(Debug, Serialize)]
+pub struct StatusReport {
+    /// The root.
+    #[serde(serialize_with = "plain::path")]
+    pub root: PathBuf,
+    /// What is applied.
+    pub snapshot: SnapshotReport,
+    /// How many targets are managed.
+    pub managed: usize,
+    /// Their states.
+    pub targets: Vec<TargetReport>,
+    /// How many derivations are in force.
+    pub derivations: usize,
+    /// How many targets are not as they should be.
+    pub drift: usize,
+    /// Edits of managed targets that were moved away.
+    pub displaced: Vec<DisplacedReport>,
+    /// A switch that is not over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<PendingReport>,
+}
