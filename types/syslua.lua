@@ -208,6 +208,8 @@ local syslua = {}
 ---@field name string
 ---@field old_version string?
 ---@field new_version string?
+---@field old_object string?
+---@field new_object string?
 
 ---@class syslua.SnapshotDiff
 ---@field root string
@@ -356,6 +358,9 @@ local syslua = {}
 ---@field path string which input differs: "opts.server.port"
 ---@field first string? what the first derivation has, as JSON
 ---@field second string? what the second one has
+---@field first_name string? the name and version of the derivation that the first one has there
+---@field second_name string?
+---@field diff string? how a text of several lines differs
 
 ---@class syslua.Diff
 ---@field first string the hash of the first derivation

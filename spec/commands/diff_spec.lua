@@ -19,23 +19,27 @@ describe("diff", function()
       here.write_config(
         ([[
         local greeting = %q
+        local low = derive({ name = "low", version = %q, config = function(_, ctx) ctx.write(ctx.out, "x") end })
         derive({
           name = "server",
           version = %s,
-          opts = { server = { port = %d, names = { "a", "b" } }, same = "same" },
+          opts = { server = { port = %d, names = { "a", "b" } }, same = "same", low = low, long = %q },
           config = function(opts, ctx)
-            ctx.write(ctx.out, greeting .. opts.server.port .. %q)
+            ctx.mkdir(ctx.out)
+            ctx.write(ctx.out .. "/greeting", greeting .. opts.server.port .. "%d")
           end,
         })
       ]]):format(
           "hello " .. index,
+          tostring(index),
           index == 1 and '"1.0"' or "nil",
           port,
-          ("x"):rep(100) .. index
+          ("x"):rep(100) .. index,
+          index
         )
       )
       local document = here.run("build", "init.lua", "--json").stdout
-      hashes[index] = document:match('"hash":"(%x+)"')
+      hashes[index] = document:match('"hash":"(%x+)","name":"server"')
     end
     first, second = hashes[1], hashes[2]
   end)
@@ -49,19 +53,36 @@ describe("diff", function()
     assert.truthy(shown:find("opts.server.port\n  - 80\n  + 8080\n", 1, true), shown)
     assert.truthy(shown:find('captures.greeting\n  - "hello 1"\n  + "hello 2"\n', 1, true), shown)
     assert.truthy(shown:find('version\n  - "1.0"\n', 1, true), shown)
+    assert.truthy(shown:find("\nopts.low\n  %- low 1  %(%x+%)\n  %+ low 2  %(%x+%)\n"), shown)
+    assert.is_nil(shown:find("dependencies", 1, true))
     assert.is_nil(shown:find("same", 1, true))
     assert.is_nil(shown:find("names", 1, true))
-    assert.truthy(shown:find("\n4 inputs differ\n$"), shown)
+    assert.truthy(shown:find("\n6 inputs differ\n$"), shown)
   end)
 
   it("shows where long values begin to differ", function()
-    local shown = expect(0, first, second)
-    assert.truthy(shown:find("config%.text\n  %- …x+1"), shown)
+    local shown = here.show(("diff %s %s"):format(first, second))
+    assert.truthy(shown:find("\nopts.long\n  %- …x+1"), shown)
     assert.truthy(shown:find("\n  %+ …x+2"), shown)
     for line in shown:gmatch("[^\n]+") do
-      assert.is_true(#line:gsub("[\128-\191]", "") <= 80, line)
+      assert.is_true(line:find("ctx", 1, true) ~= nil or #line:gsub("[\128-\191]", "") <= 80, line)
     end
-    assert.truthy(expect(0, first, second, "--verbose"):find(("x"):rep(100) .. "1", 1, true))
+    -- Programs get it whole.
+    assert.truthy(expect(0, first, second):find(("x"):rep(100) .. "1", 1, true))
+  end)
+
+  it("shows how code differs, line by line", function()
+    local shown = expect(0, first, second)
+    assert.truthy(shown:find("\nconfig.text\n  @@", 1, true), shown)
+    assert.truthy(
+      shown:find(
+        '\n  -            ctx.write(ctx.out .. "/greeting", greeting .. opts.server.port .. "1")\n',
+        1,
+        true
+      ),
+      shown
+    )
+    assert.truthy(shown:find("\n   +ctx%.mkdir"), shown)
   end)
 
   it("takes beginnings of hashes, in either case", function()

@@ -29,12 +29,6 @@ local function width(line)
   return #line:gsub("[\128-\191]", "")
 end
 
--- What a command shows in a terminal of 80 columns.
-local function in_terminal(here, command)
-  local line = "script -qec 'stty cols 80; $LUA -l syslua %s' /dev/null | tr -d '\\r'"
-  return here.shell(line:format(command), { NO_COLOR = "1", TERM = "xterm" }).stdout
-end
-
 describe("the store", function()
   local here, low, tool, doc
 
@@ -117,7 +111,7 @@ describe("the store", function()
       assert.equal(0, other.run("build", "init.lua").code)
       -- Programs get it whole.
       assert.equal(other.run("list", "--verbose").stdout, other.run("list").stdout)
-      local listed = in_terminal(other, "list")
+      local listed = other.show("list")
       for _, line in ipairs(get_lines(listed)) do
         assert.is_true(width(line) <= 80, line)
       end

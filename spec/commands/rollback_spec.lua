@@ -140,7 +140,11 @@ describe("rollback", function()
       assert.equal(3, here.run("diff", "1", "2", "--exit-code").code)
       assert.equal(0, here.run("diff", "2", "2", "--exit-code").code)
       assert.truthy(
-        run("diff", "1", "--json").stdout:find('"new_version":"2.0","old_version":"1.0"', 1, true)
+        run("diff", "1", "--json").stdout:find(
+          '"new_version":"2.0","old_object":"tool-1.0-',
+          1,
+          true
+        )
       )
       assert.equal(2, here.run("diff", "1", "9").code)
     end)

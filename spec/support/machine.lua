@@ -137,6 +137,12 @@ function machine.new()
     return self.lua("-l", "syslua", ...)
   end
 
+  --- Returns what a command shows in a terminal of 80 columns without colours.
+  function self.show(line)
+    local words = "script -qec 'stty cols 80; $LUA -l syslua %s' /dev/null | tr -d '\\r'"
+    return self.shell(words:format(line), { NO_COLOR = "1", TERM = "xterm" }).stdout
+  end
+
   --- Runs `lua -l syslua ...`, which has to end well.
   function self.must(...)
     local result = self.run(...)

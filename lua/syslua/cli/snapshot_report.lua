@@ -62,7 +62,13 @@ local function get_versions(change)
   if old and new and old ~= new then
     return (" %s -> %s"):format(old, new)
   end
-  return (old or new) and " " .. (old or new) or ""
+  local shown = (old or new) and " " .. (old or new) or ""
+  -- The same version of other content.
+  local from, to = change.old_object, change.new_object
+  if from and to then
+    shown = ("%s  (%s -> %s)"):format(shown, from:sub(-9), to:sub(-9))
+  end
+  return shown
 end
 
 --- Returns the lines that tell how two snapshots differ.

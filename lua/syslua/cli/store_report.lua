@@ -262,6 +262,22 @@ local function get_value(json)
   return json ~= "null" and json or nil
 end
 
+-- A hash tells people less than the name of what it is of.
+local function name_value(value, name)
+  return value and name and ("%s  (%s)"):format(name, value:gsub('"', ""):sub(1, 12)) or value
+end
+
+-- A unified diff without its heading, below the name of the input.
+local function add_text_lines(lines, difference, style)
+  for _, line in ipairs(text.lines(difference)) do
+    local first = line:sub(1, 1)
+    local name = first == "+" and "add" or first == "-" and "remove" or nil
+    if not line:find("^%-%-%- ") and not line:find("^%+%+%+ ") then
+      lines[#lines + 1] = "  " .. (name and style(name, line) or line)
+    end
+  end
+end
+
 --- Returns the lines that tell which inputs of two derivations differ.
 ---@param result syslua.Diff
 ---@param args syslua.cli.Args
@@ -276,11 +292,13 @@ function store_report.render_diff(result, args, style)
     if room and not args.verbose then
       first, second = shorten_pair(first, second, room - 4)
     end
-    if first then
-      lines[#lines + 1] = "  " .. style("remove", "- " .. first)
-    end
-    if second then
-      lines[#lines + 1] = "  " .. style("add", "+ " .. second)
+    first = name_value(first, difference.first_name)
+    second = name_value(second, difference.second_name)
+    if difference.diff then
+      add_text_lines(lines, difference.diff, style)
+    else
+      lines[#lines + 1] = first and "  " .. style("remove", "- " .. first)
+      lines[#lines + 1] = second and "  " .. style("add", "+ " .. second)
     end
   end
   local count = #result.differences

@@ -89,13 +89,13 @@ fn compare_derivations(store: &Store, first: &Snapshot, second: &Snapshot) -> Ve
     };
     let (old, new) = (objects(first), objects(second));
     let labels = |one: &BTreeSet<ObjectName>, other: &BTreeSet<ObjectName>| {
-        let mut labels: BTreeMap<String, Vec<Option<String>>> = BTreeMap::new();
+        let mut labels: BTreeMap<String, Vec<(Option<String>, ObjectName)>> = BTreeMap::new();
         for object in one.difference(other) {
             let (name, version) = label(store, object);
             let versions = labels.entry(name).or_default();
             // Several outputs of one derivation are one line.
-            if !versions.contains(&version) {
-                versions.push(version);
+            if !versions.iter().any(|(known, _)| *known == version) {
+                versions.push((version, object.clone()));
             }
         }
         labels
@@ -113,12 +113,14 @@ fn compare_derivations(store: &Store, first: &Snapshot, second: &Snapshot) -> Ve
                 (None, _) => Mark::Add,
                 (_, None) => Mark::Remove,
             };
-            let version = |version: Option<&Option<String>>| version.cloned().flatten();
+            let version = |label: Option<&(Option<String>, ObjectName)>| label.and_then(|(version, _)| version.clone());
             changes.push(DerivationChange {
                 mark,
                 name: name.clone(),
                 old_version: version(old),
                 new_version: version(new),
+                old_object: old.map(|(_, object)| object.clone()),
+                new_object: new.map(|(_, object)| object.clone()),
             });
         }
     }

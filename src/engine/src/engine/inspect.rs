@@ -1,13 +1,13 @@
 //! Verbs that only look: what is in the store, and how derivations differ.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::report::{
-    ActionsReport, CheckReport, DiffReport, Difference, InfoReport, ListReport, ObjectReport, UnreadableReport,
-};
+use super::derivation_diff::differences;
+use super::diff_report::DiffReport;
+use super::report::{ActionsReport, CheckReport, InfoReport, ListReport, ObjectReport, UnreadableReport};
 use super::report::{derivation_report, snapshot_report};
 use super::{Engine, Error};
 use crate::derivation::Derivation;
@@ -17,7 +17,7 @@ use crate::names::ObjectName;
 use crate::platform;
 use crate::realize::{self, Tasks};
 use crate::settings::Event;
-use crate::store::{self, find_derivations, read_derivation, read_info};
+use crate::store::{self, Store, find_derivations, read_derivation, read_info};
 
 impl Engine {
     /// Lists the objects of the store.
@@ -92,13 +92,9 @@ impl Engine {
     /// When one is unknown or ambiguous, or its description cannot be read.
     pub fn diff_derivations(&self, first: &str, second: &str) -> Result<DiffReport, Error> {
         let (first, second) = (self.find_derivation(first)?, self.find_derivation(second)?);
-        let mut differences = Vec::new();
-        compare(
-            "",
-            Some(&read_derivation(&self.store, first)?),
-            Some(&read_derivation(&self.store, second)?),
-            &mut differences,
-        );
+        let (old, new) = (read_derivation(&self.store, first)?, read_derivation(&self.store, second)?);
+        let label = |hash: &str| label(&self.store, hash);
+        let differences = differences(&old, &new, &label);
         Ok(DiffReport { first, second, differences })
     }
 
@@ -135,96 +131,17 @@ impl Engine {
         };
         if let Some(difference) = difference {
             report.output = Some(difference.output.to_string());
-            report.file = Some(difference.file.strip_prefix(".").map(Into::into).unwrap_or(difference.file));
+            report.file = Some(difference.file);
             report.how = Some(difference.how);
         }
         Ok(report)
     }
 }
 
-/// Collects where two descriptions differ; lists and objects are gone into.
-fn compare(path: &str, first: Option<&Json>, second: Option<&Json>, differences: &mut Vec<Difference>) {
-    if first == second {
-        return;
-    }
-    let join = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-    match (first, second) {
-        (Some(Json::Object(a)), Some(Json::Object(b))) => {
-            let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-            for key in keys {
-                // The entries of a table stand for the table, and what a function captures for the function.
-                let inner = if key == "$table" || key == "$captures" { path.to_owned() } else { join(key) };
-                match (key.as_str(), a.get(key), b.get(key)) {
-                    ("captures" | "$captures" | "$table", Some(Json::Array(a)), Some(Json::Array(b))) => {
-                        compare_pairs(&inner, a, b, differences);
-                    }
-                    (_, a, b) => compare(&inner, a, b, differences),
-                }
-            }
-        }
-        (Some(Json::Array(a)), Some(Json::Array(b))) => {
-            for index in 0..a.len().max(b.len()) {
-                compare(&format!("{path}[{}]", index + 1), a.get(index), b.get(index), differences);
-            }
-        }
-        _ => differences.push(Difference {
-            path: path.to_owned(),
-            first: first.map(ToString::to_string),
-            second: second.map(ToString::to_string),
-        }),
-    }
-}
-
-/// Compares lists of keys and values, such as those of captured variables: the key tells more than a number, and one
-/// more is one difference. Keys that are tables may occur several times, and are compared in their order.
-fn compare_pairs(path: &str, first: &[Json], second: &[Json], differences: &mut Vec<Difference>) {
-    let group = |pairs: &[Json]| -> BTreeMap<String, Vec<Json>> {
-        let mut groups: BTreeMap<String, Vec<Json>> = BTreeMap::new();
-        for pair in pairs {
-            let key = match pair.get(0) {
-                Some(Json::String(name)) if path.is_empty() => name.clone(),
-                Some(Json::String(name)) => format!("{path}.{name}"),
-                Some(other) => format!("{path}[{other}]"),
-                None => continue,
-            };
-            groups.entry(key).or_default().push(pair.get(1).cloned().unwrap_or_default());
-        }
-        groups
-    };
-    let (first, second) = (group(first), group(second));
-    let keys: BTreeSet<&String> = first.keys().chain(second.keys()).collect();
-    for key in keys {
-        let (a, b) = (first.get(key), second.get(key));
-        for index in 0..a.map_or(0, Vec::len).max(b.map_or(0, Vec::len)) {
-            let of = |values: Option<&Vec<Json>>| values.and_then(|values| values.get(index).cloned());
-            compare(key, of(a).as_ref(), of(b).as_ref(), differences);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn paths(first: &Json, second: &Json) -> Vec<String> {
-        let mut differences = Vec::new();
-        compare("", Some(first), Some(second), &mut differences);
-        differences.into_iter().map(|difference| difference.path).collect()
-    }
-
-    #[test]
-    fn one_key_more_in_a_captured_table_is_one_difference() {
-        let config = |entries: Json| json!({ "config": { "captures": [["t", { "$table": entries }]] } });
-        let first = config(json!([["b", 1], ["c", 2], ["d", 3]]));
-        assert_eq!(paths(&first, &config(json!([["a", 0], ["b", 1], ["c", 2], ["d", 3]]))), ["config.captures.t.a"]);
-        assert_eq!(paths(&first, &config(json!([["b", 1], ["c", 4], ["d", 3]]))), ["config.captures.t.c"]);
-        assert_eq!(
-            paths(&config(json!([[1, 1]])), &config(json!([[1, 2], [2, 3]]))),
-            ["config.captures.t[1]", "config.captures.t[2]"]
-        );
-        let function = |value| config(json!([["f", { "$function": "", "$captures": [["y", value]] }]]));
-        assert_eq!(paths(&function(1), &function(2)), ["config.captures.t.f.y"]);
-    }
+/// Returns the name and version of a derivation, given by its hash, when its description can be read.
+fn label(store: &Store, hash: &str) -> Option<String> {
+    let description = read_derivation(store, Hash::parse(hash).ok()?).ok()?;
+    let name = description.get("name")?.as_str()?;
+    let version = description.get("version").and_then(Json::as_str);
+    Some(version.map_or_else(|| name.to_owned(), |version| format!("{name} {version}")))
 }

@@ -3,7 +3,9 @@
 mod adopt;
 mod apply;
 mod closure;
+mod derivation_diff;
 mod destroy;
+mod diff_report;
 mod history;
 mod inspect;
 mod plain;
@@ -29,6 +31,7 @@ use crate::{action, operation, switch};
 pub use adopt::Taken;
 pub use apply::ApplyOptions;
 pub use closure::ExportTo;
+pub use diff_report::{DerivationChange, DiffReport, Difference, SnapshotDiffReport};
 pub use report::*;
 pub use status_report::{StatusReport, TargetReport};
 pub use verify::Rebuild;

@@ -241,37 +241,6 @@ pub struct HistoryReport {
     pub pending: Option<PendingReport>,
 }
 
-/// A derivation that two snapshots have differently.
-#[derive(Debug, Serialize)]
-pub struct DerivationChange {
-    /// What happened to it: added, changed or removed.
-    pub mark: Mark,
-    /// Its name.
-    pub name: String,
-    /// Its version before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub old_version: Option<String>,
-    /// Its version after.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub new_version: Option<String>,
-}
-
-/// What `diff` of two snapshots answers.
-#[derive(Debug, Serialize)]
-pub struct SnapshotDiffReport {
-    /// The root.
-    #[serde(serialize_with = "plain::path")]
-    pub root: PathBuf,
-    /// The first snapshot.
-    pub from: SnapshotReport,
-    /// The second one.
-    pub to: SnapshotReport,
-    /// The derivations that differ, by name.
-    pub derivations: Vec<DerivationChange>,
-    /// The actions that differ.
-    pub actions: Vec<ActionReport>,
-}
-
 /// What `confirm` answers.
 #[derive(Debug, Serialize)]
 pub struct ConfirmReport {
@@ -379,30 +348,6 @@ pub struct ActionsReport {
     pub snapshot: SnapshotReport,
     /// The actions, as the snapshot has them.
     pub actions: Vec<Activation>,
-}
-
-/// A difference between two derivations.
-#[derive(Debug, Serialize)]
-pub struct Difference {
-    /// Which input differs, such as `opts.server.port`.
-    pub path: String,
-    /// What the first one has, as JSON.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub first: Option<String>,
-    /// What the second one has.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub second: Option<String>,
-}
-
-/// What `diff` of two derivations answers.
-#[derive(Debug, Serialize)]
-pub struct DiffReport {
-    /// The first derivation.
-    pub first: Hash,
-    /// The second one.
-    pub second: Hash,
-    /// The inputs that differ.
-    pub differences: Vec<Difference>,
 }
 
 /// An object that is not what its record says.

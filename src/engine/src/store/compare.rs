@@ -19,7 +19,9 @@ pub fn first_difference(
 ) -> Result<Option<(PathBuf, String)>> {
     let patterns = Patterns::new(names)
         .map_err(|error| Error::Damaged { path: rebuilt.to_owned(), problem: error.to_string() })?;
-    compare(rebuilt, object, &patterns, Path::new("."))
+    let found = compare(rebuilt, object, &patterns, Path::new(""))?;
+    // The output itself, when it is a file.
+    Ok(found.map(|(file, how)| (if file.as_os_str().is_empty() { PathBuf::from(".") } else { file }, how)))
 }
 
 fn compare(rebuilt: &Path, object: &Path, names: &Patterns, at: &Path) -> Result<Option<(PathBuf, String)>> {
