@@ -18,6 +18,8 @@ function status.run(args)
   local terminal = require("syslua.cli.terminal")
 
   local options = require("syslua.cli.options").from_args(args)
+  -- Nobody looks at a thousand targets that are as they should be.
+  options.drift_only = options.brief
   local result = require("syslua.border").call("status", options)
 
   if args.json then

@@ -72,21 +72,21 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
             given.on_event(lua)(Event::Warning { message: error.to_string() });
         }
     }
-    if is_brief(options) {
+    // Nobody looks at a thousand actions that are in force.
+    if has_flag(options, "brief") {
         applied.plan.actions.retain(ActionReport::is_news);
     }
     report(lua, &applied)
 }
 
-/// Whether the caller asks for news only: nobody looks at a thousand actions that are in force.
-fn is_brief(options: Option<&LuaTable>) -> bool {
-    options.is_some_and(|options| options.get::<Option<bool>>("brief").is_ok_and(|flag| flag == Some(true)))
+fn has_flag(options: Option<&LuaTable>, name: &str) -> bool {
+    options.is_some_and(|options| options.get::<Option<bool>>(name).is_ok_and(|flag| flag == Some(true)))
 }
 
 fn status(lua: &Lua, table: Option<&LuaTable>) -> Answer<LuaValue> {
     let options = Options::read(lua, table)?;
     let mut status = Engine::new(options.settings).status().map_err(|error| error.to_failure())?;
-    if is_brief(table) {
+    if has_flag(table, "drift_only") {
         status.targets.retain(|target| target.state != "ok");
     }
     report(lua, &status)
