@@ -152,29 +152,19 @@ fn relative(files: &[PathBuf], top: &std::path::Path) -> Vec<PathBuf> {
 /// system's, and a path of any store to what the object refers to.
 fn places(store: &Store, system: Option<&Store>, references: &[ObjectName]) -> Vec<(Vec<u8>, String)> {
     let mut places: Vec<(Vec<u8>, String)> = Vec::new();
-    for store in [Some(store), system].into_iter().flatten() {
-        for root in [store.root().to_owned(), platform::canonical(store.root())] {
-            let path = platform::bytes_of_path(&root);
-            if !places.iter().any(|(known, _)| *known == path) {
-                places.push((path, format!("the root {}", root.display())));
-            }
+    for root in [store.root().to_owned(), platform::canonical(store.root())] {
+        let path = platform::bytes_of_path(&root);
+        if !places.iter().any(|(known, _)| *known == path) {
+            places.push((path, format!("the root {}", root.display())));
         }
+    }
+    if let Some(system) = system.filter(|system| system.root() != store.root()) {
+        // Its root alone is a short name, which any text may have.
+        places.push((platform::bytes_of_path(system.objects()), format!("the root {}", system.root().display())));
     }
     let absolute = |object: &ObjectName| format!("/store/obj/{object}").into_bytes();
     places.extend(references.iter().map(|object| (absolute(object), format!("an absolute path of {object}"))));
     places
-}
-
-impl Export {
-    /// Returns how many objects there are.
-    pub fn len(&self) -> usize {
-        self.paths.len()
-    }
-
-    /// Returns whether nothing was asked for.
-    pub fn is_empty(&self) -> bool {
-        self.paths.is_empty()
-    }
 }
 
 /// Writes a closure.

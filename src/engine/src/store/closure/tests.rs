@@ -189,6 +189,17 @@ fn what_names_its_place_is_refused_with_the_file_that_does() {
     });
     let message = place.export(&[&other]).unwrap_err().to_string();
     assert_eq!(message, format!("{other} cannot be moved: it names an absolute path of {library}"));
+    // The system's store is named whatever is there; a word like its root is no place.
+    let system = Store::new(Path::new("/syslua"));
+    for (text, is_fixed) in
+        [("see ~/.config/syslua and /syslua", false), ("exec /syslua/store/obj/tool-123456789", true)]
+    {
+        let object = place.build("text", &[], |path| write(path.to_owned(), text));
+        let closure = collect(&place.store, Some(&system), &[object], HERE).unwrap();
+        let exported = export(&place.store, Some(&system), closure, Vec::new(), 1, &Interrupt::default());
+        let refused = exported.is_err_and(|error| error.to_string().ends_with("it names the root /syslua"));
+        assert_eq!(refused, is_fixed, "{text}");
+    }
 }
 
 #[test]
