@@ -153,6 +153,29 @@ describe("apply", function()
     assert.equal(before, here.list("home"))
   end)
 
+  it("refuses what another root of the same user manages, linked or installed", function()
+    local lines = [[
+      file({ path = "~/.link", content = "ours\n" })
+      file({ path = "~/.real", content = "ours\n", mode = "644" })
+    ]]
+    apply(lines)
+    local before = here.list("home")
+    for _, name in ipairs({ "link", "real" }) do
+      here.write_config(([[file({ path = "~/.%s", content = "theirs\n" })]]):format(name))
+      for _, command in ipairs({ "plan", "apply" }) do
+        local result = here.run(command, "--root", "other", "init.lua")
+        assert.equal(1, result.code, result.stdout)
+        contains(result.stderr, "is managed by the root " .. here.root, "init.lua:2")
+      end
+    end
+    assert.equal(before, here.list("home"))
+    -- Without that root they are files as any.
+    run("destroy", "--yes")
+    run("apply", "--root", "other", "init.lua")
+    assert.equal("theirs\n", here.read("home/.real"))
+    run("destroy", "--yes", "--root", "other")
+  end)
+
   it("turns links into directories of links, and back", function()
     here.write("tree/one", "one\n")
     local whole = [[file({ path = "~/.tree", source = "tree" })]]

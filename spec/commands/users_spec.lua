@@ -115,6 +115,87 @@ describe("user{} of two users #root", function()
     assert.equal("syslua-two 644", owner(homes["syslua-two"] .. "/.real"))
   end)
 
+  -- What a user applies with a root of their own.
+  local function apply_as(name, lines)
+    local path = homes[name] .. "/own.lua"
+    here.write(path, "return { setup = function()\n" .. lines .. "\nend }\n")
+    local line = "env LUA_PATH=%s LUA_CPATH=%s %s -l syslua apply ~/own.lua; echo code $?"
+    local environment = here.environment
+    local command =
+      "setpriv --reuid=%s --regid=%s --init-groups env -i HOME=%s PATH=/usr/bin:/bin sh -c %s"
+    local quoted = line:format(
+      process.quote(environment.LUA_PATH),
+      process.quote(environment.LUA_CPATH),
+      require("spec.support.interpreter").name
+    )
+    local result = here.shell(command:format(name, name, homes[name], process.quote(quoted)))
+    return tonumber(result.stdout:match("code (%d+)")), result.stdout .. result.stderr
+  end
+
+  local both = {
+    link = 'file { path = "~/.config/own", content = "theirs" }',
+    file = 'file { path = "~/.real", content = "theirs", mode = "644" }',
+    below = 'file { path = "~/.tree", source = "tree" }',
+  }
+
+  it("refuses what a user's own root manages", function()
+    here.write(homes["syslua-one"] .. "/tree/inner", "inner\n")
+    here.shell("chmod -R a+rX " .. homes["syslua-one"] .. "/tree")
+    local code, said = apply_as("syslua-one", both.link .. both.file .. both.below)
+    assert.equal(0, code, said)
+    local before = here.list(homes["syslua-one"])
+    for _, line in ipairs({
+      'file { path = "~/.config/own", content = "root\'s" }',
+      'file { path = "~/.real", content = "root\'s", mode = "644" }',
+      'file { path = "~/.real", content = "root\'s" }',
+      'file { path = "~/.tree/inner", content = "root\'s" }',
+    }) do
+      here.write_config(('user { name = "syslua-one", setup = function()\n%s\nend }'):format(line))
+      local result = here.run("apply", "init.lua")
+      assert.equal(1, result.code, line .. result.stdout)
+      local root = homes["syslua-one"] .. "/.local/share/syslua"
+      assert.truthy(result.stderr:find("is managed by the root " .. root, 1, true), result.stderr)
+      assert.truthy(result.stderr:find("init.lua:3", 1, true), result.stderr)
+      assert.truthy(result.stderr:find("--root " .. root, 1, true), result.stderr)
+    end
+    assert.equal(before, here.list(homes["syslua-one"]))
+  end)
+
+  it("is not overruled by a user's own root", function()
+    here.write_config((config:gsub("640", "644")))
+    here.must("apply", "init.lua")
+    local before = here.list(homes["syslua-one"])
+    for _, name in ipairs({ "link", "file" }) do
+      local code, said = apply_as("syslua-one", both[name])
+      assert.equal(1, code, said)
+      assert.truthy(said:find("is managed by the root " .. here.root, 1, true), said)
+    end
+    os.remove(homes["syslua-one"] .. "/own.lua")
+    assert.equal(before, here.list(homes["syslua-one"]))
+    -- A copy of root's file is the user's own.
+    here.shell(("cp -a %s/.real %s/.copy"):format(homes["syslua-one"], homes["syslua-one"]))
+    local code, said =
+      apply_as("syslua-one", 'file { path = "~/.copy", content = "x", copy = true }')
+    assert.equal(0, code, said)
+    -- And what root gives up is free.
+    here.write_config("")
+    here.must("apply", "init.lua")
+    code, said = apply_as("syslua-one", both.link .. both.file)
+    assert.equal(0, code, said)
+  end)
+
+  it("is destroyed for all of them", function()
+    here.write(homes["syslua-two"] .. "/.real", "mine\n")
+    local before = { here.list(homes["syslua-one"]), here.list(homes["syslua-two"]) }
+    here.write_config((config:gsub("640", "644")))
+    here.must("apply", "init.lua")
+    here.shell("echo own >$SYSLUA_ROOT/users/syslua-one/own")
+    local result = here.must("destroy", "--yes")
+    assert.same(before, { here.list(homes["syslua-one"]), here.list(homes["syslua-two"]) })
+    assert.truthy(result.stdout:find("users/syslua-one/own: sys.lua did not make it", 1, true))
+    assert.equal("./users/syslua-one/own\n", here.shell("cd $SYSLUA_ROOT && find . -type f").stdout)
+  end)
+
   it("refuses a user that is not there", function()
     here.write_config([[user { name = "no-such-user", setup = function() end }]])
     local result = here.run("plan", "init.lua")

@@ -148,6 +148,9 @@ pub enum After {
         /// The number of its group.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         group: Option<u32>,
+        /// What tells other roots whose file it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark: Option<Text>,
     },
     /// The original, which is moved back.
     Original {

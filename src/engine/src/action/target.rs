@@ -43,10 +43,12 @@ fn keeps_second_name(change: &TargetChange) -> bool {
 /// # Errors
 /// When the file system refuses.
 pub fn prepare(directories: &Directories, change: &TargetChange) -> Result<(), Error> {
-    if let (After::File { source, mode, owner, group, .. }, Some(temporary)) = (&change.after, &change.temporary) {
+    if let (After::File { source, mode, owner, group, mark, .. }, Some(temporary)) = (&change.after, &change.temporary)
+    {
         let (directory, name) = directories.of(&temporary.to_path())?;
         let source = source.to_path();
-        directory.write_file(&name, NewFile { source: &source, mode: *mode, owner: *owner, group: *group })?;
+        let mark = mark.as_ref().map(|mark| mark.0.as_slice());
+        directory.write_file(&name, NewFile { source: &source, mode: *mode, owner: *owner, group: *group, mark })?;
     }
     if let (true, Before::Kept { identity, kept, .. }) = (keeps_second_name(change), &change.before) {
         let place = change.place.to_path();

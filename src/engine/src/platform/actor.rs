@@ -5,7 +5,7 @@
 mod linux {
     use std::ffi::CString;
 
-    use nix::unistd::{Gid, Group, Uid, User, getgrouplist, setfsgid, setfsuid};
+    use nix::unistd::{Gid, Uid, User, getgrouplist, setfsgid, setfsuid};
     use rustix::thread::set_thread_groups;
 
     /// A user whose rights to files this process takes on for a while.
@@ -59,22 +59,10 @@ mod linux {
             let _ = set_thread_groups(&self.own);
         }
     }
-
-    /// Returns the number of a user, given as a name or number.
-    pub fn user_named(name: &str) -> Option<u32> {
-        let entry = User::from_name(name).ok().flatten().map(|user| user.uid.as_raw());
-        entry.or_else(|| name.parse().ok())
-    }
-
-    /// Returns the number of a group, given as a name or number.
-    pub fn group_number(name: &str) -> Option<u32> {
-        let entry = Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw());
-        entry.or_else(|| name.parse().ok())
-    }
 }
 
 #[cfg(target_os = "linux")]
-pub use linux::{Actor, group_number, user_named};
+pub use linux::Actor;
 
 #[cfg(not(target_os = "linux"))]
 mod other {
@@ -100,33 +88,33 @@ mod other {
             run()
         }
     }
-
-    /// Returns the number of a user, given as a name or number.
-    #[cfg(unix)]
-    pub fn user_named(name: &str) -> Option<u32> {
-        let entry = nix::unistd::User::from_name(name).ok().flatten().map(|user| user.uid.as_raw());
-        entry.or_else(|| name.parse().ok())
-    }
-
-    /// Returns the number of a group, given as a name or number.
-    #[cfg(unix)]
-    pub fn group_number(name: &str) -> Option<u32> {
-        let entry = nix::unistd::Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw());
-        entry.or_else(|| name.parse().ok())
-    }
-
-    /// Users have no numbers here.
-    #[cfg(not(unix))]
-    pub fn user_named(_name: &str) -> Option<u32> {
-        None
-    }
-
-    /// Groups have no numbers here.
-    #[cfg(not(unix))]
-    pub fn group_number(_name: &str) -> Option<u32> {
-        None
-    }
 }
 
 #[cfg(not(target_os = "linux"))]
-pub use other::{Actor, group_number, user_named};
+pub use other::Actor;
+
+/// Returns the number of a user, given as a name or number.
+#[cfg(unix)]
+pub fn user_named(name: &str) -> Option<u32> {
+    let entry = nix::unistd::User::from_name(name).ok().flatten().map(|user| user.uid.as_raw());
+    entry.or_else(|| name.parse().ok())
+}
+
+/// Returns the number of a group, given as a name or number.
+#[cfg(unix)]
+pub fn group_number(name: &str) -> Option<u32> {
+    let entry = nix::unistd::Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw());
+    entry.or_else(|| name.parse().ok())
+}
+
+/// Users have no numbers here.
+#[cfg(not(unix))]
+pub fn user_named(_name: &str) -> Option<u32> {
+    None
+}
+
+/// Groups have no numbers here.
+#[cfg(not(unix))]
+pub fn group_number(_name: &str) -> Option<u32> {
+    None
+}

@@ -51,6 +51,9 @@ pub fn places<'a>(
                 positions: positions(),
             });
         }
+        if let Some(root) = super::neighbours::owner(store, place) {
+            return Err(Error::OtherRoot { target: place.clone(), root, positions: positions() });
+        }
         if place.starts_with(&store_path) {
             return Err(Error::InsideRoot { target: place.clone(), root: store_path, positions: positions() });
         }

@@ -1,16 +1,16 @@
 //! What happens at one target: what stands there, compared with what should.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Error;
 use super::backups::Backups;
 use super::desired::Entry;
 use super::drift::{self, Accounts, Drift};
+use super::neighbours;
 use super::plan::{Effect, Mark, Step};
 use super::scene::Scene;
 use crate::action::{self, Directories, Found};
 use crate::activation::{Action, Activation};
-use crate::generations;
 use crate::journal::{After, Before, Role, TargetChange};
 use crate::platform::{self, FileKind};
 use crate::store::Store;
@@ -141,7 +141,7 @@ pub fn wanted(
         let is_same = is_unchanged(&old.activation.action, action);
         return Ok(unchanged(if is_same { Mark::Unchanged } else { Mark::Change }));
     }
-    let after = after(entry)?;
+    let after = after(store, place, entry)?;
     let is_ours = leads_into_store(store, &found) || has_content(directories, place, &found, &old.activation.action)?;
     if found == Found::Nothing || is_ours {
         return Ok(target_step(Mark::Change, entry, place, ours(&found), after));
@@ -173,13 +173,11 @@ fn added(
     found: &Found,
     backups: &mut Option<Backups>,
 ) -> Result<Step, Error> {
-    let after = after(entry)?;
+    let after = after(store, place, entry)?;
     if *found == Found::Nothing || leads_into_store(store, found) {
         return Ok(target_step(Mark::Add, entry, place, ours(found), after));
     }
-    if let Found::Link(target, _) = found
-        && let Some(root) = other_root(store, target)
-    {
+    if let Some(root) = neighbours::manager(store, &scene.directories, place, found) {
         return Err(Error::OtherRoot { target: place.to_owned(), root, positions: entry.activation.positions.clone() });
     }
     if matches!(found, Found::Other(seen) if seen.kind == FileKind::Directory)
@@ -195,25 +193,7 @@ fn added(
     Ok(step)
 }
 
-/// Returns the other root whose store a link leads into, when that root manages the link.
-fn other_root(store: &Store, link: &Path) -> Option<PathBuf> {
-    let root = link.ancestors().find(|above| above.ends_with("store/obj"))?.parent()?.parent()?;
-    let other = Store::new(root);
-    if platform::canonical(root) == platform::canonical(store.root()) || !platform::exists(&other.current()) {
-        return None;
-    }
-    let manages = match generations::current(&other) {
-        Ok(current) => current
-            .activations
-            .iter()
-            .any(|activation| matches!(&activation.action, Action::Symlink { source, .. } if source.to_path() == link)),
-        // It is private, or damaged: whose link this is cannot be known.
-        Err(_) => true,
-    };
-    manages.then(|| root.to_owned())
-}
-
-fn after(entry: &Entry) -> Result<After, Error> {
+fn after(store: &Store, place: &Path, entry: &Entry) -> Result<After, Error> {
     let positions = || entry.activation.positions.clone();
     match &entry.activation.action {
         Action::Symlink { source, .. } => Ok(After::Link { source: source.clone() }),
@@ -243,7 +223,8 @@ fn after(entry: &Entry) -> Result<After, Error> {
             }
             // Without content there is no digest yet: then this is a plan, and nothing is written.
             let digest = digest.unwrap_or_else(|| crate::hash::Hash::of(b""));
-            Ok(After::File { source: source.clone(), digest, mode, owner, group })
+            let mark = Some(Text(neighbours::mark(store, place)));
+            Ok(After::File { source: source.clone(), digest, mode, owner, group, mark })
         }
         _ => Ok(After::Nothing),
     }

@@ -10,6 +10,7 @@ mod difference;
 mod dismantle;
 mod drift;
 mod error;
+mod neighbours;
 mod perform;
 pub mod plan;
 mod rebuilt;
