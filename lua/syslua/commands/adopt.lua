@@ -65,6 +65,8 @@ local function get_known(config, options)
     local seen = border.call("look", place)
     return seen and seen.real or place
   end
+  -- Those that are as applied too.
+  options.brief = false
   local status = border.call("status", options)
   return {
     directory = real(path.dirname(border.call("absolute", config))),

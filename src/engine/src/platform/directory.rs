@@ -161,7 +161,7 @@ impl Directory {
 
     /// Returns what tells whose regular file this is, if it says so.
     pub fn read_mark(&self, name: &OsStr) -> Option<Vec<u8>> {
-        raw::read_mark(&self.open_file(name).ok()?)
+        super::mark::read(&self.open_file(name).ok()?)
     }
 
     /// Returns whether we may create and remove names here; errors say why not.
@@ -453,38 +453,10 @@ mod raw {
         Ok(File::from(sys::openat(directory, name, flags, Mode::from_raw_mode(0o600))?))
     }
 
-    /// The extended attribute that tells whose file it is.
-    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
-    const MARK: &str = "user.syslua";
-    /// Two paths, of which each may be as long as paths get.
-    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
-    const LONGEST_MARK: usize = 2 * 4096;
-
-    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
-    pub fn read_mark(file: &File) -> Option<Vec<u8>> {
-        let mut mark = vec![0; LONGEST_MARK];
-        let length = sys::fgetxattr(file, MARK, &mut mark).ok()?;
-        mark.truncate(length);
-        Some(mark)
-    }
-
-    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
-    fn set_mark(file: &File, mark: &[u8]) {
-        let _ = sys::fsetxattr(file, MARK, mark, sys::XattrFlags::empty());
-    }
-
-    #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
-    pub fn read_mark(_file: &File) -> Option<Vec<u8>> {
-        None
-    }
-
-    #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
-    fn set_mark(_file: &File, _mark: &[u8]) {}
-
     pub fn set_rights(file: &File, new: NewFile<'_>) -> io::Result<()> {
         // As long as we may write to it.
         if let Some(mark) = new.mark {
-            set_mark(file, mark);
+            crate::platform::mark::set(file, mark);
         }
         if new.owner.is_some() || new.group.is_some() {
             let owner = new.owner.map(rustix::fs::Uid::from_raw);
@@ -574,10 +546,6 @@ mod raw {
 
     pub fn create_file(directory: &Handle, name: &OsStr) -> io::Result<File> {
         File::options().write(true).create_new(true).open(directory.join(name))
-    }
-
-    pub fn read_mark(_file: &File) -> Option<Vec<u8>> {
-        None
     }
 
     pub fn set_rights(file: &File, new: NewFile<'_>) -> io::Result<()> {

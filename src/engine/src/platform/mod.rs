@@ -8,6 +8,7 @@ mod actor;
 mod directory;
 pub mod fault;
 pub mod lock;
+mod mark;
 mod modify;
 mod open_directory;
 pub mod process;

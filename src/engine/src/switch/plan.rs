@@ -34,6 +34,7 @@ pub enum Mark {
 
 /// What a step does to the system.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "most steps change a target")]
 pub enum Effect {
     /// Nothing by itself: it is in force, or part of the environment.
     None,
