@@ -27,6 +27,7 @@ commands.list = {
   { name = "list", summary = "Show the objects of the store" },
   { name = "info", summary = "Show the root as a whole, or one object" },
   { name = "verify", summary = "Check every object of the store, and repair what is damaged" },
+  { name = "gc", summary = "Remove what nothing needs any more" },
   { name = "export", summary = "Write objects and all they refer to into a file" },
   { name = "import", summary = "Read what another machine exported" },
   { name = "diff", summary = "Show how two snapshots or two derivations differ" },

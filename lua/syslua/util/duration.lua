@@ -2,7 +2,7 @@
 
 local duration = {}
 
-local units = { ms = 0.001, s = 1, m = 60, h = 3600, d = 86400 }
+local units = { ms = 0.001, s = 1, m = 60, h = 3600, d = 86400, w = 604800 }
 
 --- Returns the seconds that a word says, or nil and what is wrong. A number alone means seconds.
 ---@param word string

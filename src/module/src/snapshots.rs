@@ -1,7 +1,9 @@
-//! `native.history`, `rollback`, `destroy`, `diff_snapshots`, `confirm`, `revert` and `watch`.
+//! `native.history`, `rollback`, `gc`, `destroy`, `diff_snapshots`, `confirm`, `revert` and `watch`.
+
+use std::time::Duration;
 
 use mlua::prelude::*;
-use syslua_engine::engine::Engine;
+use syslua_engine::engine::{Engine, GcOptions};
 use syslua_engine::failure::Failure;
 use syslua_engine::names::SnapshotId;
 
@@ -32,6 +34,28 @@ fn destroy(lua: &Lua, table: Option<&LuaTable>) -> Answer<LuaValue> {
     report(lua, &result.map_err(|error| error.to_failure())?)
 }
 
+/// Reads what belongs to `gc` only: `keep`, a number of snapshots, and `older_than`, seconds.
+fn gc_options(table: Option<&LuaTable>) -> Answer<GcOptions> {
+    let Some(table) = table else { return Ok(GcOptions::default()) };
+    let wrong = |text: &'static str| move |_| Failure::new("usage", text);
+    let keep = wrong("`keep` is a number of snapshots, 1 or more");
+    let kept = table.get::<Option<usize>>("keep").map_err(|_| keep(()))?;
+    if kept == Some(0) {
+        return Err(keep(()));
+    }
+    let older = wrong("`older_than` is a number of seconds, 0 or more");
+    let seconds = table.get::<Option<f64>>("older_than").map_err(|_| older(()))?;
+    let older_than = seconds.map(Duration::try_from_secs_f64).transpose().map_err(|_| older(()))?;
+    Ok(GcOptions { keep: kept, older_than })
+}
+
+fn gc(lua: &Lua, table: Option<&LuaTable>) -> Answer<LuaValue> {
+    let options = Options::read(lua, table)?;
+    let engine = Engine::new(options.settings.clone());
+    let result = engine.gc(gc_options(table)?, !options.dry_run, &mut options.on_event(lua));
+    report(lua, &result.map_err(|error| error.to_failure())?)
+}
+
 fn revert(lua: &Lua, mark: &str, table: Option<&LuaTable>) -> Answer<bool> {
     let options = Options::read(lua, table)?;
     let engine = Engine::new(options.settings.clone());
@@ -47,6 +71,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_verb(lua, native, "rollback", |lua, (id, table): (Option<String>, Option<LuaTable>)| {
         rollback(lua, id.as_deref(), table.as_ref())
     })?;
+    register_verb(lua, native, "gc", |lua, table: Option<LuaTable>| gc(lua, table.as_ref()))?;
     register_verb(lua, native, "destroy", |lua, table: Option<LuaTable>| destroy(lua, table.as_ref()))?;
     register_function(
         lua,

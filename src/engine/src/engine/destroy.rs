@@ -10,10 +10,9 @@ use crate::journal::Role;
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
 use crate::platform;
-use crate::platform::lock::{Lock, Mode};
+use crate::platform::lock::Lock;
 use crate::settings::Event;
 use crate::snapshot::Snapshot;
-use crate::store;
 use crate::switch::plan::{Mark, Plan};
 use crate::switch::{self, Backup, Backups, Desired, Standing, To};
 use crate::value::Text;
@@ -85,18 +84,5 @@ impl Engine {
         report.removed = !platform::exists(store.root());
         report.applied = true;
         Ok(())
-    }
-
-    /// Takes the locks of builds and of switches, as far as there is something to lock.
-    fn locks(&self, on_event: &mut dyn FnMut(Event)) -> Result<Vec<Lock>, Error> {
-        if !platform::exists(&self.store.metadata()) {
-            return Ok(Vec::new());
-        }
-        let settings = &self.settings;
-        let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
-        let path = self.store.store_lock();
-        let builds = Lock::take(&path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
-        // In the order in which an apply takes them.
-        Ok(vec![builds.map_err(store::Error::from)?, self.lock(on_event)?])
     }
 }

@@ -6,10 +6,12 @@ mod closure;
 mod derivation_diff;
 mod destroy;
 mod diff_report;
+mod gc;
 mod history;
 mod inspect;
 mod plain;
 mod report;
+mod roots;
 mod status;
 mod status_report;
 mod verify;
@@ -32,7 +34,9 @@ pub use adopt::Taken;
 pub use apply::ApplyOptions;
 pub use closure::ExportTo;
 pub use diff_report::{DerivationChange, DiffReport, Difference, SnapshotDiffReport};
+pub use gc::{GcFiles, GcObject, GcOptions, GcReport};
 pub use report::*;
+pub use roots::{Holder, Roots};
 pub use status_report::{StatusReport, TargetReport};
 pub use verify::Rebuild;
 
@@ -62,6 +66,17 @@ pub enum Error {
         /// Why it was not.
         source: store::closure::Error,
     },
+    /// A switch is not over, so that nobody knows what it needs.
+    #[error("nothing was removed: {} is the journal of a switch that {}", path.display(), how_far(*is_confirmable))]
+    Unfinished {
+        /// The journal.
+        path: std::path::PathBuf,
+        /// Whether it waits to be confirmed.
+        is_confirmable: bool,
+    },
+    /// Somebody asked to stop while garbage was removed.
+    #[error("interrupted: a part was removed, and what is left is whole")]
+    Unswept,
     /// No derivation has such a hash.
     #[error("no derivation of this store has a hash that begins with {prefix}")]
     NoDerivation {
@@ -129,6 +144,13 @@ impl Error {
                 Failure::new("engine", chain(self))
                     .with_hint("`rollback ID` goes to a snapshot that can be read: `history` lists them")
             }
+            Error::Unfinished { is_confirmable: true, .. } => {
+                Failure::new("gc", self.to_string()).with_hint("`confirm` keeps what it did")
+            }
+            Error::Unfinished { .. } => {
+                Failure::new("gc", self.to_string()).with_hint("`apply` or `rollback` bring it to an end first")
+            }
+            Error::Unswept => Failure::new("interrupted", self.to_string()).with_hint("`gc` again goes on with it"),
             Error::NoSnapshot(_) => Failure::new("usage", self.to_string()).with_hint("`history` lists them"),
             Error::NoDerivation { .. } | Error::Ambiguous { .. } => {
                 Failure::new("usage", self.to_string()).with_hint("`list` and the names in store/drv/ tell the hashes")
@@ -140,6 +162,10 @@ impl Error {
 }
 
 const WAIT_LONGER: &str = "wait until it is done, or give it more time with --lock-timeout";
+
+fn how_far(is_confirmable: bool) -> &'static str {
+    if is_confirmable { "waits to be confirmed" } else { "was cut off" }
+}
 
 fn interrupted() -> Failure {
     Failure::new("interrupted", "interrupted: nothing was changed")

@@ -12,6 +12,7 @@ mod mark;
 mod modify;
 mod open_directory;
 pub mod process;
+mod processes;
 mod read;
 pub mod sandbox;
 
@@ -45,6 +46,7 @@ pub use modify::{
     write_file_durably,
 };
 pub use open_directory::{OpenDirectory, set_mode_of};
+pub use processes::{ProcessTexts, processes};
 pub use read::{FileKind, canonical, exists, kind_of, list_directory, read_file, read_link, read_to_string};
 pub use system::{
     ProgramInput, bytes_of_path, end_group, facts_of, free_space, has_object_mode, has_owner_of, is_executable,

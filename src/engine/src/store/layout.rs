@@ -165,6 +165,26 @@ impl Store {
         self.root.join("cache/downloads")
     }
 
+    /// Returns the directory of trees of commits, by hash.
+    pub fn git_trees(&self) -> PathBuf {
+        self.root.join("cache/git")
+    }
+
+    /// Returns the directory of all builds' logs.
+    pub fn logs(&self) -> PathBuf {
+        self.store.join("log")
+    }
+
+    /// Returns the directory of the directories that builds work in.
+    pub fn work_directories(&self) -> PathBuf {
+        self.store.join("tmp")
+    }
+
+    /// Returns the directory of links for people.
+    pub fn packages(&self) -> PathBuf {
+        self.store.join("pkg")
+    }
+
     /// Returns the directory of links that keep objects alive.
     pub fn gc_roots(&self) -> PathBuf {
         self.metadata().join("gc-roots")

@@ -7,10 +7,12 @@ pub mod compare;
 pub mod import;
 mod info;
 mod layout;
+pub mod living;
 mod origin;
 mod record;
 pub mod rewrite;
 pub mod sources;
+pub mod sweep;
 pub mod tree;
 pub mod verify;
 

@@ -1,0 +1,152 @@
+//! Who holds which object: snapshots, links in `gc-roots`, the journal, processes that run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{Engine, Error};
+use crate::generations;
+use crate::hash::Hash;
+use crate::names::{ObjectName, SnapshotId};
+use crate::platform::{self, FileKind};
+use crate::snapshot::Snapshot;
+use crate::store::living::{self, Living, mentioned};
+use crate::{store, switch};
+
+/// What holds an object by itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Holder {
+    /// A snapshot: its actions name the object, or its config declares it.
+    Snapshot {
+        /// Its number.
+        id: SnapshotId,
+        /// Whether it is applied.
+        current: bool,
+    },
+    /// A link in `gc-roots`.
+    GcRoot {
+        /// The link.
+        path: PathBuf,
+    },
+    /// The journal of a switch that is not over.
+    Journal {
+        /// Its file.
+        path: PathBuf,
+    },
+    /// A process that runs, by its program, libraries, directories, open files, variables or arguments.
+    Process {
+        /// Its number.
+        pid: u32,
+        /// The name of its program.
+        program: String,
+    },
+}
+
+/// Which objects are alive, and why.
+#[derive(Debug, Default)]
+pub struct Roots {
+    /// All objects that are there.
+    pub present: BTreeSet<ObjectName>,
+    /// The objects that something holds by itself.
+    pub held: BTreeMap<ObjectName, BTreeSet<Holder>>,
+    /// Those, and all that they refer to.
+    pub living: Living,
+    /// Derivations of snapshots.
+    pub derivations: BTreeSet<Hash>,
+    /// Links in `gc-roots` that lead to no object.
+    pub dangling: Vec<PathBuf>,
+}
+
+impl Engine {
+    /// Finds which objects are alive and what holds each, as if the snapshots in `without` were gone.
+    ///
+    /// # Errors
+    /// When something cannot be read that could hold an object.
+    pub fn roots(&self, without: &BTreeSet<SnapshotId>) -> Result<Roots, Error> {
+        // Read before the objects are listed: what comes meanwhile is no garbage for a look without lock.
+        let snapshots = self.snapshots()?;
+        let current = generations::current_id(&self.store)?;
+        let mut roots = Roots { present: living::present(&self.store)?, ..Roots::default() };
+        for snapshot in snapshots.iter().filter(|snapshot| !without.contains(&snapshot.id)) {
+            let holder = Holder::Snapshot { id: snapshot.id, current: snapshot.id == current };
+            for (hash, outputs) in &snapshot.derivations {
+                roots.derivations.insert(*hash);
+                // One that is missing is held too: what its record tells helps to restore it.
+                outputs.values().for_each(|object| roots.hold(object.clone(), &holder));
+            }
+            for text in snapshot.activations.iter().flat_map(|activation| activation.action.texts()) {
+                roots.hold_mentioned(&text.0, &holder);
+            }
+        }
+        // A journal that cannot be read may name anything.
+        if switch::pending(&self.store)?.is_some() {
+            let path = self.store.journal();
+            let text = match platform::read_file(&path) {
+                // Its switch ended meanwhile.
+                Err(error) if error.is_not_found() => Vec::new(),
+                text => text?,
+            };
+            roots.hold_mentioned(&text, &Holder::Journal { path });
+        }
+        roots.add_links(&self.store.gc_roots())?;
+        for process in platform::processes()? {
+            let holder = Holder::Process { pid: process.pid, program: process.program };
+            for text in &process.texts {
+                roots.hold_mentioned(text, &holder);
+            }
+        }
+        roots.living = living::closure(&self.store, &roots.present, roots.held.keys().cloned())?;
+        Ok(roots)
+    }
+
+    /// Returns all snapshots, each of which must be readable.
+    pub(super) fn snapshots(&self) -> Result<Vec<Snapshot>, Error> {
+        let ids = generations::all(&self.store)?;
+        let current = generations::current_id(&self.store)?;
+        let missing = Some(current).filter(|id| *id != SnapshotId(0) && !ids.contains(id));
+        let read = |id| Ok(generations::read(&self.store, id)?);
+        ids.into_iter().chain(missing).map(read).collect()
+    }
+}
+
+impl Roots {
+    fn hold(&mut self, object: ObjectName, holder: &Holder) {
+        self.held.entry(object).or_default().insert(holder.clone());
+    }
+
+    /// Returns whether the text names an object.
+    fn hold_mentioned(&mut self, text: &[u8], holder: &Holder) -> bool {
+        let found = mentioned(text, &self.present);
+        let is_any = !found.is_empty();
+        found.into_iter().for_each(|object| self.hold(object, holder));
+        is_any
+    }
+
+    /// Takes the links of a directory and of those in it. A link may lead through others.
+    fn add_links(&mut self, directory: &Path) -> Result<(), Error> {
+        let entries = match platform::list_directory(directory) {
+            Err(error) if error.is_not_found() => return Ok(()),
+            entries => entries.map_err(store::Error::from)?,
+        };
+        for (name, kind) in entries {
+            let path = directory.join(name);
+            if kind == FileKind::Directory {
+                self.add_links(&path)?;
+            } else if kind == FileKind::Symlink {
+                let target = match platform::read_link(&path) {
+                    Err(error) if error.is_not_found() => continue,
+                    target => target?,
+                };
+                let holder = Holder::GcRoot { path: path.clone() };
+                let direct = self.hold_mentioned(&platform::bytes_of_path(&target), &holder);
+                let through = self.hold_mentioned(&platform::bytes_of_path(&platform::canonical(&path)), &holder);
+                if !direct && !through {
+                    self.dangling.push(path);
+                }
+            }
+        }
+        Ok(())
+    }
+}

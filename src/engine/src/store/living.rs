@@ -1,0 +1,173 @@
+//! Which objects are alive: those that are named from outside, and all that they refer to.
+//!
+//! Who names objects, this module does not know: it is told the names, or finds them in texts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+use super::{Result, Store, read_info, tree};
+use crate::hash::Hash;
+use crate::names::ObjectName;
+use crate::platform;
+
+/// Objects that are alive.
+#[derive(Clone, Debug, Default)]
+pub struct Living {
+    /// Each with the object through which it was found first; `None` for one that is named from outside.
+    pub objects: BTreeMap<ObjectName, Option<ObjectName>>,
+    /// The derivations that made them.
+    pub derivers: BTreeSet<Hash>,
+}
+
+impl Living {
+    /// Returns an object and those through which it is alive, up to one that is named from outside.
+    pub fn chain(&self, object: &ObjectName) -> Vec<ObjectName> {
+        let mut chain = Vec::new();
+        let mut next = self.objects.contains_key(object).then(|| object.clone());
+        while let Some(object) = next {
+            next = self.objects.get(&object).cloned().flatten();
+            chain.push(object);
+        }
+        chain
+    }
+}
+
+/// Returns the names of all objects that are there, in order.
+///
+/// # Errors
+/// When the directory of objects cannot be listed.
+pub fn present(store: &Store) -> Result<BTreeSet<ObjectName>> {
+    let entries = match platform::list_directory(store.objects()) {
+        Err(error) if error.is_not_found() => Vec::new(),
+        entries => entries?,
+    };
+    Ok(entries.iter().filter_map(|(name, _)| ObjectName::parse(name.to_str()?).ok()).collect())
+}
+
+/// Returns the closure of some objects over what they refer to. `present` are all that are there; one that is not has
+/// what its record says, if it has one.
+///
+/// # Errors
+/// When the record of a living object cannot be read, or is missing and the object cannot be read instead.
+pub fn closure(
+    store: &Store,
+    present: &BTreeSet<ObjectName>,
+    roots: impl IntoIterator<Item = ObjectName>,
+) -> Result<Living> {
+    let mut living = Living::default();
+    let mut front = Vec::new();
+    for root in roots {
+        if living.objects.insert(root.clone(), None).is_none() {
+            front.push(root);
+        }
+    }
+    while !front.is_empty() {
+        let look = |object| references(store, present, &object).map(|(deriver, found)| (object, deriver, found));
+        let looked: Vec<_> = front.into_par_iter().map(look).collect::<Result<_>>()?;
+        front = Vec::new();
+        for (object, deriver, found) in looked {
+            living.derivers.extend(deriver);
+            for reference in found {
+                if !living.objects.contains_key(&reference) {
+                    living.objects.insert(reference.clone(), Some(object.clone()));
+                    front.push(reference);
+                }
+            }
+        }
+    }
+    Ok(living)
+}
+
+/// Returns what made an object and what it refers to.
+fn references(
+    store: &Store,
+    present: &BTreeSet<ObjectName>,
+    object: &ObjectName,
+) -> Result<(Option<Hash>, Vec<ObjectName>)> {
+    if let Some(info) = read_info(store, object)? {
+        return Ok((Some(info.deriver), info.references));
+    }
+    if !present.contains(object) {
+        return Ok((None, Vec::new()));
+    }
+    // Without its record, its bytes tell.
+    let names: Vec<&ObjectName> = present.iter().collect();
+    let patterns: Vec<_> = names.iter().map(|name| (name.as_str().as_bytes().to_vec(), None)).collect();
+    let found = tree::hash_replacing(&store.object(object), &patterns)?.found;
+    let named = names.into_iter().zip(found).filter(|(_, paths)| !paths.is_empty());
+    Ok((None, named.map(|(name, _)| name.clone()).collect()))
+}
+
+/// The characters that stand before the digits of an object's name.
+fn may_be_in_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+-._?=".contains(&byte)
+}
+
+const DIGITS: usize = 9;
+
+/// Returns the objects of `present` whose paths occur in a text, whichever way leads to the store there. Rather too many
+/// than too few: what follows the name does not count.
+pub fn mentioned(text: &[u8], present: &BTreeSet<ObjectName>) -> BTreeSet<ObjectName> {
+    let mut found = BTreeSet::new();
+    for start in memchr::memmem::find_iter(text, b"obj/") {
+        let rest = &text[start + b"obj/".len()..];
+        let length = rest.iter().take_while(|byte| may_be_in_name(**byte)).count();
+        for end in DIGITS + 1..=length {
+            let digits = &rest[end - DIGITS..end];
+            if rest[end - DIGITS - 1] == b'-'
+                && digits.iter().all(u8::is_ascii_hexdigit)
+                && let Ok(name) = std::str::from_utf8(&rest[..end])
+                && let Ok(name) = ObjectName::parse(name)
+                && present.contains(&name)
+            {
+                found.insert(name);
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::create_directories;
+
+    fn name(text: &str) -> ObjectName {
+        ObjectName::parse(text).unwrap()
+    }
+
+    #[test]
+    fn names_are_found_wherever_they_stand() {
+        let present = BTreeSet::from([name("a-0123456789abcdef01"), name("a-012345678"), name("b-1.0-abcdef012")]);
+        let found = |text: &str| -> Vec<String> {
+            mentioned(text.as_bytes(), &present).iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(found("PATH=/r/store/obj/b-1.0-abcdef012/bin:/usr/bin"), ["b-1.0-abcdef012"]);
+        assert_eq!(found("see /r/obj/b-1.0-abcdef012."), ["b-1.0-abcdef012"]);
+        assert_eq!(found("obj/c-012345678 b-1.0-abcdef012"), [""; 0]);
+        assert_eq!(found("/obj/a-012345678obj/b-1.0-abcdef012"), ["a-012345678", "b-1.0-abcdef012"]);
+        assert_eq!(found("obj/"), [""; 0]);
+    }
+
+    #[test]
+    fn an_object_without_a_record_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path());
+        let (a, b, c) = (name("a-000000001"), name("b-000000002"), name("c-000000003"));
+        for object in [&a, &b, &c] {
+            create_directories(&store.object(object)).unwrap();
+        }
+        std::fs::write(store.object(&a).join("file"), "see /x/b-000000002/bin").unwrap();
+        let present = present(&store).unwrap();
+        assert_eq!(present.len(), 3);
+        let living = closure(&store, &present, [a.clone()]).unwrap();
+        assert_eq!(living.objects, BTreeMap::from([(a.clone(), None), (b.clone(), Some(a.clone()))]));
+        assert_eq!(living.chain(&b), [b.clone(), a.clone()]);
+        // One that cannot be read is no guess.
+        create_directories(&store.info_directory()).unwrap();
+        std::fs::write(store.info(&b), "{").unwrap();
+        let error = closure(&store, &present, [a]).unwrap_err().to_string();
+        assert!(error.contains("b-000000002.json"), "{error}");
+    }
+}
