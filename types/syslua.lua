@@ -182,6 +182,41 @@ local syslua = {}
 ---@field stuck syslua.DisplacedReport[] originals that cannot come back, since something else stands there
 ---@field unknown string[] what nobody knows in the root, which stays
 
+---@class syslua.Holder
+---@field kind "snapshot"|"gc_root"|"journal"|"process"
+---@field id string? the number of the snapshot
+---@field current boolean? whether that is applied
+---@field path string? the link, or the journal
+---@field pid integer? the number of the process
+---@field program string? the name of its program
+
+---@class syslua.CollectedObject
+---@field object string its name
+---@field path string
+---@field kept boolean whether it stays
+---@field size integer? of one that goes: bytes
+---@field held_by syslua.Holder[]? what holds it by itself
+---@field referred_by string? the object that refers to it
+
+---@class syslua.CollectedFiles
+---@field count integer
+---@field size integer bytes
+
+---@class syslua.Collected
+---@field root string
+---@field applied boolean whether it was done
+---@field objects syslua.CollectedObject[] all of them, in the order of their names
+---@field kept integer how many objects stay
+---@field removed integer how many objects go
+---@field snapshots string[] those that go
+---@field downloads syslua.CollectedFiles
+---@field logs syslua.CollectedFiles
+---@field derivations syslua.CollectedFiles
+---@field leftovers syslua.CollectedFiles
+---@field freed integer bytes
+---@field dangling string[] links in gc-roots that lead to no object
+---@field blocked string? why nothing can be removed now
+
 ---@class syslua.PendingReport
 ---@field state "running"|"interrupted"|"unconfirmed"
 ---@field from string the snapshot before it
@@ -504,6 +539,7 @@ function BuildContext.run(command, opts) end
 ---@field history fun(options: syslua.Options?): boolean, any
 ---@field rollback fun(id: string?, options: syslua.ApplyOptions?): boolean, any
 ---@field destroy fun(options: syslua.ApplyOptions?): boolean, any
+---@field gc fun(options: syslua.ApplyOptions?): boolean, any
 ---@field look fun(path: string): boolean, any
 ---@field take_over fun(from: string, to: string, options: syslua.Options?): boolean, any
 ---@field take_into fun(from: string, source: string, options: syslua.Options?): boolean, any
