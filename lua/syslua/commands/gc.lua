@@ -23,8 +23,8 @@ function gc.add_to_parser(parser)
 end
 
 local function get_number(word)
-  local number = word:match("^%d+$") and tonumber(word)
-  if not number or number < 1 or number > 1e9 then
+  local number = word:match("^%d+$") and tonumber(word) or 0
+  if number < 1 or number > 1e9 then
     failure.raise({
       kind = "usage",
       message = ("--keep wants a number of snapshots, 1 or more: '%s' is none"):format(word),
