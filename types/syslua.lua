@@ -337,6 +337,19 @@ local syslua = {}
 ---@field objects syslua.ObjectReport[] in the order of their names
 ---@field unreadable { object: string, problem: string }[] those whose record is missing or damaged
 
+---@class syslua.Holder
+---@field kind "snapshot"|"gc_root"
+---@field snapshot string? its number
+---@field path string? the link
+---@field through string[] the objects between the two
+---@field current boolean? whether it is the current snapshot
+
+---@class syslua.Held
+---@field closure string[] the objects that it needs, itself among them
+---@field closure_size integer the bytes of their files
+---@field holders syslua.Holder[] what keeps it
+---@field actions integer[] the places of the actions in force that name it, from 0
+
 ---@class syslua.Actions
 ---@field root string
 ---@field snapshot syslua.SnapshotReport what is applied
@@ -559,6 +572,7 @@ function BuildContext.run(command, opts) end
 ---@field verify fun(options: syslua.Options?): boolean, any
 ---@field repair fun(manifest: any, options: syslua.Options?): boolean, any
 ---@field diff_derivations fun(first: string, second: string, options: syslua.Options?): boolean, any
+---@field hold fun(object: string, options: syslua.Options?): boolean, any
 ---@field check fun(derivation: syslua.Derivation|string, options: syslua.Options?): boolean, any
 ---@field begin_evaluation fun(sys: syslua.System?, options: syslua.Options?, directory: string?): boolean, any
 ---@field abandon_evaluation fun(): boolean, any

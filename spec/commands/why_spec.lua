@@ -69,6 +69,45 @@ EDITOR = code   (project p)
     end
   end)
 
+  it("tells of what is below or above a managed target", function()
+    local below = here.run("why", "~/.x/deeper")
+    assert.equal(0, below.code, below.stderr)
+    assert.truthy(below.stdout:find("^~/%.x/deeper is below a managed target:\n~/%.x %-> "))
+    local above = here.run("why", "~")
+    assert.truthy(above.stdout:find("^~ is above managed targets:\n~/%.x %-> "), above.stdout)
+  end)
+
+  it("tells of an object, and what keeps it", function()
+    local object = here.read_link("home/.x"):match("[^/]+$")
+    here.shell("ln -s home/.x link")
+    for _, word in ipairs({ object, object:sub(-9), "root/store/obj/" .. object, "link" }) do
+      local shown = here.run("why", word).stdout
+      assert.truthy(shown:find("^" .. object:gsub("%p", "%%%0") .. "\n  made by x, "), shown)
+      assert.truthy(shown:find("\n  kept by snapshot 1 (current)\n", 1, true), shown)
+      assert.truthy(shown:find("\n  at init.lua:7\n", 1, true), shown)
+    end
+    here.apply([[
+      local low = derive { name = "low", config = function(_, ctx) ctx.write(ctx.out, "low") end }
+      local high = derive { name = "high", opts = { low = low }, config = function(opts, ctx)
+        ctx.write(ctx.out, opts.low.out)
+      end }
+      file { path = "~/.high", source = high.out }
+    ]])
+    local shown = here.run("why", "low").stdout
+    assert.truthy(shown:find("\n  kept by snapshot 2 (current), through high-", 1, true), shown)
+    assert.truthy(here.run("why", object).stdout:find("\n  kept by snapshot 1\n", 1, true))
+    local document = syslua.lib.fromJSON(here.run("why", "low", "--json").stdout)
+    assert.equal("object", document.way)
+    assert.equal("2", document.holders[1].snapshot)
+    assert.truthy(document.holders[1].through[1]:find("^high%-"))
+    assert.equal(0, #document.actions)
+    document = syslua.lib.fromJSON(here.run("info", "high", "--json").stdout)
+    assert.equal(2, #document.closure.objects)
+    here.shell("ln -s ../../obj/" .. object .. " root/store/metadata/gc-roots/mine")
+    shown = here.run("info", object).stdout
+    assert.truthy(shown:find("\nKept by    snapshot 1\n           [^\n]-gc%-roots/mine\n"), shown)
+  end)
+
   it("gives JSON", function()
     local result = syslua.lib.fromJSON(here.run("why", "EDITOR", "--json").stdout)
     assert.equal("why", result.command)

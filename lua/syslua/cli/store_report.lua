@@ -144,8 +144,9 @@ end
 --- Returns the lines about one object.
 ---@param object syslua.ObjectReport
 ---@param referrers string[] the objects that refer to it
+---@param held syslua.Held
 ---@return string[]
-function store_report.render_object(object, referrers)
+function store_report.render_object(object, referrers, held)
   local lines = {}
   local made = store_report.get_label(object)
   if object.output ~= "out" then
@@ -155,6 +156,9 @@ function store_report.render_object(object, referrers)
   add_field(lines, "Path", { show_path(object.path) })
   add_field(lines, "Name", { made })
   add_field(lines, "Size", { text.size(object.size) })
+  add_field(lines, "Closure", {
+    ("%s, %s"):format(text.count(#held.closure, "object"), text.size(held.closure_size)),
+  })
   add_field(lines, "Derivation", { object.deriver })
   add_field(lines, "Content", { object.content })
   add_field(lines, "NAR", { object.nar })
@@ -165,6 +169,11 @@ function store_report.render_object(object, referrers)
     "Current",
     { object.current and "yes" or "no: not named by the current snapshot" }
   )
+  local holders = {}
+  for index, holder in ipairs(held.holders) do
+    holders[index] = holder.snapshot and "snapshot " .. holder.snapshot or show_path(holder.path)
+  end
+  add_field(lines, "Kept by", holders)
   add_field(lines, "Movable", {
     object.relocatable and "yes" or "no: its bytes name the place of the store",
   })

@@ -48,8 +48,15 @@ function info.run(args)
     local listed = border.call("list", options)
     local object = require("syslua.cli.object_word").find(listed, args.object, args.program)
     local referrers = find_referrers(listed, object)
-    result = { root = listed.root, object = object, referrers = referrers }
-    lines = store_report.render_object(object, referrers)
+    local held = border.call("hold", object.object, options)
+    result = {
+      root = listed.root,
+      object = object,
+      referrers = referrers,
+      closure = { objects = held.closure, size = held.closure_size },
+      holders = held.holders,
+    }
+    lines = store_report.render_object(object, referrers, held)
   else
     result = border.call("info", options)
     lines = store_report.render_info(result)

@@ -1,5 +1,8 @@
---- `why`: shows who declared a variable or a file, through which lines, and which declarations lost.
--- It reads what is applied, and no config.
+--- `why`: shows who declared a variable, a file or an object, through which lines, which declarations lost, and what
+-- keeps an object. It reads what is applied, and no config.
+
+local failure = require("syslua.util.failure")
+local path = require("syslua.util.path")
 
 local why = {}
 
@@ -9,7 +12,10 @@ why.summary = require("syslua.cli.commands").get_summary("why")
 ---@param parser table
 function why.add_to_parser(parser)
   parser
-    :argument("WHAT", "A variable, or the path of a managed target.")
+    :argument(
+      "WHAT",
+      "A variable; a path: a managed target, what is below or above one, or one in the store; or an object."
+    )
     :argname("WHAT")
     :target("what")
   parser:flag("--json", "Print one JSON object instead of text.")
@@ -21,7 +27,6 @@ end
 
 -- A path as all ways to write it: absolute, without detours.
 local function to_place(word)
-  local path = require("syslua.util.path")
   local expanded = path.expand(word, get_home())
   return path.normalize(require("syslua.border").call("absolute", expanded))
 end
@@ -39,9 +44,16 @@ end
 
 local function show_value(action)
   if action.kind == "add_to_path" then
-    return "PATH  " .. action.directory
+    return "PATH  " .. tostring(action.directory)
+  elseif action.kind == "source_in_shell" then
+    return "source  " .. tostring(action.script)
+  elseif action.kind == "run" then
+    local words = action.command
+    return "run  " .. (type(words) == "table" and table.concat(words, " ") or tostring(words))
   elseif action.kind ~= "set_variable" then
-    return action.target .. " -> " .. tostring(action.source)
+    local report = require("syslua.cli.report")
+    local joint = action.kind == "install" and " <- " or " -> "
+    return report.show_path(action.target) .. joint .. report.show_path(tostring(action.source))
   elseif type(action.value) == "table" and action.value.entries then
     local shown = {}
     for index, entry in ipairs(action.value.entries) do
@@ -52,22 +64,61 @@ local function show_value(action)
   return action.name .. " = " .. show_text(action.value)
 end
 
--- The actions that are about a word, and all words that some action is about.
+-- Whether one place is above another.
+local function is_above(place, other)
+  return other:sub(1, #place + 1) == (place == "/" and "/" or place .. "/")
+end
+
+-- The actions that are about a word, in what way they are ("target", "above", "below" or "variable"), and all words
+-- that some action is about.
 local function find(actions, word)
-  local found, known = {}, {}
+  local known, exact, above, below = {}, {}, {}, {}
   local place = to_place(word)
+  local nearest = 0
   for _, action in ipairs(actions) do
     local name = action.kind == "add_to_path" and "PATH" or action.name
-    if action.target then
-      known[#known + 1] = action.target
-    elseif name then
-      known[#known + 1] = name
-    end
-    if name == word or (action.target and to_place(action.target) == place) then
-      found[#found + 1] = action
+    local target = type(action.target) == "string" and to_place(action.target)
+    known[#known + 1] = target and action.target or name
+    if name == word or target == place then
+      exact[#exact + 1] = action
+    elseif target and is_above(target, place) and #target >= nearest then
+      -- Of several the innermost is meant.
+      above = #target > nearest and {} or above
+      above[#above + 1], nearest = action, #target
+    elseif target and is_above(place, target) then
+      below[#below + 1] = action
     end
   end
-  return found, known
+  if exact[1] then
+    return exact, exact[1].target and "target" or "variable", known
+  elseif above[1] then
+    return above, "above", known
+  end
+  return below, "below", known
+end
+
+-- The object of the store that a word means: as for `info`, and by any path that leads into one.
+local function find_object(word, options, program)
+  local border = require("syslua.border")
+  local listed = border.call("list", options)
+  local objects = path.join(listed.root, "store/obj")
+  local ways = { word }
+  local seen = border.call("look", to_place(word))
+  -- Links may be among the parents of the root too.
+  local real = border.call("look", objects)
+  if seen and seen.real and real and real.real and is_above(real.real, seen.real) then
+    ways[2] = path.join(objects, seen.real:sub(#real.real + 2))
+  end
+  for index = #ways, 1, -1 do
+    local succeeded, found =
+      pcall(require("syslua.cli.object_word").find, listed, ways[index], program)
+    if succeeded then
+      return found, listed
+    elseif failure.is(found) and found.message:find("may be any of", 1, true) then
+      error(found, 0)
+    end
+  end
+  return nil, listed
 end
 
 local function add_positions(lines, positions, style, indent)
@@ -97,6 +148,91 @@ local function render(actions, style)
   return lines
 end
 
+-- "snapshot 2 (current), through app-1.0-123456789".
+local function describe_holder(holder, root)
+  local what = holder.snapshot and "snapshot " .. holder.snapshot
+  if not what then
+    what = "the link " .. require("syslua.cli.report").show_path(holder.path, root)
+  end
+  if holder.current then
+    what = what .. " (current)"
+  end
+  if holder.through[1] then
+    what = what .. ", through " .. table.concat(holder.through, ", ")
+  end
+  return what
+end
+
+local function render_object(result, style)
+  local object = result.object
+  local made = require("syslua.cli.store_report").get_label(object)
+  local lines = {
+    style("strong", object.object),
+    ("  made by %s, the derivation %s"):format(made, object.deriver:sub(1, 12)),
+  }
+  for _, holder in ipairs(result.holders) do
+    lines[#lines + 1] = "  kept by " .. describe_holder(holder, result.root)
+  end
+  if not result.holders[1] then
+    lines[#lines + 1] = "  kept by no snapshot and no link"
+  end
+  return lines
+end
+
+local function raise_unknown(word, known, program)
+  local near = require("syslua.util.closest")(word, known)
+  -- What people write without its directory.
+  for _, candidate in ipairs(near and {} or known) do
+    if path.basename(candidate) == word then
+      near = candidate
+    end
+  end
+  failure.raise({
+    kind = "config",
+    message = ("nothing that is applied is about %s"):format(word),
+    hint = near and ("did you mean %s?"):format(near)
+      or ("`%s status --verbose` lists the managed targets, `%s list` the objects"):format(
+        program,
+        program
+      ),
+  })
+end
+
+-- What there is to say about a word.
+local function explain(args, options)
+  local border = require("syslua.border")
+  ---@type syslua.Actions
+  local result = border.call("actions", options)
+  local actions = result.actions
+  local found, way, known = find(actions, args.what)
+  result.what, result.way, result.actions = args.what, way, found
+  if found[1] and way ~= "below" then
+    return result
+  end
+  local object, listed = find_object(args.what, options, args.program)
+  if object then
+    local held = border.call("hold", object.object, options)
+    local array = require("syslua.lib").array
+    result.way, result.object, result.holders = "object", object, held.holders
+    result.actions = array({})
+    for index, number in ipairs(held.actions) do
+      result.actions[index] = actions[number + 1]
+    end
+  elseif not found[1] then
+    for _, other in ipairs(listed.objects) do
+      known[#known + 1] = other.object
+      known[#known + 1] = other.name
+    end
+    raise_unknown(args.what, known, args.program)
+  end
+  return result
+end
+
+local headings = {
+  above = "%s is below a managed target:",
+  below = "%s is above managed targets:",
+}
+
 --- Does it.
 ---@param args syslua.cli.Args
 ---@return integer
@@ -109,23 +245,20 @@ function why.run(args)
     error(problem, 0)
   end
   local options = require("syslua.cli.options").from_args(args)
-  ---@type syslua.Actions
-  local result = require("syslua.border").call("actions", options)
-  local found, known = find(result.actions, args.what)
-  if not found[1] then
-    local near = require("syslua.util.closest")(args.what, known)
-    require("syslua.util.failure").raise({
-      kind = "config",
-      message = ("nothing that is applied is about %s"):format(args.what),
-      hint = near and ("did you mean %s?"):format(near)
-        or ("`%s status` shows the managed targets"):format(args.program),
-    })
-  end
+  local result = explain(args, options)
   if args.json then
-    result.actions = found
     terminal.write({ require("syslua.cli.report").to_json("why", result) })
   elseif not args.quiet then
-    terminal.write(render(found, terminal.get_data_style(args)))
+    local style = terminal.get_data_style(args)
+    local lines = result.object and render_object(result, style) or {}
+    local heading = headings[result.way]
+    if heading then
+      lines[1] = heading:format(args.what)
+    end
+    for _, line in ipairs(render(result.actions, style)) do
+      lines[#lines + 1] = line
+    end
+    terminal.write(lines)
   end
   return 0
 end

@@ -1,7 +1,9 @@
-//! `native.list`, `info`, `verify`, `repair`, `diff_derivations` and `check`.
+//! `native.list`, `hold`, `info`, `verify`, `repair`, `diff_derivations` and `check`.
 
 use mlua::prelude::*;
 use syslua_engine::engine::{Engine, Rebuild};
+use syslua_engine::failure::Failure;
+use syslua_engine::names::ObjectName;
 
 use crate::apply::report;
 use crate::derive::derivation_of;
@@ -43,6 +45,11 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(lua, native, "actions", |lua, options: Option<LuaTable>| {
         let actions = engine(lua, options.as_ref())?.0.actions().map_err(|error| error.to_failure())?;
         report(lua, &actions)
+    })?;
+    register_function(lua, native, "hold", |lua, (object, options): (String, Option<LuaTable>)| {
+        let name = ObjectName::parse(&object).map_err(|error| Failure::new("usage", error.to_string()))?;
+        let held = engine(lua, options.as_ref())?.0.hold(&name).map_err(|error| error.to_failure())?;
+        report(lua, &held)
     })?;
     register_function(lua, native, "info", |lua, options: Option<LuaTable>| {
         let info = engine(lua, options.as_ref())?.0.info().map_err(|error| error.to_failure())?;
