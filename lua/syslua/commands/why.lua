@@ -72,8 +72,12 @@ end
 -- The actions that are about a word, in what way they are ("target", "above", "below" or "variable"), and all words
 -- that some action is about.
 local function find(actions, word)
-  local known, exact, above, below = {}, {}, {}, {}
+  ---@type any[]
+  local known, exact, below = {}, {}, {}
+  ---@type any
+  local above = {}
   local place = to_place(word)
+  ---@type any
   local nearest = 0
   for _, action in ipairs(actions) do
     local name = action.kind == "add_to_path" and "PATH" or action.name
@@ -110,6 +114,7 @@ local function find_object(word, options, program)
     ways[2] = path.join(objects, seen.real:sub(#real.real + 2))
   end
   for index = #ways, 1, -1 do
+    ---@type boolean, any
     local succeeded, found =
       pcall(require("syslua.cli.object_word").find, listed, ways[index], program)
     if succeeded then
@@ -201,7 +206,7 @@ end
 -- What there is to say about a word.
 local function explain(args, options)
   local border = require("syslua.border")
-  ---@type syslua.Actions
+  ---@type table<string, any>
   local result = border.call("actions", options)
   local actions = result.actions
   local found, way, known = find(actions, args.what)
