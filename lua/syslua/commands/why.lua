@@ -81,11 +81,12 @@ local function find(actions, word)
   local nearest = 0
   for _, action in ipairs(actions) do
     local name = action.kind == "add_to_path" and "PATH" or action.name
+    ---@type any
     local target = type(action.target) == "string" and to_place(action.target)
     known[#known + 1] = target and action.target or name
     if name == word or target == place then
       exact[#exact + 1] = action
-    elseif target and is_above(target, place) and #target >= nearest then
+    elseif target and is_above(target, place) and nearest <= #target then
       -- Of several the innermost is meant.
       above = #target > nearest and {} or above
       above[#above + 1], nearest = action, #target
@@ -233,6 +234,7 @@ local function explain(args, options)
   return result
 end
 
+---@type table<string, string?>
 local headings = {
   above = "%s is below a managed target:",
   below = "%s is above managed targets:",
