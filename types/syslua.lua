@@ -2,6 +2,7 @@
 
 -- What `require("syslua")` gives, for editors and checkers. The engine defines it in Rust, or it is
 -- loaded from `lua/syslua` on first use; what those files annotate themselves is not repeated here.
+-- It has over 600 lines, since one module is one file to a checker.
 
 ---@class syslua.Module: syslua.System
 ---@field version string the version of sys.lua, "0.1.0"
@@ -337,7 +338,7 @@ local syslua = {}
 ---@field objects syslua.ObjectReport[] in the order of their names
 ---@field unreadable { object: string, problem: string }[] those whose record is missing or damaged
 
----@class syslua.Holder
+---@class syslua.ObjectHolder
 ---@field kind "snapshot"|"gc_root"
 ---@field snapshot string? its number
 ---@field path string? the link
@@ -347,7 +348,7 @@ local syslua = {}
 ---@class syslua.Held
 ---@field closure string[] the objects that it needs, itself among them
 ---@field closure_size integer the bytes of their files
----@field holders syslua.Holder[] what keeps it
+---@field holders syslua.ObjectHolder[] what keeps it
 ---@field actions integer[] the places of the actions in force that name it, from 0
 
 ---@class syslua.Actions
