@@ -579,6 +579,12 @@ function BuildContext.run(command, opts) end
 ---@field abandon_evaluation fun(): boolean, any
 ---@field finish_evaluation fun(config_path: string?, files: table<string, string>?): boolean, any
 ---@field record fun(action: table, positions: string[]): boolean, any
+---@field declare_file fun(target: string, place: string?, content: string?, executable: boolean?, install: table?, recipe: function, positions: string[]): boolean, any
+---@field declare_plain_file fun(given: any, directory: string, recipe: function): boolean, any
+---@field name_of_file fun(target: string): boolean, any
+---@field is_same_action fun(first: integer, second: integer): boolean, any
+---@field derivation_of_action fun(number: integer): boolean, any
+---@field positions_of_action fun(number: integer): boolean, any
 ---@field withdraw fun(number: integer): boolean, any
 ---@field explain fun(number: integer, priority: integer?, overridden: syslua.Overridden[]): boolean, any
 ---@field forget fun(hash: string): boolean, any
@@ -591,7 +597,7 @@ function BuildContext.run(command, opts) end
 ---@field set_kinds fun(shown: table, metatables: table<string, table>): boolean, any
 ---@field is_reference fun(value: any): boolean, any
 ---@field list_tree fun(path: string): boolean, any
----@field set_own_directory fun(prefix: string): boolean, any
+---@field set_chunk_names fun(own: string, shipped: string, foreign: string[]): boolean, any
 ---@field manifest_table fun(manifest: any): boolean, any
 ---@field manifest_details fun(manifest: any): boolean, any
 ---@field manifest_json fun(manifest: any): boolean, any

@@ -8,9 +8,13 @@ local border = {}
 
 local native = require("syslua").native
 
-native.set_own_directory(position.own_directory)
+native.set_chunk_names(position.own_directory, position.shipped, position.foreign)
 
-local function answer(succeeded, result)
+--- Takes what a function of the engine answered; returns its result, or raises its failure.
+---@param succeeded boolean
+---@param result any
+---@return any
+function border.answer(succeeded, result)
   if not succeeded then
     result.position = result.position or position.caller()
     failure.raise(result)
@@ -22,7 +26,7 @@ end
 ---@param name string
 ---@return any
 function border.call(name, ...)
-  return answer(native[name](...))
+  return border.answer(native[name](...))
 end
 
 return border

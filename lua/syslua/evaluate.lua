@@ -1,7 +1,6 @@
 --- `syslua.evaluate(config, options)`: runs a config and returns its manifest. The system stays as it is.
 
 local border = require("syslua.border")
-local closest = require("syslua.util.closest")
 local failure = require("syslua.util.failure")
 local loader = require("syslua.loader")
 local path = require("syslua.util.path")
@@ -135,7 +134,7 @@ local function explain(value, globals, is_pure)
   if is_pure and rawget(_G, name) ~= nil then
     value.hint = ("--pure hides `%s` from configs"):format(name)
   else
-    local near = closest(name, list_globals(globals))
+    local near = require("syslua.util.closest")(name, list_globals(globals))
     value.hint = near and ("did you mean `%s`?"):format(near) or nil
   end
   return value

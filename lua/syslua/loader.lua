@@ -2,10 +2,8 @@
 -- packages that come with sys.lua are files of the evaluation too. It does not know what they declare.
 
 local border = require("syslua.border")
-local closest = require("syslua.util.closest")
 local failure = require("syslua.util.failure")
 local guard = require("syslua.guard")
-local lib = require("syslua.lib")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
 
@@ -153,7 +151,7 @@ local function require_installed(self, name)
     return result
   end
   if type(result) == "string" and result:find(("module '%s' not found"):format(name), 1, true) then
-    local near = closest(name, list_shipped(name:match("^%l+")))
+    local near = require("syslua.util.closest")(name, list_shipped(name:match("^%l+")))
     failure.raise({
       kind = "config",
       message = ("there is no module `%s`, neither beside the entry file nor on package.path"):format(
@@ -359,7 +357,8 @@ local for_builds = setmetatable({}, {
   __metatable = false,
   __index = function(_, name)
     if name == "lib" then
-      return lib
+      -- Before a build runs it is loaded: not all configs need it.
+      return real_require("syslua.lib")
     end
     failure.raise({
       kind = "build",

@@ -121,6 +121,41 @@ local function raise_wrong(what, name, value, field, where)
   raise(where, ("`%s` in %s: expected %s, got %s"):format(name, what, expected, given))
 end
 
+-- What can be seen of fields without looking closer: the types of Lua that each accepts, and how many
+-- have to be there. By the table of fields; these are few, and most are checked often.
+---@type table<table, { accepted: table<string, table<string, boolean>>, required: integer }>
+local outlines = setmetatable({}, { __mode = "k" })
+
+local function get_outline(fields)
+  local outline = { accepted = {}, required = 0 }
+  for name, field in next, fields do
+    local accepted = {}
+    for _, kind in ipairs(get_types(field)) do
+      -- Those that only a closer look tells are accepted by nothing here.
+      accepted[kind] = not matches[kind]
+    end
+    outline.accepted[name] = accepted
+    outline.required = outline.required + (field.required and 1 or 0)
+  end
+  outlines[fields] = outline
+  return outline
+end
+
+-- Whether a table is fine at first sight, as nearly all are.
+local function is_plainly_fine(value, fields)
+  local outline = outlines[fields] or get_outline(fields)
+  local accepted, missing = outline.accepted, outline.required
+  for key, item in next, value do
+    local types = accepted[key]
+    if not types or not types[type(item)] then
+      return false
+    elseif fields[key].required then
+      missing = missing - 1
+    end
+  end
+  return missing == 0
+end
+
 --- Checks a table of options against its fields, and raises a failure at the first one that is
 -- wrong. Fields that are nil count as absent.
 ---@param what string how messages name the table: "file{}", "the options of ctx.run"
@@ -130,6 +165,9 @@ end
 function schema.check(what, value, fields, where)
   if type(value) ~= "table" then
     raise(where, ("%s: expected a table of options, got %s"):format(what, text.describe(value)))
+  end
+  if is_plainly_fine(value, fields) then
+    return
   end
   -- Sorted only once something is wrong: which of two mistakes is named must not vary.
   local mistakes = {}

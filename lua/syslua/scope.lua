@@ -2,8 +2,12 @@
 -- scoped to, and what helpers collect until the end. It does not know what they collect.
 
 local border = require("syslua.border")
+local path = require("syslua.util.path")
 
 local scope = {}
+
+local byte = string.byte
+local tilde = byte("~")
 
 -- Evaluations under way, innermost last.
 ---@type syslua.Scope[]
@@ -147,6 +151,24 @@ end
 function scope.get_home()
   local current = stack[#stack]
   return current and current.block.home or os.getenv("HOME") or "/"
+end
+
+-- The home in its one way of writing, without a slash at its end.
+local last_home, last_normal_home
+
+local function get_normal_home()
+  local home = scope.get_home()
+  if home ~= last_home then
+    last_home, last_normal_home = home, (path.normalize(home):gsub("/$", ""))
+  end
+  return last_normal_home
+end
+
+--- Returns where a target is that has nothing to leave out.
+---@param target string absolute, or from `~/`
+---@return string
+function scope.get_place(target)
+  return byte(target) == tilde and get_normal_home() .. target:sub(2) or target
 end
 
 return scope

@@ -20,7 +20,7 @@ describe("cli.main", function()
           calls.status = options
           return true, { root = "/r", snapshot = { id = "1" }, targets = {}, drift = 1 }
         end,
-        set_own_directory = function() end,
+        set_chunk_names = function() end,
         report_json = function(value)
           calls.json = value
           return true, "{json}"

@@ -1,13 +1,13 @@
 --- The list of commands: their names and one line about each, so that help need not load them.
 -- It does not know what they do.
 
-local closest = require("syslua.util.closest")
 local failure = require("syslua.util.failure")
 
 local commands = {}
 
 ---@class syslua.cli.Command
 ---@field summary string one line about what it does
+---@field argument string? what its only argument is called among its arguments, if it may have one
 ---@field add_to_parser fun(parser: table) adds its own arguments and flags
 ---@field run fun(args: syslua.cli.Args): integer does it and returns the exit code. Absent arguments
 --- are nil: a line without words after the command is not parsed at all
@@ -65,7 +65,7 @@ function commands.get_unknown_failure(name, program)
   for index, command in ipairs(commands.list) do
     names[index] = command.name
   end
-  local near = closest(name, names)
+  local near = require("syslua.util.closest")(name, names)
   return failure.new({
     kind = "usage",
     message = ("there is no command `%s`"):format(name),

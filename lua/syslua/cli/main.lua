@@ -126,11 +126,13 @@ local function split(words, program)
   return name, others
 end
 
--- Returns the arguments for a command. Most command lines have no words besides the command:
--- those need no parser, which takes longer to load than all the rest.
+-- Returns the arguments for a command. Most command lines have no words besides the command, or the one
+-- that it is about: those need no parser, which takes longer to load than all the rest.
 local function get_args(name, command, words, program)
   if #words == 0 then
     return { program = program }
+  elseif #words == 1 and command.argument and words[1]:find("^[^-]") then
+    return { program = program, [command.argument] = words[1] }
   end
   local parser = require("syslua.cli.parser")
   local args, problem = parser.parse(parser.build(name, command, program), words)

@@ -4,6 +4,7 @@
 local apply = {}
 
 apply.summary = require("syslua.cli.commands").get_summary("apply")
+apply.argument = "config"
 
 --- Adds the command's own arguments and flags.
 ---@param parser table

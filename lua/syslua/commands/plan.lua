@@ -4,6 +4,7 @@
 local plan = {}
 
 plan.summary = require("syslua.cli.commands").get_summary("plan")
+plan.argument = "config"
 
 --- Adds the command's own arguments and flags.
 ---@param parser table

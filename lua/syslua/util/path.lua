@@ -3,34 +3,42 @@
 
 local path = {}
 
--- Both separators are understood, as Windows does; results have "/".
-local function is_separator(character)
-  return character == "/" or character == "\\"
-end
+local byte, find = string.byte, string.find
+local slash, backslash, colon, tilde = byte("/\\:~", 1, 4)
 
 --- Returns whether a path starts at a root: "/x", "C:/x", "C:\x".
 ---@param text string
 ---@return boolean
 function path.is_absolute(text)
-  return text:sub(1, 1) == "/" or text:find("^%a:[/\\]") ~= nil
+  local first, second = byte(text, 1, 2)
+  return first == slash or (second == colon and find(text, "^%a:[/\\]") ~= nil)
+end
+
+local function join(base, part)
+  if part == "" then
+    return base
+  end
+  -- Both separators are understood, as Windows does; results have "/".
+  local last = byte(base, -1)
+  if not last or path.is_absolute(part) then
+    return part
+  elseif last == slash or last == backslash then
+    return base .. part
+  end
+  return base .. "/" .. part
 end
 
 --- Returns the parts joined with "/"; an absolute part starts over, empty ones are left out.
 ---@param ... string
 ---@return string
 function path.join(...)
+  local count = select("#", ...)
+  if count == 2 then
+    return join(...)
+  end
   local result = ""
-  for index = 1, select("#", ...) do
-    local part = select(index, ...)
-    if part ~= "" then
-      if result == "" or path.is_absolute(part) then
-        result = part
-      elseif is_separator(result:sub(-1)) then
-        result = result .. part
-      else
-        result = result .. "/" .. part
-      end
-    end
+  for index = 1, count do
+    result = join(result, (select(index, ...)))
   end
   return result
 end
@@ -66,11 +74,23 @@ function path.basename(text)
   return rest:gsub("/+$", ""):match("[^/]*$")
 end
 
+--- Returns whether a path is absolute or below "~", is not that directory itself, and has nothing that
+-- can be left out. Of those that are written otherwise on Windows it says no.
+---@param text string
+---@return boolean
+function path.is_plain(text)
+  return find(text, "^~?/[^/]") ~= nil and not find(text, "/%.?%.?/") and not find(text, "/%.?%.?$")
+end
+
 --- Returns the path without ".", "x/..", doubled and trailing "/"; by text only, so a symlink
 -- before ".." is not followed.
 ---@param text string
 ---@return string
 function path.normalize(text)
+  -- Most paths are, which is quicker to see than to make so.
+  if path.is_plain(text) then
+    return text
+  end
   local root, rest = split_root(text)
   local parts = {}
   for part in rest:gmatch("[^/]+") do
@@ -89,10 +109,13 @@ end
 ---@param home string
 ---@return string
 function path.expand(text, home)
-  if text == "~" then
+  local first, second = byte(text, 1, 2)
+  if first ~= tilde then
+    return text
+  elseif not second then
     return home
-  elseif text:sub(1, 2) == "~/" then
-    return path.join(home, text:sub(3))
+  elseif second == slash then
+    return join(home, text:sub(3))
   end
   return text
 end

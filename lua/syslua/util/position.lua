@@ -16,10 +16,12 @@ position.own_directory = own_directory
 -- requires them.
 position.shipped = "@<syslua>/"
 
--- Programs that drive a script, such as a test runner, are no files of the user.
-local foreign_patterns = { "^@/usr/share/lua/", "^@/usr/local/share/lua/", "^@/usr/bin/" }
+--- What the chunk names of programs begin with that drive a script, such as a test runner: they are no
+-- files of the user.
+position.foreign = { "@/usr/share/lua/", "@/usr/local/share/lua/", "@/usr/bin/" }
 
 -- "user", "shipped", "driver", "evaluation" or "ignored" by source; the sources of a process are few.
+---@type table<string, string>
 local kinds = {}
 
 local function begins_with(text, prefix)
@@ -42,18 +44,53 @@ local function get_kind(source)
   if begins_with(source, "=[") then
     return "ignored"
   end
-  for _, pattern in ipairs(foreign_patterns) do
-    if source:find(pattern) then
+  for _, prefix in ipairs(position.foreign) do
+    if begins_with(source, prefix) then
       return "ignored"
     end
   end
   return "user"
 end
 
-local function render(info)
+-- What is known of a function: its kind, the name of its file, and its lines as they are shown. Each is
+-- asked for once: a config may declare thousands of things in one loop.
+---@class syslua.position.Known
+---@field kind string
+---@field name string
+---@field lines table<integer, string>
+
+---@type table<function, syslua.position.Known>
+local known_functions = setmetatable({}, { __mode = "k" })
+
+-- Frames without a function: tail calls of 5.1.
+local nobody = { kind = "ignored", name = "", lines = {} }
+
+---@return syslua.position.Known
+local function get_known(callback)
+  if not callback then
+    return nobody
+  end
+  local info = assert(getinfo(callback, "S"))
+  local kind = kinds[info.source]
+  if not kind then
+    kind = get_kind(info.source)
+    kinds[info.source] = kind
+  end
   local first = info.source:sub(1, 1)
   local name = (first == "@" or first == "=") and info.source:sub(2) or info.short_src
-  return name .. ":" .. info.currentline
+  ---@type syslua.position.Known
+  local known = { kind = kind, name = name, lines = {} }
+  known_functions[callback] = known
+  return known
+end
+
+local function get_text(known, line)
+  local text = known.lines[line]
+  if not text then
+    text = known.name .. ":" .. line
+    known.lines[line] = text
+  end
+  return text
 end
 
 -- What stands in for the call stack, innermost last: the chain of a declaration that is acted upon
@@ -65,18 +102,16 @@ local bases = {}
 -- Frames outside of the evaluation of a config are not the config's; those outside of the command
 -- line are nobody's. With `first` only the innermost of the user's is looked for.
 local function walk(first)
+  ---@type integer, boolean, string[], string[]
   local level, found, lines, shipped = 3, false, {}, {}
   local base = bases[#bases]
   while true do
-    local info = getinfo(level, "Sl")
+    local info = getinfo(level, "fl")
     if not info then
       return lines, shipped
     end
-    local kind = kinds[info.source]
-    if not kind then
-      kind = get_kind(info.source)
-      kinds[info.source] = kind
-    end
+    local known = known_functions[info.func] or get_known(info.func)
+    local kind = known.kind
     if kind == "driver" or (kind == "evaluation" and (found or base)) then
       return lines, shipped
     end
@@ -84,7 +119,7 @@ local function walk(first)
     if (kind == "user" or kind == "shipped") and info.currentline > 0 then
       found = true
       local into = kind == "user" and lines or shipped
-      local text = render(info)
+      local text = get_text(known, info.currentline)
       if into[#into] ~= text then
         into[#into + 1] = text
       end
@@ -137,6 +172,13 @@ end
 ---@param line string
 function position.set_fallback(line)
   bases[#bases + 1] = { chain = { line }, is_fallback = true }
+end
+
+--- Returns whether the call stack alone tells the chain, as long as it has a line of the user.
+---@return boolean
+function position.is_direct()
+  local base = bases[#bases]
+  return base ~= nil and base.is_fallback == true
 end
 
 --- Returns a mark for `position.restore`.

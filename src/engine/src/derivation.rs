@@ -43,6 +43,8 @@ pub struct Derivation {
     pub dependencies: BTreeSet<Hash>,
     /// The chain of positions that declared it, innermost first. No part of the hash.
     pub positions: Vec<String>,
+    /// The placeholders of its outputs, in their order.
+    own: Vec<Placeholder>,
 }
 
 /// A placeholder that belongs to no derivation known here.
@@ -81,7 +83,8 @@ impl Derivation {
         }
         dependencies.extend(placeholders.values().map(|(hash, _)| *hash));
         let hash = hash(&spec, &Recipe);
-        Ok(Derivation { spec, hash, placeholders, dependencies, positions: Vec::new() })
+        let own = spec.outputs.iter().map(|output| Placeholder::new(hash, output)).collect();
+        Ok(Derivation { spec, hash, placeholders, dependencies, positions: Vec::new(), own })
     }
 
     /// Adds who declared it.
@@ -99,7 +102,13 @@ impl Derivation {
 
     /// Returns the placeholder of an output.
     pub fn placeholder(&self, output: &OutputName) -> Placeholder {
-        Placeholder::new(self.hash, output)
+        let place = self.spec.outputs.iter().position(|own| own == output);
+        place.map_or_else(|| Placeholder::new(self.hash, output), |place| self.own[place])
+    }
+
+    /// Returns its outputs and their placeholders.
+    pub fn outputs(&self) -> impl Iterator<Item = (&OutputName, Placeholder)> {
+        self.spec.outputs.iter().zip(self.own.iter().copied())
     }
 
     /// Returns the hash in which dependencies stand as the objects they became.

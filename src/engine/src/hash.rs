@@ -5,16 +5,24 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 /// Bytes that one read asks for while a file is hashed.
 pub const READ_SIZE: usize = 128 * 1024;
 
 /// A SHA-256 digest.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hash([u8; 32]);
+
+impl std::hash::Hash for Hash {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        // A part of a digest is as good as the whole for finding it in a map.
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
+    }
+}
 
 /// A text that is no SHA-256 digest.
 #[derive(Debug, thiserror::Error)]
@@ -37,10 +45,14 @@ impl Hash {
     /// When the text has neither form.
     pub fn parse(text: &str) -> Result<Hash, HashError> {
         let decoded = match text.strip_prefix("sha256-") {
-            Some(base64) => BASE64.decode(base64.as_bytes()).ok(),
-            None => HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok(),
+            Some(base64) => BASE64.decode(base64.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok()),
+            None if text.len() == 64 => {
+                let mut bytes = [0; 32];
+                HEXLOWER_PERMISSIVE.decode_mut(text.as_bytes(), &mut bytes).ok().map(|_| bytes)
+            }
+            None => None,
         };
-        decoded.and_then(|bytes| bytes.try_into().ok()).map(Hash).ok_or_else(|| HashError { given: text.to_owned() })
+        decoded.map(Hash).ok_or_else(|| HashError { given: text.to_owned() })
     }
 
     /// Returns the 64 lower-case hexadecimal digits.
@@ -51,6 +63,11 @@ impl Hash {
     /// Returns the SRI form, `sha256-BASE64`.
     pub fn to_sri(self) -> String {
         format!("sha256-{}", BASE64.encode(&self.0))
+    }
+
+    /// Returns the digest that these bytes are.
+    pub fn from_bytes(bytes: [u8; 32]) -> Hash {
+        Hash(bytes)
     }
 
     /// Returns the 32 bytes.
@@ -71,16 +88,29 @@ impl fmt::Debug for Hash {
     }
 }
 
-impl From<Hash> for String {
-    fn from(hash: Hash) -> String {
-        hash.to_hex()
+impl Serialize for Hash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut digits = [0; 64];
+        HEXLOWER.encode_mut(&self.0, &mut digits);
+        serializer.serialize_str(std::str::from_utf8(&digits).unwrap_or_default())
     }
 }
 
-impl TryFrom<String> for Hash {
-    type Error = HashError;
-    fn try_from(text: String) -> Result<Hash, HashError> {
-        Hash::parse(&text)
+impl<'de> Deserialize<'de> for Hash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Hash, D::Error> {
+        struct Digits;
+        impl Visitor<'_> for Digits {
+            type Value = Hash;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("the digits of a SHA-256")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Hash, E> {
+                Hash::parse(text).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Digits)
     }
 }
 

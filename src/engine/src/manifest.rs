@@ -1,6 +1,6 @@
 //! The manifest: everything that a config declares, as plain data.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -46,19 +46,16 @@ impl Manifest {
 
     /// Returns which derivation and output each placeholder stands for.
     pub fn owners(&self) -> HashMap<Placeholder, (Hash, OutputName)> {
-        let outputs = self
-            .derivations
-            .iter()
-            .flat_map(|derivation| derivation.spec.outputs.iter().map(move |output| (derivation, output)));
-        outputs
-            .map(|(derivation, output)| (derivation.placeholder(output), (derivation.hash, output.clone())))
-            .collect()
+        let outputs = self.derivations.iter().flat_map(|derivation| {
+            derivation.outputs().map(|(output, placeholder)| (placeholder, (derivation.hash, output.clone())))
+        });
+        outputs.collect()
     }
 
     /// Returns the hashes of the derivations that an apply realizes: those no other one here uses,
     /// and those that actions name. What was needed only for building may be absent later.
     pub fn wanted(&self) -> BTreeSet<Hash> {
-        let used: BTreeSet<Hash> =
+        let used: HashSet<Hash> =
             self.derivations.iter().flat_map(|derivation| derivation.dependencies.iter().copied()).collect();
         let mut wanted: BTreeSet<Hash> =
             self.derivations.iter().map(|derivation| derivation.hash).filter(|hash| !used.contains(hash)).collect();

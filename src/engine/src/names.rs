@@ -2,6 +2,7 @@
 //! A text is checked once here and is a type after that.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
@@ -184,6 +185,9 @@ pub struct Placeholder([u8; PLACEHOLDER_DIGITS]);
 
 const PLACEHOLDER_DIGITS: usize = 40;
 
+/// Made once: hardly any text is longer than the prefix, and many are looked at.
+static FINDER: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(Placeholder::PREFIX));
+
 impl Placeholder {
     /// What every placeholder begins with.
     pub const PREFIX: &str = "/syslua-placeholder/";
@@ -200,9 +204,17 @@ impl Placeholder {
         Placeholder(digits)
     }
 
+    /// Returns whether `bytes` hold what placeholders begin with.
+    pub fn may_be_in(bytes: &[u8]) -> bool {
+        FINDER.find(bytes).is_some()
+    }
+
     /// Finds the first placeholder in `bytes`: its position and itself.
     pub fn find(bytes: &[u8]) -> Option<(usize, Placeholder)> {
-        memmem::find_iter(bytes, Self::PREFIX.as_bytes()).find_map(|start| {
+        if bytes.len() < Self::LENGTH {
+            return None;
+        }
+        FINDER.find_iter(bytes).find_map(|start| {
             let digits = bytes.get(start + Self::PREFIX.len()..start + Self::LENGTH)?;
             let all_hex = digits.iter().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
             all_hex.then(|| (start, Placeholder(digits.try_into().unwrap_or([0; PLACEHOLDER_DIGITS]))))
@@ -230,6 +242,9 @@ impl Placeholder {
     /// # Errors
     /// The placeholder that `path` does not know.
     pub fn resolve(bytes: &[u8], path: impl Fn(Placeholder) -> Option<Vec<u8>>) -> Result<Vec<u8>, Placeholder> {
+        if Placeholder::find(bytes).is_none() {
+            return Ok(bytes.to_vec());
+        }
         let mut resolved = Vec::with_capacity(bytes.len());
         for segment in Placeholder::split(bytes) {
             match segment {

@@ -80,11 +80,16 @@ impl Snapshot {
         struct Header {
             version: u64,
         }
-        let header: Header = serde_json::from_slice(text)?;
-        if header.version > u64::from(VERSION) {
-            return Err(SnapshotError::Newer(header.version));
+        let snapshot: Result<Snapshot, _> = serde_json::from_slice(text);
+        let version = match &snapshot {
+            Ok(snapshot) => u64::from(snapshot.version),
+            // What a newer one says otherwise cannot be read: its version can.
+            Err(_) => serde_json::from_slice::<Header>(text)?.version,
+        };
+        if version > u64::from(VERSION) {
+            return Err(SnapshotError::Newer(version));
         }
-        let snapshot: Snapshot = serde_json::from_slice(text)?;
+        let snapshot = snapshot?;
         if snapshot.created_at > LAST_MOMENT {
             return Err(SnapshotError::Moment(snapshot.created_at));
         }

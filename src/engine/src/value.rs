@@ -37,7 +37,10 @@ impl From<&str> for Text {
 
 impl Serialize for Text {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        bytes_to_json(&self.0).serialize(serializer)
+        match std::str::from_utf8(&self.0) {
+            Ok(text) => serializer.serialize_str(text),
+            Err(_) => bytes_to_json(&self.0).serialize(serializer),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use mlua::prelude::*;
 use serde::Serialize;
-use syslua_engine::engine::{ActionReport, ApplyOptions, Engine};
+use syslua_engine::engine::{ApplyOptions, Engine, PlanOptions};
 use syslua_engine::failure::Failure;
 use syslua_engine::settings::Event;
 
@@ -23,19 +23,16 @@ fn plan(lua: &Lua, manifest: &LuaValue, table: Option<&LuaTable>) -> Answer<LuaV
         Some(table) => table.get::<Option<bool>>(name).map(|flag| flag.unwrap_or(false)).map_err(lua_failure),
         None => Ok(false),
     };
-    let (build, diff) = (flag("build")?, flag("diff")?);
+    let build = flag("build")?;
+    let told = PlanOptions { diff: flag("diff")?, brief: flag("brief")? };
     let manifest = manifest_of(lua, manifest)?;
     let engine = Engine::new(options.settings.clone());
     let planned = if build {
-        engine.plan_built(&manifest, diff, &mut LuaTasks::new(lua), &mut options.on_event(lua))
+        engine.plan_built(&manifest, told, &mut LuaTasks::new(lua), &mut options.on_event(lua))
     } else {
-        engine.plan(&manifest, diff)
+        engine.plan(&manifest, told)
     };
-    let mut planned = planned.map_err(|error| error.to_failure())?;
-    if flag("brief")? {
-        planned.actions.retain(ActionReport::is_news);
-    }
-    report(lua, &planned)
+    report(lua, &planned.map_err(|error| error.to_failure())?)
 }
 
 /// Reads for how many seconds a switch waits to be confirmed.
@@ -61,8 +58,13 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
     }
     let manifest = manifest_of(lua, manifest)?;
     let engine = Engine::new(given.settings.clone());
-    let asked = ApplyOptions { description: given.description.clone(), confirm: confirm(options)? };
-    let mut applied = engine
+    let brief = options.map(|options| options.get::<Option<bool>>("brief")).transpose().map_err(lua_failure)?;
+    let asked = ApplyOptions {
+        brief: brief.flatten().unwrap_or(false),
+        description: given.description.clone(),
+        confirm: confirm(options)?,
+    };
+    let applied = engine
         .apply(&manifest, &asked, &mut LuaTasks::new(lua), &mut given.on_event(lua))
         .map_err(|error| error.to_failure())?;
     if applied.new_snapshot.is_some() {
@@ -71,10 +73,6 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
         if let Some(Err(error)) = saved {
             given.on_event(lua)(Event::Warning { message: error.to_string() });
         }
-    }
-    // Nobody looks at a thousand actions that are in force.
-    if has_flag(options, "brief") {
-        applied.plan.actions.retain(ActionReport::is_news);
     }
     report(lua, &applied)
 }

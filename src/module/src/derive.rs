@@ -1,6 +1,7 @@
 //! Derivations and sources as Lua sees them.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use mlua::prelude::*;
@@ -14,6 +15,7 @@ use syslua_engine::value::{Source, Value};
 
 use crate::convert::{Place, check_paths, to_value};
 use crate::error::{Answer, lua_failure, register as register_function, register_pure};
+use crate::position::Rules;
 use crate::{capture, state};
 
 /// The registry entry with what handles and sources show, by the handle: only we can add to it, so that nothing else
@@ -161,7 +163,8 @@ pub fn system(lua: &Lua) -> System {
         .unwrap_or_else(System::current)
 }
 
-fn config_failure(error: &dyn std::error::Error) -> Failure {
+/// Returns the failure of what a config declares wrongly.
+pub fn config_failure(error: &dyn std::error::Error) -> Failure {
     Failure::new("config", chain(error))
 }
 
@@ -209,11 +212,17 @@ fn derive(lua: &Lua, spec: &LuaTable) -> Answer<LuaTable> {
         config: capture::capture(lua, &config)?,
         output_hash,
     };
+    let derivation = declare(lua, spec, &config, positions)?;
+    handle(lua, &derivation).map_err(lua_failure)
+}
+
+/// Remembers a derivation as part of the evaluation.
+pub fn declare(lua: &Lua, spec: Spec, config: &LuaFunction, positions: Vec<String>) -> Answer<Arc<Derivation>> {
     let derivation =
         state::read(lua, |state| Derivation::new(spec, |placeholder| state.owners.get(&placeholder).cloned()));
     let derivation = Arc::new(derivation.map_err(|error| config_failure(&error))?.declared_at(positions));
-    state::add(lua, &derivation, &config).map_err(lua_failure)?;
-    handle(lua, &derivation).map_err(lua_failure)
+    state::add(lua, &derivation, config).map_err(lua_failure)?;
+    Ok(derivation)
 }
 
 fn source(lua: &Lua, path: &LuaString, excluded: Option<Vec<LuaString>>) -> Answer<LuaTable> {
@@ -315,10 +324,18 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(lua, native, "close_environment", |lua, (environment, module): (LuaTable, LuaTable)| {
         capture::close_environment(lua, &environment, &module).map(|()| true).map_err(lua_failure)
     })?;
-    register_function(lua, native, "set_own_directory", |lua, prefix: String| {
-        state::change(lua, |state| state.own_directory = Some(prefix));
-        Ok(true)
-    })?;
+    register_function(
+        lua,
+        native,
+        "set_chunk_names",
+        |lua, (own, shipped, foreign): (String, String, Vec<String>)| {
+            state::change(lua, |state| {
+                state.own_directory = Some(own.clone());
+                state.position_rules = Some(Rc::new(Rules { own, shipped, foreign }));
+            });
+            Ok(true)
+        },
+    )?;
     register_function(lua, native, "source", |lua, (path, excluded): (LuaString, Option<Vec<LuaString>>)| {
         source(lua, &path, excluded)
     })?;

@@ -102,9 +102,16 @@ fn action(lua: &Lua, table: &LuaTable) -> Answer<Action> {
         .map_err(|error| Failure::new("internal", format!("an action that the engine does not know: {error}")))
 }
 
-/// Records an action in the scope that is set; returns its number.
+/// Records an action that the Lua side describes; returns its number.
 fn record(lua: &Lua, table: &LuaTable, positions: Vec<String>) -> Answer<usize> {
-    let mut action = action(lua, table)?;
+    record_action(lua, action(lua, table)?, positions)
+}
+
+/// Records an action in the scope that is set; returns its number.
+///
+/// # Errors
+/// When no evaluation is under way, or the scope takes no such action.
+pub fn record_action(lua: &Lua, mut action: Action, positions: Vec<String>) -> Answer<usize> {
     let refused = state::change(lua, |state| {
         let Some(evaluation) = state.evaluations.last_mut() else {
             return Err(Failure::new("config", "activate{} works only while a config is evaluated")

@@ -18,6 +18,7 @@ use syslua_engine::store::sources::SourceMemory;
 use crate::capture::Known;
 use crate::convert::ConfigFiles;
 use crate::lua_source::Chunk;
+use crate::position::Rules;
 
 /// The registry entry that holds the `config` functions by hash; data of ours must not hold Lua values.
 const CONFIGS: &str = "syslua.configs";
@@ -42,6 +43,8 @@ pub struct State {
     pub is_building: bool,
     /// What the chunk names of our own files begin with.
     pub own_directory: Option<String>,
+    /// What the chunk names of others say.
+    pub position_rules: Option<Rc<Rules>>,
     /// Manifests that stay here; Lua has their numbers, counted from 1.
     pub manifests: Vec<Arc<Manifest>>,
     /// What sources hashed to, of the root of the last evaluation.
@@ -145,8 +148,8 @@ pub fn change<R>(lua: &Lua, change: impl FnOnce(&mut State) -> R) -> Option<R> {
 /// Remembers a derivation and its function.
 pub fn add(lua: &Lua, derivation: &Arc<Derivation>, config: &LuaFunction) -> LuaResult<()> {
     change(lua, |state| {
-        for output in &derivation.spec.outputs {
-            state.owners.insert(derivation.placeholder(output), (derivation.hash, output.clone()));
+        for (output, placeholder) in derivation.outputs() {
+            state.owners.insert(placeholder, (derivation.hash, output.clone()));
         }
         state.derivations.insert(derivation.hash, Arc::clone(derivation));
         state.chunks_of.insert(derivation.hash, state.active_chunks);

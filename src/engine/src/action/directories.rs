@@ -1,12 +1,13 @@
 //! The directories that targets stand in, each opened once.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::platform::{Directory, Result};
+use crate::platform::{Directory, Result, failed};
 
 /// Far below the number of files that a process may have open.
 const MOST: usize = 128;
@@ -15,9 +16,18 @@ const MOST: usize = 128;
 #[derive(Debug, Default)]
 pub struct Directories {
     open: RefCell<HashMap<PathBuf, Rc<Directory>>>,
+    /// The one that was asked for last: neighbours are declared together.
+    last: RefCell<Option<Rc<Directory>>>,
+    /// Those that are not there, for who changes nothing meanwhile.
+    missing: Option<RefCell<HashSet<PathBuf>>>,
 }
 
 impl Directories {
+    /// For a look at many places while nothing is changed: what is missing is asked for once.
+    pub fn looking() -> Directories {
+        Directories { missing: Some(RefCell::default()), ..Directories::default() }
+    }
+
     /// Opens the directory that holds a place; returns the place's name in it too.
     ///
     /// # Errors
@@ -33,20 +43,39 @@ impl Directories {
     /// # Errors
     /// When it cannot be opened, or one of its parents is a link.
     pub fn open(&self, path: &Path) -> Result<Rc<Directory>> {
-        let mut open = self.open.borrow_mut();
-        if let Some(directory) = open.get(path) {
+        let mut last = self.last.borrow_mut();
+        if let Some(directory) = last.as_ref()
+            && directory.path().as_os_str() == path.as_os_str()
+        {
             return Ok(Rc::clone(directory));
         }
-        if open.len() >= MOST {
-            open.clear();
+        if self.missing.as_ref().is_some_and(|missing| missing.borrow().contains(path)) {
+            return Err(failed("open the directory", path)(io::ErrorKind::NotFound.into()));
         }
-        let directory = Rc::new(Directory::open(path)?);
-        open.insert(path.to_owned(), Rc::clone(&directory));
+        let mut open = self.open.borrow_mut();
+        let directory = match open.get(path) {
+            Some(directory) => Rc::clone(directory),
+            None => {
+                if open.len() >= MOST {
+                    open.clear();
+                }
+                let directory = Directory::open(path).inspect_err(|error| {
+                    if let (true, Some(missing)) = (error.is_not_found(), &self.missing) {
+                        missing.borrow_mut().insert(path.to_owned());
+                    }
+                });
+                let directory = Rc::new(directory?);
+                open.insert(path.to_owned(), Rc::clone(&directory));
+                directory
+            }
+        };
+        *last = Some(Rc::clone(&directory));
         Ok(directory)
     }
 
     /// Forgets all, since a directory got another name or went.
     pub fn forget(&self) {
         self.open.borrow_mut().clear();
+        *self.last.borrow_mut() = None;
     }
 }

@@ -57,16 +57,16 @@ pub fn look(directories: &Directories, place: &Path) -> Result<Found> {
     })
 }
 
-/// Returns whether a link to `source` stands at a place: one call of the system, for most targets of
+/// Returns whether a link to exactly `source` stands at a place: one call of the system, for most targets of
 /// most applies.
 ///
 /// # Errors
 /// When the system does not tell.
-pub fn is_link_to(directories: &Directories, place: &Path, source: &Path) -> Result<bool> {
+pub fn is_link_to(directories: &Directories, place: &Path, source: &[u8]) -> Result<bool> {
     let (directory, name) = match directories.of(place) {
         Ok(found) => found,
         Err(error) if error.is_not_found() => return Ok(false),
         Err(error) => return Err(error),
     };
-    Ok(directory.read_link(&name)?.is_some_and(|target| target == source))
+    directory.is_link_to(&name, source)
 }

@@ -1,16 +1,17 @@
 //! The verbs that switch, and the plan of what they would do.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::report::{action_report, derivation_report, displaced_report, snapshot_report};
-use super::{ApplyReport, ConfirmReport, DerivationReport, Engine, Error, PlanReport, RollbackReport};
+use super::{ActionReport, ApplyReport, ConfirmReport, DerivationReport, Engine, Error, PlanReport, RollbackReport};
 use crate::generations;
 use crate::hash::Hash;
 use crate::manifest::Manifest;
-use crate::names::SnapshotId;
-use crate::platform;
+use crate::names::{ObjectName, SnapshotId};
 use crate::platform::lock::{Lock, Mode};
+use crate::platform::{self, OpenDirectory};
 use crate::realize::{self, Realization, Tasks};
 use crate::settings::Event;
 use crate::snapshot::Snapshot;
@@ -21,9 +22,20 @@ use crate::switch::{self, Desired, Switched, To};
 /// How often to look whether a switch was confirmed.
 const WATCH: Duration = Duration::from_millis(50);
 
+/// What a plan is asked to tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlanOptions {
+    /// How the content of files changes.
+    pub diff: bool,
+    /// Only what happens, and not what stays as it is.
+    pub brief: bool,
+}
+
 /// What an apply is asked to do besides.
 #[derive(Clone, Debug, Default)]
 pub struct ApplyOptions {
+    /// Whether only what happened is told, and not what stayed as it is.
+    pub brief: bool,
     /// A line for people, which the snapshot keeps.
     pub description: String,
     /// Seconds after which the switch is taken back, unless it is confirmed.
@@ -34,7 +46,7 @@ pub struct ApplyOptions {
 pub(super) struct Planned {
     pub(super) plan: Plan,
     pub(super) wanted: BTreeSet<Hash>,
-    pub(super) known: BTreeMap<Hash, Outputs>,
+    pub(super) known: Arc<BTreeMap<Hash, Outputs>>,
     /// Whether there is a journal that cannot be read.
     pub(super) is_lost: bool,
 }
@@ -54,14 +66,22 @@ impl Engine {
         manifest: &Manifest,
         wanted: BTreeSet<Hash>,
         realized: Option<&BTreeMap<Hash, Outputs>>,
+        is_brief: bool,
     ) -> Result<Planned, Error> {
-        let current = generations::current(&self.store)?;
+        let mut current = generations::current(&self.store)?;
+        let mut is_applied = false;
         let known = match realized {
             Some(realized) => realized.clone(),
+            None if self.has_all(&current, &wanted) => {
+                is_applied = true;
+                std::mem::take(&mut current.derivations)
+            }
             None => self.known_outputs(&wanted, &current)?,
         };
-        let desired = Desired::from_manifest(&self.store, manifest, &wanted, &known, &current)?;
-        let plan = switch::plan::plan(&self.store, &self.settings.home, desired, current)?;
+        let known = Arc::new(known);
+        let mut desired = Desired::from_manifest(&self.store, manifest, &wanted, &known, &current)?;
+        desired.has_applied_objects = is_applied;
+        let plan = switch::plan::plan(&self.store, &self.settings.home, desired, current, is_brief)?;
         Ok(Planned { plan, wanted, known, is_lost: false })
     }
 
@@ -69,9 +89,9 @@ impl Engine {
     ///
     /// # Errors
     /// When the manifest contradicts itself or the system.
-    pub fn plan(&self, manifest: &Manifest, diff: bool) -> Result<PlanReport, Error> {
-        let planned = self.planned(manifest, manifest.wanted(), None)?;
-        self.plan_report(manifest, &planned, diff)
+    pub fn plan(&self, manifest: &Manifest, options: PlanOptions) -> Result<PlanReport, Error> {
+        let planned = self.planned(manifest, manifest.wanted(), None, options.brief)?;
+        self.plan_report(manifest, &planned, options)
     }
 
     /// Builds what an apply would build, then computes what else it would do.
@@ -81,14 +101,14 @@ impl Engine {
     pub fn plan_built(
         &self,
         manifest: &Manifest,
-        diff: bool,
+        options: PlanOptions,
         tasks: &mut dyn Tasks,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<PlanReport, Error> {
         let wanted = manifest.wanted();
         let realized = realize::realize(&self.store, &self.settings, &manifest.derivations, &wanted, tasks, on_event)?;
-        let planned = self.planned(manifest, wanted, Some(&realized.outputs))?;
-        self.plan_report(manifest, &planned, diff)
+        let planned = self.planned(manifest, wanted, Some(&realized.outputs), options.brief)?;
+        self.plan_report(manifest, &planned, options)
     }
 
     /// Makes the system match a manifest.
@@ -103,10 +123,11 @@ impl Engine {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<ApplyReport, Error> {
         self.recover(on_event)?;
+        let told = PlanOptions { diff: false, brief: options.brief };
         // Contradictions are found before anything is built.
-        let planned = self.planned(manifest, manifest.wanted(), None)?;
+        let planned = self.planned(manifest, manifest.wanted(), None, told.brief)?;
         if !planned.plan.changes && !planned.plan.always {
-            let report = self.plan_report(manifest, &planned, false)?;
+            let report = self.plan_report(manifest, &planned, told)?;
             return Ok(self.apply_report(report, Vec::new(), None));
         }
         self.store.create()?;
@@ -119,14 +140,14 @@ impl Engine {
         let realization = if planned.plan.changes {
             realize::realize(&self.store, settings, &manifest.derivations, &planned.wanted, tasks, on_event)?
         } else {
-            Realization { outputs: planned.known.clone(), built: Vec::new() }
+            Realization { outputs: BTreeMap::clone(&planned.known), built: Vec::new() }
         };
         let _lock = self.lock(on_event)?;
         switch::recover(&self.store, settings, on_event)?;
         // Somebody may have switched meanwhile: only what is computed under the lock counts.
-        let under_lock = self.planned(manifest, planned.wanted, Some(&realization.outputs))?;
+        let under_lock = self.planned(manifest, planned.wanted, Some(&realization.outputs), told.brief)?;
         let known = Planned { plan: under_lock.plan, wanted: under_lock.wanted, known: planned.known, is_lost: false };
-        let mut report = self.plan_report(manifest, &known, false)?;
+        let mut report = self.plan_report(manifest, &known, told)?;
         let built = self.built_report(manifest, &realization);
         let plan = &known.plan;
         let to = if plan.changes {
@@ -181,14 +202,15 @@ impl Engine {
         }
         let is_current = id == current.id;
         let wanted: BTreeSet<Hash> = target.derivations.keys().copied().collect();
-        let known = target.derivations.clone();
-        let mut plan = switch::plan::plan(&self.store, &self.settings.home, Desired::from_snapshot(&target), current)?;
+        let known = Arc::new(target.derivations.clone());
+        let desired = Desired::from_snapshot(&target);
+        let mut plan = switch::plan::plan(&self.store, &self.settings.home, desired, current, false)?;
         if is_guess {
             // Most of what may be in force is not.
             plan.steps.retain(|step| step.mark != Mark::Remove || !matches!(step.effect, Effect::None));
         }
         let planned = Planned { plan, wanted, known, is_lost };
-        let mut report = self.plan_report(&Manifest::default(), &planned, false)?;
+        let mut report = self.plan_report(&Manifest::default(), &planned, PlanOptions::default())?;
         report.changed |= !is_current;
         let applied = perform && report.changed;
         let mut displaced = Vec::new();
@@ -314,11 +336,23 @@ impl Engine {
         Ok(())
     }
 
+    /// Returns whether exactly these derivations are applied, and all their objects are there.
+    fn has_all(&self, current: &Snapshot, wanted: &BTreeSet<Hash>) -> bool {
+        if !current.derivations.keys().eq(wanted) {
+            return false;
+        }
+        let objects = OpenDirectory::open(self.store.objects()).ok();
+        current.derivations.values().all(|outputs| has_objects(objects.as_ref(), outputs))
+    }
+
     /// Returns what is realized of a manifest already: from the current snapshot, which is one file,
     /// and from the store for the rest.
     fn known_outputs(&self, wanted: &BTreeSet<Hash>, current: &Snapshot) -> Result<BTreeMap<Hash, Outputs>, Error> {
         let mut known = BTreeMap::new();
-        let is_there = |outputs: &Outputs| outputs.values().all(|object| platform::exists(&self.store.object(object)));
+        let objects = OpenDirectory::open(self.store.objects()).ok();
+        let exists =
+            |object: &ObjectName| objects.as_ref().is_some_and(|all| all.look(object.as_str().as_ref()).is_ok());
+        let is_there = |outputs: &Outputs| outputs.values().all(exists);
         for hash in wanted {
             let recorded = current.derivations.get(hash).filter(|outputs| is_there(outputs)).cloned();
             let outputs = match recorded {
@@ -330,17 +364,23 @@ impl Engine {
         Ok(known)
     }
 
-    pub(super) fn plan_report(&self, manifest: &Manifest, planned: &Planned, diff: bool) -> Result<PlanReport, Error> {
+    pub(super) fn plan_report(
+        &self,
+        manifest: &Manifest,
+        planned: &Planned,
+        options: PlanOptions,
+    ) -> Result<PlanReport, Error> {
         let Planned { plan, wanted, known, is_lost } = planned;
         let missing: BTreeSet<Hash> = wanted.iter().filter(|hash| !known.contains_key(hash)).copied().collect();
         let to_realize = if missing.is_empty() { missing } else { self.with_missing_dependencies(manifest, missing) };
         let derivations = manifest.derivations.iter().filter(|derivation| to_realize.contains(&derivation.hash));
-        let mut actions: Vec<_> = plan.steps.iter().map(action_report).collect();
-        if diff {
-            for (step, report) in plan.steps.iter().zip(&mut actions) {
-                report.diff = super::history::text_difference(step);
-            }
-        }
+        // Nobody looks at a thousand actions that are in force.
+        let told = plan.steps.iter().filter(|step| !options.brief || step.is_news());
+        let report = |step| ActionReport {
+            diff: options.diff.then(|| super::history::text_difference(step)).flatten(),
+            ..action_report(step)
+        };
+        let actions = told.map(report).collect();
         Ok(PlanReport {
             changed: plan.changes,
             root: self.settings.root.clone(),
@@ -391,4 +431,10 @@ impl Engine {
             confirmation: switched.filter(|_| deadline.is_some()).map(|switched| switched.mark.clone()),
         }
     }
+}
+
+/// Returns whether objects are there, in the directory of all objects.
+fn has_objects(directory: Option<&OpenDirectory>, outputs: &Outputs) -> bool {
+    let has = |object: &ObjectName| directory.is_some_and(|directory| directory.has(object.as_str().as_ref()));
+    outputs.values().all(has)
 }

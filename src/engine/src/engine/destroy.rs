@@ -1,10 +1,11 @@
 //! `destroy`: back to before the first apply, then the root goes. It reads no config.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::apply::Planned;
 use super::report::displaced_report;
-use super::{DestroyReport, Engine, Error};
+use super::{DestroyReport, Engine, Error, PlanOptions};
 use crate::generations;
 use crate::journal::Role;
 use crate::manifest::Manifest;
@@ -33,10 +34,10 @@ impl Engine {
         let current = generations::current(&self.store)?;
         let is_begun = current.id != SnapshotId(0);
         let desired = Desired::from_snapshot(&Snapshot::empty());
-        let plan = switch::plan::plan(&self.store, &self.settings.home, desired, current)?;
-        let planned = Planned { plan, wanted: BTreeSet::new(), known: BTreeMap::new(), is_lost: false };
+        let plan = switch::plan::plan(&self.store, &self.settings.home, desired, current, false)?;
+        let planned = Planned { plan, wanted: BTreeSet::new(), known: Arc::default(), is_lost: false };
         let mut report = DestroyReport {
-            plan: self.plan_report(&Manifest::default(), &planned, false)?,
+            plan: self.plan_report(&Manifest::default(), &planned, PlanOptions::default())?,
             applied: false,
             exists: standing != Standing::Nothing,
             removed: standing == Standing::Nothing,

@@ -32,7 +32,7 @@ use crate::store::{self, Outputs, Store};
 use crate::{action, operation, switch};
 
 pub use adopt::Taken;
-pub use apply::ApplyOptions;
+pub use apply::{ApplyOptions, PlanOptions};
 pub use closure::ExportTo;
 pub use diff_report::{DerivationChange, DiffReport, Difference, SnapshotDiffReport};
 pub use gc::{GcFiles, GcObject, GcOptions, GcReport};

@@ -79,13 +79,6 @@ pub struct ActionReport {
     pub positions: Vec<String>,
 }
 
-impl ActionReport {
-    /// Returns whether anything happens.
-    pub fn is_news(&self) -> bool {
-        self.mark != Mark::Unchanged || self.runs_command
-    }
-}
-
 /// A switch that is not over.
 #[derive(Debug, Serialize)]
 pub struct PendingReport {

@@ -16,7 +16,7 @@ pub use fetch_git::Commit;
 pub use fetch_url::Download;
 pub use run::{Command, Program};
 pub use unpack::{Problem as UnpackProblem, UnpackOptions};
-pub use workspace::Workspace;
+pub use workspace::{Workspace, sandbox_level};
 
 use crate::hash::{Hash, HashError};
 use crate::platform;

@@ -186,7 +186,7 @@ impl Workspace {
 
     /// Returns how far programs of this build are confined.
     pub fn level(&self) -> Level {
-        if self.settings.sandbox == Sandbox::Off { Level::Off } else { sandbox::support().level() }
+        sandbox_level(&self.settings)
     }
 
     /// Returns whether a filter left a path out of its source.
@@ -241,4 +241,9 @@ fn normalize(path: &Path) -> PathBuf {
         }
     }
     result
+}
+
+/// Returns how far programs of builds are confined.
+pub fn sandbox_level(settings: &Settings) -> Level {
+    if settings.sandbox == Sandbox::Off { Level::Off } else { sandbox::support().level() }
 }

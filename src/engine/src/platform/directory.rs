@@ -128,11 +128,23 @@ impl Directory {
     /// # Errors
     /// When the system does not tell.
     pub fn read_link(&self, name: &OsStr) -> Result<Option<PathBuf>> {
-        match self.act(|| raw::read_link(&self.raw, name)) {
-            Ok(target) => Ok(Some(target)),
-            Err(error) if is_absent(&error) || error.kind() == io::ErrorKind::InvalidInput => Ok(None),
-            Err(error) => Err(failed("read the link", &self.path.join(name))(error)),
+        self.act(|| raw::read_link(&self.raw, name)).map(Some).or_else(|error| self.unless_link(name, error))
+    }
+
+    /// Returns whether a link to exactly `target` stands at a name.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn is_link_to(&self, name: &OsStr, target: &[u8]) -> Result<bool> {
+        self.act(|| raw::is_link_to(&self.raw, name, target)).or_else(|error| self.unless_link(name, error))
+    }
+
+    /// What is told of a name where no link stands.
+    fn unless_link<T: Default>(&self, name: &OsStr, error: io::Error) -> Result<T> {
+        if is_absent(&error) || error.kind() == io::ErrorKind::InvalidInput {
+            return Ok(T::default());
         }
+        Err(failed("read the link", &self.path.join(name))(error))
     }
 
     /// Opens a regular file to read it.
@@ -399,6 +411,13 @@ mod raw {
         Ok(PathBuf::from(std::ffi::OsString::from_vec(target.into_bytes())))
     }
 
+    /// Without an allocation for each of a thousand links. A longer one is looked at more closely.
+    pub fn is_link_to(directory: &Handle, name: &OsStr, target: &[u8]) -> io::Result<bool> {
+        let mut buffer = [0; 1024];
+        let length = sys::readlinkat_raw(directory, name, &mut buffer[..])?;
+        Ok(length < buffer.len() && buffer[..length] == *target)
+    }
+
     pub fn open_file(directory: &Handle, name: &OsStr) -> io::Result<File> {
         // A named pipe must not keep us waiting.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -506,6 +525,10 @@ mod raw {
 
     pub fn read_link(directory: &Handle, name: &OsStr) -> io::Result<PathBuf> {
         fs::read_link(directory.join(name))
+    }
+
+    pub fn is_link_to(directory: &Handle, name: &OsStr, target: &[u8]) -> io::Result<bool> {
+        Ok(system::bytes_of_path(&read_link(directory, name)?) == target)
     }
 
     pub fn open_file(directory: &Handle, name: &OsStr) -> io::Result<File> {

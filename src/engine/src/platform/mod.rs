@@ -43,7 +43,7 @@ pub use modify::{
     append_durably, append_file, copy_file, copy_tree, create_directories, create_directory, create_file, give_to,
     hard_link, make_plain, remove_directory, remove_file, remove_tree, rename, replace_symlink, set_immutable,
     set_mode, set_old_time, symlink, sync_directory, sync_file, sync_file_system, write_file, write_file_atomically,
-    write_file_durably,
+    write_file_durably, write_object_file,
 };
 pub use open_directory::{OpenDirectory, set_mode_of};
 pub use processes::{ProcessTexts, processes};
@@ -56,6 +56,7 @@ pub use system::{
 };
 
 /// What the system tells of a file without reading it.
+#[derive(Debug)]
 pub struct Facts {
     /// What it is.
     pub kind: FileKind,
@@ -63,6 +64,8 @@ pub struct Facts {
     pub numbers: Vec<u64>,
     /// The last change of content or state.
     pub newest: std::time::SystemTime,
+    /// Whether the file system tells times in fractions of a second.
+    pub has_fractions: bool,
 }
 
 /// A failed operation on the file system.

@@ -125,6 +125,26 @@ fn write_new(path: &Path, content: &[u8], is_shared: bool) -> Result<()> {
     )
 }
 
+/// Writes a file as objects have it: with this mode, a time of one second after the epoch, and nothing that modes do not
+/// say. Nothing may stand at the path; what is left after an error is the caller's to remove.
+///
+/// # Errors
+/// When something stands there, or the system refuses.
+pub fn write_object_file(path: &Path, content: &[u8], mode: u32) -> Result<()> {
+    perform_as(
+        "write",
+        path,
+        || {
+            let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+            file.write_all(content)?;
+            system::make_plain(path)?;
+            super::system_directory::set_mode_of(&file, mode)?;
+            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1))
+        },
+        || Operation::Write(path.to_owned(), content.to_vec()),
+    )
+}
+
 /// Writes at the end of a file that is there, and waits until it is on the disk.
 ///
 /// # Errors

@@ -9,9 +9,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::read::FileKind;
-use super::{Result, failed, fault, system_directory};
+use super::{Facts, Result, failed, fault, system_directory};
 
 /// A directory that is held open.
+#[derive(Debug)]
 pub struct OpenDirectory {
     handle: system_directory::Handle,
     path: PathBuf,
@@ -83,6 +84,19 @@ impl OpenDirectory {
     /// When nothing does, or the system does not tell.
     pub fn look(&self, name: &OsStr) -> Result<(FileKind, u64)> {
         self.named("look at", name, system_directory::look_in(&self.handle, name))
+    }
+
+    /// Returns whether anything stands at a name, a dangling link included.
+    pub fn has(&self, name: &OsStr) -> bool {
+        system_directory::exists_in(&self.handle, name)
+    }
+
+    /// Returns what the system tells of a name without reading what stands there.
+    ///
+    /// # Errors
+    /// When nothing does, or the system does not tell.
+    pub fn facts_of(&self, name: &OsStr) -> Result<Facts> {
+        self.named("look at", name, system_directory::facts_in(&self.handle, name))
     }
 
     fn named<T>(&self, operation: &'static str, name: &OsStr, result: io::Result<T>) -> Result<T> {

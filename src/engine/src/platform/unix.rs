@@ -180,16 +180,33 @@ pub(super) fn set_immutable(path: &Path, immutable: bool) {
 /// When it is missing or the system does not tell.
 pub fn facts_of(path: &Path) -> super::Result<super::Facts> {
     let data = fs::symlink_metadata(path).map_err(super::failed("look at", path))?;
-    let numbers = [data.mtime(), data.mtime_nsec(), data.ctime(), data.ctime_nsec()].map(i64::cast_unsigned);
-    let moment = |seconds: i64, nanoseconds: i64| {
+    Ok(facts(
+        super::read::kind_from(data.file_type()),
+        [data.dev(), data.ino(), data.len(), u64::from(data.mode())],
+        (data.mtime(), data.mtime_nsec()),
+        (data.ctime(), data.ctime_nsec()),
+    ))
+}
+
+/// Makes facts of device, inode, size and mode, and of the times when content and state changed, in seconds and nanoseconds.
+pub(super) fn facts(
+    kind: super::FileKind,
+    numbers: [u64; 4],
+    modified: (i64, i64),
+    changed: (i64, i64),
+) -> super::Facts {
+    let times = [modified.0, modified.1, changed.0, changed.1].map(i64::cast_unsigned);
+    let moment = |(seconds, nanoseconds): (i64, i64)| {
         let seconds = std::time::Duration::from_secs(seconds.max(0).cast_unsigned());
         SystemTime::UNIX_EPOCH + seconds + std::time::Duration::from_nanos(nanoseconds.max(0).cast_unsigned())
     };
-    Ok(super::Facts {
-        kind: super::read::kind_from(data.file_type()),
-        numbers: [data.dev(), data.ino(), data.len(), u64::from(data.mode())].into_iter().chain(numbers).collect(),
-        newest: moment(data.mtime(), data.mtime_nsec()).max(moment(data.ctime(), data.ctime_nsec())),
-    })
+    super::Facts {
+        kind,
+        numbers: numbers.into_iter().chain(times).collect(),
+        newest: moment(modified).max(moment(changed)),
+        // Nobody but the system sets this one.
+        has_fractions: changed.1 != 0,
+    }
 }
 
 /// Gives a file to the user whose rights this process has, and takes away what modes do not say: access

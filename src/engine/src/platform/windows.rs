@@ -135,6 +135,7 @@ pub fn facts_of(path: &Path) -> super::Result<super::Facts> {
             u64::from(data.file_attributes()),
         ],
         newest: data.modified().map_err(super::failed("look at", path))?,
+        has_fractions: false,
     })
 }
 

@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::Facts;
 use super::read::{FileKind, kind_from};
 
 pub(super) type Handle = PathBuf;
@@ -43,6 +44,14 @@ pub(super) fn link_in(of: &Handle, original: &OsStr, directory: &Handle, name: &
 pub(super) fn look_in(directory: &Handle, name: &OsStr) -> io::Result<(FileKind, u64)> {
     let metadata = fs::symlink_metadata(directory.join(name))?;
     Ok((kind_from(metadata.file_type()), metadata.len()))
+}
+
+pub(super) fn exists_in(directory: &Handle, name: &OsStr) -> bool {
+    fs::symlink_metadata(directory.join(name)).is_ok()
+}
+
+pub(super) fn facts_in(directory: &Handle, name: &OsStr) -> io::Result<Facts> {
+    super::system::facts_of(&directory.join(name)).map_err(|error| error.cause)
 }
 
 pub(super) fn set_mode_of(_file: &File, _mode: u32) -> io::Result<()> {

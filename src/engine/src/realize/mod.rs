@@ -4,6 +4,7 @@ mod borrow;
 mod build;
 mod check;
 mod declared;
+mod plain;
 mod pool;
 mod scheduler;
 

@@ -48,6 +48,11 @@ impl<R: Send + 'static> Pool<R> {
         });
     }
 
+    /// Runs a job that spreads over all threads, and waits for it.
+    pub fn spread<T: Send>(&self, job: impl FnOnce() -> T + Send) -> T {
+        self.threads.install(job)
+    }
+
     /// Returns a sender of events for jobs.
     pub fn events(&self) -> impl Fn(Event) + Send + Sync + 'static {
         let sender = self.sender.clone();

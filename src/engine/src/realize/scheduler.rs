@@ -10,18 +10,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use petgraph::graph::{DiGraph, NodeIndex};
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::borrow::borrow;
 use super::declared::find_declared;
 use super::pool::{Message, Pool};
-use super::{Build, Error, Step, Task, Tasks};
+use super::{Build, Error, Step, Task, Tasks, plain};
 use crate::derivation::Derivation;
 use crate::failure::{Failure, chain};
 use crate::hash::Hash;
-use crate::operation::{Error as OperationError, Response};
+use crate::names::OutputName;
+use crate::operation::{Error as OperationError, Response, sandbox_level};
+use crate::platform;
 use crate::platform::lock::{Lock, LockError, Mode, holder};
+use crate::platform::sandbox::Level;
 use crate::settings::{Event, EventSink, Settings};
-use crate::store::import::protect;
+use crate::store::import::{File, import_files, protect};
 use crate::store::{self, Outputs, Store, read_outputs, write_derivation, write_outputs, write_package_link};
 
 /// How long to sleep at most before looking at locks and interruption again.
@@ -95,6 +99,26 @@ pub(super) fn busy(derivation: &Derivation, error: LockError) -> Error {
         LockError::Interrupted => Error::Interrupted,
         LockError::File(error) => store::Error::from(error).into(),
     }
+}
+
+fn started_event(derivation: &Derivation) -> Event {
+    Event::BuildStarted {
+        name: derivation.spec.name.to_string(),
+        version: derivation.spec.version.as_ref().map(ToString::to_string),
+        hash: derivation.hash.to_hex(),
+    }
+}
+
+/// Locks a derivation that is a single file, describes it, and returns the file. Nothing when somebody else builds it or has
+/// built it meanwhile, or anything is unusual about it.
+fn prepare_plain<'a>(store: &Store, derivation: &'a Derivation, level: Level) -> Option<(Lock, File<'a>)> {
+    let lock = Lock::try_take(&store.build_lock(derivation.hash), Mode::Exclusive).ok().flatten()?;
+    if read_outputs(store, derivation.hash).ok()?.is_some() {
+        return None;
+    }
+    let file = plain::make(store, derivation, level)?;
+    write_derivation(store, derivation.hash, &derivation.description()).ok()?;
+    Some((lock, file))
 }
 
 type Graph = DiGraph<Arc<Derivation>, ()>;
@@ -178,6 +202,7 @@ impl Scheduler<'_> {
     fn run(&mut self, tasks: &mut dyn Tasks, on_event: &mut dyn FnMut(Event)) {
         let leaves = self.graph.node_indices().filter(|node| self.missing_dependencies[node.index()] == 0);
         self.ready = leaves.collect();
+        self.run_plain(on_event);
         // Enough to keep every thread busy; more would only hold memory and open directories.
         let most = self.settings.jobs * 2 + 2;
         loop {
@@ -208,6 +233,53 @@ impl Scheduler<'_> {
                 }
                 None => on_event(Event::Tick),
             }
+        }
+    }
+
+    /// Builds what are single files, side by side. What cannot be built this way stays in line.
+    fn run_plain(&mut self, on_event: &mut dyn FnMut(Event)) {
+        let substitute = self.settings.substitute.as_ref().filter(|root| **root != self.settings.root);
+        let roots = substitute.map(|root| Store::new(root).user_roots(platform::user_number()));
+        // Each may be there already, in the system's store.
+        if roots.is_some_and(|roots| platform::exists(&roots)) {
+            return;
+        }
+        let ready = std::mem::take(&mut self.ready);
+        let (plain, others): (Vec<_>, Vec<_>) = ready.into_iter().partition(|node| plain::is_plain(&self.graph[*node]));
+        self.ready = others.into();
+        for nodes in plain.chunks(BATCH) {
+            if self.settings.interrupt.is_set() {
+                self.fail(Error::Interrupted);
+            }
+            if self.failure.is_some() {
+                return;
+            }
+            let derivations: Vec<_> = nodes.iter().map(|node| self.derivation(*node)).collect();
+            self.build_plain(nodes, &derivations, on_event);
+            self.record_all();
+        }
+    }
+
+    fn build_plain(&mut self, nodes: &[NodeIndex], derivations: &[Arc<Derivation>], on_event: &mut dyn FnMut(Event)) {
+        let since = Instant::now();
+        let level = sandbox_level(self.settings);
+        let store = &self.store;
+        let prepared: Vec<_> = self
+            .pool
+            .spread(|| derivations.par_iter().map(|derivation| prepare_plain(store, derivation, level)).collect());
+        let (locks, files): (Vec<_>, Vec<_>) = prepared.into_iter().map(Option::unzip).unzip();
+        let started = derivations.iter().zip(&files).filter(|(_, file)| file.is_some());
+        started.for_each(|(derivation, _)| on_event(started_event(derivation)));
+        // What fails is tried again as everything else is built, and then says why.
+        let published = self.pool.spread(|| import_files(store, &files)).unwrap_or_else(|_| vec![None; files.len()]);
+        drop(files);
+        for (((node, derivation), lock), object) in nodes.iter().zip(derivations).zip(locks).zip(published) {
+            let (Some(lock), Some(object)) = (lock, object) else {
+                self.ready.push_back(*node);
+                continue;
+            };
+            let outputs = Outputs::from([(OutputName::main(), object)]);
+            self.finished(node.index(), Arc::clone(derivation), outputs, lock, since, on_event);
         }
     }
 
@@ -259,11 +331,7 @@ impl Scheduler<'_> {
             return Ok(());
         }
         write_derivation(&self.store, derivation.hash, &derivation.description())?;
-        on_event(Event::BuildStarted {
-            name: derivation.spec.name.to_string(),
-            version: derivation.spec.version.as_ref().map(ToString::to_string),
-            hash: derivation.hash.to_hex(),
-        });
+        on_event(started_event(&derivation));
         self.start(node.index(), derivation, lock, false, tasks, on_event)
     }
 
@@ -393,14 +461,27 @@ impl Scheduler<'_> {
     fn imported(&mut self, number: usize, outputs: Outputs, on_event: &mut dyn FnMut(Event)) {
         let Some(running) = self.running.remove(&number) else { return };
         let derivation = Arc::clone(&running.build.derivation);
+        self.finished(number, derivation, outputs, running.lock, running.begin, on_event);
+    }
+
+    /// Notes what a build became; `begin` is when it began.
+    fn finished(
+        &mut self,
+        number: usize,
+        derivation: Arc<Derivation>,
+        outputs: Outputs,
+        lock: Lock,
+        begin: Instant,
+        on_event: &mut dyn FnMut(Event),
+    ) {
         on_event(Event::BuildFinished {
             name: derivation.spec.name.to_string(),
             version: derivation.spec.version.as_ref().map(ToString::to_string),
             hash: derivation.hash.to_hex(),
-            seconds: running.begin.elapsed().as_secs_f64(),
+            seconds: begin.elapsed().as_secs_f64(),
         });
         self.done.built.push(derivation.hash);
-        let (since, lock) = (Instant::now(), running.lock);
+        let since = Instant::now();
         self.unrecorded.push(Unrecorded { derivation, outputs: outputs.clone(), since, _lock: lock });
         self.realized(NodeIndex::new(number), outputs);
     }

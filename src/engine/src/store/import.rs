@@ -4,6 +4,8 @@
 //! its own name zeroed, gives the final name; then its own names are rewritten, its modes and times
 //! normalised, and one rename makes it appear, whole.
 
+mod file;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
@@ -23,6 +25,8 @@ use crate::platform::lock::Lock;
 use crate::platform::sandbox::Level;
 use crate::platform::{self, FileKind};
 use crate::value::Text;
+
+pub use file::{File, import_files};
 
 /// A finished build, before publication.
 pub struct Build<'a> {

@@ -3,31 +3,50 @@
 //! A tree is known by the names, kinds, devices, inodes, sizes and times of everything in it. As in
 //! git's index (its documentation "racy-git"), what changed shortly before it was hashed is not
 //! trusted: a later change could have the same times.
+//!
+//! The file is read by every evaluation, so it is no JSON: a line with its version, then of each entry the fingerprint,
+//! the NAR hash, the length of the path in 4 bytes and the path, and at the end the SHA-256 of all that.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use serde::{Deserialize, Serialize};
 
 use super::{Result, Store, tree};
 use crate::encode;
 use crate::hash::{Hash, Hasher, Sink};
-use crate::platform::{self, FileKind};
+use crate::platform::{self, Facts, FileKind, OpenDirectory};
 
-const VERSION: u32 = 1;
+const HEADER: &[u8] = b"syslua sources 2\n";
+
+/// The bytes of a hash.
+const HASH: usize = 32;
 
 /// Coarser than the clocks of all file systems we know.
 const RACY: Duration = Duration::from_secs(2);
 
+/// The same where times have fractions of a second: the kernel's clock ticks at least every 10 ms.
+const RACY_FINE: Duration = Duration::from_millis(100);
+
 /// What sources hashed to.
 #[derive(Debug, Default)]
 pub struct SourceMemory {
-    entries: BTreeMap<PathBuf, Entry>,
+    /// By the bytes of paths, which are quicker to compare than their components.
+    entries: HashMap<Vec<u8>, Entry>,
     changed: bool,
+    /// The directory that was looked into last: neighbours are declared together.
+    directory: Option<OpenDirectory>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// What is known of a source.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// What stands there.
+    pub kind: FileKind,
+    /// Its NAR hash.
+    pub nar: Hash,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Entry {
     /// The hash of everything that `stat` tells.
     fingerprint: Hash,
@@ -35,19 +54,80 @@ struct Entry {
     nar: Hash,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Document {
-    version: u32,
-    entries: BTreeMap<PathBuf, Entry>,
+/// Takes the next bytes off a text.
+fn take<'a>(text: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
+    let (taken, rest) = text.split_at_checked(length)?;
+    *text = rest;
+    Some(taken)
+}
+
+fn take_hash(text: &mut &[u8]) -> Option<Hash> {
+    take(text, HASH)?.try_into().ok().map(Hash::from_bytes)
+}
+
+fn parse(text: &[u8]) -> Option<HashMap<Vec<u8>, Entry>> {
+    let (content, sum) = text.split_at_checked(text.len().checked_sub(HASH)?)?;
+    if Hash::of(content).as_bytes() != sum {
+        return None;
+    }
+    let mut rest = content.strip_prefix(HEADER)?;
+    let mut entries = HashMap::with_capacity(rest.len() / (3 * HASH));
+    while !rest.is_empty() {
+        let entry = Entry { fingerprint: take_hash(&mut rest)?, nar: take_hash(&mut rest)? };
+        let length = u32::from_le_bytes(take(&mut rest, size_of::<u32>())?.try_into().ok()?);
+        entries.insert(take(&mut rest, usize::try_from(length).ok()?)?.to_vec(), entry);
+    }
+    Some(entries)
+}
+
+fn render(entries: &HashMap<Vec<u8>, Entry>) -> Vec<u8> {
+    let mut text = HEADER.to_vec();
+    for (path, entry) in entries.iter().collect::<BTreeMap<_, _>>() {
+        // One that is longer than any system takes is not remembered.
+        let Ok(length) = u32::try_from(path.len()) else { continue };
+        text.extend_from_slice(entry.fingerprint.as_bytes());
+        text.extend_from_slice(entry.nar.as_bytes());
+        text.extend_from_slice(&length.to_le_bytes());
+        text.extend_from_slice(path);
+    }
+    let sum = Hash::of(&text);
+    text.extend_from_slice(sum.as_bytes());
+    text
 }
 
 impl SourceMemory {
     /// Reads the memory of a root; a missing or damaged one counts as empty.
     pub fn load(store: &Store) -> SourceMemory {
         let text = platform::read_file(&store.source_memory()).unwrap_or_default();
-        let document: Option<Document> = serde_json::from_slice(&text).ok();
-        let entries = document.filter(|document| document.version == VERSION).map(|document| document.entries);
-        SourceMemory { entries: entries.unwrap_or_default(), changed: false }
+        SourceMemory { entries: parse(&text).unwrap_or_default(), changed: false, directory: None }
+    }
+
+    /// Returns what stands at a path and its NAR hash, reading it only if it changed; nothing where nothing stands.
+    ///
+    /// # Errors
+    /// When something cannot be read, or is neither file, directory nor link.
+    pub fn look(&mut self, path: &Path) -> Result<Option<Known>> {
+        let facts = match self.facts_of(path) {
+            Ok(facts) => facts,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let kind = facts.kind;
+        self.hash_looked_at(path, &facts, &BTreeSet::new()).map(|nar| Some(Known { kind, nar }))
+    }
+
+    fn facts_of(&mut self, path: &Path) -> platform::Result<Facts> {
+        // What ends with a slash names what a link leads to.
+        let name =
+            path.file_name().filter(|name| path.as_os_str().as_encoded_bytes().ends_with(name.as_encoded_bytes()));
+        let (Some(parent), Some(name)) = (path.parent(), name) else { return platform::facts_of(path) };
+        if self.directory.as_ref().is_none_or(|open| open.path().as_os_str() != parent.as_os_str()) {
+            self.directory = OpenDirectory::open(parent).ok();
+        }
+        match &self.directory {
+            Some(directory) => directory.facts_of(name),
+            None => platform::facts_of(path),
+        }
     }
 
     /// Returns the NAR hash of a file or tree without what is excluded, reading it only if it changed.
@@ -55,17 +135,22 @@ impl SourceMemory {
     /// # Errors
     /// When something cannot be read, or is neither file, directory nor link.
     pub fn hash(&mut self, path: &Path, excluded: &BTreeSet<PathBuf>) -> Result<Hash> {
+        self.hash_looked_at(path, &platform::facts_of(path)?, excluded)
+    }
+
+    fn hash_looked_at(&mut self, path: &Path, facts: &Facts, excluded: &BTreeSet<PathBuf>) -> Result<Hash> {
         let now = SystemTime::now();
-        let mut print = Fingerprint { hasher: Hasher::default(), newest: UNIX_EPOCH, excluded };
-        print.add(path, Path::new(""))?;
-        let newest = print.newest;
+        let mut print = Fingerprint { hasher: Hasher::default(), settled: UNIX_EPOCH, excluded };
+        print.add(path, Path::new(""), facts)?;
+        let settled = print.settled;
         let fingerprint = print.hasher.finish();
-        if let Some(known) = self.entries.get(path).filter(|known| known.fingerprint == fingerprint) {
+        let key = platform::bytes_of_path(path);
+        if let Some(known) = self.entries.get(&key).filter(|known| known.fingerprint == fingerprint) {
             return Ok(known.nar);
         }
         let nar = tree::hash_without(path, excluded)?;
-        if newest + RACY < now {
-            self.entries.insert(path.to_owned(), Entry { fingerprint, nar });
+        if settled < now {
+            self.entries.insert(key, Entry { fingerprint, nar });
             self.changed = true;
         }
         Ok(nar)
@@ -79,9 +164,7 @@ impl SourceMemory {
         if !self.changed {
             return Ok(());
         }
-        let document = Document { version: VERSION, entries: self.entries.clone() };
-        let text = serde_json::to_vec(&document).unwrap_or_default();
-        platform::write_file_atomically(&store.source_memory(), &text)?;
+        platform::write_file_atomically(&store.source_memory(), &render(&self.entries))?;
         self.changed = false;
         Ok(())
     }
@@ -89,23 +172,24 @@ impl SourceMemory {
 
 struct Fingerprint<'a> {
     hasher: Hasher,
-    newest: SystemTime,
+    /// From when on a change of anything in it shows.
+    settled: SystemTime,
     excluded: &'a BTreeSet<PathBuf>,
 }
 
 impl Fingerprint<'_> {
-    fn add(&mut self, path: &Path, relative: &Path) -> Result<()> {
-        let facts = platform::facts_of(path)?;
+    fn add(&mut self, path: &Path, relative: &Path, facts: &Facts) -> Result<()> {
         encode::bytes(&mut self.hasher, &platform::bytes_of_path(relative));
-        for fact in facts.numbers {
-            encode::number(&mut self.hasher, fact);
+        for fact in &facts.numbers {
+            encode::number(&mut self.hasher, *fact);
         }
-        self.newest = self.newest.max(facts.newest);
+        self.settled = self.settled.max(facts.newest + if facts.has_fractions { RACY_FINE } else { RACY });
         if facts.kind == FileKind::Directory {
             for (name, _) in platform::list_directory(path)? {
                 let inner = relative.join(&name);
                 if !self.excluded.contains(&inner) {
-                    self.add(&path.join(&name), &inner)?;
+                    let path = path.join(&name);
+                    self.add(&path, &inner, &platform::facts_of(&path)?)?;
                 }
             }
             // Where a directory ends is part of what the tree is.
@@ -143,9 +227,19 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::new(directory.path());
         std::fs::create_dir(directory.path().join("cache")).unwrap();
-        for text in ["", "{", "[]", "{\"version\":2,\"entries\":{}}", "\0\0"] {
+        for text in ["", "{", "[]", "{\"version\":1,\"entries\":{}}", "\0\0"] {
             std::fs::write(store.source_memory(), text).unwrap();
             assert!(SourceMemory::load(&store).entries.is_empty());
+        }
+        let entry = Entry { fingerprint: Hash::of(b"1"), nar: Hash::of(b"2") };
+        let entries = HashMap::from([(b"/a".to_vec(), entry), (b"/b\xff".to_vec(), entry)]);
+        let whole = render(&entries);
+        assert_eq!(parse(&whole), Some(entries));
+        for place in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[place] ^= 1;
+            assert_eq!(parse(&damaged), None, "byte {place}");
+            assert_eq!(parse(&whole[..place]), None, "cut at {place}");
         }
     }
 }

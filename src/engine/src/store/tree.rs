@@ -40,6 +40,17 @@ pub fn hash(path: &Path) -> Result<Digest> {
     hash_replacing(path, &[])
 }
 
+/// Returns the NAR hash of a file with this content.
+pub fn hash_of_file(content: &[u8], is_executable: bool) -> Hash {
+    let mut hasher = Hasher::default();
+    let mut archive = Writer::new(&mut hasher);
+    let length = content.len() as u64;
+    archive.begin_file(is_executable, length);
+    archive.content(content);
+    archive.end_file(length);
+    hasher.finish()
+}
+
 /// Returns the NAR hash that a tree has without some of its paths, which are relative to it.
 ///
 /// # Errors

@@ -1,11 +1,15 @@
 //! What is to be in force: the actions of a manifest, as far as their content is known, or those of
 //! a snapshot.
 
+use std::cell::LazyCell;
+use std::collections::hash_map::Entry as MapEntry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::Error;
 use crate::activation::{Action, Activation};
+use crate::derivation::Derivation;
 use crate::hash::{self, Hash};
 use crate::manifest::Manifest;
 use crate::names::{OutputName, Placeholder};
@@ -18,7 +22,7 @@ use crate::value::Text;
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The action, resolved as far as its content is known.
-    pub activation: Activation,
+    pub activation: Arc<Activation>,
     /// The action as people read it: content that is not built yet is `<name>`.
     pub shown: Option<Action>,
     /// Whether it names content that is not built yet.
@@ -26,6 +30,11 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Returns an entry for what a snapshot has in force.
+    pub fn applied(activation: &Activation) -> Entry {
+        Entry { activation: Arc::new(activation.clone()), shown: None, may_change: false }
+    }
+
     /// Returns the action as people read it.
     pub fn shown(&self) -> &Action {
         self.shown.as_ref().unwrap_or(&self.activation.action)
@@ -38,7 +47,9 @@ pub struct Desired {
     /// The actions, in order of declaration, each once.
     pub entries: Vec<Entry>,
     /// The objects that are known already.
-    pub derivations: BTreeMap<Hash, Outputs>,
+    pub derivations: Arc<BTreeMap<Hash, Outputs>>,
+    /// Whether these are known to be those of the current snapshot.
+    pub has_applied_objects: bool,
     /// Whether these are all objects.
     pub is_complete: bool,
 }
@@ -46,10 +57,10 @@ pub struct Desired {
 impl Desired {
     /// Returns what a snapshot had in force.
     pub fn from_snapshot(snapshot: &Snapshot) -> Desired {
-        let entry = |activation: &Activation| Entry { activation: activation.clone(), shown: None, may_change: false };
         Desired {
-            entries: snapshot.activations.iter().map(entry).collect(),
-            derivations: snapshot.derivations.clone(),
+            entries: snapshot.activations.iter().map(Entry::applied).collect(),
+            derivations: Arc::new(snapshot.derivations.clone()),
+            has_applied_objects: false,
             is_complete: true,
         }
     }
@@ -63,19 +74,25 @@ impl Desired {
         store: &Store,
         manifest: &Manifest,
         wanted: &BTreeSet<Hash>,
-        realized: &BTreeMap<Hash, Outputs>,
+        realized: &Arc<BTreeMap<Hash, Outputs>>,
         current: &Snapshot,
     ) -> Result<Desired, Error> {
         let mut entries = resolve(store, manifest, realized)?;
         add_digests(store, &mut entries, current)?;
-        let derivations: BTreeMap<Hash, Outputs> =
-            realized.iter().filter(|(hash, _)| wanted.contains(hash)).map(|(h, o)| (*h, o.clone())).collect();
-        Ok(Desired { entries, is_complete: derivations.len() == wanted.len(), derivations })
+        let is_all = realized.len() == wanted.len() && realized.keys().eq(wanted);
+        let derivations: Arc<BTreeMap<Hash, Outputs>> = if is_all {
+            Arc::clone(realized)
+        } else {
+            let of_wanted = realized.iter().filter(|(hash, _)| wanted.contains(hash));
+            Arc::new(of_wanted.map(|(hash, outputs)| (*hash, outputs.clone())).collect())
+        };
+        let is_complete = derivations.len() == wanted.len();
+        Ok(Desired { entries, is_complete, derivations, has_applied_objects: false })
     }
 
     /// Returns the actions that will be recorded.
-    pub fn activations(&self) -> Vec<Activation> {
-        self.entries.iter().map(|entry| entry.activation.clone()).collect()
+    pub fn activations(&self) -> Vec<Arc<Activation>> {
+        self.entries.iter().map(|entry| Arc::clone(&entry.activation)).collect()
     }
 }
 
@@ -87,22 +104,38 @@ fn resolve(store: &Store, manifest: &Manifest, realized: &BTreeMap<Hash, Outputs
         let object = realized.get(hash)?.get(output)?;
         Some(platform::bytes_of_path(&store.object(object)))
     };
+    let by_hash = LazyCell::new(|| -> HashMap<Hash, &Derivation> {
+        manifest.derivations.iter().map(|derivation| (derivation.hash, derivation.as_ref())).collect()
+    });
     let title = |placeholder: Placeholder| {
         let (hash, _) = owners.get(&placeholder)?;
-        let derivation = manifest.derivations.iter().find(|derivation| derivation.hash == *hash)?;
+        let derivation = by_hash.get(hash)?;
         path(placeholder).or_else(|| Some(format!("<{}>", derivation.title()).into_bytes()))
     };
-    let mut seen = HashSet::new();
-    let mut entries = Vec::with_capacity(manifest.activations.len());
-    for activation in &manifest.activations {
-        let unknown = |placeholder| Error::Placeholder { placeholder, positions: activation.positions.clone() };
-        let (action, shown) = match activation.action.resolve(&path) {
+    // Links, of which there are thousands, by their targets; everything else by all that it says.
+    let mut links: HashMap<&[u8], usize> = HashMap::with_capacity(manifest.activations.len());
+    let mut others = HashSet::new();
+    let mut entries: Vec<Entry> = Vec::with_capacity(manifest.activations.len());
+    for declared in &manifest.activations {
+        let unknown = |placeholder| Error::Placeholder { placeholder, positions: declared.positions.clone() };
+        let (action, shown) = match declared.action.resolve(&path) {
             Ok(action) => (action, None),
-            Err(_) => (activation.action.clone(), Some(activation.action.resolve(&title).map_err(unknown)?)),
+            Err(_) => (declared.action.clone(), Some(declared.action.resolve(&title).map_err(unknown)?)),
         };
-        let activation = activation.with_action(action);
-        if seen.insert(key(&activation)) {
-            entries.push(Entry { activation, may_change: shown.is_some(), shown });
+        let activation = declared.with_action(action);
+        let is_new = match &declared.action {
+            Action::Symlink { target, .. } => match links.entry(&target.0) {
+                MapEntry::Vacant(place) => {
+                    place.insert(entries.len());
+                    true
+                }
+                MapEntry::Occupied(first) if entries[*first.get()].activation.action == activation.action => false,
+                MapEntry::Occupied(_) => others.insert(key(&activation)),
+            },
+            _ => others.insert(key(&activation)),
+        };
+        if is_new {
+            entries.push(Entry { activation: Arc::new(activation), may_change: shown.is_some(), shown });
         }
     }
     Ok(entries)
@@ -125,14 +158,18 @@ pub fn key(activation: &Activation) -> Vec<u8> {
 fn add_digests(store: &Store, entries: &mut [Entry], current: &Snapshot) -> Result<(), Error> {
     let mut known: Option<HashMap<&Text, Hash>> = None;
     for entry in entries.iter_mut().filter(|entry| !entry.may_change) {
-        let Action::Install { source, digest, .. } = &mut entry.activation.action else { continue };
+        if !matches!(entry.activation.action, Action::Install { .. }) {
+            continue;
+        }
+        let activation = Arc::make_mut(&mut entry.activation);
+        let Action::Install { source, digest, .. } = &mut activation.action else { continue };
         let known = known.get_or_insert_with(|| installed(current));
         let path = source.to_path();
         // Only what lies in the store cannot have changed.
         let in_store = path.starts_with(store.objects());
         *digest = match known.get(source).filter(|_| in_store) {
             Some(digest) => Some(*digest),
-            None => Some(hash_of(&path, &entry.activation.positions)?),
+            None => Some(hash_of(&path, &activation.positions)?),
         };
     }
     Ok(())

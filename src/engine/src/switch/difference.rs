@@ -32,7 +32,7 @@ const EXECUTABLE: u32 = 0o755;
 ///
 /// # Errors
 /// When it cannot be read.
-fn holds(directories: &Directories, place: &Path, found: &Found, action: &Action) -> Result<bool, Error> {
+pub fn holds(directories: &Directories, place: &Path, found: &Found, action: &Action) -> Result<bool, Error> {
     // What is of another mode is not read.
     if let (Action::Install { mutable: false, .. }, Found::Other(seen)) = (action, found)
         && !drift::rights(&Accounts::default(), seen, action).is_empty()
@@ -91,7 +91,7 @@ pub fn removal(
     old: &Old<'_>,
     original: Option<&Path>,
 ) -> Result<Step, Error> {
-    let entry = Entry { activation: old.activation.clone(), shown: None, may_change: false };
+    let entry = Entry::applied(old.activation);
     let found = action::look(directories, place)?;
     let after = match original {
         Some(original) => match platform::look(original)? {
@@ -129,7 +129,7 @@ pub fn wanted(
     let directories = &scene.directories;
     if let (Action::Symlink { source, .. }, Some(old)) = (action, old)
         && old.activation.action == *action
-        && action::is_link_to(directories, place, &source.to_path())?
+        && action::is_link_to(directories, place, &source.0)?
     {
         return Ok(unchanged(Mark::Unchanged));
     }

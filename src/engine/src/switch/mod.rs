@@ -17,6 +17,7 @@ mod rebuilt;
 mod recover;
 mod scene;
 mod targets;
+mod unchanged;
 mod write;
 
 pub use backups::{Backup, Backups, note_copy, place_of_copy};

@@ -10,6 +10,7 @@ use super::plan::{Effect, Mark, Plan};
 use super::recover::{finish, undo};
 use super::{Error, write};
 use crate::action::{self, Directories, command, target};
+use crate::activation::Activation;
 use crate::generations;
 use crate::journal::{self, After, Before, Change, Journal, Note, Role, TargetChange, Written};
 use crate::manifest::Manifest;
@@ -158,8 +159,8 @@ fn begin(store: &Store, settings: &Settings, plan: &Plan, to: To<'_>, journal: &
                 created_at: journal.started_at,
                 description: description.to_owned(),
                 config_path: manifest.config_path.clone(),
-                derivations: plan.derivations.clone(),
-                activations: plan.activations.clone(),
+                derivations: BTreeMap::clone(&plan.derivations),
+                activations: plan.activations.iter().map(|activation| Activation::clone(activation)).collect(),
             };
             write::write_snapshot(store, &settings.home, &snapshot, manifest)?;
             write::write_user_links(store, &snapshot)?;

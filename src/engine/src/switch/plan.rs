@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::backups::{Backups, original_of};
 use super::desired::{Desired, Entry, key};
 use super::difference::{Old, removal, wanted};
 use super::scene::Scene;
+use super::unchanged::unchanged;
 use super::{Error, Targets};
 use crate::activation::{Action, Activation};
 use crate::environment::{self, Environment};
@@ -53,7 +55,7 @@ pub struct Step {
     /// What happens.
     pub mark: Mark,
     /// The action: resolved as far as its content is known; the old one if it is removed.
-    pub activation: Activation,
+    pub activation: Arc<Activation>,
     /// The action as people read it: content that is not built yet is `<name>`.
     pub shown: Option<Action>,
     /// Whether it names content that is not built yet.
@@ -71,7 +73,7 @@ impl Step {
     pub fn new(mark: Mark, entry: &Entry) -> Step {
         Step {
             mark,
-            activation: entry.activation.clone(),
+            activation: Arc::clone(&entry.activation),
             shown: entry.shown.clone(),
             may_change: entry.may_change,
             replaces: None,
@@ -84,20 +86,25 @@ impl Step {
     pub fn shown(&self) -> &Action {
         self.shown.as_ref().unwrap_or(&self.activation.action)
     }
+
+    /// Returns whether anything happens.
+    pub fn is_news(&self) -> bool {
+        self.mark != Mark::Unchanged || matches!(self.effect, Effect::Command { .. })
+    }
 }
 
 /// A plan.
 #[derive(Debug)]
 pub struct Plan {
-    /// What is applied.
+    /// What is applied; without its derivations, where these are those that will be in force.
     pub current: Snapshot,
     /// What happens, in the order in which it is performed: what takes commands back, removals, links,
     /// files, environment, commands.
     pub steps: Vec<Step>,
     /// The actions that will be in force.
-    pub activations: Vec<Activation>,
+    pub activations: Vec<Arc<Activation>>,
     /// The objects that will be in force.
-    pub derivations: BTreeMap<Hash, Outputs>,
+    pub derivations: Arc<BTreeMap<Hash, Outputs>>,
     /// Whether the environment of shells changes.
     pub environment_changes: bool,
     /// Whether anything changes at all.
@@ -114,11 +121,31 @@ pub struct Plan {
     pub backups: Backups,
 }
 
-/// Computes a plan.
+/// Computes a plan. When nothing changes, a brief one has no steps for what stays as it is.
 ///
 /// # Errors
 /// When targets contradict each other, or cannot be written.
-pub fn plan(store: &Store, home: &Path, desired: Desired, current: Snapshot) -> Result<Plan, Error> {
+pub fn plan(store: &Store, home: &Path, desired: Desired, current: Snapshot, is_brief: bool) -> Result<Plan, Error> {
+    if has_same_objects(&desired, &current)
+        && let Some((mut steps, mut files)) = unchanged(store, home, &desired, &current, is_brief)
+    {
+        steps.append(&mut files);
+        steps.extend(environment_steps(&current, &desired.entries));
+        steps.extend(wanted_commands(&current, &desired.entries));
+        return Ok(Plan {
+            activations: desired.activations(),
+            derivations: desired.derivations,
+            current,
+            steps,
+            environment_changes: false,
+            changes: false,
+            always: false,
+            created: Vec::new(),
+            restored: Vec::new(),
+            places: BTreeSet::new(),
+            backups: Backups::default(),
+        });
+    }
     let targets = Targets::new(home);
     let present = present(&targets, &current)?;
     let places = super::conflicts::places(store, &targets, &desired.entries)?;
@@ -171,10 +198,10 @@ pub fn plan(store: &Store, home: &Path, desired: Desired, current: Snapshot) -> 
     steps.extend(commands);
 
     let activations = desired.activations();
-    let environment_changes = environments(&activations, home) != environments(&current.activations, home);
+    let environment_changes = has_other_environment(&activations, &current.activations, home);
     let changes = environment_changes
         || !desired.is_complete
-        || objects(&desired.derivations) != objects(&current.derivations)
+        || !has_same_objects(&desired, &current)
         || steps.iter().any(|step| step.mark != Mark::Unchanged);
     let places = places.into_iter().map(|(place, _)| place).collect();
     let backups = backups.unwrap_or_else(|| if changes { Backups::load(store) } else { Backups::default() });
@@ -193,19 +220,42 @@ pub fn plan(store: &Store, home: &Path, desired: Desired, current: Snapshot) -> 
     })
 }
 
-/// Returns everybody's environment, that of each user, and what makes those of projects.
-fn environments(
-    activations: &[Activation],
-    home: &Path,
-) -> (Environment, BTreeMap<String, Environment>, BTreeSet<String>) {
-    let of_user = |user: &str| (user.to_owned(), Environment::of_user(activations, user));
-    let users = environment::users(activations).into_iter().map(of_user).collect();
-    let projects = activations.iter().filter(|activation| activation.project.is_some());
-    (Environment::new(activations, home), users, projects.map(Activation::key).collect())
+/// Returns whether the environment of somebody changes. Only when the actions that make it are others it takes to be seen.
+fn has_other_environment(new: &[Arc<Activation>], old: &[Activation], home: &Path) -> bool {
+    fn is_part(activation: &&Activation) -> bool {
+        activation.action.is_environment() || activation.project.is_some()
+    }
+    let (new, old) = (new.iter().map(AsRef::as_ref), old.iter());
+    let is_same = |(new, old): (&Activation, &Activation)| {
+        new.action == old.action && new.user == old.user && new.project == old.project
+    };
+    let (new_parts, old_parts) = (new.clone().filter(is_part), old.clone().filter(is_part));
+    let are_same = new_parts.clone().count() == old_parts.clone().count() && new_parts.zip(old_parts).all(is_same);
+    if are_same && environment::users(new.clone()) == environment::users(old.clone()) {
+        return false;
+    }
+    environments(&new, home) != environments(&old, home)
 }
 
-fn objects(derivations: &BTreeMap<Hash, Outputs>) -> BTreeSet<&ObjectName> {
-    derivations.values().flat_map(BTreeMap::values).collect()
+/// Returns everybody's environment, that of each user, and what makes those of projects.
+fn environments<'a>(
+    activations: &(impl Iterator<Item = &'a Activation> + Clone),
+    home: &Path,
+) -> (Environment, BTreeMap<String, Environment>, BTreeSet<String>) {
+    let of_user = |user: &str| (user.to_owned(), Environment::of_user(activations.clone(), user));
+    let users = environment::users(activations.clone()).into_iter().map(of_user).collect();
+    let projects = activations.clone().filter(|activation| activation.project.is_some());
+    (Environment::new(activations.clone(), home), users, projects.map(Activation::key).collect())
+}
+
+/// Returns whether the same objects are in force, whatever they are made by.
+fn has_same_objects(desired: &Desired, current: &Snapshot) -> bool {
+    fn objects(derivations: &BTreeMap<Hash, Outputs>) -> BTreeSet<&ObjectName> {
+        derivations.values().flat_map(BTreeMap::values).collect()
+    }
+    desired.has_applied_objects
+        || *desired.derivations == current.derivations
+        || objects(&desired.derivations) == objects(&current.derivations)
 }
 
 /// Collects what is in force at targets, by their places.
@@ -256,8 +306,7 @@ fn removed_commands(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
         if kept.contains(&key(activation)) {
             continue;
         }
-        let entry = Entry { activation: activation.clone(), shown: None, may_change: false };
-        let mut step = Step::new(Mark::Remove, &entry);
+        let mut step = Step::new(Mark::Remove, &Entry::applied(activation));
         if undo.is_some() {
             step.effect = Effect::Command { undo: true };
         }
@@ -318,8 +367,6 @@ fn environment_steps(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
         };
         steps.push(Step::new(mark, entry));
     }
-    let removed = old.into_values().map(|activation| {
-        Step::new(Mark::Remove, &Entry { activation: activation.clone(), shown: None, may_change: false })
-    });
+    let removed = old.into_values().map(|activation| Step::new(Mark::Remove, &Entry::applied(activation)));
     removed.collect::<Vec<_>>().into_iter().chain(steps).collect()
 }

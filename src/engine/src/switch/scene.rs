@@ -22,7 +22,7 @@ pub struct Scene {
 impl Scene {
     /// Makes a scene from which nothing is removed.
     pub fn new() -> Scene {
-        Scene { directories: Directories::default(), removed: HashSet::new(), restored: HashMap::new() }
+        Scene { directories: Directories::looking(), removed: HashSet::new(), restored: HashMap::new() }
     }
 
     /// From now on, something of ours is gone; its original is back.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use syslua_engine::activation::{Action, Activation, VariableValue};
 use syslua_engine::derivation::{Derivation, Spec};
-use syslua_engine::engine::{ApplyOptions, Engine};
+use syslua_engine::engine::{ApplyOptions, Engine, PlanOptions};
 use syslua_engine::failure::Failure;
 use syslua_engine::manifest::Manifest;
 use syslua_engine::names::{Name, OutputName, SnapshotId};
@@ -174,8 +174,8 @@ impl Machine {
         let hashes = [0, 1].map(|number: usize| self.derivations[number].hash.to_hex());
         vec![
             ("status", done(engine.status())),
-            ("plan", done(engine.plan(&self.manifest(2), false))),
-            ("plan of another", done(engine.plan(&self.manifest(3), true))),
+            ("plan", done(engine.plan(&self.manifest(2), PlanOptions::default()))),
+            ("plan of another", done(engine.plan(&self.manifest(3), PlanOptions { diff: true, brief: false }))),
             ("history", done(engine.history())),
             ("diff", done(engine.diff_snapshots(Some(SnapshotId(1)), Some(SnapshotId(2))))),
             ("diff of derivations", done(engine.diff_derivations(&hashes[0], &hashes[1]))),

@@ -308,6 +308,12 @@ impl Known {
                 }
             }
         }
+        self.add_recipes(lua)
+    }
+
+    /// Adds the recipes of helpers that are loaded by now.
+    fn add_recipes(&mut self, lua: &Lua) -> LuaResult<()> {
+        let loaded: LuaTable = lua.globals().get::<LuaTable>("package")?.get("loaded")?;
         for (name, helper) in sorted(&loaded)? {
             let name = String::from_utf8_lossy(&name).into_owned();
             let LuaValue::Table(helper) = helper else { continue };
@@ -388,11 +394,22 @@ pub fn known(lua: &Lua, anew: bool) -> Answer<Rc<Known>> {
 /// Returns the name of a function that is a recipe of ours.
 pub fn name_of_recipe(lua: &Lua, function: &LuaFunction) -> Answer<Option<Rc<str>>> {
     let value = LuaValue::Function(function.clone());
-    let found = known(lua, false)?.name(&value);
-    if found.is_some() || !is_ours(lua, function) {
-        return Ok(found);
+    let remembered = state::read(lua, |state| Rc::clone(&state.known));
+    if let Some(found) = remembered.name(&value) {
+        return Ok(Some(found));
     }
-    Ok(known(lua, true)?.name(&value))
+    if !is_ours(lua, function) {
+        return Ok(known(lua, false)?.name(&value));
+    }
+    // The library, which most configs never use, need not be loaded for it.
+    let mut with_recipes = Known::clone(&remembered);
+    with_recipes.add_recipes(lua).map_err(lua_failure)?;
+    let found = with_recipes.name(&value);
+    state::change(lua, |state| state.known = Rc::new(with_recipes));
+    match found {
+        Some(found) => Ok(Some(found)),
+        None => Ok(known(lua, true)?.name(&value)),
+    }
 }
 
 /// Returns what a build sees of the module: facts about this machine. Its functions refuse to be called.

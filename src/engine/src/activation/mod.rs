@@ -1,5 +1,7 @@
 //! Activations: what to do with content, as recorded actions. Pure.
 
+mod fields;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -141,6 +143,7 @@ pub enum Shell {
 
 /// An action and who declared it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "fields::Fields")]
 pub struct Activation {
     /// What to do.
     #[serde(flatten)]
@@ -194,7 +197,15 @@ impl Activation {
     /// Returns it with another action.
     #[must_use]
     pub fn with_action(&self, action: Action) -> Activation {
-        Activation { action, ..self.clone() }
+        let Activation { action: _, positions, user, project, priority, overridden } = self;
+        Activation {
+            action,
+            positions: positions.clone(),
+            user: user.clone(),
+            project: project.clone(),
+            priority: *priority,
+            overridden: overridden.clone(),
+        }
     }
 
     /// Returns a text that is equal for equal actions of the same user and project, whoever declared them.

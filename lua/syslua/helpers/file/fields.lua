@@ -1,0 +1,281 @@
+--- What `file{}` takes: its fields, what they may be, and what contradicts itself. For the few that are
+-- more than a path and a content. It declares nothing.
+
+local failure = require("syslua.util.failure")
+local path = require("syslua.util.path")
+local position = require("syslua.util.position")
+local priority = require("syslua.priority")
+local schema = require("syslua.schema")
+local scope = require("syslua.scope")
+local system = require("syslua.system")
+local text = require("syslua.util.text")
+
+local find = string.find
+
+local file_fields = {}
+
+local fields = {
+  path = { type = "string", required = true },
+  source = { type = "string" },
+  content = { type = "string" },
+  mutable = { type = "boolean" },
+  recursive = { type = "boolean" },
+  executable = { type = "boolean" },
+  copy = { type = "boolean" },
+  mode = { type = { "string", "integer" } },
+  owner = { type = "string" },
+}
+
+local function raise(message, hint, kind)
+  failure.raise({
+    kind = kind or "config",
+    message = message,
+    position = position.caller(),
+    hint = hint,
+  })
+end
+
+local function is_placeholder(value)
+  return value:find("/syslua-placeholder/", 1, true) ~= nil
+end
+
+-- A field of what may be a handle, which answers only for its own fields.
+local function get(value, key)
+  local succeeded, found = pcall(function()
+    return value[key]
+  end)
+  return succeeded and found or nil
+end
+
+-- Takes the number off a value, and the path out of a handle.
+---@return any value
+---@return integer number
+---@return table? declared what `source()` gave
+local function unwrap(given)
+  local value, number = priority.unwrap(given)
+  if type(value) ~= "table" then
+    return value, number
+  end
+  local hash, out = get(value, "hash"), get(value, "out")
+  if hash and out then
+    return out, number
+  elseif get(value, "sha256") then
+    -- Where it is does not matter any more.
+    return "source()", number, value
+  end
+  return value, number
+end
+
+-- A copy of what was given, with room for all that is noted of it, once its fields are of the right types.
+local function take(given)
+  local from, content = rawget(given, "source"), rawget(given, "content")
+  local number, declared = priority.plain, nil
+  local checked = given
+  if type(from) == "table" or type(content) == "table" then
+    checked = {}
+    for name, value in next, given do
+      checked[name] = value
+    end
+    if type(from) == "table" then
+      from, number, declared = unwrap(from)
+    end
+    if priority.is(content) then
+      content, number = priority.unwrap(content)
+    end
+    checked.source, checked.content = from, content
+  end
+  schema.check("file{}", checked, fields)
+  return {
+    path = rawget(given, "path"),
+    source = from,
+    content = content,
+    mutable = rawget(given, "mutable"),
+    recursive = rawget(given, "recursive"),
+    executable = rawget(given, "executable"),
+    copy = rawget(given, "copy"),
+    mode = rawget(given, "mode"),
+    owner = rawget(given, "owner"),
+    declared = declared,
+    number = number - scope.get_advantage(),
+    place = nil,
+    positions = nil,
+    action = nil,
+    numbers = nil,
+    hash = nil,
+  }
+end
+
+-- A path and a content and nothing else, as most have, contradict nothing.
+local function is_simple(file)
+  return not (file.mutable or file.recursive or file.executable)
+    and not (file.mode or file.owner or file.copy)
+    and (file.source == nil) ~= (file.content == nil)
+    and file.source ~= ""
+end
+
+-- Checks the target, and notes its place, which is the same however it is written.
+local function check_target(file)
+  local target = file.path
+  if find(target, "\0", 1, true) then
+    raise("`path` in file{} has a NUL byte, which no name can hold")
+  elseif not path.is_plain(target) then
+    if not (path.is_absolute(target) or find(target, "^~/.")) then
+      raise(("`path` in file{} is relative: %q"):format(target), "begin it with ~/ or /")
+    end
+    local normal = path.normalize(target)
+    if normal == "/" or normal == "~" or find(normal, "^%a:/$") or find(normal, "^~/%.%.") then
+      raise(("`path` in file{} names no file: %q"):format(target))
+    end
+    target = normal
+  end
+  file.place = scope.get_place(target)
+end
+
+local function parse_mode(mode)
+  if mode == nil then
+    return nil
+  end
+  local number = mode
+  if type(mode) == "string" and mode:find("^[0-7]+$") and #mode <= 4 then
+    number = tonumber(mode, 8)
+  end
+  if type(number) ~= "number" or number < 0 or number > 511 then
+    raise(
+      ("`mode` in file{}: expected permission bits, got %s"):format(text.describe(mode)),
+      'write them in octal as a string, such as "640"'
+    )
+  end
+  return ("%03o"):format(number)
+end
+
+local function is_own(file)
+  return file.mutable and file.source
+end
+
+-- The field that asks for a real file.
+local function get_real(file)
+  return file.mode and "mode" or file.owner and "owner" or file.copy and "copy"
+end
+
+-- What contradicts itself, in the order in which it is said: each returns a message and a hint.
+---@type (fun(file: table): string?, string?)[]
+local contradictions = {
+  function(file)
+    if file.source == nil and file.content == nil then
+      return "file{} has neither `source` nor `content`", "give one of the two"
+    end
+  end,
+  function(file)
+    if file.source ~= nil and file.content ~= nil then
+      return "file{} has both `source` and `content`", "give one of the two"
+    end
+  end,
+  function(file)
+    if file.source == "" then
+      return "`source` in file{} is empty", "name a file or directory"
+    end
+  end,
+  function(file)
+    if is_own(file) and file.executable then
+      return "`executable` has no effect on a `mutable` file",
+        "set the mode of the source: chmod +x"
+    end
+  end,
+  function(file)
+    local real = is_own(file) and get_real(file)
+    if real then
+      return ("`%s` in file{} has no effect on a `mutable` link to your own file"):format(real),
+        ("leave out `%s`, or `mutable`"):format(real)
+    end
+  end,
+  function(file)
+    if file.declared and (file.mutable or file.recursive) then
+      local field = file.mutable and "mutable" or "recursive"
+      return ("`%s` in file{} needs the path of a source"):format(field),
+        "write the path itself instead of source()"
+    end
+  end,
+  function(file)
+    if is_own(file) and is_placeholder(file.source) then
+      return "`mutable` in file{} needs a source of yours: what is built never changes",
+        "leave out `mutable`"
+    end
+  end,
+  function(file)
+    if file.executable and file.mode then
+      return "file{} has both `executable` and `mode`",
+        'give one of the two: `executable` is `mode = "755"` for a link'
+    end
+  end,
+  function(file)
+    if file.recursive and file.content then
+      return "`recursive` in file{} needs a directory as `source`, not `content`",
+        "leave out `recursive`"
+    end
+  end,
+  function(file)
+    local real = file.recursive and get_real(file)
+    if real then
+      return ("file{} has both `recursive` and `%s`: a tree is linked"):format(real),
+        ("leave out `%s`"):format(real)
+    end
+  end,
+  function(file)
+    if file.recursive and file.executable then
+      return "file{} has both `recursive` and `executable`: files of a tree have their own modes",
+        "leave out `executable`"
+    end
+  end,
+  function(file)
+    if file.recursive and is_placeholder(file.source) then
+      return "`recursive` in file{} needs a directory that is there: what is built is not known yet",
+        "leave out `recursive`: the directory is linked as a whole"
+    end
+  end,
+}
+
+local function check_contradictions(file)
+  for _, find_problem in ipairs(contradictions) do
+    local message, hint = find_problem(file)
+    if message then
+      raise(message, hint)
+    end
+  end
+end
+
+-- In the system's root the store can be read by everybody, whatever the mode of the installed file.
+local function check_secrecy(file)
+  local others = tonumber(file.mode:sub(-1))
+  if others < 4 and system.get().username == "root" and not file.is_once then
+    raise(
+      ("`mode` %s in file{} hides a content that everybody can read in the store"):format(file.mode),
+      "use `secret` for what others must not see, or a mode such as 644"
+    )
+  end
+end
+
+--- Returns a declaration with all that is noted of it, once it is known to be right.
+---@param given any what `file{}` was given
+---@return table file
+function file_fields.check(given)
+  if type(given) ~= "table" then
+    schema.check("file{}", given, fields)
+  end
+  local file = take(given)
+  check_target(file)
+  if is_simple(file) then
+    return file
+  end
+  check_contradictions(file)
+  if file.owner == "" then
+    raise("`owner` in file{}: expected the name of a user, got an empty string")
+  end
+  file.mode = parse_mode(file.mode)
+  file.is_once = file.mutable and file.content ~= nil
+  if file.mode then
+    check_secrecy(file)
+  end
+  return file
+end
+
+return file_fields

@@ -1,0 +1,94 @@
+//! Publication of single files whose content is at hand, many at a time.
+
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+
+use super::{Standing, standing};
+use crate::hash::Hash;
+use crate::names::{Name, ObjectName, OutputName};
+use crate::platform;
+use crate::platform::lock::Lock;
+use crate::platform::sandbox::Level;
+use crate::store::info::{self, ObjectInfo, write_info};
+use crate::store::{Result, Store};
+
+/// A file that is to become an object. It refers to nothing, not even to itself.
+pub struct File<'a> {
+    /// The derivation's hash.
+    pub deriver: Hash,
+    /// The derivation's name.
+    pub name: &'a Name,
+    /// The name that it is written under in `bld/`.
+    pub temporary: ObjectName,
+    /// The bytes.
+    pub content: Vec<u8>,
+    /// Whether it can be run.
+    pub is_executable: bool,
+    /// The SHA-256 of its NAR.
+    pub nar: Hash,
+    /// Whether its bytes do not name the place of the store.
+    pub relocatable: bool,
+    /// How far a program would have been confined.
+    pub sandbox: Level,
+}
+
+impl File<'_> {
+    /// Returns the name of the object that it becomes, as long as nothing else has it.
+    fn object(&self) -> ObjectName {
+        ObjectName::new(self.name, None, &OutputName::main(), self.nar)
+    }
+
+    /// Writes the record and the object. `None` when something else has its name, or what has it is damaged.
+    fn publish(&self, store: &Store, object: &ObjectName) -> Result<bool> {
+        match standing(store, object, self.nar)? {
+            Standing::Same => return Ok(true),
+            Standing::Other => return Ok(false),
+            Standing::Nothing => {}
+        }
+        let path = store.building().join(self.temporary.as_str());
+        platform::write_object_file(&path, &self.content, if self.is_executable { 0o555 } else { 0o444 })?;
+        let info = ObjectInfo {
+            version: info::VERSION,
+            name: self.name.clone(),
+            derivation_version: None,
+            output: OutputName::main(),
+            content: self.nar,
+            nar: self.nar,
+            size: self.content.len() as u64,
+            deriver: self.deriver,
+            references: Vec::new(),
+            relocatable: self.relocatable,
+            case_collisions: Vec::new(),
+            borrowed: false,
+            sandbox: self.sandbox,
+        };
+        write_info(store, object, &info)?;
+        platform::rename(&path, &store.object(object))?;
+        Ok(true)
+    }
+}
+
+/// Publishes files on all threads of the current pool; returns the objects that they became, `None` for one that could not
+/// be published this way. Equal files become one object, which the first of them makes.
+///
+/// # Errors
+/// When the lock cannot be taken.
+pub fn import_files(store: &Store, files: &[Option<File<'_>>]) -> Result<Vec<Option<ObjectName>>> {
+    let objects: Vec<Option<ObjectName>> = files.iter().map(|file| file.as_ref().map(File::object)).collect();
+    let mut first = std::collections::HashMap::new();
+    for (number, object) in objects.iter().enumerate() {
+        if let Some(object) = object {
+            first.entry(object).or_insert(number);
+        }
+    }
+    let _lock = Lock::take_briefly(&store.publication_lock())?;
+    let publish = |number: &usize| -> Option<bool> {
+        // What fails is built again as everything else is, and then says why.
+        Some(files[*number].as_ref()?.publish(store, objects[*number].as_ref()?).unwrap_or(false))
+    };
+    let makers: Vec<usize> = first.values().copied().collect();
+    let published: Vec<Option<bool>> = makers.par_iter().map(publish).collect();
+    let made: std::collections::HashSet<usize> =
+        makers.iter().zip(published).filter(|(_, made)| *made == Some(true)).map(|(number, _)| *number).collect();
+    let is_made = |object: &ObjectName| first.get(object).is_some_and(|maker| made.contains(maker));
+    Ok(objects.iter().map(|object| object.clone().filter(is_made)).collect())
+}

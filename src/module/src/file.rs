@@ -1,0 +1,264 @@
+//! What `file{}` declares: source, derivation and action in one call, since configs have thousands of them. The Lua
+//! side checked the fields. It knows no more of helpers than that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use mlua::prelude::*;
+use syslua_engine::activation::{Action, Activation};
+use syslua_engine::derivation::Spec;
+use syslua_engine::failure::Failure;
+use syslua_engine::hash::Hash;
+use syslua_engine::names::{Name, OutputName, Placeholder};
+use syslua_engine::platform::{self, FileKind};
+use syslua_engine::store::sources::Known;
+use syslua_engine::value::{Source, Text, Value};
+
+use crate::convert::{Place, check_paths};
+use crate::derive::{config_failure, declare, system};
+use crate::error::{Answer, lua_failure, register as register_function};
+use crate::evaluation::record_action;
+use crate::{capture, position, state};
+
+/// A file as the Lua side gives it: its target, where its source is, its content, whether it is executable, how it is
+/// installed unless it is linked, the recipe, and who declared it.
+type Given =
+    (LuaString, Option<LuaString>, Option<LuaString>, Option<bool>, Option<LuaTable>, LuaFunction, Vec<String>);
+
+/// The longest name of an object that is made of a target's.
+const LONGEST_NAME: usize = 60;
+
+/// Returns the name for the store: what people see in `ls`.
+fn name_of(target: &[u8]) -> String {
+    let end = target.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+    let start = target[..end].iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    let is_kept = |byte: u8| byte.is_ascii_alphanumeric() || b"+-._?=".contains(&byte);
+    let name = target[start..end].iter().map(|byte| if is_kept(*byte) { char::from(*byte) } else { '-' });
+    let name: String = name.skip_while(|character| ".-".contains(*character)).take(LONGEST_NAME).collect();
+    if name.is_empty() { "file".to_owned() } else { name }
+}
+
+/// What most files are: a path and a content.
+#[derive(Default)]
+struct Plain {
+    target: Vec<u8>,
+    source: Option<Vec<u8>>,
+    content: Option<Vec<u8>>,
+}
+
+impl Plain {
+    /// Reads a declaration; nothing when it is more than that, or is wrong.
+    fn read(given: &LuaTable) -> LuaResult<Option<Plain>> {
+        let mut plain = Plain::default();
+        let mut is_plain = true;
+        given.for_each(|key: LuaValue, value: LuaValue| {
+            let (LuaValue::String(key), LuaValue::String(value)) = (key, value) else {
+                is_plain = false;
+                return Ok(());
+            };
+            let value = value.as_bytes().to_vec();
+            match &*key.as_bytes() {
+                b"path" => plain.target = value,
+                b"source" => plain.source = Some(value),
+                b"content" => plain.content = Some(value),
+                _ => is_plain = false,
+            }
+            Ok(())
+        })?;
+        let is_source = |source: &Vec<u8>| !source.is_empty() && source[0] != b'~' && !Placeholder::may_be_in(source);
+        is_plain &= plain.source.is_some() != plain.content.is_some()
+            && plain.source.as_ref().is_none_or(is_source)
+            && is_plain_target(&plain.target);
+        Ok(is_plain.then_some(plain))
+    }
+}
+
+/// Returns whether a target is absolute or below `~`, and has nothing that can be left out: `path.is_plain`.
+fn is_plain_target(target: &[u8]) -> bool {
+    let rest = target.strip_prefix(b"~").unwrap_or(target);
+    let Some(inner) = rest.strip_prefix(b"/") else { return false };
+    !target.contains(&0) && inner.split(|byte| *byte == b'/').all(|component| !matches!(component, b"" | b"." | b".."))
+}
+
+/// Returns the source at a place, or nothing where nothing stands.
+fn source_at(lua: &Lua, place: &Path) -> Answer<Option<Source>> {
+    let path = std::path::absolute(place)
+        .map_err(|error| Failure::new("usage", format!("the path {} is unusable: {error}", place.display())))?;
+    let known = state::change(lua, |state| state.sources.look(&path));
+    let known = known.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
+    match known.map_err(|error| config_failure(&error))? {
+        // A link that leads nowhere is as good as nothing.
+        Some(Known { kind: FileKind::Symlink, .. }) if !path.exists() => Ok(None),
+        Some(known) => Ok(Some(Source { path, nar: known.nar, excluded: BTreeSet::new() })),
+        None => Ok(None),
+    }
+}
+
+/// What a file is made of: a content, a source, and whether it is executable.
+fn options_of(
+    lua: &Lua,
+    content: Option<Vec<u8>>,
+    place: Option<&Path>,
+    executable: bool,
+) -> Answer<Option<BTreeMap<Vec<u8>, Value>>> {
+    let mut opts = BTreeMap::new();
+    if let Some(content) = content {
+        let content = Value::Bytes(content);
+        if let Some(files) = state::read(lua, state::State::config_files) {
+            check_paths(&content, &files, &Place::top("opts").name(b"content"))?;
+        }
+        opts.insert(b"content".to_vec(), content);
+    }
+    if let Some(place) = place {
+        let Some(source) = source_at(lua, place)? else { return Ok(None) };
+        opts.insert(b"source".to_vec(), Value::Source(source));
+    }
+    if executable {
+        opts.insert(b"executable".to_vec(), Value::Bool(true));
+    }
+    Ok(Some(opts))
+}
+
+/// Declares the derivation of a file; returns the path that it will have.
+fn derive_file(
+    lua: &Lua,
+    target: &[u8],
+    opts: BTreeMap<Vec<u8>, Value>,
+    recipe: &LuaFunction,
+    positions: &[String],
+) -> Answer<Text> {
+    let spec = Spec {
+        name: Name::parse(&name_of(target)).map_err(|error| config_failure(&error))?,
+        version: None,
+        outputs: vec![OutputName::main()],
+        system: system(lua),
+        opts: Value::Map(opts),
+        config: capture::capture(lua, recipe)?,
+        output_hash: None,
+    };
+    let derivation = declare(lua, spec, recipe, positions.to_vec())?;
+    Ok(Text(derivation.placeholder(&OutputName::main()).to_string().into_bytes()))
+}
+
+/// Declares a file; returns the number of its action, or nothing when the source does not exist.
+fn declare_file(lua: &Lua, given: Given) -> Answer<Option<usize>> {
+    let (target, place, content, executable, install, recipe, positions) = given;
+    let place = place.map(|place| platform::path_from_bytes(&place.as_bytes()));
+    let content = content.map(|content| content.as_bytes().to_vec());
+    let Some(opts) = options_of(lua, content, place.as_deref(), executable == Some(true))? else { return Ok(None) };
+    let target = Text(target.as_bytes().to_vec());
+    let source = derive_file(lua, &target.0, opts, &recipe, &positions)?;
+    let action = match install {
+        None => Action::Symlink { source, target, mutable: false },
+        Some(install) => {
+            let word = |key: &str| install.raw_get::<Option<String>>(key).map_err(lua_failure);
+            let mutable = install.raw_get::<Option<bool>>("mutable").map_err(lua_failure)?.unwrap_or(false);
+            Action::Install {
+                source,
+                target,
+                mode: word("mode")?,
+                owner: word("owner")?,
+                group: None,
+                mutable,
+                digest: None,
+            }
+        }
+    };
+    record_action(lua, action, positions).map(Some)
+}
+
+/// Declares a file that is a path and a content, as it is given; returns the number of its action, or nothing when it is
+/// more than that, or something is wrong with it: then the Lua side looks closely.
+fn declare_plain_file(
+    lua: &Lua,
+    (given, directory, recipe): (LuaValue, LuaString, LuaFunction),
+) -> Answer<Option<usize>> {
+    let LuaValue::Table(given) = given else { return Ok(None) };
+    let Some(plain) = Plain::read(&given).map_err(lua_failure)? else { return Ok(None) };
+    let Some(positions) = position::chain(lua) else { return Ok(None) };
+    let directory = platform::path_from_bytes(&directory.as_bytes());
+    let place = plain.source.map(|source| directory.join(platform::path_from_bytes(&source)));
+    let Some(opts) = options_of(lua, plain.content, place.as_deref(), false)? else { return Ok(None) };
+    let source = derive_file(lua, &plain.target, opts, &recipe, &positions)?;
+    let action = Action::Symlink { source, target: Text(plain.target), mutable: false };
+    record_action(lua, action, positions).map(Some)
+}
+
+/// Calls `read` with recorded actions.
+fn with_recorded<R>(lua: &Lua, numbers: &[usize], read: impl FnOnce(&[&Activation]) -> R) -> Answer<R> {
+    let found = state::read(lua, |state| {
+        let all = &state.evaluations.last()?.activations;
+        let recorded = numbers.iter().map(|number| all.get(number.wrapping_sub(1))?.as_ref());
+        recorded.collect::<Option<Vec<_>>>().map(|recorded| read(&recorded))
+    });
+    found.ok_or_else(|| Failure::new("internal", "there is no such recorded action"))
+}
+
+/// Returns whether two recorded actions put the same at their targets, wherever these are.
+fn is_same(lua: &Lua, first: usize, second: usize) -> Answer<bool> {
+    let nowhere = |action: &Action| {
+        let mut action = action.clone();
+        if let Action::Symlink { target, .. } | Action::Install { target, .. } = &mut action {
+            *target = Text::default();
+        }
+        action
+    };
+    with_recorded(lua, &[first, second], |both| nowhere(&both[0].action) == nowhere(&both[1].action))
+}
+
+/// Returns the hash of the derivation that an action's source is, if it is one.
+fn derivation_of(lua: &Lua, number: usize) -> Answer<Option<String>> {
+    let placeholder = with_recorded(lua, &[number], |recorded| match &recorded[0].action {
+        Action::Symlink { source, .. } | Action::Install { source, .. } => Placeholder::find(&source.0),
+        _ => None,
+    })?;
+    let owner = |(_, placeholder)| state::read(lua, |state| state.owners.get(&placeholder).map(|(hash, _)| *hash));
+    Ok(placeholder.and_then(owner).map(Hash::to_hex))
+}
+
+/// Registers what `file{}` calls.
+pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
+    register_function(lua, native, "declare_file", declare_file)?;
+    register_function(lua, native, "declare_plain_file", declare_plain_file)?;
+    register_function(lua, native, "name_of_file", |_, target: LuaString| Ok(name_of(&target.as_bytes())))?;
+    register_function(lua, native, "positions_of_action", |lua, number: usize| {
+        with_recorded(lua, &[number], |recorded| recorded[0].positions.clone())
+    })?;
+    register_function(lua, native, "is_same_action", |lua, (first, second): (usize, usize)| {
+        is_same(lua, first, second)
+    })?;
+    register_function(lua, native, "derivation_of_action", |lua, number: usize| derivation_of(lua, number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_named_after_targets() {
+        for (target, name) in [
+            ("~/.bashrc", "bashrc"),
+            ("~/.config/git/config", "config"),
+            ("/a/b/", "b"),
+            ("/a/b c%", "b-c-"),
+            ("/a/.-.x", "x"),
+            ("/...", "file"),
+            ("/", "file"),
+            ("~/\u{e4}", "file"),
+            ("~/x\u{e4}", "x--"),
+        ] {
+            assert_eq!(name_of(target.as_bytes()), name, "{target}");
+        }
+        assert_eq!(name_of(&[b'a'; 80]).len(), LONGEST_NAME);
+    }
+
+    #[test]
+    fn plain_targets_have_nothing_to_leave_out() {
+        for plain in ["/a", "~/a", "~/.a/..b/c.", "/a b/c"] {
+            assert!(is_plain_target(plain.as_bytes()), "{plain}");
+        }
+        for other in ["", "/", "~", "~/", "a", "~a/b", "/a/", "/a//b", "~/./a", "~/../a", "/a/..", "/a/.", "/a\0"] {
+            assert!(!is_plain_target(other.as_bytes()), "{other}");
+        }
+    }
+}
