@@ -2,6 +2,7 @@
 
 local machine = require("spec.support.machine")
 local ordered_pairs = require("syslua.util.ordered_pairs")
+local syslua = require("syslua")
 
 describe("file{}", function()
   local here
@@ -37,6 +38,44 @@ describe("file{}", function()
     assert.equal(table.concat(bytes), here.read("home/.bytes"))
     assert.equal(table.concat(bytes), here.read("home/.copy"))
     assert.equal("", here.read("home/.empty"))
+  end)
+
+  it("knows the same lines whether it is declared at once or looked at closely", function()
+    here.write(
+      "modules/inner.lua",
+      [[
+        return function(name, more)
+          local given = { path = "~/" .. name, content = name }
+          given.executable = more
+          file(given)
+        end
+      ]]
+    )
+    here.write_config([[
+      local declare = require("modules.inner")
+      local function both(name)
+        declare(name, nil)
+        declare(name .. "x", true)
+      end
+      both("plain")
+      coroutine.wrap(function() both("coroutine") end)()
+      user({ name = syslua.username, setup = function() both("user") end })
+    ]])
+    local result = here.run("plan", "init.lua", "--json")
+    assert.equal(0, result.code, result.stderr)
+    local positions = {}
+    for _, action in ipairs(syslua.lib.fromJSON(result.stdout).actions) do
+      positions[action.target:match("[^/]+$")] = action.positions
+    end
+    for _, name in ipairs({ "plain", "coroutine", "user" }) do
+      local at_once, closely = positions[name], positions[name .. "x"]
+      assert.equal("modules/inner.lua:4", at_once[1])
+      -- The second call in `both` stands on the next line.
+      assert.equal("init.lua:4", at_once[2])
+      assert.equal("init.lua:5", closely[2])
+      closely[2] = at_once[2]
+      assert.same(closely, at_once)
+    end
   end)
 
   it("takes a directory as source, and links it as one", function()

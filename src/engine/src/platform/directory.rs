@@ -3,6 +3,8 @@
 //!
 //! As root, below a directory that belongs to somebody else, everything is done with that user's
 //! rights. Elsewhere than on Unix, paths stand in for descriptors.
+//!
+//! It is over 600 lines, since both ways of doing each operation, on Unix and elsewhere, stand side by side.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;

@@ -388,3 +388,70 @@ proptest! {
         place.is_sound(&object);
     }
 }
+
+#[test]
+fn a_file_at_hand_becomes_the_object_that_a_build_of_it_does() {
+    let place = Place::new();
+    let root = place.store.root().to_str().unwrap().to_owned();
+    for (number, (content, is_executable)) in
+        [("text\n", false), ("", false), ("#!/bin/sh\n", true), (root.as_str(), false)].into_iter().enumerate()
+    {
+        let recipe = format!("recipe {number}");
+        let built = Place::new();
+        fs::write(built.built(&recipe, "out"), content).unwrap();
+        platform::set_mode(&built.built(&recipe, "out"), if is_executable { 0o700 } else { 0o600 }).unwrap();
+        let expected = built.import_one(&recipe);
+        let name = name();
+        let file = || {
+            Some(File {
+                deriver: Hash::of(recipe.as_bytes()),
+                name: &name,
+                temporary: temporary(&recipe, "out"),
+                content: content.as_bytes().to_vec(),
+                is_executable,
+                nar: tree::hash_of_file(content.as_bytes(), is_executable),
+                relocatable: content != root,
+                sandbox: Level::Off,
+            })
+        };
+        // Twice, and one that cannot be made this way between them.
+        let objects = import_files(&place.store, &[file(), None, file()]).unwrap();
+        assert_eq!(objects, [Some(expected.clone()), None, Some(expected.clone())]);
+        place.is_sound(&expected);
+        let of_build = built.info(&expected);
+        assert_eq!(place.info(&expected), ObjectInfo { relocatable: content != root, ..of_build });
+        let metadata = |place: &Place| fs::symlink_metadata(place.path(&expected)).unwrap();
+        assert_eq!(platform::mode_of(&metadata(&place)), platform::mode_of(&metadata(&built)));
+        assert_eq!(metadata(&place).modified().unwrap(), metadata(&built).modified().unwrap());
+    }
+}
+
+#[test]
+fn what_has_the_name_of_a_file_at_hand_is_looked_at() {
+    let place = Place::new();
+    let name = name();
+    let file = || {
+        Some(File {
+            deriver: Hash::of(b"recipe"),
+            name: &name,
+            temporary: temporary("recipe", "out"),
+            content: b"text".to_vec(),
+            is_executable: false,
+            nar: tree::hash_of_file(b"text", false),
+            relocatable: true,
+            sandbox: Level::Off,
+        })
+    };
+    let object = import_files(&place.store, &[file()]).unwrap()[0].clone().unwrap();
+    let path = place.store.object(&object);
+    platform::set_mode(&path, 0o600).unwrap();
+    fs::write(&path, "torn").unwrap();
+    assert!(look(&place.store, &object).is_err());
+    // The damaged one is set aside, and a whole one takes its place.
+    assert_eq!(import_files(&place.store, &[file()]).unwrap(), [Some(object.clone())]);
+    place.is_sound(&object);
+    // What a killed build left at its temporary place is not written over.
+    platform::remove_file(&path).unwrap();
+    fs::write(place.built("recipe", "out"), "left").unwrap();
+    assert_eq!(import_files(&place.store, &[file()]).unwrap(), [None]);
+}
