@@ -200,7 +200,7 @@ struct Attended<'a> {
 impl Attended<'_> {
     fn run(&self, mut process: std::process::Command, mut log: Log, whole: &str) -> Result<(End, Vec<u8>, Log)> {
         let not_started = |reason| Error::NotStarted { command: self.name.to_owned(), reason };
-        leave_descriptors(self.confinement.and_then(Confinement::descriptor));
+        leave_descriptors(self.confinement.into_iter().flat_map(Confinement::descriptors));
         log.begin(whole)?;
         if let Some(confinement) = self.confinement {
             confinement.restrict().map_err(|error| not_confined(self.name, &error))?;

@@ -20,27 +20,26 @@ const READ_SIZE: usize = 64 * 1024;
 
 /// Gives this thread descriptors of its own, and closes all but the first three and `kept` in it: a program inherits
 /// what Lua opened otherwise. To be called while the thread holds no open file.
-pub fn leave_descriptors(kept: Option<i32>) {
+pub fn leave_descriptors(kept: impl Iterator<Item = i32>) {
     // Elsewhere threads share their descriptors.
     #[cfg(not(target_os = "linux"))]
-    let _ = kept;
+    drop(kept);
     #[cfg(target_os = "linux")]
     {
         const FIRST: u32 = 3;
+        let mut kept: Vec<u32> = kept.filter_map(|kept| u32::try_from(kept).ok()).collect();
+        kept.sort_unstable();
         // SAFETY: the copies that are closed belong to nobody in this thread.
         unsafe {
             if rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::FILES).is_ok() {
-                match kept.and_then(|kept| u32::try_from(kept).ok()) {
-                    Some(kept) => {
-                        if kept > FIRST {
-                            libc::syscall(libc::SYS_close_range, FIRST, kept - 1, 0);
-                        }
-                        libc::syscall(libc::SYS_close_range, kept + 1, u32::MAX, 0);
+                let mut first = FIRST;
+                for kept in kept {
+                    if kept > first {
+                        libc::syscall(libc::SYS_close_range, first, kept - 1, 0);
                     }
-                    None => {
-                        libc::syscall(libc::SYS_close_range, FIRST, u32::MAX, 0);
-                    }
+                    first = first.max(kept + 1);
                 }
+                libc::syscall(libc::SYS_close_range, first, u32::MAX, 0);
             }
         }
     }

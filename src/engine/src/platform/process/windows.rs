@@ -12,7 +12,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 const READ_SIZE: usize = 64 * 1024;
 
 /// Handles are inherited here only when they are named.
-pub fn leave_descriptors(_kept: Option<i32>) {}
+pub fn leave_descriptors(_kept: impl Iterator<Item = i32>) {}
 
 /// Waits for the end of a program and hands on what it prints; `take` returns `false` when it had enough.
 ///

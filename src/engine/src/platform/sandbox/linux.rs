@@ -2,9 +2,11 @@
 //!
 //! The rights are those of landlock(7). What the kernel does not know yet is left out, and [`support`] says so.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -41,9 +43,11 @@ fn landlock_version() -> i32 {
     i32::try_from(version).unwrap_or(0).max(0)
 }
 
-/// What is going to confine a thread, with its descriptor.
+/// What is going to confine a thread, with its descriptors.
 pub struct Confinement {
     ruleset: Option<OwnedFd>,
+    /// For root: of `/etc` only what everybody may read. The same for all programs, in a layer of its own.
+    public: Option<BorrowedFd<'static>>,
     refuses_network: bool,
 }
 
@@ -57,17 +61,21 @@ impl Confinement {
     }
 
     fn with(rules: &Rules, support: Support) -> io::Result<Confinement> {
-        let ruleset = if support.landlock > 0 {
-            ruleset(rules, ABI::from(support.landlock)).map_err(io::Error::other)?.into()
-        } else {
-            None
-        };
-        Ok(Confinement { ruleset, refuses_network: support.filter && !rules.network })
+        let refuses_network = support.filter && !rules.network;
+        if support.landlock == 0 {
+            return Ok(Confinement { ruleset: None, public: None, refuses_network });
+        }
+        let abi = ABI::from(support.landlock);
+        let public = rustix::process::geteuid().is_root().then(|| Public::of(abi)).flatten();
+        let public = public.filter(|public| public.has_room_for(rules));
+        let places = if public.is_some() { coarse_places() } else { system_places() };
+        let ruleset = ruleset(rules, abi, places).map_err(io::Error::other)?.into();
+        Ok(Confinement { ruleset, public: public.map(|public| public.ruleset.as_fd()), refuses_network })
     }
 
-    /// Returns the descriptor that [`Confinement::restrict`] needs.
-    pub fn descriptor(&self) -> Option<RawFd> {
-        self.ruleset.as_ref().map(AsRawFd::as_raw_fd)
+    /// Returns the descriptors that [`Confinement::restrict`] needs.
+    pub fn descriptors(&self) -> impl Iterator<Item = RawFd> {
+        self.public.iter().map(AsRawFd::as_raw_fd).chain(self.ruleset.iter().map(AsRawFd::as_raw_fd))
     }
 
     /// Confines this thread, and whatever it starts, for good.
@@ -79,9 +87,9 @@ impl Confinement {
             give_up_capabilities();
         }
         rustix::thread::set_no_new_privs(true)?;
-        if let Some(ruleset) = &self.ruleset {
+        for descriptor in self.descriptors() {
             // SAFETY: the call takes a descriptor, which is open, and a number.
-            let failed = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0_u32) } != 0;
+            let failed = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, descriptor, 0_u32) } != 0;
             if failed {
                 return Err(io::Error::last_os_error());
             }
@@ -93,7 +101,7 @@ impl Confinement {
     }
 }
 
-fn ruleset(rules: &Rules, abi: ABI) -> Result<RulesetCreated, landlock::RulesetError> {
+fn ruleset(rules: &Rules, abi: ABI, places: &[Place]) -> Result<RulesetCreated, landlock::RulesetError> {
     let mut ruleset = Ruleset::default().handle_access(AccessFs::from_all(abi))?;
     let connections = AccessNet::from_all(abi);
     if !rules.network && !connections.is_empty() {
@@ -107,10 +115,7 @@ fn ruleset(rules: &Rules, abi: ABI) -> Result<RulesetCreated, landlock::RulesetE
     let read = AccessFs::from_read(abi);
     // Devices are no business of a build, whoever runs it.
     let change = AccessFs::from_all(abi) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev);
-    for place in system_places() {
-        let access = if place.is_directory { read } else { read & AccessFs::from_file(abi) };
-        ruleset = ruleset.add_rule(PathBeneath::new(&place.descriptor, access))?;
-    }
+    ruleset = allow_reading(ruleset, abi, places)?;
     // Names are no secret, where root has rules for single files only.
     ruleset = allow(ruleset, abi, Path::new("/etc"), AccessFs::ReadDir.into())?;
     if rules.network {
@@ -131,6 +136,66 @@ fn ruleset(rules: &Rules, abi: ABI) -> Result<RulesetCreated, landlock::RulesetE
     Ok(ruleset)
 }
 
+fn allow_reading(
+    mut ruleset: RulesetCreated,
+    abi: ABI,
+    places: &[Place],
+) -> Result<RulesetCreated, landlock::RulesetError> {
+    let read = AccessFs::from_read(abi);
+    for place in places {
+        let access = if place.is_directory { read } else { read & AccessFs::from_file(abi) };
+        ruleset = ruleset.add_rule(PathBeneath::new(&place.descriptor, access))?;
+    }
+    Ok(ruleset)
+}
+
+/// The rules that hold for every program of root: of `/etc` what everybody may read, and all of the rest, where the
+/// rules of the program itself say more. They are hundreds, and made once.
+struct Public {
+    abi: ABI,
+    ruleset: OwnedFd,
+    /// What `/` held.
+    top: BTreeSet<OsString>,
+}
+
+impl Public {
+    /// Returns the rules; `None` when they cannot be made, or were made for another version of Landlock.
+    fn of(abi: ABI) -> Option<&'static Public> {
+        static PUBLIC: OnceLock<Option<Public>> = OnceLock::new();
+        PUBLIC.get_or_init(|| Public::new(abi).ok().flatten()).as_ref().filter(|public| public.abi == abi)
+    }
+
+    fn new(abi: ABI) -> Result<Option<Public>, landlock::RulesetError> {
+        let all = AccessFs::from_all(abi);
+        let mut ruleset = Ruleset::default().handle_access(all)?.create()?;
+        let mut top = BTreeSet::new();
+        for entry in fs::read_dir("/").into_iter().flatten().flatten() {
+            if entry.file_name() != "etc" && entry.file_type().is_ok_and(|kind| !kind.is_symlink()) {
+                ruleset = allow(ruleset, abi, &entry.path(), all)?;
+            }
+            top.insert(entry.file_name());
+        }
+        ruleset = allow(ruleset, abi, Path::new("/etc"), AccessFs::ReadDir.into())?;
+        let fine: Vec<Place> = system_paths().iter().filter(|path| is_in_etc(path)).filter_map(open_place).collect();
+        ruleset = allow_reading(ruleset, abi, &fine)?;
+        let ruleset: Option<OwnedFd> = ruleset.into();
+        Ok(ruleset.map(|ruleset| Public { abi, ruleset, top }))
+    }
+
+    /// Returns whether these rules leave a program everything that its own allow.
+    fn has_room_for(&self, rules: &Rules) -> bool {
+        rules.read.iter().chain(&rules.write).all(|path| {
+            let Some(top) = path.components().nth(1) else { return false };
+            // What does not exist has no rule.
+            !is_in_etc(path) && (self.top.contains(top.as_os_str()) || !Path::new("/").join(top).exists())
+        })
+    }
+}
+
+fn is_in_etc(path: &Path) -> bool {
+    path.starts_with("/etc")
+}
+
 fn allow(
     ruleset: RulesetCreated,
     abi: ABI,
@@ -143,29 +208,40 @@ fn allow(
     ruleset.add_rule(PathBeneath::new(place, access))
 }
 
-/// A part of the system that is held open: for root there are hundreds, and each program needs a rule for each.
+/// A part of the system that is held open.
 struct Place {
     descriptor: PathFd,
     is_directory: bool,
 }
 
+fn open_place(path: &PathBuf) -> Option<Place> {
+    let descriptor = PathFd::new(path).ok()?;
+    Some(Place { descriptor, is_directory: fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) })
+}
+
 fn system_places() -> &'static [Place] {
     static PLACES: OnceLock<Vec<Place>> = OnceLock::new();
+    PLACES.get_or_init(|| system_paths().iter().filter_map(open_place).collect())
+}
+
+/// The places of the system where [`Public`] says what of `/etc` can be read.
+fn coarse_places() -> &'static [Place] {
+    static PLACES: OnceLock<Vec<Place>> = OnceLock::new();
     PLACES.get_or_init(|| {
-        let open = |path: &PathBuf| {
-            let descriptor = PathFd::new(path).ok()?;
-            Some(Place { descriptor, is_directory: fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) })
-        };
-        system_paths().iter().filter_map(open).collect()
+        libraries().into_iter().chain(SYSTEM.map(PathBuf::from)).filter_map(|path| open_place(&path)).collect()
     })
+}
+
+/// Returns `/lib` and its like.
+fn libraries() -> Vec<PathBuf> {
+    let root = fs::read_dir("/").into_iter().flatten().flatten().map(|entry| entry.path());
+    root.filter(|path| path.to_str().is_some_and(|path| path.starts_with("/lib"))).collect()
 }
 
 /// Returns what everybody may read and execute. For root, who may read everything, of `/etc` only what
 /// everybody may: passwords and keys are no business of a build.
 fn system_paths() -> Vec<PathBuf> {
-    let root = fs::read_dir("/").into_iter().flatten().flatten().map(|entry| entry.path());
-    let libraries = root.filter(|path| path.to_str().is_some_and(|path| path.starts_with("/lib")));
-    let mut paths: Vec<PathBuf> = libraries.collect();
+    let mut paths = libraries();
     for path in SYSTEM {
         if path != "/etc" || !rustix::process::geteuid().is_root() || !add_public(Path::new(path), &mut paths) {
             paths.push(PathBuf::from(path));

@@ -22,8 +22,8 @@ impl Confinement {
     }
 
     /// Returns that no descriptor is needed.
-    pub fn descriptor(&self) -> Option<i32> {
-        None
+    pub fn descriptors(&self) -> impl Iterator<Item = i32> {
+        std::iter::empty()
     }
 
     /// Confines nothing.
