@@ -1,0 +1,141 @@
+//! gc under faults: at every numbered operation the process ends, or the operation fails. What is alive stays, whatever has
+//! its name is whole, no record leads to something else, and the next gc completes.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![cfg(unix)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use syslua_engine::engine::{Engine, GcOptions};
+use syslua_engine::hash::Hash;
+use syslua_engine::names::{Name, ObjectName, OutputName};
+use syslua_engine::platform;
+use syslua_engine::platform::fault::{self, Fault};
+use syslua_engine::platform::sandbox::Level;
+use syslua_engine::settings::{Interrupt, Network, Sandbox, Settings, System, UnpackLimits};
+use syslua_engine::store::{self, Store, verify};
+
+const ENOSPC: i32 = 28;
+const EIO: i32 = 5;
+
+fn gc(root: &Path) -> Result<usize, String> {
+    let engine = Engine::new(Settings {
+        root: root.to_owned(),
+        home: root.to_owned(),
+        substitute: None,
+        // The numbers of operations count the same each time.
+        jobs: 1,
+        offline: true,
+        lock_timeout: None,
+        sandbox: Sandbox::Off,
+        network: Network::default(),
+        unpack: UnpackLimits::default(),
+        interrupt: Interrupt::default(),
+        system: System::current(),
+    });
+    let report = engine.gc(GcOptions::default(), true, &mut |_| {});
+    report.map(|report| report.removed).map_err(|error| error.to_failure().message)
+}
+
+/// Publishes an object that refers to others, with its record of outputs, log and description.
+fn build(store: &Store, name: &str, dependencies: &[&ObjectName]) -> ObjectName {
+    let (name, main) = (Name::parse(name).unwrap(), OutputName::main());
+    let recipe = Hash::of(name.as_str().as_bytes());
+    let temporary = ObjectName::new(&name, None, &main, recipe);
+    let path = store.building().join(temporary.as_str());
+    fs::create_dir_all(path.join("bin")).unwrap();
+    let names: Vec<&str> = dependencies.iter().map(|object| object.as_str()).collect();
+    fs::write(path.join("bin/run"), format!("{name} {}", names.join(" "))).unwrap();
+    let build = store::import::Build {
+        deriver: recipe,
+        name: &name,
+        version: None,
+        outputs: &BTreeMap::from([(main, temporary)]),
+        dependencies: &dependencies.iter().map(|object| (*object).clone()).collect(),
+        published: &|_, _| {},
+        expected: None,
+        sandbox: Level::Off,
+    };
+    let object = store::import::import(store, &build, || Ok(())).unwrap().into_values().next().unwrap();
+    for path in [store.outputs(recipe), store.log(recipe), store.derivation(recipe)] {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, format!(r#"{{"out":"{object}"}}"#)).unwrap();
+    }
+    object
+}
+
+/// Makes a store of two objects that are held and three that are not. Returns those that are held.
+fn furnish(root: &Path) -> BTreeSet<ObjectName> {
+    let store = Store::new(root);
+    store.create().unwrap();
+    let low = build(&store, "low", &[]);
+    let high = build(&store, "high", &[&low]);
+    let dead = build(&store, "dead", &[&low]);
+    build(&store, "deader", &[&dead]);
+    build(&store, "single", &[]);
+    fs::create_dir_all(store.gc_roots()).unwrap();
+    symlink(store.object(&high), store.gc_roots().join("mine")).unwrap();
+    for leftover in [store.building().join("half"), store.downloads().join("old")] {
+        fs::create_dir_all(leftover.parent().unwrap()).unwrap();
+        fs::write(leftover, "bytes").unwrap();
+    }
+    BTreeSet::from([low, high])
+}
+
+/// Checks that what is there is whole, and that records of outputs name only that. Returns what is there.
+fn check(root: &Path, when: &str) -> BTreeSet<ObjectName> {
+    let store = Store::new(root);
+    let names = |path: &Path| -> Vec<String> {
+        let entries = fs::read_dir(path).into_iter().flatten();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    let there: BTreeSet<ObjectName> =
+        names(store.objects()).iter().filter_map(|name| ObjectName::parse(name).ok()).collect();
+    for object in &there {
+        assert_eq!(verify::look(&store, object), Ok(()), "{when}: {object}");
+    }
+    for name in names(&store.all_outputs()) {
+        let text = fs::read_to_string(store.all_outputs().join(&name)).unwrap();
+        assert!(there.iter().any(|object| text.contains(object.as_str())), "{when}: {name} names what is gone: {text}");
+    }
+    there
+}
+
+fn clean(root: &Path) {
+    platform::set_immutable(root, false);
+    platform::remove_tree(root).unwrap();
+}
+
+#[test]
+fn gc_is_disturbed_at_every_operation() {
+    let base = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    let root = base.path().join("root");
+    let alive = furnish(&root);
+    fault::choose(None);
+    assert_eq!(gc(&root), Ok(3));
+    let operations = fault::count();
+    assert!(operations > 15, "{operations}");
+    assert_eq!(check(&root, "undisturbed"), alive);
+    clean(&root);
+    let mut failures = 0;
+    for number in 1..=operations {
+        for fault in [Fault::Halt, Fault::Fail(ENOSPC), Fault::Fail(EIO)] {
+            let when = format!("{number}: {fault:?}");
+            furnish(&root);
+            fault::choose(Some((number, fault)));
+            failures += usize::from(gc(&root).is_err());
+            fault::choose(None);
+            assert!(check(&root, &when).is_superset(&alive), "{when}");
+            gc(&root).unwrap_or_else(|error| panic!("{when}: the next one fails: {error}"));
+            assert_eq!(check(&root, &when), alive, "{when}: the next one does not complete");
+            let left = fs::read_dir(Store::new(&root).objects()).unwrap().count();
+            assert_eq!(left, alive.len(), "{when}: something is left");
+            clean(&root);
+        }
+    }
+    // Only what does no harm may go on after an error.
+    assert!(failures > usize::try_from(operations).unwrap(), "{failures} of {operations}");
+}
