@@ -86,6 +86,20 @@ describe("the system's store #root", function()
     assert.equal("directory " .. user .. "\n", result.stdout)
   end)
 
+  it("lends nothing while a gc looks for what goes", function()
+    local result = play([[
+      sys build init.lua >/dev/null
+      let_user_root
+      exec 9</syslua/store/store.lock
+      flock -x 9
+      user_sys build init.lua >/dev/null 9<&-
+      stat -c '%F %U' user/root/store/obj/high-*
+      ls /syslua/store/metadata/gc-roots/users/*
+    ]])
+    assert.equal(0, result.code, result.stdout .. result.stderr)
+    assert.equal("directory " .. user .. "\n", result.stdout)
+  end)
+
   it("lends nothing that is damaged", function()
     local damage = [[
 

@@ -6,12 +6,13 @@ local text = require("syslua.util.text")
 local gc_report = {}
 
 local function show_path(value)
-  return path.display(value, os.getenv("HOME"))
+  -- Users name their links and programs themselves, and root reads it.
+  return text.printable(path.display(value, os.getenv("HOME")))
 end
 
 local function get_holder(holder)
   if holder.kind == "process" then
-    return ("process %d (%s)"):format(holder.pid, holder.program)
+    return ("process %d (%s)"):format(holder.pid, text.printable(holder.program))
   elseif holder.kind == "gc_root" then
     return show_path(holder.path)
   end

@@ -13,7 +13,7 @@ local gap = "  "
 local most_name, most_version = 26, 14
 
 local function show_path(value)
-  return path.display(value, os.getenv("HOME"))
+  return text.printable(path.display(value, os.getenv("HOME")))
 end
 
 --- Returns "greet 1.0", or the name alone when there is no version.

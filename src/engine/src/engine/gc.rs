@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::roots::{Holder, Roots};
-use super::{Engine, Error};
+use super::{Engine, Error, plain};
 use crate::generations;
 use crate::names::{ObjectName, SnapshotId};
 use crate::platform;
@@ -31,6 +31,7 @@ pub struct GcObject {
     /// The object.
     pub object: ObjectName,
     /// Where it is.
+    #[serde(serialize_with = "plain::path")]
     pub path: PathBuf,
     /// Whether it stays.
     pub kept: bool,
@@ -58,6 +59,7 @@ pub struct GcFiles {
 #[derive(Debug, Serialize)]
 pub struct GcReport {
     /// The root.
+    #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
     /// Whether it was done.
     pub applied: bool,
@@ -80,6 +82,7 @@ pub struct GcReport {
     /// Bytes that are freed in all.
     pub freed: u64,
     /// Links in `gc-roots` that hold nothing, since they lead to no object.
+    #[serde(serialize_with = "plain::paths")]
     pub dangling: Vec<PathBuf>,
     /// Why nothing can be removed now: a switch that is not over.
     #[serde(skip_serializing_if = "Option::is_none")]

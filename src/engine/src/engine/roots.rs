@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{Engine, Error};
+use super::{Engine, Error, plain};
 use crate::generations;
 use crate::hash::Hash;
 use crate::names::{ObjectName, SnapshotId};
@@ -28,11 +28,13 @@ pub enum Holder {
     /// A link in `gc-roots`.
     GcRoot {
         /// The link.
+        #[serde(serialize_with = "plain::path")]
         path: PathBuf,
     },
     /// The journal of a switch that is not over.
     Journal {
         /// Its file.
+        #[serde(serialize_with = "plain::path")]
         path: PathBuf,
     },
     /// A process that runs, by its program, libraries, directories, open files, variables or arguments.
@@ -128,6 +130,8 @@ impl Roots {
     fn add_links(&mut self, directory: &Path) -> Result<(), Error> {
         let entries = match platform::list_directory(directory) {
             Err(error) if error.is_not_found() => return Ok(()),
+            // A user could make such a one, and must not stop root's gc. Nobody uses a link that cannot be named.
+            Err(error) if error.is_too_long() => return Ok(()),
             entries => entries.map_err(store::Error::from)?,
         };
         for (name, kind) in entries {
@@ -136,7 +140,7 @@ impl Roots {
                 self.add_links(&path)?;
             } else if kind == FileKind::Symlink {
                 let target = match platform::read_link(&path) {
-                    Err(error) if error.is_not_found() => continue,
+                    Err(error) if error.is_not_found() || error.is_too_long() => continue,
                     target => target?,
                 };
                 let holder = Holder::GcRoot { path: path.clone() };

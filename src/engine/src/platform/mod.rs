@@ -86,6 +86,11 @@ impl Error {
         matches!(self.cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
     }
 
+    /// Returns whether the path is longer than the system takes one.
+    pub fn is_too_long(&self) -> bool {
+        self.cause.kind() == io::ErrorKind::InvalidFilename
+    }
+
     /// Returns whether the path exists already.
     pub fn is_already_there(&self) -> bool {
         self.cause.kind() == io::ErrorKind::AlreadyExists

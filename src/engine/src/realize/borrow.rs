@@ -10,6 +10,7 @@ use crate::derivation::Derivation;
 use crate::hash::Hash;
 use crate::names::ObjectName;
 use crate::platform;
+use crate::platform::lock::{Lock, Mode};
 use crate::store::{self, Outputs, Store, read_info, read_outputs, verify, write_info};
 
 /// Returns the outputs of a derivation that another store has realized, linked into this one; `None`
@@ -42,6 +43,8 @@ pub fn borrow(
 
 /// Keeps an object of the other store alive; returns whether it is there, whole, and will stay.
 fn root(other: &Store, roots: &Path, object: &ObjectName) -> bool {
+    // A gc that is under way has looked at the roots already.
+    let Ok(Some(_lock)) = Lock::try_take(&other.store_lock(), Mode::Shared) else { return false };
     let target = other.object(object);
     let link = roots.join(object.as_str());
     let is_rooted =
