@@ -286,6 +286,18 @@ describe("apply", function()
     end)
   end)
 
+  it("takes a directory that it made for its own, whatever somebody put below", function()
+    apply([[
+      file({ path = "~/.tree/sub/one", content = "one" })
+      file({ path = "~/.tree/two", content = "two" })
+    ]])
+    here.shell("rm ~/.tree/sub/one; mkdir ~/.tree/sub/one; echo edit >~/.tree/sub/one/file")
+    apply([[file({ path = "~/.tree", content = "tree" })]])
+    apply("")
+    assert.is_false(here.exists("home/.tree"))
+    assert.equal("edit\n", here.shell("cat root/backups/displaced/*/file").stdout)
+  end)
+
   it("changes no byte when the last of fifty activations fails", function()
     here.write("home/.file3", "mine\n")
     apply([[file({ path = "~/.file0", content = "0" })]])

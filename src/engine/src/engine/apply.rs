@@ -90,8 +90,10 @@ impl Engine {
     /// # Errors
     /// When the manifest contradicts itself or the system.
     pub fn plan(&self, manifest: &Manifest, options: PlanOptions) -> Result<PlanReport, Error> {
-        let planned = self.planned(manifest, manifest.wanted(), None, options.brief)?;
-        self.plan_report(manifest, &planned, options)
+        self.calmly(|| {
+            let planned = self.planned(manifest, manifest.wanted(), None, options.brief)?;
+            self.plan_report(manifest, &planned, options)
+        })
     }
 
     /// Builds what an apply would build, then computes what else it would do.
@@ -107,8 +109,10 @@ impl Engine {
     ) -> Result<PlanReport, Error> {
         let wanted = manifest.wanted();
         let realized = realize::realize(&self.store, &self.settings, &manifest.derivations, &wanted, tasks, on_event)?;
-        let planned = self.planned(manifest, wanted, Some(&realized.outputs), options.brief)?;
-        self.plan_report(manifest, &planned, options)
+        self.calmly(|| {
+            let planned = self.planned(manifest, wanted.clone(), Some(&realized.outputs), options.brief)?;
+            self.plan_report(manifest, &planned, options)
+        })
     }
 
     /// Makes the system match a manifest.
@@ -125,7 +129,15 @@ impl Engine {
         self.recover(on_event)?;
         let told = PlanOptions { diff: false, brief: options.brief };
         // Contradictions are found before anything is built.
-        let planned = self.planned(manifest, manifest.wanted(), None, told.brief)?;
+        let look = || self.planned(manifest, manifest.wanted(), None, told.brief);
+        let planned = match self.calmly(look) {
+            // Somebody is busy there: what is left when they are done counts.
+            Err(_) if platform::exists(&self.store.journal()) => {
+                self.recover(on_event)?;
+                look()?
+            }
+            planned => planned?,
+        };
         if !planned.plan.changes && !planned.plan.always {
             let report = self.plan_report(manifest, &planned, told)?;
             return Ok(self.apply_report(report, Vec::new(), None));

@@ -36,6 +36,8 @@ impl Engine {
                     problem: None,
                     snapshot: snapshot_report(&snapshot),
                 },
+                // gc removed it meanwhile.
+                Err(_) if id != SnapshotId(0) && !platform::exists(&self.store.snapshot(id)) => continue,
                 Err(error) => HistoryEntry {
                     snapshot: SnapshotReport { id, created_at: 0, config_path: None, description: String::new() },
                     parent: None,

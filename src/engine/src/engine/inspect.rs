@@ -51,6 +51,8 @@ impl Engine {
                     current: current.contains(&object),
                     object,
                 }),
+                // gc removed it meanwhile.
+                Ok(None) if !platform::exists(&self.store.object(&object)) => {}
                 Ok(None) => unreadable.push(UnreadableReport { object, problem: "it has no record".to_owned() }),
                 Err(error) => unreadable.push(UnreadableReport { object, problem: error.to_string() }),
             }

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod apply;
+mod calm;
 mod closure;
 mod derivation_diff;
 mod destroy;

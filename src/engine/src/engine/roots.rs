@@ -108,8 +108,13 @@ impl Engine {
         let ids = generations::all(&self.store)?;
         let current = generations::current_id(&self.store)?;
         let missing = Some(current).filter(|id| *id != SnapshotId(0) && !ids.contains(id));
-        let read = |id| Ok(generations::read(&self.store, id)?);
-        ids.into_iter().chain(missing).map(read).collect()
+        // For a look without a lock, one that a gc removed meanwhile is no error.
+        let is_gone = |id: SnapshotId| id != current && !platform::exists(&self.store.snapshot(id));
+        let read = |id| match generations::read(&self.store, id) {
+            Err(_) if is_gone(id) => None,
+            read => Some(read.map_err(Error::from)),
+        };
+        ids.into_iter().chain(missing).filter_map(read).collect()
     }
 }
 

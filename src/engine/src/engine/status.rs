@@ -11,8 +11,8 @@ use crate::action::{self, Directories, Found};
 use crate::activation::{Action, Activation};
 use crate::generations;
 use crate::journal::Change;
+use crate::platform;
 use crate::platform::lock::{Lock, Mode};
-use crate::platform::{self, Identity};
 use crate::snapshot::Snapshot;
 use crate::switch::{self, Accounts, Aspect, Backups, Drift, Pending, Targets};
 
@@ -58,10 +58,6 @@ impl Engine {
                 pending: after.map(|pending| self.pending_report(&pending)),
             });
         }
-    }
-
-    fn current_link(&self) -> Option<Identity> {
-        platform::look(&self.store.current()).ok().flatten().map(|seen| seen.identity)
     }
 
     fn targets(&self, current: &Snapshot) -> Vec<(PathBuf, TargetReport)> {

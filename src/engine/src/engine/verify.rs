@@ -32,7 +32,11 @@ impl Engine {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.settings.jobs).build();
         let pool = pool.map_err(|error| realize::Error::Threads(error.to_string()))?;
         let named = self.named_by_snapshots()?;
-        let findings = pool.install(|| objects::verify(&self.store, &named, &self.settings.interrupt))?;
+        let mut findings = pool.install(|| objects::verify(&self.store, &named, &self.settings.interrupt))?;
+        if !findings.damaged.is_empty() {
+            let named = self.named_by_snapshots()?;
+            objects::look_again(&self.store, &named, &mut findings)?;
+        }
         let mut damaged = Vec::new();
         for damage in findings.damaged {
             let needed_by = objects::referrers(&self.store, &damage.object)?;

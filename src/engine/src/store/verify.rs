@@ -55,6 +55,24 @@ pub fn verify(store: &Store, named: &BTreeSet<ObjectName>, interrupt: &Interrupt
     Ok(Findings { checked: objects.len(), damaged })
 }
 
+/// Leaves out what is no damage any more: without a lock, a gc may have removed an object while it was looked at, or a
+/// build may have brought one.
+///
+/// # Errors
+/// When the records cannot be listed.
+pub fn look_again(store: &Store, named: &BTreeSet<ObjectName>, findings: &mut Findings) -> Result<()> {
+    let recorded = all_outputs(store)?;
+    findings.damaged.retain(|damage| {
+        let object = &damage.object;
+        if platform::exists(&store.object(object)) {
+            look(store, object).is_err()
+        } else {
+            recorded.contains(object) || named.contains(object)
+        }
+    });
+    Ok(())
+}
+
 /// Returns the objects of a directory whose entries are object names and a suffix.
 fn names_in(directory: &Path, suffix: &str) -> Result<Vec<ObjectName>> {
     let entries = match platform::list_directory(directory) {

@@ -87,10 +87,11 @@ impl Scene {
         let Ok(entries) = platform::list_directory(path) else { return false };
         entries.iter().all(|(name, kind)| {
             let inner = path.join(name);
-            if *kind == FileKind::Directory {
-                self.will_be_empty(&inner, backups)
+            if self.removed.contains(&inner) {
+                // Be it a directory that somebody put there: that is moved away.
+                !self.restored.contains_key(&inner)
             } else {
-                self.removed.contains(&inner) && !self.restored.contains_key(&inner)
+                *kind == FileKind::Directory && self.will_be_empty(&inner, backups)
             }
         })
     }
