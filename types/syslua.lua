@@ -338,12 +338,8 @@ local syslua = {}
 ---@field objects syslua.ObjectReport[] in the order of their names
 ---@field unreadable { object: string, problem: string }[] those whose record is missing or damaged
 
----@class syslua.ObjectHolder
----@field kind "snapshot"|"gc_root"
----@field snapshot string? its number
----@field path string? the link
+---@class syslua.ObjectHolder: syslua.Holder
 ---@field through string[] the objects between the two
----@field current boolean? whether it is the current snapshot
 
 ---@class syslua.Held
 ---@field closure string[] the objects that it needs, itself among them

@@ -98,14 +98,69 @@ EDITOR = code   (project p)
     assert.truthy(here.run("why", object).stdout:find("\n  kept by snapshot 1\n", 1, true))
     local document = syslua.lib.fromJSON(here.run("why", "low", "--json").stdout)
     assert.equal("object", document.way)
-    assert.equal("2", document.holders[1].snapshot)
+    assert.equal("snapshot", document.holders[1].kind)
+    assert.equal("2", document.holders[1].id)
+    assert.is_true(document.holders[1].current)
     assert.truthy(document.holders[1].through[1]:find("^high%-"))
     assert.equal(0, #document.actions)
     document = syslua.lib.fromJSON(here.run("info", "high", "--json").stdout)
     assert.equal(2, #document.closure.objects)
     here.shell("ln -s ../../obj/" .. object .. " root/store/metadata/gc-roots/mine")
     shown = here.run("info", object).stdout
-    assert.truthy(shown:find("\nKept by    snapshot 1\n           [^\n]-gc%-roots/mine\n"), shown)
+    assert.truthy(
+      shown:find("\nKept by    snapshot 1\n           the link [^\n]-gc%-roots/mine\n"),
+      shown
+    )
+  end)
+
+  it("names a program of the store that still runs, also through others", function()
+    here.apply([[
+      local library = derive { name = "library", config = function(_, ctx) ctx.write(ctx.out .. "/lib", "so") end }
+      local program = derive { name = "program", opts = { library = library.out }, config = function(opts, ctx)
+        ctx.run("mkdir -p $out/bin && cp /bin/sleep $out/bin/program && echo $library >$out/library", {
+          env = { library = opts.library },
+        })
+      end }
+      activate { config = function(_, ctx) ctx.symlink(program.out .. "/bin/program", "~/.program") end }
+    ]])
+    here.apply("")
+    here.must("gc", "--keep", "1", "--dry-run")
+    local pid =
+      here.shell("root/store/obj/program-*/bin/program 30 >/dev/null 2>&1 & echo $!").stdout
+    pid = assert(tonumber(pid))
+    local shown = here.must("why", "program").stdout
+    local whole = syslua.lib.fromJSON(here.must("why", "library", "--json").stdout)
+    local known = here.must("info", "library").stdout
+    here.must("gc", "--keep", "1")
+    local left = here.must("why", "library").stdout
+    here.shell("kill " .. pid)
+    local by = ("process %d (program)"):format(pid)
+    assert.truthy(shown:find("\n  kept by snapshot 2\n  kept by " .. by .. "\n", 1, true), shown)
+    local holders = whole.holders
+    assert.equal("snapshot", holders[1].kind)
+    assert.is_false(holders[1].current)
+    assert.equal(2, #holders)
+    assert.equal("process", holders[2].kind)
+    assert.equal(pid, holders[2].pid)
+    assert.equal("program", holders[2].program)
+    assert.equal(1, #holders[2].through)
+    assert.truthy(holders[2].through[1]:find("^program%-"))
+    assert.truthy(known:find(by .. ", through program-", 1, true), known)
+    assert.truthy(left:find("kept by " .. by .. ", through program-", 1, true), left)
+    assert.falsy(left:find("snapshot", 1, true), left)
+  end)
+
+  it("names the journal, and looks past what cannot be read", function()
+    local object = here.read_link("home/.x"):match("[^/]+$")
+    here.apply("")
+    here.write("root/store/metadata/snapshots/1/snapshot.json", "{")
+    here.write("root/store/metadata/journal", "{" .. here.root .. "/store/obj/" .. object)
+    local shown = here.must("why", object).stdout
+    assert.truthy(shown:find("\n  kept by the journal [^\n]+/metadata/journal\n"), shown)
+    assert.equal(1, here.run("gc").code)
+    here.shell("rm root/store/metadata/journal")
+    shown = here.must("why", object).stdout
+    assert.truthy(shown:find("\n  kept by nothing\n", 1, true), shown)
   end)
 
   it("gives JSON", function()

@@ -1,5 +1,6 @@
 --- Turns what `gc` answers into lines for people. It does not write them, and does not know the engine.
 
+local holders = require("syslua.cli.holders")
 local path = require("syslua.util.path")
 local text = require("syslua.util.text")
 
@@ -8,15 +9,6 @@ local gc_report = {}
 local function show_path(value)
   -- Users name their links and programs themselves, and root reads it.
   return text.printable(path.display(value, os.getenv("HOME")))
-end
-
-local function get_holder(holder)
-  if holder.kind == "process" then
-    return ("process %d (%s)"):format(holder.pid, text.printable(holder.program))
-  elseif holder.kind == "gc_root" then
-    return show_path(holder.path)
-  end
-  return "the journal " .. show_path(holder.path)
 end
 
 --- Returns what holds an object, in words.
@@ -28,7 +20,7 @@ function gc_report.get_reason(object)
     if holder.kind == "snapshot" then
       snapshots[#snapshots + 1] = tostring(holder.id) .. (holder.current and " (current)" or "")
     else
-      reasons[#reasons + 1] = get_holder(holder)
+      reasons[#reasons + 1] = holders.describe(holder)
     end
   end
   if #snapshots > 0 then

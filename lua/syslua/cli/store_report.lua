@@ -145,8 +145,9 @@ end
 ---@param object syslua.ObjectReport
 ---@param referrers string[] the objects that refer to it
 ---@param held syslua.Held
+---@param args syslua.cli.Args
 ---@return string[]
-function store_report.render_object(object, referrers, held)
+function store_report.render_object(object, referrers, held, args)
   local lines = {}
   local made = store_report.get_label(object)
   if object.output ~= "out" then
@@ -169,11 +170,7 @@ function store_report.render_object(object, referrers, held)
     "Current",
     { object.current and "yes" or "no: not named by the current snapshot" }
   )
-  local holders = {}
-  for index, holder in ipairs(held.holders) do
-    holders[index] = holder.snapshot and "snapshot " .. holder.snapshot or show_path(holder.path)
-  end
-  add_field(lines, "Kept by", holders)
+  add_field(lines, "Kept by", require("syslua.cli.holders").render(held.holders, args.verbose))
   add_field(lines, "Movable", {
     object.relocatable and "yes" or "no: its bytes name the place of the store",
   })

@@ -56,7 +56,7 @@ function info.run(args)
       closure = { objects = held.closure, size = held.closure_size },
       holders = held.holders,
     }
-    lines = store_report.render_object(object, referrers, held)
+    lines = store_report.render_object(object, referrers, held, args)
   else
     result = border.call("info", options)
     lines = store_report.render_info(result)

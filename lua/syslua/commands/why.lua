@@ -154,33 +154,18 @@ local function render(actions, style)
   return lines
 end
 
--- "snapshot 2 (current), through app-1.0-123456789".
-local function describe_holder(holder, root)
-  local what = holder.snapshot and "snapshot " .. holder.snapshot
-  if not what then
-    what = "the link " .. require("syslua.cli.report").show_path(holder.path, root)
-  end
-  if holder.current then
-    what = what .. " (current)"
-  end
-  if holder.through[1] then
-    what = what .. ", through " .. table.concat(holder.through, ", ")
-  end
-  return what
-end
-
-local function render_object(result, style)
+local function render_object(result, args, style)
   local object = result.object
   local made = require("syslua.cli.store_report").get_label(object)
   local lines = {
     style("strong", object.object),
     ("  made by %s, the derivation %s"):format(made, object.deriver:sub(1, 12)),
   }
-  for _, holder in ipairs(result.holders) do
-    lines[#lines + 1] = "  kept by " .. describe_holder(holder, result.root)
+  for _, line in ipairs(require("syslua.cli.holders").render(result.holders, args.verbose)) do
+    lines[#lines + 1] = "  kept by " .. line
   end
   if not result.holders[1] then
-    lines[#lines + 1] = "  kept by no snapshot and no link"
+    lines[#lines + 1] = "  kept by nothing"
   end
   return lines
 end
@@ -257,7 +242,7 @@ function why.run(args)
     terminal.write({ require("syslua.cli.report").to_json("why", result) })
   elseif not args.quiet then
     local style = terminal.get_data_style(args)
-    local lines = result.object and render_object(result, style) or {}
+    local lines = result.object and render_object(result, args, style) or {}
     local heading = headings[result.way]
     if heading then
       lines[1] = heading:format(args.what)

@@ -11,7 +11,7 @@ use crate::hash::Hash;
 use crate::names::{ObjectName, SnapshotId};
 use crate::platform::{self, FileKind};
 use crate::snapshot::Snapshot;
-use crate::store::living::{self, Living, mentioned};
+use crate::store::living::{self, Damaged, Living, mentioned};
 use crate::{store, switch};
 
 /// What holds an object by itself.
@@ -68,10 +68,28 @@ impl Engine {
     /// When something cannot be read that could hold an object.
     pub fn roots(&self, without: &BTreeSet<SnapshotId>) -> Result<Roots, Error> {
         // Read before the objects are listed: what comes meanwhile is no garbage for a look without lock.
-        let snapshots = self.snapshots()?;
+        let mut snapshots = self.snapshots()?;
+        snapshots.retain(|snapshot| !without.contains(&snapshot.id));
+        // A journal that cannot be read may name anything.
+        switch::pending(&self.store)?;
+        self.roots_of(&snapshots, Damaged::Refuse)
+    }
+
+    /// Finds the same, as far as it can be read. That is for looking only: nothing may be removed by it.
+    ///
+    /// # Errors
+    /// When the snapshots, the objects, the links or the processes cannot be listed.
+    pub fn readable_roots(&self) -> Result<Roots, Error> {
+        let ids = generations::all(&self.store)?;
+        // One that cannot be read is told by `history`.
+        let snapshots: Vec<_> = ids.into_iter().filter_map(|id| generations::read(&self.store, id).ok()).collect();
+        self.roots_of(&snapshots, Damaged::Read)
+    }
+
+    fn roots_of(&self, snapshots: &[Snapshot], damaged: Damaged) -> Result<Roots, Error> {
         let current = generations::current_id(&self.store)?;
         let mut roots = Roots { present: living::present(&self.store)?, ..Roots::default() };
-        for snapshot in snapshots.iter().filter(|snapshot| !without.contains(&snapshot.id)) {
+        for snapshot in snapshots {
             let holder = Holder::Snapshot { id: snapshot.id, current: snapshot.id == current };
             for (hash, outputs) in &snapshot.derivations {
                 roots.derivations.insert(*hash);
@@ -82,15 +100,12 @@ impl Engine {
                 roots.hold_mentioned(&text.0, &holder);
             }
         }
-        // A journal that cannot be read may name anything.
-        if switch::pending(&self.store)?.is_some() {
-            let path = self.store.journal();
-            let text = match platform::read_file(&path) {
-                // Its switch ended meanwhile.
-                Err(error) if error.is_not_found() => Vec::new(),
-                text => text?,
-            };
-            roots.hold_mentioned(&text, &Holder::Journal { path });
+        let path = self.store.journal();
+        match platform::read_file(&path) {
+            Err(error) if error.is_not_found() => {}
+            text => {
+                roots.hold_mentioned(&text?, &Holder::Journal { path });
+            }
         }
         roots.add_links(&self.store.gc_roots())?;
         for process in platform::processes()? {
@@ -99,7 +114,7 @@ impl Engine {
                 roots.hold_mentioned(text, &holder);
             }
         }
-        roots.living = living::closure(&self.store, &roots.present, roots.held.keys().cloned())?;
+        roots.living = living::closure(&self.store, &roots.present, roots.held.keys().cloned(), damaged)?;
         Ok(roots)
     }
 

@@ -77,7 +77,7 @@ pub fn read_link(path: &Path) -> Result<PathBuf> {
     fs::read_link(path).map_err(failed("read the link", path))
 }
 
-/// Returns the names in a directory in the order of their bytes, with what each is.
+/// Returns the names in a directory in the order of their bytes, with what each is. What goes meanwhile is left out.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -85,8 +85,12 @@ pub fn list_directory(path: &Path) -> Result<Vec<(OsString, FileKind)>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(path).map_err(failed("list", path))? {
         let entry = entry.map_err(failed("list", path))?;
-        let kind = entry.file_type().map_err(failed("look at", path))?;
-        entries.push((entry.file_name(), kind_from(kind)));
+        match entry.file_type().map_err(failed("look at", path)) {
+            Ok(kind) => entries.push((entry.file_name(), kind_from(kind))),
+            // Where the list does not tell kinds, as /proc for a process that ends, what is gone is found gone.
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
     }
     entries.sort_by(|(a, _), (b, _)| a.as_encoded_bytes().cmp(b.as_encoded_bytes()));
     Ok(entries)

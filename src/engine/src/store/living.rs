@@ -2,7 +2,7 @@
 //!
 //! Who names objects, this module does not know: it is told the names, or finds them in texts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
@@ -11,26 +11,53 @@ use crate::hash::Hash;
 use crate::names::ObjectName;
 use crate::platform;
 
+/// What is done about an object whose record cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damaged {
+    /// Nobody knows what it needs: that is an error.
+    Refuse,
+    /// Its bytes tell, as they do where there is no record.
+    Read,
+}
+
 /// Objects that are alive.
 #[derive(Clone, Debug, Default)]
 pub struct Living {
     /// Each with the object through which it was found first; `None` for one that is named from outside.
     pub objects: BTreeMap<ObjectName, Option<ObjectName>>,
+    /// Each that a living object refers to, with all those that do.
+    pub referrers: BTreeMap<ObjectName, Vec<ObjectName>>,
     /// The derivations that made them.
     pub derivers: BTreeSet<Hash>,
 }
 
 impl Living {
-    /// Returns an object and those through which it is alive, up to one that is named from outside.
-    pub fn chain(&self, object: &ObjectName) -> Vec<ObjectName> {
-        let mut chain = Vec::new();
-        let mut next = self.objects.contains_key(object).then(|| object.clone());
-        while let Some(object) = next {
-            next = self.objects.get(&object).cloned().flatten();
-            chain.push(object);
+    /// Returns all objects that lead to one, itself among them, each with the next on its shortest way there; `None` is
+    /// the end of the way.
+    pub fn ways(&self, object: &ObjectName) -> BTreeMap<ObjectName, Option<ObjectName>> {
+        let mut ways = BTreeMap::from([(object.clone(), None)]);
+        let mut queue = VecDeque::from([object.clone()]);
+        while let Some(object) = queue.pop_front() {
+            for referrer in self.referrers.get(&object).into_iter().flatten() {
+                if !ways.contains_key(referrer) {
+                    ways.insert(referrer.clone(), Some(object.clone()));
+                    queue.push_back(referrer.clone());
+                }
+            }
         }
-        chain
+        ways
     }
+}
+
+/// Returns the objects on a way of `Living::ways`, from one on, without the end; `None` when that one leads nowhere.
+pub fn way(ways: &BTreeMap<ObjectName, Option<ObjectName>>, from: &ObjectName) -> Option<Vec<ObjectName>> {
+    let mut way = Vec::new();
+    let mut at = from;
+    while let Some(next) = ways.get(at)? {
+        way.push(at.clone());
+        at = next;
+    }
+    Some(way)
 }
 
 /// Returns the names of all objects that are there, in order.
@@ -49,11 +76,12 @@ pub fn present(store: &Store) -> Result<BTreeSet<ObjectName>> {
 /// what its record says, if it has one.
 ///
 /// # Errors
-/// When the record of a living object cannot be read, or is missing and the object cannot be read instead.
+/// When the record of a living object cannot be read and is to be, or an object cannot be read instead of its record.
 pub fn closure(
     store: &Store,
     present: &BTreeSet<ObjectName>,
     roots: impl IntoIterator<Item = ObjectName>,
+    damaged: Damaged,
 ) -> Result<Living> {
     let mut living = Living::default();
     let mut front = Vec::new();
@@ -63,12 +91,16 @@ pub fn closure(
         }
     }
     while !front.is_empty() {
-        let look = |object| references(store, present, &object).map(|(deriver, found)| (object, deriver, found));
+        let look =
+            |object| references(store, present, &object, damaged).map(|(deriver, found)| (object, deriver, found));
         let looked: Vec<_> = front.into_par_iter().map(look).collect::<Result<_>>()?;
         front = Vec::new();
         for (object, deriver, found) in looked {
             living.derivers.extend(deriver);
             for reference in found {
+                if reference != object {
+                    living.referrers.entry(reference.clone()).or_default().push(object.clone());
+                }
                 if !living.objects.contains_key(&reference) {
                     living.objects.insert(reference.clone(), Some(object.clone()));
                     front.push(reference);
@@ -84,9 +116,12 @@ fn references(
     store: &Store,
     present: &BTreeSet<ObjectName>,
     object: &ObjectName,
+    damaged: Damaged,
 ) -> Result<(Option<Hash>, Vec<ObjectName>)> {
-    if let Some(info) = read_info(store, object)? {
-        return Ok((Some(info.deriver), info.references));
+    match read_info(store, object) {
+        Ok(Some(info)) => return Ok((Some(info.deriver), info.references)),
+        Err(error) if damaged == Damaged::Refuse => return Err(error),
+        _ => {}
     }
     if !present.contains(object) {
         return Ok((None, Vec::new()));
@@ -161,13 +196,16 @@ mod tests {
         std::fs::write(store.object(&a).join("file"), "see /x/b-000000002/bin").unwrap();
         let present = present(&store).unwrap();
         assert_eq!(present.len(), 3);
-        let living = closure(&store, &present, [a.clone()]).unwrap();
+        let living = closure(&store, &present, [a.clone()], Damaged::Refuse).unwrap();
         assert_eq!(living.objects, BTreeMap::from([(a.clone(), None), (b.clone(), Some(a.clone()))]));
-        assert_eq!(living.chain(&b), [b.clone(), a.clone()]);
+        assert_eq!(way(&living.ways(&b), &a), Some(vec![a.clone()]));
+        assert_eq!(way(&living.ways(&b), &b), Some(Vec::new()));
+        assert_eq!(way(&living.ways(&b), &c), None);
         // One that cannot be read is no guess.
         create_directories(&store.info_directory()).unwrap();
         std::fs::write(store.info(&b), "{").unwrap();
-        let error = closure(&store, &present, [a]).unwrap_err().to_string();
+        assert_eq!(closure(&store, &present, [b.clone()], Damaged::Read).unwrap().objects.len(), 1);
+        let error = closure(&store, &present, [a], Damaged::Refuse).unwrap_err().to_string();
         assert!(error.contains("b-000000002.json"), "{error}");
     }
 }
