@@ -22,6 +22,7 @@
 ---@field build fun(derivation: syslua.Derivation|string, options: syslua.BuildOptions?): syslua.OutputPaths realizes a derivation, or the one of that hash, now
 ---@field plan fun(manifest: syslua.Manifest, options: syslua.PlanOptions?): syslua.Plan says what an apply would do
 ---@field apply fun(manifest: syslua.Manifest, options: syslua.ApplyOptions?): syslua.Applied makes the system match
+---@field store syslua.Store the objects that builds left, and what goes
 ---@field snapshots syslua.Snapshots what was applied, and going back to it
 ---@field error fun(caught: any): syslua.Failure the failure behind whatever a `pcall` caught
 ---@field lib syslua.Library functions for configs
@@ -44,10 +45,16 @@ local syslua = {}
 ---@class syslua.BuildOptions: syslua.Options
 ---@field check boolean? build again, and raise a failure when the result differs
 
----@class syslua.ApplyOptions: syslua.Options
+---@class syslua.DryOptions: syslua.Options
 ---@field dry_run boolean? only say what would be done
+
+---@class syslua.ApplyOptions: syslua.DryOptions
 ---@field description string? a line about the snapshot
 ---@field confirm number? seconds after which it can be taken back, by `native.watch`, unless it is confirmed
+
+---@class syslua.CollectOptions: syslua.DryOptions
+---@field keep integer? remove all snapshots but so many, the newest and the current one
+---@field older_than number? remove snapshots that are older, in seconds, and only such downloads
 
 ---@class syslua.PlanOptions: syslua.Options
 ---@field build boolean? build first, so that nothing is left open

@@ -2,10 +2,17 @@
 
 local border = require("syslua.border")
 
+local check_options = require("syslua.settings").new_check("syslua.apply", {
+  dry_run = { type = "boolean" },
+  description = { type = "string" },
+  confirm = { type = "number" },
+})
+
 --- Makes the system match a manifest; with `dry_run` it only says what it would do.
 ---@param manifest syslua.Manifest
----@param options syslua.Options?
+---@param options syslua.ApplyOptions?
 ---@return syslua.Applied
 return function(manifest, options)
+  check_options(options)
   return border.call("apply", manifest, options)
 end

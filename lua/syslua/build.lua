@@ -4,19 +4,9 @@ local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
-local schema = require("syslua.schema")
+local settings = require("syslua.settings")
 
-local fields = {
-  root = { type = "string" },
-  jobs = { type = "integer" },
-  offline = { type = "boolean" },
-  lock_timeout = { type = "number" },
-  sandbox = { type = "string" },
-  ticks = { type = "boolean" },
-  brief = { type = "boolean" },
-  on_event = { type = "function" },
-  check = { type = "boolean" },
-}
+local check_options = settings.new_check("syslua.build", { check = { type = "boolean" } })
 
 -- Builds a realized derivation again, and raises a failure when it comes out differently.
 ---@return syslua.OutputPaths
@@ -45,7 +35,7 @@ end
 ---@param options syslua.BuildOptions?
 ---@return syslua.OutputPaths
 return function(derivation, options)
-  schema.check("the options of syslua.build", options or {}, fields)
+  check_options(options)
   if options and options.check then
     return check(derivation, options)
   end

@@ -1,6 +1,16 @@
 --- `syslua.snapshots`: what was applied, and going back to it. It reads no config.
 
 local border = require("syslua.border")
+local settings = require("syslua.settings")
+
+local dry_run = { dry_run = { type = "boolean" } }
+local check = {
+  list = settings.new_check("syslua.snapshots.list"),
+  diff = settings.new_check("syslua.snapshots.diff"),
+  rollback = settings.new_check("syslua.snapshots.rollback", dry_run),
+  destroy = settings.new_check("syslua.snapshots.destroy", dry_run),
+  confirm = settings.new_check("syslua.snapshots.confirm"),
+}
 
 ---@class syslua.Snapshots
 local snapshots = {}
@@ -9,6 +19,7 @@ local snapshots = {}
 ---@param options syslua.Options?
 ---@return syslua.History
 function snapshots.list(options)
+  check.list(options)
   return border.call("history", options)
 end
 
@@ -18,6 +29,7 @@ end
 ---@param options syslua.Options?
 ---@return syslua.SnapshotDiff
 function snapshots.diff(first, second, options)
+  check.diff(options)
   return border.call(
     "diff_snapshots",
     first and tostring(first),
@@ -29,17 +41,19 @@ end
 --- Goes back to a snapshot, that before the current one unless given; with `dry_run` it only says
 --- what it would do.
 ---@param id string|integer|nil
----@param options syslua.ApplyOptions?
+---@param options syslua.DryOptions?
 ---@return syslua.RolledBack
 function snapshots.rollback(id, options)
+  check.rollback(options)
   return border.call("rollback", id and tostring(id), options)
 end
 
 --- Goes back to before the first apply and removes the root, but for displaced copies; with `dry_run`
 --- it only says what it would do.
----@param options syslua.ApplyOptions?
+---@param options syslua.DryOptions?
 ---@return syslua.Destroyed
 function snapshots.destroy(options)
+  check.destroy(options)
   return border.call("destroy", options)
 end
 
@@ -47,6 +61,7 @@ end
 ---@param options syslua.Options?
 ---@return syslua.Confirmed
 function snapshots.confirm(options)
+  check.confirm(options)
   return border.call("confirm", options)
 end
 

@@ -84,7 +84,10 @@ describe("gc #root", function()
     it("keeps what a user holds there, and names the link", function()
       as_user("ln -s " .. here.root .. "/store/obj/" .. low .. " mine")
       local planned = here.must("gc", "--dry-run").stdout
-      assert.truthy(planned:find(("  keep    %s: the link %s/mine\n"):format(low, roots), 1, true), planned)
+      assert.truthy(
+        planned:find(("  keep    %s: the link %s/mine\n"):format(low, roots), 1, true),
+        planned
+      )
       local result = collect()
       assert.equal(0, result.removed)
       assert.same({}, result.dangling)

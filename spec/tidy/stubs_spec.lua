@@ -17,6 +17,7 @@ local internal = {
   "reference",
   "schema",
   "scope",
+  "settings",
   "system",
 }
 

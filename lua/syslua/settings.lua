@@ -1,0 +1,42 @@
+--- Which options a function of the module knows: one that is misspelt must not be taken for one that is not given,
+--- since `dryrun = true` would do it. What options mean, it does not know.
+
+local schema = require("syslua.schema")
+
+local settings = {}
+
+-- One table may serve an evaluation too.
+local common = {
+  root = { type = "string" },
+  jobs = { type = "integer" },
+  offline = { type = "boolean" },
+  lock_timeout = { type = "number" },
+  sandbox = { type = "string" },
+  ticks = { type = "boolean" },
+  brief = { type = "boolean" },
+  on_event = { type = "function" },
+  pure = { type = "boolean" },
+  raw = { type = "boolean" },
+  sys = { type = "map" },
+}
+
+--- Returns a check of the options of one function, which raises a failure at what it does not know.
+---@param name string what messages call the function: "syslua.build"
+---@param own table<string, syslua.schema.Field>? the options that only this function has
+---@return fun(options: table?)
+function settings.new_check(name, own)
+  local fields = {}
+  for _, part in ipairs({ common, own or {} }) do
+    for key, field in next, part do
+      fields[key] = field
+    end
+  end
+  local what = "the options of " .. name
+  return function(options)
+    if options ~= nil then
+      schema.check(what, options, fields)
+    end
+  end
+end
+
+return settings

@@ -1,0 +1,76 @@
+--- `syslua.store`: the objects that builds left, what holds them, and what goes. It reads no config, and takes objects
+--- by their whole names.
+
+local border = require("syslua.border")
+local settings = require("syslua.settings")
+
+local check = {
+  list = settings.new_check("syslua.store.list"),
+  hold = settings.new_check("syslua.store.hold"),
+  verify = settings.new_check("syslua.store.verify"),
+  gc = settings.new_check("syslua.store.gc", {
+    dry_run = { type = "boolean" },
+    keep = { type = "integer" },
+    older_than = { type = "number" },
+  }),
+  export = settings.new_check("syslua.store.export"),
+  import = settings.new_check("syslua.store.import"),
+}
+
+---@class syslua.Store
+local store = {}
+
+--- Lists the objects.
+---@param options syslua.Options?
+---@return syslua.Listed
+function store.list(options)
+  check.list(options)
+  return border.call("list", options)
+end
+
+--- Says what keeps an object, and what it needs.
+---@param object string
+---@param options syslua.Options?
+---@return syslua.Held
+function store.hold(object, options)
+  check.hold(options)
+  return border.call("hold", object, options)
+end
+
+--- Checks every object against its hash.
+---@param options syslua.Options?
+---@return syslua.Verified
+function store.verify(options)
+  check.verify(options)
+  return border.call("verify", options)
+end
+
+--- Removes the objects that nothing needs, after snapshots if `keep` or `older_than` say so; with `dry_run` it only
+--- says what would stay and go, and why.
+---@param options syslua.CollectOptions?
+---@return syslua.Collected
+function store.gc(options)
+  check.gc(options)
+  return border.call("gc", options)
+end
+
+--- Writes objects and all that they refer to into a file, which `import` reads.
+---@param objects string[]
+---@param file string its path
+---@param options syslua.Options?
+---@return syslua.Exported
+function store.export(objects, file, options)
+  check.export(options)
+  return border.call("export", objects, border.call("absolute", file), options)
+end
+
+--- Takes in what `export` wrote, also in another root.
+---@param file string its path
+---@param options syslua.Options?
+---@return syslua.Imported
+function store.import(file, options)
+  check.import(options)
+  return border.call("import_closure", border.call("absolute", file), options)
+end
+
+return store
