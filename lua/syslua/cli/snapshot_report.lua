@@ -180,10 +180,11 @@ function snapshot_report.render_destroy(result, args, style)
     lines[#lines + 1] =
       style("strong", ("Everything is as before the first apply; %s is gone."):format(root))
   else
-    lines[#lines + 1] = style(
-      "strong",
-      ("Everything is as before the first apply; %s holds only what stays%s."):format(root, kept)
-    )
+    -- An empty one is a link, or something is mounted there.
+    local is_empty = kept == "" and #result.stuck == 0 and #result.unknown == 0
+    local holds = is_empty and "is empty" or "holds only what stays" .. kept
+    lines[#lines + 1] =
+      style("strong", ("Everything is as before the first apply; %s %s."):format(root, holds))
   end
   return lines
 end

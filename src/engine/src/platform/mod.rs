@@ -86,6 +86,11 @@ impl Error {
         matches!(self.cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
     }
 
+    /// Returns whether the system uses the path itself, such as a directory that something is mounted on.
+    pub fn is_busy(&self) -> bool {
+        self.cause.kind() == io::ErrorKind::ResourceBusy
+    }
+
     /// Returns whether the path is longer than the system takes one.
     pub fn is_too_long(&self) -> bool {
         self.cause.kind() == io::ErrorKind::InvalidFilename

@@ -183,8 +183,11 @@ fn remove_if_empty(directory: &Path) -> Result<bool, Error> {
         Err(error) if error.is_not_found() => return Ok(true),
         Err(error) => return Err(error.into()),
     }
-    platform::remove_directory(directory)?;
-    Ok(true)
+    match platform::remove_directory(directory) {
+        // It is mounted there: whoever did that unmounts it.
+        Err(error) if error.is_busy() => Ok(false),
+        removed => Ok(removed.map(|()| true)?),
+    }
 }
 
 struct Removal<'a> {

@@ -90,6 +90,14 @@ pub enum Error {
         /// Who declares the target.
         positions: Vec<String>,
     },
+    /// A target that something is mounted on.
+    #[error("{} cannot be moved away: something is mounted there", target.display())]
+    Mounted {
+        /// The target.
+        target: PathBuf,
+        /// Who declares the target.
+        positions: Vec<String>,
+    },
     /// A target that names no place.
     #[error("the target {given:?} is not absolute: begin it with / or ~/")]
     Relative {
@@ -196,6 +204,7 @@ impl Error {
             | Error::Below { positions, .. }
             | Error::InsideRoot { positions, .. }
             | Error::OtherRoot { positions, .. }
+            | Error::Mounted { positions, .. }
             | Error::Relative { positions, .. }
             | Error::NoFile { positions, .. }
             | Error::Unusable { positions, .. }
@@ -215,6 +224,7 @@ impl Error {
             Error::OtherRoot { root, .. } => {
                 return Some(format!("remove it from the config that was applied with --root {}", root.display()));
             }
+            Error::Mounted { .. } => "unmount it first, or declare the files in it",
             Error::NoFile { .. } => "ctx.install takes one file; ctx.symlink links directories too",
             Error::NotRoot { .. } => "leave `owner` out, or apply as root",
             Error::Unusable { what: "mode", .. } => "a mode is octal, such as \"644\"",

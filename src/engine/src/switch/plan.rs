@@ -14,9 +14,9 @@ use super::{Error, Targets};
 use crate::activation::{Action, Activation};
 use crate::environment::{self, Environment};
 use crate::hash::Hash;
-use crate::journal::TargetChange;
+use crate::journal::{Before, TargetChange};
 use crate::names::ObjectName;
-use crate::platform::Directory;
+use crate::platform::{self, Directory};
 use crate::snapshot::Snapshot;
 use crate::store::{Outputs, Store};
 
@@ -169,20 +169,24 @@ pub fn plan(store: &Store, home: &Path, desired: Desired, current: Snapshot, is_
     let (mut links, mut files) = (Vec::new(), Vec::new());
     for (place, entry) in &places {
         let step = wanted(store, &scene, place, entry, present.get(place), &mut backups)?;
-        if let Effect::Target(_) = step.effect
+        if let Effect::Target(change) = &step.effect
             && let Some(parent) = place.parent()
-            && seen_parents.insert(parent.to_owned())
         {
             let positions = &entry.activation.positions;
-            created.extend(check_parent(&scene, place, positions)?);
+            if seen_parents.insert(parent.to_owned()) {
+                created.extend(check_parent(&scene, place, positions)?);
+            }
+            check_mount(change, place, positions)?;
         }
         let is_link = matches!(entry.activation.action, Action::Symlink { .. });
         if is_link { &mut links } else { &mut files }.push(step);
     }
     let mut restored = Vec::new();
     for step in &steps {
-        if let (Effect::Target(_), Some(place)) = (&step.effect, &step.place) {
-            restored.extend(check_parent(&scene, place, &step.activation.positions)?);
+        if let (Effect::Target(change), Some(place)) = (&step.effect, &step.place) {
+            let positions = &step.activation.positions;
+            restored.extend(check_parent(&scene, place, positions)?);
+            check_mount(change, place, positions)?;
         }
     }
     restored.sort();
@@ -287,6 +291,18 @@ fn check_parent(scene: &Scene, place: &Path, positions: &[String]) -> Result<Vec
         directory.check_writable().map_err(|error| problem(error.to_string()))?;
     }
     Ok(missing)
+}
+
+/// Checks that what is to be moved away is no other file system: the kernel refuses to rename what it is mounted on.
+fn check_mount(change: &TargetChange, place: &Path, positions: &[String]) -> Result<(), Error> {
+    let device = |path: &Path| platform::look(path).ok().flatten().map(|seen| seen.device);
+    if matches!(change.before, Before::Kept { .. })
+        && let (Some(inner), Some(outer)) = (device(place), place.parent().and_then(device))
+        && inner != outer
+    {
+        return Err(Error::Mounted { target: place.to_owned(), positions: positions.to_vec() });
+    }
+    Ok(())
 }
 
 fn commands(entries: &[Entry]) -> impl Iterator<Item = &Entry> {
