@@ -286,6 +286,22 @@ describe("apply", function()
     end)
   end)
 
+  it("moves away what may not be read, and puts back what is declared", function()
+    for _, mode in ipairs({ "", ', mode = "644"' }) do
+      local lines = ('file({ path = "~/.real", content = "real", copy = true%s })'):format(mode)
+      apply(lines)
+      here.shell("chmod u+w ~/.real; echo edit >~/.real; chmod 0 ~/.real")
+      assert.equal(3, here.run("status").code)
+      apply(lines)
+      assert.equal("real", here.read("home/.real"))
+      here.shell("chmod 0 ~/.real")
+      apply("")
+      assert.is_false(here.exists("home/.real"))
+      local kept = here.shell("cd root/backups/displaced; chmod 600 *; cat *; rm -f *").stdout
+      assert.equal(4 + #"edit\n", #kept)
+    end
+  end)
+
   it("takes a directory that it made for its own, whatever somebody put below", function()
     apply([[
       file({ path = "~/.tree/sub/one", content = "one" })

@@ -59,6 +59,50 @@ describe("#root in a user's home", function()
     assert.truthy(result.stderr:find("belongs to another user", 1, true), result.stderr)
   end)
 
+  it("notices another owner and group of what it installed, and puts them right", function()
+    local lines = ([[
+      local real = derive({ name = "real", config = function(_, ctx) ctx.write(ctx.out, "real") end })
+      activate({ config = function(_, ctx)
+        ctx.install(real.out, %q, { owner = "syslua-test", group = "syslua-test" })
+      end })
+      file({ path = %q, content = "other", mode = "644" })
+    ]]):format(here.directory .. "/users/ada/real", here.directory .. "/users/ada/other")
+    local result = apply(lines)
+    assert.equal(0, result.code, result.stderr)
+    local function get_owners()
+      return here.shell("stat -c '%U %G %a' users/ada/real users/ada/other").stdout
+    end
+    local owners = get_owners()
+    assert.equal("syslua-test syslua-test 644\nsyslua-test syslua-test 644\n", owners)
+    assert.equal(0, here.run("status").code)
+    local function get_drift()
+      local status = here.run("status", "--json")
+      local decoded = require("dkjson").decode(status.stdout)
+      assert.equal(decoded.drift > 0 and 3 or 0, status.code)
+      return decoded.targets[1]
+    end
+    for command, expected in pairs({
+      ["chown root users/ada/real"] = { "owner" },
+      ["chgrp root users/ada/real"] = { "group" },
+      ["chown root:root users/ada/real && chmod 600 users/ada/real"] = { "owner", "group" },
+    }) do
+      here.shell(command)
+      local target = get_drift()
+      -- With the user's rights, root's own file cannot be read.
+      assert.equal(#expected > 1 and "unreadable" or "changed", target.state)
+      assert.same(expected, target.differs)
+      local text = here.run("status").stdout
+      assert.truthy(text:find(#expected > 1 and "cannot read" or expected[1], 1, true), text)
+      assert.equal(0, here.run("apply", "init.lua").code)
+      assert.equal(owners, get_owners())
+      assert.equal("real", here.read("users/ada/real"))
+      assert.equal(0, here.run("status").code)
+    end
+    -- What was not declared is not looked at.
+    here.shell("chown root:root users/ada/other")
+    assert.equal(0, here.run("status").code)
+  end)
+
   it("keeps originals of the user, with their owner", function()
     here.write("users/ada/file", "mine\n")
     here.shell("chown syslua-test: users/ada/file; chmod 640 users/ada/file")

@@ -144,7 +144,7 @@ pub fn is_after(directories: &Directories, change: &TargetChange, found: &Found)
         (After::Link { source }, Found::Link(target, _)) => *target == source.to_path(),
         (After::File { digest, .. }, Found::Other(seen)) if seen.kind == FileKind::File => {
             let (directory, name) = directories.of(&change.place.to_path())?;
-            directory.hash(&name)? == *digest
+            directory.has_content(&name, *digest)?
         }
         (After::Original { identity, .. }, found) => is(found, identity),
         _ => false,

@@ -173,6 +173,17 @@ impl Directory {
         }
     }
 
+    /// Returns whether a regular file has this content. Nobody can say so of one that may not be read: then it has not.
+    ///
+    /// # Errors
+    /// When it cannot be read for another reason.
+    pub fn has_content(&self, name: &OsStr, digest: Hash) -> Result<bool> {
+        match self.hash(name) {
+            Err(error) if error.is_denied() => Ok(false),
+            found => Ok(found? == digest),
+        }
+    }
+
     /// Returns what tells whose regular file this is, if it says so.
     pub fn read_mark(&self, name: &OsStr) -> Option<Vec<u8>> {
         super::mark::read(&self.open_file(name).ok()?)

@@ -86,6 +86,11 @@ impl Error {
         matches!(self.cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
     }
 
+    /// Returns whether the rights are missing.
+    pub fn is_denied(&self) -> bool {
+        self.cause.kind() == io::ErrorKind::PermissionDenied
+    }
+
     /// Returns whether the system uses the path itself, such as a directory that something is mounted on.
     pub fn is_busy(&self) -> bool {
         self.cause.kind() == io::ErrorKind::ResourceBusy

@@ -39,7 +39,11 @@ pub fn holds(directories: &Directories, place: &Path, found: &Found, action: &Ac
     {
         return Ok(false);
     }
-    Ok(drift::drift(directories, &Accounts::default(), place, found, action)? == Drift::None)
+    match drift::drift(directories, &Accounts::default(), place, found, action) {
+        // What may not be read is moved away unread.
+        Err(Error::File(error)) if error.is_denied() => Ok(false),
+        found => Ok(found? == Drift::None),
+    }
 }
 
 /// Returns whether what stands at a target has the content that was written.
@@ -48,7 +52,7 @@ fn has_content(directories: &Directories, place: &Path, found: &Found, action: &
         (Action::Symlink { source, .. }, Found::Link(target, _)) => Ok(*target == source.to_path()),
         (Action::Install { digest: Some(digest), .. }, Found::Other(seen)) if seen.kind == FileKind::File => {
             let (directory, name) = directories.of(place)?;
-            Ok(directory.hash(&name)? == *digest)
+            Ok(directory.has_content(&name, *digest)?)
         }
         _ => Ok(false),
     }
