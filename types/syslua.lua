@@ -136,6 +136,7 @@ local syslua = {}
 ---@field mode string? of an installed file, in octal
 ---@field owner string? of an installed file
 ---@field group string? of an installed file
+---@field digest string? of an installed file that is applied: the SHA-256 of its content
 ---@field command string|string[]|nil what runs
 ---@field undo string|string[]|nil what takes it back
 ---@field always boolean? whether it runs at each apply

@@ -1,7 +1,8 @@
---- The JSON of the commands that look has the fields of docs/reference/json.md: no other, and all that are not
--- optional. Once, not for each Lua.
+--- The JSON of the commands has the fields of docs/reference/json.md: no other, and all that are not optional. Once,
+-- not for each Lua.
 
 local interpreter = require("spec.support.interpreter")
+local json_reference = require("spec.support.json_reference")
 local machine = require("spec.support.machine")
 local syslua = require("syslua")
 
@@ -9,114 +10,227 @@ if interpreter.name ~= "lua5.4" then
   return
 end
 
--- The tables of the reference: { [heading] = { { name = is_optional }, ... } }, in order.
-local function read_reference()
-  local tables, heading, current = {}, nil, nil
-  for line in io.lines("docs/reference/json.md") do
-    heading = line:match("^## `([%w%-]+)`$") or (line:find("^## ") and "" or heading)
-    if line == "| field | |" then
-      current = {}
-      tables[heading or ""] = tables[heading or ""] or {}
-      table.insert(tables[heading or ""], current)
-    elseif current and line:find("^| `") then
-      for name, mark in line:match("^| (.-) |"):gmatch("`([%w_%.]+)`(%??)") do
-        current[name] = mark == "?"
-      end
-    elseif line == "" then
-      current = nil
-    end
-  end
-  return tables
-end
+local reference = json_reference.new({
+  plan = { actions = 2, pending = 3 },
+  status = { targets = 2 },
+  history = { snapshots = 2 },
+  adopt = { adopted = 2 },
+  why = { actions = 2 },
+  build = { derivations = 2 },
+  list = { objects = 2 },
+  verify = { damaged = 2 },
+  gc = { objects = 2, held_by = 3 },
+})
 
-local function check(what, document, ...)
-  local documented = {}
-  for _, fields in ipairs({ ... }) do
-    for name, is_optional in pairs(fields) do
-      documented[name] = is_optional
-    end
-  end
-  for name in pairs(document) do
-    assert.is_not_nil(documented[name], ("%s has `%s`, which is not documented"):format(what, name))
-  end
-  for name, is_optional in pairs(documented) do
-    assert.is_true(is_optional or document[name] ~= nil, ("%s lacks `%s`"):format(what, name))
-  end
-end
+-- What never was there: users are root's to declare, and snapshots that differ are no actions to come.
+local unseen = {
+  "apply 1: pending",
+  "diff.actions: diff",
+  "diff.actions: may_change",
+  "diff.actions: replaces",
+  "diff.actions: replaces_existing",
+  "diff.actions: runs_command",
+  "diff.actions: undo",
+  "diff.actions: user",
+  "plan.actions: user",
+  "status.targets: user",
+  "why.actions: user",
+}
+
+local first = [[
+  local low = derive { name = "low", version = "1", config = function(_, ctx) ctx.write(ctx.out .. "/low", "1") end }
+  local tool = derive { name = "tool", opts = { port = 1, low = low }, config = function(_, ctx)
+    ctx.run("mkdir -p $out/bin && cp /bin/sleep $out/bin/tool")
+  end }
+  file { path = "~/.one", content = "1" }
+  file { path = "~/.own", content = "ours" }
+  file { path = "~/.copy", content = "copy", mode = "644" }
+  user { name = syslua.username, setup = function() env { EDITOR = "ed" } end }
+  file { path = "~/.mine", source = "mine", mutable = true }
+  file { path = "~/.tool", source = tool.out }
+  env { EDITOR = syslua.lib.mkDefault("nano"), PATH = "/x", LINE = syslua.lib.ref("HOME") .. "/x" }
+  env { EDITOR = syslua.lib.mkForce("vim") }
+  project { name = "p", path = "~/p", setup = function() env { PAGER = "less" } end }
+  activate { config = function(_, ctx)
+    ctx.run("true " .. low.out, { undo = "true", cwd = "/", env = { A = "1" }, shell = "/bin/sh" })
+    ctx.run("true " .. low.out, { always = true })
+    ctx.source_in_shell(low.out .. "/low", { shells = { "bash" } })
+    ctx.add_to_path(low.out)
+    local own = { owner = syslua.username, group = syslua.username }
+    ctx.install(low.out .. "/low", "~/.owned", own)
+  end }
+]]
+
+local second = [[
+  local low = derive { name = "low", version = "2", config = function(_, ctx) ctx.write(ctx.out .. "/low", "2") end }
+  local inner = derive { name = "inner", config = function(_, ctx) ctx.write(ctx.out .. "/inner", "i") end }
+  local high = derive { name = "high", opts = { port = 2, low = inner, text = "a\nb\n" }, config = function(opts, ctx)
+    ctx.write(ctx.out .. "/high", opts.low.out)
+  end }
+  file { path = "~/.one", content = "2" }
+  file { path = "~/.copy", content = "copy", mode = "644" }
+  file { path = "~/.far/deep", content = "deep" }
+  file { path = "~/.high", source = high.out }
+  file { path = "~/.low", source = low.out }
+]]
 
 describe("JSON", function()
-  it("is as documented", function()
-    local here = machine.new()
-    here.apply(
-      'file { path = "~/.x", content = "1" } file { path = "~/.y", content = "y", mode = "600" }'
-    )
-    here.apply([[
-      file { path = "~/.x", content = "2" }
-      file { path = "~/.y", content = "y", mode = "600" }
-      env { EDITOR = syslua.lib.mkDefault("nano") }
-      env { EDITOR = "vim" }
-    ]])
-    here.shell("echo edit >~/.y")
-    local reference = read_reference()
-    local every = reference[""][1]
-    local function run(...)
-      local result = here.run(...)
-      assert.is_true(result.code == 0 or result.code == 3, result.stderr)
-      return syslua.lib.fromJSON(result.stdout)
+  local here
+
+  local function run(...)
+    local result = here.run(...)
+    assert.is_true(result.code == 0 or result.code == 3, result.stderr)
+    assert.equal(1, select(2, result.stdout:gsub("\n", "")))
+    return syslua.lib.fromJSON(result.stdout)
+  end
+
+  local function check(command, ...)
+    local document = run(command, ...)
+    reference.check(command, document)
+    return document
+  end
+
+  local function check_apply(...)
+    reference.check("apply", run("apply", "--json", ...), 1, "plan")
+  end
+
+  local function find(name)
+    for _, object in ipairs(run("list", "--json").objects) do
+      if object.object:find(name .. "-", 1, true) == 1 then
+        return object
+      end
     end
-    local plan, status = reference.plan, reference.status
-    local document = run("plan", "init.lua", "--json")
-    check("plan", document, every, plan[1])
-    for _, action in ipairs(document.actions) do
-      check("plan.actions", action, plan[2])
-    end
-    document = run("status", "--json")
-    check("status", document, every, status[1])
-    for _, target in ipairs(document.targets) do
-      check("status.targets", target, status[2])
-    end
-    check("apply", run("apply", "init.lua", "--json"), every, plan[1], reference.apply[1])
-    document = run("status", "--json")
-    assert.equal(1, #document.displaced)
-    document = run("history", "--json")
-    check("history", document, every, reference.history[1])
-    local snapshot = { id = false, created_at = true, config_path = true, description = true }
-    for _, entry in ipairs(document.snapshots) do
-      check("history.snapshots", entry, snapshot, reference.history[2])
-    end
-    document = run("list", "--json")
-    check("list", document, every, reference.list[1])
-    for _, object in ipairs(document.objects) do
-      check("list.objects", object, reference.list[2])
-    end
-    check("info", run("info", "--json"), every, reference.info[1])
-    local object = document.objects[1].object
-    check("info OBJECT", run("info", object, "--json"), every, reference.info[2])
-    check("why", run("why", "EDITOR", "--json"), every, reference.why[1])
-    check("why OBJECT", run("why", object, "--json"), every, reference.why[1])
-    document = run("diff", "1", "2", "--json")
-    check("diff", document, every, reference.diff[1])
-    for _, action in ipairs(document.actions) do
-      check("diff.actions", action, plan[2])
-    end
-    local hashes = {}
-    for _, listed in ipairs(run("list", "--json").objects) do
-      hashes[#hashes + 1] = listed.deriver
-    end
-    check(
-      "diff of derivations",
-      run("diff", hashes[1], hashes[2], "--json"),
-      every,
-      reference.diff[2]
-    )
-    check("verify", run("verify", "--json"), every, reference.verify[1])
-    check(
-      "rollback",
-      run("rollback", "1", "--yes", "--json"),
-      every,
-      plan[1],
-      reference.rollback[1]
-    )
+    error("there is no " .. name)
+  end
+
+  setup(function()
+    here = machine.new()
+    here.write("config/mine", "mine\n")
+    here.write("home/.own", "before\n")
+    here.environment.SYSLUA_CONFIG = here.directory .. "/config/init.lua"
+  end)
+
+  teardown(function()
+    here.shell("chmod -R u+rwX home")
     here.remove()
+  end)
+
+  it("of a first apply is as documented", function()
+    here.write_config(first, "config/init.lua")
+    check("plan", "--json")
+    check_apply("--dry-run")
+    check_apply("--confirm", "60s")
+    check("status", "--json")
+    check("history", "--json")
+    check("gc", "--json", "--dry-run")
+    check("plan", "--json")
+    reference.check("rollback", run("rollback", "0", "--dry-run", "--json"), 1, "plan")
+    reference.check("destroy", run("destroy", "--dry-run", "--json"), 1, "plan")
+    check("confirm", "--json")
+    for _, what in ipairs({ "EDITOR", "PATH", "LINE", "PAGER", "~", "~/.one/below", "low" }) do
+      check("why", what, "--json")
+    end
+    check("build", "--json", "--check")
+    check("build", "low", "--json")
+    here.write_config(
+      'derive { name = "t", config = function(_, ctx) ctx.run("date +%N >$out") end }',
+      "times.lua"
+    )
+    check("build", "times.lua", "--json", "--check")
+  end)
+
+  it("of another one, of drift and of what is displaced is as documented", function()
+    here.shell("echo edited >~/.copy; chmod 600 ~/.copy; ln -sfn /x ~/.one; rm ~/.tool")
+    check("status", "--json")
+    here.write_config(second, "config/init.lua")
+    check("plan", "--json", "--build", "--diff")
+    check_apply()
+    here.shell("chmod 0 ~/.far")
+    check("status", "--json")
+    here.shell("chmod 755 ~/.far")
+    check("history", "--json")
+    check("list", "--json")
+    check("info", "--json")
+    reference.check("info", run("info", "low/2", "--json"), 2)
+    check("diff", "1", "2", "--json")
+    local one, other = find("tool").deriver, find("high").deriver
+    reference.check("diff", run("diff", one, other, "--json"), 2)
+  end)
+
+  it("of what goes, leaves and comes is as documented", function()
+    local pid =
+      here.shell("~/../root/store/obj/tool-*/bin/tool 20 >/dev/null 2>&1 & echo $!").stdout
+    here.shell(
+      'ln -s ../../obj/"$(ls root/store/obj | grep low-1)" root/store/metadata/gc-roots/mine'
+    )
+    here.shell("ln -s /nowhere root/store/metadata/gc-roots/gone")
+    reference.check("info", run("info", "tool", "--json"), 2)
+    reference.check("info", run("info", "low/1", "--json"), 2)
+    check("why", "tool", "--json")
+    check("why", "low/1", "--json")
+    check("gc", "--json", "--dry-run", "--keep", "1")
+    check("gc", "--json", "--keep", "1")
+    here.shell("kill " .. pid)
+    check("export", "low/2", "-o", "closure", "--json")
+    check("import", "closure", "closure", "--json", "--root", "other")
+    check("import", "closure", "closure", "--json", "--root", "other")
+  end)
+
+  it("of damage is as documented", function()
+    here.shell(
+      'chmod -R u+w root/store/obj/"$(ls root/store/obj | grep ^high)"; echo x >>root/store/obj/high*/high'
+    )
+    check("verify", "--json")
+    here.shell("chmod -R u+w other/store/obj/*; echo x >>other/store/obj/low-2-*/low")
+    check("verify", "--json", "--repair", "--root", "other")
+    check("verify", "--json", "--repair")
+    here.write("root/store/info/" .. find("low").object .. ".json", "{")
+    check("list", "--json")
+    check("status", "--json")
+  end)
+
+  it("of adoption is as documented", function()
+    here.write_config(
+      'file { path = "~/.from", source = "files/from" }\n-- adopt: here',
+      "config/init.lua"
+    )
+    here.write("config/files/from", "from\n")
+    check_apply()
+    here.shell("echo new >~/.new; ln -s / ~/.link; rm ~/.from; echo edit >~/.from")
+    check("adopt", "home/.new", "home/.link", "home/.from", "--json", "--write")
+    check_apply()
+    check("adopt", "home/.new", "--json")
+  end)
+
+  it("of going back is as documented", function()
+    local snapshots = run("history", "--json").snapshots
+    here.shell("echo edit >~/.edit; mv ~/.edit ~/.new")
+    reference.check("rollback", run("rollback", "--yes", "--json"), 1, "plan")
+    here.write(
+      "root/store/metadata/snapshots/" .. snapshots[#snapshots].id .. "/snapshot.json",
+      "{"
+    )
+    check("history", "--json")
+    reference.check("destroy", run("destroy", "--dry-run", "--json"), 1, "plan")
+    here.write("root/unknown", "x")
+    reference.check("destroy", run("destroy", "--yes", "--json"), 1, "plan")
+  end)
+
+  it("of failures is as documented", function()
+    here.write_config("file { pth = 1 }", "config/init.lua")
+    for _, words in ipairs({ { "plan" }, { "plan", "--jsn" }, { "stauts" }, { "why", "x" } }) do
+      words[#words + 1] = "--json"
+      local result = here.run(table.unpack(words))
+      local document = syslua.lib.fromJSON(result.stdout)
+      assert.is_true(result.code == 1 or result.code == 2)
+      assert.equal(1, document.version)
+      assert.equal("string", type(document.command))
+      assert.equal("string", type(document.error.kind .. document.error.message))
+      assert.truthy(result.stderr:find(document.error.message, 1, true))
+    end
+  end)
+
+  it("has all that is documented", function()
+    assert.same(unseen, reference.get_unseen())
   end)
 end)
