@@ -15,6 +15,7 @@ local looks = {
   { "list" },
   { "verify" },
   { "rollback", "1", "--dry-run" },
+  { "gc", "--dry-run" },
 }
 
 -- Once is enough: nothing here depends on the version of Lua.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use syslua_engine::activation::{Action, Activation, VariableValue};
 use syslua_engine::derivation::{Derivation, Spec};
-use syslua_engine::engine::{ApplyOptions, Engine, PlanOptions};
+use syslua_engine::engine::{ApplyOptions, Engine, GcOptions, PlanOptions};
 use syslua_engine::failure::Failure;
 use syslua_engine::manifest::Manifest;
 use syslua_engine::names::{Name, OutputName, SnapshotId};
@@ -17,6 +17,8 @@ use syslua_engine::realize::{Build, Task, Tasks};
 use syslua_engine::settings::{Interrupt, Network, Sandbox, Settings, System, UnpackLimits};
 use syslua_engine::store::{self, Outputs, Store};
 use syslua_engine::value::{Function, Value};
+
+use crate::damages::thorough;
 
 struct NoTasks;
 
@@ -139,6 +141,13 @@ impl Machine {
         done.map(drop).map_err(|error| error.to_failure().message)
     }
 
+    /// Removes what only snapshots before the current one hold, with them.
+    pub fn collect(&self) -> Result<(), String> {
+        let options = GcOptions { keep: Some(1), ..GcOptions::default() };
+        let done = self.engine().gc(options, true, &mut |_| {});
+        done.map(drop).map_err(|error| error.to_failure().message)
+    }
+
     pub fn home(&self) -> Tree {
         read_tree(&self.work.join("home"))
     }
@@ -166,13 +175,13 @@ impl Machine {
     }
 
     /// Runs every command that only looks; each result under its name.
-    fn look(&self) -> Vec<(&'static str, Result<(), String>)> {
+    fn look(&self, with_gc: bool) -> Vec<(&'static str, Result<(), String>)> {
         fn done<T>(result: Result<T, syslua_engine::engine::Error>) -> Result<(), String> {
             result.map(drop).map_err(|error| error.to_failure().message)
         }
         let engine = self.engine();
         let hashes = [0, 1].map(|number: usize| self.derivations[number].hash.to_hex());
-        vec![
+        let mut looked = vec![
             ("status", done(engine.status())),
             ("plan", done(engine.plan(&self.manifest(2), PlanOptions::default()))),
             ("plan of another", done(engine.plan(&self.manifest(3), PlanOptions { diff: true, brief: false }))),
@@ -185,13 +194,26 @@ impl Machine {
             ("verify", done(engine.verify())),
             ("destroy --dry-run", done(engine.destroy(false, &mut |_| {}))),
             ("rollback --dry-run", done(engine.rollback(Some(SnapshotId(1)), false, &mut |_| {}))),
-        ]
+        ];
+        if with_gc {
+            looked.push(("gc --dry-run", done(engine.gc(GcOptions::default(), false, &mut |_| {}))));
+        }
+        looked
     }
 
     /// Runs them all; returns those that failed. Nothing changes.
     pub fn look_at_damage(&self, when: &str) -> BTreeMap<&'static str, String> {
+        self.look_at(when, true)
+    }
+
+    /// The same, for one of very many; `gc`, which looks at all processes of the machine too, only at some.
+    pub fn look_at_one_of_many(&self, when: &str, place: usize) -> BTreeMap<&'static str, String> {
+        self.look_at(when, thorough() || place.is_multiple_of(8))
+    }
+
+    fn look_at(&self, when: &str, with_gc: bool) -> BTreeMap<&'static str, String> {
         let before = read_tree(&self.work);
-        let looked = self.look();
+        let looked = self.look(with_gc);
         let changed = differing(&before, &read_tree(&self.work));
         assert!(changed.is_empty(), "{when}: looking changed {changed:?}");
         looked.into_iter().filter_map(|(name, result)| Some((name, result.err()?))).collect()
