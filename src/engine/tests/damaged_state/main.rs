@@ -55,7 +55,7 @@ fn sweep(machine: &Machine, name: &str, text: &[u8], fails: &[&str]) {
 /// Nothing is deleted where something cannot be read that could hold an object.
 fn refuse_to_collect(machine: &Machine, when: &str, named: &str) {
     let before = read_tree(&machine.work);
-    let message = machine.collect().expect_err(when);
+    let message = machine.collect().unwrap_err();
     assert!(message.contains(named), "{when}: gc does not name {named}: {message}");
     let changed = differing(&before, &read_tree(&machine.work));
     assert!(changed.is_empty(), "{when}: the gc that failed changed {changed:?}");
@@ -102,7 +102,7 @@ fn act(machine: &Machine, homes: &[Tree], name: &str, text: &[u8], apply_works: 
         if apply_works {
             match machine.collect() {
                 Ok(()) => {
-                    machine.engine().status().map(drop).unwrap_or_else(|error| panic!("{when}: gc broke it: {error}"))
+                    machine.engine().status().map(drop).unwrap_or_else(|error| panic!("{when}: gc broke it: {error}"));
                 }
                 Err(message) => assert!(message.contains(&shown), "{when}: gc: {message}"),
             }
