@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value as Json, json};
+use serde::Serialize;
 
 use crate::encode::{self, FORMAT, Recipe, References};
 use crate::hash::{Hash, Hasher, Sink};
 use crate::names::{Name, ObjectName, OutputName, Placeholder, Version};
 use crate::settings::System;
 use crate::store::Outputs;
-use crate::value::{Function, Value, captures_to_json};
+use crate::value::{Bytes, Captures, Function, Value};
 
 /// What a config says of a derivation.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,23 +126,41 @@ impl Derivation {
     }
 
     /// Returns the description that `.drv` files hold: every input of the hash.
-    pub fn description(&self) -> Json {
+    pub fn description(&self) -> Description<'_> {
         let spec = &self.spec;
-        let mut description = json!({
-            "format": FORMAT,
-            "name": spec.name,
-            "version": spec.version,
-            "outputs": spec.outputs,
-            "sys": spec.system,
-            "opts": spec.opts.to_json(),
-            "config": { "text": crate::value::bytes_to_json(&spec.config.text), "captures": captures_to_json(&spec.config.captures) },
-            "dependencies": self.dependencies,
-        });
-        if let (Some(hash), Json::Object(fields)) = (spec.output_hash, &mut description) {
-            fields.insert("output_sha256".to_owned(), json!(hash));
+        Description {
+            format: FORMAT,
+            name: &spec.name,
+            version: spec.version.as_ref(),
+            outputs: &spec.outputs,
+            sys: &spec.system,
+            opts: &spec.opts,
+            config: ConfigDescription { text: Bytes(&spec.config.text), captures: Captures(&spec.config.captures) },
+            dependencies: &self.dependencies,
+            output_sha256: spec.output_hash,
         }
-        description
     }
+}
+
+/// A derivation as `.drv` files hold it.
+#[derive(Serialize)]
+pub struct Description<'a> {
+    format: u64,
+    name: &'a Name,
+    version: Option<&'a Version>,
+    outputs: &'a [OutputName],
+    sys: &'a System,
+    opts: &'a Value,
+    config: ConfigDescription<'a>,
+    dependencies: &'a BTreeSet<Hash>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_sha256: Option<Hash>,
+}
+
+#[derive(Serialize)]
+struct ConfigDescription<'a> {
+    text: Bytes<'a>,
+    captures: Captures<'a>,
 }
 
 fn note_placeholders(

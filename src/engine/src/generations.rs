@@ -1,5 +1,7 @@
 //! Which snapshot is applied, and which there are.
 
+use std::collections::HashMap;
+
 use crate::names::SnapshotId;
 use crate::platform;
 use crate::snapshot::{Snapshot, SnapshotError};
@@ -112,6 +114,19 @@ struct IndexEntry {
     config_path: Option<std::path::PathBuf>,
 }
 
+impl IndexEntry {
+    fn of(snapshot: &Snapshot) -> IndexEntry {
+        let Snapshot { id, parent, created_at, description, config_path, .. } = snapshot;
+        IndexEntry {
+            id: *id,
+            parent: *parent,
+            created_at: *created_at,
+            description: description.clone(),
+            config_path: config_path.clone(),
+        }
+    }
+}
+
 const INDEX_VERSION: u32 = 1;
 
 /// Reads the index. A damaged one is empty, and made anew by the next switch; of a newer one only the greatest
@@ -138,9 +153,13 @@ fn read_index(store: &Store) -> Index {
 /// # Errors
 /// When the directory of snapshots cannot be read, or has the greatest number that there is.
 pub fn next_id(store: &Store) -> Result<SnapshotId, Error> {
-    let remembered = read_index(store).last_id;
-    let greatest = all(store)?.last().copied().max(Some(current_id(store)?)).max(Some(remembered)).unwrap_or_default();
+    let greatest = greatest_id(store, &read_index(store), &all(store)?)?;
     greatest.0.checked_add(1).map(SnapshotId).ok_or_else(|| Error::Numbers(store.snapshots()))
+}
+
+/// Returns the greatest number that was ever used.
+fn greatest_id(store: &Store, index: &Index, all: &[SnapshotId]) -> Result<SnapshotId, Error> {
+    Ok(all.last().copied().max(Some(current_id(store)?)).max(Some(index.last_id)).unwrap_or_default())
 }
 
 /// Returns the parent of a snapshot that cannot be read itself: as the index has it, else the greatest number below.
@@ -150,23 +169,26 @@ pub fn parent_of(store: &Store, id: SnapshotId) -> Option<SnapshotId> {
 }
 
 /// Writes the index of all snapshots. To be called before one is removed, so that its number is not
-/// used again.
+/// used again. `new` is one that need not be read.
 ///
 /// # Errors
 /// When the directory of snapshots cannot be read or the index cannot be written.
-pub fn write_index(store: &Store) -> Result<(), Error> {
-    let last_id = SnapshotId(next_id(store)?.0 - 1);
-    let mut known = read_index(store).snapshots;
-    let mut snapshots = Vec::new();
-    for id in all(store)? {
-        if let Some(place) = known.iter().position(|entry| entry.id == id) {
-            snapshots.push(known.swap_remove(place));
-            continue;
+pub fn write_index(store: &Store, new: Option<&Snapshot>) -> Result<(), Error> {
+    let all = all(store)?;
+    let present = read_index(store);
+    let last_id = greatest_id(store, &present, &all)?;
+    let mut known: HashMap<SnapshotId, IndexEntry> =
+        present.snapshots.into_iter().map(|entry| (entry.id, entry)).collect();
+    let mut snapshots = Vec::with_capacity(all.len());
+    for id in all {
+        if let Some(entry) = known.remove(&id) {
+            snapshots.push(entry);
+        } else if let Some(new) = new.filter(|new| new.id == id) {
+            snapshots.push(IndexEntry::of(new));
+        } else if let Ok(snapshot) = read(store, id) {
+            snapshots.push(IndexEntry::of(&snapshot));
         }
         // One that cannot be read is named by the commands that need it.
-        let Ok(snapshot) = read(store, id) else { continue };
-        let Snapshot { parent, created_at, description, config_path, .. } = snapshot;
-        snapshots.push(IndexEntry { id, parent, created_at, description, config_path });
     }
     let index = Index { version: INDEX_VERSION, last_id, snapshots };
     let mut text = serde_json::to_vec(&index).unwrap_or_default();

@@ -4,10 +4,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde_json::{Value as Json, json};
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+use serde_json::Value as Json;
 
 use crate::activation::Activation;
-use crate::derivation::Derivation;
+use crate::derivation::{Derivation, Description};
 use crate::hash::Hash;
 use crate::names::{OutputName, Placeholder, Segment};
 use crate::value::Text;
@@ -28,20 +30,41 @@ pub struct Manifest {
     pub files: Vec<(Text, Vec<u8>)>,
 }
 
+/// A derivation as the manifest has it.
+#[derive(Serialize)]
+struct Entry<'a> {
+    #[serde(flatten)]
+    description: Description<'a>,
+    hash: Hash,
+    positions: &'a [String],
+}
+
+impl<'a> Entry<'a> {
+    fn new(derivation: &'a Derivation) -> Entry<'a> {
+        Entry { description: derivation.description(), hash: derivation.hash, positions: &derivation.positions }
+    }
+}
+
+impl Serialize for Manifest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let derivations: Vec<_> = self.derivations.iter().map(|derivation| Entry::new(derivation)).collect();
+        let mut json = serializer.serialize_struct("Manifest", 3)?;
+        json.serialize_field("version", &VERSION)?;
+        json.serialize_field("derivations", &derivations)?;
+        json.serialize_field("activations", &self.activations)?;
+        json.end()
+    }
+}
+
 impl Manifest {
     /// Returns the canonical JSON. It holds no path of the config, so that a copy gives the same.
     pub fn to_json(&self) -> Json {
-        let derivations: Vec<_> = self
-            .derivations
-            .iter()
-            .map(|derivation| {
-                let mut description = derivation.description();
-                description["hash"] = json!(derivation.hash);
-                description["positions"] = json!(derivation.positions);
-                description
-            })
-            .collect();
-        json!({ "version": VERSION, "derivations": derivations, "activations": self.activations })
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// Returns the text of the same.
+    pub fn to_text(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
     }
 
     /// Returns which derivation and output each placeholder stands for.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,9 +35,9 @@ pub struct Snapshot {
     #[serde(default, serialize_with = "path_to_json", deserialize_with = "path_from_json")]
     pub config_path: Option<PathBuf>,
     /// The derivations that were realized, and the objects of their outputs.
-    pub derivations: BTreeMap<Hash, Outputs>,
+    pub derivations: Arc<BTreeMap<Hash, Outputs>>,
     /// The resolved actions, with the positions that declared them.
-    pub activations: Vec<Activation>,
+    pub activations: Vec<Arc<Activation>>,
 }
 
 /// A text that is no snapshot of a version that we know.
@@ -66,7 +67,7 @@ impl Snapshot {
             created_at: 0,
             description: "before the first apply".to_owned(),
             config_path: None,
-            derivations: BTreeMap::new(),
+            derivations: Arc::default(),
             activations: Vec::new(),
         }
     }
@@ -94,6 +95,11 @@ impl Snapshot {
             return Err(SnapshotError::Moment(snapshot.created_at));
         }
         Ok(snapshot)
+    }
+
+    /// Returns the actions in force.
+    pub fn actions(&self) -> impl Iterator<Item = &Activation> + Clone {
+        self.activations.iter().map(AsRef::as_ref)
     }
 
     /// Returns the text of `snapshot.json`.

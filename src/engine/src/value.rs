@@ -1,12 +1,14 @@
 //! Plain data that crosses the border between Lua and the engine, and how it reads as JSON.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use data_encoding::BASE64;
 use serde::de::{MapAccess, Visitor};
+use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value as Json, json};
+use serde_json::Value as Json;
 
 use crate::hash::Hash;
 use crate::names::SHORT_HASH;
@@ -37,10 +39,7 @@ impl From<&str> for Text {
 
 impl Serialize for Text {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match std::str::from_utf8(&self.0) {
-            Ok(text) => serializer.serialize_str(text),
-            Err(_) => bytes_to_json(&self.0).serialize(serializer),
-        }
+        Bytes(&self.0).serialize(serializer)
     }
 }
 
@@ -165,59 +164,86 @@ pub enum Value {
     Again(u64),
 }
 
-/// Returns bytes as JSON: a string, or `{"$bytes": BASE64}`.
-pub fn bytes_to_json(bytes: &[u8]) -> Json {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Json::from(text),
-        Err(_) => json!({ "$bytes": BASE64.encode(bytes) }),
+/// Bytes as they are in JSON: a string, or `{"$bytes": BASE64}`.
+pub struct Bytes<'a>(pub &'a [u8]);
+
+impl Serialize for Bytes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match std::str::from_utf8(self.0) {
+            Ok(text) => serializer.serialize_str(text),
+            Err(_) => serializer.collect_map([("$bytes", BASE64.encode(self.0))]),
+        }
+    }
+}
+
+/// Captured variables as they are in JSON: a list of names and values.
+pub struct Captures<'a>(pub &'a [(Vec<u8>, Value)]);
+
+impl Serialize for Captures<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|(name, value)| (Bytes(name), value)))
     }
 }
 
 /// Returns a key of the user as a key of JSON: one that begins with `$` gets a second one.
-pub fn key_to_json(key: &[u8]) -> String {
+fn key_to_json(key: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(key);
-    if text.starts_with('$') { format!("${text}") } else { text.into_owned() }
+    if text.starts_with('$') { format!("${text}").into() } else { text }
+}
+
+/// Written straight into a text, without a tree in between: manifests hold thousands.
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Value::Nil => serializer.serialize_unit(),
+            Value::Bool(value) => serializer.serialize_bool(*value),
+            Value::Int(value) => serializer.serialize_i64(*value),
+            Value::Float(value) if value.is_finite() => serializer.serialize_f64(*value),
+            Value::Float(value) => serializer.collect_map([("$float", value.to_string())]),
+            Value::Bytes(bytes) => Bytes(bytes).serialize(serializer),
+            Value::List(list) => serializer.collect_seq(list),
+            // A key that is not UTF-8 would be confused with another one as a key of JSON.
+            Value::Map(map) if map.keys().all(|key| std::str::from_utf8(key).is_ok()) => {
+                serializer.collect_map(map.iter().map(|(key, value)| (key_to_json(key), value)))
+            }
+            Value::Map(map) => {
+                let entries: Vec<_> = map.iter().map(|(key, value)| (Bytes(key), value)).collect();
+                serializer.collect_map([("$map", entries)])
+            }
+            Value::Derivation(hash) => serializer.collect_map([("$derivation", hash)]),
+            Value::Source(source) => {
+                let mut map = serializer.serialize_map(None)?;
+                map.serialize_entry("$source", &source.nar)?;
+                let extension = source.extension();
+                if !extension.is_empty() {
+                    map.serialize_entry("extension", &extension)?;
+                }
+                map.end()
+            }
+            Value::Table(entries, metatable) => {
+                let mut map = serializer.serialize_map(None)?;
+                map.serialize_entry("$table", entries)?;
+                if let Some(metatable) = metatable {
+                    map.serialize_entry("$metatable", metatable)?;
+                }
+                map.end()
+            }
+            Value::Function(function) => {
+                let mut map = serializer.serialize_map(None)?;
+                map.serialize_entry("$function", &Bytes(&function.text))?;
+                map.serialize_entry("$captures", &Captures(&function.captures))?;
+                map.end()
+            }
+            Value::Known(name) => serializer.collect_map([("$known", name)]),
+            Value::Again(number) => serializer.collect_map([("$again", number)]),
+        }
+    }
 }
 
 impl Value {
     /// Returns the value as JSON, with `$`-keys for what JSON cannot say.
     pub fn to_json(&self) -> Json {
-        match self {
-            Value::Nil => Json::Null,
-            Value::Bool(value) => Json::from(*value),
-            Value::Int(value) => Json::from(*value),
-            Value::Float(value) if value.is_finite() => Json::from(*value),
-            Value::Float(value) => json!({ "$float": value.to_string() }),
-            Value::Bytes(bytes) => bytes_to_json(bytes),
-            Value::List(list) => list.iter().map(Value::to_json).collect(),
-            Value::Map(map) => {
-                // A key that is not UTF-8 would be confused with another one as a key of JSON.
-                if map.keys().all(|key| std::str::from_utf8(key).is_ok()) {
-                    let entries = map.iter().map(|(key, value)| (key_to_json(key), value.to_json()));
-                    Json::Object(entries.collect())
-                } else {
-                    let entries = map.iter().map(|(k, v)| json!([bytes_to_json(k), v.to_json()]));
-                    json!({ "$map": entries.collect::<Vec<_>>() })
-                }
-            }
-            Value::Derivation(hash) => json!({ "$derivation": hash }),
-            Value::Source(source) if source.extension().is_empty() => json!({ "$source": source.nar }),
-            Value::Source(source) => json!({ "$source": source.nar, "extension": source.extension() }),
-            Value::Table(entries, metatable) => {
-                let entries: Vec<_> =
-                    entries.iter().map(|(key, value)| json!([key.to_json(), value.to_json()])).collect();
-                let mut object = Map::from_iter([("$table".to_owned(), Json::from(entries))]);
-                if let Some(metatable) = metatable {
-                    object.insert("$metatable".to_owned(), metatable.to_json());
-                }
-                Json::Object(object)
-            }
-            Value::Function(function) => {
-                json!({ "$function": bytes_to_json(&function.text), "$captures": captures_to_json(&function.captures) })
-            }
-            Value::Known(name) => json!({ "$known": name }),
-            Value::Again(number) => json!({ "$again": number }),
-        }
+        serde_json::to_value(self).unwrap_or_default()
     }
 
     /// Calls `visit` for every value inside, itself first.
@@ -243,13 +269,10 @@ impl Value {
     }
 }
 
-/// Returns captured variables as JSON: a list of names and values.
-pub fn captures_to_json(captures: &[(Vec<u8>, Value)]) -> Json {
-    captures.iter().map(|(name, value)| json!([bytes_to_json(name), value.to_json()])).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -265,5 +288,37 @@ mod tests {
     fn keys_of_the_user_cannot_pose_as_ours() {
         let map = Value::Map(BTreeMap::from([(b"$bytes".to_vec(), Value::Bytes(b"x".to_vec()))]));
         assert_eq!(map.to_json(), json!({ "$$bytes": "x" }));
+    }
+    #[test]
+    fn what_json_cannot_say_has_keys_of_ours() {
+        let bytes = |bytes: &[u8]| Value::Bytes(bytes.to_vec());
+        let source = |path: &str| Source { path: path.into(), nar: Hash::of(b""), excluded: BTreeSet::new() };
+        let hash = Hash::of(b"").to_hex();
+        let function = Function { text: b"function() end".to_vec(), captures: vec![(b"x".to_vec(), Value::Nil)] };
+        let expected = [
+            (Value::Nil, json!(null)),
+            (Value::Int(-3), json!(-3)),
+            (Value::Float(0.5), json!(0.5)),
+            (Value::Float(f64::INFINITY), json!({ "$float": "inf" })),
+            (bytes(b"\xff"), json!({ "$bytes": "/w==" })),
+            (Value::List(vec![Value::Bool(true)]), json!([true])),
+            (
+                Value::Map(BTreeMap::from([(b"\xff".to_vec(), Value::Int(1))])),
+                json!({ "$map": [[{ "$bytes": "/w==" }, 1]] }),
+            ),
+            (Value::Derivation(Hash::of(b"")), json!({ "$derivation": hash })),
+            (Value::Source(source("/a")), json!({ "$source": hash })),
+            (Value::Source(source("/a.c")), json!({ "$source": hash, "extension": ".c" })),
+            (
+                Value::Table(vec![(Value::Int(1), bytes(b"a"))], Some(Box::new(Value::Again(2)))),
+                json!({ "$table": [[1, "a"]], "$metatable": { "$again": 2 } }),
+            ),
+            (Value::Function(Box::new(function)), json!({ "$function": "function() end", "$captures": [["x", null]] })),
+            (Value::Known("print".into()), json!({ "$known": "print" })),
+        ];
+        for (value, json) in expected {
+            assert_eq!(serde_json::to_string(&value).unwrap(), json.to_string());
+            assert_eq!(value.to_json(), json);
+        }
     }
 }

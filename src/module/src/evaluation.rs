@@ -364,6 +364,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         details(lua, &*manifest_of(lua, &manifest)?).map_err(lua_failure)
     })?;
     register_function(lua, native, "manifest_json", |lua, manifest: LuaValue| {
-        manifest_of(lua, &manifest).map(|manifest| manifest.to_json().to_string())
+        let text = manifest_of(lua, &manifest)?.to_text();
+        lua.create_string(text).map_err(lua_failure)
     })
 }

@@ -1,6 +1,6 @@
 //! The verbs that switch, and the plan of what they would do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,11 @@ use crate::manifest::Manifest;
 use crate::names::{ObjectName, SnapshotId};
 use crate::platform::lock::{Lock, Mode};
 use crate::platform::{self, OpenDirectory};
-use crate::realize::{self, Realization, Tasks};
+use crate::realize::{self, Tasks};
 use crate::settings::Event;
 use crate::snapshot::Snapshot;
 use crate::store::{self, Outputs, read_outputs};
-use crate::switch::plan::{Effect, Mark, Plan};
+use crate::switch::plan::{Effect, Extent, Mark, Plan};
 use crate::switch::{self, Desired, Switched, To};
 
 /// How often to look whether a switch was confirmed.
@@ -29,6 +29,12 @@ pub struct PlanOptions {
     pub diff: bool,
     /// Only what happens, and not what stays as it is.
     pub brief: bool,
+}
+
+impl PlanOptions {
+    fn extent(self) -> Extent {
+        if self.brief { Extent::News } else { Extent::All }
+    }
 }
 
 /// What an apply is asked to do besides.
@@ -61,27 +67,27 @@ pub(super) struct InForce {
 }
 
 impl Engine {
+    /// Plans what leads from a snapshot to a manifest. `realized` is what became of it, where that is known.
     fn planned(
         &self,
         manifest: &Manifest,
         wanted: BTreeSet<Hash>,
-        realized: Option<&BTreeMap<Hash, Outputs>>,
-        is_brief: bool,
+        realized: Option<Arc<BTreeMap<Hash, Outputs>>>,
+        current: Snapshot,
+        extent: Extent,
     ) -> Result<Planned, Error> {
-        let mut current = generations::current(&self.store)?;
         let mut is_applied = false;
         let known = match realized {
-            Some(realized) => realized.clone(),
+            Some(realized) => realized,
             None if self.has_all(&current, &wanted) => {
                 is_applied = true;
-                std::mem::take(&mut current.derivations)
+                Arc::clone(&current.derivations)
             }
-            None => self.known_outputs(&wanted, &current)?,
+            None => Arc::new(self.known_outputs(&wanted, &current)?),
         };
-        let known = Arc::new(known);
         let mut desired = Desired::from_manifest(&self.store, manifest, &wanted, &known, &current)?;
         desired.has_applied_objects = is_applied;
-        let plan = switch::plan::plan(&self.store, &self.settings.home, desired, current, is_brief)?;
+        let plan = switch::plan::plan(&self.store, &self.settings.home, desired, current, extent)?;
         Ok(Planned { plan, wanted, known, is_lost: false })
     }
 
@@ -91,7 +97,8 @@ impl Engine {
     /// When the manifest contradicts itself or the system.
     pub fn plan(&self, manifest: &Manifest, options: PlanOptions) -> Result<PlanReport, Error> {
         self.calmly(|| {
-            let planned = self.planned(manifest, manifest.wanted(), None, options.brief)?;
+            let current = generations::current(&self.store)?;
+            let planned = self.planned(manifest, manifest.wanted(), None, current, options.extent())?;
             self.plan_report(manifest, &planned, options)
         })
     }
@@ -108,9 +115,14 @@ impl Engine {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<PlanReport, Error> {
         let wanted = manifest.wanted();
-        let realized = realize::realize(&self.store, &self.settings, &manifest.derivations, &wanted, tasks, on_event)?;
+        let known = BTreeMap::new();
+        let realized =
+            realize::realize(&self.store, &self.settings, &manifest.derivations, &wanted, known, tasks, on_event)?;
+        let outputs = Arc::new(realized.outputs);
         self.calmly(|| {
-            let planned = self.planned(manifest, wanted.clone(), Some(&realized.outputs), options.brief)?;
+            let current = generations::current(&self.store)?;
+            let outputs = Some(Arc::clone(&outputs));
+            let planned = self.planned(manifest, wanted.clone(), outputs, current, options.extent())?;
             self.plan_report(manifest, &planned, options)
         })
     }
@@ -129,8 +141,13 @@ impl Engine {
         self.recover(on_event)?;
         let told = PlanOptions { diff: false, brief: options.brief };
         // Contradictions are found before anything is built.
-        let look = || self.planned(manifest, manifest.wanted(), None, told.brief);
-        let planned = match self.calmly(look) {
+        let extent = if told.brief { Extent::Foresight } else { Extent::All };
+        let look = || {
+            let link = self.current_link();
+            let current = generations::current(&self.store)?;
+            Ok((self.planned(manifest, manifest.wanted(), None, current, extent)?, link))
+        };
+        let (planned, link) = match self.calmly(look) {
             // Somebody is busy there: what is left when they are done counts.
             Err(_) if platform::exists(&self.store.journal()) => {
                 self.recover(on_event)?;
@@ -138,6 +155,8 @@ impl Engine {
             }
             planned => planned?,
         };
+        // Nobody switched as long as this link is there: each switch makes another.
+        let is_current = || link.is_some() && self.current_link() == link;
         if !planned.plan.changes && !planned.plan.always {
             let report = self.plan_report(manifest, &planned, told)?;
             return Ok(self.apply_report(report, Vec::new(), None));
@@ -149,18 +168,28 @@ impl Engine {
         let path = self.store.store_lock();
         let store_lock = Lock::take(&path, Mode::Shared, settings.lock_timeout, &settings.interrupt, waiting);
         let _store_lock = store_lock.map_err(store::Error::from)?;
-        let realization = if planned.plan.changes {
-            realize::realize(&self.store, settings, &manifest.derivations, &planned.wanted, tasks, on_event)?
+        let Planned { plan: foreseen, wanted, known, .. } = planned;
+        let (outputs, built) = if foreseen.changes {
+            // Under the lock, objects of the current snapshot do not go: these are still there.
+            let is_there =
+                |(hash, outputs): &(&Hash, &Outputs)| foreseen.current.derivations.get(*hash) == Some(*outputs);
+            let is_current = is_current();
+            let there = known.iter().filter(|known| is_current && is_there(known));
+            let there = there.map(|(hash, outputs)| (*hash, outputs.clone())).collect();
+            let derivations = &manifest.derivations;
+            let realization = realize::realize(&self.store, settings, derivations, &wanted, there, tasks, on_event)?;
+            (Arc::new(realization.outputs), realization.built)
         } else {
-            Realization { outputs: BTreeMap::clone(&planned.known), built: Vec::new() }
+            (Arc::clone(&known), Vec::new())
         };
         let _lock = self.lock(on_event)?;
         switch::recover(&self.store, settings, on_event)?;
         // Somebody may have switched meanwhile: only what is computed under the lock counts.
-        let under_lock = self.planned(manifest, planned.wanted, Some(&realization.outputs), told.brief)?;
-        let known = Planned { plan: under_lock.plan, wanted: under_lock.wanted, known: planned.known, is_lost: false };
+        let current = if is_current() { foreseen.current } else { generations::current(&self.store)? };
+        let under_lock = self.planned(manifest, wanted, Some(Arc::clone(&outputs)), current, told.extent())?;
+        let known = Planned { plan: under_lock.plan, wanted: under_lock.wanted, known, is_lost: false };
         let mut report = self.plan_report(manifest, &known, told)?;
-        let built = self.built_report(manifest, &realization);
+        let built = self.built_report(manifest, &outputs, &built);
         let plan = &known.plan;
         let to = if plan.changes {
             To::New { manifest, description: &options.description }
@@ -214,9 +243,9 @@ impl Engine {
         }
         let is_current = id == current.id;
         let wanted: BTreeSet<Hash> = target.derivations.keys().copied().collect();
-        let known = Arc::new(target.derivations.clone());
+        let known = Arc::clone(&target.derivations);
         let desired = Desired::from_snapshot(&target);
-        let mut plan = switch::plan::plan(&self.store, &self.settings.home, desired, current, false)?;
+        let mut plan = switch::plan::plan(&self.store, &self.settings.home, desired, current, Extent::All)?;
         if is_guess {
             // Most of what may be in force is not.
             plan.steps.retain(|step| step.mark != Mark::Remove || !matches!(step.effect, Effect::None));
@@ -362,11 +391,9 @@ impl Engine {
     fn known_outputs(&self, wanted: &BTreeSet<Hash>, current: &Snapshot) -> Result<BTreeMap<Hash, Outputs>, Error> {
         let mut known = BTreeMap::new();
         let objects = OpenDirectory::open(self.store.objects()).ok();
-        let exists =
-            |object: &ObjectName| objects.as_ref().is_some_and(|all| all.look(object.as_str().as_ref()).is_ok());
-        let is_there = |outputs: &Outputs| outputs.values().all(exists);
         for hash in wanted {
-            let recorded = current.derivations.get(hash).filter(|outputs| is_there(outputs)).cloned();
+            let recorded = current.derivations.get(hash);
+            let recorded = recorded.filter(|outputs| has_objects(objects.as_ref(), outputs)).cloned();
             let outputs = match recorded {
                 Some(outputs) => Some(outputs),
                 None => read_outputs(&self.store, *hash)?,
@@ -419,11 +446,17 @@ impl Engine {
         missing
     }
 
-    fn built_report(&self, manifest: &Manifest, realization: &Realization) -> Vec<DerivationReport> {
-        let built = manifest.derivations.iter().filter(|derivation| realization.built.contains(&derivation.hash));
+    fn built_report(
+        &self,
+        manifest: &Manifest,
+        outputs: &BTreeMap<Hash, Outputs>,
+        built: &[Hash],
+    ) -> Vec<DerivationReport> {
+        let built: HashSet<&Hash> = built.iter().collect();
+        let built = manifest.derivations.iter().filter(|derivation| built.contains(&derivation.hash));
         built
             .map(|derivation| {
-                let outputs = realization.outputs.get(&derivation.hash).into_iter().flatten();
+                let outputs = outputs.get(&derivation.hash).into_iter().flatten();
                 let paths = outputs.map(|(output, object)| (output.to_string(), self.store.object(object)));
                 derivation_report(derivation, paths.collect())
             })

@@ -178,7 +178,7 @@ impl Engine {
         }
         sweep::erase(store, garbage, interrupt)?;
         if !snapshots.is_empty() {
-            generations::write_index(store)?;
+            generations::write_index(store, None)?;
         }
         Ok(())
     }
@@ -186,7 +186,7 @@ impl Engine {
     /// Makes sure that the greatest number is not used again. On a full disk nothing can be written, which does no harm as
     /// long as a snapshot with a greater number stays.
     fn remember_numbers(&self, snapshots: &BTreeSet<SnapshotId>) -> Result<(), Error> {
-        let written = generations::write_index(&self.store);
+        let written = generations::write_index(&self.store, None);
         let stays = generations::all(&self.store)?.into_iter().rfind(|id| !snapshots.contains(id));
         if written.is_err() && stays > snapshots.last().copied() { Ok(()) } else { Ok(written?) }
     }

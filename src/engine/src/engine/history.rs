@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::report::{action_report, snapshot_report};
 use super::{DerivationChange, Engine, Error, HistoryEntry, HistoryReport, SnapshotDiffReport, SnapshotReport};
-use crate::activation::Action;
+use crate::activation::{Action, Activation};
 use crate::generations;
 use crate::journal::{After, Before};
 use crate::names::{ObjectName, SnapshotId};
@@ -139,14 +140,14 @@ fn subject(action: &Action) -> Vec<u8> {
 }
 
 fn compare_actions(first: &Snapshot, second: &Snapshot) -> Vec<Step> {
-    let entry = |activation: &crate::activation::Activation, mark| {
+    let entry = |activation: &Arc<Activation>, mark| {
         let desired = crate::switch::Desired::from_snapshot(&Snapshot {
-            activations: vec![activation.clone()],
+            activations: vec![Arc::clone(activation)],
             ..Snapshot::empty()
         });
         desired.entries.first().map(|entry| Step::new(mark, entry))
     };
-    let mut old: BTreeMap<Vec<u8>, &crate::activation::Activation> =
+    let mut old: BTreeMap<Vec<u8>, &Arc<Activation>> =
         first.activations.iter().map(|activation| (subject(&activation.action), activation)).collect();
     let mut steps = Vec::new();
     for activation in &second.activations {

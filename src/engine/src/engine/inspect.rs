@@ -1,6 +1,6 @@
 //! Verbs that only look: what is in the store, and how derivations differ.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -120,7 +120,8 @@ impl Engine {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<CheckReport, Error> {
         let wanted: BTreeSet<Hash> = derivation.dependencies.iter().copied().chain([derivation.hash]).collect();
-        let realized = realize::realize(&self.store, &self.settings, derivations, &wanted, tasks, on_event)?;
+        let realized =
+            realize::realize(&self.store, &self.settings, derivations, &wanted, BTreeMap::new(), tasks, on_event)?;
         let outputs = realized.outputs.get(&derivation.hash).cloned().unwrap_or_default();
         let paths = outputs.iter().map(|(output, object)| (output.to_string(), self.store.object(object))).collect();
         let difference = realize::check(&self.store, &self.settings, derivation, &realized.outputs, tasks, on_event)?;

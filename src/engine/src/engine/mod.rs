@@ -214,6 +214,7 @@ impl Engine {
         tasks: &mut dyn Tasks,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<BTreeMap<Hash, Outputs>, Error> {
-        Ok(realize::realize(&self.store, &self.settings, derivations, wanted, tasks, on_event)?.outputs)
+        let known = BTreeMap::new();
+        Ok(realize::realize(&self.store, &self.settings, derivations, wanted, known, tasks, on_event)?.outputs)
     }
 }

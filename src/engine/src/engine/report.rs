@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -340,7 +341,7 @@ pub struct ActionsReport {
     /// What is applied.
     pub snapshot: SnapshotReport,
     /// The actions, as the snapshot has them.
-    pub actions: Vec<Activation>,
+    pub actions: Vec<Arc<Activation>>,
 }
 
 /// An object that is not what its record says.

@@ -91,7 +91,7 @@ impl Engine {
         let mut roots = Roots { present: living::present(&self.store)?, ..Roots::default() };
         for snapshot in snapshots {
             let holder = Holder::Snapshot { id: snapshot.id, current: snapshot.id == current };
-            for (hash, outputs) in &snapshot.derivations {
+            for (hash, outputs) in snapshot.derivations.iter() {
                 roots.derivations.insert(*hash);
                 // One that is missing is held too: what its record tells helps to restore it.
                 outputs.values().for_each(|object| roots.hold(object.clone(), &holder));

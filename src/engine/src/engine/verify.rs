@@ -1,6 +1,6 @@
 //! `verify` and its repair: nothing is deleted that could not be restored first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::report::{DamageReport, VerifyReport};
 use super::{Engine, Error};
@@ -129,8 +129,15 @@ impl Engine {
             return Ok(false);
         };
         let wanted = BTreeSet::from([wanted]);
-        let built =
-            realize::realize(&self.store, &self.settings, &manifest.derivations, &wanted, rebuild.tasks, on_event);
+        let built = realize::realize(
+            &self.store,
+            &self.settings,
+            &manifest.derivations,
+            &wanted,
+            BTreeMap::new(),
+            rebuild.tasks,
+            on_event,
+        );
         damage.reason = match built {
             Err(error) => Some(Error::from(error).to_failure().message),
             Ok(_) if objects::look(&self.store, &damage.object).is_ok() => None,
@@ -144,7 +151,7 @@ impl Engine {
         for id in generations::all(&self.store)? {
             // One that cannot be read is named by the commands that need it.
             if let Ok(snapshot) = generations::read(&self.store, id) {
-                named.extend(snapshot.derivations.into_values().flat_map(store::Outputs::into_values));
+                named.extend(snapshot.derivations.values().flat_map(|outputs| outputs.values().cloned()));
             }
         }
         Ok(named)

@@ -46,7 +46,8 @@ pub struct Realization {
 
 /// Realizes derivations and whatever they need.
 ///
-/// `derivations` are all that are known, each after its dependencies; `wanted` those to realize.
+/// `derivations` are all that are known, each after its dependencies; `wanted` those to realize. `known` are objects that
+/// the caller knows to be there.
 ///
 /// # Errors
 /// The first failure, after the builds that ran beside it have ended.
@@ -55,10 +56,11 @@ pub fn realize(
     settings: &Settings,
     derivations: &[Arc<Derivation>],
     wanted: &BTreeSet<Hash>,
+    known: BTreeMap<Hash, Outputs>,
     tasks: &mut dyn Tasks,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Realization, Error> {
-    let mut done = Realization::default();
+    let mut done = Realization { outputs: known, built: Vec::new() };
     let graph = missing(store, derivations, wanted, &mut done)?;
     if graph.node_count() == 0 {
         return Ok(done);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::{Error, Result, Store};
@@ -73,7 +74,7 @@ pub fn find_derivations(store: &Store, prefix: &str) -> Result<Vec<Hash>> {
 /// # Errors
 /// When the record cannot be written.
 pub fn write_outputs(store: &Store, hash: Hash, outputs: &Outputs) -> Result<()> {
-    write_json(&store.outputs(hash), &serde_json::to_value(outputs).unwrap_or_default())
+    write_json(&store.outputs(hash), outputs)
 }
 
 /// Writes the description of a derivation, unless it is there. In place, since builds lock the file;
@@ -81,7 +82,7 @@ pub fn write_outputs(store: &Store, hash: Hash, outputs: &Outputs) -> Result<()>
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write_derivation(store: &Store, hash: Hash, description: &Json) -> Result<()> {
+pub fn write_derivation(store: &Store, hash: Hash, description: &impl Serialize) -> Result<()> {
     let path = store.derivation(hash);
     let text = to_text(description);
     let is_whole = std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == text.len() as u64);
@@ -120,12 +121,12 @@ pub fn write_package_link(
     Ok(platform::replace_symlink(&target, &link)?)
 }
 
-fn write_json(path: &Path, value: &Json) -> Result<()> {
+fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     Ok(platform::write_file_atomically(path, &to_text(value))?)
 }
 
-fn to_text(value: &Json) -> Vec<u8> {
-    let mut text = value.to_string().into_bytes();
+fn to_text(value: &impl Serialize) -> Vec<u8> {
+    let mut text = serde_json::to_vec(value).unwrap_or_default();
     text.push(b'\n');
     text
 }

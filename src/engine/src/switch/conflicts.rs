@@ -1,7 +1,7 @@
 //! Declarations that contradict each other.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::desired::Entry;
 use super::{Error, Targets};
@@ -39,7 +39,15 @@ pub fn places<'a>(
         }
     }
     let store_path = platform::canonical(store.root());
+    // What is above is the same for all in one directory, and neighbours are declared together.
+    let mut last_parent: Option<&Path> = None;
     for (place, entry) in &places {
+        let parent = place.parent();
+        let is_known = parent.map(Path::as_os_str) == last_parent.map(Path::as_os_str);
+        if is_known && *place != store_path && !super::neighbours::may_be_owned(place) {
+            continue;
+        }
+        last_parent = parent;
         let positions = || entry.activation.positions.clone();
         if let Some(&above) = comparable(place).ancestors().skip(1).find_map(|directory| by_place.get(directory)) {
             let (above, declared) = &places[above];
@@ -62,7 +70,7 @@ pub fn places<'a>(
 }
 
 /// Returns a path that is equal for equal files: these systems do not tell upper from lower case.
-fn comparable(place: &std::path::Path) -> PathBuf {
+fn comparable(place: &Path) -> PathBuf {
     if cfg!(any(target_os = "macos", windows)) {
         PathBuf::from(place.to_string_lossy().to_lowercase())
     } else {

@@ -31,8 +31,8 @@ pub struct Entry {
 
 impl Entry {
     /// Returns an entry for what a snapshot has in force.
-    pub fn applied(activation: &Activation) -> Entry {
-        Entry { activation: Arc::new(activation.clone()), shown: None, may_change: false }
+    pub fn applied(activation: &Arc<Activation>) -> Entry {
+        Entry { activation: Arc::clone(activation), shown: None, may_change: false }
     }
 
     /// Returns the action as people read it.
@@ -59,7 +59,7 @@ impl Desired {
     pub fn from_snapshot(snapshot: &Snapshot) -> Desired {
         Desired {
             entries: snapshot.activations.iter().map(Entry::applied).collect(),
-            derivations: Arc::new(snapshot.derivations.clone()),
+            derivations: Arc::clone(&snapshot.derivations),
             has_applied_objects: false,
             is_complete: true,
         }

@@ -1,6 +1,7 @@
 //! What happens at one target: what stands there, compared with what should.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::Error;
 use super::backups::Backups;
@@ -19,7 +20,7 @@ use crate::value::Text;
 /// What is in force at a target.
 pub struct Old<'a> {
     /// The action.
-    pub activation: &'a Activation,
+    pub activation: &'a Arc<Activation>,
     /// When it was made, compared with others.
     pub order: usize,
 }
@@ -119,7 +120,20 @@ pub fn removal(
     Ok(step)
 }
 
-/// What happens at a target that is to hold something.
+/// Returns whether what is in force already stands at a target, as far as one look tells.
+///
+/// # Errors
+/// When it cannot be looked at.
+pub fn stands(scene: &Scene, place: &Path, action: &Action, old: &Old<'_>) -> Result<bool, Error> {
+    match action {
+        Action::Symlink { source, .. } if old.activation.action == *action => {
+            Ok(action::is_link_to(&scene.directories, place, &source.0)?)
+        }
+        _ => Ok(false),
+    }
+}
+
+/// What happens at a target that is to hold something, and of which one look did not tell that it does.
 pub fn wanted(
     store: &Store,
     scene: &Scene,
@@ -131,12 +145,6 @@ pub fn wanted(
     let action = &entry.activation.action;
     let unchanged = |mark| Step { place: Some(place.to_owned()), ..Step::new(mark, entry) };
     let directories = &scene.directories;
-    if let (Action::Symlink { source, .. }, Some(old)) = (action, old)
-        && old.activation.action == *action
-        && action::is_link_to(directories, place, &source.0)?
-    {
-        return Ok(unchanged(Mark::Unchanged));
-    }
     let found = scene.look(place)?;
     let Some(old) = old else {
         return added(store, scene, place, entry, &found, backups);

@@ -48,9 +48,17 @@ pub fn owner(store: &Store, place: &Path) -> Option<PathBuf> {
     manages(store, root_of(place)?, |_| true)
 }
 
+/// Returns whether a place may be that of all objects of a root, though its parent lies in no root.
+pub fn may_be_owned(place: &Path) -> bool {
+    place.ends_with(OBJECTS)
+}
+
+/// Where a root has its objects.
+const OBJECTS: &str = "store/obj";
+
 /// Returns the root whose object a path names, by its text.
 fn root_of(path: &Path) -> Option<&Path> {
-    path.ancestors().find(|above| above.ends_with("store/obj"))?.parent()?.parent()
+    path.ancestors().find(|above| above.ends_with(OBJECTS))?.parent()?.parent()
 }
 
 /// Returns the root if it is another one and manages something of the kind, or does not let us see what.

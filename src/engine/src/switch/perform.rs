@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::backups::{Backup, place_for};
@@ -10,7 +11,6 @@ use super::plan::{Effect, Mark, Plan};
 use super::recover::{finish, undo};
 use super::{Error, write};
 use crate::action::{self, Directories, command, target};
-use crate::activation::Activation;
 use crate::generations;
 use crate::journal::{self, After, Before, Change, Journal, Note, Role, TargetChange, Written};
 use crate::manifest::Manifest;
@@ -71,9 +71,10 @@ pub fn switch(
 ) -> Result<Switched, Error> {
     let is_first = !platform::exists(&store.current());
     let mut written = Written { journal: intent(plan, confirm, is_first), notes: Vec::new() };
-    if let Err(error) = begin(store, settings, plan, to, &mut written.journal) {
-        return Err(take_back(store, settings, &written, None, error, on_event));
-    }
+    let snapshot = match begin(store, settings, plan, to, &mut written.journal) {
+        Ok(snapshot) => snapshot,
+        Err(error) => return Err(take_back(store, settings, &written, None, error, on_event)),
+    };
     let mut switch = Switch { store, settings, written, directories: Directories::default(), failed: None };
     match switch.perform() {
         Ok(deadline) => {
@@ -82,7 +83,7 @@ pub fn switch(
             let (mark, displaced) = (journal.mark.clone(), displaced(journal));
             // From here on the new state is the truth; what follows only tidies up.
             if deadline.is_none()
-                && let Err(error) = finish(store, &switch.written)
+                && let Err(error) = finish(store, &switch.written, snapshot.as_ref())
             {
                 let message = format!("{error}; the next apply tidies up");
                 on_event(Event::Warning { message });
@@ -140,8 +141,15 @@ fn intent(plan: &Plan, confirm: Option<f64>, is_first: bool) -> Journal {
     }
 }
 
-/// Writes the new snapshot and the journal. What is to be undone after an error is in the journal.
-fn begin(store: &Store, settings: &Settings, plan: &Plan, to: To<'_>, journal: &mut Journal) -> Result<(), Error> {
+/// Writes the new snapshot, which it returns, and the journal. What is to be undone after an error is in the journal.
+fn begin(
+    store: &Store,
+    settings: &Settings,
+    plan: &Plan,
+    to: To<'_>,
+    journal: &mut Journal,
+) -> Result<Option<Snapshot>, Error> {
+    let mut made = None;
     if journal.is_first {
         write::write_snapshot(store, &settings.home, &Snapshot::empty(), &Manifest::default())?;
         platform::symlink(Path::new("snapshots/0"), &store.current())?;
@@ -159,11 +167,12 @@ fn begin(store: &Store, settings: &Settings, plan: &Plan, to: To<'_>, journal: &
                 created_at: journal.started_at,
                 description: description.to_owned(),
                 config_path: manifest.config_path.clone(),
-                derivations: BTreeMap::clone(&plan.derivations),
-                activations: plan.activations.iter().map(|activation| Activation::clone(activation)).collect(),
+                derivations: Arc::clone(&plan.derivations),
+                activations: plan.activations.clone(),
             };
             write::write_snapshot(store, &settings.home, &snapshot, manifest)?;
             write::write_user_links(store, &snapshot)?;
+            made = Some(snapshot);
         }
         To::Snapshot(id) => journal.to = Some(id),
         To::Same => {}
@@ -171,7 +180,8 @@ fn begin(store: &Store, settings: &Settings, plan: &Plan, to: To<'_>, journal: &
     make_backup_directories(store, plan)?;
     (journal.changes, journal.leftover) = changes(store, plan, &journal.mark);
     platform::write_file_durably(&store.journal(), &journal::line(&journal))?;
-    Ok(platform::sync_directory(&store.metadata())?)
+    platform::sync_directory(&store.metadata())?;
+    Ok(made)
 }
 
 fn make_backup_directories(store: &Store, plan: &Plan) -> Result<(), Error> {
@@ -225,17 +235,10 @@ fn changes(store: &Store, plan: &Plan, mark: &str) -> (Vec<Change>, Vec<Text>) {
     }
     let made = plan.created.iter().chain(&plan.restored).cloned();
     let ours = plan.backups.directories.iter().map(Text::to_path).chain(made);
-    let mut leftover: Vec<PathBuf> = ours.filter(|path| !holds_any(plan, path)).collect();
+    let mut leftover: Vec<PathBuf> = ours.filter(|path| !plan.occupied.contains(path)).collect();
     leftover.sort();
     leftover.dedup();
     (changes, leftover.iter().map(|path| text(path)).collect())
-}
-
-/// Whether one of the places lies below a directory.
-fn holds_any(plan: &Plan, directory: &Path) -> bool {
-    // Paths are in order of their components: what lies below follows at once.
-    let after = (std::ops::Bound::Excluded(directory.to_owned()), std::ops::Bound::Unbounded);
-    plan.places.range::<PathBuf, _>(after).next().is_some_and(|place| place.starts_with(directory))
 }
 
 struct Switch<'a> {

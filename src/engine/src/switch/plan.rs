@@ -1,15 +1,15 @@
 //! The difference between what is to be in force and what is. `plan`, `apply` and `rollback` all
 //! call this, and perform nothing else.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::backups::{Backups, original_of};
 use super::desired::{Desired, Entry, key};
-use super::difference::{Old, removal, wanted};
+use super::difference::{Old, removal, stands, wanted};
 use super::scene::Scene;
-use super::unchanged::unchanged;
+use super::unchanged::{is_applied, unchanged};
 use super::{Error, Targets};
 use crate::activation::{Action, Activation};
 use crate::environment::{self, Environment};
@@ -115,20 +115,33 @@ pub struct Plan {
     pub created: Vec<PathBuf>,
     /// Directories that somebody removed, and that originals come back to, outermost first.
     pub restored: Vec<PathBuf>,
-    /// The places that will hold something of ours.
-    pub places: BTreeSet<PathBuf>,
+    /// The directories below which something of ours will be.
+    pub occupied: HashSet<PathBuf>,
     /// What is kept of the user's, and which directories we made.
     pub backups: Backups,
 }
 
-/// Computes a plan. When nothing changes, a brief one has no steps for what stays as it is.
+/// How much a plan is to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// A step for everything.
+    All,
+    /// None for targets that stay as they are.
+    News,
+    /// Whether anything changes, and contradictions, before anything is built. When something does, what is declared as
+    /// it is applied is not looked at: that is for the plan that follows.
+    Foresight,
+}
+
+/// Computes a plan.
 ///
 /// # Errors
 /// When targets contradict each other, or cannot be written.
-pub fn plan(store: &Store, home: &Path, desired: Desired, current: Snapshot, is_brief: bool) -> Result<Plan, Error> {
-    if has_same_objects(&desired, &current)
-        && let Some((mut steps, mut files)) = unchanged(store, home, &desired, &current, is_brief)
-    {
+pub fn plan(store: &Store, home: &Path, desired: Desired, current: Snapshot, extent: Extent) -> Result<Plan, Error> {
+    let has_same_objects = has_same_objects(&desired, &current);
+    let is_applied = has_same_objects && is_applied(&desired, &current);
+    let is_brief = extent != Extent::All;
+    if is_applied && let Some((mut steps, mut files)) = unchanged(store, home, &desired, is_brief) {
         steps.append(&mut files);
         steps.extend(environment_steps(&current, &desired.entries));
         steps.extend(wanted_commands(&current, &desired.entries));
@@ -142,10 +155,12 @@ pub fn plan(store: &Store, home: &Path, desired: Desired, current: Snapshot, is_
             always: false,
             created: Vec::new(),
             restored: Vec::new(),
-            places: BTreeSet::new(),
+            occupied: HashSet::new(),
             backups: Backups::default(),
         });
     }
+    // Something may only stand otherwise than it is declared: that takes a look at everything.
+    let looks = extent != Extent::Foresight || is_applied || has_same_objects && desired.is_complete;
     let targets = Targets::new(home);
     let present = present(&targets, &current)?;
     let places = super::conflicts::places(store, &targets, &desired.entries)?;
@@ -154,7 +169,7 @@ pub fn plan(store: &Store, home: &Path, desired: Desired, current: Snapshot, is_
     let mut steps = removed_commands(&current, &desired.entries);
 
     // Reverse of the order in which they were made.
-    let kept: BTreeSet<&PathBuf> = places.iter().map(|(place, _)| place).collect();
+    let kept: HashSet<&PathBuf> = places.iter().map(|(place, _)| place).collect();
     let mut gone: Vec<(&PathBuf, &Old<'_>)> = present.iter().filter(|(place, _)| !kept.contains(place)).collect();
     gone.sort_by_key(|(_, old)| std::cmp::Reverse(old.order));
     for (place, old) in gone {
@@ -165,10 +180,24 @@ pub fn plan(store: &Store, home: &Path, desired: Desired, current: Snapshot, is_
     }
 
     let mut created = Vec::new();
-    let mut seen_parents = BTreeSet::new();
+    let mut seen_parents = HashSet::new();
     let (mut links, mut files) = (Vec::new(), Vec::new());
     for (place, entry) in &places {
-        let step = wanted(store, &scene, place, entry, present.get(place), &mut backups)?;
+        let action = &entry.activation.action;
+        let old = present.get(place);
+        let stands = match old {
+            Some(old) if looks => stands(&scene, place, action, old)?,
+            Some(old) => old.activation.action == *action,
+            None => false,
+        };
+        if stands && is_brief {
+            continue;
+        }
+        let step = if stands {
+            Step { place: Some(place.clone()), ..Step::new(Mark::Unchanged, entry) }
+        } else {
+            wanted(store, &scene, place, entry, old, &mut backups)?
+        };
         if let Effect::Target(change) = &step.effect
             && let Some(parent) = place.parent()
         {
@@ -178,7 +207,7 @@ pub fn plan(store: &Store, home: &Path, desired: Desired, current: Snapshot, is_
             }
             check_mount(change, place, positions)?;
         }
-        let is_link = matches!(entry.activation.action, Action::Symlink { .. });
+        let is_link = matches!(action, Action::Symlink { .. });
         if is_link { &mut links } else { &mut files }.push(step);
     }
     let mut restored = Vec::new();
@@ -205,9 +234,9 @@ pub fn plan(store: &Store, home: &Path, desired: Desired, current: Snapshot, is_
     let environment_changes = has_other_environment(&activations, &current.activations, home);
     let changes = environment_changes
         || !desired.is_complete
-        || !has_same_objects(&desired, &current)
+        || !has_same_objects
         || steps.iter().any(|step| step.mark != Mark::Unchanged);
-    let places = places.into_iter().map(|(place, _)| place).collect();
+    let occupied = occupied(&places);
     let backups = backups.unwrap_or_else(|| if changes { Backups::load(store) } else { Backups::default() });
     Ok(Plan {
         current,
@@ -219,17 +248,17 @@ pub fn plan(store: &Store, home: &Path, desired: Desired, current: Snapshot, is_
         always,
         created,
         restored,
-        places,
+        occupied,
         backups,
     })
 }
 
 /// Returns whether the environment of somebody changes. Only when the actions that make it are others it takes to be seen.
-fn has_other_environment(new: &[Arc<Activation>], old: &[Activation], home: &Path) -> bool {
+fn has_other_environment(new: &[Arc<Activation>], old: &[Arc<Activation>], home: &Path) -> bool {
     fn is_part(activation: &&Activation) -> bool {
         activation.action.is_environment() || activation.project.is_some()
     }
-    let (new, old) = (new.iter().map(AsRef::as_ref), old.iter());
+    let (new, old) = (new.iter().map(AsRef::as_ref), old.iter().map(AsRef::as_ref));
     let is_same = |(new, old): (&Activation, &Activation)| {
         new.action == old.action && new.user == old.user && new.project == old.project
     };
@@ -254,11 +283,11 @@ fn environments<'a>(
 
 /// Returns whether the same objects are in force, whatever they are made by.
 fn has_same_objects(desired: &Desired, current: &Snapshot) -> bool {
-    fn objects(derivations: &BTreeMap<Hash, Outputs>) -> BTreeSet<&ObjectName> {
+    fn objects(derivations: &BTreeMap<Hash, Outputs>) -> HashSet<&ObjectName> {
         derivations.values().flat_map(BTreeMap::values).collect()
     }
     desired.has_applied_objects
-        || *desired.derivations == current.derivations
+        || desired.derivations == current.derivations
         || objects(&desired.derivations) == objects(&current.derivations)
 }
 
@@ -276,6 +305,19 @@ fn present<'a>(targets: &Targets<'_>, current: &'a Snapshot) -> Result<HashMap<P
         }
     }
     Ok(present)
+}
+
+/// Returns every directory that one of the places lies below.
+fn occupied(places: &[(PathBuf, &Entry)]) -> HashSet<PathBuf> {
+    let mut occupied = HashSet::new();
+    let mut last: Option<&Path> = None;
+    for parent in places.iter().filter_map(|(place, _)| place.parent()) {
+        if last.is_none_or(|last| last.as_os_str() != parent.as_os_str()) {
+            occupied.extend(parent.ancestors().map(Path::to_owned));
+            last = Some(parent);
+        }
+    }
+    occupied
 }
 
 /// Checks that a place can be changed; returns the directories that are missing above it.
@@ -367,7 +409,7 @@ fn environment_steps(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
             _ => Some(key(activation)),
         }
     }
-    let mut old: BTreeMap<Vec<u8>, &Activation> =
+    let mut old: BTreeMap<Vec<u8>, &Arc<Activation>> =
         current.activations.iter().filter_map(|activation| Some((environment_key(activation)?, activation))).collect();
     let mut seen = BTreeSet::new();
     let mut steps = Vec::new();

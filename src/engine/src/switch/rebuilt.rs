@@ -3,7 +3,8 @@
 //! A snapshot's directory holds what was evaluated besides, from which its actions follow once more. Where that is lost
 //! too, or nobody knows how far a switch came, every target of every snapshot may hold something of ours: the plan looks.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -61,14 +62,16 @@ fn from_manifest(store: &Store, id: SnapshotId) -> Option<Snapshot> {
     }
     let kept: Kept = serde_json::from_slice(&text).ok()?;
     let mut snapshot = Snapshot { id, ..Snapshot::empty() };
+    let mut derivations = BTreeMap::new();
     let mut owners: HashMap<Placeholder, (Hash, &OutputName)> = HashMap::new();
     for derivation in &kept.derivations {
         let placeholder = |output| (Placeholder::new(derivation.hash, output), (derivation.hash, output));
         owners.extend(derivation.outputs.iter().map(placeholder));
         if let Ok(Some(outputs)) = recorded_outputs(store, derivation.hash) {
-            snapshot.derivations.insert(derivation.hash, outputs);
+            derivations.insert(derivation.hash, outputs);
         }
     }
+    snapshot.derivations = Arc::new(derivations);
     let path = |placeholder: Placeholder| {
         let (hash, output) = owners.get(&placeholder)?;
         let object = snapshot.derivations.get(hash)?.get(*output)?;
@@ -80,7 +83,7 @@ fn from_manifest(store: &Store, id: SnapshotId) -> Option<Snapshot> {
         if let Action::Install { source, digest, .. } = &mut action {
             *digest = digest.or_else(|| hash::of_file(&source.to_path()).ok().map(|(digest, _)| digest));
         }
-        snapshot.activations.push(activation.with_action(action));
+        snapshot.activations.push(Arc::new(activation.with_action(action)));
     }
     Some(snapshot)
 }

@@ -13,6 +13,7 @@ use crate::journal::{After, Before, Change, Note, Role, Written};
 use crate::names::SnapshotId;
 use crate::platform;
 use crate::settings::{Event, Settings};
+use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::value::Text;
 
@@ -93,7 +94,7 @@ pub fn recover(store: &Store, settings: &Settings, on_event: &mut dyn FnMut(Even
         return back(store, settings, &written, "an apply that nobody confirmed", on_event);
     }
     if is_committed {
-        return finish(store, &written);
+        return finish(store, &written, None);
     }
     back(store, settings, &written, "an apply that was cut off", on_event)
 }
@@ -136,7 +137,7 @@ pub fn confirm(store: &Store) -> Result<SnapshotId, Error> {
     if written.journal.confirm.is_none() || !is_committed(store, &written)? {
         return Err(Error::NothingToConfirm);
     }
-    finish(store, &written)?;
+    finish(store, &written, None)?;
     Ok(written.journal.to.unwrap_or(written.journal.from))
 }
 
@@ -156,8 +157,8 @@ pub fn set_journal_aside(store: &Store) -> Result<Option<PathBuf>, Error> {
     Ok(Some(aside))
 }
 
-/// Tidies up after a commit; can be repeated.
-pub fn finish(store: &Store, written: &Written) -> Result<(), Error> {
+/// Tidies up after a commit; can be repeated. `made` is the snapshot that the switch made, where that is at hand.
+pub fn finish(store: &Store, written: &Written, made: Option<&Snapshot>) -> Result<(), Error> {
     let journal = &written.journal;
     let mut backups = Backups::load(store);
     for change in &journal.changes {
@@ -193,7 +194,7 @@ pub fn finish(store: &Store, written: &Written) -> Result<(), Error> {
         target::remove_directory(&directories, &path)?;
     }
     if journal.to.is_some() {
-        generations::write_index(store)?;
+        generations::write_index(store, made)?;
     }
     let is_ours = |change: &Change| matches!(change, Change::Target(change) if matches!(change.before, Before::Kept { role: Role::Ours, .. }));
     if !journal.leftover.is_empty() || journal.changes.iter().any(is_ours) {

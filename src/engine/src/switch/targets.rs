@@ -18,6 +18,7 @@ const MOST_LINKS: usize = 40;
 /// Resolves targets, looking at every directory once.
 pub struct Targets<'a> {
     home: &'a Path,
+    places: RefCell<HashMap<Text, PathBuf>>,
     parents: RefCell<HashMap<PathBuf, PathBuf>>,
     managed: RefCell<HashSet<PathBuf>>,
 }
@@ -25,7 +26,7 @@ pub struct Targets<'a> {
 impl<'a> Targets<'a> {
     /// Makes a resolver; `home` is what `~` stands for.
     pub fn new(home: &'a Path) -> Targets<'a> {
-        Targets { home, parents: RefCell::default(), managed: RefCell::default() }
+        Targets { home, places: RefCell::default(), parents: RefCell::default(), managed: RefCell::default() }
     }
 
     /// From now on, a link at this place is not followed.
@@ -38,6 +39,9 @@ impl<'a> Targets<'a> {
     /// # Errors
     /// When the target is not absolute, or a link on the way may not be followed.
     pub fn place(&self, target: &Text, positions: &[String]) -> Result<PathBuf, Error> {
+        if let Some(place) = self.places.borrow().get(target) {
+            return Ok(place.clone());
+        }
         let path = expand_home(target, self.home).to_path();
         let (Some(parent), Some(name), true) = (path.parent(), path.file_name(), path.is_absolute()) else {
             return Err(Error::Relative { given: target.display(), positions: positions.to_vec() });
@@ -48,7 +52,9 @@ impl<'a> Targets<'a> {
             problem,
             positions: positions.to_vec(),
         })?;
-        Ok(parent.join(name))
+        let place = parent.join(name);
+        self.places.borrow_mut().insert(target.clone(), place.clone());
+        Ok(place)
     }
 
     fn resolve(&self, directory: &Path, links: &mut usize) -> Result<PathBuf, String> {

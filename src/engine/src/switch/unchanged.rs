@@ -14,7 +14,7 @@ use crate::snapshot::Snapshot;
 use crate::store::Store;
 
 /// Returns whether what is wanted says the same as what is applied, whoever declares it now.
-fn is_applied(desired: &Desired, current: &Snapshot) -> bool {
+pub fn is_applied(desired: &Desired, current: &Snapshot) -> bool {
     let is_same = |entry: &Entry, old: &Activation| {
         let new = &entry.activation;
         new.action == old.action && new.user == old.user && new.project == old.project
@@ -24,18 +24,12 @@ fn is_applied(desired: &Desired, current: &Snapshot) -> bool {
         && desired.entries.iter().zip(&current.activations).all(|(entry, old)| is_same(entry, old))
 }
 
-/// Returns the steps of all links and those of all files, none of which does anything, unless `is_brief`: then there are
+/// Returns of what is applied the steps of all links and those of all files, none of which does anything, unless `is_brief`: then there are
 /// none; or nothing, when it takes a closer look to see what there is to do.
-pub fn unchanged(
-    store: &Store,
-    home: &Path,
-    desired: &Desired,
-    current: &Snapshot,
-    is_brief: bool,
-) -> Option<(Vec<Step>, Vec<Step>)> {
+pub fn unchanged(store: &Store, home: &Path, desired: &Desired, is_brief: bool) -> Option<(Vec<Step>, Vec<Step>)> {
     // What runs at each apply switches, and needs a plan with everything in it.
     let runs = |entry: &Entry| matches!(entry.activation.action, Action::Run { always: true, .. });
-    if !is_applied(desired, current) || desired.entries.iter().any(runs) {
+    if desired.entries.iter().any(runs) {
         return None;
     }
     let directories = Directories::looking();

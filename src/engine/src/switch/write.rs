@@ -26,10 +26,10 @@ pub fn write_snapshot(store: &Store, home: &Path, snapshot: &Snapshot, manifest:
         Ok(platform::set_mode(&path, mode)?)
     };
     write("snapshot.json", &snapshot.to_text(), PRIVATE)?;
-    let mut text = manifest.to_json().to_string();
-    text.push('\n');
-    write("manifest.json", text.as_bytes(), PRIVATE)?;
-    let environment = Environment::new(&snapshot.activations, home);
+    let mut text = manifest.to_text();
+    text.push(b'\n');
+    write("manifest.json", &text, PRIVATE)?;
+    let environment = Environment::new(snapshot.actions(), home);
     write("env.sh", &environment.render_posix(), READABLE)?;
     write_users(&temporary, snapshot)?;
     write_config(&temporary.join("config"), manifest)?;
@@ -42,7 +42,7 @@ pub fn write_snapshot(store: &Store, home: &Path, snapshot: &Snapshot, manifest:
 
 /// Writes the environment of each user, which only that user reads.
 fn write_users(directory: &Path, snapshot: &Snapshot) -> Result<(), Error> {
-    let users = environment::users(&snapshot.activations);
+    let users = environment::users(snapshot.actions());
     if users.is_empty() {
         return Ok(());
     }
@@ -53,7 +53,7 @@ fn write_users(directory: &Path, snapshot: &Snapshot) -> Result<(), Error> {
         let own = above.join(user);
         platform::create_directory(&own)?;
         let script = own.join("env.sh");
-        platform::write_file(&script, &Environment::of_user(&snapshot.activations, user).render_posix())?;
+        platform::write_file(&script, &Environment::of_user(snapshot.actions(), user).render_posix())?;
         platform::set_mode(&script, READABLE)?;
         platform::set_mode(&own, 0o700)?;
         platform::give_to(&own, user)?;
@@ -64,7 +64,7 @@ fn write_users(directory: &Path, snapshot: &Snapshot) -> Result<(), Error> {
 
 /// Makes the links that lead to the scripts of users, if they are missing.
 pub fn write_user_links(store: &Store, snapshot: &Snapshot) -> Result<(), Error> {
-    for user in environment::users(&snapshot.activations) {
+    for user in environment::users(snapshot.actions()) {
         // Where the user keeps objects of this store alive.
         if let Some(roots) = platform::user_named(user).map(|number| store.user_roots(number))
             && !platform::exists(&roots)
