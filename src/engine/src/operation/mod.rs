@@ -6,6 +6,7 @@ mod files;
 mod http;
 mod log;
 mod run;
+mod runner;
 mod turn;
 mod unpack;
 mod workspace;

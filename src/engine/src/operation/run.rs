@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::log::Log;
+use super::runner::{self, Runner};
 use super::{Error, Result, Workspace};
-use crate::platform::process::{End, Reaper, Stream, Terms, attend, leave_descriptors};
-use crate::platform::sandbox::{self, Confinement, Rules};
+use crate::platform::process::{End, Reaper, Stream, Terms, attend, start};
+use crate::platform::sandbox::{self, Base, Confinement, Rules};
 use crate::platform::{self, FileKind};
-use crate::settings::{Event, Sandbox};
+use crate::settings::{Event, Interrupt, Sandbox};
 
 /// What a program may print to its standard output, which is kept in memory and handed to Lua.
 const MOST_OUTPUT: usize = 256 * 1024 * 1024;
@@ -87,22 +87,22 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
     let rules = rules(workspace, command)?;
     let whole = command.program.display();
     let name = in_short(&whole);
-    // Here, and not in the thread of the program: it needs descriptors that the thread gives up.
-    let confinement = rules.as_ref().map(Confinement::new).transpose();
-    let confinement = confinement.map_err(|error| not_confined(&name, &error))?;
-    let process = process(command, &directory, &name)?;
+    let base = rules.as_ref().map(Base::of);
+    let attendance = Attendance {
+        process: process(command, &directory, &name)?,
+        rules,
+        name: name.clone(),
+        whole,
+        log: workspace.log.clone(),
+        mark: platform::bytes_of_path(&workspace.directory),
+        input: command.input.clone(),
+        deadline: command.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+        interrupt: workspace.settings.interrupt.clone(),
+    };
     // What a program leaves behind is found as long as this is there.
     let _reaper = Reaper::begin();
-    let log = Log::new(&workspace.log);
-    // A thread of its own: what confines it, and the descriptors that it gives up, are its own too.
-    let attended = thread::scope(|scope| {
-        let thread = thread::Builder::new().name("syslua-run".to_owned()).spawn_scoped(scope, || {
-            Attended { workspace, command, confinement: confinement.as_ref(), name: &name }.run(process, log, &whole)
-        });
-        thread.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    });
-    let not_started = |error: io::Error| Error::NotStarted { command: name.clone(), reason: error.to_string() };
-    let (end, output, log) = attended.map_err(not_started)??;
+    let attended = runner::run_on(base, move |runner| attendance.run(runner));
+    let (end, output, log) = attended.map_err(|error| not_confined(&name, &error))??;
     let (last, path) = (log.last_lines(), log.is_cut().then(|| workspace.log.clone()));
     match end {
         End::Ended(status) if status.success() => Ok(output),
@@ -173,9 +173,7 @@ fn process(command: &Command, directory: &Path, name: &str) -> Result<std::proce
         }
     };
     process.env_clear().envs(command.environment.iter().map(|(key, value)| (os(key), os(value))));
-    process.current_dir(directory).stdout(Stdio::piped()).stderr(Stdio::piped());
-    process.stdin(if command.input.is_empty() { Stdio::null() } else { Stdio::piped() });
-    platform::own_group(&mut process);
+    process.current_dir(directory);
     Ok(process)
 }
 
@@ -189,23 +187,32 @@ fn find_program(program: &OsStr, command: &Command, directory: &Path) -> Option<
     std::env::split_paths(&search).map(|place| directory.join(place).join(path)).find(|candidate| candidate.is_file())
 }
 
-/// What the thread of a program works with.
-struct Attended<'a> {
-    workspace: &'a Workspace,
-    command: &'a Command,
-    confinement: Option<&'a Confinement>,
-    name: &'a str,
+/// What the thread that starts a program works with.
+struct Attendance {
+    process: std::process::Command,
+    rules: Option<Rules>,
+    name: String,
+    whole: String,
+    log: PathBuf,
+    mark: Vec<u8>,
+    input: Vec<u8>,
+    deadline: Option<Instant>,
+    interrupt: Interrupt,
 }
 
-impl Attended<'_> {
-    fn run(&self, mut process: std::process::Command, mut log: Log, whole: &str) -> Result<(End, Vec<u8>, Log)> {
-        let not_started = |reason| Error::NotStarted { command: self.name.to_owned(), reason };
-        leave_descriptors(self.confinement.into_iter().flat_map(Confinement::descriptors));
-        log.begin(whole)?;
-        if let Some(confinement) = self.confinement {
-            confinement.restrict().map_err(|error| not_confined(self.name, &error))?;
-        }
-        let child = process.spawn().map_err(|error| not_started(self.why_not(&process, &error)))?;
+impl Attendance {
+    fn run(mut self, runner: &Runner) -> Result<(End, Vec<u8>, Log)> {
+        let not_started = |reason| Error::NotStarted { command: self.name.clone(), reason };
+        let mut log = Log::new(&self.log);
+        log.begin(&self.whole)?;
+        let rules = self.rules.as_ref().zip(runner.places.as_ref());
+        let confinement = rules.map(|(rules, places)| Confinement::new(rules, places)).transpose();
+        let confinement = confinement.map_err(|error| not_confined(&self.name, &error))?;
+        let program = match start(&mut self.process, !self.input.is_empty(), confinement.as_ref()) {
+            Ok(program) => program,
+            Err(error) => return Err(not_started(self.why_not(&error))),
+        };
+        drop(confinement);
         let mut output = Vec::new();
         let mut take = |stream: Stream, bytes: &[u8]| {
             log.put(stream, bytes);
@@ -216,26 +223,26 @@ impl Attended<'_> {
             !is_enough
         };
         let terms = Terms {
-            input: &self.command.input,
-            deadline: self.command.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
-            interrupt: &self.workspace.settings.interrupt,
-            has_scoped_signals: self.confinement.is_some() && sandbox::support().has_scoped_signals(),
-            mark: &platform::bytes_of_path(&self.workspace.directory),
+            input: &self.input,
+            deadline: self.deadline,
+            interrupt: &self.interrupt,
+            has_scoped_signals: self.rules.is_some() && sandbox::support().has_scoped_signals(),
+            mark: &self.mark,
         };
-        let end = attend(child, &terms, &mut take);
+        let end = attend(program, &terms, &mut take);
         // Its descriptor means nothing outside of this thread.
         log.close();
         Ok((end.map_err(|error| not_started(error.to_string()))?, output, log))
     }
 
     /// Says why a program did not start, which the system tells in one word.
-    fn why_not(&self, process: &std::process::Command, error: &io::Error) -> String {
-        let program = Path::new(process.get_program());
+    fn why_not(&self, error: &io::Error) -> String {
+        let program = Path::new(self.process.get_program());
         let shown = program.display();
         match error.kind() {
             io::ErrorKind::NotFound if program.exists() => format!("the interpreter that {shown} names is missing"),
             io::ErrorKind::NotFound => format!("there is no {shown}"),
-            io::ErrorKind::PermissionDenied if self.confinement.is_some() && platform::is_executable_file(program) => {
+            io::ErrorKind::PermissionDenied if self.rules.is_some() && platform::is_executable_file(program) => {
                 format!("{shown} is outside of what a build may read: name it in `read`, or build it as a derivation")
             }
             io::ErrorKind::PermissionDenied => format!("{shown} is not executable"),

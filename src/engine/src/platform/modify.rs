@@ -85,7 +85,16 @@ pub fn append_file(path: &Path) -> Result<File> {
 /// # Errors
 /// When it cannot be written.
 pub fn write_file(path: &Path, content: &[u8]) -> Result<()> {
-    perform_as("write", path, || fs::write(path, content), || Operation::Write(path.to_owned(), content.to_vec()))
+    let write = || {
+        let mut file = File::options().write(true).create(true).truncate(false).open(path)?;
+        // File systems see to it that what replaces the content of a file is on the disk when it is closed, which
+        // takes time: an empty one is not cut off.
+        if file.metadata()?.len() > 0 {
+            file.set_len(0)?;
+        }
+        file.write_all(content)
+    };
+    perform_as("write", path, write, || Operation::Write(path.to_owned(), content.to_vec()))
 }
 
 /// Writes a file beside its place and renames it into place, so that readers see the old or the new one.

@@ -2,7 +2,8 @@
 //!
 //! A program gets a process group of its own. When it ends, or has to, everything that it left running is ended too, on
 //! Linux also what moved to another group or session: while programs run, what loses its parent becomes a child of ours
-//! (`PR_SET_CHILD_SUBREAPER`), where it is found. It does not know what programs are run for.
+//! (`PR_SET_CHILD_SUBREAPER`), where it is found. Programs are started by threads that do nothing else. It does not know what
+//! programs are run for.
 
 use std::process::ExitStatus;
 use std::time::Instant;
@@ -20,14 +21,20 @@ mod windows;
 use windows as system;
 
 #[cfg(target_os = "linux")]
+mod launch;
+#[cfg(target_os = "linux")]
 mod leftovers;
 #[cfg(not(target_os = "linux"))]
 mod no_leftovers;
 #[cfg(not(target_os = "linux"))]
 use no_leftovers as leftovers;
 
+#[cfg(target_os = "linux")]
+pub use launch::{prepare_thread, start};
 pub use leftovers::{Reaper, end_marked};
-pub use system::{attend, leave_descriptors};
+pub use system::{Program, attend};
+#[cfg(not(target_os = "linux"))]
+pub use system::{prepare_thread, start};
 
 /// Where bytes of a program come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

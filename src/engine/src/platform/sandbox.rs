@@ -1,7 +1,7 @@
 //! Confining a program: what it may read, write, and whether it may use the network.
 //!
-//! A thread confines itself, and every program that it starts afterwards is confined for good, whatever it is; the other
-//! threads are not. On Linux this is Landlock, which knows files, TCP and signals, and a filter of system calls for all
+//! A thread confines itself, then each program that it starts confines itself more: both for good, whatever the program is.
+//! The other threads are not confined. On Linux this is Landlock, which knows files, TCP and signals, and a filter of system calls for all
 //! other networks. Elsewhere nothing can be enforced. It does not know what builds are.
 
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ mod other;
 #[cfg(not(target_os = "linux"))]
 use other as system;
 
-pub use system::{Confinement, support};
+pub use system::{Base, Confinement, Places, support};
 
 /// What a program may touch besides the directories of the system. What does not exist is left out.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +34,7 @@ pub struct Rules {
 }
 
 /// What this system can enforce.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Support {
     /// The version of Landlock's interface; 0 for none.
     pub landlock: i32,

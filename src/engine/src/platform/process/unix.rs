@@ -1,12 +1,14 @@
 //! Linux and macOS: one loop that waits for a program and its pipes at once.
 
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::process::{Child, ChildStdin};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use rustix::io::Errno;
+use rustix::process::{Pid, WaitId, WaitIdOptions, WaitOptions, waitid, waitpid};
 
 use super::{End, Stream, Terms, leftovers};
 
@@ -18,31 +20,45 @@ const ASKED_EVERY: Duration = Duration::from_millis(5);
 const LAST_OUTPUT: Duration = Duration::from_millis(500);
 const READ_SIZE: usize = 64 * 1024;
 
-/// Gives this thread descriptors of its own, and closes all but the first three and `kept` in it: a program inherits
-/// what Lua opened otherwise. To be called while the thread holds no open file.
-pub fn leave_descriptors(kept: impl Iterator<Item = i32>) {
-    // Elsewhere threads share their descriptors.
-    #[cfg(not(target_os = "linux"))]
-    drop(kept);
-    #[cfg(target_os = "linux")]
-    {
-        const FIRST: u32 = 3;
-        let mut kept: Vec<u32> = kept.filter_map(|kept| u32::try_from(kept).ok()).collect();
-        kept.sort_unstable();
-        // SAFETY: the copies that are closed belong to nobody in this thread.
-        unsafe {
-            if rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::FILES).is_ok() {
-                let mut first = FIRST;
-                for kept in kept {
-                    if kept > first {
-                        libc::syscall(libc::SYS_close_range, first, kept - 1, 0);
-                    }
-                    first = first.max(kept + 1);
-                }
-                libc::syscall(libc::SYS_close_range, first, u32::MAX, 0);
-            }
-        }
-    }
+/// A program that runs, with our ends of its streams.
+pub struct Program {
+    pub(super) pid: Pid,
+    /// Becomes readable when it ends, where the system has that.
+    pub(super) handle: Option<OwnedFd>,
+    pub(super) stdin: Option<OwnedFd>,
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: OwnedFd,
+}
+
+/// Makes this thread one that starts programs. Here it need not be prepared: whatever is open closes by itself.
+///
+/// # Errors
+/// Never.
+#[cfg(not(target_os = "linux"))]
+pub fn prepare_thread() -> io::Result<()> {
+    Ok(())
+}
+
+/// Starts a program in a process group of its own. It gets the environment that the command names, and nothing of ours.
+/// `has_input` tells whether it gets something to read.
+///
+/// # Errors
+/// When the system refuses.
+#[cfg(not(target_os = "linux"))]
+pub fn start(
+    command: &mut std::process::Command,
+    has_input: bool,
+    _confinement: Option<&crate::platform::sandbox::Confinement>,
+) -> io::Result<Program> {
+    use std::process::Stdio;
+    crate::platform::own_group(command);
+    command.stdin(if has_input { Stdio::piped() } else { Stdio::null() }).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let pid = Pid::from_child(&child);
+    let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
+    let stdout = child.stdout.take().ok_or_else(gone)?.into();
+    let stderr = child.stderr.take().ok_or_else(gone)?.into();
+    Ok(Program { pid, handle: None, stdin: child.stdin.take().map(OwnedFd::from), stdout, stderr })
 }
 
 /// Waits for the end of a program and hands on what it prints; `take` returns `false` when it had enough. In the end
@@ -50,22 +66,19 @@ pub fn leave_descriptors(kept: impl Iterator<Item = i32>) {
 ///
 /// # Errors
 /// When the system does not tell how it ended.
-pub fn attend(mut child: Child, terms: &Terms<'_>, take: &mut dyn FnMut(Stream, &[u8]) -> bool) -> io::Result<End> {
-    let pid = Pid::from_child(&child);
+pub fn attend(program: Program, terms: &Terms<'_>, take: &mut dyn FnMut(Stream, &[u8]) -> bool) -> io::Result<End> {
+    let Program { pid, handle, stdin, stdout, stderr } = program;
     let mut pipes = Pipes {
-        stdin: child.stdin.take().filter(|_| !terms.input.is_empty()),
+        stdin,
         input: terms.input,
-        outputs: [
-            (Stream::Output, child.stdout.take().map(OwnedFd::from)),
-            (Stream::Error, child.stderr.take().map(OwnedFd::from)),
-        ],
+        outputs: [(Stream::Output, Some(stdout)), (Stream::Error, Some(stderr))],
         buffer: vec![0; READ_SIZE],
     };
-    let end = wait(pid, &mut pipes, terms, take);
+    let end = wait(pid, handle.as_ref(), &mut pipes, terms, take);
     // Before the program's number is given back: nobody else can have it.
-    crate::platform::end_group(child.id());
+    crate::platform::end_group(pid.as_raw_pid().cast_unsigned());
     leftovers::end(terms);
-    let status = child.wait()?;
+    let status = status(pid)?;
     let last = Instant::now() + LAST_OUTPUT;
     while pipes.are_open() && Instant::now() < last {
         pipes.serve(None, last.saturating_duration_since(Instant::now()), take)?;
@@ -73,9 +86,21 @@ pub fn attend(mut child: Child, terms: &Terms<'_>, take: &mut dyn FnMut(Stream, 
     Ok(end?.unwrap_or(End::Ended(status)))
 }
 
+/// Waits for the end of a program, and gives its number back.
+pub(super) fn status(pid: Pid) -> io::Result<ExitStatus> {
+    loop {
+        match waitpid(Some(pid), WaitOptions::empty()) {
+            Ok(Some((_, status))) => return Ok(ExitStatus::from_raw(status.as_raw())),
+            Ok(None) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
 /// Waits until the program ended by itself, which is `None`, or has to.
 fn wait(
     pid: Pid,
+    handle: Option<&OwnedFd>,
     pipes: &mut Pipes<'_>,
     terms: &Terms<'_>,
     take: &mut dyn FnMut(Stream, &[u8]) -> bool,
@@ -83,15 +108,11 @@ fn wait(
     if let Some(stdin) = &pipes.stdin {
         rustix::io::ioctl_fionbio(stdin, true)?;
     }
-    #[cfg(target_os = "linux")]
-    let handle = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok();
-    #[cfg(not(target_os = "linux"))]
-    let handle: Option<OwnedFd> = None;
     let longest = if handle.is_some() { NOTICED_WITHIN } else { ASKED_EVERY };
     loop {
         let now = Instant::now();
         let left = terms.deadline.map_or(longest, |deadline| deadline.saturating_duration_since(now).min(longest));
-        let served = pipes.serve(handle.as_ref().map(AsFd::as_fd), left, take)?;
+        let served = pipes.serve(handle.map(AsFd::as_fd), left, take)?;
         let has_ended = match handle {
             Some(_) => served.has_ended,
             None => has_ended(pid)?,
@@ -115,7 +136,7 @@ fn has_ended(pid: Pid) -> io::Result<bool> {
 }
 
 struct Pipes<'a> {
-    stdin: Option<ChildStdin>,
+    stdin: Option<OwnedFd>,
     input: &'a [u8],
     outputs: [(Stream, Option<OwnedFd>); 2],
     buffer: Vec<u8>,
@@ -145,7 +166,7 @@ impl Pipes<'_> {
         waited.extend(outputs.map(|pipe| PollFd::new(pipe, PollFlags::IN)));
         let longest = Timespec::try_from(longest).map_err(io::Error::other)?;
         match poll(&mut waited, Some(&longest)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
         let mut happened = waited.iter().map(|waited| !waited.revents().is_empty()).collect::<Vec<_>>().into_iter();
@@ -161,7 +182,7 @@ impl Pipes<'_> {
             }
             match pipe.as_ref().map(|pipe| rustix::io::read(pipe, &mut self.buffer)) {
                 Some(Ok(read @ 1..)) => goes_on = take(*stream, &self.buffer[..read]) && goes_on,
-                Some(Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN)) => {}
+                Some(Err(Errno::INTR | Errno::AGAIN)) => {}
                 _ => *pipe = None,
             }
         }
@@ -169,10 +190,10 @@ impl Pipes<'_> {
     }
 
     fn write(&mut self) {
-        let Some(stdin) = &mut self.stdin else { return };
-        match stdin.write(self.input) {
+        let Some(stdin) = &self.stdin else { return };
+        match rustix::io::write(stdin, self.input) {
             Ok(written) => self.input = &self.input[written..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(Errno::INTR | Errno::AGAIN) => {}
             // The program does not want to read more.
             Err(_) => self.input = &[],
         }

@@ -1,24 +1,45 @@
 //! Windows: type-checked here, run elsewhere.
 
 use std::io::{self, Read, Write};
-use std::process::Child;
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{End, Stream, Terms};
+use crate::platform::sandbox::Confinement;
 
 const PAUSE: Duration = Duration::from_millis(10);
 const READ_SIZE: usize = 64 * 1024;
 
-/// Handles are inherited here only when they are named.
-pub fn leave_descriptors(_kept: impl Iterator<Item = i32>) {}
+/// A program that runs.
+pub struct Program(Child);
+
+/// Makes this thread one that starts programs. Here it need not be prepared: handles are inherited only when they are named.
+///
+/// # Errors
+/// Never.
+pub fn prepare_thread() -> io::Result<()> {
+    Ok(())
+}
+
+/// Starts a program. It gets the environment that the command names, and nothing of ours. `has_input` tells whether it gets
+/// something to read.
+///
+/// # Errors
+/// When the system refuses.
+pub fn start(command: &mut Command, has_input: bool, _confinement: Option<&Confinement>) -> io::Result<Program> {
+    crate::platform::own_group(command);
+    command.stdin(if has_input { Stdio::piped() } else { Stdio::null() }).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().map(Program)
+}
 
 /// Waits for the end of a program and hands on what it prints; `take` returns `false` when it had enough.
 ///
 /// # Errors
 /// When the system does not tell how it ended.
-pub fn attend(mut child: Child, terms: &Terms<'_>, take: &mut dyn FnMut(Stream, &[u8]) -> bool) -> io::Result<End> {
+pub fn attend(program: Program, terms: &Terms<'_>, take: &mut dyn FnMut(Stream, &[u8]) -> bool) -> io::Result<End> {
+    let Program(mut child) = program;
     let (sender, receiver) = channel();
     let streams: [(Stream, Option<Box<dyn Read + Send>>); 2] = [
         (Stream::Output, child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>)),

@@ -1,4 +1,5 @@
-//! Confining a thread with Landlock: rules for files, no TCP, no signals to what is outside.
+//! Confining programs with Landlock: rules for files, no TCP, no signals to what is outside. What many programs have in
+//! common confines the thread that starts them; only the rest costs each of them.
 //!
 //! The rights are those of landlock(7). What the kernel does not know yet is left out, and [`support`] says so.
 
@@ -6,7 +7,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -15,6 +16,7 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated,
     RulesetCreatedAttr, Scope,
 };
+use rustix::fs::FileType;
 use rustix::thread::CapabilitySet;
 
 use super::{Rules, Support, network};
@@ -43,65 +45,102 @@ fn landlock_version() -> i32 {
     i32::try_from(version).unwrap_or(0).max(0)
 }
 
-/// What is going to confine a thread, with its descriptors.
-pub struct Confinement {
-    ruleset: Option<OwnedFd>,
-    /// For root: of `/etc` only what everybody may read. The same for all programs, in a layer of its own.
-    public: Option<BorrowedFd<'static>>,
-    refuses_network: bool,
+/// How a thread is confined that starts programs, for good: by what is the same for many of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Base {
+    support: Support,
+    /// For root: of `/etc` only what everybody may read, as [`Public`] says.
+    has_public: bool,
+    network: bool,
 }
+
+impl Base {
+    /// Returns what a program of these rules can have in common with others.
+    pub fn of(rules: &Rules) -> Base {
+        Base::with(rules, support())
+    }
+
+    fn with(rules: &Rules, support: Support) -> Base {
+        let is_root = support.landlock > 0 && rustix::process::geteuid().is_root();
+        let public = is_root.then(|| Public::of(ABI::from(support.landlock))).flatten();
+        Base { support, has_public: public.is_some_and(|public| public.has_room_for(rules)), network: rules.network }
+    }
+
+    /// Confines this thread, and whatever it starts.
+    ///
+    /// # Errors
+    /// When the system refuses what it says that it supports.
+    pub fn restrict(self) -> io::Result<()> {
+        give_up_capabilities();
+        rustix::thread::set_no_new_privs(true)?;
+        let abi = ABI::from(self.support.landlock);
+        let scopes = Scope::from_all(abi);
+        if self.has_public {
+            let public = Public::of(abi).ok_or(io::ErrorKind::Unsupported)?;
+            restrict(public.ruleset.as_raw_fd())?;
+        } else if self.support.landlock > 0 && !scopes.is_empty() {
+            let ruleset = Ruleset::default().scope(scopes).and_then(Ruleset::create).map_err(io::Error::other)?;
+            Option::<OwnedFd>::from(ruleset).map_or(Ok(()), |ruleset| restrict(ruleset.as_raw_fd()))?;
+        }
+        if self.support.filter && !self.network {
+            network::refuse()?;
+        }
+        Ok(())
+    }
+
+    /// Opens the places of the system that programs may use. The descriptors are this thread's.
+    pub fn places(self) -> Places {
+        let abi = ABI::from(self.support.landlock);
+        let system = if self.has_public { coarse_paths() } else { system_paths() };
+        let read = AccessFs::from_read(abi);
+        let mut wanted: Vec<(PathBuf, BitFlags<AccessFs>)> = system.into_iter().map(|path| (path, read)).collect();
+        // Names are no secret, where root has rules for single files only.
+        wanted.push((PathBuf::from("/etc"), AccessFs::ReadDir.into()));
+        if self.network {
+            wanted.push((PathBuf::from(RESOLVER), read));
+        }
+        wanted.extend(SOURCES_OF_CHANCE.map(|path| (PathBuf::from(path), AccessFs::ReadFile.into())));
+        wanted.extend(DEVICES.map(|path| (PathBuf::from(path), AccessFs::ReadFile | AccessFs::WriteFile)));
+        let places = wanted.into_iter().filter_map(|(path, access)| Place::open(&path, access, abi)).collect();
+        Places { base: self, places }
+    }
+}
+
+fn restrict(ruleset: RawFd) -> io::Result<()> {
+    // SAFETY: the call takes a descriptor, which is open, and a number.
+    let answer = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset, 0_u32) };
+    if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// What programs may use of the system, held open, on a [`Base`].
+pub struct Places {
+    base: Base,
+    places: Vec<Place>,
+}
+
+/// What confines one program, more than the thread that starts it.
+pub struct Confinement(Option<OwnedFd>);
 
 impl Confinement {
     /// Makes the rules ready.
     ///
     /// # Errors
     /// When the system refuses what it says that it supports.
-    pub fn new(rules: &Rules) -> io::Result<Confinement> {
-        Confinement::with(rules, support())
+    pub fn new(rules: &Rules, places: &Places) -> io::Result<Confinement> {
+        if places.base.support.landlock == 0 {
+            return Ok(Confinement(None));
+        }
+        ruleset(rules, places).map(|ruleset| Confinement(ruleset.into())).map_err(io::Error::other)
     }
 
-    fn with(rules: &Rules, support: Support) -> io::Result<Confinement> {
-        let refuses_network = support.filter && !rules.network;
-        if support.landlock == 0 {
-            return Ok(Confinement { ruleset: None, public: None, refuses_network });
-        }
-        let abi = ABI::from(support.landlock);
-        let public = rustix::process::geteuid().is_root().then(|| Public::of(abi)).flatten();
-        let public = public.filter(|public| public.has_room_for(rules));
-        let places = if public.is_some() { coarse_places() } else { system_places() };
-        let ruleset = ruleset(rules, abi, places).map_err(io::Error::other)?.into();
-        Ok(Confinement { ruleset, public: public.map(|public| public.ruleset.as_fd()), refuses_network })
-    }
-
-    /// Returns the descriptors that [`Confinement::restrict`] needs.
-    pub fn descriptors(&self) -> impl Iterator<Item = RawFd> {
-        self.public.iter().map(AsRawFd::as_raw_fd).chain(self.ruleset.iter().map(AsRawFd::as_raw_fd))
-    }
-
-    /// Confines this thread, and whatever it starts, for good.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn restrict(&self) -> io::Result<()> {
-        if rustix::process::geteuid().is_root() {
-            give_up_capabilities();
-        }
-        rustix::thread::set_no_new_privs(true)?;
-        for descriptor in self.descriptors() {
-            // SAFETY: the call takes a descriptor, which is open, and a number.
-            let failed = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, descriptor, 0_u32) } != 0;
-            if failed {
-                return Err(io::Error::last_os_error());
-            }
-        }
-        if self.refuses_network {
-            network::refuse()?;
-        }
-        Ok(())
+    /// Returns the rules for a program that is just about to start.
+    pub fn descriptor(&self) -> Option<RawFd> {
+        self.0.as_ref().map(AsRawFd::as_raw_fd)
     }
 }
 
-fn ruleset(rules: &Rules, abi: ABI, places: &[Place]) -> Result<RulesetCreated, landlock::RulesetError> {
+fn ruleset(rules: &Rules, places: &Places) -> Result<RulesetCreated, landlock::RulesetError> {
+    let abi = ABI::from(places.base.support.landlock);
     let mut ruleset = Ruleset::default().handle_access(AccessFs::from_all(abi))?;
     let connections = AccessNet::from_all(abi);
     if !rules.network && !connections.is_empty() {
@@ -115,17 +154,8 @@ fn ruleset(rules: &Rules, abi: ABI, places: &[Place]) -> Result<RulesetCreated, 
     let read = AccessFs::from_read(abi);
     // Devices are no business of a build, whoever runs it.
     let change = AccessFs::from_all(abi) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev);
-    ruleset = allow_reading(ruleset, abi, places)?;
-    // Names are no secret, where root has rules for single files only.
-    ruleset = allow(ruleset, abi, Path::new("/etc"), AccessFs::ReadDir.into())?;
-    if rules.network {
-        ruleset = allow(ruleset, abi, Path::new(RESOLVER), read)?;
-    }
-    for path in SOURCES_OF_CHANCE {
-        ruleset = allow(ruleset, abi, Path::new(path), AccessFs::ReadFile.into())?;
-    }
-    for path in DEVICES {
-        ruleset = allow(ruleset, abi, Path::new(path), AccessFs::ReadFile | AccessFs::WriteFile)?;
+    for place in &places.places {
+        ruleset = place.allow(ruleset)?;
     }
     for path in &rules.read {
         ruleset = allow(ruleset, abi, path, read)?;
@@ -136,21 +166,8 @@ fn ruleset(rules: &Rules, abi: ABI, places: &[Place]) -> Result<RulesetCreated, 
     Ok(ruleset)
 }
 
-fn allow_reading(
-    mut ruleset: RulesetCreated,
-    abi: ABI,
-    places: &[Place],
-) -> Result<RulesetCreated, landlock::RulesetError> {
-    let read = AccessFs::from_read(abi);
-    for place in places {
-        let access = if place.is_directory { read } else { read & AccessFs::from_file(abi) };
-        ruleset = ruleset.add_rule(PathBeneath::new(&place.descriptor, access))?;
-    }
-    Ok(ruleset)
-}
-
-/// The rules that hold for every program of root: of `/etc` what everybody may read, and all of the rest, where the
-/// rules of the program itself say more. They are hundreds, and made once.
+/// The rules that hold for every program of root, and the thread that starts it: of `/etc` what everybody may read, and all
+/// of the rest, where the rules of the program itself say more. They are hundreds, and made once.
 struct Public {
     abi: ABI,
     ruleset: OwnedFd,
@@ -167,7 +184,12 @@ impl Public {
 
     fn new(abi: ABI) -> Result<Option<Public>, landlock::RulesetError> {
         let all = AccessFs::from_all(abi);
-        let mut ruleset = Ruleset::default().handle_access(all)?.create()?;
+        let mut ruleset = Ruleset::default().handle_access(all)?;
+        let scopes = Scope::from_all(abi);
+        if !scopes.is_empty() {
+            ruleset = ruleset.scope(scopes)?;
+        }
+        let mut ruleset = ruleset.create()?;
         let mut top = BTreeSet::new();
         for entry in fs::read_dir("/").into_iter().flatten().flatten() {
             if entry.file_name() != "etc" && entry.file_type().is_ok_and(|kind| !kind.is_symlink()) {
@@ -176,8 +198,9 @@ impl Public {
             top.insert(entry.file_name());
         }
         ruleset = allow(ruleset, abi, Path::new("/etc"), AccessFs::ReadDir.into())?;
-        let fine: Vec<Place> = system_paths().iter().filter(|path| is_in_etc(path)).filter_map(open_place).collect();
-        ruleset = allow_reading(ruleset, abi, &fine)?;
+        for path in system_paths().iter().filter(|path| is_in_etc(path)) {
+            ruleset = allow(ruleset, abi, path, AccessFs::from_read(abi))?;
+        }
         let ruleset: Option<OwnedFd> = ruleset.into();
         Ok(ruleset.map(|ruleset| Public { abi, ruleset, top }))
     }
@@ -202,34 +225,35 @@ fn allow(
     path: &Path,
     access: BitFlags<AccessFs>,
 ) -> Result<RulesetCreated, landlock::RulesetError> {
-    let Ok(place) = PathFd::new(path) else { return Ok(ruleset) };
-    let is_directory = fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
-    let access = if is_directory { access } else { access & AccessFs::from_file(abi) };
-    ruleset.add_rule(PathBeneath::new(place, access))
+    match Place::open(path, access, abi) {
+        Some(place) => place.allow(ruleset),
+        None => Ok(ruleset),
+    }
 }
 
-/// A part of the system that is held open.
+/// A part of the system that is held open, and what may be done there.
 struct Place {
     descriptor: PathFd,
-    is_directory: bool,
+    access: BitFlags<AccessFs>,
 }
 
-fn open_place(path: &PathBuf) -> Option<Place> {
-    let descriptor = PathFd::new(path).ok()?;
-    Some(Place { descriptor, is_directory: fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) })
-}
+impl Place {
+    /// Opens it; `None` when it does not exist.
+    fn open(path: &Path, access: BitFlags<AccessFs>, abi: ABI) -> Option<Place> {
+        let descriptor = PathFd::new(path).ok()?;
+        let kind = rustix::fs::fstat(&descriptor).ok().map(|facts| FileType::from_raw_mode(facts.st_mode));
+        let access = if kind == Some(FileType::Directory) { access } else { access & AccessFs::from_file(abi) };
+        Some(Place { descriptor, access })
+    }
 
-fn system_places() -> &'static [Place] {
-    static PLACES: OnceLock<Vec<Place>> = OnceLock::new();
-    PLACES.get_or_init(|| system_paths().iter().filter_map(open_place).collect())
+    fn allow(&self, ruleset: RulesetCreated) -> Result<RulesetCreated, landlock::RulesetError> {
+        ruleset.add_rule(PathBeneath::new(&self.descriptor, self.access))
+    }
 }
 
 /// The places of the system where [`Public`] says what of `/etc` can be read.
-fn coarse_places() -> &'static [Place] {
-    static PLACES: OnceLock<Vec<Place>> = OnceLock::new();
-    PLACES.get_or_init(|| {
-        libraries().into_iter().chain(SYSTEM.map(PathBuf::from)).filter_map(|path| open_place(&path)).collect()
-    })
+fn coarse_paths() -> Vec<PathBuf> {
+    libraries().into_iter().chain(SYSTEM.map(PathBuf::from)).collect()
 }
 
 /// Returns `/lib` and its like.
@@ -277,6 +301,9 @@ fn add_public(directory: &Path, paths: &mut Vec<PathBuf>) -> bool {
 
 /// What root keeps, for programs that it starts from now on: rights over files that the rules allow, and users to be.
 fn give_up_capabilities() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
     let kept = CapabilitySet::CHOWN
         | CapabilitySet::DAC_OVERRIDE
         | CapabilitySet::FOWNER
@@ -303,7 +330,10 @@ mod tests {
         }
         std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
-                Confinement::with(rules, Support { landlock, ..support() }).unwrap().restrict().unwrap();
+                let base = Base::with(rules, Support { landlock, ..support() });
+                let confinement = Confinement::new(rules, &base.places()).unwrap();
+                base.restrict().unwrap();
+                confinement.descriptor().map_or(Ok(()), restrict).unwrap();
                 test();
             });
             thread.join().unwrap();

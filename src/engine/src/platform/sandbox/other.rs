@@ -10,6 +10,33 @@ pub fn support() -> Support {
 }
 
 /// Confines nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Base;
+
+impl Base {
+    /// Returns that nothing confines.
+    pub fn of(_rules: &Rules) -> Base {
+        Base
+    }
+
+    /// Confines nothing.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn restrict(self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Opens nothing.
+    pub fn places(self) -> Places {
+        Places
+    }
+}
+
+/// Holds nothing open.
+pub struct Places;
+
+/// Confines nothing.
 pub struct Confinement(());
 
 impl Confinement {
@@ -17,20 +44,7 @@ impl Confinement {
     ///
     /// # Errors
     /// Never.
-    pub fn new(_rules: &Rules) -> io::Result<Confinement> {
+    pub fn new(_rules: &Rules, _places: &Places) -> io::Result<Confinement> {
         Ok(Confinement(()))
-    }
-
-    /// Returns that no descriptor is needed.
-    pub fn descriptors(&self) -> impl Iterator<Item = i32> {
-        std::iter::empty()
-    }
-
-    /// Confines nothing.
-    ///
-    /// # Errors
-    /// Never.
-    pub fn restrict(&self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -1,0 +1,76 @@
+//! The threads that start programs. Each has confined itself by what many programs have in common, so that this is not done
+//! again for each of them, and runs one program at a time: what it can signal was started by that.
+//!
+//! A thread of builds has one for each kind of program that it ran.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+
+use crate::platform::process::prepare_thread;
+use crate::platform::sandbox::{Base, Places};
+
+type Job = Box<dyn FnOnce(&Runner) + Send>;
+
+/// What a job on such a thread works with.
+pub struct Runner {
+    /// What confines the thread; `None` when nothing does.
+    pub places: Option<Places>,
+}
+
+thread_local! {
+    static RUNNERS: RefCell<BTreeMap<Option<Base>, Sender<Job>>> = RefCell::default();
+}
+
+/// Does a job on a thread that is confined so, and waits for it. The job may open descriptors, which are its own, and closes
+/// them.
+///
+/// # Errors
+/// When there is no such thread, or it cannot be confined.
+///
+/// # Panics
+/// When the job does.
+pub fn run_on<R: Send + 'static>(
+    base: Option<Base>,
+    job: impl FnOnce(&Runner) -> R + Send + 'static,
+) -> io::Result<R> {
+    let known = RUNNERS.with_borrow(|runners| runners.get(&base).cloned());
+    let jobs = match known {
+        Some(jobs) => jobs,
+        None => {
+            let jobs = begin(base)?;
+            RUNNERS.with_borrow_mut(|runners| runners.insert(base, jobs.clone()));
+            jobs
+        }
+    };
+    let (sender, receiver) = channel();
+    let job = move |runner: &Runner| {
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(runner)));
+        // Whoever asked waits.
+        let _ = sender.send(result);
+    };
+    let gone = || io::Error::other("the thread that starts programs is gone");
+    jobs.send(Box::new(job)).map_err(|_| gone())?;
+    let result = receiver.recv().map_err(|_| gone())?;
+    Ok(result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+}
+
+/// Starts a thread; it ends when the one that started it does.
+fn begin(base: Option<Base>) -> io::Result<Sender<Job>> {
+    let (sender, jobs) = channel::<Job>();
+    let (ready, is_ready) = channel();
+    let run = move || {
+        let restricted = base.map_or(Ok(()), Base::restrict).and_then(|()| prepare_thread());
+        let is_fine = restricted.is_ok();
+        let _ = ready.send(restricted);
+        if is_fine {
+            let runner = Runner { places: base.map(Base::places) };
+            jobs.into_iter().for_each(|job| job(&runner));
+        }
+    };
+    thread::Builder::new().name("syslua-run".to_owned()).spawn(run)?;
+    is_ready.recv().map_err(io::Error::other)??;
+    Ok(sender)
+}

@@ -1,0 +1,188 @@
+//! Linux: starting a program, and confining it on the way.
+//!
+//! The child borrows our memory until its program replaces it, as in posix_spawn(3): nothing has to be copied, however
+//! much memory Lua holds. What it may do until then is little, see [`become_program`]. The thread that starts programs
+//! has descriptors of its own and blocks all signals, see [`prepare_thread`].
+
+use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::process::Command;
+use std::ptr;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::Pid;
+
+use super::system::Program;
+use crate::platform::sandbox::Confinement;
+
+/// What a child needs until its program runs: a few calls deep.
+const STACK_SIZE: usize = 32 * 1024;
+const FIRST_INHERITED: u32 = 3;
+/// The size of a set of signals in the kernel, in bytes.
+const SIGNAL_SET: usize = 8;
+const LAST_SIGNAL: c_int = 64;
+
+/// Makes this thread one that starts programs: descriptors of its own, of which a program inherits none of what Lua opened,
+/// and no signals, which a child would handle in our memory. To be called while the thread holds no open file.
+///
+/// # Errors
+/// When the system refuses.
+pub fn prepare_thread() -> io::Result<()> {
+    // SAFETY: the copies that are closed belong to nobody in this thread.
+    unsafe {
+        rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::FILES)?;
+        libc::syscall(libc::SYS_close_range, FIRST_INHERITED, u32::MAX, 0);
+    }
+    set_blocked_signals(u64::MAX)
+}
+
+/// Sets which signals wait, all those of the C library too.
+fn set_blocked_signals(set: u64) -> io::Result<()> {
+    // SAFETY: the call reads a set, which lives until it returns.
+    let answer = unsafe {
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const set, ptr::null_mut::<u64>(), SIGNAL_SET)
+    };
+    if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Starts a program in a process group of its own. It gets the environment that the command names, and nothing of ours.
+/// `has_input` tells whether it gets something to read. This thread must be a [prepared](prepare_thread) one.
+///
+/// # Errors
+/// When the system refuses, at whatever step.
+pub fn start(command: &mut Command, has_input: bool, confinement: Option<&Confinement>) -> io::Result<Program> {
+    let text = |text: &OsStr| CString::new(text.as_bytes()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
+    let program = text(command.get_program())?;
+    let directory = command.get_current_dir().map(|directory| text(directory.as_os_str())).transpose()?;
+    let arguments = command.get_args().map(text).collect::<io::Result<Vec<_>>>()?;
+    let variables = command.get_envs().filter_map(|(name, value)| {
+        let pair = [name.as_bytes(), b"=", value?.as_bytes()].concat();
+        Some(text(OsStr::from_bytes(&pair)))
+    });
+    let variables = variables.collect::<io::Result<Vec<_>>>()?;
+    let pointers = |texts: &mut dyn Iterator<Item = &CString>| -> Vec<*const c_char> {
+        texts.map(|text| text.as_ptr()).chain([ptr::null()]).collect()
+    };
+    let (input, our_input) = if has_input {
+        let (theirs, ours) = pipe_with(PipeFlags::CLOEXEC)?;
+        (theirs, Some(ours))
+    } else {
+        (std::fs::File::open("/dev/null")?.into(), None)
+    };
+    let (our_output, output) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (our_errors, errors) = pipe_with(PipeFlags::CLOEXEC)?;
+    let start = Start {
+        program: &program,
+        arguments: &pointers(&mut std::iter::once(&program).chain(&arguments)),
+        variables: &pointers(&mut variables.iter()),
+        directory: directory.as_deref(),
+        streams: [&input, &output, &errors].map(AsRawFd::as_raw_fd),
+        layer: confinement.and_then(Confinement::descriptor),
+        failure: AtomicI32::new(0),
+    };
+    let (pid, handle) = start.child()?;
+    Ok(Program { pid, handle, stdin: our_input, stdout: our_output, stderr: our_errors })
+}
+
+/// All that a child reads.
+struct Start<'a> {
+    program: &'a CStr,
+    arguments: &'a [*const c_char],
+    variables: &'a [*const c_char],
+    directory: Option<&'a CStr>,
+    streams: [RawFd; 3],
+    layer: Option<RawFd>,
+    /// Why the program did not start; 0 when it did.
+    failure: AtomicI32,
+}
+
+impl Start<'_> {
+    /// Makes the child; returns when its program runs.
+    fn child(&self) -> io::Result<(Pid, Option<OwnedFd>)> {
+        let mut stack: Vec<MaybeUninit<u128>> = Vec::with_capacity(STACK_SIZE / size_of::<u128>());
+        // It grows downwards.
+        let top = stack.spare_capacity_mut().as_mut_ptr_range().end;
+        let mut handle: c_int = -1;
+        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
+        // SAFETY: this thread stands still until the child is done with the stack and with `self`, and all that this
+        // refers to lives; all signals are blocked, so that no handler runs in the child.
+        let pid = unsafe {
+            libc::clone(become_program, top.cast(), flags, ptr::from_ref(self).cast_mut().cast(), &raw mut handle)
+        };
+        if pid < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let pid = Pid::from_raw(pid).ok_or(io::ErrorKind::Other)?;
+        // SAFETY: the system gave us the descriptor.
+        let handle = (handle >= 0).then(|| unsafe { OwnedFd::from_raw_fd(handle) });
+        match self.failure.load(Ordering::Relaxed) {
+            0 => Ok((pid, handle)),
+            failure => {
+                // It ended at once.
+                let _ = super::system::status(pid);
+                Err(io::Error::from_raw_os_error(failure))
+            }
+        }
+    }
+
+    /// Becomes the program. Returns only when that fails.
+    ///
+    /// # Safety
+    /// To be called in a child, which owns its descriptors and signal handlers.
+    unsafe fn run(&self) -> Option<()> {
+        let succeeded = |answer: c_int| (answer >= 0).then_some(());
+        // SAFETY: the calls get what lives in our parent, which waits; none of them allocates or takes a lock.
+        unsafe {
+            forget_handlers();
+            succeeded(libc::setpgid(0, 0))?;
+            for (number, stream) in (0..).zip(self.streams) {
+                succeeded(libc::dup2(stream, number))?;
+            }
+            if let Some(directory) = self.directory {
+                succeeded(libc::chdir(directory.as_ptr()))?;
+            }
+            if let Some(layer) = self.layer {
+                (libc::syscall(libc::SYS_landlock_restrict_self, layer, 0_u32) == 0).then_some(())?;
+            }
+            set_blocked_signals(0).ok()?;
+            libc::execve(self.program.as_ptr(), self.arguments.as_ptr(), self.variables.as_ptr());
+        }
+        None
+    }
+}
+
+/// What a child does. It shares our memory, so it may do nothing that another thread of ours could be in the middle of:
+/// it allocates nothing, takes no lock, and calls the system only.
+extern "C" fn become_program(start: *mut c_void) -> c_int {
+    // SAFETY: it is what `child` gave, which waits.
+    let start = unsafe { &*start.cast::<Start<'_>>() };
+    // SAFETY: this is the child.
+    let _ = unsafe { start.run() };
+    let failure = io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
+    start.failure.store(failure, Ordering::Relaxed);
+    // SAFETY: ends the child without running what our process does at its end.
+    unsafe { libc::_exit(127) }
+}
+
+/// Gives signals that we handle, or that our host made harmless for us, their default action: the handlers are no part
+/// of the program, but would run in our memory until it replaces us.
+unsafe fn forget_handlers() {
+    for signal in 1..=LAST_SIGNAL {
+        let mut action = MaybeUninit::<libc::sigaction>::uninit();
+        // SAFETY: the calls read and write one action; those that the system refuses change nothing.
+        unsafe {
+            if libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) != 0 {
+                continue;
+            }
+            let handler = action.assume_init_ref().sa_sigaction;
+            let is_ours = handler != libc::SIG_DFL && handler != libc::SIG_IGN;
+            if is_ours || (signal == libc::SIGPIPE && handler == libc::SIG_IGN) {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+        }
+    }
+}
