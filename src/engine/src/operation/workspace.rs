@@ -201,7 +201,13 @@ impl Workspace {
     /// # Errors
     /// When it cannot be created.
     pub fn make_directory(&self) -> Result<()> {
-        platform::create_directories(&self.directory)?;
+        // Its parent is there.
+        match platform::create_directory(&self.directory) {
+            Err(error) if !error.is_already_there() || !self.directory.is_dir() => {
+                platform::create_directories(&self.directory)?;
+            }
+            _ => {}
+        }
         Ok(())
     }
 

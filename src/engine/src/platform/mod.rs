@@ -47,7 +47,7 @@ pub use modify::{
 };
 pub use open_directory::{OpenDirectory, set_mode_of};
 pub use processes::{ProcessTexts, processes};
-pub use read::{FileKind, canonical, exists, kind_of, list_directory, read_file, read_link, read_to_string};
+pub use read::{FileKind, canonical, exists, kind_of, list_directory, metadata_of, read_file, read_link, read_to_string};
 pub use system::{
     ProgramInput, bytes_of_path, end_group, facts_of, free_space, has_object_mode, has_owner_of, is_executable,
     is_executable_file, is_system_user, leave_session, link_count, may_set_immutable, mode_of, name_from_bytes,

@@ -146,7 +146,7 @@ pub fn write_object_file(path: &Path, content: &[u8], mode: u32) -> Result<()> {
         || {
             let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
             file.write_all(content)?;
-            system::make_plain(path)?;
+            system::make_plain(path, &file.metadata()?)?;
             super::system_directory::set_mode_of(&file, mode)?;
             file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1))
         },
@@ -246,7 +246,7 @@ fn remove_below(path: &Path, top: &Path) -> Result<()> {
         Some(FileKind::Directory) => {
             if !system::owns(path) {
                 // Whoever owns it could lead us elsewhere meanwhile.
-                perform("change the owner of", path, || system::make_plain(path))?;
+                make_plain(path, &fs::symlink_metadata(path).map_err(failed("look at", path))?)?;
             }
             // The names of a directory can be listed and removed only with the rights to do so.
             perform("change the mode of", path, || system::set_mode(path, 0o700))?;
@@ -277,12 +277,12 @@ pub fn set_mode(path: &Path, mode: u32) -> Result<()> {
 }
 
 /// Gives a file to the user whose rights this process has, and takes away what modes do not say: access
-/// control lists, capabilities, attributes. A symbolic link is not followed.
+/// control lists, capabilities, attributes. A symbolic link is not followed, and `metadata` is what a look at it told.
 ///
 /// # Errors
 /// When the system refuses.
-pub fn make_plain(path: &Path) -> Result<()> {
-    perform("change the owner of", path, || system::make_plain(path))
+pub fn make_plain(path: &Path, metadata: &fs::Metadata) -> Result<()> {
+    perform("change the owner of", path, || system::make_plain(path, metadata))
 }
 
 /// Makes a user of this name the owner, when we are root; others keep what they have.

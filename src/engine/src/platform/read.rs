@@ -24,8 +24,16 @@ pub enum FileKind {
 /// # Errors
 /// When the system does not tell, for example for lack of permission.
 pub fn kind_of(path: &Path) -> Result<Option<FileKind>> {
+    Ok(metadata_of(path)?.map(|metadata| kind_from(metadata.file_type())))
+}
+
+/// Returns what the system tells of a path, or `None` where nothing stands; a symbolic link is not followed.
+///
+/// # Errors
+/// When the system does not tell, for example for lack of permission.
+pub fn metadata_of(path: &Path) -> Result<Option<fs::Metadata>> {
     match fs::symlink_metadata(path).map_err(failed("look at", path)) {
-        Ok(metadata) => Ok(Some(kind_from(metadata.file_type()))),
+        Ok(metadata) => Ok(Some(metadata)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }

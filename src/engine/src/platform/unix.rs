@@ -214,10 +214,9 @@ pub(super) fn facts(
 ///
 /// # Errors
 /// When the system refuses.
-pub(super) fn make_plain(path: &Path) -> io::Result<()> {
+pub(super) fn make_plain(path: &Path, metadata: &fs::Metadata) -> io::Result<()> {
     use rustix::fs::{AtFlags, CWD, chownat};
     use rustix::process::{getegid, geteuid};
-    let metadata = fs::symlink_metadata(path)?;
     let (user, group) = (geteuid(), getegid());
     if metadata.uid() != user.as_raw() || metadata.gid() != group.as_raw() {
         chownat(CWD, path, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
@@ -267,7 +266,11 @@ pub fn is_system_user() -> bool {
 
 /// Lets everybody read a file of the system's store, whatever the umask is.
 pub(super) fn share(file: &File) -> io::Result<()> {
-    if is_system_user() { file.set_permissions(fs::Permissions::from_mode(0o644)) } else { Ok(()) }
+    // To ask is cheaper than to change.
+    if is_system_user() && file.metadata()?.mode() & 0o7777 != 0o644 {
+        file.set_permissions(fs::Permissions::from_mode(0o644))?;
+    }
+    Ok(())
 }
 
 /// Returns how many bytes a user may still write to the file system that holds `path`, when it tells.

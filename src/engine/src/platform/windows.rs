@@ -140,7 +140,7 @@ pub fn facts_of(path: &Path) -> super::Result<super::Facts> {
 }
 
 /// Gives a file to the user whose rights this process has, whose it is on this system anyway.
-pub(super) fn make_plain(_path: &Path) -> io::Result<()> {
+pub(super) fn make_plain(_path: &Path, _metadata: &fs::Metadata) -> io::Result<()> {
     Ok(())
 }
 

@@ -11,7 +11,14 @@ use crate::hash::Hash;
 use crate::names::ObjectName;
 use crate::platform;
 use crate::platform::lock::{Lock, Mode};
+use crate::settings::Settings;
 use crate::store::{self, Outputs, Store, read_info, read_outputs, verify, write_info};
+
+/// Returns the store whose objects this user may use: the system's, when root made the directory that keeps them alive.
+pub fn lender(settings: &Settings) -> Option<Store> {
+    let other = settings.substitute.as_ref().filter(|root| **root != settings.root);
+    other.map(|root| Store::new(root)).filter(|other| platform::exists(&other.user_roots(platform::user_number())))
+}
 
 /// Returns the outputs of a derivation that another store has realized, linked into this one; `None`
 /// when it has not, or does not let us keep them alive.
@@ -25,9 +32,6 @@ pub fn borrow(
     hashes: &[Hash],
 ) -> Result<Option<Outputs>, Error> {
     let roots = other.user_roots(platform::user_number());
-    if !platform::exists(&roots) {
-        return Ok(None);
-    }
     // Whatever is wrong with the other store, this user can still build.
     let known = hashes.iter().find_map(|hash| read_outputs(other, *hash).ok().flatten());
     let Some(outputs) = known else { return Ok(None) };

@@ -99,8 +99,8 @@ impl Build {
         if places.into_iter().any(|path| platform::exists(path)) {
             // Whoever began it was killed; what ran then would go on to write into this build.
             platform::process::end_marked(&platform::bytes_of_path(&build.workspace.directory));
+            build.discard().map_err(store::Error::from)?;
         }
-        build.discard().map_err(store::Error::from)?;
         if platform::exists(&build.workspace.log) {
             platform::remove_file(&build.workspace.log).map_err(store::Error::from)?;
         }
@@ -195,9 +195,11 @@ impl Build {
     /// # Errors
     /// When the file system refuses.
     pub fn discard(&self) -> platform::Result<()> {
-        for path in self.workspace.outputs.values().chain([&self.workspace.directory]) {
+        for path in self.workspace.outputs.values() {
             platform::remove_tree(path)?;
         }
-        Ok(())
+        // Most leave it empty.
+        platform::remove_directory(&self.workspace.directory)
+            .or_else(|_| platform::remove_tree(&self.workspace.directory))
     }
 }

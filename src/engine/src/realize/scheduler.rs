@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use petgraph::graph::{DiGraph, NodeIndex};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
-use super::borrow::borrow;
+use super::borrow::{borrow, lender};
 use super::declared::find_declared;
 use super::pool::{Message, Pool};
 use super::{Build, Error, Step, Task, Tasks, plain};
@@ -21,7 +21,6 @@ use crate::failure::{Failure, chain};
 use crate::hash::Hash;
 use crate::names::OutputName;
 use crate::operation::{Error as OperationError, Response, sandbox_level};
-use crate::platform;
 use crate::platform::lock::{Lock, LockError, Mode, holder};
 use crate::platform::sandbox::Level;
 use crate::settings::{Event, EventSink, Settings};
@@ -73,6 +72,7 @@ pub fn realize(
     let events: EventSink = Arc::new(pool.events());
     let mut scheduler = Scheduler {
         store: store.clone(),
+        lender: lender(settings),
         settings,
         missing_dependencies: graph.node_indices().map(|node| graph.neighbors(node).count()).collect(),
         graph,
@@ -186,6 +186,7 @@ struct Unrecorded {
 
 struct Scheduler<'a> {
     store: Store,
+    lender: Option<Store>,
     settings: &'a Settings,
     graph: Graph,
     pool: Pool<Outcome>,
@@ -240,10 +241,8 @@ impl Scheduler<'_> {
 
     /// Builds what are single files, side by side. What cannot be built this way stays in line.
     fn run_plain(&mut self, on_event: &mut dyn FnMut(Event)) {
-        let substitute = self.settings.substitute.as_ref().filter(|root| **root != self.settings.root);
-        let roots = substitute.map(|root| Store::new(root).user_roots(platform::user_number()));
         // Each may be there already, in the system's store.
-        if roots.is_some_and(|roots| platform::exists(&roots)) {
+        if self.lender.is_some() {
             return;
         }
         let ready = std::mem::take(&mut self.ready);
@@ -402,10 +401,9 @@ impl Scheduler<'_> {
 
     /// Looks for the result in the system's store, and records it as ours.
     fn borrow(&self, derivation: &Derivation) -> Result<Option<Outputs>, Error> {
-        let other = self.settings.substitute.as_ref().filter(|root| **root != self.settings.root);
-        let Some(other) = other.map(|root| Store::new(root)) else { return Ok(None) };
+        let Some(lender) = &self.lender else { return Ok(None) };
         let hashes = [derivation.hash, derivation.resolved_hash(&self.done.outputs)];
-        let outputs = borrow(&self.store, &other, derivation, &hashes)?;
+        let outputs = borrow(&self.store, lender, derivation, &hashes)?;
         if let Some(outputs) = &outputs {
             write_derivation(&self.store, derivation.hash, &derivation.description())?;
             self.record(derivation, outputs)?;

@@ -57,10 +57,9 @@ pub struct Build<'a> {
 pub fn import(store: &Store, build: &Build<'_>, check: impl FnOnce() -> Result<()> + Send) -> Result<Outputs> {
     let hash = |(output, temporary): (&'_ OutputName, &ObjectName)| {
         let path = store.building().join(temporary.as_str());
-        if !platform::exists(&path) {
+        if !make_accessible(&path)? {
             return Err(Error::MissingOutput { output: output.to_string(), path });
         }
-        make_accessible(&path)?;
         tree::hash_replacing(&path, &patterns(store, build, output, &Outputs::new()))
     };
     let hash_all = || build.outputs.par_iter().map(hash).collect::<Result<Vec<Digest>>>();
@@ -413,46 +412,45 @@ fn rewrite_file(path: &Path, patterns: &Patterns) -> Result<()> {
     Ok(platform::rename(&temporary, path)?)
 }
 
-/// Gives the owner the rights to look at everything and to rewrite it. Whether a file is executable stays.
-fn make_accessible(path: &Path) -> Result<()> {
-    let kind = platform::kind_of(path)?;
-    if !matches!(kind, Some(FileKind::Directory | FileKind::File)) {
-        return Ok(());
+/// Gives the owner the rights to look at everything and to rewrite it. Whether a file is executable stays. Returns whether
+/// anything is there.
+fn make_accessible(path: &Path) -> Result<bool> {
+    let Some(metadata) = platform::metadata_of(path)? else { return Ok(false) };
+    let is_directory = metadata.is_dir();
+    if is_directory || metadata.is_file() {
+        let mode = platform::mode_of(&metadata);
+        let needed = if is_directory { 0o700 } else { 0o400 };
+        if mode & needed != needed {
+            platform::set_mode(path, mode | needed)?;
+        }
     }
-    let mode = platform::mode_of(&fs::symlink_metadata(path).map_err(platform::failed("look at", path))?);
-    let needed = if kind == Some(FileKind::Directory) { 0o700 } else { 0o400 };
-    if mode & needed != needed {
-        platform::set_mode(path, mode | needed)?;
-    }
-    if kind == Some(FileKind::Directory) {
+    if is_directory {
         for (name, _) in platform::list_directory(path)? {
             make_accessible(&path.join(name))?;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Gives everything the modes and times that objects have. The top directory stays writable until
 /// it is in place.
 pub(super) fn normalise(top: &Path) -> Result<()> {
     fn inner(path: &Path, is_top: bool) -> Result<()> {
-        match platform::kind_of(path)? {
-            Some(FileKind::Directory) => {
-                platform::make_plain(path)?;
-                for (name, _) in platform::list_directory(path)? {
-                    inner(&path.join(name), false)?;
-                }
-                platform::set_mode(path, if is_top { 0o755 } else { 0o555 })?;
+        let look = || fs::symlink_metadata(path).map_err(platform::failed("look at", path));
+        let metadata = look()?;
+        if metadata.is_file() && platform::link_count(&metadata) > 1 {
+            separate(path)?;
+            platform::make_plain(path, &look()?)?;
+        } else {
+            platform::make_plain(path, &metadata)?;
+        }
+        if metadata.is_dir() {
+            for (name, _) in platform::list_directory(path)? {
+                inner(&path.join(name), false)?;
             }
-            Some(FileKind::File) => {
-                let metadata = fs::metadata(path).map_err(platform::failed("look at", path))?;
-                if platform::link_count(&metadata) > 1 {
-                    separate(path)?;
-                }
-                platform::make_plain(path)?;
-                platform::set_mode(path, if platform::is_executable(&metadata) { 0o555 } else { 0o444 })?;
-            }
-            _ => platform::make_plain(path)?,
+            platform::set_mode(path, if is_top { 0o755 } else { 0o555 })?;
+        } else if metadata.is_file() {
+            platform::set_mode(path, if platform::is_executable(&metadata) { 0o555 } else { 0o444 })?;
         }
         Ok(platform::set_old_time(path)?)
     }

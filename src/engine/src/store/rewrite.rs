@@ -1,6 +1,11 @@
 //! Finding names in streams of bytes, and replacing them by names of the same length.
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use std::sync::OnceLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+
+/// From how many bytes on a search is worth the time to make the fast one.
+const MUCH: usize = 32 * 1024;
 
 /// A search for several byte strings at once, in pieces of a stream.
 ///
@@ -8,7 +13,11 @@ use aho_corasick::{AhoCorasick, MatchKind};
 /// for `foo-123`.
 #[derive(Debug)]
 pub struct Patterns {
+    /// Quickly made.
     search: Option<AhoCorasick>,
+    /// Quickly done.
+    fast_search: OnceLock<Option<AhoCorasick>>,
+    texts: Vec<Vec<u8>>,
     replacements: Vec<Option<Vec<u8>>>,
     longest: usize,
 }
@@ -24,14 +33,13 @@ impl Patterns {
     /// # Errors
     /// When there are too many patterns.
     pub fn new(patterns: &[(Vec<u8>, Option<Vec<u8>>)]) -> Result<Patterns, PatternError> {
-        let search = if patterns.is_empty() {
-            None
-        } else {
-            let builder = &mut AhoCorasick::builder();
-            Some(builder.match_kind(MatchKind::LeftmostLongest).build(patterns.iter().map(|(pattern, _)| pattern))?)
-        };
+        let texts: Vec<Vec<u8>> = patterns.iter().map(|(pattern, _)| pattern.clone()).collect();
+        let is_any = !texts.is_empty();
+        let search = is_any.then(|| build(&texts, Some(AhoCorasickKind::NoncontiguousNFA))).transpose()?;
         Ok(Patterns {
             search,
+            fast_search: OnceLock::new(),
+            texts,
             longest: patterns.iter().map(|(pattern, _)| pattern.len()).max().unwrap_or(0),
             replacements: patterns.iter().map(|(_, replacement)| replacement.clone()).collect(),
         })
@@ -40,6 +48,13 @@ impl Patterns {
     /// Returns whether there is nothing to search for.
     pub fn is_empty(&self) -> bool {
         self.search.is_none()
+    }
+
+    /// Returns the search for so many bytes.
+    fn search(&self, length: usize) -> Option<&AhoCorasick> {
+        let fast = || self.fast_search.get_or_init(|| build(&self.texts, None).ok()).as_ref();
+        let search = self.search.as_ref()?;
+        Some(if length < MUCH { search } else { fast().unwrap_or(search) })
     }
 
     /// Begins a stream.
@@ -55,6 +70,10 @@ impl Patterns {
         stream.finish(&mut |part| result.extend_from_slice(part), &mut found);
         result
     }
+}
+
+fn build(texts: &[Vec<u8>], kind: Option<AhoCorasickKind>) -> Result<AhoCorasick, aho_corasick::BuildError> {
+    AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).kind(kind).build(texts)
 }
 
 /// A search under way.
@@ -82,7 +101,7 @@ impl Stream<'_> {
     }
 
     fn emit(&mut self, certain: usize, out: &mut impl FnMut(&[u8]), found: &mut impl FnMut(usize)) {
-        let Some(search) = &self.patterns.search else { return };
+        let Some(search) = self.patterns.search(self.pending.len()) else { return };
         let (mut done, mut end) = (0, certain);
         for find in search.find_iter(&self.pending) {
             if find.start() >= certain {
@@ -124,6 +143,16 @@ mod tests {
         let result = patterns().apply(b"x bld/tmp-a tmp-a dep-b tmp-", |n| found.push(n));
         assert_eq!(result, b"x obj/obj-1 obj-1 dep-b tmp-");
         assert_eq!(found, [1, 0, 2]);
+    }
+
+    #[test]
+    fn much_is_searched_as_little_is() {
+        let little = b"x bld/tmp-a tmp-a dep-b tmp- ";
+        let much = little.repeat(2 * MUCH / little.len());
+        let mut found = Vec::new();
+        let result = patterns().apply(&much, |n| found.push(n));
+        assert_eq!(result, b"x obj/obj-1 obj-1 dep-b tmp- ".repeat(2 * MUCH / little.len()));
+        assert_eq!(found, [1, 0, 2].repeat(2 * MUCH / little.len()));
     }
 
     proptest! {

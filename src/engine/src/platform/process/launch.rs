@@ -4,7 +4,9 @@
 //! much memory Lua holds. What it may do until then is little, see [`become_program`]. The thread that starts programs
 //! has descriptors of its own and blocks all signals, see [`prepare_thread`].
 
+use std::cell::{Cell, OnceCell};
 use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
+use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -26,6 +28,13 @@ const FIRST_INHERITED: u32 = 3;
 const SIGNAL_SET: usize = 8;
 const LAST_SIGNAL: c_int = 64;
 
+thread_local! {
+    /// What programs read that get nothing to read.
+    static NOTHING: OnceCell<OwnedFd> = const { OnceCell::new() };
+    /// The signals that had a handler when this thread was prepared, a bit for each.
+    static HANDLED: Cell<u64> = const { Cell::new(0) };
+}
+
 /// Makes this thread one that starts programs: descriptors of its own, of which a program inherits none of what Lua opened,
 /// and no signals, which a child would handle in our memory. To be called while the thread holds no open file.
 ///
@@ -37,7 +46,24 @@ pub fn prepare_thread() -> io::Result<()> {
         rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::FILES)?;
         libc::syscall(libc::SYS_close_range, FIRST_INHERITED, u32::MAX, 0);
     }
+    let nothing = File::open("/dev/null")?.into();
+    NOTHING.with(|place| place.set(nothing)).map_err(|_| io::Error::from(io::ErrorKind::AlreadyExists))?;
+    HANDLED.set((1..=LAST_SIGNAL).filter(|signal| is_handled(*signal)).fold(0, |set, signal| set | 1 << (signal - 1)));
     set_blocked_signals(u64::MAX)
+}
+
+/// Returns whether a program must not have what we have for a signal: a handler, which is no part of it; or that SIGPIPE is
+/// ignored, as many languages do for themselves.
+fn is_handled(signal: c_int) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: the call writes one action, or refuses.
+    let handler = unsafe {
+        if libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) != 0 {
+            return false;
+        }
+        action.assume_init_ref().sa_sigaction
+    };
+    handler != libc::SIG_DFL && (handler != libc::SIG_IGN || signal == libc::SIGPIPE)
 }
 
 /// Sets which signals wait, all those of the C library too.
@@ -67,12 +93,9 @@ pub fn start(command: &mut Command, has_input: bool, confinement: Option<&Confin
     let pointers = |texts: &mut dyn Iterator<Item = &CString>| -> Vec<*const c_char> {
         texts.map(|text| text.as_ptr()).chain([ptr::null()]).collect()
     };
-    let (input, our_input) = if has_input {
-        let (theirs, ours) = pipe_with(PipeFlags::CLOEXEC)?;
-        (theirs, Some(ours))
-    } else {
-        (std::fs::File::open("/dev/null")?.into(), None)
-    };
+    let input = has_input.then(|| pipe_with(PipeFlags::CLOEXEC)).transpose()?;
+    let nothing = NOTHING.with(|nothing| nothing.get().map(AsRawFd::as_raw_fd)).ok_or(io::ErrorKind::Other)?;
+    let (input, our_input) = input.unzip();
     let (our_output, output) = pipe_with(PipeFlags::CLOEXEC)?;
     let (our_errors, errors) = pipe_with(PipeFlags::CLOEXEC)?;
     let start = Start {
@@ -80,8 +103,9 @@ pub fn start(command: &mut Command, has_input: bool, confinement: Option<&Confin
         arguments: &pointers(&mut std::iter::once(&program).chain(&arguments)),
         variables: &pointers(&mut variables.iter()),
         directory: directory.as_deref(),
-        streams: [&input, &output, &errors].map(AsRawFd::as_raw_fd),
+        streams: [input.as_ref().map_or(nothing, AsRawFd::as_raw_fd), output.as_raw_fd(), errors.as_raw_fd()],
         layer: confinement.and_then(Confinement::descriptor),
+        handled: HANDLED.get(),
         failure: AtomicI32::new(0),
     };
     let (pid, handle) = start.child()?;
@@ -96,6 +120,7 @@ struct Start<'a> {
     directory: Option<&'a CStr>,
     streams: [RawFd; 3],
     layer: Option<RawFd>,
+    handled: u64,
     /// Why the program did not start; 0 when it did.
     failure: AtomicI32,
 }
@@ -137,7 +162,10 @@ impl Start<'_> {
         let succeeded = |answer: c_int| (answer >= 0).then_some(());
         // SAFETY: the calls get what lives in our parent, which waits; none of them allocates or takes a lock.
         unsafe {
-            forget_handlers();
+            // A handler would run in our memory, between the moment when signals are let through and the program.
+            for signal in (1..=LAST_SIGNAL).filter(|signal| self.handled & 1 << (signal - 1) != 0) {
+                libc::signal(signal, libc::SIG_DFL);
+            }
             succeeded(libc::setpgid(0, 0))?;
             for (number, stream) in (0..).zip(self.streams) {
                 succeeded(libc::dup2(stream, number))?;
@@ -166,23 +194,4 @@ extern "C" fn become_program(start: *mut c_void) -> c_int {
     start.failure.store(failure, Ordering::Relaxed);
     // SAFETY: ends the child without running what our process does at its end.
     unsafe { libc::_exit(127) }
-}
-
-/// Gives signals that we handle, or that our host made harmless for us, their default action: the handlers are no part
-/// of the program, but would run in our memory until it replaces us.
-unsafe fn forget_handlers() {
-    for signal in 1..=LAST_SIGNAL {
-        let mut action = MaybeUninit::<libc::sigaction>::uninit();
-        // SAFETY: the calls read and write one action; those that the system refuses change nothing.
-        unsafe {
-            if libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) != 0 {
-                continue;
-            }
-            let handler = action.assume_init_ref().sa_sigaction;
-            let is_ours = handler != libc::SIG_DFL && handler != libc::SIG_IGN;
-            if is_ours || (signal == libc::SIGPIPE && handler == libc::SIG_IGN) {
-                libc::signal(signal, libc::SIG_DFL);
-            }
-        }
-    }
 }

@@ -6,6 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions, WaitOptions, waitid, waitpid};
@@ -72,7 +73,7 @@ pub fn attend(program: Program, terms: &Terms<'_>, take: &mut dyn FnMut(Stream, 
         stdin,
         input: terms.input,
         outputs: [(Stream::Output, Some(stdout)), (Stream::Error, Some(stderr))],
-        buffer: vec![0; READ_SIZE],
+        buffer: Vec::with_capacity(READ_SIZE),
     };
     let end = wait(pid, handle.as_ref(), &mut pipes, terms, take);
     // Before the program's number is given back: nobody else can have it.
@@ -180,8 +181,9 @@ impl Pipes<'_> {
             if !next(pipe.is_some()) {
                 continue;
             }
-            match pipe.as_ref().map(|pipe| rustix::io::read(pipe, &mut self.buffer)) {
-                Some(Ok(read @ 1..)) => goes_on = take(*stream, &self.buffer[..read]) && goes_on,
+            self.buffer.clear();
+            match pipe.as_ref().map(|pipe| rustix::io::read(pipe, spare_capacity(&mut self.buffer))) {
+                Some(Ok(1..)) => goes_on = take(*stream, &self.buffer) && goes_on,
                 Some(Err(Errno::INTR | Errno::AGAIN)) => {}
                 _ => *pipe = None,
             }

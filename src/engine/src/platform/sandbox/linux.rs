@@ -16,7 +16,6 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated,
     RulesetCreatedAttr, Scope,
 };
-use rustix::fs::FileType;
 use rustix::thread::CapabilitySet;
 
 use super::{Rules, Support, network};
@@ -91,7 +90,7 @@ impl Base {
     /// Opens the places of the system that programs may use. The descriptors are this thread's.
     pub fn places(self) -> Places {
         let abi = ABI::from(self.support.landlock);
-        let system = if self.has_public { coarse_paths() } else { system_paths() };
+        let system = without_inner(if self.has_public { coarse_paths() } else { system_paths() });
         let read = AccessFs::from_read(abi);
         let mut wanted: Vec<(PathBuf, BitFlags<AccessFs>)> = system.into_iter().map(|path| (path, read)).collect();
         // Names are no secret, where root has rules for single files only.
@@ -101,7 +100,7 @@ impl Base {
         }
         wanted.extend(SOURCES_OF_CHANCE.map(|path| (PathBuf::from(path), AccessFs::ReadFile.into())));
         wanted.extend(DEVICES.map(|path| (PathBuf::from(path), AccessFs::ReadFile | AccessFs::WriteFile)));
-        let places = wanted.into_iter().filter_map(|(path, access)| Place::open(&path, access, abi)).collect();
+        let places = wanted.into_iter().filter_map(|(path, access)| Place::open(&path, access)).collect();
         Places { base: self, places }
     }
 }
@@ -158,10 +157,10 @@ fn ruleset(rules: &Rules, places: &Places) -> Result<RulesetCreated, landlock::R
         ruleset = place.allow(ruleset)?;
     }
     for path in &rules.read {
-        ruleset = allow(ruleset, abi, path, read)?;
+        ruleset = allow(ruleset, path, read)?;
     }
     for path in &rules.write {
-        ruleset = allow(ruleset, abi, path, change)?;
+        ruleset = allow(ruleset, path, change)?;
     }
     Ok(ruleset)
 }
@@ -193,13 +192,13 @@ impl Public {
         let mut top = BTreeSet::new();
         for entry in fs::read_dir("/").into_iter().flatten().flatten() {
             if entry.file_name() != "etc" && entry.file_type().is_ok_and(|kind| !kind.is_symlink()) {
-                ruleset = allow(ruleset, abi, &entry.path(), all)?;
+                ruleset = allow(ruleset, &entry.path(), all)?;
             }
             top.insert(entry.file_name());
         }
-        ruleset = allow(ruleset, abi, Path::new("/etc"), AccessFs::ReadDir.into())?;
+        ruleset = allow(ruleset, Path::new("/etc"), AccessFs::ReadDir.into())?;
         for path in system_paths().iter().filter(|path| is_in_etc(path)) {
-            ruleset = allow(ruleset, abi, path, AccessFs::from_read(abi))?;
+            ruleset = allow(ruleset, path, AccessFs::from_read(abi))?;
         }
         let ruleset: Option<OwnedFd> = ruleset.into();
         Ok(ruleset.map(|ruleset| Public { abi, ruleset, top }))
@@ -221,11 +220,10 @@ fn is_in_etc(path: &Path) -> bool {
 
 fn allow(
     ruleset: RulesetCreated,
-    abi: ABI,
     path: &Path,
     access: BitFlags<AccessFs>,
 ) -> Result<RulesetCreated, landlock::RulesetError> {
-    match Place::open(path, access, abi) {
+    match Place::open(path, access) {
         Some(place) => place.allow(ruleset),
         None => Ok(ruleset),
     }
@@ -239,13 +237,11 @@ struct Place {
 
 impl Place {
     /// Opens it; `None` when it does not exist.
-    fn open(path: &Path, access: BitFlags<AccessFs>, abi: ABI) -> Option<Place> {
-        let descriptor = PathFd::new(path).ok()?;
-        let kind = rustix::fs::fstat(&descriptor).ok().map(|facts| FileType::from_raw_mode(facts.st_mode));
-        let access = if kind == Some(FileType::Directory) { access } else { access & AccessFs::from_file(abi) };
-        Some(Place { descriptor, access })
+    fn open(path: &Path, access: BitFlags<AccessFs>) -> Option<Place> {
+        Some(Place { descriptor: PathFd::new(path).ok()?, access })
     }
 
+    /// Adds it; of the access to a file, what only directories have is left out.
     fn allow(&self, ruleset: RulesetCreated) -> Result<RulesetCreated, landlock::RulesetError> {
         ruleset.add_rule(PathBeneath::new(&self.descriptor, self.access))
     }
@@ -254,6 +250,15 @@ impl Place {
 /// The places of the system where [`Public`] says what of `/etc` can be read.
 fn coarse_paths() -> Vec<PathBuf> {
     libraries().into_iter().chain(SYSTEM.map(PathBuf::from)).collect()
+}
+
+/// Leaves out paths that lie below others, links resolved: `/lib` is a part of `/usr` on most systems.
+fn without_inner(paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut places: Vec<PathBuf> = paths.into_iter().filter_map(|path| fs::canonicalize(path).ok()).collect();
+    // A directory comes before what is in it.
+    places.sort_unstable();
+    places.dedup_by(|inner, outer| inner.starts_with(outer));
+    places
 }
 
 /// Returns `/lib` and its like.
