@@ -32,10 +32,7 @@ thread_local! {
 ///
 /// # Panics
 /// When the job does.
-pub fn run_on<R: Send + 'static>(
-    base: Option<Base>,
-    job: impl FnOnce(&Runner) -> R + Send + 'static,
-) -> io::Result<R> {
+pub fn run_on<R: Send + 'static>(base: Option<Base>, job: impl FnOnce(&Runner) -> R + Send + 'static) -> io::Result<R> {
     let known = RUNNERS.with_borrow(|runners| runners.get(&base).cloned());
     let jobs = match known {
         Some(jobs) => jobs,

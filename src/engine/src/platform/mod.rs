@@ -43,11 +43,13 @@ pub use modify::{
     append_durably, append_file, copy_file, copy_tree, create_directories, create_directory, create_file, give_to,
     hard_link, make_plain, remove_directory, remove_file, remove_tree, rename, replace_symlink, set_immutable,
     set_mode, set_old_time, symlink, sync_directory, sync_file, sync_file_system, write_file, write_file_atomically,
-    write_file_durably, write_object_file,
+    write_file_durably, write_object_file, write_record,
 };
 pub use open_directory::{OpenDirectory, set_mode_of};
 pub use processes::{ProcessTexts, processes};
-pub use read::{FileKind, canonical, exists, kind_of, list_directory, metadata_of, read_file, read_link, read_to_string};
+pub use read::{
+    FileKind, canonical, exists, kind_of, list_directory, metadata_of, read_file, read_link, read_to_string,
+};
 pub use system::{
     ProgramInput, bytes_of_path, end_group, facts_of, free_space, has_object_mode, has_owner_of, is_executable,
     is_executable_file, is_system_user, leave_session, link_count, may_set_immutable, mode_of, name_from_bytes,

@@ -107,6 +107,22 @@ pub fn write_file_atomically(path: &Path, content: &[u8]) -> Result<()> {
     written.inspect_err(|_| tidy(&temporary))
 }
 
+/// Writes a small file that whoever reads it knows to be whole or not: at once where nothing stands, else as
+/// [`write_file_atomically`] does.
+///
+/// # Errors
+/// When one of the steps fails; an old file stays, of a new one nothing does.
+pub fn write_record(path: &Path, content: &[u8]) -> Result<()> {
+    match write_new(path, content, true) {
+        Err(error) if error.is_already_there() => write_file_atomically(path, content),
+        Err(error) => {
+            tidy(path);
+            Err(error)
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
 /// The same for a file that only we read; waits until its content, but not yet its name, is on the disk.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ mod check;
 mod declared;
 mod plain;
 mod pool;
+mod recorder;
 mod scheduler;
 
 pub use build::Build;

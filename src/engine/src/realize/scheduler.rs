@@ -15,6 +15,7 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use super::borrow::{borrow, lender};
 use super::declared::find_declared;
 use super::pool::{Message, Pool};
+use super::recorder::{self, Recorder, Unrecorded};
 use super::{Build, Error, Step, Task, Tasks, plain};
 use crate::derivation::Derivation;
 use crate::failure::{Failure, chain};
@@ -24,14 +25,16 @@ use crate::operation::{Error as OperationError, Response, sandbox_level};
 use crate::platform::lock::{Lock, LockError, Mode, holder};
 use crate::platform::sandbox::Level;
 use crate::settings::{Event, EventSink, Settings};
-use crate::store::import::{File, import_files, protect};
-use crate::store::{self, Outputs, Store, read_outputs, write_derivation, write_outputs, write_package_link};
+use crate::store::import::{File, import_files};
+use crate::store::{self, Outputs, Store, read_outputs, write_derivation, write_outputs};
 
 /// How long to sleep at most before looking at locks and interruption again.
 const TICK: Duration = Duration::from_millis(20);
 
 /// After so many builds, or so long after the first of them, what was built is synced and recorded.
 const BATCH: usize = 256;
+/// So many may wait until the recorder is ready: each holds a descriptor.
+const MOST_UNRECORDED: usize = BATCH + BATCH / 2;
 const BATCH_TIME: Duration = Duration::from_secs(2);
 
 /// What became of the wanted derivations.
@@ -83,6 +86,7 @@ pub fn realize(
         waiting_since: BTreeMap::new(),
         running: BTreeMap::new(),
         unrecorded: Vec::new(),
+        recorder: Recorder::default(),
         failure: None,
         done,
     };
@@ -175,15 +179,6 @@ struct Running {
     begin: Instant,
 }
 
-/// A build whose objects are there, and not yet known to be on the disk. Its lock is held until it is
-/// recorded, so that another process which waits for it finds it.
-struct Unrecorded {
-    derivation: Arc<Derivation>,
-    outputs: Outputs,
-    since: Instant,
-    _lock: Lock,
-}
-
 struct Scheduler<'a> {
     store: Store,
     lender: Option<Store>,
@@ -197,6 +192,7 @@ struct Scheduler<'a> {
     waiting_since: BTreeMap<NodeIndex, Instant>,
     running: BTreeMap<usize, Running>,
     unrecorded: Vec<Unrecorded>,
+    recorder: Recorder,
     failure: Option<Error>,
     done: Realization,
 }
@@ -216,10 +212,7 @@ impl Scheduler<'_> {
                     self.fail(error);
                 }
             }
-            let first = self.unrecorded.first();
-            if self.unrecorded.len() >= BATCH || first.is_some_and(|first| first.since.elapsed() >= BATCH_TIME) {
-                self.record_all();
-            }
+            self.record_some();
             let nothing_left = self.ready.is_empty() && self.locked_out.is_empty();
             if self.running.is_empty() && (self.failure.is_some() || nothing_left) {
                 return;
@@ -257,7 +250,7 @@ impl Scheduler<'_> {
             }
             let derivations: Vec<_> = nodes.iter().map(|node| self.derivation(*node)).collect();
             self.build_plain(nodes, &derivations, on_event);
-            self.record_all();
+            self.record_beside();
         }
     }
 
@@ -481,36 +474,46 @@ impl Scheduler<'_> {
             seconds: begin.elapsed().as_secs_f64(),
         });
         self.done.built.push(derivation.hash);
-        let since = Instant::now();
-        self.unrecorded.push(Unrecorded { derivation, outputs: outputs.clone(), since, _lock: lock });
+        let resolved = self.resolved(&derivation);
+        self.unrecorded.push(Unrecorded {
+            derivation,
+            resolved,
+            outputs: outputs.clone(),
+            since: Instant::now(),
+            _lock: lock,
+        });
         self.realized(NodeIndex::new(number), outputs);
     }
 
-    /// Syncs the objects of finished builds, then records what was built: a record never names an object
-    /// that a power cut can damage.
-    fn record_all(&mut self) {
-        let finished = std::mem::take(&mut self.unrecorded);
-        if finished.is_empty() {
-            return;
-        }
-        let recorded = protect(&self.store, finished.iter().flat_map(|built| built.outputs.values()))
-            .and_then(|()| finished.iter().try_for_each(|built| self.record(&built.derivation, &built.outputs)));
-        if let Err(error) = recorded {
-            self.fail(error.into());
+    /// Begins to record what was built, unless the recorder is busy and it can wait.
+    fn record_some(&mut self) {
+        let first = self.unrecorded.first();
+        let is_due = self.unrecorded.len() >= BATCH || first.is_some_and(|first| first.since.elapsed() >= BATCH_TIME);
+        if is_due && (!self.recorder.is_busy() || self.unrecorded.len() >= MOST_UNRECORDED) {
+            self.record_beside();
         }
     }
 
+    /// Begins to record what was built, as soon as the recorder is ready.
+    fn record_beside(&mut self) {
+        let builds = std::mem::take(&mut self.unrecorded);
+        let begun = if builds.is_empty() { Ok(()) } else { self.recorder.begin(&self.store, builds) };
+        begun.unwrap_or_else(|error| self.fail(error.into()));
+    }
+
+    /// Records all that was built.
+    fn record_all(&mut self) {
+        self.record_beside();
+        self.recorder.finish().unwrap_or_else(|error| self.fail(error.into()));
+    }
+
+    /// Records what was found without a build.
     fn record(&self, derivation: &Derivation, outputs: &Outputs) -> store::Result<()> {
-        if !derivation.dependencies.is_empty() {
-            write_outputs(&self.store, derivation.resolved_hash(&self.done.outputs), outputs)?;
-        }
-        write_outputs(&self.store, derivation.hash, outputs)?;
-        let spec = &derivation.spec;
-        if let (Some(version), Some(main)) = (&spec.version, spec.outputs.first().and_then(|first| outputs.get(first)))
-        {
-            write_package_link(&self.store, &spec.name, version, &spec.system.platform, main)?;
-        }
-        Ok(())
+        recorder::record(&self.store, derivation, self.resolved(derivation), outputs)
+    }
+
+    fn resolved(&self, derivation: &Derivation) -> Option<Hash> {
+        (!derivation.dependencies.is_empty()).then(|| derivation.resolved_hash(&self.done.outputs))
     }
 
     fn realized(&mut self, node: NodeIndex, outputs: Outputs) {

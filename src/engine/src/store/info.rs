@@ -53,7 +53,7 @@ pub const VERSION: u32 = 1;
 pub fn write_info(store: &Store, name: &ObjectName, info: &ObjectInfo) -> Result<()> {
     let mut text = serde_json::to_string_pretty(info).unwrap_or_default();
     text.push('\n');
-    Ok(platform::write_file_atomically(&store.info(name), text.as_bytes())?)
+    Ok(platform::write_record(&store.info(name), text.as_bytes())?)
 }
 
 /// Returns the record of an object, or `None` when there is none.

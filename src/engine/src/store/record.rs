@@ -122,7 +122,7 @@ pub fn write_package_link(
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    Ok(platform::write_file_atomically(path, &to_text(value))?)
+    Ok(platform::write_record(path, &to_text(value))?)
 }
 
 fn to_text(value: &impl Serialize) -> Vec<u8> {

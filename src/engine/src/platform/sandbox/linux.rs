@@ -78,8 +78,8 @@ impl Base {
             let public = Public::of(abi).ok_or(io::ErrorKind::Unsupported)?;
             restrict(public.ruleset.as_raw_fd())?;
         } else if self.support.landlock > 0 && !scopes.is_empty() {
-            let ruleset = Ruleset::default().scope(scopes).and_then(Ruleset::create).map_err(io::Error::other)?;
-            Option::<OwnedFd>::from(ruleset).map_or(Ok(()), |ruleset| restrict(ruleset.as_raw_fd()))?;
+            let ruleset: Option<OwnedFd> = signals_only(scopes).map_err(io::Error::other)?.into();
+            ruleset.map_or(Ok(()), |ruleset| restrict(ruleset.as_raw_fd()))?;
         }
         if self.support.filter && !self.network {
             network::refuse()?;
@@ -103,6 +103,13 @@ impl Base {
         let places = wanted.into_iter().filter_map(|(path, access)| Place::open(&path, access)).collect();
         Places { base: self, places }
     }
+}
+
+/// Returns rules that keep signals inside, and leave everything else allowed: without a rule no file could get a name in
+/// another directory.
+fn signals_only(scopes: BitFlags<Scope>) -> Result<RulesetCreated, landlock::RulesetError> {
+    let ruleset = Ruleset::default().handle_access(AccessFs::Refer)?.scope(scopes)?.create()?;
+    allow(ruleset, Path::new("/"), AccessFs::Refer.into())
 }
 
 fn restrict(ruleset: RawFd) -> io::Result<()> {
