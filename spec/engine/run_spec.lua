@@ -52,6 +52,21 @@ describe("ctx.run", function()
     assert.equal("a b|$HOME|'*'||", text)
   end)
 
+  it("gives a program its three streams and nothing else that is open", function()
+    here.write_config([[
+      held = os.getenv("HOLD") and assert(io.open("/dev/zero"))
+      derive({ name = "closed", config = function(_, ctx)
+        ctx.write(ctx.out, ctx.run("ls /proc/self/fd; cat; echo x >&2"))
+      end })]])
+    here.write("run.lua", "local s = require('syslua'); s.apply(s.evaluate('init.lua'))")
+    -- The last one is of `ls` itself, which reads a directory.
+    local result = here.shell("HOLD=1 $LUA run.lua && cat root/store/obj/closed-*")
+    assert.equal("0\n1\n2\n3\n", result.stdout, result.stderr)
+    here.shell("chmod -R u+w root; rm -rf root")
+    result = here.shell("$LUA run.lua <&- >&- 2>&-; echo $?; cat root/store/obj/closed-*")
+    assert.equal("0\n0\n1\n2\n3\n", result.stdout)
+  end)
+
   it("feeds a program more than a pipe holds, while it answers", function()
     local text = output_of([[
       local text = ("0123456789abcde\n"):rep(100000)

@@ -46,7 +46,12 @@ pub fn prepare_thread() -> io::Result<()> {
         rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::FILES)?;
         libc::syscall(libc::SYS_close_range, FIRST_INHERITED, u32::MAX, 0);
     }
-    let nothing = File::open("/dev/null")?.into();
+    let mut nothing = OwnedFd::from(File::open("/dev/null")?);
+    // Where our own streams are closed, theirs must not become what the streams of a program are made of.
+    while nothing.as_raw_fd().cast_unsigned() < FIRST_INHERITED {
+        std::mem::forget(nothing);
+        nothing = File::open("/dev/null")?.into();
+    }
     NOTHING.with(|place| place.set(nothing)).map_err(|_| io::Error::from(io::ErrorKind::AlreadyExists))?;
     HANDLED.set((1..=LAST_SIGNAL).filter(|signal| is_handled(*signal)).fold(0, |set, signal| set | 1 << (signal - 1)));
     set_blocked_signals(u64::MAX)
