@@ -68,9 +68,9 @@ impl Manifest {
     }
 
     /// Returns which derivation and output each placeholder stands for.
-    pub fn owners(&self) -> HashMap<Placeholder, (Hash, OutputName)> {
+    pub fn owners(&self) -> HashMap<Placeholder, (Hash, &OutputName)> {
         let outputs = self.derivations.iter().flat_map(|derivation| {
-            derivation.outputs().map(|(output, placeholder)| (placeholder, (derivation.hash, output.clone())))
+            derivation.outputs().map(|(output, placeholder)| (placeholder, (derivation.hash, output)))
         });
         outputs.collect()
     }

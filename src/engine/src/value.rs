@@ -152,8 +152,8 @@ pub enum Value {
     Map(BTreeMap<Vec<u8>, Value>),
     /// A handle of the derivation with this hash.
     Derivation(Hash),
-    /// A local file or tree.
-    Source(Source),
+    /// A local file or tree. Boxed, since it is the largest kind by far.
+    Source(Box<Source>),
     /// A captured table of any shape: its entries in canonical order and its metatable.
     Table(Vec<(Value, Value)>, Option<Box<Value>>),
     /// A captured function written in Lua.
@@ -307,8 +307,8 @@ mod tests {
                 json!({ "$map": [[{ "$bytes": "/w==" }, 1]] }),
             ),
             (Value::Derivation(Hash::of(b"")), json!({ "$derivation": hash })),
-            (Value::Source(source("/a")), json!({ "$source": hash })),
-            (Value::Source(source("/a.c")), json!({ "$source": hash, "extension": ".c" })),
+            (Value::Source(Box::new(source("/a"))), json!({ "$source": hash })),
+            (Value::Source(Box::new(source("/a.c"))), json!({ "$source": hash, "extension": ".c" })),
             (
                 Value::Table(vec![(Value::Int(1), bytes(b"a"))], Some(Box::new(Value::Again(2)))),
                 json!({ "$table": [[1, "a"]], "$metatable": { "$again": 2 } }),

@@ -104,7 +104,7 @@ fn table_to_value(lua: &Lua, table: &LuaTable, place: &Place<'_>) -> Answer<Valu
         return Ok(Value::Derivation(hash));
     }
     if let Some(source) = source_of(lua, table, &name)? {
-        return Ok(Value::Source(source));
+        return Ok(Value::Source(Box::new(source)));
     }
     if let Some(metatable) = table.metatable() {
         if lua.named_registry_value::<LuaTable>(NULL).is_ok_and(|null| null == *table) {

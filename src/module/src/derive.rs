@@ -212,16 +212,22 @@ fn derive(lua: &Lua, spec: &LuaTable) -> Answer<LuaTable> {
         config: capture::capture(lua, &config)?,
         output_hash,
     };
-    let derivation = declare(lua, spec, &config, positions)?;
+    let derivation = declare(lua, spec, &config, false, positions)?;
     handle(lua, &derivation).map_err(lua_failure)
 }
 
-/// Remembers a derivation as part of the evaluation.
-pub fn declare(lua: &Lua, spec: Spec, config: &LuaFunction, positions: Vec<String>) -> Answer<Arc<Derivation>> {
+/// Remembers a derivation as part of the evaluation. `is_recipe` says that `config` is a function of ours without captures.
+pub fn declare(
+    lua: &Lua,
+    spec: Spec,
+    config: &LuaFunction,
+    is_recipe: bool,
+    positions: Vec<String>,
+) -> Answer<Arc<Derivation>> {
     let derivation =
         state::read(lua, |state| Derivation::new(spec, |placeholder| state.owners.get(&placeholder).cloned()));
     let derivation = Arc::new(derivation.map_err(|error| config_failure(&error))?.declared_at(positions));
-    state::add(lua, &derivation, config).map_err(lua_failure)?;
+    state::add(lua, &derivation, config, is_recipe).map_err(lua_failure)?;
     Ok(derivation)
 }
 

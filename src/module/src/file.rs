@@ -111,7 +111,7 @@ fn options_of(
     }
     if let Some(place) = place {
         let Some(source) = source_at(lua, place)? else { return Ok(None) };
-        opts.insert(b"source".to_vec(), Value::Source(source));
+        opts.insert(b"source".to_vec(), Value::Source(Box::new(source)));
     }
     if executable {
         opts.insert(b"executable".to_vec(), Value::Bool(true));
@@ -136,7 +136,8 @@ fn derive_file(
         config: capture::capture(lua, recipe)?,
         output_hash: None,
     };
-    let derivation = declare(lua, spec, recipe, positions.to_vec())?;
+    let is_recipe = spec.config.captures.is_empty();
+    let derivation = declare(lua, spec, recipe, is_recipe, positions.to_vec())?;
     Ok(Text(derivation.placeholder(&OutputName::main()).to_string().into_bytes()))
 }
 

@@ -20,7 +20,7 @@ use crate::convert::ConfigFiles;
 use crate::lua_source::Chunk;
 use crate::position::Rules;
 
-/// The registry entry that holds the `config` functions by hash; data of ours must not hold Lua values.
+/// The registry entry that holds the `config` functions by hash, and recipes of ours by their text; data of ours must not hold Lua values.
 const CONFIGS: &str = "syslua.configs";
 
 /// What one Lua state knows.
@@ -37,6 +37,8 @@ pub struct State {
     active_chunks: usize,
     /// Whose chunks the function of each derivation is in.
     chunks_of: HashMap<Hash, usize>,
+    /// The recipe of ours that was remembered last, by its address. It is kept, so that nothing else gets that.
+    last_recipe: Option<usize>,
     /// What the interpreter and sys.lua bring.
     pub known: Rc<Known>,
     /// Whether a function of a build is running.
@@ -145,8 +147,8 @@ pub fn change<R>(lua: &Lua, change: impl FnOnce(&mut State) -> R) -> Option<R> {
     lua.app_data_mut::<State>().map(|mut state| change(&mut state))
 }
 
-/// Remembers a derivation and its function.
-pub fn add(lua: &Lua, derivation: &Arc<Derivation>, config: &LuaFunction) -> LuaResult<()> {
+/// Remembers a derivation and its function. `is_recipe` says that this is one of ours, which thousands of them have.
+pub fn add(lua: &Lua, derivation: &Arc<Derivation>, config: &LuaFunction, is_recipe: bool) -> LuaResult<()> {
     change(lua, |state| {
         for (output, placeholder) in derivation.outputs() {
             state.owners.insert(placeholder, (derivation.hash, output.clone()));
@@ -159,12 +161,25 @@ pub fn add(lua: &Lua, derivation: &Arc<Derivation>, config: &LuaFunction) -> Lua
             evaluation.derivations.push(Arc::clone(derivation));
         }
     });
-    lua.named_registry_value::<LuaTable>(CONFIGS)?.raw_set(derivation.hash.to_hex(), config)
+    let configs = || lua.named_registry_value::<LuaTable>(CONFIGS);
+    if !is_recipe {
+        return configs()?.raw_set(derivation.hash.to_hex(), config);
+    }
+    let address = Some(config.to_pointer() as usize);
+    if change(lua, |state| std::mem::replace(&mut state.last_recipe, address)).flatten() != address {
+        configs()?.raw_set(lua.create_string(&derivation.spec.config.text)?, config)?;
+    }
+    Ok(())
 }
 
 /// Returns the function of a derivation.
 pub fn config(lua: &Lua, hash: Hash) -> LuaResult<Option<LuaFunction>> {
-    lua.named_registry_value::<LuaTable>(CONFIGS)?.raw_get(hash.to_hex())
+    let configs = lua.named_registry_value::<LuaTable>(CONFIGS)?;
+    if let Some(config) = configs.raw_get::<Option<LuaFunction>>(hash.to_hex())? {
+        return Ok(Some(config));
+    }
+    let Some(derivation) = read(lua, |state| state.derivations.get(&hash).cloned()) else { return Ok(None) };
+    configs.raw_get(lua.create_string(&derivation.spec.config.text)?)
 }
 
 /// Returns derivations and everything they need, each after its dependencies.

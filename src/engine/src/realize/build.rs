@@ -16,7 +16,7 @@ use crate::settings::{Event, EventSink, Settings};
 use crate::store::import::import;
 use crate::store::verify::content_path;
 use crate::store::{self, ObjectInfo, Outputs, Store, read_info, tree};
-use crate::value::Value;
+use crate::value::{Source, Value};
 
 /// A build under way.
 pub struct Build {
@@ -50,7 +50,7 @@ impl Build {
         let mut sources = Vec::new();
         let mut note_source = |value: &Value| {
             if let Value::Source(source) = value {
-                sources.push(source.clone());
+                sources.push(Source::clone(source));
             }
         };
         derivation.spec.opts.walk(&mut note_source);

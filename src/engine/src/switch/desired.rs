@@ -98,11 +98,12 @@ impl Desired {
 
 /// Replaces placeholders by paths where the content is there; equal actions collapse.
 fn resolve(store: &Store, manifest: &Manifest, realized: &BTreeMap<Hash, Outputs>) -> Result<Vec<Entry>, Error> {
-    let owners: HashMap<Placeholder, (Hash, OutputName)> = manifest.owners();
+    let owners: HashMap<Placeholder, (Hash, &OutputName)> = manifest.owners();
+    let objects = [platform::bytes_of_path(store.objects()).as_slice(), b"/"].concat();
     let path = |placeholder: Placeholder| {
         let (hash, output) = owners.get(&placeholder)?;
-        let object = realized.get(hash)?.get(output)?;
-        Some(platform::bytes_of_path(&store.object(object)))
+        let object = realized.get(hash)?.get(*output)?;
+        Some([objects.as_slice(), object.as_str().as_bytes()].concat())
     };
     let by_hash = LazyCell::new(|| -> HashMap<Hash, &Derivation> {
         manifest.derivations.iter().map(|derivation| (derivation.hash, derivation.as_ref())).collect()

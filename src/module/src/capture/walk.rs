@@ -224,7 +224,7 @@ impl<'a> Walk<'a> {
                     return Ok(Some(Value::Derivation(hash)));
                 }
                 if let Some(source) = source_of(self.lua, table, &|| name.to_owned())? {
-                    return Ok(Some(Value::Source(source)));
+                    return Ok(Some(Value::Source(Box::new(source))));
                 }
                 if is_globals(self.lua, given).map_err(lua_failure)? {
                     let hint = "use what you need of it by its name, or pass it through opts";
