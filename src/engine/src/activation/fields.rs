@@ -1,36 +1,39 @@
 //! Reading an activation from JSON. Links, of which a snapshot has thousands, are read straight away; for everything
 //! else the derived reading of [`Action`] decides, which has to buffer what it reads.
 
-use serde::Deserialize;
+use std::borrow::Cow;
+
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value as Json};
 
 use super::{Action, Activation, Overridden, Project};
 use crate::value::Text;
 
-/// What an activation has in JSON.
+/// A text that need not be kept.
 #[derive(Deserialize)]
-pub(super) struct Fields {
-    kind: String,
+struct Word<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// What an activation has in JSON.
+#[derive(Default)]
+struct Fields<'a> {
+    kind: Option<Cow<'a, str>>,
     source: Option<Text>,
     target: Option<Text>,
     mutable: Option<bool>,
-    #[serde(default)]
-    positions: Vec<String>,
+    positions: Option<Vec<String>>,
     user: Option<String>,
     project: Option<Project>,
     priority: Option<i64>,
-    #[serde(default)]
-    overridden: Vec<Overridden>,
-    #[serde(flatten)]
+    overridden: Option<Vec<Overridden>>,
     rest: Map<String, Json>,
 }
 
-impl TryFrom<Fields> for Activation {
-    type Error = serde_json::Error;
-
-    fn try_from(fields: Fields) -> Result<Activation, serde_json::Error> {
-        let Fields { kind, source, target, mutable, positions, user, project, priority, overridden, mut rest } = fields;
-        let action = match (kind.as_str(), source, target) {
+impl Fields<'_> {
+    fn activation(self) -> Result<Activation, serde_json::Error> {
+        let Fields { kind, source, target, mutable, positions, user, project, priority, overridden, mut rest } = self;
+        let kind = kind.ok_or_else(|| serde_json::Error::missing_field("kind"))?;
+        let action = match (&*kind, source, target) {
             ("symlink", Some(source), Some(target)) if rest.is_empty() => {
                 Action::Symlink { source, target, mutable: mutable.unwrap_or(false) }
             }
@@ -43,10 +46,62 @@ impl TryFrom<Fields> for Activation {
                 if let Some(mutable) = mutable {
                     rest.insert("mutable".to_owned(), mutable.into());
                 }
-                rest.insert("kind".to_owned(), kind.into());
+                rest.insert("kind".to_owned(), kind.into_owned().into());
                 serde_json::from_value(Json::Object(rest))?
             }
         };
+        let (positions, overridden) = (positions.unwrap_or_default(), overridden.unwrap_or_default());
         Ok(Activation { action, positions, user, project, priority, overridden })
+    }
+}
+
+/// Takes a value, once.
+fn take<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
+    map: &mut A,
+    name: &'static str,
+    field: &mut Option<T>,
+) -> Result<(), A::Error> {
+    if field.is_some() {
+        return Err(A::Error::duplicate_field(name));
+    }
+    *field = map.next_value()?;
+    Ok(())
+}
+
+struct ActivationVisitor;
+
+impl<'de> Visitor<'de> for ActivationVisitor {
+    type Value = Activation;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("an action and who declared it")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Activation, A::Error> {
+        let mut fields = Fields::default();
+        while let Some(Word(name)) = map.next_key()? {
+            match &*name {
+                "kind" => {
+                    let Word(kind) = map.next_value()?;
+                    fields.kind = Some(kind);
+                }
+                "source" => take(&mut map, "source", &mut fields.source)?,
+                "target" => take(&mut map, "target", &mut fields.target)?,
+                "mutable" => take(&mut map, "mutable", &mut fields.mutable)?,
+                "positions" => fields.positions = Some(map.next_value()?),
+                "user" => take(&mut map, "user", &mut fields.user)?,
+                "project" => take(&mut map, "project", &mut fields.project)?,
+                "priority" => take(&mut map, "priority", &mut fields.priority)?,
+                "overridden" => fields.overridden = Some(map.next_value()?),
+                _ => drop(fields.rest.insert(name.into_owned(), map.next_value()?)),
+            }
+        }
+        fields.activation().map_err(A::Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for Activation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Activation, D::Error> {
+        deserializer.deserialize_map(ActivationVisitor)
     }
 }

@@ -142,26 +142,24 @@ pub enum Shell {
 }
 
 /// An action and who declared it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "fields::Fields")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Activation {
     /// What to do.
     #[serde(flatten)]
     pub action: Action,
     /// The chain of positions that declared it, innermost first, such as `modules/git.lua:4`.
-    #[serde(default)]
     pub positions: Vec<String>,
     /// The user that `user{}` scopes it to; `None` is whoever applies.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// The project whose environment it is part of; `None` is everybody's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<Project>,
     /// The number by which it won over others, when it was declared with one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<i64>,
     /// Declarations of the same thing that lost. For explaining only.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub overridden: Vec<Overridden>,
 }
 
