@@ -9,13 +9,13 @@ use super::{ActionReport, ApplyReport, ConfirmReport, DerivationReport, Engine, 
 use crate::generations;
 use crate::hash::Hash;
 use crate::manifest::Manifest;
-use crate::names::{ObjectName, SnapshotId};
+use crate::names::SnapshotId;
+use crate::platform;
 use crate::platform::lock::{Lock, Mode};
-use crate::platform::{self, OpenDirectory};
 use crate::realize::{self, Tasks};
 use crate::settings::Event;
 use crate::snapshot::Snapshot;
-use crate::store::{self, Outputs, read_outputs};
+use crate::store::{self, Outputs, Present, read_outputs};
 use crate::switch::plan::{Effect, Extent, Mark, Plan};
 use crate::switch::{self, Desired, Switched, To};
 
@@ -382,18 +382,18 @@ impl Engine {
         if !current.derivations.keys().eq(wanted) {
             return false;
         }
-        let objects = OpenDirectory::open(self.store.objects()).ok();
-        current.derivations.values().all(|outputs| has_objects(objects.as_ref(), outputs))
+        let present = Present::look(&self.store, current.derivations.len());
+        current.derivations.values().all(|outputs| present.has_all(outputs))
     }
 
     /// Returns what is realized of a manifest already: from the current snapshot, which is one file,
     /// and from the store for the rest.
     fn known_outputs(&self, wanted: &BTreeSet<Hash>, current: &Snapshot) -> Result<BTreeMap<Hash, Outputs>, Error> {
         let mut known = BTreeMap::new();
-        let objects = OpenDirectory::open(self.store.objects()).ok();
+        let present = Present::look(&self.store, wanted.len());
         for hash in wanted {
             let recorded = current.derivations.get(hash);
-            let recorded = recorded.filter(|outputs| has_objects(objects.as_ref(), outputs)).cloned();
+            let recorded = recorded.filter(|outputs| present.has_all(outputs)).cloned();
             let outputs = match recorded {
                 Some(outputs) => Some(outputs),
                 None => read_outputs(&self.store, *hash)?,
@@ -476,10 +476,4 @@ impl Engine {
             confirmation: switched.filter(|_| deadline.is_some()).map(|switched| switched.mark.clone()),
         }
     }
-}
-
-/// Returns whether objects are there, in the directory of all objects.
-fn has_objects(directory: Option<&OpenDirectory>, outputs: &Outputs) -> bool {
-    let has = |object: &ObjectName| directory.is_some_and(|directory| directory.has(object.as_str().as_ref()));
-    outputs.values().all(has)
 }

@@ -33,6 +33,8 @@ pub struct SourceMemory {
     /// By the bytes of paths, which are quicker to compare than their components.
     entries: HashMap<Vec<u8>, Entry>,
     changed: bool,
+    /// Sources that had changed too shortly before they were hashed.
+    unsettled: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
     /// The directory that was looked into last: neighbours are declared together.
     directory: Option<OpenDirectory>,
 }
@@ -99,7 +101,7 @@ impl SourceMemory {
     /// Reads the memory of a root; a missing or damaged one counts as empty.
     pub fn load(store: &Store) -> SourceMemory {
         let text = platform::read_file(&store.source_memory()).unwrap_or_default();
-        SourceMemory { entries: parse(&text).unwrap_or_default(), changed: false, directory: None }
+        SourceMemory { entries: parse(&text).unwrap_or_default(), ..SourceMemory::default() }
     }
 
     /// Returns what stands at a path and its NAR hash, reading it only if it changed; nothing where nothing stands.
@@ -152,15 +154,23 @@ impl SourceMemory {
         if settled < now {
             self.entries.insert(key, Entry { fingerprint, nar });
             self.changed = true;
+        } else {
+            self.unsettled.insert(path.to_owned(), excluded.clone());
         }
         Ok(nar)
     }
 
-    /// Writes the memory, if there is anything new in it.
+    /// Writes the memory, if there is anything new in it. What had changed just before it was hashed is hashed once more: by
+    /// now it may be old enough, and nothing that changes nothing will write the memory.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn save(&mut self, store: &Store) -> Result<()> {
+        for (path, excluded) in std::mem::take(&mut self.unsettled) {
+            // One that is gone has nothing to be remembered.
+            let _ = self.hash(&path, &excluded);
+        }
+        self.unsettled.clear();
         if !self.changed {
             return Ok(());
         }
@@ -220,6 +230,23 @@ mod tests {
         std::fs::write(&path, "two").unwrap();
         old(&path, 100);
         assert_ne!(memory.hash(&path, &BTreeSet::new()).unwrap(), first);
+    }
+
+    #[test]
+    fn a_fresh_file_is_looked_at_again_when_the_memory_is_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path());
+        std::fs::create_dir(directory.path().join("cache")).unwrap();
+        let path = directory.path().join("source");
+        std::fs::write(&path, "one").unwrap();
+        let mut memory = SourceMemory::default();
+        let first = memory.hash(&path, &BTreeSet::new()).unwrap();
+        old(&path, 100);
+        std::thread::sleep(RACY_FINE * 2);
+        memory.save(&store).unwrap();
+        let known = SourceMemory::load(&store).entries.into_values().next().unwrap();
+        assert_eq!(known.nar, first);
+        assert!(memory.unsettled.is_empty());
     }
 
     #[test]

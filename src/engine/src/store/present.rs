@@ -1,0 +1,73 @@
+//! Which objects are there: listed at once where that is quicker than to ask for each of many.
+
+use std::collections::HashSet;
+use std::fs;
+
+use super::{Outputs, Store};
+use crate::names::ObjectName;
+use crate::platform::OpenDirectory;
+
+/// From so many on a list is worth it.
+const MANY: usize = 32;
+/// A list may be so many times as long as what is asked for: reading on would take longer than asking.
+const LIST_FACTOR: usize = 8;
+
+/// The objects that are there, at the time of the first question.
+pub struct Present {
+    directory: Option<OpenDirectory>,
+    listed: Option<HashSet<Vec<u8>>>,
+}
+
+impl Present {
+    /// Looks at a store about which so many questions will be asked.
+    pub fn look(store: &Store, questions: usize) -> Present {
+        let listed = (questions >= MANY).then(|| list(store, questions * LIST_FACTOR)).flatten();
+        Present { directory: OpenDirectory::open(store.objects()).ok(), listed }
+    }
+
+    /// Returns whether an object is there.
+    pub fn has(&self, object: &ObjectName) -> bool {
+        match &self.listed {
+            Some(listed) => listed.contains(object.as_str().as_bytes()),
+            None => self.directory.as_ref().is_some_and(|directory| directory.has(object.as_str().as_ref())),
+        }
+    }
+
+    /// Returns whether all these objects are there.
+    pub fn has_all(&self, outputs: &Outputs) -> bool {
+        outputs.values().all(|object| self.has(object))
+    }
+}
+
+/// Lists the objects; nothing when there are more than `most`, or the directory cannot be read.
+fn list(store: &Store, most: usize) -> Option<HashSet<Vec<u8>>> {
+    let mut listed = HashSet::new();
+    for entry in fs::read_dir(store.objects()).ok()? {
+        listed.insert(entry.ok()?.file_name().into_encoded_bytes());
+        if listed.len() > most {
+            return None;
+        }
+    }
+    Some(listed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_and_single_questions_give_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path());
+        fs::create_dir_all(store.objects()).unwrap();
+        let name = |number: usize| ObjectName::parse(&format!("a-{number:09x}")).unwrap();
+        (0..100).for_each(|number| fs::write(store.object(&name(2 * number)), "").unwrap());
+        // Asked one by one, listed, and not listed for its length.
+        for (questions, is_listed) in [(1, false), (MANY, true), (MANY - 1, false)] {
+            let present = Present::look(&store, questions);
+            assert_eq!(present.listed.is_some(), is_listed);
+            assert!((0..200).all(|number| present.has(&name(number)) == (number % 2 == 0)));
+        }
+        assert!(list(&store, 99).is_none());
+    }
+}
