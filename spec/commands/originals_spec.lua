@@ -302,6 +302,20 @@ describe("apply", function()
     end
   end)
 
+  it("follows no link that somebody put in the place of a managed file", function()
+    here.write("home/.dir/inner", "inner")
+    here.shell("mkdir ~/elsewhere")
+    local before = here.list("home")
+    apply([[file({ path = "~/.dir", content = "dir", mode = "600" })]])
+    here.shell("rm ~/.dir; ln -s elsewhere ~/.dir")
+    apply([[file({ path = "~/.dir/sub/new", content = "new" })]])
+    assert.equal("", here.shell("ls -A ~/elsewhere").stdout)
+    assert.equal("new", here.read("home/.dir/sub/new"))
+    assert.equal("inner", here.read("home/.dir/inner"))
+    apply("")
+    assert.equal(before, here.list("home"))
+  end)
+
   it("takes a directory that it made for its own, whatever somebody put below", function()
     apply([[
       file({ path = "~/.tree/sub/one", content = "one" })

@@ -299,10 +299,9 @@ fn present<'a>(targets: &Targets<'_>, current: &'a Snapshot) -> Result<HashMap<P
         let place = targets.place(target, &activation.positions)?;
         present.insert(place, Old { activation, order });
     }
-    for (place, old) in &present {
-        if matches!(old.activation.action, Action::Symlink { .. }) {
-            targets.manage(place.clone());
-        }
+    // Of files too: somebody may have put a link in the place of one.
+    for place in present.keys() {
+        targets.manage(place.clone());
     }
     Ok(present)
 }

@@ -1,6 +1,6 @@
 //! Where targets really are: home expanded, symbolic links among the parents resolved, each once.
 //!
-//! Links that we manage are not followed: they may go in the same switch. As root, only links are
+//! Links at targets that we manage are not followed: they may go in the same switch. As root, only links are
 //! followed that belong to root or to whose directory they are in.
 
 use std::cell::RefCell;
