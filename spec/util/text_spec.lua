@@ -18,6 +18,25 @@ describe("util.text", function()
     assert.equal("→→…", text.shorten("→→→→", 3))
   end)
 
+  it("cuts in the middle, between characters", function()
+    assert.equal("short", text.squeeze("short", 5))
+    assert.equal("abc…mnopq", text.squeeze("abcdefghijklmnopq", 9))
+    assert.equal("ü…öö", text.squeeze("üüüöööö", 4))
+    for width = 1, 10 do
+      assert.equal(width, text.width(text.squeeze(("ü"):rep(20), width)))
+    end
+  end)
+
+  it("folds at spaces", function()
+    assert.same({ "link    a -> b" }, text.fold("link    a -> b", 14, 2))
+    assert.same({ "link    a", "  -> b" }, text.fold("link    a -> b", 13, 2))
+    assert.same({ "set a", "  -> b", "  c" }, text.fold("set a -> b  c", 7, 2))
+    assert.same({ "one two", "  three" }, text.fold("one two three", 8, 2))
+    assert.same({ "long    abcdefghijkl" }, text.fold("long    abcdefghijkl", 10, 2, true))
+    assert.same({ "long    abc…ijkl" }, text.fold("long    abcdefghijkl", 16, 2))
+    assert.same({ "" }, text.fold("", 10, 2))
+  end)
+
   it("counts and enumerates", function()
     assert.equal("1 target", text.count(1, "target"))
     assert.equal("0 targets", text.count(0, "target"))

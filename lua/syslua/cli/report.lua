@@ -82,9 +82,12 @@ end
 -- Where there is no terminal, for columns only.
 local usual_width = 80
 
+-- How far what is folded is indented.
+local indent = 10
+
 -- Rows of { mark, text, position }; positions stand in one column where the text leaves room.
--- Where they are too long together, the position stands below.
-local function lay_out(rows, style)
+-- Where they are too long together, the position stands below; a text that is too long alone is folded.
+local function lay_out(rows, style, verbose)
   local room, widest = terminal.get_width() or usual_width, 0
   local is_cut = terminal.get_width() ~= nil
   for _, row in ipairs(rows) do
@@ -96,17 +99,14 @@ local function lay_out(rows, style)
   local lines = {}
   for _, row in ipairs(rows) do
     local mark = row.style and style(row.style, row.mark) or row.mark
-    local line = mark .. " " .. row.text
+    local parts = is_cut and text.fold(row.text, room - 2, indent - 2, verbose) or { row.text }
+    local line = mark .. " " .. table.concat(parts, "\n  ")
     if row.position then
-      local width = text.width(row.text)
-      if is_cut and width + text.width(row.position) + 5 > room then
-        line = line .. "\n" .. (" "):rep(10) .. style("faint", row.position)
-      else
-        line = line
-          .. (" "):rep(math.max(widest - width, 0))
-          .. "   "
-          .. style("faint", row.position)
-      end
+      local width = text.width(parts[#parts]) + 2
+      local is_below = is_cut and width + text.width(row.position) + 3 > room
+      local space = is_below and "\n" .. (" "):rep(indent)
+        or (" "):rep(math.max(widest + 2 - width, 0) + 3)
+      line = line .. space .. style("faint", row.position)
     end
     lines[#lines + 1] = line
     for _, changed in ipairs(row.diff and text.lines(row.diff) or {}) do
@@ -214,7 +214,7 @@ end
 ---@param style syslua.cli.Style
 ---@return string[]
 function report.render_plan(result, config, args, style)
-  local lines = lay_out(get_rows(result, args.verbose), style)
+  local lines = lay_out(get_rows(result, args.verbose), style, args.verbose)
   lines[#lines + 1] = report.render_pending(result.pending, style)
   if not result.changed then
     lines[#lines + 1] = get_nothing_line("Nothing would be changed", result, config)
@@ -254,12 +254,12 @@ end
 function report.render_apply(result, config, args, style)
   if not result.changed then
     local shows = args.verbose or result.applied
-    local lines = lay_out(shows and get_rows(result, args.verbose) or {}, style)
+    local lines = lay_out(shows and get_rows(result, args.verbose) or {}, style, args.verbose)
     local what = result.applied and "Nothing else changed" or "Nothing changed"
     lines[#lines + 1] = get_nothing_line(what, result, config)
     return lines
   end
-  local lines = lay_out(get_rows(result, args.verbose), style)
+  local lines = lay_out(get_rows(result, args.verbose), style, args.verbose)
   if not result.new_snapshot then
     -- What was built came out as what is there already.
     local what = ("Built %d; nothing else changed"):format(#(result.built or {}))
@@ -333,9 +333,10 @@ end
 --- Returns rows of { mark, style, text, position } as lines, with the positions in a column.
 ---@param rows { mark: string, style: string?, text: string, position: string? }[]
 ---@param style syslua.cli.Style
+---@param verbose boolean? whether long words stay whole
 ---@return string[]
-function report.lay_out(rows, style)
-  return lay_out(rows, style)
+function report.lay_out(rows, style, verbose)
+  return lay_out(rows, style, verbose)
 end
 
 --- Returns the lines of actions, one each.
@@ -344,7 +345,8 @@ end
 ---@param style syslua.cli.Style
 ---@return string[]
 function report.render_actions(result, args, style)
-  return lay_out(get_rows({ actions = result.actions, root = result.root }, args.verbose), style)
+  local rows = get_rows({ actions = result.actions, root = result.root }, args.verbose)
+  return lay_out(rows, style, args.verbose)
 end
 
 --- Returns the JSON document of a command: the result's fields besides `version` and `command`.

@@ -1,6 +1,7 @@
 --- Turns what is known of snapshots into lines for people.
 -- It does not write them, and does not know how snapshots are made.
 
+local columns = require("syslua.cli.columns")
 local path = require("syslua.util.path")
 local report = require("syslua.cli.report")
 local text = require("syslua.util.text")
@@ -8,48 +9,44 @@ local text = require("syslua.util.text")
 local snapshot_report = {}
 
 local function get_row(entry)
+  local row = { mark = entry.current and "*" or " ", id = entry.id }
+  local description = text.printable(entry.description or "")
   if entry.problem then
-    return "cannot be used: " .. entry.problem
+    row.rest = "cannot be used: " .. text.printable(entry.problem)
+  elseif entry.id == "0" then
+    row.rest = description
+  else
+    row.applied = entry.created_at and os.date("%Y-%m-%d %H:%M:%S", entry.created_at)
+    row.targets, row.actions = tostring(entry.targets), tostring(entry.actions)
+    row.config = entry.config_path and report.show_path(entry.config_path)
+    row.description = description
   end
-  local parts = {}
-  if entry.created_at and entry.created_at > 0 then
-    parts[#parts + 1] = os.date("%Y-%m-%d %H:%M:%S", entry.created_at)
-  end
-  if entry.id ~= "0" then
-    parts[#parts + 1] = text.count(entry.targets, "target")
-      .. ", "
-      .. text.count(entry.actions, "action")
-  end
-  if entry.config_path then
-    parts[#parts + 1] = path.display(entry.config_path, os.getenv("HOME"))
-  end
-  if entry.description ~= "" then
-    parts[#parts + 1] = entry.description
-  end
-  return table.concat(parts, "  ")
+  return row
 end
+
+---@type syslua.cli.Column[]
+local snapshot_columns = {
+  { key = "id", title = "ID", is_right = true },
+  { key = "applied", title = "APPLIED" },
+  { key = "targets", title = "TARGETS", is_right = true },
+  { key = "actions", title = "ACTIONS", is_right = true },
+  { key = "config", title = "CONFIG", is_path = true, least = { 20, 8 } },
+  { key = "description", title = "DESCRIPTION", is_optional = true, least = { 15, 8 } },
+}
 
 --- Returns the lines that list the snapshots, the newest first.
 ---@param result syslua.History
+---@param args syslua.cli.Args
 ---@param style syslua.cli.Style
 ---@return string[]
-function snapshot_report.render_history(result, style)
-  local lines, width = {}, 1
-  for _, entry in ipairs(result.snapshots) do
-    width = math.max(width, #entry.id)
-  end
+function snapshot_report.render_history(result, args, style)
+  local rows = {}
   for index = #result.snapshots, 1, -1 do
-    local entry = result.snapshots[index]
-    local mark = entry.current and style("strong", "*") or " "
-    lines[#lines + 1] = ("%s %s%s  %s"):format(
-      mark,
-      (" "):rep(width - #entry.id),
-      entry.id,
-      get_row(entry)
-    )
+    rows[#rows + 1] = get_row(result.snapshots[index])
   end
-  if #lines == 0 then
-    lines[1] = "There are no snapshots: nothing was applied yet."
+  local lines = { "There are no snapshots: nothing was applied yet." }
+  if rows[1] then
+    lines = columns.lay_out(snapshot_columns, rows, style, args.verbose)
   end
   lines[#lines + 1] = report.render_pending(result.pending, style)
   return lines
@@ -77,14 +74,15 @@ end
 ---@param style syslua.cli.Style
 ---@return string[]
 function snapshot_report.render_diff(result, args, style)
-  local lines = {}
+  local rows = {}
   for _, change in ipairs(result.derivations) do
-    lines[#lines + 1] = ("%s build   %s%s"):format(
-      style(change.mark, marks[change.mark]),
-      change.name,
-      get_versions(change)
-    )
+    rows[#rows + 1] = {
+      mark = marks[change.mark],
+      style = change.mark,
+      text = "build   " .. change.name .. get_versions(change),
+    }
   end
+  local lines = report.lay_out(rows, style, args.verbose)
   for _, line in ipairs(report.render_actions(result, args, style)) do
     lines[#lines + 1] = line
   end

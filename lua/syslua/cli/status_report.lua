@@ -134,15 +134,15 @@ end
 ---@param style syslua.cli.Style
 ---@return string[]
 function status_report.render(result, args, style)
-  local lines = {
+  local lines = terminal.fold({
     "Root      " .. report.show_path(result.root),
     report.render_snapshot(result.snapshot),
     ("Managed   %s, %s"):format(
       text.count(result.managed or 0, "target"),
       text.count(result.derivations or 0, "derivation")
     ),
-  }
-  for _, line in ipairs(report.lay_out(get_rows(result, args), style)) do
+  }, 10)
+  for _, line in ipairs(report.lay_out(get_rows(result, args), style, args.verbose)) do
     lines[#lines + 1] = line
   end
   lines[#lines + 1] = report.render_pending(result.pending, style)

@@ -1,16 +1,13 @@
 --- Turns what the store holds, and what is wrong with it, into lines for people.
 -- It does not write them, and does not know the engine: it gets reports.
 
+local columns = require("syslua.cli.columns")
 local path = require("syslua.util.path")
 local report = require("syslua.cli.report")
 local terminal = require("syslua.cli.terminal")
 local text = require("syslua.util.text")
 
 local store_report = {}
-
-local gap = "  "
--- What is left of long names and versions in a table, so that there is room for references.
-local most_name, most_version = 26, 14
 
 local function show_path(value)
   return text.printable(path.display(value, os.getenv("HOME")))
@@ -30,51 +27,25 @@ function store_report.get_digits(object)
   return object:sub(-9)
 end
 
-local function get_object_row(object, verbose)
-  local name = object.output == "out" and object.name or object.name .. ":" .. object.output
-  local version = object.version or ""
-  local is_whole = verbose or not terminal.get_width()
+local function get_object_row(object)
   return {
     mark = object.current and "*" or " ",
-    name = is_whole and name or text.shorten(name, most_name),
-    version = is_whole and version or text.shorten(version, most_version),
+    name = object.output == "out" and object.name or object.name .. ":" .. object.output,
+    version = object.version or "",
     digits = store_report.get_digits(object.object),
     size = text.size(object.size),
     references = table.concat(object.references, ", "),
   }
 end
 
-local function lay_out_objects(rows, style, verbose)
-  local widths = {}
-  for _, row in ipairs(rows) do
-    for key, value in pairs(row) do
-      widths[key] = math.max(widths[key] or 0, text.width(value))
-    end
-  end
-  local lines = {}
-  for index, row in ipairs(rows) do
-    local line = row.mark
-      .. " "
-      .. text.pad(row.name, widths.name)
-      .. gap
-      .. text.pad(row.version, widths.version)
-      .. gap
-      .. text.pad(row.digits, widths.digits)
-      .. gap
-      .. (" "):rep(widths.size - text.width(row.size))
-      .. row.size
-      .. gap
-    local room = terminal.get_width()
-    local references = row.references
-    if room and not verbose then
-      references = text.shorten(references, math.max(room - text.width(line), 1))
-    end
-    line = line .. references
-    line = line:gsub(" +$", "")
-    lines[index] = index == 1 and style("strong", line) or line
-  end
-  return lines
-end
+---@type syslua.cli.Column[]
+local object_columns = {
+  { key = "name", title = "NAME", least = { 26, 10 } },
+  { key = "version", title = "VERSION", least = { 14, 7 } },
+  { key = "digits", title = "OBJECT" },
+  { key = "size", title = "SIZE", is_right = true },
+  { key = "references", title = "REFERENCES", least = { 15, 1 } },
+}
 
 --- Returns the lines that list objects.
 ---@param result syslua.Listed
@@ -95,24 +66,15 @@ function store_report.render_list(result, args, style)
   if #result.objects == 0 then
     return lines
   end
-  local rows = {
-    {
-      mark = " ",
-      name = "NAME",
-      version = "VERSION",
-      digits = "OBJECT",
-      size = "SIZE",
-      references = "REFERENCES",
-    },
-  }
+  local rows = {}
   local size, current = 0, 0
   for _, object in ipairs(result.objects) do
-    rows[#rows + 1] = get_object_row(object, args.verbose)
+    rows[#rows + 1] = get_object_row(object)
     size = size + object.size
     current = current + (object.current and 1 or 0)
   end
   local note = lines[1]
-  lines = lay_out_objects(rows, style, args.verbose)
+  lines = columns.lay_out(object_columns, rows, style, args.verbose)
   local count = text.count(#result.objects, "object")
   lines[#lines + 1] = ("%s, %s; %d in the current snapshot (*)"):format(
     count,
@@ -127,12 +89,12 @@ end
 ---@param result syslua.Info
 ---@return string[]
 function store_report.render_info(result)
-  return {
+  return terminal.fold({
     "Root      " .. show_path(result.root),
     "Platform  " .. result.platform,
     report.render_snapshot(result.snapshot),
     ("Store     %s, %s"):format(text.count(result.objects, "object"), text.size(result.size)),
-  }
+  }, 10)
 end
 
 local function add_field(lines, name, values)
@@ -175,7 +137,7 @@ function store_report.render_object(object, referrers, held, args)
     object.relocatable and "yes" or "no: its bytes name the place of the store",
   })
   add_field(lines, "Sandbox", { object.sandbox or "off" })
-  return lines
+  return terminal.fold(lines, 13)
 end
 
 local function get_damage_lines(damage, style)

@@ -1,6 +1,8 @@
 --- The two ways out: data on stdout, talk on stderr; and whether they are coloured.
 -- It does not know what is written. All of it goes through Lua's `io`, so that it stays in order.
 
+local text = require("syslua.util.text")
+
 local terminal = {}
 
 ---@alias syslua.cli.Style fun(name: string, text: string): string colours a text, or leaves it
@@ -20,14 +22,14 @@ local codes = {
 
 --- The style that leaves the text as it is.
 ---@param _ string
----@param text string
+---@param value string
 ---@return string
-function terminal.plain(_, text)
-  return text
+function terminal.plain(_, value)
+  return value
 end
 
-local function colour(name, text)
-  return "\27[" .. codes[name] .. "m" .. text .. "\27[0m"
+local function colour(name, value)
+  return "\27[" .. codes[name] .. "m" .. value .. "\27[0m"
 end
 
 local function is_terminal(descriptor)
@@ -61,6 +63,24 @@ function terminal.get_width()
   end
   local native = require("syslua").native
   return math.max(native.terminal_width and native.terminal_width() or usual_width, least_width)
+end
+
+--- Returns lines folded to the width of the terminal, at spaces; elsewhere as they are.
+---@param lines string[]
+---@param indent integer of what is folded
+---@return string[]
+function terminal.fold(lines, indent)
+  local room = terminal.get_width()
+  if not room then
+    return lines
+  end
+  local folded = {}
+  for _, line in ipairs(lines) do
+    for _, part in ipairs(text.fold(line, room, indent, true)) do
+      folded[#folded + 1] = part
+    end
+  end
+  return folded
 end
 
 --- Returns the style for stdout.

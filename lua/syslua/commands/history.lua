@@ -22,7 +22,7 @@ function history.run(args)
     terminal.write({ require("syslua.cli.report").to_json("history", result) })
   elseif not args.quiet then
     local style = terminal.get_data_style(args)
-    terminal.write(require("syslua.cli.snapshot_report").render_history(result, style))
+    terminal.write(require("syslua.cli.snapshot_report").render_history(result, args, style))
   end
   return 0
 end

@@ -135,13 +135,16 @@ local function add_positions(lines, positions, style, indent)
 end
 
 local function render(actions, style)
+  local terminal = require("syslua.cli.terminal")
   local lines = {}
   for _, action in ipairs(actions) do
     local scope = action.user and ("   (user %s)"):format(action.user) or ""
     if action.project then
       scope = scope .. ("   (project %s)"):format(action.project.name)
     end
-    lines[#lines + 1] = style("strong", show_value(action)) .. scope
+    for _, line in ipairs(terminal.fold({ show_value(action) .. scope }, 4)) do
+      lines[#lines + 1] = style("strong", line)
+    end
     add_positions(lines, action.positions, style, "  ")
     if action.priority then
       lines[#lines + 1] = ("  with the number %d"):format(action.priority)
@@ -158,7 +161,6 @@ local function render_object(result, args, style)
   local object = result.object
   local made = require("syslua.cli.store_report").get_label(object)
   local lines = {
-    style("strong", object.object),
     ("  made by %s, the derivation %s"):format(made, object.deriver:sub(1, 12)),
   }
   for _, line in ipairs(require("syslua.cli.holders").render(result.holders, args.verbose)) do
@@ -167,6 +169,8 @@ local function render_object(result, args, style)
   if not result.holders[1] then
     lines[#lines + 1] = "  kept by nothing"
   end
+  lines = require("syslua.cli.terminal").fold(lines, 10)
+  table.insert(lines, 1, style("strong", object.object))
   return lines
 end
 

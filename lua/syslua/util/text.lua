@@ -68,6 +68,18 @@ function text.printable(value)
   return table.concat(shown)
 end
 
+-- The place in bytes after so many characters.
+local function skip(value, count)
+  local index = 1
+  for _ = 1, count do
+    index = index + 1
+    while value:find("^[\128-\191]", index) do
+      index = index + 1
+    end
+  end
+  return index
+end
+
 --- Returns the text cut to at most `width` characters, with an ellipsis where it was cut.
 ---@param value string
 ---@param width integer
@@ -76,15 +88,67 @@ function text.shorten(value, width)
   if text.width(value) <= width then
     return value
   end
-  local count, index = 0, 1
-  while count < width - 1 do
-    count = count + 1
-    index = index + 1
-    while value:find("^[\128-\191]", index) do
-      index = index + 1
+  return value:sub(1, skip(value, width - 1) - 1) .. "…"
+end
+
+--- Returns the text cut to at most `width` characters, with an ellipsis in its middle where it was cut: paths and names
+--- of objects tell most at their ends.
+---@param value string
+---@param width integer at least 1
+---@return string
+function text.squeeze(value, width)
+  local all = text.width(value)
+  if all <= width then
+    return value
+  end
+  local tail = math.floor((width - 1) * 2 / 3)
+  local head = value:sub(1, skip(value, width - 1 - tail) - 1)
+  return head .. "…" .. value:sub(skip(value, all - tail))
+end
+
+-- What stands between two things belongs to the second one.
+---@type table<string, boolean?>
+local joints = { ["->"] = true, ["<-"] = true, ["="] = true, ["(->"] = true }
+
+-- A first word that is no longer, with the spaces after it, is a heading, from which what follows is not torn.
+local widest_head = 14
+
+--- Returns a text as lines of at most `width` characters, broken at spaces; those after the first one are indented.
+--- A word that is too long alone is cut in its middle, or left to the terminal
+--- if `is_whole`.
+---@param value string
+---@param width integer
+---@param indent integer
+---@param is_whole boolean?
+---@return string[]
+function text.fold(value, width, indent, is_whole)
+  if text.width(value) <= width then
+    return { value }
+  end
+  local head = value:match("^ *%S+ +")
+  local lines, glued = {}, ""
+  local line = head and text.width(head) <= widest_head and head or ""
+  local is_begun = false
+  for space, word in value:sub(#line + 1):gmatch("( *)(%S+)") do
+    space, word = glued == "" and space or glued, word
+    if joints[word] then
+      glued = space .. word .. " "
+    else
+      local lead = space:match("^ *")
+      local whole = space:sub(#lead + 1) .. word
+      if not is_begun then
+        lead = ""
+      elseif text.width(line .. lead .. whole) > width then
+        lines[#lines + 1] = line
+        line, lead = (" "):rep(indent), ""
+      end
+      local room = math.max(width - text.width(line .. lead), 8)
+      line = line .. lead .. (is_whole and whole or text.squeeze(whole, room))
+      is_begun, glued = true, ""
     end
   end
-  return value:sub(1, index - 1) .. "…"
+  lines[#lines + 1] = (line .. glued):gsub(" +$", "")
+  return lines
 end
 
 --- Returns "1 object", "2 objects".

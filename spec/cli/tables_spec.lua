@@ -1,0 +1,125 @@
+--- Tables and reports in a terminal of 80 columns, with long names and many entries; programs get them whole.
+
+local machine = require("spec.support.machine")
+local text = require("syslua.util.text")
+
+local config = [[
+  local inner = derive { name = "inner-library-with-a-name-that-is-long", version = "1.2.3-beta.4+@",
+    config = function(_, ctx) ctx.write(ctx.out .. "/f", "@") end }
+  for i = 1, 20 do
+    local outer = derive {
+      name = ("tool-number-%d-with-a-remarkably-long-name-indeed"):format(i), version = "2026.11.@",
+      opts = { i = inner.out }, config = function(opts, ctx) ctx.write(ctx.out .. "/f", opts.i .. "@") end }
+    file { path = ("~/.config/some/very/deep/directory/with/many/components/tool-%d/settings.toml"):format(i),
+      source = outer.out }
+  end
+  file { path = "~/.short", content = "@" }
+  env { A_VARIABLE_WITH_A_LONG_NAME = ("value-@ "):rep(20), PATH = { "/opt/some/where/deep/bin", "/opt/@" } }
+  activate { config = function(_, ctx) ctx.run("true " .. ("words and "):rep(20) .. "@", { undo = "true" }) end }
+]]
+
+-- Once: nothing here depends on the version of Lua.
+if require("spec.support.interpreter").version ~= "5.4" then
+  return
+end
+
+describe("in a terminal of 80 columns", function()
+  local here
+
+  setup(function()
+    here = machine.new()
+    for number = 1, 3 do
+      local name = "a/configuration/directory/whose/path/is/rather/long/init.lua"
+      here.write_config((config:gsub("@", number)), name)
+      here.must("apply", name)
+    end
+    here.script(
+      'syslua.apply(syslua.evaluate("a/configuration/directory/whose/path/is/rather/long"), { description = "x" })'
+    )
+  end)
+
+  teardown(function()
+    here.remove()
+  end)
+
+  -- What a command shows, as lines; all of them fit, but for a path that stands alone.
+  local function show(line)
+    local lines = text.lines(here.show(line))
+    for _, shown in ipairs(lines) do
+      assert.is_true(text.width(shown) <= 80 or shown:find("^%s+%S+$") ~= nil, line .. ": " .. shown)
+    end
+    return lines
+  end
+
+  it("history has columns", function()
+    local lines = show("history")
+    assert.equal("  ID  APPLIED              TARGETS  ACTIONS  CONFIG", lines[1])
+    assert.matches(
+      "^%*  3  %d+%-%d%d%-%d%d %d%d:%d%d:%d%d       21       24  %S*…%S*/init%.lua$",
+      lines[2]
+    )
+    assert.matches("^   1  ", lines[4])
+    assert.equal("   0  before the first apply", lines[5])
+    assert.equal(5, #lines)
+    local whole = here.must("history").stdout
+    assert.matches(here.directory .. "/a/configuration/directory", whole, 1, true)
+    assert.falsy(whole:find("…"))
+    assert.equal(whole, here.must("history", "--verbose").stdout)
+  end)
+
+  it("history shows descriptions and damage on lines of their own", function()
+    local other = machine.new()
+    other.write_config('file { path = "~/.x", content = "1" }')
+    other.script([[
+      local manifest = syslua.evaluate("init.lua")
+      syslua.apply(manifest, { description = "a description of many words\27[31m, which goes on for long" })
+    ]])
+    other.apply('file { path = "~/.x", content = "2" }')
+    other.apply('file { path = "~/.x", content = "3" }')
+    other.write("root/store/metadata/snapshots/2/snapshot.json", "{")
+    local shown = other.show("history")
+    for _, line in ipairs(text.lines(shown)) do
+      -- A path is not cut where it is what is wrong.
+      assert.truthy(text.width(line) <= 80 or line:find("snapshot.json", 1, true), line)
+    end
+    assert.matches("  DESCRIPTION\n", shown, 1, true)
+    assert.matches("init%.lua  a descrip%S*…\n", shown)
+    assert.falsy(shown:find("\27", 1, true))
+    assert.matches("\n   2  cannot be used: ", shown, 1, true)
+    local whole = other.must("history").stdout
+    assert.matches("a description of many words\\x1b[31m, which goes on for long\n", whole, 1, true)
+    other.remove()
+  end)
+
+  it("list, diff, plan and status keep to the width", function()
+    local lines = show("list")
+    assert.matches("^  NAME +VERSION +OBJECT +SIZE  REFERENCES$", lines[1])
+    show("list --json --quiet | head -c 10")
+    lines = show("diff 1 3")
+    assert.matches("^~ build   tool%-number", lines[2])
+    assert.equal("Between snapshot 1 and 3: 21 derivations, 25 actions", lines[#lines])
+    show("diff 2 3")
+    here.shell("rm -r ~/.config; echo x >~/.short.new; mv ~/.short.new ~/.short")
+    lines = show("status")
+    assert.matches("^! missing  ~/%.config/%S*…%S*/settings%.toml$", lines[5])
+    assert.matches("^          %(%-> …/tool%S*…%S*%)$", lines[6])
+    assert.equal("          init.lua:8", lines[7])
+    show("plan a/configuration/directory/whose/path/is/rather/long --verbose | cut -c1-80")
+    show("plan a/configuration/directory/whose/path/is/rather/long")
+  end)
+
+  it("info and why break lines at spaces, and leave names whole", function()
+    local object = "tool-number-1-with-a-remarkably-long-name-indeed/2026.11.3"
+    for _, command in ipairs({ "info", "why" }) do
+      for _, line in ipairs(text.lines(here.show(command .. " " .. object))) do
+        local word = line:match("^%s+(%S+)$")
+          or line:match("^%u%l+ +(%S+)$")
+          or line:match("^ +%-> (%S+)$")
+        assert.is_true(text.width(line) <= 80 or word ~= nil, line)
+        assert.falsy(line:find("…"), line)
+      end
+    end
+    local root = here.show("info")
+    assert.matches("\nSnapshot  3, applied [^\n]+, from\n          %S+/init%.lua\n", root)
+  end)
+end)
