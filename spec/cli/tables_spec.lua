@@ -46,7 +46,10 @@ describe("in a terminal of 80 columns", function()
   local function show(line)
     local lines = text.lines(here.show(line))
     for _, shown in ipairs(lines) do
-      assert.is_true(text.width(shown) <= 80 or shown:find("^%s+%S+$") ~= nil, line .. ": " .. shown)
+      assert.is_true(
+        text.width(shown) <= 80 or shown:find("^%s+%S+$") ~= nil,
+        line .. ": " .. shown
+      )
     end
     return lines
   end
