@@ -12,24 +12,28 @@ const MANY: usize = 32;
 /// A list may be so many times as long as what is asked for: reading on would take longer than asking.
 const LIST_FACTOR: usize = 8;
 
-/// The objects that are there, at the time of the first question.
-pub struct Present {
-    directory: Option<OpenDirectory>,
-    listed: Option<HashSet<Vec<u8>>>,
+/// The objects that are there.
+pub enum Present {
+    /// As they were when they were listed.
+    Listed(HashSet<Vec<u8>>),
+    /// To be asked for in their directory, if there is one.
+    Asked(Option<OpenDirectory>),
 }
 
 impl Present {
     /// Looks at a store about which so many questions will be asked.
     pub fn look(store: &Store, questions: usize) -> Present {
         let listed = (questions >= MANY).then(|| list(store, questions * LIST_FACTOR)).flatten();
-        Present { directory: OpenDirectory::open(store.objects()).ok(), listed }
+        listed.map_or_else(|| Present::Asked(OpenDirectory::open(store.objects()).ok()), Present::Listed)
     }
 
     /// Returns whether an object is there.
     pub fn has(&self, object: &ObjectName) -> bool {
-        match &self.listed {
-            Some(listed) => listed.contains(object.as_str().as_bytes()),
-            None => self.directory.as_ref().is_some_and(|directory| directory.has(object.as_str().as_ref())),
+        match self {
+            Present::Listed(listed) => listed.contains(object.as_str().as_bytes()),
+            Present::Asked(directory) => {
+                directory.as_ref().is_some_and(|directory| directory.has(object.as_str().as_ref()))
+            }
         }
     }
 
@@ -65,7 +69,7 @@ mod tests {
         // Asked one by one, listed, and not listed for its length.
         for (questions, is_listed) in [(1, false), (MANY, true), (MANY - 1, false)] {
             let present = Present::look(&store, questions);
-            assert_eq!(present.listed.is_some(), is_listed);
+            assert_eq!(matches!(present, Present::Listed(_)), is_listed);
             assert!((0..200).all(|number| present.has(&name(number)) == (number % 2 == 0)));
         }
         assert!(list(&store, 99).is_none());
