@@ -67,9 +67,7 @@ end
 ---@param name any
 ---@param separator any
 function merge.define(call, name, separator)
-  local function raise(message, hint)
-    failure.raise({ kind = "config", message = message, position = position.caller(), hint = hint })
-  end
+  local raise = position.raise
   local current = scope.get()
   if not current then
     raise(("%s works only while a config is evaluated"):format(call), "call it in setup()")

@@ -4,7 +4,6 @@
 local closest = require("syslua.util.closest")
 local derive = require("syslua.derive")
 local activate = require("syslua.activate")
-local failure = require("syslua.util.failure")
 local module = require("syslua.module")
 local position = require("syslua.util.position")
 local priority = require("syslua.priority")
@@ -53,9 +52,7 @@ local fields = {
   whole_tree = { type = "boolean" },
 }
 
-local function raise(message, hint)
-  failure.raise({ kind = "config", message = message, position = position.caller(), hint = hint })
-end
+local raise = position.raise
 
 -- Fetches and unpacks a release, so that its programs are in `bin`. Only values come in, so that every
 -- package has the same recipe text.

@@ -2,7 +2,6 @@
 -- variable becomes one action.
 
 local border = require("syslua.border")
-local failure = require("syslua.util.failure")
 local merge = require("syslua.merge")
 local position = require("syslua.util.position")
 local priority = require("syslua.priority")
@@ -15,9 +14,7 @@ local text = require("syslua.util.text")
 ---@alias syslua.env.Item syslua.env.Text|syslua.Priority
 ---@alias syslua.env.Value syslua.env.Item|syslua.env.Item[]
 
-local function raise(message, hint)
-  failure.raise({ kind = "config", message = message, position = position.caller(), hint = hint })
-end
+local raise = position.raise
 
 -- The same text on every Lua.
 local function render_number(number)

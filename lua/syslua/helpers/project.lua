@@ -1,7 +1,6 @@
 --- `project{}`: an environment of its own, which only `shell NAME` or the project's directory
 -- activates. It does not know how shells enter it.
 
-local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
 local schema = require("syslua.schema")
@@ -20,9 +19,7 @@ local fields = {
   config = { type = "function" },
 }
 
-local function raise(message, hint)
-  failure.raise({ kind = "config", message = message, position = position.caller(), hint = hint })
-end
+local raise = position.raise
 
 --- Scopes what `setup` declares to a project: variables, entries of PATH, scripts for shells.
 ---@param given syslua.project.Opts

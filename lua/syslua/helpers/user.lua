@@ -2,7 +2,6 @@
 -- It does not know how the engine becomes that user.
 
 local border = require("syslua.border")
-local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
 local schema = require("syslua.schema")
 local scope = require("syslua.scope")
@@ -19,9 +18,7 @@ local fields = {
   config = { type = "function" },
 }
 
-local function raise(message, hint)
-  failure.raise({ kind = "config", message = message, position = position.caller(), hint = hint })
-end
+local raise = position.raise
 
 local function get_home(name, target)
   if system.is_foreign() then

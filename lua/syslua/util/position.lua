@@ -1,5 +1,7 @@
---- Where in the user's files we are: the frames of the call stack that are not sys.lua's own.
--- It does not know what is done with a position, and reads no file.
+--- Where in the user's files we are: the frames of the call stack that are not sys.lua's own; and failures about
+-- that place. It reads no file.
+
+local failure = require("syslua.util.failure")
 
 local position = {}
 
@@ -201,6 +203,13 @@ end
 function position.of_function(callback)
   local info = assert(getinfo(callback, "S"))
   return info.source:sub(2) .. ":" .. info.linedefined
+end
+
+--- Raises a failure of a config, about the line of the user that is running. It never returns.
+---@param message string
+---@param hint string? what to do about it
+function position.raise(message, hint)
+  failure.raise({ kind = "config", message = message, position = position.caller(), hint = hint })
 end
 
 return position

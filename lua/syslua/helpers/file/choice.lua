@@ -2,9 +2,8 @@
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
-local path = require("syslua.util.path")
+local origin = require("syslua.helpers.file.origin")
 local priority = require("syslua.priority")
-local scope = require("syslua.scope")
 local text = require("syslua.util.text")
 
 local choice = {}
@@ -14,7 +13,7 @@ local function describe(file)
   if file.content then
     return "content " .. text.describe(file.content):gsub("^string ", "")
   end
-  local is_built = file.source:find("/syslua-placeholder/", 1, true)
+  local is_built = origin.is_placeholder(file.source)
   return "source " .. (is_built and "of a derivation" or file.source)
 end
 
@@ -117,10 +116,8 @@ end
 ---@return table file
 function choice.complete(file)
   file.positions = get_positions(file)
-  local from = file.source
-  if from and not file.declared and not from:find("/syslua-placeholder/", 1, true) then
-    local place = path.join(scope.get_directory(), path.expand(from, scope.get_home()))
-    file.from = border.call("absolute", place)
+  if file.source and not file.declared and not origin.is_placeholder(file.source) then
+    file.from = border.call("absolute", origin.get_place(file))
   end
   return file
 end

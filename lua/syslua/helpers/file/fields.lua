@@ -1,7 +1,7 @@
 --- What `file{}` takes: its fields, what they may be, and what contradicts itself. For the few that are
 -- more than a path and a content. It declares nothing.
 
-local failure = require("syslua.util.failure")
+local origin = require("syslua.helpers.file.origin")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
 local priority = require("syslua.priority")
@@ -26,18 +26,8 @@ local fields = {
   owner = { type = "string" },
 }
 
-local function raise(message, hint, kind)
-  failure.raise({
-    kind = kind or "config",
-    message = message,
-    position = position.caller(),
-    hint = hint,
-  })
-end
-
-local function is_placeholder(value)
-  return value:find("/syslua-placeholder/", 1, true) ~= nil
-end
+local is_placeholder = origin.is_placeholder
+local raise = position.raise
 
 -- A field of what may be a handle, which answers only for its own fields.
 local function get(value, key)

@@ -3,7 +3,7 @@
 
 local border = require("syslua.border")
 local derive = require("syslua.derive")
-local failure = require("syslua.util.failure")
+local origin = require("syslua.helpers.file.origin")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
 local scope = require("syslua.scope")
@@ -13,22 +13,8 @@ local native = require("syslua").native
 
 local parts = {}
 
-local function raise(message, hint)
-  failure.raise({
-    kind = "config",
-    message = message,
-    position = position.caller(),
-    hint = hint,
-  })
-end
-
-local function is_placeholder(value)
-  return value:find("/syslua-placeholder/", 1, true) ~= nil
-end
-
-local function get_source_place(file)
-  return path.join(scope.get_directory(), path.expand(file.source, scope.get_home()))
-end
+local is_placeholder, get_source_place = origin.is_placeholder, origin.get_place
+local raise = position.raise
 
 -- The derivation of what a file is made of.
 local function derive_content(file, recipe)
