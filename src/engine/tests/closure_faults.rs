@@ -4,60 +4,34 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 #![cfg(unix)]
 
-use std::collections::{BTreeMap, BTreeSet};
+mod support;
+
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Cursor;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use syslua_engine::engine::{Engine, ExportTo};
-use syslua_engine::hash::Hash;
-use syslua_engine::names::{Name, ObjectName, OutputName};
+use syslua_engine::names::ObjectName;
 use syslua_engine::platform;
 use syslua_engine::platform::fault::{self, Fault};
-use syslua_engine::platform::sandbox::Level;
-use syslua_engine::settings::{Interrupt, Network, Sandbox, Settings, System, UnpackLimits};
-use syslua_engine::store::{self, Store, read_info, verify};
+use syslua_engine::store::{Store, read_info, verify};
 
-const ENOSPC: i32 = 28;
-const EIO: i32 = 5;
+use support::{EIO, ENOSPC, remove, settings, temporary_directory, write};
 
 fn engine(root: &Path) -> Engine {
-    Engine::new(Settings {
-        root: root.to_owned(),
-        home: root.to_owned(),
-        substitute: None,
-        jobs: 2,
-        offline: true,
-        lock_timeout: None,
-        sandbox: Sandbox::Off,
-        network: Network::default(),
-        unpack: UnpackLimits::default(),
-        interrupt: Interrupt::default(),
-        system: System::current(),
-    })
+    Engine::new(settings(root, root))
 }
 
 /// Publishes an object that refers to others and to itself.
-fn build(store: &Store, name: &str, dependencies: &[ObjectName]) -> ObjectName {
-    let (name, main) = (Name::parse(name).unwrap(), OutputName::main());
-    let recipe = Hash::of(name.as_str().as_bytes());
-    let temporary = ObjectName::new(&name, None, &main, recipe);
-    let path = store.building().join(temporary.as_str());
-    fs::create_dir_all(path.join("bin")).unwrap();
-    let names: Vec<&str> = dependencies.iter().map(ObjectName::as_str).collect();
-    fs::write(path.join("bin/run"), format!("{} ../{temporary}", names.join(" "))).unwrap();
-    std::os::unix::fs::symlink("bin/run", path.join("link")).unwrap();
-    let build = store::import::Build {
-        deriver: recipe,
-        name: &name,
-        version: None,
-        outputs: &BTreeMap::from([(main, temporary)]),
-        dependencies: &dependencies.iter().cloned().collect(),
-        published: &|_, _| {},
-        expected: None,
-        sandbox: Level::Off,
-    };
-    store::import::import(store, &build, || Ok(())).unwrap().into_values().next().unwrap()
+fn build(store: &Store, name: &str, dependencies: &[&ObjectName]) -> ObjectName {
+    let names: Vec<&str> = dependencies.iter().map(|object| object.as_str()).collect();
+    support::build(store, name, dependencies, |path| {
+        let own = path.file_name().unwrap().display();
+        write(&path.join("bin/run"), format!("{} ../{own}", names.join(" ")));
+        symlink("bin/run", path.join("link")).unwrap();
+    })
 }
 
 fn import(root: &Path, bytes: &[u8]) -> Result<usize, String> {
@@ -86,20 +60,15 @@ fn check(root: &Path, when: &str) -> BTreeSet<ObjectName> {
     there
 }
 
-fn clean(root: &Path) {
-    platform::set_immutable(root, false);
-    platform::remove_tree(root).unwrap();
-}
-
 #[test]
 fn an_import_or_export_is_disturbed_at_every_operation() {
-    let base = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    let base = temporary_directory();
     let (here, there) = (base.path().join("here"), base.path().join("there"));
     let store = Store::new(&here);
     store.create().unwrap();
     let low = build(&store, "low", &[]);
-    let middle = build(&store, "middle", std::slice::from_ref(&low));
-    let high = build(&store, "high", &[low.clone(), middle.clone()]);
+    let middle = build(&store, "middle", &[&low]);
+    let high = build(&store, "high", &[&low, &middle]);
     let all = BTreeSet::from([low, middle, high.clone()]);
     let file = base.path().join("it.closure");
     let export = || engine(&here).export(std::slice::from_ref(&high), ExportTo::File(&file), &mut |_| {});
@@ -110,7 +79,7 @@ fn an_import_or_export_is_disturbed_at_every_operation() {
     import(&there, &bytes).unwrap();
     let operations = fault::count();
     assert!(operations > 60, "{operations}");
-    clean(&there);
+    remove(&there);
     for number in 1..=operations {
         for fault in [Fault::Halt, Fault::Fail(ENOSPC), Fault::Fail(EIO)] {
             let when = format!("{number}: {fault:?}");
@@ -129,7 +98,7 @@ fn an_import_or_export_is_disturbed_at_every_operation() {
             assert!(platform::exists(&store.import_root(&high)), "{when}: nothing keeps it");
             assert!(!store.building().join("closure").exists(), "{when}: something is left");
             assert!(!store.quarantine().exists(), "{when}: something was taken for damaged");
-            clean(&there);
+            remove(&there);
         }
     }
 
@@ -149,5 +118,5 @@ fn an_import_or_export_is_disturbed_at_every_operation() {
             assert_eq!(fs::read(&file).unwrap().len(), bytes.len(), "{number}");
         }
     }
-    clean(&here);
+    remove(&here);
 }

@@ -7,37 +7,25 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test")]
 #![cfg(unix)]
 
+mod support;
+
 use std::collections::{BTreeMap, HashMap};
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::{env, fs};
 
 use syslua_engine::activation::{Action, Activation, Command as Words, VariableValue};
 use syslua_engine::engine::{ApplyOptions, Engine};
-use syslua_engine::failure::Failure;
 use syslua_engine::manifest::Manifest;
 use syslua_engine::names::SnapshotId;
 use syslua_engine::platform::fault::{self, Fault, Operation};
-use syslua_engine::realize::{Build, Task, Tasks};
-use syslua_engine::settings::{Interrupt, Network, Sandbox, Settings, System, UnpackLimits};
 use syslua_engine::value::Text;
 
-const ENOSPC: i32 = 28;
-const EIO: i32 = 5;
-const EMFILE: i32 = 24;
+use support::{EIO, EMFILE, ENOSPC, NoTasks, settings, temporary_directory};
 
 /// What the user wrote: none of it may be lost.
 const PRECIOUS: [&str; 5] = ["taken", "in the directory", "before install", "before back", "edited"];
-
-struct NoTasks;
-
-impl Tasks for NoTasks {
-    fn begin(&mut self, _build: Arc<Build>, _in_place: bool) -> Result<Box<dyn Task>, Failure> {
-        Err(Failure::new("test", "nothing is built here"))
-    }
-}
 
 struct Machine {
     base: tempfile::TempDir,
@@ -48,8 +36,7 @@ type Tree = BTreeMap<PathBuf, String>;
 
 impl Machine {
     fn new() -> Machine {
-        // Thousands of syncs go faster in memory.
-        let base = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let base = temporary_directory();
         let work = base.path().canonicalize().unwrap().join("work");
         let machine = Machine { work, base };
         for directory in ["home/.dir", "home/.config/app", "root/store/obj"] {
@@ -70,19 +57,7 @@ impl Machine {
     }
 
     fn engine(&self) -> Engine {
-        Engine::new(Settings {
-            root: self.work.join("root"),
-            home: self.work.join("home"),
-            substitute: None,
-            jobs: 2,
-            offline: true,
-            lock_timeout: None,
-            sandbox: Sandbox::Off,
-            network: Network::default(),
-            unpack: UnpackLimits::default(),
-            interrupt: Interrupt::default(),
-            system: System::current(),
-        })
+        Engine::new(settings(&self.work.join("root"), &self.work.join("home")))
     }
 
     fn apply(&self, manifest: &Manifest) -> Result<(), String> {

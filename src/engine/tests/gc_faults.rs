@@ -1,68 +1,40 @@
 //! gc under faults: at every numbered operation the process ends, or the operation fails. What is alive stays, whatever has
 //! its name is whole, no record leads to something else, and the next gc completes.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 #![cfg(unix)]
 
-use std::collections::{BTreeMap, BTreeSet};
+mod support;
+
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use syslua_engine::engine::{Engine, GcOptions};
 use syslua_engine::hash::Hash;
-use syslua_engine::names::{Name, ObjectName, OutputName};
-use syslua_engine::platform;
+use syslua_engine::names::ObjectName;
 use syslua_engine::platform::fault::{self, Fault};
-use syslua_engine::platform::sandbox::Level;
-use syslua_engine::settings::{Interrupt, Network, Sandbox, Settings, System, UnpackLimits};
-use syslua_engine::store::{self, Store, verify};
+use syslua_engine::settings::Settings;
+use syslua_engine::store::{Store, verify};
 
-const ENOSPC: i32 = 28;
-const EIO: i32 = 5;
+use support::{EIO, ENOSPC, remove, settings, temporary_directory, write};
 
 fn gc(root: &Path) -> Result<usize, String> {
-    let engine = Engine::new(Settings {
-        root: root.to_owned(),
-        home: root.to_owned(),
-        substitute: None,
-        // The numbers of operations count the same each time.
-        jobs: 1,
-        offline: true,
-        lock_timeout: None,
-        sandbox: Sandbox::Off,
-        network: Network::default(),
-        unpack: UnpackLimits::default(),
-        interrupt: Interrupt::default(),
-        system: System::current(),
-    });
+    // With one job the numbers of operations count the same each time.
+    let engine = Engine::new(Settings { jobs: 1, ..settings(root, root) });
     let report = engine.gc(GcOptions::default(), true, &mut |_| {});
     report.map(|report| report.removed).map_err(|error| error.to_failure().message)
 }
 
 /// Publishes an object that refers to others, with its record of outputs, log and description.
 fn build(store: &Store, name: &str, dependencies: &[&ObjectName]) -> ObjectName {
-    let (name, main) = (Name::parse(name).unwrap(), OutputName::main());
-    let recipe = Hash::of(name.as_str().as_bytes());
-    let temporary = ObjectName::new(&name, None, &main, recipe);
-    let path = store.building().join(temporary.as_str());
-    fs::create_dir_all(path.join("bin")).unwrap();
     let names: Vec<&str> = dependencies.iter().map(|object| object.as_str()).collect();
-    fs::write(path.join("bin/run"), format!("{name} {}", names.join(" "))).unwrap();
-    let build = store::import::Build {
-        deriver: recipe,
-        name: &name,
-        version: None,
-        outputs: &BTreeMap::from([(main, temporary)]),
-        dependencies: &dependencies.iter().map(|object| (*object).clone()).collect(),
-        published: &|_, _| {},
-        expected: None,
-        sandbox: Level::Off,
-    };
-    let object = store::import::import(store, &build, || Ok(())).unwrap().into_values().next().unwrap();
+    let text = format!("{name} {}", names.join(" "));
+    let object = support::build(store, name, dependencies, |path| write(&path.join("bin/run"), text));
+    let recipe = Hash::of(name.as_bytes());
     for path in [store.outputs(recipe), store.log(recipe), store.derivation(recipe)] {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, format!(r#"{{"out":"{object}"}}"#)).unwrap();
+        write(&path, format!(r#"{{"out":"{object}"}}"#));
     }
     object
 }
@@ -79,8 +51,7 @@ fn furnish(root: &Path) -> BTreeSet<ObjectName> {
     fs::create_dir_all(store.gc_roots()).unwrap();
     symlink(store.object(&high), store.gc_roots().join("mine")).unwrap();
     for leftover in [store.building().join("half"), store.downloads().join("old")] {
-        fs::create_dir_all(leftover.parent().unwrap()).unwrap();
-        fs::write(leftover, "bytes").unwrap();
+        write(&leftover, "bytes");
     }
     BTreeSet::from([low, high])
 }
@@ -104,14 +75,9 @@ fn check(root: &Path, when: &str) -> BTreeSet<ObjectName> {
     there
 }
 
-fn clean(root: &Path) {
-    platform::set_immutable(root, false);
-    platform::remove_tree(root).unwrap();
-}
-
 #[test]
 fn gc_is_disturbed_at_every_operation() {
-    let base = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    let base = temporary_directory();
     let root = base.path().join("root");
     let alive = furnish(&root);
     fault::choose(None);
@@ -119,7 +85,7 @@ fn gc_is_disturbed_at_every_operation() {
     let operations = fault::count();
     assert!(operations > 15, "{operations}");
     assert_eq!(check(&root, "undisturbed"), alive);
-    clean(&root);
+    remove(&root);
     let mut failures = 0;
     for number in 1..=operations {
         for fault in [Fault::Halt, Fault::Fail(ENOSPC), Fault::Fail(EIO)] {
@@ -133,7 +99,7 @@ fn gc_is_disturbed_at_every_operation() {
             assert_eq!(check(&root, &when), alive, "{when}: the next one does not complete");
             let left = fs::read_dir(Store::new(&root).objects()).unwrap().count();
             assert_eq!(left, alive.len(), "{when}: something is left");
-            clean(&root);
+            remove(&root);
         }
     }
     // Only what does no harm may go on after an error.
