@@ -102,7 +102,8 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
     // What a program leaves behind is found as long as this is there.
     let _reaper = Reaper::begin();
     let attended = runner::run_on(base, move |runner| attendance.run(runner));
-    let (end, output, log) = attended.map_err(|error| not_confined(&name, &error))??;
+    let not_started = |reason| Error::NotStarted { command: name.clone(), reason };
+    let (end, output, log) = attended.map_err(|error| not_started(error.to_string()))??;
     let (last, path) = (log.last_lines(), log.is_cut().then(|| workspace.log.clone()));
     match end {
         End::Ended(status) if status.success() => Ok(output),
@@ -119,10 +120,6 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
         End::Refused => Err(Error::TooMuchOutput { command: name, limit: MOST_OUTPUT / 1024 / 1024 }),
         End::Interrupted => Err(Error::Interrupted),
     }
-}
-
-fn not_confined(name: &str, error: &io::Error) -> Error {
-    Error::NotStarted { command: name.to_owned(), reason: format!("it cannot be confined: {error}") }
 }
 
 /// Returns what confines a program; `None` when nothing does.
@@ -207,7 +204,7 @@ impl Attendance {
         log.begin(&self.whole)?;
         let rules = self.rules.as_ref().zip(runner.places.as_ref());
         let confinement = rules.map(|(rules, places)| Confinement::new(rules, places)).transpose();
-        let confinement = confinement.map_err(|error| not_confined(&self.name, &error))?;
+        let confinement = confinement.map_err(|error| not_started(runner::Error::NotConfined(error).to_string()))?;
         let program = match start(&mut self.process, !self.input.is_empty(), confinement.as_ref()) {
             Ok(program) => program,
             Err(error) => return Err(not_started(self.why_not(&error))),

@@ -9,6 +9,7 @@ use std::io;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
+use crate::platform;
 use crate::platform::process::prepare_thread;
 use crate::platform::sandbox::{Base, Places};
 
@@ -18,6 +19,17 @@ type Job = Box<dyn FnOnce(&Runner) + Send>;
 pub struct Runner {
     /// What confines the thread; `None` when nothing does.
     pub places: Option<Places>,
+}
+
+/// Why a job could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The thread cannot be made, or is gone.
+    #[error("there is no thread to start it: {}", platform::reason(.0))]
+    NoThread(#[source] io::Error),
+    /// The thread cannot be confined.
+    #[error("it cannot be confined: {}", platform::reason(.0))]
+    NotConfined(#[source] io::Error),
 }
 
 thread_local! {
@@ -32,7 +44,10 @@ thread_local! {
 ///
 /// # Panics
 /// When the job does.
-pub fn run_on<R: Send + 'static>(base: Option<Base>, job: impl FnOnce(&Runner) -> R + Send + 'static) -> io::Result<R> {
+pub fn run_on<R: Send + 'static>(
+    base: Option<Base>,
+    job: impl FnOnce(&Runner) -> R + Send + 'static,
+) -> Result<R, Error> {
     let known = RUNNERS.with_borrow(|runners| runners.get(&base).cloned());
     let jobs = match known {
         Some(jobs) => jobs,
@@ -48,26 +63,30 @@ pub fn run_on<R: Send + 'static>(base: Option<Base>, job: impl FnOnce(&Runner) -
         // Whoever asked waits.
         let _ = sender.send(result);
     };
-    let gone = || io::Error::other("the thread that starts programs is gone");
     jobs.send(Box::new(job)).map_err(|_| gone())?;
     let result = receiver.recv().map_err(|_| gone())?;
     Ok(result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
 }
 
 /// Starts a thread; it ends when the one that started it does.
-fn begin(base: Option<Base>) -> io::Result<Sender<Job>> {
+fn begin(base: Option<Base>) -> Result<Sender<Job>, Error> {
     let (sender, jobs) = channel::<Job>();
     let (ready, is_ready) = channel();
     let run = move || {
-        let restricted = base.map_or(Ok(()), Base::restrict).and_then(|()| prepare_thread());
-        let is_fine = restricted.is_ok();
-        let _ = ready.send(restricted);
+        let restricted = base.map_or(Ok(()), Base::restrict).map_err(Error::NotConfined);
+        let prepared = restricted.and_then(|()| prepare_thread().map_err(Error::NoThread));
+        let is_fine = prepared.is_ok();
+        let _ = ready.send(prepared);
         if is_fine {
             let runner = Runner { places: base.map(Base::places) };
             jobs.into_iter().for_each(|job| job(&runner));
         }
     };
-    thread::Builder::new().name("syslua-run".to_owned()).spawn(run)?;
-    is_ready.recv().map_err(io::Error::other)??;
+    thread::Builder::new().name("syslua-run".to_owned()).spawn(run).map_err(Error::NoThread)?;
+    is_ready.recv().map_err(|_| gone())??;
     Ok(sender)
+}
+
+fn gone() -> Error {
+    Error::NoThread(io::Error::other("it is gone"))
 }
