@@ -584,7 +584,7 @@ function BuildContext.run(command, opts) end
 ---@field finish_evaluation fun(config_path: string?, files: table<string, string>?): boolean, any
 ---@field record fun(action: table, positions: string[]): boolean, any
 ---@field declare_file fun(target: string, place: string?, content: string?, executable: boolean?, install: table?, recipe: function, positions: string[]): boolean, any
----@field declare_plain_file fun(given: any, directory: string, recipe: function): boolean, any
+---@field declare_plain_file fun(target: string, source: string?, content: string?, directory: string, recipe: function): boolean, any
 ---@field name_of_file fun(target: string): boolean, any
 ---@field is_same_action fun(first: integer, second: integer): boolean, any
 ---@field derivation_of_action fun(number: integer): boolean, any

@@ -74,19 +74,45 @@ local function finalize(collected)
   end
 end
 
+-- The path, the source and the content of a declaration, if it has only these and they are texts.
+local function get_plain(given)
+  if type(given) ~= "table" then
+    return nil
+  end
+  local target, source, content
+  for key, value in next, given do
+    if type(value) ~= "string" then
+      return nil
+    elseif key == "path" then
+      target = value
+    elseif key == "source" then
+      source = value
+    elseif key == "content" then
+      content = value
+    else
+      return nil
+    end
+  end
+  return target, source, content
+end
+
 -- Declares a file that is a path and a content, as nearly all are, without a closer look; nil when it is
 -- more than that, or something is wrong with it.
 local function declare_at_once(given)
-  local action = position.is_direct()
-    and border.answer(native.declare_plain_file(given, scope.get_directory(), build_file))
+  local target, source, content = get_plain(given)
+  if not target or not position.is_direct() then
+    return nil
+  end
+  local action = border.answer(
+    native.declare_plain_file(target, source, content, scope.get_directory(), build_file)
+  )
   if not action then
     return nil
   end
-  local target = rawget(given, "path")
   return {
     path = target,
-    source = rawget(given, "source"),
-    content = rawget(given, "content"),
+    source = source,
+    content = content,
     number = priority.plain - scope.get_advantage(),
     place = scope.get_place(target),
     action = action,

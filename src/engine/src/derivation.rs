@@ -1,6 +1,7 @@
 //! Derivations: how to produce content, as data. Pure: nothing here touches the file system.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -9,7 +10,7 @@ use crate::hash::{Hash, Hasher, Sink};
 use crate::names::{Name, ObjectName, OutputName, Placeholder, Version};
 use crate::settings::System;
 use crate::store::Outputs;
-use crate::value::{Bytes, Captures, Function, Value};
+use crate::value::{Bytes, Captures, Function, Positions, Value};
 
 /// What a config says of a derivation.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,11 +22,11 @@ pub struct Spec {
     /// Its outputs, in order of declaration.
     pub outputs: Vec<OutputName>,
     /// The platform it is built for.
-    pub system: System,
+    pub system: Arc<System>,
     /// Its options, evaluated.
     pub opts: Value,
     /// The function that builds it.
-    pub config: Function,
+    pub config: Arc<Function>,
     /// The SHA-256 of the NAR of its only output, when that is declared.
     pub output_hash: Option<Hash>,
 }
@@ -42,7 +43,7 @@ pub struct Derivation {
     /// The derivations it depends on.
     pub dependencies: BTreeSet<Hash>,
     /// The chain of positions that declared it, innermost first. No part of the hash.
-    pub positions: Vec<String>,
+    pub positions: Positions,
     /// The placeholders of its outputs, in their order.
     own: Vec<Placeholder>,
 }
@@ -84,12 +85,12 @@ impl Derivation {
         dependencies.extend(placeholders.values().map(|(hash, _)| *hash));
         let hash = hash(&spec, &Recipe);
         let own = spec.outputs.iter().map(|output| Placeholder::new(hash, output)).collect();
-        Ok(Derivation { spec, hash, placeholders, dependencies, positions: Vec::new(), own })
+        Ok(Derivation { spec, hash, placeholders, dependencies, positions: Positions::default(), own })
     }
 
     /// Adds who declared it.
     #[must_use]
-    pub fn declared_at(mut self, positions: Vec<String>) -> Derivation {
+    pub fn declared_at(mut self, positions: Positions) -> Derivation {
         self.positions = positions;
         self
     }
@@ -244,9 +245,9 @@ mod tests {
             name: Name::parse("demo").unwrap(),
             version: None,
             outputs: vec![OutputName::main()],
-            system: System::new("x86_64", "linux"),
+            system: Arc::new(System::new("x86_64", "linux")),
             opts,
-            config: Function { text: b"function() end".to_vec(), captures: Vec::new() },
+            config: Arc::new(Function { text: b"function() end".to_vec(), captures: Vec::new() }),
             output_hash: None,
         }
     }
@@ -272,7 +273,7 @@ mod tests {
         let (first, second) = (dependency("1"), dependency("2"));
         let user = |of: &Derivation| Derivation::new(spec(Value::Derivation(of.hash)), |_| None).unwrap();
         let object = ObjectName::parse("demo-123456789").unwrap();
-        let outputs = Outputs::from([(OutputName::main(), object)]);
+        let outputs = Outputs::from_iter([(OutputName::main(), object)]);
         let resolved = |of: &Derivation| user(of).resolved_hash(&BTreeMap::from([(of.hash, outputs.clone())]));
         assert_ne!(user(&first).hash, user(&second).hash);
         assert_eq!(resolved(&first), resolved(&second));

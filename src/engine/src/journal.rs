@@ -10,7 +10,7 @@ use crate::activation::Action;
 use crate::hash::Hash;
 use crate::names::SnapshotId;
 use crate::platform::Identity;
-use crate::value::Text;
+use crate::value::{Positions, Text};
 
 /// The version of the format that we write.
 pub const VERSION: u32 = 1;
@@ -61,7 +61,7 @@ pub enum Change {
         /// Whether it is the action's undo that runs.
         undo: bool,
         /// Who declared it.
-        positions: Vec<String>,
+        positions: Positions,
     },
 }
 

@@ -4,8 +4,11 @@
 use std::fmt;
 use std::sync::LazyLock;
 
+use data_encoding::HEXLOWER;
 use memchr::memmem;
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smol_str::SmolStr;
 
 use crate::hash::Hash;
 
@@ -41,12 +44,26 @@ fn check(what: &'static str, text: &str, longest: usize) -> Result<(), NameError
     }
 }
 
+/// Parses a name as it comes, without keeping its text in between: snapshots have thousands.
+struct NameVisitor<T>(fn(&str) -> Result<T, NameError>);
+
+impl<T> Visitor<'_> for NameVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a name")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        self.0(text).map_err(E::custom)
+    }
+}
+
 macro_rules! name_type {
     ($(#[$doc:meta])* $type:ident, $what:literal, $longest:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(into = "String", try_from = "String")]
-        pub struct $type(String);
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $type(SmolStr);
 
         impl $type {
             /// Parses the name.
@@ -55,7 +72,7 @@ macro_rules! name_type {
             /// When the text is empty, too long, or has a character that a path should not have.
             pub fn parse(text: &str) -> Result<$type, NameError> {
                 check($what, text, $longest)?;
-                Ok($type(text.to_owned()))
+                Ok($type(text.into()))
             }
 
             /// Returns the text.
@@ -70,16 +87,15 @@ macro_rules! name_type {
             }
         }
 
-        impl From<$type> for String {
-            fn from(name: $type) -> String {
-                name.0
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
             }
         }
 
-        impl TryFrom<String> for $type {
-            type Error = NameError;
-            fn try_from(text: String) -> Result<$type, NameError> {
-                $type::parse(&text)
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$type, D::Error> {
+                deserializer.deserialize_str(NameVisitor($type::parse))
             }
         }
     };
@@ -105,7 +121,7 @@ name_type!(
 impl OutputName {
     /// Returns the output that a derivation has when it names none.
     pub fn main() -> OutputName {
-        OutputName("out".into())
+        OutputName(SmolStr::new_static("out"))
     }
 
     /// Returns whether this is the output called `out`.
@@ -117,7 +133,7 @@ impl OutputName {
 impl ObjectName {
     /// Builds the name of an output's object; `out` does not appear in it.
     pub fn new(name: &Name, version: Option<&Version>, output: &OutputName, hash: Hash) -> ObjectName {
-        let mut text = name.0.clone();
+        let mut text = name.0.to_string();
         if let Some(version) = version {
             text.push('-');
             text.push_str(&version.0);
@@ -128,7 +144,7 @@ impl ObjectName {
         }
         text.push('-');
         text.push_str(&hash.to_hex()[..SHORT_HASH]);
-        ObjectName(text)
+        ObjectName(text.into())
     }
 
     /// Returns the nine characters of the hash.
@@ -200,7 +216,7 @@ impl Placeholder {
         let mut text = derivation.as_bytes().to_vec();
         text.extend_from_slice(output.0.as_bytes());
         let mut digits = [0; PLACEHOLDER_DIGITS];
-        digits.copy_from_slice(&Hash::of(&text).to_hex().as_bytes()[..PLACEHOLDER_DIGITS]);
+        HEXLOWER.encode_mut(&Hash::of(&text).as_bytes()[..PLACEHOLDER_DIGITS / 2], &mut digits);
         Placeholder(digits)
     }
 

@@ -1,10 +1,12 @@
 //! Plain data that crosses the border between Lua and the engine, and how it reads as JSON.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use data_encoding::BASE64;
+use litemap::LiteMap;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -121,6 +123,12 @@ impl Source {
     }
 }
 
+/// The chain of lines that declared something, innermost first, such as `modules/git.lua:4`.
+pub type Positions = Arc<[String]>;
+
+/// Named values, in the order of their names. No tree: thousands of files have one name each.
+pub type Fields = LiteMap<Vec<u8>, Value>;
+
 /// A function of Lua that a build depends on: its text and what it captures.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Function {
@@ -149,7 +157,7 @@ pub enum Value {
     /// A table with the keys 1 to n.
     List(Vec<Value>),
     /// A table with strings as keys.
-    Map(BTreeMap<Vec<u8>, Value>),
+    Map(Fields),
     /// A handle of the derivation with this hash.
     Derivation(Hash),
     /// A local file or tree. Boxed, since it is the largest kind by far.
@@ -286,7 +294,7 @@ mod tests {
 
     #[test]
     fn keys_of_the_user_cannot_pose_as_ours() {
-        let map = Value::Map(BTreeMap::from([(b"$bytes".to_vec(), Value::Bytes(b"x".to_vec()))]));
+        let map = Value::Map(Fields::from_iter([(b"$bytes".to_vec(), Value::Bytes(b"x".to_vec()))]));
         assert_eq!(map.to_json(), json!({ "$$bytes": "x" }));
     }
     #[test]
@@ -303,7 +311,7 @@ mod tests {
             (bytes(b"\xff"), json!({ "$bytes": "/w==" })),
             (Value::List(vec![Value::Bool(true)]), json!([true])),
             (
-                Value::Map(BTreeMap::from([(b"\xff".to_vec(), Value::Int(1))])),
+                Value::Map(Fields::from_iter([(b"\xff".to_vec(), Value::Int(1))])),
                 json!({ "$map": [[{ "$bytes": "/w==" }, 1]] }),
             ),
             (Value::Derivation(Hash::of(b"")), json!({ "$derivation": hash })),

@@ -1,7 +1,5 @@
 //! Values on their way between Lua and the engine.
 
-use std::collections::BTreeMap;
-
 use mlua::prelude::*;
 use syslua_engine::failure::Failure;
 use syslua_engine::value::Value;
@@ -122,7 +120,7 @@ fn table_to_value(lua: &Lua, table: &LuaTable, place: &Place<'_>) -> Answer<Valu
     }
     let length = table.raw_len();
     let mut list = Vec::new();
-    let mut map = BTreeMap::new();
+    let mut map = Vec::new();
     for pair in table.pairs::<LuaValue, LuaValue>() {
         let (key, value) = pair.map_err(lua_failure)?;
         let key = match key {
@@ -136,7 +134,7 @@ fn table_to_value(lua: &Lua, table: &LuaTable, place: &Place<'_>) -> Answer<Valu
             LuaValue::String(key) => {
                 let key = key.as_bytes().to_vec();
                 let value = to_value(lua, &value, &place.name(&key))?;
-                map.insert(key, value);
+                map.push((key, value));
             }
             LuaValue::Integer(index) if usize::try_from(index).is_ok_and(|index| (1..=length).contains(&index)) => {
                 list.push((index, to_value(lua, &value, &place.index(index))?));
@@ -152,7 +150,11 @@ fn table_to_value(lua: &Lua, table: &LuaTable, place: &Place<'_>) -> Answer<Valu
     }
     if list.is_empty() {
         let is_array = table.metatable().is_some_and(|metatable| metatable == lua.array_metatable());
-        return Ok(if is_array && map.is_empty() { Value::List(Vec::new()) } else { Value::Map(map) });
+        return Ok(if is_array && map.is_empty() {
+            Value::List(Vec::new())
+        } else {
+            Value::Map(map.into_iter().collect())
+        });
     }
     if list.len() != length {
         return Err(place.refuse("is a list with gaps"));

@@ -11,7 +11,7 @@ use syslua_engine::hash::Hash;
 use syslua_engine::names::{Name, OutputName, Version};
 use syslua_engine::platform::{self, FileKind};
 use syslua_engine::settings::System;
-use syslua_engine::value::{Source, Value};
+use syslua_engine::value::{Positions, Source, Value};
 
 use crate::convert::{Place, check_paths, to_value};
 use crate::error::{Answer, lua_failure, register as register_function, register_pure};
@@ -67,7 +67,7 @@ pub fn handle_of(lua: &Lua, table: &LuaTable, name: &dyn Fn() -> String) -> Answ
     let Some(fields) = fields_of(lua, table, HANDLE, name)? else { return Ok(None) };
     let hash: LuaString = fields.raw_get("hash").map_err(lua_failure)?;
     let Ok(hash) = Hash::parse(&hash.to_string_lossy()) else { return Ok(None) };
-    if let Some(derivation) = state::read(lua, |state| state.derivations.get(&hash).cloned())
+    if let Some(derivation) = state::read(lua, |state| state.derivation(&hash).cloned())
         && !has_own_outputs(lua, &fields, &derivation).map_err(lua_failure)?
     {
         return Err(Failure::new("config", format!("`{}.outputs` is part of a handle, and was changed", name()))
@@ -158,9 +158,9 @@ fn set_kinds(lua: &Lua, fields: &LuaTable, metatables: &LuaTable) -> LuaResult<b
 }
 
 /// Returns the platform that derivations are declared for right now.
-pub fn system(lua: &Lua) -> System {
-    state::read(lua, |state| state.evaluations.last().map(|evaluation| evaluation.system.clone()))
-        .unwrap_or_else(System::current)
+pub fn system(lua: &Lua) -> Arc<System> {
+    state::read(lua, |state| state.evaluations.last().map(|evaluation| Arc::clone(&evaluation.system)))
+        .unwrap_or_else(|| Arc::new(System::current()))
 }
 
 /// Returns the failure of what a config declares wrongly.
@@ -200,7 +200,7 @@ fn derive(lua: &Lua, spec: &LuaTable) -> Answer<LuaTable> {
         let message = "`output_sha256` is the hash of the output `out`, and a derivation that has it has no other one";
         return Err(Failure::new("config", message));
     }
-    let positions: Vec<String> = spec.raw_get("positions").map_err(lua_failure)?;
+    let positions = spec.raw_get::<Vec<String>>("positions").map_err(lua_failure)?.into();
     let config: LuaFunction = spec.raw_get("config").map_err(lua_failure)?;
     let opts: LuaValue = spec.raw_get("opts").map_err(lua_failure)?;
     let spec = Spec {
@@ -209,7 +209,7 @@ fn derive(lua: &Lua, spec: &LuaTable) -> Answer<LuaTable> {
         outputs,
         system: system(lua),
         opts: opts_of(lua, &opts)?,
-        config: capture::capture(lua, &config)?,
+        config: capture::capture(lua, &config)?.into(),
         output_hash,
     };
     let derivation = declare(lua, spec, &config, false, positions)?;
@@ -222,7 +222,7 @@ pub fn declare(
     spec: Spec,
     config: &LuaFunction,
     is_recipe: bool,
-    positions: Vec<String>,
+    positions: Positions,
 ) -> Answer<Arc<Derivation>> {
     let derivation =
         state::read(lua, |state| Derivation::new(spec, |placeholder| state.owners.get(&placeholder).cloned()));
@@ -296,7 +296,7 @@ pub fn derivation_of(lua: &Lua, value: &LuaValue) -> Answer<Arc<Derivation>> {
         _ => None,
     };
     if let Some(hash) = hash {
-        let known = state::read(lua, |state| state.derivations.get(&hash).cloned());
+        let known = state::read(lua, |state| state.derivation(&hash).cloned());
         return known
             .ok_or_else(|| Failure::new("config", format!("no derivation with the hash {hash} was declared here")));
     }

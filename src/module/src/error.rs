@@ -22,12 +22,29 @@ where
     A: FromLuaMulti + 'static,
     R: IntoLua + 'static,
 {
-    register_pure(lua, native, name, move |lua, arguments: LuaMultiValue| {
+    register_plain(lua, native, name, move |lua, arguments: LuaMultiValue| {
+        function(lua, A::from_lua_multi(arguments, lua).map_err(lua_failure)?)
+    })
+}
+
+/// Does the same for what is called by the thousand: its arguments are read straight off the stack, and wrong ones are
+/// an error of Lua.
+pub fn register_plain<A, R>(
+    lua: &Lua,
+    native: &LuaTable,
+    name: &'static str,
+    function: impl Fn(&Lua, A) -> Answer<R> + 'static,
+) -> LuaResult<()>
+where
+    A: FromLuaMulti + 'static,
+    R: IntoLua + 'static,
+{
+    register_pure(lua, native, name, move |lua, arguments: A| {
         if state::read(lua, |state| state.is_building) {
             return Err(Failure::new("build", format!("`{name}` of sys.lua cannot be used while a build runs"))
                 .with_hint("do it outside of `config`, which may use ctx and syslua.lib"));
         }
-        function(lua, A::from_lua_multi(arguments, lua).map_err(lua_failure)?)
+        function(lua, arguments)
     })
 }
 

@@ -16,7 +16,7 @@ use syslua_engine::platform;
 use syslua_engine::settings::System;
 use syslua_engine::store::Store;
 use syslua_engine::store::sources::SourceMemory;
-use syslua_engine::value::{Text, Value};
+use syslua_engine::value::{Positions, Text, Value};
 
 use crate::convert::{ConfigFiles, Place, to_value};
 use crate::error::{Answer, lua_failure, register as register_function};
@@ -45,7 +45,7 @@ fn begin(
         let (home, root) = (platform::bytes_of_path(&settings.home), platform::bytes_of_path(&settings.root));
         ConfigFiles::new(&directory.as_bytes(), &[&home, &root]).map(Rc::new)
     });
-    let evaluation = Evaluation { config_files, system, ..Evaluation::default() };
+    let evaluation = Evaluation { config_files, system: Arc::new(system), ..Evaluation::default() };
     state::change(lua, |state| {
         state.sources = SourceMemory::load(&Store::new(&settings.root));
         state.begin(evaluation);
@@ -103,7 +103,7 @@ fn action(lua: &Lua, table: &LuaTable) -> Answer<Action> {
 }
 
 /// Records an action that the Lua side describes; returns its number.
-fn record(lua: &Lua, table: &LuaTable, positions: Vec<String>) -> Answer<usize> {
+fn record(lua: &Lua, table: &LuaTable, positions: Positions) -> Answer<usize> {
     record_action(lua, action(lua, table)?, positions)
 }
 
@@ -111,7 +111,7 @@ fn record(lua: &Lua, table: &LuaTable, positions: Vec<String>) -> Answer<usize> 
 ///
 /// # Errors
 /// When no evaluation is under way, or the scope takes no such action.
-pub fn record_action(lua: &Lua, mut action: Action, positions: Vec<String>) -> Answer<usize> {
+pub fn record_action(lua: &Lua, mut action: Action, positions: Positions) -> Answer<usize> {
     let refused = state::change(lua, |state| {
         let Some(evaluation) = state.evaluations.last_mut() else {
             return Err(Failure::new("config", "activate{} works only while a config is evaluated")
@@ -154,7 +154,7 @@ fn explain(lua: &Lua, number: usize, priority: Option<i64>, overridden: &LuaTabl
         losers.push(Overridden {
             value: Text(loser.raw_get::<LuaString>("value").map_err(lua_failure)?.as_bytes().to_vec()),
             priority: loser.raw_get("priority").map_err(lua_failure)?,
-            positions: loser.raw_get("positions").map_err(lua_failure)?,
+            positions: loser.raw_get::<Vec<String>>("positions").map_err(lua_failure)?.into(),
         });
     }
     change_recorded(lua, number, |recorded| {
@@ -302,7 +302,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         |lua, (path, files): (Option<LuaString>, Option<LuaTable>)| finish(lua, path.as_ref(), files.as_ref()),
     )?;
     register_function(lua, native, "record", |lua, (action, positions): (LuaTable, Vec<String>)| {
-        record(lua, &action, positions)
+        record(lua, &action, positions.into())
     })?;
     register_function(lua, native, "withdraw", |lua, number: usize| {
         change_recorded(lua, number, |recorded| *recorded = None)

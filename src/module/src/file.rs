@@ -1,9 +1,11 @@
 //! What `file{}` declares: source, derivation and action in one call, since configs have thousands of them. The Lua
 //! side checked the fields. It knows no more of helpers than that.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
 
+use mlua::BString;
 use mlua::prelude::*;
 use syslua_engine::activation::{Action, Activation};
 use syslua_engine::derivation::Spec;
@@ -12,11 +14,11 @@ use syslua_engine::hash::Hash;
 use syslua_engine::names::{Name, OutputName, Placeholder};
 use syslua_engine::platform::{self, FileKind};
 use syslua_engine::store::sources::Known;
-use syslua_engine::value::{Source, Text, Value};
+use syslua_engine::value::{Fields, Positions, Source, Text, Value};
 
 use crate::convert::{Place, check_paths};
 use crate::derive::{config_failure, declare, system};
-use crate::error::{Answer, lua_failure, register as register_function};
+use crate::error::{Answer, lua_failure, register as register_function, register_plain};
 use crate::evaluation::record_action;
 use crate::{capture, position, state};
 
@@ -28,6 +30,9 @@ type Given =
 /// The longest name of an object that is made of a target's.
 const LONGEST_NAME: usize = 60;
 
+/// The frames of our own between the user's line and [`declare_plain_file`]: itself, and two of `helpers/file.lua`.
+const FRAMES: usize = 3;
+
 /// Returns the name for the store: what people see in `ls`.
 fn name_of(target: &[u8]) -> String {
     let end = target.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
@@ -38,41 +43,6 @@ fn name_of(target: &[u8]) -> String {
     if name.is_empty() { "file".to_owned() } else { name }
 }
 
-/// What most files are: a path and a content.
-#[derive(Default)]
-struct Plain {
-    target: Vec<u8>,
-    source: Option<Vec<u8>>,
-    content: Option<Vec<u8>>,
-}
-
-impl Plain {
-    /// Reads a declaration; nothing when it is more than that, or is wrong.
-    fn read(given: &LuaTable) -> LuaResult<Option<Plain>> {
-        let mut plain = Plain::default();
-        let mut is_plain = true;
-        given.for_each(|key: LuaValue, value: LuaValue| {
-            let (LuaValue::String(key), LuaValue::String(value)) = (key, value) else {
-                is_plain = false;
-                return Ok(());
-            };
-            let value = value.as_bytes().to_vec();
-            match &*key.as_bytes() {
-                b"path" => plain.target = value,
-                b"source" => plain.source = Some(value),
-                b"content" => plain.content = Some(value),
-                _ => is_plain = false,
-            }
-            Ok(())
-        })?;
-        let is_source = |source: &Vec<u8>| !source.is_empty() && source[0] != b'~' && !Placeholder::may_be_in(source);
-        is_plain &= plain.source.is_some() != plain.content.is_some()
-            && plain.source.as_ref().is_none_or(is_source)
-            && is_plain_target(&plain.target);
-        Ok(is_plain.then_some(plain))
-    }
-}
-
 /// Returns whether a target is absolute or below `~`, and has nothing that can be left out: `path.is_plain`.
 fn is_plain_target(target: &[u8]) -> bool {
     let rest = target.strip_prefix(b"~").unwrap_or(target);
@@ -81,9 +51,10 @@ fn is_plain_target(target: &[u8]) -> bool {
 }
 
 /// Returns the source at a place, or nothing where nothing stands.
-fn source_at(lua: &Lua, place: &Path) -> Answer<Option<Source>> {
-    let path = std::path::absolute(place)
-        .map_err(|error| Failure::new("usage", format!("the path {} is unusable: {error}", place.display())))?;
+fn source_at(lua: &Lua, place: PathBuf) -> Answer<Option<Source>> {
+    let is_whole = place.is_absolute() && is_plain_target(place.as_os_str().as_encoded_bytes());
+    let unusable = |error| Failure::new("usage", format!("the path {} is unusable: {error}", place.display()));
+    let path = if is_whole { place } else { std::path::absolute(&place).map_err(unusable)? };
     let known = state::change(lua, |state| state.sources.look(&path));
     let known = known.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
     match known.map_err(|error| config_failure(&error))? {
@@ -95,13 +66,8 @@ fn source_at(lua: &Lua, place: &Path) -> Answer<Option<Source>> {
 }
 
 /// What a file is made of: a content, a source, and whether it is executable.
-fn options_of(
-    lua: &Lua,
-    content: Option<Vec<u8>>,
-    place: Option<&Path>,
-    executable: bool,
-) -> Answer<Option<BTreeMap<Vec<u8>, Value>>> {
-    let mut opts = BTreeMap::new();
+fn options_of(lua: &Lua, content: Option<Vec<u8>>, place: Option<PathBuf>, executable: bool) -> Answer<Option<Fields>> {
+    let mut opts = Fields::with_capacity(1);
     if let Some(content) = content {
         let content = Value::Bytes(content);
         if let Some(files) = state::read(lua, state::State::config_files) {
@@ -120,33 +86,31 @@ fn options_of(
 }
 
 /// Declares the derivation of a file; returns the path that it will have.
-fn derive_file(
-    lua: &Lua,
-    target: &[u8],
-    opts: BTreeMap<Vec<u8>, Value>,
-    recipe: &LuaFunction,
-    positions: &[String],
-) -> Answer<Text> {
+fn derive_file(lua: &Lua, target: &[u8], opts: Fields, recipe: &LuaFunction, positions: &Positions) -> Answer<Text> {
     let spec = Spec {
         name: Name::parse(&name_of(target)).map_err(|error| config_failure(&error))?,
         version: None,
         outputs: vec![OutputName::main()],
         system: system(lua),
         opts: Value::Map(opts),
-        config: capture::capture(lua, recipe)?,
+        config: match state::recipe(lua, recipe) {
+            Some(known) => known,
+            None => capture::capture(lua, recipe)?.into(),
+        },
         output_hash: None,
     };
     let is_recipe = spec.config.captures.is_empty();
-    let derivation = declare(lua, spec, recipe, is_recipe, positions.to_vec())?;
+    let derivation = declare(lua, spec, recipe, is_recipe, Arc::clone(positions))?;
     Ok(Text(derivation.placeholder(&OutputName::main()).to_string().into_bytes()))
 }
 
 /// Declares a file; returns the number of its action, or nothing when the source does not exist.
 fn declare_file(lua: &Lua, given: Given) -> Answer<Option<usize>> {
     let (target, place, content, executable, install, recipe, positions) = given;
+    let positions = positions.into();
     let place = place.map(|place| platform::path_from_bytes(&place.as_bytes()));
     let content = content.map(|content| content.as_bytes().to_vec());
-    let Some(opts) = options_of(lua, content, place.as_deref(), executable == Some(true))? else { return Ok(None) };
+    let Some(opts) = options_of(lua, content, place, executable == Some(true))? else { return Ok(None) };
     let target = Text(target.as_bytes().to_vec());
     let source = derive_file(lua, &target.0, opts, &recipe, &positions)?;
     let action = match install {
@@ -168,20 +132,22 @@ fn declare_file(lua: &Lua, given: Given) -> Answer<Option<usize>> {
     record_action(lua, action, positions).map(Some)
 }
 
-/// Declares a file that is a path and a content, as it is given; returns the number of its action, or nothing when it is
-/// more than that, or something is wrong with it: then the Lua side looks closely.
-fn declare_plain_file(
-    lua: &Lua,
-    (given, directory, recipe): (LuaValue, LuaString, LuaFunction),
-) -> Answer<Option<usize>> {
-    let LuaValue::Table(given) = given else { return Ok(None) };
-    let Some(plain) = Plain::read(&given).map_err(lua_failure)? else { return Ok(None) };
-    let Some(positions) = position::chain(lua) else { return Ok(None) };
-    let directory = platform::path_from_bytes(&directory.as_bytes());
-    let place = plain.source.map(|source| directory.join(platform::path_from_bytes(&source)));
-    let Some(opts) = options_of(lua, plain.content, place.as_deref(), false)? else { return Ok(None) };
-    let source = derive_file(lua, &plain.target, opts, &recipe, &positions)?;
-    let action = Action::Symlink { source, target: Text(plain.target), mutable: false };
+/// A file that is a path and a content: its target, its source or content, the config's directory and the recipe.
+type Plain = (BString, Option<BString>, Option<BString>, BString, LuaFunction);
+
+/// Declares a file that is a path and a content, as it is given; returns the number of its action, or nothing when it
+/// takes a closer look, or something is wrong with it: then the Lua side looks closely.
+fn declare_plain_file(lua: &Lua, plain: Plain) -> Answer<Option<usize>> {
+    let (target, source, content, directory, recipe) = plain;
+    let is_source = |source: &BString| !source.is_empty() && source[0] != b'~' && !Placeholder::may_be_in(source);
+    if source.is_some() == content.is_some() || !source.as_ref().is_none_or(is_source) || !is_plain_target(&target) {
+        return Ok(None);
+    }
+    let Some(positions) = position::chain(lua, FRAMES) else { return Ok(None) };
+    let place = source.map(|source| platform::path_from_bytes(&directory).join(platform::path_from_bytes(&source)));
+    let Some(opts) = options_of(lua, content.map(Into::into), place, false)? else { return Ok(None) };
+    let source = derive_file(lua, &target, opts, &recipe, &positions)?;
+    let action = Action::Symlink { source, target: Text(target.into()), mutable: false };
     record_action(lua, action, positions).map(Some)
 }
 
@@ -220,10 +186,10 @@ fn derivation_of(lua: &Lua, number: usize) -> Answer<Option<String>> {
 /// Registers what `file{}` calls.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(lua, native, "declare_file", declare_file)?;
-    register_function(lua, native, "declare_plain_file", declare_plain_file)?;
+    register_plain(lua, native, "declare_plain_file", declare_plain_file)?;
     register_function(lua, native, "name_of_file", |_, target: LuaString| Ok(name_of(&target.as_bytes())))?;
     register_function(lua, native, "positions_of_action", |lua, number: usize| {
-        with_recorded(lua, &[number], |recorded| recorded[0].positions.clone())
+        with_recorded(lua, &[number], |recorded| recorded[0].positions.to_vec())
     })?;
     register_function(lua, native, "is_same_action", |lua, (first, second): (usize, usize)| {
         is_same(lua, first, second)

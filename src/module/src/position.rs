@@ -2,6 +2,7 @@
 //! declared by thousands, without a table for each frame. What takes more than a look at the stack stays there.
 
 use mlua::prelude::*;
+use syslua_engine::value::Positions;
 
 use crate::state;
 
@@ -47,11 +48,11 @@ fn add(lines: &mut Vec<String>, line: String) {
 }
 
 /// Returns the user's lines on the call stack, innermost first, then those of shipped modules; nothing when the user has
-/// none there.
-pub fn chain(lua: &Lua) -> Option<Vec<String>> {
+/// none there. The innermost `own` frames are ours.
+pub fn chain(lua: &Lua, own: usize) -> Option<Positions> {
     let rules = state::read(lua, |state| state.position_rules.clone())?;
     let (mut lines, mut shipped) = (Vec::new(), Vec::new());
-    let mut level = 1;
+    let mut level = own;
     loop {
         let ended = lua.inspect_stack(level, |frame| {
             let info = frame.source();
@@ -72,5 +73,5 @@ pub fn chain(lua: &Lua) -> Option<Vec<String>> {
         return None;
     }
     lines.append(&mut shipped);
-    Some(lines)
+    Some(lines.into())
 }

@@ -14,6 +14,7 @@ use syslua_engine::manifest::Manifest;
 use syslua_engine::names::{OutputName, Placeholder};
 use syslua_engine::settings::System;
 use syslua_engine::store::sources::SourceMemory;
+use syslua_engine::value::Function;
 
 use crate::capture::Known;
 use crate::convert::ConfigFiles;
@@ -27,7 +28,7 @@ const CONFIGS: &str = "syslua.configs";
 #[derive(Default)]
 pub struct State {
     /// Every derivation that was declared, by hash.
-    pub derivations: HashMap<Hash, Arc<Derivation>>,
+    declared: HashMap<Hash, Declared>,
     /// What placeholders stand for.
     pub owners: HashMap<Placeholder, (Hash, OutputName)>,
     /// The texts of loaded files, by chunk name: first of files outside of evaluations, then of each
@@ -35,10 +36,8 @@ pub struct State {
     chunks: Vec<HashMap<String, Rc<Chunk>>>,
     /// Whose chunks are looked at first.
     active_chunks: usize,
-    /// Whose chunks the function of each derivation is in.
-    chunks_of: HashMap<Hash, usize>,
-    /// The recipe of ours that was remembered last, by its address. It is kept, so that nothing else gets that.
-    last_recipe: Option<usize>,
+    /// The recipe of ours that was remembered last, and its address. It is kept, so that nothing else gets that.
+    last_recipe: Option<(usize, Arc<Function>)>,
     /// What the interpreter and sys.lua bring.
     pub known: Rc<Known>,
     /// Whether a function of a build is running.
@@ -55,13 +54,20 @@ pub struct State {
     pub evaluations: Vec<Evaluation>,
 }
 
+/// A derivation that was declared.
+struct Declared {
+    derivation: Arc<Derivation>,
+    /// Whose chunks its function is in.
+    chunks: usize,
+}
+
 /// What an evaluation collected until now.
 #[derive(Default)]
 pub struct Evaluation {
     /// The files of the config.
     pub config_files: Option<Rc<ConfigFiles>>,
     /// The platform it is for.
-    pub system: System,
+    pub system: Arc<System>,
     /// Whose chunks were active before.
     pub outer_chunks: usize,
     /// The hashes of these derivations.
@@ -77,6 +83,11 @@ pub struct Evaluation {
 }
 
 impl State {
+    /// Returns the derivation of a hash, if it was declared.
+    pub fn derivation(&self, hash: &Hash) -> Option<&Arc<Derivation>> {
+        self.declared.get(hash).map(|declared| &declared.derivation)
+    }
+
     /// Returns the files of the config that is evaluated.
     pub fn config_files(&self) -> Option<Rc<ConfigFiles>> {
         self.evaluations.last()?.config_files.clone()
@@ -120,7 +131,7 @@ impl State {
 /// Calls `run` while the chunks of the evaluation that declared a derivation are the active ones.
 pub fn with_chunks_of<R>(lua: &Lua, hash: Hash, run: impl FnOnce() -> R) -> R {
     let before = change(lua, |state| {
-        let of = state.chunks_of.get(&hash).copied().unwrap_or(0);
+        let of = state.declared.get(&hash).map_or(0, |declared| declared.chunks);
         std::mem::replace(&mut state.active_chunks, of)
     });
     let result = run();
@@ -153,8 +164,8 @@ pub fn add(lua: &Lua, derivation: &Arc<Derivation>, config: &LuaFunction, is_rec
         for (output, placeholder) in derivation.outputs() {
             state.owners.insert(placeholder, (derivation.hash, output.clone()));
         }
-        state.derivations.insert(derivation.hash, Arc::clone(derivation));
-        state.chunks_of.insert(derivation.hash, state.active_chunks);
+        let declared = Declared { derivation: Arc::clone(derivation), chunks: state.active_chunks };
+        state.declared.insert(derivation.hash, declared);
         if let Some(evaluation) = state.evaluations.last_mut()
             && evaluation.seen.insert(derivation.hash)
         {
@@ -165,11 +176,20 @@ pub fn add(lua: &Lua, derivation: &Arc<Derivation>, config: &LuaFunction, is_rec
     if !is_recipe {
         return configs()?.raw_set(derivation.hash.to_hex(), config);
     }
-    let address = Some(config.to_pointer() as usize);
-    if change(lua, |state| std::mem::replace(&mut state.last_recipe, address)).flatten() != address {
+    if recipe(lua, config).is_none() {
+        let last = (config.to_pointer() as usize, Arc::clone(&derivation.spec.config));
+        change(lua, |state| state.last_recipe = Some(last));
         configs()?.raw_set(lua.create_string(&derivation.spec.config.text)?, config)?;
     }
     Ok(())
+}
+
+/// Returns what a recipe of ours is known as, if it was the last one.
+pub fn recipe(lua: &Lua, config: &LuaFunction) -> Option<Arc<Function>> {
+    let address = config.to_pointer() as usize;
+    read(lua, |state| {
+        state.last_recipe.as_ref().filter(|(last, _)| *last == address).map(|(_, known)| Arc::clone(known))
+    })
 }
 
 /// Returns the function of a derivation.
@@ -178,7 +198,7 @@ pub fn config(lua: &Lua, hash: Hash) -> LuaResult<Option<LuaFunction>> {
     if let Some(config) = configs.raw_get::<Option<LuaFunction>>(hash.to_hex())? {
         return Ok(Some(config));
     }
-    let Some(derivation) = read(lua, |state| state.derivations.get(&hash).cloned()) else { return Ok(None) };
+    let Some(derivation) = read(lua, |state| state.derivation(&hash).cloned()) else { return Ok(None) };
     configs.raw_get(lua.create_string(&derivation.spec.config.text)?)
 }
 
@@ -190,7 +210,7 @@ pub fn closure(lua: &Lua, hashes: impl IntoIterator<Item = Hash>) -> Vec<Arc<Der
         // Twice on the stack: first to push what it needs, then to be put in order.
         let mut pending: Vec<(Hash, bool)> = hashes.into_iter().map(|hash| (hash, false)).collect();
         while let Some((hash, ready)) = pending.pop() {
-            let Some(derivation) = state.derivations.get(&hash) else { continue };
+            let Some(derivation) = state.derivation(&hash) else { continue };
             if ready {
                 order.push(Arc::clone(derivation));
             } else if seen.insert(hash) {

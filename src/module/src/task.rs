@@ -95,7 +95,7 @@ fn path_of(lua: &Lua, build: &Build, table: &LuaTable) -> Answer<Vec<u8>> {
 fn dependency(lua: &Lua, build: &Build, hash: Hash) -> LuaResult<LuaTable> {
     let table = lua.create_table()?;
     let outputs = lua.create_table()?;
-    if let Some(derivation) = state::read(lua, |state| state.derivations.get(&hash).cloned()) {
+    if let Some(derivation) = state::read(lua, |state| state.derivation(&hash).cloned()) {
         table.raw_set("name", derivation.spec.name.as_str())?;
         table.raw_set("version", derivation.spec.version.as_ref().map(|version| version.as_str().to_owned()))?;
         for output in &derivation.spec.outputs {

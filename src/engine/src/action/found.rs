@@ -63,10 +63,10 @@ pub fn look(directories: &Directories, place: &Path) -> Result<Found> {
 /// # Errors
 /// When the system does not tell.
 pub fn is_link_to(directories: &Directories, place: &Path, source: &[u8]) -> Result<bool> {
-    let (directory, name) = match directories.of(place) {
-        Ok(found) => found,
-        Err(error) if error.is_not_found() => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    directory.is_link_to(&name, source)
+    let (Some(parent), Some(name)) = (place.parent(), place.file_name()) else { return Ok(false) };
+    match directories.open(parent) {
+        Ok(directory) => directory.is_link_to(name, source),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value as Json};
 
 use super::{Action, Activation, Overridden, Project};
-use crate::value::Text;
+use crate::value::{Positions, Text};
 
 /// A text that need not be kept.
 #[derive(Deserialize)]
@@ -21,7 +21,7 @@ struct Fields<'a> {
     source: Option<Text>,
     target: Option<Text>,
     mutable: Option<bool>,
-    positions: Option<Vec<String>>,
+    positions: Option<Positions>,
     user: Option<String>,
     project: Option<Project>,
     priority: Option<i64>,

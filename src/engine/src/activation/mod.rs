@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::hash::Hash;
 use crate::names::Placeholder;
-use crate::value::Text;
+use crate::value::{Positions, Text};
 pub use crate::variable::{Template, VariableValue};
 
 /// One action that an activation recorded.
@@ -148,7 +148,7 @@ pub struct Activation {
     #[serde(flatten)]
     pub action: Action,
     /// The chain of positions that declared it, innermost first, such as `modules/git.lua:4`.
-    pub positions: Vec<String>,
+    pub positions: Positions,
     /// The user that `user{}` scopes it to; `None` is whoever applies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
@@ -183,13 +183,20 @@ pub struct Overridden {
     /// Its number: the lowest one wins.
     pub priority: i64,
     /// Who declared it, innermost first.
-    pub positions: Vec<String>,
+    pub positions: Positions,
 }
 
 impl Activation {
     /// Returns an action of whoever applies, outside of projects.
-    pub fn new(action: Action, positions: Vec<String>) -> Activation {
-        Activation { action, positions, user: None, project: None, priority: None, overridden: Vec::new() }
+    pub fn new(action: Action, positions: impl Into<Positions>) -> Activation {
+        Activation {
+            action,
+            positions: positions.into(),
+            user: None,
+            project: None,
+            priority: None,
+            overridden: Vec::new(),
+        }
     }
 
     /// Returns it with another action.
@@ -336,7 +343,7 @@ mod tests {
         activation.user = Some("ada".into());
         activation.project = Some(Project { name: "web".into(), path: Some("~/web".into()) });
         activation.overridden =
-            vec![Overridden { value: "/x".into(), priority: 1000, positions: vec!["init.lua:1".into()] }];
+            vec![Overridden { value: "/x".into(), priority: 1000, positions: ["init.lua:1".into()].into() }];
         let json = serde_json::to_string(&activation).unwrap();
         assert_eq!(serde_json::from_str::<Activation>(&json).unwrap(), activation);
     }

@@ -17,7 +17,7 @@ use crate::names::ObjectName;
 use crate::platform;
 use crate::realize::{self, Tasks};
 use crate::settings::Event;
-use crate::store::{self, Store, find_derivations, read_derivation, read_info};
+use crate::store::{self, Outputs, Store, find_derivations, read_derivation, read_info};
 
 impl Engine {
     /// Lists the objects of the store.
@@ -26,8 +26,7 @@ impl Engine {
     /// When the store or the current snapshot cannot be read.
     pub fn list(&self) -> Result<ListReport, Error> {
         let current = generations::current(&self.store)?;
-        let current: BTreeSet<&ObjectName> =
-            current.derivations.values().flat_map(|outputs| outputs.values()).collect();
+        let current: BTreeSet<&ObjectName> = current.derivations.values().flat_map(Outputs::values).collect();
         let entries = match platform::list_directory(self.store.objects()) {
             Err(error) if error.is_not_found() => Vec::new(),
             entries => entries.map_err(store::Error::from)?,

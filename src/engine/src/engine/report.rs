@@ -16,7 +16,7 @@ use crate::platform::{self, FileKind};
 use crate::snapshot::Snapshot;
 use crate::switch::Backup;
 use crate::switch::plan::{Effect, Mark, Step};
-use crate::value::Text;
+use crate::value::{Positions, Text};
 
 /// A derivation in a report.
 #[derive(Debug, Serialize)]
@@ -77,7 +77,7 @@ pub struct ActionReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
     /// Who declared it.
-    pub positions: Vec<String>,
+    pub positions: Positions,
 }
 
 /// A switch that is not over.

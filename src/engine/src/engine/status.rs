@@ -1,7 +1,7 @@
 //! What is applied, compared with what is there. Takes no lock, and shows one state or the other
 //! while somebody switches.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use crate::journal::Change;
 use crate::platform;
 use crate::platform::lock::{Lock, Mode};
 use crate::snapshot::Snapshot;
+use crate::store::Outputs;
 use crate::switch::{self, Accounts, Aspect, Backups, Drift, Pending, Targets};
 
 /// How often to look again when somebody switched meanwhile.
@@ -88,7 +89,7 @@ impl Engine {
         let Ok(directory) = platform::Directory::open(&platform::canonical(self.store.objects())) else {
             return HashSet::new();
         };
-        let objects = current.derivations.values().flat_map(BTreeMap::values);
+        let objects = current.derivations.values().flat_map(Outputs::values);
         let names = objects.map(|object| OsString::from(object.to_string()));
         names.filter(|name| matches!(directory.look(name), Ok(None))).collect()
     }

@@ -8,7 +8,7 @@ use super::plain;
 use super::report::{DisplacedReport, PendingReport, SnapshotReport};
 use crate::activation::{Action, Activation};
 use crate::switch::Aspect;
-use crate::value::Text;
+use crate::value::{Positions, Text};
 
 /// The state of a managed target.
 #[derive(Debug, Serialize)]
@@ -49,7 +49,7 @@ pub struct TargetReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// Who declared it.
-    pub positions: Vec<String>,
+    pub positions: Positions,
 }
 
 impl TargetReport {

@@ -57,13 +57,16 @@ pub use system::{
     wait_for_input,
 };
 
+/// How many numbers are told of a file.
+const FACTS: usize = if cfg!(unix) { 8 } else { 4 };
+
 /// What the system tells of a file without reading it.
 #[derive(Debug)]
 pub struct Facts {
     /// What it is.
     pub kind: FileKind,
     /// Numbers that change when the file does.
-    pub numbers: Vec<u64>,
+    pub numbers: [u64; FACTS],
     /// The last change of content or state.
     pub newest: std::time::SystemTime,
     /// Whether the file system tells times in fractions of a second.

@@ -195,14 +195,15 @@ pub(super) fn facts(
     modified: (i64, i64),
     changed: (i64, i64),
 ) -> super::Facts {
-    let times = [modified.0, modified.1, changed.0, changed.1].map(i64::cast_unsigned);
+    let [a, b, c, d] = numbers;
+    let [e, f, g, h] = [modified.0, modified.1, changed.0, changed.1].map(i64::cast_unsigned);
     let moment = |(seconds, nanoseconds): (i64, i64)| {
         let seconds = std::time::Duration::from_secs(seconds.max(0).cast_unsigned());
         SystemTime::UNIX_EPOCH + seconds + std::time::Duration::from_nanos(nanoseconds.max(0).cast_unsigned())
     };
     super::Facts {
         kind,
-        numbers: numbers.into_iter().chain(times).collect(),
+        numbers: [a, b, c, d, e, f, g, h],
         newest: moment(modified).max(moment(changed)),
         // Nobody but the system sets this one.
         has_fractions: changed.1 != 0,

@@ -55,15 +55,15 @@ impl Build {
         };
         derivation.spec.opts.walk(&mut note_source);
         derivation.spec.config.captures.iter().for_each(|(_, value)| value.walk(&mut note_source));
-        let of = |hash: &Hash| realized.get(hash).cloned().unwrap_or_default();
         let mut dependencies: BTreeMap<Hash, BTreeMap<OutputName, PathBuf>> = BTreeMap::new();
         for hash in &derivation.dependencies {
             let places = dependencies.entry(*hash).or_default();
-            for (output, object) in of(hash) {
-                let place = content_path(store, &object, read_info(store, &object)?.as_ref());
-                places.insert(output, place.map_err(store::Error::from)?);
+            for (output, object) in realized.get(hash).into_iter().flatten() {
+                let place = content_path(store, object, read_info(store, object)?.as_ref());
+                places.insert(output.clone(), place.map_err(store::Error::from)?);
             }
         }
+        let objects = derivation.dependencies.iter().filter_map(|hash| realized.get(hash)).flat_map(Outputs::values);
         // All outputs of a captured handle can be asked for, not only those that a string names.
         let all = dependencies.iter().flat_map(|(hash, outputs)| outputs.iter().map(move |output| (*hash, output)));
         let paths = all.map(|(hash, (output, path))| (Placeholder::new(hash, output), platform::bytes_of_path(path)));
@@ -92,7 +92,7 @@ impl Build {
             },
             names,
             system,
-            objects: derivation.dependencies.iter().flat_map(|hash| of(hash).into_values()).collect(),
+            objects: objects.cloned().collect(),
             derivation,
         };
         let places = build.workspace.outputs.values().chain([&build.workspace.directory]);

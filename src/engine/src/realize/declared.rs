@@ -15,5 +15,5 @@ pub fn find_declared(store: &Store, derivation: &Derivation) -> Option<Outputs> 
     // A damaged record is as good as none.
     let info = read_info(store, &object).ok().flatten()?;
     let is_declared = info.nar == nar && info.content == nar && verify::look(store, &object).is_ok();
-    is_declared.then(|| Outputs::from([(output.clone(), object)]))
+    is_declared.then(|| Outputs::from_iter([(output.clone(), object)]))
 }

@@ -1,7 +1,6 @@
 //! Files of a text or a source, as `file{}` declares them by the thousand: read, named and published side by side, without a
 //! task and a workspace for each. What becomes of one is what its recipe makes; whatever is not plainly so is left to it.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
@@ -12,7 +11,7 @@ use crate::platform;
 use crate::platform::sandbox::Level;
 use crate::store::import::File;
 use crate::store::{Store, tree};
-use crate::value::Value;
+use crate::value::{Fields, Value};
 
 /// How the recipe of `file{}` is called: `build_file` in `lua/syslua/helpers/file.lua`.
 const RECIPE: &[u8] = b"syslua.helpers.file.build_file";
@@ -63,7 +62,7 @@ pub fn make<'a>(store: &Store, derivation: &'a Derivation, level: Level) -> Opti
 }
 
 /// Returns the text, or what stands at the source when that is what was hashed; and whether that is executable.
-fn content_of(opts: &BTreeMap<Vec<u8>, Value>) -> Option<(Vec<u8>, bool)> {
+fn content_of(opts: &Fields) -> Option<(Vec<u8>, bool)> {
     match (opts.get(b"content".as_slice()), opts.get(b"source".as_slice())) {
         (Some(Value::Bytes(content)), None) => Some((content.clone(), false)),
         (None, Some(Value::Source(source))) => {

@@ -280,7 +280,7 @@ impl Scheduler<'_> {
                 self.ready.push_back(*node);
                 continue;
             };
-            let outputs = Outputs::from([(OutputName::main(), object)]);
+            let outputs = Outputs::from_iter([(OutputName::main(), object)]);
             self.finished(node.index(), Arc::clone(derivation), outputs, lock, since, on_event);
         }
     }

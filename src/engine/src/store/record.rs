@@ -1,8 +1,9 @@
 //! What is recorded of derivations: their description, their outputs, the link for people.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
+use litemap::LiteMap;
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -11,8 +12,8 @@ use crate::hash::Hash;
 use crate::names::{Name, ObjectName, OutputName, Version};
 use crate::platform;
 
-/// The objects that the outputs of a derivation became.
-pub type Outputs = BTreeMap<OutputName, ObjectName>;
+/// The objects that the outputs of a derivation became: at least one, and hardly ever more.
+pub type Outputs = LiteMap<OutputName, ObjectName>;
 
 /// Returns what a recipe or resolved hash became, if that is recorded and all objects are there.
 ///
@@ -50,7 +51,8 @@ pub fn all_outputs(store: &Store) -> Result<BTreeSet<ObjectName>> {
     };
     let mut objects = BTreeSet::new();
     for hash in entries.iter().filter_map(|(name, _)| Hash::parse(name.to_str()?).ok()) {
-        objects.extend(recorded_outputs(store, hash)?.unwrap_or_default().into_values());
+        let outputs = recorded_outputs(store, hash)?.unwrap_or_default();
+        objects.extend(outputs.into_iter().map(|(_, object)| object));
     }
     Ok(objects)
 }

@@ -146,13 +146,13 @@ impl SourceMemory {
         print.add(path, Path::new(""), facts)?;
         let settled = print.settled;
         let fingerprint = print.hasher.finish();
-        let key = platform::bytes_of_path(path);
-        if let Some(known) = self.entries.get(&key).filter(|known| known.fingerprint == fingerprint) {
+        let known = self.entries.get(path.as_os_str().as_encoded_bytes());
+        if let Some(known) = known.filter(|known| known.fingerprint == fingerprint) {
             return Ok(known.nar);
         }
         let nar = tree::hash_without(path, excluded)?;
         if settled < now {
-            self.entries.insert(key, Entry { fingerprint, nar });
+            self.entries.insert(platform::bytes_of_path(path), Entry { fingerprint, nar });
             self.changed = true;
         } else {
             self.unsettled.insert(path.to_owned(), excluded.clone());

@@ -16,7 +16,7 @@ use crate::names::{OutputName, Placeholder};
 use crate::platform::{self, FileKind};
 use crate::snapshot::Snapshot;
 use crate::store::{Outputs, Store};
-use crate::value::Text;
+use crate::value::{Positions, Text};
 
 /// An action that is to be in force.
 #[derive(Clone, Debug)]
@@ -77,7 +77,7 @@ impl Desired {
         realized: &Arc<BTreeMap<Hash, Outputs>>,
         current: &Snapshot,
     ) -> Result<Desired, Error> {
-        let mut entries = resolve(store, manifest, realized)?;
+        let mut entries = resolve(store, manifest, realized, current)?;
         add_digests(store, &mut entries, current)?;
         let is_all = realized.len() == wanted.len() && realized.keys().eq(wanted);
         let derivations: Arc<BTreeMap<Hash, Outputs>> = if is_all {
@@ -97,7 +97,12 @@ impl Desired {
 }
 
 /// Replaces placeholders by paths where the content is there; equal actions collapse.
-fn resolve(store: &Store, manifest: &Manifest, realized: &BTreeMap<Hash, Outputs>) -> Result<Vec<Entry>, Error> {
+fn resolve(
+    store: &Store,
+    manifest: &Manifest,
+    realized: &BTreeMap<Hash, Outputs>,
+    current: &Snapshot,
+) -> Result<Vec<Entry>, Error> {
     let owners: HashMap<Placeholder, (Hash, &OutputName)> = manifest.owners();
     let objects = [platform::bytes_of_path(store.objects()).as_slice(), b"/"].concat();
     let path = |placeholder: Placeholder| {
@@ -136,7 +141,10 @@ fn resolve(store: &Store, manifest: &Manifest, realized: &BTreeMap<Hash, Outputs
             _ => others.insert(key(&activation)),
         };
         if is_new {
-            entries.push(Entry { activation: Arc::new(activation), may_change: shown.is_some(), shown });
+            // Nearly all of them are in force already: none is kept twice.
+            let applied = current.activations.get(entries.len()).filter(|applied| ***applied == activation);
+            let activation = applied.map_or_else(|| Arc::new(activation), Arc::clone);
+            entries.push(Entry { activation, may_change: shown.is_some(), shown });
         }
     }
     Ok(entries)
@@ -187,7 +195,7 @@ fn installed(snapshot: &Snapshot) -> HashMap<&Text, Hash> {
         .collect()
 }
 
-fn hash_of(path: &Path, positions: &[String]) -> Result<Hash, Error> {
+fn hash_of(path: &Path, positions: &Positions) -> Result<Hash, Error> {
     // A link in an object leads to the file that is meant.
     let is_file = std::fs::metadata(path).map(|data| data.is_file());
     if !is_file.as_ref().copied().unwrap_or(false) {
@@ -196,7 +204,7 @@ fn hash_of(path: &Path, positions: &[String]) -> Result<Hash, Error> {
             Ok(Some(FileKind::Directory)) => "it is a directory",
             _ => "it is no regular file",
         };
-        return Err(Error::NoFile { path: path.to_owned(), found, positions: positions.to_vec() });
+        return Err(Error::NoFile { path: path.to_owned(), found, positions: positions.clone() });
     }
     let (digest, _) = hash::of_file(path).map_err(platform::failed("read", path))?;
     Ok(digest)

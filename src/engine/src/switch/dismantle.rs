@@ -15,6 +15,7 @@ use crate::names::SnapshotId;
 use crate::platform::{self, FileKind};
 use crate::settings::Settings;
 use crate::store::{self, Store};
+use crate::value::Positions;
 
 /// What lies in a root besides `backups` and `users`, in the order in which it goes; `store` is the last.
 const IN_ROOT: [&str; 6] = ["env.sh", "env.fish", "env.ps1", "env.cmd", "secrets", "cache"];
@@ -96,7 +97,7 @@ pub fn restore_rest(store: &Store, settings: &Settings) -> Result<Vec<(PathBuf, 
             continue;
         }
         let back = (|| -> Result<bool, Error> {
-            let place = targets.place(&entry.target, &[])?;
+            let place = targets.place(&entry.target, &Positions::default())?;
             let Ok(missing) = Scene::new().missing_parents(&place)? else { return Ok(false) };
             for parent in missing {
                 target::make_directory(&directories, &parent)?;

@@ -6,6 +6,7 @@ use crate::journal::JournalError;
 use crate::names::{Placeholder, SnapshotId};
 use crate::platform;
 use crate::platform::lock::LockError;
+use crate::value::Positions;
 use crate::{action, generations, store};
 
 /// Why a switch was refused or undone.
@@ -29,7 +30,7 @@ pub enum Error {
         /// Why.
         cause: action::Error,
         /// Who declared it.
-        positions: Vec<String>,
+        positions: Positions,
     },
     /// A target cannot be reached or written.
     #[error("cannot put anything at {}: {problem}", target.display())]
@@ -39,7 +40,7 @@ pub enum Error {
         /// Why not.
         problem: String,
         /// Who declares the target.
-        positions: Vec<String>,
+        positions: Positions,
     },
     /// Two declarations of one target.
     #[error("{} is declared twice, with different sources:\n  {first}\n  {second}", target.display())]
@@ -51,7 +52,7 @@ pub enum Error {
         /// The second one.
         second: String,
         /// Who made the second one.
-        positions: Vec<String>,
+        positions: Positions,
     },
     /// A target below another one, which is no directory.
     #[error(
@@ -68,7 +69,7 @@ pub enum Error {
         /// Who declares it.
         above_position: String,
         /// Who declares the target.
-        positions: Vec<String>,
+        positions: Positions,
     },
     /// A target in our own root.
     #[error("{} lies in {}, where sys.lua keeps its own files", target.display(), root.display())]
@@ -78,7 +79,7 @@ pub enum Error {
         /// The root.
         root: PathBuf,
         /// Who declares the target.
-        positions: Vec<String>,
+        positions: Positions,
     },
     /// A target of another root.
     #[error("{} is managed by the root {}", target.display(), root.display())]
@@ -88,7 +89,7 @@ pub enum Error {
         /// The other root.
         root: PathBuf,
         /// Who declares the target.
-        positions: Vec<String>,
+        positions: Positions,
     },
     /// A target that something is mounted on.
     #[error("{} cannot be moved away: something is mounted there", target.display())]
@@ -96,7 +97,7 @@ pub enum Error {
         /// The target.
         target: PathBuf,
         /// Who declares the target.
-        positions: Vec<String>,
+        positions: Positions,
     },
     /// A target that names no place.
     #[error("the target {given:?} is not absolute: begin it with / or ~/")]
@@ -104,7 +105,7 @@ pub enum Error {
         /// The target.
         given: String,
         /// Who declares it.
-        positions: Vec<String>,
+        positions: Positions,
     },
     /// What is to be installed is no file.
     #[error("cannot install {}: {found}", path.display())]
@@ -114,7 +115,7 @@ pub enum Error {
         /// What it is.
         found: &'static str,
         /// Who declares it.
-        positions: Vec<String>,
+        positions: Positions,
     },
     /// A mode, owner or group that cannot be.
     #[error("there is no {what} {given:?}")]
@@ -124,7 +125,7 @@ pub enum Error {
         /// What was given.
         given: String,
         /// Who declares it.
-        positions: Vec<String>,
+        positions: Positions,
     },
     /// A file for somebody else, without the rights to make one.
     #[error("only root can give a file to another user, here {owner}")]
@@ -132,7 +133,7 @@ pub enum Error {
         /// Its owner.
         owner: String,
         /// Who declares it.
-        positions: Vec<String>,
+        positions: Positions,
     },
     /// A placeholder of a derivation that the manifest does not have.
     #[error("an action holds the placeholder {placeholder} of a derivation that is not part of this manifest")]
@@ -140,7 +141,7 @@ pub enum Error {
         /// The placeholder.
         placeholder: Placeholder,
         /// Who recorded the action.
-        positions: Vec<String>,
+        positions: Positions,
     },
     /// An object that a snapshot needs is not there.
     #[error("the snapshot {id} needs the object {}, which is missing", object.display())]
@@ -259,7 +260,7 @@ impl From<action::Error> for Error {
     fn from(cause: action::Error) -> Error {
         match cause {
             action::Error::File(error) => Error::File(error),
-            cause => Error::Action { cause, positions: Vec::new() },
+            cause => Error::Action { cause, positions: Positions::default() },
         }
     }
 }

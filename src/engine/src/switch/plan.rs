@@ -19,6 +19,7 @@ use crate::names::ObjectName;
 use crate::platform::{self, Directory};
 use crate::snapshot::Snapshot;
 use crate::store::{Outputs, Store};
+use crate::value::Positions;
 
 /// What happens to an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -284,7 +285,7 @@ fn environments<'a>(
 /// Returns whether the same objects are in force, whatever they are made by.
 fn has_same_objects(desired: &Desired, current: &Snapshot) -> bool {
     fn objects(derivations: &BTreeMap<Hash, Outputs>) -> HashSet<&ObjectName> {
-        derivations.values().flat_map(BTreeMap::values).collect()
+        derivations.values().flat_map(Outputs::values).collect()
     }
     desired.has_applied_objects
         || desired.derivations == current.derivations
@@ -320,8 +321,8 @@ fn occupied(places: &[(PathBuf, &Entry)]) -> HashSet<PathBuf> {
 }
 
 /// Checks that a place can be changed; returns the directories that are missing above it.
-fn check_parent(scene: &Scene, place: &Path, positions: &[String]) -> Result<Vec<PathBuf>, Error> {
-    let problem = |problem: String| Error::Parent { target: place.to_owned(), problem, positions: positions.to_vec() };
+fn check_parent(scene: &Scene, place: &Path, positions: &Positions) -> Result<Vec<PathBuf>, Error> {
+    let problem = |problem: String| Error::Parent { target: place.to_owned(), problem, positions: positions.clone() };
     let missing = match scene.missing_parents(place)? {
         Ok(missing) => missing,
         Err(file) => return Err(problem(format!("{} is no directory", file.display()))),
@@ -335,13 +336,13 @@ fn check_parent(scene: &Scene, place: &Path, positions: &[String]) -> Result<Vec
 }
 
 /// Checks that what is to be moved away is no other file system: the kernel refuses to rename what it is mounted on.
-fn check_mount(change: &TargetChange, place: &Path, positions: &[String]) -> Result<(), Error> {
+fn check_mount(change: &TargetChange, place: &Path, positions: &Positions) -> Result<(), Error> {
     let device = |path: &Path| platform::look(path).ok().flatten().map(|seen| seen.device);
     if matches!(change.before, Before::Kept { .. })
         && let (Some(inner), Some(outer)) = (device(place), place.parent().and_then(device))
         && inner != outer
     {
-        return Err(Error::Mounted { target: place.to_owned(), positions: positions.to_vec() });
+        return Err(Error::Mounted { target: place.to_owned(), positions: positions.clone() });
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::Error;
 use crate::environment::expand_home;
 use crate::platform::{self, FileKind};
-use crate::value::Text;
+use crate::value::{Positions, Text};
 
 /// As many links as the system itself follows in one path (path_resolution(7)).
 const MOST_LINKS: usize = 40;
@@ -38,19 +38,19 @@ impl<'a> Targets<'a> {
     ///
     /// # Errors
     /// When the target is not absolute, or a link on the way may not be followed.
-    pub fn place(&self, target: &Text, positions: &[String]) -> Result<PathBuf, Error> {
+    pub fn place(&self, target: &Text, positions: &Positions) -> Result<PathBuf, Error> {
         if let Some(place) = self.places.borrow().get(target) {
             return Ok(place.clone());
         }
         let path = expand_home(target, self.home).to_path();
         let (Some(parent), Some(name), true) = (path.parent(), path.file_name(), path.is_absolute()) else {
-            return Err(Error::Relative { given: target.display(), positions: positions.to_vec() });
+            return Err(Error::Relative { given: target.display(), positions: positions.clone() });
         };
         let mut links = 0;
         let parent = self.resolve(parent, &mut links).map_err(|problem| Error::Parent {
             target: path.clone(),
             problem,
-            positions: positions.to_vec(),
+            positions: positions.clone(),
         })?;
         let place = parent.join(name);
         self.places.borrow_mut().insert(target.clone(), place.clone());

@@ -2,6 +2,7 @@
 //! over the targets, each directory opened once. Whenever anything is not plainly so, the plan looks closely.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::desired::{Desired, Entry};
 use super::difference::holds;
@@ -15,9 +16,9 @@ use crate::store::Store;
 
 /// Returns whether what is wanted says the same as what is applied, whoever declares it now.
 pub fn is_applied(desired: &Desired, current: &Snapshot) -> bool {
-    let is_same = |entry: &Entry, old: &Activation| {
+    let is_same = |entry: &Entry, old: &Arc<Activation>| {
         let new = &entry.activation;
-        new.action == old.action && new.user == old.user && new.project == old.project
+        Arc::ptr_eq(new, old) || (new.action == old.action && new.user == old.user && new.project == old.project)
     };
     desired.is_complete
         && desired.entries.len() == current.activations.len()

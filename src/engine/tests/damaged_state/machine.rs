@@ -241,9 +241,9 @@ fn build(store: &Store, name: &str) -> Arc<Derivation> {
         name: Name::parse(name).unwrap(),
         version: None,
         outputs: vec![OutputName::main()],
-        system: System::current(),
+        system: System::current().into(),
         opts: Value::Bytes(name.as_bytes().to_vec()),
-        config: Function { text: b"function() end".to_vec(), captures: Vec::new() },
+        config: Function { text: b"function() end".to_vec(), captures: Vec::new() }.into(),
         output_hash: None,
     };
     let derivation = Derivation::new(spec, |_| None).unwrap();

@@ -65,7 +65,7 @@ pub fn build(store: &Store, name: &str, dependencies: &[&ObjectName], fill: impl
     fill(&store.building().join(temporary.as_str()));
     let outputs = BTreeMap::from([(OutputName::main(), temporary)]);
     let dependencies = dependencies.iter().map(|object| (*object).clone()).collect();
-    publish(store, deriver, &name, &outputs, &dependencies).into_values().next().unwrap()
+    publish(store, deriver, &name, &outputs, &dependencies).into_iter().next().unwrap().1
 }
 
 /// Publishes what stands at the temporary names of a derivation's outputs. Returns the objects that they became.

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use mlua::prelude::*;
 use syslua_engine::failure::Failure;
-use syslua_engine::value::Value;
+use syslua_engine::value::{Fields, Value};
 
 use super::walk::plain_value;
 use crate::error::{Answer, lua_failure};
@@ -352,7 +352,7 @@ fn sorted(table: &LuaTable) -> LuaResult<Vec<(Vec<u8>, LuaValue)>> {
 }
 
 /// Returns the fields of a table that lead nowhere.
-pub fn plain_members(table: &LuaTable) -> LuaResult<std::collections::BTreeMap<Vec<u8>, Value>> {
+pub fn plain_members(table: &LuaTable) -> LuaResult<Fields> {
     let fields = sorted(table)?.into_iter();
     Ok(fields.filter_map(|(key, value)| plain_value(&value).map(|value| (key, value))).collect())
 }

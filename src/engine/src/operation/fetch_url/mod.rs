@@ -104,8 +104,7 @@ fn client(workspace: &Workspace, url: &str) -> Result<Client> {
 /// Gives the file the name that builds see it by.
 fn give_name(workspace: &Workspace, place: &Path, sha256: Hash, name: &str) -> Result<PathBuf> {
     let named = workspace.downloads.join(".names").join(sha256.to_hex()).join(name);
-    let identity =
-        |path: &Path| platform::facts_of(path).map(|facts| facts.numbers.into_iter().take(2).collect::<Vec<_>>());
+    let identity = |path: &Path| platform::facts_of(path).map(|facts| (facts.numbers[0], facts.numbers[1]));
     let whole = identity(place)?;
     for _ in 0..2 {
         if identity(&named).is_ok_and(|found| found == whole) {

@@ -46,7 +46,7 @@ impl Place {
             expected: None,
             sandbox: Level::Off,
         };
-        publish(&self.store, &build, || Ok(())).unwrap().into_values().next().unwrap()
+        publish(&self.store, &build, || Ok(())).unwrap().into_iter().next().unwrap().1
     }
 
     fn export(&self, roots: &[&ObjectName]) -> Result<Vec<u8>> {

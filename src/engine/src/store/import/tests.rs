@@ -45,7 +45,7 @@ impl Place {
 
     /// Imports a build with one output.
     fn import_one(&self, recipe: &str) -> ObjectName {
-        self.import(recipe, &["out"]).unwrap().into_values().next().unwrap()
+        self.import(recipe, &["out"]).unwrap().into_iter().next().unwrap().1
     }
 
     fn path(&self, object: &ObjectName) -> String {
@@ -226,7 +226,7 @@ fn references_are_the_dependencies_whose_names_occur() {
     // Neither a name that is part of a longer one, nor one that is no dependency, is a reference.
     write(&built.join("text"), "x-123456789 libb-123456789/lib, b-1-123456789");
     platform::symlink(Path::new("../a-123456789/bin"), &built.join("link")).unwrap();
-    let object = place.import_using("recipe", &["out"], &dependencies).unwrap().into_values().next().unwrap();
+    let object = place.import_using("recipe", &["out"], &dependencies).unwrap().into_iter().next().unwrap().1;
     let references: Vec<_> = place.info(&object).references.iter().map(ToString::to_string).collect();
     assert_eq!(references, ["a-123456789", "b-1-123456789", "libb-123456789"]);
     assert!(place.info(&object).relocatable);
@@ -296,7 +296,7 @@ fn only_an_object_that_a_derivation_became_is_missed() {
     fs::remove_file(place.store.object(&object)).unwrap();
     // As after a build that was stopped between the record and the object.
     assert_eq!(missing(&place), []);
-    let outputs = Outputs::from([(OutputName::main(), object.clone())]);
+    let outputs = Outputs::from_iter([(OutputName::main(), object.clone())]);
     crate::store::write_outputs(&place.store, Hash::of(b"recipe"), &outputs).unwrap();
     assert_eq!(missing(&place).iter().map(|damage| &damage.object).collect::<Vec<_>>(), [&object]);
 }
