@@ -8,25 +8,15 @@ use std::sync::Arc;
 use syslua_engine::activation::{Action, Activation, VariableValue};
 use syslua_engine::derivation::{Derivation, Spec};
 use syslua_engine::engine::{ApplyOptions, Engine, GcOptions, PlanOptions};
-use syslua_engine::failure::Failure;
 use syslua_engine::manifest::Manifest;
 use syslua_engine::names::{Name, OutputName, SnapshotId};
 use syslua_engine::platform;
-use syslua_engine::platform::sandbox::Level;
-use syslua_engine::realize::{Build, Task, Tasks};
-use syslua_engine::settings::{Interrupt, Network, Sandbox, Settings, System, UnpackLimits};
-use syslua_engine::store::{self, Outputs, Store};
+use syslua_engine::settings::System;
+use syslua_engine::store::{self, Store};
 use syslua_engine::value::{Function, Value};
 
 use crate::damages::thorough;
-
-struct NoTasks;
-
-impl Tasks for NoTasks {
-    fn begin(&mut self, build: Arc<Build>, _in_place: bool) -> Result<Box<dyn Task>, Failure> {
-        Err(Failure::new("test", format!("{} is not built here", build.derivation.title())))
-    }
-}
+use crate::support::{NoTasks, publish, remove, settings, temporary_directory};
 
 /// Every path below a directory, with what is there. Locks and logs apart.
 pub type Tree = BTreeMap<PathBuf, Vec<u8>>;
@@ -68,7 +58,7 @@ pub struct Machine {
 impl Machine {
     /// Applies two manifests: snapshot 2 is current.
     pub fn new() -> Machine {
-        let base = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let base = temporary_directory();
         let work = base.path().canonicalize().unwrap().join("work");
         fs::create_dir_all(work.join("home")).unwrap();
         fs::write(work.join("home/.both"), "precious").unwrap();
@@ -88,19 +78,7 @@ impl Machine {
     }
 
     pub fn engine(&self) -> Engine {
-        Engine::new(Settings {
-            root: self.work.join("root"),
-            home: self.work.join("home"),
-            substitute: None,
-            jobs: 2,
-            offline: true,
-            lock_timeout: None,
-            sandbox: Sandbox::Off,
-            network: Network::default(),
-            unpack: UnpackLimits::default(),
-            interrupt: Interrupt::default(),
-            system: System::current(),
-        })
+        Engine::new(settings(&self.work.join("root"), &self.work.join("home")))
     }
 
     /// `~/.both` and `~/.N` lead to the object of that number.
@@ -229,8 +207,7 @@ impl Drop for Machine {
 }
 
 fn copy(from: &Path, to: &Path) {
-    platform::set_immutable(to, false);
-    platform::remove_tree(to).unwrap();
+    remove(to);
     let copied = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
     assert!(copied.success());
 }
@@ -251,17 +228,7 @@ fn build(store: &Store, name: &str) -> Arc<Derivation> {
     for temporary in outputs.values() {
         fs::write(store.building().join(temporary.as_str()), format!("content of {name}\n")).unwrap();
     }
-    let build = store::import::Build {
-        deriver: derivation.hash,
-        name: &derivation.spec.name,
-        version: None,
-        outputs: &outputs,
-        dependencies: &BTreeSet::new(),
-        published: &|_, _| {},
-        expected: None,
-        sandbox: Level::Off,
-    };
-    let published: Outputs = store::import::import(store, &build, || Ok(())).unwrap();
+    let published = publish(store, derivation.hash, &derivation.spec.name, &outputs, &BTreeSet::new());
     store::write_derivation(store, derivation.hash, &derivation.description()).unwrap();
     store::write_outputs(store, derivation.hash, &published).unwrap();
     Arc::new(derivation)

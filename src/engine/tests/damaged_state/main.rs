@@ -8,6 +8,8 @@
 
 mod damages;
 mod machine;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
