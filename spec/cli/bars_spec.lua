@@ -103,7 +103,7 @@ describe("progress", function()
       [[
       local syslua = require("syslua")
       local progress = require("syslua.cli.progress")
-      local listener = progress.get_listener({})
+      local listener = progress.get_listener({}, true)
       listener({ kind = "build_started", name = "one", hash = "1" })
       listener({ kind = "warning", message = "careful" })
       listener({ kind = "download", url = "http://h/file.tar.gz", bytes = 10, total = 100 })

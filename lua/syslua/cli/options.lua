@@ -7,7 +7,7 @@ local options = {}
 ---@param args syslua.cli.Args
 ---@return table
 function options.from_args(args)
-  local listener, has_bars = require("syslua.cli.progress").get_listener(args)
+  local has_bars, listener = require("syslua.cli.terminal").wants_bars(args), nil
   return {
     root = args.root,
     jobs = args.jobs,
@@ -15,7 +15,11 @@ function options.from_args(args)
     pure = args.pure or false,
     lock_timeout = args.lock_timeout,
     sandbox = args.sandbox,
-    on_event = listener,
+    on_event = function(event)
+      -- Most calls have nothing to tell.
+      listener = listener or require("syslua.cli.progress").get_listener(args, has_bars)
+      listener(event)
+    end,
     ticks = has_bars,
     -- What is in force already is shown only to those who ask for everything.
     brief = not (args.json or args.verbose),

@@ -119,19 +119,19 @@ local function get_bars_listener(native, args, style)
   end
 end
 
---- Returns a function that tells events as they come: by bars on a terminal, else line by line.
+--- Returns a function that tells events as they come: by bars, or line by line.
 ---@param args syslua.cli.Args
----@return fun(event: table) listener
----@return boolean has_bars whether it wants to know how time goes by
-function progress.get_listener(args)
+---@param has_bars boolean whether it draws bars, and then wants to know how time goes by
+---@return fun(event: table)
+function progress.get_listener(args, has_bars)
   local style = terminal.get_talk_style(args)
-  if terminal.wants_bars(args) then
-    return get_bars_listener(require("syslua").native, args, style), true
+  if has_bars then
+    return get_bars_listener(require("syslua").native, args, style)
   end
   local seen = {}
   return function(event)
     terminal.talk(progress.render(event, seen, args, style))
-  end, false
+  end
 end
 
 return progress

@@ -4,6 +4,7 @@
 local path = require("syslua.util.path")
 local terminal = require("syslua.cli.terminal")
 local text = require("syslua.util.text")
+local unchanged_report = require("syslua.cli.unchanged_report")
 
 local report = {}
 
@@ -152,16 +153,6 @@ local function count_marks(actions)
   return counts
 end
 
--- `what` is "Nothing changed", or the like.
-local function get_nothing_line(what, result, config)
-  local snapshot = result.snapshot or {}
-  return ("%s: snapshot %s matches %s."):format(
-    what,
-    tostring(snapshot.id or "0"),
-    path.display(config, get_home())
-  )
-end
-
 -- Snapshot 0 is what was before the first apply.
 local pending_lines = {
   running = "process %d is switching from snapshot %s to %s",
@@ -217,7 +208,7 @@ function report.render_plan(result, config, args, style)
   local lines = lay_out(get_rows(result, args.verbose), style, args.verbose)
   lines[#lines + 1] = report.render_pending(result.pending, style)
   if not result.changed then
-    lines[#lines + 1] = get_nothing_line("Nothing would be changed", result, config)
+    lines[#lines + 1] = unchanged_report.render("Nothing would be changed", result, config)
     return lines
   end
   add_undecided(lines, result)
@@ -256,14 +247,14 @@ function report.render_apply(result, config, args, style)
     local shows = args.verbose or result.applied
     local lines = lay_out(shows and get_rows(result, args.verbose) or {}, style, args.verbose)
     local what = result.applied and "Nothing else changed" or "Nothing changed"
-    lines[#lines + 1] = get_nothing_line(what, result, config)
+    lines[#lines + 1] = unchanged_report.render(what, result, config)
     return lines
   end
   local lines = lay_out(get_rows(result, args.verbose), style, args.verbose)
   if not result.new_snapshot then
     -- What was built came out as what is there already.
     local what = ("Built %d; nothing else changed"):format(#(result.built or {}))
-    lines[#lines + 1] = get_nothing_line(what, result, config)
+    lines[#lines + 1] = unchanged_report.render(what, result, config)
     return lines
   end
   for _, line in ipairs(report.render_displaced(result, args)) do

@@ -29,7 +29,6 @@ end
 ---@return integer
 function apply.run(args)
   local syslua = require("syslua")
-  local report = require("syslua.cli.report")
   local terminal = require("syslua.cli.terminal")
 
   local config = require("syslua.cli.config_path").get(args.config)
@@ -45,11 +44,24 @@ function apply.run(args)
     require("syslua.cli.confirmation").watch(result, options)
   end
 
-  local style = terminal.get_data_style(args)
+  local is_calm = not (
+    result.changed
+    or result.applied
+    or args.json
+    or args.dry_run
+    or args.verbose
+  )
+  if args.quiet and not args.json then
+    return 0
+  elseif is_calm then
+    terminal.write({
+      require("syslua.cli.unchanged_report").render("Nothing changed", result, config),
+    })
+    return 0
+  end
+  local report, style = require("syslua.cli.report"), terminal.get_data_style(args)
   if args.json then
     terminal.write({ report.to_json("apply", result) })
-  elseif args.quiet then
-    return 0
   elseif args.dry_run then
     terminal.write(report.render_plan(result, config, args, style))
     if result.changed then
