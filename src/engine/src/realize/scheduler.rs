@@ -21,7 +21,7 @@ use crate::derivation::Derivation;
 use crate::failure::{Failure, chain};
 use crate::hash::Hash;
 use crate::names::OutputName;
-use crate::operation::{Error as OperationError, Request, Response, sandbox_level};
+use crate::operation::{Error as OperationError, Response, sandbox_level};
 use crate::platform::lock::{Lock, LockError, Mode, holder};
 use crate::platform::sandbox::Level;
 use crate::settings::{Event, EventSink, Settings};
@@ -86,8 +86,6 @@ pub fn realize(
         locked_out: Vec::new(),
         waiting_since: BTreeMap::new(),
         running: BTreeMap::new(),
-        requests: VecDeque::new(),
-        performing: 0,
         unrecorded: Vec::new(),
         recorder: Recorder::default(),
         failure: None,
@@ -194,10 +192,6 @@ struct Scheduler<'a> {
     locked_out: Vec<(NodeIndex, Instant)>,
     waiting_since: BTreeMap<NodeIndex, Instant>,
     running: BTreeMap<usize, Running>,
-    /// What builds ask for and is not begun, in order.
-    requests: VecDeque<(usize, Arc<Build>, Request)>,
-    /// How many requests are being performed.
-    performing: usize,
     unrecorded: Vec<Unrecorded>,
     recorder: Recorder,
     failure: Option<Error>,
@@ -231,7 +225,6 @@ impl Scheduler<'_> {
                 Some(Message::Event(event)) => on_event(event),
                 Some(Message::Done(number, outcome)) => self.completed(number, outcome, tasks, on_event),
                 Some(Message::Panicked(number, text)) => {
-                    self.performed(number);
                     let failure = Failure::new("internal", format!("an operation panicked: {text}"));
                     self.abandon(number, failure, on_event);
                 }
@@ -424,8 +417,8 @@ impl Scheduler<'_> {
         let build = Arc::clone(&running.build);
         match task.resume(answer) {
             Step::Request(request) => {
-                self.requests.push_back((number, build, request));
-                self.perform_some();
+                let perform = move || Outcome::Operation(build.perform(request));
+                self.pool.run_in_line(self.settings.jobs, number, perform);
             }
             Step::Finished => {
                 // The task's variables are not needed while its outputs are hashed.
@@ -444,25 +437,7 @@ impl Scheduler<'_> {
         }
     }
 
-    /// Hands requests to the pool, as many as may be performed at a time.
-    fn perform_some(&mut self) {
-        while self.performing < self.settings.jobs {
-            let Some((number, build, request)) = self.requests.pop_front() else { return };
-            self.performing += 1;
-            self.pool.run(number, move || Outcome::Operation(build.perform(request)));
-        }
-    }
-
-    /// Notes the end of what a build asked for; a build whose task is gone is being published instead.
-    fn performed(&mut self, number: usize) {
-        if self.running.get(&number).is_some_and(|running| running.task.is_some()) {
-            self.performing -= 1;
-            self.perform_some();
-        }
-    }
-
     fn completed(&mut self, number: usize, outcome: Outcome, tasks: &mut dyn Tasks, on_event: &mut dyn FnMut(Event)) {
-        self.performed(number);
         match outcome {
             // What depends on a failed one will not be built, but siblings run to their end.
             Outcome::Operation(_) if self.settings.interrupt.is_set() => {
