@@ -1,7 +1,6 @@
 -- direnv: `~/.config/direnv/direnv.toml` and `direnvrc`, and the hook of the shells that are to have it.
 
 local lib = syslua.lib
-local shell_hook = require("modules.programs.shell_hook")
 
 return syslua.module({
   name = "direnv",
@@ -14,6 +13,21 @@ return syslua.module({
       local lines = table.concat(options.stdlib, "\n") .. "\n"
       file({ path = "~/.config/direnv/direnvrc", content = lines })
     end
-    shell_hook.add("direnv", "hook", options.shells)
+    for _, shell in ipairs(options.shells) do
+      local script = derive({
+        name = "direnv-" .. shell,
+        opts = { shell = shell },
+        config = function(opts, ctx)
+          -- Nothing happens where the program is missing.
+          local line = 'if command -v direnv >/dev/null; then eval "$(direnv hook %s)"; fi\n'
+          ctx.write(ctx.out, line:format(opts.shell))
+        end,
+      })
+      activate({
+        config = function(_, ctx)
+          ctx.source_in_shell(script.out, { shells = { shell } })
+        end,
+      })
+    end
   end,
 })
