@@ -20,7 +20,7 @@ pub fn copy(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
         refuse_directory("copy", &from, &to)?;
     }
     workspace.make_parents(&to)?;
-    copy_node(workspace, &from, &to)
+    copy_tree(workspace, &from, &to)
 }
 
 fn failed_to(operation: &'static str, from: &Path, to: Option<&Path>, reason: &str) -> Error {
@@ -48,7 +48,20 @@ fn refuse_directory(operation: &'static str, from: &Path, to: &Path) -> Result<(
     Ok(())
 }
 
-pub(super) fn copy_node(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
+/// Copies a file, link or tree, a tree side by side by as many threads as there are jobs.
+///
+/// # Errors
+/// When it cannot be read or written, or the system gives no threads.
+pub(super) fn copy_tree(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
+    if platform::kind_of(from)? != Some(FileKind::Directory) {
+        return copy_node(workspace, from, to);
+    }
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(workspace.settings.jobs).build();
+    let threads = threads.map_err(|error| platform::failed("copy", from)(std::io::Error::other(error)))?;
+    threads.install(|| copy_node(workspace, from, to))
+}
+
+fn copy_node(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
     match platform::kind_of(from)? {
         Some(FileKind::Directory) => {
             if platform::kind_of(to)? != Some(FileKind::Directory) {

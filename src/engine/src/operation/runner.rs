@@ -27,6 +27,9 @@ pub enum Error {
     /// The thread cannot be made, or is gone.
     #[error("there is no thread to start it: {}", platform::reason(.0))]
     NoThread(#[source] io::Error),
+    /// The thread cannot get a table of descriptors of its own, or what it hands to programs.
+    #[error("its thread cannot be prepared: {}", platform::reason(.0))]
+    NotPrepared(#[source] io::Error),
     /// The thread cannot be confined.
     #[error("it cannot be confined: {}", platform::reason(.0))]
     NotConfined(#[source] io::Error),
@@ -74,7 +77,7 @@ fn begin(base: Option<Base>) -> Result<Sender<Job>, Error> {
     let (ready, is_ready) = channel();
     let run = move || {
         let restricted = base.map_or(Ok(()), Base::restrict).map_err(Error::NotConfined);
-        let prepared = restricted.and_then(|()| prepare_thread().map_err(Error::NoThread));
+        let prepared = restricted.and_then(|()| prepare_thread().map_err(Error::NotPrepared));
         let is_fine = prepared.is_ok();
         let _ = ready.send(prepared);
         if is_fine {

@@ -66,7 +66,7 @@ impl Workspace {
                 let place = self.place_of(source);
                 self.make_parents(&place)?;
                 if !platform::exists(&place) {
-                    super::files::copy_node(self, &source.path, &place)?;
+                    super::files::copy_tree(self, &source.path, &place)?;
                 }
             }
             *copied = true;

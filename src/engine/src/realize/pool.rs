@@ -1,9 +1,9 @@
 //! The threads that operations run on, and the channel that their results come back by.
 
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use crate::settings::Event;
@@ -18,31 +18,45 @@ pub enum Message<R> {
     Event(Event),
 }
 
-type Job<R> = Box<dyn FnOnce() -> R + Send>;
+/// A job and its number.
+type Job<R> = (usize, Box<dyn FnOnce() -> R + Send>);
 
-/// Jobs of which only some run at a time.
+/// The threads that take jobs one by one.
 struct Line<R> {
-    waiting: VecDeque<(usize, Job<R>)>,
-    /// How many threads are taking them.
+    jobs: Sender<Job<R>>,
+    /// Whoever waits for the next job holds it.
+    next: Arc<Mutex<Receiver<Job<R>>>>,
+    /// How many threads there are by now.
     takers: usize,
 }
 
-impl<R> Line<R> {
-    /// Returns the next job for a thread that takes them; nothing when it is to stop.
-    fn next(line: &Mutex<Line<R>>) -> Option<(usize, Job<R>)> {
-        let mut line = line.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = line.waiting.pop_front();
-        if next.is_none() {
-            line.takers -= 1;
+impl<R: Send + 'static> Line<R> {
+    fn new() -> Line<R> {
+        let (jobs, next) = channel();
+        Line { jobs, next: Arc::new(Mutex::new(next)), takers: 0 }
+    }
+
+    /// Starts one more thread, where the system gives one.
+    fn add_taker(&mut self, sender: &Sender<Message<R>>) {
+        let (next, sender) = (Arc::clone(&self.next), sender.clone());
+        let take = move || {
+            loop {
+                // A statement of its own: the next one may wait while the job is done.
+                let job = next.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                let Ok((number, job)) = job else { return };
+                perform(&sender, number, job);
+            }
+        };
+        if thread::Builder::new().name("syslua-op".to_owned()).spawn(take).is_ok() {
+            self.takers += 1;
         }
-        next
     }
 }
 
 /// Threads and a channel.
 pub struct Pool<R> {
     threads: rayon::ThreadPool,
-    line: Arc<Mutex<Line<R>>>,
+    line: Line<R>,
     sender: Sender<Message<R>>,
     receiver: Receiver<Message<R>>,
 }
@@ -56,8 +70,7 @@ impl<R: Send + 'static> Pool<R> {
         let (sender, receiver) = channel();
         let name = |number| format!("syslua-{number}");
         let threads = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build()?;
-        let line = Arc::new(Mutex::new(Line { waiting: VecDeque::new(), takers: 0 }));
-        Ok(Pool { threads, line, sender, receiver })
+        Ok(Pool { threads, line: Line::new(), sender, receiver })
     }
 
     /// Runs a job on a thread; its result comes back under `number`.
@@ -66,21 +79,18 @@ impl<R: Send + 'static> Pool<R> {
         self.threads.spawn(move || perform(&sender, number, job));
     }
 
-    /// Runs a job on a thread, but no more than `most` of these at a time, in their order. A thread that is done with one
-    /// goes on with the next by itself: whoever gives them may be busy.
-    pub fn run_in_line(&self, most: usize, number: usize, job: impl FnOnce() -> R + Send + 'static) {
-        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-        line.waiting.push_back((number, Box::new(job)));
-        if line.takers >= most {
-            return;
+    /// Runs a job that may take long, no more than `most` of them at a time and in their order. They have threads of their
+    /// own, so that no other job waits for one in vain, and each thread goes on with the next by itself: whoever gives
+    /// them may be busy.
+    pub fn run_in_line(&mut self, most: usize, number: usize, job: impl FnOnce() -> R + Send + 'static) {
+        if self.line.takers < most {
+            self.line.add_taker(&self.sender);
         }
-        line.takers += 1;
-        let (line, sender) = (Arc::clone(&self.line), self.sender.clone());
-        self.threads.spawn(move || {
-            while let Some((number, job)) = Line::next(&line) {
-                perform(&sender, number, job);
-            }
-        });
+        if self.line.takers == 0 {
+            self.run(number, job);
+        } else {
+            let _ = self.line.jobs.send((number, Box::new(job)));
+        }
     }
 
     /// Runs a job that spreads over all threads, and waits for it.
@@ -125,13 +135,13 @@ mod tests {
     #[test]
     fn of_jobs_in_line_only_some_run_at_a_time_and_one_that_panics_holds_up_none() {
         const MOST: usize = 2;
-        let pool = Pool::new(MOST + 2).unwrap();
+        let mut pool = Pool::new(1).unwrap();
         let (running, greatest) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         for number in 0..20 {
             let (running, greatest) = (Arc::clone(&running), Arc::clone(&greatest));
             pool.run_in_line(MOST, number, move || {
                 greatest.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                std::thread::sleep(Duration::from_millis(1));
+                thread::sleep(Duration::from_millis(1));
                 running.fetch_sub(1, Ordering::SeqCst);
                 assert_ne!(number, 3, "as a bug would");
                 number
@@ -152,7 +162,7 @@ mod tests {
         assert_eq!(done, (0..20).filter(|number| *number != 3).collect::<Vec<_>>());
         assert_eq!(panicked, [3]);
         assert_eq!(greatest.load(Ordering::SeqCst), MOST);
-        // Whoever took the last ones has stopped, and another begins.
+        // Those who took them wait for more.
         pool.run_in_line(MOST, 20, || 20);
         assert!(matches!(pool.receive(Duration::from_secs(10)), Some(Message::Done(20, 20))));
     }

@@ -71,8 +71,7 @@ pub fn realize(
     let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
     let _shared = Lock::take(&store.store_lock(), Mode::Shared, settings.lock_timeout, &settings.interrupt, waiting)
         .map_err(store::Error::from)?;
-    // One more than there are operations at a time: what waits for a program to end publishes nothing.
-    let pool = Pool::new(settings.jobs + 1).map_err(|error| Error::Threads(error.to_string()))?;
+    let pool = Pool::new(settings.jobs).map_err(|error| Error::Threads(error.to_string()))?;
     let events: EventSink = Arc::new(pool.events());
     let mut scheduler = Scheduler {
         store: store.clone(),

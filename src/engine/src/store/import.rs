@@ -14,10 +14,9 @@ use std::path::{Path, PathBuf};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::info::{self, ObjectInfo, read_info, write_info};
-use super::record::Outputs;
 use super::rewrite::Patterns;
 use super::tree::{self, Digest};
-use super::{Error, Result, Store, verify};
+use super::{Error, Outputs, Result, Store, verify};
 use crate::encode;
 use crate::hash::{Hash, Hasher, READ_SIZE, Sink};
 use crate::names::{Name, ObjectName, OutputName, Placeholder, Version};
@@ -60,7 +59,7 @@ pub fn import(store: &Store, build: &Build<'_>, check: impl FnOnce() -> Result<(
         if !make_accessible(&path)? {
             return Err(Error::MissingOutput { output: output.to_string(), path });
         }
-        tree::hash_replacing(&path, &patterns(store, build, output, &Outputs::new()))
+        tree::hash_replacing(&path, &patterns(store, build, output, &Outputs::default()))
     };
     let hash_all = || build.outputs.par_iter().map(hash).collect::<Result<Vec<Digest>>>();
     let (checked, hashed) = rayon::join(check, hash_all);
@@ -70,7 +69,7 @@ pub fn import(store: &Store, build: &Build<'_>, check: impl FnOnce() -> Result<(
     for digest in digests.values() {
         refuse_placeholders(&digest.found[2 * build.outputs.len() + 1])?;
     }
-    let mut finished = Outputs::new();
+    let mut finished = Outputs::default();
     for output in reference_order(build, &digests)? {
         let mut digest = digests.remove(output).ok_or_else(|| unknown_output(output))?;
         let siblings: Vec<_> = build.outputs.keys().filter(|other| *other != output).collect();

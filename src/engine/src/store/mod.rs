@@ -9,6 +9,7 @@ mod info;
 mod layout;
 pub mod living;
 mod origin;
+mod outputs;
 mod present;
 mod record;
 pub mod rewrite;
@@ -20,9 +21,10 @@ pub mod verify;
 pub use info::{ObjectInfo, read_info, write_info};
 pub use layout::Store;
 pub use origin::made_above;
+pub use outputs::Outputs;
 pub use present::Present;
 pub use record::{
-    Outputs, find_derivations, read_derivation, read_outputs, recorded_outputs, write_derivation, write_outputs,
+    find_derivations, read_derivation, read_outputs, recorded_outputs, write_derivation, write_outputs,
     write_package_link,
 };
 

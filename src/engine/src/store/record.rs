@@ -3,17 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use litemap::LiteMap;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{Error, Result, Store};
+use super::{Error, Outputs, Result, Store};
 use crate::hash::Hash;
-use crate::names::{Name, ObjectName, OutputName, Version};
+use crate::names::{Name, ObjectName, Version};
 use crate::platform;
-
-/// The objects that the outputs of a derivation became: at least one, and hardly ever more.
-pub type Outputs = LiteMap<OutputName, ObjectName>;
 
 /// Returns what a recipe or resolved hash became, if that is recorded and all objects are there.
 ///

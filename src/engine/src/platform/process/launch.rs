@@ -24,6 +24,8 @@ use crate::platform::sandbox::Confinement;
 /// What a child needs until its program runs: a few calls deep.
 const STACK_SIZE: usize = 32 * 1024;
 const FIRST_INHERITED: u32 = 3;
+/// As many as a process may have open, unless somebody raises that.
+const MOST_LOOKED_AT: c_int = 1024;
 /// The size of a set of signals in the kernel, in bytes.
 const SIGNAL_SET: usize = 8;
 const LAST_SIGNAL: c_int = 64;
@@ -31,20 +33,26 @@ const LAST_SIGNAL: c_int = 64;
 thread_local! {
     /// What programs read that get nothing to read.
     static NOTHING: OnceCell<OwnedFd> = const { OnceCell::new() };
+    /// Whether this thread shares its descriptors with the others.
+    static IS_SHARING: Cell<bool> = const { Cell::new(false) };
     /// The signals that had a handler when this thread was prepared, a bit for each.
     static HANDLED: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Makes this thread one that starts programs: descriptors of its own, of which a program inherits none of what Lua opened,
-/// and no signals, which a child would handle in our memory. To be called while the thread holds no open file.
+/// and no signals, which a child would handle in our memory. To be called while the thread holds no open file. Where the
+/// thread gets no descriptors of its own, as in many containers, each child sees to it that its program inherits none.
 ///
 /// # Errors
 /// When the system refuses.
 pub fn prepare_thread() -> io::Result<()> {
     // SAFETY: the copies that are closed belong to nobody in this thread.
     unsafe {
-        rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::FILES)?;
-        libc::syscall(libc::SYS_close_range, FIRST_INHERITED, u32::MAX, 0);
+        if rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::FILES).is_ok() {
+            libc::syscall(libc::SYS_close_range, FIRST_INHERITED, u32::MAX, 0);
+        } else {
+            IS_SHARING.set(true);
+        }
     }
     let mut nothing = OwnedFd::from(File::open("/dev/null")?);
     // Where our own streams are closed, theirs must not become what the streams of a program are made of.
@@ -110,6 +118,7 @@ pub fn start(command: &mut Command, has_input: bool, confinement: Option<&Confin
         directory: directory.as_deref(),
         streams: [input.as_ref().map_or(nothing, AsRawFd::as_raw_fd), output.as_raw_fd(), errors.as_raw_fd()],
         layer: confinement.and_then(Confinement::descriptor),
+        is_sharing: IS_SHARING.get(),
         handled: HANDLED.get(),
         failure: AtomicI32::new(0),
     };
@@ -125,6 +134,8 @@ struct Start<'a> {
     directory: Option<&'a CStr>,
     streams: [RawFd; 3],
     layer: Option<RawFd>,
+    /// Whether there are descriptors among ours that others opened.
+    is_sharing: bool,
     handled: u64,
     /// Why the program did not start; 0 when it did.
     failure: AtomicI32,
@@ -175,6 +186,9 @@ impl Start<'_> {
             for (number, stream) in (0..).zip(self.streams) {
                 succeeded(libc::dup2(stream, number))?;
             }
+            if self.is_sharing {
+                close_on_exec();
+            }
             if let Some(directory) = self.directory {
                 succeeded(libc::chdir(directory.as_ptr()))?;
             }
@@ -185,6 +199,22 @@ impl Start<'_> {
             libc::execve(self.program.as_ptr(), self.arguments.as_ptr(), self.variables.as_ptr());
         }
         None
+    }
+}
+
+/// Has all descriptors but the three streams closed when the program begins.
+///
+/// # Safety
+/// To be called in a child, which owns its descriptors.
+unsafe fn close_on_exec() {
+    // SAFETY: flags of descriptors are no memory.
+    unsafe {
+        if libc::syscall(libc::SYS_close_range, FIRST_INHERITED, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) != 0 {
+            // Linux before 5.11.
+            for descriptor in FIRST_INHERITED.cast_signed()..MOST_LOOKED_AT {
+                libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC);
+            }
+        }
     }
 }
 
