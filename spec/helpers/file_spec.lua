@@ -78,6 +78,14 @@ describe("file{}", function()
     end
   end)
 
+  it("looks at the fields that a table has itself", function()
+    here.write_config('file(setmetatable({}, { __index = { path = "~/x", content = "y" } }))')
+    local result = here.run("plan", "init.lua")
+    assert.equal(1, result.code, result.stdout)
+    local message = "error: `path` is missing in file{}: expected string\n"
+    assert.equal(message, result.stderr:sub(1, #message))
+  end)
+
   it("takes a directory as source, and links it as one", function()
     here.write("tree/inner/file", "inner\n")
     apply([[file({ path = "~/.tree", source = "tree" })]])

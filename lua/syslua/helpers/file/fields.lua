@@ -61,7 +61,8 @@ local function take(given)
   local from, content = rawget(given, "source"), rawget(given, "content")
   local number, declared = priority.plain, nil
   local checked = given
-  if type(from) == "table" or type(content) == "table" then
+  -- What a metatable would show is no field of it.
+  if type(from) == "table" or type(content) == "table" or getmetatable(given) then
     checked = {}
     for name, value in next, given do
       checked[name] = value
