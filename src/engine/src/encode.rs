@@ -139,11 +139,10 @@ fn string(sink: &mut impl Sink, references: &dyn References, text: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use crate::value::Fields;
-
     use proptest::prelude::*;
 
     use super::*;
+    use crate::value::Fields;
 
     fn encoded(given: &Value) -> Vec<u8> {
         let mut sink = Vec::new();
