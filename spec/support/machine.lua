@@ -26,17 +26,18 @@ local function copy(map)
 end
 
 --- Makes a machine. `machine.directory` is where programs run; `home` and `root` are below it.
+---@param directory string? an existing one, which may have a home; a new one unless given
 ---@return spec.Machine
-function machine.new()
+function machine.new(directory)
   ---@class spec.Machine
-  local self = { directory = make_directory() }
+  local self = { directory = directory or make_directory() }
   self.home = self.directory .. "/home"
   self.root = self.directory .. "/root"
   self.environment = interpreter.get_environment()
   self.environment.HOME = self.home
   self.environment.SYSLUA_ROOT = self.root
   self.environment.TMPDIR = self.directory
-  run_or_fail("mkdir " .. process.quote(self.home))
+  run_or_fail("mkdir -p " .. process.quote(self.home))
 
   local function absolute(name)
     return name:sub(1, 1) == "/" and name or self.directory .. "/" .. name

@@ -1,0 +1,139 @@
+--- What an earlier version left on machines is read, rolled back, applied over, collected and destroyed.
+
+local json = require("dkjson")
+local older_root = require("spec.support.older_root")
+
+describe("a root that 14d1392 made", function()
+  local here
+
+  after_each(function()
+    here.remove()
+  end)
+
+  local function open(name)
+    here = older_root.new("14d1392", name)
+  end
+
+  local function ask(...)
+    return json.decode(here.must(...).stdout)
+  end
+
+  local function apply(turn)
+    here.environment.TURN = turn
+    local result = here.must("apply", "config/init.lua")
+    here.environment.TURN = nil
+    return result
+  end
+
+  -- Nothing of the home is lost or changed, and of the root only the edit of a managed file is left.
+  local function assert_destroyed()
+    here.must("destroy", "--yes")
+    assert.equal(here.describe("homes/0"), here.describe("home"))
+    assert.equal("backups\n", here.shell("ls -A root").stdout)
+    assert.equal("edited\n", here.shell("cat root/backups/displaced/*.real").stdout)
+    assert.equal("", here.shell("ls -A root/backups/originals 2>/dev/null").stdout)
+  end
+
+  it("is read, and not changed by that", function()
+    open("root")
+    local before = here.list(".")
+    local status = ask("status", "--json")
+    assert.equal("2", status.snapshot.id)
+    local ids = {}
+    for _, snapshot in ipairs(ask("history", "--json").snapshots) do
+      ids[#ids + 1] = snapshot.id
+    end
+    assert.equal("0 1 2 3 4", table.concat(ids, " "))
+    assert.truthy(here.must("diff", "1", "2").stdout:find("TURN = 2", 1, true))
+    local objects = ask("list", "--json").objects
+    assert.equal(27, #objects)
+    for _, object in ipairs(objects) do
+      assert.is_nil(object.problem, object.object)
+      here.must("info", object.object)
+    end
+    local verified = json.decode(here.run("verify", "--json").stdout)
+    assert.equal(27, verified.checked)
+    assert.equal(1, #verified.damaged)
+    assert.equal("damaged-6fd6cd20c", verified.damaged[1].object)
+    local why = here.must("why", "~/.real").stdout
+    assert.truthy(why:find("init.lua:29", 1, true), why)
+    assert.equal(before, here.list("."))
+  end)
+
+  for id = 0, 4 do
+    it("is rolled back to snapshot " .. id, function()
+      open("root")
+      here.must("rollback", "--yes", tostring(id))
+      assert.equal(here.describe("homes/" .. id), here.describe("home"))
+      assert.equal(0, here.run("status").code)
+      assert_destroyed()
+    end)
+  end
+
+  it("is applied over", function()
+    open("root")
+    assert.truthy(apply("2").stdout:find("Nothing changed", 1, true))
+    apply("6")
+    assert.equal("real in 6\n", here.read("home/.real"))
+    assert.equal("linked in 6\n", here.read("home/.linked"))
+    assert.equal("6\n", here.read("home/.ran"))
+    here.must("rollback", "--yes", "3")
+    assert.equal(here.describe("homes/3"), here.describe("home"))
+    assert_destroyed()
+  end)
+
+  it("loses only what nothing needs to gc", function()
+    open("root")
+    local collected = ask("gc", "--json")
+    assert.equal(1, collected.removed)
+    local objects = here.shell("ls root/store/obj").stdout
+    assert.is_nil(objects:find("garbage", 1, true), objects)
+    assert.truthy(objects:find("rooted", 1, true), objects)
+    assert.truthy(objects:find("imported", 1, true), objects)
+    -- What the killed build left.
+    assert.equal("", here.shell("find root/store -path '*killed*'; ls root/store/tmp").stdout)
+    assert.equal("", here.shell("ls -A root/cache/git").stdout)
+    assert.equal(0, here.run("verify").code)
+    for _, id in ipairs({ "1", "4", "2" }) do
+      here.must("rollback", "--yes", id)
+      assert.equal(here.describe("homes/" .. id), here.describe("home"))
+    end
+    assert_destroyed()
+  end)
+
+  it("gives its objects to another root", function()
+    open("root")
+    here.must("export", "tree-dba93b093", "--output", here.directory .. "/closure")
+    local other = here.directory .. "/other"
+    here.must("import", "closure", here.directory .. "/closure", "--root", other)
+    assert.equal("two\n", here.read("other/store/obj/tree-dba93b093/deep/two"))
+  end)
+
+  it("is recovered from an apply that was cut off before its commit", function()
+    open("cut-before-commit")
+    assert.equal("snapshots/2", here.read_link("root/store/metadata/current"))
+    local result = apply("2")
+    assert.truthy(result.stderr:find("took back an apply that was cut off", 1, true), result.stderr)
+    assert.equal(here.describe("homes/2"), here.describe("home"))
+    assert.is_false(here.exists("root/store/metadata/journal"))
+    assert_destroyed()
+  end)
+
+  it("is recovered from one that was cut off after its commit", function()
+    open("cut-after-commit")
+    assert.truthy(apply("5").stdout:find("Nothing changed", 1, true))
+    assert.is_false(here.exists("root/store/metadata/journal"))
+    assert.equal("real in 5\n", here.read("home/.real"))
+    assert.equal("", here.shell("find home -name '.syslua-*'").stdout)
+    here.must("rollback", "--yes")
+    assert.equal(here.describe("homes/2"), here.describe("home"))
+    assert_destroyed()
+  end)
+
+  for _, name in ipairs({ "cut-before-commit", "cut-after-commit" }) do
+    it("is destroyed right after an apply was " .. name:gsub("%-", " "), function()
+      open(name)
+      assert_destroyed()
+    end)
+  end
+end)
