@@ -150,7 +150,10 @@ describe("build", function()
     assert.equal(before, here.list("home"))
     -- What ended well is recorded: it is not built again, and nothing else is left.
     assert.equal("beside", here.shell("cat root/store/obj/*").stdout)
-    assert.equal("", here.shell("ls root/store/bld root/store/tmp | grep -v ':$' | grep .").stdout)
+    assert.equal(
+      "",
+      here.shell("ls root/store/staging root/store/b?? root/store/tmp | grep -v ':$' | grep .").stdout
+    )
     here.write_config(
       (
         here

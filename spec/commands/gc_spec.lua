@@ -106,17 +106,20 @@ describe("gc", function()
     ]]):format(source, sum))
     here.apply('file({ path = "~/.one", content = "1" })')
     here.write("root/store/bld/left-123456789/file", "left")
+    here.write("root/store/b1f/left-123456789/file", "left")
+    here.write("root/store/staging/left/file", "left")
     here.write("root/store/tmp/left/file", "left")
     local planned = collect("--dry-run", "--keep", "1")
     local result = collect("--keep", "1")
     assert.equal(planned.freed, result.freed)
     assert.equal(1, result.logs.count)
     assert.is_true(result.downloads.count > 0)
-    assert.equal(2, result.leftovers.count)
+    assert.equal(4, result.leftovers.count)
+    assert.equal("", here.shell("ls -d root/store/b1f root/store/bld 2>/dev/null").stdout)
     for _, directory in ipairs({
       "store/pkg",
       "store/log",
-      "store/bld",
+      "store/staging",
       "store/tmp",
       "cache/downloads",
     }) do

@@ -37,7 +37,7 @@ describe("a signal", function()
         # Nobody may have asked yet how it ended.
         grep -sq '^State:[^Z]*$' /proc/$pid/status && echo "$pid is left"
       done
-      ls root/store/bld root/store/tmp | grep -v : | grep .
+      ls root/store/staging root/store/b?? root/store/tmp | grep -v : | grep .
     ]]):format(command, signal))
   end
 

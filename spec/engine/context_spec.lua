@@ -63,7 +63,9 @@ describe("ctx", function()
     assert.equal("canary\n", here.shell("ls outside").stdout)
     assert.equal(
       "",
-      here.shell("ls root/store/obj root/store/bld root/store/tmp | grep -v : | grep .").stdout
+      here.shell(
+        "ls root/store/obj root/store/staging root/store/b?? root/store/tmp | grep -v : | grep ."
+      ).stdout
     )
   end
 
@@ -277,7 +279,10 @@ describe("ctx", function()
     )
     assert.equal(
       "",
-      here.shell("ls root/store/obj root/store/bld").stdout:gsub("[^\n]*:\n", ""):gsub("\n", "")
+      here
+        .shell("ls root/store/obj root/store/staging root/store/b??").stdout
+        :gsub("[^\n]*:\n", "")
+        :gsub("\n", "")
     )
   end)
 
@@ -348,7 +353,9 @@ describe("output_sha256", function()
     end
     assert.equal(
       "",
-      here.shell("ls root/store/obj root/store/drv-out root/store/bld | grep -v : | grep .").stdout
+      here.shell(
+        "ls root/store/obj root/store/drv-out root/store/staging root/store/b?? | grep -v : | grep ."
+      ).stdout
     )
   end)
 

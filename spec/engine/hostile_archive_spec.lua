@@ -92,7 +92,7 @@ if interpreter.version == "5.4" then
         "",
         here.shell("ls -A root/store/obj root/store/info | grep -v ':$' | grep .").stdout
       )
-      assert.equal("", here.shell("ls -A root/store/bld | grep -v 'lock$'").stdout)
+      assert.equal("", here.shell("ls -A root/store/staging | grep -v 'lock$'").stdout)
     end)
   end)
 end

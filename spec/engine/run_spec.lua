@@ -36,7 +36,9 @@ describe("ctx.run", function()
     assert.equal(1, result.code, result.stdout)
     assert.equal(
       "",
-      here.shell("ls root/store/bld root/store/obj root/store/tmp | grep -v : | grep .").stdout
+      here.shell(
+        "ls root/store/staging root/store/b?? root/store/obj root/store/tmp | grep -v : | grep ."
+      ).stdout
     )
     return result.stderr:gsub("^building one\n", "")
   end

@@ -173,7 +173,7 @@ describe("the sandbox", function()
       end })
       derive({ name = "curious", config = function(_, ctx)
         ctx.mkdir(ctx.out)
-        ctx.run("sleep 0.5; cat ../*/note >$out/note 2>/dev/null; ls .. $out/.. >$out/list 2>/dev/null; :")
+        ctx.run("sleep 0.5; cat ../*/note >$out/note 2>/dev/null; ls .. $out/../.. >$out/list 2>/dev/null; :")
       end })
     ]])
     for mode, note in pairs({ off = "secret\n", require = "" }) do

@@ -57,7 +57,7 @@ describe("the store", function()
     run([[build({ name = "other", config = function(_, ctx) ctx.write(ctx.out, "other") end })]])
     local function list()
       return here.shell(
-        [[cd root && find . \( -name log -prune -o -name '*.drv' \) -o -print | sort]]
+        [[cd root && find . \( \( -name log -o -name locks \) -prune -o -name '*.drv' \) -o -print | sort]]
       ).stdout
     end
     local before = list()
@@ -225,7 +225,7 @@ describe("the store", function()
         "1 1 24\n",
         here.shell("cd root/store; echo $(ls obj | wc -l) $(ls info | wc -l) $(ls drv | wc -l)").stdout
       )
-      assert.equal("", here.shell("ls -A root/store/bld").stdout)
+      assert.equal("", here.shell("ls -A root/store/staging").stdout)
       expect_sound()
     end)
 
@@ -420,6 +420,15 @@ describe("the store", function()
         "`zzz`",
         outputs = '"out", "zzz"',
       },
+      ["the directory that it was built in"] = {
+        'ctx.run("mkdir $out; dirname $out > $out/note")',
+        "/note holds `store/b",
+        "directory that it was built in",
+      },
+      ["a link to the directory that it was built in"] = {
+        'ctx.run("mkdir $out; ln -s $(dirname $out)/other $out/link")',
+        "/link holds `store/b",
+      },
       ["one good output and one with a named pipe"] = {
         'ctx.write(ctx.out, "y"); ctx.run("mkfifo $zzz")',
         "named pipe",
@@ -444,6 +453,67 @@ describe("the store", function()
         end
       end)
     end
+  end)
+
+  -- Declares two derivations, `one` and `two`, that make their outputs in the same directory of builds.
+  local rivals = [[
+    local syslua = require("syslua")
+    local known, one, two = {}, nil, nil
+    for number = 1, math.huge do
+      two = syslua.derive({ name = "rival", opts = { number = number }, config = function(_, ctx)
+        ctx.run([=[
+          cd $(dirname $out)
+          [ -z "$(ls -A)" ] || { ls -A >&2; exit 1; }
+          echo begin >&2; touch trace $out; sleep 0.3; date +%s%N > $out; echo end >&2
+        ]=])
+      end })
+      one = known[two.hash:sub(1, 2)]
+      if one then
+        break
+      end
+      known[two.hash:sub(1, 2)] = two
+    end
+  ]]
+
+  it("lets no two builds write in one directory at a time", function()
+    local hashes =
+      run(rivals .. "print(one.hash:sub(1, 2) == two.hash:sub(1, 2), one.hash ~= two.hash)")
+    assert.equal("true\ttrue\n", hashes)
+    -- In one process, as dependencies of a third.
+    run(rivals .. [[
+      local both = syslua.derive({ name = "both", opts = { one, two }, config = function(opts, ctx)
+        ctx.write(ctx.out, opts[1].out .. opts[2].out)
+      end })
+      syslua.build(both, { jobs = 4 })
+    ]])
+    assert.equal(
+      "",
+      here.shell(
+        "ls -d root/store/b?? 2>/dev/null; ls root/store/staging root/store/tmp | grep -v : | grep ."
+      ).stdout
+    )
+  end)
+
+  it("lets builds of several processes wait for the directory of each other", function()
+    for index, order in ipairs({ "one, two", "two, one", "one, two" }) do
+      here.write("rivals" .. index .. ".lua", rivals .. ([[
+        local waited = 0
+        for _, wanted in ipairs({ %s }) do
+          syslua.build(wanted, { on_event = function(event)
+            waited = waited + (event.kind == "waiting" and 1 or 0)
+          end })
+        end
+        print(waited > 0)
+      ]]):format(order))
+    end
+    local result =
+      here.shell("for n in 1 2 3; do timeout 60 $LUA rivals$n.lua >$n & done; wait; cat 1 2 3")
+    assert.equal("", result.stderr)
+    local _, ended = result.stdout:gsub("\n", "")
+    assert.equal(3, ended, result.stdout)
+    assert.truthy(result.stdout:find("true", 1, true), result.stdout)
+    -- Each was built once, and alone.
+    assert.equal("2\n", here.shell("cat root/store/log/* | grep -c '^end$'").stdout)
   end)
 
   it("makes two processes that want one derivation build it once", function()
@@ -479,7 +549,7 @@ describe("the store", function()
     assert.equal(2, waiting, result.stdout)
     assert.equal("1\n", here.shell("ls root/store/obj | wc -l").stdout)
     assert.equal("1\n", here.shell("cat root/store/log/* | grep -c '^run$'").stdout)
-    assert.equal("", here.shell("ls -A root/store/bld").stdout)
+    assert.equal("", here.shell("ls -A root/store/staging").stdout)
   end)
 
   describe("hashes as Nix does", function()

@@ -119,7 +119,7 @@ impl Derivation {
         hash(&self.spec, &Resolved { derivation: self, realized })
     }
 
-    /// Returns the names its outputs have in `bld/` while it is built.
+    /// Returns the names its outputs have in its slot while it is built.
     pub fn temporary_names(&self) -> BTreeMap<OutputName, ObjectName> {
         let spec = &self.spec;
         let name = |output| ObjectName::new(&spec.name, spec.version.as_ref(), output, self.hash);

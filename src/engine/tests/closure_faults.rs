@@ -96,7 +96,7 @@ fn an_import_or_export_is_disturbed_at_every_operation() {
             assert_eq!(check(&there, &when), all, "{when}: the next one");
             let store = Store::new(&there);
             assert!(platform::exists(&store.import_root(&high)), "{when}: nothing keeps it");
-            assert!(!store.building().join("closure").exists(), "{when}: something is left");
+            assert!(!store.staging().join("closure").exists(), "{when}: something is left");
             assert!(!store.quarantine().exists(), "{when}: something was taken for damaged");
             remove(&there);
         }

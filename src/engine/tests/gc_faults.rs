@@ -16,7 +16,7 @@ use syslua_engine::hash::Hash;
 use syslua_engine::names::ObjectName;
 use syslua_engine::platform::fault::{self, Fault};
 use syslua_engine::settings::Settings;
-use syslua_engine::store::{Store, verify};
+use syslua_engine::store::{Slot, Store, verify};
 
 use support::{EIO, ENOSPC, remove, settings, temporary_directory, write};
 
@@ -50,7 +50,12 @@ fn furnish(root: &Path) -> BTreeSet<ObjectName> {
     build(&store, "single", &[]);
     fs::create_dir_all(store.gc_roots()).unwrap();
     symlink(store.object(&high), store.gc_roots().join("mine")).unwrap();
-    for leftover in [store.building().join("half"), store.downloads().join("old")] {
+    for leftover in [
+        store.old_building().join("half"),
+        store.building(Slot::of(Hash::of(b"half"))).join("half"),
+        store.staging().join("half"),
+        store.downloads().join("old"),
+    ] {
         write(&leftover, "bytes");
     }
     BTreeSet::from([low, high])

@@ -26,6 +26,7 @@ fn a_program_that_gets_no_thread_is_said_to_lack_one() {
     let base = temporary_directory();
     let workspace = Workspace {
         directory: base.path().join("work"),
+        building: base.path().join("building"),
         outputs: BTreeMap::new(),
         objects: Vec::new(),
         sources: Vec::new(),

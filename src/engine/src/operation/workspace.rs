@@ -17,6 +17,8 @@ pub struct Workspace {
     /// The build directory: relative paths start here, and it goes when the build ends. It is made when
     /// something needs it, which most builds of a single file never do.
     pub directory: PathBuf,
+    /// The directory of the outputs, which is empty at first and this build's alone.
+    pub building: PathBuf,
     /// Where each output is built. They do not exist at first.
     pub outputs: BTreeMap<OutputName, PathBuf>,
     /// The directories of objects, which may be read.
@@ -166,21 +168,12 @@ impl Workspace {
     }
 
     /// Returns what programs of this build may touch; `more` may be read too.
-    ///
-    /// An output that is not there yet can be made by whoever may make something in its directory: that is
-    /// granted as long as one is missing.
     pub fn rules(&self, more: Vec<PathBuf>) -> Rules {
         let mut read = more;
         read.extend(self.objects.iter().cloned());
         read.extend(self.fetched.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
         // Sources are copied into the build's own directory.
-        let mut write = vec![self.directory.clone()];
-        for output in self.outputs.values() {
-            // What is a link leads who knows where.
-            let is_there = fs::symlink_metadata(output).is_ok_and(|metadata| !metadata.is_symlink());
-            let place = if is_there { Some(output.as_path()) } else { output.parent() };
-            write.extend(place.map(Path::to_owned).filter(|place| !write.contains(place)));
-        }
+        let write = vec![self.directory.clone(), self.building.clone()];
         Rules { read, write, network: self.network }
     }
 

@@ -15,7 +15,7 @@ use crate::platform;
 use crate::settings::{Event, EventSink, Settings};
 use crate::store::import::import;
 use crate::store::verify::content_path;
-use crate::store::{self, ObjectInfo, Outputs, Store, read_info, tree};
+use crate::store::{self, ObjectInfo, Outputs, Slot, Store, read_info, tree};
 use crate::value::{Source, Value};
 
 /// A build under way.
@@ -33,7 +33,8 @@ pub struct Build {
 }
 
 impl Build {
-    /// Makes room for a build: leftovers of an earlier one go.
+    /// Makes room for a build: leftovers of an earlier one go. The caller holds the locks of the derivation and of its
+    /// slot.
     ///
     /// # Errors
     /// When the file system refuses.
@@ -45,7 +46,8 @@ impl Build {
         events: EventSink,
     ) -> Result<Build, Error> {
         let names = derivation.temporary_names();
-        let building = store.building();
+        let slot = Slot::of(derivation.hash);
+        let building = store.building(slot);
         let outputs = names.iter().map(|(output, name)| (output.clone(), building.join(name.as_str()))).collect();
         let mut sources = Vec::new();
         let mut note_source = |value: &Value| {
@@ -74,7 +76,8 @@ impl Build {
             dependencies,
             paths,
             workspace: Workspace {
-                directory: store.build_directory(derivation.hash),
+                directory: store.build_directory(slot),
+                building,
                 outputs,
                 objects: [Some(store), system.as_ref()]
                     .into_iter()
@@ -95,12 +98,14 @@ impl Build {
             objects: objects.cloned().collect(),
             derivation,
         };
-        let places = build.workspace.outputs.values().chain([&build.workspace.directory]);
+        let places = [&build.workspace.building, &build.workspace.directory];
         if places.into_iter().any(|path| platform::exists(path)) {
-            // Whoever began it was killed; what ran then would go on to write into this build.
+            // Whoever had the slot was killed; what ran then would go on to write into this build.
             platform::process::end_marked(&platform::bytes_of_path(&build.workspace.directory));
             build.discard().map_err(store::Error::from)?;
         }
+        // A new one, to which nothing that was left running has a right.
+        platform::create_directory(&build.workspace.building).map_err(store::Error::from)?;
         if platform::exists(&build.workspace.log) {
             platform::remove_file(&build.workspace.log).map_err(store::Error::from)?;
         }
@@ -195,11 +200,10 @@ impl Build {
     /// # Errors
     /// When the file system refuses.
     pub fn discard(&self) -> platform::Result<()> {
-        for path in self.workspace.outputs.values() {
-            platform::remove_tree(path)?;
+        // Most leave them empty.
+        for path in [&self.workspace.building, &self.workspace.directory] {
+            platform::remove_directory(path).or_else(|_| platform::remove_tree(path))?;
         }
-        // Most leave it empty.
-        platform::remove_directory(&self.workspace.directory)
-            .or_else(|_| platform::remove_tree(&self.workspace.directory))
+        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Building a derivation a second time, to see whether it comes out the same.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::scheduler::busy;
@@ -14,8 +14,9 @@ use crate::platform;
 use crate::platform::lock::{Lock, Mode};
 use crate::settings::{Event, Settings};
 use crate::store::compare::first_difference;
+use crate::store::import::add_own_name;
 use crate::store::verify::content_path;
-use crate::store::{self, Outputs, Store, read_info};
+use crate::store::{self, Outputs, Slot, Store, read_info};
 
 /// Where two builds differ.
 #[derive(Debug)]
@@ -41,14 +42,20 @@ pub fn check(
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Option<Difference>, Error> {
     let outputs = realized.get(&derivation.hash).cloned().unwrap_or_default();
-    let lock_path = store.build_lock(derivation.hash);
-    let waiting = |pid| on_event(Event::Waiting { lock: derivation.title(), pid });
-    let lock = Lock::take(&lock_path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
-    let lock = lock.map_err(|error| busy(derivation, error))?;
+    let mut take = |path: &Path, mode, what: String| {
+        let waiting = |pid| on_event(Event::Waiting { lock: what, pid });
+        Lock::take(path, mode, settings.lock_timeout, &settings.interrupt, waiting)
+    };
+    // Collecting garbage takes what a build is at work on for a leftover.
+    let shared = take(&store.store_lock(), Mode::Shared, "the store".to_owned()).map_err(store::Error::from)?;
+    let slot = store.slot_lock(Slot::of(derivation.hash));
+    // In this order everywhere: whoever has a slot waits for nothing.
+    let locks = [store.build_lock(derivation.hash), slot].map(|path| take(&path, Mode::Exclusive, derivation.title()));
+    let locks = locks.into_iter().collect::<Result<Vec<Lock>, _>>().map_err(|error| busy(derivation, error))?;
     let build = Arc::new(Build::prepare(store, Arc::clone(derivation), realized, settings, Arc::new(drop))?);
     let result = run(&build, tasks).and_then(|()| compare(store, &build, &outputs));
     build.discard().map_err(store::Error::from)?;
-    drop(lock);
+    drop((locks, shared));
     result
 }
 
@@ -70,12 +77,11 @@ fn compare(store: &Store, build: &Build, outputs: &Outputs) -> Result<Option<Dif
         if let Some(object) = outputs.get(&output) {
             let place = content_path(store, object, read_info(store, object)?.as_ref()).map_err(store::Error::from)?;
             // What was built in the system's store calls itself by its place there.
-            let own = platform::bytes_of_path(&store.building().join(temporary.as_str()));
+            let own = platform::bytes_of_path(&build.workspace.building.join(temporary.as_str()));
             names.push((own, Some(platform::bytes_of_path(&place))));
             places.insert(output, place);
-            let (temporary, object) = (temporary.as_str().as_bytes(), object.as_str().as_bytes());
-            names.push(([b"bld/", temporary].concat(), Some([b"obj/", object].concat())));
-            names.push((temporary.to_vec(), Some(object.to_vec())));
+            let object = object.as_str().as_bytes().to_vec();
+            add_own_name(&mut names, Slot::of(build.derivation.hash), &temporary, Some(object));
         }
     }
     for (output, place) in &places {

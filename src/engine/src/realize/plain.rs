@@ -10,7 +10,7 @@ use crate::names::Placeholder;
 use crate::platform;
 use crate::platform::sandbox::Level;
 use crate::store::import::File;
-use crate::store::{Store, tree};
+use crate::store::{Slot, Store, tree};
 use crate::value::{Fields, Value};
 
 /// How the recipe of `file{}` is called: `build_file` in `lua/syslua/helpers/file.lua`.
@@ -44,15 +44,18 @@ pub fn make<'a>(store: &Store, derivation: &'a Derivation, level: Level) -> Opti
     let is_executable = opts.contains_key(b"executable".as_slice());
     let (content, was_executable) = content_of(opts)?;
     let (_, temporary) = derivation.temporary_names().into_iter().next()?;
-    // Its own name would be rewritten.
-    if Placeholder::may_be_in(&content) || memchr::memmem::find(&content, temporary.as_str().as_bytes()).is_some() {
+    let holds = |text: &str| memchr::memmem::find(&content, text.as_bytes()).is_some();
+    // Its own name would be rewritten, and the directory of its build alone refused.
+    if Placeholder::may_be_in(&content)
+        || holds(temporary.as_str())
+        || holds(&format!("store/{}", Slot::of(derivation.hash)))
+    {
         return None;
     }
     let root = platform::bytes_of_path(store.root());
     Some(File {
         deriver: derivation.hash,
         name: &derivation.spec.name,
-        temporary,
         relocatable: memchr::memmem::find(&content, &root).is_none(),
         nar: tree::hash_of_file(&content, is_executable || was_executable),
         is_executable: is_executable || was_executable,

@@ -26,7 +26,7 @@ use crate::platform::lock::{Lock, LockError, Mode, holder};
 use crate::platform::sandbox::Level;
 use crate::settings::{Event, EventSink, Settings};
 use crate::store::import::{File, import_files};
-use crate::store::{self, Outputs, Store, read_outputs, write_derivation, write_outputs};
+use crate::store::{self, Outputs, Slot, Store, read_outputs, write_derivation, write_outputs};
 
 /// How long to sleep at most before looking at locks and interruption again.
 const TICK: Duration = Duration::from_millis(20);
@@ -83,6 +83,7 @@ pub fn realize(
         events,
         ready: VecDeque::new(),
         locked_out: Vec::new(),
+        behind: Vec::new(),
         waiting_since: BTreeMap::new(),
         running: BTreeMap::new(),
         unrecorded: Vec::new(),
@@ -175,8 +176,16 @@ enum Outcome {
 struct Running {
     task: Option<Box<dyn Task>>,
     build: Arc<Build>,
-    lock: Lock,
+    locks: Locks,
     begin: Instant,
+}
+
+/// What a build holds. Whoever has a slot waits for nothing, so that no two processes wait for each other.
+struct Locks {
+    /// Until it is recorded.
+    derivation: Lock,
+    /// Until it is published.
+    _slot: Lock,
 }
 
 struct Scheduler<'a> {
@@ -189,6 +198,8 @@ struct Scheduler<'a> {
     missing_dependencies: Vec<usize>,
     ready: VecDeque<NodeIndex>,
     locked_out: Vec<(NodeIndex, Instant)>,
+    /// Those whose slot another build of ours has.
+    behind: Vec<NodeIndex>,
     waiting_since: BTreeMap<NodeIndex, Instant>,
     running: BTreeMap<usize, Running>,
     unrecorded: Vec<Unrecorded>,
@@ -213,7 +224,7 @@ impl Scheduler<'_> {
                 }
             }
             self.record_some();
-            let nothing_left = self.ready.is_empty() && self.locked_out.is_empty();
+            let nothing_left = self.ready.is_empty() && self.locked_out.is_empty() && self.behind.is_empty();
             if self.running.is_empty() && (self.failure.is_some() || nothing_left) {
                 return;
             }
@@ -310,10 +321,18 @@ impl Scheduler<'_> {
             self.realized(node, outputs);
             return Ok(());
         }
-        let lock_path = self.store.build_lock(derivation.hash);
-        let lock =
-            Lock::try_take(&lock_path, Mode::Exclusive).map_err(|error| store::Error::from(LockError::from(error)))?;
-        let Some(lock) = lock else { return self.wait_for_lock(node, &derivation, &lock_path, on_event) };
+        if self.running.values().any(|running| Slot::of(running.build.derivation.hash) == Slot::of(derivation.hash)) {
+            self.behind.push(node);
+            return Ok(());
+        }
+        let take = |path: &Path| {
+            Lock::try_take(path, Mode::Exclusive).map_err(|error| store::Error::from(LockError::from(error)))
+        };
+        let path = self.store.build_lock(derivation.hash);
+        let Some(lock) = take(&path)? else { return self.wait_for_lock(node, &derivation, &path, on_event) };
+        let path = self.store.slot_lock(Slot::of(derivation.hash));
+        let Some(slot) = take(&path)? else { return self.wait_for_lock(node, &derivation, &path, on_event) };
+        let locks = Locks { derivation: lock, _slot: slot };
         self.waiting_since.remove(&node);
         // Another process may have finished it between our look and our lock.
         let known = match read_outputs(&self.store, derivation.hash)? {
@@ -326,7 +345,7 @@ impl Scheduler<'_> {
         }
         write_derivation(&self.store, derivation.hash, &derivation.description())?;
         on_event(started_event(&derivation));
-        self.start(node.index(), derivation, lock, false, tasks, on_event)
+        self.start(node.index(), derivation, locks, false, tasks, on_event)
     }
 
     /// Puts a derivation that another process builds aside for a moment.
@@ -353,7 +372,7 @@ impl Scheduler<'_> {
         &mut self,
         number: usize,
         derivation: Arc<Derivation>,
-        lock: Lock,
+        locks: Locks,
         in_place: bool,
         tasks: &mut dyn Tasks,
         on_event: &mut dyn FnMut(Event),
@@ -362,7 +381,7 @@ impl Scheduler<'_> {
         let build = Build::prepare(&self.store, derivation, &self.done.outputs, self.settings, events)?;
         let build = Arc::new(build);
         let task = tasks.begin(Arc::clone(&build), in_place);
-        let mut running = Running { task: None, build, lock, begin: Instant::now() };
+        let mut running = Running { task: None, build, locks, begin: Instant::now() };
         match task {
             Ok(task) => {
                 running.task = Some(task);
@@ -428,7 +447,7 @@ impl Scheduler<'_> {
             Step::Restart => {
                 if let Some(running) = self.running.remove(&number) {
                     let derivation = Arc::clone(&running.build.derivation);
-                    let again = self.start(number, derivation, running.lock, true, tasks, on_event);
+                    let again = self.start(number, derivation, running.locks, true, tasks, on_event);
                     again.unwrap_or_else(|error| self.fail(error));
                 }
             }
@@ -452,10 +471,17 @@ impl Scheduler<'_> {
         }
     }
 
+    /// Takes a build out of those that run; whoever waits for its slot is in line again.
+    fn end(&mut self, number: usize) -> Option<Running> {
+        let running = self.running.remove(&number)?;
+        self.ready.extend(self.behind.drain(..));
+        Some(running)
+    }
+
     fn imported(&mut self, number: usize, outputs: Outputs, on_event: &mut dyn FnMut(Event)) {
-        let Some(running) = self.running.remove(&number) else { return };
+        let Some(running) = self.end(number) else { return };
         let derivation = Arc::clone(&running.build.derivation);
-        self.finished(number, derivation, outputs, running.lock, running.begin, on_event);
+        self.finished(number, derivation, outputs, running.locks.derivation, running.begin, on_event);
     }
 
     /// Notes what a build became; `begin` is when it began.
@@ -531,7 +557,7 @@ impl Scheduler<'_> {
 
     /// Ends a failed build: its directories go, its log stays.
     fn abandon(&mut self, number: usize, mut failure: Failure, on_event: &mut dyn FnMut(Event)) {
-        let Some(running) = self.running.remove(&number) else { return };
+        let Some(running) = self.end(number) else { return };
         let derivation = &running.build.derivation;
         failure.position = failure.position.or_else(|| derivation.positions.first().cloned());
         on_event(Event::BuildFailed {

@@ -1,8 +1,8 @@
 //! Publication: what a build left becomes objects. Nothing else puts anything into `obj/`.
 //!
-//! An output was built at `bld/TEMPORARY`, a path as long as the final one. Its content hash, with
-//! its own name zeroed, gives the final name; then its own names are rewritten, its modes and times
-//! normalised, and one rename makes it appear, whole.
+//! An output was built at `bNN/TEMPORARY`, a path as long as the final one. It is moved to a place where no build can
+//! write. Its content hash, with its own name zeroed, gives the final name; then its own names are rewritten, its modes
+//! and times normalised, and one rename makes it appear, whole.
 
 mod file;
 
@@ -16,7 +16,7 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use super::info::{self, ObjectInfo, read_info, write_info};
 use super::rewrite::Patterns;
 use super::tree::{self, Digest};
-use super::{Error, Outputs, Result, Store, verify};
+use super::{Error, Outputs, Result, Slot, Store, verify};
 use crate::encode;
 use crate::hash::{Hash, Hasher, READ_SIZE, Sink};
 use crate::names::{Name, ObjectName, OutputName, Placeholder, Version};
@@ -35,7 +35,7 @@ pub struct Build<'a> {
     pub name: &'a Name,
     /// The derivation's version.
     pub version: Option<&'a Version>,
-    /// The outputs and the names they were built under in `bld/`.
+    /// The outputs and the names they were built under in the slot.
     pub outputs: &'a BTreeMap<OutputName, ObjectName>,
     /// The objects that the build could refer to.
     pub dependencies: &'a BTreeSet<ObjectName>,
@@ -47,27 +47,86 @@ pub struct Build<'a> {
     pub sandbox: Level,
 }
 
+impl Build<'_> {
+    fn slot(&self) -> Slot {
+        Slot::of(self.deriver)
+    }
+
+    /// Returns where the build made an output.
+    fn built(&self, store: &Store, output: &OutputName) -> PathBuf {
+        let name = self.outputs.get(output).map(ObjectName::as_str).unwrap_or_default();
+        store.building(self.slot()).join(name)
+    }
+
+    /// Returns where an output is prepared. Whoever holds the lock of the derivation has this name alone.
+    fn staged(&self, store: &Store, output: &OutputName) -> PathBuf {
+        store.staging().join(format!("{}-{output}", self.deriver))
+    }
+}
+
 /// Publishes all outputs of a build; returns the objects they became. `check` runs beside the hashing,
-/// and its failure prevents publication.
+/// and its failure prevents publication. The caller holds the locks of the derivation and of its slot.
 ///
 /// # Errors
-/// When the check fails, an output is missing or cannot be an object, or the file system refuses. What was
-/// not published stays in `bld/` for the caller to remove.
+/// When the check fails, an output is missing or cannot be an object, or the file system refuses. What
+/// the build made and was not published is gone then, or still in the slot.
 pub fn import(store: &Store, build: &Build<'_>, check: impl FnOnce() -> Result<()> + Send) -> Result<Outputs> {
-    let hash = |(output, temporary): (&'_ OutputName, &ObjectName)| {
-        let path = store.building().join(temporary.as_str());
-        if !make_accessible(&path)? {
-            return Err(Error::MissingOutput { output: output.to_string(), path });
+    let imported = stage(store, build).and_then(|()| publish_staged(store, build, check));
+    if imported.is_err() {
+        for output in build.outputs.keys() {
+            // The failure itself says more than a leftover, which the next build removes.
+            let _ = platform::remove_tree(&build.staged(store, output));
         }
-        tree::hash_replacing(&path, &patterns(store, build, output, &Outputs::default()))
+    }
+    // Files are named as the build knows them.
+    imported.map_err(|error| {
+        error.map_paths(|path| {
+            let place = |output| {
+                let inner = path.strip_prefix(build.staged(store, output)).ok()?;
+                let built = build.built(store, output);
+                // Joining nothing would add a slash.
+                Some(if inner.as_os_str().is_empty() { built } else { built.join(inner) })
+            };
+            build.outputs.keys().find_map(place)
+        })
+    })
+}
+
+/// Moves what the build made to where no build can write.
+fn stage(store: &Store, build: &Build<'_>) -> Result<()> {
+    for output in build.outputs.keys() {
+        let (built, staged) = (build.built(store, output), build.staged(store, output));
+        let Some(metadata) = platform::metadata_of(&built)? else {
+            return Err(Error::MissingOutput { output: output.to_string(), path: built });
+        };
+        if metadata.is_dir() && platform::mode_of(&metadata) & 0o700 != 0o700 {
+            // A directory can be moved only with the right to write in it.
+            platform::set_mode(&built, platform::mode_of(&metadata) | 0o700)?;
+        }
+        if platform::exists(&staged) {
+            // Whoever began to publish it was killed.
+            platform::remove_tree(&staged)?;
+        }
+        platform::rename(&built, &staged)?;
+        make_accessible(&staged)?;
+    }
+    Ok(())
+}
+
+fn publish_staged(store: &Store, build: &Build<'_>, check: impl FnOnce() -> Result<()> + Send) -> Result<Outputs> {
+    let hash = |output: &OutputName| {
+        tree::hash_replacing(&build.staged(store, output), &patterns(store, build, output, &Outputs::default()))
     };
-    let hash_all = || build.outputs.par_iter().map(hash).collect::<Result<Vec<Digest>>>();
+    let hash_all = || {
+        build.outputs.keys().collect::<Vec<_>>().par_iter().map(|output| hash(output)).collect::<Result<Vec<Digest>>>()
+    };
     let (checked, hashed) = rayon::join(check, hash_all);
     let mut digests: BTreeMap<&OutputName, Digest> = build.outputs.keys().zip(hashed?).collect();
     checked?;
     // Before anything is published: a failed build leaves no object.
     for digest in digests.values() {
-        refuse_placeholders(&digest.found[2 * build.outputs.len() + 1])?;
+        refuse_placeholders(&digest.found[Fixed::Placeholder.place(build)])?;
+        refuse_building(build, &digest.found[Fixed::Slot.place(build)])?;
     }
     let mut finished = Outputs::default();
     for output in reference_order(build, &digests)? {
@@ -75,8 +134,7 @@ pub fn import(store: &Store, build: &Build<'_>, check: impl FnOnce() -> Result<(
         let siblings: Vec<_> = build.outputs.keys().filter(|other| *other != output).collect();
         if siblings.iter().any(|sibling| refers(&digest, build, sibling)) {
             // The names of its siblings are known by now and belong to its content.
-            let path = store.building().join(build.outputs[output].as_str());
-            digest = tree::hash_replacing(&path, &patterns(store, build, output, &finished))?;
+            digest = tree::hash_replacing(&build.staged(store, output), &patterns(store, build, output, &finished))?;
         }
         let object = publish(store, build, output, &digest, &finished)?;
         finished.insert(output.clone(), object);
@@ -88,8 +146,27 @@ fn unknown_output(output: &OutputName) -> Error {
     Error::MissingOutput { output: output.to_string(), path: PathBuf::new() }
 }
 
-/// The patterns of one output: two for each output of the build (`bld/NAME` and `NAME`), in order,
-/// then the root, the placeholder, and the dependencies.
+/// How many patterns an output of the build has: `store/bNN/NAME`, `bNN/NAME` and `NAME`.
+const OWN_PATTERNS: usize = 3;
+
+/// The patterns between those of the outputs and those of the dependencies.
+#[derive(Clone, Copy)]
+enum Fixed {
+    Root,
+    Placeholder,
+    Slot,
+    End,
+}
+
+impl Fixed {
+    /// Returns the position among [`patterns`].
+    fn place(self, build: &Build<'_>) -> usize {
+        OWN_PATTERNS * build.outputs.len() + self as usize
+    }
+}
+
+/// The patterns of one output: those of each output of the build, in order, then what [`Fixed`] lists, and the
+/// dependencies.
 pub(crate) fn patterns(
     store: &Store,
     build: &Build<'_>,
@@ -103,26 +180,36 @@ pub(crate) fn patterns(
         } else {
             finished.get(other).map(|object| object.as_str().as_bytes().to_vec())
         };
-        add_own_name(&mut patterns, temporary, replacement);
+        add_own_name(&mut patterns, build.slot(), temporary, replacement);
     }
     patterns.push((platform::bytes_of_path(store.root()), None));
     patterns.push((Placeholder::PREFIX.as_bytes().to_vec(), None));
+    patterns.push((format!("store/{}", build.slot()).into_bytes(), None));
     patterns.extend(build.dependencies.iter().map(|object| (object.as_str().as_bytes().to_vec(), None)));
     patterns
 }
 
-fn add_own_name(patterns: &mut Vec<(Vec<u8>, Option<Vec<u8>>)>, temporary: &ObjectName, replacement: Option<Vec<u8>>) {
-    let with_directory = |directory: &[u8], name: &[u8]| [directory, name].concat();
+/// Adds the names that an output has while it is built, and what they become: with the directory as often as it stands
+/// before the name, so that it is not taken for the directory alone.
+pub(crate) fn add_own_name(
+    patterns: &mut Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    slot: Slot,
+    temporary: &ObjectName,
+    replacement: Option<Vec<u8>>,
+) {
     let name = temporary.as_str().as_bytes();
-    let placed = replacement.as_ref().map(|replacement| with_directory(b"obj/", replacement));
-    patterns.push((with_directory(b"bld/", name), placed));
+    for above in ["store/", ""] {
+        let directory = format!("{above}{slot}/");
+        let placed = replacement.as_ref().map(|name| [above.as_bytes(), b"obj/", name].concat());
+        patterns.push(([directory.as_bytes(), name].concat(), placed));
+    }
     patterns.push((name.to_vec(), replacement));
 }
 
 /// Positions among [`patterns`].
-fn own_patterns(build: &Build<'_>, output: &OutputName) -> [usize; 2] {
+fn own_patterns(build: &Build<'_>, output: &OutputName) -> std::ops::Range<usize> {
     let place = build.outputs.keys().position(|other| other == output).unwrap_or(0);
-    [2 * place, 2 * place + 1]
+    OWN_PATTERNS * place..OWN_PATTERNS * (place + 1)
 }
 
 fn paths_of<'d>(digest: &'d Digest, build: &Build<'_>, output: &OutputName) -> impl Iterator<Item = &'d PathBuf> {
@@ -183,8 +270,7 @@ fn publish(
     digest: &Digest,
     finished: &Outputs,
 ) -> Result<ObjectName> {
-    let fixed = 2 * build.outputs.len();
-    let path = store.building().join(build.outputs[output].as_str());
+    let path = build.staged(store, output);
     let names_itself_or_siblings = build.outputs.keys().any(|other| refers(digest, build, other));
     if !names_itself_or_siblings {
         // What has no name to rewrite is finished before anybody has to wait for it.
@@ -210,7 +296,7 @@ fn publish(
         }
         let nar = nar.unwrap_or(digest.nar);
         check_expected(build, nar)?;
-        let references = build.dependencies.iter().zip(&digest.found[fixed + 2..]);
+        let references = build.dependencies.iter().zip(&digest.found[Fixed::End.place(build)..]);
         let siblings = finished.iter().filter(|(sibling, _)| refers(digest, build, sibling));
         let own = refers(digest, build, output).then(|| object.clone());
         let references: BTreeSet<ObjectName> = references
@@ -229,7 +315,7 @@ fn publish(
             size: digest.size,
             deriver: build.deriver,
             references: references.into_iter().collect(),
-            relocatable: digest.found[fixed].is_empty(),
+            relocatable: digest.found[Fixed::Root.place(build)].is_empty(),
             case_collisions: digest.case_collisions.iter().map(|path| Text(platform::bytes_of_path(path))).collect(),
             borrowed: false,
             sandbox: build.sandbox,
@@ -327,16 +413,48 @@ pub(super) fn numbered(content: Hash, counter: u64) -> Hash {
 
 fn refuse_placeholders(paths: &[PathBuf]) -> Result<()> {
     for path in paths {
-        let bytes = match platform::kind_of(path)? {
-            Some(FileKind::Symlink) => platform::bytes_of_path(&platform::read_link(path)?),
-            Some(FileKind::File) => platform::read_file(path)?,
-            _ => continue,
-        };
-        if Placeholder::find(&bytes).is_some() {
+        if texts_of(path)?.iter().any(|text| Placeholder::find(text).is_some()) {
             return Err(Error::Placeholder { path: path.clone() });
         }
     }
     Ok(())
+}
+
+/// Refuses what names the slot without an output in it: it is gone when the build ends.
+fn refuse_building(build: &Build<'_>, paths: &[PathBuf]) -> Result<()> {
+    let directory = format!("store/{}", build.slot()).into_bytes();
+    let names_it = |text: &Vec<u8>| {
+        memchr::memmem::find_iter(text, &directory).any(|start| {
+            let rest = &text[start + directory.len()..];
+            let is_output =
+                |name: &ObjectName| rest.get(1..).is_some_and(|rest| rest.starts_with(name.as_str().as_bytes()));
+            match rest.first() {
+                Some(b'/') => !build.outputs.values().any(is_output),
+                // A longer word, which happens to begin so.
+                Some(next) => !(next.is_ascii_alphanumeric() || b"-_.".contains(next)),
+                None => true,
+            }
+        })
+    };
+    for path in paths {
+        if texts_of(path)?.iter().any(names_it) {
+            return Err(Error::Building { path: path.clone(), slot: build.slot() });
+        }
+    }
+    Ok(())
+}
+
+/// Returns the content of a file, the target of a link, the names in a directory.
+fn texts_of(path: &Path) -> Result<Vec<Vec<u8>>> {
+    Ok(match platform::kind_of(path)? {
+        Some(FileKind::Symlink) => vec![platform::bytes_of_path(&platform::read_link(path)?)],
+        Some(FileKind::File) => vec![platform::read_file(path)?],
+        Some(FileKind::Directory) => {
+            let names = platform::list_directory(path)?;
+            names.iter().map(|(name, _)| platform::bytes_of_path(Path::new(name))).collect()
+        }
+        _ => Vec::new(),
+    })
 }
 
 /// Puts the final names where the temporary ones are; returns the NAR hash if anything changed.
@@ -352,7 +470,7 @@ fn rewrite_names(
     let mut places: BTreeSet<&PathBuf> = BTreeSet::new();
     for (other, temporary) in build.outputs {
         let name = if other == output { Some(object) } else { finished.get(other) };
-        add_own_name(&mut patterns, temporary, name.map(|name| name.as_str().as_bytes().to_vec()));
+        add_own_name(&mut patterns, build.slot(), temporary, name.map(|name| name.as_str().as_bytes().to_vec()));
         places.extend(paths_of(digest, build, other));
     }
     if places.is_empty() {

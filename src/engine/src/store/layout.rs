@@ -1,11 +1,35 @@
 //! Where everything lies below a root.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::Result;
 use crate::hash::Hash;
 use crate::names::{Name, ObjectName, SnapshotId, Version};
 use crate::platform;
+
+/// One of the 256 directories that builds make their outputs in: `bNN`, with the first two digits of the recipe's
+/// hash. It is as long as `obj`, so that a path in one is as long as the final one. Whoever holds its lock has it alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slot(u8);
+
+impl Slot {
+    /// Returns the slot that a recipe is built in.
+    pub fn of(recipe: Hash) -> Slot {
+        Slot(recipe.as_bytes()[0])
+    }
+
+    /// Returns all of them, in the order of their names.
+    pub fn all() -> impl Iterator<Item = Slot> {
+        (0..=u8::MAX).map(Slot)
+    }
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "b{:02x}", self.0)
+    }
+}
 
 /// The directories of one root. Making one touches nothing.
 #[derive(Clone, Debug)]
@@ -77,15 +101,40 @@ impl Store {
         self.store.join("log").join(hash.to_hex())
     }
 
-    /// Returns the directory of outputs under construction.
-    pub fn building(&self) -> PathBuf {
+    /// Returns the directory in which the build that holds a slot makes its outputs.
+    pub fn building(&self, slot: Slot) -> PathBuf {
+        self.store.join(slot.to_string())
+    }
+
+    /// Returns where all builds made their outputs before there were slots. Only leftovers are there.
+    pub fn old_building(&self) -> PathBuf {
         self.store.join("bld")
     }
 
-    /// Returns the directory that a build of a derivation works in. Not in that of the outputs: who may make an
-    /// output may write there.
-    pub fn build_directory(&self, hash: Hash) -> PathBuf {
-        self.store.join("tmp").join(hash.to_hex())
+    /// Returns the directory that the build which holds a slot works in. Not in that of the outputs, where only outputs
+    /// belong.
+    pub fn build_directory(&self, slot: Slot) -> PathBuf {
+        self.store.join("tmp").join(&slot.to_string()[1..])
+    }
+
+    /// Returns the directory in which we ourselves prepare what becomes an object. No build may write here.
+    pub fn staging(&self) -> PathBuf {
+        self.store.join("staging")
+    }
+
+    /// Returns the lock that a build holds from its first operation until its outputs are published. It is not in the
+    /// slot, where the build could remove it.
+    pub fn slot_lock(&self, slot: Slot) -> PathBuf {
+        self.locks().join(slot.to_string())
+    }
+
+    /// Returns the lock that the import of a closure holds.
+    pub fn closure_lock(&self) -> PathBuf {
+        self.locks().join("closure")
+    }
+
+    fn locks(&self) -> PathBuf {
+        self.store.join("locks")
     }
 
     /// Returns the file that one build of a derivation holds locked: its description, so that no file is
@@ -215,12 +264,20 @@ impl Store {
     /// # Errors
     /// When one cannot be created.
     pub fn create(&self) -> Result<()> {
-        const OPEN: [&str; 8] = ["obj", "info", "pkg", "drv", "drv-out", "log", "bld", "tmp"];
-        const PRIVATE: [&str; 5] = ["cache", "cache/downloads", "backups", "backups/originals", "backups/displaced"];
+        const OPEN: [&str; 7] = ["obj", "info", "pkg", "drv", "drv-out", "log", "tmp"];
+        const PRIVATE: [&str; 7] = [
+            "cache",
+            "cache/downloads",
+            "backups",
+            "backups/originals",
+            "backups/displaced",
+            "store/staging",
+            "store/locks",
+        ];
         const TRAVERSED: [&str; 2] = ["store/metadata/snapshots", "store/metadata/gc-roots"];
         const TRAVERSED_MODE: u32 = 0o711;
-        // The last to be made: when it is there, all are.
-        if platform::exists(&self.gc_roots()) {
+        // The last to be made: when they are there, all are. Roots of older versions lack the second.
+        if platform::exists(&self.gc_roots()) && platform::exists(&self.locks()) {
             return Ok(());
         }
         // Root's store is everybody's to read; a user's is the user's own. Whatever the umask is.
@@ -236,7 +293,7 @@ impl Store {
         let opened = OPEN.iter().map(|name| (self.store.join(name), open));
         let private = PRIVATE.iter().map(|name| (self.root.join(name), 0o700));
         let traversed = TRAVERSED.iter().map(|name| (self.root.join(name), TRAVERSED_MODE));
-        for (path, mode) in opened.chain(private).chain(traversed) {
+        for (path, mode) in opened.chain(traversed).chain(private) {
             if !platform::create_directories(&path)?.is_empty() {
                 platform::set_mode(&path, mode)?;
             }

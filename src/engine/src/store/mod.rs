@@ -19,7 +19,7 @@ pub mod tree;
 pub mod verify;
 
 pub use info::{ObjectInfo, read_info, write_info};
-pub use layout::Store;
+pub use layout::{Slot, Store};
 pub use origin::made_above;
 pub use outputs::Outputs;
 pub use present::Present;
@@ -90,6 +90,14 @@ pub enum Error {
         /// The source.
         path: std::path::PathBuf,
     },
+    /// Built content names the directory that it was built in.
+    #[error("{} holds `store/{slot}`, the directory that it was built in, which is gone afterwards", path.display())]
+    Building {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The directory.
+        slot: Slot,
+    },
     /// A placeholder was left in built content.
     #[error("{} holds the placeholder of an output that the build does not depend on", path.display())]
     Placeholder {
@@ -99,10 +107,34 @@ pub enum Error {
 }
 
 impl Error {
+    /// Puts other paths in the place of those for which `map` has one.
+    #[must_use]
+    fn map_paths(mut self, map: impl Fn(&std::path::Path) -> Option<std::path::PathBuf>) -> Error {
+        let paths = match &mut self {
+            Error::File(error) => vec![&mut error.path],
+            Error::Damaged { path, .. }
+            | Error::Unstorable { path, .. }
+            | Error::MissingOutput { path, .. }
+            | Error::Building { path, .. }
+            | Error::Placeholder { path } => vec![path],
+            Error::Cycle { first_file, second_file, .. } => vec![first_file, second_file],
+            Error::Lock(_) | Error::WrongOutput { .. } | Error::SourceChanged { .. } => Vec::new(),
+        };
+        for path in paths {
+            if let Some(mapped) = map(path) {
+                *path = mapped;
+            }
+        }
+        self
+    }
+
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::MissingOutput { .. } => Some("`ctx.out` and `ctx.outputs` say where outputs belong".to_owned()),
+            Error::Building { .. } => {
+                Some("write the path of an output, such as `$out`, which becomes the final one".to_owned())
+            }
             Error::WrongOutput { built, .. } => {
                 Some(format!("if you trust what was built, write output_sha256 = \"{built}\""))
             }

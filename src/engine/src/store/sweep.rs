@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::living::Living;
-use super::{Outputs, Result, Store, read_info};
+use super::{Outputs, Result, Slot, Store, read_info};
 use crate::hash::Hash;
 use crate::names::ObjectName;
 use crate::platform::lock::LockError;
@@ -99,9 +99,11 @@ pub fn find(
     let objects_of_before =
         entries(store.objects())?.into_iter().filter(|name| name.to_string_lossy().starts_with(GONE));
     leftovers.extend(objects_of_before.map(|name| dead_at(store.objects().join(name))));
-    for directory in [store.building(), store.work_directories()] {
+    for directory in [store.work_directories(), store.staging()] {
         leftovers.extend(entries(&directory)?.into_iter().map(|name| dead_at(directory.join(name))));
     }
+    let built = Slot::all().map(|slot| store.building(slot)).chain([store.old_building()]);
+    leftovers.extend(built.filter(|path| platform::exists(path)).map(dead_at));
     let mut downloads = Vec::new();
     for directory in [store.downloads(), store.git_trees()] {
         for name in entries(&directory)? {

@@ -204,7 +204,7 @@ pub fn substitute(store: &Store, other: &Store, object: &ObjectName) -> Result<b
     if own.nar != theirs.nar || look(other, object).is_err() {
         return Ok(false);
     }
-    let temporary = store.building().join(format!("{object}.copy"));
+    let temporary = store.staging().join(format!("{object}.copy"));
     platform::remove_tree(&temporary)?;
     platform::copy_tree(&other.object(object), &temporary)?;
     super::import::normalise(&temporary)?;

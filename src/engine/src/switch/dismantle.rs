@@ -14,14 +14,14 @@ use crate::journal::Role;
 use crate::names::SnapshotId;
 use crate::platform::{self, FileKind};
 use crate::settings::Settings;
-use crate::store::{self, Store};
+use crate::store::{self, Slot, Store};
 use crate::value::Positions;
 
 /// What lies in a root besides `backups` and `users`, in the order in which it goes; `store` is the last.
 const IN_ROOT: [&str; 6] = ["env.sh", "env.fish", "env.ps1", "env.cmd", "secrets", "cache"];
 /// What lies in the store besides `metadata`: first what leads to objects, so that nothing finds half of one.
-const IN_STORE: [&str; 10] =
-    ["drv-out", "pkg", "drv", "bld", "tmp", "obj", "info", "log", "quarantine", "publication.lock"];
+const IN_STORE: [&str; 12] =
+    ["drv-out", "pkg", "drv", "bld", "tmp", "staging", "obj", "info", "log", "quarantine", "locks", "publication.lock"];
 /// What lies beside the snapshots, but for what tells that this is a root.
 const IN_METADATA: [&str; 4] = ["current", "manifest.json", "snapshots.json", "journal"];
 /// What a user's directory holds.
@@ -138,6 +138,9 @@ pub fn dismantle(store: &Store, settings: &Settings, release: impl FnOnce()) -> 
     removal.tree(&store.gc_roots())?;
     if metadata.is_dir() {
         removal.snapshots(store)?;
+    }
+    for slot in Slot::all() {
+        removal.tree(&store.building(slot))?;
     }
     for name in IN_STORE {
         removal.entries(&top.join(name))?;

@@ -12,7 +12,7 @@ use syslua_engine::manifest::Manifest;
 use syslua_engine::names::{Name, OutputName, SnapshotId};
 use syslua_engine::platform;
 use syslua_engine::settings::System;
-use syslua_engine::store::{self, Store};
+use syslua_engine::store::{self, Slot, Store};
 use syslua_engine::value::{Function, Value};
 
 use crate::damages::thorough;
@@ -226,7 +226,9 @@ fn build(store: &Store, name: &str) -> Arc<Derivation> {
     let derivation = Derivation::new(spec, |_| None).unwrap();
     let outputs = derivation.temporary_names();
     for temporary in outputs.values() {
-        fs::write(store.building().join(temporary.as_str()), format!("content of {name}\n")).unwrap();
+        let slot = store.building(Slot::of(derivation.hash));
+        fs::create_dir_all(&slot).unwrap();
+        fs::write(slot.join(temporary.as_str()), format!("content of {name}\n")).unwrap();
     }
     let published = publish(store, derivation.hash, &derivation.spec.name, &outputs, &BTreeSet::new());
     store::write_derivation(store, derivation.hash, &derivation.description()).unwrap();

@@ -14,7 +14,7 @@ use syslua_engine::platform;
 use syslua_engine::platform::sandbox::Level;
 use syslua_engine::realize::{Build, Task, Tasks};
 use syslua_engine::settings::{Interrupt, Network, Sandbox, Settings, System, UnpackLimits};
-use syslua_engine::store::{self, Outputs, Store};
+use syslua_engine::store::{self, Outputs, Slot, Store};
 
 // Numbers of errors that an operation may fail with.
 pub const ENOSPC: i32 = 28;
@@ -62,7 +62,9 @@ impl Tasks for NoTasks {
 pub fn build(store: &Store, name: &str, dependencies: &[&ObjectName], fill: impl FnOnce(&Path)) -> ObjectName {
     let (deriver, name) = (Hash::of(name.as_bytes()), Name::parse(name).unwrap());
     let temporary = ObjectName::new(&name, None, &OutputName::main(), deriver);
-    fill(&store.building().join(temporary.as_str()));
+    let slot = store.building(Slot::of(deriver));
+    fs::create_dir_all(&slot).unwrap();
+    fill(&slot.join(temporary.as_str()));
     let outputs = BTreeMap::from([(OutputName::main(), temporary)]);
     let dependencies = dependencies.iter().map(|object| (*object).clone()).collect();
     publish(store, deriver, &name, &outputs, &dependencies).into_iter().next().unwrap().1

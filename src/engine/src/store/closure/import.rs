@@ -70,8 +70,8 @@ pub fn import(
     };
     // Collecting garbage waits until what is new is kept alive.
     let _store = lock(&store.store_lock(), Mode::Shared, "the store")?;
-    let _import = lock(&store.building().join("closure.lock"), Mode::Exclusive, "another import")?;
-    let staging = store.building().join("closure");
+    let _import = lock(&store.closure_lock(), Mode::Exclusive, "another import")?;
+    let staging = store.staging().join("closure");
     platform::remove_tree(&staging)?;
     platform::create_directory(&staging)?;
     let imported = receive_all(store, &header, &mut stream, &staging, limits)

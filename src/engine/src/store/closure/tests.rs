@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::import::{Build, import as publish};
 use super::super::info::read_info;
-use super::super::{Store, verify};
+use super::super::{Slot, Store, verify};
 use super::*;
 use crate::hash::Hash;
 use crate::names::{Name, OutputName};
@@ -35,7 +35,9 @@ impl Place {
         let (name, main) = (Name::parse(name).unwrap(), OutputName::main());
         let recipe = Hash::of(name.as_str().as_bytes());
         let temporary = ObjectName::new(&name, None, &main, recipe);
-        fill(&self.store.building().join(temporary.as_str()));
+        let slot = self.store.building(Slot::of(recipe));
+        platform::create_directories(&slot).unwrap();
+        fill(&slot.join(temporary.as_str()));
         let build = Build {
             deriver: recipe,
             name: &name,
@@ -78,7 +80,7 @@ impl Place {
             let path = self.store.root().join("store").join(directory);
             assert_eq!(fs::read_dir(path).map_or(0, Iterator::count), 0, "{directory}");
         }
-        assert!(!self.store.building().join("closure").exists());
+        assert!(!self.store.staging().join("closure").exists());
         let beside: Vec<_> =
             fs::read_dir(self.directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert!(beside.iter().all(|name| name == "root"), "{beside:?}");
@@ -165,7 +167,7 @@ fn only_what_is_missing_or_damaged_is_written() {
     platform::set_mode(&damaged, 0o644).unwrap();
     fs::write(&damaged, "other").unwrap();
     // What an import that was killed left.
-    write(there.store.building().join("closure/text-123456789/x"), "half");
+    write(there.store.staging().join("closure/text-123456789/x"), "half");
     let imported = there.import(&bytes).unwrap();
     assert_eq!(imported.present, [program]);
     assert_eq!(imported.new.iter().map(|(object, _)| object).collect::<Vec<_>>(), [&library, &text]);

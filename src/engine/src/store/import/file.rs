@@ -17,8 +17,6 @@ pub struct File<'a> {
     pub deriver: Hash,
     /// The derivation's name.
     pub name: &'a Name,
-    /// The name that it is written under in `bld/`.
-    pub temporary: ObjectName,
     /// The bytes.
     pub content: Vec<u8>,
     /// Whether it can be run.
@@ -44,7 +42,7 @@ impl File<'_> {
             Standing::Other => return Ok(false),
             Standing::Nothing => {}
         }
-        let path = store.building().join(self.temporary.as_str());
+        let path = store.staging().join(format!("{}-{}", self.deriver, OutputName::main()));
         platform::write_object_file(&path, &self.content, if self.is_executable { 0o555 } else { 0o444 })?;
         let info = ObjectInfo {
             version: info::VERSION,

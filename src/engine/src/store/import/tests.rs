@@ -21,7 +21,9 @@ impl Place {
 
     /// Where the build of a recipe makes an output.
     fn built(&self, recipe: &str, output: &str) -> PathBuf {
-        self.store.building().join(temporary(recipe, output).as_str())
+        let slot = self.store.building(Slot::of(Hash::of(recipe.as_bytes())));
+        platform::create_directories(&slot).unwrap();
+        slot.join(temporary(recipe, output).as_str())
     }
 
     fn import(&self, recipe: &str, outputs: &[&str]) -> Result<Outputs> {
@@ -62,7 +64,9 @@ impl Place {
 
     fn is_sound(&self, object: &ObjectName) {
         assert_eq!(look(&self.store, object), Ok(()));
-        assert_eq!(fs::read_dir(self.store.building()).unwrap().count(), 0);
+        for directory in Slot::all().map(|slot| self.store.building(slot)).chain([self.store.staging()]) {
+            assert_eq!(fs::read_dir(directory).into_iter().flatten().count(), 0);
+        }
     }
 }
 
@@ -188,7 +192,9 @@ fn a_circle_of_outputs_names_two_files_and_publishes_nothing() {
     assert_eq!(next(&first), Some(second.as_str()));
     assert!(first_file.ends_with(format!("to-{second}")), "{first_file:?}");
     assert!(second_file.ends_with(format!("to-{}", next(&second).unwrap())), "{second_file:?}");
-    assert!(platform::exists(&first_file) && platform::exists(&second_file));
+    // By the paths that the build knows them by.
+    let is_built = |file: &Path, output: &str| file.starts_with(place.built("recipe", output));
+    assert!(is_built(&first_file, &first) && is_built(&second_file, &second), "{first_file:?} {second_file:?}");
     assert_eq!(place.objects(), 0);
 }
 
@@ -380,7 +386,7 @@ proptest! {
             gaps.iter().flat_map(|gap| [vec![filler; *gap], name.as_bytes().to_vec()].concat()).collect()
         };
         let own = temporary("recipe", "out");
-        write(&place.built("recipe", "out"), text_for(&format!("bld/{own}")));
+        write(&place.built("recipe", "out"), text_for(&format!("{}/{own}", Slot::of(Hash::of(b"recipe")))));
         let object = place.import_one("recipe");
         let found = fs::read(place.store.object(&object)).unwrap();
         let expected = text_for(&format!("obj/{object}"));
@@ -406,7 +412,6 @@ fn a_file_at_hand_becomes_the_object_that_a_build_of_it_does() {
             Some(File {
                 deriver: Hash::of(recipe.as_bytes()),
                 name: &name,
-                temporary: temporary(&recipe, "out"),
                 content: content.as_bytes().to_vec(),
                 is_executable,
                 nar: tree::hash_of_file(content.as_bytes(), is_executable),
@@ -434,7 +439,6 @@ fn what_has_the_name_of_a_file_at_hand_is_looked_at() {
         Some(File {
             deriver: Hash::of(b"recipe"),
             name: &name,
-            temporary: temporary("recipe", "out"),
             content: b"text".to_vec(),
             is_executable: false,
             nar: tree::hash_of_file(b"text", false),
@@ -452,6 +456,51 @@ fn what_has_the_name_of_a_file_at_hand_is_looked_at() {
     place.is_sound(&object);
     // What a killed build left at its temporary place is not written over.
     platform::remove_file(&path).unwrap();
-    fs::write(place.built("recipe", "out"), "left").unwrap();
+    let left = place.store.staging().join(format!("{}-out", Hash::of(b"recipe")));
+    fs::write(&left, "left").unwrap();
     assert_eq!(import_files(&place.store, &[file()]).unwrap(), [None]);
+    // A build takes it away.
+    fs::write(place.built("recipe", "out"), "text").unwrap();
+    assert_eq!(place.import_one("recipe"), object);
+    place.is_sound(&object);
+}
+
+#[test]
+fn what_names_the_directory_of_its_build_alone_is_refused() {
+    let slot = Slot::of(Hash::of(b"recipe"));
+    let own = temporary("recipe", "out");
+    for (text, is_refused) in [
+        (format!("prefix=/x/store/{slot}\n"), true),
+        (format!("store/{slot}"), true),
+        (format!("/x/store/{slot}/"), true),
+        (format!("/x/store/{slot}/other-123456789"), true),
+        (format!("/x/store/{slot}:/x/store/{slot}/{own}"), true),
+        (format!("/x/store/{slot}/{own}/bin"), false),
+        (format!("/x/store/{slot}f and /x/store/{slot}-1 and /x/{slot}"), false),
+    ] {
+        for shape in ["file", "link"] {
+            let place = Place::new();
+            let built = place.built("recipe", "out");
+            fs::create_dir(&built).unwrap();
+            let file = built.join(shape);
+            if shape == "file" {
+                write(&file, ["x".repeat(READ_SIZE - 12).as_bytes(), text.as_bytes()].concat());
+            } else {
+                platform::symlink(Path::new(&text), &file).unwrap();
+            }
+            match place.import("recipe", &["out"]) {
+                Ok(outputs) => {
+                    assert!(!is_refused, "{shape} {text}");
+                    place.is_sound(outputs.values().next().unwrap());
+                }
+                Err(Error::Building { path, slot: named }) => {
+                    assert!(is_refused, "{shape} {text}");
+                    assert_eq!((path, named), (file, slot));
+                    assert_eq!(place.objects(), 0);
+                    assert_eq!(fs::read_dir(place.store.staging()).unwrap().count(), 0);
+                }
+                Err(error) => panic!("{shape} {text}: {error}"),
+            }
+        }
+    }
 }

@@ -46,6 +46,7 @@ impl Place {
         };
         let workspace = Workspace {
             directory: base.join("work"),
+            building: base.join("building"),
             outputs: BTreeMap::new(),
             objects: Vec::new(),
             sources: Vec::new(),
