@@ -213,7 +213,7 @@ fn own_patterns(build: &Build<'_>, output: &OutputName) -> std::ops::Range<usize
 }
 
 fn paths_of<'d>(digest: &'d Digest, build: &Build<'_>, output: &OutputName) -> impl Iterator<Item = &'d PathBuf> {
-    own_patterns(build, output).into_iter().flat_map(|number| &digest.found[number])
+    own_patterns(build, output).flat_map(|number| &digest.found[number])
 }
 
 fn refers(digest: &Digest, build: &Build<'_>, output: &OutputName) -> bool {
