@@ -66,6 +66,7 @@ local syslua = {}
 ---@field pure boolean? hide `io`, `os` and modules outside of the config
 ---@field on_event fun(event: syslua.Event)? called for notices
 ---@field on_file fun(file: table)? called for each `file{}` that counts
+---@field places table<string, string>? where files of the config are now, by the paths that they had: a copy of it
 ---@field raw boolean? return a handle that only `plan` and `apply` can read, which is faster
 
 --- Kinds that a program does not know are to be ignored.
@@ -222,6 +223,7 @@ local syslua = {}
 ---@field logs syslua.CollectedFiles
 ---@field derivations syslua.CollectedFiles
 ---@field leftovers syslua.CollectedFiles
+---@field sources syslua.CollectedFiles contents of sources of configs that only snapshots that go had kept
 ---@field freed integer bytes
 ---@field dangling string[] links in gc-roots that lead to no object
 ---@field blocked string? why nothing can be removed now
@@ -576,6 +578,8 @@ function BuildContext.run(command, opts) end
 ---@field info fun(options: syslua.Options?): boolean, any
 ---@field verify fun(options: syslua.Options?): boolean, any
 ---@field repair fun(manifest: any, options: syslua.Options?): boolean, any
+---@field restore_config fun(snapshot: string, options: syslua.Options?): boolean, any
+---@field remove_restored_config fun(snapshot: string, options: syslua.Options?): boolean, any
 ---@field diff_derivations fun(first: string, second: string, options: syslua.Options?): boolean, any
 ---@field hold fun(object: string, options: syslua.Options?): boolean, any
 ---@field check fun(derivation: syslua.Derivation|string, options: syslua.Options?): boolean, any

@@ -102,8 +102,8 @@ local function finalize(current)
   end
 end
 
-local function run(directory, name, globals, is_pure)
-  local files = loader.new(directory, globals, is_pure)
+local function run(directory, name, globals, options)
+  local files = loader.new(directory, globals, options.pure, options.places)
   -- A tail call removes the line it stands on: then it is said which function it stands in.
   position.set_fallback(name .. ":1")
   local entry = check_entry(loader.run(files, name), name)
@@ -175,8 +175,11 @@ local function check_options(config, options)
 end
 
 -- A directory means its init.lua.
-local function get_entry(config)
+local function get_entry(config, places)
   local absolute = border.call("absolute", path.expand(config, scope.get_home()))
+  if places and places[absolute] then
+    return path.dirname(absolute), path.basename(absolute)
+  end
   local directory = io.open(path.join(absolute, "."), "rb")
   if directory then
     directory:close()
@@ -202,16 +205,16 @@ end
 return function(config, options)
   options = options or {}
   check_options(config, options)
-  local directory, name = get_entry(config)
+  local directory, name = get_entry(config, options.places)
   local target = get_target(options.sys)
   -- First, since it may fail.
-  border.call("begin_evaluation", target, { root = options.root }, directory)
+  border.call("begin_evaluation", target, { root = options.root }, directory, options.places)
   local mark, globals = position.mark(), get_globals(target)
   scope.push(directory, scope.get_home(), get_notifier(options), options.on_file)
   system.push(target, options.sys ~= nil)
   ---@type boolean, any
   local succeeded, files = xpcall(function()
-    return run(directory, name, globals, options.pure)
+    return run(directory, name, globals, options)
   end, loader.to_failure)
   position.restore(mark)
   system.pop()

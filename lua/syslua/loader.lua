@@ -65,7 +65,8 @@ end
 ---@class syslua.Loader
 ---@field directory string the absolute directory of the entry file
 ---@field environment table the globals of the config's files
----@field files table<string, string> the texts of loaded files by their path below `directory`
+---@field files table<string, string> the texts of loaded files by their absolute path
+---@field places table<string, string>? where files are now, by their path: a config restored from a copy
 ---@field modules table<string, any> what required files returned
 ---@field syslua table what `require("syslua")` gives
 ---@field is_pure boolean? whether what reaches outside of the config is hidden
@@ -91,6 +92,20 @@ local function exists(name)
   return file ~= nil
 end
 
+-- Where a file of the config is to be read.
+local function get_place(self, file)
+  return self.places and self.places[path.normalize(file)] or file
+end
+
+-- Reads a file of the config, which the snapshot keeps a copy of; returns nil and the reason when it cannot.
+local function read_config_file(self, file)
+  local text, problem = read_file(get_place(self, file))
+  if text then
+    self.files[path.normalize(file)] = text
+  end
+  return text, problem
+end
+
 local function get_candidates(relative)
   return { relative .. ".lua", relative .. "/init.lua" }
 end
@@ -99,6 +114,12 @@ end
 -- sys.lua, and then the file that it is.
 local function find_module(self, name)
   local relative = name:gsub("%.", "/")
+  for _, candidate in ipairs(self.places and get_candidates(relative) or {}) do
+    -- What the copy holds counts before what was made since.
+    if self.places[path.normalize(path.join(self.directory, candidate))] then
+      return candidate
+    end
+  end
   for _, candidate in ipairs(get_candidates(relative)) do
     if exists(path.join(self.directory, candidate)) then
       return candidate
@@ -168,7 +189,14 @@ end
 -- Loads and runs a file below the config's directory, or one that comes with sys.lua.
 local function run_file(self, relative, shipped, ...)
   local file = shipped or path.join(self.directory, relative)
-  local text, problem = read_file(file)
+  local text, problem
+  if shipped then
+    text, problem = read_file(shipped)
+    -- So the copy that a snapshot keeps of the config is whole.
+    self.files[path.normalize(path.join(self.directory, relative))] = text
+  else
+    text, problem = read_config_file(self, file)
+  end
   if not text then
     failure.raise({
       kind = "config",
@@ -177,8 +205,6 @@ local function run_file(self, relative, shipped, ...)
       hint = "name another file, or make one: see `sys help apply`",
     })
   end
-  -- Shipped files too: so the copy that a snapshot keeps of the config is whole.
-  self.files[relative] = text
   local chunk_name = (shipped and position.shipped or "@") .. relative
   return compile(text, chunk_name, self.environment)(...)
 end
@@ -276,7 +302,7 @@ local function add_loaders(self)
   environment.loadstring = rawget(_G, "loadstring") and environment.load or nil
   function environment.loadfile(name, _, own_environment)
     guard.check("loadfile")
-    local text, problem = read_file(get_file(name))
+    local text, problem = read_config_file(self, get_file(name))
     if not text then
       return nil, ("cannot open %s: %s"):format(name, problem)
     end
@@ -285,16 +311,13 @@ local function add_loaders(self)
   function environment.dofile(name)
     guard.check("dofile")
     local file = get_file(name)
-    local text, problem = read_file(file)
+    local text, problem = read_config_file(self, file)
     if not text then
       failure.raise({
         kind = "config",
         message = ("cannot read %s: %s"):format(file, problem),
         position = position.caller(),
       })
-    end
-    if not path.is_absolute(name) then
-      self.files[path.normalize(name)] = text
     end
     return compile(text, "@" .. name, environment)()
   end
@@ -308,8 +331,9 @@ local impure = { io = true, os = true, package = true, debug = true, ffi = true,
 ---@param directory string
 ---@param extra table<string, any>
 ---@param is_pure boolean? hides `io`, `os` and modules that are not part of the config
+---@param places table<string, string>? where files are now, by their path
 ---@return syslua.Loader
-function loader.new(directory, extra, is_pure)
+function loader.new(directory, extra, is_pure, places)
   local environment = {}
   ---@type syslua.Loader
   local self = {
@@ -319,6 +343,7 @@ function loader.new(directory, extra, is_pure)
     modules = {},
     syslua = extra.syslua,
     is_pure = is_pure,
+    places = places,
   }
   for name, value in next, extra do
     environment[name] = value

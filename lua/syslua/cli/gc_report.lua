@@ -71,6 +71,7 @@ local function add_files(lines, result)
     { "downloads", "download" },
     { "logs", "log" },
     { "leftovers", "leftover" },
+    { "sources", "copied source" },
   }) do
     local files = result[kind[1]]
     if files.count > 0 then

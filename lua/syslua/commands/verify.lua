@@ -19,32 +19,25 @@ function verify.add_to_parser(parser)
   parser:flag("--json", "Print one JSON object instead of text.")
 end
 
--- The config that is applied, as it is now and as it was then, and those of the other snapshots, newest first: a later
--- edit may have taken out what makes an object, and a copy has the Lua files only.
+-- Returns what a repair may build from, in the order in which it tries: the config that is applied, as it is now and as
+-- it was then, and those of the other snapshots, newest first. A later edit may have taken out what makes an object.
 local function get_applied_configs(options)
-  local path = require("syslua.util.path")
   ---@type syslua.Status
   local status = border.call("status", options)
-  local configs, seen = {}, {}
-  local function add(config)
-    if not seen[config] and border.call("exists", config) then
-      seen[config] = true
-      configs[#configs + 1] = config
-    end
+  local current = status.snapshot
+  local configs = {}
+  if current.config_path and border.call("exists", current.config_path) then
+    configs[1] = { path = current.config_path }
   end
-  local function add_copy(snapshot, named)
-    if named then
-      local directory = path.join(status.root, "store/metadata/snapshots/" .. tostring(snapshot))
-      add(path.join(directory, "config/" .. path.basename(named)))
-    end
-  end
-  if status.snapshot.config_path then
-    add(status.snapshot.config_path)
-    add_copy(status.snapshot.id, status.snapshot.config_path)
+  if current.config_path then
+    configs[#configs + 1] = { snapshot = current.id }
   end
   local snapshots = border.call("history", options).snapshots
   for index = #snapshots, 1, -1 do
-    add_copy(snapshots[index].id, snapshots[index].config_path)
+    local snapshot = snapshots[index]
+    if snapshot.config_path and snapshot.id ~= current.id then
+      configs[#configs + 1] = { snapshot = snapshot.id }
+    end
   end
   return configs
 end
@@ -88,15 +81,44 @@ local function merge(result, round)
   return result
 end
 
+-- Repairs with what one config makes, unless one tried before makes the same; returns nil then.
+local function repair_from(config, options, tried)
+  local manifest = try_to_evaluate(config, options)
+  local text = manifest and border.call("manifest_json", manifest)
+  if not text or tried[text] then
+    return nil
+  end
+  tried[text] = true
+  return border.call("repair", manifest, options)
+end
+
+-- The same with the config that a snapshot keeps a copy of.
+local function repair_from_copy(snapshot, options, tried)
+  local copy = border.call("restore_config", snapshot, options)
+  if not copy then
+    return nil
+  end
+  options.places = copy.places
+  local succeeded, result = pcall(repair_from, copy.entry, options, tried)
+  options.places = nil
+  border.call("remove_restored_config", snapshot, options)
+  if not succeeded then
+    error(result, 0)
+  end
+  return result
+end
+
 ---@return syslua.Verified
 local function repair(configs, options)
   local result, tried = nil, {}
   for _, config in ipairs(configs) do
-    local manifest = try_to_evaluate(config, options)
-    local text = manifest and border.call("manifest_json", manifest)
-    if text and not tried[text] then
-      tried[text] = true
-      local round = border.call("repair", manifest, options)
+    local round
+    if config.snapshot then
+      round = repair_from_copy(config.snapshot, options, tried)
+    else
+      round = repair_from(config.path, options, tried)
+    end
+    if round then
       result = result and merge(result, round) or round
       if result.broken == 0 then
         return result
@@ -113,7 +135,7 @@ function verify.run(args)
   local terminal = require("syslua.cli.terminal")
 
   local options = require("syslua.cli.options").from_args(args)
-  local given = args.config and { require("syslua.cli.config_path").get(args.config) }
+  local given = args.config and { { path = require("syslua.cli.config_path").get(args.config) } }
   ---@type syslua.Verified
   local result = border.call("verify", options)
   if args.repair and result.broken > 0 then

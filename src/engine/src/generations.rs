@@ -168,6 +168,18 @@ pub fn parent_of(store: &Store, id: SnapshotId) -> Option<SnapshotId> {
     indexed.or_else(|| all(store).ok()?.into_iter().rfind(|other| *other < id))
 }
 
+/// Takes the next number for a snapshot. It is used once, even when the switch is taken back: what ran with the
+/// environment of that snapshot remembers its number.
+///
+/// # Errors
+/// As [`next_id`], and when the index cannot be written.
+pub fn take_id(store: &Store) -> Result<SnapshotId, Error> {
+    let id = next_id(store)?;
+    let index = Index { version: INDEX_VERSION, last_id: id, ..read_index(store) };
+    write(store, &index)?;
+    Ok(id)
+}
+
 /// Writes the index of all snapshots. To be called before one is removed, so that its number is not
 /// used again. `new` is one that need not be read.
 ///
@@ -190,8 +202,11 @@ pub fn write_index(store: &Store, new: Option<&Snapshot>) -> Result<(), Error> {
         }
         // One that cannot be read is named by the commands that need it.
     }
-    let index = Index { version: INDEX_VERSION, last_id, snapshots };
-    let mut text = serde_json::to_vec(&index).unwrap_or_default();
+    write(store, &Index { version: INDEX_VERSION, last_id, snapshots })
+}
+
+fn write(store: &Store, index: &Index) -> Result<(), Error> {
+    let mut text = serde_json::to_vec(index).unwrap_or_default();
     text.push(b'\n');
     let path = store.snapshots_index();
     if platform::read_file(&path).is_ok_and(|present| present == text) {

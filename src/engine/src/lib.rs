@@ -8,7 +8,7 @@
 //! - **F1** [`store`]: the immutable objects and what is recorded of them
 //! - **F2** [`derivation`], [`variable`], [`activation`], [`manifest`], [`snapshot`], [`journal`]: what is wanted, what was done
 //! - **F3** [`operation`], [`environment`], [`action`]: what a build may do, what a switch does
-//! - **F4** [`realize`], [`generations`], [`switch`]: from recipes to objects, from a manifest to a machine
+//! - **F4** [`realize`], [`generations`], [`config_copy`], [`switch`]: from recipes to objects, from a manifest to a machine
 //! - **F5** [`engine`]: the verbs
 
 pub mod encode;
@@ -33,6 +33,7 @@ pub mod action;
 pub mod environment;
 pub mod operation;
 
+pub mod config_copy;
 pub mod generations;
 pub mod realize;
 pub mod switch;

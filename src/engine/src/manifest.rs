@@ -26,7 +26,7 @@ pub struct Manifest {
     pub activations: Vec<Activation>,
     /// The entry file.
     pub config_path: Option<PathBuf>,
-    /// The Lua files that were loaded, by their path relative to the entry file, and their texts.
+    /// The Lua files that were loaded, by their absolute path, and their texts.
     pub files: Vec<(Text, Vec<u8>)>,
 }
 

@@ -232,7 +232,7 @@ pub fn declare(
 }
 
 fn source(lua: &Lua, path: &LuaString, excluded: Option<Vec<LuaString>>) -> Answer<LuaTable> {
-    let place = platform::path_from_bytes(&path.as_bytes());
+    let place = state::locate(lua, platform::path_from_bytes(&path.as_bytes()));
     let excluded = excluded.unwrap_or_default();
     let left_out = excluded.iter().map(|inner| platform::path_from_bytes(&inner.as_bytes())).collect();
     let nar = state::change(lua, |state| state.sources.hash(&place, &left_out));
@@ -240,7 +240,7 @@ fn source(lua: &Lua, path: &LuaString, excluded: Option<Vec<LuaString>>) -> Answ
     let nar = nar.map_err(|error| config_failure(&error))?;
     let make = || {
         let fields = lua.create_table()?;
-        fields.raw_set("path", path)?;
+        fields.raw_set("path", lua.create_string(platform::bytes_of_path(&place))?)?;
         fields.raw_set("sha256", nar.to_hex())?;
         if !excluded.is_empty() {
             fields.raw_set("excluded", lua.create_sequence_from(excluded)?)?;
@@ -253,7 +253,7 @@ fn source(lua: &Lua, path: &LuaString, excluded: Option<Vec<LuaString>>) -> Answ
 /// Returns everything below a directory: pairs of relative path and kind, each directory before what
 /// is in it. A file has nothing below it.
 fn list_tree(lua: &Lua, path: &LuaString) -> Answer<Vec<LuaTable>> {
-    let top = platform::path_from_bytes(&path.as_bytes());
+    let top = state::locate(lua, platform::path_from_bytes(&path.as_bytes()));
     let mut entries = Vec::new();
     let mut pending = vec![PathBuf::new()];
     while let Some(directory) = pending.pop() {

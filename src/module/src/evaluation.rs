@@ -1,6 +1,6 @@
 //! Evaluations: collecting what a config declares into a manifest.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -27,11 +27,15 @@ use crate::state::{self, Evaluation};
 /// The field by which a table stands for a manifest that stays with the engine.
 const RAW: &str = "raw_manifest";
 
+/// The platform, options, the config's directory, and where its files are when they are restored from a copy.
+type BeginArguments = (Option<LuaTable>, Option<LuaTable>, Option<LuaString>, Option<LuaTable>);
+
 fn begin(
     lua: &Lua,
     system: Option<&LuaTable>,
     options: Option<&LuaTable>,
     directory: Option<&LuaString>,
+    places: Option<&LuaTable>,
 ) -> Answer<()> {
     let settings = Options::read(lua, options)?.settings;
     let system = match system {
@@ -45,7 +49,12 @@ fn begin(
         let (home, root) = (platform::bytes_of_path(&settings.home), platform::bytes_of_path(&settings.root));
         ConfigFiles::new(&directory.as_bytes(), &[&home, &root]).map(Rc::new)
     });
-    let evaluation = Evaluation { config_files, system: Arc::new(system), ..Evaluation::default() };
+    let mut restored = BTreeMap::new();
+    for pair in places.into_iter().flat_map(|places| places.pairs::<LuaString, LuaString>()) {
+        let (path, place) = pair.map_err(lua_failure)?;
+        restored.insert(platform::path_from_bytes(&path.as_bytes()), platform::path_from_bytes(&place.as_bytes()));
+    }
+    let evaluation = Evaluation { config_files, places: restored, system: Arc::new(system), ..Evaluation::default() };
     state::change(lua, |state| {
         state.sources = SourceMemory::load(&Store::new(&settings.root));
         state.begin(evaluation);
@@ -286,14 +295,9 @@ fn write_file(path: &Path, text: &[u8]) -> Answer<()> {
 
 /// Registers the functions that evaluate a config.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
-    register_function(
-        lua,
-        native,
-        "begin_evaluation",
-        |lua, (system, options, directory): (Option<LuaTable>, Option<LuaTable>, Option<LuaString>)| {
-            begin(lua, system.as_ref(), options.as_ref(), directory.as_ref()).map(|()| true)
-        },
-    )?;
+    register_function(lua, native, "begin_evaluation", |lua, (system, options, directory, places): BeginArguments| {
+        begin(lua, system.as_ref(), options.as_ref(), directory.as_ref(), places.as_ref()).map(|()| true)
+    })?;
     register_function(lua, native, "abandon_evaluation", |lua, ()| end(lua).map(|_| true))?;
     register_function(
         lua,
@@ -324,13 +328,14 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             set_scope(lua, user, &home, project.as_ref())
         },
     )?;
-    register_function(lua, native, "add_chunk", |lua, (name, text): (String, LuaString)| {
+    register_function(lua, native, "add_chunk", |lua, (name, text): (LuaString, LuaString)| {
+        let name = name.to_string_lossy();
         let chunk = Rc::new(Chunk::new(text.as_bytes().to_vec()));
         state::change(lua, |state| state.add_evaluated_chunk(name, chunk));
         Ok(true)
     })?;
-    register_function(lua, native, "exists", |_, path: LuaString| {
-        Ok(platform::path_from_bytes(&path.as_bytes()).exists())
+    register_function(lua, native, "exists", |lua, path: LuaString| {
+        Ok(state::locate(lua, platform::path_from_bytes(&path.as_bytes())).exists())
     })?;
     register_function(lua, native, "write_file", |_, (path, text): (LuaString, LuaString)| {
         write_file(&platform::path_from_bytes(&path.as_bytes()), &text.as_bytes()).map(|()| true)

@@ -55,6 +55,7 @@ fn source_at(lua: &Lua, place: PathBuf) -> Answer<Option<Source>> {
     let is_whole = place.is_absolute() && is_plain_target(place.as_os_str().as_encoded_bytes());
     let unusable = |error| Failure::new("usage", format!("the path {} is unusable: {error}", place.display()));
     let path = if is_whole { place } else { std::path::absolute(&place).map_err(unusable)? };
+    let path = state::locate(lua, path);
     let known = state::change(lua, |state| state.sources.look(&path));
     let known = known.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
     match known.map_err(|error| config_failure(&error))? {

@@ -1,13 +1,16 @@
 //! `native.list`, `hold`, `info`, `verify`, `repair`, `diff_derivations` and `check`.
 
+use std::path::Path;
+
 use mlua::prelude::*;
 use syslua_engine::engine::{Engine, Rebuild};
 use syslua_engine::failure::Failure;
-use syslua_engine::names::ObjectName;
+use syslua_engine::names::{ObjectName, SnapshotId};
+use syslua_engine::platform;
 
 use crate::apply::report;
 use crate::derive::derivation_of;
-use crate::error::{Answer, register as register_function, register_verb};
+use crate::error::{Answer, lua_failure, register as register_function, register_verb};
 use crate::evaluation::manifest_of;
 use crate::options::Options;
 use crate::state;
@@ -24,6 +27,24 @@ fn repair(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<
     let rebuild = Rebuild { manifest: manifest.as_deref(), tasks: &mut LuaTasks::new(lua) };
     let repaired = engine.repair(rebuild, &mut options.on_event(lua)).map_err(|error| error.to_failure())?;
     report(lua, &repaired)
+}
+
+/// Restores the config of a snapshot: its entry file, and where texts and sources are now by the paths that they had.
+fn restore_config(lua: &Lua, id: u64, options: Option<&LuaTable>) -> Answer<Option<LuaTable>> {
+    let restored = engine(lua, options)?.0.restore_config(SnapshotId(id)).map_err(|error| error.to_failure())?;
+    let Some(restored) = restored else { return Ok(None) };
+    let text = |path: &Path| lua.create_string(platform::bytes_of_path(path));
+    let make = || {
+        let table = lua.create_table()?;
+        let places = lua.create_table()?;
+        for (path, place) in &restored.places {
+            places.raw_set(text(path)?, text(place)?)?;
+        }
+        table.raw_set("entry", text(&restored.entry)?)?;
+        table.raw_set("places", places)?;
+        Ok(table)
+    };
+    make().map(Some).map_err(lua_failure)
 }
 
 fn check(lua: &Lua, wanted: &LuaValue, options: Option<&LuaTable>) -> Answer<LuaValue> {
@@ -61,6 +82,13 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     })?;
     register_verb(lua, native, "repair", |lua, (manifest, options): (LuaValue, Option<LuaTable>)| {
         repair(lua, &manifest, options.as_ref())
+    })?;
+    register_function(lua, native, "restore_config", |lua, (id, options): (u64, Option<LuaTable>)| {
+        restore_config(lua, id, options.as_ref())
+    })?;
+    register_function(lua, native, "remove_restored_config", |lua, (id, options): (u64, Option<LuaTable>)| {
+        let engine = engine(lua, options.as_ref())?.0;
+        engine.remove_restored_config(SnapshotId(id)).map(|()| true).map_err(|error| error.to_failure())
     })?;
     register_function(
         lua,

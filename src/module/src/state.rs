@@ -1,8 +1,8 @@
 //! What the border remembers in one Lua state: derivations by hash, their functions, the chunks of
 //! configs, and the evaluation under way.
 
-use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -66,6 +66,8 @@ struct Declared {
 pub struct Evaluation {
     /// The files of the config.
     pub config_files: Option<Rc<ConfigFiles>>,
+    /// Where files of the config are now, by the paths that they had: a config that is restored from a copy.
+    pub places: BTreeMap<PathBuf, PathBuf>,
     /// The platform it is for.
     pub system: Arc<System>,
     /// Whose chunks were active before.
@@ -151,6 +153,22 @@ pub fn read<R>(lua: &Lua, read: impl FnOnce(&State) -> R) -> R {
         return read(&state);
     }
     read(&State::default())
+}
+
+/// Returns where a file of the config is: at its path, unless the config is restored from a copy.
+pub fn locate(lua: &Lua, path: PathBuf) -> PathBuf {
+    read(lua, |state| {
+        let places = state.evaluations.last().map(|evaluation| &evaluation.places).filter(|places| !places.is_empty());
+        let find = |places: &BTreeMap<PathBuf, PathBuf>| {
+            path.ancestors().find_map(|above| {
+                let inner = path.strip_prefix(above).ok()?;
+                let place = places.get(above)?;
+                Some(if inner == Path::new("") { place.clone() } else { place.join(inner) })
+            })
+        };
+        places.and_then(find)
+    })
+    .unwrap_or(path)
 }
 
 /// Calls `change` with the state; `None` when the state is in use further up, which is a bug.

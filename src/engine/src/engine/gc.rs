@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::roots::{Holder, Roots};
 use super::{Engine, Error, plain};
+use crate::config_copy;
 use crate::generations;
 use crate::names::{ObjectName, SnapshotId};
 use crate::platform;
@@ -79,6 +80,8 @@ pub struct GcReport {
     pub derivations: GcFiles,
     /// What cut off builds left.
     pub leftovers: GcFiles,
+    /// Contents of sources, which only snapshots that go had kept.
+    pub sources: GcFiles,
     /// Bytes that are freed in all.
     pub freed: u64,
     /// Links in `gc-roots` that hold nothing, since they lead to no object.
@@ -109,7 +112,8 @@ impl Engine {
             let snapshots = self.dropped(options)?;
             let roots = self.roots(&snapshots)?;
             let before = options.older_than.map(sweep::ago);
-            let garbage = sweep::find(&self.store, &roots.present, &roots.living, &roots.derivations, before)?;
+            let mut garbage = sweep::find(&self.store, &roots.present, &roots.living, &roots.derivations, before)?;
+            garbage.sources = config_copy::unused(&self.store, &snapshots)?;
             if perform {
                 self.sweep(&snapshots, &garbage).map_err(cut_off)?;
             }
@@ -223,6 +227,7 @@ impl Engine {
         let files = |dead: &[Dead]| GcFiles { count: dead.len(), size: dead.iter().map(|dead| dead.size).sum() };
         let (downloads, logs) = (files(&garbage.downloads), files(&garbage.logs));
         let (derivations, leftovers) = (files(&garbage.derivations), files(&garbage.leftovers));
+        let sources = files(&garbage.sources);
         let removed = garbage.objects.len();
         GcReport {
             root: self.settings.root.clone(),
@@ -230,11 +235,17 @@ impl Engine {
             kept: objects.len() - removed,
             removed,
             snapshots: snapshots.into_iter().collect(),
-            freed: sizes.values().sum::<u64>() + downloads.size + logs.size + derivations.size + leftovers.size,
+            freed: sizes.values().sum::<u64>()
+                + downloads.size
+                + logs.size
+                + derivations.size
+                + leftovers.size
+                + sources.size,
             downloads,
             logs,
             derivations,
             leftovers,
+            sources,
             objects,
             dangling: roots.dangling,
             blocked: None,

@@ -1,10 +1,12 @@
 //! `verify` and its repair: nothing is deleted that could not be restored first.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use super::report::{DamageReport, VerifyReport};
 use super::{Engine, Error};
 use crate::activation::Action;
+use crate::config_copy::{self, Restored};
 use crate::generations;
 use crate::hash::Hash;
 use crate::manifest::Manifest;
@@ -24,6 +26,28 @@ pub struct Rebuild<'a> {
 }
 
 impl Engine {
+    /// Restores the copy that a snapshot keeps of its config, to evaluate it; nothing where there is none.
+    ///
+    /// # Errors
+    /// When the snapshot cannot be read, or the copy cannot be written below the store.
+    pub fn restore_config(&self, id: SnapshotId) -> Result<Option<Restored>, Error> {
+        let Some(path) = self.snapshot(id)?.config_path else { return Ok(None) };
+        Ok(config_copy::restore(&self.store, id, &path, &self.restored_config(id))?)
+    }
+
+    /// Removes what [`Engine::restore_config`] restored.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn remove_restored_config(&self, id: SnapshotId) -> Result<(), Error> {
+        Ok(platform::remove_tree(&self.restored_config(id)).map_err(store::Error::from)?)
+    }
+
+    /// Where gc finds what a process that was killed left.
+    fn restored_config(&self, id: SnapshotId) -> PathBuf {
+        self.store.work_directories().join(format!("config-{id}-{}", std::process::id()))
+    }
+
     /// Hashes every object again.
     ///
     /// # Errors

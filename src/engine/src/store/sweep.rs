@@ -51,6 +51,8 @@ pub struct Garbage {
     pub leftovers: Vec<Dead>,
     /// Downloads and trees of commits.
     pub downloads: Vec<Dead>,
+    /// Contents of sources of configs, which the caller finds.
+    pub sources: Vec<Dead>,
 }
 
 /// Finds what is not alive. `derivations` are those of snapshots; `downloads_before` spares what was fetched later.
@@ -123,6 +125,7 @@ pub fn find(
         links: dead_links(store, is_alive)?,
         leftovers,
         downloads,
+        sources: Vec::new(),
     })
 }
 
@@ -166,7 +169,7 @@ pub fn retire(store: &Store, garbage: &Garbage, interrupt: &Interrupt) -> Result
 pub fn erase(store: &Store, garbage: &Garbage, interrupt: &Interrupt) -> Result<()> {
     garbage.objects.par_iter().try_for_each(|(object, _)| remove(&gone(store, object), interrupt))?;
     let told = garbage.records.iter().chain(&garbage.links);
-    let about = garbage.derivations.iter().chain(&garbage.logs).map(|dead| &dead.path);
+    let about = garbage.derivations.iter().chain(&garbage.logs).chain(&garbage.sources).map(|dead| &dead.path);
     let files: Vec<&PathBuf> = told.chain(about).collect();
     files.par_iter().try_for_each(|path| remove(path, interrupt))?;
     remove_empty(&store.packages())

@@ -23,7 +23,7 @@ const IN_ROOT: [&str; 6] = ["env.sh", "env.fish", "env.ps1", "env.cmd", "secrets
 const IN_STORE: [&str; 12] =
     ["drv-out", "pkg", "drv", "bld", "tmp", "staging", "obj", "info", "log", "quarantine", "locks", "publication.lock"];
 /// What lies beside the snapshots, but for what tells that this is a root.
-const IN_METADATA: [&str; 4] = ["current", "manifest.json", "snapshots.json", "journal"];
+const IN_METADATA: [&str; 5] = ["current", "manifest.json", "snapshots.json", "journal", "sources"];
 /// What a user's directory holds.
 const OF_USER: [&str; 4] = ["env.sh", "env.fish", "env.ps1", "env.cmd"];
 /// How names begin that we use for a moment.

@@ -157,7 +157,7 @@ fn begin(
     write::write_fixed_links(store)?;
     match to {
         To::New { manifest, description } => {
-            let id = generations::next_id(store)?;
+            let id = generations::take_id(store)?;
             journal.to = Some(id);
             journal.makes_snapshot = true;
             let snapshot = Snapshot {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Error;
+use crate::config_copy;
 use crate::environment::{self, Environment};
 use crate::manifest::Manifest;
 use crate::platform;
@@ -32,7 +33,7 @@ pub fn write_snapshot(store: &Store, home: &Path, snapshot: &Snapshot, manifest:
     let environment = Environment::new(snapshot.actions(), home);
     write("env.sh", &environment.render_posix(), READABLE)?;
     write_users(&temporary, snapshot)?;
-    write_config(&temporary.join("config"), manifest)?;
+    config_copy::write(store, &temporary.join("config"), manifest, snapshot.parent)?;
     // One call for all new objects too, which nobody else syncs.
     platform::sync_file_system(&temporary)?;
     platform::remove_tree(&place)?;
@@ -86,21 +87,6 @@ pub fn write_user_links(store: &Store, snapshot: &Snapshot) -> Result<(), Error>
             platform::symlink(&target, &link)?;
             platform::give_to(&directory, user)?;
         }
-    }
-    Ok(())
-}
-
-/// Keeps the Lua files that the manifest was evaluated from.
-fn write_config(directory: &Path, manifest: &Manifest) -> Result<(), Error> {
-    platform::create_directory(directory)?;
-    platform::set_mode(directory, 0o700)?;
-    for (name, content) in &manifest.files {
-        let path = directory.join(name.to_path());
-        if let Some(parent) = path.parent() {
-            platform::create_directories(parent)?;
-        }
-        platform::write_file(&path, content)?;
-        platform::set_mode(&path, PRIVATE)?;
     }
     Ok(())
 }

@@ -1,0 +1,427 @@
+//! The copy of a config that a snapshot keeps: texts and sources by their content, and an index of where each was.
+//!
+//! No name that a config chose is the name of a file here. The texts of the config are in the snapshot's own
+//! directory; the contents of sources are shared by all snapshots.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use crate::generations;
+use crate::hash::Hash;
+use crate::manifest::Manifest;
+use crate::names::SnapshotId;
+use crate::platform::{self, FileKind};
+use crate::store::sweep::Dead;
+use crate::store::{Error, Result, Store, tree};
+use crate::value::{Source, Text, Value};
+
+/// The version of the index that we write.
+const VERSION: u32 = 1;
+const INDEX: &str = "index.json";
+const PRIVATE: u32 = 0o600;
+const PRIVATE_DIRECTORY: u32 = 0o700;
+/// What is larger is not read into memory.
+const LARGE: u64 = 1 << 20;
+/// A file that changed later than this before it was read may have changed again in the same moment.
+const RACY: Duration = Duration::from_secs(2);
+
+/// What a copy holds, and where each part of it was.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Index {
+    version: u32,
+    /// The entry file.
+    entry: Option<Text>,
+    /// The Lua files that were loaded.
+    texts: Vec<Copied>,
+    /// The sources of derivations.
+    sources: Vec<CopiedSource>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Copied {
+    /// The absolute path.
+    path: Text,
+    /// The SHA-256 of the text, which is the name of the copy.
+    content: Hash,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct CopiedSource {
+    /// The absolute path.
+    path: Text,
+    /// The NAR hash of all of it.
+    nar: Hash,
+    /// What a filter left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    excluded: Vec<Text>,
+    /// Everything in it, each directory before what it holds. The path of the top is empty.
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Entry {
+    path: Text,
+    #[serde(flatten)]
+    node: Node,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Node {
+    File {
+        /// The NAR hash of this file alone, which is the name of the copy.
+        content: Hash,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        executable: bool,
+        /// What the system said of the file, when that is a proof that it did not change since.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        facts: Vec<u64>,
+    },
+    Link {
+        target: Text,
+    },
+    Directory,
+}
+
+/// A copy of a config, restored.
+#[derive(Debug)]
+pub struct Restored {
+    /// The entry file.
+    pub entry: PathBuf,
+    /// Where texts and sources are now, by the paths that they had.
+    pub places: BTreeMap<PathBuf, PathBuf>,
+}
+
+/// Returns the directory of a snapshot's copy.
+fn directory(store: &Store, id: SnapshotId) -> PathBuf {
+    store.snapshot(id).join("config")
+}
+
+/// Returns the directory of the contents of sources.
+fn contents(store: &Store) -> PathBuf {
+    store.metadata().join("sources")
+}
+
+/// Reads the index of a snapshot's copy. There is none where an older version made the copy, or the index is damaged.
+fn read(store: &Store, id: SnapshotId) -> Option<Index> {
+    let text = platform::read_file(&directory(store, id).join(INDEX)).ok()?;
+    serde_json::from_slice::<Index>(&text).ok().filter(|index| index.version == VERSION)
+}
+
+/// Writes the copy of a manifest's config to `directory`. `parent` is the snapshot whose sources may be the same.
+///
+/// A source that changed since it was hashed is left out: the objects that were made of it have what counts.
+///
+/// # Errors
+/// When the copy cannot be written.
+pub fn write(store: &Store, directory: &Path, manifest: &Manifest, parent: Option<SnapshotId>) -> Result<()> {
+    platform::create_directory(directory)?;
+    platform::set_mode(directory, PRIVATE_DIRECTORY)?;
+    let mut texts = Vec::with_capacity(manifest.files.len());
+    let mut written = HashSet::new();
+    for (path, text) in &manifest.files {
+        let content = Hash::of(text);
+        if written.insert(content) {
+            let place = directory.join(content.to_hex());
+            platform::write_file(&place, text)?;
+            platform::set_mode(&place, PRIVATE)?;
+        }
+        texts.push(Copied { path: path.clone(), content });
+    }
+    let entry = manifest.config_path.as_deref().map(|path| Text(platform::bytes_of_path(path)));
+    let index = Index { version: VERSION, entry, texts, sources: write_sources(store, manifest, parent)? };
+    let place = directory.join(INDEX);
+    platform::write_file(&place, &serde_json::to_vec(&index).unwrap_or_default())?;
+    Ok(platform::set_mode(&place, PRIVATE)?)
+}
+
+/// Returns the sources that the derivations of a manifest use, each once.
+fn sources(manifest: &Manifest) -> Vec<&Source> {
+    fn collect<'a>(value: &'a Value, into: &mut Vec<&'a Source>) {
+        match value {
+            Value::Source(source) => into.push(source),
+            Value::List(list) => list.iter().for_each(|value| collect(value, into)),
+            Value::Map(map) => map.values().for_each(|value| collect(value, into)),
+            Value::Table(entries, metatable) => {
+                entries.iter().flat_map(|(key, value)| [key, value]).for_each(|value| collect(value, into));
+                metatable.iter().for_each(|value| collect(value, into));
+            }
+            Value::Function(function) => function.captures.iter().for_each(|(_, value)| collect(value, into)),
+            _ => {}
+        }
+    }
+    let mut all = Vec::new();
+    for derivation in &manifest.derivations {
+        collect(&derivation.spec.opts, &mut all);
+        derivation.spec.config.captures.iter().for_each(|(_, value)| collect(value, &mut all));
+    }
+    let mut seen = HashSet::new();
+    all.retain(|source| seen.insert((source.nar, &source.path, &source.excluded)));
+    all
+}
+
+fn write_sources(store: &Store, manifest: &Manifest, parent: Option<SnapshotId>) -> Result<Vec<CopiedSource>> {
+    let sources = sources(manifest);
+    if sources.is_empty() {
+        return Ok(Vec::new());
+    }
+    let contents = contents(store);
+    if !platform::create_directories(&contents)?.is_empty() {
+        platform::set_mode(&contents, PRIVATE_DIRECTORY)?;
+    }
+    let before = parent.and_then(|parent| read(store, parent)).map_or_else(Vec::new, |index| index.sources);
+    let mut writer = Writer::new(&contents, &before);
+    let mut copied = Vec::with_capacity(sources.len());
+    for source in sources {
+        let excluded: Vec<Text> = source.excluded.iter().map(|path| Text(platform::bytes_of_path(path))).collect();
+        let entries = match writer.by_nar.get(&source.nar) {
+            Some(same) if same.excluded == excluded => Some(same.entries.clone()),
+            _ => writer.copy(source)?,
+        };
+        if let Some(entries) = entries {
+            let path = Text(platform::bytes_of_path(&source.path));
+            copied.push(CopiedSource { path, nar: source.nar, excluded, entries });
+        }
+    }
+    Ok(copied)
+}
+
+/// Writes contents that are not there yet.
+struct Writer<'a> {
+    contents: &'a Path,
+    /// The sources of the snapshot before, which are on the disk.
+    by_nar: HashMap<Hash, &'a CopiedSource>,
+    /// Files of these by what the system says of them.
+    by_facts: HashMap<&'a [u64], (Hash, bool)>,
+    /// Contents that are known to be whole.
+    present: HashSet<Hash>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(contents: &'a Path, before: &'a [CopiedSource]) -> Writer<'a> {
+        let mut writer = Writer { contents, by_nar: HashMap::new(), by_facts: HashMap::new(), present: HashSet::new() };
+        for source in before {
+            writer.by_nar.insert(source.nar, source);
+            for entry in &source.entries {
+                if let Node::File { content, executable, facts } = &entry.node {
+                    writer.present.insert(*content);
+                    if !facts.is_empty() {
+                        writer.by_facts.insert(facts, (*content, *executable));
+                    }
+                }
+            }
+        }
+        writer
+    }
+
+    /// Copies a source; returns nothing when it is not, or no longer, what was hashed.
+    fn copy(&mut self, source: &Source) -> Result<Option<Vec<Entry>>> {
+        let mut entries = Vec::new();
+        if self
+            .node(&source.path, Path::new(""), source, &mut entries)
+            .is_err_and(|error| !is_of_copy(&error, self.contents))
+        {
+            return Ok(None);
+        }
+        // A single file was hashed on the way; of a tree each file was, and the whole is compared where it is restored.
+        let is_same = match entries.as_slice() {
+            [Entry { node: Node::File { content, .. }, .. }] => *content == source.nar,
+            _ => true,
+        };
+        Ok(is_same.then_some(entries))
+    }
+
+    fn node(&mut self, path: &Path, inner: &Path, source: &Source, entries: &mut Vec<Entry>) -> Result<()> {
+        let facts = platform::facts_of(path)?;
+        let node = match facts.kind {
+            FileKind::File => self.file(path, &facts)?,
+            FileKind::Symlink => Node::Link { target: Text(platform::bytes_of_path(&platform::read_link(path)?)) },
+            FileKind::Directory | FileKind::Special => Node::Directory,
+        };
+        entries.push(Entry { path: Text(platform::bytes_of_path(inner)), node });
+        if facts.kind == FileKind::Directory {
+            for (name, _) in platform::list_directory(path)? {
+                let inner = inner.join(&name);
+                if !source.excluded.contains(&inner) {
+                    self.node(&path.join(&name), &inner, source, entries)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: &Path, facts: &platform::Facts) -> Result<Node> {
+        if let Some((content, executable)) = self.by_facts.get(facts.numbers.as_slice()) {
+            let facts = facts.numbers.to_vec();
+            return Ok(Node::File { content: *content, executable: *executable, facts });
+        }
+        let is_settled = facts.newest + RACY < SystemTime::now();
+        let metadata = platform::metadata_of(path)?;
+        let executable = metadata.as_ref().is_some_and(platform::is_executable);
+        let is_large = metadata.is_none_or(|metadata| metadata.len() > LARGE);
+        let content = if is_large { self.large(path, executable)? } else { self.small(path, executable)? };
+        let facts = if is_settled { facts.numbers.to_vec() } else { Vec::new() };
+        Ok(Node::File { content, executable, facts })
+    }
+
+    fn small(&mut self, path: &Path, executable: bool) -> Result<Hash> {
+        let bytes = platform::read_file(path)?;
+        let content = tree::hash_of_file(&bytes, executable);
+        if self.is_missing(content)? {
+            let place = self.contents.join(content.to_hex());
+            platform::write_file(&place, &bytes)?;
+            platform::set_mode(&place, mode(executable))?;
+        }
+        Ok(content)
+    }
+
+    fn large(&mut self, path: &Path, executable: bool) -> Result<Hash> {
+        // By a name of ours until its hash is known: the file may change while it is copied.
+        let temporary = self.contents.join(".new");
+        platform::remove_tree(&temporary)?;
+        platform::copy_file(path, &temporary)?;
+        platform::set_mode(&temporary, mode(executable))?;
+        let content = tree::hash(&temporary)?.nar;
+        if self.is_missing(content)? {
+            platform::rename(&temporary, &self.contents.join(content.to_hex()))?;
+        } else {
+            platform::remove_file(&temporary)?;
+        }
+        Ok(content)
+    }
+
+    /// Returns whether a content has to be written. One that no snapshot names may be half of it, after a power cut.
+    fn is_missing(&mut self, content: Hash) -> Result<bool> {
+        if !self.present.insert(content) {
+            return Ok(false);
+        }
+        let place = self.contents.join(content.to_hex());
+        if !platform::exists(&place) {
+            return Ok(true);
+        }
+        if tree::hash(&place).is_ok_and(|digest| digest.nar == content) {
+            return Ok(false);
+        }
+        platform::remove_tree(&place)?;
+        Ok(true)
+    }
+}
+
+/// Returns whether an error is about the copy, not about the source.
+fn is_of_copy(error: &Error, contents: &Path) -> bool {
+    matches!(error, Error::File(error) if error.path.starts_with(contents))
+}
+
+fn mode(executable: bool) -> u32 {
+    if executable { 0o700 } else { PRIVATE }
+}
+
+/// Returns the contents of sources that no snapshot names but those that are `gone`. When an index is there but cannot
+/// be read, there are none.
+///
+/// # Errors
+/// When a directory cannot be listed.
+pub fn unused(store: &Store, gone: &BTreeSet<SnapshotId>) -> std::result::Result<Vec<Dead>, generations::Error> {
+    let contents = contents(store);
+    let present = match platform::list_directory(&contents) {
+        Err(error) if error.is_not_found() => return Ok(Vec::new()),
+        present => present?,
+    };
+    let mut named = HashSet::new();
+    for id in generations::all(store)?.into_iter().filter(|id| !gone.contains(id)) {
+        match read(store, id) {
+            Some(index) => named.extend(names_of(&index)),
+            None if has_damaged_index(store, id) => return Ok(Vec::new()),
+            None => {}
+        }
+    }
+    let is_ours = |name: &str| name == ".new" || Hash::parse(name).is_ok();
+    let dead = present.into_iter().filter_map(|(name, _)| {
+        let name = name.to_str().filter(|name| is_ours(name) && !named.contains(*name))?;
+        let path = contents.join(name);
+        let size = platform::metadata_of(&path).ok().flatten().map_or(0, |metadata| metadata.len());
+        Some(Dead { path, size })
+    });
+    Ok(dead.collect())
+}
+
+fn names_of(index: &Index) -> impl Iterator<Item = String> {
+    index.sources.iter().flat_map(|source| &source.entries).filter_map(|entry| match &entry.node {
+        Node::File { content, .. } => Some(content.to_hex()),
+        _ => None,
+    })
+}
+
+/// Returns whether the copy looks like one with an index: an older version kept files by their names.
+fn has_damaged_index(store: &Store, id: SnapshotId) -> bool {
+    let entries = platform::list_directory(&directory(store, id)).unwrap_or_default();
+    let is_hash = |name: &std::ffi::OsString| name.to_str().is_some_and(|name| Hash::parse(name).is_ok());
+    entries.iter().any(|(name, _)| is_hash(name))
+}
+
+/// Restores the copy that a snapshot keeps of its config, below a directory of the store that the caller removes.
+/// Returns nothing where there is none.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn restore(store: &Store, id: SnapshotId, config_path: &Path, to: &Path) -> Result<Option<Restored>> {
+    let own = directory(store, id);
+    let Some(index) = read(store, id) else {
+        // An older version kept the Lua files by their names.
+        let entry = config_path.file_name().map(|name| own.join(name)).filter(|entry| platform::exists(entry));
+        return Ok(entry.map(|entry| Restored { entry, places: BTreeMap::new() }));
+    };
+    let Some(entry) = index.entry else { return Ok(None) };
+    let mut places: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
+    for text in &index.texts {
+        places.insert(text.path.to_path(), own.join(text.content.to_hex()));
+    }
+    platform::remove_tree(to)?;
+    platform::create_directories(to)?;
+    platform::set_mode(to, PRIVATE_DIRECTORY)?;
+    let contents = contents(store);
+    // Filters leave out different parts of one tree.
+    let mut trees: BTreeMap<PathBuf, BTreeMap<Vec<u8>, &Node>> = BTreeMap::new();
+    for source in &index.sources {
+        let entries = source.entries.iter().map(|entry| (entry.path.0.clone(), &entry.node));
+        trees.entry(source.path.to_path()).or_default().extend(entries);
+    }
+    for (number, (path, entries)) in trees.into_iter().enumerate() {
+        // Builds and hashes see the extension.
+        let described = Source { path: path.clone(), nar: Hash::of(b""), excluded: BTreeSet::new() };
+        let place = to.join(format!("{number}{}", described.extension()));
+        // One whose contents are damaged is not there.
+        if restore_source(&contents, &entries, &place).is_ok() {
+            places.insert(path, place);
+        }
+    }
+    Ok(Some(Restored { entry: entry.to_path(), places }))
+}
+
+fn restore_source(contents: &Path, entries: &BTreeMap<Vec<u8>, &Node>, place: &Path) -> Result<()> {
+    for (inner, node) in entries {
+        let inner = platform::path_from_bytes(inner);
+        // The index is a file of ours, but a damaged one must not write elsewhere.
+        let is_plain = inner.components().all(|part| matches!(part, Component::Normal(_)));
+        let path = if inner.as_os_str().is_empty() { place.to_owned() } else { place.join(&inner) };
+        let damaged = |problem: &str| Error::Damaged { path: path.clone(), problem: problem.to_owned() };
+        if !is_plain {
+            return Err(damaged("it leads out of its directory"));
+        }
+        match node {
+            Node::Directory => platform::create_directory(&path)?,
+            Node::Link { target } => platform::symlink(&target.to_path(), &path)?,
+            Node::File { content, executable, .. } => {
+                platform::copy_file(&contents.join(content.to_hex()), &path)?;
+                platform::set_mode(&path, mode(*executable))?;
+                if tree::hash(&path)?.nar != *content {
+                    return Err(damaged("it is not what was copied"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
