@@ -36,7 +36,7 @@ local syslua = {}
 ---@field root string? where the store and the snapshots are; $SYSLUA_ROOT, or the user's default
 ---@field jobs integer? operations that run at the same time; as many as there are processors
 ---@field offline boolean? fail rather than use the network
----@field sandbox "off"|"auto"|"require"|nil how programs of builds are confined; $SYSLUA_SANDBOX, or "auto"
+---@field sandbox "auto"|"require"|"landlock"|"off"|nil how programs of builds are confined; $SYSLUA_SANDBOX, or "auto"
 ---@field lock_timeout number? seconds to wait for another process; for ever unless given
 ---@field brief boolean? leave actions out of reports that are in force and stay so
 ---@field on_event fun(event: syslua.Event)? called as the work goes on

@@ -13,7 +13,7 @@
 ---@field jobs integer?
 ---@field offline boolean?
 ---@field lock_timeout number?
----@field sandbox nil|"off"|"auto"|"require"
+---@field sandbox nil|"auto"|"require"|"landlock"|"off"
 ---@field pure boolean?
 ---@field verbose boolean?
 ---@field quiet boolean?
@@ -60,8 +60,8 @@ return {
   {
     name = "--sandbox",
     argument = "MODE",
-    description = "Confine the programs of builds: off, auto (as far as possible) or require.",
-    choices = { "off", "auto", "require" },
+    description = "Confine the programs of builds: auto (as far as possible), require, landlock or off.",
+    choices = { "auto", "require", "landlock", "off" },
   },
   {
     name = "--pure",

@@ -65,7 +65,9 @@ pub enum Sandbox {
     /// As far as the system can.
     #[default]
     Auto,
-    /// Fully, or they do not run.
+    /// By Landlock and a filter of system calls, without namespaces.
+    Landlock,
+    /// By namespaces, or they do not run.
     Require,
 }
 
@@ -76,6 +78,7 @@ impl std::str::FromStr for Sandbox {
         match word {
             "off" => Ok(Sandbox::Off),
             "auto" => Ok(Sandbox::Auto),
+            "landlock" => Ok(Sandbox::Landlock),
             "require" => Ok(Sandbox::Require),
             _ => Err(UnknownSandbox),
         }
@@ -84,7 +87,7 @@ impl std::str::FromStr for Sandbox {
 
 /// A word that names no way to confine programs.
 #[derive(Debug, thiserror::Error)]
-#[error("the sandbox is `off`, `auto` or `require`")]
+#[error("the sandbox is `auto`, `require`, `landlock` or `off`")]
 pub struct UnknownSandbox;
 
 /// How downloads reach their servers, and when they give up. Everything that programs usually take

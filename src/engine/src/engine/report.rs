@@ -11,7 +11,7 @@ use crate::activation::{Action, Activation, Command};
 use crate::derivation::Derivation;
 use crate::hash::Hash;
 use crate::names::{ObjectName, SnapshotId};
-use crate::platform::sandbox::Level;
+use crate::platform::jail::Level;
 use crate::platform::{self, FileKind};
 use crate::snapshot::Snapshot;
 use crate::switch::Backup;

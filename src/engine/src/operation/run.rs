@@ -12,7 +12,7 @@ use super::log::Log;
 use super::runner::{self, Runner};
 use super::{Error, Result, Workspace};
 use crate::platform::process::{End, Reaper, Stream, Terms, attend, start};
-use crate::platform::sandbox::{self, Base, Confinement, Rules};
+use crate::platform::jail::{self, Base, Confinement, Rules};
 use crate::platform::{self, FileKind};
 use crate::settings::{Event, Interrupt, Sandbox};
 
@@ -137,7 +137,7 @@ fn rules(workspace: &Workspace, command: &Command) -> Result<Option<Rules>> {
     if mode == Sandbox::Off {
         return Ok(None);
     }
-    let support = sandbox::support();
+    let support = jail::support();
     if let Some(missing) = support.missing() {
         if mode == Sandbox::Require {
             return Err(Error::NotConfined { missing });
@@ -223,7 +223,7 @@ impl Attendance {
             input: &self.input,
             deadline: self.deadline,
             interrupt: &self.interrupt,
-            has_scoped_signals: self.rules.is_some() && sandbox::support().has_scoped_signals(),
+            has_scoped_signals: self.rules.is_some() && jail::support().has_scoped_signals(),
             mark: &self.mark,
         };
         let end = attend(program, &terms, &mut take);

@@ -11,7 +11,7 @@ use std::thread;
 
 use crate::platform;
 use crate::platform::process::prepare_thread;
-use crate::platform::sandbox::{Base, Places};
+use crate::platform::jail::{Base, Places};
 
 type Job = Box<dyn FnOnce(&Runner) + Send>;
 

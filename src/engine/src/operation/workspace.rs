@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use super::{Error, Result};
 use crate::names::OutputName;
 use crate::platform;
-use crate::platform::sandbox::{self, Level, Rules};
+use crate::platform::jail::{self, Level, Rules};
 use crate::settings::{EventSink, Sandbox, Settings};
 use crate::value::Source;
 
@@ -244,5 +244,5 @@ fn normalize(path: &Path) -> PathBuf {
 
 /// Returns how far programs of builds are confined.
 pub fn sandbox_level(settings: &Settings) -> Level {
-    if settings.sandbox == Sandbox::Off { Level::Off } else { sandbox::support().level() }
+    if settings.sandbox == Sandbox::Off { Level::Off } else { jail::support().level() }
 }

@@ -7,6 +7,7 @@
 mod actor;
 mod directory;
 pub mod fault;
+pub mod jail;
 pub mod lock;
 mod mark;
 mod modify;
@@ -14,7 +15,6 @@ mod open_directory;
 pub mod process;
 mod processes;
 mod read;
-pub mod sandbox;
 
 #[cfg(unix)]
 mod unix;

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::derivation::Derivation;
 use crate::names::Placeholder;
 use crate::platform;
-use crate::platform::sandbox::Level;
+use crate::platform::jail::Level;
 use crate::store::import::File;
 use crate::store::{Slot, Store, tree};
 use crate::value::{Fields, Value};

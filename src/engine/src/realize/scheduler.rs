@@ -23,7 +23,7 @@ use crate::hash::Hash;
 use crate::names::OutputName;
 use crate::operation::{Error as OperationError, Response, sandbox_level};
 use crate::platform::lock::{Lock, LockError, Mode, holder};
-use crate::platform::sandbox::Level;
+use crate::platform::jail::Level;
 use crate::settings::{Event, EventSink, Settings};
 use crate::store::import::{File, import_files};
 use crate::store::{self, Outputs, Slot, Store, read_outputs, write_derivation, write_outputs};

@@ -21,7 +21,7 @@ use crate::encode;
 use crate::hash::{Hash, Hasher, READ_SIZE, Sink};
 use crate::names::{Name, ObjectName, OutputName, Placeholder, Version};
 use crate::platform::lock::Lock;
-use crate::platform::sandbox::Level;
+use crate::platform::jail::Level;
 use crate::platform::{self, FileKind};
 use crate::value::Text;
 

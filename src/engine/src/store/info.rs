@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Error, Result, Store};
 use crate::hash::Hash;
 use crate::names::{Name, ObjectName, OutputName, Version};
-use crate::platform::{self, sandbox::Level};
+use crate::platform::{self, jail::Level};
 use crate::value::Text;
 
 /// The record of an object.

@@ -11,7 +11,7 @@ use syslua_engine::failure::Failure;
 use syslua_engine::hash::Hash;
 use syslua_engine::names::{Name, ObjectName, OutputName};
 use syslua_engine::platform;
-use syslua_engine::platform::sandbox::Level;
+use syslua_engine::platform::jail::Level;
 use syslua_engine::realize::{Build, Task, Tasks};
 use syslua_engine::settings::{Interrupt, Network, Sandbox, Settings, System, UnpackLimits};
 use syslua_engine::store::{self, Outputs, Slot, Store};

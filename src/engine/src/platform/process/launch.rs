@@ -19,7 +19,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Pid;
 
 use super::system::Program;
-use crate::platform::sandbox::Confinement;
+use crate::platform::jail::Confinement;
 
 /// What a child needs until its program runs: a few calls deep.
 const STACK_SIZE: usize = 32 * 1024;

@@ -49,7 +49,7 @@ pub fn prepare_thread() -> io::Result<()> {
 pub fn start(
     command: &mut std::process::Command,
     has_input: bool,
-    _confinement: Option<&crate::platform::sandbox::Confinement>,
+    _confinement: Option<&crate::platform::jail::Confinement>,
 ) -> io::Result<Program> {
     use std::process::Stdio;
     crate::platform::own_group(command);

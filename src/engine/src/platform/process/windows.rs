@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{End, Stream, Terms};
-use crate::platform::sandbox::Confinement;
+use crate::platform::jail::Confinement;
 
 const PAUSE: Duration = Duration::from_millis(10);
 const READ_SIZE: usize = 64 * 1024;

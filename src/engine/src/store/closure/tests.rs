@@ -12,7 +12,7 @@ use super::*;
 use crate::hash::Hash;
 use crate::names::{Name, OutputName};
 use crate::nar::Writer;
-use crate::platform::sandbox::Level;
+use crate::platform::jail::Level;
 use crate::settings::{Interrupt, UnpackLimits};
 
 const HERE: &str = "x86_64-linux";

@@ -7,7 +7,7 @@ use crate::hash::Hash;
 use crate::names::{Name, ObjectName, OutputName};
 use crate::platform;
 use crate::platform::lock::Lock;
-use crate::platform::sandbox::Level;
+use crate::platform::jail::Level;
 use crate::store::info::{self, ObjectInfo, write_info};
 use crate::store::{Result, Store};
 

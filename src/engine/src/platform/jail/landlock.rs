@@ -18,7 +18,7 @@ use landlock::{
 };
 use rustix::thread::CapabilitySet;
 
-use super::{Rules, Support, network};
+use super::{Rules, Support, filter};
 
 /// What every program may read and execute; `lib*` of `/` comes to it.
 const SYSTEM: [&str; 5] = ["/usr", "/bin", "/sbin", "/etc", "/proc"];
@@ -32,7 +32,7 @@ const RESOLVER: &str = "/etc/resolv.conf";
 /// Returns what this system can enforce.
 pub fn support() -> Support {
     static SUPPORT: OnceLock<Support> = OnceLock::new();
-    *SUPPORT.get_or_init(|| Support { landlock: landlock_version(), filter: network::is_supported() })
+    *SUPPORT.get_or_init(|| Support { landlock: landlock_version(), filter: filter::is_supported() })
 }
 
 fn landlock_version() -> i32 {
@@ -81,8 +81,8 @@ impl Base {
             let ruleset: Option<OwnedFd> = signals_only(scopes).map_err(io::Error::other)?.into();
             ruleset.map_or(Ok(()), |ruleset| restrict(ruleset.as_raw_fd()))?;
         }
-        if self.support.filter && !self.network {
-            network::refuse()?;
+        if self.support.filter {
+            filter::refuse(filter::Scope { network: self.network, namespaces: false })?;
         }
         Ok(())
     }

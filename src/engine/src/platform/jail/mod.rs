@@ -9,11 +9,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 #[cfg(target_os = "linux")]
-mod linux;
+mod landlock;
 #[cfg(target_os = "linux")]
-mod network;
+mod filter;
 #[cfg(target_os = "linux")]
-use linux as system;
+use landlock as system;
 
 #[cfg(not(target_os = "linux"))]
 mod other;
