@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use super::log::Log;
 use super::runner::{self, Runner};
 use super::{Error, Result, Workspace};
-use crate::platform::process::{End, Reaper, Stream, Terms, attend, start};
 use crate::platform::jail::{self, Base, Confinement, Rules};
+use crate::platform::process::{End, Reaper, Stream, Terms, attend, start};
 use crate::platform::{self, FileKind};
 use crate::settings::{Event, Interrupt, Sandbox};
 

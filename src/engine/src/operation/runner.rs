@@ -10,8 +10,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use crate::platform;
-use crate::platform::process::prepare_thread;
 use crate::platform::jail::{Base, Places};
+use crate::platform::process::prepare_thread;
 
 type Job = Box<dyn FnOnce(&Runner) + Send>;
 

@@ -20,8 +20,8 @@ use super::{Error, Outputs, Result, Slot, Store, verify};
 use crate::encode;
 use crate::hash::{Hash, Hasher, READ_SIZE, Sink};
 use crate::names::{Name, ObjectName, OutputName, Placeholder, Version};
-use crate::platform::lock::Lock;
 use crate::platform::jail::Level;
+use crate::platform::lock::Lock;
 use crate::platform::{self, FileKind};
 use crate::value::Text;
 

@@ -8,8 +8,8 @@
 use std::io;
 
 use libc::{
-    BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET,
-    BPF_W, SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, sock_filter,
+    BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W,
+    SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, sock_filter,
 };
 
 /// Offsets in `struct seccomp_data`.
@@ -233,12 +233,9 @@ fn decide(rule: Rule, scope: Scope) -> Vec<sock_filter> {
             refused,
             allow(),
         ],
-        Rule::Namespaces(flags) => vec![
-            load_argument(flags),
-            skip(BPF_JSET, libc::CLONE_NEWUSER.cast_unsigned(), 0, 1),
-            refused,
-            allow(),
-        ],
+        Rule::Namespaces(flags) => {
+            vec![load_argument(flags), skip(BPF_JSET, libc::CLONE_NEWUSER.cast_unsigned(), 0, 1), refused, allow()]
+        }
     }
 }
 
@@ -269,9 +266,7 @@ fn filter(scope: Scope) -> Vec<sock_filter> {
 pub fn is_supported() -> bool {
     // A filter that is no address is refused as such only where filters are known.
     // SAFETY: the call changes nothing.
-    let answer = unsafe {
-        libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, std::ptr::null::<()>())
-    };
+    let answer = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, std::ptr::null::<()>()) };
     let error = io::Error::last_os_error().raw_os_error();
     !ARCHITECTURES.is_empty() && answer == -1 && error == Some(libc::EFAULT)
 }
@@ -286,9 +281,7 @@ pub fn refuse(scope: Scope) -> io::Result<()> {
     let length = u16::try_from(filter.len()).unwrap_or_default();
     let program = libc::sock_fprog { len: length, filter: filter.as_mut_ptr() };
     // SAFETY: the program and its instructions live until the call returns; the kernel copies them.
-    let answer = unsafe {
-        libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program)
-    };
+    let answer = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
     if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

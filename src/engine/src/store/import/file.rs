@@ -6,8 +6,8 @@ use super::{Standing, standing};
 use crate::hash::Hash;
 use crate::names::{Name, ObjectName, OutputName};
 use crate::platform;
-use crate::platform::lock::Lock;
 use crate::platform::jail::Level;
+use crate::platform::lock::Lock;
 use crate::store::info::{self, ObjectInfo, write_info};
 use crate::store::{Result, Store};
 
