@@ -6,10 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::activation::Action;
-use crate::hash::Hash;
+use crate::action::{Action, TargetChange};
 use crate::names::SnapshotId;
-use crate::platform::Identity;
 use crate::value::{Positions, Text};
 
 /// The version of the format that we write.
@@ -56,7 +54,7 @@ pub enum Change {
     Target(TargetChange),
     /// A command runs.
     Command {
-        /// The action that it belongs to: a `Run`.
+        /// The action that it belongs to.
         action: Action,
         /// Whether it is the action's undo that runs.
         undo: bool,
@@ -73,92 +71,6 @@ impl Change {
             _ => None,
         }
     }
-}
-
-/// A change of what stands at a target.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TargetChange {
-    /// Where, with all links among its parents resolved.
-    pub place: Text,
-    /// What stands there until now.
-    pub before: Before,
-    /// What stands there after that.
-    pub after: After,
-    /// Where new content is prepared, beside the place.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub temporary: Option<Text>,
-}
-
-/// What stands at a target before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
-pub enum Before {
-    /// Nothing.
-    Nothing,
-    /// A link of ours, which can be made again.
-    Link {
-        /// Where it leads.
-        source: Text,
-    },
-    /// Something that is moved away.
-    Kept {
-        /// Which one it is.
-        identity: Identity,
-        /// Where to.
-        kept: Text,
-        /// What it is to us.
-        role: Role,
-    },
-}
-
-/// What something that is moved away is to us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// It is ours, and goes after the commit.
-    Ours,
-    /// It stood there before the target was managed, and comes back when that ends.
-    Original,
-    /// Somebody put it there while the target was managed.
-    Displaced,
-}
-
-/// What stands at a target after.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
-pub enum After {
-    /// Nothing.
-    Nothing,
-    /// A link.
-    Link {
-        /// Where it leads.
-        source: Text,
-    },
-    /// A file of ours.
-    File {
-        /// The file that has its content.
-        source: Text,
-        /// The SHA-256 of the content.
-        digest: Hash,
-        /// Permission bits.
-        mode: u32,
-        /// The number of its owner.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        owner: Option<u32>,
-        /// The number of its group.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        group: Option<u32>,
-        /// What tells other roots whose file it is.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        mark: Option<Text>,
-    },
-    /// The original, which is moved back.
-    Original {
-        /// Which one it is.
-        identity: Identity,
-        /// Where from.
-        kept: Text,
-    },
 }
 
 /// A line after the first.
@@ -233,6 +145,7 @@ pub fn line(value: &impl Serialize) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::{After, Before};
 
     fn journal() -> Journal {
         Journal {

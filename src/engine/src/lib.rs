@@ -6,8 +6,8 @@
 //!
 //! - **F0** [`failure`], [`hash`], [`nar`], [`names`], [`settings`], [`platform`], [`value`], [`encode`]: data and the system
 //! - **F1** [`store`]: the immutable objects and what is recorded of them
-//! - **F2** [`derivation`], [`variable`], [`activation`], [`manifest`], [`snapshot`], [`journal`]: what is wanted, what was done
-//! - **F3** [`operation`], [`environment`], [`action`]: what a build may do, what a switch does
+//! - **F2** [`derivation`], [`variable`], [`action`], [`activation`], [`manifest`], [`snapshot`], [`journal`]: what is wanted, what was done
+//! - **F3** [`operation`], [`environment`]: what a build may do, what a shell gets
 //! - **F4** [`realize`], [`generations`], [`config_copy`], [`switch`]: from recipes to objects, from a manifest to a machine
 //! - **F5** [`engine`]: the verbs
 
@@ -22,6 +22,7 @@ pub mod value;
 
 pub mod store;
 
+pub mod action;
 pub mod activation;
 pub mod derivation;
 pub mod journal;
@@ -29,7 +30,6 @@ pub mod manifest;
 pub mod snapshot;
 pub mod variable;
 
-pub mod action;
 pub mod environment;
 pub mod operation;
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use data_encoding::BASE64;
@@ -30,6 +30,22 @@ impl Text {
     /// Returns the text as a path.
     pub fn to_path(&self) -> PathBuf {
         crate::platform::path_from_bytes(&self.0)
+    }
+
+    /// Returns what follows a leading `~` or `$HOME`, when that is a whole component.
+    pub fn below_home(&self) -> Option<&[u8]> {
+        let prefixes = [b"~".as_slice(), b"$HOME".as_slice()].into_iter();
+        let mut rests = prefixes.filter_map(|prefix| self.0.strip_prefix(prefix));
+        rests.find(|rest| rest.is_empty() || rest.starts_with(b"/"))
+    }
+
+    /// Replaces a leading `~/` or `$HOME/`, or either alone, by the home directory.
+    #[must_use]
+    pub fn expand_home(&self, home: &Path) -> Text {
+        match self.below_home() {
+            Some(rest) => Text([crate::platform::bytes_of_path(home).as_slice(), rest].concat()),
+            None => self.clone(),
+        }
     }
 }
 

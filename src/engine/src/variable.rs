@@ -3,7 +3,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::Placeholder;
 use crate::value::Text;
 
 /// The value of an environment variable.
@@ -86,34 +85,28 @@ impl Template {
         })
     }
 
-    /// Returns the template with every text changed.
-    ///
-    /// # Errors
-    /// The first one that `change` answers.
-    pub fn try_map<E>(&self, change: &impl Fn(&Text) -> Result<Text, E>) -> Result<Template, E> {
-        Ok(match self {
-            Template::Text(text) => Template::Text(change(text)?),
-            Template::Parts { parts } => {
-                let part = |part: &Part| match part {
-                    Part::Text(text) => change(text).map(Part::Text),
-                    reference @ Part::Reference { .. } => Ok(reference.clone()),
-                };
-                Template::Parts { parts: parts.iter().map(part).collect::<Result<_, _>>()? }
-            }
-        })
+    /// Returns the literal texts, to be changed.
+    pub fn texts_mut(&mut self) -> Vec<&mut Text> {
+        match self {
+            Template::Text(text) => vec![text],
+            Template::Parts { parts } => parts
+                .iter_mut()
+                .filter_map(|part| match part {
+                    Part::Text(text) => Some(text),
+                    Part::Reference { .. } => None,
+                })
+                .collect(),
+        }
     }
 
-    /// Returns the template with its first text changed, when that is what it begins with.
-    pub fn map_start(&self, change: impl Fn(&Text) -> Text) -> Template {
+    /// Returns the text that it begins with, to be changed.
+    pub fn start_mut(&mut self) -> Option<&mut Text> {
         match self {
-            Template::Text(text) => Template::Text(change(text)),
-            Template::Parts { parts } => {
-                let mut parts = parts.clone();
-                if let Some(Part::Text(text)) = parts.first_mut() {
-                    *text = change(text);
-                }
-                Template::Parts { parts }
-            }
+            Template::Text(text) => Some(text),
+            Template::Parts { parts } => match parts.first_mut()? {
+                Part::Text(text) => Some(text),
+                Part::Reference { .. } => None,
+            },
         }
     }
 
@@ -141,31 +134,12 @@ impl VariableValue {
         }
     }
 
-    /// Returns the value with the start of every template changed.
-    #[must_use]
-    pub fn map_starts(&self, change: impl Fn(&Text) -> Text) -> VariableValue {
+    /// Returns every template in it, to be changed.
+    pub fn templates_mut(&mut self) -> &mut [Template] {
         match self {
-            VariableValue::Single(value) => VariableValue::Single(value.map_start(change)),
-            VariableValue::List { entries, separator } => VariableValue::List {
-                entries: entries.iter().map(|entry| entry.map_start(&change)).collect(),
-                separator: separator.clone(),
-            },
+            VariableValue::Single(value) => std::slice::from_mut(value),
+            VariableValue::List { entries, .. } => entries,
         }
-    }
-
-    /// Returns the value with every placeholder replaced by its path.
-    ///
-    /// # Errors
-    /// The first placeholder that `path` does not know.
-    pub fn resolve(&self, path: &impl Fn(Placeholder) -> Option<Vec<u8>>) -> Result<VariableValue, Placeholder> {
-        let text = |given: &Text| Placeholder::resolve(&given.0, path).map(Text);
-        Ok(match self {
-            VariableValue::Single(value) => VariableValue::Single(value.try_map(&text)?),
-            VariableValue::List { entries, separator } => VariableValue::List {
-                entries: entries.iter().map(|entry| entry.try_map(&text)).collect::<Result<_, _>>()?,
-                separator: separator.clone(),
-            },
-        })
     }
 
     /// Returns it for people, on one line.

@@ -15,7 +15,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use syslua_engine::activation::{Action, Activation, Command as Words, VariableValue};
+use syslua_engine::action::{Action, Command as Words, File, Link, Run, Variable};
+use syslua_engine::activation::Activation;
+use syslua_engine::variable::VariableValue;
 use syslua_engine::engine::{ApplyOptions, Engine};
 use syslua_engine::manifest::Manifest;
 use syslua_engine::names::SnapshotId;
@@ -115,44 +117,33 @@ impl Machine {
         copy(&self.base.path().join("saved"), &self.work);
     }
 
-    fn action(&self, action: Action) -> Activation {
+    fn action(&self, action: impl Into<Action>) -> Activation {
         let _ = self;
-        Activation::new(action, vec!["init.lua:1".into()])
+        Activation::new(action.into(), vec!["init.lua:1".into()])
     }
 
     fn link(&self, target: &str, object: &str) -> Activation {
         let source = Text(self.work.join("root/store/obj").join(object).into_os_string().into_encoded_bytes());
-        self.action(Action::Symlink { source, target: target.into(), mutable: false })
+        self.action(Link { source, target: target.into(), mutable: false })
     }
 
     fn install(&self, target: &str, object: &str) -> Activation {
         let source = Text(self.work.join("root/store/obj").join(object).into_os_string().into_encoded_bytes());
-        self.action(Action::Install {
-            source,
-            target: target.into(),
-            mode: Some("640".into()),
-            owner: None,
-            group: None,
-            mutable: false,
-            digest: None,
-        })
+        self.action(File { source, target: target.into(), mode: Some("640".into()), ..File::default() })
     }
 
     fn run(&self, name: &str) -> Activation {
-        self.action(Action::Run {
+        self.action(Run {
             command: Words::Line(Text(format!("mkdir -p ~/.marks; echo $VALUE >~/.marks/{name}").into_bytes())),
             undo: Some(Words::Line(Text(
                 format!("rm -f ~/.marks/{name}; rmdir ~/.marks 2>/dev/null || true").into_bytes(),
             ))),
-            always: false,
-            cwd: None,
-            env: BTreeMap::new(),
-            shell: None,
+            ..Run::default()
         })
     }
 
     fn variable(&self, value: &str) -> Activation {
-        self.action(Action::SetVariable { name: "VALUE".into(), value: VariableValue::Single(value.into()) })
+        self.action(Variable { name: "VALUE".into(), value: VariableValue::Single(value.into()) })
     }
 
     fn first(&self, commands: bool) -> Manifest {

@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use mlua::prelude::*;
-use syslua_engine::activation::{Action, Activation, Overridden, Project};
+use syslua_engine::action::Action;
+use syslua_engine::activation::{Activation, Overridden, Project};
 use syslua_engine::derivation::Derivation;
-use syslua_engine::environment::expand_home;
 use syslua_engine::failure::{Failure, chain};
 use syslua_engine::hash::Hash;
 use syslua_engine::manifest::Manifest;
@@ -127,7 +127,7 @@ pub fn record_action(lua: &Lua, mut action: Action, positions: Positions) -> Ans
                 .with_hint("call it in setup()"));
         };
         if let Some(project) = &evaluation.project
-            && !action.is_environment()
+            && action.as_environment().is_none()
         {
             let message = format!("project{{}} scopes only an environment, but `{}` declares more", project.name);
             return Err(Failure::new("config", message)
@@ -135,7 +135,7 @@ pub fn record_action(lua: &Lua, mut action: Action, positions: Positions) -> Ans
         }
         if let Some((_, home)) = &evaluation.user {
             // Who applies has another home.
-            action = action.map_texts(&|text| expand_home(text, home));
+            action.change_starts(|text| text.expand_home(home));
         }
         let mut activation = Activation::new(action, positions);
         activation.user = evaluation.user.as_ref().map(|(name, _)| name.clone());

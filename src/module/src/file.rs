@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use mlua::BString;
 use mlua::prelude::*;
-use syslua_engine::activation::{Action, Activation};
+use syslua_engine::action::{self, Action, Link};
+use syslua_engine::activation::Activation;
 use syslua_engine::derivation::Spec;
 use syslua_engine::failure::Failure;
 use syslua_engine::hash::Hash;
@@ -114,20 +115,13 @@ fn declare_file(lua: &Lua, given: Given) -> Answer<Option<usize>> {
     let Some(opts) = options_of(lua, content, place, executable == Some(true))? else { return Ok(None) };
     let target = Text(target.as_bytes().to_vec());
     let source = derive_file(lua, &target.0, opts, &recipe, &positions)?;
-    let action = match install {
-        None => Action::Symlink { source, target, mutable: false },
+    let action: Action = match install {
+        None => Link { source, target, mutable: false }.into(),
         Some(install) => {
             let word = |key: &str| install.raw_get::<Option<String>>(key).map_err(lua_failure);
             let mutable = install.raw_get::<Option<bool>>("mutable").map_err(lua_failure)?.unwrap_or(false);
-            Action::Install {
-                source,
-                target,
-                mode: word("mode")?,
-                owner: word("owner")?,
-                group: None,
-                mutable,
-                digest: None,
-            }
+            let (mode, owner) = (word("mode")?, word("owner")?);
+            action::File { source, target, mode, owner, mutable, ..action::File::default() }.into()
         }
     };
     record_action(lua, action, positions).map(Some)
@@ -148,8 +142,8 @@ fn declare_plain_file(lua: &Lua, plain: Plain) -> Answer<Option<usize>> {
     let place = source.map(|source| platform::path_from_bytes(&directory).join(platform::path_from_bytes(&source)));
     let Some(opts) = options_of(lua, content.map(Into::into), place, false)? else { return Ok(None) };
     let source = derive_file(lua, &target, opts, &recipe, &positions)?;
-    let action = Action::Symlink { source, target: Text(target.into()), mutable: false };
-    record_action(lua, action, positions).map(Some)
+    let link = Link { source, target: Text(target.into()), mutable: false };
+    record_action(lua, link.into(), positions).map(Some)
 }
 
 /// Calls `read` with recorded actions.
@@ -164,21 +158,16 @@ fn with_recorded<R>(lua: &Lua, numbers: &[usize], read: impl FnOnce(&[&Activatio
 
 /// Returns whether two recorded actions put the same at their targets, wherever these are.
 fn is_same(lua: &Lua, first: usize, second: usize) -> Answer<bool> {
-    let nowhere = |action: &Action| {
-        let mut action = action.clone();
-        if let Action::Symlink { target, .. } | Action::Install { target, .. } = &mut action {
-            *target = Text::default();
-        }
-        action
-    };
-    with_recorded(lua, &[first, second], |both| nowhere(&both[0].action) == nowhere(&both[1].action))
+    with_recorded(lua, &[first, second], |both| match (both[0].action.as_target(), both[1].action.as_target()) {
+        (Some(first), Some(second)) => first.puts_same(second),
+        _ => false,
+    })
 }
 
 /// Returns the hash of the derivation that an action's source is, if it is one.
 fn derivation_of(lua: &Lua, number: usize) -> Answer<Option<String>> {
-    let placeholder = with_recorded(lua, &[number], |recorded| match &recorded[0].action {
-        Action::Symlink { source, .. } | Action::Install { source, .. } => Placeholder::find(&source.0),
-        _ => None,
+    let placeholder = with_recorded(lua, &[number], |recorded| {
+        Placeholder::find(&recorded[0].action.as_target()?.source()?.0)
     })?;
     let owner = |(_, placeholder)| state::read(lua, |state| state.owners.get(&placeholder).map(|(hash, _)| *hash));
     Ok(placeholder.and_then(owner).map(Hash::to_hex))

@@ -1,7 +1,7 @@
 //! Running the commands of activations: with the environment of a snapshot, in a process group of
 //! their own, so that they can be ended with all they started.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use super::Error;
-use crate::activation::{Action, Command};
-use crate::environment::expand_home;
+use super::kind::{EffectKind, Kind, Surroundings};
 use crate::platform;
 use crate::settings::Interrupt;
 use crate::value::Text;
@@ -27,25 +28,114 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 #[cfg(unix)]
 const START: &[u8] = b"if [ -r \"$1\" ]; then . \"$1\"; fi; shift; exec env \"$@\"";
 
-/// Runs the command of an action, or its undo.
-///
-/// `environment` is the script of a snapshot that is sourced before. Without an interrupt the command
-/// runs to its end.
-///
-/// # Errors
-/// When it cannot be started, ends badly, or somebody asked to stop.
-pub fn run(
-    action: &Action,
-    undo: bool,
-    home: &Path,
-    environment: &Path,
-    interrupt: Option<&Interrupt>,
-) -> Result<(), Error> {
-    let Action::Run { command, undo: inverse, cwd, env, shell, .. } = action else { return Ok(()) };
-    let Some(command) = (if undo { inverse.as_ref() } else { Some(command) }) else { return Ok(()) };
+/// A line for the shell, or a program and its arguments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Command {
+    /// A line for the shell.
+    Line(Text),
+    /// The program and its arguments. Never empty.
+    Arguments(Vec<Text>),
+}
+
+impl Command {
+    /// Returns the command as a person would type it, for messages.
+    pub fn display(&self) -> String {
+        match self {
+            Command::Line(line) => line.display(),
+            Command::Arguments(words) => words.iter().map(Text::display).collect::<Vec<_>>().join(" "),
+        }
+    }
+
+    fn texts(&self) -> &[Text] {
+        match self {
+            Command::Line(line) => std::slice::from_ref(line),
+            Command::Arguments(words) => words,
+        }
+    }
+
+    fn texts_mut(&mut self) -> &mut [Text] {
+        match self {
+            Command::Line(line) => std::slice::from_mut(line),
+            Command::Arguments(words) => words,
+        }
+    }
+}
+
+impl Default for Command {
+    fn default() -> Command {
+        Command::Line(Text::default())
+    }
+}
+
+/// A command.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// What runs.
+    pub command: Command,
+    /// What takes it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Command>,
+    /// Whether it runs at each apply.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub always: bool,
+    /// The directory that it runs in; the home unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<Text>,
+    /// Variables besides those of the environment.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, Text>,
+    /// The shell for lines; the system's own unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shell: Option<Text>,
+}
+
+impl Kind for Run {
+    fn texts(&self) -> Vec<&Text> {
+        let commands = [Some(&self.command), self.undo.as_ref()].into_iter().flatten().flat_map(Command::texts);
+        commands.chain(&self.cwd).chain(&self.shell).chain(self.env.values()).collect()
+    }
+
+    fn texts_mut(&mut self) -> Vec<&mut Text> {
+        let commands = [Some(&mut self.command), self.undo.as_mut()].into_iter().flatten();
+        let words = commands.flat_map(Command::texts_mut);
+        words.chain(&mut self.cwd).chain(&mut self.shell).chain(self.env.values_mut()).collect()
+    }
+}
+
+impl EffectKind for Run {
+    /// What runs, and where it runs.
+    fn key(&self) -> Vec<u8> {
+        serde_json::to_vec(&(&self.command, &self.cwd, &self.env, &self.shell)).unwrap_or_default()
+    }
+
+    fn describe(&self, undo: bool) -> String {
+        if undo { self.undo.as_ref().unwrap_or(&self.command).display() } else { self.command.display() }
+    }
+
+    fn has_undo(&self) -> bool {
+        self.undo.is_some()
+    }
+
+    fn is_always(&self) -> bool {
+        self.always
+    }
+
+    fn perform(&self, undo: bool, surroundings: &Surroundings<'_>) -> Result<(), Error> {
+        match if undo { self.undo.as_ref() } else { Some(&self.command) } {
+            Some(command) => run(self, command, surroundings),
+            None => Ok(()),
+        }
+    }
+}
+
+fn run(action: &Run, command: &Command, surroundings: &Surroundings<'_>) -> Result<(), Error> {
+    let Run { cwd, env, shell, .. } = action;
+    let Surroundings { home, environment, interrupt } = surroundings;
     let name = command.display();
     let mut process = prepare(command, env, shell.as_ref(), environment);
-    process.current_dir(cwd.as_ref().map_or_else(|| home.to_owned(), |cwd| expand_home(cwd, home).to_path()));
+    process.current_dir(cwd.as_ref().map_or_else(|| home.to_path_buf(), |cwd| cwd.expand_home(home).to_path()));
     process.env("HOME", home).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     platform::own_group(&mut process);
     // What it will do is not known: to those who count changes, it is one.
@@ -60,7 +150,7 @@ pub fn run(
     .into_iter()
     .flatten()
     .collect();
-    let status = wait(&mut child, interrupt);
+    let status = wait(&mut child, *interrupt);
     if status.is_err() {
         platform::end_group(child.id());
         let _ = child.wait();
@@ -96,7 +186,7 @@ fn words(command: &Command, shell: Option<&Text>) -> Vec<PathBuf> {
 #[cfg(unix)]
 fn prepare(
     command: &Command,
-    env: &std::collections::BTreeMap<String, Text>,
+    env: &BTreeMap<String, Text>,
     shell: Option<&Text>,
     environment: &Path,
 ) -> std::process::Command {
@@ -112,7 +202,7 @@ fn prepare(
 #[cfg(not(unix))]
 fn prepare(
     command: &Command,
-    env: &std::collections::BTreeMap<String, Text>,
+    env: &BTreeMap<String, Text>,
     shell: Option<&Text>,
     _environment: &Path,
 ) -> std::process::Command {

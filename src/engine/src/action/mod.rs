@@ -1,12 +1,33 @@
-//! The side effects of a switch: each can be done, and taken back from what stands there.
+//! Actions: what an activation does to a system. Each kind is one file, which knows how it reads in JSON, what it is in words,
+//! how it is observed, planned, performed and undone; `list.rs` has all of them. What is done about it, and when, the
+//! switch knows.
 
-pub mod command;
+mod change;
+mod command;
 mod directories;
+mod drift;
+mod file;
 mod found;
+mod kind;
+mod link;
+mod list;
+mod path_entry;
+mod script;
 pub mod target;
+mod variable;
 
+pub use change::{After, Before, Role, TargetChange};
+pub use command::{Command, Run};
 pub use directories::Directories;
+pub use drift::{Accounts, Aspect, Drift, Look};
+pub use file::{File, digest_of};
 pub use found::{Found, is_link_to, look};
+pub use kind::{Addition, EffectKind, EnvironmentKind, Kind, Properties, Surroundings, TargetKind};
+pub use link::Link;
+pub use list::{Action, Description, Effect, Environment, Target};
+pub use path_entry::PathEntry;
+pub use script::{Script, Shell};
+pub use variable::Variable;
 
 use std::path::PathBuf;
 
@@ -39,7 +60,41 @@ pub enum Error {
         /// The last lines that it printed.
         output: String,
     },
+    /// What is to be installed is no file.
+    #[error("cannot install {}: {found}", path.display())]
+    NoFile {
+        /// What is to be installed.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
+    /// A mode, owner or group that cannot be.
+    #[error("there is no {what} {given:?}")]
+    Unusable {
+        /// Which of them.
+        what: &'static str,
+        /// What was given.
+        given: String,
+    },
+    /// A file for somebody else, without the rights to make one.
+    #[error("only root can give a file to another user, here {owner}")]
+    NotRoot {
+        /// Its owner.
+        owner: String,
+    },
     /// Somebody asked to stop.
     #[error("interrupted")]
     Interrupted,
+}
+
+impl Error {
+    /// Returns what the user can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Error::NoFile { .. } => Some("ctx.install takes one file; ctx.symlink links directories too"),
+            Error::NotRoot { .. } => Some("leave `owner` out, or apply as root"),
+            Error::Unusable { what: "mode", .. } => Some("a mode is octal, such as \"644\""),
+            _ => None,
+        }
+    }
 }

@@ -5,8 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Directories, Error, Found, look};
-use crate::journal::{After, Before, Role, TargetChange};
+use super::change::{After, Before, Role, TargetChange};
+use super::{Directories, Error, Found, file, link, look};
 use crate::platform::{self, FileKind, Identity, NewFile};
 use crate::value::Text;
 
@@ -107,11 +107,7 @@ pub fn perform(directories: &Directories, change: &TargetChange) -> Result<(), E
     }
     match &change.after {
         After::Nothing => {}
-        After::Link { source } if replace => {
-            directory.symlink(&source.to_path(), temporary)?;
-            directory.rename_over(temporary, &directory, &name)?;
-        }
-        After::Link { source } => directory.symlink(&source.to_path(), &name)?,
+        After::Link { source } => link::put(&directory, &name, source, replace.then_some(temporary))?,
         After::File { .. } if replace => directory.rename_over(temporary, &directory, &name)?,
         After::File { .. } => directory.rename_new(temporary, &directory, &name)?,
         After::Original { kept, identity } => {
@@ -141,11 +137,8 @@ fn is(found: &Found, identity: &Identity) -> bool {
 pub fn is_after(directories: &Directories, change: &TargetChange, found: &Found) -> Result<bool, Error> {
     Ok(match (&change.after, found) {
         (After::Nothing, Found::Nothing) => true,
-        (After::Link { source }, Found::Link(target, _)) => *target == source.to_path(),
-        (After::File { digest, .. }, Found::Other(seen)) if seen.kind == FileKind::File => {
-            let (directory, name) = directories.of(&change.place.to_path())?;
-            directory.has_content(&name, *digest)?
-        }
+        (After::Link { source }, found) => link::is_at(source, found),
+        (After::File { digest, .. }, found) => file::is_at(directories, &change.place.to_path(), found, *digest)?,
         (After::Original { identity, .. }, found) => is(found, identity),
         _ => false,
     })
@@ -174,7 +167,7 @@ pub fn undo(directories: &Directories, change: &TargetChange) -> Result<Undone, 
             }
         }
         Before::Link { source } => {
-            if matches!(&found, Found::Link(target, _) if *target == source.to_path()) {
+            if link::is_at(source, &found) {
                 return Ok(Undone::Done);
             }
             // Between the old link and a directory that comes back there is nothing for a moment.
@@ -186,14 +179,9 @@ pub fn undo(directories: &Directories, change: &TargetChange) -> Result<Undone, 
                 take_away(directories, change)?;
             }
             let (directory, name) = directories.of(&place)?;
-            if replace {
-                let temporary = change.temporary.as_ref().map_or_else(|| beside(&place, "undo"), Text::to_path);
-                let temporary = temporary.file_name().unwrap_or_default().to_owned();
-                directory.symlink(&source.to_path(), &temporary)?;
-                directory.rename_over(&temporary, &directory, &name)?;
-            } else {
-                directory.symlink(&source.to_path(), &name)?;
-            }
+            let temporary = change.temporary.as_ref().map_or_else(|| beside(&place, "undo"), Text::to_path);
+            let temporary = temporary.file_name().unwrap_or_default();
+            link::put(&directory, &name, source, replace.then_some(temporary))?;
             Ok(Undone::Done)
         }
         Before::Kept { identity, kept, .. } => {

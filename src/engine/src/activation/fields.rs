@@ -1,5 +1,5 @@
 //! Reading an activation from JSON. Links, of which a snapshot has thousands, are read straight away; for everything
-//! else the derived reading of [`Action`] decides, which has to buffer what it reads.
+//! else the reading of its kind decides, which has to buffer what it reads.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,8 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value as Json};
 
-use super::{Action, Activation, Overridden, Project};
+use super::{Activation, Overridden, Project};
+use crate::action::{Action, Link};
 use crate::value::{Positions, Text};
 
 /// A text that need not be kept.
@@ -35,7 +36,7 @@ impl Fields<'_> {
         let kind = kind.ok_or_else(|| serde_json::Error::missing_field("kind"))?;
         let action = match (&*kind, source, target) {
             ("symlink", Some(source), Some(target)) if rest.is_empty() => {
-                Action::Symlink { source, target, mutable: mutable.unwrap_or(false) }
+                Link { source, target, mutable: mutable.unwrap_or(false) }.into()
             }
             (_, source, target) => {
                 for (name, text) in [("source", source), ("target", target)] {
@@ -46,8 +47,8 @@ impl Fields<'_> {
                 if let Some(mutable) = mutable {
                     rest.insert("mutable".to_owned(), mutable.into());
                 }
-                rest.insert("kind".to_owned(), kind.into_owned().into());
-                serde_json::from_value(Json::Object(rest))?
+                let unknown = || serde_json::Error::custom(format!("there is no action {kind:?}"));
+                Action::parse(&kind, rest).ok_or_else(unknown)??
             }
         };
         let (positions, overridden) = (positions.unwrap_or_default(), overridden.unwrap_or_default());

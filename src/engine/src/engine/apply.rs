@@ -16,8 +16,7 @@ use crate::realize::{self, Tasks};
 use crate::settings::Event;
 use crate::snapshot::Snapshot;
 use crate::store::{self, Outputs, Present, read_outputs};
-use crate::switch::plan::{Effect, Extent, Mark, Plan};
-use crate::switch::{self, Desired, Switched, To};
+use crate::switch::{self, Desired, Extent, Mark, Plan, Switched, To, Work};
 
 /// How often to look whether a switch was confirmed.
 const WATCH: Duration = Duration::from_millis(50);
@@ -87,7 +86,7 @@ impl Engine {
         };
         let mut desired = Desired::from_manifest(&self.store, manifest, &wanted, &known, &current)?;
         desired.has_applied_objects = is_applied;
-        let plan = switch::plan::plan(&self.store, &self.settings.home, desired, current, extent)?;
+        let plan = switch::plan(&self.store, &self.settings.home, desired, current, extent)?;
         Ok(Planned { plan, wanted, known, is_lost: false })
     }
 
@@ -245,10 +244,10 @@ impl Engine {
         let wanted: BTreeSet<Hash> = target.derivations.keys().copied().collect();
         let known = Arc::clone(&target.derivations);
         let desired = Desired::from_snapshot(&target);
-        let mut plan = switch::plan::plan(&self.store, &self.settings.home, desired, current, Extent::All)?;
+        let mut plan = switch::plan(&self.store, &self.settings.home, desired, current, Extent::All)?;
         if is_guess {
             // Most of what may be in force is not.
-            plan.steps.retain(|step| step.mark != Mark::Remove || !matches!(step.effect, Effect::None));
+            plan.steps.retain(|step| step.mark != Mark::Remove || !matches!(step.work, Work::None));
         }
         let planned = Planned { plan, wanted, known, is_lost };
         let mut report = self.plan_report(&Manifest::default(), &planned, PlanOptions::default())?;
@@ -336,7 +335,7 @@ impl Engine {
             if let Ok(pending) = switch::pending(&self.store) {
                 let Some(pending) = pending.filter(|pending| pending.mark == mark) else { return Ok(false) };
                 if limit.is_none() {
-                    limit = pending.deadline.map(|deadline| begin.elapsed().as_secs_f64() + deadline - switch::now());
+                    limit = pending.deadline.map(|deadline| begin.elapsed().as_secs_f64() + deadline - platform::now());
                 }
             }
             if limit.is_some_and(|limit| begin.elapsed().as_secs_f64() >= limit) {

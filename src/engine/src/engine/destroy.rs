@@ -7,14 +7,14 @@ use super::apply::Planned;
 use super::report::displaced_report;
 use super::{DestroyReport, Engine, Error, PlanOptions};
 use crate::generations;
-use crate::journal::Role;
+use crate::action::Role;
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
 use crate::platform;
 use crate::platform::lock::Lock;
 use crate::settings::Event;
 use crate::snapshot::Snapshot;
-use crate::switch::plan::{Extent, Mark, Plan};
+use crate::switch::{Extent, Mark, Plan};
 use crate::switch::{self, Backup, Backups, Desired, Standing, To};
 use crate::value::Text;
 
@@ -34,7 +34,7 @@ impl Engine {
         let current = generations::current(&self.store)?;
         let is_begun = current.id != SnapshotId(0);
         let desired = Desired::from_snapshot(&Snapshot::empty());
-        let plan = switch::plan::plan(&self.store, &self.settings.home, desired, current, Extent::All)?;
+        let plan = switch::plan(&self.store, &self.settings.home, desired, current, Extent::All)?;
         let planned = Planned { plan, wanted: BTreeSet::new(), known: Arc::default(), is_lost: false };
         let mut report = DestroyReport {
             plan: self.plan_report(&Manifest::default(), &planned, PlanOptions::default())?,

@@ -8,7 +8,7 @@ use super::plain;
 use super::report::{ActionReport, SnapshotReport};
 use crate::hash::Hash;
 use crate::names::ObjectName;
-use crate::switch::plan::Mark;
+use crate::switch::Mark;
 
 /// A derivation that two snapshots have differently.
 #[derive(Debug, Serialize)]

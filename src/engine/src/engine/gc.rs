@@ -151,7 +151,7 @@ impl Engine {
         others.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.id));
         // The current one is one of those that stay.
         let spared = options.keep.map_or(0, |keep| keep.saturating_sub(1));
-        let limit = options.older_than.map(|age| switch::now() - age.as_secs_f64());
+        let limit = options.older_than.map(|age| platform::now() - age.as_secs_f64());
         #[expect(clippy::cast_precision_loss, reason = "seconds until the year 9999 are exact")]
         let is_old = |created_at: u64| limit.is_none_or(|limit| (created_at as f64) < limit);
         let dropped = others.iter().skip(spared).filter(|snapshot| is_old(snapshot.created_at));

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use super::report::{action_report, snapshot_report};
 use super::{DerivationChange, Engine, Error, HistoryEntry, HistoryReport, SnapshotDiffReport, SnapshotReport};
-use crate::activation::{Action, Activation};
+use crate::activation::Activation;
 use crate::generations;
-use crate::journal::{After, Before};
+use crate::action::{After, Before};
 use crate::names::{ObjectName, SnapshotId};
 use crate::platform;
 use crate::snapshot::Snapshot;
 use crate::store::{Store, read_info};
-use crate::switch::plan::{Effect, Mark, Step};
+use crate::switch::{Entry, Mark, Step};
 
 /// Longer files are compared as a whole.
 const LARGEST: u64 = 1 << 20;
@@ -130,42 +130,27 @@ fn compare_derivations(store: &Store, first: &Snapshot, second: &Snapshot) -> Ve
     changes
 }
 
-/// What two actions are about; equal for an action and what replaces it.
-fn subject(action: &Action) -> Vec<u8> {
-    match action {
-        Action::Symlink { target, .. } | Action::Install { target, .. } => [b"T".as_slice(), &target.0].concat(),
-        Action::SetVariable { name, .. } => [b"V", name.as_bytes()].concat(),
-        other => serde_json::to_vec(other).unwrap_or_default(),
-    }
-}
-
 fn compare_actions(first: &Snapshot, second: &Snapshot) -> Vec<Step> {
-    let entry = |activation: &Arc<Activation>, mark| {
-        let desired = crate::switch::Desired::from_snapshot(&Snapshot {
-            activations: vec![Arc::clone(activation)],
-            ..Snapshot::empty()
-        });
-        desired.entries.first().map(|entry| Step::new(mark, entry))
-    };
+    let step = |activation: &Arc<Activation>, mark| Step::new(mark, &Entry::applied(activation));
     let mut old: BTreeMap<Vec<u8>, &Arc<Activation>> =
-        first.activations.iter().map(|activation| (subject(&activation.action), activation)).collect();
+        first.activations.iter().map(|activation| (activation.action.subject(), activation)).collect();
     let mut steps = Vec::new();
     for activation in &second.activations {
-        let mark = match old.remove(&subject(&activation.action)) {
+        let mark = match old.remove(&activation.action.subject()) {
             Some(before) if before.action == activation.action => continue,
             Some(_) => Mark::Change,
             None => Mark::Add,
         };
-        steps.extend(entry(activation, mark));
+        steps.push(step(activation, mark));
     }
-    let removed = first.activations.iter().filter(|activation| old.contains_key(&subject(&activation.action)));
-    removed.filter_map(|activation| entry(activation, Mark::Remove)).chain(steps).collect()
+    let removed = first.activations.iter().filter(|activation| old.contains_key(&activation.action.subject()));
+    removed.map(|activation| step(activation, Mark::Remove)).chain(steps).collect()
 }
 
 /// Returns how the text at a target changes, as a unified diff; nothing when it is no text, or does not
 /// change.
 pub(super) fn text_difference(step: &Step) -> Option<String> {
-    let Effect::Target(change) = &step.effect else { return None };
+    let change = step.change()?;
     let place = change.place.to_path();
     let before = match &change.before {
         Before::Nothing => Some(String::new()),

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::plain;
-use crate::activation::{Action, Activation, Command};
+use crate::action::Description;
+use crate::activation::Activation;
 use crate::derivation::Derivation;
 use crate::hash::Hash;
 use crate::names::{ObjectName, SnapshotId};
@@ -15,7 +16,7 @@ use crate::platform::jail::Level;
 use crate::platform::{self, FileKind};
 use crate::snapshot::Snapshot;
 use crate::switch::Backup;
-use crate::switch::plan::{Effect, Mark, Step};
+use crate::switch::{Mark, Step, Work};
 use crate::value::{Positions, Text};
 
 /// A derivation in a report.
@@ -434,29 +435,13 @@ fn kind_word(kind: FileKind) -> &'static str {
     }
 }
 
-/// Returns what an action is about: its target, its name, and what it puts there.
-pub(super) fn describe(action: &Action) -> (Option<Text>, Option<String>, Text) {
-    let text = |text: String| Text(text.into_bytes());
-    match action {
-        Action::Symlink { source, target, .. } | Action::Install { source, target, .. } => {
-            (Some(target.clone()), None, source.clone())
-        }
-        Action::Run { command, .. } => (None, None, text(command.display())),
-        Action::AddToPath { directory } => (None, Some("PATH".to_owned()), directory.clone()),
-        Action::SourceInShell { script, .. } => (None, None, script.clone()),
-        Action::SetVariable { name, value } => (None, Some(name.clone()), text(value.display())),
-    }
-}
-
 pub(super) fn action_report(step: &Step) -> ActionReport {
-    let (target, name, mut detail) = describe(step.shown());
-    let (runs_command, undo) = match step.effect {
-        Effect::Command { undo } => (true, undo),
+    let (runs_command, undo) = match step.work {
+        Work::Effect { undo } => (true, undo),
         _ => (false, false),
     };
-    if let (true, Action::Run { undo: Some(inverse), .. }) = (undo, step.shown()) {
-        detail = Text(Command::display(inverse).into_bytes());
-    }
+    let Description { target, name, detail } = step.shown().describe(undo);
+    let is_always = step.activation.action.as_effect().is_some_and(|effect| effect.is_always());
     ActionReport {
         mark: step.mark,
         kind: step.activation.action.kind(),
@@ -468,7 +453,7 @@ pub(super) fn action_report(step: &Step) -> ActionReport {
         replaces: step.replaces.clone(),
         runs_command,
         undo,
-        always: matches!(step.activation.action, Action::Run { always: true, .. }),
+        always: is_always,
         diff: None,
         user: step.activation.user.clone(),
         project: step.activation.project.as_ref().map(|project| project.name.clone()),

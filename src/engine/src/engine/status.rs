@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 
 use super::report::{displaced_report, snapshot_report};
 use super::{Engine, Error, PendingReport, StatusReport, TargetReport, chain};
-use crate::action::{self, Directories, Found};
-use crate::activation::{Action, Activation};
+use crate::action::{self, Accounts, Aspect, Directories, Drift, Found, Look, Target};
+use crate::activation::Activation;
 use crate::generations;
 use crate::journal::Change;
 use crate::platform;
 use crate::platform::lock::{Lock, Mode};
 use crate::snapshot::Snapshot;
 use crate::store::Outputs;
-use crate::switch::{self, Accounts, Aspect, Backups, Drift, Pending, Targets};
+use crate::switch::{self, Backups, Pending, Targets};
 
 /// How often to look again when somebody switched meanwhile.
 const TRIES: usize = 10;
@@ -63,22 +63,21 @@ impl Engine {
 
     fn targets(&self, current: &Snapshot) -> Vec<(PathBuf, TargetReport)> {
         let places = Targets::new(&self.settings.home);
-        let look = Look {
-            directories: Directories::default(),
-            accounts: Accounts::default(),
+        let (directories, accounts) = (Directories::default(), Accounts::default());
+        let inspection = Inspection {
+            look: Look { directories: &directories, accounts: &accounts },
             objects: self.store.objects(),
             gone: self.gone(current),
         };
-        let managed = current.activations.iter().filter(|activation| activation.action.target().is_some());
         let mut targets = Vec::with_capacity(current.activations.len());
-        for activation in managed {
-            let Some(target) = activation.action.target() else { continue };
-            match places.place(target, &activation.positions) {
+        for activation in &current.activations {
+            let Some(target) = activation.action.as_target() else { continue };
+            match places.place(target.target(), &activation.positions) {
                 Ok(place) => {
-                    let report = look.at(&place, activation);
+                    let report = inspection.at(&place, activation, target);
                     targets.push((place, report));
                 }
-                Err(error) => targets.push((target.to_path(), unreadable(activation, Vec::new(), &error))),
+                Err(error) => targets.push((target.target().to_path(), unreadable(activation, Vec::new(), &error))),
             }
         }
         targets
@@ -119,29 +118,27 @@ impl Engine {
 }
 
 /// What it takes to look at many targets.
-struct Look<'a> {
-    directories: Directories,
-    accounts: Accounts,
+struct Inspection<'a> {
+    look: Look<'a>,
     objects: &'a Path,
     gone: HashSet<OsString>,
 }
 
-impl Look<'_> {
-    fn at(&self, place: &Path, activation: &Activation) -> TargetReport {
-        let action = &activation.action;
-        let found = match action::look(&self.directories, place) {
+impl Inspection<'_> {
+    fn at(&self, place: &Path, activation: &Activation, target: &Target) -> TargetReport {
+        let found = match action::look(self.look.directories, place) {
             Ok(found) => found,
             Err(error) => return unreadable(activation, Vec::new(), &error),
         };
-        let drift = match switch::drift(&self.directories, &self.accounts, place, &found, action) {
+        let drift = match target.drift(self.look, place, &found) {
             Ok(drift) => drift,
             Err(error) => {
-                let rights = found.seen().map(|seen| switch::rights(&self.accounts, seen, action));
+                let rights = found.seen().map(|seen| target.rights(self.look, seen));
                 return unreadable(activation, rights.unwrap_or_default(), &error);
             }
         };
         match drift {
-            Drift::None if self.is_broken(action) => TargetReport::new(activation, "broken"),
+            Drift::None if self.is_broken(target) => TargetReport::new(activation, "broken"),
             Drift::None => TargetReport::new(activation, "ok"),
             Drift::Missing => TargetReport::new(activation, "missing"),
             Drift::Replaced => {
@@ -155,11 +152,8 @@ impl Look<'_> {
     }
 
     /// Whether a link leads into an object that is not there any more.
-    fn is_broken(&self, action: &Action) -> bool {
-        let Action::Symlink { source, mutable: false, .. } = action else { return false };
-        if self.gone.is_empty() {
-            return false;
-        }
+    fn is_broken(&self, target: &Target) -> bool {
+        let Some(source) = target.leads_to().filter(|_| !self.gone.is_empty()) else { return false };
         let source = source.to_path();
         let object = source.strip_prefix(self.objects).ok().and_then(|inner| inner.components().next());
         object.is_some_and(|object| self.gone.contains(object.as_os_str()))

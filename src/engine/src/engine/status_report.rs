@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::plain;
 use super::report::{DisplacedReport, PendingReport, SnapshotReport};
-use crate::activation::{Action, Activation};
-use crate::switch::Aspect;
+use crate::action::{Aspect, Properties};
+use crate::activation::Activation;
 use crate::value::{Positions, Text};
 
 /// The state of a managed target.
@@ -56,36 +56,24 @@ impl TargetReport {
     /// Returns the report about the target of an action.
     pub(super) fn new(activation: &Activation, state: &'static str) -> TargetReport {
         let action = &activation.action;
-        let mut report = TargetReport {
+        let description = action.describe(false);
+        let Properties { mode, owner, group, mutable } =
+            action.as_target().map(|target| target.properties()).unwrap_or_default();
+        TargetReport {
             kind: action.kind(),
-            target: action.target().cloned().unwrap_or_default(),
+            target: description.target.unwrap_or_default(),
             state,
             differs: Vec::new(),
             found: None,
             problem: None,
-            detail: Text::default(),
-            mode: None,
-            owner: None,
-            group: None,
-            mutable: false,
+            detail: description.detail,
+            mode: mode.cloned(),
+            owner: owner.cloned(),
+            group: group.cloned(),
+            mutable,
             user: activation.user.clone(),
             positions: activation.positions.clone(),
-        };
-        match action {
-            Action::Symlink { source, mutable, .. } => {
-                report.detail.clone_from(source);
-                report.mutable = *mutable;
-            }
-            Action::Install { source, mode, owner, group, mutable, .. } => {
-                report.detail.clone_from(source);
-                report.mode.clone_from(mode);
-                report.owner.clone_from(owner);
-                report.group.clone_from(group);
-                report.mutable = *mutable;
-            }
-            _ => {}
         }
-        report
     }
 
     /// Returns whether it is not as it should be.

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use super::report::{DamageReport, VerifyReport};
 use super::{Engine, Error};
-use crate::activation::Action;
 use crate::config_copy::{self, Restored};
 use crate::generations;
 use crate::hash::Hash;
@@ -187,10 +186,9 @@ impl Engine {
         let current = generations::current(&self.store)?;
         let mut targets = Vec::new();
         for activation in &current.activations {
-            if let Action::Symlink { source, target, .. } = &activation.action
-                && paths.iter().any(|path| source.to_path().starts_with(path))
-            {
-                targets.push(target.display());
+            let Some(target) = activation.action.as_target() else { continue };
+            if target.leads_to().is_some_and(|source| paths.iter().any(|path| source.to_path().starts_with(path))) {
+                targets.push(target.target().display());
             }
         }
         Ok(targets)

@@ -6,9 +6,10 @@ mod posix;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::activation::{Action, Activation, Shell, Template, VariableValue};
+use crate::action::{Addition, Shell};
+use crate::activation::Activation;
 use crate::value::Text;
-use crate::variable::Part;
+use crate::variable::{Part, Template};
 
 /// Variables, entries of list variables, and scripts.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -38,7 +39,13 @@ enum Home<'a> {
 impl Home<'_> {
     fn expand(self, template: &Template) -> Template {
         match self {
-            Home::At(home) => template.map_start(|text| expand_home(text, home)),
+            Home::At(home) => {
+                let mut template = template.clone();
+                if let Some(start) = template.start_mut() {
+                    *start = start.expand_home(home);
+                }
+                template
+            }
             Home::OfShell => {
                 let (first, rest) = match template {
                     Template::Text(text) => (text, [].as_slice()),
@@ -47,7 +54,7 @@ impl Home<'_> {
                         _ => return template.clone(),
                     },
                 };
-                let Some(below) = below_home(&first.0) else { return template.clone() };
+                let Some(below) = first.below_home() else { return template.clone() };
                 let mut parts = vec![Part::Reference { reference: "HOME".to_owned() }];
                 if !below.is_empty() {
                     parts.push(Part::Text(Text(below.to_vec())));
@@ -93,18 +100,15 @@ impl Environment {
     }
 
     fn collect(&mut self, activation: &Activation, home: Home<'_>) {
-        match &activation.action {
-            Action::AddToPath { directory } => self.add("PATH", ":", &[directory.clone().into()], home),
-            Action::SetVariable { name, value: VariableValue::List { entries, separator } } => {
-                self.add(name, separator, entries, home);
+        let Some(part) = activation.action.as_environment() else { return };
+        match part.addition() {
+            Addition::Entries(name, separator, entries) => self.add(name, separator, &entries, home),
+            Addition::Single(name, value) => {
+                self.single.insert(name.to_owned(), home.expand(value));
             }
-            Action::SetVariable { name, value: VariableValue::Single(value) } => {
-                self.single.insert(name.clone(), home.expand(value));
-            }
-            Action::SourceInShell { script, shells } => {
+            Addition::Script(script, shells) => {
                 self.scripts.push((home.expand(&script.clone().into()), shells.iter().copied().collect()));
             }
-            Action::Symlink { .. } | Action::Install { .. } | Action::Run { .. } => {}
         }
     }
 
@@ -149,19 +153,5 @@ impl Environment {
     /// Returns the script for sh, bash and zsh.
     pub fn render_posix(&self) -> Vec<u8> {
         posix::render(self)
-    }
-}
-
-/// Returns what follows a leading `~` or `$HOME`, when that is a whole component.
-fn below_home(text: &[u8]) -> Option<&[u8]> {
-    let rests = [b"~".as_slice(), b"$HOME".as_slice()].into_iter().filter_map(|prefix| text.strip_prefix(prefix));
-    rests.into_iter().find(|rest| rest.is_empty() || rest.starts_with(b"/"))
-}
-
-/// Replaces a leading `~/` or `$HOME/`, or either alone, by the home directory.
-pub fn expand_home(text: &Text, home: &Path) -> Text {
-    match below_home(&text.0) {
-        Some(rest) => Text([crate::platform::bytes_of_path(home).as_slice(), rest].concat()),
-        None => text.clone(),
     }
 }

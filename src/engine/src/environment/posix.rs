@@ -4,7 +4,8 @@
 //! back what is gone, and sourcing twice changes nothing. It starts no process.
 
 use super::Environment;
-use crate::activation::{Shell, Template};
+use crate::action::Shell;
+use crate::variable::Template;
 use crate::variable::Part;
 
 /// Takes back what an earlier version of the script set. Works under `set -eu`, and in zsh, which
@@ -177,15 +178,17 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::activation::{Action, Activation, VariableValue};
+    use crate::action::{PathEntry, Variable};
+    use crate::activation::Activation;
+    use crate::variable::VariableValue;
 
     fn path_entry(directory: &str) -> Activation {
-        Activation::new(Action::AddToPath { directory: directory.into() }, Vec::new())
+        Activation::new(PathEntry { directory: directory.into() }.into(), Vec::new())
     }
 
     fn variable(name: &str, value: &str) -> Activation {
         let value = VariableValue::Single(value.into());
-        Activation::new(Action::SetVariable { name: name.into(), value }, Vec::new())
+        Activation::new(Variable { name: name.into(), value }.into(), Vec::new())
     }
 
     fn rendered(activations: &[Activation]) -> String {
@@ -227,7 +230,7 @@ mod tests {
             };
             Template::Parts { parts: parts.iter().map(part).collect() }
         };
-        let set = |name: &str, value| Activation::new(Action::SetVariable { name: name.into(), value }, Vec::new());
+        let set = |name: &str, value| Activation::new(Variable { name: name.into(), value }.into(), Vec::new());
         let entries = vec![template(&["$TOP", "/b in"]), "/c".into()];
         let script = rendered(&[
             set("A", VariableValue::Single(template(&["<", "$TOP", "/it's>"]))),
@@ -277,7 +280,7 @@ mod tests {
     #[test]
     fn an_emptied_list_variable_is_unset() {
         let list = VariableValue::List { entries: vec!["/m".into()], separator: ":".into() };
-        let action = Action::SetVariable { name: "MANPATH".into(), value: list };
+        let action = Variable { name: "MANPATH".into(), value: list }.into();
         let first = rendered(&[Activation::new(action, Vec::new())]);
         let script = format!(
             "unset MANPATH\n{first}\nprintf %s, \"$MANPATH\"\n{}\nprintf %s \"${{MANPATH-unset}}\"",

@@ -133,3 +133,9 @@ pub fn reason(error: &io::Error) -> String {
         None => text,
     }
 }
+
+/// Returns the time in seconds since the epoch.
+pub fn now() -> f64 {
+    let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    time.map_or(0.0, |time| time.as_secs_f64())
+}

@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::hash::Hash;
-use crate::journal::Role;
+use crate::action::Role;
 use crate::platform::{self, Directory, FileKind, Result};
 use crate::store::Store;
 use crate::value::Text;

@@ -5,9 +5,19 @@ use std::path::{Path, PathBuf};
 
 use super::desired::Entry;
 use super::{Error, Targets};
-use crate::activation::Action;
+use crate::action::Target;
 use crate::platform;
 use crate::store::Store;
+
+/// A target and what is declared of it.
+pub struct Declared<'a> {
+    /// Where it is.
+    pub place: PathBuf,
+    /// The action and who declared it.
+    pub entry: &'a Entry,
+    /// What the action puts there.
+    pub target: &'a Target,
+}
 
 /// Collects the places of all targets in order of declaration, each once.
 ///
@@ -17,22 +27,22 @@ pub fn places<'a>(
     store: &Store,
     targets: &Targets<'_>,
     entries: &'a [Entry],
-) -> Result<Vec<(PathBuf, &'a Entry)>, Error> {
-    let mut places: Vec<(PathBuf, &Entry)> = Vec::new();
+) -> Result<Vec<Declared<'a>>, Error> {
+    let mut places: Vec<Declared<'a>> = Vec::new();
     let mut by_place: HashMap<PathBuf, usize> = HashMap::with_capacity(entries.len());
     for entry in entries {
-        let Some(target) = entry.activation.action.target() else { continue };
+        let Some(target) = entry.activation.action.as_target() else { continue };
         let positions = &entry.activation.positions;
-        let place = targets.place(target, positions)?;
+        let place = targets.place(target.target(), positions)?;
         let known = by_place.entry(comparable(&place)).or_insert(places.len());
-        let Some((_, first)) = places.get(*known) else {
-            places.push((place, entry));
+        let Some(first) = places.get(*known) else {
+            places.push(Declared { place, entry, target });
             continue;
         };
-        if !is_same(&first.activation.action, &entry.activation.action) {
+        if !first.target.puts_same(target) {
             return Err(Error::Conflict {
                 target: place,
-                first: describe(first),
+                first: describe(first.entry),
                 second: describe(entry),
                 positions: positions.clone(),
             });
@@ -41,7 +51,7 @@ pub fn places<'a>(
     let store_path = platform::canonical(store.root());
     // What is above is the same for all in one directory, and neighbours are declared together.
     let mut last_parent: Option<&Path> = None;
-    for (place, entry) in &places {
+    for Declared { place, entry, .. } in &places {
         let parent = place.parent();
         let is_known = parent.map(Path::as_os_str) == last_parent.map(Path::as_os_str);
         if is_known && *place != store_path && !super::neighbours::may_be_owned(place) {
@@ -50,12 +60,12 @@ pub fn places<'a>(
         last_parent = parent;
         let positions = || entry.activation.positions.clone();
         if let Some(&above) = comparable(place).ancestors().skip(1).find_map(|directory| by_place.get(directory)) {
-            let (above, declared) = &places[above];
+            let above = &places[above];
             return Err(Error::Below {
                 target: place.clone(),
-                above: above.clone(),
-                is_link: matches!(declared.activation.action, Action::Symlink { .. }),
-                above_position: declared.activation.positions.first().cloned().unwrap_or_default(),
+                above: above.place.clone(),
+                noun: above.target.noun(),
+                above_position: above.entry.activation.positions.first().cloned().unwrap_or_default(),
                 positions: positions(),
             });
         }
@@ -78,23 +88,10 @@ fn comparable(place: &Path) -> PathBuf {
     }
 }
 
-/// Whether two actions put the same at their target, which may be written differently.
-fn is_same(first: &Action, second: &Action) -> bool {
-    match (first, second) {
-        (Action::Symlink { source: a, .. }, Action::Symlink { source: b, .. }) => a == b,
-        (
-            Action::Install { source: a, mode: a_mode, owner: a_owner, group: a_group, mutable: a_mutable, .. },
-            Action::Install { source: b, mode: b_mode, owner: b_owner, group: b_group, mutable: b_mutable, .. },
-        ) => a == b && a_mode == b_mode && a_owner == b_owner && a_group == b_group && a_mutable == b_mutable,
-        _ => false,
-    }
-}
-
 fn describe(entry: &Entry) -> String {
     let position = entry.activation.positions.first().map_or("an unknown place", String::as_str);
-    match entry.shown() {
-        Action::Symlink { source, .. } => format!("{} at {position}", source.display()),
-        Action::Install { source, .. } => format!("a file with the content of {} at {position}", source.display()),
-        _ => position.to_owned(),
+    match entry.shown().as_target() {
+        Some(target) => format!("{} at {position}", target.in_words()),
+        None => position.to_owned(),
     }
 }

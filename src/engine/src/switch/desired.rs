@@ -4,19 +4,19 @@
 use std::cell::LazyCell;
 use std::collections::hash_map::Entry as MapEntry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::path::Path;
 use std::sync::Arc;
 
 use super::Error;
-use crate::activation::{Action, Activation};
+use crate::action::{self, Action};
+use crate::activation::Activation;
 use crate::derivation::Derivation;
-use crate::hash::{self, Hash};
+use crate::hash::Hash;
 use crate::manifest::Manifest;
 use crate::names::{OutputName, Placeholder};
-use crate::platform::{self, FileKind};
+use crate::platform;
 use crate::snapshot::Snapshot;
 use crate::store::{Outputs, Store};
-use crate::value::{Positions, Text};
+use crate::value::Text;
 
 /// An action that is to be in force.
 #[derive(Clone, Debug)]
@@ -118,8 +118,8 @@ fn resolve(
         let derivation = by_hash.get(hash)?;
         path(placeholder).or_else(|| Some(format!("<{}>", derivation.title()).into_bytes()))
     };
-    // Links, of which there are thousands, by their targets; everything else by all that it says.
-    let mut links: HashMap<&[u8], usize> = HashMap::with_capacity(manifest.activations.len());
+    // Targets, of which there are thousands, by where they are; everything else by all that it says.
+    let mut targets: HashMap<&[u8], usize> = HashMap::with_capacity(manifest.activations.len());
     let mut others = HashSet::new();
     let mut entries: Vec<Entry> = Vec::with_capacity(manifest.activations.len());
     for declared in &manifest.activations {
@@ -129,8 +129,8 @@ fn resolve(
             Err(_) => (declared.action.clone(), Some(declared.action.resolve(&title).map_err(unknown)?)),
         };
         let activation = declared.with_action(action);
-        let is_new = match &declared.action {
-            Action::Symlink { target, .. } => match links.entry(&target.0) {
+        let is_new = match declared.action.target() {
+            Some(target) => match targets.entry(&target.0) {
                 MapEntry::Vacant(place) => {
                     place.insert(entries.len());
                     true
@@ -138,7 +138,7 @@ fn resolve(
                 MapEntry::Occupied(first) if entries[*first.get()].activation.action == activation.action => false,
                 MapEntry::Occupied(_) => others.insert(key(&activation)),
             },
-            _ => others.insert(key(&activation)),
+            None => others.insert(key(&activation)),
         };
         if is_new {
             // Nearly all of them are in force already: none is kept twice.
@@ -150,62 +150,33 @@ fn resolve(
     Ok(entries)
 }
 
-/// Returns what is equal for actions that collapse: of commands, what they are and where they run.
-pub fn key(activation: &Activation) -> Vec<u8> {
-    match &activation.action {
-        // The most frequent kind, without the detour over JSON.
-        Action::Symlink { source, target, mutable } => {
-            [b"L".as_slice(), &[u8::from(*mutable)], &source.0, b"\0", &target.0].concat()
-        }
-        Action::Run { command, cwd, env, shell, .. } => {
-            serde_json::to_vec(&(&activation.user, command, cwd, env, shell)).unwrap_or_default()
-        }
-        _ => activation.key().into_bytes(),
+/// Returns what is equal for actions that collapse.
+fn key(activation: &Activation) -> Vec<u8> {
+    match activation.action.as_effect() {
+        Some(effect) => [activation.user.as_deref().unwrap_or_default().as_bytes(), b"\0", &effect.key()].concat(),
+        None => activation.key().into_bytes(),
     }
 }
 
 fn add_digests(store: &Store, entries: &mut [Entry], current: &Snapshot) -> Result<(), Error> {
     let mut known: Option<HashMap<&Text, Hash>> = None;
     for entry in entries.iter_mut().filter(|entry| !entry.may_change) {
-        if !matches!(entry.activation.action, Action::Install { .. }) {
-            continue;
-        }
-        let activation = Arc::make_mut(&mut entry.activation);
-        let Action::Install { source, digest, .. } = &mut activation.action else { continue };
-        let known = known.get_or_insert_with(|| installed(current));
+        let Some((source, _)) = entry.activation.action.as_target().and_then(|target| target.digest()) else { continue };
         let path = source.to_path();
+        let known = known.get_or_insert_with(|| digests(current));
         // Only what lies in the store cannot have changed.
-        let in_store = path.starts_with(store.objects());
-        *digest = match known.get(source).filter(|_| in_store) {
-            Some(digest) => Some(*digest),
-            None => Some(hash_of(&path, &activation.positions)?),
+        let digest = match known.get(source).filter(|_| path.starts_with(store.objects())) {
+            Some(digest) => *digest,
+            None => action::digest_of(&path).map_err(Error::at(&entry.activation.positions))?,
         };
+        if let Some(target) = Arc::make_mut(&mut entry.activation).action.as_target_mut() {
+            target.set_digest(digest);
+        }
     }
     Ok(())
 }
 
-fn installed(snapshot: &Snapshot) -> HashMap<&Text, Hash> {
-    snapshot
-        .activations
-        .iter()
-        .filter_map(|activation| match &activation.action {
-            Action::Install { source, digest: Some(digest), .. } => Some((source, *digest)),
-            _ => None,
-        })
-        .collect()
-}
-
-fn hash_of(path: &Path, positions: &Positions) -> Result<Hash, Error> {
-    // A link in an object leads to the file that is meant.
-    let is_file = std::fs::metadata(path).map(|data| data.is_file());
-    if !is_file.as_ref().copied().unwrap_or(false) {
-        let found = match platform::kind_of(path) {
-            Ok(None) => "nothing is there",
-            Ok(Some(FileKind::Directory)) => "it is a directory",
-            _ => "it is no regular file",
-        };
-        return Err(Error::NoFile { path: path.to_owned(), found, positions: positions.clone() });
-    }
-    let (digest, _) = hash::of_file(path).map_err(platform::failed("read", path))?;
-    Ok(digest)
+fn digests(snapshot: &Snapshot) -> HashMap<&Text, Hash> {
+    let digests = snapshot.activations.iter().filter_map(|activation| activation.action.as_target()?.digest());
+    digests.filter_map(|(source, digest)| Some((source, digest?))).collect()
 }

@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use super::backups::Backups;
 use super::scene::Scene;
 use super::{Error, Targets};
-use crate::action::{Directories, target};
-use crate::journal::Role;
+use crate::action::{Directories, Role, target};
 use crate::names::SnapshotId;
 use crate::platform::{self, FileKind};
 use crate::settings::Settings;
@@ -98,7 +97,7 @@ pub fn restore_rest(store: &Store, settings: &Settings) -> Result<Vec<(PathBuf, 
         }
         let back = (|| -> Result<bool, Error> {
             let place = targets.place(&entry.target, &Positions::default())?;
-            let Ok(missing) = Scene::new().missing_parents(&place)? else { return Ok(false) };
+            let Ok(missing) = Scene::new(store).missing_parents(&place)? else { return Ok(false) };
             for parent in missing {
                 target::make_directory(&directories, &parent)?;
             }

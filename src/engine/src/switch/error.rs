@@ -57,15 +57,15 @@ pub enum Error {
     /// A target below another one, which is no directory.
     #[error(
         "{} lies below {}, which is declared as a {} at {above_position}",
-        target.display(), above.display(), if *is_link { "link" } else { "file" }
+        target.display(), above.display(), noun
     )]
     Below {
         /// The target.
         target: PathBuf,
         /// The link or file.
         above: PathBuf,
-        /// Whether it is a link.
-        is_link: bool,
+        /// What that is.
+        noun: &'static str,
         /// Who declares it.
         above_position: String,
         /// Who declares the target.
@@ -104,34 +104,6 @@ pub enum Error {
     Relative {
         /// The target.
         given: String,
-        /// Who declares it.
-        positions: Positions,
-    },
-    /// What is to be installed is no file.
-    #[error("cannot install {}: {found}", path.display())]
-    NoFile {
-        /// What is to be installed.
-        path: PathBuf,
-        /// What it is.
-        found: &'static str,
-        /// Who declares it.
-        positions: Positions,
-    },
-    /// A mode, owner or group that cannot be.
-    #[error("there is no {what} {given:?}")]
-    Unusable {
-        /// Which of them.
-        what: &'static str,
-        /// What was given.
-        given: String,
-        /// Who declares it.
-        positions: Positions,
-    },
-    /// A file for somebody else, without the rights to make one.
-    #[error("only root can give a file to another user, here {owner}")]
-    NotRoot {
-        /// Its owner.
-        owner: String,
         /// Who declares it.
         positions: Positions,
     },
@@ -196,6 +168,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns how an error of an action becomes one that says who declared the action.
+    pub fn at(positions: &Positions) -> impl FnOnce(action::Error) -> Error {
+        |cause| match Error::from(cause) {
+            Error::Action { cause, .. } => Error::Action { cause, positions: positions.clone() },
+            other => other,
+        }
+    }
+
     /// Returns the positions of the user's files that have to do with it.
     pub fn positions(&self) -> &[String] {
         match self {
@@ -207,9 +187,6 @@ impl Error {
             | Error::OtherRoot { positions, .. }
             | Error::Mounted { positions, .. }
             | Error::Relative { positions, .. }
-            | Error::NoFile { positions, .. }
-            | Error::Unusable { positions, .. }
-            | Error::NotRoot { positions, .. }
             | Error::Placeholder { positions, .. } => positions,
             _ => &[],
         }
@@ -219,16 +196,14 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Error::Conflict { .. } => "remove one of the two declarations",
-            Error::Below { is_link: true, .. } => "link the directory or the files in it, not both",
+            Error::Below { noun: "link", .. } => "link the directory or the files in it, not both",
             Error::Below { .. } => "a file cannot hold others: give one of the two another path",
             Error::InsideRoot { .. } => "give it another path",
             Error::OtherRoot { root, .. } => {
                 return Some(format!("remove it from the config that was applied with --root {}", root.display()));
             }
             Error::Mounted { .. } => "unmount it first, or declare the files in it",
-            Error::NoFile { .. } => "ctx.install takes one file; ctx.symlink links directories too",
-            Error::NotRoot { .. } => "leave `owner` out, or apply as root",
-            Error::Unusable { what: "mode", .. } => "a mode is octal, such as \"644\"",
+            Error::Action { cause, .. } => cause.hint()?,
             Error::MissingObject { .. } => "`verify --repair` restores what can be restored",
             Error::Journal { path, .. } => {
                 return Some(format!(

@@ -6,8 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::action::{Directories, Found};
-use crate::activation::Action;
+use crate::action::{Directories, Found, Target};
 use crate::generations;
 use crate::platform::{self, FileKind};
 use crate::snapshot::Snapshot;
@@ -24,11 +23,7 @@ pub fn manager(store: &Store, directories: &Directories, place: &Path, found: &F
     match found {
         Found::Link(target, _) => {
             let root = root_of(target)?;
-            manages(
-                store,
-                root,
-                |action| matches!(action, Action::Symlink { source, .. } if source.to_path() == *target),
-            )
+            manages(store, root, |declared| declared.leads_to().is_some_and(|source| source.to_path() == *target))
         }
         Found::Other(seen) if seen.kind == FileKind::File => {
             let (directory, name) = directories.of(place).ok()?;
@@ -37,7 +32,7 @@ pub fn manager(store: &Store, directories: &Directories, place: &Path, found: &F
             let (root, target) = (platform::path_from_bytes(&mark[..end]), platform::path_from_bytes(&mark[end + 1..]));
             // A copy of it that stands elsewhere is nobody's.
             let is_here = root.is_absolute() && target == place;
-            is_here.then(|| manages(store, &root, |action| matches!(action, Action::Install { .. })))?
+            is_here.then(|| manages(store, &root, |declared| declared.leads_to().is_none()))?
         }
         _ => None,
     }
@@ -45,7 +40,9 @@ pub fn manager(store: &Store, directories: &Directories, place: &Path, found: &F
 
 /// Returns the other root whose store a place lies in.
 pub fn owner(store: &Store, place: &Path) -> Option<PathBuf> {
-    manages(store, root_of(place)?, |_| true)
+    let root = root_of(place)?;
+    let manages = current(&other(store, root)?).is_none_or(|current| !current.activations.is_empty());
+    manages.then(|| root.to_owned())
 }
 
 /// Returns whether a place may be that of all objects of a root, though its parent lies in no root.
@@ -62,14 +59,19 @@ fn root_of(path: &Path) -> Option<&Path> {
 }
 
 /// Returns the root if it is another one and manages something of the kind, or does not let us see what.
-fn manages(store: &Store, root: &Path, is_it: impl Fn(&Action) -> bool) -> Option<PathBuf> {
-    let other = Store::new(root);
-    if platform::canonical(root) == platform::canonical(store.root()) || !platform::exists(&other.current()) {
-        return None;
-    }
+fn manages(store: &Store, root: &Path, is_it: impl Fn(&Target) -> bool) -> Option<PathBuf> {
     // It is private, or damaged: whose this is cannot be known.
-    let manages = current(&other).is_none_or(|current| current.activations.iter().any(|entry| is_it(&entry.action)));
+    let manages = current(&other(store, root)?).is_none_or(|current| {
+        current.activations.iter().filter_map(|activation| activation.action.as_target()).any(is_it)
+    });
     manages.then(|| root.to_owned())
+}
+
+/// Returns the store of a root, if that is there and not ours.
+fn other(store: &Store, root: &Path) -> Option<Store> {
+    let other = Store::new(root);
+    let is_other = platform::canonical(root) != platform::canonical(store.root()) && platform::exists(&other.current());
+    is_other.then_some(other)
 }
 
 /// Whatever somebody made to look like a root must not keep us waiting.

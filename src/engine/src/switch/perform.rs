@@ -1,21 +1,23 @@
 //! Performing a plan: new snapshot, journal, side effects, then the swap of `current`, which is the
 //! commit. Whatever fails before that is undone.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::backups::{Backup, place_for};
-use super::plan::{Effect, Mark, Plan};
-use super::recover::{finish, undo};
+use super::finish::finish;
+use super::plan::Plan;
+use super::step::{Mark, Step, Work};
+use super::sync::sync_places;
+use super::undo::undo;
 use super::{Error, write};
-use crate::action::{self, Directories, command, target};
+use crate::action::{self, Action, After, Before, Directories, Role, Surroundings, TargetChange, target};
 use crate::generations;
-use crate::journal::{self, After, Before, Change, Journal, Note, Role, TargetChange, Written};
+use crate::journal::{self, Change, Journal, Note, Written};
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
-use crate::platform::{self, FileKind};
+use crate::platform;
 use crate::settings::{Event, Settings};
 use crate::snapshot::{self, Snapshot};
 use crate::store::Store;
@@ -48,11 +50,6 @@ pub struct Switched {
     pub mark: String,
     /// Edits of managed targets that were moved away.
     pub displaced: Vec<Backup>,
-}
-
-/// Returns the time in seconds since the epoch.
-pub fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }
 
 /// Performs a plan. The caller holds the switch lock and computed the plan under it.
@@ -185,7 +182,7 @@ fn begin(
 }
 
 fn make_backup_directories(store: &Store, plan: &Plan) -> Result<(), Error> {
-    let moves = |step: &super::plan::Step| matches!(&step.effect, Effect::Target(change) if matches!(change.before, Before::Kept { .. }));
+    let moves = |step: &Step| step.change().is_some_and(|change| matches!(change.before, Before::Kept { .. }));
     if plan.steps.iter().any(moves) {
         for directory in [store.originals(), store.displaced()] {
             if !platform::create_directories(&directory)?.is_empty() {
@@ -207,17 +204,17 @@ fn changes(store: &Store, plan: &Plan, mark: &str) -> (Vec<Change>, Vec<Text>) {
     let mut changes: Vec<Change> = plan.restored.iter().map(directory).collect();
     let mut created = Some(plan.created.iter().map(directory));
     for step in &plan.steps {
-        if step.mark != Mark::Remove && !matches!(step.effect, Effect::None) {
+        if step.mark != Mark::Remove && !matches!(step.work, Work::None) {
             changes.extend(created.take().into_iter().flatten());
         }
-        match &step.effect {
-            Effect::None => {}
-            Effect::Command { undo } => changes.push(Change::Command {
+        match &step.work {
+            Work::None => {}
+            Work::Effect { undo } => changes.push(Change::Command {
                 action: step.activation.action.clone(),
                 undo: *undo,
                 positions: step.activation.positions.clone(),
             }),
-            Effect::Target(change) => {
+            Work::Target(change) => {
                 let mut change = change.clone();
                 let place = change.place.to_path();
                 let number = format!("{mark}-{}", changes.len());
@@ -270,10 +267,7 @@ impl Switch<'_> {
                     target::perform(&self.directories, change)?;
                 }
                 Change::Command { action, undo, positions } => {
-                    self.run(number, action, *undo).map_err(|cause| match Error::from(cause) {
-                        Error::Action { cause, .. } => Error::Action { cause, positions: positions.clone() },
-                        other => other,
-                    })?;
+                    self.run(number, action, *undo).map_err(Error::at(positions))?;
                 }
             }
         }
@@ -302,15 +296,16 @@ impl Switch<'_> {
         sync_places(self.store, &self.directories, changes)
     }
 
-    fn run(&mut self, number: usize, action: &crate::activation::Action, undo: bool) -> Result<(), action::Error> {
+    fn run(&mut self, number: usize, action: &Action, undo: bool) -> Result<(), action::Error> {
+        let Some(effect) = action.as_effect() else { return Ok(()) };
         let journal = &self.written.journal;
         // What is taken back ran with the environment of before.
         let id = if undo { journal.from } else { journal.to.unwrap_or(journal.from) };
-        let script = self.store.snapshot(id).join("env.sh");
+        let environment = self.store.snapshot(id).join("env.sh");
         platform::append_durably(&self.store.journal(), &journal::line(&Note::Begin(number)))?;
         self.written.notes.push(Note::Begin(number));
-        let interrupt = Some(&self.settings.interrupt);
-        match command::run(action, undo, &self.settings.home, &script, interrupt) {
+        let (home, interrupt) = (self.settings.home.as_path(), Some(&self.settings.interrupt));
+        match effect.perform(undo, &Surroundings { home, environment, interrupt }) {
             Ok(()) => {
                 platform::append_durably(&self.store.journal(), &journal::line(&Note::End(number)))?;
                 self.written.notes.push(Note::End(number));
@@ -330,39 +325,9 @@ impl Switch<'_> {
         platform::replace_symlink(Path::new(&format!("snapshots/{to}")), &self.store.current())?;
         platform::sync_directory(&self.store.metadata())?;
         let Some(seconds) = self.written.journal.confirm else { return Ok(None) };
-        let deadline = now() + seconds;
+        let deadline = platform::now() + seconds;
         platform::append_durably(&self.store.journal(), &journal::line(&Note::Deadline(deadline)))?;
         self.written.notes.push(Note::Deadline(deadline));
         Ok(Some(deadline))
     }
-}
-
-/// Waits until everything at the places of changes is on the disk.
-pub fn sync_places(store: &Store, directories: &Directories, changes: &[Change]) -> Result<(), Error> {
-    let mut devices: BTreeMap<(u64, u64), PathBuf> = BTreeMap::new();
-    let mut parents = std::collections::BTreeSet::new();
-    for change in changes {
-        let Change::Target(change) = change else { continue };
-        let place = change.place.to_path();
-        let Some(parent) = place.parent().filter(|parent| parents.insert(parent.to_path_buf())) else { continue };
-        // What was a directory may be a link by now.
-        let directory = parent.ancestors().find_map(|above| {
-            let seen = platform::look(above).ok().flatten()?;
-            (seen.kind == FileKind::Directory).then_some((above, seen.device.0))
-        });
-        if let Some((directory, device)) = directory {
-            devices.entry((device, 0)).or_insert_with(|| directory.to_owned());
-        }
-    }
-    if devices.is_empty() {
-        return Ok(());
-    }
-    // What was moved to the backups.
-    if let Ok(Some(seen)) = platform::look(&store.metadata()) {
-        devices.entry((seen.device.0, 0)).or_insert_with(|| store.metadata());
-    }
-    for path in devices.values() {
-        directories.open(&platform::canonical(path))?.sync_file_system()?;
-    }
-    Ok(())
 }

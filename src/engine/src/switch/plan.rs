@@ -1,98 +1,26 @@
 //! The difference between what is to be in force and what is. `plan`, `apply` and `rollback` all
 //! call this, and perform nothing else.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::backups::{Backups, original_of};
-use super::desired::{Desired, Entry, key};
-use super::difference::{Old, removal, stands, wanted};
+use super::conflicts::Declared;
+use super::desired::Desired;
+use super::difference::{Old, removal, wanted};
 use super::scene::Scene;
+use super::step::{Mark, Step, Work};
 use super::unchanged::{is_applied, unchanged};
-use super::{Error, Targets};
-use crate::activation::{Action, Activation};
-use crate::environment::{self, Environment};
+use super::{Error, Targets, conflicts, effects, shells};
+use crate::action::{Before, TargetChange};
+use crate::activation::Activation;
 use crate::hash::Hash;
-use crate::journal::{Before, TargetChange};
 use crate::names::ObjectName;
 use crate::platform::{self, Directory};
 use crate::snapshot::Snapshot;
 use crate::store::{Outputs, Store};
 use crate::value::Positions;
-
-/// What happens to an action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mark {
-    /// It is new.
-    Add,
-    /// It replaces another one of its kind, or repairs it.
-    Change,
-    /// It is gone.
-    Remove,
-    /// It is in force.
-    Unchanged,
-}
-
-/// What a step does to the system.
-#[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "most steps change a target")]
-pub enum Effect {
-    /// Nothing by itself: it is in force, or part of the environment.
-    None,
-    /// What stands at a target changes.
-    Target(TargetChange),
-    /// A command runs.
-    Command {
-        /// Whether it is the action's undo.
-        undo: bool,
-    },
-}
-
-/// One entry of a plan.
-#[derive(Clone, Debug)]
-pub struct Step {
-    /// What happens.
-    pub mark: Mark,
-    /// The action: resolved as far as its content is known; the old one if it is removed.
-    pub activation: Arc<Activation>,
-    /// The action as people read it: content that is not built yet is `<name>`.
-    pub shown: Option<Action>,
-    /// Whether it names content that is not built yet.
-    pub may_change: bool,
-    /// What of the user's is moved to the backups, in words.
-    pub replaces: Option<String>,
-    /// Where the target is.
-    pub place: Option<PathBuf>,
-    /// What is done.
-    pub effect: Effect,
-}
-
-impl Step {
-    /// Makes a step that touches nothing.
-    pub fn new(mark: Mark, entry: &Entry) -> Step {
-        Step {
-            mark,
-            activation: Arc::clone(&entry.activation),
-            shown: entry.shown.clone(),
-            may_change: entry.may_change,
-            replaces: None,
-            place: None,
-            effect: Effect::None,
-        }
-    }
-
-    /// Returns the action as people read it.
-    pub fn shown(&self) -> &Action {
-        self.shown.as_ref().unwrap_or(&self.activation.action)
-    }
-
-    /// Returns whether anything happens.
-    pub fn is_news(&self) -> bool {
-        self.mark != Mark::Unchanged || matches!(self.effect, Effect::Command { .. })
-    }
-}
 
 /// A plan.
 #[derive(Debug)]
@@ -141,104 +69,37 @@ pub enum Extent {
 pub fn plan(store: &Store, home: &Path, desired: Desired, current: Snapshot, extent: Extent) -> Result<Plan, Error> {
     let has_same_objects = has_same_objects(&desired, &current);
     let is_applied = has_same_objects && is_applied(&desired, &current);
-    let is_brief = extent != Extent::All;
-    if is_applied && let Some((mut steps, mut files)) = unchanged(store, home, &desired, is_brief) {
-        steps.append(&mut files);
-        steps.extend(environment_steps(&current, &desired.entries));
-        steps.extend(wanted_commands(&current, &desired.entries));
-        return Ok(Plan {
-            activations: desired.activations(),
-            derivations: desired.derivations,
-            current,
-            steps,
-            environment_changes: false,
-            changes: false,
-            always: false,
-            created: Vec::new(),
-            restored: Vec::new(),
-            occupied: HashSet::new(),
-            backups: Backups::default(),
-        });
+    if is_applied && let Some(steps) = unchanged(store, home, &desired, extent != Extent::All) {
+        return Ok(nothing_to_do(desired, current, steps));
     }
-    // Something may only stand otherwise than it is declared: that takes a look at everything.
-    let looks = extent != Extent::Foresight || is_applied || has_same_objects && desired.is_complete;
+
     let targets = Targets::new(home);
     let present = present(&targets, &current)?;
-    let places = super::conflicts::places(store, &targets, &desired.entries)?;
-    let mut scene = Scene::new();
-    let mut backups: Option<Backups> = None;
-    let mut steps = removed_commands(&current, &desired.entries);
+    let places = conflicts::places(store, &targets, &desired.entries)?;
 
-    // Reverse of the order in which they were made.
-    let kept: HashSet<&PathBuf> = places.iter().map(|(place, _)| place).collect();
-    let mut gone: Vec<(&PathBuf, &Old<'_>)> = present.iter().filter(|(place, _)| !kept.contains(place)).collect();
-    gone.sort_by_key(|(_, old)| std::cmp::Reverse(old.order));
-    for (place, old) in gone {
-        let original = original_of(store, place);
-        let step = removal(store, &scene.directories, place, old, original.as_deref())?;
-        scene.remove(place.clone(), original);
-        steps.push(step);
-    }
-
-    let mut created = Vec::new();
-    let mut seen_parents = HashSet::new();
-    let (mut links, mut files) = (Vec::new(), Vec::new());
-    for (place, entry) in &places {
-        let action = &entry.activation.action;
-        let old = present.get(place);
-        let stands = match old {
-            Some(old) if looks => stands(&scene, place, action, old)?,
-            Some(old) => old.activation.action == *action,
-            None => false,
-        };
-        if stands && is_brief {
-            continue;
-        }
-        let step = if stands {
-            Step { place: Some(place.clone()), ..Step::new(Mark::Unchanged, entry) }
-        } else {
-            wanted(store, &scene, place, entry, old, &mut backups)?
-        };
-        if let Effect::Target(change) = &step.effect
-            && let Some(parent) = place.parent()
-        {
-            let positions = &entry.activation.positions;
-            if seen_parents.insert(parent.to_owned()) {
-                created.extend(check_parent(&scene, place, positions)?);
-            }
-            check_mount(change, place, positions)?;
-        }
-        let is_link = matches!(action, Action::Symlink { .. });
-        if is_link { &mut links } else { &mut files }.push(step);
-    }
-    let mut restored = Vec::new();
-    for step in &steps {
-        if let (Effect::Target(change), Some(place)) = (&step.effect, &step.place) {
-            let positions = &step.activation.positions;
-            restored.extend(check_parent(&scene, place, positions)?);
-            check_mount(change, place, positions)?;
-        }
-    }
-    restored.sort();
-    restored.dedup();
+    let mut scene = Scene::new(store);
+    let mut steps = effects::taken_back(&current, &desired.entries);
+    steps.extend(removals(store, &mut scene, &present, &places)?);
+    let restored = missing_parents(&scene, &steps)?;
+    // Something may only stand otherwise than it is declared: that takes a look at everything.
+    let looks = extent != Extent::Foresight || is_applied || has_same_objects && desired.is_complete;
+    let changes = changes(store, &scene, &present, &places, looks, extent != Extent::All)?;
+    let mut created = missing_parents(&scene, &changes)?;
     created.retain(|directory| restored.binary_search(directory).is_err());
-    created.sort();
-    created.dedup();
-    steps.append(&mut links);
-    steps.append(&mut files);
-    steps.extend(environment_steps(&current, &desired.entries));
-    let commands = wanted_commands(&current, &desired.entries);
-    let always = commands.iter().any(|step| step.mark == Mark::Unchanged && !matches!(step.effect, Effect::None));
-    steps.extend(commands);
+    steps.extend(changes);
+    steps.extend(shells::steps(&current, &desired.entries));
+    let effects = effects::wanted(&current, &desired.entries);
+    let always = effects.iter().any(|step| step.mark == Mark::Unchanged && !matches!(step.work, Work::None));
+    steps.extend(effects);
 
     let activations = desired.activations();
-    let environment_changes = has_other_environment(&activations, &current.activations, home);
+    let environment_changes = shells::differ(&activations, &current.activations, home);
     let changes = environment_changes
         || !desired.is_complete
         || !has_same_objects
         || steps.iter().any(|step| step.mark != Mark::Unchanged);
     let occupied = occupied(&places);
-    let backups = backups.unwrap_or_else(|| if changes { Backups::load(store) } else { Backups::default() });
+    let backups = if changes { scene.into_backups() } else { Backups::default() };
     Ok(Plan {
         current,
         steps,
@@ -254,32 +115,23 @@ pub fn plan(store: &Store, home: &Path, desired: Desired, current: Snapshot, ext
     })
 }
 
-/// Returns whether the environment of somebody changes. Only when the actions that make it are others it takes to be seen.
-fn has_other_environment(new: &[Arc<Activation>], old: &[Arc<Activation>], home: &Path) -> bool {
-    fn is_part(activation: &&Activation) -> bool {
-        activation.action.is_environment() || activation.project.is_some()
+/// Returns the plan of what is applied already. `steps` are those of its targets.
+fn nothing_to_do(desired: Desired, current: Snapshot, mut steps: Vec<Step>) -> Plan {
+    steps.extend(shells::steps(&current, &desired.entries));
+    steps.extend(effects::wanted(&current, &desired.entries));
+    Plan {
+        activations: desired.activations(),
+        derivations: desired.derivations,
+        current,
+        steps,
+        environment_changes: false,
+        changes: false,
+        always: false,
+        created: Vec::new(),
+        restored: Vec::new(),
+        occupied: HashSet::new(),
+        backups: Backups::default(),
     }
-    let (new, old) = (new.iter().map(AsRef::as_ref), old.iter().map(AsRef::as_ref));
-    let is_same = |(new, old): (&Activation, &Activation)| {
-        new.action == old.action && new.user == old.user && new.project == old.project
-    };
-    let (new_parts, old_parts) = (new.clone().filter(is_part), old.clone().filter(is_part));
-    let are_same = new_parts.clone().count() == old_parts.clone().count() && new_parts.zip(old_parts).all(is_same);
-    if are_same && environment::users(new.clone()) == environment::users(old.clone()) {
-        return false;
-    }
-    environments(&new, home) != environments(&old, home)
-}
-
-/// Returns everybody's environment, that of each user, and what makes those of projects.
-fn environments<'a>(
-    activations: &(impl Iterator<Item = &'a Activation> + Clone),
-    home: &Path,
-) -> (Environment, BTreeMap<String, Environment>, BTreeSet<String>) {
-    let of_user = |user: &str| (user.to_owned(), Environment::of_user(activations.clone(), user));
-    let users = environment::users(activations.clone()).into_iter().map(of_user).collect();
-    let projects = activations.clone().filter(|activation| activation.project.is_some());
-    (Environment::new(activations.clone(), home), users, projects.map(Activation::key).collect())
 }
 
 /// Returns whether the same objects are in force, whatever they are made by.
@@ -296,9 +148,9 @@ fn has_same_objects(desired: &Desired, current: &Snapshot) -> bool {
 fn present<'a>(targets: &Targets<'_>, current: &'a Snapshot) -> Result<HashMap<PathBuf, Old<'a>>, Error> {
     let mut present = HashMap::new();
     for (order, activation) in current.activations.iter().enumerate() {
-        let Some(target) = activation.action.target() else { continue };
-        let place = targets.place(target, &activation.positions)?;
-        present.insert(place, Old { activation, order });
+        let Some(target) = activation.action.as_target() else { continue };
+        let place = targets.place(target.target(), &activation.positions)?;
+        present.insert(place, Old { activation, target, order });
     }
     // Of files too: somebody may have put a link in the place of one.
     for place in present.keys() {
@@ -307,17 +159,82 @@ fn present<'a>(targets: &Targets<'_>, current: &'a Snapshot) -> Result<HashMap<P
     Ok(present)
 }
 
+/// Plans what goes where nothing of ours is to stand any more, in reverse of the order in which it was made.
+fn removals(
+    store: &Store,
+    scene: &mut Scene,
+    present: &HashMap<PathBuf, Old<'_>>,
+    places: &[Declared<'_>],
+) -> Result<Vec<Step>, Error> {
+    let kept: HashSet<&PathBuf> = places.iter().map(|declared| &declared.place).collect();
+    let mut gone: Vec<(&PathBuf, &Old<'_>)> = present.iter().filter(|(place, _)| !kept.contains(place)).collect();
+    gone.sort_by_key(|(_, old)| std::cmp::Reverse(old.order));
+    let mut steps = Vec::new();
+    for (place, old) in gone {
+        let original = original_of(store, place);
+        steps.push(removal(store, scene, place, old, original.as_deref())?);
+        scene.remove(place.clone(), original);
+    }
+    Ok(steps)
+}
+
+/// Plans what is to stand at targets: links first, then the rest. With `looks` also where the same is in force; if
+/// `is_brief`, without a step for what stays as it is.
+fn changes(
+    store: &Store,
+    scene: &Scene,
+    present: &HashMap<PathBuf, Old<'_>>,
+    places: &[Declared<'_>],
+    looks: bool,
+    is_brief: bool,
+) -> Result<Vec<Step>, Error> {
+    let (mut links, mut rest) = (Vec::new(), Vec::new());
+    for declared in places {
+        let Declared { place, entry, target } = declared;
+        let old = present.get(place);
+        let is_same = old.is_some_and(|old| old.activation.action == entry.activation.action);
+        let stands = is_same && (!looks || target.stands(scene.looking(), place)?);
+        if stands && is_brief {
+            continue;
+        }
+        let step = if stands {
+            Step::at(Mark::Unchanged, entry, place)
+        } else {
+            wanted(store, scene, declared, old)?
+        };
+        if target.leads_to().is_some() { &mut links } else { &mut rest }.push(step);
+    }
+    links.append(&mut rest);
+    Ok(links)
+}
+
 /// Returns every directory that one of the places lies below.
-fn occupied(places: &[(PathBuf, &Entry)]) -> HashSet<PathBuf> {
+fn occupied(places: &[Declared<'_>]) -> HashSet<PathBuf> {
     let mut occupied = HashSet::new();
     let mut last: Option<&Path> = None;
-    for parent in places.iter().filter_map(|(place, _)| place.parent()) {
+    for parent in places.iter().filter_map(|declared| declared.place.parent()) {
         if last.is_none_or(|last| last.as_os_str() != parent.as_os_str()) {
             occupied.extend(parent.ancestors().map(Path::to_owned));
             last = Some(parent);
         }
     }
     occupied
+}
+
+/// Checks that the places of changes can be changed; returns the directories that are missing above them, outermost first.
+fn missing_parents(scene: &Scene, steps: &[Step]) -> Result<Vec<PathBuf>, Error> {
+    let (mut missing, mut seen) = (Vec::new(), HashSet::new());
+    for step in steps {
+        let (Some(change), Some(place)) = (step.change(), &step.place) else { continue };
+        let positions = &step.activation.positions;
+        if place.parent().is_some_and(|parent| seen.insert(parent)) {
+            missing.extend(check_parent(scene, place, positions)?);
+        }
+        check_mount(change, place, positions)?;
+    }
+    missing.sort();
+    missing.dedup();
+    Ok(missing)
 }
 
 /// Checks that a place can be changed; returns the directories that are missing above it.
@@ -345,86 +262,4 @@ fn check_mount(change: &TargetChange, place: &Path, positions: &Positions) -> Re
         return Err(Error::Mounted { target: place.to_owned(), positions: positions.clone() });
     }
     Ok(())
-}
-
-fn commands(entries: &[Entry]) -> impl Iterator<Item = &Entry> {
-    entries.iter().filter(|entry| matches!(entry.activation.action, Action::Run { .. }))
-}
-
-fn is_always(action: &Action) -> bool {
-    matches!(action, Action::Run { always: true, .. })
-}
-
-/// What takes back commands that are gone, in reverse of the order in which they ran.
-fn removed_commands(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
-    let kept: BTreeSet<Vec<u8>> = commands(entries).map(|entry| key(&entry.activation)).collect();
-    let mut steps = Vec::new();
-    for activation in current.activations.iter().rev() {
-        let Action::Run { undo, .. } = &activation.action else { continue };
-        if kept.contains(&key(activation)) {
-            continue;
-        }
-        let mut step = Step::new(Mark::Remove, &Entry::applied(activation));
-        if undo.is_some() {
-            step.effect = Effect::Command { undo: true };
-        }
-        steps.push(step);
-    }
-    steps
-}
-
-fn wanted_commands(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
-    let mut present: HashMap<Vec<u8>, &Action> = HashMap::new();
-    for activation in &current.activations {
-        if matches!(activation.action, Action::Run { .. }) {
-            present.insert(key(activation), &activation.action);
-        }
-    }
-    let mut steps = Vec::new();
-    for entry in commands(entries) {
-        let action = &entry.activation.action;
-        let (mark, runs) = match present.get(&key(&entry.activation)) {
-            Some(old) if *old == action => (Mark::Unchanged, is_always(action)),
-            // It ran already; only what is recorded of it changes.
-            Some(_) => (Mark::Change, is_always(action)),
-            None => (Mark::Add, true),
-        };
-        let mut step = Step::new(mark, entry);
-        if runs {
-            step.effect = Effect::Command { undo: false };
-        }
-        steps.push(step);
-    }
-    steps
-}
-
-/// Compares what makes the environment: a variable by its name, everything else as a whole.
-fn environment_steps(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
-    fn environment_key(activation: &Activation) -> Option<Vec<u8>> {
-        match &activation.action {
-            Action::Symlink { .. } | Action::Install { .. } | Action::Run { .. } => None,
-            Action::SetVariable { name, .. } => {
-                Some(format!("{:?} {:?} {name}", activation.user, activation.project).into_bytes())
-            }
-            _ => Some(key(activation)),
-        }
-    }
-    let mut old: BTreeMap<Vec<u8>, &Arc<Activation>> =
-        current.activations.iter().filter_map(|activation| Some((environment_key(activation)?, activation))).collect();
-    let mut seen = BTreeSet::new();
-    let mut steps = Vec::new();
-    for entry in entries {
-        let Some(key) = environment_key(&entry.activation) else { continue };
-        if !seen.insert(key.clone()) {
-            continue;
-        }
-        let mark = match old.remove(&key) {
-            Some(old) if old.action == entry.activation.action => Mark::Unchanged,
-            Some(_) => Mark::Change,
-            None => Mark::Add,
-        };
-        steps.push(Step::new(mark, entry));
-    }
-    let removed = old.into_values().map(|activation| Step::new(Mark::Remove, &Entry::applied(activation)));
-    removed.collect::<Vec<_>>().into_iter().chain(steps).collect()
 }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::activation::{Action, Activation};
+use crate::action;
+use crate::activation::Activation;
 use crate::generations;
-use crate::hash::{self, Hash};
+use crate::hash::Hash;
 use crate::manifest;
 use crate::names::{OutputName, Placeholder, SnapshotId};
 use crate::platform;
@@ -80,8 +81,11 @@ fn from_manifest(store: &Store, id: SnapshotId) -> Option<Snapshot> {
     for activation in &kept.activations {
         // One whose content is not known any more is found by looking at its target, if that is ours.
         let mut action = activation.action.resolve(&path).unwrap_or_else(|_| activation.action.clone());
-        if let Action::Install { source, digest, .. } = &mut action {
-            *digest = digest.or_else(|| hash::of_file(&source.to_path()).ok().map(|(digest, _)| digest));
+        if let Some(target) = action.as_target_mut()
+            && let Some((source, None)) = target.digest()
+            && let Ok(digest) = action::digest_of(&source.to_path())
+        {
+            target.set_digest(digest);
         }
         snapshot.activations.push(Arc::new(activation.with_action(action)));
     }

@@ -1,28 +1,55 @@
 //! What stands at targets once the removals of a switch are done.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use crate::action::{self, Directories, Found};
+use crate::action::{self, Accounts, Directories, Found, Look};
 use crate::platform::{self, FileKind, Result};
+use crate::store::Store;
 use crate::value::Text;
 
 use super::backups::Backups;
 
 /// The targets as a switch will find them.
-pub struct Scene {
+pub struct Scene<'a> {
+    store: &'a Store,
     /// The directories that are open.
     pub directories: Directories,
+    accounts: Accounts,
+    backups: OnceCell<Backups>,
     /// Links and files of ours that go.
     removed: HashSet<PathBuf>,
     /// Originals that come back where something goes.
     restored: HashMap<PathBuf, PathBuf>,
 }
 
-impl Scene {
+impl<'a> Scene<'a> {
     /// Makes a scene from which nothing is removed.
-    pub fn new() -> Scene {
-        Scene { directories: Directories::looking(), removed: HashSet::new(), restored: HashMap::new() }
+    pub fn new(store: &'a Store) -> Scene<'a> {
+        Scene {
+            store,
+            directories: Directories::looking(),
+            accounts: Accounts::default(),
+            backups: OnceCell::new(),
+            removed: HashSet::new(),
+            restored: HashMap::new(),
+        }
+    }
+
+    /// Returns what it takes to look at targets.
+    pub fn looking(&self) -> Look<'_> {
+        Look { directories: &self.directories, accounts: &self.accounts }
+    }
+
+    /// Returns what is kept of the user's, read once.
+    pub fn backups(&self) -> &Backups {
+        self.backups.get_or_init(|| Backups::load(self.store))
+    }
+
+    /// Returns the same, to be kept.
+    pub fn into_backups(self) -> Backups {
+        self.backups.into_inner().unwrap_or_else(|| Backups::load(self.store))
     }
 
     /// From now on, something of ours is gone; its original is back.
@@ -80,8 +107,8 @@ impl Scene {
     }
 
     /// Returns whether a directory is ours and will be empty, but for directories that are too.
-    pub fn will_be_empty(&self, path: &Path, backups: &Backups) -> bool {
-        if !backups.directories.contains(&Text(platform::bytes_of_path(path))) {
+    pub fn will_be_empty(&self, path: &Path) -> bool {
+        if !self.backups().directories.contains(&Text(platform::bytes_of_path(path))) {
             return false;
         }
         let Ok(entries) = platform::list_directory(path) else { return false };
@@ -91,7 +118,7 @@ impl Scene {
                 // Be it a directory that somebody put there: that is moved away.
                 !self.restored.contains_key(&inner)
             } else {
-                *kind == FileKind::Directory && self.will_be_empty(&inner, backups)
+                *kind == FileKind::Directory && self.will_be_empty(&inner)
             }
         })
     }

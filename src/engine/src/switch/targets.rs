@@ -8,7 +8,6 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use crate::environment::expand_home;
 use crate::platform::{self, FileKind};
 use crate::value::{Positions, Text};
 
@@ -42,7 +41,7 @@ impl<'a> Targets<'a> {
         if let Some(place) = self.places.borrow().get(target) {
             return Ok(place.clone());
         }
-        let path = expand_home(target, self.home).to_path();
+        let path = target.expand_home(self.home).to_path();
         let (Some(parent), Some(name), true) = (path.parent(), path.file_name(), path.is_absolute()) else {
             return Err(Error::Relative { given: target.display(), positions: positions.clone() });
         };

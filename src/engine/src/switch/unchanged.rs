@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::desired::{Desired, Entry};
-use super::difference::holds;
-use super::plan::{Mark, Step};
-use crate::action::{self, Directories};
-use crate::activation::{Action, Activation};
-use crate::environment::expand_home;
+use super::step::{Mark, Step};
+use crate::action::{Accounts, Directories, Look};
+use crate::activation::Activation;
 use crate::platform;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
@@ -25,23 +23,23 @@ pub fn is_applied(desired: &Desired, current: &Snapshot) -> bool {
         && desired.entries.iter().zip(&current.activations).all(|(entry, old)| is_same(entry, old))
 }
 
-/// Returns of what is applied the steps of all links and those of all files, none of which does anything, unless `is_brief`: then there are
-/// none; or nothing, when it takes a closer look to see what there is to do.
-pub fn unchanged(store: &Store, home: &Path, desired: &Desired, is_brief: bool) -> Option<(Vec<Step>, Vec<Step>)> {
-    // What runs at each apply switches, and needs a plan with everything in it.
-    let runs = |entry: &Entry| matches!(entry.activation.action, Action::Run { always: true, .. });
-    if desired.entries.iter().any(runs) {
+/// Returns the steps of what is applied, links first, none of which does anything, unless `is_brief`: then there are none; or nothing,
+/// when it takes a closer look to see what there is to do.
+pub fn unchanged(store: &Store, home: &Path, desired: &Desired, is_brief: bool) -> Option<Vec<Step>> {
+    // What is done at each apply switches, and needs a plan with everything in it.
+    let is_always = |entry: &Entry| entry.activation.action.as_effect().is_some_and(|effect| effect.is_always());
+    if desired.entries.iter().any(is_always) {
         return None;
     }
-    let directories = Directories::looking();
+    let (directories, accounts) = (Directories::looking(), Accounts::default());
+    let look = Look { directories: &directories, accounts: &accounts };
     let root = platform::canonical(store.root());
     let mut last_parent = PathBuf::new();
-    let (mut links, mut files) = (Vec::new(), Vec::new());
+    let (mut links, mut rest) = (Vec::new(), Vec::new());
     for entry in &desired.entries {
-        let action = &entry.activation.action;
-        let Some(target) = action.target() else { continue };
+        let Some(target) = entry.activation.action.as_target() else { continue };
         // Taken as it is written: a parent that is a link cannot be opened, and then the plan resolves it.
-        let place = expand_home(target, home).to_path();
+        let place = target.target().expand_home(home).to_path();
         let parent = place.parent()?;
         if parent.as_os_str() != last_parent.as_os_str() {
             if parent.starts_with(&root) || !parent.is_absolute() {
@@ -49,21 +47,14 @@ pub fn unchanged(store: &Store, home: &Path, desired: &Desired, is_brief: bool) 
             }
             last_parent = parent.to_owned();
         }
-        let stands = match action {
-            Action::Symlink { source, .. } => action::is_link_to(&directories, &place, &source.0).ok()?,
-            _ => {
-                let found = action::look(&directories, &place).ok()?;
-                holds(&directories, &place, &found, action).ok()?
-            }
-        };
-        if !stands {
+        if !target.stands(look, &place).ok()? {
             return None;
         }
         if !is_brief {
-            let is_link = matches!(action, Action::Symlink { .. });
-            let step = Step { place: Some(place), ..Step::new(Mark::Unchanged, entry) };
-            if is_link { &mut links } else { &mut files }.push(step);
+            let step = Step::at(Mark::Unchanged, entry, &place);
+            if target.leads_to().is_some() { &mut links } else { &mut rest }.push(step);
         }
     }
-    Some((links, files))
+    links.append(&mut rest);
+    Some(links)
 }

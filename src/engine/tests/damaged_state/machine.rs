@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use syslua_engine::activation::{Action, Activation, VariableValue};
+use syslua_engine::action::{Action, File, Link, Variable};
+use syslua_engine::activation::Activation;
+use syslua_engine::variable::VariableValue;
 use syslua_engine::derivation::{Derivation, Spec};
 use syslua_engine::engine::{ApplyOptions, Engine, GcOptions, PlanOptions};
 use syslua_engine::manifest::Manifest;
@@ -85,25 +87,19 @@ impl Machine {
     fn manifest(&self, number: usize) -> Manifest {
         let derivation = &self.derivations[number - 1];
         let placeholder = derivation.placeholder(&OutputName::main()).to_string();
-        let action = |action| Activation::new(action, vec!["init.lua:1".into()]);
+        let action = |action: Action| Activation::new(action, vec!["init.lua:1".into()]);
         let link = |target: &str| {
-            action(Action::Symlink { source: placeholder.as_str().into(), target: target.into(), mutable: false })
+            action(Link { source: placeholder.as_str().into(), target: target.into(), mutable: false }.into())
         };
-        let install = action(Action::Install {
-            source: placeholder.as_str().into(),
-            target: format!("~/.file{number}").as_str().into(),
-            mode: Some("640".into()),
-            owner: None,
-            group: None,
-            mutable: false,
-            digest: None,
-        });
+        let target = format!("~/.file{number}").as_str().into();
+        let source = placeholder.as_str().into();
+        let install = action(File { source, target, mode: Some("640".into()), ..File::default() }.into());
         let value = VariableValue::Single(format!("{number}").as_str().into());
         let activations = vec![
             link("~/.both"),
             link(&format!("~/.deep/{number}/link")),
             install,
-            action(Action::SetVariable { name: "VALUE".into(), value }),
+            action(Variable { name: "VALUE".into(), value }.into()),
         ];
         Manifest { derivations: vec![Arc::clone(derivation)], activations, ..Manifest::default() }
     }

@@ -1,0 +1,73 @@
+//! How what stands at a target differs from what an action puts there. What is done about it, it does not know.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use super::Directories;
+use crate::platform::{self, Seen};
+
+/// In what a target differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Aspect {
+    /// The link leads elsewhere.
+    Link,
+    /// The content of the file.
+    Content,
+    /// Its permissions.
+    Mode,
+    /// Its owner.
+    Owner,
+    /// Its group.
+    Group,
+}
+
+/// What stands at a target, compared with what an action puts there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Drift {
+    /// It is as it should be.
+    None,
+    /// Nothing stands there.
+    Missing,
+    /// Something of another kind does.
+    Replaced,
+    /// It differs in these.
+    Changed(Vec<Aspect>),
+}
+
+/// What it takes to look at targets.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// The directories that are open.
+    pub directories: &'a Directories,
+    /// The accounts that are known.
+    pub accounts: &'a Accounts,
+}
+
+/// Numbers of users and groups by name, each looked up once.
+#[derive(Debug, Default)]
+pub struct Accounts {
+    users: RefCell<HashMap<String, Option<u32>>>,
+    groups: RefCell<HashMap<String, Option<u32>>>,
+}
+
+impl Accounts {
+    /// Returns which of a declared owner and group something does not have. An account that is gone has no number:
+    /// nothing can be said of it.
+    pub fn differ(&self, owner: Option<&String>, group: Option<&String>, seen: &Seen) -> Vec<Aspect> {
+        let differs = |number: Option<u32>, actual: u32| number.is_some_and(|number| number != actual);
+        let owner = owner.and_then(|name| find(&self.users, name, platform::user_named));
+        let group = group.and_then(|name| find(&self.groups, name, platform::group_number));
+        let aspects = [(differs(owner, seen.owner), Aspect::Owner), (differs(group, seen.group), Aspect::Group)];
+        aspects.into_iter().filter(|(differs, _)| *differs).map(|(_, aspect)| aspect).collect()
+    }
+}
+
+fn find(known: &RefCell<HashMap<String, Option<u32>>>, name: &str, look: impl Fn(&str) -> Option<u32>) -> Option<u32> {
+    if let Some(number) = known.borrow().get(name) {
+        return *number;
+    }
+    let number = look(name);
+    known.borrow_mut().insert(name.to_owned(), number);
+    number
+}

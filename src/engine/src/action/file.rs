@@ -1,0 +1,234 @@
+//! A real file at a target, with the content of a source.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::change::After;
+use super::drift::{Aspect, Drift, Look};
+use super::kind::{Kind, Properties, TargetKind};
+use super::{Directories, Error, Found};
+use crate::hash::{self, Hash};
+use crate::platform::{self, FileKind, Result, Seen};
+use crate::value::Text;
+
+/// Permission bits of a file unless they are given, and of one that can be run.
+const PLAIN: u32 = 0o644;
+const EXECUTABLE: u32 = 0o755;
+
+/// A real file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// The file with the content.
+    pub source: Text,
+    /// Where the file stands; `~/` is the user's home.
+    pub target: Text,
+    /// Permission bits in octal; unless given, 0644, or 0755 for a source that can be run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// The owner, a name or number; whoever applies, unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// The group, a name or number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Whether it is written once, and belongs to the user after that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mutable: bool,
+    /// The SHA-256 of the content that was written; absent until it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Hash>,
+}
+
+impl Kind for File {
+    fn texts(&self) -> Vec<&Text> {
+        vec![&self.source, &self.target]
+    }
+
+    fn texts_mut(&mut self) -> Vec<&mut Text> {
+        vec![&mut self.source, &mut self.target]
+    }
+}
+
+impl TargetKind for File {
+    fn target(&self) -> &Text {
+        &self.target
+    }
+
+    fn noun(&self) -> &'static str {
+        "file"
+    }
+
+    fn in_words(&self) -> String {
+        format!("a file with the content of {}", self.source.display())
+    }
+
+    fn content(&self) -> Vec<u8> {
+        serde_json::to_vec(&File { target: Text::default(), digest: None, ..self.clone() }).unwrap_or_default()
+    }
+
+    /// What belongs to the user since it was written is not written again, whatever its first content would be now. The
+    /// same content from another object is the same file.
+    fn state(&self) -> Vec<u8> {
+        if self.mutable {
+            return b"mutable".to_vec();
+        }
+        serde_json::to_vec(&(self.digest, &self.mode, &self.owner, &self.group)).unwrap_or_default()
+    }
+
+    fn after(&self, mark: Text) -> std::result::Result<After, Error> {
+        let mode = match &self.mode {
+            Some(mode) => parse_mode(mode)?,
+            None => default_mode(&self.source.to_path()),
+        };
+        let (owner, group) = numbers(self.owner.as_ref(), self.group.as_ref())?;
+        // Without content there is no digest yet: then this is a plan, and nothing is written.
+        let digest = self.digest.unwrap_or_else(|| Hash::of(b""));
+        Ok(After::File { source: self.source.clone(), digest, mode, owner, group, mark: Some(mark) })
+    }
+
+    /// Of a file that belongs to the user since it was written, only that it is a file counts.
+    fn drift(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<Drift> {
+        Ok(match found {
+            Found::Nothing => Drift::Missing,
+            Found::Other(seen) if seen.kind == FileKind::File => {
+                if self.mutable {
+                    return Ok(Drift::None);
+                }
+                let mut aspects = self.rights(look, seen);
+                if !self.has_digest(look, place)? {
+                    aspects.insert(0, Aspect::Content);
+                }
+                if aspects.is_empty() { Drift::None } else { Drift::Changed(aspects) }
+            }
+            _ => Drift::Replaced,
+        })
+    }
+
+    fn has_written(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<bool> {
+        match self.digest {
+            Some(digest) => is_at(look.directories, place, found, digest),
+            None => Ok(false),
+        }
+    }
+
+    fn holds(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<bool> {
+        // What is of another mode is not read.
+        if let Found::Other(seen) = found
+            && !self.mutable
+            && !self.rights(look, seen).is_empty()
+        {
+            return Ok(false);
+        }
+        match self.drift(look, place, found) {
+            Err(error) if error.is_denied() => Ok(false),
+            drift => Ok(drift? == Drift::None),
+        }
+    }
+
+    /// Those that are declared, and whether it can be run.
+    fn rights(&self, look: Look<'_>, seen: &Seen) -> Vec<Aspect> {
+        let has_mode = match &self.mode {
+            Some(mode) => u32::from_str_radix(mode, 8) == Ok(seen.mode),
+            // Whatever else the user did to the bits was not declared.
+            None => match std::fs::metadata(self.source.to_path()) {
+                Ok(data) => (platform::mode_of(&data) & 0o111 != 0) == (seen.mode & 0o111 != 0),
+                Err(_) => true,
+            },
+        };
+        let mut aspects = if has_mode { Vec::new() } else { vec![Aspect::Mode] };
+        aspects.extend(look.accounts.differ(self.owner.as_ref(), self.group.as_ref(), seen));
+        aspects
+    }
+
+    fn source(&self) -> Option<&Text> {
+        Some(&self.source)
+    }
+
+    fn properties(&self) -> Properties<'_> {
+        let (mode, owner, group) = (self.mode.as_ref(), self.owner.as_ref(), self.group.as_ref());
+        Properties { mode, owner, group, mutable: self.mutable }
+    }
+
+    fn digest(&self) -> Option<(&Text, Option<Hash>)> {
+        Some((&self.source, self.digest))
+    }
+
+    fn set_digest(&mut self, digest: Hash) {
+        self.digest = Some(digest);
+    }
+}
+
+impl File {
+    /// Returns whether the file at a place has the content that was written.
+    fn has_digest(&self, look: Look<'_>, place: &Path) -> Result<bool> {
+        let Some(digest) = self.digest else { return Ok(false) };
+        let (directory, name) = look.directories.of(place)?;
+        Ok(directory.hash(&name)? == digest)
+    }
+}
+
+/// Returns whether a file with this content was found.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn is_at(directories: &Directories, place: &Path, found: &Found, digest: Hash) -> Result<bool> {
+    match found {
+        Found::Other(seen) if seen.kind == FileKind::File => {
+            let (directory, name) = directories.of(place)?;
+            directory.has_content(&name, digest)
+        }
+        _ => Ok(false),
+    }
+}
+
+/// Returns the digest of a file that is to be installed.
+///
+/// # Errors
+/// When it is no file, or cannot be read.
+pub fn digest_of(path: &Path) -> std::result::Result<Hash, Error> {
+    // A link in an object leads to the file that is meant.
+    let is_file = std::fs::metadata(path).map(|data| data.is_file());
+    if !is_file.as_ref().copied().unwrap_or(false) {
+        let found = match platform::kind_of(path) {
+            Ok(None) => "nothing is there",
+            Ok(Some(FileKind::Directory)) => "it is a directory",
+            _ => "it is no regular file",
+        };
+        return Err(Error::NoFile { path: path.to_owned(), found });
+    }
+    let (digest, _) = hash::of_file(path).map_err(platform::failed("read", path))?;
+    Ok(digest)
+}
+
+/// Returns the permission bits that a text in octal stands for.
+///
+/// # Errors
+/// When it stands for none.
+pub fn parse_mode(mode: &str) -> std::result::Result<u32, Error> {
+    let bits = u32::from_str_radix(mode, 8).ok().filter(|bits| *bits <= 0o7777);
+    bits.ok_or_else(|| Error::Unusable { what: "mode", given: mode.to_owned() })
+}
+
+/// Returns the numbers of an owner and a group.
+///
+/// # Errors
+/// When there is no such account, or only root can give something to it.
+pub fn numbers(
+    owner: Option<&String>,
+    group: Option<&String>,
+) -> std::result::Result<(Option<u32>, Option<u32>), Error> {
+    let unusable = |what, given: &String| Error::Unusable { what, given: given.to_owned() };
+    let owner = owner.map(|name| platform::user_named(name).ok_or_else(|| unusable("owner", name))).transpose()?;
+    let group = group.map(|name| platform::group_number(name).ok_or_else(|| unusable("group", name))).transpose()?;
+    match owner.filter(|owner| ![0, *owner].contains(&platform::user_number())) {
+        Some(owner) => Err(Error::NotRoot { owner: owner.to_string() }),
+        None => Ok((owner, group)),
+    }
+}
+
+fn default_mode(source: &Path) -> u32 {
+    let executable = std::fs::metadata(source).is_ok_and(|data| platform::mode_of(&data) & 0o111 != 0);
+    if executable { EXECUTABLE } else { PLAIN }
+}

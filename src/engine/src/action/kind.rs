@@ -1,0 +1,182 @@
+//! What every kind of action knows of itself, and what those of each group know besides.
+
+use std::path::{Path, PathBuf};
+
+use super::change::After;
+use super::drift::{Aspect, Drift, Look};
+use super::{Error, Found};
+use crate::hash::Hash;
+use crate::platform::{Result, Seen};
+use crate::settings::Interrupt;
+use crate::value::Text;
+use crate::variable::Template;
+
+/// What every kind of action knows of itself.
+pub trait Kind {
+    /// Returns every text that may hold placeholders.
+    fn texts(&self) -> Vec<&Text>;
+
+    /// Returns the same, to be changed.
+    fn texts_mut(&mut self) -> Vec<&mut Text>;
+
+    /// Returns the texts that may begin with `~/`.
+    fn starts_mut(&mut self) -> Vec<&mut Text> {
+        self.texts_mut()
+    }
+}
+
+/// What is declared of a target besides what it holds. For reports.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Properties<'a> {
+    /// Permission bits in octal.
+    pub mode: Option<&'a String>,
+    /// The owner, a name or number.
+    pub owner: Option<&'a String>,
+    /// The group, a name or number.
+    pub group: Option<&'a String>,
+    /// Whether it is the user's to change.
+    pub mutable: bool,
+}
+
+/// An action that puts something at a target.
+pub trait TargetKind: Kind {
+    /// Returns where; `~/` is the user's home.
+    fn target(&self) -> &Text;
+
+    /// Returns what it puts there, in one word.
+    fn noun(&self) -> &'static str;
+
+    /// Returns what it puts there, in words that tell it from others.
+    fn in_words(&self) -> String;
+
+    /// Returns what is equal for two that put the same at their targets, wherever these are.
+    fn content(&self) -> Vec<u8>;
+
+    /// Returns what is equal for two of which one continues the other, where what stands there is right.
+    fn state(&self) -> Vec<u8>;
+
+    /// Returns what should stand at the place. `mark` tells other roots whose it is.
+    ///
+    /// # Errors
+    /// When it names a mode or an account that there is not.
+    fn after(&self, mark: Text) -> std::result::Result<After, Error>;
+
+    /// Compares what was found at the place with what the action puts there.
+    ///
+    /// # Errors
+    /// When its content cannot be read.
+    fn drift(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<Drift>;
+
+    /// Returns whether what was found has the content that the action wrote: then it can be written again.
+    ///
+    /// # Errors
+    /// When its content cannot be read.
+    fn has_written(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<bool>;
+
+    /// Returns whether what stands at the place is plainly what the action puts there.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    fn stands(&self, look: Look<'_>, place: &Path) -> Result<bool> {
+        let found = super::look(look.directories, place)?;
+        self.holds(look, place, &found)
+    }
+
+    /// Returns whether what was found is what the action puts there.
+    ///
+    /// # Errors
+    /// When it cannot be read for another reason than that we may not.
+    fn holds(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<bool> {
+        match self.drift(look, place, found) {
+            // What may not be read is moved away unread.
+            Err(error) if error.is_denied() => Ok(false),
+            drift => Ok(drift? == Drift::None),
+        }
+    }
+
+    /// Returns which rights of what stands there differ from what is declared.
+    fn rights(&self, _look: Look<'_>, _seen: &Seen) -> Vec<Aspect> {
+        Vec::new()
+    }
+
+    /// Returns what the target has the content of, if that is something.
+    fn source(&self) -> Option<&Text> {
+        None
+    }
+
+    /// Returns what is declared of it besides.
+    fn properties(&self) -> Properties<'_> {
+        Properties::default()
+    }
+
+    /// Returns where a link of ours leads.
+    fn leads_to(&self) -> Option<&Text> {
+        None
+    }
+
+    /// Returns the file whose digest belongs to the action, and that digest as far as it is known.
+    fn digest(&self) -> Option<(&Text, Option<Hash>)> {
+        None
+    }
+
+    /// Sets the digest of that file.
+    fn set_digest(&mut self, _digest: Hash) {}
+}
+
+/// What an action adds to the environment of shells.
+#[derive(Clone, Debug)]
+pub enum Addition<'a> {
+    /// The value of a variable.
+    Single(&'a str, &'a Template),
+    /// Entries of a variable, and what stands between them.
+    Entries(&'a str, &'a str, Vec<Template>),
+    /// A script that these shells source.
+    Script(&'a Text, &'a [super::Shell]),
+}
+
+/// An action that is part of the environment of shells.
+pub trait EnvironmentKind: Kind {
+    /// Returns what it is about; equal for one and what replaces it.
+    fn subject(&self) -> Vec<u8>;
+
+    /// Returns the name of the variable, if it is about one.
+    fn name(&self) -> Option<&str>;
+
+    /// Returns its value, for people.
+    fn detail(&self) -> Text;
+
+    /// Returns what it adds.
+    fn addition(&self) -> Addition<'_>;
+}
+
+/// With what an effect is performed.
+#[derive(Clone, Debug)]
+pub struct Surroundings<'a> {
+    /// What `~` stands for.
+    pub home: &'a Path,
+    /// The script of the environment that is in force.
+    pub environment: PathBuf,
+    /// Ends it when it is set; without one it comes to its end.
+    pub interrupt: Option<&'a Interrupt>,
+}
+
+/// An action that does something else, and may know how that is taken back.
+pub trait EffectKind: Kind {
+    /// Returns what is equal for effects that count as one.
+    fn key(&self) -> Vec<u8>;
+
+    /// Returns what is done, or what takes it back, for people.
+    fn describe(&self, undo: bool) -> String;
+
+    /// Returns whether it can be taken back.
+    fn has_undo(&self) -> bool;
+
+    /// Returns whether it is done at each apply.
+    fn is_always(&self) -> bool;
+
+    /// Does it, or takes it back.
+    ///
+    /// # Errors
+    /// When it fails, or somebody asked to stop.
+    fn perform(&self, undo: bool, surroundings: &Surroundings<'_>) -> std::result::Result<(), Error>;
+}

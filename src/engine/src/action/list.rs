@@ -1,0 +1,244 @@
+//! The list of all kinds of actions, by the names that they have in JSON. A new kind is a file beside this one and a line
+//! here.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value as Json};
+
+use super::command::Run;
+use super::file::File;
+use super::kind::{EffectKind, EnvironmentKind, TargetKind};
+use super::link::Link;
+use super::path_entry::PathEntry;
+use super::script::Script;
+use super::variable::Variable;
+use crate::names::Placeholder;
+use crate::value::Text;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $group:ident as $trait:ident { $($name:literal => $kind:ident,)* })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+            #[serde(tag = "kind")]
+            #[expect(missing_docs, reason = "each kind says itself what it is")]
+            pub enum $group { $(#[serde(rename = $name)] $kind($kind),)* }
+
+            impl $group {
+                fn parse(kind: &str, fields: Json) -> Option<serde_json::Result<$group>> {
+                    match kind {
+                        $($name => Some(serde_json::from_value(fields).map($group::$kind)),)*
+                        _ => None,
+                    }
+                }
+
+                /// Returns the kind as it is called in JSON.
+                pub fn kind(&self) -> &'static str {
+                    match self { $($group::$kind(_) => $name,)* }
+                }
+
+                fn get_mut(&mut self) -> &mut dyn $trait {
+                    match self { $($group::$kind(kind) => kind,)* }
+                }
+            }
+
+            impl std::ops::Deref for $group {
+                type Target = dyn $trait;
+
+                fn deref(&self) -> &(dyn $trait + 'static) {
+                    match self { $($group::$kind(kind) => kind,)* }
+                }
+            }
+
+            $(
+                impl From<$kind> for Action {
+                    fn from(kind: $kind) -> Action {
+                        Action::$group($group::$kind(kind))
+                    }
+                }
+            )*
+        )*
+
+        /// One action that an activation recorded.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+        #[serde(untagged)]
+        pub enum Action { $($(#[$doc])* $group($group),)* }
+
+        impl Action {
+            /// Reads the action of a kind; `None` when there is no such kind.
+            pub fn parse(kind: &str, fields: Map<String, Json>) -> Option<serde_json::Result<Action>> {
+                let fields = Json::Object(fields);
+                None$(.or_else(|| Some($group::parse(kind, fields.clone())?.map(Action::$group))))*
+            }
+
+            /// Returns the kind as it is called in JSON.
+            pub fn kind(&self) -> &'static str {
+                match self { $(Action::$group(action) => action.kind(),)* }
+            }
+
+            /// Returns every text that may hold placeholders.
+            pub fn texts(&self) -> Vec<&Text> {
+                match self { $(Action::$group(action) => action.texts(),)* }
+            }
+
+            fn texts_mut(&mut self) -> Vec<&mut Text> {
+                match self { $(Action::$group(action) => action.get_mut().texts_mut(),)* }
+            }
+
+            fn starts_mut(&mut self) -> Vec<&mut Text> {
+                match self { $(Action::$group(action) => action.get_mut().starts_mut(),)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Something stands at a target.
+    Target as TargetKind {
+        "symlink" => Link,
+        "install" => File,
+    }
+    /// Part of the environment of shells.
+    Environment as EnvironmentKind {
+        "add_to_path" => PathEntry,
+        "source_in_shell" => Script,
+        "set_variable" => Variable,
+    }
+    /// Something else is done.
+    Effect as EffectKind {
+        "run" => Run,
+    }
+}
+
+/// What an action is about, for people.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// Its target.
+    pub target: Option<Text>,
+    /// The name of what it sets.
+    pub name: Option<String>,
+    /// What it puts there or does.
+    pub detail: Text,
+}
+
+impl Action {
+    /// Returns the action with every placeholder replaced by its path.
+    ///
+    /// # Errors
+    /// The first placeholder that `path` does not know.
+    pub fn resolve(&self, path: &impl Fn(Placeholder) -> Option<Vec<u8>>) -> Result<Action, Placeholder> {
+        let mut action = self.clone();
+        for text in action.texts_mut() {
+            if Placeholder::may_be_in(&text.0) {
+                text.0 = Placeholder::resolve(&text.0, path)?;
+            }
+        }
+        Ok(action)
+    }
+
+    /// Changes the texts that may begin with `~/`.
+    pub fn change_starts(&mut self, change: impl Fn(&Text) -> Text) {
+        for text in self.starts_mut() {
+            *text = change(text);
+        }
+    }
+
+    /// Returns what stands at a target, if that is what it is about.
+    pub fn as_target(&self) -> Option<&Target> {
+        if let Action::Target(target) = self { Some(target) } else { None }
+    }
+
+    /// Returns the same, to be changed.
+    pub fn as_target_mut(&mut self) -> Option<&mut dyn TargetKind> {
+        if let Action::Target(target) = self { Some(target.get_mut()) } else { None }
+    }
+
+    /// Returns the part of the environment, if that is what it is about.
+    pub fn as_environment(&self) -> Option<&Environment> {
+        if let Action::Environment(part) = self { Some(part) } else { None }
+    }
+
+    /// Returns what else is done, if that is what it is about.
+    pub fn as_effect(&self) -> Option<&Effect> {
+        if let Action::Effect(effect) = self { Some(effect) } else { None }
+    }
+
+    /// Returns the target of an action that has one.
+    pub fn target(&self) -> Option<&Text> {
+        self.as_target().map(|target| target.target())
+    }
+
+    /// Returns what it is about; equal for an action and what replaces it.
+    pub fn subject(&self) -> Vec<u8> {
+        match self {
+            Action::Target(target) => [b"T".as_slice(), &target.target().0].concat(),
+            Action::Environment(part) => [b"V".as_slice(), &part.subject()].concat(),
+            Action::Effect(effect) => [b"E".as_slice(), &effect.key()].concat(),
+        }
+    }
+
+    /// Returns what it is about, for people; with `undo`, what takes it back.
+    pub fn describe(&self, undo: bool) -> Description {
+        match self {
+            Action::Target(target) => Description {
+                target: Some(target.target().clone()),
+                name: None,
+                detail: target.source().cloned().unwrap_or_default(),
+            },
+            Action::Environment(part) => {
+                Description { target: None, name: part.name().map(str::to_owned), detail: part.detail() }
+            }
+            Action::Effect(effect) => {
+                Description { target: None, name: None, detail: Text(effect.describe(undo).into_bytes()) }
+            }
+        }
+    }
+}
+
+impl Target {
+    /// Returns whether two put the same at their targets, wherever these are.
+    pub fn puts_same(&self, other: &Target) -> bool {
+        self.kind() == other.kind() && self.content() == other.content()
+    }
+
+    /// Returns whether nothing is to be done where `old` is in force and what stands there is right.
+    pub fn continues(&self, old: &Target) -> bool {
+        self.kind() == old.kind() && self.state() == old.state()
+    }
+}
+
+impl<'de> Deserialize<'de> for Action {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Action, D::Error> {
+        use serde::de::Error;
+        let mut fields = Map::deserialize(deserializer)?;
+        let Some(Json::String(kind)) = fields.remove("kind") else { return Err(D::Error::missing_field("kind")) };
+        let action = Action::parse(&kind, fields);
+        action.ok_or_else(|| D::Error::custom(format!("there is no action {kind:?}")))?.map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::Command;
+    use crate::variable::VariableValue;
+
+    #[test]
+    fn actions_survive_json() {
+        let value = VariableValue::List { entries: vec!["~/bin".into()], separator: ":".into() };
+        let actions: Vec<Action> = vec![
+            Link { source: "/a".into(), target: "~/b".into(), mutable: true }.into(),
+            File { source: "/a".into(), target: "~/b".into(), mode: Some("600".into()), ..File::default() }.into(),
+            PathEntry { directory: "~/bin".into() }.into(),
+            Variable { name: "PATH".into(), value }.into(),
+            Run { command: Command::Line("true".into()), ..Run::default() }.into(),
+        ];
+        for action in actions {
+            let json = serde_json::to_string(&action).unwrap();
+            assert!(json.starts_with(&format!(r#"{{"kind":"{}","#, action.kind())), "{json}");
+            assert_eq!(serde_json::from_str::<Action>(&json).unwrap(), action);
+        }
+        for wrong in [r#"{"kind":"symlink","source":"/a","target":"/b","x":1}"#, r#"{"kind":"x"}"#, "{}"] {
+            assert!(serde_json::from_str::<Action>(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! A script that shells source.
+
+use serde::{Deserialize, Serialize};
+
+use super::kind::{Addition, EnvironmentKind, Kind};
+use crate::value::Text;
+
+/// A shell that environment scripts are made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shell {
+    /// A POSIX shell that is none of the others, such as dash.
+    Sh,
+    /// GNU bash.
+    Bash,
+    /// zsh.
+    Zsh,
+}
+
+/// A script that shells source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Script {
+    /// The script.
+    pub script: Text,
+    /// Which shells.
+    pub shells: Vec<Shell>,
+}
+
+impl Kind for Script {
+    fn texts(&self) -> Vec<&Text> {
+        vec![&self.script]
+    }
+
+    fn texts_mut(&mut self) -> Vec<&mut Text> {
+        vec![&mut self.script]
+    }
+}
+
+impl EnvironmentKind for Script {
+    fn subject(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    fn name(&self) -> Option<&str> {
+        None
+    }
+
+    fn detail(&self) -> Text {
+        self.script.clone()
+    }
+
+    fn addition(&self) -> Addition<'_> {
+        Addition::Script(&self.script, &self.shells)
+    }
+}

@@ -1,0 +1,67 @@
+//! Tidying up after a commit.
+
+use super::Error;
+use super::backups::Backups;
+use super::sync::sync_places;
+use crate::action::{After, Before, Directories, Role, target};
+use crate::generations;
+use crate::journal::{Change, Written};
+use crate::platform;
+use crate::snapshot::Snapshot;
+use crate::store::Store;
+use crate::value::Text;
+
+/// Tidies up after a commit; can be repeated. `made` is the snapshot that the switch made, where that is at hand.
+pub fn finish(store: &Store, written: &Written, made: Option<&Snapshot>) -> Result<(), Error> {
+    let journal = &written.journal;
+    let mut backups = Backups::load(store);
+    for change in &journal.changes {
+        match change {
+            Change::Directory { path } => drop(backups.directories.insert(path.clone())),
+            Change::Target(change) => {
+                if let Before::Kept { kept, role: role @ (Role::Original | Role::Displaced), .. } = &change.before {
+                    backups.add(change.place.clone(), kept.clone(), *role, journal.started_at);
+                }
+                if let After::Original { kept, .. } = &change.after {
+                    backups.entries.retain(|entry| entry.path != *kept);
+                }
+            }
+            Change::Command { .. } => {}
+        }
+    }
+    for path in &journal.leftover {
+        backups.directories.remove(path);
+    }
+    let directories = Directories::default();
+    for (number, change) in journal.changes.iter().enumerate() {
+        let later = journal.changes[number + 1..].iter().filter_map(Change::target);
+        if let Change::Target(change) = change
+            && let Some(stays) = target::settle(&directories, change, later)?
+        {
+            let stays = Text(platform::bytes_of_path(&stays));
+            backups.add(change.place.clone(), stays, Role::Displaced, journal.started_at);
+        }
+    }
+    backups.save(store)?;
+    for path in journal.leftover.iter().rev() {
+        let path = journal.changes.iter().filter_map(Change::target).fold(path.to_path(), target::moved);
+        target::remove_directory(&directories, &path)?;
+    }
+    if journal.to.is_some() {
+        generations::write_index(store, made)?;
+    }
+    let is_ours = |change: &Change| matches!(change, Change::Target(change) if matches!(change.before, Before::Kept { role: Role::Ours, .. }));
+    if !journal.leftover.is_empty() || journal.changes.iter().any(is_ours) {
+        // Without the journal nobody would tidy up again.
+        sync_places(store, &directories, &journal.changes)?;
+    }
+    remove_journal(store)
+}
+
+/// Removes the journal, if it is there.
+pub fn remove_journal(store: &Store) -> Result<(), Error> {
+    match platform::remove_file(&store.journal()) {
+        Err(error) if error.is_not_found() => Ok(()),
+        result => Ok(result?),
+    }
+}

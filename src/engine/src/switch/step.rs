@@ -1,0 +1,91 @@
+//! What a plan consists of.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::desired::Entry;
+use crate::action::{Action, TargetChange};
+use crate::activation::Activation;
+
+/// What happens to an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mark {
+    /// It is new.
+    Add,
+    /// It replaces another one of its kind, or repairs it.
+    Change,
+    /// It is gone.
+    Remove,
+    /// It is in force.
+    Unchanged,
+}
+
+/// What a step does to the system.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "most steps change a target")]
+pub enum Work {
+    /// Nothing by itself: it is in force, or part of the environment.
+    None,
+    /// What stands at a target changes.
+    Target(TargetChange),
+    /// An effect is performed.
+    Effect {
+        /// Whether it is taken back.
+        undo: bool,
+    },
+}
+
+/// One entry of a plan.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What happens.
+    pub mark: Mark,
+    /// The action: resolved as far as its content is known; the old one if it is removed.
+    pub activation: Arc<Activation>,
+    /// The action as people read it: content that is not built yet is `<name>`.
+    pub shown: Option<Action>,
+    /// Whether it names content that is not built yet.
+    pub may_change: bool,
+    /// What of the user's is moved to the backups, in words.
+    pub replaces: Option<String>,
+    /// Where the target is.
+    pub place: Option<PathBuf>,
+    /// What is done.
+    pub work: Work,
+}
+
+impl Step {
+    /// Makes a step that touches nothing.
+    pub fn new(mark: Mark, entry: &Entry) -> Step {
+        Step {
+            mark,
+            activation: Arc::clone(&entry.activation),
+            shown: entry.shown.clone(),
+            may_change: entry.may_change,
+            replaces: None,
+            place: None,
+            work: Work::None,
+        }
+    }
+
+    /// Makes a step for a target that stays as it is.
+    pub fn at(mark: Mark, entry: &Entry, place: &Path) -> Step {
+        Step { place: Some(place.to_owned()), ..Step::new(mark, entry) }
+    }
+
+    /// Returns the action as people read it.
+    pub fn shown(&self) -> &Action {
+        self.shown.as_ref().unwrap_or(&self.activation.action)
+    }
+
+    /// Returns whether anything happens.
+    pub fn is_news(&self) -> bool {
+        self.mark != Mark::Unchanged || matches!(self.work, Work::Effect { .. })
+    }
+
+    /// Returns the change of a target, if it is one.
+    pub fn change(&self) -> Option<&TargetChange> {
+        if let Work::Target(change) = &self.work { Some(change) } else { None }
+    }
+}

@@ -1,0 +1,129 @@
+//! Taking back a switch, however far it came.
+
+use std::path::Path;
+
+use super::Error;
+use super::backups::{Backups, place_for};
+use super::finish::remove_journal;
+use super::sync::sync_places;
+use crate::action::target::{self, Undone};
+use crate::action::{Action, Directories, Role, Surroundings, TargetChange};
+use crate::journal::{Change, Note, Written};
+use crate::names::SnapshotId;
+use crate::platform;
+use crate::settings::Event;
+use crate::store::Store;
+use crate::value::Text;
+
+/// Takes back whatever a switch did, in reverse; returns what could not be taken back, in words. Then
+/// the journal stays, and it can be tried again. `failed` is the command that failed by itself.
+pub fn undo(
+    store: &Store,
+    home: &Path,
+    written: &Written,
+    failed: Option<usize>,
+    on_event: &mut dyn FnMut(Event),
+) -> Vec<String> {
+    let journal = &written.journal;
+    let directories = Directories::default();
+    let mut failures = Vec::new();
+    for (number, change) in journal.changes.iter().enumerate().rev() {
+        let result = match change {
+            Change::Directory { path } => target::remove_directory(&directories, &path.to_path()).map_err(Error::from),
+            Change::Target(change) => match target::undo(&directories, change) {
+                Ok(Undone::Done) => Ok(()),
+                Ok(Undone::LeftAlone { place, found, kept }) => {
+                    let kept = kept.map(|kept| displace(store, change, &kept, &format!("{}-{number}", journal.mark)));
+                    let kept = match kept {
+                        Some(kept) => format!("; what stood there before is {kept}"),
+                        None => String::new(),
+                    };
+                    let message =
+                        format!("{} was changed meanwhile: {found} is left alone there{kept}", place.display());
+                    on_event(Event::Warning { message });
+                    Ok(())
+                }
+                Err(error) => Err(error.into()),
+            },
+            Change::Command { action, undo, .. } if failed != Some(number) => {
+                take_back_effect(store, home, written, (number, action, *undo), on_event)
+            }
+            Change::Command { .. } => Ok(()),
+        };
+        failures.extend(result.err().map(|error| error.to_string()));
+    }
+    if failures.is_empty()
+        && let Err(error) = restore_metadata(store, written, &directories)
+    {
+        failures.push(error.to_string());
+    }
+    failures
+}
+
+/// Makes sure that nobody takes something for an original that no longer is; returns where it is.
+fn displace(store: &Store, change: &TargetChange, kept: &Path, mark: &str) -> String {
+    let place = change.place.to_path();
+    let displaced = place_for(store, &place, Role::Displaced, mark);
+    let now_at = if displaced == kept || platform::rename(kept, &displaced).is_err() { kept } else { &displaced };
+    let mut backups = Backups::load(store);
+    backups.add(change.place.clone(), Text(platform::bytes_of_path(now_at)), Role::Displaced, platform::now().max(0.0) as u64);
+    // Only the list for people: the copy itself is there.
+    let _ = backups.save(store);
+    now_at.display().to_string()
+}
+
+fn take_back_effect(
+    store: &Store,
+    home: &Path,
+    written: &Written,
+    (number, action, was_undo): (usize, &Action, bool),
+    on_event: &mut dyn FnMut(Event),
+) -> Result<(), Error> {
+    let Some(effect) = action.as_effect() else { return Ok(()) };
+    if !written.notes.contains(&Note::Begin(number)) {
+        return Ok(());
+    }
+    if !was_undo && !effect.has_undo() {
+        let did = if written.notes.contains(&Note::End(number)) { "ran" } else { "may have run" };
+        let message = format!("`{}` {did}, and has no `undo`", effect.describe(false));
+        on_event(Event::Warning { message });
+        return Ok(());
+    }
+    let journal = &written.journal;
+    let id = if was_undo { journal.from } else { journal.to.unwrap_or(journal.from) };
+    // Nothing interrupts this: half an undo helps nobody.
+    let surroundings = Surroundings { home, environment: store.snapshot(id).join("env.sh"), interrupt: None };
+    Ok(effect.perform(!was_undo, &surroundings)?)
+}
+
+/// Puts `current` and the snapshots back, and removes the journal once all the rest is on the disk.
+fn restore_metadata(store: &Store, written: &Written, directories: &Directories) -> Result<(), Error> {
+    let journal = &written.journal;
+    let link = format!("snapshots/{}", journal.from);
+    if platform::read_link(&store.current()).is_ok_and(|target| target != Path::new(&link)) {
+        platform::replace_symlink(Path::new(&link), &store.current())?;
+        platform::sync_directory(&store.metadata())?;
+    }
+    let has_journal = platform::exists(&store.journal());
+    if has_journal {
+        sync_places(store, directories, &journal.changes)?;
+    }
+    if let (true, Some(id)) = (journal.makes_snapshot, journal.to) {
+        // A snapshot that is not current is nobody's.
+        platform::remove_tree(&store.snapshot(id))?;
+        platform::remove_tree(&store.snapshots().join(format!(".{id}.new")))?;
+    }
+    if journal.is_first {
+        for path in super::write::fixed_links(store).iter().map(|(link, _)| link).chain([&store.current()]) {
+            if platform::exists(path) {
+                platform::remove_file(path)?;
+            }
+        }
+        platform::remove_tree(&store.snapshot(SnapshotId(0)))?;
+        platform::remove_tree(&store.snapshots().join(".0.new"))?;
+    }
+    if has_journal {
+        remove_journal(store)?;
+    }
+    Ok(())
+}
