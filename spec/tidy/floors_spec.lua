@@ -108,6 +108,23 @@ local function get_rust_uses(name)
   return uses
 end
 
+-- The files of a room that a file of it uses, by name; `mod.rs` is the list of the room and no part of it.
+local function get_neighbours(room, name, names)
+  local code, uses = get_rust_code(name), {}
+  for _, prefix in ipairs({ "super::", "crate::" .. room .. "::" }) do
+    for file in code:gmatch("%f[%w_]" .. prefix .. "([%w_]+)") do
+      uses[#uses + 1] = names[file] and file
+    end
+    for list in code:gmatch("%f[%w_]" .. prefix .. "(%b{})") do
+      for entry in list:sub(2, -2):gsub("%b{}", ""):gmatch("[^,]+") do
+        local file = entry:match("[%w_]+")
+        uses[#uses + 1] = names[file] and file
+      end
+    end
+  end
+  return uses
+end
+
 -- The rooms whose names stand in a Lua file as whole strings: `require("syslua.x.y")`, or a table of
 -- names to require.
 local function get_lua_uses(name)
@@ -143,6 +160,34 @@ describe("the floors", function()
       end
     end
     assert.is_true(count > 30)
+  end)
+
+  it("have no circles inside the rooms of actions and of the switch", function()
+    for _, room in ipairs({ "action", "switch" }) do
+      local directory, names, uses = engine_directory .. room .. "/", {}, {}
+      for _, name in ipairs(tree.list({ "src/engine/src/" .. room }, ".rs")) do
+        names[name:sub(#directory + 1):match("^[%w_]+")] = name
+      end
+      names.mod = nil
+      for file, name in pairs(names) do
+        uses[file] = get_neighbours(room, name, names)
+      end
+      assert.truthy(#uses[room == "action" and "target" or "plan"] > 1)
+      local done = {}
+      local function visit(file, way)
+        assert.is_nil(way[file], ("%s: `%s` uses itself by way of others"):format(room, file))
+        if not done[file] then
+          way[file] = true
+          for _, used in ipairs(uses[file]) do
+            visit(used, way)
+          end
+          way[file], done[file] = nil, true
+        end
+      end
+      for file in pairs(names) do
+        visit(file, {})
+      end
+    end
   end)
 
   it("of the engine name every module, and no other", function()

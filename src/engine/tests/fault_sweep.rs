@@ -17,12 +17,12 @@ use std::{env, fs};
 
 use syslua_engine::action::{Action, Command as Words, File, Link, Run, Variable};
 use syslua_engine::activation::Activation;
-use syslua_engine::variable::VariableValue;
 use syslua_engine::engine::{ApplyOptions, Engine};
 use syslua_engine::manifest::Manifest;
 use syslua_engine::names::SnapshotId;
 use syslua_engine::platform::fault::{self, Fault, Operation};
 use syslua_engine::value::Text;
+use syslua_engine::variable::VariableValue;
 
 use support::{EIO, EMFILE, ENOSPC, NoTasks, settings, temporary_directory};
 

@@ -166,9 +166,8 @@ fn is_same(lua: &Lua, first: usize, second: usize) -> Answer<bool> {
 
 /// Returns the hash of the derivation that an action's source is, if it is one.
 fn derivation_of(lua: &Lua, number: usize) -> Answer<Option<String>> {
-    let placeholder = with_recorded(lua, &[number], |recorded| {
-        Placeholder::find(&recorded[0].action.as_target()?.source()?.0)
-    })?;
+    let placeholder =
+        with_recorded(lua, &[number], |recorded| Placeholder::find(&recorded[0].action.as_target()?.source()?.0))?;
     let owner = |(_, placeholder)| state::read(lua, |state| state.owners.get(&placeholder).map(|(hash, _)| *hash));
     Ok(placeholder.and_then(owner).map(Hash::to_hex))
 }

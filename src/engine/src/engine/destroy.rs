@@ -6,16 +6,16 @@ use std::sync::Arc;
 use super::apply::Planned;
 use super::report::displaced_report;
 use super::{DestroyReport, Engine, Error, PlanOptions};
-use crate::generations;
 use crate::action::Role;
+use crate::generations;
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
 use crate::platform;
 use crate::platform::lock::Lock;
 use crate::settings::Event;
 use crate::snapshot::Snapshot;
-use crate::switch::{Extent, Mark, Plan};
 use crate::switch::{self, Backup, Backups, Desired, Standing, To};
+use crate::switch::{Extent, Mark, Plan};
 use crate::value::Text;
 
 impl Engine {

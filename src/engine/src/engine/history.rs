@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::report::{action_report, snapshot_report};
 use super::{DerivationChange, Engine, Error, HistoryEntry, HistoryReport, SnapshotDiffReport, SnapshotReport};
+use crate::action::{After, Before};
 use crate::activation::Activation;
 use crate::generations;
-use crate::action::{After, Before};
 use crate::names::{ObjectName, SnapshotId};
 use crate::platform;
 use crate::snapshot::Snapshot;

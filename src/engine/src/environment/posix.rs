@@ -5,8 +5,8 @@
 
 use super::Environment;
 use crate::action::Shell;
-use crate::variable::Template;
 use crate::variable::Part;
+use crate::variable::Template;
 
 /// Takes back what an earlier version of the script set. Works under `set -eu`, and in zsh, which
 /// splits no words.

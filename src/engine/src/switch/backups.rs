@@ -10,8 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::hash::Hash;
 use crate::action::Role;
+use crate::hash::Hash;
 use crate::platform::{self, Directory, FileKind, Result};
 use crate::store::Store;
 use crate::value::Text;

@@ -23,11 +23,7 @@ pub struct Declared<'a> {
 ///
 /// # Errors
 /// When a place is wanted twice with different content, lies below another one, or in the store.
-pub fn places<'a>(
-    store: &Store,
-    targets: &Targets<'_>,
-    entries: &'a [Entry],
-) -> Result<Vec<Declared<'a>>, Error> {
+pub fn places<'a>(store: &Store, targets: &Targets<'_>, entries: &'a [Entry]) -> Result<Vec<Declared<'a>>, Error> {
     let mut places: Vec<Declared<'a>> = Vec::new();
     let mut by_place: HashMap<PathBuf, usize> = HashMap::with_capacity(entries.len());
     for entry in entries {

@@ -161,7 +161,9 @@ fn key(activation: &Activation) -> Vec<u8> {
 fn add_digests(store: &Store, entries: &mut [Entry], current: &Snapshot) -> Result<(), Error> {
     let mut known: Option<HashMap<&Text, Hash>> = None;
     for entry in entries.iter_mut().filter(|entry| !entry.may_change) {
-        let Some((source, _)) = entry.activation.action.as_target().and_then(|target| target.digest()) else { continue };
+        let Some((source, _)) = entry.activation.action.as_target().and_then(|target| target.digest()) else {
+            continue;
+        };
         let path = source.to_path();
         let known = known.get_or_insert_with(|| digests(current));
         // Only what lies in the store cannot have changed.

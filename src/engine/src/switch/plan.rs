@@ -197,11 +197,7 @@ fn changes(
         if stands && is_brief {
             continue;
         }
-        let step = if stands {
-            Step::at(Mark::Unchanged, entry, place)
-        } else {
-            wanted(store, scene, declared, old)?
-        };
+        let step = if stands { Step::at(Mark::Unchanged, entry, place) } else { wanted(store, scene, declared, old)? };
         if target.leads_to().is_some() { &mut links } else { &mut rest }.push(step);
     }
     links.append(&mut rest);

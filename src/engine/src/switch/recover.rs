@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::Error;
 use super::finish::finish;
 use super::undo::undo;
-use super::Error;
 use crate::generations;
 use crate::journal::{Change, Written};
 use crate::names::SnapshotId;

@@ -66,7 +66,12 @@ fn displace(store: &Store, change: &TargetChange, kept: &Path, mark: &str) -> St
     let displaced = place_for(store, &place, Role::Displaced, mark);
     let now_at = if displaced == kept || platform::rename(kept, &displaced).is_err() { kept } else { &displaced };
     let mut backups = Backups::load(store);
-    backups.add(change.place.clone(), Text(platform::bytes_of_path(now_at)), Role::Displaced, platform::now().max(0.0) as u64);
+    backups.add(
+        change.place.clone(),
+        Text(platform::bytes_of_path(now_at)),
+        Role::Displaced,
+        platform::now().max(0.0) as u64,
+    );
     // Only the list for people: the copy itself is there.
     let _ = backups.save(store);
     now_at.display().to_string()

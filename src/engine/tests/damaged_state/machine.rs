@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use syslua_engine::action::{Action, File, Link, Variable};
 use syslua_engine::activation::Activation;
-use syslua_engine::variable::VariableValue;
 use syslua_engine::derivation::{Derivation, Spec};
 use syslua_engine::engine::{ApplyOptions, Engine, GcOptions, PlanOptions};
 use syslua_engine::manifest::Manifest;
@@ -16,6 +15,7 @@ use syslua_engine::platform;
 use syslua_engine::settings::System;
 use syslua_engine::store::{self, Slot, Store};
 use syslua_engine::value::{Function, Value};
+use syslua_engine::variable::VariableValue;
 
 use crate::damages::thorough;
 use crate::support::{NoTasks, publish, remove, settings, temporary_directory};
