@@ -119,8 +119,9 @@ local syslua = {}
 ---@field format integer
 ---@field outputs string[]
 ---@field sys { platform: string, os: string, arch: string }
----@field opts any as evaluated
----@field config { text: string, captures: table } the text of the function, and what it captures
+---@field file { content: string?, source: string?, built: string?, executable: boolean }? what `file{}` makes it of
+---@field opts any as evaluated; none for a file
+---@field config { text: string, captures: table }? the text of the function, and what it captures; none for a file
 ---@field dependencies string[] the hashes of other derivations
 ---@field positions string[] who declared it, innermost first: "init.lua:12"
 
@@ -586,16 +587,12 @@ function BuildContext.run(command, opts) end
 ---@field begin_evaluation fun(sys: syslua.System?, options: syslua.Options?, directory: string?): boolean, any
 ---@field abandon_evaluation fun(): boolean, any
 ---@field finish_evaluation fun(config_path: string?, files: table<string, string>?): boolean, any
----@field record fun(action: table, positions: string[]): boolean, any
----@field declare_file fun(target: string, place: string?, content: string?, executable: boolean?, install: table?, recipe: function, positions: string[]): boolean, any
----@field declare_plain_file fun(target: string, source: string?, content: string?, directory: string, recipe: function): boolean, any
----@field name_of_file fun(target: string): boolean, any
----@field is_same_action fun(first: integer, second: integer): boolean, any
----@field derivation_of_action fun(number: integer): boolean, any
----@field positions_of_action fun(number: integer): boolean, any
----@field withdraw fun(number: integer): boolean, any
----@field explain fun(number: integer, priority: integer?, overridden: syslua.Overridden[]): boolean, any
----@field forget fun(hash: string): boolean, any
+---@field record fun(action: table, positions: string[], explained: { priority: integer?, overridden: syslua.Overridden[] }?): boolean, any
+---@field add_ticket fun(): boolean, any
+---@field add_ticket_at fun(positions: string[]): boolean, any
+---@field positions_of_ticket fun(ticket: integer): boolean, any
+---@field declare_files fun(list: any[], directory: string): boolean, any
+---@field list_files fun(path: string): boolean, any
 ---@field set_scope fun(user: string?, home: string, project: table?): boolean, any
 ---@field write_file fun(path: string, text: string): boolean, any
 ---@field user_home fun(name: string): boolean, any

@@ -83,7 +83,7 @@ local function is_executable(detail, mode)
   if mode then
     return (tonumber(mode, 8) or 0) % 2 == 1
   end
-  return detail ~= nil and detail.opts.executable == true
+  return detail ~= nil and detail.executable == true
 end
 
 local function add_file(self, scope, action, home)
@@ -151,7 +151,6 @@ end
 local function add_packages(self, machine, details)
   for index, derivation in ipairs(machine.manifest.derivations) do
     local detail = details[index]
-    detail.opts = derivation.opts or {}
     detail.name, detail.version = derivation.name, derivation.version
     for _, path in next, detail.paths do
       self.by_path[path] = detail

@@ -105,7 +105,7 @@ describe("evaluate", function()
       end
       file({ path = "~/.order", content = table.concat(seen, " ") })
     ]])
-    local stdout = run([[print(syslua.evaluate("init.lua").derivations[1].opts.content)]])
+    local stdout = run([[print(syslua.evaluate("init.lua").derivations[1].file.content)]])
     assert.equal("-1 0.5 2 10 B a b false true\n", stdout)
   end)
 
@@ -213,7 +213,7 @@ describe("evaluate", function()
     local stdout = run([[
       local sys = { os = "darwin", arch = "aarch64", hostname = "mac" }
       local manifest = syslua.evaluate("init.lua", { sys = sys })
-      print(manifest.derivations[1].opts.content, manifest.activations[2].directory, manifest.derivations[2].opts.arch)
+      print(manifest.derivations[1].file.content, manifest.activations[2].directory, manifest.derivations[2].opts.arch)
       print(syslua.platform)
     ]])
     local first, second = stdout:match("^(.-)\n(.-)\n$")

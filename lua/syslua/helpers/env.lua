@@ -79,10 +79,8 @@ end
 local function finalize(variables)
   for _, variable in ipairs(merge.merge_variables(variables)) do
     local action = { kind = "set_variable", name = variable.name, value = variable.value }
-    local number = border.call("record", action, variable.positions)
-    if variable.priority or variable.overridden[1] then
-      border.call("explain", number, variable.priority, variable.overridden)
-    end
+    local explained = { priority = variable.priority, overridden = variable.overridden }
+    border.call("record", action, variable.positions, explained)
   end
 end
 

@@ -1,16 +1,22 @@
---- `file{}`: a file or directory of the user, made of a source or a text. Ends in derive and in recorded
--- actions: links, or installed files. It does not know how the engine puts them there.
+--- `file{}`: a file or directory of the user, made of a source or a text. It collects plain data; when `setup` is
+-- done, it decides which declarations count, and declares these in one call. It does not know how the engine puts
+-- them there.
 --
--- Configs have thousands of them, and nearly all are a path and a content. What those need is here and in
--- one call of the engine; the rest is loaded when a config has need of it.
+-- Configs have thousands of files, and nearly all are a path and a content. What those need is here; the rest is
+-- loaded when a config needs it.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
+local origin = require("syslua.helpers.file.origin")
+local path = require("syslua.util.path")
 local position = require("syslua.util.position")
 local priority = require("syslua.priority")
 local scope = require("syslua.scope")
 
 local native = require("syslua").native
+
+local find = string.find
+local is_plain, is_placeholder = path.is_plain, origin.is_placeholder
 
 ---@class syslua.file.Common
 ---@field path string where: absolute, or from `~/`
@@ -31,23 +37,24 @@ local native = require("syslua").native
 -- Two kinds, so that a checker sees that one of the two is missing.
 ---@alias syslua.file.Opts syslua.file.OfContent|syslua.file.OfSource
 
--- Copies or writes the one output. Only values come in, so that every file has the same recipe text.
-local function build_file(opts, ctx)
-  if opts.source then
-    ctx.copy(opts.source, ctx.out)
-  else
-    ctx.write(ctx.out, opts.content)
-  end
-  if opts.executable then
-    ctx.chmod(ctx.out, "755")
-  end
-end
+-- One declaration, as it is collected.
+---@class syslua.file.Declared
+---@field path string
+---@field place string the path in the one way to write it
+---@field content string?
+---@field source string? a local path, or one with a placeholder
+---@field declared syslua.Source? what `source()` gave
+---@field number integer the lowest one of a place counts
+---@field ticket integer stands for the lines that declared it, and its place in the order of declaration
+---@field has_more boolean? whether it is more than a path and a content
+---@field tree syslua.file.Declared? the tree that it is a file of
+---@field below string? its path in that tree
 
--- Of several declarations of one path the lowest number counts.
-local function finalize(collected)
+-- Returns which declarations count: of several for one place, that of the lowest number.
+local function choose(files)
   -- Nearly all are alone, and need no choice.
-  local by_place, groups, winners, lost = {}, {}, {}, {}
-  for _, file in ipairs(collected) do
+  local by_place, groups, winners = {}, {}, {}
+  for _, file in ipairs(files) do
     local first = by_place[file.place]
     if not first then
       by_place[file.place] = file
@@ -60,21 +67,44 @@ local function finalize(collected)
   end
   for index, file in ipairs(winners) do
     if groups[file] or file.number ~= priority.plain then
-      winners[index] = require("syslua.helpers.file.choice").choose(groups[file] or { file }, lost)
+      winners[index] = require("syslua.helpers.file.choice").choose(groups[file] or { file })
     end
   end
-  if lost[1] then
-    require("syslua.helpers.file.choice").withdraw(lost, winners)
+  return winners
+end
+
+-- Hands files over: of each its path, its ticket, whether the next is its content rather than its source, that, and
+-- what else there is to say of it.
+local function declare(files)
+  local list, count = {}, 0
+  for _, file in ipairs(files) do
+    local content = file.content
+    list[count + 1], list[count + 2], list[count + 3] = file.path, file.ticket, content ~= nil
+    list[count + 4] = content or origin.get_path(file)
+    list[count + 5] = file.has_more and require("syslua.helpers.file.parts").get(file) or false
+    count = count + 5
   end
-  local current = scope.get()
-  if current and current.on_file then
-    for _, file in ipairs(winners) do
-      current.on_file(require("syslua.helpers.file.choice").complete(file))
-    end
+  local missing = border.answer(native.declare_files(list, scope.get_directory()))
+  if missing then
+    require("syslua.helpers.file.parts").raise_missing(files[missing])
   end
 end
 
--- The path, the source and the content of a declaration, if it has only these and they are texts.
+local function finalize(collected)
+  local files = collected
+  if collected.has_trees then
+    files = require("syslua.helpers.file.tree").expand(collected)
+  end
+  local winners = choose(files)
+  declare(winners)
+  local current = scope.get()
+  if current and current.on_file then
+    require("syslua.helpers.file.choice").tell(winners, current.on_file)
+  end
+end
+
+-- Returns a declaration that is a path and a content, both texts, as nearly all are; nil when it takes a closer
+-- look, or something is wrong with it.
 local function get_plain(given)
   if type(given) ~= "table" then
     return nil
@@ -93,20 +123,13 @@ local function get_plain(given)
       return nil
     end
   end
-  return target, source, content
-end
-
--- Declares a file that is a path and a content, as nearly all are, without a closer look; nil when it is
--- more than that, or something is wrong with it.
-local function declare_at_once(given)
-  local target, source, content = get_plain(given)
-  if not target or not position.is_direct() then
-    return nil
-  end
-  local action = border.answer(
-    native.declare_plain_file(target, source, content, scope.get_directory(), build_file)
-  )
-  if not action then
+  if
+    not target
+    or (source == nil) == (content == nil)
+    or not is_plain(target)
+    or find(target, "\0", 1, true)
+    or (source and (source == "" or is_placeholder(source)))
+  then
     return nil
   end
   return {
@@ -115,32 +138,33 @@ local function declare_at_once(given)
     content = content,
     number = priority.plain - scope.get_advantage(),
     place = scope.get_place(target),
-    action = action,
+    ticket = nil,
   }
 end
 
-local file_helper = setmetatable({ build_file = build_file }, {
-  __call = function(_, given)
-    local collected = scope.collect("file")
-    if not collected then
-      require("syslua.helpers.file.fields").check(given)
-      failure.raise({
-        kind = "config",
-        message = "file{} works only while a config is evaluated",
-        position = position.caller(),
-        hint = "call it in setup()",
-      })
-      return
-    end
-    local file = declare_at_once(given)
-    if not file then
-      file = require("syslua.helpers.file.fields").check(given)
-      file.positions = position.chain()
-      require("syslua.helpers.file.parts").declare(file, build_file)
-    end
-    collected.finalize, collected.pending = finalize, true
-    collected[#collected + 1] = file
-  end,
-})
+-- Stands for the lines that are declaring something, and for this moment in the order of declarations.
+local function take_ticket()
+  local ticket = position.is_direct() and border.answer(native.add_ticket())
+  return ticket or border.call("add_ticket_at", position.chain())
+end
 
-return file_helper
+--- Declares a file.
+---@param given syslua.file.Opts
+return function(given)
+  local collected = scope.collect("file")
+  if not collected then
+    require("syslua.helpers.file.fields").check(given)
+    failure.raise({
+      kind = "config",
+      message = "file{} works only while a config is evaluated",
+      position = position.caller(),
+      hint = "call it in setup()",
+    })
+    return
+  end
+  local file = get_plain(given) or require("syslua.helpers.file.fields").check(given)
+  file.ticket = take_ticket()
+  collected.finalize, collected.pending = finalize, true
+  collected.has_trees = collected.has_trees or file.recursive
+  collected[#collected + 1] = file
+end

@@ -16,7 +16,7 @@ use crate::names::SnapshotId;
 use crate::platform::{self, FileKind};
 use crate::store::sweep::Dead;
 use crate::store::{Error, Result, Store, tree};
-use crate::value::{Source, Text, Value};
+use crate::value::{Source, Text};
 
 /// The version of the index that we write.
 const VERSION: u32 = 1;
@@ -140,24 +140,8 @@ pub fn write(store: &Store, directory: &Path, manifest: &Manifest, parent: Optio
 
 /// Returns the sources that the derivations of a manifest use, each once.
 fn sources(manifest: &Manifest) -> Vec<&Source> {
-    fn collect<'a>(value: &'a Value, into: &mut Vec<&'a Source>) {
-        match value {
-            Value::Source(source) => into.push(source),
-            Value::List(list) => list.iter().for_each(|value| collect(value, into)),
-            Value::Map(map) => map.values().for_each(|value| collect(value, into)),
-            Value::Table(entries, metatable) => {
-                entries.iter().flat_map(|(key, value)| [key, value]).for_each(|value| collect(value, into));
-                metatable.iter().for_each(|value| collect(value, into));
-            }
-            Value::Function(function) => function.captures.iter().for_each(|(_, value)| collect(value, into)),
-            _ => {}
-        }
-    }
-    let mut all = Vec::new();
-    for derivation in &manifest.derivations {
-        collect(&derivation.spec.opts, &mut all);
-        derivation.spec.config.captures.iter().for_each(|(_, value)| collect(value, &mut all));
-    }
+    let mut all: Vec<&Source> =
+        manifest.derivations.iter().flat_map(|derivation| derivation.spec.recipe.sources()).collect();
     let mut seen = HashSet::new();
     all.retain(|source| seen.insert((source.nar, &source.path, &source.excluded)));
     all

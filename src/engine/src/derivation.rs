@@ -5,12 +5,73 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::encode::{self, FORMAT, Recipe, References};
+use crate::encode::{self, FORMAT, References};
 use crate::hash::{Hash, Hasher, Sink};
 use crate::names::{Name, ObjectName, OutputName, Placeholder, Version};
 use crate::settings::System;
 use crate::store::Outputs;
-use crate::value::{Bytes, Captures, Function, Positions, Value};
+use crate::value::{Bytes, Captures, Function, Positions, Source, Value};
+
+/// Raised when a file recipe makes something else than before, so that files are built again.
+const FILE_FORMAT: u64 = 1;
+
+/// How content is produced.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Recipe {
+    /// A file or tree that is given as data. The engine builds it without Lua.
+    File(FileRecipe),
+    /// A function of Lua and its options.
+    Function {
+        /// The options, evaluated.
+        opts: Value,
+        /// The function.
+        config: Arc<Function>,
+    },
+}
+
+/// What a file or tree is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileRecipe {
+    /// Its content.
+    pub content: FileContent,
+    /// Whether it can be run, whatever the mode of its source.
+    pub executable: bool,
+}
+
+/// Where the content of a file recipe is from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FileContent {
+    /// These bytes. Placeholders in them become paths.
+    Text(Vec<u8>),
+    /// A local file or tree.
+    Source(Source),
+    /// A path in what another derivation makes, with a placeholder.
+    Built(Vec<u8>),
+}
+
+impl Recipe {
+    /// Calls `visit` for every value in it.
+    fn walk(&self, visit: &mut impl FnMut(&Value)) {
+        if let Recipe::Function { opts, config } = self {
+            opts.walk(visit);
+            config.captures.iter().for_each(|(_, value)| value.walk(visit));
+        }
+    }
+
+    /// Returns the local files and trees that it reads.
+    pub fn sources(&self) -> Vec<&Source> {
+        let mut sources = Vec::new();
+        match self {
+            Recipe::File(FileRecipe { content: FileContent::Source(source), .. }) => sources.push(source),
+            Recipe::File(_) => {}
+            Recipe::Function { opts, config } => {
+                opts.add_sources(&mut sources);
+                config.captures.iter().for_each(|(_, value)| value.add_sources(&mut sources));
+            }
+        }
+        sources
+    }
+}
 
 /// What a config says of a derivation.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,10 +84,8 @@ pub struct Spec {
     pub outputs: Vec<OutputName>,
     /// The platform it is built for.
     pub system: Arc<System>,
-    /// Its options, evaluated.
-    pub opts: Value,
-    /// The function that builds it.
-    pub config: Arc<Function>,
+    /// How it is built.
+    pub recipe: Recipe,
     /// The SHA-256 of the NAR of its only output, when that is declared.
     pub output_hash: Option<Hash>,
 }
@@ -77,13 +136,17 @@ impl Derivation {
             }
             _ => {}
         };
-        spec.opts.walk(&mut visit);
-        spec.config.captures.iter().for_each(|(_, value)| value.walk(&mut visit));
+        spec.recipe.walk(&mut visit);
+        if let Recipe::File(FileRecipe { content: FileContent::Text(text) | FileContent::Built(text), .. }) =
+            &spec.recipe
+        {
+            note_placeholders(text, &owner, &mut placeholders, &mut unknown);
+        }
         if let Some(unknown) = unknown {
             return Err(UnknownPlaceholder(unknown));
         }
         dependencies.extend(placeholders.values().map(|(hash, _)| *hash));
-        let hash = hash(&spec, &Recipe);
+        let hash = hash(&spec, &encode::Recipe);
         let own = spec.outputs.iter().map(|output| Placeholder::new(hash, output)).collect();
         Ok(Derivation { spec, hash, placeholders, dependencies, positions: Positions::default(), own })
     }
@@ -129,14 +192,22 @@ impl Derivation {
     /// Returns the description that `.drv` files hold: every input of the hash.
     pub fn description(&self) -> Description<'_> {
         let spec = &self.spec;
+        let (format, sys, file, opts, config) = match &spec.recipe {
+            Recipe::File(file) => (FILE_FORMAT, None, Some(FileDescription::new(file)), None, None),
+            Recipe::Function { opts, config } => {
+                let config = ConfigDescription { text: Bytes(&config.text), captures: Captures(&config.captures) };
+                (FORMAT, Some(spec.system.as_ref()), None, Some(opts), Some(config))
+            }
+        };
         Description {
-            format: FORMAT,
+            format,
             name: &spec.name,
             version: spec.version.as_ref(),
             outputs: &spec.outputs,
-            sys: &spec.system,
-            opts: &spec.opts,
-            config: ConfigDescription { text: Bytes(&spec.config.text), captures: Captures(&spec.config.captures) },
+            sys,
+            file,
+            opts,
+            config,
             dependencies: &self.dependencies,
             output_sha256: spec.output_hash,
         }
@@ -150,9 +221,14 @@ pub struct Description<'a> {
     name: &'a Name,
     version: Option<&'a Version>,
     outputs: &'a [OutputName],
-    sys: &'a System,
-    opts: &'a Value,
-    config: ConfigDescription<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sys: Option<&'a System>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<FileDescription<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opts: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<ConfigDescription<'a>>,
     dependencies: &'a BTreeSet<Hash>,
     #[serde(skip_serializing_if = "Option::is_none")]
     output_sha256: Option<Hash>,
@@ -162,6 +238,29 @@ pub struct Description<'a> {
 struct ConfigDescription<'a> {
     text: Bytes<'a>,
     captures: Captures<'a>,
+}
+
+/// A file recipe: one of `content`, `source` (a SHA-256) and `built` (a path).
+#[derive(Default, Serialize)]
+struct FileDescription<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<Bytes<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<Hash>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    built: Option<Bytes<'a>>,
+    executable: bool,
+}
+
+impl<'a> FileDescription<'a> {
+    fn new(file: &'a FileRecipe) -> FileDescription<'a> {
+        let description = FileDescription { executable: file.executable, ..FileDescription::default() };
+        match &file.content {
+            FileContent::Text(text) => FileDescription { content: Some(Bytes(text)), ..description },
+            FileContent::Source(source) => FileDescription { source: Some(source.nar), ..description },
+            FileContent::Built(path) => FileDescription { built: Some(Bytes(path)), ..description },
+        }
+    }
 }
 
 fn note_placeholders(
@@ -210,30 +309,62 @@ impl References for Resolved<'_> {
 
 fn hash(spec: &Spec, references: &dyn References) -> Hash {
     let mut hasher = Hasher::default();
-    hasher.put(b"syslua derivation");
-    encode::number(&mut hasher, FORMAT);
-    encode::bytes(&mut hasher, spec.name.as_str().as_bytes());
-    match &spec.version {
-        Some(version) => {
-            hasher.put(b"v");
-            encode::bytes(&mut hasher, version.as_str().as_bytes());
+    match &spec.recipe {
+        Recipe::File(file) => put_file(&mut hasher, references, spec, file),
+        Recipe::Function { opts, config } => {
+            put_function(&mut hasher, spec);
+            encode::value(&mut hasher, references, opts);
+            encode::function(&mut hasher, references, config);
         }
-        None => hasher.put(b"-"),
     }
-    encode::number(&mut hasher, spec.outputs.len() as u64);
-    for output in &spec.outputs {
-        encode::bytes(&mut hasher, output.as_str().as_bytes());
-    }
-    for part in [&spec.system.platform, &spec.system.os, &spec.system.arch] {
-        encode::bytes(&mut hasher, part.as_bytes());
-    }
-    encode::value(&mut hasher, references, &spec.opts);
-    encode::function(&mut hasher, references, &spec.config);
     if let Some(output_hash) = spec.output_hash {
         hasher.put(b"h");
         hasher.put(output_hash.as_bytes());
     }
     hasher.finish()
+}
+
+/// Writes a file recipe. It makes the same on every platform, which is why that is not in it.
+fn put_file(hasher: &mut Hasher, references: &dyn References, spec: &Spec, file: &FileRecipe) {
+    hasher.put(b"syslua file");
+    encode::number(hasher, FILE_FORMAT);
+    encode::bytes(hasher, spec.name.as_str().as_bytes());
+    hasher.put(if file.executable { b"x" } else { b"-" });
+    match &file.content {
+        FileContent::Text(text) => {
+            hasher.put(b"t");
+            encode::text(hasher, references, text);
+        }
+        FileContent::Source(source) => {
+            hasher.put(b"s");
+            hasher.put(source.nar.as_bytes());
+        }
+        FileContent::Built(path) => {
+            hasher.put(b"b");
+            encode::text(hasher, references, path);
+        }
+    }
+}
+
+/// Writes what a derivation with a function is besides its options and the function.
+fn put_function(hasher: &mut Hasher, spec: &Spec) {
+    hasher.put(b"syslua derivation");
+    encode::number(hasher, FORMAT);
+    encode::bytes(hasher, spec.name.as_str().as_bytes());
+    match &spec.version {
+        Some(version) => {
+            hasher.put(b"v");
+            encode::bytes(hasher, version.as_str().as_bytes());
+        }
+        None => hasher.put(b"-"),
+    }
+    encode::number(hasher, spec.outputs.len() as u64);
+    for output in &spec.outputs {
+        encode::bytes(hasher, output.as_str().as_bytes());
+    }
+    for part in [&spec.system.platform, &spec.system.os, &spec.system.arch] {
+        encode::bytes(hasher, part.as_bytes());
+    }
 }
 
 #[cfg(test)]
@@ -246,8 +377,10 @@ mod tests {
             version: None,
             outputs: vec![OutputName::main()],
             system: Arc::new(System::new("x86_64", "linux")),
-            opts,
-            config: Arc::new(Function { text: b"function() end".to_vec(), captures: Vec::new() }),
+            recipe: Recipe::Function {
+                opts,
+                config: Arc::new(Function { text: b"function() end".to_vec(), captures: Vec::new() }),
+            },
             output_hash: None,
         }
     }
@@ -277,5 +410,50 @@ mod tests {
         let resolved = |of: &Derivation| user(of).resolved_hash(&BTreeMap::from([(of.hash, outputs.clone())]));
         assert_ne!(user(&first).hash, user(&second).hash);
         assert_eq!(resolved(&first), resolved(&second));
+    }
+
+    fn file(content: FileContent, executable: bool) -> Spec {
+        Spec { recipe: Recipe::File(FileRecipe { content, executable }), ..spec(Value::Nil) }
+    }
+
+    #[test]
+    fn file_recipes_differ_in_each_of_their_parts() {
+        let source = |nar: &[u8], path: &str| {
+            FileContent::Source(Source { path: path.into(), nar: Hash::of(nar), excluded: BTreeSet::new() })
+        };
+        let hash = |spec: Spec| Derivation::new(spec, |_| None).unwrap().hash;
+        let plain = || FileContent::Text(b"a".to_vec());
+        let named = Spec { name: Name::parse("other").unwrap(), ..file(plain(), false) };
+        let different = [
+            hash(file(plain(), false)),
+            hash(file(plain(), true)),
+            hash(file(FileContent::Text(b"b".to_vec()), false)),
+            hash(file(FileContent::Built(b"a".to_vec()), false)),
+            hash(file(source(b"1", "/a"), false)),
+            hash(file(source(b"2", "/a"), false)),
+            hash(named),
+            hash(spec(text("a"))),
+        ];
+        assert_eq!(different.iter().collect::<BTreeSet<_>>().len(), different.len());
+        // Neither the place of a source nor the platform matters.
+        assert_eq!(hash(file(source(b"1", "/a"), false)), hash(file(source(b"1", "/b.c"), false)));
+        let elsewhere = Spec { system: Arc::new(System::new("aarch64", "darwin")), ..file(plain(), false) };
+        assert_eq!(hash(elsewhere), hash(file(plain(), false)));
+    }
+
+    #[test]
+    fn a_file_depends_on_what_its_text_names() {
+        let dependency = Derivation::new(spec(text("dependency")), |_| None).unwrap();
+        let path = format!("{}/bin/cc", dependency.placeholder(&OutputName::main())).into_bytes();
+        let owner = |_| Some((dependency.hash, OutputName::main()));
+        for content in [FileContent::Text(path.clone()), FileContent::Built(path)] {
+            let user = Derivation::new(file(content, false), owner).unwrap();
+            assert!(user.dependencies.contains(&dependency.hash));
+            let resolved = |name: &str| {
+                let outputs = Outputs::from_iter([(OutputName::main(), ObjectName::parse(name).unwrap())]);
+                user.resolved_hash(&BTreeMap::from([(dependency.hash, outputs)]))
+            };
+            assert_ne!(resolved("demo-123456789"), resolved("demo-123456780"));
+        }
     }
 }

@@ -56,7 +56,7 @@ pub fn value(sink: &mut impl Sink, references: &dyn References, given: &Value) {
             sink.put(b"f");
             sink.put(&float.to_bits().to_le_bytes());
         }
-        Value::Bytes(text) => string(sink, references, text),
+        Value::Bytes(bytes) => text(sink, references, bytes),
         Value::List(list) => {
             sink.put(b"l");
             number(sink, list.len() as u64);
@@ -66,7 +66,7 @@ pub fn value(sink: &mut impl Sink, references: &dyn References, given: &Value) {
             sink.put(b"m");
             number(sink, map.len() as u64);
             for (key, item) in map {
-                string(sink, references, key);
+                text(sink, references, key);
                 value(sink, references, item);
             }
         }
@@ -115,12 +115,12 @@ pub fn function(sink: &mut impl Sink, references: &dyn References, given: &Funct
 }
 
 /// Writes a string. One with placeholders is written in parts, so that a literal cannot pose as one.
-fn string(sink: &mut impl Sink, references: &dyn References, text: &[u8]) {
-    if Placeholder::find(text).is_none() {
+pub fn text(sink: &mut impl Sink, references: &dyn References, given: &[u8]) {
+    if Placeholder::find(given).is_none() {
         sink.put(b"s");
-        return bytes(sink, text);
+        return bytes(sink, given);
     }
-    let segments = Placeholder::split(text);
+    let segments = Placeholder::split(given);
     sink.put(b"p");
     number(sink, segments.len() as u64);
     for segment in segments {

@@ -270,6 +270,23 @@ impl Value {
         serde_json::to_value(self).unwrap_or_default()
     }
 
+    /// Adds the local files and trees inside to a list.
+    pub fn add_sources<'a>(&'a self, sources: &mut Vec<&'a Source>) {
+        match self {
+            Value::Source(source) => sources.push(source),
+            Value::List(list) => list.iter().for_each(|value| value.add_sources(sources)),
+            Value::Map(map) => map.values().for_each(|value| value.add_sources(sources)),
+            Value::Table(entries, metatable) => {
+                entries.iter().flat_map(|(key, value)| [key, value]).for_each(|value| value.add_sources(sources));
+                metatable.iter().for_each(|value| value.add_sources(sources));
+            }
+            Value::Function(function) => {
+                function.captures.iter().for_each(|(_, value)| value.add_sources(sources));
+            }
+            _ => {}
+        }
+    }
+
     /// Calls `visit` for every value inside, itself first.
     pub fn walk(&self, visit: &mut impl FnMut(&Value)) {
         visit(self);

@@ -1,11 +1,11 @@
 //! Derivations and sources as Lua sees them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use mlua::prelude::*;
-use syslua_engine::derivation::{Derivation, Spec};
+use syslua_engine::derivation::{Derivation, Recipe, Spec};
 use syslua_engine::failure::{Failure, chain};
 use syslua_engine::hash::Hash;
 use syslua_engine::names::{Name, OutputName, Version};
@@ -208,26 +208,29 @@ fn derive(lua: &Lua, spec: &LuaTable) -> Answer<LuaTable> {
         version,
         outputs,
         system: system(lua),
-        opts: opts_of(lua, &opts)?,
-        config: capture::capture(lua, &config)?.into(),
+        recipe: Recipe::Function { opts: opts_of(lua, &opts)?, config: capture::capture(lua, &config)?.into() },
         output_hash,
     };
-    let derivation = declare(lua, spec, &config, false, positions)?;
+    let derivation = declare(lua, spec, Some(&config), positions, None)?;
     handle(lua, &derivation).map_err(lua_failure)
 }
 
-/// Remembers a derivation as part of the evaluation. `is_recipe` says that `config` is a function of ours without captures.
+/// Remembers a derivation as part of the evaluation, with its function when it has one: as the last one, or at a place in the
+/// order of declaration.
+///
+/// # Errors
+/// When it names a derivation that was not declared here.
 pub fn declare(
     lua: &Lua,
     spec: Spec,
-    config: &LuaFunction,
-    is_recipe: bool,
+    config: Option<&LuaFunction>,
     positions: Positions,
+    order: Option<usize>,
 ) -> Answer<Arc<Derivation>> {
     let derivation =
         state::read(lua, |state| Derivation::new(spec, |placeholder| state.owners.get(&placeholder).cloned()));
     let derivation = Arc::new(derivation.map_err(|error| config_failure(&error))?.declared_at(positions));
-    state::add(lua, &derivation, config, is_recipe).map_err(lua_failure)?;
+    state::add(lua, &derivation, config, order).map_err(lua_failure)?;
     Ok(derivation)
 }
 
@@ -253,33 +256,39 @@ fn source(lua: &Lua, path: &LuaString, excluded: Option<Vec<LuaString>>) -> Answ
 /// Returns everything below a directory: pairs of relative path and kind, each directory before what
 /// is in it. A file has nothing below it.
 fn list_tree(lua: &Lua, path: &LuaString) -> Answer<Vec<LuaTable>> {
-    let top = state::locate(lua, platform::path_from_bytes(&path.as_bytes()));
+    let entries = entries_below(&state::locate(lua, platform::path_from_bytes(&path.as_bytes())))?;
+    let entry = |(inner, kind): &(PathBuf, FileKind)| {
+        let entry = lua.create_table()?;
+        entry.raw_set("path", lua.create_string(platform::bytes_of_path(inner))?)?;
+        let kind = match kind {
+            FileKind::File => "file",
+            FileKind::Directory => "directory",
+            FileKind::Symlink => "symlink",
+            FileKind::Special => "special",
+        };
+        entry.raw_set("kind", kind)?;
+        Ok(entry)
+    };
+    entries.iter().map(entry).collect::<LuaResult<_>>().map_err(lua_failure)
+}
+
+/// Returns everything below a directory by its path relative to that, each directory before what is in it.
+///
+/// # Errors
+/// When a directory cannot be read.
+pub fn entries_below(top: &Path) -> Answer<Vec<(PathBuf, FileKind)>> {
     let mut entries = Vec::new();
+    if platform::kind_of(top).map_err(|error| config_failure(&error))? != Some(FileKind::Directory) {
+        return Ok(entries);
+    }
     let mut pending = vec![PathBuf::new()];
     while let Some(directory) = pending.pop() {
-        if platform::kind_of(&top.join(&directory)).map_err(|error| config_failure(&error))?
-            != Some(FileKind::Directory)
-        {
-            continue;
-        }
         for (name, kind) in platform::list_directory(&top.join(&directory)).map_err(|error| config_failure(&error))? {
             let inner = directory.join(name);
-            let kind_name = match kind {
-                FileKind::File => "file",
-                FileKind::Directory => "directory",
-                FileKind::Symlink => "symlink",
-                FileKind::Special => "special",
-            };
-            let entry = lua.create_string(platform::bytes_of_path(&inner)).and_then(|inner| {
-                let entry = lua.create_table()?;
-                entry.raw_set("path", inner)?;
-                entry.raw_set("kind", kind_name)?;
-                Ok(entry)
-            });
-            entries.push(entry.map_err(lua_failure)?);
             if kind == FileKind::Directory {
-                pending.push(inner);
+                pending.push(inner.clone());
             }
+            entries.push((inner, kind));
         }
     }
     Ok(entries)

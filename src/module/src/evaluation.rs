@@ -8,7 +8,7 @@ use std::sync::Arc;
 use mlua::prelude::*;
 use syslua_engine::action::Action;
 use syslua_engine::activation::{Activation, Overridden, Project};
-use syslua_engine::derivation::Derivation;
+use syslua_engine::derivation::{Derivation, FileContent, Recipe};
 use syslua_engine::failure::{Failure, chain};
 use syslua_engine::hash::Hash;
 use syslua_engine::manifest::Manifest;
@@ -16,7 +16,7 @@ use syslua_engine::platform;
 use syslua_engine::settings::System;
 use syslua_engine::store::Store;
 use syslua_engine::store::sources::SourceMemory;
-use syslua_engine::value::{Positions, Text, Value};
+use syslua_engine::value::{Positions, Text};
 
 use crate::convert::{ConfigFiles, Place, to_value};
 use crate::error::{Answer, lua_failure, register as register_function};
@@ -70,8 +70,8 @@ fn end(lua: &Lua) -> Answer<Evaluation> {
 fn finish(lua: &Lua, config_path: Option<&LuaString>, files: Option<&LuaTable>) -> Answer<LuaTable> {
     let evaluation = end(lua)?;
     let mut manifest = Manifest {
-        derivations: with_dependencies(lua, evaluation.derivations),
-        activations: evaluation.activations.into_iter().flatten().collect(),
+        derivations: with_dependencies(lua, in_order(evaluation.derivations)),
+        activations: in_order(evaluation.activations),
         config_path: config_path.map(|path| platform::path_from_bytes(&path.as_bytes())),
         files: Vec::new(),
     };
@@ -87,6 +87,12 @@ fn finish(lua: &Lua, config_path: Option<&LuaString>, files: Option<&LuaTable>) 
     let table = lua.create_table().map_err(lua_failure)?;
     table.raw_set(RAW, number).map_err(lua_failure)?;
     Ok(table)
+}
+
+/// Returns what was declared in the order of its declaration: what is collected is handed over last.
+fn in_order<T>(mut declared: Vec<(usize, T)>) -> Vec<T> {
+    declared.sort_by_key(|(order, _)| *order);
+    declared.into_iter().map(|(_, one)| one).collect()
 }
 
 /// Adds what was declared before the evaluation began, before what needs it.
@@ -111,23 +117,44 @@ fn action(lua: &Lua, table: &LuaTable) -> Answer<Action> {
         .map_err(|error| Failure::new("internal", format!("an action that the engine does not know: {error}")))
 }
 
-/// Records an action that the Lua side describes; returns its number.
-fn record(lua: &Lua, table: &LuaTable, positions: Positions) -> Answer<usize> {
-    record_action(lua, action(lua, table)?, positions)
+/// Records an action that the Lua side describes. `explained` are the number by which it won, and over which others.
+fn record(lua: &Lua, table: &LuaTable, positions: Positions, explained: Option<&LuaTable>) -> Answer<bool> {
+    let mut activation = Activation::new(action(lua, table)?, positions);
+    if let Some(explained) = explained {
+        explain(&mut activation, explained)?;
+    }
+    record_in_scope(lua, activation, None).map(|()| true)
 }
 
-/// Records an action in the scope that is set; returns its number.
+/// Notes by which number an action won (`priority`), and over which others (`overridden`).
+///
+/// # Errors
+/// When the table is not as the Lua side makes it.
+pub fn explain(activation: &mut Activation, explained: &LuaTable) -> Answer<()> {
+    activation.priority = explained.raw_get("priority").map_err(lua_failure)?;
+    let overridden: Option<Vec<LuaTable>> = explained.raw_get("overridden").map_err(lua_failure)?;
+    for loser in overridden.into_iter().flatten() {
+        activation.overridden.push(Overridden {
+            value: Text(loser.raw_get::<LuaString>("value").map_err(lua_failure)?.as_bytes().to_vec()),
+            priority: loser.raw_get("priority").map_err(lua_failure)?,
+            positions: loser.raw_get::<Vec<String>>("positions").map_err(lua_failure)?.into(),
+        });
+    }
+    Ok(())
+}
+
+/// Records an action in the scope that is set: at the end, or at a place in the order of declaration.
 ///
 /// # Errors
 /// When no evaluation is under way, or the scope takes no such action.
-pub fn record_action(lua: &Lua, mut action: Action, positions: Positions) -> Answer<usize> {
+pub fn record_in_scope(lua: &Lua, mut activation: Activation, order: Option<usize>) -> Answer<()> {
     let refused = state::change(lua, |state| {
         let Some(evaluation) = state.evaluations.last_mut() else {
             return Err(Failure::new("config", "activate{} works only while a config is evaluated")
                 .with_hint("call it in setup()"));
         };
         if let Some(project) = &evaluation.project
-            && action.as_environment().is_none()
+            && activation.action.as_environment().is_none()
         {
             let message = format!("project{{}} scopes only an environment, but `{}` declares more", project.name);
             return Err(Failure::new("config", message)
@@ -135,55 +162,15 @@ pub fn record_action(lua: &Lua, mut action: Action, positions: Positions) -> Ans
         }
         if let Some((_, home)) = &evaluation.user {
             // Who applies has another home.
-            action.change_starts(|text| text.expand_home(home));
+            activation.action.change_starts(|text| text.expand_home(home));
         }
-        let mut activation = Activation::new(action, positions);
         activation.user = evaluation.user.as_ref().map(|(name, _)| name.clone());
         activation.project.clone_from(&evaluation.project);
-        evaluation.activations.push(Some(activation));
-        Ok(evaluation.activations.len())
+        let order = order.unwrap_or_else(|| evaluation.take_place());
+        evaluation.activations.push((order, activation));
+        Ok(())
     });
     refused.unwrap_or_else(|| Err(Failure::new("internal", "the state of sys.lua is in use")))
-}
-
-/// Changes the recorded action of a number.
-fn change_recorded(lua: &Lua, number: usize, change: impl FnOnce(&mut Option<Activation>)) -> Answer<bool> {
-    let changed = state::change(lua, |state| {
-        let evaluation = state.evaluations.last_mut()?;
-        evaluation.activations.get_mut(number.wrapping_sub(1)).map(change)
-    });
-    changed.flatten().map(|()| true).ok_or_else(|| Failure::new("internal", "there is no such recorded action"))
-}
-
-/// Notes by which number an action won, and over which others.
-fn explain(lua: &Lua, number: usize, priority: Option<i64>, overridden: &LuaTable) -> Answer<bool> {
-    let mut losers = Vec::new();
-    for loser in overridden.sequence_values::<LuaTable>() {
-        let loser = loser.map_err(lua_failure)?;
-        losers.push(Overridden {
-            value: Text(loser.raw_get::<LuaString>("value").map_err(lua_failure)?.as_bytes().to_vec()),
-            priority: loser.raw_get("priority").map_err(lua_failure)?,
-            positions: loser.raw_get::<Vec<String>>("positions").map_err(lua_failure)?.into(),
-        });
-    }
-    change_recorded(lua, number, |recorded| {
-        if let Some(activation) = recorded {
-            activation.priority = priority;
-            activation.overridden = losers;
-        }
-    })
-}
-
-/// Forgets a derivation that was declared for an action which was withdrawn.
-fn forget(lua: &Lua, hash: &str) -> Answer<bool> {
-    let hash = Hash::parse(hash).map_err(|error| Failure::new("internal", error.to_string()))?;
-    state::change(lua, |state| {
-        if let Some(evaluation) = state.evaluations.last_mut() {
-            evaluation.seen.remove(&hash);
-            evaluation.derivations.retain(|derivation| derivation.hash != hash);
-        }
-    });
-    Ok(true)
 }
 
 fn set_scope(lua: &Lua, user: Option<String>, home: &LuaString, project: Option<&LuaTable>) -> Answer<bool> {
@@ -258,12 +245,14 @@ fn details(lua: &Lua, manifest: &Manifest) -> LuaResult<Vec<LuaTable>> {
             paths.raw_set(output.as_str(), derivation.placeholder(output).to_string())?;
         }
         table.raw_set("paths", paths)?;
-        if let Value::Map(opts) = &derivation.spec.opts {
-            if let Some(Value::Bytes(content)) = opts.get(b"content".as_slice()) {
-                table.raw_set("content", lua.create_string(content)?)?;
-            }
-            if let Some(Value::Source(source)) = opts.get(b"source".as_slice()) {
-                table.raw_set("source", lua.create_string(platform::bytes_of_path(&source.path))?)?;
+        if let Recipe::File(file) = &derivation.spec.recipe {
+            table.raw_set("executable", file.executable)?;
+            match &file.content {
+                FileContent::Text(text) => table.raw_set("content", lua.create_string(text)?)?,
+                FileContent::Source(source) => {
+                    table.raw_set("source", lua.create_string(platform::bytes_of_path(&source.path))?)?;
+                }
+                FileContent::Built(_) => {}
             }
         }
         Ok(table)
@@ -305,21 +294,14 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         "finish_evaluation",
         |lua, (path, files): (Option<LuaString>, Option<LuaTable>)| finish(lua, path.as_ref(), files.as_ref()),
     )?;
-    register_function(lua, native, "record", |lua, (action, positions): (LuaTable, Vec<String>)| {
-        record(lua, &action, positions.into())
-    })?;
-    register_function(lua, native, "withdraw", |lua, number: usize| {
-        change_recorded(lua, number, |recorded| *recorded = None)
-    })?;
     register_function(
         lua,
         native,
-        "explain",
-        |lua, (number, priority, overridden): (usize, Option<i64>, LuaTable)| {
-            explain(lua, number, priority, &overridden)
+        "record",
+        |lua, (action, positions, explained): (LuaTable, Vec<String>, Option<LuaTable>)| {
+            record(lua, &action, positions.into(), explained.as_ref())
         },
     )?;
-    register_function(lua, native, "forget", |lua, hash: String| forget(lua, &hash))?;
     register_function(
         lua,
         native,

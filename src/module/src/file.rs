@@ -1,38 +1,36 @@
-//! What `file{}` declares: source, derivation and action in one call, since configs have thousands of them. The Lua
-//! side checked the fields. It knows no more of helpers than that.
+//! What `file{}` declares: derivations and actions, in one call for all files of a block, since configs have thousands of them.
+//! The Lua side checked the fields, and decided which declarations count. It knows no more of helpers than that.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mlua::BString;
 use mlua::prelude::*;
 use syslua_engine::action::{self, Action, Link};
 use syslua_engine::activation::Activation;
-use syslua_engine::derivation::Spec;
+use syslua_engine::derivation::{FileContent, FileRecipe, Recipe, Spec};
 use syslua_engine::failure::Failure;
-use syslua_engine::hash::Hash;
-use syslua_engine::names::{Name, OutputName, Placeholder};
+use syslua_engine::names::{Name, OutputName};
 use syslua_engine::platform::{self, FileKind};
 use syslua_engine::store::sources::Known;
-use syslua_engine::value::{Fields, Positions, Source, Text, Value};
+use syslua_engine::value::{Positions, Source, Text, Value};
 
 use crate::convert::{Place, check_paths};
-use crate::derive::{config_failure, declare, system};
+use crate::derive::{config_failure, declare, entries_below, source_of, system};
 use crate::error::{Answer, lua_failure, register as register_function, register_plain};
-use crate::evaluation::record_action;
-use crate::{capture, position, state};
-
-/// A file as the Lua side gives it: its target, where its source is, its content, whether it is executable, how it is
-/// installed unless it is linked, the recipe, and who declared it.
-type Given =
-    (LuaString, Option<LuaString>, Option<LuaString>, Option<bool>, Option<LuaTable>, LuaFunction, Vec<String>);
+use crate::evaluation::{explain, record_in_scope};
+use crate::position;
+use crate::state::{self, Ticket};
 
 /// The longest name of an object that is made of a target's.
 const LONGEST_NAME: usize = 60;
 
-/// The frames of our own between the user's line and [`declare_plain_file`]: itself, and two of `helpers/file.lua`.
-const FRAMES: usize = 3;
+/// The frames of our own between the user's line and [`add_ticket`]: itself, and one of `helpers/file.lua`.
+const FRAMES: usize = 2;
+
+/// How many items of the list that [`declare_files`] takes are one file.
+const COLUMNS: usize = 5;
 
 /// Returns the name for the store: what people see in `ls`.
 fn name_of(target: &[u8]) -> String {
@@ -51,12 +49,101 @@ fn is_plain_target(target: &[u8]) -> bool {
     !target.contains(&0) && inner.split(|byte| *byte == b'/').all(|component| !matches!(component, b"" | b"." | b".."))
 }
 
-/// Returns the source at a place, or nothing where nothing stands.
-fn source_at(lua: &Lua, place: PathBuf) -> Answer<Option<Source>> {
+/// Takes a ticket for a declaration of the caller; nothing when the call stack alone does not tell its positions.
+fn add_ticket(lua: &Lua, (): ()) -> Answer<Option<usize>> {
+    let Some(positions) = position::chain(lua, FRAMES) else { return Ok(None) };
+    add_ticket_at(lua, positions).map(Some)
+}
+
+fn add_ticket_at(lua: &Lua, positions: Positions) -> Answer<usize> {
+    let number = state::change(lua, |state| Some(state.evaluations.last_mut()?.add_ticket(positions))).flatten();
+    number.ok_or_else(|| Failure::new("config", "file{} works only while a config is evaluated"))
+}
+
+fn ticket(lua: &Lua, number: usize) -> Answer<Ticket> {
+    let ticket = state::read(lua, |state| state.evaluations.last()?.ticket(number).cloned());
+    ticket.ok_or_else(|| Failure::new("internal", "there is no such declaration"))
+}
+
+/// Where the content of a file is from.
+enum Origin {
+    /// It is given.
+    Content,
+    /// A local file or tree, which is copied into the store.
+    Local,
+    /// What `source()` gave.
+    Declared(Source),
+    /// A path in what a derivation makes.
+    Built,
+    /// A local file or tree, which is linked to as it is.
+    Own,
+    /// A file of a local tree, below what the whole tree becomes. `top` is the target of the tree.
+    Member {
+        /// The target of the tree.
+        top: Vec<u8>,
+        /// The path of the file below it.
+        below: Vec<u8>,
+    },
+}
+
+/// One file, as the Lua side hands it over.
+struct Given {
+    target: Vec<u8>,
+    ticket: usize,
+    /// The content, or where the source is.
+    text: Vec<u8>,
+    origin: Origin,
+    executable: bool,
+    more: Option<LuaTable>,
+}
+
+impl Given {
+    /// Reads a file of a list: its target, its ticket, whether the next is its content rather than its source, that, and a
+    /// table of what else there is to say, or false.
+    fn read(lua: &Lua, list: &LuaTable, first: usize) -> LuaResult<Given> {
+        let more = match list.raw_get(first + 4)? {
+            LuaValue::Table(more) => Some(more),
+            _ => None,
+        };
+        let is_content: bool = list.raw_get(first + 2)?;
+        Ok(Given {
+            target: list.raw_get::<BString>(first)?.into(),
+            ticket: list.raw_get(first + 1)?,
+            text: list.raw_get::<BString>(first + 3)?.into(),
+            origin: if is_content { Origin::Content } else { origin(lua, more.as_ref())? },
+            executable: more.as_ref().is_some_and(|more| more.raw_get("executable").unwrap_or(false)),
+            more,
+        })
+    }
+}
+
+fn origin(lua: &Lua, more: Option<&LuaTable>) -> LuaResult<Origin> {
+    let Some(more) = more else { return Ok(Origin::Local) };
+    if let Some(handle) = more.raw_get::<Option<LuaTable>>("declared")? {
+        let source =
+            source_of(lua, &handle, &|| "source".to_owned()).map_err(|failure| LuaError::external(failure.message))?;
+        return Ok(source.map_or(Origin::Local, Origin::Declared));
+    }
+    if let Some(below) = more.raw_get::<Option<BString>>("below")? {
+        return Ok(Origin::Member { top: more.raw_get::<BString>("top")?.into(), below: below.into() });
+    }
+    Ok(match more.raw_get::<Option<String>>("origin")?.as_deref() {
+        Some("built") => Origin::Built,
+        Some("own") => Origin::Own,
+        _ => Origin::Local,
+    })
+}
+
+/// Returns a place as an absolute one.
+fn absolute(place: PathBuf) -> Answer<PathBuf> {
     let is_whole = place.is_absolute() && is_plain_target(place.as_os_str().as_encoded_bytes());
     let unusable = |error| Failure::new("usage", format!("the path {} is unusable: {error}", place.display()));
-    let path = if is_whole { place } else { std::path::absolute(&place).map_err(unusable)? };
-    let path = state::locate(lua, path);
+    if is_whole { Ok(place) } else { std::path::absolute(&place).map_err(unusable) }
+}
+
+/// Returns the source at a place, or nothing where nothing stands.
+fn source_at(lua: &Lua, place: PathBuf) -> Answer<Option<Source>> {
+    let path = state::locate(lua, absolute(place)?);
     let known = state::change(lua, |state| state.sources.look(&path));
     let known = known.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
     match known.map_err(|error| config_failure(&error))? {
@@ -67,123 +154,155 @@ fn source_at(lua: &Lua, place: PathBuf) -> Answer<Option<Source>> {
     }
 }
 
-/// What a file is made of: a content, a source, and whether it is executable.
-fn options_of(lua: &Lua, content: Option<Vec<u8>>, place: Option<PathBuf>, executable: bool) -> Answer<Option<Fields>> {
-    let mut opts = Fields::with_capacity(1);
-    if let Some(content) = content {
-        let content = Value::Bytes(content);
-        if let Some(files) = state::read(lua, state::State::config_files) {
-            check_paths(&content, &files, &Place::top("opts").name(b"content"))?;
-        }
-        opts.insert(b"content".to_vec(), content);
-    }
-    if let Some(place) = place {
-        let Some(source) = source_at(lua, place)? else { return Ok(None) };
-        opts.insert(b"source".to_vec(), Value::Source(Box::new(source)));
-    }
-    if executable {
-        opts.insert(b"executable".to_vec(), Value::Bool(true));
-    }
-    Ok(Some(opts))
-}
-
-/// Declares the derivation of a file; returns the path that it will have.
-fn derive_file(lua: &Lua, target: &[u8], opts: Fields, recipe: &LuaFunction, positions: &Positions) -> Answer<Text> {
+/// Declares the derivation of a file or tree; returns the path that it will have.
+fn derive_file(lua: &Lua, target: &[u8], recipe: FileRecipe, ticket: &Ticket) -> Answer<Vec<u8>> {
     let spec = Spec {
         name: Name::parse(&name_of(target)).map_err(|error| config_failure(&error))?,
         version: None,
         outputs: vec![OutputName::main()],
         system: system(lua),
-        opts: Value::Map(opts),
-        config: match state::recipe(lua, recipe) {
-            Some(known) => known,
-            None => capture::capture(lua, recipe)?.into(),
-        },
+        recipe: Recipe::File(recipe),
         output_hash: None,
     };
-    let is_recipe = spec.config.captures.is_empty();
-    let derivation = declare(lua, spec, recipe, is_recipe, Arc::clone(positions))?;
-    Ok(Text(derivation.placeholder(&OutputName::main()).to_string().into_bytes()))
+    let derivation = declare(lua, spec, None, Arc::clone(&ticket.positions), Some(ticket.order))?;
+    Ok(derivation.placeholder(&OutputName::main()).to_string().into_bytes())
 }
 
-/// Declares a file; returns the number of its action, or nothing when the source does not exist.
-fn declare_file(lua: &Lua, given: Given) -> Answer<Option<usize>> {
-    let (target, place, content, executable, install, recipe, positions) = given;
-    let positions = positions.into();
-    let place = place.map(|place| platform::path_from_bytes(&place.as_bytes()));
-    let content = content.map(|content| content.as_bytes().to_vec());
-    let Some(opts) = options_of(lua, content, place, executable == Some(true))? else { return Ok(None) };
-    let target = Text(target.as_bytes().to_vec());
-    let source = derive_file(lua, &target.0, opts, &recipe, &positions)?;
-    let action: Action = match install {
-        None => Link { source, target, mutable: false }.into(),
-        Some(install) => {
-            let word = |key: &str| install.raw_get::<Option<String>>(key).map_err(lua_failure);
-            let mutable = install.raw_get::<Option<bool>>("mutable").map_err(lua_failure)?.unwrap_or(false);
-            let (mode, owner) = (word("mode")?, word("owner")?);
-            action::File { source, target, mode, owner, mutable, ..action::File::default() }.into()
+/// Declares files; remembers what the trees of some of them become.
+struct Declaring<'a> {
+    lua: &'a Lua,
+    /// Where relative sources begin.
+    directory: PathBuf,
+    /// The paths that trees will have, by their places.
+    trees: HashMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Declaring<'_> {
+    /// Declares a file and records its action; returns whether its source exists.
+    fn declare(&mut self, given: Given, ticket: &Ticket) -> Answer<bool> {
+        let mutable = matches!(given.origin, Origin::Own);
+        let Some(source) = self.source_of(&given, ticket)? else { return Ok(false) };
+        let (source, target) = (Text(source), Text(given.target));
+        let link = Link { source, target, mutable };
+        let action = match &given.more {
+            Some(more) => action_of(more, link).map_err(lua_failure)?,
+            None => link.into(),
+        };
+        let mut activation = Activation::new(action, Arc::clone(&ticket.positions));
+        if let Some(more) = &given.more {
+            explain(&mut activation, more)?;
         }
-    };
-    record_action(lua, action, positions).map(Some)
+        record_in_scope(self.lua, activation, Some(ticket.order)).map(|()| true)
+    }
+
+    /// Returns what a file is linked to or copied from; nothing when its source does not exist.
+    fn source_of(&mut self, given: &Given, ticket: &Ticket) -> Answer<Option<Vec<u8>>> {
+        let place = || self.directory.join(platform::path_from_bytes(&given.text));
+        let content = match &given.origin {
+            Origin::Content => {
+                let text = Value::Bytes(given.text.clone());
+                if let Some(files) = state::read(self.lua, state::State::config_files) {
+                    check_paths(&text, &files, &Place::top("content"))?;
+                }
+                FileContent::Text(given.text.clone())
+            }
+            Origin::Local => match source_at(self.lua, place())? {
+                Some(source) => FileContent::Source(source),
+                None => return Ok(None),
+            },
+            Origin::Declared(source) => FileContent::Source(source.clone()),
+            Origin::Built if given.executable => FileContent::Built(given.text.clone()),
+            Origin::Built => return Ok(Some(given.text.clone())),
+            Origin::Own => {
+                let place = state::locate(self.lua, absolute(place())?);
+                return Ok(place.exists().then(|| platform::bytes_of_path(&place)));
+            }
+            Origin::Member { top, below } => return self.member(given, top, below, ticket),
+        };
+        let recipe = FileRecipe { content, executable: given.executable };
+        derive_file(self.lua, &given.target, recipe, ticket).map(Some)
+    }
+
+    /// Returns the path that a file of a tree will have, in what the tree becomes.
+    fn member(&mut self, given: &Given, top: &[u8], below: &[u8], ticket: &Ticket) -> Answer<Option<Vec<u8>>> {
+        let tree = match self.trees.get(&given.text) {
+            Some(tree) => tree,
+            None => {
+                let place = self.directory.join(platform::path_from_bytes(&given.text));
+                let Some(source) = source_at(self.lua, place)? else { return Ok(None) };
+                let recipe = FileRecipe { content: FileContent::Source(source), executable: false };
+                let tree = derive_file(self.lua, top, recipe, ticket)?;
+                self.trees.entry(given.text.clone()).or_insert(tree)
+            }
+        };
+        Ok(Some([tree, b"/".as_slice(), below].concat()))
+    }
 }
 
-/// A file that is a path and a content: its target, its source or content, the config's directory and the recipe.
-type Plain = (BString, Option<BString>, Option<BString>, BString, LuaFunction);
+/// Returns the action of a file: the link, or a real file where that is declared.
+fn action_of(more: &LuaTable, link: Link) -> LuaResult<Action> {
+    if !more.raw_get::<Option<bool>>("install")?.unwrap_or(false) {
+        return Ok(link.into());
+    }
+    let Link { source, target, .. } = link;
+    let (mode, owner) = (more.raw_get("mode")?, more.raw_get("owner")?);
+    let mutable = more.raw_get::<Option<bool>>("once")?.unwrap_or(false);
+    Ok(action::File { source, target, mode, owner, mutable, ..action::File::default() }.into())
+}
 
-/// Declares a file that is a path and a content, as it is given; returns the number of its action, or nothing when it
-/// takes a closer look, or something is wrong with it: then the Lua side looks closely.
-fn declare_plain_file(lua: &Lua, plain: Plain) -> Answer<Option<usize>> {
-    let (target, source, content, directory, recipe) = plain;
-    let is_source = |source: &BString| !source.is_empty() && source[0] != b'~' && !Placeholder::may_be_in(source);
-    if source.is_some() == content.is_some() || !source.as_ref().is_none_or(is_source) || !is_plain_target(&target) {
+/// Declares the files of a list, in which each is [`COLUMNS`] items; relative sources begin at a directory. Returns the number
+/// of the first file whose source does not exist, counted from 1.
+fn declare_files(lua: &Lua, (list, directory): (LuaTable, BString)) -> Answer<Option<usize>> {
+    let mut declaring = Declaring { lua, directory: platform::path_from_bytes(&directory), trees: HashMap::new() };
+    for (number, first) in (1..).zip((1..=list.raw_len()).step_by(COLUMNS)) {
+        let given = Given::read(lua, &list, first).map_err(lua_failure)?;
+        let ticket = ticket(lua, given.ticket)?;
+        let declared = declaring.declare(given, &ticket);
+        let exists = declared.map_err(|failure| Failure {
+            position: failure.position.clone().or_else(|| ticket.positions.first().cloned()),
+            ..failure
+        })?;
+        if !exists {
+            return Ok(Some(number));
+        }
+    }
+    Ok(None)
+}
+
+/// Returns the files and links of a tree by their paths below it, in the order of their bytes; nothing where no directory is.
+fn list_files(lua: &Lua, path: &LuaString) -> Answer<Option<LuaTable>> {
+    let top = state::locate(lua, platform::path_from_bytes(&path.as_bytes()));
+    let mut below = Vec::new();
+    if !top.is_dir() {
         return Ok(None);
     }
-    let Some(positions) = position::chain(lua, FRAMES) else { return Ok(None) };
-    let place = source.map(|source| platform::path_from_bytes(&directory).join(platform::path_from_bytes(&source)));
-    let Some(opts) = options_of(lua, content.map(Into::into), place, false)? else { return Ok(None) };
-    let source = derive_file(lua, &target, opts, &recipe, &positions)?;
-    let link = Link { source, target: Text(target.into()), mutable: false };
-    record_action(lua, link.into(), positions).map(Some)
+    for (inner, kind) in entries_below(&top)? {
+        match kind {
+            FileKind::Directory => {}
+            FileKind::Special => return Err(special(&top.join(inner))),
+            FileKind::File | FileKind::Symlink => below.push(platform::bytes_of_path(&inner)),
+        }
+    }
+    below.sort();
+    let list = below.iter().map(|inner| lua.create_string(inner)).collect::<LuaResult<Vec<_>>>();
+    list.and_then(|list| lua.create_sequence_from(list)).map(Some).map_err(lua_failure)
 }
 
-/// Calls `read` with recorded actions.
-fn with_recorded<R>(lua: &Lua, numbers: &[usize], read: impl FnOnce(&[&Activation]) -> R) -> Answer<R> {
-    let found = state::read(lua, |state| {
-        let all = &state.evaluations.last()?.activations;
-        let recorded = numbers.iter().map(|number| all.get(number.wrapping_sub(1))?.as_ref());
-        recorded.collect::<Option<Vec<_>>>().map(|recorded| read(&recorded))
-    });
-    found.ok_or_else(|| Failure::new("internal", "there is no such recorded action"))
-}
-
-/// Returns whether two recorded actions put the same at their targets, wherever these are.
-fn is_same(lua: &Lua, first: usize, second: usize) -> Answer<bool> {
-    with_recorded(lua, &[first, second], |both| match (both[0].action.as_target(), both[1].action.as_target()) {
-        (Some(first), Some(second)) => first.puts_same(second),
-        _ => false,
-    })
-}
-
-/// Returns the hash of the derivation that an action's source is, if it is one.
-fn derivation_of(lua: &Lua, number: usize) -> Answer<Option<String>> {
-    let placeholder =
-        with_recorded(lua, &[number], |recorded| Placeholder::find(&recorded[0].action.as_target()?.source()?.0))?;
-    let owner = |(_, placeholder)| state::read(lua, |state| state.owners.get(&placeholder).map(|(hash, _)| *hash));
-    Ok(placeholder.and_then(owner).map(Hash::to_hex))
+fn special(path: &Path) -> Failure {
+    Failure::new("config", format!("{} is no file, directory or link", path.display()))
 }
 
 /// Registers what `file{}` calls.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
-    register_function(lua, native, "declare_file", declare_file)?;
-    register_plain(lua, native, "declare_plain_file", declare_plain_file)?;
-    register_function(lua, native, "name_of_file", |_, target: LuaString| Ok(name_of(&target.as_bytes())))?;
-    register_function(lua, native, "positions_of_action", |lua, number: usize| {
-        with_recorded(lua, &[number], |recorded| recorded[0].positions.to_vec())
+    register_plain(lua, native, "add_ticket", add_ticket)?;
+    register_function(lua, native, "add_ticket_at", |lua, positions: Vec<String>| {
+        add_ticket_at(lua, positions.into())
     })?;
-    register_function(lua, native, "is_same_action", |lua, (first, second): (usize, usize)| {
-        is_same(lua, first, second)
+    register_function(lua, native, "positions_of_ticket", |lua, number: usize| {
+        Ok(ticket(lua, number)?.positions.to_vec())
     })?;
-    register_function(lua, native, "derivation_of_action", |lua, number: usize| derivation_of(lua, number))
+    register_plain(lua, native, "declare_files", declare_files)?;
+    register_function(lua, native, "list_files", |lua, path: LuaString| list_files(lua, &path))
 }
 
 #[cfg(test)]

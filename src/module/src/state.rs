@@ -14,14 +14,14 @@ use syslua_engine::manifest::Manifest;
 use syslua_engine::names::{OutputName, Placeholder};
 use syslua_engine::settings::System;
 use syslua_engine::store::sources::SourceMemory;
-use syslua_engine::value::Function;
+use syslua_engine::value::Positions;
 
 use crate::capture::Known;
 use crate::convert::ConfigFiles;
 use crate::lua_source::Chunk;
 use crate::position::Rules;
 
-/// The registry entry that holds the `config` functions by hash, and recipes of ours by their text; data of ours must not hold Lua values.
+/// The registry entry that holds the `config` functions by hash; data of ours must not hold Lua values.
 const CONFIGS: &str = "syslua.configs";
 
 /// What one Lua state knows.
@@ -36,8 +36,6 @@ pub struct State {
     chunks: Vec<HashMap<String, Rc<Chunk>>>,
     /// Whose chunks are looked at first.
     active_chunks: usize,
-    /// The recipe of ours that was remembered last, and its address. It is kept, so that nothing else gets that.
-    last_recipe: Option<(usize, Arc<Function>)>,
     /// What the interpreter and sys.lua bring.
     pub known: Rc<Known>,
     /// Whether a function of a build is running.
@@ -74,14 +72,50 @@ pub struct Evaluation {
     pub outer_chunks: usize,
     /// The hashes of these derivations.
     pub seen: HashSet<Hash>,
-    /// Derivations in order of declaration.
-    pub derivations: Vec<Arc<Derivation>>,
-    /// Recorded actions in order of declaration; `None` was withdrawn.
-    pub activations: Vec<Option<Activation>>,
+    /// Derivations, each with its place in the order of declaration.
+    pub derivations: Vec<(usize, Arc<Derivation>)>,
+    /// Recorded actions, each with its place in the order of declaration.
+    pub activations: Vec<(usize, Activation)>,
+    /// Where declarations stand that are acted upon at the end.
+    pub tickets: Vec<Ticket>,
+    /// How many places in the order of declaration are taken.
+    pub taken: usize,
     /// What `user{}` scopes actions to right now: a name and its home.
     pub user: Option<(String, PathBuf)>,
     /// What `project{}` scopes actions to right now.
     pub project: Option<Project>,
+}
+
+/// The place of a declaration that is acted upon at the end.
+#[derive(Clone)]
+pub struct Ticket {
+    /// Who declared it.
+    pub positions: Positions,
+    /// Its place in the order of declaration.
+    pub order: usize,
+}
+
+impl Evaluation {
+    /// Takes the next place in the order of declaration.
+    pub fn take_place(&mut self) -> usize {
+        self.taken += 1;
+        self.taken
+    }
+
+    /// Returns the ticket of a number.
+    pub fn ticket(&self, number: usize) -> Option<&Ticket> {
+        self.tickets.get(number.wrapping_sub(1))
+    }
+
+    /// Adds a ticket; returns its number, counted from 1.
+    pub fn add_ticket(&mut self, positions: Positions) -> usize {
+        // Neighbours in a loop are declared by the same lines.
+        let known = self.tickets.last().filter(|last| last.positions == positions);
+        let positions = known.map_or(positions, |last| Arc::clone(&last.positions));
+        let order = self.take_place();
+        self.tickets.push(Ticket { positions, order });
+        self.tickets.len()
+    }
 }
 
 impl State {
@@ -176,8 +210,13 @@ pub fn change<R>(lua: &Lua, change: impl FnOnce(&mut State) -> R) -> Option<R> {
     lua.app_data_mut::<State>().map(|mut state| change(&mut state))
 }
 
-/// Remembers a derivation and its function. `is_recipe` says that this is one of ours, which thousands of them have.
-pub fn add(lua: &Lua, derivation: &Arc<Derivation>, config: &LuaFunction, is_recipe: bool) -> LuaResult<()> {
+/// Remembers a derivation, and its function when it has one: as the last one, or at a place in the order of declaration.
+pub fn add(
+    lua: &Lua,
+    derivation: &Arc<Derivation>,
+    config: Option<&LuaFunction>,
+    order: Option<usize>,
+) -> LuaResult<()> {
     change(lua, |state| {
         for (output, placeholder) in derivation.outputs() {
             state.owners.insert(placeholder, (derivation.hash, output.clone()));
@@ -187,37 +226,17 @@ pub fn add(lua: &Lua, derivation: &Arc<Derivation>, config: &LuaFunction, is_rec
         if let Some(evaluation) = state.evaluations.last_mut()
             && evaluation.seen.insert(derivation.hash)
         {
-            evaluation.derivations.push(Arc::clone(derivation));
+            let order = order.unwrap_or_else(|| evaluation.take_place());
+            evaluation.derivations.push((order, Arc::clone(derivation)));
         }
     });
-    let configs = || lua.named_registry_value::<LuaTable>(CONFIGS);
-    if !is_recipe {
-        return configs()?.raw_set(derivation.hash.to_hex(), config);
-    }
-    if recipe(lua, config).is_none() {
-        let last = (config.to_pointer() as usize, Arc::clone(&derivation.spec.config));
-        change(lua, |state| state.last_recipe = Some(last));
-        configs()?.raw_set(lua.create_string(&derivation.spec.config.text)?, config)?;
-    }
-    Ok(())
-}
-
-/// Returns what a recipe of ours is known as, if it was the last one.
-pub fn recipe(lua: &Lua, config: &LuaFunction) -> Option<Arc<Function>> {
-    let address = config.to_pointer() as usize;
-    read(lua, |state| {
-        state.last_recipe.as_ref().filter(|(last, _)| *last == address).map(|(_, known)| Arc::clone(known))
-    })
+    let Some(config) = config else { return Ok(()) };
+    lua.named_registry_value::<LuaTable>(CONFIGS)?.raw_set(derivation.hash.to_hex(), config)
 }
 
 /// Returns the function of a derivation.
 pub fn config(lua: &Lua, hash: Hash) -> LuaResult<Option<LuaFunction>> {
-    let configs = lua.named_registry_value::<LuaTable>(CONFIGS)?;
-    if let Some(config) = configs.raw_get::<Option<LuaFunction>>(hash.to_hex())? {
-        return Ok(Some(config));
-    }
-    let Some(derivation) = read(lua, |state| state.derivation(&hash).cloned()) else { return Ok(None) };
-    configs.raw_get(lua.create_string(&derivation.spec.config.text)?)
+    lua.named_registry_value::<LuaTable>(CONFIGS)?.raw_get(hash.to_hex())
 }
 
 /// Returns derivations and everything they need, each after its dependencies.

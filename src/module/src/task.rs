@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mlua::prelude::*;
+use syslua_engine::derivation::Recipe;
 use syslua_engine::engine::operation_failure;
 use syslua_engine::failure::Failure;
 use syslua_engine::hash::Hash;
@@ -49,8 +50,11 @@ impl Tasks for LuaTasks<'_> {
             Failure::new("build", format!("{} was declared by another run of Lua", derivation.spec.name))
                 .with_hint("evaluate the config again")
         })?;
-        check(self.lua, &config, derivation.hash, &derivation.spec.config, Moment::Before)?;
-        let opts = options_for(self.lua, &build)?;
+        let Recipe::Function { opts, config: captured } = &derivation.spec.recipe else {
+            return Err(Failure::new("internal", "a file is built without Lua"));
+        };
+        check(self.lua, &config, derivation.hash, captured, Moment::Before)?;
+        let opts = options_for(self.lua, &build, opts)?;
         let context = self.context().map_err(lua_failure)?;
         let places = places(self.lua, &build).map_err(lua_failure)?;
         let perform = perform(self.lua, &build).map_err(lua_failure)?;
@@ -62,7 +66,7 @@ impl Tasks for LuaTasks<'_> {
 }
 
 /// Returns `opts` as `config` sees them: dependencies are realized, sources are paths.
-fn options_for(lua: &Lua, build: &Build) -> Answer<LuaValue> {
+fn options_for(lua: &Lua, build: &Build, opts: &Value) -> Answer<LuaValue> {
     let text = |bytes: &[u8]| resolve(build, bytes);
     let special = |value: &Value| match value {
         Value::Source(source) => {
@@ -71,7 +75,7 @@ fn options_for(lua: &Lua, build: &Build) -> Answer<LuaValue> {
         Value::Derivation(hash) => dependency(lua, build, *hash).map(LuaValue::Table).map_err(lua_failure),
         _ => Ok(LuaNil),
     };
-    from_value(lua, &build.derivation.spec.opts, &text, &special)
+    from_value(lua, opts, &text, &special)
 }
 
 /// Returns where a build reads a source.
@@ -195,7 +199,8 @@ impl LuaTask {
         }
         // It may have changed what it captures, or a build beside it did.
         let derivation = &self.build.derivation;
-        match check(&self.lua, &self.config, derivation.hash, &derivation.spec.config, Moment::After) {
+        let Recipe::Function { config, .. } = &derivation.spec.recipe else { return Step::Finished };
+        match check(&self.lua, &self.config, derivation.hash, config, Moment::After) {
             Err(failure) => Step::Failed(failure),
             Ok(()) if step == "restart" => Step::Restart,
             Ok(()) => Step::Finished,

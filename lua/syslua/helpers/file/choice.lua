@@ -1,43 +1,57 @@
---- Of several declarations of one path by `file{}`, the one that counts, and what becomes of the others.
+--- Of several declarations of one path by `file{}`, the one that counts, and what is told of those that lost.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 local origin = require("syslua.helpers.file.origin")
+local path = require("syslua.util.path")
 local priority = require("syslua.priority")
 local text = require("syslua.util.text")
 
 local choice = {}
 
+local function get_positions(file)
+  return border.call("positions_of_ticket", file.ticket)
+end
+
 -- What a declaration puts there, for messages.
 local function describe(file)
   if file.content then
     return "content " .. text.describe(file.content):gsub("^string ", "")
+  elseif file.below then
+    return ("source %s/%s"):format(file.tree.source, file.below)
   end
   local is_built = origin.is_placeholder(file.source)
   return "source " .. (is_built and "of a derivation" or file.source)
 end
 
-local function get_positions(file)
-  return file.positions or border.call("positions_of_action", file.action)
-end
+-- What two declarations of a path have in common when they say the same, besides their content.
+local compared = { "content", "mutable", "executable", "copy", "mode", "owner", "is_once" }
 
--- The numbers of a file's recorded actions.
-local function get_numbers(file)
-  return file.numbers or { file.action }
+-- What is known of the content of a source: of a local one its hash, of what is built its path.
+local function get_content_key(file)
+  if file.declared then
+    return file.declared.sha256
+  elseif not file.source or not origin.is_local(file) then
+    return file.source
+  end
+  local place = origin.get_place(file)
+  if file.below and not file.mutable then
+    place = path.join(place, file.below)
+  end
+  if file.mutable then
+    return place
+  end
+  return border.call("exists", place) and border.call("source", place).sha256 or place
 end
 
 -- Whether two declarations of a path say the same.
 local function is_equal(left, right)
-  local numbers, others = get_numbers(left), get_numbers(right)
-  if #numbers ~= #others then
-    return false
-  end
-  for index, number in ipairs(numbers) do
-    if not border.call("is_same_action", number, others[index]) then
+  for _, field in ipairs(compared) do
+    if (left[field] or false) ~= (right[field] or false) then
       return false
     end
   end
-  return true
+  return get_content_key(left) == get_content_key(right)
 end
 
 local function raise_conflict(winner, rival)
@@ -56,30 +70,6 @@ local function raise_conflict(winner, rival)
   })
 end
 
--- The hash of the derivation that was declared for a file, if one was.
-local function get_hash(file)
-  return file.action and border.call("derivation_of_action", file.action) or file.hash
-end
-
---- Takes back what lost; what the winners need of its derivations stays.
----@param lost table[]
----@param winners table[]
-function choice.withdraw(lost, winners)
-  local used = {}
-  for _, file in ipairs(winners) do
-    used[get_hash(file) or ""] = true
-  end
-  for _, file in ipairs(lost) do
-    local hash = get_hash(file)
-    for _, number in ipairs(get_numbers(file)) do
-      border.call("withdraw", number)
-    end
-    if hash and not used[hash] then
-      border.call("forget", hash)
-    end
-  end
-end
-
 local function to_losers(lost)
   local losers = {}
   for index, file in ipairs(lost) do
@@ -89,37 +79,43 @@ local function to_losers(lost)
   return losers
 end
 
---- Chooses among the declarations of one path; adds those that lost to a list.
----@param files table[]
----@param all_lost table[]
----@return table winner
-function choice.choose(files, all_lost)
+--- Chooses among the declarations of one path; notes in the winner what it won over.
+---@param files syslua.file.Declared[]
+---@return syslua.file.Declared winner
+function choice.choose(files)
   local winner, rival, lost = priority.choose(files, is_equal)
   if rival then
     raise_conflict(winner, rival)
   end
-  if lost[1] or winner.number ~= priority.plain then
-    local number = winner.number ~= priority.plain and winner.number or nil
-    for _, action in ipairs(get_numbers(winner)) do
-      border.call("explain", action, number, to_losers(lost))
-    end
-  end
-  for _, file in ipairs(lost) do
-    all_lost[#all_lost + 1] = file
-  end
+  winner.has_more = true
+  winner.overridden = lost[1] and to_losers(lost) or nil
   return winner
 end
 
---- Returns a file with all that is known of it: who declared it, and where its source is, when that is a
--- place.
----@param file table
----@return table file
-function choice.complete(file)
+-- A declaration with all that is known of it: who declared it, and where its source is, when that is a place.
+local function complete(file)
   file.positions = get_positions(file)
-  if file.source and not file.declared and not origin.is_placeholder(file.source) then
-    file.from = border.call("absolute", origin.get_place(file))
-  end
+  file.from = origin.is_local(file) and origin.get_place(file) or nil
   return file
+end
+
+--- Tells of the declarations that count: of single files first, then of trees.
+---@param winners syslua.file.Declared[]
+---@param on_file fun(file: table)
+function choice.tell(winners, on_file)
+  local trees, seen = {}, {}
+  for _, file in ipairs(winners) do
+    local tree = file.tree
+    if not tree then
+      on_file(complete(file))
+    elseif not seen[tree] then
+      seen[tree] = true
+      trees[#trees + 1] = tree
+    end
+  end
+  for _, tree in ipairs(trees) do
+    on_file(complete(tree))
+  end
 end
 
 return choice

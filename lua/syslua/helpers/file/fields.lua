@@ -88,11 +88,9 @@ local function take(given)
     owner = rawget(given, "owner"),
     declared = declared,
     number = number - scope.get_advantage(),
+    has_more = true,
     place = nil,
-    positions = nil,
-    action = nil,
-    numbers = nil,
-    hash = nil,
+    ticket = nil,
   }
 end
 

@@ -1,5 +1,6 @@
 --- Where the `source` of a `file{}` comes from: a place on this machine, or a derivation. It looks at nothing.
 
+local border = require("syslua.border")
 local path = require("syslua.util.path")
 local scope = require("syslua.scope")
 
@@ -12,11 +13,25 @@ function origin.is_placeholder(value)
   return value:find("/syslua-placeholder/", 1, true) ~= nil
 end
 
---- Returns the place of a source that is none; a relative one begins at the config's directory.
----@param file table
+--- Returns the path of a source: absolute, or relative to the config's directory.
+---@param file syslua.file.Declared
+---@return string
+function origin.get_path(file)
+  return path.expand(file.source, scope.get_home())
+end
+
+--- Returns the place of a source that is none.
+---@param file syslua.file.Declared
 ---@return string
 function origin.get_place(file)
-  return path.join(scope.get_directory(), path.expand(file.source, scope.get_home()))
+  return border.call("absolute", path.join(scope.get_directory(), origin.get_path(file)))
+end
+
+--- Returns whether a source is a place on this machine.
+---@param file syslua.file.Declared
+---@return boolean
+function origin.is_local(file)
+  return file.source ~= nil and not file.declared and not origin.is_placeholder(file.source)
 end
 
 return origin

@@ -16,7 +16,6 @@ use crate::settings::{Event, EventSink, Settings};
 use crate::store::import::import;
 use crate::store::verify::content_path;
 use crate::store::{self, ObjectInfo, Outputs, Slot, Store, read_info, tree};
-use crate::value::{Source, Value};
 
 /// A build under way.
 pub struct Build {
@@ -49,14 +48,6 @@ impl Build {
         let slot = Slot::of(derivation.hash);
         let building = store.building(slot);
         let outputs = names.iter().map(|(output, name)| (output.clone(), building.join(name.as_str()))).collect();
-        let mut sources = Vec::new();
-        let mut note_source = |value: &Value| {
-            if let Value::Source(source) = value {
-                sources.push(Source::clone(source));
-            }
-        };
-        derivation.spec.opts.walk(&mut note_source);
-        derivation.spec.config.captures.iter().for_each(|(_, value)| value.walk(&mut note_source));
         let mut dependencies: BTreeMap<Hash, BTreeMap<OutputName, PathBuf>> = BTreeMap::new();
         for hash in &derivation.dependencies {
             let places = dependencies.entry(*hash).or_default();
@@ -84,7 +75,7 @@ impl Build {
                     .flatten()
                     .map(|store| store.objects().to_owned())
                     .collect(),
-                sources,
+                sources: derivation.spec.recipe.sources().into_iter().cloned().collect(),
                 downloads: store.downloads(),
                 log: store.log(derivation.hash),
                 settings: settings.clone(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::scheduler::busy;
-use super::{Build, Error, Step, Tasks};
+use super::{Build, Error, Step, Tasks, file};
 use crate::derivation::Derivation;
 use crate::failure::Failure;
 use crate::hash::Hash;
@@ -61,7 +61,7 @@ pub fn check(
 
 fn run(build: &Arc<Build>, tasks: &mut dyn Tasks) -> Result<(), Error> {
     let failed = |failure: Failure| Error::Build { derivation: build.derivation.title(), failure };
-    match tasks.begin(Arc::clone(build), true).map_err(failed)?.resume(None) {
+    match file::begin(build, true, tasks).map_err(failed)?.resume(None) {
         Step::Finished => Ok(()),
         Step::Failed(failure) => Err(failed(failure)),
         Step::Request(_) | Step::Restart => {

@@ -4,7 +4,7 @@ mod borrow;
 mod build;
 mod check;
 mod declared;
-mod plain;
+mod file;
 mod pool;
 mod recorder;
 mod scheduler;

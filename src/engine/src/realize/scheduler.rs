@@ -16,8 +16,8 @@ use super::borrow::{borrow, lender};
 use super::declared::find_declared;
 use super::pool::{Message, Pool};
 use super::recorder::{self, Recorder, Unrecorded};
-use super::{Build, Error, Step, Task, Tasks, plain};
-use crate::derivation::Derivation;
+use super::{Build, Error, Step, Task, Tasks, file};
+use crate::derivation::{Derivation, Recipe};
 use crate::failure::{Failure, chain};
 use crate::hash::Hash;
 use crate::names::OutputName;
@@ -116,14 +116,14 @@ fn started_event(derivation: &Derivation) -> Event {
     }
 }
 
-/// Locks a derivation that is a single file, describes it, and returns the file. Nothing when somebody else builds it or has
+/// Locks a derivation that is a small file, describes it, and returns the file. Nothing when somebody else builds it or has
 /// built it meanwhile, or anything is unusual about it.
-fn prepare_plain<'a>(store: &Store, derivation: &'a Derivation, level: Level) -> Option<(Lock, File<'a>)> {
+fn prepare_file<'a>(store: &Store, derivation: &'a Derivation, level: Level) -> Option<(Lock, File<'a>)> {
     let lock = Lock::try_take(&store.build_lock(derivation.hash), Mode::Exclusive).ok().flatten()?;
     if read_outputs(store, derivation.hash).ok()?.is_some() {
         return None;
     }
-    let file = plain::make(store, derivation, level)?;
+    let file = file::small(store, derivation, level)?;
     write_derivation(store, derivation.hash, &derivation.description()).ok()?;
     Some((lock, file))
 }
@@ -212,7 +212,7 @@ impl Scheduler<'_> {
     fn run(&mut self, tasks: &mut dyn Tasks, on_event: &mut dyn FnMut(Event)) {
         let leaves = self.graph.node_indices().filter(|node| self.missing_dependencies[node.index()] == 0);
         self.ready = leaves.collect();
-        self.run_plain(on_event);
+        self.run_files(on_event);
         // Enough to keep every thread busy; more would only hold memory and open directories.
         let most = self.settings.jobs * 2 + 2;
         loop {
@@ -243,16 +243,13 @@ impl Scheduler<'_> {
         }
     }
 
-    /// Builds what are single files, side by side. What cannot be built this way stays in line.
-    fn run_plain(&mut self, on_event: &mut dyn FnMut(Event)) {
-        // Each may be there already, in the system's store.
-        if self.lender.is_some() {
-            return;
-        }
+    /// Builds what are small files, side by side. What turns out to be more stays in line.
+    fn run_files(&mut self, on_event: &mut dyn FnMut(Event)) {
         let ready = std::mem::take(&mut self.ready);
-        let (plain, others): (Vec<_>, Vec<_>) = ready.into_iter().partition(|node| plain::is_plain(&self.graph[*node]));
+        let (files, others): (Vec<_>, Vec<_>) =
+            ready.into_iter().partition(|node| file::may_be_small(&self.graph[*node]));
         self.ready = others.into();
-        for nodes in plain.chunks(BATCH) {
+        for nodes in files.chunks(BATCH) {
             if self.settings.interrupt.is_set() {
                 self.fail(Error::Interrupted);
             }
@@ -260,18 +257,18 @@ impl Scheduler<'_> {
                 return;
             }
             let derivations: Vec<_> = nodes.iter().map(|node| self.derivation(*node)).collect();
-            self.build_plain(nodes, &derivations, on_event);
+            self.build_files(nodes, &derivations, on_event);
             self.record_beside();
         }
     }
 
-    fn build_plain(&mut self, nodes: &[NodeIndex], derivations: &[Arc<Derivation>], on_event: &mut dyn FnMut(Event)) {
+    fn build_files(&mut self, nodes: &[NodeIndex], derivations: &[Arc<Derivation>], on_event: &mut dyn FnMut(Event)) {
         let since = Instant::now();
         let level = sandbox_level(self.settings);
         let store = &self.store;
         let prepared: Vec<_> = self
             .pool
-            .spread(|| derivations.par_iter().map(|derivation| prepare_plain(store, derivation, level)).collect());
+            .spread(|| derivations.par_iter().map(|derivation| prepare_file(store, derivation, level)).collect());
         let (locks, files): (Vec<_>, Vec<_>) = prepared.into_iter().map(Option::unzip).unzip();
         let started = derivations.iter().zip(&files).filter(|(_, file)| file.is_some());
         started.for_each(|(derivation, _)| on_event(started_event(derivation)));
@@ -380,7 +377,7 @@ impl Scheduler<'_> {
         let events = Arc::clone(&self.events);
         let build = Build::prepare(&self.store, derivation, &self.done.outputs, self.settings, events)?;
         let build = Arc::new(build);
-        let task = tasks.begin(Arc::clone(&build), in_place);
+        let task = file::begin(&build, in_place, tasks);
         let mut running = Running { task: None, build, locks, begin: Instant::now() };
         match task {
             Ok(task) => {
@@ -413,7 +410,11 @@ impl Scheduler<'_> {
 
     /// Looks for the result in the system's store, and records it as ours.
     fn borrow(&self, derivation: &Derivation) -> Result<Option<Outputs>, Error> {
+        // A file is made in no time, and then it is one's own.
         let Some(lender) = &self.lender else { return Ok(None) };
+        if matches!(derivation.spec.recipe, Recipe::File(_)) {
+            return Ok(None);
+        }
         let hashes = [derivation.hash, derivation.resolved_hash(&self.done.outputs)];
         let outputs = borrow(&self.store, lender, derivation, &hashes)?;
         if let Some(outputs) = &outputs {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use syslua_engine::action::{Action, File, Link, Variable};
 use syslua_engine::activation::Activation;
-use syslua_engine::derivation::{Derivation, Spec};
+use syslua_engine::derivation::{Derivation, Recipe, Spec};
 use syslua_engine::engine::{ApplyOptions, Engine, GcOptions, PlanOptions};
 use syslua_engine::manifest::Manifest;
 use syslua_engine::names::{Name, OutputName, SnapshotId};
@@ -215,8 +215,10 @@ fn build(store: &Store, name: &str) -> Arc<Derivation> {
         version: None,
         outputs: vec![OutputName::main()],
         system: System::current().into(),
-        opts: Value::Bytes(name.as_bytes().to_vec()),
-        config: Function { text: b"function() end".to_vec(), captures: Vec::new() }.into(),
+        recipe: Recipe::Function {
+            opts: Value::Bytes(name.as_bytes().to_vec()),
+            config: Function { text: b"function() end".to_vec(), captures: Vec::new() }.into(),
+        },
         output_hash: None,
     };
     let derivation = Derivation::new(spec, |_| None).unwrap();

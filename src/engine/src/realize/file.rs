@@ -1,0 +1,143 @@
+//! File recipes: files and trees that are given as data, of which configs have thousands. What becomes of one is decided here,
+//! without Lua. Small files are described for [`import_files`](crate::store::import::import_files), many at a time; trees, large
+//! files and those that name other objects are tasks like any other.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Build, Step, Task, Tasks};
+use crate::derivation::{Derivation, FileContent, FileRecipe, Recipe};
+use crate::failure::{Failure, chain};
+use crate::names::{OutputName, Placeholder};
+use crate::operation::{Error as OperationError, Request, Response};
+use crate::platform;
+use crate::platform::jail::Level;
+use crate::store::import::File;
+use crate::store::{Slot, Store, tree};
+use crate::value::Source;
+
+/// Larger files are copied in pieces.
+const LARGEST: u64 = 1 << 16;
+
+/// The permission bits of what can be run.
+const EXECUTABLE: u32 = 0o755;
+
+/// Begins what builds a derivation: here for a file recipe, by `tasks` for a function.
+///
+/// # Errors
+/// When a placeholder stands for nothing that the build depends on, or `tasks` has nothing to run.
+pub fn begin(build: &Arc<Build>, in_place: bool, tasks: &mut dyn Tasks) -> Result<Box<dyn Task>, Failure> {
+    match &build.derivation.spec.recipe {
+        Recipe::File(file) => {
+            let requests = requests(build, file).map_err(unknown)?.into();
+            Ok(Box::new(FileTask { requests, in_place: in_place.then(|| Arc::clone(build)) }))
+        }
+        Recipe::Function { .. } => tasks.begin(Arc::clone(build), in_place),
+    }
+}
+
+fn unknown(placeholder: Placeholder) -> Failure {
+    Failure::new("build", format!("{placeholder} stands for a derivation that this build does not depend on"))
+}
+
+/// Returns the operations that make a file or tree.
+fn requests(build: &Build, file: &FileRecipe) -> Result<Vec<Request>, Placeholder> {
+    let Some(to) = build.workspace.outputs.get(&OutputName::main()).cloned() else { return Ok(Vec::new()) };
+    let copy = |from| Request::Copy { from, to: to.clone() };
+    let mut requests = vec![match &file.content {
+        FileContent::Text(text) => Request::Write { path: to.clone(), content: build.resolve(text)? },
+        FileContent::Source(source) => copy(build.workspace.place_of(source)),
+        FileContent::Built(path) => copy(platform::path_from_bytes(&build.resolve(path)?)),
+    }];
+    if file.executable {
+        requests.push(Request::SetMode { path: to, mode: EXECUTABLE });
+    }
+    Ok(requests)
+}
+
+/// The operations of one file recipe, one after the other.
+struct FileTask {
+    requests: VecDeque<Request>,
+    /// The build, when operations are performed at once.
+    in_place: Option<Arc<Build>>,
+}
+
+impl Task for FileTask {
+    fn resume(&mut self, answer: Option<Result<Response, OperationError>>) -> Step {
+        let mut answer = answer;
+        loop {
+            if let Some(Err(error)) = answer {
+                return Step::Failed(Failure { hint: error.hint(), ..Failure::new("build", chain(&error)) });
+            }
+            let Some(request) = self.requests.pop_front() else { return Step::Finished };
+            match &self.in_place {
+                Some(build) => answer = Some(build.perform(request)),
+                None => return Step::Request(request),
+            }
+        }
+    }
+}
+
+/// Returns the file that a derivation makes when it is a small one that names nothing else; nothing when it is not, or when
+/// something is wrong: its task finds out what.
+pub fn small<'a>(store: &Store, derivation: &'a Derivation, level: Level) -> Option<File<'a>> {
+    let Recipe::File(file) = &derivation.spec.recipe else { return None };
+    if !derivation.dependencies.is_empty() {
+        return None;
+    }
+    let (content, was_executable) = match &file.content {
+        FileContent::Text(text) => (text.clone(), false),
+        FileContent::Source(source) => read_source(source)?,
+        FileContent::Built(_) => return None,
+    };
+    let is_executable = file.executable || was_executable;
+    let (_, temporary) = derivation.temporary_names().into_iter().next()?;
+    let holds = |text: &str| memchr::memmem::find(&content, text.as_bytes()).is_some();
+    // Its own name would be rewritten, and the directory of its build alone refused.
+    if Placeholder::may_be_in(&content)
+        || holds(temporary.as_str())
+        || holds(&format!("store/{}", Slot::of(derivation.hash)))
+    {
+        return None;
+    }
+    let root = platform::bytes_of_path(store.root());
+    Some(File {
+        deriver: derivation.hash,
+        name: &derivation.spec.name,
+        relocatable: memchr::memmem::find(&content, &root).is_none(),
+        nar: tree::hash_of_file(&content, is_executable),
+        is_executable,
+        content,
+        sandbox: level,
+    })
+}
+
+/// Returns whether a derivation may be a small file, as far as its recipe tells.
+pub fn may_be_small(derivation: &Derivation) -> bool {
+    matches!(derivation.spec.recipe, Recipe::File(_)) && derivation.dependencies.is_empty()
+}
+
+/// Returns what a small file of the user holds, when that is what was hashed, and whether it can be run.
+fn read_source(source: &Source) -> Option<(Vec<u8>, bool)> {
+    let (content, is_executable) = read(&source.path).filter(|_| source.excluded.is_empty())?;
+    (tree::hash_of_file(&content, is_executable) == source.nar).then_some((content, is_executable))
+}
+
+/// Reads a small regular file.
+fn read(path: &Path) -> Option<(Vec<u8>, bool)> {
+    if !fs::symlink_metadata(path).ok()?.is_file() {
+        return None;
+    }
+    let mut file = fs::File::open(path).ok()?;
+    let metadata = file.metadata().ok()?;
+    if !metadata.is_file() || metadata.len() > LARGEST {
+        return None;
+    }
+    let mut content = Vec::with_capacity(usize::try_from(metadata.len()).ok()? + 1);
+    // One byte more tells whether it grew meanwhile.
+    Read::by_ref(&mut file).take(LARGEST + 1).read_to_end(&mut content).ok()?;
+    (content.len() as u64 == metadata.len()).then(|| (content, platform::is_executable(&metadata)))
+}
