@@ -43,6 +43,10 @@ local lua_floors = {
 -- The one edge that points up: the list of commands loads a command by its computed name.
 local upward = { file = "lua/syslua/cli/commands.lua", room = "commands" }
 
+-- The crates below the engine, lowest first, and words of what they do not know.
+local lower_crates = { "archive", "fetch" }
+local foreign_words = { "derivation", "recipe", "[Ww]orkspace", "activation", "syslua_engine" }
+
 -- What the engine does without: roots, settings and an event sink are arguments.
 local forbidden = { "print!", "println!", "dbg!", "env::var", "env::args", "process::exit" }
 
@@ -60,9 +64,9 @@ local function get_places(floors)
   return places
 end
 
-local function read_engine_floors()
+local function read_crate_floors(directory)
   local floors = {}
-  for line in tree.read(engine_directory .. "lib.rs"):gmatch("//! %- %*%*F%d+%*%* ([^\n]*)") do
+  for line in tree.read(directory .. "lib.rs"):gmatch("//! %- %*%*F%d+%*%* ([^\n]*)") do
     local rooms = {}
     for room in line:gmatch("%[`([%w_]+)`%]") do
       rooms[#rooms + 1] = room
@@ -93,7 +97,7 @@ end
 local function get_rust_uses(name)
   local code, uses = get_rust_code(name), {}
   -- In a file of the first level `super` is the crate.
-  local is_top = not name:sub(#engine_directory + 1):find("/", 1, true)
+  local is_top = name:find("^src/%w+/src/[%w_]+%.rs$") ~= nil
   for _, prefix in ipairs(is_top and { "crate::", "super::" } or { "crate::" }) do
     for room in code:gmatch("%f[%w_]" .. prefix .. "([%w_]+)") do
       uses[#uses + 1] = room
@@ -151,7 +155,7 @@ end
 
 describe("the floors", function()
   it("of the engine are in order", function()
-    local places = get_places(read_engine_floors())
+    local places = get_places(read_crate_floors(engine_directory))
     local count = 0
     for _, name in ipairs(tree.list({ "src/engine/src" }, ".rs")) do
       if name ~= engine_directory .. "lib.rs" then
@@ -196,10 +200,55 @@ describe("the floors", function()
       declared[room] = true
     end
     local named = {}
-    for room in pairs(get_places(read_engine_floors())) do
+    for room in pairs(get_places(read_crate_floors(engine_directory))) do
       named[room] = true
     end
     assert.same(declared, named)
+  end)
+
+  it("of the crates below the engine are in order, and name every module", function()
+    for _, crate in ipairs(lower_crates) do
+      local directory = ("src/%s/src/"):format(crate)
+      local places = get_places(read_crate_floors(directory))
+      local declared = {}
+      for room in tree.read(directory .. "lib.rs"):gmatch("\npub mod ([%w_]+);") do
+        declared[room] = true
+      end
+      for room in pairs(places) do
+        assert.is_true(declared[room], ("%s has no room `%s`"):format(crate, room))
+      end
+      for _, name in ipairs(tree.list({ "src/" .. crate .. "/src" }, ".rs")) do
+        if name ~= directory .. "lib.rs" then
+          local uses = {}
+          for _, used in ipairs(get_rust_uses(name)) do
+            -- What lib.rs itself defines or hands on has no floor.
+            if declared[used] then
+              uses[#uses + 1] = used
+            end
+          end
+          check(name, get_room(name, directory), uses, places)
+        end
+      end
+    end
+  end)
+
+  it("of the crates below the engine do not know what is above", function()
+    for place, crate in ipairs(lower_crates) do
+      local manifest = tree.read(("src/%s/Cargo.toml"):format(crate))
+      for above = place + 1, #lower_crates do
+        assert.is_nil(manifest:find("syslua-" .. lower_crates[above], 1, true))
+      end
+      assert.is_nil(manifest:find("syslua-engine", 1, true))
+      for _, name in ipairs(tree.list({ "src/" .. crate .. "/src" }, ".rs")) do
+        local code = get_rust_code(name)
+        for _, word in ipairs(foreign_words) do
+          assert.is_nil(code:find(word), ("%s has `%s`"):format(name, word))
+        end
+        for _, word in ipairs(forbidden) do
+          assert.is_nil(code:find(word, 1, true), ("%s has `%s`"):format(name, word))
+        end
+      end
+    end
   end)
 
   it("of the Lua side are in order", function()

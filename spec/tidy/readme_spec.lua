@@ -136,7 +136,15 @@ describe("README and docs", function()
         rooms[directory .. "/" .. room] = true
       end
     end
-    for _, name in ipairs(tree.list({ "src/engine/src", "src/module/src", "lua/syslua" })) do
+    for _, name in
+      ipairs(tree.list({
+        "src/archive/src",
+        "src/fetch/src",
+        "src/engine/src",
+        "src/module/src",
+        "lua/syslua",
+      }))
+    do
       local known = rooms[name]
         or rooms[name:match("^%a+/%a+/src/[%w_]+/") or name:match("^lua/syslua/[%w_]+/")]
       assert.truthy(known, "docs/architecture.md does not name " .. name)

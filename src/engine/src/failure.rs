@@ -1,5 +1,7 @@
 //! A failure as the user reads it: what happened, where, and what to do.
 
+pub use syslua_fetch::problem::chain;
+
 /// A failure that carries what a report needs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -42,20 +44,4 @@ impl Failure {
         self.details = Some(details.into());
         self
     }
-}
-
-/// Returns an error's text and that of its causes, as one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        // A transparent wrapper repeats its cause.
-        if !text.ends_with(&inner_text) {
-            text.push_str(": ");
-            text.push_str(&inner_text);
-        }
-        cause = inner.source();
-    }
-    text
 }

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
+pub use syslua_archive::Limits as UnpackLimits;
+pub use syslua_fetch::Network;
 
 /// The settings of one call of the engine.
 #[derive(Clone, Debug)]
@@ -32,29 +34,6 @@ pub struct Settings {
     pub system: System,
     /// How large an archive may be, where a build does not say.
     pub unpack: UnpackLimits,
-}
-
-/// How large an archive may be. Each limit is the largest value that passes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnpackLimits {
-    /// Bytes that it unpacks to, in all: also holes, and every name of a file with several.
-    pub bytes: u64,
-    /// How many times its own size it unpacks to. Up to 16 MiB always pass.
-    pub ratio: u64,
-    /// Entries, and directories that they are in.
-    pub entries: u64,
-    /// Bytes of a name.
-    pub path: u64,
-    /// Components of a name.
-    pub depth: u64,
-    /// Bytes of the window that decoders of xz and zstd keep in memory.
-    pub memory: u64,
-}
-
-impl Default for UnpackLimits {
-    fn default() -> UnpackLimits {
-        UnpackLimits { bytes: 64 << 30, ratio: 200, entries: 1_000_000, path: 2048, depth: 128, memory: 64 << 20 }
-    }
 }
 
 /// How programs of builds are confined.
@@ -89,55 +68,6 @@ impl std::str::FromStr for Sandbox {
 #[derive(Debug, thiserror::Error)]
 #[error("the sandbox is `auto`, `require`, `landlock` or `off`")]
 pub struct UnknownSandbox;
-
-/// How downloads reach their servers, and when they give up. Everything that programs usually take
-/// from the environment is read at the border.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Network {
-    /// The proxy for `http://`, as a URL or `HOST:PORT`.
-    pub http_proxy: Option<String>,
-    /// The proxy for `https://`.
-    pub https_proxy: Option<String>,
-    /// Hosts that are reached without a proxy, with commas between them.
-    pub no_proxy: String,
-    /// The file of logins by host.
-    pub netrc: Option<PathBuf>,
-    /// Trusted certificates in PEM, instead of the system's.
-    pub certificate_file: Option<PathBuf>,
-    /// A directory of such files, instead of or besides the file.
-    pub certificate_directory: Option<PathBuf>,
-    /// How long a connection may take to be made.
-    pub connect_timeout: Duration,
-    /// How long an answer may take to begin.
-    pub response_timeout: Duration,
-    /// How long a transfer may bring next to nothing.
-    pub stall_timeout: Duration,
-    /// How often a download that brought nothing new is tried again.
-    pub retries: u32,
-    /// How long to wait before the first retry; before each further one three times as long.
-    pub retry_delay: Duration,
-    /// The largest download, in bytes.
-    pub download_limit: u64,
-}
-
-impl Default for Network {
-    fn default() -> Network {
-        Network {
-            http_proxy: None,
-            https_proxy: None,
-            no_proxy: String::new(),
-            netrc: None,
-            certificate_file: None,
-            certificate_directory: None,
-            connect_timeout: Duration::from_secs(30),
-            response_timeout: Duration::from_secs(60),
-            stall_timeout: Duration::from_secs(30),
-            retries: 3,
-            retry_delay: Duration::from_millis(300),
-            download_limit: 64 << 30,
-        }
-    }
-}
 
 /// The platform a config is evaluated for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -3,8 +3,8 @@
 mod fetch_git;
 mod fetch_url;
 mod files;
-mod http;
 mod log;
+mod network;
 mod run;
 mod runner;
 mod turn;
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 pub use fetch_git::Commit;
 pub use fetch_url::Download;
 pub use run::{Command, Program};
-pub use unpack::{Problem as UnpackProblem, UnpackOptions};
+pub use syslua_archive::{Options as UnpackOptions, Problem as UnpackProblem};
 pub use workspace::{Workspace, sandbox_level};
 
 use crate::hash::{Hash, HashError};
@@ -160,7 +160,7 @@ pub enum Error {
         /// The archive.
         archive: PathBuf,
         /// Why.
-        problem: Box<unpack::Problem>,
+        problem: Box<UnpackProblem>,
     },
     /// A program could not be started.
     #[error("cannot run `{command}`: {reason}")]

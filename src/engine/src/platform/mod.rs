@@ -51,10 +51,9 @@ pub use read::{
     FileKind, canonical, exists, kind_of, list_directory, metadata_of, read_file, read_link, read_to_string,
 };
 pub use system::{
-    ProgramInput, bytes_of_path, end_group, facts_of, free_space, has_object_mode, has_owner_of, is_executable,
-    is_executable_file, is_system_user, leave_session, link_count, may_set_immutable, mode_of, name_from_bytes,
-    own_group, path_from_bytes, program_input, read_at, shell_command, signal_of, terminal_width, user_number,
-    wait_for_input,
+    bytes_of_path, end_group, facts_of, free_space, has_object_mode, has_owner_of, is_executable, is_executable_file,
+    is_system_user, leave_session, link_count, may_set_immutable, mode_of, name_from_bytes, own_group, path_from_bytes,
+    read_at, shell_command, signal_of, terminal_width, user_number, wait_for_input,
 };
 
 /// How many numbers are told of a file.

@@ -44,36 +44,6 @@ pub fn own_group(command: &mut Command) {
     command.process_group(0);
 }
 
-/// The end of a program's standard input that we write to. When the program is gone, a write is an error: a pipe would
-/// end our own process with SIGPIPE, which has its default action in a library.
-#[derive(Debug)]
-pub struct ProgramInput(std::os::unix::net::UnixStream);
-
-/// Returns what a program gets as standard input, and the other end of it.
-///
-/// # Errors
-/// When the system has no more of them.
-pub fn program_input() -> io::Result<(std::process::Stdio, ProgramInput)> {
-    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-    #[cfg(target_vendor = "apple")]
-    rustix::net::sockopt::set_socket_nosigpipe(&ours, true)?;
-    Ok((std::os::fd::OwnedFd::from(theirs).into(), ProgramInput(ours)))
-}
-
-impl io::Write for ProgramInput {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        #[cfg(target_vendor = "apple")]
-        let flags = rustix::net::SendFlags::empty();
-        #[cfg(not(target_vendor = "apple"))]
-        let flags = rustix::net::SendFlags::NOSIGNAL;
-        Ok(rustix::net::send(&self.0, bytes, flags)?)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Ends every process of a group that is named by its first process.
 pub fn end_group(leader: u32) {
     use rustix::process::{Pid, Signal, kill_process_group};

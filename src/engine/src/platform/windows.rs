@@ -44,18 +44,6 @@ pub fn own_group(command: &mut Command) {
     command.creation_flags(CREATE_NEW_PROCESS_GROUP);
 }
 
-/// The end of a program's standard input that we write to.
-pub type ProgramInput = io::PipeWriter;
-
-/// Returns what a program gets as standard input, and the other end of it.
-///
-/// # Errors
-/// When the system has no more of them.
-pub fn program_input() -> io::Result<(std::process::Stdio, ProgramInput)> {
-    let (theirs, ours) = io::pipe()?;
-    Ok((theirs.into(), ours))
-}
-
 /// Ends a program and what it started.
 pub fn end_group(leader: u32) {
     let leader = leader.to_string();

@@ -1,15 +1,18 @@
 //! Downloads, kept by hash and shared between derivations and processes.
 //!
 //! `downloads/HASH` is the file, and `downloads/.names/HASH/NAME` another name of it, which builds get.
-//! This file decides what is fetched from where; [`download`] knows how.
+//! This file decides what is fetched from where; `syslua_fetch` knows how.
 
-mod download;
 mod partial;
 
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
-use super::http::{Client, Problem, Url, decode, redact};
+use syslua_fetch::download::Transfer;
+use syslua_fetch::url::{Url, decode, redact};
+
+use self::partial::Partial;
+use super::network::{client, failed, from_failure, from_problem, report};
 use super::{Error, Result, Workspace, turn};
 use crate::hash::{self, Hash};
 use crate::platform::{self, FileKind};
@@ -67,13 +70,12 @@ fn from_any(workspace: &Workspace, wanted: &Download, addresses: &[(String, Addr
     let mut failures: Vec<Error> = Vec::new();
     for (text, address) in addresses {
         let result = match address {
-            Address::File(path) => download::from_file(workspace, text, path, wanted.sha256, place),
+            Address::File(path) => from_file(workspace, text, path, wanted.sha256, place),
             Address::Network(_) if workspace.settings.offline => {
                 let hint = "the download is not in the cache; run once without --offline";
                 Err(failed(text, "the network is switched off (--offline)", Some(hint.to_owned())))
             }
-            Address::Network(url) => client(workspace, text)
-                .and_then(|client| download::from_network(workspace, &client, url, wanted.sha256, place)),
+            Address::Network(url) => from_network(workspace, url, wanted.sha256, place),
         };
         match result {
             Ok(()) => return Ok(()),
@@ -96,9 +98,50 @@ fn from_any(workspace: &Workspace, wanted: &Download, addresses: &[(String, Addr
     })
 }
 
-fn client(workspace: &Workspace, url: &str) -> Result<Client> {
-    Client::new(&workspace.settings.network, &workspace.settings.interrupt)
-        .map_err(|problem| from_problem(url, problem))
+/// Copies a file of this machine to `place`.
+fn from_file(workspace: &Workspace, text: &str, path: &Path, sha256: Hash, place: &Path) -> Result<()> {
+    let metadata = std::fs::metadata(path).map_err(platform::failed("read", path))?;
+    if !metadata.is_file() {
+        return Err(failed(text, "it is no regular file", None));
+    }
+    let mut file = std::fs::File::open(path).map_err(platform::failed("read", path))?;
+    let mut partial = Partial::open(place, text)?;
+    partial.begin_anew(None)?;
+    let settings = &workspace.settings;
+    let client = client(&settings.network, &settings.interrupt).map_err(|problem| from_problem(text, problem))?;
+    let transfer = Transfer { client: &client, shown: text, report: &*report(&workspace.events) };
+    match transfer.copy(&mut file, Some(metadata.len()), &mut partial) {
+        Ok(()) => partial.publish_if(sha256, text, place),
+        Err(failure) => {
+            partial.leave();
+            Err(from_failure(text, failure))
+        }
+    }
+}
+
+/// Downloads to `place`, as often as it takes and the settings allow.
+fn from_network(workspace: &Workspace, url: &Url, sha256: Hash, place: &Path) -> Result<()> {
+    let shown = url.to_string();
+    let settings = &workspace.settings;
+    let client = client(&settings.network, &settings.interrupt).map_err(|problem| from_problem(&shown, problem))?;
+    let mut partial = Partial::open(place, &url.without_login())?;
+    let transfer = Transfer { client: &client, shown: &shown, report: &*report(&workspace.events) };
+    loop {
+        match transfer.download(url, &mut partial) {
+            // The parts may not have belonged together.
+            Ok(()) if partial.is_resumed && partial.hash() != sha256 => partial.remove()?,
+            Ok(()) => return partial.publish_if(sha256, &shown, place),
+            Err(failure) => {
+                let error = from_failure(&shown, failure);
+                // A disk that is full needs the room.
+                if matches!(&error, Error::File(_)) {
+                    let _ = partial.remove();
+                }
+                partial.leave();
+                return Err(error);
+            }
+        }
+    }
 }
 
 /// Gives the file the name that builds see it by.
@@ -124,18 +167,6 @@ fn give_name(workspace: &Workspace, place: &Path, sha256: Hash, name: &str) -> R
         }
     }
     Ok(named)
-}
-
-fn failed(url: &str, reason: impl Into<String>, hint: Option<String>) -> Error {
-    Error::Fetch { url: redact(url), reason: reason.into(), hint }
-}
-
-fn from_problem(url: &str, problem: Problem) -> Error {
-    match problem {
-        Problem::Interrupted => Error::Interrupted,
-        Problem::Passing(reason) => failed(url, reason, None),
-        Problem::Lasting { reason, hint } => failed(url, reason, hint),
-    }
 }
 
 fn parse(text: &str) -> Result<Address> {

@@ -5,8 +5,10 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use syslua_fetch::download::Target;
 
 use crate::hash::{Hash, Hasher, READ_SIZE, Sink};
+use crate::operation::{Error, Result};
 use crate::platform;
 
 /// What must be equal for bytes of two answers to fit together.
@@ -78,16 +80,11 @@ impl Partial {
         self.is_resumed
     }
 
-    /// Returns the validator with which the rest can be asked for.
-    pub fn resume_with(&self) -> Option<&str> {
-        self.validator.as_deref().filter(|_| self.length > 0)
-    }
-
     /// Begins anew, for an answer with this validator.
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn begin(&mut self, validator: Option<&str>) -> platform::Result<()> {
+    pub fn begin_anew(&mut self, validator: Option<&str>) -> platform::Result<()> {
         self.remove()?;
         self.file = Some(platform::create_file(&self.path)?);
         if let Some(validator) = validator {
@@ -99,34 +96,26 @@ impl Partial {
         Ok(())
     }
 
-    /// Adds bytes.
-    ///
-    /// # Errors
-    /// When they cannot be written.
-    pub fn put(&mut self, bytes: &[u8]) -> platform::Result<()> {
-        if let Some(file) = &mut self.file {
-            file.write_all(bytes).map_err(platform::failed("write", &self.path))?;
-            self.hasher.put(bytes);
-            self.length += bytes.len() as u64;
-        }
-        Ok(())
-    }
-
     /// Returns the hash of everything until now.
     pub fn hash(&self) -> Hash {
         self.hasher.clone().finish()
     }
 
-    /// Makes it the file itself.
+    /// Makes it the file itself, when it has this hash; `url` is for the error.
     ///
     /// # Errors
-    /// When the file system refuses.
-    pub fn publish(mut self, place: &Path) -> platform::Result<()> {
+    /// When it has another hash, or the file system refuses.
+    pub fn publish_if(mut self, sha256: Hash, url: &str, place: &Path) -> Result<()> {
+        let received = self.hash();
+        if received != sha256 {
+            self.remove()?;
+            return Err(Error::WrongHash { url: url.to_owned(), declared: sha256, received });
+        }
         self.file = None;
         platform::set_mode(&self.path, 0o444)?;
         platform::remove_tree(place)?;
         platform::rename(&self.path, place)?;
-        self.remove()
+        Ok(self.remove()?)
     }
 
     /// Throws everything away.
@@ -145,10 +134,43 @@ impl Partial {
 
     /// Ends a try: what could not be resumed goes.
     pub fn leave(mut self) {
-        if self.resume_with().is_none() {
+        if Target::validator(&self).is_none() {
             // What cannot be removed is replaced by the next try.
             let _ = self.remove();
         }
+    }
+}
+
+impl Target for Partial {
+    type Error = platform::Error;
+
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn validator(&self) -> Option<String> {
+        self.validator.clone().filter(|_| self.length > 0)
+    }
+
+    fn begin(&mut self, validator: Option<&str>) -> platform::Result<()> {
+        self.begin_anew(validator)
+    }
+
+    fn resume(&mut self) {
+        self.is_resumed = true;
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> platform::Result<()> {
+        if let Some(file) = &mut self.file {
+            file.write_all(bytes).map_err(platform::failed("write", &self.path))?;
+            self.hasher.put(bytes);
+            self.length += bytes.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self) -> platform::Result<()> {
+        self.remove()
     }
 }
 
@@ -165,7 +187,10 @@ mod tests {
         partial.put(b"abc").unwrap();
         partial.leave();
         let partial = Partial::open(&place, "http://one").unwrap();
-        assert_eq!((partial.length, partial.resume_with(), partial.hash()), (3, Some("\"v1\""), Hash::of(b"abc")));
+        assert_eq!(
+            (partial.length, partial.validator(), partial.hash()),
+            (3, Some("\"v1\"".to_owned()), Hash::of(b"abc"))
+        );
         drop(partial);
         assert_eq!(Partial::open(&place, "http://two").unwrap().length, 0);
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);

@@ -6,7 +6,9 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::problem::{Problem, Result};
+use syslua_archive::Problem;
+use syslua_archive::problem::{Result, show};
+
 use crate::platform::{self, OpenDirectory};
 
 /// So many directories are held open at most; deeper ones are opened again when they are needed.
@@ -135,7 +137,7 @@ impl Tree {
                 _ => {}
             }
             let opened = above.open_directory(&name).map_err(|error| {
-                let shown = super::problem::show(&parts[..=index].join(&b'/'));
+                let shown = show(&parts[..=index].join(&b'/'));
                 Problem::entry(
                     &parts.join(&b'/'),
                     format!("cannot be placed: {shown} in the destination is no directory ({error})"),

@@ -1,0 +1,92 @@
+//! Archives as entries: tar, compressed or not, and zip.
+//!
+//! What an archive is, its first bytes tell, never its name. Nothing in it is skipped silently: an
+//! entry that would leave the destination, go through a link or over another entry, or that says two
+//! different things of itself, is refused. This crate knows no files: bytes come through [`ReadAt`], and
+//! entries go to a [`Destination`].
+//!
+//! Each floor uses only the floors above it in this list, and within a floor a room uses only rooms
+//! listed before it:
+//!
+//! - **F0** [`limits`], [`problem`], [`destination`], [`budget`]: what is refused, where entries go
+//! - **F1** [`names`], [`registry`], [`compression`], [`stream`]: what entries are called, how bytes come
+//! - **F2** [`tar`], [`zip`], [`format`]: the formats, and which one it is
+
+pub mod budget;
+pub mod destination;
+pub mod limits;
+pub mod problem;
+
+pub mod compression;
+pub mod names;
+pub mod registry;
+pub mod stream;
+
+pub mod format;
+pub mod tar;
+pub mod zip;
+
+use std::sync::atomic::AtomicBool;
+
+pub use destination::{Content, Destination, ReadAt};
+pub use limits::Limits;
+pub use problem::Problem;
+
+use crate::budget::Budget;
+use crate::format::Format;
+use crate::stream::Stream;
+
+/// How an archive is unpacked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// How many leading components of each name to leave out; `.` counts as one, as for `tar`.
+    pub strip: usize,
+    /// Keep names that differ in case only, which some file systems cannot tell apart.
+    pub allow_case_collisions: bool,
+    /// Take files that are setuid or setgid, without that bit.
+    pub allow_setuid: bool,
+    /// How large it may be.
+    pub limits: Limits,
+}
+
+/// An archive, and how to unpack it.
+pub struct Archive<'a, S: ReadAt + ?Sized> {
+    /// Its bytes.
+    pub source: &'a S,
+    /// How many there are.
+    pub length: u64,
+    /// How it is unpacked.
+    pub options: &'a Options,
+    /// How many threads may unpack entries at the same time, besides the one that decompresses.
+    pub threads: usize,
+    /// Set from outside to stop.
+    pub interrupt: &'a AtomicBool,
+}
+
+impl<S: ReadAt + ?Sized> Archive<'_, S> {
+    /// Writes all entries. `open` opens the destination; each thread has one of its own, of the same tree. It
+    /// is called when the format is known.
+    ///
+    /// # Errors
+    /// When something in the archive is refused, and those of the destination. What was written until then stays.
+    pub fn unpack<D: Destination>(&self, open: &(dyn Fn() -> problem::Result<D> + Sync)) -> problem::Result<()> {
+        let mut budget = Budget::new(&self.options.limits, self.length);
+        let mut start = [0; format::START];
+        let mut known = 0;
+        while known < start.len() {
+            match self.source.read_at(&mut start[known..], known as u64) {
+                Ok(0) => break,
+                Ok(read) => known += read,
+                Err(error) => return Err(Problem::Read(error)),
+            }
+        }
+        let compression = match format::recognise(&start[..known])? {
+            Format::Zip => return zip::extract(self, open, &mut budget),
+            Format::Tar(compression) => compression,
+        };
+        Stream::run(compression, self.source, budget, self.interrupt, |stream| {
+            format::check_content(stream)?;
+            tar::extract(self.options, open, stream)
+        })
+    }
+}

@@ -1,0 +1,345 @@
+//! Gets the objects of one commit: from a repository of this machine as it lies there, from a server into a
+//! repository that is made for it.
+
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+
+use gix::protocol::transport::client::blocking_io::Transport;
+use gix::remote::Direction;
+use gix::remote::fetch::{Shallow, Tags};
+
+use super::Git;
+use super::address::{Address, Revision};
+use super::meter::Meter;
+use super::process::{self, Said};
+use super::web::Web;
+use crate::problem::chain;
+use crate::url::redact;
+use crate::{Network, Problem, is_set};
+
+/// The name that fetched things have in our repository.
+const FETCHED: &str = "refs/syslua/fetched";
+
+fn failed(reason: impl Into<String>) -> Problem {
+    Problem::lasting(reason)
+}
+
+fn with_hint(reason: impl Into<String>, hint: impl Into<String>) -> Problem {
+    Problem::Lasting { reason: reason.into(), hint: Some(hint.into()) }
+}
+
+/// A commit's objects, and which one it is.
+pub struct Obtained {
+    /// Where the objects are.
+    pub repository: gix::Repository,
+    /// The tree of the commit.
+    pub tree: gix::ObjectId,
+    /// Where the repository was in the end: the user's git configuration may have changed the address.
+    pub address: String,
+}
+
+/// Where a commit is to come from.
+pub struct Source<'a> {
+    /// How it is fetched.
+    pub git: &'a Git<'a>,
+    /// The address.
+    pub url: &'a str,
+    /// Whether it may be a repository of this machine.
+    pub may_be_local: bool,
+}
+
+/// Obtains a commit. `scratch` is a directory that does not exist.
+///
+/// # Errors
+/// When there is no such commit, or it cannot be had.
+pub fn obtain(source: &Source<'_>, wanted: &Revision, scratch: &Path) -> Result<Obtained, Problem> {
+    let Source { git, url, may_be_local } = *source;
+    parse(url)?;
+    let repository = new_repository(scratch)?;
+    let given = gix::url::parse(url).map_err(|_| failed("the address is malformed"))?;
+    let remote = repository.remote_at(given).map_err(|error| failed(chain(&error)))?;
+    let rewritten = remote.url(Direction::Fetch).map(|url| String::from_utf8_lossy(&url.to_bstring()).into_owned());
+    // Only what `insteadOf` changed is taken from there: printing an address may change how it is written.
+    let is_same = gix::url::parse(url).ok().as_ref() == remote.url(Direction::Fetch);
+    let address = rewritten.filter(|_| !is_same).unwrap_or_else(|| url.to_owned());
+    drop(remote);
+    let place = parse(&address)?;
+    if let Address::Local(path) = place {
+        if !may_be_local {
+            let hint = "a repository from elsewhere has no say in what is read of this machine";
+            return Err(with_hint("a submodule of it lies on this machine", hint));
+        }
+        let (repository, tree) = open_local(&path, wanted)?;
+        return Ok(Obtained { repository, tree, address });
+    }
+    if git.offline {
+        let hint = "the tree is not in the cache; run once without --offline";
+        return Err(with_hint("the network is switched off (--offline)", hint));
+    }
+    let server = Server { git, repository: &repository, address: &address, place: &place };
+    let tree = server.fetch(wanted)?;
+    Ok(Obtained { repository, tree, address })
+}
+
+fn parse(url: &str) -> Result<Address, Problem> {
+    Address::parse(url).map_err(|problem| {
+        let hint =
+            "fetch_git takes https://, http://, ssh:// and file:// addresses, user@host:path, and absolute paths";
+        with_hint(format!("the address {problem}"), hint)
+    })
+}
+
+/// The user's configuration counts, of what says how to reach a server.
+fn open_options() -> gix::open::Options {
+    // Nobody can answer on a terminal where several builds run; helpers are asked.
+    gix::open::Options::default()
+        .config_overrides(["gitoxide.credentials.terminalPrompt=false", "core.useReplaceRefs=false"])
+}
+
+fn new_repository(scratch: &Path) -> Result<gix::Repository, Problem> {
+    let options = gix::create::Options { destination_must_be_empty: Some(true), ..Default::default() };
+    let repository = gix::ThreadSafeRepository::init_opts(
+        scratch,
+        gix::create::Kind::Bare,
+        options,
+        open_options().strict_config(false),
+    );
+    Ok(repository.map_err(|error| failed(chain(&error)))?.to_thread_local())
+}
+
+fn open_local(path: &Path, wanted: &Revision) -> Result<(gix::Repository, gix::ObjectId), Problem> {
+    let options = open_options().bail_if_untrusted(true);
+    let repository = options.open(path).map_err(|error| {
+        let text = chain(&error);
+        // As git says it: reading a repository of somebody else may run what is configured there.
+        let is_foreign = !gix::sec::identity::is_path_owned_by_current_user(path).unwrap_or(true);
+        if is_foreign && path.exists() {
+            let hint = format!("if you trust it: git config --global --add safe.directory {}", path.display());
+            with_hint("the repository belongs to another user", hint)
+        } else {
+            failed(format!("there is no repository: {text}"))
+        }
+    })?;
+    let repository = repository.to_thread_local();
+    let id = match wanted {
+        Revision::Commit(id) => *id,
+        Revision::Reference(names) => {
+            let found = names.iter().find_map(|name| repository.try_find_reference(name.as_str()).ok().flatten());
+            let mut reference = found.ok_or_else(|| no_such(wanted))?;
+            reference.peel_to_id().map_err(|error| failed(chain(&error)))?.detach()
+        }
+    };
+    let tree = tree_of(&repository, id, wanted)?;
+    Ok((repository, tree))
+}
+
+fn tree_of(repository: &gix::Repository, id: gix::ObjectId, wanted: &Revision) -> Result<gix::ObjectId, Problem> {
+    let object =
+        repository.try_find_object(id).map_err(|error| failed(chain(&error)))?.ok_or_else(|| no_such(wanted))?;
+    let commit = object.peel_to_kind(gix::objs::Kind::Commit).map_err(|_| failed(format!("{id} is no commit")))?;
+    let commit = commit.try_into_commit().map_err(|error| failed(chain(&error)))?;
+    Ok(commit.tree_id().map_err(|error| failed(chain(&error)))?.detach())
+}
+
+fn no_such(wanted: &Revision) -> Problem {
+    match wanted {
+        Revision::Commit(id) => failed(format!("it has no commit {id}")),
+        Revision::Reference(names) => {
+            let last = names.last().map_or("", String::as_str);
+            let short = last.strip_prefix("refs/heads/").unwrap_or(last);
+            let is_short_commit = (4..40).contains(&short.len()) && short.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let hint = is_short_commit.then(|| "of a commit, all 40 digits are needed".to_owned());
+            Problem::Lasting { reason: format!("it has neither a tag nor a branch `{short}`"), hint }
+        }
+    }
+}
+
+struct Server<'a> {
+    git: &'a Git<'a>,
+    repository: &'a gix::Repository,
+    address: &'a str,
+    place: &'a Address,
+}
+
+/// How far one try came.
+enum Stage {
+    /// The server did not even list what it has.
+    Begin(String),
+    /// It listed that, but not what is wanted.
+    Missing,
+    /// It would not send it.
+    Transfer(String),
+}
+
+impl Server<'_> {
+    /// Fetches one commit alone, or what is needed to find it where the server does not allow that.
+    fn fetch(&self, wanted: &Revision) -> Result<gix::ObjectId, Problem> {
+        let specs = match wanted {
+            Revision::Commit(id) => vec![vec![format!("+{id}:{FETCHED}")]],
+            Revision::Reference(names) => names.iter().map(|name| vec![format!("+{name}:{FETCHED}")]).collect(),
+        };
+        let mut chosen = None;
+        for spec in specs {
+            match self.attempt(&spec, true)? {
+                Ok(()) => return self.fetched(wanted),
+                Err(Stage::Begin(reason)) => return Err(self.failed(reason)),
+                Err(Stage::Missing) => {}
+                Err(Stage::Transfer(reason)) => {
+                    chosen = Some((spec, reason));
+                    break;
+                }
+            }
+        }
+        let (spec, first) = match chosen {
+            Some(chosen) => chosen,
+            None => return Err(no_such(wanted)),
+        };
+        let spec = match wanted {
+            Revision::Commit(_) => {
+                vec!["+refs/heads/*:refs/syslua/heads/*".to_owned(), "+refs/tags/*:refs/syslua/tags/*".to_owned()]
+            }
+            Revision::Reference(_) => spec,
+        };
+        match self.attempt(&spec, false)? {
+            Ok(()) => self.fetched(wanted),
+            Err(Stage::Begin(reason) | Stage::Transfer(reason)) => {
+                Err(self.failed(format!("{first}; and of all: {reason}")))
+            }
+            Err(Stage::Missing) => Err(no_such(wanted)),
+        }
+    }
+
+    fn fetched(&self, wanted: &Revision) -> Result<gix::ObjectId, Problem> {
+        let id = match wanted {
+            Revision::Commit(id) => *id,
+            Revision::Reference(_) => {
+                let reference = self.repository.try_find_reference(FETCHED).ok().flatten();
+                reference.ok_or_else(|| no_such(wanted))?.id().detach()
+            }
+        };
+        tree_of(self.repository, id, wanted)
+    }
+
+    fn failed(&self, reason: String) -> Problem {
+        let secrets = match self.place {
+            Address::Web(url) => url.login.clone().map(|(_, password)| password),
+            _ => None,
+        };
+        let reason = match secrets.filter(|secret| !secret.is_empty()) {
+            Some(secret) => reason.replace(&secret, "***"),
+            None => reason,
+        };
+        let needs_login = ["401", "Permission denied", "Credentials provided"].iter().any(|sign| reason.contains(sign));
+        let hint = match self.place {
+            Address::Web(_) if needs_login => {
+                Some("a login can stand in ~/.netrc, or come from a credential helper of git")
+            }
+            Address::Ssh if needs_login => Some("does `ssh` to that host work without a password?"),
+            Address::Ssh if reason.contains("Host key verification failed") => {
+                Some("connect to that host once with `ssh`, to make its key known")
+            }
+            _ => None,
+        };
+        Problem::Lasting { reason, hint: hint.map(ToOwned::to_owned) }
+    }
+
+    /// One connection. The outer error is final.
+    fn attempt(&self, specs: &[String], is_shallow: bool) -> Result<Result<(), Stage>, Problem> {
+        let url = redact(self.address);
+        let meter = Arc::new(Meter::new(&url, self.git.network.download_limit, Arc::clone(self.git.report)));
+        let mut said = None;
+        let outcome = self.try_fetch(specs, is_shallow, &meter, &mut said);
+        meter.finish();
+        if is_set(self.git.interrupt) {
+            return Err(Problem::Interrupted);
+        }
+        Ok(outcome.map_err(|stage| match (stage, last_lines(said.as_ref())) {
+            (Stage::Begin(_), Some(lines)) => Stage::Begin(lines),
+            (Stage::Transfer(reason), Some(lines)) => Stage::Transfer(format!("{reason}: {lines}")),
+            (stage, _) => stage,
+        }))
+    }
+
+    fn try_fetch(
+        &self,
+        specs: &[String],
+        is_shallow: bool,
+        meter: &Arc<Meter>,
+        said: &mut Option<Said>,
+    ) -> Result<(), Stage> {
+        let begin = |error: gix::Error| Stage::Begin(chain(&error));
+        // Not rewritten again: `insteadOf` was applied to what the user wrote.
+        let url = match self.place {
+            // The login stays with our client, which knows where it may go.
+            Address::Web(url) => url.without_login(),
+            _ => self.address.to_owned(),
+        };
+        let url = gix::url::parse(url.as_str()).map_err(|error| Stage::Begin(chain(&error)))?;
+        let remote = self.repository.remote_at_without_url_rewrite(url).map_err(begin)?;
+        let remote = remote.with_fetch_tags(Tags::None);
+        let remote = remote.with_refspecs(specs.iter().map(String::as_str), Direction::Fetch).map_err(begin)?;
+        let (url, version) = remote.sanitized_url_and_version(Direction::Fetch).map_err(begin)?;
+        let transport = self.transport(url, version, meter, said).map_err(Stage::Begin)?;
+        let connection = remote.to_connection_with_transport(transport).with_transport_options(Box::new(()));
+        let prepared = connection.prepare_fetch(gix::progress::Discard, Default::default()).map_err(begin)?;
+        if prepared.ref_map().is_missing_required_mapping() {
+            return Err(Stage::Missing);
+        }
+        let depth = if is_shallow { Shallow::DepthAtRemote(NonZeroU32::MIN) } else { Shallow::NoChange };
+        let received = prepared.with_shallow(depth).receive(gix::progress::Discard, self.git.interrupt);
+        received.map(drop).map_err(|error| Stage::Transfer(chain(&error)))
+    }
+
+    /// What the user's git configuration says of web servers goes before what the environment says, as in git.
+    fn network(&self) -> Network {
+        let mut network = self.git.network.clone();
+        let config = self.repository.config_snapshot();
+        if let Some(proxy) = config.string("http.proxy") {
+            // An empty one switches it off.
+            let proxy = Some(proxy.to_string()).filter(|proxy| !proxy.is_empty());
+            network.http_proxy.clone_from(&proxy);
+            network.https_proxy = proxy;
+        }
+        if let Ok(Some(file)) = config.trusted_path("http.sslCAInfo") {
+            network.certificate_file = Some(file);
+        }
+        network
+    }
+
+    fn transport(
+        &self,
+        url: gix::Url,
+        version: gix::protocol::transport::Protocol,
+        meter: &Arc<Meter>,
+        said: &mut Option<Said>,
+    ) -> Result<Box<dyn Transport>, String> {
+        match self.place {
+            Address::Web(address) => {
+                let client = (self.git.client)(&self.network()).map_err(|problem| match problem {
+                    Problem::Lasting { reason, .. } | Problem::Passing(reason) => reason,
+                    Problem::Interrupted => "interrupted".to_owned(),
+                })?;
+                let web = Web::new(client, address.clone(), Arc::clone(meter));
+                Ok(Box::new(gix::protocol::transport::client::blocking_io::http::connect_http(
+                    web, url, version, false,
+                )))
+            }
+            _ => {
+                let options = self.repository.ssh_connect_options().map_err(|error| chain(&error))?;
+                let patience = self.git.network.response_timeout;
+                let (connection, lines) =
+                    process::connect(&url, &options, version, self.git.interrupt, patience, Arc::clone(meter))
+                        .map_err(|error| error.to_string())?;
+                *said = Some(lines);
+                Ok(Box::new(connection))
+            }
+        }
+    }
+}
+
+fn last_lines(said: Option<&Said>) -> Option<String> {
+    let lines = said?.lock().unwrap_or_else(PoisonError::into_inner);
+    let text = lines.iter().map(String::as_str).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");
+    (!text.is_empty()).then_some(text)
+}
