@@ -118,24 +118,20 @@ fn read(store: &Store, id: SnapshotId) -> Option<Index> {
 /// # Errors
 /// When the copy cannot be written.
 pub fn write(store: &Store, directory: &Path, manifest: &Manifest, parent: Option<SnapshotId>) -> Result<()> {
-    platform::create_directory(directory)?;
-    platform::set_mode(directory, PRIVATE_DIRECTORY)?;
+    platform::create_directory_as(directory, PRIVATE_DIRECTORY)?;
     let mut texts = Vec::with_capacity(manifest.files.len());
     let mut written = HashSet::new();
     for (path, text) in &manifest.files {
         let content = Hash::of(text);
         if written.insert(content) {
-            let place = directory.join(content.to_hex());
-            platform::write_file(&place, text)?;
-            platform::set_mode(&place, PRIVATE)?;
+            platform::write_file_as(&directory.join(content.to_hex()), text, PRIVATE)?;
         }
         texts.push(Copied { path: path.clone(), content });
     }
     let entry = manifest.config_path.as_deref().map(|path| Text(platform::bytes_of_path(path)));
     let index = Index { version: VERSION, entry, texts, sources: write_sources(store, manifest, parent)? };
-    let place = directory.join(INDEX);
-    platform::write_file(&place, &serde_json::to_vec(&index).unwrap_or_default())?;
-    Ok(platform::set_mode(&place, PRIVATE)?)
+    let text = serde_json::to_vec(&index).unwrap_or_default();
+    Ok(platform::write_file_as(&directory.join(INDEX), &text, PRIVATE)?)
 }
 
 /// Returns the sources that the derivations of a manifest use, each once.
@@ -153,9 +149,7 @@ fn write_sources(store: &Store, manifest: &Manifest, parent: Option<SnapshotId>)
         return Ok(Vec::new());
     }
     let contents = contents(store);
-    if !platform::create_directories(&contents)?.is_empty() {
-        platform::set_mode(&contents, PRIVATE_DIRECTORY)?;
-    }
+    platform::create_directories_as(&contents, PRIVATE_DIRECTORY)?;
     let before = parent.and_then(|parent| read(store, parent)).map_or_else(Vec::new, |index| index.sources);
     let mut writer = Writer::new(&contents, &before);
     let mut copied = Vec::with_capacity(sources.len());
@@ -255,9 +249,7 @@ impl<'a> Writer<'a> {
         let bytes = platform::read_file(path)?;
         let content = tree::hash_of_file(&bytes, executable);
         if self.is_missing(content)? {
-            let place = self.contents.join(content.to_hex());
-            platform::write_file(&place, &bytes)?;
-            platform::set_mode(&place, mode(executable))?;
+            platform::write_file_as(&self.contents.join(content.to_hex()), &bytes, mode(executable))?;
         }
         Ok(content)
     }
@@ -364,8 +356,7 @@ pub fn restore(store: &Store, id: SnapshotId, config_path: &Path, to: &Path) -> 
         places.insert(text.path.to_path(), own.join(text.content.to_hex()));
     }
     platform::remove_tree(to)?;
-    platform::create_directories(to)?;
-    platform::set_mode(to, PRIVATE_DIRECTORY)?;
+    platform::create_directories_as(to, PRIVATE_DIRECTORY)?;
     let contents = contents(store);
     // Filters leave out different parts of one tree.
     let mut trees: BTreeMap<PathBuf, BTreeMap<Vec<u8>, &Node>> = BTreeMap::new();

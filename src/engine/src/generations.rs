@@ -212,6 +212,5 @@ fn write(store: &Store, index: &Index) -> Result<(), Error> {
     if platform::read_file(&path).is_ok_and(|present| present == text) {
         return Ok(());
     }
-    platform::write_file_atomically(&path, &text)?;
-    Ok(platform::set_mode(&path, 0o600)?)
+    Ok(platform::write_private_file_atomically(&path, &text)?)
 }

@@ -277,8 +277,8 @@ fn unescape(json: serde_json::Value) -> serde_json::Value {
 
 /// Writes a file of a config's directory, and makes the directories above it.
 fn write_file(path: &Path, text: &[u8]) -> Answer<()> {
-    let parent = path.parent().map_or(Ok(Vec::new()), platform::create_directories);
-    let written = parent.and_then(|_| platform::write_file_atomically(path, text));
+    let parent = path.parent().map_or(Ok(Vec::new()), platform::create_user_directories);
+    let written = parent.and_then(|_| platform::write_user_file_atomically(path, text));
     written.map_err(|error| Failure::new("io", chain(&error)))
 }
 

@@ -63,6 +63,7 @@ end
 /// When Lua is out of memory, or the command line was asked for and cannot be loaded.
 #[cfg_attr(feature = "module", mlua::lua_module)]
 pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
+    syslua_engine::platform::open_standard_descriptors();
     let module = lua.create_table()?;
     set_facts(lua, &module)?;
     state::install(lua)?;

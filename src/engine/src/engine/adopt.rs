@@ -36,7 +36,7 @@ impl Engine {
             return Ok(if is_same { Taken::There } else { Taken::Occupied });
         }
         if let Some(parent) = to.parent() {
-            platform::create_directories(parent)?;
+            platform::create_user_directories(parent)?;
         }
         let temporary = beside(to, "new");
         let made = copy_checked(from, &temporary, digest.nar).and_then(|()| {
@@ -72,7 +72,7 @@ impl Engine {
         let source = platform::canonical(source);
         let kept = switch::place_of_copy(&self.store, &source);
         if let Some(parent) = kept.parent() {
-            platform::create_directories(parent)?;
+            platform::create_directories_as(parent, 0o700)?;
         }
         let (temporary, aside) = (beside(&source, "new"), beside(&source, "old"));
         let parent = source.parent().unwrap_or(Path::new("/"));
@@ -105,8 +105,8 @@ impl Engine {
         let mode = platform::look(&path)?.map_or(0o644, |seen| seen.mode & RIGHTS);
         let temporary = beside(&path, "new");
         let written = (|| {
-            platform::write_file(&temporary, text)?;
-            platform::set_mode(&temporary, mode)?;
+            platform::remove_tree(&temporary)?;
+            platform::write_file_as(&temporary, text, mode)?;
             platform::sync_file(&temporary)?;
             platform::rename(&temporary, &path)
         })();
@@ -136,7 +136,7 @@ fn copy(from: &Path, to: &Path) -> platform::Result<()> {
     };
     match platform::kind_of(from)? {
         Some(FileKind::Directory) => {
-            platform::create_directory(to)?;
+            platform::create_directory_as(to, 0o700)?;
             for (name, _) in platform::list_directory(from)? {
                 copy(&from.join(&name), &to.join(&name))?;
             }

@@ -137,7 +137,7 @@ fn write_file(
     let temporary = path.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
     // Only a process of this number, which was killed, can have left one.
     platform::remove_tree(&temporary)?;
-    let mut file = BufWriter::with_capacity(BUFFER, platform::create_file(&temporary)?);
+    let mut file = BufWriter::with_capacity(BUFFER, platform::create_user_file(&temporary)?);
     let written = write(&mut file).and_then(|written| {
         drop(file);
         platform::rename(&temporary, &path)?;

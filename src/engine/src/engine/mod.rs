@@ -26,7 +26,7 @@ use crate::failure::{Failure, chain};
 use crate::generations;
 use crate::hash::Hash;
 use crate::names::SnapshotId;
-use crate::platform::lock::LockError;
+use crate::platform::lock::{LockError, Patience};
 use crate::realize::{self, Tasks};
 use crate::settings::{Event, Settings};
 use crate::store::{self, Outputs, Store};
@@ -194,7 +194,8 @@ pub struct Engine {
 impl Engine {
     /// Makes an engine; touches nothing.
     pub fn new(settings: Settings) -> Engine {
-        Engine { store: Store::new(&settings.root), settings }
+        let patience = Patience { timeout: settings.lock_timeout, interrupt: settings.interrupt.clone() };
+        Engine { store: Store::new(&settings.root).with_patience(patience), settings }
     }
 
     /// Returns the store.

@@ -100,6 +100,13 @@ pub fn user_named(name: &str) -> Option<u32> {
     entry.or_else(|| name.parse().ok())
 }
 
+/// Returns what a user is called: by name, or by number where there is no name.
+#[cfg(unix)]
+pub fn user_name(number: u32) -> String {
+    let entry = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(number)).ok().flatten();
+    entry.map_or_else(|| format!("the user {number}"), |user| user.name)
+}
+
 /// Returns the number of a group, given as a name or number.
 #[cfg(unix)]
 pub fn group_number(name: &str) -> Option<u32> {
@@ -111,6 +118,12 @@ pub fn group_number(name: &str) -> Option<u32> {
 #[cfg(not(unix))]
 pub fn user_named(_name: &str) -> Option<u32> {
     None
+}
+
+/// Users have no numbers here.
+#[cfg(not(unix))]
+pub fn user_name(number: u32) -> String {
+    format!("the user {number}")
 }
 
 /// Groups have no numbers here.

@@ -1,11 +1,15 @@
 //! Kernel locks on files: gone when their process is.
+//!
+//! A lock file is its owner's alone, mode 0600: whoever can open one can hold a lock on it for ever. Older versions made
+//! them for all to read; such a file is closed, and replaced when another user holds it.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::{Error, Result, failed, fault, system};
+use super::{Error, Result, failed, modify, reason, system};
 use crate::settings::Interrupt;
 
 const POLL: Duration = Duration::from_millis(20);
@@ -17,6 +21,15 @@ pub enum Mode {
     Shared,
     /// With nobody.
     Exclusive,
+}
+
+/// How long to wait for a lock.
+#[derive(Clone, Debug, Default)]
+pub struct Patience {
+    /// At most so long; for ever when `None`.
+    pub timeout: Option<Duration>,
+    /// Until somebody asks to stop.
+    pub interrupt: Interrupt,
 }
 
 /// A lock that is held; dropping it releases it.
@@ -61,14 +74,17 @@ impl Lock {
     /// When the lock file cannot be created or locked.
     pub fn try_take(path: &Path, mode: Mode) -> Result<Option<Lock>> {
         loop {
-            let file = open(path)?;
+            let file = open(path, mode)?;
             let locked = match mode {
                 Mode::Shared => file.try_lock_shared(),
                 Mode::Exclusive => file.try_lock(),
             };
             match locked {
+                Err(TryLockError::WouldBlock) if system::is_locked_by_strangers(&file) => {
+                    modify::replace_by_private_file(path)?;
+                }
                 Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(error)) => return Err(failed("lock", path)(error)),
+                Err(TryLockError::Error(error)) => return Err(failed("lock", path)(explain(error))),
                 // Whoever held it may have removed the file meanwhile: then this lock guards nothing.
                 Ok(()) if system::is_same_file(&file, path) => return Ok(Some(Lock { _file: file })),
                 Ok(()) => {}
@@ -106,32 +122,83 @@ impl Lock {
         }
     }
 
-    /// Takes a lock that everybody holds only for a moment, waiting in the kernel.
+    /// Takes a lock that is held only for a moment, without telling that it waits.
     ///
     /// # Errors
-    /// When the lock file cannot be created or locked.
-    pub fn take_briefly(path: &Path) -> Result<Lock> {
-        let file = open(path)?;
-        file.lock().map_err(failed("lock", path))?;
-        Ok(Lock { _file: file })
+    /// When the lock file cannot be used, the time is over, or somebody asked to stop.
+    pub fn take_briefly(path: &Path, patience: &Patience) -> std::result::Result<Lock, LockError> {
+        Lock::take(path, Mode::Exclusive, patience.timeout, &patience.interrupt, |_| {})
     }
 }
 
-fn open(path: &Path) -> Result<File> {
-    // Opening an existing lock writes nothing, so that a run without changes leaves no trace.
-    match File::open(path) {
-        Ok(file) => Ok(file),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => fault::point()
-            .and_then(|()| OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path))
-            .and_then(|file| system::share(&file).map(|()| file))
-            .map_err(failed("create the lock", path)),
-        Err(error) => Err(failed("open the lock", path)(error)),
+/// Opens a lock file, or creates it. Opening writes nothing, so that a run without changes leaves no trace.
+fn open(path: &Path, mode: Mode) -> Result<File> {
+    match system::open_lock(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => modify::create_private_file(path),
+        // Nobody can hold it alone there.
+        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem && mode == Mode::Shared => {
+            File::open(path).map_err(failed("open the lock", path))
+        }
+        opened => opened.map_err(failed("open the lock", path)),
     }
+}
+
+/// Says what to do where a file system has no locks, such as NFS without its lock service.
+fn explain(error: io::Error) -> io::Error {
+    if !system::lacks_locks(&error) {
+        return error;
+    }
+    let reason = reason(&error);
+    let remedy = "its file system has no locks: put the root on a local disk (SYSLUA_ROOT or --root)";
+    io::Error::new(io::ErrorKind::Unsupported, format!("{reason}: {remedy}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_file_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o7777;
+        let new = directory.path().join("new");
+        let _lock = Lock::try_take(&new, Mode::Shared).unwrap();
+        assert_eq!(mode(&new), 0o600);
+        let old = directory.path().join("old");
+        std::fs::write(&old, "").unwrap();
+        std::fs::set_permissions(&old, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(Lock::try_take(&old, Mode::Exclusive).unwrap().is_some());
+        assert_eq!(mode(&old), 0o600);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_no_lock() {
+        let directory = tempfile::tempdir().unwrap();
+        let outside = directory.path().join("outside");
+        std::fs::write(&outside, "").unwrap();
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(&outside, &link).unwrap();
+        assert!(Lock::try_take(&link, Mode::Exclusive).is_err());
+        let pipe = directory.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(Lock::try_take(&pipe, Mode::Exclusive).is_err());
+        assert!(Lock::try_take(directory.path(), Mode::Shared).is_err());
+    }
+
+    #[test]
+    fn waiting_ends_when_time_is_over_or_somebody_asks_to_stop() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let _held = Lock::try_take(&path, Mode::Exclusive).unwrap();
+        let patience = Patience { timeout: Some(Duration::from_millis(30)), ..Patience::default() };
+        assert!(matches!(Lock::take_briefly(&path, &patience), Err(LockError::Busy { .. })));
+        let patience = Patience::default();
+        patience.interrupt.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(matches!(Lock::take_briefly(&path, &patience), Err(LockError::Interrupted)));
+    }
 
     #[test]
     fn an_exclusive_lock_keeps_others_out_until_it_is_dropped() {

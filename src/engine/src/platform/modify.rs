@@ -1,4 +1,8 @@
 //! Changing the file system: one numbered operation a function.
+//!
+//! Whatever is created has its final mode from the beginning, whatever the umask is: nobody reads it for a moment who
+//! may not read it later. Unless a mode is given, that is 0755 for directories and 0644 for files, since the directories
+//! of a root say who may come so far; only files in directories of the user have what the umask leaves.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -30,12 +34,28 @@ fn tidy(path: &Path) {
     let _ = fault::point().and_then(|()| fs::remove_file(path));
 }
 
+/// The mode of a file that those may read who can reach it.
+const FILE: u32 = 0o644;
+/// The mode of such a directory.
+const DIRECTORY: u32 = 0o755;
+/// The mode of a file that only we read.
+const PRIVATE: u32 = 0o600;
+
 /// Creates one directory.
 ///
 /// # Errors
 /// When it exists or cannot be created.
 pub fn create_directory(path: &Path) -> Result<()> {
-    perform_as("create the directory", path, || fs::create_dir(path), || Operation::MakeDirectory(path.to_owned()))
+    create_directory_as(path, DIRECTORY)
+}
+
+/// Creates one directory with this mode.
+///
+/// # Errors
+/// When it exists or cannot be created.
+pub fn create_directory_as(path: &Path, mode: u32) -> Result<()> {
+    let create = || system::create_directory(path, mode);
+    perform_as("create the directory", path, create, || Operation::MakeDirectory(path.to_owned()))
 }
 
 /// Creates a directory and whatever is missing above it; returns those that were created, outermost first.
@@ -43,6 +63,29 @@ pub fn create_directory(path: &Path) -> Result<()> {
 /// # Errors
 /// When one cannot be created.
 pub fn create_directories(path: &Path) -> Result<Vec<PathBuf>> {
+    create_directories_as(path, DIRECTORY)
+}
+
+/// The same with this mode for all that are created.
+///
+/// # Errors
+/// When one cannot be created.
+pub fn create_directories_as(path: &Path, mode: u32) -> Result<Vec<PathBuf>> {
+    make_missing(path, |directory| create_directory_as(directory, mode))
+}
+
+/// The same in a directory of the user, with what the umask leaves of the mode.
+///
+/// # Errors
+/// When one cannot be created.
+pub fn create_user_directories(path: &Path) -> Result<Vec<PathBuf>> {
+    make_missing(path, |directory| {
+        let create = || system::create_user_directory(directory, DIRECTORY);
+        perform_as("create the directory", directory, create, || Operation::MakeDirectory(directory.to_owned()))
+    })
+}
+
+fn make_missing(path: &Path, create: impl Fn(&Path) -> Result<()>) -> Result<Vec<PathBuf>> {
     let mut missing = Vec::new();
     let mut current = Some(path);
     while let Some(directory) = current {
@@ -54,7 +97,7 @@ pub fn create_directories(path: &Path) -> Result<Vec<PathBuf>> {
     }
     let mut created = Vec::new();
     for directory in missing.into_iter().rev() {
-        match create_directory(directory) {
+        match create(directory) {
             Ok(()) => created.push(directory.to_owned()),
             // Somebody else was faster, or a file stands in the way.
             Err(error) if error.is_already_there() && directory.is_dir() => {}
@@ -69,7 +112,33 @@ pub fn create_directories(path: &Path) -> Result<Vec<PathBuf>> {
 /// # Errors
 /// When it exists or cannot be created.
 pub fn create_file(path: &Path) -> Result<File> {
+    perform("create", path, || system::create_file(path, FILE))
+}
+
+/// Creates a file in a directory of the user, with the mode that the umask leaves.
+///
+/// # Errors
+/// When it exists or cannot be created.
+pub fn create_user_file(path: &Path) -> Result<File> {
     perform("create", path, || OpenOptions::new().write(true).create_new(true).open(path))
+}
+
+/// Opens a file that only we use to read and write it, creating it when it is missing.
+///
+/// # Errors
+/// When it cannot be opened.
+pub(super) fn create_private_file(path: &Path) -> Result<File> {
+    perform("create", path, || system::open_private_file(path))
+}
+
+/// Puts an empty file that only we use in the place of another.
+///
+/// # Errors
+/// When one of the steps fails; the old file stays.
+pub(super) fn replace_by_private_file(path: &Path) -> Result<()> {
+    let temporary = temporary_beside(path);
+    let created = perform("create", &temporary, || system::create_file(&temporary, PRIVATE).map(drop));
+    created.and_then(|()| rename(&temporary, path)).inspect_err(|_| tidy(&temporary))
 }
 
 /// Opens a file to write at its end, creating it when it is missing.
@@ -77,7 +146,11 @@ pub fn create_file(path: &Path) -> Result<File> {
 /// # Errors
 /// When it cannot be opened.
 pub fn append_file(path: &Path) -> Result<File> {
-    perform("open", path, || OpenOptions::new().append(true).create(true).open(path))
+    let open = || match OpenOptions::new().append(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => system::create_file(path, FILE),
+        opened => opened,
+    };
+    perform("open", path, open)
 }
 
 /// Writes a file, replacing what it had.
@@ -85,8 +158,19 @@ pub fn append_file(path: &Path) -> Result<File> {
 /// # Errors
 /// When it cannot be written.
 pub fn write_file(path: &Path, content: &[u8]) -> Result<()> {
+    write_file_as(path, content, FILE)
+}
+
+/// Writes a file, replacing what it had. A new one has this mode; an old one keeps its own.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_file_as(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     let write = || {
-        let mut file = File::options().write(true).create(true).truncate(false).open(path)?;
+        let mut file = match system::create_file(path, mode) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => File::options().write(true).open(path)?,
+            created => created?,
+        };
         // File systems see to it that what replaces the content of a file is on the disk when it is closed, which
         // takes time: an empty one is not cut off.
         if file.metadata()?.len() > 0 {
@@ -102,8 +186,35 @@ pub fn write_file(path: &Path, content: &[u8]) -> Result<()> {
 /// # Errors
 /// When one of the steps fails; the old file stays.
 pub fn write_file_atomically(path: &Path, content: &[u8]) -> Result<()> {
+    write_file_atomically_as(path, content, FILE)
+}
+
+/// The same for a file that only we read.
+///
+/// # Errors
+/// When one of the steps fails; the old file stays.
+pub fn write_private_file_atomically(path: &Path, content: &[u8]) -> Result<()> {
+    write_file_atomically_as(path, content, PRIVATE)
+}
+
+fn write_file_atomically_as(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     let temporary = temporary_beside(path);
-    let written = write_new(&temporary, content, true).and_then(|()| rename(&temporary, path));
+    let written = write_new(&temporary, content, mode).and_then(|()| rename(&temporary, path));
+    written.inspect_err(|_| tidy(&temporary))
+}
+
+/// The same in a directory of the user: a new file has the mode that the umask leaves, an old one keeps its own.
+///
+/// # Errors
+/// When one of the steps fails; the old file stays.
+pub fn write_user_file_atomically(path: &Path, content: &[u8]) -> Result<()> {
+    if let Ok(present) = fs::metadata(path) {
+        return write_file_atomically_as(path, content, system::mode_of(&present) & 0o777);
+    }
+    let temporary = temporary_beside(path);
+    let write = || OpenOptions::new().write(true).create_new(true).open(&temporary)?.write_all(content);
+    let record = || Operation::Write(temporary.clone(), content.to_vec());
+    let written = perform_as("write", &temporary, write, record).and_then(|()| rename(&temporary, path));
     written.inspect_err(|_| tidy(&temporary))
 }
 
@@ -113,7 +224,7 @@ pub fn write_file_atomically(path: &Path, content: &[u8]) -> Result<()> {
 /// # Errors
 /// When one of the steps fails; an old file stays, of a new one nothing does.
 pub fn write_record(path: &Path, content: &[u8]) -> Result<()> {
-    match write_new(path, content, true) {
+    match write_new(path, content, FILE) {
         Err(error) if error.is_already_there() => write_file_atomically(path, content),
         Err(error) => {
             tidy(path);
@@ -123,31 +234,19 @@ pub fn write_record(path: &Path, content: &[u8]) -> Result<()> {
     }
 }
 
-/// The same for a file that only we read; waits until its content, but not yet its name, is on the disk.
+/// Writes a file that only we read, beside its place; waits until its content, but not yet its name, is on the disk.
 ///
 /// # Errors
 /// When one of the steps fails; the old file stays.
 pub fn write_file_durably(path: &Path, content: &[u8]) -> Result<()> {
     let temporary = temporary_beside(path);
-    let written = write_new(&temporary, content, false).and_then(|()| sync_file(&temporary));
+    let written = write_new(&temporary, content, PRIVATE).and_then(|()| sync_file(&temporary));
     written.and_then(|()| rename(&temporary, path)).inspect_err(|_| tidy(&temporary))
 }
 
-fn write_new(path: &Path, content: &[u8], is_shared: bool) -> Result<()> {
-    perform_as(
-        "write",
-        path,
-        || {
-            let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-            if is_shared {
-                system::share(&file)?;
-            } else {
-                system::set_mode(path, 0o600)?;
-            }
-            file.write_all(content)
-        },
-        || Operation::Write(path.to_owned(), content.to_vec()),
-    )
+fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<()> {
+    let write = || system::create_file(path, mode)?.write_all(content);
+    perform_as("write", path, write, || Operation::Write(path.to_owned(), content.to_vec()))
 }
 
 /// Writes a file as objects have it: with this mode, a time of one second after the epoch, and nothing that modes do not
@@ -160,7 +259,7 @@ pub fn write_object_file(path: &Path, content: &[u8], mode: u32) -> Result<()> {
         "write",
         path,
         || {
-            let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+            let mut file = system::create_file(path, PRIVATE)?;
             file.write_all(content)?;
             system::make_plain(path, &file.metadata()?)?;
             super::system_directory::set_mode_of(&file, mode)?;

@@ -38,6 +38,25 @@ pub fn shell_command(shell: Option<&Path>, line: &std::ffi::OsStr) -> Command {
     command
 }
 
+/// Opens standard input, output and error on `/dev/null` where they are closed, so that no file that is opened later
+/// gets their numbers, and with it what is printed.
+pub fn open_standard_descriptors() {
+    use rustix::fs::{Mode, OFlags, open};
+    use rustix::io::{FdFlags, fcntl_setfd};
+    use std::os::fd::{AsRawFd, IntoRawFd};
+    const LAST: i32 = 2;
+    // The system gives the lowest number that is free. Without `/dev` a directory, which nobody can write to.
+    while let Ok(descriptor) = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+        .or_else(|_| open("/", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()))
+    {
+        if descriptor.as_raw_fd() > LAST || fcntl_setfd(&descriptor, FdFlags::empty()).is_err() {
+            return;
+        }
+        // It stays open for as long as the process lives.
+        let _ = descriptor.into_raw_fd();
+    }
+}
+
 /// Gives a program a process group of its own, so that it can be ended with all it starts.
 pub fn own_group(command: &mut Command) {
     use std::os::unix::process::CommandExt;
@@ -235,13 +254,50 @@ pub fn is_system_user() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Lets everybody read a file of the system's store, whatever the umask is.
-pub(super) fn share(file: &File) -> io::Result<()> {
+/// Creates a directory that has what the umask leaves of this mode.
+pub(super) fn create_user_directory(path: &Path, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().mode(mode).create(path)
+}
+
+/// Creates a directory that has this mode, whatever the umask is.
+pub(super) fn create_directory(path: &Path, mode: u32) -> io::Result<()> {
+    use rustix::fs::{CWD, Mode, OFlags, fchmod, mkdirat, openat};
+    let mode = Mode::from_raw_mode(mode as rustix::fs::RawMode);
+    mkdirat(CWD, path, mode)?;
     // To ask is cheaper than to change.
-    if is_system_user() && file.metadata()?.mode() & 0o7777 != 0o644 {
-        file.set_permissions(fs::Permissions::from_mode(0o644))?;
+    if fs::symlink_metadata(path)?.mode() & 0o777 != u32::from(mode.as_raw_mode()) {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match openat(CWD, path, flags, Mode::empty()) {
+            Ok(directory) => fchmod(directory, mode)?,
+            // The umask took even our own rights, and nobody else has any.
+            Err(rustix::io::Errno::ACCESS) => set_mode(path, mode.as_raw_mode().into())?,
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(())
+}
+
+/// Creates a file that must not exist, to write to it. It has this mode, whatever the umask is.
+pub(super) fn create_file(path: &Path, mode: u32) -> io::Result<File> {
+    use rustix::fs::OFlags;
+    create_with(path, mode, OFlags::WRONLY | OFlags::EXCL)
+}
+
+/// Opens a file to read and write it; one that is missing is created, and only its owner may use it.
+pub(super) fn open_private_file(path: &Path) -> io::Result<File> {
+    use rustix::fs::OFlags;
+    create_with(path, 0o600, OFlags::RDWR | OFlags::NONBLOCK)
+}
+
+fn create_with(path: &Path, mode: u32, flags: rustix::fs::OFlags) -> io::Result<File> {
+    use rustix::fs::{CWD, Mode, OFlags, openat};
+    let flags = flags | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = File::from(openat(CWD, path, flags, Mode::from_raw_mode(mode as rustix::fs::RawMode))?);
+    if file.metadata()?.mode() & 0o7777 != mode {
+        file.set_permissions(fs::Permissions::from_mode(mode))?;
+    }
+    Ok(file)
 }
 
 /// Returns how many bytes a user may still write to the file system that holds `path`, when it tells.
@@ -308,20 +364,84 @@ pub(super) fn is_same_file(file: &File, path: &Path) -> bool {
     }
 }
 
+/// Opens a lock file that is there, for writing: NFSv4 refuses exclusive locks otherwise. Others lose the rights that an
+/// older version gave them.
+pub(super) fn open_lock(path: &Path) -> io::Result<File> {
+    use rustix::fs::{CWD, Mode, OFlags, openat};
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(openat(CWD, path, flags, Mode::empty())?);
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    if metadata.uid() != user_number() {
+        return Err(io::Error::other(format!("it belongs to {}: remove it", super::user_name(metadata.uid()))));
+    }
+    if metadata.mode() & 0o077 != 0 {
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
+}
+
+/// Returns whether locking failed since the file system has no locks.
+pub(super) fn lacks_locks(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let without = [Errno::NOLCK, Errno::OPNOTSUPP, Errno::NOSYS];
+    error.raw_os_error().is_some_and(|code| without.iter().any(|errno| errno.raw_os_error() == code))
+}
+
 /// Returns the process that holds a lock on a file, from `/proc/locks` (proc(5)).
 #[cfg(target_os = "linux")]
 pub(super) fn lock_holder(path: &Path) -> Option<u32> {
-    let inode = fs::metadata(path).ok()?.ino().to_string();
-    let locks = fs::read_to_string("/proc/locks").ok()?;
-    locks.lines().find_map(|line| {
+    let inode = fs::metadata(path).ok()?.ino();
+    lock_holders().into_iter().find(|holder| holder.inode == inode).map(|holder| holder.process)
+}
+
+/// A line of `/proc/locks`.
+#[cfg(target_os = "linux")]
+struct LockHolder {
+    process: u32,
+    /// Major and minor number, as the system has them in memory.
+    device: (u32, u32),
+    inode: u64,
+}
+
+#[cfg(target_os = "linux")]
+fn lock_holders() -> Vec<LockHolder> {
+    let parse = |line: &str| {
         let mut words = line.split_whitespace().skip_while(|word| *word != "FLOCK");
-        let pid = words.nth(3)?;
-        let file = words.next()?;
-        (file.rsplit(':').next() == Some(inode.as_str())).then(|| pid.parse().ok()).flatten()
-    })
+        let process = words.nth(3)?.parse().ok()?;
+        let mut file = words.next()?.split(':');
+        let major = u32::from_str_radix(file.next()?, 16).ok()?;
+        let minor = u32::from_str_radix(file.next()?, 16).ok()?;
+        Some(LockHolder { process, device: (major, minor), inode: file.next()?.parse().ok()? })
+    };
+    fs::read_to_string("/proc/locks").unwrap_or_default().lines().filter_map(parse).collect()
+}
+
+/// Returns whether an open file is locked, and only by processes of other users. One that cannot be looked at may be ours.
+#[cfg(target_os = "linux")]
+pub(super) fn is_locked_by_strangers(file: &File) -> bool {
+    use rustix::fs::{major, minor};
+    let Ok(metadata) = file.metadata() else { return false };
+    let (device, inode) = ((major(metadata.dev()), minor(metadata.dev())), metadata.ino());
+    let is_strange = |process: u32| {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+        // Real, effective, saved and file system user.
+        let users = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();
+        let mut users = users.split_whitespace().map(str::parse::<u32>).peekable();
+        users.peek().is_some() && users.all(|user| user.is_ok_and(|user| user != user_number()))
+    };
+    let mut holders = lock_holders().into_iter().filter(|holder| holder.inode == inode).peekable();
+    holders.peek().is_some() && holders.all(|holder| holder.device == device && is_strange(holder.process))
 }
 
 #[cfg(not(target_os = "linux"))]
 pub(super) fn lock_holder(_path: &Path) -> Option<u32> {
     None
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_locked_by_strangers(_file: &File) -> bool {
+    false
 }

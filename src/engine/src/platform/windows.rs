@@ -142,9 +142,42 @@ pub fn is_system_user() -> bool {
     false
 }
 
-/// Lets everybody read a file of the system's store, as they can on this system.
-pub(super) fn share(_file: &File) -> io::Result<()> {
-    Ok(())
+/// Numbers of files are not used again on this system.
+pub fn open_standard_descriptors() {}
+
+/// Creates a directory.
+pub(super) fn create_user_directory(path: &Path, _mode: u32) -> io::Result<()> {
+    fs::create_dir(path)
+}
+
+/// Creates a directory. What others may do there follows from the directory above.
+pub(super) fn create_directory(path: &Path, _mode: u32) -> io::Result<()> {
+    fs::create_dir(path)
+}
+
+/// Creates a file that must not exist, to write to it.
+pub(super) fn create_file(path: &Path, _mode: u32) -> io::Result<File> {
+    File::options().write(true).create_new(true).open(path)
+}
+
+/// Opens a file to read and write it; one that is missing is created.
+pub(super) fn open_private_file(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+/// Opens a lock file that is there.
+pub(super) fn open_lock(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).open(path)
+}
+
+/// Returns whether locking failed since the file system has no locks.
+pub(super) fn lacks_locks(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Unsupported
+}
+
+/// Returns whether only processes of other users hold a lock: not known here.
+pub(super) fn is_locked_by_strangers(_file: &File) -> bool {
+    false
 }
 
 /// Returns how many bytes may still be written: not known here.

@@ -1,7 +1,10 @@
 //! Using an object of the system's store instead of building one.
 //!
-//! The object is rooted there first, in the directory that root made for this user, so that no gc
-//! takes it away; here a link stands for it. Without such a directory every user builds their own.
+//! The object is rooted there first, in the directory that root made for this user; here a link stands for it. Without
+//! such a directory every user builds their own.
+//!
+//! No lock of that store is taken: whoever could hold one could keep root waiting. A gc that is under way moves an object
+//! away before it looks at the roots for the last time. So either it finds our root, or we find no object.
 
 use std::path::Path;
 
@@ -10,7 +13,6 @@ use crate::derivation::Derivation;
 use crate::hash::Hash;
 use crate::names::ObjectName;
 use crate::platform;
-use crate::platform::lock::{Lock, Mode};
 use crate::settings::Settings;
 use crate::store::{self, Outputs, Store, read_info, read_outputs, verify, write_info};
 
@@ -47,13 +49,11 @@ pub fn borrow(
 
 /// Keeps an object of the other store alive; returns whether it is there, whole, and will stay.
 fn root(other: &Store, roots: &Path, object: &ObjectName) -> bool {
-    // A gc that is under way has looked at the roots already.
-    let Ok(Some(_lock)) = Lock::try_take(&other.store_lock(), Mode::Shared) else { return false };
     let target = other.object(object);
     let link = roots.join(object.as_str());
     let is_rooted =
         platform::read_link(&link).is_ok_and(|present| present == target) || platform::symlink(&target, &link).is_ok();
-    // Only now: a gc could have taken it before it was rooted.
+    // Only now, when it stays.
     is_rooted && platform::exists(&target) && verify::look(other, object).is_ok()
 }
 

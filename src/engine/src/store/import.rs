@@ -21,7 +21,6 @@ use crate::encode;
 use crate::hash::{Hash, Hasher, READ_SIZE, Sink};
 use crate::names::{Name, ObjectName, OutputName, Placeholder, Version};
 use crate::platform::jail::Level;
-use crate::platform::lock::Lock;
 use crate::platform::{self, FileKind};
 use crate::value::Text;
 
@@ -276,7 +275,7 @@ fn publish(
         // What has no name to rewrite is finished before anybody has to wait for it.
         normalise(&path)?;
     }
-    let _lock = Lock::take_briefly(&store.publication_lock())?;
+    let _lock = store.lock_publication()?;
     for counter in 0u64.. {
         let object = ObjectName::new(build.name, build.version, output, numbered(digest.nar, counter));
         match standing(store, &object, digest.nar)? {

@@ -7,6 +7,7 @@ use super::Result;
 use crate::hash::Hash;
 use crate::names::{Name, ObjectName, SnapshotId, Version};
 use crate::platform;
+use crate::platform::lock::{Lock, Patience};
 
 /// One of the 256 directories that builds make their outputs in: `bNN`, with the first two digits of the recipe's
 /// hash. It is as long as `obj`, so that a path in one is as long as the final one. Whoever holds its lock has it alone.
@@ -37,13 +38,28 @@ pub struct Store {
     root: PathBuf,
     store: PathBuf,
     objects: PathBuf,
+    patience: Patience,
 }
 
 impl Store {
     /// Returns the layout below a root, which must be an absolute path.
     pub fn new(root: &Path) -> Store {
         let store = root.join("store");
-        Store { root: root.to_owned(), objects: store.join("obj"), store }
+        Store { root: root.to_owned(), objects: store.join("obj"), store, patience: Patience::default() }
+    }
+
+    /// Returns the same, for somebody who does not wait longer than this for what others do in it.
+    #[must_use]
+    pub fn with_patience(self, patience: Patience) -> Store {
+        Store { patience, ..self }
+    }
+
+    /// Takes the lock under which objects get their names.
+    ///
+    /// # Errors
+    /// When the lock file cannot be used, the time to wait is over, or somebody asked to stop.
+    pub fn lock_publication(&self) -> Result<Lock> {
+        Ok(Lock::take_briefly(&self.publication_lock(), &self.patience)?)
     }
 
     /// Returns the root.
@@ -144,8 +160,7 @@ impl Store {
         self.derivation(hash).with_extension(extension)
     }
 
-    /// Returns the lock under which objects get their names.
-    pub fn publication_lock(&self) -> PathBuf {
+    fn publication_lock(&self) -> PathBuf {
         self.store.join("publication.lock")
     }
 
@@ -282,21 +297,17 @@ impl Store {
         }
         // Root's store is everybody's to read; a user's is the user's own. Whatever the umask is.
         let open = if platform::is_system_user() { 0o755 } else { 0o700 };
-        let made = platform::create_directories(&self.root)?;
-        for innermost in made.last().into_iter().chain(platform::create_directories(&self.store)?.last()) {
-            platform::set_mode(innermost, 0o755)?;
-        }
-        if !platform::create_directories(&self.metadata())?.is_empty() {
-            platform::set_mode(&self.metadata(), TRAVERSED_MODE)?;
-        }
+        // Those above are in a directory of the user.
+        let mut made = self.root.parent().map_or(Ok(Vec::new()), platform::create_user_directories)?;
+        made.extend(platform::create_directories(&self.root)?);
+        platform::create_directories(&self.store)?;
+        platform::create_directories_as(&self.metadata(), TRAVERSED_MODE)?;
         super::origin::write_origin(self, &made)?;
         let opened = OPEN.iter().map(|name| (self.store.join(name), open));
         let private = PRIVATE.iter().map(|name| (self.root.join(name), 0o700));
         let traversed = TRAVERSED.iter().map(|name| (self.root.join(name), TRAVERSED_MODE));
         for (path, mode) in opened.chain(traversed).chain(private) {
-            if !platform::create_directories(&path)?.is_empty() {
-                platform::set_mode(&path, mode)?;
-            }
+            platform::create_directories_as(&path, mode)?;
         }
         Ok(())
     }

@@ -32,8 +32,7 @@ pub fn write_origin(store: &Store, made: &[PathBuf]) -> Result<()> {
     let mut text = serde_json::to_vec(&Origin { version: VERSION, directories }).unwrap_or_default();
     text.push(b'\n');
     // Without a sync: all that can be lost with it are empty directories that stay.
-    platform::write_file(&store.origin(), &text)?;
-    Ok(platform::set_mode(&store.origin(), 0o600)?)
+    Ok(platform::write_file_as(&store.origin(), &text, 0o600)?)
 }
 
 /// Returns the directories above a root that were made for it, outermost first; none of a record that

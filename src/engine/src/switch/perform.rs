@@ -185,9 +185,7 @@ fn make_backup_directories(store: &Store, plan: &Plan) -> Result<(), Error> {
     let moves = |step: &Step| step.change().is_some_and(|change| matches!(change.before, Before::Kept { .. }));
     if plan.steps.iter().any(moves) {
         for directory in [store.originals(), store.displaced()] {
-            if !platform::create_directories(&directory)?.is_empty() {
-                platform::set_mode(&directory, 0o700)?;
-            }
+            platform::create_directories_as(&directory, 0o700)?;
         }
     }
     Ok(())

@@ -13,18 +13,16 @@ use crate::store::Store;
 const PRIVATE: u32 = 0o600;
 const READABLE: u32 = 0o644;
 const TRAVERSED: u32 = 0o711;
+const CLOSED: u32 = 0o700;
 
 /// Writes a snapshot's directory and makes sure that it is on the disk.
 pub fn write_snapshot(store: &Store, home: &Path, snapshot: &Snapshot, manifest: &Manifest) -> Result<(), Error> {
     let place = store.snapshot(snapshot.id);
     let temporary = store.snapshots().join(format!(".{}.new", snapshot.id));
     platform::remove_tree(&temporary)?;
-    platform::create_directory(&temporary)?;
-    platform::set_mode(&temporary, TRAVERSED)?;
+    platform::create_directory_as(&temporary, TRAVERSED)?;
     let write = |name: &str, content: &[u8], mode: u32| -> Result<(), Error> {
-        let path = temporary.join(name);
-        platform::write_file(&path, content)?;
-        Ok(platform::set_mode(&path, mode)?)
+        Ok(platform::write_file_as(&temporary.join(name), content, mode)?)
     };
     write("snapshot.json", &snapshot.to_text(), PRIVATE)?;
     let mut text = manifest.to_text();
@@ -48,15 +46,13 @@ fn write_users(directory: &Path, snapshot: &Snapshot) -> Result<(), Error> {
         return Ok(());
     }
     let above = directory.join("users");
-    platform::create_directory(&above)?;
-    platform::set_mode(&above, TRAVERSED)?;
+    platform::create_directory_as(&above, TRAVERSED)?;
     for user in users {
         let own = above.join(user);
-        platform::create_directory(&own)?;
+        platform::create_directory_as(&own, CLOSED)?;
         let script = own.join("env.sh");
-        platform::write_file(&script, &Environment::of_user(snapshot.actions(), user).render_posix())?;
-        platform::set_mode(&script, READABLE)?;
-        platform::set_mode(&own, 0o700)?;
+        let content = Environment::of_user(snapshot.actions(), user).render_posix();
+        platform::write_file_as(&script, &content, READABLE)?;
         platform::give_to(&own, user)?;
         platform::give_to(&script, user)?;
     }
@@ -70,19 +66,19 @@ pub fn write_user_links(store: &Store, snapshot: &Snapshot) -> Result<(), Error>
         if let Some(roots) = platform::user_named(user).map(|number| store.user_roots(number))
             && !platform::exists(&roots)
         {
-            for created in platform::create_directories(&roots)? {
-                platform::set_mode(&created, TRAVERSED)?;
+            if let Some(above) = roots.parent() {
+                platform::create_directories_as(above, TRAVERSED)?;
             }
-            platform::set_mode(&roots, 0o700)?;
+            platform::create_directory_as(&roots, CLOSED)?;
             platform::give_to(&roots, user)?;
         }
         let directory = store.root().join("users").join(user);
         let link = directory.join("env.sh");
         if !platform::exists(&link) {
-            for created in platform::create_directories(&directory)? {
-                platform::set_mode(&created, TRAVERSED)?;
+            if let Some(above) = directory.parent() {
+                platform::create_directories_as(above, TRAVERSED)?;
             }
-            platform::set_mode(&directory, 0o700)?;
+            platform::create_directories_as(&directory, CLOSED)?;
             let target = Path::new("../../store/metadata/current/users").join(user).join("env.sh");
             platform::symlink(&target, &link)?;
             platform::give_to(&directory, user)?;

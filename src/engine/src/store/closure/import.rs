@@ -17,7 +17,7 @@ use super::decode::{self, Decoded};
 use super::receive::{Budget, Received, receive};
 use super::{Entry, Error, FORMAT, Header, LONGEST_HEADER, Result, VERSION};
 use crate::names::ObjectName;
-use crate::platform::lock::{Lock, LockError, Mode};
+use crate::platform::lock::{Lock, Mode};
 use crate::platform::{self, OpenDirectory};
 use crate::settings::{Interrupt, UnpackLimits};
 
@@ -284,8 +284,7 @@ fn publish(
 ) -> Result<Imported> {
     let mut imported =
         Imported { platform: header.platform, roots: header.roots, new: Vec::new(), present: Vec::new() };
-    let lock = Lock::take_briefly(&store.publication_lock())
-        .map_err(|error| super::super::Error::from(LockError::from(error)))?;
+    let lock = store.lock_publication()?;
     let mut standings = BTreeMap::new();
     for (object, info) in &staged {
         // Somebody may have built it meanwhile.

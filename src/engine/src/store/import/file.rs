@@ -7,7 +7,6 @@ use crate::hash::Hash;
 use crate::names::{Name, ObjectName, OutputName};
 use crate::platform;
 use crate::platform::jail::Level;
-use crate::platform::lock::Lock;
 use crate::store::info::{self, ObjectInfo, write_info};
 use crate::store::{Result, Store};
 
@@ -78,7 +77,7 @@ pub fn import_files(store: &Store, files: &[Option<File<'_>>]) -> Result<Vec<Opt
             first.entry(object).or_insert(number);
         }
     }
-    let _lock = Lock::take_briefly(&store.publication_lock())?;
+    let _lock = store.lock_publication()?;
     let publish = |number: &usize| -> Option<bool> {
         // What fails is built again as everything else is, and then says why.
         Some(files[*number].as_ref()?.publish(store, objects[*number].as_ref()?).unwrap_or(false))
