@@ -42,9 +42,9 @@ pub use directory::{Directory, Identity, NewFile, Seen, look};
 pub use modify::{
     append_durably, append_file, copy_file, copy_tree, create_directories, create_directories_as, create_directory,
     create_directory_as, create_file, create_user_directories, create_user_file, give_to, hard_link, make_plain,
-    remove_directory, remove_file, remove_tree, rename, replace_symlink, set_immutable, set_mode, set_old_time, symlink,
-    sync_directory, sync_file, sync_file_system, write_file, write_file_as, write_file_atomically, write_file_durably,
-    write_object_file, write_private_file_atomically, write_record, write_user_file_atomically,
+    remove_directory, remove_file, remove_tree, rename, replace_symlink, set_immutable, set_mode, set_old_time,
+    symlink, sync_directory, sync_file, sync_file_system, write_file, write_file_as, write_file_atomically,
+    write_file_durably, write_object_file, write_private_file_atomically, write_record, write_user_file_atomically,
 };
 pub use open_directory::{OpenDirectory, set_mode_of};
 pub use processes::{ProcessTexts, processes};
@@ -53,8 +53,8 @@ pub use read::{
 };
 pub use system::{
     bytes_of_path, end_group, facts_of, free_space, has_object_mode, has_owner_of, is_executable, is_executable_file,
-    is_system_user, leave_session, link_count, may_set_immutable, mode_of, name_from_bytes, open_standard_descriptors, own_group, path_from_bytes,
-    read_at, shell_command, signal_of, terminal_width, user_number, wait_for_input,
+    is_system_user, leave_session, link_count, may_set_immutable, mode_of, name_from_bytes, open_standard_descriptors,
+    own_group, path_from_bytes, read_at, shell_command, signal_of, terminal_width, user_number, wait_for_input,
 };
 
 /// How many numbers are told of a file.
