@@ -263,15 +263,15 @@ pub(super) fn create_user_directory(path: &Path, mode: u32) -> io::Result<()> {
 /// Creates a directory that has this mode, whatever the umask is.
 pub(super) fn create_directory(path: &Path, mode: u32) -> io::Result<()> {
     use rustix::fs::{CWD, Mode, OFlags, fchmod, mkdirat, openat};
-    let mode = Mode::from_raw_mode(mode as rustix::fs::RawMode);
-    mkdirat(CWD, path, mode)?;
+    let raw = Mode::from_raw_mode(mode as rustix::fs::RawMode);
+    mkdirat(CWD, path, raw)?;
     // To ask is cheaper than to change.
-    if fs::symlink_metadata(path)?.mode() & 0o777 != u32::from(mode.as_raw_mode()) {
+    if fs::symlink_metadata(path)?.mode() & 0o777 != mode {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match openat(CWD, path, flags, Mode::empty()) {
-            Ok(directory) => fchmod(directory, mode)?,
+            Ok(directory) => fchmod(directory, raw)?,
             // The umask took even our own rights, and nobody else has any.
-            Err(rustix::io::Errno::ACCESS) => set_mode(path, mode.as_raw_mode().into())?,
+            Err(rustix::io::Errno::ACCESS) => set_mode(path, mode)?,
             Err(error) => return Err(error.into()),
         }
     }
