@@ -4,13 +4,14 @@
 //! event sink are arguments. Each floor uses only the floors above it in this list, and within a
 //! floor a room uses only rooms listed before it:
 //!
-//! - **F0** [`failure`], [`hash`], [`nar`], [`names`], [`settings`], [`platform`], [`value`], [`encode`]: data and the system
+//! - **F0** [`failure`], [`hash`], [`nar`], [`names`], [`context`], [`settings`], [`platform`], [`value`], [`encode`]: data and the system
 //! - **F1** [`store`]: the immutable objects and what is recorded of them
 //! - **F2** [`derivation`], [`variable`], [`action`], [`activation`], [`manifest`], [`snapshot`], [`journal`]: what is wanted, what was done
 //! - **F3** [`operation`], [`environment`]: what a build may do, what a shell gets
 //! - **F4** [`realize`], [`generations`], [`config_copy`], [`switch`]: from recipes to objects, from a manifest to a machine
 //! - **F5** [`engine`]: the verbs
 
+pub mod context;
 pub mod encode;
 pub mod failure;
 pub mod hash;

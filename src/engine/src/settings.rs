@@ -9,9 +9,13 @@ use serde::Serialize;
 pub use syslua_archive::Limits as UnpackLimits;
 pub use syslua_fetch::Network;
 
+use crate::context::EngineContext;
+
 /// The settings of one call of the engine.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// What calls share.
+    pub context: Arc<EngineContext>,
     /// The directory that holds `store/`, `env.sh` and everything else of ours. Absolute.
     pub root: PathBuf,
     /// The home directory that `~` stands for. Absolute.

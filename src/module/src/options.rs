@@ -1,6 +1,7 @@
 //! The settings of one call, from its options and the process's environment.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mlua::prelude::*;
@@ -10,7 +11,7 @@ use syslua_engine::settings::{Event, Sandbox, Settings, System, UnpackLimits};
 
 use crate::error::{Answer, lua_failure};
 use crate::network;
-use crate::signals;
+use crate::{signals, state};
 
 /// At least two, so that one long download does not hold up everything else.
 const FEWEST_JOBS: usize = 2;
@@ -57,6 +58,7 @@ impl Options {
         let available = std::thread::available_parallelism().map_or(FEWEST_JOBS, usize::from);
         Ok(Options {
             settings: Settings {
+                context: state::read(lua, |state| Arc::clone(&state.context)),
                 // Root's own store has nobody to fall back on.
                 substitute: Some(PathBuf::from("/syslua")).filter(|system| *system != root),
                 root,

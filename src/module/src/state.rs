@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use mlua::prelude::*;
 use syslua_engine::activation::{Activation, Project};
+use syslua_engine::context::EngineContext;
 use syslua_engine::derivation::Derivation;
 use syslua_engine::hash::Hash;
 use syslua_engine::manifest::Manifest;
@@ -27,6 +28,8 @@ const CONFIGS: &str = "syslua.configs";
 /// What one Lua state knows.
 #[derive(Default)]
 pub struct State {
+    /// What the calls of this Lua state share.
+    pub context: Arc<EngineContext>,
     /// Every derivation that was declared, by hash.
     declared: HashMap<Hash, Declared>,
     /// What placeholders stand for.

@@ -5,7 +5,6 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use syslua_fetch::git::{Address, Destination, Git, Revision};
 use syslua_fetch::url::redact;
@@ -45,7 +44,7 @@ pub fn fetch(workspace: &Workspace, wanted: &Commit) -> Result<PathBuf> {
         let _turn = turn::take(workspace, &place, &redact(&wanted.url))?;
         // Whoever had it before may have been after the same.
         if !is_right(&place, wanted.sha256) {
-            fetch_to(workspace, wanted, &revision, &cache, &place)?;
+            fetch_to(workspace, wanted, &revision, &place)?;
         }
     }
     workspace.fetched.lock().unwrap_or_else(PoisonError::into_inner).push(place.clone());
@@ -58,10 +57,10 @@ fn is_right(place: &Path, sha256: Hash) -> bool {
 }
 
 /// Fetches into a directory of its own, which goes, and renames the tree when it is right.
-fn fetch_to(workspace: &Workspace, wanted: &Commit, revision: &Revision, cache: &Path, place: &Path) -> Result<()> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let scratch = cache.join(format!(".{}-{number}.new", std::process::id()));
+fn fetch_to(workspace: &Workspace, wanted: &Commit, revision: &Revision, place: &Path) -> Result<()> {
+    // Its turn is ours, so that nothing else makes one for this hash.
+    let scratch = place.with_extension("new");
+    platform::remove_tree(&scratch)?;
     platform::create_directory(&scratch)?;
     let done = fetch_in(workspace, wanted, revision, &scratch, place);
     let cleaned = platform::remove_tree(&scratch);
@@ -74,7 +73,7 @@ fn fetch_in(workspace: &Workspace, wanted: &Commit, revision: &Revision, scratch
         network: &settings.network,
         offline: settings.offline,
         interrupt: &settings.interrupt.0,
-        client: &|wanted| network::client(wanted, &settings.interrupt),
+        client: &|network| settings.context.client(network, &settings.interrupt.0),
         report: &network::report(&workspace.events),
         scratch,
     };

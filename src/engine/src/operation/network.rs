@@ -1,24 +1,17 @@
 //! What operations that use the network share: the client, progress as events, problems as errors.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use syslua_fetch::url::redact;
-use syslua_fetch::{Client, Failure, Network, Problem, Progress, Report};
+use syslua_fetch::{Client, Failure, Problem, Progress, Report};
 
 use super::Error;
 use crate::platform;
-use crate::settings::{Event, EventSink, Interrupt};
+use crate::settings::{Event, EventSink, Settings};
 
-/// Returns the client for these settings. The last one is kept, with its open connections.
-pub fn client(network: &Network, interrupt: &Interrupt) -> Result<Client, Problem> {
-    static LAST: Mutex<Option<Client>> = Mutex::new(None);
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(client) = last.as_ref().filter(|client| client.is_for(network, &interrupt.0)) {
-        return Ok(client.clone());
-    }
-    let client = Client::new(network, &interrupt.0)?;
-    *last = Some(client.clone());
-    Ok(client)
+/// Returns the client for the settings of a call.
+pub fn client(settings: &Settings) -> Result<Client, Problem> {
+    settings.context.client(&settings.network, &settings.interrupt.0)
 }
 
 /// Returns what makes events of progress.

@@ -5,7 +5,6 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::log::Log;
@@ -124,7 +123,6 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
 
 /// Returns what confines a program; `None` when nothing does.
 fn rules(workspace: &Workspace, command: &Command) -> Result<Option<Rules>> {
-    static WARNED: AtomicBool = AtomicBool::new(false);
     let mut more = Vec::new();
     for path in &command.read {
         let path = workspace.absolute(path);
@@ -142,8 +140,8 @@ fn rules(workspace: &Workspace, command: &Command) -> Result<Option<Rules>> {
         if mode == Sandbox::Require {
             return Err(Error::NotConfined { missing });
         }
-        if !WARNED.swap(true, Ordering::Relaxed) {
-            let message = format!("programs of builds are not confined as they should be: {missing}");
+        let message = format!("programs of builds are not confined as they should be: {missing}");
+        if workspace.settings.context.is_new_warning(&message) {
             (workspace.events)(Event::Warning { message });
         }
     }

@@ -107,8 +107,7 @@ fn from_file(workspace: &Workspace, text: &str, path: &Path, sha256: Hash, place
     let mut file = std::fs::File::open(path).map_err(platform::failed("read", path))?;
     let mut partial = Partial::open(place, text)?;
     partial.begin_anew(None)?;
-    let settings = &workspace.settings;
-    let client = client(&settings.network, &settings.interrupt).map_err(|problem| from_problem(text, problem))?;
+    let client = client(&workspace.settings).map_err(|problem| from_problem(text, problem))?;
     let transfer = Transfer { client: &client, shown: text, report: &*report(&workspace.events) };
     match transfer.copy(&mut file, Some(metadata.len()), &mut partial) {
         Ok(()) => partial.publish_if(sha256, text, place),
@@ -122,8 +121,7 @@ fn from_file(workspace: &Workspace, text: &str, path: &Path, sha256: Hash, place
 /// Downloads to `place`, as often as it takes and the settings allow.
 fn from_network(workspace: &Workspace, url: &Url, sha256: Hash, place: &Path) -> Result<()> {
     let shown = url.to_string();
-    let settings = &workspace.settings;
-    let client = client(&settings.network, &settings.interrupt).map_err(|problem| from_problem(&shown, problem))?;
+    let client = client(&workspace.settings).map_err(|problem| from_problem(&shown, problem))?;
     let mut partial = Partial::open(place, &url.without_login())?;
     let transfer = Transfer { client: &client, shown: &shown, report: &*report(&workspace.events) };
     loop {
