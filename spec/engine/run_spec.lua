@@ -205,7 +205,12 @@ describe("ctx.run", function()
     assert.equal(0, result.code, result.stderr)
     assert.is_true(tonumber(result.stderr:match("(%d+)\n$")) < 60000, result.stderr)
     local size = here.shell("stat -c %s root/store/log/*").stdout
-    assert.is_true(tonumber(size) > 150000000)
+    assert.is_true(tonumber(size) < 64 * 1024 * 1024 + 100, size)
+    assert.truthy(
+      here
+        .shell("tail -n 1 root/store/log/*").stdout
+        :find("[the log ends here, at its limit of 64 MiB: SYSLUA_LOG_LIMIT]", 1, true)
+    )
   end)
 
   it("has no leftovers with the sandbox switched off either", function()
@@ -218,6 +223,36 @@ describe("ctx.run", function()
     local found =
       here.shell("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -o 'sleep 77[7]8'")
     assert.equal("", found.stdout)
+  end)
+
+  it("cuts the log at the limit that is set, and says so in the failure", function()
+    here.write_config([[
+      derive({ name = "loud", config = function(_, ctx)
+        ctx.run("i=0; while [ $i -lt 200 ]; do echo line $i; i=$((i + 1)); done")
+        ctx.run("head -c 5000 /dev/zero | tr '\\0' x; echo; exit 3")
+      end })
+    ]])
+    local result = here.shell("SYSLUA_LOG_LIMIT=1000 $LUA -l syslua build init.lua --quiet")
+    assert.equal(1, result.code)
+    assert.truthy(
+      result.stderr:find("the first 1000 bytes that the build printed are in", 1, true),
+      result.stderr
+    )
+    assert.truthy(result.stderr:find(" [...]", 1, true), result.stderr)
+    local log = here.shell("cat root/store/log/*").stdout
+    assert.equal(1000, log:find("\n[the log ends here, at its limit of 1000 bytes", 1, true) - 1)
+  end)
+
+  it("refuses a string that is longer than the limit that is set", function()
+    here.write_config([[
+      derive({ name = "loud", config = function(_, ctx) ctx.run("head -c 1001 /dev/zero; touch $out") end })
+    ]])
+    local result = here.shell("SYSLUA_OUTPUT_LIMIT=1000 $LUA -l syslua build init.lua")
+    assert.truthy(result.stderr:find("printed more than 1000 bytes to stdout", 1, true), result.stderr)
+    assert.equal(
+      0,
+      here.shell("SYSLUA_OUTPUT_LIMIT=1001 $LUA -l syslua build init.lua --quiet").code
+    )
   end)
 
   it("refuses to return more than memory should hold", function()

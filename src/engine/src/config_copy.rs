@@ -14,6 +14,7 @@ use crate::hash::Hash;
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
 use crate::platform::{self, FileKind};
+use crate::settings::Interrupt;
 use crate::store::sweep::Dead;
 use crate::store::{Error, Result, Store, tree};
 use crate::value::{Source, Text};
@@ -151,7 +152,7 @@ fn write_sources(store: &Store, manifest: &Manifest, parent: Option<SnapshotId>)
     let contents = contents(store);
     platform::create_directories_as(&contents, PRIVATE_DIRECTORY)?;
     let before = parent.and_then(|parent| read(store, parent)).map_or_else(Vec::new, |index| index.sources);
-    let mut writer = Writer::new(&contents, &before);
+    let mut writer = Writer::new(&contents, store.interrupt(), &before);
     let mut copied = Vec::with_capacity(sources.len());
     for source in sources {
         let excluded: Vec<Text> = source.excluded.iter().map(|path| Text(platform::bytes_of_path(path))).collect();
@@ -170,6 +171,7 @@ fn write_sources(store: &Store, manifest: &Manifest, parent: Option<SnapshotId>)
 /// Writes contents that are not there yet.
 struct Writer<'a> {
     contents: &'a Path,
+    interrupt: &'a Interrupt,
     /// The sources of the snapshot before, which are on the disk.
     by_nar: HashMap<Hash, &'a CopiedSource>,
     /// Files of these by what the system says of them.
@@ -179,8 +181,8 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(contents: &'a Path, before: &'a [CopiedSource]) -> Writer<'a> {
-        let mut writer = Writer { contents, by_nar: HashMap::new(), by_facts: HashMap::new(), present: HashSet::new() };
+    fn new(contents: &'a Path, interrupt: &'a Interrupt, before: &'a [CopiedSource]) -> Writer<'a> {
+        let mut writer = Writer { contents, interrupt, by_nar: HashMap::new(), by_facts: HashMap::new(), present: HashSet::new() };
         for source in before {
             writer.by_nar.insert(source.nar, source);
             for entry in &source.entries {
@@ -258,9 +260,9 @@ impl<'a> Writer<'a> {
         // By a name of ours until its hash is known: the file may change while it is copied.
         let temporary = self.contents.join(".new");
         platform::remove_tree(&temporary)?;
-        platform::copy_file(path, &temporary)?;
+        platform::copy_file(path, &temporary, self.interrupt)?;
         platform::set_mode(&temporary, mode(executable))?;
-        let content = tree::hash(&temporary)?.nar;
+        let content = tree::hash(&temporary, self.interrupt)?.nar;
         if self.is_missing(content)? {
             platform::rename(&temporary, &self.contents.join(content.to_hex()))?;
         } else {
@@ -278,7 +280,7 @@ impl<'a> Writer<'a> {
         if !platform::exists(&place) {
             return Ok(true);
         }
-        if tree::hash(&place).is_ok_and(|digest| digest.nar == content) {
+        if tree::hash(&place, self.interrupt).is_ok_and(|digest| digest.nar == content) {
             return Ok(false);
         }
         platform::remove_tree(&place)?;
@@ -369,14 +371,14 @@ pub fn restore(store: &Store, id: SnapshotId, config_path: &Path, to: &Path) -> 
         let described = Source { path: path.clone(), nar: Hash::of(b""), excluded: BTreeSet::new() };
         let place = to.join(format!("{number}{}", described.extension()));
         // One whose contents are damaged is not there.
-        if restore_source(&contents, &entries, &place).is_ok() {
+        if restore_source(store, &contents, &entries, &place).is_ok() {
             places.insert(path, place);
         }
     }
     Ok(Some(Restored { entry: entry.to_path(), places }))
 }
 
-fn restore_source(contents: &Path, entries: &BTreeMap<Vec<u8>, &Node>, place: &Path) -> Result<()> {
+fn restore_source(store: &Store, contents: &Path, entries: &BTreeMap<Vec<u8>, &Node>, place: &Path) -> Result<()> {
     for (inner, node) in entries {
         let inner = platform::path_from_bytes(inner);
         // The index is a file of ours, but a damaged one must not write elsewhere.
@@ -390,9 +392,9 @@ fn restore_source(contents: &Path, entries: &BTreeMap<Vec<u8>, &Node>, place: &P
             Node::Directory => platform::create_directory(&path)?,
             Node::Link { target } => platform::symlink(&target.to_path(), &path)?,
             Node::File { content, executable, .. } => {
-                platform::copy_file(&contents.join(content.to_hex()), &path)?;
+                platform::copy_file(&contents.join(content.to_hex()), &path, store.interrupt())?;
                 platform::set_mode(&path, mode(*executable))?;
-                if tree::hash(&path)?.nar != *content {
+                if tree::hash(&path, store.interrupt())?.nar != *content {
                     return Err(damaged("it is not what was copied"));
                 }
             }

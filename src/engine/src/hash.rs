@@ -9,6 +9,8 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+use crate::settings::Interrupt;
+
 /// Bytes that one read asks for while a file is hashed.
 pub const READ_SIZE: usize = 128 * 1024;
 
@@ -151,13 +153,14 @@ impl Sink for Hasher {
 /// Returns the digest and the length in bytes of a file's content, reading it in pieces.
 ///
 /// # Errors
-/// When the file cannot be read.
-pub fn of_file(path: &Path) -> io::Result<(Hash, u64)> {
+/// When the file cannot be read, or somebody asked to stop.
+pub fn of_file(path: &Path, interrupt: &Interrupt) -> io::Result<(Hash, u64)> {
     let mut file = std::fs::File::open(path)?;
     let mut buffer = vec![0; READ_SIZE];
     let mut hasher = Hasher::default();
     let mut length = 0;
     loop {
+        interrupt.check()?;
         let read = file.read(&mut buffer)?;
         if read == 0 {
             return Ok((hasher.finish(), length));

@@ -4,7 +4,7 @@
 //! event sink are arguments. Each floor uses only the floors above it in this list, and within a
 //! floor a room uses only rooms listed before it:
 //!
-//! - **F0** [`failure`], [`hash`], [`nar`], [`names`], [`context`], [`settings`], [`platform`], [`value`], [`encode`]: data and the system
+//! - **F0** [`failure`], [`context`], [`settings`], [`hash`], [`nar`], [`names`], [`tail`], [`platform`], [`value`], [`encode`]: data and the system
 //! - **F1** [`store`]: the immutable objects and what is recorded of them
 //! - **F2** [`derivation`], [`variable`], [`action`], [`activation`], [`manifest`], [`snapshot`], [`journal`]: what is wanted, what was done
 //! - **F3** [`operation`], [`environment`]: what a build may do, what a shell gets
@@ -19,6 +19,7 @@ pub mod names;
 pub mod nar;
 pub mod platform;
 pub mod settings;
+pub mod tail;
 pub mod value;
 
 pub mod store;

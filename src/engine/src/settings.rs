@@ -1,5 +1,6 @@
 //! What the engine is told from outside: where its root is, whose home it manages, its limits.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,6 +39,23 @@ pub struct Settings {
     pub system: System,
     /// How large an archive may be, where a build does not say.
     pub unpack: UnpackLimits,
+    /// How much of what programs of builds print is kept.
+    pub output: OutputLimits,
+}
+
+/// How much of what programs of builds print is kept, in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputLimits {
+    /// In the log of a build: what goes on is left out, which the log says.
+    pub log: u64,
+    /// Of what a program prints to its standard output, which its build gets as a string: more is an error.
+    pub string: u64,
+}
+
+impl Default for OutputLimits {
+    fn default() -> OutputLimits {
+        OutputLimits { log: 64 << 20, string: 256 << 20 }
+    }
 }
 
 /// How programs of builds are confined.
@@ -108,6 +126,29 @@ impl Interrupt {
     /// Returns whether somebody asked to stop.
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// Is called in every loop that may take long: between the pieces of a file, between the entries of a tree.
+    ///
+    /// # Errors
+    /// [`Stopped`], when somebody asked to stop.
+    pub fn check(&self) -> io::Result<()> {
+        if self.is_set() { Err(io::Error::other(Stopped)) } else { Ok(()) }
+    }
+}
+
+/// Somebody asked to stop while a file or a tree was read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+pub struct Stopped;
+
+impl Stopped {
+    /// Returns whether an error is one of these, or was caused by one.
+    pub fn caused(error: &(dyn std::error::Error + 'static)) -> bool {
+        std::iter::successors(Some(error), |error| error.source()).any(|error| {
+            let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            inner.is_some_and(|inner| inner.is::<Stopped>())
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use syslua_engine::engine::{ApplyOptions, Engine, PlanOptions};
 use syslua_engine::failure::Failure;
 use syslua_engine::settings::Event;
 
-use crate::error::{Answer, lua_failure, register as register_function, register_verb};
+use crate::error::{Answer, lua_failure, register_verb};
 use crate::evaluation::manifest_of;
 use crate::options::Options;
 use crate::task::LuaTasks;
@@ -98,5 +98,5 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_verb(lua, native, "apply", |lua, (manifest, options): (LuaValue, Option<LuaTable>)| {
         apply(lua, &manifest, options.as_ref())
     })?;
-    register_function(lua, native, "status", |lua, options: Option<LuaTable>| status(lua, options.as_ref()))
+    register_verb(lua, native, "status", |lua, options: Option<LuaTable>| status(lua, options.as_ref()))
 }

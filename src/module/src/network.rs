@@ -1,11 +1,11 @@
-//! The settings of the network, from the variables that programs usually take them from.
+//! The settings of the network and of what programs print, from the variables that programs usually take them from.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use syslua_engine::failure::Failure;
-use syslua_engine::settings::Network;
+use syslua_engine::settings::{Network, OutputLimits};
 
 use crate::error::Answer;
 
@@ -15,6 +15,33 @@ use crate::error::Answer;
 /// When one of our own variables holds no number.
 pub fn from_environment() -> Answer<Network> {
     from(&|name| std::env::var_os(name))
+}
+
+/// Reads how much of what programs print is kept.
+///
+/// # Errors
+/// When a variable holds no number.
+pub fn output_limits() -> Answer<OutputLimits> {
+    let usual = OutputLimits::default();
+    let variable = |name: &str| std::env::var_os(name);
+    Ok(OutputLimits {
+        log: whole(&variable, "SYSLUA_LOG_LIMIT", usual.log)?,
+        string: whole(&variable, "SYSLUA_OUTPUT_LIMIT", usual.string)?,
+    })
+}
+
+fn number(variable: &dyn Fn(&str) -> Option<OsString>, name: &str) -> Answer<Option<f64>> {
+    let Some(value) = variable(name).filter(|value| !value.is_empty()) else { return Ok(None) };
+    let value = value.to_string_lossy().into_owned();
+    match value.parse::<f64>() {
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(Some(number)),
+        _ => Err(Failure::new("usage", format!("${name} is a number, 0 or more, and not '{value}'"))),
+    }
+}
+
+fn whole(variable: &dyn Fn(&str) -> Option<OsString>, name: &str, usual: u64) -> Answer<u64> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is no negative number")]
+    Ok(number(variable, name)?.map_or(usual, |given| given as u64))
 }
 
 fn from(variable: &dyn Fn(&str) -> Option<OsString>) -> Answer<Network> {
@@ -29,22 +56,10 @@ fn from(variable: &dyn Fn(&str) -> Option<OsString>) -> Answer<Network> {
         let name = if cfg!(windows) { "_netrc" } else { ".netrc" };
         path(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(|home| home.join(name))
     });
-    let number = |name: &str| -> Answer<Option<f64>> {
-        let Some(value) = variable(name).filter(|value| !value.is_empty()) else { return Ok(None) };
-        let value = value.to_string_lossy().into_owned();
-        match value.parse::<f64>() {
-            Ok(number) if number.is_finite() && number >= 0.0 => Ok(Some(number)),
-            _ => Err(Failure::new("usage", format!("${name} is a number, 0 or more, and not '{value}'"))),
-        }
-    };
     let seconds = |name: &str, usual: Duration| -> Answer<Duration> {
-        let given = number(name)?.and_then(|given| Duration::try_from_secs_f64(given).ok());
+        let given = number(variable, name)?.and_then(|given| Duration::try_from_secs_f64(given).ok());
         // Nothing would ever be in time.
         Ok(given.filter(|given| !given.is_zero()).unwrap_or(usual))
-    };
-    let whole = |name: &str, usual: u64| -> Answer<u64> {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is no negative number")]
-        Ok(number(name)?.map_or(usual, |given| given as u64))
     };
     Ok(Network {
         http_proxy: text("http_proxy").or_else(|| all.clone()),
@@ -56,9 +71,9 @@ fn from(variable: &dyn Fn(&str) -> Option<OsString>) -> Answer<Network> {
         connect_timeout: seconds("SYSLUA_CONNECT_TIMEOUT", usual.connect_timeout)?,
         response_timeout: seconds("SYSLUA_RESPONSE_TIMEOUT", usual.response_timeout)?,
         stall_timeout: seconds("SYSLUA_STALL_TIMEOUT", usual.stall_timeout)?,
-        retries: u32::try_from(whole("SYSLUA_DOWNLOAD_RETRIES", u64::from(usual.retries))?).unwrap_or(u32::MAX),
+        retries: u32::try_from(whole(variable, "SYSLUA_DOWNLOAD_RETRIES", u64::from(usual.retries))?).unwrap_or(u32::MAX),
         retry_delay: usual.retry_delay,
-        download_limit: whole("SYSLUA_DOWNLOAD_LIMIT", usual.download_limit)?,
+        download_limit: whole(variable, "SYSLUA_DOWNLOAD_LIMIT", usual.download_limit)?,
     })
 }
 

@@ -71,6 +71,7 @@ impl Options {
                 interrupt: signals::interrupt(),
                 system: System::current(),
                 unpack: UnpackLimits::default(),
+                output: network::output_limits()?,
             },
             dry_run: options.get::<Option<bool>>("dry_run").map_err(lua_failure)?.unwrap_or(false),
             description: options.get::<Option<String>>("description").map_err(lua_failure)?.unwrap_or_default(),

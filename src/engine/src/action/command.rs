@@ -1,8 +1,8 @@
 //! Running the commands of activations: with the environment of a snapshot, in a process group of
 //! their own, so that they can be ended with all they started.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::io::{BufRead, BufReader, Read};
+use std::collections::BTreeMap;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,10 +15,12 @@ use super::Error;
 use super::kind::{EffectKind, Kind, Surroundings};
 use crate::platform;
 use crate::settings::Interrupt;
+use crate::tail::Tail;
 use crate::value::Text;
 
 /// How many of the last lines an error shows.
 const LAST_LINES: usize = 20;
+const READ_SIZE: usize = 64 * 1024;
 const FIRST_POLL: Duration = Duration::from_millis(1);
 const LONGEST_POLL: Duration = Duration::from_millis(50);
 /// How long to wait for output of a program that left others behind.
@@ -142,10 +144,10 @@ fn run(action: &Run, command: &Command, surroundings: &Surroundings<'_>) -> Resu
     platform::fault::pass(Path::new(&name))?;
     let mut child =
         process.spawn().map_err(|error| Error::NotStarted { command: name.clone(), reason: error.to_string() })?;
-    let last = Arc::new(Mutex::new(VecDeque::new()));
+    let last = Arc::new(Mutex::new(Tail::new(LAST_LINES)));
     let readers: Vec<_> = [
-        child.stdout.take().map(|pipe| read(pipe, Arc::clone(&last))),
-        child.stderr.take().map(|pipe| read(pipe, Arc::clone(&last))),
+        child.stdout.take().map(|pipe| read(pipe, 0, Arc::clone(&last))),
+        child.stderr.take().map(|pipe| read(pipe, 1, Arc::clone(&last))),
     ]
     .into_iter()
     .flatten()
@@ -168,7 +170,7 @@ fn run(action: &Run, command: &Command, surroundings: &Surroundings<'_>) -> Resu
     Err(Error::Failed {
         command: name,
         status: status.code().map_or_else(|| status.to_string(), |code| format!("exit code {code}")),
-        output: last.iter().map(String::as_str).collect::<Vec<_>>().join("\n"),
+        output: last.lines().join("\n"),
     })
 }
 
@@ -212,17 +214,16 @@ fn prepare(
     process
 }
 
-fn read(pipe: impl Read + Send + 'static, last: Arc<Mutex<VecDeque<String>>>) -> thread::JoinHandle<()> {
+fn read(mut pipe: impl Read + Send + 'static, stream: usize, last: Arc<Mutex<Tail<2>>>) -> thread::JoinHandle<()> {
     thread::spawn(move || {
-        let mut reader = BufReader::new(pipe);
-        let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-            last.push_back(String::from_utf8_lossy(&line).trim_end().to_owned());
-            if last.len() > LAST_LINES {
-                last.pop_front();
+        let mut buffer = vec![0; READ_SIZE];
+        loop {
+            match pipe.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(read) => last.lock().unwrap_or_else(PoisonError::into_inner).put(stream, &buffer[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return,
             }
-            line.clear();
         }
     })
 }

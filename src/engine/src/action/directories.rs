@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::platform::{Directory, Result, failed};
+use crate::settings::Interrupt;
 
 /// Far below the number of files that a process may have open.
 const MOST: usize = 128;
@@ -20,12 +21,25 @@ pub struct Directories {
     last: RefCell<Option<Rc<Directory>>>,
     /// Those that are not there, for who changes nothing meanwhile.
     missing: Option<RefCell<HashSet<PathBuf>>>,
+    /// Stops the hashing of what stands in them.
+    interrupt: Interrupt,
 }
 
 impl Directories {
     /// For a look at many places while nothing is changed: what is missing is asked for once.
     pub fn looking() -> Directories {
         Directories { missing: Some(RefCell::default()), ..Directories::default() }
+    }
+
+    /// Returns the same for work that this stops.
+    #[must_use]
+    pub fn stopped_by(self, interrupt: &Interrupt) -> Directories {
+        Directories { interrupt: interrupt.clone(), ..self }
+    }
+
+    /// Returns what stops the work on them.
+    pub fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
     }
 
     /// Opens the directory that holds a place; returns the place's name in it too.

@@ -10,6 +10,7 @@ use super::kind::{Kind, Properties, TargetKind};
 use super::{Directories, Error, Found};
 use crate::hash::{self, Hash};
 use crate::platform::{self, FileKind, Result, Seen};
+use crate::settings::Interrupt;
 use crate::value::Text;
 
 /// Permission bits of a file unless they are given, and of one that can be run.
@@ -165,7 +166,7 @@ impl File {
     fn has_digest(&self, look: Look<'_>, place: &Path) -> Result<bool> {
         let Some(digest) = self.digest else { return Ok(false) };
         let (directory, name) = look.directories.of(place)?;
-        Ok(directory.hash(&name)? == digest)
+        Ok(directory.hash(&name, look.directories.interrupt())? == digest)
     }
 }
 
@@ -177,7 +178,7 @@ pub fn is_at(directories: &Directories, place: &Path, found: &Found, digest: Has
     match found {
         Found::Other(seen) if seen.kind == FileKind::File => {
             let (directory, name) = directories.of(place)?;
-            directory.has_content(&name, digest)
+            directory.has_content(&name, digest, directories.interrupt())
         }
         _ => Ok(false),
     }
@@ -187,7 +188,7 @@ pub fn is_at(directories: &Directories, place: &Path, found: &Found, digest: Has
 ///
 /// # Errors
 /// When it is no file, or cannot be read.
-pub fn digest_of(path: &Path) -> std::result::Result<Hash, Error> {
+pub fn digest_of(path: &Path, interrupt: &Interrupt) -> std::result::Result<Hash, Error> {
     // A link in an object leads to the file that is meant.
     let is_file = std::fs::metadata(path).map(|data| data.is_file());
     if !is_file.as_ref().copied().unwrap_or(false) {
@@ -198,7 +199,7 @@ pub fn digest_of(path: &Path) -> std::result::Result<Hash, Error> {
         };
         return Err(Error::NoFile { path: path.to_owned(), found });
     }
-    let (digest, _) = hash::of_file(path).map_err(platform::failed("read", path))?;
+    let (digest, _) = hash::of_file(path, interrupt).map_err(platform::failed("read", path))?;
     Ok(digest)
 }
 

@@ -8,6 +8,7 @@ use crate::platform::{self, Directory, FileKind};
 use crate::settings::Event;
 use crate::store::tree;
 use crate::switch;
+use crate::settings::Interrupt;
 
 /// What became of a copy into a config's directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,17 +30,17 @@ impl Engine {
     /// # Errors
     /// When it holds something that no config can hold, changes meanwhile, or the file system refuses.
     pub fn take_over(&self, from: &Path, to: &Path) -> Result<Taken, Error> {
-        let digest = tree::hash(from)?;
+        let digest = tree::hash(from, self.store.interrupt())?;
         if platform::exists(to) {
             let is_same = platform::kind_of(to)? == platform::kind_of(from)?
-                && tree::hash(to).is_ok_and(|there| there.nar == digest.nar);
+                && tree::hash(to, self.store.interrupt()).is_ok_and(|there| there.nar == digest.nar);
             return Ok(if is_same { Taken::There } else { Taken::Occupied });
         }
         if let Some(parent) = to.parent() {
             platform::create_user_directories(parent)?;
         }
         let temporary = beside(to, "new");
-        let made = copy_checked(from, &temporary, digest.nar).and_then(|()| {
+        let made = copy_checked(from, &temporary, digest.nar, self.store.interrupt()).and_then(|()| {
             let parent = to.parent().unwrap_or(Path::new("/"));
             let directory = Directory::open(&platform::canonical(parent))?;
             let name = |path: &Path| path.file_name().unwrap_or_default().to_owned();
@@ -64,7 +65,7 @@ impl Engine {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<Option<PathBuf>, Error> {
         let _lock = self.lock(on_event)?;
-        let (digest, old) = (tree::hash(from)?, tree::hash(source)?);
+        let (digest, old) = (tree::hash(from, self.store.interrupt())?, tree::hash(source, self.store.interrupt())?);
         if digest.nar == old.nar {
             return Ok(None);
         }
@@ -76,9 +77,9 @@ impl Engine {
         }
         let (temporary, aside) = (beside(&source, "new"), beside(&source, "old"));
         let parent = source.parent().unwrap_or(Path::new("/"));
-        let replaced = copy_checked(&source, &kept, old.nar)
+        let replaced = copy_checked(&source, &kept, old.nar, self.store.interrupt())
             .and_then(|()| Ok(switch::note_copy(&self.store, &source, &kept)?))
-            .and_then(|()| copy_checked(from, &temporary, digest.nar))
+            .and_then(|()| copy_checked(from, &temporary, digest.nar, self.store.interrupt()))
             .and_then(|()| {
                 if platform::kind_of(&source)? == Some(FileKind::Directory) {
                     platform::rename(&source, &aside)?;
@@ -119,17 +120,17 @@ fn beside(path: &Path, what: &str) -> PathBuf {
 }
 
 /// Copies, waits until it is on the disk, and looks whether it is what was to be copied.
-fn copy_checked(from: &Path, to: &Path, nar: crate::hash::Hash) -> Result<(), Error> {
+fn copy_checked(from: &Path, to: &Path, nar: crate::hash::Hash, interrupt: &Interrupt) -> Result<(), Error> {
     platform::remove_tree(to)?;
-    copy(from, to)?;
-    if tree::hash(to)?.nar != nar {
+    copy(from, to, interrupt)?;
+    if tree::hash(to, interrupt)?.nar != nar {
         return Err(crate::store::Error::SourceChanged { path: from.to_owned() }.into());
     }
     Ok(platform::sync_file_system(to.parent().unwrap_or(Path::new("/")))?)
 }
 
 /// Copies with modes, without the bits that give somebody else's rights.
-fn copy(from: &Path, to: &Path) -> platform::Result<()> {
+fn copy(from: &Path, to: &Path, interrupt: &Interrupt) -> platform::Result<()> {
     let rights = |extra: u32| -> platform::Result<()> {
         let mode = platform::look(from)?.map_or(0, |seen| seen.mode & RIGHTS);
         platform::set_mode(to, mode | extra)
@@ -138,13 +139,13 @@ fn copy(from: &Path, to: &Path) -> platform::Result<()> {
         Some(FileKind::Directory) => {
             platform::create_directory_as(to, 0o700)?;
             for (name, _) in platform::list_directory(from)? {
-                copy(&from.join(&name), &to.join(&name))?;
+                copy(&from.join(&name), &to.join(&name), interrupt)?;
             }
             rights(0o700)
         }
         Some(FileKind::Symlink) => platform::symlink(&platform::read_link(from)?, to),
         _ => {
-            platform::copy_file(from, to)?;
+            platform::copy_file(from, to, interrupt)?;
             rights(0o200)
         }
     }

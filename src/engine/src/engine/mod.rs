@@ -28,7 +28,7 @@ use crate::hash::Hash;
 use crate::names::SnapshotId;
 use crate::platform::lock::{LockError, Patience};
 use crate::realize::{self, Tasks};
-use crate::settings::{Event, Settings};
+use crate::settings::{Event, Settings, Stopped};
 use crate::store::{self, Outputs, Store};
 use crate::{action, operation, switch};
 
@@ -106,6 +106,7 @@ impl Error {
     /// Returns the failure as the user reads it.
     pub fn to_failure(&self) -> Failure {
         match self {
+            error if Stopped::caused(error) => interrupted(),
             Error::Realize(realize::Error::Build { derivation, failure }) => {
                 let mut failure = failure.clone();
                 failure.message = format!("cannot build {derivation}: {}", failure.message);
@@ -176,7 +177,7 @@ fn interrupted() -> Failure {
 
 /// Returns the failure of an operation as the user reads it.
 pub fn operation_failure(error: &operation::Error) -> Failure {
-    let kind = if matches!(error, operation::Error::Interrupted) { "interrupted" } else { "build" };
+    let kind = if matches!(error, operation::Error::Interrupted) || Stopped::caused(error) { "interrupted" } else { "build" };
     let mut failure = Failure::new(kind, chain(error));
     failure.hint = error.hint();
     if let operation::Error::Failed { output, .. } = error {

@@ -98,6 +98,8 @@ impl Engine {
             if restored && let Some(quarantine) = damage.quarantine.take() {
                 platform::remove_tree(&quarantine).map_err(store::Error::from)?;
             }
+            // What was not looked at to its end is not known to be whole.
+            self.settings.interrupt.check().map_err(platform::failed("verify", self.store.objects()))?;
             damage.state = if restored { "restored" } else { "quarantined" };
         }
         report.broken = report.damaged.iter().filter(|damage| damage.state != "restored").count();
@@ -120,7 +122,7 @@ impl Engine {
     fn substitute(&self, object: &ObjectName) -> Result<bool, Error> {
         match &self.settings.substitute {
             Some(root) if *root != self.settings.root => {
-                Ok(objects::substitute(&self.store, &Store::new(root), object)?)
+                Ok(objects::substitute(&self.store, &Store::new(root).stopped_by(&self.settings.interrupt), object)?)
             }
             _ => Ok(false),
         }

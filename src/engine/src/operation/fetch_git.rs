@@ -39,11 +39,11 @@ pub fn fetch(workspace: &Workspace, wanted: &Commit) -> Result<PathBuf> {
         .map_err(|problem| network::failed(&wanted.url, format!("the revision {:?} {problem}", wanted.rev), None))?;
     let cache = workspace.downloads.with_file_name("git");
     let place = cache.join(wanted.sha256.to_hex());
-    if !is_right(&place, wanted.sha256) {
+    if !is_right(workspace, &place, wanted.sha256) {
         platform::create_directories(&cache)?;
         let _turn = turn::take(workspace, &place, &redact(&wanted.url))?;
         // Whoever had it before may have been after the same.
-        if !is_right(&place, wanted.sha256) {
+        if !is_right(workspace, &place, wanted.sha256) {
             fetch_to(workspace, wanted, &revision, &place)?;
         }
     }
@@ -52,8 +52,8 @@ pub fn fetch(workspace: &Workspace, wanted: &Commit) -> Result<PathBuf> {
 }
 
 /// What lies there is believed only after another look at all of it.
-fn is_right(place: &Path, sha256: Hash) -> bool {
-    platform::exists(place) && tree::hash(place).is_ok_and(|digest| digest.nar == sha256)
+fn is_right(workspace: &Workspace, place: &Path, sha256: Hash) -> bool {
+    platform::exists(place) && tree::hash(place, &workspace.settings.interrupt).is_ok_and(|digest| digest.nar == sha256)
 }
 
 /// Fetches into a directory of its own, which goes, and renames the tree when it is right.
@@ -81,7 +81,7 @@ fn fetch_in(workspace: &Workspace, wanted: &Commit, revision: &Revision, scratch
     platform::create_directory(&tree)?;
     git.fetch(&wanted.url, revision, wanted.submodules, &mut Tree { top: &tree })
         .map_err(|failure| network::from_failure(&wanted.url, failure))?;
-    let received = tree::hash(&tree).map_err(|error| match error {
+    let received = tree::hash(&tree, &workspace.settings.interrupt).map_err(|error| match error {
         store::Error::File(error) => Error::File(error),
         other => network::failed(&wanted.url, other.to_string(), None),
     })?;

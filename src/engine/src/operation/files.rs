@@ -1,11 +1,13 @@
 //! Copying, writing and changing files below a build's directories.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::{Error, Result, Workspace};
+use crate::hash::READ_SIZE;
 use crate::platform::{self, FileKind};
 
 /// Copies a file, link or tree to a new name; a directory is merged into one that exists.
@@ -41,6 +43,10 @@ fn refuse_itself(operation: &'static str, from: &Path, to: &Path) -> Result<()> 
     }
 }
 
+fn special(operation: &'static str, path: &Path) -> Error {
+    failed_to(operation, path, None, "it is a named pipe, a socket or a device")
+}
+
 fn refuse_directory(operation: &'static str, from: &Path, to: &Path) -> Result<()> {
     if platform::kind_of(to)? == Some(FileKind::Directory) {
         return Err(failed_to(operation, from, Some(to), "there is a directory: name the file in it"));
@@ -62,6 +68,9 @@ pub(super) fn copy_tree(workspace: &Workspace, from: &Path, to: &Path) -> Result
 }
 
 fn copy_node(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
+    if workspace.settings.interrupt.is_set() {
+        return Err(Error::Interrupted);
+    }
     match platform::kind_of(from)? {
         Some(FileKind::Directory) => {
             if platform::kind_of(to)? != Some(FileKind::Directory) {
@@ -83,12 +92,13 @@ fn copy_node(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
             Ok(platform::symlink(&target, to)?)
         }
         None => Err(platform::failed("read", from)(std::io::ErrorKind::NotFound.into()).into()),
-        Some(_) => {
+        Some(FileKind::Special) => Err(special("copy", from)),
+        Some(FileKind::File) => {
             // A link that stands there would be written through.
             if platform::exists(to) {
                 platform::remove_file(to)?;
             }
-            platform::copy_file(from, to)?;
+            platform::copy_file(from, to, &workspace.settings.interrupt)?;
             let mode = fs::metadata(to).map(|metadata| platform::mode_of(&metadata)).unwrap_or(0o644);
             // What comes from the store is read-only; a build may go on with its copy.
             Ok(platform::set_mode(to, mode | 0o200)?)
@@ -125,7 +135,17 @@ pub fn symlink(workspace: &Workspace, target: &Path, link: &Path) -> Result<()> 
 
 /// Returns the content of a file.
 pub fn read(workspace: &Workspace, path: &Path) -> Result<Vec<u8>> {
-    Ok(platform::read_file(&workspace.readable(path)?)?)
+    let path = workspace.readable(path)?;
+    let mut content = Vec::new();
+    let mut file = platform::open_regular(&path).map_err(platform::failed("read", &path))?;
+    let mut buffer = vec![0; READ_SIZE];
+    loop {
+        workspace.settings.interrupt.check().map_err(platform::failed("read", &path))?;
+        match file.read(&mut buffer).map_err(platform::failed("read", &path))? {
+            0 => return Ok(content),
+            read => content.extend_from_slice(&buffer[..read]),
+        }
+    }
 }
 
 /// Returns the names in a directory, in the order of their bytes.
@@ -150,8 +170,10 @@ pub fn make_directory(workspace: &Workspace, path: &Path) -> Result<()> {
 pub fn write(workspace: &Workspace, path: &Path, content: &[u8]) -> Result<()> {
     let path = workspace.writable(path)?;
     workspace.make_parents(&path)?;
-    if platform::kind_of(&path)? == Some(FileKind::Symlink) {
-        platform::remove_file(&path)?;
+    match platform::kind_of(&path)? {
+        Some(FileKind::Symlink) => platform::remove_file(&path)?,
+        Some(FileKind::Special) => return Err(special("write", &path)),
+        _ => {}
     }
     Ok(platform::write_file(&path, content)?)
 }

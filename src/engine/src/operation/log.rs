@@ -1,8 +1,7 @@
-//! What the programs of a build print: all of it in a file, the last lines for an error.
+//! What the programs of a build print: the beginning of it in a file, the last lines for an error.
 //!
-//! It holds little, however much is printed, and however long a line is.
+//! It holds little, however much is printed, and however long a line is; and the file has a limit.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,25 +9,26 @@ use std::path::{Path, PathBuf};
 use super::Result;
 use crate::platform;
 use crate::platform::process::Stream;
+use crate::tail::Tail;
 
-/// How many of the last lines an error shows, and how much of each, in bytes.
+/// How many of the last lines an error shows.
 const LAST_LINES: usize = 20;
-const LINE_LENGTH: usize = 1000;
 
 /// The log of one program, in the file of its build.
 pub struct Log {
     path: PathBuf,
     file: Option<File>,
-    last: VecDeque<Vec<u8>>,
-    /// The line that each stream is in.
-    current: [Vec<u8>; 2],
-    is_cut: bool,
+    /// The most bytes that the file gets from the programs of its build.
+    limit: u64,
+    /// How many it may still get.
+    left: u64,
+    tail: Tail<2>,
 }
 
 impl Log {
-    /// Makes it; nothing is written yet.
-    pub fn new(path: &Path) -> Log {
-        Log { path: path.to_owned(), file: None, last: VecDeque::new(), current: Default::default(), is_cut: false }
+    /// Makes it; nothing is written yet. `limit` is in bytes, of the whole file.
+    pub fn new(path: &Path, limit: u64) -> Log {
+        Log { path: path.to_owned(), file: None, limit, left: limit, tail: Tail::new(LAST_LINES) }
     }
 
     /// Opens the file and writes what runs.
@@ -36,8 +36,14 @@ impl Log {
     /// # Errors
     /// When the file cannot be opened.
     pub fn begin(&mut self, command: &str) -> Result<()> {
-        self.file = Some(platform::append_file(&self.path)?);
-        self.write(format!("$ {command}\n").as_bytes());
+        let file = platform::append_file(&self.path)?;
+        // What earlier programs of the build printed counts too. The last line, which says that it is cut, lies behind.
+        let length = file.metadata().map_err(platform::failed("look at", &self.path))?.len();
+        self.left = self.limit.saturating_sub(length);
+        self.file = Some(file);
+        self.write(b"$ ");
+        self.write(command.as_bytes());
+        self.write(b"\n");
         Ok(())
     }
 
@@ -48,53 +54,37 @@ impl Log {
 
     /// A full disk is noticed where it hurts: a log alone does not end a build.
     fn write(&mut self, bytes: &[u8]) {
-        if let Some(file) = &mut self.file {
-            let _ = file.write_all(bytes);
+        let Some(file) = &mut self.file else { return };
+        if self.left == 0 {
+            return;
+        }
+        let fitting = usize::try_from(self.left).map_or(bytes.len(), |left| left.min(bytes.len()));
+        let _ = file.write_all(&bytes[..fitting]);
+        self.left -= fitting as u64;
+        if self.left == 0 {
+            let _ = write!(file, "\n[the log ends here, at its limit of {}: SYSLUA_LOG_LIMIT]\n", super::in_words(self.limit));
         }
     }
 
     /// Takes what came from a program.
     pub fn put(&mut self, stream: Stream, bytes: &[u8]) {
         self.write(bytes);
-        let number = usize::from(stream == Stream::Error);
-        let mut rest = bytes;
-        // Of many lines only the last can be wanted.
-        if let Some(end) = memchr::memrchr_iter(b'\n', bytes).nth(LAST_LINES) {
-            self.current[number].clear();
-            self.is_cut = true;
-            rest = &bytes[end + 1..];
-        }
-        while let Some(end) = memchr::memchr(b'\n', rest) {
-            self.add(number, &rest[..end]);
-            let line = std::mem::take(&mut self.current[number]);
-            self.last.push_back(line);
-            if self.last.len() > LAST_LINES {
-                self.last.pop_front();
-                self.is_cut = true;
-            }
-            rest = &rest[end + 1..];
-        }
-        self.add(number, rest);
+        self.tail.put(usize::from(stream == Stream::Error), bytes);
     }
 
-    fn add(&mut self, number: usize, bytes: &[u8]) {
-        let line = &mut self.current[number];
-        let fitting = bytes.len().min(LINE_LENGTH - line.len());
-        line.extend_from_slice(&bytes[..fitting]);
-        self.is_cut = self.is_cut || fitting < bytes.len();
-    }
-
-    /// Returns whether the file has more than the last lines.
+    /// Returns whether the program printed more than the last lines.
     pub fn is_cut(&self) -> bool {
-        self.is_cut
+        self.tail.is_cut()
+    }
+
+    /// Returns the limit of the file when it was reached, in bytes.
+    pub fn reached(&self) -> Option<u64> {
+        (self.left == 0).then_some(self.limit)
     }
 
     /// Returns the last lines, of both streams in the order in which they ended.
     pub fn last_lines(&self) -> String {
-        let open = self.current.iter().filter(|line| !line.is_empty());
-        let lines: Vec<&Vec<u8>> = self.last.iter().chain(open).collect();
-        let shown = &lines[lines.len().saturating_sub(LAST_LINES)..];
-        shown.iter().map(|line| String::from_utf8_lossy(line).trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+        self.tail.lines().join("\n")
     }
 }
 
@@ -103,26 +93,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_lines_of_both_streams_are_kept() {
-        let mut log = Log::new(Path::new("/nowhere"));
-        log.put(Stream::Output, b"one\ntw");
-        log.put(Stream::Error, b"oops\n");
-        log.put(Stream::Output, b"o\nthree");
-        assert_eq!(log.last_lines(), "one\noops\ntwo\nthree");
-        assert!(!log.is_cut());
+    fn the_file_has_a_limit_that_all_programs_of_a_build_share() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        for number in 0..50 {
+            let mut log = Log::new(&path, 1000);
+            log.begin("print").unwrap();
+            for _ in 0..200 {
+                log.put(Stream::Output, &[b'a' + number % 26; 7]);
+                log.put(Stream::Error, b"\n");
+            }
+            assert_eq!(log.reached(), Some(1000));
+            log.close();
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("$ print\naaaaaaa\n"));
+        assert!(text.ends_with("\n[the log ends here, at its limit of 1000 bytes: SYSLUA_LOG_LIMIT]\n"), "{text}");
+        assert_eq!(text.matches("[the log").count(), 1);
+        assert_eq!(text.find("\n[the log"), Some(1000));
     }
 
     #[test]
-    fn little_is_held_however_much_comes() {
-        let mut log = Log::new(Path::new("/nowhere"));
-        for _ in 0..100 {
-            log.put(Stream::Error, &[b'x'; 10_000]);
-        }
-        for number in 0..30 {
-            log.put(Stream::Output, format!("{number}\n").as_bytes());
-        }
-        assert!(log.is_cut());
-        assert_eq!(log.last_lines().lines().count(), LAST_LINES);
-        assert!(log.last_lines().len() < LINE_LENGTH + 100);
+    fn a_log_below_its_limit_is_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let mut log = Log::new(&path, 1000);
+        log.begin("true").unwrap();
+        log.put(Stream::Output, b"\xff\0one");
+        assert_eq!(log.reached(), None);
+        assert_eq!(std::fs::read(&path).unwrap(), b"$ true\n\xff\0one");
     }
 }

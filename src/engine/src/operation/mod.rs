@@ -179,16 +179,16 @@ pub enum Error {
         status: String,
         /// The end of what it printed.
         output: String,
-        /// Where all of it is, when that is not all.
-        log: Option<PathBuf>,
+        /// Where more of it is, when that is not all.
+        log: Option<LogPlace>,
     },
     /// A program printed more than is kept in memory.
-    #[error("`{command}` printed more than {limit} MiB to stdout, which `ctx.run` returns")]
+    #[error("`{command}` printed more than {} to stdout, which `ctx.run` returns", in_words(*limit))]
     TooMuchOutput {
         /// What ran.
         command: String,
-        /// The limit, in MiB.
-        limit: usize,
+        /// The limit, in bytes.
+        limit: u64,
     },
     /// Programs must be confined and cannot be.
     #[error("programs cannot be confined, and the sandbox is required: {missing}")]
@@ -201,6 +201,20 @@ pub enum Error {
     Interrupted,
 }
 
+/// Returns a number of bytes as people write it, where that is the same.
+pub(super) fn in_words(bytes: u64) -> String {
+    if bytes > 0 && bytes.is_multiple_of(1 << 20) { format!("{} MiB", bytes >> 20) } else { format!("{bytes} bytes") }
+}
+
+/// The log of a build.
+#[derive(Debug)]
+pub struct LogPlace {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The limit that it reached, in bytes.
+    pub limit: Option<u64>,
+}
+
 impl Error {
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
@@ -211,8 +225,17 @@ impl Error {
                 Some(format!("if you trust what came, write \"{received}\" in the config"))
             }
             Error::Archive { problem, .. } => problem.hint(),
-            Error::Failed { log, .. } => log.as_ref().map(|log| format!("all of its output is in {}", log.display())),
-            Error::TooMuchOutput { .. } => Some("send it to a file: `... >output`, and read that".to_owned()),
+            Error::Failed { log, .. } => log.as_ref().map(|LogPlace { path, limit }| match limit {
+                None => format!("all of its output is in {}", path.display()),
+                Some(limit) => format!(
+                    "the first {} that the build printed are in {}; SYSLUA_LOG_LIMIT sets that limit",
+                    in_words(*limit),
+                    path.display()
+                ),
+            }),
+            Error::TooMuchOutput { .. } => Some(
+                "send it to a file: `... >output`, and read that; SYSLUA_OUTPUT_LIMIT sets the limit".to_owned(),
+            ),
             Error::NotConfined { .. } => Some("`--sandbox auto` goes on with what can be enforced".to_owned()),
             Error::Fetch { hint, .. } => hint.clone(),
             _ => None,

@@ -9,14 +9,11 @@ use std::time::{Duration, Instant};
 
 use super::log::Log;
 use super::runner::{self, Runner};
-use super::{Error, Result, Workspace};
+use super::{Error, LogPlace, Result, Workspace};
 use crate::platform::jail::{self, Base, Confinement, Rules};
 use crate::platform::process::{End, Reaper, Stream, Terms, attend, start};
 use crate::platform::{self, FileKind};
-use crate::settings::{Event, Interrupt, Sandbox};
-
-/// What a program may print to its standard output, which is kept in memory and handed to Lua.
-const MOST_OUTPUT: usize = 256 * 1024 * 1024;
+use crate::settings::{Event, Interrupt, OutputLimits, Sandbox};
 
 /// A program to run.
 #[derive(Clone, Debug)]
@@ -93,6 +90,7 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
         name: name.clone(),
         whole,
         log: workspace.log.clone(),
+        limits: workspace.settings.output.clone(),
         mark: platform::bytes_of_path(&workspace.directory),
         input: command.input.clone(),
         deadline: command.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
@@ -103,7 +101,8 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
     let attended = runner::run_on(base, move |runner| attendance.run(runner));
     let not_started = |reason| Error::NotStarted { command: name.clone(), reason };
     let (end, output, log) = attended.map_err(|error| not_started(error.to_string()))??;
-    let (last, path) = (log.last_lines(), log.is_cut().then(|| workspace.log.clone()));
+    let last = log.last_lines();
+    let path = log.is_cut().then(|| LogPlace { path: workspace.log.clone(), limit: log.reached() });
     match end {
         End::Ended(status) if status.success() => Ok(output),
         End::Ended(status) => Err(Error::Failed { command: name, status: in_words(status), output: last, log: path }),
@@ -116,7 +115,7 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
                 log: path,
             })
         }
-        End::Refused => Err(Error::TooMuchOutput { command: name, limit: MOST_OUTPUT / 1024 / 1024 }),
+        End::Refused => Err(Error::TooMuchOutput { command: name, limit: workspace.settings.output.string }),
         End::Interrupted => Err(Error::Interrupted),
     }
 }
@@ -189,6 +188,7 @@ struct Attendance {
     name: String,
     whole: String,
     log: PathBuf,
+    limits: OutputLimits,
     mark: Vec<u8>,
     input: Vec<u8>,
     deadline: Option<Instant>,
@@ -198,7 +198,7 @@ struct Attendance {
 impl Attendance {
     fn run(mut self, runner: &Runner) -> Result<(End, Vec<u8>, Log)> {
         let not_started = |reason| Error::NotStarted { command: self.name.clone(), reason };
-        let mut log = Log::new(&self.log);
+        let mut log = Log::new(&self.log, self.limits.log);
         log.begin(&self.whole)?;
         let rules = self.rules.as_ref().zip(runner.places.as_ref());
         let confinement = rules.map(|(rules, places)| Confinement::new(rules, places)).transpose();
@@ -211,7 +211,7 @@ impl Attendance {
         let mut output = Vec::new();
         let mut take = |stream: Stream, bytes: &[u8]| {
             log.put(stream, bytes);
-            let is_enough = stream == Stream::Output && output.len() + bytes.len() > MOST_OUTPUT;
+            let is_enough = stream == Stream::Output && (output.len() + bytes.len()) as u64 > self.limits.string;
             if stream == Stream::Output && !is_enough {
                 output.extend_from_slice(bytes);
             }

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::fault::Operation;
 use super::{Actor, Error, FileKind, Result, failed, fault};
 use crate::hash::{Hash, Hasher, Sink};
+use crate::settings::Interrupt;
 
 /// A directory that is open.
 #[derive(Debug)]
@@ -160,12 +161,13 @@ impl Directory {
     /// Returns the SHA-256 of a regular file's content.
     ///
     /// # Errors
-    /// When it cannot be read.
-    pub fn hash(&self, name: &OsStr) -> Result<Hash> {
+    /// When it cannot be read, or somebody asked to stop.
+    pub fn hash(&self, name: &OsStr, interrupt: &Interrupt) -> Result<Hash> {
         let mut file = self.open_file(name)?;
         let mut hasher = Hasher::default();
         let mut buffer = [0; 1 << 16];
         loop {
+            interrupt.check().map_err(failed("read", &self.path.join(name)))?;
             match file.read(&mut buffer).map_err(failed("read", &self.path.join(name)))? {
                 0 => return Ok(hasher.finish()),
                 read => hasher.put(&buffer[..read]),
@@ -176,9 +178,9 @@ impl Directory {
     /// Returns whether a regular file has this content. Nobody can say so of one that may not be read: then it has not.
     ///
     /// # Errors
-    /// When it cannot be read for another reason.
-    pub fn has_content(&self, name: &OsStr, digest: Hash) -> Result<bool> {
-        match self.hash(name) {
+    /// When it cannot be read for another reason, or somebody asked to stop.
+    pub fn has_content(&self, name: &OsStr, digest: Hash, interrupt: &Interrupt) -> Result<bool> {
+        match self.hash(name, interrupt) {
             Err(error) if error.is_denied() => Ok(false),
             found => Ok(found? == digest),
         }

@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 use super::fault::Operation;
 use super::read::{FileKind, kind_of, list_directory};
 use super::{Result, failed, fault, system};
+use crate::settings::Interrupt;
 
 /// Passes the fault point, then performs the operation.
 fn perform<T>(operation: &'static str, path: &Path, run: impl FnOnce() -> io::Result<T>) -> Result<T> {
@@ -419,26 +420,48 @@ pub fn set_old_time(path: &Path) -> Result<()> {
 /// Copies a file's content and permission bits; returns the bytes copied.
 ///
 /// # Errors
-/// When it cannot be read or written.
-pub fn copy_file(from: &Path, to: &Path) -> Result<u64> {
-    perform("copy to", to, || fs::copy(from, to))
+/// When it cannot be read or written, is no regular file, or somebody asked to stop.
+pub fn copy_file(from: &Path, to: &Path, interrupt: &Interrupt) -> Result<u64> {
+    let copy = || {
+        let source = super::read::open_regular(from)?;
+        let metadata = source.metadata()?;
+        if metadata.len() <= COPIED_AT_ONCE {
+            // The system may make two names of one content.
+            return fs::copy(from, to);
+        }
+        let mut target = File::create(to)?;
+        let mut copied = 0;
+        loop {
+            interrupt.check()?;
+            match io::copy(&mut io::Read::take(&source, COPIED_AT_ONCE), &mut target)? {
+                0 => break,
+                piece => copied += piece,
+            }
+        }
+        target.set_permissions(metadata.permissions())?;
+        Ok(copied)
+    };
+    perform("copy to", to, copy)
 }
+
+/// Bytes that are copied without asking whether to go on.
+const COPIED_AT_ONCE: u64 = 64 << 20;
 
 /// Copies whatever stands at a path to a new name, symbolic links as links.
 ///
 /// # Errors
 /// When something cannot be read or written.
-pub fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+pub fn copy_tree(from: &Path, to: &Path, interrupt: &Interrupt) -> Result<()> {
     match kind_of(from)? {
         Some(FileKind::Directory) => {
             create_directory(to)?;
             for (name, _) in list_directory(from)? {
-                copy_tree(&from.join(&name), &to.join(&name))?;
+                copy_tree(&from.join(&name), &to.join(&name), interrupt)?;
             }
             Ok(())
         }
         Some(FileKind::Symlink) => symlink(&super::read::read_link(from)?, to),
-        _ => copy_file(from, to).map(drop),
+        _ => copy_file(from, to, interrupt).map(drop),
     }
 }
 

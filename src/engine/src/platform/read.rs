@@ -1,7 +1,8 @@
 //! Looking at the file system, with errors that name their path.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Result, failed};
@@ -59,6 +60,23 @@ pub fn exists(path: &Path) -> bool {
 /// Returns a path with all links in it resolved; one that cannot be, as it is.
 pub fn canonical(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Opens a regular file to read, or what a link leads to. Unlike `File::open` it never waits for the other end of a named
+/// pipe.
+///
+/// # Errors
+/// When it is no regular file, or cannot be opened.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let file = super::system::open_without_waiting(path)?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_file() {
+        return Ok(file);
+    }
+    if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a named pipe, a socket or a device"))
 }
 
 /// Returns the content of a file.

@@ -26,6 +26,16 @@ pub fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize>
     std::os::unix::fs::FileExt::read_at(file, buffer, offset)
 }
 
+/// Opens a file to read; the other end of a named pipe is not waited for.
+///
+/// # Errors
+/// When the system refuses.
+pub fn open_without_waiting(path: &Path) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::empty()).map(File::from)?)
+}
+
 /// Returns the bytes of a path.
 pub fn bytes_of_path(path: &Path) -> Vec<u8> {
     path.as_os_str().as_bytes().to_vec()

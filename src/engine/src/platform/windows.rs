@@ -25,6 +25,14 @@ pub fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize>
     std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
 }
 
+/// Opens a file to read.
+///
+/// # Errors
+/// When the system refuses.
+pub fn open_without_waiting(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
 /// Returns the bytes of a path, as UTF-8 wherever it is.
 pub fn bytes_of_path(path: &Path) -> Vec<u8> {
     path.as_os_str().as_encoded_bytes().to_vec()

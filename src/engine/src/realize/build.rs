@@ -134,7 +134,7 @@ impl Build {
         // What was copied must be what was hashed, or the object would stand for another content.
         let check_sources = || {
             self.workspace.sources.par_iter().try_for_each(|source| {
-                if tree::hash_without(&source.path, &source.excluded)? == source.nar {
+                if tree::hash_without(&source.path, &source.excluded, store.interrupt())? == source.nar {
                     Ok(())
                 } else {
                     Err(store::Error::SourceChanged { path: source.path.clone() })

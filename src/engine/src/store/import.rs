@@ -22,6 +22,7 @@ use crate::hash::{Hash, Hasher, READ_SIZE, Sink};
 use crate::names::{Name, ObjectName, OutputName, Placeholder, Version};
 use crate::platform::jail::Level;
 use crate::platform::{self, FileKind};
+use crate::settings::Interrupt;
 use crate::value::Text;
 
 pub use file::{File, import_files};
@@ -114,7 +115,11 @@ fn stage(store: &Store, build: &Build<'_>) -> Result<()> {
 
 fn publish_staged(store: &Store, build: &Build<'_>, check: impl FnOnce() -> Result<()> + Send) -> Result<Outputs> {
     let hash = |output: &OutputName| {
-        tree::hash_replacing(&build.staged(store, output), &patterns(store, build, output, &Outputs::default()))
+        tree::hash_replacing(
+            &build.staged(store, output),
+            &patterns(store, build, output, &Outputs::default()),
+            store.interrupt(),
+        )
     };
     let hash_all = || {
         build.outputs.keys().collect::<Vec<_>>().par_iter().map(|output| hash(output)).collect::<Result<Vec<Digest>>>()
@@ -133,7 +138,11 @@ fn publish_staged(store: &Store, build: &Build<'_>, check: impl FnOnce() -> Resu
         let siblings: Vec<_> = build.outputs.keys().filter(|other| *other != output).collect();
         if siblings.iter().any(|sibling| refers(&digest, build, sibling)) {
             // The names of its siblings are known by now and belong to its content.
-            digest = tree::hash_replacing(&build.staged(store, output), &patterns(store, build, output, &finished))?;
+            digest = tree::hash_replacing(
+                &build.staged(store, output),
+                &patterns(store, build, output, &finished),
+                store.interrupt(),
+            )?;
         }
         let object = publish(store, build, output, &digest, &finished)?;
         finished.insert(output.clone(), object);
@@ -273,7 +282,7 @@ fn publish(
     let names_itself_or_siblings = build.outputs.keys().any(|other| refers(digest, build, other));
     if !names_itself_or_siblings {
         // What has no name to rewrite is finished before anybody has to wait for it.
-        normalise(&path)?;
+        normalise(&path, store.interrupt())?;
     }
     let _lock = store.lock_publication()?;
     for counter in 0u64.. {
@@ -290,8 +299,8 @@ fn publish(
         }
         let mut nar = None;
         if names_itself_or_siblings {
-            nar = rewrite_names(build, output, digest, finished, &object, &path)?;
-            normalise(&path)?;
+            nar = rewrite_names(store, build, output, digest, finished, &object, &path)?;
+            normalise(&path, store.interrupt())?;
         }
         let nar = nar.unwrap_or(digest.nar);
         check_expected(build, nar)?;
@@ -458,6 +467,7 @@ fn texts_of(path: &Path) -> Result<Vec<Vec<u8>>> {
 
 /// Puts the final names where the temporary ones are; returns the NAR hash if anything changed.
 fn rewrite_names(
+    store: &Store,
     build: &Build<'_>,
     output: &OutputName,
     digest: &Digest,
@@ -497,7 +507,7 @@ fn rewrite_names(
             _ => {}
         }
     }
-    Ok(Some(tree::hash(path)?.nar))
+    Ok(Some(tree::hash(path, store.interrupt())?.nar))
 }
 
 fn rewrite_file(path: &Path, patterns: &Patterns) -> Result<()> {
@@ -550,19 +560,19 @@ fn make_accessible(path: &Path) -> Result<bool> {
 
 /// Gives everything the modes and times that objects have. The top directory stays writable until
 /// it is in place.
-pub(super) fn normalise(top: &Path) -> Result<()> {
-    fn inner(path: &Path, is_top: bool) -> Result<()> {
+pub(super) fn normalise(top: &Path, interrupt: &Interrupt) -> Result<()> {
+    fn inner(path: &Path, is_top: bool, interrupt: &Interrupt) -> Result<()> {
         let look = || fs::symlink_metadata(path).map_err(platform::failed("look at", path));
         let metadata = look()?;
         if metadata.is_file() && platform::link_count(&metadata) > 1 {
-            separate(path)?;
+            separate(path, interrupt)?;
             platform::make_plain(path, &look()?)?;
         } else {
             platform::make_plain(path, &metadata)?;
         }
         if metadata.is_dir() {
             for (name, _) in platform::list_directory(path)? {
-                inner(&path.join(name), false)?;
+                inner(&path.join(name), false, interrupt)?;
             }
             platform::set_mode(path, if is_top { 0o755 } else { 0o555 })?;
         } else if metadata.is_file() {
@@ -570,13 +580,13 @@ pub(super) fn normalise(top: &Path) -> Result<()> {
         }
         Ok(platform::set_old_time(path)?)
     }
-    inner(top, true)
+    inner(top, true, interrupt)
 }
 
 /// Gives a file that has other names, maybe outside of the build, an inode of its own.
-fn separate(path: &Path) -> Result<()> {
+fn separate(path: &Path, interrupt: &Interrupt) -> Result<()> {
     let temporary = path.with_file_name(format!(".syslua-separate-{}", std::process::id()));
-    platform::copy_file(path, &temporary)?;
+    platform::copy_file(path, &temporary, interrupt)?;
     Ok(platform::rename(&temporary, path)?)
 }
 

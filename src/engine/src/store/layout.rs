@@ -8,6 +8,7 @@ use crate::hash::Hash;
 use crate::names::{Name, ObjectName, SnapshotId, Version};
 use crate::platform;
 use crate::platform::lock::{Lock, Patience};
+use crate::settings::Interrupt;
 
 /// One of the 256 directories that builds make their outputs in: `bNN`, with the first two digits of the recipe's
 /// hash. It is as long as `obj`, so that a path in one is as long as the final one. Whoever holds its lock has it alone.
@@ -52,6 +53,18 @@ impl Store {
     #[must_use]
     pub fn with_patience(self, patience: Patience) -> Store {
         Store { patience, ..self }
+    }
+
+    /// Returns the same, for work that this stops.
+    #[must_use]
+    pub fn stopped_by(self, interrupt: &Interrupt) -> Store {
+        let patience = Patience { interrupt: interrupt.clone(), ..self.patience };
+        Store { patience, ..self }
+    }
+
+    /// Returns what stops the work on it.
+    pub fn interrupt(&self) -> &Interrupt {
+        &self.patience.interrupt
     }
 
     /// Takes the lock under which objects get their names.

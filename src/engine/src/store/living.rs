@@ -129,7 +129,7 @@ fn references(
     // Without its record, its bytes tell.
     let names: Vec<&ObjectName> = present.iter().collect();
     let patterns: Vec<_> = names.iter().map(|name| (name.as_str().as_bytes().to_vec(), None)).collect();
-    let found = tree::hash_replacing(&store.object(object), &patterns)?.found;
+    let found = tree::hash_replacing(&store.object(object), &patterns, store.interrupt())?.found;
     let named = names.into_iter().zip(found).filter(|(_, paths)| !paths.is_empty());
     Ok((None, named.map(|(name, _)| name.clone()).collect()))
 }

@@ -15,6 +15,7 @@ use super::{Result, Store, tree};
 use crate::encode;
 use crate::hash::{Hash, Hasher, Sink};
 use crate::platform::{self, Facts, FileKind, OpenDirectory};
+use crate::settings::Interrupt;
 
 const HEADER: &[u8] = b"syslua sources 2\n";
 
@@ -35,6 +36,8 @@ pub struct SourceMemory {
     changed: bool,
     /// Sources that had changed too shortly before they were hashed.
     unsettled: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
+    /// Stops the reading of sources.
+    interrupt: Interrupt,
     /// The directory that was looked into last: neighbours are declared together.
     directory: Option<OpenDirectory>,
 }
@@ -101,7 +104,11 @@ impl SourceMemory {
     /// Reads the memory of a root; a missing or damaged one counts as empty.
     pub fn load(store: &Store) -> SourceMemory {
         let text = platform::read_file(&store.source_memory()).unwrap_or_default();
-        SourceMemory { entries: parse(&text).unwrap_or_default(), ..SourceMemory::default() }
+        SourceMemory {
+            entries: parse(&text).unwrap_or_default(),
+            interrupt: store.interrupt().clone(),
+            ..SourceMemory::default()
+        }
     }
 
     /// Returns what stands at a path and its NAR hash, reading it only if it changed; nothing where nothing stands.
@@ -142,7 +149,7 @@ impl SourceMemory {
 
     fn hash_looked_at(&mut self, path: &Path, facts: &Facts, excluded: &BTreeSet<PathBuf>) -> Result<Hash> {
         let now = SystemTime::now();
-        let mut print = Fingerprint { hasher: Hasher::default(), settled: UNIX_EPOCH, excluded };
+        let mut print = Fingerprint { hasher: Hasher::default(), settled: UNIX_EPOCH, excluded, interrupt: &self.interrupt };
         print.add(path, Path::new(""), facts)?;
         let settled = print.settled;
         let fingerprint = print.hasher.finish();
@@ -150,7 +157,7 @@ impl SourceMemory {
         if let Some(known) = known.filter(|known| known.fingerprint == fingerprint) {
             return Ok(known.nar);
         }
-        let nar = tree::hash_without(path, excluded)?;
+        let nar = tree::hash_without(path, excluded, &self.interrupt)?;
         if settled < now {
             self.entries.insert(platform::bytes_of_path(path), Entry { fingerprint, nar });
             self.changed = true;
@@ -185,10 +192,12 @@ struct Fingerprint<'a> {
     /// From when on a change of anything in it shows.
     settled: SystemTime,
     excluded: &'a BTreeSet<PathBuf>,
+    interrupt: &'a Interrupt,
 }
 
 impl Fingerprint<'_> {
     fn add(&mut self, path: &Path, relative: &Path, facts: &Facts) -> Result<()> {
+        self.interrupt.check().map_err(platform::failed("read", path))?;
         encode::bytes(&mut self.hasher, &platform::bytes_of_path(relative));
         for fact in &facts.numbers {
             encode::number(&mut self.hasher, *fact);

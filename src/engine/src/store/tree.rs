@@ -17,6 +17,7 @@ use super::{Error, Result};
 use crate::hash::{Hash, Hasher, Sink};
 use crate::nar::Writer;
 use crate::platform::{self, FileKind};
+use crate::settings::Interrupt;
 
 /// What a walk over a tree found.
 #[derive(Debug)]
@@ -35,9 +36,10 @@ pub struct Digest {
 /// Returns the NAR hash of whatever stands at `path`.
 ///
 /// # Errors
-/// When something cannot be read, is neither file, directory nor link, or changes while it is read.
-pub fn hash(path: &Path) -> Result<Digest> {
-    hash_replacing(path, &[])
+/// When something cannot be read, is neither file, directory nor link, or changes while it is read, or somebody asked to
+/// stop.
+pub fn hash(path: &Path, interrupt: &Interrupt) -> Result<Digest> {
+    hash_replacing(path, &[], interrupt)
 }
 
 /// Returns the NAR hash of a file with this content.
@@ -55,9 +57,9 @@ pub fn hash_of_file(content: &[u8], is_executable: bool) -> Hash {
 ///
 /// # Errors
 /// As [`hash`].
-pub fn hash_without(path: &Path, excluded: &BTreeSet<PathBuf>) -> Result<Hash> {
+pub fn hash_without(path: &Path, excluded: &BTreeSet<PathBuf>, interrupt: &Interrupt) -> Result<Hash> {
     let excluded = excluded.iter().map(|inner| path.join(inner)).collect();
-    walk(path, &[], excluded, Hasher::default()).map(|digest| digest.nar)
+    walk(path, &[], excluded, Hasher::default(), interrupt).map(|digest| digest.nar)
 }
 
 /// Returns the NAR hash that the tree has once the patterns with a replacement are replaced in
@@ -65,8 +67,12 @@ pub fn hash_without(path: &Path, excluded: &BTreeSet<PathBuf>) -> Result<Hash> {
 ///
 /// # Errors
 /// As [`hash`].
-pub fn hash_replacing(path: &Path, patterns: &[(Vec<u8>, Option<Vec<u8>>)]) -> Result<Digest> {
-    walk(path, patterns, BTreeSet::new(), Hasher::default())
+pub fn hash_replacing(
+    path: &Path,
+    patterns: &[(Vec<u8>, Option<Vec<u8>>)],
+    interrupt: &Interrupt,
+) -> Result<Digest> {
+    walk(path, patterns, BTreeSet::new(), Hasher::default(), interrupt)
 }
 
 /// Writes the NAR of whatever stands at `path`, and searches for patterns on the way. Returns early, with some error,
@@ -74,8 +80,13 @@ pub fn hash_replacing(path: &Path, patterns: &[(Vec<u8>, Option<Vec<u8>>)]) -> R
 ///
 /// # Errors
 /// As [`hash`].
-pub fn archive(path: &Path, patterns: &[(Vec<u8>, Option<Vec<u8>>)], sink: &mut impl Sink) -> Result<Digest> {
-    walk(path, patterns, BTreeSet::new(), Copied { hasher: Hasher::default(), sink })
+pub fn archive(
+    path: &Path,
+    patterns: &[(Vec<u8>, Option<Vec<u8>>)],
+    sink: &mut impl Sink,
+    interrupt: &Interrupt,
+) -> Result<Digest> {
+    walk(path, patterns, BTreeSet::new(), Copied { hasher: Hasher::default(), sink }, interrupt)
 }
 
 /// A digest of what goes to another sink.
@@ -106,6 +117,7 @@ fn walk(
     patterns: &[(Vec<u8>, Option<Vec<u8>>)],
     excluded: BTreeSet<PathBuf>,
     mut sink: impl Sink + Into<Hasher>,
+    interrupt: &Interrupt,
 ) -> Result<Digest> {
     // Lengths are part of the archive.
     debug_assert!(patterns.iter().all(|(p, r)| r.as_ref().is_none_or(|r| r.len() == p.len())));
@@ -119,6 +131,7 @@ fn walk(
         case_collisions: Vec::new(),
         found: vec![Vec::new(); patterns.len()],
         excluded,
+        interrupt,
     };
     walk.node(path)?;
     let Walk { size, found, case_collisions, .. } = walk;
@@ -135,6 +148,7 @@ struct Walk<'a, S: Sink> {
     case_collisions: Vec<PathBuf>,
     found: Vec<Vec<PathBuf>>,
     excluded: BTreeSet<PathBuf>,
+    interrupt: &'a Interrupt,
 }
 
 impl<S: Sink> Walk<'_, S> {
@@ -142,6 +156,7 @@ impl<S: Sink> Walk<'_, S> {
         if self.archive.is_closed() {
             return Err(content::nobody_reads(path));
         }
+        self.interrupt.check().map_err(platform::failed("read", path))?;
         match platform::kind_of(path)? {
             Some(FileKind::File) => self.file(path),
             Some(FileKind::Directory) => self.directory(path),
@@ -237,7 +252,7 @@ impl<S: Sink> Walk<'_, S> {
             }
             None => {
                 let mut report = |number: usize| remember(&mut found[number], path);
-                content::stream_large(path, self.patterns, archive, &mut report)?
+                content::stream_large(path, self.patterns, archive, &mut report, self.interrupt)?
             }
         };
         Ok(())

@@ -127,7 +127,7 @@ pub fn look(store: &Store, object: &ObjectName) -> std::result::Result<(), Strin
     if let Some(problem) = wrong_rights(&path, &owner).map_err(|error| error.to_string())? {
         return Err(problem);
     }
-    match tree::hash(&path) {
+    match tree::hash(&path, store.interrupt()) {
         Ok(digest) if digest.nar == info.nar => Ok(()),
         Ok(digest) => Err(format!("its content hashes to {}, and its record says {}", digest.nar, info.nar)),
         Err(error) => Err(error.to_string()),
@@ -206,9 +206,9 @@ pub fn substitute(store: &Store, other: &Store, object: &ObjectName) -> Result<b
     }
     let temporary = store.staging().join(format!("{object}.copy"));
     platform::remove_tree(&temporary)?;
-    platform::copy_tree(&other.object(object), &temporary)?;
-    super::import::normalise(&temporary)?;
-    if tree::hash(&temporary)?.nar != own.nar {
+    platform::copy_tree(&other.object(object), &temporary, store.interrupt())?;
+    super::import::normalise(&temporary, store.interrupt())?;
+    if tree::hash(&temporary, store.interrupt())?.nar != own.nar {
         platform::remove_tree(&temporary)?;
         return Ok(false);
     }

@@ -83,7 +83,7 @@ fn from_manifest(store: &Store, id: SnapshotId) -> Option<Snapshot> {
         let mut action = activation.action.resolve(&path).unwrap_or_else(|_| activation.action.clone());
         if let Some(target) = action.as_target_mut()
             && let Some((source, None)) = target.digest()
-            && let Ok(digest) = action::digest_of(&source.to_path())
+            && let Ok(digest) = action::digest_of(&source.to_path(), store.interrupt())
         {
             target.set_digest(digest);
         }

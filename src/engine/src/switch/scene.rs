@@ -29,7 +29,7 @@ impl<'a> Scene<'a> {
     pub fn new(store: &'a Store) -> Scene<'a> {
         Scene {
             store,
-            directories: Directories::looking(),
+            directories: Directories::looking().stopped_by(store.interrupt()),
             accounts: Accounts::default(),
             backups: OnceCell::new(),
             removed: HashSet::new(),

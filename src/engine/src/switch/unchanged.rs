@@ -31,7 +31,7 @@ pub fn unchanged(store: &Store, home: &Path, desired: &Desired, is_brief: bool) 
     if desired.entries.iter().any(is_always) {
         return None;
     }
-    let (directories, accounts) = (Directories::looking(), Accounts::default());
+    let (directories, accounts) = (Directories::looking().stopped_by(store.interrupt()), Accounts::default());
     let look = Look { directories: &directories, accounts: &accounts };
     let root = platform::canonical(store.root());
     let mut last_parent = PathBuf::new();

@@ -46,12 +46,12 @@ pub fn fetch(workspace: &Workspace, wanted: &Download) -> Result<PathBuf> {
         None => name_in(&wanted.url),
     };
     let place = workspace.downloads.join(wanted.sha256.to_hex());
-    if !is_right(&place, wanted.sha256) {
+    if !is_right(workspace, &place, wanted.sha256) {
         // Whoever cleans up may have taken the directory.
         workspace.make_parents(&place)?;
         let _turn = turn::take(workspace, &place, &name)?;
         // Whoever had it before may have been after the same.
-        if !is_right(&place, wanted.sha256) {
+        if !is_right(workspace, &place, wanted.sha256) {
             from_any(workspace, wanted, &addresses, &place)?;
         }
     }
@@ -61,8 +61,8 @@ pub fn fetch(workspace: &Workspace, wanted: &Download) -> Result<PathBuf> {
 }
 
 /// What lies there is believed only after another look at its bytes.
-fn is_right(place: &Path, sha256: Hash) -> bool {
-    hash::of_file(place).is_ok_and(|(found, _)| found == sha256)
+fn is_right(workspace: &Workspace, place: &Path, sha256: Hash) -> bool {
+    hash::of_file(place, &workspace.settings.interrupt).is_ok_and(|(found, _)| found == sha256)
 }
 
 /// Tries one address after the other.
@@ -159,7 +159,7 @@ fn give_name(workspace: &Workspace, place: &Path, sha256: Hash, name: &str) -> R
             Err(error) if error.is_already_there() => {}
             // There are file systems without links.
             Err(_) => {
-                platform::copy_file(place, &named)?;
+                platform::copy_file(place, &named, &workspace.settings.interrupt)?;
                 return Ok(named);
             }
         }

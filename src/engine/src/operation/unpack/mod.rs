@@ -7,7 +7,6 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
 use std::path::Path;
 
 use syslua_archive::{Archive, Options as UnpackOptions, Problem};
@@ -25,11 +24,8 @@ pub fn unpack(workspace: &Workspace, archive: &Path, destination: &Path, options
         Problem::Interrupted => Error::Interrupted,
         problem => Error::Archive { archive: path.clone(), problem: Box::new(problem) },
     };
-    let file = File::open(&path).map_err(platform::failed("read", &path))?;
+    let file = platform::open_regular(&path).map_err(platform::failed("read", &path))?;
     let metadata = file.metadata().map_err(platform::failed("read", &path))?;
-    if !metadata.is_file() {
-        return Err(failed(Problem::Unknown { found: "no file".to_owned() }));
-    }
     let archive = Archive {
         source: &place::ArchiveFile(file),
         length: metadata.len(),

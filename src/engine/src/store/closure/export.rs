@@ -135,8 +135,8 @@ impl Collection<'_> {
         info: &ObjectInfo,
     ) -> Result<Error> {
         let places = places(self.store, self.system, &info.references);
-        let digest =
-            tree::hash_replacing(path, &places.iter().map(|(place, _)| (place.clone(), None)).collect::<Vec<_>>())?;
+        let patterns: Vec<_> = places.iter().map(|(place, _)| (place.clone(), None)).collect();
+        let digest = tree::hash_replacing(path, &patterns, self.store.interrupt())?;
         let named = digest.found.into_iter().zip(places).find(|(files, _)| !files.is_empty());
         let (files, (_, place)) =
             named.unwrap_or_else(|| (Vec::new(), (Vec::new(), "the root of its store".to_owned())));
@@ -236,7 +236,7 @@ fn write_object(
     let places = places(store, system, &info.references);
     let names = info.references.iter().map(|name| name.as_str().as_bytes().to_vec());
     let patterns: Vec<_> = places.iter().map(|(place, _)| place.clone()).chain(names).map(|one| (one, None)).collect();
-    let digest = tree::archive(path, &patterns, pipe)?;
+    let digest = tree::archive(path, &patterns, pipe, store.interrupt())?;
     if digest.nar != info.nar {
         let problem = format!("its content hashes to {}, and its record says {}", digest.nar, info.nar);
         return Err(Error::DamagedObject { object: object.clone(), problem });

@@ -185,8 +185,8 @@ fn receive_all(
             continue;
         }
         let path = staging.join(object.as_str());
-        check_content(object, info, &references, &path)?;
-        normalise(&path)?;
+        check_content(object, info, &references, &path, limits.interrupt)?;
+        normalise(&path, limits.interrupt)?;
         let new = ObjectInfo {
             references: references.into_iter().cloned().collect(),
             relocatable: !received.found.contains(&0),
@@ -253,6 +253,7 @@ fn check_content(
     info: &ObjectInfo,
     references: &BTreeSet<&ObjectName>,
     path: &Path,
+    interrupt: &Interrupt,
 ) -> Result<()> {
     let content = if references.contains(object) {
         let name = object.as_str().as_bytes().to_vec();
@@ -263,7 +264,7 @@ fn check_content(
         ];
         let others = references.iter().filter(|reference| **reference != object);
         patterns.extend(others.map(|reference| (reference.as_str().as_bytes().to_vec(), None)));
-        tree::hash_replacing(path, &patterns)?.nar
+        tree::hash_replacing(path, &patterns, interrupt)?.nar
     } else {
         info.nar
     };

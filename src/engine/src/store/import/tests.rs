@@ -107,7 +107,7 @@ fn a_tree_becomes_an_object_with_a_record() {
     write(&built.join("empty"), "");
     platform::set_mode(&built.join("bin/tool"), 0o4771).unwrap();
     platform::symlink(Path::new("bin/tool"), &built.join("link")).unwrap();
-    let expected = tree::hash(&built).unwrap();
+    let expected = tree::hash(&built, &crate::settings::Interrupt::default()).unwrap();
     let object = place.import_one("recipe");
     assert_eq!(object.short_hash(), &expected.nar.to_hex()[..object.short_hash().len()]);
     let info = place.info(&object);
@@ -366,7 +366,7 @@ proptest! {
         for (path, mode) in &files {
             platform::set_mode(path, *mode).unwrap();
         }
-        let expected = tree::hash(&built).unwrap().nar;
+        let expected = tree::hash(&built, &crate::settings::Interrupt::default()).unwrap().nar;
         let object = place.import_one("recipe");
         let top = place.store.object(&object);
         let executable = files.iter().map(|(path, mode)| (top.join(path.strip_prefix(&built).unwrap()), mode & 0o100 != 0));

@@ -11,6 +11,7 @@ use super::super::rewrite::Patterns;
 use crate::hash::Sink;
 use crate::nar::Writer;
 use crate::platform;
+use crate::settings::Interrupt;
 
 /// Files of at most so many bytes are read whole.
 const SMALL: u64 = 256 * 1024;
@@ -71,12 +72,13 @@ enum Piece {
 /// Writes a large file to an archive, while another thread reads and searches; returns its length.
 ///
 /// # Errors
-/// When it cannot be read, or changes meanwhile.
+/// When it cannot be read, or changes meanwhile, or somebody asked to stop.
 pub fn stream_large<S: Sink>(
     path: &Path,
     patterns: &Patterns,
     archive: &mut Writer<'_, S>,
     report: &mut impl FnMut(usize),
+    interrupt: &Interrupt,
 ) -> Result<u64> {
     let file = File::open(path).map_err(platform::failed("read", path))?;
     let metadata = file.metadata().map_err(platform::failed("read", path))?;
@@ -88,6 +90,7 @@ pub fn stream_large<S: Sink>(
         scope.spawn(move || read_pieces(file, patterns, &sender));
         // Leaving early drops the receiver, and with it the thread's reason to go on.
         for piece in receiver {
+            interrupt.check().map_err(platform::failed("read", path))?;
             match piece {
                 Piece::Bytes(bytes) => {
                     total += bytes.len() as u64;

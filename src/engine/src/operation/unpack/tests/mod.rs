@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use self::builder::Packing;
 use super::{UnpackOptions, unpack};
 use crate::operation::{Error, Result, Workspace};
-use crate::settings::{Interrupt, Settings, System, UnpackLimits};
+use crate::settings::{Interrupt, OutputLimits, Settings, System, UnpackLimits};
 
 /// A build directory with things outside of it that must not change.
 pub struct Place {
@@ -44,6 +44,7 @@ impl Place {
             interrupt: Interrupt::default(),
             system: System::current(),
             unpack: UnpackLimits::default(),
+            output: OutputLimits::default(),
         };
         let workspace = Workspace {
             directory: base.join("work"),
