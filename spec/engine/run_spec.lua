@@ -248,7 +248,10 @@ describe("ctx.run", function()
       derive({ name = "loud", config = function(_, ctx) ctx.run("head -c 1001 /dev/zero; touch $out") end })
     ]])
     local result = here.shell("SYSLUA_OUTPUT_LIMIT=1000 $LUA -l syslua build init.lua")
-    assert.truthy(result.stderr:find("printed more than 1000 bytes to stdout", 1, true), result.stderr)
+    assert.truthy(
+      result.stderr:find("printed more than 1000 bytes to stdout", 1, true),
+      result.stderr
+    )
     assert.equal(
       0,
       here.shell("SYSLUA_OUTPUT_LIMIT=1001 $LUA -l syslua build init.lua --quiet").code

@@ -182,7 +182,8 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn new(contents: &'a Path, interrupt: &'a Interrupt, before: &'a [CopiedSource]) -> Writer<'a> {
-        let mut writer = Writer { contents, interrupt, by_nar: HashMap::new(), by_facts: HashMap::new(), present: HashSet::new() };
+        let mut writer =
+            Writer { contents, interrupt, by_nar: HashMap::new(), by_facts: HashMap::new(), present: HashSet::new() };
         for source in before {
             writer.by_nar.insert(source.nar, source);
             for entry in &source.entries {

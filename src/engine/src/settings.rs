@@ -147,7 +147,7 @@ impl Stopped {
     pub fn caused(error: &(dyn std::error::Error + 'static)) -> bool {
         std::iter::successors(Some(error), |error| error.source()).any(|error| {
             let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-            inner.is_some_and(|inner| inner.is::<Stopped>())
+            inner.is_some_and(<dyn std::error::Error + Send + Sync>::is::<Stopped>)
         })
     }
 }

@@ -1,6 +1,7 @@
 //! `native.export` and `import_closure`: closures of objects, to and from files and streams.
 
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 
 use mlua::prelude::*;
 use syslua_engine::engine::{Engine, ExportTo};
@@ -30,6 +31,23 @@ impl Write for LuaWriter<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// A pipe with a name. Opening it waits for its other end, so the thread that reads it does that, for which nobody waits.
+enum Pipe {
+    Closed(PathBuf),
+    Open(std::fs::File),
+}
+
+impl Read for Pipe {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self {
+                Pipe::Open(file) => return file.read(buffer),
+                Pipe::Closed(path) => *self = Pipe::Open(std::fs::File::open(path)?),
+            }
+        }
     }
 }
 
@@ -63,10 +81,14 @@ fn import(lua: &Lua, from: Option<&LuaString>, table: Option<&LuaTable>) -> Answ
         Some(path) => {
             let path = platform::path_from_bytes(&path.as_bytes());
             let what = path.display().to_string();
-            let file = std::fs::File::open(&path).map_err(|error| {
-                Failure::new("closure", format!("cannot import {what}: {}", platform::reason(&error)))
-            })?;
-            (Box::new(file), what)
+            let failed = |error: &io::Error| {
+                Failure::new("closure", format!("cannot import {what}: {}", platform::reason(error)))
+            };
+            if std::fs::metadata(&path).map_err(|error| failed(&error))?.is_file() {
+                (Box::new(std::fs::File::open(&path).map_err(|error| failed(&error))?), what)
+            } else {
+                (Box::new(Pipe::Closed(path)), what)
+            }
         }
         None => (Box::new(io::stdin()), "from standard input".to_owned()),
     };

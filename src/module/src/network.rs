@@ -71,7 +71,8 @@ fn from(variable: &dyn Fn(&str) -> Option<OsString>) -> Answer<Network> {
         connect_timeout: seconds("SYSLUA_CONNECT_TIMEOUT", usual.connect_timeout)?,
         response_timeout: seconds("SYSLUA_RESPONSE_TIMEOUT", usual.response_timeout)?,
         stall_timeout: seconds("SYSLUA_STALL_TIMEOUT", usual.stall_timeout)?,
-        retries: u32::try_from(whole(variable, "SYSLUA_DOWNLOAD_RETRIES", u64::from(usual.retries))?).unwrap_or(u32::MAX),
+        retries: u32::try_from(whole(variable, "SYSLUA_DOWNLOAD_RETRIES", u64::from(usual.retries))?)
+            .unwrap_or(u32::MAX),
         retry_delay: usual.retry_delay,
         download_limit: whole(variable, "SYSLUA_DOWNLOAD_LIMIT", usual.download_limit)?,
     })

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use super::{Engine, Error};
 use crate::platform::{self, Directory, FileKind};
 use crate::settings::Event;
+use crate::settings::Interrupt;
 use crate::store::tree;
 use crate::switch;
-use crate::settings::Interrupt;
 
 /// What became of a copy into a config's directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -177,7 +177,8 @@ fn interrupted() -> Failure {
 
 /// Returns the failure of an operation as the user reads it.
 pub fn operation_failure(error: &operation::Error) -> Failure {
-    let kind = if matches!(error, operation::Error::Interrupted) || Stopped::caused(error) { "interrupted" } else { "build" };
+    let kind =
+        if matches!(error, operation::Error::Interrupted) || Stopped::caused(error) { "interrupted" } else { "build" };
     let mut failure = Failure::new(kind, chain(error));
     failure.hint = error.hint();
     if let operation::Error::Failed { output, .. } = error {

@@ -63,7 +63,8 @@ impl Engine {
 
     fn targets(&self, current: &Snapshot) -> Vec<(PathBuf, TargetReport)> {
         let places = Targets::new(&self.settings.home);
-        let (directories, accounts) = (Directories::default().stopped_by(&self.settings.interrupt), Accounts::default());
+        let (directories, accounts) =
+            (Directories::default().stopped_by(&self.settings.interrupt), Accounts::default());
         let inspection = Inspection {
             look: Look { directories: &directories, accounts: &accounts },
             objects: self.store.objects(),

@@ -62,7 +62,11 @@ impl Log {
         let _ = file.write_all(&bytes[..fitting]);
         self.left -= fitting as u64;
         if self.left == 0 {
-            let _ = write!(file, "\n[the log ends here, at its limit of {}: SYSLUA_LOG_LIMIT]\n", super::in_words(self.limit));
+            let _ = write!(
+                file,
+                "\n[the log ends here, at its limit of {}: SYSLUA_LOG_LIMIT]\n",
+                super::in_words(self.limit)
+            );
         }
     }
 

@@ -233,9 +233,9 @@ impl Error {
                     path.display()
                 ),
             }),
-            Error::TooMuchOutput { .. } => Some(
-                "send it to a file: `... >output`, and read that; SYSLUA_OUTPUT_LIMIT sets the limit".to_owned(),
-            ),
+            Error::TooMuchOutput { .. } => {
+                Some("send it to a file: `... >output`, and read that; SYSLUA_OUTPUT_LIMIT sets the limit".to_owned())
+            }
             Error::NotConfined { .. } => Some("`--sandbox auto` goes on with what can be enforced".to_owned()),
             Error::Fetch { hint, .. } => hint.clone(),
             _ => None,

@@ -49,7 +49,8 @@ pub use modify::{
 pub use open_directory::{OpenDirectory, set_mode_of};
 pub use processes::{ProcessTexts, processes};
 pub use read::{
-    FileKind, canonical, exists, kind_of, list_directory, metadata_of, open_regular, read_file, read_link, read_to_string,
+    FileKind, canonical, exists, kind_of, list_directory, metadata_of, open_regular, read_file, read_link,
+    read_to_string,
 };
 pub use system::{
     bytes_of_path, end_group, facts_of, free_space, has_object_mode, has_owner_of, is_executable, is_executable_file,

@@ -149,7 +149,8 @@ impl SourceMemory {
 
     fn hash_looked_at(&mut self, path: &Path, facts: &Facts, excluded: &BTreeSet<PathBuf>) -> Result<Hash> {
         let now = SystemTime::now();
-        let mut print = Fingerprint { hasher: Hasher::default(), settled: UNIX_EPOCH, excluded, interrupt: &self.interrupt };
+        let mut print =
+            Fingerprint { hasher: Hasher::default(), settled: UNIX_EPOCH, excluded, interrupt: &self.interrupt };
         print.add(path, Path::new(""), facts)?;
         let settled = print.settled;
         let fingerprint = print.hasher.finish();

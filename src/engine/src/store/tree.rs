@@ -67,11 +67,7 @@ pub fn hash_without(path: &Path, excluded: &BTreeSet<PathBuf>, interrupt: &Inter
 ///
 /// # Errors
 /// As [`hash`].
-pub fn hash_replacing(
-    path: &Path,
-    patterns: &[(Vec<u8>, Option<Vec<u8>>)],
-    interrupt: &Interrupt,
-) -> Result<Digest> {
+pub fn hash_replacing(path: &Path, patterns: &[(Vec<u8>, Option<Vec<u8>>)], interrupt: &Interrupt) -> Result<Digest> {
     walk(path, patterns, BTreeSet::new(), Hasher::default(), interrupt)
 }
 

@@ -13,7 +13,7 @@ use syslua_engine::names::{Name, ObjectName, OutputName};
 use syslua_engine::platform;
 use syslua_engine::platform::jail::Level;
 use syslua_engine::realize::{Build, Task, Tasks};
-use syslua_engine::settings::{Interrupt, OutputLimits, Network, Sandbox, Settings, System, UnpackLimits};
+use syslua_engine::settings::{Interrupt, Network, OutputLimits, Sandbox, Settings, System, UnpackLimits};
 use syslua_engine::store::{self, Outputs, Slot, Store};
 
 // Numbers of errors that an operation may fail with.
