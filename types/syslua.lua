@@ -562,6 +562,7 @@ function BuildContext.run(command, opts) end
 ---@field destroy fun(options: syslua.ApplyOptions?): boolean, any
 ---@field gc fun(options: syslua.ApplyOptions?): boolean, any
 ---@field look fun(path: string): boolean, any
+---@field check_targets fun(targets: string[], options: syslua.Options?): boolean, any
 ---@field take_over fun(from: string, to: string, options: syslua.Options?): boolean, any
 ---@field take_into fun(from: string, source: string, options: syslua.Options?): boolean, any
 ---@field rewrite fun(path: string, text: string): boolean, any

@@ -129,7 +129,7 @@ describe("adopt", function()
     here.shell(
       "chmod 600 ~/.netrc; mkdir -m 700 ~/.keys; echo key >~/.keys/id; chmod 400 ~/.keys/id; echo pub >~/.keys/id.pub"
     )
-    adopt_and_apply("home/.netrc", "home/.keys")
+    adopt_and_apply("--force", "home/.netrc", "home/.keys")
     contains(
       here.read("config/init.lua"),
       'file { path = "~/.netrc", source = "files/netrc", mode = "600" }',

@@ -15,6 +15,8 @@ local adoption = {}
 ---@field is_system boolean whether everybody reads the store
 ---@field targets table[] what is managed
 ---@field files table[] the `file{}` declarations of the config
+---@field options table? those of the engine
+---@field force boolean? whether what should stay private is taken too
 
 --- What is to be done about a path.
 ---@class syslua.cli.Adoption
@@ -26,6 +28,7 @@ local adoption = {}
 ---@field render nil|fun(source: string): string[] the lines for another name
 ---@field reason string? why there is nothing to do
 ---@field position string? who declared it
+---@field inner string[]? the files of a tree, relative to it
 
 local function show(place)
   return path.display(place, os.getenv("HOME"))
@@ -193,6 +196,58 @@ local kinds = {
   symlink = "a link",
   special = "a special file",
 }
+
+-- How many private files a refusal names.
+local shown_private = 5
+
+-- Refuses what should stay private, unless the user insists: the copy would reach the store, and a repository with it.
+local function check_private(given, seen, known)
+  if known.force then
+    return
+  end
+  local credentials = require("syslua.cli.credentials")
+  local found, count = {}, 0
+  local function check(file, names)
+    local seen_there = border.call("look", file)
+    if not seen_there or seen_there.kind ~= "file" then
+      return
+    end
+    for _, name in ipairs(names) do
+      local what = credentials.find(file, name)
+      if what then
+        count = count + 1
+        if count <= shown_private then
+          found[#found + 1] = ("%s (%s)"):format(show(names[1]), what)
+        end
+        return
+      end
+    end
+  end
+  if seen.kind == "directory" then
+    for _, entry in ipairs(border.call("list_tree", seen.place)) do
+      local inner = path.join(seen.place, entry.path)
+      if entry.kind == "file" then
+        check(inner, { path.join(given, entry.path), inner })
+      elseif entry.kind == "symlink" then
+        local link = border.call("look", inner)
+        if link and link.real then
+          check(link.real, { path.join(given, entry.path), link.real })
+        end
+      end
+    end
+  elseif seen.real then
+    check(seen.real, { given, seen.real })
+  end
+  if count > 0 then
+    raise(
+      ("%s should stay private%s"):format(
+        table.concat(found, ", "),
+        count > #found and (", and %d more"):format(count - #found) or ""
+      ),
+      "a copy would be in the store, and where the config is pushed to: adopt what is beside it, or insist with --force"
+    )
+  end
+end
 
 -- An edit of what is managed goes back to where it came from.
 local function adopt_drift(given, seen, managed, known)
@@ -385,6 +440,10 @@ local function adopt_directory(given, seen, known)
     return each
   end
   local source = to_source(seen.place, known)
+  local inner = {}
+  for index, file in ipairs(files) do
+    inner[index] = file.path
+  end
   return {
     path = given,
     action = "copy",
@@ -392,6 +451,7 @@ local function adopt_directory(given, seen, known)
     lines = lines(source),
     render = lines,
     alternatives = true,
+    inner = inner,
   }
 end
 
@@ -413,12 +473,19 @@ local function adopt_new(given, seen, known)
       "take the declaration out first, or apply it: what stands there is kept in the backups then",
       declared.positions[1]
     )
-  elseif seen.kind == "symlink" then
-    return adopt_link(given, seen, known)
-  elseif seen.kind == "directory" then
-    return adopt_directory(given, seen, known)
   end
-  return adopt_file(given, seen, known)
+  local adopt = seen.kind == "symlink" and adopt_link
+    or seen.kind == "directory" and adopt_directory
+    or adopt_file
+  local item = adopt(given, seen, known)
+  -- What `apply` would refuse from then on.
+  local targets = {}
+  for index, inner in ipairs(item.inner or { "" }) do
+    targets[index] = path.join(seen.place, inner)
+  end
+  border.call("check_targets", targets, known.options)
+  item.inner = nil
+  return item
 end
 
 --- Returns what is to be done about a path: one entry, or several for a tree of managed files.
@@ -433,6 +500,7 @@ function adoption.examine(word, known)
     return {}
   end
   check_place(given, seen.place, known)
+  check_private(given, seen, known)
   if seen.kind == "special" then
     raise(("%s is no file, directory or link"):format(show(given)), "a config cannot declare it")
   end

@@ -17,6 +17,7 @@ function adopt.add_to_parser(parser)
     :target("paths")
     :args("+")
   parser:flag("--write", "Add the lines to the config, above the line `-- adopt:`.")
+  parser:flag("--force", "Take what should stay private too: keys, tokens, histories.")
   parser
     :option("-c --config", "The config: a file, or a directory with an init.lua.")
     :argname("CONFIG")
@@ -58,7 +59,7 @@ local function evaluate(config, options)
   return files
 end
 
-local function get_known(config, options)
+local function get_known(config, options, args)
   local border = require("syslua.border")
   local path = require("syslua.util.path")
   local function real(place)
@@ -75,6 +76,8 @@ local function get_known(config, options)
     is_system = require("syslua").username == "root",
     targets = status.targets,
     files = evaluate(config, options),
+    options = options,
+    force = args.force,
   }
 end
 
@@ -205,7 +208,7 @@ function adopt.run(args)
   local terminal = require("syslua.cli.terminal")
   local options = require("syslua.cli.options").from_args(args)
   local config = require("syslua.cli.config_path").get(args.config)
-  local known = get_known(config, options)
+  local known = get_known(config, options, args)
 
   -- All are looked at before anything is written.
   local items = {}

@@ -4,6 +4,7 @@ use mlua::prelude::*;
 use syslua_engine::engine::{Engine, Taken};
 use syslua_engine::failure::{Failure, chain};
 use syslua_engine::platform::{self, FileKind};
+use syslua_engine::value::Text;
 
 use crate::error::{Answer, lua_failure, register as register_function, register_verb};
 use crate::options::Options;
@@ -47,6 +48,11 @@ fn look(lua: &Lua, path: &LuaString) -> Answer<Option<LuaTable>> {
 /// Registers them.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(lua, native, "look", |lua, path: LuaString| look(lua, &path))?;
+    register_verb(lua, native, "check_targets", |lua, (targets, table): (Vec<LuaString>, Option<LuaTable>)| {
+        let options = Options::read(lua, table.as_ref())?;
+        let targets = targets.iter().map(|target| Text(target.as_bytes().to_vec())).collect();
+        Engine::new(options.settings).check_targets(targets).map(|()| true).map_err(|error| error.to_failure())
+    })?;
     register_verb(lua, native, "take_over", |lua, (from, to, table): (LuaString, LuaString, Option<LuaTable>)| {
         let options = Options::read(lua, table.as_ref())?;
         let taken = Engine::new(options.settings).take_over(&path_of(&from), &path_of(&to));

@@ -1,14 +1,20 @@
 //! What `adopt` does to files: it copies them into a config's directory, and back into the sources there.
 //! Where they belong, and what a config says of them, the caller knows.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::{Engine, Error};
+use crate::action::Link;
+use crate::activation::Activation;
+use crate::manifest::Manifest;
 use crate::platform::{self, Directory, FileKind};
 use crate::settings::Event;
 use crate::settings::Interrupt;
+use crate::snapshot::Snapshot;
 use crate::store::tree;
-use crate::switch;
+use crate::switch::{self, plan::Extent};
+use crate::value::{Positions, Text};
 
 /// What became of a copy into a config's directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +31,19 @@ pub enum Taken {
 const RIGHTS: u32 = 0o777;
 
 impl Engine {
+    /// Checks that a switch could manage targets that nothing manages yet.
+    ///
+    /// # Errors
+    /// When it could not, as a plan says it.
+    pub fn check_targets(&self, targets: Vec<Text>) -> Result<(), Error> {
+        // What the targets would be made of is not known yet: what counts is where they are.
+        let source = Text(platform::bytes_of_path(&self.settings.root));
+        let link = |target| Link { source: source.clone(), target, mutable: true };
+        let activations = targets.into_iter().map(|target| Activation::new(link(target).into(), Positions::default()));
+        let manifest = Manifest { activations: activations.collect(), ..Manifest::default() };
+        self.planned(&manifest, BTreeSet::new(), None, Snapshot::empty(), Extent::News).map(drop)
+    }
+
     /// Copies a file or tree to a place where nothing stands. What it is a copy of is left alone.
     ///
     /// # Errors

@@ -67,7 +67,7 @@ pub(super) struct InForce {
 
 impl Engine {
     /// Plans what leads from a snapshot to a manifest. `realized` is what became of it, where that is known.
-    fn planned(
+    pub(super) fn planned(
         &self,
         manifest: &Manifest,
         wanted: BTreeSet<Hash>,
