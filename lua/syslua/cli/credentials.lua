@@ -344,7 +344,9 @@ local function is_secret_name(name)
     end
   end
   -- `pass = ...`, `PGPASS`, `SMTP_PASS`.
-  return name:find("^pass$") ~= nil or name:find("[_.-]pass$") ~= nil or name:find("^%u*pass$") ~= nil
+  return name:find("^pass$") ~= nil
+    or name:find("[_.-]pass$") ~= nil
+    or name:find("^%u*pass$") ~= nil
 end
 
 -- Whether a value is a secret itself, not where to find one. In files for nothing but settings a word is enough.
@@ -406,19 +408,39 @@ local function find_in_line(line, is_settings)
     return "a password in an address"
   end
   local lower = line:lower()
-  if not (lower:find("pass", 1, true) or lower:find("secret", 1, true) or lower:find("token", 1, true)
-    or lower:find("key", 1, true) or lower:find("auth", 1, true) or lower:find("credential", 1, true)
-    or lower:find("psk", 1, true)) then
+  if
+    not (
+      lower:find("pass", 1, true)
+      or lower:find("secret", 1, true)
+      or lower:find("token", 1, true)
+      or lower:find("key", 1, true)
+      or lower:find("auth", 1, true)
+      or lower:find("credential", 1, true)
+      or lower:find("psk", 1, true)
+    )
+  then
     return nil
   end
   -- npm and Docker: every value of these is a login.
-  if line:find("_authToken%s*=%s*[^%s$]") or line:find('"auth"%s*:%s*"[%w+/=]+"') or line:find('"identitytoken"%s*:%s*"[^"]') then
+  if
+    line:find("_authToken%s*=%s*[^%s$]")
+    or line:find('"auth"%s*:%s*"[%w+/=]+"')
+    or line:find('"identitytoken"%s*:%s*"[^"]')
+  then
     return "a registry login"
-  elseif line:find("^%s*PrivateKey%s*=%s*[%w+/]+=") or line:find("^%s*PresharedKey%s*=%s*[%w+/]+=") then
+  elseif
+    line:find("^%s*PrivateKey%s*=%s*[%w+/]+=") or line:find("^%s*PresharedKey%s*=%s*[%w+/]+=")
+  then
     return "a WireGuard key"
-  elseif line:find("<[Pp]assword>[^<${]+</") or line:find("<[Cc]lear[Tt]ext[Pp]assword") or line:find('[Cc]lear[Tt]ext[Pp]assword"%s+value="[^"%%]') then
+  elseif
+    line:find("<[Pp]assword>[^<${]+</")
+    or line:find("<[Cc]lear[Tt]ext[Pp]assword")
+    or line:find('[Cc]lear[Tt]ext[Pp]assword"%s+value="[^"%%]')
+  then
     return "a password"
-  elseif lower:find("authorization:%s*bearer%s+[%w]") or lower:find("authorization:%s*basic%s+[%w]") then
+  elseif
+    lower:find("authorization:%s*bearer%s+[%w]") or lower:find("authorization:%s*basic%s+[%w]")
+  then
     return "an authorization header"
   end
   -- Comments explain.
@@ -441,7 +463,12 @@ local function find_token(text)
       local before = start > 1 and text:sub(start - 1, start - 1) or ""
       local rest = text:match("^" .. class .. "*", start + #begin)
       -- A word in words: `sk-dark-theme-with-a-long-name` has no digit.
-      if #rest >= least and not before:find("[%w_]") and (rest:find("%d") or rest:find("%u")) and not rest:find("^[xX.*_-]+$") then
+      if
+        #rest >= least
+        and not before:find("[%w_]")
+        and (rest:find("%d") or rest:find("%u"))
+        and not rest:find("^[xX.*_-]+$")
+      then
         return what
       end
       start = text:find(begin, start + 1, true)
@@ -450,7 +477,7 @@ local function find_token(text)
   return nil
 end
 
-local function find_in_text(text, place)
+local function find_key(text)
   if text:find("%-%-%-%-%-?%s?BEGIN [%u%d ]-PRIVATE KEY") then
     return "a private key"
   end
@@ -458,6 +485,14 @@ local function find_in_text(text, place)
     if text:find(mark[1], 1, true) then
       return mark[2]
     end
+  end
+  return nil
+end
+
+local function find_in_text(text, place)
+  local key = find_key(text)
+  if key then
+    return key
   end
   -- JSON Web Tokens: two parts of JSON in Base64, and a signature.
   local part = "[%w_-][%w_-][%w_-][%w_-][%w_-][%w_-][%w_-]+"
@@ -488,12 +523,15 @@ end
 local piece_size, overlap = 2 ^ 20, 2 ^ 13
 
 -- Text of Windows has a zero byte in every letter.
-local function to_plain(text)
-  local zeros = select(2, text:gsub("%z", ""))
-  if zeros > 0 and zeros * 3 > #text then
-    return (text:gsub("%z", ""))
+local function find_in_piece(text, place)
+  if not text:find("\0", 1, true) then
+    return find_in_text(text, place)
   end
-  return text
+  local plain, zeros = text:gsub("%z", "")
+  if zeros * 3 > #text then
+    return find_in_text(plain, place)
+  end
+  return find_key(plain) or find_in_text(text, place)
 end
 
 -- A certificate or a public key, and nothing else: what *.pem and *.key may be.
@@ -525,7 +563,7 @@ local function find_by_content(name, place)
   repeat
     local piece = file:read(piece_size)
     if piece then
-      found = find_in_text(to_plain(last .. piece), place)
+      found = find_in_piece(last .. piece, place)
       last = piece:sub(-overlap)
     end
   until found or not piece

@@ -13,7 +13,7 @@ use crate::settings::Event;
 use crate::settings::Interrupt;
 use crate::snapshot::Snapshot;
 use crate::store::tree;
-use crate::switch::{self, plan::Extent};
+use crate::switch::{self, Extent};
 use crate::value::{Positions, Text};
 
 /// What became of a copy into a config's directory.
