@@ -41,10 +41,11 @@ pub use actor::{Actor, group_number, user_name, user_named};
 pub use directory::{Directory, Identity, NewFile, Seen, look};
 pub use modify::{
     append_durably, append_file, copy_file, copy_tree, create_directories, create_directories_as, create_directory,
-    create_directory_as, create_file, create_user_directories, create_user_file, give_to, hard_link, make_plain,
-    remove_directory, remove_file, remove_tree, rename, replace_symlink, set_immutable, set_mode, set_old_time,
-    symlink, sync_directory, sync_file, sync_file_system, write_file, write_file_as, write_file_atomically,
-    write_file_durably, write_object_file, write_private_file_atomically, write_record, write_user_file_atomically,
+    create_directory_as, create_file, create_user_directories, create_user_file, give_to, hard_link, has_old_time,
+    is_immutable, lift_immutable, lift_immutable_tree, make_plain, remove_directory, remove_file, remove_tree, rename,
+    replace_symlink, set_file_immutable, set_immutable, set_mode, set_old_time, symlink, sync_directory, sync_file,
+    sync_file_system, write_file, write_file_as, write_file_atomically, write_file_durably, write_object_file,
+    write_private_file_atomically, write_record, write_user_file_atomically,
 };
 pub use open_directory::{OpenDirectory, set_mode_of};
 pub use processes::{ProcessTexts, processes};

@@ -318,7 +318,12 @@ pub fn symlink(target: &Path, link: &Path) -> Result<()> {
 /// # Errors
 /// When something has that name, or the file system has no such links.
 pub fn hard_link(file: &Path, name: &Path) -> Result<()> {
-    perform("create the name", name, || fs::hard_link(file, name))
+    perform_as(
+        "create the name",
+        name,
+        || fs::hard_link(file, name),
+        || Operation::HardLink(file.to_owned(), name.to_owned()),
+    )
 }
 
 /// Creates a symbolic link, or replaces the one that is there, in one step for readers.
@@ -417,6 +422,11 @@ pub fn set_old_time(path: &Path) -> Result<()> {
     perform("set the time of", path, || system::set_time(path, SystemTime::UNIX_EPOCH + Duration::from_secs(1)))
 }
 
+/// Returns whether a file has the time that [`set_old_time`] sets.
+pub fn has_old_time(metadata: &fs::Metadata) -> bool {
+    metadata.modified().is_ok_and(|time| time == SystemTime::UNIX_EPOCH + Duration::from_secs(1))
+}
+
 /// Copies a file's content and permission bits; returns the bytes copied.
 ///
 /// # Errors
@@ -483,6 +493,45 @@ pub fn set_immutable(path: &Path, immutable: bool) {
     if immutable && kind != Some(FileKind::Symlink) {
         system::set_immutable(path, true);
     }
+}
+
+/// Lifts the immutability of a tree, but for files that have names elsewhere.
+pub fn lift_immutable_tree(path: &Path) {
+    if !system::may_set_immutable() {
+        return;
+    }
+    match kind_of(path) {
+        Ok(Some(FileKind::Directory)) => {
+            system::set_immutable(path, false);
+            for (name, _) in list_directory(path).unwrap_or_default() {
+                lift_immutable_tree(&path.join(name));
+            }
+        }
+        Ok(Some(FileKind::File)) if fs::symlink_metadata(path).is_ok_and(|data| system::link_count(&data) <= 1) => {
+            system::set_immutable(path, false);
+        }
+        _ => {}
+    }
+}
+
+/// Returns whether a file is immutable. Says no where it is not worth asking.
+pub fn is_immutable(path: &Path) -> bool {
+    system::may_set_immutable() && system::is_immutable(path)
+}
+
+/// Makes a file that is immutable mutable for a moment: until [`set_file_immutable`], for which it returns the file.
+pub fn lift_immutable(path: &Path) -> Option<File> {
+    if !is_immutable(path) {
+        return None;
+    }
+    let file = File::open(path).ok()?;
+    system::set_immutable(path, false);
+    Some(file)
+}
+
+/// Makes a file immutable again, under whatever names it has by now.
+pub fn set_file_immutable(file: &File) {
+    system::set_file_immutable(file);
 }
 
 /// Waits until a directory's entries are on the disk.

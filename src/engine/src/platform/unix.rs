@@ -160,6 +160,24 @@ pub(super) fn set_immutable(path: &Path, immutable: bool) {
     }
 }
 
+/// Returns whether a file is immutable, as far as the file system tells.
+#[cfg(target_os = "linux")]
+pub(super) fn is_immutable(path: &Path) -> bool {
+    use rustix::fs::{CWD, IFlags, Mode, OFlags, ioctl_getflags, openat};
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let Ok(file) = openat(CWD, path, flags, Mode::empty()) else { return false };
+    ioctl_getflags(&file).is_ok_and(|flags| flags.contains(IFlags::IMMUTABLE))
+}
+
+/// Sets the immutable flag of an open file.
+#[cfg(target_os = "linux")]
+pub(super) fn set_file_immutable(file: &fs::File) {
+    use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
+    if let Ok(flags) = ioctl_getflags(file) {
+        let _ = ioctl_setflags(file, flags | IFlags::IMMUTABLE);
+    }
+}
+
 /// Returns whether it is worth trying to make files immutable.
 #[cfg(not(target_os = "linux"))]
 pub fn may_set_immutable() -> bool {
@@ -171,6 +189,21 @@ pub fn may_set_immutable() -> bool {
 pub(super) fn set_immutable(path: &Path, immutable: bool) {
     let flag = if immutable { "uchg" } else { "nouchg" };
     let _ = Command::new("/usr/bin/chflags").arg(flag).arg(path).output();
+}
+
+/// Returns whether a file has the user's immutable flag (chflags(2): UF_IMMUTABLE).
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_immutable(path: &Path) -> bool {
+    use std::os::darwin::fs::MetadataExt;
+    fs::symlink_metadata(path).is_ok_and(|data| data.st_flags() & 2 != 0)
+}
+
+/// Sets the user's immutable flag of an open file.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn set_file_immutable(file: &fs::File) {
+    if let Ok(path) = rustix::fs::getpath(file) {
+        set_immutable(&super::path_from_bytes(path.to_bytes()), true);
+    }
 }
 
 /// Returns what the system tells of a file; a symbolic link is not followed.

@@ -115,6 +115,14 @@ pub(super) fn set_immutable(path: &Path, immutable: bool) {
     let _ = command.output();
 }
 
+/// Returns whether a file is immutable; this system does not tell cheaply.
+pub(super) fn is_immutable(_path: &Path) -> bool {
+    false
+}
+
+/// Makes an open file immutable; here that is done by its path alone.
+pub(super) fn set_file_immutable(_file: &fs::File) {}
+
 /// Returns what the system tells of a file; a symbolic link is not followed.
 ///
 /// # Errors

@@ -7,15 +7,16 @@ use std::sync::{Arc, Mutex};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::Error;
-use crate::derivation::Derivation;
+use crate::derivation::{Derivation, FileContent, FileRecipe, Recipe};
 use crate::hash::Hash;
 use crate::names::{ObjectName, OutputName, Placeholder};
 use crate::operation::{self, Request, Response, Workspace};
 use crate::platform;
 use crate::settings::{Event, EventSink, Settings};
-use crate::store::import::import;
+use crate::store::import::{SourceTree, import, import_source};
 use crate::store::verify::content_path;
 use crate::store::{self, ObjectInfo, Outputs, Slot, Store, read_info, tree};
+use crate::value::Source;
 
 /// A build under way.
 pub struct Build {
@@ -150,6 +151,20 @@ impl Build {
                 (self.workspace.events)(Event::Warning { message });
             }
         };
+        if let Some(source) = self.plain_source() {
+            let tree = SourceTree {
+                deriver: derivation.hash,
+                name: &derivation.spec.name,
+                source,
+                sandbox: self.workspace.level(),
+            };
+            let (object, new) = import_source(store, &tree)?;
+            if let Some(info) = new {
+                warn_of_collisions(&object, &info);
+            }
+            self.discard()?;
+            return Ok(Outputs::from_iter([(OutputName::main(), object)]));
+        }
         let outputs = import(
             store,
             &store::import::Build {
@@ -166,6 +181,14 @@ impl Build {
         )?;
         self.discard()?;
         Ok(outputs)
+    }
+
+    /// Returns the local file or tree that the output is a copy of, when it is no more than that.
+    pub fn plain_source(&self) -> Option<&Source> {
+        match &self.derivation.spec.recipe {
+            Recipe::File(FileRecipe { content: FileContent::Source(source), executable: false }) => Some(source),
+            _ => None,
+        }
     }
 
     /// What the build could have seen: its dependencies and what they refer to.

@@ -32,7 +32,12 @@ const EXECUTABLE: u32 = 0o755;
 pub fn begin(build: &Arc<Build>, in_place: bool, tasks: &mut dyn Tasks) -> Result<Box<dyn Task>, Failure> {
     match &build.derivation.spec.recipe {
         Recipe::File(file) => {
-            let requests = requests(build, file).map_err(unknown)?.into();
+            // A plain copy is made when it is published, unless it is only looked at.
+            let requests = if build.plain_source().is_some() && !in_place {
+                VecDeque::new()
+            } else {
+                requests(build, file).map_err(unknown)?.into()
+            };
             Ok(Box::new(FileTask { requests, in_place: in_place.then(|| Arc::clone(build)) }))
         }
         Recipe::Function { .. } => tasks.begin(Arc::clone(build), in_place),

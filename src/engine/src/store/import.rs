@@ -5,6 +5,7 @@
 //! and times normalised, and one rename makes it appear, whole.
 
 mod file;
+mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -26,6 +27,7 @@ use crate::settings::Interrupt;
 use crate::value::Text;
 
 pub use file::{File, import_files};
+pub use source::{SourceTree, import_source};
 
 /// A finished build, before publication.
 pub struct Build<'a> {

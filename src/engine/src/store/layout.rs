@@ -151,6 +151,11 @@ impl Store {
         self.store.join("staging")
     }
 
+    /// Returns the directory in which each distinct file of objects has a name by its content.
+    pub fn shared_files(&self) -> PathBuf {
+        self.store.join("files")
+    }
+
     /// Returns the lock that a build holds from its first operation until its outputs are published. It is not in the
     /// slot, where the build could remove it.
     pub fn slot_lock(&self, slot: Slot) -> PathBuf {

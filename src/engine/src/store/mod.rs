@@ -13,6 +13,7 @@ mod outputs;
 mod present;
 mod record;
 pub mod rewrite;
+pub mod shared;
 pub mod sources;
 pub mod sweep;
 pub mod tree;

@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::living::Living;
+use super::shared::{self, SharedFiles};
 use super::{Outputs, Result, Slot, Store, read_info};
 use crate::hash::Hash;
 use crate::names::ObjectName;
@@ -106,6 +107,7 @@ pub fn find(
     }
     let built = Slot::all().map(|slot| store.building(slot)).chain([store.old_building()]);
     leftovers.extend(built.filter(|path| platform::exists(path)).map(dead_at));
+    leftovers.extend(SharedFiles::new(store).unused()?.into_iter().map(dead_at));
     let mut downloads = Vec::new();
     for directory in [store.downloads(), store.git_trees()] {
         for name in entries(&directory)? {
@@ -153,7 +155,11 @@ pub fn retire(store: &Store, garbage: &Garbage, interrupt: &Interrupt) -> Result
         stop_if(interrupt)?;
         let path = store.object(object);
         lift(&path)?;
-        Ok(platform::rename(&path, &gone(store, object))?)
+        // A single file that has other names stays immutable under these.
+        let file = platform::lift_immutable(&path);
+        let renamed = platform::rename(&path, &gone(store, object));
+        file.iter().for_each(platform::set_file_immutable);
+        Ok(renamed?)
     })?;
     if !garbage.objects.is_empty() {
         // What a record names is whole even after a power cut.
@@ -172,6 +178,8 @@ pub fn erase(store: &Store, garbage: &Garbage, interrupt: &Interrupt) -> Result<
     let about = garbage.derivations.iter().chain(&garbage.logs).chain(&garbage.sources).map(|dead| &dead.path);
     let files: Vec<&PathBuf> = told.chain(about).collect();
     files.par_iter().try_for_each(|path| remove(path, interrupt))?;
+    // What the objects that went alone had.
+    SharedFiles::new(store).unused()?.par_iter().try_for_each(|path| remove(path, interrupt))?;
     remove_empty(&store.packages())
 }
 
@@ -184,9 +192,9 @@ fn stop_if(interrupt: &Interrupt) -> Result<()> {
 }
 
 fn lift(path: &Path) -> Result<()> {
-    // Behind a link is what belongs to another store.
+    // Behind a link is what belongs to another store; other names of a file are those of objects that stay.
     if platform::kind_of(path)? != Some(FileKind::Symlink) {
-        platform::set_immutable(path, false);
+        platform::lift_immutable_tree(path);
     }
     Ok(())
 }
@@ -194,6 +202,7 @@ fn lift(path: &Path) -> Result<()> {
 fn remove(path: &Path, interrupt: &Interrupt) -> Result<()> {
     stop_if(interrupt)?;
     lift(path)?;
+    shared::take_names(path)?;
     Ok(platform::remove_tree(path)?)
 }
 

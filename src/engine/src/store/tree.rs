@@ -4,7 +4,7 @@
 //! runs ahead on others: file by file for small ones, piece by piece for a large one. What waits to be
 //! hashed is bounded, whatever the tree is.
 
-mod content;
+pub(super) mod content;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;

@@ -183,7 +183,9 @@ pub fn quarantine(store: &Store, object: &ObjectName) -> Result<Option<PathBuf>>
         .map(|number| store.quarantine().join(format!("{object}.{number}")))
         .find(|place| !platform::exists(place))
         .ok_or_else(|| Error::Unstorable { path: path.clone(), what: "damaged too often" })?;
-    platform::set_immutable(&path, false);
+    // Files in it that are whole may be those of other objects too, and stay as they are.
+    platform::lift_immutable_tree(&path);
+    drop(platform::lift_immutable(&path));
     if platform::kind_of(&path)? == Some(FileKind::Directory) {
         // A user cannot move a directory that is read-only.
         platform::set_mode(&path, 0o755)?;

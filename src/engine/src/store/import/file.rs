@@ -8,6 +8,7 @@ use crate::names::{Name, ObjectName, OutputName};
 use crate::platform;
 use crate::platform::jail::Level;
 use crate::store::info::{self, ObjectInfo, write_info};
+use crate::store::shared::SharedFiles;
 use crate::store::{Result, Store};
 
 /// A file that is to become an object. It refers to nothing, not even to itself.
@@ -35,14 +36,18 @@ impl File<'_> {
     }
 
     /// Writes the record and the object. `None` when something else has its name, or what has it is damaged.
-    fn publish(&self, store: &Store, object: &ObjectName) -> Result<bool> {
+    fn publish(&self, store: &Store, shared: &SharedFiles, object: &ObjectName) -> Result<bool> {
         match standing(store, object, self.nar)? {
             Standing::Same => return Ok(true),
             Standing::Other => return Ok(false),
             Standing::Nothing => {}
         }
         let path = store.staging().join(format!("{}-{}", self.deriver, OutputName::main()));
-        platform::write_object_file(&path, &self.content, if self.is_executable { 0o555 } else { 0o444 })?;
+        if platform::exists(&path) {
+            // Whoever began to publish it was killed.
+            platform::remove_tree(&path)?;
+        }
+        shared.write(self.nar, &self.content, if self.is_executable { 0o555 } else { 0o444 }, &path)?;
         let info = ObjectInfo {
             version: info::VERSION,
             name: self.name.clone(),
@@ -78,9 +83,10 @@ pub fn import_files(store: &Store, files: &[Option<File<'_>>]) -> Result<Vec<Opt
         }
     }
     let _lock = store.lock_publication()?;
+    let shared = SharedFiles::new(store);
     let publish = |number: &usize| -> Option<bool> {
         // What fails is built again as everything else is, and then says why.
-        Some(files[*number].as_ref()?.publish(store, objects[*number].as_ref()?).unwrap_or(false))
+        Some(files[*number].as_ref()?.publish(store, &shared, objects[*number].as_ref()?).unwrap_or(false))
     };
     let makers: Vec<usize> = first.values().copied().collect();
     let published: Vec<Option<bool>> = makers.par_iter().map(publish).collect();

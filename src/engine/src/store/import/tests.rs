@@ -454,12 +454,12 @@ fn what_has_the_name_of_a_file_at_hand_is_looked_at() {
     // The damaged one is set aside, and a whole one takes its place.
     assert_eq!(import_files(&place.store, &[file()]).unwrap(), [Some(object.clone())]);
     place.is_sound(&object);
-    // What a killed build left at its temporary place is not written over.
+    // What a killed build left at its temporary place is taken away.
     platform::remove_file(&path).unwrap();
     let left = place.store.staging().join(format!("{}-out", Hash::of(b"recipe")));
     fs::write(&left, "left").unwrap();
-    assert_eq!(import_files(&place.store, &[file()]).unwrap(), [None]);
-    // A build takes it away.
+    assert_eq!(import_files(&place.store, &[file()]).unwrap(), [Some(object.clone())]);
+    place.is_sound(&object);
     fs::write(place.built("recipe", "out"), "text").unwrap();
     assert_eq!(place.import_one("recipe"), object);
     place.is_sound(&object);

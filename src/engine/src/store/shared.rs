@@ -1,0 +1,210 @@
+//! Equal files of objects are one inode.
+//!
+//! Each distinct file has a name by its content in `store/files`, beside those in objects, by which it is found. That name
+//! is nothing to rely on: what it leads to is compared byte by byte before a new object gets it, and a file that something
+//! altered is forgotten, so that the next equal one begins a new inode. When no object has a file any more, gc removes
+//! its last name.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Result, Store};
+use crate::hash::{Hash, READ_SIZE};
+use crate::platform::{self, FileKind};
+
+/// The files of a store that objects share.
+pub struct SharedFiles {
+    directory: PathBuf,
+}
+
+impl SharedFiles {
+    /// Returns those of a store.
+    pub fn new(store: &Store) -> SharedFiles {
+        SharedFiles { directory: store.shared_files() }
+    }
+
+    /// Returns the name of the file with a NAR hash, which tells content and mode.
+    fn name(&self, nar: Hash) -> PathBuf {
+        self.directory.join(nar.to_hex())
+    }
+
+    /// Gives a file that has the mode and time of objects the inode of an equal one. Where there is none, it is the one for
+    /// those to come. The directory of the file can be written. A file system without such links leaves it as it is.
+    ///
+    /// # Errors
+    /// When the file system refuses for another reason.
+    pub fn share(&self, nar: Hash, file: &Path) -> Result<()> {
+        let name = self.name(nar);
+        for _ in 0..2 {
+            match platform::hard_link(file, &name) {
+                Ok(()) => return Ok(()),
+                Err(error) if error.is_not_found() => {
+                    platform::create_directories(&self.directory)?;
+                    continue;
+                }
+                Err(error) if !error.is_already_there() => return Ok(()),
+                Err(_) => {}
+            }
+            if is_same_inode(&name, file) {
+                return Ok(());
+            }
+            let beside = temporary(file);
+            if is_equal(&name, file) && self.link(&name, &beside) {
+                return Ok(platform::rename(&beside, file)?);
+            }
+            self.forget(&name)?;
+        }
+        Ok(())
+    }
+
+    /// Makes a file with this content and mode, which has this NAR hash: a name of the equal one, where there is one.
+    ///
+    /// # Errors
+    /// When something stands at the path, or the file system refuses.
+    pub fn write(&self, nar: Hash, content: &[u8], mode: u32, path: &Path) -> Result<()> {
+        let name = self.name(nar);
+        match holds(&name, content, mode) {
+            Some(true) if self.link(&name, path) => return Ok(()),
+            // It was altered, or has as many names as the file system lets it have.
+            Some(_) => self.forget(&name)?,
+            None => {}
+        }
+        platform::write_object_file(path, content, mode)?;
+        self.share(nar, path)
+    }
+
+    /// Gives the file of a name another one; returns whether it has it.
+    fn link(&self, name: &Path, path: &Path) -> bool {
+        // An immutable file can have no more names.
+        let is_immutable = platform::is_immutable(name);
+        if is_immutable {
+            platform::set_immutable(name, false);
+        }
+        let linked = platform::hard_link(name, path).is_ok();
+        if is_immutable {
+            platform::set_immutable(name, true);
+        }
+        linked
+    }
+
+    /// Takes its name from a file: the next equal one begins a new inode.
+    fn forget(&self, name: &Path) -> Result<()> {
+        take_name(name)
+    }
+
+    /// Returns the names of files that no object has.
+    ///
+    /// # Errors
+    /// When the directory cannot be listed.
+    pub fn unused(&self) -> Result<Vec<PathBuf>> {
+        let entries = match platform::list_directory(&self.directory) {
+            Err(error) if error.is_not_found() => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let paths = entries.into_iter().map(|(name, _)| self.directory.join(name));
+        let is_alone = |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|data| platform::link_count(&data) <= 1);
+        Ok(paths.filter(is_alone).collect())
+    }
+}
+
+/// Takes the names at a path from files that have others, and leaves these as they were. The directories above can be
+/// written, and are not immutable.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn take_names(path: &Path) -> Result<()> {
+    // Elsewhere a name is taken from a file as it is.
+    if !platform::may_set_immutable() {
+        return Ok(());
+    }
+    match platform::kind_of(path)? {
+        Some(FileKind::File) => {
+            let is_shared = fs::symlink_metadata(path).is_ok_and(|data| platform::link_count(&data) > 1);
+            if is_shared { take_name(path) } else { Ok(()) }
+        }
+        Some(FileKind::Directory) => {
+            for (name, kind) in platform::list_directory(path)? {
+                if matches!(kind, FileKind::File | FileKind::Directory) {
+                    take_names(&path.join(name))?;
+                }
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes one name of a file; its others, if it has any, are immutable again after that.
+fn take_name(path: &Path) -> Result<()> {
+    let file = platform::lift_immutable(path);
+    let removed = platform::remove_file(path);
+    if let Some(file) = file {
+        platform::set_file_immutable(&file);
+    }
+    Ok(removed?)
+}
+
+fn temporary(file: &Path) -> PathBuf {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    file.with_file_name(format!(".syslua-shared-{}-{number}", std::process::id()))
+}
+
+fn is_same_inode(first: &Path, second: &Path) -> bool {
+    let facts = |path: &Path| platform::look(path).ok().flatten();
+    match (facts(first), facts(second)) {
+        (Some(first), Some(second)) => first.identity == second.identity,
+        _ => false,
+    }
+}
+
+/// Opens a file of an object; nothing when it is none, or altered as far as modes and times tell.
+fn open(path: &Path) -> Option<(File, fs::Metadata)> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    if !metadata.is_file() || !platform::has_object_mode(&metadata) || !platform::has_old_time(&metadata) {
+        return None;
+    }
+    let file = File::open(path).ok()?;
+    let metadata = file.metadata().ok()?;
+    metadata.is_file().then_some((file, metadata))
+}
+
+/// Returns whether two files have the same bytes and mode.
+fn is_equal(first: &Path, second: &Path) -> bool {
+    let (Some((mut first, a)), Some((mut second, b))) = (open(first), open(second)) else { return false };
+    a.len() == b.len()
+        && platform::mode_of(&a) == platform::mode_of(&b)
+        && has_same_bytes(&mut first, &mut second).unwrap_or(false)
+}
+
+fn has_same_bytes(first: &mut File, second: &mut File) -> io::Result<bool> {
+    let (mut a, mut b) = (vec![0; READ_SIZE], vec![0; READ_SIZE]);
+    loop {
+        let read = first.read(&mut a)?;
+        if read == 0 {
+            return Ok(second.read(&mut b)? == 0);
+        }
+        match second.read_exact(&mut b[..read]) {
+            Ok(()) if a[..read] == b[..read] => {}
+            Ok(()) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Returns whether the file of a name has this content and mode; nothing when there is none.
+fn holds(name: &Path, content: &[u8], mode: u32) -> Option<bool> {
+    if !platform::exists(name) {
+        return None;
+    }
+    let Some((file, metadata)) = open(name) else { return Some(false) };
+    if metadata.len() != content.len() as u64 || platform::mode_of(&metadata) != mode {
+        return Some(false);
+    }
+    let mut bytes = Vec::with_capacity(content.len() + 1);
+    let read = file.take(content.len() as u64 + 1).read_to_end(&mut bytes);
+    Some(read.is_ok() && bytes == content)
+}
