@@ -25,6 +25,14 @@ describe("a root that 14d1392 made", function()
     return result
   end
 
+  -- Objects may be built again, since recipes are hashed in another way now. They come out the same.
+  local function assert_unchanged(result)
+    local printed = result.stdout
+    local is_unchanged = printed:find("Nothing changed", 1, true)
+      or printed:find("nothing else changed", 1, true)
+    assert.truthy(is_unchanged, printed)
+  end
+
   -- Nothing of the home is lost or changed, and of the root only the edit of a managed file is left.
   local function assert_destroyed()
     here.must("destroy", "--yes")
@@ -72,7 +80,7 @@ describe("a root that 14d1392 made", function()
 
   it("is applied over", function()
     open("root")
-    assert.truthy(apply("2").stdout:find("Nothing changed", 1, true))
+    assert_unchanged(apply("2"))
     apply("6")
     assert.equal("real in 6\n", here.read("home/.real"))
     assert.equal("linked in 6\n", here.read("home/.linked"))
@@ -121,7 +129,7 @@ describe("a root that 14d1392 made", function()
 
   it("is recovered from one that was cut off after its commit", function()
     open("cut-after-commit")
-    assert.truthy(apply("5").stdout:find("Nothing changed", 1, true))
+    assert_unchanged(apply("5"))
     assert.is_false(here.exists("root/store/metadata/journal"))
     assert.equal("real in 5\n", here.read("home/.real"))
     assert.equal("", here.shell("find home -name '.syslua-*'").stdout)
