@@ -150,7 +150,7 @@ describe("destroy", function()
     for _, root in ipairs({ "other", "home", "file" }) do
       local result = here.run("destroy", "--yes", "--root", root)
       assert.equal(1, result.code, result.stdout)
-      contains(result.stderr, "is no root of sys.lua", "--root")
+      contains(result.stderr, "is not a root of sys.lua", "--root")
     end
     assert.equal(before, here.list("other"))
     assert.equal("mine\n", here.read("home/.taken"))

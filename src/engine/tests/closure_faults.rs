@@ -16,12 +16,12 @@ use syslua_engine::engine::{Engine, ExportTo};
 use syslua_engine::names::ObjectName;
 use syslua_engine::platform;
 use syslua_engine::platform::fault::{self, Fault};
-use syslua_engine::store::{Store, read_info, verify};
+use syslua_engine::store::{Access, Store, read_info, verify};
 
 use support::{EIO, ENOSPC, remove, settings, temporary_directory, write};
 
 fn engine(root: &Path) -> Engine {
-    Engine::new(settings(root, root))
+    Engine::open(settings(root, root), Access::Work).unwrap()
 }
 
 /// Publishes an object that refers to others and to itself.

@@ -21,6 +21,7 @@ use syslua_engine::engine::{ApplyOptions, Engine};
 use syslua_engine::manifest::Manifest;
 use syslua_engine::names::SnapshotId;
 use syslua_engine::platform::fault::{self, Fault, Operation};
+use syslua_engine::store::Access;
 use syslua_engine::value::Text;
 use syslua_engine::variable::VariableValue;
 
@@ -59,7 +60,7 @@ impl Machine {
     }
 
     fn engine(&self) -> Engine {
-        Engine::new(settings(&self.work.join("root"), &self.work.join("home")))
+        Engine::open(settings(&self.work.join("root"), &self.work.join("home")), Access::Work).unwrap()
     }
 
     fn apply(&self, manifest: &Manifest) -> Result<(), String> {

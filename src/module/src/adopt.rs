@@ -1,9 +1,10 @@
 //! `native.look`, `take_over`, `take_into` and `rewrite`: what `adopt` sees of files and does to them.
 
 use mlua::prelude::*;
-use syslua_engine::engine::{Engine, Taken};
+use syslua_engine::engine::Taken;
 use syslua_engine::failure::{Failure, chain};
 use syslua_engine::platform::{self, FileKind};
+use syslua_engine::store::Access;
 use syslua_engine::value::Text;
 
 use crate::error::{Answer, lua_failure, register as register_function, register_verb};
@@ -51,11 +52,11 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_verb(lua, native, "check_targets", |lua, (targets, table): (Vec<LuaString>, Option<LuaTable>)| {
         let options = Options::read(lua, table.as_ref())?;
         let targets = targets.iter().map(|target| Text(target.as_bytes().to_vec())).collect();
-        Engine::new(options.settings).check_targets(targets).map(|()| true).map_err(|error| error.to_failure())
+        options.engine(Access::Look)?.check_targets(targets).map(|()| true).map_err(|error| error.to_failure())
     })?;
     register_verb(lua, native, "take_over", |lua, (from, to, table): (LuaString, LuaString, Option<LuaTable>)| {
         let options = Options::read(lua, table.as_ref())?;
-        let taken = Engine::new(options.settings).take_over(&path_of(&from), &path_of(&to));
+        let taken = options.engine(Access::Look)?.take_over(&path_of(&from), &path_of(&to));
         Ok(match taken.map_err(|error| error.to_failure())? {
             Taken::Made => "made",
             Taken::There => "there",
@@ -64,14 +65,14 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     })?;
     register_verb(lua, native, "take_into", |lua, (from, source, table): (LuaString, LuaString, Option<LuaTable>)| {
         let options = Options::read(lua, table.as_ref())?;
-        let engine = Engine::new(options.settings.clone());
+        let engine = options.engine(Access::Work)?;
         let kept = engine.take_into(&path_of(&from), &path_of(&source), &mut options.on_event(lua));
         let kept = kept.map_err(|error| error.to_failure())?;
         kept.map(|kept| lua.create_string(platform::bytes_of_path(&kept))).transpose().map_err(lua_failure)
     })?;
     register_function(lua, native, "rewrite", |lua, (path, text): (LuaString, LuaString)| {
         let options = Options::read(lua, None)?;
-        let written = Engine::new(options.settings).rewrite(&path_of(&path), &text.as_bytes());
+        let written = options.engine(Access::Look)?.rewrite(&path_of(&path), &text.as_bytes());
         written.map(|()| true).map_err(|error| error.to_failure())
     })
 }

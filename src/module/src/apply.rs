@@ -2,9 +2,10 @@
 
 use mlua::prelude::*;
 use serde::Serialize;
-use syslua_engine::engine::{ApplyOptions, Engine, PlanOptions};
+use syslua_engine::engine::{ApplyOptions, PlanOptions};
 use syslua_engine::failure::Failure;
 use syslua_engine::settings::Event;
+use syslua_engine::store::Access;
 
 use crate::error::{Answer, lua_failure, register_verb};
 use crate::evaluation::manifest_of;
@@ -26,7 +27,7 @@ fn plan(lua: &Lua, manifest: &LuaValue, table: Option<&LuaTable>) -> Answer<LuaV
     let build = flag("build")?;
     let told = PlanOptions { diff: flag("diff")?, brief: flag("brief")? };
     let manifest = manifest_of(lua, manifest)?;
-    let engine = Engine::new(options.settings.clone());
+    let engine = options.engine(Access::Work)?;
     let planned = if build {
         engine.plan_built(&manifest, told, &mut LuaTasks::new(lua), &mut options.on_event(lua))
     } else {
@@ -57,7 +58,7 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
         return Ok(planned);
     }
     let manifest = manifest_of(lua, manifest)?;
-    let engine = Engine::new(given.settings.clone());
+    let engine = given.engine(Access::Work)?;
     let brief = options.map(|options| options.get::<Option<bool>>("brief")).transpose().map_err(lua_failure)?;
     let asked = ApplyOptions {
         brief: brief.flatten().unwrap_or(false),
@@ -83,7 +84,7 @@ fn has_flag(options: Option<&LuaTable>, name: &str) -> bool {
 
 fn status(lua: &Lua, table: Option<&LuaTable>) -> Answer<LuaValue> {
     let options = Options::read(lua, table)?;
-    let mut status = Engine::new(options.settings).status().map_err(|error| error.to_failure())?;
+    let mut status = options.engine(Access::Look)?.status().map_err(|error| error.to_failure())?;
     if has_flag(table, "drift_only") {
         status.targets.retain(|target| target.state != "ok");
     }

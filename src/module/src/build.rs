@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use mlua::prelude::*;
 use syslua_engine::engine::Engine;
 use syslua_engine::platform;
+use syslua_engine::store::Access;
 use syslua_engine::store::Outputs;
 
 use crate::derive::derivation_of;
@@ -17,7 +18,7 @@ use crate::task::LuaTasks;
 fn build(lua: &Lua, wanted: &[LuaValue], options: Option<&LuaTable>) -> Answer<Vec<LuaTable>> {
     let options = Options::read(lua, options)?;
     let wanted = wanted.iter().map(|value| Ok(derivation_of(lua, value)?.hash)).collect::<Answer<Vec<_>>>()?;
-    let engine = Engine::new(options.settings.clone());
+    let engine = options.engine(Access::Work)?;
     let known = state::closure(lua, wanted.iter().copied());
     let all: BTreeSet<_> = wanted.iter().copied().collect();
     let realized = engine

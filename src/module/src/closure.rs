@@ -4,10 +4,11 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
 use mlua::prelude::*;
-use syslua_engine::engine::{Engine, ExportTo};
+use syslua_engine::engine::ExportTo;
 use syslua_engine::failure::Failure;
 use syslua_engine::names::ObjectName;
 use syslua_engine::platform;
+use syslua_engine::store::Access;
 
 use crate::apply::report;
 use crate::error::{Answer, register_verb};
@@ -56,7 +57,7 @@ fn export(lua: &Lua, objects: &[String], to: &LuaValue, table: Option<&LuaTable>
     let options = Options::read(lua, table)?;
     let parse = |name: &String| ObjectName::parse(name).map_err(|error| Failure::new("usage", error.to_string()));
     let objects = objects.iter().map(parse).collect::<Answer<Vec<_>>>()?;
-    let engine = Engine::new(options.settings.clone());
+    let engine = options.engine(Access::Look)?;
     let mut on_event = options.on_event(lua);
     let exported = match to {
         LuaValue::String(path) => {
@@ -92,7 +93,7 @@ fn import(lua: &Lua, from: Option<&LuaString>, table: Option<&LuaTable>) -> Answ
         }
         None => (Box::new(io::stdin()), "from standard input".to_owned()),
     };
-    let engine = Engine::new(options.settings.clone());
+    let engine = options.engine(Access::Work)?;
     let imported = engine.import_closure(source, &what, &mut options.on_event(lua));
     report(lua, &imported.map_err(|error| error.to_failure())?)
 }

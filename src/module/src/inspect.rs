@@ -7,6 +7,7 @@ use syslua_engine::engine::{Engine, Rebuild};
 use syslua_engine::failure::Failure;
 use syslua_engine::names::{ObjectName, SnapshotId};
 use syslua_engine::platform;
+use syslua_engine::store::Access;
 
 use crate::apply::report;
 use crate::derive::derivation_of;
@@ -16,13 +17,13 @@ use crate::options::Options;
 use crate::state;
 use crate::task::LuaTasks;
 
-fn engine(lua: &Lua, options: Option<&LuaTable>) -> Answer<(Engine, Options)> {
+fn engine(lua: &Lua, options: Option<&LuaTable>, access: Access) -> Answer<(Engine, Options)> {
     let options = Options::read(lua, options)?;
-    Ok((Engine::new(options.settings.clone()), options))
+    Ok((options.engine(access)?, options))
 }
 
 fn repair(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<LuaValue> {
-    let (engine, options) = engine(lua, options)?;
+    let (engine, options) = engine(lua, options, Access::Work)?;
     let manifest = if manifest.is_nil() { None } else { Some(manifest_of(lua, manifest)?) };
     let rebuild = Rebuild { manifest: manifest.as_deref(), tasks: &mut LuaTasks::new(lua) };
     let repaired = engine.repair(rebuild, &mut options.on_event(lua)).map_err(|error| error.to_failure())?;
@@ -31,7 +32,8 @@ fn repair(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<
 
 /// Restores the config of a snapshot: its entry file, and where texts and sources are now by the paths that they had.
 fn restore_config(lua: &Lua, id: u64, options: Option<&LuaTable>) -> Answer<Option<LuaTable>> {
-    let restored = engine(lua, options)?.0.restore_config(SnapshotId(id)).map_err(|error| error.to_failure())?;
+    let restored =
+        engine(lua, options, Access::Work)?.0.restore_config(SnapshotId(id)).map_err(|error| error.to_failure())?;
     let Some(restored) = restored else { return Ok(None) };
     let text = |path: &Path| lua.create_string(platform::bytes_of_path(path));
     let make = || {
@@ -48,7 +50,7 @@ fn restore_config(lua: &Lua, id: u64, options: Option<&LuaTable>) -> Answer<Opti
 }
 
 fn check(lua: &Lua, wanted: &LuaValue, options: Option<&LuaTable>) -> Answer<LuaValue> {
-    let (engine, options) = engine(lua, options)?;
+    let (engine, options) = engine(lua, options, Access::Work)?;
     let derivation = derivation_of(lua, wanted)?;
     let known = state::closure(lua, [derivation.hash]);
     let checked = engine
@@ -60,24 +62,24 @@ fn check(lua: &Lua, wanted: &LuaValue, options: Option<&LuaTable>) -> Answer<Lua
 /// Registers them.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(lua, native, "list", |lua, options: Option<LuaTable>| {
-        let listed = engine(lua, options.as_ref())?.0.list().map_err(|error| error.to_failure())?;
+        let listed = engine(lua, options.as_ref(), Access::Look)?.0.list().map_err(|error| error.to_failure())?;
         report(lua, &listed)
     })?;
     register_function(lua, native, "actions", |lua, options: Option<LuaTable>| {
-        let actions = engine(lua, options.as_ref())?.0.actions().map_err(|error| error.to_failure())?;
+        let actions = engine(lua, options.as_ref(), Access::Look)?.0.actions().map_err(|error| error.to_failure())?;
         report(lua, &actions)
     })?;
     register_function(lua, native, "hold", |lua, (object, options): (String, Option<LuaTable>)| {
         let name = ObjectName::parse(&object).map_err(|error| Failure::new("usage", error.to_string()))?;
-        let held = engine(lua, options.as_ref())?.0.hold(&name).map_err(|error| error.to_failure())?;
+        let held = engine(lua, options.as_ref(), Access::Look)?.0.hold(&name).map_err(|error| error.to_failure())?;
         report(lua, &held)
     })?;
     register_function(lua, native, "info", |lua, options: Option<LuaTable>| {
-        let info = engine(lua, options.as_ref())?.0.info().map_err(|error| error.to_failure())?;
+        let info = engine(lua, options.as_ref(), Access::Look)?.0.info().map_err(|error| error.to_failure())?;
         report(lua, &info)
     })?;
     register_verb(lua, native, "verify", |lua, options: Option<LuaTable>| {
-        let found = engine(lua, options.as_ref())?.0.verify().map_err(|error| error.to_failure())?;
+        let found = engine(lua, options.as_ref(), Access::Look)?.0.verify().map_err(|error| error.to_failure())?;
         report(lua, &found)
     })?;
     register_verb(lua, native, "repair", |lua, (manifest, options): (LuaValue, Option<LuaTable>)| {
@@ -87,7 +89,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         restore_config(lua, id, options.as_ref())
     })?;
     register_function(lua, native, "remove_restored_config", |lua, (id, options): (u64, Option<LuaTable>)| {
-        let engine = engine(lua, options.as_ref())?.0;
+        let engine = engine(lua, options.as_ref(), Access::Work)?.0;
         engine.remove_restored_config(SnapshotId(id)).map(|()| true).map_err(|error| error.to_failure())
     })?;
     register_function(
@@ -95,7 +97,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         native,
         "diff_derivations",
         |lua, (first, second, options): (String, String, Option<LuaTable>)| {
-            let engine = engine(lua, options.as_ref())?.0;
+            let engine = engine(lua, options.as_ref(), Access::Look)?.0;
             let differences = engine.diff_derivations(&first, &second).map_err(|error| error.to_failure())?;
             report(lua, &differences)
         },

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mlua::prelude::*;
+use syslua_engine::engine::Engine;
 use syslua_engine::failure::Failure;
 use syslua_engine::platform;
 use syslua_engine::settings::{Event, Sandbox, Settings, System, UnpackLimits};
+use syslua_engine::store::Access;
 
 use crate::error::{Answer, lua_failure};
 use crate::network;
@@ -78,6 +80,14 @@ impl Options {
             listener: options.get("on_event").map_err(lua_failure)?,
             wants_ticks: options.get::<Option<bool>>("ticks").map_err(lua_failure)?.unwrap_or(false),
         })
+    }
+
+    /// Returns the engine on the root of the call.
+    ///
+    /// # Errors
+    /// When the root is another user's.
+    pub fn engine(&self, access: Access) -> Answer<Engine> {
+        Engine::open(self.settings.clone(), access).map_err(|error| error.to_failure())
     }
 
     /// Returns what hands events to the caller's function; its errors are its own.

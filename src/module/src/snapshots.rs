@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use mlua::prelude::*;
-use syslua_engine::engine::{Engine, GcOptions};
+use syslua_engine::engine::GcOptions;
 use syslua_engine::failure::Failure;
 use syslua_engine::names::SnapshotId;
+use syslua_engine::store::Access;
 
 use crate::apply::report;
 use crate::error::{Answer, register as register_function, register_verb};
@@ -22,14 +23,14 @@ fn snapshot_id(given: Option<&str>) -> Answer<Option<SnapshotId>> {
 
 fn rollback(lua: &Lua, id: Option<&str>, table: Option<&LuaTable>) -> Answer<LuaValue> {
     let options = Options::read(lua, table)?;
-    let engine = Engine::new(options.settings.clone());
+    let engine = options.engine(Access::Work)?;
     let result = engine.rollback(snapshot_id(id)?, !options.dry_run, &mut options.on_event(lua));
     report(lua, &result.map_err(|error| error.to_failure())?)
 }
 
 fn destroy(lua: &Lua, table: Option<&LuaTable>) -> Answer<LuaValue> {
     let options = Options::read(lua, table)?;
-    let engine = Engine::new(options.settings.clone());
+    let engine = options.engine(Access::Work)?;
     let result = engine.destroy(!options.dry_run, &mut options.on_event(lua));
     report(lua, &result.map_err(|error| error.to_failure())?)
 }
@@ -51,14 +52,14 @@ fn gc_options(table: Option<&LuaTable>) -> Answer<GcOptions> {
 
 fn gc(lua: &Lua, table: Option<&LuaTable>) -> Answer<LuaValue> {
     let options = Options::read(lua, table)?;
-    let engine = Engine::new(options.settings.clone());
+    let engine = options.engine(Access::Work)?;
     let result = engine.gc(gc_options(table)?, !options.dry_run, &mut options.on_event(lua));
     report(lua, &result.map_err(|error| error.to_failure())?)
 }
 
 fn revert(lua: &Lua, mark: &str, table: Option<&LuaTable>) -> Answer<bool> {
     let options = Options::read(lua, table)?;
-    let engine = Engine::new(options.settings.clone());
+    let engine = options.engine(Access::Work)?;
     engine.revert(mark, &mut options.on_event(lua)).map_err(|error| error.to_failure())
 }
 
@@ -66,7 +67,7 @@ fn revert(lua: &Lua, mark: &str, table: Option<&LuaTable>) -> Answer<bool> {
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(lua, native, "history", |lua, table: Option<LuaTable>| {
         let options = Options::read(lua, table.as_ref())?;
-        report(lua, &Engine::new(options.settings).history().map_err(|error| error.to_failure())?)
+        report(lua, &options.engine(Access::Look)?.history().map_err(|error| error.to_failure())?)
     })?;
     register_verb(lua, native, "rollback", |lua, (id, table): (Option<String>, Option<LuaTable>)| {
         rollback(lua, id.as_deref(), table.as_ref())
@@ -80,13 +81,13 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         |lua, (first, second, table): (Option<String>, Option<String>, Option<LuaTable>)| {
             let options = Options::read(lua, table.as_ref())?;
             let (first, second) = (snapshot_id(first.as_deref())?, snapshot_id(second.as_deref())?);
-            let result = Engine::new(options.settings).diff_snapshots(first, second);
+            let result = options.engine(Access::Look)?.diff_snapshots(first, second);
             report(lua, &result.map_err(|error| error.to_failure())?)
         },
     )?;
     register_function(lua, native, "confirm", |lua, table: Option<LuaTable>| {
         let options = Options::read(lua, table.as_ref())?;
-        let engine = Engine::new(options.settings.clone());
+        let engine = options.engine(Access::Work)?;
         report(lua, &engine.confirm(&mut options.on_event(lua)).map_err(|error| error.to_failure())?)
     })?;
     register_verb(lua, native, "revert", |lua, (mark, table): (String, Option<LuaTable>)| {
@@ -94,7 +95,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     })?;
     register_function(lua, native, "watch", |lua, (mark, table): (String, Option<LuaTable>)| {
         let options = Options::read(lua, table.as_ref())?;
-        let engine = Engine::new(options.settings.clone());
+        let engine = options.engine(Access::Work)?;
         engine.watch(&mark, &mut options.on_event(lua)).map_err(|error| error.to_failure())
     })?;
     // Leaves the session of the terminal, so that its end is not ours.

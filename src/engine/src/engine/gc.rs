@@ -97,9 +97,11 @@ impl Engine {
     /// it would do, and takes no lock.
     ///
     /// # Errors
-    /// When something that could hold an object cannot be read, or a switch is not over: nothing is removed. When the
+    /// When the directory is not a root; when something that could hold an object cannot be read, or a switch is not over: nothing is removed. When the
     /// file system refuses: what is not removed is whole, and the next call goes on.
     pub fn gc(&self, options: GcOptions, perform: bool, on_event: &mut dyn FnMut(Event)) -> Result<GcReport, Error> {
+        // Of what is no root nothing is ours.
+        switch::standing(&self.store)?;
         let settings = &self.settings;
         let threads = rayon::ThreadPoolBuilder::new().num_threads(settings.jobs).build();
         let threads = threads.map_err(|error| crate::realize::Error::Threads(error.to_string()))?;

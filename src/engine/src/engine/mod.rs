@@ -29,7 +29,7 @@ use crate::names::SnapshotId;
 use crate::platform::lock::{LockError, Patience};
 use crate::realize::{self, Tasks};
 use crate::settings::{Event, Settings, Stopped};
-use crate::store::{self, Outputs, Store};
+use crate::store::{self, Access, Outputs, Store};
 use crate::{action, operation, switch};
 
 pub use adopt::Taken;
@@ -159,6 +159,9 @@ impl Error {
             Error::NoDerivation { .. } | Error::Ambiguous { .. } => {
                 Failure::new("usage", self.to_string()).with_hint("`list` and the names in store/drv/ tell the hashes")
             }
+            Error::Store(error @ store::Error::Foreign { .. }) => {
+                Failure { hint: error.hint(), ..Failure::new("usage", error.to_string()) }
+            }
             Error::File(error) => Failure::new("io", chain(error)),
             other => Failure::new("engine", chain(other)),
         }
@@ -194,10 +197,15 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Makes an engine; touches nothing.
-    pub fn new(settings: Settings) -> Engine {
+    /// Makes an engine on a root, which need not be there.
+    ///
+    /// # Errors
+    /// When the root is another user's.
+    pub fn open(settings: Settings, access: Access) -> Result<Engine, Error> {
         let patience = Patience { timeout: settings.lock_timeout, interrupt: settings.interrupt.clone() };
-        Engine { store: Store::new(&settings.root).with_patience(patience), settings }
+        let store = Store::new(&settings.root).with_patience(patience);
+        store::check_owner(&store, access)?;
+        Ok(Engine { settings, store })
     }
 
     /// Returns the store.

@@ -56,7 +56,8 @@ pub use read::{
 pub use system::{
     bytes_of_path, end_group, facts_of, free_space, has_object_mode, has_owner_of, is_executable, is_executable_file,
     is_system_user, leave_session, link_count, may_set_immutable, mode_of, name_from_bytes, open_standard_descriptors,
-    own_group, path_from_bytes, read_at, shell_command, signal_of, terminal_width, user_number, wait_for_input,
+    own_group, own_number, owner_of, path_from_bytes, read_at, shell_command, signal_of, terminal_width, user_number,
+    wait_for_input,
 };
 
 /// How many numbers are told of a file.

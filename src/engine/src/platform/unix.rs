@@ -292,6 +292,23 @@ pub fn user_number() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
+/// Returns the number that files have which this process makes; nothing where users have no numbers.
+pub fn own_number() -> Option<u32> {
+    Some(user_number())
+}
+
+/// Returns the number of the user whom a file belongs to; a link is followed. Nothing where nothing is.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn owner_of(path: &Path) -> super::Result<Option<u32>> {
+    match fs::metadata(path).map_err(super::failed("look at", path)) {
+        Ok(metadata) => Ok(Some(metadata.uid())),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Returns whether this process has the rights of the one user whose store is the system's.
 pub fn is_system_user() -> bool {
     rustix::process::geteuid().is_root()

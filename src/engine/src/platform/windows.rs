@@ -158,6 +158,20 @@ pub fn is_system_user() -> bool {
     false
 }
 
+/// Users have no numbers here.
+pub fn own_number() -> Option<u32> {
+    None
+}
+
+/// Users have no numbers here.
+///
+/// # Errors
+/// None.
+#[expect(clippy::unnecessary_wraps, reason = "it can fail elsewhere")]
+pub fn owner_of(_path: &Path) -> super::Result<Option<u32>> {
+    Ok(None)
+}
+
 /// Numbers of files are not used again on this system.
 pub fn open_standard_descriptors() {}
 

@@ -10,6 +10,7 @@ mod layout;
 pub mod living;
 mod origin;
 mod outputs;
+mod owner;
 mod present;
 mod record;
 pub mod rewrite;
@@ -23,6 +24,7 @@ pub use info::{ObjectInfo, read_info, write_info};
 pub use layout::{Slot, Store};
 pub use origin::made_above;
 pub use outputs::Outputs;
+pub use owner::{Access, check_owner};
 pub use present::Present;
 pub use record::{
     find_derivations, read_derivation, read_outputs, recorded_outputs, write_derivation, write_outputs,
@@ -99,12 +101,32 @@ pub enum Error {
         /// The directory.
         slot: Slot,
     },
+    /// The root is another user's.
+    #[error("{} belongs to {}, and {} {}", path.display(), platform::user_name(*owner), platform::user_name(*own), refused(*access))]
+    Foreign {
+        /// The directory that tells so.
+        path: std::path::PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who wants to use it.
+        own: u32,
+        /// What for.
+        access: Access,
+    },
     /// A placeholder was left in built content.
     #[error("{} holds the placeholder of an output that the build does not depend on", path.display())]
     Placeholder {
         /// The file.
         path: std::path::PathBuf,
     },
+}
+
+/// Says what a user does in no root of others.
+fn refused(access: Access) -> &'static str {
+    match access {
+        Access::Look => "reads no root of another user but the system's",
+        Access::Work => "changes no root of another user",
+    }
 }
 
 impl Error {
@@ -119,7 +141,9 @@ impl Error {
             | Error::Building { path, .. }
             | Error::Placeholder { path } => vec![path],
             Error::Cycle { first_file, second_file, .. } => vec![first_file, second_file],
-            Error::Lock(_) | Error::WrongOutput { .. } | Error::SourceChanged { .. } => Vec::new(),
+            Error::Foreign { .. } | Error::Lock(_) | Error::WrongOutput { .. } | Error::SourceChanged { .. } => {
+                Vec::new()
+            }
         };
         for path in paths {
             if let Some(mapped) = map(path) {
@@ -132,6 +156,10 @@ impl Error {
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Error::Foreign { owner, .. } => Some(format!(
+                "run it as {}, or name a root of your own with --root or SYSLUA_ROOT",
+                platform::user_name(*owner)
+            )),
             Error::MissingOutput { .. } => Some("`ctx.out` and `ctx.outputs` say where outputs belong".to_owned()),
             Error::Building { .. } => {
                 Some("write the path of an output, such as `$out`, which becomes the final one".to_owned())

@@ -143,7 +143,7 @@ pub enum Error {
     #[error("no apply waits to be confirmed")]
     NothingToConfirm,
     /// What is to be removed as a root is none.
-    #[error("{} is no root of sys.lua, or holds something else: nothing of it was touched", path.display())]
+    #[error("{} is not a root of sys.lua, or it holds other files: nothing in it was changed", path.display())]
     NotARoot {
         /// What is to be removed.
         path: PathBuf,

@@ -13,7 +13,7 @@ use syslua_engine::manifest::Manifest;
 use syslua_engine::names::{Name, OutputName, SnapshotId};
 use syslua_engine::platform;
 use syslua_engine::settings::System;
-use syslua_engine::store::{self, Slot, Store};
+use syslua_engine::store::{self, Access, Slot, Store};
 use syslua_engine::value::{Function, Value};
 use syslua_engine::variable::VariableValue;
 
@@ -80,7 +80,7 @@ impl Machine {
     }
 
     pub fn engine(&self) -> Engine {
-        Engine::new(settings(&self.work.join("root"), &self.work.join("home")))
+        Engine::open(settings(&self.work.join("root"), &self.work.join("home")), Access::Work).unwrap()
     }
 
     /// `~/.both` and `~/.N` lead to the object of that number.
