@@ -580,6 +580,7 @@ function BuildContext.run(command, opts) end
 ---@field info fun(options: syslua.Options?): boolean, any
 ---@field verify fun(options: syslua.Options?): boolean, any
 ---@field repair fun(manifest: any, options: syslua.Options?): boolean, any
+---@field check_owner fun(options: syslua.Options?): boolean, any
 ---@field restore_config fun(snapshot: string, options: syslua.Options?): boolean, any
 ---@field remove_restored_config fun(snapshot: string, options: syslua.Options?): boolean, any
 ---@field diff_derivations fun(first: string, second: string, options: syslua.Options?): boolean, any

@@ -136,6 +136,9 @@ function verify.run(args)
 
   local options = require("syslua.cli.options").from_args(args)
   local given = args.config and { { path = require("syslua.cli.config_path").get(args.config) } }
+  if args.repair then
+    border.call("check_owner", options)
+  end
   ---@type syslua.Verified
   local result = border.call("verify", options)
   if args.repair and result.broken > 0 then

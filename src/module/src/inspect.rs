@@ -85,6 +85,9 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_verb(lua, native, "repair", |lua, (manifest, options): (LuaValue, Option<LuaTable>)| {
         repair(lua, &manifest, options.as_ref())
     })?;
+    register_function(lua, native, "check_owner", |lua, options: Option<LuaTable>| {
+        engine(lua, options.as_ref(), Access::Work).map(|_| true)
+    })?;
     register_function(lua, native, "restore_config", |lua, (id, options): (u64, Option<LuaTable>)| {
         restore_config(lua, id, options.as_ref())
     })?;

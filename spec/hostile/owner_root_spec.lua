@@ -1,0 +1,96 @@
+--- Roots of other users: no user works in one, root included, and what a user looks at is root's at most.
+
+local machine = require("spec.support.machine")
+local process = require("spec.support.process")
+
+local user = "syslua-test"
+
+describe("a root of another user #root", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+    here.shell("chmod 755 . && mkdir user && chown " .. user .. ": user")
+    here.apply([[
+      derive({ name = "built", config = function(_, ctx) ctx.write(ctx.out, "built") end })
+      file({ path = "~/file", content = "managed" })
+    ]])
+    here.shell("chmod a+rX init.lua")
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  local function run_as_user(words, root)
+    local line = "setpriv --reuid=%s --regid=%s --init-groups env HOME=%s SYSLUA_ROOT=%s "
+      .. "$LUA -l syslua %s </dev/null"
+    return here.shell(line:format(user, user, here.directory .. "/user", root or here.root, words))
+  end
+
+  local function assert_refused(result, path, owner, line)
+    assert.not_equal(0, result.code, result.stdout)
+    local said = result.stderr
+    assert.truthy(said:find(path .. " belongs to " .. owner, 1, true), line .. ": " .. said)
+    assert.truthy(said:find("SYSLUA_ROOT", 1, true), said)
+    assert.truthy(said:find("run it as " .. owner, 1, true), said)
+  end
+
+  local working = {
+    "apply init.lua",
+    "apply --dry-run init.lua",
+    "plan init.lua",
+    "build init.lua",
+    "rollback --yes 0",
+    "gc",
+    "gc --dry-run",
+    "verify --repair",
+    "destroy --yes",
+    "destroy --dry-run",
+    "confirm",
+  }
+  local looking = { "status", "history", "list", "info", "verify", "why ~/file" }
+
+  it("is refused by each of its directories, and not touched", function()
+    local directories = { "", "/store", "/store/obj", "/store/metadata", "/backups", "/cache" }
+    for _, directory in ipairs(directories) do
+      local path = here.root .. directory
+      here.shell(("chown %s: %s"):format(user, path))
+      local before = here.list("root")
+      for _, words in ipairs({ working, looking }) do
+        for _, line in ipairs(words) do
+          assert_refused(here.shell("$LUA -l syslua " .. line .. " </dev/null"), path, user, line)
+        end
+      end
+      assert.equal(before, here.list("root"))
+      here.shell(("chown root: %s"):format(path))
+    end
+    assert.equal(0, here.run("status").code)
+  end)
+
+  it("is looked at by a user when it is root's, and not changed", function()
+    local before = here.list("root")
+    for _, line in ipairs(working) do
+      assert_refused(run_as_user(line), here.root, "root", line)
+    end
+    local exported = run_as_user("export $(ls root/store/obj | grep built) >closure")
+    assert.equal(0, exported.code, exported.stderr)
+    assert.equal(before, here.list("root"))
+  end)
+
+  it("is neither read nor changed by another user", function()
+    here.shell("useradd --no-create-home syslua-third 2>/dev/null")
+    here.shell("cp -a root third && chattr -R -f -i third; chown -hR syslua-third: third")
+    for _, words in ipairs({ working, looking }) do
+      for _, line in ipairs(words) do
+        assert_refused(
+          run_as_user(line, here.directory .. "/third"),
+          here.directory .. "/third",
+          "syslua-third",
+          line
+        )
+      end
+    end
+    process.run({ "userdel", "syslua-third" })
+  end)
+end)
