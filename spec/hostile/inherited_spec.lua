@@ -38,7 +38,10 @@ describe("closed standard descriptors", function()
       assert.equal(("content\n"):rep(100), here.read("home/.real"))
       assert.is_true(here.exists("home/.ran"))
       -- Records and locks hold what they held in a root that was made as usual.
-      assert.equal("", here.shell("find root -name '*.lock' -size +0; find root -name '*.json' -size 0").stdout)
+      assert.equal(
+        "",
+        here.shell("find root -name '*.lock' -size +0; find root -name '*.json' -size 0").stdout
+      )
       assert.equal(0, here.run("verify").code)
       assert.equal(0, here.run("status").code)
       result = here.shell("$LUA -l syslua destroy --yes " .. line)
@@ -53,9 +56,7 @@ local function use_everything(here, umask)
   here.write("home/.taken", "original\n")
   here.write("tree/deep/file", "file\n")
   here.write("download", "downloaded\n")
-  here.write(
-    "init.lua",
-    [[
+  here.write("init.lua", [[
 return { setup = function()
   local turn = os.getenv("TURN")
   local built = derive({ name = "built", version = "1", opts = { turn = turn }, config = function(_, ctx)
@@ -72,8 +73,7 @@ return { setup = function()
   file({ path = "~/.taken", content = "ours " .. turn, mode = "600" })
   file({ path = "~/.tree", source = "tree", recursive = true })
   env({ TURN = turn })
-end }]]
-  )
+end }]])
   local result = here.shell(([[
     umask %s; set -e
     sys() { $LUA -l syslua "$@" >/dev/null </dev/null; }
