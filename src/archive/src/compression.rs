@@ -128,6 +128,21 @@ impl<R: BufRead> Read for Members<bzip2::bufread::BzDecoder<R>> {
     }
 }
 
+/// Reads zeros to the end.
+fn skip_zeros(packed: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let bytes = packed.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        if bytes.iter().any(|byte| *byte != 0) {
+            return Err(io::Error::other(TrailingData));
+        }
+        let count = bytes.len();
+        packed.consume(count);
+    }
+}
+
 fn read_member<R: BufRead, D: Member<R>>(current: &mut Option<D>, buffer: &mut [u8]) -> io::Result<usize> {
     while let Some(decoder) = current {
         let read = decoder.read(buffer)?;
@@ -139,6 +154,10 @@ fn read_member<R: BufRead, D: Member<R>>(current: &mut Option<D>, buffer: &mut [
         let known = next.len().min(D::MAGIC.len());
         if next.is_empty() {
             break;
+        }
+        if next[0] == 0 {
+            // Tapes and fixed blocks are filled with zeros, which gzip and bzip2 ignore.
+            return skip_zeros(&mut packed).map(|()| 0);
         }
         if next[..known] != D::MAGIC[..known] {
             return Err(io::Error::other(TrailingData));

@@ -22,6 +22,15 @@ impl ReadAt for [u8] {
     }
 }
 
+/// How a file comes to its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Creation {
+    /// The name is new.
+    New,
+    /// A regular file before it has the name, and is replaced; other names of that one keep its content.
+    Replace,
+}
+
 /// A tree that entries are written to. Names are lists of components, without `.` and `..`; a name without
 /// components is the tree itself. Directories above an entry may be missing.
 pub trait Destination {
@@ -38,7 +47,7 @@ pub trait Destination {
     ///
     /// # Errors
     /// When it cannot be created.
-    fn file(&mut self, name: &[&[u8]], mode: u32) -> Result<Self::Content>;
+    fn file(&mut self, name: &[&[u8]], mode: u32, creation: Creation) -> Result<Self::Content>;
 
     /// Creates a symbolic link.
     ///

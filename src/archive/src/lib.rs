@@ -28,7 +28,7 @@ pub mod zip;
 
 use std::sync::atomic::AtomicBool;
 
-pub use destination::{Content, Destination, ReadAt};
+pub use destination::{Content, Creation, Destination, ReadAt};
 pub use limits::Limits;
 pub use problem::Problem;
 
@@ -80,9 +80,14 @@ impl<S: ReadAt + ?Sized> Archive<'_, S> {
                 Err(error) => return Err(Problem::Read(error)),
             }
         }
-        let compression = match format::recognise(&start[..known])? {
-            Format::Zip => return zip::extract(self, open, &mut budget),
-            Format::Tar(compression) => compression,
+        let compression = match format::recognise(&start[..known]) {
+            Ok(Format::Tar(compression)) => compression,
+            Ok(Format::Zip) => return zip::extract(self, open, &mut budget),
+            // A script or program may stand before it, which unpacks it.
+            Err(Problem::Unknown { .. }) if zip::has_end(self.source, self.length) => {
+                return zip::extract(self, open, &mut budget);
+            }
+            Err(problem) => return Err(problem),
         };
         Stream::run(compression, self.source, budget, self.interrupt, |stream| {
             format::check_content(stream)?;

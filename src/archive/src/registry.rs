@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
+use crate::destination::Creation;
 use crate::problem::{Problem, Result};
 
 /// What a name stands for.
@@ -13,10 +14,12 @@ use crate::problem::{Problem, Result};
 pub enum Kind {
     /// A directory, which may be named again.
     Directory,
-    /// A file, or a hard link to one.
+    /// A regular file.
     File,
     /// A symbolic link.
     Symlink,
+    /// One more name of an entry before it.
+    Link,
 }
 
 /// A hash is a hash already.
@@ -48,12 +51,13 @@ impl Registry {
         Registry { known: HashMap::default(), keys: RandomState::new(), folds: !allow_case_collisions, limit }
     }
 
-    /// Notes an entry, and the directories that it is in.
+    /// Notes an entry, and the directories that it is in. A regular file may take the place of another
+    /// one: of these the last counts.
     ///
     /// # Errors
     /// When another entry has the name, or one that differs in case only; when it goes through
     /// something that is no directory; when there are too many.
-    pub fn add(&mut self, parts: &[&[u8]], kind: Kind) -> Result<()> {
+    pub fn add(&mut self, parts: &[&[u8]], kind: Kind) -> Result<Creation> {
         let mut exact = self.keys.build_hasher();
         let mut folded = self.keys.build_hasher();
         for (index, part) in parts.iter().enumerate() {
@@ -82,15 +86,18 @@ impl Registry {
             if there == value && kind == Kind::Directory {
                 continue;
             }
+            if there == value && kind == Kind::File {
+                return Ok(Creation::Replace);
+            }
             return Err(if is_last {
-                Problem::entry(&name(), "is there twice: two entries have this name")
+                Problem::entry(&name(), "is there twice: two entries have this name, and not both are regular files")
             } else {
                 let what = if kind_of(there) == Kind::Symlink { "a symbolic link" } else { "a file" };
                 let through = crate::problem::show(&name());
                 Problem::entry(&parts.join(&b'/'), format!("goes through {through}, which is {what} of the archive"))
             });
         }
-        Ok(())
+        Ok(Creation::New)
     }
 
     /// Returns what an entry is that was noted.
@@ -115,7 +122,8 @@ fn kind_of(value: u64) -> Kind {
     match value & 3 {
         0 => Kind::Directory,
         1 => Kind::File,
-        _ => Kind::Symlink,
+        2 => Kind::Symlink,
+        _ => Kind::Link,
     }
 }
 
@@ -148,7 +156,7 @@ fn fold(part: &[u8]) -> std::borrow::Cow<'_, [u8]> {
 mod tests {
     use super::*;
 
-    fn add(registry: &mut Registry, name: &str, kind: Kind) -> Result<()> {
+    fn add(registry: &mut Registry, name: &str, kind: Kind) -> Result<Creation> {
         registry.add(&name.split('/').map(str::as_bytes).collect::<Vec<_>>(), kind)
     }
 
@@ -160,7 +168,25 @@ mod tests {
         add(&mut registry, "a", Kind::Directory).unwrap();
         add(&mut registry, "a", Kind::Directory).unwrap();
         add(&mut registry, "a/link", Kind::Symlink).unwrap();
-        assert!(add(&mut registry, "a/b", Kind::File).unwrap_err().to_string().contains("twice"));
+        assert_eq!(add(&mut registry, "a/hard", Kind::Link).unwrap(), Creation::New);
+        assert_eq!(add(&mut registry, "a/b", Kind::File).unwrap(), Creation::Replace);
+        for (name, kind) in [
+            ("a/b", Kind::Symlink),
+            ("a/b", Kind::Link),
+            ("a/b", Kind::Directory),
+            ("a/hard", Kind::File),
+            ("a/hard", Kind::Link),
+            ("a/link", Kind::Symlink),
+            ("a/link", Kind::File),
+            ("a", Kind::File),
+        ] {
+            let mut registry = Registry::new(100, false);
+            for (name, kind) in [("a/b", Kind::File), ("a/hard", Kind::Link), ("a/link", Kind::Symlink)] {
+                add(&mut registry, name, kind).unwrap();
+            }
+            let refused = add(&mut registry, name, kind).unwrap_err().to_string();
+            assert!(refused.contains("twice"), "{name} {kind:?}: {refused}");
+        }
         let through = add(&mut registry, "a/link/x", Kind::File).unwrap_err().to_string();
         assert!(through.contains("goes through \"a/link\", which is a symbolic link"), "{through}");
         let mut registry = Registry::new(100, false);
@@ -181,8 +207,8 @@ mod tests {
             assert!(refused.hint().unwrap().contains("\"case_collisions\""));
             let mut registry = Registry::new(100, true);
             add(&mut registry, one, Kind::File).unwrap();
-            add(&mut registry, other, Kind::File).unwrap();
-            assert!(add(&mut registry, other, Kind::File).is_err());
+            assert_eq!(add(&mut registry, other, Kind::File).unwrap(), Creation::New);
+            assert_eq!(add(&mut registry, other, Kind::File).unwrap(), Creation::Replace);
         }
     }
 

@@ -15,6 +15,8 @@ pub enum Kind {
     Sparse,
     /// A directory.
     Directory,
+    /// GNU tar: a directory of an incremental backup, followed by the names in it.
+    Listed,
     /// A hard link.
     Link,
     /// A symbolic link.
@@ -98,7 +100,7 @@ fn kind_of(letter: u8) -> Kind {
         b'K' => Kind::LongLink,
         b'S' => Kind::Sparse,
         b'V' => Kind::Label,
-        b'D' => Kind::Special("a directory of an incremental backup"),
+        b'D' => Kind::Listed,
         b'M' => Kind::Special("the rest of a file from another volume"),
         other => Kind::Unknown(other),
     }

@@ -12,6 +12,7 @@ use self::header::{Header, Kind};
 use self::pax::Records;
 use self::sparse::Segment;
 use crate::Options;
+use crate::compression::Compression;
 use crate::destination::{Content, Destination};
 use crate::names::{self, Name, Origin};
 use crate::problem::{Problem, Result, show};
@@ -91,6 +92,10 @@ impl<D: Destination> Reader<'_, '_, D> {
         loop {
             let known = self.stream.read(&mut block)?;
             if known < BLOCK {
+                // Whether all is there, the end of a compressed stream tells too.
+                if known == 0 && self.count > 0 && self.stream.compression != Compression::None {
+                    break;
+                }
                 let what = if known == 0 { "its end marker is missing" } else { "it ends within a header" };
                 return Err(Problem::CutOff(what.to_owned()));
             }
@@ -207,13 +212,15 @@ impl<D: Destination> Reader<'_, '_, D> {
     fn extract(&mut self, entry: &Entry) -> Result<()> {
         let options = self.options;
         let name = names::parse(&entry.name, Origin::Tar, options.strip, &options.limits)?;
-        let is_directory = entry.header.kind == Kind::Directory || (name.has_slash && entry.header.kind == Kind::File);
+        let is_directory = matches!(entry.header.kind, Kind::Directory | Kind::Listed)
+            || (name.has_slash && entry.header.kind == Kind::File);
         match entry.header.kind {
             Kind::Special(what) => return Err(Problem::entry(&entry.name, format!("is {what}"))),
             Kind::Unknown(letter) => {
                 let letter = char::from(letter).escape_default();
                 return Err(Problem::entry(&entry.name, format!("is of the unknown kind '{letter}'")));
             }
+            Kind::Listed => self.skip(entry.size)?,
             Kind::Directory | Kind::Link | Kind::Symlink if entry.size > 0 => {
                 return Err(Problem::entry(
                     &entry.name,
@@ -262,12 +269,14 @@ impl<D: Destination> Reader<'_, '_, D> {
         if target.is_stripped {
             return Err(refuse(format!("is a hard link to {shown}, which strip = {} leaves out", options.strip)));
         }
-        let kind = match self.registry.get(&target.parts) {
-            Some(kind @ (registry::Kind::File | registry::Kind::Symlink)) => kind,
+        match self.registry.get(&target.parts) {
             Some(registry::Kind::Directory) => return Err(refuse(format!("is a hard link to the directory {shown}"))),
             None => return Err(refuse(format!("is a hard link to {shown}, which is no entry before it"))),
-        };
-        self.registry.add(&name.parts, kind)?;
+            // A link to itself says nothing.
+            Some(_) if target.parts == name.parts => return Ok(()),
+            Some(_) => {}
+        }
+        self.registry.add(&name.parts, registry::Kind::Link)?;
         let size = self.tree.link(&name.parts, &target.parts)?;
         // In an object every name has content of its own.
         self.stream.budget.spend(size)
@@ -279,8 +288,8 @@ impl<D: Destination> Reader<'_, '_, D> {
         if name.is_stripped {
             return self.skip(stored);
         }
-        self.registry.add(&name.parts, registry::Kind::File)?;
-        let mut file = self.tree.file(&name.parts, entry.header.mode)?;
+        let creation = self.registry.add(&name.parts, registry::Kind::File)?;
+        let mut file = self.tree.file(&name.parts, entry.header.mode, creation)?;
         match &segments {
             None => copy(self.stream, stored, &mut file)?,
             Some(segments) => {
@@ -381,8 +390,14 @@ fn combine(header: Header, extension: Extension) -> Result<Entry> {
         name = real.to_vec();
     }
     let link = choose(extension.long_link, b"linkpath", &header.link);
+    // What has no content may have a size in its header, such as that of the file a link leads to: POSIX.1-1988, and
+    // all who read archives since then.
+    let header_size = match header.kind {
+        Kind::Directory | Kind::Link | Kind::Symlink => 0,
+        _ => header.size,
+    };
     let size = match records.number(b"size").map_err(|problem| Problem::entry(&name, problem))? {
-        None => header.size,
+        None => header_size,
         Some(size) if size == header.size || size > header::LARGEST_OCTAL => size,
         Some(size) => {
             let both = format!("{} bytes in its header, {size} in its extended header", header.size);

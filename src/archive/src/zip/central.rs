@@ -27,6 +27,8 @@ pub struct Central {
     pub start: u64,
     end: u64,
     entries: u64,
+    /// Bytes before the archive that its offsets do not count, such as a script that unpacks it.
+    shift: u64,
 }
 
 fn damaged(problem: &str) -> Problem {
@@ -66,13 +68,16 @@ impl Central {
         };
         let (disk, first_disk, on_disk, entries, size, start) = { read }().ok_or_else(|| damaged("its end is"))?;
         let has_more = entries == u16::MAX || size == u32::MAX || start == u32::MAX || on_disk == u16::MAX;
-        if has_more && let Some(central) = Central::find_64(file, end)? {
+        let directory_end = u64::from(start) + u64::from(size);
+        if (has_more || directory_end != end)
+            && let Some(central) = Central::find_64(file, end)?
+        {
             return Ok(central);
         }
         if disk != 0 || first_disk != 0 || on_disk != entries {
             return Err(damaged("it is a part of a split archive"));
         }
-        Central { start: start.into(), end: u64::from(start) + u64::from(size), entries: entries.into() }.at(end)
+        Central { start: start.into(), end: directory_end, entries: entries.into(), shift: 0 }.at(end)
     }
 
     /// Reads the end record of zip64, 4.3.14, whose locator stands before the other.
@@ -94,6 +99,12 @@ impl Central {
         }
         let mut record = [0; END_64_SIZE as usize];
         read_from(file, &mut record, place)?;
+        let mut at = place;
+        if !record.starts_with(END_64) {
+            // Its place counts from the beginning of the archive too.
+            at = locator_start - END_64_SIZE;
+            read_from(file, &mut record, at)?;
+        }
         let mut fields = Fields(&record[4..]);
         let mut read = || {
             let size = fields.huge()?;
@@ -105,7 +116,7 @@ impl Central {
         };
         // The size leaves out the first twelve bytes.
         if !record.starts_with(END_64)
-            || place.checked_add(12).and_then(|at| at.checked_add(size)) != Some(locator_start)
+            || at.checked_add(12).and_then(|at| at.checked_add(size)) != Some(locator_start)
         {
             return Err(damaged("its zip64 end is not where it should be"));
         }
@@ -113,14 +124,15 @@ impl Central {
         if on_disk != entries {
             return Err(damaged("it is a part of a split archive"));
         }
-        Central { start, end: directory_end, entries }.at(place).map(Some)
+        Central { start, end: directory_end, entries, shift: 0 }.at(at).map(Some)
     }
 
-    /// Checks that the directory ends where its end record begins.
-    fn at(self, end: u64) -> Result<Central> {
-        if self.end != end {
-            return Err(damaged("its central directory is not where its end says"));
-        }
+    /// Checks that the directory ends where its end record begins, and finds what stands before the archive.
+    fn at(mut self, end: u64) -> Result<Central> {
+        let shift = end.checked_sub(self.end);
+        self.shift = shift.ok_or_else(|| damaged("its central directory is not where its end says"))?;
+        self.start += self.shift;
+        self.end = end;
         if self.entries.checked_mul(RECORD_SIZE as u64).is_none_or(|size| size > self.end - self.start) {
             return Err(damaged("its central directory is smaller than its entries"));
         }
@@ -130,7 +142,7 @@ impl Central {
     /// Returns its records, from the first.
     pub fn records<'a, S: ReadAt + ?Sized>(&self, file: &'a S) -> Records<'a, S> {
         let range = Range::new(file, self.start, self.end);
-        Records { input: BufReader::with_capacity(64 << 10, range), rest: self.entries, at: self.start, end: self.end }
+        Records { input: BufReader::with_capacity(64 << 10, range), rest: self.entries, at: self.start, end: self.end, shift: self.shift }
     }
 }
 
@@ -149,6 +161,7 @@ pub struct Records<'a, S: ?Sized> {
     rest: u64,
     at: u64,
     end: u64,
+    shift: u64,
 }
 
 /// What an entry is.
@@ -211,7 +224,10 @@ impl<S: ReadAt + ?Sized> Records<'_, S> {
         self.read(&mut extra)?;
         self.at += (RECORD_SIZE + name.len() + extra.len()) as u64;
         extra.truncate(lengths[1]);
-        parse(&fixed, name, &extra).map(Some)
+        let mut record = parse(&fixed, name, &extra)?;
+        let offset = record.offset.checked_add(self.shift);
+        record.offset = offset.ok_or_else(|| damaged("a record of its central directory is"))?;
+        Ok(Some(record))
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Result<()> {
@@ -283,6 +299,15 @@ impl Record {
     /// Returns the name as the machine where it was made has it: in UTF-8 when a flag says so, and else
     /// from Unix as it is, or from MS-DOS in its alphabet.
     fn decode_name(&self, unicode: Option<Vec<u8>>) -> Vec<u8> {
+        let mut name = self.decode_characters(unicode);
+        // Programs for MS-DOS and Windows wrote names as they are there, against 4.4.17; unzip takes them so too.
+        if self.made_by >> 8 == 0 && !name.contains(&b'/') {
+            name.iter_mut().filter(|byte| **byte == b'\\').for_each(|byte| *byte = b'/');
+        }
+        name
+    }
+
+    fn decode_characters(&self, unicode: Option<Vec<u8>>) -> Vec<u8> {
         const UTF_8: u16 = 1 << 11;
         if self.flags & UTF_8 != 0 || self.is_from_unix() || self.raw_name.is_ascii() {
             return self.raw_name.clone();

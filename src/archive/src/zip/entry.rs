@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use super::bytes::{Fields, Range};
 use super::central::{Kind, Record};
 use crate::compression::{self, Compression, zstd_decoder};
-use crate::destination::{Content, Destination, ReadAt};
+use crate::destination::{Content, Creation, Destination, ReadAt};
 use crate::names::{self, Origin};
 use crate::problem::{Problem, Result};
 use crate::{Archive, tar};
@@ -16,8 +16,8 @@ const LOCAL_SIZE: usize = 30;
 const DESCRIPTOR: &[u8] = b"PK\x07\x08";
 const ZIP64: u16 = 0x0001;
 const HAS_DESCRIPTOR: u16 = 1 << 3;
-/// Flags that change what an entry is: encrypted, descriptor, strongly so, UTF-8, masked.
-const TELLING_FLAGS: u16 = 1 | HAS_DESCRIPTOR | 1 << 6 | 1 << 11 | 1 << 13;
+/// Flags that change what the bytes of an entry are: encrypted, descriptor, strongly so, masked.
+const TELLING_FLAGS: u16 = 1 | HAS_DESCRIPTOR | 1 << 6 | 1 << 13;
 const BUFFER: usize = 64 << 10;
 
 /// Mode of a file where nothing is said.
@@ -37,11 +37,11 @@ impl<'a, S: ReadAt + ?Sized, D: Destination> Reader<'a, S, D> {
         Reader { archive, tree, memory, buffer: vec![0; 4 * BUFFER] }
     }
 
-    /// Unpacks an entry, to which every byte until `end` must belong.
+    /// Unpacks an entry, to which every byte until `end` must belong; one that is replaced is only checked.
     ///
     /// # Errors
     /// When its parts contradict each other, or the file system refuses.
-    pub fn extract(&mut self, record: &Record, end: u64) -> Result<()> {
+    pub fn extract(&mut self, record: &Record, end: u64, is_replaced: bool) -> Result<()> {
         let options = self.archive.options;
         let size = usize::try_from(end.saturating_sub(record.offset)).unwrap_or(BUFFER).clamp(1, BUFFER);
         let mut input = BufReader::with_capacity(size, Range::new(self.archive.source, record.offset, end));
@@ -53,7 +53,7 @@ impl<'a, S: ReadAt + ?Sized, D: Destination> Reader<'a, S, D> {
         let kind = record.check()?;
         let name = names::parse(&record.name, Origin::Zip, options.strip, &options.limits)?;
         match kind {
-            _ if name.is_stripped => self.decode(&mut input, record, |_| Ok(()))?,
+            _ if name.is_stripped || is_replaced => self.decode(&mut input, record, |_| Ok(()))?,
             Kind::Directory => {
                 self.decode(&mut input, record, |_| Ok(()))?;
                 self.tree.directory(&name.parts)?;
@@ -69,7 +69,7 @@ impl<'a, S: ReadAt + ?Sized, D: Destination> Reader<'a, S, D> {
                 self.tree.symlink(&name.parts, &target)?;
             }
             Kind::File => {
-                let mut output = self.tree.file(&name.parts, record.mode().unwrap_or(PLAIN_MODE))?;
+                let mut output = self.tree.file(&name.parts, record.mode().unwrap_or(PLAIN_MODE), Creation::New)?;
                 self.decode(&mut input, record, |bytes| output.put(bytes))?;
                 output.finish()?;
             }

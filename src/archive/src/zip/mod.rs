@@ -10,13 +10,15 @@ mod bytes;
 mod central;
 mod entry;
 
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use self::bytes::read_from;
 use self::central::{Central, Kind, Record, Records};
 use self::entry::Reader;
 use crate::budget::Budget;
-use crate::destination::{Destination, ReadAt};
+use crate::destination::{Creation, Destination, ReadAt};
 use crate::names::{self, Origin};
 use crate::problem::{Problem, Result};
 use crate::registry::{self, Registry};
@@ -38,7 +40,7 @@ pub fn extract<S: ReadAt + ?Sized, D: Destination>(
     budget: &mut Budget,
 ) -> Result<()> {
     let central = Central::find(archive.source, archive.length)?;
-    let Survey { starts, has_windows } = survey(archive, &central, budget)?;
+    let Survey { starts, has_windows, replaced } = survey(archive, &central, budget)?;
     // What goes back far takes memory: then one at a time.
     let threads = if has_windows { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
     let threads = threads.min(archive.threads).clamp(1, MOST_THREADS).min(starts.len() / 4 + 1);
@@ -47,6 +49,7 @@ pub fn extract<S: ReadAt + ?Sized, D: Destination>(
         open,
         central: &central,
         starts: &starts,
+        replaced: &replaced,
         records: Mutex::new(central.records(archive.source)),
         has_failed: AtomicBool::new(false),
         memory: budget.memory,
@@ -68,12 +71,19 @@ pub fn extract<S: ReadAt + ?Sized, D: Destination>(
     })
 }
 
+/// Returns whether bytes end as an archive does.
+pub fn has_end<S: ReadAt + ?Sized>(source: &S, length: u64) -> bool {
+    Central::find(source, length).is_ok()
+}
+
 /// What is known of all entries together.
 struct Survey {
     /// Where they begin, in order.
     starts: Vec<u64>,
     /// Whether some need a window of zstd or xz.
     has_windows: bool,
+    /// Entries that a later one of the same name replaces, by where they begin.
+    replaced: HashSet<u64>,
 }
 
 /// Reads the whole directory and checks what it says.
@@ -82,6 +92,7 @@ fn survey<S: ReadAt + ?Sized>(archive: &Archive<'_, S>, central: &Central, budge
     let mut registry = Registry::new(options.limits.entries, options.allow_case_collisions);
     let mut starts = Vec::new();
     let mut has_windows = false;
+    let mut twice: HashMap<Vec<u8>, u64> = HashMap::new();
     let mut records = central.records(archive.source);
     while let Some(record) = records.next()? {
         if archive.interrupt.load(Ordering::Relaxed) {
@@ -105,7 +116,9 @@ fn survey<S: ReadAt + ?Sized>(archive: &Archive<'_, S>, central: &Central, budge
                 Kind::File => registry::Kind::File,
                 Kind::Symlink => registry::Kind::Symlink,
             };
-            registry.add(&name.parts, kind)?;
+            if registry.add(&name.parts, kind)? == Creation::Replace {
+                twice.insert(name.parts.join(&b'/'), record.offset);
+            }
         }
     }
     if registry.is_empty() {
@@ -116,9 +129,35 @@ fn survey<S: ReadAt + ?Sized>(archive: &Archive<'_, S>, central: &Central, budge
         return Err(Problem::Damaged("two of its entries share their bytes".to_owned()));
     }
     if starts.first() != Some(&0) {
-        return Err(Problem::Damaged("bytes before its first entry belong to none".to_owned()));
+        // What stands before it may be anything but the beginning of an archive.
+        let mut magic = [0; 4];
+        read_from(archive.source, &mut magic, 0)?;
+        if magic == *b"PK\x03\x04" || magic == *b"PK\x05\x06" {
+            return Err(Problem::Damaged("bytes before its first entry belong to none".to_owned()));
+        }
     }
-    Ok(Survey { starts, has_windows })
+    let replaced = find_replaced(archive, central, &twice)?;
+    Ok(Survey { starts, has_windows, replaced })
+}
+
+/// Finds the entries before the last of their name. `twice` has where the last of each name begins.
+fn find_replaced<S: ReadAt + ?Sized>(
+    archive: &Archive<'_, S>,
+    central: &Central,
+    twice: &HashMap<Vec<u8>, u64>,
+) -> Result<HashSet<u64>> {
+    let mut replaced = HashSet::new();
+    if twice.is_empty() {
+        return Ok(replaced);
+    }
+    let mut records = central.records(archive.source);
+    while let Some(record) = records.next()? {
+        let name = names::parse(&record.name, Origin::Zip, archive.options.strip, &archive.options.limits)?;
+        if twice.get(&name.parts.join(&b'/')).is_some_and(|last| *last != record.offset) && !name.is_stripped {
+            replaced.insert(record.offset);
+        }
+    }
+    Ok(replaced)
 }
 
 /// What the threads share.
@@ -127,6 +166,7 @@ struct Work<'a, S: ReadAt + ?Sized, D> {
     open: &'a (dyn Fn() -> Result<D> + Sync),
     central: &'a Central,
     starts: &'a [u64],
+    replaced: &'a HashSet<u64>,
     records: Mutex<Records<'a, S>>,
     has_failed: AtomicBool,
     memory: u64,
@@ -150,7 +190,7 @@ impl<S: ReadAt + ?Sized, D: Destination> Work<'_, S, D> {
                 // Every byte between two beginnings belongs to the entry that begins there.
                 let next = self.starts.partition_point(|start| *start <= record.offset);
                 let end = self.starts.get(next).copied().unwrap_or(self.central.start);
-                reader.extract(record, end)?;
+                reader.extract(record, end, self.replaced.contains(&record.offset))?;
             }
         }
     }

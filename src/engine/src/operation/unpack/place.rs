@@ -5,7 +5,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 use syslua_archive::problem::Result;
-use syslua_archive::{Content, Destination, Problem, ReadAt};
+use syslua_archive::{Content, Creation, Destination, Problem, ReadAt};
 
 use super::tree::Tree;
 use crate::platform;
@@ -35,7 +35,10 @@ impl Destination for Place {
         self.0.directory(name)
     }
 
-    fn file(&mut self, name: &[&[u8]], mode: u32) -> Result<Output> {
+    fn file(&mut self, name: &[&[u8]], mode: u32, creation: Creation) -> Result<Output> {
+        if creation == Creation::Replace {
+            self.0.remove(name)?;
+        }
         let file = self.0.file(name, mode)?;
         Ok(Output { file, path: self.0.path(name), at: 0, length: 0 })
     }
