@@ -130,6 +130,31 @@ impl fmt::Debug for Url {
     }
 }
 
+/// Returns a `Location` header as an address that can be parsed: servers send blanks, backslashes and letters that are not
+/// ASCII as they are, which curl, too, escapes behind the host; a blank in the query is a plus there.
+pub fn escape_location(header: &[u8]) -> String {
+    let header = header.trim_ascii();
+    let authority = match header.windows(2).position(|pair| pair == b"//") {
+        Some(at) if header[..at].iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.:".contains(byte)) => at + 2,
+        _ => 0,
+    };
+    let path = match authority {
+        0 => 0,
+        begin => header[begin..].iter().position(|byte| b"/?#".contains(byte)).map_or(header.len(), |at| begin + at),
+    };
+    let mut escaped = String::from_utf8_lossy(&header[..path]).into_owned();
+    let mut is_query = false;
+    for byte in &header[path..] {
+        is_query = is_query || *byte == b'?';
+        match byte {
+            b' ' if is_query => escaped.push('+'),
+            b' ' | b'\\' | 0x80.. => escaped.push_str(&format!("%{byte:02X}")),
+            _ => escaped.push(char::from(*byte)),
+        }
+    }
+    escaped
+}
+
 /// Returns a text that may be an address, well-formed or not, without user and password, and on one line.
 pub fn redact(text: &str) -> String {
     let text: String = text.chars().flat_map(|character| shown(character).collect::<Vec<_>>()).collect();
@@ -317,6 +342,38 @@ mod tests {
         assert_eq!(to("/d?u=http://x/").without_login(), "https://one.example/d?u=http://x/");
         assert!(to("/d").login.is_none());
         assert!(url.join("/a\u{1}b").is_err());
+    }
+
+    #[test]
+    fn a_redirect_is_escaped_behind_the_host() {
+        let url = Url::parse("http://one.example/a/b").unwrap();
+        let to = |location: &[u8]| url.join(&escape_location(location)).map(|url| url.without_login());
+        for (location, expected) in [
+            (&b"/a b"[..], "http://one.example/a%20b"),
+            (b"  /lead  ", "http://one.example/lead"),
+            (b"/f\xc3\xbc", "http://one.example/f%C3%BC"),
+            (b"/f\xfc?x=\xfc y z", "http://one.example/f%FC?x=%FC+y+z"),
+            (b"c d#e f", "http://one.example/a/c%20d"),
+            (b"/a%20b%zz", "http://one.example/a%20b%zz"),
+            (b"/a\\..\\b", "http://one.example/a%5C..%5Cb"),
+            (b"//two.example:8/x y", "http://two.example:8/x%20y"),
+            (b"HTTPS://two.example?x y", "https://two.example/?x+y"),
+            (b"/path//two.example/x y", "http://one.example/path//two.example/x%20y"),
+            (b"/a?u=http://two.example/ x", "http://one.example/a?u=http://two.example/+x"),
+        ] {
+            assert_eq!(to(location).unwrap(), expected, "{}", String::from_utf8_lossy(location));
+        }
+        for location in [
+            &b"http://two example/x"[..],
+            b"http://\xfc/x",
+            b"http://u\\@two.example/x",
+            b"/a\x01b",
+            b"/a\tb",
+            b"//",
+            b"ftp://x/",
+        ] {
+            assert!(to(location).is_err(), "{}", String::from_utf8_lossy(location));
+        }
     }
 
     #[test]

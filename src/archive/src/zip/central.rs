@@ -115,8 +115,7 @@ impl Central {
             return Err(damaged("its zip64 end belongs to a split archive"));
         };
         // The size leaves out the first twelve bytes.
-        if !record.starts_with(END_64)
-            || at.checked_add(12).and_then(|at| at.checked_add(size)) != Some(locator_start)
+        if !record.starts_with(END_64) || at.checked_add(12).and_then(|at| at.checked_add(size)) != Some(locator_start)
         {
             return Err(damaged("its zip64 end is not where it should be"));
         }
@@ -142,7 +141,13 @@ impl Central {
     /// Returns its records, from the first.
     pub fn records<'a, S: ReadAt + ?Sized>(&self, file: &'a S) -> Records<'a, S> {
         let range = Range::new(file, self.start, self.end);
-        Records { input: BufReader::with_capacity(64 << 10, range), rest: self.entries, at: self.start, end: self.end, shift: self.shift }
+        Records {
+            input: BufReader::with_capacity(64 << 10, range),
+            rest: self.entries,
+            at: self.start,
+            end: self.end,
+            shift: self.shift,
+        }
     }
 }
 

@@ -60,6 +60,15 @@ impl OpenDirectory {
         self.named("create", name, created)
     }
 
+    /// Removes a file or link.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove(&self, name: &OsStr) -> Result<()> {
+        let removed = fault::point().and_then(|()| system_directory::remove_in(&self.handle, name));
+        self.named("remove", name, removed)
+    }
+
     /// Creates a symbolic link.
     ///
     /// # Errors

@@ -6,7 +6,9 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, accessat, fchmod, linkat, mkdirat, openat, statat, symlinkat};
+use rustix::fs::{
+    Access, AtFlags, CWD, Mode, OFlags, accessat, fchmod, linkat, mkdirat, openat, statat, symlinkat, unlinkat,
+};
 
 use super::read::FileKind;
 use super::{Facts, unix};
@@ -35,6 +37,10 @@ pub(super) fn create_file_in(directory: &Handle, name: &OsStr, mode: u32) -> io:
 
 pub(super) fn symlink_in(directory: &Handle, target: &Path, name: &OsStr) -> io::Result<()> {
     Ok(symlinkat(target, directory, name)?)
+}
+
+pub(super) fn remove_in(directory: &Handle, name: &OsStr) -> io::Result<()> {
+    Ok(unlinkat(directory, name, AtFlags::empty())?)
 }
 
 pub(super) fn link_in(of: &Handle, original: &OsStr, directory: &Handle, name: &OsStr) -> io::Result<()> {

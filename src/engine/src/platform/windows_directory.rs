@@ -37,6 +37,10 @@ pub(super) fn symlink_in(directory: &Handle, target: &Path, name: &OsStr) -> io:
     super::system::symlink(target, &directory.join(name))
 }
 
+pub(super) fn remove_in(directory: &Handle, name: &OsStr) -> io::Result<()> {
+    fs::remove_file(directory.join(name))
+}
+
 pub(super) fn link_in(of: &Handle, original: &OsStr, directory: &Handle, name: &OsStr) -> io::Result<()> {
     fs::hard_link(of.join(original), directory.join(name))
 }

@@ -17,7 +17,7 @@ use ureq::http::{self, HeaderMap, Method};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector, SocksConnector};
 use ureq::{Agent, Body};
 
-use crate::url::{Scheme, Url, redact};
+use crate::url::{Scheme, Url, escape_location, redact};
 use crate::{Network, Problem, is_set};
 use proxy::{Route, route};
 use transport::{Names, Sockets, Surroundings};
@@ -26,6 +26,8 @@ use transport::{Names, Sockets, Surroundings};
 const MOST_REDIRECTS: usize = 10;
 /// What a read asks the system for at most, in bytes.
 const INPUT_SIZE: usize = 256 * 1024;
+/// The headers of an answer together, in bytes: curl's limit.
+const LARGEST_HEADER: usize = 300 * 1024;
 const USER_AGENT: &str = concat!("syslua/", env!("CARGO_PKG_VERSION"));
 
 /// The answer to a request; its body is still to be read.
@@ -68,6 +70,7 @@ impl Client {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .proxy(None)
+            .max_response_header_size(LARGEST_HEADER)
             .user_agent(USER_AGENT)
             .input_buffer_size(INPUT_SIZE)
             .timeout_resolve(Some(network.connect_timeout))
@@ -110,8 +113,10 @@ impl Client {
         let first = url.clone();
         for _ in 0..=MOST_REDIRECTS {
             let response = self.send(&Method::GET, &url, headers, &[], url.is_same_server(&first).then_some(&first))?;
-            let location = response.header("location").map(ToOwned::to_owned);
-            let Some(location) = location.filter(|_| matches!(response.status, 301 | 302 | 303 | 307 | 308)) else {
+            // All of them but "not modified", as curl does.
+            let leads_on = matches!(response.status, 300..=399) && response.status != 304;
+            let location = response.headers.get("location").filter(|location| leads_on && !location.is_empty());
+            let Some(location) = location.map(|location| escape_location(location.as_bytes())) else {
                 return Ok(response);
             };
             let next = url.join(&location).map_err(|problem| {

@@ -1,5 +1,7 @@
 //! Which proxy stands between us and a host. Knows how proxies are named, not how they are spoken to.
 
+use std::net::IpAddr;
+
 use crate::Network;
 use crate::url::{Scheme, Url};
 
@@ -36,9 +38,12 @@ pub fn route(network: &Network, url: &Url) -> Result<Route, String> {
     tunnel.map(Route::Tunnel).map_err(|_| "the address of the proxy is malformed".to_owned())
 }
 
-/// Returns whether `no_proxy` names a host: `*`, a domain with all below it, or an address; with a port or without.
+/// Returns whether `no_proxy` names a host: `*`, a domain with all below it, an address, or a network such as
+/// `10.0.0.0/8` or `fd00::/8` with all addresses in it; with a port or without.
 fn is_excluded(no_proxy: &str, url: &Url) -> bool {
-    no_proxy.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
+    let host = plain(&url.host);
+    let address = host.parse::<IpAddr>().ok().map(|address| address.to_canonical());
+    no_proxy.split([',', ' ', '\t']).map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
         if entry == "*" {
             return true;
         }
@@ -52,11 +57,34 @@ fn is_excluded(no_proxy: &str, url: &Url) -> bool {
         if port.is_some_and(|port| port != url.effective_port()) {
             return false;
         }
-        let plain = |host: &str| host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-        let (host, name) = (plain(&url.host), plain(name));
+        if let Some((network, bits)) = name.split_once('/') {
+            let network = plain(network).parse::<IpAddr>().ok().zip(bits.trim_end_matches(']').parse::<u32>().ok());
+            return network.zip(address).is_some_and(|((network, bits), address)| is_in(address, network, bits));
+        }
+        let name = plain(name);
+        if let Ok(named) = name.parse::<IpAddr>() {
+            return address == Some(named.to_canonical());
+        }
         let name = name.trim_start_matches('*').trim_start_matches('.');
         host == name || host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.') && !name.is_empty())
     })
+}
+
+/// Returns a host without brackets and the dot of the root, in lower case.
+fn plain(host: &str) -> String {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+}
+
+/// Returns whether an address is in the network of all that begin with the first `bits` of another (RFC 4632).
+fn is_in(address: IpAddr, network: IpAddr, bits: u32) -> bool {
+    let same =
+        |left: u128, right: u128, width: u32| bits <= width && (bits == 0 || (left ^ right) >> (width - bits) == 0);
+    match (address, network) {
+        (IpAddr::V4(address), IpAddr::V4(network)) => same(address.to_bits().into(), network.to_bits().into(), 32),
+        (IpAddr::V6(address), IpAddr::V6(network)) => same(address.to_bits(), network.to_bits(), 128),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -78,6 +106,32 @@ mod tests {
         assert!(!is_direct("127.0.0.1:8080", "http://127.0.0.1:8081/"));
         assert!(!is_direct("example.org", "http://notexample.org/"));
         assert!(!is_direct("", "http://example.org/"));
+    }
+
+    #[test]
+    fn no_proxy_names_networks() {
+        for (entry, inside, outside) in [
+            ("127.0.0.0/8", "127.9.9.9", "128.0.0.1"),
+            ("10.1.2.3/32", "10.1.2.3", "10.1.2.4"),
+            ("192.168.16.0/20", "192.168.31.255", "192.168.32.0"),
+            ("192.168.17.5/20", "192.168.16.1", "192.168.15.1"),
+            ("172.16.0.0/12, 10.0.0.0/8", "10.255.0.1", "172.32.0.1"),
+            ("0.0.0.0/0", "8.8.8.8", "example.org"),
+            ("fd00::/8", "[fdff::1]", "[fe00::1]"),
+            ("[fd00::]/8", "[fd00::1]", "fd00.example"),
+            ("::1/128", "[::1]", "[::2]"),
+            ("2001:db8::/33", "[2001:db8:7fff::1]", "[2001:db8:8000::1]"),
+            ("127.0.0.0/8", "[::ffff:127.0.0.1]", "[::ffff:126.0.0.1]"),
+            ("0:0:0:0:0:0:0:1", "[::1]", "[::2]"),
+        ] {
+            assert!(is_direct(entry, &format!("http://{inside}:99/")), "{entry} {inside}");
+            assert!(!is_direct(entry, &format!("http://{outside}/")), "{entry} {outside}");
+        }
+        assert!(is_direct("10.0.0.0/8:80", "http://10.0.0.1/") && !is_direct("10.0.0.0/8:81", "http://10.0.0.1/"));
+        assert!(is_direct("localhost.", "http://localhost/") && is_direct("example.org", "http://a.example.org./"));
+        for entry in ["10.0.0.0/33", "10.0.0.0/", "10.0.0.0/x", "/8", "::/129", "10.0.0/8", "example.org/8"] {
+            assert!(!is_direct(entry, "http://10.0.0.1/") && !is_direct(entry, "http://[::1]/"), "{entry}");
+        }
     }
 
     #[test]

@@ -74,6 +74,15 @@ impl Tree {
         Ok(file)
     }
 
+    /// Removes a file that was created.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove(&mut self, parts: &[&[u8]]) -> Result<()> {
+        let (directory, name) = self.enter_parent(parts)?;
+        Ok(directory.remove(&platform::name_from_bytes(name))?)
+    }
+
     /// Creates a symbolic link.
     ///
     /// # Errors

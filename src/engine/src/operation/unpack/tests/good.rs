@@ -50,6 +50,56 @@ fn modes_links_and_directories_are_kept() {
 }
 
 #[test]
+fn what_gnu_tar_takes_is_taken() {
+    let content = || file("f", "content");
+    let plain = UnpackOptions::default();
+    let takes = |blocks: &[Block], expected: &[&str]| {
+        for packing in PACKINGS {
+            assert_eq!(unpacked(&packing.pack(&tar(blocks)), &plain), expected, "{packing:?}");
+        }
+    };
+    takes(&[content(), hard_link("f", "f"), hard_link("./f", "f")], &["f 644 content"]);
+    takes(&[symlink("l", "x"), hard_link("l", "l")], &["l -> x"]);
+    takes(
+        &[content(), hard_link("g", "f").size(7), file("h", "next")],
+        &["f 644 content", "g 644 content", "h 644 next"],
+    );
+    takes(&[directory("d/").size(4096), symlink("d/l", "x").size(1)], &["d/", "d/l -> x"]);
+    takes(&[file("f", "one"), content().mode(0o755)], &["f 755 content"]);
+    takes(&[file("a/f", "one"), file("a/g", "other"), file("./a//f", "two")], &["a/", "a/f 644 two", "a/g 644 other"]);
+    // Other names keep what they had.
+    takes(&[file("f", "one"), hard_link("g", "f"), file("f", "two")], &["f 644 two", "g 644 one"]);
+    takes(&[Block::new(b'D', b"d/", b"Yf\0\0"), file("d/f", "x")], &["d/", "d/f 644 x"]);
+    for packing in &PACKINGS[1..] {
+        assert_eq!(unpacked(&packing.pack(&blocks(&[content()])), &plain), ["f 644 content"], "{packing:?}");
+    }
+    for packing in [Packing::Gzip, Packing::Bzip2] {
+        for zeros in [1, 5, 600, 300_000] {
+            let archive = [packing.pack(&tar(&[content()])), vec![0; zeros]].concat();
+            assert_eq!(unpacked(&archive, &plain), ["f 644 content"], "{packing:?} {zeros}");
+        }
+    }
+}
+
+#[test]
+fn what_unzip_takes_is_taken() {
+    let plain = UnpackOptions::default();
+    let takes = |archive: &[u8], expected: &[&str]| assert_eq!(unpacked(archive, &plain), expected);
+    takes(&zip(&[entry("f", b"one"), entry("g", b"x"), entry("f", b"two")]), &["f 644 two", "g 644 x"]);
+    takes(&zip(&[entry("a/f", b"one"), entry("a//./f", b"two"), entry("a/f", b"three")]), &["a/", "a/f 644 three"]);
+    let archive = zip(&[entry("f", b"content"), entry("d/g", &[b'x'; 3000])]);
+    let large = "x".repeat(3000);
+    for script in [&b"#!/bin/sh\nexit 0\n"[..], b"\x7fELF", &[0; 100_000], b"MZ\x90", b"x"] {
+        // Its offsets count from its own beginning.
+        takes(&[script, &archive].concat(), &["d/", &format!("d/g 644 {large}"), "f 644 content"]);
+    }
+    // As programs for Windows wrote it; those of Unix mean the character.
+    let mut windows = entry("dir\\f", b"content");
+    windows.made_by = 0;
+    takes(&zip(&[windows]), &["dir/", "dir/f 644 content"]);
+}
+
+#[test]
 fn members_frames_and_streams_may_follow_one_another() {
     let archive = tar(&[file("f", &"content ".repeat(100))]);
     for packing in &PACKINGS[1..] {

@@ -87,7 +87,9 @@ fn zip_tricks(outside: &str) -> Vec<Trick> {
         ),
         ("writing to a link", "is there twice", zip(&[zip_symlink("f", &at("canary")), entry("f", b"evil")])),
         ("a directory over a link", "is there twice", zip(&[zip_symlink("d", outside), entry("d/", b"")])),
-        ("one name twice", "is there twice", zip(&[entry("f", b"one"), entry("f", b"two")])),
+        ("a link over a file", "is there twice", zip(&[entry("f", b"one"), zip_symlink("f", "two")])),
+        ("a file over a directory", "is there twice", zip(&[entry("f/", b""), entry("f", b"two")])),
+        ("two links of one name", "is there twice", zip(&[zip_symlink("f", "x"), zip_symlink("f", "x")])),
         ("names that differ in case", "case only", zip(&[entry("File", b"one"), entry("fILE", b"two")])),
         ("a setuid file", "is setuid", zip(&[entry("f", b"x").mode(0o104_755)])),
         ("a setgid file", "is setgid", zip(&[entry("f", b"x").mode(0o102_755)])),
@@ -166,5 +168,5 @@ fn every_trick_in_zip_is_refused() {
     for (name, options, says) in limits() {
         refused(&place, &format!("{name} in zip"), says, &large, &options);
     }
-    assert_eq!(tricks.len() + limits().len(), 63);
+    assert_eq!(tricks.len() + limits().len(), 65);
 }
