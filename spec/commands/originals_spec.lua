@@ -260,9 +260,23 @@ describe("apply", function()
       assert.equal(0, here.run("status").code)
       apply(once:format("second"))
       assert.equal("edited\n", here.read("home/.real"))
+      -- It is the user's, whatever becomes of the declaration.
       apply("")
-      assert.is_false(here.exists("home/.real"))
-      assert.equal("edited\n", read_displaced())
+      assert.equal("edited\n", here.read("home/.real"))
+      apply(once:format("third"))
+      assert.equal("edited\n", here.read("home/.real"))
+      here.must("destroy", "--yes")
+      assert.equal("edited\n", here.read("home/.real"))
+    end)
+
+    it("nothing of what is written once where something stands", function()
+      here.write("home/.real", "mine\n")
+      apply((lines:gsub('mode = "640"', "mutable = true"):format("first")))
+      assert.equal("mine\n", here.read("home/.real"))
+      assert.equal(
+        "",
+        here.shell("ls -A " .. here.root .. "/backups").stdout:gsub("displaced\noriginals\n", "")
+      )
     end)
 
     it("nothing with a mode, an owner or a source that cannot be", function()
@@ -331,8 +345,7 @@ describe("apply", function()
   it("changes no byte when the last of fifty activations fails", function()
     here.write("home/.file3", "mine\n")
     apply([[file({ path = "~/.file0", content = "0" })]])
-    -- Apart from logs, built objects, the record of what was built, and the number that the snapshot had, which no
-    -- other gets.
+    -- Apart from logs, built objects, the record of what was built, and that a number was used.
     local function read_root()
       return here.shell(
         "cd $SYSLUA_ROOT && find . -path ./store/log -prune -o -path ./store/obj -prune -o"

@@ -112,6 +112,14 @@ fn read(store: &Store, id: SnapshotId) -> Option<Index> {
     serde_json::from_slice::<Index>(&text).ok().filter(|index| index.version == VERSION)
 }
 
+/// Returns the files and trees that the config of a snapshot read.
+pub fn reads(store: &Store, id: SnapshotId) -> Vec<PathBuf> {
+    let Some(index) = read(store, id) else { return Vec::new() };
+    let texts = index.texts.iter().map(|text| &text.path);
+    let sources = index.sources.iter().map(|source| &source.path);
+    index.entry.iter().chain(texts).chain(sources).map(Text::to_path).collect()
+}
+
 /// Writes the copy of a manifest's config to `directory`. `parent` is the snapshot whose sources may be the same.
 ///
 /// A source that changed since it was hashed is left out: the objects that were made of it have what counts.

@@ -49,6 +49,9 @@ pub enum Change {
     Directory {
         /// Where.
         path: Text,
+        /// Permission bits; unless given, those of a new directory.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mode: Option<u32>,
     },
     /// What stands at a target changes.
     Target(TargetChange),
@@ -162,6 +165,7 @@ mod tests {
                 place: Text(b"/home/u/\xff".to_vec()),
                 before: Before::Link { source: "/a".into() },
                 after: After::Nothing,
+                declared: None,
                 temporary: None,
             })],
             leftover: Vec::new(),

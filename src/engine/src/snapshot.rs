@@ -1,7 +1,7 @@
 //! `snapshot.json`: what one apply left in force. The format only.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::activation::Activation;
 use crate::hash::Hash;
 use crate::names::SnapshotId;
+use crate::platform;
 use crate::store::Outputs;
-use crate::value::{path_from_json, path_to_json};
+use crate::value::{Text, path_from_json, path_to_json};
 
 /// The version of the format that we write.
 pub const VERSION: u32 = 1;
@@ -34,10 +35,52 @@ pub struct Snapshot {
     /// The entry file it was made from.
     #[serde(default, serialize_with = "path_to_json", deserialize_with = "path_from_json")]
     pub config_path: Option<PathBuf>,
+    /// The root when it was made; older versions did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<Text>,
+    /// The home that `~/` stood for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<Text>,
     /// The derivations that were realized, and the objects of their outputs.
     pub derivations: Arc<BTreeMap<Hash, Outputs>>,
     /// The resolved actions, with the positions that declared them.
     pub activations: Vec<Arc<Activation>>,
+}
+
+/// Where a root, and the home around it, are now.
+#[derive(Debug)]
+pub struct Moves {
+    /// What begins with the first begins with the second now; the longer ones come first.
+    prefixes: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Moves {
+    /// Compares where a root and the home were with where they are. When the root has the same path in both homes, what is in the
+    /// home was moved with it.
+    pub fn new((old_root, old_home): (&Path, &Path), (root, home): (&Path, &Path)) -> Moves {
+        let mut prefixes = Vec::new();
+        if old_root != root {
+            prefixes.push((old_root.to_owned(), root.to_owned()));
+            let is_same_below =
+                matches!((old_root.strip_prefix(old_home), root.strip_prefix(home)), (Ok(old), Ok(new)) if old == new);
+            if is_same_below {
+                prefixes.push((old_home.to_owned(), home.to_owned()));
+            }
+        }
+        Moves { prefixes }
+    }
+
+    /// Returns a path as it is now.
+    pub fn follow(&self, path: &Text) -> Text {
+        let given = path.to_path();
+        for (old, new) in &self.prefixes {
+            if let Ok(rest) = given.strip_prefix(old) {
+                let now = if rest.as_os_str().is_empty() { new.clone() } else { new.join(rest) };
+                return Text(platform::bytes_of_path(&now));
+            }
+        }
+        path.clone()
+    }
 }
 
 /// A text that is no snapshot of a version that we know.
@@ -67,6 +110,8 @@ impl Snapshot {
             created_at: 0,
             description: "before the first apply".to_owned(),
             config_path: None,
+            root: None,
+            home: None,
             derivations: Arc::default(),
             activations: Vec::new(),
         }
@@ -100,6 +145,33 @@ impl Snapshot {
     /// Returns the actions in force.
     pub fn actions(&self) -> impl Iterator<Item = &Activation> + Clone {
         self.activations.iter().map(AsRef::as_ref)
+    }
+
+    /// Returns where an action put something: where it says, below the home that it was in. `home` is the present one.
+    pub fn place_of(&self, activation: &Activation, home: &Path) -> Option<Text> {
+        let recorded = activation.place.as_ref().or(activation.action.target())?;
+        Some(match &self.home {
+            Some(old) => recorded.expand_home(&old.to_path()),
+            None => recorded.expand_home(home),
+        })
+    }
+
+    /// Reads all paths as they are now, where the root got another place since, alone or together with the home around it. Returns
+    /// the root of before when it did.
+    pub fn follow_moves(&mut self, root: &Path, home: &Path) -> Option<PathBuf> {
+        let (old_root, old_home) = (self.root.as_ref()?.to_path(), self.home.as_ref()?.to_path());
+        if old_root == root {
+            return None;
+        }
+        let moves = Moves::new((&old_root, &old_home), (root, home));
+        for activation in &mut self.activations {
+            let activation = Arc::make_mut(activation);
+            activation.place = activation.place.as_ref().map(|place| moves.follow(place));
+            activation.action.change_starts(|text| moves.follow(text));
+        }
+        self.home = Some(moves.follow(&Text(platform::bytes_of_path(&old_home))));
+        self.root = Some(Text(platform::bytes_of_path(root)));
+        Some(old_root)
     }
 
     /// Returns the text of `snapshot.json`.

@@ -125,7 +125,7 @@ impl Machine {
 
     fn link(&self, target: &str, object: &str) -> Activation {
         let source = Text(self.work.join("root/store/obj").join(object).into_os_string().into_encoded_bytes());
-        self.action(Link { source, target: target.into(), mutable: false })
+        self.action(Link::new(source, target.into()))
     }
 
     fn install(&self, target: &str, object: &str) -> Activation {

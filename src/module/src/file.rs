@@ -183,7 +183,10 @@ impl Declaring<'_> {
         let mutable = matches!(given.origin, Origin::Own);
         let Some(source) = self.source_of(&given, ticket)? else { return Ok(false) };
         let (source, target) = (Text(source), Text(given.target));
-        let link = Link { source, target, mutable };
+        let tree = given.more.as_ref().and_then(|more| more.raw_get::<Option<BString>>("tree").ok().flatten());
+        let tree =
+            tree.map(|place| Text(platform::bytes_of_path(&self.directory.join(platform::path_from_bytes(&place)))));
+        let link = Link { mutable, tree, ..Link::new(source, target) };
         let action = match &given.more {
             Some(more) => action_of(more, link).map_err(lua_failure)?,
             None => link.into(),

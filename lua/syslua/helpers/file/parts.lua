@@ -23,6 +23,8 @@ function parts.get(file)
     -- A file of a tree is below what the whole tree becomes, unless it is the user's own.
     top = file.tree and not is_own and file.tree.path or nil,
     below = file.tree and not is_own and file.below or nil,
+    -- Links to the files of the user's own tree say which one that is.
+    tree = file.tree and is_own and origin.get_place(file.tree) or nil,
     executable = file.executable,
     install = (file.mode or file.owner or file.copy or file.is_once) and true or nil,
     mode = file.mode,

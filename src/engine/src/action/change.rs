@@ -15,9 +15,23 @@ pub struct TargetChange {
     pub before: Before,
     /// What stands there after that.
     pub after: After,
+    /// Where, as it is declared, when that is written differently.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<Text>,
     /// Where new content is prepared, beside the place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temporary: Option<Text>,
+}
+
+/// The rights of a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rights {
+    /// Permission bits.
+    pub mode: u32,
+    /// The number of its owner.
+    pub owner: u32,
+    /// The number of its group.
+    pub group: u32,
 }
 
 /// What stands at a target before.
@@ -30,6 +44,12 @@ pub enum Before {
     Link {
         /// Where it leads.
         source: Text,
+    },
+    /// A directory that stays, with these rights.
+    Directory {
+        /// Its rights.
+        #[serde(flatten)]
+        rights: Rights,
     },
     /// Something that is moved away.
     Kept {
@@ -82,6 +102,18 @@ pub enum After {
         /// What tells other roots whose file it is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mark: Option<Text>,
+    },
+    /// A directory, which may hold what is not ours.
+    Directory {
+        /// Permission bits; unless given, those of a new directory.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mode: Option<u32>,
+        /// The number of its owner.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owner: Option<u32>,
+        /// The number of its group.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<u32>,
     },
     /// The original, which is moved back.
     Original {

@@ -152,6 +152,10 @@ impl TargetKind for File {
         Properties { mode, owner, group, mutable: self.mutable }
     }
 
+    fn is_given(&self) -> bool {
+        self.mutable
+    }
+
     fn digest(&self) -> Option<(&Text, Option<Hash>)> {
         Some((&self.source, self.digest))
     }

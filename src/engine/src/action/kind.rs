@@ -99,6 +99,26 @@ pub trait TargetKind: Kind {
         Vec::new()
     }
 
+    /// Returns whether it is the user's from the moment that it stands there, whatever becomes of the declaration.
+    fn is_given(&self) -> bool {
+        false
+    }
+
+    /// Returns whether others may stand below it.
+    fn keeps_below(&self) -> bool {
+        false
+    }
+
+    /// Returns whether it is there only since targets below it need it.
+    fn is_implied(&self) -> bool {
+        false
+    }
+
+    /// Returns the directory of the user's whose files are declared one by one, if it is one of these.
+    fn tree(&self) -> Option<&Text> {
+        None
+    }
+
     /// Returns what the target has the content of, if that is something.
     fn source(&self) -> Option<&Text> {
         None

@@ -23,6 +23,16 @@ pub struct Link {
     /// Whether it points to the user's own file instead of the store.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mutable: bool,
+    /// The user's own directory whose files are linked one by one, when this is one of these links.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<Text>,
+}
+
+impl Link {
+    /// Returns a link into the store.
+    pub fn new(source: Text, target: Text) -> Link {
+        Link { source, target, mutable: false, tree: None }
+    }
 }
 
 impl Kind for Link {
@@ -84,6 +94,10 @@ impl TargetKind for Link {
 
     fn properties(&self) -> Properties<'_> {
         Properties { mutable: self.mutable, ..Properties::default() }
+    }
+
+    fn tree(&self) -> Option<&Text> {
+        self.tree.as_ref()
     }
 
     fn leads_to(&self) -> Option<&Text> {

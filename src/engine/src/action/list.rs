@@ -4,7 +4,9 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value as Json};
 
+use super::absent::Absent;
 use super::command::Run;
+use super::directory::Directory;
 use super::file::File;
 use super::kind::{EffectKind, EnvironmentKind, TargetKind};
 use super::link::Link;
@@ -96,6 +98,8 @@ kinds! {
     Target as TargetKind {
         "symlink" => Link,
         "install" => File,
+        "directory" => Directory,
+        "absent" => Absent,
     }
     /// Part of the environment of shells.
     Environment as EnvironmentKind {
@@ -226,7 +230,9 @@ mod tests {
     fn actions_survive_json() {
         let value = VariableValue::List { entries: vec!["~/bin".into()], separator: ":".into() };
         let actions: Vec<Action> = vec![
-            Link { source: "/a".into(), target: "~/b".into(), mutable: true }.into(),
+            Link { mutable: true, tree: Some("/".into()), ..Link::new("/a".into(), "~/b".into()) }.into(),
+            Directory { target: "~/b".into(), mode: Some("700".into()), ..Directory::default() }.into(),
+            Absent { target: "~/b".into() }.into(),
             File { source: "/a".into(), target: "~/b".into(), mode: Some("600".into()), ..File::default() }.into(),
             PathEntry { directory: "~/bin".into() }.into(),
             Variable { name: "PATH".into(), value }.into(),

@@ -2,9 +2,11 @@
 //! how it is observed, planned, performed and undone; `list.rs` has all of them. What is done about it, and when, the
 //! switch knows.
 
+mod absent;
 mod change;
 mod command;
 mod directories;
+mod directory;
 mod drift;
 mod file;
 mod found;
@@ -16,9 +18,11 @@ mod script;
 pub mod target;
 mod variable;
 
-pub use change::{After, Before, Role, TargetChange};
+pub use absent::Absent;
+pub use change::{After, Before, Rights, Role, TargetChange};
 pub use command::{Command, Run};
 pub use directories::Directories;
+pub use directory::Directory;
 pub use drift::{Accounts, Aspect, Drift, Look};
 pub use file::{File, digest_of};
 pub use found::{Found, is_link_to, look};

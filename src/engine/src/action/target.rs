@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::change::{After, Before, Role, TargetChange};
+use super::change::{After, Before, Rights, Role, TargetChange};
 use super::{Directories, Error, Found, file, link, look};
 use crate::platform::{self, FileKind, Identity, NewFile};
 use crate::value::Text;
@@ -76,6 +76,15 @@ pub fn perform(directories: &Directories, change: &TargetChange) -> Result<(), E
     let mut replace = false;
     match &change.before {
         Before::Nothing => {}
+        Before::Directory { .. } => {
+            if !matches!(directory.look(&name)?, Some(seen) if seen.kind == FileKind::Directory) {
+                return Err(Error::Changed(place));
+            }
+            if let After::Directory { mode, owner, group } = &change.after {
+                directory.set_rights(&name, *mode, *owner, *group)?;
+            }
+            return Ok(());
+        }
         Before::Link { source } => {
             if directory.read_link(&name)? != Some(source.to_path()) {
                 return Err(Error::Changed(place));
@@ -84,6 +93,7 @@ pub fn perform(directories: &Directories, change: &TargetChange) -> Result<(), E
                 After::Nothing => return Ok(directory.remove(&name)?),
                 // No directory can replace a link.
                 After::Original { identity, .. } if identity.content.is_none() => directory.remove(&name)?,
+                After::Directory { .. } => directory.remove(&name)?,
                 _ => replace = true,
             }
         }
@@ -110,6 +120,13 @@ pub fn perform(directories: &Directories, change: &TargetChange) -> Result<(), E
         After::Link { source } => link::put(&directory, &name, source, replace.then_some(temporary))?,
         After::File { .. } if replace => directory.rename_over(temporary, &directory, &name)?,
         After::File { .. } => directory.rename_new(temporary, &directory, &name)?,
+        After::Directory { mode, owner, group } => {
+            directories.forget();
+            directory.make_with_rights(&name, *mode)?;
+            if owner.is_some() || group.is_some() {
+                directory.set_rights(&name, None, *owner, *group)?;
+            }
+        }
         After::Original { kept, identity } => {
             let (away, away_name) = directories.of(&kept.to_path())?;
             if replace {
@@ -139,6 +156,7 @@ pub fn is_after(directories: &Directories, change: &TargetChange, found: &Found)
         (After::Nothing, Found::Nothing) => true,
         (After::Link { source }, found) => link::is_at(source, found),
         (After::File { digest, .. }, found) => file::is_at(directories, &change.place.to_path(), found, *digest)?,
+        (After::Directory { .. }, Found::Other(seen)) => seen.kind == FileKind::Directory,
         (After::Original { identity, .. }, found) => is(found, identity),
         _ => false,
     })
@@ -157,14 +175,24 @@ pub fn undo(directories: &Directories, change: &TargetChange) -> Result<Undone, 
     let left_alone = |kept: Option<PathBuf>| Undone::LeftAlone { place: place.clone(), found: found.in_words(), kept };
     match &change.before {
         Before::Nothing => {
-            if found == Found::Nothing {
-                Ok(Undone::Done)
-            } else if is_after(directories, change, &found)? {
-                take_away(directories, change)?;
-                Ok(Undone::Done)
-            } else {
-                Ok(left_alone(None))
+            let is_gone =
+                found == Found::Nothing || (is_after(directories, change, &found)? && take_away(directories, change)?);
+            if is_gone { Ok(Undone::Done) } else { Ok(left_alone(None)) }
+        }
+        Before::Directory { rights: Rights { mode, owner, group } } => {
+            let (After::Directory { .. }, Found::Other(seen)) = (&change.after, &found) else {
+                return Ok(left_alone(None));
+            };
+            if seen.kind != FileKind::Directory {
+                return Ok(left_alone(None));
             }
+            let (directory, name) = directories.of(&place)?;
+            if (seen.mode, seen.owner, seen.group) != (*mode, *owner, *group) {
+                let changed = |old: u32, new: u32| (old != new).then_some(old);
+                let (owner, group) = (changed(*owner, seen.owner), changed(*group, seen.group));
+                directory.set_rights(&name, Some(*mode), owner, group)?;
+            }
+            Ok(Undone::Done)
         }
         Before::Link { source } => {
             if link::is_at(source, &found) {
@@ -174,9 +202,10 @@ pub fn undo(directories: &Directories, change: &TargetChange) -> Result<Undone, 
             if found != Found::Nothing && !is_after(directories, change, &found)? {
                 return Ok(left_alone(None));
             }
-            let replace = found != Found::Nothing && !matches!(change.after, After::Original { .. });
-            if found != Found::Nothing && !replace {
-                take_away(directories, change)?;
+            let replace =
+                found != Found::Nothing && !matches!(change.after, After::Original { .. } | After::Directory { .. });
+            if found != Found::Nothing && !replace && !take_away(directories, change)? {
+                return Ok(left_alone(None));
             }
             let (directory, name) = directories.of(&place)?;
             let temporary = change.temporary.as_ref().map_or_else(|| beside(&place, "undo"), Text::to_path);
@@ -202,9 +231,9 @@ pub fn undo(directories: &Directories, change: &TargetChange) -> Result<Undone, 
                     return Ok(left_alone(Some(kept)));
                 }
                 // A file takes the place of a file in one step; anything else goes first.
-                let is_original = matches!(change.after, After::Original { .. });
-                if is_original || identity.content.is_none() {
-                    take_away(directories, change)?;
+                let goes_first = matches!(change.after, After::Original { .. } | After::Directory { .. });
+                if (goes_first || identity.content.is_none()) && !take_away(directories, change)? {
+                    return Ok(left_alone(Some(kept)));
                 }
             }
             let (from, from_name) = directories.of(&kept)?;
@@ -222,11 +251,19 @@ pub fn undo(directories: &Directories, change: &TargetChange) -> Result<Undone, 
     }
 }
 
-/// Removes what the change put at its place.
-fn take_away(directories: &Directories, change: &TargetChange) -> Result<(), Error> {
-    let (directory, name) = directories.of(&change.place.to_path())?;
+/// Removes what the change put at its place; returns whether it is gone: a directory may hold what is not ours.
+fn take_away(directories: &Directories, change: &TargetChange) -> Result<bool, Error> {
+    let place = change.place.to_path();
+    let (directory, name) = directories.of(&place)?;
     match &change.after {
         After::Nothing => {}
+        After::Directory { .. } => {
+            if !directories.open(&place)?.list()?.is_empty() {
+                return Ok(false);
+            }
+            directories.forget();
+            directory.remove_directory(&name)?;
+        }
         After::Original { kept, identity } => {
             let (away, away_name) = directories.of(&kept.to_path())?;
             directory.rename_new(&name, &away, &away_name)?;
@@ -236,7 +273,7 @@ fn take_away(directories: &Directories, change: &TargetChange) -> Result<(), Err
         }
         After::Link { .. } | After::File { .. } => directory.remove(&name)?,
     }
-    Ok(())
+    Ok(true)
 }
 
 /// After the commit: removes what is ours and was kept only to be put back. `later` are the changes after this
@@ -298,13 +335,13 @@ fn remove_ours(directories: &Directories, path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Creates a directory of a target.
+/// Creates a directory that holds targets, with these permission bits or those of a new directory.
 ///
 /// # Errors
 /// When the file system refuses.
-pub fn make_directory(directories: &Directories, path: &Path) -> Result<(), Error> {
+pub fn make_directory(directories: &Directories, path: &Path, mode: Option<u32>) -> Result<(), Error> {
     let (directory, name) = directories.of(path)?;
-    match directory.make_directory(&name) {
+    match directory.make_with_rights(&name, mode) {
         // Somebody else was faster: then it is theirs as well.
         Err(error) if error.is_already_there() && matches!(platform::kind_of(path), Ok(Some(FileKind::Directory))) => {
             Ok(())

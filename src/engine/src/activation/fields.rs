@@ -25,6 +25,7 @@ struct Fields<'a> {
     positions: Option<Positions>,
     user: Option<String>,
     project: Option<Project>,
+    place: Option<Text>,
     priority: Option<i64>,
     overridden: Option<Vec<Overridden>>,
     rest: Map<String, Json>,
@@ -32,11 +33,12 @@ struct Fields<'a> {
 
 impl Fields<'_> {
     fn activation(self) -> Result<Activation, serde_json::Error> {
-        let Fields { kind, source, target, mutable, positions, user, project, priority, overridden, mut rest } = self;
+        let Fields { kind, source, target, mutable, positions, user, project, place, priority, overridden, mut rest } =
+            self;
         let kind = kind.ok_or_else(|| serde_json::Error::missing_field("kind"))?;
         let action = match (&*kind, source, target) {
             ("symlink", Some(source), Some(target)) if rest.is_empty() => {
-                Link { source, target, mutable: mutable.unwrap_or(false) }.into()
+                Link { mutable: mutable.unwrap_or(false), ..Link::new(source, target) }.into()
             }
             (_, source, target) => {
                 for (name, text) in [("source", source), ("target", target)] {
@@ -52,7 +54,7 @@ impl Fields<'_> {
             }
         };
         let (positions, overridden) = (positions.unwrap_or_default(), overridden.unwrap_or_default());
-        Ok(Activation { action, positions, user, project, priority, overridden })
+        Ok(Activation { action, positions, user, project, place, priority, overridden })
     }
 }
 
@@ -92,6 +94,7 @@ impl<'de> Visitor<'de> for ActivationVisitor {
                 "positions" => fields.positions = Some(map.next_value()?),
                 "user" => take(&mut map, "user", &mut fields.user)?,
                 "project" => take(&mut map, "project", &mut fields.project)?,
+                "place" => take(&mut map, "place", &mut fields.place)?,
                 "priority" => take(&mut map, "priority", &mut fields.priority)?,
                 "overridden" => fields.overridden = Some(map.next_value()?),
                 _ => drop(fields.rest.insert(name.into_owned(), map.next_value()?)),

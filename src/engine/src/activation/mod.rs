@@ -21,6 +21,9 @@ pub struct Activation {
     /// The project whose environment it is part of; `None` is everybody's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<Project>,
+    /// Where it was put, when its target does not tell since a link is above it. In snapshots only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<Text>,
     /// The number by which it won over others, when it was declared with one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<i64>,
@@ -60,6 +63,7 @@ impl Activation {
             positions: positions.into(),
             user: None,
             project: None,
+            place: None,
             priority: None,
             overridden: Vec::new(),
         }
@@ -68,12 +72,13 @@ impl Activation {
     /// Returns it with another action.
     #[must_use]
     pub fn with_action(&self, action: Action) -> Activation {
-        let Activation { action: _, positions, user, project, priority, overridden } = self;
+        let Activation { action: _, positions, user, project, place, priority, overridden } = self;
         Activation {
             action,
             positions: positions.clone(),
             user: user.clone(),
             project: project.clone(),
+            place: place.clone(),
             priority: *priority,
             overridden: overridden.clone(),
         }
@@ -92,7 +97,7 @@ mod tests {
 
     #[test]
     fn activations_survive_json() {
-        let link = Link { source: "/a".into(), target: "~/a".into(), mutable: false };
+        let link = Link::new("/a".into(), "~/a".into());
         let file = File { source: "/a".into(), target: "~/a".into(), mutable: true, ..File::default() };
         for action in [Action::from(link), file.into()] {
             let mut activation = Activation::new(action, vec!["init.lua:3".into()]);

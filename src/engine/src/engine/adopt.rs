@@ -38,7 +38,7 @@ impl Engine {
     pub fn check_targets(&self, targets: Vec<Text>) -> Result<(), Error> {
         // What the targets would be made of is not known yet: what counts is where they are.
         let source = Text(platform::bytes_of_path(&self.settings.root));
-        let link = |target| Link { source: source.clone(), target, mutable: true };
+        let link = |target| Link { mutable: true, ..Link::new(source.clone(), target) };
         let activations = targets.into_iter().map(|target| Activation::new(link(target).into(), Positions::default()));
         let manifest = Manifest { activations: activations.collect(), ..Manifest::default() };
         self.planned(&manifest, BTreeSet::new(), None, Snapshot::empty(), Extent::News).map(drop)
@@ -97,7 +97,7 @@ impl Engine {
         let (temporary, aside) = (beside(&source, "new"), beside(&source, "old"));
         let parent = source.parent().unwrap_or(Path::new("/"));
         let replaced = copy_checked(&source, &kept, old.nar, self.store.interrupt())
-            .and_then(|()| Ok(switch::note_copy(&self.store, &source, &kept)?))
+            .and_then(|()| Ok(switch::note_copy(&self.store, &self.settings.home, &source, &kept)?))
             .and_then(|()| copy_checked(from, &temporary, digest.nar, self.store.interrupt()))
             .and_then(|()| {
                 if platform::kind_of(&source)? == Some(FileKind::Directory) {

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use super::report::{action_report, derivation_report, displaced_report, snapshot_report};
 use super::{ActionReport, ApplyReport, ConfirmReport, DerivationReport, Engine, Error, PlanReport, RollbackReport};
-use crate::generations;
 use crate::hash::Hash;
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
@@ -17,6 +16,7 @@ use crate::settings::Event;
 use crate::snapshot::Snapshot;
 use crate::store::{self, Outputs, Present, read_outputs};
 use crate::switch::{self, Desired, Extent, Mark, Plan, Switched, To, Work};
+use crate::{config_copy, generations};
 
 /// How often to look whether a switch was confirmed.
 const WATCH: Duration = Duration::from_millis(50);
@@ -243,7 +243,10 @@ impl Engine {
         let is_current = id == current.id;
         let wanted: BTreeSet<Hash> = target.derivations.keys().copied().collect();
         let known = Arc::clone(&target.derivations);
-        let desired = Desired::from_snapshot(&target);
+        let reads = [id, current.id].into_iter().flat_map(|id| config_copy::reads(&self.store, id)).collect();
+        let mut target = target;
+        target.follow_moves(self.store.root(), &self.settings.home);
+        let desired = Desired::from_snapshot(&target, &self.settings.home, reads);
         let mut plan = switch::plan(&self.store, &self.settings.home, desired, current, Extent::All)?;
         if is_guess {
             // Most of what may be in force is not.
@@ -309,7 +312,7 @@ impl Engine {
             return Err(switch::Error::NothingToConfirm.into());
         }
         let _lock = self.lock(on_event)?;
-        let id = switch::confirm(&self.store)?;
+        let id = switch::confirm(&self.store, &self.settings.home)?;
         Ok(ConfirmReport { root: self.settings.root.clone(), snapshot: snapshot_report(&self.snapshot(id)?) })
     }
 

@@ -7,7 +7,6 @@ use super::apply::Planned;
 use super::report::displaced_report;
 use super::{DestroyReport, Engine, Error, PlanOptions};
 use crate::action::Role;
-use crate::generations;
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
 use crate::platform;
@@ -17,6 +16,7 @@ use crate::snapshot::Snapshot;
 use crate::switch::{self, Backup, Backups, Desired, Standing, To};
 use crate::switch::{Extent, Mark, Plan};
 use crate::value::Text;
+use crate::{config_copy, generations};
 
 impl Engine {
     /// Goes back to before the first apply and removes the root, but for displaced copies and what nobody
@@ -33,7 +33,11 @@ impl Engine {
         }
         let current = generations::current(&self.store)?;
         let is_begun = current.id != SnapshotId(0);
-        let desired = Desired::from_snapshot(&Snapshot::empty());
+        let desired = Desired::from_snapshot(
+            &Snapshot::empty(),
+            &self.settings.home,
+            config_copy::reads(&self.store, current.id),
+        );
         let plan = switch::plan(&self.store, &self.settings.home, desired, current, Extent::All)?;
         let planned = Planned { plan, wanted: BTreeSet::new(), known: Arc::default(), is_lost: false };
         let mut report = DestroyReport {
@@ -49,7 +53,7 @@ impl Engine {
         if perform && standing != Standing::Nothing {
             self.perform_destroy(&planned.plan, is_begun, locks, &mut report, on_event)?;
         } else {
-            let kept = Backups::load(&self.store).displaced(&self.store);
+            let kept = Backups::load(&self.store, &self.settings.home).displaced(&self.store);
             report.displaced = kept.iter().map(displaced_report).collect();
         }
         Ok(report)
@@ -71,14 +75,14 @@ impl Engine {
             switch::recover(store, settings, on_event)?;
         }
         let stuck = switch::restore_rest(store, settings)?;
-        let displaced = Backups::load(store).displaced(store);
+        let displaced = Backups::load(store, &settings.home).displaced(store);
         report.unknown = switch::dismantle(store, settings, || drop(locks))?;
         report.displaced = displaced.iter().map(displaced_report).collect();
         report.stuck = stuck
             .iter()
             .map(|(path, target)| {
                 let text = |path| Text(platform::bytes_of_path(path));
-                let backup = Backup { target: text(target), path: text(path), role: Role::Original, created_at: 0 };
+                let backup = Backup::new(text(target), text(path), Role::Original, 0);
                 displaced_report(&backup)
             })
             .collect();

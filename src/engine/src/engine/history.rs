@@ -157,6 +157,7 @@ pub(super) fn text_difference(step: &Step) -> Option<String> {
         _ => read_text(&place),
     }?;
     let after = match &change.after {
+        After::Directory { .. } => None,
         After::Nothing => Some(String::new()),
         _ if step.may_change => None,
         After::Link { source } | After::File { source, .. } => read_text(&source.to_path()),

@@ -31,7 +31,8 @@ impl Engine {
             tries += 1;
             let before = switch::pending(&self.store)?;
             let link = self.current_link();
-            let current = generations::current(&self.store)?;
+            let mut current = generations::current(&self.store)?;
+            current.follow_moves(self.store.root(), &self.settings.home);
             let mut targets = self.targets(&current);
             let after = switch::pending(&self.store)?;
             // Whoever switched and switched back made another link.
@@ -47,7 +48,7 @@ impl Engine {
                 }
                 _ => {}
             }
-            let displaced = Backups::load(&self.store).displaced(&self.store);
+            let displaced = Backups::load(&self.store, &self.settings.home).displaced(&self.store);
             return Ok(StatusReport {
                 root: self.settings.root.clone(),
                 managed: targets.len(),
@@ -73,7 +74,8 @@ impl Engine {
         let mut targets = Vec::with_capacity(current.activations.len());
         for activation in &current.activations {
             let Some(target) = activation.action.as_target() else { continue };
-            match places.place(target.target(), &activation.positions) {
+            let recorded = current.place_of(activation, &self.settings.home).unwrap_or_default();
+            match places.place(&recorded, &activation.positions) {
                 Ok(place) => {
                     let report = inspection.at(&place, activation, target);
                     targets.push((place, report));

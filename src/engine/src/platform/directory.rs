@@ -212,6 +212,28 @@ impl Directory {
         )
     }
 
+    /// Creates a directory with exactly these permission bits, whatever the umask; those of a new directory unless given.
+    ///
+    /// # Errors
+    /// When something stands there or the system refuses.
+    pub fn make_with_rights(&self, name: &OsStr, mode: Option<u32>) -> Result<()> {
+        let Some(mode) = mode else { return self.make_directory(name) };
+        let create = || {
+            raw::make_private_directory(&self.raw, name)?;
+            raw::set_rights_of(&self.raw, name, Some(mode), None, None)
+        };
+        self.change("create the directory", name, create, || Operation::MakeDirectory(self.path.join(name)))
+    }
+
+    /// Gives a directory these permission bits, owner and group, as far as they are given.
+    ///
+    /// # Errors
+    /// When none stands there or the system refuses.
+    pub fn set_rights(&self, name: &OsStr, mode: Option<u32>, owner: Option<u32>, group: Option<u32>) -> Result<()> {
+        let change = || raw::set_rights_of(&self.raw, name, mode, owner, group);
+        self.change("change the rights of", name, change, || Operation::Other)
+    }
+
     /// Removes an empty directory.
     ///
     /// # Errors
@@ -487,6 +509,29 @@ mod raw {
         Ok(File::from(sys::openat(directory, name, flags, Mode::from_raw_mode(0o600))?))
     }
 
+    pub fn make_private_directory(directory: &Handle, name: &OsStr) -> io::Result<()> {
+        Ok(sys::mkdirat(directory, name, Mode::RWXU)?)
+    }
+
+    pub fn set_rights_of(
+        directory: &Handle,
+        name: &OsStr,
+        mode: Option<u32>,
+        owner: Option<u32>,
+        group: Option<u32>,
+    ) -> io::Result<()> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let inner = sys::openat(directory, name, flags, Mode::empty())?;
+        if owner.is_some() || group.is_some() {
+            sys::fchown(&inner, owner.map(rustix::fs::Uid::from_raw), group.map(rustix::fs::Gid::from_raw))?;
+        }
+        // After the owner: a change of owner takes bits away.
+        if let Some(mode) = mode {
+            sys::fchmod(&inner, Mode::from_raw_mode(mode as sys::RawMode))?;
+        }
+        Ok(())
+    }
+
     pub fn set_rights(file: &File, new: NewFile<'_>) -> io::Result<()> {
         // As long as we may write to it.
         if let Some(mark) = new.mark {
@@ -584,6 +629,20 @@ mod raw {
 
     pub fn create_file(directory: &Handle, name: &OsStr) -> io::Result<File> {
         File::options().write(true).create_new(true).open(directory.join(name))
+    }
+
+    pub fn make_private_directory(directory: &Handle, name: &OsStr) -> io::Result<()> {
+        make_directory(directory, name)
+    }
+
+    pub fn set_rights_of(
+        _directory: &Handle,
+        _name: &OsStr,
+        _mode: Option<u32>,
+        _owner: Option<u32>,
+        _group: Option<u32>,
+    ) -> io::Result<()> {
+        Ok(())
     }
 
     pub fn set_rights(file: &File, new: NewFile<'_>) -> io::Result<()> {

@@ -10,9 +10,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::Role;
+use crate::action::{Rights, Role};
 use crate::hash::Hash;
 use crate::platform::{self, Directory, FileKind, Result};
+use crate::snapshot::Moves;
 use crate::store::Store;
 use crate::value::Text;
 
@@ -30,6 +31,19 @@ pub struct Backups {
     pub directories: BTreeSet<Text>,
     /// What was moved away.
     pub entries: Vec<Backup>,
+    /// The rights that directories had before they got declared ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rights: Vec<(Text, Rights)>,
+    /// Where the root was when this was written, and the home that targets were in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<At>,
+}
+
+/// Where a root and the home were.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct At {
+    root: Text,
+    home: Text,
 }
 
 /// Something of the user's that was moved away.
@@ -43,11 +57,35 @@ pub struct Backup {
     pub role: Role,
     /// When it was moved, in seconds since the epoch.
     pub created_at: u64,
+    /// The target as it was declared, where that was written differently.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<Text>,
+    /// Device and inode of the directory that it stood in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<(u64, u64)>,
 }
 
 impl Backups {
-    /// Reads the index; a missing or damaged one is empty.
-    pub fn load(store: &Store) -> Backups {
+    /// Reads the index; a missing or damaged one is empty. What was in another home or root that got its present place is read
+    /// as it is there.
+    pub fn load(store: &Store, home: &Path) -> Backups {
+        let mut backups = Backups::read(store);
+        let at = At { root: text(store.root()), home: text(home) };
+        if let Some(old) = backups.at.clone().filter(|old| *old != at) {
+            let moves = Moves::new((&old.root.to_path(), &old.home.to_path()), (store.root(), home));
+            for entry in &mut backups.entries {
+                entry.path = moves.follow(&entry.path);
+                entry.target = moves.follow(&entry.target);
+                entry.declared = entry.declared.as_ref().map(|declared| moves.follow(declared));
+            }
+            backups.directories = backups.directories.iter().map(|path| moves.follow(path)).collect();
+            backups.rights.iter_mut().for_each(|(path, _)| *path = moves.follow(path));
+        }
+        backups.at = Some(at);
+        backups
+    }
+
+    fn read(store: &Store) -> Backups {
         let text = platform::read_file(&store.backups_index()).unwrap_or_default();
         let backups: Option<Backups> = serde_json::from_slice(&text).ok();
         backups.filter(|backups| backups.version <= VERSION).unwrap_or_default()
@@ -60,7 +98,7 @@ impl Backups {
     pub fn save(mut self, store: &Store) -> Result<()> {
         self.version = VERSION;
         self.entries.retain(|entry| platform::exists(&entry.path.to_path()));
-        if self == Backups::load(store) || (self.is_empty() && !platform::exists(&store.backups_index())) {
+        if self == Backups::read(store) || (self.is_empty() && !platform::exists(&store.backups_index())) {
             return Ok(());
         }
         let mut text = serde_json::to_vec(&self).unwrap_or_default();
@@ -69,31 +107,96 @@ impl Backups {
     }
 
     fn is_empty(&self) -> bool {
-        self.directories.is_empty() && self.entries.is_empty()
+        self.directories.is_empty() && self.entries.is_empty() && self.rights.is_empty()
     }
 
     /// Adds something that was moved away; again for one that is there already changes nothing.
-    pub fn add(&mut self, target: Text, path: Text, role: Role, created_at: u64) {
-        self.entries.retain(|entry| entry.path != path);
-        self.entries.push(Backup { target, path, role, created_at });
+    pub fn add(&mut self, backup: Backup) {
+        self.entries.retain(|entry| entry.path != backup.path);
+        self.entries.push(backup);
+    }
+
+    /// Notes the rights of a directory, unless they are those that it got from us.
+    pub fn add_rights(&mut self, place: &Text, before: Rights) {
+        if !self.rights.iter().any(|(known, _)| known == place) {
+            self.rights.push((place.clone(), before));
+        }
+    }
+
+    /// Forgets the rights that a directory had.
+    pub fn forget_rights(&mut self, place: &Text) {
+        self.rights.retain(|(known, _)| known != place);
+    }
+
+    /// Returns the rights that a directory had before it got declared ones.
+    pub fn rights_of(&self, place: &Path) -> Option<Rights> {
+        let place = text(place);
+        self.rights.iter().find(|(known, _)| *known == place).map(|(_, rights)| *rights)
+    }
+
+    /// Returns where the original of a target is, if it has one: that which stood at the place, in the same directory wherever
+    /// that is now, or at the target as it is declared. Without the index its name tells.
+    pub fn original_of(&self, store: &Store, place: &Path, declared: Option<&Path>) -> Option<PathBuf> {
+        let originals = || self.entries.iter().filter(|entry| entry.role == Role::Original);
+        let declared = declared.map(text);
+        let at = text(place);
+        let in_directory = |entry: &&Backup| {
+            entry.directory.is_some()
+                && entry.target.to_path().file_name() == place.file_name()
+                && entry.directory == place.parent().and_then(number_of)
+        };
+        let is_declared = |entry: &&Backup| {
+            declared.as_ref().is_some_and(|path| *path == entry.target || Some(path) == entry.declared.as_ref())
+        };
+        let found = originals().find(|entry| entry.target == at).or_else(|| originals().find(in_directory));
+        let found = found.or_else(|| originals().find(is_declared)).map(|entry| entry.path.to_path());
+        let is_there = found.filter(|path| platform::exists(path));
+        is_there.or_else(|| original_places(store, place).into_iter().find(|path| platform::exists(path)))
+    }
+
+    /// Returns the originals that are still there, with what a lost index does not name.
+    pub fn originals(&self, store: &Store) -> Vec<Backup> {
+        self.listed(Role::Original, &store.originals())
     }
 
     /// Returns the displaced copies that are still there, oldest first.
     pub fn displaced(&self, store: &Store) -> Vec<Backup> {
-        let there = |entry: &&Backup| entry.role == Role::Displaced && platform::exists(&entry.path.to_path());
-        let mut displaced: Vec<Backup> = self.entries.iter().filter(there).cloned().collect();
+        self.listed(Role::Displaced, &store.displaced())
+    }
+
+    fn listed(&self, role: Role, directory: &Path) -> Vec<Backup> {
+        let there = |entry: &&Backup| entry.role == role && platform::exists(&entry.path.to_path());
+        let mut listed: Vec<Backup> = self.entries.iter().filter(there).cloned().collect();
         // What a lost index does not name is there all the same.
-        let listed = platform::list_directory(&store.displaced()).unwrap_or_default();
+        let names = platform::list_directory(directory).unwrap_or_default();
         let known: HashSet<OsString> =
-            displaced.iter().filter_map(|entry| Some(entry.path.to_path().file_name()?.to_owned())).collect();
-        for (name, _) in listed {
+            listed.iter().filter_map(|entry| Some(entry.path.to_path().file_name()?.to_owned())).collect();
+        for (name, _) in names {
             if !known.contains(&name) {
-                let path = Text(platform::bytes_of_path(&store.displaced().join(&name)));
-                displaced.push(Backup { target: Text::default(), path, role: Role::Displaced, created_at: 0 });
+                listed.push(Backup::new(Text::default(), text(&directory.join(&name)), role, 0));
             }
         }
-        displaced
+        listed
     }
+}
+
+impl Backup {
+    /// Returns what is kept of a target; of an original also which directory it stood in.
+    pub fn new(target: Text, path: Text, role: Role, created_at: u64) -> Backup {
+        let parent = target.to_path().parent().and_then(number_of);
+        let directory = parent.filter(|_| role == Role::Original);
+        Backup { target, path, role, created_at, declared: None, directory }
+    }
+}
+
+fn text(path: &Path) -> Text {
+    Text(platform::bytes_of_path(path))
+}
+
+/// Returns device and inode of a directory.
+fn number_of(directory: &Path) -> Option<(u64, u64)> {
+    let seen = platform::look(directory).ok()??;
+    Some((seen.device.0, seen.identity.inode))
 }
 
 fn short_name(place: &Path) -> Vec<u8> {
@@ -111,11 +214,6 @@ pub fn original_places(store: &Store, place: &Path) -> [PathBuf; 2] {
     let name = [digits(place).as_bytes(), b"-", &short_name(place)].concat();
     let beside = format!(".syslua-original-{}", digits(place));
     [resolved(&store.originals()).join(platform::path_from_bytes(&name)), place.with_file_name(beside)]
-}
-
-/// Returns where the original of a target is, if it has one.
-pub fn original_of(store: &Store, place: &Path) -> Option<PathBuf> {
-    original_places(store, place).into_iter().find(|path| platform::exists(path))
 }
 
 /// Returns where something that stands at a target is moved to. `mark` makes the name of a displaced
@@ -147,11 +245,10 @@ pub fn place_of_copy(store: &Store, path: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When the index cannot be written.
-pub fn note_copy(store: &Store, path: &Path, copy: &Path) -> Result<()> {
-    let text = |path| Text(platform::bytes_of_path(path));
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let mut backups = Backups::load(store);
-    backups.add(text(path), text(copy), Role::Displaced, now);
+pub fn note_copy(store: &Store, home: &Path, path: &Path, copy: &Path) -> Result<()> {
+    let now = platform::now().max(0.0) as u64;
+    let mut backups = Backups::load(store, home);
+    backups.add(Backup::new(text(path), text(copy), Role::Displaced, now));
     backups.save(store)
 }
 

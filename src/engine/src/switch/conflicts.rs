@@ -29,12 +29,22 @@ pub fn places<'a>(store: &Store, targets: &Targets<'_>, entries: &'a [Entry]) ->
     for entry in entries {
         let Some(target) = entry.activation.action.as_target() else { continue };
         let positions = &entry.activation.positions;
-        let place = targets.place(target.target(), positions)?;
+        // What a snapshot has in force is where it was put.
+        let declared = entry.activation.place.as_ref().unwrap_or(target.target());
+        let mut place = targets.place(declared, positions)?;
+        if target.keeps_below() && !target.is_implied() {
+            place = targets.directory(place);
+        }
         let known = by_place.entry(comparable(&place)).or_insert(places.len());
         let Some(first) = places.get(*known) else {
             places.push(Declared { place, entry, target });
             continue;
         };
+        // A directory that others need is there, whoever declares it.
+        if first.target.is_implied() && target.keeps_below() {
+            places[*known] = Declared { place, entry, target };
+            continue;
+        }
         if !first.target.puts_same(target) {
             return Err(Error::Conflict {
                 target: place,
@@ -55,7 +65,11 @@ pub fn places<'a>(store: &Store, targets: &Targets<'_>, entries: &'a [Entry]) ->
         }
         last_parent = parent;
         let positions = || entry.activation.positions.clone();
-        if let Some(&above) = comparable(place).ancestors().skip(1).find_map(|directory| by_place.get(directory)) {
+        if let Some(&above) = comparable(place)
+            .ancestors()
+            .skip(1)
+            .find_map(|directory| by_place.get(directory).filter(|above| !places[**above].target.keeps_below()))
+        {
             let above = &places[above];
             return Err(Error::Below {
                 target: place.clone(),

@@ -4,10 +4,11 @@
 use std::cell::LazyCell;
 use std::collections::hash_map::Entry as MapEntry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Error;
-use crate::action::{self, Action};
+use crate::action::{self, Action, Target};
 use crate::activation::Activation;
 use crate::derivation::Derivation;
 use crate::hash::Hash;
@@ -27,12 +28,14 @@ pub struct Entry {
     pub shown: Option<Action>,
     /// Whether it names content that is not built yet.
     pub may_change: bool,
+    /// The user's own file that it is made of, when it is one of a tree.
+    pub origin: Option<PathBuf>,
 }
 
 impl Entry {
     /// Returns an entry for what a snapshot has in force.
     pub fn applied(activation: &Arc<Activation>) -> Entry {
-        Entry { activation: Arc::clone(activation), shown: None, may_change: false }
+        Entry { activation: Arc::clone(activation), shown: None, may_change: false, origin: None }
     }
 
     /// Returns the action as people read it.
@@ -52,13 +55,23 @@ pub struct Desired {
     pub has_applied_objects: bool,
     /// Whether these are all objects.
     pub is_complete: bool,
+    /// The files and trees that the config reads.
+    pub reads: Vec<PathBuf>,
 }
 
 impl Desired {
-    /// Returns what a snapshot had in force.
-    pub fn from_snapshot(snapshot: &Snapshot) -> Desired {
+    /// Returns what a snapshot had in force. `reads` is what its config read.
+    pub fn from_snapshot(snapshot: &Snapshot, home: &Path, reads: Vec<PathBuf>) -> Desired {
+        let mut entries: Vec<Entry> = snapshot.activations.iter().map(Entry::applied).collect();
+        if snapshot.home.as_ref().is_some_and(|old| old.to_path() != home) {
+            for entry in &mut entries {
+                let place = snapshot.place_of(&entry.activation, home);
+                Arc::make_mut(&mut entry.activation).place = place;
+            }
+        }
         Desired {
-            entries: snapshot.activations.iter().map(Entry::applied).collect(),
+            reads: reads.into_iter().chain(own_sources(&entries)).collect(),
+            entries,
             derivations: Arc::clone(&snapshot.derivations),
             has_applied_objects: false,
             is_complete: true,
@@ -87,13 +100,68 @@ impl Desired {
             Arc::new(of_wanted.map(|(hash, outputs)| (*hash, outputs.clone())).collect())
         };
         let is_complete = derivations.len() == wanted.len();
-        Ok(Desired { entries, is_complete, derivations, has_applied_objects: false })
+        let reads = reads_of(manifest).into_iter().chain(own_sources(&entries)).collect();
+        Ok(Desired { entries, is_complete, derivations, has_applied_objects: false, reads })
+    }
+
+    /// Keeps what is in force only since targets below it need it, as long as there are some.
+    pub fn keep_implied(&mut self, home: &Path, current: &Snapshot) {
+        let mut kept = Vec::new();
+        for activation in current.activations.iter().filter(|activation| is_implied(activation)) {
+            let Some(above) = activation.action.target().map(Text::to_path) else { continue };
+            let mut targets = self.entries.iter().filter_map(|entry| entry.activation.action.target());
+            let mut is_known = false;
+            let is_needed = targets.any(|target| {
+                let target = target.expand_home(home).to_path();
+                is_known |= target == above;
+                target.starts_with(&above)
+            });
+            if is_needed && !is_known {
+                kept.push(Entry::applied(activation));
+            }
+        }
+        if !kept.is_empty() {
+            self.entries.splice(0..0, kept);
+        }
     }
 
     /// Returns the actions that will be recorded.
     pub fn activations(&self) -> Vec<Arc<Activation>> {
         self.entries.iter().map(|entry| Arc::clone(&entry.activation)).collect()
     }
+}
+
+/// The lock and the answers, beside the entry file.
+const BESIDE_ENTRY: [&str; 2] = ["syslua.lock", "syslua.local.json"];
+
+/// Returns the files and trees that a config reads.
+fn reads_of(manifest: &Manifest) -> Vec<PathBuf> {
+    let mut reads: Vec<PathBuf> = manifest.files.iter().map(|(name, _)| name.to_path()).collect();
+    if let Some(entry) = &manifest.config_path {
+        reads.extend(BESIDE_ENTRY.iter().map(|name| entry.with_file_name(name)));
+        reads.push(entry.clone());
+    }
+    let sources = manifest.derivations.iter().flat_map(|derivation| derivation.spec.recipe.sources());
+    reads.extend(sources.map(|source| source.path.clone()));
+    reads
+}
+
+/// Returns the user's own files that links lead to.
+fn own_sources(entries: &[Entry]) -> Vec<PathBuf> {
+    let targets = entries.iter().filter_map(|entry| entry.activation.action.as_target());
+    let own = targets.filter(|target| target.properties().mutable);
+    own.filter_map(|target| Some(target.tree().or(target.leads_to())?.to_path())).collect()
+}
+
+/// Returns the user's own file that a link leads to or to a copy of, if it is one of a tree.
+fn origin(target: &Target, source_of: &impl Fn(Placeholder) -> Option<PathBuf>) -> Option<PathBuf> {
+    let source = target.leads_to()?;
+    if target.tree().is_some() {
+        return Some(source.to_path());
+    }
+    let (start, placeholder) = Placeholder::find(&source.0)?;
+    let below = source.0[start + Placeholder::LENGTH..].strip_prefix(b"/")?;
+    Some(source_of(placeholder)?.join(platform::path_from_bytes(below)))
 }
 
 /// Replaces placeholders by paths where the content is there; equal actions collapse.
@@ -118,6 +186,12 @@ fn resolve(
         let derivation = by_hash.get(hash)?;
         path(placeholder).or_else(|| Some(format!("<{}>", derivation.title()).into_bytes()))
     };
+    let source_of = |placeholder: Placeholder| {
+        let derivation = by_hash.get(&owners.get(&placeholder)?.0)?;
+        derivation.spec.recipe.sources().first().map(|source| source.path.clone())
+    };
+    // What is there only since others need it comes first.
+    let implied = current.activations.iter().filter(|applied| is_implied(applied)).count();
     // Targets, of which there are thousands, by where they are; everything else by all that it says.
     let mut targets: HashMap<&[u8], usize> = HashMap::with_capacity(manifest.activations.len());
     let mut others = HashSet::new();
@@ -142,12 +216,18 @@ fn resolve(
         };
         if is_new {
             // Nearly all of them are in force already: none is kept twice.
-            let applied = current.activations.get(entries.len()).filter(|applied| ***applied == activation);
+            let applied = current.activations.get(implied + entries.len()).filter(|applied| ***applied == activation);
             let activation = applied.map_or_else(|| Arc::new(activation), Arc::clone);
-            entries.push(Entry { activation, may_change: shown.is_some(), shown });
+            let origin = declared.action.as_target().and_then(|target| origin(target, &source_of));
+            entries.push(Entry { activation, may_change: shown.is_some(), shown, origin });
         }
     }
     Ok(entries)
+}
+
+/// Returns whether something is in force only since targets below it need it.
+fn is_implied(activation: &Activation) -> bool {
+    activation.action.as_target().is_some_and(|target| target.is_implied())
 }
 
 /// Returns what is equal for actions that collapse.

@@ -9,10 +9,9 @@ use super::desired::Entry;
 use super::neighbours;
 use super::scene::Scene;
 use super::step::{Mark, Step, Work};
-use crate::action::{self, After, Before, Found, Role, Target, TargetChange};
+use crate::action::{self, After, Before, Found, Rights, Role, Target, TargetChange};
 use crate::activation::Activation;
-use crate::platform::{self, FileKind};
-use crate::store::Store;
+use crate::platform::{self, FileKind, Seen};
 use crate::value::Text;
 
 /// What is in force at a target.
@@ -23,6 +22,8 @@ pub struct Old<'a> {
     pub target: &'a Target,
     /// When it was made, compared with others.
     pub order: usize,
+    /// Whether a link was put above it since.
+    pub is_elsewhere: bool,
 }
 
 fn text(path: &Path) -> Text {
@@ -45,88 +46,139 @@ fn ours(found: &Found) -> Before {
     }
 }
 
-fn leads_into_store(store: &Store, found: &Found) -> bool {
-    matches!(found, Found::Link(target, _) if target.starts_with(store.objects()))
+fn is_directory(found: &Found) -> Option<&Seen> {
+    found.seen().filter(|seen| seen.kind == FileKind::Directory)
 }
 
-fn target_step(mark: Mark, entry: &Entry, place: &Path, before: Before, after: After) -> Step {
-    let change = TargetChange { place: text(place), before, after, temporary: None };
+fn target_step(scene: &Scene, mark: Mark, entry: &Entry, place: &Path, before: Before, after: After) -> Step {
+    if (&before, &after) == (&Before::Nothing, &After::Nothing) {
+        return Step::at(mark, entry, place);
+    }
+    let declared = scene.declared(&entry.activation).filter(|declared| declared != place);
+    let declared = declared.map(|declared| text(&declared));
+    let change = TargetChange { place: text(place), before, after, declared, temporary: None };
     Step { work: Work::Target(change), ..Step::at(mark, entry, place) }
 }
 
 /// What happens where nothing of ours is to stand any more.
-pub fn removal(
-    store: &Store,
+pub fn removal(scene: &Scene, place: &Path, old: &Old<'_>, original: Option<&Path>) -> Result<Step, Error> {
+    let entry = Entry::applied(old.activation);
+    let found = action::look(&scene.directories, place)?;
+    let after = match original.map(platform::look).transpose()?.flatten().zip(original) {
+        Some((seen, original)) => After::Original { identity: seen.identity, kept: text(original) },
+        None => After::Nothing,
+    };
+    let step = |before, after| target_step(scene, Mark::Remove, &entry, place, before, after);
+    // Of what belongs to the user since it was written nothing is ours.
+    if old.target.is_given() && found != Found::Nothing {
+        return Ok(Step::at(Mark::Remove, &entry, place));
+    }
+    if old.target.keeps_below() {
+        return Ok(directory_removal(scene, place, old, &found, after, step));
+    }
+    let is_ours = scene.leads_into_store(&found) || old.target.has_written(scene.looking(), place, &found)?;
+    if found == Found::Nothing || is_ours {
+        return Ok(step(ours(&found), after));
+    }
+    // By a link that was put above it, the way leads to what is not ours to move.
+    if old.is_elsewhere || scene.reads.holds(place) {
+        return Ok(Step::at(Mark::Remove, &entry, place));
+    }
+    let mut step = step(kept(&found, Role::Displaced), after);
+    step.replaces = Some(found.in_words());
+    Ok(step)
+}
+
+/// What happens to a directory that is not declared any more: one of ours that is empty goes after the commit.
+fn directory_removal(
     scene: &Scene,
     place: &Path,
     old: &Old<'_>,
-    original: Option<&Path>,
-) -> Result<Step, Error> {
-    let entry = Entry::applied(old.activation);
-    let found = action::look(&scene.directories, place)?;
-    let after = match original {
-        Some(original) => match platform::look(original)? {
-            Some(seen) => After::Original { identity: seen.identity, kept: text(original) },
-            None => After::Nothing,
-        },
-        None => After::Nothing,
-    };
-    // Of what belongs to the user since it was written, only what is as we wrote it is ours.
-    let is_ours = leads_into_store(store, &found) || old.target.has_written(scene.looking(), place, &found)?;
-    if found == Found::Nothing || is_ours {
-        let before = ours(&found);
-        if before == Before::Nothing && after == After::Nothing {
-            return Ok(Step::at(Mark::Remove, &entry, place));
+    found: &Found,
+    after: After,
+    step: impl Fn(Before, After) -> Step,
+) -> Step {
+    let has_original = after != After::Nothing;
+    match is_directory(found) {
+        Some(_) if has_original && scene.will_be_empty(place) => step(kept(found, Role::Ours), after),
+        Some(_) if has_original => {
+            let mut step = step(kept(found, Role::Displaced), after);
+            step.replaces = Some(found.in_words());
+            step
         }
-        return Ok(target_step(Mark::Remove, &entry, place, before, after));
+        Some(seen) => match scene.backups().rights_of(place) {
+            // What the user gave it since then stays.
+            Some(rights) if old.target.rights(scene.looking(), seen).is_empty() => {
+                let Rights { mode, owner, group } = rights;
+                let changed = |old: u32, now: u32| (old != now).then_some(old);
+                let (owner, group) = (changed(owner, seen.owner), changed(group, seen.group));
+                step(in_place(seen), After::Directory { mode: Some(mode), owner, group })
+            }
+            _ => step(Before::Nothing, After::Nothing),
+        },
+        None if *found == Found::Nothing => step(Before::Nothing, after),
+        None if has_original => {
+            let mut step = step(kept(found, Role::Displaced), after);
+            step.replaces = Some(found.in_words());
+            step
+        }
+        None => step(Before::Nothing, After::Nothing),
     }
-    let mut step = target_step(Mark::Remove, &entry, place, kept(&found, Role::Displaced), after);
-    step.replaces = Some(found.in_words());
-    Ok(step)
+}
+
+fn in_place(seen: &Seen) -> Before {
+    Before::Directory { rights: Rights { mode: seen.mode, owner: seen.owner, group: seen.group } }
 }
 
 /// What happens at a target that is to hold something, and of which one look did not tell that it does.
-pub fn wanted(store: &Store, scene: &Scene, declared: &Declared<'_>, old: Option<&Old<'_>>) -> Result<Step, Error> {
+pub fn wanted(scene: &Scene, declared: &Declared<'_>, old: Option<&Old<'_>>) -> Result<Step, Error> {
     let Declared { place, entry, target } = declared;
     let found = scene.look(place)?;
-    let Some(old) = old else {
-        return added(store, scene, declared, &found);
-    };
-    if target.holds(scene.looking(), place, &found)? {
+    let mark = if old.is_some() { Mark::Change } else { Mark::Add };
+    let step = |before, after| target_step(scene, mark, entry, place, before, after);
+    let is_old_link = scene.leads_into_store(&found);
+    let holds = target.holds(scene.looking(), place, &found)?;
+    // What is written only where nothing stands leaves alone what does.
+    let is_taken = target.is_given() && found != Found::Nothing && !is_old_link;
+    if let Some(old) = old
+        && (holds || is_taken)
+    {
         let mark = if target.continues(old.target) { Mark::Unchanged } else { Mark::Change };
         return Ok(Step::at(mark, entry, place));
     }
-    let after = after(store, declared)?;
-    let is_ours = leads_into_store(store, &found) || old.target.has_written(scene.looking(), place, &found)?;
+    let after = after(scene, declared)?;
+    if is_taken || (target.keeps_below() && holds) {
+        return Ok(Step::at(mark, entry, place));
+    }
+    if let (true, Some(seen)) = (target.keeps_below(), is_directory(&found)) {
+        return Ok(step(in_place(seen), after));
+    }
+    let is_ours = is_old_link
+        || match old {
+            Some(old) => old.target.has_written(scene.looking(), place, &found)?,
+            None => false,
+        };
     if found == Found::Nothing || is_ours {
-        return Ok(target_step(Mark::Change, entry, place, ours(&found), after));
+        return Ok(step(ours(&found), after));
     }
-    let mut step = target_step(Mark::Change, entry, place, kept(&found, Role::Displaced), after);
-    step.replaces = Some(found.in_words());
-    Ok(step)
-}
-
-fn added(store: &Store, scene: &Scene, declared: &Declared<'_>, found: &Found) -> Result<Step, Error> {
-    let Declared { place, entry, .. } = declared;
-    let after = after(store, declared)?;
-    if *found == Found::Nothing || leads_into_store(store, found) {
-        return Ok(target_step(Mark::Add, entry, place, ours(found), after));
-    }
-    if let Some(root) = neighbours::manager(store, &scene.directories, place, found) {
+    if old.is_none()
+        && let Some(root) = neighbours::manager(scene.store, &scene.directories, place, &found)
+    {
         return Err(Error::OtherRoot { target: place.clone(), root, positions: entry.activation.positions.clone() });
     }
-    if matches!(found, Found::Other(seen) if seen.kind == FileKind::Directory) && scene.will_be_empty(place) {
-        return Ok(target_step(Mark::Add, entry, place, kept(found, Role::Ours), after));
+    if is_directory(&found).is_some() && scene.will_be_empty(place) {
+        return Ok(step(kept(&found, Role::Ours), after));
     }
-    // An original that is left from before is older than this one.
-    let has_original = super::backups::original_of(store, place).is_some();
-    let role = if has_original { Role::Displaced } else { Role::Original };
-    let mut step = target_step(Mark::Add, entry, place, kept(found, role), after);
+    // An original that is left from before is older than this one. A directory that was there before is one.
+    let is_first = old.is_none_or(|old| old.target.keeps_below() && !scene.is_made(place));
+    let has_original = scene.original_of(place, &entry.activation).is_some();
+    let role = if is_first && !has_original { Role::Original } else { Role::Displaced };
+    let mut step = step(kept(&found, role), after);
     step.replaces = Some(found.in_words());
     Ok(step)
 }
 
-fn after(store: &Store, declared: &Declared<'_>) -> Result<After, Error> {
-    let mark = Text(neighbours::mark(store, &declared.place));
+fn after(scene: &Scene, declared: &Declared<'_>) -> Result<After, Error> {
+    let mark = Text(neighbours::mark(scene.store, &declared.place));
     declared.target.after(mark).map_err(Error::at(&declared.entry.activation.positions))
 }

@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::backups::Backups;
+use super::overlap::Reads;
 use super::scene::Scene;
 use super::{Error, Targets};
 use crate::action::{Directories, Role, target};
@@ -86,7 +87,7 @@ fn backups(store: &Store) -> PathBuf {
 /// # Errors
 /// When the file system refuses.
 pub fn restore_rest(store: &Store, settings: &Settings) -> Result<Vec<(PathBuf, PathBuf)>, Error> {
-    let mut backups = Backups::load(store);
+    let mut backups = Backups::load(store, &settings.home);
     let targets = Targets::new(&settings.home);
     let directories = Directories::default();
     let mut stuck = Vec::new();
@@ -97,9 +98,11 @@ pub fn restore_rest(store: &Store, settings: &Settings) -> Result<Vec<(PathBuf, 
         }
         let back = (|| -> Result<bool, Error> {
             let place = targets.place(&entry.target, &Positions::default())?;
-            let Ok(missing) = Scene::new(store).missing_parents(&place)? else { return Ok(false) };
+            let Ok(missing) = Scene::new(store, &settings.home, Reads::default()).missing_parents(&place)? else {
+                return Ok(false);
+            };
             for parent in missing {
-                target::make_directory(&directories, &parent)?;
+                target::make_directory(&directories, &parent, None)?;
             }
             let (from, from_name) = directories.of(&kept)?;
             let (directory, name) = directories.of(&place)?;

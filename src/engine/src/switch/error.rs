@@ -81,6 +81,26 @@ pub enum Error {
         /// Who declares the target.
         positions: Positions,
     },
+    /// A target that is, holds or lies in what the config reads.
+    #[error("{} {how} {}, which the config reads", target.display(), source_path.display())]
+    Overlap {
+        /// The target.
+        target: PathBuf,
+        /// How the two overlap.
+        how: &'static str,
+        /// What the config reads, as it is named.
+        source_path: PathBuf,
+        /// Who declares the target.
+        positions: Positions,
+    },
+    /// A target above the root.
+    #[error("{} holds the root, in which sys.lua keeps its own files", target.display())]
+    AboveRoot {
+        /// The target.
+        target: PathBuf,
+        /// Who declares the target.
+        positions: Positions,
+    },
     /// A target of another root.
     #[error("{} is managed by the root {}", target.display(), root.display())]
     OtherRoot {
@@ -185,6 +205,8 @@ impl Error {
             | Error::Below { positions, .. }
             | Error::InsideRoot { positions, .. }
             | Error::OtherRoot { positions, .. }
+            | Error::Overlap { positions, .. }
+            | Error::AboveRoot { positions, .. }
             | Error::Mounted { positions, .. }
             | Error::Relative { positions, .. }
             | Error::Placeholder { positions, .. } => positions,
@@ -199,6 +221,8 @@ impl Error {
             Error::Below { noun: "link", .. } => "link the directory or the files in it, not both",
             Error::Below { .. } => "a file cannot hold others: give one of the two another path",
             Error::InsideRoot { .. } => "give it another path",
+            Error::Overlap { .. } => "a switch would change the source: give the target or the source another path",
+            Error::AboveRoot { .. } => "declare what is in it, or use another root",
             Error::OtherRoot { root, .. } => {
                 return Some(format!("remove it from the config that was applied with --root {}", root.display()));
             }

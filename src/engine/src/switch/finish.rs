@@ -1,9 +1,11 @@
 //! Tidying up after a commit.
 
+use std::path::Path;
+
 use super::Error;
-use super::backups::Backups;
+use super::backups::{Backup, Backups};
 use super::sync::sync_places;
-use crate::action::{After, Before, Directories, Role, target};
+use crate::action::{After, Before, Directories, Rights, Role, TargetChange, target};
 use crate::generations;
 use crate::journal::{Change, Written};
 use crate::platform;
@@ -12,15 +14,25 @@ use crate::store::Store;
 use crate::value::Text;
 
 /// Tidies up after a commit; can be repeated. `made` is the snapshot that the switch made, where that is at hand.
-pub fn finish(store: &Store, written: &Written, made: Option<&Snapshot>) -> Result<(), Error> {
+pub fn finish(store: &Store, home: &Path, written: &Written, made: Option<&Snapshot>) -> Result<(), Error> {
     let journal = &written.journal;
-    let mut backups = Backups::load(store);
+    let mut backups = Backups::load(store, home);
     for change in &journal.changes {
         match change {
-            Change::Directory { path } => drop(backups.directories.insert(path.clone())),
+            Change::Directory { path, .. } => drop(backups.directories.insert(path.clone())),
             Change::Target(change) => {
+                if let (After::Directory { .. }, false) =
+                    (&change.after, matches!(change.before, Before::Directory { .. }))
+                {
+                    backups.directories.insert(change.place.clone());
+                }
+                if let (Before::Directory { rights }, After::Directory { .. }) = (&change.before, &change.after) {
+                    note_rights(&mut backups, change, *rights);
+                }
                 if let Before::Kept { kept, role: role @ (Role::Original | Role::Displaced), .. } = &change.before {
-                    backups.add(change.place.clone(), kept.clone(), *role, journal.started_at);
+                    let mut backup = Backup::new(change.place.clone(), kept.clone(), *role, journal.started_at);
+                    backup.declared.clone_from(&change.declared);
+                    backups.add(backup);
                 }
                 if let After::Original { kept, .. } = &change.after {
                     backups.entries.retain(|entry| entry.path != *kept);
@@ -39,7 +51,7 @@ pub fn finish(store: &Store, written: &Written, made: Option<&Snapshot>) -> Resu
             && let Some(stays) = target::settle(&directories, change, later)?
         {
             let stays = Text(platform::bytes_of_path(&stays));
-            backups.add(change.place.clone(), stays, Role::Displaced, journal.started_at);
+            backups.add(Backup::new(change.place.clone(), stays, Role::Displaced, journal.started_at));
         }
     }
     backups.save(store)?;
@@ -56,6 +68,21 @@ pub fn finish(store: &Store, written: &Written, made: Option<&Snapshot>) -> Resu
         sync_places(store, &directories, &journal.changes)?;
     }
     remove_journal(store)
+}
+
+/// Notes the rights that a directory had, or forgets them when it has them again.
+fn note_rights(backups: &mut Backups, change: &TargetChange, before: Rights) {
+    let After::Directory { mode, owner, group } = &change.after else { return };
+    let is_back = backups.rights_of(&change.place.to_path()).is_some_and(|old| {
+        *mode == Some(old.mode)
+            && owner.unwrap_or(before.owner) == old.owner
+            && group.unwrap_or(before.group) == old.group
+    });
+    if is_back {
+        backups.forget_rights(&change.place);
+    } else {
+        backups.add_rights(&change.place, before);
+    }
 }
 
 /// Removes the journal, if it is there.

@@ -12,6 +12,7 @@ mod effects;
 mod error;
 mod finish;
 mod neighbours;
+mod overlap;
 mod perform;
 mod plan;
 mod rebuilt;
@@ -23,6 +24,7 @@ mod sync;
 mod targets;
 mod unchanged;
 mod undo;
+mod unfold;
 mod write;
 
 pub use backups::{Backup, Backups, note_copy, place_of_copy};

@@ -80,7 +80,7 @@ pub fn switch(
             let (mark, displaced) = (journal.mark.clone(), displaced(journal));
             // From here on the new state is the truth; what follows only tidies up.
             if deadline.is_none()
-                && let Err(error) = finish(store, &switch.written, snapshot.as_ref())
+                && let Err(error) = finish(store, &settings.home, &switch.written, snapshot.as_ref())
             {
                 let message = format!("{error}; the next apply tidies up");
                 on_event(Event::Warning { message });
@@ -95,12 +95,7 @@ pub fn switch(
 fn displaced(journal: &Journal) -> Vec<Backup> {
     let changes = journal.changes.iter().filter_map(|change| match change {
         Change::Target(TargetChange { place, before: Before::Kept { kept, role: Role::Displaced, .. }, .. }) => {
-            Some(Backup {
-                target: place.clone(),
-                path: kept.clone(),
-                role: Role::Displaced,
-                created_at: journal.started_at,
-            })
+            Some(Backup::new(place.clone(), kept.clone(), Role::Displaced, journal.started_at))
         }
         _ => None,
     });
@@ -164,6 +159,8 @@ fn begin(
                 created_at: journal.started_at,
                 description: description.to_owned(),
                 config_path: manifest.config_path.clone(),
+                root: Some(text(store.root())),
+                home: Some(text(&settings.home)),
                 derivations: Arc::clone(&plan.derivations),
                 activations: plan.activations.clone(),
             };
@@ -191,6 +188,39 @@ fn make_backup_directories(store: &Store, plan: &Plan) -> Result<(), Error> {
     Ok(())
 }
 
+/// Directories that programs insist on having to themselves, wherever they are: with other rights they refuse to work, warn, or
+/// show to others what is secret.
+const PRIVATE: [&str; 23] = [
+    ".ssh",
+    ".gnupg",
+    ".password-store",
+    ".pki",
+    ".aws",
+    ".azure",
+    ".kube",
+    ".docker",
+    ".vnc",
+    ".tor",
+    ".emacs.d/server",
+    ".config/emacs/server",
+    ".config/op",
+    ".config/gcloud",
+    ".config/rclone",
+    ".config/sops",
+    ".config/syncthing",
+    ".config/borg",
+    ".config/age",
+    ".local/share/gnupg",
+    ".local/share/keyrings",
+    ".local/share/password-store",
+    ".thunderbird",
+];
+
+/// Returns the mode of a directory that is made for targets, when it is one of these or lies below one.
+fn private_mode(path: &Path) -> Option<u32> {
+    path.ancestors().any(|above| PRIVATE.iter().any(|private| above.ends_with(private))).then_some(0o700)
+}
+
 fn text(path: &Path) -> Text {
     Text(platform::bytes_of_path(path))
 }
@@ -198,12 +228,16 @@ fn text(path: &Path) -> Text {
 /// Returns the changes of a plan in the order in which they are made, and the directories that will
 /// hold no target any more.
 fn changes(store: &Store, plan: &Plan, mark: &str) -> (Vec<Change>, Vec<Text>) {
-    let directory = |path: &PathBuf| Change::Directory { path: text(path) };
+    let directory = |path: &PathBuf| Change::Directory { path: text(path), mode: private_mode(path) };
     let mut changes: Vec<Change> = plan.restored.iter().map(directory).collect();
-    let mut created = Some(plan.created.iter().map(directory));
+    let mut created = plan.created.iter().peekable();
     for step in &plan.steps {
         if step.mark != Mark::Remove && !matches!(step.work, Work::None) {
-            changes.extend(created.take().into_iter().flatten());
+            // Before a directory that is declared come those above it; before the rest come all.
+            let is_directory = step.change().is_some_and(|change| matches!(change.after, After::Directory { .. }));
+            while let Some(next) = created.next_if(|next| !is_directory || step.place.as_ref() > Some(*next)) {
+                changes.push(directory(next));
+            }
         }
         match &step.work {
             Work::None => {}
@@ -255,7 +289,7 @@ impl Switch<'_> {
                 return Err(Error::Interrupted);
             }
             match change {
-                Change::Directory { path } => target::make_directory(&self.directories, &path.to_path())?,
+                Change::Directory { path, mode } => target::make_directory(&self.directories, &path.to_path(), *mode)?,
                 Change::Target(change) => {
                     // New content is on the disk before it gets its name: a power cut leaves no half file.
                     if !is_prepared && target::needs_preparation(change) {

@@ -1,26 +1,29 @@
 //! The difference between what is to be in force and what is. `plan`, `apply` and `rollback` all
 //! call this, and perform nothing else.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::backups::{Backups, original_of};
+use super::backups::Backups;
 use super::conflicts::Declared;
 use super::desired::Desired;
 use super::difference::{Old, removal, wanted};
+use super::overlap::Reads;
 use super::scene::Scene;
 use super::step::{Mark, Step, Work};
 use super::unchanged::{is_applied, unchanged};
-use super::{Error, Targets, conflicts, effects, shells};
-use crate::action::{Before, TargetChange};
+use super::unfold::unfolded;
+use super::{Error, Targets, conflicts, effects, shells, unfold};
+use crate::action::{After, Before, TargetChange};
 use crate::activation::Activation;
 use crate::hash::Hash;
 use crate::names::ObjectName;
 use crate::platform::{self, Directory};
 use crate::snapshot::Snapshot;
 use crate::store::{Outputs, Store};
-use crate::value::Positions;
+use crate::value::{Positions, Text};
 
 /// A plan.
 #[derive(Debug)]
@@ -66,24 +69,40 @@ pub enum Extent {
 ///
 /// # Errors
 /// When targets contradict each other, or cannot be written.
-pub fn plan(store: &Store, home: &Path, desired: Desired, current: Snapshot, extent: Extent) -> Result<Plan, Error> {
+pub fn plan(
+    store: &Store,
+    home: &Path,
+    mut desired: Desired,
+    mut current: Snapshot,
+    extent: Extent,
+) -> Result<Plan, Error> {
+    let old_root = current.follow_moves(store.root(), home);
+    let is_elsewhere = old_root.is_some() || current.home.as_ref().is_some_and(|old| old.to_path() != home);
+    desired.keep_implied(home, &current);
     let has_same_objects = has_same_objects(&desired, &current);
-    let is_applied = has_same_objects && is_applied(&desired, &current);
+    let is_applied = has_same_objects && !is_elsewhere && is_applied(&desired, &current);
     if is_applied && let Some(steps) = unchanged(store, home, &desired, extent != Extent::All) {
         return Ok(nothing_to_do(desired, current, steps));
     }
 
     let targets = Targets::new(home);
     let present = present(&targets, &current)?;
+    let unfolded = unfolded(home, &targets, &desired.entries)?;
+    desired.entries.splice(0..0, unfolded);
     let places = conflicts::places(store, &targets, &desired.entries)?;
+    let reads = Reads::new(store, desired.reads.drain(..));
+    reads.check(&places)?;
 
-    let mut scene = Scene::new(store);
+    let mut scene = Scene::new(store, home, reads);
+    if let Some(root) = &old_root {
+        scene.add_old_root(root);
+    }
     let mut steps = effects::taken_back(&current, &desired.entries);
-    steps.extend(removals(store, &mut scene, &present, &places)?);
+    steps.extend(removals(&mut scene, &present, &places)?);
     let restored = missing_parents(&scene, &steps)?;
     // Something may only stand otherwise than it is declared: that takes a look at everything.
     let looks = extent != Extent::Foresight || is_applied || has_same_objects && desired.is_complete;
-    let changes = changes(store, &scene, &present, &places, looks, extent != Extent::All)?;
+    let changes = changes(&mut scene, &present, &places, looks, extent != Extent::All)?;
     let mut created = missing_parents(&scene, &changes)?;
     created.retain(|directory| restored.binary_search(directory).is_err());
     steps.extend(changes);
@@ -92,9 +111,10 @@ pub fn plan(store: &Store, home: &Path, desired: Desired, current: Snapshot, ext
     let always = effects.iter().any(|step| step.mark == Mark::Unchanged && !matches!(step.work, Work::None));
     steps.extend(effects);
 
-    let activations = desired.activations();
+    let activations = with_places(&desired, &places, home);
     let environment_changes = shells::differ(&activations, &current.activations, home);
     let changes = environment_changes
+        || is_elsewhere
         || !desired.is_complete
         || !has_same_objects
         || steps.iter().any(|step| step.mark != Mark::Unchanged);
@@ -149,8 +169,14 @@ fn present<'a>(targets: &Targets<'_>, current: &'a Snapshot) -> Result<HashMap<P
     let mut present = HashMap::new();
     for (order, activation) in current.activations.iter().enumerate() {
         let Some(target) = activation.action.as_target() else { continue };
-        let place = targets.place(target.target(), &activation.positions)?;
-        present.insert(place, Old { activation, target, order });
+        let recorded = current.place_of(activation, targets.home()).unwrap_or_default();
+        let mut place = targets.place(&recorded, &activation.positions)?;
+        if target.keeps_below() && !target.is_implied() {
+            place = targets.directory(place);
+        }
+        // Of what an older version recorded it is not known which links were above it.
+        let is_elsewhere = current.home.is_some() && place != recorded.to_path();
+        present.insert(place, Old { activation, target, order, is_elsewhere });
     }
     // Of files too: somebody may have put a link in the place of one.
     for place in present.keys() {
@@ -159,37 +185,64 @@ fn present<'a>(targets: &Targets<'_>, current: &'a Snapshot) -> Result<HashMap<P
     Ok(present)
 }
 
+/// Returns the actions that will be recorded, with the places of those whose targets do not tell.
+fn with_places(desired: &Desired, places: &[Declared<'_>], home: &Path) -> Vec<Arc<Activation>> {
+    let is_plain = |declared: &&Declared<'_>| {
+        declared.target.target().expand_home(home).0 == platform::bytes_of_path(&declared.place)
+    };
+    let others = places.iter().filter(|declared| !is_plain(declared));
+    let others: HashMap<*const Activation, &PathBuf> =
+        others.map(|declared| (Arc::as_ptr(&declared.entry.activation), &declared.place)).collect();
+    let mut activations = desired.activations();
+    if !others.is_empty() {
+        for activation in &mut activations {
+            if let Some(place) = others.get(&Arc::as_ptr(activation)) {
+                Arc::make_mut(activation).place = Some(Text(platform::bytes_of_path(place)));
+            }
+        }
+    }
+    activations
+}
+
 /// Plans what goes where nothing of ours is to stand any more, in reverse of the order in which it was made.
 fn removals(
-    store: &Store,
     scene: &mut Scene,
     present: &HashMap<PathBuf, Old<'_>>,
     places: &[Declared<'_>],
 ) -> Result<Vec<Step>, Error> {
     let kept: HashSet<&PathBuf> = places.iter().map(|declared| &declared.place).collect();
     let mut gone: Vec<(&PathBuf, &Old<'_>)> = present.iter().filter(|(place, _)| !kept.contains(place)).collect();
-    gone.sort_by_key(|(_, old)| std::cmp::Reverse(old.order));
+    // Directories after what is in them, the inner ones first.
+    gone.sort_by_key(|(place, old)| {
+        let is_directory = old.target.keeps_below();
+        (is_directory, is_directory.then_some(Reverse(*place)), Reverse(old.order))
+    });
     let mut steps = Vec::new();
     for (place, old) in gone {
-        let original = original_of(store, place);
-        steps.push(removal(store, scene, place, old, original.as_deref())?);
-        scene.remove(place.clone(), original);
+        let original = scene.original_of(place, old.activation);
+        let step = removal(scene, place, old, original.as_deref())?;
+        if step.change().is_some() {
+            scene.remove(place.clone(), original);
+        }
+        steps.push(step);
     }
     Ok(steps)
 }
 
-/// Plans what is to stand at targets: links first, then the rest. With `looks` also where the same is in force; if
-/// `is_brief`, without a step for what stays as it is.
+/// Plans what is to stand at targets: directories, the outer ones first, then links, then the rest. With `looks` also where the
+/// same is in force; if `is_brief`, without a step for what stays as it is.
 fn changes(
-    store: &Store,
-    scene: &Scene,
+    scene: &mut Scene,
     present: &HashMap<PathBuf, Old<'_>>,
     places: &[Declared<'_>],
     looks: bool,
     is_brief: bool,
 ) -> Result<Vec<Step>, Error> {
-    let (mut links, mut rest) = (Vec::new(), Vec::new());
-    for declared in places {
+    let (mut directories, others): (Vec<_>, Vec<_>) = places.iter().partition(|declared| declared.target.keeps_below());
+    directories.sort_by_key(|declared| &declared.place);
+    let known: HashSet<&Path> = places.iter().map(|declared| declared.place.as_path()).collect();
+    let (mut steps, mut links, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+    for declared in directories.into_iter().chain(others) {
         let Declared { place, entry, target } = declared;
         let old = present.get(place);
         let is_same = old.is_some_and(|old| old.activation.action == entry.activation.action);
@@ -197,11 +250,27 @@ fn changes(
         if stands && is_brief {
             continue;
         }
-        let step = if stands { Step::at(Mark::Unchanged, entry, place) } else { wanted(store, scene, declared, old)? };
-        if target.leads_to().is_some() { &mut links } else { &mut rest }.push(step);
+        let mut step = if stands { Step::at(Mark::Unchanged, entry, place) } else { wanted(scene, declared, old)? };
+        if target.keeps_below() {
+            if step.change().is_some_and(|change| !matches!(change.before, Before::Directory { .. })) {
+                if let (true, Some(replaced)) = (target.is_implied(), &mut step.replaces)
+                    && let Some(hidden) = unfold::hidden_behind(place, &known)
+                {
+                    replaced.push_str("; ");
+                    replaced.push_str(&hidden);
+                }
+                scene.make(place.clone());
+            }
+            steps.push(step);
+        } else if target.leads_to().is_some() {
+            links.push(step);
+        } else {
+            rest.push(step);
+        }
     }
-    links.append(&mut rest);
-    Ok(links)
+    steps.append(&mut links);
+    steps.append(&mut rest);
+    Ok(steps)
 }
 
 /// Returns every directory that one of the places lies below.
@@ -214,6 +283,8 @@ fn occupied(places: &[Declared<'_>]) -> HashSet<PathBuf> {
             last = Some(parent);
         }
     }
+    let directories = places.iter().filter(|declared| declared.target.keeps_below());
+    occupied.extend(directories.map(|declared| declared.place.clone()));
     occupied
 }
 
@@ -223,7 +294,9 @@ fn missing_parents(scene: &Scene, steps: &[Step]) -> Result<Vec<PathBuf>, Error>
     for step in steps {
         let (Some(change), Some(place)) = (step.change(), &step.place) else { continue };
         let positions = &step.activation.positions;
-        if place.parent().is_some_and(|parent| seen.insert(parent)) {
+        // Where nothing is to stand, nothing is needed above.
+        let stays_away = matches!((&change.before, &change.after), (Before::Nothing, After::Nothing));
+        if !stays_away && place.parent().is_some_and(|parent| seen.insert(parent)) {
             missing.extend(check_parent(scene, place, positions)?);
         }
         check_mount(change, place, positions)?;

@@ -1,6 +1,6 @@
 //! Finding out whether a journal asks for taking a switch back or for finishing it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Error;
 use super::finish::finish;
@@ -89,7 +89,7 @@ pub fn recover(store: &Store, settings: &Settings, on_event: &mut dyn FnMut(Even
         return back(store, settings, &written, "an apply that nobody confirmed", on_event);
     }
     if is_committed {
-        return finish(store, &written, None);
+        return finish(store, &settings.home, &written, None);
     }
     back(store, settings, &written, "an apply that was cut off", on_event)
 }
@@ -127,12 +127,12 @@ pub fn revert(store: &Store, settings: &Settings, mark: &str, on_event: &mut dyn
 ///
 /// # Errors
 /// When none does.
-pub fn confirm(store: &Store) -> Result<SnapshotId, Error> {
+pub fn confirm(store: &Store, home: &Path) -> Result<SnapshotId, Error> {
     let Some(written) = read(store)? else { return Err(Error::NothingToConfirm) };
     if written.journal.confirm.is_none() || !is_committed(store, &written)? {
         return Err(Error::NothingToConfirm);
     }
-    finish(store, &written, None)?;
+    finish(store, home, &written, None)?;
     Ok(written.journal.to.unwrap_or(written.journal.from))
 }
 

@@ -5,15 +5,24 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::action::{self, Accounts, Directories, Found, Look};
+use crate::activation::Activation;
 use crate::platform::{self, FileKind, Result};
 use crate::store::Store;
 use crate::value::Text;
 
 use super::backups::Backups;
+use super::overlap::Reads;
 
 /// The targets as a switch will find them.
 pub struct Scene<'a> {
-    store: &'a Store,
+    /// Ours.
+    pub store: &'a Store,
+    /// Where objects were before the root got another place.
+    old_objects: Option<PathBuf>,
+    /// What `~` stands for.
+    pub home: &'a Path,
+    /// What the config reads.
+    pub reads: Reads,
     /// The directories that are open.
     pub directories: Directories,
     accounts: Accounts,
@@ -22,18 +31,34 @@ pub struct Scene<'a> {
     removed: HashSet<PathBuf>,
     /// Originals that come back where something goes.
     restored: HashMap<PathBuf, PathBuf>,
+    /// Directories that are made where something else stands.
+    made: HashSet<PathBuf>,
+}
+
+/// What will stand at a path.
+enum Actual {
+    /// What stands at this one.
+    At(PathBuf),
+    /// A new directory.
+    Directory,
+    /// Nothing.
+    Nothing,
 }
 
 impl<'a> Scene<'a> {
     /// Makes a scene from which nothing is removed.
-    pub fn new(store: &'a Store) -> Scene<'a> {
+    pub fn new(store: &'a Store, home: &'a Path, reads: Reads) -> Scene<'a> {
         Scene {
             store,
+            old_objects: None,
+            home,
+            reads,
             directories: Directories::looking().stopped_by(store.interrupt()),
             accounts: Accounts::default(),
             backups: OnceCell::new(),
             removed: HashSet::new(),
             restored: HashMap::new(),
+            made: HashSet::new(),
         }
     }
 
@@ -42,14 +67,41 @@ impl<'a> Scene<'a> {
         Look { directories: &self.directories, accounts: &self.accounts }
     }
 
+    /// From now on, links to objects of this other place are ours too.
+    pub fn add_old_root(&mut self, root: &Path) {
+        self.old_objects = Some(Store::new(root).objects().to_owned());
+    }
+
+    /// Returns whether a link into our own store was found.
+    pub fn leads_into_store(&self, found: &Found) -> bool {
+        let Found::Link(target, _) = found else { return false };
+        target.starts_with(self.store.objects())
+            || self.old_objects.as_ref().is_some_and(|objects| target.starts_with(objects))
+    }
+
+    /// Returns the path of a target as it is declared.
+    pub fn declared(&self, activation: &Activation) -> Option<PathBuf> {
+        Some(activation.place.as_ref().or(activation.action.target())?.expand_home(self.home).to_path())
+    }
+
+    /// Returns where the original of a target is, if it has one.
+    pub fn original_of(&self, place: &Path, activation: &Activation) -> Option<PathBuf> {
+        self.backups().original_of(self.store, place, self.declared(activation).as_deref())
+    }
+
+    /// Returns whether we made a directory.
+    pub fn is_made(&self, place: &Path) -> bool {
+        self.backups().directories.contains(&Text(platform::bytes_of_path(place)))
+    }
+
     /// Returns what is kept of the user's, read once.
     pub fn backups(&self) -> &Backups {
-        self.backups.get_or_init(|| Backups::load(self.store))
+        self.backups.get_or_init(|| Backups::load(self.store, self.home))
     }
 
     /// Returns the same, to be kept.
     pub fn into_backups(self) -> Backups {
-        self.backups.into_inner().unwrap_or_else(|| Backups::load(self.store))
+        self.backups.into_inner().unwrap_or_else(|| Backups::load(self.store, self.home))
     }
 
     /// From now on, something of ours is gone; its original is back.
@@ -60,30 +112,39 @@ impl<'a> Scene<'a> {
         self.removed.insert(place);
     }
 
-    /// Returns where to look for what will stand at a path, or nothing when nothing will.
-    fn actual(&self, path: &Path) -> Option<PathBuf> {
-        if self.removed.is_empty() {
-            return Some(path.to_owned());
+    /// From now on, an empty directory stands there.
+    pub fn make(&mut self, place: PathBuf) {
+        self.made.insert(place);
+    }
+
+    /// Returns where to look for what will stand at a path.
+    fn actual(&self, path: &Path) -> Actual {
+        if self.removed.is_empty() && self.made.is_empty() {
+            return Actual::At(path.to_owned());
         }
         for above in path.ancestors() {
+            if self.made.contains(above) {
+                return if above == path { Actual::Directory } else { Actual::Nothing };
+            }
             if let Some(original) = self.restored.get(above) {
-                return Some(match path.strip_prefix(above) {
+                return Actual::At(match path.strip_prefix(above) {
                     Ok(rest) if !rest.as_os_str().is_empty() => original.join(rest),
                     _ => original.clone(),
                 });
             }
             if self.removed.contains(above) {
-                return None;
+                return Actual::Nothing;
             }
         }
-        Some(path.to_owned())
+        Actual::At(path.to_owned())
     }
 
     /// Looks at a target.
     pub fn look(&self, place: &Path) -> Result<Found> {
         match self.actual(place) {
-            Some(actual) => action::look(&self.directories, &actual),
-            None => Ok(Found::Nothing),
+            Actual::At(actual) => action::look(&self.directories, &actual),
+            // What is made is declared, and looked at before.
+            Actual::Directory | Actual::Nothing => Ok(Found::Nothing),
         }
     }
 
@@ -93,8 +154,9 @@ impl<'a> Scene<'a> {
         let mut missing = Vec::new();
         for directory in place.ancestors().skip(1) {
             let kind = match self.actual(directory) {
-                Some(actual) => platform::kind_of(&actual)?,
-                None => None,
+                Actual::At(actual) => platform::kind_of(&actual)?,
+                Actual::Directory => Some(FileKind::Directory),
+                Actual::Nothing => None,
             };
             match kind {
                 None => missing.push(directory.to_owned()),
@@ -108,7 +170,7 @@ impl<'a> Scene<'a> {
 
     /// Returns whether a directory is ours and will be empty, but for directories that are too.
     pub fn will_be_empty(&self, path: &Path) -> bool {
-        if !self.backups().directories.contains(&Text(platform::bytes_of_path(path))) {
+        if !self.is_made(path) {
             return false;
         }
         let Ok(entries) = platform::list_directory(path) else { return false };

@@ -28,6 +28,11 @@ impl<'a> Targets<'a> {
         Targets { home, places: RefCell::default(), parents: RefCell::default(), managed: RefCell::default() }
     }
 
+    /// Returns what `~` stands for.
+    pub fn home(&self) -> &Path {
+        self.home
+    }
+
     /// From now on, a link at this place is not followed.
     pub fn manage(&self, place: PathBuf) {
         self.managed.borrow_mut().insert(place);
@@ -54,6 +59,15 @@ impl<'a> Targets<'a> {
         let place = parent.join(name);
         self.places.borrow_mut().insert(target.clone(), place.clone());
         Ok(place)
+    }
+
+    /// Returns where a directory is whose place may hold a link to one.
+    pub fn directory(&self, place: PathBuf) -> PathBuf {
+        let (Some(parent), Some(name)) = (place.parent(), place.file_name()) else { return place };
+        match self.follow(parent, Path::new(name), &mut 0) {
+            Ok(end) if matches!(platform::kind_of(&end), Ok(Some(FileKind::Directory))) => end,
+            _ => place,
+        }
     }
 
     fn resolve(&self, directory: &Path, links: &mut usize) -> Result<PathBuf, String> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Error;
-use super::backups::{Backups, place_for};
+use super::backups::{Backup, Backups, place_for};
 use super::finish::remove_journal;
 use super::sync::sync_places;
 use crate::action::target::{self, Undone};
@@ -29,11 +29,14 @@ pub fn undo(
     let mut failures = Vec::new();
     for (number, change) in journal.changes.iter().enumerate().rev() {
         let result = match change {
-            Change::Directory { path } => target::remove_directory(&directories, &path.to_path()).map_err(Error::from),
+            Change::Directory { path, .. } => {
+                target::remove_directory(&directories, &path.to_path()).map_err(Error::from)
+            }
             Change::Target(change) => match target::undo(&directories, change) {
                 Ok(Undone::Done) => Ok(()),
                 Ok(Undone::LeftAlone { place, found, kept }) => {
-                    let kept = kept.map(|kept| displace(store, change, &kept, &format!("{}-{number}", journal.mark)));
+                    let kept =
+                        kept.map(|kept| displace(store, home, change, &kept, &format!("{}-{number}", journal.mark)));
                     let kept = match kept {
                         Some(kept) => format!("; what stood there before is {kept}"),
                         None => String::new(),
@@ -61,17 +64,13 @@ pub fn undo(
 }
 
 /// Makes sure that nobody takes something for an original that no longer is; returns where it is.
-fn displace(store: &Store, change: &TargetChange, kept: &Path, mark: &str) -> String {
+fn displace(store: &Store, home: &Path, change: &TargetChange, kept: &Path, mark: &str) -> String {
     let place = change.place.to_path();
     let displaced = place_for(store, &place, Role::Displaced, mark);
     let now_at = if displaced == kept || platform::rename(kept, &displaced).is_err() { kept } else { &displaced };
-    let mut backups = Backups::load(store);
-    backups.add(
-        change.place.clone(),
-        Text(platform::bytes_of_path(now_at)),
-        Role::Displaced,
-        platform::now().max(0.0) as u64,
-    );
+    let mut backups = Backups::load(store, home);
+    let (path, now) = (Text(platform::bytes_of_path(now_at)), platform::now().max(0.0) as u64);
+    backups.add(Backup::new(change.place.clone(), path, Role::Displaced, now));
     // Only the list for people: the copy itself is there.
     let _ = backups.save(store);
     now_at.display().to_string()

@@ -88,9 +88,7 @@ impl Machine {
         let derivation = &self.derivations[number - 1];
         let placeholder = derivation.placeholder(&OutputName::main()).to_string();
         let action = |action: Action| Activation::new(action, vec!["init.lua:1".into()]);
-        let link = |target: &str| {
-            action(Link { source: placeholder.as_str().into(), target: target.into(), mutable: false }.into())
-        };
+        let link = |target: &str| action(Link::new(placeholder.as_str().into(), target.into()).into());
         let target = format!("~/.file{number}").as_str().into();
         let source = placeholder.as_str().into();
         let install = action(File { source, target, mode: Some("640".into()), ..File::default() }.into());

@@ -1,0 +1,107 @@
+//! A directory at a target, which may hold other targets and whatever else.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::change::After;
+use super::drift::{Aspect, Drift, Look};
+use super::file::{numbers, parse_mode};
+use super::kind::{Kind, Properties, TargetKind};
+use super::{Error, Found};
+use crate::platform::{FileKind, Result, Seen};
+use crate::value::Text;
+
+/// A directory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Directory {
+    /// Where it stands; `~/` is the user's home.
+    pub target: Text,
+    /// Permission bits in octal; unless given, what a new directory has, and an old one keeps its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// The owner, a name or number; whoever applies, unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// The group, a name or number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Whether it is there only since targets below it replace the link that stood there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unfolded: bool,
+}
+
+impl Kind for Directory {
+    fn texts(&self) -> Vec<&Text> {
+        vec![&self.target]
+    }
+
+    fn texts_mut(&mut self) -> Vec<&mut Text> {
+        vec![&mut self.target]
+    }
+}
+
+impl TargetKind for Directory {
+    fn target(&self) -> &Text {
+        &self.target
+    }
+
+    fn noun(&self) -> &'static str {
+        "directory"
+    }
+
+    fn in_words(&self) -> String {
+        "a directory".to_owned()
+    }
+
+    fn content(&self) -> Vec<u8> {
+        serde_json::to_vec(&(&self.mode, &self.owner, &self.group)).unwrap_or_default()
+    }
+
+    fn state(&self) -> Vec<u8> {
+        self.content()
+    }
+
+    fn after(&self, _mark: Text) -> std::result::Result<After, Error> {
+        let mode = self.mode.as_deref().map(parse_mode).transpose()?;
+        let (owner, group) = numbers(self.owner.as_ref(), self.group.as_ref())?;
+        Ok(After::Directory { mode, owner, group })
+    }
+
+    fn drift(&self, look: Look<'_>, _place: &Path, found: &Found) -> Result<Drift> {
+        Ok(match found {
+            Found::Nothing => Drift::Missing,
+            Found::Other(seen) if seen.kind == FileKind::Directory => match self.rights(look, seen) {
+                aspects if aspects.is_empty() => Drift::None,
+                aspects => Drift::Changed(aspects),
+            },
+            _ => Drift::Replaced,
+        })
+    }
+
+    /// What is in it, others wrote.
+    fn has_written(&self, _look: Look<'_>, _place: &Path, _found: &Found) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn rights(&self, look: Look<'_>, seen: &Seen) -> Vec<Aspect> {
+        let has_mode = self.mode.as_ref().is_none_or(|mode| u32::from_str_radix(mode, 8) == Ok(seen.mode));
+        let mut aspects = if has_mode { Vec::new() } else { vec![Aspect::Mode] };
+        aspects.extend(look.accounts.differ(self.owner.as_ref(), self.group.as_ref(), seen));
+        aspects
+    }
+
+    fn properties(&self) -> Properties<'_> {
+        let (mode, owner, group) = (self.mode.as_ref(), self.owner.as_ref(), self.group.as_ref());
+        Properties { mode, owner, group, mutable: false }
+    }
+
+    fn keeps_below(&self) -> bool {
+        true
+    }
+
+    fn is_implied(&self) -> bool {
+        self.unfolded
+    }
+}

@@ -1,0 +1,160 @@
+//! What the config reads is never a target: sources and targets do not overlap, and no target lies above the root.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::Error;
+use super::conflicts::Declared;
+use crate::platform::{self, FileKind};
+use crate::store::Store;
+
+/// As many links as the system itself follows in one path (path_resolution(7)).
+const MOST_LINKS: usize = 40;
+
+/// The files and directories that the config reads, with all links on the way to them.
+#[derive(Debug, Default)]
+pub struct Reads {
+    /// By where they really are, as they are named.
+    named: HashMap<PathBuf, PathBuf>,
+    /// The directories above them and above the links that lead to them.
+    above: HashMap<PathBuf, PathBuf>,
+    /// The links that lead to them.
+    links: HashMap<PathBuf, PathBuf>,
+    /// The directories above the root, and the links that lead to it.
+    above_root: HashSet<PathBuf>,
+}
+
+/// Where a path leads, and the links on the way.
+#[derive(Debug, Default)]
+struct Way {
+    end: PathBuf,
+    links: Vec<PathBuf>,
+}
+
+/// Follows paths, looking at every directory once.
+#[derive(Default)]
+struct Ways {
+    known: HashMap<PathBuf, Rc<Way>>,
+}
+
+impl Ways {
+    /// Follows a path to where it really leads; what is missing is taken as it is written.
+    fn follow(&mut self, path: &Path, depth: usize) -> Way {
+        let Some(parent) = path.parent() else { return Way { end: path.to_owned(), links: Vec::new() } };
+        let above = self.directory(parent, depth);
+        let Some(name) = path.file_name() else {
+            // `x/..`: the directory above where `x` leads.
+            let end = above.end.parent().unwrap_or(Path::new("/")).to_owned();
+            return Way { end, links: above.links.clone() };
+        };
+        let mut way = Way { end: above.end.join(name), links: above.links.clone() };
+        if depth < MOST_LINKS
+            && matches!(platform::kind_of(&way.end), Ok(Some(FileKind::Symlink)))
+            && let Ok(target) = platform::read_link(&way.end)
+        {
+            let further = self.follow(&above.end.join(target), depth + 1);
+            way.links.push(std::mem::replace(&mut way.end, further.end));
+            way.links.extend(further.links);
+        }
+        way
+    }
+
+    fn directory(&mut self, path: &Path, depth: usize) -> Rc<Way> {
+        if let Some(known) = self.known.get(path) {
+            return Rc::clone(known);
+        }
+        let way = Rc::new(self.follow(path, depth));
+        self.known.insert(path.to_owned(), Rc::clone(&way));
+        way
+    }
+}
+
+impl Reads {
+    /// Follows what is read to where it really is. What lies in the store is read too, but nobody's to change.
+    pub fn new(store: &Store, paths: impl IntoIterator<Item = PathBuf>) -> Reads {
+        let (mut reads, mut ways) = (Reads::default(), Ways::default());
+        let root = ways.follow(store.root(), 0);
+        for path in paths.into_iter().filter(|path| path.is_absolute()) {
+            let way = ways.follow(&path, 0);
+            if way.end.starts_with(&root.end) {
+                continue;
+            }
+            for link in way.links {
+                reads.add_above(&link, &path);
+                reads.links.entry(link).or_insert_with(|| path.clone());
+            }
+            reads.add_above(&way.end, &path);
+            reads.named.entry(way.end).or_insert(path);
+        }
+        reads.above_root.extend(root.end.ancestors().map(Path::to_owned));
+        for link in root.links {
+            reads.above_root.extend(link.ancestors().map(Path::to_owned));
+        }
+        reads
+    }
+
+    fn add_above(&mut self, place: &Path, named: &Path) {
+        for above in place.ancestors().skip(1) {
+            if self.above.contains_key(above) {
+                break;
+            }
+            self.above.insert(above.to_owned(), named.to_owned());
+        }
+    }
+
+    /// Returns whether something is read, or lies in what is.
+    pub fn holds(&self, place: &Path) -> bool {
+        place.ancestors().any(|above| self.named.contains_key(above))
+    }
+
+    /// Checks that no target is, holds or lies in what is read, or lies above the root.
+    ///
+    /// # Errors
+    /// When one does.
+    pub fn check(&self, places: &[Declared<'_>]) -> Result<(), Error> {
+        let mut last_parent: Option<&Path> = None;
+        for declared in places {
+            let Declared { place, entry, target } = declared;
+            let refused = |how: &'static str, source: &Path| Error::Overlap {
+                target: place.clone(),
+                how,
+                source_path: source.to_owned(),
+                positions: entry.activation.positions.clone(),
+            };
+            if let Some(source) = self.named.get(place) {
+                return Err(refused("is", source));
+            }
+            // What is above is the same for all in one directory, and neighbours are declared together.
+            let parent = place.parent();
+            if parent.map(Path::as_os_str) != last_parent.map(Path::as_os_str) {
+                if let Some(source) = place.ancestors().skip(1).find_map(|above| self.named.get(above)) {
+                    return Err(refused("lies in", source));
+                }
+                last_parent = parent;
+            }
+            if let Some(source) = self.links.get(place)
+                && !leads_there(declared)
+            {
+                return Err(refused("is a link that leads to", source));
+            }
+            if target.keeps_below() {
+                continue;
+            }
+            if let Some(source) = self.above.get(place) {
+                return Err(refused("holds", source));
+            }
+            if self.above_root.contains(place) {
+                let positions = entry.activation.positions.clone();
+                return Err(Error::AboveRoot { target: place.clone(), positions });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns whether a link of ours leads where the link at its place leads already.
+fn leads_there(declared: &Declared<'_>) -> bool {
+    let to = declared.target.leads_to().map(|source| platform::canonical(&source.to_path()));
+    to.is_some_and(|to| to == platform::canonical(&declared.place))
+}
