@@ -58,7 +58,7 @@ pub fn prepare(directories: &Directories, change: &TargetChange) -> Result<(), E
         let (directory, name) = directories.of(&place)?;
         let second = kept.to_path().file_name().unwrap_or_default().to_owned();
         // Not every file system knows second names: then the old file is moved away first.
-        let _ = directory.hard_link(&name, &second);
+        let _ = directory.hard_link(&name, &directory, &second);
     }
     Ok(())
 }

@@ -1,29 +1,92 @@
 //! Working in one directory by its descriptor: names in it are never followed, and whoever swaps a
-//! directory above it for a link leads us nowhere.
+//! directory above it for a link leads us nowhere. Everything that others can change is used this way.
 //!
 //! As root, below a directory that belongs to somebody else, everything is done with that user's
 //! rights. Elsewhere than on Unix, paths stand in for descriptors.
-//!
-//! It is over 600 lines, since both ways of doing each operation, on Unix and elsewhere, stand side by side.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::fault::Operation;
-use super::{Actor, Error, FileKind, Result, failed, fault};
+use super::system_directory as raw;
+use super::{Actor, Error, Facts, FileKind, Result, failed, fault};
 use crate::hash::{Hash, Hasher, Sink};
 use crate::settings::Interrupt;
 
-/// A directory that is open.
+/// A directory that is open. Names are single components.
 #[derive(Debug)]
 pub struct Directory {
     raw: raw::Handle,
-    path: PathBuf,
+    place: Place,
     actor: Option<Actor>,
+}
+
+/// The way to a directory, for messages. Of one in another, only the name is kept: trees may be deeper than all their paths
+/// together would fit in memory.
+#[derive(Clone, Debug)]
+struct Place(Arc<Step>);
+
+#[derive(Debug)]
+struct Step {
+    above: Option<Place>,
+    name: PathBuf,
+}
+
+impl Place {
+    fn path(&self) -> Cow<'_, Path> {
+        if self.0.above.is_none() {
+            return Cow::Borrowed(&self.0.name);
+        }
+        let mut names = Vec::new();
+        let mut next = Some(self);
+        while let Some(place) = next {
+            names.push(&place.0.name);
+            next = place.0.above.as_ref();
+        }
+        Cow::Owned(names.into_iter().rev().collect())
+    }
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        // One after the other: dropping what holds what holds the next would need a deep stack.
+        let mut next = self.above.take();
+        while let Some(place) = next {
+            next = Arc::try_unwrap(place.0).ok().and_then(|mut step| step.above.take());
+        }
+    }
+}
+
+/// What stands at a name, as far as trees of files are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// What it is.
+    pub kind: FileKind,
+    /// Its permission bits.
+    pub mode: u32,
+    /// The number of its owner.
+    pub owner: u32,
+    /// The number of its group.
+    pub group: u32,
+    /// The bytes of a file.
+    pub size: u64,
+    /// How many names a file has.
+    pub links: u64,
+    /// The numbers of its file system and of itself there.
+    pub id: (u64, u64),
+}
+
+impl Node {
+    /// Returns whether the owner may execute it, which is what an archive records.
+    pub fn is_executable(&self) -> bool {
+        self.mode & 0o100 != 0
+    }
 }
 
 /// What tells a file from others, also after it got another name or the machine started anew.
@@ -91,12 +154,72 @@ impl Directory {
     /// When it is missing, a component is no directory, or the system refuses.
     pub fn open(path: &Path) -> Result<Directory> {
         let (raw, actor) = raw::walk(path).map_err(failed("open the directory", path))?;
-        Ok(Directory { raw, path: path.to_owned(), actor })
+        Ok(Directory::new(raw, None, path, actor))
     }
 
-    /// Returns its path.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Opens a directory of ours by its path. Links among its parents are followed; the last component may be none.
+    ///
+    /// # Errors
+    /// When there is none, or a link in its place.
+    pub fn at(path: &Path) -> Result<Directory> {
+        let raw = raw::open(path).map_err(failed("open the directory", path))?;
+        Ok(Directory::new(raw, None, path, None))
+    }
+
+    /// Opens a directory of ours by its path, following links.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn follow(path: &Path) -> Result<Directory> {
+        let raw = raw::follow(path).map_err(failed("open the directory", path))?;
+        Ok(Directory::new(raw, None, path, None))
+    }
+
+    fn new(raw: raw::Handle, above: Option<&Directory>, name: &Path, actor: Option<Actor>) -> Directory {
+        let step = Step { above: above.map(|above| above.place.clone()), name: name.to_owned() };
+        Directory { raw, place: Place(Arc::new(step)), actor }
+    }
+
+    /// Does everything from now on with the rights of a user.
+    #[must_use]
+    pub fn with_actor(self, actor: Option<Actor>) -> Directory {
+        Directory { actor, ..self }
+    }
+
+    /// Opens a directory in this one.
+    ///
+    /// # Errors
+    /// When there is none, or a link in its place.
+    pub fn directory(&self, name: &OsStr) -> Result<Directory> {
+        let raw = self.named("open the directory", name, || raw::open_in(&self.raw, name))?;
+        Ok(Directory::new(raw, Some(self), Path::new(name), self.actor.clone()))
+    }
+
+    /// Opens the directory that a directory was found in, when it still is the one with this number.
+    ///
+    /// # Errors
+    /// When it was moved, or the system refuses.
+    pub(super) fn parent(&self, id: (u64, u64)) -> Result<Directory> {
+        let open = || {
+            let parent = raw::open_parent(&self.raw)?;
+            if raw::id_of(&parent)? == id { Ok(parent) } else { Err(io::Error::other("it was moved meanwhile")) }
+        };
+        let raw = self.act(open).map_err(|cause| failed("leave", &self.path())(cause))?;
+        let place = self.place.0.above.clone().unwrap_or_else(|| self.place.clone());
+        Ok(Directory { raw, place, actor: self.actor.clone() })
+    }
+
+    /// Returns the numbers of its file system and of itself there.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn id(&self) -> Result<(u64, u64)> {
+        raw::id_of(&self.raw).map_err(|cause| failed("look at", &self.path())(cause))
+    }
+
+    /// Returns its path, for messages: what is there by now may be another one.
+    pub fn path(&self) -> Cow<'_, Path> {
+        self.place.path()
     }
 
     fn act<T>(&self, run: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
@@ -108,10 +231,45 @@ impl Directory {
         operation: &'static str,
         name: &OsStr,
         run: impl FnOnce() -> io::Result<T>,
-        record: impl FnOnce() -> Operation,
+        record: impl FnOnce(PathBuf) -> Operation,
     ) -> Result<T> {
-        let path = self.path.join(name);
-        fault::point().and_then(|()| self.act(run)).inspect(|_| fault::done(record)).map_err(failed(operation, &path))
+        let path = || self.path().join(name);
+        let changed = fault::point().and_then(|()| self.act(run)).inspect(|_| fault::done(|| record(path())));
+        changed.map_err(|cause| failed(operation, &path())(cause))
+    }
+
+    /// The same for what a replay leaves out.
+    fn change_other<T>(&self, operation: &'static str, name: &OsStr, run: impl FnOnce() -> io::Result<T>) -> Result<T> {
+        self.change(operation, name, run, |_| Operation::Other)
+    }
+
+    fn named<T>(&self, operation: &'static str, name: &OsStr, run: impl FnOnce() -> io::Result<T>) -> Result<T> {
+        self.act(run).map_err(|cause| failed(operation, &self.path().join(name))(cause))
+    }
+
+    /// Returns what stands at a name, if anything does.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn node(&self, name: &OsStr) -> Result<Option<Node>> {
+        match self.act(|| raw::node(&self.raw, name)) {
+            Ok(node) => Ok(Some(node)),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(failed("look at", &self.path().join(name))(error)),
+        }
+    }
+
+    /// Returns whether anything stands at a name, a dangling link included.
+    pub fn has(&self, name: &OsStr) -> bool {
+        raw::exists(&self.raw, name)
+    }
+
+    /// Returns what the system tells of a name without reading what stands there.
+    ///
+    /// # Errors
+    /// When nothing does, or the system does not tell.
+    pub fn facts_of(&self, name: &OsStr) -> Result<Facts> {
+        self.named("look at", name, || raw::facts(&self.raw, name))
     }
 
     /// Returns what stands at a name.
@@ -122,7 +280,7 @@ impl Directory {
         match self.act(|| raw::seen(&self.raw, name)) {
             Ok(seen) => Ok(Some(seen)),
             Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(failed("look at", &self.path.join(name))(error)),
+            Err(error) => Err(failed("look at", &self.path().join(name))(error)),
         }
     }
 
@@ -147,7 +305,7 @@ impl Directory {
         if is_absent(&error) || error.kind() == io::ErrorKind::InvalidInput {
             return Ok(T::default());
         }
-        Err(failed("read the link", &self.path.join(name))(error))
+        Err(failed("read the link", &self.path().join(name))(error))
     }
 
     /// Opens a regular file to read it.
@@ -155,7 +313,28 @@ impl Directory {
     /// # Errors
     /// When it is none, or cannot be read.
     pub fn open_file(&self, name: &OsStr) -> Result<File> {
-        self.act(|| raw::open_file(&self.raw, name)).map_err(failed("read", &self.path.join(name)))
+        self.open_node(name).map(|(file, _)| file)
+    }
+
+    /// Opens a regular file to read it, and tells what it is.
+    ///
+    /// # Errors
+    /// When it is none, or cannot be read.
+    pub fn open_node(&self, name: &OsStr) -> Result<(File, Node)> {
+        self.named("read", name, || raw::open_file(&self.raw, name))
+    }
+
+    /// Returns the content of a regular file.
+    ///
+    /// # Errors
+    /// When it is none, or cannot be read.
+    pub fn read_file(&self, name: &OsStr) -> Result<Vec<u8>> {
+        self.named("read", name, || {
+            let (mut file, node) = raw::open_file(&self.raw, name)?;
+            let mut content = Vec::with_capacity(usize::try_from(node.size).unwrap_or_default());
+            file.read_to_end(&mut content)?;
+            Ok(content)
+        })
     }
 
     /// Returns the SHA-256 of a regular file's content.
@@ -167,8 +346,8 @@ impl Directory {
         let mut hasher = Hasher::default();
         let mut buffer = [0; 1 << 16];
         loop {
-            interrupt.check().map_err(failed("read", &self.path.join(name)))?;
-            match file.read(&mut buffer).map_err(failed("read", &self.path.join(name)))? {
+            interrupt.check().map_err(|cause| failed("read", &self.path().join(name))(cause))?;
+            match file.read(&mut buffer).map_err(|cause| failed("read", &self.path().join(name))(cause))? {
                 0 => return Ok(hasher.finish()),
                 read => hasher.put(&buffer[..read]),
             }
@@ -196,7 +375,7 @@ impl Directory {
     /// # Errors
     /// When we may not.
     pub fn check_writable(&self) -> Result<()> {
-        self.act(|| raw::check_writable(&self.raw, &self.path)).map_err(failed("write to", &self.path))
+        self.act(|| raw::check_writable(&self.raw)).map_err(|cause| failed("write to", &self.path())(cause))
     }
 
     /// Creates a directory.
@@ -204,12 +383,16 @@ impl Directory {
     /// # Errors
     /// When something stands there or the system refuses.
     pub fn make_directory(&self, name: &OsStr) -> Result<()> {
-        self.change(
-            "create the directory",
-            name,
-            || raw::make_directory(&self.raw, name),
-            || Operation::MakeDirectory(self.path.join(name)),
-        )
+        self.make_directory_with(name, 0o777)
+    }
+
+    /// Creates a directory with a mode, which loses what the umask takes.
+    ///
+    /// # Errors
+    /// When something stands there or the system refuses.
+    pub fn make_directory_with(&self, name: &OsStr, mode: u32) -> Result<()> {
+        let make = || raw::make_directory(&self.raw, name, mode);
+        self.change("create the directory", name, make, Operation::MakeDirectory)
     }
 
     /// Creates a directory with exactly these permission bits, whatever the umask; those of a new directory unless given.
@@ -219,10 +402,10 @@ impl Directory {
     pub fn make_with_rights(&self, name: &OsStr, mode: Option<u32>) -> Result<()> {
         let Some(mode) = mode else { return self.make_directory(name) };
         let create = || {
-            raw::make_private_directory(&self.raw, name)?;
+            raw::make_directory(&self.raw, name, 0o700)?;
             raw::set_rights_of(&self.raw, name, Some(mode), None, None)
         };
-        self.change("create the directory", name, create, || Operation::MakeDirectory(self.path.join(name)))
+        self.change("create the directory", name, create, Operation::MakeDirectory)
     }
 
     /// Gives a directory these permission bits, owner and group, as far as they are given.
@@ -230,8 +413,100 @@ impl Directory {
     /// # Errors
     /// When none stands there or the system refuses.
     pub fn set_rights(&self, name: &OsStr, mode: Option<u32>, owner: Option<u32>, group: Option<u32>) -> Result<()> {
-        let change = || raw::set_rights_of(&self.raw, name, mode, owner, group);
-        self.change("change the rights of", name, change, || Operation::Other)
+        self.change_other("change the rights of", name, || raw::set_rights_of(&self.raw, name, mode, owner, group))
+    }
+
+    /// Creates a file to write to. The mode loses what the umask takes.
+    ///
+    /// # Errors
+    /// When the name is taken, also by a link that leads nowhere, or the system refuses.
+    pub fn create_file(&self, name: &OsStr, mode: u32) -> Result<File> {
+        self.change_other("create", name, || raw::create_file(&self.raw, name, mode))
+    }
+
+    /// Writes a file, replacing the content of one that stands there. A link, and a file that has more names, is replaced
+    /// itself. `mode` is that of a new one.
+    ///
+    /// # Errors
+    /// When something else stands there, or the system refuses.
+    pub fn overwrite(&self, name: &OsStr, content: &[u8], mode: u32) -> Result<()> {
+        let write = || {
+            let mut file = match raw::open_to_write(&self.raw, name) {
+                Ok(Some((file, size))) => {
+                    // File systems see to it that what replaces the content of a file is on the disk when it is closed,
+                    // which takes time: an empty one is not cut off.
+                    if size > 0 {
+                        file.set_len(0)?;
+                    }
+                    file
+                }
+                Ok(None) => {
+                    match raw::remove(&self.raw, name) {
+                        Err(error) if !is_absent(&error) => return Err(error),
+                        _ => {}
+                    }
+                    let file = raw::create_file(&self.raw, name, mode)?;
+                    raw::set_mode_of(&file, mode)?;
+                    file
+                }
+                Err(error) => return Err(error),
+            };
+            file.write_all(content)
+        };
+        self.change("write", name, write, |path| Operation::Write(path, content.to_vec()))
+    }
+
+    /// Writes a file as objects have it: with this mode, a time of one second after the epoch, and nothing that modes do
+    /// not say. What is left after an error is the caller's to remove.
+    ///
+    /// # Errors
+    /// When something stands there, or the system refuses.
+    pub fn write_object_file(&self, name: &OsStr, content: &[u8], mode: u32) -> Result<()> {
+        let write = || {
+            let mut file = raw::create_file(&self.raw, name, 0o600)?;
+            file.write_all(content)?;
+            raw::make_plain_file(&file)?;
+            raw::set_mode_of(&file, mode)?;
+            file.set_modified(super::modify::old_time())
+        };
+        self.change("write", name, write, |path| Operation::Write(path, content.to_vec()))
+    }
+
+    /// Sets the permission bits of a file or directory; a link is an error.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn set_mode(&self, name: &OsStr, mode: u32) -> Result<()> {
+        self.change_other("change the mode of", name, || raw::set_mode(&self.raw, name, mode))
+    }
+
+    /// Sets the permission bits of this directory itself.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn set_own_mode(&self, mode: u32) -> Result<()> {
+        self.change_other("change the mode of", OsStr::new(""), || raw::set_own_mode(&self.raw, mode))
+    }
+
+    /// Gives what stands at a name the owner and the mode that objects have, their time, and takes away what modes do not
+    /// say: access control lists, capabilities, attributes. Returns what it was.
+    ///
+    /// # Errors
+    /// When it is no file, directory or link, or the system refuses.
+    pub fn normalise(&self, name: &OsStr, mode: impl FnOnce(&Node) -> u32) -> Result<Node> {
+        self.change_other("change the mode of", name, || raw::normalise(&self.raw, name, mode))
+    }
+
+    /// Makes a file or directory immutable, or lifts that; a file system without such a flag is left as it is.
+    pub fn set_immutable(&self, name: &OsStr, immutable: bool) {
+        let _ = self.act(|| raw::set_immutable(&self.raw, name, immutable));
+    }
+
+    /// Lifts the immutable flag of a directory, so that what is in it can be removed.
+    pub(super) fn lift(&self, name: &OsStr) {
+        if super::may_set_immutable() {
+            self.set_immutable(name, false);
+        }
     }
 
     /// Removes an empty directory.
@@ -239,12 +514,8 @@ impl Directory {
     /// # Errors
     /// When it is not empty, or the system refuses.
     pub fn remove_directory(&self, name: &OsStr) -> Result<()> {
-        self.change(
-            "remove the directory",
-            name,
-            || raw::remove_directory(&self.raw, name),
-            || Operation::RemoveDirectory(self.path.join(name)),
-        )
+        let remove = || raw::remove_directory(&self.raw, name);
+        self.change("remove the directory", name, remove, Operation::RemoveDirectory)
     }
 
     /// Creates a symbolic link where nothing stands.
@@ -252,12 +523,8 @@ impl Directory {
     /// # Errors
     /// When something stands there or the system refuses.
     pub fn symlink(&self, target: &Path, name: &OsStr) -> Result<()> {
-        self.change(
-            "create the link",
-            name,
-            || raw::symlink(target, &self.raw, name),
-            || Operation::Symlink(target.to_owned(), self.path.join(name)),
-        )
+        let make = || raw::symlink(target, &self.raw, name);
+        self.change("create the link", name, make, |path| Operation::Symlink(target.to_owned(), path))
     }
 
     /// Removes a file or link.
@@ -265,20 +532,28 @@ impl Directory {
     /// # Errors
     /// When it is missing or the system refuses.
     pub fn remove(&self, name: &OsStr) -> Result<()> {
-        self.change("remove", name, || raw::remove(&self.raw, name), || Operation::Remove(self.path.join(name)))
+        self.change("remove", name, || raw::remove(&self.raw, name), Operation::Remove)
     }
 
-    /// Gives a file a second name, where nothing stands.
+    /// Removes a file or link of ours, also an immutable one, as objects are. A file that has names elsewhere stays immutable
+    /// there.
+    pub(super) fn remove_own(&self, name: &OsStr) -> Result<()> {
+        let remove = || match raw::remove(&self.raw, name) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && super::may_set_immutable() => {
+                raw::remove_immutable(&self.raw, name)
+            }
+            result => result,
+        };
+        self.change("remove", name, remove, Operation::Remove)
+    }
+
+    /// Gives a file a second name, where nothing stands; a symbolic link gets one too, and is not followed.
     ///
     /// # Errors
     /// When the system refuses, for example since the file system knows no second names.
-    pub fn hard_link(&self, name: &OsStr, second: &OsStr) -> Result<()> {
-        self.change(
-            "link to",
-            second,
-            || raw::hard_link(&self.raw, name, second),
-            || Operation::HardLink(self.path.join(name), self.path.join(second)),
-        )
+    pub fn hard_link(&self, name: &OsStr, to: &Directory, second: &OsStr) -> Result<()> {
+        let link = || raw::hard_link(&self.raw, name, &to.raw, second);
+        to.change("link to", second, link, |path| Operation::HardLink(self.path().join(name), path))
     }
 
     /// Renames over whatever file or link stands at the new name.
@@ -301,14 +576,14 @@ impl Directory {
         // Between our own directories and those of a user, only we ourselves have all rights; the
         // descriptors still name the places that were checked.
         let actor = if self.actor == to.actor { self.actor.as_ref() } else { None };
-        let path = to.path.join(new);
+        let path = || to.path().join(new);
         fault::point()
             .and_then(|()| Actor::act(actor, || raw::rename(&self.raw, name, &to.raw, new, keep)))
             .inspect(|()| {
                 let record = if keep { Operation::RenameNew } else { Operation::Rename };
-                fault::done(|| record(self.path.join(name), path.clone()));
+                fault::done(|| record(self.path().join(name), path()));
             })
-            .map_err(failed("rename to", &path))
+            .map_err(|cause| failed("rename to", &path())(cause))
     }
 
     /// Writes a file at a name that nothing has; it is not synced.
@@ -318,9 +593,9 @@ impl Directory {
     pub fn write_file(&self, name: &OsStr, new: NewFile<'_>) -> Result<()> {
         let mut content = Vec::new();
         let mut source = File::open(new.source).map_err(failed("read", new.source))?;
-        let path = self.path.join(name);
+        let path = self.path().join(name);
         fault::point().map_err(failed("write", &path))?;
-        let mut file = self.act(|| raw::create_file(&self.raw, name)).map_err(failed("write", &path))?;
+        let mut file = self.act(|| raw::create_file(&self.raw, name, 0o600)).map_err(failed("write", &path))?;
         let mut buffer = vec![0; 1 << 16];
         let result = (|| -> io::Result<()> {
             loop {
@@ -334,7 +609,7 @@ impl Directory {
                 }
             }
             // By the descriptor, so that a name that was swapped meanwhile gets nothing.
-            raw::set_rights(&file, new)
+            raw::set_rights(&file, &new)
         })();
         result.map_err(failed("write", &path))?;
         fault::done(|| Operation::Write(path, content));
@@ -346,7 +621,7 @@ impl Directory {
     /// # Errors
     /// When the system reports a failed write.
     pub fn sync_file_system(&self) -> Result<()> {
-        super::sync_file_system(&self.path)
+        super::sync_file_system(&self.path())
     }
 
     /// Returns the names in it, in the order of their bytes.
@@ -354,302 +629,22 @@ impl Directory {
     /// # Errors
     /// When it cannot be read.
     pub fn list(&self) -> Result<Vec<(OsString, FileKind)>> {
-        let listed = self.act(|| super::list_directory(&self.path).map_err(|error| error.cause));
-        listed.map_err(|cause| Error { operation: "list", path: self.path.clone(), cause })
+        let mut entries = self.act(|| raw::list(&self.raw)).map_err(|cause| Error {
+            operation: "list",
+            path: self.path().into_owned(),
+            cause,
+        })?;
+        entries.sort_by(|(a, _), (b, _)| a.as_encoded_bytes().cmp(b.as_encoded_bytes()));
+        Ok(entries)
     }
 }
 
-#[cfg(unix)]
-mod raw {
-    use std::ffi::OsStr;
-    use std::fs::File;
-    use std::io;
-    use std::os::fd::OwnedFd;
-    use std::os::unix::ffi::OsStringExt;
-    use std::path::{Component, Path, PathBuf};
-
-    use rustix::fs::{self as sys, AtFlags, CWD, FileType, Mode, OFlags, RenameFlags};
-
-    use super::{Actor, FileKind, Identity, NewFile, Seen};
-
-    pub type Handle = OwnedFd;
-
-    #[cfg(target_os = "linux")]
-    const LOOK: OFlags = OFlags::PATH;
-    #[cfg(not(target_os = "linux"))]
-    const LOOK: OFlags = OFlags::RDONLY;
-
-    /// Opens a directory component by component, and tells with whose rights to work in it.
-    pub fn walk(path: &Path) -> io::Result<(Handle, Option<Actor>)> {
-        let flags = LOOK | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let is_root = rustix::process::geteuid().is_root();
-        let mut actor: Option<Actor> = None;
-        let mut handle = sys::openat(CWD, "/", flags, Mode::empty())?;
-        for component in path.components() {
-            match component {
-                Component::RootDir => {}
-                Component::Normal(name) => {
-                    handle = Actor::act(actor.as_ref(), || sys::openat(&handle, name, flags, Mode::empty()))?;
-                    if is_root && actor.is_none() {
-                        let owner = sys::fstat(&handle)?.st_uid;
-                        actor = (owner != 0).then(|| Actor::of(owner));
-                    }
-                }
-                _ => return Err(io::ErrorKind::InvalidInput.into()),
-            }
-        }
-        Ok((handle, actor))
-    }
-
-    #[expect(clippy::unnecessary_cast, reason = "the types differ between systems")]
-    fn seen_of(stat: &sys::Stat) -> Seen {
-        let kind = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => FileKind::File,
-            FileType::Directory => FileKind::Directory,
-            FileType::Symlink => FileKind::Symlink,
-            _ => FileKind::Special,
-        };
-        let content = (stat.st_size.cast_unsigned(), stat.st_mtime as i64, stat.st_mtime_nsec as i64);
-        Seen {
-            kind,
-            identity: Identity { inode: stat.st_ino as u64, content: (kind != FileKind::Directory).then_some(content) },
-            mode: stat.st_mode as u32 & 0o7777,
-            owner: stat.st_uid,
-            group: stat.st_gid,
-            device: (stat.st_dev as u64, 0),
-        }
-    }
-
-    pub fn seen(directory: &Handle, name: &OsStr) -> io::Result<Seen> {
-        Ok(seen_of(&sys::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?))
-    }
-
-    pub fn seen_at_path(path: &Path) -> io::Result<Seen> {
-        let mut seen = seen_of(&sys::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?);
-        seen.device.1 = mount_of(path);
-        Ok(seen)
-    }
-
-    /// One file system may be mounted twice, and a rename between the two is refused.
-    #[cfg(target_os = "linux")]
-    fn mount_of(path: &Path) -> u64 {
-        use rustix::fs::{StatxFlags, statx};
-        const MOUNT: StatxFlags = StatxFlags::MNT_ID;
-        statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, MOUNT).map_or(0, |found| found.stx_mnt_id)
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn mount_of(_path: &Path) -> u64 {
-        0
-    }
-
-    pub fn read_link(directory: &Handle, name: &OsStr) -> io::Result<PathBuf> {
-        let target = sys::readlinkat(directory, name, Vec::with_capacity(256))?;
-        Ok(PathBuf::from(std::ffi::OsString::from_vec(target.into_bytes())))
-    }
-
-    /// Without an allocation for each of a thousand links. A longer one is looked at more closely.
-    pub fn is_link_to(directory: &Handle, name: &OsStr, target: &[u8]) -> io::Result<bool> {
-        let mut buffer = [0; 1024];
-        let length = sys::readlinkat_raw(directory, name, &mut buffer[..])?;
-        Ok(length < buffer.len() && buffer[..length] == *target)
-    }
-
-    pub fn open_file(directory: &Handle, name: &OsStr) -> io::Result<File> {
-        // A named pipe must not keep us waiting.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = File::from(sys::openat(directory, name, flags, Mode::empty())?);
-        if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
-    }
-
-    pub fn check_writable(_directory: &Handle, path: &Path) -> io::Result<()> {
-        use rustix::fs::{Access, accessat};
-        Ok(accessat(CWD, path, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?)
-    }
-
-    pub fn make_directory(directory: &Handle, name: &OsStr) -> io::Result<()> {
-        Ok(sys::mkdirat(directory, name, Mode::from_raw_mode(0o777))?)
-    }
-
-    pub fn remove_directory(directory: &Handle, name: &OsStr) -> io::Result<()> {
-        Ok(sys::unlinkat(directory, name, AtFlags::REMOVEDIR)?)
-    }
-
-    pub fn symlink(target: &Path, directory: &Handle, name: &OsStr) -> io::Result<()> {
-        Ok(sys::symlinkat(target, directory, name)?)
-    }
-
-    pub fn remove(directory: &Handle, name: &OsStr) -> io::Result<()> {
-        Ok(sys::unlinkat(directory, name, AtFlags::empty())?)
-    }
-
-    pub fn hard_link(directory: &Handle, name: &OsStr, second: &OsStr) -> io::Result<()> {
-        Ok(sys::linkat(directory, name, directory, second, AtFlags::empty())?)
-    }
-
-    pub fn rename(from: &Handle, name: &OsStr, to: &Handle, new: &OsStr, keep: bool) -> io::Result<()> {
-        if !keep {
-            return Ok(sys::renameat(from, name, to, new)?);
-        }
-        match sys::renameat_with(from, name, to, new, RenameFlags::NOREPLACE) {
-            // Not every file system knows the flag.
-            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {
-                match sys::statat(to, new, AtFlags::SYMLINK_NOFOLLOW) {
-                    Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
-                    Err(rustix::io::Errno::NOENT) => Ok(sys::renameat(from, name, to, new)?),
-                    Err(error) => Err(error.into()),
-                }
-            }
-            result => Ok(result?),
-        }
-    }
-
-    pub fn create_file(directory: &Handle, name: &OsStr) -> io::Result<File> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(File::from(sys::openat(directory, name, flags, Mode::from_raw_mode(0o600))?))
-    }
-
-    pub fn make_private_directory(directory: &Handle, name: &OsStr) -> io::Result<()> {
-        Ok(sys::mkdirat(directory, name, Mode::RWXU)?)
-    }
-
-    pub fn set_rights_of(
-        directory: &Handle,
-        name: &OsStr,
-        mode: Option<u32>,
-        owner: Option<u32>,
-        group: Option<u32>,
-    ) -> io::Result<()> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let inner = sys::openat(directory, name, flags, Mode::empty())?;
-        if owner.is_some() || group.is_some() {
-            sys::fchown(&inner, owner.map(rustix::fs::Uid::from_raw), group.map(rustix::fs::Gid::from_raw))?;
-        }
-        // After the owner: a change of owner takes bits away.
-        if let Some(mode) = mode {
-            sys::fchmod(&inner, Mode::from_raw_mode(mode as sys::RawMode))?;
-        }
-        Ok(())
-    }
-
-    pub fn set_rights(file: &File, new: NewFile<'_>) -> io::Result<()> {
-        // As long as we may write to it.
-        if let Some(mark) = new.mark {
-            crate::platform::mark::set(file, mark);
-        }
-        if new.owner.is_some() || new.group.is_some() {
-            let owner = new.owner.map(rustix::fs::Uid::from_raw);
-            sys::fchown(file, owner, new.group.map(rustix::fs::Gid::from_raw))?;
-        }
-        // After the owner: a change of owner takes bits away.
-        Ok(sys::fchmod(file, Mode::from_raw_mode(new.mode as sys::RawMode))?)
-    }
-}
-
-#[cfg(not(unix))]
-mod raw {
-    use std::ffi::OsStr;
-    use std::fs::{self, File};
-    use std::io;
-    use std::path::{Path, PathBuf};
-
-    use super::{Actor, FileKind, Identity, NewFile, Seen};
-    use crate::platform::system;
-
-    pub type Handle = PathBuf;
-
-    pub fn walk(path: &Path) -> io::Result<(Handle, Option<Actor>)> {
-        if fs::metadata(path)?.is_dir() {
-            Ok((path.to_owned(), None))
-        } else {
-            Err(io::ErrorKind::NotADirectory.into())
-        }
-    }
-
-    pub fn seen(directory: &Handle, name: &OsStr) -> io::Result<Seen> {
-        seen_at_path(&directory.join(name))
-    }
-
-    pub fn seen_at_path(path: &Path) -> io::Result<Seen> {
-        let data = fs::symlink_metadata(path)?;
-        let kind = crate::platform::read::kind_from(data.file_type());
-        let modified = data.modified()?.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let seconds = i64::try_from(modified.as_secs()).unwrap_or_default();
-        let content = (data.len(), seconds, i64::from(modified.subsec_nanos()));
-        // The standard library tells no number of a file here: the time that it was created stays with it.
-        let created = data.created()?.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let inode = u64::try_from(created.as_nanos()).unwrap_or_default();
-        let identity = Identity { inode, content: (kind != FileKind::Directory).then_some(content) };
-        Ok(Seen { kind, identity, mode: system::mode_of(&data), owner: 0, group: 0, device: (0, 0) })
-    }
-
-    pub fn read_link(directory: &Handle, name: &OsStr) -> io::Result<PathBuf> {
-        fs::read_link(directory.join(name))
-    }
-
-    pub fn is_link_to(directory: &Handle, name: &OsStr, target: &[u8]) -> io::Result<bool> {
-        Ok(system::bytes_of_path(&read_link(directory, name)?) == target)
-    }
-
-    pub fn open_file(directory: &Handle, name: &OsStr) -> io::Result<File> {
-        File::open(directory.join(name))
-    }
-
-    pub fn check_writable(_directory: &Handle, _path: &Path) -> io::Result<()> {
-        Ok(())
-    }
-
-    pub fn make_directory(directory: &Handle, name: &OsStr) -> io::Result<()> {
-        fs::create_dir(directory.join(name))
-    }
-
-    pub fn remove_directory(directory: &Handle, name: &OsStr) -> io::Result<()> {
-        fs::remove_dir(directory.join(name))
-    }
-
-    pub fn symlink(target: &Path, directory: &Handle, name: &OsStr) -> io::Result<()> {
-        system::symlink(target, &directory.join(name))
-    }
-
-    pub fn remove(directory: &Handle, name: &OsStr) -> io::Result<()> {
-        fs::remove_file(directory.join(name))
-    }
-
-    pub fn hard_link(directory: &Handle, name: &OsStr, second: &OsStr) -> io::Result<()> {
-        fs::hard_link(directory.join(name), directory.join(second))
-    }
-
-    pub fn rename(from: &Handle, name: &OsStr, to: &Handle, new: &OsStr, keep: bool) -> io::Result<()> {
-        let place = to.join(new);
-        if keep && fs::symlink_metadata(&place).is_ok() {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        fs::rename(from.join(name), place)
-    }
-
-    pub fn create_file(directory: &Handle, name: &OsStr) -> io::Result<File> {
-        File::options().write(true).create_new(true).open(directory.join(name))
-    }
-
-    pub fn make_private_directory(directory: &Handle, name: &OsStr) -> io::Result<()> {
-        make_directory(directory, name)
-    }
-
-    pub fn set_rights_of(
-        _directory: &Handle,
-        _name: &OsStr,
-        _mode: Option<u32>,
-        _owner: Option<u32>,
-        _group: Option<u32>,
-    ) -> io::Result<()> {
-        Ok(())
-    }
-
-    pub fn set_rights(file: &File, new: NewFile<'_>) -> io::Result<()> {
-        let mut permissions = file.metadata()?.permissions();
-        permissions.set_readonly(new.mode & 0o200 == 0);
-        file.set_permissions(permissions)
-    }
+/// Gives an open file exactly these permission bits.
+///
+/// # Errors
+/// When the system refuses.
+pub fn set_mode_of(file: &File, path: &Path, mode: u32) -> Result<()> {
+    fault::point().and_then(|()| raw::set_mode_of(file, mode)).map_err(failed("change the mode of", path))
 }
 
 #[cfg(test)]
@@ -680,5 +675,37 @@ mod tests {
         directory.rename_over(one, &directory, two).unwrap();
         assert_eq!(directory.read_link(two).unwrap(), Some("1".into()));
         assert_eq!(directory.read_link(one).unwrap(), None);
+    }
+
+    #[test]
+    fn no_link_is_followed() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::create_dir(place.path().join("outside")).unwrap();
+        std::fs::create_dir(place.path().join("inside")).unwrap();
+        std::os::unix::fs::symlink("../outside", place.path().join("inside/way")).unwrap();
+        std::os::unix::fs::symlink("../outside/file", place.path().join("inside/file")).unwrap();
+        std::os::unix::fs::symlink("inside", place.path().join("door")).unwrap();
+        let inside = Directory::at(&place.path().join("inside")).unwrap();
+        assert!(inside.directory("way".as_ref()).is_err());
+        assert!(inside.create_file("file".as_ref(), 0o644).is_err());
+        assert!(inside.make_directory("way".as_ref()).is_err());
+        assert!(Directory::at(&place.path().join("door")).is_err());
+        inside.hard_link("way".as_ref(), &inside, "second".as_ref()).unwrap();
+        assert_eq!(inside.node("second".as_ref()).unwrap().unwrap().kind, FileKind::Symlink);
+        assert_eq!(std::fs::read_dir(place.path().join("outside")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_done_happens_there_though_the_path_leads_elsewhere() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("directory");
+        std::fs::create_dir(&path).unwrap();
+        std::fs::create_dir(place.path().join("outside")).unwrap();
+        let directory = Directory::at(&path).unwrap();
+        std::fs::rename(&path, place.path().join("moved")).unwrap();
+        std::os::unix::fs::symlink("outside", &path).unwrap();
+        drop(directory.create_file("file".as_ref(), 0o644).unwrap());
+        assert!(place.path().join("moved/file").exists());
+        assert!(!place.path().join("outside/file").exists());
     }
 }

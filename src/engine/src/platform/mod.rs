@@ -11,10 +11,13 @@ pub mod jail;
 pub mod lock;
 mod mark;
 mod modify;
-mod open_directory;
 pub mod process;
 mod processes;
 mod read;
+mod tree;
+#[cfg(all(test, unix))]
+mod tree_tests;
+mod walk;
 
 #[cfg(unix)]
 mod unix;
@@ -38,16 +41,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use actor::{Actor, group_number, user_name, user_named};
-pub use directory::{Directory, Identity, NewFile, Seen, look};
+pub use directory::{Directory, Identity, NewFile, Node, Seen, look, set_mode_of};
 pub use modify::{
-    append_durably, append_file, copy_file, copy_tree, create_directories, create_directories_as, create_directory,
+    append_durably, append_file, copy_file, create_directories, create_directories_as, create_directory,
     create_directory_as, create_file, create_user_directories, create_user_file, give_to, hard_link, has_old_time,
-    is_immutable, lift_immutable, lift_immutable_tree, make_plain, remove_directory, remove_file, remove_tree, rename,
-    replace_symlink, set_file_immutable, set_immutable, set_mode, set_old_time, symlink, sync_directory, sync_file,
-    sync_file_system, write_file, write_file_as, write_file_atomically, write_file_durably, write_object_file,
-    write_private_file_atomically, write_record, write_user_file_atomically,
+    is_immutable, lift_immutable, make_plain, remove_directory, remove_file, rename, replace_symlink,
+    set_file_immutable, set_mode, set_old_time, symlink, sync_directory, sync_file, sync_file_system, write_file,
+    write_file_as, write_file_atomically, write_file_durably, write_object_file, write_private_file_atomically,
+    write_record, write_user_file_atomically,
 };
-pub use open_directory::{OpenDirectory, set_mode_of};
 pub use processes::{ProcessTexts, processes};
 pub use read::{
     FileKind, canonical, exists, kind_of, list_directory, metadata_of, open_regular, read_file, read_link,
@@ -59,6 +61,8 @@ pub use system::{
     own_group, own_number, owner_of, path_from_bytes, read_at, shell_command, signal_of, terminal_width, user_number,
     wait_for_input,
 };
+pub use tree::{copy_file_in, copy_tree, lift_immutable_tree, locate, open_up, remove_in, remove_tree, set_immutable};
+pub use walk::{Descent, Step, Walk};
 
 /// How many numbers are told of a file.
 const FACTS: usize = if cfg!(unix) { 8 } else { 4 };
@@ -107,6 +111,15 @@ impl Error {
     /// Returns whether the path is longer than the system takes one.
     pub fn is_too_long(&self) -> bool {
         self.cause.kind() == io::ErrorKind::InvalidFilename
+    }
+
+    /// Returns whether something else stands there than did a moment ago.
+    fn is_change(&self) -> bool {
+        use io::ErrorKind;
+        matches!(
+            self.cause.kind(),
+            ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory | ErrorKind::DirectoryNotEmpty
+        ) || system_directory::is_link_error(&self.cause)
     }
 
     /// Returns whether the path exists already.

@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::fault::Operation;
-use super::read::{FileKind, kind_of, list_directory};
 use super::{Result, failed, fault, system};
 use crate::settings::Interrupt;
 
@@ -352,43 +351,6 @@ pub fn remove_directory(path: &Path) -> Result<()> {
     perform_as("remove the directory", path, || fs::remove_dir(path), || Operation::RemoveDirectory(path.to_owned()))
 }
 
-/// Removes whatever stands at a path, read-only directories included; nothing there is no error.
-///
-/// # Errors
-/// When something cannot be removed.
-pub fn remove_tree(path: &Path) -> Result<()> {
-    remove_below(path, path)
-}
-
-/// Removes what stands at a path in the tree `top`.
-fn remove_below(path: &Path, top: &Path) -> Result<()> {
-    match kind_of(path)? {
-        None => Ok(()),
-        Some(FileKind::Directory) => {
-            if !system::owns(path) {
-                // Whoever owns it could lead us elsewhere meanwhile.
-                make_plain(path, &fs::symlink_metadata(path).map_err(failed("look at", path))?)?;
-            }
-            // The names of a directory can be listed and removed only with the rights to do so.
-            perform("change the mode of", path, || system::set_mode(path, 0o700))?;
-            if path.as_os_str().len() > top.as_os_str().len() + LONG_PATH {
-                // What lies deeper than the system can name comes up first.
-                let moved = temporary_beside(top);
-                rename(path, &moved)?;
-                return remove_tree(&moved);
-            }
-            for (name, _) in list_directory(path)? {
-                remove_below(&path.join(name), top)?;
-            }
-            remove_directory(path)
-        }
-        Some(_) => remove_file(path),
-    }
-}
-
-/// Well below the length of a path that systems take, with room for one more name and the path of the top.
-const LONG_PATH: usize = 2000;
-
 /// Sets the permission bits of a file or directory; a symbolic link is followed.
 ///
 /// # Errors
@@ -457,63 +419,6 @@ pub fn copy_file(from: &Path, to: &Path, interrupt: &Interrupt) -> Result<u64> {
 /// Bytes that are copied without asking whether to go on.
 const COPIED_AT_ONCE: u64 = 64 << 20;
 
-/// Copies whatever stands at a path to a new name, symbolic links as links.
-///
-/// # Errors
-/// When something cannot be read or written.
-pub fn copy_tree(from: &Path, to: &Path, interrupt: &Interrupt) -> Result<()> {
-    match kind_of(from)? {
-        Some(FileKind::Directory) => {
-            create_directory(to)?;
-            for (name, _) in list_directory(from)? {
-                copy_tree(&from.join(&name), &to.join(&name), interrupt)?;
-            }
-            Ok(())
-        }
-        Some(FileKind::Symlink) => symlink(&super::read::read_link(from)?, to),
-        _ => copy_file(from, to, interrupt).map(drop),
-    }
-}
-
-/// Makes everything at a path immutable, or lifts that, where the system permits it: the modes alone
-/// protect where it does not.
-pub fn set_immutable(path: &Path, immutable: bool) {
-    if !system::may_set_immutable() {
-        return;
-    }
-    let Ok(kind) = kind_of(path) else { return };
-    if !immutable {
-        system::set_immutable(path, false);
-    }
-    if kind == Some(FileKind::Directory) {
-        for (name, _) in list_directory(path).unwrap_or_default() {
-            set_immutable(&path.join(name), immutable);
-        }
-    }
-    if immutable && kind != Some(FileKind::Symlink) {
-        system::set_immutable(path, true);
-    }
-}
-
-/// Lifts the immutability of a tree, but for files that have names elsewhere.
-pub fn lift_immutable_tree(path: &Path) {
-    if !system::may_set_immutable() {
-        return;
-    }
-    match kind_of(path) {
-        Ok(Some(FileKind::Directory)) => {
-            system::set_immutable(path, false);
-            for (name, _) in list_directory(path).unwrap_or_default() {
-                lift_immutable_tree(&path.join(name));
-            }
-        }
-        Ok(Some(FileKind::File)) if fs::symlink_metadata(path).is_ok_and(|data| system::link_count(&data) <= 1) => {
-            system::set_immutable(path, false);
-        }
-        _ => {}
-    }
-}
-
 /// Returns whether a file is immutable. Says no where it is not worth asking.
 pub fn is_immutable(path: &Path) -> bool {
     system::may_set_immutable() && system::is_immutable(path)
@@ -525,13 +430,14 @@ pub fn lift_immutable(path: &Path) -> Option<File> {
         return None;
     }
     let file = File::open(path).ok()?;
-    system::set_immutable(path, false);
+    system::set_immutable_of(&file, false).ok()?;
     Some(file)
 }
 
 /// Makes a file immutable again, under whatever names it has by now.
 pub fn set_file_immutable(file: &File) {
-    system::set_file_immutable(file);
+    // A file system without such a flag had none to set again.
+    let _ = system::set_immutable_of(file, true);
 }
 
 /// Waits until a directory's entries are on the disk.
@@ -557,30 +463,14 @@ fn temporary_beside(path: &Path) -> PathBuf {
     path.with_file_name(format!(".syslua-{}-{number}.tmp", std::process::id()))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The time that every object of the store has: one second after the epoch.
+pub(super) fn old_time() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1)
+}
 
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_tree_deeper_than_paths_can_be_is_removed() {
-        let directory = tempfile::tempdir().unwrap();
-        let top = directory.path().join("top");
-        // Each half is made by itself, since no path leads to the end of the whole.
-        let part = |name: &str| {
-            let mut path = directory.path().join(name);
-            fs::create_dir(&path).unwrap();
-            for _ in 0..15 {
-                path.push("x".repeat(200));
-                fs::create_dir(&path).unwrap();
-            }
-            path
-        };
-        let end = part("top");
-        part("other");
-        fs::write(directory.path().join("other/file"), "").unwrap();
-        fs::rename(directory.path().join("other"), end.join("other")).unwrap();
-        remove_tree(&top).unwrap();
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
-    }
+/// The same for a system call.
+#[cfg(unix)]
+pub(super) fn old_timestamps() -> rustix::fs::Timestamps {
+    let stamp = rustix::fs::Timespec { tv_sec: 1, tv_nsec: 0 };
+    rustix::fs::Timestamps { last_access: stamp, last_modification: stamp }
 }

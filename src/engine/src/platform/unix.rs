@@ -148,16 +148,16 @@ pub fn may_set_immutable() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Sets or lifts the immutable flag (`chattr +i`); file systems without it are left as they are.
+/// Sets or lifts the immutable flag (`chattr +i`); a file system without it refuses.
 #[cfg(target_os = "linux")]
-pub(super) fn set_immutable(path: &Path, immutable: bool) {
-    use rustix::fs::{CWD, IFlags, Mode, OFlags, ioctl_getflags, ioctl_setflags, openat};
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let Ok(file) = openat(CWD, path, flags, Mode::empty()) else { return };
-    if let Ok(mut present) = ioctl_getflags(&file) {
+pub(super) fn set_immutable_of(file: impl std::os::fd::AsFd, immutable: bool) -> io::Result<()> {
+    use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
+    let mut present = ioctl_getflags(&file)?;
+    if present.contains(IFlags::IMMUTABLE) != immutable {
         present.set(IFlags::IMMUTABLE, immutable);
-        let _ = ioctl_setflags(&file, present);
+        ioctl_setflags(&file, present)?;
     }
+    Ok(())
 }
 
 /// Returns whether a file is immutable, as far as the file system tells.
@@ -169,41 +169,31 @@ pub(super) fn is_immutable(path: &Path) -> bool {
     ioctl_getflags(&file).is_ok_and(|flags| flags.contains(IFlags::IMMUTABLE))
 }
 
-/// Sets the immutable flag of an open file.
-#[cfg(target_os = "linux")]
-pub(super) fn set_file_immutable(file: &fs::File) {
-    use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
-    if let Ok(flags) = ioctl_getflags(file) {
-        let _ = ioctl_setflags(file, flags | IFlags::IMMUTABLE);
-    }
-}
-
 /// Returns whether it is worth trying to make files immutable.
 #[cfg(not(target_os = "linux"))]
 pub fn may_set_immutable() -> bool {
     true
 }
 
-/// Sets or lifts the user's immutable flag (`chflags uchg`).
+/// Sets or lifts the user's immutable flag (fchflags(2), `chflags uchg`); a file system without it refuses.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn set_immutable(path: &Path, immutable: bool) {
-    let flag = if immutable { "uchg" } else { "nouchg" };
-    let _ = Command::new("/usr/bin/chflags").arg(flag).arg(path).output();
+pub(super) fn set_immutable_of(file: impl std::os::fd::AsFd, immutable: bool) -> io::Result<()> {
+    use std::os::fd::{AsFd, AsRawFd};
+    let present = rustix::fs::fstat(&file)?.st_flags;
+    let flags = if immutable { present | libc::UF_IMMUTABLE } else { present & !libc::UF_IMMUTABLE };
+    // SAFETY: the descriptor is open, and nothing else is passed.
+    if unsafe { libc::fchflags(file.as_fd().as_raw_fd(), flags) } == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Returns whether a file has the user's immutable flag (chflags(2): UF_IMMUTABLE).
 #[cfg(not(target_os = "linux"))]
 pub(super) fn is_immutable(path: &Path) -> bool {
-    use std::os::darwin::fs::MetadataExt;
+    use std::os::darwin::fs::MetadataExt as _;
     fs::symlink_metadata(path).is_ok_and(|data| data.st_flags() & 2 != 0)
-}
-
-/// Sets the user's immutable flag of an open file.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn set_file_immutable(file: &fs::File) {
-    if let Ok(path) = rustix::fs::getpath(file) {
-        set_immutable(&super::path_from_bytes(path.to_bytes()), true);
-    }
 }
 
 /// Returns what the system tells of a file; a symbolic link is not followed.
@@ -363,11 +353,6 @@ fn create_with(path: &Path, mode: u32, flags: rustix::fs::OFlags) -> io::Result<
 /// Returns how many bytes a user may still write to the file system that holds `path`, when it tells.
 pub fn free_space(path: &Path) -> Option<u64> {
     rustix::fs::statvfs(path).ok().map(|data| data.f_bavail.saturating_mul(data.f_frsize))
-}
-
-/// Returns whether something belongs to us, or we could not take it over anyway.
-pub(super) fn owns(path: &Path) -> bool {
-    !is_system_user() || fs::symlink_metadata(path).is_ok_and(|metadata| metadata.uid() == user_number())
 }
 
 /// Returns how many names the file has.

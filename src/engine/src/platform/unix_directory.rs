@@ -1,82 +1,164 @@
-//! Operations relative to a descriptor, on Linux and macOS.
+//! Operations relative to a descriptor, on Linux and macOS. No link is followed, but by [`open`] among the parents.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{
-    Access, AtFlags, CWD, Mode, OFlags, accessat, fchmod, linkat, mkdirat, openat, statat, symlinkat, unlinkat,
-};
+use rustix::fs::{self as sys, Access, AtFlags, CWD, FileType, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
 
+use super::directory::{Identity, NewFile, Node, Seen};
 use super::read::FileKind;
-use super::{Facts, unix};
+use super::{Actor, Facts, unix};
 
 pub(super) type Handle = OwnedFd;
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+// A named pipe must not keep us waiting.
+const FILE: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 const NEW_FILE: OFlags =
     OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+/// To pass through a directory that may not be read.
+#[cfg(target_os = "linux")]
+const PASS: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+#[cfg(not(target_os = "linux"))]
+const PASS: OFlags = DIRECTORY;
 
 pub(super) fn open(path: &Path) -> io::Result<Handle> {
-    Ok(openat(CWD, path, DIRECTORY, Mode::empty())?)
+    Ok(sys::openat(CWD, path, DIRECTORY, Mode::empty())?)
+}
+
+/// Opens a directory, following links.
+pub(super) fn follow(path: &Path) -> io::Result<Handle> {
+    Ok(sys::openat(CWD, path, PASS.difference(OFlags::NOFOLLOW), Mode::empty())?)
+}
+
+/// Returns whether a link stands where none may.
+pub(super) fn is_link_error(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
+}
+
+/// Opens a directory component by component, and tells with whose rights to work in it.
+pub(super) fn walk(path: &Path) -> io::Result<(Handle, Option<Actor>)> {
+    let is_root = rustix::process::geteuid().is_root();
+    let mut actor: Option<Actor> = None;
+    let mut handle = sys::openat(CWD, "/", PASS, Mode::empty())?;
+    for component in path.components() {
+        match component {
+            Component::RootDir => {}
+            Component::Normal(name) => {
+                handle = Actor::act(actor.as_ref(), || sys::openat(&handle, name, PASS, Mode::empty()))?;
+                if is_root && actor.is_none() {
+                    let owner = sys::fstat(&handle)?.st_uid;
+                    actor = (owner != 0).then(|| Actor::of(owner));
+                }
+            }
+            _ => return Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+    Ok((handle, actor))
 }
 
 pub(super) fn open_in(directory: &Handle, name: &OsStr) -> io::Result<Handle> {
-    Ok(openat(directory, name, DIRECTORY, Mode::empty())?)
+    Ok(sys::openat(directory, name, DIRECTORY, Mode::empty())?)
 }
 
-pub(super) fn create_in(directory: &Handle, name: &OsStr, mode: u32) -> io::Result<()> {
-    Ok(mkdirat(directory, name, mode_from(mode))?)
+pub(super) fn open_parent(directory: &Handle) -> io::Result<Handle> {
+    Ok(sys::openat(directory, "..", DIRECTORY, Mode::empty())?)
 }
 
-pub(super) fn create_file_in(directory: &Handle, name: &OsStr, mode: u32) -> io::Result<File> {
-    Ok(File::from(openat(directory, name, NEW_FILE, mode_from(mode))?))
+#[expect(clippy::unnecessary_cast, reason = "the types differ between systems")]
+fn id(stat: &sys::Stat) -> (u64, u64) {
+    (stat.st_dev as u64, stat.st_ino as u64)
 }
 
-pub(super) fn symlink_in(directory: &Handle, target: &Path, name: &OsStr) -> io::Result<()> {
-    Ok(symlinkat(target, directory, name)?)
+pub(super) fn id_of(directory: &Handle) -> io::Result<(u64, u64)> {
+    Ok(id(&sys::fstat(directory)?))
 }
 
-pub(super) fn remove_in(directory: &Handle, name: &OsStr) -> io::Result<()> {
-    Ok(unlinkat(directory, name, AtFlags::empty())?)
+fn kind_of(stat: &sys::Stat) -> FileKind {
+    kind_from(FileType::from_raw_mode(stat.st_mode))
 }
 
-pub(super) fn link_in(of: &Handle, original: &OsStr, directory: &Handle, name: &OsStr) -> io::Result<()> {
-    Ok(linkat(of, original, directory, name, AtFlags::empty())?)
-}
-
-pub(super) fn look_in(directory: &Handle, name: &OsStr) -> io::Result<(FileKind, u64)> {
-    let data = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    let kind = match rustix::fs::FileType::from_raw_mode(data.st_mode) {
-        rustix::fs::FileType::RegularFile => FileKind::File,
-        rustix::fs::FileType::Directory => FileKind::Directory,
-        rustix::fs::FileType::Symlink => FileKind::Symlink,
-        _ => FileKind::Special,
-    };
-    Ok((kind, u64::try_from(data.st_size).unwrap_or(0)))
-}
-
-/// Asks first whether it can be reached, which the system answers soonest, and then for what does not lead anywhere.
-pub(super) fn exists_in(directory: &Handle, name: &OsStr) -> bool {
-    accessat(directory, name, Access::EXISTS, AtFlags::empty()).is_ok() || look_in(directory, name).is_ok()
-}
-
-#[cfg(target_os = "linux")]
-pub(super) fn facts_in(directory: &Handle, name: &OsStr) -> io::Result<Facts> {
-    use rustix::fs::{FileType, StatxFlags, makedev, statx};
-    let data = statx(directory, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS)?;
-    let kind = match FileType::from_raw_mode(data.stx_mode.into()) {
+fn kind_from(file_type: FileType) -> FileKind {
+    match file_type {
         FileType::RegularFile => FileKind::File,
         FileType::Directory => FileKind::Directory,
         FileType::Symlink => FileKind::Symlink,
         _ => FileKind::Special,
-    };
+    }
+}
+
+#[expect(clippy::unnecessary_cast, reason = "the types differ between systems")]
+fn node_from(stat: &sys::Stat) -> Node {
+    Node {
+        kind: kind_of(stat),
+        mode: stat.st_mode as u32 & 0o7777,
+        owner: stat.st_uid,
+        group: stat.st_gid,
+        size: stat.st_size.cast_unsigned(),
+        links: stat.st_nlink as u64,
+        id: id(stat),
+    }
+}
+
+pub(super) fn node(directory: &Handle, name: &OsStr) -> io::Result<Node> {
+    Ok(node_from(&sys::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?))
+}
+
+#[expect(clippy::unnecessary_cast, reason = "the types differ between systems")]
+fn seen_from(stat: &sys::Stat) -> Seen {
+    let kind = kind_of(stat);
+    let content = (stat.st_size.cast_unsigned(), stat.st_mtime as i64, stat.st_mtime_nsec as i64);
+    Seen {
+        kind,
+        identity: Identity { inode: stat.st_ino as u64, content: (kind != FileKind::Directory).then_some(content) },
+        mode: stat.st_mode as u32 & 0o7777,
+        owner: stat.st_uid,
+        group: stat.st_gid,
+        device: (stat.st_dev as u64, 0),
+    }
+}
+
+pub(super) fn seen(directory: &Handle, name: &OsStr) -> io::Result<Seen> {
+    Ok(seen_from(&sys::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?))
+}
+
+pub(super) fn seen_at_path(path: &Path) -> io::Result<Seen> {
+    let mut seen = seen_from(&sys::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?);
+    seen.device.1 = mount_of(path);
+    Ok(seen)
+}
+
+/// One file system may be mounted twice, and a rename between the two is refused.
+#[cfg(target_os = "linux")]
+fn mount_of(path: &Path) -> u64 {
+    use rustix::fs::{StatxFlags, statx};
+    const MOUNT: StatxFlags = StatxFlags::MNT_ID;
+    statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, MOUNT).map_or(0, |found| found.stx_mnt_id)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn mount_of(_path: &Path) -> u64 {
+    0
+}
+
+/// Asks first whether it can be reached, which the system answers soonest, and then for what does not lead anywhere.
+pub(super) fn exists(directory: &Handle, name: &OsStr) -> bool {
+    sys::accessat(directory, name, Access::EXISTS, AtFlags::empty()).is_ok() || node(directory, name).is_ok()
+}
+
+#[cfg(target_os = "linux")]
+pub(super) fn facts(directory: &Handle, name: &OsStr) -> io::Result<Facts> {
+    use rustix::fs::{StatxFlags, makedev, statx};
+    let data = statx(directory, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS)?;
     let device = makedev(data.stx_dev_major, data.stx_dev_minor);
     let (modified, changed) = (data.stx_mtime, data.stx_ctime);
     Ok(unix::facts(
-        kind,
+        kind_from(FileType::from_raw_mode(data.stx_mode.into())),
         [device, data.stx_ino, data.stx_size, data.stx_mode.into()],
         (modified.tv_sec, modified.tv_nsec.into()),
         (changed.tv_sec, changed.tv_nsec.into()),
@@ -85,21 +167,295 @@ pub(super) fn facts_in(directory: &Handle, name: &OsStr) -> io::Result<Facts> {
 
 #[cfg(not(target_os = "linux"))]
 #[expect(clippy::unnecessary_cast, reason = "the types differ between systems")]
-pub(super) fn facts_in(directory: &Handle, name: &OsStr) -> io::Result<Facts> {
-    let data = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    let (kind, size) = look_in(directory, name)?;
+pub(super) fn facts(directory: &Handle, name: &OsStr) -> io::Result<Facts> {
+    let data = sys::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    let node = node_from(&data);
     Ok(unix::facts(
-        kind,
-        [data.st_dev as u64, data.st_ino as u64, size, data.st_mode as u64],
+        node.kind,
+        [data.st_dev as u64, data.st_ino as u64, node.size, data.st_mode as u64],
         (data.st_mtime as i64, data.st_mtime_nsec as i64),
         (data.st_ctime as i64, data.st_ctime_nsec as i64),
     ))
 }
 
+/// Returns the names but `.` and `..`, in no order. What goes meanwhile is left out.
+pub(super) fn list(directory: &Handle) -> io::Result<Vec<(OsString, FileKind)>> {
+    let mut entries = Vec::new();
+    // One that is only passed through cannot be read by its own descriptor.
+    for entry in sys::Dir::new(sys::openat(directory, ".", DIRECTORY, Mode::empty())?)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name == b"." || name == b".." {
+            continue;
+        }
+        let name = OsString::from_vec(name.to_vec());
+        let kind = match entry.file_type() {
+            FileType::Unknown => match node(directory, &name) {
+                Ok(node) => node.kind,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            },
+            file_type => kind_from(file_type),
+        };
+        entries.push((name, kind));
+    }
+    Ok(entries)
+}
+
+pub(super) fn read_link(directory: &Handle, name: &OsStr) -> io::Result<PathBuf> {
+    let target = sys::readlinkat(directory, name, Vec::with_capacity(256))?;
+    Ok(PathBuf::from(OsString::from_vec(target.into_bytes())))
+}
+
+/// Without an allocation for each of a thousand links. A longer one is looked at more closely.
+pub(super) fn is_link_to(directory: &Handle, name: &OsStr, target: &[u8]) -> io::Result<bool> {
+    let mut buffer = [0; 1024];
+    let length = sys::readlinkat_raw(directory, name, &mut buffer[..])?;
+    Ok(length < buffer.len() && buffer[..length] == *target)
+}
+
+/// Opens a regular file, and nothing else: what it is, the descriptor tells.
+pub(super) fn open_file(directory: &Handle, name: &OsStr) -> io::Result<(File, Node)> {
+    let file = File::from(sys::openat(directory, name, FILE, Mode::empty())?);
+    let node = node_from(&sys::fstat(&file)?);
+    if node.kind == FileKind::File { Ok((file, node)) } else { Err(no_file(node.kind)) }
+}
+
+fn no_file(kind: FileKind) -> io::Error {
+    match kind {
+        FileKind::Directory => io::ErrorKind::IsADirectory.into(),
+        _ => io::Error::other("it is no regular file"),
+    }
+}
+
+/// Opens a regular file to replace its content, and tells its size; nothing where none stands that is here alone.
+pub(super) fn open_to_write(directory: &Handle, name: &OsStr) -> io::Result<Option<(File, u64)>> {
+    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match sys::openat(directory, name, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT | Errno::LOOP) => return Ok(None),
+        // What a link is called where it may not be opened.
+        Err(error) => match node(directory, name) {
+            Ok(node) if node.kind == FileKind::Symlink => return Ok(None),
+            _ => return Err(error.into()),
+        },
+    };
+    let node = node_from(&sys::fstat(&file)?);
+    match node.kind {
+        FileKind::File if node.links > 1 => Ok(None),
+        FileKind::File => Ok(Some((file, node.size))),
+        kind => Err(no_file(kind)),
+    }
+}
+
+pub(super) fn check_writable(directory: &Handle) -> io::Result<()> {
+    Ok(sys::accessat(directory, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?)
+}
+
+pub(super) fn make_directory(directory: &Handle, name: &OsStr, mode: u32) -> io::Result<()> {
+    Ok(sys::mkdirat(directory, name, mode_from(mode))?)
+}
+
+pub(super) fn remove_directory(directory: &Handle, name: &OsStr) -> io::Result<()> {
+    Ok(sys::unlinkat(directory, name, AtFlags::REMOVEDIR)?)
+}
+
+pub(super) fn symlink(target: &Path, directory: &Handle, name: &OsStr) -> io::Result<()> {
+    Ok(sys::symlinkat(target, directory, name)?)
+}
+
+pub(super) fn remove(directory: &Handle, name: &OsStr) -> io::Result<()> {
+    Ok(sys::unlinkat(directory, name, AtFlags::empty())?)
+}
+
+pub(super) fn hard_link(of: &Handle, original: &OsStr, directory: &Handle, name: &OsStr) -> io::Result<()> {
+    Ok(sys::linkat(of, original, directory, name, AtFlags::empty())?)
+}
+
+pub(super) fn rename(from: &Handle, name: &OsStr, to: &Handle, new: &OsStr, keep: bool) -> io::Result<()> {
+    if !keep {
+        return Ok(sys::renameat(from, name, to, new)?);
+    }
+    match sys::renameat_with(from, name, to, new, RenameFlags::NOREPLACE) {
+        // Not every file system knows the flag.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => match sys::statat(to, new, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(Errno::NOENT) => Ok(sys::renameat(from, name, to, new)?),
+            Err(error) => Err(error.into()),
+        },
+        result => Ok(result?),
+    }
+}
+
+pub(super) fn create_file(directory: &Handle, name: &OsStr, mode: u32) -> io::Result<File> {
+    Ok(File::from(sys::openat(directory, name, NEW_FILE, mode_from(mode))?))
+}
+
+pub(super) fn set_rights(file: &File, new: &NewFile<'_>) -> io::Result<()> {
+    // As long as we may write to it.
+    if let Some(mark) = new.mark {
+        super::mark::set(file, mark);
+    }
+    if new.owner.is_some() || new.group.is_some() {
+        let owner = new.owner.map(sys::Uid::from_raw);
+        sys::fchown(file, owner, new.group.map(sys::Gid::from_raw))?;
+    }
+    // After the owner: a change of owner takes bits away.
+    set_mode_of(file, new.mode)
+}
+
+/// Gives a directory these permission bits, owner and group.
+pub(super) fn set_rights_of(
+    directory: &Handle,
+    name: &OsStr,
+    mode: Option<u32>,
+    owner: Option<u32>,
+    group: Option<u32>,
+) -> io::Result<()> {
+    let inner = open_in(directory, name)?;
+    if owner.is_some() || group.is_some() {
+        sys::fchown(&inner, owner.map(sys::Uid::from_raw), group.map(sys::Gid::from_raw))?;
+    }
+    // After the owner: a change of owner takes bits away.
+    mode.map_or(Ok(()), |mode| Ok(sys::fchmod(&inner, mode_from(mode))?))
+}
+
 pub(super) fn set_mode_of(file: &File, mode: u32) -> io::Result<()> {
-    Ok(fchmod(file, mode_from(mode))?)
+    Ok(sys::fchmod(file, mode_from(mode))?)
+}
+
+pub(super) fn set_mode(directory: &Handle, name: &OsStr, mode: u32) -> io::Result<()> {
+    match sys::openat(directory, name, FILE, Mode::empty()) {
+        Ok(file) => match kind_of(&sys::fstat(&file)?) {
+            FileKind::File | FileKind::Directory => Ok(sys::fchmod(&file, mode_from(mode))?),
+            kind => Err(no_file(kind)),
+        },
+        Err(Errno::ACCESS) => set_mode_unread(directory, name, mode),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Sets the mode of what its owner may not read, and so not open for anything but that.
+#[cfg(target_os = "linux")]
+fn set_mode_unread(directory: &Handle, name: &OsStr, mode: u32) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let handle = sys::openat(directory, name, flags, Mode::empty())?;
+    match kind_of(&sys::fstat(&handle)?) {
+        // The kernel's own link leads to what the descriptor is, whatever has the name by now.
+        FileKind::File | FileKind::Directory => {
+            Ok(sys::chmod(format!("/proc/self/fd/{}", handle.as_raw_fd()), mode_from(mode))?)
+        }
+        kind => Err(no_file(kind)),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set_mode_unread(directory: &Handle, name: &OsStr, mode: u32) -> io::Result<()> {
+    Ok(sys::chmodat(directory, name, mode_from(mode), AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+pub(super) fn set_own_mode(directory: &Handle, mode: u32) -> io::Result<()> {
+    match sys::fchmod(directory, mode_from(mode)) {
+        // One that is only passed through.
+        Err(Errno::BADF) => Ok(sys::fchmod(sys::openat(directory, ".", DIRECTORY, Mode::empty())?, mode_from(mode))?),
+        result => Ok(result?),
+    }
+}
+
+pub(super) fn normalise(directory: &Handle, name: &OsStr, mode: impl FnOnce(&Node) -> u32) -> io::Result<Node> {
+    let found = node(directory, name)?;
+    let time = super::modify::old_timestamps();
+    match found.kind {
+        FileKind::Symlink => {
+            if !is_own(&found) {
+                let (user, group) = own();
+                sys::chownat(directory, name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
+            }
+            sys::utimensat(directory, name, &time, AtFlags::SYMLINK_NOFOLLOW)?;
+            Ok(found)
+        }
+        FileKind::File | FileKind::Directory => {
+            let file = File::from(sys::openat(directory, name, FILE, Mode::empty())?);
+            let node = node_from(&sys::fstat(&file)?);
+            if node.kind != found.kind {
+                return Err(io::Error::other("it changed meanwhile"));
+            }
+            make_plain(&file, &node)?;
+            sys::fchmod(&file, mode_from(mode(&node)))?;
+            sys::futimens(&file, &time)?;
+            Ok(node)
+        }
+        FileKind::Special => Err(no_file(found.kind)),
+    }
+}
+
+fn own() -> (sys::Uid, sys::Gid) {
+    (rustix::process::geteuid(), rustix::process::getegid())
+}
+
+fn is_own(node: &Node) -> bool {
+    let (user, group) = own();
+    node.owner == user.as_raw() && node.group == group.as_raw()
+}
+
+pub(super) fn make_plain_file(file: &File) -> io::Result<()> {
+    make_plain(file, &node_from(&sys::fstat(file)?))
+}
+
+/// Gives a file to the user whose rights this process has, and takes away what modes do not say.
+fn make_plain(file: &File, node: &Node) -> io::Result<()> {
+    if !is_own(node) {
+        let (user, group) = own();
+        sys::fchown(file, Some(user), Some(group))?;
+    }
+    remove_attributes(file)
+}
+
+#[cfg(target_os = "linux")]
+fn remove_attributes(file: &File) -> io::Result<()> {
+    use rustix::fs::{flistxattr, fremovexattr};
+    let mut names = vec![0; 4096];
+    let length = match flistxattr(file, &mut names[..]) {
+        Ok(length) => length,
+        Err(Errno::NOTSUP | Errno::PERM | Errno::ACCESS) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    // Labels of a security module are the system's business.
+    let ours = |name: &&[u8]| {
+        name.starts_with(b"user.") || name.starts_with(b"system.posix_acl_") || *name == b"security.capability"
+    };
+    for name in names[..length].split(|byte| *byte == 0).filter(ours) {
+        fremovexattr(file, name)?;
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn remove_attributes(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
+pub(super) fn set_immutable(directory: &Handle, name: &OsStr, immutable: bool) -> io::Result<()> {
+    let file = sys::openat(directory, name, FILE, Mode::empty())?;
+    if matches!(kind_of(&sys::fstat(&file)?), FileKind::File | FileKind::Directory) {
+        unix::set_immutable_of(&file, immutable)?;
+    }
+    Ok(())
+}
+
+/// Removes a file that is immutable; other names that it has are so again after that.
+pub(super) fn remove_immutable(directory: &Handle, name: &OsStr) -> io::Result<()> {
+    let file = sys::openat(directory, name, FILE, Mode::empty())?;
+    let node = node_from(&sys::fstat(&file)?);
+    unix::set_immutable_of(&file, false)?;
+    let removed = remove(directory, name);
+    if node.links > 1 || removed.is_err() {
+        unix::set_immutable_of(&file, true)?;
+    }
+    removed
 }
 
 fn mode_from(mode: u32) -> Mode {
-    Mode::from_raw_mode(mode as rustix::fs::RawMode)
+    Mode::from_raw_mode(mode as sys::RawMode)
 }

@@ -121,7 +121,9 @@ pub(super) fn is_immutable(_path: &Path) -> bool {
 }
 
 /// Makes an open file immutable; here that is done by its path alone.
-pub(super) fn set_file_immutable(_file: &fs::File) {}
+pub(super) fn set_immutable_of(_file: &fs::File, _immutable: bool) -> io::Result<()> {
+    Ok(())
+}
 
 /// Returns what the system tells of a file; a symbolic link is not followed.
 ///
@@ -213,11 +215,6 @@ pub(super) fn is_locked_by_strangers(_file: &File) -> bool {
 /// Returns how many bytes may still be written: not known here.
 pub fn free_space(_path: &Path) -> Option<u64> {
     None
-}
-
-/// Returns whether something belongs to us, or we could not take it over anyway.
-pub(super) fn owns(_path: &Path) -> bool {
-    true
 }
 
 /// Returns how many names the file has; this system does not tell cheaply.

@@ -5,7 +5,7 @@ use std::fs;
 
 use super::{Outputs, Store};
 use crate::names::ObjectName;
-use crate::platform::OpenDirectory;
+use crate::platform::Directory;
 
 /// From so many on a list is worth it.
 const MANY: usize = 32;
@@ -17,14 +17,14 @@ pub enum Present {
     /// As they were when they were listed.
     Listed(HashSet<Vec<u8>>),
     /// To be asked for in their directory, if there is one.
-    Asked(Option<OpenDirectory>),
+    Asked(Option<Directory>),
 }
 
 impl Present {
     /// Looks at a store about which so many questions will be asked.
     pub fn look(store: &Store, questions: usize) -> Present {
         let listed = (questions >= MANY).then(|| list(store, questions * LIST_FACTOR)).flatten();
-        listed.map_or_else(|| Present::Asked(OpenDirectory::open(store.objects()).ok()), Present::Listed)
+        listed.map_or_else(|| Present::Asked(Directory::at(store.objects()).ok()), Present::Listed)
     }
 
     /// Returns whether an object is there.

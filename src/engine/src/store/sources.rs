@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::{Result, Store, tree};
 use crate::encode;
 use crate::hash::{Hash, Hasher, Sink};
-use crate::platform::{self, Facts, FileKind, OpenDirectory};
+use crate::platform::{self, Directory, Facts, FileKind};
 use crate::settings::Interrupt;
 
 const HEADER: &[u8] = b"syslua sources 2\n";
@@ -39,7 +39,7 @@ pub struct SourceMemory {
     /// Stops the reading of sources.
     interrupt: Interrupt,
     /// The directory that was looked into last: neighbours are declared together.
-    directory: Option<OpenDirectory>,
+    directory: Option<Directory>,
 }
 
 /// What is known of a source.
@@ -131,7 +131,7 @@ impl SourceMemory {
             path.file_name().filter(|name| path.as_os_str().as_encoded_bytes().ends_with(name.as_encoded_bytes()));
         let (Some(parent), Some(name)) = (path.parent(), name) else { return platform::facts_of(path) };
         if self.directory.as_ref().is_none_or(|open| open.path().as_os_str() != parent.as_os_str()) {
-            self.directory = OpenDirectory::open(parent).ok();
+            self.directory = Directory::at(parent).ok();
         }
         match &self.directory {
             Some(directory) => directory.facts_of(name),

@@ -9,7 +9,7 @@ use std::path::Path;
 use syslua_archive::Problem;
 use syslua_archive::problem::{Result, show};
 
-use crate::platform::{self, OpenDirectory};
+use crate::platform::{self, Directory};
 
 /// So many directories are held open at most; deeper ones are opened again when they are needed.
 const HELD: usize = 32;
@@ -17,9 +17,9 @@ const DIRECTORY_MODE: u32 = 0o755;
 
 /// A directory that entries are written below.
 pub struct Tree {
-    root: OpenDirectory,
+    root: Directory,
     // The way to the directory of the last entry. Those that were let go have only a name.
-    way: Vec<(Vec<u8>, Option<OpenDirectory>)>,
+    way: Vec<(Vec<u8>, Option<Directory>)>,
     // Modes of files, and whether the umask leaves them as they are.
     modes: Vec<(u32, bool)>,
 }
@@ -27,7 +27,7 @@ pub struct Tree {
 /// What a hard link leads to.
 pub struct Original {
     // `None` for the destination itself.
-    directory: Option<OpenDirectory>,
+    directory: Option<Directory>,
     name: Vec<u8>,
     /// Its size in bytes.
     pub size: u64,
@@ -39,7 +39,7 @@ impl Tree {
     /// # Errors
     /// When it is missing, or a link.
     pub fn open(path: &Path) -> Result<Tree> {
-        Ok(Tree { root: OpenDirectory::open(path)?, way: Vec::new(), modes: Vec::new() })
+        Ok(Tree { root: Directory::at(path)?, way: Vec::new(), modes: Vec::new() })
     }
 
     /// Creates a directory, if it is missing, and those that it is in.
@@ -99,13 +99,13 @@ impl Tree {
     /// When it cannot be looked at.
     pub fn original(&self, parts: &[&[u8]]) -> Result<Original> {
         let Some((name, above)) = parts.split_last() else { return Err(Problem::entry(b".", "is no file")) };
-        let mut directory: Option<OpenDirectory> = None;
+        let mut directory: Option<Directory> = None;
         for part in above {
             let above = directory.as_ref().unwrap_or(&self.root);
-            directory = Some(above.open_directory(&platform::name_from_bytes(part))?);
+            directory = Some(above.directory(&platform::name_from_bytes(part))?);
         }
-        let (_, size) = directory.as_ref().unwrap_or(&self.root).look(&platform::name_from_bytes(name))?;
-        Ok(Original { directory, name: name.to_vec(), size })
+        let node = directory.as_ref().unwrap_or(&self.root).node(&platform::name_from_bytes(name))?;
+        Ok(Original { directory, name: name.to_vec(), size: node.map_or(0, |node| node.size) })
     }
 
     /// Creates a hard link.
@@ -116,7 +116,7 @@ impl Tree {
         let (_, name) = self.enter_parent(parts)?;
         let (name, of) = (platform::name_from_bytes(name), platform::name_from_bytes(&original.name));
         let source = original.directory.as_ref().unwrap_or(&self.root);
-        self.current().link(&name, source, &of).map_err(|error| taken(parts, error))
+        source.hard_link(&of, self.current(), &name).map_err(|error| taken(parts, error))
     }
 
     /// Returns the path of an entry, for messages.
@@ -124,7 +124,7 @@ impl Tree {
         self.root.path().join(platform::path_from_bytes(&parts.join(&b'/')))
     }
 
-    fn enter_parent<'p>(&mut self, parts: &[&'p [u8]]) -> Result<(&OpenDirectory, &'p [u8])> {
+    fn enter_parent<'p>(&mut self, parts: &[&'p [u8]]) -> Result<(&Directory, &'p [u8])> {
         match parts.split_last() {
             Some((name, above)) => Ok((self.enter(above)?, name)),
             None => Err(Problem::entry(b".", "stands for the destination itself, and is no directory")),
@@ -132,7 +132,7 @@ impl Tree {
     }
 
     /// Opens a directory, creating what is missing on the way.
-    fn enter(&mut self, parts: &[&[u8]]) -> Result<&OpenDirectory> {
+    fn enter(&mut self, parts: &[&[u8]]) -> Result<&Directory> {
         let common = self.way.iter().zip(parts).take_while(|((name, _), part)| name == *part).count();
         self.way.truncate(common);
         while self.way.last().is_some_and(|(_, directory)| directory.is_none()) {
@@ -141,11 +141,11 @@ impl Tree {
         for index in self.way.len()..parts.len() {
             let name = platform::name_from_bytes(parts[index]);
             let above = self.current();
-            match above.create_directory(&name, DIRECTORY_MODE) {
+            match above.make_directory_with(&name, DIRECTORY_MODE) {
                 Err(error) if !error.is_already_there() => return Err(error.into()),
                 _ => {}
             }
-            let opened = above.open_directory(&name).map_err(|error| {
+            let opened = above.directory(&name).map_err(|error| {
                 let shown = show(&parts[..=index].join(&b'/'));
                 Problem::entry(
                     &parts.join(&b'/'),
@@ -162,7 +162,7 @@ impl Tree {
     }
 
     /// Returns the directory that was entered last.
-    fn current(&self) -> &OpenDirectory {
+    fn current(&self) -> &Directory {
         self.way.last().and_then(|(_, directory)| directory.as_ref()).unwrap_or(&self.root)
     }
 }

@@ -18,7 +18,7 @@ use super::receive::{Budget, Received, receive};
 use super::{Entry, Error, FORMAT, Header, LONGEST_HEADER, Result, VERSION};
 use crate::names::ObjectName;
 use crate::platform::lock::{Lock, Mode};
-use crate::platform::{self, OpenDirectory};
+use crate::platform::{self, Directory};
 use crate::settings::{Interrupt, UnpackLimits};
 
 /// How often names with the same nine digits are told apart: none is likely in all the world's stores.
@@ -170,7 +170,7 @@ fn receive_all(
     let mut patterns = vec![(platform::bytes_of_path(store.root()), None)];
     patterns.extend(header.objects.iter().map(|entry| (entry.object.as_str().as_bytes().to_vec(), None)));
     let names = Patterns::new(&patterns).map_err(|error| Error::Damaged(error.to_string()))?;
-    let directory = OpenDirectory::open(staging)?;
+    let directory = Directory::at(staging)?;
     let mut budget = Budget { limits: limits.unpack, entries: 0 };
     let mut staged = BTreeMap::new();
     let mut earlier = BTreeSet::new();

@@ -10,7 +10,7 @@ use super::{Error, Result, damaged};
 use crate::hash::{Hash, Hasher, Sink};
 use crate::names::ObjectName;
 use crate::nar::read::{Part, ReadError, Reader};
-use crate::platform::{self, OpenDirectory};
+use crate::platform::{self, Directory};
 use crate::settings::UnpackLimits;
 use crate::value::Text;
 
@@ -61,7 +61,7 @@ pub fn receive(
     stream: &mut impl BufRead,
     object: &ObjectName,
     size: u64,
-    place: Option<&OpenDirectory>,
+    place: Option<&Directory>,
     names: &Patterns,
     budget: &mut Budget<'_>,
 ) -> Result<Received> {
@@ -124,8 +124,8 @@ fn limit(what: String, limit: &'static str, value: u64) -> Trouble {
 
 /// Where the parts of an archive go. Each is made relative to the open directory that it is in, and no link is followed.
 struct Tree<'a> {
-    place: Option<&'a OpenDirectory>,
-    open: Vec<OpenDirectory>,
+    place: Option<&'a Directory>,
+    open: Vec<Directory>,
     /// The names on the way to the current entry; first that of the object.
     way: Vec<Vec<u8>>,
     /// For each open directory, its names where case does not count.
@@ -148,8 +148,8 @@ impl Tree<'_> {
         self.names.push(HashSet::new());
         if let Some(parent) = self.open.last().or(self.place) {
             let name = platform::name_from_bytes(name(&self.way));
-            parent.create_directory(&name, 0o755)?;
-            let opened = parent.open_directory(&name)?;
+            parent.make_directory_with(&name, 0o755)?;
+            let opened = parent.directory(&name)?;
             self.open.push(opened);
         }
         Ok(())
@@ -173,7 +173,7 @@ impl Tree<'_> {
 
     fn with_parent<T>(
         &self,
-        make: impl FnOnce(&OpenDirectory, &OsStr) -> platform::Result<T>,
+        make: impl FnOnce(&Directory, &OsStr) -> platform::Result<T>,
     ) -> std::result::Result<Option<T>, Trouble> {
         let Some(parent) = self.open.last().or(self.place) else { return Ok(None) };
         Ok(Some(make(parent, &platform::name_from_bytes(name(&self.way)))?))

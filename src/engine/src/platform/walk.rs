@@ -1,0 +1,169 @@
+//! Walking through a tree of any depth, by descriptors, without recursion.
+//!
+//! Only some directories on the way down are held open. One that was let go is opened again as the parent of what it holds,
+//! and is refused when that is another one by then: whoever moves directories about meanwhile leads the walk nowhere.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::vec::IntoIter;
+
+use super::{Directory, FileKind, Result};
+
+/// How many directories of the way down are held open.
+const HELD: usize = 8;
+
+/// The way down to a directory.
+#[derive(Debug)]
+pub struct Descent {
+    levels: Vec<Level>,
+    lowest: Arc<Directory>,
+}
+
+#[derive(Debug)]
+struct Level {
+    /// The directory, unless it was let go.
+    directory: Option<Arc<Directory>>,
+    id: (u64, u64),
+}
+
+impl Descent {
+    /// Begins at a directory.
+    pub fn new(top: Arc<Directory>) -> Descent {
+        Descent { levels: Vec::new(), lowest: top }
+    }
+
+    /// Returns the directory where it is.
+    pub fn directory(&self) -> &Arc<Directory> {
+        &self.lowest
+    }
+
+    /// Returns how many directories it is below where it began.
+    pub fn depth(&self) -> usize {
+        self.levels.len()
+    }
+
+    /// Goes down into a directory that is open.
+    ///
+    /// # Errors
+    /// When the system does not tell what would be needed to come back.
+    pub fn enter(&mut self, directory: Arc<Directory>) -> Result<()> {
+        let id = self.lowest.id()?;
+        let above = std::mem::replace(&mut self.lowest, directory);
+        self.levels.push(Level { directory: Some(above), id });
+        // The first stays open: it may be the only one that leads to where it is.
+        if let Some(index) = self.levels.len().checked_sub(HELD).filter(|index| *index > 0) {
+            self.levels[index].directory = None;
+        }
+        Ok(())
+    }
+
+    /// Goes up again; returns the directory that it left, or nothing where it began.
+    ///
+    /// # Errors
+    /// When the directory was moved meanwhile.
+    pub fn leave(&mut self) -> Result<Option<Arc<Directory>>> {
+        let Some(level) = self.levels.pop() else { return Ok(None) };
+        let above = match level.directory {
+            Some(directory) => directory,
+            None => Arc::new(self.lowest.parent(level.id)?),
+        };
+        Ok(Some(std::mem::replace(&mut self.lowest, above)))
+    }
+}
+
+/// A step of a walk.
+#[derive(Debug)]
+pub enum Step {
+    /// Something stands at a name. A directory is entered next, unless it is skipped.
+    Node {
+        /// The directory that it is in.
+        directory: Arc<Directory>,
+        /// The name.
+        name: OsString,
+        /// What it is.
+        kind: FileKind,
+    },
+    /// A directory is done: everything in it came before.
+    Left {
+        /// The directory itself.
+        inner: Arc<Directory>,
+        /// The directory that it is in.
+        directory: Arc<Directory>,
+        /// The name.
+        name: OsString,
+    },
+}
+
+/// A walk through what stands at a name: each directory before what is in it, names in the order of their bytes.
+#[derive(Debug)]
+pub struct Walk {
+    descent: Descent,
+    /// What is left in each directory on the way down, and the name of each.
+    left: Vec<(IntoIter<(OsString, FileKind)>, OsString)>,
+    /// The top, at first; then the directory that is entered next.
+    next: Next,
+}
+
+#[derive(Debug)]
+enum Next {
+    Top(OsString),
+    Enter(OsString),
+    On,
+}
+
+impl Walk {
+    /// Begins at a name in a directory.
+    pub fn new(directory: Arc<Directory>, name: &OsStr) -> Walk {
+        Walk { descent: Descent::new(directory), left: Vec::new(), next: Next::Top(name.to_owned()) }
+    }
+
+    /// Passes over the directory that came last.
+    pub fn skip(&mut self) {
+        self.next = Next::On;
+    }
+
+    /// Returns the way from the top to the node that came last: nothing for the top itself.
+    pub fn way(&self, name: &OsStr) -> PathBuf {
+        let mut names: Vec<&OsStr> = self.left.iter().map(|(_, name)| name.as_os_str()).collect();
+        names.push(name);
+        names[1..].iter().collect()
+    }
+
+    /// Goes on.
+    ///
+    /// # Errors
+    /// When a directory cannot be opened or listed, or is none by now.
+    pub fn step(&mut self) -> Result<Option<Step>> {
+        match std::mem::replace(&mut self.next, Next::On) {
+            Next::Top(name) => {
+                let directory = Arc::clone(self.descent.directory());
+                let Some(node) = directory.node(&name)? else { return Ok(None) };
+                return Ok(Some(self.node(directory, name, node.kind)));
+            }
+            Next::Enter(name) => {
+                let inner = self.descent.directory().directory(&name)?;
+                let entries = inner.list()?;
+                self.descent.enter(Arc::new(inner))?;
+                self.left.push((entries.into_iter(), name));
+            }
+            Next::On => {}
+        }
+        let Some((entries, _)) = self.left.last_mut() else { return Ok(None) };
+        if let Some((name, kind)) = entries.next() {
+            let directory = Arc::clone(self.descent.directory());
+            return Ok(Some(self.node(directory, name, kind)));
+        }
+        let Some((_, name)) = self.left.pop() else { return Ok(None) };
+        let inner = self.descent.leave()?;
+        let directory = Arc::clone(self.descent.directory());
+        Ok(inner.map(|inner| Step::Left { inner, directory, name }))
+    }
+
+    fn node(&mut self, directory: Arc<Directory>, name: OsString, kind: FileKind) -> Step {
+        if kind == FileKind::Directory {
+            self.next = Next::Enter(name.clone());
+        }
+        Step::Node { directory, name, kind }
+    }
+}
