@@ -15,7 +15,8 @@ pub mod process;
 mod processes;
 mod read;
 mod tree;
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tree_tests;
 mod walk;
 

@@ -180,7 +180,7 @@ impl Tree<'_> {
     }
 
     fn path(&self) -> PathBuf {
-        let top = self.place.map(|place| place.path().to_owned()).unwrap_or_default();
+        let top = self.place.map(|place| place.path().into_owned()).unwrap_or_default();
         top.join(platform::path_from_bytes(&self.way.join(&b'/')))
     }
 }
