@@ -7,6 +7,7 @@ mod log;
 mod network;
 mod run;
 mod runner;
+mod sandbox;
 mod turn;
 mod unpack;
 mod workspace;
@@ -16,8 +17,9 @@ use std::path::PathBuf;
 pub use fetch_git::Commit;
 pub use fetch_url::Download;
 pub use run::{Command, Program};
+pub use sandbox::{BuildSandbox, Sandboxes};
 pub use syslua_archive::{Options as UnpackOptions, Problem as UnpackProblem};
-pub use workspace::{Workspace, sandbox_level};
+pub use workspace::Workspace;
 
 use crate::hash::{Hash, HashError};
 use crate::platform;

@@ -9,11 +9,15 @@ use std::time::{Duration, Instant};
 
 use super::log::Log;
 use super::runner::{self, Runner};
+use super::sandbox::Confined;
 use super::{Error, LogPlace, Result, Workspace};
-use crate::platform::jail::{self, Base, Confinement, Rules};
-use crate::platform::process::{End, Reaper, Stream, Terms, attend, start};
+use crate::platform::jail::{self, Confinement, Rules, Step};
+use crate::platform::process::{End, Reaper, Stream, Terms, attend, start, start_in_jail};
 use crate::platform::{self, FileKind};
-use crate::settings::{Event, Interrupt, OutputLimits, Sandbox};
+use crate::settings::{Interrupt, OutputLimits};
+
+/// As much of a script as the system looks at for its interpreter, in bytes.
+const LONGEST_INTERPRETER: u64 = 256;
 
 /// A program to run.
 #[derive(Clone, Debug)]
@@ -80,13 +84,13 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
     if platform::kind_of(&directory)? != Some(FileKind::Directory) {
         return Err(platform::failed("run in", &directory)(io::ErrorKind::NotADirectory.into()).into());
     }
-    let rules = rules(workspace, command)?;
+    let rules = workspace.rules(readable(workspace, command)?);
     let whole = command.program.display();
     let name = in_short(&whole);
-    let base = rules.as_ref().map(Base::of);
+    let not_started = |reason| Error::NotStarted { command: name.clone(), reason };
+    let confined = workspace.sandbox.confine(workspace, rules)?;
     let attendance = Attendance {
         process: process(command, &directory, &name)?,
-        rules,
         name: name.clone(),
         whole,
         log: workspace.log.clone(),
@@ -96,10 +100,26 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
         deadline: command.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
         interrupt: workspace.settings.interrupt.clone(),
     };
-    // What a program leaves behind is found as long as this is there.
-    let _reaper = Reaper::begin();
-    let attended = runner::run_on(base, move |runner| attendance.run(runner));
-    let not_started = |reason| Error::NotStarted { command: name.clone(), reason };
+    let attended = match confined {
+        Confined::Jail(lease, rules) => {
+            let steps = workspace.sandbox.steps_for(&rules);
+            let attended = match steps {
+                Ok(steps) => lease.run(move |runner| attendance.run(Means::Jail(runner, steps))),
+                Err(reason) => Ok(Err(not_started(reason))),
+            };
+            workspace.sandbox.keep(lease);
+            attended
+        }
+        Confined::Landlock(lease, rules) => {
+            // What a program leaves behind is found as long as this is there.
+            let _reaper = Reaper::begin();
+            lease.run(move |runner| attendance.run(Means::Landlock(runner, rules)))
+        }
+        Confined::Off(lease) => {
+            let _reaper = Reaper::begin();
+            lease.run(move |_| attendance.run(Means::Nothing))
+        }
+    };
     let (end, output, log) = attended.map_err(|error| not_started(error.to_string()))??;
     let last = log.last_lines();
     let path = log.is_cut().then(|| LogPlace { path: workspace.log.clone(), limit: log.reached() });
@@ -120,31 +140,17 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
     }
 }
 
-/// Returns what confines a program; `None` when nothing does.
-fn rules(workspace: &Workspace, command: &Command) -> Result<Option<Rules>> {
-    let mut more = Vec::new();
+/// Returns what a program may read besides, as absolute paths.
+fn readable(workspace: &Workspace, command: &Command) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
     for path in &command.read {
         let path = workspace.absolute(path);
         if !path.exists() {
             return Err(platform::failed("read", &path)(io::ErrorKind::NotFound.into()).into());
         }
-        more.push(path);
+        paths.push(path);
     }
-    let mode = workspace.settings.sandbox;
-    if mode == Sandbox::Off {
-        return Ok(None);
-    }
-    let support = jail::support();
-    if let Some(missing) = support.missing() {
-        if mode == Sandbox::Require {
-            return Err(Error::NotConfined { missing });
-        }
-        let message = format!("programs of builds are not confined as they should be: {missing}");
-        if workspace.settings.context.is_new_warning(&message) {
-            (workspace.events)(Event::Warning { message });
-        }
-    }
-    Ok(Some(workspace.rules(more)))
+    Ok(paths)
 }
 
 fn process(command: &Command, directory: &Path, name: &str) -> Result<std::process::Command> {
@@ -181,10 +187,17 @@ fn find_program(program: &OsStr, command: &Command, directory: &Path) -> Option<
     std::env::split_paths(&search).map(|place| directory.join(place).join(path)).find(|candidate| candidate.is_file())
 }
 
+/// What a program is started with.
+enum Means<'a> {
+    Nothing,
+    Landlock(&'a Runner, Rules),
+    /// In the jail of the thread, with what it sees besides.
+    Jail(&'a mut Runner, Vec<Step>),
+}
+
 /// What the thread that starts a program works with.
 struct Attendance {
     process: std::process::Command,
-    rules: Option<Rules>,
     name: String,
     whole: String,
     log: PathBuf,
@@ -196,18 +209,30 @@ struct Attendance {
 }
 
 impl Attendance {
-    fn run(mut self, runner: &Runner) -> Result<(End, Vec<u8>, Log)> {
+    fn run(mut self, means: Means<'_>) -> Result<(End, Vec<u8>, Log)> {
+        let is_confined = !matches!(means, Means::Nothing);
         let not_started = |reason| Error::NotStarted { command: self.name.clone(), reason };
         let mut log = Log::new(&self.log, self.limits.log);
         log.begin(&self.whole)?;
-        let rules = self.rules.as_ref().zip(runner.places.as_ref());
-        let confinement = rules.map(|(rules, places)| Confinement::new(rules, places)).transpose();
-        let confinement = confinement.map_err(|error| not_started(runner::Error::NotConfined(error).to_string()))?;
-        let program = match start(&mut self.process, !self.input.is_empty(), confinement.as_ref()) {
-            Ok(program) => program,
-            Err(error) => return Err(not_started(self.why_not(&error))),
+        let mut has_scoped_signals = false;
+        let started = match means {
+            Means::Nothing => start(&mut self.process, !self.input.is_empty(), None),
+            Means::Landlock(runner, rules) => {
+                has_scoped_signals = jail::support().has_scoped_signals();
+                let confinement = runner.places.as_ref().map(|places| Confinement::new(&rules, places)).transpose();
+                let confinement =
+                    confinement.map_err(|error| not_started(runner::Error::NotConfined(error).to_string()))?;
+                start(&mut self.process, !self.input.is_empty(), confinement.as_ref())
+            }
+            Means::Jail(runner, steps) => match &mut runner.keeper {
+                Some(keeper) => start_in_jail(&mut self.process, !self.input.is_empty(), keeper, &steps),
+                None => Err(io::Error::other("its jail is gone")),
+            },
         };
-        drop(confinement);
+        let program = match started {
+            Ok(program) => program,
+            Err(error) => return Err(not_started(self.why_not(&error, is_confined))),
+        };
         let mut output = Vec::new();
         let mut take = |stream: Stream, bytes: &[u8]| {
             log.put(stream, bytes);
@@ -221,7 +246,7 @@ impl Attendance {
             input: &self.input,
             deadline: self.deadline,
             interrupt: &self.interrupt,
-            has_scoped_signals: self.rules.is_some() && jail::support().has_scoped_signals(),
+            has_scoped_signals,
             mark: &self.mark,
         };
         let end = attend(program, &terms, &mut take);
@@ -231,20 +256,34 @@ impl Attendance {
     }
 
     /// Says why a program did not start, which the system tells in one word.
-    fn why_not(&self, error: &io::Error) -> String {
+    fn why_not(&self, error: &io::Error, is_confined: bool) -> String {
         let program = Path::new(self.process.get_program());
         let shown = program.display();
+        let outside =
+            || format!("{shown} is outside of what a build may read: name it in `read`, or build it as a derivation");
         match error.kind() {
+            io::ErrorKind::NotFound if program.exists() && is_confined && !is_interpreter_missing(program) => {
+                outside()
+            }
             io::ErrorKind::NotFound if program.exists() => format!("the interpreter that {shown} names is missing"),
             io::ErrorKind::NotFound => format!("there is no {shown}"),
-            io::ErrorKind::PermissionDenied if self.rules.is_some() && platform::is_executable_file(program) => {
-                format!("{shown} is outside of what a build may read: name it in `read`, or build it as a derivation")
-            }
+            io::ErrorKind::PermissionDenied if is_confined && platform::is_executable_file(program) => outside(),
             io::ErrorKind::PermissionDenied => format!("{shown} is not executable"),
             io::ErrorKind::ArgumentListTooLong => "its arguments and environment are too long".to_owned(),
             _ => platform::reason(error),
         }
     }
+}
+
+/// Returns whether a program is a script of an interpreter that is not there.
+fn is_interpreter_missing(program: &Path) -> bool {
+    use std::io::Read;
+    let mut beginning = Vec::new();
+    let read = std::fs::File::open(program).and_then(|file| file.take(LONGEST_INTERPRETER).read_to_end(&mut beginning));
+    let line = beginning.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let interpreter = line.strip_prefix(b"#!").map(<[u8]>::trim_ascii_start);
+    let interpreter = interpreter.and_then(|line| line.split(u8::is_ascii_whitespace).next());
+    read.is_ok() && interpreter.is_some_and(|path| !platform::path_from_bytes(path).exists())
 }
 
 fn in_words(status: ExitStatus) -> String {

@@ -1,24 +1,26 @@
 //! The threads that start programs. Each has confined itself by what many programs have in common, so that this is not done
 //! again for each of them, and runs one program at a time: what it can signal was started by that.
 //!
-//! A thread of builds has one for each kind of program that it ran.
+//! A build has a thread for itself as long as it has a jail; otherwise for each program.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use crate::platform;
-use crate::platform::jail::{Base, Places};
+use crate::platform::jail::{Base, Keeper, Machine, Places};
 use crate::platform::process::prepare_thread;
 
-type Job = Box<dyn FnOnce(&Runner) + Send>;
+type Job = Box<dyn FnOnce(&mut Runner) + Send>;
 
 /// What a job on such a thread works with.
 pub struct Runner {
     /// What confines the thread; `None` when nothing does.
     pub places: Option<Places>,
+    /// What makes jails for its programs, once one is needed.
+    pub keeper: Option<Keeper>,
 }
 
 /// Why a job could not be done.
@@ -35,43 +37,72 @@ pub enum Error {
     NotConfined(#[source] io::Error),
 }
 
-thread_local! {
-    static RUNNERS: RefCell<BTreeMap<Option<Base>, Sender<Job>>> = RefCell::default();
+/// The threads that nobody has, by what confines them, and what is known of the machine.
+#[derive(Default)]
+pub struct Runners {
+    idle: Mutex<BTreeMap<Option<Base>, Vec<Sender<Job>>>>,
+    machine: OnceLock<Result<Machine, String>>,
+    /// Why there are no namespaces here, once that is known.
+    pub refused: OnceLock<String>,
 }
 
-/// Does a job on a thread that is confined so, and waits for it. The job may open descriptors, which are its own, and closes
-/// them.
-///
-/// # Errors
-/// When there is no such thread, or it cannot be confined.
-///
-/// # Panics
-/// When the job does.
-pub fn run_on<R: Send + 'static>(
+impl Runners {
+    /// Returns what this machine has that builds see.
+    ///
+    /// # Errors
+    /// When it cannot be read; in words.
+    pub fn machine(&self) -> Result<&Machine, String> {
+        let look = || Machine::look().map_err(|error| platform::reason(&error));
+        self.machine.get_or_init(look).as_ref().map_err(Clone::clone)
+    }
+
+    /// Returns a thread that is confined so, for the caller alone.
+    ///
+    /// # Errors
+    /// When there is no such thread, or it cannot be confined.
+    pub fn lease(self: &Arc<Runners>, base: Option<Base>) -> Result<Lease, Error> {
+        let known = self.idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&base).and_then(Vec::pop);
+        let jobs = known.map_or_else(|| begin(base), Ok)?;
+        Ok(Lease { runners: Arc::clone(self), base, jobs })
+    }
+}
+
+/// A thread that somebody has.
+pub struct Lease {
+    runners: Arc<Runners>,
     base: Option<Base>,
-    job: impl FnOnce(&Runner) -> R + Send + 'static,
-) -> Result<R, Error> {
-    let known = RUNNERS.with_borrow(|runners| runners.get(&base).cloned());
-    let jobs = match known {
-        Some(jobs) => jobs,
-        None => {
-            let jobs = begin(base)?;
-            RUNNERS.with_borrow_mut(|runners| runners.insert(base, jobs.clone()));
-            jobs
-        }
-    };
-    let (sender, receiver) = channel();
-    let job = move |runner: &Runner| {
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(runner)));
-        // Whoever asked waits.
-        let _ = sender.send(result);
-    };
-    jobs.send(Box::new(job)).map_err(|_| gone())?;
-    let result = receiver.recv().map_err(|_| gone())?;
-    Ok(result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    jobs: Sender<Job>,
 }
 
-/// Starts a thread; it ends when the one that started it does.
+impl Lease {
+    /// Does a job on the thread, and waits for it. The job may open descriptors, which are its own, and closes them.
+    ///
+    /// # Errors
+    /// When the thread is gone.
+    ///
+    /// # Panics
+    /// When the job does.
+    pub fn run<R: Send + 'static>(&self, job: impl FnOnce(&mut Runner) -> R + Send + 'static) -> Result<R, Error> {
+        let (sender, receiver) = channel();
+        let job = move |runner: &mut Runner| {
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(runner)));
+            // Whoever asked waits.
+            let _ = sender.send(result);
+        };
+        self.jobs.send(Box::new(job)).map_err(|_| gone())?;
+        let result = receiver.recv().map_err(|_| gone())?;
+        Ok(result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut idle = self.runners.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.entry(self.base).or_default().push(self.jobs.clone());
+    }
+}
+
+/// Starts a thread; it ends when nobody can give it jobs any more.
 fn begin(base: Option<Base>) -> Result<Sender<Job>, Error> {
     let (sender, jobs) = channel::<Job>();
     let (ready, is_ready) = channel();
@@ -81,8 +112,8 @@ fn begin(base: Option<Base>) -> Result<Sender<Job>, Error> {
         let is_fine = prepared.is_ok();
         let _ = ready.send(prepared);
         if is_fine {
-            let runner = Runner { places: base.map(Base::places) };
-            jobs.into_iter().for_each(|job| job(&runner));
+            let mut runner = Runner { places: base.map(Base::places), keeper: None };
+            jobs.into_iter().for_each(|job| job(&mut runner));
         }
     };
     thread::Builder::new().name("syslua-run".to_owned()).spawn(run).map_err(Error::NoThread)?;

@@ -5,11 +5,11 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::{Error, Result};
+use super::{BuildSandbox, Error, Result};
 use crate::names::OutputName;
 use crate::platform;
-use crate::platform::jail::{self, Level, Rules};
-use crate::settings::{EventSink, Sandbox, Settings};
+use crate::platform::jail::Rules;
+use crate::settings::{EventSink, Settings};
 use crate::value::Source;
 
 /// The directories and rights of one build.
@@ -39,6 +39,8 @@ pub struct Workspace {
     pub fetched: Mutex<Vec<PathBuf>>,
     /// Set once the sources are copied into the build directory.
     pub copied_sources: Mutex<bool>,
+    /// What confines its programs.
+    pub sandbox: BuildSandbox,
 }
 
 /// The directory of sources in a build directory.
@@ -169,17 +171,17 @@ impl Workspace {
 
     /// Returns what programs of this build may touch; `more` may be read too.
     pub fn rules(&self, more: Vec<PathBuf>) -> Rules {
-        let mut read = more;
-        read.extend(self.objects.iter().cloned());
-        read.extend(self.fetched.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
-        // Sources are copied into the build's own directory.
-        let write = vec![self.directory.clone(), self.building.clone()];
-        Rules { read, write, network: self.network }
-    }
-
-    /// Returns how far programs of this build are confined.
-    pub fn level(&self) -> Level {
-        sandbox_level(&self.settings)
+        let mut more = more;
+        more.extend(self.fetched.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        Rules {
+            read: self.objects.clone(),
+            more,
+            // Sources are copied into the build's own directory.
+            write: vec![self.directory.clone(), self.building.clone()],
+            network: self.network,
+            covered: self.log.parent().unwrap_or(Path::new("/")).to_owned(),
+            user: None,
+        }
     }
 
     /// Returns whether a filter left a path out of its source.
@@ -240,9 +242,4 @@ fn normalize(path: &Path) -> PathBuf {
         }
     }
     result
-}
-
-/// Returns how far programs of builds are confined.
-pub fn sandbox_level(settings: &Settings) -> Level {
-    if settings.sandbox == Sandbox::Off { Level::Off } else { jail::support().level() }
 }

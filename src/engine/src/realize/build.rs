@@ -10,7 +10,7 @@ use super::Error;
 use crate::derivation::{Derivation, FileContent, FileRecipe, Recipe};
 use crate::hash::Hash;
 use crate::names::{ObjectName, OutputName, Placeholder};
-use crate::operation::{self, Request, Response, Workspace};
+use crate::operation::{self, BuildSandbox, Request, Response, Sandboxes, Workspace};
 use crate::platform;
 use crate::settings::{Event, EventSink, Settings};
 use crate::store::import::{SourceTree, import, import_source};
@@ -44,6 +44,7 @@ impl Build {
         realized: &BTreeMap<Hash, Outputs>,
         settings: &Settings,
         events: EventSink,
+        sandboxes: &Arc<Sandboxes>,
     ) -> Result<Build, Error> {
         let names = derivation.temporary_names();
         let slot = Slot::of(derivation.hash);
@@ -84,6 +85,7 @@ impl Build {
                 network: derivation.spec.output_hash.is_some(),
                 fetched: Mutex::default(),
                 copied_sources: Mutex::default(),
+                sandbox: BuildSandbox::new(sandboxes),
             },
             names,
             system,
@@ -131,6 +133,7 @@ impl Build {
     /// # Errors
     /// When an output is missing or cannot be stored.
     pub fn finish(&self, store: &Store) -> store::Result<Outputs> {
+        self.workspace.sandbox.end();
         let derivation = &self.derivation;
         // What was copied must be what was hashed, or the object would stand for another content.
         let check_sources = || {
@@ -175,7 +178,7 @@ impl Build {
                 dependencies: &self.closure(store)?,
                 published: &warn_of_collisions,
                 expected: derivation.spec.output_hash,
-                sandbox: self.workspace.level(),
+                sandbox: self.workspace.sandbox.level(),
             },
             check_sources,
         )?;
@@ -214,6 +217,7 @@ impl Build {
     /// # Errors
     /// When the file system refuses.
     pub fn discard(&self) -> platform::Result<()> {
+        self.workspace.sandbox.end();
         // Most leave them empty.
         for path in [&self.workspace.building, &self.workspace.directory] {
             platform::remove_directory(path).or_else(|_| platform::remove_tree(path))?;

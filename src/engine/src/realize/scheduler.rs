@@ -21,7 +21,7 @@ use crate::derivation::{Derivation, Recipe};
 use crate::failure::{Failure, chain};
 use crate::hash::Hash;
 use crate::names::OutputName;
-use crate::operation::{Error as OperationError, Response, sandbox_level};
+use crate::operation::{Error as OperationError, Response, Sandboxes};
 use crate::platform::jail::Level;
 use crate::platform::lock::{Lock, LockError, Mode, holder};
 use crate::settings::{Event, EventSink, Settings};
@@ -81,6 +81,7 @@ pub fn realize(
         graph,
         pool,
         events,
+        sandboxes: Arc::default(),
         ready: VecDeque::new(),
         locked_out: Vec::new(),
         behind: Vec::new(),
@@ -195,6 +196,7 @@ struct Scheduler<'a> {
     graph: Graph,
     pool: Pool<Outcome>,
     events: EventSink,
+    sandboxes: Arc<Sandboxes>,
     missing_dependencies: Vec<usize>,
     ready: VecDeque<NodeIndex>,
     locked_out: Vec<(NodeIndex, Instant)>,
@@ -264,7 +266,8 @@ impl Scheduler<'_> {
 
     fn build_files(&mut self, nodes: &[NodeIndex], derivations: &[Arc<Derivation>], on_event: &mut dyn FnMut(Event)) {
         let since = Instant::now();
-        let level = sandbox_level(self.settings);
+        // No program takes part.
+        let level = Level::Namespaces;
         let store = &self.store;
         let prepared: Vec<_> = self
             .pool
@@ -375,7 +378,14 @@ impl Scheduler<'_> {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<(), Error> {
         let events = Arc::clone(&self.events);
-        let build = Build::prepare(&self.store, derivation, &self.done.outputs, self.settings, events)?;
+        let build = Build::prepare(
+            &self.store,
+            derivation,
+            &self.done.outputs,
+            self.settings,
+            events,
+            &self.sandboxes,
+        )?;
         let build = Arc::new(build);
         let task = file::begin(&build, in_place, tasks);
         let mut running = Running { task: None, build, locks, begin: Instant::now() };

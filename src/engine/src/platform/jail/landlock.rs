@@ -51,9 +51,16 @@ pub struct Base {
     /// For root: of `/etc` only what everybody may read, as [`Public`] says.
     has_public: bool,
     network: bool,
+    /// Whether what it starts has a jail, which does the rest.
+    jails: bool,
 }
 
 impl Base {
+    /// Returns what programs in jails have in common.
+    pub fn of_jails(network: bool) -> Base {
+        Base { support: support(), has_public: false, network, jails: true }
+    }
+
     /// Returns what a program of these rules can have in common with others.
     pub fn of(rules: &Rules) -> Base {
         Base::with(rules, support())
@@ -62,7 +69,7 @@ impl Base {
     fn with(rules: &Rules, support: Support) -> Base {
         let is_root = support.landlock > 0 && rustix::process::geteuid().is_root();
         let public = is_root.then(|| Public::of(ABI::from(support.landlock))).flatten();
-        Base { support, has_public: public.is_some_and(|public| public.has_room_for(rules)), network: rules.network }
+        Base { support, has_public: public.is_some_and(|public| public.has_room_for(rules)), network: rules.network, jails: false }
     }
 
     /// Confines this thread, and whatever it starts.
@@ -70,6 +77,10 @@ impl Base {
     /// # Errors
     /// When the system refuses what it says that it supports.
     pub fn restrict(self) -> io::Result<()> {
+        if self.jails {
+            rustix::thread::set_no_new_privs(true)?;
+            return filter::refuse(filter::Scope { network: self.network, namespaces: true });
+        }
         give_up_capabilities();
         rustix::thread::set_no_new_privs(true)?;
         let abi = ABI::from(self.support.landlock);
@@ -89,6 +100,9 @@ impl Base {
 
     /// Opens the places of the system that programs may use. The descriptors are this thread's.
     pub fn places(self) -> Places {
+        if self.jails {
+            return Places { base: self, places: Vec::new() };
+        }
         let abi = ABI::from(self.support.landlock);
         let system = without_inner(if self.has_public { coarse_paths() } else { system_paths() });
         let read = AccessFs::from_read(abi);
@@ -163,7 +177,7 @@ fn ruleset(rules: &Rules, places: &Places) -> Result<RulesetCreated, landlock::R
     for place in &places.places {
         ruleset = place.allow(ruleset)?;
     }
-    for path in &rules.read {
+    for path in rules.read.iter().chain(&rules.more) {
         ruleset = allow(ruleset, path, read)?;
     }
     for path in &rules.write {
@@ -213,7 +227,7 @@ impl Public {
 
     /// Returns whether these rules leave a program everything that its own allow.
     fn has_room_for(&self, rules: &Rules) -> bool {
-        rules.read.iter().chain(&rules.write).all(|path| {
+        rules.read.iter().chain(&rules.more).chain(&rules.write).all(|path| {
             let Some(top) = path.components().nth(1) else { return false };
             // What does not exist has no rule.
             !is_in_etc(path) && (self.top.contains(top.as_os_str()) || !Path::new("/").join(top).exists())

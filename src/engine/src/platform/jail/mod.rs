@@ -20,17 +20,42 @@ mod other;
 #[cfg(not(target_os = "linux"))]
 use other as system;
 
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod namespaces;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod system_call;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod view;
+
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+mod no_namespaces;
+
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub use namespaces::{Keeper, Refused};
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+pub use no_namespaces::{Keeper, Machine, Refused, Step, View};
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub use view::{Machine, Step, View};
+
+#[cfg(not(target_os = "linux"))]
+pub use no_namespaces::start_in_jail;
 pub use system::{Base, Confinement, Places, support};
 
 /// What a program may touch besides the directories of the system. What does not exist is left out.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
-    /// Files and trees that it may read and execute.
+    /// Directories of objects, which all programs of a build may read and execute.
     pub read: Vec<PathBuf>,
+    /// Files and trees that this program may read and execute besides.
+    pub more: Vec<PathBuf>,
     /// Trees that it may read, execute and change.
     pub write: Vec<PathBuf>,
     /// Whether it may use the network.
     pub network: bool,
+    /// A directory that no build sees: a root of its own is mounted there.
+    pub covered: PathBuf,
+    /// The user that it runs as, where that is not ours.
+    pub user: Option<u32>,
 }
 
 /// What this system can enforce.
@@ -43,16 +68,21 @@ pub struct Support {
 }
 
 /// How far a program was confined.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// Not at all.
+    /// Nobody here knows: it was built elsewhere.
     #[default]
+    Unknown,
+    /// Not at all.
     Off,
-    /// Not everything that is promised could be enforced.
+    /// By less than what [`Level::Landlock`] promises.
     Partial,
-    /// As promised.
-    Enforced,
+    /// By Landlock and a filter of system calls.
+    #[serde(alias = "enforced")]
+    Landlock,
+    /// By namespaces too, or there was no program.
+    Namespaces,
 }
 
 /// Before it, a program can cut off any file that its user may write.
@@ -64,7 +94,7 @@ impl Support {
     /// Returns how far programs are confined here.
     pub fn level(self) -> Level {
         match self {
-            Support { landlock: LANDLOCK_WITH_TRUNCATE.., filter: true } => Level::Enforced,
+            Support { landlock: LANDLOCK_WITH_TRUNCATE.., filter: true } => Level::Landlock,
             Support { landlock: ..=0, filter: false } => Level::Off,
             _ => Level::Partial,
         }
@@ -99,15 +129,15 @@ mod tests {
     fn what_is_missing_is_told_and_lowers_the_level() {
         let level = |landlock, filter| {
             let support = Support { landlock, filter };
-            assert_eq!(support.missing().is_none(), support.level() == Level::Enforced);
+            assert_eq!(support.missing().is_none(), support.level() == Level::Landlock);
             support.level()
         };
         assert_eq!(level(0, false), Level::Off);
         assert_eq!(level(0, true), Level::Partial);
         assert_eq!(level(2, true), Level::Partial);
         assert_eq!(level(3, false), Level::Partial);
-        assert_eq!(level(3, true), Level::Enforced);
-        assert_eq!(level(7, true), Level::Enforced);
+        assert_eq!(level(3, true), Level::Landlock);
+        assert_eq!(level(7, true), Level::Landlock);
         assert!(!Support { landlock: 5, filter: true }.has_scoped_signals());
     }
 }

@@ -19,6 +19,11 @@ impl Base {
         Base
     }
 
+    /// Returns that nothing confines.
+    pub fn of_jails(_network: bool) -> Base {
+        Base
+    }
+
     /// Confines nothing.
     ///
     /// # Errors

@@ -18,14 +18,16 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Pid;
 
-use super::system::Program;
-use crate::platform::jail::Confinement;
+use super::system::{Held, Program};
+use crate::platform::jail::{Confinement, Keeper, Step};
 
 /// What a child needs until its program runs: a few calls deep.
 const STACK_SIZE: usize = 32 * 1024;
 const FIRST_INHERITED: u32 = 3;
 /// As many as a process may have open, unless somebody raises that.
 const MOST_LOOKED_AT: c_int = 1024;
+/// What everybody may not do with a new file, whoever builds: others than the owner write.
+const UMASK: libc::mode_t = 0o022;
 /// The size of a set of signals in the kernel, in bytes.
 const SIGNAL_SET: usize = 8;
 const LAST_SIGNAL: c_int = 64;
@@ -35,7 +37,7 @@ thread_local! {
     static NOTHING: OnceCell<OwnedFd> = const { OnceCell::new() };
     /// Whether this thread shares its descriptors with the others.
     static IS_SHARING: Cell<bool> = const { Cell::new(false) };
-    /// The signals that had a handler when this thread was prepared, a bit for each.
+    /// The signals that did not do what they do by default when this thread was prepared, a bit for each.
     static HANDLED: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -65,18 +67,15 @@ pub fn prepare_thread() -> io::Result<()> {
     set_blocked_signals(u64::MAX)
 }
 
-/// Returns whether a program must not have what we have for a signal: a handler, which is no part of it; or that SIGPIPE is
-/// ignored, as many languages do for themselves.
+/// Returns whether a signal does something else than by default: a handler, which is no part of a program, or nothing, which
+/// a program would inherit and builds would differ by.
 fn is_handled(signal: c_int) -> bool {
     let mut action = MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: the call writes one action, or refuses.
-    let handler = unsafe {
-        if libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) != 0 {
-            return false;
-        }
-        action.assume_init_ref().sa_sigaction
-    };
-    handler != libc::SIG_DFL && (handler != libc::SIG_IGN || signal == libc::SIGPIPE)
+    unsafe {
+        libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) == 0
+            && action.assume_init_ref().sa_sigaction != libc::SIG_DFL
+    }
 }
 
 /// Sets which signals wait, all those of the C library too.
@@ -88,12 +87,45 @@ fn set_blocked_signals(set: u64) -> io::Result<()> {
     if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Starts a program in a process group of its own. It gets the environment that the command names, and nothing of ours.
+/// Starts a program in a session of its own. It gets the environment that the command names, and nothing of ours.
 /// `has_input` tells whether it gets something to read. This thread must be a [prepared](prepare_thread) one.
 ///
 /// # Errors
 /// When the system refuses, at whatever step.
-pub fn start(command: &mut Command, has_input: bool, confinement: Option<&Confinement>) -> io::Result<Program> {
+pub fn start<'k>(
+    command: &mut Command,
+    has_input: bool,
+    confinement: Option<&Confinement>,
+) -> io::Result<Program<'k>> {
+    let layer = confinement.and_then(Confinement::descriptor);
+    launch(command, has_input, layer, |start| {
+        let (pid, handle) = start.child()?;
+        Ok((Held::Child(pid), handle))
+    })
+}
+
+/// The same in the jail that this thread's keeper has made. `steps` are what this program sees besides.
+///
+/// # Errors
+/// When the system refuses, at whatever step.
+pub fn start_in_jail<'k>(
+    command: &mut Command,
+    has_input: bool,
+    keeper: &'k mut Keeper,
+    steps: &[Step],
+) -> io::Result<Program<'k>> {
+    launch(command, has_input, None, |start| {
+        let ended = keeper.run(steps, start)?;
+        Ok((Held::Jail(keeper), Some(ended)))
+    })
+}
+
+fn launch<'k>(
+    command: &mut Command,
+    has_input: bool,
+    layer: Option<RawFd>,
+    begin: impl FnOnce(&Start<'_>) -> io::Result<(Held<'k>, Option<OwnedFd>)>,
+) -> io::Result<Program<'k>> {
     let text = |text: &OsStr| CString::new(text.as_bytes()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
     let program = text(command.get_program())?;
     let directory = command.get_current_dir().map(|directory| text(directory.as_os_str())).transpose()?;
@@ -117,17 +149,17 @@ pub fn start(command: &mut Command, has_input: bool, confinement: Option<&Confin
         variables: &pointers(&mut variables.iter()),
         directory: directory.as_deref(),
         streams: [input.as_ref().map_or(nothing, AsRawFd::as_raw_fd), output.as_raw_fd(), errors.as_raw_fd()],
-        layer: confinement.and_then(Confinement::descriptor),
+        layer,
         is_sharing: IS_SHARING.get(),
         handled: HANDLED.get(),
         failure: AtomicI32::new(0),
     };
-    let (pid, handle) = start.child()?;
-    Ok(Program { pid, handle, stdin: our_input, stdout: our_output, stderr: our_errors })
+    let (held, handle) = begin(&start)?;
+    Ok(Program { held, handle, stdin: our_input, stdout: our_output, stderr: our_errors })
 }
 
 /// All that a child reads.
-struct Start<'a> {
+pub struct Start<'a> {
     program: &'a CStr,
     arguments: &'a [*const c_char],
     variables: &'a [*const c_char],
@@ -170,11 +202,22 @@ impl Start<'_> {
         }
     }
 
-    /// Becomes the program. Returns only when that fails.
+    /// Becomes the program. Returns the error when that fails. `layer` is a ruleset of Landlock that confines it.
     ///
     /// # Safety
-    /// To be called in a child, which owns its descriptors and signal handlers.
-    unsafe fn run(&self) -> Option<()> {
+    /// To be called in a child, which owns its signal handlers, and either its descriptors or none of ours that it
+    /// changes. It may share our memory: nothing here allocates or takes a lock.
+    pub unsafe fn become_program(&self, layer: Option<RawFd>) -> c_int {
+        // SAFETY: as the caller says.
+        match unsafe { self.run(layer) } {
+            Some(()) => 0,
+            None => io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO),
+        }
+    }
+
+    /// # Safety
+    /// As [`Self::become_program`].
+    unsafe fn run(&self, layer: Option<RawFd>) -> Option<()> {
         let succeeded = |answer: c_int| (answer >= 0).then_some(());
         // SAFETY: the calls get what lives in our parent, which waits; none of them allocates or takes a lock.
         unsafe {
@@ -182,17 +225,19 @@ impl Start<'_> {
             for signal in (1..=LAST_SIGNAL).filter(|signal| self.handled & 1 << (signal - 1) != 0) {
                 libc::signal(signal, libc::SIG_DFL);
             }
-            succeeded(libc::setpgid(0, 0))?;
+            // Away from the terminal, and from the group that Ctrl-C reaches.
+            succeeded(libc::setsid())?;
             for (number, stream) in (0..).zip(self.streams) {
                 succeeded(libc::dup2(stream, number))?;
             }
             if self.is_sharing {
                 close_on_exec();
             }
+            libc::umask(UMASK);
             if let Some(directory) = self.directory {
                 succeeded(libc::chdir(directory.as_ptr()))?;
             }
-            if let Some(layer) = self.layer {
+            if let Some(layer) = layer {
                 (libc::syscall(libc::SYS_landlock_restrict_self, layer, 0_u32) == 0).then_some(())?;
             }
             set_blocked_signals(0).ok()?;
@@ -224,8 +269,7 @@ extern "C" fn become_program(start: *mut c_void) -> c_int {
     // SAFETY: it is what `child` gave, which waits.
     let start = unsafe { &*start.cast::<Start<'_>>() };
     // SAFETY: this is the child.
-    let _ = unsafe { start.run() };
-    let failure = io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
+    let failure = unsafe { start.become_program(start.layer) };
     start.failure.store(failure, Ordering::Relaxed);
     // SAFETY: ends the child without running what our process does at its end.
     unsafe { libc::_exit(127) }

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions, WaitOptions, waitid, waitpid};
 
 use super::{End, Stream, Terms, leftovers};
+use crate::platform::jail::Keeper;
 
 /// How soon a request to stop is noticed.
 const NOTICED_WITHIN: Duration = Duration::from_millis(100);
@@ -21,9 +22,17 @@ const ASKED_EVERY: Duration = Duration::from_millis(5);
 const LAST_OUTPUT: Duration = Duration::from_millis(500);
 const READ_SIZE: usize = 64 * 1024;
 
+/// How a program is held until it ends.
+pub(super) enum Held<'k> {
+    /// As a child of ours.
+    Child(Pid),
+    /// By the keeper of a jail.
+    Jail(&'k mut Keeper),
+}
+
 /// A program that runs, with our ends of its streams.
-pub struct Program {
-    pub(super) pid: Pid,
+pub struct Program<'k> {
+    pub(super) held: Held<'k>,
     /// Becomes readable when it ends, where the system has that.
     pub(super) handle: Option<OwnedFd>,
     pub(super) stdin: Option<OwnedFd>,
@@ -50,7 +59,7 @@ pub fn start(
     command: &mut std::process::Command,
     has_input: bool,
     _confinement: Option<&crate::platform::jail::Confinement>,
-) -> io::Result<Program> {
+) -> io::Result<Program<'static>> {
     use std::process::Stdio;
     crate::platform::own_group(command);
     command.stdin(if has_input { Stdio::piped() } else { Stdio::null() }).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -59,7 +68,7 @@ pub fn start(
     let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
     let stdout = child.stdout.take().ok_or_else(gone)?.into();
     let stderr = child.stderr.take().ok_or_else(gone)?.into();
-    Ok(Program { pid, handle: None, stdin: child.stdin.take().map(OwnedFd::from), stdout, stderr })
+    Ok(Program { held: Held::Child(pid), handle: None, stdin: child.stdin.take().map(OwnedFd::from), stdout, stderr })
 }
 
 /// Waits for the end of a program and hands on what it prints; `take` returns `false` when it had enough. In the end
@@ -67,19 +76,29 @@ pub fn start(
 ///
 /// # Errors
 /// When the system does not tell how it ended.
-pub fn attend(program: Program, terms: &Terms<'_>, take: &mut dyn FnMut(Stream, &[u8]) -> bool) -> io::Result<End> {
-    let Program { pid, handle, stdin, stdout, stderr } = program;
+pub fn attend(program: Program<'_>, terms: &Terms<'_>, take: &mut dyn FnMut(Stream, &[u8]) -> bool) -> io::Result<End> {
+    let Program { held, handle, stdin, stdout, stderr } = program;
     let mut pipes = Pipes {
         stdin,
         input: terms.input,
         outputs: [(Stream::Output, Some(stdout)), (Stream::Error, Some(stderr))],
         buffer: Vec::with_capacity(READ_SIZE),
     };
-    let end = wait(pid, handle.as_ref(), &mut pipes, terms, take);
-    // Before the program's number is given back: nobody else can have it.
-    crate::platform::end_group(pid.as_raw_pid().cast_unsigned());
-    leftovers::end(terms);
-    let status = status(pid)?;
+    let end = wait(&held, handle.as_ref(), &mut pipes, terms, take);
+    let status = match held {
+        Held::Child(pid) => {
+            // Before the program's number is given back: nobody else can have it.
+            crate::platform::end_group(pid.as_raw_pid().cast_unsigned());
+            leftovers::end(terms);
+            status(pid)?
+        }
+        Held::Jail(keeper) => {
+            if !matches!(end, Ok(None)) {
+                keeper.stop()?;
+            }
+            ExitStatus::from_raw(keeper.wait()?)
+        }
+    };
     let last = Instant::now() + LAST_OUTPUT;
     while pipes.are_open() && Instant::now() < last {
         pipes.serve(None, last.saturating_duration_since(Instant::now()), take)?;
@@ -100,7 +119,7 @@ pub(super) fn status(pid: Pid) -> io::Result<ExitStatus> {
 
 /// Waits until the program ended by itself, which is `None`, or has to.
 fn wait(
-    pid: Pid,
+    held: &Held<'_>,
     handle: Option<&OwnedFd>,
     pipes: &mut Pipes<'_>,
     terms: &Terms<'_>,
@@ -114,9 +133,11 @@ fn wait(
         let now = Instant::now();
         let left = terms.deadline.map_or(longest, |deadline| deadline.saturating_duration_since(now).min(longest));
         let served = pipes.serve(handle.map(AsFd::as_fd), left, take)?;
-        let has_ended = match handle {
-            Some(_) => served.has_ended,
-            None => has_ended(pid)?,
+        let has_ended = match held {
+            _ if handle.is_some() && served.has_ended => true,
+            Held::Child(pid) if handle.is_none() => has_ended(*pid)?,
+            Held::Child(_) => false,
+            Held::Jail(keeper) => !keeper.is_alive(),
         };
         if has_ended {
             return Ok(None);

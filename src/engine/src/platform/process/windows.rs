@@ -13,7 +13,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 const READ_SIZE: usize = 64 * 1024;
 
 /// A program that runs.
-pub struct Program(Child);
+pub struct Program<'k>(Child, std::marker::PhantomData<&'k ()>);
 
 /// Makes this thread one that starts programs. Here it need not be prepared: handles are inherited only when they are named.
 ///
@@ -28,18 +28,18 @@ pub fn prepare_thread() -> io::Result<()> {
 ///
 /// # Errors
 /// When the system refuses.
-pub fn start(command: &mut Command, has_input: bool, _confinement: Option<&Confinement>) -> io::Result<Program> {
+pub fn start(command: &mut Command, has_input: bool, _confinement: Option<&Confinement>) -> io::Result<Program<'static>> {
     crate::platform::own_group(command);
     command.stdin(if has_input { Stdio::piped() } else { Stdio::null() }).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.spawn().map(Program)
+    command.spawn().map(|child| Program(child, std::marker::PhantomData))
 }
 
 /// Waits for the end of a program and hands on what it prints; `take` returns `false` when it had enough.
 ///
 /// # Errors
 /// When the system does not tell how it ended.
-pub fn attend(program: Program, terms: &Terms<'_>, take: &mut dyn FnMut(Stream, &[u8]) -> bool) -> io::Result<End> {
-    let Program(mut child) = program;
+pub fn attend(program: Program<'_>, terms: &Terms<'_>, take: &mut dyn FnMut(Stream, &[u8]) -> bool) -> io::Result<End> {
+    let Program(mut child, _) = program;
     let (sender, receiver) = channel();
     let streams: [(Stream, Option<Box<dyn Read + Send>>); 2] = [
         (Stream::Output, child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>)),

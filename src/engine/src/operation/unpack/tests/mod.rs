@@ -59,6 +59,7 @@ impl Place {
             events: Arc::new(|_| {}),
             network: false,
             fetched: Mutex::default(),
+            sandbox: Default::default(),
         };
         Place { directory, workspace }
     }

@@ -1,0 +1,159 @@
+//! How the programs of one build are confined: the strongest way that the settings and the system allow.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::runner::{Lease, Runner, Runners};
+use super::{Error, Result, Workspace};
+use crate::platform;
+use crate::platform::jail::{self, Base, Keeper, Level, Rules};
+use crate::settings::{Event, Sandbox};
+
+/// What the builds of one call share: threads that start programs.
+#[derive(Default)]
+pub struct Sandboxes {
+    runners: Arc<Runners>,
+}
+
+/// The confinement of one build.
+#[derive(Default)]
+pub struct BuildSandbox {
+    shared: Arc<Sandboxes>,
+    /// The thread that has its jail.
+    jail: Mutex<Option<Lease>>,
+    /// How far the least confined of its programs was, `None` before the first.
+    weakest: Mutex<Option<Level>>,
+}
+
+/// How a program is confined.
+pub enum Confined {
+    /// Not at all.
+    Off(Lease),
+    /// By Landlock and a filter.
+    Landlock(Lease, Rules),
+    /// In the build's jail.
+    Jail(Lease, Rules),
+}
+
+impl BuildSandbox {
+    /// Returns the confinement of a build, not yet made.
+    pub fn new(shared: &Arc<Sandboxes>) -> BuildSandbox {
+        BuildSandbox { shared: Arc::clone(shared), ..BuildSandbox::default() }
+    }
+
+    /// Returns how far the programs of the build were confined. Without a program, nothing could be stronger.
+    pub fn level(&self) -> Level {
+        self.weakest.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(Level::Namespaces)
+    }
+
+    fn note(&self, level: Level) {
+        let mut weakest = self.weakest.lock().unwrap_or_else(PoisonError::into_inner);
+        *weakest = Some(weakest.map_or(level, |known| known.min(level)));
+    }
+
+    /// Ends the jail, with every process in it.
+    pub fn end(&self) {
+        let lease = self.jail.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(lease) = lease {
+            let _ = lease.run(|runner: &mut Runner| runner.keeper.as_mut().map(Keeper::end));
+        }
+    }
+
+    /// Gives a thread with a jail back to the build.
+    pub fn keep(&self, lease: Lease) {
+        *self.jail.lock().unwrap_or_else(PoisonError::into_inner) = Some(lease);
+    }
+
+    /// Returns what confines the next program.
+    ///
+    /// # Errors
+    /// When the settings want more than the system has.
+    pub fn confine(&self, workspace: &Workspace, rules: Rules) -> Result<Confined> {
+        let not_started = |error: super::runner::Error| Error::NotConfined { missing: error.to_string() };
+        let runners = &self.shared.runners;
+        let mode = workspace.settings.sandbox;
+        if mode == Sandbox::Off {
+            self.note(Level::Off);
+            return Ok(Confined::Off(runners.lease(None).map_err(not_started)?));
+        }
+        let support = jail::support();
+        // Root's builds are to have users of their own first.
+        let is_root = platform::is_system_user();
+        if mode != Sandbox::Landlock && !is_root {
+            let known = self.jail.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let made = match known {
+                Some(lease) => Ok(lease),
+                None => self.begin(&rules),
+            };
+            match made {
+                Ok(lease) => {
+                    self.note(Level::Namespaces);
+                    return Ok(Confined::Jail(lease, rules));
+                }
+                Err(missing) if mode == Sandbox::Require => return Err(Error::NotConfined { missing }),
+                Err(missing) => {
+                    let files = support.missing().map(|missing| format!("; {missing}")).unwrap_or_default();
+                    self.warn(workspace, &format!("{missing}{files}"));
+                }
+            }
+        } else if let Some(missing) = support.missing() {
+            if mode == Sandbox::Require {
+                return Err(Error::NotConfined { missing });
+            }
+            self.warn(workspace, &missing);
+        }
+        self.note(support.level());
+        let lease = runners.lease(Some(Base::of(&rules))).map_err(not_started)?;
+        Ok(Confined::Landlock(lease, rules))
+    }
+
+    /// Says once what is not enforced.
+    fn warn(&self, workspace: &Workspace, missing: &str) {
+        let message = format!("programs of builds are not confined as they should be: {missing}");
+        if workspace.settings.context.is_new_warning(&message) {
+            (workspace.events)(Event::Warning { message });
+        }
+    }
+
+    /// Makes the jail; in words why that is not possible.
+    fn begin(&self, rules: &Rules) -> std::result::Result<Lease, String> {
+        let runners = &self.shared.runners;
+        if let Some(refused) = runners.refused.get() {
+            return Err(refused.clone());
+        }
+        let support = jail::support();
+        let begin = || {
+            if !support.filter {
+                return Err("this system does not filter system calls (seccomp)".to_owned());
+            }
+            let machine = runners.machine()?;
+            let view = machine.view(rules, support).map_err(|error| platform::reason(&error))?;
+            let network = rules.network;
+            let lease = runners.lease(Some(Base::of_jails(network))).map_err(|error| error.to_string())?;
+            let made = lease.run(move |runner| {
+                let keeper = match runner.keeper.take() {
+                    Some(keeper) if keeper.is_alive() => Ok(keeper),
+                    _ => Keeper::new(network),
+                };
+                keeper.and_then(|keeper| runner.keeper.insert(keeper).begin(view))
+            });
+            match made.map_err(|error| error.to_string())? {
+                Ok(()) => Ok(lease),
+                Err(refused) => {
+                    let reason = platform::reason(&refused.cause);
+                    Err(format!("this system refuses {} ({reason})", refused.step))
+                }
+            }
+        };
+        begin().inspect_err(|refused| {
+            let _ = runners.refused.set(refused.clone());
+        })
+    }
+
+    /// Returns what one program sees besides what the build does.
+    ///
+    /// # Errors
+    /// When a path cannot be read; in words.
+    pub fn steps_for(&self, rules: &Rules) -> std::result::Result<Vec<jail::Step>, String> {
+        self.shared.runners.machine()?.steps_for(rules).map_err(|error| platform::reason(&error))
+    }
+}

@@ -1,0 +1,516 @@
+//! What a build sees at level `namespaces`: a root of its own, as a list of steps that make it.
+//!
+//! Everything is prepared here; the processes in `namespaces.rs` only do the steps.
+
+use std::ffi::CString;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI32;
+
+use landlock::{ABI, Access, AccessFs, AccessNet, BitFlags, Scope};
+use rustix::fs::{Access as Wanted, AtFlags};
+
+use super::{Rules, Support};
+
+/// As many links in a row as the kernel follows.
+const MOST_LINKS: usize = 40;
+/// The directories of `/` that a build sees, and whatever begins with `lib`.
+const SYSTEM: [&str; 3] = ["usr", "bin", "sbin"];
+const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+const DEVICE_LINKS: [(&str, &str); 5] = [
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+    ("ptmx", "pts/ptmx"),
+];
+const PASSWD: &str = "root:x:0:0:root:/nonexistent:/bin/sh\nbuild:x:1000:100:build:/nonexistent:/bin/sh\n\
+                      nobody:x:65534:65534:nobody:/nonexistent:/bin/sh\n";
+const GROUP: &str = "root:x:0:\nusers:x:100:\nnogroup:x:65534:\n";
+const HOSTS: &str = "127.0.0.1 localhost build\n::1 localhost build\n";
+/// Files of `/etc` that differ from machine to machine, and what stands in them for a build.
+const ETC: [(&str, &str); 6] = [
+    ("passwd", PASSWD),
+    ("group", GROUP),
+    ("hostname", "build\n"),
+    ("machine-id", ""),
+    ("localtime", ""),
+    ("timezone", "Etc/UTC\n"),
+];
+/// The same for a build without a network.
+const ETC_OFFLINE: [(&str, &str); 2] = [("hosts", HOSTS), ("resolv.conf", "")];
+/// What a build with a network sees too, wherever links lead.
+const FOR_NETWORK: [&str; 10] = [
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/nsswitch.conf",
+    "/etc/services",
+    "/etc/ssl/certs",
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/ssl/cert.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/pki/ca-trust/extracted",
+    "/etc/ca-certificates",
+];
+
+/// A path below the root of a jail, name by name.
+pub type Place = Vec<CString>;
+
+/// Something of the machine that is opened before it is covered.
+pub struct Opened {
+    /// Where.
+    pub path: CString,
+    /// The descriptor, as long as the jail is made.
+    pub descriptor: AtomicI32,
+}
+
+/// What is mounted.
+#[derive(Clone)]
+pub enum Source {
+    /// What is at a path of the machine; one without a slash is below the root of the jail.
+    Path(CString),
+    /// What was opened.
+    Opened(Arc<Opened>),
+}
+
+/// How something is mounted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// To be read and executed.
+    ReadOnly,
+    /// To be changed.
+    Writable,
+    /// A device.
+    Device,
+}
+
+impl Mode {
+    /// Returns the attributes of the mount.
+    pub fn attributes(self) -> u64 {
+        libc::MOUNT_ATTR_NOSUID
+            | match self {
+                Mode::ReadOnly => libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NODEV,
+                Mode::Writable => libc::MOUNT_ATTR_NODEV,
+                Mode::Device => libc::MOUNT_ATTR_NOEXEC,
+            }
+    }
+}
+
+/// A step of making a root.
+#[derive(Clone)]
+pub enum Step {
+    /// Makes a directory, unless it is there.
+    Directory(Place),
+    /// Makes a link, unless something is there.
+    Link {
+        /// Where.
+        place: Place,
+        /// Where it leads.
+        target: CString,
+    },
+    /// Makes a file, unless something is there.
+    File {
+        /// Where.
+        place: Place,
+        /// Its content.
+        content: &'static [u8],
+    },
+    /// Removes a file.
+    Remove(Place),
+    /// Mounts a new file system.
+    Mount {
+        /// Where; the directory is made.
+        place: Place,
+        /// Its kind.
+        kind: CString,
+        /// The flags of mount(2).
+        flags: libc::c_ulong,
+        /// The options of this kind.
+        options: Option<CString>,
+    },
+    /// Mounts a part of the machine.
+    Show {
+        /// Which.
+        source: Source,
+        /// Where; it is made.
+        place: Place,
+        /// Whether it is a directory.
+        is_directory: bool,
+        /// How.
+        mode: Mode,
+        /// Whether it may be missing.
+        is_optional: bool,
+    },
+}
+
+impl Step {
+    /// Returns what it makes, for a message.
+    pub fn name(&self) -> String {
+        let show = |place: &Place| {
+            place.iter().map(|name| format!("/{}", name.to_string_lossy())).collect::<Vec<_>>().concat()
+        };
+        match self {
+            Step::Directory(place) | Step::Link { place, .. } | Step::File { place, .. } | Step::Remove(place) => {
+                format!("its own {}", show(place))
+            }
+            Step::Mount { place, kind, .. } => format!("its own {} ({})", show(place), kind.to_string_lossy()),
+            Step::Show { place, .. } => format!("{} in a root of its own", show(place)),
+        }
+    }
+}
+
+/// The attributes of a ruleset of Landlock: access to files, to networks, and scopes.
+pub struct Handled {
+    /// `struct landlock_ruleset_attr`; a kernel that knows less of it wants the rest to be zero.
+    pub words: [u64; 3],
+}
+
+/// All that a jail is made of.
+pub struct View {
+    /// A directory of the machine that the root is mounted on. No build has to see it.
+    pub place: CString,
+    /// Who the build is outside.
+    pub user: u32,
+    /// What is opened first, with the rights of whoever makes the jail.
+    pub opened: Vec<Arc<Opened>>,
+    /// What is done.
+    pub steps: Vec<Step>,
+    /// What Landlock confines; `None` where there is none.
+    pub handled: Option<Handled>,
+    /// What Landlock allows, below each place; `None` is the root.
+    pub rules: Vec<(Option<Place>, u64)>,
+}
+
+fn text(path: &Path) -> io::Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into())
+}
+
+fn place(path: &Path) -> io::Result<Place> {
+    let names = path.components().filter_map(|component| match component {
+        Component::Normal(name) => Some(CString::new(name.as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into())),
+        _ => None,
+    });
+    names.collect()
+}
+
+fn literal(text: &str) -> CString {
+    // A text of ours has no NUL.
+    CString::new(text).unwrap_or_default()
+}
+
+/// Removes `.` and `..` by name.
+fn normalize(path: &Path) -> PathBuf {
+    let mut result = PathBuf::from("/");
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                result.pop();
+            }
+            Component::Normal(name) => result.push(name),
+            _ => {}
+        }
+    }
+    result
+}
+
+/// What is the same for all builds of a process: what the machine has.
+pub struct Machine {
+    /// What stands in `/` that a build sees: the names, and where links lead.
+    top: Vec<(PathBuf, Option<PathBuf>)>,
+    /// What of `/etc` this user may read and others may not.
+    private: Vec<(PathBuf, bool)>,
+}
+
+impl Machine {
+    /// Looks at the machine.
+    ///
+    /// # Errors
+    /// When `/` cannot be read.
+    pub fn look() -> io::Result<Machine> {
+        let mut top = Vec::new();
+        for entry in fs::read_dir("/")? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if !SYSTEM.iter().any(|known| name == *known) && !name.as_bytes().starts_with(b"lib") {
+                continue;
+            }
+            let kind = entry.file_type()?;
+            if kind.is_symlink() {
+                top.push((entry.path(), Some(fs::read_link(entry.path())?)));
+            } else if kind.is_dir() {
+                top.push((entry.path(), None));
+            }
+        }
+        top.sort_unstable();
+        let mut private = Vec::new();
+        // Root's builds are users that have no rights to such files.
+        if !rustix::process::geteuid().is_root() {
+            add_private(Path::new("/etc"), &mut private);
+        }
+        Ok(Machine { top, private })
+    }
+
+    /// Returns whether each build sees a path.
+    fn is_shown(&self, path: &Path) -> bool {
+        let fixed = [Path::new("/etc"), Path::new("/proc")];
+        self.top.iter().map(|(top, _)| top.as_path()).chain(fixed).any(|top| path.starts_with(top))
+            && !self.private.iter().any(|(private, _)| path.starts_with(private))
+    }
+
+    fn steps(&self, network: bool) -> io::Result<Vec<Step>> {
+        let mut steps = Vec::new();
+        let mut show = |path: &Path| -> io::Result<()> {
+            steps.push(Step::Show {
+                source: Source::Path(text(path)?),
+                place: place(path)?,
+                is_directory: true,
+                mode: Mode::ReadOnly,
+                is_optional: false,
+            });
+            Ok(())
+        };
+        for (path, _) in self.top.iter().filter(|(_, target)| target.is_none()) {
+            show(path)?;
+        }
+        show(Path::new("/etc"))?;
+        for (path, target) in &self.top {
+            if let Some(target) = target {
+                steps.push(Step::Link { place: place(path)?, target: text(target)? });
+            }
+        }
+        steps.push(Step::Directory(vec![literal("proc")]));
+        let covered = ETC.iter().chain(ETC_OFFLINE.iter().filter(|_| !network));
+        let names = covered.filter(|(name, _)| fs::symlink_metadata(Path::new("/etc").join(name)).is_ok_and(|found| found.is_file()));
+        for (name, content) in names {
+            let source = literal(&format!(".{name}"));
+            steps.push(Step::File { place: vec![source.clone()], content: content.as_bytes() });
+            steps.push(Step::Show {
+                source: Source::Path(source.clone()),
+                place: vec![literal("etc"), literal(name)],
+                is_directory: false,
+                mode: Mode::ReadOnly,
+                is_optional: true,
+            });
+            steps.push(Step::Remove(vec![source]));
+        }
+        let nothing = literal(".nothing");
+        steps.push(Step::File { place: vec![nothing.clone()], content: b"" });
+        for (path, is_directory) in &self.private {
+            // `/proc` is not mounted yet: an empty directory.
+            let source = if *is_directory { literal("proc") } else { nothing.clone() };
+            steps.push(Step::Show {
+                source: Source::Path(source),
+                place: place(path)?,
+                is_directory: *is_directory,
+                mode: Mode::ReadOnly,
+                is_optional: true,
+            });
+        }
+        steps.push(Step::Remove(vec![nothing]));
+        for name in DEVICES {
+            steps.push(Step::Show {
+                source: Source::Path(literal(&format!("/dev/{name}"))),
+                place: vec![literal("dev"), literal(name)],
+                is_directory: false,
+                mode: Mode::Device,
+                is_optional: true,
+            });
+        }
+        for (name, target) in DEVICE_LINKS {
+            steps.push(Step::Link { place: vec![literal("dev"), literal(name)], target: literal(target) });
+        }
+        let closed = libc::MS_NOSUID | libc::MS_NODEV;
+        let mount = |place: &[&str], kind: &str, flags: libc::c_ulong, options: &str| Step::Mount {
+            place: place.iter().map(|name| literal(name)).collect(),
+            kind: literal(kind),
+            flags,
+            options: Some(literal(options)),
+        };
+        steps.push(mount(&["dev", "pts"], "devpts", libc::MS_NOSUID | libc::MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620"));
+        steps.push(mount(&["dev", "shm"], "tmpfs", closed, "mode=1777"));
+        steps.push(mount(&["tmp"], "tmpfs", closed, "mode=1777"));
+        // The processes that a build may not look into, which is the first, it does not see either.
+        steps.push(mount(&["proc"], "proc", closed | libc::MS_NOEXEC | libc::MS_RDONLY, "hidepid=2"));
+        if network {
+            for path in FOR_NETWORK.map(Path::new) {
+                self.follow(path, &[], &mut steps)?;
+            }
+        }
+        Ok(steps)
+    }
+
+    /// Adds what shows a path of the machine, where links lead too. What does not exist is left out.
+    fn follow(&self, path: &Path, shown: &[&Path], steps: &mut Vec<Step>) -> io::Result<()> {
+        let mut path = normalize(path);
+        for _ in 0..MOST_LINKS {
+            let Ok(found) = fs::symlink_metadata(&path) else { return Ok(()) };
+            let is_shown = self.is_shown(&path) || shown.iter().any(|shown| path.starts_with(shown));
+            if found.is_symlink() {
+                let target = fs::read_link(&path)?;
+                if !is_shown {
+                    steps.push(Step::Link { place: place(&path)?, target: text(&target)? });
+                }
+                let above = path.parent().unwrap_or(Path::new("/"));
+                path = normalize(&above.join(target));
+                continue;
+            }
+            // A link on the way, such as that from `/lib`, may lead out of what is shown.
+            let real = fs::canonicalize(&path)?;
+            if is_shown && (self.is_shown(&real) || shown.iter().any(|shown| real.starts_with(shown))) {
+                return Ok(());
+            }
+            let kind = found.file_type();
+            let is_device = kind.is_char_device() || kind.is_block_device();
+            let target = if is_shown { &real } else { &path };
+            steps.push(Step::Show {
+                source: Source::Path(text(&real)?),
+                place: place(target)?,
+                is_directory: found.is_dir(),
+                mode: if is_device { Mode::Device } else { Mode::ReadOnly },
+                is_optional: false,
+            });
+            return Ok(());
+        }
+        Ok(())
+    }
+
+    /// Returns what a build sees that may do this.
+    ///
+    /// # Errors
+    /// When a path cannot be used.
+    pub fn view(&self, rules: &Rules, support: Support) -> io::Result<View> {
+        let mut steps = self.steps(rules.network)?;
+        // What is shown of the system must not show a store that lies there.
+        for store in rules.read.iter().filter_map(|objects| objects.parent()) {
+            if self.is_shown(store) && store.is_dir() {
+                steps.push(Step::Mount {
+                    place: place(store)?,
+                    kind: literal("tmpfs"),
+                    flags: libc::MS_NOSUID | libc::MS_NODEV,
+                    options: Some(literal("mode=755")),
+                });
+            }
+        }
+        let mut opened = Vec::new();
+        for (path, mode) in rules.shown() {
+            let Ok(found) = fs::metadata(path) else { continue };
+            let source = Arc::new(Opened { path: text(path)?, descriptor: AtomicI32::new(-1) });
+            opened.push(Arc::clone(&source));
+            steps.push(Step::Show {
+                source: Source::Opened(source),
+                place: place(path)?,
+                is_directory: found.is_dir(),
+                mode,
+                is_optional: false,
+            });
+        }
+        Ok(View {
+            place: text(&rules.covered)?,
+            user: rules.user.unwrap_or(0),
+            opened,
+            steps,
+            handled: Handled::of(rules, support),
+            rules: allowed(rules, support)?,
+        })
+    }
+
+    /// Returns what one command sees besides.
+    ///
+    /// # Errors
+    /// When a path cannot be used.
+    pub fn steps_for(&self, rules: &Rules) -> io::Result<Vec<Step>> {
+        let mut steps = Vec::new();
+        let shown: Vec<&Path> = rules.shown().map(|(path, _)| path.as_path()).collect();
+        for path in &rules.more {
+            if path.parent().is_some() {
+                self.follow(path, &shown, &mut steps)?;
+                continue;
+            }
+            for entry in fs::read_dir(path)?.flatten() {
+                let is_own = ["dev", "proc", "sys", "tmp"].iter().any(|own| entry.file_name() == *own);
+                if !is_own {
+                    self.follow(&entry.path(), &shown, &mut steps)?;
+                }
+            }
+        }
+        // What lies above the build's own directories covers them.
+        for (path, mode) in rules.shown() {
+            let is_covered = steps.iter().any(|step| match step {
+                Step::Show { place: above, .. } => place(path).is_ok_and(|place| place.starts_with(above)),
+                _ => false,
+            });
+            if is_covered && path.exists() {
+                steps.push(Step::Show {
+                    source: Source::Path(text(path)?),
+                    place: place(path)?,
+                    is_directory: path.is_dir(),
+                    mode,
+                    is_optional: false,
+                });
+            }
+        }
+        Ok(steps)
+    }
+}
+
+impl Rules {
+    /// Returns what every command of a build sees of its store, and how.
+    fn shown(&self) -> impl Iterator<Item = (&PathBuf, Mode)> {
+        let read = self.read.iter().map(|path| (path, Mode::ReadOnly));
+        read.chain(self.write.iter().map(|path| (path, Mode::Writable)))
+    }
+}
+
+impl Handled {
+    fn of(rules: &Rules, support: Support) -> Option<Handled> {
+        if support.landlock == 0 {
+            return None;
+        }
+        let abi = ABI::from(support.landlock);
+        let network = if rules.network { BitFlags::EMPTY } else { AccessNet::from_all(abi) };
+        let words = [AccessFs::from_all(abi).bits(), network.bits(), Scope::from_all(abi).bits()];
+        Some(Handled { words })
+    }
+}
+
+/// Returns what Landlock allows in a root that shows only what may be read.
+fn allowed(rules: &Rules, support: Support) -> io::Result<Vec<(Option<Place>, u64)>> {
+    let abi = ABI::from(support.landlock);
+    let change = AccessFs::from_all(abi) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev);
+    let device = (AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::ReadDir | AccessFs::IoctlDev) & AccessFs::from_all(abi);
+    let mut allowed = vec![(None, AccessFs::from_read(abi).bits())];
+    for path in rules.write.iter().filter(|path| path.exists()) {
+        allowed.push((Some(place(path)?), change.bits()));
+    }
+    allowed.push((Some(vec![literal("tmp")]), change.bits()));
+    allowed.push((Some(vec![literal("dev"), literal("shm")]), change.bits()));
+    allowed.push((Some(vec![literal("dev")]), device.bits()));
+    Ok(allowed)
+}
+
+/// Adds what of a directory this user may read and others may not.
+fn add_private(directory: &Path, private: &mut Vec<(PathBuf, bool)>) {
+    use std::os::unix::fs::MetadataExt;
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let Ok(found) = entry.metadata() else { continue };
+        let path = entry.path();
+        if found.is_symlink() {
+            continue;
+        }
+        let public = if found.is_dir() { 0o5 } else { 0o4 };
+        if found.mode() & public == public {
+            if found.is_dir() {
+                add_private(&path, private);
+            }
+            continue;
+        }
+        let wanted = if found.is_dir() { Wanted::EXEC_OK } else { Wanted::READ_OK };
+        if rustix::fs::accessat(rustix::fs::CWD, &path, wanted, AtFlags::EACCESS).is_ok() {
+            private.push((path, found.is_dir()));
+        }
+    }
+}
