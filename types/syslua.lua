@@ -341,7 +341,7 @@ local syslua = {}
 ---@field deriver string the hash of that derivation
 ---@field references string[] the objects that its bytes refer to
 ---@field relocatable boolean whether its bytes do not name the place of the store
----@field sandbox "enforced"|"partial"|"off" how far the programs that built it were confined
+---@field sandbox "namespaces"|"landlock"|"partial"|"off"|"unknown" how far the programs that built it were confined
 ---@field current boolean whether the current snapshot names it
 
 ---@class syslua.Listed

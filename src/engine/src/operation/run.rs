@@ -262,9 +262,7 @@ impl Attendance {
         let outside =
             || format!("{shown} is outside of what a build may read: name it in `read`, or build it as a derivation");
         match error.kind() {
-            io::ErrorKind::NotFound if program.exists() && is_confined && !is_interpreter_missing(program) => {
-                outside()
-            }
+            io::ErrorKind::NotFound if program.exists() && is_confined && !is_interpreter_missing(program) => outside(),
             io::ErrorKind::NotFound if program.exists() => format!("the interpreter that {shown} names is missing"),
             io::ErrorKind::NotFound => format!("there is no {shown}"),
             io::ErrorKind::PermissionDenied if is_confined && platform::is_executable_file(program) => outside(),

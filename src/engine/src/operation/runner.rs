@@ -42,8 +42,10 @@ pub enum Error {
 pub struct Runners {
     idle: Mutex<BTreeMap<Option<Base>, Vec<Sender<Job>>>>,
     machine: OnceLock<Result<Machine, String>>,
-    /// Why there are no namespaces here, once that is known.
-    pub refused: OnceLock<String>,
+    /// Whether there are namespaces here, once that is known, or why there are none.
+    pub has_namespaces: OnceLock<Result<(), String>>,
+    /// Taken by whoever tries it first.
+    pub first_try: Mutex<()>,
 }
 
 impl Runners {

@@ -117,7 +117,9 @@ impl BuildSandbox {
     /// Makes the jail; in words why that is not possible.
     fn begin(&self, rules: &Rules) -> std::result::Result<Lease, String> {
         let runners = &self.shared.runners;
-        if let Some(refused) = runners.refused.get() {
+        let known = || runners.has_namespaces.get();
+        let _first = known().is_none().then(|| runners.first_try.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(Err(refused)) = known() {
             return Err(refused.clone());
         }
         let support = jail::support();
@@ -144,9 +146,10 @@ impl BuildSandbox {
                 }
             }
         };
-        begin().inspect_err(|refused| {
-            let _ = runners.refused.set(refused.clone());
-        })
+        let begun = begin();
+        // Should one fail later, that is about its own directories.
+        let _ = runners.has_namespaces.set(begun.as_ref().map(drop).map_err(Clone::clone));
+        begun
     }
 
     /// Returns what one program sees besides what the build does.

@@ -29,14 +29,14 @@ mod no_leftovers;
 #[cfg(not(target_os = "linux"))]
 use no_leftovers as leftovers;
 
+#[cfg(not(target_os = "linux"))]
+pub use super::jail::start_in_jail;
 #[cfg(target_os = "linux")]
 pub use launch::{Start, prepare_thread, start, start_in_jail};
 pub use leftovers::{Reaper, end_marked};
 pub use system::{Program, attend};
 #[cfg(not(target_os = "linux"))]
 pub use system::{prepare_thread, start};
-#[cfg(not(target_os = "linux"))]
-pub use super::jail::start_in_jail;
 
 /// Where bytes of a program come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -52,7 +52,8 @@ pub fn check(
     // In this order everywhere: whoever has a slot waits for nothing.
     let locks = [store.build_lock(derivation.hash), slot].map(|path| take(&path, Mode::Exclusive, derivation.title()));
     let locks = locks.into_iter().collect::<Result<Vec<Lock>, _>>().map_err(|error| busy(derivation, error))?;
-    let build = Arc::new(Build::prepare(store, Arc::clone(derivation), realized, settings, Arc::new(drop), &Arc::default())?);
+    let build =
+        Arc::new(Build::prepare(store, Arc::clone(derivation), realized, settings, Arc::new(drop), &Arc::default())?);
     let result = run(&build, tasks).and_then(|()| compare(store, &build, &outputs));
     build.discard().map_err(store::Error::from)?;
     drop((locks, shared));

@@ -378,14 +378,8 @@ impl Scheduler<'_> {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<(), Error> {
         let events = Arc::clone(&self.events);
-        let build = Build::prepare(
-            &self.store,
-            derivation,
-            &self.done.outputs,
-            self.settings,
-            events,
-            &self.sandboxes,
-        )?;
+        let build =
+            Build::prepare(&self.store, derivation, &self.done.outputs, self.settings, events, &self.sandboxes)?;
         let build = Arc::new(build);
         let task = file::begin(&build, in_place, tasks);
         let mut running = Running { task: None, build, locks, begin: Instant::now() };

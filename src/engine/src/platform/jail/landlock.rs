@@ -69,7 +69,12 @@ impl Base {
     fn with(rules: &Rules, support: Support) -> Base {
         let is_root = support.landlock > 0 && rustix::process::geteuid().is_root();
         let public = is_root.then(|| Public::of(ABI::from(support.landlock))).flatten();
-        Base { support, has_public: public.is_some_and(|public| public.has_room_for(rules)), network: rules.network, jails: false }
+        Base {
+            support,
+            has_public: public.is_some_and(|public| public.has_room_for(rules)),
+            network: rules.network,
+            jails: false,
+        }
     }
 
     /// Confines this thread, and whatever it starts.

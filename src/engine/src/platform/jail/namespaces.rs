@@ -173,9 +173,8 @@ impl Keeper {
     /// # Errors
     /// When the system refuses.
     pub fn new(network: bool) -> Result<Keeper, Refused> {
-        let events = || -> io::Result<[OwnedFd; 6]> {
-            Ok([own_process()?, event()?, event()?, event()?, event()?, event()?])
-        };
+        let events =
+            || -> io::Result<[OwnedFd; 6]> { Ok([own_process()?, event()?, event()?, event()?, event()?, event()?]) };
         let [process, to_keeper, from_keeper, to_init, from_init, ended] = events().map_err(refused("events"))?;
         let is_root = rustix::process::geteuid().is_root();
         let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
@@ -227,20 +226,22 @@ impl Keeper {
 
     /// Waits for an answer, and returns the error that came with it.
     fn answer(&self, event: &OwnedFd) -> io::Result<()> {
-        let [is_over, _] = wait_for_one([&self.process, event], None)?;
-        let mut count = [0; 8];
-        if !is_over {
-            rustix::io::read(event, &mut count)?;
-        }
+        let is_over = self.await_event(event)?;
         let is_gone = is_over || self.shared.is_gone.load(Ordering::SeqCst) != 0;
         match self.shared.error.swap(0, Ordering::SeqCst) {
-            0 if is_gone && event.as_raw_fd() != self.shared.from_keeper.as_raw_fd() => {
-                Err(io::Error::other("the first process of its namespaces was ended"))
-            }
-            0 if is_over => Err(io::Error::other("the process that makes its namespaces was ended")),
+            0 if is_gone => Err(io::Error::other("the first process of its namespaces was ended")),
             0 => Ok(()),
             error => Err(io::Error::from_raw_os_error(error)),
         }
+    }
+
+    /// Waits until something is told; returns whether the keeper ended instead.
+    fn await_event(&self, event: &OwnedFd) -> io::Result<bool> {
+        let [is_over, _] = wait_for_one([&self.process, event], None)?;
+        if !is_over {
+            rustix::io::read(event, &mut [0; 8])?;
+        }
+        Ok(is_over)
     }
 
     /// Returns whether the processes that the jail needs still run.
@@ -251,7 +252,8 @@ impl Keeper {
 
     /// Waits until the keeper has seen the init end, and forgets what was told meanwhile.
     fn bury(&self) {
-        let _ = self.answer(&self.shared.from_keeper);
+        let _ = self.await_event(&self.shared.from_keeper);
+        self.shared.error.store(0, Ordering::SeqCst);
         for event in [&self.shared.from_init, &self.shared.ended] {
             let is_told = wait_for_one([event, event], Some(Duration::ZERO)).is_ok_and(|[is_told, _]| is_told);
             if is_told {
@@ -281,7 +283,13 @@ impl Keeper {
         self.shared.failed.store(-1, Ordering::SeqCst);
         self.shared.is_gone.store(0, Ordering::SeqCst);
         self.ask(&self.shared.to_keeper, Request::Begin).map_err(refused("the keeper"))?;
-        self.answer(&self.shared.from_keeper).map_err(refused("namespaces"))?;
+        // The init may have failed by now, which it tells itself.
+        let is_over = self.await_event(&self.shared.from_keeper).map_err(refused("the keeper"))?;
+        let init = self.shared.init.load(Ordering::SeqCst);
+        if is_over || init < 0 {
+            let cause = io::Error::from_raw_os_error(if is_over { libc::ESRCH } else { -init });
+            return Err(refused("namespaces")(cause));
+        }
         if !self.shared.is_nested {
             self.write_maps(view.user).map_err(refused("the user of the build"))?;
             self.ask(&self.shared.to_init, Request::Begin).map_err(refused("the user of the build"))?;
@@ -289,7 +297,8 @@ impl Keeper {
         let made = self.answer(&self.shared.from_init);
         if let Err(cause) = made {
             let failed = usize::try_from(self.shared.failed.load(Ordering::SeqCst)).ok();
-            let step = failed.and_then(|failed| view.steps.get(failed)).map_or("a root of its own".to_owned(), Step::name);
+            let step =
+                failed.and_then(|failed| view.steps.get(failed)).map_or("a root of its own".to_owned(), Step::name);
             self.bury();
             return Err(Refused { step, cause });
         }
@@ -429,12 +438,8 @@ unsafe fn hear_children() {
 unsafe fn write_file(path: &CStr, content: &[u8]) -> Result<(), i32> {
     // SAFETY: the path ends with NUL, and the content has that many bytes.
     unsafe {
-        let file = descriptor(system_call!(
-            libc::SYS_openat,
-            OWN_DIRECTORY,
-            path.as_ptr(),
-            libc::O_WRONLY | libc::O_CLOEXEC
-        ))?;
+        let file =
+            descriptor(system_call!(libc::SYS_openat, OWN_DIRECTORY, path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC))?;
         let written = checked(system_call!(libc::SYS_write, file, content.as_ptr(), content.len()));
         close(file);
         written.map(drop)
@@ -490,9 +495,9 @@ extern "C" fn keep(shared: *mut c_void) -> c_int {
                 | libc::SIGCHLD;
             let argument = ptr::from_ref(shared).cast_mut().cast();
             let init = libc::clone(begin, shared.init_stack.top(), flags, argument);
-            shared.init.store(init, Ordering::SeqCst);
+            // Which error it was is in the memory of the C library.
+            shared.init.store(if init < 0 { -libc::EPERM } else { init }, Ordering::SeqCst);
             if init < 0 {
-                shared.error.store(libc::EPERM, Ordering::SeqCst);
                 tell(&shared.from_keeper);
                 continue;
             }
@@ -812,18 +817,16 @@ unsafe fn perform(step: &Step) -> Result<(), i32> {
     // SAFETY: as for the whole process.
     unsafe {
         match step {
-            Step::Directory(place) => at_place(place, |directory, name| {
-                open_directory(directory, name).map(|made| close(made))
-            }),
+            Step::Directory(place) => {
+                at_place(place, |directory, name| open_directory(directory, name).map(|made| close(made)))
+            }
             Step::Link { place, target } => at_place(place, |directory, name| {
                 match checked(system_call!(libc::SYS_symlinkat, target.as_ptr(), directory, name.as_ptr())) {
                     Ok(_) | Err(libc::EEXIST) => Ok(()),
                     Err(error) => Err(error),
                 }
             }),
-            Step::File { place, content } => {
-                at_place(place, |directory, name| make_file(directory, name, content))
-            }
+            Step::File { place, content } => at_place(place, |directory, name| make_file(directory, name, content)),
             Step::Remove(place) => at_place(place, |directory, name| {
                 checked(system_call!(libc::SYS_unlinkat, directory, name.as_ptr(), 0)).map(drop)
             }),
@@ -847,7 +850,11 @@ unsafe fn perform(step: &Step) -> Result<(), i32> {
             }),
             Step::Show { source, place, is_directory, mode, is_optional } => {
                 let shown = show(source, place, *is_directory, *mode);
-                if *is_optional && matches!(shown, Err(libc::ENOENT | libc::EROFS | libc::ENOTDIR)) { Ok(()) } else { shown }
+                if *is_optional && matches!(shown, Err(libc::ENOENT | libc::EROFS | libc::ENOTDIR)) {
+                    Ok(())
+                } else {
+                    shown
+                }
             }
         }
     }
@@ -875,14 +882,8 @@ unsafe fn show(source: &Source, place: &Place, is_directory: bool, mode: Mode) -
                 }
                 let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
                 let target = descriptor(system_call!(libc::SYS_openat, directory, name.as_ptr(), flags))?;
-                let moved = system_call!(
-                    libc::SYS_move_mount,
-                    tree,
-                    c"".as_ptr(),
-                    target,
-                    c"".as_ptr(),
-                    MOVE_MOUNT_BOTH_EMPTY
-                );
+                let moved =
+                    system_call!(libc::SYS_move_mount, tree, c"".as_ptr(), target, c"".as_ptr(), MOVE_MOUNT_BOTH_EMPTY);
                 close(target);
                 checked(moved).map(drop)
             })
@@ -899,8 +900,7 @@ unsafe fn ruleset(view: &View) -> Result<Option<RawFd>, i32> {
     // SAFETY: the calls read structures of the kernel's form.
     unsafe {
         let size = size_of_val(&attributes.words);
-        let ruleset =
-            descriptor(system_call!(libc::SYS_landlock_create_ruleset, attributes.words.as_ptr(), size, 0))?;
+        let ruleset = descriptor(system_call!(libc::SYS_landlock_create_ruleset, attributes.words.as_ptr(), size, 0))?;
         for (place, access) in &view.rules {
             let opened = match place {
                 None => descriptor(system_call!(

@@ -284,7 +284,8 @@ impl Machine {
         }
         steps.push(Step::Directory(vec![literal("proc")]));
         let covered = ETC.iter().chain(ETC_OFFLINE.iter().filter(|_| !network));
-        let names = covered.filter(|(name, _)| fs::symlink_metadata(Path::new("/etc").join(name)).is_ok_and(|found| found.is_file()));
+        let names = covered
+            .filter(|(name, _)| fs::symlink_metadata(Path::new("/etc").join(name)).is_ok_and(|found| found.is_file()));
         for (name, content) in names {
             let source = literal(&format!(".{name}"));
             steps.push(Step::File { place: vec![source.clone()], content: content.as_bytes() });
@@ -330,7 +331,12 @@ impl Machine {
             flags,
             options: Some(literal(options)),
         };
-        steps.push(mount(&["dev", "pts"], "devpts", libc::MS_NOSUID | libc::MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620"));
+        steps.push(mount(
+            &["dev", "pts"],
+            "devpts",
+            libc::MS_NOSUID | libc::MS_NOEXEC,
+            "newinstance,ptmxmode=0666,mode=620",
+        ));
         steps.push(mount(&["dev", "shm"], "tmpfs", closed, "mode=1777"));
         steps.push(mount(&["tmp"], "tmpfs", closed, "mode=1777"));
         // The processes that a build may not look into, which is the first, it does not see either.
@@ -481,7 +487,8 @@ impl Handled {
 fn allowed(rules: &Rules, support: Support) -> io::Result<Vec<(Option<Place>, u64)>> {
     let abi = ABI::from(support.landlock);
     let change = AccessFs::from_all(abi) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev);
-    let device = (AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::ReadDir | AccessFs::IoctlDev) & AccessFs::from_all(abi);
+    let device =
+        (AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::ReadDir | AccessFs::IoctlDev) & AccessFs::from_all(abi);
     let mut allowed = vec![(None, AccessFs::from_read(abi).bits())];
     for path in rules.write.iter().filter(|path| path.exists()) {
         allowed.push((Some(place(path)?), change.bits()));

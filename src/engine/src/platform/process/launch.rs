@@ -92,11 +92,7 @@ fn set_blocked_signals(set: u64) -> io::Result<()> {
 ///
 /// # Errors
 /// When the system refuses, at whatever step.
-pub fn start<'k>(
-    command: &mut Command,
-    has_input: bool,
-    confinement: Option<&Confinement>,
-) -> io::Result<Program<'k>> {
+pub fn start<'k>(command: &mut Command, has_input: bool, confinement: Option<&Confinement>) -> io::Result<Program<'k>> {
     let layer = confinement.and_then(Confinement::descriptor);
     launch(command, has_input, layer, |start| {
         let (pid, handle) = start.child()?;

@@ -28,7 +28,11 @@ pub fn prepare_thread() -> io::Result<()> {
 ///
 /// # Errors
 /// When the system refuses.
-pub fn start(command: &mut Command, has_input: bool, _confinement: Option<&Confinement>) -> io::Result<Program<'static>> {
+pub fn start(
+    command: &mut Command,
+    has_input: bool,
+    _confinement: Option<&Confinement>,
+) -> io::Result<Program<'static>> {
     crate::platform::own_group(command);
     command.stdin(if has_input { Stdio::piped() } else { Stdio::null() }).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().map(|child| Program(child, std::marker::PhantomData))
