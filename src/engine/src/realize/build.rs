@@ -159,7 +159,7 @@ impl Build {
                 deriver: derivation.hash,
                 name: &derivation.spec.name,
                 source,
-                sandbox: self.workspace.level(),
+                sandbox: self.workspace.sandbox.level(),
             };
             let (object, new) = import_source(store, &tree)?;
             if let Some(info) = new {
