@@ -6,6 +6,8 @@ local origin = require("syslua.helpers.file.origin")
 local path = require("syslua.util.path")
 local priority = require("syslua.priority")
 local text = require("syslua.util.text")
+-- Before the first handle is made.
+require("syslua.handle")
 
 local choice = {}
 

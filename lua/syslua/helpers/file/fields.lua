@@ -108,15 +108,21 @@ local function check_target(file)
   if find(target, "\0", 1, true) then
     raise("`path` in file{} has a NUL byte, which no name can hold")
   elseif not path.is_plain(target) then
-    if not (path.is_absolute(target) or find(target, "^~/.")) then
+    if not (path.is_absolute(target) or target == "~" or find(target, "^~/")) then
       raise(("`path` in file{} is relative: %q"):format(target), "begin it with ~/ or /")
     end
     local normal = path.normalize(target)
-    if normal == "/" or normal == "~" or find(normal, "^%a:/$") or find(normal, "^~/%.%.") then
-      raise(("`path` in file{} names no file: %q"):format(target))
+    local is_top = normal == "/" or normal == "~" or find(normal, "^%a:/$") ~= nil
+    if find(normal, "^~/%.%.") or (is_top and not file.recursive) then
+      raise(
+        ("`path` in file{} names no file: %q"):format(target),
+        is_top and "with `recursive = true` the files of a tree stand there" or nil
+      )
     end
     target = normal
   end
+  -- A tree may lie over the home itself.
+  file.path = file.recursive and target or file.path
   file.place = scope.get_place(target)
 end
 

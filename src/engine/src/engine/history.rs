@@ -13,7 +13,7 @@ use crate::names::{ObjectName, SnapshotId};
 use crate::platform;
 use crate::snapshot::Snapshot;
 use crate::store::{Store, read_info};
-use crate::switch::{Entry, Mark, Step};
+use crate::switch::{Entry, Mark, Step, is_same_file};
 
 /// Longer files are compared as a whole.
 const LARGEST: u64 = 1 << 20;
@@ -71,7 +71,7 @@ impl Engine {
         Ok(SnapshotDiffReport {
             root: self.settings.root.clone(),
             derivations: compare_derivations(&self.store, &first, &second),
-            actions: compare_actions(&first, &second).iter().map(action_report).collect(),
+            actions: compare_actions(&self.store, &first, &second).iter().map(action_report).collect(),
             from: snapshot_report(&first),
             to: snapshot_report(&second),
         })
@@ -130,14 +130,14 @@ fn compare_derivations(store: &Store, first: &Snapshot, second: &Snapshot) -> Ve
     changes
 }
 
-fn compare_actions(first: &Snapshot, second: &Snapshot) -> Vec<Step> {
+fn compare_actions(store: &Store, first: &Snapshot, second: &Snapshot) -> Vec<Step> {
     let step = |activation: &Arc<Activation>, mark| Step::new(mark, &Entry::applied(activation));
     let mut old: BTreeMap<Vec<u8>, &Arc<Activation>> =
         first.activations.iter().map(|activation| (activation.action.subject(), activation)).collect();
     let mut steps = Vec::new();
     for activation in &second.activations {
         let mark = match old.remove(&activation.action.subject()) {
-            Some(before) if before.action == activation.action => continue,
+            Some(before) if before.action == activation.action || follows(store, before, activation) => continue,
             Some(_) => Mark::Change,
             None => Mark::Add,
         };
@@ -145,6 +145,13 @@ fn compare_actions(first: &Snapshot, second: &Snapshot) -> Vec<Step> {
     }
     let removed = first.activations.iter().filter(|activation| old.contains_key(&activation.action.subject()));
     removed.map(|activation| step(activation, Mark::Remove)).chain(steps).collect()
+}
+
+/// Returns whether two links lead to the same file, in different objects.
+fn follows(store: &Store, old: &Activation, new: &Activation) -> bool {
+    let leads_to = |activation: &Activation| Some(activation.action.as_target()?.leads_to()?.to_path());
+    let is_in_store = |path: &std::path::PathBuf| path.starts_with(store.objects());
+    matches!((leads_to(old).filter(is_in_store), leads_to(new).filter(is_in_store)), (Some(old), Some(new)) if is_same_file(&old, &new))
 }
 
 /// Returns how the text at a target changes, as a unified diff; nothing when it is no text, or does not

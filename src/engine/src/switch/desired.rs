@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::Error;
 use crate::action::{self, Action, Target};
 use crate::activation::Activation;
-use crate::derivation::Derivation;
+use crate::derivation::{Derivation, FileContent, FileRecipe, Recipe};
 use crate::hash::Hash;
 use crate::manifest::Manifest;
 use crate::names::{OutputName, Placeholder};
@@ -186,9 +186,11 @@ fn resolve(
         let derivation = by_hash.get(hash)?;
         path(placeholder).or_else(|| Some(format!("<{}>", derivation.title()).into_bytes()))
     };
-    let source_of = |placeholder: Placeholder| {
-        let derivation = by_hash.get(&owners.get(&placeholder)?.0)?;
-        derivation.spec.recipe.sources().first().map(|source| source.path.clone())
+    let source_of = |placeholder: Placeholder| match &by_hash.get(&owners.get(&placeholder)?.0)?.spec.recipe {
+        Recipe::File(FileRecipe { content: FileContent::Source(source), executable: false }) => {
+            Some(source.path.clone())
+        }
+        _ => None,
     };
     // What is there only since others need it comes first.
     let implied = current.activations.iter().filter(|applied| is_implied(applied)).count();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Error;
 use super::conflicts::Declared;
 use super::desired::Entry;
+use super::follow::is_same_file;
 use super::neighbours;
 use super::scene::Scene;
 use super::step::{Mark, Step, Work};
@@ -130,8 +131,19 @@ fn in_place(seen: &Seen) -> Before {
     Before::Directory { rights: Rights { mode: seen.mode, owner: seen.owner, group: seen.group } }
 }
 
-/// What happens at a target that is to hold something, and of which one look did not tell that it does.
-pub fn wanted(scene: &Scene, declared: &Declared<'_>, old: Option<&Old<'_>>) -> Result<Step, Error> {
+/// Returns whether a link leads to the same file as the one in force, in another object.
+fn follows(scene: &Scene, declared: &Declared<'_>, old: &Old<'_>) -> bool {
+    let (Some(new), Some(old)) = (declared.target.leads_to(), old.target.leads_to()) else { return false };
+    // What is not built yet will be a copy of a file that is there.
+    let local = declared.entry.origin.as_ref().filter(|_| declared.entry.may_change);
+    let (new, old) = (local.cloned().unwrap_or_else(|| new.to_path()), old.to_path());
+    let objects = scene.store.objects();
+    old.starts_with(objects) && (local.is_some() || new.starts_with(objects)) && is_same_file(&old, &new)
+}
+
+/// What happens at a target that is to hold something, and of which one look did not tell that it does. With `compares`, a
+/// link that leads to the same file in another object is no news.
+pub fn wanted(scene: &Scene, declared: &Declared<'_>, old: Option<&Old<'_>>, compares: bool) -> Result<Step, Error> {
     let Declared { place, entry, target } = declared;
     let found = scene.look(place)?;
     let mark = if old.is_some() { Mark::Change } else { Mark::Add };
@@ -159,7 +171,9 @@ pub fn wanted(scene: &Scene, declared: &Declared<'_>, old: Option<&Old<'_>>) -> 
             None => false,
         };
     if found == Found::Nothing || is_ours {
-        return Ok(step(ours(&found), after));
+        let step = step(ours(&found), after);
+        let follows = compares && found != Found::Nothing && old.is_some_and(|old| follows(scene, declared, old));
+        return Ok(if follows { Step { mark: Mark::Unchanged, ..step } } else { step });
     }
     if old.is_none()
         && let Some(root) = neighbours::manager(scene.store, &scene.directories, place, &found)

@@ -102,7 +102,7 @@ pub fn plan(
     let restored = missing_parents(&scene, &steps)?;
     // Something may only stand otherwise than it is declared: that takes a look at everything.
     let looks = extent != Extent::Foresight || is_applied || has_same_objects && desired.is_complete;
-    let changes = changes(&mut scene, &present, &places, looks, extent != Extent::All)?;
+    let changes = changes(&mut scene, &present, &places, looks, extent)?;
     let mut created = missing_parents(&scene, &changes)?;
     created.retain(|directory| restored.binary_search(directory).is_err());
     steps.extend(changes);
@@ -230,13 +230,13 @@ fn removals(
 }
 
 /// Plans what is to stand at targets: directories, the outer ones first, then links, then the rest. With `looks` also where the
-/// same is in force; if `is_brief`, without a step for what stays as it is.
+/// same is in force; but to an extent of everything, without a step for what stays as it is.
 fn changes(
     scene: &mut Scene,
     present: &HashMap<PathBuf, Old<'_>>,
     places: &[Declared<'_>],
     looks: bool,
-    is_brief: bool,
+    extent: Extent,
 ) -> Result<Vec<Step>, Error> {
     let (mut directories, others): (Vec<_>, Vec<_>) = places.iter().partition(|declared| declared.target.keeps_below());
     directories.sort_by_key(|declared| &declared.place);
@@ -247,10 +247,14 @@ fn changes(
         let old = present.get(place);
         let is_same = old.is_some_and(|old| old.activation.action == entry.activation.action);
         let stands = is_same && (!looks || target.stands(scene.looking(), place)?);
-        if stands && is_brief {
+        if stands && extent != Extent::All {
             continue;
         }
-        let mut step = if stands { Step::at(Mark::Unchanged, entry, place) } else { wanted(scene, declared, old)? };
+        let mut step = if stands {
+            Step::at(Mark::Unchanged, entry, place)
+        } else {
+            wanted(scene, declared, old, extent != Extent::Foresight)?
+        };
         if target.keeps_below() {
             if step.change().is_some_and(|change| !matches!(change.before, Before::Directory { .. })) {
                 if let (true, Some(replaced)) = (target.is_implied(), &mut step.replaces)
