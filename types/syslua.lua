@@ -599,6 +599,11 @@ function BuildContext.run(command, opts) end
 ---@field write_file fun(path: string, text: string): boolean, any
 ---@field user_home fun(name: string): boolean, any
 ---@field add_chunk fun(name: string, text: string): boolean, any
+---@field originals table<string, table<string, any>>
+---@field set_fixed fun(functions: table<string, function>): boolean, any
+---@field run_interruptibly fun(callback: function): boolean, any
+---@field enter_coroutine fun(thread: thread): userdata
+---@field leave_coroutine fun(before: userdata)
 ---@field add_environment fun(environment: table): boolean, any
 ---@field close_environment fun(environment: table, module: table): boolean, any
 ---@field set_kinds fun(shown: table, metatables: table<string, table>): boolean, any

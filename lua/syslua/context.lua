@@ -7,6 +7,7 @@
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
+local fixed = require("syslua.fixed")
 local guard = require("syslua.guard")
 local position = require("syslua.util.position")
 local schema = require("syslua.schema")
@@ -345,7 +346,7 @@ end
 ---@param in_place boolean whether to perform every operation at once
 ---@return table
 function context.begin(perform, places, config, opts, in_place)
-  local task = { perform = perform, in_place = in_place }
+  local task = { perform = perform, in_place = in_place, scope = fixed.new_scope(true) }
   local ctx = new_context(task, places)
   task.coroutine = create(function()
     config(opts, ctx)
@@ -360,7 +361,7 @@ end
 ---@return "request"|"finished"|"restart"|"failed" step
 ---@return any payload the request, or the failure
 function context.resume(task, succeeded, value)
-  local alive, result = guard.run(resume, task.coroutine, succeeded, value)
+  local alive, result = guard.run(task.scope, resume, task.coroutine, succeeded, value)
   if alive and coroutine.status(task.coroutine) == "suspended" then
     return "request", result
   end
@@ -370,7 +371,7 @@ function context.resume(task, succeeded, value)
   elseif alive then
     return "finished"
   end
-  return "failed", failure.from(result)
+  return "failed", failure.from(fixed.with_line(task.scope, result))
 end
 
 return context

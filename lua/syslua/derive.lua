@@ -5,8 +5,9 @@ local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
 local schema = require("syslua.schema")
 local system = require("syslua.system")
--- Before the first handle is made.
+-- Before the first handle is made, and before a function is looked at.
 require("syslua.handle")
+require("syslua.fixed")
 
 ---@class syslua.derive.Opts
 ---@field name string letters, digits and `+ - . _ ? =`

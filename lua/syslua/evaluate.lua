@@ -2,6 +2,7 @@
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
+local fixed = require("syslua.fixed")
 local loader = require("syslua.loader")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
@@ -212,10 +213,20 @@ return function(config, options)
   local mark, globals = position.mark(), get_globals(target)
   scope.push(directory, scope.get_home(), get_notifier(options), options.on_file)
   system.push(target, options.sys ~= nil)
+  fixed.enter()
+  local outer = fixed.set_scope(fixed.new_scope(false))
   ---@type boolean, any
-  local succeeded, files = xpcall(function()
-    return run(directory, name, globals, options)
-  end, loader.to_failure)
+  local succeeded, files
+  local finished, problem = native.run_interruptibly(function()
+    succeeded, files = xpcall(function()
+      return run(directory, name, globals, options)
+    end, loader.to_failure)
+  end)
+  if not finished then
+    succeeded, files = false, problem
+  end
+  fixed.set_scope(outer)
+  fixed.leave()
   position.restore(mark)
   system.pop()
   scope.pop()

@@ -1,7 +1,8 @@
 --- The guard around a derivation's `config`: while it runs, what could make two builds differ is
--- out of reach. It alters no function; names are taken out of the globals and put back.
+-- out of reach, and Lua's own libraries are as Lua brought them. It alters no function; what it changes is put back.
 
 local failure = require("syslua.util.failure")
+local fixed = require("syslua.fixed")
 local position = require("syslua.util.position")
 
 local guard = {}
@@ -26,9 +27,8 @@ local is_refused = {}
 for _, name in ipairs(refused) do
   is_refused[name] = true
 end
-local random = { "random", "randomseed" }
-
-local globals, set_metatable = _G, debug.setmetatable
+local globals, set_metatable, get_metatable = _G, debug.setmetatable, debug.getmetatable
+local raw_next = next
 local active = 0
 
 local function refuse(name)
@@ -47,57 +47,156 @@ local function index(_, name)
   return nil
 end
 
-local function math_index(_, name)
-  if name == "random" or name == "randomseed" then
-    failure.raise({
-      kind = "build",
-      message = ("`math.%s` is not there while a derivation is built"):format(name),
-      position = position.caller(),
-      hint = "two builds would differ: pass a fixed value in through opts",
-    })
+-- Fields of libraries that no build may use, and why.
+local random = "two builds would differ: pass a fixed value in through opts"
+local refused_fields = {
+  math = { random = random, randomseed = random },
+  string = { dump = "the code of a function differs between versions of Lua" },
+}
+
+local function new_index(library)
+  return function(_, name)
+    local hint = refused_fields[library] and refused_fields[library][name]
+    if hint then
+      failure.raise({
+        kind = "build",
+        message = ("`%s.%s` is not there while a derivation is built"):format(library, name),
+        position = position.caller(),
+        hint = hint,
+      })
+    end
   end
 end
 
----@type table<string, any>, table<string, any>, table?, table?
-local taken, random_taken, metatable_before, math_metatable_before = {}, {}, nil, nil
+-- The libraries of Lua, with what was in them when the module was loaded: a build sees this and nothing else.
+---@type { name: string, table: table, content: table<any, any>, metatable: table }[]
+local libraries = {}
+local originals = require("syslua").native.originals
+for name, content in next, originals do
+  local library = rawget(globals, name)
+  if name ~= "basic" and name ~= "strings" and type(library) == "table" then
+    local kept = {}
+    for key, value in next, content do
+      if not (refused_fields[name] and refused_fields[name][key]) then
+        kept[key] = value
+      end
+    end
+    libraries[#libraries + 1] =
+      { name = name, table = library, content = kept, metatable = { __index = new_index(name) } }
+  end
+end
+-- What methods of strings lead to.
+local strings = get_metatable("")
+libraries[#libraries + 1] = { name = "strings", table = strings, content = originals.strings }
+
+-- One value of each type that could share a metatable; Lua brings none for these.
+---@type any[]
+local basics = { 0, true, print, coroutine.create(print) }
+
+---@type { [1]: table, [2]: any, [3]: any }[]
+local altered = {}
+---@type table<string, any>, table?, table<integer, table>, table<integer, table>
+local taken, metatable_before, library_metatables, basic_metatables = {}, nil, {}, {}
+---@type any, any
+local nil_metatable, strings_metatable
+
+-- Makes a library what it was; tells each field that was something else.
+local function restore(library, on_altered)
+  local own, content = library.table, library.content
+  local key, value = raw_next(own)
+  while key ~= nil do
+    local following, following_value = raw_next(own, key)
+    if not rawequal(content[key], value) then
+      on_altered(own, key, value)
+      rawset(own, key, content[key])
+    end
+    key, value = following, following_value
+  end
+  for name, original in raw_next, content do
+    if rawget(own, name) == nil then
+      on_altered(own, name, nil)
+      rawset(own, name, original)
+    end
+  end
+end
+
+local function note(own, key, value)
+  altered[#altered + 1] = { own, key, value }
+end
 
 local function enter()
   active = active + 1
   if active > 1 then
     return
   end
-  taken, random_taken = {}, {}
-  metatable_before = getmetatable(globals)
+  taken, altered = {}, {}
+  metatable_before = get_metatable(globals)
   for _, name in ipairs(refused) do
     taken[name] = rawget(globals, name)
     rawset(globals, name, nil)
   end
-  for _, name in ipairs(random) do
-    random_taken[name] = math[name]
-    rawset(math, name, nil)
-  end
   set_metatable(globals, { __index = index })
-  math_metatable_before = getmetatable(math)
-  set_metatable(math, { __index = math_index })
+  strings_metatable = get_metatable("")
+  set_metatable("", strings)
+  for number, library in ipairs(libraries) do
+    library_metatables[number] = get_metatable(library.table)
+    set_metatable(library.table, library.metatable)
+    restore(library, note)
+  end
+  for number, value in ipairs(basics) do
+    basic_metatables[number] = get_metatable(value)
+    set_metatable(value, nil)
+  end
+  nil_metatable = get_metatable(nil)
+  set_metatable(nil, nil)
+  fixed.enter()
 end
 
+-- Returns the name of a field that a build changed.
 local function leave()
   active = active - 1
   if active > 0 then
     return
   end
+  fixed.leave()
+  ---@type string?
+  local changed
+  for number, library in ipairs(libraries) do
+    restore(library, function(_, key)
+      changed = changed or (library.name .. "." .. tostring(key))
+    end)
+    set_metatable(library.table, library_metatables[number])
+  end
+  for _, field in ipairs(altered) do
+    rawset(field[1], field[2], field[3])
+  end
+  set_metatable("", strings_metatable)
+  for number, value in ipairs(basics) do
+    set_metatable(value, basic_metatables[number])
+  end
+  set_metatable(nil, nil_metatable)
   set_metatable(globals, metatable_before)
-  set_metatable(math, math_metatable_before)
   for _, name in ipairs(refused) do
     rawset(globals, name, taken[name])
   end
-  for _, name in ipairs(random) do
-    rawset(math, name, random_taken[name])
-  end
+  return changed
 end
 
-local function finish(...)
-  leave()
+local function finish(scope, outer, ...)
+  local changed = leave()
+  fixed.set_scope(outer)
+  if changed then
+    return false,
+      failure.new({
+        kind = "build",
+        message = ("`%s` has changed while the build ran"):format(changed),
+        hint = "a build may not change Lua's own tables: declare functions of your own with `local`",
+      })
+  end
+  local sound, problem = pcall(fixed.check_metatables, scope)
+  if not sound then
+    return false, problem
+  end
   return ...
 end
 
@@ -126,12 +225,13 @@ function guard.check(name)
   end
 end
 
---- Calls a function that raises nothing, under the guard.
----@param call function
----@return any ...
-function guard.run(call, ...)
+--- Resumes a build under the guard.
+---@param scope syslua.fixed.Scope that of the build
+---@param resume function raises nothing
+---@return boolean, any ...
+function guard.run(scope, resume, ...)
   enter()
-  return finish(call(...))
+  return finish(scope, fixed.set_scope(scope), resume(...))
 end
 
 return guard

@@ -3,6 +3,8 @@
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
+local fixed = require("syslua.fixed")
+local watched = require("syslua.loops").coroutine
 local guard = require("syslua.guard")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
@@ -59,6 +61,7 @@ local function compile(text, chunk_name, environment)
     })
   end
   border.call("add_chunk", chunk_name, code)
+  fixed.add_chunk(chunk_name)
   return chunk
 end
 
@@ -361,6 +364,8 @@ function loader.new(directory, extra, is_pure, places)
       guard.check(name)
       if is_pure and impure[name] then
         return nil
+      elseif name == "coroutine" then
+        return watched
       end
       return _G[name]
     end,

@@ -110,22 +110,96 @@ sys.stdout.write(text.decode())
     assert.truthy(last:find("^error: interrupted: nothing was changed"), result.stdout)
   end)
 
-  it("ends a config that never ends at the third time", function()
+  it("ends a loop of a build", function()
     here.write_config([[
       derive({ name = "endless", config = function(_, ctx)
         ctx.write("ready", "")
-        while true do end
+        while true do
+          pcall(function() while true do end end)
+        end
       end })
     ]])
     local result = here.shell([[
       $LUA -l syslua apply init.lua 2>/dev/null & own=$!
       while ! [ -e "$(echo root/store/tmp/*/ready)" ]; do sleep 0.05; done
-      for i in 1 2 3; do kill -TERM $own 2>/dev/null; sleep 0.1; done
+      begin=$(date +%s%N)
+      kill -TERM $own
+      wait $own
+      echo "code $?"
+      [ $(($(date +%s%N) - begin)) -lt 2000000000 ] && echo "in time"
+    ]])
+    assert.equal("code 130\nin time\n", result.stdout)
+  end)
+
+  local loops = {
+    ["in setup"] = "io.open('ready', 'w'):close() while true do end",
+    ["in a pcall"] = "io.open('ready', 'w'):close() while true do pcall(function() while true do end end) end",
+    ["in a coroutine"] = "coroutine.wrap(function() io.open('ready', 'w'):close() while true do end end)()",
+    ["in a coroutine of a coroutine"] = [[
+      local inner = coroutine.create(function() io.open('ready', 'w'):close() while true do end end)
+      local outer = coroutine.create(function() while true do coroutine.resume(inner) end end)
+      while true do coroutine.resume(outer) end]],
+    ["of calls"] = "io.open('ready', 'w'):close() local function f() return f() end f()",
+    ["that compares"] = [[
+      local list = {}
+      for i = 1, 3000 do list[i] = i end
+      io.open('ready', 'w'):close()
+      while true do table.sort(list, function(a, b) return a > b end) end]],
+    ["in the function of gsub"] = [[
+      io.open('ready', 'w'):close()
+      local s = ("x"):rep(100)
+      while true do s:gsub(".", function() for _ = 1, 1000 do end end) end]],
+    ["of a file of the config"] = "require('endless')()",
+  }
+  for name, loop in pairs(loops) do
+    it("ends an evaluation: a loop " .. name, function()
+      here.write(
+        "endless.lua",
+        "return function() io.open('ready', 'w'):close() repeat until false end"
+      )
+      here.write_config(loop)
+      local result = here.shell([[
+        $LUA -l syslua plan init.lua & own=$!
+        i=0
+        while ! [ -e ready ] && [ $i -lt 200 ]; do sleep 0.05; i=$((i + 1)); done
+        # LuaJIT would have compiled it by now.
+        sleep 0.2
+        begin=$(date +%s%N)
+        kill -INT $own
+        wait $own
+        echo "code $?"
+        [ $(($(date +%s%N) - begin)) -lt 2000000000 ] && echo "in time"
+      ]])
+      assert.equal("code 130\nin time\n", result.stdout, result.stderr)
+      assert.equal("error: interrupted: nothing was changed\n", result.stderr)
+    end)
+  end
+
+  it(
+    "of an evaluation in a script is a failure that can be caught, and the script goes on",
+    function()
+      here.write_config("io.open('ready', 'w'):close() while true do end")
+      here.write(
+        "script.lua",
+        [[
+      local syslua = require("syslua")
+      local ok, caught = pcall(syslua.evaluate, "init.lua")
+      print(ok, syslua.error(caught).kind)
+      local count = 0
+      for _ = 1, 1000000 do count = count + 1 end
+      print(count)
+    ]]
+      )
+      local result = here.shell([[
+      $LUA script.lua & own=$!
+      while ! [ -e ready ]; do sleep 0.05; done
+      kill -INT $own
       wait $own
       echo "code $?"
     ]])
-    assert.equal("code 143\n", result.stdout)
-  end)
+      assert.equal("false\tinterrupted\n1000000\ncode 0\n", result.stdout, result.stderr)
+    end
+  )
 
   it("has its old meaning outside of a verb", function()
     here.write(

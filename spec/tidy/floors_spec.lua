@@ -15,6 +15,8 @@ local lua_floors = {
     "merge",
     "options",
     "settings",
+    "fixed",
+    "loops",
     "guard",
     "handle",
     "lib",

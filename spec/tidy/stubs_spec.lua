@@ -8,9 +8,11 @@ local tree = require("spec.support.tree")
 local internal = {
   "border",
   "context",
+  "fixed",
   "guard",
   "handle",
   "loader",
+  "loops",
   "merge",
   "options",
   "priority",

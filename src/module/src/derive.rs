@@ -332,6 +332,10 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         set_kinds(lua, &fields, &metatables).map_err(lua_failure)
     })?;
     native.set("guarded", lua.create_sequence_from(capture::GUARDED)?)?;
+    native.set("originals", capture::originals(lua)?)?;
+    register_function(lua, native, "set_fixed", |lua, functions: LuaTable| {
+        capture::set_fixed(lua, &functions).map(|()| true).map_err(lua_failure)
+    })?;
     register_function(lua, native, "derive", |lua, spec: LuaTable| derive(lua, &spec))?;
     register_function(lua, native, "add_environment", |lua, environment: LuaTable| {
         capture::add_environment(lua, &environment).map(|()| true).map_err(lua_failure)

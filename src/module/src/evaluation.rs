@@ -56,7 +56,7 @@ fn begin(
     }
     let evaluation = Evaluation { config_files, places: restored, system: Arc::new(system), ..Evaluation::default() };
     state::change(lua, |state| {
-        state.sources = SourceMemory::load(&Store::new(&settings.root));
+        state.sources = SourceMemory::load(&Store::new(&settings.root).stopped_by(&settings.interrupt));
         state.begin(evaluation);
     });
     Ok(())

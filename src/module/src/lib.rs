@@ -17,6 +17,7 @@ mod error;
 mod evaluation;
 mod file;
 mod inspect;
+mod loops;
 mod lua_source;
 mod network;
 mod options;
@@ -77,6 +78,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     derive::register(lua, &native)?;
     evaluation::register(lua, &native)?;
     file::register(lua, &native)?;
+    loops::register(lua, &native)?;
     inspect::register(lua, &native)?;
     snapshots::register(lua, &native)?;
     ui::register(lua, &native)?;

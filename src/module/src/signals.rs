@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 
+use syslua_engine::failure::Failure;
 use syslua_engine::settings::Interrupt;
 
 /// The flag that handlers set, shared with every engine of this process.
@@ -17,6 +18,11 @@ static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 /// Returns the flag that a signal sets while a verb works.
 pub fn interrupt() -> Interrupt {
     Interrupt(Arc::clone(FLAG.get_or_init(Arc::default)))
+}
+
+/// Returns the failure of what was stopped before it changed anything.
+pub fn interrupted() -> Failure {
+    Failure::new("interrupted", "interrupted: nothing was changed")
 }
 
 /// Does a verb's work, with the handlers in force. Verbs may nest: the outermost one installs and puts back.
@@ -35,6 +41,7 @@ mod system {
     use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 
     use super::{FLAG, interrupt};
+    use crate::loops;
 
     /// The number of verbs that work, and what was in force before the first.
     static BEFORE: Mutex<(usize, Vec<(Signal, SigAction)>)> = Mutex::new((0, Vec::new()));
@@ -59,6 +66,7 @@ mod system {
         if let Some(flag) = FLAG.get() {
             flag.store(true, Ordering::Relaxed);
         }
+        loops::stop(signal);
     }
 
     /// Keeps the handlers in force; dropping it puts back what was before.

@@ -36,7 +36,8 @@ pub struct State {
     pub owners: HashMap<Placeholder, (Hash, OutputName)>,
     /// The texts of loaded files, by chunk name: first of files outside of evaluations, then of each
     /// evaluation, since two configs may have files of one name.
-    chunks: Vec<HashMap<String, Rc<Chunk>>>,
+    /// One name may have several texts, of `load`.
+    chunks: Vec<HashMap<String, Vec<Rc<Chunk>>>>,
     /// Whose chunks are looked at first.
     active_chunks: usize,
     /// What the interpreter and sys.lua bring.
@@ -132,10 +133,15 @@ impl State {
         self.evaluations.last()?.config_files.clone()
     }
 
-    /// Returns the text of a chunk, as the active evaluation loaded it, or of a file outside.
-    pub fn chunk(&self, name: &str) -> Option<Rc<Chunk>> {
+    /// Returns the texts of a chunk, as the active evaluation loaded them, or of a file outside.
+    pub fn chunks(&self, name: &str) -> Vec<Rc<Chunk>> {
         let sets = [self.active_chunks, 0];
-        sets.iter().find_map(|set| self.chunks.get(*set)?.get(name).cloned())
+        sets.iter().find_map(|set| self.chunks.get(*set)?.get(name).cloned()).unwrap_or_default()
+    }
+
+    /// Returns whether the active evaluation loaded a chunk of this name.
+    pub fn is_evaluated(&self, name: &str) -> bool {
+        self.active_chunks > 0 && self.chunks.get(self.active_chunks).is_some_and(|chunks| chunks.contains_key(name))
     }
 
     /// Remembers the text of a chunk; set 0 is that of files outside of evaluations.
@@ -143,7 +149,10 @@ impl State {
         if self.chunks.len() <= set {
             self.chunks.resize_with(set + 1, HashMap::new);
         }
-        self.chunks[set].insert(name, chunk);
+        let chunks = self.chunks[set].entry(name).or_default();
+        if chunks.iter().all(|known| known.whole() != chunk.whole()) {
+            chunks.push(chunk);
+        }
     }
 
     /// Remembers the text of a file that the evaluation under way loaded.

@@ -24,7 +24,7 @@ use crate::capture::{Moment, check};
 use crate::convert::from_value;
 use crate::derive::{DEPENDENCY, handle_of, source_of};
 use crate::error::{Answer, from_lua, lua_failure, to_table};
-use crate::state;
+use crate::{loops, signals, state};
 
 /// Makes tasks of the functions that configs declared in this Lua state.
 pub struct LuaTasks<'a> {
@@ -169,6 +169,10 @@ impl LuaTask {
         let mut was_refused = false;
         loop {
             let (step, payload) = self.go_on(succeeded, value)?;
+            // Whatever it made of that.
+            if signals::interrupt().is_set() {
+                return Ok(Step::Failed(signals::interrupted()));
+            }
             let ("request", LuaValue::Table(request)) = (step.as_str(), &payload) else {
                 return Ok(self.finished(&step, &payload));
             };
@@ -188,7 +192,8 @@ impl LuaTask {
     /// Lets the function run on. Meanwhile nearly all of the border is closed.
     fn go_on(&self, succeeded: bool, value: LuaValue) -> LuaResult<(String, LuaValue)> {
         state::change(&self.lua, |state| state.is_building = true);
-        let result = self.resume.call((&self.task, succeeded, value));
+        let coroutine: LuaThread = self.task.raw_get("coroutine")?;
+        let result = loops::while_resuming(&coroutine, || self.resume.call((&self.task, succeeded, value)));
         state::change(&self.lua, |state| state.is_building = false);
         result
     }

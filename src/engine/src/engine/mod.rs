@@ -107,6 +107,7 @@ impl Error {
     pub fn to_failure(&self) -> Failure {
         match self {
             error if Stopped::caused(error) => interrupted(),
+            Error::Realize(realize::Error::Build { failure, .. }) if failure.kind == "interrupted" => interrupted(),
             Error::Realize(realize::Error::Build { derivation, failure }) => {
                 let mut failure = failure.clone();
                 failure.message = format!("cannot build {derivation}: {}", failure.message);

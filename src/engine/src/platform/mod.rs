@@ -142,6 +142,7 @@ pub fn reason(error: &io::Error) -> String {
     let text = match (error.raw_os_error(), error.kind()) {
         // As the system says it.
         (None, io::ErrorKind::NotFound) => "No such file or directory".to_owned(),
+        (None, io::ErrorKind::IsADirectory) => "Is a directory".to_owned(),
         (None, io::ErrorKind::NotADirectory) => "Not a directory".to_owned(),
         _ => error.to_string(),
     };

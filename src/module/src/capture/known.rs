@@ -117,12 +117,22 @@ pub struct Known {
     string_metatable: Members,
     foreign: Vec<String>,
     has_shipped: bool,
+    /// Functions of the interpreter whose answers differ from run to run, by their addresses: builds have others.
+    varying: HashMap<usize, Rc<str>>,
 }
 
 impl Known {
     /// Returns the name of a table or function.
     pub fn name(&self, value: &LuaValue) -> Option<Rc<str>> {
         self.names.get(&(value.to_pointer() as usize)).cloned()
+    }
+
+    /// Returns the name of a function of the interpreter whose answers differ from run to run.
+    pub fn varying(&self, value: &LuaValue) -> Option<&str> {
+        if !matches!(value, LuaValue::Function(_)) {
+            return None;
+        }
+        self.varying.get(&(value.to_pointer() as usize)).map(|name| &**name)
     }
 
     /// Returns whether a basic function is as it was.
@@ -370,9 +380,76 @@ pub fn is_ours(lua: &Lua, function: &LuaFunction) -> bool {
     state::read(lua, |state| state.own_directory.as_ref().is_some_and(|own| source.starts_with(own)))
 }
 
+/// The registry entry of the interpreter's own functions, by library.
+const ORIGINALS: &str = "syslua.originals";
+
+/// The name under which that has the basic functions, and the metatable of strings.
+const BASIC: &str = "basic";
+const STRINGS: &str = "strings";
+
+/// Returns the interpreter's own functions as they were when we were loaded: tables by the names of libraries.
+///
+/// # Errors
+/// When Lua is out of memory.
+pub fn originals(lua: &Lua) -> LuaResult<LuaTable> {
+    lua.named_registry_value(ORIGINALS)
+}
+
+fn copy_originals(lua: &Lua) -> LuaResult<LuaTable> {
+    let globals = lua.globals();
+    let originals = lua.create_table()?;
+    let copy = |from: &LuaTable| -> LuaResult<LuaTable> {
+        let copy = lua.create_table()?;
+        for (name, value) in sorted(from)?.into_iter().filter(|(_, value)| is_of_interpreter(value)) {
+            copy.raw_set(lua.create_string(name)?, value)?;
+        }
+        Ok(copy)
+    };
+    for library in LIBRARIES {
+        if let LuaValue::Table(table) = globals.raw_get(library)? {
+            originals.raw_set(library, copy(&table)?)?;
+        }
+    }
+    if let Some(metatable) = lua.type_metatable::<LuaString>() {
+        originals.raw_set(STRINGS, copy(&metatable)?)?;
+    }
+    let basic = lua.create_table()?;
+    for name in BASIC_FUNCTIONS {
+        let value: LuaValue = globals.raw_get(name)?;
+        if is_of_interpreter(&value) {
+            basic.raw_set(name, value)?;
+        }
+    }
+    originals.raw_set(BASIC, basic)?;
+    Ok(originals)
+}
+
+/// Takes the functions that builds have in the place of some of the interpreter: `table.sort` and the function. The
+/// interpreter's own of these names no build may capture.
+///
+/// # Errors
+/// When Lua is out of memory.
+pub fn set_fixed(lua: &Lua, functions: &LuaTable) -> LuaResult<()> {
+    let mut known = Known::clone(&state::read(lua, |state| Rc::clone(&state.known)));
+    let originals = originals(lua)?;
+    for (name, function) in sorted(functions)? {
+        let name = String::from_utf8_lossy(&name).into_owned();
+        let (library, member) = name.split_once('.').unwrap_or((BASIC, &name));
+        let original: LuaValue = originals.raw_get::<LuaTable>(library)?.raw_get(member)?;
+        known.add(lua, &function, &name)?;
+        if matches!(original, LuaValue::Function(_)) {
+            known.varying.insert(original.to_pointer() as usize, Rc::from(name.as_str()));
+        }
+    }
+    let known = Rc::new(known);
+    state::change(lua, |state| state.known = known);
+    Ok(())
+}
+
 /// Remembers the interpreter's own functions.
 pub fn install(lua: &Lua) -> LuaResult<()> {
     lua.set_named_registry_value(KEPT, lua.create_table()?)?;
+    lua.set_named_registry_value(ORIGINALS, copy_originals(lua)?)?;
     let known = Known::of_interpreter(lua)?;
     state::change(lua, |state| state.known = Rc::new(known));
     Ok(())

@@ -3,6 +3,7 @@
 //! It knows neither what a hash is computed over (the engine does) nor when a build runs.
 
 mod cells;
+mod code;
 mod globals;
 mod known;
 mod walk;
@@ -14,7 +15,7 @@ use syslua_engine::hash::Hash;
 use syslua_engine::value::{Function, Value};
 
 pub use globals::{GUARDED, add_environment, close_environment};
-pub use known::{Known, NATIVE};
+pub use known::{Known, NATIVE, originals, set_fixed};
 
 use crate::error::Answer;
 use crate::state;

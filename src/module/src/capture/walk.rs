@@ -9,6 +9,7 @@ use syslua_engine::failure::Failure;
 use syslua_engine::value::{Function, Value};
 
 use super::cells::{Cells, Upvalue};
+use super::code;
 use super::globals::{self, Globals, is_globals};
 use super::known::{self, Known, is_ours, known};
 use crate::convert::ConfigFiles;
@@ -215,6 +216,13 @@ impl<'a> Walk<'a> {
 
     /// Returns what a table or function stands for by itself: known ones, handles, sources.
     fn without_content(&mut self, given: &LuaValue, name: &str) -> Answer<Option<Value>> {
+        if let Some(varying) = self.known.varying(given) {
+            let what = format!("Lua's own `{varying}`, whose answers differ from run to run");
+            let hint = format!(
+                "write `{varying}` in the function itself: in builds it has a fixed order, no addresses and no lines"
+            );
+            return Err(refused(name, &what, &hint));
+        }
         if let Some(known) = self.known.name(given) {
             return self.known_value(given, &known, name).map(Some);
         }
@@ -393,8 +401,27 @@ impl<'a> Walk<'a> {
         if !source.starts_with('@') {
             return Err(refuse("was made by load() and has no lines of a file", "define it as a function in a file"));
         }
-        let chunk = chunk(self.lua, &source)
-            .ok_or_else(|| refuse("is a function whose source text cannot be read", "define it in a file"))?;
+        let chunks = chunks(self.lua, &source);
+        if chunks.is_empty() {
+            return Err(refuse("is a function whose source text cannot be read", "define it in a file"));
+        }
+        let is_only = chunks.len() == 1;
+        let found = code::find(self.lua, function, &source, chunks);
+        let found = found.or_else(|| code::find(self.lua, function, &source, read_again(self.lua, &source)));
+        let chunk = found.ok_or_else(|| {
+            let name = source.trim_start_matches('@');
+            if is_only {
+                refuse(
+                    &format!("is not on line {first} of {name} any more"),
+                    "the file changed while it was in use: try again",
+                )
+            } else {
+                refuse(
+                    &format!("is of a text that is not among those loaded as {name}"),
+                    "define it in a file of its own",
+                )
+            }
+        })?;
         let mut upvalues = self.cells.upvalues(function, info.num_upvalues.into()).map_err(lua_failure)?;
         // The globals are no capture: what may be used of them is fixed.
         let is_capture = |upvalue: &Upvalue| {
@@ -471,15 +498,25 @@ fn refused(name: &str, what: &str, hint: &str) -> Failure {
     Failure::new("config", format!("`config` captures `{name}`, which is {what}")).with_hint(hint)
 }
 
-/// Returns the text of a chunk: of a config as it was loaded, of another file as it is now.
-fn chunk(lua: &Lua, source: &str) -> Option<Rc<Chunk>> {
-    if let Some(chunk) = state::read(lua, |state| state.chunk(source)) {
-        return Some(chunk);
+/// Returns the texts of a chunk: of a config as it was loaded, of another file as it is now.
+fn chunks(lua: &Lua, source: &str) -> Vec<Rc<Chunk>> {
+    let known = state::read(lua, |state| state.chunks(source));
+    if !known.is_empty() {
+        return known;
     }
-    let text = std::fs::read(source.strip_prefix('@')?).ok()?;
+    let Some(text) = source.strip_prefix('@').and_then(|path| std::fs::read(path).ok()) else { return known };
     let chunk = Rc::new(Chunk::new(text));
     state::change(lua, |state| state.add_chunk(0, source.to_owned(), Rc::clone(&chunk)));
-    Some(chunk)
+    vec![chunk]
+}
+
+/// Returns the text of a file outside of evaluations as it is now, if it is another one: it may have been loaded again.
+fn read_again(lua: &Lua, source: &str) -> Vec<Rc<Chunk>> {
+    let is_evaluated = state::read(lua, |state| state.is_evaluated(source));
+    let text = source.strip_prefix('@').filter(|_| !is_evaluated).and_then(|path| std::fs::read(path).ok());
+    let Some(chunk) = text.map(|text| Rc::new(Chunk::new(text))) else { return Vec::new() };
+    state::change(lua, |state| state.add_chunk(0, source.to_owned(), chunk));
+    state::read(lua, |state| state.chunks(source))
 }
 
 /// Returns what leads nowhere: neither a table nor a function, nor anything that is refused.

@@ -4,6 +4,7 @@
 mod scopes;
 mod words;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 
 pub use scopes::Meaning;
@@ -15,6 +16,8 @@ pub struct Chunk {
     functions: Vec<Span>,
     /// Which functions begin and end on two lines.
     on_lines: HashMap<(usize, usize), Vec<usize>>,
+    /// What Lua makes of the text, once it was asked for.
+    code: OnceCell<Vec<u8>>,
 }
 
 /// Where a function is, and the names in it that it does not declare itself.
@@ -44,7 +47,24 @@ impl Chunk {
         for (place, span) in functions.iter().enumerate() {
             on_lines.entry((span.first_line, span.last_line)).or_default().push(place);
         }
-        Chunk { text, functions, on_lines }
+        Chunk { text, functions, on_lines, code: OnceCell::new() }
+    }
+
+    /// Returns the whole text.
+    pub fn whole(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// Returns what Lua makes of the text; `compile` is asked once.
+    ///
+    /// # Errors
+    /// That of `compile`.
+    pub fn code<E>(&self, compile: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>) -> Result<&[u8], E> {
+        if let Some(code) = self.code.get() {
+            return Ok(code);
+        }
+        let code = compile(&self.text)?;
+        Ok(self.code.get_or_init(|| code))
     }
 
     /// Returns the place of the function that begins and ends on these lines, counted from 1. Where several do,
