@@ -2,10 +2,12 @@
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
+local path = require("syslua.util.path")
 local position = require("syslua.util.position")
 local schema = require("syslua.schema")
 local strict = require("syslua.util.strict")
 local system = require("syslua.system")
+local text = require("syslua.util.text")
 
 ---@class syslua.activate.Opts
 ---@field opts table|(fun(sys: table): table)|nil handed to `config`
@@ -18,8 +20,13 @@ local system = require("syslua.system")
 ---@field mutable boolean? write it once, and leave it to the user after that
 
 ---@class syslua.activate.RunOpts
+---@field name string? what it is called in output
 ---@field undo string|string[]|nil what takes it back
 ---@field always boolean? run it at each apply
+---@field before boolean? run it before files change
+-- What it is about: it runs again when one of these changes. Derivations, sources, and targets: absolute, or from `~/`;
+-- a directory stands for the targets below it.
+---@field on_change (syslua.Derivation|syslua.Source|string)[]?
 ---@field cwd string? the directory that it runs in; the home unless given
 ---@field env table<string, string|number>? variables besides those of the environment
 ---@field shell string? the shell for lines; /bin/sh unless given
@@ -37,7 +44,10 @@ local install_fields = {
   mutable = { type = "boolean" },
 }
 local run_fields = {
+  name = { type = "string" },
   undo = { type = { "string", "list" } },
+  before = { type = "boolean" },
+  on_change = { type = "list" },
   always = { type = "boolean" },
   cwd = { type = "string" },
   env = { type = "map" },
@@ -142,6 +152,56 @@ local function get_variables(given)
   return next(result) and result or nil
 end
 
+-- What a name may be: one line, for people.
+local function check_name(name)
+  if name == "" or name:find("%c") then
+    failure.raise({
+      kind = "config",
+      message = ("`name` in ctx.run: expected a line of text, got %q"):format(name),
+      position = position.caller(),
+    })
+  end
+end
+
+-- A field of what may be a handle, which answers only for its own fields.
+local function get_field(value, key)
+  local succeeded, found = pcall(function()
+    return value[key]
+  end)
+  return succeeded and found or nil
+end
+
+-- What a command is about, as texts: paths of objects, hashes of sources, targets.
+local function get_subjects(given)
+  local result = {}
+  for index, value in ipairs(given) do
+    local is_target = type(value) == "string"
+      and not value:find("%z")
+      and (path.is_absolute(value) or value:find("^~/.") ~= nil)
+    local is_reference = type(value) == "table" and border.call("is_reference", value)
+    local sha256 = is_reference and get_field(value, "sha256")
+    if is_target then
+      result[#result + 1] = value
+    elseif sha256 then
+      result[#result + 1] = "source-" .. sha256
+    elseif is_reference then
+      for _, name in ipairs(get_field(value, "outputs") or {}) do
+        result[#result + 1] = value.outputs[name]
+      end
+    else
+      failure.raise({
+        kind = "config",
+        message = (
+          "`on_change[%d]` in ctx.run: expected a derivation, a source() "
+          .. "or a target such as ~/.config/x, got %s"
+        ):format(index, text.describe(value)),
+        position = position.caller(),
+      })
+    end
+  end
+  return result
+end
+
 local function check_entry(call, value)
   check_text(call, "directory", value)
   if value:find("[:\n]") then
@@ -210,11 +270,17 @@ local function new_context()
     if opts.undo ~= nil then
       check_command("undo", opts.undo)
     end
+    if opts.name then
+      check_name(opts.name)
+    end
     record({
       kind = "run",
       command = command,
+      name = opts.name,
       undo = opts.undo,
       always = opts.always or nil,
+      before = opts.before or nil,
+      on_change = opts.on_change and opts.on_change[1] and get_subjects(opts.on_change) or nil,
       cwd = opts.cwd,
       env = opts.env and get_variables(opts.env) or nil,
       shell = opts.shell,

@@ -2,6 +2,7 @@
 -- It does not know what the work is for; kinds of events that it does not know are left out.
 
 local terminal = require("syslua.cli.terminal")
+local text = require("syslua.util.text")
 
 local progress = {}
 
@@ -25,6 +26,12 @@ local renderers = {
     end
     seen[event.url] = true
     return "downloading " .. tostring(event.url)
+  end,
+  command_started = function(event)
+    return "running " .. text.printable(tostring(event.name))
+  end,
+  command_output = function(event, _, verbose)
+    return verbose and "  " .. text.printable(tostring(event.line)) or nil
   end,
   waiting = function(event)
     local holder = event.pid and ("process %d"):format(event.pid) or "another process"

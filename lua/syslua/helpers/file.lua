@@ -26,6 +26,7 @@ local is_plain, is_placeholder = path.is_plain, origin.is_placeholder
 ---@field copy boolean? a real file instead of a link
 ---@field mode string|integer|nil the permissions of a real file, in octal: "640"
 ---@field owner string? who owns a real file; only root can give files away
+---@field on_change string|string[]|nil a command that runs when the target has changed, as those of ctx.run do
 
 ---@class syslua.file.OfContent: syslua.file.Common
 ---@field content string|syslua.Priority the bytes of the file
@@ -97,6 +98,9 @@ local function finalize(collected)
   end
   local winners = choose(files)
   declare(winners)
+  if collected.has_commands then
+    require("syslua.helpers.file.parts").record_commands(winners)
+  end
   local current = scope.get()
   if current and current.on_file then
     require("syslua.helpers.file.choice").tell(winners, current.on_file)
@@ -166,5 +170,6 @@ return function(given)
   file.ticket = take_ticket()
   collected.finalize, collected.pending = finalize, true
   collected.has_trees = collected.has_trees or file.recursive
+  collected.has_commands = collected.has_commands or file.on_change ~= nil
   collected[#collected + 1] = file
 end

@@ -61,6 +61,12 @@ pub enum Change {
         action: Action,
         /// Whether it is the action's undo that runs.
         undo: bool,
+        /// Whether it runs because something changed: then it is taken back by running again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        again: bool,
+        /// The user that it runs as; whoever applies, unless given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
         /// Who declared it.
         positions: Positions,
     },

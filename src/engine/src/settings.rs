@@ -1,5 +1,6 @@
 //! What the engine is told from outside: where its root is, whose home it manages, its limits.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub struct Settings {
     pub sandbox: Sandbox,
     /// Set from outside to stop.
     pub interrupt: Interrupt,
+    /// The variables of this process that commands of other users see: where programs are, the language, the terminal.
+    pub shared_environment: Vec<(OsString, OsString)>,
     /// The platform that derivations are built on.
     pub system: System,
     /// How large an archive may be, where a build does not say.
@@ -212,6 +215,23 @@ pub enum Event {
         lock: String,
         /// Who holds it, when the system tells.
         pid: Option<u32>,
+    },
+    /// A command of an activation began to run.
+    CommandStarted {
+        /// What it is called, else its beginning.
+        name: String,
+    },
+    /// It printed a line.
+    CommandOutput {
+        /// The line.
+        line: String,
+    },
+    /// It ended.
+    CommandFinished {
+        /// What it is called, else its beginning.
+        name: String,
+        /// Whether it ended well.
+        success: bool,
     },
     /// Something that the user should know.
     Warning {

@@ -1,5 +1,6 @@
 //! The settings of one call, from its options and the process's environment.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -71,6 +72,7 @@ impl Options {
                 lock_timeout,
                 sandbox: sandbox(options)?,
                 interrupt: signals::interrupt(),
+                shared_environment: shared_environment(),
                 system: System::current(),
                 unpack: UnpackLimits::default(),
                 output: network::output_limits()?,
@@ -106,6 +108,13 @@ impl Options {
             }
         }
     }
+}
+
+/// The variables that commands of other users see. Others may be secrets of who applies.
+fn shared_environment() -> Vec<(OsString, OsString)> {
+    const NAMES: [&str; 8] = ["PATH", "LANG", "LANGUAGE", "TERM", "COLORTERM", "NO_COLOR", "TZ", "TERMINFO"];
+    let is_shared = |name: &OsString| name.to_str().is_some_and(|name| NAMES.contains(&name) || name.starts_with("LC_"));
+    std::env::vars_os().filter(|(name, _)| is_shared(name)).collect()
 }
 
 /// How programs are confined: as the call says, else as `SYSLUA_SANDBOX` does.

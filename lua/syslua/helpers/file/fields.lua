@@ -24,6 +24,7 @@ local fields = {
   copy = { type = "boolean" },
   mode = { type = { "string", "integer" } },
   owner = { type = "string" },
+  on_change = { type = { "string", "list" } },
 }
 
 local is_placeholder = origin.is_placeholder
@@ -86,6 +87,7 @@ local function take(given)
     copy = rawget(given, "copy"),
     mode = rawget(given, "mode"),
     owner = rawget(given, "owner"),
+    on_change = rawget(given, "on_change"),
     declared = declared,
     number = number - scope.get_advantage(),
     has_more = true,
@@ -124,6 +126,21 @@ local function check_target(file)
   -- A tree may lie over the home itself.
   file.path = file.recursive and target or file.path
   file.place = scope.get_place(target)
+end
+
+local function check_command(command)
+  local words = type(command) == "table" and command or { command }
+  for _, word in ipairs(words) do
+    if type(word) ~= "string" or word == "" or find(word, "\0", 1, true) then
+      raise(
+        ("`on_change` in file{}: expected a command, got %s"):format(text.describe(word)),
+        'write a line for the shell, or a list such as { "systemctl", "daemon-reload" }'
+      )
+    end
+  end
+  if not words[1] then
+    raise("`on_change` in file{}: expected a command, got an empty table")
+  end
 end
 
 local function parse_mode(mode)
@@ -258,6 +275,9 @@ function file_fields.check(given)
   end
   local file = take(given)
   check_target(file)
+  if file.on_change ~= nil then
+    check_command(file.on_change)
+  end
   if is_simple(file) then
     return file
   end

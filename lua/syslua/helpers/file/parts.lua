@@ -35,6 +35,30 @@ function parts.get(file)
   }
 end
 
+--- Records the commands that run when files change: one for all files that name the same.
+---@param winners syslua.file.Declared[]
+function parts.record_commands(winners)
+  local by_command, order, seen = {}, {}, {}
+  for _, winner in ipairs(winners) do
+    local file = winner.tree or winner
+    if file.on_change ~= nil and not seen[file] then
+      seen[file] = true
+      local command = file.on_change
+      local key = type(command) == "table" and table.concat(command, "\0") .. "\0" or command
+      local action = by_command[key]
+      if not action then
+        action = { kind = "run", command = command, on_change = {}, only_on_change = true }
+        by_command[key] = action
+        order[#order + 1] = { action = action, ticket = file.ticket }
+      end
+      action.on_change[#action.on_change + 1] = file.path
+    end
+  end
+  for _, entry in ipairs(order) do
+    border.call("record", entry.action, border.call("positions_of_ticket", entry.ticket))
+  end
+end
+
 --- Raises the failure of a source that does not exist. It never returns.
 ---@param file syslua.file.Declared
 function parts.raise_missing(file)

@@ -2,10 +2,11 @@
 //! their own, so that they can be ended with all they started.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,22 +14,40 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::kind::{EffectKind, Kind, Surroundings};
-use crate::platform;
-use crate::settings::Interrupt;
+use crate::platform::{self, Login, Terminal};
+use crate::settings::{Event, Interrupt};
 use crate::tail::Tail;
 use crate::value::Text;
 
 /// How many of the last lines an error shows.
 const LAST_LINES: usize = 20;
 const READ_SIZE: usize = 64 * 1024;
+/// How many pieces of output may wait.
+const CHUNKS: usize = 16;
+/// Bytes of a line that an event shows.
+const LONGEST_LINE: usize = 4096;
 const FIRST_POLL: Duration = Duration::from_millis(1);
 const LONGEST_POLL: Duration = Duration::from_millis(50);
 /// How long to wait for output of a program that left others behind.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// Sources the environment, then becomes the program.
+/// Reads the scripts of the environment, sets the command's own variables, whose values are in variables too, then becomes
+/// the program. The arguments are the number of scripts and the scripts, the number of variables and their names, and the
+/// program. A script that changes arguments changes only those of the function.
 #[cfg(unix)]
-const START: &[u8] = b"if [ -r \"$1\" ]; then . \"$1\"; fi; shift; exec env \"$@\"";
+const START: &[u8] = b"syslua_read() { if [ -r \"$1\" ]; then . \"$1\"; fi; }
+syslua_left=$1; shift
+while [ \"$syslua_left\" -gt 0 ]; do set -- \"$((syslua_left - 1))\" \"$@\"
+syslua_read \"$2\"; syslua_left=$1; shift 2; done
+syslua_left=$1; shift
+while [ \"$syslua_left\" -gt 0 ]; do
+eval \"export $1=\\\"\\$SYSLUA_VALUE_$1\\\"\"; unset \"SYSLUA_VALUE_$1\"
+shift; syslua_left=$((syslua_left - 1)); done
+unset syslua_left; unset -f syslua_read; exec \"$@\"";
+
+/// What begins the names of variables that carry the values of others.
+#[cfg(unix)]
+const VALUE: &str = "SYSLUA_VALUE_";
 
 /// A line for the shell, or a program and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,18 +110,49 @@ pub struct Run {
     /// The shell for lines; the system's own unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shell: Option<Text>,
+    /// What it is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whether it runs before files change.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub before: bool,
+    /// What it is about: it runs again when one of these changes. Objects, `source-` with a hash, and targets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_change: Vec<Text>,
+    /// Whether it runs only when one of these changes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_on_change: bool,
+}
+
+impl Run {
+    /// Returns what it is called, else its beginning.
+    fn title(&self, command: &Command) -> String {
+        const LONGEST: usize = 60;
+        let Some(name) = &self.name else {
+            let shown = command.display();
+            let line = shown.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
+            let short: String = line.chars().take(LONGEST).collect();
+            return if short.len() < shown.trim().len() { format!("{short} ...") } else { short };
+        };
+        name.clone()
+    }
 }
 
 impl Kind for Run {
     fn texts(&self) -> Vec<&Text> {
         let commands = [Some(&self.command), self.undo.as_ref()].into_iter().flatten().flat_map(Command::texts);
-        commands.chain(&self.cwd).chain(&self.shell).chain(self.env.values()).collect()
+        commands.chain(&self.cwd).chain(&self.shell).chain(self.env.values()).chain(&self.on_change).collect()
     }
 
     fn texts_mut(&mut self) -> Vec<&mut Text> {
         let commands = [Some(&mut self.command), self.undo.as_mut()].into_iter().flatten();
         let words = commands.flat_map(Command::texts_mut);
-        words.chain(&mut self.cwd).chain(&mut self.shell).chain(self.env.values_mut()).collect()
+        words
+            .chain(&mut self.cwd)
+            .chain(&mut self.shell)
+            .chain(self.env.values_mut())
+            .chain(&mut self.on_change)
+            .collect()
     }
 }
 
@@ -113,7 +163,11 @@ impl EffectKind for Run {
     }
 
     fn describe(&self, undo: bool) -> String {
-        if undo { self.undo.as_ref().unwrap_or(&self.command).display() } else { self.command.display() }
+        let command = if undo { self.undo.as_ref().unwrap_or(&self.command) } else { &self.command };
+        match &self.name {
+            Some(name) => format!("{name}: {}", command.display()),
+            None => command.display(),
+        }
     }
 
     fn has_undo(&self) -> bool {
@@ -124,54 +178,154 @@ impl EffectKind for Run {
         self.always
     }
 
-    fn perform(&self, undo: bool, surroundings: &Surroundings<'_>) -> Result<(), Error> {
-        match if undo { self.undo.as_ref() } else { Some(&self.command) } {
-            Some(command) => run(self, command, surroundings),
-            None => Ok(()),
-        }
+    fn is_before(&self) -> bool {
+        self.before
+    }
+
+    fn is_only_on_change(&self) -> bool {
+        self.only_on_change
+    }
+
+    fn on_change(&self) -> &[Text] {
+        &self.on_change
+    }
+
+    fn absorb(&mut self, other: &dyn EffectKind) {
+        let new = other.on_change().iter().filter(|about| !self.on_change.contains(about));
+        let new: Vec<Text> = new.cloned().collect();
+        self.on_change.extend(new);
+        self.only_on_change &= other.is_only_on_change();
+        self.always |= other.is_always();
+        self.before |= other.is_before();
+    }
+
+    fn perform(
+        &self,
+        undo: bool,
+        surroundings: &Surroundings<'_>,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<(), Error> {
+        let Some(command) = (if undo { self.undo.as_ref() } else { Some(&self.command) }) else { return Ok(()) };
+        let name = self.title(command);
+        on_event(Event::CommandStarted { name: name.clone() });
+        let ended = run(self, command, surroundings, on_event);
+        on_event(Event::CommandFinished { name, success: ended.is_ok() });
+        ended
     }
 }
 
-fn run(action: &Run, command: &Command, surroundings: &Surroundings<'_>) -> Result<(), Error> {
+fn run(
+    action: &Run,
+    command: &Command,
+    surroundings: &Surroundings<'_>,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<(), Error> {
     let Run { cwd, env, shell, .. } = action;
-    let Surroundings { home, environment, interrupt } = surroundings;
+    let Surroundings { home, user, environment, shared, interrupt } = surroundings;
     let name = command.display();
+    let not_started = |error: io::Error| Error::NotStarted { command: name.clone(), reason: error.to_string() };
+    let login = user.map(Login::of).transpose().map_err(not_started)?;
+    let home = login.as_ref().map_or(*home, |login| &login.home);
     let mut process = prepare(command, env, shell.as_ref(), environment);
-    process.current_dir(cwd.as_ref().map_or_else(|| home.to_path_buf(), |cwd| cwd.expand_home(home).to_path()));
-    process.env("HOME", home).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    platform::own_group(&mut process);
+    if login.is_some() {
+        // What else this process has in its environment is not that user's to see.
+        let own: Vec<_> = process.get_envs().map(|(name, value)| (name.to_owned(), value.map(OsStr::to_owned))).collect();
+        process.env_clear().envs(shared.iter().map(|(name, value)| (name, value)));
+        process.envs(own.into_iter().filter_map(|(name, value)| Some((name, value?))));
+    }
+    process.env("HOME", home);
+    process.envs(login.iter().flat_map(platform::login_variables));
+    let terminal = Terminal::of_this_process();
+    let input = terminal.as_ref().and_then(Terminal::input).map_or_else(Stdio::null, Stdio::from);
+    process.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let directory = cwd.as_ref().map_or_else(|| home.to_path_buf(), |cwd| cwd.expand_home(home).to_path());
+    platform::prepare_session(&mut process, login.as_ref(), terminal.as_ref(), &directory).map_err(not_started)?;
     // What it will do is not known: to those who count changes, it is one.
     platform::fault::pass(Path::new(&name))?;
-    let mut child =
-        process.spawn().map_err(|error| Error::NotStarted { command: name.clone(), reason: error.to_string() })?;
-    let last = Arc::new(Mutex::new(Tail::new(LAST_LINES)));
-    let readers: Vec<_> = [
-        child.stdout.take().map(|pipe| read(pipe, 0, Arc::clone(&last))),
-        child.stderr.take().map(|pipe| read(pipe, 1, Arc::clone(&last))),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    let status = wait(&mut child, *interrupt);
+    let mut child = process.spawn().map_err(not_started)?;
+    let mut output = Output::new(&mut child);
+    let status = wait(&mut child, *interrupt, &mut output, on_event);
     if status.is_err() {
         platform::end_group(child.id());
         let _ = child.wait();
     }
     // A daemon that it started may keep the pipes open: it goes on without us.
-    let begin = Instant::now();
-    while readers.iter().any(|reader| !reader.is_finished()) && begin.elapsed() < LAST_WORDS {
-        thread::sleep(FIRST_POLL);
-    }
+    output.end(on_event);
+    let was_asked = terminal.is_some();
+    drop(terminal);
     let status = status?;
     if status.success() {
         return Ok(());
     }
-    let last = last.lock().unwrap_or_else(PoisonError::into_inner);
+    // The terminal sent Ctrl-C to the command alone.
+    if was_asked && platform::was_interrupted(status) {
+        return Err(Error::Interrupted);
+    }
     Err(Error::Failed {
         command: name,
         status: status.code().map_or_else(|| status.to_string(), |code| format!("exit code {code}")),
-        output: last.lines().join("\n"),
+        output: output.last.lines().join("\n"),
     })
+}
+
+/// What a command prints, while it runs: its last lines, and each line as an event.
+struct Output {
+    chunks: Receiver<(usize, Vec<u8>)>,
+    last: Tail<2>,
+    /// The line that each stream is in.
+    current: [Vec<u8>; 2],
+}
+
+impl Output {
+    fn new(child: &mut Child) -> Output {
+        let (sender, chunks) = mpsc::sync_channel(CHUNKS);
+        if let Some(pipe) = child.stdout.take() {
+            read(pipe, 0, sender.clone());
+        }
+        if let Some(pipe) = child.stderr.take() {
+            read(pipe, 1, sender);
+        }
+        Output { chunks, last: Tail::new(LAST_LINES), current: Default::default() }
+    }
+
+    /// Takes what comes, at most for so long; returns whether more may come.
+    fn take(&mut self, limit: Duration, on_event: &mut dyn FnMut(Event)) -> bool {
+        let begin = Instant::now();
+        loop {
+            match self.chunks.recv_timeout(limit.saturating_sub(begin.elapsed())) {
+                Ok((stream, bytes)) => self.put(stream, &bytes, on_event),
+                Err(RecvTimeoutError::Timeout) => return true,
+                Err(RecvTimeoutError::Disconnected) => return false,
+            }
+            if begin.elapsed() >= limit {
+                return true;
+            }
+        }
+    }
+
+    fn put(&mut self, stream: usize, bytes: &[u8], on_event: &mut dyn FnMut(Event)) {
+        self.last.put(stream, bytes);
+        let current = &mut self.current[stream];
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let room = LONGEST_LINE.saturating_sub(current.len());
+            current.extend_from_slice(&piece[..piece.len().min(room)]);
+            if piece.ends_with(b"\n") {
+                let line = String::from_utf8_lossy(current).trim_end().to_owned();
+                on_event(Event::CommandOutput { line });
+                current.clear();
+            }
+        }
+    }
+
+    /// Takes the rest, of a program that has ended.
+    fn end(&mut self, on_event: &mut dyn FnMut(Event)) {
+        self.take(LAST_WORDS, on_event);
+        for current in std::mem::take(&mut self.current) {
+            if !current.is_empty() {
+                on_event(Event::CommandOutput { line: String::from_utf8_lossy(&current).into_owned() });
+            }
+        }
+    }
 }
 
 /// The program and its arguments, without what sources the environment.
@@ -190,13 +344,13 @@ fn prepare(
     command: &Command,
     env: &BTreeMap<String, Text>,
     shell: Option<&Text>,
-    environment: &Path,
+    environment: &[PathBuf],
 ) -> std::process::Command {
     let mut process = platform::shell_command(None, platform::path_from_bytes(START).as_os_str());
-    process.arg("sh").arg(environment);
-    for (name, value) in env {
-        process.arg(platform::path_from_bytes(&[name.as_bytes(), b"=", &value.0].concat()));
-    }
+    process.arg("sh").arg(environment.len().to_string()).args(environment);
+    // Values in arguments would be everybody's to read.
+    process.arg(env.len().to_string()).args(env.keys());
+    process.envs(env.iter().map(|(name, value)| (format!("{VALUE}{name}"), value.to_path())));
     process.args(words(command, shell));
     process
 }
@@ -206,7 +360,7 @@ fn prepare(
     command: &Command,
     env: &BTreeMap<String, Text>,
     shell: Option<&Text>,
-    _environment: &Path,
+    _environment: &[PathBuf],
 ) -> std::process::Command {
     let mut words = words(command, shell).into_iter();
     let mut process = std::process::Command::new(words.next().unwrap_or_default());
@@ -214,31 +368,40 @@ fn prepare(
     process
 }
 
-fn read(mut pipe: impl Read + Send + 'static, stream: usize, last: Arc<Mutex<Tail<2>>>) -> thread::JoinHandle<()> {
+/// Reads a pipe to its end. It waits when nobody takes what it read.
+fn read(mut pipe: impl Read + Send + 'static, stream: usize, chunks: SyncSender<(usize, Vec<u8>)>) {
     thread::spawn(move || {
         let mut buffer = vec![0; READ_SIZE];
         loop {
             match pipe.read(&mut buffer) {
                 Ok(0) => return,
-                Ok(read) => last.lock().unwrap_or_else(PoisonError::into_inner).put(stream, &buffer[..read]),
+                // Nobody listens any more, and the program must not wait for somebody who does.
+                Ok(read) => drop(chunks.send((stream, buffer[..read].to_vec()))),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return,
             }
         }
-    })
+    });
 }
 
-fn wait(child: &mut Child, interrupt: Option<&Interrupt>) -> Result<std::process::ExitStatus, Error> {
+fn wait(
+    child: &mut Child,
+    interrupt: Option<&Interrupt>,
+    output: &mut Output,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<std::process::ExitStatus, Error> {
     let mut poll = FIRST_POLL;
     loop {
         let failed = |error: std::io::Error| Error::NotStarted { command: "wait".into(), reason: error.to_string() };
-        if let Some(status) = child.try_wait().map_err(failed)? {
+        if let Some(status) = platform::look_after(child).map_err(failed)? {
             return Ok(status);
         }
         if interrupt.is_some_and(Interrupt::is_set) {
             return Err(Error::Interrupted);
         }
-        thread::sleep(poll);
+        if !output.take(poll, on_event) {
+            thread::sleep(poll);
+        }
         poll = (poll * 2).min(LONGEST_POLL);
     }
 }

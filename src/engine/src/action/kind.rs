@@ -1,5 +1,6 @@
 //! What every kind of action knows of itself, and what those of each group know besides.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::change::After;
@@ -7,7 +8,7 @@ use super::drift::{Aspect, Drift, Look};
 use super::{Error, Found};
 use crate::hash::Hash;
 use crate::platform::{Result, Seen};
-use crate::settings::Interrupt;
+use crate::settings::{Event, Interrupt};
 use crate::value::Text;
 use crate::variable::Template;
 
@@ -174,8 +175,12 @@ pub trait EnvironmentKind: Kind {
 pub struct Surroundings<'a> {
     /// What `~` stands for.
     pub home: &'a Path,
-    /// The script of the environment that is in force.
-    pub environment: PathBuf,
+    /// The user that it is done as, when that is another one.
+    pub user: Option<&'a str>,
+    /// The scripts of the environment that is in force, in the order in which they are read.
+    pub environment: Vec<PathBuf>,
+    /// The variables of this process that another user may see.
+    pub shared: &'a [(OsString, OsString)],
     /// Ends it when it is set; without one it comes to its end.
     pub interrupt: Option<&'a Interrupt>,
 }
@@ -194,9 +199,26 @@ pub trait EffectKind: Kind {
     /// Returns whether it is done at each apply.
     fn is_always(&self) -> bool;
 
+    /// Returns whether it is done before files change.
+    fn is_before(&self) -> bool;
+
+    /// Returns whether it is done only when something changes that it is about.
+    fn is_only_on_change(&self) -> bool;
+
+    /// Returns what it is about: objects, sources by their hash, and targets. It is done again when one of them changes.
+    fn on_change(&self) -> &[Text];
+
+    /// Takes over what the same effect says that is declared once more.
+    fn absorb(&mut self, other: &dyn EffectKind);
+
     /// Does it, or takes it back.
     ///
     /// # Errors
     /// When it fails, or somebody asked to stop.
-    fn perform(&self, undo: bool, surroundings: &Surroundings<'_>) -> std::result::Result<(), Error>;
+    fn perform(
+        &self,
+        undo: bool,
+        surroundings: &Surroundings<'_>,
+        on_event: &mut dyn FnMut(Event),
+    ) -> std::result::Result<(), Error>;
 }

@@ -156,6 +156,11 @@ impl Action {
         if let Action::Target(target) = self { Some(target.get_mut()) } else { None }
     }
 
+    /// Returns what is done, if it is an effect, to be changed.
+    pub fn as_effect_mut(&mut self) -> Option<&mut dyn EffectKind> {
+        if let Action::Effect(effect) = self { Some(effect.get_mut()) } else { None }
+    }
+
     /// Returns the part of the environment, if that is what it is about.
     pub fn as_environment(&self) -> Option<&Environment> {
         if let Action::Environment(part) = self { Some(part) } else { None }

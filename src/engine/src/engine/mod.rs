@@ -128,6 +128,11 @@ impl Error {
             | Error::Store(store::Error::Lock(LockError::Busy { .. })) => {
                 Failure::new("locked", chain(self)).with_hint(WAIT_LONGER)
             }
+            Error::Switch(switch::Error::Lock(LockError::Inside { .. }))
+            | Error::Realize(realize::Error::Store(store::Error::Lock(LockError::Inside { .. })))
+            | Error::Store(store::Error::Lock(LockError::Inside { .. })) => {
+                Failure::new("locked", chain(self)).with_hint(INSIDE)
+            }
             Error::Switch(error) => {
                 let mut failure = Failure::new("switch", chain(error)).at(error.positions().first().cloned());
                 failure.hint = error.hint();
@@ -169,6 +174,7 @@ impl Error {
     }
 }
 
+const INSIDE: &str = "a command of an activation cannot change the root that it belongs to: run this after the apply";
 const WAIT_LONGER: &str = "wait until it is done, or give it more time with --lock-timeout";
 
 fn how_far(is_confirmable: bool) -> &'static str {

@@ -437,7 +437,7 @@ fn kind_word(kind: FileKind) -> &'static str {
 
 pub(super) fn action_report(step: &Step) -> ActionReport {
     let (runs_command, undo) = match step.work {
-        Work::Effect { undo } => (true, undo),
+        Work::Effect { undo, .. } => (true, undo),
         _ => (false, false),
     };
     let Description { target, name, detail } = step.shown().describe(undo);

@@ -26,6 +26,9 @@ pub fn take(workspace: &Workspace, place: &Path, what: &str) -> Result<Turn> {
         Ok(lock) => Ok(Turn { _lock: lock, path }),
         Err(LockError::Interrupted) => Err(Error::Interrupted),
         Err(LockError::File(error)) => Err(Error::File(error)),
+        Err(error @ LockError::Inside { .. }) => {
+            Err(Error::Fetch { url: what.to_owned(), reason: error.to_string(), hint: None })
+        }
         Err(LockError::Busy { .. }) => Err(Error::Fetch {
             url: what.to_owned(),
             reason: "another process fetches it, and the time to wait is over".to_owned(),

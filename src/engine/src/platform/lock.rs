@@ -52,6 +52,16 @@ pub enum LockError {
         /// Who holds it, when the system tells.
         pid: Option<u32>,
     },
+    /// A process that waits for this one holds it: both would wait for ever.
+    #[error(
+        "this runs inside of the process {pid}, which holds {} and waits for this to end", path.display()
+    )]
+    Inside {
+        /// The lock file.
+        path: PathBuf,
+        /// Who holds it.
+        pid: u32,
+    },
     /// Somebody asked to stop while we waited.
     #[error("interrupted")]
     Interrupted,
@@ -95,7 +105,7 @@ impl Lock {
     /// Takes a lock, waiting at most `timeout`. `waiting` is called once, before the wait begins.
     ///
     /// # Errors
-    /// When the lock file cannot be used, the time is over, or somebody asked to stop.
+    /// When the lock file cannot be used, the time is over, somebody asked to stop, or who holds it waits for this process.
     pub fn take(
         path: &Path,
         mode: Mode,
@@ -111,6 +121,12 @@ impl Lock {
             }
             if interrupt.is_set() {
                 return Err(LockError::Interrupted);
+            }
+            // Once: whoever comes later did not start this process.
+            if waiting.is_some()
+                && let Some(pid) = system::ancestor_among(&system::lock_holders_of(path))
+            {
+                return Err(LockError::Inside { path: path.to_owned(), pid });
             }
             if timeout.is_some_and(|timeout| begin.elapsed() >= timeout) {
                 return Err(LockError::Busy { path: path.to_owned(), pid: holder(path) });

@@ -14,6 +14,7 @@ mod modify;
 pub mod process;
 mod processes;
 mod read;
+mod session;
 mod tree;
 #[cfg(test)]
 #[cfg(unix)]
@@ -56,6 +57,7 @@ pub use read::{
     FileKind, canonical, exists, kind_of, list_directory, metadata_of, open_regular, read_file, read_link,
     read_to_string,
 };
+pub use session::{Login, Terminal, login_variables, look_after, prepare_session, was_interrupted};
 pub use system::{
     bytes_of_path, end_group, facts_of, free_space, has_object_mode, has_owner_of, is_executable, is_executable_file,
     is_system_user, leave_session, link_count, may_set_immutable, mode_of, name_from_bytes, open_standard_descriptors,

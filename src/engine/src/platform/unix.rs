@@ -442,6 +442,37 @@ pub(super) fn lock_holder(path: &Path) -> Option<u32> {
     lock_holders().into_iter().find(|holder| holder.inode == inode).map(|holder| holder.process)
 }
 
+/// Returns all processes that hold a lock on a file, as far as the system tells.
+#[cfg(target_os = "linux")]
+pub(super) fn lock_holders_of(path: &Path) -> Vec<u32> {
+    let Ok(metadata) = fs::metadata(path) else { return Vec::new() };
+    let holders = lock_holders().into_iter().filter(|holder| holder.inode == metadata.ino());
+    holders.map(|holder| holder.process).collect()
+}
+
+/// Returns the first of some processes that started this one, directly or through others. The numbers are those of
+/// `/proc`, which may be that of an outer namespace of processes; so is the number of this process there.
+#[cfg(target_os = "linux")]
+pub(super) fn ancestor_among(processes: &[u32]) -> Option<u32> {
+    if processes.is_empty() {
+        return None;
+    }
+    let mut process: u32 = fs::read_link("/proc/self").ok()?.to_str()?.parse().ok()?;
+    // The chain ends at the first process; nothing makes it longer than the numbers that there are.
+    for _ in 0..u16::MAX {
+        let status = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        // The name of a program may hold anything, also parentheses.
+        process = status.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
+        if processes.contains(&process) {
+            return Some(process);
+        }
+        if process == 0 {
+            return None;
+        }
+    }
+    None
+}
+
 /// A line of `/proc/locks`.
 #[cfg(target_os = "linux")]
 struct LockHolder {
@@ -483,6 +514,16 @@ pub(super) fn is_locked_by_strangers(file: &File) -> bool {
 
 #[cfg(not(target_os = "linux"))]
 pub(super) fn lock_holder(_path: &Path) -> Option<u32> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn lock_holders_of(_path: &Path) -> Vec<u32> {
+    Vec::new()
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn ancestor_among(_processes: &[u32]) -> Option<u32> {
     None
 }
 

@@ -262,6 +262,14 @@ pub(super) fn is_same_file(_file: &File, path: &Path) -> bool {
     path.exists()
 }
 
+pub(super) fn lock_holders_of(_path: &Path) -> Vec<u32> {
+    Vec::new()
+}
+
+pub(super) fn ancestor_among(_processes: &[u32]) -> Option<u32> {
+    None
+}
+
 pub(super) fn lock_holder(_path: &Path) -> Option<u32> {
     None
 }

@@ -105,6 +105,7 @@ pub(super) fn busy(derivation: &Derivation, error: LockError) -> Error {
     match error {
         LockError::Busy { pid, .. } => Error::Busy { derivation: derivation.title(), pid },
         LockError::Interrupted => Error::Interrupted,
+        error @ LockError::Inside { .. } => store::Error::from(error).into(),
         LockError::File(error) => store::Error::from(error).into(),
     }
 }

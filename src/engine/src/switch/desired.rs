@@ -3,7 +3,7 @@
 
 use std::cell::LazyCell;
 use std::collections::hash_map::Entry as MapEntry;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -196,7 +196,7 @@ fn resolve(
     let implied = current.activations.iter().filter(|applied| is_implied(applied)).count();
     // Targets, of which there are thousands, by where they are; everything else by all that it says.
     let mut targets: HashMap<&[u8], usize> = HashMap::with_capacity(manifest.activations.len());
-    let mut others = HashSet::new();
+    let mut others = HashMap::new();
     let mut entries: Vec<Entry> = Vec::with_capacity(manifest.activations.len());
     for declared in &manifest.activations {
         let unknown = |placeholder| Error::Placeholder { placeholder, positions: declared.positions.clone() };
@@ -212,9 +212,9 @@ fn resolve(
                     true
                 }
                 MapEntry::Occupied(first) if entries[*first.get()].activation.action == activation.action => false,
-                MapEntry::Occupied(_) => others.insert(key(&activation)),
+                MapEntry::Occupied(_) => is_first(&mut others, &activation, &mut entries),
             },
-            None => others.insert(key(&activation)),
+            None => is_first(&mut others, &activation, &mut entries),
         };
         if is_new {
             // Nearly all of them are in force already: none is kept twice.
@@ -230,6 +230,28 @@ fn resolve(
 /// Returns whether something is in force only since targets below it need it.
 fn is_implied(activation: &Activation) -> bool {
     activation.action.as_target().is_some_and(|target| target.is_implied())
+}
+
+/// Returns whether an action is the first of those that collapse. What an effect says besides, its first one takes over.
+fn is_first(others: &mut HashMap<Vec<u8>, usize>, activation: &Activation, entries: &mut [Entry]) -> bool {
+    match others.entry(key(activation)) {
+        MapEntry::Vacant(place) => {
+            place.insert(entries.len());
+            true
+        }
+        MapEntry::Occupied(first) => {
+            if let (Some(effect), Some(entry)) = (activation.action.as_effect(), entries.get_mut(*first.get())) {
+                let mut merged = entry.activation.action.clone();
+                if let Some(kept) = merged.as_effect_mut() {
+                    kept.absorb(&**effect);
+                }
+                if merged != entry.activation.action {
+                    entry.activation = Arc::new(entry.activation.with_action(merged));
+                }
+            }
+            false
+        }
+    }
 }
 
 /// Returns what is equal for actions that collapse.

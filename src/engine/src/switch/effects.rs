@@ -1,55 +1,148 @@
-//! Effects in a plan: what is done anew, and what is taken back.
+//! Effects in a plan: what is done anew, what is done again since something changed, and what is taken back.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 
+use super::Targets;
 use super::desired::Entry;
 use super::step::{Mark, Step, Work};
-use crate::action::Action;
+use crate::action::{Action, Effect};
 use crate::activation::Activation;
 use crate::snapshot::Snapshot;
+use crate::store::Store;
+use crate::value::{Positions, Text};
+
+/// What changes at targets, by their places.
+#[derive(Debug, Default)]
+pub struct Changed<'a> {
+    /// Where something is removed.
+    pub removed: BTreeSet<&'a Path>,
+    /// Where something is made or replaced.
+    pub made: BTreeSet<&'a Path>,
+}
+
+impl<'a> Changed<'a> {
+    /// Collects the places of steps.
+    pub fn by(removals: &'a [Step], changes: &'a [Step]) -> Changed<'a> {
+        fn places(steps: &[Step]) -> BTreeSet<&Path> {
+            let changed = steps.iter().filter(|step| step.change().is_some());
+            changed.filter_map(|step| step.place.as_deref()).collect()
+        }
+        Changed { removed: places(removals), made: places(changes) }
+    }
+}
+
+/// The steps of effects, by when they are performed.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Before files change.
+    pub first: Vec<Step>,
+    /// After they did.
+    pub last: Vec<Step>,
+}
+
+/// Plans effects.
+pub struct Planner<'a> {
+    /// The store, whose objects are no targets.
+    pub store: &'a Store,
+    /// Where targets are.
+    pub targets: &'a Targets<'a>,
+    /// What changes there.
+    pub changed: Changed<'a>,
+}
 
 /// Returns what is equal for effects that count as one: those of one user that are the same.
 fn key(activation: &Activation) -> Option<(Option<&str>, Vec<u8>)> {
     Some((activation.user.as_deref(), activation.action.as_effect()?.key()))
 }
 
-/// Returns the steps that take back what is gone, in reverse of the order in which it was done.
-pub fn taken_back(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
-    let kept: BTreeSet<_> = entries.iter().filter_map(|entry| key(&entry.activation)).collect();
-    let mut steps = Vec::new();
-    for activation in current.activations.iter().rev() {
-        let (Some(key), Some(effect)) = (key(activation), activation.action.as_effect()) else { continue };
-        if kept.contains(&key) {
-            continue;
-        }
-        let mut step = Step::new(Mark::Remove, &Entry::applied(activation));
-        if effect.has_undo() {
-            step.work = Work::Effect { undo: true };
-        }
-        steps.push(step);
+impl Planner<'_> {
+    /// Returns the steps of all effects.
+    pub fn plan(&self, current: &Snapshot, entries: &[Entry]) -> Effects {
+        let mut effects = Effects::default();
+        self.add_gone(current, entries, &mut effects);
+        self.add_wanted(current, entries, &mut effects);
+        effects
     }
-    steps
-}
 
-/// Returns the steps of what is declared, in its order.
-pub fn wanted(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
-    let present = current.activations.iter().filter_map(|activation| Some((key(activation)?, &activation.action)));
-    let present: HashMap<_, &Action> = present.collect();
-    let mut steps = Vec::new();
-    for entry in entries {
-        let activation = &entry.activation;
-        let (Some(key), Some(effect)) = (key(activation), activation.action.as_effect()) else { continue };
-        let (mark, is_done) = match present.get(&key) {
-            Some(old) if **old == activation.action => (Mark::Unchanged, effect.is_always()),
-            // It was done already; only what is recorded of it changes.
-            Some(_) => (Mark::Change, effect.is_always()),
-            None => (Mark::Add, true),
-        };
-        let mut step = Step::new(mark, entry);
-        if is_done {
-            step.work = Work::Effect { undo: false };
+    /// Adds what is gone, in reverse of the order in which it was done.
+    fn add_gone(&self, current: &Snapshot, entries: &[Entry], effects: &mut Effects) {
+        let kept: BTreeSet<_> = entries.iter().filter_map(|entry| key(&entry.activation)).collect();
+        for activation in current.activations.iter().rev() {
+            let (Some(key), Some(effect)) = (key(activation), activation.action.as_effect()) else { continue };
+            if kept.contains(&key) {
+                continue;
+            }
+            let mut step = Step::new(Mark::Remove, &Entry::applied(activation));
+            let mut is_last = effect.is_before();
+            if effect.has_undo() {
+                step.work = Work::Effect { undo: true, again: false };
+            } else if effect.is_only_on_change() && self.touches(effect, &activation.positions, &self.changed.removed) {
+                // Who was told of what its target holds is told that it is gone.
+                step.work = Work::Effect { undo: false, again: true };
+                is_last = !effect.is_before();
+            }
+            if is_last { &mut effects.last } else { &mut effects.first }.push(step);
         }
-        steps.push(step);
     }
-    steps
+
+    /// Adds what is declared, in its order.
+    fn add_wanted(&self, current: &Snapshot, entries: &[Entry], effects: &mut Effects) {
+        let present = current.activations.iter().filter_map(|activation| Some((key(activation)?, &activation.action)));
+        let present: HashMap<_, &Action> = present.collect();
+        for entry in entries {
+            let activation = &entry.activation;
+            let (Some(key), Some(effect)) = (key(activation), activation.action.as_effect()) else { continue };
+            let old = present.get(&key);
+            let old_effect = old.and_then(|old| old.as_effect());
+            let again = self.has_changed(effect, old_effect, &activation.positions);
+            let (mark, is_done) = match old {
+                Some(_) if again => (Mark::Change, true),
+                Some(old) if **old == activation.action => (Mark::Unchanged, effect.is_always()),
+                // It was done already; only what is recorded of it changes.
+                Some(_) => (Mark::Change, effect.is_always()),
+                None => (Mark::Add, again || !effect.is_only_on_change()),
+            };
+            let mut step = Step::new(mark, entry);
+            if is_done {
+                step.work = Work::Effect { undo: false, again: again && (old.is_some() || effect.is_only_on_change()) };
+            }
+            if effect.is_before() { &mut effects.first } else { &mut effects.last }.push(step);
+        }
+    }
+
+    /// Returns whether something changed that an effect is about.
+    fn has_changed(&self, effect: &Effect, old: Option<&Effect>, positions: &Positions) -> bool {
+        if effect.on_change().is_empty() {
+            return false;
+        }
+        if self.touches(effect, positions, &self.changed.made) || self.touches(effect, positions, &self.changed.removed) {
+            return true;
+        }
+        let contents = |effect: &Effect| -> BTreeSet<Text> {
+            effect.on_change().iter().filter(|about| !self.is_target(about)).cloned().collect()
+        };
+        let Some(old) = old else { return false };
+        let (old, new) = (contents(old), contents(effect));
+        // A list that only grew or shrank says nothing of what is in it.
+        old.difference(&new).next().is_some() && new.difference(&old).next().is_some()
+    }
+
+    /// Returns whether a text names a target, and no object or source.
+    fn is_target(&self, about: &Text) -> bool {
+        let path = about.to_path();
+        let is_place = path.is_absolute() || about.0.starts_with(b"~");
+        is_place && !path.starts_with(self.store.objects()) && !crate::names::Placeholder::may_be_in(&about.0)
+    }
+
+    /// Returns whether an effect is about one of some places, or what is below one.
+    fn touches(&self, effect: &Effect, positions: &Positions, places: &BTreeSet<&Path>) -> bool {
+        if places.is_empty() {
+            return false;
+        }
+        effect.on_change().iter().filter(|about| self.is_target(about)).any(|about| {
+            let place: PathBuf = self.targets.place(about, positions).unwrap_or_else(|_| about.to_path());
+            places.range(place.as_path()..).next().is_some_and(|changed| changed.starts_with(&place))
+        })
+    }
 }

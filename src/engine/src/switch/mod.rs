@@ -21,6 +21,7 @@ mod recover;
 mod scene;
 mod shells;
 mod step;
+mod surroundings;
 mod sync;
 mod targets;
 mod unchanged;

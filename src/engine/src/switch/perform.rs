@@ -9,10 +9,11 @@ use super::backups::{Backup, place_for};
 use super::finish::finish;
 use super::plan::Plan;
 use super::step::{Mark, Step, Work};
+use super::surroundings::surroundings;
 use super::sync::sync_places;
 use super::undo::undo;
 use super::{Error, write};
-use crate::action::{self, Action, After, Before, Directories, Role, Surroundings, TargetChange, target};
+use crate::action::{self, Action, After, Before, Directories, Role, TargetChange, target};
 use crate::generations;
 use crate::journal::{self, Change, Journal, Note, Written};
 use crate::manifest::Manifest;
@@ -73,7 +74,7 @@ pub fn switch(
         Err(error) => return Err(take_back(store, settings, &written, None, error, on_event)),
     };
     let mut switch = Switch { store, settings, written, directories: Directories::default(), failed: None };
-    match switch.perform() {
+    match switch.perform(on_event) {
         Ok(deadline) => {
             let journal = &switch.written.journal;
             let id = journal.to.unwrap_or(journal.from);
@@ -110,7 +111,7 @@ fn take_back(
     cause: Error,
     on_event: &mut dyn FnMut(Event),
 ) -> Error {
-    let failures = undo(store, &settings.home, written, failed, on_event);
+    let failures = undo(store, settings, written, failed, on_event);
     if failures.is_empty() { cause } else { Error::HalfUndone { cause: cause.to_string(), failed: failures } }
 }
 
@@ -232,7 +233,7 @@ fn changes(store: &Store, plan: &Plan, mark: &str) -> (Vec<Change>, Vec<Text>) {
     let mut changes: Vec<Change> = plan.restored.iter().map(directory).collect();
     let mut created = plan.created.iter().peekable();
     for step in &plan.steps {
-        if step.mark != Mark::Remove && !matches!(step.work, Work::None) {
+        if step.mark != Mark::Remove && step.change().is_some() {
             // Before a directory that is declared come those above it; before the rest come all.
             let is_directory = step.change().is_some_and(|change| matches!(change.after, After::Directory { .. }));
             while let Some(next) = created.next_if(|next| !is_directory || step.place.as_ref() > Some(*next)) {
@@ -241,9 +242,11 @@ fn changes(store: &Store, plan: &Plan, mark: &str) -> (Vec<Change>, Vec<Text>) {
         }
         match &step.work {
             Work::None => {}
-            Work::Effect { undo } => changes.push(Change::Command {
+            Work::Effect { undo, again } => changes.push(Change::Command {
                 action: step.activation.action.clone(),
                 undo: *undo,
+                again: *again,
+                user: step.activation.user.clone(),
                 positions: step.activation.positions.clone(),
             }),
             Work::Target(change) => {
@@ -281,7 +284,7 @@ struct Switch<'a> {
 
 impl Switch<'_> {
     /// Makes all changes and commits. Returns until when it can be confirmed.
-    fn perform(&mut self) -> Result<Option<f64>, Error> {
+    fn perform(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<Option<f64>, Error> {
         let changes = self.written.journal.changes.clone();
         let mut is_prepared = false;
         for (number, change) in changes.iter().enumerate() {
@@ -298,8 +301,9 @@ impl Switch<'_> {
                     }
                     target::perform(&self.directories, change)?;
                 }
-                Change::Command { action, undo, positions } => {
-                    self.run(number, action, *undo).map_err(Error::at(positions))?;
+                Change::Command { action, undo, user, positions, .. } => {
+                    let ran = self.run(number, action, *undo, user.as_deref(), on_event);
+                    ran.map_err(Error::at(positions))?;
                 }
             }
         }
@@ -328,16 +332,23 @@ impl Switch<'_> {
         sync_places(self.store, &self.directories, changes)
     }
 
-    fn run(&mut self, number: usize, action: &Action, undo: bool) -> Result<(), action::Error> {
+    fn run(
+        &mut self,
+        number: usize,
+        action: &Action,
+        undo: bool,
+        user: Option<&str>,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<(), action::Error> {
         let Some(effect) = action.as_effect() else { return Ok(()) };
         let journal = &self.written.journal;
         // What is taken back ran with the environment of before.
         let id = if undo { journal.from } else { journal.to.unwrap_or(journal.from) };
-        let environment = self.store.snapshot(id).join("env.sh");
+        let interrupt = Some(&self.settings.interrupt);
+        let surroundings = surroundings(self.store, self.settings, id, user, interrupt);
         platform::append_durably(&self.store.journal(), &journal::line(&Note::Begin(number)))?;
         self.written.notes.push(Note::Begin(number));
-        let (home, interrupt) = (self.settings.home.as_path(), Some(&self.settings.interrupt));
-        match effect.perform(undo, &Surroundings { home, environment, interrupt }) {
+        match effect.perform(undo, &surroundings, on_event) {
             Ok(()) => {
                 platform::append_durably(&self.store.journal(), &journal::line(&Note::End(number)))?;
                 self.written.notes.push(Note::End(number));

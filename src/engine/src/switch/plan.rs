@@ -10,12 +10,13 @@ use super::backups::Backups;
 use super::conflicts::Declared;
 use super::desired::Desired;
 use super::difference::{Old, removal, wanted};
+use super::effects::{Changed, Effects, Planner};
 use super::overlap::Reads;
 use super::scene::Scene;
 use super::step::{Mark, Step, Work};
 use super::unchanged::{is_applied, unchanged};
 use super::unfold::unfolded;
-use super::{Error, Targets, conflicts, effects, shells, unfold};
+use super::{Error, Targets, conflicts, shells, unfold};
 use crate::action::{After, Before, TargetChange};
 use crate::activation::Activation;
 use crate::hash::Hash;
@@ -30,8 +31,8 @@ use crate::value::{Positions, Text};
 pub struct Plan {
     /// What is applied; without its derivations, where these are those that will be in force.
     pub current: Snapshot,
-    /// What happens, in the order in which it is performed: what takes commands back, removals, links,
-    /// files, environment, commands.
+    /// What happens, in the order in which it is performed: what takes commands back, commands that run before, removals,
+    /// links, files, environment, commands.
     pub steps: Vec<Step>,
     /// The actions that will be in force.
     pub activations: Vec<Arc<Activation>>,
@@ -82,7 +83,7 @@ pub fn plan(
     let has_same_objects = has_same_objects(&desired, &current);
     let is_applied = has_same_objects && !is_elsewhere && is_applied(&desired, &current);
     if is_applied && let Some(steps) = unchanged(store, home, &desired, extent != Extent::All) {
-        return Ok(nothing_to_do(desired, current, steps));
+        return Ok(nothing_to_do(store, home, desired, current, steps));
     }
 
     let targets = Targets::new(home);
@@ -97,19 +98,24 @@ pub fn plan(
     if let Some(root) = &old_root {
         scene.add_old_root(root);
     }
-    let mut steps = effects::taken_back(&current, &desired.entries);
-    steps.extend(removals(&mut scene, &present, &places)?);
-    let restored = missing_parents(&scene, &steps)?;
+    let removals = removals(&mut scene, &present, &places)?;
+    let restored = missing_parents(&scene, &removals)?;
     // Something may only stand otherwise than it is declared: that takes a look at everything.
     let looks = extent != Extent::Foresight || is_applied || has_same_objects && desired.is_complete;
     let changes = changes(&mut scene, &present, &places, looks, extent)?;
     let mut created = missing_parents(&scene, &changes)?;
     created.retain(|directory| restored.binary_search(directory).is_err());
-    steps.extend(changes);
-    steps.extend(shells::steps(&current, &desired.entries));
-    let effects = effects::wanted(&current, &desired.entries);
-    let always = effects.iter().any(|step| step.mark == Mark::Unchanged && !matches!(step.work, Work::None));
-    steps.extend(effects);
+    let planner = Planner { store, targets: &targets, changed: Changed::by(&removals, &changes) };
+    let Effects { first, last } = planner.plan(&current, &desired.entries);
+    let runs = |step: &&Step| step.mark == Mark::Unchanged && !matches!(step.work, Work::None);
+    let always = first.iter().chain(&last).any(|step| runs(&step));
+    let steps: Vec<Step> = first
+        .into_iter()
+        .chain(removals)
+        .chain(changes)
+        .chain(shells::steps(&current, &desired.entries))
+        .chain(last)
+        .collect();
 
     let activations = with_places(&desired, &places, home);
     let environment_changes = shells::differ(&activations, &current.activations, home);
@@ -136,9 +142,11 @@ pub fn plan(
 }
 
 /// Returns the plan of what is applied already. `steps` are those of its targets.
-fn nothing_to_do(desired: Desired, current: Snapshot, mut steps: Vec<Step>) -> Plan {
+fn nothing_to_do(store: &Store, home: &Path, desired: Desired, current: Snapshot, mut steps: Vec<Step>) -> Plan {
     steps.extend(shells::steps(&current, &desired.entries));
-    steps.extend(effects::wanted(&current, &desired.entries));
+    let planner = Planner { store, targets: &Targets::new(home), changed: Changed::default() };
+    let Effects { first, last } = planner.plan(&current, &desired.entries);
+    steps.extend(first.into_iter().chain(last));
     Plan {
         activations: desired.activations(),
         derivations: desired.derivations,

@@ -101,7 +101,7 @@ fn back(
     what: &str,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<(), Error> {
-    let failed = undo(store, &settings.home, written, None, on_event);
+    let failed = undo(store, settings, written, None, on_event);
     if !failed.is_empty() {
         return Err(Error::HalfUndone { cause: format!("{what} is taken back"), failed });
     }

@@ -5,13 +5,14 @@ use std::path::Path;
 use super::Error;
 use super::backups::{Backup, Backups, place_for};
 use super::finish::remove_journal;
+use super::surroundings::surroundings;
 use super::sync::sync_places;
 use crate::action::target::{self, Undone};
-use crate::action::{Action, Directories, Role, Surroundings, TargetChange};
+use crate::action::{Directories, Role, TargetChange};
 use crate::journal::{Change, Note, Written};
 use crate::names::SnapshotId;
 use crate::platform;
-use crate::settings::Event;
+use crate::settings::{Event, Settings};
 use crate::store::Store;
 use crate::value::Text;
 
@@ -19,7 +20,7 @@ use crate::value::Text;
 /// the journal stays, and it can be tried again. `failed` is the command that failed by itself.
 pub fn undo(
     store: &Store,
-    home: &Path,
+    settings: &Settings,
     written: &Written,
     failed: Option<usize>,
     on_event: &mut dyn FnMut(Event),
@@ -36,7 +37,7 @@ pub fn undo(
                 Ok(Undone::Done) => Ok(()),
                 Ok(Undone::LeftAlone { place, found, kept }) => {
                     let kept =
-                        kept.map(|kept| displace(store, home, change, &kept, &format!("{}-{number}", journal.mark)));
+                        kept.map(|kept| displace(store, &settings.home, change, &kept, &format!("{}-{number}", journal.mark)));
                     let kept = match kept {
                         Some(kept) => format!("; what stood there before is {kept}"),
                         None => String::new(),
@@ -48,12 +49,15 @@ pub fn undo(
                 }
                 Err(error) => Err(error.into()),
             },
-            Change::Command { action, undo, .. } if failed != Some(number) => {
-                take_back_effect(store, home, written, (number, action, *undo), on_event)
+            Change::Command { again: false, .. } if failed != Some(number) => {
+                take_back_effect(store, settings, written, (number, change), on_event)
             }
             Change::Command { .. } => Ok(()),
         };
         failures.extend(result.err().map(|error| error.to_string()));
+    }
+    if failures.is_empty() {
+        do_again(store, settings, written, on_event);
     }
     if failures.is_empty()
         && let Err(error) = restore_metadata(store, written, &directories)
@@ -78,11 +82,12 @@ fn displace(store: &Store, home: &Path, change: &TargetChange, kept: &Path, mark
 
 fn take_back_effect(
     store: &Store,
-    home: &Path,
+    settings: &Settings,
     written: &Written,
-    (number, action, was_undo): (usize, &Action, bool),
+    (number, change): (usize, &Change),
     on_event: &mut dyn FnMut(Event),
 ) -> Result<(), Error> {
+    let Change::Command { action, undo: was_undo, user, .. } = change else { return Ok(()) };
     let Some(effect) = action.as_effect() else { return Ok(()) };
     if !written.notes.contains(&Note::Begin(number)) {
         return Ok(());
@@ -94,10 +99,24 @@ fn take_back_effect(
         return Ok(());
     }
     let journal = &written.journal;
-    let id = if was_undo { journal.from } else { journal.to.unwrap_or(journal.from) };
+    let id = if *was_undo { journal.from } else { journal.to.unwrap_or(journal.from) };
     // Nothing interrupts this: half an undo helps nobody.
-    let surroundings = Surroundings { home, environment: store.snapshot(id).join("env.sh"), interrupt: None };
-    Ok(effect.perform(!was_undo, &surroundings)?)
+    let surroundings = surroundings(store, settings, id, user.as_deref(), None);
+    Ok(effect.perform(!was_undo, &surroundings, on_event)?)
+}
+
+/// Does once more what was done because something changed: that is as it was, which nobody was told yet. A command that
+/// fails is no reason to keep what was taken back.
+fn do_again(store: &Store, settings: &Settings, written: &Written, on_event: &mut dyn FnMut(Event)) {
+    for (number, change) in written.journal.changes.iter().enumerate() {
+        let Change::Command { action, again: true, user, .. } = change else { continue };
+        let (Some(effect), true) = (action.as_effect(), written.notes.contains(&Note::Begin(number))) else { continue };
+        let surroundings = surroundings(store, settings, written.journal.from, user.as_deref(), None);
+        if let Err(error) = effect.perform(false, &surroundings, on_event) {
+            let message = format!("what was changed is as it was, and then {error}");
+            on_event(Event::Warning { message });
+        }
+    }
 }
 
 /// Puts `current` and the snapshots back, and removes the journal once all the rest is on the disk.

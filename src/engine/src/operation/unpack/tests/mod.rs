@@ -42,6 +42,7 @@ impl Place {
             lock_timeout: None,
             sandbox: crate::settings::Sandbox::default(),
             interrupt: Interrupt::default(),
+            shared_environment: Vec::new(),
             system: System::current(),
             unpack: UnpackLimits::default(),
             output: OutputLimits::default(),

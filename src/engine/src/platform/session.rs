@@ -1,0 +1,267 @@
+//! Programs that talk to the user: as which user they run, and whether they have the terminal.
+
+use std::path::PathBuf;
+
+/// A user that a program runs as, as at a login.
+#[derive(Clone, Debug)]
+#[cfg_attr(not(unix), expect(dead_code, reason = "nobody becomes another user there"))]
+pub struct Login {
+    /// The name.
+    pub name: String,
+    /// The home directory.
+    pub home: PathBuf,
+    /// The shell.
+    pub shell: PathBuf,
+    user: u32,
+    group: u32,
+    groups: Vec<u32>,
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::ffi::{CString, OsString};
+    use std::fs::File;
+    use std::io;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::process::{CommandExt, ExitStatusExt};
+    use std::path::{Path, PathBuf};
+    use std::process::{Child, Command, ExitStatus};
+
+    use nix::unistd::{Gid, User, getgrouplist};
+    use rustix::process::Pid;
+    use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp};
+
+    use super::Login;
+    use crate::platform::bytes_of_path;
+
+    impl Login {
+        /// Returns a user of this machine.
+        ///
+        /// # Errors
+        /// When there is no such user, or its groups are not known.
+        pub fn of(name: &str) -> io::Result<Login> {
+            let entry = User::from_name(name)?;
+            let entry = entry.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("there is no user {name}")))?;
+            let groups = getgrouplist(&CString::new(name)?, entry.gid)?;
+            Ok(Login {
+                name: entry.name,
+                home: entry.dir,
+                shell: entry.shell,
+                user: entry.uid.as_raw(),
+                group: entry.gid.as_raw(),
+                groups: groups.into_iter().map(Gid::as_raw).collect(),
+            })
+        }
+
+        /// Returns the directory of the user's session, where that runs: programs such as `systemctl --user` need it.
+        pub fn runtime_directory(&self) -> Option<PathBuf> {
+            use std::os::unix::fs::MetadataExt;
+            let directory = PathBuf::from(format!("/run/user/{}", self.user));
+            directory.metadata().is_ok_and(|data| data.is_dir() && data.uid() == self.user).then_some(directory)
+        }
+    }
+
+    /// The terminal of this process, while a program has it.
+    pub struct Terminal {
+        file: File,
+        own: Pid,
+        modes: Option<Termios>,
+        blocked: libc::sigset_t,
+    }
+
+    impl Terminal {
+        /// Returns the terminal that this process is in the foreground of. Without one there is nobody to ask.
+        pub fn of_this_process() -> Option<Terminal> {
+            let file = File::options().read(true).write(true).open("/dev/tty").ok()?;
+            let own = rustix::process::getpgrp();
+            if tcgetpgrp(&file).ok()? != own {
+                return None;
+            }
+            let modes = tcgetattr(&file).ok();
+            Some(Terminal { blocked: block_output_stop(), file, own, modes })
+        }
+
+        /// Returns another descriptor of it.
+        pub fn input(&self) -> Option<File> {
+            self.file.try_clone().ok()
+        }
+    }
+
+    impl Drop for Terminal {
+        fn drop(&mut self) {
+            let _ = tcsetpgrp(&self.file, self.own);
+            if let Some(modes) = &self.modes {
+                // A program that was ended may have left it without echo.
+                let _ = tcsetattr(&self.file, OptionalActions::Now, modes);
+            }
+            // SAFETY: the set was filled by the same function.
+            unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.blocked, std::ptr::null_mut()) };
+        }
+    }
+
+    /// Blocks the signal that stops who writes to, or takes, a terminal from the background; returns what was blocked.
+    fn block_output_stop() -> libc::sigset_t {
+        // SAFETY: both sets are this function's own; the calls fill them.
+        unsafe {
+            let (mut set, mut before): (libc::sigset_t, libc::sigset_t) = (std::mem::zeroed(), std::mem::zeroed());
+            libc::sigemptyset(&raw mut set);
+            libc::sigaddset(&raw mut set, libc::SIGTTOU);
+            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, &raw mut before);
+            before
+        }
+    }
+
+    /// Has a program run as a user, in a process group of its own: in the foreground of the terminal, or in a session
+    /// that has none. `directory` is entered with the user's rights.
+    pub fn prepare_session(
+        command: &mut Command,
+        login: Option<&Login>,
+        terminal: Option<&Terminal>,
+        directory: &Path,
+    ) -> io::Result<()> {
+        let directory = CString::new(bytes_of_path(directory))?;
+        let ids = login.map(|login| (login.user, login.group, login.groups.clone()));
+        let terminal = terminal.map(|terminal| terminal.file.as_raw_fd());
+        let check = |answer: i32| if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
+        let begin = move || {
+            // SAFETY: between fork and exec, only calls that are safe there: they allocate nothing, and their arguments
+            // were made before.
+            unsafe {
+                match terminal {
+                    Some(terminal) => {
+                        check(libc::setpgid(0, 0))?;
+                        block_output_stop();
+                        // Otherwise the program would be stopped when it asks.
+                        libc::tcsetpgrp(terminal, libc::getpid());
+                    }
+                    None => check((libc::setsid() < 0).into())?,
+                }
+                if let Some((user, group, groups)) = &ids {
+                    check(libc::setgroups(groups.len() as _, groups.as_ptr()))?;
+                    check(libc::setgid(*group))?;
+                    check(libc::setuid(*user))?;
+                }
+                check(libc::chdir(directory.as_ptr()))?;
+                let mut none: libc::sigset_t = std::mem::zeroed();
+                libc::sigemptyset(&raw mut none);
+                libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+            }
+            Ok(())
+        };
+        // SAFETY: see above.
+        unsafe { command.pre_exec(begin) };
+        Ok(())
+    }
+
+    /// Returns how a program ended; nothing while it runs. One that was stopped goes on, since nobody could have it go on.
+    ///
+    /// # Errors
+    /// When there is no such program.
+    pub fn look_after(child: &mut Child) -> io::Result<Option<ExitStatus>> {
+        let pid = libc::pid_t::try_from(child.id()).map_err(io::Error::other)?;
+        let mut status = 0;
+        // SAFETY: the status is this function's own.
+        match unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG | libc::WUNTRACED) } {
+            0 => Ok(None),
+            -1 => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => Ok(None),
+                error => Err(error),
+            },
+            _ if libc::WIFSTOPPED(status) => {
+                // SAFETY: a signal to a group that is this program's own.
+                unsafe { libc::killpg(pid, libc::SIGCONT) };
+                Ok(None)
+            }
+            _ => Ok(Some(ExitStatus::from_raw(status))),
+        }
+    }
+
+    /// Returns whether Ctrl-C ended a program: it got the signal, or says so as shells do.
+    pub fn was_interrupted(status: ExitStatus) -> bool {
+        status.signal() == Some(libc::SIGINT) || status.code() == Some(128 + libc::SIGINT)
+    }
+
+    /// Returns the variables of a program that begins as at a login.
+    pub fn login_variables(login: &Login) -> Vec<(&'static str, OsString)> {
+        let mut variables = vec![
+            ("HOME", login.home.clone().into_os_string()),
+            ("USER", login.name.clone().into()),
+            ("LOGNAME", login.name.clone().into()),
+            ("SHELL", login.shell.clone().into_os_string()),
+        ];
+        variables.extend(login.runtime_directory().map(|directory| ("XDG_RUNTIME_DIR", directory.into_os_string())));
+        variables
+    }
+}
+
+#[cfg(unix)]
+pub use unix::{Terminal, login_variables, look_after, prepare_session, was_interrupted};
+
+#[cfg(not(unix))]
+mod other {
+    use std::ffi::OsString;
+    use std::fs::File;
+    use std::io;
+    use std::path::Path;
+    use std::process::{Child, Command, ExitStatus};
+
+    use super::Login;
+
+    impl Login {
+        /// Nobody becomes another user here.
+        ///
+        /// # Errors
+        /// Always.
+        pub fn of(name: &str) -> io::Result<Login> {
+            Err(io::Error::new(io::ErrorKind::Unsupported, format!("commands cannot run as {name} here")))
+        }
+    }
+
+    /// There is no terminal to hand over.
+    pub struct Terminal;
+
+    impl Terminal {
+        /// Programs share the console.
+        pub fn of_this_process() -> Option<Terminal> {
+            None
+        }
+
+        /// Never called.
+        pub fn input(&self) -> Option<File> {
+            None
+        }
+    }
+
+    /// Gives a program a process group of its own, and a directory.
+    pub fn prepare_session(
+        command: &mut Command,
+        _login: Option<&Login>,
+        _terminal: Option<&Terminal>,
+        directory: &Path,
+    ) -> io::Result<()> {
+        crate::platform::own_group(command);
+        command.current_dir(directory);
+        Ok(())
+    }
+
+    /// Returns how a program ended; nothing while it runs.
+    ///
+    /// # Errors
+    /// When there is no such program.
+    pub fn look_after(child: &mut Child) -> io::Result<Option<ExitStatus>> {
+        child.try_wait()
+    }
+
+    /// Ctrl-C reaches this process too.
+    pub fn was_interrupted(_status: ExitStatus) -> bool {
+        false
+    }
+
+    /// Nobody becomes another user here.
+    pub fn login_variables(_login: &Login) -> Vec<(&'static str, OsString)> {
+        Vec::new()
+    }
+}
+
+#[cfg(not(unix))]
+pub use other::{Terminal, login_variables, look_after, prepare_session, was_interrupted};

@@ -1,0 +1,21 @@
+//! With what effects are performed during a switch, and while it is taken back.
+
+use crate::action::Surroundings;
+use crate::names::SnapshotId;
+use crate::settings::{Interrupt, Settings};
+use crate::store::Store;
+
+/// Returns with what effects of a user are performed while the environment of a snapshot is in force.
+pub fn surroundings<'a>(
+    store: &Store,
+    settings: &'a Settings,
+    id: SnapshotId,
+    user: Option<&'a str>,
+    interrupt: Option<&'a Interrupt>,
+) -> Surroundings<'a> {
+    let snapshot = store.snapshot(id);
+    let own = user.map(|user| snapshot.join("users").join(user).join("env.sh"));
+    let environment = std::iter::once(snapshot.join("env.sh")).chain(own).collect();
+    let shared = settings.shared_environment.as_slice();
+    Surroundings { home: &settings.home, user, environment, shared, interrupt }
+}
