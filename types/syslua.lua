@@ -71,8 +71,10 @@ local syslua = {}
 
 --- Kinds that a program does not know are to be ignored.
 ---@class syslua.Event
----@field kind "build_started"|"build_finished"|"build_failed"|"download"|"unpack_started"|"unpack_finished"|"waiting"|"tick"|"warning"|"notice"|string
----@field name string? of the derivation, for builds
+---@field kind "build_started"|"build_finished"|"build_failed"|"download"|"unpack_started"|"unpack_finished"|"command_started"|"command_output"|"command_finished"|"waiting"|"tick"|"warning"|"notice"|string
+---@field name string? of the derivation, for builds; of the command, for "command_started" and "command_finished"
+---@field line string? what a command printed, for "command_output"
+---@field success boolean? whether it ended well, for "command_finished"
 ---@field version string? of the derivation, for builds
 ---@field hash string? of the derivation, for builds
 ---@field seconds number? how long the build took, for "build_finished"

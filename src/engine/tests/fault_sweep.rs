@@ -133,14 +133,24 @@ impl Machine {
         self.action(File { source, target: target.into(), mode: Some("640".into()), ..File::default() })
     }
 
-    fn run(&self, name: &str) -> Activation {
+    /// A command that is told what stands at a target whenever that changed.
+    fn told(&self, target: &str) -> Activation {
+        const LINE: &str = "mkdir -p ~/.marks; readlink TARGET >~/.marks/told || \
+            { rm -f ~/.marks/told; rmdir ~/.marks 2>/dev/null || true; }";
         self.action(Run {
-            command: Words::Line(Text(format!("mkdir -p ~/.marks; echo $VALUE >~/.marks/{name}").into_bytes())),
-            undo: Some(Words::Line(Text(
-                format!("rm -f ~/.marks/{name}; rmdir ~/.marks 2>/dev/null || true").into_bytes(),
-            ))),
+            command: Words::Line(Text(LINE.replace("TARGET", target).into_bytes())),
+            on_change: vec![target.into()],
+            only_on_change: true,
             ..Run::default()
         })
+    }
+
+    fn before(&self, name: &str) -> Activation {
+        self.action(Run { before: true, ..marking(name) })
+    }
+
+    fn run(&self, name: &str) -> Activation {
+        self.action(marking(name))
     }
 
     fn variable(&self, value: &str) -> Activation {
@@ -164,7 +174,7 @@ impl Machine {
             self.variable("first"),
         ];
         if commands {
-            activations.extend([self.run("kept"), self.run("gone")]);
+            activations.extend([self.run("kept"), self.run("gone"), self.before("early-gone"), self.told("~/.change")]);
         }
         Manifest { activations, ..Manifest::default() }
     }
@@ -189,9 +199,20 @@ impl Machine {
             self.variable("second"),
         ];
         if commands {
-            activations.extend([self.run("kept"), self.run("come")]);
+            activations.extend([self.run("kept"), self.run("come"), self.before("early-come"), self.told("~/.change")]);
         }
         Manifest { activations, ..Manifest::default() }
+    }
+}
+
+/// A command that leaves a mark, and takes it away again.
+fn marking(name: &str) -> Run {
+    Run {
+        command: Words::Line(Text(format!("mkdir -p ~/.marks; echo $VALUE >~/.marks/{name}").into_bytes())),
+        undo: Some(Words::Line(Text(
+            format!("rm -f ~/.marks/{name}; rmdir ~/.marks 2>/dev/null || true").into_bytes(),
+        ))),
+        ..Run::default()
     }
 }
 
