@@ -50,20 +50,20 @@ describe("a command of an activation", function()
 
   it("takes back what ran before files when one of them fails", function()
     apply('file { path = "~/f", content = "one" }')
-    apply(
-      'file { path = "~/f", content = "two" }\n' .. activate([[
+    apply('file { path = "~/f", content = "two" }\n' .. activate([[
         ctx.run("echo before $(cat ~/f) >>~/log", { before = true, undo = "echo undo $(cat ~/f) >>~/log" })
         ctx.run("exit 1")
-      ]]),
-      1
-    )
+      ]]), 1)
     assert.equal("before one\nundo one\n", take_log())
   end)
 
-  it("runs again when a derivation, a source or a target in `on_change` changed, and only then", function()
-    here.write("data", "one\n")
-    local lines = [[
-      local made = derive { name = "made", opts = { "%s" }, config = function(opts, ctx) ctx.write(ctx.out, opts[1]) end }
+  it(
+    "runs again when a derivation, a source or a target in `on_change` changed, and only then",
+    function()
+      here.write("data", "one\n")
+      local lines = [[
+      local function write(opts, ctx) ctx.write(ctx.out, opts[1]) end
+      local made = derive { name = "made", opts = { "%s" }, config = write }
       file { path = "~/dir/f", content = "%s" }
       file { path = "~/other", content = "%s" }
     ]] .. activate([[
@@ -73,69 +73,78 @@ describe("a command of an activation", function()
       ctx.run("echo directory >>~/log", { on_change = { "~/dir" } })
       ctx.run("echo plain >>~/log")
     ]])
-    apply(lines:format("1", "1", "1"))
-    assert.equal("handle\nsource\ntarget 1\ndirectory\nplain\n", take_log())
-    apply(lines:format("1", "1", "2"))
-    assert.equal("", take_log())
-    apply(lines:format("2", "1", "2"))
-    assert.equal("handle\n", take_log())
-    apply(lines:format("2", "2", "2"))
-    assert.equal("target 2\ndirectory\n", take_log())
-    here.write("data", "two\n")
-    apply(lines:format("2", "2", "2"))
-    assert.equal("source\n", take_log())
-    assert.truthy(here.must("apply", "init.lua").stdout:find("^Nothing changed"))
-    assert.equal("", take_log())
-    -- A target that somebody changed is put right, which changes it.
-    os.remove(here.home .. "/dir/f")
-    here.must("apply", "init.lua")
-    assert.equal("target 2\ndirectory\n", take_log())
-    here.must("rollback", "3", "--yes")
-    assert.equal("source\ntarget 1\ndirectory\n", take_log():gsub("handle\n", ""))
-    for _, wrong in ipairs({ '{ "relative" }', "{ 1 }", "{ {} }", '"text"', '{ "" }' }) do
-      apply(activate(('ctx.run("true", { on_change = %s })'):format(wrong)), 1)
+      apply(lines:format("1", "1", "1"))
+      assert.equal("handle\nsource\ntarget 1\ndirectory\nplain\n", take_log())
+      apply(lines:format("1", "1", "2"))
+      assert.equal("", take_log())
+      apply(lines:format("2", "1", "2"))
+      assert.equal("handle\n", take_log())
+      apply(lines:format("2", "2", "2"))
+      assert.equal("target 2\ndirectory\n", take_log())
+      here.write("data", "two\n")
+      apply(lines:format("2", "2", "2"))
+      assert.equal("source\n", take_log())
+      assert.truthy(here.must("apply", "init.lua").stdout:find("^Nothing changed"))
+      assert.equal("", take_log())
+      -- A target that somebody changed is put right, which changes it.
+      os.remove(here.home .. "/dir/f")
+      here.must("apply", "init.lua")
+      assert.equal("target 2\ndirectory\n", take_log())
+      here.must("rollback", "3", "--yes")
+      assert.equal("source\ntarget 1\ndirectory\n", take_log():gsub("handle\n", ""))
+      for _, wrong in ipairs({ '{ "relative" }', "{ 1 }", "{ {} }", '"text"', '{ "" }' }) do
+        apply(activate(('ctx.run("true", { on_change = %s })'):format(wrong)), 1)
+      end
     end
-  end)
+  )
 
-  it("runs for `on_change` of a file when that changed: made, changed, removed, rolled back", function()
-    local function lines(text, rest)
-      return ('file { path = "~/unit", content = "%s", on_change = "echo $(cat ~/unit 2>/dev/null) >>~/log" }\n'):format(
-        text
-      ) .. (rest or "")
-    end
-    apply(lines("one"))
-    assert.equal("one\n", take_log())
-    apply(lines("one", 'file { path = "~/x", content = "x" }'))
-    assert.equal("", take_log())
-    apply(lines("two"))
-    assert.equal("two\n", take_log())
-    -- When the apply fails later, who was told of the new content is told of the old one.
-    apply(lines("three", 'file { path = "~/y", content = "y", on_change = "exit 1" }'), 1)
-    assert.equal("three\ntwo\n", take_log())
-    here.must("rollback", "--yes")
-    assert.equal("one\n", take_log())
-    apply('file { path = "~/x", content = "x" }')
-    assert.equal("\n", take_log())
-    -- One command for many files.
-    here.write("tree/a", "a")
-    here.write("tree/b", "b")
-    apply([[
+  it(
+    "runs for `on_change` of a file when that changed: made, changed, removed, rolled back",
+    function()
+      local function lines(text, rest)
+        return ('file { path = "~/unit", content = "%s", on_change = "echo $(cat ~/unit 2>&-) >>~/log" }\n'):format(
+          text
+        ) .. (rest or "")
+      end
+      apply(lines("one"))
+      assert.equal("one\n", take_log())
+      apply(lines("one", 'file { path = "~/x", content = "x" }'))
+      assert.equal("", take_log())
+      apply(lines("two"))
+      assert.equal("two\n", take_log())
+      -- When the apply fails later, who was told of the new content is told of the old one.
+      apply(lines("three", 'file { path = "~/y", content = "y", on_change = "exit 1" }'), 1)
+      assert.equal("three\ntwo\n", take_log())
+      here.must("rollback", "--yes")
+      assert.equal("one\n", take_log())
+      apply('file { path = "~/x", content = "x" }')
+      assert.equal("\n", take_log())
+      -- One command for many files.
+      here.write("tree/a", "a")
+      here.write("tree/b", "b")
+      apply([[
       file { path = "~/tree", source = "tree", recursive = true, on_change = { "sh", "-c", "echo tree >>~/log" } }
       file { path = "~/a", content = "a", on_change = "echo both >>~/log" }
       file { path = "~/b", content = "b", on_change = "echo both >>~/log" }
     ]])
-    assert.equal("both\ntree\n", take_log():gsub("tree\nboth\n", "both\ntree\n"))
-    here.write("tree/a", "other")
-    here.must("apply", "init.lua")
-    assert.equal("tree\n", take_log())
-    for _, wrong in ipairs({ "1", "{}", '""', "{ 1 }", '{ "a", "" }' }) do
-      apply(('file { path = "~/a", content = "a", on_change = %s }'):format(wrong), 1)
+      assert.equal("both\ntree\n", take_log():gsub("tree\nboth\n", "both\ntree\n"))
+      here.write("tree/a", "other")
+      here.must("apply", "init.lua")
+      assert.equal("tree\n", take_log())
+      for _, wrong in ipairs({ "1", "{}", '""', "{ 1 }", '{ "a", "" }' }) do
+        apply(('file { path = "~/a", content = "a", on_change = %s }'):format(wrong), 1)
+      end
     end
-  end)
+  )
 
   it("runs after removals too", function()
-    local reload = activate('ctx.run("echo run >>~/log; ls ~/units >>~/log 2>&1 || true", { on_change = { "~/units" }, name = "reload" })')
-    apply('file { path = "~/units/a", content = "a" } file { path = "~/units/b", content = "b" }\n' .. reload)
+    local reload = activate(
+      'ctx.run("echo run >>~/log; ls ~/units >>~/log 2>&1 || true", { on_change = { "~/units" }, name = "reload" })'
+    )
+    apply(
+      'file { path = "~/units/a", content = "a" } file { path = "~/units/b", content = "b" }\n'
+        .. reload
+    )
     assert.equal("run\na\nb\n", take_log())
     apply('file { path = "~/units/a", content = "a" }\n' .. reload)
     assert.equal("run\na\n", take_log())
@@ -149,7 +158,10 @@ describe("a command of an activation", function()
       ctx.run("for i in $(seq 1 500); do echo line $i; done", {})
     ]]))
     local result = here.run("apply", "init.lua")
-    assert.equal("running first\nrunning for i in $(seq 1 500); do echo line $i; done\n", result.stderr)
+    assert.equal(
+      "running first\nrunning for i in $(seq 1 500); do echo line $i; done\n",
+      result.stderr
+    )
     here.must("destroy", "--yes")
     result = here.run("apply", "--verbose", "init.lua")
     for _, line in ipairs({ "  shown\n", "  so\n", "  rest\n", "  line 1\n", "  line 500\n" }) do
@@ -157,7 +169,9 @@ describe("a command of an activation", function()
     end
     here.must("destroy", "--yes")
     assert.equal("", here.run("apply", "--quiet", "init.lua").stderr)
-    here.write_config(activate('ctx.run("for i in $(seq 1 500); do echo line $i; done; exit 3", { name = "long" })'))
+    here.write_config(
+      activate('ctx.run("for i in $(seq 1 500); do echo line $i; done; exit 3", { name = "long" })')
+    )
     result = here.run("apply", "--quiet", "init.lua")
     assert.equal(1, result.code)
     assert.truthy(result.stderr:find("exit code 3", 1, true), result.stderr)
@@ -172,7 +186,7 @@ describe("a command of an activation", function()
     here.write("slow.sh", "sleep 0.3; set -- x y z; HOSTILE=script\n")
     here.write_config(activate([[
       ctx.source_in_shell("]] .. here.directory .. [[/slow.sh")
-      ctx.run("printf '%s|' \"$HOSTILE\" \"$TWO\" \"$#\" >~/out; env | grep -c SYSLUA_VALUE >>~/out || true; sleep 0.3", {
+      ctx.run("printf '%s|' \"$HOSTILE\" \"$TWO\" \"$#\" >~/out; env | grep -c SYSLUA_V >>~/out; sleep 0.3", {
         env = { HOSTILE = "a 'b' \"c\" $(touch ~/wrong) `x`\n%s\\", TWO = "t0ken" },
       })
     ]]))
@@ -180,7 +194,9 @@ describe("a command of an activation", function()
       $LUA -l syslua apply --quiet init.lua &
       sys=$!
       while kill -0 $sys 2>/dev/null; do
-        for process in /proc/[0-9]*; do tr '\0' ' ' <$process/cmdline 2>/dev/null; echo; done | grep '[t]0ken' && echo found
+        for process in /proc/[0-9]*; do
+          tr '\0' ' ' <$process/cmdline 2>/dev/null; echo
+        done | grep '[t]0ken' && echo found
         sleep 0.05
       done
       wait $sys
@@ -193,7 +209,9 @@ describe("a command of an activation", function()
 
   -- Runs apply in a terminal of its own, to which it types; returns its exit code, or "waits".
   local function apply_in_terminal(typed, seconds)
-    here.write("terminal.py", [[
+    here.write(
+      "terminal.py",
+      [[
 import os, pty, signal, sys, time
 typed, seconds = sys.argv[1].encode().decode("unicode_escape").encode(), float(sys.argv[2])
 pid, terminal = pty.fork()
@@ -208,8 +226,12 @@ while time.time() < end:
         print(os.waitstatus_to_exitcode(status)); sys.exit()
     time.sleep(0.05)
 os.kill(pid, signal.SIGKILL); print("waits")
-]])
-    local line = ("python3 terminal.py %s %s $LUA -l syslua apply init.lua"):format(process.quote(typed), seconds)
+]]
+    )
+    local line = ("python3 terminal.py %s %s $LUA -l syslua apply init.lua"):format(
+      process.quote(typed),
+      seconds
+    )
     return here.shell(line).stdout
   end
 
@@ -257,14 +279,26 @@ os.kill(pid, signal.SIGKILL); print("waits")
     end
     here.write("inner", "exec " .. lua .. ' -l syslua "$@"\n')
     local cleared = ("env -i %s sh %s/inner "):format(table.concat(exports, " "), here.directory)
-    here.write("other.lua", 'return { setup = function() file { path = "~/x", content = "x" } end }\n')
-    for _, inner in ipairs({ "gc", "apply " .. here.directory .. "/other.lua", "rollback 0 --yes", "destroy --yes" }) do
+    here.write(
+      "other.lua",
+      'return { setup = function() file { path = "~/x", content = "x" } end }\n'
+    )
+    for _, inner in ipairs({
+      "gc",
+      "apply " .. here.directory .. "/other.lua",
+      "rollback 0 --yes",
+      "destroy --yes",
+    }) do
       for _, way in ipairs({ "%s", "sh -c '%s; exit $?'", "(%s) | cat >&2; exit 1", "setsid -w %s" }) do
-        local command = way:format(way:find("'%%s") and (cleared:gsub("'", "'\\''")) .. inner or cleared .. inner)
+        local command =
+          way:format(way:find("'%%s") and (cleared:gsub("'", "'\\''")) .. inner or cleared .. inner)
         here.write_config(activate(("ctx.run(%q)"):format(command)))
         local result = here.shell("timeout 20 $LUA -l syslua apply init.lua")
         assert.equal(1, result.code, command .. result.stdout .. result.stderr)
-        assert.truthy(result.stderr:find("this runs inside of the process", 1, true), command .. result.stderr)
+        assert.truthy(
+          result.stderr:find("this runs inside of the process", 1, true),
+          command .. result.stderr
+        )
       end
     end
     -- What changes nothing is answered.
@@ -278,7 +312,9 @@ describe("a command of a user #root", function()
 
   before_each(function()
     here = machine.new()
-    here.shell("chmod 755 . home; mkdir -m 777 open; useradd -m syslua-spec-command 2>/dev/null || true")
+    here.shell(
+      "chmod 755 . home; mkdir -m 777 open; useradd -m syslua-spec-command 2>/dev/null || true"
+    )
   end)
 
   after_each(function()
@@ -316,7 +352,12 @@ describe("a command of a user #root", function()
     assert.equal(home, read("home"))
     assert.equal("syslua-spec-command", read("changed"))
     local environment = "\n" .. read("env") .. "\n"
-    for _, part in ipairs({ "\nHOME=" .. home .. "\n", "\nUSER=syslua-spec-command\n", "\nOF_ALL=all\n", "\nMINE=m\n" }) do
+    for _, part in ipairs({
+      "\nHOME=" .. home .. "\n",
+      "\nUSER=syslua-spec-command\n",
+      "\nOF_ALL=all\n",
+      "\nMINE=m\n",
+    }) do
       assert.truthy(environment:find(part, 1, true), part .. " is not in " .. environment)
     end
     assert.truthy(environment:find("\nOF_USER=own\n", 1, true), environment)

@@ -113,7 +113,8 @@ impl Options {
 /// The variables that commands of other users see. Others may be secrets of who applies.
 fn shared_environment() -> Vec<(OsString, OsString)> {
     const NAMES: [&str; 8] = ["PATH", "LANG", "LANGUAGE", "TERM", "COLORTERM", "NO_COLOR", "TZ", "TERMINFO"];
-    let is_shared = |name: &OsString| name.to_str().is_some_and(|name| NAMES.contains(&name) || name.starts_with("LC_"));
+    let is_shared =
+        |name: &OsString| name.to_str().is_some_and(|name| NAMES.contains(&name) || name.starts_with("LC_"));
     std::env::vars_os().filter(|(name, _)| is_shared(name)).collect()
 }
 

@@ -229,7 +229,8 @@ fn run(
     let mut process = prepare(command, env, shell.as_ref(), environment);
     if login.is_some() {
         // What else this process has in its environment is not that user's to see.
-        let own: Vec<_> = process.get_envs().map(|(name, value)| (name.to_owned(), value.map(OsStr::to_owned))).collect();
+        let own: Vec<_> =
+            process.get_envs().map(|(name, value)| (name.to_owned(), value.map(OsStr::to_owned))).collect();
         process.env_clear().envs(shared.iter().map(|(name, value)| (name, value)));
         process.envs(own.into_iter().filter_map(|(name, value)| Some((name, value?))));
     }

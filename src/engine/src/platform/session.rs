@@ -41,7 +41,8 @@ mod unix {
         /// When there is no such user, or its groups are not known.
         pub fn of(name: &str) -> io::Result<Login> {
             let entry = User::from_name(name)?;
-            let entry = entry.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("there is no user {name}")))?;
+            let entry =
+                entry.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("there is no user {name}")))?;
             let groups = getgrouplist(&CString::new(name)?, entry.gid)?;
             Ok(Login {
                 name: entry.name,

@@ -20,8 +20,21 @@ use crate::value::Positions;
 /// What lies in a root besides `backups` and `users`, in the order in which it goes; `store` is the last.
 const IN_ROOT: [&str; 6] = ["env.sh", "env.fish", "env.ps1", "env.cmd", "secrets", "cache"];
 /// What lies in the store besides `metadata`: first what leads to objects, so that nothing finds half of one.
-const IN_STORE: [&str; 12] =
-    ["drv-out", "pkg", "drv", "bld", "tmp", "staging", "obj", "info", "log", "quarantine", "locks", "publication.lock"];
+const IN_STORE: [&str; 13] = [
+    "drv-out",
+    "pkg",
+    "drv",
+    "bld",
+    "tmp",
+    "staging",
+    "obj",
+    "files",
+    "info",
+    "log",
+    "quarantine",
+    "locks",
+    "publication.lock",
+];
 /// What lies beside the snapshots, but for what tells that this is a root.
 const IN_METADATA: [&str; 5] = ["current", "manifest.json", "snapshots.json", "journal", "sources"];
 /// What a user's directory holds.

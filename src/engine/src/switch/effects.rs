@@ -116,7 +116,8 @@ impl Planner<'_> {
         if effect.on_change().is_empty() {
             return false;
         }
-        if self.touches(effect, positions, &self.changed.made) || self.touches(effect, positions, &self.changed.removed) {
+        if self.touches(effect, positions, &self.changed.made) || self.touches(effect, positions, &self.changed.removed)
+        {
             return true;
         }
         let contents = |effect: &Effect| -> BTreeSet<Text> {

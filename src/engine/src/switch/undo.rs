@@ -36,8 +36,9 @@ pub fn undo(
             Change::Target(change) => match target::undo(&directories, change) {
                 Ok(Undone::Done) => Ok(()),
                 Ok(Undone::LeftAlone { place, found, kept }) => {
-                    let kept =
-                        kept.map(|kept| displace(store, &settings.home, change, &kept, &format!("{}-{number}", journal.mark)));
+                    let kept = kept.map(|kept| {
+                        displace(store, &settings.home, change, &kept, &format!("{}-{number}", journal.mark))
+                    });
                     let kept = match kept {
                         Some(kept) => format!("; what stood there before is {kept}"),
                         None => String::new(),
