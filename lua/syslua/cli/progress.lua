@@ -90,8 +90,8 @@ local drawers = {
     if event.total and event.bytes >= event.total then
       return native.bars_remove(key)
     end
-    local text = "downloading " .. get_short(event.url)
-    return native.bars_put(key, text, event.bytes, event.total)
+    local label = "downloading " .. get_short(event.url)
+    return native.bars_put(key, label, event.bytes, event.total)
   end,
   unpack_started = function(native, event)
     return native.bars_put("unpack " .. event.archive, "unpacking " .. get_short(event.archive))
@@ -111,16 +111,16 @@ local function get_bars_listener(native, args, style)
   terminal.set_status(native.bars_clear)
   local seen = {}
   return function(event)
-    local text = ""
+    local shown = ""
     local draw = drawers[event.kind]
     if not shown_by_bars[event.kind] then
       for _, line in ipairs(progress.render(event, seen, args, style)) do
-        text = text .. native.bars_print(line)
+        shown = shown .. native.bars_print(line)
       end
     end
-    text = text .. (draw and draw(native, event) or "")
-    if text ~= "" then
-      io.stderr:write(text)
+    shown = shown .. (draw and draw(native, event) or "")
+    if shown ~= "" then
+      io.stderr:write(shown)
       io.stderr:flush()
     end
   end
