@@ -37,6 +37,7 @@ local syslua = {}
 ---@field jobs integer? operations that run at the same time; as many as there are processors
 ---@field offline boolean? fail rather than use the network
 ---@field sandbox "auto"|"require"|"landlock"|"off"|nil how programs of builds are confined; $SYSLUA_SANDBOX, or "auto"
+---@field build_users string? whom builds of root run as, "FIRST-LAST"; $SYSLUA_BUILD_USERS, or "1900000000-1900065535"
 ---@field lock_timeout number? seconds to wait for another process; for ever unless given
 ---@field brief boolean? leave actions out of reports that are in force and stay so
 ---@field on_event fun(event: syslua.Event)? called as the work goes on

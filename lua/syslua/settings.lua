@@ -12,6 +12,7 @@ local common = {
   offline = { type = "boolean" },
   lock_timeout = { type = "number" },
   sandbox = { type = "string" },
+  build_users = { type = "string" },
   ticks = { type = "boolean" },
   brief = { type = "boolean" },
   on_event = { type = "function" },

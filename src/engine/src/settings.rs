@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
+
+pub use crate::platform::build_users::UserRange;
 pub use syslua_archive::Limits as UnpackLimits;
 pub use syslua_fetch::Network;
 
@@ -34,6 +36,8 @@ pub struct Settings {
     pub lock_timeout: Option<Duration>,
     /// How programs of builds are confined.
     pub sandbox: Sandbox,
+    /// Whom builds of root run as.
+    pub build_users: UserRange,
     /// Set from outside to stop.
     pub interrupt: Interrupt,
     /// The variables of this process that commands of other users see: where programs are, the language, the terminal.

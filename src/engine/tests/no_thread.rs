@@ -38,6 +38,7 @@ fn a_program_that_gets_no_thread_is_said_to_lack_one() {
         network: false,
         fetched: Mutex::default(),
         sandbox: Default::default(),
+            given: Default::default(),
     };
     let run = || {
         let command = Command {

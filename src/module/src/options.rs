@@ -9,7 +9,7 @@ use mlua::prelude::*;
 use syslua_engine::engine::Engine;
 use syslua_engine::failure::Failure;
 use syslua_engine::platform;
-use syslua_engine::settings::{Event, Sandbox, Settings, System, UnpackLimits};
+use syslua_engine::settings::{UserRange, Event, Sandbox, Settings, System, UnpackLimits};
 use syslua_engine::store::Access;
 
 use crate::error::{Answer, lua_failure};
@@ -71,6 +71,7 @@ impl Options {
                 network: network::from_environment()?,
                 lock_timeout,
                 sandbox: sandbox(options)?,
+                build_users: build_users(options)?,
                 interrupt: signals::interrupt(),
                 shared_environment: shared_environment(),
                 system: System::current(),
@@ -125,6 +126,15 @@ fn sandbox(options: &LuaTable) -> Answer<Sandbox> {
     let given = given.or_else(|| from_variable().map(|word| ("SYSLUA_SANDBOX", word)));
     let Some((name, word)) = given else { return Ok(Sandbox::default()) };
     word.parse().map_err(|error| Failure::new("usage", format!("{name} is `{word}`: {error}")))
+}
+
+/// Whom builds of root run as: as the call says, else as `SYSLUA_BUILD_USERS` does.
+fn build_users(options: &LuaTable) -> Answer<UserRange> {
+    let given = options.get::<Option<String>>("build_users").map_err(lua_failure)?.map(|text| ("`build_users`", text));
+    let from_variable = || std::env::var("SYSLUA_BUILD_USERS").ok().filter(|text| !text.is_empty());
+    let given = given.or_else(|| from_variable().map(|text| ("SYSLUA_BUILD_USERS", text)));
+    let Some((name, text)) = given else { return Ok(UserRange::default()) };
+    text.parse().map_err(|error| Failure::new("usage", format!("{name} is `{text}`: {error}")))
 }
 
 fn variable(name: &str) -> Option<PathBuf> {

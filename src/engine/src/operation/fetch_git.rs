@@ -4,7 +4,6 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 
 use syslua_fetch::git::{Address, Destination, Git, Revision};
 use syslua_fetch::url::redact;
@@ -47,8 +46,7 @@ pub fn fetch(workspace: &Workspace, wanted: &Commit) -> Result<PathBuf> {
             fetch_to(workspace, wanted, &revision, &place)?;
         }
     }
-    workspace.fetched.lock().unwrap_or_else(PoisonError::into_inner).push(place.clone());
-    Ok(place)
+    Ok(workspace.give_fetched(place))
 }
 
 /// What lies there is believed only after another look at all of it.

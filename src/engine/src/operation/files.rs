@@ -71,37 +71,51 @@ fn copy_node(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
     if workspace.settings.interrupt.is_set() {
         return Err(Error::Interrupted);
     }
-    match platform::kind_of(from)? {
+    match workspace.reading(from, || platform::kind_of(from))? {
         Some(FileKind::Directory) => {
-            if platform::kind_of(to)? != Some(FileKind::Directory) {
-                platform::create_directory(to)?;
-            }
+            workspace.as_build(|| match platform::kind_of(to)? {
+                Some(FileKind::Directory) => Ok(()),
+                _ => platform::create_directory(to),
+            })?;
             let copy = |(name, _): &(std::ffi::OsString, FileKind)| {
                 if workspace.is_excluded(&from.join(name)) {
                     return Ok(());
                 }
                 copy_node(workspace, &from.join(name), &to.join(name))
             };
-            platform::list_directory(from)?.par_iter().try_for_each(copy)
+            workspace.reading(from, || platform::list_directory(from))?.par_iter().try_for_each(copy)
         }
         Some(FileKind::Symlink) => {
-            let target = platform::read_link(from)?;
-            if platform::exists(to) {
-                platform::remove_file(to)?;
-            }
-            Ok(platform::symlink(&target, to)?)
+            let target = workspace.reading(from, || platform::read_link(from))?;
+            Ok(workspace.as_build(|| {
+                if platform::exists(to) {
+                    platform::remove_file(to)?;
+                }
+                platform::symlink(&target, to)
+            })?)
         }
         None => Err(platform::failed("read", from)(std::io::ErrorKind::NotFound.into()).into()),
         Some(FileKind::Special) => Err(special("copy", from)),
         Some(FileKind::File) => {
             // A link that stands there would be written through.
-            if platform::exists(to) {
-                platform::remove_file(to)?;
-            }
-            platform::copy_file(from, to, &workspace.settings.interrupt)?;
-            let mode = fs::metadata(to).map(|metadata| platform::mode_of(&metadata)).unwrap_or(0o644);
+            let make_room = || if platform::exists(to) { platform::remove_file(to) } else { Ok(()) };
             // What comes from the store is read-only; a build may go on with its copy.
-            Ok(platform::set_mode(to, mode | 0o200)?)
+            let open = || {
+                let mode = fs::metadata(to).map(|metadata| platform::mode_of(&metadata)).unwrap_or(0o644);
+                platform::set_mode(to, mode | 0o200)
+            };
+            if workspace.sandbox.user().is_none() {
+                make_room()?;
+                platform::copy_file(from, to, &workspace.settings.interrupt)?;
+                return Ok(open()?);
+            }
+            let source = workspace.reading(from, || platform::open_regular(from));
+            let source = source.map_err(platform::failed("read", from))?;
+            Ok(workspace.as_build(|| {
+                make_room()?;
+                platform::copy_open_file(&source, to, &workspace.settings.interrupt)?;
+                open()
+            })?)
         }
     }
 }
@@ -123,21 +137,22 @@ pub fn rename(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
         Some(_) => refuse_directory("move", &from, &to)?,
     }
     workspace.make_parents(&to)?;
-    Ok(platform::rename(&from, &to)?)
+    Ok(workspace.as_build(|| platform::rename(&from, &to))?)
 }
 
 /// Creates a symbolic link, which may point anywhere.
 pub fn symlink(workspace: &Workspace, target: &Path, link: &Path) -> Result<()> {
     let link = workspace.writable(link)?;
     workspace.make_parents(&link)?;
-    Ok(platform::symlink(target, &link)?)
+    Ok(workspace.as_build(|| platform::symlink(target, &link))?)
 }
 
 /// Returns the content of a file.
 pub fn read(workspace: &Workspace, path: &Path) -> Result<Vec<u8>> {
     let path = workspace.readable(path)?;
     let mut content = Vec::new();
-    let mut file = platform::open_regular(&path).map_err(platform::failed("read", &path))?;
+    let file = workspace.reading(&path, || platform::open_regular(&path));
+    let mut file = file.map_err(platform::failed("read", &path))?;
     let mut buffer = vec![0; READ_SIZE];
     loop {
         workspace.settings.interrupt.check().map_err(platform::failed("read", &path))?;
@@ -150,19 +165,22 @@ pub fn read(workspace: &Workspace, path: &Path) -> Result<Vec<u8>> {
 
 /// Returns the names in a directory, in the order of their bytes.
 pub fn list(workspace: &Workspace, path: &Path) -> Result<Vec<Vec<u8>>> {
-    let entries = platform::list_directory(&workspace.readable(path)?)?;
+    let path = workspace.readable(path)?;
+    let entries = workspace.reading(&path, || platform::list_directory(&path))?;
     Ok(entries.iter().map(|(name, _)| platform::bytes_of_path(Path::new(name))).collect())
 }
 
 /// Returns whether something is there, a dangling link included.
 pub fn exists(workspace: &Workspace, path: &Path) -> Result<bool> {
-    Ok(platform::exists(&workspace.readable(path)?))
+    let path = workspace.readable(path)?;
+    Ok(workspace.reading(&path, || platform::exists(&path)))
 }
 
 /// Creates a directory and those above it.
 pub fn make_directory(workspace: &Workspace, path: &Path) -> Result<()> {
     let path = workspace.writable(path)?;
-    platform::create_directories(&path)?;
+    workspace.make_parents(&path)?;
+    workspace.as_build(|| platform::create_directories(&path))?;
     Ok(())
 }
 
@@ -170,17 +188,20 @@ pub fn make_directory(workspace: &Workspace, path: &Path) -> Result<()> {
 pub fn write(workspace: &Workspace, path: &Path, content: &[u8]) -> Result<()> {
     let path = workspace.writable(path)?;
     workspace.make_parents(&path)?;
-    match platform::kind_of(&path)? {
-        Some(FileKind::Symlink) => platform::remove_file(&path)?,
-        Some(FileKind::Special) => return Err(special("write", &path)),
-        _ => {}
-    }
-    Ok(platform::write_file(&path, content)?)
+    workspace.as_build(|| {
+        match platform::kind_of(&path)? {
+            Some(FileKind::Symlink) => platform::remove_file(&path)?,
+            Some(FileKind::Special) => return Err(special("write", &path)),
+            _ => {}
+        }
+        Ok(platform::write_file(&path, content)?)
+    })
 }
 
 /// Sets the mode of a file, or of a directory and everything in it.
 pub fn set_mode(workspace: &Workspace, path: &Path, mode: u32) -> Result<()> {
-    set_node_mode(&workspace.writable(path)?, mode)
+    let path = workspace.writable(path)?;
+    workspace.as_build(|| set_node_mode(&path, mode))
 }
 
 fn set_node_mode(path: &Path, mode: u32) -> Result<()> {

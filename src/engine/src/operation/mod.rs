@@ -192,6 +192,14 @@ pub enum Error {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// The user of a build of root cannot read what its programs are to read, or enter its own directories.
+    #[error("{} cannot be read by the user that runs builds of root ({user})", path.display())]
+    NotForBuilds {
+        /// What.
+        path: PathBuf,
+        /// The user's number.
+        user: u32,
+    },
     /// Programs must be confined and cannot be.
     #[error("programs cannot be confined, and the sandbox is required: {missing}")]
     NotConfined {
@@ -238,6 +246,9 @@ impl Error {
             Error::TooMuchOutput { .. } => {
                 Some("send it to a file: `... >output`, and read that; SYSLUA_OUTPUT_LIMIT sets the limit".to_owned())
             }
+            Error::NotForBuilds { .. } => Some(
+                "declare it as a source: opts = { file = source(\"/path\") }; a root must lie where everybody can enter".to_owned(),
+            ),
             Error::NotConfined { .. } => Some("`--sandbox auto` goes on with what can be enforced".to_owned()),
             Error::Fetch { hint, .. } => hint.clone(),
             _ => None,

@@ -111,6 +111,11 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
             attended
         }
         Confined::Landlock(lease, rules) => {
+            if let Some(user) = workspace.sandbox.user()
+                && !workspace.as_build(|| platform::can_read(&workspace.directory))
+            {
+                return Err(Error::NotForBuilds { path: workspace.directory.clone(), user });
+            }
             // What a program leaves behind is found as long as this is there.
             let _reaper = Reaper::begin();
             lease.run(move |runner| attendance.run(Means::Landlock(runner, rules)))
@@ -147,6 +152,12 @@ fn readable(workspace: &Workspace, command: &Command) -> Result<Vec<PathBuf>> {
         let path = workspace.absolute(path);
         if !path.exists() {
             return Err(platform::failed("read", &path)(io::ErrorKind::NotFound.into()).into());
+        }
+        if let Some(user) = workspace.sandbox.user() {
+            let is_open = workspace.as_build(|| platform::can_read(&path));
+            if !is_open {
+                return Err(Error::NotForBuilds { path, user });
+            }
         }
         paths.push(path);
     }
@@ -216,13 +227,13 @@ impl Attendance {
         log.begin(&self.whole)?;
         let mut has_scoped_signals = false;
         let started = match means {
-            Means::Nothing => start(&mut self.process, !self.input.is_empty(), None),
+            Means::Nothing => start(&mut self.process, !self.input.is_empty(), None, None),
             Means::Landlock(runner, rules) => {
                 has_scoped_signals = jail::support().has_scoped_signals();
                 let confinement = runner.places.as_ref().map(|places| Confinement::new(&rules, places)).transpose();
                 let confinement =
                     confinement.map_err(|error| not_started(runner::Error::NotConfined(error).to_string()))?;
-                start(&mut self.process, !self.input.is_empty(), confinement.as_ref())
+                start(&mut self.process, !self.input.is_empty(), confinement.as_ref(), rules.user)
             }
             Means::Jail(runner, steps) => match &mut runner.keeper {
                 Some(keeper) => start_in_jail(&mut self.process, !self.input.is_empty(), keeper, &steps),

@@ -4,14 +4,29 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::runner::{Lease, Runner, Runners};
 use super::{Error, Result, Workspace};
+use crate::platform::build_users::{BuildUser, Error as UserError};
 use crate::platform;
 use crate::platform::jail::{self, Base, Keeper, Level, Rules};
-use crate::settings::{Event, Sandbox};
+use crate::settings::{Event, Sandbox, Settings};
 
 /// What the builds of one call share: threads that start programs.
 #[derive(Default)]
 pub struct Sandboxes {
     runners: Arc<Runners>,
+    /// Whether nobody else is one of the users of builds.
+    has_users: Mutex<bool>,
+}
+
+impl Sandboxes {
+    /// Takes a user for a build. The first time, the range of users is looked at.
+    fn take_user(&self, settings: &Settings, place: u32) -> std::result::Result<BuildUser, UserError> {
+        let mut is_checked = self.has_users.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*is_checked {
+            settings.build_users.check()?;
+            *is_checked = true;
+        }
+        BuildUser::take(&settings.build_users, place)
+    }
 }
 
 /// The confinement of one build.
@@ -20,6 +35,9 @@ pub struct BuildSandbox {
     shared: Arc<Sandboxes>,
     /// The thread that has its jail.
     jail: Mutex<Option<Lease>>,
+    /// The user that the build is, where root builds.
+    user: Mutex<Option<BuildUser>>,
+    number: Option<u32>,
     /// How far the least confined of its programs was, `None` before the first.
     weakest: Mutex<Option<Level>>,
 }
@@ -35,9 +53,31 @@ pub enum Confined {
 }
 
 impl BuildSandbox {
-    /// Returns the confinement of a build, not yet made.
-    pub fn new(shared: &Arc<Sandboxes>) -> BuildSandbox {
-        BuildSandbox { shared: Arc::clone(shared), ..BuildSandbox::default() }
+    /// Returns the confinement of a build, not yet made. `place` is that of its slot among the users of builds.
+    ///
+    /// # Errors
+    /// When there is no user for it.
+    pub fn new(shared: &Arc<Sandboxes>, settings: &Settings, place: u32) -> std::result::Result<BuildSandbox, UserError> {
+        let needs_user = platform::is_system_user() && settings.sandbox != Sandbox::Off;
+        let user = needs_user.then(|| shared.take_user(settings, place)).transpose()?;
+        let number = user.as_ref().map(BuildUser::number);
+        Ok(BuildSandbox { shared: Arc::clone(shared), user: Mutex::new(user), number, ..BuildSandbox::default() })
+    }
+
+    /// Returns the number of the user that the build is, where that is not ours.
+    pub fn user(&self) -> Option<u32> {
+        self.number
+    }
+
+    /// Lets other builds have the user. Nothing of this one may belong to it any more.
+    pub fn give_user_back(&self) {
+        self.user.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Ends what the build left running, where it is known by its user.
+    pub fn end_user(&self) -> std::io::Result<()> {
+        let user = self.user.lock().unwrap_or_else(PoisonError::into_inner);
+        user.as_ref().map_or(Ok(()), BuildUser::end_expected)
     }
 
     /// Returns how far the programs of the build were confined. Without a program, nothing could be stronger.
@@ -76,9 +116,7 @@ impl BuildSandbox {
             return Ok(Confined::Off(runners.lease(None).map_err(not_started)?));
         }
         let support = jail::support();
-        // Root's builds are to have users of their own first.
-        let is_root = platform::is_system_user();
-        if mode != Sandbox::Landlock && !is_root {
+        if mode != Sandbox::Landlock {
             let known = self.jail.lock().unwrap_or_else(PoisonError::into_inner).take();
             let made = match known {
                 Some(lease) => Ok(lease),
@@ -96,12 +134,12 @@ impl BuildSandbox {
                 }
             }
         } else if let Some(missing) = support.missing() {
-            if mode == Sandbox::Require {
-                return Err(Error::NotConfined { missing });
-            }
             self.warn(workspace, &missing);
         }
         self.note(support.level());
+        if let Some(user) = &*self.user.lock().unwrap_or_else(PoisonError::into_inner) {
+            user.expect_processes();
+        }
         let lease = runners.lease(Some(Base::of(&rules))).map_err(not_started)?;
         Ok(Confined::Landlock(lease, rules))
     }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{BuildSandbox, Error, Result};
 use crate::names::OutputName;
-use crate::platform;
+use crate::platform::{self, Actor};
 use crate::platform::jail::Rules;
 use crate::settings::{EventSink, Settings};
 use crate::value::Source;
@@ -37,6 +37,8 @@ pub struct Workspace {
     pub network: bool,
     /// What this build fetched, which may be read.
     pub fetched: Mutex<Vec<PathBuf>>,
+    /// What of it the build is given in its own directory, where it is another user: the place there, and the original.
+    pub given: Mutex<Vec<(PathBuf, PathBuf)>>,
     /// Set once the sources are copied into the build directory.
     pub copied_sources: Mutex<bool>,
     /// What confines its programs.
@@ -45,6 +47,8 @@ pub struct Workspace {
 
 /// The directory of sources in a build directory.
 const SOURCES: &str = "sources";
+/// The directory of what was fetched, there.
+const FETCHED: &str = "fetched";
 
 impl Workspace {
     /// Returns the absolute path that a config means, without `.` and `..`.
@@ -75,20 +79,62 @@ impl Workspace {
             }
             *copied = true;
         }
+        drop(copied);
+        let given = std::mem::take(&mut *self.given.lock().unwrap_or_else(PoisonError::into_inner));
+        for (place, original) in given {
+            self.make_parents(&place)?;
+            super::files::copy_tree(self, &original, &place)?;
+        }
         Ok(())
+    }
+
+    /// Notes that the build fetched something, and returns where it finds that: in its own directory where it is
+    /// another user, to whom the cache is closed.
+    pub fn give_fetched(&self, original: PathBuf) -> PathBuf {
+        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        fetched.push(original.clone());
+        let (Some(_), Some(name)) = (self.sandbox.user(), original.file_name()) else { return original };
+        let place = self.directory.join(FETCHED).join(fetched.len().to_string()).join(name);
+        self.given.lock().unwrap_or_else(PoisonError::into_inner).push((place.clone(), original));
+        place
+    }
+
+    /// Does something with the rights of the build to files: where root builds, those of the build's user.
+    pub fn as_build<T>(&self, act: impl FnOnce() -> T) -> T {
+        Actor::act(self.sandbox.user().map(Actor::alone).as_ref(), act)
+    }
+
+    /// Reads something: below the build's own directories with its rights, elsewhere with ours.
+    pub fn reading<T>(&self, path: &Path, read: impl FnOnce() -> T) -> T {
+        if self.roots().any(|root| path.starts_with(root)) { self.as_build(read) } else { read() }
+    }
+
+    /// Gives a directory to the user of the build.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn give(&self, directory: &Path) -> platform::Result<()> {
+        self.sandbox.user().map_or(Ok(()), |user| platform::give_to_number(directory, user))
     }
 
     /// Returns where what the build sees at a path is: for a source that is not copied, the source itself.
     fn actual(&self, path: PathBuf) -> PathBuf {
+        let within = |place: &Path, original: &Path| {
+            let inner = path.strip_prefix(place).ok()?;
+            // Joining nothing would add a slash, which a file must not have.
+            Some(if inner.as_os_str().is_empty() { original.to_owned() } else { original.join(inner) })
+        };
+        let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(original) = given.iter().find_map(|(place, original)| within(place, original)) {
+            return original;
+        }
         if !path.starts_with(self.directory.join(SOURCES))
             || *self.copied_sources.lock().unwrap_or_else(PoisonError::into_inner)
         {
             return path;
         }
         let inside = self.sources.iter().find_map(|source| {
-            let inner = path.strip_prefix(self.place_of(source)).ok()?;
-            // Joining nothing would add a slash, which a file must not have.
-            Some(if inner.as_os_str().is_empty() { source.path.clone() } else { source.path.join(inner) })
+            within(&self.place_of(source), &source.path)
         });
         inside.unwrap_or(path)
     }
@@ -99,7 +145,7 @@ impl Workspace {
     /// When it may not, also when a symbolic link leads outside.
     pub fn writable(&self, path: &Path) -> Result<PathBuf> {
         let path = self.absolute(path);
-        if path.starts_with(self.directory.join(SOURCES)) {
+        if [SOURCES, FETCHED].iter().any(|inner| path.starts_with(self.directory.join(inner))) {
             self.copy_sources()?;
         }
         // The last component is not followed: a link can be replaced, wherever it points.
@@ -172,7 +218,9 @@ impl Workspace {
     /// Returns what programs of this build may touch; `more` may be read too.
     pub fn rules(&self, more: Vec<PathBuf>) -> Rules {
         let mut more = more;
-        more.extend(self.fetched.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        if self.sandbox.user().is_none() {
+            more.extend(self.fetched.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        }
         Rules {
             read: self.objects.clone(),
             more,
@@ -180,7 +228,7 @@ impl Workspace {
             write: vec![self.directory.clone(), self.building.clone()],
             network: self.network,
             covered: self.log.parent().unwrap_or(Path::new("/")).to_owned(),
-            user: None,
+            user: self.sandbox.user(),
         }
     }
 
@@ -196,12 +244,15 @@ impl Workspace {
     /// # Errors
     /// When it cannot be created.
     pub fn make_directory(&self) -> Result<()> {
+        const PRIVATE: u32 = 0o700;
         // Its parent is there.
-        match platform::create_directory(&self.directory) {
-            Err(error) if !error.is_already_there() || !self.directory.is_dir() => {
-                platform::create_directories(&self.directory)?;
+        match platform::create_directory_as(&self.directory, PRIVATE) {
+            Ok(()) => self.give(&self.directory)?,
+            Err(error) if error.is_already_there() && self.directory.is_dir() => {}
+            Err(_) => {
+                platform::create_directories_as(&self.directory, PRIVATE)?;
+                self.give(&self.directory)?;
             }
-            _ => {}
         }
         Ok(())
     }
@@ -211,8 +262,11 @@ impl Workspace {
     /// # Errors
     /// When one cannot be created.
     pub fn make_parents(&self, path: &Path) -> Result<()> {
+        if self.sandbox.user().is_some() && path.starts_with(&self.directory) {
+            self.make_directory()?;
+        }
         if let Some(parent) = path.parent() {
-            platform::create_directories(parent)?;
+            self.reading(parent, || platform::create_directories(parent))?;
         }
         Ok(())
     }

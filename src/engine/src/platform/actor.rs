@@ -27,6 +27,11 @@ mod linux {
             Actor { user, group, groups }
         }
 
+        /// Returns a user that has only a group of the same number.
+        pub fn alone(user: u32) -> Actor {
+            Actor { user, group: user, groups: Vec::new() }
+        }
+
         /// Returns the user's number.
         pub fn number(&self) -> u32 {
             self.user
@@ -75,6 +80,11 @@ mod other {
     impl Actor {
         /// Returns the user of a number.
         pub fn of(user: u32) -> Actor {
+            Actor { user }
+        }
+
+        /// Returns the user of a number.
+        pub fn alone(user: u32) -> Actor {
             Actor { user }
         }
 

@@ -376,6 +376,14 @@ pub fn give_to(path: &Path, user: &str) -> Result<()> {
     perform("change the owner of", path, || system::give_to(path, user))
 }
 
+/// Gives a file or directory to the user and the group of a number. A link is given itself.
+///
+/// # Errors
+/// When the system refuses.
+pub fn give_to_number(path: &Path, user: u32) -> Result<()> {
+    perform("change the owner of", path, || system::give_to_number(path, user))
+}
+
 /// Sets the modification time to one second after the epoch, as every object of the store has it.
 ///
 /// # Errors
@@ -396,24 +404,35 @@ pub fn has_old_time(metadata: &fs::Metadata) -> bool {
 pub fn copy_file(from: &Path, to: &Path, interrupt: &Interrupt) -> Result<u64> {
     let copy = || {
         let source = super::read::open_regular(from)?;
-        let metadata = source.metadata()?;
-        if metadata.len() <= COPIED_AT_ONCE {
+        if source.metadata()?.len() <= COPIED_AT_ONCE {
             // The system may make two names of one content.
             return fs::copy(from, to);
         }
-        let mut target = File::create(to)?;
-        let mut copied = 0;
-        loop {
-            interrupt.check()?;
-            match io::copy(&mut io::Read::take(&source, COPIED_AT_ONCE), &mut target)? {
-                0 => break,
-                piece => copied += piece,
-            }
-        }
-        target.set_permissions(metadata.permissions())?;
-        Ok(copied)
+        copy_content(&source, to, interrupt)
     };
     perform("copy to", to, copy)
+}
+
+/// The same of a file that is open, with other rights perhaps than those that this has.
+///
+/// # Errors
+/// As [`copy_file`].
+pub fn copy_open_file(source: &File, to: &Path, interrupt: &Interrupt) -> Result<u64> {
+    perform("copy to", to, || copy_content(source, to, interrupt))
+}
+
+fn copy_content(source: &File, to: &Path, interrupt: &Interrupt) -> io::Result<u64> {
+    let mut target = File::create(to)?;
+    let mut copied = 0;
+    loop {
+        interrupt.check()?;
+        match io::copy(&mut io::Read::take(source, COPIED_AT_ONCE), &mut target)? {
+            0 => break,
+            piece => copied += piece,
+        }
+    }
+    target.set_permissions(source.metadata()?.permissions())?;
+    Ok(copied)
 }
 
 /// Bytes that are copied without asking whether to go on.

@@ -52,6 +52,15 @@ pub(super) fn kind_from(file_type: fs::FileType) -> FileKind {
     }
 }
 
+/// Returns whether this user can read a file, or list and enter a directory.
+pub fn can_read(path: &Path) -> bool {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => fs::read_dir(path).is_ok() && fs::metadata(path.join(".")).is_ok(),
+        Ok(found) if found.is_file() => fs::File::open(path).is_ok(),
+        other => other.is_ok(),
+    }
+}
+
 /// Returns whether anything stands at a path, a dangling link included.
 pub fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()

@@ -364,6 +364,10 @@ pub(super) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
+pub(super) fn give_to_number(path: &Path, user: u32) -> io::Result<()> {
+    std::os::unix::fs::lchown(path, Some(user), Some(user))
+}
+
 pub(super) fn give_to(path: &Path, user: &str) -> io::Result<()> {
     match nix::unistd::User::from_name(user).ok().flatten() {
         Some(user) if rustix::process::geteuid().is_root() => {

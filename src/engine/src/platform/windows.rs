@@ -229,6 +229,10 @@ pub(super) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it can fail elsewhere")]
+pub(super) fn give_to_number(_path: &Path, _user: u32) -> io::Result<()> {
+    Ok(())
+}
+
 pub(super) fn give_to(_path: &Path, _user: &str) -> io::Result<()> {
     Ok(())
 }

@@ -18,6 +18,9 @@ use crate::store::verify::content_path;
 use crate::store::{self, ObjectInfo, Outputs, Slot, Store, read_info, tree};
 use crate::value::Source;
 
+/// What a build makes is its own until it is published.
+const PRIVATE: u32 = 0o700;
+
 /// A build under way.
 pub struct Build {
     /// What is built.
@@ -85,7 +88,8 @@ impl Build {
                 network: derivation.spec.output_hash.is_some(),
                 fetched: Mutex::default(),
                 copied_sources: Mutex::default(),
-                sandbox: BuildSandbox::new(sandboxes),
+                given: Mutex::default(),
+                sandbox: BuildSandbox::new(sandboxes, settings, slot.number())?,
             },
             names,
             system,
@@ -96,10 +100,11 @@ impl Build {
         if places.into_iter().any(|path| platform::exists(path)) {
             // Whoever had the slot was killed; what ran then would go on to write into this build.
             platform::process::end_marked(&platform::bytes_of_path(&build.workspace.directory));
-            build.discard().map_err(store::Error::from)?;
+            build.remove().map_err(store::Error::from)?;
         }
         // A new one, to which nothing that was left running has a right.
-        platform::create_directory(&build.workspace.building).map_err(store::Error::from)?;
+        platform::create_directory_as(&build.workspace.building, PRIVATE).map_err(store::Error::from)?;
+        build.workspace.give(&build.workspace.building).map_err(store::Error::from)?;
         if platform::exists(&build.workspace.log) {
             platform::remove_file(&build.workspace.log).map_err(store::Error::from)?;
         }
@@ -134,6 +139,8 @@ impl Build {
     /// When an output is missing or cannot be stored.
     pub fn finish(&self, store: &Store) -> store::Result<Outputs> {
         self.workspace.sandbox.end();
+        // Nothing may change what is hashed.
+        self.workspace.sandbox.end_user().map_err(platform::failed("end the processes of", &self.workspace.directory))?;
         let derivation = &self.derivation;
         // What was copied must be what was hashed, or the object would stand for another content.
         let check_sources = || {
@@ -218,6 +225,12 @@ impl Build {
     /// When the file system refuses.
     pub fn discard(&self) -> platform::Result<()> {
         self.workspace.sandbox.end();
+        let removed = self.remove();
+        self.workspace.sandbox.give_user_back();
+        removed
+    }
+
+    fn remove(&self) -> platform::Result<()> {
         // Most leave them empty.
         for path in [&self.workspace.building, &self.workspace.directory] {
             platform::remove_directory(path).or_else(|_| platform::remove_tree(path))?;

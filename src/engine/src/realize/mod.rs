@@ -82,6 +82,9 @@ pub enum Error {
         /// Who builds it, when the system tells.
         pid: Option<u32>,
     },
+    /// There is no user for a build of root.
+    #[error("root builds as no user of this machine: {0}")]
+    NoUser(#[from] crate::platform::build_users::Error),
     /// Somebody asked to stop.
     #[error("interrupted")]
     Interrupted,

@@ -21,6 +21,11 @@ impl Slot {
         Slot(recipe.as_bytes()[0])
     }
 
+    /// Returns its number.
+    pub fn number(self) -> u32 {
+        self.0.into()
+    }
+
     /// Returns all of them, in the order of their names.
     pub fn all() -> impl Iterator<Item = Slot> {
         (0..=u8::MAX).map(Slot)

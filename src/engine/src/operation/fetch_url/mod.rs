@@ -6,7 +6,6 @@
 mod partial;
 
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 
 use syslua_fetch::download::Transfer;
 use syslua_fetch::url::{Url, decode, redact};
@@ -56,8 +55,7 @@ pub fn fetch(workspace: &Workspace, wanted: &Download) -> Result<PathBuf> {
         }
     }
     let named = give_name(workspace, &place, wanted.sha256, &name)?;
-    workspace.fetched.lock().unwrap_or_else(PoisonError::into_inner).push(named.clone());
-    Ok(named)
+    Ok(workspace.give_fetched(named))
 }
 
 /// What lies there is believed only after another look at its bytes.

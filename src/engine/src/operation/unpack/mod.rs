@@ -24,7 +24,8 @@ pub fn unpack(workspace: &Workspace, archive: &Path, destination: &Path, options
         Problem::Interrupted => Error::Interrupted,
         problem => Error::Archive { archive: path.clone(), problem: Box::new(problem) },
     };
-    let file = platform::open_regular(&path).map_err(platform::failed("read", &path))?;
+    let file = workspace.reading(&path, || platform::open_regular(&path));
+    let file = file.map_err(platform::failed("read", &path))?;
     let metadata = file.metadata().map_err(platform::failed("read", &path))?;
     let archive = Archive {
         source: &place::ArchiveFile(file),
@@ -37,5 +38,7 @@ pub fn unpack(workspace: &Workspace, archive: &Path, destination: &Path, options
         platform::create_directories(&destination)?;
         Ok(Place(Tree::open(&destination)?))
     };
-    archive.unpack(&open).map_err(failed)
+    workspace.make_parents(&destination)?;
+    // Threads that are made meanwhile have the same rights.
+    workspace.as_build(|| archive.unpack(&open)).map_err(failed)
 }

@@ -3,12 +3,9 @@
 //!
 //! The rights are those of landlock(7). What the kernel does not know yet is left out, and [`support`] says so.
 
-use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -16,8 +13,6 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated,
     RulesetCreatedAttr, Scope,
 };
-use rustix::thread::CapabilitySet;
-
 use super::{Rules, Support, filter};
 
 /// What every program may read and execute; `lib*` of `/` comes to it.
@@ -48,8 +43,6 @@ fn landlock_version() -> i32 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Base {
     support: Support,
-    /// For root: of `/etc` only what everybody may read, as [`Public`] says.
-    has_public: bool,
     network: bool,
     /// Whether what it starts has a jail, which does the rest.
     jails: bool,
@@ -58,7 +51,7 @@ pub struct Base {
 impl Base {
     /// Returns what programs in jails have in common.
     pub fn of_jails(network: bool) -> Base {
-        Base { support: support(), has_public: false, network, jails: true }
+        Base { support: support(), network, jails: true }
     }
 
     /// Returns what a program of these rules can have in common with others.
@@ -67,14 +60,7 @@ impl Base {
     }
 
     fn with(rules: &Rules, support: Support) -> Base {
-        let is_root = support.landlock > 0 && rustix::process::geteuid().is_root();
-        let public = is_root.then(|| Public::of(ABI::from(support.landlock))).flatten();
-        Base {
-            support,
-            has_public: public.is_some_and(|public| public.has_room_for(rules)),
-            network: rules.network,
-            jails: false,
-        }
+        Base { support, network: rules.network, jails: false }
     }
 
     /// Confines this thread, and whatever it starts.
@@ -86,14 +72,10 @@ impl Base {
             rustix::thread::set_no_new_privs(true)?;
             return filter::refuse(filter::Scope { network: self.network, namespaces: true });
         }
-        give_up_capabilities();
         rustix::thread::set_no_new_privs(true)?;
         let abi = ABI::from(self.support.landlock);
         let scopes = Scope::from_all(abi);
-        if self.has_public {
-            let public = Public::of(abi).ok_or(io::ErrorKind::Unsupported)?;
-            restrict(public.ruleset.as_raw_fd())?;
-        } else if self.support.landlock > 0 && !scopes.is_empty() {
+        if self.support.landlock > 0 && !scopes.is_empty() {
             let ruleset: Option<OwnedFd> = signals_only(scopes).map_err(io::Error::other)?.into();
             ruleset.map_or(Ok(()), |ruleset| restrict(ruleset.as_raw_fd()))?;
         }
@@ -109,11 +91,9 @@ impl Base {
             return Places { base: self, places: Vec::new() };
         }
         let abi = ABI::from(self.support.landlock);
-        let system = without_inner(if self.has_public { coarse_paths() } else { system_paths() });
+        let system = without_inner(system_paths());
         let read = AccessFs::from_read(abi);
         let mut wanted: Vec<(PathBuf, BitFlags<AccessFs>)> = system.into_iter().map(|path| (path, read)).collect();
-        // Names are no secret, where root has rules for single files only.
-        wanted.push((PathBuf::from("/etc"), AccessFs::ReadDir.into()));
         if self.network {
             wanted.push((PathBuf::from(RESOLVER), read));
         }
@@ -191,59 +171,6 @@ fn ruleset(rules: &Rules, places: &Places) -> Result<RulesetCreated, landlock::R
     Ok(ruleset)
 }
 
-/// The rules that hold for every program of root, and the thread that starts it: of `/etc` what everybody may read, and all
-/// of the rest, where the rules of the program itself say more. They are hundreds, and made once.
-struct Public {
-    abi: ABI,
-    ruleset: OwnedFd,
-    /// What `/` held.
-    top: BTreeSet<OsString>,
-}
-
-impl Public {
-    /// Returns the rules; `None` when they cannot be made, or were made for another version of Landlock.
-    fn of(abi: ABI) -> Option<&'static Public> {
-        static PUBLIC: OnceLock<Option<Public>> = OnceLock::new();
-        PUBLIC.get_or_init(|| Public::new(abi).ok().flatten()).as_ref().filter(|public| public.abi == abi)
-    }
-
-    fn new(abi: ABI) -> Result<Option<Public>, landlock::RulesetError> {
-        let all = AccessFs::from_all(abi);
-        let mut ruleset = Ruleset::default().handle_access(all)?;
-        let scopes = Scope::from_all(abi);
-        if !scopes.is_empty() {
-            ruleset = ruleset.scope(scopes)?;
-        }
-        let mut ruleset = ruleset.create()?;
-        let mut top = BTreeSet::new();
-        for entry in fs::read_dir("/").into_iter().flatten().flatten() {
-            if entry.file_name() != "etc" && entry.file_type().is_ok_and(|kind| !kind.is_symlink()) {
-                ruleset = allow(ruleset, &entry.path(), all)?;
-            }
-            top.insert(entry.file_name());
-        }
-        ruleset = allow(ruleset, Path::new("/etc"), AccessFs::ReadDir.into())?;
-        for path in system_paths().iter().filter(|path| is_in_etc(path)) {
-            ruleset = allow(ruleset, path, AccessFs::from_read(abi))?;
-        }
-        let ruleset: Option<OwnedFd> = ruleset.into();
-        Ok(ruleset.map(|ruleset| Public { abi, ruleset, top }))
-    }
-
-    /// Returns whether these rules leave a program everything that its own allow.
-    fn has_room_for(&self, rules: &Rules) -> bool {
-        rules.read.iter().chain(&rules.more).chain(&rules.write).all(|path| {
-            let Some(top) = path.components().nth(1) else { return false };
-            // What does not exist has no rule.
-            !is_in_etc(path) && (self.top.contains(top.as_os_str()) || !Path::new("/").join(top).exists())
-        })
-    }
-}
-
-fn is_in_etc(path: &Path) -> bool {
-    path.starts_with("/etc")
-}
-
 fn allow(
     ruleset: RulesetCreated,
     path: &Path,
@@ -273,11 +200,6 @@ impl Place {
     }
 }
 
-/// The places of the system where [`Public`] says what of `/etc` can be read.
-fn coarse_paths() -> Vec<PathBuf> {
-    libraries().into_iter().chain(SYSTEM.map(PathBuf::from)).collect()
-}
-
 /// Leaves out paths that lie below others, links resolved: `/lib` is a part of `/usr` on most systems.
 fn without_inner(paths: Vec<PathBuf>) -> Vec<PathBuf> {
     let mut places: Vec<PathBuf> = paths.into_iter().filter_map(|path| fs::canonicalize(path).ok()).collect();
@@ -293,61 +215,10 @@ fn libraries() -> Vec<PathBuf> {
     root.filter(|path| path.to_str().is_some_and(|path| path.starts_with("/lib"))).collect()
 }
 
-/// Returns what everybody may read and execute. For root, who may read everything, of `/etc` only what
-/// everybody may: passwords and keys are no business of a build.
+/// Returns what everybody may read and execute. What of it is not for everybody, its owner and mode say: builds of root are
+/// users of their own.
 fn system_paths() -> Vec<PathBuf> {
-    let mut paths = libraries();
-    for path in SYSTEM {
-        if path != "/etc" || !rustix::process::geteuid().is_root() || !add_public(Path::new(path), &mut paths) {
-            paths.push(PathBuf::from(path));
-        }
-    }
-    paths
-}
-
-/// Adds what everybody may read below a directory; `false`, and nothing added, when that is all of it.
-fn add_public(directory: &Path, paths: &mut Vec<PathBuf>) -> bool {
-    let before = paths.len();
-    let mut is_all = true;
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        let Ok(metadata) = entry.metadata() else { continue };
-        let path = entry.path();
-        // What a link leads to has a rule of its own, or none.
-        if metadata.is_symlink() {
-            continue;
-        }
-        let needed = if metadata.is_dir() { 0o5 } else { 0o4 };
-        let is_public = metadata.mode() & needed == needed;
-        if is_public && !(metadata.is_dir() && add_public(&path, paths)) {
-            paths.push(path);
-        } else {
-            is_all = false;
-        }
-    }
-    if is_all {
-        paths.truncate(before);
-    }
-    !is_all
-}
-
-/// What root keeps, for programs that it starts from now on: rights over files that the rules allow, and users to be.
-fn give_up_capabilities() {
-    if !rustix::process::geteuid().is_root() {
-        return;
-    }
-    let kept = CapabilitySet::CHOWN
-        | CapabilitySet::DAC_OVERRIDE
-        | CapabilitySet::FOWNER
-        | CapabilitySet::FSETID
-        | CapabilitySet::KILL
-        | CapabilitySet::SETGID
-        | CapabilitySet::SETUID
-        | CapabilitySet::SETFCAP
-        | CapabilitySet::SETPCAP;
-    for capability in (CapabilitySet::all() & !kept).iter() {
-        // One that this kernel does not know cannot be kept either.
-        let _ = rustix::thread::remove_capability_from_bounding_set(capability);
-    }
+    libraries().into_iter().chain(SYSTEM.map(PathBuf::from)).collect()
 }
 
 #[cfg(test)]

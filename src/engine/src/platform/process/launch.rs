@@ -88,13 +88,18 @@ fn set_blocked_signals(set: u64) -> io::Result<()> {
 }
 
 /// Starts a program in a session of its own. It gets the environment that the command names, and nothing of ours.
-/// `has_input` tells whether it gets something to read. This thread must be a [prepared](prepare_thread) one.
+/// `has_input` tells whether it gets something to read; `user` is whom it runs as, where that is not ours. This thread must be a [prepared](prepare_thread) one.
 ///
 /// # Errors
 /// When the system refuses, at whatever step.
-pub fn start<'k>(command: &mut Command, has_input: bool, confinement: Option<&Confinement>) -> io::Result<Program<'k>> {
+pub fn start<'k>(
+    command: &mut Command,
+    has_input: bool,
+    confinement: Option<&Confinement>,
+    user: Option<u32>,
+) -> io::Result<Program<'k>> {
     let layer = confinement.and_then(Confinement::descriptor);
-    launch(command, has_input, layer, |start| {
+    launch(command, has_input, (layer, user), |start| {
         let (pid, handle) = start.child()?;
         Ok((Held::Child(pid), handle))
     })
@@ -110,7 +115,7 @@ pub fn start_in_jail<'k>(
     keeper: &'k mut Keeper,
     steps: &[Step],
 ) -> io::Result<Program<'k>> {
-    launch(command, has_input, None, |start| {
+    launch(command, has_input, (None, None), |start| {
         let ended = keeper.run(steps, start)?;
         Ok((Held::Jail(keeper), Some(ended)))
     })
@@ -119,7 +124,7 @@ pub fn start_in_jail<'k>(
 fn launch<'k>(
     command: &mut Command,
     has_input: bool,
-    layer: Option<RawFd>,
+    (layer, user): (Option<RawFd>, Option<u32>),
     begin: impl FnOnce(&Start<'_>) -> io::Result<(Held<'k>, Option<OwnedFd>)>,
 ) -> io::Result<Program<'k>> {
     let text = |text: &OsStr| CString::new(text.as_bytes()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
@@ -146,12 +151,82 @@ fn launch<'k>(
         directory: directory.as_deref(),
         streams: [input.as_ref().map_or(nothing, AsRawFd::as_raw_fd), output.as_raw_fd(), errors.as_raw_fd()],
         layer,
+        user,
         is_sharing: IS_SHARING.get(),
         handled: HANDLED.get(),
         failure: AtomicI32::new(0),
     };
     let (held, handle) = begin(&start)?;
     Ok(Program { held, handle, stdin: our_input, stdout: our_output, stderr: our_errors })
+}
+
+/// Sends SIGKILL to every process of a user; returns whether there was one. A child becomes that user for it: it can
+/// signal nobody else. Needs root.
+///
+/// # Errors
+/// When the system refuses.
+pub(super) fn signal_all_of(user: u32) -> io::Result<bool> {
+    let blocked = block_all_signals()?;
+    let mut stack: Vec<MaybeUninit<u128>> = Vec::with_capacity(STACK_SIZE / size_of::<u128>());
+    let top = stack.spare_capacity_mut().as_mut_ptr_range().end;
+    let signaller = Signaller { user, answer: AtomicI32::new(0) };
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    // SAFETY: as in `child` below.
+    let pid = unsafe { libc::clone(signal_all, top.cast(), flags, ptr::from_ref(&signaller).cast_mut().cast()) };
+    let failure = io::Error::last_os_error();
+    set_blocked_signals(blocked)?;
+    let Some(pid) = Pid::from_raw(pid).filter(|pid| pid.as_raw_pid() > 0) else { return Err(failure) };
+    let _ = super::system::status(pid);
+    match signaller.answer.load(Ordering::Relaxed) {
+        0 => Ok(true),
+        libc::ESRCH => Ok(false),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+struct Signaller {
+    user: u32,
+    answer: AtomicI32,
+}
+
+/// Blocks all signals; returns which were blocked before.
+fn block_all_signals() -> io::Result<u64> {
+    let (all, mut before) = (u64::MAX, 0_u64);
+    // SAFETY: the call reads a set and writes another, which live until it returns.
+    let answer = unsafe {
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const all, &raw mut before, SIGNAL_SET)
+    };
+    if answer == 0 { Ok(before) } else { Err(io::Error::last_os_error()) }
+}
+
+extern "C" fn signal_all(signaller: *mut c_void) -> c_int {
+    // SAFETY: it is what `signal_all_of` gave, which waits.
+    let signaller = unsafe { &*signaller.cast::<Signaller>() };
+    // SAFETY: the calls take numbers; the process ends without running what ours does at its end.
+    unsafe {
+        // Only when this is that user for good may it signal everybody.
+        let answer = match become_user(signaller.user) {
+            Some(()) if libc::kill(-1, libc::SIGKILL) == 0 => 0,
+            _ => io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO),
+        };
+        signaller.answer.store(answer, Ordering::Relaxed);
+        libc::_exit(0);
+    }
+}
+
+/// Becomes a user and a group of the same number, without other groups and capabilities, on this thread.
+///
+/// # Safety
+/// To be called in a child.
+unsafe fn become_user(user: u32) -> Option<()> {
+    // Not by the C library, which would have all threads of our memory follow.
+    // SAFETY: the calls take numbers, and no group.
+    unsafe {
+        let succeeded = |answer: libc::c_long| (answer == 0).then_some(());
+        succeeded(libc::syscall(libc::SYS_setgroups, 0_usize, ptr::null::<u32>()))?;
+        succeeded(libc::syscall(libc::SYS_setresgid, user, user, user))?;
+        succeeded(libc::syscall(libc::SYS_setresuid, user, user, user))
+    }
 }
 
 /// All that a child reads.
@@ -162,6 +237,8 @@ pub struct Start<'a> {
     directory: Option<&'a CStr>,
     streams: [RawFd; 3],
     layer: Option<RawFd>,
+    /// The user that it becomes, where that is not ours and no jail makes it so.
+    user: Option<u32>,
     /// Whether there are descriptors among ours that others opened.
     is_sharing: bool,
     handled: u64,
@@ -230,6 +307,9 @@ impl Start<'_> {
                 close_on_exec();
             }
             libc::umask(UMASK);
+            if let Some(user) = self.user {
+                become_user(user)?;
+            }
             if let Some(directory) = self.directory {
                 succeeded(libc::chdir(directory.as_ptr()))?;
             }

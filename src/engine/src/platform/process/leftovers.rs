@@ -6,7 +6,7 @@
 //! environment.
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -78,6 +78,18 @@ pub(super) fn end(terms: &Terms<'_>) {
             std::thread::sleep(PAUSE);
         }
     }
+}
+
+/// Ends every process of a user whom nobody but one build is. Needs root.
+///
+/// # Errors
+/// When the system refuses.
+pub fn end_user(user: u32) -> io::Result<()> {
+    let begin = Instant::now();
+    while super::launch::signal_all_of(user)? && begin.elapsed() < PATIENCE {
+        std::thread::sleep(PAUSE);
+    }
+    Ok(())
 }
 
 /// Ends whatever still runs with this text in its environment: programs of a build whose own process was killed.

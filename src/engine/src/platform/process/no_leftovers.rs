@@ -17,5 +17,13 @@ impl Reaper {
 #[cfg(unix)]
 pub(super) fn end(_terms: &Terms<'_>) {}
 
+/// Refuses: builds have no users of their own here.
+///
+/// # Errors
+/// Always.
+pub fn end_user(_user: u32) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
 /// Ends what a killed process left running, which this system does not tell.
 pub fn end_marked(_mark: &[u8]) {}

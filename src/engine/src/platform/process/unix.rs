@@ -59,6 +59,7 @@ pub fn start(
     command: &mut std::process::Command,
     has_input: bool,
     _confinement: Option<&crate::platform::jail::Confinement>,
+    _user: Option<u32>,
 ) -> io::Result<Program<'static>> {
     use std::process::Stdio;
     crate::platform::own_group(command);

@@ -45,6 +45,7 @@ impl Place {
             shared_environment: Vec::new(),
             system: System::current(),
             unpack: UnpackLimits::default(),
+            build_users: Default::default(),
             output: OutputLimits::default(),
         };
         let workspace = Workspace {
@@ -61,6 +62,7 @@ impl Place {
             network: false,
             fetched: Mutex::default(),
             sandbox: Default::default(),
+            given: Default::default(),
         };
         Place { directory, workspace }
     }
