@@ -38,7 +38,8 @@ fn a_program_that_gets_no_thread_is_said_to_lack_one() {
         network: false,
         fetched: Mutex::default(),
         sandbox: Default::default(),
-            given: Default::default(),
+        given: Default::default(),
+        anchors: Default::default(),
     };
     let run = || {
         let command = Command {

@@ -9,7 +9,7 @@ use mlua::prelude::*;
 use syslua_engine::engine::Engine;
 use syslua_engine::failure::Failure;
 use syslua_engine::platform;
-use syslua_engine::settings::{UserRange, Event, Sandbox, Settings, System, UnpackLimits};
+use syslua_engine::settings::{Event, Sandbox, Settings, System, UnpackLimits, UserRange};
 use syslua_engine::store::Access;
 
 use crate::error::{Answer, lua_failure};

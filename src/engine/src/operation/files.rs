@@ -71,9 +71,9 @@ fn copy_node(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
     if workspace.settings.interrupt.is_set() {
         return Err(Error::Interrupted);
     }
-    match workspace.reading(from, || platform::kind_of(from))? {
+    match workspace.reading(from, platform::kind_of)? {
         Some(FileKind::Directory) => {
-            workspace.as_build(|| match platform::kind_of(to)? {
+            workspace.as_build(to, |to| match platform::kind_of(to)? {
                 Some(FileKind::Directory) => Ok(()),
                 _ => platform::create_directory(to),
             })?;
@@ -83,11 +83,11 @@ fn copy_node(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
                 }
                 copy_node(workspace, &from.join(name), &to.join(name))
             };
-            workspace.reading(from, || platform::list_directory(from))?.par_iter().try_for_each(copy)
+            workspace.reading(from, platform::list_directory)?.par_iter().try_for_each(copy)
         }
         Some(FileKind::Symlink) => {
-            let target = workspace.reading(from, || platform::read_link(from))?;
-            Ok(workspace.as_build(|| {
+            let target = workspace.reading(from, platform::read_link)?;
+            Ok(workspace.as_build(to, |to| {
                 if platform::exists(to) {
                     platform::remove_file(to)?;
                 }
@@ -98,23 +98,23 @@ fn copy_node(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
         Some(FileKind::Special) => Err(special("copy", from)),
         Some(FileKind::File) => {
             // A link that stands there would be written through.
-            let make_room = || if platform::exists(to) { platform::remove_file(to) } else { Ok(()) };
+            let make_room = |to: &Path| if platform::exists(to) { platform::remove_file(to) } else { Ok(()) };
             // What comes from the store is read-only; a build may go on with its copy.
-            let open = || {
+            let open = |to: &Path| {
                 let mode = fs::metadata(to).map(|metadata| platform::mode_of(&metadata)).unwrap_or(0o644);
                 platform::set_mode(to, mode | 0o200)
             };
             if workspace.sandbox.user().is_none() {
-                make_room()?;
+                make_room(to)?;
                 platform::copy_file(from, to, &workspace.settings.interrupt)?;
-                return Ok(open()?);
+                return Ok(open(to)?);
             }
-            let source = workspace.reading(from, || platform::open_regular(from));
+            let source = workspace.reading(from, platform::open_regular);
             let source = source.map_err(platform::failed("read", from))?;
-            Ok(workspace.as_build(|| {
-                make_room()?;
+            Ok(workspace.as_build(to, |to| {
+                make_room(to)?;
                 platform::copy_open_file(&source, to, &workspace.settings.interrupt)?;
-                open()
+                open(to)
             })?)
         }
     }
@@ -137,21 +137,21 @@ pub fn rename(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
         Some(_) => refuse_directory("move", &from, &to)?,
     }
     workspace.make_parents(&to)?;
-    Ok(workspace.as_build(|| platform::rename(&from, &to))?)
+    Ok(workspace.as_build(&from, |from| platform::rename(from, &workspace.within_reach(&to)))?)
 }
 
 /// Creates a symbolic link, which may point anywhere.
 pub fn symlink(workspace: &Workspace, target: &Path, link: &Path) -> Result<()> {
     let link = workspace.writable(link)?;
     workspace.make_parents(&link)?;
-    Ok(workspace.as_build(|| platform::symlink(target, &link))?)
+    Ok(workspace.as_build(&link, |link| platform::symlink(target, link))?)
 }
 
 /// Returns the content of a file.
 pub fn read(workspace: &Workspace, path: &Path) -> Result<Vec<u8>> {
     let path = workspace.readable(path)?;
     let mut content = Vec::new();
-    let file = workspace.reading(&path, || platform::open_regular(&path));
+    let file = workspace.reading(&path, platform::open_regular);
     let mut file = file.map_err(platform::failed("read", &path))?;
     let mut buffer = vec![0; READ_SIZE];
     loop {
@@ -166,21 +166,21 @@ pub fn read(workspace: &Workspace, path: &Path) -> Result<Vec<u8>> {
 /// Returns the names in a directory, in the order of their bytes.
 pub fn list(workspace: &Workspace, path: &Path) -> Result<Vec<Vec<u8>>> {
     let path = workspace.readable(path)?;
-    let entries = workspace.reading(&path, || platform::list_directory(&path))?;
+    let entries = workspace.reading(&path, platform::list_directory)?;
     Ok(entries.iter().map(|(name, _)| platform::bytes_of_path(Path::new(name))).collect())
 }
 
 /// Returns whether something is there, a dangling link included.
 pub fn exists(workspace: &Workspace, path: &Path) -> Result<bool> {
     let path = workspace.readable(path)?;
-    Ok(workspace.reading(&path, || platform::exists(&path)))
+    Ok(workspace.reading(&path, platform::exists))
 }
 
 /// Creates a directory and those above it.
 pub fn make_directory(workspace: &Workspace, path: &Path) -> Result<()> {
     let path = workspace.writable(path)?;
     workspace.make_parents(&path)?;
-    workspace.as_build(|| platform::create_directories(&path))?;
+    workspace.as_build(&path, platform::create_directories)?;
     Ok(())
 }
 
@@ -188,20 +188,20 @@ pub fn make_directory(workspace: &Workspace, path: &Path) -> Result<()> {
 pub fn write(workspace: &Workspace, path: &Path, content: &[u8]) -> Result<()> {
     let path = workspace.writable(path)?;
     workspace.make_parents(&path)?;
-    workspace.as_build(|| {
-        match platform::kind_of(&path)? {
-            Some(FileKind::Symlink) => platform::remove_file(&path)?,
-            Some(FileKind::Special) => return Err(special("write", &path)),
+    workspace.as_build(&path, |path| {
+        match platform::kind_of(path)? {
+            Some(FileKind::Symlink) => platform::remove_file(path)?,
+            Some(FileKind::Special) => return Err(special("write", path)),
             _ => {}
         }
-        Ok(platform::write_file(&path, content)?)
+        Ok(platform::write_file(path, content)?)
     })
 }
 
 /// Sets the mode of a file, or of a directory and everything in it.
 pub fn set_mode(workspace: &Workspace, path: &Path, mode: u32) -> Result<()> {
     let path = workspace.writable(path)?;
-    workspace.as_build(|| set_node_mode(&path, mode))
+    workspace.as_build(&path, |path| set_node_mode(path, mode))
 }
 
 fn set_node_mode(path: &Path, mode: u32) -> Result<()> {

@@ -267,6 +267,10 @@ pub fn perform(workspace: &Workspace, request: Request) -> Result<Response> {
     if workspace.settings.interrupt.is_set() {
         return Err(Error::Interrupted);
     }
+    perform_in(workspace, request).map_err(|error| workspace.name_as_known(error))
+}
+
+fn perform_in(workspace: &Workspace, request: Request) -> Result<Response> {
     match request {
         Request::FetchUrl(wanted) => fetch_url::fetch(workspace, &wanted).map(Response::Path),
         Request::FetchGit(wanted) => fetch_git::fetch(workspace, &wanted).map(Response::Path),

@@ -112,7 +112,7 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
         }
         Confined::Landlock(lease, rules) => {
             if let Some(user) = workspace.sandbox.user()
-                && !workspace.as_build(|| platform::can_read(&workspace.directory))
+                && !workspace.may_build_read(&workspace.directory)
             {
                 return Err(Error::NotForBuilds { path: workspace.directory.clone(), user });
             }
@@ -154,7 +154,7 @@ fn readable(workspace: &Workspace, command: &Command) -> Result<Vec<PathBuf>> {
             return Err(platform::failed("read", &path)(io::ErrorKind::NotFound.into()).into());
         }
         if let Some(user) = workspace.sandbox.user() {
-            let is_open = workspace.as_build(|| platform::can_read(&path));
+            let is_open = workspace.may_build_read(&path);
             if !is_open {
                 return Err(Error::NotForBuilds { path, user });
             }

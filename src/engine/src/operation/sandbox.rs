@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::runner::{Lease, Runner, Runners};
 use super::{Error, Result, Workspace};
-use crate::platform::build_users::{BuildUser, Error as UserError};
 use crate::platform;
+use crate::platform::build_users::{BuildUser, Error as UserError};
 use crate::platform::jail::{self, Base, Keeper, Level, Rules};
 use crate::settings::{Event, Sandbox, Settings};
 
@@ -57,7 +57,11 @@ impl BuildSandbox {
     ///
     /// # Errors
     /// When there is no user for it.
-    pub fn new(shared: &Arc<Sandboxes>, settings: &Settings, place: u32) -> std::result::Result<BuildSandbox, UserError> {
+    pub fn new(
+        shared: &Arc<Sandboxes>,
+        settings: &Settings,
+        place: u32,
+    ) -> std::result::Result<BuildSandbox, UserError> {
         let needs_user = platform::is_system_user() && settings.sandbox != Sandbox::Off;
         let user = needs_user.then(|| shared.take_user(settings, place)).transpose()?;
         let number = user.as_ref().map(BuildUser::number);

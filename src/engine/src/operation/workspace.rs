@@ -1,14 +1,14 @@
 //! Where one build works, and what it may touch.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::{BuildSandbox, Error, Result};
 use crate::names::OutputName;
-use crate::platform::{self, Actor};
 use crate::platform::jail::Rules;
+use crate::platform::{self, Actor};
 use crate::settings::{EventSink, Settings};
 use crate::value::Source;
 
@@ -39,6 +39,8 @@ pub struct Workspace {
     pub fetched: Mutex<Vec<PathBuf>>,
     /// What of it the build is given in its own directory, where it is another user: the place there, and the original.
     pub given: Mutex<Vec<(PathBuf, PathBuf)>>,
+    /// The build's own directories, held open where it is another user, and the way there.
+    pub anchors: Mutex<BTreeMap<PathBuf, (File, PathBuf)>>,
     /// Set once the sources are copied into the build directory.
     pub copied_sources: Mutex<bool>,
     /// What confines its programs.
@@ -100,13 +102,55 @@ impl Workspace {
     }
 
     /// Does something with the rights of the build to files: where root builds, those of the build's user.
-    pub fn as_build<T>(&self, act: impl FnOnce() -> T) -> T {
-        Actor::act(self.sandbox.user().map(Actor::alone).as_ref(), act)
+    pub fn as_build<T>(&self, path: &Path, act: impl FnOnce(&Path) -> T) -> T {
+        let place = self.within_reach(path);
+        Actor::act(self.sandbox.user().map(Actor::alone).as_ref(), || act(&place))
+    }
+
+    /// Returns whether the build's user can read something by its path.
+    pub fn may_build_read(&self, path: &Path) -> bool {
+        Actor::act(self.sandbox.user().map(Actor::alone).as_ref(), || platform::can_read(path))
+    }
+
+    /// Returns a path to something below the build's own directories that the build's user can go, though the root may
+    /// lie in a directory that is closed to it: a way from what we have opened.
+    pub fn within_reach(&self, path: &Path) -> PathBuf {
+        if self.sandbox.user().is_none() {
+            return path.to_owned();
+        }
+        let mut anchors = self.anchors.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = [&self.building, &self.directory];
+        let Some(root) = own.into_iter().find(|root| path.starts_with(root)) else { return path.to_owned() };
+        if !anchors.contains_key(root) {
+            match platform::open_anchor(root) {
+                Ok(anchor) => drop(anchors.insert(root.clone(), anchor)),
+                Err(_) => return path.to_owned(),
+            }
+        }
+        match (anchors.get(root), path.strip_prefix(root)) {
+            (Some((_, place)), Ok(inner)) if inner.as_os_str().is_empty() => place.join("."),
+            (Some((_, place)), Ok(inner)) => place.join(inner),
+            _ => path.to_owned(),
+        }
+    }
+
+    /// Names what an error is about as the config knows it.
+    pub fn name_as_known(&self, error: Error) -> Error {
+        let anchors = self.anchors.lock().unwrap_or_else(PoisonError::into_inner);
+        match error {
+            Error::File(mut error) => {
+                let known =
+                    anchors.iter().find_map(|(root, (_, place))| Some(root.join(error.path.strip_prefix(place).ok()?)));
+                error.path = known.unwrap_or(error.path);
+                Error::File(error)
+            }
+            error => error,
+        }
     }
 
     /// Reads something: below the build's own directories with its rights, elsewhere with ours.
-    pub fn reading<T>(&self, path: &Path, read: impl FnOnce() -> T) -> T {
-        if self.roots().any(|root| path.starts_with(root)) { self.as_build(read) } else { read() }
+    pub fn reading<T>(&self, path: &Path, read: impl FnOnce(&Path) -> T) -> T {
+        if self.roots().any(|root| path.starts_with(root)) { self.as_build(path, read) } else { read(path) }
     }
 
     /// Gives a directory to the user of the build.
@@ -133,9 +177,7 @@ impl Workspace {
         {
             return path;
         }
-        let inside = self.sources.iter().find_map(|source| {
-            within(&self.place_of(source), &source.path)
-        });
+        let inside = self.sources.iter().find_map(|source| within(&self.place_of(source), &source.path));
         inside.unwrap_or(path)
     }
 
@@ -266,7 +308,7 @@ impl Workspace {
             self.make_directory()?;
         }
         if let Some(parent) = path.parent() {
-            self.reading(parent, || platform::create_directories(parent))?;
+            self.reading(parent, platform::create_directories)?;
         }
         Ok(())
     }

@@ -229,6 +229,10 @@ pub(super) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it can fail elsewhere")]
+pub(super) fn open_anchor(_path: &Path) -> io::Result<(fs::File, std::path::PathBuf)> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 pub(super) fn give_to_number(_path: &Path, _user: u32) -> io::Result<()> {
     Ok(())
 }

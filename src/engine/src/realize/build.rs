@@ -89,6 +89,7 @@ impl Build {
                 fetched: Mutex::default(),
                 copied_sources: Mutex::default(),
                 given: Mutex::default(),
+                anchors: Mutex::default(),
                 sandbox: BuildSandbox::new(sandboxes, settings, slot.number())?,
             },
             names,
@@ -140,7 +141,10 @@ impl Build {
     pub fn finish(&self, store: &Store) -> store::Result<Outputs> {
         self.workspace.sandbox.end();
         // Nothing may change what is hashed.
-        self.workspace.sandbox.end_user().map_err(platform::failed("end the processes of", &self.workspace.directory))?;
+        self.workspace
+            .sandbox
+            .end_user()
+            .map_err(platform::failed("end the processes of", &self.workspace.directory))?;
         let derivation = &self.derivation;
         // What was copied must be what was hashed, or the object would stand for another content.
         let check_sources = || {

@@ -48,7 +48,7 @@ pub fn settings(root: &Path, home: &Path) -> Settings {
         shared_environment: Vec::new(),
         system: System::current(),
         unpack: UnpackLimits::default(),
-            build_users: Default::default(),
+        build_users: Default::default(),
         output: OutputLimits::default(),
     }
 }

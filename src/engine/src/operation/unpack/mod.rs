@@ -24,7 +24,7 @@ pub fn unpack(workspace: &Workspace, archive: &Path, destination: &Path, options
         Problem::Interrupted => Error::Interrupted,
         problem => Error::Archive { archive: path.clone(), problem: Box::new(problem) },
     };
-    let file = workspace.reading(&path, || platform::open_regular(&path));
+    let file = workspace.reading(&path, platform::open_regular);
     let file = file.map_err(platform::failed("read", &path))?;
     let metadata = file.metadata().map_err(platform::failed("read", &path))?;
     let archive = Archive {
@@ -34,11 +34,13 @@ pub fn unpack(workspace: &Workspace, archive: &Path, destination: &Path, options
         threads: workspace.settings.jobs,
         interrupt: &workspace.settings.interrupt.0,
     };
-    let open = || {
-        platform::create_directories(&destination)?;
-        Ok(Place(Tree::open(&destination)?))
-    };
     workspace.make_parents(&destination)?;
     // Threads that are made meanwhile have the same rights.
-    workspace.as_build(|| archive.unpack(&open)).map_err(failed)
+    workspace.as_build(&destination, |destination| {
+        let open = || {
+            platform::create_directories(destination)?;
+            Ok(Place(Tree::open(destination)?))
+        };
+        archive.unpack(&open).map_err(failed)
+    })
 }

@@ -9,11 +9,11 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use super::{Rules, Support, filter};
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated,
     RulesetCreatedAttr, Scope,
 };
-use super::{Rules, Support, filter};
 
 /// What every program may read and execute; `lib*` of `/` comes to it.
 const SYSTEM: [&str; 5] = ["/usr", "/bin", "/sbin", "/etc", "/proc"];

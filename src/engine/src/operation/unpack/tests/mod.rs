@@ -63,6 +63,7 @@ impl Place {
             fetched: Mutex::default(),
             sandbox: Default::default(),
             given: Default::default(),
+            anchors: Default::default(),
         };
         Place { directory, workspace }
     }
