@@ -27,6 +27,7 @@ local unseen = {
   "apply 1: pending",
   "diff.actions: diff",
   "diff.actions: may_change",
+  "diff.actions: needs_build",
   "diff.actions: replaces",
   "diff.actions: replaces_existing",
   "diff.actions: runs_command",

@@ -13,8 +13,9 @@ end
 -- Kind of event -> text, or nil to stay silent.
 ---@type table<string, fun(event: table, seen: table<string, boolean>, verbose: boolean?): string?>
 local renderers = {
-  build_started = function(event)
-    return "building " .. get_label(event)
+  build_started = function(event, _, verbose)
+    -- There are hundreds of single files, each of which takes no time.
+    return (verbose or not event.file) and "building " .. get_label(event) or nil
   end,
   build_finished = function(event, _, verbose)
     return verbose and ("built %s in %.1f s"):format(get_label(event), event.seconds or 0) or nil

@@ -123,20 +123,47 @@ local function lay_out(rows, style, verbose)
   return lines
 end
 
+-- Single files are told by their targets.
+local function is_listed(derivation, verbose)
+  return verbose or not derivation.file
+end
+
+local function count_listed(derivations, verbose)
+  local count = 0
+  for _, derivation in ipairs(derivations or {}) do
+    count = count + (is_listed(derivation, verbose) and 1 or 0)
+  end
+  return count
+end
+report.count_listed = count_listed
+
 local function get_rows(result, verbose)
   local rows = {}
   for _, derivation in ipairs(result.realize or {}) do
-    rows[#rows + 1] = { mark = "*", style = "strong", text = "build   " .. get_label(derivation) }
+    if is_listed(derivation, verbose) then
+      rows[#rows + 1] = { mark = "*", style = "strong", text = "build   " .. get_label(derivation) }
+    end
   end
+  local groups = not verbose and require("syslua.cli.groups").get(result.actions or {}) or {}
   for _, action in ipairs(result.actions or {}) do
-    if action.mark ~= "unchanged" or action.runs_command or verbose then
+    local group = groups[action]
+    if group then
+      if not group.is_told then
+        group.is_told = true
+        rows[#rows + 1] = {
+          mark = marks[action.mark] or "?",
+          style = action.mark ~= "unchanged" and action.mark or nil,
+          text = show_path(group.directory, result.root) .. "/ " .. require("syslua.cli.groups").describe(group),
+        }
+      end
+    elseif action.mark ~= "unchanged" or action.runs_command or verbose then
       local positions = action.positions or {}
       rows[#rows + 1] = {
         mark = action.runs_command and "!" or marks[action.mark] or "?",
         style = action.runs_command and "warning"
           or action.mark ~= "unchanged" and action.mark
           or nil,
-        diff = action.diff,
+        diff = action.diff or (action.needs_build and "(its text is known after a build: --build)") or nil,
         text = get_action_text(action, result.root, verbose),
         position = verbose and table.concat(positions, " < ") or positions[1],
       }
@@ -218,8 +245,9 @@ function report.render_plan(result, config, args, style)
     counts.change,
     counts.remove
   )
-  if #(result.realize or {}) > 0 then
-    closing = ("%s; %d to build"):format(closing, #result.realize)
+  local builds = count_listed(result.realize, args.verbose)
+  if builds > 0 then
+    closing = ("%s; %d to build"):format(closing, builds)
   end
   lines[#lines + 1] = style("strong", closing)
   return lines
@@ -267,8 +295,9 @@ function report.render_apply(result, config, args, style)
     counts.change,
     counts.remove
   )
-  if #(result.built or {}) > 0 then
-    closing = ("%s; %d built"):format(closing, #result.built)
+  local built = count_listed(result.built, args.verbose)
+  if built > 0 then
+    closing = ("%s; %d built"):format(closing, built)
   end
   lines[#lines + 1] = style("strong", closing)
   if changes_environment(result.actions) and result.env_script then

@@ -8,6 +8,28 @@ local text = require("syslua.util.text")
 
 local snapshot_report = {}
 
+-- What a snapshot changed, in short: `+2 ~1  ~/.bashrc, ~/.config/git/config, ...`.
+local function get_changes(entry)
+  local changes = entry.changes
+  if not changes then
+    return nil
+  end
+  local counts = {}
+  for _, kind in ipairs({ { "+", "added" }, { "~", "changed" }, { "-", "removed" } }) do
+    if changes[kind[2]] > 0 then
+      counts[#counts + 1] = kind[1] .. changes[kind[2]]
+    end
+  end
+  local names, total = {}, changes.added + changes.changed + changes.removed
+  for _, change in ipairs(changes.first) do
+    names[#names + 1] = report.show_path(change.what):gsub("%s+", " ")
+  end
+  if total > #names then
+    names[#names + 1] = "..."
+  end
+  return table.concat(counts, " ") .. (names[1] and "  " .. table.concat(names, ", ") or "")
+end
+
 local function get_row(entry)
   local row = { mark = entry.current and "*" or " ", id = entry.id }
   local description = text.printable(entry.description or "")
@@ -17,7 +39,7 @@ local function get_row(entry)
     row.rest = description
   else
     row.applied = entry.created_at and os.date("%Y-%m-%d %H:%M:%S", entry.created_at)
-    row.targets, row.actions = tostring(entry.targets), tostring(entry.actions)
+    row.targets, row.changes = tostring(entry.targets), get_changes(entry)
     row.config = entry.config_path and report.show_path(entry.config_path)
     row.description = description
   end
@@ -29,7 +51,7 @@ local snapshot_columns = {
   { key = "id", title = "ID", is_right = true },
   { key = "applied", title = "APPLIED" },
   { key = "targets", title = "TARGETS", is_right = true },
-  { key = "actions", title = "ACTIONS", is_right = true },
+  { key = "changes", title = "CHANGES", least = { 20, 10 } },
   { key = "config", title = "CONFIG", is_path = true, least = { 20, 8 } },
   { key = "description", title = "DESCRIPTION", is_optional = true, least = { 15, 8 } },
 }
@@ -76,11 +98,13 @@ end
 function snapshot_report.render_diff(result, args, style)
   local rows = {}
   for _, change in ipairs(result.derivations) do
-    rows[#rows + 1] = {
-      mark = marks[change.mark],
-      style = change.mark,
-      text = "build   " .. change.name .. get_versions(change),
-    }
+    if args.verbose or not change.file then
+      rows[#rows + 1] = {
+        mark = marks[change.mark],
+        style = change.mark,
+        text = "build   " .. change.name .. get_versions(change),
+      }
+    end
   end
   local lines = report.lay_out(rows, style, args.verbose)
   for _, line in ipairs(report.render_actions(result, args, style)) do
@@ -94,7 +118,7 @@ function snapshot_report.render_diff(result, args, style)
     "strong",
     ("%s: %s, %s"):format(
       "Between " .. names,
-      text.count(#result.derivations, "derivation"),
+      text.count(report.count_listed(result.derivations, args.verbose), "derivation"),
       text.count(#result.actions, "action")
     )
   )

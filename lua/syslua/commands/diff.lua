@@ -27,6 +27,7 @@ function diff.add_to_parser(parser)
     :argname("B")
     :target("second")
     :args("?")
+  parser:flag("--text", "Show how the text of files differs between two snapshots.")
   parser:flag("--exit-code", "Exit with 3 when something differs.")
   parser:flag("--json", "Print one JSON object instead of text.")
 end
@@ -94,6 +95,7 @@ end
 function diff.run(args)
   local terminal = require("syslua.cli.terminal")
   local options = require("syslua.cli.options").from_args(args)
+  options.text = args.text or nil
   local result, are_snapshots = compare(args, options)
 
   if args.json then

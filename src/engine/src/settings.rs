@@ -171,6 +171,8 @@ pub enum Event {
         version: Option<String>,
         /// Its hash.
         hash: String,
+        /// Whether it is a file or tree that is given as data.
+        file: bool,
     },
     /// A derivation was built.
     BuildFinished {
@@ -182,6 +184,8 @@ pub enum Event {
         hash: String,
         /// How long it took.
         seconds: f64,
+        /// Whether it is a file or tree that is given as data.
+        file: bool,
     },
     /// A derivation could not be built.
     BuildFailed {

@@ -81,7 +81,8 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         |lua, (first, second, table): (Option<String>, Option<String>, Option<LuaTable>)| {
             let options = Options::read(lua, table.as_ref())?;
             let (first, second) = (snapshot_id(first.as_deref())?, snapshot_id(second.as_deref())?);
-            let result = options.engine(Access::Look)?.diff_snapshots(first, second);
+            let with_text = table.as_ref().is_some_and(|table| table.get::<bool>("text").unwrap_or(false));
+            let result = options.engine(Access::Look)?.diff_snapshots(first, second, with_text);
             report(lua, &result.map_err(|error| error.to_failure())?)
         },
     )?;

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::prospect::Prospect;
+use super::text_diff::TextDiff;
 use super::report::{action_report, derivation_report, displaced_report, snapshot_report};
-use super::{ActionReport, ApplyReport, ConfirmReport, DerivationReport, Engine, Error, PlanReport, RollbackReport};
+use super::{ApplyReport, ConfirmReport, DerivationReport, Engine, Error, PlanReport, RollbackReport};
 use crate::hash::Hash;
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
@@ -15,7 +17,7 @@ use crate::realize::{self, Tasks};
 use crate::settings::Event;
 use crate::snapshot::Snapshot;
 use crate::store::{self, Outputs, Present, read_outputs};
-use crate::switch::{self, Desired, Extent, Mark, Plan, Switched, To, Work};
+use crate::switch::{self, Desired, Extent, Mark, Plan, Step, Switched, To, Work};
 use crate::{config_copy, generations};
 
 /// How often to look whether a switch was confirmed.
@@ -417,9 +419,22 @@ impl Engine {
         let derivations = manifest.derivations.iter().filter(|derivation| to_realize.contains(&derivation.hash));
         // Nobody looks at a thousand actions that are in force.
         let told = plan.steps.iter().filter(|step| !options.brief || step.is_news());
-        let report = |step| ActionReport {
-            diff: options.diff.then(|| super::history::text_difference(step)).flatten(),
-            ..action_report(step)
+        let prospect = Prospect::new(manifest, &self.settings.interrupt);
+        let report = |step: &Step| {
+            let mut report = action_report(step);
+            if let Some(replaces) = report.replaces.as_mut()
+                && prospect.is_same_content(step)
+            {
+                replaces.push_str(" (same content)");
+            }
+            if options.diff {
+                match prospect.text_difference(step) {
+                    TextDiff::Changed(diff) => report.diff = Some(diff),
+                    TextDiff::NeedsBuild => report.needs_build = true,
+                    TextDiff::None => {}
+                }
+            }
+            report
         };
         let actions = told.map(report).collect();
         Ok(PlanReport {

@@ -17,6 +17,9 @@ pub struct DerivationChange {
     pub mark: Mark,
     /// Its name.
     pub name: String,
+    /// Whether it is a single file: what it is used for tells more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub file: bool,
     /// Its version before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub old_version: Option<String>,

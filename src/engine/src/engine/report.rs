@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::plain;
 use crate::action::Description;
 use crate::activation::Activation;
-use crate::derivation::Derivation;
+use crate::derivation::{Derivation, Recipe};
 use crate::hash::Hash;
 use crate::names::{ObjectName, SnapshotId};
 use crate::platform::jail::Level;
@@ -29,6 +29,9 @@ pub struct DerivationReport {
     pub version: Option<String>,
     /// Its hash.
     pub hash: Hash,
+    /// Whether it is a file or tree that is given as data.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub file: bool,
     /// Where its outputs are, once they are built.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", serialize_with = "plain::named_paths")]
     pub outputs: BTreeMap<String, PathBuf>,
@@ -71,6 +74,9 @@ pub struct ActionReport {
     /// How the content of a file changes, line by line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diff: Option<String>,
+    /// Whether that was asked for and only a build can tell.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub needs_build: bool,
     /// The user that `user{}` scopes it to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
@@ -201,6 +207,34 @@ pub struct DestroyReport {
     pub unknown: Vec<PathBuf>,
 }
 
+/// What a snapshot changed, in short.
+#[derive(Debug, Serialize)]
+pub struct ChangesReport {
+    /// How many actions came.
+    pub added: usize,
+    /// How many changed.
+    pub changed: usize,
+    /// How many went.
+    pub removed: usize,
+    /// The first of them.
+    pub first: Vec<ChangeReport>,
+}
+
+impl ChangesReport {
+    /// How many of them are named.
+    pub const SHOWN: usize = 5;
+}
+
+/// An action that changed.
+#[derive(Debug, Serialize)]
+pub struct ChangeReport {
+    /// What happened to it.
+    pub mark: Mark,
+    /// Its target, else the name or value that it is about.
+    #[serde(serialize_with = "plain::text")]
+    pub what: Text,
+}
+
 /// A snapshot among others.
 #[derive(Debug, Serialize)]
 pub struct HistoryEntry {
@@ -218,6 +252,9 @@ pub struct HistoryEntry {
     pub actions: usize,
     /// How many derivations it holds.
     pub derivations: usize,
+    /// What it changed, unless the one before is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<ChangesReport>,
     /// Why it cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -404,6 +441,7 @@ pub(super) fn derivation_report(derivation: &Derivation, outputs: BTreeMap<Strin
         name: spec.name.to_string(),
         version: spec.version.as_ref().map(ToString::to_string),
         hash: derivation.hash,
+        file: matches!(spec.recipe, Recipe::File(_)),
         outputs,
     }
 }
@@ -455,6 +493,7 @@ pub(super) fn action_report(step: &Step) -> ActionReport {
         undo,
         always: is_always,
         diff: None,
+        needs_build: false,
         user: step.activation.user.clone(),
         project: step.activation.project.as_ref().map(|project| project.name.clone()),
         positions: step.activation.positions.clone(),

@@ -115,6 +115,7 @@ fn started_event(derivation: &Derivation) -> Event {
         name: derivation.spec.name.to_string(),
         version: derivation.spec.version.as_ref().map(ToString::to_string),
         hash: derivation.hash.to_hex(),
+        file: matches!(derivation.spec.recipe, Recipe::File(_)),
     }
 }
 
@@ -505,6 +506,7 @@ impl Scheduler<'_> {
             version: derivation.spec.version.as_ref().map(ToString::to_string),
             hash: derivation.hash.to_hex(),
             seconds: begin.elapsed().as_secs_f64(),
+            file: matches!(derivation.spec.recipe, Recipe::File(_)),
         });
         self.done.built.push(derivation.hash);
         let resolved = self.resolved(&derivation);

@@ -1,0 +1,41 @@
+//! How the text of a file differs from another one, as a unified diff.
+
+use std::path::Path;
+
+use crate::platform;
+
+/// Longer files are compared as a whole.
+const LARGEST: u64 = 1 << 20;
+
+/// What can be said of two texts.
+pub(super) enum TextDiff {
+    /// They differ so.
+    Changed(String),
+    /// One of them is known only after a build.
+    NeedsBuild,
+    /// They are equal, or no texts.
+    None,
+}
+
+/// Returns the text of a file; nothing when it is long, or no text.
+pub(super) fn read(path: &Path) -> Option<Vec<u8>> {
+    let data = std::fs::metadata(path).ok()?;
+    if !data.is_file() || data.len() > LARGEST {
+        return None;
+    }
+    platform::read_file(path).ok()
+}
+
+/// Compares two texts; an empty one is that of no file.
+pub(super) fn compare(name: &str, before: &[u8], after: &[u8]) -> TextDiff {
+    let text = |bytes| std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
+    let (Some(before), Some(after)) = (text(before), text(after)) else { return TextDiff::None };
+    if before == after {
+        return TextDiff::None;
+    }
+    let (old, new) = (format!("a/{name}"), format!("b/{name}"));
+    let old = if before.is_empty() { "/dev/null".to_owned() } else { old };
+    let new = if after.is_empty() { "/dev/null".to_owned() } else { new };
+    let difference = similar::TextDiff::from_lines(before, after);
+    TextDiff::Changed(difference.unified_diff().context_radius(3).header(&old, &new).to_string())
+}
