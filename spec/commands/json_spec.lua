@@ -33,8 +33,10 @@ local unseen = {
   "diff.actions: runs_command",
   "diff.actions: undo",
   "diff.actions: user",
+  "plan.actions: needs_build",
   "plan.actions: user",
   "status.targets: user",
+  "why.actions: only_on_change",
   "why.actions: user",
 }
 
@@ -55,6 +57,7 @@ local first = [[
   activate { config = function(_, ctx)
     ctx.run("true " .. low.out, { undo = "true", cwd = "/", env = { A = "1" }, shell = "/bin/sh" })
     ctx.run("true " .. low.out, { always = true })
+    ctx.run("true before " .. low.out, { before = true, name = "early", on_change = { low } })
     ctx.source_in_shell(low.out .. "/low", { shells = { "bash" } })
     ctx.add_to_path(low.out)
     local own = { owner = syslua.username, group = syslua.username }
@@ -197,7 +200,7 @@ describe("JSON", function()
     )
     here.write("config/files/from", "from\n")
     check_apply()
-    here.shell("echo new >~/.new; ln -s / ~/.link; rm ~/.from; echo edit >~/.from")
+    here.shell("echo new >~/.new; ln -s /usr ~/.link; rm ~/.from; echo edit >~/.from")
     check("adopt", "home/.new", "home/.link", "home/.from", "--json", "--write")
     check_apply()
     check("adopt", "home/.new", "--json")

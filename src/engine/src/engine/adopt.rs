@@ -37,8 +37,8 @@ impl Engine {
     /// When it could not, as a plan says it.
     pub fn check_targets(&self, targets: Vec<Text>) -> Result<(), Error> {
         // What the targets would be made of is not known yet: what counts is where they are.
-        let source = Text(platform::bytes_of_path(&self.settings.root));
-        let link = |target| Link { mutable: true, ..Link::new(source.clone(), target) };
+        let source = Text(platform::bytes_of_path(&self.store.objects().join("adopted")));
+        let link = |target| Link::new(source.clone(), target);
         let activations = targets.into_iter().map(|target| Activation::new(link(target).into(), Positions::default()));
         let manifest = Manifest { activations: activations.collect(), ..Manifest::default() };
         self.planned(&manifest, BTreeSet::new(), None, Snapshot::empty(), Extent::News).map(drop)
