@@ -79,8 +79,9 @@ function groups.get(actions)
   if #grouped <= most_single then
     return {}
   end
-  local result, count = {}, 0
+  local result = {}
   for depth = deepest, least_depth, -1 do
+    local count
     result, count = collect(grouped, depth)
     if count <= most_lines then
       break
