@@ -246,6 +246,7 @@ local syslua = {}
 ---@field targets integer how many it manages
 ---@field actions integer how many it has in all
 ---@field derivations integer how many it holds
+---@field changes { added: integer, changed: integer, removed: integer, first: { mark: string, what: string }[] }? what it changed
 ---@field problem string? why it cannot be used
 
 ---@class syslua.History
@@ -256,6 +257,7 @@ local syslua = {}
 ---@class syslua.DerivationChange
 ---@field mark "add"|"change"|"remove"
 ---@field name string
+---@field file boolean? whether it is a single file
 ---@field old_version string?
 ---@field new_version string?
 ---@field old_object string?
@@ -285,6 +287,7 @@ local syslua = {}
 ---@field targets syslua.TargetReport[] their states
 ---@field derivations integer how many derivations are in force
 ---@field drift integer how many targets are not as they should be
+---@field old_snapshots { count: integer, size: integer }? what only snapshots hold that are not in force
 ---@field displaced syslua.DisplacedReport[] edits of managed targets that were moved away
 ---@field pending syslua.PendingReport? a switch that is not over
 
@@ -298,6 +301,7 @@ local syslua = {}
 ---@field name string
 ---@field version string?
 ---@field hash string
+---@field file boolean? whether it is a file or tree that `file{}` gives
 ---@field outputs table<string, string>? the paths of the outputs by name, once they are built
 
 ---@class syslua.ActionReport
@@ -313,6 +317,7 @@ local syslua = {}
 ---@field undo boolean? whether that is the `undo` of one that is gone
 ---@field always boolean? whether it runs at each apply
 ---@field diff string? how the text of a file changes
+---@field needs_build boolean? whether only a build tells that
 ---@field user string? the user that it is scoped to
 ---@field project string? the project that it is part of
 ---@field positions string[] who declared it, innermost first: "init.lua:12"

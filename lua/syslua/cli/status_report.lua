@@ -128,6 +128,42 @@ local function get_rows(result, args)
   return rows
 end
 
+-- How to be rid of edits that were moved away: they are the user's, and nothing else removes them.
+local function get_clearing_line(result)
+  local count = #(result.displaced or {})
+  if count == 0 then
+    return nil
+  end
+  local directory = report.show_path(result.root .. "/backups/displaced")
+  return ("%s of edits %s until you remove %s: rm -r %s/*"):format(
+    count == 1 and "1 copy" or ("%d copies"):format(count),
+    count == 1 and "stays" or "stay",
+    count == 1 and "it" or "them",
+    directory
+  )
+end
+
+-- Less is not worth a line.
+local least_held = 10 ^ 6
+
+-- So many snapshots are worth keeping.
+local usual_keep = 10
+
+local function get_old_line(result, program)
+  local old = result.old_snapshots
+  if not old or old.size < least_held then
+    return nil
+  end
+  -- The current one is one of those that stay.
+  local keep = old.count >= usual_keep and usual_keep or 1
+  return ("%s in %s: %s gc --keep %d"):format(
+    text.size(old.size),
+    text.count(old.count, "old snapshot"),
+    program,
+    keep
+  )
+end
+
 --- Returns the lines that tell what is applied, and what differs from it.
 ---@param result syslua.Status
 ---@param args syslua.cli.Args
@@ -145,6 +181,8 @@ function status_report.render(result, args, style)
   for _, line in ipairs(report.lay_out(get_rows(result, args), style, args.verbose)) do
     lines[#lines + 1] = line
   end
+  lines[#lines + 1] = get_clearing_line(result)
+  lines[#lines + 1] = get_old_line(result, args.program)
   lines[#lines + 1] = report.render_pending(result.pending, style)
   for _, line in ipairs(get_closing_lines(result, args.program)) do
     lines[#lines + 1] = style("strong", line)

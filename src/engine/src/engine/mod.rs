@@ -12,6 +12,7 @@ mod gc;
 mod history;
 mod hold;
 mod inspect;
+mod old_snapshots;
 mod plain;
 mod prospect;
 mod report;
@@ -43,7 +44,7 @@ pub use gc::{GcFiles, GcObject, GcOptions, GcReport};
 pub use hold::{HoldReport, HolderReport};
 pub use report::*;
 pub use roots::{Holder, Roots};
-pub use status_report::{StatusReport, TargetReport};
+pub use status_report::{OldSnapshotsReport, StatusReport, TargetReport};
 pub use verify::Rebuild;
 
 /// What went wrong in a verb.

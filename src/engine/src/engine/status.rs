@@ -56,6 +56,7 @@ impl Engine {
                 drift: targets.iter().filter(|(_, target)| target.is_drift()).count(),
                 snapshot: snapshot_report(&current),
                 targets: targets.into_iter().map(|(_, target)| target).collect(),
+                old_snapshots: self.old_snapshots(&current),
                 displaced: displaced.iter().map(displaced_report).collect(),
                 pending: after.map(|pending| self.pending_report(&pending)),
             });

@@ -10,6 +10,15 @@ use crate::action::{Aspect, Properties};
 use crate::activation::Activation;
 use crate::value::{Positions, Text};
 
+/// What only snapshots hold that are not in force.
+#[derive(Debug, Serialize)]
+pub struct OldSnapshotsReport {
+    /// How many there are.
+    pub count: usize,
+    /// The bytes of what they alone hold.
+    pub size: u64,
+}
+
 /// The state of a managed target.
 #[derive(Debug, Serialize)]
 pub struct TargetReport {
@@ -98,6 +107,9 @@ pub struct StatusReport {
     pub derivations: usize,
     /// How many targets are not as they should be.
     pub drift: usize,
+    /// What only snapshots hold that are not in force; nothing when there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub old_snapshots: Option<OldSnapshotsReport>,
     /// Edits of managed targets that were moved away.
     pub displaced: Vec<DisplacedReport>,
     /// A switch that is not over.

@@ -114,6 +114,11 @@ pub fn mode_of(metadata: &fs::Metadata) -> u32 {
     metadata.mode() & 0o7777
 }
 
+/// Returns what tells a file from all others, and how many names it has.
+pub fn inode_of(metadata: &fs::Metadata) -> ((u64, u64), u64) {
+    ((metadata.dev(), metadata.ino()), metadata.nlink())
+}
+
 /// Returns whether the owner may execute the file, which is what an archive records.
 pub fn is_executable(metadata: &fs::Metadata) -> bool {
     metadata.mode() & 0o100 != 0

@@ -78,6 +78,12 @@ pub fn mode_of(metadata: &fs::Metadata) -> u32 {
     if metadata.permissions().readonly() { 0o444 } else { 0o644 }
 }
 
+/// Files are told apart by their size and times, and counted once.
+pub fn inode_of(metadata: &fs::Metadata) -> ((u64, u64), u64) {
+    use std::os::windows::fs::MetadataExt;
+    ((metadata.file_size(), metadata.last_write_time()), 1)
+}
+
 /// Returns whether the file is executable, which this system does not record.
 pub fn is_executable(_metadata: &fs::Metadata) -> bool {
     false

@@ -1,14 +1,16 @@
 //! Tidying up after a commit.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::Error;
 use super::backups::{Backup, Backups};
+use super::follow::is_same_file;
 use super::sync::sync_places;
 use crate::action::{After, Before, Directories, Rights, Role, TargetChange, target};
 use crate::generations;
-use crate::journal::{Change, Written};
-use crate::platform;
+use crate::journal::{Change, Journal, Written};
+use crate::platform::{self, FileKind};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::value::Text;
@@ -54,6 +56,7 @@ pub fn finish(store: &Store, home: &Path, written: &Written, made: Option<&Snaps
             backups.add(Backup::new(change.place.clone(), stays, Role::Displaced, journal.started_at));
         }
     }
+    drop_equal(store, journal, &backups)?;
     backups.save(store)?;
     for path in journal.leftover.iter().rev() {
         let path = journal.changes.iter().filter_map(Change::target).fold(path.to_path(), target::moved);
@@ -68,6 +71,27 @@ pub fn finish(store: &Store, home: &Path, written: &Written, made: Option<&Snaps
         sync_places(store, &directories, &journal.changes)?;
     }
     remove_journal(store)
+}
+
+/// Removes displaced copies of the targets that changed which hold what is applied there now: nothing is lost with them. What lies
+/// beside its target stays.
+fn drop_equal(store: &Store, journal: &Journal, backups: &Backups) -> Result<(), Error> {
+    let made: HashSet<&Text> = journal
+        .changes
+        .iter()
+        .filter_map(Change::target)
+        .filter(|change| matches!(change.after, After::Link { .. } | After::File { .. }))
+        .map(|change| &change.place)
+        .collect();
+    let displaced = platform::canonical(&store.displaced());
+    for entry in backups.entries.iter().filter(|entry| entry.role == Role::Displaced && made.contains(&entry.target)) {
+        let (copy, applied) = (entry.path.to_path(), platform::canonical(&entry.target.to_path()));
+        let is_inside = copy.parent().is_some_and(|parent| platform::canonical(parent) == displaced);
+        if is_inside && platform::kind_of(&copy)? == Some(FileKind::File) && is_same_file(&copy, &applied) {
+            platform::remove_file(&copy)?;
+        }
+    }
+    Ok(())
 }
 
 /// Notes the rights that a directory had, or forgets them when it has them again.

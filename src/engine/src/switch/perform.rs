@@ -86,6 +86,8 @@ pub fn switch(
                 let message = format!("{error}; the next apply tidies up");
                 on_event(Event::Warning { message });
             }
+            // What is applied anyway is not kept twice.
+            let displaced = displaced.into_iter().filter(|backup| platform::exists(&backup.path.to_path())).collect();
             Ok(Switched { id, deadline, mark, displaced })
         }
         Err(error) => Err(take_back(store, settings, &switch.written, switch.failed, error, on_event)),
