@@ -57,10 +57,7 @@ describe("in a terminal of 80 columns", function()
   it("history has columns", function()
     local lines = show("history")
     assert.equal("  ID  APPLIED              TARGETS  CHANGES                 CONFIG", lines[1])
-    assert.matches(
-      "^%*  3  %d+%-%d%d%-%d%d %d%d:%d%d:%d%d       21  .*…%S*/init%.lua$",
-      lines[2]
-    )
+    assert.matches("^%*  3  %d+%-%d%d%-%d%d %d%d:%d%d:%d%d       21  .*…%S*/init%.lua$", lines[2])
     assert.matches("^   1  ", lines[4])
     assert.equal("   0  before the first apply", lines[5])
     assert.equal(5, #lines)

@@ -131,6 +131,17 @@ describe("a command of an activation", function()
       here.write("tree/a", "other")
       here.must("apply", "init.lua")
       assert.equal("tree\n", take_log())
+      -- A file of the tree that is as it was did not change.
+      local about_b = activate('ctx.run("echo b >>~/log", { on_change = { "~/tree/b" } })')
+      local tree = 'file { path = "~/tree", source = "tree", recursive = true }\n' .. about_b
+      apply(tree)
+      take_log()
+      here.write("tree/a", "once more")
+      apply(tree)
+      assert.equal("", take_log())
+      here.write("tree/b", "new")
+      apply(tree)
+      assert.equal("b\n", take_log())
       for _, wrong in ipairs({ "1", "{}", '""', "{ 1 }", '{ "a", "" }' }) do
         apply(('file { path = "~/a", content = "a", on_change = %s }'):format(wrong), 1)
       end

@@ -45,7 +45,11 @@ describe("with hundreds of files", function()
   it("plan, apply, diff and history put them together by directory", function()
     write_many(120, "a")
     local plan = here.must("plan", "init.lua")
-    contains(plan.stdout, "+ ~/.config/nvim/lua/ 120 files  (may change)", "+ ~/.config/app/ 120 files")
+    contains(
+      plan.stdout,
+      "+ ~/.config/nvim/lua/ 120 files  (may change)",
+      "+ ~/.config/app/ 120 files"
+    )
     contains(plan.stdout, "~/.bashrc", "EDITOR")
     lacks(plan.stdout, "build ", "to build")
     assert.is_true(count_lines(plan.stdout) < 10, plan.stdout)
@@ -53,25 +57,43 @@ describe("with hundreds of files", function()
     contains(whole, "~/.config/nvim/lua/077/x.lua", "build   ")
     local applied = here.must("apply", "init.lua")
     assert.equal("", applied.stderr)
-    contains(applied.stdout, "+ ~/.config/nvim/lua/ 120 files", "Snapshot 1: 242 added, 0 changed, 0 removed\n")
+    contains(
+      applied.stdout,
+      "+ ~/.config/nvim/lua/ 120 files",
+      "Snapshot 1: 242 added, 0 changed, 0 removed\n"
+    )
     write_many(120, "b")
     applied = here.must("apply", "init.lua")
     contains(applied.stdout, "~ ~/.config/nvim/lua/ 120 files")
     lacks(applied.stdout, "app")
     local diff = here.must("diff").stdout
-    contains(diff, "~ ~/.config/nvim/lua/ 120 files", "Between snapshot 1 and 2: 0 derivations, 120 actions")
+    contains(
+      diff,
+      "~ ~/.config/nvim/lua/ 120 files",
+      "Between snapshot 1 and 2: 0 derivations, 120 actions"
+    )
     local history = here.must("history").stdout
     contains(history, "~120  ~/.config/nvim/lua/001/x.lua, ", "+242  ")
     here.write("home/.config/app/001.bak", "x")
     here.write_config("")
-    contains(here.must("apply", "init.lua").stdout, "- ~/.config/nvim/lua/ 120 files", "- ~/.config/app/ 120 files")
+    contains(
+      here.must("apply", "init.lua").stdout,
+      "- ~/.config/nvim/lua/ 120 files",
+      "- ~/.config/app/ 120 files"
+    )
     -- Up to 30 are told one by one.
     write_many(14, "a")
-    contains(here.must("plan", "init.lua").stdout, "~/.config/nvim/lua/014/x.lua", "~/.config/app/014")
+    contains(
+      here.must("plan", "init.lua").stdout,
+      "~/.config/nvim/lua/014/x.lua",
+      "~/.config/app/014"
+    )
   end)
 
   it("says how many replace something, and never hides a command or a difference", function()
-    here.shell("mkdir -p ~/.config/app; for i in $(seq 100 140); do echo mine >~/.config/app/$i; done")
+    here.shell(
+      "mkdir -p ~/.config/app; for i in $(seq 100 140); do echo mine >~/.config/app/$i; done"
+    )
     here.write_config([[
       for index = 100, 150 do
         file { path = "~/.config/app/" .. index, content = "app" }

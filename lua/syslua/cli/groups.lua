@@ -27,7 +27,13 @@ local least_depth = 3
 local function can_be_grouped(action)
   return action.target ~= nil
     and action.mark ~= "unchanged"
-    and not (action.diff or action.needs_build or action.runs_command or action.user or action.project)
+    and not (
+      action.diff
+      or action.needs_build
+      or action.runs_command
+      or action.user
+      or action.project
+    )
 end
 
 -- Returns the first parts of a directory.

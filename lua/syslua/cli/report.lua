@@ -153,7 +153,9 @@ local function get_rows(result, verbose)
         rows[#rows + 1] = {
           mark = marks[action.mark] or "?",
           style = action.mark ~= "unchanged" and action.mark or nil,
-          text = show_path(group.directory, result.root) .. "/ " .. require("syslua.cli.groups").describe(group),
+          text = show_path(group.directory, result.root)
+            .. "/ "
+            .. require("syslua.cli.groups").describe(group),
         }
       end
     elseif action.mark ~= "unchanged" or action.runs_command or verbose then
@@ -163,7 +165,9 @@ local function get_rows(result, verbose)
         style = action.runs_command and "warning"
           or action.mark ~= "unchanged" and action.mark
           or nil,
-        diff = action.diff or (action.needs_build and "(its text is known after a build: --build)") or nil,
+        diff = action.diff
+          or (action.needs_build and "(its text is known after a build: --build)")
+          or nil,
         text = get_action_text(action, result.root, verbose),
         position = verbose and table.concat(positions, " < ") or positions[1],
       }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::prospect::Prospect;
-use super::text_diff::TextDiff;
 use super::report::{action_report, derivation_report, displaced_report, snapshot_report};
+use super::text_diff::TextDiff;
 use super::{ApplyReport, ConfirmReport, DerivationReport, Engine, Error, PlanReport, RollbackReport};
 use crate::hash::Hash;
 use crate::manifest::Manifest;

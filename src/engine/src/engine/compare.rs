@@ -57,7 +57,8 @@ pub(super) fn compare_actions<'a>(store: &Store, first: &'a Snapshot, second: &'
     let mut differences = Vec::new();
     for activation in &second.activations {
         let before = old.remove(&activation.action.subject());
-        let is_same = |before: &&Arc<Activation>| before.action == activation.action || follows(store, before, activation);
+        let is_same =
+            |before: &&Arc<Activation>| before.action == activation.action || follows(store, before, activation);
         if !before.as_ref().is_some_and(is_same) {
             differences.push(Difference { shown: activation, before, after: Some(activation) });
         }

@@ -27,7 +27,10 @@ impl Engine {
         for id in generations::all(&self.store)? {
             let entry = match generations::read(&self.store, id) {
                 Ok(snapshot) => HistoryEntry {
-                    changes: snapshot.parent.and_then(|parent| read.get(&parent)).map(|parent| self.changes(parent, &snapshot)),
+                    changes: snapshot
+                        .parent
+                        .and_then(|parent| read.get(&parent))
+                        .map(|parent| self.changes(parent, &snapshot)),
                     parent: snapshot.parent,
                     current: id == current,
                     targets: snapshot.activations.iter().filter(|entry| entry.action.target().is_some()).count(),
@@ -64,7 +67,10 @@ impl Engine {
         let count = |mark| differences.iter().filter(|difference| difference.mark() == mark).count();
         let first = differences.iter().take(ChangesReport::SHOWN).map(|difference| {
             let Description { target, name, detail } = difference.step().shown().describe(false);
-            ChangeReport { mark: difference.mark(), what: target.or(name.map(|name| name.as_str().into())).unwrap_or(detail) }
+            ChangeReport {
+                mark: difference.mark(),
+                what: target.or(name.map(|name| name.as_str().into())).unwrap_or(detail),
+            }
         });
         ChangesReport {
             added: count(Mark::Add),
