@@ -75,6 +75,21 @@ describe("adopt of what should stay private", function()
       'hf = "hf_' .. some(34) .. '"\n',
       "<server><password>" .. some(12) .. "</password></server>\n",
       "curl -H 'Authorization: Bearer " .. some(30) .. "' https://example.org\n",
+      "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n",
+      "machine api.example.org\n  login me\n  password hunter\n",
+      'password: "correcthorsebatterystaple"\n',
+      "github.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5" .. some(44) .. "\n",
+      "|1|"
+        .. some(26)
+        .. "=|"
+        .. some(26)
+        .. "= ecdsa-sha2-nistp256 AAAAE2VjZHNh"
+        .. some(40)
+        .. "\n",
+      '{"version":3,"crypto":{"cipher":"aes-128-ctr","ciphertext":"'
+        .. some(60)
+        .. '","kdfparams":{}}}\n',
+      "b3BlbnNzaC1rZXktdjEAAAAABG5vbmU" .. some(60) .. "\n",
     }
   end
 
@@ -154,6 +169,7 @@ describe("adopt of what should stay private", function()
     [".gitconfig"] = "[user]\n\tname = Me\n\tsigningkey = 0123456789ABCDEF\n[credential]\n\thelper = store\n",
     [".ssh/config"] = "Host *\n  IdentityFile ~/.ssh/id_ed25519\n  UserKnownHostsFile ~/.ssh/known_hosts\n",
     [".ssh/id_ed25519.pub"] = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ me@host\n",
+    [".config/git/allowed_signers"] = "me@example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ\n",
     [".ssh/authorized_keys"] = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ me@host\n",
     [".gnupg/gpg.conf"] = "keyserver hkps://keys.openpgp.org\ndefault-key 0123456789ABCDEF\n",
     [".gnupg/gpg-agent.conf"] = "default-cache-ttl 600\npinentry-program /usr/bin/pinentry\n",
@@ -239,6 +255,30 @@ describe("adopt of what should stay private", function()
         message
       )
     end
+  end)
+
+  it("knows the forms of binary keys", function()
+    local tail = ("x"):rep(100)
+    for index, begin in ipairs({
+      "0\130\4\190\2\1\0000\r\6\9*\134H\134\247\r\1\1\1\5\0",
+      '0\46\2\1\0000\5\6\3+ep\4"\4 ',
+      "0\129\135\2\1\0000\19\6\7*\134H\206=\2\1",
+      "0\130\4\163\2\1\0\2\130\1\1\0",
+      "\149\3\152\4",
+      "\197\88\4",
+      "\3\217\162\154",
+      "\254\237\254\237\0\0\0\2",
+      "GnomeKeyring\n\r\0\n",
+      "# Netscape HTTP Cookie File\n",
+    }) do
+      local name = ("binary-%d.dat"):format(index)
+      here.write("home/" .. name, begin .. tail)
+      expect_refused("home/" .. name, name, name)
+    end
+    -- A certificate is none, and neither is a picture.
+    here.write("home/certificate.der", "0\130\3\150\0480\130\2~\160\3\2\1\2\2\20" .. tail)
+    here.write("home/picture.png", "\137PNG\r\n\26\n\0\0\0\rIHDR" .. tail)
+    here.must("adopt", "home/certificate.der", "home/picture.png")
   end)
 
   it("lets everything else through", function()

@@ -349,7 +349,8 @@ describe("apply", function()
     local function read_root()
       return here.shell(
         "cd $SYSLUA_ROOT && find . -path ./store/log -prune -o -path ./store/obj -prune -o"
-          .. " -path ./store/files -prune -o -path ./store/drv -prune -o -path ./store/drv-out -prune -o -path ./store/info -prune -o"
+          .. " -path ./store/files -prune -o"
+          .. " -path ./store/drv -prune -o -path ./store/drv-out -prune -o -path ./store/info -prune -o"
           .. " -path ./store/metadata/snapshots.json -prune -o \\( -type f -exec sha256sum {} + -o -print \\) | sort"
       ).stdout
     end

@@ -237,6 +237,7 @@ local marks = {
   { "PuTTY-User-Key-File-", "an SSH key" },
   { "SSH PRIVATE KEY FILE FORMAT", "an SSH key" },
   { "openssh-key-v1\0", "an SSH key" },
+  { "b3BlbnNzaC1rZXktdjE", "an SSH key" },
   -- Base64 of "-----BEGIN ... PRIVATE KEY", as kubeconfig has it.
   { "LS0tLS1CRUdJTiBQUklWQVRF", "a private key" },
   { "LS0tLS1CRUdJTiBSU0EgUFJJVkFUR", "a private key" },
@@ -245,6 +246,27 @@ local marks = {
   { "LS0tLS1CRUdJTiBPUEVOU1NIIFBSSVZBVE", "a private key" },
   { "LS0tLS1CRUdJTiBFTkNSWVBURUQgUFJJVkFUR", "a private key" },
 }
+
+-- What files begin with.
+local beginnings = {
+  { "\3\217\162\154", "a password safe" },
+  { "\254\237\254\237", "a key store" },
+  { "GnomeKeyring\n", "a key ring" },
+  { "KWALLET\n", "a key ring" },
+  { "# Netscape HTTP Cookie File", "cookies" },
+  { "# HTTP Cookie File", "cookies" },
+}
+
+-- Private keys in DER: a version, and then the kind of the key (RFC 5208, RFC 8017), after a length of up to two bytes.
+local der_keys = {
+  "^0\130..\2\1%z0[\13\19\16\20]\6",
+  "^0[^\128-\255]\2\1[%z\1]0[\5\13\19\16\20]\6",
+  "^0\129.\2\1[%z\1]0[\5\13\19\16\20]\6",
+  "^0\130..\2\1%z\2\130",
+}
+
+-- Secret keys of OpenPGP: a packet of that kind, its length, and the version 4 (RFC 9580, 5.5.3).
+local openpgp_keys = { "^\149..\4", "^\148.\4", "^\197[^\192-\255]\4", "^\197[\192-\223].\4" }
 
 -- Keys of settings whose values are secret. The value decides too.
 local secret_words = {
@@ -327,8 +349,8 @@ local function is_placeholder(value)
   local lower = value:lower()
   return placeholders[lower]
     or lower:find("^your[_-]") ~= nil
+    or lower:find("^example") ~= nil
     or lower:find("^[x*.]+$") ~= nil
-    or lower:find("example", 1, true) ~= nil
 end
 
 local function is_secret_name(name)
@@ -350,7 +372,7 @@ local function is_secret_name(name)
 end
 
 -- Whether a value is a secret itself, not where to find one. In files for nothing but settings a word is enough.
-local function is_secret_value(value, is_quoted, is_settings)
+local function is_secret_value(value, is_quoted, is_settings, is_password)
   if #value < 4 or is_placeholder(value) then
     return false
   elseif value:find("^[$<{%[%%`(~/!|>&]") or value:find("[%s()`]") then
@@ -360,7 +382,9 @@ local function is_secret_value(value, is_quoted, is_settings)
   end
   local has_digit, has_letter = value:find("%d") ~= nil, value:find("%a") ~= nil
   local is_word = value:find("^[%a_.]+$") ~= nil
-  if is_quoted then
+  if is_quoted and is_password then
+    return #value >= 6
+  elseif is_quoted then
     return not is_word and #value >= 6 and (has_digit or value:find("%p") ~= nil)
   end
   return has_digit and has_letter and #value >= 8 and not value:find("^[%a_][%w_]*[.%[]")
@@ -401,7 +425,17 @@ local function get_assignment(line)
   return name, value:match("^([^%s,;#]+)"), false
 end
 
+-- Whether a line tells the key of a host. In lists of allowed keys, who has one stands in its place.
+local function is_host_key(line)
+  local host = line:match("^(%S+)%s+ssh%-%w+%s+AAAA") or line:match("^(%S+)%s+ecdsa%-[%w-]+%s+AAAA")
+  return host ~= nil
+    and (host:find("^|1|") ~= nil or host:find("[.:]") ~= nil and not host:find('[@="]'))
+end
+
 local function find_in_line(line, is_settings)
+  if line:find(" AAAA", 1, true) and is_host_key(line) then
+    return "a list of the hosts that you use"
+  end
   -- A login in an address.
   local login, word = line:match("%a[%w+.-]*://([^%s/:@'\"]*):([^%s/@'\"]+)@")
   if login and #word >= 3 and not is_placeholder(word) and not word:find("^[$<{%%]") then
@@ -448,7 +482,13 @@ local function find_in_line(line, is_settings)
     return nil
   end
   local name, value, is_quoted = get_assignment(line)
-  if name and value and is_secret_name(name) and is_secret_value(value, is_quoted, is_settings) then
+  if not (name and value and is_secret_name(name)) then
+    return nil
+  end
+  local lower_name = name:lower()
+  local is_password = lower_name:find("passw", 1, true) or lower_name:find("passphrase", 1, true)
+  is_password = is_password or lower_name:find("psk", 1, true)
+  if is_secret_value(value, is_quoted, is_settings, is_password ~= nil) then
     return ("the value of `%s`"):format(name)
   end
   return nil
@@ -472,6 +512,25 @@ local function find_token(text)
         return what
       end
       start = text:find(begin, start + 1, true)
+    end
+  end
+  return nil
+end
+
+local function find_beginning(text)
+  for _, beginning in ipairs(beginnings) do
+    if text:sub(1, #beginning[1]) == beginning[1] then
+      return beginning[2]
+    end
+  end
+  for _, pattern in ipairs(der_keys) do
+    if text:find(pattern) then
+      return "a private key"
+    end
+  end
+  for _, pattern in ipairs(openpgp_keys) do
+    if text:find(pattern) then
+      return "a GnuPG key"
     end
   end
   return nil
@@ -508,6 +567,13 @@ local function find_in_text(text, place)
   -- Programs and pictures have no lines.
   if text:find("\0", 1, true) then
     return nil
+  end
+  if text:find("machine%s+%S+%s+login%s+%S+%s+password%s+%S") then
+    return "logins"
+  elseif text:find('"kdfparams"', 1, true) and text:find('"ciphertext"', 1, true) then
+    return "a wallet"
+  elseif text:find('"encryptedPassword"', 1, true) then
+    return "saved passwords"
   end
   local is_settings = is_settings_file(place)
   for line in text:gmatch("[^\r\n]+") do
@@ -563,7 +629,8 @@ local function find_by_content(name, place)
   repeat
     local piece = file:read(piece_size)
     if piece then
-      found = find_in_piece(last .. piece, place)
+      found = last == "" and find_beginning(piece) or nil
+      found = found or find_in_piece(last .. piece, place)
       last = piece:sub(-overlap)
     end
   until found or not piece

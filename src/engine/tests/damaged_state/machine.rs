@@ -158,7 +158,7 @@ impl Machine {
             ("plan", done(engine.plan(&self.manifest(2), PlanOptions::default()))),
             ("plan of another", done(engine.plan(&self.manifest(3), PlanOptions { diff: true, brief: false }))),
             ("history", done(engine.history())),
-            ("diff", done(engine.diff_snapshots(Some(SnapshotId(1)), Some(SnapshotId(2))))),
+            ("diff", done(engine.diff_snapshots(Some(SnapshotId(1)), Some(SnapshotId(2)), true))),
             ("diff of derivations", done(engine.diff_derivations(&hashes[0], &hashes[1]))),
             ("why", done(engine.actions())),
             ("list", done(engine.list())),
