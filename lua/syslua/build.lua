@@ -24,7 +24,8 @@ local function check(derivation, options)
         checked.how
       ),
       position = position.caller(),
-      hint = "times, names of directories and the order of their entries are what often differs",
+      hint = "the second build had another umask, build directory, time zone and locale; "
+        .. "times and the order of entries of directories often differ too",
     })
   end
   return found.outputs

@@ -328,7 +328,13 @@ local function new_context(task, places)
     sys = system.for_build_on(places.os, places.arch),
     out = places.out,
     outputs = strict(places.outputs, "build", "the derivation has no output called `%s`"),
-    env = { PATH = basic_path, HOME = places.directory, TMPDIR = places.directory },
+    env = {
+      PATH = basic_path,
+      HOME = places.directory,
+      TMPDIR = places.directory,
+      TZ = places.zone,
+      LC_ALL = places.locale,
+    },
   }
   for name, path in next, places.outputs do
     ctx.env[name] = path

@@ -91,7 +91,7 @@ libraries[#libraries + 1] = { name = "strings", table = strings, content = origi
 
 -- One value of each type that could share a metatable; Lua brings none for these.
 ---@type any[]
-local basics = { 0, true, print, coroutine.create(print) }
+local basics = { 0, true, print, coroutine.create(refuse) }
 
 ---@type { [1]: table, [2]: any, [3]: any }[]
 local altered = {}

@@ -31,6 +31,7 @@ fn a_program_that_gets_no_thread_is_said_to_lack_one() {
         objects: Vec::new(),
         sources: Vec::new(),
         copied_sources: Mutex::default(),
+        is_check: false,
         downloads: base.path().join("downloads"),
         log: base.path().join("log"),
         settings: settings(&base.path().join("root"), base.path()),

@@ -90,7 +90,7 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
     let not_started = |reason| Error::NotStarted { command: name.clone(), reason };
     let confined = workspace.sandbox.confine(workspace, rules)?;
     let attendance = Attendance {
-        process: process(command, &directory, &name)?,
+        process: process(workspace, command, &directory, &name)?,
         name: name.clone(),
         whole,
         log: workspace.log.clone(),
@@ -164,7 +164,7 @@ fn readable(workspace: &Workspace, command: &Command) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn process(command: &Command, directory: &Path, name: &str) -> Result<std::process::Command> {
+fn process(workspace: &Workspace, command: &Command, directory: &Path, name: &str) -> Result<std::process::Command> {
     let find = |program: &OsStr| {
         find_program(program, command, directory).ok_or_else(|| Error::NotStarted {
             command: name.to_owned(),
@@ -183,9 +183,21 @@ fn process(command: &Command, directory: &Path, name: &str) -> Result<std::proce
             process
         }
     };
+    if workspace.is_check {
+        process = with_other_umask(&process);
+    }
     process.env_clear().envs(command.environment.iter().map(|(key, value)| (os(key), os(value))));
     process.current_dir(directory);
     Ok(process)
+}
+
+/// What a program of a second build runs under: a shell sets it, whatever confines the program.
+const OTHER_UMASK: &str = "umask 077; exec \"$@\"";
+
+fn with_other_umask(process: &std::process::Command) -> std::process::Command {
+    let mut shell = platform::shell_command(None, OsStr::new(OTHER_UMASK));
+    shell.arg("sh").arg(process.get_program()).args(process.get_args());
+    shell
 }
 
 /// A name without a slash is looked up in the `PATH` that the program gets, not in ours.

@@ -43,6 +43,8 @@ pub struct Workspace {
     pub anchors: Mutex<BTreeMap<PathBuf, (File, PathBuf)>>,
     /// Set once the sources are copied into the build directory.
     pub copied_sources: Mutex<bool>,
+    /// Whether this is a second build, to see what the first one depended on: its programs get other surroundings.
+    pub is_check: bool,
     /// What confines its programs.
     pub sandbox: BuildSandbox,
 }

@@ -88,6 +88,7 @@ impl Build {
                 network: derivation.spec.output_hash.is_some(),
                 fetched: Mutex::default(),
                 copied_sources: Mutex::default(),
+                is_check: false,
                 given: Mutex::default(),
                 anchors: Mutex::default(),
                 sandbox: BuildSandbox::new(sandboxes, settings, slot.number())?,

@@ -29,7 +29,11 @@ pub struct Difference {
     pub how: String,
 }
 
-/// Builds a realized derivation again, on this thread, and returns where it differs, if it does.
+/// The directory of the second build, in that of the first one.
+const OTHER_DIRECTORY: &str = "check";
+
+/// Builds a realized derivation again, on this thread, in another build directory and with another umask, time zone and
+/// locale, and returns where it differs, if it does.
 ///
 /// # Errors
 /// When the build fails or the file system refuses.
@@ -52,10 +56,16 @@ pub fn check(
     // In this order everywhere: whoever has a slot waits for nothing.
     let locks = [store.build_lock(derivation.hash), slot].map(|path| take(&path, Mode::Exclusive, derivation.title()));
     let locks = locks.into_iter().collect::<Result<Vec<Lock>, _>>().map_err(|error| busy(derivation, error))?;
-    let build =
-        Arc::new(Build::prepare(store, Arc::clone(derivation), realized, settings, Arc::new(drop), &Arc::default())?);
+    let mut build = Build::prepare(store, Arc::clone(derivation), realized, settings, Arc::new(drop), &Arc::default())?;
+    build.workspace.is_check = true;
+    // It has another name and is as deep as it was not: what depends on it differs.
+    let directory = build.workspace.directory.clone();
+    platform::create_directory(&directory).map_err(store::Error::from)?;
+    build.workspace.directory = directory.join(OTHER_DIRECTORY);
+    let build = Arc::new(build);
     let result = run(&build, tasks).and_then(|()| compare(store, &build, &outputs));
-    build.discard().map_err(store::Error::from)?;
+    let removed = build.discard().and_then(|()| platform::remove_tree(&directory));
+    removed.map_err(store::Error::from)?;
     drop((locks, shared));
     result
 }

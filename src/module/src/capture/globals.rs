@@ -35,6 +35,9 @@ pub const GUARDED: [&str; 18] = [
     "setfenv",
 ];
 
+/// The global that names the version of Lua: a build that asks for it is another one on each.
+const VERSION: &str = "_VERSION";
+
 /// The global through which a build reaches `syslua.lib`.
 const MODULE: &str = "syslua";
 
@@ -139,7 +142,13 @@ impl<'a> Globals<'a> {
                     None => Ok(None),
                 }
             }
-            Meaning::Value(LuaNil) => Ok(None),
+            // Another Lua may have it, and a build may ask.
+            Meaning::Value(LuaNil) => Ok(Some(Value::Nil)),
+            Meaning::Value(LuaValue::String(version))
+                if name == VERSION && self.known.is_basic(name, &LuaValue::String(version.clone())) =>
+            {
+                Ok(Some(Value::Bytes(version.as_bytes().to_vec())))
+            }
             Meaning::Value(value) if !is_library && self.known.is_basic(name, &value) => Ok(None),
             Meaning::Value(_) => Err(self.refuse(name)),
         }

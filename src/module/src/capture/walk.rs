@@ -308,6 +308,14 @@ impl<'a> Walk<'a> {
             };
             pairs.push((key, value));
         }
+        // Where a list has holes, `#` depends on how the table was made.
+        let length = table.raw_len() as u64;
+        let is_list = |number: u64| {
+            pairs.iter().filter(|(key, _)| matches!(key, Value::Int(index) if (1..=number).contains(&index.unsigned_abs()) && *index > 0)).count() as u64 == number
+        };
+        if length > 0 && !is_list(length) {
+            pairs.push((Value::Known("#".to_owned()), Value::Int(i64::try_from(length).unwrap_or(i64::MAX))));
+        }
         let metatable = match table.metatable() {
             Some(metatable) => {
                 let name = format!("the metatable of {name}");

@@ -55,6 +55,7 @@ impl Place {
             objects: Vec::new(),
             sources: Vec::new(),
             copied_sources: Default::default(),
+            is_check: false,
             downloads: base.join("downloads"),
             log: base.join("log"),
             settings,
