@@ -252,9 +252,14 @@ pub(super) fn make_plain(path: &Path, metadata: &fs::Metadata) -> io::Result<()>
     remove_attributes(path)
 }
 
-/// Returns whether a file belongs to somebody else than the directory of objects does.
-pub fn has_owner_of(metadata: &fs::Metadata, other: &fs::Metadata) -> bool {
-    metadata.uid() == other.uid()
+/// Returns whether something belongs to the owner of the directory of objects.
+pub fn is_of_owner(node: &super::Node, owner: &fs::Metadata) -> bool {
+    node.owner == owner.uid()
+}
+
+/// Returns whether a file or directory has the mode of one in an object.
+pub fn is_object_mode(node: &super::Node) -> bool {
+    node.mode == 0o555 || (node.mode == 0o444 && node.kind == super::FileKind::File)
 }
 
 #[cfg(target_os = "linux")]

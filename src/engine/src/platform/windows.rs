@@ -151,9 +151,14 @@ pub(super) fn make_plain(_path: &Path, _metadata: &fs::Metadata) -> io::Result<(
     Ok(())
 }
 
-/// Returns whether two files have one owner, which this system does not tell cheaply.
-pub fn has_owner_of(_metadata: &fs::Metadata, _other: &fs::Metadata) -> bool {
+/// Returns whether something has the owner of another, which this system does not tell cheaply.
+pub fn is_of_owner(_node: &super::Node, _owner: &fs::Metadata) -> bool {
     true
+}
+
+/// Returns whether a file or directory has the mode of one in an object.
+pub fn is_object_mode(node: &super::Node) -> bool {
+    node.kind != super::FileKind::File || node.mode & 0o200 == 0
 }
 
 /// Returns the number of the user; here users have none.

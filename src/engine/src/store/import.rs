@@ -8,9 +8,12 @@ mod file;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
@@ -22,7 +25,7 @@ use crate::encode;
 use crate::hash::{Hash, Hasher, READ_SIZE, Sink};
 use crate::names::{Name, ObjectName, OutputName, Placeholder, Version};
 use crate::platform::jail::Level;
-use crate::platform::{self, FileKind};
+use crate::platform::{self, Directory, FileKind, Step, Walk};
 use crate::settings::Interrupt;
 use crate::value::Text;
 
@@ -60,9 +63,14 @@ impl Build<'_> {
         store.building(self.slot()).join(name)
     }
 
-    /// Returns where an output is prepared. Whoever holds the lock of the derivation has this name alone.
+    /// Returns the name of an output while it is prepared. Whoever holds the lock of the derivation has it alone.
+    fn staged_name(&self, output: &OutputName) -> OsString {
+        format!("{}-{output}", self.deriver).into()
+    }
+
+    /// Returns where that is.
     fn staged(&self, store: &Store, output: &OutputName) -> PathBuf {
-        store.staging().join(format!("{}-{output}", self.deriver))
+        store.staging().join(self.staged_name(output))
     }
 }
 
@@ -96,21 +104,26 @@ pub fn import(store: &Store, build: &Build<'_>, check: impl FnOnce() -> Result<(
 
 /// Moves what the build made to where no build can write.
 fn stage(store: &Store, build: &Build<'_>) -> Result<()> {
-    for output in build.outputs.keys() {
-        let (built, staged) = (build.built(store, output), build.staged(store, output));
-        let Some(metadata) = platform::metadata_of(&built)? else {
-            return Err(Error::MissingOutput { output: output.to_string(), path: built });
+    let staging = Directory::at(&store.staging())?;
+    let slot = Directory::at(&store.building(build.slot()));
+    let staging = Arc::new(staging);
+    for (output, name) in build.outputs {
+        let missing = || Error::MissingOutput { output: output.to_string(), path: build.built(store, output) };
+        let name = OsStr::new(name.as_str());
+        let slot = match &slot {
+            Ok(slot) => slot,
+            Err(_) => return Err(missing()),
         };
-        if metadata.is_dir() && platform::mode_of(&metadata) & 0o700 != 0o700 {
+        let Some(node) = slot.node(name)? else { return Err(missing()) };
+        if node.kind == FileKind::Directory {
             // A directory can be moved only with the right to write in it.
-            platform::set_mode(&built, platform::mode_of(&metadata) | 0o700)?;
+            platform::open_up(slot, name, 0o700)?;
         }
-        if platform::exists(&staged) {
-            // Whoever began to publish it was killed.
-            platform::remove_tree(&staged)?;
-        }
-        platform::rename(&built, &staged)?;
-        make_accessible(&staged)?;
+        let staged = build.staged_name(output);
+        // Left by whoever began to publish it and was killed.
+        platform::remove_in(&staging, &staged)?;
+        slot.rename_new(name, &staging, &staged)?;
+        make_accessible(&staging, &staged)?;
     }
     Ok(())
 }
@@ -280,11 +293,13 @@ fn publish(
     digest: &Digest,
     finished: &Outputs,
 ) -> Result<ObjectName> {
-    let path = build.staged(store, output);
+    let publisher = Publisher::new(store)?;
+    let staging = &publisher.staging;
+    let name = build.staged_name(output);
     let names_itself_or_siblings = build.outputs.keys().any(|other| refers(digest, build, other));
     if !names_itself_or_siblings {
         // What has no name to rewrite is finished before anybody has to wait for it.
-        normalise(&path, store.interrupt())?;
+        normalise(staging, &name, store.interrupt())?;
     }
     let _lock = store.lock_publication()?;
     for counter in 0u64.. {
@@ -294,17 +309,18 @@ fn publish(
             Standing::Same => {
                 let known = read_info(store, &object)?.map_or(digest.nar, |info| info.nar);
                 check_expected(build, known)?;
-                platform::remove_tree(&path)?;
+                platform::remove_in(staging, &name)?;
                 return Ok(object);
             }
             Standing::Other => continue,
         }
-        let mut nar = None;
+        let mut as_it_is = None;
         if names_itself_or_siblings {
-            nar = rewrite_names(store, build, output, digest, finished, &object, &path)?;
-            normalise(&path, store.interrupt())?;
+            as_it_is = rewrite_names(store, staging, build, output, digest, finished, &object)?;
+            normalise(staging, &name, store.interrupt())?;
         }
-        let nar = nar.unwrap_or(digest.nar);
+        let read = as_it_is.as_ref().unwrap_or(digest);
+        let nar = read.nar;
         check_expected(build, nar)?;
         let references = build.dependencies.iter().zip(&digest.found[Fixed::End.place(build)..]);
         let siblings = finished.iter().filter(|(sibling, _)| refers(digest, build, sibling));
@@ -330,9 +346,8 @@ fn publish(
             borrowed: false,
             sandbox: build.sandbox,
         };
-        write_info(store, &object, &info)?;
         (build.published)(&object, &info);
-        place(store, &path, &object)?;
+        publisher.put(&name, &object, &info, Some(read.id))?;
         return Ok(object);
     }
     Err(unknown_output(output))
@@ -384,15 +399,70 @@ fn check_expected(build: &Build<'_>, built: Hash) -> Result<()> {
     }
 }
 
-/// Moves what is normalised into its place, and takes the right to write from its top.
-pub(super) fn place(store: &Store, path: &Path, object: &ObjectName) -> Result<()> {
-    let place = store.object(object);
-    platform::rename(path, &place)?;
-    // Only now: a user cannot move a directory that is read-only.
-    if platform::kind_of(&place)? == Some(FileKind::Directory) {
-        platform::set_mode(&place, 0o555)?;
+/// The directories that publication works in.
+pub(super) struct Publisher<'a> {
+    store: &'a Store,
+    /// Where objects are prepared. No build may write here.
+    pub staging: Arc<Directory>,
+    objects: Directory,
+}
+
+impl<'a> Publisher<'a> {
+    /// Opens them.
+    ///
+    /// # Errors
+    /// When they cannot be opened.
+    pub fn new(store: &'a Store) -> Result<Publisher<'a>> {
+        Publisher::from(store, Arc::new(Directory::at(&store.staging())?))
     }
-    Ok(())
+
+    /// The same for what is prepared in another directory of ours.
+    ///
+    /// # Errors
+    /// When they cannot be opened.
+    pub fn from(store: &'a Store, staging: Arc<Directory>) -> Result<Publisher<'a>> {
+        Ok(Publisher { store, staging, objects: Directory::at(store.objects())? })
+    }
+
+    /// Publishes what is finished: writes its record, gives it its name, and takes the right to write from its top. Nothing
+    /// else puts anything into `obj/`. The caller holds the publication lock, and nothing has the object's name. `read` are
+    /// the numbers of what was hashed, unless the caller itself wrote it: only that gets the name.
+    ///
+    /// # Errors
+    /// When the file system refuses, or something else was swapped in.
+    pub fn put(&self, name: &OsStr, object: &ObjectName, info: &ObjectInfo, read: Option<(u64, u64)>) -> Result<()> {
+        write_info(self.store, object, info)?;
+        self.place(name, object, read)
+    }
+
+    /// The same for an object whose record is there.
+    ///
+    /// # Errors
+    /// As [`Publisher::put`].
+    pub fn place(&self, name: &OsStr, object: &ObjectName, read: Option<(u64, u64)>) -> Result<()> {
+        let top = OsStr::new(object.as_str());
+        // Only after it is there: a user cannot move a directory that is read-only.
+        let directory = self.staging.directory(name).ok();
+        match self.staging.rename_new(name, &self.objects, top) {
+            // A file that objects share is immutable, and cannot be renamed as long as it is.
+            Err(error) if error.is_denied() && platform::may_set_immutable() => {
+                self.staging.set_immutable(name, false);
+                self.staging.rename_new(name, &self.objects, top)?;
+                self.objects.set_immutable(top, true);
+            }
+            renamed => renamed?,
+        }
+        if let Some(directory) = &directory {
+            directory.set_own_mode(0o555)?;
+        }
+        match read {
+            Some(read) if self.objects.node(top)?.is_none_or(|node| node.id != read) => {
+                verify::quarantine(self.store, object)?;
+                Err(tree::content::changed(&self.store.object(object)))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Waits until published objects are on the disk, and makes them immutable where the system permits it.
@@ -456,27 +526,50 @@ fn refuse_building(build: &Build<'_>, paths: &[PathBuf]) -> Result<()> {
 
 /// Returns the content of a file, the target of a link, the names in a directory.
 fn texts_of(path: &Path) -> Result<Vec<Vec<u8>>> {
-    Ok(match platform::kind_of(path)? {
-        Some(FileKind::Symlink) => vec![platform::bytes_of_path(&platform::read_link(path)?)],
-        Some(FileKind::File) => vec![platform::read_file(path)?],
+    let (directory, name) = reach(path)?;
+    Ok(match directory.node(&name)?.map(|node| node.kind) {
+        Some(FileKind::Symlink) => {
+            directory.read_link(&name)?.iter().map(|target| platform::bytes_of_path(target)).collect()
+        }
+        Some(FileKind::File) => vec![directory.read_file(&name)?],
         Some(FileKind::Directory) => {
-            let names = platform::list_directory(path)?;
+            let names = directory.directory(&name)?.list()?;
             names.iter().map(|(name, _)| platform::bytes_of_path(Path::new(name))).collect()
         }
         _ => Vec::new(),
     })
 }
 
-/// Puts the final names where the temporary ones are; returns the NAR hash if anything changed.
+/// Opens the directory that holds a path, one component after the other: it may be longer than a path that the system takes.
+fn reach(path: &Path) -> Result<(Arc<Directory>, OsString)> {
+    /// Well below what systems take.
+    const SHORT: usize = 2000;
+    if path.as_os_str().len() < SHORT {
+        let (directory, name) = platform::locate(path)?;
+        return Ok((directory, name.to_owned()));
+    }
+    let mut names = path.components();
+    let mut directory =
+        Directory::follow(names.as_path().ancestors().find(|above| above.as_os_str().len() < SHORT).unwrap_or(path))?;
+    let below = path.strip_prefix(directory.path()).unwrap_or(path).to_owned();
+    names = below.components();
+    let last = names.next_back().map(|name| name.as_os_str().to_owned()).unwrap_or_default();
+    for name in names {
+        directory = directory.directory(name.as_os_str())?;
+    }
+    Ok((Arc::new(directory), last))
+}
+
+/// Puts the final names where the temporary ones are; returns what it is then, if anything changed.
 fn rewrite_names(
     store: &Store,
+    staging: &Arc<Directory>,
     build: &Build<'_>,
     output: &OutputName,
     digest: &Digest,
     finished: &Outputs,
     object: &ObjectName,
-    path: &Path,
-) -> Result<Option<Hash>> {
+) -> Result<Option<Digest>> {
     let mut patterns = Vec::new();
     let mut places: BTreeSet<&PathBuf> = BTreeSet::new();
     for (other, temporary) in build.outputs {
@@ -487,36 +580,48 @@ fn rewrite_names(
     if places.is_empty() {
         return Ok(None);
     }
-    let patterns = Patterns::new(&patterns)
-        .map_err(|error| Error::Damaged { path: path.to_owned(), problem: error.to_string() })?;
+    let path = build.staged(store, output);
+    let patterns = Patterns::new(&patterns).map_err(|error| Error::Damaged { path, problem: error.to_string() })?;
     // In reverse order what is inside a directory comes before it, so that renaming breaks no path.
     for place in places.into_iter().rev() {
-        match platform::kind_of(place)? {
-            Some(FileKind::File) => rewrite_file(place, &patterns)?,
+        store.interrupt().check().map_err(platform::failed("read", place))?;
+        let (directory, name) = reach(place)?;
+        match directory.node(&name)?.map(|node| node.kind) {
+            Some(FileKind::File) => rewrite_file(staging, &directory, &name, &patterns)?,
             Some(FileKind::Symlink) => {
-                let target = patterns.apply(&platform::bytes_of_path(&platform::read_link(place)?), |_| {});
-                platform::replace_symlink(&platform::path_from_bytes(&target), place)?;
+                let target = directory.read_link(&name)?.unwrap_or_default();
+                let target = patterns.apply(&platform::bytes_of_path(&target), |_| {});
+                directory.remove(&name)?;
+                directory.symlink(&platform::path_from_bytes(&target), &name)?;
             }
             Some(FileKind::Directory) => {
-                for (name, _) in platform::list_directory(place)? {
+                let inner = directory.directory(&name)?;
+                for (name, _) in inner.list()? {
                     let bytes = platform::bytes_of_path(Path::new(&name));
                     let renamed = patterns.apply(&bytes, |_| {});
                     if renamed != bytes {
-                        platform::rename(&place.join(&name), &place.join(platform::path_from_bytes(&renamed)))?;
+                        inner.rename_new(&name, &inner, &platform::name_from_bytes(&renamed))?;
                     }
                 }
             }
             _ => {}
         }
     }
-    Ok(Some(tree::hash(path, store.interrupt())?.nar))
+    let name = build.staged_name(output);
+    Ok(Some(tree::hash_in(staging, &name, &[], store.interrupt())?))
 }
 
-fn rewrite_file(path: &Path, patterns: &Patterns) -> Result<()> {
-    let mut source = fs::File::open(path).map_err(platform::failed("read", path))?;
-    let mode = platform::mode_of(&source.metadata().map_err(platform::failed("read", path))?);
-    let temporary = path.with_file_name(format!(".syslua-rewrite-{}", std::process::id()));
-    let mut target = platform::create_file(&temporary)?;
+/// Returns a name among what is prepared that nobody else has.
+fn scratch() -> OsString {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("scratch-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)).into()
+}
+
+fn rewrite_file(staging: &Directory, directory: &Directory, name: &OsStr, patterns: &Patterns) -> Result<()> {
+    let path = directory.path().join(name);
+    let (mut source, node) = directory.open_node(name)?;
+    let temporary = scratch();
+    let mut target = staging.create_file(&temporary, 0o600)?;
     let mut stream = patterns.stream();
     let mut buffer = vec![0; READ_SIZE];
     let mut failure = None;
@@ -526,7 +631,7 @@ fn rewrite_file(path: &Path, patterns: &Patterns) -> Result<()> {
         }
     };
     loop {
-        let read = source.read(&mut buffer).map_err(platform::failed("read", path))?;
+        let read = source.read(&mut buffer).map_err(platform::failed("read", &path))?;
         if read == 0 {
             break;
         }
@@ -534,62 +639,54 @@ fn rewrite_file(path: &Path, patterns: &Patterns) -> Result<()> {
     }
     stream.finish(&mut write, &mut |_| {});
     if let Some(error) = failure {
-        return Err(platform::failed("write", &temporary)(error).into());
+        return Err(platform::failed("write", &path)(error).into());
     }
-    platform::set_mode(&temporary, mode)?;
-    Ok(platform::rename(&temporary, path)?)
+    platform::set_mode_of(&target, &path, node.mode & 0o777)?;
+    Ok(staging.rename_over(&temporary, directory, name)?)
 }
 
-/// Gives the owner the rights to look at everything and to rewrite it. Whether a file is executable stays. Returns whether
-/// anything is there.
-fn make_accessible(path: &Path) -> Result<bool> {
-    let Some(metadata) = platform::metadata_of(path)? else { return Ok(false) };
-    let is_directory = metadata.is_dir();
-    if is_directory || metadata.is_file() {
-        let mode = platform::mode_of(&metadata);
-        let needed = if is_directory { 0o700 } else { 0o400 };
-        if mode & needed != needed {
-            platform::set_mode(path, mode | needed)?;
+/// Gives the owner the rights to look at everything and to rewrite it. Whether a file is executable stays.
+fn make_accessible(directory: &Arc<Directory>, name: &OsStr) -> Result<()> {
+    let mut walk = Walk::new(Arc::clone(directory), name);
+    while let Some(step) = walk.step()? {
+        if let Step::Node { directory, name, kind } = step {
+            platform::open_up(&directory, &name, if kind == FileKind::Directory { 0o700 } else { 0o400 })?;
         }
     }
-    if is_directory {
-        for (name, _) in platform::list_directory(path)? {
-            make_accessible(&path.join(name))?;
-        }
-    }
-    Ok(true)
+    Ok(())
 }
 
 /// Gives everything the modes and times that objects have. The top directory stays writable until
 /// it is in place.
-pub(super) fn normalise(top: &Path, interrupt: &Interrupt) -> Result<()> {
-    fn inner(path: &Path, is_top: bool, interrupt: &Interrupt) -> Result<()> {
-        let look = || fs::symlink_metadata(path).map_err(platform::failed("look at", path));
-        let metadata = look()?;
-        if metadata.is_file() && platform::link_count(&metadata) > 1 {
-            separate(path, interrupt)?;
-            platform::make_plain(path, &look()?)?;
-        } else {
-            platform::make_plain(path, &metadata)?;
-        }
-        if metadata.is_dir() {
-            for (name, _) in platform::list_directory(path)? {
-                inner(&path.join(name), false, interrupt)?;
+pub(super) fn normalise(staging: &Arc<Directory>, name: &OsStr, interrupt: &Interrupt) -> Result<()> {
+    let mut walk = Walk::new(Arc::clone(staging), name);
+    let mut depth = 0usize;
+    while let Some(step) = walk.step()? {
+        match step {
+            Step::Node { kind: FileKind::Directory, directory, .. } => {
+                interrupt.check().map_err(|cause| platform::failed("read", &directory.path())(cause))?;
+                depth += 1;
             }
-            platform::set_mode(path, if is_top { 0o755 } else { 0o555 })?;
-        } else if metadata.is_file() {
-            platform::set_mode(path, if platform::is_executable(&metadata) { 0o555 } else { 0o444 })?;
+            Step::Node { directory, name, kind } => {
+                if kind == FileKind::File && directory.node(&name)?.is_some_and(|node| node.links > 1) {
+                    separate(staging, &directory, &name, interrupt)?;
+                }
+                directory.normalise(&name, |node| if node.is_executable() { 0o555 } else { 0o444 })?;
+            }
+            Step::Left { directory, name, .. } => {
+                depth -= 1;
+                directory.normalise(&name, |_| if depth == 0 { 0o755 } else { 0o555 })?;
+            }
         }
-        Ok(platform::set_old_time(path)?)
     }
-    inner(top, true, interrupt)
+    Ok(())
 }
 
 /// Gives a file that has other names, maybe outside of the build, an inode of its own.
-fn separate(path: &Path, interrupt: &Interrupt) -> Result<()> {
-    let temporary = path.with_file_name(format!(".syslua-separate-{}", std::process::id()));
-    platform::copy_file(path, &temporary, interrupt)?;
-    Ok(platform::rename(&temporary, path)?)
+fn separate(staging: &Directory, directory: &Directory, name: &OsStr, interrupt: &Interrupt) -> Result<()> {
+    let temporary = scratch();
+    platform::copy_file_in(directory, name, staging, &temporary, interrupt)?;
+    Ok(staging.rename_over(&temporary, directory, name)?)
 }
 
 #[cfg(test)]

@@ -45,6 +45,11 @@ impl Patterns {
         })
     }
 
+    /// Returns how many there are.
+    pub fn len(&self) -> usize {
+        self.texts.len()
+    }
+
     /// Returns whether there is nothing to search for.
     pub fn is_empty(&self) -> bool {
         self.search.is_none()

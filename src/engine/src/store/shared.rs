@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Result, Store};
 use crate::hash::{Hash, READ_SIZE};
-use crate::platform::{self, FileKind};
+use crate::platform::{self, FileKind, Step, Walk};
 
 /// The files of a store that objects share.
 pub struct SharedFiles {
@@ -119,21 +119,16 @@ pub fn take_names(path: &Path) -> Result<()> {
     if !platform::may_set_immutable() {
         return Ok(());
     }
-    match platform::kind_of(path)? {
-        Some(FileKind::File) => {
-            let is_shared = fs::symlink_metadata(path).is_ok_and(|data| platform::link_count(&data) > 1);
-            if is_shared { take_name(path) } else { Ok(()) }
+    let (directory, name) = platform::locate(path)?;
+    let mut walk = Walk::new(directory, name);
+    while let Some(step) = walk.step()? {
+        if let Step::Node { directory, name, kind: FileKind::File } = step
+            && directory.node(&name)?.is_some_and(|node| node.links > 1)
+        {
+            platform::remove_in(&directory, &name)?;
         }
-        Some(FileKind::Directory) => {
-            for (name, kind) in platform::list_directory(path)? {
-                if matches!(kind, FileKind::File | FileKind::Directory) {
-                    take_names(&path.join(name))?;
-                }
-            }
-            Ok(())
-        }
-        _ => Ok(()),
     }
+    Ok(())
 }
 
 /// Removes one name of a file; its others, if it has any, are immutable again after that.

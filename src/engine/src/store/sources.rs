@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::{Result, Store, tree};
 use crate::encode;
 use crate::hash::{Hash, Hasher, Sink};
-use crate::platform::{self, Directory, Facts, FileKind};
+use crate::platform::{self, Directory, Facts, FileKind, Step, Walk};
 use crate::settings::Interrupt;
 
 const HEADER: &[u8] = b"syslua sources 2\n";
@@ -151,7 +151,7 @@ impl SourceMemory {
         let now = SystemTime::now();
         let mut print =
             Fingerprint { hasher: Hasher::default(), settled: UNIX_EPOCH, excluded, interrupt: &self.interrupt };
-        print.add(path, Path::new(""), facts)?;
+        print.tree(path, facts)?;
         let settled = print.settled;
         let fingerprint = print.hasher.finish();
         let known = self.entries.get(path.as_os_str().as_encoded_bytes());
@@ -197,24 +197,41 @@ struct Fingerprint<'a> {
 }
 
 impl Fingerprint<'_> {
-    fn add(&mut self, path: &Path, relative: &Path, facts: &Facts) -> Result<()> {
-        self.interrupt.check().map_err(platform::failed("read", path))?;
+    /// Adds a file or tree; `facts` are those of its top.
+    fn tree(&mut self, path: &Path, facts: &Facts) -> Result<()> {
+        if facts.kind != FileKind::Directory {
+            return self.add(path, Path::new(""), facts);
+        }
+        let (directory, name) = platform::locate(path)?;
+        let mut walk = Walk::new(directory, name);
+        let mut is_top = true;
+        while let Some(step) = walk.step()? {
+            match step {
+                Step::Node { .. } if std::mem::take(&mut is_top) => self.add(path, Path::new(""), facts)?,
+                Step::Node { directory, name, kind } => {
+                    let inner = walk.way(&name);
+                    if self.excluded.contains(&inner) {
+                        if kind == FileKind::Directory {
+                            walk.skip();
+                        }
+                        continue;
+                    }
+                    self.add(path, &inner, &directory.facts_of(&name)?)?;
+                }
+                // Where a directory ends is part of what the tree is.
+                Step::Left { .. } => self.hasher.put(b"/"),
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, top: &Path, relative: &Path, facts: &Facts) -> Result<()> {
+        self.interrupt.check().map_err(platform::failed("read", top))?;
         encode::bytes(&mut self.hasher, &platform::bytes_of_path(relative));
         for fact in &facts.numbers {
             encode::number(&mut self.hasher, *fact);
         }
         self.settled = self.settled.max(facts.newest + if facts.has_fractions { RACY_FINE } else { RACY });
-        if facts.kind == FileKind::Directory {
-            for (name, _) in platform::list_directory(path)? {
-                let inner = relative.join(&name);
-                if !self.excluded.contains(&inner) {
-                    let path = path.join(&name);
-                    self.add(&path, &inner, &platform::facts_of(&path)?)?;
-                }
-            }
-            // Where a directory ends is part of what the tree is.
-            self.hasher.put(b"/");
-        }
         Ok(())
     }
 }

@@ -18,7 +18,7 @@ use super::{Outputs, Result, Slot, Store, read_info};
 use crate::hash::Hash;
 use crate::names::ObjectName;
 use crate::platform::lock::LockError;
-use crate::platform::{self, FileKind};
+use crate::platform::{self, FileKind, Step, Walk};
 use crate::settings::Interrupt;
 
 /// How an object is called that has lost its name: in the same directory, since a read-only one cannot be moved.
@@ -221,13 +221,16 @@ fn dead_at(path: PathBuf) -> Dead {
 
 /// Returns the bytes of the files at a path, as far as it can be looked at.
 fn size_of(path: &Path) -> u64 {
-    let Ok(data) = fs::symlink_metadata(path) else { return 0 };
-    if data.is_file() {
-        return data.len();
-    } else if !data.is_dir() {
-        return 0;
+    let Ok((directory, name)) = platform::locate(path) else { return 0 };
+    let mut walk = Walk::new(directory, name);
+    let mut size = 0u64;
+    while let Ok(Some(step)) = walk.step() {
+        if let Step::Node { directory, name, kind: FileKind::File } = step {
+            let node = directory.node(&name).ok().flatten();
+            size = size.saturating_add(node.map_or(0, |node| node.size));
+        }
     }
-    platform::list_directory(path).unwrap_or_default().iter().map(|(name, _)| size_of(&path.join(name))).sum()
+    size
 }
 
 /// Returns the hashes whose outputs are all alive, and the files of the others.

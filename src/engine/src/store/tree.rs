@@ -1,14 +1,17 @@
-//! Hashing a tree of files as a NAR, with a search for names on the way.
+//! Hashing a tree of files as a NAR, with a search for names on the way; and copying it at the same time.
 //!
-//! A NAR is one stream, so its hash is computed on one thread; what comes before, reading and searching,
+//! A NAR is one stream, so its hash is computed on one thread; what comes before, reading, copying and searching,
 //! runs ahead on others: file by file for small ones, piece by piece for a large one. What waits to be
-//! hashed is bounded, whatever the tree is.
+//! hashed is bounded, whatever the tree is. A tree may be of any depth, and others may change it meanwhile: it is read by
+//! descriptors, and never through a link.
 
 pub(super) mod content;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::vec::IntoIter;
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
@@ -16,7 +19,7 @@ use super::rewrite::Patterns;
 use super::{Error, Result};
 use crate::hash::{Hash, Hasher, Sink};
 use crate::nar::Writer;
-use crate::platform::{self, FileKind};
+use crate::platform::{self, Descent, Directory, FileKind};
 use crate::settings::Interrupt;
 
 /// What a walk over a tree found.
@@ -31,13 +34,18 @@ pub struct Digest {
     pub case_collisions: Vec<PathBuf>,
     /// For each pattern, the paths that hold it; a directory where it occurs in the name of an entry.
     pub found: Vec<Vec<PathBuf>>,
+    /// The numbers of the file system and of the top that was read.
+    pub id: (u64, u64),
 }
+
+/// What to search for, and what stands in its place when the tree is hashed.
+pub type Pattern = (Vec<u8>, Option<Vec<u8>>);
 
 /// Returns the NAR hash of whatever stands at `path`.
 ///
 /// # Errors
-/// When something cannot be read, is neither file, directory nor link, or changes while it is read, or somebody asked to
-/// stop.
+/// When something cannot be read, is neither file, directory nor link, or changes while it is read; when somebody asked
+/// to stop.
 pub fn hash(path: &Path, interrupt: &Interrupt) -> Result<Digest> {
     hash_replacing(path, &[], interrupt)
 }
@@ -58,8 +66,9 @@ pub fn hash_of_file(content: &[u8], is_executable: bool) -> Hash {
 /// # Errors
 /// As [`hash`].
 pub fn hash_without(path: &Path, excluded: &BTreeSet<PathBuf>, interrupt: &Interrupt) -> Result<Hash> {
-    let excluded = excluded.iter().map(|inner| path.join(inner)).collect();
-    walk(path, &[], excluded, Hasher::default(), interrupt).map(|digest| digest.nar)
+    let (directory, name) = platform::locate(path)?;
+    let tree = Tree { directory: &directory, name, excluded: Some(excluded), copy: None };
+    walk(&tree, &compile(path, &[])?, interrupt, Hasher::default()).map(|digest| digest.nar)
 }
 
 /// Returns the NAR hash that the tree has once the patterns with a replacement are replaced in
@@ -67,8 +76,32 @@ pub fn hash_without(path: &Path, excluded: &BTreeSet<PathBuf>, interrupt: &Inter
 ///
 /// # Errors
 /// As [`hash`].
-pub fn hash_replacing(path: &Path, patterns: &[(Vec<u8>, Option<Vec<u8>>)], interrupt: &Interrupt) -> Result<Digest> {
-    walk(path, patterns, BTreeSet::new(), Hasher::default(), interrupt)
+pub fn hash_replacing(path: &Path, patterns: &[Pattern], interrupt: &Interrupt) -> Result<Digest> {
+    let (directory, name) = platform::locate(path)?;
+    hash_in(&directory, name, patterns, interrupt)
+}
+
+/// The same of what has a name in a directory.
+///
+/// # Errors
+/// As [`hash`].
+pub fn hash_in(
+    directory: &Arc<Directory>,
+    name: &OsStr,
+    patterns: &[Pattern],
+    interrupt: &Interrupt,
+) -> Result<Digest> {
+    let patterns = compile(&directory.path().join(name), patterns)?;
+    walk(&Tree { directory, name, excluded: None, copy: None }, &patterns, interrupt, Hasher::default())
+}
+
+/// Copies a tree while it is hashed. A directory is merged into one that stands there, files and links are replaced. Copies
+/// of files can be written by their owner.
+///
+/// # Errors
+/// As [`hash`], and when something cannot be written.
+pub fn copy(tree: &Tree<'_>, patterns: &Patterns, interrupt: &Interrupt) -> Result<Digest> {
+    walk(tree, patterns, interrupt, Hasher::default())
 }
 
 /// Writes the NAR of whatever stands at `path`, and searches for patterns on the way. Returns early, with some error,
@@ -76,13 +109,16 @@ pub fn hash_replacing(path: &Path, patterns: &[(Vec<u8>, Option<Vec<u8>>)], inte
 ///
 /// # Errors
 /// As [`hash`].
-pub fn archive(
-    path: &Path,
-    patterns: &[(Vec<u8>, Option<Vec<u8>>)],
-    sink: &mut impl Sink,
-    interrupt: &Interrupt,
-) -> Result<Digest> {
-    walk(path, patterns, BTreeSet::new(), Copied { hasher: Hasher::default(), sink }, interrupt)
+pub fn archive(path: &Path, patterns: &[Pattern], sink: &mut impl Sink, interrupt: &Interrupt) -> Result<Digest> {
+    let (directory, name) = platform::locate(path)?;
+    let tree = Tree { directory: &directory, name, excluded: None, copy: None };
+    walk(&tree, &compile(path, patterns)?, interrupt, Copied { hasher: Hasher::default(), sink })
+}
+
+fn compile(path: &Path, patterns: &[Pattern]) -> Result<Patterns> {
+    // Lengths are part of the archive.
+    debug_assert!(patterns.iter().all(|(p, r)| r.as_ref().is_none_or(|r| r.len() == p.len())));
+    Patterns::new(patterns).map_err(|error| Error::Damaged { path: path.to_owned(), problem: error.to_string() })
 }
 
 /// A digest of what goes to another sink.
@@ -108,150 +144,289 @@ impl<S: Sink> From<Copied<'_, S>> for Hasher {
     }
 }
 
+/// A tree to read.
+pub struct Tree<'a> {
+    /// The directory that it is in.
+    pub directory: &'a Arc<Directory>,
+    /// Its name there.
+    pub name: &'a OsStr,
+    /// What is left out, by paths relative to it.
+    pub excluded: Option<&'a BTreeSet<PathBuf>>,
+    /// The directory and the name that it is copied to.
+    pub copy: Option<(&'a Arc<Directory>, &'a OsStr)>,
+}
+
+/// More bytes of paths than any tree of use has, and few enough to hold.
+const MOST_PATHS: usize = 256 << 20;
+
 fn walk(
-    path: &Path,
-    patterns: &[(Vec<u8>, Option<Vec<u8>>)],
-    excluded: BTreeSet<PathBuf>,
-    mut sink: impl Sink + Into<Hasher>,
+    tree: &Tree<'_>,
+    patterns: &Patterns,
     interrupt: &Interrupt,
+    mut sink: impl Sink + Into<Hasher>,
 ) -> Result<Digest> {
-    // Lengths are part of the archive.
-    debug_assert!(patterns.iter().all(|(p, r)| r.as_ref().is_none_or(|r| r.len() == p.len())));
-    let compiled = Patterns::new(patterns)
-        .map_err(|error| Error::Damaged { path: path.to_owned(), problem: error.to_string() })?;
+    let top = || tree.directory.path().join(tree.name);
+    let Some(node) = tree.directory.node(tree.name)? else {
+        return Err(platform::failed("read", &top())(std::io::ErrorKind::NotFound.into()).into());
+    };
     let mut walk = Walk {
-        patterns: &compiled,
+        patterns,
         archive: Writer::new(&mut sink),
         ahead: HashMap::new(),
         size: 0,
         case_collisions: Vec::new(),
         found: vec![Vec::new(); patterns.len()],
-        excluded,
+        path_bytes: 0,
+        excluded: tree.excluded.filter(|excluded| !excluded.is_empty()),
         interrupt,
+        copy: tree.copy.map(|(directory, _)| Descent::new(Arc::clone(directory))),
     };
-    walk.node(path)?;
+    let new_name = tree.copy.map(|(_, name)| name);
+    if node.kind == FileKind::Directory {
+        walk.directories(tree, new_name)?;
+    } else {
+        walk.leaf(tree.directory, tree.name, new_name, node.kind)?;
+    }
     let Walk { size, found, case_collisions, .. } = walk;
-    let relative = |inner: &PathBuf| inner.strip_prefix(path).unwrap_or(inner).to_owned();
+    let path = top();
+    let relative = |inner: &PathBuf| inner.strip_prefix(&path).unwrap_or(inner).to_owned();
     let case_collisions = case_collisions.iter().map(relative).collect();
-    Ok(Digest { nar: sink.into().finish(), size, case_collisions, found })
+    Ok(Digest { nar: sink.into().finish(), size, case_collisions, found, id: node.id })
 }
 
 struct Walk<'a, S: Sink> {
     patterns: &'a Patterns,
     archive: Writer<'a, S>,
-    ahead: HashMap<PathBuf, Result<Option<content::Small>>>,
+    /// What was read ahead of the innermost directory.
+    ahead: HashMap<OsString, Result<Option<content::Small>>>,
     size: u64,
     case_collisions: Vec<PathBuf>,
     found: Vec<Vec<PathBuf>>,
-    excluded: BTreeSet<PathBuf>,
+    path_bytes: usize,
+    excluded: Option<&'a BTreeSet<PathBuf>>,
     interrupt: &'a Interrupt,
+    copy: Option<Descent>,
+}
+
+/// A directory on the way down.
+struct Frame {
+    entries: IntoIter<Entry>,
+    /// How many of the entries were considered to be read ahead.
+    considered: usize,
+    name: OsString,
 }
 
 impl<S: Sink> Walk<'_, S> {
-    fn node(&mut self, path: &Path) -> Result<()> {
+    /// Goes through a tree of directories.
+    fn directories(&mut self, tree: &Tree<'_>, new_name: Option<&OsStr>) -> Result<()> {
+        let mut descent = Descent::new(Arc::clone(tree.directory));
+        let mut frames = Vec::new();
+        self.enter(&mut descent, &mut frames, tree.name, new_name)?;
+        while let Some(frame) = frames.last_mut() {
+            if frame.considered == 0 {
+                frame.considered = self.read_ahead(descent.directory(), frame.entries.as_slice());
+            }
+            let Some(entry) = frame.entries.next() else {
+                frames.pop();
+                self.archive.end_directory();
+                descent.leave()?;
+                if let Some(copy) = &mut self.copy {
+                    copy.leave()?;
+                }
+                if !frames.is_empty() {
+                    self.archive.end_entry();
+                }
+                continue;
+            };
+            frame.considered = frame.considered.saturating_sub(1);
+            self.archive.begin_entry(&entry.bytes);
+            if entry.kind == FileKind::Directory {
+                self.enter(&mut descent, &mut frames, &entry.name, Some(&entry.name))?;
+            } else {
+                let directory = Arc::clone(descent.directory());
+                self.leaf(&directory, &entry.name, Some(&entry.name), entry.kind)?;
+                self.archive.end_entry();
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self, path: impl FnOnce() -> PathBuf) -> Result<()> {
         if self.archive.is_closed() {
-            return Err(content::nobody_reads(path));
+            return Err(content::nobody_reads(&path()));
         }
-        self.interrupt.check().map_err(platform::failed("read", path))?;
-        match platform::kind_of(path)? {
-            Some(FileKind::File) => self.file(path),
-            Some(FileKind::Directory) => self.directory(path),
-            Some(FileKind::Symlink) => {
-                let target = platform::bytes_of_path(&platform::read_link(path)?);
-                let target = self.replaced(path, &target);
-                self.archive.symlink(&target);
-                Ok(())
-            }
-            Some(FileKind::Special) => {
-                Err(Error::Unstorable { path: path.to_owned(), what: "a socket, a device or a named pipe" })
-            }
-            None => Err(platform::failed("read", path)(std::io::ErrorKind::NotFound.into()).into()),
-        }
+        Ok(self.interrupt.check().map_err(|cause| platform::failed("read", &path())(cause))?)
     }
 
-    fn replaced(&mut self, path: &Path, bytes: &[u8]) -> Vec<u8> {
-        let found = &mut self.found;
-        self.patterns.apply(bytes, |number| remember(&mut found[number], path))
-    }
-
-    fn directory(&mut self, path: &Path) -> Result<()> {
+    fn enter(
+        &mut self,
+        descent: &mut Descent,
+        frames: &mut Vec<Frame>,
+        name: &OsStr,
+        new_name: Option<&OsStr>,
+    ) -> Result<()> {
+        let directory = descent.directory().directory(name)?;
+        self.check(|| directory.path().into_owned())?;
         let mut entries = Vec::new();
-        for (name, kind) in platform::list_directory(path)? {
-            if !self.excluded.is_empty() && self.excluded.contains(&path.join(&name)) {
+        for (inner, kind) in directory.list()? {
+            let way = frames.iter().skip(1).map(|frame: &Frame| frame.name.as_os_str());
+            let way =
+                || way.chain((!frames.is_empty()).then_some(name)).chain([inner.as_os_str()]).collect::<PathBuf>();
+            if self.excluded.is_some_and(|excluded| excluded.contains(&way())) {
                 continue;
             }
-            let bytes = platform::bytes_of_path(Path::new(&name));
-            entries.push(Entry { bytes: self.replaced(path, &bytes), name, kind });
+            let bytes = platform::bytes_of_path(Path::new(&inner));
+            let bytes = self.replaced(&bytes, || directory.path().into_owned())?;
+            entries.push(Entry { bytes, name: inner, kind });
         }
         // Replacing a name may change its place.
         entries.sort_by(|a, b| a.bytes.cmp(&b.bytes));
         if !self.patterns.is_empty() {
-            self.note_case_collisions(path, &entries);
+            self.note_case_collisions(&directory, &entries)?;
         }
         self.archive.begin_directory();
-        let mut read_until = 0;
-        for (number, Entry { bytes, name, kind }) in entries.iter().enumerate() {
-            if number >= read_until && *kind == FileKind::File {
-                read_until = self.read_ahead(path, &entries, number);
+        if let (Some(copy), Some(new_name)) = (&mut self.copy, new_name) {
+            let to = copy.directory();
+            match to.make_with_rights(new_name, Some(0o755)) {
+                Err(error) if error.is_already_there() => {}
+                made => made?,
             }
-            self.archive.begin_entry(bytes);
-            self.node(&path.join(name))?;
-            self.archive.end_entry();
+            let inner = to.directory(new_name)?;
+            copy.enter(Arc::new(inner))?;
         }
-        self.archive.end_directory();
+        descent.enter(Arc::new(directory))?;
+        self.ahead.clear();
+        frames.push(Frame { entries: entries.into_iter(), considered: 0, name: name.to_owned() });
+        Ok(())
+    }
+
+    fn leaf(
+        &mut self,
+        directory: &Arc<Directory>,
+        name: &OsStr,
+        new_name: Option<&OsStr>,
+        kind: FileKind,
+    ) -> Result<()> {
+        let path = || directory.path().join(name);
+        self.check(path)?;
+        match kind {
+            FileKind::File => self.file(directory, name, new_name),
+            FileKind::Symlink => {
+                let target = directory.read_link(name)?.ok_or_else(|| content::changed(&path()))?;
+                if let (Some(copy), Some(new_name)) = (&self.copy, new_name) {
+                    content::make_room(copy.directory(), new_name)?;
+                    copy.directory().symlink(&target, new_name)?;
+                }
+                let target = self.replaced(&platform::bytes_of_path(&target), path)?;
+                self.archive.symlink(&target);
+                Ok(())
+            }
+            // What was listed as a directory is none by now.
+            FileKind::Directory => Err(content::changed(&path())),
+            FileKind::Special => Err(Error::Unstorable { path: path(), what: "a socket, a device or a named pipe" }),
+        }
+    }
+
+    fn replaced(&mut self, bytes: &[u8], path: impl Fn() -> PathBuf) -> Result<Vec<u8>> {
+        let mut found = Vec::new();
+        let replaced = self.patterns.apply(bytes, |number| found.push(number));
+        self.remember(&found, path)?;
+        Ok(replaced)
+    }
+
+    /// Remembers where patterns were found.
+    fn remember(&mut self, numbers: &[usize], path: impl Fn() -> PathBuf) -> Result<()> {
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let path = path();
+        for number in numbers {
+            let paths = &mut self.found[*number];
+            if paths.last() != Some(&path) {
+                self.path_bytes += path.as_os_str().len();
+                if self.path_bytes > MOST_PATHS {
+                    let problem = "the paths of what names objects in it are too long together".to_owned();
+                    return Err(Error::Damaged { path, problem });
+                }
+                paths.push(path.clone());
+            }
+        }
         Ok(())
     }
 
     /// Remembers names that are one where the file system does not tell case.
-    fn note_case_collisions(&mut self, path: &Path, entries: &[Entry]) {
+    fn note_case_collisions(&mut self, directory: &Directory, entries: &[Entry]) -> Result<()> {
         let mut seen = HashSet::new();
         for entry in entries {
             if !seen.insert(String::from_utf8_lossy(&entry.bytes).to_lowercase()) {
-                self.case_collisions.push(path.join(&entry.name));
+                let path = directory.path().join(&entry.name);
+                self.path_bytes += path.as_os_str().len();
+                if self.path_bytes > MOST_PATHS {
+                    let problem = "the paths of names that differ in case only are too long together".to_owned();
+                    return Err(Error::Damaged { path, problem });
+                }
+                self.case_collisions.push(path);
             }
         }
+        Ok(())
     }
 
-    /// Reads the small files up to the next directory side by side; returns the number of the first entry
-    /// that was not considered. A few files are not worth it.
-    fn read_ahead(&mut self, path: &Path, entries: &[Entry], from: usize) -> usize {
-        let directory = entries[from..].iter().take(AHEAD).position(|entry| entry.kind == FileKind::Directory);
-        let until = directory.map_or(entries.len().min(from + AHEAD), |place| from + place);
-        let files: Vec<&OsString> =
-            entries[from..until].iter().filter(|entry| entry.kind == FileKind::File).map(|entry| &entry.name).collect();
+    /// Reads the small files up to the next directory side by side; returns how many entries were considered. A few files
+    /// are not worth it.
+    fn read_ahead(&mut self, directory: &Arc<Directory>, entries: &[Entry]) -> usize {
+        let until = entries.iter().take(AHEAD).position(|entry| entry.kind == FileKind::Directory);
+        let until = until.unwrap_or(entries.len().min(AHEAD));
+        let is_file = |entry: &&Entry| entry.kind == FileKind::File;
+        let files: Vec<&OsString> = entries[..until].iter().filter(is_file).map(|entry| &entry.name).collect();
         if files.len() >= WORTH_THREADS {
-            let patterns = self.patterns;
+            let (patterns, interrupt) = (self.patterns, self.interrupt);
+            let copy = self.copy.as_ref().map(Descent::directory);
             let read = |name: &&OsString| {
-                let path = path.join(name);
-                let content = content::read_small(&path, patterns);
-                (path, content)
+                let read = content::read_small(directory, name, patterns, copy.map(|to| (&**to, name.as_os_str())));
+                (
+                    (*name).clone(),
+                    interrupt
+                        .check()
+                        .map_err(|cause| platform::failed("read", Path::new(name))(cause).into())
+                        .and(read),
+                )
             };
             self.ahead = files.par_iter().map(read).collect();
         }
-        until
+        // At least the one that comes next.
+        until.max(1)
     }
 
-    fn file(&mut self, path: &Path) -> Result<()> {
-        let small = match self.ahead.remove(path) {
+    fn file(&mut self, directory: &Arc<Directory>, name: &OsStr, new_name: Option<&OsStr>) -> Result<()> {
+        let copy = self.copy.as_ref().map(|copy| Arc::clone(copy.directory()));
+        let copy = copy.as_deref().zip(new_name);
+        let small = match self.ahead.remove(name) {
             Some(read) => read?,
-            None => content::read_small(path, self.patterns)?,
+            None => content::read_small(directory, name, self.patterns, copy)?,
         };
-        let (archive, found) = (&mut self.archive, &mut self.found);
-        self.size += match small {
+        let path = || directory.path().join(name);
+        let (length, found) = match small {
             Some(small) => {
-                small.found.iter().for_each(|number| remember(&mut found[*number], path));
                 let length = small.bytes.len() as u64;
-                archive.begin_file(small.executable, length);
-                archive.content(&small.bytes);
-                archive.end_file(length);
-                length
+                self.archive.begin_file(small.executable, length);
+                self.archive.content(&small.bytes);
+                self.archive.end_file(length);
+                (length, small.found)
             }
             None => {
-                let mut report = |number: usize| remember(&mut found[number], path);
-                content::stream_large(path, self.patterns, archive, &mut report, self.interrupt)?
+                let mut found = BTreeSet::new();
+                let mut report = |number: usize| {
+                    found.insert(number);
+                };
+                let (file, node) = directory.open_node(name)?;
+                let source = content::Large { file, node, path: path(), copy };
+                let length =
+                    content::stream_large(source, self.patterns, &mut self.archive, &mut report, self.interrupt)?;
+                (length, found.into_iter().collect())
             }
         };
-        Ok(())
+        self.size += length;
+        self.remember(&found, path)
     }
 }
 
@@ -268,9 +443,3 @@ const AHEAD: usize = 64;
 
 /// Fewer files are read faster by one thread.
 const WORTH_THREADS: usize = 8;
-
-fn remember(paths: &mut Vec<PathBuf>, path: &Path) {
-    if paths.last().is_none_or(|last| last != path) {
-        paths.push(path.to_owned());
-    }
-}

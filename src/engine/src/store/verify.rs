@@ -1,6 +1,7 @@
 //! Looking at objects again: whether they are still what their records say.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ use super::record::all_outputs;
 use super::{Error, Result, Store, tree};
 use crate::names::ObjectName;
 use crate::platform::lock::LockError;
-use crate::platform::{self, FileKind};
+use crate::platform::{self, FileKind, Step, Walk};
 use crate::settings::Interrupt;
 
 /// Something wrong with an object.
@@ -145,26 +146,19 @@ pub fn content_path(store: &Store, object: &ObjectName, info: Option<&ObjectInfo
 
 /// Says what is wrong with the first path whose mode or owner is not that of an object: `owner` has it.
 fn wrong_rights(path: &Path, owner: &fs::Metadata) -> platform::Result<Option<String>> {
-    let kind = platform::kind_of(path)?;
-    if kind.is_none() {
-        return Ok(None);
-    }
-    let metadata = fs::symlink_metadata(path).map_err(platform::failed("look at", path))?;
-    if !platform::has_owner_of(&metadata, owner) {
-        return Ok(Some(format!("{} belongs to another user", path.display())));
-    }
-    if kind == Some(FileKind::Symlink) {
-        return Ok(None);
-    }
-    if !platform::has_object_mode(&metadata) {
-        return Ok(Some(format!("{} is not read-only", path.display())));
-    }
-    if kind == Some(FileKind::Directory) {
-        for (name, _) in platform::list_directory(path)? {
-            if let Some(wrong) = wrong_rights(&path.join(name), owner)? {
-                return Ok(Some(wrong));
-            }
-        }
+    let (directory, name) = platform::locate(path)?;
+    let mut walk = Walk::new(directory, name);
+    while let Some(step) = walk.step()? {
+        let Step::Node { directory, name, .. } = step else { continue };
+        let Some(node) = directory.node(&name)? else { continue };
+        let problem = if !platform::is_of_owner(&node, owner) {
+            "belongs to another user"
+        } else if node.kind != FileKind::Symlink && !platform::is_object_mode(&node) {
+            "is not read-only"
+        } else {
+            continue;
+        };
+        return Ok(Some(format!("{} {problem}", directory.path().join(&name).display())));
     }
     Ok(None)
 }
@@ -206,15 +200,18 @@ pub fn substitute(store: &Store, other: &Store, object: &ObjectName) -> Result<b
     if own.nar != theirs.nar || look(other, object).is_err() {
         return Ok(false);
     }
-    let temporary = store.staging().join(format!("{object}.copy"));
-    platform::remove_tree(&temporary)?;
+    let name = OsString::from(format!("{object}.copy"));
+    let temporary = store.staging().join(&name);
+    let publisher = super::import::Publisher::new(store)?;
+    platform::remove_in(&publisher.staging, &name)?;
     platform::copy_tree(&other.object(object), &temporary, store.interrupt())?;
-    super::import::normalise(&temporary, store.interrupt())?;
-    if tree::hash(&temporary, store.interrupt())?.nar != own.nar {
-        platform::remove_tree(&temporary)?;
+    super::import::normalise(&publisher.staging, &name, store.interrupt())?;
+    let digest = tree::hash_in(&publisher.staging, &name, &[], store.interrupt())?;
+    if digest.nar != own.nar {
+        platform::remove_in(&publisher.staging, &name)?;
         return Ok(false);
     }
-    super::import::place(store, &temporary, object)?;
+    publisher.place(&name, object, Some(digest.id))?;
     super::import::protect(store, [object])?;
     Ok(true)
 }

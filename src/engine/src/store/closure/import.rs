@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::Deserialize;
 
-use super::super::import::{Standing, is_whole, normalise, numbered, place, protect, standing};
-use super::super::info::{self, ObjectInfo, read_info, write_info};
+use super::super::import::{Publisher, Standing, is_whole, normalise, numbered, protect, standing};
+use super::super::info::{self, ObjectInfo, read_info};
 use super::super::record::write_package_link;
 use super::super::rewrite::Patterns;
 use super::super::{Store, tree};
@@ -170,13 +171,13 @@ fn receive_all(
     let mut patterns = vec![(platform::bytes_of_path(store.root()), None)];
     patterns.extend(header.objects.iter().map(|entry| (entry.object.as_str().as_bytes().to_vec(), None)));
     let names = Patterns::new(&patterns).map_err(|error| Error::Damaged(error.to_string()))?;
-    let directory = Directory::at(staging)?;
+    let directory = Arc::new(Directory::at(staging)?);
     let mut budget = Budget { limits: limits.unpack, entries: 0 };
     let mut staged = BTreeMap::new();
     let mut earlier = BTreeSet::new();
     for Entry { object, info } in &header.objects {
         earlier.insert(object);
-        let place = (!present.contains(object)).then_some(&directory);
+        let place = (!present.contains(object)).then_some(&*directory);
         let received = receive(stream, object, info.size, place, &names, &mut budget)?;
         let found = received.found.iter().filter_map(|number| header.objects.get(number.checked_sub(1)?));
         let references: BTreeSet<&ObjectName> = found.map(|entry| &entry.object).collect();
@@ -186,7 +187,7 @@ fn receive_all(
         }
         let path = staging.join(object.as_str());
         check_content(object, info, &references, &path, limits.interrupt)?;
-        normalise(&path, limits.interrupt)?;
+        normalise(&directory, object.as_str().as_ref(), limits.interrupt)?;
         let new = ObjectInfo {
             references: references.into_iter().cloned().collect(),
             relocatable: !received.found.contains(&0),
@@ -286,6 +287,7 @@ fn publish(
     let mut imported =
         Imported { platform: header.platform, roots: header.roots, new: Vec::new(), present: Vec::new() };
     let lock = store.lock_publication()?;
+    let publisher = Publisher::from(store, Arc::new(Directory::at(staging)?))?;
     let mut standings = BTreeMap::new();
     for (object, info) in &staged {
         // Somebody may have built it meanwhile.
@@ -297,8 +299,7 @@ fn publish(
     for Entry { object, .. } in header.objects {
         match (standings.remove(&object), staged.remove(&object)) {
             (Some(Standing::Nothing), Some(info)) => {
-                write_info(store, &object, &info)?;
-                place(store, &staging.join(object.as_str()), &object)?;
+                publisher.put(object.as_str().as_ref(), &object, &info, None)?;
                 if info.output.is_main()
                     && imported.platform == platform_name
                     && let Some(version) = &info.derivation_version

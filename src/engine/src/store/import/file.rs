@@ -1,13 +1,15 @@
 //! Publication of single files whose content is at hand, many at a time.
 
+use std::ffi::OsString;
+
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
-use super::{Standing, standing};
+use super::{Publisher, Standing, standing};
 use crate::hash::Hash;
 use crate::names::{Name, ObjectName, OutputName};
 use crate::platform;
 use crate::platform::jail::Level;
-use crate::store::info::{self, ObjectInfo, write_info};
+use crate::store::info::{self, ObjectInfo};
 use crate::store::shared::SharedFiles;
 use crate::store::{Result, Store};
 
@@ -36,17 +38,19 @@ impl File<'_> {
     }
 
     /// Writes the record and the object. `None` when something else has its name, or what has it is damaged.
-    fn publish(&self, store: &Store, shared: &SharedFiles, object: &ObjectName) -> Result<bool> {
+    fn publish(&self, publisher: &Publisher<'_>, shared: &SharedFiles, object: &ObjectName) -> Result<bool> {
+        let store = publisher.store;
         match standing(store, object, self.nar)? {
             Standing::Same => return Ok(true),
             Standing::Other => return Ok(false),
             Standing::Nothing => {}
         }
-        let path = store.staging().join(format!("{}-{}", self.deriver, OutputName::main()));
-        if platform::exists(&path) {
+        let staged = OsString::from(format!("{}-{}", self.deriver, OutputName::main()));
+        if publisher.staging.has(&staged) {
             // Whoever began to publish it was killed.
-            platform::remove_tree(&path)?;
+            platform::remove_in(&publisher.staging, &staged)?;
         }
+        let path = store.staging().join(&staged);
         shared.write(self.nar, &self.content, if self.is_executable { 0o555 } else { 0o444 }, &path)?;
         let info = ObjectInfo {
             version: info::VERSION,
@@ -63,8 +67,7 @@ impl File<'_> {
             borrowed: false,
             sandbox: self.sandbox,
         };
-        write_info(store, object, &info)?;
-        platform::rename(&path, &store.object(object))?;
+        publisher.put(&staged, object, &info, None)?;
         Ok(true)
     }
 }
@@ -84,9 +87,10 @@ pub fn import_files(store: &Store, files: &[Option<File<'_>>]) -> Result<Vec<Opt
     }
     let _lock = store.lock_publication()?;
     let shared = SharedFiles::new(store);
+    let publisher = Publisher::new(store)?;
     let publish = |number: &usize| -> Option<bool> {
         // What fails is built again as everything else is, and then says why.
-        Some(files[*number].as_ref()?.publish(store, &shared, objects[*number].as_ref()?).unwrap_or(false))
+        Some(files[*number].as_ref()?.publish(&publisher, &shared, objects[*number].as_ref()?).unwrap_or(false))
     };
     let makers: Vec<usize> = first.values().copied().collect();
     let published: Vec<Option<bool>> = makers.par_iter().map(publish).collect();

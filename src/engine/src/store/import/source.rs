@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
-use super::{Standing, numbered, place, standing};
+use super::{Publisher, Standing, numbered, standing};
 use crate::hash::{Hash, Hasher};
 use crate::names::{Name, ObjectName, OutputName, Placeholder};
 use crate::nar::Writer;
 use crate::platform::jail::Level;
 use crate::platform::lock::LockError;
-use crate::platform::{self, FileKind};
+use crate::platform::{self, FileKind, Step, Walk};
 use crate::settings::Interrupt;
-use crate::store::info::{self, ObjectInfo, write_info};
+use crate::store::info::{self, ObjectInfo};
 use crate::store::rewrite::Patterns;
 use crate::store::shared::SharedFiles;
 use crate::store::tree::{self, content};
@@ -79,8 +79,8 @@ pub fn import_source(store: &Store, tree: &SourceTree<'_>) -> Result<(ObjectName
                 borrowed: false,
                 sandbox: tree.sandbox,
             };
-            write_info(store, &object, &info)?;
-            place(store, &staged, &object)?;
+            let name = staged.file_name().unwrap_or_default();
+            Publisher::new(store)?.put(name, &object, &info, None)?;
             return Ok((object, Some(info)));
         }
         Err(Error::SourceChanged { path: tree.source.path.clone() })
@@ -127,36 +127,58 @@ enum Node {
 }
 
 /// Lists a source in the order of a NAR.
-fn list(source: &Source, below: &Path, nodes: &mut Vec<Node>, collisions: &mut Vec<Text>) -> Result<()> {
-    let path = at(&source.path, below);
-    match platform::kind_of(&path)? {
-        Some(FileKind::File) => nodes.push(Node::File(below.to_owned())),
-        Some(FileKind::Symlink) => nodes.push(Node::Link(below.to_owned())),
-        Some(FileKind::Special) => {
-            return Err(Error::Unstorable { path, what: "a socket, a device or a named pipe" });
-        }
-        None => return Err(platform::failed("read", &path)(std::io::ErrorKind::NotFound.into()).into()),
-        Some(FileKind::Directory) => {
-            nodes.push(Node::Begin(below.to_owned()));
-            let entries = platform::list_directory(&path)?;
-            let mut entries: Vec<_> =
-                entries.into_iter().map(|(name, _)| (platform::bytes_of_path(Path::new(&name)), name)).collect();
-            entries.sort();
-            let mut seen = HashSet::new();
-            for (bytes, name) in entries {
-                let inner = below.join(name);
-                if source.excluded.contains(&inner) {
+fn list(source: &Source, nodes: &mut Vec<Node>, collisions: &mut Vec<Text>) -> Result<()> {
+    let (directory, name) = platform::locate(&source.path)?;
+    let mut walk = Walk::new(directory, name);
+    // For each directory on the way down, its names where case does not count.
+    let mut seen: Vec<HashSet<String>> = Vec::new();
+    let mut is_empty = true;
+    while let Some(step) = walk.step()? {
+        match step {
+            Step::Node { directory, name, kind } => {
+                let is_top = std::mem::take(&mut is_empty);
+                let below = if is_top { PathBuf::new() } else { walk.way(&name) };
+                if source.excluded.contains(&below) {
+                    if kind == FileKind::Directory {
+                        walk.skip();
+                    }
                     continue;
                 }
-                if !seen.insert(String::from_utf8_lossy(&bytes).to_lowercase()) {
-                    collisions.push(Text(platform::bytes_of_path(&inner)));
+                if let Some(seen) = seen.last_mut() {
+                    let bytes = platform::bytes_of_path(Path::new(&name));
+                    if !seen.insert(String::from_utf8_lossy(&bytes).to_lowercase()) {
+                        collisions.push(Text(platform::bytes_of_path(&below)));
+                    }
+                    nodes.push(Node::Entry(bytes));
                 }
-                nodes.push(Node::Entry(bytes));
-                list(source, &inner, nodes, collisions)?;
-                nodes.push(Node::EndEntry);
+                match kind {
+                    FileKind::File => nodes.push(Node::File(below)),
+                    FileKind::Symlink => nodes.push(Node::Link(below)),
+                    FileKind::Directory => {
+                        nodes.push(Node::Begin(below));
+                        seen.push(HashSet::new());
+                        continue;
+                    }
+                    FileKind::Special => {
+                        let path = directory.path().join(&name);
+                        return Err(Error::Unstorable { path, what: "a socket, a device or a named pipe" });
+                    }
+                }
+                if !is_top {
+                    nodes.push(Node::EndEntry);
+                }
             }
-            nodes.push(Node::End);
+            Step::Left { .. } => {
+                nodes.push(Node::End);
+                seen.pop();
+                if !seen.is_empty() {
+                    nodes.push(Node::EndEntry);
+                }
+            }
         }
+    }
+    if is_empty {
+        return Err(platform::failed("read", &source.path)(std::io::ErrorKind::NotFound.into()).into());
     }
     Ok(())
 }
@@ -178,7 +200,7 @@ enum Put {
 fn copy(store: &Store, source: &Source, staged: &Path) -> Result<Copied> {
     let mut copied = Copied { relocatable: true, ..Copied::default() };
     let mut nodes = Vec::new();
-    list(source, Path::new(""), &mut nodes, &mut copied.case_collisions)?;
+    list(source, &mut nodes, &mut copied.case_collisions)?;
     let names = [(platform::bytes_of_path(store.root()), None), (Placeholder::PREFIX.as_bytes().to_vec(), None)];
     let patterns = Patterns::new(&names)
         .map_err(|error| Error::Damaged { path: source.path.clone(), problem: error.to_string() })?;
@@ -249,7 +271,8 @@ impl Copying<'_> {
     }
 
     fn put_file(&self, from: &Path, to: &Path) -> Result<Put> {
-        if let Some(small) = content::read_small(from, &self.patterns)? {
+        let (directory, name) = platform::locate(from)?;
+        if let Some(small) = content::read_small(&directory, name, &self.patterns, None)? {
             let nar = tree::hash_of_file(&small.bytes, small.executable);
             self.shared.write(nar, &small.bytes, mode(small.executable), to)?;
             return Ok(Put::Small(small));
@@ -276,8 +299,10 @@ impl Copying<'_> {
             }
             Put::Large(path) => {
                 let mut found = Vec::new();
+                let (directory, name) = platform::locate(&path)?;
+                let (file, file_node) = directory.open_node(name)?;
                 copied.size += content::stream_large(
-                    &path,
+                    content::Large { file, node: file_node, path: path.clone(), copy: None },
                     &self.patterns,
                     archive,
                     &mut |number| found.push(number),
