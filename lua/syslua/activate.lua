@@ -2,6 +2,7 @@
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
+local mode = require("syslua.util.mode")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
 local schema = require("syslua.schema")
@@ -14,10 +15,15 @@ local text = require("syslua.util.text")
 ---@field config fun(opts: any, ctx: syslua.ActivationContext) records the actions; runs once, at once
 
 ---@class syslua.activate.InstallOpts
----@field mode string|integer|nil octal in a string, such as "600", or the number; 644 or 755 unless given
+---@field mode string? octal digits, such as "600"; 644 or 755 unless given
 ---@field owner string|integer|nil a name or number; whoever applies, unless given
 ---@field group string|integer|nil a name or number
 ---@field mutable boolean? write it once, and leave it to the user after that
+
+---@class syslua.activate.DirectoryOpts
+---@field mode string? octal digits, such as "700"; an existing directory keeps its own unless given
+---@field owner string|integer|nil a name or number; whoever applies, unless given
+---@field group string|integer|nil a name or number
 
 ---@class syslua.activate.RunOpts
 ---@field name string? what it is called in output
@@ -37,8 +43,13 @@ local fields = {
 }
 
 local symlink_fields = { mutable = { type = "boolean" } }
+local directory_fields = {
+  mode = { type = { "string", "number" } },
+  owner = { type = { "string", "integer" } },
+  group = { type = { "string", "integer" } },
+}
 local install_fields = {
-  mode = { type = { "string", "integer" } },
+  mode = { type = { "string", "number" } },
   owner = { type = { "string", "integer" } },
   group = { type = { "string", "integer" } },
   mutable = { type = "boolean" },
@@ -77,23 +88,6 @@ local function check_text(call, name, value)
       position = position.caller(),
     })
   end
-end
-
--- A mode as octal digits: "755", "0755" or the number 0x1ED.
-local function get_mode(value)
-  local mode = value
-  if type(value) == "number" and value >= 0 and value <= 4095 then
-    mode = ("%o"):format(value)
-  end
-  if type(mode) ~= "string" or not mode:find("^[0-7]+$") or #mode > 4 then
-    failure.raise({
-      kind = "config",
-      message = ("ctx.install does not know the mode %s"):format(tostring(value)),
-      position = position.caller(),
-      hint = 'a mode is octal in a string, such as "644", or the number 0x1A4',
-    })
-  end
-  return mode
 end
 
 -- A command: a line for the shell, or a program and its arguments.
@@ -253,10 +247,26 @@ local function new_context()
       kind = "install",
       source = source,
       target = target,
-      mode = opts.mode ~= nil and get_mode(opts.mode) or nil,
+      mode = mode.parse("ctx.install", opts.mode),
       owner = opts.owner and tostring(opts.owner) or nil,
       group = opts.group and tostring(opts.group) or nil,
       mutable = opts.mutable or nil,
+    })
+  end
+
+  --- Makes sure that a directory is at `target`, also an empty one. `~/` is the user's home.
+  ---@param target string
+  ---@param opts syslua.activate.DirectoryOpts?
+  function context.directory(target, opts)
+    check_text("ctx.directory", "target", target)
+    opts = opts or {}
+    schema.check("the options of ctx.directory", opts, directory_fields)
+    record({
+      kind = "directory",
+      target = target,
+      mode = mode.parse("ctx.directory", opts.mode),
+      owner = opts.owner and tostring(opts.owner) or nil,
+      group = opts.group and tostring(opts.group) or nil,
     })
   end
 

@@ -25,6 +25,7 @@ local helper_modules = {
   derive = "syslua.derive",
   activate = "syslua.activate",
   file = "syslua.helpers.file",
+  directory = "syslua.helpers.directory",
   env = "syslua.helpers.env",
   user = "syslua.helpers.user",
   project = "syslua.helpers.project",

@@ -24,9 +24,10 @@ local is_plain, is_placeholder = path.is_plain, origin.is_placeholder
 ---@field recursive boolean? link every file of a directory, rather than the directory
 ---@field executable boolean? whether the file can be run
 ---@field copy boolean? a real file instead of a link
----@field mode string|integer|nil the permissions of a real file, in octal: "640"
+---@field mode string? the permissions of a real file, in octal: "640"
 ---@field owner string? who owns a real file; only root can give files away
 ---@field on_change string|string[]|nil a command that runs when the target has changed, as those of ctx.run do
+---@field public boolean? that the content is no secret, whatever `mode` says
 
 ---@class syslua.file.OfContent: syslua.file.Common
 ---@field content string|syslua.Priority the bytes of the file
@@ -35,8 +36,11 @@ local is_plain, is_placeholder = path.is_plain, origin.is_placeholder
 -- A file or directory, relative to the config's directory, or a path in the store.
 ---@field source string|syslua.Derivation|syslua.Source|syslua.Priority
 
--- Two kinds, so that a checker sees that one of the two is missing.
----@alias syslua.file.Opts syslua.file.OfContent|syslua.file.OfSource
+---@class syslua.file.OfNothing: syslua.file.Common
+---@field absent true nothing is to stand there: what does is moved away, and comes back
+
+-- Three kinds, so that a checker sees that one of them is missing.
+---@alias syslua.file.Opts syslua.file.OfContent|syslua.file.OfSource|syslua.file.OfNothing
 
 -- One declaration, as it is collected.
 ---@class syslua.file.Declared
@@ -81,7 +85,7 @@ local function declare(files)
   for _, file in ipairs(files) do
     local content = file.content
     list[count + 1], list[count + 2], list[count + 3] = file.path, file.ticket, content ~= nil
-    list[count + 4] = content or origin.get_path(file)
+    list[count + 4] = content or file.absent and "" or origin.get_path(file)
     list[count + 5] = file.has_more and require("syslua.helpers.file.parts").get(file) or false
     count = count + 5
   end

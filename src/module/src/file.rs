@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use mlua::BString;
 use mlua::prelude::*;
-use syslua_engine::action::{self, Action, Link};
+use syslua_engine::action::{self, Absent, Action, Link, Tree};
 use syslua_engine::activation::Activation;
 use syslua_engine::derivation::{FileContent, FileRecipe, Recipe, Spec};
 use syslua_engine::failure::Failure;
@@ -75,6 +75,8 @@ enum Origin {
     Declared(Source),
     /// A path in what a derivation makes.
     Built,
+    /// There is none: nothing is to stand there.
+    None,
     /// A local file or tree, which is linked to as it is.
     Own,
     /// A file of a local tree, below what the whole tree becomes. `top` is the target of the tree.
@@ -130,6 +132,7 @@ fn origin(lua: &Lua, more: Option<&LuaTable>) -> LuaResult<Origin> {
     Ok(match more.raw_get::<Option<String>>("origin")?.as_deref() {
         Some("built") => Origin::Built,
         Some("own") => Origin::Own,
+        Some("none") => Origin::None,
         _ => Origin::Local,
     })
 }
@@ -220,6 +223,7 @@ impl Declaring<'_> {
                 let place = state::locate(self.lua, absolute(place())?);
                 return Ok(place.exists().then(|| platform::bytes_of_path(&place)));
             }
+            Origin::None => return Ok(Some(Vec::new())),
             Origin::Member { top, below } => return self.member(given, top, below, ticket),
         };
         let recipe = FileRecipe { content, executable: given.executable };
@@ -244,7 +248,14 @@ impl Declaring<'_> {
 
 /// Returns the action of a file: the link, or a real file where that is declared.
 fn action_of(more: &LuaTable, link: Link) -> LuaResult<Action> {
-    if !more.raw_get::<Option<bool>>("install")?.unwrap_or(false) {
+    let is = |key: &str| more.raw_get::<Option<bool>>(key).map(|given| given.unwrap_or(false));
+    if is("absent")? {
+        return Ok(Absent { target: link.target }.into());
+    }
+    if is("whole")? && !is("install")? {
+        return Ok(Tree { source: link.source, target: link.target }.into());
+    }
+    if !is("install")? {
         return Ok(link.into());
     }
     let Link { source, target, .. } = link;

@@ -1,6 +1,7 @@
 --- What `file{}` takes: its fields, what they may be, and what contradicts itself. For the few that are
 -- more than a path and a content. It declares nothing.
 
+local mode = require("syslua.util.mode")
 local origin = require("syslua.helpers.file.origin")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
@@ -22,9 +23,11 @@ local fields = {
   recursive = { type = "boolean" },
   executable = { type = "boolean" },
   copy = { type = "boolean" },
-  mode = { type = { "string", "integer" } },
+  mode = { type = { "string", "number" } },
   owner = { type = "string" },
   on_change = { type = { "string", "list" } },
+  absent = { type = "boolean" },
+  public = { type = "boolean" },
 }
 
 local is_placeholder = origin.is_placeholder
@@ -88,6 +91,8 @@ local function take(given)
     mode = rawget(given, "mode"),
     owner = rawget(given, "owner"),
     on_change = rawget(given, "on_change"),
+    absent = rawget(given, "absent") or nil,
+    public = rawget(given, "public"),
     declared = declared,
     number = number - scope.get_advantage(),
     has_more = true,
@@ -98,7 +103,7 @@ end
 
 -- A path and a content and nothing else, as most have, contradict nothing.
 local function is_simple(file)
-  return not (file.mutable or file.recursive or file.executable)
+  return not (file.mutable or file.recursive or file.executable or file.absent)
     and not (file.mode or file.owner or file.copy)
     and (file.source == nil) ~= (file.content == nil)
     and file.source ~= ""
@@ -143,23 +148,6 @@ local function check_command(command)
   end
 end
 
-local function parse_mode(mode)
-  if mode == nil then
-    return nil
-  end
-  local number = mode
-  if type(mode) == "string" and mode:find("^[0-7]+$") and #mode <= 4 then
-    number = tonumber(mode, 8)
-  end
-  if type(number) ~= "number" or number < 0 or number > 511 then
-    raise(
-      ("`mode` in file{}: expected permission bits, got %s"):format(text.describe(mode)),
-      'write them in octal as a string, such as "640"'
-    )
-  end
-  return ("%03o"):format(number)
-end
-
 local function is_own(file)
   return file.mutable and file.source
 end
@@ -173,7 +161,15 @@ end
 ---@type (fun(file: table): string?, string?)[]
 local contradictions = {
   function(file)
-    if file.source == nil and file.content == nil then
+    for _, field in ipairs({ "source", "content", "mutable", "recursive", "executable", "copy", "mode", "owner" }) do
+      if file.absent and file[field] then
+        return ("file{} has both `absent` and `%s`: nothing is to stand there"):format(field),
+          "give one of the two"
+      end
+    end
+  end,
+  function(file)
+    if file.source == nil and file.content == nil and not file.absent then
       return "file{} has neither `source` nor `content`", "give one of the two"
     end
   end,
@@ -227,8 +223,8 @@ local contradictions = {
   end,
   function(file)
     local real = file.recursive and get_real(file)
-    if real then
-      return ("file{} has both `recursive` and `%s`: a tree is linked"):format(real),
+    if real and real ~= "copy" then
+      return ("file{} has both `recursive` and `%s`: files of a tree have their own"):format(real),
         ("leave out `%s`"):format(real)
     end
   end,
@@ -236,12 +232,6 @@ local contradictions = {
     if file.recursive and file.executable then
       return "file{} has both `recursive` and `executable`: files of a tree have their own modes",
         "leave out `executable`"
-    end
-  end,
-  function(file)
-    if file.recursive and is_placeholder(file.source) then
-      return "`recursive` in file{} needs a directory that is there: what is built is not known yet",
-        "leave out `recursive`: the directory is linked as a whole"
     end
   end,
 }
@@ -258,10 +248,10 @@ end
 -- In the system's root the store can be read by everybody, whatever the mode of the installed file.
 local function check_secrecy(file)
   local others = tonumber(file.mode:sub(-1))
-  if others < 4 and system.get().username == "root" and not file.is_once then
+  if others < 4 and system.get().username == "root" and not (file.is_once or file.public) then
     raise(
       ("`mode` %s in file{} hides a content that everybody can read in the store"):format(file.mode),
-      "use `secret` for what others must not see, or a mode such as 644"
+      "use `secret` for what others must not see; `public = true` says that it is none"
     )
   end
 end
@@ -285,7 +275,7 @@ function file_fields.check(given)
   if file.owner == "" then
     raise("`owner` in file{}: expected the name of a user, got an empty string")
   end
-  file.mode = parse_mode(file.mode)
+  file.mode = mode.parse("file{}", file.mode)
   file.is_once = file.mutable and file.content ~= nil
   if file.mode then
     check_secrecy(file)

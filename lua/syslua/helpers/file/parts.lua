@@ -17,9 +17,13 @@ function parts.get(file)
   local is_own = file.mutable and file.source ~= nil
   return {
     declared = file.declared,
-    origin = is_own and "own"
+    origin = file.absent and "none"
+      or is_own and "own"
       or file.source and origin.is_placeholder(file.source) and "built"
       or nil,
+    absent = file.absent,
+    -- A built tree, whose files are linked one by one once it is there.
+    whole = file.recursive and not file.tree and true or nil,
     -- A file of a tree is below what the whole tree becomes, unless it is the user's own.
     top = file.tree and not is_own and file.tree.path or nil,
     below = file.tree and not is_own and file.below or nil,

@@ -23,6 +23,7 @@ local function get_member(file, place, below)
     place = path.join(file.place, below),
     source = file.mutable and path.join(place, below) or place,
     mutable = file.mutable,
+    copy = file.copy,
     number = file.number,
     ticket = file.ticket,
     has_more = true,
@@ -37,7 +38,8 @@ end
 function tree.expand(collected)
   local files = {}
   for _, file in ipairs(collected) do
-    if file.recursive then
+    -- What is in a built tree is known when it is built.
+    if file.recursive and not origin.is_placeholder(file.source) then
       local place = origin.get_place(file)
       if not border.call("exists", place) then
         require("syslua.helpers.file.parts").raise_missing(file)

@@ -115,6 +115,11 @@ pub trait TargetKind: Kind {
         false
     }
 
+    /// Returns whether it stands for others that are not known yet.
+    fn is_pending(&self) -> bool {
+        false
+    }
+
     /// Returns the directory of the user's whose files are declared one by one, if it is one of these.
     fn tree(&self) -> Option<&Text> {
         None

@@ -12,6 +12,7 @@ use super::kind::{EffectKind, EnvironmentKind, TargetKind};
 use super::link::Link;
 use super::path_entry::PathEntry;
 use super::script::Script;
+use super::tree::Tree;
 use super::variable::Variable;
 use crate::names::Placeholder;
 use crate::value::Text;
@@ -100,6 +101,7 @@ kinds! {
         "install" => File,
         "directory" => Directory,
         "absent" => Absent,
+        "tree" => Tree,
     }
     /// Part of the environment of shells.
     Environment as EnvironmentKind {

@@ -16,6 +16,7 @@ mod list;
 mod path_entry;
 mod script;
 pub mod target;
+mod tree;
 mod variable;
 
 pub use absent::Absent;
@@ -31,6 +32,7 @@ pub use link::Link;
 pub use list::{Action, Description, Effect, Environment, Target};
 pub use path_entry::PathEntry;
 pub use script::{Script, Shell};
+pub use tree::Tree;
 pub use variable::Variable;
 
 use std::path::PathBuf;

@@ -79,6 +79,9 @@ pub fn places<'a>(store: &Store, targets: &Targets<'_>, entries: &'a [Entry]) ->
                 positions: positions(),
             });
         }
+        if let Some(above) = kernel_files(place) {
+            return Err(Error::KernelFiles { target: place.clone(), above, positions: positions() });
+        }
         if let Some(root) = super::neighbours::owner(store, place) {
             return Err(Error::OtherRoot { target: place.clone(), root, positions: positions() });
         }
@@ -87,6 +90,14 @@ pub fn places<'a>(store: &Store, targets: &Targets<'_>, entries: &'a [Entry]) ->
         }
     }
     Ok(places)
+}
+
+/// Where the system shows its devices and processes as files.
+const KERNEL_FILES: [&str; 3] = ["/dev", "/proc", "/sys"];
+
+/// Returns which of these a place is or lies in.
+fn kernel_files(place: &Path) -> Option<&'static str> {
+    KERNEL_FILES.into_iter().find(|above| cfg!(unix) && place.starts_with(above))
 }
 
 /// Returns a path that is equal for equal files: these systems do not tell upper from lower case.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Error;
+use super::expand::expanded;
 use crate::action::{self, Action, Target};
 use crate::activation::Activation;
 use crate::derivation::{Derivation, FileContent, FileRecipe, Recipe};
@@ -155,7 +156,7 @@ fn own_sources(entries: &[Entry]) -> Vec<PathBuf> {
 
 /// Returns the user's own file that a link leads to or to a copy of, if it is one of a tree.
 fn origin(target: &Target, source_of: &impl Fn(Placeholder) -> Option<PathBuf>) -> Option<PathBuf> {
-    let source = target.leads_to()?;
+    let source = target.source()?;
     if target.tree().is_some() {
         return Some(source.to_path());
     }
@@ -204,6 +205,13 @@ fn resolve(
             Ok(action) => (action, None),
             Err(_) => (declared.action.clone(), Some(declared.action.resolve(&title).map_err(unknown)?)),
         };
+        if shown.is_none()
+            && let Some(actions) = expanded(&action)?
+        {
+            let each = actions.into_iter().map(|action| Arc::new(declared.with_action(action)));
+            entries.extend(each.map(|activation| Entry::applied(&activation)));
+            continue;
+        }
         let activation = declared.with_action(action);
         let is_new = match declared.action.target() {
             Some(target) => match targets.entry(&target.0) {

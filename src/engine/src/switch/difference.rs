@@ -145,8 +145,11 @@ fn follows(scene: &Scene, declared: &Declared<'_>, old: &Old<'_>) -> bool {
 /// link that leads to the same file in another object is no news.
 pub fn wanted(scene: &Scene, declared: &Declared<'_>, old: Option<&Old<'_>>, compares: bool) -> Result<Step, Error> {
     let Declared { place, entry, target } = declared;
-    let found = scene.look(place)?;
     let mark = if old.is_some() { Mark::Change } else { Mark::Add };
+    if target.is_pending() {
+        return Ok(Step::at(mark, entry, place));
+    }
+    let found = scene.look(place)?;
     let step = |before, after| target_step(scene, mark, entry, place, before, after);
     let is_old_link = scene.leads_into_store(&found);
     let holds = target.holds(scene.looking(), place, &found)?;

@@ -93,6 +93,16 @@ pub enum Error {
         /// Who declares the target.
         positions: Positions,
     },
+    /// A target among the files of the kernel.
+    #[error("{} is in {above}, where the system shows its devices and processes", target.display())]
+    KernelFiles {
+        /// The target.
+        target: PathBuf,
+        /// Where it is.
+        above: &'static str,
+        /// Who declares the target.
+        positions: Positions,
+    },
     /// A target above the root.
     #[error("{} holds the root, in which sys.lua keeps its own files", target.display())]
     AboveRoot {
@@ -207,6 +217,7 @@ impl Error {
             | Error::OtherRoot { positions, .. }
             | Error::Overlap { positions, .. }
             | Error::AboveRoot { positions, .. }
+            | Error::KernelFiles { positions, .. }
             | Error::Mounted { positions, .. }
             | Error::Relative { positions, .. }
             | Error::Placeholder { positions, .. } => positions,
@@ -222,6 +233,7 @@ impl Error {
             Error::Below { .. } => "a file cannot hold others: give one of the two another path",
             Error::InsideRoot { .. } => "give it another path",
             Error::Overlap { .. } => "a switch would change the source: give the target or the source another path",
+            Error::KernelFiles { .. } => "its files are gone when the system starts anew: give it another path",
             Error::AboveRoot { .. } => "declare what is in it, or use another root",
             Error::OtherRoot { root, .. } => {
                 return Some(format!("remove it from the config that was applied with --root {}", root.display()));

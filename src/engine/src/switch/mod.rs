@@ -10,6 +10,7 @@ mod difference;
 mod dismantle;
 mod effects;
 mod error;
+mod expand;
 mod finish;
 mod follow;
 mod neighbours;

@@ -1,0 +1,53 @@
+--- `directory{}`: a directory of the user, also an empty one. It does not know how the engine makes it.
+
+local border = require("syslua.border")
+local mode = require("syslua.util.mode")
+local path = require("syslua.util.path")
+local position = require("syslua.util.position")
+local schema = require("syslua.schema")
+local scope = require("syslua.scope")
+
+---@class syslua.directory.Opts
+---@field path string where: absolute, or from `~/`
+---@field mode string? the permissions, in octal: "700"; an existing directory keeps its own unless given
+---@field owner string? who owns it; only root can give directories away
+
+local fields = {
+  path = { type = "string", required = true },
+  mode = { type = { "string", "number" } },
+  owner = { type = "string" },
+}
+
+local raise = position.raise
+
+-- The target, written in the one way that it is compared by.
+local function check_target(target)
+  if target:find("%z") then
+    raise("`path` in directory{} has a NUL byte, which no name can hold")
+  elseif not (path.is_absolute(target) or target:find("^~/")) then
+    raise(("`path` in directory{} is relative: %q"):format(target), "begin it with ~/ or /")
+  end
+  local normal = path.normalize(target)
+  if normal == "/" or normal == "~" or normal:find("^%a:/$") or normal:find("^~/%.%.") then
+    raise(("`path` in directory{} names no directory of its own: %q"):format(target))
+  end
+  return normal
+end
+
+--- Declares a directory. It may hold other targets, and whatever else; when it is no longer declared it goes if it is empty
+-- and was not there before.
+---@param given syslua.directory.Opts
+return function(given)
+  schema.check("directory{}", given, fields)
+  local target = check_target(given.path)
+  local bits = mode.parse("directory{}", given.mode)
+  if given.owner == "" then
+    raise("`owner` in directory{}: expected the name of a user, got an empty string")
+  end
+  if not scope.get() then
+    raise("directory{} works only while a config is evaluated", "call it in setup()")
+    return
+  end
+  local action = { kind = "directory", target = target, mode = bits, owner = given.owner }
+  border.call("record", action, position.chain())
+end

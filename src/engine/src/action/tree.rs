@@ -1,0 +1,78 @@
+//! A tree whose files are linked one by one, as long as it is not built: then each of them is an action of its own.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::change::After;
+use super::drift::{Drift, Look};
+use super::kind::{Kind, TargetKind};
+use super::{Error, Found};
+use crate::platform::Result;
+use crate::value::Text;
+
+/// A tree that is not built yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tree {
+    /// The directory with the files.
+    pub source: Text,
+    /// Where they are to stand; `~/` is the user's home.
+    pub target: Text,
+}
+
+impl Kind for Tree {
+    fn texts(&self) -> Vec<&Text> {
+        vec![&self.source, &self.target]
+    }
+
+    fn texts_mut(&mut self) -> Vec<&mut Text> {
+        vec![&mut self.source, &mut self.target]
+    }
+}
+
+impl TargetKind for Tree {
+    fn target(&self) -> &Text {
+        &self.target
+    }
+
+    fn noun(&self) -> &'static str {
+        "tree"
+    }
+
+    fn in_words(&self) -> String {
+        format!("the files of {}", self.source.display())
+    }
+
+    fn content(&self) -> Vec<u8> {
+        self.source.0.clone()
+    }
+
+    fn state(&self) -> Vec<u8> {
+        self.content()
+    }
+
+    fn after(&self, _mark: Text) -> std::result::Result<After, Error> {
+        Ok(After::Nothing)
+    }
+
+    fn drift(&self, _look: Look<'_>, _place: &Path, _found: &Found) -> Result<Drift> {
+        Ok(Drift::None)
+    }
+
+    fn has_written(&self, _look: Look<'_>, _place: &Path, _found: &Found) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn source(&self) -> Option<&Text> {
+        Some(&self.source)
+    }
+
+    fn keeps_below(&self) -> bool {
+        true
+    }
+
+    fn is_pending(&self) -> bool {
+        true
+    }
+}
