@@ -16,6 +16,10 @@ function activate(spec) end
 ---@param spec syslua.file.Opts
 function file(spec) end
 
+--- Declares a directory of the user, also an empty one.
+---@param spec syslua.directory.Opts
+function directory(spec) end
+
 --- Declares environment variables. Lists are for variables like PATH.
 ---@param variables table<string, syslua.env.Value>
 function env(variables) end

@@ -11,6 +11,7 @@
 ---@field derive fun(spec: syslua.derive.Opts): syslua.Derivation declares how to produce content
 ---@field activate fun(spec: syslua.activate.Opts) declares what to do with it; only while a config is evaluated
 ---@field file fun(spec: syslua.file.Opts) declares a file; only while a config is evaluated
+---@field directory fun(spec: syslua.directory.Opts) declares a directory; only while a config is evaluated
 ---@field env fun(variables: table<string, syslua.env.Value>) declares variables; only while a config is evaluated
 ---@field user fun(spec: syslua.user.Opts) declares what is one user's; only while a config is evaluated
 ---@field project fun(spec: syslua.project.Opts) declares an environment of its own; only while a config is evaluated
@@ -129,7 +130,7 @@ local syslua = {}
 ---@field positions string[] who declared it, innermost first: "init.lua:12"
 
 ---@class syslua.ManifestAction
----@field kind "symlink"|"install"|"run"|"add_to_path"|"source_in_shell"|"set_variable"
+---@field kind "symlink"|"install"|"directory"|"absent"|"tree"|"run"|"add_to_path"|"source_in_shell"|"set_variable"
 ---@field positions string[] who declared it: the user's lines, innermost first, then those of shipped modules
 ---@field user string? the user that `user{}` scopes it to
 ---@field project { name: string, path: string? }? the project that `project{}` scopes it to
@@ -137,6 +138,9 @@ local syslua = {}
 ---@field overridden syslua.Overridden[]? declarations of the same thing that lost
 ---@field source string? what a link leads to, or the file with the content
 ---@field target string? where a link or file stands
+---@field tree string? the user's own directory whose files are linked one by one, when a link is one of these
+---@field unfolded boolean? whether a directory is there only since targets below it replace the link that stood there
+---@field place string? where it was put, when its target does not tell; in snapshots only
 ---@field mutable boolean? whether a link leads to the user's own file, or a file is written only once
 ---@field mode string? of an installed file, in octal
 ---@field owner string? of an installed file
@@ -306,7 +310,7 @@ local syslua = {}
 
 ---@class syslua.ActionReport
 ---@field mark "add"|"change"|"remove"|"unchanged"
----@field kind "symlink"|"install"|"run"|"add_to_path"|"source_in_shell"|"set_variable"
+---@field kind "symlink"|"install"|"directory"|"absent"|"tree"|"run"|"add_to_path"|"source_in_shell"|"set_variable"
 ---@field target string? as the config has it
 ---@field name string? of the variable
 ---@field detail string what it puts there, or runs

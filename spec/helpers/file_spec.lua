@@ -137,14 +137,12 @@ describe("file{}", function()
     apply(([[
       file { path = "~/.copy", content = "copy", copy = true }
       file { path = "~/.mode", content = "mode", mode = "600" }
-      file { path = "~/.number", content = "number", mode = 420 }
       file { path = "~/.run", content = "#!/bin/sh\necho ran\n", copy = true, executable = true }
       file { path = "~/.owner", source = "init.lua", owner = %q }
     ]]):format(own))
     for name, mode in pairs({
       copy = "644",
       mode = "600",
-      number = "644",
       run = "755",
       owner = "644",
     }) do
@@ -161,6 +159,117 @@ describe("file{}", function()
     assert.equal(0, here.run("apply", "init.lua").code)
     assert.equal("copy", here.read("home/.copy"))
   end)
+
+  it("refuses a mode that is a number", function()
+    for _, call in ipairs({
+      "file { path = '~/.key', content = 'k', mode = 400 }",
+      "directory { path = '~/.keys', mode = 700 }",
+      "activate { config = function(_, ctx) ctx.install('/etc/passwd', '~/.key', { mode = 400 }) end }",
+      "activate { config = function(_, ctx) ctx.directory('~/.keys', { mode = 700 }) end }",
+    }) do
+      here.write_config(call)
+      local result = here.run("plan", "init.lua")
+      assert.equal(1, result.code)
+      assert.truthy(result.stderr:find("a number is ambiguous", 1, true), result.stderr)
+    end
+  end)
+
+  it("keeps a place empty with `absent`, and brings back what stood there", function()
+    here.write("home/.file", "mine\n")
+    here.shell(
+      "mkdir -p ~/.directory/deep; echo text >~/.directory/deep/file; ln -s nowhere ~/.link"
+    )
+    local before = here.list("home")
+    apply([[
+      for _, name in ipairs({ "file", "directory", "link", "nothing" }) do
+        file { path = "~/." .. name, absent = true }
+      end
+    ]])
+    assert.equal("", here.shell("ls -A ~").stdout)
+    assert.equal(0, here.run("status").code)
+    assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
+    here.write("home/.file", "again\n")
+    assert.equal(3, here.run("status").code)
+    here.must("apply", "init.lua")
+    assert.is_false(here.exists("home/.file"))
+    here.must("rollback", "--yes", "0")
+    assert.equal(before, here.list("home"))
+    here.must("apply", "init.lua")
+    here.must("destroy", "--yes")
+    assert.equal(before, here.list("home"))
+  end)
+
+  it("copies a directory and a tree as real files", function()
+    here.shell(
+      "mkdir -p tree/deep tree/empty; echo text >tree/deep/file; echo '#!/bin/sh' >tree/run"
+    )
+    here.shell("chmod +x tree/run; ln -s deep/file tree/link")
+    apply([[
+      file { path = "~/.whole", source = "tree", copy = true }
+      file { path = "~/.tree", source = "tree", recursive = true, copy = true }
+    ]])
+    for _, name in ipairs({ "whole", "tree" }) do
+      local top = "home/." .. name
+      assert.is_nil(here.read_link(top))
+      assert.is_nil(here.read_link(top .. "/deep/file"))
+      assert.equal("text\n", here.read(top .. "/deep/file"))
+      assert.equal("text\n", here.read(top .. "/link"))
+      assert.equal("755\n", here.shell("stat -c %a ~/." .. name .. "/run").stdout)
+    end
+    assert.equal("deep/file", here.read_link("home/.whole/link"))
+    assert.truthy(here.exists("home/.whole/empty"))
+    assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
+    here.must("destroy", "--yes")
+    assert.equal("", here.shell("ls -A ~").stdout)
+  end)
+
+  it("links the files of a built tree one by one", function()
+    here.write("home/.tree/mine", "mine\n")
+    local config = [[
+      local built = derive { name = "built", config = function(_, ctx)
+        ctx.write(ctx.out .. "/deep/file", "%s")
+        ctx.write(ctx.out .. "/%s", "")
+      end }
+      file { path = "~/.tree", source = built, recursive = true }
+    ]]
+    here.write_config(config:format("one", "gone"))
+    assert.equal(0, here.run("plan", "init.lua").code)
+    apply(config:format("one", "gone"))
+    assert.equal("one", here.read("home/.tree/deep/file"))
+    assert.truthy(here.read_link("home/.tree/deep/file"):find("/deep/file$"))
+    assert.equal("mine\n", here.read("home/.tree/mine"))
+    assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
+    apply(config:format("two", "come"))
+    assert.equal("two", here.read("home/.tree/deep/file"))
+    assert.equal("come\ndeep\nmine\n", here.shell("ls ~/.tree").stdout)
+    here.must("destroy", "--yes")
+    assert.equal("mine\n", here.shell("ls -A ~/.tree").stdout)
+  end)
+
+  it(
+    "follows links that are named as sources, and those of trees that lead elsewhere beside the config",
+    function()
+      here.shell(
+        "mkdir -p shared tree; echo text >shared/env; ln -s shared/env env; ln -s shared whole"
+      )
+      here.shell("echo here >tree/file; ln -s file tree/inside; ln -s ../shared/env tree/outside")
+      apply([[
+      file { path = "~/.env", source = "env" }
+      file { path = "~/.source", source = source("env") }
+      file { path = "~/.whole", source = "whole" }
+      file { path = "~/.tree", source = "tree", recursive = true }
+    ]])
+      for _, name in ipairs({ ".env", ".source", ".whole/env", ".tree/outside" }) do
+        assert.equal("text\n", here.read("home/" .. name), name)
+      end
+      assert.equal("here\n", here.read("home/.tree/inside"))
+      here.shell("ln -s /etc/hostname tree/away")
+      here.write_config('file { path = "~/.tree", source = "tree", recursive = true }')
+      local result = here.run("plan", "init.lua")
+      assert.equal(1, result.code)
+      assert.truthy(result.stderr:find("tree/away leads to /etc/hostname", 1, true), result.stderr)
+    end
+  )
 
   it("writes once with `mutable` and `content`, and never again", function()
     apply([[file { path = "~/.once", content = "first", mutable = true, mode = "600" }]])

@@ -16,7 +16,8 @@ function mode.parse(where, value)
   if type(value) ~= "string" or not value:find("^[0-7][0-7][0-7][0-7]?$") then
     position.raise(
       ("`mode` in %s: expected permission bits, got %s"):format(where, text.describe(value)),
-      type(value) == "number" and ('a number is ambiguous: write octal digits, such as "%d"'):format(value)
+      type(value) == "number"
+          and ('a number is ambiguous: write octal digits, such as "%d"'):format(value)
         or 'write them in octal as a string, such as "640"'
     )
   end

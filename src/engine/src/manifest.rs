@@ -28,6 +28,8 @@ pub struct Manifest {
     pub config_path: Option<PathBuf>,
     /// The Lua files that were loaded, by their absolute path, and their texts.
     pub files: Vec<(Text, Vec<u8>)>,
+    /// Links that were named as sources, and followed.
+    pub links: Vec<PathBuf>,
 }
 
 /// A derivation as the manifest has it.

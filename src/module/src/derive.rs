@@ -234,8 +234,22 @@ pub fn declare(
     Ok(derivation)
 }
 
+/// Follows a link that is named as a source, and notes that; nothing where it leads nowhere.
+pub fn follow(lua: &Lua, link: &Path) -> Option<PathBuf> {
+    let end = link.canonicalize().ok()?;
+    state::change(lua, |state| {
+        if let Some(evaluation) = state.evaluations.last_mut() {
+            evaluation.links.push(link.to_owned());
+        }
+    });
+    Some(end)
+}
+
 fn source(lua: &Lua, path: &LuaString, excluded: Option<Vec<LuaString>>) -> Answer<LuaTable> {
-    let place = state::locate(lua, platform::path_from_bytes(&path.as_bytes()));
+    let mut place = state::locate(lua, platform::path_from_bytes(&path.as_bytes()));
+    if matches!(platform::kind_of(&place), Ok(Some(FileKind::Symlink))) {
+        place = follow(lua, &place).unwrap_or(place);
+    }
     let excluded = excluded.unwrap_or_default();
     let left_out = excluded.iter().map(|inner| platform::path_from_bytes(&inner.as_bytes())).collect();
     let nar = state::change(lua, |state| state.sources.hash(&place, &left_out));

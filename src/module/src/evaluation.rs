@@ -74,6 +74,7 @@ fn finish(lua: &Lua, config_path: Option<&LuaString>, files: Option<&LuaTable>) 
         activations: in_order(evaluation.activations),
         config_path: config_path.map(|path| platform::path_from_bytes(&path.as_bytes())),
         files: Vec::new(),
+        links: evaluation.links,
     };
     for pair in files.into_iter().flat_map(|files| files.pairs::<LuaString, LuaString>()) {
         let (name, text) = pair.map_err(lua_failure)?;
@@ -232,7 +233,7 @@ fn manifest_from_table(lua: &Lua, table: &LuaTable) -> Answer<Manifest> {
         .raw_get::<Option<LuaString>>("config_path")
         .map_err(lua_failure)?
         .map(|path| platform::path_from_bytes(&path.as_bytes()));
-    Ok(Manifest { derivations: with_dependencies(lua, declared), activations, config_path, files: Vec::new() })
+    Ok(Manifest { derivations: with_dependencies(lua, declared), activations, config_path, ..Manifest::default() })
 }
 
 /// Returns what tests of configs need to know of a manifest's derivations besides their JSON: the placeholders of

@@ -17,7 +17,7 @@ use syslua_engine::store::sources::Known;
 use syslua_engine::value::{Positions, Source, Text, Value};
 
 use crate::convert::{Place, check_paths};
-use crate::derive::{config_failure, declare, entries_below, source_of, system};
+use crate::derive::{config_failure, declare, entries_below, follow, source_of, system};
 use crate::error::{Answer, lua_failure, register as register_function, register_plain};
 use crate::evaluation::{explain, record_in_scope};
 use crate::position;
@@ -144,17 +144,24 @@ fn absolute(place: PathBuf) -> Answer<PathBuf> {
     if is_whole { Ok(place) } else { std::path::absolute(&place).map_err(unusable) }
 }
 
-/// Returns the source at a place, or nothing where nothing stands.
+/// Returns the source at a place, or nothing where nothing stands. A link that is named as a source is followed.
 fn source_at(lua: &Lua, place: PathBuf) -> Answer<Option<Source>> {
     let path = state::locate(lua, absolute(place)?);
-    let known = state::change(lua, |state| state.sources.look(&path));
-    let known = known.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
-    match known.map_err(|error| config_failure(&error))? {
-        // A link that leads nowhere is as good as nothing.
-        Some(Known { kind: FileKind::Symlink, .. }) if !path.exists() => Ok(None),
+    match look(lua, &path)? {
+        Some(Known { kind: FileKind::Symlink, .. }) => {
+            let Some(end) = follow(lua, &path) else { return Ok(None) };
+            let known = look(lua, &end)?;
+            Ok(known.map(|known| Source { path: end, nar: known.nar, excluded: BTreeSet::new() }))
+        }
         Some(known) => Ok(Some(Source { path, nar: known.nar, excluded: BTreeSet::new() })),
         None => Ok(None),
     }
+}
+
+fn look(lua: &Lua, path: &Path) -> Answer<Option<Known>> {
+    let known = state::change(lua, |state| state.sources.look(path));
+    let known = known.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
+    known.map_err(|error| config_failure(&error))
 }
 
 /// Declares the derivation of a file or tree; returns the path that it will have.
@@ -283,23 +290,49 @@ fn declare_files(lua: &Lua, (list, directory): (LuaTable, BString)) -> Answer<Op
     Ok(None)
 }
 
-/// Returns the files and links of a tree by their paths below it, in the order of their bytes; nothing where no directory is.
-fn list_files(lua: &Lua, path: &LuaString) -> Answer<Option<LuaTable>> {
-    let top = state::locate(lua, platform::path_from_bytes(&path.as_bytes()));
-    let mut below = Vec::new();
+/// Returns the files and links of a tree by their paths below it, in the order of their bytes, and where those links end that
+/// lead to another place below `directory`, by their paths; nothing where no directory is.
+fn list_files(lua: &Lua, (path, directory): (BString, BString)) -> Answer<Option<(LuaTable, LuaTable)>> {
+    let top = state::locate(lua, platform::path_from_bytes(&path));
+    let directory = state::locate(lua, platform::path_from_bytes(&directory));
     if !top.is_dir() {
         return Ok(None);
     }
+    let (real_top, real_directory) = (platform::canonical(&top), platform::canonical(&directory));
+    let (mut below, followed) = (Vec::new(), lua.create_table().map_err(lua_failure)?);
     for (inner, kind) in entries_below(&top)? {
         match kind {
-            FileKind::Directory => {}
+            FileKind::Directory => continue,
             FileKind::Special => return Err(special(&top.join(inner))),
-            FileKind::File | FileKind::Symlink => below.push(platform::bytes_of_path(&inner)),
+            FileKind::File => {}
+            FileKind::Symlink => {
+                let link = top.join(&inner);
+                match link.canonicalize() {
+                    Ok(end) if end.starts_with(&real_top) => {}
+                    Ok(end) if end.starts_with(&real_directory) => {
+                        let (key, end) = (platform::bytes_of_path(&inner), platform::bytes_of_path(&end));
+                        followed.raw_set(BString::from(key), BString::from(end)).map_err(lua_failure)?;
+                    }
+                    end => return Err(leads_away(&link, end.ok().as_deref())),
+                }
+            }
         }
+        below.push(platform::bytes_of_path(&inner));
     }
     below.sort();
     let list = below.iter().map(|inner| lua.create_string(inner)).collect::<LuaResult<Vec<_>>>();
-    list.and_then(|list| lua.create_sequence_from(list)).map(Some).map_err(lua_failure)
+    let list = list.and_then(|list| lua.create_sequence_from(list)).map_err(lua_failure)?;
+    Ok(Some((list, followed)))
+}
+
+fn leads_away(link: &Path, end: Option<&Path>) -> Failure {
+    let target = platform::read_link(link).unwrap_or_default();
+    let message = match end {
+        Some(end) => format!("the link {} leads to {}, out of the config's directory", link.display(), end.display()),
+        None => format!("the link {} leads to {}, where nothing is", link.display(), target.display()),
+    };
+    Failure::new("config", message)
+        .with_hint("put what it leads to beside the config, or leave the link out of the tree")
 }
 
 fn special(path: &Path) -> Failure {
@@ -316,7 +349,15 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         Ok(ticket(lua, number)?.positions.to_vec())
     })?;
     register_plain(lua, native, "declare_files", declare_files)?;
-    register_function(lua, native, "list_files", |lua, path: LuaString| list_files(lua, &path))
+    register_function(lua, native, "list_files", |lua, given: (BString, BString)| {
+        let Some((list, followed)) = list_files(lua, given)? else { return Ok(None) };
+        let both = lua.create_table().and_then(|both| {
+            both.raw_set("files", list)?;
+            both.raw_set("followed", followed)?;
+            Ok(both)
+        });
+        both.map(Some).map_err(lua_failure)
+    })
 }
 
 #[cfg(test)]

@@ -84,6 +84,8 @@ pub struct Evaluation {
     pub tickets: Vec<Ticket>,
     /// How many places in the order of declaration are taken.
     pub taken: usize,
+    /// Links that were named as sources, and followed.
+    pub links: Vec<PathBuf>,
     /// What `user{}` scopes actions to right now: a name and its home.
     pub user: Option<(String, PathBuf)>,
     /// What `project{}` scopes actions to right now.

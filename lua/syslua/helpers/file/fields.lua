@@ -161,7 +161,16 @@ end
 ---@type (fun(file: table): string?, string?)[]
 local contradictions = {
   function(file)
-    for _, field in ipairs({ "source", "content", "mutable", "recursive", "executable", "copy", "mode", "owner" }) do
+    for _, field in ipairs({
+      "source",
+      "content",
+      "mutable",
+      "recursive",
+      "executable",
+      "copy",
+      "mode",
+      "owner",
+    }) do
       if file.absent and file[field] then
         return ("file{} has both `absent` and `%s`: nothing is to stand there"):format(field),
           "give one of the two"

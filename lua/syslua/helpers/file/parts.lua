@@ -17,10 +17,9 @@ function parts.get(file)
   local is_own = file.mutable and file.source ~= nil
   return {
     declared = file.declared,
-    origin = file.absent and "none"
-      or is_own and "own"
-      or file.source and origin.is_placeholder(file.source) and "built"
-      or nil,
+    origin = file.absent and "none" or is_own and "own" or file.source and origin.is_placeholder(
+      file.source
+    ) and "built" or nil,
     absent = file.absent,
     -- A built tree, whose files are linked one by one once it is there.
     whole = file.recursive and not file.tree and true or nil,

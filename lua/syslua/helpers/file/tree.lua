@@ -4,6 +4,7 @@ local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 local origin = require("syslua.helpers.file.origin")
 local path = require("syslua.util.path")
+local scope = require("syslua.scope")
 
 local tree = {}
 
@@ -16,8 +17,19 @@ local function raise_no_tree(file)
   })
 end
 
--- The declaration of one file of a tree.
-local function get_member(file, place, below)
+-- The declaration of one file of a tree. `followed` is where a link ends that leads out of the tree.
+local function get_member(file, place, below, followed)
+  if followed and not file.mutable then
+    return {
+      path = path.join(file.path, below),
+      place = path.join(file.place, below),
+      source = followed,
+      copy = file.copy,
+      number = file.number,
+      ticket = file.ticket,
+      has_more = true,
+    }
+  end
   return {
     path = path.join(file.path, below),
     place = path.join(file.place, below),
@@ -44,12 +56,12 @@ function tree.expand(collected)
       if not border.call("exists", place) then
         require("syslua.helpers.file.parts").raise_missing(file)
       end
-      local list = border.call("list_files", place)
-      if not list or not list[1] then
+      local list = border.call("list_files", place, scope.get_directory())
+      if not list or not list.files[1] then
         raise_no_tree(file)
       end
-      for _, below in ipairs(list) do
-        files[#files + 1] = get_member(file, place, below)
+      for _, below in ipairs(list.files) do
+        files[#files + 1] = get_member(file, place, below, list.followed[below])
       end
     else
       files[#files + 1] = file

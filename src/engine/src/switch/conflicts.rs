@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::desired::Entry;
 use super::{Error, Targets};
 use crate::action::Target;
-use crate::platform;
+use crate::platform::{self, FileKind};
 use crate::store::Store;
 
 /// A target and what is declared of it.
@@ -24,6 +24,7 @@ pub struct Declared<'a> {
 /// # Errors
 /// When a place is wanted twice with different content, lies below another one, or in the store.
 pub fn places<'a>(store: &Store, targets: &Targets<'_>, entries: &'a [Entry]) -> Result<Vec<Declared<'a>>, Error> {
+    manage_links(targets, entries)?;
     let mut places: Vec<Declared<'a>> = Vec::new();
     let mut by_place: HashMap<PathBuf, usize> = HashMap::with_capacity(entries.len());
     for entry in entries {
@@ -79,7 +80,7 @@ pub fn places<'a>(store: &Store, targets: &Targets<'_>, entries: &'a [Entry]) ->
                 positions: positions(),
             });
         }
-        if let Some(above) = kernel_files(place) {
+        if let Some(above) = kernel_files(place, targets.home()) {
             return Err(Error::KernelFiles { target: place.clone(), above, positions: positions() });
         }
         if let Some(root) = super::neighbours::owner(store, place) {
@@ -92,12 +93,39 @@ pub fn places<'a>(store: &Store, targets: &Targets<'_>, entries: &'a [Entry]) ->
     Ok(places)
 }
 
+/// Makes sure that no link is followed that another target takes the place of: what is below it then is not where it led.
+fn manage_links(targets: &Targets<'_>, entries: &[Entry]) -> Result<(), Error> {
+    let mut found = false;
+    for entry in entries {
+        let Some(target) = entry.activation.action.as_target().filter(|target| !target.is_pending()) else { continue };
+        let declared = entry.activation.place.as_ref().unwrap_or(target.target());
+        let mut place = targets.place(declared, &entry.activation.positions)?;
+        if targets.is_managed(&place) {
+            continue;
+        }
+        if target.keeps_below() && !target.is_implied() {
+            place = targets.directory(place);
+        }
+        match platform::kind_of(&place) {
+            Ok(Some(FileKind::Symlink)) => targets.manage(place),
+            // The links in it go with it.
+            Ok(Some(FileKind::Directory)) if !target.keeps_below() => targets.replace(place),
+            _ => continue,
+        }
+        found = true;
+    }
+    if found {
+        targets.forget();
+    }
+    Ok(())
+}
+
 /// Where the system shows its devices and processes as files.
 const KERNEL_FILES: [&str; 3] = ["/dev", "/proc", "/sys"];
 
-/// Returns which of these a place is or lies in.
-fn kernel_files(place: &Path) -> Option<&'static str> {
-    KERNEL_FILES.into_iter().find(|above| cfg!(unix) && place.starts_with(above))
+/// Returns which of these a place is or lies in. A home in `/dev/shm` is one like others.
+fn kernel_files(place: &Path, home: &Path) -> Option<&'static str> {
+    KERNEL_FILES.into_iter().find(|above| cfg!(unix) && place.starts_with(above) && !home.starts_with(above))
 }
 
 /// Returns a path that is equal for equal files: these systems do not tell upper from lower case.

@@ -58,6 +58,8 @@ pub struct Desired {
     pub is_complete: bool,
     /// The files and trees that the config reads.
     pub reads: Vec<PathBuf>,
+    /// Whether it follows from these: then none of them may change, not even by what goes from it.
+    pub is_evaluated: bool,
 }
 
 impl Desired {
@@ -71,6 +73,7 @@ impl Desired {
             }
         }
         Desired {
+            is_evaluated: false,
             reads: reads.into_iter().chain(own_sources(&entries)).collect(),
             entries,
             derivations: Arc::clone(&snapshot.derivations),
@@ -102,7 +105,7 @@ impl Desired {
         };
         let is_complete = derivations.len() == wanted.len();
         let reads = reads_of(manifest).into_iter().chain(own_sources(&entries)).collect();
-        Ok(Desired { entries, is_complete, derivations, has_applied_objects: false, reads })
+        Ok(Desired { entries, is_complete, derivations, has_applied_objects: false, reads, is_evaluated: true })
     }
 
     /// Keeps what is in force only since targets below it need it, as long as there are some.
@@ -138,6 +141,7 @@ const BESIDE_ENTRY: [&str; 2] = ["syslua.lock", "syslua.local.json"];
 /// Returns the files and trees that a config reads.
 fn reads_of(manifest: &Manifest) -> Vec<PathBuf> {
     let mut reads: Vec<PathBuf> = manifest.files.iter().map(|(name, _)| name.to_path()).collect();
+    reads.extend_from_slice(&manifest.links);
     if let Some(entry) = &manifest.config_path {
         reads.extend(BESIDE_ENTRY.iter().map(|name| entry.with_file_name(name)));
         reads.push(entry.clone());

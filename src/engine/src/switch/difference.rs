@@ -153,8 +153,11 @@ pub fn wanted(scene: &Scene, declared: &Declared<'_>, old: Option<&Old<'_>>, com
     let step = |before, after| target_step(scene, mark, entry, place, before, after);
     let is_old_link = scene.leads_into_store(&found);
     let holds = target.holds(scene.looking(), place, &found)?;
-    // What is written only where nothing stands leaves alone what does.
-    let is_taken = target.is_given() && found != Found::Nothing && !is_old_link;
+    // What is written only where nothing stands leaves alone what does, unless that is ours and goes.
+    let is_taken = target.is_given()
+        && found != Found::Nothing
+        && !is_old_link
+        && !(is_directory(&found).is_some() && scene.will_be_empty(place));
     if let Some(old) = old
         && (holds || is_taken)
     {

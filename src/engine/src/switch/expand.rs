@@ -28,13 +28,7 @@ pub fn expanded(action: &Action) -> Result<Option<Vec<Action>>> {
     Ok(Some(actions))
 }
 
-fn add(
-    directory: &Path,
-    source: &Path,
-    target: &Path,
-    copy: Option<&File>,
-    actions: &mut Vec<Action>,
-) -> Result<()> {
+fn add(directory: &Path, source: &Path, target: &Path, copy: Option<&File>, actions: &mut Vec<Action>) -> Result<()> {
     let text = |path: &Path| Text(platform::bytes_of_path(path));
     let entries = platform::list_directory(directory)?;
     if let (true, Some(copy)) = (entries.is_empty(), copy) {

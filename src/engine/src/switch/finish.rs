@@ -37,6 +37,7 @@ pub fn finish(store: &Store, home: &Path, written: &Written, made: Option<&Snaps
                     backups.add(backup);
                 }
                 if let After::Original { kept, .. } = &change.after {
+                    backups.directories.remove(&change.place);
                     backups.entries.retain(|entry| entry.path != *kept);
                 }
             }
@@ -57,6 +58,17 @@ pub fn finish(store: &Store, home: &Path, written: &Written, made: Option<&Snaps
         }
     }
     drop_equal(store, journal, &backups)?;
+    // A directory that got other rights before it was moved away comes back with its own.
+    for change in journal.changes.iter().filter_map(Change::target) {
+        let Some(rights) = backups.rights_of(&change.place.to_path()) else { continue };
+        if let After::Original { .. } = change.after {
+            let (directory, name) = directories.of(&change.place.to_path())?;
+            if matches!(directory.look(&name)?, Some(seen) if seen.kind == FileKind::Directory) {
+                directory.set_rights(&name, Some(rights.mode), None, None)?;
+            }
+            backups.forget_rights(&change.place);
+        }
+    }
     backups.save(store)?;
     for path in journal.leftover.iter().rev() {
         let path = journal.changes.iter().filter_map(Change::target).fold(path.to_path(), target::moved);

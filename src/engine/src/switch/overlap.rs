@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::Error;
 use super::conflicts::Declared;
+use super::step::Step;
 use crate::platform::{self, FileKind};
 use crate::store::Store;
 
@@ -21,6 +22,8 @@ pub struct Reads {
     above: HashMap<PathBuf, PathBuf>,
     /// The links that lead to them.
     links: HashMap<PathBuf, PathBuf>,
+    /// The links that lead to what is read in the store.
+    links_into_store: HashSet<PathBuf>,
     /// The directories above the root, and the links that lead to it.
     above_root: HashSet<PathBuf>,
 }
@@ -78,6 +81,7 @@ impl Reads {
         for path in paths.into_iter().filter(|path| path.is_absolute()) {
             let way = ways.follow(&path, 0);
             if way.end.starts_with(&root.end) {
+                reads.links_into_store.extend(way.links);
                 continue;
             }
             for link in way.links {
@@ -147,6 +151,25 @@ impl Reads {
             if self.above_root.contains(place) {
                 let positions = entry.activation.positions.clone();
                 return Err(Error::AboveRoot { target: place.clone(), positions });
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that nothing goes from what is read: it would be read otherwise the next time.
+    ///
+    /// # Errors
+    /// When something does.
+    pub fn check_removals(&self, steps: &[Step]) -> Result<(), Error> {
+        for step in steps {
+            let keeps_below = step.activation.action.as_target().is_some_and(|target| target.keeps_below());
+            let Some(place) = step.place.as_ref().filter(|_| step.change().is_some() || keeps_below) else { continue };
+            let source = place.ancestors().find_map(|above| self.named.get(above));
+            let source = source.or(self.links.get(place)).or(self.links_into_store.get(place));
+            if let Some(source) = source {
+                let positions = step.activation.positions.clone();
+                let (target, source_path) = (place.clone(), source.clone());
+                return Err(Error::Overlap { target, how: "is applied, and is or leads to", source_path, positions });
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Performing a plan: new snapshot, journal, side effects, then the swap of `current`, which is the
 //! commit. Whatever fails before that is undone.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -269,7 +270,14 @@ fn changes(store: &Store, plan: &Plan, mark: &str) -> (Vec<Change>, Vec<Text>) {
     }
     let made = plan.created.iter().chain(&plan.restored).cloned();
     let ours = plan.backups.directories.iter().map(Text::to_path).chain(made);
-    let mut leftover: Vec<PathBuf> = ours.filter(|path| !plan.occupied.contains(path)).collect();
+    // What comes back is the user's, be it an empty directory.
+    let back = changes.iter().filter_map(Change::target);
+    let back: HashSet<PathBuf> = back
+        .filter(|change| matches!(change.after, After::Original { .. }))
+        .map(|change| change.place.to_path())
+        .collect();
+    let is_left = |path: &PathBuf| !plan.occupied.contains(path) && !back.contains(path);
+    let mut leftover: Vec<PathBuf> = ours.filter(is_left).collect();
     leftover.sort();
     leftover.dedup();
     (changes, leftover.iter().map(|path| text(path)).collect())

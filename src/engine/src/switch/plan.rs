@@ -98,20 +98,29 @@ pub fn plan(
     if let Some(root) = &old_root {
         scene.add_old_root(root);
     }
-    let removals = removals(&mut scene, &present, &places)?;
-    let restored = missing_parents(&scene, &removals)?;
+    let mut gone = removals(&mut scene, &present, &places, false)?;
+    // Directories of ours go after what is in them, and are there until then.
+    let mut restored = missing_parents(&scene, &gone)?;
+    let directories = removals(&mut scene, &present, &places, true)?;
+    restored.extend(missing_parents(&scene, &directories)?);
+    restored.sort();
+    restored.dedup();
+    gone.extend(directories);
+    if desired.is_evaluated {
+        scene.reads.check_removals(&gone)?;
+    }
     // Something may only stand otherwise than it is declared: that takes a look at everything.
     let looks = extent != Extent::Foresight || is_applied || has_same_objects && desired.is_complete;
     let changes = changes(&mut scene, &present, &places, looks, extent)?;
     let mut created = missing_parents(&scene, &changes)?;
     created.retain(|directory| restored.binary_search(directory).is_err());
-    let planner = Planner { store, targets: &targets, changed: Changed::by(&removals, &changes) };
+    let planner = Planner { store, targets: &targets, changed: Changed::by(&gone, &changes) };
     let Effects { first, last } = planner.plan(&current, &desired.entries);
     let runs = |step: &&Step| step.mark == Mark::Unchanged && !matches!(step.work, Work::None);
     let always = first.iter().chain(&last).any(|step| runs(&step));
     let steps: Vec<Step> = first
         .into_iter()
-        .chain(removals)
+        .chain(gone)
         .chain(changes)
         .chain(shells::steps(&current, &desired.entries))
         .chain(last)
@@ -212,24 +221,24 @@ fn with_places(desired: &Desired, places: &[Declared<'_>], home: &Path) -> Vec<A
     activations
 }
 
-/// Plans what goes where nothing of ours is to stand any more, in reverse of the order in which it was made.
+/// Plans what goes where nothing of ours is to stand any more, in reverse of the order in which it was made: directories, the inner
+/// ones first, or all the rest.
 fn removals(
     scene: &mut Scene,
     present: &HashMap<PathBuf, Old<'_>>,
     places: &[Declared<'_>],
+    of_directories: bool,
 ) -> Result<Vec<Step>, Error> {
     let kept: HashSet<&PathBuf> = places.iter().map(|declared| &declared.place).collect();
     let mut gone: Vec<(&PathBuf, &Old<'_>)> = present.iter().filter(|(place, _)| !kept.contains(place)).collect();
-    // Directories after what is in them, the inner ones first.
-    gone.sort_by_key(|(place, old)| {
-        let is_directory = old.target.keeps_below();
-        (is_directory, is_directory.then_some(Reverse(*place)), Reverse(old.order))
-    });
+    gone.retain(|(_, old)| old.target.keeps_below() == of_directories);
+    gone.sort_by_key(|(place, old)| (of_directories.then_some(Reverse(*place)), Reverse(old.order)));
     let mut steps = Vec::new();
     for (place, old) in gone {
         let original = scene.original_of(place, old.activation);
         let step = removal(scene, place, old, original.as_deref())?;
-        if step.change().is_some() {
+        // A directory that only gets its rights back stays.
+        if step.change().is_some_and(|change| !matches!(change.after, After::Directory { .. })) {
             scene.remove(place.clone(), original);
         }
         steps.push(step);

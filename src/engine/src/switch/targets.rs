@@ -20,12 +20,19 @@ pub struct Targets<'a> {
     places: RefCell<HashMap<Text, PathBuf>>,
     parents: RefCell<HashMap<PathBuf, PathBuf>>,
     managed: RefCell<HashSet<PathBuf>>,
+    replaced: RefCell<HashSet<PathBuf>>,
 }
 
 impl<'a> Targets<'a> {
     /// Makes a resolver; `home` is what `~` stands for.
     pub fn new(home: &'a Path) -> Targets<'a> {
-        Targets { home, places: RefCell::default(), parents: RefCell::default(), managed: RefCell::default() }
+        Targets {
+            home,
+            places: RefCell::default(),
+            parents: RefCell::default(),
+            managed: RefCell::default(),
+            replaced: RefCell::default(),
+        }
     }
 
     /// Returns what `~` stands for.
@@ -36,6 +43,22 @@ impl<'a> Targets<'a> {
     /// From now on, a link at this place is not followed.
     pub fn manage(&self, place: PathBuf) {
         self.managed.borrow_mut().insert(place);
+    }
+
+    /// From now on, no link in the directory at this place is followed.
+    pub fn replace(&self, place: PathBuf) {
+        self.replaced.borrow_mut().insert(place);
+    }
+
+    /// Returns whether a link at this place is not followed.
+    pub fn is_managed(&self, place: &Path) -> bool {
+        self.managed.borrow().contains(place)
+    }
+
+    /// Forgets where targets are, since fewer links are followed now.
+    pub fn forget(&self) {
+        self.places.borrow_mut().clear();
+        self.parents.borrow_mut().clear();
     }
 
     /// Returns the absolute path of a target. Its last component is not followed.
@@ -86,9 +109,12 @@ impl<'a> Targets<'a> {
 
     fn follow(&self, base: &Path, name: &Path, links: &mut usize) -> Result<PathBuf, String> {
         let path = base.join(name);
-        if self.managed.borrow().contains(&path) {
+        let replaced = self.replaced.borrow();
+        let goes = !replaced.is_empty() && path.ancestors().any(|above| replaced.contains(above));
+        if goes || self.managed.borrow().contains(&path) {
             return Ok(path);
         }
+        drop(replaced);
         // What is missing, or cannot be looked at, is no link that could lead elsewhere.
         let Ok(Some(seen)) = platform::look(&path) else { return Ok(path) };
         if seen.kind != FileKind::Symlink {

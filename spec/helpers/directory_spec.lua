@@ -1,0 +1,84 @@
+--- `directory{}`: what it makes, changes and leaves.
+
+local machine = require("spec.support.machine")
+
+describe("directory{}", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  local function apply(lines)
+    here.write_config(lines)
+    local result = here.run("apply", "init.lua")
+    assert.equal(0, result.code, result.stderr)
+    return result
+  end
+
+  local function mode_of(path)
+    return here.shell("stat -c %a " .. path).stdout:gsub("\n", "")
+  end
+
+  it(
+    "makes directories with their modes, whatever the umask, and removes them when they are empty",
+    function()
+      here.write_config([[
+      directory { path = "~/.private/deep", mode = "700" }
+      directory { path = "~/.plain" }
+      directory { path = "~/.shared", mode = "2775" }
+      file { path = "~/.private/deep/below/file", content = "text" }
+    ]])
+      local lua = require("spec.support.interpreter").name
+      local result = here.shell("umask 027; " .. lua .. " -l syslua apply init.lua")
+      assert.equal(0, result.code, result.stderr)
+      assert.equal("700", mode_of("~/.private/deep"))
+      assert.equal("2775", mode_of("~/.shared"))
+      assert.equal("text", here.read("home/.private/deep/below/file"))
+      assert.equal(0, here.run("status").code)
+      assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
+      here.shell("chmod 755 ~/.private/deep; rmdir ~/.plain")
+      assert.equal(3, here.run("status").code)
+      here.must("apply", "init.lua")
+      assert.equal("700", mode_of("~/.private/deep"))
+      assert.truthy(here.exists("home/.plain"))
+      here.write("home/.shared/mine", "mine\n")
+      apply("")
+      assert.equal(".shared\n", here.shell("ls -A ~").stdout)
+      assert.equal("mine\n", here.read("home/.shared/mine"))
+    end
+  )
+
+  it("gives a directory of the user other rights, and brings its own back", function()
+    here.shell(
+      "mkdir -m 750 ~/.mine; echo mine >~/.mine/file; echo file >~/.file; mkdir ~/real; ln -s real ~/.link"
+    )
+    local before = here.list("home")
+    apply([[
+      directory { path = "~/.mine", mode = "700" }
+      directory { path = "~/.file" }
+      directory { path = "~/.link" }
+    ]])
+    assert.equal("700", mode_of("~/.mine"))
+    assert.equal("mine\n", here.read("home/.mine/file"))
+    assert.equal("directory\n", here.shell("stat -c %F ~/.file").stdout)
+    assert.equal("real", here.read_link("home/.link"))
+    apply([[directory { path = "~/.mine", mode = "710" }]])
+    assert.equal("710", mode_of("~/.mine"))
+    here.must("destroy", "--yes")
+    assert.equal(before, here.list("home"))
+  end)
+
+  it("is refused where it cannot be", function()
+    for _, path in ipairs({ "relative", "~", "/", "~/..", "/dev/x", "/proc/x", "/sys/x" }) do
+      here.write_config(("directory { path = %q }"):format(path))
+      local result = here.run("plan", "init.lua")
+      assert.equal(1, result.code, path)
+      assert.truthy(result.stderr:find("init.lua:", 1, true), result.stderr)
+    end
+  end)
+end)
