@@ -34,8 +34,8 @@ local function check_target(target)
   return normal
 end
 
---- Declares a directory. It may hold other targets, and whatever else; when it is no longer declared it goes if it is empty
--- and was not there before.
+--- Declares a directory. It may hold other targets, and whatever else; when it is no longer declared it goes if it is
+-- empty and was not there before.
 ---@param given syslua.directory.Opts
 return function(given)
   schema.check("directory{}", given, fields)
