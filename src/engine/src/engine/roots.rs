@@ -9,10 +9,16 @@ use super::{Engine, Error, plain};
 use crate::generations;
 use crate::hash::Hash;
 use crate::names::{ObjectName, SnapshotId};
-use crate::platform::{self, FileKind};
+use crate::platform::{self, FileKind, LinkLimits};
 use crate::snapshot::Snapshot;
+use crate::store::Store;
 use crate::store::living::{self, Damaged, Living, mentioned};
 use crate::{store, switch};
+
+/// How much is read of what a user put into a directory of the system's root.
+const USER_LIMITS: LinkLimits = LinkLimits { names: 100_000, depth: 8 };
+/// How many links of a user that lead nowhere are named.
+const MOST_DANGLING: usize = 100;
 
 /// What holds an object by itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -59,6 +65,8 @@ pub struct Roots {
     pub derivations: BTreeSet<Hash>,
     /// Links in `gc-roots` that lead to no object.
     pub dangling: Vec<PathBuf>,
+    /// Directories of users in `gc-roots` that hold more than is read.
+    pub unread: Vec<PathBuf>,
 }
 
 impl Engine {
@@ -107,7 +115,7 @@ impl Engine {
                 roots.hold_mentioned(&text?, &Holder::Journal { path });
             }
         }
-        roots.add_links(&self.store.gc_roots())?;
+        roots.add_links(&self.store)?;
         for process in platform::processes()? {
             let holder = Holder::Process { pid: process.pid, program: process.program };
             for text in &process.texts {
@@ -146,30 +154,55 @@ impl Roots {
         is_any
     }
 
-    /// Takes the links of a directory and of those in it. A link may lead through others.
-    fn add_links(&mut self, directory: &Path) -> Result<(), Error> {
-        let entries = match platform::list_directory(directory) {
-            Err(error) if error.is_not_found() => return Ok(()),
-            // A user could make such a one, and must not stop root's gc. Nobody uses a link that cannot be named.
-            Err(error) if error.is_too_long() => return Ok(()),
-            entries => entries.map_err(store::Error::from)?,
-        };
-        for (name, kind) in entries {
-            let path = directory.join(name);
-            if kind == FileKind::Directory {
-                self.add_links(&path)?;
-            } else if kind == FileKind::Symlink {
-                let target = match platform::read_link(&path) {
-                    Err(error) if error.is_not_found() || error.is_too_long() => continue,
-                    target => target?,
-                };
-                let holder = Holder::GcRoot { path: path.clone() };
-                let direct = self.hold_mentioned(&platform::bytes_of_path(&target), &holder);
-                let through = self.hold_mentioned(&platform::bytes_of_path(&platform::canonical(&path)), &holder);
-                if !direct && !through {
-                    self.dangling.push(path);
+    /// Takes the links that are ours, which may lead through others, and those of users.
+    fn add_links(&mut self, store: &Store) -> Result<(), Error> {
+        let users = store.all_user_roots();
+        let mut pending = vec![store.gc_roots()];
+        while let Some(directory) = pending.pop() {
+            let entries = match platform::list_directory(&directory) {
+                Err(error) if error.is_not_found() => continue,
+                entries => entries.map_err(store::Error::from)?,
+            };
+            for (name, kind) in entries {
+                let path = directory.join(name);
+                match kind {
+                    FileKind::Directory if directory == users => self.add_links_of_user(&path)?,
+                    FileKind::Directory => pending.push(path),
+                    FileKind::Symlink => self.add_link(path)?,
+                    _ => {}
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn add_link(&mut self, path: PathBuf) -> Result<(), Error> {
+        let target = match platform::read_link(&path) {
+            Err(error) if error.is_not_found() => return Ok(()),
+            target => target?,
+        };
+        let holder = Holder::GcRoot { path: path.clone() };
+        let direct = self.hold_mentioned(&platform::bytes_of_path(&target), &holder);
+        let through = self.hold_mentioned(&platform::bytes_of_path(&platform::canonical(&path)), &holder);
+        if !direct && !through {
+            self.dangling.push(path);
+        }
+        Ok(())
+    }
+
+    /// Takes the links that a user put there. They name objects by their text: what they lead to is the user's.
+    fn add_links_of_user(&mut self, directory: &Path) -> Result<(), Error> {
+        let found = platform::links_below(directory, USER_LIMITS)?;
+        let mut dangling = Vec::new();
+        for (path, target) in found.links {
+            if !self.hold_mentioned(&target, &Holder::GcRoot { path: path.clone() }) {
+                dangling.push(path);
+            }
+        }
+        dangling.truncate(MOST_DANGLING);
+        self.dangling.extend(dangling);
+        if found.has_more {
+            self.unread.push(directory.to_owned());
         }
         Ok(())
     }

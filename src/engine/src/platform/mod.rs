@@ -9,6 +9,7 @@ pub mod build_users;
 mod directory;
 pub mod fault;
 pub mod jail;
+mod links;
 pub mod lock;
 mod mark;
 mod modify;
@@ -45,6 +46,7 @@ use std::path::{Path, PathBuf};
 
 pub use actor::{Actor, group_number, user_name, user_named};
 pub use directory::{Directory, Identity, NewFile, Node, Seen, look, set_mode_of};
+pub use links::{LinkLimits, Links, links_below};
 pub use modify::{
     append_durably, append_file, copy_file, copy_open_file, create_directories, create_directories_as,
     create_directory, create_directory_as, create_file, create_user_directories, create_user_file, give_to,

@@ -14,38 +14,81 @@ pub struct ProcessTexts {
     pub texts: Vec<Vec<u8>>,
 }
 
-/// Returns what the processes name that this user may look at. One that ends meanwhile is left out.
+/// Returns what the processes name that this user may look at. One that ends meanwhile is left out, and so is one that does
+/// not answer: the memory of a process may lie in a file system of its user that never does.
 ///
 /// # Errors
 /// When the processes cannot be listed.
 #[cfg(target_os = "linux")]
 pub fn processes() -> super::Result<Vec<ProcessTexts>> {
-    use super::read::list_directory;
-    use rayon::iter::{IntoParallelIterator, ParallelIterator};
+    use std::collections::VecDeque;
+    use std::sync::mpsc::channel;
+    use std::sync::{Arc, Mutex, PoisonError};
 
-    let entries = list_directory(std::path::Path::new("/proc"))?;
-    let pids: Vec<u32> = entries.iter().filter_map(|(name, _)| name.to_str()?.parse().ok()).collect();
-    Ok(pids.into_par_iter().map(look).collect())
+    let entries = super::read::list_directory(std::path::Path::new("/proc"))?;
+    let pids: VecDeque<u32> = entries.iter().filter_map(|(name, _)| name.to_str()?.parse().ok()).collect();
+    let (expected, pids) = (pids.len(), Arc::new(Mutex::new(pids)));
+    let (send, receive) = channel();
+    for _ in 0..READERS {
+        let (pids, send) = (Arc::clone(&pids), send.clone());
+        // Not waited for: one that hangs ends with the process.
+        let _ = std::thread::Builder::new().name("syslua-processes".to_owned()).spawn(move || {
+            let next = || pids.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            while let Some(pid) = next() {
+                if send.send(look(pid)).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    drop(send);
+    let mut found = Vec::with_capacity(expected);
+    while let Ok(process) = receive.recv_timeout(PATIENCE) {
+        found.push(process);
+    }
+    Ok(found)
 }
+
+/// How many threads read.
+#[cfg(target_os = "linux")]
+const READERS: usize = 4;
+
+/// How long none of them may bring anything.
+#[cfg(target_os = "linux")]
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// How much is read of the maps, variables or arguments of a process, in bytes.
+#[cfg(target_os = "linux")]
+const MOST_TEXT: u64 = 16 << 20;
+
+/// How many of its open files are looked at.
+#[cfg(target_os = "linux")]
+const MOST_FILES: usize = 1 << 16;
 
 #[cfg(target_os = "linux")]
 fn look(pid: u32) -> ProcessTexts {
     use std::fs;
+    use std::io::Read;
     use std::os::unix::ffi::OsStringExt;
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
 
+    let read = |path: &Path| {
+        let mut text = Vec::new();
+        fs::File::open(path).ok()?.take(MOST_TEXT).read_to_end(&mut text).ok()?;
+        Some(text)
+    };
     let directory = PathBuf::from(format!("/proc/{pid}"));
     let mut texts = Vec::new();
     let mut links = vec![directory.join("exe"), directory.join("cwd"), directory.join("root")];
-    let open = fs::read_dir(directory.join("fd")).into_iter().flatten().flatten();
+    let open = fs::read_dir(directory.join("fd")).into_iter().flatten().flatten().take(MOST_FILES);
     links.extend(open.map(|entry| entry.path()));
     texts.extend(links.into_iter().filter_map(|link| Some(fs::read_link(link).ok()?.into_os_string().into_vec())));
     // Our own words name what they ask about, and hold nothing.
     let words = if pid == std::process::id() { None } else { Some("cmdline") };
     for file in ["maps", "environ"].into_iter().chain(words) {
-        texts.extend(fs::read(directory.join(file)).ok());
+        texts.extend(read(&directory.join(file)));
     }
-    let program = fs::read(directory.join("comm")).unwrap_or_default();
+    let program = read(&directory.join("comm")).unwrap_or_default();
     let program = String::from_utf8_lossy(&program).trim_end().to_owned();
     ProcessTexts { pid, program, texts }
 }

@@ -282,9 +282,14 @@ impl Store {
         self.metadata().join("origin.json")
     }
 
+    /// Returns the directory of the directories in which users keep objects of this store alive.
+    pub fn all_user_roots(&self) -> PathBuf {
+        self.gc_roots().join("users")
+    }
+
     /// Returns the directory in which a user keeps objects of this store alive; root makes it.
     pub fn user_roots(&self, user: u32) -> PathBuf {
-        self.gc_roots().join("users").join(user.to_string())
+        self.all_user_roots().join(user.to_string())
     }
 
     /// Returns the link that keeps an imported object alive.

@@ -75,8 +75,8 @@ pub fn write_outputs(store: &Store, hash: Hash, outputs: &Outputs) -> Result<()>
     write_json(&store.outputs(hash), outputs)
 }
 
-/// Writes the description of a derivation, unless it is there. In place, since builds lock the file;
-/// everybody who writes it writes the same.
+/// Writes the description of a derivation, unless it is there. In place, since builds lock the file, which only its
+/// owner may do; everybody who writes it writes the same.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -84,7 +84,7 @@ pub fn write_derivation(store: &Store, hash: Hash, description: &impl Serialize)
     let path = store.derivation(hash);
     let text = to_text(description);
     let is_whole = std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == text.len() as u64);
-    if is_whole { Ok(()) } else { Ok(platform::write_file(&path, &text)?) }
+    if is_whole { Ok(()) } else { Ok(platform::write_file_as(&path, &text, 0o600)?) }
 }
 
 /// Returns the description of a derivation.
