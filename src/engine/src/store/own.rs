@@ -1,0 +1,263 @@
+//! What in a root is ours to remove: by the forms of names that we give, in directories that are reached without a link.
+//!
+//! What has another name was put there by somebody else, and stays; so does what a link leads to.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Result, Store};
+use crate::hash::Hash;
+use crate::names::{ObjectName, SnapshotId};
+use crate::platform::{self, Directory, FileKind};
+
+/// How an object is called that has lost its name: in the same directory, since a read-only one cannot be moved.
+pub const GONE: &str = ".gone-";
+
+/// A directory of a root whose names have forms of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// `store/obj`.
+    Objects,
+    /// `store/info`.
+    Info,
+    /// `store/drv`.
+    Derivations,
+    /// `store/drv-out`.
+    Outputs,
+    /// `store/log`.
+    Logs,
+    /// `store/files`: shared files by content.
+    SharedFiles,
+    /// `store/locks`.
+    Locks,
+    /// `store/bld`, where older versions built.
+    OldBuilding,
+    /// `store/tmp`.
+    Work,
+    /// `store/staging`.
+    Staging,
+    /// `store/quarantine`.
+    Quarantine,
+    /// `store/metadata/snapshots`.
+    Snapshots,
+    /// `cache/downloads`.
+    Downloads,
+    /// `cache/git`.
+    GitTrees,
+}
+
+/// Returns whether a name has a form that we give in a place.
+pub fn is_ours(place: Place, name: &OsStr) -> bool {
+    let Some(name) = name.to_str() else { return false };
+    let is_object = |name: &str| ObjectName::parse(name).is_ok();
+    let is_snapshot = |name: &str| SnapshotId::parse(name).is_ok();
+    let is_numbered = |rest: Option<&str>| rest.is_some_and(|rest| rest.parse::<u64>().is_ok());
+    let (stem, ending) = name.split_once('.').unwrap_or((name, ""));
+    if is_temporary(name) {
+        return true;
+    }
+    match place {
+        Place::Objects => is_object(name.strip_prefix(GONE).unwrap_or(name)),
+        Place::Info => name.strip_suffix(".json").is_some_and(is_object),
+        Place::Derivations => is_hash(stem) && matches!(ending, "drv" | "lock"),
+        Place::Outputs | Place::Logs | Place::SharedFiles => is_hash(name),
+        Place::Locks => is_slot(name) || name == "closure",
+        Place::OldBuilding => is_object(name) || matches!(name, "closure" | "closure.lock"),
+        // Before there were slots, builds had directories by their whole hash.
+        Place::Work => {
+            is_hash(name)
+                || (name.len() == 2 && is_hexadecimal(name))
+                || name.strip_prefix("config-").is_some_and(|rest| {
+                    rest.split_once('-').is_some_and(|(id, process)| is_snapshot(id) && is_numbered(Some(process)))
+                })
+        }
+        Place::Staging => {
+            name == "closure"
+                || name.strip_suffix(".copy").is_some_and(is_object)
+                || name.split_once('-').is_some_and(|(hash, _)| is_hash(hash))
+        }
+        Place::Quarantine => name.rsplit_once('.').is_some_and(|(what, number)| {
+            (is_object(what) || what == "journal") && is_numbered(Some(number))
+        }),
+        Place::Snapshots => {
+            let inner = name.strip_prefix('.');
+            let inner = inner.and_then(|name| name.strip_suffix(".gone").or_else(|| name.strip_suffix(".new")));
+            is_snapshot(inner.unwrap_or(name))
+        }
+        Place::Downloads => is_hash(stem) && matches!(ending, "" | "part" | "part.json" | "lock"),
+        Place::GitTrees => is_hash(stem) && matches!(ending, "" | "new" | "lock"),
+    }
+}
+
+fn is_hexadecimal(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+fn is_hash(text: &str) -> bool {
+    Hash::parse(text).is_ok_and(|hash| hash.to_hex() == text)
+}
+
+fn is_slot(text: &str) -> bool {
+    text.strip_prefix('b').is_some_and(|digits| digits.len() == 2 && is_hexadecimal(digits))
+}
+
+/// Returns whether a name is one that is used for a moment when something is written, as `platform` makes them.
+pub fn is_temporary(name: &str) -> bool {
+    let inner = name.strip_prefix(".syslua-").and_then(|name| name.strip_suffix(".tmp"));
+    inner.and_then(|name| name.split_once('-')).is_some_and(|(process, number)| {
+        process.parse::<u32>().is_ok() && number.parse::<u64>().is_ok()
+    })
+}
+
+/// The directories of a root, each reached from the root without a link.
+pub struct Own {
+    top: Arc<Directory>,
+    path: PathBuf,
+    open: Mutex<HashMap<PathBuf, Option<Arc<Directory>>>>,
+}
+
+impl Own {
+    /// Opens a root; nothing where none is. The root itself may be reached through links.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(store: &Store) -> Result<Option<Own>> {
+        match Directory::follow(store.root()) {
+            Ok(top) => {
+                Ok(Some(Own { top: Arc::new(top), path: store.root().to_owned(), open: Mutex::new(HashMap::new()) }))
+            }
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Returns a directory by its path below the root; nothing where none is, or where a link leads there.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn directory(&self, path: &Path) -> Result<Option<Arc<Directory>>> {
+        let Ok(inner) = path.strip_prefix(&self.path) else { return Ok(None) };
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut at = PathBuf::new();
+        let mut directory = Arc::clone(&self.top);
+        for component in inner.components() {
+            let Component::Normal(name) = component else { return Ok(None) };
+            at.push(name);
+            let known = match open.get(&at) {
+                Some(known) => known.clone(),
+                None => {
+                    let is_directory = directory.node(name)?.is_some_and(|node| node.kind == FileKind::Directory);
+                    let found = if is_directory { Some(Arc::new(directory.directory(name)?)) } else { None };
+                    open.insert(at.clone(), found.clone());
+                    found
+                }
+            };
+            let Some(next) = known else { return Ok(None) };
+            directory = next;
+        }
+        Ok(Some(directory))
+    }
+
+    /// Returns the names in a directory below the root, in the order of their bytes.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn list(&self, path: &Path) -> Result<Vec<(OsString, FileKind)>> {
+        match self.directory(path)? {
+            Some(directory) => Ok(directory.list()?),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Returns those of the names in a place that are ours.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn list_ours(&self, place: Place, path: &Path) -> Result<Vec<OsString>> {
+        Ok(self.list(path)?.into_iter().map(|(name, _)| name).filter(|name| is_ours(place, name)).collect())
+    }
+
+    /// Removes whatever stands at a path below the root, and what is in it; nothing there is no error.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn remove(&self, path: &Path) -> Result<()> {
+        let Some((directory, name)) = self.locate(path)? else { return Ok(()) };
+        Ok(platform::remove_in(&directory, name)?)
+    }
+
+    /// Gives what stands at a path below the root another name in the same directory.
+    ///
+    /// # Errors
+    /// When something has that name, or the system refuses.
+    pub fn rename(&self, path: &Path, name: &OsStr) -> Result<()> {
+        match self.locate(path)? {
+            Some((directory, old)) => Ok(directory.rename_over(old, &directory, name)?),
+            None => Err(platform::failed("rename", path)(std::io::ErrorKind::NotFound.into()).into()),
+        }
+    }
+
+    /// Removes a directory below the root if it holds nothing; returns whether it did.
+    ///
+    /// # Errors
+    /// When the system refuses for another reason.
+    pub fn remove_if_empty(&self, path: &Path) -> Result<bool> {
+        let is_empty = self.directory(path)?.is_some_and(|directory| directory.list().is_ok_and(|list| list.is_empty()));
+        if !is_empty {
+            return Ok(false);
+        }
+        let Some((directory, name)) = self.locate(path)? else { return Ok(false) };
+        directory.remove_directory(name)?;
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        Ok(true)
+    }
+
+    fn locate<'a>(&self, path: &'a Path) -> Result<Option<(Arc<Directory>, &'a OsStr)>> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
+        Ok(self.directory(parent)?.map(|directory| (directory, name)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn names_of_ours_are_known_and_others_are_not() {
+        let ours = [
+            (Place::Objects, vec!["a-0123456789abcdef0".to_owned(), "a-012345678".into(), ".gone-a-012345678".into()]),
+            (Place::Info, vec!["a-012345678.json".into(), ".syslua-12-3.tmp".into()]),
+            (Place::Derivations, vec![format!("{HASH}.drv")]),
+            (Place::Outputs, vec![HASH.into(), ".syslua-12-3.tmp".into()]),
+            (Place::Logs, vec![HASH.into()]),
+            (Place::Locks, vec!["b0f".into(), "closure".into()]),
+            (Place::OldBuilding, vec!["a-012345678".into(), "closure".into(), "closure.lock".into()]),
+            (Place::Work, vec![HASH.into(), "0f".into(), "config-12-345".into()]),
+            (Place::Staging, vec![format!("{HASH}-out"), "closure".into(), "a-012345678.copy".into()]),
+            (Place::Quarantine, vec!["a-012345678.0".into(), "journal.12".into()]),
+            (Place::Snapshots, vec!["0".into(), ".12.gone".into(), ".12.new".into()]),
+            (
+                Place::Downloads,
+                vec![HASH.into(), format!("{HASH}.part"), format!("{HASH}.part.json"), format!("{HASH}.lock")],
+            ),
+            (Place::GitTrees, vec![HASH.into(), format!("{HASH}.new"), format!("{HASH}.lock")]),
+        ];
+        for (place, names) in &ours {
+            for name in names.iter().filter(|name| !name.is_empty()) {
+                let is_object_of_nineteen = *place == Place::Objects && name.len() > 15;
+                assert!(is_ours(*place, name.as_ref()) || is_object_of_nineteen, "{place:?} {name}");
+                for other in [format!("{name}~"), format!("my {name}"), format!("{name}.orig"), format!("{name}\n")] {
+                    assert!(!is_ours(*place, other.as_ref()), "{place:?} {other:?}");
+                }
+            }
+            for name in ["film.iso", "project", "notes.txt", ".git", "a", "", ".gone-", ".syslua-x.tmp", "b", "0x"] {
+                assert!(!is_ours(*place, name.as_ref()), "{place:?} {name}");
+            }
+            assert!(!is_ours(*place, HASH.to_uppercase().as_ref()), "{place:?}");
+        }
+    }
+}
