@@ -147,6 +147,14 @@ impl ObjectName {
         ObjectName(text.into())
     }
 
+    /// Parses the name of a file in a directory of objects: it ends with a hyphen and nine digits of a hash.
+    pub fn of_file(name: &str) -> Option<ObjectName> {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        let (_, digits) = name.rsplit_once('-')?;
+        let is_object = digits.len() == SHORT_HASH && digits.bytes().all(is_digit);
+        ObjectName::parse(name).ok().filter(|_| is_object)
+    }
+
     /// Returns the nine characters of the hash.
     pub fn short_hash(&self) -> &str {
         &self.0[self.0.len().saturating_sub(SHORT_HASH)..]
@@ -313,6 +321,12 @@ mod tests {
         assert_eq!(main.short_hash(), &hash.to_hex()[..9]);
         let dev = ObjectName::new(&name, None, &OutputName::parse("dev").unwrap(), hash);
         assert_eq!(dev.as_str(), format!("tool-dev-{}", &hash.to_hex()[..9]));
+        assert_eq!(ObjectName::of_file(dev.as_str()), Some(dev));
+        for other in
+            ["tool", "tool-1.2", "-012345678", "tool-01234567", "tool-0123456789", "tool-01234567X", "a/b-012345678"]
+        {
+            assert_eq!(ObjectName::of_file(other), None, "{other}");
+        }
     }
 
     #[test]

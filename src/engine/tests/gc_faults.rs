@@ -51,10 +51,10 @@ fn furnish(root: &Path) -> BTreeSet<ObjectName> {
     fs::create_dir_all(store.gc_roots()).unwrap();
     symlink(store.object(&high), store.gc_roots().join("mine")).unwrap();
     for leftover in [
-        store.old_building().join("half"),
+        store.old_building().join("half-012345678"),
         store.building(Slot::of(Hash::of(b"half"))).join("half"),
-        store.staging().join("half"),
-        store.downloads().join("old"),
+        store.staging().join(format!("{}-out", Hash::of(b"half"))),
+        store.downloads().join(Hash::of(b"old").to_hex()),
     ] {
         write(&leftover, "bytes");
     }

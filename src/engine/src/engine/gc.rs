@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
@@ -14,7 +14,8 @@ use crate::names::{ObjectName, SnapshotId};
 use crate::platform;
 use crate::platform::lock::{Lock, LockError, Mode};
 use crate::settings::Event;
-use crate::store::sweep::{self, Dead, Garbage};
+use crate::store::own::{Own, Place};
+use crate::store::sweep::{self, Dead, Forgotten, Garbage};
 use crate::{store, switch};
 
 /// Which snapshots and downloads go besides the objects that nothing holds.
@@ -97,8 +98,8 @@ impl Engine {
     /// it would do, and takes no lock.
     ///
     /// # Errors
-    /// When the directory is not a root; when something that could hold an object cannot be read, or a switch is not over: nothing is removed. When the
-    /// file system refuses: what is not removed is whole, and the next call goes on.
+    /// When the directory is not a root, something that could hold an object cannot be read, or a switch is not over:
+    /// nothing is removed. When the file system refuses: what is not removed is whole, and the next call goes on.
     pub fn gc(&self, options: GcOptions, perform: bool, on_event: &mut dyn FnMut(Event)) -> Result<GcReport, Error> {
         // Of what is no root nothing is ours.
         switch::standing(&self.store)?;
@@ -106,23 +107,49 @@ impl Engine {
         let threads = rayon::ThreadPoolBuilder::new().num_threads(settings.jobs).build();
         let threads = threads.map_err(|error| crate::realize::Error::Threads(error.to_string()))?;
         let _locks = if perform { self.locks(on_event)? } else { Vec::new() };
-        threads.install(|| {
+        let (report, unread) = threads.install(|| {
             let blocked = switch::pending(&self.store)?.map(|pending| self.unfinished(&pending));
             if perform && let Some(error) = blocked {
                 return Err(error);
             }
+            let own = Own::open(&self.store)?;
             let snapshots = self.dropped(options)?;
-            let roots = self.roots(&snapshots)?;
+            if perform && let Some(own) = &own {
+                self.bring_back_cut_off(own, &snapshots)?;
+            }
+            let mut roots = self.roots(&snapshots)?;
+            let unread = std::mem::take(&mut roots.unread);
             let before = options.older_than.map(sweep::ago);
-            let mut garbage = sweep::find(&self.store, &roots.present, &roots.living, &roots.derivations, before)?;
+            let mut garbage = self.garbage(own.as_ref(), &roots, before)?;
             garbage.sources = config_copy::unused(&self.store, &snapshots)?;
-            if perform {
-                self.sweep(&snapshots, &garbage).map_err(cut_off)?;
+            if perform && let Some(own) = &own {
+                self.sweep(own, &snapshots, &mut roots, &mut garbage).map_err(cut_off)?;
             }
             let mut report = self.gc_report(roots, snapshots, &garbage, perform);
             report.blocked = blocked.map(|error| error.to_string());
-            Ok(report)
-        })
+            Ok((report, unread))
+        })?;
+        for directory in unread {
+            let message = format!("{} holds too much: not all of it was read", directory.display());
+            on_event(Event::Warning { message });
+        }
+        Ok(report)
+    }
+
+    fn garbage(&self, own: Option<&Own>, roots: &Roots, before: Option<SystemTime>) -> Result<Garbage, Error> {
+        let Some(own) = own else { return Ok(Garbage::default()) };
+        Ok(sweep::find(&self.store, own, &roots.present, &roots.living, &roots.derivations, before)?)
+    }
+
+    /// Gives those objects their names back that a sweep which was cut off took away, and that something holds.
+    fn bring_back_cut_off(&self, own: &Own, snapshots: &BTreeSet<SnapshotId>) -> Result<(), Error> {
+        let moved = sweep::moved(&self.store, own)?;
+        if moved.is_empty() {
+            return Ok(());
+        }
+        let roots = self.roots_with(snapshots, &moved)?;
+        let held = moved.into_iter().filter(|object| roots.living.objects.contains_key(object)).collect();
+        Ok(sweep::bring_back(&self.store, own, &held)?)
     }
 
     fn unfinished(&self, pending: &switch::Pending) -> Error {
@@ -160,31 +187,75 @@ impl Engine {
         Ok(dropped.map(|snapshot| snapshot.id).collect())
     }
 
-    fn sweep(&self, snapshots: &BTreeSet<SnapshotId>, garbage: &Garbage) -> Result<(), Error> {
+    fn sweep(
+        &self,
+        own: &Own,
+        snapshots: &BTreeSet<SnapshotId>,
+        roots: &mut Roots,
+        garbage: &mut Garbage,
+    ) -> Result<(), Error> {
         let (store, interrupt) = (&self.store, &self.settings.interrupt);
         // First what frees space without a write.
-        sweep::clear(garbage, interrupt)?;
-        let left = self.left_snapshots()?;
-        for path in &left {
-            platform::remove_tree(path)?;
+        sweep::clear(store, own, garbage, interrupt)?;
+        for name in own.list_ours(Place::Snapshots, &store.snapshots())? {
+            // What switches and earlier calls left when they were cut off.
+            if name.as_encoded_bytes().starts_with(b".") {
+                own.remove(&store.snapshots().join(name))?;
+            }
         }
         let mut gone = Vec::new();
         if !snapshots.is_empty() {
             self.remember_numbers(snapshots)?;
             for id in snapshots {
-                let path = store.snapshots().join(format!(".{id}.gone"));
-                platform::rename(&store.snapshot(*id), &path)?;
-                gone.push(path);
+                let name = format!(".{id}.gone");
+                own.rename(&store.snapshot(*id), name.as_ref())?;
+                gone.push(store.snapshots().join(name));
             }
             platform::sync_directory(&store.snapshots())?;
         }
-        sweep::retire(store, garbage, interrupt)?;
+        let forgotten = sweep::retire(store, own, garbage, interrupt)?;
+        self.bring_back_rooted(own, snapshots, roots, garbage, &forgotten)?;
         for path in &gone {
-            platform::remove_tree(path)?;
+            own.remove(path)?;
         }
-        sweep::erase(store, garbage, interrupt)?;
+        sweep::erase(store, own, garbage, interrupt)?;
         if !snapshots.is_empty() {
             generations::write_index(store, None)?;
+        }
+        Ok(())
+    }
+
+    /// Gives those objects their names back that users rooted since the roots were read.
+    fn bring_back_rooted(
+        &self,
+        own: &Own,
+        snapshots: &BTreeSet<SnapshotId>,
+        roots: &mut Roots,
+        garbage: &mut Garbage,
+        forgotten: &[Forgotten],
+    ) -> Result<(), Error> {
+        let moved: BTreeSet<ObjectName> = garbage.objects.iter().map(|(object, _)| object.clone()).collect();
+        // Only in a store that users borrow from.
+        if moved.is_empty() || !platform::exists(&self.store.all_user_roots()) {
+            return Ok(());
+        }
+        let now = self.roots_with(snapshots, &moved);
+        let back: BTreeSet<ObjectName> = match &now {
+            Ok(now) => moved.into_iter().filter(|object| now.living.objects.contains_key(object)).collect(),
+            // Nobody knows what is held.
+            Err(_) => moved,
+        };
+        if !back.is_empty() {
+            sweep::bring_back(&self.store, own, &back)?;
+            sweep::remember(&self.store, forgotten)?;
+        }
+        let now = now?;
+        if !back.is_empty() {
+            *roots = now;
+            let known = std::mem::replace(garbage, self.garbage(Some(own), roots, None)?);
+            garbage.objects = known.objects.into_iter().filter(|(object, _)| !back.contains(object)).collect();
+            // These are told of, though they are gone.
+            (garbage.downloads, garbage.leftovers, garbage.sources) = (known.downloads, known.leftovers, known.sources);
         }
         Ok(())
     }
@@ -195,18 +266,6 @@ impl Engine {
         let written = generations::write_index(&self.store, None);
         let stays = generations::all(&self.store)?.into_iter().rfind(|id| !snapshots.contains(id));
         if written.is_err() && stays > snapshots.last().copied() { Ok(()) } else { Ok(written?) }
-    }
-
-    /// Returns what switches and earlier calls left among the snapshots when they were cut off.
-    fn left_snapshots(&self) -> Result<Vec<PathBuf>, Error> {
-        let directory = self.store.snapshots();
-        let entries = match platform::list_directory(&directory) {
-            Err(error) if error.is_not_found() => Vec::new(),
-            entries => entries?,
-        };
-        let is_left = |name: &str| name.starts_with('.') && (name.ends_with(".gone") || name.ends_with(".new"));
-        let names = entries.into_iter().filter(|(name, _)| name.to_str().is_some_and(is_left));
-        Ok(names.map(|(name, _)| directory.join(name)).collect())
     }
 
     fn gc_report(

@@ -33,7 +33,7 @@ impl Engine {
         };
         let (mut objects, mut unreadable) = (Vec::new(), Vec::new());
         for (entry, _) in entries {
-            let Some(object) = entry.to_str().and_then(|name| ObjectName::parse(name).ok()) else { continue };
+            let Some(object) = entry.to_str().and_then(ObjectName::of_file) else { continue };
             match read_info(&self.store, &object) {
                 Ok(Some(info)) => objects.push(ObjectReport {
                     path: self.store.object(&object),

@@ -75,12 +75,21 @@ impl Engine {
     /// # Errors
     /// When something cannot be read that could hold an object.
     pub fn roots(&self, without: &BTreeSet<SnapshotId>) -> Result<Roots, Error> {
+        self.roots_with(without, &BTreeSet::new())
+    }
+
+    /// Finds the same as if the objects in `moved` had their names.
+    pub(super) fn roots_with(
+        &self,
+        without: &BTreeSet<SnapshotId>,
+        moved: &BTreeSet<ObjectName>,
+    ) -> Result<Roots, Error> {
         // Read before the objects are listed: what comes meanwhile is no garbage for a look without lock.
         let mut snapshots = self.snapshots()?;
         snapshots.retain(|snapshot| !without.contains(&snapshot.id));
         // A journal that cannot be read may name anything.
         switch::pending(&self.store)?;
-        self.roots_of(&snapshots, Damaged::Refuse)
+        self.roots_of(&snapshots, moved, Damaged::Refuse)
     }
 
     /// Finds the same, as far as it can be read. That is for looking only: nothing may be removed by it.
@@ -91,12 +100,13 @@ impl Engine {
         let ids = generations::all(&self.store)?;
         // One that cannot be read is told by `history`.
         let snapshots: Vec<_> = ids.into_iter().filter_map(|id| generations::read(&self.store, id).ok()).collect();
-        self.roots_of(&snapshots, Damaged::Read)
+        self.roots_of(&snapshots, &BTreeSet::new(), Damaged::Read)
     }
 
-    fn roots_of(&self, snapshots: &[Snapshot], damaged: Damaged) -> Result<Roots, Error> {
+    fn roots_of(&self, snapshots: &[Snapshot], moved: &BTreeSet<ObjectName>, damaged: Damaged) -> Result<Roots, Error> {
         let current = generations::current_id(&self.store)?;
         let mut roots = Roots { present: living::present(&self.store)?, ..Roots::default() };
+        roots.present.extend(moved.iter().cloned());
         for snapshot in snapshots {
             let holder = Holder::Snapshot { id: snapshot.id, current: snapshot.id == current };
             for (hash, outputs) in snapshot.derivations.iter() {

@@ -47,11 +47,8 @@ mod system {
     use super::{LinkLimits, Links};
     use crate::platform::{Result, failed};
 
-    const FLAGS: OFlags = OFlags::RDONLY
-        .union(OFlags::DIRECTORY)
-        .union(OFlags::NOFOLLOW)
-        .union(OFlags::NONBLOCK)
-        .union(OFlags::CLOEXEC);
+    const FLAGS: OFlags =
+        OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
     /// A directory that is still to be read. Those that wait share the descriptor of the one that they are in, so that there
     /// are never more than the depth.

@@ -69,7 +69,7 @@ pub fn present(store: &Store) -> Result<BTreeSet<ObjectName>> {
         Err(error) if error.is_not_found() => Vec::new(),
         entries => entries?,
     };
-    Ok(entries.iter().filter_map(|(name, _)| ObjectName::parse(name.to_str()?).ok()).collect())
+    Ok(entries.iter().filter_map(|(name, _)| ObjectName::of_file(name.to_str()?)).collect())
 }
 
 /// Returns the closure of some objects over what they refer to. `present` are all that are there; one that is not has
@@ -123,7 +123,7 @@ fn references(
         Err(error) if damaged == Damaged::Refuse => return Err(error),
         _ => {}
     }
-    if !present.contains(object) {
+    if !present.contains(object) || !platform::exists(&store.object(object)) {
         return Ok((None, Vec::new()));
     }
     // Without its record, its bytes tell.

@@ -10,6 +10,7 @@ mod layout;
 pub mod living;
 mod origin;
 mod outputs;
+pub mod own;
 mod owner;
 mod present;
 mod record;

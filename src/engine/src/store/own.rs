@@ -51,7 +51,7 @@ pub enum Place {
 /// Returns whether a name has a form that we give in a place.
 pub fn is_ours(place: Place, name: &OsStr) -> bool {
     let Some(name) = name.to_str() else { return false };
-    let is_object = |name: &str| ObjectName::parse(name).is_ok();
+    let is_object = |name: &str| ObjectName::of_file(name).is_some();
     let is_snapshot = |name: &str| SnapshotId::parse(name).is_ok();
     let is_numbered = |rest: Option<&str>| rest.is_some_and(|rest| rest.parse::<u64>().is_ok());
     let (stem, ending) = name.split_once('.').unwrap_or((name, ""));
@@ -78,9 +78,9 @@ pub fn is_ours(place: Place, name: &OsStr) -> bool {
                 || name.strip_suffix(".copy").is_some_and(is_object)
                 || name.split_once('-').is_some_and(|(hash, _)| is_hash(hash))
         }
-        Place::Quarantine => name.rsplit_once('.').is_some_and(|(what, number)| {
-            (is_object(what) || what == "journal") && is_numbered(Some(number))
-        }),
+        Place::Quarantine => name
+            .rsplit_once('.')
+            .is_some_and(|(what, number)| (is_object(what) || what == "journal") && is_numbered(Some(number))),
         Place::Snapshots => {
             let inner = name.strip_prefix('.');
             let inner = inner.and_then(|name| name.strip_suffix(".gone").or_else(|| name.strip_suffix(".new")));
@@ -106,9 +106,9 @@ fn is_slot(text: &str) -> bool {
 /// Returns whether a name is one that is used for a moment when something is written, as `platform` makes them.
 pub fn is_temporary(name: &str) -> bool {
     let inner = name.strip_prefix(".syslua-").and_then(|name| name.strip_suffix(".tmp"));
-    inner.and_then(|name| name.split_once('-')).is_some_and(|(process, number)| {
-        process.parse::<u32>().is_ok() && number.parse::<u64>().is_ok()
-    })
+    inner
+        .and_then(|name| name.split_once('-'))
+        .is_some_and(|(process, number)| process.parse::<u32>().is_ok() && number.parse::<u64>().is_ok())
 }
 
 /// The directories of a root, each reached from the root without a link.
@@ -179,6 +179,20 @@ impl Own {
         Ok(self.list(path)?.into_iter().map(|(name, _)| name).filter(|name| is_ours(place, name)).collect())
     }
 
+    /// Leaves those of some paths in a place that are ours, in directories that are reached without a link.
+    ///
+    /// # Errors
+    /// When a directory cannot be opened.
+    pub fn only_ours(&self, place: Place, paths: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
+        let mut left = Vec::with_capacity(paths.len());
+        for path in paths {
+            if path.file_name().is_some_and(|name| is_ours(place, name)) && self.locate(&path)?.is_some() {
+                left.push(path);
+            }
+        }
+        Ok(left)
+    }
+
     /// Removes whatever stands at a path below the root, and what is in it; nothing there is no error.
     ///
     /// # Errors
@@ -204,7 +218,8 @@ impl Own {
     /// # Errors
     /// When the system refuses for another reason.
     pub fn remove_if_empty(&self, path: &Path) -> Result<bool> {
-        let is_empty = self.directory(path)?.is_some_and(|directory| directory.list().is_ok_and(|list| list.is_empty()));
+        let is_empty =
+            self.directory(path)?.is_some_and(|directory| directory.list().is_ok_and(|list| list.is_empty()));
         if !is_empty {
             return Ok(false);
         }
@@ -229,7 +244,7 @@ mod tests {
     #[test]
     fn names_of_ours_are_known_and_others_are_not() {
         let ours = [
-            (Place::Objects, vec!["a-0123456789abcdef0".to_owned(), "a-012345678".into(), ".gone-a-012345678".into()]),
+            (Place::Objects, vec!["a-012345678".to_owned(), ".gone-a-012345678".into()]),
             (Place::Info, vec!["a-012345678.json".into(), ".syslua-12-3.tmp".into()]),
             (Place::Derivations, vec![format!("{HASH}.drv")]),
             (Place::Outputs, vec![HASH.into(), ".syslua-12-3.tmp".into()]),
@@ -247,9 +262,8 @@ mod tests {
             (Place::GitTrees, vec![HASH.into(), format!("{HASH}.new"), format!("{HASH}.lock")]),
         ];
         for (place, names) in &ours {
-            for name in names.iter().filter(|name| !name.is_empty()) {
-                let is_object_of_nineteen = *place == Place::Objects && name.len() > 15;
-                assert!(is_ours(*place, name.as_ref()) || is_object_of_nineteen, "{place:?} {name}");
+            for name in names {
+                assert!(is_ours(*place, name.as_ref()), "{place:?} {name}");
                 for other in [format!("{name}~"), format!("my {name}"), format!("{name}.orig"), format!("{name}\n")] {
                     assert!(!is_ours(*place, other.as_ref()), "{place:?} {other:?}");
                 }

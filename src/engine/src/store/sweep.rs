@@ -3,6 +3,11 @@
 //! What is alive it is told. The caller holds the store lock alone. A kill at any step leaves every object that has its
 //! name whole: records of outputs go first, then objects lose their names, that is synced, and only then are bytes
 //! removed. What is left is removed by the next sweep.
+//!
+//! Users who borrow objects take no lock: they root an object, then look whether it is there. So between the names and the
+//! bytes the caller looks at the roots again, and what was rooted by then gets its name back.
+//!
+//! Only what has a name of ours is removed, and nothing through a link: see [`super::own`].
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -13,16 +18,14 @@ use std::time::{Duration, SystemTime};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::living::Living;
+use super::own::{GONE, Own, Place};
 use super::shared::{self, SharedFiles};
-use super::{Outputs, Result, Slot, Store, read_info};
+use super::{Outputs, Result, Slot, Store, read_info, verify};
 use crate::hash::Hash;
 use crate::names::ObjectName;
 use crate::platform::lock::LockError;
 use crate::platform::{self, FileKind, Step, Walk};
 use crate::settings::Interrupt;
-
-/// How an object is called that has lost its name: in the same directory, since a read-only one cannot be moved.
-const GONE: &str = ".gone-";
 
 /// A path that goes, and the bytes that it holds.
 #[derive(Clone, Debug)]
@@ -62,6 +65,7 @@ pub struct Garbage {
 /// When a directory of the store cannot be listed.
 pub fn find(
     store: &Store,
+    own: &Own,
     present: &BTreeSet<ObjectName>,
     living: &Living,
     derivations: &BTreeSet<Hash>,
@@ -81,37 +85,49 @@ pub fn find(
         _ => size_of(&store.object(object)),
     };
     let objects = dead.par_iter().map(|object| ((*object).clone(), size(object))).collect();
-    let (kept, outputs) = sort_outputs(store, is_alive)?;
+    let (kept, outputs) = sort_outputs(store, own, is_alive)?;
     let is_needed = |hash: &Hash| kept.contains(hash) || derivations.contains(hash) || living.derivers.contains(hash);
-    let records = entries(&store.info_directory())?.into_iter().filter(|name| {
-        let object = name.to_str().and_then(|name| ObjectName::parse(name.strip_suffix(".json")?).ok());
+    let ours = |place, directory: PathBuf| -> Result<Vec<(OsString, PathBuf)>> {
+        let names = own.list_ours(place, &directory)?;
+        Ok(names.into_iter().map(|name| (name.clone(), directory.join(name))).collect())
+    };
+    let is_dead_record = |name: &OsString| {
+        let object = name.to_str().and_then(|name| ObjectName::of_file(name.strip_suffix(".json")?));
         object.is_none_or(|object| !is_alive(&object))
-    });
-    let records = records.map(|name| store.info_directory().join(name)).collect();
-    let unneeded = |directory: &Path, suffix: &str| -> Result<Vec<Dead>> {
+    };
+    let records = ours(Place::Info, store.info_directory())?.into_iter();
+    let records = records.filter(|(name, _)| is_dead_record(name)).map(|(_, path)| path).collect();
+    let unneeded = |place, directory: PathBuf, suffix: &str| -> Result<Vec<Dead>> {
         let mut found = Vec::new();
-        for name in entries(directory)? {
+        for (name, path) in ours(place, directory)? {
             let hash = name.to_str().and_then(|name| Hash::parse(name.strip_suffix(suffix)?).ok());
             if !hash.is_some_and(|hash| is_needed(&hash)) {
-                found.push(dead_at(directory.join(name)));
+                found.push(dead_at(path));
             }
         }
         Ok(found)
     };
-    let mut leftovers = Vec::new();
-    let objects_of_before =
-        entries(store.objects())?.into_iter().filter(|name| name.to_string_lossy().starts_with(GONE));
-    leftovers.extend(objects_of_before.map(|name| dead_at(store.objects().join(name))));
-    for directory in [store.work_directories(), store.staging()] {
-        leftovers.extend(entries(&directory)?.into_iter().map(|name| dead_at(directory.join(name))));
+    let mut leftovers: Vec<PathBuf> = moved(store, own)?.iter().map(|object| gone(store, object)).collect();
+    for (place, directory) in [
+        (Place::Work, store.work_directories()),
+        (Place::Staging, store.staging()),
+        (Place::OldBuilding, store.old_building()),
+    ] {
+        leftovers.extend(ours(place, directory)?.into_iter().map(|(_, path)| path));
     }
-    let built = Slot::all().map(|slot| store.building(slot)).chain([store.old_building()]);
-    leftovers.extend(built.filter(|path| platform::exists(path)).map(dead_at));
-    leftovers.extend(SharedFiles::new(store).unused()?.into_iter().map(dead_at));
+    // All that is in one was made by a build.
+    let slots = Slot::all().map(|slot| store.building(slot));
+    leftovers.extend(slots.filter(|path| own.directory(path).is_ok_and(|found| found.is_some())));
+    leftovers.extend(own.only_ours(Place::SharedFiles, SharedFiles::new(store).unused()?)?);
     let mut downloads = Vec::new();
-    for directory in [store.downloads(), store.git_trees()] {
-        for name in entries(&directory)? {
-            let path = directory.join(name);
+    let names = store.downloads().join(".names");
+    for (place, directory) in [
+        (Place::Downloads, store.downloads()),
+        // Other names of downloads, by their hashes.
+        (Place::Logs, names.clone()),
+        (Place::GitTrees, store.git_trees()),
+    ] {
+        for (_, path) in ours(place, directory)? {
             let changed = fs::symlink_metadata(&path).and_then(|data| data.modified()).ok();
             if downloads_before.is_none_or(|limit| changed.is_some_and(|changed| changed < limit)) {
                 downloads.push(dead_at(path));
@@ -122,13 +138,41 @@ pub fn find(
         objects,
         outputs,
         records,
-        derivations: unneeded(&store.derivations(), ".drv")?,
-        logs: unneeded(&store.logs(), "")?,
-        links: dead_links(store, is_alive)?,
-        leftovers,
+        derivations: unneeded(Place::Derivations, store.derivations(), ".drv")?,
+        logs: unneeded(Place::Logs, store.logs(), "")?,
+        links: dead_links(store, own, is_alive)?,
+        leftovers: leftovers.into_iter().map(dead_at).collect(),
         downloads,
         sources: Vec::new(),
     })
+}
+
+/// Returns the objects that lost their names and were not removed, since a sweep was cut off.
+///
+/// # Errors
+/// When the directory of objects cannot be listed.
+pub fn moved(store: &Store, own: &Own) -> Result<BTreeSet<ObjectName>> {
+    let names = own.list_ours(Place::Objects, store.objects())?;
+    let object = |name: &OsString| ObjectName::of_file(name.to_str()?.strip_prefix(GONE)?);
+    Ok(names.iter().filter_map(object).collect())
+}
+
+/// Gives objects their names back, those of them that are whole.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn bring_back(store: &Store, own: &Own, objects: &BTreeSet<ObjectName>) -> Result<()> {
+    for object in objects {
+        if platform::exists(&store.object(object)) {
+            continue;
+        }
+        own.rename(&gone(store, object), object.as_str().as_ref())?;
+        // A sweep may have begun to remove it.
+        if verify::look(store, object).is_err() {
+            own.rename(&store.object(object), format!("{GONE}{object}").as_ref())?;
+        }
+    }
+    Ok(())
 }
 
 /// Returns the time that is `age` ago.
@@ -140,30 +184,60 @@ pub fn ago(age: Duration) -> SystemTime {
 ///
 /// # Errors
 /// When something cannot be removed, or somebody asked to stop.
-pub fn clear(garbage: &Garbage, interrupt: &Interrupt) -> Result<()> {
+pub fn clear(store: &Store, own: &Own, garbage: &Garbage, interrupt: &Interrupt) -> Result<()> {
     let all: Vec<&Dead> = garbage.leftovers.iter().chain(&garbage.downloads).collect();
-    all.par_iter().try_for_each(|dead| remove(&dead.path, interrupt))
+    all.par_iter().try_for_each(|dead| remove(own, &dead.path, interrupt))?;
+    for directory in [store.downloads().join(".names"), store.old_building()] {
+        own.remove_if_empty(&directory)?;
+    }
+    Ok(())
 }
 
-/// Takes the names of dead objects away, and the records of outputs that name them.
+/// A record of outputs that was removed.
+#[derive(Debug)]
+pub struct Forgotten {
+    path: PathBuf,
+    text: Vec<u8>,
+}
+
+/// Takes the names of dead objects away, and the records of outputs that name them, which it returns.
 ///
 /// # Errors
 /// When the file system refuses, or somebody asked to stop.
-pub fn retire(store: &Store, garbage: &Garbage, interrupt: &Interrupt) -> Result<()> {
-    garbage.outputs.par_iter().try_for_each(|path| remove(path, interrupt))?;
+pub fn retire(store: &Store, own: &Own, garbage: &Garbage, interrupt: &Interrupt) -> Result<Vec<Forgotten>> {
+    let forget = |path: &PathBuf| -> Result<Forgotten> {
+        let text = platform::read_file(path).unwrap_or_default();
+        remove(own, path, interrupt)?;
+        Ok(Forgotten { path: path.clone(), text })
+    };
+    let forgotten = garbage.outputs.par_iter().map(forget).collect::<Result<_>>()?;
     garbage.objects.par_iter().try_for_each(|(object, _)| -> Result<()> {
         stop_if(interrupt)?;
         let path = store.object(object);
         lift(&path)?;
         // A single file that has other names stays immutable under these.
         let file = platform::lift_immutable(&path);
-        let renamed = platform::rename(&path, &gone(store, object));
+        let renamed = own.rename(&path, format!("{GONE}{object}").as_ref());
         file.iter().for_each(platform::set_file_immutable);
-        Ok(renamed?)
+        renamed
     })?;
     if !garbage.objects.is_empty() {
         // What a record names is whole even after a power cut.
         platform::sync_file_system(store.objects())?;
+    }
+    Ok(forgotten)
+}
+
+/// Writes those records again of which all objects are there.
+///
+/// # Errors
+/// When one cannot be written.
+pub fn remember(store: &Store, forgotten: &[Forgotten]) -> Result<()> {
+    for Forgotten { path, text } in forgotten {
+        let outputs = serde_json::from_slice::<Outputs>(text).ok();
+        if outputs.is_some_and(|outputs| outputs.values().all(|object| platform::exists(&store.object(object)))) {
+            platform::write_record(path, text)?;
+        }
     }
     Ok(())
 }
@@ -172,15 +246,24 @@ pub fn retire(store: &Store, garbage: &Garbage, interrupt: &Interrupt) -> Result
 ///
 /// # Errors
 /// When the file system refuses, or somebody asked to stop.
-pub fn erase(store: &Store, garbage: &Garbage, interrupt: &Interrupt) -> Result<()> {
-    garbage.objects.par_iter().try_for_each(|(object, _)| remove(&gone(store, object), interrupt))?;
-    let told = garbage.records.iter().chain(&garbage.links);
+pub fn erase(store: &Store, own: &Own, garbage: &Garbage, interrupt: &Interrupt) -> Result<()> {
+    garbage.objects.par_iter().try_for_each(|(object, _)| remove(own, &gone(store, object), interrupt))?;
     let about = garbage.derivations.iter().chain(&garbage.logs).chain(&garbage.sources).map(|dead| &dead.path);
-    let files: Vec<&PathBuf> = told.chain(about).collect();
-    files.par_iter().try_for_each(|path| remove(path, interrupt))?;
+    let files: Vec<&PathBuf> = garbage.records.iter().chain(about).collect();
+    files.par_iter().try_for_each(|path| remove(own, path, interrupt))?;
     // What the objects that went alone had.
-    SharedFiles::new(store).unused()?.par_iter().try_for_each(|path| remove(path, interrupt))?;
-    remove_empty(&store.packages())
+    let unused = own.only_ours(Place::SharedFiles, SharedFiles::new(store).unused()?)?;
+    unused.par_iter().try_for_each(|path| remove(own, path, interrupt))?;
+    for link in &garbage.links {
+        remove(own, link, interrupt)?;
+        // The directories of a version and of a name, when it was the last in them.
+        for above in link.ancestors().skip(1).take_while(|above| *above != store.packages()) {
+            if !own.remove_if_empty(above)? {
+                break;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn gone(store: &Store, object: &ObjectName) -> PathBuf {
@@ -199,20 +282,11 @@ fn lift(path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn remove(path: &Path, interrupt: &Interrupt) -> Result<()> {
+fn remove(own: &Own, path: &Path, interrupt: &Interrupt) -> Result<()> {
     stop_if(interrupt)?;
     lift(path)?;
     shared::take_names(path)?;
-    Ok(platform::remove_tree(path)?)
-}
-
-/// Returns the names in a directory; of one that is not there, none.
-fn entries(directory: &Path) -> Result<Vec<OsString>> {
-    match platform::list_directory(directory) {
-        Ok(entries) => Ok(entries.into_iter().map(|(name, _)| name).collect()),
-        Err(error) if error.is_not_found() => Ok(Vec::new()),
-        Err(error) => Err(error.into()),
-    }
+    own.remove(path)
 }
 
 fn dead_at(path: PathBuf) -> Dead {
@@ -236,10 +310,11 @@ fn size_of(path: &Path) -> u64 {
 /// Returns the hashes whose outputs are all alive, and the files of the others.
 fn sort_outputs(
     store: &Store,
+    own: &Own,
     is_alive: impl Fn(&ObjectName) -> bool + Sync,
 ) -> Result<(BTreeSet<Hash>, Vec<PathBuf>)> {
     let directory = store.all_outputs();
-    let names = entries(&directory)?;
+    let names = own.list_ours(Place::Outputs, &directory)?;
     let look = |name: &OsString| {
         let path = directory.join(name);
         let hash = name.to_str().and_then(|name| Hash::parse(name).ok());
@@ -252,41 +327,31 @@ fn sort_outputs(
     Ok((kept, looked.into_iter().filter(|(_, hash)| hash.is_none()).map(|(path, _)| path).collect()))
 }
 
-fn dead_links(store: &Store, is_alive: impl Fn(&ObjectName) -> bool) -> Result<Vec<PathBuf>> {
+/// Returns the links for people, `pkg/NAME/VERSION/PLATFORM`, that lead to no object.
+fn dead_links(store: &Store, own: &Own, is_alive: impl Fn(&ObjectName) -> bool) -> Result<Vec<PathBuf>> {
+    let directories = |above: &Path| -> Result<Vec<PathBuf>> {
+        let entries = own.list(above)?.into_iter().filter(|(_, kind)| *kind == FileKind::Directory);
+        Ok(entries.map(|(name, _)| above.join(name)).collect())
+    };
     let mut found = Vec::new();
-    let mut pending = vec![store.packages()];
-    while let Some(directory) = pending.pop() {
-        for (name, kind) in match platform::list_directory(&directory) {
-            Err(error) if error.is_not_found() => Vec::new(),
-            entries => entries?,
-        } {
-            let path = directory.join(name);
-            match kind {
-                FileKind::Directory => pending.push(path),
-                FileKind::Symlink => {
-                    let target = platform::read_link(&path)?;
-                    let object = target.file_name().and_then(|name| ObjectName::parse(name.to_str()?).ok());
-                    if !object.is_some_and(|object| is_alive(&object)) {
-                        found.push(path);
-                    }
+    for name in directories(&store.packages())? {
+        for version in directories(&name)? {
+            for (platform, kind) in own.list(&version)? {
+                let path = version.join(platform);
+                if kind == FileKind::Symlink
+                    && let Some(object) = object_of_link(&platform::read_link(&path)?)
+                    && !is_alive(&object)
+                {
+                    found.push(path);
                 }
-                _ => {}
             }
         }
     }
     Ok(found)
 }
 
-/// Removes the directories below one that hold nothing.
-fn remove_empty(directory: &Path) -> Result<()> {
-    for name in entries(directory)? {
-        let path = directory.join(name);
-        if platform::kind_of(&path)? == Some(FileKind::Directory) {
-            remove_empty(&path)?;
-            if entries(&path)?.is_empty() {
-                platform::remove_directory(&path)?;
-            }
-        }
-    }
-    Ok(())
+/// Returns the object that a link for people leads to, when it is one that we made.
+fn object_of_link(target: &Path) -> Option<ObjectName> {
+    let name = target.strip_prefix("../../../obj").ok()?;
+    ObjectName::of_file(name.to_str()?)
 }

@@ -357,6 +357,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::store::own::Own;
     use crate::store::verify::look;
     use crate::store::{read_info, sweep};
 
@@ -507,8 +508,9 @@ mod tests {
         assert!(shared.unused().unwrap().is_empty());
         let garbage = sweep::Garbage { objects: vec![(object.clone(), 4)], ..sweep::Garbage::default() };
         let interrupt = Interrupt::default();
-        sweep::retire(&place.store, &garbage, &interrupt).unwrap();
-        sweep::erase(&place.store, &garbage, &interrupt).unwrap();
+        let own = Own::open(&place.store).unwrap().unwrap();
+        sweep::retire(&place.store, &own, &garbage, &interrupt).unwrap();
+        sweep::erase(&place.store, &own, &garbage, &interrupt).unwrap();
         assert_eq!(fs::read_dir(place.store.shared_files()).unwrap().count(), 0);
         assert!(!platform::exists(&place.store.object(&object)));
     }

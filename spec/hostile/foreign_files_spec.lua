@@ -1,0 +1,181 @@
+--- What somebody else put into a root, or what its directories lead to, is not ours to remove.
+
+local machine = require("spec.support.machine")
+
+-- The same again with SYSLUA_SEED.
+local seed = tonumber(os.getenv("SYSLUA_SEED")) or os.time()
+
+local function new_random()
+  local state = seed % 2147483647
+  return function(most)
+    state = (state * 48271) % 2147483647
+    return state % most + 1
+  end
+end
+
+-- Where the product puts files by names of its own, and one name of each kind that it would remove.
+local hash = ("0123456789abcdef"):rep(4)
+local places = {
+  ["store/obj"] = "dead-012345678",
+  ["store/info"] = "dead-012345678.json",
+  ["store/drv"] = hash .. ".drv",
+  ["store/drv-out"] = hash,
+  ["store/log"] = hash,
+  ["store/tmp"] = "0f",
+  ["store/bld"] = "dead-012345678",
+  ["store/staging"] = hash .. "-out",
+  ["store/pkg/dead/1"] = nil,
+  ["store/quarantine"] = nil,
+  ["store/locks"] = nil,
+  ["store/files"] = nil,
+  ["store/metadata"] = nil,
+  ["store/metadata/snapshots"] = ".9.new",
+  ["store/metadata/gc-roots"] = nil,
+  ["store/metadata/sources"] = nil,
+  ["backups"] = nil,
+  ["backups/displaced"] = nil,
+  ["cache"] = nil,
+  ["cache/downloads"] = hash,
+  ["cache/downloads/.names"] = hash,
+  ["cache/git"] = hash,
+}
+
+local foreign = {
+  "film.iso",
+  "notes.txt",
+  "project",
+  ".git",
+  ".hidden",
+  "README",
+  "a b",
+  "new\nline",
+  "\255\254",
+  hash .. ".bak",
+  hash:upper(),
+  "dead-012345678.orig",
+  ".gone-mine",
+  ".syslua-mine.tmp",
+  ".x.gone",
+  "closure.tar",
+  "config-mine",
+}
+
+local function get_names(list)
+  local names = {}
+  for name in pairs(list) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  return names
+end
+
+describe("gc", function()
+  local here, outside
+
+  before_each(function()
+    here = machine.new()
+    outside = here.directory .. "/outside"
+    here.write("outside/" .. hash, "precious\n")
+    here.write("outside/dead-012345678/file", "precious\n")
+    here.write("outside/" .. hash .. ".drv", "precious\n")
+    here.write("outside/" .. hash .. "-out", "precious\n")
+    here.write("outside/0f/file", "precious\n")
+    here.write("outside/9/file", "precious\n")
+    here.write("outside/.9.new/file", "precious\n")
+    here.apply([[
+      derive({ name = "dead", config = function(_, ctx) ctx.write(ctx.out, "dead") end })
+      file({ path = "~/.managed", content = "managed" })
+    ]])
+    here.write_config([[file({ path = "~/.managed", content = "managed" })]])
+    here.must("apply", "init.lua")
+    here.shell("mkdir -p root/store/bld root/store/quarantine root/store/pkg/dead/1 root/cache/downloads/.names root/cache/git")
+    here.shell("mkdir -p root/store/files root/store/metadata/sources")
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  local function assert_untouched(before, what)
+    assert.equal(before, here.list("outside"), what)
+    assert.equal("managed", here.read("home/.managed"), what)
+  end
+
+  it("leaves what has no name of ours, wherever it is", function()
+    local random = new_random()
+    local expected = {}
+    for _, directory in ipairs(get_names(places)) do
+      for _, name in ipairs(foreign) do
+        local path = ("root/%s/%s"):format(directory, name)
+        if random(2) == 1 then
+          path = path .. "/inner/file"
+        end
+        here.write(path, "precious\n")
+        expected[#expected + 1] = path
+      end
+      if places[directory] then
+        here.write(("root/%s/%s"):format(directory, places[directory]), "ours\n")
+      end
+    end
+    here.shell("ln -s ../../../../../outside root/store/pkg/dead/1/mine; ln -s /etc/passwd root/store/pkg/way")
+    local before = here.list("outside")
+    here.must("gc")
+    for _, path in ipairs(expected) do
+      assert.equal("precious\n", here.read(path), path .. ", seed " .. seed)
+    end
+    assert.is_true(here.exists("root/store/pkg/dead/1/mine"))
+    assert.is_true(here.exists("root/store/pkg/way"))
+    -- But what is ours went.
+    for _, directory in ipairs(get_names(places)) do
+      if places[directory] then
+        assert.is_false(here.exists(("root/%s/%s"):format(directory, places[directory])), directory)
+      end
+    end
+    assert_untouched(before, "seed " .. seed)
+    -- Nor does destroy remove it.
+    local said = here.must("destroy", "--yes").stdout
+    assert_untouched(before:gsub("managed", "managed"), "destroy")
+    assert.truthy(said)
+  end)
+
+  it("removes nothing through a link", function()
+    local before = here.list("outside")
+    for _, directory in ipairs(get_names(places)) do
+      here.shell(("mv root/%s moved; ln -s %s root/%s"):format(directory, outside, directory))
+      here.run("gc")
+      here.run("gc", "--keep", "1")
+      assert.equal(before, here.list("outside"), directory)
+      here.shell(("rm root/%s && mv moved root/%s"):format(directory, directory))
+    end
+    -- A link with a name of ours goes, and what it leads to stays.
+    for _, directory in ipairs(get_names(places)) do
+      local name = places[directory]
+      if name then
+        here.shell(("ln -s %s/%s root/%s/%s"):format(outside, name, directory, name))
+      end
+    end
+    here.must("gc")
+    assert.equal(before, here.list("outside"))
+    assert.equal(0, here.run("verify").code)
+  end)
+
+  it("refuses a directory that is no root, whatever is in it", function()
+    for _, directory in ipairs(get_names(places)) do
+      local name = places[directory] or "file"
+      here.shell("rm -rf other")
+      here.write(("other/%s/%s"):format(directory, name), "precious\n")
+      -- As a root has it, but it is none.
+      here.write("other/store/metadata/mine", "precious\n")
+      local before = here.list("other")
+      for _, words in ipairs({ { "gc" }, { "gc", "--dry-run" }, { "gc", "--keep", "1" } }) do
+        words[#words + 1] = "--root"
+        words[#words + 1] = here.directory .. "/other"
+        local result = here.run((table.unpack or unpack)(words))
+        assert.equal(1, result.code, result.stdout)
+        assert.truthy(result.stderr:find("other is not a root of sys.lua", 1, true), result.stderr)
+        assert.truthy(result.stderr:find("SYSLUA_ROOT", 1, true), result.stderr)
+      end
+      assert.equal(before, here.list("other"))
+    end
+  end)
+end)
