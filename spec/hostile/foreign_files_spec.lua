@@ -96,11 +96,6 @@ describe("gc", function()
     here.remove()
   end)
 
-  local function assert_untouched(before, what)
-    assert.equal(before, here.list("outside"), what)
-    assert.equal("managed", here.read("home/.managed"), what)
-  end
-
   it("leaves what has no name of ours, wherever it is", function()
     local random = new_random()
     local expected = {}
@@ -131,11 +126,16 @@ describe("gc", function()
         assert.is_false(here.exists(("root/%s/%s"):format(directory, places[directory])), directory)
       end
     end
-    assert_untouched(before, "seed " .. seed)
+    assert.equal(before, here.list("outside"), "seed " .. seed)
+    assert.equal("managed", here.read("home/.managed"))
     -- Nor does destroy remove it.
     local said = here.must("destroy", "--yes").stdout
-    assert_untouched(before:gsub("managed", "managed"), "destroy")
-    assert.truthy(said)
+    for _, path in ipairs(expected) do
+      assert.equal("precious\n", here.read(path), path .. ", seed " .. seed)
+    end
+    assert.equal(before, here.list("outside"), "seed " .. seed)
+    assert.truthy(said:find("store/log/film.iso", 1, true), said)
+    assert.equal("", here.shell("find root -name '*.json' -o -name '*.lock' | grep -v precious").stdout)
   end)
 
   it("removes nothing through a link", function()

@@ -30,6 +30,8 @@ pub enum Place {
     Logs,
     /// `store/files`: shared files by content.
     SharedFiles,
+    /// `store/metadata/sources`: contents of sources of configs.
+    SourceContents,
     /// `store/locks`.
     Locks,
     /// `store/bld`, where older versions built.
@@ -63,6 +65,7 @@ pub fn is_ours(place: Place, name: &OsStr) -> bool {
         Place::Info => name.strip_suffix(".json").is_some_and(is_object),
         Place::Derivations => is_hash(stem) && matches!(ending, "drv" | "lock"),
         Place::Outputs | Place::Logs | Place::SharedFiles => is_hash(name),
+        Place::SourceContents => is_hash(name) || name == ".new",
         Place::Locks => is_slot(name) || name == "closure",
         Place::OldBuilding => is_object(name) || matches!(name, "closure" | "closure.lock"),
         // Before there were slots, builds had directories by their whole hash.

@@ -327,8 +327,21 @@ fn sort_outputs(
     Ok((kept, looked.into_iter().filter(|(_, hash)| hash.is_none()).map(|(path, _)| path).collect()))
 }
 
-/// Returns the links for people, `pkg/NAME/VERSION/PLATFORM`, that lead to no object.
+/// Returns the links for people that lead to no object.
 fn dead_links(store: &Store, own: &Own, is_alive: impl Fn(&ObjectName) -> bool) -> Result<Vec<PathBuf>> {
+    let mut links = package_links(store, own)?;
+    links.retain(|link| {
+        let object = platform::read_link(link).ok().and_then(|target| object_of_link(&target));
+        object.is_some_and(|object| !is_alive(&object))
+    });
+    Ok(links)
+}
+
+/// Returns the links for people, `pkg/NAME/VERSION/PLATFORM`, those of them that lead where we let them lead.
+///
+/// # Errors
+/// When a directory cannot be listed, or a link cannot be read.
+pub fn package_links(store: &Store, own: &Own) -> Result<Vec<PathBuf>> {
     let directories = |above: &Path| -> Result<Vec<PathBuf>> {
         let entries = own.list(above)?.into_iter().filter(|(_, kind)| *kind == FileKind::Directory);
         Ok(entries.map(|(name, _)| above.join(name)).collect())
@@ -338,10 +351,7 @@ fn dead_links(store: &Store, own: &Own, is_alive: impl Fn(&ObjectName) -> bool) 
         for version in directories(&name)? {
             for (platform, kind) in own.list(&version)? {
                 let path = version.join(platform);
-                if kind == FileKind::Symlink
-                    && let Some(object) = object_of_link(&platform::read_link(&path)?)
-                    && !is_alive(&object)
-                {
+                if kind == FileKind::Symlink && object_of_link(&platform::read_link(&path)?).is_some() {
                     found.push(path);
                 }
             }

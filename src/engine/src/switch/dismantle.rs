@@ -11,32 +11,32 @@ use super::overlap::Reads;
 use super::scene::Scene;
 use super::{Error, Targets};
 use crate::action::{Directories, Role, target};
+use crate::generations;
 use crate::names::SnapshotId;
 use crate::platform::{self, FileKind};
 use crate::settings::Settings;
-use crate::store::{self, Slot, Store};
+use crate::store::own::{Own, Place};
+use crate::store::{self, Slot, Store, sweep};
 use crate::value::Positions;
 
-/// What lies in a root besides `backups` and `users`, in the order in which it goes; `store` is the last.
-const IN_ROOT: [&str; 6] = ["env.sh", "env.fish", "env.ps1", "env.cmd", "secrets", "cache"];
+/// What lies in a root besides `backups`, `cache` and `users`, in the order in which it goes; `store` is the last.
+const IN_ROOT: [&str; 5] = ["env.sh", "env.fish", "env.ps1", "env.cmd", "secrets"];
 /// What lies in the store besides `metadata`: first what leads to objects, so that nothing finds half of one.
-const IN_STORE: [&str; 13] = [
-    "drv-out",
-    "pkg",
-    "drv",
-    "bld",
-    "tmp",
-    "staging",
-    "obj",
-    "files",
-    "info",
-    "log",
-    "quarantine",
-    "locks",
-    "publication.lock",
+const IN_STORE: [(Place, &str); 11] = [
+    (Place::Outputs, "drv-out"),
+    (Place::Derivations, "drv"),
+    (Place::OldBuilding, "bld"),
+    (Place::Work, "tmp"),
+    (Place::Staging, "staging"),
+    (Place::Objects, "obj"),
+    (Place::SharedFiles, "files"),
+    (Place::Info, "info"),
+    (Place::Logs, "log"),
+    (Place::Quarantine, "quarantine"),
+    (Place::Locks, "locks"),
 ];
 /// What lies beside the snapshots, but for what tells that this is a root.
-const IN_METADATA: [&str; 5] = ["current", "manifest.json", "snapshots.json", "journal", "sources"];
+const IN_METADATA: [&str; 4] = ["current", "manifest.json", "snapshots.json", "journal"];
 /// What a user's directory holds.
 const OF_USER: [&str; 4] = ["env.sh", "env.fish", "env.ps1", "env.cmd"];
 /// How names begin that we use for a moment.
@@ -67,8 +67,9 @@ pub fn standing(store: &Store) -> Result<Standing, Error> {
         return Err(foreign());
     }
     let metadata = store.metadata();
-    let is_whole = metadata.is_dir() && [store.origin(), store.snapshots()].iter().any(|path| platform::exists(path));
-    if is_whole {
+    // The first file that is made, or a snapshot, which is there even when that was lost in a power cut.
+    let is_marked = || platform::exists(&store.origin()) || generations::all(store).is_ok_and(|all| !all.is_empty());
+    if metadata.is_dir() && is_marked() {
         return Ok(Standing::Root);
     }
     let holds_only = |directory: &Path, known: &[&str]| -> Result<bool, Error> {
@@ -144,43 +145,53 @@ pub fn restore_rest(store: &Store, settings: &Settings) -> Result<Vec<(PathBuf, 
 /// gone on with.
 pub fn dismantle(store: &Store, settings: &Settings, release: impl FnOnce()) -> Result<Vec<PathBuf>, Error> {
     let above = store::made_above(store);
-    let mut removal = Removal { settings, unknown: Vec::new() };
+    let Some(own) = Own::open(store)? else { return Ok(Vec::new()) };
+    let mut removal = Removal { settings, own, unknown: Vec::new() };
     let root = store.root();
     let top = root.join("store");
     let metadata = store.metadata();
+    if platform::exists(&top) && removal.own.directory(&top)?.is_none() {
+        // It is a link: what it leads to is not ours to remove.
+        return Ok(vec![top]);
+    }
 
     // Without this one, the next apply makes all directories anew.
     removal.tree(&store.gc_roots())?;
-    if metadata.is_dir() {
-        removal.snapshots(store)?;
-    }
+    removal.snapshots(store)?;
     for slot in Slot::all() {
         removal.tree(&store.building(slot))?;
     }
-    for name in IN_STORE {
-        removal.entries(&top.join(name))?;
+    for (place, name) in IN_STORE {
+        removal.place(place, &top.join(name))?;
     }
+    removal.packages(store)?;
+    removal.tree(&top.join("publication.lock"))?;
     removal.users(&root.join("users"))?;
     for name in IN_ROOT {
         removal.tree(&root.join(name))?;
     }
+    removal.place(Place::Logs, &store.downloads().join(".names"))?;
+    removal.place(Place::Downloads, &store.downloads())?;
+    removal.place(Place::GitTrees, &store.git_trees())?;
+    removal.tree(&store.source_memory())?;
+    removal.directory(&root.join("cache"))?;
     removal.backups(store)?;
     for name in IN_METADATA {
         removal.tree(&metadata.join(name))?;
     }
+    removal.place(Place::SourceContents, &metadata.join("sources"))?;
     removal.temporary(&[root, &top, &metadata])?;
     removal.rest(root, &["store", "backups"])?;
     removal.rest(&top, &["metadata", "store.lock"])?;
     removal.rest(&metadata, &["switch.lock", "origin.json", "snapshots"])?;
-    removal.tree(&store.snapshots())?;
+    removal.tree(&store.snapshot(SnapshotId(0)))?;
+    removal.directory(&store.snapshots())?;
 
     if cfg!(windows) {
         release();
     }
     for path in [store.origin(), store.switch_lock(), store.store_lock()] {
-        if platform::exists(&path) {
-            platform::remove_file(&path)?;
-        }
+        removal.own.remove(&path)?;
     }
     let is_link = platform::kind_of(root)? == Some(FileKind::Symlink);
     let gone = remove_if_empty(&metadata)? && remove_if_empty(&top)? && !is_link && remove_if_empty(root)?;
@@ -211,6 +222,8 @@ fn remove_if_empty(directory: &Path) -> Result<bool, Error> {
 
 struct Removal<'a> {
     settings: &'a Settings,
+    /// Nothing is removed but by this: never through a link.
+    own: Own,
     unknown: Vec<PathBuf>,
 }
 
@@ -221,29 +234,48 @@ impl Removal<'_> {
 
     fn tree(&self, path: &Path) -> Result<(), Error> {
         self.check()?;
-        Ok(platform::remove_tree(path)?)
+        Ok(self.own.remove(path)?)
     }
 
-    /// Removes what may hold many or immutable things, one by one.
-    fn entries(&self, path: &Path) -> Result<(), Error> {
-        if platform::kind_of(path)? == Some(FileKind::Directory) {
-            for (name, _) in platform::list_directory(path)? {
-                let inner = path.join(name);
-                platform::set_immutable(&inner, false);
-                self.tree(&inner)?;
+    /// Removes a directory if it is empty; notes what is in it otherwise.
+    fn directory(&mut self, path: &Path) -> Result<(), Error> {
+        let listed = self.own.list(path)?;
+        if listed.is_empty() {
+            self.own.remove_if_empty(path)?;
+        }
+        self.unknown.extend(listed.into_iter().map(|(name, _)| path.join(name)));
+        Ok(())
+    }
+
+    /// Removes what is ours in a directory, and then the directory.
+    fn place(&mut self, place: Place, path: &Path) -> Result<(), Error> {
+        for name in self.own.list_ours(place, path)? {
+            let inner = path.join(name);
+            platform::set_immutable(&inner, false);
+            self.tree(&inner)?;
+        }
+        self.directory(path)
+    }
+
+    /// The links for people: `pkg/NAME/VERSION/PLATFORM`.
+    fn packages(&mut self, store: &Store) -> Result<(), Error> {
+        for link in sweep::package_links(store, &self.own)? {
+            self.tree(&link)?;
+            for above in link.ancestors().skip(1).take_while(|above| *above != store.packages()) {
+                if !self.own.remove_if_empty(above)? {
+                    break;
+                }
             }
         }
-        self.tree(path)
+        self.directory(&store.packages())
     }
 
     /// The snapshots, the empty one last: it is the one in force.
     fn snapshots(&self, store: &Store) -> Result<(), Error> {
         let snapshots = store.snapshots();
-        if platform::exists(&snapshots) {
-            for (name, _) in platform::list_directory(&snapshots)? {
-                if name != OsStr::new(&SnapshotId(0).to_string()) {
-                    self.tree(&snapshots.join(name))?;
-                }
+        for name in self.own.list_ours(Place::Snapshots, &snapshots)? {
+            if name != OsStr::new(&SnapshotId(0).to_string()) {
+                self.tree(&snapshots.join(name))?;
             }
         }
         Ok(())
