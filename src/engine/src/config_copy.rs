@@ -15,6 +15,7 @@ use crate::manifest::Manifest;
 use crate::names::SnapshotId;
 use crate::platform::{self, FileKind};
 use crate::settings::Interrupt;
+use crate::store::own::{self, Place};
 use crate::store::sweep::Dead;
 use crate::store::{Error, Result, Store, tree};
 use crate::value::{Source, Text};
@@ -325,7 +326,7 @@ pub fn unused(store: &Store, gone: &BTreeSet<SnapshotId>) -> std::result::Result
             None => {}
         }
     }
-    let is_ours = |name: &str| name == ".new" || Hash::parse(name).is_ok();
+    let is_ours = |name: &str| own::is_ours(Place::SourceContents, name.as_ref());
     let dead = present.into_iter().filter_map(|(name, _)| {
         let name = name.to_str().filter(|name| is_ours(name) && !named.contains(*name))?;
         let path = contents.join(name);

@@ -3,6 +3,7 @@
 //! Displaced copies stay, and so does whatever nobody knows. Every step can be repeated, and what tells
 //! that this is a root goes last, so that a removal that was cut off can be gone on with.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ use super::{Error, Targets};
 use crate::action::{Directories, Role, target};
 use crate::generations;
 use crate::names::SnapshotId;
-use crate::platform::{self, FileKind};
+use crate::platform::{self, FileKind, LinkLimits};
 use crate::settings::Settings;
 use crate::store::own::{Own, Place};
 use crate::store::{self, Slot, Store, sweep};
@@ -156,7 +157,7 @@ pub fn dismantle(store: &Store, settings: &Settings, release: impl FnOnce()) -> 
     }
 
     // Without this one, the next apply makes all directories anew.
-    removal.tree(&store.gc_roots())?;
+    removal.roots(store)?;
     removal.snapshots(store)?;
     for slot in Slot::all() {
         removal.tree(&store.building(slot))?;
@@ -255,6 +256,27 @@ impl Removal<'_> {
             self.tree(&inner)?;
         }
         self.directory(path)
+    }
+
+    /// The links that keep objects alive, and the directories for those of users.
+    fn roots(&mut self, store: &Store) -> Result<(), Error> {
+        const ALL: LinkLimits = LinkLimits { names: 1_000_000, depth: 64 };
+        if self.own.directory(&store.gc_roots())?.is_none() {
+            return Ok(());
+        }
+        let users = store.all_user_roots();
+        let mut directories: BTreeSet<PathBuf> = BTreeSet::from([users.clone()]);
+        directories.extend(self.own.list(&users)?.into_iter().map(|(name, _)| users.join(name)));
+        for (link, _) in platform::links_below(&store.gc_roots(), ALL)?.links {
+            self.tree(&link)?;
+            let above = link.ancestors().skip(1).take_while(|above| *above != store.gc_roots());
+            directories.extend(above.map(Path::to_owned));
+        }
+        // Those in others first.
+        for directory in directories.iter().rev() {
+            self.own.remove_if_empty(directory)?;
+        }
+        self.directory(&store.gc_roots())
     }
 
     /// The links for people: `pkg/NAME/VERSION/PLATFORM`.
