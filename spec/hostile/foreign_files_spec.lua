@@ -88,7 +88,9 @@ describe("gc", function()
     ]])
     here.write_config([[file({ path = "~/.managed", content = "managed" })]])
     here.must("apply", "init.lua")
-    here.shell("mkdir -p root/store/bld root/store/quarantine root/store/pkg/dead/1 root/cache/downloads/.names root/cache/git")
+    here.shell(
+      "mkdir -p root/store/bld root/store/quarantine root/store/pkg/dead/1 root/cache/downloads/.names root/cache/git"
+    )
     here.shell("mkdir -p root/store/files root/store/metadata/sources")
   end)
 
@@ -112,7 +114,9 @@ describe("gc", function()
         here.write(("root/%s/%s"):format(directory, places[directory]), "ours\n")
       end
     end
-    here.shell("ln -s ../../../../../outside root/store/pkg/dead/1/mine; ln -s /etc/passwd root/store/pkg/way")
+    here.shell(
+      "ln -s ../../../../../outside root/store/pkg/dead/1/mine; ln -s /etc/passwd root/store/pkg/way"
+    )
     local before = here.list("outside")
     here.must("gc")
     for _, path in ipairs(expected) do
@@ -135,7 +139,10 @@ describe("gc", function()
     end
     assert.equal(before, here.list("outside"), "seed " .. seed)
     assert.truthy(said:find("store/log/film.iso", 1, true), said)
-    assert.equal("", here.shell("find root -name '*.json' -o -name '*.lock' | grep -v precious").stdout)
+    assert.equal(
+      "",
+      here.shell("find root -name '*.json' -o -name '*.lock' | grep -v precious").stdout
+    )
   end)
 
   it("removes nothing through a link", function()

@@ -16,7 +16,7 @@ use crate::generations;
 use crate::names::SnapshotId;
 use crate::platform::{self, FileKind, LinkLimits};
 use crate::settings::Settings;
-use crate::store::own::{Own, Place};
+use crate::store::own::{self, Own, Place};
 use crate::store::{self, Slot, Store, sweep};
 use crate::value::Positions;
 
@@ -40,8 +40,6 @@ const IN_STORE: [(Place, &str); 11] = [
 const IN_METADATA: [&str; 4] = ["current", "manifest.json", "snapshots.json", "journal"];
 /// What a user's directory holds.
 const OF_USER: [&str; 4] = ["env.sh", "env.fish", "env.ps1", "env.cmd"];
-/// How names begin that we use for a moment.
-const TEMPORARY: &[u8] = b".syslua-";
 
 /// What a directory that is to be removed is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -354,7 +352,7 @@ impl Removal<'_> {
                 continue;
             }
             for (name, _) in platform::list_directory(directory)? {
-                if name.as_encoded_bytes().starts_with(TEMPORARY) {
+                if name.to_str().is_some_and(own::is_temporary) {
                     self.tree(&directory.join(name))?;
                 }
             }
