@@ -70,13 +70,14 @@ local function get_position_lines(value, style, verbose)
   return lines
 end
 
---- Returns the lines that tell a failure, at most 15 unless --verbose asks for all.
+--- Returns the lines that tell a failure, at most 15 unless --verbose asks for all or they list wrong hashes.
 ---@param value syslua.Failure
 ---@param args syslua.cli.Args
 ---@param style syslua.cli.Style
 ---@return string[]
 function failure_report.render(value, args, style)
-  local room = args.verbose and unlimited or most_lines
+  -- Of wrong hashes each is needed.
+  local room = (args.verbose or value.mismatches) and unlimited or most_lines
   local lines = prefix(tostring(value.message), style("error", "error: "), "  ")
   local positions = get_position_lines(value, style, args.verbose)
   local hint = value.hint and prefix(value.hint, "  hint: ", "        ") or {}
@@ -112,6 +113,7 @@ function failure_report.to_json(command, value)
       message = value.message,
       position = value.position,
       hint = value.hint,
+      mismatches = value.mismatches,
     },
   })
 end

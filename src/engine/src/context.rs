@@ -3,17 +3,42 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use syslua_fetch::{Client, Network, Problem};
+
+/// How long to wait for a turn before looking at the flag again.
+const SLICE: Duration = Duration::from_millis(50);
 
 /// What calls of the engine share.
 #[derive(Default)]
 pub struct EngineContext {
     client: Mutex<Option<Client>>,
     warnings: Mutex<BTreeSet<String>>,
-    numbers: AtomicU64,
+    turns: Arc<Turns>,
+}
+
+/// The places that something is fetched to.
+#[derive(Default)]
+struct Turns {
+    taken: Mutex<BTreeSet<PathBuf>>,
+    given_back: Condvar,
+}
+
+/// The turn at a place, until it is dropped.
+pub struct OwnTurn {
+    turns: Arc<Turns>,
+    place: PathBuf,
+}
+
+impl Drop for OwnTurn {
+    fn drop(&mut self) {
+        self.turns.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.place);
+        self.turns.given_back.notify_all();
+    }
 }
 
 impl EngineContext {
@@ -36,10 +61,17 @@ impl EngineContext {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).insert(message.to_owned())
     }
 
-    /// Returns a number that it returns only once, for names of temporary files. Other contexts of this process
-    /// return the same ones.
-    pub fn next_number(&self) -> u64 {
-        self.numbers.fetch_add(1, Ordering::Relaxed)
+    /// Waits until no other call has the turn at a place; `None` when the flag is set before.
+    pub fn take_turn(&self, place: &Path, interrupt: &AtomicBool) -> Option<OwnTurn> {
+        let mut taken = self.turns.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        while !taken.insert(place.to_owned()) {
+            if interrupt.load(Ordering::Relaxed) {
+                return None;
+            }
+            let waited = self.turns.given_back.wait_timeout(taken, SLICE);
+            taken = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Some(OwnTurn { turns: Arc::clone(&self.turns), place: place.to_owned() })
     }
 }
 
@@ -63,6 +95,18 @@ mod tests {
         context.client(&other, &interrupt).unwrap();
         assert!(!context.client.lock().unwrap().as_ref().unwrap().is_for(&network, &interrupt));
         assert!(context.is_new_warning("a") && context.is_new_warning("b") && !context.is_new_warning("a"));
-        assert_ne!(context.next_number(), context.next_number());
+    }
+
+    #[test]
+    fn one_has_the_turn_at_a_place_and_who_waits_hears_the_flag() {
+        let (context, quiet) = (EngineContext::default(), AtomicBool::new(false));
+        let first = context.take_turn(Path::new("a"), &quiet).unwrap();
+        assert!(context.take_turn(Path::new("b"), &quiet).is_some());
+        assert!(context.take_turn(Path::new("a"), &AtomicBool::new(true)).is_none());
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| context.take_turn(Path::new("a"), &quiet).is_some());
+            drop(first);
+            assert!(waiting.join().unwrap());
+        });
     }
 }

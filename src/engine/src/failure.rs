@@ -16,12 +16,42 @@ pub struct Failure {
     pub hint: Option<String>,
     /// More lines, such as the end of a build's output.
     pub details: Option<String>,
+    /// The contents that are not what was declared, when it is about that.
+    pub mismatches: Vec<Mismatch>,
+}
+
+/// A content that is not what was declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Where it was declared, such as `init.lua:12`.
+    pub position: Option<String>,
+    /// The address that it came from, or the name of the derivation whose output it is.
+    pub url: String,
+    /// The SHA-256 that was declared, as hexadecimal digits.
+    pub expected: String,
+    /// That of what came.
+    pub found: String,
+}
+
+impl Mismatch {
+    /// Returns its lines in a list of several.
+    pub fn lines(&self) -> String {
+        let position = self.position.as_ref().map_or_else(String::new, |position| format!("{position}: "));
+        format!("  {position}{}\n    declared sha256 {}\n    received sha256 {}", self.url, self.expected, self.found)
+    }
 }
 
 impl Failure {
     /// Makes a failure of a kind and a message.
     pub fn new(kind: &str, message: impl Into<String>) -> Failure {
-        Failure { kind: kind.to_owned(), message: message.into(), position: None, hint: None, details: None }
+        Failure {
+            kind: kind.to_owned(),
+            message: message.into(),
+            position: None,
+            hint: None,
+            details: None,
+            mismatches: Vec::new(),
+        }
     }
 
     /// Adds what to do.

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mlua::prelude::*;
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::{Failure, Mismatch};
 
 use crate::{signals, state};
 
@@ -94,6 +94,17 @@ pub fn to_table(lua: &Lua, failure: &Failure) -> LuaResult<LuaTable> {
     table.set("position", failure.position.as_deref())?;
     table.set("hint", failure.hint.as_deref())?;
     table.set("details", failure.details.as_deref())?;
+    if !failure.mismatches.is_empty() {
+        let mismatches = failure.mismatches.iter().map(|mismatch| {
+            let entry = lua.create_table()?;
+            entry.set("position", mismatch.position.as_deref())?;
+            entry.set("url", mismatch.url.as_str())?;
+            entry.set("expected", mismatch.expected.as_str())?;
+            entry.set("found", mismatch.found.as_str())?;
+            Ok(entry)
+        });
+        table.set("mismatches", mismatches.collect::<LuaResult<Vec<_>>>()?)?;
+    }
     Ok(table)
 }
 
@@ -109,7 +120,22 @@ pub fn from_lua(value: &LuaValue) -> Failure {
         position: text("position"),
         hint: text("hint"),
         details: text("details"),
+        mismatches: mismatches_from(table),
     }
+}
+
+fn mismatches_from(table: &LuaTable) -> Vec<Mismatch> {
+    let entries = table.raw_get::<Option<Vec<LuaTable>>>("mismatches").ok().flatten().unwrap_or_default();
+    let read = |entry: &LuaTable| {
+        let text = |key: &str| entry.raw_get::<Option<String>>(key).ok().flatten();
+        Some(Mismatch {
+            position: text("position"),
+            url: text("url")?,
+            expected: text("expected")?,
+            found: text("found")?,
+        })
+    };
+    entries.iter().filter_map(read).collect()
 }
 
 /// Returns an error of Lua itself, such as a lack of memory, as a failure.

@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::derivation::Derivation;
-use crate::failure::{Failure, chain};
+use crate::failure::{Failure, Mismatch, chain};
 use crate::generations;
 use crate::hash::Hash;
 use crate::names::SnapshotId;
@@ -117,6 +117,11 @@ impl Error {
                 failure.message = format!("cannot build {derivation}: {}", failure.message);
                 failure
             }
+            Error::Realize(realize::Error::Mismatches { mismatches }) => Failure {
+                hint: Some("if you trust what came, write the received hashes in the config".to_owned()),
+                mismatches: mismatches.clone(),
+                ..Failure::new("build", self.to_string())
+            },
             Error::Realize(
                 realize::Error::Interrupted | realize::Error::Store(store::Error::Lock(LockError::Interrupted)),
             )
@@ -195,6 +200,10 @@ pub fn operation_failure(error: &operation::Error) -> Failure {
         if matches!(error, operation::Error::Interrupted) || Stopped::caused(error) { "interrupted" } else { "build" };
     let mut failure = Failure::new(kind, chain(error));
     failure.hint = error.hint();
+    if let operation::Error::WrongHash { url, declared, received } = error {
+        let (expected, found) = (declared.to_hex(), received.to_hex());
+        failure.mismatches.push(Mismatch { position: None, url: url.clone(), expected, found });
+    }
     if let operation::Error::Failed { output, .. } = error {
         failure.details = Some(output.clone()).filter(|output| !output.is_empty());
     }

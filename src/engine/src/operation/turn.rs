@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Error, Result, Workspace};
+use crate::context::OwnTurn;
 use crate::platform;
 use crate::platform::lock::{Lock, LockError, Mode};
 use crate::settings::Event;
@@ -11,6 +12,8 @@ use crate::settings::Event;
 pub struct Turn {
     _lock: Lock,
     path: PathBuf,
+    // Given back last: who has it next finds the lock free.
+    _own: OwnTurn,
 }
 
 /// Waits until nobody else fetches to `place`; `what` says to people what is waited for.
@@ -19,11 +22,13 @@ pub struct Turn {
 /// When the lock cannot be had, or not in time.
 pub fn take(workspace: &Workspace, place: &Path, what: &str) -> Result<Turn> {
     let settings = &workspace.settings;
-    let waiting = |pid| (workspace.events)(Event::Waiting { lock: format!("the download of {what}"), pid });
     let path = place.with_extension("lock");
+    // Another build of ours first: what is then locked is so by another process.
+    let own = settings.context.take_turn(&path, &settings.interrupt.0).ok_or(Error::Interrupted)?;
+    let waiting = |pid| (workspace.events)(Event::Waiting { lock: format!("the download of {what}"), pid });
     let lock = Lock::take(&path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
     match lock {
-        Ok(lock) => Ok(Turn { _lock: lock, path }),
+        Ok(lock) => Ok(Turn { _lock: lock, path, _own: own }),
         Err(LockError::Interrupted) => Err(Error::Interrupted),
         Err(LockError::File(error)) => Err(Error::File(error)),
         Err(error @ LockError::Inside { .. }) => {

@@ -5,9 +5,9 @@
 //! of a root say who may come so far; only files in directories of the user have what the umask leaves.
 
 use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::fault::Operation;
@@ -477,8 +477,8 @@ pub fn sync_file_system(path: &Path) -> Result<()> {
 
 /// Returns a name beside `path` that nothing has.
 fn temporary_beside(path: &Path) -> PathBuf {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    // Its keys differ from call to call, and from thread to thread.
+    let number = RandomState::new().hash_one(path);
     path.with_file_name(format!(".syslua-{}-{number}.tmp", std::process::id()))
 }
 

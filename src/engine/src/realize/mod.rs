@@ -14,7 +14,7 @@ pub use check::{Difference, check};
 pub use pool::panic_text;
 pub use scheduler::{Realization, realize};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Mismatch};
 use crate::operation::{Error as OperationError, Request, Response};
 use crate::platform::lock::by_whom;
 use crate::store;
@@ -60,6 +60,12 @@ pub enum Error {
         /// What happened.
         failure: Failure,
     },
+    /// Several contents are not what was declared.
+    #[error("{} hashes are wrong:\n{}", mismatches.len(), list(mismatches))]
+    Mismatches {
+        /// Them, by their positions.
+        mismatches: Vec<Mismatch>,
+    },
     /// What it left could not be published.
     #[error("cannot store {derivation}: {source}")]
     Import {
@@ -91,4 +97,9 @@ pub enum Error {
     /// The threads for operations could not be started.
     #[error("cannot start threads: {0}")]
     Threads(String),
+}
+
+/// Returns the lines of several mismatches.
+fn list(mismatches: &[Mismatch]) -> String {
+    mismatches.iter().map(Mismatch::lines).collect::<Vec<_>>().join("\n")
 }

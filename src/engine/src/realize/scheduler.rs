@@ -16,9 +16,9 @@ use super::borrow::{borrow, lender};
 use super::declared::find_declared;
 use super::pool::{Message, Pool};
 use super::recorder::{self, Recorder, Unrecorded};
-use super::{Build, Error, Step, Task, Tasks, file};
+use super::{Build, Error, Step, Task, Tasks, file, list};
 use crate::derivation::{Derivation, Recipe};
-use crate::failure::{Failure, chain};
+use crate::failure::{Failure, Mismatch, chain};
 use crate::hash::Hash;
 use crate::names::OutputName;
 use crate::operation::{Error as OperationError, Response, Sandboxes};
@@ -52,7 +52,8 @@ pub struct Realization {
 /// the caller knows to be there.
 ///
 /// # Errors
-/// The first failure, after the builds that ran beside it have ended.
+/// The first failure, after the builds that ran beside it have ended. A content that is not what was declared ends only
+/// what needs it: all of these come together.
 pub fn realize(
     store: &Store,
     settings: &Settings,
@@ -90,14 +91,47 @@ pub fn realize(
         unrecorded: Vec::new(),
         recorder: Recorder::default(),
         failure: None,
+        mismatches: Vec::new(),
         done,
     };
     scheduler.run(tasks, on_event);
     scheduler.record_all();
-    match scheduler.failure {
+    match together(scheduler.failure, scheduler.mismatches) {
         Some(failure) => Err(failure),
         None => Ok(scheduler.done),
     }
+}
+
+/// Returns the error of a run: the first failure, and all contents that are not what was declared.
+fn together(failure: Option<Error>, mut builds: Vec<(String, Failure)>) -> Option<Error> {
+    match failure {
+        None if builds.len() <= 1 => {
+            let (derivation, failure) = builds.pop()?;
+            return Some(Error::Build { derivation, failure });
+        }
+        // It says more, or was asked for.
+        Some(failure) if builds.is_empty() || !matches!(failure, Error::Build { .. }) => return Some(failure),
+        _ => {}
+    }
+    let mut mismatches: Vec<Mismatch> = builds.into_iter().flat_map(|(_, failure)| failure.mismatches).collect();
+    mismatches.sort_by_cached_key(|mismatch| place(mismatch.position.as_deref()));
+    mismatches.dedup();
+    match failure {
+        Some(Error::Build { derivation, mut failure }) => {
+            let count = mismatches.len();
+            failure.message = format!("{}\nbesides, {count} hashes are wrong:\n{}", failure.message, list(&mismatches));
+            failure.mismatches = mismatches;
+            Some(Error::Build { derivation, failure })
+        }
+        _ => Some(Error::Mismatches { mismatches }),
+    }
+}
+
+/// Returns the file and line of a position.
+fn place(position: Option<&str>) -> (String, u64) {
+    let position = position.unwrap_or_default();
+    let (file, line) = position.rsplit_once(':').unwrap_or((position, ""));
+    (file.to_owned(), line.parse().unwrap_or(0))
 }
 
 /// Returns the error of a derivation's lock that was not obtained.
@@ -209,6 +243,8 @@ struct Scheduler<'a> {
     unrecorded: Vec<Unrecorded>,
     recorder: Recorder,
     failure: Option<Error>,
+    /// The builds that got another content than they declare.
+    mismatches: Vec<(String, Failure)>,
     done: Realization,
 }
 
@@ -473,6 +509,13 @@ impl Scheduler<'_> {
             Outcome::Import(Err(error)) => {
                 let mut failure = Failure::new("build", chain(&error));
                 failure.hint = error.hint();
+                if let (store::Error::WrongOutput { declared, built }, Some(running)) =
+                    (&error, self.running.get(&number))
+                {
+                    let url = running.build.derivation.title();
+                    let (expected, found) = (declared.to_hex(), built.to_hex());
+                    failure.mismatches.push(Mismatch { position: None, url, expected, found });
+                }
                 self.abandon(number, failure, on_event);
             }
         }
@@ -575,11 +618,18 @@ impl Scheduler<'_> {
         });
         // The failure itself says more than a leftover, which the next build removes.
         let _ = running.build.discard();
-        // A build that was ended did not fail.
-        self.fail(if self.settings.interrupt.is_set() {
-            Error::Interrupted
+        let title = derivation.title();
+        for mismatch in &mut failure.mismatches {
+            mismatch.position = mismatch.position.take().or_else(|| failure.position.clone());
+        }
+        if self.settings.interrupt.is_set() {
+            // A build that was ended did not fail.
+            self.fail(Error::Interrupted);
+        } else if failure.mismatches.is_empty() {
+            self.fail(Error::Build { derivation: title, failure });
         } else {
-            Error::Build { derivation: derivation.title(), failure }
-        });
+            // The next one may be wrong too, and should not need another run.
+            self.mismatches.push((title, failure));
+        }
     }
 }
