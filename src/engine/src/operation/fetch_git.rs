@@ -46,7 +46,7 @@ pub fn fetch(workspace: &Workspace, wanted: &Commit) -> Result<PathBuf> {
             fetch_to(workspace, wanted, &revision, &place)?;
         }
     }
-    Ok(workspace.give_fetched(place))
+    Ok(workspace.give_fetched(place, format!("{} at {}", redact(&wanted.url), wanted.rev)))
 }
 
 /// What lies there is believed only after another look at all of it.

@@ -157,10 +157,10 @@ pub enum Error {
         received: Hash,
     },
     /// An archive cannot be unpacked.
-    #[error("cannot unpack {}: {problem}", archive.display())]
+    #[error("cannot unpack {archive}: {problem}")]
     Archive {
-        /// The archive.
-        archive: PathBuf,
+        /// The archive's path, or where it came from.
+        archive: String,
         /// Why.
         problem: Box<UnpackProblem>,
     },
@@ -275,7 +275,7 @@ fn perform_in(workspace: &Workspace, request: Request) -> Result<Response> {
         Request::FetchUrl(wanted) => fetch_url::fetch(workspace, &wanted).map(Response::Path),
         Request::FetchGit(wanted) => fetch_git::fetch(workspace, &wanted).map(Response::Path),
         Request::Unpack { archive, destination, options } => {
-            let name = archive.display().to_string();
+            let name = workspace.name_of(&workspace.absolute(&archive));
             (workspace.events)(Event::UnpackStarted { archive: name.clone() });
             let unpacked = unpack::unpack(workspace, &archive, &destination, &options);
             (workspace.events)(Event::UnpackFinished { archive: name });

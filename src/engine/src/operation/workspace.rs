@@ -41,6 +41,8 @@ pub struct Workspace {
     pub given: Mutex<Vec<(PathBuf, PathBuf)>>,
     /// The build's own directories, held open where it is another user, and the way there.
     pub anchors: Mutex<BTreeMap<PathBuf, (File, PathBuf)>>,
+    /// Where that came from: an address by the path in the cache.
+    pub origins: Mutex<BTreeMap<PathBuf, String>>,
     /// Set once the sources are copied into the build directory.
     pub copied_sources: Mutex<bool>,
     /// Whether this is a second build, to see what the first one depended on: its programs get other surroundings.
@@ -64,6 +66,17 @@ impl Workspace {
     /// nor what its filter left out can become part of a result.
     pub fn place_of(&self, source: &Source) -> PathBuf {
         self.directory.join(SOURCES).join(source.name())
+    }
+
+    /// Returns what people call a path: where it came from, when it lies in the cache.
+    pub fn name_of(&self, path: &Path) -> String {
+        let origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = origins.iter().find_map(|(place, url)| Some((url, path.strip_prefix(place).ok()?)));
+        match found {
+            Some((url, inner)) if inner.as_os_str().is_empty() => url.clone(),
+            Some((url, inner)) => format!("{} of {url}", inner.display()),
+            None => path.display().to_string(),
+        }
     }
 
     /// Copies the sources to where the build sees them. Until a program runs or something is written there
@@ -92,13 +105,16 @@ impl Workspace {
         Ok(())
     }
 
-    /// Notes that the build fetched something, and returns where it finds that: in its own directory where it is
+    /// Notes that the build fetched something from an address, and returns where it finds that: in its own directory where it is
     /// another user, to whom the cache is closed.
-    pub fn give_fetched(&self, original: PathBuf) -> PathBuf {
+    pub fn give_fetched(&self, original: PathBuf, url: String) -> PathBuf {
         let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
         fetched.push(original.clone());
+        origins.insert(original.clone(), url.clone());
         let (Some(_), Some(name)) = (self.sandbox.user(), original.file_name()) else { return original };
         let place = self.directory.join(FETCHED).join(fetched.len().to_string()).join(name);
+        origins.insert(place.clone(), url);
         self.given.lock().unwrap_or_else(PoisonError::into_inner).push((place.clone(), original));
         place
     }

@@ -87,6 +87,7 @@ impl Build {
                 events,
                 network: derivation.spec.output_hash.is_some(),
                 fetched: Mutex::default(),
+                origins: Mutex::default(),
                 copied_sources: Mutex::default(),
                 is_check: false,
                 given: Mutex::default(),

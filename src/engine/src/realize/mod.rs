@@ -61,7 +61,7 @@ pub enum Error {
         failure: Failure,
     },
     /// Several contents are not what was declared.
-    #[error("{} hashes are wrong:\n{}", mismatches.len(), list(mismatches))]
+    #[error("{}", list(mismatches))]
     Mismatches {
         /// Them, by their positions.
         mismatches: Vec<Mismatch>,
@@ -99,7 +99,12 @@ pub enum Error {
     Threads(String),
 }
 
-/// Returns the lines of several mismatches.
+/// Returns the lines that name mismatches.
 fn list(mismatches: &[Mismatch]) -> String {
-    mismatches.iter().map(Mismatch::lines).collect::<Vec<_>>().join("\n")
+    let count = match mismatches.len() {
+        1 => "1 hash is wrong:".to_owned(),
+        count => format!("{count} hashes are wrong:"),
+    };
+    let lines = mismatches.iter().map(Mismatch::lines);
+    std::iter::once(count).chain(lines).collect::<Vec<_>>().join("\n")
 }

@@ -114,12 +114,11 @@ fn together(failure: Option<Error>, mut builds: Vec<(String, Failure)>) -> Optio
         _ => {}
     }
     let mut mismatches: Vec<Mismatch> = builds.into_iter().flat_map(|(_, failure)| failure.mismatches).collect();
-    mismatches.sort_by_cached_key(|mismatch| place(mismatch.position.as_deref()));
+    mismatches.sort_by_cached_key(|mismatch| (place(mismatch.position.as_deref()), mismatch.url.clone()));
     mismatches.dedup();
     match failure {
         Some(Error::Build { derivation, mut failure }) => {
-            let count = mismatches.len();
-            failure.message = format!("{}\nbesides, {count} hashes are wrong:\n{}", failure.message, list(&mismatches));
+            failure.message = format!("{}\nbesides, {}", failure.message, list(&mismatches));
             failure.mismatches = mismatches;
             Some(Error::Build { derivation, failure })
         }

@@ -55,7 +55,7 @@ pub fn fetch(workspace: &Workspace, wanted: &Download) -> Result<PathBuf> {
         }
     }
     let named = give_name(workspace, &place, wanted.sha256, &name)?;
-    Ok(workspace.give_fetched(named))
+    Ok(workspace.give_fetched(named, redact(&wanted.url)))
 }
 
 /// What lies there is believed only after another look at its bytes.

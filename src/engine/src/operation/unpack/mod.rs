@@ -22,7 +22,7 @@ pub fn unpack(workspace: &Workspace, archive: &Path, destination: &Path, options
     let destination = workspace.writable(destination)?;
     let failed = |problem: Problem| match problem {
         Problem::Interrupted => Error::Interrupted,
-        problem => Error::Archive { archive: path.clone(), problem: Box::new(problem) },
+        problem => Error::Archive { archive: workspace.name_of(&path), problem: Box::new(problem) },
     };
     let file = workspace.reading(&path, platform::open_regular);
     let file = file.map_err(platform::failed("read", &path))?;

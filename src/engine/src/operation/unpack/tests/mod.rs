@@ -65,6 +65,7 @@ impl Place {
             sandbox: Default::default(),
             given: Default::default(),
             anchors: Default::default(),
+            origins: Mutex::default(),
         };
         Place { directory, workspace }
     }
