@@ -34,11 +34,8 @@ describe("wrong hashes", function()
       local url = ("file://%s/www/file%%20%d"):format(here.directory, number)
       -- Each has a hash of its own, or that of all new sources.
       local hash = number % 2 == 0 and zeros or ("%064x"):format(number)
-      lines[number] = ([[derive { name = "d%d", config = function(_, ctx) ctx.copy(ctx.fetch_url(%q, %q), ctx.out) end }]]):format(
-        number,
-        url,
-        hash
-      )
+      local fetch = ("ctx.copy(ctx.fetch_url(%q, %q), ctx.out)"):format(url, hash)
+      lines[number] = ("derive { name = 'd%d', config = function(_, ctx) %s end }"):format(number, fetch)
       parts[#parts + 1] = ("init.lua:%d: %s\n"):format(number + 1, url)
       parts[#parts + 1] = "declared sha256 " .. hash
       parts[#parts + 1] = "received sha256 " .. sha256(("'www/file %d'"):format(number))
@@ -152,7 +149,8 @@ describe("wrong hashes", function()
           ctx.copy(ctx.fetch_url("file://%s/www/" .. name, ("0"):rep(64)), ctx.out)
         end })
       end
-      local both = syslua.derive({ name = "both", opts = { fetch("one"), fetch("two") }, config = function(_, ctx) end })
+      local parts = { fetch("one"), fetch("two") }
+      local both = syslua.derive({ name = "both", opts = parts, config = function(_, ctx) end })
       local _, problem = pcall(syslua.build, both)
       problem = syslua.error(problem)
       print(#problem.mismatches, problem.mismatches[1].found, problem.mismatches[2].found)
