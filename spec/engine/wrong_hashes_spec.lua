@@ -35,7 +35,10 @@ describe("wrong hashes", function()
       -- Each has a hash of its own, or that of all new sources.
       local hash = number % 2 == 0 and zeros or ("%064x"):format(number)
       local fetch = ("ctx.copy(ctx.fetch_url(%q, %q), ctx.out)"):format(url, hash)
-      lines[number] = ("derive { name = 'd%d', config = function(_, ctx) %s end }"):format(number, fetch)
+      lines[number] = ("derive { name = 'd%d', config = function(_, ctx) %s end }"):format(
+        number,
+        fetch
+      )
       parts[#parts + 1] = ("init.lua:%d: %s\n"):format(number + 1, url)
       parts[#parts + 1] = "declared sha256 " .. hash
       parts[#parts + 1] = "received sha256 " .. sha256(("'www/file %d'"):format(number))
@@ -56,17 +59,14 @@ describe("wrong hashes", function()
       last = at
     end
     local json = here.run("build", "init.lua", "--json")
-    assert_has(
-      json.stdout,
-      {
-        '"mismatches"',
-        sha256("'www/file 7'"),
-        '"position"',
-        "init.lua:8",
-        '"found"',
-        '"expected"',
-      }
-    )
+    assert_has(json.stdout, {
+      '"mismatches"',
+      sha256("'www/file 7'"),
+      '"position"',
+      "init.lua:8",
+      '"found"',
+      '"expected"',
+    })
     assert.equal("", here.shell("ls root/cache/downloads").stdout)
   end)
 

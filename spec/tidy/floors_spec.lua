@@ -52,6 +52,15 @@ local foreign_words = { "derivation", "recipe", "[Ww]orkspace", "activation", "s
 -- What the engine does without: roots, settings and an event sink are arguments.
 local forbidden = { "print!", "println!", "dbg!", "env::var", "env::args", "process::exit" }
 
+-- What is process-wide all the same, because the system has it once for a process or a thread. Everything else that calls
+-- share is in the context that they are given.
+local process_wide = {
+  ["platform/jail/landlock.rs"] = "what the kernel can, which never changes",
+  ["platform/process/leftovers.rs"] = "whose children orphans become is an attribute of the process",
+  ["platform/process/launch.rs"] = "descriptors and signals of a thread that starts programs",
+  ["names.rs"] = "a constant that is computed once",
+}
+
 local engine_directory, lua_directory = "src/engine/src/", "lua/syslua/"
 
 -- Room -> its place: all of lower floors, and those before it on its own, have lower ones.
@@ -277,6 +286,24 @@ describe("the floors", function()
     local manifest = tree.read("src/engine/Cargo.toml")
     for _, word in ipairs({ "mlua", "syslua%s*=" }) do
       assert.is_nil(manifest:find(word))
+    end
+  end)
+
+  it("have no process-wide state in the engine", function()
+    local found = {}
+    for _, name in ipairs(tree.list({ "src/engine/src" }, ".rs")) do
+      local code = "\n" .. get_rust_code(name)
+      if code:find("\n%s*[pub ]*static [%u_]+%s*:") or code:find("thread_local!", 1, true) then
+        local place = name:sub(#engine_directory + 1)
+        assert.truthy(
+          process_wide[place],
+          name .. " has process-wide state: the context is for that"
+        )
+        found[place] = true
+      end
+    end
+    for place in pairs(process_wide) do
+      assert.is_true(found[place], place .. " has no process-wide state any more")
     end
   end)
 

@@ -6,9 +6,9 @@
 //! its last name.
 
 use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Result, Store};
 use crate::hash::{Hash, READ_SIZE};
@@ -142,8 +142,8 @@ fn take_name(path: &Path) -> Result<()> {
 }
 
 fn temporary(file: &Path) -> PathBuf {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    // Its keys differ from call to call, and from thread to thread.
+    let number = RandomState::new().hash_one(file);
     file.with_file_name(format!(".syslua-shared-{}-{number}", std::process::id()))
 }
 
