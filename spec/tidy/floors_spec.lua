@@ -52,8 +52,8 @@ local foreign_words = { "derivation", "recipe", "[Ww]orkspace", "activation", "s
 -- What the engine does without: roots, settings and an event sink are arguments.
 local forbidden = { "print!", "println!", "dbg!", "env::var", "env::args", "process::exit" }
 
--- What is process-wide all the same, because the system has it once for a process or a thread. Everything else that calls
--- share is in the context that they are given.
+-- What is process-wide all the same, because the system has it once for a process or a thread.
+-- Everything else that calls share is in the context that they are given.
 local process_wide = {
   ["platform/jail/landlock.rs"] = "what the kernel can, which never changes",
   ["platform/process/leftovers.rs"] = "whose children orphans become is an attribute of the process",
