@@ -34,6 +34,7 @@ fn a_program_that_gets_no_thread_is_said_to_lack_one() {
         is_check: false,
         downloads: base.path().join("downloads"),
         log: base.path().join("log"),
+        mark: base.path().join("mark"),
         settings: settings(&base.path().join("root"), base.path()),
         events: Arc::new(|_| {}),
         network: false,

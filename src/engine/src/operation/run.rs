@@ -89,13 +89,14 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
     let name = in_short(&whole);
     let not_started = |reason| Error::NotStarted { command: name.clone(), reason };
     let confined = workspace.sandbox.confine(workspace, rules)?;
+    let is_marked = !matches!(confined, Confined::Jail(..));
     let attendance = Attendance {
         process: process(workspace, command, &directory, &name)?,
         name: name.clone(),
         whole,
         log: workspace.log.clone(),
         limits: workspace.settings.output.clone(),
-        mark: platform::bytes_of_path(&workspace.directory),
+        mark: if is_marked { workspace.sandbox.mark(&workspace.mark)? } else { String::new() },
         input: command.input.clone(),
         deadline: command.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
         interrupt: workspace.settings.interrupt.clone(),
@@ -225,7 +226,7 @@ struct Attendance {
     whole: String,
     log: PathBuf,
     limits: OutputLimits,
-    mark: Vec<u8>,
+    mark: String,
     input: Vec<u8>,
     deadline: Option<Instant>,
     interrupt: Interrupt,
@@ -237,15 +238,16 @@ impl Attendance {
         let not_started = |reason| Error::NotStarted { command: self.name.clone(), reason };
         let mut log = Log::new(&self.log, self.limits.log);
         log.begin(&self.whole)?;
-        let mut has_scoped_signals = false;
+        let (mut has_scoped_signals, mut user) = (false, None);
         let started = match means {
-            Means::Nothing => start(&mut self.process, !self.input.is_empty(), None, None),
+            Means::Nothing => start(&mut self.process, !self.input.is_empty(), None, (None, &self.mark)),
             Means::Landlock(runner, rules) => {
                 has_scoped_signals = jail::support().has_scoped_signals();
+                user = rules.user;
                 let confinement = runner.places.as_ref().map(|places| Confinement::new(&rules, places)).transpose();
                 let confinement =
                     confinement.map_err(|error| not_started(runner::Error::NotConfined(error).to_string()))?;
-                start(&mut self.process, !self.input.is_empty(), confinement.as_ref(), rules.user)
+                start(&mut self.process, !self.input.is_empty(), confinement.as_ref(), (rules.user, &self.mark))
             }
             Means::Jail(runner, steps) => match &mut runner.keeper {
                 Some(keeper) => start_in_jail(&mut self.process, !self.input.is_empty(), keeper, &steps),
@@ -270,6 +272,7 @@ impl Attendance {
             deadline: self.deadline,
             interrupt: &self.interrupt,
             has_scoped_signals,
+            user,
             mark: &self.mark,
         };
         let end = attend(program, &terms, &mut take);

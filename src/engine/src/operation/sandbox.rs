@@ -1,5 +1,6 @@
 //! How the programs of one build are confined: the strongest way that the settings and the system allow.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::runner::{Lease, Runner, Runners};
@@ -35,6 +36,8 @@ pub struct BuildSandbox {
     shared: Arc<Sandboxes>,
     /// The thread that has its jail.
     jail: Mutex<Option<Lease>>,
+    /// What programs without a jail are known by; empty before the first.
+    mark: Mutex<String>,
     /// The user that the build is, where root builds.
     user: Mutex<Option<BuildUser>>,
     number: Option<u32>,
@@ -92,6 +95,21 @@ impl BuildSandbox {
     fn note(&self, level: Level) {
         let mut weakest = self.weakest.lock().unwrap_or_else(PoisonError::into_inner);
         *weakest = Some(weakest.map_or(level, |known| known.min(level)));
+    }
+
+    /// Returns the name of the file that programs without a jail are known by. Before the first of them it is noted, for
+    /// whoever finds the build cut off.
+    ///
+    /// # Errors
+    /// When it cannot be noted.
+    pub fn mark(&self, note: &Path) -> Result<String> {
+        let mut mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner);
+        if mark.is_empty() {
+            let name = platform::random_name().map_err(platform::failed("make a random name for", note))?;
+            *mark = format!("syslua-{name}");
+            platform::write_private_file_atomically(note, mark.as_bytes())?;
+        }
+        Ok(mark.clone())
     }
 
     /// Ends the jail, with every process in it.

@@ -27,6 +27,8 @@ pub struct Workspace {
     pub sources: Vec<Source>,
     /// Where downloads are kept, by hash.
     pub downloads: PathBuf,
+    /// Where what the build's programs are known by is noted.
+    pub mark: PathBuf,
     /// Where the log goes.
     pub log: PathBuf,
     /// The settings of the call.

@@ -86,6 +86,14 @@ pub struct Facts {
     pub has_fractions: bool,
 }
 
+/// Returns 32 digits that nobody can foresee.
+///
+/// # Errors
+/// When the system has no source of chance.
+pub fn random_name() -> io::Result<String> {
+    system::random_bytes().map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// A failed operation on the file system.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {operation} {}: {}", path.display(), reason(cause))]

@@ -57,8 +57,10 @@ pub struct Terms<'a> {
     pub interrupt: &'a Interrupt,
     /// Whether this thread can signal only what it started: then leftovers are known by that.
     pub has_scoped_signals: bool,
-    /// Otherwise they are known by this text in their environment.
-    pub mark: &'a [u8],
+    /// The user that only this build is, where it has one: then they are known by that.
+    pub user: Option<u32>,
+    /// Otherwise they are known by a file of this name that they inherit.
+    pub mark: &'a str,
 }
 
 /// How a program ended.

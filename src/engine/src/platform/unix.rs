@@ -385,6 +385,12 @@ pub(super) fn open_anchor(path: &Path) -> io::Result<(File, PathBuf)> {
     Ok((file, place))
 }
 
+pub(super) fn random_bytes() -> io::Result<[u8; 16]> {
+    let mut bytes = [0; 16];
+    io::Read::read_exact(&mut File::open("/dev/urandom")?, &mut bytes)?;
+    Ok(bytes)
+}
+
 pub(super) fn give_to_number(path: &Path, user: u32) -> io::Result<()> {
     std::os::unix::fs::lchown(path, Some(user), Some(user))
 }

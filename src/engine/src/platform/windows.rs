@@ -244,6 +244,10 @@ pub(super) fn open_anchor(_path: &Path) -> io::Result<(fs::File, std::path::Path
     Err(io::ErrorKind::Unsupported.into())
 }
 
+pub(super) fn random_bytes() -> io::Result<[u8; 16]> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 pub(super) fn give_to_number(_path: &Path, _user: u32) -> io::Result<()> {
     Ok(())
 }

@@ -83,6 +83,7 @@ impl Build {
                 sources: derivation.spec.recipe.sources().into_iter().cloned().collect(),
                 downloads: store.downloads(),
                 log: store.log(derivation.hash),
+                mark: store.slot_mark(slot),
                 settings: settings.clone(),
                 events,
                 network: derivation.spec.output_hash.is_some(),
@@ -102,7 +103,9 @@ impl Build {
         let places = [&build.workspace.building, &build.workspace.directory];
         if places.into_iter().any(|path| platform::exists(path)) {
             // Whoever had the slot was killed; what ran then would go on to write into this build.
-            platform::process::end_marked(&platform::bytes_of_path(&build.workspace.directory));
+            if let Ok(mark) = platform::read_to_string(&build.workspace.mark) {
+                platform::process::end_marked(mark.trim());
+            }
             build.remove().map_err(store::Error::from)?;
         }
         // A new one, to which nothing that was left running has a right.

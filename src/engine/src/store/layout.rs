@@ -167,6 +167,11 @@ impl Store {
         self.locks().join(slot.to_string())
     }
 
+    /// Returns where is noted what the programs of the build in a slot are known by.
+    pub fn slot_mark(&self, slot: Slot) -> PathBuf {
+        self.locks().join(format!("{slot}.mark"))
+    }
+
     /// Returns the lock that the import of a closure holds.
     pub fn closure_lock(&self) -> PathBuf {
         self.locks().join("closure")

@@ -28,6 +28,9 @@ const FIRST_INHERITED: u32 = 3;
 const MOST_LOOKED_AT: c_int = 1024;
 /// What everybody may not do with a new file, whoever builds: others than the owner write.
 const UMASK: libc::mode_t = 0o022;
+/// The descriptor that programs are known by.
+const MARK: RawFd = 873;
+const LOW_MARK: RawFd = 63;
 /// The size of a set of signals in the kernel, in bytes.
 const SIGNAL_SET: usize = 8;
 const LAST_SIGNAL: c_int = 64;
@@ -88,7 +91,7 @@ fn set_blocked_signals(set: u64) -> io::Result<()> {
 }
 
 /// Starts a program in a session of its own. It gets the environment that the command names, and nothing of ours.
-/// `has_input` tells whether it gets something to read; `user` is whom it runs as, where that is not ours. This thread must be a [prepared](prepare_thread) one.
+/// `has_input` tells whether it gets something to read; `user` is whom it runs as, where that is not ours, and `mark` the name of a file that it inherits. This thread must be a [prepared](prepare_thread) one.
 ///
 /// # Errors
 /// When the system refuses, at whatever step.
@@ -96,10 +99,11 @@ pub fn start<'k>(
     command: &mut Command,
     has_input: bool,
     confinement: Option<&Confinement>,
-    user: Option<u32>,
+    (user, mark): (Option<u32>, &str),
 ) -> io::Result<Program<'k>> {
     let layer = confinement.and_then(Confinement::descriptor);
-    launch(command, has_input, (layer, user), |start| {
+    let mark = make_mark(mark)?;
+    launch(command, has_input, (layer, user, Some(mark.as_raw_fd())), |start| {
         let (pid, handle) = start.child()?;
         Ok((Held::Child(pid), handle))
     })
@@ -115,7 +119,7 @@ pub fn start_in_jail<'k>(
     keeper: &'k mut Keeper,
     steps: &[Step],
 ) -> io::Result<Program<'k>> {
-    launch(command, has_input, (None, None), |start| {
+    launch(command, has_input, (None, None, None), |start| {
         let ended = keeper.run(steps, start)?;
         Ok((Held::Jail(keeper), Some(ended)))
     })
@@ -124,7 +128,7 @@ pub fn start_in_jail<'k>(
 fn launch<'k>(
     command: &mut Command,
     has_input: bool,
-    (layer, user): (Option<RawFd>, Option<u32>),
+    (layer, user, mark): (Option<RawFd>, Option<u32>, Option<RawFd>),
     begin: impl FnOnce(&Start<'_>) -> io::Result<(Held<'k>, Option<OwnedFd>)>,
 ) -> io::Result<Program<'k>> {
     let text = |text: &OsStr| CString::new(text.as_bytes()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
@@ -152,6 +156,7 @@ fn launch<'k>(
         streams: [input.as_ref().map_or(nothing, AsRawFd::as_raw_fd), output.as_raw_fd(), errors.as_raw_fd()],
         layer,
         user,
+        mark,
         is_sharing: IS_SHARING.get(),
         handled: HANDLED.get(),
         failure: AtomicI32::new(0),
@@ -182,6 +187,21 @@ pub(super) fn signal_all_of(user: u32) -> io::Result<bool> {
         libc::ESRCH => Ok(false),
         error => Err(io::Error::from_raw_os_error(error)),
     }
+}
+
+/// Sends SIGKILL to every process that this thread may signal. It must be confined so that these are the ones that it
+/// started.
+pub(super) fn signal_all_in_scope() {
+    // SAFETY: the call takes numbers.
+    unsafe { libc::kill(-1, libc::SIGKILL) };
+}
+
+/// Makes a file without a place, which nobody can change, for programs to be known by.
+fn make_mark(name: &str) -> io::Result<OwnedFd> {
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+    let mark = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    fcntl_add_seals(&mark, SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
+    Ok(mark)
 }
 
 struct Signaller {
@@ -239,6 +259,8 @@ pub struct Start<'a> {
     layer: Option<RawFd>,
     /// The user that it becomes, where that is not ours and no jail makes it so.
     user: Option<u32>,
+    /// What it is known by.
+    mark: Option<RawFd>,
     /// Whether there are descriptors among ours that others opened.
     is_sharing: bool,
     handled: u64,
@@ -305,6 +327,12 @@ impl Start<'_> {
             }
             if self.is_sharing {
                 close_on_exec();
+            }
+            if let Some(mark) = self.mark {
+                // Far from the numbers that shells and their scripts use, unless there are not so many.
+                if libc::dup2(mark, MARK) < 0 {
+                    succeeded(libc::dup2(mark, LOW_MARK))?;
+                }
             }
             libc::umask(UMASK);
             if let Some(user) = self.user {

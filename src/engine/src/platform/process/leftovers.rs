@@ -2,8 +2,8 @@
 //!
 //! When their parent ends they become children of ours, of the first thread, and `/proc` lists those (proc(5)). Several
 //! programs may run at a time, each with daemons that it still needs; whose child one is tells the sandbox: a
-//! confined thread can signal only what was started from it. Without that it is the build's directory in the
-//! environment.
+//! confined thread can signal only what was started from it, and a build of root has a user of its own. Without that it is a
+//! file with a random name and no place, which every program of a build inherits (memfd_create(2)).
 
 use std::fs;
 use std::io::{self, Read};
@@ -47,18 +47,23 @@ impl Drop for Reaper {
     }
 }
 
-/// Ends what the program of this thread left running.
-pub(super) fn end(terms: &Terms<'_>) {
-    let own = getpid().as_raw_pid();
-    let list = format!("/proc/self/task/{own}/children");
+/// Ends what the program of this thread left running. Returns whether nothing of that is left.
+pub(super) fn end(terms: &Terms<'_>) -> bool {
+    let list = format!("/proc/self/task/{}/children", getpid().as_raw_pid());
     let begin = Instant::now();
     let mut ended: Vec<Pid> = Vec::new();
     loop {
+        // All at once: one that forks cannot be faster than that.
+        if let Some(user) = terms.user {
+            let _ = super::launch::signal_all_of(user);
+        } else if terms.has_scoped_signals {
+            super::launch::signal_all_in_scope();
+        }
         let mut children = String::new();
         // Its length is nothing to ask for.
         let read = fs::File::open(&list).and_then(|list| list.take(u64::MAX).read_to_string(&mut children));
         if read.is_err() {
-            return;
+            return true;
         }
         let children = children.split_whitespace().filter_map(|word| word.parse().ok()).filter_map(Pid::from_raw);
         for child in children {
@@ -72,7 +77,7 @@ pub(super) fn end(terms: &Terms<'_>) {
         let before = ended.len();
         ended.retain(|child| matches!(waitpid(Some(*child), WaitOptions::NOHANG), Ok(None)));
         if before == 0 || begin.elapsed() >= PATIENCE {
-            return;
+            return ended.is_empty();
         }
         if before == ended.len() {
             std::thread::sleep(PAUSE);
@@ -92,26 +97,38 @@ pub fn end_user(user: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Ends whatever still runs with this text in its environment: programs of a build whose own process was killed.
-pub fn end_marked(mark: &[u8]) {
+/// Ends whatever still holds a mark: programs of a build whose own process was killed. Without `/proc` none is found.
+pub fn end_marked(mark: &str) {
     let begin = Instant::now();
     while begin.elapsed() < PATIENCE {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let processes = entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
-        let marked = processes.filter(|process| *process != getpid() && has_mark(*process, mark));
-        // One that is ended and not yet gone has no environment any more.
-        if marked.filter(|process| kill_process(*process, Signal::KILL).is_ok()).count() == 0 {
+        let end = |process: &Pid| {
+            // The number may become another process's meanwhile, the descriptor may not.
+            let Ok(handle) = rustix::process::pidfd_open(*process, rustix::process::PidfdFlags::empty()) else {
+                return false;
+            };
+            has_mark(*process, mark) && rustix::process::pidfd_send_signal(&handle, Signal::KILL).is_ok()
+        };
+        // One that is ended and not yet gone has no descriptors any more.
+        if processes.filter(|process| *process != getpid()).filter(end).count() == 0 {
             return;
         }
         std::thread::sleep(PAUSE);
     }
 }
 
-fn has_mark(process: Pid, mark: &[u8]) -> bool {
-    fs::read(format!("/proc/{}/environ", process.as_raw_pid()))
-        .is_ok_and(|environment| memchr::memmem::find(&environment, mark).is_some())
+/// Returns whether a process holds the file without a place that a build's programs inherit.
+fn has_mark(process: Pid, mark: &str) -> bool {
+    let wanted = format!("/memfd:{mark} (deleted)");
+    let open = fs::read_dir(format!("/proc/{}/fd", process.as_raw_pid())).into_iter().flatten().flatten();
+    open.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|link| link.as_os_str() == wanted.as_str())
 }
 
 fn is_ours(child: Pid, terms: &Terms<'_>) -> bool {
-    terms.has_scoped_signals || has_mark(child, terms.mark)
+    use std::os::unix::fs::MetadataExt;
+    match terms.user {
+        Some(user) => fs::metadata(format!("/proc/{}", child.as_raw_pid())).is_ok_and(|found| found.uid() == user),
+        None => terms.has_scoped_signals || has_mark(child, terms.mark),
+    }
 }

@@ -15,7 +15,9 @@ impl Reaper {
 
 /// Ends nothing.
 #[cfg(unix)]
-pub(super) fn end(_terms: &Terms<'_>) {}
+pub(super) fn end(_terms: &Terms<'_>) -> bool {
+    true
+}
 
 /// Refuses: builds have no users of their own here.
 ///
@@ -26,4 +28,4 @@ pub fn end_user(_user: u32) -> std::io::Result<()> {
 }
 
 /// Ends what a killed process left running, which this system does not tell.
-pub fn end_marked(_mark: &[u8]) {}
+pub fn end_marked(_mark: &str) {}

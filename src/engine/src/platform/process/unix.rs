@@ -59,7 +59,7 @@ pub fn start(
     command: &mut std::process::Command,
     has_input: bool,
     _confinement: Option<&crate::platform::jail::Confinement>,
-    _user: Option<u32>,
+    _known_by: (Option<u32>, &str),
 ) -> io::Result<Program<'static>> {
     use std::process::Stdio;
     crate::platform::own_group(command);
@@ -90,8 +90,12 @@ pub fn attend(program: Program<'_>, terms: &Terms<'_>, take: &mut dyn FnMut(Stre
         Held::Child(pid) => {
             // Before the program's number is given back: nobody else can have it.
             crate::platform::end_group(pid.as_raw_pid().cast_unsigned());
-            leftovers::end(terms);
-            status(pid)?
+            let is_clean = leftovers::end(terms);
+            let status = status(pid)?;
+            if !is_clean {
+                return Err(io::Error::other("it left processes running that cannot be ended"));
+            }
+            status
         }
         Held::Jail(keeper) => {
             if !matches!(end, Ok(None)) {

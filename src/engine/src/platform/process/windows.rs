@@ -32,7 +32,7 @@ pub fn start(
     command: &mut Command,
     has_input: bool,
     _confinement: Option<&Confinement>,
-    _user: Option<u32>,
+    _known_by: (Option<u32>, &str),
 ) -> io::Result<Program<'static>> {
     crate::platform::own_group(command);
     command.stdin(if has_input { Stdio::piped() } else { Stdio::null() }).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -58,6 +58,7 @@ impl Place {
             is_check: false,
             downloads: base.join("downloads"),
             log: base.join("log"),
+            mark: base.join("mark"),
             settings,
             events: Arc::new(|_| {}),
             network: false,
