@@ -291,6 +291,63 @@ describe("the sandbox", function()
   end)
 end)
 
+describe("the level of a derivation", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+    here.write_config([[
+      local base = derive({ name = "base", config = function(_, ctx) ctx.run("echo base >$out") end })
+      derive({ name = "plain", config = function(_, ctx) ctx.write(ctx.out, "plain") end })
+      derive({ name = "top", opts = { base = base }, config = function(opts, ctx)
+        ctx.write(ctx.out, ctx.read(opts.base))
+      end })
+    ]])
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  local function levels()
+    local found = {}
+    for _, name in ipairs({ "base", "plain", "top" }) do
+      local object = machine.find_object(here, name)
+      found[name] = here.run("info", object).stdout:match("Sandbox +(%a+)")
+    end
+    return found
+  end
+
+  it("is the weakest of its own and of what it was built from", function()
+    assert.equal(0, here.run("build", "init.lua", "--sandbox", "landlock").code)
+    assert.same({ base = "landlock", plain = "namespaces", top = "landlock" }, levels())
+  end)
+
+  it("is raised by `require`, which builds again what is weaker", function()
+    for _, verb in ipairs({ "build", "apply" }) do
+      assert.equal(0, here.run(verb, "init.lua", "--sandbox", "off").code)
+      assert.same({ base = "off", plain = "namespaces", top = "off" }, levels())
+      local result = here.run(verb, "init.lua", "--sandbox", "require")
+      assert.equal(0, result.code, result.stderr)
+      assert.truthy(result.stderr:find("building base", 1, true), result.stderr)
+      assert.truthy(result.stderr:find("building top", 1, true), result.stderr)
+      assert.is_nil(result.stderr:find("building plain", 1, true))
+      assert.same({ base = "namespaces", plain = "namespaces", top = "namespaces" }, levels())
+      assert.is_nil(here.run(verb, "init.lua", "--sandbox", "require").stderr:find("building", 1, true))
+      here.shell("chmod -R u+w root; rm -rf root")
+    end
+  end)
+
+  it("is unknown in a root that does not tell, and then built again by `require`", function()
+    assert.equal(0, here.run("build", "init.lua").code)
+    here.shell([[sed -i 's/,"@sandbox":"[a-z]*"//' root/store/drv-out/*]])
+    assert.equal("", here.run("build", "init.lua").stderr)
+    local result = here.run("build", "init.lua", "--sandbox", "require")
+    assert.truthy(result.stderr:find("building base", 1, true), result.stderr)
+    assert.same({ base = "namespaces", plain = "namespaces", top = "namespaces" }, levels())
+  end)
+end)
+
 describe("the sandbox of root #root", function()
   it("keeps passwords and keys of the machine from builds", function()
     local here = machine.new()

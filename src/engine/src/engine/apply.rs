@@ -12,9 +12,10 @@ use crate::hash::Hash;
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
 use crate::platform;
+use crate::platform::jail::Level;
 use crate::platform::lock::{Lock, Mode};
 use crate::realize::{self, Tasks};
-use crate::settings::Event;
+use crate::settings::{Sandbox, Event};
 use crate::snapshot::Snapshot;
 use crate::store::{self, Outputs, Present, read_outputs};
 use crate::switch::{self, Desired, Extent, Mark, Plan, Step, Switched, To, Work};
@@ -383,7 +384,8 @@ impl Engine {
 
     /// Returns whether exactly these derivations are applied, and all their objects are there.
     fn has_all(&self, current: &Snapshot, wanted: &BTreeSet<Hash>) -> bool {
-        if !current.derivations.keys().eq(wanted) {
+        // What is applied does not tell how it was built.
+        if self.settings.sandbox == Sandbox::Require || !current.derivations.keys().eq(wanted) {
             return false;
         }
         let present = Present::look(&self.store, current.derivations.len());
@@ -399,6 +401,10 @@ impl Engine {
             let recorded = current.derivations.get(hash);
             let recorded = recorded.filter(|outputs| present.has_all(outputs)).cloned();
             let outputs = match recorded {
+                // Only the store tells how something was built.
+                _ if self.settings.sandbox == Sandbox::Require => {
+                    read_outputs(&self.store, *hash)?.filter(|outputs| outputs.level() == Level::Namespaces)
+                }
                 Some(outputs) => Some(outputs),
                 None => read_outputs(&self.store, *hash)?,
             };

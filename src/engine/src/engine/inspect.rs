@@ -15,9 +15,10 @@ use crate::generations;
 use crate::hash::Hash;
 use crate::names::ObjectName;
 use crate::platform;
+use crate::platform::jail::Level;
 use crate::realize::{self, Tasks};
 use crate::settings::Event;
-use crate::store::{self, Outputs, Store, find_derivations, read_derivation, read_info};
+use crate::store::{self, ObjectInfo, Outputs, Store, find_derivations, read_derivation, read_info, recorded_outputs};
 
 impl Engine {
     /// Lists the objects of the store.
@@ -36,6 +37,7 @@ impl Engine {
             let Some(object) = entry.to_str().and_then(ObjectName::of_file) else { continue };
             match read_info(&self.store, &object) {
                 Ok(Some(info)) => objects.push(ObjectReport {
+                    sandbox: self.level_of(&object, &info),
                     path: self.store.object(&object),
                     name: info.name.to_string(),
                     version: info.derivation_version.map(|version| version.to_string()),
@@ -46,7 +48,6 @@ impl Engine {
                     deriver: info.deriver,
                     references: info.references,
                     relocatable: info.relocatable,
-                    sandbox: info.sandbox,
                     current: current.contains(&object),
                     object,
                 }),
@@ -57,6 +58,14 @@ impl Engine {
             }
         }
         Ok(ListReport { root: self.settings.root.clone(), objects, unreadable })
+    }
+
+    /// Returns how far the programs were confined that built an object, as the record of its derivation says; that of an
+    /// older version is about the object.
+    fn level_of(&self, object: &ObjectName, info: &ObjectInfo) -> Level {
+        let recorded = recorded_outputs(&self.store, info.deriver).ok().flatten();
+        let level = recorded.filter(|outputs| outputs.values().any(|known| known == object)).map(|outputs| outputs.level());
+        level.filter(|level| *level != Level::Unknown).unwrap_or(info.sandbox)
     }
 
     /// Returns the actions that are in force, with who declared them and over what they won.

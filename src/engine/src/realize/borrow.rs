@@ -32,10 +32,11 @@ pub fn borrow(
     other: &Store,
     derivation: &Derivation,
     hashes: &[Hash],
+    is_enough: &dyn Fn(&Outputs) -> bool,
 ) -> Result<Option<Outputs>, Error> {
     let roots = other.user_roots(platform::user_number());
     // Whatever is wrong with the other store, this user can still build.
-    let known = hashes.iter().find_map(|hash| read_outputs(other, *hash).ok().flatten());
+    let known = hashes.iter().find_map(|hash| read_outputs(other, *hash).ok().flatten().filter(is_enough));
     let Some(outputs) = known else { return Ok(None) };
     let asked_for = derivation.spec.outputs.iter().all(|output| outputs.contains_key(output));
     if !asked_for || !outputs.values().all(|object| root(other, &roots, object)) {

@@ -12,10 +12,11 @@ use crate::hash::Hash;
 use crate::names::{ObjectName, OutputName, Placeholder};
 use crate::operation::{self, BuildSandbox, Request, Response, Sandboxes, Workspace};
 use crate::platform;
+use crate::platform::jail::Level;
 use crate::settings::{Event, EventSink, Settings};
 use crate::store::import::{SourceTree, import, import_source};
 use crate::store::verify::content_path;
-use crate::store::{self, ObjectInfo, Outputs, Slot, Store, read_info, tree};
+use crate::store::{self, recorded_outputs, ObjectInfo, Outputs, Slot, Store, read_info, tree};
 use crate::value::Source;
 
 /// What a build makes is its own until it is published.
@@ -33,6 +34,8 @@ pub struct Build {
     names: BTreeMap<OutputName, ObjectName>,
     objects: BTreeSet<ObjectName>,
     system: Option<Store>,
+    /// The weakest level of what it is built from.
+    inputs: Level,
 }
 
 impl Build {
@@ -60,6 +63,15 @@ impl Build {
                 let place = content_path(store, object, read_info(store, object)?.as_ref());
                 places.insert(output.clone(), place.map_err(store::Error::from)?);
             }
+        }
+        let mut inputs = Level::Namespaces;
+        for hash in &derivation.dependencies {
+            let level = match realized.get(hash).map(Outputs::level) {
+                // It is known from a snapshot, which does not tell.
+                None | Some(Level::Unknown) => recorded_outputs(store, *hash)?.map_or(Level::Unknown, |known| known.level()),
+                Some(level) => level,
+            };
+            inputs = inputs.min(level);
         }
         let objects = derivation.dependencies.iter().filter_map(|hash| realized.get(hash)).flat_map(Outputs::values);
         // All outputs of a captured handle can be asked for, not only those that a string names.
@@ -97,6 +109,7 @@ impl Build {
             },
             names,
             system,
+            inputs,
             objects: objects.cloned().collect(),
             derivation,
         };
@@ -182,7 +195,7 @@ impl Build {
                 warn_of_collisions(&object, &info);
             }
             self.discard()?;
-            return Ok(Outputs::from_iter([(OutputName::main(), object)]));
+            return Ok(Outputs::from_iter([(OutputName::main(), object)]).with_level(self.level()));
         }
         let outputs = import(
             store,
@@ -199,7 +212,7 @@ impl Build {
             check_sources,
         )?;
         self.discard()?;
-        Ok(outputs)
+        Ok(outputs.with_level(self.level()))
     }
 
     /// Returns the local file or tree that the output is a copy of, when it is no more than that.
@@ -208,6 +221,11 @@ impl Build {
             Recipe::File(FileRecipe { content: FileContent::Source(source), executable: false }) => Some(source),
             _ => None,
         }
+    }
+
+    /// Returns how far the programs were confined that built it, and what it was built from.
+    fn level(&self) -> Level {
+        self.workspace.sandbox.level().min(self.inputs)
     }
 
     /// What the build could have seen: its dependencies and what they refer to.

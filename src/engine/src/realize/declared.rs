@@ -5,6 +5,7 @@
 
 use crate::derivation::Derivation;
 use crate::names::ObjectName;
+use crate::platform::jail::Level;
 use crate::store::{Outputs, Store, read_info, verify};
 
 /// Returns the declared output of a derivation if the store has it, whole.
@@ -15,5 +16,6 @@ pub fn find_declared(store: &Store, derivation: &Derivation) -> Option<Outputs> 
     // A damaged record is as good as none.
     let info = read_info(store, &object).ok().flatten()?;
     let is_declared = info.nar == nar && info.content == nar && verify::look(store, &object).is_ok();
-    is_declared.then(|| Outputs::from_iter([(output.clone(), object)]))
+    // Whoever made it: it is what it has to be.
+    is_declared.then(|| Outputs::from_iter([(output.clone(), object)]).with_level(Level::Namespaces))
 }

@@ -24,7 +24,7 @@ use crate::names::OutputName;
 use crate::operation::{Error as OperationError, Response, Sandboxes};
 use crate::platform::jail::Level;
 use crate::platform::lock::{Lock, LockError, Mode, holder};
-use crate::settings::{Event, EventSink, Settings};
+use crate::settings::{Sandbox, Event, EventSink, Settings};
 use crate::store::import::{File, import_files};
 use crate::store::{self, Outputs, Slot, Store, read_outputs, write_derivation, write_outputs};
 
@@ -63,8 +63,10 @@ pub fn realize(
     tasks: &mut dyn Tasks,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Realization, Error> {
+    // What is only known to be there may have been built in any way.
+    let known = if settings.sandbox == Sandbox::Require { BTreeMap::new() } else { known };
     let mut done = Realization { outputs: known, built: Vec::new() };
-    let graph = missing(store, derivations, wanted, &mut done)?;
+    let graph = missing(store, settings, derivations, wanted, &mut done)?;
     if graph.node_count() == 0 {
         return Ok(done);
     }
@@ -167,8 +169,16 @@ fn prepare_file<'a>(store: &Store, derivation: &'a Derivation, level: Level) -> 
 type Graph = DiGraph<Arc<Derivation>, ()>;
 
 /// Returns the derivations that have no known result, with an edge from each to what it needs.
+/// Returns whether a result may be taken: where level `namespaces` is required, it was built so, or its content is declared.
+fn is_enough(settings: &Settings, derivation: &Derivation, outputs: &Outputs) -> bool {
+    settings.sandbox != Sandbox::Require
+        || outputs.level() == Level::Namespaces
+        || derivation.spec.output_hash.is_some()
+}
+
 fn missing(
     store: &Store,
+    settings: &Settings,
     derivations: &[Arc<Derivation>],
     wanted: &BTreeSet<Hash>,
     done: &mut Realization,
@@ -185,11 +195,16 @@ fn missing(
         let node = match nodes.get(&hash) {
             Some(node) => *node,
             None => {
-                if let Some(outputs) = read_outputs(store, hash)? {
+                let derivation = by_hash.get(&hash);
+                let is_enough = |outputs: &Outputs| derivation.is_none_or(|derivation| is_enough(settings, derivation, outputs));
+                if let Some(outputs) = read_outputs(store, hash)?.filter(is_enough) {
+                    // What has to be in it was declared, whoever made it.
+                    let is_declared = derivation.is_some_and(|derivation| derivation.spec.output_hash.is_some());
+                    let outputs = if is_declared { outputs.with_level(Level::Namespaces) } else { outputs };
                     done.outputs.insert(hash, outputs);
                     continue;
                 }
-                let derivation = by_hash.get(&hash).ok_or(Error::Unknown(hash))?;
+                let derivation = derivation.ok_or(Error::Unknown(hash))?;
                 let node = graph.add_node(Arc::clone(derivation));
                 nodes.insert(hash, node);
                 pending.extend(derivation.dependencies.iter().map(|dependency| (*dependency, Some(node))));
@@ -320,7 +335,8 @@ impl Scheduler<'_> {
                 self.ready.push_back(*node);
                 continue;
             };
-            let outputs = Outputs::from_iter([(OutputName::main(), object)]);
+            // No program takes part.
+            let outputs = Outputs::from_iter([(OutputName::main(), object)]).with_level(Level::Namespaces);
             self.finished(node.index(), Arc::clone(derivation), outputs, lock, since, on_event);
         }
     }
@@ -372,7 +388,8 @@ impl Scheduler<'_> {
         let locks = Locks { derivation: lock, _slot: slot };
         self.waiting_since.remove(&node);
         // Another process may have finished it between our look and our lock.
-        let known = match read_outputs(&self.store, derivation.hash)? {
+        let is_enough = |outputs: &Outputs| is_enough(self.settings, &derivation, outputs);
+        let known = match read_outputs(&self.store, derivation.hash)?.filter(is_enough) {
             Some(outputs) => Some(outputs),
             None => self.look_up_resolved(&derivation)?,
         };
@@ -441,7 +458,8 @@ impl Scheduler<'_> {
             return Ok(None);
         }
         let resolved = derivation.resolved_hash(&self.done.outputs);
-        let outputs = read_outputs(&self.store, resolved)?;
+        let is_enough = |outputs: &Outputs| is_enough(self.settings, derivation, outputs);
+        let outputs = read_outputs(&self.store, resolved)?.filter(is_enough);
         if let Some(outputs) = &outputs {
             write_derivation(&self.store, derivation.hash, &derivation.description())?;
             write_outputs(&self.store, derivation.hash, outputs)?;
@@ -457,7 +475,8 @@ impl Scheduler<'_> {
             return Ok(None);
         }
         let hashes = [derivation.hash, derivation.resolved_hash(&self.done.outputs)];
-        let outputs = borrow(&self.store, lender, derivation, &hashes)?;
+        let is_enough = |outputs: &Outputs| is_enough(self.settings, derivation, outputs);
+        let outputs = borrow(&self.store, lender, derivation, &hashes, &is_enough)?;
         if let Some(outputs) = &outputs {
             write_derivation(&self.store, derivation.hash, &derivation.description())?;
             self.record(derivation, outputs)?;

@@ -1,22 +1,47 @@
 //! What the outputs of a derivation became, as records and snapshots hold it: `{"out": OBJECT}`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use litemap::LiteMap;
-use serde::de::{Error, MapAccess, Visitor};
+use serde::de::value::StrDeserializer;
+use serde::de::{Error, IntoDeserializer, MapAccess, Visitor};
+use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::names::{ObjectName, OutputName};
+use crate::platform::jail::Level;
 
-/// The objects that the outputs of a derivation became: at least one when they are read, and hardly ever more.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outputs(LiteMap<OutputName, ObjectName>);
+/// The objects that the outputs of a derivation became: at least one when they are read, and hardly ever more. Two are equal
+/// when the objects are.
+#[derive(Clone, Debug, Default)]
+pub struct Outputs {
+    objects: LiteMap<OutputName, ObjectName>,
+    level: Level,
+}
+
+/// The key of the level in a record. No output has that name.
+const LEVEL: &str = "@sandbox";
+
+/// Outputs as a record has them: with their level.
+pub struct Recorded<'a>(pub &'a Outputs);
 
 impl Outputs {
     /// Returns the objects.
     pub fn values(&self) -> impl Iterator<Item = &ObjectName> {
-        self.0.values()
+        self.objects.values()
+    }
+
+    /// Returns how far the programs were confined that built them, and what they were built from. Only records tell.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Returns the same outputs with another level.
+    #[must_use]
+    pub fn with_level(self, level: Level) -> Outputs {
+        Outputs { level, ..self }
     }
 }
 
@@ -24,19 +49,19 @@ impl Deref for Outputs {
     type Target = LiteMap<OutputName, ObjectName>;
 
     fn deref(&self) -> &LiteMap<OutputName, ObjectName> {
-        &self.0
+        &self.objects
     }
 }
 
 impl DerefMut for Outputs {
     fn deref_mut(&mut self) -> &mut LiteMap<OutputName, ObjectName> {
-        &mut self.0
+        &mut self.objects
     }
 }
 
 impl FromIterator<(OutputName, ObjectName)> for Outputs {
     fn from_iter<I: IntoIterator<Item = (OutputName, ObjectName)>>(outputs: I) -> Outputs {
-        Outputs(outputs.into_iter().collect())
+        Outputs { objects: outputs.into_iter().collect(), level: Level::default() }
     }
 }
 
@@ -45,7 +70,7 @@ impl IntoIterator for Outputs {
     type IntoIter = std::vec::IntoIter<(OutputName, ObjectName)>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_tuple_vec().into_iter()
+        self.objects.into_tuple_vec().into_iter()
     }
 }
 
@@ -54,13 +79,32 @@ impl<'a> IntoIterator for &'a Outputs {
     type IntoIter = <&'a LiteMap<OutputName, ObjectName> as IntoIterator>::IntoIter;
 
     fn into_iter(self) -> Self::IntoIter {
-        (&self.0).into_iter()
+        (&self.objects).into_iter()
     }
 }
 
 impl Serialize for Outputs {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.iter())
+    }
+}
+
+impl PartialEq for Outputs {
+    fn eq(&self, other: &Outputs) -> bool {
+        self.objects == other.objects
+    }
+}
+
+impl Eq for Outputs {}
+
+impl Serialize for Recorded<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (output, object) in self.0.iter() {
+            map.serialize_entry(output, object)?;
+        }
+        map.serialize_entry(LEVEL, &self.0.level)?;
+        map.end()
     }
 }
 
@@ -80,12 +124,17 @@ impl<'de> Visitor<'de> for OutputsVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Outputs, A::Error> {
-        let mut outputs = LiteMap::with_capacity(1);
-        while let Some((output, object)) = map.next_entry()? {
-            outputs.insert(output, object);
+        let (mut objects, mut level) = (LiteMap::with_capacity(1), Level::default());
+        while let Some(key) = map.next_key::<Cow<'_, str>>()? {
+            if key == LEVEL {
+                level = map.next_value()?;
+            } else {
+                let key: StrDeserializer<'_, A::Error> = key.as_ref().into_deserializer();
+                objects.insert(OutputName::deserialize(key)?, map.next_value()?);
+            }
         }
         // All objects of none would be there, whatever became of the derivation.
-        if outputs.is_empty() { Err(A::Error::invalid_length(0, &self)) } else { Ok(Outputs(outputs)) }
+        if objects.is_empty() { Err(A::Error::invalid_length(0, &self)) } else { Ok(Outputs { objects, level }) }
     }
 }
 
@@ -103,5 +152,17 @@ mod tests {
             assert!(serde_json::from_str::<Outputs>(damaged).is_err(), "{damaged}");
         }
         assert_eq!(serde_json::to_string(&Outputs::default()).unwrap(), "{}");
+    }
+
+    #[test]
+    fn a_record_has_the_level_and_older_ones_have_none() {
+        let old = r#"{"out":"tool-123456789"}"#;
+        let outputs: Outputs = serde_json::from_str(old).unwrap();
+        assert_eq!(outputs.level(), Level::Unknown);
+        let record = serde_json::to_string(&Recorded(&outputs.with_level(Level::Namespaces))).unwrap();
+        assert_eq!(record, r#"{"out":"tool-123456789","@sandbox":"namespaces"}"#);
+        let read: Outputs = serde_json::from_str(&record).unwrap();
+        assert_eq!((read.level(), serde_json::to_string(&read).unwrap().as_str()), (Level::Namespaces, old));
+        assert!(serde_json::from_str::<Outputs>(r#"{"@sandbox":"namespaces"}"#).is_err());
     }
 }

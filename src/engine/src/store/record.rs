@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use super::outputs::Recorded;
 use super::{Error, Outputs, Result, Store};
 use crate::hash::Hash;
 use crate::names::{Name, ObjectName, Version};
@@ -72,7 +73,7 @@ pub fn find_derivations(store: &Store, prefix: &str) -> Result<Vec<Hash>> {
 /// # Errors
 /// When the record cannot be written.
 pub fn write_outputs(store: &Store, hash: Hash, outputs: &Outputs) -> Result<()> {
-    write_json(&store.outputs(hash), outputs)
+    write_json(&store.outputs(hash), &Recorded(outputs))
 }
 
 /// Writes the description of a derivation, unless it is there. In place, since builds lock the file, which only its
