@@ -333,7 +333,9 @@ describe("the level of a derivation", function()
       assert.truthy(result.stderr:find("building top", 1, true), result.stderr)
       assert.is_nil(result.stderr:find("building plain", 1, true))
       assert.same({ base = "namespaces", plain = "namespaces", top = "namespaces" }, levels())
-      assert.is_nil(here.run(verb, "init.lua", "--sandbox", "require").stderr:find("building", 1, true))
+      assert.is_nil(
+        here.run(verb, "init.lua", "--sandbox", "require").stderr:find("building", 1, true)
+      )
       here.shell("chmod -R u+w root; rm -rf root")
     end
   end)

@@ -59,7 +59,8 @@ local function attempts(levels, is_root)
   before_each(function()
     here = machine.new()
     here.write("home/secret", "treasure\n")
-    victim = process.run_line("TREASURE=treasure sleep 100 >/dev/null 2>&1 & echo $!").stdout:match("%d+")
+    victim =
+      process.run_line("TREASURE=treasure sleep 100 >/dev/null 2>&1 & echo $!").stdout:match("%d+")
   end)
 
   after_each(function()
@@ -105,7 +106,7 @@ local function attempts(levels, is_root)
       "echo x >/etc/written && echo written",
       "echo x >/usr/written && echo written",
       "echo x >" .. here.root .. "/store/obj/written && echo written",
-      "echo x >" .. here.root .. "/store/written && echo written",
+      "echo x >" .. here.root .. "/store/written",
       "mount -t tmpfs none /usr && echo written",
       "mount -o remount,rw /usr && touch /usr/written && echo written",
       "umount /etc/passwd && echo written",
@@ -126,6 +127,8 @@ local function attempts(levels, is_root)
       for line in got:gmatch("[^\n]+") do
         assert.is_nil(line:match("\twritten"), level .. ": " .. line)
       end
+      -- What it wrote there was in a directory of its own.
+      assert.is_nil(io.open(here.root .. "/store/written"))
       assert.equal(0, process.run({ "kill", "-0", victim }).code)
     end
   end)

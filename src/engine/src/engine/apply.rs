@@ -15,7 +15,7 @@ use crate::platform;
 use crate::platform::jail::Level;
 use crate::platform::lock::{Lock, Mode};
 use crate::realize::{self, Tasks};
-use crate::settings::{Sandbox, Event};
+use crate::settings::{Event, Sandbox};
 use crate::snapshot::Snapshot;
 use crate::store::{self, Outputs, Present, read_outputs};
 use crate::switch::{self, Desired, Extent, Mark, Plan, Step, Switched, To, Work};

@@ -64,7 +64,8 @@ impl Engine {
     /// older version is about the object.
     fn level_of(&self, object: &ObjectName, info: &ObjectInfo) -> Level {
         let recorded = recorded_outputs(&self.store, info.deriver).ok().flatten();
-        let level = recorded.filter(|outputs| outputs.values().any(|known| known == object)).map(|outputs| outputs.level());
+        let level =
+            recorded.filter(|outputs| outputs.values().any(|known| known == object)).map(|outputs| outputs.level());
         level.filter(|level| *level != Level::Unknown).unwrap_or(info.sandbox)
     }
 

@@ -16,7 +16,7 @@ use crate::platform::jail::Level;
 use crate::settings::{Event, EventSink, Settings};
 use crate::store::import::{SourceTree, import, import_source};
 use crate::store::verify::content_path;
-use crate::store::{self, recorded_outputs, ObjectInfo, Outputs, Slot, Store, read_info, tree};
+use crate::store::{self, ObjectInfo, Outputs, Slot, Store, read_info, recorded_outputs, tree};
 use crate::value::Source;
 
 /// What a build makes is its own until it is published.
@@ -68,7 +68,9 @@ impl Build {
         for hash in &derivation.dependencies {
             let level = match realized.get(hash).map(Outputs::level) {
                 // It is known from a snapshot, which does not tell.
-                None | Some(Level::Unknown) => recorded_outputs(store, *hash)?.map_or(Level::Unknown, |known| known.level()),
+                None | Some(Level::Unknown) => {
+                    recorded_outputs(store, *hash)?.map_or(Level::Unknown, |known| known.level())
+                }
                 Some(level) => level,
             };
             inputs = inputs.min(level);

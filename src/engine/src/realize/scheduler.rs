@@ -24,7 +24,7 @@ use crate::names::OutputName;
 use crate::operation::{Error as OperationError, Response, Sandboxes};
 use crate::platform::jail::Level;
 use crate::platform::lock::{Lock, LockError, Mode, holder};
-use crate::settings::{Sandbox, Event, EventSink, Settings};
+use crate::settings::{Event, EventSink, Sandbox, Settings};
 use crate::store::import::{File, import_files};
 use crate::store::{self, Outputs, Slot, Store, read_outputs, write_derivation, write_outputs};
 
@@ -196,7 +196,8 @@ fn missing(
             Some(node) => *node,
             None => {
                 let derivation = by_hash.get(&hash);
-                let is_enough = |outputs: &Outputs| derivation.is_none_or(|derivation| is_enough(settings, derivation, outputs));
+                let is_enough =
+                    |outputs: &Outputs| derivation.is_none_or(|derivation| is_enough(settings, derivation, outputs));
                 if let Some(outputs) = read_outputs(store, hash)?.filter(is_enough) {
                     // What has to be in it was declared, whoever made it.
                     let is_declared = derivation.is_some_and(|derivation| derivation.spec.output_hash.is_some());
