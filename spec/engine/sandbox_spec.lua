@@ -309,7 +309,7 @@ describe("the level of a derivation", function()
     here.remove()
   end)
 
-  local function levels()
+  local function recorded_levels()
     local found = {}
     for _, name in ipairs({ "base", "plain", "top" }) do
       local object = machine.find_object(here, name)
@@ -320,19 +320,19 @@ describe("the level of a derivation", function()
 
   it("is the weakest of its own and of what it was built from", function()
     assert.equal(0, here.run("build", "init.lua", "--sandbox", "landlock").code)
-    assert.same({ base = "landlock", plain = "namespaces", top = "landlock" }, levels())
+    assert.same({ base = "landlock", plain = "namespaces", top = "landlock" }, recorded_levels())
   end)
 
   it("is raised by `require`, which builds again what is weaker", function()
     for _, verb in ipairs({ "build", "apply" }) do
       assert.equal(0, here.run(verb, "init.lua", "--sandbox", "off").code)
-      assert.same({ base = "off", plain = "namespaces", top = "off" }, levels())
+      assert.same({ base = "off", plain = "namespaces", top = "off" }, recorded_levels())
       local result = here.run(verb, "init.lua", "--sandbox", "require")
       assert.equal(0, result.code, result.stderr)
       assert.truthy(result.stderr:find("building base", 1, true), result.stderr)
       assert.truthy(result.stderr:find("building top", 1, true), result.stderr)
       assert.is_nil(result.stderr:find("building plain", 1, true))
-      assert.same({ base = "namespaces", plain = "namespaces", top = "namespaces" }, levels())
+      assert.same({ base = "namespaces", plain = "namespaces", top = "namespaces" }, recorded_levels())
       assert.is_nil(
         here.run(verb, "init.lua", "--sandbox", "require").stderr:find("building", 1, true)
       )
@@ -346,7 +346,7 @@ describe("the level of a derivation", function()
     assert.equal("", here.run("build", "init.lua").stderr)
     local result = here.run("build", "init.lua", "--sandbox", "require")
     assert.truthy(result.stderr:find("building base", 1, true), result.stderr)
-    assert.same({ base = "namespaces", plain = "namespaces", top = "namespaces" }, levels())
+    assert.same({ base = "namespaces", plain = "namespaces", top = "namespaces" }, recorded_levels())
   end)
 end)
 

@@ -186,7 +186,15 @@ local function attempts(levels, is_root)
         level,
         ([[
         ctx.run("for i in 1 2 3; do (setsid sleep %s &) ; setsid -f sleep %s </dev/null >/dev/null 2>&1; done")
-        ctx.run({ "python3", "-c", "import os\nfor i in range(50):\n if os.fork() == 0:\n  os.setsid()\n  os.closerange(0, 2000)\n  if os.fork(): os._exit(0)\n  os.execvp('sleep', ['sleep', '%s'])" })
+        ctx.run({ "python3", "-c", table.concat({
+          "import os",
+          "for i in range(50):",
+          " if os.fork() == 0:",
+          "  os.setsid()",
+          "  os.closerange(0, 2000)",
+          "  if os.fork(): os._exit(0)",
+          "  os.execvp('sleep', ['sleep', '%s'])",
+        }, "\\n") })
       ]]):format(mark, mark, mark)
       )
       assert.equal("", process.run_line("pgrep -f '[s]leep " .. mark .. "'").stdout, level)

@@ -254,6 +254,7 @@ impl Keeper {
     fn bury(&self) {
         let _ = self.await_event(&self.shared.from_keeper);
         self.shared.error.store(0, Ordering::SeqCst);
+        self.shared.is_gone.store(0, Ordering::SeqCst);
         for event in [&self.shared.from_init, &self.shared.ended] {
             let is_told = wait_for_one([event, event], Some(Duration::ZERO)).is_ok_and(|[is_told, _]| is_told);
             if is_told {
