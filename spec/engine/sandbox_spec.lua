@@ -332,7 +332,10 @@ describe("the level of a derivation", function()
       assert.truthy(result.stderr:find("building base", 1, true), result.stderr)
       assert.truthy(result.stderr:find("building top", 1, true), result.stderr)
       assert.is_nil(result.stderr:find("building plain", 1, true))
-      assert.same({ base = "namespaces", plain = "namespaces", top = "namespaces" }, recorded_levels())
+      assert.same(
+        { base = "namespaces", plain = "namespaces", top = "namespaces" },
+        recorded_levels()
+      )
       assert.is_nil(
         here.run(verb, "init.lua", "--sandbox", "require").stderr:find("building", 1, true)
       )
@@ -346,7 +349,10 @@ describe("the level of a derivation", function()
     assert.equal("", here.run("build", "init.lua").stderr)
     local result = here.run("build", "init.lua", "--sandbox", "require")
     assert.truthy(result.stderr:find("building base", 1, true), result.stderr)
-    assert.same({ base = "namespaces", plain = "namespaces", top = "namespaces" }, recorded_levels())
+    assert.same(
+      { base = "namespaces", plain = "namespaces", top = "namespaces" },
+      recorded_levels()
+    )
   end)
 end)
 

@@ -194,7 +194,7 @@ local function attempts(levels, is_root)
           "  os.closerange(0, 2000)",
           "  if os.fork(): os._exit(0)",
           "  os.execvp('sleep', ['sleep', '%s'])",
-        }, "\\n") })
+        }, "\n") })
       ]]):format(mark, mark, mark)
       )
       assert.equal("", process.run_line("pgrep -f '[s]leep " .. mark .. "'").stdout, level)
