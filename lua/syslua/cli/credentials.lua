@@ -1,165 +1,18 @@
 --- Recognises files that should stay private: keys, tokens, passwords, histories. By name, and by content, since names
 -- mislead. The lists are documented in docs/reference/cli.md, under `adopt`. It changes nothing.
 
+local known = require("syslua.cli.known_credentials")
 local path = require("syslua.util.path")
 
 local credentials = {}
 
--- Patterns of Lua for the end of a path in lower case, each after "/", and what such a file is. `%` begins a pattern.
-local names = {
-  -- OpenSSH, PuTTY, certificates
-  { "%.ssh/id_[%w_.@-]+", "an SSH key" },
-  { "id_rsa[%w_.@-]*", "an SSH key" },
-  { "id_dsa[%w_.@-]*", "an SSH key" },
-  { "id_ecdsa[%w_.@-]*", "an SSH key" },
-  { "id_ed25519[%w_.@-]*", "an SSH key" },
-  { "%.ssh/identity", "an SSH key" },
-  { "ssh_host_[%w_]+_key", "an SSH key" },
-  { "known_hosts[%w._-]*", "a list of the hosts that you use" },
-  { ".*%.ppk", "an SSH key" },
-  { ".*%.key", "a private key" },
-  { ".*%.pem", "a private key" },
-  { ".*%.pkcs8", "a private key" },
-  { ".*%.p8", "a private key" },
-  { ".*%.p12", "a key store" },
-  { ".*%.pfx", "a key store" },
-  { ".*%.jks", "a key store" },
-  { ".*%.keystore", "a key store" },
-  { ".*%.keytab", "a Kerberos key" },
-  { ".*%.ovpn", "a VPN profile with keys" },
-  -- GnuPG, age
-  { "private%-keys%-v1%.d/.*", "a GnuPG key" },
-  { "openpgp%-revocs%.d/.*", "a GnuPG revocation certificate" },
-  { "secring%.%w+", "a GnuPG key ring" },
-  { "%.gnupg/random_seed", "a GnuPG seed" },
-  { "%.gnupg/trustdb%.gpg", "a GnuPG trust database" },
-  { "age/keys%.txt", "an age key" },
-  { ".*%.age%-?key", "an age key" },
-  { "%.password%-store/.*%.gpg", "a stored password" },
-  -- Logins of programs
-  { "[._]netrc", "logins" },
-  { "%.authinfo[%w.]*", "logins" },
-  { "%.git%-credentials", "logins" },
-  { "git/credentials", "logins" },
-  { "%.pgpass", "passwords" },
-  { "pgpass%.conf", "passwords" },
-  { "%.my%.cnf", "passwords" },
-  { "%.mylogin%.cnf", "passwords" },
-  { "%.pypirc", "logins" },
-  { "%.smbcredentials", "logins" },
-  { "%.htpasswd", "passwords" },
-  { "%.vnc/passwd", "a password" },
-  { "%.dbshell", "a command history" },
-  { "%.?xauthority", "a session cookie" },
-  { "%.?iceauthority", "a session cookie" },
-  { "%.fetchmailrc", "logins" },
-  { "sitemanager%.xml", "logins" },
-  { "recentservers%.xml", "logins" },
-  { ".*%.remmina", "logins" },
-  { "wpa_supplicant%.conf", "network passwords" },
-  { "system%-connections/.*", "network passwords" },
-  { "g?shadow%-?", "password hashes" },
-  -- Clouds, package registries, command lines of services
-  { "%.aws/credentials", "AWS credentials" },
-  { "%.aws/.*cache/.*", "AWS tokens" },
-  { "%.azure/.*token.*", "Azure tokens" },
-  { "%.azure/service_principal_entries.*", "Azure credentials" },
-  { "gcloud/.*credentials.*", "Google Cloud credentials" },
-  { "gcloud/.*tokens%.db", "Google Cloud tokens" },
-  { "application_default_credentials%.json", "Google Cloud credentials" },
-  { "%.boto", "cloud credentials" },
-  { "%.s3cfg", "cloud credentials" },
-  { "rclone%.conf", "cloud credentials" },
-  { "%.kube/config", "Kubernetes credentials" },
-  { "%.kube/cache/.*", "Kubernetes credentials" },
-  { "kubeconfig", "Kubernetes credentials" },
-  { ".*%.kubeconfig", "Kubernetes credentials" },
-  { "containers/auth%.json", "registry logins" },
-  { "%.dockercfg", "registry logins" },
-  { "gh/hosts%.ya?ml", "a GitHub token" },
-  { "%.config/hub", "a GitHub token" },
-  { "github%-copilot/%w+%.json", "a GitHub token" },
-  { "glab%-cli/config%.yml", "a GitLab token" },
-  { "%.cargo/credentials[%w.]*", "a registry token" },
-  { "%.gem/credentials", "a registry token" },
-  { "%.composer/auth%.json", "registry logins" },
-  { "composer/auth%.json", "registry logins" },
-  { "settings%-security%.xml", "a master password" },
-  { "credentials%.tfrc%.json", "a Terraform token" },
-  { ".*%.tfstate[%w.]*", "a Terraform state, which holds secrets" },
-  { "%.vault%-token", "a Vault token" },
-  { "%.fly/config%.yml", "a token" },
-  { "hcloud/cli%.toml", "a token" },
-  { "doctl/config%.yaml", "a token" },
-  { "ngrok%.yml", "a token" },
-  { "%.cloudflared/.*%.json", "a token" },
-  { "huggingface/token", "a token" },
-  { "huggingface/stored_tokens", "a token" },
-  { "kaggle%.json", "a token" },
-  { "%.codex/auth%.json", "a token" },
-  { "%.claude/%.credentials%.json", "a token" },
-  { "%.config/op/.*", "1Password data" },
-  { "bitwarden cli/data%.json", "Bitwarden data" },
-  -- Files that are called so
-  { "%.?credentials", "credentials" },
-  { "credentials%.json", "credentials" },
-  { "%.?secrets?", "secrets" },
-  { "%.?secrets?%.txt", "secrets" },
-  { "%.?secrets?%.ya?ml", "secrets" },
-  { "%.?secrets?%.json", "secrets" },
-  { "%.?secrets?%.toml", "secrets" },
-  { "%.?secrets?%.env", "secrets" },
-  { "%.?secrets?%.[kz]?sh", "secrets" },
-  { "%.?tokens?", "a token" },
-  { "passwords?%.?%w*", "passwords" },
-  -- Key rings, cookies, wallets
-  { ".*%.keyring", "a key ring" },
-  { "%.local/share/keyrings/.*", "a key ring" },
-  { "%.gnome2/keyrings/.*", "a key ring" },
-  { "kwalletd/.*", "a key ring" },
-  { ".*%.kwl", "a key ring" },
-  { ".*%.keychain%-?%w*", "a key ring" },
-  { "library/keychains/.*", "a key ring" },
-  { ".*%.kdbx?", "a password safe" },
-  { ".*%.psafe3", "a password safe" },
-  { "key[34]%.db", "saved passwords" },
-  { "logins%.json", "saved passwords" },
-  { "signons%.sqlite", "saved passwords" },
-  { "login data", "saved passwords" },
-  { "cookies", "cookies" },
-  { "cookies%.sqlite[%w-]*", "cookies" },
-  { "cookies%.txt", "cookies" },
-  { "cookies%.db", "cookies" },
-  { "cookies%.binarycookies", "cookies" },
-  { "%.?cookie", "a cookie" },
-  { "%.erlang%.cookie", "a cookie" },
-  { "pulse/cookie", "a cookie" },
-  { "wallet%.dat", "a wallet" },
-  { "wallets?/.*", "a wallet" },
-  { ".*%.wallet", "a wallet" },
-  { "keystore/utc%-%-.*", "a wallet" },
-  { "utc%-%-.*", "a wallet" },
-  { "solana/id%.json", "a wallet" },
-  -- What was typed
-  { ".*[._]history", "a command history" },
-  { "%.?history", "a command history" },
-  { "%.?zhistory", "a command history" },
-  { "%.?histfile", "a command history" },
-  { ".*_history%-%w+", "a command history" },
-  { "consolehost_history%.txt", "a command history" },
-  { "history%.txt", "a command history" },
-  { "history%.db", "a command history" },
-  { "%.lesshst", "a history" },
-  { "%.viminfo", "a history" },
-  { "main%.shada", "a history" },
-  { "%.wget%-hsts", "a list of the hosts that you use" },
-}
-
 -- What a name promises, and its content must not break: these are public.
 local public_names = { ".*%.pub", ".*%.example", ".*%.sample", ".*%.template", ".*%.dist" }
 
-for _, entry in ipairs(names) do
-  entry[1] = "/" .. entry[1] .. "$"
+-- Patterns for whole parts of a path, by what such a file is.
+local names = {}
+for index, entry in ipairs(known.names) do
+  names[index] = { "/" .. entry[1] .. "$", entry[2] }
 end
 
 local function find_by_name(place)
@@ -176,61 +29,6 @@ local function find_by_name(place)
   end
   return nil
 end
-
--- Tokens as their services make them: what they begin with, how many characters follow at least, and of which kind.
-local tokens = {
-  { "ghp_", 30, "%w", "a GitHub token" },
-  { "gho_", 30, "%w", "a GitHub token" },
-  { "ghu_", 30, "%w", "a GitHub token" },
-  { "ghs_", 30, "%w", "a GitHub token" },
-  { "ghr_", 30, "%w", "a GitHub token" },
-  { "github_pat_", 22, "[%w_]", "a GitHub token" },
-  { "glpat-", 20, "[%w_.-]", "a GitLab token" },
-  { "gldt-", 20, "[%w_-]", "a GitLab token" },
-  { "glrt-", 20, "[%w_-]", "a GitLab token" },
-  { "glptt-", 20, "[%w_-]", "a GitLab token" },
-  { "glsoat-", 20, "[%w_-]", "a GitLab token" },
-  { "AKIA", 16, "[%u%d]", "an AWS access key" },
-  { "ASIA", 16, "[%u%d]", "an AWS access key" },
-  { "ABIA", 16, "[%u%d]", "an AWS access key" },
-  { "ACCA", 16, "[%u%d]", "an AWS access key" },
-  { "AIza", 35, "[%w_-]", "a Google API key" },
-  { "ya29.", 20, "[%w_-]", "a Google token" },
-  { "GOCSPX-", 20, "[%w_-]", "a Google client secret" },
-  { "xoxa-", 10, "[%w-]", "a Slack token" },
-  { "xoxb-", 10, "[%w-]", "a Slack token" },
-  { "xoxe-", 10, "[%w-]", "a Slack token" },
-  { "xoxp-", 10, "[%w-]", "a Slack token" },
-  { "xoxr-", 10, "[%w-]", "a Slack token" },
-  { "xoxs-", 10, "[%w-]", "a Slack token" },
-  { "xapp-", 10, "[%w-]", "a Slack token" },
-  { "npm_", 30, "%w", "an npm token" },
-  { "pypi-", 50, "[%w_-]", "a PyPI token" },
-  { "rubygems_", 40, "%x", "a RubyGems token" },
-  { "dckr_pat_", 20, "[%w_-]", "a Docker token" },
-  { "sk_live_", 16, "%w", "a Stripe key" },
-  { "rk_live_", 16, "%w", "a Stripe key" },
-  { "sk_test_", 16, "%w", "a Stripe key" },
-  { "sk-", 20, "[%w_-]", "an API key" },
-  { "hf_", 30, "%w", "a Hugging Face token" },
-  { "dop_v1_", 40, "%x", "a DigitalOcean token" },
-  { "doo_v1_", 40, "%x", "a DigitalOcean token" },
-  { "SG.", 40, "[%w_.-]", "a SendGrid key" },
-  { "shpat_", 30, "%x", "a Shopify token" },
-  { "hvs.", 20, "[%w_-]", "a Vault token" },
-  { "tskey-", 16, "[%w-]", "a Tailscale key" },
-  { "lin_api_", 30, "%w", "a Linear key" },
-  { "glsa_", 30, "[%w_]", "a Grafana token" },
-  { "PMAK-", 24, "[%w-]", "a Postman key" },
-  { "NRAK-", 20, "%w", "a New Relic key" },
-  { "ATATT3", 30, "[%w_=-]", "an Atlassian token" },
-  { "ntn_", 30, "%w", "a Notion token" },
-  { "nfp_", 30, "%w", "a Netlify token" },
-  { "sbp_", 30, "%w", "a Supabase token" },
-  { "dapi", 32, "%x", "a Databricks token" },
-  { "AGE-SECRET-KEY-", 20, "[%w-]", "an age key" },
-  { "AGE-PLUGIN-", 20, "[%w-]", "an age identity" },
-}
 
 -- Texts that are in keys.
 local marks = {
@@ -496,7 +294,7 @@ end
 
 -- A token is no part of a longer word.
 local function find_token(text)
-  for _, token in ipairs(tokens) do
+  for _, token in ipairs(known.tokens) do
     local begin, least, class, what = token[1], token[2], token[3], token[4]
     local start = text:find(begin, 1, true)
     while start do
