@@ -2,14 +2,13 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
-
-pub use crate::platform::build_users::UserRange;
 pub use syslua_archive::Limits as UnpackLimits;
 pub use syslua_fetch::Network;
 
@@ -122,6 +121,58 @@ impl System {
     /// Returns the platform of an architecture and an operating system.
     pub fn new(arch: &str, os: &str) -> System {
         System { platform: format!("{arch}-{os}"), os: os.to_owned(), arch: arch.to_owned() }
+    }
+}
+
+/// The numbers that builds of root may have, as users and as groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserRange(RangeInclusive<u32>);
+
+impl Default for UserRange {
+    /// Above what systemd gives to containers, and below what does not fit into 31 bits.
+    fn default() -> UserRange {
+        UserRange(1_900_000_000..=1_900_065_535)
+    }
+}
+
+/// A text that is no range.
+#[derive(Debug, thiserror::Error)]
+#[error("a range of at least {FEWEST} users is FIRST-LAST, such as {}", UserRange::default())]
+pub struct InvalidRange;
+
+/// As many as there are slots, so that no build waits for another one's.
+const FEWEST: u32 = 256;
+
+impl std::fmt::Display for UserRange {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}-{}", self.0.start(), self.0.end())
+    }
+}
+
+impl std::str::FromStr for UserRange {
+    type Err = InvalidRange;
+
+    fn from_str(text: &str) -> std::result::Result<UserRange, InvalidRange> {
+        let (first, last) = text.split_once('-').ok_or(InvalidRange)?;
+        let number = |text: &str| text.trim().parse::<u32>().map_err(|_| InvalidRange);
+        let (first, last) = (number(first)?, number(last)?);
+        // Root is none, and the last number means that there is none.
+        if first == 0 || last == u32::MAX || last < first || last - first < FEWEST - 1 {
+            return Err(InvalidRange);
+        }
+        Ok(UserRange(first..=last))
+    }
+}
+
+impl UserRange {
+    /// Returns the first number.
+    pub fn first(&self) -> u32 {
+        *self.0.start()
+    }
+
+    /// Returns the last number.
+    pub fn last(&self) -> u32 {
+        *self.0.end()
     }
 }
 

@@ -5,58 +5,18 @@
 
 use std::fs;
 use std::io;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::lock::{Lock, Mode};
 use super::{Result, failed, modify};
+use crate::settings::UserRange;
 
 /// Where the locks are. All roots of the machine use it.
 const LOCKS: &str = "/run/syslua/build-users";
 /// Where numbers of users and groups are given to users, each with the place of the first number of an entry.
 const USERS: [(&str, usize); 2] = [("/etc/passwd", 2), ("/etc/group", 2)];
 const SUBORDINATES: [&str; 2] = ["/etc/subuid", "/etc/subgid"];
-
-/// The numbers that builds of root may have, as users and as groups.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserRange(RangeInclusive<u32>);
-
-impl Default for UserRange {
-    /// Above what systemd gives to containers, and below what does not fit into 31 bits.
-    fn default() -> UserRange {
-        UserRange(1_900_000_000..=1_900_065_535)
-    }
-}
-
-/// A text that is no range.
-#[derive(Debug, thiserror::Error)]
-#[error("a range of at least {FEWEST} users is FIRST-LAST, such as {}", UserRange::default())]
-pub struct InvalidRange;
-
-/// As many as there are slots, so that no build waits for another one's.
-const FEWEST: u32 = 256;
-
-impl std::fmt::Display for UserRange {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}-{}", self.0.start(), self.0.end())
-    }
-}
-
-impl std::str::FromStr for UserRange {
-    type Err = InvalidRange;
-
-    fn from_str(text: &str) -> std::result::Result<UserRange, InvalidRange> {
-        let (first, last) = text.split_once('-').ok_or(InvalidRange)?;
-        let number = |text: &str| text.trim().parse::<u32>().map_err(|_| InvalidRange);
-        let (first, last) = (number(first)?, number(last)?);
-        // Root is none, and the last number means that there is none.
-        if first == 0 || last == u32::MAX || last < first || last - first < FEWEST - 1 {
-            return Err(InvalidRange);
-        }
-        Ok(UserRange(first..=last))
-    }
-}
 
 /// Why there is no user for a build.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +58,7 @@ impl UserRange {
     }
 
     fn check_below(&self, root: &Path) -> std::result::Result<(), Error> {
-        let (first, last) = (u64::from(*self.0.start()), u64::from(*self.0.end()));
+        let (first, last) = (u64::from(self.first()), u64::from(self.last()));
         let fixed = USERS.map(|(file, place)| (file, place, None));
         let ranges = SUBORDINATES.map(|file| (file, 1, Some(2)));
         for (file, place, length) in fixed.into_iter().chain(ranges) {
@@ -150,7 +110,7 @@ impl BuildUser {
     fn take_below(locks: &Path, range: &UserRange, place: u32) -> std::result::Result<BuildUser, Error> {
         const PRIVATE: u32 = 0o700;
         modify::create_directories_as(locks, PRIVATE)?;
-        let (first, count) = (*range.0.start(), range.0.end() - range.0.start() + 1);
+        let (first, count) = (range.first(), range.last() - range.first() + 1);
         for step in 0..count {
             let number = first + (place % count + step) % count;
             let path = locks.join(number.to_string());
