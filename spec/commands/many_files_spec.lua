@@ -73,7 +73,7 @@ describe("with hundreds of files", function()
       "Between snapshot 1 and 2: 0 derivations, 120 actions"
     )
     local history = here.must("history").stdout
-    contains(history, "~120  ~/.config/nvim/lua/001/x.lua, ", "+242  ")
+    contains(history, "~120  ~/.config/nvim/lua/001/, ", "+242  ")
     here.write("home/.config/app/001.bak", "x")
     here.write_config("")
     contains(

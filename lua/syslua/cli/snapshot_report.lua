@@ -24,7 +24,9 @@ local function get_changes(entry)
   for _, change in ipairs(changes.first) do
     names[#names + 1] = report.show_path(change.what):gsub("%s+", " ")
   end
-  if total > #names then
+  -- Of many, directories are named, as many as there are.
+  local most_named = 5
+  if total > #names and (total <= 30 or #names == most_named) then
     names[#names + 1] = "..."
   end
   return table.concat(counts, " ") .. (names[1] and "  " .. table.concat(names, ", ") or "")

@@ -14,6 +14,7 @@ use crate::names::SnapshotId;
 use crate::platform;
 use crate::snapshot::Snapshot;
 use crate::switch::Mark;
+use crate::value::Text;
 
 impl Engine {
     /// Lists the snapshots, oldest first.
@@ -65,19 +66,25 @@ impl Engine {
     fn changes(&self, parent: &Snapshot, snapshot: &Snapshot) -> ChangesReport {
         let differences = compare_actions(&self.store, parent, snapshot);
         let count = |mark| differences.iter().filter(|difference| difference.mark() == mark).count();
-        let first = differences.iter().take(ChangesReport::SHOWN).map(|difference| {
+        // Of many targets, the directories say more than the first names.
+        let is_many = differences.len() > ChangesReport::MANY;
+        let mut first: Vec<ChangeReport> = Vec::with_capacity(ChangesReport::SHOWN);
+        for difference in &differences {
             let Description { target, name, detail } = difference.step().shown().describe(false);
-            ChangeReport {
-                mark: difference.mark(),
-                what: target.or(name.map(|name| name.as_str().into())).unwrap_or(detail),
+            let above = |target: Text| match target.0.iter().rposition(|byte| *byte == b'/').filter(|_| is_many) {
+                Some(slash) => Text(target.0[..=slash].to_vec()),
+                None => target,
+            };
+            let what = target.map(above).or(name.map(|name| name.as_str().into())).unwrap_or(detail);
+            let mark = difference.mark();
+            if !first.iter().any(|known| known.mark == mark && known.what == what) {
+                first.push(ChangeReport { mark, what });
             }
-        });
-        ChangesReport {
-            added: count(Mark::Add),
-            changed: count(Mark::Change),
-            removed: count(Mark::Remove),
-            first: first.collect(),
+            if first.len() == ChangesReport::SHOWN {
+                break;
+            }
         }
+        ChangesReport { added: count(Mark::Add), changed: count(Mark::Change), removed: count(Mark::Remove), first }
     }
 
     /// Says how two snapshots differ, `with_text` also how the text of files does. Unless given, the second is the current one, and the first its parent.

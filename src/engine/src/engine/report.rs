@@ -223,6 +223,8 @@ pub struct ChangesReport {
 impl ChangesReport {
     /// How many of them are named.
     pub const SHOWN: usize = 5;
+    /// When there are more, directories are named instead of targets.
+    pub const MANY: usize = 30;
 }
 
 /// An action that changed.
