@@ -12,6 +12,9 @@ local text = require("syslua.util.text")
 
 local native = require("syslua").native
 
+-- By how many percent memory grows before the next collection of garbage, during an evaluation.
+local evaluation_pause = 400
+
 local smallest_config = [[
 the smallest config is
   return {
@@ -38,8 +41,10 @@ local function get_globals(target)
     syslua = setmetatable(target, { __index = require("syslua") }),
   }
   for name, module in next, helper_modules do
+    local helper
     globals[name] = function(...)
-      return require(module)(...)
+      helper = helper or require(module)
+      return helper(...)
     end
   end
   return globals
@@ -214,6 +219,8 @@ return function(config, options)
   local mark, globals = position.mark(), get_globals(target)
   scope.push(directory, scope.get_home(), get_notifier(options), options.on_file)
   system.push(target, options.sys ~= nil)
+  -- What a config declares stays until the end: to look for garbage among it takes longer than to make it.
+  local pause = collectgarbage("setpause", evaluation_pause)
   fixed.enter()
   local outer = fixed.set_scope(fixed.new_scope(false))
   ---@type boolean, any
@@ -228,6 +235,7 @@ return function(config, options)
   end
   fixed.set_scope(outer)
   fixed.leave()
+  collectgarbage("setpause", pause)
   position.restore(mark)
   system.pop()
   scope.pop()

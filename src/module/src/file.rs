@@ -274,6 +274,7 @@ fn action_of(more: &LuaTable, link: Link) -> LuaResult<Action> {
 /// Declares the files of a list, in which each is [`COLUMNS`] items; relative sources begin at a directory. Returns the number
 /// of the first file whose source does not exist, counted from 1.
 fn declare_files(lua: &Lua, (list, directory): (LuaTable, BString)) -> Answer<Option<usize>> {
+    state::change(lua, |state| state.reserve(list.raw_len() / COLUMNS));
     let mut declaring = Declaring { lua, directory: platform::path_from_bytes(&directory), trees: HashMap::new() };
     for (number, first) in (1..).zip((1..=list.raw_len()).step_by(COLUMNS)) {
         let given = Given::read(lua, &list, first).map_err(lua_failure)?;

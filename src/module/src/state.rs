@@ -130,6 +130,17 @@ impl State {
         self.declared.get(hash).map(|declared| &declared.derivation)
     }
 
+    /// Makes room for so many derivations of one output each.
+    pub fn reserve(&mut self, count: usize) {
+        self.declared.reserve(count);
+        self.owners.reserve(count);
+        if let Some(evaluation) = self.evaluations.last_mut() {
+            evaluation.seen.reserve(count);
+            evaluation.derivations.reserve(count);
+            evaluation.activations.reserve(count);
+        }
+    }
+
     /// Returns the files of the config that is evaluated.
     pub fn config_files(&self) -> Option<Rc<ConfigFiles>> {
         self.evaluations.last()?.config_files.clone()
