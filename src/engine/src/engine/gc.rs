@@ -165,8 +165,10 @@ impl Engine {
         let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
         let path = self.store.store_lock();
         let builds = Lock::take(&path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
+        let builds = builds.map_err(store::Error::from)?;
+        store::shared::protect_lifted(&self.store)?;
         // In the order in which an apply takes them.
-        Ok(vec![builds.map_err(store::Error::from)?, self.lock(on_event)?])
+        Ok(vec![builds, self.lock(on_event)?])
     }
 
     /// Returns the snapshots that the options let go. Never the current one; snapshot 0 holds nothing.

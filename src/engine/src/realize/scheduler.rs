@@ -26,6 +26,7 @@ use crate::platform::jail::Level;
 use crate::platform::lock::{Lock, LockError, Mode, holder};
 use crate::settings::{Event, EventSink, Sandbox, Settings};
 use crate::store::import::{File, import_files};
+use crate::store::shared::protect_lifted;
 use crate::store::{self, Outputs, Slot, Store, read_outputs, write_derivation, write_outputs};
 
 /// How long to sleep at most before looking at locks and interruption again.
@@ -74,6 +75,7 @@ pub fn realize(
     let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
     let _shared = Lock::take(&store.store_lock(), Mode::Shared, settings.lock_timeout, &settings.interrupt, waiting)
         .map_err(store::Error::from)?;
+    protect_lifted(store)?;
     let pool = Pool::new(settings.jobs).map_err(|error| Error::Threads(error.to_string()))?;
     let events: EventSink = Arc::new(pool.events());
     let mut scheduler = Scheduler {

@@ -7,22 +7,108 @@
 
 use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::{Result, Store};
 use crate::hash::{Hash, READ_SIZE};
+use crate::platform::lock::{Lock, LockError, Mode};
 use crate::platform::{self, FileKind, Step, Walk};
 
 /// The files of a store that objects share.
 pub struct SharedFiles {
     directory: PathBuf,
+    lifted: Lifted,
+}
+
+/// Notes of files whose immutable flag was lifted for a moment, so that it is set again after a kill: one file of names for
+/// each that publishes, which it has locked.
+struct Lifted {
+    directory: PathBuf,
+    notes: Mutex<Option<Notes>>,
+}
+
+struct Notes {
+    path: PathBuf,
+    file: File,
+    _lock: Lock,
+}
+
+/// How notes and their locks are called, after a hash.
+const NOTES: &str = "-lifted";
+const LOCK: &str = ".lock";
+
+impl Lifted {
+    /// Notes the name of a file whose flag is about to be lifted; returns whether that could be done.
+    fn note(&self, nar: &str) -> bool {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        if notes.is_none() {
+            *notes = self.begin().ok().flatten();
+        }
+        notes.as_mut().is_some_and(|notes| notes.file.write_all(format!("{nar}\n").as_bytes()).is_ok())
+    }
+
+    fn begin(&self) -> Result<Option<Notes>> {
+        // Its keys differ from call to call, and from thread to thread.
+        let number = RandomState::new().hash_one(&self.directory);
+        let own = Hash::of(format!("{}-{number}", std::process::id()).as_bytes());
+        let path = self.directory.join(format!("{own}{NOTES}"));
+        let lock = Lock::try_take(&path.with_extension(&LOCK[1..]), Mode::Exclusive).map_err(LockError::from)?;
+        let Some(lock) = lock else { return Ok(None) };
+        Ok(Some(Notes { file: platform::create_file(&path)?, path, _lock: lock }))
+    }
+}
+
+impl Drop for Lifted {
+    fn drop(&mut self) {
+        let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(notes) = notes {
+            // What stays is read once more, which changes nothing.
+            let _ = platform::remove_file(&notes.path);
+            let _ = platform::remove_file(&notes.path.with_extension(&LOCK[1..]));
+        }
+    }
+}
+
+/// Makes files immutable again whose flag was lifted by what was killed then.
+///
+/// # Errors
+/// When the notes cannot be read or removed.
+pub fn protect_lifted(store: &Store) -> Result<()> {
+    if !platform::may_set_immutable() {
+        return Ok(());
+    }
+    let entries = match platform::list_directory(&store.staging()) {
+        Err(error) if error.is_not_found() => return Ok(()),
+        entries => entries?,
+    };
+    for (name, _) in entries {
+        let path = store.staging().join(&name);
+        if !name.to_string_lossy().ends_with(NOTES) {
+            continue;
+        }
+        // Whoever is alive has it locked.
+        let lock = path.with_extension(&LOCK[1..]);
+        let Some(_held) = Lock::try_take(&lock, Mode::Exclusive).map_err(LockError::from)? else { continue };
+        for nar in platform::read_to_string(&path).unwrap_or_default().lines() {
+            let name = store.shared_files().join(nar);
+            let is_in_use = fs::symlink_metadata(&name).is_ok_and(|data| platform::link_count(&data) > 1);
+            if is_in_use && Hash::parse(nar).is_ok() {
+                platform::set_immutable(&name, true);
+            }
+        }
+        platform::remove_file(&path)?;
+        platform::remove_file(&lock)?;
+    }
+    Ok(())
 }
 
 impl SharedFiles {
     /// Returns those of a store.
     pub fn new(store: &Store) -> SharedFiles {
-        SharedFiles { directory: store.shared_files() }
+        let lifted = Lifted { directory: store.staging(), notes: Mutex::default() };
+        SharedFiles { directory: store.shared_files(), lifted }
     }
 
     /// Returns the name of the file with a NAR hash, which tells content and mode.
@@ -80,6 +166,10 @@ impl SharedFiles {
         // An immutable file can have no more names.
         let is_immutable = platform::is_immutable(name);
         if is_immutable {
+            let nar = name.file_name().unwrap_or_default().to_string_lossy();
+            if !self.lifted.note(&nar) {
+                return false;
+            }
             platform::set_immutable(name, false);
         }
         let linked = platform::hard_link(name, path).is_ok();
@@ -202,4 +292,36 @@ fn holds(name: &Path, content: &[u8], mode: u32) -> Option<bool> {
     let mut bytes = Vec::with_capacity(content.len() + 1);
     let read = file.take(content.len() as u64 + 1).read_to_end(&mut bytes);
     Some(read.is_ok() && bytes == content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_that_was_lifted_is_set_again_after_a_kill() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(&directory.path().join("root"));
+        store.create().unwrap();
+        let (nar, object) = (Hash::of(b"nar"), store.staging().join("object"));
+        let shared = SharedFiles::new(&store);
+        shared.write(nar, b"text", 0o444, &object).unwrap();
+        assert!(shared.lifted.note(&nar.to_hex()));
+        let is_immutable = || platform::is_immutable(&object);
+        platform::set_immutable(&object, true);
+        let is_possible = is_immutable();
+        platform::set_immutable(&object, false);
+        // As long as it is alive, its notes are its own.
+        protect_lifted(&store).unwrap();
+        assert!(!is_immutable());
+        // A kill takes its lock and nothing else.
+        let notes = shared.lifted.notes.lock().unwrap().take().unwrap();
+        drop(notes);
+        protect_lifted(&store).unwrap();
+        assert_eq!(is_immutable(), is_possible);
+        if platform::may_set_immutable() {
+            assert_eq!(fs::read_dir(store.staging()).unwrap().count(), 1);
+        }
+        platform::set_immutable(store.root(), false);
+    }
 }
