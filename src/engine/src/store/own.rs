@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Result, Store};
 use crate::hash::Hash;
-use crate::names::{ObjectName, SnapshotId};
+use crate::names::{ObjectName, OutputName, SnapshotId};
 use crate::platform::{self, Directory, FileKind};
 
 /// How an object is called that has lost its name: in the same directory, since a read-only one cannot be moved.
@@ -79,7 +79,10 @@ pub fn is_ours(place: Place, name: &OsStr) -> bool {
         Place::Staging => {
             name == "closure"
                 || name.strip_suffix(".copy").is_some_and(is_object)
-                || name.split_once('-').is_some_and(|(hash, _)| is_hash(hash))
+                // An output, or notes of what publishes.
+                || name.split_once('-').is_some_and(|(hash, rest)| {
+                    is_hash(hash) && (OutputName::parse(rest).is_ok() || rest == "lifted.lock")
+                })
         }
         Place::Quarantine => name
             .rsplit_once('.')
@@ -255,7 +258,16 @@ mod tests {
             (Place::Locks, vec!["b0f".into(), "closure".into()]),
             (Place::OldBuilding, vec!["a-012345678".into(), "closure".into(), "closure.lock".into()]),
             (Place::Work, vec![HASH.into(), "0f".into(), "config-12-345".into()]),
-            (Place::Staging, vec![format!("{HASH}-out"), "closure".into(), "a-012345678.copy".into()]),
+            (
+                Place::Staging,
+                vec![
+                    format!("{HASH}-out"),
+                    format!("{HASH}-lifted"),
+                    format!("{HASH}-lifted.lock"),
+                    "closure".into(),
+                    "a-012345678.copy".into(),
+                ],
+            ),
             (Place::Quarantine, vec!["a-012345678.0".into(), "journal.12".into()]),
             (Place::Snapshots, vec!["0".into(), ".12.gone".into(), ".12.new".into()]),
             (
@@ -268,6 +280,12 @@ mod tests {
             for name in names {
                 assert!(is_ours(*place, name.as_ref()), "{place:?} {name}");
                 for other in [format!("{name}~"), format!("my {name}"), format!("{name}.orig"), format!("{name}\n")] {
+                    // An output may be called so.
+                    if *place == Place::Staging && other == format!("{HASH}-out.orig")
+                        || other == format!("{HASH}-lifted.orig")
+                    {
+                        continue;
+                    }
                     assert!(!is_ours(*place, other.as_ref()), "{place:?} {other:?}");
                 }
             }
