@@ -286,7 +286,7 @@ describe("a closure #root", function()
     here.remove()
     assert.equal(0, result.code, result.stderr)
     local expected = "3 objects checked: all are as they were built\nhello, user\n"
-      .. "syslua-test 700\nsyslua-test 555\nsyslua-test 555\n"
+      .. "syslua-test 500\nsyslua-test 555\nsyslua-test 555\n"
     assert.equal(expected, result.stdout)
   end)
 end)

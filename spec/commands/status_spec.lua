@@ -183,10 +183,7 @@ describe("status", function()
   it("tells of links to objects that are gone", function()
     local object = here.read_link(here.home .. "/.linked"):match("[^/]+$")
     here.shell(
-      ("chmod -R u+w $SYSLUA_ROOT/store/obj/%s; rm -rf $SYSLUA_ROOT/store/obj/%s"):format(
-        object,
-        object
-      )
+      ("cd $SYSLUA_ROOT/store/obj; chmod u+w .; chmod -R u+w %s; rm -rf %s"):format(object, object)
     )
     assert.equal("broken", look("~/.linked", 3).state)
     local shown = expect(3)

@@ -142,7 +142,7 @@ describe("the system's store #root", function()
       stat -c %a /syslua/store/obj user/root/store/obj
     ]])
     assert.equal(0, result.code, result.stdout .. result.stderr)
-    assert.equal("755\n700\n", result.stdout)
+    assert.equal("555\n500\n", result.stdout)
   end)
 
   it("keeps no owner, capability or access control list of what was built", function()

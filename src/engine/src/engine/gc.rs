@@ -197,6 +197,7 @@ impl Engine {
         garbage: &mut Garbage,
     ) -> Result<(), Error> {
         let (store, interrupt) = (&self.store, &self.settings.interrupt);
+        let _open = if platform::exists(store.objects()) { Some(store.lock_publication()?) } else { None };
         // First what frees space without a write.
         sweep::clear(store, own, garbage, interrupt)?;
         for name in own.list_ours(Place::Snapshots, &store.snapshots())? {

@@ -116,6 +116,7 @@ impl Engine {
         let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
         let lock = Lock::take(&path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
         let _lock = lock.map_err(store::Error::from)?;
+        let _open = self.store.lock_publication()?;
         Ok(objects::quarantine(&self.store, object)?)
     }
 

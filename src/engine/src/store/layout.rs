@@ -47,6 +47,21 @@ pub struct Store {
     patience: Patience,
 }
 
+/// The right to change which objects there are.
+#[derive(Debug)]
+pub struct Publication {
+    objects: PathBuf,
+    _lock: Lock,
+}
+
+impl Drop for Publication {
+    /// Closes the directory of all objects. One that a killed process left open is closed by whoever is next.
+    fn drop(&mut self) {
+        // What cannot be closed is what it was before there was this guard.
+        let _ = platform::set_mode(&self.objects, if platform::is_system_user() { 0o555 } else { 0o500 });
+    }
+}
+
 impl Store {
     /// Returns the layout below a root, which must be an absolute path.
     pub fn new(root: &Path) -> Store {
@@ -72,12 +87,15 @@ impl Store {
         &self.patience.interrupt
     }
 
-    /// Takes the lock under which objects get their names.
+    /// Takes the lock under which objects get their names and lose them, and opens the directory of all objects. Both end with
+    /// what is returned: in between, no program that saves by a rename replaces an object.
     ///
     /// # Errors
     /// When the lock file cannot be used, the time to wait is over, or somebody asked to stop.
-    pub fn lock_publication(&self) -> Result<Lock> {
-        Ok(Lock::take_briefly(&self.publication_lock(), &self.patience)?)
+    pub fn lock_publication(&self) -> Result<Publication> {
+        let lock = Lock::take_briefly(&self.publication_lock(), &self.patience)?;
+        platform::set_mode(&self.objects, if platform::is_system_user() { 0o755 } else { 0o700 })?;
+        Ok(Publication { objects: self.objects.clone(), _lock: lock })
     }
 
     /// Returns the root.

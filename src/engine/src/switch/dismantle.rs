@@ -160,6 +160,9 @@ pub fn dismantle(store: &Store, settings: &Settings, release: impl FnOnce()) -> 
     for slot in Slot::all() {
         removal.tree(&store.building(slot))?;
     }
+    if platform::kind_of(store.objects())? == Some(FileKind::Directory) {
+        platform::set_mode(store.objects(), 0o700)?;
+    }
     for (place, name) in IN_STORE {
         removal.place(place, &top.join(name))?;
     }
