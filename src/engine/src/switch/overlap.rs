@@ -9,6 +9,7 @@ use super::conflicts::Declared;
 use super::step::Step;
 use crate::platform::{self, FileKind};
 use crate::store::Store;
+use crate::value::Text;
 
 /// As many links as the system itself follows in one path (path_resolution(7)).
 const MOST_LINKS: usize = 40;
@@ -128,6 +129,15 @@ impl Reads {
             };
             if let Some(source) = self.named.get(place) {
                 return Err(refused("is", source));
+            }
+            // A link that leads to its own place leads nowhere, whatever stands there now.
+            if target.properties().mutable
+                && let Some(source) = target.leads_to().map(Text::to_path)
+                && let (Some(parent), Some(name)) = (source.parent(), source.file_name())
+                && name == place.file_name().unwrap_or_default()
+                && platform::canonical(parent).join(name) == *place
+            {
+                return Err(refused("is", &source));
             }
             // What is above is the same for all in one directory, and neighbours are declared together.
             let parent = place.parent();

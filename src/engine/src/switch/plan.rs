@@ -342,12 +342,18 @@ fn check_parent(scene: &Scene, place: &Path, positions: &Positions) -> Result<Ve
     Ok(missing)
 }
 
+/// Returns whether two places are in different mounts. Where the system tells these, only they count: the files of an overlay have
+/// the devices of its layers.
+fn is_other(inner: (u64, u64), outer: (u64, u64)) -> bool {
+    if inner.1 != 0 && outer.1 != 0 { inner.1 != outer.1 } else { inner != outer }
+}
+
 /// Checks that what is to be moved away is no other file system: the kernel refuses to rename what it is mounted on.
 fn check_mount(change: &TargetChange, place: &Path, positions: &Positions) -> Result<(), Error> {
     let device = |path: &Path| platform::look(path).ok().flatten().map(|seen| seen.device);
     if matches!(change.before, Before::Kept { .. })
         && let (Some(inner), Some(outer)) = (device(place), place.parent().and_then(device))
-        && inner != outer
+        && is_other(inner, outer)
     {
         return Err(Error::Mounted { target: place.to_owned(), positions: positions.clone() });
     }
