@@ -28,7 +28,7 @@ pub struct Manifest {
     pub config_path: Option<PathBuf>,
     /// The Lua files that were loaded, by their absolute path, and their texts.
     pub files: Vec<(Text, Vec<u8>)>,
-    /// Links that were named as sources, and followed.
+    /// What is read besides the sources of derivations: links to sources, and sources with the content of another one.
     pub links: Vec<PathBuf>,
 }
 

@@ -255,6 +255,7 @@ impl World {
                 } else {
                     add(Link::new(object.as_str().into(), text(&target)).into());
                 }
+                manifest.links.push(source.clone());
                 manifest.derivations.push(derivation);
             }
         }

@@ -230,6 +230,14 @@ pub fn declare(
     let derivation =
         state::read(lua, |state| Derivation::new(spec, |placeholder| state.owners.get(&placeholder).cloned()));
     let derivation = Arc::new(derivation.map_err(|error| config_failure(&error))?.declared_at(positions));
+    state::change(lua, |state| {
+        // Equal contents are one derivation, of which only the first names its source.
+        if let Some(evaluation) = state.evaluations.last_mut()
+            && evaluation.seen.contains(&derivation.hash)
+        {
+            evaluation.links.extend(derivation.spec.recipe.sources().iter().map(|source| source.path.clone()));
+        }
+    });
     state::add(lua, &derivation, config, order).map_err(lua_failure)?;
     Ok(derivation)
 }

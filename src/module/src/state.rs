@@ -84,7 +84,7 @@ pub struct Evaluation {
     pub tickets: Vec<Ticket>,
     /// How many places in the order of declaration are taken.
     pub taken: usize,
-    /// Links that were named as sources, and followed.
+    /// What is read besides the sources of derivations: links to sources, and sources with the content of another one.
     pub links: Vec<PathBuf>,
     /// What `user{}` scopes actions to right now: a name and its home.
     pub user: Option<(String, PathBuf)>,
