@@ -148,6 +148,30 @@ describe("the hash of a derivation", function()
     assert.truthy(result.stderr:find("init.lua:3", 1, true), result.stderr)
   end)
 
+  it("follows the text of a function among several under one chunk name, while it runs too", function()
+    here.write_config([[
+      local hashes = {}
+      local text = "local derive = ... return derive({ name = 'n%d', config = function(_, ctx)\n"
+        .. "local parts = {} for key, value in pairs({ x = '%d' }) do parts[#parts + 1] = key .. value end\n"
+        .. "ctx.write(ctx.out, table.concat(parts)) end })"
+      for _, name in ipairs({ "@part.lua", "@", "@@", "@" .. ("@"):rep(62), "@" .. ("n"):rep(300) }) do
+        local made = {}
+        for number = 1, 3 do
+          made[number] = (loadstring or load)(text:format(number, number), name)
+        end
+        for number = 3, 1, -1 do
+          local again = made[number](derive).hash
+          assert(hashes[number] == nil or hashes[number] == again, name)
+          hashes[number] = again
+        end
+      end
+      assert(hashes[1] ~= hashes[2] and hashes[2] ~= hashes[3])
+    ]])
+    local result = here.run("build", "init.lua")
+    assert.equal(0, result.code, result.stderr)
+    assert.equal("x1x2x3", here.shell("cat root/store/obj/n?-*").stdout)
+  end)
+
   it("refuses two functions that cannot be told apart", function()
     here.write_config([[
       local f, g = function() return 1 end, function() return 2 end

@@ -8,25 +8,73 @@ use mlua::prelude::*;
 
 use crate::lua_source::Chunk;
 
-/// The bytes before the functions in what `string.dump` makes, where the name of the chunk comes after them: Lua 5.2 has it
-/// among the names for debugging. The source is `ldump.c` and `lundump.h` of that version.
-#[cfg(feature = "lua52")]
-const HEADER: usize = 18;
+/// The bytes before the outermost function in what `string.dump` makes. The sources are `ldump.c` and `lundump.h` of each
+/// version: marks, the version, the sizes of numbers, from 5.3 on a number of each kind, and how many variables are captured.
+const HEADER: usize = if cfg!(feature = "lua51") {
+    12
+} else if cfg!(feature = "lua52") {
+    18
+} else if cfg!(feature = "lua53") {
+    34
+} else {
+    32
+};
+
+/// The same for `LuaJIT`: three marks, the version and one byte of flags. The source is `lj_bcwrite.c`.
+const JIT_HEADER: usize = 5;
 
 /// Returns the text that a function is part of, if one is. A name with one text is believed on `LuaJIT`, which changes
 /// functions while they run.
 pub fn find(lua: &Lua, function: &LuaFunction, source: &str, chunks: Vec<Rc<Chunk>>) -> Option<Rc<Chunk>> {
-    let changes_code =
-        cfg!(feature = "lua51") && lua.globals().raw_get::<LuaValue>("jit").is_ok_and(|jit| !jit.is_nil());
-    if changes_code && chunks.len() == 1 {
+    let is_jit = cfg!(feature = "lua51") && lua.globals().raw_get::<LuaValue>("jit").is_ok_and(|jit| !jit.is_nil());
+    if is_jit && chunks.len() == 1 {
         return chunks.into_iter().next();
     }
     let dump = function.dump(false);
-    let code = without_name(&dump, source, changes_code)?;
+    let code = without_name(&dump, source, is_jit)?;
     let finder = memchr::memmem::Finder::new(code);
-    let is_in =
-        |chunk: &Rc<Chunk>| chunk.code(|text| compile(lua, text, source)).is_ok_and(|all| finder.find(all).is_some());
-    chunks.into_iter().find(is_in)
+    let exact = chunks.iter().find(|chunk| finder.find(whole(lua, chunk, source)).is_some());
+    if exact.is_some() || !is_jit {
+        return exact.cloned();
+    }
+    let changes = changes_by_running(lua).ok()?;
+    let likeness = |chunk: Rc<Chunk>| Some((changed_bytes(whole(lua, &chunk, source), code, &changes)?, chunk));
+    // A byte of a text may look like an instruction that was changed, but only in a text with more of them.
+    chunks.into_iter().filter_map(likeness).min_by_key(|(count, _)| *count).map(|(_, chunk)| chunk)
+}
+
+/// Returns the instructions that `LuaJIT` puts in place of others in a loop over `pairs` which turns out not to be Lua's:
+/// before and after, found by running such a loop.
+fn changes_by_running(lua: &Lua) -> LuaResult<Vec<(u8, u8)>> {
+    let compile = |text: &str| lua.load(text).set_name("=[syslua]").into_function();
+    let function = compile("local pairs = ... for _ in pairs() do end")?;
+    let before = function.dump(false);
+    let other_pairs = compile("return function() end")?;
+    function.call::<()>(other_pairs)?;
+    let after = function.dump(false);
+    Ok(before.into_iter().zip(after).filter(|(before, after)| before != after).collect())
+}
+
+/// Returns how many bytes of a function's code are changed from what they are in the code of the whole text, if it is there.
+fn changed_bytes(whole: &[u8], code: &[u8], changes: &[(u8, u8)]) -> Option<usize> {
+    let count = |place: &[u8]| {
+        let mut count = 0;
+        for pair in place.iter().copied().zip(code.iter().copied()) {
+            if pair.0 != pair.1 {
+                if !changes.contains(&pair) {
+                    return None;
+                }
+                count += 1;
+            }
+        }
+        Some(count)
+    };
+    whole.windows(code.len().max(1)).filter_map(count).min()
+}
+
+/// Returns what Lua makes of a text; nothing of one that it does not take any more.
+fn whole<'a>(lua: &Lua, chunk: &'a Chunk, source: &str) -> &'a [u8] {
+    chunk.code(|text| compile(lua, text, source)).unwrap_or_default()
 }
 
 fn compile(lua: &Lua, text: &[u8], source: &str) -> LuaResult<Vec<u8>> {
@@ -41,19 +89,32 @@ fn compile(lua: &Lua, text: &[u8], source: &str) -> LuaResult<Vec<u8>> {
 }
 
 /// Leaves the header and the name of the chunk out, which inner functions of a text do not repeat.
-#[cfg(not(feature = "lua52"))]
 fn without_name<'a>(dump: &'a [u8], source: &str, is_jit: bool) -> Option<&'a [u8]> {
-    let begin = memchr::memmem::find(dump, source.as_bytes())? + source.len();
-    let rest = &dump[begin..];
     if is_jit {
+        let rest = dump.get(JIT_HEADER + seven_bits(source.len())..)?.strip_prefix(source.as_bytes())?;
         // A zero ends the list of functions.
         return rest.split_last().map(|(_, functions)| functions);
     }
-    // Lua 5.1 ends texts with a zero.
-    if cfg!(feature = "lua51") { rest.split_first().map(|(_, code)| code) } else { Some(rest) }
+    let rest = dump.get(HEADER..)?;
+    if cfg!(feature = "lua52") {
+        // The name is among the names for debugging, which each function has.
+        return Some(rest);
+    }
+    // Lengths count a zero that ends the text; only Lua 5.1 writes that zero.
+    let length = source.len() + 1;
+    let size = if cfg!(feature = "lua51") {
+        size_of::<usize>()
+    } else if cfg!(feature = "lua53") {
+        if length < 0xff { 1 } else { 1 + size_of::<usize>() }
+    } else {
+        seven_bits(length)
+    };
+    let code = rest.get(size..)?.strip_prefix(source.as_bytes())?;
+    if cfg!(feature = "lua51") { code.strip_prefix(b"\0") } else { Some(code) }
 }
 
-#[cfg(feature = "lua52")]
-fn without_name<'a>(dump: &'a [u8], _source: &str, _is_jit: bool) -> Option<&'a [u8]> {
-    dump.get(HEADER..)
+/// Returns how many bytes a number takes with seven bits in each.
+const fn seven_bits(number: usize) -> usize {
+    let bits = (usize::BITS - number.leading_zeros()) as usize;
+    if bits == 0 { 1 } else { bits.div_ceil(7) }
 }
