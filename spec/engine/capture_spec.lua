@@ -148,8 +148,10 @@ describe("the hash of a derivation", function()
     assert.truthy(result.stderr:find("init.lua:3", 1, true), result.stderr)
   end)
 
-  it("follows the text of a function among several under one chunk name, while it runs too", function()
-    here.write_config([[
+  it(
+    "follows the text of a function among several under one chunk name, while it runs too",
+    function()
+      here.write_config([[
       local hashes = {}
       local text = "local derive = ... return derive({ name = 'n%d', config = function(_, ctx)\n"
         .. "local parts = {} for key, value in pairs({ x = '%d' }) do parts[#parts + 1] = key .. value end\n"
@@ -167,10 +169,11 @@ describe("the hash of a derivation", function()
       end
       assert(hashes[1] ~= hashes[2] and hashes[2] ~= hashes[3])
     ]])
-    local result = here.run("build", "init.lua")
-    assert.equal(0, result.code, result.stderr)
-    assert.equal("x1x2x3", here.shell("cat root/store/obj/n?-*").stdout)
-  end)
+      local result = here.run("build", "init.lua")
+      assert.equal(0, result.code, result.stderr)
+      assert.equal("x1x2x3", here.shell("cat root/store/obj/n?-*").stdout)
+    end
+  )
 
   it("refuses two functions that cannot be told apart", function()
     here.write_config([[

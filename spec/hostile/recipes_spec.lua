@@ -25,9 +25,12 @@ end
 -- What is put together at random: as texts, few of each, so that many recipes differ in one thing only.
 local captured_keys = { "2.5", "-1", '"a"', '"b"', '"1"', '"\\0z"', '"\\200"', "true", "false" }
 local option_keys = { '"a"', '"b"', '"ab"', '"1"', '"\\200"', '"a b"' }
-local scalars = { "0", "-1", "0.5", "1e100", '"x"', '"y"', '"\\0"', '"\\255\\n"', '""', "true", "false" }
-local operators = { "a .. n", "n .. a", "a .. #a", "tostring({}) .. a", "a:upper() .. n", "a:rep(n)" }
-local chunk_names = { "@part.lua", "@init.lua", "@other/part.lua", "@", "@@", "@" .. ("n"):rep(300) }
+local scalars =
+  { "0", "-1", "0.5", "1e100", '"x"', '"y"', '"\\0"', '"\\255\\n"', '""', "true", "false" }
+local operators =
+  { "a .. n", "n .. a", "a .. #a", "tostring({}) .. a", "a:upper() .. n", "a:rep(n)" }
+local chunk_names =
+  { "@part.lua", "@init.lua", "@other/part.lua", "@", "@@", "@" .. ("n"):rep(300) }
 
 local function make_table(random, keys, depth, step)
   local entries, taken = {}, {}
@@ -36,7 +39,8 @@ local function make_table(random, keys, depth, step)
     if not taken[key] then
       taken[key] = true
       local is_nested = depth > 0 and random(3) == 1
-      local value = is_nested and make_table(random, keys, depth - 1, step) or scalars[random(#scalars)]
+      local value = is_nested and make_table(random, keys, depth - 1, step)
+        or scalars[random(#scalars)]
       entries[#entries + 1] = { key, value }
     end
   end
