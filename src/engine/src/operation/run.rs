@@ -88,7 +88,7 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
     let whole = command.program.display();
     let name = in_short(&whole);
     let not_started = |reason| Error::NotStarted { command: name.clone(), reason };
-    let confined = workspace.sandbox.confine(workspace, rules)?;
+    let confined = workspace.sandbox.confine(workspace, rules, &name)?;
     let is_marked = !matches!(confined, Confined::Jail(..));
     let attendance = Attendance {
         process: process(workspace, command, &directory, &name)?,

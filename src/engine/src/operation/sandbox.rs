@@ -125,12 +125,13 @@ impl BuildSandbox {
         *self.jail.lock().unwrap_or_else(PoisonError::into_inner) = Some(lease);
     }
 
-    /// Returns what confines the next program.
+    /// Returns what confines the next program; `command` names it in errors.
     ///
     /// # Errors
-    /// When the settings want more than the system has.
-    pub fn confine(&self, workspace: &Workspace, rules: Rules) -> Result<Confined> {
-        let not_started = |error: super::runner::Error| Error::NotConfined { missing: error.to_string() };
+    /// When the settings want more than the system has, or there is no thread to start it.
+    pub fn confine(&self, workspace: &Workspace, rules: Rules, command: &str) -> Result<Confined> {
+        let not_started =
+            |error: super::runner::Error| Error::NotStarted { command: command.to_owned(), reason: error.to_string() };
         let runners = &self.shared.runners;
         let mode = workspace.settings.sandbox;
         if mode == Sandbox::Off {

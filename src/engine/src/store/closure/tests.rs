@@ -215,7 +215,9 @@ fn a_damaged_or_missing_object_is_not_exported() {
     fs::write(&code, "other").unwrap();
     let error = place.export(&[&text]).unwrap_err();
     assert!(error.to_string().starts_with(&format!("{library} is damaged: its content hashes to")), "{error}");
+    let open = place.store.lock_publication().unwrap();
     platform::remove_tree(&path).unwrap();
+    drop(open);
     let error = place.export(&[&text]).unwrap_err().to_string();
     assert!(error.starts_with(&format!("the object {library} is missing, and ")), "{error}");
 }

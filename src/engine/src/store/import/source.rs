@@ -509,6 +509,7 @@ mod tests {
         let garbage = sweep::Garbage { objects: vec![(object.clone(), 4)], ..sweep::Garbage::default() };
         let interrupt = Interrupt::default();
         let own = Own::open(&place.store).unwrap().unwrap();
+        let _open = place.store.lock_publication().unwrap();
         sweep::retire(&place.store, &own, &garbage, &interrupt).unwrap();
         sweep::erase(&place.store, &own, &garbage, &interrupt).unwrap();
         assert_eq!(fs::read_dir(place.store.shared_files()).unwrap().count(), 0);

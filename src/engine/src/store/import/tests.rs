@@ -299,7 +299,9 @@ fn only_an_object_that_a_derivation_became_is_missed() {
     let missing = |place: &Place| {
         verify::verify(&place.store, &BTreeSet::new(), &crate::settings::Interrupt::default()).unwrap().damaged
     };
+    let open = place.store.lock_publication().unwrap();
     fs::remove_file(place.store.object(&object)).unwrap();
+    drop(open);
     // As after a build that was stopped between the record and the object.
     assert_eq!(missing(&place), []);
     let outputs = Outputs::from_iter([(OutputName::main(), object.clone())]);
@@ -455,7 +457,9 @@ fn what_has_the_name_of_a_file_at_hand_is_looked_at() {
     assert_eq!(import_files(&place.store, &[file()]).unwrap(), [Some(object.clone())]);
     place.is_sound(&object);
     // What a killed build left at its temporary place is taken away.
+    let open = place.store.lock_publication().unwrap();
     platform::remove_file(&path).unwrap();
+    drop(open);
     let left = place.store.staging().join(format!("{}-out", Hash::of(b"recipe")));
     fs::write(&left, "left").unwrap();
     assert_eq!(import_files(&place.store, &[file()]).unwrap(), [Some(object.clone())]);
