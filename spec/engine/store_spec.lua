@@ -380,8 +380,9 @@ describe("the store", function()
     it("files with several names", function()
       local path = build([[
         ctx.run("mkdir $out; echo $out > $out/a; ln $out/a $out/b; echo kept > scratch")
-        ctx.run("ln scratch $out/c; ln scratch $out/d; ln scratch e")
-        ctx.run("chmod 755 scratch")
+        -- In a jail, the build directory and the outputs are mounts of their own.
+        ctx.run("chmod 755 scratch; ln scratch $out/c 2>/dev/null || cp scratch $out/c")
+        ctx.run("ln $out/c $out/d; ln scratch e")
       ]])
       local stat = here.shell(("stat -c '%%h %%a' %s/*"):format(process.quote(path))).stdout
       assert.equal("1 444\n1 444\n1 555\n1 555\n", stat)

@@ -32,6 +32,8 @@ fn a_program_that_gets_no_thread_is_said_to_lack_one() {
         sources: Vec::new(),
         copied_sources: Mutex::default(),
         is_check: false,
+        search: None,
+        copies: Default::default(),
         downloads: base.path().join("downloads"),
         log: base.path().join("log"),
         mark: base.path().join("mark"),
@@ -41,7 +43,6 @@ fn a_program_that_gets_no_thread_is_said_to_lack_one() {
         fetched: Mutex::default(),
         sandbox: Default::default(),
         given: Default::default(),
-        anchors: Default::default(),
         origins: Default::default(),
     };
     let run = || {

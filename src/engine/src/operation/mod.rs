@@ -5,6 +5,7 @@ mod fetch_url;
 mod files;
 mod log;
 mod network;
+mod places;
 mod run;
 mod runner;
 mod sandbox;
@@ -19,7 +20,7 @@ pub use fetch_url::Download;
 pub use run::{Command, Program};
 pub use sandbox::{BuildSandbox, Sandboxes};
 pub use syslua_archive::{Options as UnpackOptions, Problem as UnpackProblem};
-pub use workspace::Workspace;
+pub use workspace::{Search, Workspace};
 
 use crate::hash::{Hash, HashError};
 use crate::platform;
@@ -267,10 +268,17 @@ pub fn perform(workspace: &Workspace, request: Request) -> Result<Response> {
     if workspace.settings.interrupt.is_set() {
         return Err(Error::Interrupted);
     }
-    perform_in(workspace, request).map_err(|error| workspace.name_as_known(error))
-}
-
-fn perform_in(workspace: &Workspace, request: Request) -> Result<Response> {
+    if matches!(
+        request,
+        Request::Unpack { .. }
+            | Request::Move { .. }
+            | Request::Symlink { .. }
+            | Request::MakeDirectory { .. }
+            | Request::Write { .. }
+            | Request::SetMode { .. }
+    ) {
+        workspace.forget_all_copies();
+    }
     match request {
         Request::FetchUrl(wanted) => fetch_url::fetch(workspace, &wanted).map(Response::Path),
         Request::FetchGit(wanted) => fetch_git::fetch(workspace, &wanted).map(Response::Path),
@@ -293,6 +301,7 @@ fn perform_in(workspace: &Workspace, request: Request) -> Result<Response> {
         Request::Run(command) => {
             workspace.make_directory()?;
             workspace.copy_sources()?;
+            workspace.note_run();
             run::run(workspace, &command).map(Response::Output)
         }
     }

@@ -78,7 +78,7 @@ fn os(bytes: &[u8]) -> OsString {
 /// Runs a program and returns its standard output.
 pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
     let directory = match &command.directory {
-        Some(directory) => workspace.writable(directory)?,
+        Some(directory) => workspace.place_to_write_into(directory)?.path(),
         None => workspace.directory.clone(),
     };
     if platform::kind_of(&directory)? != Some(FileKind::Directory) {

@@ -1,15 +1,15 @@
 //! Where one build works, and what it may touch.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::{BuildSandbox, Error, Result};
+use super::{BuildSandbox, Result};
 use crate::names::OutputName;
 use crate::platform::jail::Rules;
 use crate::platform::{self, Actor};
 use crate::settings::{EventSink, Settings};
+use crate::store::tree::{Digest, Pattern};
 use crate::value::Source;
 
 /// The directories and rights of one build.
@@ -41,16 +41,32 @@ pub struct Workspace {
     pub fetched: Mutex<Vec<PathBuf>>,
     /// What of it the build is given in its own directory, where it is another user: the place there, and the original.
     pub given: Mutex<Vec<(PathBuf, PathBuf)>>,
-    /// The build's own directories, held open where it is another user, and the way there.
-    pub anchors: Mutex<BTreeMap<PathBuf, (File, PathBuf)>>,
     /// Where that came from: an address by the path in the cache.
     pub origins: Mutex<BTreeMap<PathBuf, String>>,
     /// Set once the sources are copied into the build directory.
     pub copied_sources: Mutex<bool>,
     /// Whether this is a second build, to see what the first one depended on: its programs get other surroundings.
     pub is_check: bool,
+    /// Tells what to search for in what becomes of an output; nothing where that is not known.
+    pub search: Option<Search>,
+    /// What was seen of sources and outputs until now.
+    pub copies: Mutex<Copies>,
     /// What confines its programs.
     pub sandbox: BuildSandbox,
+}
+
+/// Tells what to search for in what becomes of an output.
+pub type Search = Box<dyn Fn(&OutputName) -> Option<Vec<Pattern>> + Send + Sync>;
+
+/// What was seen of sources and outputs.
+#[derive(Debug, Default)]
+pub struct Copies {
+    /// The sources of which something was looked at in its own place.
+    looked_at: BTreeSet<PathBuf>,
+    /// The outputs that are copies, and what was seen while they were made.
+    outputs: BTreeMap<OutputName, Digest>,
+    /// Whether a program ran, which may have left others running.
+    has_run: bool,
 }
 
 /// The directory of sources in a build directory.
@@ -81,32 +97,6 @@ impl Workspace {
         }
     }
 
-    /// Copies the sources to where the build sees them. Until a program runs or something is written there
-    /// it need not be done: operations look at the sources themselves.
-    ///
-    /// # Errors
-    /// When one cannot be copied.
-    pub fn copy_sources(&self) -> Result<()> {
-        let mut copied = self.copied_sources.lock().unwrap_or_else(PoisonError::into_inner);
-        if !*copied {
-            for source in &self.sources {
-                let place = self.place_of(source);
-                self.make_parents(&place)?;
-                if !platform::exists(&place) {
-                    super::files::copy_tree(self, &source.path, &place)?;
-                }
-            }
-            *copied = true;
-        }
-        drop(copied);
-        let given = std::mem::take(&mut *self.given.lock().unwrap_or_else(PoisonError::into_inner));
-        for (place, original) in given {
-            self.make_parents(&place)?;
-            super::files::copy_tree(self, &original, &place)?;
-        }
-        Ok(())
-    }
-
     /// Notes that the build fetched something from an address, and returns where it finds that: in its own directory where it is
     /// another user, to whom the cache is closed.
     pub fn give_fetched(&self, original: PathBuf, url: String) -> PathBuf {
@@ -121,56 +111,14 @@ impl Workspace {
         place
     }
 
-    /// Does something with the rights of the build to files: where root builds, those of the build's user.
-    pub fn as_build<T>(&self, path: &Path, act: impl FnOnce(&Path) -> T) -> T {
-        let place = self.within_reach(path);
-        Actor::act(self.sandbox.user().map(Actor::alone).as_ref(), || act(&place))
+    /// Returns the user whose rights to files operations have below the build's own directories, where that is not ours.
+    pub(super) fn actor(&self) -> Option<Actor> {
+        self.sandbox.user().map(Actor::alone)
     }
 
     /// Returns whether the build's user can read something by its path.
     pub fn may_build_read(&self, path: &Path) -> bool {
-        Actor::act(self.sandbox.user().map(Actor::alone).as_ref(), || platform::can_read(path))
-    }
-
-    /// Returns a path to something below the build's own directories that the build's user can go, though the root may
-    /// lie in a directory that is closed to it: a way from what we have opened.
-    pub fn within_reach(&self, path: &Path) -> PathBuf {
-        if self.sandbox.user().is_none() {
-            return path.to_owned();
-        }
-        let mut anchors = self.anchors.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = [&self.building, &self.directory];
-        let Some(root) = own.into_iter().find(|root| path.starts_with(root)) else { return path.to_owned() };
-        if !anchors.contains_key(root) {
-            match platform::open_anchor(root) {
-                Ok(anchor) => drop(anchors.insert(root.clone(), anchor)),
-                Err(_) => return path.to_owned(),
-            }
-        }
-        match (anchors.get(root), path.strip_prefix(root)) {
-            (Some((_, place)), Ok(inner)) if inner.as_os_str().is_empty() => place.join("."),
-            (Some((_, place)), Ok(inner)) => place.join(inner),
-            _ => path.to_owned(),
-        }
-    }
-
-    /// Names what an error is about as the config knows it.
-    pub fn name_as_known(&self, error: Error) -> Error {
-        let anchors = self.anchors.lock().unwrap_or_else(PoisonError::into_inner);
-        match error {
-            Error::File(mut error) => {
-                let known =
-                    anchors.iter().find_map(|(root, (_, place))| Some(root.join(error.path.strip_prefix(place).ok()?)));
-                error.path = known.unwrap_or(error.path);
-                Error::File(error)
-            }
-            error => error,
-        }
-    }
-
-    /// Reads something: below the build's own directories with its rights, elsewhere with ours.
-    pub fn reading<T>(&self, path: &Path, read: impl FnOnce(&Path) -> T) -> T {
-        if self.roots().any(|root| path.starts_with(root)) { self.as_build(path, read) } else { read(path) }
+        Actor::act(self.actor().as_ref(), || platform::can_read(path))
     }
 
     /// Gives a directory to the user of the build.
@@ -182,7 +130,7 @@ impl Workspace {
     }
 
     /// Returns where what the build sees at a path is: for a source that is not copied, the source itself.
-    fn actual(&self, path: PathBuf) -> PathBuf {
+    pub(super) fn actual(&self, path: PathBuf) -> PathBuf {
         let within = |place: &Path, original: &Path| {
             let inner = path.strip_prefix(place).ok()?;
             // Joining nothing would add a slash, which a file must not have.
@@ -201,80 +149,76 @@ impl Workspace {
         inside.unwrap_or(path)
     }
 
-    /// Returns the absolute path if the build may write there.
-    ///
-    /// # Errors
-    /// When it may not, also when a symbolic link leads outside.
-    pub fn writable(&self, path: &Path) -> Result<PathBuf> {
-        let path = self.absolute(path);
-        if [SOURCES, FETCHED].iter().any(|inner| path.starts_with(self.directory.join(inner))) {
-            self.copy_sources()?;
-        }
-        // The last component is not followed: a link can be replaced, wherever it points.
-        if self.is_plainly_below(&path, path.parent()) {
-            return Ok(path);
-        }
-        let place = match (path.parent(), path.file_name()) {
-            (Some(parent), Some(name)) => resolve_existing(parent).join(name),
-            _ => path.clone(),
-        };
-        if self.is_own(&place) { Ok(path) } else { Err(Error::WriteOutside(path)) }
+    /// Returns whether a path is among the copies of sources and of what was fetched.
+    pub(super) fn is_in_copies(&self, path: &Path) -> bool {
+        [SOURCES, FETCHED].iter().any(|inner| path.starts_with(self.directory.join(inner)))
     }
 
-    /// Returns the absolute path if the build may read it.
-    ///
-    /// # Errors
-    /// When it may not, also when a symbolic link leads outside.
-    pub fn readable(&self, path: &Path) -> Result<PathBuf> {
-        let path = self.actual(self.absolute(path));
-        if path == self.directory {
-            self.make_directory()?;
-        }
-        if self.is_plainly_below(&path, Some(&path)) {
-            return Ok(path);
-        }
-        let place = resolve_existing(&path);
-        let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut others = self.objects.iter().chain(fetched.iter());
-        let allowed = self.is_own(&place)
-            || others.any(|root| place.starts_with(resolve_existing(root)))
-            || self.is_declared(&place);
-        if allowed { Ok(path) } else { Err(Error::ReadUndeclared(path)) }
+    /// Returns the source that stands at a path, when the path is not one in it.
+    pub(super) fn whole_source(&self, path: &Path) -> Option<&Source> {
+        self.sources.iter().find(|source| source.path == path)
     }
 
-    fn roots(&self) -> impl Iterator<Item = &PathBuf> {
-        self.outputs.values().chain([&self.directory])
+    /// Returns what a filter left out of a part of a source.
+    pub(super) fn excluded_below(&self, path: &Path) -> Option<BTreeSet<PathBuf>> {
+        let source = self.sources.iter().find(|source| path.starts_with(&source.path))?;
+        let inner = path.strip_prefix(&source.path).ok()?;
+        let below = source.excluded.iter().filter_map(|excluded| excluded.strip_prefix(inner).ok());
+        Some(below.map(Path::to_owned).collect())
     }
 
-    /// Returns whether a path lies below one of our directories, and nothing on the way from there to
-    /// `last` is a symbolic link: the usual case, which costs one look a component.
-    fn is_plainly_below(&self, path: &Path, last: Option<&Path>) -> bool {
-        let Some(root) = self.roots().find(|root| path.starts_with(root)) else { return false };
-        let mut place = last;
-        while let Some(current) = place.filter(|current| current.starts_with(root)) {
-            if fs::symlink_metadata(current).is_ok_and(|metadata| metadata.is_symlink()) {
-                return false;
+    /// Notes that something in a source itself was looked at, and not in a copy: then it must still be what was hashed when
+    /// the build ends.
+    pub(super) fn note_look(&self, path: &Path) {
+        let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        let looked = self.sources.iter().filter(|source| path.starts_with(&source.path));
+        copies.looked_at.extend(looked.map(|source| source.path.clone()));
+    }
+
+    /// Returns whether something in a source itself was looked at.
+    pub fn is_looked_at(&self, source: &Source) -> bool {
+        self.copies.lock().unwrap_or_else(PoisonError::into_inner).looked_at.contains(&source.path)
+    }
+
+    /// Returns what to search for in what becomes of an output.
+    pub(super) fn patterns(&self, path: &Path) -> Vec<Pattern> {
+        let output = self.outputs.iter().find(|(_, place)| *place == path);
+        output.and_then(|(output, _)| self.search.as_ref().and_then(|search| search(output))).unwrap_or_default()
+    }
+
+    /// Notes what was seen of an output while it was copied; `id` are the numbers of the copy.
+    pub(super) fn note_copy(&self, path: &Path, id: (u64, u64), digest: Digest) {
+        let output = self.outputs.iter().find(|(_, place)| *place == path).map(|(output, _)| output.clone());
+        if let (Some(output), Some(_)) = (output, &self.search) {
+            let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+            if copies.has_run {
+                return;
             }
-            place = current.parent();
+            copies.outputs.insert(output, Digest { id, ..digest });
         }
-        true
     }
 
-    /// Returns whether a resolved path is below one of our directories. These are named by their own
-    /// place: an output that is a link somewhere must not open that place.
-    fn is_own(&self, place: &Path) -> bool {
-        self.roots().any(|root| match (root.parent(), root.file_name()) {
-            (Some(parent), Some(name)) => place.starts_with(resolve_existing(parent).join(name)),
-            _ => false,
-        })
+    /// Forgets what was seen of an output in which something is written.
+    pub(super) fn forget_copies(&self, path: &Path) {
+        let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        copies.outputs.retain(|output, _| !self.outputs.get(output).is_some_and(|place| path.starts_with(place)));
     }
 
-    /// Returns whether a resolved path is part of a declared source.
-    fn is_declared(&self, place: &Path) -> bool {
-        self.sources.iter().any(|source| {
-            let inner = place.strip_prefix(resolve_existing(&source.path));
-            inner.is_ok_and(|inner| !inner.ancestors().any(|above| source.excluded.contains(above)))
-        })
+    /// Forgets what was seen of all outputs.
+    pub(super) fn forget_all_copies(&self) {
+        self.copies.lock().unwrap_or_else(PoisonError::into_inner).outputs.clear();
+    }
+
+    /// Forgets what was seen of all outputs, and believes nothing that is seen later: a program runs, and may leave others
+    /// running that write whenever they want.
+    pub(super) fn note_run(&self) {
+        self.copies.lock().unwrap_or_else(PoisonError::into_inner).has_run = true;
+        self.forget_all_copies();
+    }
+
+    /// Returns what was seen of outputs that are still as they were copied.
+    pub fn take_copies(&self) -> BTreeMap<OutputName, Digest> {
+        std::mem::take(&mut self.copies.lock().unwrap_or_else(PoisonError::into_inner).outputs)
     }
 
     /// Returns what programs of this build may touch; `more` may be read too.
@@ -292,13 +236,6 @@ impl Workspace {
             covered: self.log.parent().unwrap_or(Path::new("/")).to_owned(),
             user: self.sandbox.user(),
         }
-    }
-
-    /// Returns whether a filter left a path out of its source.
-    pub fn is_excluded(&self, path: &Path) -> bool {
-        let is_left_out =
-            |source: &Source| path.strip_prefix(&source.path).is_ok_and(|inner| source.excluded.contains(inner));
-        self.sources.iter().any(is_left_out)
     }
 
     /// Creates the build directory, unless it is there.
@@ -319,34 +256,20 @@ impl Workspace {
         Ok(())
     }
 
-    /// Creates the directories above a path that is going to be written.
+    /// Creates the directories above a path in the cache that is going to be written.
     ///
     /// # Errors
     /// When one cannot be created.
     pub fn make_parents(&self, path: &Path) -> Result<()> {
-        if self.sandbox.user().is_some() && path.starts_with(&self.directory) {
-            self.make_directory()?;
-        }
         if let Some(parent) = path.parent() {
-            self.reading(parent, platform::create_directories)?;
+            platform::create_directories(parent)?;
         }
         Ok(())
     }
 }
 
-/// Resolves symbolic links as far as the path exists.
-fn resolve_existing(path: &Path) -> PathBuf {
-    if let Ok(resolved) = fs::canonicalize(path) {
-        return resolved;
-    }
-    match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) => resolve_existing(parent).join(name),
-        _ => path.to_owned(),
-    }
-}
-
 /// Removes `.` and `..` from an absolute path, by name only.
-fn normalize(path: &Path) -> PathBuf {
+pub(super) fn normalize(path: &Path) -> PathBuf {
     let mut result = PathBuf::new();
     for component in path.components() {
         match component {

@@ -192,6 +192,9 @@ impl Directory {
     /// When there is none, or a link in its place.
     pub fn directory(&self, name: &OsStr) -> Result<Directory> {
         let raw = self.named("open the directory", name, || raw::open_in(&self.raw, name))?;
+        if name == "." {
+            return Ok(Directory { raw, place: self.place.clone(), actor: self.actor.clone() });
+        }
         Ok(Directory::new(raw, Some(self), Path::new(name), self.actor.clone()))
     }
 

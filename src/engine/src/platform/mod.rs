@@ -48,17 +48,17 @@ pub use actor::{Actor, group_number, user_name, user_named};
 pub use directory::{Directory, Identity, NewFile, Node, Seen, look, set_mode_of};
 pub use links::{LinkLimits, Links, links_below};
 pub use modify::{
-    append_durably, append_file, copy_file, copy_open_file, create_directories, create_directories_as,
-    create_directory, create_directory_as, create_file, create_user_directories, create_user_file, give_to,
-    give_to_number, hard_link, has_old_time, is_immutable, lift_immutable, make_plain, remove_directory, remove_file,
-    rename, replace_symlink, set_file_immutable, set_mode, set_old_time, symlink, sync_directory, sync_file,
-    sync_file_system, write_file, write_file_as, write_file_atomically, write_file_durably, write_object_file,
-    write_private_file_atomically, write_record, write_user_file_atomically,
+    append_durably, append_file, copy_file, create_directories, create_directories_as, create_directory,
+    create_directory_as, create_file, create_user_directories, create_user_file, give_to, give_to_number, hard_link,
+    has_old_time, is_immutable, lift_immutable, make_plain, remove_directory, remove_file, rename, replace_symlink,
+    set_file_immutable, set_mode, set_old_time, symlink, sync_directory, sync_file, sync_file_system, write_file,
+    write_file_as, write_file_atomically, write_file_durably, write_object_file, write_private_file_atomically,
+    write_record, write_user_file_atomically,
 };
 pub use processes::{ProcessTexts, processes};
 pub use read::{
-    FileKind, can_read, canonical, exists, kind_of, list_directory, metadata_of, open_anchor, open_regular, read_file,
-    read_link, read_to_string,
+    FileKind, can_read, canonical, exists, kind_of, list_directory, metadata_of, open_regular, read_file, read_link,
+    read_to_string,
 };
 pub use session::{Login, Terminal, login_variables, look_after, prepare_session, was_interrupted};
 pub use system::{

@@ -413,14 +413,6 @@ pub fn copy_file(from: &Path, to: &Path, interrupt: &Interrupt) -> Result<u64> {
     perform("copy to", to, copy)
 }
 
-/// The same of a file that is open, with other rights perhaps than those that this has.
-///
-/// # Errors
-/// As [`copy_file`].
-pub fn copy_open_file(source: &File, to: &Path, interrupt: &Interrupt) -> Result<u64> {
-    perform("copy to", to, || copy_content(source, to, interrupt))
-}
-
 fn copy_content(source: &File, to: &Path, interrupt: &Interrupt) -> io::Result<u64> {
     let mut target = File::create(to)?;
     let mut copied = 0;

@@ -52,14 +52,6 @@ pub(super) fn kind_from(file_type: fs::FileType) -> FileKind {
     }
 }
 
-/// Holds a directory open; returns with it a path by which it is reached without a look at the directories above.
-///
-/// # Errors
-/// When it cannot be opened, or the system has no such paths.
-pub fn open_anchor(path: &Path) -> io::Result<(File, PathBuf)> {
-    super::system::open_anchor(path)
-}
-
 /// Returns whether this user can read a file, or list and enter a directory.
 pub fn can_read(path: &Path) -> bool {
     match fs::metadata(path) {

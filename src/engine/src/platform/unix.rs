@@ -374,17 +374,6 @@ pub(super) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
-pub(super) fn open_anchor(path: &Path) -> io::Result<(File, PathBuf)> {
-    use rustix::fs::{Mode, OFlags};
-    use std::os::fd::AsRawFd;
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    let place = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
-    // Without /proc it leads nowhere.
-    fs::metadata(&place)?;
-    Ok((file, place))
-}
-
 pub(super) fn random_bytes() -> io::Result<[u8; 16]> {
     let mut bytes = [0; 16];
     io::Read::read_exact(&mut File::open("/dev/urandom")?, &mut bytes)?;

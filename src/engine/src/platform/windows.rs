@@ -239,11 +239,6 @@ pub(super) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, permissions)
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "it can fail elsewhere")]
-pub(super) fn open_anchor(_path: &Path) -> io::Result<(fs::File, std::path::PathBuf)> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
 pub(super) fn random_bytes() -> io::Result<[u8; 16]> {
     Err(io::ErrorKind::Unsupported.into())
 }

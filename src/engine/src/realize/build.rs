@@ -14,7 +14,7 @@ use crate::operation::{self, BuildSandbox, Request, Response, Sandboxes, Workspa
 use crate::platform;
 use crate::platform::jail::Level;
 use crate::settings::{Event, EventSink, Settings};
-use crate::store::import::{SourceTree, import, import_source};
+use crate::store::import::{SourceTree, import_copies, import_source};
 use crate::store::verify::content_path;
 use crate::store::{self, ObjectInfo, Outputs, Slot, Store, read_info, recorded_outputs, tree};
 use crate::value::Source;
@@ -82,6 +82,8 @@ impl Build {
         let paths = paths.collect();
         // Objects that are borrowed from there.
         let system = settings.substitute.as_deref().map(Store::new);
+        let objects: BTreeSet<ObjectName> = objects.cloned().collect();
+        let search = search(store, &derivation, &names, &objects, system.as_ref());
         let build = Build {
             dependencies,
             paths,
@@ -106,13 +108,14 @@ impl Build {
                 copied_sources: Mutex::default(),
                 is_check: false,
                 given: Mutex::default(),
-                anchors: Mutex::default(),
+                search: Some(search),
+                copies: Mutex::default(),
                 sandbox: BuildSandbox::new(sandboxes, settings, slot.number())?,
             },
             names,
             system,
             inputs,
-            objects: objects.cloned().collect(),
+            objects,
             derivation,
         };
         let places = [&build.workspace.building, &build.workspace.directory];
@@ -168,13 +171,16 @@ impl Build {
         let derivation = &self.derivation;
         // What was copied must be what was hashed, or the object would stand for another content.
         let check_sources = || {
-            self.workspace.sources.par_iter().try_for_each(|source| {
-                if tree::hash_without(&source.path, &source.excluded, store.interrupt())? == source.nar {
-                    Ok(())
-                } else {
-                    Err(store::Error::SourceChanged { path: source.path.clone() })
-                }
-            })
+            // One that was copied was hashed on the way, and nothing else of it was looked at.
+            self.workspace.sources.par_iter().filter(|source| self.workspace.is_looked_at(source)).try_for_each(
+                |source| {
+                    if tree::hash_without(&source.path, &source.excluded, store.interrupt())? == source.nar {
+                        Ok(())
+                    } else {
+                        Err(store::Error::SourceChanged { path: source.path.clone() })
+                    }
+                },
+            )
         };
         let warn_of_collisions = |object: &ObjectName, info: &ObjectInfo| {
             if let Some(path) = info.case_collisions.first() {
@@ -199,18 +205,19 @@ impl Build {
             self.discard()?;
             return Ok(Outputs::from_iter([(OutputName::main(), object)]).with_level(self.level()));
         }
-        let outputs = import(
+        let outputs = import_copies(
             store,
             &store::import::Build {
                 deriver: derivation.hash,
                 name: &derivation.spec.name,
                 version: derivation.spec.version.as_ref(),
                 outputs: &self.names,
-                dependencies: &self.closure(store)?,
+                dependencies: &closure(store, &self.objects, self.system.as_ref())?,
                 published: &warn_of_collisions,
                 expected: derivation.spec.output_hash,
                 sandbox: self.workspace.sandbox.level(),
             },
+            &self.workspace.take_copies(),
             check_sources,
         )?;
         self.discard()?;
@@ -228,24 +235,6 @@ impl Build {
     /// Returns how far the programs were confined that built it, and what it was built from.
     fn level(&self) -> Level {
         self.workspace.sandbox.level().min(self.inputs)
-    }
-
-    /// What the build could have seen: its dependencies and what they refer to.
-    fn closure(&self, store: &Store) -> store::Result<BTreeSet<ObjectName>> {
-        let mut closure = BTreeSet::new();
-        let mut pending: Vec<ObjectName> = self.objects.iter().cloned().collect();
-        while let Some(object) = pending.pop() {
-            let info = match read_info(store, &object)? {
-                Some(info) => Some(info),
-                // Below what is borrowed, the system's store knows more.
-                None => self.system.as_ref().and_then(|system| read_info(system, &object).ok().flatten()),
-            };
-            if let Some(info) = info {
-                pending.extend(info.references.into_iter().filter(|reference| !closure.contains(reference)));
-            }
-            closure.insert(object);
-        }
-        Ok(closure)
     }
 
     /// Removes everything but the log.
@@ -266,4 +255,43 @@ impl Build {
         }
         Ok(())
     }
+}
+
+/// What a build could have seen: its dependencies and what they refer to.
+fn closure(
+    store: &Store,
+    objects: &BTreeSet<ObjectName>,
+    system: Option<&Store>,
+) -> store::Result<BTreeSet<ObjectName>> {
+    let mut closure = BTreeSet::new();
+    let mut pending: Vec<ObjectName> = objects.iter().cloned().collect();
+    while let Some(object) = pending.pop() {
+        let info = match read_info(store, &object)? {
+            Some(info) => Some(info),
+            // Below what is borrowed, the system's store knows more.
+            None => system.and_then(|system| read_info(system, &object).ok().flatten()),
+        };
+        if let Some(info) = info {
+            pending.extend(info.references.into_iter().filter(|reference| !closure.contains(reference)));
+        }
+        closure.insert(object);
+    }
+    Ok(closure)
+}
+
+/// Returns what tells an operation that makes an output what to search for in it, as publication does.
+fn search(
+    store: &Store,
+    derivation: &Arc<Derivation>,
+    names: &BTreeMap<OutputName, ObjectName>,
+    objects: &BTreeSet<ObjectName>,
+    system: Option<&Store>,
+) -> operation::Search {
+    let (store, derivation, names) = (store.clone(), Arc::clone(derivation), names.clone());
+    let (objects, system) = (objects.clone(), system.cloned());
+    Box::new(move |output| {
+        // What fails here fails once more when the output is published, and then says why.
+        let dependencies = closure(&store, &objects, system.as_ref()).ok()?;
+        Some(store::import::patterns_of(&store, derivation.hash, &names, &dependencies, output))
+    })
 }

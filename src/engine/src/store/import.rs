@@ -81,7 +81,21 @@ impl Build<'_> {
 /// When the check fails, an output is missing or cannot be an object, or the file system refuses. What
 /// the build made and was not published is gone then, or still in the slot.
 pub fn import(store: &Store, build: &Build<'_>, check: impl FnOnce() -> Result<()> + Send) -> Result<Outputs> {
-    let imported = stage(store, build).and_then(|()| publish_staged(store, build, check));
+    import_copies(store, build, &BTreeMap::new(), check)
+}
+
+/// The same where outputs are known that were hashed and searched while they were copied, and that nothing changed since:
+/// these are not read again.
+///
+/// # Errors
+/// As [`import`].
+pub fn import_copies(
+    store: &Store,
+    build: &Build<'_>,
+    copies: &BTreeMap<OutputName, Digest>,
+    check: impl FnOnce() -> Result<()> + Send,
+) -> Result<Outputs> {
+    let imported = stage(store, build).and_then(|()| publish_staged(store, build, copies, check));
     if imported.is_err() {
         for output in build.outputs.keys() {
             // The failure itself says more than a leftover, which the next build removes.
@@ -128,8 +142,21 @@ fn stage(store: &Store, build: &Build<'_>) -> Result<()> {
     Ok(())
 }
 
-fn publish_staged(store: &Store, build: &Build<'_>, check: impl FnOnce() -> Result<()> + Send) -> Result<Outputs> {
+fn publish_staged(
+    store: &Store,
+    build: &Build<'_>,
+    copies: &BTreeMap<OutputName, Digest>,
+    check: impl FnOnce() -> Result<()> + Send,
+) -> Result<Outputs> {
+    let staging = Directory::at(&store.staging())?;
     let hash = |output: &OutputName| {
+        if let Some(digest) = copies.get(output) {
+            let node = staging.node(&build.staged_name(output))?;
+            let names_own = build.outputs.keys().any(|other| refers(digest, build, other));
+            if !names_own && node.is_some_and(|node| node.id == digest.id) {
+                return Ok(digest.clone());
+            }
+        }
         tree::hash_replacing(
             &build.staged(store, output),
             &patterns(store, build, output, &Outputs::default()),
@@ -188,27 +215,44 @@ impl Fixed {
     }
 }
 
+/// Returns the patterns of one output of a build whose outputs have no final names yet.
+pub fn patterns_of(
+    store: &Store,
+    deriver: Hash,
+    outputs: &BTreeMap<OutputName, ObjectName>,
+    dependencies: &BTreeSet<ObjectName>,
+    output: &OutputName,
+) -> Vec<tree::Pattern> {
+    patterns_with(store, Slot::of(deriver), outputs, dependencies, output, &Outputs::default())
+}
+
+fn patterns(store: &Store, build: &Build<'_>, output: &OutputName, finished: &Outputs) -> Vec<tree::Pattern> {
+    patterns_with(store, build.slot(), build.outputs, build.dependencies, output, finished)
+}
+
 /// The patterns of one output: those of each output of the build, in order, then what [`Fixed`] lists, and the
 /// dependencies.
-pub(crate) fn patterns(
+fn patterns_with(
     store: &Store,
-    build: &Build<'_>,
+    slot: Slot,
+    outputs: &BTreeMap<OutputName, ObjectName>,
+    dependencies: &BTreeSet<ObjectName>,
     output: &OutputName,
     finished: &Outputs,
-) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+) -> Vec<tree::Pattern> {
     let mut patterns = Vec::new();
-    for (other, temporary) in build.outputs {
+    for (other, temporary) in outputs {
         let replacement = if other == output {
             Some(vec![0; temporary.as_str().len()])
         } else {
             finished.get(other).map(|object| object.as_str().as_bytes().to_vec())
         };
-        add_own_name(&mut patterns, build.slot(), temporary, replacement);
+        add_own_name(&mut patterns, slot, temporary, replacement);
     }
     patterns.push((platform::bytes_of_path(store.root()), None));
     patterns.push((Placeholder::PREFIX.as_bytes().to_vec(), None));
-    patterns.push((format!("store/{}", build.slot()).into_bytes(), None));
-    patterns.extend(build.dependencies.iter().map(|object| (object.as_str().as_bytes().to_vec(), None)));
+    patterns.push((format!("store/{slot}").into_bytes(), None));
+    patterns.extend(dependencies.iter().map(|object| (object.as_str().as_bytes().to_vec(), None)));
     patterns
 }
 

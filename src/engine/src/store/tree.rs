@@ -23,7 +23,7 @@ use crate::platform::{self, Descent, Directory, FileKind};
 use crate::settings::Interrupt;
 
 /// What a walk over a tree found.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Digest {
     /// The SHA-256 of the NAR, after replacements.
     pub nar: Hash,
@@ -100,8 +100,26 @@ pub fn hash_in(
 ///
 /// # Errors
 /// As [`hash`], and when something cannot be written.
-pub fn copy(tree: &Tree<'_>, patterns: &Patterns, interrupt: &Interrupt) -> Result<Digest> {
-    walk(tree, patterns, interrupt, Hasher::default())
+pub fn copy(tree: &Tree<'_>, patterns: &[Pattern], interrupt: &Interrupt) -> Result<Digest> {
+    let patterns = compile(&tree.directory.path().join(tree.name), patterns)?;
+    walk(tree, &patterns, interrupt, Hasher::default())
+}
+
+/// The same without a hash: that of the digest is the one of nothing.
+///
+/// # Errors
+/// As [`copy`].
+pub fn copy_only(tree: &Tree<'_>, interrupt: &Interrupt) -> Result<Digest> {
+    struct Nowhere;
+    impl Sink for Nowhere {
+        fn put(&mut self, _bytes: &[u8]) {}
+    }
+    impl From<Nowhere> for Hasher {
+        fn from(_: Nowhere) -> Hasher {
+            Hasher::default()
+        }
+    }
+    walk(tree, &compile(&tree.directory.path().join(tree.name), &[])?, interrupt, Nowhere)
 }
 
 /// Writes the NAR of whatever stands at `path`, and searches for patterns on the way. Returns early, with some error,

@@ -4,7 +4,6 @@
 //! is excluded once more by how directories are opened.
 
 use std::fs::File;
-use std::path::Path;
 
 use syslua_archive::Problem;
 use syslua_archive::problem::{Result, show};
@@ -34,12 +33,9 @@ pub struct Original {
 }
 
 impl Tree {
-    /// Opens the directory.
-    ///
-    /// # Errors
-    /// When it is missing, or a link.
-    pub fn open(path: &Path) -> Result<Tree> {
-        Ok(Tree { root: Directory::at(path)?, way: Vec::new(), modes: Vec::new() })
+    /// Begins in a directory.
+    pub fn new(root: Directory) -> Tree {
+        Tree { root, way: Vec::new(), modes: Vec::new() }
     }
 
     /// Creates a directory, if it is missing, and those that it is in.

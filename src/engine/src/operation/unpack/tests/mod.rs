@@ -56,6 +56,8 @@ impl Place {
             sources: Vec::new(),
             copied_sources: Default::default(),
             is_check: false,
+            search: None,
+            copies: Default::default(),
             downloads: base.join("downloads"),
             log: base.join("log"),
             mark: base.join("mark"),
@@ -65,7 +67,6 @@ impl Place {
             fetched: Mutex::default(),
             sandbox: Default::default(),
             given: Default::default(),
-            anchors: Default::default(),
             origins: Mutex::default(),
         };
         Place { directory, workspace }
