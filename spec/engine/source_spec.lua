@@ -81,4 +81,28 @@ describe("a source in a build", function()
     assert.equal("first\nsecond\n", output)
     assert.equal("first\n", here.read("text"))
   end)
+
+  it(
+    "is hashed again where it was copied to, when a program was left running that writes there",
+    function()
+      here.write("text", "kept\n")
+      built([[
+      derive({
+        name = "one",
+        opts = { text = source("text") },
+        config = function(opts, ctx)
+          ctx.run("(sleep 0.2; echo more >>$out) >/dev/null 2>&1 &")
+          ctx.copy(opts.text, ctx.out)
+          for _ = 1, 20000 do
+            if ctx.read(ctx.out) ~= "kept\n" then
+              break
+            end
+          end
+        end,
+      })
+    ]])
+      local result = here.run("verify")
+      assert.equal(0, result.code, result.stdout .. result.stderr)
+    end
+  )
 end)
