@@ -7,6 +7,10 @@ local position = require("syslua.util.position")
 local tables = require("syslua.util.table")
 local text = require("syslua.util.text")
 
+-- Lua's own also while configs and builds have one with an order: nothing here depends on it, and it costs.
+---@type fun(map: table, key: any): any, any
+local next = require("syslua").native.originals.basic.next
+
 local schema = {}
 
 ---@alias syslua.schema.Type "string"|"number"|"integer"|"boolean"|"table"|"list"|"map"|"function"|"any"

@@ -15,6 +15,10 @@ local scope = require("syslua.scope")
 
 local native = require("syslua").native
 
+-- Lua's own, for what has no order: see `syslua.schema`.
+---@type fun(map: table, key: any): any, any
+local next = native.originals.basic.next
+
 local find = string.find
 local is_plain, is_placeholder = path.is_plain, origin.is_placeholder
 

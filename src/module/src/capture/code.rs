@@ -25,15 +25,26 @@ const JIT_HEADER: usize = 5;
 
 /// Returns the text that a function is part of, if one is. A name with one text is believed on `LuaJIT`, which changes
 /// functions while they run.
-pub fn find(lua: &Lua, function: &LuaFunction, source: &str, chunks: Vec<Rc<Chunk>>) -> Option<Rc<Chunk>> {
+pub fn find(
+    lua: &Lua,
+    function: &LuaFunction,
+    source: &str,
+    lines: (usize, usize),
+    chunks: Vec<Rc<Chunk>>,
+) -> Option<Rc<Chunk>> {
     let is_jit = cfg!(feature = "lua51") && lua.globals().raw_get::<LuaValue>("jit").is_ok_and(|jit| !jit.is_nil());
     if is_jit && chunks.len() == 1 {
         return chunks.into_iter().next();
     }
     let dump = function.dump(false);
     let code = without_name(&dump, source, is_jit)?;
-    let finder = memchr::memmem::Finder::new(code);
-    let exact = chunks.iter().find(|chunk| finder.find(whole(lua, chunk, source)).is_some());
+    // Most functions are made many times, and found where they were before.
+    let is_in = |chunk: &&Rc<Chunk>| {
+        let whole = whole(lua, chunk, source);
+        chunk.is_where_it_was(lines, |place| whole.get(place..).is_some_and(|rest| rest.starts_with(code)))
+            || memchr::memmem::find(whole, code).inspect(|place| chunk.note_place(lines, *place)).is_some()
+    };
+    let exact = chunks.iter().find(is_in);
     if exact.is_some() || !is_jit {
         return exact.cloned();
     }

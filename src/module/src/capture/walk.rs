@@ -414,8 +414,9 @@ impl<'a> Walk<'a> {
             return Err(refuse("is a function whose source text cannot be read", "define it in a file"));
         }
         let is_only = chunks.len() == 1;
-        let found = code::find(self.lua, function, &source, chunks);
-        let found = found.or_else(|| code::find(self.lua, function, &source, read_again(self.lua, &source)));
+        let found = code::find(self.lua, function, &source, (first, last), chunks);
+        let found =
+            found.or_else(|| code::find(self.lua, function, &source, (first, last), read_again(self.lua, &source)));
         let chunk = found.ok_or_else(|| {
             let name = source.trim_start_matches('@');
             if is_only {

@@ -4,7 +4,7 @@
 mod scopes;
 mod words;
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 
 pub use scopes::Meaning;
@@ -18,6 +18,8 @@ pub struct Chunk {
     on_lines: HashMap<(usize, usize), Vec<usize>>,
     /// What Lua makes of the text, once it was asked for.
     code: OnceCell<Vec<u8>>,
+    /// Where in that the functions on two lines were found last.
+    places: RefCell<HashMap<(usize, usize), usize>>,
 }
 
 /// Where a function is, and the names in it that it does not declare itself.
@@ -47,7 +49,7 @@ impl Chunk {
         for (place, span) in functions.iter().enumerate() {
             on_lines.entry((span.first_line, span.last_line)).or_default().push(place);
         }
-        Chunk { text, functions, on_lines, code: OnceCell::new() }
+        Chunk { text, functions, on_lines, code: OnceCell::new(), places: RefCell::default() }
     }
 
     /// Returns the whole text.
@@ -65,6 +67,17 @@ impl Chunk {
         }
         let code = compile(&self.text)?;
         Ok(self.code.get_or_init(|| code))
+    }
+
+    /// Returns whether the code of a function on these lines is where one was found last, as `is_there` says of a place in it.
+    pub fn is_where_it_was(&self, lines: (usize, usize), is_there: impl FnOnce(usize) -> bool) -> bool {
+        let place = self.places.borrow().get(&lines).copied();
+        place.is_some_and(is_there)
+    }
+
+    /// Notes the place in the code at which a function on these lines was found.
+    pub fn note_place(&self, lines: (usize, usize), place: usize) {
+        self.places.borrow_mut().insert(lines, place);
     }
 
     /// Returns the place of the function that begins and ends on these lines, counted from 1. Where several do,
