@@ -144,7 +144,7 @@ describe("adopt", function()
     write_config()
     here.shell([[
       mkdir -p ~/.config/app/sub/empty; cd ~/.config/app; echo one >one; echo two >sub/two; chmod +x sub/two
-      ln -s sub/two way; ln -s /etc/hostname absolute
+      ln -s sub/two way
     ]])
     adopt_and_apply("home/.config/app")
     contains(
@@ -158,6 +158,16 @@ describe("adopt", function()
     assert.is_nil(result.stdout:find("file {", 1, true))
     here.must("apply")
     assert.truthy(here.read_link("home/.config/app/three"))
+  end)
+
+  it("leaves a directory alone with a link that leads elsewhere, which a tree may not have", function()
+    write_config()
+    here.shell("mkdir -p ~/.config/app; echo one >~/.config/app/one; ln -s /etc/hostname ~/.config/app/absolute")
+    local before = here.list("home")
+    local result = here.run("adopt", "--write", "home/.config/app")
+    assert.equal(1, result.code)
+    contains(result.stderr, "/absolute leads to /etc/hostname")
+    assert.equal(before, here.list("home"))
   end)
 
   it("keeps links as links to where they lead", function()

@@ -281,7 +281,7 @@ describe("apply", function()
 
     it("nothing with a mode, an owner or a source that cannot be", function()
       for option, problem in pairs({
-        ['mode = "9"'] = "mode 9",
+        ['mode = "9"'] = "got string \"9\"",
         ['owner = "nobody-of-that-name"'] = "owner",
         ["mode = {}"] = "mode",
         ["mod = 1"] = "mode",

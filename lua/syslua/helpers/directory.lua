@@ -40,7 +40,7 @@ end
 return function(given)
   schema.check("directory{}", given, fields)
   local target = check_target(given.path)
-  local bits = mode.parse("directory{}", given.mode)
+  local bits = mode.parse("directory{}", given.mode, true)
   if given.owner == "" then
     raise("`owner` in directory{}: expected the name of a user, got an empty string")
   end

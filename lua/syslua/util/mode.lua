@@ -8,12 +8,14 @@ local mode = {}
 --- Returns the three or four octal digits of a mode; raises at the caller's line when it is none.
 ---@param where string what it is a field of, such as "file{}"
 ---@param value any
+---@param is_special boolean? whether set-id and sticky bits are allowed
 ---@return string?
-function mode.parse(where, value)
+function mode.parse(where, value, is_special)
   if value == nil then
     return nil
   end
-  if type(value) ~= "string" or not value:find("^[0-7][0-7][0-7][0-7]?$") then
+  local digits = is_special and "^[0-7]?[0-7][0-7][0-7]$" or "^0?[0-7][0-7][0-7]$"
+  if type(value) ~= "string" or not value:find(digits) then
     position.raise(
       ("`mode` in %s: expected permission bits, got %s"):format(where, text.describe(value)),
       type(value) == "number"

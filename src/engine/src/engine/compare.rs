@@ -101,7 +101,8 @@ fn items(store: &Store, snapshot: &Snapshot, other: &BTreeSet<ObjectName>) -> Ve
             Ok(Some(info)) => (info.name.to_string(), info.derivation_version.map(|version| version.to_string())),
             _ => (first.to_string(), None),
         };
-        let is_file = store.object(first).is_file();
+        // A program of a version says more than the targets that it is used for.
+        let is_file = version.is_none() && store.object(first).is_file();
         items.push(Item { object: (*first).clone(), name, version, targets: BTreeSet::new(), is_file });
     }
     let wanted: BTreeSet<ObjectName> = by_object.keys().cloned().collect();

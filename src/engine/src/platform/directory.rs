@@ -3,6 +3,8 @@
 //!
 //! As root, below a directory that belongs to somebody else, everything is done with that user's
 //! rights. Elsewhere than on Unix, paths stand in for descriptors.
+//!
+//! It is over 600 lines, since all that can be done in a directory stands here, once.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};

@@ -3,6 +3,8 @@
 //! An output was built at `bNN/TEMPORARY`, a path as long as the final one. It is moved to a place where no build can
 //! write. Its content hash, with its own name zeroed, gives the final name; then its own names are rewritten, its modes
 //! and times normalised, and one rename makes it appear, whole.
+//!
+//! It is over 600 lines, since the whole way of an output to its object stands here.
 
 mod file;
 mod source;
@@ -13,7 +15,6 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
@@ -25,7 +26,7 @@ use crate::encode;
 use crate::hash::{Hash, Hasher, READ_SIZE, Sink};
 use crate::names::{Name, ObjectName, OutputName, Placeholder, Version};
 use crate::platform::jail::Level;
-use crate::platform::{self, Directory, FileKind, Step, Walk};
+use crate::platform::{self, Directory, FileKind, Node, Step, Walk};
 use crate::settings::Interrupt;
 use crate::value::Text;
 
@@ -655,16 +656,15 @@ fn rewrite_names(
     Ok(Some(tree::hash_in(staging, &name, &[], store.interrupt())?))
 }
 
-/// Returns a name among what is prepared that nobody else has.
-fn scratch() -> OsString {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    format!("scratch-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)).into()
+/// Returns the name in staging of a new version of a file: by the process and the number of the file.
+fn scratch(node: &Node) -> OsString {
+    format!("scratch-{}-{}", std::process::id(), node.id.1).into()
 }
 
 fn rewrite_file(staging: &Directory, directory: &Directory, name: &OsStr, patterns: &Patterns) -> Result<()> {
     let path = directory.path().join(name);
     let (mut source, node) = directory.open_node(name)?;
-    let temporary = scratch();
+    let temporary = scratch(&node);
     let mut target = staging.create_file(&temporary, 0o600)?;
     let mut stream = patterns.stream();
     let mut buffer = vec![0; READ_SIZE];
@@ -712,8 +712,9 @@ pub(super) fn normalise(staging: &Arc<Directory>, name: &OsStr, interrupt: &Inte
                 depth += 1;
             }
             Step::Node { directory, name, kind } => {
-                if kind == FileKind::File && directory.node(&name)?.is_some_and(|node| node.links > 1) {
-                    separate(staging, &directory, &name, interrupt)?;
+                let node = if kind == FileKind::File { directory.node(&name)? } else { None };
+                if let Some(node) = node.filter(|node| node.links > 1) {
+                    separate(staging, &directory, &name, &node, interrupt)?;
                 }
                 directory.normalise(&name, |node| if node.is_executable() { 0o555 } else { 0o444 })?;
             }
@@ -727,8 +728,14 @@ pub(super) fn normalise(staging: &Arc<Directory>, name: &OsStr, interrupt: &Inte
 }
 
 /// Gives a file that has other names, maybe outside of the build, an inode of its own.
-fn separate(staging: &Directory, directory: &Directory, name: &OsStr, interrupt: &Interrupt) -> Result<()> {
-    let temporary = scratch();
+fn separate(
+    staging: &Directory,
+    directory: &Directory,
+    name: &OsStr,
+    node: &Node,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    let temporary = scratch(node);
     platform::copy_file_in(directory, name, staging, &temporary, interrupt)?;
     Ok(staging.rename_over(&temporary, directory, name)?)
 }

@@ -77,8 +77,12 @@ pub fn is_ours(place: Place, name: &OsStr) -> bool {
                 })
         }
         Place::Staging => {
+            let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            let is_scratch = |rest: &str| rest.split_once('-').is_some_and(|(pid, file)| is_number(pid) && is_number(file));
             name == "closure"
                 || name.strip_suffix(".copy").is_some_and(is_object)
+                // The new version of a file.
+                || name.strip_prefix("scratch-").is_some_and(is_scratch)
                 // An output, or notes of what publishes.
                 || name
                     .split_once('-')
@@ -266,6 +270,7 @@ mod tests {
                     format!("{HASH}-lifted.lock"),
                     "closure".into(),
                     "a-012345678.copy".into(),
+                    "scratch-12-345".into(),
                 ],
             ),
             (Place::Quarantine, vec!["a-012345678.0".into(), "journal.12".into()]),
