@@ -160,15 +160,20 @@ describe("adopt", function()
     assert.truthy(here.read_link("home/.config/app/three"))
   end)
 
-  it("leaves a directory alone with a link that leads elsewhere, which a tree may not have", function()
-    write_config()
-    here.shell("mkdir -p ~/.config/app; echo one >~/.config/app/one; ln -s /etc/hostname ~/.config/app/absolute")
-    local before = here.list("home")
-    local result = here.run("adopt", "--write", "home/.config/app")
-    assert.equal(1, result.code)
-    contains(result.stderr, "/absolute leads to /etc/hostname")
-    assert.equal(before, here.list("home"))
-  end)
+  it(
+    "leaves a directory alone with a link that leads elsewhere, which a tree may not have",
+    function()
+      write_config()
+      here.shell(
+        "mkdir -p ~/.config/app; echo one >~/.config/app/one; ln -s /etc/hostname ~/.config/app/absolute"
+      )
+      local before = here.list("home")
+      local result = here.run("adopt", "--write", "home/.config/app")
+      assert.equal(1, result.code)
+      contains(result.stderr, "/absolute leads to /etc/hostname")
+      assert.equal(before, here.list("home"))
+    end
+  )
 
   it("keeps links as links to where they lead", function()
     write_config()

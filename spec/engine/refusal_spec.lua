@@ -167,8 +167,16 @@ describe("a build that fails because of", function()
         here.shell("ls -A root/store/staging; ls -d root/store/b?? 2>/dev/null").stdout
       )
       -- The other file of the config may have been built meanwhile: only its object is more.
-      local allowed =
-        { "obj/two", "obj/dependency", "info/two", "info/dependency", "drv/", "drv-out/", "locks/", "store/files/" }
+      local allowed = {
+        "obj/two",
+        "obj/dependency",
+        "info/two",
+        "info/dependency",
+        "drv/",
+        "drv-out/",
+        "locks/",
+        "store/files/",
+      }
       local after = list_root()
       for line in after:gmatch("[^\n]+") do
         local is_new = not root:find(line, 1, true)

@@ -78,7 +78,8 @@ pub fn is_ours(place: Place, name: &OsStr) -> bool {
         }
         Place::Staging => {
             let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-            let is_scratch = |rest: &str| rest.split_once('-').is_some_and(|(pid, file)| is_number(pid) && is_number(file));
+            let is_scratch =
+                |rest: &str| rest.split_once('-').is_some_and(|(pid, file)| is_number(pid) && is_number(file));
             name == "closure"
                 || name.strip_suffix(".copy").is_some_and(is_object)
                 // The new version of a file.

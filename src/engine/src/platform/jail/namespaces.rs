@@ -10,6 +10,8 @@
 //! the thread, so that nothing is copied or sent. They call nothing but the system, with no word in
 //! the memory of the C library. No process of a build can look into them: they have capabilities in
 //! its user namespace, which a build has not. Both end as soon as this process does.
+//!
+//! It is over 600 lines, since what runs in these processes may call nothing that stands elsewhere.
 
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, CString, c_int, c_void};
