@@ -3,6 +3,8 @@
 //! Tasks run on the calling thread, operations and publication on the pool. A derivation that was
 //! built before is found by its recipe hash; else its dependencies are realized and it is looked up
 //! by its resolved hash; only then is it built.
+//!
+//! It is over 600 lines, since all decisions on what is next stand together.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
