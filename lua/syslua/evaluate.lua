@@ -41,6 +41,7 @@ local function get_globals(target)
     syslua = setmetatable(target, { __index = require("syslua") }),
   }
   for name, module in next, helper_modules do
+    ---@type any
     local helper
     globals[name] = function(...)
       helper = helper or require(module)

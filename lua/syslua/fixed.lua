@@ -436,7 +436,7 @@ end
 
 local globals = _G
 
----@type { [1]: table, [2]: string, [3]: function, [4]: string }[]
+---@type { [1]: table, [2]: string, [3]: function }[]
 local places = {
   { globals, "next", fixed.next },
   { globals, "pairs", fixed.pairs },
@@ -462,6 +462,7 @@ end
 
 ---@type { functions: table<integer, any>, locale: string?, compiles: boolean? }[]
 local entered = {}
+---@type any
 local set_locale = os.setlocale
 ---@type any
 local compiler = rawget(_G, "jit")

@@ -49,6 +49,7 @@ end
 
 -- Fields of libraries that no build may use, and why.
 local random = "two builds would differ: pass a fixed value in through opts"
+---@type any
 local refused_fields = {
   math = { random = random, randomseed = random },
   string = { dump = "the code of a function differs between versions of Lua" },
@@ -69,7 +70,7 @@ local function new_index(library)
 end
 
 -- The libraries of Lua, with what was in them when the module was loaded: a build sees this and nothing else.
----@type { name: string, table: table, content: table<any, any>, metatable: table }[]
+---@type { name: string, table: table, content: table<any, any>, metatable: table? }[]
 local libraries = {}
 local originals = require("syslua").native.originals
 for name, content in next, originals do
@@ -86,6 +87,7 @@ for name, content in next, originals do
   end
 end
 -- What methods of strings lead to.
+---@type any
 local strings = get_metatable("")
 libraries[#libraries + 1] = { name = "strings", table = strings, content = originals.strings }
 

@@ -143,6 +143,7 @@ local placeholders = {
   ["required"] = true,
 }
 
+---@return boolean
 local function is_placeholder(value)
   local lower = value:lower()
   return placeholders[lower]
@@ -170,6 +171,11 @@ local function is_secret_name(name)
 end
 
 -- Whether a value is a secret itself, not where to find one. In files for nothing but settings a word is enough.
+---@param value string
+---@param is_quoted any
+---@param is_settings any
+---@param is_password any
+---@return boolean
 local function is_secret_value(value, is_quoted, is_settings, is_password)
   if #value < 4 or is_placeholder(value) then
     return false
@@ -201,7 +207,12 @@ local function is_settings_file(place)
 end
 
 -- Returns what a line assigns: the name, the value, whether it is quoted.
+---@param line string
+---@return string? name
+---@return any value
+---@return boolean? is_quoted
 local function get_assignment(line)
+  ---@type any, any
   local name, value = line:match("([%w_.@:/-]+)[\"']?%]?%s*[:=]=?>?%s*(.+)$")
   if not name then
     -- `machine`-like words of msmtp, isync and others: "password word".
@@ -224,6 +235,8 @@ local function get_assignment(line)
 end
 
 -- Whether a line tells the key of a host. In lists of allowed keys, who has one stands in its place.
+---@param line string
+---@return boolean
 local function is_host_key(line)
   local host = line:match("^(%S+)%s+ssh%-%w+%s+AAAA") or line:match("^(%S+)%s+ecdsa%-[%w-]+%s+AAAA")
   return host ~= nil

@@ -128,7 +128,9 @@ local function is_listed(derivation, verbose)
   return verbose or not derivation.file
 end
 
+---@return integer
 local function count_listed(derivations, verbose)
+  ---@type integer
   local count = 0
   for _, derivation in ipairs(derivations or {}) do
     count = count + (is_listed(derivation, verbose) and 1 or 0)

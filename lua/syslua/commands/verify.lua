@@ -110,8 +110,11 @@ end
 
 ---@return syslua.Verified
 local function repair(configs, options)
-  local result, tried = nil, {}
+  ---@type any
+  local result
+  local tried = {}
   for _, config in ipairs(configs) do
+    ---@type any
     local round
     if config.snapshot then
       round = repair_from_copy(config.snapshot, options, tried)

@@ -31,7 +31,7 @@ local is_plain, is_placeholder = path.is_plain, origin.is_placeholder
 ---@field mode string? the permissions of a real file, in octal: "640"
 ---@field owner string? who owns a real file; only root can give files away
 ---@field on_change string|string[]|nil a command that runs when the target has changed, as those of ctx.run do
----@field public boolean? that the content is no secret, whatever `mode` says
+---@field ["public"] boolean? whether the content is no secret, whatever `mode` says
 
 ---@class syslua.file.OfContent: syslua.file.Common
 ---@field content string|syslua.Priority the bytes of the file
@@ -41,7 +41,7 @@ local is_plain, is_placeholder = path.is_plain, origin.is_placeholder
 ---@field source string|syslua.Derivation|syslua.Source|syslua.Priority
 
 ---@class syslua.file.OfNothing: syslua.file.Common
----@field absent true nothing is to stand there: what does is moved away, and comes back
+---@field absent boolean nothing is to stand there: what does is moved away, and comes back
 
 -- Three kinds, so that a checker sees that one of them is missing.
 ---@alias syslua.file.Opts syslua.file.OfContent|syslua.file.OfSource|syslua.file.OfNothing
@@ -56,6 +56,8 @@ local is_plain, is_placeholder = path.is_plain, origin.is_placeholder
 ---@field number integer the lowest one of a place counts
 ---@field ticket integer stands for the lines that declared it, and its place in the order of declaration
 ---@field has_more boolean? whether it is more than a path and a content
+---@field recursive boolean?
+---@field on_change string|string[]|nil
 ---@field tree syslua.file.Declared? the tree that it is a file of
 ---@field below string? its path in that tree
 
@@ -174,6 +176,7 @@ return function(given)
     })
     return
   end
+  ---@type any
   local file = get_plain(given) or require("syslua.helpers.file.fields").check(given)
   file.ticket = take_ticket()
   collected.finalize, collected.pending = finalize, true

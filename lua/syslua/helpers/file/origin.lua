@@ -17,7 +17,7 @@ end
 ---@param file syslua.file.Declared
 ---@return string
 function origin.get_path(file)
-  return path.expand(file.source, scope.get_home())
+  return path.expand(file.source or "", scope.get_home())
 end
 
 --- Returns the place of a source that is none.

@@ -51,7 +51,7 @@ function tree.expand(collected)
   local files = {}
   for _, file in ipairs(collected) do
     -- What is in a built tree is known when it is built.
-    if file.recursive and not origin.is_placeholder(file.source) then
+    if file.recursive and file.source and not origin.is_placeholder(file.source) then
       local place = origin.get_place(file)
       if not border.call("exists", place) then
         require("syslua.helpers.file.parts").raise_missing(file)
