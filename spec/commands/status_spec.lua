@@ -151,9 +151,11 @@ describe("status", function()
   end
 
   it("takes what is the user's for the user's", function()
-    here.shell("echo edited >~/.once; chmod 600 ~/.once; echo edited >own.txt; rm -f own.txt")
+    here.shell("echo edited >~/.once; chmod 600 ~/.once; echo edited >own.txt")
     here.shell("echo new >~/.tree/new; chmod 664 ~/.copied")
     expect(0)
+    here.shell("rm own.txt")
+    assert.equal("broken", look("~/.own", 3).state)
     here.write("own.txt", "own\n")
   end)
 

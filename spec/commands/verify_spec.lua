@@ -143,7 +143,7 @@ describe("verify", function()
     it("finds and repairs " .. what, function()
       local before = get_store()
       local variables = "set -e; COPY=$PWD/copy; RECORD=$PWD/root/store/info/${TOOL##*/}.json; "
-      local remove = "{ chmod -R u+w $TOOL; rm -r $TOOL; }"
+      local remove = "{ chmod u+w $OBJECTS; chmod -R u+w $TOOL; rm -r $TOOL; }"
       shell(variables .. "cd $TOOL; " .. line:gsub("%$REMOVE", remove))
       local found = expect(3)
       assert.truthy(found:find("! " .. tool .. "\n", 1, true), found)

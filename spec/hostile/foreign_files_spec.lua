@@ -91,7 +91,7 @@ describe("gc", function()
     here.shell(
       "mkdir -p root/store/bld root/store/quarantine root/store/pkg/dead/1 root/cache/downloads/.names root/cache/git"
     )
-    here.shell("mkdir -p root/store/files root/store/metadata/sources")
+    here.shell("mkdir -p root/store/files root/store/metadata/sources; chmod u+w root/store/obj")
   end)
 
   after_each(function()

@@ -27,12 +27,25 @@ mod unix {
     use std::path::{Path, PathBuf};
     use std::process::{Child, Command, ExitStatus};
 
-    use nix::unistd::{Gid, User, getgrouplist};
+    use nix::unistd::User;
     use rustix::process::Pid;
     use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp};
 
     use super::Login;
     use crate::platform::bytes_of_path;
+
+    #[cfg(target_os = "linux")]
+    fn groups_of(name: &str, group: nix::unistd::Gid) -> io::Result<Vec<u32>> {
+        let groups = nix::unistd::getgrouplist(&CString::new(name)?, group)?;
+        Ok(groups.into_iter().map(nix::unistd::Gid::as_raw).collect())
+    }
+
+    /// Returns the user's main group: here the system adds the others by itself (setgroups(2) of macOS).
+    #[cfg(not(target_os = "linux"))]
+    #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+    fn groups_of(_name: &str, group: nix::unistd::Gid) -> io::Result<Vec<u32>> {
+        Ok(vec![group.as_raw()])
+    }
 
     impl Login {
         /// Returns a user of this machine.
@@ -43,14 +56,14 @@ mod unix {
             let entry = User::from_name(name)?;
             let entry =
                 entry.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("there is no user {name}")))?;
-            let groups = getgrouplist(&CString::new(name)?, entry.gid)?;
+            let groups = groups_of(name, entry.gid)?;
             Ok(Login {
                 name: entry.name,
                 home: entry.dir,
                 shell: entry.shell,
                 user: entry.uid.as_raw(),
                 group: entry.gid.as_raw(),
-                groups: groups.into_iter().map(Gid::as_raw).collect(),
+                groups,
             })
         }
 

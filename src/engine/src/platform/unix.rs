@@ -183,7 +183,7 @@ pub fn may_set_immutable() -> bool {
 /// Sets or lifts the user's immutable flag (fchflags(2), `chflags uchg`); a file system without it refuses.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn set_immutable_of(file: impl std::os::fd::AsFd, immutable: bool) -> io::Result<()> {
-    use std::os::fd::{AsFd, AsRawFd};
+    use std::os::fd::AsRawFd;
     let present = rustix::fs::fstat(&file)?.st_flags;
     let flags = if immutable { present | libc::UF_IMMUTABLE } else { present & !libc::UF_IMMUTABLE };
     // SAFETY: the descriptor is open, and nothing else is passed.
