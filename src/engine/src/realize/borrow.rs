@@ -64,6 +64,7 @@ fn link(store: &Store, other: &Store, object: &ObjectName) -> Result<(), store::
     }
     let Some(mut info) = read_info(other, object)? else { return Ok(()) };
     info.borrowed = true;
+    let _open = store.lock_publication()?;
     write_info(store, object, &info)?;
     Ok(platform::symlink(&other.object(object), &store.object(object))?)
 }

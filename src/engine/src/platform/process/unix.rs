@@ -27,6 +27,7 @@ pub(super) enum Held<'k> {
     /// As a child of ours.
     Child(Pid),
     /// By the keeper of a jail.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has jails"))]
     Jail(&'k mut Keeper),
 }
 
