@@ -56,6 +56,9 @@ local directories = {
   ["~/.deep"] = true,
 }
 
+-- A file that stays where one of these was would be in the way of what is declared below it.
+local above_others = { ["~/.new"] = true, ["~/.new/er"] = true, ["~/.deep"] = true }
+
 -- How a target may be declared.
 local kinds = {
   function(path, random)
@@ -75,7 +78,8 @@ local kinds = {
     return ("file { path = %q, content = %q, executable = true }"):format(path, "run " .. random(2))
   end,
   function(path, random)
-    return ("file { path = %q, content = %q, mutable = true }"):format(path, "once " .. random(2))
+    local mutable = above_others[path] and "" or ", mutable = true"
+    return ("file { path = %q, content = %q%s }"):format(path, "once " .. random(2), mutable)
   end,
   function(path)
     return ("file { path = %q, source = 'source/file' }"):format(path)
@@ -138,7 +142,7 @@ describe("destroy", function()
   local function run_sequence(seed, steps)
     local random = new_random(seed)
     local trace, expected, tokens = {}, {}, 0
-    local declared = {}
+    local declared, given = {}, {}
     here.shell(furnish)
     if random(2) == 1 then
       here.shell("mkdir -p ~/.local/share")
@@ -168,8 +172,14 @@ describe("destroy", function()
               lines[#lines + 1] = kinds[random(#kinds)](path, random)
               -- The directory itself is the user's then.
               local is_tree = lines[#lines]:find("recursive = true", 1, true)
-              for _, name in ipairs(is_tree and { "/one", "/sub/two" } or { "" }) do
-                paths[#paths + 1] = path .. name
+              -- So is what is written once: whatever happens to it is no edit of something managed.
+              local is_once = lines[#lines]:find('content = "once %d", mutable = true')
+              if is_once then
+                given[path] = true
+              else
+                for _, name in ipairs(is_tree and { "/one", "/sub/two" } or { "" }) do
+                  paths[#paths + 1] = path .. name
+                end
               end
             end
           end
@@ -246,6 +256,14 @@ describe("destroy", function()
 
     run("destroy", "--dry-run")
     local result = run("destroy", "--yes")
+    -- What was written once stays, where nothing stood before.
+    for path in pairs(given) do
+      here.shell(
+        [[cd ~; [ -f "$N" ] && [ ! -L "$N" ] && grep -q '^once [12]$' "$N" && rm -f "$N" || exit 0
+          find .new .deep .config/new -depth -type d -empty -delete 2>&-]],
+        { N = path:sub(3) }
+      )
+    end
     local after = list_home()
     if after ~= before then
       here.write("before", before)

@@ -31,12 +31,14 @@ pub struct Entry {
     pub may_change: bool,
     /// The user's own file that it is made of, when it is one of a tree.
     pub origin: Option<PathBuf>,
+    /// The user's own file or tree that it is made of, when it is the whole of it.
+    pub own: Option<PathBuf>,
 }
 
 impl Entry {
     /// Returns an entry for what a snapshot has in force.
     pub fn applied(activation: &Arc<Activation>) -> Entry {
-        Entry { activation: Arc::clone(activation), shown: None, may_change: false, origin: None }
+        Entry { activation: Arc::clone(activation), shown: None, may_change: false, origin: None, own: None }
     }
 
     /// Returns the action as people read it.
@@ -169,6 +171,16 @@ fn origin(target: &Target, source_of: &impl Fn(Placeholder) -> Option<PathBuf>) 
     Some(source_of(placeholder)?.join(platform::path_from_bytes(below)))
 }
 
+/// Returns the user's own file or tree that a link leads to or to a copy of, if it is the whole of it.
+fn own(target: &Target, source_of: &impl Fn(Placeholder) -> Option<PathBuf>) -> Option<PathBuf> {
+    let source = target.source()?;
+    match Placeholder::find(&source.0) {
+        Some((start, placeholder)) if start + Placeholder::LENGTH == source.0.len() => source_of(placeholder),
+        Some(_) => None,
+        None => target.properties().mutable.then(|| source.to_path()),
+    }
+}
+
 /// Replaces placeholders by paths where the content is there; equal actions collapse.
 fn resolve(
     store: &Store,
@@ -233,7 +245,8 @@ fn resolve(
             let applied = current.activations.get(implied + entries.len()).filter(|applied| ***applied == activation);
             let activation = applied.map_or_else(|| Arc::new(activation), Arc::clone);
             let origin = declared.action.as_target().and_then(|target| origin(target, &source_of));
-            entries.push(Entry { activation, may_change: shown.is_some(), shown, origin });
+            let own = declared.action.as_target().and_then(|target| own(target, &source_of));
+            entries.push(Entry { activation, may_change: shown.is_some(), shown, origin, own });
         }
     }
     Ok(entries)

@@ -149,10 +149,10 @@ pub fn wanted(scene: &Scene, declared: &Declared<'_>, old: Option<&Old<'_>>, com
     if target.is_pending() {
         return Ok(Step::at(mark, entry, place));
     }
-    let found = scene.look(place)?;
+    let (found, standing) = (scene.look(place)?, scene.standing(place));
     let step = |before, after| target_step(scene, mark, entry, place, before, after);
     let is_old_link = scene.leads_into_store(&found);
-    let holds = target.holds(scene.looking(), place, &found)?;
+    let holds = target.holds(scene.looking(), &standing, &found)?;
     // What is written only where nothing stands leaves alone what does, unless that is ours and goes.
     let is_taken = target.is_given()
         && found != Found::Nothing
@@ -173,7 +173,8 @@ pub fn wanted(scene: &Scene, declared: &Declared<'_>, old: Option<&Old<'_>>, com
     }
     let is_ours = is_old_link
         || match old {
-            Some(old) => old.target.has_written(scene.looking(), place, &found)?,
+            // What is the user's since it was written is not ours, be it as we wrote it.
+            Some(old) => !old.target.is_given() && old.target.has_written(scene.looking(), &standing, &found)?,
             None => false,
         };
     if found == Found::Nothing || is_ours {
@@ -189,8 +190,9 @@ pub fn wanted(scene: &Scene, declared: &Declared<'_>, old: Option<&Old<'_>>, com
     if is_directory(&found).is_some() && scene.will_be_empty(place) {
         return Ok(step(kept(&found, Role::Ours), after));
     }
-    // An original that is left from before is older than this one. A directory that was there before is one.
-    let is_first = old.is_none_or(|old| old.target.keeps_below() && !scene.is_made(place));
+    // An original that is left from before is older than this one. A directory that was there before is one, and what is the
+    // user's since it was written.
+    let is_first = old.is_none_or(|old| old.target.is_given() || old.target.keeps_below() && !scene.is_made(place));
     let has_original = scene.original_of(place, &entry.activation).is_some();
     let role = if is_first && !has_original { Role::Original } else { Role::Displaced };
     let mut step = step(kept(&found, role), after);

@@ -23,8 +23,8 @@ pub struct Reads {
     above: HashMap<PathBuf, PathBuf>,
     /// The links that lead to them.
     links: HashMap<PathBuf, PathBuf>,
-    /// The links that lead to what is read in the store.
-    links_into_store: HashSet<PathBuf>,
+    /// The links that lead to what is read in the store, with all that is read by them.
+    links_into_store: HashMap<PathBuf, Vec<PathBuf>>,
     /// The directories above the root, and the links that lead to it.
     above_root: HashSet<PathBuf>,
 }
@@ -82,7 +82,9 @@ impl Reads {
         for path in paths.into_iter().filter(|path| path.is_absolute()) {
             let way = ways.follow(&path, 0);
             if way.end.starts_with(&root.end) {
-                reads.links_into_store.extend(way.links);
+                for link in way.links {
+                    reads.links_into_store.entry(link).or_default().push(path.clone());
+                }
                 continue;
             }
             for link in way.links {
@@ -152,6 +154,12 @@ impl Reads {
             {
                 return Err(refused("is a link that leads to", source));
             }
+            // A link of ours by which its own source is read.
+            if let (Some(own), Some(read)) = (&entry.own, self.links_into_store.get(place))
+                && read.contains(own)
+            {
+                return Err(refused("is a link that leads to", own));
+            }
             if target.keeps_below() {
                 continue;
             }
@@ -175,7 +183,7 @@ impl Reads {
             let keeps_below = step.activation.action.as_target().is_some_and(|target| target.keeps_below());
             let Some(place) = step.place.as_ref().filter(|_| step.change().is_some() || keeps_below) else { continue };
             let source = place.ancestors().find_map(|above| self.named.get(above));
-            let source = source.or(self.links.get(place)).or(self.links_into_store.get(place));
+            let source = source.or(self.links.get(place)).or_else(|| self.links_into_store.get(place)?.first());
             if let Some(source) = source {
                 let positions = step.activation.positions.clone();
                 let (target, source_path) = (place.clone(), source.clone());

@@ -222,7 +222,7 @@ fn with_places(desired: &Desired, places: &[Declared<'_>], home: &Path) -> Vec<A
 }
 
 /// Plans what goes where nothing of ours is to stand any more, in reverse of the order in which it was made: directories, the inner
-/// ones first, or all the rest.
+/// ones first, or all the rest. What is written only where nothing stands has no original: one that is there comes back first.
 fn removals(
     scene: &mut Scene,
     present: &HashMap<PathBuf, Old<'_>>,
@@ -230,13 +230,24 @@ fn removals(
     of_directories: bool,
 ) -> Result<Vec<Step>, Error> {
     let kept: HashSet<&PathBuf> = places.iter().map(|declared| &declared.place).collect();
-    let mut gone: Vec<(&PathBuf, &Old<'_>)> = present.iter().filter(|(place, _)| !kept.contains(place)).collect();
+    let given = places.iter().filter(|declared| declared.target.is_given());
+    let given: HashSet<&PathBuf> = given.map(|declared| &declared.place).collect();
+    let goes =
+        |place: &PathBuf, old: &Old<'_>| !kept.contains(place) || given.contains(place) && !old.target.is_given();
+    let mut gone: Vec<(&PathBuf, &Old<'_>)> = present.iter().filter(|(place, old)| goes(place, old)).collect();
     gone.retain(|(_, old)| old.target.keeps_below() == of_directories);
     gone.sort_by_key(|(place, old)| (of_directories.then_some(Reverse(*place)), Reverse(old.order)));
     let mut steps = Vec::new();
     for (place, old) in gone {
         let original = scene.original_of(place, old.activation);
+        let is_given = given.contains(place);
+        if is_given && original.is_none() {
+            continue;
+        }
         let step = removal(scene, place, old, original.as_deref())?;
+        if is_given && step.change().is_none() {
+            continue;
+        }
         // A directory that only gets its rights back stays.
         if step.change().is_some_and(|change| !matches!(change.after, After::Directory { .. })) {
             scene.remove(place.clone(), original);

@@ -139,6 +139,14 @@ impl<'a> Scene<'a> {
         Actual::At(path.to_owned())
     }
 
+    /// Returns where that is now which will stand at a place: an original that comes back is elsewhere until then.
+    pub fn standing(&self, place: &Path) -> PathBuf {
+        match self.actual(place) {
+            Actual::At(actual) => actual,
+            Actual::Directory | Actual::Nothing => place.to_owned(),
+        }
+    }
+
     /// Looks at a target.
     pub fn look(&self, place: &Path) -> Result<Found> {
         match self.actual(place) {
