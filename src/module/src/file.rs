@@ -2,7 +2,7 @@
 //! The Lua side checked the fields, and decided which declarations count. It knows no more of helpers than that.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mlua::BString;
@@ -315,7 +315,7 @@ fn list_files(lua: &Lua, (path, directory): (BString, BString)) -> Answer<Option
                         followed.raw_set(BString::from(key), BString::from(end)).map_err(lua_failure)?;
                     }
                     // It leads nowhere, but not out of the tree.
-                    Err(_) if lexical_end(&link).is_some_and(|end| end.starts_with(&top)) => {}
+                    Err(_) if lexical_end(&link).is_some_and(|end| end.starts_with(platform::normalize(&top))) => {}
                     end => return Err(leads_away(&link, end.ok().as_deref())),
                 }
             }
@@ -331,17 +331,7 @@ fn list_files(lua: &Lua, (path, directory): (BString, BString)) -> Answer<Option
 /// Returns where a relative link leads by its text alone.
 fn lexical_end(link: &Path) -> Option<PathBuf> {
     let target = platform::read_link(link).ok().filter(|target| target.is_relative())?;
-    let mut end = link.parent()?.to_owned();
-    for component in target.components() {
-        match component {
-            Component::ParentDir => {
-                end.pop();
-            }
-            Component::Normal(name) => end.push(name),
-            _ => {}
-        }
-    }
-    Some(end)
+    Some(platform::normalize(&link.parent()?.join(target)))
 }
 
 fn leads_away(link: &Path, end: Option<&Path>) -> Failure {

@@ -8,7 +8,6 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
-use super::workspace::normalize;
 use super::{Error, Result, Workspace};
 use crate::platform::{self, Directory, FileKind};
 
@@ -244,7 +243,7 @@ fn step_down(directory: Directory, way: &Path, last: Last, purpose: Purpose) -> 
         let Some(next) = next else {
             return match (last, purpose) {
                 (Last::Follow, _) => Ok(match target(&directory, &name)? {
-                    Some(target) => Found::Link(normalize(&target)),
+                    Some(target) => Found::Link(platform::normalize(&target)),
                     None => Found::Place(Place { directory, name }),
                 }),
                 (Last::Keep, _) => Ok(Found::Place(Place { directory, name })),
@@ -261,7 +260,7 @@ fn step_down(directory: Directory, way: &Path, last: Last, purpose: Purpose) -> 
             Err(error) => match target(&directory, &name)? {
                 Some(target) => {
                     let rest: PathBuf = std::iter::once(next).chain(rest).collect();
-                    return Ok(Found::Link(normalize(&target.join(rest))));
+                    return Ok(Found::Link(platform::normalize(&target.join(rest))));
                 }
                 None => return Err(error.into()),
             },

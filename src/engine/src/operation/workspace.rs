@@ -1,7 +1,7 @@
 //! Where one build works, and what it may touch.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::{BuildSandbox, Result};
@@ -77,7 +77,7 @@ const FETCHED: &str = "fetched";
 impl Workspace {
     /// Returns the absolute path that a config means, without `.` and `..`.
     pub fn absolute(&self, path: &Path) -> PathBuf {
-        normalize(&self.directory.join(path))
+        platform::normalize(&self.directory.join(path))
     }
 
     /// Returns where a build sees a source: in its own directory, so that neither its place on this machine
@@ -266,19 +266,4 @@ impl Workspace {
         }
         Ok(())
     }
-}
-
-/// Removes `.` and `..` from an absolute path, by name only.
-pub(super) fn normalize(path: &Path) -> PathBuf {
-    let mut result = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                result.pop();
-            }
-            other => result.push(other),
-        }
-    }
-    result
 }

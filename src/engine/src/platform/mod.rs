@@ -57,8 +57,8 @@ pub use modify::{
 };
 pub use processes::{ProcessTexts, processes};
 pub use read::{
-    FileKind, can_read, canonical, exists, kind_of, list_directory, metadata_of, open_regular, read_file, read_link,
-    read_to_string,
+    FileKind, can_read, canonical, exists, kind_of, list_directory, metadata_of, normalize, open_regular, read_file,
+    read_link, read_to_string,
 };
 pub use session::{Login, Terminal, login_variables, look_after, prepare_session, was_interrupted};
 pub use system::{

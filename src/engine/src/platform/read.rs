@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::{Result, failed};
 
@@ -69,6 +69,21 @@ pub fn exists(path: &Path) -> bool {
 /// Returns a path with all links in it resolved; one that cannot be, as it is.
 pub fn canonical(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Removes `.` and `..` from an absolute path, by name only.
+pub fn normalize(path: &Path) -> PathBuf {
+    let mut result = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                result.pop();
+            }
+            other => result.push(other),
+        }
+    }
+    result
 }
 
 /// Opens a regular file to read, or what a link leads to. Unlike `File::open` it never waits for the other end of a named

@@ -202,21 +202,6 @@ fn literal(text: &str) -> CString {
     CString::new(text).unwrap_or_default()
 }
 
-/// Removes `.` and `..` by name.
-fn normalize(path: &Path) -> PathBuf {
-    let mut result = PathBuf::from("/");
-    for component in path.components() {
-        match component {
-            Component::ParentDir => {
-                result.pop();
-            }
-            Component::Normal(name) => result.push(name),
-            _ => {}
-        }
-    }
-    result
-}
-
 /// What is the same for all builds of a process: what the machine has.
 pub struct Machine {
     /// What stands in `/` that a build sees: the names, and where links lead.
@@ -351,7 +336,7 @@ impl Machine {
 
     /// Adds what shows a path of the machine, where links lead too. What does not exist is left out.
     fn follow(&self, path: &Path, shown: &[&Path], steps: &mut Vec<Step>) -> io::Result<()> {
-        let mut path = normalize(path);
+        let mut path = crate::platform::normalize(path);
         for _ in 0..MOST_LINKS {
             let Ok(found) = fs::symlink_metadata(&path) else { return Ok(()) };
             let is_shown = self.is_shown(&path) || shown.iter().any(|shown| path.starts_with(shown));
@@ -361,7 +346,7 @@ impl Machine {
                     steps.push(Step::Link { place: place(&path)?, target: text(&target)? });
                 }
                 let above = path.parent().unwrap_or(Path::new("/"));
-                path = normalize(&above.join(target));
+                path = crate::platform::normalize(&above.join(target));
                 continue;
             }
             // A link on the way, such as that from `/lib`, may lead out of what is shown.
