@@ -5,17 +5,9 @@ local commands = require("syslua.cli.commands")
 local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
+local random_numbers = require("spec.support.random")
 
 local it_once = interpreter.version == "5.4" and not interpreter.is_jit and it or pending
-
--- The same numbers on each run (Park and Miller's generator).
-local function new_random(seed)
-  local state = seed * 7919 % 2147483647 + 1
-  return function(limit)
-    state = state * 48271 % 2147483647
-    return state % limit + 1
-  end
-end
 
 -- What stands in the home before: names that hurt, modes, links, times.
 local furnish = [[
@@ -140,7 +132,7 @@ describe("destroy", function()
   end
 
   local function run_sequence(seed, steps)
-    local random = new_random(seed)
+    local random = random_numbers.new(seed)
     local trace, expected, tokens = {}, {}, 0
     local declared, given = {}, {}
     here.shell(furnish)

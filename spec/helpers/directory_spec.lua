@@ -13,13 +13,6 @@ describe("directory{}", function()
     here.remove()
   end)
 
-  local function apply(lines)
-    here.write_config(lines)
-    local result = here.run("apply", "init.lua")
-    assert.equal(0, result.code, result.stderr)
-    return result
-  end
-
   local function mode_of(path)
     return here.shell("stat -c %a " .. path).stdout:gsub("\n", "")
   end
@@ -47,7 +40,7 @@ describe("directory{}", function()
       assert.equal("700", mode_of("~/.private/deep"))
       assert.truthy(here.exists("home/.plain"))
       here.write("home/.shared/mine", "mine\n")
-      apply("")
+      here.apply("")
       assert.equal(".shared\n", here.shell("ls -A ~").stdout)
       assert.equal("mine\n", here.read("home/.shared/mine"))
     end
@@ -58,7 +51,7 @@ describe("directory{}", function()
       "mkdir -m 750 ~/.mine; echo mine >~/.mine/file; echo file >~/.file; mkdir ~/real; ln -s real ~/.link"
     )
     local before = here.list("home")
-    apply([[
+    here.apply([[
       directory { path = "~/.mine", mode = "700" }
       directory { path = "~/.file" }
       directory { path = "~/.link" }
@@ -67,7 +60,7 @@ describe("directory{}", function()
     assert.equal("mine\n", here.read("home/.mine/file"))
     assert.equal("directory\n", here.shell("stat -c %F ~/.file").stdout)
     assert.equal("real", here.read_link("home/.link"))
-    apply([[directory { path = "~/.mine", mode = "710" }]])
+    here.apply([[directory { path = "~/.mine", mode = "710" }]])
     assert.equal("710", mode_of("~/.mine"))
     here.must("destroy", "--yes")
     assert.equal(before, here.list("home"))

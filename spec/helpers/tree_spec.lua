@@ -3,16 +3,8 @@
 local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
+local random_numbers = require("spec.support.random")
 local syslua = require("syslua")
-
--- The same numbers on each run (Park and Miller's generator).
-local function new_random(seed)
-  local state = seed * 7919 % 2147483647 + 1
-  return function(limit)
-    state = state * 48271 % 2147483647
-    return state % limit + 1
-  end
-end
 
 describe("a tree", function()
   local here
@@ -24,13 +16,6 @@ describe("a tree", function()
   after_each(function()
     here.remove()
   end)
-
-  local function apply(lines)
-    here.write_config(lines)
-    local result = here.run("apply", "init.lua")
-    assert.equal(0, result.code, result.stderr)
-    return result
-  end
 
   -- The targets of a plan's actions that are news, and what happens to each.
   local function get_news(...)
@@ -50,7 +35,7 @@ describe("a tree", function()
     here.write("one/deep/b", "b\n")
     here.write("two/c", "c\n")
     here.write("two/deep/d", "d\n")
-    apply([[
+    here.apply([[
       file { path = "~/.tree", source = "one", recursive = true }
       file { path = "~/.tree", source = "two", recursive = true }
       file { path = "~/.tree/deep/e", content = "e\n" }
@@ -82,7 +67,7 @@ describe("a tree", function()
     )
     assert.equal("init.lua:3", failure.position)
     -- Equal files say the same.
-    apply([[
+    here.apply([[
       file { path = "~/.tree", source = "one", recursive = true }
       file { path = "~/.tree", source = "three", recursive = true }
     ]])
@@ -92,7 +77,7 @@ describe("a tree", function()
   it("gives way file by file", function()
     here.write("one/a", "a\n")
     here.write("one/b", "b\n")
-    apply([[
+    here.apply([[
       file { path = "~/.tree", source = "one", recursive = true }
       file { path = "~/.tree/a", content = syslua.lib.mkForce("mine\n") }
     ]])
@@ -109,12 +94,12 @@ describe("a tree", function()
     here.write("tree/.rc", "rc\n")
     here.write("tree/.config/app/rc", "deep\n")
     for _, path in ipairs({ "~", "~/", here.home }) do
-      apply(([[file { path = %q, source = "tree", recursive = true }]]):format(path))
+      here.apply(([[file { path = %q, source = "tree", recursive = true }]]):format(path))
       assert.equal("rc\n", here.read("home/.rc"))
       assert.equal("deep\n", here.read("home/.config/app/rc"))
       assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
     end
-    apply("")
+    here.apply("")
     assert.is_false(here.exists("home/.config"))
     local failure = here.fail([[file { path = "~", source = "tree" }]])
     assert.truthy(failure.message:find("names no file", 1, true), failure.message)
@@ -128,14 +113,14 @@ describe("a tree", function()
     here.write("tree/run", "#!/bin/sh\n")
     here.shell("ln -s 1 tree/link")
     local config = [[file { path = "~/.tree", source = "tree", recursive = true }]]
-    apply(config)
+    here.apply(config)
     local before = here.read_link("home/.tree/2")
     here.write("tree/1", "edited\n")
     for _, option in ipairs({ "--build", nil }) do
       assert.same({ ["~/.tree/1"] = "change" }, get_news(option))
     end
     assert.same({ ["~/.tree/1"] = "change" }, get_news())
-    apply(config)
+    here.apply(config)
     assert.equal("edited\n", here.read("home/.tree/1"))
     -- All lead into the one object of the tree.
     assert.not_equal(before, here.read_link("home/.tree/2"))
@@ -152,7 +137,7 @@ describe("a tree", function()
       ["~/.tree/5"] = "remove",
       ["~/.tree/6"] = "add",
     }, get_news("--build"))
-    apply(config)
+    here.apply(config)
     local diff = syslua.lib.fromJSON(here.run("diff", "1", "2", "--json").stdout)
     assert.equal(1, #diff.actions)
     assert.equal("~/.tree/1", diff.actions[1].target)
@@ -174,10 +159,10 @@ describe("a tree", function()
       file { path = "~/.two", source = "two", recursive = true }
       file { path = "~/.font", source = "one/font" }
     ]]
-    apply(config)
+    here.apply(config)
     local before = get_size()
     here.shell("echo 2 >one/rc")
-    apply(config)
+    here.apply(config)
     assert.truthy(get_size() - before < 1000)
     local inodes =
       here.shell("stat -Lc %i ~/.one/font ~/.two/other ~/.font | sort -u | wc -l").stdout
@@ -185,7 +170,7 @@ describe("a tree", function()
     assert.equal(0, here.run("verify").code)
     assert.equal(0, here.run("gc", "--keep", "1").code)
     assert.equal(0, here.run("verify").code)
-    apply("")
+    here.apply("")
     assert.equal(0, here.run("gc", "--keep", "1").code)
     assert.equal(
       "",
@@ -202,7 +187,7 @@ describe("a tree", function()
     here.write("tree/zsh/main.zsh", ". ${0:A:h}/lib.zsh\n")
     here.write("tree/sh/lib.sh", "echo sh\n")
     here.write("tree/sh/main.sh", '. "$(dirname "$(readlink -f "$0")")/lib.sh"\n')
-    apply([[file { path = "~/.tree", source = "tree", recursive = true }]])
+    here.apply([[file { path = "~/.tree", source = "tree", recursive = true }]])
     for program, case in pairs({
       python3 = { "bin/main.py", "python" },
       node = { "node/main.js", "node" },
@@ -220,7 +205,7 @@ describe("a tree", function()
 
   it_once("of any shape is in the home what it is in the config", function()
     for seed = 1, tonumber(os.getenv("SYSLUA_TREES")) or 4 do
-      local random = new_random(seed)
+      local random = random_numbers.new(seed)
       local names = { "a", ".b", "c d", "it's", "\233t\233", "-e", "$f", "new\nline" }
       here.shell("rm -rf trees; mkdir trees")
       local function pick(list)
@@ -256,7 +241,7 @@ describe("a tree", function()
         end
       end
       -- A directory of one tree may be no file of the other: names of files end with the number of their tree.
-      apply([[
+      here.apply([[
         file { path = "~/.t", source = "trees/t1", recursive = true }
         file { path = "~/.t", source = "trees/t2", recursive = true }
       ]])

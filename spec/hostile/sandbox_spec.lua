@@ -68,6 +68,18 @@ local function attempts(levels, is_root)
     here.remove()
   end)
 
+  -- Runs each line of shell in a build. None of them may print what the pattern matches.
+  local function try_all(level, ways, pattern)
+    local lines = {}
+    for _, way in ipairs(ways) do
+      lines[#lines + 1] = ("results[#results + 1] = %q .. '\\t' .. try(%q)"):format(way, way)
+    end
+    local got = build(here, level, table.concat(lines, "\n"))
+    for line in got:gmatch("[^\n]+") do
+      assert.is_nil(line:match("\t" .. pattern), level .. ": " .. line)
+    end
+  end
+
   it("reads no secret, whatever the way", function()
     local secret = here.home .. "/secret"
     local ways = {
@@ -87,14 +99,7 @@ local function attempts(levels, is_root)
       "find / -name secret -exec cat {} +",
     }
     for _, level in ipairs(levels) do
-      local lines = {}
-      for _, way in ipairs(ways) do
-        lines[#lines + 1] = ("results[#results + 1] = %q .. '\\t' .. try(%q)"):format(way, way)
-      end
-      local got = build(here, level, table.concat(lines, "\n"))
-      for line in got:gmatch("[^\n]+") do
-        assert.is_nil(line:match("\t.*[Tt]reasure"), level .. ": " .. line)
-      end
+      try_all(level, ways, ".*[Tt]reasure")
     end
   end)
 
@@ -119,14 +124,7 @@ local function attempts(levels, is_root)
       "touch own3; chown 0:0 own3 && echo written",
     }
     for _, level in ipairs(levels) do
-      local lines = {}
-      for _, way in ipairs(ways) do
-        lines[#lines + 1] = ("results[#results + 1] = %q .. '\\t' .. try(%q)"):format(way, way)
-      end
-      local got = build(here, level, table.concat(lines, "\n"))
-      for line in got:gmatch("[^\n]+") do
-        assert.is_nil(line:match("\twritten"), level .. ": " .. line)
-      end
+      try_all(level, ways, "written")
       -- What it wrote there was in a directory of its own.
       assert.is_nil(io.open(here.root .. "/store/written"))
       assert.equal(0, process.run({ "kill", "-0", victim }).code)
