@@ -149,7 +149,9 @@ impl Reads {
                 }
                 last_parent = parent;
             }
-            if let Some(source) = self.links.get(place)
+            // By a link of ours into the store something may be read too: what it leads to would change with it.
+            let by_link = self.links.get(place).or_else(|| self.links_into_store.get(place)?.first());
+            if let Some(source) = by_link
                 && !leads_there(declared)
             {
                 return Err(refused("is a link that leads to", source));
