@@ -11,6 +11,10 @@
 //! - **F0** [`limits`], [`problem`], [`destination`], [`budget`]: what is refused, where entries go
 //! - **F1** [`names`], [`registry`], [`compression`], [`stream`]: what entries are called, how bytes come
 //! - **F2** [`tar`], [`zip`], [`format`]: the formats, and which one it is
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, clippy::allow_attributes, reason = "tests make files as they like")
+)]
 
 pub mod budget;
 pub mod destination;

@@ -155,7 +155,7 @@ impl Sink for Hasher {
 /// # Errors
 /// When the file cannot be read, or somebody asked to stop.
 pub fn of_file(path: &Path, interrupt: &Interrupt) -> io::Result<(Hash, u64)> {
-    let mut file = std::fs::File::open(path)?;
+    let mut file = crate::platform::open_regular(path)?;
     let mut buffer = vec![0; READ_SIZE];
     let mut hasher = Hasher::default();
     let mut length = 0;

@@ -11,6 +11,8 @@
 //! - **F4** [`realize`], [`generations`], [`config_copy`], [`switch`]: from recipes to objects, from a manifest to a machine
 //! - **F5** [`engine`]: the verbs
 
+#![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests make files as they like"))]
+
 pub mod context;
 pub mod encode;
 pub mod failure;

@@ -1,7 +1,7 @@
 //! Moving objects under faults: at every numbered operation the process ends, or the operation fails. Whatever has its name
 //! afterwards is whole, with all that it refers to; the same import completes; a file that was there before an export stays.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
 #![cfg(unix)]
 
 mod support;

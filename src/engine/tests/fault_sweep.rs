@@ -4,7 +4,7 @@
 //!
 //! `SYSLUA_SWEEP=all` tries every point; otherwise a part of them, so that the suite stays quick.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, clippy::disallowed_methods, reason = "a test")]
 #![cfg(unix)]
 
 mod support;

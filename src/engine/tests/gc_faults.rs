@@ -1,7 +1,7 @@
 //! gc under faults: at every numbered operation the process ends, or the operation fails. What is alive stays, whatever has
 //! its name is whole, no record leads to something else, and the next gc completes.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
 #![cfg(unix)]
 
 mod support;

@@ -1,6 +1,6 @@
 //! A machine that has no room for the thread that starts a program. The limit is the whole process's: nothing else runs here.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
 #![cfg(target_os = "linux")]
 
 mod support;

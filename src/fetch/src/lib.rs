@@ -10,6 +10,10 @@
 //! - **F0** [`url`], [`problem`], [`network`]: addresses, what goes wrong, the settings
 //! - **F1** [`http`]: one request
 //! - **F2** [`download`], [`git`]: whole files, whole commits
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, clippy::allow_attributes, reason = "tests make files as they like")
+)]
 
 pub mod network;
 pub mod problem;

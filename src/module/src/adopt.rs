@@ -35,7 +35,7 @@ fn look(lua: &Lua, path: &LuaString) -> Answer<Option<LuaTable>> {
         table.raw_set("mode", format!("{:03o}", seen.mode))?;
         table.raw_set("owner", seen.owner)?;
         table.raw_set("place", text(&place)?)?;
-        if let Ok(real) = std::fs::canonicalize(&place) {
+        if let Ok(real) = platform::end_of(&place) {
             table.raw_set("real", text(&real)?)?;
         }
         if let Ok(target) = platform::read_link(&place) {

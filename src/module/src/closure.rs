@@ -46,7 +46,7 @@ impl Read for Pipe {
         loop {
             match self {
                 Pipe::Open(file) => return file.read(buffer),
-                Pipe::Closed(path) => *self = Pipe::Open(std::fs::File::open(path)?),
+                Pipe::Closed(path) => *self = Pipe::Open(platform::open_waiting(path)?),
             }
         }
     }
@@ -85,10 +85,11 @@ fn import(lua: &Lua, from: Option<&LuaString>, table: Option<&LuaTable>) -> Answ
             let failed = |error: &io::Error| {
                 Failure::new("closure", format!("cannot import {what}: {}", platform::reason(error)))
             };
-            if std::fs::metadata(&path).map_err(|error| failed(&error))?.is_file() {
-                (Box::new(std::fs::File::open(&path).map_err(|error| failed(&error))?), what)
-            } else {
+            let found = platform::followed(&path).map_err(|error| failed(&error.cause))?;
+            if found.is_some_and(|found| !found.is_file()) {
                 (Box::new(Pipe::Closed(path)), what)
+            } else {
+                (Box::new(platform::open_regular(&path).map_err(|error| failed(&error))?), what)
             }
         }
         None => (Box::new(io::stdin()), "from standard input".to_owned()),

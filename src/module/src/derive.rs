@@ -244,7 +244,7 @@ pub fn declare(
 
 /// Follows a link that is named as a source, and notes that; nothing where it leads nowhere.
 pub fn follow(lua: &Lua, link: &Path) -> Option<PathBuf> {
-    let end = link.canonicalize().ok()?;
+    let end = platform::end_of(link).ok()?;
     state::change(lua, |state| {
         if let Some(evaluation) = state.evaluations.last_mut() {
             evaluation.links.push(link.to_owned());

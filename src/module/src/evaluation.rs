@@ -318,7 +318,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         Ok(true)
     })?;
     register_function(lua, native, "exists", |lua, path: LuaString| {
-        Ok(state::locate(lua, platform::path_from_bytes(&path.as_bytes())).exists())
+        Ok(platform::leads_somewhere(&state::locate(lua, platform::path_from_bytes(&path.as_bytes()))))
     })?;
     register_function(lua, native, "write_file", |_, (path, text): (LuaString, LuaString)| {
         write_file(&platform::path_from_bytes(&path.as_bytes()), &text.as_bytes()).map(|()| true)

@@ -228,7 +228,7 @@ impl Declaring<'_> {
             Origin::Built => return Ok(Some(given.text.clone())),
             Origin::Own => {
                 let place = state::locate(self.lua, absolute(place())?);
-                return Ok(place.exists().then(|| platform::bytes_of_path(&place)));
+                return Ok(platform::leads_somewhere(&place).then(|| platform::bytes_of_path(&place)));
             }
             Origin::None => return Ok(Some(Vec::new())),
             Origin::Member { top, below } => return self.member(given, top, below, ticket),
@@ -296,7 +296,7 @@ fn declare_files(lua: &Lua, (list, directory): (LuaTable, BString)) -> Answer<Op
 fn list_files(lua: &Lua, (path, directory): (BString, BString)) -> Answer<Option<(LuaTable, LuaTable)>> {
     let top = state::locate(lua, platform::path_from_bytes(&path));
     let directory = state::locate(lua, platform::path_from_bytes(&directory));
-    if !top.is_dir() {
+    if !platform::is_directory(&top) {
         return Ok(None);
     }
     let (real_top, real_directory) = (platform::canonical(&top), platform::canonical(&directory));
@@ -308,7 +308,7 @@ fn list_files(lua: &Lua, (path, directory): (BString, BString)) -> Answer<Option
             FileKind::File => {}
             FileKind::Symlink => {
                 let link = top.join(&inner);
-                match link.canonicalize() {
+                match platform::end_of(&link) {
                     Ok(end) if end.starts_with(&real_top) => {}
                     Ok(end) if end.starts_with(&real_directory) => {
                         let (key, end) = (platform::bytes_of_path(&inner), platform::bytes_of_path(&end));

@@ -3,6 +3,10 @@
 //! `require("syslua")` gives a table with facts about the machine, `native` (the functions below,
 //! which answer `true, result` or `false, failure`), and everything in `lua/syslua/`, loaded on
 //! first use. The Lua side raises failures, so that they reach a `pcall` as tables.
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, clippy::allow_attributes, reason = "tests make files as they like")
+)]
 
 mod adopt;
 mod apply;
@@ -30,6 +34,7 @@ mod task;
 mod ui;
 
 use mlua::prelude::*;
+use syslua_engine::platform;
 use syslua_engine::settings::System;
 
 /// The name of the registry entry that holds the module's table, so that all parts see one.
@@ -136,5 +141,5 @@ fn load_field(lua: &Lua, (module, name): (LuaTable, LuaValue)) -> LuaResult<LuaV
 fn is_there(package: &LuaTable, name: &str) -> LuaResult<bool> {
     let path: String = package.get("path")?;
     let file = name.replace('.', std::path::MAIN_SEPARATOR_STR);
-    Ok(path.split(';').any(|pattern| std::path::Path::new(&pattern.replace('?', &file)).is_file()))
+    Ok(path.split(';').any(|pattern| platform::is_file(std::path::Path::new(&pattern.replace('?', &file)))))
 }

@@ -207,7 +207,7 @@ fn home_of_user() -> Option<PathBuf> {
 /// Returns the home directory of a user of this machine: where Windows puts it.
 #[cfg(windows)]
 pub fn home_of(name: &str) -> Option<PathBuf> {
-    Some(PathBuf::from("C:/Users").join(name)).filter(|home| home.is_dir())
+    Some(PathBuf::from("C:/Users").join(name)).filter(|home| platform::is_directory(home))
 }
 
 #[cfg(windows)]

@@ -133,9 +133,9 @@ impl TargetKind for File {
         let has_mode = match &self.mode {
             Some(mode) => u32::from_str_radix(mode, 8) == Ok(seen.mode),
             // Whatever else the user did to the bits was not declared.
-            None => match std::fs::metadata(self.source.to_path()) {
-                Ok(data) => (platform::mode_of(&data) & 0o111 != 0) == (seen.mode & 0o111 != 0),
-                Err(_) => true,
+            None => match platform::followed(&self.source.to_path()) {
+                Ok(Some(data)) => (platform::mode_of(&data) & 0o111 != 0) == (seen.mode & 0o111 != 0),
+                _ => true,
             },
         };
         let mut aspects = if has_mode { Vec::new() } else { vec![Aspect::Mode] };
@@ -194,8 +194,7 @@ pub fn is_at(directories: &Directories, place: &Path, found: &Found, digest: Has
 /// When it is no file, or cannot be read.
 pub fn digest_of(path: &Path, interrupt: &Interrupt) -> std::result::Result<Hash, Error> {
     // A link in an object leads to the file that is meant.
-    let is_file = std::fs::metadata(path).map(|data| data.is_file());
-    if !is_file.as_ref().copied().unwrap_or(false) {
+    if !platform::is_file(path) {
         let found = match platform::kind_of(path) {
             Ok(None) => "nothing is there",
             Ok(Some(FileKind::Directory)) => "it is a directory",
@@ -234,6 +233,7 @@ pub fn numbers(
 }
 
 fn default_mode(source: &Path) -> u32 {
-    let executable = std::fs::metadata(source).is_ok_and(|data| platform::mode_of(&data) & 0o111 != 0);
+    let data = platform::followed(source).ok().flatten();
+    let executable = data.is_some_and(|data| platform::mode_of(&data) & 0o111 != 0);
     if executable { EXECUTABLE } else { PLAIN }
 }

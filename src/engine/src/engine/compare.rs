@@ -8,6 +8,7 @@ use super::DerivationChange;
 use super::text_diff::{self, TextDiff};
 use crate::activation::Activation;
 use crate::names::ObjectName;
+use crate::platform;
 use crate::snapshot::Snapshot;
 use crate::store::living::mentioned;
 use crate::store::{Store, read_info};
@@ -102,7 +103,7 @@ fn items(store: &Store, snapshot: &Snapshot, other: &BTreeSet<ObjectName>) -> Ve
             _ => (first.to_string(), None),
         };
         // A program of a version says more than the targets that it is used for.
-        let is_file = version.is_none() && store.object(first).is_file();
+        let is_file = version.is_none() && platform::is_file(&store.object(first));
         items.push(Item { object: (*first).clone(), name, version, targets: BTreeSet::new(), is_file });
     }
     let wanted: BTreeSet<ObjectName> = by_object.keys().cloned().collect();

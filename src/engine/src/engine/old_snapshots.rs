@@ -1,11 +1,10 @@
 //! What only snapshots hold that are not in force: what `gc --keep` could free. It is an estimate, quick enough for `status`.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::PathBuf;
 
 use super::{Engine, OldSnapshotsReport};
 use crate::names::{ObjectName, SnapshotId};
-use crate::platform::{self, FileKind};
+use crate::platform::{self, FileKind, Step, Walk};
 use crate::snapshot::Snapshot;
 use crate::store::{Outputs, read_info};
 use crate::{config_copy, generations};
@@ -53,7 +52,8 @@ impl Engine {
     /// Returns what objects refer to, directly and through others. Files refer to nothing, mostly.
     fn needed(&self, objects: impl Iterator<Item = ObjectName>) -> BTreeSet<ObjectName> {
         let mut needed = BTreeSet::new();
-        let mut front: Vec<ObjectName> = objects.filter(|object| !self.store.object(object).is_file()).collect();
+        let mut front: Vec<ObjectName> =
+            objects.filter(|object| !platform::is_file(&self.store.object(object))).collect();
         while let Some(object) = front.pop() {
             for reference in self.references(&object) {
                 if needed.insert(reference.clone()) {
@@ -66,21 +66,23 @@ impl Engine {
 
     /// Returns the bytes of objects. A file that other objects share is not theirs alone; the store may hold one more name.
     fn size_of<'a>(&self, objects: impl Iterator<Item = &'a ObjectName>) -> u64 {
-        let mut files: HashMap<(u64, u64), Shared> = HashMap::new();
-        let mut paths: Vec<PathBuf> = objects.map(|object| self.store.object(object)).collect();
-        while let Some(path) = paths.pop() {
-            match platform::kind_of(&path) {
-                Ok(Some(FileKind::Directory)) => {
-                    let entries = platform::list_directory(&path).unwrap_or_default();
-                    paths.extend(entries.into_iter().map(|(name, _)| path.join(name)));
-                }
-                Ok(Some(FileKind::File)) => {
-                    let Some(metadata) = platform::metadata_of(&path).ok().flatten() else { continue };
-                    let (key, links) = platform::inode_of(&metadata);
-                    let file = files.entry(key).or_insert(Shared { found: 0, links, size: metadata.len() });
+        let mut files: HashMap<((u64, u64), u64), Shared> = HashMap::new();
+        for object in objects {
+            let path = self.store.object(object);
+            let Ok((directory, name)) = platform::locate(&path) else { continue };
+            let mut walk = Walk::new(directory, name);
+            // What cannot be looked at does not count.
+            while let Ok(Some(step)) = walk.step() {
+                if let Step::Node { directory, name, kind: FileKind::File } = step
+                    && let Ok(Some(node)) = directory.node(&name)
+                {
+                    let file = files.entry((node.id, node.size)).or_insert(Shared {
+                        found: 0,
+                        links: node.links,
+                        size: node.size,
+                    });
                     file.found += 1;
                 }
-                _ => {}
             }
         }
         files.values().filter(|file| file.links <= file.found + 1).map(|file| file.size).sum()

@@ -157,7 +157,9 @@ impl Inspection<'_> {
 
     /// Whether a link leads into an object, or to a file of the user's own, that is not there any more.
     fn is_broken(&self, target: &Target) -> bool {
-        if target.properties().mutable && target.leads_to().is_some_and(|source| !source.to_path().exists()) {
+        if target.properties().mutable
+            && target.leads_to().is_some_and(|source| !platform::leads_somewhere(&source.to_path()))
+        {
             return true;
         }
         let Some(source) = target.leads_to().filter(|_| !self.gone.is_empty()) else { return false };

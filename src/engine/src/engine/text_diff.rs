@@ -1,5 +1,6 @@
 //! How the text of a file differs from another one, as a unified diff.
 
+use std::io::Read;
 use std::path::Path;
 
 use crate::platform;
@@ -19,11 +20,10 @@ pub(super) enum TextDiff {
 
 /// Returns the text of a file; nothing when it is long, or no text.
 pub(super) fn read(path: &Path) -> Option<Vec<u8>> {
-    let data = std::fs::metadata(path).ok()?;
-    if !data.is_file() || data.len() > LARGEST {
-        return None;
-    }
-    platform::read_file(path).ok()
+    let file = platform::open_regular(path).ok()?;
+    let mut text = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut text).ok()?;
+    (text.len() as u64 <= LARGEST).then_some(text)
 }
 
 /// Compares two texts; an empty one is that of no file.

@@ -151,7 +151,7 @@ fn readable(workspace: &Workspace, command: &Command) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for path in &command.read {
         let path = workspace.absolute(path);
-        if !path.exists() {
+        if !platform::leads_somewhere(&path) {
             return Err(platform::failed("read", &path)(io::ErrorKind::NotFound.into()).into());
         }
         if let Some(user) = workspace.sandbox.user() {
@@ -208,7 +208,9 @@ fn find_program(program: &OsStr, command: &Command, directory: &Path) -> Option<
         return Some(directory.join(path));
     }
     let search = command.environment.get(b"PATH".as_slice()).map(|path| os(path)).unwrap_or_default();
-    std::env::split_paths(&search).map(|place| directory.join(place).join(path)).find(|candidate| candidate.is_file())
+    std::env::split_paths(&search)
+        .map(|place| directory.join(place).join(path))
+        .find(|candidate| platform::is_file(candidate))
 }
 
 /// What a program is started with.
@@ -288,8 +290,14 @@ impl Attendance {
         let outside =
             || format!("{shown} is outside of what a build may read: name it in `read`, or build it as a derivation");
         match error.kind() {
-            io::ErrorKind::NotFound if program.exists() && is_confined && !is_interpreter_missing(program) => outside(),
-            io::ErrorKind::NotFound if program.exists() => format!("the interpreter that {shown} names is missing"),
+            io::ErrorKind::NotFound
+                if platform::leads_somewhere(program) && is_confined && !is_interpreter_missing(program) =>
+            {
+                outside()
+            }
+            io::ErrorKind::NotFound if platform::leads_somewhere(program) => {
+                format!("the interpreter that {shown} names is missing")
+            }
             io::ErrorKind::NotFound => format!("there is no {shown}"),
             io::ErrorKind::PermissionDenied if is_confined && platform::is_executable_file(program) => outside(),
             io::ErrorKind::PermissionDenied => format!("{shown} is not executable"),
@@ -303,11 +311,12 @@ impl Attendance {
 fn is_interpreter_missing(program: &Path) -> bool {
     use std::io::Read;
     let mut beginning = Vec::new();
-    let read = std::fs::File::open(program).and_then(|file| file.take(LONGEST_INTERPRETER).read_to_end(&mut beginning));
+    let read =
+        platform::open_regular(program).and_then(|file| file.take(LONGEST_INTERPRETER).read_to_end(&mut beginning));
     let line = beginning.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let interpreter = line.strip_prefix(b"#!").map(<[u8]>::trim_ascii_start);
     let interpreter = interpreter.and_then(|line| line.split(u8::is_ascii_whitespace).next());
-    read.is_ok() && interpreter.is_some_and(|path| !platform::path_from_bytes(path).exists())
+    read.is_ok() && interpreter.is_some_and(|path| !platform::leads_somewhere(&platform::path_from_bytes(path)))
 }
 
 fn in_words(status: ExitStatus) -> String {

@@ -247,7 +247,7 @@ impl Workspace {
         // Its parent is there.
         match platform::create_directory_as(&self.directory, PRIVATE) {
             Ok(()) => self.give(&self.directory)?,
-            Err(error) if error.is_already_there() && self.directory.is_dir() => {}
+            Err(error) if error.is_already_there() && platform::is_directory(&self.directory) => {}
             Err(_) => {
                 platform::create_directories_as(&self.directory, PRIVATE)?;
                 self.give(&self.directory)?;

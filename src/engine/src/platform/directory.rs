@@ -629,6 +629,15 @@ impl Directory {
         super::sync_file_system(&self.path())
     }
 
+    /// Hands over the names in it, in no order, until told to stop by `false`.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn each(&self, mut take: impl FnMut(OsString) -> bool) -> Result<()> {
+        let listed = self.act(|| raw::each(&self.raw, &mut take));
+        listed.map_err(|cause| failed("list", &self.path())(cause))
+    }
+
     /// Returns the names in it, in the order of their bytes.
     ///
     /// # Errors

@@ -2,7 +2,8 @@
 //!
 //! Whatever changes the file system goes through here: each such function passes its
 //! [`fault`] point first, so that tests can stop or fail the program at every step. Reading is
-//! here too where an error should name its path.
+//! here too where an error should name its path. Nowhere else may paths be used: a lint refuses it (`clippy.toml`).
+#![cfg_attr(not(test), expect(clippy::disallowed_methods, reason = "this is the room that uses paths"))]
 
 mod actor;
 pub mod build_users;
@@ -57,15 +58,16 @@ pub use modify::{
 };
 pub use processes::{ProcessTexts, processes};
 pub use read::{
-    FileKind, can_read, canonical, exists, kind_of, list_directory, metadata_of, normalize, open_regular, read_file,
-    read_link, read_to_string,
+    FileKind, can_read, canonical, end_of, exists, followed, is_directory, is_file, kind_of, leads_somewhere, links_of,
+    list_directory, metadata_of, normalize, open_node, open_regular, open_waiting, read_file, read_link,
+    read_to_string,
 };
 pub use session::{Login, Terminal, login_variables, look_after, prepare_session, was_interrupted};
 pub use system::{
-    bytes_of_path, end_group, facts_of, free_space, has_object_mode, inode_of, is_executable, is_executable_file,
-    is_object_mode, is_of_owner, is_system_user, leave_session, link_count, may_set_immutable, mode_of,
-    name_from_bytes, open_standard_descriptors, own_group, own_number, owner_of, path_from_bytes, read_at,
-    shell_command, signal_of, terminal_width, user_number, wait_for_input,
+    bytes_of_path, end_group, facts_of, free_space, has_object_mode, is_executable, is_executable_file, is_object_mode,
+    is_system_user, leave_session, may_set_immutable, mode_of, name_from_bytes, open_standard_descriptors, own_group,
+    own_number, owner_of, path_from_bytes, read_at, shell_command, signal_of, terminal_width, user_number,
+    wait_for_input,
 };
 pub use tree::{copy_file_in, copy_tree, lift_immutable_tree, locate, open_up, remove_in, remove_tree, set_immutable};
 pub use walk::{Descent, Step, Walk};
@@ -80,6 +82,8 @@ pub struct Facts {
     pub kind: FileKind,
     /// Numbers that change when the file does.
     pub numbers: [u64; FACTS],
+    /// The last change of content.
+    pub modified: std::time::SystemTime,
     /// The last change of content or state.
     pub newest: std::time::SystemTime,
     /// Whether the file system tells times in fractions of a second.

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use super::{Result, failed};
+use super::{Node, Result, failed};
 
 /// What stands at a path; a symbolic link is not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,38 @@ pub fn metadata_of(path: &Path) -> Result<Option<fs::Metadata>> {
     }
 }
 
+/// Returns what the system tells of what a path leads to, or `None` where that is nothing.
+///
+/// # Errors
+/// When the system does not tell, for example for lack of permission.
+pub fn followed(path: &Path) -> Result<Option<fs::Metadata>> {
+    match fs::metadata(path).map_err(failed("look at", path)) {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns how many names what stands at a path has, if anything does; a link is not followed.
+pub fn links_of(path: &Path) -> Option<u64> {
+    metadata_of(path).ok().flatten().map(|metadata| super::system::link_count(&metadata))
+}
+
+/// Returns whether a path leads to a directory; links are followed.
+pub fn is_directory(path: &Path) -> bool {
+    path.is_dir()
+}
+
+/// Returns whether a path leads to a regular file; links are followed.
+pub fn is_file(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// Returns whether a path leads to anything; links are followed.
+pub fn leads_somewhere(path: &Path) -> bool {
+    path.exists()
+}
+
 pub(super) fn kind_from(file_type: fs::FileType) -> FileKind {
     if file_type.is_symlink() {
         FileKind::Symlink
@@ -64,6 +96,14 @@ pub fn can_read(path: &Path) -> bool {
 /// Returns whether anything stands at a path, a dangling link included.
 pub fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
+}
+
+/// Returns where a path leads, with all links in it resolved.
+///
+/// # Errors
+/// When that is nothing, or the system does not tell.
+pub fn end_of(path: &Path) -> io::Result<PathBuf> {
+    fs::canonicalize(path)
 }
 
 /// Returns a path with all links in it resolved; one that cannot be, as it is.
@@ -101,6 +141,22 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a named pipe, a socket or a device"))
+}
+
+/// Opens a regular file to read, and tells what it is. The last component of the path may be no link.
+///
+/// # Errors
+/// When it is none, or cannot be read.
+pub fn open_node(path: &Path) -> Result<(File, Node)> {
+    super::system_directory::open_file_at(path).map_err(failed("read", path))
+}
+
+/// Opens what a path leads to, which may be a named pipe: then this waits for its other end.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn open_waiting(path: &Path) -> io::Result<File> {
+    File::open(path)
 }
 
 /// Returns the content of a file.

@@ -114,11 +114,6 @@ pub fn mode_of(metadata: &fs::Metadata) -> u32 {
     metadata.mode() & 0o7777
 }
 
-/// Returns what tells a file from all others, and how many names it has.
-pub fn inode_of(metadata: &fs::Metadata) -> ((u64, u64), u64) {
-    ((metadata.dev(), metadata.ino()), metadata.nlink())
-}
-
 /// Returns whether the owner may execute the file, which is what an archive records.
 pub fn is_executable(metadata: &fs::Metadata) -> bool {
     metadata.mode() & 0o100 != 0
@@ -231,6 +226,7 @@ pub(super) fn facts(
     super::Facts {
         kind,
         numbers: [a, b, c, d, e, f, g, h],
+        modified: moment(modified),
         newest: moment(modified).max(moment(changed)),
         // Nobody but the system sets this one.
         has_fractions: changed.1 != 0,
@@ -250,11 +246,6 @@ pub(super) fn make_plain(path: &Path, metadata: &fs::Metadata) -> io::Result<()>
         chownat(CWD, path, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
     }
     remove_attributes(path)
-}
-
-/// Returns whether something belongs to the owner of the directory of objects.
-pub fn is_of_owner(node: &super::Node, owner: &fs::Metadata) -> bool {
-    node.owner == owner.uid()
 }
 
 /// Returns whether a file or directory has the mode of one in an object.
@@ -366,7 +357,7 @@ pub fn free_space(path: &Path) -> Option<u64> {
 }
 
 /// Returns how many names the file has.
-pub fn link_count(metadata: &fs::Metadata) -> u64 {
+pub(super) fn link_count(metadata: &fs::Metadata) -> u64 {
     metadata.nlink()
 }
 

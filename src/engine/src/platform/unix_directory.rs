@@ -178,6 +178,18 @@ pub(super) fn facts(directory: &Handle, name: &OsStr) -> io::Result<Facts> {
     ))
 }
 
+/// Hands over the names but `.` and `..`, in no order, until told to stop.
+pub(super) fn each(directory: &Handle, take: &mut impl FnMut(OsString) -> bool) -> io::Result<()> {
+    for entry in sys::Dir::new(sys::openat(directory, ".", DIRECTORY, Mode::empty())?)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." && !take(OsString::from_vec(name.to_vec())) {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// Returns the names but `.` and `..`, in no order. What goes meanwhile is left out.
 pub(super) fn list(directory: &Handle) -> io::Result<Vec<(OsString, FileKind)>> {
     let mut entries = Vec::new();
@@ -216,7 +228,16 @@ pub(super) fn is_link_to(directory: &Handle, name: &OsStr, target: &[u8]) -> io:
 
 /// Opens a regular file, and nothing else: what it is, the descriptor tells.
 pub(super) fn open_file(directory: &Handle, name: &OsStr) -> io::Result<(File, Node)> {
-    let file = File::from(sys::openat(directory, name, FILE, Mode::empty())?);
+    regular(sys::openat(directory, name, FILE, Mode::empty())?)
+}
+
+/// The same at a path; its parents may be links.
+pub(super) fn open_file_at(path: &Path) -> io::Result<(File, Node)> {
+    regular(sys::openat(CWD, path, FILE, Mode::empty())?)
+}
+
+fn regular(file: OwnedFd) -> io::Result<(File, Node)> {
+    let file = File::from(file);
     let node = node_from(&sys::fstat(&file)?);
     if node.kind == FileKind::File { Ok((file, node)) } else { Err(no_file(node.kind)) }
 }

@@ -78,12 +78,6 @@ pub fn mode_of(metadata: &fs::Metadata) -> u32 {
     if metadata.permissions().readonly() { 0o444 } else { 0o644 }
 }
 
-/// Files are told apart by their size and times, and counted once.
-pub fn inode_of(metadata: &fs::Metadata) -> ((u64, u64), u64) {
-    use std::os::windows::fs::MetadataExt;
-    ((metadata.file_size(), metadata.last_write_time()), 1)
-}
-
 /// Returns whether the file is executable, which this system does not record.
 pub fn is_executable(_metadata: &fs::Metadata) -> bool {
     false
@@ -141,6 +135,7 @@ pub fn facts_of(path: &Path) -> super::Result<super::Facts> {
     Ok(super::Facts {
         kind: super::read::kind_from(data.file_type()),
         numbers: [data.file_size(), data.last_write_time(), data.creation_time(), u64::from(data.file_attributes())],
+        modified: data.modified().map_err(super::failed("look at", path))?,
         newest: data.modified().map_err(super::failed("look at", path))?,
         has_fractions: false,
     })
@@ -149,11 +144,6 @@ pub fn facts_of(path: &Path) -> super::Result<super::Facts> {
 /// Gives a file to the user whose rights this process has, whose it is on this system anyway.
 pub(super) fn make_plain(_path: &Path, _metadata: &fs::Metadata) -> io::Result<()> {
     Ok(())
-}
-
-/// Returns whether something has the owner of another, which this system does not tell cheaply.
-pub fn is_of_owner(_node: &super::Node, _owner: &fs::Metadata) -> bool {
-    true
 }
 
 /// Returns whether a file or directory has the mode of one in an object.
@@ -229,7 +219,7 @@ pub fn free_space(_path: &Path) -> Option<u64> {
 }
 
 /// Returns how many names the file has; this system does not tell cheaply.
-pub fn link_count(_metadata: &fs::Metadata) -> u64 {
+pub(super) fn link_count(_metadata: &fs::Metadata) -> u64 {
     1
 }
 

@@ -88,6 +88,15 @@ pub(super) fn facts(directory: &Handle, name: &OsStr) -> io::Result<Facts> {
     system::facts_of(&directory.join(name)).map_err(|error| error.cause)
 }
 
+pub(super) fn each(directory: &Handle, take: &mut impl FnMut(OsString) -> bool) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        if !take(entry?.file_name()) {
+            break;
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn list(directory: &Handle) -> io::Result<Vec<(OsString, FileKind)>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(directory)? {
@@ -106,8 +115,11 @@ pub(super) fn is_link_to(directory: &Handle, name: &OsStr, target: &[u8]) -> io:
 }
 
 pub(super) fn open_file(directory: &Handle, name: &OsStr) -> io::Result<(File, Node)> {
-    let path = directory.join(name);
-    if !fs::symlink_metadata(&path)?.is_file() {
+    open_file_at(&directory.join(name))
+}
+
+pub(super) fn open_file_at(path: &Path) -> io::Result<(File, Node)> {
+    if !fs::symlink_metadata(path)?.is_file() {
         return Err(io::Error::other("it is no regular file"));
     }
     let file = File::open(path)?;

@@ -3,7 +3,6 @@
 //! files and those that name other objects are tasks like any other.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -133,16 +132,12 @@ fn read_source(source: &Source) -> Option<(Vec<u8>, bool)> {
 
 /// Reads a small regular file.
 fn read(path: &Path) -> Option<(Vec<u8>, bool)> {
-    if !fs::symlink_metadata(path).ok()?.is_file() {
+    let (mut file, node) = platform::open_node(path).ok()?;
+    if node.size > LARGEST {
         return None;
     }
-    let mut file = fs::File::open(path).ok()?;
-    let metadata = file.metadata().ok()?;
-    if !metadata.is_file() || metadata.len() > LARGEST {
-        return None;
-    }
-    let mut content = Vec::with_capacity(usize::try_from(metadata.len()).ok()? + 1);
+    let mut content = Vec::with_capacity(usize::try_from(node.size).ok()? + 1);
     // One byte more tells whether it grew meanwhile.
     Read::by_ref(&mut file).take(LARGEST + 1).read_to_end(&mut content).ok()?;
-    (content.len() as u64 == metadata.len()).then(|| (content, platform::is_executable(&metadata)))
+    (content.len() as u64 == node.size).then(|| (content, node.is_executable()))
 }

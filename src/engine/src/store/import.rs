@@ -11,7 +11,6 @@ mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -428,12 +427,16 @@ pub(super) fn standing(store: &Store, object: &ObjectName, content: Hash) -> Res
 /// write from its top: that is made up for.
 pub(super) fn is_whole(store: &Store, object: &ObjectName) -> bool {
     let path = store.object(object);
-    let mode = fs::symlink_metadata(&path).ok().filter(fs::Metadata::is_dir).map(|data| platform::mode_of(&data));
-    if mode == Some(0o755) {
+    if platform::look(&path).is_ok_and(|seen| seen.is_some_and(|seen| is_open(seen.kind, seen.mode))) {
         // What comes of it, the look tells.
         let _ = platform::set_mode(&path, 0o555);
     }
     verify::look(store, object).is_ok()
+}
+
+/// Returns whether the top of an object still has the right to write that it is published with.
+fn is_open(kind: FileKind, mode: u32) -> bool {
+    kind == FileKind::Directory && mode == 0o755
 }
 
 /// Refuses an output whose declared hash is another one.

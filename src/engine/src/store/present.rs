@@ -1,7 +1,6 @@
 //! Which objects are there: listed at once where that is quicker than to ask for each of many.
 
 use std::collections::HashSet;
-use std::fs;
 
 use super::{Outputs, Store};
 use crate::names::ObjectName;
@@ -46,17 +45,20 @@ impl Present {
 /// Lists the objects; nothing when there are more than `most`, or the directory cannot be read.
 fn list(store: &Store, most: usize) -> Option<HashSet<Vec<u8>>> {
     let mut listed = HashSet::new();
-    for entry in fs::read_dir(store.objects()).ok()? {
-        listed.insert(entry.ok()?.file_name().into_encoded_bytes());
-        if listed.len() > most {
-            return None;
-        }
-    }
-    Some(listed)
+    let mut is_short = true;
+    let directory = Directory::at(store.objects()).ok()?;
+    let listing = directory.each(|name| {
+        listed.insert(name.into_encoded_bytes());
+        is_short = listed.len() <= most;
+        is_short
+    });
+    (listing.is_ok() && is_short).then_some(listed)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

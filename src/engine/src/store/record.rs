@@ -84,7 +84,8 @@ pub fn write_outputs(store: &Store, hash: Hash, outputs: &Outputs) -> Result<()>
 pub fn write_derivation(store: &Store, hash: Hash, description: &impl Serialize) -> Result<()> {
     let path = store.derivation(hash);
     let text = to_text(description);
-    let is_whole = std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == text.len() as u64);
+    let is_whole =
+        platform::metadata_of(&path).is_ok_and(|found| found.is_some_and(|found| found.len() == text.len() as u64));
     if is_whole { Ok(()) } else { Ok(platform::write_file_as(&path, &text, 0o600)?) }
 }
 

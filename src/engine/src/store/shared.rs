@@ -5,7 +5,7 @@
 //! altered is forgotten, so that the next equal one begins a new inode. When no object has a file any more, gc removes
 //! its last name.
 
-use std::fs::{self, File};
+use std::fs::{File, Metadata};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -93,7 +93,7 @@ pub fn protect_lifted(store: &Store) -> Result<()> {
         let Some(_held) = Lock::try_take(&lock, Mode::Exclusive).map_err(LockError::from)? else { continue };
         for nar in platform::read_to_string(&path).unwrap_or_default().lines() {
             let name = store.shared_files().join(nar);
-            let is_in_use = fs::symlink_metadata(&name).is_ok_and(|data| platform::link_count(&data) > 1);
+            let is_in_use = platform::links_of(&name).is_some_and(|links| links > 1);
             if is_in_use && Hash::parse(nar).is_ok() {
                 platform::set_immutable(&name, true);
             }
@@ -194,7 +194,7 @@ impl SharedFiles {
             entries => entries?,
         };
         let paths = entries.into_iter().map(|(name, _)| self.directory.join(name));
-        let is_alone = |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|data| platform::link_count(&data) <= 1);
+        let is_alone = |path: &PathBuf| platform::links_of(path).is_some_and(|links| links <= 1);
         Ok(paths.filter(is_alone).collect())
     }
 }
@@ -246,14 +246,10 @@ fn is_same_inode(first: &Path, second: &Path) -> bool {
 }
 
 /// Opens a file of an object; nothing when it is none, or altered as far as modes and times tell.
-fn open(path: &Path) -> Option<(File, fs::Metadata)> {
-    let metadata = fs::symlink_metadata(path).ok()?;
-    if !metadata.is_file() || !platform::has_object_mode(&metadata) || !platform::has_old_time(&metadata) {
-        return None;
-    }
-    let file = File::open(path).ok()?;
+fn open(path: &Path) -> Option<(File, Metadata)> {
+    let (file, _) = platform::open_node(path).ok()?;
     let metadata = file.metadata().ok()?;
-    metadata.is_file().then_some((file, metadata))
+    (platform::has_object_mode(&metadata) && platform::has_old_time(&metadata)).then_some((file, metadata))
 }
 
 /// Returns whether two files have the same bytes and mode.
@@ -296,6 +292,8 @@ fn holds(name: &Path, content: &[u8], mode: u32) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

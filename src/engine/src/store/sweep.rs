@@ -11,7 +11,6 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -127,8 +126,9 @@ pub fn find(
         (Place::Logs, names.clone()),
         (Place::GitTrees, store.git_trees()),
     ] {
-        for (_, path) in ours(place, directory)? {
-            let changed = fs::symlink_metadata(&path).and_then(|data| data.modified()).ok();
+        let Some(open) = own.directory(&directory)? else { continue };
+        for (name, path) in ours(place, directory)? {
+            let changed = open.facts_of(&name).map(|facts| facts.modified).ok();
             if downloads_before.is_none_or(|limit| changed.is_some_and(|changed| changed < limit)) {
                 downloads.push(dead_at(path));
             }

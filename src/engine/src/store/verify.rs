@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
@@ -123,9 +122,9 @@ pub fn look(store: &Store, object: &ObjectName) -> std::result::Result<(), Strin
     };
     let path = content_path(store, object, Some(&info)).map_err(|error| error.to_string())?;
     let objects = path.parent().unwrap_or(store.objects());
-    let owner =
-        fs::symlink_metadata(objects).map_err(|error| platform::failed("look at", objects)(error).to_string())?;
-    if let Some(problem) = wrong_rights(&path, &owner).map_err(|error| error.to_string())? {
+    let owner = platform::look(objects).map_err(|error| error.to_string())?;
+    let owner = owner.ok_or_else(|| format!("{} is missing", objects.display()))?.owner;
+    if let Some(problem) = wrong_rights(&path, owner).map_err(|error| error.to_string())? {
         return Err(problem);
     }
     match tree::hash(&path, store.interrupt()) {
@@ -144,14 +143,14 @@ pub fn content_path(store: &Store, object: &ObjectName, info: Option<&ObjectInfo
     if info.is_some_and(|info| info.borrowed) { platform::read_link(&path) } else { Ok(path) }
 }
 
-/// Says what is wrong with the first path whose mode or owner is not that of an object: `owner` has it.
-fn wrong_rights(path: &Path, owner: &fs::Metadata) -> platform::Result<Option<String>> {
+/// Says what is wrong with the first path whose mode or owner is not that of an object, which belongs to `owner`.
+fn wrong_rights(path: &Path, owner: u32) -> platform::Result<Option<String>> {
     let (directory, name) = platform::locate(path)?;
     let mut walk = Walk::new(directory, name);
     while let Some(step) = walk.step()? {
         let Step::Node { directory, name, .. } = step else { continue };
         let Some(node) = directory.node(&name)? else { continue };
-        let problem = if !platform::is_of_owner(&node, owner) {
+        let problem = if node.owner != owner {
             "belongs to another user"
         } else if node.kind != FileKind::Symlink && !platform::is_object_mode(&node) {
             "is not read-only"

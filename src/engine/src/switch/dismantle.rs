@@ -62,13 +62,13 @@ pub fn standing(store: &Store) -> Result<Standing, Error> {
     if !platform::exists(root) {
         return Ok(Standing::Nothing);
     }
-    if !root.is_dir() {
+    if !platform::is_directory(root) {
         return Err(foreign());
     }
     let metadata = store.metadata();
     // The first file that is made, or a snapshot, which is there even when that was lost in a power cut.
     let is_marked = || platform::exists(&store.origin()) || generations::all(store).is_ok_and(|all| !all.is_empty());
-    if metadata.is_dir() && is_marked() {
+    if platform::is_directory(&metadata) && is_marked() {
         return Ok(Standing::Root);
     }
     let holds_only = |directory: &Path, known: &[&str]| -> Result<bool, Error> {
@@ -365,7 +365,7 @@ impl Removal<'_> {
 
     /// Notes what else is in a directory.
     fn rest(&mut self, directory: &Path, known: &[&str]) -> Result<(), Error> {
-        if !directory.is_dir() {
+        if !platform::is_directory(directory) {
             return Ok(());
         }
         for (name, _) in platform::list_directory(directory)? {

@@ -1,6 +1,5 @@
 //! Links that follow their tree: after an edit they lead into another object, most of them to the same file as before.
 
-use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
@@ -22,13 +21,9 @@ pub fn is_same_file(first: &Path, second: &Path) -> bool {
 }
 
 fn has_same_bytes(first: &Path, second: &Path) -> io::Result<bool> {
-    let open = |path| -> io::Result<(File, fs::Metadata)> {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        Ok((file, metadata))
-    };
+    let open = |path| platform::open_node(path).map_err(|error| error.cause);
     let ((first, a), (second, b)) = (open(first)?, open(second)?);
-    if a.len() != b.len() || platform::is_executable(&a) != platform::is_executable(&b) {
+    if a.size != b.size || a.is_executable() != b.is_executable() {
         return Ok(false);
     }
     let (mut first, mut second) = (BufReader::new(first), BufReader::new(second));
@@ -48,6 +43,8 @@ fn has_same_bytes(first: &Path, second: &Path) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

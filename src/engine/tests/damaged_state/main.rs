@@ -3,7 +3,7 @@
 //!
 //! `SYSLUA_SWEEP=all` cuts at every byte; otherwise at a part of them, so that the suite stays quick.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, clippy::panic, reason = "a test")]
 #![cfg(unix)]
 
 mod damages;

@@ -108,6 +108,7 @@ fn new_repository(scratch: &Path) -> Result<gix::Repository, Problem> {
     Ok(repository.map_err(|error| failed(chain(&error)))?.to_thread_local())
 }
 
+#[expect(clippy::disallowed_methods, reason = "it only chooses the words of an error")]
 fn open_local(path: &Path, wanted: &Revision) -> Result<(gix::Repository, gix::ObjectId), Problem> {
     let options = open_options().bail_if_untrusted(true);
     let repository = options.open(path).map_err(|error| {

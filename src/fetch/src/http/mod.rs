@@ -145,6 +145,7 @@ impl Client {
     ///
     /// # Errors
     /// When there is such a file and it cannot be read.
+    #[expect(clippy::disallowed_methods, reason = "a file of the user's own settings, which no build can change")]
     fn login(&self, url: &Url) -> Result<Option<(String, String)>, Problem> {
         if url.login.is_some() {
             return Ok(url.login.clone());

@@ -24,6 +24,7 @@ pub fn config(network: &Network) -> Result<TlsConfig, Problem> {
     Ok(TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(provider).build())
 }
 
+#[expect(clippy::disallowed_methods, reason = "a file of the user's own settings, which no build can change")]
 fn read_certificates(network: &Network) -> Result<Vec<Certificate<'static>>, Problem> {
     let mut certificates = Vec::new();
     let unreadable = |path: &Path, error: &io::Error| Problem::Lasting {
@@ -46,6 +47,7 @@ fn read_certificates(network: &Network) -> Result<Vec<Certificate<'static>>, Pro
     Ok(certificates)
 }
 
+#[expect(clippy::disallowed_methods, reason = "a file of the user's own settings, which no build can change")]
 fn add(certificates: &mut Vec<Certificate<'static>>, path: &Path) -> io::Result<()> {
     let text = std::fs::read(path)?;
     certificates.extend(parse_pem(&text).filter_map(|item| match item {

@@ -1,11 +1,13 @@
 //! The walk over everything that a function leads to.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::Path;
 use std::rc::Rc;
 
 use mlua::prelude::*;
 use syslua_engine::encode::{self, Recipe};
 use syslua_engine::failure::Failure;
+use syslua_engine::platform;
 use syslua_engine::value::{Function, Value};
 
 use super::cells::{Cells, Upvalue};
@@ -513,7 +515,9 @@ fn chunks(lua: &Lua, source: &str) -> Vec<Rc<Chunk>> {
     if !known.is_empty() {
         return known;
     }
-    let Some(text) = source.strip_prefix('@').and_then(|path| std::fs::read(path).ok()) else { return known };
+    let Some(text) = source.strip_prefix('@').and_then(|path| platform::read_file(Path::new(path)).ok()) else {
+        return known;
+    };
     let chunk = Rc::new(Chunk::new(text));
     state::change(lua, |state| state.add_chunk(0, source.to_owned(), Rc::clone(&chunk)));
     vec![chunk]
@@ -522,7 +526,8 @@ fn chunks(lua: &Lua, source: &str) -> Vec<Rc<Chunk>> {
 /// Returns the text of a file outside of evaluations as it is now, if it is another one: it may have been loaded again.
 fn read_again(lua: &Lua, source: &str) -> Vec<Rc<Chunk>> {
     let is_evaluated = state::read(lua, |state| state.is_evaluated(source));
-    let text = source.strip_prefix('@').filter(|_| !is_evaluated).and_then(|path| std::fs::read(path).ok());
+    let text =
+        source.strip_prefix('@').filter(|_| !is_evaluated).and_then(|path| platform::read_file(Path::new(path)).ok());
     let Some(chunk) = text.map(|text| Rc::new(Chunk::new(text))) else { return Vec::new() };
     state::change(lua, |state| state.add_chunk(0, source.to_owned(), chunk));
     state::read(lua, |state| state.chunks(source))

@@ -98,16 +98,17 @@ fn from_any(workspace: &Workspace, wanted: &Download, addresses: &[(String, Addr
 
 /// Copies a file of this machine to `place`.
 fn from_file(workspace: &Workspace, text: &str, path: &Path, sha256: Hash, place: &Path) -> Result<()> {
-    let metadata = std::fs::metadata(path).map_err(platform::failed("read", path))?;
-    if !metadata.is_file() {
+    let kind = platform::followed(path)?.map(|metadata| metadata.is_file());
+    if kind == Some(false) {
         return Err(failed(text, "it is no regular file", None));
     }
-    let mut file = std::fs::File::open(path).map_err(platform::failed("read", path))?;
+    let mut file = platform::open_regular(path).map_err(platform::failed("read", path))?;
+    let length = file.metadata().map_err(platform::failed("read", path))?.len();
     let mut partial = Partial::open(place, text)?;
     partial.begin_anew(None)?;
     let client = client(&workspace.settings).map_err(|problem| from_problem(text, problem))?;
     let transfer = Transfer { client: &client, shown: text, report: &*report(&workspace.events) };
-    match transfer.copy(&mut file, Some(metadata.len()), &mut partial) {
+    match transfer.copy(&mut file, Some(length), &mut partial) {
         Ok(()) => partial.publish_if(sha256, text, place),
         Err(failure) => {
             partial.leave();

@@ -61,7 +61,7 @@ impl Partial {
         if origin.url != self.url || !super::is_file(&self.path) {
             return false;
         }
-        let Ok(mut old) = std::fs::File::open(&self.path) else { return false };
+        let Ok((mut old, _)) = platform::open_node(&self.path) else { return false };
         let mut buffer = vec![0; READ_SIZE];
         loop {
             match old.read(&mut buffer) {

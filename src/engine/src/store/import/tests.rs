@@ -1,5 +1,7 @@
 //! Publication without any Lua: what a build leaves, and the objects that it becomes.
 
+use std::fs;
+
 use proptest::prelude::*;
 
 use super::super::verify::look;
