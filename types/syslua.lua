@@ -602,6 +602,9 @@ function BuildContext.run(command, opts) end
 ---@field abandon_evaluation fun(): boolean, any
 ---@field finish_evaluation fun(config_path: string?, files: table<string, string>?): boolean, any
 ---@field record fun(action: table, positions: string[], explained: { priority: integer?, overridden: syslua.Overridden[] }?): boolean, any
+---@field lists fun(): boolean, any
+---@field shells fun(): boolean, any
+---@field literal_reference fun(text: string): boolean, any
 ---@field add_ticket fun(): boolean, any
 ---@field add_ticket_at fun(positions: string[]): boolean, any
 ---@field positions_of_ticket fun(ticket: integer): boolean, any

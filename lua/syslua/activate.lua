@@ -65,9 +65,6 @@ local run_fields = {
   shell = { type = "string" },
 }
 local script_fields = { shells = { type = "list", items = "string" } }
----@type table<string, boolean>
-local shells = { sh = true, bash = true, zsh = true }
-
 local function check_text(call, name, value)
   if type(value) ~= "string" or value == "" then
     failure.raise({
@@ -131,17 +128,18 @@ local function get_variables(given)
         position = position.caller(),
       })
     end
-    if type(value) ~= "string" and type(value) ~= "number" then
+    local shown = type(value) == "number" and text.number(value) or value
+    if type(shown) ~= "string" then
       failure.raise({
         kind = "config",
-        message = ("`env.%s` in ctx.run: expected a string or a number, got %s"):format(
+        message = ("`env.%s` in ctx.run: expected a string or a finite number, got %s"):format(
           name,
-          type(value)
+          text.describe(value)
         ),
         position = position.caller(),
       })
     end
-    result[name] = tostring(value)
+    result[name] = shown
   end
   return next(result) and result or nil
 end
@@ -194,17 +192,6 @@ local function get_subjects(given)
     end
   end
   return result
-end
-
-local function check_entry(call, value)
-  check_text(call, "directory", value)
-  if value:find("[:\n]") then
-    failure.raise({
-      kind = "config",
-      message = ("%q cannot be an entry of PATH: it has a colon or a newline"):format(value),
-      position = position.caller(),
-    })
-  end
 end
 
 local function new_context()
@@ -300,7 +287,7 @@ local function new_context()
   --- Puts a directory on PATH.
   ---@param directory string
   function context.add_to_path(directory)
-    check_entry("ctx.add_to_path", directory)
+    check_text("ctx.add_to_path", "directory", directory)
     record({ kind = "add_to_path", directory = directory })
   end
 
@@ -310,17 +297,7 @@ local function new_context()
   function context.source_in_shell(script, opts)
     check_text("ctx.source_in_shell", "script", script)
     schema.check("the options of ctx.source_in_shell", opts or {}, script_fields)
-    local wanted = opts and opts.shells or { "sh", "bash", "zsh" }
-    for _, shell in ipairs(wanted) do
-      if not shells[shell] then
-        failure.raise({
-          kind = "config",
-          message = ("ctx.source_in_shell does not know the shell `%s`"):format(shell),
-          position = position.caller(),
-          hint = "it knows sh, bash and zsh",
-        })
-      end
-    end
+    local wanted = opts and opts.shells or border.call("shells")
     record({ kind = "source_in_shell", script = script, shells = wanted })
   end
 

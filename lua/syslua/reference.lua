@@ -25,8 +25,10 @@ end
 local function get_parts(value)
   if reference.is(value) then
     return value.parts
-  elseif type(value) == "string" or type(value) == "number" then
-    return { tostring(value) }
+  end
+  local shown = type(value) == "number" and text.number(value) or value
+  if type(shown) == "string" then
+    return { shown }
   end
   failure.raise({
     kind = "config",

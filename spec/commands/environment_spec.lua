@@ -106,6 +106,18 @@ describe("env.sh", function()
     end)
   end
 
+  for _, shell in ipairs({ "sh", "bash", "zsh" }) do
+    local it_there = process.has(shell) and it or pending
+
+    it_there("goes on in " .. shell .. " when a script is missing", function()
+      apply([[
+        activate({ config = function(_, ctx) ctx.source_in_shell("~/missing.sh") end })
+        env({ AFTER = "1" })
+      ]])
+      assert.equal("1 on\n", run_in(shell, 'echo "$AFTER on"'))
+    end)
+  end
+
   it("is a link that leads through the current snapshot", function()
     apply([[env({ EDITOR = "vi" })]])
     local script = here.read("root/env.sh")

@@ -24,7 +24,7 @@ describe("env{}", function()
     local line = '. "$SYSLUA_ROOT/env.sh"; echo "$PATH"; echo "$MANPATH"'
     local path, man = here.shell(line).stdout:match("^(.-)\n(.-)\n$")
     assert.equal("/one:/two:/three:", path:sub(1, 17))
-    assert.equal("/man", man)
+    assert.equal("/man:", man)
   end)
 
   it("accepts numbers, and equal values twice", function()
@@ -44,9 +44,9 @@ describe("env{}", function()
       assert.equal(0, result.code, result.stderr)
       return here.shell('. "$SYSLUA_ROOT/env.sh"; echo "${EDITOR-none} ${MANPATH-none}"').stdout
     end
-    assert.equal("vi /a:/b\n", get([[env({ EDITOR = "vi", MANPATH = { "/a", "/b" } })]]))
-    assert.equal("ed /a:/b\n", get([[env({ EDITOR = "ed", MANPATH = { "/a", "/b" } })]]))
-    assert.equal("ed /b\n", get([[env({ EDITOR = "ed", MANPATH = { "/b" } })]]))
+    assert.equal("vi /a:/b:\n", get([[env({ EDITOR = "vi", MANPATH = { "/a", "/b" } })]]))
+    assert.equal("ed /a:/b:\n", get([[env({ EDITOR = "ed", MANPATH = { "/a", "/b" } })]]))
+    assert.equal("ed /b:\n", get([[env({ EDITOR = "ed", MANPATH = { "/b" } })]]))
     assert.equal("ed none\n", get([[env({ EDITOR = "ed" })]]))
     assert.equal("none none\n", get(""))
   end)
@@ -58,8 +58,44 @@ describe("env{}", function()
     ["an empty entry"] = { [[{ PATH = "" }]], "PATH" },
     ["a NUL byte"] = { [[{ EDITOR = "a\0b" }]], "`EDITOR`" },
     ["a value of another type"] = { [[{ EDITOR = true }]], "`EDITOR`" },
+    ["infinity"] = { [[{ COUNT = 1 / 0 }]], "finite" },
+    ["minus infinity"] = { [[{ COUNT = -1 / 0 }]], "finite" },
+    ["what is no number"] = { [[{ COUNT = 0 / 0 }]], "finite" },
+    ["a relative entry of PATH"] = { [[{ PATH = "bin" }]], "relative" },
+    ["the current directory in PATH"] = { [[{ PATH = { "/a", "." } }]], "relative" },
+    ["a relative entry of XDG_DATA_DIRS"] = { [[{ XDG_DATA_DIRS = "./share" }]], "relative" },
+    ["a literal reference as an entry"] = { [[{ PATH = "$GOPATH/bin" }]], 'lib.ref("GOPATH")' },
+    ["another literal reference"] = { [[{ PATH = "${GOPATH}/bin" }]], 'lib.ref("GOPATH")' },
+    ["the home of another user"] = { [[{ PATH = "~bob/bin" }]], "`~bob`" },
+    ["the home of another user in any list"] = { [[{ PYTHONPATH = "~bob" }]], "`~bob`" },
+    ["the home of another user in a value"] = { [[{ NOTES = "~bob/notes" }]], "`~bob`" },
+    ["a newline in an entry"] = { [[{ PATH = "/a\nb" }]], "newline" },
+    ["a value that is too long"] = { [[{ LONG = ("x"):rep(131067) }]], "LONG" },
+    ["a list that is too long"] = {
+      [[{ PATH = (function()
+        local entries = {}
+        for index = 1, 2000 do entries[index] = "/opt/" .. ("d"):rep(60) .. index end
+        return entries
+      end)() }]],
+      "PATH",
+    },
+    ["variables that are too long together"] = {
+      [[(function()
+        local variables = {}
+        for index = 1, 10 do variables["LONG" .. index] = ("x"):rep(60000) end
+        return variables
+      end)()]],
+      "together",
+    },
     ["no table"] = { [["EDITOR"]], "expected a table" },
   }
+  -- Some of those that shells keep: the list is the engine's, and tested there.
+  for _, name in ipairs({ "UID", "PPID", "LINENO", "SHLVL", "PWD", "IFS", "path", "argv", "status" }) do
+    refused["the name " .. name] = { ("{ %s = 'x' }"):format(name), name }
+  end
+  for _, name in ipairs({ "__SYSLUA_LISTS", "__syslua_x", "__SysLua" }) do
+    refused["the name " .. name] = { ("{ %s = 'x' }"):format(name), "sys.lua keeps it" }
+  end
   for name, case in ordered_pairs(refused) do
     it("refuses " .. name, function()
       here.write_config("env(" .. case[1] .. ")")
@@ -70,4 +106,85 @@ describe("env{}", function()
       assert.is_false(here.exists("root"))
     end)
   end
+
+  it("writes numbers as Lua prints integers", function()
+    local numbers = {
+      ["3"] = "3",
+      ["3.0"] = "3",
+      ["-0.0"] = "0",
+      ["1e15"] = "1000000000000000",
+      ["2 ^ 53"] = "9007199254740992",
+      ["0.5"] = "0.5",
+      ["-12"] = "-12",
+    }
+    for number, shown in ordered_pairs(numbers) do
+      local machine = here.evaluate(("env({ COUNT = %s })"):format(number))
+      assert.has_variable(machine, "COUNT", shown)
+      machine = here.evaluate(("env({ COUNT = syslua.lib.ref('A') .. %s })"):format(number))
+      assert.has_variable(machine, "COUNT", "$A" .. shown)
+    end
+  end)
+
+  it("takes the longest value with which programs start", function()
+    here.apply([[env({ LONG = ("x"):rep(131066) })]])
+    local result = here.shell('. "$SYSLUA_ROOT/env.sh"; /bin/true')
+    assert.equal(0, result.code, result.stderr)
+  end)
+
+  it("hints at lib.ref where a reference is literal text", function()
+    local machine =
+      here.evaluate([[env({ A = "x$BAR", B = "${FOO}/x", C = "$HOME/x", D = "5 $", E = "$1" })]])
+    assert.equal(2, #machine.notices)
+    assert.truthy(machine.notices[1]:find("`$BAR` in the value of A", 1, true), machine.notices[1])
+    assert.truthy(machine.notices[2]:find('lib.ref("FOO")', 1, true), machine.notices[2])
+  end)
+
+  describe("with a colon", function()
+    local function apply(home, root, lines)
+      here.write_config(lines)
+      local line = '$LUA -l syslua apply "$PWD/init.lua"'
+      return here.shell(line, { HOME = home, SYSLUA_ROOT = root })
+    end
+
+    it("in the home refuses entries below it, once", function()
+      local home = here.directory .. "/ho:me"
+      here.write("ho:me/.keep", "")
+      local result = apply(home, here.root, 'env({ PATH = { "~/a", "~/b" }, MANPATH = "~/man" })')
+      assert.equal(1, result.code)
+      local _, count = result.stderr:gsub("home directory", "")
+      assert.equal(1, count, result.stderr)
+      assert.truthy(result.stderr:find("init.lua:2", 1, true), result.stderr)
+      result = apply(home, here.root, 'env({ NOTES = "~/a", PATH = "/opt/bin" })')
+      assert.equal(0, result.code, result.stderr)
+    end)
+
+    it("in the root refuses entries in the store, once", function()
+      local lines = [[
+        local tool = derive({ name = "tool", config = function(_, ctx) ctx.mkdir(ctx.out .. "/bin") end })
+        activate({ config = function(_, ctx) ctx.add_to_path(tool.out .. "/bin") end })
+        env({ XDG_DATA_DIRS = tool.out .. "/share" })
+      ]]
+      local result = apply(here.home, here.directory .. "/ro:ot", lines)
+      assert.equal(1, result.code)
+      local _, count = result.stderr:gsub("the root", "")
+      assert.equal(1, count, result.stderr)
+      assert.is_false(here.exists("ro:ot"))
+    end)
+  end)
+
+  it("checks what activate{} adds too", function()
+    local wrong = {
+      'ctx.add_to_path("bin")',
+      'ctx.add_to_path("/a:/b")',
+      'ctx.set_variable("UID", "1")',
+      'ctx.set_variable("LIST", { entries = { "/a" }, separator = "" })',
+      'ctx.source_in_shell("relative.sh")',
+      'ctx.source_in_shell("/x.sh", { shells = { "tcsh" } })',
+    }
+    for _, call in ipairs(wrong) do
+      local failure = here.fail(("activate({ config = function(_, ctx) %s end })"):format(call))
+      assert.equal("config", failure.kind, call)
+      assert.truthy(failure.position:find("init.lua:2", 1, true), call)
+    end
+  end)
 end)

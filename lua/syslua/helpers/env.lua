@@ -16,17 +16,13 @@ local text = require("syslua.util.text")
 
 local raise = position.raise
 
--- The same text on every Lua.
-local function render_number(number)
-  if number % 1 == 0 and math.abs(number) < 2 ^ 53 then
-    return ("%d"):format(number)
-  end
-  return ("%.14g"):format(number)
-end
-
 local function get_text(name, value)
   if type(value) == "number" then
-    return render_number(value)
+    local shown = text.number(value)
+    if not shown then
+      raise(("`%s` in env{} is not a finite number"):format(name))
+    end
+    return shown
   elseif reference.is(value) then
     return value
   elseif type(value) ~= "string" then
@@ -75,6 +71,22 @@ local function get_items(name, list, number, replaces, positions)
   return items
 end
 
+-- A value is literal: a `$NAME` in it may be meant as a reference.
+local function note_literal_reference(name, value)
+  local current = scope.get()
+  local other = type(value) == "string" and border.call("literal_reference", value)
+  if current and other and not value:find("^%$HOME/") and value ~= "$HOME" then
+    current.notify(
+      ('`$%s` in the value of %s is literal text; lib.ref("%s") .. "..." refers to the variable'):format(
+        other,
+        name,
+        other
+      ),
+      position.caller()
+    )
+  end
+end
+
 -- Records the variables of a block.
 local function finalize(variables)
   for _, variable in ipairs(merge.merge_variables(variables)) do
@@ -109,6 +121,7 @@ function env.declare(variables)
       declared.items = get_items(name, value, number, replaces, chain)
     else
       declared.value = get_text(name, value)
+      note_literal_reference(name, value)
     end
     collected[#collected + 1] = declared
   end

@@ -13,6 +13,22 @@ function text.lines(value)
   return result
 end
 
+--- Returns a number as Lua prints integers, the same on every Lua; nil for what is not finite.
+---@param number number
+---@return string?
+function text.number(number)
+  if number ~= number or number == math.huge or number == -math.huge then
+    return nil
+  elseif number == 0 then
+    return "0"
+  elseif number % 1 ~= 0 or math.abs(number) >= 2 ^ 63 then
+    return ("%.14g"):format(number)
+  end
+  -- An integer of Lua 5.3 or later may have more digits than a float.
+  return math.type and math.type(number) == "integer" and ("%d"):format(number)
+    or ("%.0f"):format(number)
+end
+
 --- Returns the number of characters of a UTF-8 text.
 ---@param value string
 ---@return integer

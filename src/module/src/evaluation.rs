@@ -9,6 +9,7 @@ use mlua::prelude::*;
 use syslua_engine::action::Action;
 use syslua_engine::activation::{Activation, Overridden, Project};
 use syslua_engine::derivation::{Derivation, FileContent, Recipe};
+use syslua_engine::environment;
 use syslua_engine::failure::{Failure, chain};
 use syslua_engine::hash::Hash;
 use syslua_engine::manifest::Manifest;
@@ -54,7 +55,13 @@ fn begin(
         let (path, place) = pair.map_err(lua_failure)?;
         restored.insert(platform::path_from_bytes(&path.as_bytes()), platform::path_from_bytes(&place.as_bytes()));
     }
-    let evaluation = Evaluation { config_files, places: restored, system: Arc::new(system), ..Evaluation::default() };
+    let evaluation = Evaluation {
+        config_files,
+        places: restored,
+        system: Arc::new(system),
+        places_of_machine: Some((settings.home.clone(), settings.root.clone())),
+        ..Evaluation::default()
+    };
     state::change(lua, |state| {
         state.sources = SourceMemory::load(&Store::new(&settings.root).stopped_by(&settings.interrupt));
         state.begin(evaluation);
@@ -81,6 +88,7 @@ fn finish(lua: &Lua, config_path: Option<&LuaString>, files: Option<&LuaTable>) 
         manifest.files.push((Text(name.as_bytes().to_vec()), text.as_bytes().to_vec()));
     }
     manifest.files.sort();
+    check_environment(&manifest, &evaluation.system, evaluation.places_of_machine.as_ref())?;
     let number = state::change(lua, |state| {
         state.manifests.push(Arc::new(manifest));
         state.manifests.len()
@@ -88,6 +96,20 @@ fn finish(lua: &Lua, config_path: Option<&LuaString>, files: Option<&LuaTable>) 
     let table = lua.create_table().map_err(lua_failure)?;
     table.raw_set(RAW, number).map_err(lua_failure)?;
     Ok(table)
+}
+
+/// Refuses an environment with which shells or programs would fail. `places` are the home and the root of this machine.
+fn check_environment(manifest: &Manifest, system: &System, places: Option<&(PathBuf, PathBuf)>) -> Answer<()> {
+    let is_here = system.os == System::current().os;
+    let places = places.filter(|_| is_here).map(|(home, root)| (home.as_path(), root.as_path()));
+    let target = environment::Target { os: &system.os, places };
+    environment::check(&manifest.activations, target).map_err(|refusal| {
+        let failure = Failure::new("config", refusal.message).at(refusal.positions.first().cloned());
+        match refusal.hint {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        }
+    })
 }
 
 /// Returns what was declared in the order of its declaration: what is collected is handed over last.
@@ -233,7 +255,10 @@ fn manifest_from_table(lua: &Lua, table: &LuaTable) -> Answer<Manifest> {
         .raw_get::<Option<LuaString>>("config_path")
         .map_err(lua_failure)?
         .map(|path| platform::path_from_bytes(&path.as_bytes()));
-    Ok(Manifest { derivations: with_dependencies(lua, declared), activations, config_path, ..Manifest::default() })
+    let manifest =
+        Manifest { derivations: with_dependencies(lua, declared), activations, config_path, ..Manifest::default() };
+    check_environment(&manifest, &System::current(), None)?;
+    Ok(manifest)
 }
 
 /// Returns what tests of configs need to know of a manifest's derivations besides their JSON: the placeholders of

@@ -17,6 +17,7 @@ mod capture;
 mod closure;
 mod convert;
 mod derive;
+mod environment;
 mod error;
 mod evaluation;
 mod file;
@@ -81,6 +82,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     closure::register(lua, &native)?;
     render::register(lua, &native)?;
     derive::register(lua, &native)?;
+    environment::register(lua, &native)?;
     evaluation::register(lua, &native)?;
     file::register(lua, &native)?;
     loops::register(lua, &native)?;

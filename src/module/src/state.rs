@@ -72,6 +72,8 @@ pub struct Evaluation {
     pub places: BTreeMap<PathBuf, PathBuf>,
     /// The platform it is for.
     pub system: Arc<System>,
+    /// The home and the root on this machine.
+    pub places_of_machine: Option<(PathBuf, PathBuf)>,
     /// Whose chunks were active before.
     pub outer_chunks: usize,
     /// The hashes of these derivations.

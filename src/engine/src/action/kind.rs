@@ -156,8 +156,8 @@ pub enum Addition<'a> {
     Single(&'a str, &'a Template),
     /// Entries of a variable, and what stands between them.
     Entries(&'a str, &'a str, Vec<Template>),
-    /// A script that these shells source.
-    Script(&'a Text, &'a [super::Shell]),
+    /// A script, and the names of the shells that source it.
+    Script(&'a Text, &'a [String]),
 }
 
 /// An action that is part of the environment of shells.

@@ -31,7 +31,7 @@ pub use kind::{Addition, EffectKind, EnvironmentKind, Kind, Properties, Surround
 pub use link::Link;
 pub use list::{Action, Description, Effect, Environment, Target};
 pub use path_entry::PathEntry;
-pub use script::{Script, Shell};
+pub use script::Script;
 pub use tree::Tree;
 pub use variable::Variable;
 

@@ -5,26 +5,14 @@ use serde::{Deserialize, Serialize};
 use super::kind::{Addition, EnvironmentKind, Kind};
 use crate::value::Text;
 
-/// A shell that environment scripts are made for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Shell {
-    /// A POSIX shell that is none of the others, such as dash.
-    Sh,
-    /// GNU bash.
-    Bash,
-    /// zsh.
-    Zsh,
-}
-
 /// A script that shells source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Script {
     /// The script.
     pub script: Text,
-    /// Which shells.
-    pub shells: Vec<Shell>,
+    /// The names of the shells.
+    pub shells: Vec<String>,
 }
 
 impl Kind for Script {

@@ -1,12 +1,18 @@
-//! The environment that a snapshot gives to shells: one model, one renderer per family of shells.
+//! The environment that a snapshot gives to shells: one model, and one renderer for each language of shells.
 //! Gives bytes; knows no file.
 
-mod posix;
+mod check;
+pub mod lists;
+mod reserved;
+pub mod shells;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::action::{Addition, Shell};
+pub use check::{Refusal, Target, check, literal_reference};
+pub use reserved::{OWN_PREFIX, keeper};
+
+use crate::action::Addition;
 use crate::activation::Activation;
 use crate::value::Text;
 use crate::variable::{Part, Template};
@@ -19,7 +25,7 @@ pub struct Environment {
     /// Variables whose entries stand before what they have: separator and entries.
     pub lists: BTreeMap<String, (String, Vec<Template>)>,
     /// Scripts to source, in order, and the shells that do.
-    pub scripts: Vec<(Template, BTreeSet<Shell>)>,
+    pub scripts: Vec<(Template, Vec<String>)>,
 }
 
 /// Returns the users that actions are scoped to.
@@ -107,7 +113,7 @@ impl Environment {
                 self.single.insert(name.to_owned(), home.expand(value));
             }
             Addition::Script(script, shells) => {
-                self.scripts.push((home.expand(&script.clone().into()), shells.iter().copied().collect()));
+                self.scripts.push((home.expand(&script.clone().into()), shells.to_vec()));
             }
         }
     }
@@ -149,9 +155,41 @@ impl Environment {
         }
         order
     }
+}
 
-    /// Returns the script for sh, bash and zsh.
-    pub fn render_posix(&self) -> Vec<u8> {
-        posix::render(self)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::{PathEntry, Variable};
+    use crate::variable::VariableValue;
+
+    #[test]
+    fn a_user_has_what_is_general_and_what_is_own() {
+        let path_entry =
+            |directory: &str| Activation::new(PathEntry { directory: directory.into() }.into(), Vec::new());
+        let variable = |name: &str, value: &str| {
+            let value = VariableValue::Single(value.into());
+            Activation::new(Variable { name: name.into(), value }.into(), Vec::new())
+        };
+        let of = |user: &str, mut activation: Activation| {
+            activation.user = Some(user.to_owned());
+            activation
+        };
+        let activations = [
+            path_entry("~/general"),
+            of("ada", path_entry("~/own")),
+            variable("EDITOR", "vi"),
+            of("ada", variable("EDITOR", "ed")),
+            of("bob", variable("ONLY", "bob")),
+        ];
+        assert_eq!(users(&activations).into_iter().collect::<Vec<_>>(), ["ada", "bob"]);
+        let ada = Environment::of_user(&activations, "ada");
+        let path: Vec<_> = ada.lists["PATH"].1.iter().map(Template::display).collect();
+        assert_eq!(path, ["$HOME/own", "$HOME/general"]);
+        assert_eq!(ada.single["EDITOR"].display(), "ed");
+        assert!(!ada.single.contains_key("ONLY"));
+        let general = Environment::new(&activations, Path::new("/root"));
+        assert_eq!(general.single["EDITOR"].display(), "vi");
+        assert_eq!(general.lists["PATH"].1.len(), 1);
     }
 }

@@ -12,6 +12,7 @@ use super::overlap::Reads;
 use super::scene::Scene;
 use super::{Error, Targets};
 use crate::action::{Directories, Role, target};
+use crate::environment::shells;
 use crate::generations;
 use crate::names::SnapshotId;
 use crate::platform::{self, FileKind, LinkLimits};
@@ -20,8 +21,6 @@ use crate::store::own::{self, Own, Place};
 use crate::store::{self, Slot, Store, sweep};
 use crate::value::Positions;
 
-/// What lies in a root besides `backups`, `cache` and `users`, in the order in which it goes; `store` is the last.
-const IN_ROOT: [&str; 5] = ["env.sh", "env.fish", "env.ps1", "env.cmd", "secrets"];
 /// What lies in the store besides `metadata`: first what leads to objects, so that nothing finds half of one.
 const IN_STORE: [(Place, &str); 11] = [
     (Place::Outputs, "drv-out"),
@@ -38,8 +37,6 @@ const IN_STORE: [(Place, &str); 11] = [
 ];
 /// What lies beside the snapshots, but for what tells that this is a root.
 const IN_METADATA: [&str; 4] = ["current", "manifest.json", "snapshots.json", "journal"];
-/// What a user's directory holds.
-const OF_USER: [&str; 4] = ["env.sh", "env.fish", "env.ps1", "env.cmd"];
 
 /// What a directory that is to be removed is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,8 +166,8 @@ pub fn dismantle(store: &Store, settings: &Settings, release: impl FnOnce()) -> 
     removal.packages(store)?;
     removal.tree(&top.join("publication.lock"))?;
     removal.users(&root.join("users"))?;
-    for name in IN_ROOT {
-        removal.tree(&root.join(name))?;
+    for shell in shells::scripts() {
+        removal.tree(&root.join(shell.file()))?;
     }
     removal.place(Place::Logs, &store.downloads().join(".names"))?;
     removal.place(Place::Downloads, &store.downloads())?;
@@ -318,7 +315,7 @@ impl Removal<'_> {
             // Its entries are names only: nothing below them is followed.
             for (name, kind) in platform::list_directory(&own)? {
                 let entry = own.join(&name);
-                let is_known = OF_USER.iter().any(|known| name == OsStr::new(known));
+                let is_known = shells::scripts().any(|shell| name == OsStr::new(shell.file()));
                 if kind != FileKind::Directory && is_known {
                     self.check()?;
                     platform::remove_file(&entry)?;

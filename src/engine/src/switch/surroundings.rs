@@ -1,6 +1,7 @@
 //! With what effects are performed during a switch, and while it is taken back.
 
 use crate::action::Surroundings;
+use crate::environment::shells;
 use crate::names::SnapshotId;
 use crate::settings::{Interrupt, Settings};
 use crate::store::Store;
@@ -14,8 +15,8 @@ pub fn surroundings<'a>(
     interrupt: Option<&'a Interrupt>,
 ) -> Surroundings<'a> {
     let snapshot = store.snapshot(id);
-    let own = user.map(|user| snapshot.join("users").join(user).join("env.sh"));
-    let environment = std::iter::once(snapshot.join("env.sh")).chain(own).collect();
+    let own = user.map(|user| snapshot.join("users").join(user).join(shells::COMMANDS));
+    let environment = std::iter::once(snapshot.join(shells::COMMANDS)).chain(own).collect();
     let shared = settings.shared_environment.as_slice();
     Surroundings { home: &settings.home, user, environment, shared, interrupt }
 }

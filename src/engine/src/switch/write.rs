@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 use crate::config_copy;
+use crate::environment::shells::{self, Identity};
 use crate::environment::{self, Environment};
 use crate::manifest::Manifest;
 use crate::platform;
@@ -29,8 +30,11 @@ pub fn write_snapshot(store: &Store, home: &Path, snapshot: &Snapshot, manifest:
     text.push(b'\n');
     write("manifest.json", &text, PRIVATE)?;
     let environment = Environment::new(snapshot.actions(), home);
-    write("env.sh", &environment.render_posix(), READABLE)?;
-    write_users(&temporary, snapshot)?;
+    let identity = Identity { root: store.root(), user: None, snapshot: snapshot.id };
+    for shell in shells::scripts() {
+        write(shell.file(), &shell.render(&environment, &identity), READABLE)?;
+    }
+    write_users(store, &temporary, snapshot)?;
     config_copy::write(store, &temporary.join("config"), manifest, snapshot.parent)?;
     // One call for all new objects too, which nobody else syncs.
     platform::sync_file_system(&temporary)?;
@@ -40,7 +44,7 @@ pub fn write_snapshot(store: &Store, home: &Path, snapshot: &Snapshot, manifest:
 }
 
 /// Writes the environment of each user, which only that user reads.
-fn write_users(directory: &Path, snapshot: &Snapshot) -> Result<(), Error> {
+fn write_users(store: &Store, directory: &Path, snapshot: &Snapshot) -> Result<(), Error> {
     let users = environment::users(snapshot.actions());
     if users.is_empty() {
         return Ok(());
@@ -50,11 +54,14 @@ fn write_users(directory: &Path, snapshot: &Snapshot) -> Result<(), Error> {
     for user in users {
         let own = above.join(user);
         platform::create_directory_as(&own, CLOSED)?;
-        let script = own.join("env.sh");
-        let content = Environment::of_user(snapshot.actions(), user).render_posix();
-        platform::write_file_as(&script, &content, READABLE)?;
+        let environment = Environment::of_user(snapshot.actions(), user);
+        let identity = Identity { root: store.root(), user: Some(user), snapshot: snapshot.id };
+        for shell in shells::scripts() {
+            let script = own.join(shell.file());
+            platform::write_file_as(&script, &shell.render(&environment, &identity), READABLE)?;
+            platform::give_to(&script, user)?;
+        }
         platform::give_to(&own, user)?;
-        platform::give_to(&script, user)?;
     }
     Ok(())
 }
@@ -73,13 +80,16 @@ pub fn write_user_links(store: &Store, snapshot: &Snapshot) -> Result<(), Error>
             platform::give_to(&roots, user)?;
         }
         let directory = store.root().join("users").join(user);
-        let link = directory.join("env.sh");
-        if !platform::exists(&link) {
+        for shell in shells::scripts() {
+            let link = directory.join(shell.file());
+            if platform::exists(&link) {
+                continue;
+            }
             if let Some(above) = directory.parent() {
                 platform::create_directories_as(above, TRAVERSED)?;
             }
             platform::create_directories_as(&directory, CLOSED)?;
-            let target = Path::new("../../store/metadata/current/users").join(user).join("env.sh");
+            let target = Path::new("../../store/metadata/current/users").join(user).join(shell.file());
             platform::symlink(&target, &link)?;
             platform::give_to(&directory, user)?;
         }
@@ -88,18 +98,17 @@ pub fn write_user_links(store: &Store, snapshot: &Snapshot) -> Result<(), Error>
 }
 
 /// Returns the links that lead to whatever is current.
-pub fn fixed_links(store: &Store) -> [(PathBuf, &'static str); 2] {
-    [
-        (store.root().join("env.sh"), "store/metadata/current/env.sh"),
-        (store.metadata().join("manifest.json"), "current/manifest.json"),
-    ]
+pub fn fixed_links(store: &Store) -> Vec<(PathBuf, PathBuf)> {
+    let current = Path::new("store/metadata/current");
+    let scripts = shells::scripts().map(|shell| (store.root().join(shell.file()), current.join(shell.file())));
+    scripts.chain([(store.metadata().join("manifest.json"), "current/manifest.json".into())]).collect()
 }
 
 /// Makes these links, if they are missing.
 pub fn write_fixed_links(store: &Store) -> Result<(), Error> {
     for (link, target) in fixed_links(store) {
         if !platform::exists(&link) {
-            platform::symlink(Path::new(target), &link)?;
+            platform::symlink(&target, &link)?;
         }
     }
     Ok(())

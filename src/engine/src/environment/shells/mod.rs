@@ -1,0 +1,73 @@
+//! The shells that read the environment. A new one is a file beside this one and a line in the list.
+
+mod posix;
+
+use std::path::Path;
+
+use super::Environment;
+use crate::hash::Hash;
+use crate::names::SnapshotId;
+use crate::platform;
+
+/// A shell: what its script is called, and how it is written.
+pub trait Shell: Sync {
+    /// Returns its name, as users know it.
+    fn name(&self) -> &'static str;
+
+    /// Returns the name of its script in the root. Shells of one language share one.
+    fn file(&self) -> &'static str;
+
+    /// Returns the script that gives an environment to the shell.
+    fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8>;
+}
+
+/// The script that commands of a config are run with.
+pub const COMMANDS: &str = posix::FILE;
+
+/// All of them.
+pub const SHELLS: &[&dyn Shell] = &[&posix::Sh, &posix::Bash, &posix::Zsh];
+
+/// Returns the shell of a name.
+pub fn find(name: &str) -> Option<&'static dyn Shell> {
+    SHELLS.iter().copied().find(|shell| shell.name() == name)
+}
+
+/// Returns one shell for each script.
+pub fn scripts() -> impl Iterator<Item = &'static dyn Shell> {
+    let first =
+        |(index, shell): &(usize, &&dyn Shell)| SHELLS[..*index].iter().all(|other| other.file() != shell.file());
+    SHELLS.iter().enumerate().filter(first).map(|(_, shell)| *shell)
+}
+
+/// Whose environment a script has.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity<'a> {
+    /// The root.
+    pub root: &'a Path,
+    /// The user, unless it is the environment of all.
+    pub user: Option<&'a str>,
+    /// The snapshot.
+    pub snapshot: SnapshotId,
+}
+
+impl Identity<'_> {
+    /// Returns the variable in which shells remember what the script set. Each root and user has one.
+    pub fn memory(&self) -> String {
+        let root = platform::bytes_of_path(self.root);
+        let whole = [root.as_slice(), b"\0", self.user.unwrap_or_default().as_bytes()].concat();
+        format!("{}_{}", super::OWN_PREFIX, &Hash::of(&whole).to_hex()[..8])
+    }
+
+    /// Returns what tells a script from those of other snapshots, and from others of its own.
+    pub fn stamp(&self, script: &[u8]) -> String {
+        format!("{}-{}", self.snapshot, &Hash::of(script).to_hex()[..16])
+    }
+
+    /// Returns the line with which a script begins: snapshot, hash and root. A hook compares it as a whole.
+    pub fn first_line(&self, stamp: &str) -> Vec<u8> {
+        let root = platform::bytes_of_path(self.root);
+        let root: Vec<u8> = root.into_iter().map(|byte| if byte.is_ascii_control() { b'?' } else { byte }).collect();
+        let user = self.user.map(|user| format!(" {user}")).unwrap_or_default();
+        [format!("# sys.lua environment {stamp}{user} ").as_bytes(), &root, b"\n"].concat()
+    }
+}

@@ -1,0 +1,167 @@
+//! sh, bash and zsh, which read one script.
+//!
+//! The script remembers in the environment what it set, so that a shell inside a shell leaves alone what the user changed, and
+//! a later version takes back what is gone.
+
+use super::{Identity, Shell};
+use crate::environment::{Environment, lists};
+use crate::variable::{Part, Template};
+
+/// Functions that the script calls.
+const FUNCTIONS: &str = include_str!("posix.sh");
+
+/// The script.
+pub const FILE: &str = "env.sh";
+
+/// A POSIX shell that is none of the others, such as dash.
+pub struct Sh;
+/// GNU bash.
+pub struct Bash;
+/// zsh.
+pub struct Zsh;
+
+macro_rules! family {
+    ($($shell:ident $name:literal)*) => {
+        $(
+            impl Shell for $shell {
+                fn name(&self) -> &'static str {
+                    $name
+                }
+
+                fn file(&self) -> &'static str {
+                    FILE
+                }
+
+                fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
+                    render(environment, identity)
+                }
+            }
+        )*
+    };
+}
+
+family! { Sh "sh" Bash "bash" Zsh "zsh" }
+
+/// A list that only zsh has, and that no other program takes from the environment.
+const FPATH: &str = "FPATH";
+
+fn render(environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
+    let mut script = Script(Vec::new());
+    let mut declared = Vec::new();
+    let mut fpath = Vec::new();
+    for name in environment.order() {
+        if let Some(value) = environment.single.get(name) {
+            declared.push(name.to_owned());
+            script.line(&[b"__syslua_single ", name.as_bytes(), b" ", &template(value)]);
+        } else if let Some((separator, entries)) = environment.lists.get(name) {
+            let words = words(entries);
+            if name == FPATH {
+                fpath = words;
+                continue;
+            }
+            declared.push(format!("{name}+{}", separator.len()));
+            let default = lists::default_of(name, separator).map(default).unwrap_or_else(|| b"''".to_vec());
+            let separator = quote(separator.as_bytes());
+            script.line(&[b"__syslua_list ", name.as_bytes(), b" ", &separator, b" ", &default, &words]);
+        }
+    }
+    script.line(&[b"__syslua_fpath", &fpath]);
+    script.line(&[b"__syslua_end"]);
+    script.sources(&environment.scripts);
+    let stamp = identity.stamp(&[FUNCTIONS.as_bytes(), &script.0].concat());
+    let begin = format!("__syslua_begin {} '{stamp}' '{}'\n", identity.memory(), declared.join(" "));
+    let about = b"# The environment that sys.lua applied. Each apply writes it anew: edits are lost.\n";
+    [&identity.first_line(&stamp), about.as_slice(), FUNCTIONS.as_bytes(), b"\n", begin.as_bytes(), &script.0].concat()
+}
+
+struct Script(Vec<u8>);
+
+impl Script {
+    fn line(&mut self, parts: &[&[u8]]) {
+        parts.iter().for_each(|part| self.0.extend_from_slice(part));
+        self.0.push(b'\n');
+    }
+
+    /// Sources scripts. One that is missing or fails does not end the shell: `set -eu` of the user is not in force in them.
+    fn sources(&mut self, scripts: &[(Template, Vec<String>)]) {
+        let lines: Vec<_> = scripts.iter().filter_map(|(path, shells)| source(path, shells)).collect();
+        if lines.is_empty() {
+            return;
+        }
+        self.line(&[
+            b"case $- in *e*u*|*u*e*) __syslua_strict=-eu ;; *e*) __syslua_strict=-e ;; *u*) __syslua_strict=-u ;;",
+        ]);
+        self.line(&[b"  *) __syslua_strict= ;; esac; set +eu"]);
+        lines.iter().for_each(|line| self.line(&[line]));
+        self.line(&[
+            b"case $__syslua_strict in -eu) set -eu ;; -e) set -e ;; -u) set -u ;; esac; unset __syslua_strict",
+        ]);
+    }
+}
+
+/// Returns the line that sources a script in its shells; `None` when it is for none of these.
+fn source(path: &Template, shells: &[String]) -> Option<Vec<u8>> {
+    let path = template(path);
+    let is_for = |shell: &dyn Shell| shells.iter().any(|name| name == shell.name());
+    let condition: &[u8] = match (is_for(&Sh), is_for(&Bash), is_for(&Zsh)) {
+        (true, true, true) => b"",
+        (true, true, false) => b" && [ -z \"${ZSH_VERSION-}\" ]",
+        (true, false, true) => b" && [ -z \"${BASH_VERSION-}\" ]",
+        (false, true, true) => b" && [ -n \"${BASH_VERSION-}${ZSH_VERSION-}\" ]",
+        (true, false, false) => b" && [ -z \"${BASH_VERSION-}${ZSH_VERSION-}\" ]",
+        (false, true, false) => b" && [ -n \"${BASH_VERSION-}\" ]",
+        (false, false, true) => b" && [ -n \"${ZSH_VERSION-}\" ]",
+        (false, false, false) => return None,
+    };
+    // In zsh `command` looks for a program; in others `.` alone ends the shell when it fails.
+    let zsh =
+        [b"if [ -n \"${ZSH_VERSION-}\" ]; then . ".as_slice(), &path, b" || :; else command . ", &path, b" || :; fi"];
+    Some([b"if [ -r ".as_slice(), &path, b" ]", condition, b"; then ", &zsh.concat(), b"; fi"].concat())
+}
+
+/// Returns a value as a word: texts literally, references as what the variable has by then.
+fn template(template: &Template) -> Vec<u8> {
+    match template {
+        Template::Text(text) => quote(&text.0),
+        Template::Parts { parts } => parts.iter().flat_map(part).collect(),
+    }
+}
+
+fn part(part: &Part) -> Vec<u8> {
+    match part {
+        Part::Text(text) => quote(&text.0),
+        Part::Reference { reference } => format!("\"${{{reference}-}}\"").into_bytes(),
+    }
+}
+
+/// Returns entries as words, each after a blank.
+fn words(entries: &[Template]) -> Vec<u8> {
+    entries.iter().flat_map(|entry| [b" ".to_vec(), template(entry)].concat()).collect()
+}
+
+/// Returns what a list means while it is unset, as a word after an `x`.
+fn default(text: &str) -> Vec<u8> {
+    match text.strip_prefix(lists::HOME) {
+        Some(rest) => [b"x\"${HOME-}\"".to_vec(), quote(rest.as_bytes())].concat(),
+        None => [b"x".to_vec(), quote(text.as_bytes())].concat(),
+    }
+}
+
+/// Quotes a value so that the shell takes every byte of it literally.
+fn quote(value: &[u8]) -> Vec<u8> {
+    let mut quoted = vec![b'\''];
+    for &byte in value {
+        if byte == b'\'' {
+            quoted.extend_from_slice(b"'\\''");
+        } else {
+            quoted.push(byte);
+        }
+    }
+    quoted.push(b'\'');
+    quoted
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+#[path = "posix_tests.rs"]
+mod tests;
