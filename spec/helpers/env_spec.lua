@@ -118,10 +118,10 @@ describe("env{}", function()
       ["-12"] = "-12",
     }
     for number, shown in ordered_pairs(numbers) do
-      local machine = here.evaluate(("env({ COUNT = %s })"):format(number))
-      assert.has_variable(machine, "COUNT", shown)
-      machine = here.evaluate(("env({ COUNT = syslua.lib.ref('A') .. %s })"):format(number))
-      assert.has_variable(machine, "COUNT", "$A" .. shown)
+      local declared = here.evaluate(("env({ COUNT = %s })"):format(number))
+      assert.has_variable(declared, "COUNT", shown)
+      declared = here.evaluate(("env({ COUNT = syslua.lib.ref('A') .. %s })"):format(number))
+      assert.has_variable(declared, "COUNT", "$A" .. shown)
     end
   end)
 
@@ -134,9 +134,12 @@ describe("env{}", function()
   it("hints at lib.ref where a reference is literal text", function()
     local machine =
       here.evaluate([[env({ A = "x$BAR", B = "${FOO}/x", C = "$HOME/x", D = "5 $", E = "$1" })]])
-    assert.equal(2, #machine.notices)
-    assert.truthy(machine.notices[1]:find("`$BAR` in the value of A", 1, true), machine.notices[1])
-    assert.truthy(machine.notices[2]:find('lib.ref("FOO")', 1, true), machine.notices[2])
+    assert.equal(2, #declared.notices)
+    assert.truthy(
+      declared.notices[1]:find("`$BAR` in the value of A", 1, true),
+      declared.notices[1]
+    )
+    assert.truthy(declared.notices[2]:find('lib.ref("FOO")', 1, true), declared.notices[2])
   end)
 
   describe("with a colon", function()
