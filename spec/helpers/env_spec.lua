@@ -132,7 +132,7 @@ describe("env{}", function()
   end)
 
   it("hints at lib.ref where a reference is literal text", function()
-    local machine =
+    local declared =
       here.evaluate([[env({ A = "x$BAR", B = "${FOO}/x", C = "$HOME/x", D = "5 $", E = "$1" })]])
     assert.equal(2, #declared.notices)
     assert.truthy(
