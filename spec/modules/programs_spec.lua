@@ -67,7 +67,7 @@ describe("modules.programs.", function()
       require("modules.programs.zsh").setup {
         aliases = { ll = "ls -l", quote = "echo 'a b'" },
         setopt = { "EXTENDED_GLOB" },
-        history = { size = 77 },
+        history = { size = 77, path = "~/.zsh 'history" },
         prompt = "%n> ",
         keymap = "vi",
         init = { "GREETING='from init'" },
@@ -79,7 +79,7 @@ describe("modules.programs.", function()
       print $EDITOR; bindkey | grep -c vi-cmd-mode' 2>/dev/null]=]
     local expected = "ll='ls -l'\nquote='echo '\\''a b'\\'\n77 "
       .. here.home
-      .. "/.zsh_history\nfrom init\n%n> \noptions\nvim\n1"
+      .. "/.zsh 'history\nfrom init\n%n> \noptions\nvim\n1"
     assert.equal(expected, ask(line))
   end)
 

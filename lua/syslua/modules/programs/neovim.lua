@@ -7,7 +7,7 @@ local function to_lua(value)
   local kind = type(value)
   if kind == "string" then
     local escapes =
-      { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\0"] = "\\0" }
+      { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\0"] = "\\000" }
     return '"' .. value:gsub('[%z"\\\n\r]', escapes) .. '"'
   elseif kind ~= "table" then
     return tostring(value)

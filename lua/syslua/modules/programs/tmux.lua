@@ -1,56 +1,123 @@
--- tmux: `~/.config/tmux/tmux.conf`.
+-- tmux: `~/.config/tmux/tmux.conf`, by the grammar of tmux(1), "Parsing syntax".
 
+-- Options that hold several values, each with an index: a string would be divided at commas.
+local arrays = {
+  ["codepoint-widths"] = true,
+  ["command-alias"] = true,
+  ["status-format"] = true,
+  ["terminal-features"] = true,
+  ["terminal-overrides"] = true,
+  ["update-environment"] = true,
+  ["user-keys"] = true,
+}
+
+local function fail(message, ...)
+  error(("modules.programs.tmux: " .. message):format(...), 0)
+end
+
+-- One word: literal in single quotes, where tmux expands nothing; a single quote and a line break in double ones.
 local function quote(value)
   if value == true then
     return "on"
   elseif value == false then
     return "off"
+  elseif type(value) == "number" then
+    return syslua.lib.toJSON(value)
+  elseif type(value) ~= "string" then
+    fail("expected a string, a number or a boolean, got a %s", type(value))
+  elseif value:find("%z") then
+    fail("%q has a NUL byte", value)
+  elseif value:find("^[%w@%%/:,._-]+$") then
+    return value
   end
-  return '"' .. tostring(value):gsub('["\\$]', "\\%0") .. '"'
+  local others = { ["'"] = "'\"'\"'", ["\n"] = "'\"\\n\"'", ["\r"] = "'\"\\r\"'" }
+  return "'" .. value:gsub("['\n\r]", others) .. "'"
 end
 
-local function render_settings(lines, command, settings)
+-- `--`: what begins with `-` would be a flag.
+local function get_set(name, value, flags)
+  local shown = quote(value)
+  local is_flag = shown:find("^'?%-") or name:find("^%-")
+  return ("set -g%s%s %s %s"):format(flags or "", is_flag and " --" or "", quote(name), shown)
+end
+
+local function add_settings(lines, settings)
   for name, value in pairs(settings) do
-    if type(value) == "table" then
-      -- A list is an array option: set, then added to.
+    if type(value) ~= "table" then
+      lines[#lines + 1] = get_set(name, value)
+    elseif arrays[name] then
+      lines[#lines + 1] = get_set(name, "")
       for index, item in ipairs(value) do
-        lines[#lines + 1] = ("%s%s %s %s"):format(
-          command,
-          index > 1 and " -a" or "",
-          name,
-          quote(item)
-        )
+        lines[#lines + 1] = get_set(("%s[%d]"):format(name, index - 1), item)
+      end
+    elseif name:find("^@") then
+      -- Plugin managers read such lines one by one.
+      for _, item in ipairs(value) do
+        lines[#lines + 1] = get_set(name, item)
       end
     else
-      lines[#lines + 1] = ("%s %s %s"):format(command, name, quote(value))
+      for index, item in ipairs(value) do
+        lines[#lines + 1] = get_set(name, item, index > 1 and "a" or "")
+      end
     end
+  end
+end
+
+-- What is bound to a key: a command as it is written, or a list of its words.
+local function get_command(key, command)
+  if type(command) == "string" and command ~= "" then
+    return command
+  elseif type(command) ~= "table" or not command[1] then
+    fail("the key %q: expected a command, or a list of its words", key)
+  end
+  local words = {}
+  for index, word in ipairs(command) do
+    words[index] = quote(word)
+  end
+  return table.concat(words, " ")
+end
+
+local function add_binds(lines, flags, binds)
+  for key, command in pairs(binds) do
+    -- A number in a table of keys is a list's.
+    if type(key) ~= "string" or key == "" then
+      fail('a key is a string, such as ["1"], not %s', tostring(key))
+    end
+    local separator = key:find("^%-.") and "-- " or ""
+    lines[#lines + 1] = ("bind %s%s%s %s"):format(
+      flags,
+      separator,
+      -- It would end the command, or begin a flag.
+      key == ";" and "\\;" or key == "-" and "'-'" or quote(key),
+      get_command(key, command)
+    )
   end
 end
 
 local function render(options)
   local lines = {
-    "set -g mouse " .. quote(options.mouse),
-    "set -g base-index " .. options.base_index,
-    "setw -g pane-base-index " .. options.base_index,
-    "set -g history-limit " .. options.history_limit,
-    "set -s escape-time " .. options.escape_time,
-    "set -g mode-keys " .. options.key_mode,
+    get_set("mouse", options.mouse),
+    get_set("base-index", options.base_index),
+    get_set("pane-base-index", options.base_index),
+    get_set("history-limit", options.history_limit),
+    get_set("escape-time", options.escape_time),
+    get_set("mode-keys", options.key_mode),
   }
   if options.terminal then
-    lines[#lines + 1] = "set -g default-terminal " .. quote(options.terminal)
+    lines[#lines + 1] = get_set("default-terminal", options.terminal)
   end
   if options.shell then
-    lines[#lines + 1] = "set -g default-shell " .. quote(options.shell)
+    lines[#lines + 1] = get_set("default-shell", options.shell)
   end
   if options.prefix ~= "C-b" then
     lines[#lines + 1] = "unbind C-b"
-    lines[#lines + 1] = "set -g prefix " .. options.prefix
-    lines[#lines + 1] = ("bind %s send-prefix"):format(options.prefix)
+    lines[#lines + 1] = get_set("prefix", options.prefix)
+    lines[#lines + 1] = ("bind %s send-prefix"):format(quote(options.prefix))
   end
-  render_settings(lines, "set -g", options.settings)
-  -- What is bound to a key is a command of tmux, and stays as it is written.
-  for key, command in pairs(options.binds) do
-    lines[#lines + 1] = ("bind %s %s"):format(key, command)
+  add_settings(lines, options.settings)
+  add_binds(lines, "", options.binds)
+  for name, binds in pairs(options.tables) do
+    add_binds(lines, ("-T %s "):format(quote(name)), binds)
   end
   for _, line in ipairs(options.extra) do
     lines[#lines + 1] = line
@@ -69,6 +136,7 @@ return syslua.module({
     key_mode = "emacs",
     settings = {},
     binds = {},
+    tables = {},
     extra = {},
   },
   types = { terminal = "string", shell = "string" },

@@ -22,9 +22,15 @@ local function get_environment()
   return environment:format(root)
 end
 
+-- A path as a word: `~/` is expanded outside of quotes only.
+local function quote_path(path)
+  local below = path:match("^~/(.*)$") or path:match("^%$HOME/(.*)$")
+  return below and "~/" .. quote(below) or quote(path)
+end
+
 local function render_history(history)
   local lines = {
-    "HISTFILE=" .. history.path,
+    "HISTFILE=" .. quote_path(history.path),
     "HISTSIZE=" .. history.size,
     "SAVEHIST=" .. history.size,
   }
