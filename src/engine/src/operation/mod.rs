@@ -3,6 +3,9 @@
 mod fetch_git;
 mod fetch_url;
 mod files;
+#[cfg(test)]
+#[cfg(unix)]
+mod hostile_tests;
 mod log;
 mod network;
 mod places;

@@ -477,7 +477,8 @@ impl Directory {
         self.change("write", name, write, |path| Operation::Write(path, content.to_vec()))
     }
 
-    /// Sets the permission bits of a file or directory; a link is an error.
+    /// Sets the permission bits of a file or directory; a link is an error. A file that has other names, wherever they are,
+    /// becomes a copy with its own.
     ///
     /// # Errors
     /// When the system refuses.

@@ -9,6 +9,9 @@ mod actor;
 pub mod build_users;
 mod directory;
 pub mod fault;
+#[cfg(test)]
+#[cfg(unix)]
+pub(crate) mod hostile;
 pub mod jail;
 mod links;
 pub mod lock;
@@ -100,7 +103,7 @@ pub fn random_name() -> io::Result<String> {
 
 /// A failed operation on the file system.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {operation} {}: {}", path.display(), reason(cause))]
+#[error("cannot {operation} {}: {}", shown(path), reason(cause))]
 pub struct Error {
     /// What was tried, such as `read` or `create the directory`.
     pub operation: &'static str,
@@ -108,6 +111,19 @@ pub struct Error {
     pub path: PathBuf,
     /// Why it failed.
     pub cause: io::Error,
+}
+
+/// Returns a path for messages: of one that is longer than systems take paths, the beginning and the end.
+fn shown(path: &Path) -> String {
+    const LONGEST: usize = 4096;
+    const PART: usize = 200;
+    let text = path.display().to_string();
+    if text.len() <= LONGEST {
+        return text;
+    }
+    let part = |text: &mut dyn Iterator<Item = char>| text.take(PART).collect::<String>();
+    let (begin, end) = (part(&mut text.chars()), part(&mut text.chars().rev()));
+    format!("{begin} ... {}", end.chars().rev().collect::<String>())
 }
 
 impl Error {

@@ -347,13 +347,27 @@ pub(super) fn set_mode_of(file: &File, mode: u32) -> io::Result<()> {
 
 pub(super) fn set_mode(directory: &Handle, name: &OsStr, mode: u32) -> io::Result<()> {
     match sys::openat(directory, name, FILE, Mode::empty()) {
-        Ok(file) => match kind_of(&sys::fstat(&file)?) {
-            FileKind::File | FileKind::Directory => Ok(sys::fchmod(&file, mode_from(mode))?),
-            kind => Err(no_file(kind)),
-        },
+        Ok(file) => {
+            let file = File::from(file);
+            let node = node_from(&sys::fstat(&file)?);
+            match node.kind {
+                FileKind::File if node.links > 1 => separate(directory, name, file, mode),
+                FileKind::File | FileKind::Directory => Ok(sys::fchmod(&file, mode_from(mode))?),
+                kind => Err(no_file(kind)),
+            }
+        }
         Err(Errno::ACCESS) => set_mode_unread(directory, name, mode),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Puts a copy with another mode in the place of a file that has other names, wherever these are.
+fn separate(directory: &Handle, name: &OsStr, mut file: File, mode: u32) -> io::Result<()> {
+    let temporary = OsString::from(format!(".syslua-{}", super::random_name()?));
+    let mut copy = create_file(directory, &temporary, 0o600)?;
+    let copied = io::copy(&mut file, &mut copy).and_then(|_| set_mode_of(&copy, mode));
+    let placed = copied.and_then(|()| rename(directory, &temporary, directory, name, false));
+    placed.inspect_err(|_| drop(remove(directory, &temporary)))
 }
 
 /// Sets the mode of what its owner may not read, and so not open for anything but that.
@@ -362,7 +376,9 @@ fn set_mode_unread(directory: &Handle, name: &OsStr, mode: u32) -> io::Result<()
     use std::os::fd::AsRawFd;
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let handle = sys::openat(directory, name, flags, Mode::empty())?;
-    match kind_of(&sys::fstat(&handle)?) {
+    let node = node_from(&sys::fstat(&handle)?);
+    match node.kind {
+        FileKind::File if node.links > 1 => Err(io::Error::other("it may not be read, and has other names")),
         // The kernel's own link leads to what the descriptor is, whatever has the name by now.
         FileKind::File | FileKind::Directory => {
             Ok(sys::chmod(format!("/proc/self/fd/{}", handle.as_raw_fd()), mode_from(mode))?)

@@ -4,6 +4,9 @@
 
 pub mod closure;
 pub mod compare;
+#[cfg(test)]
+#[cfg(unix)]
+mod hostile_tests;
 pub mod import;
 mod info;
 mod layout;

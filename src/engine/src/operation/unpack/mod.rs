@@ -5,7 +5,7 @@ mod place;
 mod tree;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::operation) mod tests;
 
 use std::path::Path;
 

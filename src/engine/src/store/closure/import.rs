@@ -177,7 +177,7 @@ fn receive_all(
     let mut earlier = BTreeSet::new();
     for Entry { object, info } in &header.objects {
         earlier.insert(object);
-        let place = (!present.contains(object)).then_some(&*directory);
+        let place = (!present.contains(object)).then_some(&directory);
         let received = receive(stream, object, info.size, place, &names, &mut budget)?;
         let found = received.found.iter().filter_map(|number| header.objects.get(number.checked_sub(1)?));
         let references: BTreeSet<&ObjectName> = found.map(|entry| &entry.object).collect();

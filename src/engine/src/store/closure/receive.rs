@@ -4,13 +4,14 @@ use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::super::rewrite::{Patterns, Stream};
 use super::{Error, Result, damaged};
 use crate::hash::{Hash, Hasher, Sink};
 use crate::names::ObjectName;
 use crate::nar::read::{Part, ReadError, Reader};
-use crate::platform::{self, Directory};
+use crate::platform::{self, Descent, Directory};
 use crate::settings::UnpackLimits;
 use crate::value::Text;
 
@@ -61,12 +62,17 @@ pub fn receive(
     stream: &mut impl BufRead,
     object: &ObjectName,
     size: u64,
-    place: Option<&Directory>,
+    place: Option<&Arc<Directory>>,
     names: &Patterns,
     budget: &mut Budget<'_>,
 ) -> Result<Received> {
     let mut scan = Scan { hasher: Hasher::default(), stream: Some(names.stream()), found: BTreeSet::new() };
-    let mut tree = Tree { place, open: Vec::new(), way: vec![object.as_str().as_bytes().to_vec()], names: Vec::new() };
+    let mut tree = Tree {
+        place: place.map(|place| Descent::new(Arc::clone(place))),
+        way: vec![object.as_str().as_bytes().to_vec()],
+        length: 0,
+        names: Vec::new(),
+    };
     let read = || -> std::result::Result<(u64, Vec<Text>), Trouble> {
         let mut reader = Reader::new(stream, &mut scan, budget.limits.depth)?;
         let (mut total, mut case_collisions) = (0u64, Vec::new());
@@ -82,14 +88,13 @@ pub fn receive(
                         return Err(ReadError::Wrong("a name leads elsewhere on this system".to_owned()).into());
                     }
                     tree.enter(name, &mut case_collisions);
-                    let length = tree.way[1..].iter().map(|name| name.len() as u64 + 1).sum::<u64>() - 1;
-                    if length > budget.limits.path {
-                        let what = format!("it has an entry whose name is {length} bytes long");
+                    if tree.length > budget.limits.path {
+                        let what = format!("it has an entry whose name is {} bytes long", tree.length);
                         return Err(limit(what, "path", budget.limits.path));
                     }
                 }
                 Part::Directory => tree.directory()?,
-                Part::End => tree.end(),
+                Part::End => tree.end()?,
                 Part::Symlink(target) => tree.symlink(&target)?,
                 Part::File { executable, length } => {
                     total = total.saturating_add(length);
@@ -123,21 +128,24 @@ fn limit(what: String, limit: &'static str, value: u64) -> Trouble {
 }
 
 /// Where the parts of an archive go. Each is made relative to the open directory that it is in, and no link is followed.
-struct Tree<'a> {
-    place: Option<&'a Directory>,
-    open: Vec<Directory>,
+struct Tree {
+    /// The innermost directory; nothing where the archive is only looked at.
+    place: Option<Descent>,
     /// The names on the way to the current entry; first that of the object.
     way: Vec<Vec<u8>>,
+    /// The length of that way below the object, in bytes.
+    length: u64,
     /// For each open directory, its names where case does not count.
     names: Vec<HashSet<String>>,
 }
 
-impl Tree<'_> {
+impl Tree {
     /// Goes on to the next entry of the innermost directory.
     fn enter(&mut self, name: Vec<u8>, case_collisions: &mut Vec<Text>) {
         // Whatever the last entry was, its name goes.
-        self.way.truncate(self.names.len());
+        self.shorten(self.names.len());
         let folded = String::from_utf8_lossy(&name).to_lowercase();
+        self.length += name.len() as u64 + u64::from(self.way.len() > 1);
         self.way.push(name);
         if self.names.last_mut().is_some_and(|names| !names.insert(folded)) {
             case_collisions.push(Text(self.way[1..].join(&b'/')));
@@ -146,20 +154,33 @@ impl Tree<'_> {
 
     fn directory(&mut self) -> std::result::Result<(), Trouble> {
         self.names.push(HashSet::new());
-        if let Some(parent) = self.open.last().or(self.place) {
-            let name = platform::name_from_bytes(name(&self.way));
+        if let Some(place) = &mut self.place {
+            let (parent, name) = (place.directory(), platform::name_from_bytes(name(&self.way)));
             parent.make_directory_with(&name, 0o755)?;
             let opened = parent.directory(&name)?;
-            self.open.push(opened);
+            place.enter(Arc::new(opened))?;
         }
         Ok(())
     }
 
-    fn end(&mut self) {
+    fn end(&mut self) -> std::result::Result<(), Trouble> {
         self.names.pop();
-        self.open.pop();
+        if let Some(place) = &mut self.place {
+            place.leave()?;
+        }
         // The directory is the last entry of the one that it is in.
-        self.way.truncate(self.names.len() + 1);
+        self.shorten(self.names.len() + 1);
+        Ok(())
+    }
+
+    /// Leaves so many names of the way.
+    fn shorten(&mut self, names: usize) {
+        while self.way.len() > names
+            && let Some(name) = self.way.pop()
+        {
+            let is_object = self.way.is_empty();
+            self.length -= if is_object { 0 } else { name.len() as u64 + u64::from(self.way.len() > 1) };
+        }
     }
 
     fn symlink(&mut self, target: &[u8]) -> std::result::Result<(), Trouble> {
@@ -175,13 +196,13 @@ impl Tree<'_> {
         &self,
         make: impl FnOnce(&Directory, &OsStr) -> platform::Result<T>,
     ) -> std::result::Result<Option<T>, Trouble> {
-        let Some(parent) = self.open.last().or(self.place) else { return Ok(None) };
+        let Some(parent) = self.place.as_ref().map(Descent::directory) else { return Ok(None) };
         Ok(Some(make(parent, &platform::name_from_bytes(name(&self.way)))?))
     }
 
     fn path(&self) -> PathBuf {
-        let top = self.place.map(|place| place.path().into_owned()).unwrap_or_default();
-        top.join(platform::path_from_bytes(&self.way.join(&b'/')))
+        let directory = self.place.as_ref().map(|place| place.directory().path().into_owned()).unwrap_or_default();
+        directory.join(platform::name_from_bytes(name(&self.way)))
     }
 }
 

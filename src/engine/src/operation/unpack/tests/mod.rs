@@ -24,7 +24,7 @@ pub struct Place {
 
 impl Place {
     pub fn new() -> Place {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let base = fs::canonicalize(directory.path()).unwrap();
         for name in ["work", "outside", "target"] {
             fs::create_dir(base.join(name)).unwrap();
