@@ -98,7 +98,7 @@ describe("ctx", function()
 
   it("refuses to read what is not declared", function()
     local refused =
-      " is not declared: a build reads only its sources, what it fetched, and the store"
+      " is not declared: a build reads only its sources, what it fetched, and what it depends on"
     local hint = 'declare it: opts = { file = source("./path") }'
     expect({
       read = { 'ctx.read(outside .. "/canary")', "OUTSIDE/canary" .. refused, hint },
@@ -112,6 +112,65 @@ describe("ctx", function()
       },
       ["read of the system"] = { 'ctx.read("/etc/passwd")', "/etc/passwd" .. refused, hint },
     })
+  end)
+
+  it("reads of the store only what the build depends on, and what that refers to", function()
+    local result = here.script([[
+      local function write(name, text, opts)
+        return syslua.derive({ name = name, opts = opts or {}, config = function(opts, ctx)
+          ctx.write(ctx.out, opts.below and text .. opts.below.out or text)
+        end })
+      end
+      local stranger = write("stranger", "strange")
+      local base = write("base", "base")
+      local middle = write("middle", "on ", { below = base })
+      local paths = {}
+      for name, handle in pairs({ stranger = stranger, base = base, middle = middle }) do
+        paths[name] = syslua.build(handle).out
+      end
+      local objects = paths.base:match("^(.*)/")
+      local function try(what, use, path)
+        local ok, caught = pcall(function()
+          return syslua.build(syslua.derive({ name = "one", opts = { middle, path, what }, config = use }))
+        end)
+        print(what .. ": " .. (ok and "ok" or syslua.error(caught).message:gsub(objects:gsub("%p", "%%%0"), "OBJ")))
+      end
+      local function read(opts, ctx) ctx.write(ctx.out, ctx.read(opts[2])) end
+      local function list(opts, ctx) ctx.write(ctx.out, table.concat(ctx.list(opts[2]))) end
+      local function exists(opts, ctx) ctx.write(ctx.out, tostring(ctx.exists(opts[2]))) end
+      local function copy(opts, ctx) ctx.copy(opts[2], ctx.out) end
+      local function through(opts, ctx) ctx.symlink(opts[2], "link") ctx.copy("link", ctx.out) end
+      try("middle", read, paths.middle)
+      try("base", read, paths.base)
+      try("read", read, paths.stranger)
+      try("copy", copy, paths.stranger)
+      try("exists", exists, paths.stranger)
+      try("missing", exists, objects .. "/none-012345678")
+      try("link", through, paths.stranger)
+      try("store", list, objects)
+      try("dots", list, objects .. "/x/..")
+    ]])
+    assert.equal(0, result.code, result.stderr)
+    local lines = result.stdout:gsub("(%-)%x%x%x%x%x%x%x%x%x%f[%X]", "%1HASH")
+    local refused = ": cannot build one: OBJ/%s is nothing that the build depends on\n"
+    assert.equal(
+      "middle: ok\nbase: ok\n"
+        .. "read"
+        .. refused:format("stranger-HASH")
+        .. "copy"
+        .. refused:format("stranger-HASH")
+        .. "exists"
+        .. refused:format("stranger-HASH")
+        .. "missing"
+        .. refused:format("none-HASH")
+        .. "link: cannot build one: link is not declared: a build reads only its sources, what it fetched, "
+        .. "and what it depends on\n"
+        .. "store"
+        .. refused:format(""):gsub("OBJ/ ", "OBJ ")
+        .. "dots"
+        .. refused:format(""):gsub("OBJ/ ", "OBJ "),
+      lines
+    )
   end)
 
   it("names the file that is missing or in the way, as the config does", function()

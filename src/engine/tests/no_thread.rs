@@ -29,6 +29,7 @@ fn a_program_that_gets_no_thread_is_said_to_lack_one() {
         building: base.path().join("building"),
         outputs: BTreeMap::new(),
         objects: Vec::new(),
+        sees: Box::new(|_| false),
         sources: Vec::new(),
         copied_sources: Mutex::default(),
         is_check: false,

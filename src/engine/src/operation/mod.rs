@@ -23,7 +23,7 @@ pub use fetch_url::Download;
 pub use run::{Command, Program};
 pub use sandbox::{BuildSandbox, Sandboxes};
 pub use syslua_archive::{Options as UnpackOptions, Problem as UnpackProblem};
-pub use workspace::{Search, Workspace};
+pub use workspace::{Search, Sees, Workspace};
 
 use crate::hash::{Hash, HashError};
 use crate::platform;
@@ -135,8 +135,11 @@ pub enum Error {
     #[error("{} is outside of the build: a build writes only below its outputs and its build directory", .0.display())]
     WriteOutside(PathBuf),
     /// The build may not read that.
-    #[error("{} is not declared: a build reads only its sources, what it fetched, and the store", .0.display())]
+    #[error("{} is not declared: a build reads only its sources, what it fetched, and what it depends on", .0.display())]
     ReadUndeclared(PathBuf),
+    /// The build may not read that, which another derivation made.
+    #[error("{} is nothing that the build depends on", .0.display())]
+    UndeclaredObject(PathBuf),
     /// A hash that does not read as one.
     #[error(transparent)]
     Hash(#[from] HashError),
@@ -233,6 +236,10 @@ impl Error {
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Error::UndeclaredObject(_) => Some(
+                "what another derivation makes is read by its handle, in opts or in a variable that `config` uses"
+                    .to_owned(),
+            ),
             Error::ReadUndeclared(_) => Some("declare it: opts = { file = source(\"./path\") }".to_owned()),
             Error::WriteOutside(_) => Some("write below ctx.out, or use a relative path for scratch files".to_owned()),
             Error::WrongHash { received, .. } => {

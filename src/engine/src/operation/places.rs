@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
 use super::{Error, Result, Workspace};
+use crate::names::ObjectName;
 use crate::platform::{self, Directory, FileKind};
 
 /// How many links may lead to each other, as on Linux.
@@ -90,6 +91,8 @@ enum Kind {
     Directory,
     /// An output, in the directory of outputs.
     Output,
+    /// A directory of objects, of which the build reads some.
+    Objects,
     /// What the build only reads.
     Other,
 }
@@ -153,6 +156,9 @@ impl Workspace {
 
     pub(super) fn find(&self, path: &Path, last: Last, purpose: Purpose) -> Result<Place> {
         let refused = || match purpose {
+            Purpose::Read if self.objects.iter().any(|objects| path.starts_with(objects)) => {
+                Error::UndeclaredObject(path.to_owned())
+            }
             Purpose::Read => Error::ReadUndeclared(path.to_owned()),
             Purpose::Write => Error::WriteOutside(path.to_owned()),
         };
@@ -187,6 +193,13 @@ impl Workspace {
         Ok((if root.kind == Kind::Output { directory.with_actor(self.actor()) } else { directory }, way))
     }
 
+    /// Returns whether a path below a directory of objects is one that operations may read: not the directory itself, whose
+    /// list says what was built before.
+    fn sees_in(&self, below: &Path) -> bool {
+        let name = below.components().next().and_then(|name| ObjectName::of_file(name.as_os_str().to_str()?));
+        name.is_some_and(|name| (self.sees)(&name))
+    }
+
     /// Returns what of the build's own a path is below, and the way from there.
     fn root_of(&self, path: &Path, purpose: Purpose) -> Option<Top> {
         let root = |kind| move |path: &PathBuf| Root { path: path.clone(), kind, excluded: None };
@@ -194,7 +207,8 @@ impl Workspace {
         roots.push(root(Kind::Directory)(&self.directory));
         if purpose == Purpose::Read {
             let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
-            roots.extend(self.objects.iter().chain(fetched.iter()).map(root(Kind::Other)));
+            roots.extend(fetched.iter().map(root(Kind::Other)));
+            roots.extend(self.objects.iter().map(root(Kind::Objects)));
             roots.extend(
                 self.sources
                     .iter()
@@ -204,7 +218,8 @@ impl Workspace {
         let found = |root: &Root<'_>, top: &Path| -> Option<Top> {
             let below = path.strip_prefix(top).ok()?;
             let is_excluded = |excluded: &BTreeSet<PathBuf>| below.ancestors().any(|above| excluded.contains(above));
-            let is_allowed = !root.excluded.is_some_and(is_excluded);
+            let is_allowed =
+                !root.excluded.is_some_and(is_excluded) && (root.kind != Kind::Objects || self.sees_in(below));
             is_allowed.then(|| Top { path: top.to_owned(), kind: root.kind, below: below.to_owned() })
         };
         // Links name places by their true paths, and a source may be a link itself.
@@ -213,8 +228,13 @@ impl Workspace {
                 let above = root.path.parent().map(platform::canonical)?;
                 let place = above.join(root.path.file_name()?);
                 // Only what is not the build's to swap is followed.
-                let follow =
-                    || if root.kind == Kind::Other { found(root, &platform::canonical(&root.path)) } else { None };
+                let follow = || {
+                    if matches!(root.kind, Kind::Objects | Kind::Other) {
+                        found(root, &platform::canonical(&root.path))
+                    } else {
+                        None
+                    }
+                };
                 found(root, &place).or_else(follow)
             })
         })

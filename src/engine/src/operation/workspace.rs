@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::{BuildSandbox, Result};
-use crate::names::OutputName;
+use crate::names::{ObjectName, OutputName};
 use crate::platform::jail::Rules;
 use crate::platform::{self, Actor};
 use crate::settings::{EventSink, Settings};
@@ -21,8 +21,10 @@ pub struct Workspace {
     pub building: PathBuf,
     /// Where each output is built. They do not exist at first.
     pub outputs: BTreeMap<OutputName, PathBuf>,
-    /// The directories of objects, which may be read.
+    /// The directories of objects. Operations read those of them that `sees` names.
     pub objects: Vec<PathBuf>,
+    /// Tells which objects operations may read: what the build depends on, and what that refers to.
+    pub sees: Sees,
     /// Declared sources, which may be read.
     pub sources: Vec<Source>,
     /// Where downloads are kept, by hash.
@@ -57,6 +59,9 @@ pub struct Workspace {
 
 /// Tells what to search for in what becomes of an output.
 pub type Search = Box<dyn Fn(&OutputName) -> Option<Vec<Pattern>> + Send + Sync>;
+
+/// Tells whether operations may read an object.
+pub type Sees = Box<dyn Fn(&ObjectName) -> bool + Send + Sync>;
 
 /// What was seen of sources and outputs.
 #[derive(Debug, Default)]

@@ -62,7 +62,7 @@ pub use modify::{
 pub use processes::{ProcessTexts, processes};
 pub use read::{
     FileKind, can_read, canonical, end_of, exists, followed, is_directory, is_file, kind_of, leads_somewhere, links_of,
-    list_directory, metadata_of, normalize, open_node, open_regular, open_waiting, read_file, read_link,
+    list_directory, metadata_of, normalize, open_node, open_regular, open_waiting, read_file, read_foreign, read_link,
     read_to_string,
 };
 pub use session::{Login, Terminal, login_variables, look_after, prepare_session, was_interrupted};

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
 use super::{Node, Result, failed};
@@ -165,6 +165,19 @@ pub fn open_waiting(path: &Path) -> io::Result<File> {
 /// When it cannot be read.
 pub fn read_file(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(failed("read", path))
+}
+
+/// Returns the content of a regular file that another user may have made, and what it is; nothing of one that is longer
+/// than `most` bytes. The last component of the path may be no link, and a named pipe is not waited for.
+///
+/// # Errors
+/// When it is no regular file, or cannot be read.
+pub fn read_foreign(path: &Path, most: u64) -> Result<Option<(Vec<u8>, Node)>> {
+    let (file, node) = open_node(path)?;
+    let mut content = Vec::new();
+    // It may grow meanwhile.
+    file.take(most.saturating_add(1)).read_to_end(&mut content).map_err(failed("read", path))?;
+    Ok((content.len() as u64 <= most).then_some((content, node)))
 }
 
 /// Returns the content of a file that must be UTF-8.

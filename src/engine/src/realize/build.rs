@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
@@ -84,6 +84,7 @@ impl Build {
         let system = settings.substitute.as_deref().map(Store::new);
         let objects: BTreeSet<ObjectName> = objects.cloned().collect();
         let search = search(store, &derivation, &names, &objects, system.as_ref());
+        let sees = sees(store, &objects, system.as_ref());
         let build = Build {
             dependencies,
             paths,
@@ -96,6 +97,7 @@ impl Build {
                     .flatten()
                     .map(|store| store.objects().to_owned())
                     .collect(),
+                sees,
                 sources: derivation.spec.recipe.sources().into_iter().cloned().collect(),
                 downloads: store.downloads(),
                 log: store.log(derivation.hash),
@@ -277,6 +279,17 @@ fn closure(
         closure.insert(object);
     }
     Ok(closure)
+}
+
+/// Returns what tells which objects operations may read. It is found out when the first of them asks: most read none.
+fn sees(store: &Store, objects: &BTreeSet<ObjectName>, system: Option<&Store>) -> operation::Sees {
+    let (store, objects, system) = (store.clone(), objects.clone(), system.cloned());
+    let seen = OnceLock::new();
+    Box::new(move |object| {
+        // What it depends on by itself can be read also where a record is damaged.
+        let closure = || closure(&store, &objects, system.as_ref()).unwrap_or_else(|_| objects.clone());
+        objects.contains(object) || seen.get_or_init(closure).contains(object)
+    })
 }
 
 /// Returns what tells an operation that makes an output what to search for in it, as publication does.

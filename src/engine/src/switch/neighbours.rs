@@ -74,10 +74,57 @@ fn other(store: &Store, root: &Path) -> Option<Store> {
     is_other.then_some(other)
 }
 
-/// Whatever somebody made to look like a root must not keep us waiting.
+/// The longest snapshot of another root that is read, in bytes: one of 100,000 files is shorter.
+const LONGEST_SNAPSHOT: u64 = 128 << 20;
+
+/// What looks like a root may be made by any user: it is read with a limit, nothing is waited for, and only what belongs to
+/// the owner of that root counts.
 fn current(other: &Store) -> Option<Snapshot> {
     let id = generations::current_id(other).ok()?;
-    let file = other.snapshot(id).join("snapshot.json");
-    let is_file = matches!(platform::kind_of(&file), Ok(Some(FileKind::File)));
-    if is_file { generations::read(other, id).ok() } else { None }
+    let path = other.snapshot(id).join("snapshot.json");
+    let (text, node) = platform::read_foreign(&path, LONGEST_SNAPSHOT).ok()??;
+    let owner = platform::owner_of(other.root()).ok()?;
+    if owner.is_some_and(|owner| owner != node.owner) {
+        return None;
+    }
+    Snapshot::parse(&text).ok().filter(|snapshot| snapshot.id == id)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs::{self, File};
+
+    use super::*;
+
+    #[test]
+    fn a_snapshot_of_another_root_is_read_with_limits() {
+        let place = tempfile::tempdir().unwrap();
+        let store = Store::new(&place.path().join("other"));
+        let directory = store.snapshot(crate::names::SnapshotId(1));
+        fs::create_dir_all(&directory).unwrap();
+        platform::symlink(Path::new("snapshots/1"), &store.current()).unwrap();
+        let file = directory.join("snapshot.json");
+        let empty = serde_json::to_vec(&Snapshot { id: crate::names::SnapshotId(1), ..Snapshot::empty() }).unwrap();
+        fs::write(&file, &empty).unwrap();
+        assert!(current(&store).is_some());
+        // Spaces are no part of what it says.
+        let long = File::options().append(true).open(&file).unwrap();
+        std::io::Write::write_all(&mut &long, &vec![b' '; 1 << 20]).unwrap();
+        assert!(current(&store).is_some());
+        long.set_len(LONGEST_SNAPSHOT + 1).unwrap();
+        assert!(current(&store).is_none());
+        fs::remove_file(&file).unwrap();
+        nix::unistd::mkfifo(&file, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(current(&store).is_none());
+        fs::remove_file(&file).unwrap();
+        fs::write(directory.join("elsewhere"), &empty).unwrap();
+        platform::symlink(Path::new("elsewhere"), &file).unwrap();
+        assert!(current(&store).is_none());
+        fs::remove_file(&file).unwrap();
+        fs::write(&file, &empty).unwrap();
+        if platform::is_system_user() {
+            std::os::unix::fs::chown(&file, Some(65534), None).unwrap();
+            assert!(current(&store).is_none());
+        }
+    }
 }

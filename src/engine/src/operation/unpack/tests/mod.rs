@@ -53,6 +53,7 @@ impl Place {
             building: base.join("building"),
             outputs: BTreeMap::new(),
             objects: Vec::new(),
+            sees: Box::new(|_| false),
             sources: Vec::new(),
             copied_sources: Default::default(),
             is_check: false,
