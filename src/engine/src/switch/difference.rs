@@ -82,7 +82,7 @@ pub fn removal(scene: &Scene, place: &Path, old: &Old<'_>, original: Option<&Pat
         return Ok(step(ours(&found), after));
     }
     // By a link that was put above it, the way leads to what is not ours to move.
-    if old.is_elsewhere || scene.reads.holds(place) {
+    if old.is_elsewhere || scene.reads.needs(place) {
         return Ok(Step::at(Mark::Remove, &entry, place));
     }
     let mut step = step(kept(&found, Role::Displaced), after);

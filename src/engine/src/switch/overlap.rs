@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::Error;
 use super::conflicts::Declared;
 use super::step::Step;
+use crate::action::{Before, TargetChange};
 use crate::platform::{self, FileKind};
 use crate::store::Store;
 use crate::value::Text;
@@ -115,6 +116,11 @@ impl Reads {
         place.ancestors().any(|above| self.named.contains_key(above))
     }
 
+    /// Returns whether a directory is read, lies in what is, or holds it.
+    pub fn needs(&self, directory: &Path) -> bool {
+        self.above.contains_key(directory) || self.holds(directory)
+    }
+
     /// Checks that no target is, holds or lies in what is read, or lies above the root.
     ///
     /// # Errors
@@ -185,6 +191,8 @@ impl Reads {
             let keeps_below = step.activation.action.as_target().is_some_and(|target| target.keeps_below());
             let Some(place) = step.place.as_ref().filter(|_| step.change().is_some() || keeps_below) else { continue };
             let source = place.ancestors().find_map(|above| self.named.get(above));
+            let moves_away = |change: &TargetChange| matches!(change.before, Before::Kept { .. });
+            let source = source.or_else(|| self.above.get(place).filter(|_| step.change().is_some_and(moves_away)));
             let source = source.or(self.links.get(place)).or_else(|| self.links_into_store.get(place)?.first());
             if let Some(source) = source {
                 let positions = step.activation.positions.clone();

@@ -21,7 +21,7 @@ use crate::action::{After, Before, TargetChange};
 use crate::activation::Activation;
 use crate::hash::Hash;
 use crate::names::ObjectName;
-use crate::platform::{self, Directory};
+use crate::platform::{self, Directory, FileKind};
 use crate::snapshot::Snapshot;
 use crate::store::{Outputs, Store};
 use crate::value::{Positions, Text};
@@ -50,6 +50,8 @@ pub struct Plan {
     pub restored: Vec<PathBuf>,
     /// The directories below which something of ours will be.
     pub occupied: HashSet<PathBuf>,
+    /// What the config that this follows from reads: directories of it stay, be they empty ones of ours.
+    pub reads: Reads,
     /// What is kept of the user's, and which directories we made.
     pub backups: Backups,
 }
@@ -90,14 +92,15 @@ pub fn plan(
     let present = present(&targets, &current)?;
     let unfolded = unfolded(home, &targets, &desired.entries)?;
     desired.entries.splice(0..0, unfolded);
-    let places = conflicts::places(store, &targets, &desired.entries)?;
-    let reads = Reads::new(store, desired.reads.drain(..));
-    reads.check(&places)?;
-
-    let mut scene = Scene::new(store, home, reads);
+    let mut places = conflicts::places(store, &targets, &desired.entries)?;
+    let mut scene = Scene::new(store, home, Reads::new(store, desired.reads.drain(..)));
     if let Some(root) = &old_root {
         scene.add_old_root(root);
     }
+    if bring_back_links(&scene, &targets, &present, &places) {
+        places = conflicts::places(store, &targets, &desired.entries)?;
+    }
+    scene.reads.check(&places)?;
     let mut gone = removals(&mut scene, &present, &places, false)?;
     // Directories of ours go after what is in them, and are there until then.
     let mut restored = missing_parents(&scene, &gone)?;
@@ -134,6 +137,7 @@ pub fn plan(
         || !has_same_objects
         || steps.iter().any(|step| step.mark != Mark::Unchanged);
     let occupied = occupied(&places);
+    let reads = if desired.is_evaluated { std::mem::take(&mut scene.reads) } else { Reads::default() };
     let backups = if changes { scene.into_backups() } else { Backups::default() };
     Ok(Plan {
         current,
@@ -146,6 +150,7 @@ pub fn plan(
         created,
         restored,
         occupied,
+        reads,
         backups,
     })
 }
@@ -167,6 +172,7 @@ fn nothing_to_do(store: &Store, home: &Path, desired: Desired, current: Snapshot
         created: Vec::new(),
         restored: Vec::new(),
         occupied: HashSet::new(),
+        reads: Reads::default(),
         backups: Backups::default(),
     }
 }
@@ -183,7 +189,7 @@ fn has_same_objects(desired: &Desired, current: &Snapshot) -> bool {
 
 /// Collects what is in force at targets, by their places.
 fn present<'a>(targets: &Targets<'_>, current: &'a Snapshot) -> Result<HashMap<PathBuf, Old<'a>>, Error> {
-    let mut present = HashMap::new();
+    let mut present: HashMap<PathBuf, Old<'_>> = HashMap::new();
     for (order, activation) in current.activations.iter().enumerate() {
         let Some(target) = activation.action.as_target() else { continue };
         let recorded = current.place_of(activation, targets.home()).unwrap_or_default();
@@ -193,13 +199,40 @@ fn present<'a>(targets: &Targets<'_>, current: &'a Snapshot) -> Result<HashMap<P
         }
         // Of what an older version recorded it is not known which links were above it.
         let is_elsewhere = current.home.is_some() && place != recorded.to_path();
-        present.insert(place, Old { activation, target, order, is_elsewhere });
+        // Of those that put the same at one place, written in different ways, the first one counts, as when they are declared.
+        if present.get(&place).is_none_or(|first| !first.target.puts_same(target)) {
+            present.insert(place, Old { activation, target, order, is_elsewhere });
+        }
     }
     // Of files too: somebody may have put a link in the place of one.
     for place in present.keys() {
         targets.manage(place.clone());
     }
     Ok(present)
+}
+
+/// Has links followed that come back where something of ours goes: what is declared below them is where they lead. Returns
+/// whether there are any.
+fn bring_back_links(
+    scene: &Scene,
+    targets: &Targets<'_>,
+    present: &HashMap<PathBuf, Old<'_>>,
+    places: &[Declared<'_>],
+) -> bool {
+    let kept: HashSet<&PathBuf> = places.iter().map(|declared| &declared.place).collect();
+    let mut found = false;
+    for (place, old) in present.iter().filter(|(place, _)| !kept.contains(place)) {
+        if let Some(original) = scene.original_of(place, old.activation)
+            && matches!(platform::kind_of(&original), Ok(Some(FileKind::Symlink)))
+        {
+            targets.bring_back(place.clone(), original);
+            found = true;
+        }
+    }
+    if found {
+        targets.forget();
+    }
+    found
 }
 
 /// Returns the actions that will be recorded, with the places of those whose targets do not tell.

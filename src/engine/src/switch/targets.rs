@@ -21,6 +21,7 @@ pub struct Targets<'a> {
     parents: RefCell<HashMap<PathBuf, PathBuf>>,
     managed: RefCell<HashSet<PathBuf>>,
     replaced: RefCell<HashSet<PathBuf>>,
+    returning: RefCell<HashMap<PathBuf, PathBuf>>,
 }
 
 impl<'a> Targets<'a> {
@@ -32,6 +33,7 @@ impl<'a> Targets<'a> {
             parents: RefCell::default(),
             managed: RefCell::default(),
             replaced: RefCell::default(),
+            returning: RefCell::default(),
         }
     }
 
@@ -48,6 +50,11 @@ impl<'a> Targets<'a> {
     /// From now on, no link in the directory at this place is followed.
     pub fn replace(&self, place: PathBuf) {
         self.replaced.borrow_mut().insert(place);
+    }
+
+    /// From now on, the link that is kept at `original` is followed at this place: it comes back.
+    pub fn bring_back(&self, place: PathBuf, original: PathBuf) {
+        self.returning.borrow_mut().insert(place, original);
     }
 
     /// Returns whether a link at this place is not followed.
@@ -111,12 +118,18 @@ impl<'a> Targets<'a> {
         let path = base.join(name);
         let replaced = self.replaced.borrow();
         let goes = !replaced.is_empty() && path.ancestors().any(|above| replaced.contains(above));
-        if goes || self.managed.borrow().contains(&path) {
+        if goes {
             return Ok(path);
         }
         drop(replaced);
+        // Where the link is that will stand there.
+        let link = match self.returning.borrow().get(&path) {
+            Some(original) => original.clone(),
+            None if self.managed.borrow().contains(&path) => return Ok(path),
+            None => path.clone(),
+        };
         // What is missing, or cannot be looked at, is no link that could lead elsewhere.
-        let Ok(Some(seen)) = platform::look(&path) else { return Ok(path) };
+        let Ok(Some(seen)) = platform::look(&link) else { return Ok(path) };
         if seen.kind != FileKind::Symlink {
             return Ok(path);
         }
@@ -128,7 +141,7 @@ impl<'a> Targets<'a> {
         if !is_trusted && user_of(base) != Some(seen.owner) {
             return Err(format!("{} is a link that belongs to another user", path.display()));
         }
-        let target = platform::read_link(&path).map_err(|error| error.to_string())?;
+        let target = platform::read_link(&link).map_err(|error| error.to_string())?;
         let resolved = self.resolve(&base.join(target), links)?;
         // Root would act as itself there, where the user only led it.
         if !is_trusted && user_of(&resolved) != Some(seen.owner) {

@@ -1,0 +1,192 @@
+//! Random configs over a world.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use syslua_engine::action::{Absent, Action, Directory, File, Link};
+use syslua_engine::activation::Activation;
+use syslua_engine::derivation::{Derivation, FileContent, FileRecipe, Recipe, Spec};
+use syslua_engine::manifest::Manifest;
+use syslua_engine::names::{Name, OutputName};
+use syslua_engine::settings::{Interrupt, System};
+use syslua_engine::store::tree;
+use syslua_engine::value::{Source, Text};
+
+use crate::world::{World, files_below};
+
+/// A config, and the files that it reads.
+#[derive(Default)]
+pub struct Config {
+    pub manifest: Manifest,
+    pub reads: Vec<PathBuf>,
+}
+
+fn text(path: &Path) -> Text {
+    Text(path.as_os_str().as_encoded_bytes().to_vec())
+}
+
+impl World {
+    fn target(&mut self, source: &Path) -> PathBuf {
+        let home = if self.random.one_in(2) { self.home.clone() } else { self.named_home.clone() };
+        match self.random.below(16) {
+            // Where it may do harm.
+            0 => {
+                let sources = self.sources();
+                if sources.is_empty() { home } else { self.random.pick(&sources).clone() }
+            }
+            1 => {
+                let precious = [
+                    self.base.clone(),
+                    self.base.join("elsewhere"),
+                    home.clone(),
+                    self.dotfiles.clone(),
+                    self.real_dotfiles.clone(),
+                    self.root.clone(),
+                    self.root.join("store/obj/x"),
+                    home.join(".local"),
+                ];
+                self.random.pick(&precious).clone()
+            }
+            2 => {
+                let files = self.config_files();
+                self.random.pick(&files).clone()
+            }
+            3 => source.parent().unwrap().join("new"),
+            // Through a link.
+            4 | 5 => {
+                let tree = self.look();
+                let links: Vec<_> = tree.iter().filter(|(_, entry)| entry.is_link()).map(|(path, _)| path).collect();
+                match links.is_empty() {
+                    true => home.join("x"),
+                    false => self.random.pick(&links).join(self.random_name()),
+                }
+            }
+            // Written in another way.
+            6 => {
+                let below = self.random.path();
+                home.join(self.random_name()).join("..").join(below)
+            }
+            // Where Stow has it.
+            7..=11 => {
+                let below = self.packages.iter().find_map(|package| source.strip_prefix(package).ok());
+                home.join(below.filter(|below| below.file_name().is_some()).unwrap_or(Path::new(".config")))
+            }
+            _ => home.join(self.random.path()),
+        }
+    }
+
+    fn random_name(&mut self) -> &'static str {
+        *self.random.pick(&crate::world::NAMES)
+    }
+
+    pub fn config(&mut self) -> Config {
+        let mut config = Config::default();
+        if self.random.one_in(2) {
+            let [entry, module, lock, answers] = self.config_files();
+            for file in [&entry, &module] {
+                config.manifest.files.push((text(file), fs::read(file).unwrap_or_default()));
+            }
+            config.manifest.config_path = Some(entry.clone());
+            config.reads.extend([entry, module, lock, answers]);
+        }
+        for _ in 0..=self.random.below(5) {
+            self.declare(&mut config);
+        }
+        let mut seen = BTreeSet::new();
+        config.manifest.derivations.retain(|derivation| seen.insert(derivation.hash));
+        config
+    }
+
+    fn declare(&mut self, config: &mut Config) {
+        let sources = self.sources();
+        // An apply whose config reads none of them may have taken them away.
+        let source = if sources.is_empty() { self.base.clone() } else { self.random.pick(&sources).clone() };
+        let target = self.target(&source);
+        let is_directory = source.is_dir();
+        let files = if is_directory { files_below(&source) } else { Vec::new() };
+        let kind = self.random.below(12);
+        self.log.push(format!("{kind}: {} -> {}", source.display(), target.display()));
+        let Config { manifest, reads } = config;
+        let mut add = |action: Action| {
+            manifest.activations.push(Activation::new(action, vec!["init.lua:1".into()]));
+        };
+        let mode = self.random.one_in(2).then(|| (*self.random.pick(&["750", "700", "644", "400"])).to_owned());
+        match kind {
+            0 => add(Absent { target: text(&target) }.into()),
+            1 => {
+                let mode = mode.filter(|mode| mode.starts_with('7'));
+                add(Directory { target: text(&target), mode, ..Directory::default() }.into());
+            }
+            2 if source.exists() => {
+                reads.push(source.clone());
+                add(Link { mutable: true, ..Link::new(text(&source), text(&target)) }.into());
+            }
+            3 if !files.is_empty() => {
+                reads.push(source.clone());
+                for below in &files {
+                    let tree = Some(text(&source));
+                    let (from, to) = (text(&source.join(below)), text(&target.join(below)));
+                    add(Link { mutable: true, tree, ..Link::new(from, to) }.into());
+                }
+            }
+            2 | 3 => {}
+            4..=6 => {
+                let derivation = derive(FileContent::Text(format!("text {}", self.random.below(3)).into_bytes()));
+                let object = Text(placeholder(&derivation).into_bytes());
+                match kind {
+                    4 => {
+                        self.given.insert(target.clone());
+                        add(File { source: object, target: text(&target), mode, mutable: true, ..File::default() }.into());
+                    }
+                    5 => add(File { source: object, target: text(&target), mode, ..File::default() }.into()),
+                    _ => add(Link::new(object, text(&target)).into()),
+                }
+                manifest.derivations.push(derivation);
+            }
+            kind => {
+                // A link that is named as a source is followed, and read too.
+                let Ok(end) = source.canonicalize() else { return };
+                let Ok(digest) = tree::hash(&end, &Interrupt::default()) else { return };
+                reads.push(source.clone());
+                let nar = digest.nar;
+                let derivation = derive(FileContent::Source(Source { path: end, nar, excluded: BTreeSet::new() }));
+                let object = placeholder(&derivation);
+                let below = |below: &Path| Text(format!("{object}/{}", below.display()).into_bytes());
+                match kind {
+                    7 | 8 if is_directory => {
+                        for inner in &files {
+                            add(Link::new(below(inner), text(&target.join(inner))).into());
+                        }
+                    }
+                    9 if is_directory => {
+                        for inner in files.iter().filter(|inner| source.join(inner).is_file()) {
+                            add(File { source: below(inner), target: text(&target.join(inner)), ..File::default() }.into());
+                        }
+                    }
+                    9 | 10 => add(File { source: object.as_str().into(), target: text(&target), ..File::default() }.into()),
+                    _ => add(Link::new(object.as_str().into(), text(&target)).into()),
+                }
+                manifest.links.push(source.clone());
+                manifest.derivations.push(derivation);
+            }
+        }
+    }
+}
+
+fn derive(content: FileContent) -> Arc<Derivation> {
+    let spec = Spec {
+        name: Name::parse("file").unwrap(),
+        version: None,
+        outputs: vec![OutputName::main()],
+        system: Arc::new(System::current()),
+        recipe: Recipe::File(FileRecipe { content, executable: false }),
+        output_hash: None,
+    };
+    Arc::new(Derivation::new(spec, |_| None).unwrap())
+}
+
+fn placeholder(derivation: &Derivation) -> String {
+    derivation.placeholder(&OutputName::main()).to_string()
+}

@@ -1,0 +1,174 @@
+//! Random configs over random homes, with links at every level, applied in turn, with edits by the user and rollbacks
+//! between: no source is ever changed, nothing of the user's is lost, a second apply does nothing, and destroying gives
+//! the home back byte for byte.
+//!
+//! `SYSLUA_ROUNDS` says how many homes, `SYSLUA_SEED` which is the first.
+
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod config;
+#[path = "../support/mod.rs"]
+mod support;
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use syslua_engine::engine::{ApplyOptions, Engine, PlanOptions};
+use syslua_engine::manifest::Manifest;
+use syslua_engine::names::SnapshotId;
+use syslua_engine::store::Access;
+use syslua_engine::value::Text;
+
+use support::{NoTasks, remove, settings, temporary_directory};
+use world::{Entry, Tree, World, differing, read_tree};
+
+/// How many homes the suite makes.
+const ROUNDS: u64 = 60;
+/// Homes that showed defects once.
+const FOUND: [u64; 0] = [];
+
+/// Applies; returns the snapshot that was made, if anything changed.
+fn apply(engine: &Engine, manifest: &Manifest) -> Result<Option<SnapshotId>, String> {
+    let options = ApplyOptions { description: "test".into(), ..ApplyOptions::default() };
+    let applied = engine.apply(manifest, &options, &mut NoTasks, &mut |_| {});
+    applied.map(|report| report.new_snapshot.filter(|_| report.applied)).map_err(|error| error.to_failure().message)
+}
+
+/// Returns what an apply would change, for messages.
+fn planned(engine: &Engine, manifest: &Manifest) -> String {
+    let options = PlanOptions { brief: true, ..PlanOptions::default() };
+    match engine.plan(manifest, options) {
+        Ok(plan) => {
+            let shown = plan.actions.iter().map(|action| (action.mark, action.kind, action.target.as_ref().map(Text::display)));
+            format!("{:#?}", shown.collect::<Vec<_>>())
+        }
+        Err(error) => error.to_failure().message,
+    }
+}
+
+/// One home, from its first apply to the end.
+struct Play {
+    seed: u64,
+    world: World,
+    engine: Engine,
+    /// What the config of each snapshot read, by the snapshot's number.
+    reads: BTreeMap<SnapshotId, BTreeSet<PathBuf>>,
+    applied: usize,
+}
+
+impl Play {
+    fn fail(&self, what: &str, result: &dyn std::fmt::Debug) -> String {
+        format!("seed {}: {what}\n  {}\n{result:?}", self.seed, self.world.log.join("\n  "))
+    }
+
+    /// Returns what a config reads as it is now, through all links.
+    fn read(reads: &[PathBuf]) -> Tree {
+        let ends = reads.iter().filter_map(|source| source.canonicalize().ok());
+        let trees = ends.flat_map(|end| read_tree(&end, None));
+        trees.chain(reads.iter().filter_map(|source| Some((source.clone(), world::entry(source)?)))).collect()
+    }
+
+    fn expect_same(&self, before: &Tree, after: &Tree, what: &str, result: &dyn std::fmt::Debug) {
+        let mut found = differing(before, after, |one, other| one == other);
+        found.retain(|path| !self.world.is_above_root(path));
+        assert_eq!(found, Vec::<PathBuf>::new(), "{}", self.fail(what, result));
+    }
+
+    fn expect_nothing_lost(&self, result: &dyn std::fmt::Debug) {
+        assert_eq!(self.world.lost(), Vec::<String>::new(), "{}", self.fail("a text is lost", result));
+    }
+
+    fn apply(&mut self) {
+        self.world.log.push("apply:".to_owned());
+        let number = self.world.log.len() - 1;
+        let config = self.world.config();
+        let (before, sources) = (self.world.look(), Play::read(&config.reads));
+        let result = apply(&self.engine, &config.manifest);
+        self.world.log[number] = format!("apply: {result:?}");
+        let after = self.world.look();
+        self.expect_same(&sources, &Play::read(&config.reads), "a source changed", &result);
+        self.expect_nothing_lost(&result);
+        if result.is_err() {
+            self.expect_same(&before, &after, "a refusal changed", &result);
+            return;
+        }
+        self.applied += 1;
+        self.world.note_given();
+        let plan = planned(&self.engine, &config.manifest);
+        let again = apply(&self.engine, &config.manifest);
+        assert_eq!(again, Ok(None), "{}", self.fail("a second apply does something", &plan));
+        self.expect_same(&after, &self.world.look(), "a second apply changed", &result);
+        if let Ok(Some(id)) = result {
+            self.reads.insert(id, sources.into_keys().collect());
+        }
+    }
+
+    fn roll_back(&mut self) {
+        let ids: Vec<SnapshotId> = self.reads.keys().copied().collect();
+        let id = *self.world.random.pick(&ids);
+        let go = |engine: &Engine| {
+            let done = engine.rollback(Some(id), true, &mut |_| {});
+            done.map(|report| report.applied).map_err(|error| error.to_failure().message)
+        };
+        // What later snapshots put beside its sources goes; what is the user's stays.
+        let before = self.world.look();
+        let is_source = |(path, _): &(PathBuf, Entry)| self.reads[&id].contains(path);
+        let sources: Tree = self.world.own_of(&before).into_iter().filter(is_source).collect();
+        let result = go(&self.engine);
+        self.world.log.push(format!("rollback to {id}: {result:?}"));
+        let mut now = self.world.look();
+        now.retain(|path, _| sources.contains_key(path));
+        self.expect_same(&sources, &now, "a source changed", &result);
+        self.expect_nothing_lost(&result);
+        let after = self.world.look();
+        if result.is_err() {
+            self.expect_same(&before, &after, "a refusal changed", &result);
+            return;
+        }
+        assert_eq!(go(&self.engine), Ok(false), "{}", self.fail("a second rollback does something", &result));
+        self.expect_same(&after, &self.world.look(), "a second rollback changed", &result);
+    }
+
+    fn destroy(&self) {
+        let destroyed = self.engine.destroy(true, &mut |_| {}).map_err(|error| error.to_failure().message);
+        let report = destroyed.unwrap_or_else(|message| panic!("{}", self.fail("destroy fails", &message)));
+        self.expect_nothing_lost(&report.displaced);
+        let (last, strange) = (self.world.look(), self.world.strange());
+        let is = |tree: &Tree| strange.iter().map(|path| tree.get(path).map(Entry::in_words)).collect::<Vec<_>>();
+        let how = format!("{:?} became {:?}; stuck: {:?}", is(&self.world.expected), is(&last), report.stuck);
+        assert_eq!(strange, Vec::<PathBuf>::new(), "{}", self.fail("destroy leaves", &how));
+    }
+}
+
+fn play(base: &Path, seed: u64) -> usize {
+    let world = World::new(base, seed);
+    let engine = Engine::open(settings(&world.root, &world.named_home), Access::Work).unwrap();
+    let mut play = Play { seed, world, engine, reads: BTreeMap::from([(SnapshotId(0), BTreeSet::new())]), applied: 0 };
+    for _ in 0..4 {
+        play.apply();
+        if play.world.random.one_in(2) {
+            play.world.edit();
+        }
+        if play.applied > 0 && play.world.random.one_in(4) {
+            play.roll_back();
+        }
+    }
+    play.destroy();
+    remove(&play.world.root);
+    play.applied
+}
+
+#[test]
+fn no_source_is_changed_and_every_home_comes_back() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let (rounds, first) = (number("SYSLUA_ROUNDS").unwrap_or(ROUNDS), number("SYSLUA_SEED").unwrap_or(1));
+    let mut applied = 0;
+    for seed in (first..first + rounds).chain(FOUND) {
+        let base = temporary_directory();
+        applied += play(&base.path().canonicalize().unwrap(), seed);
+    }
+    // Many configs are refused, as they should be; a test that applies none shows nothing.
+    assert!(applied as u64 >= rounds / 4, "{applied} of {rounds}");
+}
