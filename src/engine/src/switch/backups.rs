@@ -150,7 +150,11 @@ impl Backups {
         };
         let found = originals().find(|entry| entry.target == at).or_else(|| originals().find(in_directory));
         let found = found.or_else(|| originals().find(is_declared)).map(|entry| entry.path.to_path());
-        let is_there = found.filter(|path| platform::exists(path));
+        // One that is beside its target goes with the directory, which may be reached by a link now.
+        let is_there = found.filter(|path| platform::exists(path)).map(|path| match (path.parent(), path.file_name()) {
+            (Some(parent), Some(name)) => platform::canonical(parent).join(name),
+            _ => path,
+        });
         is_there.or_else(|| original_places(store, place).into_iter().find(|path| platform::exists(path)))
     }
 
@@ -268,5 +272,6 @@ fn is_movable(directory: &Path, place: &Path) -> bool {
         return false;
     }
     let device = |path: &Path| platform::look(path).ok().flatten().map(|seen| seen.device);
-    place.parent().is_some_and(|parent| device(parent) == device(directory))
+    // A directory that is to come back has no device yet: that of the one above it.
+    place.ancestors().skip(1).find_map(device) == device(directory)
 }

@@ -32,10 +32,7 @@ pub fn places<'a>(store: &Store, targets: &Targets<'_>, entries: &'a [Entry]) ->
         let positions = &entry.activation.positions;
         // What a snapshot has in force is where it was put.
         let declared = entry.activation.place.as_ref().unwrap_or(target.target());
-        let mut place = targets.place(declared, positions)?;
-        if target.keeps_below() && !target.is_implied() {
-            place = targets.directory(place);
-        }
+        let place = targets.place_of(target, declared, positions)?;
         let known = by_place.entry(comparable(&place)).or_insert(places.len());
         let Some(first) = places.get(*known) else {
             places.push(Declared { place, entry, target });
@@ -96,18 +93,24 @@ pub fn places<'a>(store: &Store, targets: &Targets<'_>, entries: &'a [Entry]) ->
 /// Makes sure that no link is followed that another target takes the place of: what is below it then is not where it led.
 fn manage_links(targets: &Targets<'_>, entries: &[Entry]) -> Result<(), Error> {
     let mut found = false;
+    let mut targets_of = entries.iter().filter_map(|entry| Some((entry, entry.activation.action.as_target()?)));
+    targets_of.try_for_each(|(entry, target)| {
+        let declared = entry.activation.place.as_ref().unwrap_or(target.target());
+        targets.place(declared, &entry.activation.positions).map(drop)
+    })?;
+    // What is in force is no link to follow; but a directory that took its place goes, with the links in it.
+    let passed = targets.passed();
     for entry in entries {
         let Some(target) = entry.activation.action.as_target().filter(|target| !target.is_pending()) else { continue };
         let declared = entry.activation.place.as_ref().unwrap_or(target.target());
-        let mut place = targets.place(declared, &entry.activation.positions)?;
-        if targets.is_managed(&place) {
+        let positions = &entry.activation.positions;
+        let place = targets.place(declared, positions)?;
+        if targets.is_managed(&place) && !passed.contains(&place) {
             continue;
         }
-        if target.keeps_below() && !target.is_implied() {
-            place = targets.directory(place);
-        }
+        let place = targets.place_of(target, declared, positions)?;
         match platform::kind_of(&place) {
-            Ok(Some(FileKind::Symlink)) => targets.manage(place),
+            Ok(Some(FileKind::Symlink)) if !targets.is_managed(&place) => targets.manage(place),
             // The links in it go with it.
             Ok(Some(FileKind::Directory)) if !target.keeps_below() => targets.replace(place),
             _ => continue,

@@ -109,6 +109,10 @@ fn drop_equal(store: &Store, journal: &Journal, backups: &Backups) -> Result<(),
 /// Notes the rights that a directory had, or forgets them when it has them again.
 fn note_rights(backups: &mut Backups, change: &TargetChange, before: Rights) {
     let After::Directory { mode, owner, group } = &change.after else { return };
+    // One that we made goes with its rights; those of an original that was there before it are its own.
+    if backups.directories.contains(&change.place) {
+        return;
+    }
     let is_back = backups.rights_of(&change.place.to_path()).is_some_and(|old| {
         *mode == Some(old.mode)
             && owner.unwrap_or(before.owner) == old.owner

@@ -1,6 +1,7 @@
 //! The difference between what is to be in force and what is. `plan`, `apply` and `rollback` all
 //! call this, and perform nothing else.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -17,11 +18,11 @@ use super::step::{Mark, Step, Work};
 use super::unchanged::{is_applied, unchanged};
 use super::unfold::unfolded;
 use super::{Error, Targets, conflicts, shells, unfold};
-use crate::action::{After, Before, TargetChange};
+use crate::action::{self, After, Before, Found, TargetChange};
 use crate::activation::Activation;
 use crate::hash::Hash;
 use crate::names::ObjectName;
-use crate::platform::{self, Directory, FileKind};
+use crate::platform::{self, Directory};
 use crate::snapshot::Snapshot;
 use crate::store::{Outputs, Store};
 use crate::value::{Positions, Text};
@@ -97,7 +98,7 @@ pub fn plan(
     if let Some(root) = &old_root {
         scene.add_old_root(root);
     }
-    if bring_back_links(&scene, &targets, &present, &places) {
+    if look_at_what_stays(&scene, &targets, &present, &places) {
         places = conflicts::places(store, &targets, &desired.entries)?;
     }
     scene.reads.check(&places)?;
@@ -129,7 +130,7 @@ pub fn plan(
         .chain(last)
         .collect();
 
-    let activations = with_places(&desired, &places, home);
+    let activations = with_places(&desired, &targets, &places)?;
     let environment_changes = shells::differ(&activations, &current.activations, home);
     let changes = environment_changes
         || is_elsewhere
@@ -193,10 +194,7 @@ fn present<'a>(targets: &Targets<'_>, current: &'a Snapshot) -> Result<HashMap<P
     for (order, activation) in current.activations.iter().enumerate() {
         let Some(target) = activation.action.as_target() else { continue };
         let recorded = current.place_of(activation, targets.home()).unwrap_or_default();
-        let mut place = targets.place(&recorded, &activation.positions)?;
-        if target.keeps_below() && !target.is_implied() {
-            place = targets.directory(place);
-        }
+        let place = targets.place_of(target, &recorded, &activation.positions)?;
         // Of what an older version recorded it is not known which links were above it.
         let is_elsewhere = current.home.is_some() && place != recorded.to_path();
         // Of those that put the same at one place, written in different ways, the first one counts, as when they are declared.
@@ -208,24 +206,34 @@ fn present<'a>(targets: &Targets<'_>, current: &'a Snapshot) -> Result<HashMap<P
     for place in present.keys() {
         targets.manage(place.clone());
     }
+    targets.forget();
     Ok(present)
 }
 
-/// Has links followed that come back where something of ours goes: what is declared below them is where they lead. Returns
-/// whether there are any.
-fn bring_back_links(
+/// Has that looked at which will stand where what is in force goes: originals that come back, and what is left alone there. What is
+/// declared below is where their links lead. Returns whether there is any.
+fn look_at_what_stays(
     scene: &Scene,
     targets: &Targets<'_>,
     present: &HashMap<PathBuf, Old<'_>>,
     places: &[Declared<'_>],
 ) -> bool {
     let kept: HashSet<&PathBuf> = places.iter().map(|declared| &declared.place).collect();
+    let passed = targets.passed();
     let mut found = false;
-    for (place, old) in present.iter().filter(|(place, _)| !kept.contains(place)) {
-        if let Some(original) = scene.original_of(place, old.activation)
-            && matches!(platform::kind_of(&original), Ok(Some(FileKind::Symlink)))
+    for (place, old) in present.iter().filter(|(place, _)| passed.contains(*place) && !kept.contains(place)) {
+        let original = scene.original_of(place, old.activation);
+        let stays = old.target.is_given()
+            || old.is_elsewhere
+            || old.target.keeps_below() && original.is_none()
+            || scene.reads.needs(place);
+        let actual = if stays { Some(place.clone()) } else { original };
+        if let Some(actual) = actual
+            && let Ok(standing) = action::look(&scene.directories, &actual)
+            && standing != Found::Nothing
+            && !scene.leads_into_store(&standing)
         {
-            targets.bring_back(place.clone(), original);
+            targets.look_at(place.clone(), actual);
             found = true;
         }
     }
@@ -236,22 +244,30 @@ fn bring_back_links(
 }
 
 /// Returns the actions that will be recorded, with the places of those whose targets do not tell.
-fn with_places(desired: &Desired, places: &[Declared<'_>], home: &Path) -> Vec<Arc<Activation>> {
-    let is_plain = |declared: &&Declared<'_>| {
-        declared.target.target().expand_home(home).0 == platform::bytes_of_path(&declared.place)
-    };
-    let others = places.iter().filter(|declared| !is_plain(declared));
-    let others: HashMap<*const Activation, &PathBuf> =
-        others.map(|declared| (Arc::as_ptr(&declared.entry.activation), &declared.place)).collect();
+fn with_places(
+    desired: &Desired,
+    targets: &Targets<'_>,
+    places: &[Declared<'_>],
+) -> Result<Vec<Arc<Activation>>, Error> {
+    let mut known: HashMap<*const Activation, &Path> = HashMap::with_capacity(places.len());
+    known.extend(places.iter().map(|declared| (Arc::as_ptr(&declared.entry.activation), declared.place.as_path())));
     let mut activations = desired.activations();
-    if !others.is_empty() {
-        for activation in &mut activations {
-            if let Some(place) = others.get(&Arc::as_ptr(activation)) {
-                Arc::make_mut(activation).place = Some(Text(platform::bytes_of_path(place)));
+    for activation in &mut activations {
+        let Some(target) = activation.action.as_target() else { continue };
+        let place = match known.get(&Arc::as_ptr(activation)) {
+            Some(place) => Cow::Borrowed(*place),
+            // What says the same as another one, in other words.
+            None => {
+                let declared = activation.place.as_ref().unwrap_or(target.target());
+                Cow::Owned(targets.place_of(target, declared, &activation.positions)?)
             }
+        };
+        let place = platform::bytes_of_path(&place);
+        if target.target().expand_home(targets.home()).0 != place {
+            Arc::make_mut(activation).place = Some(Text(place));
         }
     }
-    activations
+    Ok(activations)
 }
 
 /// Plans what goes where nothing of ours is to stand any more, in reverse of the order in which it was made: directories, the inner

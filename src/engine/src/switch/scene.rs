@@ -178,7 +178,8 @@ impl<'a> Scene<'a> {
 
     /// Returns whether a directory is ours and will be empty, but for directories that are too.
     pub fn will_be_empty(&self, path: &Path) -> bool {
-        if !self.is_made(path) {
+        // What comes back there is not ours.
+        if !self.is_made(path) || self.standing(path) != path {
             return false;
         }
         let Ok(entries) = platform::list_directory(path) else { return false };

@@ -3,11 +3,12 @@
 //! Links at targets that we manage are not followed: they may go in the same switch. As root, only links are
 //! followed that belong to root or to whose directory they are in.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::Error;
+use crate::action::Target;
 use crate::platform::{self, FileKind};
 use crate::value::{Positions, Text};
 
@@ -21,7 +22,9 @@ pub struct Targets<'a> {
     parents: RefCell<HashMap<PathBuf, PathBuf>>,
     managed: RefCell<HashSet<PathBuf>>,
     replaced: RefCell<HashSet<PathBuf>>,
-    returning: RefCell<HashMap<PathBuf, PathBuf>>,
+    actual: RefCell<HashMap<PathBuf, PathBuf>>,
+    /// Whether what is known of places depends on links.
+    has_followed: Cell<bool>,
 }
 
 impl<'a> Targets<'a> {
@@ -33,7 +36,8 @@ impl<'a> Targets<'a> {
             parents: RefCell::default(),
             managed: RefCell::default(),
             replaced: RefCell::default(),
-            returning: RefCell::default(),
+            actual: RefCell::default(),
+            has_followed: Cell::default(),
         }
     }
 
@@ -52,9 +56,15 @@ impl<'a> Targets<'a> {
         self.replaced.borrow_mut().insert(place);
     }
 
-    /// From now on, the link that is kept at `original` is followed at this place: it comes back.
-    pub fn bring_back(&self, place: PathBuf, original: PathBuf) {
-        self.returning.borrow_mut().insert(place, original);
+    /// From now on, what will stand at a place is looked at where it is until then.
+    pub fn look_at(&self, place: PathBuf, actual: PathBuf) {
+        self.actual.borrow_mut().insert(place, actual);
+        self.has_followed.set(true);
+    }
+
+    /// Returns every directory on the way to a target that was asked for.
+    pub fn passed(&self) -> HashSet<PathBuf> {
+        self.parents.borrow().values().cloned().collect()
     }
 
     /// Returns whether a link at this place is not followed.
@@ -62,10 +72,22 @@ impl<'a> Targets<'a> {
         self.managed.borrow().contains(place)
     }
 
-    /// Forgets where targets are, since fewer links are followed now.
+    /// Forgets where targets are, since other links are followed now.
     pub fn forget(&self) {
+        if !self.has_followed.replace(false) {
+            return;
+        }
         self.places.borrow_mut().clear();
         self.parents.borrow_mut().clear();
+    }
+
+    /// Returns where that is which an action puts at a path.
+    ///
+    /// # Errors
+    /// As [`place`](Targets::place).
+    pub fn place_of(&self, target: &Target, path: &Text, positions: &Positions) -> Result<PathBuf, Error> {
+        let place = self.place(path, positions)?;
+        Ok(if target.keeps_below() && !target.is_implied() { self.directory(place) } else { place })
     }
 
     /// Returns the absolute path of a target. Its last component is not followed.
@@ -92,7 +114,7 @@ impl<'a> Targets<'a> {
     }
 
     /// Returns where a directory is whose place may hold a link to one.
-    pub fn directory(&self, place: PathBuf) -> PathBuf {
+    fn directory(&self, place: PathBuf) -> PathBuf {
         let (Some(parent), Some(name)) = (place.parent(), place.file_name()) else { return place };
         match self.follow(parent, Path::new(name), &mut 0) {
             Ok(end) if matches!(platform::kind_of(&end), Ok(Some(FileKind::Directory))) => end,
@@ -114,25 +136,37 @@ impl<'a> Targets<'a> {
         Ok(resolved)
     }
 
+    /// Returns where that is now which will stand at a path; nothing when that is not to be looked at, since it goes.
+    fn actual_at(&self, path: &Path) -> Option<PathBuf> {
+        let (moved, mut replaced) = (self.actual.borrow(), self.replaced.borrow_mut());
+        for above in path.ancestors() {
+            if let Some(actual) = moved.get(above) {
+                let below = path.strip_prefix(above).ok().filter(|below| !below.as_os_str().is_empty());
+                return Some(below.map_or_else(|| actual.clone(), |below| actual.join(below)));
+            }
+            if replaced.contains(above) {
+                return None;
+            }
+        }
+        if !self.managed.borrow().contains(path) {
+            return Some(path.to_owned());
+        }
+        // Below a link that is not followed, nothing that it leads to is looked at either.
+        if matches!(platform::kind_of(path), Ok(Some(FileKind::Symlink))) {
+            replaced.insert(path.to_owned());
+        }
+        None
+    }
+
     fn follow(&self, base: &Path, name: &Path, links: &mut usize) -> Result<PathBuf, String> {
         let path = base.join(name);
-        let replaced = self.replaced.borrow();
-        let goes = !replaced.is_empty() && path.ancestors().any(|above| replaced.contains(above));
-        if goes {
-            return Ok(path);
-        }
-        drop(replaced);
-        // Where the link is that will stand there.
-        let link = match self.returning.borrow().get(&path) {
-            Some(original) => original.clone(),
-            None if self.managed.borrow().contains(&path) => return Ok(path),
-            None => path.clone(),
-        };
+        let Some(actual) = self.actual_at(&path) else { return Ok(path) };
         // What is missing, or cannot be looked at, is no link that could lead elsewhere.
-        let Ok(Some(seen)) = platform::look(&link) else { return Ok(path) };
+        let Ok(Some(seen)) = platform::look(&actual) else { return Ok(path) };
         if seen.kind != FileKind::Symlink {
             return Ok(path);
         }
+        self.has_followed.set(true);
         *links += 1;
         if *links > MOST_LINKS {
             return Err(format!("{} is one of too many links", path.display()));
@@ -141,7 +175,7 @@ impl<'a> Targets<'a> {
         if !is_trusted && user_of(base) != Some(seen.owner) {
             return Err(format!("{} is a link that belongs to another user", path.display()));
         }
-        let target = platform::read_link(&link).map_err(|error| error.to_string())?;
+        let target = platform::read_link(&actual).map_err(|error| error.to_string())?;
         let resolved = self.resolve(&base.join(target), links)?;
         // Root would act as itself there, where the user only led it.
         if !is_trusted && user_of(&resolved) != Some(seen.owner) {

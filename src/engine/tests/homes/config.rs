@@ -133,7 +133,8 @@ impl World {
             }
             2 | 3 => {}
             4..=6 => {
-                let derivation = derive(FileContent::Text(format!("text {}", self.random.below(3)).into_bytes()));
+                let what = if kind == 4 { "once" } else { "text" };
+                let derivation = derive(FileContent::Text(format!("{what} {}", self.random.below(3)).into_bytes()));
                 let object = Text(placeholder(&derivation).into_bytes());
                 match kind {
                     4 => {

@@ -76,6 +76,14 @@ impl Play {
         assert_eq!(found, Vec::<PathBuf>::new(), "{}", self.fail(what, result));
     }
 
+    /// Notes what happened to the home, for messages.
+    fn note(&mut self, before: &Tree, after: &Tree) {
+        for path in differing(before, after, Entry::is_as) {
+            let is = |tree: &Tree| tree.get(&path).map_or("nothing".to_owned(), Entry::in_words);
+            self.world.log.push(format!("    {}: {} became {}", path.display(), is(before), is(after)));
+        }
+    }
+
     fn expect_nothing_lost(&self, result: &dyn std::fmt::Debug) {
         assert_eq!(self.world.lost(), Vec::<String>::new(), "{}", self.fail("a text is lost", result));
     }
@@ -88,6 +96,7 @@ impl Play {
         let result = apply(&self.engine, &config.manifest);
         self.world.log[number] = format!("apply: {result:?}");
         let after = self.world.look();
+        self.note(&before, &after);
         self.expect_same(&sources, &Play::read(&config.reads), "a source changed", &result);
         self.expect_nothing_lost(&result);
         if result.is_err() {
@@ -119,6 +128,7 @@ impl Play {
         let result = go(&self.engine);
         self.world.log.push(format!("rollback to {id}: {result:?}"));
         let mut now = self.world.look();
+        self.note(&before, &now);
         now.retain(|path, _| sources.contains_key(path));
         self.expect_same(&sources, &now, "a source changed", &result);
         self.expect_nothing_lost(&result);

@@ -391,7 +391,9 @@ impl World {
                 fs::remove_file(&path).unwrap();
                 self.write(&path, "instead", 0o644);
                 // What the config reads stays, whatever became of a target of before in it.
-                if path.starts_with(&self.real_dotfiles) {
+                // And so does what stands where only a link leads that was put above a target since.
+                let is_moved = self.moved.iter().any(|moved| path.starts_with(moved));
+                if is_moved || path.starts_with(&self.real_dotfiles) {
                     self.loose.insert(path);
                 }
             }
@@ -474,14 +476,18 @@ impl World {
         let last = self.look();
         // What was written once is the user's, with the directories that hold it and what it keeps from coming back.
         let real: BTreeSet<PathBuf> = self.given.iter().filter_map(|path| path.canonicalize().ok()).collect();
+        let once = |path: &PathBuf| last.get(path).is_some_and(|entry| entry.content.starts_with(b"once"));
         let is_given = |path: &PathBuf| {
-            self.given.iter().any(|given| given.starts_with(path) || path.starts_with(given))
+            once(path)
+                || last.range(path.clone()..).take_while(|(below, _)| below.starts_with(path)).any(|(below, _)| once(below))
+                || self.given.iter().any(|given| given.starts_with(path) || path.starts_with(given))
                 || real.iter().any(|given| given.starts_with(path))
         };
         // So are files that the user wrote where nothing was, and the directories that they are in.
         let is_loose = |path: &PathBuf| {
             let is_above = || self.loose.iter().any(|loose| loose.starts_with(path));
-            self.loose.contains(path) || !self.expected.contains_key(path) && is_above()
+            let is_in_place = self.loose.iter().any(|loose| path.starts_with(loose));
+            is_in_place || !self.expected.contains_key(path) && is_above()
         };
         let is_moved = |path: &PathBuf| {
             let is_directory = last.get(path).is_some_and(Entry::is_directory);
