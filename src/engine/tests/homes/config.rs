@@ -78,7 +78,7 @@ impl World {
     }
 
     fn random_name(&mut self) -> &'static str {
-        *self.random.pick(&crate::world::NAMES)
+        self.random.pick(&crate::world::NAMES)
     }
 
     pub fn config(&mut self) -> Config {
