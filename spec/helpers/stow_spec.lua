@@ -154,8 +154,8 @@ describe("a recursive tree", function()
 
     -- A home that Stow linked, in which a program wrote: what is in a folded directory is in the package.
     stow("home", list, random(3) == 1 and "--no-folding" or "")
-    must([[cd home; find . -mindepth 1 -type l | sort | while IFS= read -r link; do
-      if [ -d "$link" ] && [ -w "$link" ]; then echo state >"$link/state"; fi; done]])
+    must([[cd home; find . -mindepth 1 -type l -exec sh -c '
+      for link; do if [ -d "$link" ] && [ -w "$link" ]; then echo state >"$link/state"; fi; done' sh {} +]])
     local before, with_state = here.list("home"), get_view("home")
     sources = here.list("dotfiles")
     here.must("apply", "dotfiles")
@@ -163,8 +163,8 @@ describe("a recursive tree", function()
     assert.are.equal(with_state, get_view("home"), "in a stowed home")
     assert.truthy(here.must("apply", "dotfiles").stdout:find("Nothing changed", 1, true))
     -- A program writes into what was folded, and is a directory now.
-    must([[cd home; find . -type d ! -path . | while IFS= read -r directory; do
-      echo later >"$directory/later"; done]])
+    must([[cd home; find . -mindepth 1 -type d -exec sh -c '
+      for directory; do echo later >"$directory/later"; done' sh {} +]])
     here.must("destroy", "--yes")
     assert.are.equal(sources, here.list("dotfiles"), "the dotfiles changed")
     must("find home -type f -name later -delete")

@@ -2,7 +2,8 @@
 //! The Lua side checked the fields, and decided which declarations count. It knows no more of helpers than that.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::ffi::{OsStr, OsString};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use mlua::BString;
@@ -228,7 +229,10 @@ impl Declaring<'_> {
             Origin::Built => return Ok(Some(given.text.clone())),
             Origin::Own => {
                 let place = state::locate(self.lua, absolute(place())?);
-                return Ok(platform::leads_somewhere(&place).then(|| platform::bytes_of_path(&place)));
+                // A link in a tree may lead nowhere.
+                let is_member = given.more.as_ref().is_some_and(|more| more.contains_key("tree").unwrap_or(false));
+                let exists = if is_member { platform::exists(&place) } else { platform::leads_somewhere(&place) };
+                return Ok(exists.then(|| platform::bytes_of_path(&place)));
             }
             Origin::None => return Ok(Some(Vec::new())),
             Origin::Member { top, below } => return self.member(given, top, below, ticket),
@@ -309,13 +313,14 @@ fn list_files(lua: &Lua, (path, directory): (BString, BString)) -> Answer<Option
             FileKind::Symlink => {
                 let link = top.join(&inner);
                 match platform::end_of(&link) {
-                    Ok(end) if end.starts_with(&real_top) => {}
-                    Ok(end) if end.starts_with(&real_directory) => {
+                    // A link that leads nowhere, but not out of the tree, stays one too.
+                    _ if stays_within(&real_top, &real_top.join(&inner)) => {}
+                    // A copy of the tree has an absolute link to it as it is.
+                    Ok(end) if end.starts_with(&real_top) && platform::read_link(&link).is_ok_and(|to| to.is_absolute()) => {}
+                    Ok(end) if end.starts_with(&real_top) || end.starts_with(&real_directory) => {
                         let (key, end) = (platform::bytes_of_path(&inner), platform::bytes_of_path(&end));
                         followed.raw_set(BString::from(key), BString::from(end)).map_err(lua_failure)?;
                     }
-                    // It leads nowhere, but not out of the tree.
-                    Err(_) if lexical_end(&link).is_some_and(|end| end.starts_with(platform::normalize(&top))) => {}
                     end => return Err(leads_away(&link, end.ok().as_deref())),
                 }
             }
@@ -328,10 +333,34 @@ fn list_files(lua: &Lua, (path, directory): (BString, BString)) -> Answer<Option
     Ok(Some((list, followed)))
 }
 
-/// Returns where a relative link leads by its text alone.
-fn lexical_end(link: &Path) -> Option<PathBuf> {
-    let target = platform::read_link(link).ok().filter(|target| target.is_relative())?;
-    Some(platform::normalize(&link.parent()?.join(target)))
+/// Returns whether the way that a link in a tree leads is within it from its beginning to its end: then it leads to the same in a
+/// copy of the tree. `top` and the directories above the link are no links.
+fn stays_within(top: &Path, link: &Path) -> bool {
+    /// As many links as the system itself follows in one path (path_resolution(7)).
+    const MOST_LINKS: usize = 40;
+    let mut place = link.parent().unwrap_or(top).to_owned();
+    let mut names: Vec<OsString> = link.file_name().map(OsStr::to_owned).into_iter().collect();
+    let mut links = 0;
+    while let Some(name) = names.pop() {
+        if name == ".." {
+            if place == top {
+                return false;
+            }
+            place.pop();
+            continue;
+        }
+        place.push(&name);
+        let Ok(target) = platform::read_link(&place) else { continue };
+        links += 1;
+        if target.is_absolute() || links > MOST_LINKS {
+            // One that leads in a circle is not followed anywhere.
+            return target.is_relative();
+        }
+        place.pop();
+        let parts = target.components().filter(|part| *part != Component::CurDir);
+        names.extend(parts.rev().map(|part| part.as_os_str().to_owned()));
+    }
+    true
 }
 
 fn leads_away(link: &Path, end: Option<&Path>) -> Failure {

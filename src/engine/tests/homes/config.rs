@@ -14,7 +14,7 @@ use syslua_engine::settings::{Interrupt, System};
 use syslua_engine::store::tree;
 use syslua_engine::value::{Source, Text};
 
-use crate::world::{World, files_below};
+use crate::world::{NAMES, World, files_below};
 
 /// A config, and the files that it reads.
 #[derive(Default)]
@@ -78,7 +78,7 @@ impl World {
     }
 
     fn random_name(&mut self) -> &'static str {
-        self.random.pick(&crate::world::NAMES)
+        NAMES[self.random.below(NAMES.len())]
     }
 
     pub fn config(&mut self) -> Config {

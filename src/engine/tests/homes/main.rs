@@ -5,7 +5,7 @@
 //! `SYSLUA_ROUNDS` says how many homes, `SYSLUA_SEED` which is the first.
 
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test fails by panicking")]
 
 mod config;
 #[path = "../support/mod.rs"]

@@ -374,7 +374,7 @@ impl World {
             .map(|(path, _)| path.clone())
             .collect();
         match self.random.below(8) {
-            0 | 1 => {
+            0 | 1 if !directories.is_empty() => {
                 let path = self.random.pick(&directories).join(format!("new{}", self.count));
                 self.log.push(format!("edit: writes {}", path.display()));
                 self.write(&path, "new", 0o644);
