@@ -11,7 +11,21 @@ local it_once = is_once and it or pending
 
 local packages = { "one", "two", "thr ee" }
 -- Few, so that packages share directories, and odd ones. Stow leaves out README, LICENSE and names such as "x~".
-local names = { ".config", ".vim", "app", "lua", "rc", "App", "sp ace", "it's", "-dash", "\195\164", "\255x", "a\nb", "..x" }
+local names = {
+  ".config",
+  ".vim",
+  "app",
+  "lua",
+  "rc",
+  "App",
+  "sp ace",
+  "it's",
+  "-dash",
+  "\195\164",
+  "\255x",
+  "a\nb",
+  "..x",
+}
 
 local quote = process.quote
 
@@ -121,7 +135,8 @@ describe("a recursive tree", function()
   end
 
   local function stow(target, list, options)
-    local words = { ("mkdir -p %s; stow -d dotfiles -t %s %s"):format(target, target, options or "") }
+    local words =
+      { ("mkdir -p %s; stow -d dotfiles -t %s %s"):format(target, target, options or "") }
     for _, package in ipairs(list) do
       words[#words + 1] = quote(package)
     end
@@ -131,7 +146,10 @@ describe("a recursive tree", function()
   local function write_config(list, more)
     local lines = {}
     for _, package in ipairs(list) do
-      lines[#lines + 1] = ('file { path = "~", source = %q, recursive = true%s }'):format(package, more)
+      lines[#lines + 1] = ('file { path = "~", source = %q, recursive = true%s }'):format(
+        package,
+        more
+      )
     end
     here.write_config(table.concat(lines, "\n"), "dotfiles/init.lua")
   end
@@ -154,8 +172,10 @@ describe("a recursive tree", function()
 
     -- A home that Stow linked, in which a program wrote: what is in a folded directory is in the package.
     stow("home", list, random(3) == 1 and "--no-folding" or "")
-    must([[cd home; find . -mindepth 1 -type l -exec sh -c '
-      for link; do if [ -d "$link" ] && [ -w "$link" ]; then echo state >"$link/state"; fi; done' sh {} +]])
+    must(
+      [[cd home; find . -mindepth 1 -type l -exec sh -c '
+      for link; do if [ -d "$link" ] && [ -w "$link" ]; then echo state >"$link/state"; fi; done' sh {} +]]
+    )
     local before, with_state = here.list("home"), get_view("home")
     sources = here.list("dotfiles")
     here.must("apply", "dotfiles")
@@ -171,11 +191,18 @@ describe("a recursive tree", function()
     assert.are.equal(before, here.list("home"), "after destroy")
   end
 
-  local one, count = tonumber(os.getenv("SYSLUA_SEED") or ""), os.getenv("SYSLUA_SWEEP") == "all" and 200 or 4
+  local one, count =
+    tonumber(os.getenv("SYSLUA_SEED") or ""), os.getenv("SYSLUA_SWEEP") == "all" and 200 or 4
   it_once("shows what GNU Stow shows, takes its links over, and gives them back", function()
     for seed = one or 1, one or count do
       local succeeded, problem = pcall(check, seed)
-      assert(succeeded, ("seed %d: %s"):format(seed, type(problem) == "table" and problem.message or tostring(problem)))
+      assert(
+        succeeded,
+        ("seed %d: %s"):format(
+          seed,
+          type(problem) == "table" and problem.message or tostring(problem)
+        )
+      )
       here.remove()
       here = machine.new()
     end

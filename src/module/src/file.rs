@@ -316,7 +316,9 @@ fn list_files(lua: &Lua, (path, directory): (BString, BString)) -> Answer<Option
                     // A link that leads nowhere, but not out of the tree, stays one too.
                     _ if stays_within(&real_top, &real_top.join(&inner)) => {}
                     // A copy of the tree has an absolute link to it as it is.
-                    Ok(end) if end.starts_with(&real_top) && platform::read_link(&link).is_ok_and(|to| to.is_absolute()) => {}
+                    Ok(end)
+                        if end.starts_with(&real_top)
+                            && platform::read_link(&link).is_ok_and(|to| to.is_absolute()) => {}
                     Ok(end) if end.starts_with(&real_top) || end.starts_with(&real_directory) => {
                         let (key, end) = (platform::bytes_of_path(&inner), platform::bytes_of_path(&end));
                         followed.raw_set(BString::from(key), BString::from(end)).map_err(lua_failure)?;

@@ -151,10 +151,11 @@ impl Backups {
         let found = originals().find(|entry| entry.target == at).or_else(|| originals().find(in_directory));
         let found = found.or_else(|| originals().find(is_declared)).map(|entry| entry.path.to_path());
         // One that is beside its target goes with the directory, which may be reached by a link now.
-        let is_there = found.filter(|path| platform::exists(path)).map(|path| match (path.parent(), path.file_name()) {
-            (Some(parent), Some(name)) => platform::canonical(parent).join(name),
-            _ => path,
-        });
+        let is_there =
+            found.filter(|path| platform::exists(path)).map(|path| match (path.parent(), path.file_name()) {
+                (Some(parent), Some(name)) => platform::canonical(parent).join(name),
+                _ => path,
+            });
         is_there.or_else(|| original_places(store, place).into_iter().find(|path| platform::exists(path)))
     }
 

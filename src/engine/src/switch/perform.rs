@@ -276,8 +276,7 @@ fn changes(store: &Store, plan: &Plan, mark: &str) -> (Vec<Change>, Vec<Text>) {
         .filter(|change| matches!(change.after, After::Original { .. }))
         .map(|change| change.place.to_path())
         .collect();
-    let is_left =
-        |path: &PathBuf| !plan.occupied.contains(path) && !back.contains(path) && !plan.reads.needs(path);
+    let is_left = |path: &PathBuf| !plan.occupied.contains(path) && !back.contains(path) && !plan.reads.needs(path);
     let mut leftover: Vec<PathBuf> = ours.filter(is_left).collect();
     leftover.sort();
     leftover.dedup();

@@ -139,7 +139,8 @@ impl World {
                 match kind {
                     4 => {
                         self.given.insert(target.clone());
-                        add(File { source: object, target: text(&target), mode, mutable: true, ..File::default() }.into());
+                        add(File { source: object, target: text(&target), mode, mutable: true, ..File::default() }
+                            .into());
                     }
                     5 => add(File { source: object, target: text(&target), mode, ..File::default() }.into()),
                     _ => add(Link::new(object, text(&target)).into()),
@@ -163,10 +164,13 @@ impl World {
                     }
                     9 if is_directory => {
                         for inner in files.iter().filter(|inner| source.join(inner).is_file()) {
-                            add(File { source: below(inner), target: text(&target.join(inner)), ..File::default() }.into());
+                            add(File { source: below(inner), target: text(&target.join(inner)), ..File::default() }
+                                .into());
                         }
                     }
-                    9 | 10 => add(File { source: object.as_str().into(), target: text(&target), ..File::default() }.into()),
+                    9 | 10 => {
+                        add(File { source: object.as_str().into(), target: text(&target), ..File::default() }.into())
+                    }
                     _ => add(Link::new(object.as_str().into(), text(&target)).into()),
                 }
                 manifest.links.push(source.clone());

@@ -41,7 +41,8 @@ fn planned(engine: &Engine, manifest: &Manifest) -> String {
     let options = PlanOptions { brief: true, ..PlanOptions::default() };
     match engine.plan(manifest, options) {
         Ok(plan) => {
-            let shown = plan.actions.iter().map(|action| (action.mark, action.kind, action.target.as_ref().map(Text::display)));
+            let shown =
+                plan.actions.iter().map(|action| (action.mark, action.kind, action.target.as_ref().map(Text::display)));
             format!("{:#?}", shown.collect::<Vec<_>>())
         }
         Err(error) => error.to_failure().message,

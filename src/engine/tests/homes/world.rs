@@ -128,7 +128,10 @@ pub fn files_below(top: &Path) -> Vec<PathBuf> {
     let top = top.canonicalize().unwrap_or_else(|_| top.to_owned());
     let tree = read_tree(&top, None);
     let files = tree.iter().filter(|(_, entry)| !entry.is_directory());
-    files.filter_map(|(path, _)| Some(path.strip_prefix(&top).ok()?.to_owned())).filter(|path| !path.as_os_str().is_empty()).collect()
+    files
+        .filter_map(|(path, _)| Some(path.strip_prefix(&top).ok()?.to_owned()))
+        .filter(|path| !path.as_os_str().is_empty())
+        .collect()
 }
 
 pub struct World {
@@ -250,7 +253,8 @@ impl World {
                 whole
             })
         };
-        let others: Vec<PathBuf> = self.given.iter().flat_map(|path| real(path).into_iter().chain([written(path)])).collect();
+        let others: Vec<PathBuf> =
+            self.given.iter().flat_map(|path| real(path).into_iter().chain([written(path)])).collect();
         self.given.extend(others);
     }
 
@@ -305,7 +309,10 @@ impl World {
             let parent = path.parent().unwrap().to_owned();
             let mode = *self.random.pick(&[0o700, 0o755, 0o750]);
             // What a link above it leads to is no place for more.
-            if !make_directory(&parent, mode) || fs::symlink_metadata(&path).is_ok() || parent.canonicalize().unwrap() != parent {
+            if !make_directory(&parent, mode)
+                || fs::symlink_metadata(&path).is_ok()
+                || parent.canonicalize().unwrap() != parent
+            {
                 continue;
             }
             let package = self.random.pick(&self.packages).clone();
@@ -342,7 +349,8 @@ impl World {
 
     /// Every file and directory of the packages.
     pub fn sources(&self) -> Vec<PathBuf> {
-        let packages = ["one", "two"].iter().flat_map(|name| read_tree(&self.real_dotfiles.join(name), None).into_keys());
+        let packages =
+            ["one", "two"].iter().flat_map(|name| read_tree(&self.real_dotfiles.join(name), None).into_keys());
         packages.map(|path| self.dotfiles.join(path.strip_prefix(&self.real_dotfiles).unwrap())).collect()
     }
 
@@ -479,7 +487,10 @@ impl World {
         let once = |path: &PathBuf| last.get(path).is_some_and(|entry| entry.content.starts_with(b"once"));
         let is_given = |path: &PathBuf| {
             once(path)
-                || last.range(path.clone()..).take_while(|(below, _)| below.starts_with(path)).any(|(below, _)| once(below))
+                || last
+                    .range(path.clone()..)
+                    .take_while(|(below, _)| below.starts_with(path))
+                    .any(|(below, _)| once(below))
                 || self.given.iter().any(|given| given.starts_with(path) || path.starts_with(given))
                 || real.iter().any(|given| given.starts_with(path))
         };
