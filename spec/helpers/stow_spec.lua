@@ -1,5 +1,5 @@
---- Trees beside GNU Stow: a recursive tree of each package shows the same file at each path as `stow` does, and a home that
--- Stow linked is taken over and given back. `SYSLUA_SWEEP=all` tries 200 sets of packages, `SYSLUA_SEED=7` one.
+--- Trees beside GNU Stow: a recursive tree of each package shows the same file at each path as `stow` does, and a home
+-- that Stow linked is taken over and given back. `SYSLUA_SWEEP=all` tries 200 sets of packages, `SYSLUA_SEED=7` one.
 
 local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")
@@ -162,7 +162,6 @@ describe("a recursive tree", function()
     stow("unfolded", list, "--no-folding")
     local expected = get_view("folded")
     assert.are.equal(expected, get_view("unfolded"))
-    local sources = here.list("dotfiles")
     write_config(list, random(2) == 1 and ", mutable = true" or "")
     -- A config in a package's directory is no part of one.
     here.must("apply", "dotfiles")
@@ -177,7 +176,7 @@ describe("a recursive tree", function()
       for link; do if [ -d "$link" ] && [ -w "$link" ]; then echo state >"$link/state"; fi; done' sh {} +]]
     )
     local before, with_state = here.list("home"), get_view("home")
-    sources = here.list("dotfiles")
+    local sources = here.list("dotfiles")
     here.must("apply", "dotfiles")
     assert.are.equal(sources, here.list("dotfiles"), "the dotfiles changed")
     assert.are.equal(with_state, get_view("home"), "in a stowed home")
