@@ -14,6 +14,7 @@ pub use reserved::{OWN_PREFIX, keeper};
 
 use crate::action::Addition;
 use crate::activation::Activation;
+use crate::hash::Hash;
 use crate::value::Text;
 use crate::variable::{Part, Template};
 
@@ -126,6 +127,12 @@ impl Environment {
                 list.push(entry);
             }
         }
+    }
+
+    /// Returns what tells it from others, for all shells alike.
+    pub fn digest(&self) -> Hash {
+        let whole = (&self.single, &self.lists, &self.scripts);
+        Hash::of(&serde_json::to_vec(&whole).unwrap_or_default())
     }
 
     /// Returns all names in the order in which they can be set: a variable after those that it refers to;

@@ -1,13 +1,20 @@
 //! The shells that read the environment. A new one is a file beside this one and a line in the list.
 
+mod cmd;
+mod common;
+mod elvish;
+mod fish;
+mod nushell;
 mod posix;
+mod powershell;
 
 use std::path::Path;
 
-use super::Environment;
+use super::{Environment, lists};
 use crate::hash::Hash;
 use crate::names::SnapshotId;
 use crate::platform;
+use crate::variable::Template;
 
 /// A shell: what its script is called, and how it is written.
 pub trait Shell: Sync {
@@ -25,7 +32,7 @@ pub trait Shell: Sync {
 pub const COMMANDS: &str = posix::FILE;
 
 /// All of them.
-pub const SHELLS: &[&dyn Shell] = &[&posix::Sh, &posix::Bash, &posix::Zsh];
+pub const SHELLS: &[&dyn Shell] = &[&posix::Sh, &posix::Bash, &posix::Zsh, &fish::Fish, &elvish::Elvish, &nushell::Nushell, &powershell::PowerShell, &cmd::Cmd];
 
 /// Returns the shell of a name.
 pub fn find(name: &str) -> Option<&'static dyn Shell> {
@@ -58,9 +65,10 @@ impl Identity<'_> {
         format!("{}_{}", super::OWN_PREFIX, &Hash::of(&whole).to_hex()[..8])
     }
 
-    /// Returns what tells a script from those of other snapshots, and from others of its own.
-    pub fn stamp(&self, script: &[u8]) -> String {
-        format!("{}-{}", self.snapshot, &Hash::of(script).to_hex()[..16])
+    /// Returns what tells an environment from those of other snapshots, and from others of its own: the same in all
+    /// shells, since one may start another.
+    pub fn stamp(&self, environment: &Environment) -> String {
+        format!("{}-{}", self.snapshot, &environment.digest().to_hex()[..16])
     }
 
     /// Returns the line with which a script begins: snapshot, hash and root. A hook compares it as a whole.
@@ -71,3 +79,17 @@ impl Identity<'_> {
         [format!("# sys.lua environment {stamp}{user} ").as_bytes(), &root, b"\n"].concat()
     }
 }
+
+/// A list that only zsh has, and that no other program takes from the environment.
+const FPATH: &str = "FPATH";
+
+/// Returns the scripts that a shell sources.
+fn scripts_of<'a>(environment: &'a Environment, shell: &dyn Shell) -> impl Iterator<Item = &'a Template> {
+    let name = shell.name();
+    let is_for = move |shells: &[String]| shells.iter().any(|shell| shell == name);
+    environment.scripts.iter().filter(move |(_, shells)| is_for(shells)).map(|(path, _)| path)
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;

@@ -3,9 +3,10 @@
 //! The script remembers in the environment what it set, so that a shell inside a shell leaves alone what the user changed, and
 //! a later version takes back what is gone.
 
-use super::{Identity, Shell};
-use crate::environment::{Environment, lists};
-use crate::variable::{Part, Template};
+use super::common::{self, Words};
+use super::{FPATH, Identity, Shell};
+use crate::environment::Environment;
+use crate::variable::Template;
 
 /// Functions that the script calls.
 const FUNCTIONS: &str = include_str!("posix.sh");
@@ -42,36 +43,26 @@ macro_rules! family {
 
 family! { Sh "sh" Bash "bash" Zsh "zsh" }
 
-/// A list that only zsh has, and that no other program takes from the environment.
-const FPATH: &str = "FPATH";
-
 fn render(environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
-    let mut script = Script(Vec::new());
-    let mut declared = Vec::new();
-    let mut fpath = Vec::new();
-    for name in environment.order() {
-        if let Some(value) = environment.single.get(name) {
-            declared.push(name.to_owned());
-            script.line(&[b"__syslua_single ", name.as_bytes(), b" ", &template(value)]);
-        } else if let Some((separator, entries)) = environment.lists.get(name) {
-            let words = words(entries);
-            if name == FPATH {
-                fpath = words;
-                continue;
-            }
-            declared.push(format!("{name}+{}", separator.len()));
-            let default = lists::default_of(name, separator).map(default).unwrap_or_else(|| b"''".to_vec());
-            let separator = quote(separator.as_bytes());
-            script.line(&[b"__syslua_list ", name.as_bytes(), b" ", &separator, b" ", &default, &words]);
-        }
-    }
+    let (calls, declared) = common::lines(&Sh, environment);
+    let fpath = environment.lists.get(FPATH).map(|(_, entries)| words(entries)).unwrap_or_default();
+    let mut script = Script(calls);
     script.line(&[b"__syslua_fpath", &fpath]);
     script.line(&[b"__syslua_end"]);
     script.sources(&environment.scripts);
-    let stamp = identity.stamp(&[FUNCTIONS.as_bytes(), &script.0].concat());
+    let stamp = identity.stamp(environment);
     let begin = format!("__syslua_begin {} '{stamp}' '{}'\n", identity.memory(), declared.join(" "));
-    let about = b"# The environment that sys.lua applied. Each apply writes it anew: edits are lost.\n";
-    [&identity.first_line(&stamp), about.as_slice(), FUNCTIONS.as_bytes(), b"\n", begin.as_bytes(), &script.0].concat()
+    common::script(identity, &stamp, FUNCTIONS, &[begin.as_bytes(), &script.0])
+}
+
+impl Words for Sh {
+    fn quote(&self, text: &[u8]) -> Result<Vec<u8>, &'static str> {
+        Ok(quote(text))
+    }
+
+    fn reference(&self, name: &str) -> Vec<u8> {
+        format!("\"${{{name}-}}\"").into_bytes()
+    }
 }
 
 struct Script(Vec<u8>);
@@ -119,32 +110,14 @@ fn source(path: &Template, shells: &[String]) -> Option<Vec<u8>> {
     Some([b"if [ -r ".as_slice(), &path, b" ]", condition, b"; then ", &zsh.concat(), b"; fi"].concat())
 }
 
-/// Returns a value as a word: texts literally, references as what the variable has by then.
+/// Returns a value as a word.
 fn template(template: &Template) -> Vec<u8> {
-    match template {
-        Template::Text(text) => quote(&text.0),
-        Template::Parts { parts } => parts.iter().flat_map(part).collect(),
-    }
-}
-
-fn part(part: &Part) -> Vec<u8> {
-    match part {
-        Part::Text(text) => quote(&text.0),
-        Part::Reference { reference } => format!("\"${{{reference}-}}\"").into_bytes(),
-    }
+    Sh.template(template).unwrap_or_default()
 }
 
 /// Returns entries as words, each after a blank.
 fn words(entries: &[Template]) -> Vec<u8> {
     entries.iter().flat_map(|entry| [b" ".to_vec(), template(entry)].concat()).collect()
-}
-
-/// Returns what a list means while it is unset, as a word after an `x`.
-fn default(text: &str) -> Vec<u8> {
-    match text.strip_prefix(lists::HOME) {
-        Some(rest) => [b"x\"${HOME-}\"".to_vec(), quote(rest.as_bytes())].concat(),
-        None => [b"x".to_vec(), quote(text.as_bytes())].concat(),
-    }
 }
 
 /// Quotes a value so that the shell takes every byte of it literally.

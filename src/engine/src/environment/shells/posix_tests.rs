@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use super::*;
+use crate::environment::lists;
+use crate::variable::Part;
 use crate::names::SnapshotId;
 use std::path::Path;
 

@@ -1,0 +1,175 @@
+//! What renderers share: the calls that a script makes, and the frame around them.
+
+use super::{FPATH, Identity, Shell, lists};
+use crate::environment::Environment;
+use crate::variable::{Part, Template};
+
+/// A variable that a script sets.
+pub enum Call<'a> {
+    /// One with one value.
+    Single(&'a str, &'a Template),
+    /// A list.
+    List(&'a str, List<'a>),
+}
+
+/// A list that a script puts entries into.
+pub struct List<'a> {
+    /// What separates entries.
+    pub separator: &'a str,
+    /// What the list means while it is unset.
+    pub default: Option<&'static str>,
+    /// The entries, the first one first.
+    pub entries: &'a [Template],
+}
+
+impl Call<'_> {
+    /// Returns the variable.
+    pub fn name(&self) -> &str {
+        match self {
+            Call::Single(name, _) | Call::List(name, _) => name,
+        }
+    }
+
+    /// Returns how the memory has it.
+    pub fn word(&self) -> String {
+        match self {
+            Call::Single(name, _) => (*name).to_owned(),
+            Call::List(name, list) => format!("{name}+{}", list.separator.len()),
+        }
+    }
+}
+
+/// Returns the variables in the order in which they can be set.
+pub fn calls(environment: &Environment) -> Vec<Call<'_>> {
+    let call = |name| match (environment.single.get(name), environment.lists.get(name)) {
+        (Some(value), _) => Some(Call::Single(name, value)),
+        (None, Some((separator, entries))) => {
+            let default = lists::default_of(name, separator);
+            Some(Call::List(name, List { separator, default, entries }))
+        }
+        (None, None) => None,
+    };
+    environment.order().into_iter().filter_map(call).collect()
+}
+
+/// Returns a whole script: its first line, functions, and what it calls.
+pub fn script(identity: &Identity<'_>, stamp: &str, functions: &str, calls: &[&[u8]]) -> Vec<u8> {
+    let about = b"# The environment that sys.lua applied. Each apply writes it anew: edits are lost.\n";
+    [&identity.first_line(stamp), about.as_slice(), functions.as_bytes(), b"\n", &calls.concat()].concat()
+}
+
+/// A shell's way to write texts and references.
+pub trait Words {
+    /// Quotes a text so that the shell takes every byte of it literally; `Err` says what it cannot say.
+    ///
+    /// # Errors
+    /// When no text of the shell has this value.
+    fn quote(&self, text: &[u8]) -> Result<Vec<u8>, &'static str>;
+
+    /// Returns what a variable has when the script is read, or nothing.
+    fn reference(&self, name: &str) -> Vec<u8>;
+
+    /// Returns the line that writes a message, without quotes in it, to the standard error.
+    fn say(&self, message: &str) -> String {
+        format!("echo '{message}' >&2")
+    }
+
+    /// Checks whether the shell can set a variable of a name.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    fn check_name(&self, _name: &str) -> Result<(), &'static str> {
+        Ok(())
+    }
+
+    /// Writes a whole value as a word.
+    ///
+    /// # Errors
+    /// When a variable of the shell cannot have it.
+    fn check_value(&self, value: &Template) -> Result<Vec<u8>, &'static str> {
+        self.template(value)
+    }
+
+    /// Joins parts to one word.
+    fn join(&self, parts: Vec<Vec<u8>>) -> Vec<u8> {
+        parts.concat()
+    }
+
+    /// Writes a value as a word.
+    ///
+    /// # Errors
+    /// When a text of it cannot be said.
+    fn template(&self, template: &Template) -> Result<Vec<u8>, &'static str> {
+        match template {
+            Template::Text(text) => self.quote(&text.0),
+            Template::Parts { parts } => {
+                let part = |part: &Part| match part {
+                    Part::Text(text) => self.quote(&text.0),
+                    Part::Reference { reference } => Ok(self.reference(reference)),
+                };
+                Ok(self.join(parts.iter().map(part).collect::<Result<_, _>>()?))
+            }
+        }
+    }
+
+    /// Writes what a list means while it is unset, after an `x`; nothing for a list without such a meaning.
+    ///
+    /// # Errors
+    /// As `template`.
+    fn default(&self, default: Option<&str>) -> Result<Vec<u8>, &'static str> {
+        let Some(text) = default else { return self.quote(b"") };
+        match text.strip_prefix(lists::HOME) {
+            Some(rest) => {
+                Ok(self.join(vec![self.quote(b"x")?, self.reference("HOME"), self.quote(rest.as_bytes())?]))
+            }
+            None => self.quote(format!("x{text}").as_bytes()),
+        }
+    }
+
+    /// Writes values as words.
+    ///
+    /// # Errors
+    /// As `template`.
+    fn templates(&self, templates: &[Template]) -> Result<Vec<Vec<u8>>, &'static str> {
+        templates.iter().map(|template| self.template(template)).collect()
+    }
+}
+
+/// Returns the calls that set variables, each a line `__syslua_single NAME VALUE` or `__syslua_list NAME SEPARATOR DEFAULT
+/// ENTRY...`, and what the memory says of them. A value that the shell cannot have is left out, and the line says so.
+pub fn lines(shell: &(impl Shell + Words), environment: &Environment) -> (Vec<u8>, Vec<String>) {
+    let (mut lines, mut declared) = (Vec::new(), Vec::new());
+    // FPATH is zsh's.
+    for call in calls(environment).iter().filter(|call| call.name() != FPATH) {
+        let name = call.name();
+        let words = || -> Result<Vec<Vec<u8>>, &'static str> {
+            shell.check_name(name)?;
+            match call {
+                Call::Single(_, value) => {
+                    Ok(vec![b"__syslua_single".to_vec(), name.into(), shell.check_value(value)?])
+                }
+                Call::List(_, list) => {
+                    let separator = shell.quote(list.separator.as_bytes())?;
+                    let start = vec![b"__syslua_list".to_vec(), name.into(), separator, shell.default(list.default)?];
+                    Ok([start, shell.templates(list.entries)?].concat())
+                }
+            }
+        };
+        match words() {
+            Ok(words) => {
+                declared.push(call.word());
+                lines.extend(words.join(&b' '));
+            }
+            Err(reason) => {
+                lines.extend(shell.say(&refusal(shell.name(), name, reason)).into_bytes());
+            }
+        }
+        lines.push(b'\n');
+    }
+    (lines, declared)
+}
+
+/// Returns what a script says when its shell cannot have a value.
+pub fn refusal(shell: &str, name: &str, reason: &str) -> String {
+    format!("sys.lua: {shell} cannot have the value of {name}: {reason}")
+}

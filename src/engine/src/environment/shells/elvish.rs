@@ -1,0 +1,63 @@
+//! Elvish.
+
+use super::common::{self, Words};
+use super::{Identity, Shell};
+use crate::environment::Environment;
+
+const FUNCTIONS: &str = include_str!("elvish.elv");
+
+/// Elvish.
+pub struct Elvish;
+
+impl Words for Elvish {
+    fn quote(&self, text: &[u8]) -> Result<Vec<u8>, &'static str> {
+        // A script is UTF-8; other bytes have escapes, which are bytes.
+        let is_plain = std::str::from_utf8(text).is_ok_and(|text| !text.contains(|letter: char| letter.is_control()));
+        let mut quoted = Vec::new();
+        if is_plain {
+            quoted.push(b'\'');
+            for &byte in text {
+                quoted.extend_from_slice(if byte == b'\'' { b"''" } else { std::slice::from_ref(&byte) });
+            }
+            quoted.push(b'\'');
+        } else {
+            quoted.push(b'"');
+            for &byte in text {
+                match byte {
+                    b'"' | b'\\' => quoted.extend([b'\\', byte]),
+                    b' '..=b'~' => quoted.push(byte),
+                    _ => quoted.extend(format!("\\x{byte:02x}").into_bytes()),
+                }
+            }
+            quoted.push(b'"');
+        }
+        Ok(quoted)
+    }
+
+    fn reference(&self, name: &str) -> Vec<u8> {
+        format!("(__syslua_get {name})").into_bytes()
+    }
+}
+
+impl Shell for Elvish {
+    fn name(&self) -> &'static str {
+        "elvish"
+    }
+
+    fn file(&self) -> &'static str {
+        "env.elv"
+    }
+
+    fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
+        let (mut rest, declared) = common::lines(self, environment);
+        rest.extend_from_slice(b"__syslua_end\n");
+        for path in super::scripts_of(environment, self) {
+            if let Ok(path) = self.template(path) {
+                rest.extend([b"__syslua_source ".as_slice(), &path, b"\n"].concat());
+            }
+        }
+        let stamp = identity.stamp(environment);
+        let begin = format!("__syslua_begin {} {stamp} {}\n", identity.memory(), declared.join(" "));
+        common::script(identity, &stamp, FUNCTIONS, &[begin.as_bytes(), &rest])
+    }
+}

@@ -1,0 +1,51 @@
+//! fish.
+
+use super::common::{self, Words};
+use super::{Identity, Shell};
+use crate::environment::Environment;
+
+const FUNCTIONS: &str = include_str!("fish.fish");
+
+/// fish.
+pub struct Fish;
+
+impl Words for Fish {
+    fn quote(&self, text: &[u8]) -> Result<Vec<u8>, &'static str> {
+        let mut quoted = vec![b'\''];
+        for &byte in text {
+            if byte == b'\'' || byte == b'\\' {
+                quoted.push(b'\\');
+            }
+            quoted.push(byte);
+        }
+        quoted.push(b'\'');
+        Ok(quoted)
+    }
+
+    fn reference(&self, name: &str) -> Vec<u8> {
+        format!("\"${name}\"").into_bytes()
+    }
+}
+
+impl Shell for Fish {
+    fn name(&self) -> &'static str {
+        "fish"
+    }
+
+    fn file(&self) -> &'static str {
+        "env.fish"
+    }
+
+    fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
+        let (mut rest, declared) = common::lines(self, environment);
+        rest.extend_from_slice(b"__syslua_end\n");
+        for path in super::scripts_of(environment, self) {
+            if let Ok(path) = self.template(path) {
+                rest.extend([b"if test -r ".as_slice(), &path, b"\n    source ", &path, b"\nend\n"].concat());
+            }
+        }
+        let stamp = identity.stamp(environment);
+        let begin = format!("__syslua_begin {} {stamp} {}\n", identity.memory(), declared.join(" "));
+        common::script(identity, &stamp, FUNCTIONS, &[begin.as_bytes(), &rest])
+    }
+}

@@ -1,0 +1,73 @@
+//! Nushell.
+
+use super::common::{self, Words};
+use super::{Identity, Shell};
+use crate::environment::Environment;
+
+const FUNCTIONS: &str = include_str!("nushell.nu");
+
+/// Names that Nushell sets itself and refuses to have set. Source: its book, Special Variables.
+const RESERVED: [&str; 5] = ["CURRENT_FILE", "FILE_PWD", "LAST_EXIT_CODE", "NU_VERSION", "PROCESS_PATH"];
+
+/// Nushell.
+pub struct Nushell;
+
+impl Words for Nushell {
+    fn quote(&self, text: &[u8]) -> Result<Vec<u8>, &'static str> {
+        let text = std::str::from_utf8(text).map_err(|_| "it is not UTF-8")?;
+        let mut quoted = String::from("\"");
+        for letter in text.chars() {
+            match letter {
+                '"' | '\\' => quoted.extend(['\\', letter]),
+                letter if letter.is_control() => quoted.push_str(&format!("\\u{{{:x}}}", u32::from(letter))),
+                letter => quoted.push(letter),
+            }
+        }
+        quoted.push('"');
+        Ok(quoted.into_bytes())
+    }
+
+    fn reference(&self, name: &str) -> Vec<u8> {
+        format!("(__syslua_get {name})").into_bytes()
+    }
+
+    fn join(&self, parts: Vec<Vec<u8>>) -> Vec<u8> {
+        [b"(".as_slice(), &parts.join(b" + ".as_slice()), b")"].concat()
+    }
+
+    fn say(&self, message: &str) -> String {
+        format!("print --stderr '{message}'")
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), &'static str> {
+        if RESERVED.contains(&name) { Err("Nushell keeps the name for itself") } else { Ok(()) }
+    }
+}
+
+impl Shell for Nushell {
+    fn name(&self) -> &'static str {
+        "nushell"
+    }
+
+    fn file(&self) -> &'static str {
+        "env.nu"
+    }
+
+    fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
+        let (mut rest, declared) = common::lines(self, environment);
+        rest.extend_from_slice(b"__syslua_end\n");
+        for path in super::scripts_of(environment, self) {
+            // The path has to be known before anything runs.
+            if let (Ok(path), None) = (self.template(path), path.references().next()) {
+                rest.extend([b"source (if (".as_slice(), &path, b" | path exists) { ", &path, b" } else { null })\n"].concat());
+            }
+        }
+        let stamp = identity.stamp(environment);
+        let begin = format!(
+            "__syslua_begin {} {stamp} {}\nhide-env --ignore-errors ...$env.__syslua_state.hidden\n",
+            identity.memory(),
+            declared.join(" ")
+        );
+        common::script(identity, &stamp, FUNCTIONS, &[begin.as_bytes(), &rest])
+    }
+}

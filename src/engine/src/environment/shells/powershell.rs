@@ -1,0 +1,97 @@
+//! Windows PowerShell and PowerShell.
+
+use super::common::{self, Call, Words};
+use super::{FPATH, Identity, Shell};
+use crate::environment::Environment;
+use crate::variable::Template;
+
+const FUNCTIONS: &str = include_str!("powershell.ps1");
+
+/// By this Windows PowerShell knows that a script is UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// PowerShell.
+pub struct PowerShell;
+
+impl Words for PowerShell {
+    fn quote(&self, text: &[u8]) -> Result<Vec<u8>, &'static str> {
+        let text = std::str::from_utf8(text).map_err(|_| "it is not UTF-8")?;
+        let mut quoted = String::from("'");
+        for letter in text.chars() {
+            // about_Quoting_Rules: typographic quotes count as quotes.
+            if matches!(letter, '\'' | '\u{2018}' | '\u{2019}' | '\u{201a}' | '\u{201b}') {
+                quoted.push(letter);
+            }
+            quoted.push(letter);
+        }
+        quoted.push('\'');
+        Ok(quoted.into_bytes())
+    }
+
+    fn reference(&self, name: &str) -> Vec<u8> {
+        format!("$env:{name}").into_bytes()
+    }
+
+    fn join(&self, parts: Vec<Vec<u8>>) -> Vec<u8> {
+        // A text first: otherwise what is unset would not be one.
+        [b"('' + ".as_slice(), &parts.join(b" + ".as_slice()), b")"].concat()
+    }
+
+    fn say(&self, message: &str) -> String {
+        format!("[Console]::Error.WriteLine('{message}')")
+    }
+
+    fn check_value(&self, value: &Template) -> Result<Vec<u8>, &'static str> {
+        let is_empty = matches!(value, Template::Text(text) if text.0.is_empty());
+        if is_empty { Err("an empty value would remove the variable") } else { self.template(value) }
+    }
+}
+
+impl Shell for PowerShell {
+    fn name(&self) -> &'static str {
+        "powershell"
+    }
+
+    fn file(&self) -> &'static str {
+        "env.ps1"
+    }
+
+    fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
+        let (mut rest, mut declared) = (Vec::new(), Vec::new());
+        for call in common::calls(environment).iter().filter(|call| call.name() != FPATH) {
+            match self.line(call) {
+                Ok(line) => {
+                    declared.push(format!("'{}'", call.word()));
+                    rest.extend(line);
+                }
+                Err(reason) => rest.extend(self.say(&common::refusal(self.name(), call.name(), reason)).into_bytes()),
+            }
+            rest.push(b'\n');
+        }
+        rest.extend_from_slice(b"__syslua_end\n");
+        for path in super::scripts_of(environment, self) {
+            if let Ok(path) = self.template(path) {
+                rest.extend([b"if (Test-Path -LiteralPath ".as_slice(), &path, b") { . ", &path, b" }\n"].concat());
+            }
+        }
+        let stamp = identity.stamp(environment);
+        let begin = format!("__syslua_begin '{}' '{stamp}' @({})\n", identity.memory(), declared.join(", "));
+        let script = common::script(identity, &stamp, FUNCTIONS, &[begin.as_bytes(), &rest]);
+        if script.is_ascii() { script } else { [BYTE_ORDER_MARK, &script].concat() }
+    }
+}
+
+impl PowerShell {
+    fn line(&self, call: &Call<'_>) -> Result<Vec<u8>, &'static str> {
+        match call {
+            Call::Single(name, value) => {
+                Ok([b"__syslua_single ".as_slice(), name.as_bytes(), b" ", &self.check_value(value)?].concat())
+            }
+            Call::List(name, list) => {
+                let entries = self.templates(list.entries)?.join(b", ".as_slice());
+                let words = [name.as_bytes().to_vec(), self.quote(list.separator.as_bytes())?, self.default(list.default)?];
+                Ok([b"__syslua_list ".as_slice(), &words.join(&b' '), b" @(", &entries, b")"].concat())
+            }
+        }
+    }
+}
