@@ -11,6 +11,10 @@ rust_version=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$root/Cargo.toml")
 # The pinned lint tools: name, version, and what else `cargo install` is told.
 stylua_version=2.6.0
 emmylua_version=0.25.1
+# From npm and PyPI: shells and grammars of shells that tests try.
+nushell_version=0.115.1
+tree_sitter_version=0.26.1
+tree_sitter_pwsh_version=0.38.1
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }

@@ -154,7 +154,7 @@ local syslua = {}
 ---@field shell string? the shell of a command
 ---@field directory string? the entry of PATH
 ---@field script string? the script that shells source
----@field shells ("sh"|"bash"|"zsh")[]? which shells
+---@field shells syslua.ShellName[]? which shells
 ---@field name string? the name of the variable
 ---@field value syslua.ManifestText|{ entries: syslua.ManifestText[], separator: string }|nil its value
 
@@ -603,7 +603,8 @@ function BuildContext.run(command, opts) end
 ---@field finish_evaluation fun(config_path: string?, files: table<string, string>?): boolean, any
 ---@field record fun(action: table, positions: string[], explained: { priority: integer?, overridden: syslua.Overridden[] }?): boolean, any
 ---@field lists fun(): boolean, any
----@field shells fun(): boolean, any
+---@field shell_names fun(): boolean, any
+---@field shells fun(options: syslua.Options?): boolean, any
 ---@field literal_reference fun(text: string): boolean, any
 ---@field add_ticket fun(): boolean, any
 ---@field add_ticket_at fun(positions: string[]): boolean, any

@@ -14,6 +14,8 @@ local text = require("syslua.util.text")
 ---@field opts table|(fun(sys: table): table)|nil handed to `config`
 ---@field config fun(opts: any, ctx: syslua.ActivationContext) records the actions; runs once, at once
 
+---@alias syslua.ShellName "sh"|"bash"|"zsh"|"fish"|"elvish"|"nushell"|"powershell"|"cmd"
+
 ---@class syslua.activate.InstallOpts
 ---@field mode string? octal digits, such as "600"; 644 or 755 unless given
 ---@field owner string|integer|nil a name or number; whoever applies, unless given
@@ -293,11 +295,11 @@ local function new_context()
 
   --- Has shells source a script.
   ---@param script string
-  ---@param opts { shells: ("sh"|"bash"|"zsh")[]? }? all of them unless given
+  ---@param opts { shells: syslua.ShellName[]? }? sh, bash and zsh unless given, since a script is of one language
   function context.source_in_shell(script, opts)
     check_text("ctx.source_in_shell", "script", script)
     schema.check("the options of ctx.source_in_shell", opts or {}, script_fields)
-    local wanted = opts and opts.shells or border.call("shells")
+    local wanted = opts and opts.shells or { "sh", "bash", "zsh" }
     record({ kind = "source_in_shell", script = script, shells = wanted })
   end
 

@@ -95,21 +95,88 @@ describe("init", function()
     end
   end)
 
-  it("has shells source the environment, once", function()
-    here.write("home/.bashrc", "# mine")
-    for _ = 1, 2 do
-      local result = here.run("init", "config", "--shell", "--force")
-      assert.equal(0, result.code, result.stderr)
+  it(
+    "has shells with a file read the environment, once, and destroy takes the line away",
+    function()
+      here.write("home/.bashrc", "# mine")
+      for _ = 1, 2 do
+        here.must("init", "config", "--force", "--shell")
+      end
+      local script = here.root .. "/env.sh"
+      local line = ("[ ! -r %s ] || . %s # sys.lua\n"):format(script, script)
+      assert.equal("# mine\n" .. line, here.read("home/.bashrc"))
+      assert.is_nil(here.read("home/.zshrc"))
+      here.must("apply", "config")
+      local result = here.shell("bash -c '. ~/.bashrc; echo ${PATH%%:*}'")
+      assert.equal(here.home .. "/.local/bin\n", result.stdout)
+      here.write("home/.bashrc", here.read("home/.bashrc") .. "# more\n")
+      result = here.must("destroy", "--dry-run")
+      assert.truthy(result.stdout:find("~/.bashrc would no longer read", 1, true), result.stdout)
+      assert.truthy(here.read("home/.bashrc"):find(line, 1, true))
+      here.must("destroy", "--yes")
+      assert.equal("# mine\n# more\n", here.read("home/.bashrc"))
     end
-    local script = here.root .. "/env.sh"
-    assert.equal(
-      ("# mine\n[ ! -r %s ] || . %s\n"):format(script, script),
-      here.read("home/.bashrc")
-    )
+  )
+
+  local places = {
+    sh = ".profile",
+    bash = ".bashrc",
+    zsh = ".zshrc",
+    fish = ".config/fish/config.fish",
+    elvish = ".config/elvish/rc.elv",
+    nushell = ".config/nushell/config.nu",
+    powershell = ".config/powershell/profile.ps1",
+  }
+
+  it("has the shells read it that are named, with $HOME in the line", function()
+    local root = here.home .. "/.local/share/sys lua's"
+    local words = ""
+    for name in pairs(places) do
+      words = words .. " --shell " .. name
+    end
+    local result = here.shell("$LUA -l syslua init config" .. words, { SYSLUA_ROOT = root })
+    assert.equal(0, result.code, result.stderr)
+    for name, place in pairs(places) do
+      local text = here.read("home/" .. place)
+      assert.truthy(text, name)
+      assert.is_nil(text:find(here.home, 1, true), text)
+    end
+    result = here.shell("$LUA -l syslua apply config", { SYSLUA_ROOT = root })
+    assert.equal(0, result.code, result.stderr)
+    local questions = {
+      bash = "bash -ic",
+      zsh = "zsh -ic",
+      fish = "fish -ic",
+      -- Without a terminal it reads no file of its own.
+      elvish = "cat ~/.config/elvish/rc.elv >rc; echo /usr/bin/env >>rc; elvish -norc rc; :",
+    }
+    for name, question in pairs(questions) do
+      if process.has(name) then
+        result = here.shell(question .. " '/usr/bin/env' 2>/dev/null </dev/null")
+        local entry = "\nPATH=" .. here.home .. "/.local/bin:"
+        assert.truthy(("\n" .. result.stdout):find(entry, 1, true), name .. result.stdout)
+      end
+    end
+    result = here.shell("$LUA -l syslua destroy --yes", { SYSLUA_ROOT = root })
+    assert.equal(0, result.code, result.stderr)
+    for name, place in pairs(places) do
+      assert.equal("", here.read("home/" .. place), name)
+    end
+  end)
+
+  it("goes by XDG_CONFIG_HOME and ZDOTDIR", function()
+    local variables = { XDG_CONFIG_HOME = here.home .. "/xdg", ZDOTDIR = here.home .. "/zsh" }
+    local result = here.shell("$LUA -l syslua init config --shell fish --shell zsh", variables)
+    assert.equal(0, result.code, result.stderr)
+    assert.truthy(here.read("home/xdg/fish/config.fish"))
+    assert.truthy(here.read("home/zsh/.zshrc"))
     assert.is_nil(here.read("home/.zshrc"))
-    here.run("apply", "config")
-    local result = here.shell("bash -c '. ~/.bashrc; echo ${PATH%%:*}'")
-    assert.equal(here.home .. "/.local/bin\n", result.stdout)
+  end)
+
+  it("refuses a shell that it does not know", function()
+    local result = here.run("init", "config", "--shell", "fisch")
+    assert.equal(2, result.code)
+    assert.truthy(result.stderr:find("did you mean `fish`?", 1, true), result.stderr)
   end)
 
   it("names the directory as the shell takes it", function()

@@ -54,12 +54,17 @@ function destroy.run(args)
     terminal.write({ "Nothing was done." })
     return 1
   end
+  -- Where the root was, nobody knows afterwards.
+  local profiles = require("syslua.cli.shell_profiles")
+  local shells = profiles.list(options)
   local result = border.call("destroy", options)
+  result.profiles = require("syslua.lib").array(profiles.remove(shells, options.dry_run))
 
   if args.json then
     terminal.write({ require("syslua.cli.report").to_json("destroy", result) })
   elseif not args.quiet then
     write(result)
+    terminal.write(result.profiles)
     if args.dry_run and result.changed then
       terminal.write({ "A dry run: none of it was done." })
     end

@@ -54,18 +54,6 @@ describe("the config", function()
 end)
 ]]
 
--- How each shell sources the environment at its start: its file below the home, and the line.
-local shells = {
-  { name = "bash", file = ".bashrc", script = "env.sh", line = "[ ! -r %s ] || . %s" },
-  { name = "zsh", file = ".zshrc", script = "env.sh", line = "[ ! -r %s ] || . %s" },
-  {
-    name = "fish",
-    file = ".config/fish/config.fish",
-    script = "env.fish",
-    line = "test -r %s; and source %s",
-  },
-}
-
 --- Adds the command's own arguments and flags.
 ---@param parser table
 function init.add_to_parser(parser)
@@ -75,16 +63,14 @@ function init.add_to_parser(parser)
     :target("directory")
     :args("?")
   parser:flag("--force", "Overwrite files that are there.")
-  parser:flag("--shell", "Have your shells source the environment: add a line to their files.")
-end
-
-local function read(name)
-  local file = io.open(name, "rb")
-  local text = file and file:read("*a")
-  if file then
-    file:close()
-  end
-  return text
+  parser
+    :option(
+      "--shell",
+      "Have a shell read the environment at its start, or all that have a file: add a line to it."
+    )
+    :argname("NAME")
+    :args("?")
+    :count("*")
 end
 
 local function get_home()
@@ -131,38 +117,67 @@ local function raise_existing(directory, existing)
   })
 end
 
--- Adds the line that sources the environment to the files of the user's shells; says what it did.
+-- The names of shells that were asked for, or "all".
+local function get_wanted(args, known)
+  local wanted = {}
+  for _, given in ipairs(args.shell or {}) do
+    local name = given
+    if type(given) == "table" then
+      name = given[1]
+    end
+    if not name then
+      return "all"
+    elseif not known[name] then
+      local tables = require("syslua.util.table")
+      local names = tables.get_sorted_keys(known)
+      local near = require("syslua.util.closest")(name, names)
+      require("syslua.util.failure").raise({
+        kind = "usage",
+        message = ("there is no shell `%s` that reads the environment"):format(name),
+        hint = near and ("did you mean `%s`?"):format(near)
+          or "it may be " .. require("syslua.util.text").enumerate(names, "or"),
+      })
+    end
+    wanted[name] = true
+  end
+  return wanted
+end
+
+-- On a terminal the login shell is offered.
+local function offer(args, known)
+  local question = require("syslua.cli.question")
+  local login = known[(os.getenv("SHELL") or ""):match("[^/]*$")]
+  if not login or not login.profile or args.quiet or not question.can_ask() then
+    return {}
+  end
+  local shown = require("syslua.util.path").display(login.profile, get_home())
+  local asked = ("Have %s read the environment at its start? It is a line in %s."):format(
+    login.name,
+    shown
+  )
+  return question.ask(asked) and { [login.name] = true } or {}
+end
+
+-- Adds the line that reads the environment to the files of shells; returns what there is to say of it.
 local function add_to_shells(args)
-  local path = require("syslua.util.path")
-  local options = require("syslua.cli.options").from_args(args)
-  local root = require("syslua.border").call("info", options).root
+  local profiles = require("syslua.cli.shell_profiles")
+  local shells = profiles.list(require("syslua.cli.options").from_args(args))
+  local known = {}
+  for _, shell in ipairs(shells) do
+    known[shell.name] = shell
+  end
+  local wanted = args.shell and args.shell[1] ~= nil and get_wanted(args, known)
+    or offer(args, known)
   local login = (os.getenv("SHELL") or ""):match("[^/]*$")
   local lines = {}
   for _, shell in ipairs(shells) do
-    local name = path.join(get_home(), shell.file)
-    local text = read(name)
-    local script = quote_for_shell(path.join(root, shell.script))
-    local shown = path.display(name, get_home())
-    if text and text:find(script, 1, true) then
-      lines[#lines + 1] = ("%s sources the environment already"):format(shown)
-    elseif text or shell.name == login then
-      local added = (text and text ~= "" and text:sub(-1) ~= "\n" and "\n" or "")
-        .. shell.line:format(script, script)
-        .. "\n"
-      local file, problem
-      if text then
-        file, problem = io.open(name, "ab")
-      else
-        require("syslua.border").call("write_file", name, "")
-        file, problem = io.open(name, "wb")
-      end
-      if file then
-        file:write(added)
-        file:close()
-        lines[#lines + 1] = ("%s sources the environment from now on"):format(shown)
-      else
-        lines[#lines + 1] = ("%s cannot be changed: %s"):format(shown, tostring(problem))
-        lines[#lines + 1] = "  add this line yourself: " .. shell.line:format(script, script)
+    local is_wanted = wanted ~= "all" and wanted[shell.name]
+    if wanted == "all" and shell.name ~= "sh" and shell.profile then
+      is_wanted = shell.name == login or profiles.exists(shell)
+    end
+    if is_wanted then
+      for _, line in ipairs(profiles.add(shell)) do
+        lines[#lines + 1] = line
       end
     end
   end
@@ -195,10 +210,8 @@ function init.run(args)
     border.call("write_file", full, files[name])
     lines[#lines + 1] = "wrote " .. path.display(full, get_home())
   end
-  if args.shell then
-    for _, line in ipairs(add_to_shells(args)) do
-      lines[#lines + 1] = line
-    end
+  for _, line in ipairs(add_to_shells(args)) do
+    lines[#lines + 1] = line
   end
   local shown = quote_for_shell(path.display(directory, get_home()))
   lines[#lines + 1] = ("Next: `%s plan %s` shows what it would do, `apply` does it."):format(

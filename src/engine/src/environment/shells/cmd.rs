@@ -3,9 +3,10 @@
 //! It has no functions and no lists, so that each call is written out; a variable that stood there before does not come back.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use super::common::{self, Call, Words};
-use super::{FPATH, Identity, Shell};
+use super::{FPATH, Identity, Places, ScriptPath, Shell};
 use crate::environment::Environment;
 use crate::variable::Template;
 
@@ -75,6 +76,20 @@ impl Shell for Cmd {
         "env.cmd"
     }
 
+    /// It reads no file: a value of the registry names what it runs.
+    fn profile(&self, _places: &Places<'_>) -> Option<PathBuf> {
+        None
+    }
+
+    fn source_line(&self, script: &ScriptPath) -> String {
+        let path = match script {
+            ScriptPath::BelowHome(path) => format!("%USERPROFILE%{path}"),
+            ScriptPath::At(path) => path.clone(),
+        };
+        let path = path.replace('/', "\\");
+        format!("if exist \"{path}\" call \"{path}\"")
+    }
+
     fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
         let (memory, stamp) = (identity.memory(), identity.stamp(environment));
         let (mut calls, mut declared) = (String::new(), vec![stamp.clone()]);
@@ -141,9 +156,10 @@ impl Cmd {
                         "@if \"%__syslua_there:;{entry};=%\"==\"%__syslua_there%\" set \"__syslua_missing=%__syslua_missing%{entry};\""
                     );
                 }
-                let rest = list.default.map_or_else(|| "%__syslua_missing:~0,-1%".to_owned(), |default| {
-                    format!("%__syslua_missing%{}", default.replace('%', "%%"))
-                });
+                let rest = list.default.map_or_else(
+                    || "%__syslua_missing:~0,-1%".to_owned(),
+                    |default| format!("%__syslua_missing%{}", default.replace('%', "%%")),
+                );
                 let _ = write!(
                     lines,
                     "@if defined __syslua_new if defined __syslua_missing set \"{memory}_{name}=;%__syslua_missing%\"\n\

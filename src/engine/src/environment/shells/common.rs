@@ -119,9 +119,7 @@ pub trait Words {
     fn default(&self, default: Option<&str>) -> Result<Vec<u8>, &'static str> {
         let Some(text) = default else { return self.quote(b"") };
         match text.strip_prefix(lists::HOME) {
-            Some(rest) => {
-                Ok(self.join(vec![self.quote(b"x")?, self.reference("HOME"), self.quote(rest.as_bytes())?]))
-            }
+            Some(rest) => Ok(self.join(vec![self.quote(b"x")?, self.reference("HOME"), self.quote(rest.as_bytes())?])),
             None => self.quote(format!("x{text}").as_bytes()),
         }
     }
@@ -145,9 +143,7 @@ pub fn lines(shell: &(impl Shell + Words), environment: &Environment) -> (Vec<u8
         let words = || -> Result<Vec<Vec<u8>>, &'static str> {
             shell.check_name(name)?;
             match call {
-                Call::Single(_, value) => {
-                    Ok(vec![b"__syslua_single".to_vec(), name.into(), shell.check_value(value)?])
-                }
+                Call::Single(_, value) => Ok(vec![b"__syslua_single".to_vec(), name.into(), shell.check_value(value)?]),
                 Call::List(_, list) => {
                     let separator = shell.quote(list.separator.as_bytes())?;
                     let start = vec![b"__syslua_list".to_vec(), name.into(), separator, shell.default(list.default)?];

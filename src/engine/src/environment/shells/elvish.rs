@@ -1,7 +1,9 @@
-//! Elvish.
+//! Elvish: its script, and the file that reads it.
+
+use std::path::PathBuf;
 
 use super::common::{self, Words};
-use super::{Identity, Shell};
+use super::{Identity, Places, ScriptPath, Shell};
 use crate::environment::Environment;
 
 const FUNCTIONS: &str = include_str!("elvish.elv");
@@ -46,6 +48,20 @@ impl Shell for Elvish {
 
     fn file(&self) -> &'static str {
         "env.elv"
+    }
+
+    fn profile(&self, places: &Places<'_>) -> Option<PathBuf> {
+        Some(places.config.join("elvish/rc.elv"))
+    }
+
+    fn source_line(&self, script: &ScriptPath) -> String {
+        let quoted =
+            |path: &str| String::from_utf8_lossy(&self.quote(path.as_bytes()).unwrap_or_default()).into_owned();
+        let word = match script {
+            ScriptPath::BelowHome(path) => format!("$E:HOME{}", quoted(path)),
+            ScriptPath::At(path) => quoted(path),
+        };
+        format!("use path; if (path:is-regular &follow-symlink=$true {word}) {{ eval (slurp < {word}) }}")
     }
 
     fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {

@@ -1,7 +1,9 @@
-//! fish.
+//! fish: its script, and the file that reads it.
+
+use std::path::PathBuf;
 
 use super::common::{self, Words};
-use super::{Identity, Shell};
+use super::{Identity, Places, ScriptPath, Shell};
 use crate::environment::Environment;
 
 const FUNCTIONS: &str = include_str!("fish.fish");
@@ -34,6 +36,20 @@ impl Shell for Fish {
 
     fn file(&self) -> &'static str {
         "env.fish"
+    }
+
+    fn profile(&self, places: &Places<'_>) -> Option<PathBuf> {
+        Some(places.config.join("fish/config.fish"))
+    }
+
+    fn source_line(&self, script: &ScriptPath) -> String {
+        let quoted =
+            |path: &str| String::from_utf8_lossy(&self.quote(path.as_bytes()).unwrap_or_default()).into_owned();
+        let word = match script {
+            ScriptPath::BelowHome(path) => format!("$HOME{}", quoted(path)),
+            ScriptPath::At(path) => quoted(path),
+        };
+        format!("test -r {word}; and source {word}")
     }
 
     fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {

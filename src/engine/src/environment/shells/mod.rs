@@ -8,7 +8,7 @@ mod nushell;
 mod posix;
 mod powershell;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Environment, lists};
 use crate::hash::Hash;
@@ -24,15 +24,62 @@ pub trait Shell: Sync {
     /// Returns the name of its script in the root. Shells of one language share one.
     fn file(&self) -> &'static str;
 
+    /// Returns the file that it reads when an interactive shell begins; `None` when there is none.
+    fn profile(&self, places: &Places<'_>) -> Option<PathBuf>;
+
+    /// Returns the line for that file by which it reads a script, if it is there.
+    fn source_line(&self, script: &ScriptPath) -> String;
+
     /// Returns the script that gives an environment to the shell.
     fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8>;
+}
+
+/// Where the files of shells are.
+#[derive(Clone, Copy, Debug)]
+pub struct Places<'a> {
+    /// The home directory.
+    pub home: &'a Path,
+    /// `XDG_CONFIG_HOME`, or `.config` in the home.
+    pub config: &'a Path,
+    /// `ZDOTDIR`, or the home.
+    pub zsh: &'a Path,
+    /// The operating system, as in `System::os`.
+    pub os: &'a str,
+}
+
+/// Where a script is, for lines in files that several machines may share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ScriptPath {
+    /// Below the home, from a slash on.
+    BelowHome(String),
+    /// Anywhere.
+    At(String),
+}
+
+impl ScriptPath {
+    /// Returns the path of a script as a line in a file has it.
+    pub fn new(script: &Path, home: &Path) -> ScriptPath {
+        match script.strip_prefix(home) {
+            Ok(below) if home.parent().is_some() => ScriptPath::BelowHome(format!("/{}", below.display())),
+            _ => ScriptPath::At(script.display().to_string()),
+        }
+    }
 }
 
 /// The script that commands of a config are run with.
 pub const COMMANDS: &str = posix::FILE;
 
 /// All of them.
-pub const SHELLS: &[&dyn Shell] = &[&posix::Sh, &posix::Bash, &posix::Zsh, &fish::Fish, &elvish::Elvish, &nushell::Nushell, &powershell::PowerShell, &cmd::Cmd];
+pub const SHELLS: &[&dyn Shell] = &[
+    &posix::Sh,
+    &posix::Bash,
+    &posix::Zsh,
+    &fish::Fish,
+    &elvish::Elvish,
+    &nushell::Nushell,
+    &powershell::PowerShell,
+    &cmd::Cmd,
+];
 
 /// Returns the shell of a name.
 pub fn find(name: &str) -> Option<&'static dyn Shell> {

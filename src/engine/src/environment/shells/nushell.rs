@@ -1,7 +1,9 @@
-//! Nushell.
+//! Nushell: its script, and the file that reads it.
+
+use std::path::PathBuf;
 
 use super::common::{self, Words};
-use super::{Identity, Shell};
+use super::{Identity, Places, ScriptPath, Shell};
 use crate::environment::Environment;
 
 const FUNCTIONS: &str = include_str!("nushell.nu");
@@ -53,13 +55,28 @@ impl Shell for Nushell {
         "env.nu"
     }
 
+    fn profile(&self, places: &Places<'_>) -> Option<PathBuf> {
+        Some(places.config.join("nushell/config.nu"))
+    }
+
+    fn source_line(&self, script: &ScriptPath) -> String {
+        let path = match script {
+            ScriptPath::BelowHome(path) => format!("~{path}"),
+            ScriptPath::At(path) => path.clone(),
+        };
+        let word = String::from_utf8_lossy(&self.quote(path.as_bytes()).unwrap_or_default()).into_owned();
+        format!("source (if ({word} | path exists) {{ {word} }} else {{ null }})")
+    }
+
     fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
         let (mut rest, declared) = common::lines(self, environment);
         rest.extend_from_slice(b"__syslua_end\n");
         for path in super::scripts_of(environment, self) {
             // The path has to be known before anything runs.
             if let (Ok(path), None) = (self.template(path), path.references().next()) {
-                rest.extend([b"source (if (".as_slice(), &path, b" | path exists) { ", &path, b" } else { null })\n"].concat());
+                rest.extend(
+                    [b"source (if (".as_slice(), &path, b" | path exists) { ", &path, b" } else { null })\n"].concat(),
+                );
             }
         }
         let stamp = identity.stamp(environment);

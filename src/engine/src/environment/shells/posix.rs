@@ -3,8 +3,10 @@
 //! The script remembers in the environment what it set, so that a shell inside a shell leaves alone what the user changed, and
 //! a later version takes back what is gone.
 
+use std::path::PathBuf;
+
 use super::common::{self, Words};
-use super::{FPATH, Identity, Shell};
+use super::{FPATH, Identity, Places, ScriptPath, Shell};
 use crate::environment::Environment;
 use crate::variable::Template;
 
@@ -22,7 +24,7 @@ pub struct Bash;
 pub struct Zsh;
 
 macro_rules! family {
-    ($($shell:ident $name:literal)*) => {
+    ($($shell:ident $name:literal $directory:ident $profile:literal)*) => {
         $(
             impl Shell for $shell {
                 fn name(&self) -> &'static str {
@@ -33,6 +35,15 @@ macro_rules! family {
                     FILE
                 }
 
+                fn profile(&self, places: &Places<'_>) -> Option<PathBuf> {
+                    Some(places.$directory.join($profile))
+                }
+
+                fn source_line(&self, script: &ScriptPath) -> String {
+                    let word = path_word(script);
+                    format!("[ ! -r {word} ] || . {word}")
+                }
+
                 fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
                     render(environment, identity)
                 }
@@ -41,7 +52,23 @@ macro_rules! family {
     };
 }
 
-family! { Sh "sh" Bash "bash" Zsh "zsh" }
+family! {
+    Sh "sh" home ".profile"
+    Bash "bash" home ".bashrc"
+    Zsh "zsh" zsh ".zshrc"
+}
+
+/// Returns a path as a word that people would write.
+fn path_word(script: &ScriptPath) -> String {
+    let is_plain = |path: &str| path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" /._+,@~-".contains(&byte));
+    let quoted = |path: &str| String::from_utf8_lossy(&quote(path.as_bytes())).into_owned();
+    match script {
+        ScriptPath::BelowHome(path) if is_plain(path) => format!("\"$HOME{path}\""),
+        ScriptPath::BelowHome(path) => format!("\"$HOME\"{}", quoted(path)),
+        ScriptPath::At(path) if is_plain(path) && !path.contains([' ', '~']) => path.clone(),
+        ScriptPath::At(path) => quoted(path),
+    }
+}
 
 fn render(environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
     let (calls, declared) = common::lines(&Sh, environment);

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use super::*;
 use crate::environment::lists;
-use crate::variable::Part;
 use crate::names::SnapshotId;
+use crate::variable::Part;
 use std::path::Path;
 
 /// The shells, and how each runs a text.

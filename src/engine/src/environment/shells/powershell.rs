@@ -1,7 +1,9 @@
 //! Windows PowerShell and PowerShell.
 
+use std::path::PathBuf;
+
 use super::common::{self, Call, Words};
-use super::{FPATH, Identity, Shell};
+use super::{FPATH, Identity, Places, ScriptPath, Shell};
 use crate::environment::Environment;
 use crate::variable::Template;
 
@@ -56,6 +58,23 @@ impl Shell for PowerShell {
         "env.ps1"
     }
 
+    fn profile(&self, places: &Places<'_>) -> Option<PathBuf> {
+        Some(match places.os {
+            "windows" => places.home.join("Documents/PowerShell/profile.ps1"),
+            _ => places.config.join("powershell/profile.ps1"),
+        })
+    }
+
+    fn source_line(&self, script: &ScriptPath) -> String {
+        let quoted =
+            |path: &str| String::from_utf8_lossy(&self.quote(path.as_bytes()).unwrap_or_default()).into_owned();
+        let word = match script {
+            ScriptPath::BelowHome(path) => format!("($HOME + {})", quoted(path)),
+            ScriptPath::At(path) => quoted(path),
+        };
+        format!("if (Test-Path -LiteralPath {word}) {{ . {word} }}")
+    }
+
     fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
         let (mut rest, mut declared) = (Vec::new(), Vec::new());
         for call in common::calls(environment).iter().filter(|call| call.name() != FPATH) {
@@ -89,7 +108,8 @@ impl PowerShell {
             }
             Call::List(name, list) => {
                 let entries = self.templates(list.entries)?.join(b", ".as_slice());
-                let words = [name.as_bytes().to_vec(), self.quote(list.separator.as_bytes())?, self.default(list.default)?];
+                let words =
+                    [name.as_bytes().to_vec(), self.quote(list.separator.as_bytes())?, self.default(list.default)?];
                 Ok([b"__syslua_list ".as_slice(), &words.join(&b' '), b" @(", &entries, b")"].concat())
             }
         }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -27,7 +28,12 @@ const LAUNCHERS: &[Launcher] = &[
     Launcher { shell: "bash", command: &["bash", "--norc"], read: |path| format!(". '{path}'"), program: "" },
     Launcher { shell: "zsh", command: &["zsh", "-f"], read: |path| format!(". '{path}'"), program: "" },
     Launcher { shell: "fish", command: &["fish", "-N"], read: |path| format!("source '{path}'"), program: "" },
-    Launcher { shell: "elvish", command: &["elvish", "-norc"], read: |path| format!("eval (slurp < '{path}')"), program: "" },
+    Launcher {
+        shell: "elvish",
+        command: &["elvish", "-norc"],
+        read: |path| format!("eval (slurp < '{path}')"),
+        program: "",
+    },
     Launcher { shell: "nushell", command: &["nu", "-n"], read: |path| format!("source '{path}'"), program: "^" },
 ];
 
@@ -59,7 +65,8 @@ impl Place {
         let mut text = String::new();
         let mut outputs = Vec::new();
         for (index, script) in scripts.iter().enumerate() {
-            let (path, output) = (self.path(&format!("script{number}-{index}")), self.path(&format!("out{number}-{index}")));
+            let (path, output) =
+                (self.path(&format!("script{number}-{index}")), self.path(&format!("out{number}-{index}")));
             std::fs::write(&path, script).unwrap();
             text.push_str(&(launcher.read)(path.to_str().unwrap()));
             let show = self.path("show");
@@ -114,12 +121,17 @@ fn identity(snapshot: u64) -> Identity<'static> {
     Identity { root: Path::new("/root of tests"), user: None, snapshot: SnapshotId(snapshot) }
 }
 
+/// Says that something was left out.
+fn say_missing(name: &str) {
+    let _ = writeln!(std::io::stderr(), "{name} is not installed: not exercised");
+}
+
 /// Calls a check with each shell that is there.
 fn each(check: impl Fn(&'static dyn Shell, &Launcher, &Place)) {
     let place = Place::new();
     for launcher in LAUNCHERS {
         if place.run(launcher, &login(), &[]).is_none() {
-            eprintln!("{} is not installed: not exercised", launcher.shell);
+            say_missing(launcher.shell);
             continue;
         }
         check(find(launcher.shell).unwrap(), launcher, &place);
@@ -141,9 +153,58 @@ impl Random {
 }
 
 const PIECES: &[&[u8]] = &[
-    b"a", b"Z9", b" ", b"  ", b"\t", b"\n", b"\r", b"'", b"''", b"\"", b"\\", b"$", b"$HOME", b"${x}", b"$(", b")", b"`", b"!", b"!!", b"%",
-    b"%PATH%", b"^", b"&", b"|", b";", b"#", b"*", b"?", b"[", b"]", b"{", b"}", b"~", b"~/", b"=", b":", b",", b"<", b">", b"-", b"--", b"@",
-    "ü".as_bytes(), "\u{2019}".as_bytes(), "\u{1f600}".as_bytes(), "\u{202e}".as_bytes(), b"\x1b[0m", b"\x01", b"\x7f", b"\\n", b"\\x41", b"(x)",
+    b"a",
+    b"Z9",
+    b" ",
+    b"  ",
+    b"\t",
+    b"\n",
+    b"\r",
+    b"'",
+    b"''",
+    b"\"",
+    b"\\",
+    b"$",
+    b"$HOME",
+    b"${x}",
+    b"$(",
+    b")",
+    b"`",
+    b"!",
+    b"!!",
+    b"%",
+    b"%PATH%",
+    b"^",
+    b"&",
+    b"|",
+    b";",
+    b"#",
+    b"*",
+    b"?",
+    b"[",
+    b"]",
+    b"{",
+    b"}",
+    b"~",
+    b"~/",
+    b"=",
+    b":",
+    b",",
+    b"<",
+    b">",
+    b"-",
+    b"--",
+    b"@",
+    "ü".as_bytes(),
+    "\u{2019}".as_bytes(),
+    "\u{1f600}".as_bytes(),
+    "\u{202e}".as_bytes(),
+    b"\x1b[0m",
+    b"\x01",
+    b"\x7f",
+    b"\\n",
+    b"\\x41",
+    b"(x)",
 ];
 
 #[test]
@@ -272,7 +333,9 @@ fn lists_keep_their_defaults_and_references_their_values() {
         let reference = |name: &str| Part::Reference { reference: name.to_owned() };
         let parts = vec![Part::Text("<".into()), reference("TOP"), Part::Text("/it's>".into()), reference("NOT_SET")];
         declared.single.insert("A".into(), Template::Parts { parts });
-        declared.single.insert("TOP".into(), Template::Parts { parts: vec![reference("HOME"), Part::Text("/top".into())] });
+        declared
+            .single
+            .insert("TOP".into(), Template::Parts { parts: vec![reference("HOME"), Part::Text("/top".into())] });
         let (found, errors) = place.run(launcher, &login(), &[shell.render(&declared, &identity(1))]).unwrap();
         assert_eq!(errors, "", "{}", shell.name());
         for list in lists::LISTS.iter().filter(|list| !["PATH", "FPATH"].contains(&list.name)) {
@@ -381,7 +444,10 @@ fn run_cmd(place: &Place, scripts: &[Vec<u8>]) -> Option<Vec<BTreeMap<String, St
     let output = command.output().ok()?;
     let shown = String::from_utf8_lossy(&output.stdout).replace('\r', "");
     let read = |part: &str| {
-        part.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        part.lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
     };
     let found: Vec<_> = shown.split("---\n").skip(1).map(read).collect();
     assert_eq!(found.len(), scripts.len(), "{shown} {}", String::from_utf8_lossy(&output.stderr));
@@ -409,7 +475,7 @@ fn cmd_sets_and_takes_back() {
         cmd.render(&environment(), &identity(3)),
     ];
     let Some(found) = run_cmd(&place, &scripts) else {
-        eprintln!("Wine is not installed: not exercised");
+        say_missing("wine");
         return;
     };
     for found in &found[..2] {
@@ -462,6 +528,6 @@ fn scripts_of_powershell_parse() {
     if python("import tree_sitter, tree_sitter_pwsh") {
         assert!(python(parse), "the script has an error:\n{}", String::from_utf8_lossy(&script));
     } else {
-        eprintln!("tree-sitter-pwsh is not installed: not exercised");
+        say_missing("tree-sitter-pwsh");
     }
 }
