@@ -3,7 +3,7 @@
 //!
 //! A build has a thread for itself as long as it has a jail; otherwise for each program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -40,7 +40,7 @@ pub enum Error {
 /// The threads that nobody has, by what confines them, and what is known of the machine.
 #[derive(Default)]
 pub struct Runners {
-    idle: Mutex<BTreeMap<Option<Base>, Vec<Sender<Job>>>>,
+    idle: Mutex<BTreeMap<Option<Base>, VecDeque<Sender<Job>>>>,
     machine: OnceLock<Result<Machine, String>>,
     /// Whether there are namespaces here, once that is known, or why there are none.
     pub has_namespaces: OnceLock<Result<(), String>>,
@@ -63,7 +63,9 @@ impl Runners {
     /// # Errors
     /// When there is no such thread, or it cannot be confined.
     pub fn lease(self: &Arc<Runners>, base: Option<Base>) -> Result<Lease, Error> {
-        let known = self.idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&base).and_then(Vec::pop);
+        // The one that is idle for the longest: the jail of the last one may still be going.
+        let known =
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&base).and_then(VecDeque::pop_front);
         let jobs = known.map_or_else(|| begin(base), Ok)?;
         Ok(Lease { runners: Arc::clone(self), base, jobs })
     }
@@ -97,10 +99,20 @@ impl Lease {
     }
 }
 
+impl Lease {
+    /// Does a job on the thread before any other, without waiting for it.
+    pub fn post(&self, job: impl FnOnce(&mut Runner) + Send + 'static) {
+        let job =
+            move |runner: &mut Runner| drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(runner))));
+        // Without its thread there is nothing to do it with.
+        let _ = self.jobs.send(Box::new(job));
+    }
+}
+
 impl Drop for Lease {
     fn drop(&mut self) {
         let mut idle = self.runners.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.entry(self.base).or_default().push(self.jobs.clone());
+        idle.entry(self.base).or_default().push_back(self.jobs.clone());
     }
 }
 

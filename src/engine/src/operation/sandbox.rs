@@ -7,7 +7,7 @@ use super::runner::{Lease, Runner, Runners};
 use super::{Error, Result, Workspace};
 use crate::platform;
 use crate::platform::build_users::{BuildUser, Error as UserError};
-use crate::platform::jail::{self, Base, Keeper, Level, Rules};
+use crate::platform::jail::{self, Base, Keeper, Level, Refused, Rules};
 use crate::settings::{Event, Sandbox, Settings};
 
 /// What the builds of one call share: threads that start programs.
@@ -116,7 +116,11 @@ impl BuildSandbox {
     pub fn end(&self) {
         let lease = self.jail.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(lease) = lease {
-            let _ = lease.run(|runner: &mut Runner| runner.keeper.as_mut().map(Keeper::end));
+            lease.post(|runner: &mut Runner| {
+                if let Some(keeper) = &mut runner.keeper {
+                    keeper.end();
+                }
+            });
         }
     }
 
@@ -190,22 +194,24 @@ impl BuildSandbox {
             }
             let machine = runners.machine()?;
             let view = machine.view(rules, support).map_err(|error| platform::reason(&error))?;
-            let network = rules.network;
+            let (network, covered, known) = (rules.network, rules.covered.clone(), Arc::clone(runners));
             let lease = runners.lease(Some(Base::of_jails(network))).map_err(|error| error.to_string())?;
             let made = lease.run(move |runner| {
-                let keeper = match runner.keeper.take() {
-                    Some(keeper) if keeper.is_alive() => Ok(keeper),
-                    _ => Keeper::new(network),
+                let words = |refused: Refused| {
+                    format!("this system refuses {} ({})", refused.step, platform::reason(&refused.cause))
                 };
-                keeper.and_then(|keeper| runner.keeper.insert(keeper).begin(view))
+                let keeper = match runner.keeper.take() {
+                    Some(keeper) if keeper.is_ready() => keeper,
+                    _ => {
+                        let template = known.machine()?.template(network, &covered);
+                        let template = template.map_err(|error| platform::reason(&error))?;
+                        Keeper::new(network, template).map_err(words)?
+                    }
+                };
+                runner.keeper.insert(keeper).begin(view).map_err(words)
             });
-            match made.map_err(|error| error.to_string())? {
-                Ok(()) => Ok(lease),
-                Err(refused) => {
-                    let reason = platform::reason(&refused.cause);
-                    Err(format!("this system refuses {} ({reason})", refused.step))
-                }
-            }
+            made.map_err(|error| error.to_string())??;
+            Ok(lease)
         };
         let begun = begin();
         // Should one fail later, that is about its own directories.

@@ -137,7 +137,12 @@ const CALLS: &[(Rule, bool, [u32; 4])] = &[
     (Rule::Refuse(libc::EPERM), SHARED, [NONE, 117, NONE, 117]),                 // ipc
     (Rule::Refuse(libc::EPERM), SHARED, [240, 277, 180, 274]),                   // mq_open
     (Rule::Refuse(libc::EPERM), SHARED, [241, 278, 181, 275]),                   // mq_unlink
-    // Users of their own, who would have capabilities.
+];
+
+/// The same for users of their own, who would have capabilities. A thread that makes namespaces for
+/// its programs refuses them later, see [`new_users`].
+#[rustfmt::skip]
+const NEW_USERS: &[(Rule, bool, [u32; 4])] = &[
     (Rule::Namespaces(0), SHARED, [56, 120, 220, 120]),                          // clone
     (Rule::Namespaces(0), SHARED, [272, 310, 97, 337]),                          // unshare
     (Rule::Refuse(libc::ENOSYS), SHARED, [435, 435, 435, 435]),                  // clone3
@@ -239,14 +244,22 @@ fn decide(rule: Rule, scope: Scope) -> Vec<sock_filter> {
     }
 }
 
+/// Returns the filter of a thread that starts programs.
 fn filter(scope: Scope) -> Vec<sock_filter> {
+    let calls = CALLS.iter().chain(NEW_USERS);
+    assemble(calls.filter(|(_, is_shared, _)| !*is_shared || !scope.namespaces), scope)
+}
+
+/// Returns a filter that refuses nothing but users of their own.
+pub fn new_users() -> Vec<sock_filter> {
+    assemble(NEW_USERS.iter(), Scope { network: true, namespaces: true })
+}
+
+fn assemble<'a>(calls: impl Iterator<Item = &'a (Rule, bool, [u32; 4])> + Clone, scope: Scope) -> Vec<sock_filter> {
     let mut filter = vec![load(ARCHITECTURE)];
     for (architecture, column) in ARCHITECTURES {
         let mut table = vec![load(NUMBER), skip(BPF_JGE, X32, 0, 1), fail_with(libc::ENOSYS)];
-        for (rule, is_shared, numbers) in CALLS {
-            if numbers[column] == NONE || *is_shared && scope.namespaces {
-                continue;
-            }
+        for (rule, _, numbers) in calls.clone().filter(|(_, _, numbers)| numbers[column] != NONE) {
             let steps = decide(*rule, scope);
             table.push(skip(BPF_JEQ, numbers[column], 0, steps.len()));
             table.extend(steps);
@@ -334,7 +347,9 @@ mod tests {
     fn each_call_is_named_once_in_each_table() {
         for (_, column) in ARCHITECTURES {
             let mut seen = BTreeMap::new();
-            for (place, (.., numbers)) in CALLS.iter().enumerate().filter(|(_, call)| call.2[column] != NONE) {
+            for (place, (.., numbers)) in
+                CALLS.iter().chain(NEW_USERS).enumerate().filter(|(_, call)| call.2[column] != NONE)
+            {
                 assert_eq!(seen.insert(numbers[column], place), None, "{}", numbers[column]);
             }
         }
@@ -359,7 +374,7 @@ mod tests {
     fn sockets_are_refused_by_family_in_every_table() {
         for scope in SCOPES {
             for (architecture, column) in ARCHITECTURES {
-                for (rule, _, numbers) in CALLS {
+                for (rule, _, numbers) in CALLS.iter().chain(NEW_USERS) {
                     let number = numbers[column];
                     for (family, kind, protocol) in (0..50).flat_map(|f| [(f, 1, 0), (f, 2, 2), (f, 5, 16)]) {
                         let flags = [0, 0o2_004_000, 0xffff_ffff_0000_0000][family as usize % 3];
@@ -384,7 +399,7 @@ mod tests {
     fn modes_and_other_processes_are_refused_by_their_arguments() {
         for scope in SCOPES {
             for (architecture, column) in ARCHITECTURES {
-                for (rule, is_shared, numbers) in CALLS.iter().filter(|call| call.2[column] != NONE) {
+                for (rule, is_shared, numbers) in CALLS.iter().chain(NEW_USERS).filter(|call| call.2[column] != NONE) {
                     let call = |arguments| run(scope, architecture, numbers[column], arguments);
                     let is_open = *is_shared && scope.namespaces;
                     let refused = |answer: Option<i32>| assert_eq!(answer.is_some(), !is_open);

@@ -21,7 +21,13 @@ mod other;
 use other as system;
 
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-mod namespaces;
+mod keeper;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod mounts;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod processes;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod shared;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod system_call;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -31,11 +37,11 @@ mod view;
 mod no_namespaces;
 
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub use namespaces::{Keeper, Refused};
+pub use keeper::{Keeper, Refused};
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-pub use no_namespaces::{Keeper, Machine, Refused, Step, View};
+pub use no_namespaces::{Keeper, Machine, Refused, Step, Template, View};
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub use view::{Machine, Step, View};
+pub use view::{Machine, Step, Template, View};
 
 #[cfg(not(target_os = "linux"))]
 pub use no_namespaces::start_in_jail;

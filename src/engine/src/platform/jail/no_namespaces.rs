@@ -22,17 +22,25 @@ pub enum View {}
 /// There is none.
 pub enum Step {}
 
+/// There is none.
+pub enum Template {}
+
 impl Keeper {
     /// Refuses.
     ///
     /// # Errors
     /// Always.
-    pub fn new(_network: bool) -> Result<Keeper, Refused> {
+    pub fn new(_network: bool, _template: Template) -> Result<Keeper, Refused> {
         Err(Refused { step: "namespaces".to_owned(), cause: io::ErrorKind::Unsupported.into() })
     }
 
     /// Cannot be called.
     pub fn has_jail(&self) -> bool {
+        match *self {}
+    }
+
+    /// Cannot be called.
+    pub fn is_ready(&self) -> bool {
         match *self {}
     }
 
@@ -101,6 +109,14 @@ impl Machine {
     /// # Errors
     /// Always.
     pub fn view(&self, _rules: &Rules, _support: Support) -> io::Result<View> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Refuses.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn template(&self, _network: bool, _covered: &std::path::Path) -> io::Result<Template> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

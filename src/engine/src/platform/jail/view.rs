@@ -16,6 +16,10 @@ use rustix::fs::{Access as Wanted, AtFlags};
 
 use super::{Rules, Support};
 
+/// Who a build is, on every machine.
+pub const USER_NUMBER: u32 = 1000;
+/// Its group.
+pub const GROUP_NUMBER: u32 = 100;
 /// As many links in a row as the kernel follows.
 const MOST_LINKS: usize = 40;
 /// The directories of `/` that a build sees, and whatever begins with `lib`.
@@ -86,6 +90,8 @@ pub enum Mode {
     Writable,
     /// A device.
     Device,
+    /// To be read; what is mounted below it is as the template has it.
+    Prepared,
 }
 
 impl Mode {
@@ -96,6 +102,7 @@ impl Mode {
                 Mode::ReadOnly => libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NODEV,
                 Mode::Writable => libc::MOUNT_ATTR_NODEV,
                 Mode::Device => libc::MOUNT_ATTR_NOEXEC,
+                Mode::Prepared => libc::MOUNT_ATTR_RDONLY,
             }
     }
 }
@@ -169,13 +176,22 @@ pub struct Handled {
     pub words: [u64; 3],
 }
 
+/// What all builds see, made once: directories that a root shows one by one.
+pub struct Template {
+    /// A directory of the machine that it is mounted on. No build has to see it.
+    pub place: CString,
+    /// What is done there.
+    pub steps: Vec<Step>,
+}
+
 /// All that a jail is made of.
 pub struct View {
     /// A directory of the machine that the root is mounted on. No build has to see it.
     pub place: CString,
-    /// Who the build is outside.
-    pub user: u32,
-    /// What is opened first, with the rights of whoever makes the jail.
+    /// For `uid_map` and `gid_map`, who a build of root is; none where the keeper says it.
+    pub maps: Option<[CString; 2]>,
+    /// What is opened first, with the rights of whoever makes the jail; a path without a slash is in the
+    /// template.
     pub opened: Vec<Arc<Opened>>,
     /// What is done.
     pub steps: Vec<Step>,
@@ -246,9 +262,20 @@ impl Machine {
             && !self.private.iter().any(|(private, _)| path.starts_with(private))
     }
 
-    fn steps(&self, network: bool) -> io::Result<Vec<Step>> {
+    /// Returns the directories of the template.
+    fn parts(&self) -> impl Iterator<Item = &Path> {
+        let shown = self.top.iter().filter(|(_, target)| target.is_none()).map(|(path, _)| path.as_path());
+        shown.chain([Path::new("/etc"), Path::new("/dev")])
+    }
+
+    /// Returns what all builds see that have a network, or have none. `covered` is a directory that no
+    /// build sees.
+    ///
+    /// # Errors
+    /// When a path cannot be used.
+    pub fn template(&self, network: bool, covered: &Path) -> io::Result<Template> {
         let mut steps = Vec::new();
-        let mut show = |path: &Path| -> io::Result<()> {
+        for path in self.parts().filter(|path| *path != Path::new("/dev")) {
             steps.push(Step::Show {
                 source: Source::Path(text(path)?),
                 place: place(path)?,
@@ -256,20 +283,9 @@ impl Machine {
                 mode: Mode::ReadOnly,
                 is_optional: false,
             });
-            Ok(())
-        };
-        for (path, _) in self.top.iter().filter(|(_, target)| target.is_none()) {
-            show(path)?;
         }
-        show(Path::new("/etc"))?;
-        for (path, target) in &self.top {
-            if let Some(target) = target {
-                steps.push(Step::Link { place: place(path)?, target: text(target)? });
-            }
-        }
-        steps.push(Step::Directory(vec![literal("proc")]));
-        let covered = ETC.iter().chain(ETC_OFFLINE.iter().filter(|_| !network));
-        let names = covered
+        let files = ETC.iter().chain(ETC_OFFLINE.iter().filter(|_| !network));
+        let names = files
             .filter(|(name, _)| fs::symlink_metadata(Path::new("/etc").join(name)).is_ok_and(|found| found.is_file()));
         for (name, content) in names {
             let source = literal(&format!(".{name}"));
@@ -283,20 +299,22 @@ impl Machine {
             });
             steps.push(Step::Remove(vec![source]));
         }
-        let nothing = literal(".nothing");
-        steps.push(Step::File { place: vec![nothing.clone()], content: b"" });
+        let [no_file, no_directory] = [".file", ".directory"].map(literal);
+        steps.push(Step::File { place: vec![no_file.clone()], content: b"" });
+        steps.push(Step::Directory(vec![no_directory.clone()]));
         for (path, is_directory) in &self.private {
-            // `/proc` is not mounted yet: an empty directory.
-            let source = if *is_directory { literal("proc") } else { nothing.clone() };
+            let source = if *is_directory { &no_directory } else { &no_file };
             steps.push(Step::Show {
-                source: Source::Path(source),
+                source: Source::Path(source.clone()),
                 place: place(path)?,
                 is_directory: *is_directory,
                 mode: Mode::ReadOnly,
                 is_optional: true,
             });
         }
-        steps.push(Step::Remove(vec![nothing]));
+        for name in ["shm", "pts"] {
+            steps.push(Step::Directory(vec![literal("dev"), literal(name)]));
+        }
         for name in DEVICES {
             steps.push(Step::Show {
                 source: Source::Path(literal(&format!("/dev/{name}"))),
@@ -308,6 +326,17 @@ impl Machine {
         }
         for (name, target) in DEVICE_LINKS {
             steps.push(Step::Link { place: vec![literal("dev"), literal(name)], target: literal(target) });
+        }
+        Ok(Template { place: text(covered)?, steps })
+    }
+
+    /// Returns what each build sees besides: its own file systems, and where links of `/` lead.
+    fn own_steps(&self, network: bool) -> io::Result<Vec<Step>> {
+        let mut steps = Vec::new();
+        for (path, target) in &self.top {
+            if let Some(target) = target {
+                steps.push(Step::Link { place: place(path)?, target: text(target)? });
+            }
         }
         let closed = libc::MS_NOSUID | libc::MS_NODEV;
         let mount = |place: &[&str], kind: &str, flags: libc::c_ulong, options: &str| Step::Mount {
@@ -374,7 +403,19 @@ impl Machine {
     /// # Errors
     /// When a path cannot be used.
     pub fn view(&self, rules: &Rules, support: Support) -> io::Result<View> {
-        let mut steps = self.steps(rules.network)?;
+        let mut opened = Vec::new();
+        let mut steps = Vec::new();
+        let mut show = |path: &Path, from: CString, is_directory: bool, mode: Mode| -> io::Result<Step> {
+            let source = Arc::new(Opened { path: from, descriptor: AtomicI32::new(-1) });
+            opened.push(Arc::clone(&source));
+            let (source, place) = (Source::Opened(source), place(path)?);
+            Ok(Step::Show { source, place, is_directory, mode, is_optional: false })
+        };
+        for part in self.parts() {
+            let name = part.strip_prefix("/").unwrap_or(part);
+            steps.push(show(part, text(name)?, true, Mode::Prepared)?);
+        }
+        steps.extend(self.own_steps(rules.network)?);
         // What is shown of the system must not show a store that lies there.
         for store in rules.read.iter().filter_map(|objects| objects.parent()) {
             if self.is_shown(store) && store.is_dir() {
@@ -386,22 +427,14 @@ impl Machine {
                 });
             }
         }
-        let mut opened = Vec::new();
         for (path, mode) in rules.shown() {
             let Ok(found) = fs::metadata(path) else { continue };
-            let source = Arc::new(Opened { path: text(path)?, descriptor: AtomicI32::new(-1) });
-            opened.push(Arc::clone(&source));
-            steps.push(Step::Show {
-                source: Source::Opened(source),
-                place: place(path)?,
-                is_directory: found.is_dir(),
-                mode,
-                is_optional: false,
-            });
+            steps.push(show(path, text(path)?, found.is_dir(), mode)?);
         }
+        let map = |inside: u32, outside: u32| CString::new(format!("{inside} {outside} 1")).unwrap_or_default();
         Ok(View {
             place: text(&rules.covered)?,
-            user: rules.user.unwrap_or(0),
+            maps: rules.user.map(|user| [map(USER_NUMBER, user), map(GROUP_NUMBER, user)]),
             opened,
             steps,
             handled: Handled::of(rules, support),

@@ -1,0 +1,250 @@
+//! The steps of a view, done: mounts, directories and files of a root, and the ruleset of Landlock.
+//!
+//! It runs in processes beside a thread, and calls the system only.
+
+use std::ffi::{CStr, c_int};
+use std::os::fd::RawFd;
+use std::ptr;
+use std::sync::atomic::Ordering;
+
+use super::system_call::{OWN_DIRECTORY, checked, close, descriptor, system_call};
+use super::view::{Mode, Place, Source, Step, View};
+
+const OPEN_TREE_CLONE: u32 = 1;
+const MOVE_MOUNT_BOTH_EMPTY: u32 = 0x4 | 0x40;
+const AT_RECURSIVE: u32 = 0x8000;
+
+/// Mounts a file system.
+///
+/// # Errors
+/// The error of the system, as a positive number.
+///
+/// # Safety
+/// To be called in a process of its own.
+pub unsafe fn mount(
+    source: Option<&CStr>,
+    place: &CStr,
+    kind: Option<&CStr>,
+    flags: libc::c_ulong,
+    options: Option<&CStr>,
+) -> Result<(), i32> {
+    let pointer = |text: Option<&CStr>| text.map_or(ptr::null(), CStr::as_ptr);
+    // SAFETY: all texts end with NUL.
+    let answer = unsafe {
+        system_call!(libc::SYS_mount, pointer(source), place.as_ptr(), pointer(kind), flags, pointer(options))
+    };
+    checked(answer).map(drop)
+}
+
+/// Sets attributes of a mount; none of those that it has goes.
+///
+/// # Errors
+/// The error of the system, as a positive number.
+///
+/// # Safety
+/// To be called in a process of its own.
+pub unsafe fn set_attributes(at: RawFd, path: &CStr, attributes: u64, flags: u32) -> Result<(), i32> {
+    let change = libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    // SAFETY: the call reads a structure of that size.
+    let answer = unsafe {
+        system_call!(
+            libc::SYS_mount_setattr,
+            at,
+            path.as_ptr(),
+            flags,
+            &raw const change,
+            size_of::<libc::mount_attr>()
+        )
+    };
+    checked(answer).map(drop)
+}
+
+/// Calls something with the directory of a place and its last name. Directories on the way are made;
+/// no link is followed: the build may have made it.
+unsafe fn at_place<T>(place: &Place, then: impl FnOnce(RawFd, &CStr) -> Result<T, i32>) -> Result<T, i32> {
+    let Some((last, above)) = place.split_last() else { return Err(libc::EINVAL) };
+    let mut directory = OWN_DIRECTORY;
+    let mut result = Ok(());
+    for name in above {
+        // SAFETY: as for the whole process.
+        let next = unsafe { open_directory(directory, name) };
+        if directory != OWN_DIRECTORY {
+            // SAFETY: it is ours.
+            unsafe { close(directory) };
+        }
+        directory = OWN_DIRECTORY;
+        match next {
+            Ok(next) => directory = next,
+            Err(error) => {
+                result = Err(error);
+                break;
+            }
+        }
+    }
+    let result = result.and_then(|()| then(directory, last));
+    if directory != OWN_DIRECTORY {
+        // SAFETY: it is ours.
+        unsafe { close(directory) };
+    }
+    result
+}
+
+unsafe fn open_directory(directory: RawFd, name: &CStr) -> Result<RawFd, i32> {
+    let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+    // SAFETY: the name ends with NUL.
+    unsafe {
+        let open = || descriptor(system_call!(libc::SYS_openat, directory, name.as_ptr(), flags));
+        match open() {
+            Err(libc::ENOENT) => {
+                checked(system_call!(libc::SYS_mkdirat, directory, name.as_ptr(), 0o755))?;
+                open()
+            }
+            answer => answer,
+        }
+    }
+}
+
+unsafe fn make_file(directory: RawFd, name: &CStr, content: &[u8]) -> Result<(), i32> {
+    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+    // SAFETY: the name ends with NUL, and the content has that many bytes.
+    unsafe {
+        let file = match descriptor(system_call!(libc::SYS_openat, directory, name.as_ptr(), flags, 0o644)) {
+            Err(libc::EEXIST) => return Ok(()),
+            answer => answer?,
+        };
+        let written = checked(system_call!(libc::SYS_write, file, content.as_ptr(), content.len()));
+        close(file);
+        written.map(drop)
+    }
+}
+
+/// Does a step.
+///
+/// # Errors
+/// The error of the system, as a positive number.
+///
+/// # Safety
+/// To be called in a process of its own.
+pub unsafe fn perform(step: &Step) -> Result<(), i32> {
+    // SAFETY: as for the whole process.
+    unsafe {
+        match step {
+            Step::Directory(place) => {
+                at_place(place, |directory, name| open_directory(directory, name).map(|made| close(made)))
+            }
+            Step::Link { place, target } => at_place(place, |directory, name| {
+                match checked(system_call!(libc::SYS_symlinkat, target.as_ptr(), directory, name.as_ptr())) {
+                    Ok(_) | Err(libc::EEXIST) => Ok(()),
+                    Err(error) => Err(error),
+                }
+            }),
+            Step::File { place, content } => at_place(place, |directory, name| make_file(directory, name, content)),
+            Step::Remove(place) => at_place(place, |directory, name| {
+                checked(system_call!(libc::SYS_unlinkat, directory, name.as_ptr(), 0)).map(drop)
+            }),
+            Step::Mount { place, kind, flags, options } => at_place(place, |directory, name| {
+                close(open_directory(directory, name)?);
+                // No link is there: this was just made, or opened without following one.
+                let mount = || mount(Some(c"none"), name, Some(kind), *flags, options.as_deref());
+                if directory == OWN_DIRECTORY {
+                    return mount();
+                }
+                let back = descriptor(system_call!(
+                    libc::SYS_openat,
+                    OWN_DIRECTORY,
+                    c".".as_ptr(),
+                    libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC
+                ))?;
+                let mounted = checked(system_call!(libc::SYS_fchdir, directory)).and_then(|_| mount());
+                let returned = checked(system_call!(libc::SYS_fchdir, back));
+                close(back);
+                mounted.and(returned.map(drop))
+            }),
+            Step::Show { source, place, is_directory, mode, is_optional } => {
+                let shown = show(source, place, *is_directory, *mode);
+                if *is_optional && matches!(shown, Err(libc::ENOENT | libc::EROFS | libc::ENOTDIR)) {
+                    Ok(())
+                } else {
+                    shown
+                }
+            }
+        }
+    }
+}
+
+/// Mounts what is at one place of the machine at a place of the jail.
+unsafe fn show(source: &Source, place: &Place, is_directory: bool, mode: Mode) -> Result<(), i32> {
+    let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC.cast_unsigned() | AT_RECURSIVE;
+    let empty = libc::AT_EMPTY_PATH.cast_unsigned();
+    // SAFETY: all texts end with NUL.
+    unsafe {
+        let tree = descriptor(match source {
+            Source::Path(path) => system_call!(libc::SYS_open_tree, OWN_DIRECTORY, path.as_ptr(), flags),
+            Source::Opened(opened) => {
+                let opened = opened.descriptor.load(Ordering::SeqCst);
+                system_call!(libc::SYS_open_tree, opened, c"".as_ptr(), flags | empty)
+            }
+        })?;
+        let below = if mode == Mode::Prepared { 0 } else { AT_RECURSIVE };
+        let shown = set_attributes(tree, c"", mode.attributes(), empty | below).and_then(|()| {
+            at_place(place, |directory, name| {
+                if is_directory {
+                    close(open_directory(directory, name)?);
+                } else {
+                    make_file(directory, name, b"")?;
+                }
+                let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+                let target = descriptor(system_call!(libc::SYS_openat, directory, name.as_ptr(), flags))?;
+                let moved =
+                    system_call!(libc::SYS_move_mount, tree, c"".as_ptr(), target, c"".as_ptr(), MOVE_MOUNT_BOTH_EMPTY);
+                close(target);
+                checked(moved).map(drop)
+            })
+        });
+        close(tree);
+        shown
+    }
+}
+
+/// Makes the ruleset of Landlock that all commands of a build have; nothing where there is none.
+///
+/// # Errors
+/// The error of the system, as a positive number.
+///
+/// # Safety
+/// To be called in a process of its own.
+pub unsafe fn ruleset(view: &View) -> Result<Option<RawFd>, i32> {
+    const PATH_BENEATH: c_int = 1;
+    let Some(attributes) = &view.handled else { return Ok(None) };
+    // SAFETY: the calls read structures of the kernel's form.
+    unsafe {
+        let size = size_of_val(&attributes.words);
+        let ruleset = descriptor(system_call!(libc::SYS_landlock_create_ruleset, attributes.words.as_ptr(), size, 0))?;
+        for (place, access) in &view.rules {
+            let opened = match place {
+                None => descriptor(system_call!(
+                    libc::SYS_openat,
+                    OWN_DIRECTORY,
+                    c".".as_ptr(),
+                    libc::O_PATH | libc::O_CLOEXEC
+                )),
+                Some(place) => at_place(place, |directory, name| {
+                    let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+                    descriptor(system_call!(libc::SYS_openat, directory, name.as_ptr(), flags))
+                }),
+            }?;
+            let rule = Rule { access: *access, opened };
+            let added = system_call!(libc::SYS_landlock_add_rule, ruleset, PATH_BENEATH, &raw const rule, 0);
+            close(opened);
+            checked(added)?;
+        }
+        Ok(Some(ruleset))
+    }
+}
+
+/// `struct landlock_path_beneath_attr` of landlock(7).
+#[repr(C, packed)]
+struct Rule {
+    access: u64,
+    opened: RawFd,
+}
