@@ -38,6 +38,7 @@ fn a_program_that_gets_no_thread_is_said_to_lack_one() {
         downloads: base.path().join("downloads"),
         log: base.path().join("log"),
         mark: base.path().join("mark"),
+        jail: base.path().join("jail"),
         settings: settings(&base.path().join("root"), base.path()),
         events: Arc::new(|_| {}),
         network: false,

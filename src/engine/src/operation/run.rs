@@ -102,10 +102,16 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
         interrupt: workspace.settings.interrupt.clone(),
     };
     let attended = match confined {
-        Confined::Jail(lease, rules) => {
+        Confined::Jail(lease, rules, beginning) => {
             let steps = workspace.sandbox.steps_for(&rules);
+            let command = name.clone();
             let attended = match steps {
-                Ok(steps) => lease.run(move |runner| attendance.run(Means::Jail(runner, steps))),
+                Ok(steps) => lease.run(move |runner| {
+                    if let Some(beginning) = beginning {
+                        beginning.make(runner).map_err(|reason| Error::NotStarted { command, reason })?;
+                    }
+                    attendance.run(Means::Jail(runner, steps))
+                }),
                 Err(reason) => Ok(Err(not_started(reason))),
             };
             workspace.sandbox.keep(lease);
@@ -252,8 +258,10 @@ impl Attendance {
                 start(&mut self.process, !self.input.is_empty(), confinement.as_ref(), (rules.user, &self.mark))
             }
             Means::Jail(runner, steps) => match &mut runner.keeper {
-                Some(keeper) => start_in_jail(&mut self.process, !self.input.is_empty(), keeper, &steps),
-                None => Err(io::Error::other("its jail is gone")),
+                Some(keeper) if keeper.has_jail() => {
+                    start_in_jail(&mut self.process, !self.input.is_empty(), keeper, &steps)
+                }
+                _ => Err(io::Error::other("its jail is gone")),
             },
         };
         let program = match started {

@@ -11,6 +11,7 @@ use std::thread;
 
 use crate::platform;
 use crate::platform::jail::{Base, Keeper, Machine, Places};
+use crate::platform::lock::Lock;
 use crate::platform::process::prepare_thread;
 
 type Job = Box<dyn FnOnce(&mut Runner) + Send>;
@@ -21,6 +22,8 @@ pub struct Runner {
     pub places: Option<Places>,
     /// What makes jails for its programs, once one is needed.
     pub keeper: Option<Keeper>,
+    /// The lock of the jail, which its processes hold too: they have the descriptors of this thread.
+    pub lock: Option<Lock>,
 }
 
 /// Why a job could not be done.
@@ -126,7 +129,7 @@ fn begin(base: Option<Base>) -> Result<Sender<Job>, Error> {
         let is_fine = prepared.is_ok();
         let _ = ready.send(prepared);
         if is_fine {
-            let mut runner = Runner { places: base.map(Base::places), keeper: None };
+            let mut runner = Runner { places: base.map(Base::places), keeper: None, lock: None };
             jobs.into_iter().for_each(|job| job(&mut runner));
         }
     };

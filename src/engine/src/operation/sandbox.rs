@@ -1,13 +1,14 @@
 //! How the programs of one build are confined: the strongest way that the settings and the system allow.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::runner::{Lease, Runner, Runners};
 use super::{Error, Result, Workspace};
 use crate::platform;
 use crate::platform::build_users::{BuildUser, Error as UserError};
-use crate::platform::jail::{self, Base, Keeper, Level, Refused, Rules};
+use crate::platform::jail::{self, Base, Keeper, Level, Refused, Rules, View};
+use crate::platform::lock::{Lock, Patience};
 use crate::settings::{Event, Sandbox, Settings};
 
 /// What the builds of one call share: threads that start programs.
@@ -51,8 +52,39 @@ pub enum Confined {
     Off(Lease),
     /// By Landlock and a filter.
     Landlock(Lease, Rules),
-    /// In the build's jail.
-    Jail(Lease, Rules),
+    /// In the build's jail, which may still have to be made.
+    Jail(Lease, Rules, Option<Beginning>),
+}
+
+/// How a jail is made, on a thread that has none.
+pub struct Beginning {
+    view: View,
+    runners: Arc<Runners>,
+    network: bool,
+    covered: PathBuf,
+    lock: PathBuf,
+    patience: Patience,
+}
+
+impl Beginning {
+    /// Makes the jail.
+    ///
+    /// # Errors
+    /// When the system refuses; in words.
+    pub fn make(self, runner: &mut Runner) -> std::result::Result<(), String> {
+        runner.lock = Some(Lock::take_briefly(&self.lock, &self.patience).map_err(|error| error.to_string())?);
+        let words =
+            |refused: Refused| format!("this system refuses {} ({})", refused.step, platform::reason(&refused.cause));
+        let keeper = match runner.keeper.take() {
+            Some(keeper) if keeper.is_ready() => keeper,
+            _ => {
+                let template = self.runners.machine()?.template(self.network, &self.covered);
+                let template = template.map_err(|error| platform::reason(&error))?;
+                Keeper::new(self.network, template).map_err(words)?
+            }
+        };
+        runner.keeper.insert(keeper).begin(self.view).map_err(words)
+    }
 }
 
 impl BuildSandbox {
@@ -120,6 +152,7 @@ impl BuildSandbox {
                 if let Some(keeper) = &mut runner.keeper {
                     keeper.end();
                 }
+                runner.lock = None;
             });
         }
     }
@@ -146,13 +179,13 @@ impl BuildSandbox {
         if mode != Sandbox::Landlock {
             let known = self.jail.lock().unwrap_or_else(PoisonError::into_inner).take();
             let made = match known {
-                Some(lease) => Ok(lease),
-                None => self.begin(&rules),
+                Some(lease) => Ok((lease, None)),
+                None => self.begin(&rules, workspace),
             };
             match made {
-                Ok(lease) => {
+                Ok((lease, beginning)) => {
                     self.note(Level::Namespaces);
-                    return Ok(Confined::Jail(lease, rules));
+                    return Ok(Confined::Jail(lease, rules, beginning));
                 }
                 Err(missing) if mode == Sandbox::Require => return Err(Error::NotConfined { missing }),
                 Err(missing) => {
@@ -179,42 +212,39 @@ impl BuildSandbox {
         }
     }
 
-    /// Makes the jail; in words why that is not possible.
-    fn begin(&self, rules: &Rules) -> std::result::Result<Lease, String> {
+    /// Returns a thread that makes the jail, and how; in words why that is not possible. The first jail of all is made
+    /// at once, to see whether the system allows it. Should a later one fail, that is no reason to go on without.
+    fn begin(&self, rules: &Rules, workspace: &Workspace) -> std::result::Result<(Lease, Option<Beginning>), String> {
         let runners = &self.shared.runners;
         let known = || runners.has_namespaces.get();
         let _first = known().is_none().then(|| runners.first_try.lock().unwrap_or_else(PoisonError::into_inner));
-        if let Some(Err(refused)) = known() {
-            return Err(refused.clone());
-        }
-        let support = jail::support();
+        let is_first = match known() {
+            Some(Err(refused)) => return Err(refused.clone()),
+            Some(Ok(())) => false,
+            None => true,
+        };
         let begin = || {
+            let support = jail::support();
             if !support.filter {
                 return Err("this system does not filter system calls (seccomp)".to_owned());
             }
-            let machine = runners.machine()?;
-            let view = machine.view(rules, support).map_err(|error| platform::reason(&error))?;
-            let (network, covered, known) = (rules.network, rules.covered.clone(), Arc::clone(runners));
-            let lease = runners.lease(Some(Base::of_jails(network))).map_err(|error| error.to_string())?;
-            let made = lease.run(move |runner| {
-                let words = |refused: Refused| {
-                    format!("this system refuses {} ({})", refused.step, platform::reason(&refused.cause))
-                };
-                let keeper = match runner.keeper.take() {
-                    Some(keeper) if keeper.is_ready() => keeper,
-                    _ => {
-                        let template = known.machine()?.template(network, &covered);
-                        let template = template.map_err(|error| platform::reason(&error))?;
-                        Keeper::new(network, template).map_err(words)?
-                    }
-                };
-                runner.keeper.insert(keeper).begin(view).map_err(words)
-            });
-            made.map_err(|error| error.to_string())??;
-            Ok(lease)
+            let settings = &workspace.settings;
+            let beginning = Beginning {
+                view: runners.machine()?.view(rules, support).map_err(|error| platform::reason(&error))?,
+                runners: Arc::clone(runners),
+                network: rules.network,
+                covered: rules.covered.clone(),
+                lock: workspace.jail.clone(),
+                patience: Patience { timeout: settings.lock_timeout, interrupt: settings.interrupt.clone() },
+            };
+            let lease = runners.lease(Some(Base::of_jails(rules.network))).map_err(|error| error.to_string())?;
+            if !is_first {
+                return Ok((lease, Some(beginning)));
+            }
+            lease.run(move |runner| beginning.make(runner)).map_err(|error| error.to_string())??;
+            Ok((lease, None))
         };
         let begun = begin();
-        // Should one fail later, that is about its own directories.
         let _ = runners.has_namespaces.set(begun.as_ref().map(drop).map_err(Clone::clone));
         begun
     }

@@ -31,6 +31,8 @@ pub struct Workspace {
     pub downloads: PathBuf,
     /// Where what the build's programs are known by is noted.
     pub mark: PathBuf,
+    /// The lock that its jail holds.
+    pub jail: PathBuf,
     /// Where the log goes.
     pub log: PathBuf,
     /// The settings of the call.

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
-use super::Error;
+use super::{Error, busy};
 use crate::derivation::{Derivation, FileContent, FileRecipe, Recipe};
 use crate::hash::Hash;
 use crate::names::{ObjectName, OutputName, Placeholder};
 use crate::operation::{self, BuildSandbox, Request, Response, Sandboxes, Workspace};
 use crate::platform;
 use crate::platform::jail::Level;
+use crate::platform::lock::{Lock, Patience};
 use crate::settings::{Event, EventSink, Settings};
 use crate::store::import::{SourceTree, import_copies, import_source};
 use crate::store::verify::content_path;
@@ -102,6 +103,7 @@ impl Build {
                 downloads: store.downloads(),
                 log: store.log(derivation.hash),
                 mark: store.slot_mark(slot),
+                jail: store.slot_jail(slot),
                 settings: settings.clone(),
                 events,
                 network: derivation.spec.output_hash.is_some(),
@@ -122,7 +124,9 @@ impl Build {
         };
         let places = [&build.workspace.building, &build.workspace.directory];
         if places.into_iter().any(|path| platform::exists(path)) {
-            // Whoever had the slot was killed; what ran then would go on to write into this build.
+            // Whoever had the slot was killed; what ran then would go on to write into this build. A jail ends by itself.
+            let patience = Patience { timeout: settings.lock_timeout, interrupt: settings.interrupt.clone() };
+            Lock::take_briefly(&build.workspace.jail, &patience).map_err(|error| busy(&build.derivation, error))?;
             if let Ok(mark) = platform::read_to_string(&build.workspace.mark) {
                 platform::process::end_marked(mark.trim());
             }

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::scheduler::busy;
-use super::{Build, Error, Step, Tasks, file};
+use super::{Build, Error, Step, Tasks, busy, file};
 use crate::derivation::Derivation;
 use crate::failure::Failure;
 use crate::hash::Hash;

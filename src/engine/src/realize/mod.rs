@@ -14,9 +14,10 @@ pub use check::{Difference, check};
 pub use pool::panic_text;
 pub use scheduler::{Realization, realize};
 
+use crate::derivation::Derivation;
 use crate::failure::{Failure, Mismatch};
 use crate::operation::{Error as OperationError, Request, Response};
-use crate::platform::lock::by_whom;
+use crate::platform::lock::{LockError, by_whom};
 use crate::store;
 use std::sync::Arc;
 
@@ -97,6 +98,16 @@ pub enum Error {
     /// The threads for operations could not be started.
     #[error("cannot start threads: {0}")]
     Threads(String),
+}
+
+/// Returns the error of a derivation's lock that was not obtained.
+fn busy(derivation: &Derivation, error: LockError) -> Error {
+    match error {
+        LockError::Busy { pid, .. } => Error::Busy { derivation: derivation.title(), pid },
+        LockError::Interrupted => Error::Interrupted,
+        error @ LockError::Inside { .. } => store::Error::from(error).into(),
+        LockError::File(error) => store::Error::from(error).into(),
+    }
 }
 
 /// Returns the lines that name mismatches.

@@ -18,7 +18,7 @@ use super::borrow::{borrow, lender};
 use super::declared::find_declared;
 use super::pool::{Message, Pool};
 use super::recorder::{self, Recorder, Unrecorded};
-use super::{Build, Error, Step, Task, Tasks, file, list};
+use super::{Build, Error, Step, Task, Tasks, busy, file, list};
 use crate::derivation::{Derivation, Recipe};
 use crate::failure::{Failure, Mismatch, chain};
 use crate::hash::Hash;
@@ -137,16 +137,6 @@ fn place(position: Option<&str>) -> (String, u64) {
     let position = position.unwrap_or_default();
     let (file, line) = position.rsplit_once(':').unwrap_or((position, ""));
     (file.to_owned(), line.parse().unwrap_or(0))
-}
-
-/// Returns the error of a derivation's lock that was not obtained.
-pub(super) fn busy(derivation: &Derivation, error: LockError) -> Error {
-    match error {
-        LockError::Busy { pid, .. } => Error::Busy { derivation: derivation.title(), pid },
-        LockError::Interrupted => Error::Interrupted,
-        error @ LockError::Inside { .. } => store::Error::from(error).into(),
-        LockError::File(error) => store::Error::from(error).into(),
-    }
 }
 
 fn started_event(derivation: &Derivation) -> Event {

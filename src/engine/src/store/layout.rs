@@ -190,6 +190,12 @@ impl Store {
         self.locks().join(format!("{slot}.mark"))
     }
 
+    /// Returns the lock that the processes of the build in a slot hold, where they have a jail: longer than the process
+    /// that builds, should that be killed.
+    pub fn slot_jail(&self, slot: Slot) -> PathBuf {
+        self.locks().join(format!("{slot}.jail"))
+    }
+
     /// Returns the lock that the import of a closure holds.
     pub fn closure_lock(&self) -> PathBuf {
         self.locks().join("closure")

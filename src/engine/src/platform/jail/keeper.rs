@@ -215,9 +215,9 @@ impl Keeper {
         Ok(())
     }
 
-    /// Returns whether a build has a jail here.
+    /// Returns whether a build has a jail here, and its processes run.
     pub fn has_jail(&self) -> bool {
-        self.jail.is_some()
+        self.jail.is_some() && self.is_alive()
     }
 
     /// Makes a jail, in which a build sees this.

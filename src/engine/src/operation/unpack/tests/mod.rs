@@ -62,6 +62,7 @@ impl Place {
             downloads: base.join("downloads"),
             log: base.join("log"),
             mark: base.join("mark"),
+            jail: base.join("jail"),
             settings,
             events: Arc::new(|_| {}),
             network: false,
