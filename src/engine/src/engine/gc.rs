@@ -15,6 +15,7 @@ use crate::platform;
 use crate::platform::lock::{Lock, LockError, Mode};
 use crate::settings::Event;
 use crate::store::own::{Own, Place};
+use crate::store::shared::SweepNote;
 use crate::store::sweep::{self, Dead, Forgotten, Garbage};
 use crate::{store, switch};
 
@@ -198,6 +199,7 @@ impl Engine {
     ) -> Result<(), Error> {
         let (store, interrupt) = (&self.store, &self.settings.interrupt);
         let _open = if platform::exists(store.objects()) { Some(store.lock_publication()?) } else { None };
+        let _note = SweepNote::write(store);
         // First what frees space without a write.
         sweep::clear(store, own, garbage, interrupt)?;
         for name in own.list_ours(Place::Snapshots, &store.snapshots())? {

@@ -225,6 +225,10 @@ impl Engine {
         let patience = Patience { timeout: settings.lock_timeout, interrupt: settings.interrupt.clone() };
         let store = Store::new(&settings.root).with_patience(patience);
         store::check_owner(&store, access)?;
+        if access == Access::Work {
+            // What is wrong with the root is told by what works in it.
+            let _ = store::shared::protect_lifted(&store);
+        }
         Ok(Engine { settings, store })
     }
 

@@ -62,6 +62,13 @@ impl Lifted {
 
 impl Drop for Lifted {
     fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Lifted {
+    /// Removes the notes.
+    fn end(&self) {
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(notes) = notes {
             // What stays is read once more, which changes nothing.
@@ -92,16 +99,52 @@ pub fn protect_lifted(store: &Store) -> Result<()> {
         let lock = path.with_extension(&LOCK[1..]);
         let Some(_held) = Lock::try_take(&lock, Mode::Exclusive).map_err(LockError::from)? else { continue };
         for nar in platform::read_to_string(&path).unwrap_or_default().lines() {
-            let name = store.shared_files().join(nar);
-            let is_in_use = platform::links_of(&name).is_some_and(|links| links > 1);
-            if is_in_use && Hash::parse(nar).is_ok() {
-                platform::set_immutable(&name, true);
+            if nar == ANY {
+                let all = platform::list_directory(&store.shared_files()).unwrap_or_default();
+                all.iter().for_each(|(name, _)| protect_if_used(store, &name.to_string_lossy()));
+            } else {
+                protect_if_used(store, nar);
             }
         }
         platform::remove_file(&path)?;
         platform::remove_file(&lock)?;
     }
     Ok(())
+}
+
+/// Makes the file of a name immutable if an object has it.
+fn protect_if_used(store: &Store, nar: &str) {
+    let name = store.shared_files().join(nar);
+    let is_in_use = platform::links_of(&name).is_some_and(|links| links > 1);
+    if is_in_use && Hash::parse(nar).is_ok() {
+        platform::set_immutable(&name, true);
+    }
+}
+
+/// Stands in the notes for all files: a sweep takes names from any of them.
+const ANY: &str = "*";
+
+/// The note of a sweep. As long as it is there, the next command looks at all files.
+pub struct SweepNote {
+    lifted: Lifted,
+}
+
+impl Drop for SweepNote {
+    fn drop(&mut self) {
+        self.lifted.end();
+    }
+}
+
+impl SweepNote {
+    /// Notes that the flags of any files are about to be lifted. On a full disk there is no room for the note, and a sweep
+    /// is what makes some.
+    pub fn write(store: &Store) -> SweepNote {
+        let lifted = Lifted { directory: store.staging(), notes: Mutex::default() };
+        if platform::may_set_immutable() {
+            lifted.note(ANY);
+        }
+        SweepNote { lifted }
+    }
 }
 
 impl SharedFiles {
@@ -317,6 +360,27 @@ mod tests {
         drop(notes);
         protect_lifted(&store).unwrap();
         assert_eq!(is_immutable(), is_possible);
+        if platform::may_set_immutable() {
+            assert_eq!(fs::read_dir(store.staging()).unwrap().count(), 1);
+        }
+        platform::set_immutable(store.root(), false);
+    }
+
+    #[test]
+    fn a_flag_that_a_sweep_lifted_is_set_again_after_a_kill() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(&directory.path().join("root"));
+        store.create().unwrap();
+        let object = store.staging().join("object");
+        SharedFiles::new(&store).write(Hash::of(b"nar"), b"text", 0o444, &object).unwrap();
+        platform::set_immutable(&object, true);
+        let is_possible = platform::is_immutable(&object);
+        platform::set_immutable(&object, false);
+        let note = SweepNote::write(&store);
+        // A kill takes its lock and nothing else.
+        drop(note.lifted.notes.lock().unwrap().take());
+        protect_lifted(&store).unwrap();
+        assert_eq!(platform::is_immutable(&object), is_possible);
         if platform::may_set_immutable() {
             assert_eq!(fs::read_dir(store.staging()).unwrap().count(), 1);
         }

@@ -170,6 +170,8 @@ pub fn bring_back(store: &Store, own: &Own, objects: &BTreeSet<ObjectName>) -> R
         // A sweep may have begun to remove it.
         if verify::look(store, object).is_err() {
             own.rename(&store.object(object), format!("{GONE}{object}").as_ref())?;
+        } else if platform::kind_of(&store.object(object))? != Some(FileKind::Symlink) {
+            platform::set_immutable(&store.object(object), true);
         }
     }
     Ok(())
