@@ -603,6 +603,9 @@ function BuildContext.run(command, opts) end
 ---@field finish_evaluation fun(config_path: string?, files: table<string, string>?): boolean, any
 ---@field record fun(action: table, positions: string[], explained: { priority: integer?, overridden: syslua.Overridden[] }?): boolean, any
 ---@field lists fun(): boolean, any
+---@field projects fun(manifest: any): boolean, any
+---@field enter fun(manifest: any, project: string, shell: string?, options: syslua.Options?): boolean, any
+---@field become_program fun(words: string[], variables: table<string, string>, script: string?, options: syslua.Options?): boolean, any
 ---@field shell_names fun(): boolean, any
 ---@field shells fun(options: syslua.Options?): boolean, any
 ---@field literal_reference fun(text: string): boolean, any

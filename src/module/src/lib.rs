@@ -27,6 +27,7 @@ mod lua_source;
 mod network;
 mod options;
 mod position;
+mod project;
 mod render;
 mod signals;
 mod snapshots;
@@ -87,6 +88,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     file::register(lua, &native)?;
     loops::register(lua, &native)?;
     inspect::register(lua, &native)?;
+    project::register(lua, &native)?;
     snapshots::register(lua, &native)?;
     ui::register(lua, &native)?;
     lua.set_named_registry_value(capture::NATIVE, &native)?;

@@ -3,6 +3,7 @@
 
 mod check;
 pub mod lists;
+mod process;
 mod reserved;
 pub mod shells;
 
@@ -10,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 pub use check::{Refusal, Target, check, literal_reference};
+pub use process::Variables;
 pub use reserved::{OWN_PREFIX, keeper};
 
 use crate::action::Addition;
@@ -96,6 +98,20 @@ impl Environment {
             environment.add(&name, &separator, &entries, Home::OfShell);
         }
         environment.scripts = general.scripts.into_iter().chain(environment.scripts).collect();
+        environment
+    }
+
+    /// Collects the environment of a project of whoever applies.
+    pub fn of_project<'a>(
+        activations: impl IntoIterator<Item = &'a Activation>,
+        project: &str,
+        home: &Path,
+    ) -> Environment {
+        let mut environment = Environment::default();
+        let is_of = |activation: &&Activation| {
+            activation.user.is_none() && activation.project.as_ref().is_some_and(|own| own.name == project)
+        };
+        activations.into_iter().filter(is_of).for_each(|activation| environment.collect(activation, Home::At(home)));
         environment
     }
 

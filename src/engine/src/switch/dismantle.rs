@@ -173,6 +173,8 @@ pub fn dismantle(store: &Store, settings: &Settings, release: impl FnOnce()) -> 
     removal.place(Place::Downloads, &store.downloads())?;
     removal.place(Place::GitTrees, &store.git_trees())?;
     removal.tree(&store.source_memory())?;
+    // Files that shells read which `shell` starts.
+    removal.tree(&root.join("cache/shell"))?;
     removal.directory(&root.join("cache"))?;
     removal.backups(store)?;
     for name in IN_METADATA {

@@ -30,7 +30,7 @@ pub fn write_snapshot(store: &Store, home: &Path, snapshot: &Snapshot, manifest:
     text.push(b'\n');
     write("manifest.json", &text, PRIVATE)?;
     let environment = Environment::new(snapshot.actions(), home);
-    let identity = Identity { root: store.root(), user: None, snapshot: snapshot.id };
+    let identity = Identity { root: store.root(), user: None, project: None, snapshot: snapshot.id };
     for shell in shells::scripts() {
         write(shell.file(), &shell.render(&environment, &identity), READABLE)?;
     }
@@ -55,7 +55,7 @@ fn write_users(store: &Store, directory: &Path, snapshot: &Snapshot) -> Result<(
         let own = above.join(user);
         platform::create_directory_as(&own, CLOSED)?;
         let environment = Environment::of_user(snapshot.actions(), user);
-        let identity = Identity { root: store.root(), user: Some(user), snapshot: snapshot.id };
+        let identity = Identity { root: store.root(), user: Some(user), project: None, snapshot: snapshot.id };
         for shell in shells::scripts() {
             let script = own.join(shell.file());
             platform::write_file_as(&script, &shell.render(&environment, &identity), READABLE)?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::common::{self, Words};
-use super::{Identity, Places, ScriptPath, Shell};
+use super::{Identity, Places, ScriptPath, Shell, Subshell};
 use crate::environment::Environment;
 
 const FUNCTIONS: &str = include_str!("fish.fish");
@@ -50,6 +50,15 @@ impl Shell for Fish {
             ScriptPath::At(path) => quoted(path),
         };
         format!("test -r {word}; and source {word}")
+    }
+
+    fn subshell(&self, script: &str) -> Option<Subshell> {
+        Some(Subshell { arguments: vec!["-C".to_owned(), format!("source {script}")], ..Subshell::default() })
+    }
+
+    fn mark_prompt(&self) -> &'static str {
+        "functions -q fish_prompt; and functions -c fish_prompt __syslua_prompt\n\
+         function fish_prompt; echo -n \"($SYSLUA_PROJECT) \"; functions -q __syslua_prompt; and __syslua_prompt; end\n"
     }
 
     fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {

@@ -10,6 +10,7 @@ mod powershell;
 
 use std::path::{Path, PathBuf};
 
+pub use self::common::{Call, List, calls};
 use super::{Environment, lists};
 use crate::hash::Hash;
 use crate::names::SnapshotId;
@@ -30,8 +31,32 @@ pub trait Shell: Sync {
     /// Returns the line for that file by which it reads a script, if it is there.
     fn source_line(&self, script: &ScriptPath) -> String;
 
+    /// Returns how an interactive shell of its own is started that reads one more script, at `script`, after the user's files.
+    /// The shell is marked by `SYSLUA_PROJECT`. `None` when that cannot be said: then it has the variables only.
+    fn subshell(&self, _script: &str) -> Option<Subshell> {
+        None
+    }
+
+    /// Returns what the script of such a shell does after the environment: it marks the prompt.
+    fn mark_prompt(&self) -> &'static str {
+        ""
+    }
+
     /// Returns the script that gives an environment to the shell.
     fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8>;
+}
+
+/// How a shell inside a shell is started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subshell {
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Variables for it alone.
+    pub variables: Vec<(String, String)>,
+    /// What its script does first.
+    pub before: &'static str,
+    /// Files that it reads, in a directory that the variable named first leads to.
+    pub files: Option<(&'static str, &'static [(&'static str, &'static str)])>,
 }
 
 /// Where the files of shells are.
@@ -100,15 +125,20 @@ pub struct Identity<'a> {
     pub root: &'a Path,
     /// The user, unless it is the environment of all.
     pub user: Option<&'a str>,
-    /// The snapshot.
+    /// The project, unless it is the environment of a user or of all.
+    pub project: Option<&'a str>,
+    /// The snapshot; 0 for what is not applied.
     pub snapshot: SnapshotId,
 }
 
 impl Identity<'_> {
-    /// Returns the variable in which shells remember what the script set. Each root and user has one.
+    /// Returns the variable in which shells remember what the script set. Each root, user and project has one.
     pub fn memory(&self) -> String {
         let root = platform::bytes_of_path(self.root);
-        let whole = [root.as_slice(), b"\0", self.user.unwrap_or_default().as_bytes()].concat();
+        let mut whole = [root.as_slice(), b"\0", self.user.unwrap_or_default().as_bytes()].concat();
+        if let Some(project) = self.project {
+            whole.extend([b"\0", project.as_bytes()].concat());
+        }
         format!("{}_{}", super::OWN_PREFIX, &Hash::of(&whole).to_hex()[..8])
     }
 

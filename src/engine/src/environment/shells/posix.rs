@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use super::common::{self, Words};
-use super::{FPATH, Identity, Places, ScriptPath, Shell};
+use super::{FPATH, Identity, Places, ScriptPath, Shell, Subshell};
 use crate::environment::Environment;
 use crate::variable::Template;
 
@@ -24,7 +24,7 @@ pub struct Bash;
 pub struct Zsh;
 
 macro_rules! family {
-    ($($shell:ident $name:literal $directory:ident $profile:literal)*) => {
+    ($($shell:ident $name:literal $directory:ident $profile:literal $subshell:ident $prompt:literal)*) => {
         $(
             impl Shell for $shell {
                 fn name(&self) -> &'static str {
@@ -44,6 +44,14 @@ macro_rules! family {
                     format!("[ ! -r {word} ] || . {word}")
                 }
 
+                fn subshell(&self, script: &str) -> Option<Subshell> {
+                    Some($subshell(script))
+                }
+
+                fn mark_prompt(&self) -> &'static str {
+                    $prompt
+                }
+
                 fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
                     render(environment, identity)
                 }
@@ -53,9 +61,41 @@ macro_rules! family {
 }
 
 family! {
-    Sh "sh" home ".profile"
-    Bash "bash" home ".bashrc"
-    Zsh "zsh" zsh ".zshrc"
+    Sh "sh" home ".profile" sh "PS1=\"($SYSLUA_PROJECT) ${PS1-$ }\"\n"
+    Bash "bash" home ".bashrc" bash "PS1=\"($SYSLUA_PROJECT) ${PS1-}\"\n"
+    Zsh "zsh" zsh ".zshrc" zsh "PROMPT=\"($SYSLUA_PROJECT) $PROMPT\"\n"
+}
+
+fn sh(script: &str) -> Subshell {
+    Subshell { variables: vec![("ENV".to_owned(), script.to_owned())], ..Subshell::default() }
+}
+
+fn bash(script: &str) -> Subshell {
+    Subshell {
+        arguments: vec!["--rcfile".to_owned(), script.to_owned()],
+        before: "if [ -r ~/.bashrc ]; then . ~/.bashrc; fi\n",
+        ..Subshell::default()
+    }
+}
+
+/// What zsh reads instead of the user's files, in their order; each reads the user's one.
+const ZSH_FILES: &[(&str, &str)] = &[
+    (
+        ".zshenv",
+        "ZDOTDIR=${SYSLUA_ZDOTDIR:-$HOME}\nif [[ -r $ZDOTDIR/.zshenv ]]; then . \"$ZDOTDIR/.zshenv\"; fi\nSYSLUA_ZDOTDIR=$ZDOTDIR\nZDOTDIR=$SYSLUA_OWN_ZDOTDIR\n",
+    ),
+    (
+        ".zshrc",
+        "ZDOTDIR=$SYSLUA_ZDOTDIR\nif [[ -r $ZDOTDIR/.zshrc ]]; then . \"$ZDOTDIR/.zshrc\"; fi\n. \"$SYSLUA_SCRIPT\"\nunset SYSLUA_SCRIPT SYSLUA_ZDOTDIR SYSLUA_OWN_ZDOTDIR\nif [[ $ZDOTDIR = $HOME ]]; then unset ZDOTDIR; fi\n",
+    ),
+];
+
+fn zsh(script: &str) -> Subshell {
+    Subshell {
+        variables: vec![("SYSLUA_SCRIPT".to_owned(), script.to_owned())],
+        files: Some(("ZDOTDIR", ZSH_FILES)),
+        ..Subshell::default()
+    }
 }
 
 /// Returns a path as a word that people would write.

@@ -44,7 +44,7 @@ impl Environment {
 }
 
 fn identity(snapshot: u64) -> Identity<'static> {
-    Identity { root: Path::new("/root of tests"), user: None, snapshot: SnapshotId(snapshot) }
+    Identity { root: Path::new("/root of tests"), user: None, project: None, snapshot: SnapshotId(snapshot) }
 }
 
 fn script(environment: &Environment, snapshot: u64) -> String {

@@ -118,7 +118,7 @@ fn with_list(mut environment: Environment, name: &str, separator: &str, entries:
 }
 
 fn identity(snapshot: u64) -> Identity<'static> {
-    Identity { root: Path::new("/root of tests"), user: None, snapshot: SnapshotId(snapshot) }
+    Identity { root: Path::new("/root of tests"), user: None, project: None, snapshot: SnapshotId(snapshot) }
 }
 
 /// Says that something was left out.
