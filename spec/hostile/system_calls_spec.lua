@@ -1,5 +1,5 @@
---- What sys.lua does at the border of the system, seen and disturbed there: locks that a file system does not have, files
---- that others could read for a moment, a kill between two calls.
+--- What sys.lua does at the border of the system, seen and disturbed there: locks that a file system does not have,
+--- files that others could read for a moment, a kill between two calls.
 
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
@@ -149,7 +149,7 @@ describe("a gc of root that is killed #root", function()
       config(2)
       assert.equal(0, here.run("apply", "init.lua").code)
       here.shell(
-        ("strace -f -qq -o log -e trace=unlinkat -e inject=unlinkat:signal=KILL:when=%d $LUA -l syslua gc --keep 1"):format(
+        ("strace -f -qq -o log -e inject=unlinkat:signal=KILL:when=%d $LUA -l syslua gc --keep 1"):format(
           kill
         )
       )
