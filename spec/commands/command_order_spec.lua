@@ -333,6 +333,26 @@ describe("a command of a user #root", function()
     here.remove()
   end)
 
+  it("is told at once that it is inside, also without /proc and in another namespace", function()
+    local lua = here.shell("command -v $LUA").stdout:gsub("\n", "")
+    local exports = {}
+    for name, value in pairs(here.environment) do
+      exports[#exports + 1] = name .. "=" .. process.quote(value)
+    end
+    here.write("inner", ("exec env -i %s %s -l syslua gc\n"):format(table.concat(exports, " "), lua))
+    local inner = ("sh %s/inner"):format(here.directory)
+    for _, way in ipairs({
+      "unshare --pid --fork --mount-proc %s",
+      "unshare --pid --fork %s",
+      "unshare --mount sh -c 'umount -l /proc; %s'",
+    }) do
+      here.write_config(activate(("ctx.run(%q)"):format(way:format(inner))))
+      local result = here.shell("timeout 20 $LUA -l syslua apply init.lua")
+      assert.equal(1, result.code, way .. result.stdout .. result.stderr)
+      assert.truthy(result.stderr:find("this runs inside of", 1, true), way .. result.stderr)
+    end
+  end)
+
   it("runs as that user, with nothing of root's", function()
     here.environment.SECRET_OF_ROOT = "t0ken"
     local open = here.directory .. "/open"

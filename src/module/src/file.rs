@@ -142,7 +142,9 @@ fn origin(lua: &Lua, more: Option<&LuaTable>) -> LuaResult<Origin> {
 fn absolute(place: PathBuf) -> Answer<PathBuf> {
     let is_whole = place.is_absolute() && is_plain_target(place.as_os_str().as_encoded_bytes());
     let unusable = |error| Failure::new("usage", format!("the path {} is unusable: {error}", place.display()));
-    if is_whole { Ok(place) } else { std::path::absolute(&place).map_err(unusable) }
+    let whole = if is_whole { place } else { std::path::absolute(&place).map_err(unusable)? };
+    // What ends with `..` has no name.
+    Ok(if whole.file_name().is_none() { platform::canonical(&whole) } else { whole })
 }
 
 /// Returns the source at a place, or nothing where nothing stands. A link that is named as a source is followed.
@@ -305,16 +307,17 @@ fn list_files(lua: &Lua, (path, directory): (BString, BString)) -> Answer<Option
     }
     let (real_top, real_directory) = (platform::canonical(&top), platform::canonical(&directory));
     let (mut below, followed) = (Vec::new(), lua.create_table().map_err(lua_failure)?);
-    for (inner, kind) in entries_below(&top)? {
+    // A link that is named as a tree is followed.
+    for (inner, kind) in entries_below(&real_top)? {
         match kind {
             FileKind::Directory => continue,
             FileKind::Special => return Err(special(&top.join(inner))),
             FileKind::File => {}
             FileKind::Symlink => {
-                let link = top.join(&inner);
+                let link = real_top.join(&inner);
                 match platform::end_of(&link) {
                     // A link that leads nowhere, but not out of the tree, stays one too.
-                    _ if stays_within(&real_top, &real_top.join(&inner)) => {}
+                    _ if stays_within(&real_top, &link) => {}
                     // A copy of the tree has an absolute link to it as it is.
                     Ok(end)
                         if end.starts_with(&real_top)

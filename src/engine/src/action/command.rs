@@ -221,7 +221,7 @@ fn run(
     on_event: &mut dyn FnMut(Event),
 ) -> Result<(), Error> {
     let Run { cwd, env, shell, .. } = action;
-    let Surroundings { home, user, environment, shared, interrupt } = surroundings;
+    let Surroundings { home, user, environment, journal, shared, interrupt } = surroundings;
     let name = command.display();
     let not_started = |error: io::Error| Error::NotStarted { command: name.clone(), reason: error.to_string() };
     let login = user.map(Login::of).transpose().map_err(not_started)?;
@@ -240,7 +240,9 @@ fn run(
     let input = terminal.as_ref().and_then(Terminal::input).map_or_else(Stdio::null, Stdio::from);
     process.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
     let directory = cwd.as_ref().map_or_else(|| home.to_path_buf(), |cwd| cwd.expand_home(home).to_path());
-    platform::prepare_session(&mut process, login.as_ref(), terminal.as_ref(), &directory).map_err(not_started)?;
+    let mark = platform::Mark::of(journal);
+    platform::prepare_session(&mut process, login.as_ref(), terminal.as_ref(), mark.as_ref(), &directory)
+        .map_err(not_started)?;
     // What it will do is not known: to those who count changes, it is one.
     platform::fault::pass(Path::new(&name))?;
     let mut child = process.spawn().map_err(not_started)?;

@@ -184,6 +184,8 @@ pub struct Surroundings<'a> {
     pub user: Option<&'a str>,
     /// The scripts of the environment that is in force, in the order in which they are read.
     pub environment: Vec<PathBuf>,
+    /// A file that is there as long as the switch: programs have a mark of it, by which they are known to run inside.
+    pub journal: PathBuf,
     /// The variables of this process that another user may see.
     pub shared: &'a [(OsString, OsString)],
     /// Ends it when it is set; without one it comes to its end.

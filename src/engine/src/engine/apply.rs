@@ -13,7 +13,7 @@ use crate::manifest::Manifest;
 use crate::names::SnapshotId;
 use crate::platform;
 use crate::platform::jail::Level;
-use crate::platform::lock::{Lock, Mode};
+use crate::platform::lock::{Lock, LockError, Mode};
 use crate::realize::{self, Tasks};
 use crate::settings::{Event, Sandbox};
 use crate::snapshot::Snapshot;
@@ -351,7 +351,21 @@ impl Engine {
         }
     }
 
+    /// Checks that this does not run inside of a command of a switch of the same root, which waits for it.
+    ///
+    /// # Errors
+    /// When it does.
+    pub(super) fn check_outside(&self) -> Result<(), LockError> {
+        if !platform::has_mark(&self.store.journal()) {
+            return Ok(());
+        }
+        let path = self.store.switch_lock();
+        let pid = switch::pending(&self.store).ok().flatten().map_or(0, |pending| pending.process);
+        Err(LockError::Inside { path, pid })
+    }
+
     pub(super) fn lock(&self, on_event: &mut dyn FnMut(Event)) -> Result<Lock, Error> {
+        self.check_outside().map_err(switch::Error::from)?;
         let waiting = |pid| on_event(Event::Waiting { lock: "another apply".to_owned(), pid });
         let settings = &self.settings;
         let path = self.store.switch_lock();

@@ -162,6 +162,7 @@ impl Engine {
         if !platform::exists(&self.store.metadata()) {
             return Ok(Vec::new());
         }
+        self.check_outside().map_err(store::Error::from)?;
         let settings = &self.settings;
         let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
         let path = self.store.store_lock();

@@ -111,6 +111,7 @@ impl Engine {
         object: &ObjectName,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<Option<std::path::PathBuf>, Error> {
+        self.check_outside().map_err(store::Error::from)?;
         let settings = &self.settings;
         let path = self.store.store_lock();
         let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });

@@ -65,7 +65,7 @@ pub use read::{
     list_directory, metadata_of, normalize, open_node, open_regular, open_waiting, read_file, read_foreign, read_link,
     read_to_string,
 };
-pub use session::{Login, Terminal, login_variables, look_after, prepare_session, was_interrupted};
+pub use session::{Login, Mark, Terminal, has_mark, login_variables, look_after, prepare_session, was_interrupted};
 pub use system::{
     SCRIPT, become_program, bytes_of_path, end_group, facts_of, free_space, has_object_mode, is_executable,
     is_executable_file, is_object_mode, is_system_user, leave_session, may_set_immutable, mode_of, name_from_bytes,

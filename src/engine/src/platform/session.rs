@@ -125,17 +125,57 @@ mod unix {
         }
     }
 
+    /// A file that a program and all that it starts have a descriptor of, by which they are known whatever namespaces they are in and
+    /// whatever became of their environment. It can be neither read nor written by it.
+    pub struct Mark(File);
+
+    impl Mark {
+        /// Makes one of a file; nothing where the system has no such descriptors.
+        pub fn of(path: &Path) -> Option<Mark> {
+            #[cfg(target_os = "linux")]
+            {
+                use rustix::fs::{CWD, Mode, OFlags, openat};
+                let file = openat(CWD, path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).ok()?;
+                Some(Mark(File::from(file)))
+            }
+            #[cfg(not(target_os = "linux"))]
+            {
+                let _ = path;
+                None
+            }
+        }
+    }
+
+    /// Returns whether this process got a descriptor of a file from whoever started it.
+    pub fn has_mark(path: &Path) -> bool {
+        use std::os::fd::BorrowedFd;
+        use std::os::unix::fs::MetadataExt;
+
+        use rustix::fs::{OFlags, fcntl_getfl, fstat};
+        /// Programs get the lowest numbers that are free.
+        const MOST: i32 = 256;
+        let Ok(metadata) = path.symlink_metadata() else { return false };
+        (3..MOST).any(|number| {
+            // SAFETY: the descriptor is only looked at; a number that is none, or another one by then, is no mark.
+            let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
+            let is_it = fstat(descriptor).is_ok_and(|seen| seen.st_ino == metadata.ino() && seen.st_dev == metadata.dev());
+            is_it && fcntl_getfl(descriptor).is_ok_and(|flags| flags.contains(OFlags::PATH))
+        })
+    }
+
     /// Has a program run as a user, in a process group of its own: in the foreground of the terminal, or in a session
     /// that has none. `directory` is entered with the user's rights.
     pub fn prepare_session(
         command: &mut Command,
         login: Option<&Login>,
         terminal: Option<&Terminal>,
+        mark: Option<&Mark>,
         directory: &Path,
     ) -> io::Result<()> {
         let directory = CString::new(bytes_of_path(directory))?;
         let ids = login.map(|login| (login.user, login.group, login.groups.clone()));
         let terminal = terminal.map(|terminal| terminal.file.as_raw_fd());
+        let mark = mark.map(|mark| mark.0.as_raw_fd());
         let check = |answer: i32| if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
         let begin = move || {
             // SAFETY: between fork and exec, only calls that are safe there: they allocate nothing, and their arguments
@@ -156,6 +196,9 @@ mod unix {
                     check(libc::setuid(*user))?;
                 }
                 check(libc::chdir(directory.as_ptr()))?;
+                if let Some(mark) = mark {
+                    check((libc::fcntl(mark, libc::F_SETFD, 0) < 0).into())?;
+                }
                 let mut none: libc::sigset_t = std::mem::zeroed();
                 libc::sigemptyset(&raw mut none);
                 libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
@@ -209,7 +252,7 @@ mod unix {
 }
 
 #[cfg(unix)]
-pub use unix::{Terminal, login_variables, look_after, prepare_session, was_interrupted};
+pub use unix::{Mark, Terminal, has_mark, login_variables, look_after, prepare_session, was_interrupted};
 
 #[cfg(not(unix))]
 mod other {
@@ -246,11 +289,27 @@ mod other {
         }
     }
 
+    /// Programs inherit no descriptors here.
+    pub struct Mark;
+
+    impl Mark {
+        /// There is none.
+        pub fn of(_path: &Path) -> Option<Mark> {
+            None
+        }
+    }
+
+    /// There is none.
+    pub fn has_mark(_path: &Path) -> bool {
+        false
+    }
+
     /// Gives a program a process group of its own, and a directory.
     pub fn prepare_session(
         command: &mut Command,
         _login: Option<&Login>,
         _terminal: Option<&Terminal>,
+        _mark: Option<&Mark>,
         directory: &Path,
     ) -> io::Result<()> {
         crate::platform::own_group(command);
@@ -278,4 +337,4 @@ mod other {
 }
 
 #[cfg(not(unix))]
-pub use other::{Terminal, login_variables, look_after, prepare_session, was_interrupted};
+pub use other::{Mark, Terminal, has_mark, login_variables, look_after, prepare_session, was_interrupted};

@@ -158,7 +158,7 @@ impl Reads {
             // By a link of ours into the store something may be read too: what it leads to would change with it.
             let by_link = self.links.get(place).or_else(|| self.links_into_store.get(place)?.first());
             if let Some(source) = by_link
-                && !leads_there(declared)
+                && !leads_there(declared, places)
             {
                 return Err(refused("is a link that leads to", source));
             }
@@ -204,8 +204,13 @@ impl Reads {
     }
 }
 
-/// Returns whether a link of ours leads where the link at its place leads already.
-fn leads_there(declared: &Declared<'_>) -> bool {
-    let to = declared.target.leads_to().map(|source| platform::canonical(&source.to_path()));
-    to.is_some_and(|to| to == platform::canonical(&declared.place))
+/// Returns whether a link of ours leads where the link at its place leads already, by a way on which no other target is.
+fn leads_there(declared: &Declared<'_>, places: &[Declared<'_>]) -> bool {
+    let Some(source) = declared.target.leads_to().map(Text::to_path) else { return false };
+    if platform::read_link(&declared.place).is_ok_and(|target| target == source) {
+        return true;
+    }
+    let way = Ways::default().follow(&source, 0);
+    let is_free = way.links.iter().all(|link| places.iter().all(|other| other.place != *link));
+    is_free && way.end == platform::canonical(&declared.place)
 }

@@ -18,5 +18,5 @@ pub fn surroundings<'a>(
     let own = user.map(|user| snapshot.join("users").join(user).join(shells::COMMANDS));
     let environment = std::iter::once(snapshot.join(shells::COMMANDS)).chain(own).collect();
     let shared = settings.shared_environment.as_slice();
-    Surroundings { home: &settings.home, user, environment, shared, interrupt }
+    Surroundings { home: &settings.home, user, environment, journal: store.journal(), shared, interrupt }
 }

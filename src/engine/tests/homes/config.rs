@@ -77,6 +77,14 @@ impl World {
         }
     }
 
+    /// Returns a link in the home that leads somewhere: it may be named as a source too.
+    fn link_in_home(&mut self) -> Option<PathBuf> {
+        let tree = self.look();
+        let links = tree.iter().filter(|(path, entry)| entry.is_link() && path.starts_with(&self.home) && path.exists());
+        let links: Vec<_> = links.map(|(path, _)| path.clone()).collect();
+        if links.is_empty() { None } else { Some(self.random.pick(&links).clone()) }
+    }
+
     fn random_name(&mut self) -> &'static str {
         NAMES[self.random.below(NAMES.len())]
     }
@@ -102,7 +110,10 @@ impl World {
     fn declare(&mut self, config: &mut Config) {
         let sources = self.sources();
         // An apply whose config reads none of them may have taken them away.
-        let source = if sources.is_empty() { self.base.clone() } else { self.random.pick(&sources).clone() };
+        let mut source = if sources.is_empty() { self.base.clone() } else { self.random.pick(&sources).clone() };
+        if self.random.one_in(8) {
+            source = self.link_in_home().unwrap_or(source);
+        }
         let target = self.target(&source);
         let is_directory = source.is_dir();
         let files = if is_directory { files_below(&source) } else { Vec::new() };
