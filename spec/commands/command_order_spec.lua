@@ -339,7 +339,10 @@ describe("a command of a user #root", function()
     for name, value in pairs(here.environment) do
       exports[#exports + 1] = name .. "=" .. process.quote(value)
     end
-    here.write("inner", ("exec env -i %s %s -l syslua gc\n"):format(table.concat(exports, " "), lua))
+    here.write(
+      "inner",
+      ("exec env -i %s %s -l syslua gc\n"):format(table.concat(exports, " "), lua)
+    )
     local inner = ("sh %s/inner"):format(here.directory)
     for _, way in ipairs({
       "unshare --pid --fork --mount-proc %s",

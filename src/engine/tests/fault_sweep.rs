@@ -9,13 +9,13 @@
 
 mod support;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use syslua_engine::action::{Action, Command as Words, File, Link, Run, Variable};
+use syslua_engine::action::{Absent, Action, Command as Words, Directory, File, Link, Run, Variable};
 use syslua_engine::activation::Activation;
 use syslua_engine::engine::{ApplyOptions, Engine};
 use syslua_engine::manifest::Manifest;
@@ -28,7 +28,18 @@ use syslua_engine::variable::VariableValue;
 use support::{EIO, EMFILE, ENOSPC, NoTasks, settings, temporary_directory};
 
 /// What the user wrote: none of it may be lost.
-const PRECIOUS: [&str; 5] = ["taken", "in the directory", "before install", "before back", "edited"];
+const PRECIOUS: [&str; 10] = [
+    "taken",
+    "in the directory",
+    "before install",
+    "before back",
+    "edited",
+    "unwanted",
+    "before the tree",
+    "before once",
+    "rc of the dotfiles",
+    "behind the fold",
+];
 
 struct Machine {
     base: tempfile::TempDir,
@@ -42,7 +53,16 @@ impl Machine {
         let base = temporary_directory();
         let work = base.path().canonicalize().unwrap().join("work");
         let machine = Machine { work, base };
-        for directory in ["home/.dir", "home/.config/app", "root/store/obj"] {
+        for directory in [
+            "home/.dir",
+            "home/.config/app",
+            "home/.moded",
+            "home/.unwanted",
+            "home/.tree/sub",
+            "dots/.fold/inner",
+            "root/store/obj/t-000000003/sub",
+            "root/store/obj/u-000000004/sub/deep",
+        ] {
             fs::create_dir_all(machine.work.join(directory)).unwrap();
         }
         for (name, text) in [
@@ -50,11 +70,22 @@ impl Machine {
             ("home/.dir/file", "in the directory"),
             ("home/.install-remove", "before install"),
             ("home/.back", "before back"),
+            ("home/.unwanted/file", "unwanted"),
+            ("home/.tree/sub/two", "before the tree"),
+            ("home/.once-taken", "before once"),
+            ("dots/.fold/inner/rc", "rc of the dotfiles"),
+            ("dots/.fold/inner/more", "behind the fold"),
             ("root/store/obj/a-000000001", "content of a\n"),
             ("root/store/obj/b-000000002", "content of b\n"),
+            ("root/store/obj/t-000000003/one", "one of t\n"),
+            ("root/store/obj/t-000000003/sub/two", "two of t\n"),
+            ("root/store/obj/u-000000004/sub/two", "two of u\n"),
+            ("root/store/obj/u-000000004/sub/deep/three", "three of u\n"),
         ] {
             fs::write(machine.work.join(name), text).unwrap();
         }
+        // What GNU Stow folded.
+        symlink("../dots/.fold", machine.work.join("home/.fold")).unwrap();
         symlink(".taken", machine.work.join("home/.linked")).unwrap();
         machine
     }
@@ -90,12 +121,15 @@ impl Machine {
     fn state(&self) -> Tree {
         let mut tree = Tree::new();
         read_tree(&self.work.join("home"), &mut tree);
+        read_tree(&self.work.join("dots"), &mut tree);
         // A number may be left out: what counts is what the snapshot says.
         let snapshot = fs::read_to_string(self.work.join("root/store/metadata/current/snapshot.json"));
         let applied = snapshot.ok().and_then(|text| Some(text.split_once("\"activations\":")?.1.to_owned()));
         // Snapshot 0 is as good as none.
         let applied = applied.filter(|applied| !applied.starts_with("[]")).unwrap_or_default();
+        // So of the script only what it says of the variable, and not the number.
         let script = fs::read_to_string(self.work.join("root/env.sh")).unwrap_or_default();
+        let script: String = script.split_inclusive('\n').filter(|line| line.contains(" VALUE '")).collect();
         tree.insert("env.sh".into(), if applied.is_empty() { String::new() } else { script });
         tree.insert("current".into(), applied);
         tree
@@ -105,6 +139,7 @@ impl Machine {
         let mut tree = Tree::new();
         read_tree(&self.work.join("home"), &mut tree);
         read_tree(&self.work.join("root/backups"), &mut tree);
+        read_tree(&self.work.join("dots"), &mut tree);
         for text in PRECIOUS {
             assert!(tree.values().any(|content| content == &format!("file {text}")), "{when}: lost {text:?}");
         }
@@ -123,14 +158,65 @@ impl Machine {
         Activation::new(action.into(), vec!["init.lua:1".into()])
     }
 
+    fn object(&self, name: &str) -> Text {
+        Text(self.work.join("root/store/obj").join(name).into_os_string().into_encoded_bytes())
+    }
+
     fn link(&self, target: &str, object: &str) -> Activation {
-        let source = Text(self.work.join("root/store/obj").join(object).into_os_string().into_encoded_bytes());
-        self.action(Link::new(source, target.into()))
+        self.action(Link::new(self.object(object), target.into()))
     }
 
     fn install(&self, target: &str, object: &str) -> Activation {
-        let source = Text(self.work.join("root/store/obj").join(object).into_os_string().into_encoded_bytes());
+        let source = self.object(object);
         self.action(File { source, target: target.into(), mode: Some("640".into()), ..File::default() })
+    }
+
+    fn directory(&self, target: &str, mode: &str) -> Activation {
+        self.action(Directory { target: target.into(), mode: Some(mode.into()), ..Directory::default() })
+    }
+
+    fn once(&self, target: &str, object: &str) -> Activation {
+        self.action(File { source: self.object(object), target: target.into(), mutable: true, ..File::default() })
+    }
+
+    /// A file of the dotfiles, as one of a tree.
+    fn own(&self, below: &str) -> Activation {
+        let text = |path: &str| Text(self.work.join(path).into_os_string().into_encoded_bytes());
+        let (source, tree) = (text(&format!("dots/{below}")), Some(text("dots")));
+        self.action(Link { mutable: true, tree, ..Link::new(source, format!("~/{below}").as_str().into()) })
+    }
+
+    /// Directories, trees, and what is not to be there.
+    fn first_of_others(&self) -> Manifest {
+        let activations = vec![
+            self.directory("~/.moded", "700"),
+            self.directory("~/.made/deep", "750"),
+            self.directory("~/.goes", "700"),
+            self.action(Absent { target: "~/.unwanted".into() }),
+            self.install("~/.tree", "t-000000003"),
+            self.once("~/.once", "a-000000001"),
+            self.link("~/.becomes-absent", "a-000000001"),
+            self.install("~/.becomes-moded", "a-000000001"),
+            self.run("kept"),
+        ];
+        Manifest { activations, ..Manifest::default() }
+    }
+
+    fn second_of_others(&self) -> Manifest {
+        let activations = vec![
+            self.directory("~/.moded", "755"),
+            self.directory("~/.made", "711"),
+            self.install("~/.unwanted", "b-000000002"),
+            self.install("~/.tree", "u-000000004"),
+            self.once("~/.once-taken", "b-000000002"),
+            self.once("~/.once-new/deep/file", "b-000000002"),
+            self.action(Absent { target: "~/.becomes-absent".into() }),
+            self.directory("~/.becomes-moded", "700"),
+            self.own(".fold/inner/rc"),
+            self.told("~/.fold/inner/rc"),
+            self.run("kept"),
+        ];
+        Manifest { activations, ..Manifest::default() }
     }
 
     /// A command that is told what stands at a target whenever that changed.
@@ -231,7 +317,7 @@ fn read_tree(path: &Path, tree: &mut Tree) {
             format!("link {}", fs::read_link(&path).unwrap().display())
         } else if data.is_dir() {
             read_tree(&path, tree);
-            "directory".to_owned()
+            format!("directory {:o}", data.mode() & 0o7777)
         } else {
             format!("file {}", fs::read_to_string(&path).unwrap())
         };
@@ -272,21 +358,19 @@ impl<'a> Scenario<'a> {
     fn expect_old_or_new(&self, when: &str) {
         let state = self.machine.state();
         if state != self.old && state != self.new {
-            let differs = |expected: &Tree| -> Vec<String> {
-                let keys = expected.keys().chain(state.keys()).collect::<std::collections::BTreeSet<_>>();
-                let differing = keys.into_iter().filter(|key| expected.get(*key) != state.get(*key));
-                differing
-                    .map(|key| format!("{}: {:?} not {:?}", key.display(), state.get(key), expected.get(key)))
-                    .collect()
-            };
-            panic!("{when}: from old {:#?}\nfrom new {:#?}", differs(&self.old), differs(&self.new));
+            panic!(
+                "{when}: from old {:#?}\nfrom new {:#?}",
+                differing(&state, &self.old),
+                differing(&state, &self.new)
+            );
         }
         self.machine.check_precious(when);
     }
 
     fn expect_convergence(&self, when: &str) {
         (self.run)().unwrap_or_else(|error| panic!("{when}: the next one fails: {error}"));
-        assert_eq!(self.machine.state(), self.new, "{when}: the next one does not converge");
+        let left = differing(&self.machine.state(), &self.new);
+        assert!(left.is_empty(), "{when}: the next one does not converge: {left:#?}");
         let journal = self.machine.work.join("root/store/metadata/journal");
         assert!(!journal.exists(), "{when}: the journal is left");
         self.machine.check_precious(when);
@@ -318,7 +402,7 @@ impl<'a> Scenario<'a> {
             // Tidying up may be left for the next one.
             self.machine.engine().recover(&mut |_| {}).unwrap_or_else(|error| panic!("{when}: {error}"));
             let state = self.machine.state();
-            assert_eq!(state, *expected, "{when}: {result:?}");
+            assert!(state == *expected, "{when}: {result:?}: {:#?}", differing(&state, expected));
         }
         self.machine.check_precious(&when);
         self.expect_convergence(&when);
@@ -343,6 +427,13 @@ impl<'a> Scenario<'a> {
         self.expect_old_or_new(&when);
         self.expect_convergence(&when);
     }
+}
+
+/// Returns in what a state differs from the expected one, in words.
+fn differing(state: &Tree, expected: &Tree) -> Vec<String> {
+    let keys = expected.keys().chain(state.keys()).collect::<BTreeSet<_>>();
+    let keys = keys.into_iter().filter(|key| expected.get(*key) != state.get(*key));
+    keys.map(|key| format!("{}: {:?} not {:?}", key.display(), state.get(key), expected.get(key))).collect()
 }
 
 fn inodes(path: &Path) -> HashMap<u64, PathBuf> {
@@ -495,6 +586,24 @@ fn every_target_is_old_or_new() {
         scenario.goes_on = true;
         sweep(&scenario, !commands);
     }
+    let machine = Machine::new();
+    fs::write(machine.work.join("home/.drifted"), "edited").unwrap();
+    machine.apply(&machine.first_of_others()).unwrap();
+    let second = machine.second_of_others();
+    let scenario = Scenario::new("apply of trees", &machine, Box::new(|| machine.apply(&second)));
+    sweep(&scenario, false);
+
+    machine.restore();
+    machine.apply(&second).unwrap();
+    let scenario = Scenario::new("rollback of trees", &machine, Box::new(|| machine.rollback(1)));
+    sweep(&scenario, false);
+
+    machine.restore();
+    fs::write(machine.work.join("home/.fold/inner/later"), "written later").unwrap();
+    let mut scenario = Scenario::new("destroy of trees", &machine, Box::new(|| machine.destroy()));
+    scenario.goes_on = true;
+    sweep(&scenario, false);
+
     let machine = Machine::new();
     fs::write(machine.work.join("home/.drifted"), "edited").unwrap();
     let first = machine.first(false);

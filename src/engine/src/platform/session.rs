@@ -158,7 +158,8 @@ mod unix {
         (3..MOST).any(|number| {
             // SAFETY: the descriptor is only looked at; a number that is none, or another one by then, is no mark.
             let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
-            let is_it = fstat(descriptor).is_ok_and(|seen| seen.st_ino == metadata.ino() && seen.st_dev == metadata.dev());
+            let is_it =
+                fstat(descriptor).is_ok_and(|seen| seen.st_ino == metadata.ino() && seen.st_dev == metadata.dev());
             is_it && fcntl_getfl(descriptor).is_ok_and(|flags| flags.contains(OFlags::PATH))
         })
     }

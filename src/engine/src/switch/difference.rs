@@ -61,6 +61,19 @@ fn target_step(scene: &Scene, mark: Mark, entry: &Entry, place: &Path, before: B
     Step { work: Work::Target(change), ..Step::at(mark, entry, place) }
 }
 
+fn is_ours(scene: &Scene, place: &Path, old: &Old<'_>, found: &Found) -> Result<bool, Error> {
+    Ok(scene.leads_into_store(found) || old.target.has_written(scene.looking(), place, found)?)
+}
+
+/// Returns whether what stands where a file or link of ours goes is not ours to move.
+pub fn is_left_alone(scene: &Scene, place: &Path, old: &Old<'_>, found: &Found) -> Result<bool, Error> {
+    // Of what belongs to the user since it was written nothing is ours; by a link that was put above it, the way leads to what is
+    // somebody else's; and the config reads what it reads.
+    let is_others = old.target.is_given() || old.is_elsewhere || scene.reads.needs(place);
+    let is_there = is_others && *found != Found::Nothing;
+    Ok(is_there && (old.target.is_given() || !is_ours(scene, place, old, found)?))
+}
+
 /// What happens where nothing of ours is to stand any more.
 pub fn removal(scene: &Scene, place: &Path, old: &Old<'_>, original: Option<&Path>) -> Result<Step, Error> {
     let entry = Entry::applied(old.activation);
@@ -70,20 +83,14 @@ pub fn removal(scene: &Scene, place: &Path, old: &Old<'_>, original: Option<&Pat
         None => After::Nothing,
     };
     let step = |before, after| target_step(scene, Mark::Remove, &entry, place, before, after);
-    // Of what belongs to the user since it was written nothing is ours.
-    if old.target.is_given() && found != Found::Nothing {
-        return Ok(Step::at(Mark::Remove, &entry, place));
-    }
     if old.target.keeps_below() {
         return Ok(directory_removal(scene, place, old, &found, after, step));
     }
-    let is_ours = scene.leads_into_store(&found) || old.target.has_written(scene.looking(), place, &found)?;
-    if found == Found::Nothing || is_ours {
-        return Ok(step(ours(&found), after));
-    }
-    // By a link that was put above it, the way leads to what is not ours to move.
-    if old.is_elsewhere || scene.reads.needs(place) {
+    if is_left_alone(scene, place, old, &found)? {
         return Ok(Step::at(Mark::Remove, &entry, place));
+    }
+    if found == Found::Nothing || is_ours(scene, place, old, &found)? {
+        return Ok(step(ours(&found), after));
     }
     let mut step = step(kept(&found, Role::Displaced), after);
     step.replaces = Some(found.in_words());

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::backups::Backups;
 use super::conflicts::Declared;
 use super::desired::Desired;
-use super::difference::{Old, removal, wanted};
+use super::difference::{Old, is_left_alone, removal, wanted};
 use super::effects::{Changed, Effects, Planner};
 use super::overlap::Reads;
 use super::scene::Scene;
@@ -98,7 +98,7 @@ pub fn plan(
     if let Some(root) = &old_root {
         scene.add_old_root(root);
     }
-    if look_at_what_stays(&scene, &targets, &present, &places) {
+    if look_at_what_stays(&scene, &targets, &present, &places)? {
         places = conflicts::places(store, &targets, &desired.entries)?;
     }
     scene.reads.check(&places)?;
@@ -217,22 +217,17 @@ fn look_at_what_stays(
     targets: &Targets<'_>,
     present: &HashMap<PathBuf, Old<'_>>,
     places: &[Declared<'_>],
-) -> bool {
+) -> Result<bool, Error> {
     let kept: HashSet<&PathBuf> = places.iter().map(|declared| &declared.place).collect();
     let passed = targets.passed();
     let mut found = false;
     for (place, old) in present.iter().filter(|(place, _)| passed.contains(*place) && !kept.contains(place)) {
         let original = scene.original_of(place, old.activation);
-        let stays = old.target.is_given()
-            || old.is_elsewhere
-            || old.target.keeps_below() && original.is_none()
-            || scene.reads.needs(place);
-        let actual = if stays { Some(place.clone()) } else { original };
-        if let Some(actual) = actual
-            && let Ok(standing) = action::look(&scene.directories, &actual)
-            && standing != Found::Nothing
-            && !scene.leads_into_store(&standing)
-        {
+        let standing = action::look(&scene.directories, place)?;
+        let stays =
+            if old.target.keeps_below() { original.is_none() } else { is_left_alone(scene, place, old, &standing)? };
+        let actual = if stays && standing != Found::Nothing { Some(place.clone()) } else { original };
+        if let Some(actual) = actual {
             targets.look_at(place.clone(), actual);
             found = true;
         }
@@ -240,7 +235,7 @@ fn look_at_what_stays(
     if found {
         targets.forget();
     }
-    found
+    Ok(found)
 }
 
 /// Returns the actions that will be recorded, with the places of those whose targets do not tell.

@@ -80,7 +80,8 @@ impl World {
     /// Returns a link in the home that leads somewhere: it may be named as a source too.
     fn link_in_home(&mut self) -> Option<PathBuf> {
         let tree = self.look();
-        let links = tree.iter().filter(|(path, entry)| entry.is_link() && path.starts_with(&self.home) && path.exists());
+        let links =
+            tree.iter().filter(|(path, entry)| entry.is_link() && path.starts_with(&self.home) && path.exists());
         let links: Vec<_> = links.map(|(path, _)| path.clone()).collect();
         if links.is_empty() { None } else { Some(self.random.pick(&links).clone()) }
     }

@@ -153,7 +153,7 @@ pub struct World {
     pub given: BTreeSet<PathBuf>,
     /// What the user put where nothing of the user's is: it stays, or is kept elsewhere.
     loose: BTreeSet<PathBuf>,
-    /// Directories that the user moved while we had made others in them: whose these are cannot be known any more.
+    /// Directories that the user moved while others in them were made, or had another mode: whose these are cannot be known any more.
     moved: Vec<PathBuf>,
     /// Every text that the user wrote and did not remove.
     texts: BTreeSet<Vec<u8>>,
@@ -502,7 +502,7 @@ impl World {
         };
         let is_moved = |path: &PathBuf| {
             let is_directory = last.get(path).is_some_and(Entry::is_directory);
-            is_directory && !self.expected.contains_key(path) && self.moved.iter().any(|moved| path.starts_with(moved))
+            is_directory && self.moved.iter().any(|moved| path.starts_with(moved))
         };
         // And displaced copies keep the root.
         let is_above_root = |path: &PathBuf| self.real_root.starts_with(path) && self.real_root.exists();
