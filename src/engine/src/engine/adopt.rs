@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::altered::Altered;
 use super::{Engine, Error};
 use crate::action::Link;
 use crate::activation::Activation;
@@ -41,7 +42,7 @@ impl Engine {
         let link = |target| Link::new(source.clone(), target);
         let activations = targets.into_iter().map(|target| Activation::new(link(target).into(), Positions::default()));
         let manifest = Manifest { activations: activations.collect(), ..Manifest::default() };
-        self.planned(&manifest, BTreeSet::new(), None, Snapshot::empty(), Extent::News).map(drop)
+        self.planned(&manifest, BTreeSet::new(), None, Snapshot::empty(), &Altered::default(), Extent::News).map(drop)
     }
 
     /// Copies a file or tree to a place where nothing stands. What it is a copy of is left alone.

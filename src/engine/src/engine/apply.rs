@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::altered::Altered;
 use super::prospect::Prospect;
 use super::report::{action_report, derivation_report, displaced_report, snapshot_report};
 use super::text_diff::TextDiff;
@@ -76,6 +77,7 @@ impl Engine {
         wanted: BTreeSet<Hash>,
         realized: Option<Arc<BTreeMap<Hash, Outputs>>>,
         current: Snapshot,
+        altered: &Altered,
         extent: Extent,
     ) -> Result<Planned, Error> {
         let mut is_applied = false;
@@ -89,6 +91,7 @@ impl Engine {
         };
         let mut desired = Desired::from_manifest(&self.store, manifest, &wanted, &known, &current)?;
         desired.has_applied_objects = is_applied;
+        desired.altered = altered.in_words(self);
         let plan = switch::plan(&self.store, &self.settings.home, desired, current, extent)?;
         Ok(Planned { plan, wanted, known, is_lost: false })
     }
@@ -100,7 +103,8 @@ impl Engine {
     pub fn plan(&self, manifest: &Manifest, options: PlanOptions) -> Result<PlanReport, Error> {
         self.calmly(|| {
             let current = generations::current(&self.store)?;
-            let planned = self.planned(manifest, manifest.wanted(), None, current, options.extent())?;
+            let altered = self.altered(&current)?;
+            let planned = self.planned(manifest, manifest.wanted(), None, current, &altered, options.extent())?;
             self.plan_report(manifest, &planned, options)
         })
     }
@@ -118,13 +122,18 @@ impl Engine {
     ) -> Result<PlanReport, Error> {
         let wanted = manifest.wanted();
         let known = BTreeMap::new();
+        let altered = self.altered(&generations::current(&self.store)?)?;
+        // It builds what is missing, and repairs nothing.
+        self.store.session().set_damaged(BTreeSet::new());
         let realized =
             realize::realize(&self.store, &self.settings, &manifest.derivations, &wanted, known, tasks, on_event)?;
+        // What cannot be remembered is only suspect.
+        let _ = store::memory::take_over_stamps(&self.store);
         let outputs = Arc::new(realized.outputs);
         self.calmly(|| {
             let current = generations::current(&self.store)?;
             let outputs = Some(Arc::clone(&outputs));
-            let planned = self.planned(manifest, wanted.clone(), outputs, current, options.extent())?;
+            let planned = self.planned(manifest, wanted.clone(), outputs, current, &altered, options.extent())?;
             self.plan_report(manifest, &planned, options)
         })
     }
@@ -147,9 +156,10 @@ impl Engine {
         let look = || {
             let link = self.current_link();
             let current = generations::current(&self.store)?;
-            Ok((self.planned(manifest, manifest.wanted(), None, current, extent)?, link))
+            let altered = self.altered(&current)?;
+            Ok((self.planned(manifest, manifest.wanted(), None, current, &altered, extent)?, altered, link))
         };
-        let (planned, link) = match self.calmly(look) {
+        let (planned, altered, link) = match self.calmly(look) {
             // Somebody is busy there: what is left when they are done counts.
             Err(_) if platform::exists(&self.store.journal()) => {
                 self.recover(on_event)?;
@@ -161,6 +171,10 @@ impl Engine {
         let is_current = || link.is_some() && self.current_link() == link;
         if !planned.plan.changes && !planned.plan.always {
             let report = self.plan_report(manifest, &planned, told)?;
+            if altered.has_suspects() {
+                let _lock = self.lock(on_event)?;
+                self.record_objects(&altered, &planned.plan.activations)?;
+            }
             return Ok(self.apply_report(report, Vec::new(), None));
         }
         self.store.create()?;
@@ -171,6 +185,12 @@ impl Engine {
         let store_lock = Lock::take(&path, Mode::Shared, settings.lock_timeout, &settings.interrupt, waiting);
         let _store_lock = store_lock.map_err(store::Error::from)?;
         let Planned { plan: foreseen, wanted, known, .. } = planned;
+        let kept = if altered.is_empty() {
+            Vec::new()
+        } else {
+            let _lock = self.lock(on_event)?;
+            self.keep_altered(&altered, &foreseen.current)?
+        };
         let (outputs, built) = if foreseen.changes {
             // Under the lock, objects of the current snapshot do not go: these are still there.
             let is_there =
@@ -185,10 +205,11 @@ impl Engine {
             (Arc::clone(&known), Vec::new())
         };
         let _lock = self.lock(on_event)?;
+        self.finish_repair(&altered)?;
         switch::recover(&self.store, settings, on_event)?;
         // Somebody may have switched meanwhile: only what is computed under the lock counts.
         let current = if is_current() { foreseen.current } else { generations::current(&self.store)? };
-        let under_lock = self.planned(manifest, wanted, Some(Arc::clone(&outputs)), current, told.extent())?;
+        let under_lock = self.planned(manifest, wanted, Some(Arc::clone(&outputs)), current, &altered, told.extent())?;
         let known = Planned { plan: under_lock.plan, wanted: under_lock.wanted, known, is_lost: false };
         let mut report = self.plan_report(manifest, &known, told)?;
         let built = self.built_report(manifest, &outputs, &built);
@@ -205,6 +226,9 @@ impl Engine {
         let switched = switch::switch(&self.store, settings, plan, to, confirm, on_event)?;
         report.changed |= !built.is_empty();
         let mut report = self.apply_report(report, built, plan.changes.then_some(&switched));
+        report.displaced.extend(kept.iter().map(displaced_report));
+        // What cannot be remembered is only suspect.
+        let _ = self.record_objects(&altered, &plan.activations);
         // Commands ran, though nothing differs.
         report.applied = true;
         Ok(report)
@@ -250,6 +274,7 @@ impl Engine {
         let mut target = target;
         target.follow_moves(self.store.root(), &self.settings.home);
         let desired = Desired::from_snapshot(&target, &self.settings.home, reads);
+        let altered = if is_guess { Altered::default() } else { self.altered(&current)? };
         let mut plan = switch::plan(&self.store, &self.settings.home, desired, current, Extent::All)?;
         if is_guess {
             // Most of what may be in force is not.
@@ -266,8 +291,13 @@ impl Engine {
             // A command that runs at each apply does not run here.
             let mut plan = planned.plan;
             plan.steps.retain(|step| !(step.mark == Mark::Unchanged && step.place.is_none()));
+            let kept = self.keep_altered(&altered, &plan.current)?;
             let switched = switch::switch(&self.store, &self.settings, &plan, to, None, on_event)?;
-            displaced.extend(switched.displaced.iter().map(displaced_report));
+            displaced.extend(kept.iter().chain(&switched.displaced).map(displaced_report));
+            for object in self.record_objects(&altered, &plan.activations).unwrap_or_default() {
+                let message = format!("a program changed {}: `verify --repair` restores it", object.display());
+                on_event(Event::Warning { message });
+            }
         }
         let env_script = self.settings.root.join("env.sh");
         Ok(RollbackReport { plan: report, to: snapshot_report(&target), applied, displaced, env_script })

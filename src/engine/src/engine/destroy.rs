@@ -38,6 +38,7 @@ impl Engine {
             &self.settings.home,
             config_copy::reads(&self.store, current.id),
         );
+        let altered = self.altered(&current)?;
         let plan = switch::plan(&self.store, &self.settings.home, desired, current, Extent::All)?;
         let planned = Planned { plan, wanted: BTreeSet::new(), known: Arc::default(), is_lost: false };
         let mut report = DestroyReport {
@@ -51,6 +52,7 @@ impl Engine {
         };
         report.plan.changed |= standing == Standing::Root;
         if perform && standing != Standing::Nothing {
+            self.keep_altered(&altered, &planned.plan.current)?;
             self.perform_destroy(&planned.plan, is_begun, locks, &mut report, on_event)?;
         } else {
             let kept = Backups::load(&self.store, &self.settings.home).displaced(&self.store);

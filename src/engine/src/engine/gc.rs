@@ -14,6 +14,7 @@ use crate::names::{ObjectName, SnapshotId};
 use crate::platform;
 use crate::platform::lock::{Lock, LockError, Mode};
 use crate::settings::Event;
+use crate::store::memory;
 use crate::store::own::{Own, Place};
 use crate::store::shared::SweepNote;
 use crate::store::sweep::{self, Dead, Forgotten, Garbage};
@@ -124,7 +125,8 @@ impl Engine {
             let mut garbage = self.garbage(own.as_ref(), &roots, before)?;
             garbage.sources = config_copy::unused(&self.store, &snapshots)?;
             if perform && let Some(own) = &own {
-                self.sweep(own, &snapshots, &mut roots, &mut garbage).map_err(cut_off)?;
+                let sweep = || self.sweep(own, &snapshots, &mut roots, &mut garbage);
+                memory::keeping(&self.store, sweep).map_err(cut_off)?;
             }
             let mut report = self.gc_report(roots, snapshots, &garbage, perform);
             report.blocked = blocked.map(|error| error.to_string());

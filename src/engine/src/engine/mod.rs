@@ -1,6 +1,7 @@
 //! The verbs: each a few lines over the floors below.
 
 mod adopt;
+mod altered;
 mod apply;
 mod calm;
 mod closure;
@@ -252,6 +253,10 @@ impl Engine {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<BTreeMap<Hash, Outputs>, Error> {
         let known = BTreeMap::new();
-        Ok(realize::realize(&self.store, &self.settings, derivations, wanted, known, tasks, on_event)?.outputs)
+        let realized =
+            realize::realize(&self.store, &self.settings, derivations, wanted, known, tasks, on_event)?;
+        // What cannot be remembered is only suspect.
+        let _ = store::memory::take_over_stamps(&self.store);
+        Ok(realized.outputs)
     }
 }

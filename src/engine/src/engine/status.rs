@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::altered::{self, Altered};
 use super::report::{displaced_report, snapshot_report};
 use super::{Engine, Error, PendingReport, StatusReport, TargetReport, chain};
 use crate::action::{self, Accounts, Aspect, Directories, Drift, Found, Look, Target};
@@ -15,6 +16,7 @@ use crate::platform;
 use crate::platform::lock::{Lock, Mode};
 use crate::snapshot::Snapshot;
 use crate::store::Outputs;
+use crate::store::memory::{Alteration, Difference};
 use crate::switch::{self, Backups, Pending, Targets};
 
 /// How often to look again when somebody switched meanwhile.
@@ -33,7 +35,8 @@ impl Engine {
             let link = self.current_link();
             let mut current = generations::current(&self.store)?;
             current.follow_moves(self.store.root(), &self.settings.home);
-            let mut targets = self.targets(&current);
+            let altered = self.altered(&current)?;
+            let mut targets = self.targets(&current, &altered);
             let after = switch::pending(&self.store)?;
             // Whoever switched and switched back made another link.
             let is_quiet = mark(before.as_ref()) == mark(after.as_ref()) && self.current_link() == link;
@@ -63,7 +66,7 @@ impl Engine {
         }
     }
 
-    fn targets(&self, current: &Snapshot) -> Vec<(PathBuf, TargetReport)> {
+    fn targets(&self, current: &Snapshot, altered: &Altered) -> Vec<(PathBuf, TargetReport)> {
         let places = Targets::new(&self.settings.home);
         let (directories, accounts) =
             (Directories::default().stopped_by(&self.settings.interrupt), Accounts::default());
@@ -78,7 +81,10 @@ impl Engine {
             let recorded = current.place_of(activation, &self.settings.home).unwrap_or_default();
             match places.place(&recorded, &activation.positions) {
                 Ok(place) => {
-                    let report = inspection.at(&place, activation, target);
+                    let mut report = inspection.at(&place, activation, target);
+                    if let ("ok", Some(found)) = (report.state, altered.at(self, activation)) {
+                        report = altered_report(activation, found);
+                    }
                     targets.push((place, report));
                 }
                 Err(error) => targets.push((target.target().to_path(), unreadable(activation, Vec::new(), &error))),
@@ -167,6 +173,17 @@ impl Inspection<'_> {
         let object = source.strip_prefix(self.objects).ok().and_then(|inner| inner.components().next());
         object.is_some_and(|object| self.gone.contains(object.as_os_str()))
     }
+}
+
+/// Returns the report about a link that leads to what a program changed.
+fn altered_report(activation: &Activation, found: &[Alteration]) -> TargetReport {
+    let is_gone = found.iter().any(|alteration| alteration.is_of_top() && alteration.change == Difference::Missing);
+    if is_gone {
+        return TargetReport::new(activation, "broken");
+    }
+    let is_below = found.iter().any(|alteration| !alteration.is_of_top());
+    let found = is_below.then(|| altered::in_words(found));
+    TargetReport { differs: vec![Aspect::Content], found, ..TargetReport::new(activation, "changed") }
 }
 
 fn unreadable(activation: &Activation, differs: Vec<Aspect>, error: &dyn std::error::Error) -> TargetReport {

@@ -14,7 +14,7 @@ use crate::platform;
 use crate::platform::lock::{Lock, Mode};
 use crate::realize::{self, Tasks};
 use crate::settings::Event;
-use crate::store::{self, Store, recorded_outputs, verify as objects};
+use crate::store::{self, Store, memory, recorded_outputs, verify as objects};
 
 /// What a repair may use to build objects again.
 pub struct Rebuild<'a> {
@@ -86,23 +86,38 @@ impl Engine {
         if report.damaged.is_empty() {
             return Ok(report);
         }
+        let altered = {
+            let _lock = self.lock(on_event)?;
+            let mut current = generations::current(&self.store)?;
+            current.follow_moves(self.store.root(), &self.settings.home);
+            let altered = self.altered(&current)?;
+            self.keep_altered(&altered, &current)?;
+            altered
+        };
         // All of them first: a build must not read a damaged object.
         for damage in &mut report.damaged {
             damage.quarantine = self.set_aside(&damage.object, on_event)?;
         }
+        self.store.session().set_damaged(BTreeSet::new());
         for damage in &mut report.damaged {
             // The build of an earlier one may have brought this one back.
             let restored = objects::look(&self.store, &damage.object).is_ok()
                 || self.substitute(&damage.object)?
                 || self.build_again(damage, &mut rebuild, on_event)?;
             if restored && let Some(quarantine) = damage.quarantine.take() {
-                platform::remove_tree(&quarantine).map_err(store::Error::from)?;
+                let remove = || platform::remove_tree(&quarantine);
+                memory::keeping(&self.store, remove).map_err(store::Error::from)?;
             }
             // What was not looked at to its end is not known to be whole.
             self.settings.interrupt.check().map_err(platform::failed("verify", self.store.objects()))?;
             damage.state = if restored { "restored" } else { "quarantined" };
         }
         report.broken = report.damaged.iter().filter(|damage| damage.state != "restored").count();
+        let _lock = self.lock(on_event)?;
+        let mut current = generations::current(&self.store)?;
+        current.follow_moves(self.store.root(), &self.settings.home);
+        // What cannot be remembered is only suspect.
+        let _ = self.record_objects(&altered, &current.activations);
         Ok(report)
     }
 

@@ -76,7 +76,7 @@ pub use tree::{copy_file_in, copy_tree, lift_immutable_tree, locate, open_up, re
 pub use walk::{Descent, Step, Walk};
 
 /// How many numbers are told of a file.
-const FACTS: usize = if cfg!(unix) { 8 } else { 4 };
+pub const FACTS: usize = if cfg!(unix) { 8 } else { 4 };
 
 /// What the system tells of a file without reading it.
 #[derive(Debug)]
@@ -91,6 +91,18 @@ pub struct Facts {
     pub newest: std::time::SystemTime,
     /// Whether the file system tells times in fractions of a second.
     pub has_fractions: bool,
+    /// Whether it is known to be immutable.
+    pub is_immutable: bool,
+    /// Whether its content has the time that all files of objects have.
+    pub has_old_time: bool,
+}
+
+/// Returns when a file last changed in content or state, by the numbers of its [`Facts`]. Where the system tells no such time,
+/// the beginning of all times.
+pub fn changed_at(numbers: &[u64; FACTS]) -> std::time::SystemTime {
+    let [.., seconds, nanoseconds] = *numbers;
+    let since = std::time::Duration::from_secs(seconds) + std::time::Duration::from_nanos(nanoseconds);
+    if cfg!(unix) { std::time::UNIX_EPOCH + since } else { std::time::UNIX_EPOCH }
 }
 
 /// Returns 32 digits that nobody can foresee.

@@ -273,6 +273,8 @@ pub(super) fn facts(
         newest: moment(modified).max(moment(changed)),
         // Nobody but the system sets this one.
         has_fractions: changed.1 != 0,
+        is_immutable: false,
+        has_old_time: modified == (1, 0),
     }
 }
 

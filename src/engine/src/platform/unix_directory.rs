@@ -153,16 +153,17 @@ pub(super) fn exists(directory: &Handle, name: &OsStr) -> bool {
 
 #[cfg(target_os = "linux")]
 pub(super) fn facts(directory: &Handle, name: &OsStr) -> io::Result<Facts> {
-    use rustix::fs::{StatxFlags, makedev, statx};
+    use rustix::fs::{StatxAttributes, StatxFlags, makedev, statx};
     let data = statx(directory, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS)?;
     let device = makedev(data.stx_dev_major, data.stx_dev_minor);
     let (modified, changed) = (data.stx_mtime, data.stx_ctime);
-    Ok(unix::facts(
+    let facts = unix::facts(
         kind_from(FileType::from_raw_mode(data.stx_mode.into())),
         [device, data.stx_ino, data.stx_size, data.stx_mode.into()],
         (modified.tv_sec, modified.tv_nsec.into()),
         (changed.tv_sec, changed.tv_nsec.into()),
-    ))
+    );
+    Ok(Facts { is_immutable: data.stx_attributes.contains(StatxAttributes::IMMUTABLE), ..facts })
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -156,6 +156,8 @@ pub fn facts_of(path: &Path) -> super::Result<super::Facts> {
         modified: data.modified().map_err(super::failed("look at", path))?,
         newest: data.modified().map_err(super::failed("look at", path))?,
         has_fractions: false,
+        is_immutable: false,
+        has_old_time: super::has_old_time(&data),
     })
 }
 

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Result;
+use super::session::Session;
 use crate::hash::Hash;
 use crate::names::{Name, ObjectName, SnapshotId, Version};
 use crate::platform;
@@ -45,6 +47,7 @@ pub struct Store {
     store: PathBuf,
     objects: PathBuf,
     patience: Patience,
+    session: Arc<Session>,
 }
 
 /// The right to change which objects there are.
@@ -66,7 +69,13 @@ impl Store {
     /// Returns the layout below a root, which must be an absolute path.
     pub fn new(root: &Path) -> Store {
         let store = root.join("store");
-        Store { root: root.to_owned(), objects: store.join("obj"), store, patience: Patience::default() }
+        Store {
+            root: root.to_owned(),
+            objects: store.join("obj"),
+            store,
+            patience: Patience::default(),
+            session: Arc::default(),
+        }
     }
 
     /// Returns the same, for somebody who does not wait longer than this for what others do in it.
@@ -85,6 +94,11 @@ impl Store {
     /// Returns what stops the work on it.
     pub fn interrupt(&self) -> &Interrupt {
         &self.patience.interrupt
+    }
+
+    /// Returns what this process has learned about its objects.
+    pub fn session(&self) -> &Session {
+        &self.session
     }
 
     /// Takes the lock under which objects get their names and lose them, and opens the directory of all objects. Both end with
@@ -329,6 +343,11 @@ impl Store {
     /// Returns the file of the source memory.
     pub fn source_memory(&self) -> PathBuf {
         self.root.join("cache/sources")
+    }
+
+    /// Returns the file of the object memory.
+    pub fn object_memory(&self) -> PathBuf {
+        self.metadata().join("objects")
     }
 
     /// Creates the directories that are missing, with their modes.

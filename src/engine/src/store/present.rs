@@ -11,29 +11,36 @@ const MANY: usize = 32;
 /// A list may be so many times as long as what is asked for: reading on would take longer than asking.
 const LIST_FACTOR: usize = 8;
 
-/// The objects that are there.
-pub enum Present {
+/// The objects that are there and not known to be damaged.
+pub struct Present<'a> {
+    store: &'a Store,
+    names: Names,
+}
+
+enum Names {
     /// As they were when they were listed.
     Listed(HashSet<Vec<u8>>),
     /// To be asked for in their directory, if there is one.
     Asked(Option<Directory>),
 }
 
-impl Present {
+impl<'a> Present<'a> {
     /// Looks at a store about which so many questions will be asked.
-    pub fn look(store: &Store, questions: usize) -> Present {
+    pub fn look(store: &'a Store, questions: usize) -> Present<'a> {
         let listed = (questions >= MANY).then(|| list(store, questions * LIST_FACTOR)).flatten();
-        listed.map_or_else(|| Present::Asked(Directory::at(store.objects()).ok()), Present::Listed)
+        let names = listed.map_or_else(|| Names::Asked(Directory::at(store.objects()).ok()), Names::Listed);
+        Present { store, names }
     }
 
     /// Returns whether an object is there.
     pub fn has(&self, object: &ObjectName) -> bool {
-        match self {
-            Present::Listed(listed) => listed.contains(object.as_str().as_bytes()),
-            Present::Asked(directory) => {
+        let is_there = match &self.names {
+            Names::Listed(listed) => listed.contains(object.as_str().as_bytes()),
+            Names::Asked(directory) => {
                 directory.as_ref().is_some_and(|directory| directory.has(object.as_str().as_ref()))
             }
-        }
+        };
+        is_there && !self.store.session().is_damaged(object)
     }
 
     /// Returns whether all these objects are there.
@@ -71,7 +78,7 @@ mod tests {
         // Asked one by one, listed, and not listed for its length.
         for (questions, is_listed) in [(1, false), (MANY, true), (MANY - 1, false)] {
             let present = Present::look(&store, questions);
-            assert_eq!(matches!(present, Present::Listed(_)), is_listed);
+            assert_eq!(matches!(present.names, Names::Listed(_)), is_listed);
             assert!((0..200).all(|number| present.has(&name(number)) == (number % 2 == 0)));
         }
         assert!(list(&store, 99).is_none());

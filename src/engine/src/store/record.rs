@@ -20,7 +20,8 @@ use crate::platform;
 /// When the record is there and cannot be read.
 pub fn read_outputs(store: &Store, hash: Hash) -> Result<Option<Outputs>> {
     let outputs = recorded_outputs(store, hash)?;
-    Ok(outputs.filter(|outputs| outputs.values().all(|object| platform::exists(&store.object(object)))))
+    let is_there = |object: &ObjectName| platform::exists(&store.object(object)) && !store.session().is_damaged(object);
+    Ok(outputs.filter(|outputs| outputs.values().all(is_there)))
 }
 
 /// Returns what a recipe or resolved hash became, whether or not the objects are still there.

@@ -1,25 +1,30 @@
 //! Equal files of objects are one inode.
 //!
 //! Each distinct file has a name by its content in `store/files`, beside those in objects, by which it is found. That name
-//! is nothing to rely on: what it leads to is compared byte by byte before a new object gets it, and a file that something
-//! altered is forgotten, so that the next equal one begins a new inode. When no object has a file any more, gc removes
-//! its last name.
+//! is nothing to rely on: before a new object gets the file, it is compared with the object memory, or byte by byte; one
+//! that something altered is forgotten, so that the next equal file begins a new inode. Another name changes the ctime of
+//! a file: what it is then goes into the memory. When no object has a file any more, gc removes its last name.
 
+use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::{Result, Store};
+use super::memory::KnownFiles;
+use super::{Result, Store, tree};
 use crate::hash::{Hash, READ_SIZE};
 use crate::platform::lock::{Lock, LockError, Mode};
-use crate::platform::{self, FileKind, Step, Walk};
+use crate::platform::{self, Directory, FileKind, Step, Walk};
 
 /// The files of a store that objects share.
-pub struct SharedFiles {
+pub struct SharedFiles<'a> {
+    store: &'a Store,
     directory: PathBuf,
     lifted: Lifted,
+    known: OnceLock<KnownFiles>,
 }
 
 /// Notes of files whose immutable flag was lifted for a moment, so that it is set again after a kill: one file of names for
@@ -147,11 +152,17 @@ impl SweepNote {
     }
 }
 
-impl SharedFiles {
+impl SharedFiles<'_> {
     /// Returns those of a store.
-    pub fn new(store: &Store) -> SharedFiles {
+    pub fn new(store: &Store) -> SharedFiles<'_> {
         let lifted = Lifted { directory: store.staging(), notes: Mutex::default() };
-        SharedFiles { directory: store.shared_files(), lifted }
+        SharedFiles { store, directory: store.shared_files(), lifted, known: OnceLock::new() }
+    }
+
+    /// Returns whether the file of a name looks as it did when it was known to be whole. Then it need not be read.
+    fn is_known(&self, name: &Path, nar: Hash) -> bool {
+        let known = self.known.get_or_init(|| KnownFiles::load(self.store));
+        platform::facts_of(name).is_ok_and(|facts| known.has(self.store, &facts, nar))
     }
 
     /// Returns the name of the file with a NAR hash, which tells content and mode.
@@ -180,7 +191,7 @@ impl SharedFiles {
                 return Ok(());
             }
             let beside = temporary(file);
-            if is_equal(&name, file) && self.link(&name, &beside) {
+            if (self.is_known(&name, nar) || is_equal(&name, file)) && self.link(&name, &beside) {
                 return Ok(platform::rename(&beside, file)?);
             }
             self.forget(&name)?;
@@ -194,7 +205,8 @@ impl SharedFiles {
     /// When something stands at the path, or the file system refuses.
     pub fn write(&self, nar: Hash, content: &[u8], mode: u32, path: &Path) -> Result<()> {
         let name = self.name(nar);
-        match holds(&name, content, mode) {
+        let is_large = content.len() > READ_SIZE;
+        match if is_large && self.is_known(&name, nar) { Some(true) } else { holds(&name, content, mode) } {
             Some(true) if self.link(&name, path) => return Ok(()),
             // It was altered, or has as many names as the file system lets it have.
             Some(_) => self.forget(&name)?,
@@ -219,6 +231,10 @@ impl SharedFiles {
         if is_immutable {
             platform::set_immutable(name, true);
         }
+        // It was compared just before, and has another ctime now.
+        if let Some(facts) = platform::facts_of(path).ok().filter(|facts| linked && facts.has_old_time) {
+            self.store.session().note_stamp(facts.numbers);
+        }
         linked
     }
 
@@ -240,6 +256,51 @@ impl SharedFiles {
         let is_alone = |path: &PathBuf| platform::links_of(path).is_some_and(|links| links <= 1);
         Ok(paths.filter(is_alone).collect())
     }
+}
+
+/// Gives every object that has one of these damaged files the whole file of the same name in its place. `damaged` has the
+/// NAR hashes that they should have.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn replace_damaged(store: &Store, damaged: &HashMap<[u64; 2], Hash>) -> Result<()> {
+    let identity = |path: &Path| platform::facts_of(path).ok().map(|facts| [facts.numbers[0], facts.numbers[1]]);
+    let shared = SharedFiles::new(store);
+    let mut whole = HashMap::new();
+    for (id, nar) in damaged {
+        let name = shared.name(*nar);
+        // It is no whole one when nothing built it again.
+        if identity(&name).is_some_and(|new| new != *id) && tree::hash(&name, store.interrupt())?.nar == *nar {
+            whole.insert((id[0], id[1]), name);
+        }
+    }
+    if whole.is_empty() {
+        return Ok(());
+    }
+    let _open = store.lock_publication()?;
+    let mut walk = Walk::new(Arc::new(Directory::at(&store.root().join("store"))?), OsStr::new("obj"));
+    while let Some(step) = walk.step()? {
+        let Step::Node { directory, name, kind: FileKind::File } = step else { continue };
+        let Some(file) = directory.node(&name)?.and_then(|node| whole.get(&node.id)) else { continue };
+        let place = directory.path().join(&name);
+        let is_top = directory.path() == store.objects();
+        let mode = directory.node(OsStr::new("."))?.map_or(0o555, |node| node.mode);
+        let opened = (!is_top).then(|| platform::lift_immutable(&directory.path()));
+        if !is_top {
+            directory.set_own_mode(0o755)?;
+        }
+        let lifted = platform::lift_immutable(&place);
+        let beside = temporary(&place);
+        let replaced = shared.link(file, &beside).then(|| platform::rename(&beside, &place));
+        lifted.iter().for_each(platform::set_file_immutable);
+        if !is_top {
+            directory.set_own_mode(mode)?;
+            platform::set_old_time(&directory.path())?;
+        }
+        opened.flatten().iter().for_each(platform::set_file_immutable);
+        replaced.transpose()?;
+    }
+    Ok(())
 }
 
 /// Takes the names at a path from files that have others, and leaves these as they were. The directories above can be

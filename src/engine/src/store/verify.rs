@@ -134,6 +134,20 @@ pub fn look(store: &Store, object: &ObjectName) -> std::result::Result<(), Strin
     }
 }
 
+/// Returns whether an object that is there has the bytes that its record tells of, whatever its modes.
+///
+/// # Errors
+/// When it cannot be read, or somebody asked to stop.
+pub fn has_bytes(store: &Store, object: &ObjectName) -> Result<bool> {
+    let Ok(Some(info)) = read_info(store, object) else { return Ok(false) };
+    match tree::hash(&content_path(store, object, Some(&info))?, store.interrupt()) {
+        Ok(digest) => Ok(digest.nar == info.nar),
+        // A socket or a pipe that something put there.
+        Err(Error::Unstorable { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Returns where the bytes of an object are: in its own place, or in that of the system's store.
 ///
 /// # Errors
@@ -185,6 +199,22 @@ pub fn quarantine(store: &Store, object: &ObjectName) -> Result<Option<PathBuf>>
     }
     platform::rename(&path, &place)?;
     Ok(Some(place))
+}
+
+/// Returns where damaged versions of an object are.
+///
+/// # Errors
+/// When the directory cannot be listed.
+pub fn quarantined(store: &Store, object: &ObjectName) -> Result<Vec<PathBuf>> {
+    let entries = match platform::list_directory(&store.quarantine()) {
+        Err(error) if error.is_not_found() => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let is_of = |name: &OsString| {
+        let number = name.to_str().and_then(|name| name.strip_prefix(object.as_str())?.strip_prefix('.'));
+        number.is_some_and(|number| number.parse::<u32>().is_ok())
+    };
+    Ok(entries.into_iter().filter(|(name, _)| is_of(name)).map(|(name, _)| store.quarantine().join(name)).collect())
 }
 
 /// Puts a verified copy from another store in the place of a missing object.

@@ -60,6 +60,8 @@ pub struct Desired {
     pub is_complete: bool,
     /// The files and trees that the config reads.
     pub reads: Vec<PathBuf>,
+    /// What programs changed where links that are in force lead, in words.
+    pub altered: HashMap<Text, String>,
     /// Whether it follows from these: then none of them may change, not even by what goes from it.
     pub is_evaluated: bool,
 }
@@ -81,6 +83,7 @@ impl Desired {
             derivations: Arc::clone(&snapshot.derivations),
             has_applied_objects: false,
             is_complete: true,
+            altered: HashMap::new(),
         }
     }
 
@@ -107,7 +110,15 @@ impl Desired {
         };
         let is_complete = derivations.len() == wanted.len();
         let reads = reads_of(manifest).into_iter().chain(own_sources(&entries)).collect();
-        Ok(Desired { entries, is_complete, derivations, has_applied_objects: false, reads, is_evaluated: true })
+        Ok(Desired {
+            entries,
+            is_complete,
+            derivations,
+            has_applied_objects: false,
+            reads,
+            altered: HashMap::new(),
+            is_evaluated: true,
+        })
     }
 
     /// Keeps what is in force only since targets below it need it, as long as there are some.

@@ -36,7 +36,7 @@ const IN_STORE: [(Place, &str); 11] = [
     (Place::Locks, "locks"),
 ];
 /// What lies beside the snapshots, but for what tells that this is a root.
-const IN_METADATA: [&str; 4] = ["current", "manifest.json", "snapshots.json", "journal"];
+const IN_METADATA: [&str; 5] = ["current", "manifest.json", "snapshots.json", "journal", "objects"];
 
 /// What a directory that is to be removed is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

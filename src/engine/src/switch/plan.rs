@@ -85,7 +85,9 @@ pub fn plan(
     desired.keep_implied(home, &current);
     let has_same_objects = has_same_objects(&desired, &current);
     let is_applied = has_same_objects && !is_elsewhere && is_applied(&desired, &current);
-    if is_applied && let Some(steps) = unchanged(store, home, &desired, extent != Extent::All) {
+    if is_applied
+        && desired.altered.is_empty()
+        && let Some(steps) = unchanged(store, home, &desired, extent != Extent::All) {
         return Ok(nothing_to_do(store, home, desired, current, steps));
     }
 
@@ -115,7 +117,7 @@ pub fn plan(
     }
     // Something may only stand otherwise than it is declared: that takes a look at everything.
     let looks = extent != Extent::Foresight || is_applied || has_same_objects && desired.is_complete;
-    let changes = changes(&mut scene, &present, &places, looks, extent)?;
+    let changes = changes(&mut scene, &present, &places, &desired.altered, looks, extent)?;
     let mut created = missing_parents(&scene, &changes)?;
     created.retain(|directory| restored.binary_search(directory).is_err());
     let planner = Planner { store, targets: &targets, changed: Changed::by(&gone, &changes) };
@@ -307,6 +309,7 @@ fn changes(
     scene: &mut Scene,
     present: &HashMap<PathBuf, Old<'_>>,
     places: &[Declared<'_>],
+    altered: &HashMap<Text, String>,
     looks: bool,
     extent: Extent,
 ) -> Result<Vec<Step>, Error> {
@@ -319,7 +322,9 @@ fn changes(
         let old = present.get(place);
         let is_same = old.is_some_and(|old| old.activation.action == entry.activation.action);
         let stands = is_same && (!looks || target.stands(scene.looking(), place)?);
-        if stands && extent != Extent::All {
+        let source = old.and_then(|old| old.target.leads_to());
+        let was_altered = source.and_then(|source| altered.get(source));
+        if stands && was_altered.is_none() && extent != Extent::All {
             continue;
         }
         let mut step = if stands {
@@ -327,6 +332,13 @@ fn changes(
         } else {
             wanted(scene, declared, old, extent != Extent::Foresight)?
         };
+        // The link may stay: what it leads to is built again.
+        if let Some(words) = was_altered {
+            step.replaces.get_or_insert_with(|| words.clone());
+            if step.mark == Mark::Unchanged {
+                step.mark = Mark::Change;
+            }
+        }
         if target.keeps_below() {
             if step.change().is_some_and(|change| !matches!(change.before, Before::Directory { .. })) {
                 if let (true, Some(replaced)) = (target.is_implied(), &mut step.replaces)

@@ -10,6 +10,7 @@ use crate::names::{Name, ObjectName, OutputName};
 use crate::platform;
 use crate::platform::jail::Level;
 use crate::store::info::{self, ObjectInfo};
+use crate::store::memory::Entry;
 use crate::store::shared::SharedFiles;
 use crate::store::{Result, Store};
 
@@ -38,7 +39,7 @@ impl File<'_> {
     }
 
     /// Writes the record and the object. `None` when something else has its name, or what has it is damaged.
-    fn publish(&self, publisher: &Publisher<'_>, shared: &SharedFiles, object: &ObjectName) -> Result<bool> {
+    fn publish(&self, publisher: &Publisher<'_>, shared: &SharedFiles<'_>, object: &ObjectName) -> Result<bool> {
         let store = publisher.store;
         match standing(store, object, self.nar)? {
             Standing::Same => return Ok(true),
@@ -68,6 +69,9 @@ impl File<'_> {
             sandbox: self.sandbox,
         };
         publisher.put(&staged, object, &info, None)?;
+        let path = object.as_str().as_bytes();
+        let entry = Entry::of(&publisher.objects, path, self.nar)?;
+        store.session().note_published([(path.to_vec(), entry)]);
         Ok(true)
     }
 }

@@ -15,6 +15,7 @@ use crate::platform::lock::LockError;
 use crate::platform::{self, FileKind, Step, Walk};
 use crate::settings::Interrupt;
 use crate::store::info::{self, ObjectInfo};
+use crate::store::memory::Entry;
 use crate::store::rewrite::Patterns;
 use crate::store::shared::SharedFiles;
 use crate::store::tree::{self, content};
@@ -80,7 +81,13 @@ pub fn import_source(store: &Store, tree: &SourceTree<'_>) -> Result<(ObjectName
                 sandbox: tree.sandbox,
             };
             let name = staged.file_name().unwrap_or_default();
-            Publisher::new(store)?.put(name, &object, &info, None)?;
+            let publisher = Publisher::new(store)?;
+            publisher.put(name, &object, &info, None)?;
+            let entries = copied.nars.iter().map(|(below, nar)| {
+                let path = platform::bytes_of_path(&at(Path::new(object.as_str()), below));
+                Entry::of(&publisher.objects, &path, *nar).map(|entry| (path, entry))
+            });
+            store.session().note_published(entries.collect::<Result<Vec<_>>>()?);
             return Ok((object, Some(info)));
         }
         Err(Error::SourceChanged { path: tree.source.path.clone() })
@@ -108,6 +115,8 @@ struct Copied {
     size: u64,
     relocatable: bool,
     case_collisions: Vec<Text>,
+    /// The NAR hash of each file and link, by its path; of directories, zeros.
+    nars: Vec<(PathBuf, Hash)>,
 }
 
 /// A part of a source, in the order of a NAR.
@@ -190,9 +199,9 @@ fn at(top: &Path, below: &Path) -> PathBuf {
 
 /// What was put in its place, to be hashed.
 enum Put {
-    Small(content::Small),
-    Large(PathBuf),
-    Link(Vec<u8>),
+    Small(content::Small, Hash),
+    Large(PathBuf, Hash),
+    Link(Vec<u8>, Hash),
     Nothing,
 }
 
@@ -245,7 +254,7 @@ fn gone(path: &Path) -> Error {
 struct Copying<'a> {
     source: &'a Source,
     staged: &'a Path,
-    shared: SharedFiles,
+    shared: SharedFiles<'a>,
     patterns: Patterns,
     interrupt: &'a Interrupt,
 }
@@ -264,7 +273,8 @@ impl Copying<'_> {
                 let link = at(self.staged, below);
                 platform::symlink(&target, &link)?;
                 platform::set_old_time(&link)?;
-                Ok(Put::Link(platform::bytes_of_path(&target)))
+                let nar = tree::hash(&link, self.interrupt)?.nar;
+                Ok(Put::Link(platform::bytes_of_path(&target), nar))
             }
             _ => Ok(Put::Nothing),
         }
@@ -275,21 +285,29 @@ impl Copying<'_> {
         if let Some(small) = content::read_small(&directory, name, &self.patterns, None)? {
             let nar = tree::hash_of_file(&small.bytes, small.executable);
             self.shared.write(nar, &small.bytes, mode(small.executable), to)?;
-            return Ok(Put::Small(small));
+            return Ok(Put::Small(small, nar));
         }
         platform::copy_file(from, to, self.interrupt)?;
         let metadata = platform::metadata_of(to)?.ok_or_else(|| gone(to))?;
         platform::make_plain(to, &metadata)?;
         platform::set_mode(to, mode(platform::is_executable(&metadata)))?;
         platform::set_old_time(to)?;
-        self.shared.share(tree::hash(to, self.interrupt)?.nar, to)?;
-        Ok(Put::Large(to.to_owned()))
+        let nar = tree::hash(to, self.interrupt)?.nar;
+        self.shared.share(nar, to)?;
+        Ok(Put::Large(to.to_owned(), nar))
     }
 
     /// Adds what was put in its place to the archive.
     fn hash(&self, node: &Node, put: Put, archive: &mut Writer<'_, Hasher>, copied: &mut Copied) -> Result<()> {
+        match (node, &put) {
+            (Node::File(below) | Node::Link(below), Put::Small(_, nar) | Put::Large(_, nar) | Put::Link(_, nar)) => {
+                copied.nars.push((below.clone(), *nar));
+            }
+            (Node::Begin(below), _) => copied.nars.push((below.clone(), Hash::from_bytes([0; 32]))),
+            _ => {}
+        }
         match put {
-            Put::Small(small) => {
+            Put::Small(small, _) => {
                 small.found.iter().try_for_each(|number| self.found(*number, node, &small.bytes, copied))?;
                 let length = small.bytes.len() as u64;
                 archive.begin_file(small.executable, length);
@@ -297,7 +315,7 @@ impl Copying<'_> {
                 archive.end_file(length);
                 copied.size += length;
             }
-            Put::Large(path) => {
+            Put::Large(path, _) => {
                 let mut found = Vec::new();
                 let (directory, name) = platform::locate(&path)?;
                 let (file, file_node) = directory.open_node(name)?;
@@ -313,7 +331,7 @@ impl Copying<'_> {
                     self.found(number, node, &bytes, copied)?;
                 }
             }
-            Put::Link(target) => {
+            Put::Link(target, _) => {
                 let mut found = Vec::new();
                 archive.symlink(&self.patterns.apply(&target, |number| found.push(number)));
                 found.iter().try_for_each(|number| self.found(*number, node, &target, copied))?;

@@ -1,0 +1,240 @@
+//! Objects in force that programs changed: found by the object memory, kept as displaced copies, and repaired by an apply.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Engine, Error};
+use crate::activation::Activation;
+use crate::hash::Hash;
+use crate::names::ObjectName;
+use crate::platform::{self, FileKind};
+use crate::snapshot::Snapshot;
+use crate::store::memory::{self, Alteration, Examination, ObjectMemory};
+use crate::store::{self, shared, verify};
+use crate::switch::{self, Backup, Backups, Targets};
+use crate::value::Text;
+
+/// More names than these are not worth a line.
+const MOST_NAMES: usize = 3;
+
+/// What programs changed in the objects that links of a snapshot lead to.
+#[derive(Debug, Default)]
+pub(super) struct Altered {
+    memory: ObjectMemory,
+    /// The targets of links that do not look as they did, relative to the directory of all objects.
+    suspects: HashSet<Vec<u8>>,
+    /// What was changed at those of them that have other bytes.
+    by_source: BTreeMap<Vec<u8>, Vec<Alteration>>,
+}
+
+impl Altered {
+    /// Returns whether no object has other bytes.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_source.is_empty()
+    }
+
+    /// Returns whether anything does not look as it did.
+    pub(super) fn has_suspects(&self) -> bool {
+        !self.suspects.is_empty()
+    }
+
+    /// Returns what was changed where a link leads, in words.
+    pub(super) fn at(&self, engine: &Engine, activation: &Activation) -> Option<&[Alteration]> {
+        self.by_source.get(source_of(&engine.objects_prefix(), activation)?).map(Vec::as_slice)
+    }
+
+    /// Returns the objects that have other bytes.
+    pub(super) fn objects(&self) -> BTreeSet<ObjectName> {
+        self.by_source.keys().filter_map(|source| memory::object_of(&platform::path_from_bytes(source))).collect()
+    }
+
+    /// Returns the files that other objects may have too: those that were written in place.
+    fn shared(&self) -> HashMap<[u64; 2], Hash> {
+        self.by_source.values().flatten().filter_map(|alteration| alteration.shared).collect()
+    }
+
+    /// Returns what was changed at the targets of links, in words.
+    pub(super) fn in_words(&self, engine: &Engine) -> HashMap<Text, String> {
+        let of = |(source, found): (&Vec<u8>, &Vec<Alteration>)| {
+            (Text([engine.objects_prefix().as_slice(), source].concat()), in_words(found))
+        };
+        self.by_source.iter().map(of).collect()
+    }
+}
+
+/// Says what was changed.
+pub(super) fn in_words(found: &[Alteration]) -> String {
+    let word = |alteration: &Alteration| match alteration.change {
+        memory::Difference::Changed => "changed",
+        memory::Difference::Added => "added",
+        memory::Difference::Missing => "missing",
+    };
+    let named = found.iter().filter(|alteration| !alteration.is_of_top());
+    let names: Vec<String> =
+        named.map(|alteration| format!("{} {}", alteration.below.display(), word(alteration))).collect();
+    match names.len() {
+        0 => "a file in the store that a program changed".to_owned(),
+        count if count > MOST_NAMES => format!("{} and {} more", names[..MOST_NAMES].join(", "), count - MOST_NAMES),
+        _ => names.join(", "),
+    }
+}
+
+impl Engine {
+    /// Returns the bytes that the paths of all objects begin with.
+    fn objects_prefix(&self) -> Vec<u8> {
+        [platform::bytes_of_path(self.store.objects()).as_slice(), b"/"].concat()
+    }
+
+    /// Finds out what programs changed in the objects in force. Until they are built again, these count as missing.
+    ///
+    /// # Errors
+    /// When something cannot be read, or somebody asked to stop.
+    pub(super) fn altered(&self, current: &Snapshot) -> Result<Altered, Error> {
+        let prefix = self.objects_prefix();
+        let memory = ObjectMemory::load(&self.store);
+        let suspects = memory.suspects(&self.store, sources(&prefix, &current.activations));
+        let suspects: HashSet<Vec<u8>> = suspects.into_iter().map(<[u8]>::to_vec).collect();
+        let mut by_source = BTreeMap::new();
+        let mut examination = Examination::new(&self.store, &memory);
+        for source in &suspects {
+            let found = match examination.look(source) {
+                // Somebody took the right to read it: it is not as it was published.
+                Err(store::Error::File(error)) if error.is_denied() => vec![Alteration::at_top()],
+                found => found?,
+            };
+            if !found.is_empty() {
+                by_source.insert(source.clone(), found);
+            }
+        }
+        let altered = Altered { memory, suspects, by_source };
+        self.store.session().set_damaged(altered.objects());
+        Ok(altered)
+    }
+
+    /// Keeps what programs wrote into objects as displaced copies of the targets that lead there; again for what is kept
+    /// already changes nothing. The caller holds the switch lock.
+    ///
+    /// # Errors
+    /// When something cannot be read or written.
+    pub(super) fn keep_altered(&self, altered: &Altered, current: &Snapshot) -> Result<Vec<Backup>, Error> {
+        if altered.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (home, prefix) = (&self.settings.home, self.objects_prefix());
+        let places = Targets::new(home);
+        let mut kept = Vec::new();
+        let mut seen = HashSet::new();
+        for activation in &current.activations {
+            let Some(source) = source_of(&prefix, activation) else { continue };
+            let Some(found) = altered.by_source.get(source) else { continue };
+            let recorded = current.place_of(activation, home).unwrap_or_default();
+            let place = places.place(&recorded, &activation.positions)?;
+            let source = self.store.objects().join(platform::path_from_bytes(source));
+            for alteration in found {
+                // A link that follows another one leads to the same file.
+                let file = join(&source, &alteration.below);
+                if seen.insert(file.clone()) {
+                    kept.extend(self.keep(&file, &join(&place, &alteration.below))?);
+                }
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Copies what stands at a path to the displaced copies; nothing when a copy of the target has the same content.
+    fn keep(&self, from: &Path, target: &Path) -> Result<Option<Backup>, Error> {
+        if platform::kind_of(from)?.is_none_or(|kind| kind == FileKind::Special) {
+            return Ok(None);
+        }
+        let (store, home) = (&self.store, &self.settings.home);
+        let known = Backups::load(store, home).displaced(store);
+        let target_text = Text(platform::bytes_of_path(target));
+        let mut copies = known.iter().filter(|backup| backup.target == target_text);
+        if copies.any(|backup| switch::is_same_file(&backup.path.to_path(), from)) {
+            return Ok(None);
+        }
+        platform::create_directories_as(&store.displaced(), 0o700)?;
+        let copy = switch::place_of_copy(store, target);
+        if let Err(error) = platform::copy_tree(from, &copy, store.interrupt()) {
+            if !error.is_denied() {
+                return Err(error.into());
+            }
+            platform::set_mode(from, 0o555)?;
+            platform::remove_tree(&copy)?;
+            platform::copy_tree(from, &copy, store.interrupt())?;
+        }
+        switch::note_copy(store, home, target, &copy)?;
+        let displaced = Backups::load(store, home).displaced(store);
+        let copy = Text(platform::bytes_of_path(&copy));
+        Ok(displaced.into_iter().find(|backup| backup.path == copy))
+    }
+
+    /// After damaged objects were built again: gives other objects the new files too, and removes the damaged ones.
+    ///
+    /// # Errors
+    /// When the file system refuses, or somebody asked to stop.
+    pub(super) fn finish_repair(&self, altered: &Altered) -> Result<(), Error> {
+        if altered.is_empty() {
+            return Ok(());
+        }
+        let store = &self.store;
+        store.session().set_damaged(BTreeSet::new());
+        let mut is_repaired = false;
+        for object in altered.objects() {
+            if platform::exists(&store.object(&object)) && verify::has_bytes(store, &object)? {
+                is_repaired = true;
+                for damaged in verify::quarantined(store, &object)? {
+                    memory::keeping(store, || platform::remove_tree(&damaged)).map_err(store::Error::from)?;
+                }
+            }
+        }
+        if is_repaired {
+            shared::replace_damaged(store, &altered.shared())?;
+        }
+        Ok(())
+    }
+
+    /// Writes the object memory for what is in force now; gives back modes and times to what only lost these. Returns the
+    /// targets of links that have other bytes. The caller holds the switch lock.
+    ///
+    /// # Errors
+    /// When something cannot be read, or somebody asked to stop.
+    pub(super) fn record_objects(
+        &self,
+        altered: &Altered,
+        activations: &[Arc<Activation>],
+    ) -> Result<Vec<PathBuf>, Error> {
+        let store = &self.store;
+        let suspects: HashSet<&[u8]> = altered.suspects.iter().map(Vec::as_slice).collect();
+        let unharmed = suspects.iter().filter(|source| !altered.by_source.contains_key(**source));
+        let objects: BTreeSet<ObjectName> =
+            unharmed.filter_map(|source| memory::object_of(&platform::path_from_bytes(source))).collect();
+        if !objects.is_empty() {
+            let _open = store.lock_publication()?;
+            for object in objects.iter().filter(|object| platform::exists(&store.object(object))) {
+                if verify::has_bytes(store, object)? {
+                    memory::restore_modes(store, object)?;
+                }
+            }
+        }
+        let prefix = self.objects_prefix();
+        let damaged = memory::record(store, &altered.memory, &suspects, sources(&prefix, activations))?;
+        Ok(damaged.iter().map(|source| store.objects().join(platform::path_from_bytes(source))).collect())
+    }
+}
+
+fn join(top: &Path, below: &Path) -> PathBuf {
+    // Joining nothing would add a slash.
+    if below.as_os_str().is_empty() { top.to_owned() } else { top.join(below) }
+}
+
+/// Returns where links lead in the store, relative to the directory of all objects.
+fn sources<'a>(prefix: &[u8], activations: &'a [Arc<Activation>]) -> impl Iterator<Item = &'a [u8]> {
+    activations.iter().filter_map(move |activation| source_of(prefix, activation))
+}
+
+fn source_of<'a>(prefix: &[u8], activation: &'a Activation) -> Option<&'a [u8]> {
+    let source = activation.action.as_target()?.leads_to()?;
+    source.0.strip_prefix(prefix)
+}

@@ -1,0 +1,74 @@
+//! What one process has learned about the objects of a store: the files that it published, what they look like since they
+//! got or lost names, and which objects are damaged. The object memory takes it over at the end.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::memory::Entry;
+use crate::names::ObjectName;
+use crate::platform::FACTS;
+
+/// What identifies a file: the numbers of its file system and of itself.
+pub type FileId = [u64; 2];
+
+/// What a process has learned. Clones of a store share it.
+#[derive(Debug, Default)]
+pub struct Session {
+    published: Mutex<BTreeMap<Vec<u8>, Entry>>,
+    stamps: Mutex<HashMap<FileId, [u64; FACTS]>>,
+    damaged: Mutex<BTreeSet<ObjectName>>,
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Session {
+    /// Notes what is in an object that was just published, by paths relative to the directory of all objects.
+    pub fn note_published(&self, entries: impl IntoIterator<Item = (Vec<u8>, Entry)>) {
+        held(&self.published).extend(entries);
+    }
+
+    /// Returns the published files, directories and links at a path and below it, in the order of their paths.
+    pub fn published_at(&self, path: &[u8]) -> Vec<(Vec<u8>, Entry)> {
+        let published = held(&self.published);
+        let owned = |(path, entry): (&Vec<u8>, &Entry)| (path.clone(), entry.clone());
+        let mut found: Vec<_> = published.get_key_value(path).map(owned).into_iter().collect();
+        if !found.is_empty() {
+            let below = [path, b"/"].concat();
+            let rest = published.range(below.clone()..).take_while(|(path, _)| path.starts_with(&below));
+            found.extend(rest.map(owned));
+        }
+        found
+    }
+
+    /// Notes what a file looks like since it got or lost a name. The caller has compared it just before.
+    pub fn note_stamp(&self, numbers: [u64; FACTS]) {
+        let mut stamps = held(&self.stamps);
+        let known = stamps.entry([numbers[0], numbers[1]]).or_insert(numbers);
+        // Of two threads, the one that looked last may note first.
+        if crate::platform::changed_at(&numbers) > crate::platform::changed_at(known) {
+            *known = numbers;
+        }
+    }
+
+    /// Returns what a file looks like since then, when it got or lost a name.
+    pub fn stamp(&self, id: FileId) -> Option<[u64; FACTS]> {
+        held(&self.stamps).get(&id).copied()
+    }
+
+    /// Returns whether any file got or lost a name.
+    pub fn has_stamps(&self) -> bool {
+        !held(&self.stamps).is_empty()
+    }
+
+    /// From now on these objects count as missing, so that they are built again.
+    pub fn set_damaged(&self, objects: BTreeSet<ObjectName>) {
+        *held(&self.damaged) = objects;
+    }
+
+    /// Returns whether an object is known to be damaged.
+    pub fn is_damaged(&self, object: &ObjectName) -> bool {
+        held(&self.damaged).contains(object)
+    }
+}
