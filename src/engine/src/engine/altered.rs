@@ -63,6 +63,15 @@ impl Altered {
     }
 }
 
+/// A displaced copy of what a program changed in an object.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// The copy.
+    pub(super) backup: Backup,
+    /// What it is a copy of.
+    file: PathBuf,
+}
+
 /// Says what was changed.
 pub(super) fn in_words(found: &[Alteration]) -> String {
     let word = |alteration: &Alteration| match alteration.change {
@@ -117,7 +126,7 @@ impl Engine {
     ///
     /// # Errors
     /// When something cannot be read or written.
-    pub(super) fn keep_altered(&self, altered: &Altered, current: &Snapshot) -> Result<Vec<Backup>, Error> {
+    pub(super) fn keep_altered(&self, altered: &Altered, current: &Snapshot) -> Result<Vec<Kept>, Error> {
         if altered.is_empty() {
             return Ok(Vec::new());
         }
@@ -135,7 +144,8 @@ impl Engine {
                 // A link that follows another one leads to the same file.
                 let file = join(&source, &alteration.below);
                 if seen.insert(file.clone()) {
-                    kept.extend(self.keep(&file, &join(&place, &alteration.below))?);
+                    let backup = self.keep(&file, &join(&place, &alteration.below))?;
+                    kept.extend(backup.map(|backup| Kept { backup, file }));
                 }
             }
         }
@@ -157,7 +167,7 @@ impl Engine {
         platform::create_directories_as(&store.displaced(), 0o700)?;
         let copy = switch::place_of_copy(store, target);
         if let Err(error) = platform::copy_tree(from, &copy, store.interrupt()) {
-            if !error.is_denied() {
+            if !error.is_denied() || platform::kind_of(from)? != Some(FileKind::File) {
                 return Err(error.into());
             }
             platform::set_mode(from, 0o555)?;
@@ -170,11 +180,12 @@ impl Engine {
         Ok(displaced.into_iter().find(|backup| backup.path == copy))
     }
 
-    /// After damaged objects were built again: gives other objects the new files too, and removes the damaged ones.
+    /// After damaged objects were built again: gives other objects the new files too, removes the damaged ones, and copies that
+    /// hold nothing else.
     ///
     /// # Errors
     /// When the file system refuses, or somebody asked to stop.
-    pub(super) fn finish_repair(&self, altered: &Altered) -> Result<(), Error> {
+    pub(super) fn finish_repair(&self, altered: &Altered, kept: &mut Vec<Kept>) -> Result<(), Error> {
         if altered.is_empty() {
             return Ok(());
         }
@@ -192,7 +203,17 @@ impl Engine {
         if is_repaired {
             shared::replace_damaged(store, &altered.shared())?;
         }
-        Ok(())
+        // Without the memory, more was kept than was changed.
+        let mut failure = None;
+        kept.retain(|Kept { backup, file }| {
+            let copy = backup.path.to_path();
+            let is_same = switch::is_same_file(&copy, file);
+            if is_same {
+                failure = failure.take().or(platform::remove_file(&copy).err());
+            }
+            !is_same
+        });
+        failure.map_or(Ok(()), |error| Err(store::Error::from(error).into()))
     }
 
     /// Writes the object memory for what is in force now; gives back modes and times to what only lost these. Returns the

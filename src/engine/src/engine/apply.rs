@@ -185,7 +185,7 @@ impl Engine {
         let store_lock = Lock::take(&path, Mode::Shared, settings.lock_timeout, &settings.interrupt, waiting);
         let _store_lock = store_lock.map_err(store::Error::from)?;
         let Planned { plan: foreseen, wanted, known, .. } = planned;
-        let kept = if altered.is_empty() {
+        let mut kept = if altered.is_empty() {
             Vec::new()
         } else {
             let _lock = self.lock(on_event)?;
@@ -205,7 +205,7 @@ impl Engine {
             (Arc::clone(&known), Vec::new())
         };
         let _lock = self.lock(on_event)?;
-        self.finish_repair(&altered)?;
+        self.finish_repair(&altered, &mut kept)?;
         switch::recover(&self.store, settings, on_event)?;
         // Somebody may have switched meanwhile: only what is computed under the lock counts.
         let current = if is_current() { foreseen.current } else { generations::current(&self.store)? };
@@ -226,7 +226,7 @@ impl Engine {
         let switched = switch::switch(&self.store, settings, plan, to, confirm, on_event)?;
         report.changed |= !built.is_empty();
         let mut report = self.apply_report(report, built, plan.changes.then_some(&switched));
-        report.displaced.extend(kept.iter().map(displaced_report));
+        report.displaced.extend(kept.iter().map(|kept| displaced_report(&kept.backup)));
         // What cannot be remembered is only suspect.
         let _ = self.record_objects(&altered, &plan.activations);
         // Commands ran, though nothing differs.
@@ -293,7 +293,7 @@ impl Engine {
             plan.steps.retain(|step| !(step.mark == Mark::Unchanged && step.place.is_none()));
             let kept = self.keep_altered(&altered, &plan.current)?;
             let switched = switch::switch(&self.store, &self.settings, &plan, to, None, on_event)?;
-            displaced.extend(kept.iter().chain(&switched.displaced).map(displaced_report));
+            displaced.extend(kept.iter().map(|kept| &kept.backup).chain(&switched.displaced).map(displaced_report));
             for object in self.record_objects(&altered, &plan.activations).unwrap_or_default() {
                 let message = format!("a program changed {}: `verify --repair` restores it", object.display());
                 on_event(Event::Warning { message });

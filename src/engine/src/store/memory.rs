@@ -366,7 +366,9 @@ impl<'a> Examination<'a> {
             let Step::Node { directory, name, kind } = step else { continue };
             let below = if std::mem::take(&mut is_top) { PathBuf::new() } else { walk.way(&name) };
             let is_changed = match kind {
-                FileKind::Directory | FileKind::Symlink => false,
+                FileKind::Directory => false,
+                // It may stand where a file was.
+                FileKind::Symlink => below.as_os_str().is_empty(),
                 FileKind::File => {
                     let path = directory.path().join(&name);
                     let shared = store.shared_files().join(tree::hash(&path, store.interrupt())?.nar.to_hex());

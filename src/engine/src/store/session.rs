@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::memory::Entry;
 use crate::names::ObjectName;
-use crate::platform::FACTS;
+use crate::platform::{self, FACTS};
 
 /// What identifies a file: the numbers of its file system and of itself.
 pub type FileId = [u64; 2];
@@ -23,10 +23,21 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn newer(first: [u64; FACTS], second: [u64; FACTS]) -> [u64; FACTS] {
+    if platform::changed_at(&second) > platform::changed_at(&first) { second } else { first }
+}
+
 impl Session {
     /// Notes what is in an object that was just published, by paths relative to the directory of all objects.
     pub fn note_published(&self, entries: impl IntoIterator<Item = (Vec<u8>, Entry)>) {
-        held(&self.published).extend(entries);
+        let (mut published, mut stamps) = (held(&self.published), held(&self.stamps));
+        for (path, entry) in entries {
+            // A file that got a name was moved to its place after that.
+            if let Some(stamp) = stamps.get_mut(&[entry.numbers[0], entry.numbers[1]]) {
+                *stamp = newer(*stamp, entry.numbers);
+            }
+            published.insert(path, entry);
+        }
     }
 
     /// Returns the published files, directories and links at a path and below it, in the order of their paths.
@@ -47,9 +58,7 @@ impl Session {
         let mut stamps = held(&self.stamps);
         let known = stamps.entry([numbers[0], numbers[1]]).or_insert(numbers);
         // Of two threads, the one that looked last may note first.
-        if crate::platform::changed_at(&numbers) > crate::platform::changed_at(known) {
-            *known = numbers;
-        }
+        *known = newer(*known, numbers);
     }
 
     /// Returns what a file looks like since then, when it got or lost a name.
