@@ -81,14 +81,13 @@ describe("objects that programs change", function()
 
   -- Opens the object and all directories above a file, as its owner can.
   local function change(line, path, number)
-    local result = here.shell(
-      ([[set -e; p=%s; cd $(dirname "$SYSLUA_ROOT"); f=$(readlink "$p" || true)
+    local result =
+      here.shell(([[set -e; p=%s; cd $(dirname "$SYSLUA_ROOT"); f=$(readlink "$p" || true)
       case "$f" in */store/obj/*) ;; *) f=$(readlink -f "$(dirname "$p")")/$(basename "$p") ;; esac
       [ $(id -u) != 0 ] || chattr -R -f -i "$SYSLUA_ROOT/store/obj" || true
       d=$f; n=%d; chmod u+w "$SYSLUA_ROOT/store/obj"; [ ! -d "$f" ] || chmod u+w "$f"
       u=$(dirname "$f"); while [ "$u" != "$SYSLUA_ROOT/store/obj" ]; do chmod u+w "$u"; u=$(dirname "$u"); done
-      %s]]):format(path, number, line)
-    )
+      %s]]):format(path, number, line))
     assert.equal(0, result.code, result.stderr)
   end
 

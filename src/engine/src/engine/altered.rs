@@ -10,8 +10,9 @@ use crate::hash::Hash;
 use crate::names::ObjectName;
 use crate::platform::{self, FileKind};
 use crate::snapshot::Snapshot;
-use crate::store::memory::{self, Alteration, Examination, ObjectMemory};
-use crate::store::{self, shared, verify};
+use crate::store::examination::{Alteration, Difference, Examination, object_of, restore_modes};
+use crate::store::memory::{self, ObjectMemory};
+use crate::store::{self, import, shared, verify};
 use crate::switch::{self, Backup, Backups, Targets};
 use crate::value::Text;
 
@@ -46,7 +47,7 @@ impl Altered {
 
     /// Returns the objects that have other bytes.
     pub(super) fn objects(&self) -> BTreeSet<ObjectName> {
-        self.by_source.keys().filter_map(|source| memory::object_of(&platform::path_from_bytes(source))).collect()
+        self.by_source.keys().filter_map(|source| object_of(&platform::path_from_bytes(source))).collect()
     }
 
     /// Returns the files that other objects may have too: those that were written in place.
@@ -75,9 +76,9 @@ pub(super) struct Kept {
 /// Says what was changed.
 pub(super) fn in_words(found: &[Alteration]) -> String {
     let word = |alteration: &Alteration| match alteration.change {
-        memory::Difference::Changed => "changed",
-        memory::Difference::Added => "added",
-        memory::Difference::Missing => "missing",
+        Difference::Changed => "changed",
+        Difference::Added => "added",
+        Difference::Missing => "missing",
     };
     let named = found.iter().filter(|alteration| !alteration.is_of_top());
     let names: Vec<String> =
@@ -167,10 +168,12 @@ impl Engine {
         platform::create_directories_as(&store.displaced(), 0o700)?;
         let copy = switch::place_of_copy(store, target);
         if let Err(error) = platform::copy_tree(from, &copy, store.interrupt()) {
-            if !error.is_denied() || platform::kind_of(from)? != Some(FileKind::File) {
+            if !error.is_denied() {
                 return Err(error.into());
             }
-            platform::set_mode(from, 0o555)?;
+            // A program took the right to read it.
+            let (directory, name) = platform::locate(from)?;
+            import::make_accessible(&directory, name)?;
             platform::remove_tree(&copy)?;
             platform::copy_tree(from, &copy, store.interrupt())?;
         }
@@ -230,12 +233,12 @@ impl Engine {
         let suspects: HashSet<&[u8]> = altered.suspects.iter().map(Vec::as_slice).collect();
         let unharmed = suspects.iter().filter(|source| !altered.by_source.contains_key(**source));
         let objects: BTreeSet<ObjectName> =
-            unharmed.filter_map(|source| memory::object_of(&platform::path_from_bytes(source))).collect();
+            unharmed.filter_map(|source| object_of(&platform::path_from_bytes(source))).collect();
         if !objects.is_empty() {
             let _open = store.lock_publication()?;
             for object in objects.iter().filter(|object| platform::exists(&store.object(object))) {
                 if verify::has_bytes(store, object)? {
-                    memory::restore_modes(store, object)?;
+                    restore_modes(store, object)?;
                 }
             }
         }

@@ -209,7 +209,8 @@ impl Engine {
         switch::recover(&self.store, settings, on_event)?;
         // Somebody may have switched meanwhile: only what is computed under the lock counts.
         let current = if is_current() { foreseen.current } else { generations::current(&self.store)? };
-        let under_lock = self.planned(manifest, wanted, Some(Arc::clone(&outputs)), current, &altered, told.extent())?;
+        let under_lock =
+            self.planned(manifest, wanted, Some(Arc::clone(&outputs)), current, &altered, told.extent())?;
         let known = Planned { plan: under_lock.plan, wanted: under_lock.wanted, known, is_lost: false };
         let mut report = self.plan_report(manifest, &known, told)?;
         let built = self.built_report(manifest, &outputs, &built);

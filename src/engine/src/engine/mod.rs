@@ -253,8 +253,7 @@ impl Engine {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<BTreeMap<Hash, Outputs>, Error> {
         let known = BTreeMap::new();
-        let realized =
-            realize::realize(&self.store, &self.settings, derivations, wanted, known, tasks, on_event)?;
+        let realized = realize::realize(&self.store, &self.settings, derivations, wanted, known, tasks, on_event)?;
         // What cannot be remembered is only suspect.
         let _ = store::memory::take_over_stamps(&self.store);
         Ok(realized.outputs)

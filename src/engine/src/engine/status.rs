@@ -16,7 +16,7 @@ use crate::platform;
 use crate::platform::lock::{Lock, Mode};
 use crate::snapshot::Snapshot;
 use crate::store::Outputs;
-use crate::store::memory::{Alteration, Difference};
+use crate::store::examination::{Alteration, Difference};
 use crate::switch::{self, Backups, Pending, Targets};
 
 /// How often to look again when somebody switched meanwhile.

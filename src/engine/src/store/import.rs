@@ -693,7 +693,10 @@ fn rewrite_file(staging: &Directory, directory: &Directory, name: &OsStr, patter
 }
 
 /// Gives the owner the rights to look at everything and to rewrite it. Whether a file is executable stays.
-fn make_accessible(directory: &Arc<Directory>, name: &OsStr) -> Result<()> {
+///
+/// # Errors
+/// When the file system refuses.
+pub fn make_accessible(directory: &Arc<Directory>, name: &OsStr) -> Result<()> {
     let mut walk = Walk::new(Arc::clone(directory), name);
     while let Some(step) = walk.step()? {
         if let Step::Node { directory, name, kind } = step {

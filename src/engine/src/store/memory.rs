@@ -9,18 +9,13 @@
 //! length of the path in 4 bytes, and the path relative to the directory of all objects. Numbers are little-endian. The
 //! first row is the target itself; below a directory there is a row for everything in it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ffi::OsStr;
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::info::read_info;
-use super::{Result, Store, tree, verify};
-use crate::hash::{Hash, Hasher, READ_SIZE};
-use crate::names::ObjectName;
-use crate::nar::Writer;
+use super::examination::{Examination, object_of};
+use super::{Result, Store, tree};
+use crate::hash::Hash;
 use crate::platform::{self, Directory, FACTS, FileKind, Step, Walk};
 
 const HEADER: &[u8] = b"syslua objects 1\n";
@@ -29,7 +24,7 @@ const HEADER: &[u8] = b"syslua objects 1\n";
 const HASH: usize = 32;
 
 /// Numbers that no file has: what has them in the memory is suspect.
-const UNKNOWN: [u64; FACTS] = [u64::MAX; FACTS];
+pub(super) const UNKNOWN: [u64; FACTS] = [u64::MAX; FACTS];
 
 /// How often to write the memory until it is newer than what it tells of.
 const TRIES: usize = 20;
@@ -62,25 +57,24 @@ impl Entry {
 
 /// A row of the memory.
 #[derive(Clone, Copy)]
-struct Row<'a> {
-    kind: FileKind,
-    numbers: [u64; FACTS],
-    nar: Hash,
-    path: &'a [u8],
+pub(super) struct Row<'a> {
+    pub(super) kind: FileKind,
+    pub(super) numbers: [u64; FACTS],
+    pub(super) nar: Hash,
+    pub(super) path: &'a [u8],
 }
 
 impl Row<'_> {
-    fn is_executable(&self) -> bool {
+    pub(super) fn is_executable(&self) -> bool {
         // The permission bits are the fourth number.
         cfg!(unix) && self.numbers[3] & 0o100 != 0
     }
 
     /// Returns whether what has this path looks as it did. A link cannot be changed, but only replaced, which its directory
     /// shows.
-    fn is_plainly_whole(&self, objects: &Directory) -> bool {
-        let is_same = |facts: &platform::Facts| {
-            facts.kind == self.kind && (facts.is_immutable || facts.numbers == self.numbers)
-        };
+    pub(super) fn is_plainly_whole(&self, objects: &Directory) -> bool {
+        let is_same =
+            |facts: &platform::Facts| facts.kind == self.kind && (facts.is_immutable || facts.numbers == self.numbers);
         objects.facts_of(&platform::name_from_bytes(self.path)).is_ok_and(|facts| is_same(&facts))
     }
 }
@@ -134,40 +128,6 @@ pub struct ObjectMemory {
     written_at: Option<SystemTime>,
 }
 
-/// How something in an object differs from what was published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Difference {
-    /// It has other bytes, or is of another kind.
-    Changed,
-    /// It was not there.
-    Added,
-    /// It is not there any more.
-    Missing,
-}
-
-/// Something in an object that a program changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Alteration {
-    /// Where, relative to the target of the link; empty for that itself.
-    pub below: PathBuf,
-    /// How.
-    pub change: Difference,
-    /// The file as it is now, and the NAR hash that it should have, when it was written in place: other objects may have it.
-    pub shared: Option<([u64; 2], Hash)>,
-}
-
-impl Alteration {
-    /// Returns whether the target of the link itself was changed, and not something below it.
-    pub fn is_of_top(&self) -> bool {
-        self.below.as_os_str().is_empty()
-    }
-
-    /// Returns the change of the target of a link itself.
-    pub fn at_top() -> Alteration {
-        Alteration { below: PathBuf::new(), change: Difference::Changed, shared: None }
-    }
-}
-
 impl ObjectMemory {
     /// Reads the memory of a root; a missing or damaged one counts as empty.
     pub fn load(store: &Store) -> ObjectMemory {
@@ -178,7 +138,7 @@ impl ObjectMemory {
         ObjectMemory { text, groups, written_at }
     }
 
-    fn rows(&self, group: (usize, usize)) -> impl Iterator<Item = Row<'_>> {
+    pub(super) fn rows(&self, group: (usize, usize)) -> impl Iterator<Item = Row<'_>> {
         let mut rest = self.text.get(group.0..group.1).unwrap_or_default();
         std::iter::from_fn(move || {
             let mut row = take_row(&mut rest)?;
@@ -199,7 +159,7 @@ impl ObjectMemory {
     /// in which the links were declared.
     pub fn suspects<'a>(&self, store: &Store, sources: impl Iterator<Item = &'a [u8]>) -> Vec<&'a [u8]> {
         let Ok(objects) = Directory::at(store.objects()) else { return Vec::new() };
-        let mut finder = Finder { memory: self, next: 0, by_source: None };
+        let mut finder = Finder::new(self);
         let is_suspect = |source: &&[u8]| match finder.find(source) {
             Some(group) => {
                 let mut rows = self.rows(group).enumerate();
@@ -214,14 +174,20 @@ impl ObjectMemory {
 }
 
 /// Finds the rows of targets, most of which are asked for in the order in which they stand.
-struct Finder<'a> {
-    memory: &'a ObjectMemory,
+#[derive(Debug)]
+pub(super) struct Finder<'a> {
+    pub(super) memory: &'a ObjectMemory,
     next: usize,
     by_source: Option<HashMap<&'a [u8], (usize, usize)>>,
 }
 
-impl Finder<'_> {
-    fn find(&mut self, source: &[u8]) -> Option<(usize, usize)> {
+impl<'a> Finder<'a> {
+    pub(super) fn new(memory: &'a ObjectMemory) -> Finder<'a> {
+        Finder { memory, next: 0, by_source: None }
+    }
+
+    /// Returns where the rows of a target begin and end.
+    pub(super) fn find(&mut self, source: &[u8]) -> Option<(usize, usize)> {
         let memory = self.memory;
         if let Some(group) = memory.groups.get(self.next)
             && memory.source(*group) == source
@@ -229,9 +195,9 @@ impl Finder<'_> {
             self.next += 1;
             return Some(*group);
         }
-        let by_source = self.by_source.get_or_insert_with(|| {
-            memory.groups.iter().map(|group| (memory.source(*group), *group)).collect()
-        });
+        let by_source = self
+            .by_source
+            .get_or_insert_with(|| memory.groups.iter().map(|group| (memory.source(*group), *group)).collect());
         by_source.get(source).copied()
     }
 }
@@ -250,205 +216,6 @@ fn parse(text: &[u8]) -> Option<Vec<(usize, usize)>> {
     Some(groups)
 }
 
-/// Looks closely at targets that are suspect. Reads only.
-pub struct Examination<'a> {
-    store: &'a Store,
-    finder: Finder<'a>,
-    /// The objects that were hashed, and whether they are whole.
-    hashed: BTreeMap<ObjectName, bool>,
-}
-
-impl<'a> Examination<'a> {
-    /// Begins.
-    pub fn new(store: &'a Store, memory: &'a ObjectMemory) -> Examination<'a> {
-        Examination { store, finder: Finder { memory, next: 0, by_source: None }, hashed: BTreeMap::new() }
-    }
-
-    /// Returns what programs changed at a target and below it; nothing when it has the bytes that were published. What is
-    /// not there at all is for others to tell.
-    ///
-    /// # Errors
-    /// When something cannot be read, or somebody asked to stop.
-    pub fn look(&mut self, source: &[u8]) -> Result<Vec<Alteration>> {
-        let path = platform::path_from_bytes(source);
-        let Some(object) = object_of(&path) else { return Ok(Vec::new()) };
-        let top = self.store.object(&object);
-        if !platform::exists(&top) || self.is_borrowed(&object, &top) {
-            return Ok(Vec::new());
-        }
-        let found = match self.finder.find(source) {
-            Some(group) => self.compare(group, &path)?,
-            None if self.is_whole(&object)? => Vec::new(),
-            None => self.guess(&path)?,
-        };
-        // The memory may be of another object with the name, or damaged: the record of the object decides.
-        if !found.is_empty() && self.is_whole(&object)? {
-            return Ok(Vec::new());
-        }
-        Ok(found)
-    }
-
-    /// Returns whether an object is a link into the system's store, where only root changes anything.
-    fn is_borrowed(&self, object: &ObjectName, top: &Path) -> bool {
-        matches!(platform::kind_of(top), Ok(Some(FileKind::Symlink)))
-            && read_info(self.store, object).ok().flatten().is_some_and(|info| info.borrowed)
-    }
-
-    /// Returns whether an object has the bytes that were published, whatever its modes.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn is_whole(&mut self, object: &ObjectName) -> Result<bool> {
-        if let Some(known) = self.hashed.get(object) {
-            return Ok(*known);
-        }
-        let is_whole = verify::has_bytes(self.store, object)?;
-        self.hashed.insert(object.clone(), is_whole);
-        Ok(is_whole)
-    }
-
-    /// Compares what is there with the rows of a target.
-    fn compare(&self, group: (usize, usize), source: &Path) -> Result<Vec<Alteration>> {
-        let (store, memory) = (self.store, self.finder.memory);
-        let objects = Directory::at(store.objects())?;
-        let known: HashSet<&[u8]> = memory.rows(group).map(|row| row.path).collect();
-        let mut found = Vec::new();
-        for row in memory.rows(group) {
-            store.interrupt().check().map_err(platform::failed("read", source))?;
-            let path = platform::path_from_bytes(row.path);
-            let facts = match objects.facts_of(path.as_os_str()) {
-                Ok(facts) => facts,
-                Err(error) if error.is_not_found() => {
-                    found.push(alteration(&path, source, Difference::Missing));
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
-            };
-            if facts.kind != row.kind {
-                found.push(alteration(&path, source, Difference::Changed));
-            } else if row.kind == FileKind::Directory && !row.is_plainly_whole(&objects) {
-                for (name, _) in platform::list_directory(&store.objects().join(&path))? {
-                    let inner = path.join(name);
-                    if !known.contains(platform::bytes_of_path(&inner).as_slice()) {
-                        found.push(alteration(&inner, source, Difference::Added));
-                    }
-                }
-            } else if row.kind != FileKind::Directory && !row.is_plainly_whole(&objects) {
-                let place = store.objects().join(&path);
-                let nar = match row.kind {
-                    FileKind::File => hash_of(&place, row.is_executable(), store)?,
-                    _ => tree::hash(&place, store.interrupt())?.nar,
-                };
-                if nar != row.nar {
-                    let id = [facts.numbers[0], facts.numbers[1]];
-                    let is_same = row.kind == FileKind::File && (row.numbers == UNKNOWN || row.numbers[..2] == id);
-                    let shared = is_same.then_some((id, row.nar));
-                    found.push(Alteration { shared, ..alteration(&path, source, Difference::Changed) });
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// Finds out without the memory what was changed in a damaged object: every file that is not one of those that are shared
-    /// by their content.
-    fn guess(&self, source: &Path) -> Result<Vec<Alteration>> {
-        let store = self.store;
-        let place = store.objects().join(source);
-        if !platform::exists(&place) {
-            return Ok(vec![alteration(source, source, Difference::Missing)]);
-        }
-        let mut found = Vec::new();
-        let (directory, name) = platform::locate(&place)?;
-        let mut walk = Walk::new(directory, name);
-        let mut is_top = true;
-        while let Some(step) = walk.step()? {
-            let Step::Node { directory, name, kind } = step else { continue };
-            let below = if std::mem::take(&mut is_top) { PathBuf::new() } else { walk.way(&name) };
-            let is_changed = match kind {
-                FileKind::Directory => false,
-                // It may stand where a file was.
-                FileKind::Symlink => below.as_os_str().is_empty(),
-                FileKind::File => {
-                    let path = directory.path().join(&name);
-                    let shared = store.shared_files().join(tree::hash(&path, store.interrupt())?.nar.to_hex());
-                    let id = platform::facts_of(&shared).ok().map(|facts| (facts.numbers[0], facts.numbers[1]));
-                    id.is_none() || directory.node(&name)?.map(|node| node.id) != id
-                }
-                FileKind::Special => true,
-            };
-            if is_changed {
-                found.push(Alteration { below, change: Difference::Changed, shared: None });
-            }
-        }
-        // A name was added or taken: nothing else tells which.
-        if found.is_empty() && source.components().count() == 1 {
-            found.push(alteration(source, source, Difference::Changed));
-        }
-        Ok(found)
-    }
-}
-
-fn alteration(path: &Path, source: &Path, change: Difference) -> Alteration {
-    Alteration { below: path.strip_prefix(source).unwrap_or(path).to_owned(), change, shared: None }
-}
-
-/// Returns the object that a path relative to the directory of all objects leads into.
-pub fn object_of(path: &Path) -> Option<ObjectName> {
-    ObjectName::parse(path.components().next()?.as_os_str().to_str()?).ok()
-}
-
-/// Returns the NAR hash of a file, as if it could be run or not.
-fn hash_of(path: &Path, is_executable: bool, store: &Store) -> Result<Hash> {
-    let failed = |cause| platform::failed("read", path)(cause);
-    let mut file: File = platform::open_regular(path).map_err(failed)?;
-    let length = file.metadata().map_err(failed)?.len();
-    let mut hasher = Hasher::default();
-    let mut archive = Writer::new(&mut hasher);
-    archive.begin_file(is_executable, length);
-    let mut buffer = vec![0; READ_SIZE];
-    loop {
-        store.interrupt().check().map_err(failed)?;
-        let read = file.read(&mut buffer).map_err(failed)?;
-        if read == 0 {
-            break;
-        }
-        archive.content(&buffer[..read]);
-    }
-    archive.end_file(length);
-    Ok(hasher.finish())
-}
-
-/// Gives back to everything in an object that has its bytes the modes and the time that it had.
-///
-/// # Errors
-/// When the file system refuses.
-pub fn restore_modes(store: &Store, object: &ObjectName) -> Result<()> {
-    let top = store.object(object);
-    let (directory, name) = platform::locate(&top)?;
-    let mut walk = Walk::new(directory, name);
-    while let Some(step) = walk.step()? {
-        match step {
-            Step::Node { kind: FileKind::Directory, .. } => {}
-            Step::Node { directory, name, .. } => restore(&directory, &name, |is_executable| {
-                if is_executable { 0o555 } else { 0o444 }
-            })?,
-            Step::Left { directory, name, .. } => restore(&directory, &name, |_| 0o555)?,
-        }
-    }
-    Ok(())
-}
-
-fn restore(directory: &Directory, name: &OsStr, mode: impl Fn(bool) -> u32) -> Result<()> {
-    let facts = directory.facts_of(name)?;
-    let Some(node) = directory.node(name)? else { return Ok(()) };
-    let is_right = node.kind == FileKind::Symlink || node.mode == mode(node.is_executable());
-    if !facts.is_immutable && (!is_right || !facts.has_old_time) {
-        directory.normalise(name, |node| mode(node.is_executable()))?;
-    }
-    Ok(())
-}
-
 /// Writes what is known of the targets of these links, in their order: what the memory knows and does not suspect, what this
 /// process published, and what it hashes now. Returns the targets that are not whole. The caller holds the switch lock.
 ///
@@ -463,7 +230,7 @@ pub fn record<'a>(
     let mut text = Vec::with_capacity(memory.text.len().max(HEADER.len()));
     text.extend_from_slice(HEADER);
     let mut seen = HashSet::new();
-    let mut finder = Finder { memory, next: 0, by_source: None };
+    let mut finder = Finder::new(memory);
     let mut examination = Examination::new(store, memory);
     let mut damaged = Vec::new();
     let mut newest = SystemTime::UNIX_EPOCH;

@@ -4,6 +4,7 @@
 
 pub mod closure;
 pub mod compare;
+pub mod examination;
 #[cfg(test)]
 #[cfg(unix)]
 mod hostile_tests;

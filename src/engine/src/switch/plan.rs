@@ -87,7 +87,8 @@ pub fn plan(
     let is_applied = has_same_objects && !is_elsewhere && is_applied(&desired, &current);
     if is_applied
         && desired.altered.is_empty()
-        && let Some(steps) = unchanged(store, home, &desired, extent != Extent::All) {
+        && let Some(steps) = unchanged(store, home, &desired, extent != Extent::All)
+    {
         return Ok(nothing_to_do(store, home, desired, current, steps));
     }
 
