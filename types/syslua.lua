@@ -293,7 +293,15 @@ local syslua = {}
 ---@field drift integer how many targets are not as they should be
 ---@field old_snapshots { count: integer, size: integer }? what only snapshots hold that are not in force
 ---@field displaced syslua.DisplacedReport[] edits of managed targets that were moved away
+---@field environments syslua.StampReport[] by what a shell shows that it has the environment
+---@field shell "current"|"old"|"none"|nil whether the shell that asks has it, when anything is declared
 ---@field pending syslua.PendingReport? a switch that is not over
+
+---@class syslua.StampReport
+---@field user string? whose environment it is; everybody's otherwise
+---@field memory string the variable in which a shell remembers what it has
+---@field stamp string with what its value begins when that is current
+---@field variables integer how many variables there are
 
 ---@class syslua.SnapshotReport
 ---@field id string decimal; "0" before the first apply
@@ -603,6 +611,7 @@ function BuildContext.run(command, opts) end
 ---@field finish_evaluation fun(config_path: string?, files: table<string, string>?): boolean, any
 ---@field record fun(action: table, positions: string[], explained: { priority: integer?, overridden: syslua.Overridden[] }?): boolean, any
 ---@field lists fun(): boolean, any
+---@field environment fun(user: string?, options: syslua.Options?): boolean, any
 ---@field projects fun(manifest: any): boolean, any
 ---@field enter fun(manifest: any, project: string, shell: string?, options: syslua.Options?): boolean, any
 ---@field become_program fun(words: string[], variables: table<string, string>, script: string?, options: syslua.Options?): boolean, any

@@ -24,6 +24,7 @@ commands.list = {
   { name = "confirm", summary = "Keep what apply --confirm did" },
   { name = "adopt", summary = "Take files of yours into the config's directory" },
   { name = "build", summary = "Build what a config declares, and apply nothing" },
+  { name = "env", summary = "Show what shells get, or print it as the script of a shell" },
   { name = "shell", summary = "Start a shell or a command in the environment of a project" },
   { name = "list", summary = "Show the objects of the store" },
   { name = "info", summary = "Show the root as a whole, or one object" },

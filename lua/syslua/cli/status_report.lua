@@ -164,6 +164,18 @@ local function get_old_line(result, program)
   )
 end
 
+local shell_words = {
+  current = "has the current environment",
+  old = "has an older environment",
+  none = "has not read the environment",
+}
+
+-- Whether the shell that asks has what is applied.
+local function get_shell_line(result)
+  local words = shell_words[result.shell]
+  return words and "Shell     " .. words
+end
+
 --- Returns the lines that tell what is applied, and what differs from it.
 ---@param result syslua.Status
 ---@param args syslua.cli.Args
@@ -177,6 +189,7 @@ function status_report.render(result, args, style)
       text.count(result.managed or 0, "target"),
       text.count(result.derivations or 0, "derivation")
     ),
+    get_shell_line(result),
   }, 10)
   for _, line in ipairs(report.lay_out(get_rows(result, args), style, args.verbose)) do
     lines[#lines + 1] = line

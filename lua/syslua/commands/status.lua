@@ -22,6 +22,7 @@ function status.run(args)
   options.drift_only = options.brief
   local result = require("syslua.border").call("status", options)
 
+  result.shell = require("syslua.cli.shell_state").get(result.environments or {})
   if args.json then
     terminal.write({ require("syslua.cli.report").to_json("status", result) })
   elseif not args.quiet then

@@ -134,7 +134,24 @@ local function add_positions(lines, positions, style, indent)
   end
 end
 
-local function render(actions, style)
+-- What a variable was in this shell before it got this value, if that is known.
+local function add_earlier(lines, action, environments)
+  local name = action.kind == "add_to_path" and "PATH" or action.name
+  if not environments or action.project or not name then
+    return
+  end
+  local separator = action.kind == "add_to_path" and ":"
+    or type(action.value) == "table" and action.value.separator
+    or nil
+  local state = require("syslua.cli.shell_state")
+  local value, is_known = state.get_earlier(environments, name, separator)
+  if is_known then
+    local shown = value and require("syslua.util.text").printable(value) or "not set"
+    lines[#lines + 1] = "  before it, in this shell: " .. shown
+  end
+end
+
+local function render(actions, style, environments)
   local terminal = require("syslua.cli.terminal")
   local lines = {}
   for _, action in ipairs(actions) do
@@ -153,6 +170,7 @@ local function render(actions, style)
       lines[#lines + 1] = ("  won over %s, with the number %d"):format(loser.value, loser.priority)
       add_positions(lines, loser.positions, style, "    ")
     end
+    add_earlier(lines, action, environments)
   end
   return lines
 end
@@ -251,7 +269,7 @@ function why.run(args)
     if heading then
       lines[1] = heading:format(args.what)
     end
-    for _, line in ipairs(render(result.actions, style)) do
+    for _, line in ipairs(render(result.actions, style, result.environments)) do
       lines[#lines + 1] = line
     end
     terminal.write(lines)

@@ -69,6 +69,10 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         let actions = engine(lua, options.as_ref(), Access::Look)?.0.actions().map_err(|error| error.to_failure())?;
         report(lua, &actions)
     })?;
+    register_function(lua, native, "environment", |lua, (user, options): (Option<String>, Option<LuaTable>)| {
+        let engine = engine(lua, options.as_ref(), Access::Look)?.0;
+        report(lua, &engine.environment(user.as_deref()).map_err(|error| error.to_failure())?)
+    })?;
     register_function(lua, native, "hold", |lua, (object, options): (String, Option<LuaTable>)| {
         let name = ObjectName::parse(&object).map_err(|error| Failure::new("usage", error.to_string()))?;
         let held = engine(lua, options.as_ref(), Access::Look)?.0.hold(&name).map_err(|error| error.to_failure())?;

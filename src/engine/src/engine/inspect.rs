@@ -78,6 +78,7 @@ impl Engine {
         Ok(ActionsReport {
             root: self.settings.root.clone(),
             snapshot: snapshot_report(&current),
+            environments: super::environment::stamps(self.store.root(), &current, &self.settings.home),
             actions: current.activations,
         })
     }

@@ -380,6 +380,8 @@ pub struct ActionsReport {
     pub root: PathBuf,
     /// What is applied.
     pub snapshot: SnapshotReport,
+    /// By what a shell shows that it has the environment: everybody's, and those of users.
+    pub environments: Vec<super::StampReport>,
     /// The actions, as the snapshot has them.
     pub actions: Vec<Arc<Activation>>,
 }

@@ -61,6 +61,7 @@ impl Engine {
                 targets: targets.into_iter().map(|(_, target)| target).collect(),
                 old_snapshots: self.old_snapshots(&current),
                 displaced: displaced.iter().map(displaced_report).collect(),
+                environments: super::environment::stamps(self.store.root(), &current, &self.settings.home),
                 pending: after.map(|pending| self.pending_report(&pending)),
             });
         }

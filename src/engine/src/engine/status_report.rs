@@ -112,6 +112,8 @@ pub struct StatusReport {
     pub old_snapshots: Option<OldSnapshotsReport>,
     /// Edits of managed targets that were moved away.
     pub displaced: Vec<DisplacedReport>,
+    /// By what a shell shows that it has the environment: everybody's, and those of users.
+    pub environments: Vec<super::StampReport>,
     /// A switch that is not over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<PendingReport>,

@@ -88,9 +88,9 @@ impl Place {
 
 /// Returns where a program is, on PATH or where the setup of tests puts what no package of the system has.
 fn find_program(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let directories = std::env::split_paths(&path).chain([PathBuf::from("/var/cache/syslua-tools/bin")]);
-    directories.map(|directory| directory.join(name)).find(|program| program.is_file())
+    let line = "PATH=$PATH:/var/cache/syslua-tools/bin; command -v \"$1\"";
+    let output = Command::new("sh").args(["-c", line, "sh", name]).output().ok()?;
+    Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim_end())).filter(|program| program.is_absolute())
 }
 
 fn read_variables(path: &Path) -> Variables {

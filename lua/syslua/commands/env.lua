@@ -1,0 +1,92 @@
+--- `env`: shows the variables and scripts that shells get, or prints them as the script of a shell.
+-- It reads what is applied, and no config.
+
+local border = require("syslua.border")
+local failure = require("syslua.util.failure")
+
+local env = {}
+
+env.summary = require("syslua.cli.commands").get_summary("env")
+
+--- Adds the command's own arguments and flags.
+---@param parser table
+function env.add_to_parser(parser)
+  parser:option("--shell", "Print the script of this shell instead."):argname("NAME")
+  parser:option("--user", "Show what this user gets rather than everybody."):argname("NAME")
+  parser:flag("--json", "Print one JSON object instead of text.")
+end
+
+local function get_shell(name, options)
+  local names = {}
+  for _, shell in ipairs(border.call("shells", options)) do
+    names[#names + 1] = shell.name
+    if shell.name == name then
+      return shell
+    end
+  end
+  local near = require("syslua.util.closest")(name, names)
+  failure.raise({
+    kind = "usage",
+    message = ("there is no shell `%s` that reads the environment"):format(name),
+    hint = near and ("did you mean `%s`?"):format(near)
+      or "it may be " .. require("syslua.util.text").enumerate(names, "or"),
+  })
+end
+
+-- The script of the current snapshot: as shells read it.
+local function print_script(args, options)
+  local path = require("syslua.util.path")
+  local name = get_shell(args.shell, options).script
+  if args.user then
+    local root = border.call("info", options).root
+    name = path.join(root, "users/" .. args.user .. "/" .. path.basename(name))
+  end
+  local file, problem = io.open(name, "rb")
+  local text = file and file:read("*a")
+  if not file or not text then
+    failure.raise({
+      kind = "config",
+      message = ("there is no script to print: %s"):format(tostring(problem)),
+      hint = args.user and "nothing is declared for this user, or only the user may read it"
+        or "apply a config first",
+    })
+    return
+  end
+  file:close()
+  io.stdout:write(text)
+end
+
+local function render(result, style)
+  local lines = {}
+  for _, variable in ipairs(result.variables) do
+    local rest = variable.separator and style("faint", variable.separator .. "...") or ""
+    local value = require("syslua.util.text").printable(variable.value)
+    lines[#lines + 1] = variable.name .. "=" .. value .. rest
+  end
+  for _, script in ipairs(result.scripts) do
+    lines[#lines + 1] = ("source %s  (%s)"):format(script.script, table.concat(script.shells, ", "))
+  end
+  return lines
+end
+
+--- Does it.
+---@param args syslua.cli.Args
+---@return integer
+function env.run(args)
+  local terminal = require("syslua.cli.terminal")
+  local options = require("syslua.cli.options").from_args(args)
+  if args.shell then
+    print_script(args, options)
+    return 0
+  end
+  ---@type any
+  local result = border.call("environment", args.user, options)
+  if args.json then
+    terminal.write({ require("syslua.cli.report").to_json("env", result) })
+  elseif not args.quiet then
+    terminal.write(render(result, terminal.get_data_style(args)))
+  end
+  return 0
+end
+
+return env

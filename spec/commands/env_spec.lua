@@ -1,0 +1,90 @@
+--- `env`, and what `why` and `status` say of the shell that asks.
+
+local machine = require("spec.support.machine")
+
+describe("env", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  local config =
+    [[env({ EDITOR = "vi", PATH = { "~/bin", "/opt/a b" }, NEW = syslua.lib.ref("HOME") .. "/x" })
+    activate({ config = function(_, ctx) ctx.source_in_shell("~/x.fish", { shells = { "fish" } }) end })]]
+
+  it("shows variables, lists and scripts", function()
+    here.apply(config)
+    local shown = here.must("env").stdout
+    local lines = {
+      "EDITOR=vi\n",
+      "NEW=$HOME/x\n",
+      "PATH=" .. here.home .. "/bin:/opt/a b:...\n",
+      "source " .. here.home .. "/x.fish  (fish)\n",
+    }
+    assert.equal(table.concat(lines), shown)
+    local result = here.must("env", "--json").stdout
+    local document = require("syslua.lib").fromJSON(result)
+    assert.equal("EDITOR", document.variables[1].name)
+    assert.equal(":", document.variables[3].separator)
+    assert.equal(3, document.environment.variables)
+  end)
+
+  it("prints the script of a shell", function()
+    here.apply(config)
+    for shell, file in pairs({
+      bash = "env.sh",
+      fish = "env.fish",
+      elvish = "env.elv",
+      cmd = "env.cmd",
+    }) do
+      assert.equal(here.read("root/" .. file), here.must("env", "--shell", shell).stdout)
+    end
+    local result = here.shell([[eval "$($LUA -l syslua env --shell sh)"; echo "$EDITOR"]])
+    assert.equal("vi\n", result.stdout, result.stderr)
+    result = here.run("env", "--shell", "bahs")
+    assert.equal(2, result.code)
+    assert.truthy(result.stderr:find("did you mean `bash`?", 1, true), result.stderr)
+  end)
+
+  it("says when there is nothing", function()
+    assert.equal("", here.must("env").stdout)
+    assert.equal(1, here.run("env", "--shell", "sh").code)
+  end)
+
+  it("is seen by why: what a variable was before in this shell", function()
+    here.apply(config)
+    local line = '. "$SYSLUA_ROOT/env.sh"; $LUA -l syslua why %s'
+    local function why(name)
+      return here.shell(line:format(name), { EDITOR = "nano" }).stdout
+    end
+    assert.truthy(why("EDITOR"):find("before it, in this shell: nano\n", 1, true), why("EDITOR"))
+    assert.truthy(why("NEW"):find("before it, in this shell: not set\n", 1, true))
+    local before = here.shell('printf %s "$PATH"').stdout
+    assert.truthy(
+      why("PATH"):find("before it, in this shell: " .. before .. "\n", 1, true),
+      why("PATH")
+    )
+    assert.is_nil(here.must("why", "EDITOR").stdout:find("before it", 1, true))
+  end)
+
+  it("is seen by status: whether this shell has it", function()
+    here.apply(config)
+    local function status(script)
+      return here.shell(script .. "$LUA -l syslua status").stdout
+    end
+    assert.truthy(status(""):find("has not read the environment\n", 1, true), status(""))
+    local read = '. "$SYSLUA_ROOT/env.sh"; '
+    assert.truthy(status(read):find("has the current environment\n", 1, true), status(read))
+    here.write_config('env({ EDITOR = "ed" })', "other.lua")
+    local newer = read .. "$LUA -l syslua apply other.lua >/dev/null; "
+    assert.truthy(status(newer):find("has an older environment\n", 1, true))
+    here.write_config("", "none.lua")
+    here.must("apply", "none.lua")
+    assert.is_nil(status(""):find("Shell", 1, true))
+  end)
+end)

@@ -1,0 +1,121 @@
+//! `env`: what shells get, and how a shell can tell whether it has the current environment.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::report::{SnapshotReport, snapshot_report};
+use super::{Engine, Error, plain};
+use crate::environment::shells::{self, Call, Identity};
+use crate::environment::{self, Environment};
+use crate::generations;
+use crate::snapshot::Snapshot;
+
+/// By what a shell shows which environment it has.
+#[derive(Debug, Serialize)]
+pub struct StampReport {
+    /// The user whose environment it is; `None` is everybody's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The variable in which a shell remembers what it has.
+    pub memory: String,
+    /// With what its value begins when that is current.
+    pub stamp: String,
+    /// How many variables there are.
+    pub variables: usize,
+}
+
+/// A variable that shells get.
+#[derive(Debug, Serialize)]
+pub struct VariableReport {
+    /// Its name.
+    pub name: String,
+    /// Its value; of a list, what stands before what the variable has. References are `$NAME`.
+    pub value: String,
+    /// What separates the entries of a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub separator: Option<String>,
+}
+
+/// What `env` answers.
+#[derive(Debug, Serialize)]
+pub struct EnvironmentReport {
+    /// The root.
+    #[serde(serialize_with = "plain::path")]
+    pub root: std::path::PathBuf,
+    /// What is applied.
+    pub snapshot: SnapshotReport,
+    /// By what a shell shows that it has the environment.
+    pub environment: StampReport,
+    /// The variables, in the order in which they are set.
+    pub variables: Vec<VariableReport>,
+    /// The scripts that shells read, and which.
+    pub scripts: Vec<ScriptReport>,
+}
+
+/// A script that shells read.
+#[derive(Debug, Serialize)]
+pub struct ScriptReport {
+    /// Its path.
+    pub script: String,
+    /// The names of the shells.
+    pub shells: Vec<String>,
+}
+
+fn environment_of(snapshot: &Snapshot, user: Option<&str>, home: &Path) -> Environment {
+    match user {
+        Some(user) => Environment::of_user(snapshot.actions(), user),
+        None => Environment::new(snapshot.actions(), home),
+    }
+}
+
+/// Returns by what shells show that they have the environment of a snapshot: everybody's first, then those of users.
+pub(super) fn stamps(root: &Path, snapshot: &Snapshot, home: &Path) -> Vec<StampReport> {
+    let users = environment::users(snapshot.actions()).into_iter().map(Some);
+    std::iter::once(None)
+        .chain(users)
+        .map(|user| stamp(root, snapshot, user, &environment_of(snapshot, user, home)))
+        .collect()
+}
+
+fn stamp(root: &Path, snapshot: &Snapshot, user: Option<&str>, environment: &Environment) -> StampReport {
+    let identity = Identity { root, user, project: None, snapshot: snapshot.id };
+    StampReport {
+        user: user.map(str::to_owned),
+        memory: identity.memory(),
+        stamp: identity.stamp(environment),
+        variables: environment.single.len() + environment.lists.len(),
+    }
+}
+
+impl Engine {
+    /// Tells what shells get: everybody, or a user.
+    ///
+    /// # Errors
+    /// When the current snapshot cannot be read.
+    pub fn environment(&self, user: Option<&str>) -> Result<EnvironmentReport, Error> {
+        let current = generations::current(&self.store)?;
+        let environment = environment_of(&current, user, &self.settings.home);
+        let variable = |call: &Call<'_>| match call {
+            Call::Single(name, value) => {
+                VariableReport { name: (*name).to_owned(), value: value.display(), separator: None }
+            }
+            Call::List(name, list) => VariableReport {
+                name: (*name).to_owned(),
+                value: list.entries.iter().map(|entry| entry.display()).collect::<Vec<_>>().join(list.separator),
+                separator: Some(list.separator.to_owned()),
+            },
+        };
+        let script = |(path, shells): &(crate::variable::Template, Vec<String>)| ScriptReport {
+            script: path.display(),
+            shells: shells.clone(),
+        };
+        Ok(EnvironmentReport {
+            root: self.settings.root.clone(),
+            snapshot: snapshot_report(&current),
+            environment: stamp(&self.settings.root, &current, user, &environment),
+            variables: shells::calls(&environment).iter().map(variable).collect(),
+            scripts: environment.scripts.iter().map(script).collect(),
+        })
+    }
+}
