@@ -216,7 +216,8 @@ return function(config, options)
   local directory, name = get_entry(config, options.places)
   local target = get_target(options.sys)
   -- First, since it may fail.
-  border.call("begin_evaluation", target, { root = options.root }, directory, options.places)
+  local given = { root = options.root, ahead = options.raw }
+  border.call("begin_evaluation", target, given, directory, options.places)
   local mark, globals = position.mark(), get_globals(target)
   scope.push(directory, scope.get_home(), get_notifier(options), options.on_file)
   system.push(target, options.sys ~= nil)

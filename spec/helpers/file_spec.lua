@@ -78,6 +78,92 @@ describe("file{}", function()
     end
   end)
 
+  it("lets the same declaration win whichever ways they are written", function()
+    here.write("source", "source\n")
+    here.write("tree/b", "tree\n")
+    -- Each way to declare one of the places; the numbers are those by which they win.
+    local ways = {
+      { 900, [[file({ path = "~/.x/b", content = "plain" })]] },
+      { 900, [[file({ path = syslua_home .. "/.x/b", content = "plain" })]] },
+      { 900, [[file({ path = "~/.x/./b", content = "plain" })]] },
+      { 50, [[file({ path = "~/.x/b", content = syslua.lib.mkForce("force") })]] },
+      { 1000, [[file({ path = "~/.x/b", content = syslua.lib.mkDefault("default") })]] },
+      { 900, [[file({ path = "~/.x", source = "tree", recursive = true })]] },
+      { 899, [[user({ name = syslua.username, setup = function()
+          file({ path = "~/.x/b", content = "own" })
+        end })]] },
+      { 900, [[file({ path = "~/.x/b", source = "source" })]] },
+    }
+    local texts = { "plain", "plain", "plain", "force", "default", "tree\n", "own", "source\n" }
+    for first, one in ipairs(ways) do
+      for second, other in ipairs(ways) do
+        local lines = ([[
+          local syslua_home = os.getenv("HOME")
+          file({ path = "~/.first", content = "first" })
+          %s
+          file({ path = "~/.between", content = "between" })
+          %s
+          file({ path = "~/.last", source = "source" })
+        ]]):format(one[2], other[2])
+        if one[1] == other[1] and texts[first] ~= texts[second] then
+          assert.matches("is declared twice", here.fail(lines).message, 1, true)
+        else
+          local winner = one[1] <= other[1] and first or second
+          local declared = here.evaluate(lines)
+          local contents = {}
+          for path, found in ordered_pairs(declared.files) do
+            if path:match("[^/]+$") == "b" then
+              contents[#contents + 1] = found.content or "tree\n"
+            end
+          end
+          assert.same({ texts[winner] }, contents)
+          assert.equal("between", declared.files["~/.between"].content)
+        end
+      end
+    end
+  end)
+
+  it("names the first source that is missing, in the order of declaration", function()
+    here.write("source", "source\n")
+    local plain = [[file({ path = "~/.plain", source = "no-plain" })]]
+    local closely = [[file({ path = "~/.closely", source = "no-closely", executable = true })]]
+    for _, lines in ipairs({ { plain, closely, "no-plain" }, { closely, plain, "no-closely" } }) do
+      here.write_config(([[
+        file({ path = "~/.there", source = "source" })
+        %s
+        %s
+      ]]):format(lines[1], lines[2]))
+      local result = here.run("plan", "init.lua")
+      assert.equal(1, result.code)
+      assert.matches(("the source %s does not exist"):format(lines[3]), result.stderr, 1, true)
+      assert.matches("init.lua:3", result.stderr, 1, true)
+    end
+  end)
+
+  it("declares more than one thread looks at as it declares a few", function()
+    for number = 1, 300 do
+      here.write("many/" .. number, "text " .. number .. "\n")
+    end
+    here.write("link-target", "linked\n")
+    here.shell("ln -s ../link-target many/301")
+    local config = [[
+      for number = 1, %d do
+        file({ path = "~/.many/" .. number, source = "many/" .. number })
+      end
+      file({ path = "~/.text", content = "text\n" })
+    ]]
+    apply(config:format(301))
+    assert.equal("text 300\n", here.read("home/.many/300"))
+    assert.equal("linked\n", here.read("home/.many/301"))
+    local again = here.run("apply", "init.lua")
+    assert.matches("Nothing changed", again.stdout, 1, true)
+    here.write("many/7", "changed\n")
+    local changed = here.run("apply", "init.lua")
+    assert.matches("0 added, 1 changed, 0 removed", changed.stdout, 1, true)
+    assert.equal("changed\n", here.read("home/.many/7"))
+    assert.equal("text 8\n", here.read("home/.many/8"))
+  end)
+
   it("looks at the fields that a table has itself", function()
     here.write_config('file(setmetatable({}, { __index = { path = "~/x", content = "y" } }))')
     local result = here.run("plan", "init.lua")

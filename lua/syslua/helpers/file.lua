@@ -2,25 +2,17 @@
 -- done, it decides which declarations count, and declares these in one call. It does not know how the engine puts
 -- them there.
 --
--- Configs have thousands of files, and nearly all are a path and a content. What those need is here; the rest is
--- loaded when a config needs it.
+-- Configs have thousands of files, and nearly all are a path and a content: those the engine collects, by the number of a
+-- collection (`src/module/src/collected.rs`). What is here is for the others; the most of it is loaded when a config needs it.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 local origin = require("syslua.helpers.file.origin")
-local path = require("syslua.util.path")
 local position = require("syslua.util.position")
 local priority = require("syslua.priority")
 local scope = require("syslua.scope")
 
 local native = require("syslua").native
-
--- Lua's own, for what has no order: see `syslua.schema`.
----@type fun(map: table, key: any): any, any
-local next = native.originals.basic.next
-
-local find = string.find
-local is_plain, is_placeholder = path.is_plain, origin.is_placeholder
 
 ---@class syslua.file.Common
 ---@field path string where: absolute, or from `~/`
@@ -61,6 +53,12 @@ local is_plain, is_placeholder = path.is_plain, origin.is_placeholder
 ---@field tree syslua.file.Declared? the tree that it is a file of
 ---@field below string? its path in that tree
 
+-- Those of a block.
+---@class syslua.file.Collected: syslua.file.Declared[]
+---@field plain integer? the number of those that are a path and a content
+---@field has_trees boolean?
+---@field has_commands boolean?
+
 -- Returns which declarations count: of several for one place, that of the lowest number.
 local function choose(files)
   -- Nearly all are alone, and need no choice.
@@ -86,7 +84,7 @@ end
 
 -- Hands files over: of each its path, its ticket, whether the next is its content rather than its source, that, and
 -- what else there is to say of it.
-local function declare(files)
+local function declare(files, plain)
   local list, count = {}, 0
   for _, file in ipairs(files) do
     local content = file.content
@@ -95,10 +93,43 @@ local function declare(files)
     list[count + 5] = file.has_more and require("syslua.helpers.file.parts").get(file) or false
     count = count + 5
   end
-  local missing = border.answer(native.declare_files(list, scope.get_directory()))
+  local missing = border.answer(native.declare_files(list, scope.get_directory(), plain))
   if missing then
-    require("syslua.helpers.file.parts").raise_missing(files[missing])
+    require("syslua.helpers.file.parts").raise_missing(files[missing] or missing)
   end
+end
+
+-- Two lists in one, in the order of declaration.
+local function merge(left, right)
+  local merged, index = {}, 1
+  for _, file in ipairs(left) do
+    while right[index] and right[index].ticket < file.ticket do
+      merged[#merged + 1] = right[index]
+      index = index + 1
+    end
+    merged[#merged + 1] = file
+  end
+  for rest = index, #right do
+    merged[#merged + 1] = right[rest]
+  end
+  return merged
+end
+
+-- Returns declarations with those of the engine's collection that are not alone at their place, or with all of them.
+local function add_contested(plain, files, takes_all)
+  local places
+  for index, file in ipairs(files) do
+    places = places or {}
+    places[index] = file.place
+  end
+  local contested = border.call("take_contested", plain, places, takes_all)
+  if not contested[1] then
+    return files
+  end
+  for _, file in ipairs(contested) do
+    file.number = priority.plain
+  end
+  return merge(contested, files)
 end
 
 local function finalize(collected)
@@ -106,65 +137,41 @@ local function finalize(collected)
   if collected.has_trees then
     files = require("syslua.helpers.file.tree").expand(collected)
   end
+  local current = scope.get()
+  local on_file = current and current.on_file
+  if collected.plain then
+    files = add_contested(collected.plain, files, on_file ~= nil)
+  end
   local winners = choose(files)
-  declare(winners)
+  declare(winners, collected.plain)
   if collected.has_commands then
     require("syslua.helpers.file.parts").record_commands(winners)
   end
-  local current = scope.get()
-  if current and current.on_file then
-    require("syslua.helpers.file.choice").tell(winners, current.on_file)
+  if on_file then
+    require("syslua.helpers.file.choice").tell(winners, on_file)
   end
 end
 
--- Returns a declaration that is a path and a content, both texts, as nearly all are; nil when it takes a closer
--- look, or something is wrong with it.
-local function get_plain(given)
-  if type(given) ~= "table" then
-    return nil
+-- Has the engine collect a declaration that is a path and a content, both texts, as nearly all are; returns false when
+-- it takes a closer look, or something is wrong with it.
+local function collect_plain(collected, given)
+  -- What is one's own has another number than the usual one.
+  if scope.get_advantage() ~= 0 then
+    return false
   end
-  local target, source, content
-  for key, value in next, given do
-    if type(value) ~= "string" then
-      return nil
-    elseif key == "path" then
-      target = value
-    elseif key == "source" then
-      source = value
-    elseif key == "content" then
-      content = value
-    else
-      return nil
-    end
+  local plain = collected.plain
+  if not plain then
+    plain = border.call("new_collection", scope.get_home(), scope.get_place("~/"))
+    collected.plain = plain
   end
-  if
-    not target
-    or (source == nil) == (content == nil)
-    or not is_plain(target)
-    or find(target, "\0", 1, true)
-    or (source and (source == "" or is_placeholder(source)))
-  then
-    return nil
-  end
-  return {
-    path = target,
-    source = source,
-    content = content,
-    number = priority.plain - scope.get_advantage(),
-    place = scope.get_place(target),
-    ticket = nil,
-  }
-end
-
--- Stands for the lines that are declaring something, and for this moment in the order of declarations.
-local function take_ticket()
-  local ticket = position.is_direct() and border.answer(native.add_ticket())
-  return ticket or border.call("add_ticket_at", position.chain())
+  local chain = not position.is_direct() and position.chain() or nil
+  return border.answer(native.collect_file(plain, given, chain))
 end
 
 --- Declares a file.
 ---@param given syslua.file.Opts
 return function(given)
+  ---@type syslua.file.Collected?
   local collected = scope.collect("file")
   if not collected then
     require("syslua.helpers.file.fields").check(given)
@@ -176,10 +183,13 @@ return function(given)
     })
     return
   end
-  ---@type any
-  local file = get_plain(given) or require("syslua.helpers.file.fields").check(given)
-  file.ticket = take_ticket()
   collected.finalize, collected.pending = finalize, true
+  if collect_plain(collected, given) then
+    return
+  end
+  ---@type any
+  local file = require("syslua.helpers.file.fields").check(given)
+  file.ticket = border.call("add_ticket_at", position.chain())
   collected.has_trees = collected.has_trees or file.recursive
   collected.has_commands = collected.has_commands or file.on_change ~= nil
   collected[#collected + 1] = file

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use serde::Serialize;
 
 use crate::encode::{self, FORMAT, References};
@@ -11,6 +12,10 @@ use crate::names::{Name, ObjectName, OutputName, Placeholder, Version};
 use crate::settings::System;
 use crate::store::Outputs;
 use crate::value::{Bytes, Captures, Function, Positions, Source, Value};
+
+/// From so many on, derivations are made side by side, so many by one thread.
+const MANY: usize = 2000;
+const PART: usize = 256;
 
 /// Raised when a file recipe makes something else than before, so that files are built again.
 const FILE_FORMAT: u64 = 1;
@@ -149,6 +154,18 @@ impl Derivation {
         let hash = hash(&spec, &encode::Recipe);
         let own = spec.outputs.iter().map(|output| Placeholder::new(hash, output)).collect();
         Ok(Derivation { spec, hash, placeholders, dependencies, positions: Positions::default(), own })
+    }
+
+    /// Does the same for many, side by side; nothing for those that name a placeholder of nobody.
+    pub fn new_all(
+        specs: Vec<Option<Spec>>,
+        owner: impl Fn(Placeholder) -> Option<(Hash, OutputName)> + Sync,
+    ) -> Vec<Option<Derivation>> {
+        let make = |spec: Option<Spec>| Derivation::new(spec?, &owner).ok();
+        if specs.len() < MANY {
+            return specs.into_iter().map(make).collect();
+        }
+        specs.into_par_iter().with_min_len(PART).map(make).collect()
     }
 
     /// Adds who declared it.

@@ -1,9 +1,11 @@
 //! Which snapshot is applied, and which there are.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
+use std::thread::{self, JoinHandle};
 
 use crate::names::SnapshotId;
-use crate::platform;
+use crate::platform::{self, Identity};
 use crate::snapshot::{Snapshot, SnapshotError};
 use crate::store::Store;
 use crate::value::{path_from_json, path_to_json};
@@ -45,6 +47,40 @@ pub fn current_id(store: &Store) -> Result<SnapshotId, Error> {
     };
     let name = target.file_name().and_then(|name| name.to_str());
     name.and_then(|name| SnapshotId::parse(name).ok()).ok_or(Error::Current(link))
+}
+
+/// The snapshot that is applied, which a thread reads while something else is done.
+#[derive(Debug)]
+pub struct Ahead {
+    link: (PathBuf, Identity),
+    reading: JoinHandle<Option<Snapshot>>,
+}
+
+/// What is smaller is read when it is needed: that takes no longer than to begin a thread.
+const WORTH_READING_AHEAD: u64 = 512 << 10;
+
+/// Begins to read the snapshot that is applied, where that takes a while.
+pub fn read_ahead(store: &Store) -> Option<Ahead> {
+    let link = look_at_link(store)?;
+    let path = store.current().join("snapshot.json");
+    platform::metadata_of(&path).ok()?.filter(|data| data.len() >= WORTH_READING_AHEAD)?;
+    let read = move || Snapshot::parse(&platform::read_file(&path).ok()?).ok();
+    Some(Ahead { link, reading: thread::Builder::new().spawn(read).ok()? })
+}
+
+impl Ahead {
+    /// Returns the snapshot, if it could be read and is still the one that is applied: each switch makes another link.
+    pub fn take(self, store: &Store) -> Option<Snapshot> {
+        let snapshot = self.reading.join().ok()?;
+        if look_at_link(store)? == self.link { snapshot } else { None }
+    }
+}
+
+/// Returns where `current` is and which link that is.
+fn look_at_link(store: &Store) -> Option<(PathBuf, Identity)> {
+    let path = store.current();
+    let seen = platform::look(&path).ok()??;
+    Some((path, seen.identity))
 }
 
 /// Returns the snapshot that is applied.

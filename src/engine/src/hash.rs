@@ -1,6 +1,8 @@
 //! SHA-256 digests: computing, parsing and printing them. Knows nothing of what is hashed.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::hash::BuildHasherDefault;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -23,6 +25,37 @@ impl std::hash::Hash for Hash {
         // A part of a digest is as good as the whole for finding it in a map.
         let [a, b, c, d, e, f, g, h, ..] = self.0;
         state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
+    }
+}
+
+/// A map whose keys are digests, or digits of them: these are spread evenly as they are.
+pub type DigestMap<K, V> = HashMap<K, V, BuildHasherDefault<DigestHasher>>;
+
+/// A set of digests, or of digits of them.
+pub type DigestSet<K> = HashSet<K, BuildHasherDefault<DigestHasher>>;
+
+/// Takes a number from a digest for its place in a map.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DigestHasher(u64);
+
+impl std::hash::Hasher for DigestHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for part in bytes.chunks(8) {
+            let mut number = [0; 8];
+            number[..part.len()].copy_from_slice(part);
+            self.write_u64(u64::from_le_bytes(number));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        /// Odd and without a pattern: digits of the golden ratio. It spreads what differs in few bits, as digits do.
+        const FACTOR: u128 = 0x9e37_79b9_7f4a_7c15;
+        let product = u128::from(self.0 ^ number) * FACTOR;
+        self.0 = (product >> 64) as u64 ^ product as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 

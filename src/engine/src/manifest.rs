@@ -1,6 +1,6 @@
 //! The manifest: everything that a config declares, as plain data.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use crate::activation::Activation;
 use crate::derivation::{Derivation, Description};
-use crate::hash::Hash;
+use crate::hash::{DigestMap, Hash};
 use crate::names::{OutputName, Placeholder, Segment};
 use crate::value::Text;
 
@@ -70,9 +70,9 @@ impl Manifest {
     }
 
     /// Returns which derivation and output each placeholder stands for.
-    pub fn owners(&self) -> HashMap<Placeholder, (Hash, &OutputName)> {
+    pub fn owners(&self) -> DigestMap<Placeholder, (&Arc<Derivation>, &OutputName)> {
         let outputs = self.derivations.iter().flat_map(|derivation| {
-            derivation.outputs().map(|(output, placeholder)| (placeholder, (derivation.hash, output)))
+            derivation.outputs().map(move |(output, placeholder)| (placeholder, (derivation, output)))
         });
         outputs.collect()
     }
@@ -91,7 +91,7 @@ impl Manifest {
         for text in self.activations.iter().flat_map(|activation| activation.action.texts()) {
             for segment in Placeholder::split(&text.0) {
                 if let Segment::Placeholder(placeholder) = segment {
-                    wanted.extend(owners.get(&placeholder).map(|(hash, _)| *hash));
+                    wanted.extend(owners.get(&placeholder).map(|(derivation, _)| derivation.hash));
                 }
             }
         }

@@ -4,18 +4,25 @@ use mlua::prelude::*;
 use serde::Serialize;
 use syslua_engine::engine::{ApplyOptions, PlanOptions};
 use syslua_engine::failure::Failure;
+use syslua_engine::generations::Ahead;
 use syslua_engine::settings::Event;
 use syslua_engine::store::Access;
 
 use crate::error::{Answer, lua_failure, register_verb};
 use crate::evaluation::manifest_of;
 use crate::options::Options;
+use crate::state;
 use crate::task::LuaTasks;
 
 /// Returns a report as a table, in which what is absent is `nil`.
 pub fn report(lua: &Lua, report: &impl Serialize) -> Answer<LuaValue> {
     let options = LuaSerializeOptions::new().serialize_none_to_null(false).serialize_unit_to_null(false);
     lua.to_value_with(report, options).map_err(lua_failure)
+}
+
+/// Takes the snapshot that is read since the evaluation began.
+fn take_ahead(lua: &Lua) -> Option<Ahead> {
+    state::change(lua, |state| state.ahead.take()).flatten()
 }
 
 fn plan(lua: &Lua, manifest: &LuaValue, table: Option<&LuaTable>) -> Answer<LuaValue> {
@@ -27,7 +34,7 @@ fn plan(lua: &Lua, manifest: &LuaValue, table: Option<&LuaTable>) -> Answer<LuaV
     let build = flag("build")?;
     let told = PlanOptions { diff: flag("diff")?, brief: flag("brief")? };
     let manifest = manifest_of(lua, manifest)?;
-    let engine = options.engine(Access::Work)?;
+    let engine = options.engine(Access::Work)?.with_current(take_ahead(lua));
     let planned = if build {
         engine.plan_built(&manifest, told, &mut LuaTasks::new(lua), &mut options.on_event(lua))
     } else {
@@ -58,7 +65,7 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
         return Ok(planned);
     }
     let manifest = manifest_of(lua, manifest)?;
-    let engine = given.engine(Access::Work)?;
+    let engine = given.engine(Access::Work)?.with_current(take_ahead(lua));
     let brief = options.map(|options| options.get::<Option<bool>>("brief")).transpose().map_err(lua_failure)?;
     let asked = ApplyOptions {
         brief: brief.flatten().unwrap_or(false),
@@ -70,7 +77,7 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
         .map_err(|error| error.to_failure())?;
     if applied.new_snapshot.is_some() {
         // Only a memory: what was applied does not depend on it.
-        let saved = crate::state::change(lua, |state| state.sources.save(engine.store()));
+        let saved = state::change(lua, |state| state.sources.save(engine.store()));
         if let Some(Err(error)) = saved {
             given.on_event(lua)(Event::Warning { message: error.to_string() });
         }

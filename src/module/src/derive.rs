@@ -1,7 +1,6 @@
 //! Derivations and sources as Lua sees them.
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::Arc;
 
 use mlua::prelude::*;
@@ -230,14 +229,6 @@ pub fn declare(
     let derivation =
         state::read(lua, |state| Derivation::new(spec, |placeholder| state.owners.get(&placeholder).cloned()));
     let derivation = Arc::new(derivation.map_err(|error| config_failure(&error))?.declared_at(positions));
-    state::change(lua, |state| {
-        // Equal contents are one derivation, of which only the first names its source.
-        if let Some(evaluation) = state.evaluations.last_mut()
-            && evaluation.seen.contains(&derivation.hash)
-        {
-            evaluation.links.extend(derivation.spec.recipe.sources().iter().map(|source| source.path.clone()));
-        }
-    });
     state::add(lua, &derivation, config, order).map_err(lua_failure)?;
     Ok(derivation)
 }
@@ -372,7 +363,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         |lua, (own, shipped, foreign): (String, String, Vec<String>)| {
             state::change(lua, |state| {
                 state.own_directory = Some(own.clone());
-                state.position_rules = Some(Rc::new(Rules { own, shipped, foreign }));
+                state.position_rules = Some(Rules { own, shipped, foreign });
             });
             Ok(true)
         },

@@ -11,6 +11,7 @@ use syslua_engine::activation::{Activation, Overridden, Project};
 use syslua_engine::derivation::{Derivation, FileContent, Recipe};
 use syslua_engine::environment;
 use syslua_engine::failure::{Failure, chain};
+use syslua_engine::generations;
 use syslua_engine::hash::Hash;
 use syslua_engine::manifest::Manifest;
 use syslua_engine::platform;
@@ -62,8 +63,15 @@ fn begin(
         places_of_machine: Some((settings.home.clone(), settings.root.clone())),
         ..Evaluation::default()
     };
+    let store = Store::new(&settings.root).stopped_by(&settings.interrupt);
+    let is_for_verb = match options {
+        Some(options) => options.raw_get::<Option<bool>>("ahead").map_err(lua_failure)? == Some(true),
+        None => false,
+    };
+    let ahead = if is_for_verb { generations::read_ahead(&store) } else { None };
     state::change(lua, |state| {
-        state.sources = SourceMemory::load(&Store::new(&settings.root).stopped_by(&settings.interrupt));
+        state.ahead = ahead;
+        state.sources = SourceMemory::load(&store);
         state.begin(evaluation);
     });
     Ok(())
@@ -170,30 +178,13 @@ pub fn explain(activation: &mut Activation, explained: &LuaTable) -> Answer<()> 
 ///
 /// # Errors
 /// When no evaluation is under way, or the scope takes no such action.
-pub fn record_in_scope(lua: &Lua, mut activation: Activation, order: Option<usize>) -> Answer<()> {
-    let refused = state::change(lua, |state| {
-        let Some(evaluation) = state.evaluations.last_mut() else {
-            return Err(Failure::new("config", "activate{} works only while a config is evaluated")
-                .with_hint("call it in setup()"));
-        };
-        if let Some(project) = &evaluation.project
-            && activation.action.as_environment().is_none()
-        {
-            let message = format!("project{{}} scopes only an environment, but `{}` declares more", project.name);
-            return Err(Failure::new("config", message)
-                .with_hint("env{}, ctx.add_to_path and ctx.source_in_shell work there; declare the rest outside"));
-        }
-        if let Some((_, home)) = &evaluation.user {
-            // Who applies has another home.
-            activation.action.change_starts(|text| text.expand_home(home));
-        }
-        activation.user = evaluation.user.as_ref().map(|(name, _)| name.clone());
-        activation.project.clone_from(&evaluation.project);
-        let order = order.unwrap_or_else(|| evaluation.take_place());
-        evaluation.activations.push((order, activation));
-        Ok(())
+pub fn record_in_scope(lua: &Lua, activation: Activation, order: Option<usize>) -> Answer<()> {
+    let recorded = state::change(lua, |state| match state.evaluations.last_mut() {
+        Some(evaluation) => evaluation.record(activation, order),
+        None => Err(Failure::new("config", "activate{} works only while a config is evaluated")
+            .with_hint("call it in setup()")),
     });
-    refused.unwrap_or_else(|| Err(Failure::new("internal", "the state of sys.lua is in use")))
+    recorded.unwrap_or_else(|| Err(Failure::new("internal", "the state of sys.lua is in use")))
 }
 
 fn set_scope(lua: &Lua, user: Option<String>, home: &LuaString, project: Option<&LuaTable>) -> Answer<bool> {

@@ -10,25 +10,23 @@ use mlua::BString;
 use mlua::prelude::*;
 use syslua_engine::action::{self, Absent, Action, Link, Tree};
 use syslua_engine::activation::Activation;
-use syslua_engine::derivation::{FileContent, FileRecipe, Recipe, Spec};
+use syslua_engine::derivation::{Derivation, FileContent, FileRecipe, Recipe, Spec};
 use syslua_engine::failure::Failure;
 use syslua_engine::names::{Name, OutputName};
 use syslua_engine::platform::{self, FileKind};
+use syslua_engine::settings::System;
 use syslua_engine::store::sources::Known;
 use syslua_engine::value::{Positions, Source, Text, Value};
 
+use crate::collected::{PlainFile, is_plain_target};
 use crate::convert::{Place, check_paths};
 use crate::derive::{config_failure, declare, entries_below, follow, source_of, system};
 use crate::error::{Answer, lua_failure, register as register_function, register_plain};
 use crate::evaluation::{explain, record_in_scope};
-use crate::position;
-use crate::state::{self, Ticket};
+use crate::state::{self, State, Ticket};
 
 /// The longest name of an object that is made of a target's.
 const LONGEST_NAME: usize = 60;
-
-/// The frames of our own between the user's line and [`add_ticket`]: itself, and one of `helpers/file.lua`.
-const FRAMES: usize = 2;
 
 /// How many items of the list that [`declare_files`] takes are one file.
 const COLUMNS: usize = 5;
@@ -43,22 +41,14 @@ fn name_of(target: &[u8]) -> String {
     if name.is_empty() { "file".to_owned() } else { name }
 }
 
-/// Returns whether a target is absolute or below `~`, and has nothing that can be left out: `path.is_plain`.
-fn is_plain_target(target: &[u8]) -> bool {
-    let rest = target.strip_prefix(b"~").unwrap_or(target);
-    let Some(inner) = rest.strip_prefix(b"/") else { return false };
-    !target.contains(&0) && inner.split(|byte| *byte == b'/').all(|component| !matches!(component, b"" | b"." | b".."))
-}
-
-/// Takes a ticket for a declaration of the caller; nothing when the call stack alone does not tell its positions.
-fn add_ticket(lua: &Lua, (): ()) -> Answer<Option<usize>> {
-    let Some(positions) = position::chain(lua, FRAMES) else { return Ok(None) };
-    add_ticket_at(lua, positions).map(Some)
+/// The failure of a `file{}` outside of an evaluation.
+pub fn outside() -> Failure {
+    Failure::new("config", "file{} works only while a config is evaluated")
 }
 
 fn add_ticket_at(lua: &Lua, positions: Positions) -> Answer<usize> {
     let number = state::change(lua, |state| Some(state.evaluations.last_mut()?.add_ticket(positions))).flatten();
-    number.ok_or_else(|| Failure::new("config", "file{} works only while a config is evaluated"))
+    number.ok_or_else(outside)
 }
 
 fn ticket(lua: &Lua, number: usize) -> Answer<Ticket> {
@@ -92,7 +82,6 @@ enum Origin {
 /// One file, as the Lua side hands it over.
 struct Given {
     target: Vec<u8>,
-    ticket: usize,
     /// The content, or where the source is.
     text: Vec<u8>,
     origin: Origin,
@@ -111,7 +100,6 @@ impl Given {
         let is_content: bool = list.raw_get(first + 2)?;
         Ok(Given {
             target: list.raw_get::<BString>(first)?.into(),
-            ticket: list.raw_get(first + 1)?,
             text: list.raw_get::<BString>(first + 3)?.into(),
             origin: if is_content { Origin::Content } else { origin(lua, more.as_ref())? },
             executable: more.as_ref().is_some_and(|more| more.raw_get("executable").unwrap_or(false)),
@@ -167,16 +155,21 @@ fn look(lua: &Lua, path: &Path) -> Answer<Option<Known>> {
     known.map_err(|error| config_failure(&error))
 }
 
-/// Declares the derivation of a file or tree; returns the path that it will have.
-fn derive_file(lua: &Lua, target: &[u8], recipe: FileRecipe, ticket: &Ticket) -> Answer<Vec<u8>> {
-    let spec = Spec {
+/// Returns what is said of the derivation of a file or tree.
+fn spec(target: &[u8], recipe: FileRecipe, system: &Arc<System>) -> Answer<Spec> {
+    Ok(Spec {
         name: Name::parse(&name_of(target)).map_err(|error| config_failure(&error))?,
         version: None,
         outputs: vec![OutputName::main()],
-        system: system(lua),
+        system: Arc::clone(system),
         recipe: Recipe::File(recipe),
         output_hash: None,
-    };
+    })
+}
+
+/// Declares the derivation of a file or tree; returns the path that it will have.
+fn derive_file(lua: &Lua, target: &[u8], recipe: FileRecipe, ticket: &Ticket) -> Answer<Vec<u8>> {
+    let spec = spec(target, recipe, &system(lua))?;
     let derivation = declare(lua, spec, None, Arc::clone(&ticket.positions), Some(ticket.order))?;
     Ok(derivation.placeholder(&OutputName::main()).to_string().into_bytes())
 }
@@ -217,7 +210,7 @@ impl Declaring<'_> {
         let content = match &given.origin {
             Origin::Content => {
                 let text = Value::Bytes(given.text.clone());
-                if let Some(files) = state::read(self.lua, state::State::config_files) {
+                if let Some(files) = state::read(self.lua, State::config_files) {
                     check_paths(&text, &files, &Place::top("content"))?;
                 }
                 FileContent::Text(given.text.clone())
@@ -277,24 +270,134 @@ fn action_of(more: &LuaTable, link: Link) -> LuaResult<Action> {
     Ok(action::File { source, target, mode, owner, mutable, ..action::File::default() }.into())
 }
 
-/// Declares the files of a list, in which each is [`COLUMNS`] items; relative sources begin at a directory. Returns the number
-/// of the first file whose source does not exist, counted from 1.
-fn declare_files(lua: &Lua, (list, directory): (LuaTable, BString)) -> Answer<Option<usize>> {
-    state::change(lua, |state| state.reserve(list.raw_len() / COLUMNS));
-    let mut declaring = Declaring { lua, directory: platform::path_from_bytes(&directory), trees: HashMap::new() };
-    for (number, first) in (1..).zip((1..=list.raw_len()).step_by(COLUMNS)) {
-        let given = Given::read(lua, &list, first).map_err(lua_failure)?;
-        let ticket = ticket(lua, given.ticket)?;
-        let declared = declaring.declare(given, &ticket);
-        let exists = declared.map_err(|failure| Failure {
-            position: failure.position.clone().or_else(|| ticket.positions.first().cloned()),
-            ..failure
-        })?;
-        if !exists {
-            return Ok(Some(number));
+/// The files of a collection, and of each its derivation as far as that takes no closer look.
+struct Prepared {
+    /// In reverse of the order of their declaration.
+    files: Vec<(PlainFile, Option<Derivation>)>,
+}
+
+impl Prepared {
+    /// Looks at the sources of all files side by side, and makes their derivations.
+    fn new(lua: &Lua, number: Option<usize>, directory: &Path) -> Answer<Prepared> {
+        let taken = state::change(lua, |state| {
+            let collection = state.evaluations.last_mut()?.collections.get_mut(number?)?;
+            let files = collection.take();
+            let place = |file: &PlainFile| directory.join(platform::path_from_bytes(&collection.source_path(file)));
+            let sources: Vec<PathBuf> = files.iter().filter(|file| !file.is_content).map(place).collect();
+            Some((files, sources))
+        });
+        let Some((files, sources)) = taken.flatten() else { return Ok(Prepared { files: Vec::new() }) };
+        let sources = sources.into_iter().map(absolute).collect::<Answer<Vec<PathBuf>>>()?;
+        let system = system(lua);
+        let derivations = state::change(lua, |state| {
+            let State { evaluations, sources: memory, owners, .. } = state;
+            let Some(evaluation) = evaluations.last() else { return Vec::new() };
+            // What is restored from a copy is elsewhere.
+            let is_restored = !evaluation.places.is_empty();
+            let known = if is_restored { vec![None; sources.len()] } else { memory.look_at_all(&sources) };
+            let mut known = sources.into_iter().zip(known);
+            let specs = files.iter().map(|file| {
+                let content = if file.is_content {
+                    let is_refused = evaluation.config_files.as_ref().is_some_and(|files| files.has(&file.text));
+                    (!is_refused).then(|| FileContent::Text(file.text.clone()))
+                } else {
+                    known.next().and_then(|(path, known)| {
+                        Some(FileContent::Source(Source { path, nar: known?.nar, excluded: BTreeSet::new() }))
+                    })
+                };
+                spec(&file.target, FileRecipe { content: content?, executable: false }, &system).ok()
+            });
+            let owners = &*owners;
+            Derivation::new_all(specs.collect(), |placeholder| owners.get(&placeholder).cloned())
+        });
+        let derivations = derivations.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
+        let mut files: Vec<_> = files.into_iter().zip(derivations).collect();
+        files.reverse();
+        Ok(Prepared { files })
+    }
+
+    /// Takes the next file, if it was declared before this one.
+    fn next_before(&mut self, ticket: usize) -> Option<(PlainFile, Option<Derivation>)> {
+        self.files.pop_if(|(file, _)| file.ticket < ticket)
+    }
+}
+
+/// Declares a file of a collection; returns whether its source exists.
+fn declare_plain(
+    declaring: &mut Declaring<'_>,
+    file: &PlainFile,
+    derivation: Option<Derivation>,
+    number: usize,
+) -> Answer<bool> {
+    let lua = declaring.lua;
+    let Some(derivation) = derivation else {
+        let path = state::read(lua, |state| Some(state.evaluations.last()?.collections.get(number)?.source_path(file)));
+        let given = Given {
+            target: file.target.clone(),
+            text: if file.is_content { file.text.clone() } else { path.unwrap_or_default() },
+            origin: if file.is_content { Origin::Content } else { Origin::Local },
+            executable: false,
+            more: None,
+        };
+        return declaring.declare(given, &ticket(lua, file.ticket)?);
+    };
+    let declared = state::change(lua, |state| {
+        let found = state.evaluations.last().and_then(|evaluation| evaluation.ticket(file.ticket)).cloned();
+        let Ticket { positions, order } = found.ok_or_else(outside)?;
+        let source = Text(derivation.placeholder(&OutputName::main()).to_string().into_bytes());
+        let link = Link::new(source, Text(file.target.clone()));
+        state.declare(Arc::new(derivation.declared_at(Arc::clone(&positions))), Some(order));
+        let evaluation = state.evaluations.last_mut().ok_or_else(outside)?;
+        evaluation.record(Activation::new(link.into(), positions), Some(order))
+    });
+    declared.unwrap_or_else(|| Err(Failure::new("internal", "the state is in use"))).map(|()| true)
+}
+
+/// Adds the line of a declaration to a failure that has none.
+fn at(lua: &Lua, number: usize) -> impl Fn(Failure) -> Failure {
+    move |failure| Failure {
+        position: failure.position.clone().or_else(|| ticket(lua, number).ok()?.positions.first().cloned()),
+        ..failure
+    }
+}
+
+/// Declares the files of a list, in which each is [`COLUMNS`] items, and those of a collection, in the order of their
+/// declaration; relative sources begin at a directory. Returns the first file whose source does not exist: its number in the list,
+/// counted from 1, or a table of what is said of it when a file of the collection is meant.
+fn declare_files(lua: &Lua, (list, directory, number): (LuaTable, BString, Option<usize>)) -> Answer<LuaValue> {
+    let directory = platform::path_from_bytes(&directory);
+    let mut prepared = Prepared::new(lua, number, &directory)?;
+    state::change(lua, |state| state.reserve(list.raw_len() / COLUMNS + prepared.files.len()));
+    let mut declaring = Declaring { lua, directory, trees: HashMap::new() };
+    let rows = (1..).zip((1..=list.raw_len()).step_by(COLUMNS));
+    for row in rows.map(Some).chain([None]) {
+        let given = row.map(|(number, first)| {
+            Ok((number, list.raw_get::<usize>(first + 1)?, Given::read(lua, &list, first)?))
+        });
+        let given = given.transpose().map_err(lua_failure)?;
+        let before = given.as_ref().map_or(usize::MAX, |(_, ticket, _)| *ticket);
+        while let Some((file, derivation)) = prepared.next_before(before) {
+            let collection = number.unwrap_or_default();
+            let declared = declare_plain(&mut declaring, &file, derivation, collection).map_err(at(lua, file.ticket))?;
+            if !declared {
+                return missing(lua, &file).map_err(lua_failure);
+            }
+        }
+        let Some((number, ticket_number, given)) = given else { continue };
+        let declared = declaring.declare(given, &ticket(lua, ticket_number)?).map_err(at(lua, ticket_number))?;
+        if !declared {
+            return Ok(LuaValue::Integer(number));
         }
     }
-    Ok(None)
+    Ok(LuaNil)
+}
+
+/// Returns what is said of a file whose source does not exist.
+fn missing(lua: &Lua, file: &PlainFile) -> LuaResult<LuaValue> {
+    let table = lua.create_table()?;
+    table.raw_set("source", lua.create_string(&file.text)?)?;
+    table.raw_set("ticket", file.ticket)?;
+    Ok(LuaValue::Table(table))
 }
 
 /// Returns the files and links of a tree by their paths below it, in the order of their bytes, and where those links end that
@@ -384,7 +487,6 @@ fn special(path: &Path) -> Failure {
 
 /// Registers what `file{}` calls.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
-    register_plain(lua, native, "add_ticket", add_ticket)?;
     register_function(lua, native, "add_ticket_at", |lua, positions: Vec<String>| {
         add_ticket_at(lua, positions.into())
     })?;
@@ -423,15 +525,5 @@ mod tests {
             assert_eq!(name_of(target.as_bytes()), name, "{target}");
         }
         assert_eq!(name_of(&[b'a'; 80]).len(), LONGEST_NAME);
-    }
-
-    #[test]
-    fn plain_targets_have_nothing_to_leave_out() {
-        for plain in ["/a", "~/a", "~/.a/..b/c.", "/a b/c"] {
-            assert!(is_plain_target(plain.as_bytes()), "{plain}");
-        }
-        for other in ["", "/", "~", "~/", "a", "~a/b", "/a/", "/a//b", "~/./a", "~/../a", "/a/..", "/a/.", "/a\0"] {
-            assert!(!is_plain_target(other.as_bytes()), "{other}");
-        }
     }
 }

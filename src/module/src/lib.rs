@@ -15,6 +15,7 @@ mod bars;
 mod build;
 mod capture;
 mod closure;
+mod collected;
 mod convert;
 mod derive;
 mod environment;
@@ -81,6 +82,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     build::register(lua, &native)?;
     adopt::register(lua, &native)?;
     closure::register(lua, &native)?;
+    collected::register(lua, &native)?;
     render::register(lua, &native)?;
     derive::register(lua, &native)?;
     environment::register(lua, &native)?;

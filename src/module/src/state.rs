@@ -10,7 +10,9 @@ use mlua::prelude::*;
 use syslua_engine::activation::{Activation, Project};
 use syslua_engine::context::EngineContext;
 use syslua_engine::derivation::Derivation;
-use syslua_engine::hash::Hash;
+use syslua_engine::failure::Failure;
+use syslua_engine::generations::Ahead;
+use syslua_engine::hash::{DigestMap, DigestSet, Hash};
 use syslua_engine::manifest::Manifest;
 use syslua_engine::names::{OutputName, Placeholder};
 use syslua_engine::settings::System;
@@ -18,9 +20,11 @@ use syslua_engine::store::sources::SourceMemory;
 use syslua_engine::value::Positions;
 
 use crate::capture::Known;
+use crate::collected::Collection;
 use crate::convert::ConfigFiles;
+use crate::error::Answer;
 use crate::lua_source::Chunk;
-use crate::position::Rules;
+use crate::position::{Frames, Rules};
 
 /// The registry entry that holds the `config` functions by hash; data of ours must not hold Lua values.
 const CONFIGS: &str = "syslua.configs";
@@ -31,9 +35,9 @@ pub struct State {
     /// What the calls of this Lua state share.
     pub context: Arc<EngineContext>,
     /// Every derivation that was declared, by hash.
-    declared: HashMap<Hash, Declared>,
+    declared: DigestMap<Hash, Declared>,
     /// What placeholders stand for.
-    pub owners: HashMap<Placeholder, (Hash, OutputName)>,
+    pub owners: DigestMap<Placeholder, (Hash, OutputName)>,
     /// The texts of loaded files, by chunk name: first of files outside of evaluations, then of each
     /// evaluation, since two configs may have files of one name.
     /// One name may have several texts, of `load`.
@@ -47,11 +51,15 @@ pub struct State {
     /// What the chunk names of our own files begin with.
     pub own_directory: Option<String>,
     /// What the chunk names of others say.
-    pub position_rules: Option<Rc<Rules>>,
+    pub position_rules: Option<Rules>,
+    /// The frames from which something was declared last.
+    pub frames: Frames,
     /// Manifests that stay here; Lua has their numbers, counted from 1.
     pub manifests: Vec<Arc<Manifest>>,
     /// What sources hashed to, of the root of the last evaluation.
     pub sources: SourceMemory,
+    /// The snapshot in force, for the verb that follows an evaluation.
+    pub ahead: Option<Ahead>,
     /// Evaluations under way, innermost last.
     pub evaluations: Vec<Evaluation>,
 }
@@ -77,13 +85,15 @@ pub struct Evaluation {
     /// Whose chunks were active before.
     pub outer_chunks: usize,
     /// The hashes of these derivations.
-    pub seen: HashSet<Hash>,
+    pub seen: DigestSet<Hash>,
     /// Derivations, each with its place in the order of declaration.
     pub derivations: Vec<(usize, Arc<Derivation>)>,
     /// Recorded actions, each with its place in the order of declaration.
     pub activations: Vec<(usize, Activation)>,
     /// Where declarations stand that are acted upon at the end.
     pub tickets: Vec<Ticket>,
+    /// Files of each block that are a path and a content.
+    pub collections: Vec<Collection>,
     /// How many places in the order of declaration are taken.
     pub taken: usize,
     /// What is read besides the sources of derivations: links to sources, and sources with the content of another one.
@@ -110,6 +120,29 @@ impl Evaluation {
         self.taken
     }
 
+    /// Records an action in the scope that is set: at the end, or at a place in the order of declaration.
+    ///
+    /// # Errors
+    /// When the scope takes no such action.
+    pub fn record(&mut self, mut activation: Activation, order: Option<usize>) -> Answer<()> {
+        if let Some(project) = &self.project
+            && activation.action.as_environment().is_none()
+        {
+            let message = format!("project{{}} scopes only an environment, but `{}` declares more", project.name);
+            return Err(Failure::new("config", message)
+                .with_hint("env{}, ctx.add_to_path and ctx.source_in_shell work there; declare the rest outside"));
+        }
+        if let Some((_, home)) = &self.user {
+            // Who applies has another home.
+            activation.action.change_starts(|text| text.expand_home(home));
+        }
+        activation.user = self.user.as_ref().map(|(name, _)| name.clone());
+        activation.project.clone_from(&self.project);
+        let order = order.unwrap_or_else(|| self.take_place());
+        self.activations.push((order, activation));
+        Ok(())
+    }
+
     /// Returns the ticket of a number.
     pub fn ticket(&self, number: usize) -> Option<&Ticket> {
         self.tickets.get(number.wrapping_sub(1))
@@ -118,7 +151,8 @@ impl Evaluation {
     /// Adds a ticket; returns its number, counted from 1.
     pub fn add_ticket(&mut self, positions: Positions) -> usize {
         // Neighbours in a loop are declared by the same lines.
-        let known = self.tickets.last().filter(|last| last.positions == positions);
+        let is_same = |last: &&Ticket| Arc::ptr_eq(&last.positions, &positions) || last.positions == positions;
+        let known = self.tickets.last().filter(is_same);
         let positions = known.map_or(positions, |last| Arc::clone(&last.positions));
         let order = self.take_place();
         self.tickets.push(Ticket { positions, order });
@@ -130,6 +164,23 @@ impl State {
     /// Returns the derivation of a hash, if it was declared.
     pub fn derivation(&self, hash: &Hash) -> Option<&Arc<Derivation>> {
         self.declared.get(hash).map(|declared| &declared.derivation)
+    }
+
+    /// Remembers a derivation as part of the evaluation: as the last one, or at a place in the order of declaration.
+    pub fn declare(&mut self, derivation: Arc<Derivation>, order: Option<usize>) {
+        for (output, placeholder) in derivation.outputs() {
+            self.owners.insert(placeholder, (derivation.hash, output.clone()));
+        }
+        let declared = Declared { derivation: Arc::clone(&derivation), chunks: self.active_chunks };
+        self.declared.insert(derivation.hash, declared);
+        let Some(evaluation) = self.evaluations.last_mut() else { return };
+        if evaluation.seen.insert(derivation.hash) {
+            let order = order.unwrap_or_else(|| evaluation.take_place());
+            evaluation.derivations.push((order, derivation));
+        } else {
+            // Equal contents are one derivation, of which only the first names its source.
+            evaluation.links.extend(derivation.spec.recipe.sources().iter().map(|source| source.path.clone()));
+        }
     }
 
     /// Makes room for so many derivations of one output each.
@@ -244,19 +295,7 @@ pub fn add(
     config: Option<&LuaFunction>,
     order: Option<usize>,
 ) -> LuaResult<()> {
-    change(lua, |state| {
-        for (output, placeholder) in derivation.outputs() {
-            state.owners.insert(placeholder, (derivation.hash, output.clone()));
-        }
-        let declared = Declared { derivation: Arc::clone(derivation), chunks: state.active_chunks };
-        state.declared.insert(derivation.hash, declared);
-        if let Some(evaluation) = state.evaluations.last_mut()
-            && evaluation.seen.insert(derivation.hash)
-        {
-            let order = order.unwrap_or_else(|| evaluation.take_place());
-            evaluation.derivations.push((order, Arc::clone(derivation)));
-        }
-    });
+    change(lua, |state| state.declare(Arc::clone(derivation), order));
     let Some(config) = config else { return Ok(()) };
     lua.named_registry_value::<LuaTable>(CONFIGS)?.raw_set(derivation.hash.to_hex(), config)
 }

@@ -9,6 +9,7 @@ use super::change::After;
 use super::drift::{Aspect, Drift, Look};
 use super::kind::{Kind, Properties, TargetKind};
 use super::{Error, Found, is_link_to};
+use crate::names::Placeholder;
 use crate::platform::{Directory, Result};
 use crate::value::Text;
 
@@ -32,6 +33,22 @@ impl Link {
     /// Returns a link into the store.
     pub fn new(source: Text, target: Text) -> Link {
         Link { source, target, mutable: false, tree: None }
+    }
+
+    /// Returns whether it is what another link is once the one placeholder that its source begins with is a path.
+    pub fn is_of(&self, declared: &Link, path: &impl Fn(Placeholder) -> Option<Vec<u8>>) -> bool {
+        let Some(((0, placeholder), below)) =
+            Placeholder::find(&declared.source.0).zip(declared.source.0.get(Placeholder::LENGTH..))
+        else {
+            return false;
+        };
+        let rest = || self.source.0.strip_prefix(path(placeholder)?.as_slice());
+        self.target == declared.target
+            && self.mutable == declared.mutable
+            && self.tree == declared.tree
+            && rest() == Some(below)
+            && !Placeholder::may_be_in(below)
+            && !Placeholder::may_be_in(&declared.target.0)
     }
 }
 
@@ -66,7 +83,7 @@ impl TargetKind for Link {
         [self.target.0.as_slice(), b"\0", &self.source.0, &[u8::from(self.mutable)]].concat()
     }
 
-    fn after(&self, _mark: Text) -> std::result::Result<After, Error> {
+    fn after(&self, _mark: &dyn Fn() -> Text) -> std::result::Result<After, Error> {
         Ok(After::Link { source: self.source.clone() })
     }
 

@@ -141,6 +141,15 @@ impl Action {
         Ok(action)
     }
 
+    /// Returns whether it is the link that another one is once its placeholder is a path: [`Action::resolve`] for most actions
+    /// of most applies, without making it.
+    pub fn is_link_of(&self, declared: &Action, path: &impl Fn(Placeholder) -> Option<Vec<u8>>) -> bool {
+        match (self, declared) {
+            (Action::Target(Target::Link(link)), Action::Target(Target::Link(declared))) => link.is_of(declared, path),
+            _ => false,
+        }
+    }
+
     /// Changes the texts that may begin with `~/`.
     pub fn change_starts(&mut self, change: impl Fn(&Text) -> Text) {
         for text in self.starts_mut() {

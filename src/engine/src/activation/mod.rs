@@ -5,6 +5,7 @@ mod fields;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
+use crate::names::Placeholder;
 use crate::value::{Positions, Text};
 
 /// An action and who declared it.
@@ -82,6 +83,17 @@ impl Activation {
             priority: *priority,
             overridden: overridden.clone(),
         }
+    }
+
+    /// Returns whether it is a link, and what another one is once its placeholders are paths.
+    pub fn is_of(&self, declared: &Activation, path: &impl Fn(Placeholder) -> Option<Vec<u8>>) -> bool {
+        self.user == declared.user
+            && self.project == declared.project
+            && self.place == declared.place
+            && self.priority == declared.priority
+            && self.overridden == declared.overridden
+            && self.positions == declared.positions
+            && self.action.is_link_of(&declared.action, path)
     }
 
     /// Returns a text that is equal for equal actions of the same user and project, whoever declared them.

@@ -1,5 +1,6 @@
 //! The verbs that switch, and the plan of what they would do.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,6 +22,9 @@ use crate::snapshot::Snapshot;
 use crate::store::{self, Outputs, Present, read_outputs};
 use crate::switch::{self, Desired, Extent, Mark, Plan, Step, Switched, To, Work};
 use crate::{config_copy, generations};
+
+/// From so many derivations on, it is worth looking for their objects while the plan is prepared.
+const MANY: usize = 2000;
 
 /// How often to look whether a switch was confirmed.
 const WATCH: Duration = Duration::from_millis(50);
@@ -80,16 +84,23 @@ impl Engine {
         altered: &Altered,
         extent: Extent,
     ) -> Result<Planned, Error> {
-        let mut is_applied = false;
+        let of_applied = || Desired::from_manifest(&self.store, manifest, &wanted, &current.derivations, &current);
+        // Most of what is wanted is applied: then it takes no looking for what became of it.
+        let (is_applied, applied) = match &realized {
+            None if !self.is_recorded(&current, &wanted) => (false, None),
+            None if wanted.len() < MANY => (self.has_objects(&current), None),
+            None => rayon::join(|| self.has_objects(&current), || Some(of_applied())),
+            Some(_) => (false, None),
+        };
         let known = match realized {
             Some(realized) => realized,
-            None if self.has_all(&current, &wanted) => {
-                is_applied = true;
-                Arc::clone(&current.derivations)
-            }
+            None if is_applied => Arc::clone(&current.derivations),
             None => Arc::new(self.known_outputs(&wanted, &current)?),
         };
-        let mut desired = Desired::from_manifest(&self.store, manifest, &wanted, &known, &current)?;
+        let mut desired = match applied.filter(|_| is_applied) {
+            Some(desired) => desired?,
+            None => Desired::from_manifest(&self.store, manifest, &wanted, &known, &current)?,
+        };
         desired.has_applied_objects = is_applied;
         desired.altered = altered.in_words(self);
         let plan = switch::plan(&self.store, &self.settings.home, desired, current, extent)?;
@@ -102,7 +113,7 @@ impl Engine {
     /// When the manifest contradicts itself or the system.
     pub fn plan(&self, manifest: &Manifest, options: PlanOptions) -> Result<PlanReport, Error> {
         self.calmly(|| {
-            let current = generations::current(&self.store)?;
+            let current = self.current()?;
             let altered = self.altered(&current)?;
             let planned = self.planned(manifest, manifest.wanted(), None, current, &altered, options.extent())?;
             self.plan_report(manifest, &planned, options)
@@ -155,7 +166,7 @@ impl Engine {
         let extent = if told.brief { Extent::Foresight } else { Extent::All };
         let look = || {
             let link = self.current_link();
-            let current = generations::current(&self.store)?;
+            let current = self.current()?;
             let altered = self.altered(&current)?;
             Ok((self.planned(manifest, manifest.wanted(), None, current, &altered, extent)?, altered, link))
         };
@@ -427,12 +438,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Returns whether exactly these derivations are applied, and all their objects are there.
-    fn has_all(&self, current: &Snapshot, wanted: &BTreeSet<Hash>) -> bool {
+    /// Returns whether exactly these derivations are applied.
+    fn is_recorded(&self, current: &Snapshot, wanted: &BTreeSet<Hash>) -> bool {
         // What is applied does not tell how it was built.
-        if self.settings.sandbox == Sandbox::Require || !current.derivations.keys().eq(wanted) {
-            return false;
-        }
+        self.settings.sandbox != Sandbox::Require && current.derivations.keys().eq(wanted)
+    }
+
+    /// Returns whether all objects are there that are applied.
+    fn has_objects(&self, current: &Snapshot) -> bool {
         let present = Present::look(&self.store, current.derivations.len());
         current.derivations.values().all(|outputs| present.has_all(outputs))
     }
@@ -470,7 +483,7 @@ impl Engine {
         let derivations = manifest.derivations.iter().filter(|derivation| to_realize.contains(&derivation.hash));
         // Nobody looks at a thousand actions that are in force.
         let told = plan.steps.iter().filter(|step| !options.brief || step.is_news());
-        let prospect = Prospect::new(manifest, &self.settings.interrupt);
+        let prospect = LazyCell::new(|| Prospect::new(manifest, &self.settings.interrupt));
         let report = |step: &Step| {
             let mut report = action_report(step);
             if let Some(replaces) = report.replaces.as_mut()

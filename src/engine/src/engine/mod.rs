@@ -26,16 +26,17 @@ mod text_diff;
 mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::derivation::Derivation;
 use crate::failure::{Failure, Mismatch, chain};
-use crate::generations;
+use crate::generations::{self, Ahead};
 use crate::hash::Hash;
 use crate::names::SnapshotId;
 use crate::platform::lock::{LockError, Patience};
 use crate::realize::{self, Tasks};
 use crate::settings::{Event, Settings, Stopped};
+use crate::snapshot::Snapshot;
 use crate::store::{self, Access, Outputs, Store};
 use crate::{action, operation, switch};
 
@@ -219,6 +220,8 @@ pub fn operation_failure(error: &operation::Error) -> Failure {
 pub struct Engine {
     settings: Settings,
     store: Store,
+    /// The snapshot in force, where somebody began to read it.
+    ahead: Mutex<Option<Ahead>>,
 }
 
 impl Engine {
@@ -234,7 +237,20 @@ impl Engine {
             // What is wrong with the root is told by what works in it.
             let _ = store::shared::protect_lifted(&store);
         }
-        Ok(Engine { settings, store })
+        Ok(Engine { settings, store, ahead: Mutex::default() })
+    }
+
+    /// Returns the same engine, which need not read the snapshot in force again as long as it is that.
+    #[must_use]
+    pub fn with_current(self, ahead: Option<Ahead>) -> Engine {
+        Engine { ahead: Mutex::new(ahead), ..self }
+    }
+
+    /// Returns the snapshot in force.
+    fn current(&self) -> Result<Snapshot, generations::Error> {
+        let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let current = ahead.and_then(|ahead| ahead.take(&self.store));
+        current.map_or_else(|| generations::current(&self.store), Ok)
     }
 
     /// Returns the store.

@@ -9,7 +9,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rayon::iter::ParallelIterator;
+use rayon::slice::ParallelSlice;
 
 use super::{Result, Store, tree};
 use crate::encode;
@@ -18,6 +22,14 @@ use crate::platform::{self, Directory, Facts, FileKind, Step, Walk};
 use crate::settings::Interrupt;
 
 const HEADER: &[u8] = b"syslua sources 2\n";
+
+/// From so many on, places are looked at side by side.
+const MANY: usize = 2000;
+/// How many one thread looks at, one after the other: neighbours are in one directory.
+const PART: usize = 256;
+
+/// A memory of fewer bytes is read at once: that takes no longer than to begin a thread.
+const WORTH_LOADING_AHEAD: u64 = 200 << 10;
 
 /// The bytes of a hash.
 const HASH: usize = 32;
@@ -33,6 +45,8 @@ const RACY_FINE: Duration = Duration::from_millis(100);
 pub struct SourceMemory {
     /// By the bytes of paths, which are quicker to compare than their components.
     entries: HashMap<Vec<u8>, Entry>,
+    /// Reads these, where that takes a while.
+    loading: Option<JoinHandle<HashMap<Vec<u8>, Entry>>>,
     changed: bool,
     /// Sources that had changed too shortly before they were hashed.
     unsettled: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
@@ -103,11 +117,23 @@ fn render(entries: &HashMap<Vec<u8>, Entry>) -> Vec<u8> {
 impl SourceMemory {
     /// Reads the memory of a root; a missing or damaged one counts as empty.
     pub fn load(store: &Store) -> SourceMemory {
-        let text = platform::read_file(&store.source_memory()).unwrap_or_default();
-        SourceMemory {
-            entries: parse(&text).unwrap_or_default(),
-            interrupt: store.interrupt().clone(),
-            ..SourceMemory::default()
+        let path = store.source_memory();
+        let is_large = matches!(platform::metadata_of(&path), Ok(Some(data)) if data.len() >= WORTH_LOADING_AHEAD);
+        let read = move || parse(&platform::read_file(&path).unwrap_or_default()).unwrap_or_default();
+        let mut memory = SourceMemory { interrupt: store.interrupt().clone(), ..SourceMemory::default() };
+        if is_large {
+            memory.loading = thread::Builder::new().spawn(read.clone()).ok();
+        }
+        if memory.loading.is_none() {
+            memory.entries = read();
+        }
+        memory
+    }
+
+    /// Waits until the memory is read.
+    fn finish_loading(&mut self) {
+        if let Some(loading) = self.loading.take() {
+            self.entries = loading.join().unwrap_or_default();
         }
     }
 
@@ -116,7 +142,7 @@ impl SourceMemory {
     /// # Errors
     /// When something cannot be read, or is neither file, directory nor link.
     pub fn look(&mut self, path: &Path) -> Result<Option<Known>> {
-        let facts = match self.facts_of(path) {
+        let facts = match facts_of(&mut self.directory, path) {
             Ok(facts) => facts,
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error.into()),
@@ -125,18 +151,30 @@ impl SourceMemory {
         self.hash_looked_at(path, &facts, &BTreeSet::new()).map(|nar| Some(Known { kind, nar }))
     }
 
-    fn facts_of(&mut self, path: &Path) -> platform::Result<Facts> {
-        // What ends with a slash names what a link leads to.
-        let name =
-            path.file_name().filter(|name| path.as_os_str().as_encoded_bytes().ends_with(name.as_encoded_bytes()));
-        let (Some(parent), Some(name)) = (path.parent(), name) else { return platform::facts_of(path) };
-        if self.directory.as_ref().is_none_or(|open| open.path().as_os_str() != parent.as_os_str()) {
-            self.directory = Directory::at(parent).ok();
+    /// Looks at many places side by side; returns what is known of each, but nothing of what takes more than a look: what is
+    /// missing or changed, a tree, or a link.
+    pub fn look_at_all(&mut self, paths: &[PathBuf]) -> Vec<Option<Known>> {
+        self.finish_loading();
+        let (entries, interrupt) = (&self.entries, &self.interrupt);
+        let none = BTreeSet::new();
+        let look = |directory: &mut Option<Directory>, path: &PathBuf| {
+            let facts = facts_of(directory, path).ok().filter(|facts| facts.kind == FileKind::File)?;
+            let mut print = Fingerprint::new(&none, interrupt);
+            print.add(path, Path::new(""), &facts).ok()?;
+            let fingerprint = print.hasher.finish();
+            let known = entries.get(path.as_os_str().as_encoded_bytes());
+            let known = known.filter(|known| known.fingerprint == fingerprint)?;
+            Some(Known { kind: facts.kind, nar: known.nar })
+        };
+        if paths.len() < MANY {
+            let mut directory = None;
+            return paths.iter().map(|path| look(&mut directory, path)).collect();
         }
-        match &self.directory {
-            Some(directory) => directory.facts_of(name),
-            None => platform::facts_of(path),
-        }
+        let looked = paths.par_chunks(PART).flat_map_iter(|part| {
+            let mut directory = None;
+            part.iter().map(move |path| look(&mut directory, path))
+        });
+        looked.collect()
     }
 
     /// Returns the NAR hash of a file or tree without what is excluded, reading it only if it changed.
@@ -148,9 +186,9 @@ impl SourceMemory {
     }
 
     fn hash_looked_at(&mut self, path: &Path, facts: &Facts, excluded: &BTreeSet<PathBuf>) -> Result<Hash> {
+        self.finish_loading();
         let now = SystemTime::now();
-        let mut print =
-            Fingerprint { hasher: Hasher::default(), settled: UNIX_EPOCH, excluded, interrupt: &self.interrupt };
+        let mut print = Fingerprint::new(excluded, &self.interrupt);
         print.tree(path, facts)?;
         let settled = print.settled;
         let fingerprint = print.hasher.finish();
@@ -174,6 +212,7 @@ impl SourceMemory {
     /// # Errors
     /// When it cannot be written.
     pub fn save(&mut self, store: &Store) -> Result<()> {
+        self.finish_loading();
         for (path, excluded) in std::mem::take(&mut self.unsettled) {
             // One that is gone has nothing to be remembered.
             let _ = self.hash(&path, &excluded);
@@ -196,7 +235,25 @@ struct Fingerprint<'a> {
     interrupt: &'a Interrupt,
 }
 
-impl Fingerprint<'_> {
+/// Returns what the system says of a path; `directory` is the one that was looked into last.
+fn facts_of(directory: &mut Option<Directory>, path: &Path) -> platform::Result<Facts> {
+    // What ends with a slash names what a link leads to.
+    let name = path.file_name().filter(|name| path.as_os_str().as_encoded_bytes().ends_with(name.as_encoded_bytes()));
+    let (Some(parent), Some(name)) = (path.parent(), name) else { return platform::facts_of(path) };
+    if directory.as_ref().is_none_or(|open| open.path().as_os_str() != parent.as_os_str()) {
+        *directory = Directory::at(parent).ok();
+    }
+    match directory {
+        Some(directory) => directory.facts_of(name),
+        None => platform::facts_of(path),
+    }
+}
+
+impl<'a> Fingerprint<'a> {
+    fn new(excluded: &'a BTreeSet<PathBuf>, interrupt: &'a Interrupt) -> Fingerprint<'a> {
+        Fingerprint { hasher: Hasher::default(), settled: UNIX_EPOCH, excluded, interrupt }
+    }
+
     /// Adds a file or tree; `facts` are those of its top.
     fn tree(&mut self, path: &Path, facts: &Facts) -> Result<()> {
         if facts.kind != FileKind::Directory {
@@ -274,6 +331,44 @@ mod tests {
         let known = SourceMemory::load(&store).entries.into_values().next().unwrap();
         assert_eq!(known.nar, first);
         assert!(memory.unsettled.is_empty());
+    }
+
+    #[test]
+    fn a_large_memory_is_read_while_others_work() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path());
+        std::fs::create_dir(directory.path().join("cache")).unwrap();
+        let entry = |number: usize| Entry { fingerprint: Hash::of(&number.to_le_bytes()), nar: Hash::of(b"nar") };
+        let entries = HashMap::from_iter((0..4000).map(|number| (format!("/{number}").into_bytes(), entry(number))));
+        std::fs::write(store.source_memory(), render(&entries)).unwrap();
+        let mut memory = SourceMemory::load(&store);
+        assert!(memory.loading.is_some());
+        assert_eq!(memory.look_at_all(&["/no such file".into()]).len(), 1);
+        assert_eq!(memory.entries, entries);
+    }
+
+    #[test]
+    fn many_looks_tell_what_single_ones_tell() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut memory = SourceMemory::default();
+        let paths: Vec<PathBuf> = (0..MANY + 7).map(|number| directory.path().join(number.to_string())).collect();
+        for (number, path) in paths.iter().enumerate() {
+            match number % 50 {
+                3 => {}
+                4 => std::fs::create_dir(path).unwrap(),
+                5 => platform::symlink(Path::new("0"), path).unwrap(),
+                _ => std::fs::write(path, number.to_string()).unwrap(),
+            }
+        }
+        std::thread::sleep(RACY_FINE * 2);
+        let single: Vec<Option<Known>> = paths.iter().map(|path| memory.look(path).unwrap()).collect();
+        std::fs::write(&paths[7], "changed").unwrap();
+        for count in [paths.len(), MANY - 1] {
+            for (number, known) in memory.look_at_all(&paths[..count]).into_iter().enumerate() {
+                let expected = single[number].filter(|known| known.kind == FileKind::File && number != 7);
+                assert_eq!(known.map(|known| known.nar), expected.map(|known| known.nar), "{number}");
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! What is to be in force: the actions of a manifest, as far as their content is known, or those of
 //! a snapshot.
 
-use std::cell::LazyCell;
 use std::collections::hash_map::Entry as MapEntry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -11,10 +10,10 @@ use super::Error;
 use super::expand::expanded;
 use crate::action::{self, Action, Target};
 use crate::activation::Activation;
-use crate::derivation::{Derivation, FileContent, FileRecipe, Recipe};
+use crate::derivation::{FileContent, FileRecipe, Recipe};
 use crate::hash::Hash;
 use crate::manifest::Manifest;
-use crate::names::{OutputName, Placeholder};
+use crate::names::Placeholder;
 use crate::platform;
 use crate::snapshot::Snapshot;
 use crate::store::{Outputs, Store};
@@ -199,22 +198,18 @@ fn resolve(
     realized: &BTreeMap<Hash, Outputs>,
     current: &Snapshot,
 ) -> Result<Vec<Entry>, Error> {
-    let owners: HashMap<Placeholder, (Hash, &OutputName)> = manifest.owners();
+    let owners = manifest.owners();
     let objects = [platform::bytes_of_path(store.objects()).as_slice(), b"/"].concat();
     let path = |placeholder: Placeholder| {
-        let (hash, output) = owners.get(&placeholder)?;
-        let object = realized.get(hash)?.get(*output)?;
+        let (derivation, output) = owners.get(&placeholder)?;
+        let object = realized.get(&derivation.hash)?.get(*output)?;
         Some([objects.as_slice(), object.as_str().as_bytes()].concat())
     };
-    let by_hash = LazyCell::new(|| -> HashMap<Hash, &Derivation> {
-        manifest.derivations.iter().map(|derivation| (derivation.hash, derivation.as_ref())).collect()
-    });
     let title = |placeholder: Placeholder| {
-        let (hash, _) = owners.get(&placeholder)?;
-        let derivation = by_hash.get(hash)?;
+        let (derivation, _) = owners.get(&placeholder)?;
         path(placeholder).or_else(|| Some(format!("<{}>", derivation.title()).into_bytes()))
     };
-    let source_of = |placeholder: Placeholder| match &by_hash.get(&owners.get(&placeholder)?.0)?.spec.recipe {
+    let source_of = |placeholder: Placeholder| match &owners.get(&placeholder)?.0.spec.recipe {
         Recipe::File(FileRecipe { content: FileContent::Source(source), executable: false }) => {
             Some(source.path.clone())
         }
@@ -227,6 +222,17 @@ fn resolve(
     let mut others = HashMap::new();
     let mut entries: Vec<Entry> = Vec::with_capacity(manifest.activations.len());
     for declared in &manifest.activations {
+        // Nearly all of them are in force already: none is made twice.
+        let applied = current.activations.get(implied + entries.len()).filter(|applied| applied.is_of(declared, &path));
+        if let Some(applied) = applied
+            && let Some(target) = declared.action.as_target()
+            && let MapEntry::Vacant(place) = targets.entry(&target.target().0)
+        {
+            place.insert(entries.len());
+            let (origin, own) = (origin(target, &source_of), own(target, &source_of));
+            entries.push(Entry { activation: Arc::clone(applied), may_change: false, shown: None, origin, own });
+            continue;
+        }
         let unknown = |placeholder| Error::Placeholder { placeholder, positions: declared.positions.clone() };
         let (action, shown) = match declared.action.resolve(&path) {
             Ok(action) => (action, None),

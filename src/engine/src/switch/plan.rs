@@ -15,7 +15,7 @@ use super::effects::{Changed, Effects, Planner};
 use super::overlap::Reads;
 use super::scene::Scene;
 use super::step::{Mark, Step, Work};
-use super::unchanged::{is_applied, unchanged};
+use super::unchanged::{is_applied, leads_elsewhere_only, unchanged};
 use super::unfold::unfolded;
 use super::{Error, Targets, conflicts, shells, unfold};
 use crate::action::{self, After, Before, Found, TargetChange};
@@ -65,7 +65,8 @@ pub enum Extent {
     /// None for targets that stay as they are.
     News,
     /// Whether anything changes, and contradictions, before anything is built. When something does, what is declared as
-    /// it is applied is not looked at: that is for the plan that follows.
+    /// it is applied is not looked at: that is for the plan that follows. Nor is anything when links of before only lead elsewhere:
+    /// what did not contradict itself then does not now.
     Foresight,
 }
 
@@ -90,6 +91,16 @@ pub fn plan(
         && let Some(steps) = unchanged(store, home, &desired, extent != Extent::All)
     {
         return Ok(nothing_to_do(store, home, desired, current, steps));
+    }
+
+    // The plan under the lock looks at everything.
+    if extent == Extent::Foresight
+        && !is_applied
+        && !is_elsewhere
+        && desired.altered.is_empty()
+        && leads_elsewhere_only(&desired, &current)
+    {
+        return Ok(Plan { changes: true, ..nothing_to_do(store, home, desired, current, Vec::new()) });
     }
 
     let targets = Targets::new(home);

@@ -4,6 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rayon::iter::ParallelIterator;
+use rayon::slice::ParallelSlice;
+
 use super::desired::{Desired, Entry};
 use super::step::{Mark, Step};
 use crate::action::{Accounts, Directories, Look};
@@ -23,6 +26,25 @@ pub fn is_applied(desired: &Desired, current: &Snapshot) -> bool {
         && desired.entries.iter().zip(&current.activations).all(|(entry, old)| is_same(entry, old))
 }
 
+/// Returns whether what is wanted differs from what is applied only in where links lead.
+pub fn leads_elsewhere_only(desired: &Desired, current: &Snapshot) -> bool {
+    let is_alike = |entry: &Entry, old: &Arc<Activation>| {
+        let new = &entry.activation;
+        if Arc::ptr_eq(new, old) {
+            return true;
+        }
+        let is_same = match (new.action.as_target(), old.action.as_target()) {
+            (Some(target), Some(before)) if target.leads_to().is_some() && before.leads_to().is_some() => {
+                target.kind() == before.kind() && target.target() == before.target()
+            }
+            _ => new.action == old.action,
+        };
+        is_same && new.user == old.user && new.project == old.project
+    };
+    desired.entries.len() == current.activations.len()
+        && desired.entries.iter().zip(&current.activations).all(|(entry, old)| is_alike(entry, old))
+}
+
 /// Returns the steps of what is applied, links first, none of which does anything, unless `is_brief`: then there are none; or nothing,
 /// when it takes a closer look to see what there is to do.
 pub fn unchanged(store: &Store, home: &Path, desired: &Desired, is_brief: bool) -> Option<Vec<Step>> {
@@ -31,18 +53,39 @@ pub fn unchanged(store: &Store, home: &Path, desired: &Desired, is_brief: bool) 
     if desired.entries.iter().any(is_always) {
         return None;
     }
+    let root = platform::canonical(store.root());
+    let look = |entries: &[Entry]| look_at(entries, store, home, &root, is_brief);
+    // Where rights are those of a whole process, root cannot take on those of others beside itself.
+    let is_many = desired.entries.len() >= MANY && (cfg!(target_os = "linux") || platform::user_number() != 0);
+    let looked: Option<Vec<_>> =
+        if is_many { desired.entries.par_chunks(PART).map(look).collect() } else { Some(vec![look(&desired.entries)?]) };
+    let (links, rest): (Vec<_>, Vec<_>) = looked?.into_iter().unzip();
+    Some(links.into_iter().chain(rest).flatten().collect())
+}
+
+/// From so many on, targets are looked at side by side, so many by one thread: neighbours are in one directory.
+const MANY: usize = 2000;
+const PART: usize = 256;
+
+/// Returns the steps of some entries, those of links apart from the rest.
+fn look_at(
+    entries: &[Entry],
+    store: &Store,
+    home: &Path,
+    root: &Path,
+    is_brief: bool,
+) -> Option<(Vec<Step>, Vec<Step>)> {
     let (directories, accounts) = (Directories::looking().stopped_by(store.interrupt()), Accounts::default());
     let look = Look { directories: &directories, accounts: &accounts };
-    let root = platform::canonical(store.root());
     let mut last_parent = PathBuf::new();
     let (mut links, mut rest) = (Vec::new(), Vec::new());
-    for entry in &desired.entries {
+    for entry in entries {
         let Some(target) = entry.activation.action.as_target() else { continue };
         // Taken as it is written: a parent that is a link cannot be opened, and then the plan resolves it.
         let place = target.target().expand_home(home).to_path();
         let parent = place.parent()?;
         if parent.as_os_str() != last_parent.as_os_str() {
-            if parent.starts_with(&root) || !parent.is_absolute() {
+            if parent.starts_with(root) || !parent.is_absolute() {
                 return None;
             }
             last_parent = parent.to_owned();
@@ -55,6 +98,5 @@ pub fn unchanged(store: &Store, home: &Path, desired: &Desired, is_brief: bool) 
             if target.leads_to().is_some() { &mut links } else { &mut rest }.push(step);
         }
     }
-    links.append(&mut rest);
-    Some(links)
+    Some((links, rest))
 }
