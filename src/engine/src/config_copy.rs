@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -60,26 +61,62 @@ struct CopiedSource {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     excluded: Vec<Text>,
     /// Everything in it, each directory before what it holds. The path of the top is empty.
-    entries: Vec<Entry>,
+    entries: Arc<Vec<Entry>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Fields")]
 struct Entry {
     path: Text,
     #[serde(flatten)]
     node: Node,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// An entry as it is read: there are thousands, and to look for the kind first would mean to keep all else until then.
+#[derive(Deserialize)]
+struct Fields {
+    path: Text,
+    kind: Kind,
+    content: Option<Hash>,
+    #[serde(default)]
+    executable: bool,
+    #[serde(default)]
+    facts: Vec<u64>,
+    target: Option<Text>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    File,
+    Link,
+    Directory,
+}
+
+impl TryFrom<Fields> for Entry {
+    type Error = &'static str;
+
+    fn try_from(fields: Fields) -> std::result::Result<Entry, &'static str> {
+        let Fields { path, kind, content, executable, facts, target } = fields;
+        let node = match kind {
+            Kind::File => Node::File { content: content.ok_or("a file without content")?, executable, facts },
+            Kind::Link => Node::Link { target: target.ok_or("a link without a target")? },
+            Kind::Directory => Node::Directory,
+        };
+        Ok(Entry { path, node })
+    }
+}
+
+#[derive(Clone, Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum Node {
     File {
         /// The NAR hash of this file alone, which is the name of the copy.
         content: Hash,
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
         executable: bool,
         /// What the system said of the file, when that is a proof that it did not change since.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(skip_serializing_if = "Vec::is_empty")]
         facts: Vec<u64>,
     },
     Link {
@@ -166,8 +203,8 @@ fn write_sources(store: &Store, manifest: &Manifest, parent: Option<SnapshotId>)
     for source in sources {
         let excluded: Vec<Text> = source.excluded.iter().map(|path| Text(platform::bytes_of_path(path))).collect();
         let entries = match writer.by_nar.get(&source.nar) {
-            Some(same) if same.excluded == excluded => Some(same.entries.clone()),
-            _ => writer.copy(source)?,
+            Some(same) if same.excluded == excluded => Some(Arc::clone(&same.entries)),
+            _ => writer.copy(source)?.map(Arc::new),
         };
         if let Some(entries) = entries {
             let path = Text(platform::bytes_of_path(&source.path));
@@ -195,7 +232,7 @@ impl<'a> Writer<'a> {
             Writer { contents, interrupt, by_nar: HashMap::new(), by_facts: HashMap::new(), present: HashSet::new() };
         for source in before {
             writer.by_nar.insert(source.nar, source);
-            for entry in &source.entries {
+            for entry in source.entries.iter() {
                 if let Node::File { content, executable, facts } = &entry.node {
                     writer.present.insert(*content);
                     if !facts.is_empty() {
@@ -337,7 +374,7 @@ pub fn unused(store: &Store, gone: &BTreeSet<SnapshotId>) -> std::result::Result
 }
 
 fn names_of(index: &Index) -> impl Iterator<Item = String> {
-    index.sources.iter().flat_map(|source| &source.entries).filter_map(|entry| match &entry.node {
+    index.sources.iter().flat_map(|source| source.entries.iter()).filter_map(|entry| match &entry.node {
         Node::File { content, .. } => Some(content.to_hex()),
         _ => None,
     })

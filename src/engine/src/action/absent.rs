@@ -50,7 +50,7 @@ impl TargetKind for Absent {
         Vec::new()
     }
 
-    fn after(&self, _mark: Text) -> std::result::Result<After, Error> {
+    fn after(&self, _mark: &dyn Fn() -> Text) -> std::result::Result<After, Error> {
         Ok(After::Nothing)
     }
 

@@ -63,7 +63,7 @@ impl TargetKind for Directory {
         self.content()
     }
 
-    fn after(&self, _mark: Text) -> std::result::Result<After, Error> {
+    fn after(&self, _mark: &dyn Fn() -> Text) -> std::result::Result<After, Error> {
         let mode = self.mode.as_deref().map(parse_mode).transpose()?;
         let (owner, group) = numbers(self.owner.as_ref(), self.group.as_ref())?;
         Ok(After::Directory { mode, owner, group })

@@ -78,7 +78,7 @@ impl TargetKind for File {
         serde_json::to_vec(&(self.digest, &self.mode, &self.owner, &self.group)).unwrap_or_default()
     }
 
-    fn after(&self, mark: Text) -> std::result::Result<After, Error> {
+    fn after(&self, mark: &dyn Fn() -> Text) -> std::result::Result<After, Error> {
         let mode = match &self.mode {
             Some(mode) => parse_mode(mode)?,
             None => default_mode(&self.source.to_path()),
@@ -86,7 +86,7 @@ impl TargetKind for File {
         let (owner, group) = numbers(self.owner.as_ref(), self.group.as_ref())?;
         // Without content there is no digest yet: then this is a plan, and nothing is written.
         let digest = self.digest.unwrap_or_else(|| Hash::of(b""));
-        Ok(After::File { source: self.source.clone(), digest, mode, owner, group, mark: Some(mark) })
+        Ok(After::File { source: self.source.clone(), digest, mode, owner, group, mark: Some(mark()) })
     }
 
     /// Of a file that belongs to the user since it was written, only that it is a file counts.

@@ -56,11 +56,11 @@ pub trait TargetKind: Kind {
     /// Returns what is equal for two of which one continues the other, where what stands there is right.
     fn state(&self) -> Vec<u8>;
 
-    /// Returns what should stand at the place. `mark` tells other roots whose it is.
+    /// Returns what should stand at the place. `mark` gives what tells other roots whose it is.
     ///
     /// # Errors
     /// When it names a mode or an account that there is not.
-    fn after(&self, mark: Text) -> std::result::Result<After, Error>;
+    fn after(&self, mark: &dyn Fn() -> Text) -> std::result::Result<After, Error>;
 
     /// Compares what was found at the place with what the action puts there.
     ///

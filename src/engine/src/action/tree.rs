@@ -52,7 +52,7 @@ impl TargetKind for Tree {
         self.content()
     }
 
-    fn after(&self, _mark: Text) -> std::result::Result<After, Error> {
+    fn after(&self, _mark: &dyn Fn() -> Text) -> std::result::Result<After, Error> {
         Ok(After::Nothing)
     }
 

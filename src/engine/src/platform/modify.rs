@@ -435,6 +435,17 @@ pub fn is_immutable(path: &Path) -> bool {
     system::may_set_immutable() && system::is_immutable(path)
 }
 
+/// Returns whether a file that is open is immutable. Says no where it is not worth asking.
+pub fn is_file_immutable(file: &File) -> bool {
+    system::may_set_immutable() && system::is_immutable_file(file)
+}
+
+/// Makes a file that is open mutable for a moment: until [`set_file_immutable`].
+pub fn set_file_mutable(file: &File) {
+    // Whoever needs it to be finds out.
+    let _ = system::set_immutable_of(file, false);
+}
+
 /// Makes a file that is immutable mutable for a moment: until [`set_file_immutable`], for which it returns the file.
 pub fn lift_immutable(path: &Path) -> Option<File> {
     if !is_immutable(path) {

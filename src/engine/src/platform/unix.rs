@@ -206,9 +206,15 @@ pub(super) fn set_immutable_of(file: impl std::os::fd::AsFd, immutable: bool) ->
 /// Returns whether a file is immutable, as far as the file system tells.
 #[cfg(target_os = "linux")]
 pub(super) fn is_immutable(path: &Path) -> bool {
-    use rustix::fs::{CWD, IFlags, Mode, OFlags, ioctl_getflags, openat};
+    use rustix::fs::{CWD, Mode, OFlags, openat};
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let Ok(file) = openat(CWD, path, flags, Mode::empty()) else { return false };
+    openat(CWD, path, flags, Mode::empty()).is_ok_and(|file| is_immutable_file(&file))
+}
+
+/// Does the same for a file that is open.
+#[cfg(target_os = "linux")]
+pub(super) fn is_immutable_file(file: impl std::os::fd::AsFd) -> bool {
+    use rustix::fs::{IFlags, ioctl_getflags};
     ioctl_getflags(&file).is_ok_and(|flags| flags.contains(IFlags::IMMUTABLE))
 }
 
@@ -237,6 +243,13 @@ pub(super) fn set_immutable_of(file: impl std::os::fd::AsFd, immutable: bool) ->
 pub(super) fn is_immutable(path: &Path) -> bool {
     use std::os::darwin::fs::MetadataExt as _;
     fs::symlink_metadata(path).is_ok_and(|data| data.st_flags() & 2 != 0)
+}
+
+/// Does the same for a file that is open.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_immutable_file(file: &fs::File) -> bool {
+    use std::os::darwin::fs::MetadataExt as _;
+    file.metadata().is_ok_and(|data| data.st_flags() & 2 != 0)
 }
 
 /// Returns what the system tells of a file; a symbolic link is not followed.

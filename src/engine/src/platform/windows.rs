@@ -138,6 +138,11 @@ pub(super) fn is_immutable(_path: &Path) -> bool {
     false
 }
 
+/// Does the same for a file that is open.
+pub(super) fn is_immutable_file(_file: &fs::File) -> bool {
+    false
+}
+
 /// Makes an open file immutable; here that is done by its path alone.
 pub(super) fn set_immutable_of(_file: &fs::File, _immutable: bool) -> io::Result<()> {
     Ok(())

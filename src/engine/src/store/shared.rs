@@ -206,11 +206,16 @@ impl SharedFiles<'_> {
     pub fn write(&self, nar: Hash, content: &[u8], mode: u32, path: &Path) -> Result<()> {
         let name = self.name(nar);
         let is_large = content.len() > READ_SIZE;
-        match if is_large && self.is_known(&name, nar) { Some(true) } else { holds(&name, content, mode) } {
-            Some(true) if self.link(&name, path) => return Ok(()),
+        let held = if is_large && self.is_known(&name, nar) {
+            open(&name).map_or(Held::Other, |(file, _)| Held::Same(file))
+        } else {
+            holds(&name, content, mode)
+        };
+        match held {
+            Held::Same(file) if self.link_open(&name, path, &file) => return Ok(()),
             // It was altered, or has as many names as the file system lets it have.
-            Some(_) => self.forget(&name)?,
-            None => {}
+            Held::Same(_) | Held::Other => self.forget(&name)?,
+            Held::Nothing => {}
         }
         platform::write_object_file(path, content, mode)?;
         self.share(nar, path)
@@ -218,18 +223,23 @@ impl SharedFiles<'_> {
 
     /// Gives the file of a name another one; returns whether it has it.
     fn link(&self, name: &Path, path: &Path) -> bool {
+        open(name).is_some_and(|(file, _)| self.link_open(name, path, &file))
+    }
+
+    /// Does the same for a file that is open.
+    fn link_open(&self, name: &Path, path: &Path, file: &File) -> bool {
         // An immutable file can have no more names.
-        let is_immutable = platform::is_immutable(name);
+        let is_immutable = platform::is_file_immutable(file);
         if is_immutable {
             let nar = name.file_name().unwrap_or_default().to_string_lossy();
             if !self.lifted.note(&nar) {
                 return false;
             }
-            platform::set_immutable(name, false);
+            platform::set_file_mutable(file);
         }
         let linked = platform::hard_link(name, path).is_ok();
         if is_immutable {
-            platform::set_immutable(name, true);
+            platform::set_file_immutable(file);
         }
         // It was compared just before, and has another ctime now.
         if let Some(facts) = platform::facts_of(path).ok().filter(|facts| linked && facts.has_old_time) {
@@ -380,18 +390,27 @@ fn has_same_bytes(first: &mut File, second: &mut File) -> io::Result<bool> {
     }
 }
 
-/// Returns whether the file of a name has this content and mode; nothing when there is none.
-fn holds(name: &Path, content: &[u8], mode: u32) -> Option<bool> {
-    if !platform::exists(name) {
-        return None;
-    }
-    let Some((file, metadata)) = open(name) else { return Some(false) };
+/// What the file of a name holds.
+enum Held {
+    /// The content and mode that were asked for. It is open.
+    Same(File),
+    /// Something else, or it was altered.
+    Other,
+    /// There is none.
+    Nothing,
+}
+
+/// Returns whether the file of a name has this content and mode.
+fn holds(name: &Path, content: &[u8], mode: u32) -> Held {
+    let Some((file, metadata)) = open(name) else {
+        return if platform::exists(name) { Held::Other } else { Held::Nothing };
+    };
     if metadata.len() != content.len() as u64 || platform::mode_of(&metadata) != mode {
-        return Some(false);
+        return Held::Other;
     }
     let mut bytes = Vec::with_capacity(content.len() + 1);
-    let read = file.take(content.len() as u64 + 1).read_to_end(&mut bytes);
-    Some(read.is_ok() && bytes == content)
+    let read = (&file).take(content.len() as u64 + 1).read_to_end(&mut bytes);
+    if read.is_ok() && bytes == content { Held::Same(file) } else { Held::Other }
 }
 
 #[cfg(test)]

@@ -208,6 +208,6 @@ pub fn wanted(scene: &Scene, declared: &Declared<'_>, old: Option<&Old<'_>>, com
 }
 
 fn after(scene: &Scene, declared: &Declared<'_>) -> Result<After, Error> {
-    let mark = Text(neighbours::mark(scene.store, &declared.place));
-    declared.target.after(mark).map_err(Error::at(&declared.entry.activation.positions))
+    let mark = || Text(neighbours::mark(scene.store, &declared.place));
+    declared.target.after(&mark).map_err(Error::at(&declared.entry.activation.positions))
 }
