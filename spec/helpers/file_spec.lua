@@ -89,9 +89,12 @@ describe("file{}", function()
       { 50, [[file({ path = "~/.x/b", content = syslua.lib.mkForce("force") })]] },
       { 1000, [[file({ path = "~/.x/b", content = syslua.lib.mkDefault("default") })]] },
       { 900, [[file({ path = "~/.x", source = "tree", recursive = true })]] },
-      { 899, [[user({ name = syslua.username, setup = function()
+      {
+        899,
+        [[user({ name = syslua.username, setup = function()
           file({ path = "~/.x/b", content = "own" })
-        end })]] },
+        end })]],
+      },
       { 900, [[file({ path = "~/.x/b", source = "source" })]] },
     }
     local texts = { "plain", "plain", "plain", "force", "default", "tree\n", "own", "source\n" }

@@ -6,10 +6,10 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::c_int;
 use std::slice;
 
+use memchr::memmem;
 use mlua::ffi;
 use mlua::lua_State;
 use mlua::prelude::*;
-use memchr::memmem;
 use syslua_engine::names::Placeholder;
 use syslua_engine::value::Positions;
 
@@ -183,8 +183,7 @@ fn take_contested(
     let others: Vec<Vec<u8>> = others.into_iter().flatten().map(|place| place.as_bytes().to_vec()).collect();
     let taken = state::change(lua, |state| {
         let collection = state.evaluations.last_mut()?.collections.get_mut(number)?;
-        let taken =
-            if takes_all == Some(true) { collection.take() } else { collection.take_contested(&others) };
+        let taken = if takes_all == Some(true) { collection.take() } else { collection.take_contested(&others) };
         Some(taken.into_iter().map(|file| (collection.place(&file.target), file)).collect::<Vec<_>>())
     });
     let table = |(place, file): (Vec<u8>, PlainFile)| {

@@ -179,11 +179,12 @@ pub fn explain(activation: &mut Activation, explained: &LuaTable) -> Answer<()> 
 /// # Errors
 /// When no evaluation is under way, or the scope takes no such action.
 pub fn record_in_scope(lua: &Lua, activation: Activation, order: Option<usize>) -> Answer<()> {
-    let recorded = state::change(lua, |state| match state.evaluations.last_mut() {
-        Some(evaluation) => evaluation.record(activation, order),
-        None => Err(Failure::new("config", "activate{} works only while a config is evaluated")
-            .with_hint("call it in setup()")),
-    });
+    let recorded =
+        state::change(lua, |state| match state.evaluations.last_mut() {
+            Some(evaluation) => evaluation.record(activation, order),
+            None => Err(Failure::new("config", "activate{} works only while a config is evaluated")
+                .with_hint("call it in setup()")),
+        });
     recorded.unwrap_or_else(|| Err(Failure::new("internal", "the state of sys.lua is in use")))
 }
 

@@ -371,14 +371,14 @@ fn declare_files(lua: &Lua, (list, directory, number): (LuaTable, BString, Optio
     let mut declaring = Declaring { lua, directory, trees: HashMap::new() };
     let rows = (1..).zip((1..=list.raw_len()).step_by(COLUMNS));
     for row in rows.map(Some).chain([None]) {
-        let given = row.map(|(number, first)| {
-            Ok((number, list.raw_get::<usize>(first + 1)?, Given::read(lua, &list, first)?))
-        });
+        let given =
+            row.map(|(number, first)| Ok((number, list.raw_get::<usize>(first + 1)?, Given::read(lua, &list, first)?)));
         let given = given.transpose().map_err(lua_failure)?;
         let before = given.as_ref().map_or(usize::MAX, |(_, ticket, _)| *ticket);
         while let Some((file, derivation)) = prepared.next_before(before) {
             let collection = number.unwrap_or_default();
-            let declared = declare_plain(&mut declaring, &file, derivation, collection).map_err(at(lua, file.ticket))?;
+            let declared =
+                declare_plain(&mut declaring, &file, derivation, collection).map_err(at(lua, file.ticket))?;
             if !declared {
                 return missing(lua, &file).map_err(lua_failure);
             }

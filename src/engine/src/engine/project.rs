@@ -58,14 +58,14 @@ impl Engine {
         for text in own.iter().flat_map(|activation| activation.action.texts()) {
             for segment in Placeholder::split(&text.0) {
                 if let Segment::Placeholder(placeholder) = segment {
-                    wanted.extend(owners.get(&placeholder).map(|(hash, _)| *hash));
+                    wanted.extend(owners.get(&placeholder).map(|(derivation, _)| derivation.hash));
                 }
             }
         }
         let realized = self.build(&manifest.derivations, &wanted, tasks, on_event)?;
         let path = |placeholder: Placeholder| {
-            let (hash, output) = owners.get(&placeholder)?;
-            Some(platform::bytes_of_path(&self.store.object(realized.get(hash)?.get(output)?)))
+            let (derivation, output) = owners.get(&placeholder)?;
+            Some(platform::bytes_of_path(&self.store.object(realized.get(&derivation.hash)?.get(*output)?)))
         };
         let resolved: Vec<Arc<Activation>> = own
             .into_iter()

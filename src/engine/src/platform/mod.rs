@@ -54,10 +54,10 @@ pub use links::{LinkLimits, Links, links_below};
 pub use modify::{
     append_durably, append_file, copy_file, create_directories, create_directories_as, create_directory,
     create_directory_as, create_file, create_user_directories, create_user_file, give_to, give_to_number, hard_link,
-    has_old_time, is_file_immutable, is_immutable, lift_immutable, make_plain, remove_directory, remove_file, rename, replace_symlink,
-    set_file_immutable, set_file_mutable, set_mode, set_old_time, symlink, sync_directory, sync_file, sync_file_system, write_file,
-    write_file_as, write_file_atomically, write_file_durably, write_object_file, write_private_file_atomically,
-    write_record, write_user_file_atomically,
+    has_old_time, is_file_immutable, is_immutable, lift_immutable, make_plain, remove_directory, remove_file, rename,
+    replace_symlink, set_file_immutable, set_file_mutable, set_mode, set_old_time, symlink, sync_directory, sync_file,
+    sync_file_system, write_file, write_file_as, write_file_atomically, write_file_durably, write_object_file,
+    write_private_file_atomically, write_record, write_user_file_atomically,
 };
 pub use processes::{ProcessTexts, processes};
 pub use read::{

@@ -13,6 +13,8 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
+
 use super::examination::{Examination, object_of};
 use super::{Result, Store, tree};
 use crate::hash::Hash;
@@ -25,6 +27,10 @@ const HASH: usize = 32;
 
 /// Numbers that no file has: what has them in the memory is suspect.
 pub(super) const UNKNOWN: [u64; FACTS] = [u64::MAX; FACTS];
+
+/// From so many on, files are looked at side by side, so many by one thread.
+const MANY: usize = 2000;
+const PART: usize = 256;
 
 /// How often to write the memory until it is newer than what it tells of.
 const TRIES: usize = 20;
@@ -160,16 +166,17 @@ impl ObjectMemory {
     pub fn suspects<'a>(&self, store: &Store, sources: impl Iterator<Item = &'a [u8]>) -> Vec<&'a [u8]> {
         let Ok(objects) = Directory::at(store.objects()) else { return Vec::new() };
         let mut finder = Finder::new(self);
-        let is_suspect = |source: &&[u8]| match finder.find(source) {
-            Some(group) => {
-                let mut rows = self.rows(group).enumerate();
-                !rows.all(|(number, row)| {
-                    (row.kind == FileKind::Symlink && number > 0) || row.is_plainly_whole(&objects)
-                })
-            }
-            None => true,
+        let found: Vec<_> = sources.map(|source| (source, finder.find(source))).collect();
+        let is_whole = |group: (usize, usize)| {
+            let mut rows = self.rows(group).enumerate();
+            rows.all(|(number, row)| (row.kind == FileKind::Symlink && number > 0) || row.is_plainly_whole(&objects))
         };
-        sources.filter(is_suspect).collect()
+        let suspect =
+            |(source, group): &(&'a [u8], Option<(usize, usize)>)| (!group.is_some_and(is_whole)).then_some(*source);
+        if found.len() < MANY {
+            return found.iter().filter_map(suspect).collect();
+        }
+        found.par_iter().with_min_len(PART).filter_map(suspect).collect()
     }
 }
 

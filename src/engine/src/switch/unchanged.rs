@@ -57,8 +57,11 @@ pub fn unchanged(store: &Store, home: &Path, desired: &Desired, is_brief: bool) 
     let look = |entries: &[Entry]| look_at(entries, store, home, &root, is_brief);
     // Where rights are those of a whole process, root cannot take on those of others beside itself.
     let is_many = desired.entries.len() >= MANY && (cfg!(target_os = "linux") || platform::user_number() != 0);
-    let looked: Option<Vec<_>> =
-        if is_many { desired.entries.par_chunks(PART).map(look).collect() } else { Some(vec![look(&desired.entries)?]) };
+    let looked: Option<Vec<_>> = if is_many {
+        desired.entries.par_chunks(PART).map(look).collect()
+    } else {
+        Some(vec![look(&desired.entries)?])
+    };
     let (links, rest): (Vec<_>, Vec<_>) = looked?.into_iter().unzip();
     Some(links.into_iter().chain(rest).flatten().collect())
 }
