@@ -2,8 +2,8 @@
 -- done, it decides which declarations count, and declares these in one call. It does not know how the engine puts
 -- them there.
 --
--- Configs have thousands of files, and nearly all are a path and a content: those the engine collects, by the number of a
--- collection (`src/module/src/collected.rs`). What is here is for the others; the most of it is loaded when a config needs it.
+-- Configs have thousands of files, and nearly all are a path and a content: those the engine collects
+-- (`src/module/src/collected.rs`). What is here is for the others; most of it is loaded when a config needs it.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
