@@ -264,8 +264,20 @@ os.kill(pid, signal.SIGKILL); print("waits")
     if here.shell("command -v python3").code ~= 0 then
       return
     end
-    here.write_config(activate('ctx.run("sleep 30")'))
-    assert.equal("130\n", apply_in_terminal("\\x03", 10))
+    for _, command in ipairs({
+      "sleep 30",
+      "trap '' INT; sleep 30",
+      "sh -c 'trap : INT; sleep 15; sleep 15'",
+    }) do
+      here.write_config(activate(("ctx.run(%q)"):format(command)))
+      assert.equal("130\n", apply_in_terminal("\\x03", 10), command)
+    end
+    -- Nothing of it is left, nor what waits for the key.
+    local left = here.shell(
+      [[sleep 0.2; for process in /proc/[0-9]*; do
+      if [ "$(readlink $process/cwd)" = "$PWD" ] && grep -q lua $process/comm; then echo $process; fi; done]]
+    )
+    assert.equal("", left.stdout)
     here.write_config(activate('ctx.run("sleep 2; echo on >~/on")'))
     assert.equal("0\n", apply_in_terminal("\\x1a", 10))
     assert.equal("on\n", here.read("home/on"))
@@ -349,7 +361,8 @@ describe("a command of a user #root", function()
       "unshare --pid --fork %s",
       "unshare --mount sh -c 'umount -l /proc; %s'",
     }) do
-      here.write_config(activate(("ctx.run(%q)"):format(way:format(inner))))
+      local run = ("ctx.run(%q)"):format(way:format(inner))
+      here.write_config("activate { config = function(_, ctx) " .. run .. " end }")
       local result = here.shell("timeout 20 $LUA -l syslua apply init.lua")
       assert.equal(1, result.code, way .. result.stdout .. result.stderr)
       assert.truthy(result.stderr:find("this runs inside of", 1, true), way .. result.stderr)

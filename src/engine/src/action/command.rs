@@ -28,6 +28,8 @@ const CHUNKS: usize = 16;
 const LONGEST_LINE: usize = 4096;
 const FIRST_POLL: Duration = Duration::from_millis(1);
 const LONGEST_POLL: Duration = Duration::from_millis(50);
+/// How long a command has to end by itself after Ctrl-C.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long to wait for output of a program that left others behind.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
@@ -247,7 +249,7 @@ fn run(
     platform::fault::pass(Path::new(&name))?;
     let mut child = process.spawn().map_err(not_started)?;
     let mut output = Output::new(&mut child);
-    let status = wait(&mut child, *interrupt, &mut output, on_event);
+    let status = wait(&mut child, *interrupt, terminal.as_ref(), &mut output, on_event);
     if status.is_err() {
         platform::end_group(child.id());
         let _ = child.wait();
@@ -390,16 +392,22 @@ fn read(mut pipe: impl Read + Send + 'static, stream: usize, chunks: SyncSender<
 fn wait(
     child: &mut Child,
     interrupt: Option<&Interrupt>,
+    terminal: Option<&Terminal>,
     output: &mut Output,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<std::process::ExitStatus, Error> {
     let mut poll = FIRST_POLL;
+    let mut asked: Option<Instant> = None;
     loop {
         let failed = |error: std::io::Error| Error::NotStarted { command: "wait".into(), reason: error.to_string() };
         if let Some(status) = platform::look_after(child).map_err(failed)? {
             return Ok(status);
         }
-        if interrupt.is_some_and(Interrupt::is_set) {
+        if interrupt.is_some() && terminal.is_some_and(Terminal::was_interrupted) {
+            asked.get_or_insert_with(Instant::now);
+        }
+        // One that does not end by Ctrl-C is ended.
+        if interrupt.is_some_and(Interrupt::is_set) || asked.is_some_and(|asked| asked.elapsed() >= PATIENCE) {
             return Err(Error::Interrupted);
         }
         if !output.take(poll, on_event) {

@@ -21,8 +21,9 @@ pub struct Login {
 mod unix {
     use std::ffi::{CString, OsString};
     use std::fs::File;
-    use std::io;
+    use std::io::{self, Read};
     use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixStream;
     use std::os::unix::process::{CommandExt, ExitStatusExt};
     use std::path::{Path, PathBuf};
     use std::process::{Child, Command, ExitStatus};
@@ -81,6 +82,8 @@ mod unix {
         own: Pid,
         modes: Option<Termios>,
         blocked: libc::sigset_t,
+        /// What tells of Ctrl-C, which the terminal sends to the program alone, and the end of it for who notices.
+        keys: Option<(UnixStream, UnixStream)>,
     }
 
     impl Terminal {
@@ -92,7 +95,13 @@ mod unix {
                 return None;
             }
             let modes = tcgetattr(&file).ok();
-            Some(Terminal { blocked: block_output_stop(), file, own, modes })
+            let keys = UnixStream::pair().ok().filter(|(told, _)| told.set_nonblocking(true).is_ok());
+            Some(Terminal { blocked: block_output_stop(), file, own, modes, keys })
+        }
+
+        /// Returns whether somebody pressed Ctrl-C since it was asked last. A program may ignore that.
+        pub fn was_interrupted(&self) -> bool {
+            self.keys.as_ref().is_some_and(|(told, _)| matches!((&*told).read(&mut [0; 16]), Ok(1..)))
         }
 
         /// Returns another descriptor of it.
@@ -112,6 +121,56 @@ mod unix {
             unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.blocked, std::ptr::null_mut()) };
         }
     }
+
+    /// Starts a process in the group of this one, which writes a byte whenever the terminal sends Ctrl-C to the group, and ends when
+    /// nobody listens any more. It is nobody's child: a program that waits for all of its own does not wait for it.
+    ///
+    /// # Safety
+    /// It is for the time between fork and exec: it calls nothing but the system.
+    #[cfg(target_os = "linux")]
+    unsafe fn watch_keys(keys: i32) {
+        // SAFETY: see above; all that is pointed to lives on this stack.
+        unsafe {
+            // Not `fork`, which has locks of the library taken.
+            let fork = || libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0);
+            let between = fork();
+            if between > 0 {
+                libc::waitpid(between as libc::pid_t, std::ptr::null_mut(), 0);
+            }
+            if between != 0 {
+                return;
+            }
+            if fork() != 0 {
+                libc::_exit(0);
+            }
+            let (mut all, mut key): (libc::sigset_t, libc::sigset_t) = (std::mem::zeroed(), std::mem::zeroed());
+            libc::sigfillset(&raw mut all);
+            libc::sigprocmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
+            libc::signal(libc::SIGINT, libc::SIG_DFL);
+            // Whoever reads what the program prints would wait for this process too.
+            for number in (0..MOST_DESCRIPTORS).filter(|number| *number != keys) {
+                libc::close(number);
+            }
+            libc::sigemptyset(&raw mut key);
+            libc::sigaddset(&raw mut key, libc::SIGINT);
+            let signals = libc::signalfd(-1, &raw const key, 0);
+            let poll = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+            let mut polled = [poll(signals), poll(keys)];
+            let mut signal: libc::signalfd_siginfo = std::mem::zeroed();
+            while signals >= 0 && libc::poll(polled.as_mut_ptr(), 2, -1) > 0 && polled[1].revents == 0 {
+                let size = size_of::<libc::signalfd_siginfo>();
+                let is_read = libc::read(signals, (&raw mut signal).cast(), size) > 0;
+                if !is_read || libc::send(keys, c"c".as_ptr().cast(), 1, libc::MSG_NOSIGNAL) < 0 {
+                    break;
+                }
+            }
+            libc::_exit(0);
+        }
+    }
+
+    /// More than this process has open.
+    #[cfg(target_os = "linux")]
+    const MOST_DESCRIPTORS: i32 = 4096;
 
     /// Blocks the signal that stops who writes to, or takes, a terminal from the background; returns what was blocked.
     fn block_output_stop() -> libc::sigset_t {
@@ -175,6 +234,7 @@ mod unix {
     ) -> io::Result<()> {
         let directory = CString::new(bytes_of_path(directory))?;
         let ids = login.map(|login| (login.user, login.group, login.groups.clone()));
+        let keys = terminal.and_then(|terminal| terminal.keys.as_ref()).map(|(_, keys)| keys.as_raw_fd());
         let terminal = terminal.map(|terminal| terminal.file.as_raw_fd());
         let mark = mark.map(|mark| mark.0.as_raw_fd());
         let check = |answer: i32| if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
@@ -188,6 +248,10 @@ mod unix {
                         block_output_stop();
                         // Otherwise the program would be stopped when it asks.
                         libc::tcsetpgrp(terminal, libc::getpid());
+                        #[cfg(target_os = "linux")]
+                        if let Some(keys) = keys {
+                            watch_keys(keys);
+                        }
                     }
                     None => check((libc::setsid() < 0).into())?,
                 }
@@ -287,6 +351,11 @@ mod other {
         /// Never called.
         pub fn input(&self) -> Option<File> {
             None
+        }
+
+        /// Ctrl-C reaches this process too.
+        pub fn was_interrupted(&self) -> bool {
+            false
         }
     }
 
