@@ -8,6 +8,7 @@ local config_globals = {
   "activate",
   "file",
   "env",
+  "alias",
   "user",
   "project",
   "source",

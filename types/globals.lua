@@ -24,6 +24,10 @@ function directory(spec) end
 ---@param variables table<string, syslua.env.Value>
 function env(variables) end
 
+--- Declares short names for commands, in interactive shells.
+---@param aliases table<string, string|syslua.Priority>
+function alias(aliases) end
+
 --- Scopes what `setup` declares to a user: files in that user's home, variables in that user's scripts.
 ---@param spec syslua.user.Opts
 function user(spec) end

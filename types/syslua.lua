@@ -130,7 +130,7 @@ local syslua = {}
 ---@field positions string[] who declared it, innermost first: "init.lua:12"
 
 ---@class syslua.ManifestAction
----@field kind "symlink"|"install"|"directory"|"absent"|"tree"|"run"|"add_to_path"|"source_in_shell"|"set_variable"
+---@field kind "symlink"|"install"|"directory"|"absent"|"tree"|"run"|"add_to_path"|"source_in_shell"|"set_alias"|"set_variable"
 ---@field positions string[] who declared it: the user's lines, innermost first, then those of shipped modules
 ---@field user string? the user that `user{}` scopes it to
 ---@field project { name: string, path: string? }? the project that `project{}` scopes it to
@@ -318,7 +318,7 @@ local syslua = {}
 
 ---@class syslua.ActionReport
 ---@field mark "add"|"change"|"remove"|"unchanged"
----@field kind "symlink"|"install"|"directory"|"absent"|"tree"|"run"|"add_to_path"|"source_in_shell"|"set_variable"
+---@field kind "symlink"|"install"|"directory"|"absent"|"tree"|"run"|"add_to_path"|"source_in_shell"|"set_alias"|"set_variable"
 ---@field target string? as the config has it
 ---@field name string? of the variable
 ---@field detail string what it puts there, or runs

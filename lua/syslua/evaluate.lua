@@ -30,6 +30,7 @@ local helper_modules = {
   file = "syslua.helpers.file",
   directory = "syslua.helpers.directory",
   env = "syslua.helpers.env",
+  alias = "syslua.helpers.alias",
   user = "syslua.helpers.user",
   project = "syslua.helpers.project",
   source = "syslua.source",
@@ -90,7 +91,7 @@ local function check_entry(entry, name)
 end
 
 -- The helpers that act on what they collected, in their order: modules declare files and variables.
-local collecting = { "module", "file", "env" }
+local collecting = { "module", "file", "env", "alias" }
 
 -- Has helpers act on what they collected, until there is nothing left.
 local function finalize(current)

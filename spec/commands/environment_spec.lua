@@ -118,6 +118,79 @@ describe("env.sh", function()
     end)
   end
 
+  describe("aliases", function()
+    local config = [[
+      alias({ ll = "echo 'long list'", ["g.s-t"] = "printf '%s|' \"a b\"", gone = "echo gone" })
+    ]]
+    -- How an interactive shell without files of the user runs lines.
+    local shells = {
+      sh = { "sh -i", ". %s\n" },
+      bash = { "bash --norc -i", ". %s\n" },
+      zsh = { "zsh -f -i", ". %s\n" },
+      fish = { "fish -N -i", "source %s\n", "root/env.fish" },
+    }
+    for name, how in pairs(shells) do
+      local it_there = process.has(name) and it or pending
+
+      local function run(lines)
+        local read = how[2]:format(here.directory .. "/" .. (how[3] or "root/env.sh"))
+        here.write("lines", read .. lines:gsub("READ\n", read))
+        return here.shell(how[1] .. " <lines 2>/dev/null", { PS1 = "", PS2 = "" }).stdout
+      end
+
+      it_there("are there in " .. name .. ", and go again", function()
+        here.apply(config)
+        here.write_config('alias({ ll = "echo new" })', "next.lua")
+        local lines = table.concat({
+          "ll x",
+          "g.s-t y",
+          "gone",
+          '"$LUA" -l syslua apply next.lua >/dev/null',
+          "READ",
+          "ll x",
+          "gone",
+          "echo end",
+          "",
+        }, "\n")
+        local shown = run(lines)
+        assert.truthy(shown:find("long list x", 1, true), shown)
+        assert.truthy(shown:find("a b|y|", 1, true), shown)
+        assert.truthy(shown:find("new x", 1, true), shown)
+        local _, count = shown:gsub("%f[%w]gone\r?\n", "")
+        assert.equal(1, count, shown)
+      end)
+
+      it_there("of the user stay in " .. name .. " until there is a new snapshot", function()
+        here.apply(config)
+        local shown = run("alias ll='echo mine'\nREAD\nll x\n")
+        assert.truthy(shown:find("mine x", 1, true), shown)
+      end)
+    end
+
+    it("are not there in scripts", function()
+      here.apply(config)
+      assert.equal("", run_in("bash", "alias"))
+    end)
+
+    it("conflict, give way, and are checked", function()
+      local machine_of =
+        here.evaluate('alias({ a = syslua.lib.mkDefault("x") }) alias({ a = "y" })')
+      assert.truthy(machine_of)
+      for _, lines in ipairs({
+        'alias({ a = "x" }) alias({ a = "y" })',
+        'alias({ ["a b"] = "x" })',
+        'alias({ ["-a"] = "x" })',
+        'alias({ a = "x\\ny" })',
+        'alias({ a = " " })',
+        "alias({ a = 1 })",
+        'alias({ "x" })',
+        'alias("x")',
+      }) do
+        assert.equal("init.lua:2", here.fail(lines).position, lines)
+      end
+    end)
+  end)
+
   it("is a link that leads through the current snapshot", function()
     apply([[env({ EDITOR = "vi" })]])
     local script = here.read("root/env.sh")

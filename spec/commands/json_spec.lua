@@ -33,11 +33,14 @@ local unseen = {
   "diff.actions: runs_command",
   "diff.actions: undo",
   "diff.actions: user",
+  "env.environment: user",
   "plan.actions: needs_build",
   "plan.actions: user",
+  "status.environments: user",
   "status.targets: user",
   "why.actions: only_on_change",
   "why.actions: user",
+  "why.environments: user",
 }
 
 local first = [[
@@ -134,6 +137,7 @@ describe("JSON", function()
     for _, what in ipairs({ "EDITOR", "PATH", "LINE", "PAGER", "~", "~/.one/below", "low" }) do
       check("why", what, "--json")
     end
+    check("env", "--json")
     check("build", "--json", "--check")
     check("build", "low", "--json")
     here.write_config(

@@ -16,11 +16,12 @@ local verbs = {
   run = "run",
   add_to_path = "path",
   source_in_shell = "source",
+  set_alias = "alias",
   set_variable = "set",
 }
 
 -- What stands between what an action is about and its detail.
-local joints = { symlink = " -> ", install = " <- ", set_variable = " = " }
+local joints = { symlink = " -> ", install = " <- ", set_variable = " = ", set_alias = " = " }
 
 local function get_home()
   return os.getenv("HOME")
@@ -259,7 +260,8 @@ function report.render_plan(result, config, args, style)
   return lines
 end
 
-local environment_kinds = { add_to_path = true, source_in_shell = true, set_variable = true }
+local environment_kinds =
+  { add_to_path = true, source_in_shell = true, set_variable = true, set_alias = true }
 
 local function changes_environment(actions)
   for _, action in ipairs(actions or {}) do

@@ -45,6 +45,8 @@ end
 local function show_value(action)
   if action.kind == "add_to_path" then
     return "PATH  " .. tostring(action.directory)
+  elseif action.kind == "set_alias" then
+    return ("alias %s = %s"):format(action.name, action.command)
   elseif action.kind == "source_in_shell" then
     return "source  " .. tostring(action.script)
   elseif action.kind == "run" then
@@ -137,7 +139,7 @@ end
 -- What a variable was in this shell before it got this value, if that is known.
 local function add_earlier(lines, action, environments)
   local name = action.kind == "add_to_path" and "PATH" or action.name
-  if not environments or action.project or not name then
+  if not environments or action.project or not name or action.kind == "set_alias" then
     return
   end
   local separator = action.kind == "add_to_path" and ":"

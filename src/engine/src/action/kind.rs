@@ -156,6 +156,8 @@ pub enum Addition<'a> {
     Single(&'a str, &'a Template),
     /// Entries of a variable, and what stands between them.
     Entries(&'a str, &'a str, Vec<Template>),
+    /// A short name for a command, and the command.
+    Alias(&'a str, &'a Text),
     /// A script, and the names of the shells that source it.
     Script(&'a Text, &'a [String]),
 }

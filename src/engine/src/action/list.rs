@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::absent::Absent;
+use super::alias::Alias;
 use super::command::Run;
 use super::directory::Directory;
 use super::file::File;
@@ -106,6 +107,7 @@ kinds! {
     /// Part of the environment of shells.
     Environment as EnvironmentKind {
         "add_to_path" => PathEntry,
+        "set_alias" => Alias,
         "source_in_shell" => Script,
         "set_variable" => Variable,
     }

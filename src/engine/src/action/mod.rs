@@ -3,6 +3,7 @@
 //! switch knows.
 
 mod absent;
+mod alias;
 mod change;
 mod command;
 mod directories;
@@ -20,6 +21,7 @@ mod tree;
 mod variable;
 
 pub use absent::Absent;
+pub use alias::Alias;
 pub use change::{After, Before, Rights, Role, TargetChange};
 pub use command::{Command, Run};
 pub use directories::Directories;

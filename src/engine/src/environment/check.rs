@@ -105,6 +105,7 @@ pub fn check<'a>(
                 // The environment also remembers which entries are ours.
                 total += 2 * length;
             }
+            Addition::Alias(name, command) => checking.alias(name, command)?,
             Addition::Script(script, of_shells) => {
                 checking.script(script)?;
                 for name in of_shells {
@@ -144,6 +145,22 @@ impl Checking<'_> {
             _ => None,
         };
         Err(self.refusal(format!("the variable {name} cannot be set: {keeper} keeps it for itself"), hint))
+    }
+
+    fn alias(&self, name: &str, command: &Text) -> Result<(), Box<Refusal>> {
+        let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
+        if !is_name {
+            let message = format!("{name:?} cannot be the name of an alias");
+            let hint = "a name has letters, digits and `_ . -`, and begins with a letter or _".to_owned();
+            return Err(self.refusal(message, Some(hint)));
+        } else if command.0.iter().all(u8::is_ascii_whitespace) {
+            return Err(self.refusal(format!("the alias {name} stands for nothing"), None));
+        } else if command.0.iter().any(u8::is_ascii_control) {
+            let message = format!("the alias {name} has a line break or another control character");
+            return Err(self.refusal(message, Some("write a script, and put it on PATH".to_owned())));
+        }
+        Ok(())
     }
 
     fn separator(&self, name: &str, separator: &str) -> Result<(), Box<Refusal>> {

@@ -27,6 +27,8 @@ pub struct Environment {
     pub single: BTreeMap<String, Template>,
     /// Variables whose entries stand before what they have: separator and entries.
     pub lists: BTreeMap<String, (String, Vec<Template>)>,
+    /// Short names for commands, in interactive shells.
+    pub aliases: BTreeMap<String, Text>,
     /// Scripts to source, in order, and the shells that do.
     pub scripts: Vec<(Template, Vec<String>)>,
 }
@@ -97,6 +99,9 @@ impl Environment {
         for (name, (separator, entries)) in general.lists {
             environment.add(&name, &separator, &entries, Home::OfShell);
         }
+        for (name, command) in general.aliases {
+            environment.aliases.entry(name).or_insert(command);
+        }
         environment.scripts = general.scripts.into_iter().chain(environment.scripts).collect();
         environment
     }
@@ -129,6 +134,9 @@ impl Environment {
             Addition::Single(name, value) => {
                 self.single.insert(name.to_owned(), home.expand(value));
             }
+            Addition::Alias(name, command) => {
+                self.aliases.insert(name.to_owned(), command.clone());
+            }
             Addition::Script(script, shells) => {
                 self.scripts.push((home.expand(&script.clone().into()), shells.to_vec()));
             }
@@ -147,7 +155,7 @@ impl Environment {
 
     /// Returns what tells it from others, for all shells alike.
     pub fn digest(&self) -> Hash {
-        let whole = (&self.single, &self.lists, &self.scripts);
+        let whole = (&self.single, &self.lists, &self.aliases, &self.scripts);
         Hash::of(&serde_json::to_vec(&whole).unwrap_or_default())
     }
 

@@ -110,6 +110,16 @@ impl Shell for Cmd {
         for name in ["new", "there", "ours", "missing", "page"] {
             let _ = writeln!(end, "@set \"__syslua_{name}=\"");
         }
+        for (name, command) in &environment.aliases {
+            let text = String::from_utf8_lossy(&command.0).into_owned();
+            if text.contains(['|', '<', '>', '&', '$', '^', '"']) {
+                let reason = "it has characters that doskey replaces";
+                end.push_str(&self.say(&common::refusal(self.name(), &format!("the alias {name}"), reason)));
+                end.push('\n');
+            } else {
+                let _ = writeln!(end, "@doskey {name}={} $*", text.replace('%', "%%"));
+            }
+        }
         for path in super::scripts_of(environment, self) {
             if let Ok(path) = self.template(path) {
                 let path = String::from_utf8_lossy(&path).into_owned();

@@ -67,6 +67,12 @@ impl Shell for Elvish {
     fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
         let (mut rest, declared) = common::lines(self, environment);
         rest.extend_from_slice(b"__syslua_end\n");
+        for (name, command) in &environment.aliases {
+            // A function of the user's editor, which is there only in an interactive shell.
+            let text = [format!("edit:add-var {name}~ {{|@a| ").as_bytes(), &command.0, b" $@a }"].concat();
+            let text = self.quote(&text).unwrap_or_default();
+            rest.extend([b"try { eval ".as_slice(), &text, b" } catch problem { nop }\n"].concat());
+        }
         for path in super::scripts_of(environment, self) {
             if let Ok(path) = self.template(path) {
                 rest.extend([b"__syslua_source ".as_slice(), &path, b"\n"].concat());

@@ -64,12 +64,24 @@ impl Shell for Fish {
     fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
         let (mut rest, declared) = common::lines(self, environment);
         rest.extend_from_slice(b"__syslua_end\n");
+        let (stamp, done) = (identity.stamp(environment), format!("{}_aliases", identity.memory()));
+        let names: Vec<&str> = environment.aliases.keys().map(String::as_str).collect();
+        let begin = format!(
+            "if status is-interactive; and test \"${done}[1]\" != {stamp}\n    set -e {done}[1]\n    \
+             functions -e ${done}\n    set -g {done} {stamp} {}\n",
+            names.join(" ")
+        );
+        rest.extend(begin.into_bytes());
+        for (name, command) in &environment.aliases {
+            let command = self.quote(&command.0).unwrap_or_default();
+            rest.extend([b"    alias ".as_slice(), name.as_bytes(), b" ", &command, b"\n"].concat());
+        }
+        rest.extend_from_slice(b"end\n");
         for path in super::scripts_of(environment, self) {
             if let Ok(path) = self.template(path) {
                 rest.extend([b"if test -r ".as_slice(), &path, b"\n    source ", &path, b"\nend\n"].concat());
             }
         }
-        let stamp = identity.stamp(environment);
         let begin = format!("__syslua_begin {} {stamp} {}\n", identity.memory(), declared.join(" "));
         common::script(identity, &stamp, FUNCTIONS, &[begin.as_bytes(), &rest])
     }

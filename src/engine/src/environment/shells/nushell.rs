@@ -71,6 +71,20 @@ impl Shell for Nushell {
     fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
         let (mut rest, declared) = common::lines(self, environment);
         rest.extend_from_slice(b"__syslua_end\n");
+        for (name, command) in &environment.aliases {
+            // It has no words of other shells: sh takes them.
+            let text = [&command.0, b" \"$@\"".as_slice()].concat();
+            match self.quote(&text) {
+                Ok(text) => {
+                    let start = format!("def --wrapped {name} [...rest] {{ ^sh -c ");
+                    rest.extend([start.as_bytes(), &text, b" sh ...$rest }\n"].concat());
+                }
+                Err(reason) => rest.extend(
+                    format!("{}\n", self.say(&common::refusal("nushell", &format!("the alias {name}"), reason)))
+                        .into_bytes(),
+                ),
+            }
+        }
         for path in super::scripts_of(environment, self) {
             // The path has to be known before anything runs.
             if let (Ok(path), None) = (self.template(path), path.references().next()) {

@@ -116,8 +116,9 @@ fn render(environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
     let mut script = Script(calls);
     script.line(&[b"__syslua_fpath", &fpath]);
     script.line(&[b"__syslua_end"]);
-    script.sources(&environment.scripts);
     let stamp = identity.stamp(environment);
+    script.aliases(environment, &identity.memory(), &stamp);
+    script.sources(&environment.scripts);
     let begin = format!("__syslua_begin {} '{stamp}' '{}'\n", identity.memory(), declared.join(" "));
     common::script(identity, &stamp, FUNCTIONS, &[begin.as_bytes(), &script.0])
 }
@@ -138,6 +139,23 @@ impl Script {
     fn line(&mut self, parts: &[&[u8]]) {
         parts.iter().for_each(|part| self.0.extend_from_slice(part));
         self.0.push(b'\n');
+    }
+
+    /// Sets aliases, once for each shell and stamp, and takes back those of before.
+    fn aliases(&mut self, environment: &Environment, memory: &str, stamp: &str) {
+        let (done, undo) = (format!("{memory}_aliases"), format!("{memory}_unalias"));
+        self.line(&[b"case $- in *i*)"]);
+        self.line(&[format!("  if [ \"${{{done}-}}\" != '{stamp}' ]; then").as_bytes()]);
+        self.line(&[format!("    if [ -n \"${{{done}-}}\" ]; then {undo} 2>/dev/null || :; fi").as_bytes()]);
+        self.line(&[format!("    {done}='{stamp}'").as_bytes()]);
+        let names: Vec<&str> = environment.aliases.keys().map(String::as_str).collect();
+        let all = if names.is_empty() { ":".to_owned() } else { format!("unalias {}", names.join(" ")) };
+        self.line(&[format!("    {undo}() {{ {all}; }}").as_bytes()]);
+        for (name, command) in &environment.aliases {
+            self.line(&[b"    alias ", name.as_bytes(), b"=", &quote(&command.0)]);
+        }
+        self.line(&[b"  fi ;;"]);
+        self.line(&[b"esac"]);
     }
 
     /// Sources scripts. One that is missing or fails does not end the shell: `set -eu` of the user is not in force in them.

@@ -88,6 +88,13 @@ impl Shell for PowerShell {
             rest.push(b'\n');
         }
         rest.extend_from_slice(b"__syslua_end\n");
+        for (name, command) in &environment.aliases {
+            // What is no command of this shell is an error when it is called, not before.
+            if let Ok(text) = self.quote(&[&command.0, b" @args".as_slice()].concat()) {
+                let start = format!("Set-Item -Path 'Function:global:{name}' -Value ([scriptblock]::Create(");
+                rest.extend([b"try { ".as_slice(), start.as_bytes(), &text, b")) } catch { }\n"].concat());
+            }
+        }
         for path in super::scripts_of(environment, self) {
             if let Ok(path) = self.template(path) {
                 rest.extend([b"if (Test-Path -LiteralPath ".as_slice(), &path, b") { . ", &path, b" }\n"].concat());
