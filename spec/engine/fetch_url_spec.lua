@@ -442,6 +442,29 @@ end }]]):format(count, url, sha256, opts and ", " .. opts or "")
       assert_fetched(fetch(rude.url .. "/file/file", hash, nil, variables))
     end)
 
+    local it_with_curl = process.has("curl") and it or pending
+
+    it_with_curl("not to the hosts and networks of no_proxy, as curl takes them", function()
+      local lists = {
+        ["127.0.0.1"] = "127.0.0.1|127.0.0.0/8|127.0.0.0/31|127.0.0.2/31|10.0.0.0/8|127.0.0.1/32|127.0.0.2/32|*"
+          .. "|127.0.0|0.0.1|localhost|10.0.0.1,127.0.0.1|10.0.0.1 , 127.0.0.0/24 ,x|127.0.0.0/0|,,|::1",
+        localhost = "localhost|LOCALHOST|.localhost|local|host|127.0.0.1|example.org, localhost|*",
+      }
+      for host, choices in pairs(lists) do
+        for list in (choices .. "|"):gmatch("([^|]*)|") do
+          -- Nobody listens there: only the proxy has it.
+          local url = ("http://%s:1/file/file"):format(host)
+          local line = "curl -sS -f -o /dev/null --max-time 20 --noproxy %s -x %s %s"
+          local expected = here.shell(line:format(process.quote(list), rude.url, url)).code == 0
+          here.shell("chmod -R u+w root; rm -rf root")
+          local variables =
+            { http_proxy = rude.url, no_proxy = list, SYSLUA_DOWNLOAD_RETRIES = "0" }
+          local found = fetch(url, hash, nil, variables).code == 0
+          assert.equal(expected, found, host .. " with no_proxy=" .. list)
+        end
+      end
+    end)
+
     it("that is not there, says so", function()
       local result =
         fetch(rude.url .. "/file/file", hash, nil, { http_proxy = "http://127.0.0.1:1" })

@@ -11,6 +11,7 @@ import io
 import lzma
 import os
 import random
+import shutil
 import stat
 import struct
 import subprocess
@@ -198,14 +199,66 @@ def random_zip(source):
     return script + content
 
 
+def fill(source, top):
+    """A tree on the disk: files with holes, with several names and with long ones, links, directories in directories."""
+    os.mkdir(top)
+    directories, files = [top], []
+    for number in range(source.randint(1, 15)):
+        place = source.choice(directories) + "/" + source.choice(["n", "a b", "\u00e4", "l" * 180, "-x"]) + str(number)
+        what = source.choice(["file", "file", "holes", "holes", "directory", "symlink", "hard"])
+        if what == "directory":
+            os.mkdir(place)
+            if len(place) < 1200:
+                directories.append(place)
+        elif what == "symlink":
+            os.symlink(source.choice(["x", "../" * 3 + "y", "t" * 150]), place)
+        elif what == "hard" and files:
+            os.link(source.choice(files), place)
+        else:
+            with open(place, "wb") as file:
+                for _ in range(source.randint(0, 9)):
+                    file.seek(source.choice([0, 1, 4096, 100000]), os.SEEK_CUR)
+                    file.write(bytes(source.randrange(256) for _ in range(source.choice([1, 600, 4096]))))
+                if what == "holes":
+                    file.truncate(file.tell() + source.choice([0, 1, 50000, 300000]))
+            os.chmod(place, source.choice([0o644, 0o755, 0o600]))
+            files.append(place)
+
+
+def packed(source, name):
+    """What a real tool makes of a tree; returns the kind of the archive."""
+    top = name + ".tree"
+    fill(source, top)
+    if source.random() < 0.3 and shutil.which("zip"):
+        command = ["zip", "-qry", source.choice(["-9", "-0", "-fz"]), os.path.abspath(name) + ".zip", "."]
+        subprocess.run(command, cwd=top, check=True)
+        kind = "zip"
+    else:
+        form = source.choice(["gnu", "oldgnu", "posix", "posix", "pax"])
+        options = source.choice([[], ["--sparse"], ["--sparse"]])
+        if "--sparse" in options and form in ("posix", "pax"):
+            options = ["--sparse", "--sparse-version=" + source.choice(["0.0", "0.1", "1.0"])]
+        if form == "posix" and source.random() < 0.3:
+            options.append("--pax-option=comment=of this one")
+        compression = source.choice([[], ["--gzip"], ["--xz"], ["--zstd"], ["--bzip2"]])
+        command = ["tar", "--format=" + form, *options, *compression, "-cf", name + ".tar", "-C", top, "."]
+        subprocess.run(command, check=True)
+        kind = "tar"
+    shutil.rmtree(top)
+    return kind
+
+
 def make(directory, seed, count):
     for number in range(count):
         source = random.Random(f"{seed} {number}")
-        kind = source.choice(["tar", "tar", "zip"])
+        kind = source.choice(["tar", "tar", "zip", "packed"])
         name = f"{directory}/{number:03}"
-        content = random_tar(source) if kind == "tar" else random_zip(source)
-        with open(f"{name}.{kind}", "wb") as file:
-            file.write(content)
+        if kind == "packed":
+            kind = packed(source, name)
+        else:
+            content = random_tar(source) if kind == "tar" else random_zip(source)
+            with open(f"{name}.{kind}", "wb") as file:
+                file.write(content)
         expected = name + ".expected"
         os.mkdir(expected)
         if kind == "tar":

@@ -65,6 +65,10 @@ fn is_excluded(no_proxy: &str, url: &Url) -> bool {
         if let Ok(named) = name.parse::<IpAddr>() {
             return address == Some(named.to_canonical());
         }
+        if address.is_some() {
+            // An address ends in no domain.
+            return false;
+        }
         let name = name.trim_start_matches('*').trim_start_matches('.');
         host == name || host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.') && !name.is_empty())
     })
@@ -110,6 +114,8 @@ mod tests {
 
     #[test]
     fn no_proxy_names_networks() {
+        // As curl has it, no part of an address is a domain.
+        assert!(!is_direct("0.0.1,.1", "http://127.0.0.1/"));
         for (entry, inside, outside) in [
             ("127.0.0.0/8", "127.9.9.9", "128.0.0.1"),
             ("10.1.2.3/32", "10.1.2.3", "10.1.2.4"),
