@@ -9,6 +9,7 @@ use crate::platform;
 use crate::platform::build_users::{BuildUser, Error as UserError};
 use crate::platform::jail::{self, Base, Keeper, Level, Refused, Rules, View};
 use crate::platform::lock::{Lock, Patience};
+use crate::platform::process::missing_leftovers;
 use crate::settings::{Event, Sandbox, Settings};
 
 /// What the builds of one call share: threads that start programs.
@@ -195,6 +196,9 @@ impl BuildSandbox {
             }
         } else if let Some(missing) = support.missing() {
             self.warn(workspace, &missing);
+        }
+        if let Some(missing) = missing_leftovers(support.has_scoped_signals(), self.number.is_some()) {
+            self.warn(workspace, missing);
         }
         self.note(support.level());
         if let Some(user) = &*self.user.lock().unwrap_or_else(PoisonError::into_inner) {

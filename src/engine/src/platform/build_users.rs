@@ -22,7 +22,7 @@ const SUBORDINATES: [&str; 2] = ["/etc/subuid", "/etc/subgid"];
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Somebody has a number of the range.
-    #[error("the range {range} of users for builds overlaps with {what} in {}", file.display())]
+    #[error("the range {range} of users for builds overlaps with {what} in {}: set another with SYSLUA_BUILD_USERS or `build_users`", file.display())]
     Taken {
         /// The range.
         range: UserRange,
@@ -32,7 +32,9 @@ pub enum Error {
         file: PathBuf,
     },
     /// The system has no such numbers, as in some containers.
-    #[error("the range {range} of users for builds is not among the users of this container")]
+    #[error(
+        "the range {range} of users for builds is not among the users of this container: set another with SYSLUA_BUILD_USERS or `build_users`"
+    )]
     NotMapped {
         /// The range.
         range: UserRange,
@@ -201,7 +203,9 @@ mod tests {
         put("proc/self/uid_map", "0 0 4294967295\n");
         assert!(range.check_below(root.path()).is_ok());
         put("proc/self/uid_map", "0 1000 65536\n");
-        assert!(matches!(range.check_below(root.path()), Err(Error::NotMapped { .. })));
+        let refused = range.check_below(root.path()).unwrap_err();
+        assert!(matches!(refused, Error::NotMapped { .. }));
+        assert!(refused.to_string().contains("SYSLUA_BUILD_USERS"), "{refused}");
     }
 
     #[test]

@@ -112,7 +112,7 @@ const CALLS: &[(Rule, bool, [u32; 4])] = &[
     (Rule::Refuse(libc::EPERM), false, [321, 357, 280, 386]),                    // bpf
     (Rule::Refuse(libc::EPERM), false, [323, 374, 282, 388]),                    // userfaultfd
     // Other processes.
-    (Rule::Limits, SHARED, [302, 340, 261, 369]),                                // prlimit64
+    (Rule::Limits, false, [302, 340, 261, 369]),                                // prlimit64
     (Rule::CallerOfKind(libc::PRIO_PROCESS), SHARED, [141, 97, 140, 97]),        // setpriority
     (Rule::CallerOfKind(IOPRIO_PROCESS), SHARED, [251, 289, 30, 314]),           // ioprio_set
     (Rule::Caller(0), SHARED, [203, 241, 122, 241]),                             // sched_setaffinity

@@ -15,6 +15,7 @@
 
 use std::ffi::{CString, c_int};
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
@@ -43,8 +44,8 @@ fn refused(step: &str) -> impl FnOnce(io::Error) -> Refused + '_ {
 
 /// The keeper of a thread. It is used, and dropped, on the thread that made it.
 pub struct Keeper {
-    shared: Box<Shared>,
-    _stack: Stack,
+    shared: ManuallyDrop<Box<Shared>>,
+    stack: ManuallyDrop<Stack>,
     pid: c_int,
     /// Becomes readable when the keeper ends.
     process: OwnedFd,
@@ -151,7 +152,14 @@ impl Keeper {
         // SAFETY: the system gave us the descriptor.
         let process = unsafe { OwnedFd::from_raw_fd(process) };
         shared.keeper.store(process.as_raw_fd(), Ordering::SeqCst);
-        let keeper = Keeper { shared, _stack: stack, pid, process, jail: None, last: None };
+        let keeper = Keeper {
+            shared: ManuallyDrop::new(shared),
+            stack: ManuallyDrop::new(stack),
+            pid,
+            process,
+            jail: None,
+            last: None,
+        };
         let ready = keeper.answer(&keeper.shared.events.from_keeper);
         ready.map_err(|cause| keeper.refused(&keeper.shared.template.steps, "its users", cause))?;
         Ok(keeper)
@@ -194,10 +202,11 @@ impl Keeper {
         self.shared.is_gone.load(Ordering::SeqCst) == 0 && self.is_ready()
     }
 
-    /// Waits until the keeper has seen the init end, and forgets what was told until then.
-    fn bury(&mut self) {
+    /// Waits until the keeper has seen the init end, and forgets what was told until then. Returns whether
+    /// it has: after the end of the keeper, nothing tells when the init ends.
+    fn bury(&mut self) -> bool {
         let events = &self.shared.events;
-        let _ = self.await_event(&events.from_keeper);
+        let is_gone = self.await_event(&events.from_keeper).is_ok_and(|is_over| !is_over);
         self.shared.error.store(0, Ordering::SeqCst);
         self.shared.is_gone.store(0, Ordering::SeqCst);
         for event in [&events.from_init, &events.ended] {
@@ -206,7 +215,13 @@ impl Keeper {
                 let _ = rustix::io::read(event, &mut [0; 8]);
             }
         }
-        self.last = None;
+        if let Some(last) = self.last.take()
+            && !is_gone
+        {
+            // The init may still read it.
+            std::mem::forget(last);
+        }
+        is_gone
     }
 
     fn ask(&self, event: &OwnedFd, request: u32) -> io::Result<()> {
@@ -233,8 +248,12 @@ impl Keeper {
         self.shared.failed.store(-1, Ordering::SeqCst);
         self.ask(&self.shared.events.to_keeper, shared::BEGIN).map_err(refused("the keeper"))?;
         if let Err(cause) = self.answer(&self.shared.events.from_init) {
-            self.bury();
-            return Err(self.refused(&view.steps, "a root of its own", cause));
+            let is_gone = self.bury();
+            let refused = self.refused(&view.steps, "a root of its own", cause);
+            if !is_gone {
+                std::mem::forget(view);
+            }
+            return Err(refused);
         }
         self.jail = Some(view);
         Ok(())
@@ -296,14 +315,20 @@ impl Keeper {
 impl Drop for Keeper {
     fn drop(&mut self) {
         self.end();
-        if self.last.is_some() {
-            self.bury();
-        }
+        let is_gone = self.last.is_none() && self.is_ready() || self.last.is_some() && self.bury();
         let _ = self.ask(&self.shared.events.to_keeper, shared::END);
         let mut status = 0;
         // SAFETY: the call writes a number.
         while unsafe { libc::waitpid(self.pid, &raw mut status, 0) } == -1
             && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
         {}
+        if is_gone {
+            // SAFETY: both processes have ended, and nothing uses these after us. Otherwise an init may still
+            // run on them, which nobody waits for.
+            unsafe {
+                ManuallyDrop::drop(&mut self.shared);
+                ManuallyDrop::drop(&mut self.stack);
+            }
+        }
     }
 }

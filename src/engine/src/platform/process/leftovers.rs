@@ -7,6 +7,7 @@
 
 use std::fs;
 use std::io::{self, Read};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -118,6 +119,22 @@ pub fn end_marked(mark: &str) {
     }
 }
 
+/// Says in words what a program may leave running that is not found on this machine; `None` for nothing. `is_scoped` tells
+/// whether programs can be ended by what they may signal, `has_user` whether by their user.
+pub fn missing(is_scoped: bool, has_user: bool) -> Option<&'static str> {
+    missing_without(Path::new("/proc"), is_scoped, has_user)
+}
+
+fn missing_without(processes: &Path, is_scoped: bool, has_user: bool) -> Option<&'static str> {
+    if has_user || processes.join("self/fd").is_dir() {
+        None
+    } else if is_scoped {
+        Some("without /proc, processes are not found that run on after sys.lua was killed")
+    } else {
+        Some("without /proc, processes are not found that programs leave running")
+    }
+}
+
 /// Returns whether a process holds the file without a place that a build's programs inherit.
 fn has_mark(process: Pid, mark: &str) -> bool {
     let wanted = format!("/memfd:{mark} (deleted)");
@@ -130,5 +147,77 @@ fn is_ours(child: Pid, terms: &Terms<'_>) -> bool {
     match terms.user {
         Some(user) => fs::metadata(format!("/proc/{}", child.as_raw_pid())).is_ok_and(|found| found.uid() == user),
         None => terms.has_scoped_signals || has_mark(child, terms.mark),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::settings::Interrupt;
+
+    /// Set when a thread that [`trap_signals_to_all`] wanted to signal everybody.
+    static WAS_TRAPPED: AtomicBool = AtomicBool::new(false);
+
+    extern "C" fn note(_signal: libc::c_int) {
+        WAS_TRAPPED.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on this thread gets SIGSYS in place of `kill(-1)`, which does nothing.
+    fn trap_signals_to_all() {
+        let step = |code: u32, jt, jf, k| libc::sock_filter { code: u16::try_from(code).unwrap(), jt, jf, k };
+        let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+        let equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+        let give = libc::BPF_RET | libc::BPF_K;
+        let mut filter = [
+            step(load, 0, 0, 0),
+            step(equal, 0, 2, u32::try_from(libc::SYS_kill).unwrap()),
+            step(load, 0, 0, 16),
+            step(equal, 1, 0, u32::MAX),
+            step(give, 0, 0, libc::SECCOMP_RET_ALLOW),
+            step(give, 0, 0, libc::SECCOMP_RET_TRAP),
+        ];
+        let program = libc::sock_fprog { len: 6, filter: filter.as_mut_ptr() };
+        rustix::thread::set_no_new_privs(true).unwrap();
+        // SAFETY: the handler stores a value; the program lives until the call returns.
+        unsafe {
+            libc::signal(libc::SIGSYS, note as *const () as libc::sighandler_t);
+            assert_eq!(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program), 0);
+        }
+    }
+
+    #[test]
+    fn nobody_signals_everybody_where_signals_have_no_scope() {
+        std::thread::spawn(|| {
+            trap_signals_to_all();
+            let interrupt = Interrupt::default();
+            let terms = Terms {
+                input: &[],
+                deadline: None,
+                interrupt: &interrupt,
+                has_scoped_signals: false,
+                user: None,
+                mark: "syslua-none-has-this",
+            };
+            assert!(end(&terms));
+            end_marked(terms.mark);
+            assert!(!WAS_TRAPPED.load(Ordering::SeqCst));
+            super::super::launch::signal_all_in_scope();
+            assert!(WAS_TRAPPED.load(Ordering::SeqCst), "the trap works");
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    fn a_machine_without_proc_says_what_it_does_not_find() {
+        let place = tempfile::tempdir().unwrap();
+        let missing = |is_scoped, has_user| missing_without(place.path(), is_scoped, has_user);
+        assert_eq!(missing(false, true), None);
+        assert!(missing(true, false).unwrap().contains("was killed"));
+        assert!(missing(false, false).unwrap().contains("leave running"));
+        fs::create_dir_all(place.path().join("self/fd")).unwrap();
+        assert_eq!(missing(false, false), None);
     }
 }
