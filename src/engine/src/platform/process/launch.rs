@@ -165,12 +165,11 @@ fn launch<'k>(
     Ok(Program { held, handle, stdin: our_input, stdout: our_output, stderr: our_errors })
 }
 
-/// Sends SIGKILL to every process of a user; returns whether there was one. A child becomes that user for it: it can
-/// signal nobody else. Needs root.
+/// Sends SIGKILL to every process of a user. A child becomes that user for it: it can signal nobody else. Needs root.
 ///
 /// # Errors
 /// When the system refuses.
-pub(super) fn signal_all_of(user: u32) -> io::Result<bool> {
+pub(super) fn signal_all_of(user: u32) -> io::Result<()> {
     let blocked = block_all_signals()?;
     let mut stack: Vec<MaybeUninit<u128>> = Vec::with_capacity(STACK_SIZE / size_of::<u128>());
     let top = stack.spare_capacity_mut().as_mut_ptr_range().end;
@@ -183,8 +182,7 @@ pub(super) fn signal_all_of(user: u32) -> io::Result<bool> {
     let Some(pid) = Pid::from_raw(pid).filter(|pid| pid.as_raw_pid() > 0) else { return Err(failure) };
     let _ = super::system::status(pid);
     match signaller.answer.load(Ordering::Relaxed) {
-        0 => Ok(true),
-        libc::ESRCH => Ok(false),
+        0 | libc::ESRCH => Ok(()),
         error => Err(io::Error::from_raw_os_error(error)),
     }
 }

@@ -89,13 +89,36 @@ pub(super) fn end(terms: &Terms<'_>) -> bool {
 /// Ends every process of a user whom nobody but one build is. Needs root.
 ///
 /// # Errors
-/// When the system refuses.
+/// When the system refuses, or one does not end.
 pub fn end_user(user: u32) -> io::Result<()> {
     let begin = Instant::now();
-    while super::launch::signal_all_of(user)? && begin.elapsed() < PATIENCE {
-        std::thread::sleep(PAUSE);
+    while has_processes(user) {
+        super::launch::signal_all_of(user)?;
+        if begin.elapsed() < PATIENCE {
+            std::thread::sleep(PAUSE);
+        } else if is_running(user) {
+            return Err(io::Error::other(format!("a process of the user {user} cannot be ended")));
+        } else {
+            break;
+        }
     }
     Ok(())
+}
+
+/// Returns whether a user has processes, ended ones too that nobody has waited for. It needs no `/proc`, and unlike
+/// `kill(-1)` it tells of this user only.
+fn has_processes(user: u32) -> bool {
+    rustix::process::getpriority_user(rustix::process::Uid::from_raw(user)).is_ok()
+}
+
+/// Returns whether a process of a user runs: one that has ended may wait for ever for somebody to hear of it.
+fn is_running(user: u32) -> bool {
+    let Ok(entries) = fs::read_dir("/proc") else { return true };
+    entries.flatten().any(|entry| {
+        let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+        let word = |name| status.lines().find_map(|line: &str| line.strip_prefix(name)?.split_whitespace().next());
+        word("Uid:") == Some(user.to_string().as_str()) && !matches!(word("State:"), Some("Z" | "X"))
+    })
 }
 
 /// Ends whatever still holds a mark: programs of a build whose own process was killed. Without `/proc` none is found.
@@ -208,6 +231,14 @@ mod tests {
         })
         .join()
         .unwrap();
+    }
+
+    #[test]
+    fn a_user_without_processes_has_none() {
+        const NOBODY: u32 = 1_899_999_999;
+        assert!(!has_processes(NOBODY) && !is_running(NOBODY));
+        let own = rustix::process::getuid().as_raw();
+        assert!(has_processes(own) && is_running(own));
     }
 
     #[test]
