@@ -445,6 +445,41 @@ describe("on a kernel that lacks something, the sandbox", function()
     assert.truthy(result.stderr:find("init.lua:3", 1, true), result.stderr)
   end)
 
+  it("ends what a build left running, and no other process of its user", function()
+    local mark = "85.0" .. math.random(100000, 999999)
+    local victim = process.run_line("sleep 100 >/dev/null 2>&1 & echo $!").stdout:match("%d+")
+    here.write_config(([[
+      derive({ name = "restless", config = function(_, ctx)
+        ctx.run("for i in 1 2 3; do setsid -f sleep %s >/dev/null 2>&1 </dev/null; done; touch $out")
+      end })
+    ]]):format(mark))
+    local result = build(landlock .. "," .. namespaces, "")
+    assert.equal(0, result.code, result.stderr)
+    assert.equal("", process.run_line("pgrep -f '[s]leep " .. mark .. "'").stdout)
+    assert.equal(0, process.run({ "kill", victim }).code)
+  end)
+
+  it("says that it finds no processes without /proc", function()
+    local result = here.shell([[unshare -mc --keep-caps sh -c '
+      mount -t tmpfs none /proc && exec $LUA -l syslua build init.lua --sandbox landlock']])
+    assert.equal(0, result.code, result.stderr)
+    local _, count = result.stderr:gsub("warning: [^\n]*without /proc, processes are not found", "")
+    assert.equal(1, count, result.stderr)
+  end)
+
+  it("names the setting where a container has no users for builds of root", function()
+    local result = here.shell("unshare -r $LUA -l syslua build init.lua")
+    assert.equal(1, result.code)
+    assert.truthy(
+      result.stderr:find(
+        "not among the users of this container: set another with SYSLUA_BUILD_USERS",
+        1,
+        true
+      ),
+      result.stderr
+    )
+  end)
+
   it("says nothing with `off`", function()
     local result = build(landlock .. "," .. namespaces, "--sandbox off --quiet")
     assert.same({ code = 0, stdout = "", stderr = "" }, result)

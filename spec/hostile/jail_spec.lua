@@ -121,7 +121,7 @@ local function tests(levels)
     here.write("others.py", others)
     here.shell("mkfifo wait")
     here.shell(
-      ("python3 others.py %d <wait >number 2>error & exec 9>wait; sleep 100 9>&9 >/dev/null 2>&1 & echo $! >holder"):format(
+      ("python3 others.py %d <wait >number 2>error & exec 9>wait; sleep 100 >/dev/null 2>&1 & echo $! >holder"):format(
         key
       )
     )
@@ -134,7 +134,8 @@ local function tests(levels)
       here.shell("sleep 0.02")
     end
     assert.truthy(number, here.read("error"))
-    local before = here.shell(("cat /proc/%s/limits; ps -o ni= -p %s"):format(number, number)).stdout
+    local before =
+      here.shell(("cat /proc/%s/limits; ps -o ni= -p %s"):format(number, number)).stdout
     for _, level in ipairs(levels) do
       local tool = here.directory .. "/tools"
       local got = must_build(
@@ -205,13 +206,14 @@ local function tests(levels)
     for _, level in ipairs(levels) do
       for _, path in ipairs({ "/", here.directory, here.root, here.root .. "/store" }) do
         -- A build of root reads no directory that is closed to its user.
-        local is_open = process.run_line("[ $(stat -c %a " .. path .. " | tail -c 2) -ge 5 ]").code == 0
+        local is_open = process.run_line("[ $(stat -c %a " .. path .. " | tail -c 2) -ge 5 ]").code
+          == 0
         if is_open then
           local got = must_build(
             level,
             ([[
-            ctx.run({ "/bin/sh", "-c", "echo own >file && echo mine >$out && ! echo x 2>/dev/null >%s/new; [ -e file ]" },
-              { read = { %q } })
+            local line = "echo own >file && echo mine >$out && ! echo x 2>/dev/null >%s/new"
+            ctx.run({ "/bin/sh", "-c", line }, { read = { %q } })
             ctx.run("[ $(cat file) = own ]")
           ]]):format(path == "/" and "" or path, path)
           )
@@ -222,27 +224,32 @@ local function tests(levels)
               [[ctx.write(ctx.out, ctx.run("ls /tmp /dev/shm; ls -d /proc/[0-9]* | wc -l", { read = { "/" } }))]]
             )
             -- Its shell, `ls`, `wc` and what the shell made for them.
-            assert.truthy(got:match("/dev/shm:\n\n/tmp:\n") and tonumber(got:match("(%d+)%s*$")) < 8, got)
+            assert.truthy(
+              got:match("/dev/shm:\n\n/tmp:\n") and tonumber(got:match("(%d+)%s*$")) < 8,
+              got
+            )
           end
         end
       end
     end
   end)
 
-  it("has the network of the machine with `output_sha256`, and everything else of its own", function()
-    local line = "for n in net pid ipc uts mnt user; do readlink /proc/self/ns/$n; done"
-    local files = { "resolv.conf", "hosts", "nsswitch.conf", "services" }
-    local function split(text)
-      local lines = {}
-      for found in text:gmatch("[^\n]+") do
-        lines[#lines + 1] = found
+  it(
+    "has the network of the machine with `output_sha256`, and everything else of its own",
+    function()
+      local line = "for n in net pid ipc uts mnt user; do readlink /proc/self/ns/$n; done"
+      local files = { "resolv.conf", "hosts", "nsswitch.conf", "services" }
+      local function split(text)
+        local lines = {}
+        for found in text:gmatch("[^\n]+") do
+          lines[#lines + 1] = found
+        end
+        return lines
       end
-      return lines
-    end
-    local expected = split(process.run_line(line).stdout)
-    for _, level in ipairs(levels) do
-      here.write_config(
-        ([[
+      local expected = split(process.run_line(line).stdout)
+      for _, level in ipairs(levels) do
+        here.write_config(
+          ([[
         derive({ name = "jailed", output_sha256 = ("0"):rep(64), opts = { %q }, config = function(_, ctx)
           local got = {}
           local function run(line) got[#got + 1] = (ctx.run(line .. " || true"):gsub("\n$", "")) end
@@ -252,29 +259,31 @@ local function tests(levels)
           end
           run("ls /etc/ssl/certs | wc -l")
           run("cat %s/secret 2>&1 | grep -c treasure")
-          run("/usr/bin/python3 -c 'import socket; socket.socket(); print(1); socket.socket(socket.AF_UNIX)' 2>&1 | grep -c 'Permission\\|^1'")
+          local sockets = "import socket; socket.socket(); print(1); socket.socket(socket.AF_UNIX)"
+          run("/usr/bin/python3 -c '" .. sockets .. "' 2>&1 | grep -c 'Permission\\|^1'")
           error("<<<" .. table.concat(got, "\n") .. ">>>")
         end })
       ]]):format(level, line, here.home),
-        "conf/init.lua"
-      )
-      local result = here.run("build", "conf/init.lua", "--sandbox", level)
-      local text = result.stderr:match("<<<(.-)>>>")
-      assert.truthy(text, result.stderr)
-      local got = split((text:gsub("\n +", "\n")))
-      for place = 1, 6 do
-        local is_shared = place == 1 or level == "landlock"
-        assert.equal(is_shared, got[place] == expected[place], level .. ": " .. got[place])
+          "conf/init.lua"
+        )
+        local result = here.run("build", "conf/init.lua", "--sandbox", level)
+        local text = result.stderr:match("<<<(.-)>>>")
+        assert.truthy(text, result.stderr)
+        local got = split((text:gsub("\n +", "\n")))
+        for place = 1, 6 do
+          local is_shared = place == 1 or level == "landlock"
+          assert.equal(is_shared, got[place] == expected[place], level .. ": " .. got[place])
+        end
+        for index, name in ipairs(files) do
+          local sum = process.run_line("sha256sum </etc/" .. name .. " | cut -c 1-64").stdout
+          assert.equal(sum, got[6 + index] .. "\n", level .. ": " .. name)
+        end
+        assert.equal(process.run_line("ls /etc/ssl/certs | wc -l").stdout, got[11] .. "\n", level)
+        assert.equal("0", got[12], level)
+        assert.equal("2", got[13], level)
       end
-      for index, name in ipairs(files) do
-        local sum = process.run_line("sha256sum </etc/" .. name .. " | cut -c 1-64").stdout
-        assert.equal(sum, got[6 + index] .. "\n", level .. ": " .. name)
-      end
-      assert.equal(process.run_line("ls /etc/ssl/certs | wc -l").stdout, got[11] .. "\n", level)
-      assert.equal("0", got[12], level)
-      assert.equal("2", got[13], level)
     end
-  end)
+  )
 end
 
 describe("a jail", function()
