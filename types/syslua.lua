@@ -13,6 +13,7 @@
 ---@field file fun(spec: syslua.file.Opts) declares a file; only while a config is evaluated
 ---@field directory fun(spec: syslua.directory.Opts) declares a directory; only while a config is evaluated
 ---@field env fun(variables: table<string, syslua.env.Value>) declares variables; only while a config is evaluated
+---@field alias fun(aliases: table<string, string|syslua.Priority>) declares aliases; only while a config is evaluated
 ---@field user fun(spec: syslua.user.Opts) declares what is one user's; only while a config is evaluated
 ---@field project fun(spec: syslua.project.Opts) declares an environment of its own; only while a config is evaluated
 ---@field public package fun(spec: syslua.package.Spec): syslua.Package makes a module of a program that is released as archives
@@ -612,6 +613,7 @@ function BuildContext.run(command, opts) end
 ---@field record fun(action: table, positions: string[], explained: { priority: integer?, overridden: syslua.Overridden[] }?): boolean, any
 ---@field lists fun(): boolean, any
 ---@field environment fun(user: string?, options: syslua.Options?): boolean, any
+---@field hook fun(shell: string, user: string?, options: syslua.Options?): boolean, any
 ---@field projects fun(manifest: any): boolean, any
 ---@field enter fun(manifest: any, project: string, shell: string?, options: syslua.Options?): boolean, any
 ---@field become_program fun(words: string[], variables: table<string, string>, script: string?, options: syslua.Options?): boolean, any

@@ -12,6 +12,10 @@ env.summary = require("syslua.cli.commands").get_summary("env")
 ---@param parser table
 function env.add_to_parser(parser)
   parser:option("--shell", "Print the script of this shell instead."):argname("NAME")
+  parser:flag(
+    "--hook",
+    "Print what has the shell look at each prompt whether the environment is another."
+  )
   parser:option("--user", "Show what this user gets rather than everybody."):argname("NAME")
   parser:flag("--json", "Print one JSON object instead of text.")
 end
@@ -56,6 +60,21 @@ local function print_script(args, options)
   io.stdout:write(text)
 end
 
+-- What an interactive shell evaluates at its start: `eval "$(sys env --shell bash --hook)"`.
+local function print_hook(args, options)
+  local shell = args.shell and get_shell(args.shell, options).name
+    or require("syslua.cli.subprocess").get_shell_name()
+  local text = border.call("hook", shell, args.user, options)
+  if not text then
+    failure.raise({
+      kind = "usage",
+      message = ("there is no hook for %s"):format(shell),
+      hint = "name another one: --shell bash, zsh or fish",
+    })
+  end
+  io.stdout:write(text)
+end
+
 local function render(result, style)
   local lines = {}
   for _, variable in ipairs(result.variables) do
@@ -75,7 +94,10 @@ end
 function env.run(args)
   local terminal = require("syslua.cli.terminal")
   local options = require("syslua.cli.options").from_args(args)
-  if args.shell then
+  if args.hook then
+    print_hook(args, options)
+    return 0
+  elseif args.shell then
     print_script(args, options)
     return 0
   end

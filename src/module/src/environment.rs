@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use mlua::prelude::*;
-use syslua_engine::environment::shells::{Places, SHELLS, ScriptPath, Shell};
+use syslua_engine::environment::shells::{HookPlaces, Identity, Places, SHELLS, ScriptPath, Shell, find};
 use syslua_engine::environment::{lists, literal_reference};
+use syslua_engine::names::SnapshotId;
 use syslua_engine::platform;
 use syslua_engine::settings::Settings;
+use syslua_engine::store::Store;
 
 use crate::error::{Answer, lua_failure, register as register_function};
 use crate::options::Options;
@@ -33,6 +35,19 @@ fn describe(lua: &Lua, shell: &dyn Shell, settings: &Settings) -> LuaResult<LuaT
     Ok(table)
 }
 
+/// Returns the hook of a shell, or nil where it has none. It reads the script of all, or that of a user.
+fn hook(lua: &Lua, name: &str, user: Option<&str>, options: Option<&LuaTable>) -> Answer<Option<String>> {
+    let settings = Options::read(lua, options)?.settings;
+    let Some(shell) = find(name) else { return Ok(None) };
+    let store = Store::new(&settings.root);
+    let identity = Identity { root: store.root(), user, project: None, snapshot: SnapshotId(0) };
+    let directory = user.map_or_else(|| settings.root.clone(), |user| settings.root.join("users").join(user));
+    let script = directory.join(shell.file());
+    let (current, snapshots) = (store.current(), store.snapshots());
+    let memory = identity.memory();
+    Ok(shell.hook(&HookPlaces { script: &script, current: &current, snapshots: &snapshots, memory: &memory }))
+}
+
 fn shells(lua: &Lua, options: Option<&LuaTable>) -> Answer<LuaTable> {
     let settings = Options::read(lua, options)?.settings;
     let tables: LuaResult<Vec<_>> = SHELLS.iter().map(|shell| describe(lua, *shell, &settings)).collect();
@@ -57,6 +72,14 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         lua.create_sequence_from(SHELLS.iter().map(|shell| shell.name())).map_err(lua_failure)
     })?;
     register_function(lua, native, "shells", |lua, options: Option<LuaTable>| shells(lua, options.as_ref()))?;
+    register_function(
+        lua,
+        native,
+        "hook",
+        |lua, (name, user, options): (String, Option<String>, Option<LuaTable>)| {
+            hook(lua, &name, user.as_deref(), options.as_ref())
+        },
+    )?;
     // The name of the variable that a literal value looks as if it referred to, or nil.
     register_function(lua, native, "literal_reference", |_, text: LuaString| Ok(literal_reference(&text.as_bytes())))
 }

@@ -10,6 +10,7 @@ use crate::environment::shells::{self, Call, Identity};
 use crate::environment::{self, Environment};
 use crate::generations;
 use crate::snapshot::Snapshot;
+use crate::variable::Template;
 
 /// By what a shell shows which environment it has.
 #[derive(Debug, Serialize)]
@@ -102,14 +103,12 @@ impl Engine {
             }
             Call::List(name, list) => VariableReport {
                 name: (*name).to_owned(),
-                value: list.entries.iter().map(|entry| entry.display()).collect::<Vec<_>>().join(list.separator),
+                value: list.entries.iter().map(Template::display).collect::<Vec<_>>().join(list.separator),
                 separator: Some(list.separator.to_owned()),
             },
         };
-        let script = |(path, shells): &(crate::variable::Template, Vec<String>)| ScriptReport {
-            script: path.display(),
-            shells: shells.clone(),
-        };
+        let script =
+            |(path, shells): &(Template, Vec<String>)| ScriptReport { script: path.display(), shells: shells.clone() };
         Ok(EnvironmentReport {
             root: self.settings.root.clone(),
             snapshot: snapshot_report(&current),

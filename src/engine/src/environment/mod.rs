@@ -106,6 +106,19 @@ impl Environment {
         environment
     }
 
+    /// Returns the projects of whoever applies that have a directory: their names and directories, outer ones first.
+    pub fn projects<'a>(activations: impl IntoIterator<Item = &'a Activation>, home: &Path) -> Vec<(&'a str, Vec<u8>)> {
+        let own = activations.into_iter().filter(|activation| activation.user.is_none());
+        let projects = own.filter_map(|activation| activation.project.as_ref());
+        let mut found: Vec<(&str, Vec<u8>)> = projects
+            .filter_map(|project| Some((project.name.as_str(), project.path.as_ref()?.expand_home(home).0)))
+            .filter(|(_, path)| !path.contains(&b'\n'))
+            .collect();
+        found.sort_by(|left, right| (left.1.len(), left).cmp(&(right.1.len(), right)));
+        found.dedup();
+        found
+    }
+
     /// Collects the environment of a project of whoever applies.
     pub fn of_project<'a>(
         activations: impl IntoIterator<Item = &'a Activation>,

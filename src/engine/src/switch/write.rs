@@ -35,12 +35,39 @@ pub fn write_snapshot(store: &Store, home: &Path, snapshot: &Snapshot, manifest:
         write(shell.file(), &shell.render(&environment, &identity), READABLE)?;
     }
     write_users(store, &temporary, snapshot)?;
+    write_projects(store, home, &temporary, snapshot)?;
     config_copy::write(store, &temporary.join("config"), manifest, snapshot.parent)?;
     // One call for all new objects too, which nobody else syncs.
     platform::sync_file_system(&temporary)?;
     platform::remove_tree(&place)?;
     platform::rename(&temporary, &place)?;
     Ok(platform::sync_directory(&store.snapshots())?)
+}
+
+/// Writes the environments of projects that have a directory, for shells that enter it: how to get and how to leave each, and
+/// a list, outer directories first.
+fn write_projects(store: &Store, home: &Path, directory: &Path, snapshot: &Snapshot) -> Result<(), Error> {
+    let projects = Environment::projects(snapshot.actions(), home);
+    if projects.is_empty() {
+        return Ok(());
+    }
+    let above = directory.join("projects");
+    platform::create_directory_as(&above, TRAVERSED)?;
+    let mut list = Vec::new();
+    for (name, path) in projects {
+        let own = above.join(name);
+        platform::create_directory_as(&own, TRAVERSED)?;
+        let environment = Environment::of_project(snapshot.actions(), name, home);
+        let identity = Identity { root: store.root(), user: None, project: Some(name), snapshot: snapshot.id };
+        for shell in shells::scripts() {
+            if let Some(leave) = shell.render_leave(&environment, &identity) {
+                platform::write_file_as(&own.join(shell.file()), &shell.render(&environment, &identity), READABLE)?;
+                platform::write_file_as(&own.join(shell.file().replace("env.", "leave.")), &leave, READABLE)?;
+            }
+        }
+        list.extend([format!("{}/projects/{name} ", snapshot.id).as_bytes(), &path, b"\n"].concat());
+    }
+    Ok(platform::write_file_as(&above.join("list"), &list, READABLE)?)
 }
 
 /// Writes the environment of each user, which only that user reads.

@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 
 use super::common::{self, Words};
-use super::{Identity, Places, ScriptPath, Shell, Subshell};
+use super::{HookPlaces, Identity, Places, ScriptPath, Shell, Subshell};
 use crate::environment::Environment;
 
 const FUNCTIONS: &str = include_str!("fish.fish");
+
+/// What it does at each prompt.
+const HOOK: &str = include_str!("hook.fish");
 
 /// fish.
 pub struct Fish;
@@ -50,6 +53,32 @@ impl Shell for Fish {
             ScriptPath::At(path) => quoted(path),
         };
         format!("test -r {word}; and source {word}")
+    }
+
+    fn hook(&self, places: &HookPlaces<'_>) -> Option<String> {
+        Some(places.fill(HOOK, |text| self.quote(text).unwrap_or_default()))
+    }
+
+    fn render_leave(&self, environment: &Environment, identity: &Identity<'_>) -> Option<Vec<u8>> {
+        let memory = identity.memory();
+        let mut script = [FUNCTIONS.as_bytes(), b"set -l kept\n"].concat();
+        for (name, value) in &environment.single {
+            let value = self.template(value).ok()?;
+            script.extend([b"test \"$".as_slice(), name.as_bytes(), b"\" = ", &value, b"\n"].concat());
+            script.extend(format!("or set -a kept {name}\n").into_bytes());
+        }
+        script.extend(format!("__syslua_begin {memory} left $kept\n").into_bytes());
+        for name in environment.single.keys() {
+            script.extend(format!("set -e {memory}_{name}\n").into_bytes());
+        }
+        script.extend(b"set -g __syslua_is_new ''\n__syslua_end\n".iter().copied());
+        script.extend(
+            format!(
+                "set -e {memory}\nset -e {memory}_aliases[1]\nfunctions -e ${memory}_aliases\nset -e {memory}_aliases\n"
+            )
+            .into_bytes(),
+        );
+        Some(script)
     }
 
     fn subshell(&self, script: &str) -> Option<Subshell> {

@@ -31,6 +31,17 @@ pub trait Shell: Sync {
     /// Returns the line for that file by which it reads a script, if it is there.
     fn source_line(&self, script: &ScriptPath) -> String;
 
+    /// Returns what has an interactive shell look at each prompt whether there is another environment; `None` when that
+    /// cannot be said.
+    fn hook(&self, _places: &HookPlaces<'_>) -> Option<String> {
+        None
+    }
+
+    /// Returns the script by which a shell leaves a project: a variable that has another value by now stays.
+    fn render_leave(&self, _environment: &Environment, _identity: &Identity<'_>) -> Option<Vec<u8>> {
+        None
+    }
+
     /// Returns how an interactive shell of its own is started that reads one more script, at `script`, after the user's files.
     /// The shell is marked by `SYSLUA_PROJECT`. `None` when that cannot be said: then it has the variables only.
     fn subshell(&self, _script: &str) -> Option<Subshell> {
@@ -57,6 +68,32 @@ pub struct Subshell {
     pub before: &'static str,
     /// Files that it reads, in a directory that the variable named first leads to.
     pub files: Option<(&'static str, &'static [(&'static str, &'static str)])>,
+}
+
+/// What a hook looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct HookPlaces<'a> {
+    /// The script that the shell reads.
+    pub script: &'a Path,
+    /// The directory of the current snapshot: a link.
+    pub current: &'a Path,
+    /// The directory of all snapshots.
+    pub snapshots: &'a Path,
+    /// The variable of the memory.
+    pub memory: &'a str,
+}
+
+impl HookPlaces<'_> {
+    /// Puts the places into the text of a hook, as words of the shell.
+    fn fill(&self, text: &str, quote: impl Fn(&[u8]) -> Vec<u8>) -> String {
+        let word = |path: &Path| String::from_utf8_lossy(&quote(&platform::bytes_of_path(path))).into_owned();
+        let id = self.memory.rsplit('_').next().unwrap_or_default();
+        text.replace("FILE", &word(self.script))
+            .replace("CURRENT", &word(self.current))
+            .replace("SNAPSHOTS", &word(self.snapshots))
+            .replace("MEMORY", self.memory)
+            .replace("_ID", &format!("_{id}"))
+    }
 }
 
 /// Where the files of shells are.

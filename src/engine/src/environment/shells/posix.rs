@@ -6,12 +6,15 @@
 use std::path::PathBuf;
 
 use super::common::{self, Words};
-use super::{FPATH, Identity, Places, ScriptPath, Shell, Subshell};
+use super::{FPATH, HookPlaces, Identity, Places, ScriptPath, Shell, Subshell};
 use crate::environment::Environment;
 use crate::variable::Template;
 
 /// Functions that the script calls.
 const FUNCTIONS: &str = include_str!("posix.sh");
+
+/// What bash and zsh do at each prompt.
+const HOOK: &str = include_str!("hook.sh");
 
 /// The script.
 pub const FILE: &str = "env.sh";
@@ -42,6 +45,15 @@ macro_rules! family {
                 fn source_line(&self, script: &ScriptPath) -> String {
                     let word = path_word(script);
                     format!("[ ! -r {word} ] || . {word}")
+                }
+
+                fn hook(&self, places: &HookPlaces<'_>) -> Option<String> {
+                    // A hook of sh has no place to stand.
+                    Some(places.fill(HOOK, quote)).filter(|_| $name != "sh")
+                }
+
+                fn render_leave(&self, environment: &Environment, identity: &Identity<'_>) -> Option<Vec<u8>> {
+                    Some(leave(environment, identity))
                 }
 
                 fn subshell(&self, script: &str) -> Option<Subshell> {
@@ -121,6 +133,37 @@ fn render(environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
     script.sources(&environment.scripts);
     let begin = format!("__syslua_begin {} '{stamp}' '{}'\n", identity.memory(), declared.join(" "));
     common::script(identity, &stamp, FUNCTIONS, &[begin.as_bytes(), &script.0])
+}
+
+/// Returns the script that leaves a project: what no longer has the project's value stays as it is.
+fn leave(environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
+    let mut script = Script(b"__syslua_kept=\n".to_vec());
+    for (name, value) in &environment.single {
+        let name = name.as_bytes();
+        let value = template(value);
+        script.line(&[
+            b"if [ \"${",
+            name,
+            b"-}\" != ",
+            &value,
+            b" ]; then __syslua_kept=\"$__syslua_kept ",
+            name,
+            b"\"; fi",
+        ]);
+    }
+    let memory = identity.memory();
+    script.line(&[format!("__syslua_begin {memory} left \"${{__syslua_kept# }}\"").as_bytes()]);
+    for name in environment.single.keys() {
+        script.line(&[format!("__syslua_unset {memory}_{name}").as_bytes()]);
+    }
+    script.line(&[b"__syslua_is_new="]);
+    script.line(&[b"__syslua_fpath"]);
+    script.line(&[b"__syslua_end"]);
+    let done = format!(
+        "unset __syslua_kept {memory}\nif [ -n \"${{{memory}_aliases-}}\" ]; then {memory}_unalias 2>/dev/null || :; unset {memory}_aliases; fi"
+    );
+    script.line(&[done.as_bytes()]);
+    [FUNCTIONS.as_bytes(), &script.0].concat()
 }
 
 impl Words for Sh {
