@@ -6,9 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::closure::{self, Limits};
-use super::import::{Build, import};
+use super::import::{Build, SourceTree, import, import_source};
 use super::living::{Living, present};
 use super::own::Own;
+use super::sources::SourceMemory;
 use super::{Error, Outputs, Slot, Store, sweep, tree, verify};
 use crate::hash::Hash;
 use crate::names::{Name, ObjectName, OutputName};
@@ -18,6 +19,7 @@ use crate::platform::hostile::{
 use crate::platform::jail::Level;
 use crate::platform::{self, Step, Walk};
 use crate::settings::{Interrupt, UnpackLimits};
+use crate::value::Source;
 
 const HERE: &str = "x86_64-linux";
 const RECIPE: &[u8] = b"recipe";
@@ -148,6 +150,25 @@ fn objects_of_any_depth_are_published_verified_repaired_moved_and_removed() {
     second.is_tidy();
     second.sweep();
     first.sweep();
+}
+
+#[test]
+fn a_source_that_is_too_deep_is_refused_soon() {
+    let place = Place::new();
+    let path = place.store.root().join("source");
+    make_deep(&path, DEEP, b"text");
+    let error = SourceMemory::load(&place.store).hash(&path, &BTreeSet::new()).unwrap_err().to_string();
+    assert!(error.contains("may have 4096 bytes") && error.len() < 10_000, "{error}");
+    let source = Source { path, excluded: BTreeSet::new(), nar: Hash::of(b"nar") };
+    let tree = SourceTree {
+        deriver: Hash::of(b"deriver"),
+        name: &Name::parse("demo").unwrap(),
+        source: &source,
+        sandbox: Level::Off,
+    };
+    let error = import_source(&place.store, &tree).unwrap_err().to_string();
+    assert!(error.contains("may have 4096 bytes"), "{error}");
+    place.is_tidy();
 }
 
 /// Changes the file at the bottom of a deep tree.

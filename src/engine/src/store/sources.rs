@@ -267,6 +267,7 @@ impl<'a> Fingerprint<'a> {
                 Step::Node { .. } if std::mem::take(&mut is_top) => self.add(path, Path::new(""), facts)?,
                 Step::Node { directory, name, kind } => {
                     let inner = walk.way(&name);
+                    tree::check_way(&inner)?;
                     if self.excluded.contains(&inner) {
                         if kind == FileKind::Directory {
                             walk.skip();

@@ -133,6 +133,22 @@ pub fn archive(path: &Path, patterns: &[Pattern], sink: &mut impl Sink, interrup
     walk(&tree, &compile(path, patterns)?, interrupt, Copied { hasher: Hasher::default(), sink })
 }
 
+/// The longest way from the top of a source to what is in it, in bytes: what is remembered of sources names everything by
+/// its way, and systems take no longer paths.
+const LONGEST_WAY: usize = 4096;
+
+/// Refuses what is too deep in a source.
+///
+/// # Errors
+/// When it is.
+pub fn check_way(way: &Path) -> Result<()> {
+    if way.as_os_str().len() <= LONGEST_WAY {
+        return Ok(());
+    }
+    let problem = std::io::Error::other(format!("a path in a source may have {LONGEST_WAY} bytes"));
+    Err(platform::failed("use", way)(problem).into())
+}
+
 fn compile(path: &Path, patterns: &[Pattern]) -> Result<Patterns> {
     // Lengths are part of the archive.
     debug_assert!(patterns.iter().all(|(p, r)| r.as_ref().is_none_or(|r| r.len() == p.len())));

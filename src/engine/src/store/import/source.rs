@@ -1,5 +1,8 @@
 //! Publication of local files and trees: each file is read once, and hashed, searched and put in its place on the way. Files
 //! that another object has become names of its inode, and are not written.
+//!
+//! It uses paths below a source, which others may change meanwhile, and in staging, which they may not. That is sound, since what is
+//! hashed is what was put in its place: it gets its name only if it is what the config declared, whatever a path led to.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -147,6 +150,7 @@ fn list(source: &Source, nodes: &mut Vec<Node>, collisions: &mut Vec<Text>) -> R
             Step::Node { directory, name, kind } => {
                 let is_top = std::mem::take(&mut is_empty);
                 let below = if is_top { PathBuf::new() } else { walk.way(&name) };
+                tree::check_way(&below)?;
                 if source.excluded.contains(&below) {
                     if kind == FileKind::Directory {
                         walk.skip();

@@ -1,11 +1,14 @@
 //! Publication without any Lua: what a build leaves, and the objects that it becomes.
 
 use std::fs;
+use std::path::Path;
 
 use proptest::prelude::*;
 
 use super::super::verify::look;
 use super::*;
+use crate::hash::READ_SIZE;
+use crate::names::Placeholder;
 
 /// A store in a directory of its own.
 struct Place {
