@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use mlua::prelude::*;
@@ -58,7 +58,6 @@ impl Options {
         if jobs == Some(0) {
             return Err(Failure::new("usage", "`jobs` is 1 or more"));
         }
-        let available = std::thread::available_parallelism().map_or(FEWEST_JOBS, usize::from);
         Ok(Options {
             settings: Settings {
                 context: state::read(lua, |state| Arc::clone(&state.context)),
@@ -66,7 +65,7 @@ impl Options {
                 substitute: Some(PathBuf::from("/syslua")).filter(|system| *system != root),
                 root,
                 home,
-                jobs: jobs.unwrap_or(available.max(FEWEST_JOBS)),
+                jobs: jobs.unwrap_or_else(usual_jobs),
                 offline: options.get::<Option<bool>>("offline").map_err(lua_failure)?.unwrap_or(false),
                 network: network::from_environment()?,
                 lock_timeout,
@@ -109,6 +108,13 @@ impl Options {
             }
         }
     }
+}
+
+/// Returns as many jobs as there are processors, but not fewer than a few. The system is asked once: it reads files to tell.
+fn usual_jobs() -> usize {
+    static AVAILABLE: OnceLock<usize> = OnceLock::new();
+    let available = || std::thread::available_parallelism().map_or(FEWEST_JOBS, usize::from);
+    (*AVAILABLE.get_or_init(available)).max(FEWEST_JOBS)
 }
 
 /// The variables that commands of other users see. Others may be secrets of who applies.
