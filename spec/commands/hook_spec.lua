@@ -93,9 +93,10 @@ describe("the hook of", function()
         pending("strace is not installed")
         return
       end
-      here.apply(
-        'env({ EDITOR = "vi" }) project({ name = "web", path = "~/web", setup = function() env({ PORT = 1 }) end })'
-      )
+      here.apply([[
+        env({ EDITOR = "vi" })
+        project({ name = "web", path = "~/web", setup = function() env({ PORT = 1 }) end })
+      ]])
       local lines = {
         shells[name][2],
         "echo begin >&2",

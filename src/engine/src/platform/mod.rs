@@ -6,6 +6,7 @@
 #![cfg_attr(not(test), expect(clippy::disallowed_methods, reason = "this is the room that uses paths"))]
 
 mod actor;
+mod become_program;
 pub mod build_users;
 mod directory;
 pub mod fault;
@@ -49,6 +50,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use actor::{Actor, group_number, user_name, user_named};
+pub use become_program::{SCRIPT, become_program};
 pub use directory::{Directory, Identity, NewFile, Node, Seen, look, set_mode_of};
 pub use links::{LinkLimits, Links, links_below};
 pub use modify::{
@@ -67,10 +69,10 @@ pub use read::{
 };
 pub use session::{Login, Mark, Terminal, has_mark, login_variables, look_after, prepare_session, was_interrupted};
 pub use system::{
-    SCRIPT, become_program, bytes_of_path, end_group, facts_of, free_space, has_object_mode, is_executable,
-    is_executable_file, is_object_mode, is_system_user, leave_session, may_set_immutable, mode_of, name_from_bytes,
-    open_standard_descriptors, own_group, own_number, owner_of, path_from_bytes, read_at, shell_command, signal_of,
-    terminal_width, user_number, wait_for_input,
+    bytes_of_path, end_group, facts_of, free_space, has_object_mode, is_executable, is_executable_file, is_object_mode,
+    is_system_user, leave_session, may_set_immutable, mode_of, name_from_bytes, open_standard_descriptors, own_group,
+    own_number, owner_of, path_from_bytes, read_at, shell_command, signal_of, terminal_width, user_number,
+    wait_for_input,
 };
 pub use tree::{copy_file_in, copy_tree, lift_immutable_tree, locate, open_up, remove_in, remove_tree, set_immutable};
 pub use walk::{Descent, Step, Walk};

@@ -1,6 +1,6 @@
 //! Windows: type-checked here, run elsewhere.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -43,24 +43,6 @@ pub fn shell_command(shell: Option<&Path>, line: &OsStr) -> Command {
     let mut command = Command::new(shell.unwrap_or(Path::new("cmd.exe")));
     command.arg("/C").arg(line);
     command
-}
-
-/// Where a program would find its script; nothing reads it here.
-pub const SCRIPT: &str = "/dev/fd/SCRIPT";
-
-/// Runs a program, which gets only these variables, to its end; returns its exit code.
-///
-/// # Errors
-/// When the program cannot be started.
-pub fn become_program(
-    words: &[OsString],
-    variables: &[(OsString, OsString)],
-    _script: Option<(&[u8], &Path)>,
-) -> io::Result<i32> {
-    let Some((program, words)) = words.split_first() else { return Err(io::ErrorKind::InvalidInput.into()) };
-    let variables = variables.iter().map(|(name, value)| (name, value));
-    let status = Command::new(program).args(words).env_clear().envs(variables).status()?;
-    Ok(status.code().unwrap_or(1))
 }
 
 /// Gives a program a process group of its own.

@@ -1,0 +1,44 @@
+--- `completions`: prints the script by which a shell completes commands, flags and values.
+
+local completions = {}
+
+completions.summary = require("syslua.cli.commands").get_summary("completions")
+
+local shells = { "bash", "zsh", "fish", "nushell", "powershell" }
+
+--- Adds the command's own arguments and flags.
+---@param parser table
+function completions.add_to_parser(parser)
+  parser
+    :argument("SHELL", "bash, zsh, fish, nushell or powershell.")
+    :argname("SHELL")
+    :target("name")
+    :choices(shells)
+    :args("?")
+  parser
+    :option("--values", "Print the values of a kind that there are now, for these scripts.")
+    :argname("KIND")
+    :choices({ "snapshots", "objects", "projects", "shells", "commands" })
+end
+
+--- Does it.
+---@param args syslua.cli.Args
+---@return integer
+function completions.run(args)
+  local data = require("syslua.cli.completion_data")
+  local terminal = require("syslua.cli.terminal")
+  if args.values then
+    terminal.write(data.get_values(args.values, require("syslua.cli.options").from_args(args)))
+    return 0
+  elseif not args.name then
+    require("syslua.util.failure").raise({
+      kind = "usage",
+      message = "the name of a shell is missing",
+      hint = "it may be " .. require("syslua.util.text").enumerate(shells, "or"),
+    })
+  end
+  io.stdout:write(require("syslua.cli.completion_scripts")[args.name](data.list()))
+  return 0
+end
+
+return completions
