@@ -3,15 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::BuildHasherDefault;
-use std::io::{self, Read};
-use std::path::Path;
 
 use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
-
-use crate::settings::Interrupt;
 
 /// Bytes that one read asks for while a file is hashed.
 pub const READ_SIZE: usize = 128 * 1024;
@@ -180,26 +176,6 @@ impl Hasher {
 impl Sink for Hasher {
     fn put(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
-    }
-}
-
-/// Returns the digest and the length in bytes of a file's content, reading it in pieces.
-///
-/// # Errors
-/// When the file cannot be read, or somebody asked to stop.
-pub fn of_file(path: &Path, interrupt: &Interrupt) -> io::Result<(Hash, u64)> {
-    let mut file = crate::platform::open_regular(path)?;
-    let mut buffer = vec![0; READ_SIZE];
-    let mut hasher = Hasher::default();
-    let mut length = 0;
-    loop {
-        interrupt.check()?;
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            return Ok((hasher.finish(), length));
-        }
-        hasher.put(&buffer[..read]);
-        length += read as u64;
     }
 }
 

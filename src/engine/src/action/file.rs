@@ -8,7 +8,7 @@ use super::change::After;
 use super::drift::{Aspect, Drift, Look};
 use super::kind::{Kind, Properties, TargetKind};
 use super::{Directories, Error, Found};
-use crate::hash::{self, Hash};
+use crate::hash::Hash;
 use crate::platform::{self, FileKind, Result, Seen};
 use crate::settings::Interrupt;
 use crate::value::Text;
@@ -202,8 +202,7 @@ pub fn digest_of(path: &Path, interrupt: &Interrupt) -> std::result::Result<Hash
         };
         return Err(Error::NoFile { path: path.to_owned(), found });
     }
-    let (digest, _) = hash::of_file(path, interrupt).map_err(platform::failed("read", path))?;
-    Ok(digest)
+    Ok(platform::digest_of(path, interrupt)?)
 }
 
 /// Returns the permission bits that a text in octal stands for.

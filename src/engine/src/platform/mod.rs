@@ -36,6 +36,8 @@ use unix as system;
 mod unix_directory;
 #[cfg(unix)]
 use unix_directory as system_directory;
+#[cfg(unix)]
+mod unix_locks;
 
 #[cfg(windows)]
 mod windows;
@@ -63,9 +65,9 @@ pub use modify::{
 };
 pub use processes::{ProcessTexts, processes};
 pub use read::{
-    FileKind, can_read, canonical, end_of, exists, followed, is_directory, is_file, kind_of, leads_somewhere, links_of,
-    list_directory, metadata_of, normalize, open_node, open_regular, open_waiting, read_file, read_foreign, read_link,
-    read_to_string,
+    FileKind, can_read, canonical, digest_of, end_of, exists, followed, is_directory, is_file, kind_of,
+    leads_somewhere, links_of, list_directory, metadata_of, normalize, open_node, open_regular, open_waiting,
+    read_file, read_foreign, read_link, read_to_string,
 };
 pub use session::{Login, Mark, Terminal, has_mark, login_variables, look_after, prepare_session, was_interrupted};
 pub use system::{

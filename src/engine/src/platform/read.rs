@@ -6,6 +6,8 @@ use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
 use super::{Node, Result, failed};
+use crate::hash::{Hash, Hasher, READ_SIZE, Sink};
+use crate::settings::Interrupt;
 
 /// What stands at a path; a symbolic link is not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,6 +180,26 @@ pub fn read_foreign(path: &Path, most: u64) -> Result<Option<(Vec<u8>, Node)>> {
     // It may grow meanwhile.
     file.take(most.saturating_add(1)).read_to_end(&mut content).map_err(failed("read", path))?;
     Ok((content.len() as u64 <= most).then_some((content, node)))
+}
+
+/// Returns the digest of a file's content, reading it in pieces.
+///
+/// # Errors
+/// When the file cannot be read, or somebody asked to stop.
+pub fn digest_of(path: &Path, interrupt: &Interrupt) -> Result<Hash> {
+    let digest = || {
+        let mut file = open_regular(path)?;
+        let mut buffer = vec![0; READ_SIZE];
+        let mut hasher = Hasher::default();
+        loop {
+            interrupt.check()?;
+            match file.read(&mut buffer)? {
+                0 => return Ok(hasher.finish()),
+                read => hasher.put(&buffer[..read]),
+            }
+        }
+    };
+    digest().map_err(failed("read", path))
 }
 
 /// Returns the content of a file that must be UTF-8.

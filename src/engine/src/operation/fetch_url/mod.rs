@@ -13,7 +13,7 @@ use syslua_fetch::url::{Url, decode, redact};
 use self::partial::Partial;
 use super::network::{client, failed, from_failure, from_problem, report};
 use super::{Error, Result, Workspace, turn};
-use crate::hash::{self, Hash};
+use crate::hash::Hash;
 use crate::platform::{self, FileKind};
 
 /// What is to be downloaded.
@@ -60,7 +60,7 @@ pub fn fetch(workspace: &Workspace, wanted: &Download) -> Result<PathBuf> {
 
 /// What lies there is believed only after another look at its bytes.
 fn is_right(workspace: &Workspace, place: &Path, sha256: Hash) -> bool {
-    hash::of_file(place, &workspace.settings.interrupt).is_ok_and(|(found, _)| found == sha256)
+    platform::digest_of(place, &workspace.settings.interrupt).is_ok_and(|found| found == sha256)
 }
 
 /// Tries one address after the other.
