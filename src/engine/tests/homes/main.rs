@@ -94,6 +94,7 @@ impl Play {
         let number = self.world.log.len() - 1;
         let config = self.world.config();
         let (before, sources) = (self.world.look(), Play::read(&config.reads));
+        self.world.read.extend(sources.keys().cloned());
         let result = apply(&self.engine, &config.manifest);
         self.world.log[number] = format!("apply: {result:?}");
         let after = self.world.look();

@@ -151,6 +151,8 @@ pub struct World {
     pub expected: Tree,
     /// What was written once, and is the user's.
     pub given: BTreeSet<PathBuf>,
+    /// Everything that a config ever read, where it really is.
+    pub read: BTreeSet<PathBuf>,
     /// What the user put where nothing of the user's is: it stays, or is kept elsewhere.
     loose: BTreeSet<PathBuf>,
     /// Directories that the user moved while others in them were made, or had another mode: whose these are cannot be known any more.
@@ -208,6 +210,7 @@ impl World {
             packages,
             expected: Tree::new(),
             given: BTreeSet::new(),
+            read: BTreeSet::new(),
             loose: BTreeSet::new(),
             moved: Vec::new(),
             texts: BTreeSet::new(),
@@ -398,12 +401,6 @@ impl World {
                 self.log.push(format!("edit: replaces {}", path.display()));
                 fs::remove_file(&path).unwrap();
                 self.write(&path, "instead", 0o644);
-                // What the config reads stays, whatever became of a target of before in it.
-                // And so does what stands where only a link leads that was put above a target since.
-                let is_moved = self.moved.iter().any(|moved| path.starts_with(moved));
-                if is_moved || path.starts_with(&self.real_dotfiles) {
-                    self.loose.insert(path);
-                }
             }
             4 if !ours.is_empty() => {
                 let path = self.random.pick(&ours).clone();
@@ -494,11 +491,15 @@ impl World {
                 || self.given.iter().any(|given| given.starts_with(path) || path.starts_with(given))
                 || real.iter().any(|given| given.starts_with(path))
         };
+        // What the config reads stays, whatever became of a target of before there; and what stands where only a link leads that was
+        // put above a target since.
+        let is_others = |path: &Path| self.read.contains(path) || self.moved.iter().any(|moved| path.starts_with(moved));
+        let edited = last.iter().filter(|(path, found)| found.content.starts_with(b"instead") && is_others(path));
+        let stays: Vec<&PathBuf> = edited.map(|(path, _)| path).collect();
         // So are files that the user wrote where nothing was, and the directories that they are in.
         let is_loose = |path: &PathBuf| {
-            let is_above = || self.loose.iter().any(|loose| loose.starts_with(path));
-            let is_in_place = self.loose.iter().any(|loose| path.starts_with(loose));
-            is_in_place || !self.expected.contains_key(path) && is_above()
+            let is_above = || self.loose.iter().chain(stays.iter().copied()).any(|loose| loose.starts_with(path));
+            stays.iter().any(|stays| path.starts_with(stays)) || !self.expected.contains_key(path) && is_above()
         };
         let is_moved = |path: &PathBuf| {
             let is_directory = last.get(path).is_some_and(Entry::is_directory);
