@@ -72,8 +72,7 @@ local function furnish(random)
         add(": taken")
       elseif kind == 1 then
         add("mkdir -- %s", place)
-        -- Whatever else is in it makes it no empty one.
-        taken[path] = "directory"
+        take(path, "directory")
       elseif kind == 2 and files[1] then
         -- To a file of this package or another one.
         local other = files[random(#files)]
