@@ -1,5 +1,6 @@
 //! `snapshot.json`: what one apply left in force. The format only.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,29 +46,38 @@ pub struct Snapshot {
     pub derivations: Arc<BTreeMap<Hash, Outputs>>,
     /// The resolved actions, with the positions that declared them.
     pub activations: Vec<Arc<Activation>>,
+    /// Where the root was and what was moved since, once its paths are read as they are now.
+    #[serde(skip)]
+    pub moved: Option<(PathBuf, Moves)>,
 }
 
-/// Where a root, and the home around it, are now.
-#[derive(Debug)]
+/// Where a root and a home are now.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moves {
     /// What begins with the first begins with the second now; the longer ones come first.
     prefixes: Vec<(PathBuf, PathBuf)>,
 }
 
 impl Moves {
-    /// Compares where a root and the home were with where they are. When the root has the same path in both homes, what is in the
-    /// home was moved with it.
+    /// Compares where a root and the home were with where they are. When the way from one to the other is the same, both were moved
+    /// together; a home may also be the same by another name.
     pub fn new((old_root, old_home): (&Path, &Path), (root, home): (&Path, &Path)) -> Moves {
         let mut prefixes = Vec::new();
         if old_root != root {
             prefixes.push((old_root.to_owned(), root.to_owned()));
-            let is_same_below =
-                matches!((old_root.strip_prefix(old_home), root.strip_prefix(home)), (Ok(old), Ok(new)) if old == new);
-            if is_same_below {
-                prefixes.push((old_home.to_owned(), home.to_owned()));
-            }
         }
+        let is_moved = || old_root != root && way(old_home, old_root) == way(home, root);
+        if old_home != home && (is_moved() || platform::end_of(old_home).is_ok_and(|end| end == platform::canonical(home))) {
+            prefixes.push((old_home.to_owned(), home.to_owned()));
+        }
+        // A root in a home before the home.
+        prefixes.sort_by_key(|(old, _)| Reverse(old.components().count()));
         Moves { prefixes }
+    }
+
+    /// Returns whether nothing was moved.
+    pub fn is_none(&self) -> bool {
+        self.prefixes.is_empty()
     }
 
     /// Returns a path as it is now.
@@ -81,6 +91,13 @@ impl Moves {
         }
         path.clone()
     }
+}
+
+/// Returns how many directories up and which ones down lead from one path to another.
+fn way<'a>(from: &Path, to: &'a Path) -> (usize, &'a Path) {
+    let common = to.ancestors().find(|above| from.starts_with(above)).unwrap_or(Path::new(""));
+    let up = from.strip_prefix(common).map_or(0, |below| below.components().count());
+    (up, to.strip_prefix(common).unwrap_or(to))
 }
 
 /// A text that is no snapshot of a version that we know.
@@ -114,6 +131,7 @@ impl Snapshot {
             home: None,
             derivations: Arc::default(),
             activations: Vec::new(),
+            moved: None,
         }
     }
 
@@ -156,14 +174,17 @@ impl Snapshot {
         })
     }
 
-    /// Reads all paths as they are now, where the root got another place since, alone or together with the home around it. Returns
-    /// the root of before when it did.
-    pub fn follow_moves(&mut self, root: &Path, home: &Path) -> Option<PathBuf> {
+    /// Reads all paths as they are now, where the root got another place since, alone or together with the home, or the home another
+    /// name. Returns the root of before and what was moved when that is so.
+    pub fn follow_moves(&mut self, root: &Path, home: &Path) -> Option<(PathBuf, Moves)> {
+        if self.moved.is_some() {
+            return self.moved.clone();
+        }
         let (old_root, old_home) = (self.root.as_ref()?.to_path(), self.home.as_ref()?.to_path());
-        if old_root == root {
+        let moves = Moves::new((&old_root, &old_home), (root, home));
+        if moves.is_none() {
             return None;
         }
-        let moves = Moves::new((&old_root, &old_home), (root, home));
         for activation in &mut self.activations {
             let activation = Arc::make_mut(activation);
             activation.place = activation.place.as_ref().map(|place| moves.follow(place));
@@ -171,7 +192,8 @@ impl Snapshot {
         }
         self.home = Some(moves.follow(&Text(platform::bytes_of_path(&old_home))));
         self.root = Some(Text(platform::bytes_of_path(root)));
-        Some(old_root)
+        self.moved = Some((old_root, moves));
+        self.moved.clone()
     }
 
     /// Returns the text of `snapshot.json`.

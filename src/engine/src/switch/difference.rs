@@ -62,7 +62,8 @@ fn target_step(scene: &Scene, mark: Mark, entry: &Entry, place: &Path, before: B
 }
 
 fn is_ours(scene: &Scene, place: &Path, old: &Old<'_>, found: &Found) -> Result<bool, Error> {
-    Ok(scene.leads_into_store(found) || old.target.has_written(scene.looking(), place, found)?)
+    let led_there = || old.target.leads_to().is_some_and(|source| scene.led_to(found, source));
+    Ok(scene.leads_into_store(found) || old.target.has_written(scene.looking(), place, found)? || led_there())
 }
 
 /// Returns whether what stands where a file or link of ours goes is not ours to move.
@@ -181,7 +182,7 @@ pub fn wanted(scene: &Scene, declared: &Declared<'_>, old: Option<&Old<'_>>, com
     let is_ours = is_old_link
         || match old {
             // What is the user's since it was written is not ours, be it as we wrote it.
-            Some(old) => !old.target.is_given() && old.target.has_written(scene.looking(), &standing, &found)?,
+            Some(old) => !old.target.is_given() && is_ours(scene, &standing, old, &found)?,
             None => false,
         };
     if found == Found::Nothing || is_ours {

@@ -167,6 +167,7 @@ fn begin(
                 home: Some(text(&settings.home)),
                 derivations: Arc::clone(&plan.derivations),
                 activations: plan.activations.clone(),
+                moved: None,
             };
             write::write_snapshot(store, &settings.home, &snapshot, manifest)?;
             write::write_user_links(store, &snapshot)?;

@@ -81,8 +81,8 @@ pub fn plan(
     mut current: Snapshot,
     extent: Extent,
 ) -> Result<Plan, Error> {
-    let old_root = current.follow_moves(store.root(), home);
-    let is_elsewhere = old_root.is_some() || current.home.as_ref().is_some_and(|old| old.to_path() != home);
+    let moved = current.follow_moves(store.root(), home);
+    let is_elsewhere = moved.is_some() || current.home.as_ref().is_some_and(|old| old.to_path() != home);
     desired.keep_implied(home, &current);
     let has_same_objects = has_same_objects(&desired, &current);
     let is_applied = has_same_objects && !is_elsewhere && is_applied(&desired, &current);
@@ -109,8 +109,8 @@ pub fn plan(
     desired.entries.splice(0..0, unfolded);
     let mut places = conflicts::places(store, &targets, &desired.entries)?;
     let mut scene = Scene::new(store, home, Reads::new(store, desired.reads.drain(..)));
-    if let Some(root) = &old_root {
-        scene.add_old_root(root);
+    if let Some((old_root, moves)) = moved {
+        scene.add_moves(&old_root, moves);
     }
     if look_at_what_stays(&scene, &targets, &present, &places)? {
         places = conflicts::places(store, &targets, &desired.entries)?;

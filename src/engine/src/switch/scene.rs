@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::action::{self, Accounts, Directories, Found, Look};
 use crate::activation::Activation;
 use crate::platform::{self, FileKind, Result};
+use crate::snapshot::Moves;
 use crate::store::Store;
 use crate::value::Text;
 
@@ -19,6 +20,7 @@ pub struct Scene<'a> {
     pub store: &'a Store,
     /// Where objects were before the root got another place.
     old_objects: Option<PathBuf>,
+    moves: Option<Moves>,
     /// What `~` stands for.
     pub home: &'a Path,
     /// What the config reads.
@@ -51,6 +53,7 @@ impl<'a> Scene<'a> {
         Scene {
             store,
             old_objects: None,
+            moves: None,
             home,
             reads,
             directories: Directories::looking().stopped_by(store.interrupt()),
@@ -67,9 +70,16 @@ impl<'a> Scene<'a> {
         Look { directories: &self.directories, accounts: &self.accounts }
     }
 
-    /// From now on, links to objects of this other place are ours too.
-    pub fn add_old_root(&mut self, root: &Path) {
-        self.old_objects = Some(Store::new(root).objects().to_owned());
+    /// From now on, links to objects of this other root are ours too, and those to what was moved.
+    pub fn add_moves(&mut self, old_root: &Path, moves: Moves) {
+        self.old_objects = Some(Store::new(old_root).objects().to_owned());
+        self.moves = Some(moves);
+    }
+
+    /// Returns whether a link was found that led to a path before that was moved.
+    pub fn led_to(&self, found: &Found, path: &Text) -> bool {
+        let (Found::Link(target, _), Some(moves)) = (found, &self.moves) else { return false };
+        moves.follow(&Text(platform::bytes_of_path(target))) == *path
     }
 
     /// Returns whether a link into our own store was found.
