@@ -23,9 +23,19 @@ local furnish = [[
 
 -- How the home is moved, and what `HOME` and the root are then.
 local moves = {
-  ["the home, with the root in it"] = { "home/share/root", "mv home home2", "home2", "home2/share/root" },
+  ["the home, with the root in it"] = {
+    "home/share/root",
+    "mv home home2",
+    "home2",
+    "home2/share/root",
+  },
   ["both, which are beside each other"] = { "root", "mkdir n; mv home root n/", "n/home", "n/root" },
-  ["the home, to which a link leads"] = { "home/share/root", "mv home home2; ln -s home2 home", "home", "home/share/root" },
+  ["the home, to which a link leads"] = {
+    "home/share/root",
+    "mv home home2; ln -s home2 home",
+    "home",
+    "home/share/root",
+  },
   ["the home, and the link leads to the root"] = {
     "home/share/root",
     "mv home home2; ln -s home2 home",
@@ -48,7 +58,9 @@ describe("a home that was moved", function()
   end)
 
   local function list()
-    return here.shell([[cd ~/.; find . ! -path './share*' -printf '%y %m %p %l\n' | LC_ALL=C sort; cat .rc top]]).stdout
+    return here.shell(
+      [[cd ~/.; find . ! -path './share*' -printf '%y %m %p %l\n' | LC_ALL=C sort; cat .rc top]]
+    ).stdout
   end
 
   local function run(...)

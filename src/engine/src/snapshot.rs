@@ -67,7 +67,9 @@ impl Moves {
             prefixes.push((old_root.to_owned(), root.to_owned()));
         }
         let is_moved = || old_root != root && way(old_home, old_root) == way(home, root);
-        if old_home != home && (is_moved() || platform::end_of(old_home).is_ok_and(|end| end == platform::canonical(home))) {
+        if old_home != home
+            && (is_moved() || platform::end_of(old_home).is_ok_and(|end| end == platform::canonical(home)))
+        {
             prefixes.push((old_home.to_owned(), home.to_owned()));
         }
         // A root in a home before the home.

@@ -73,7 +73,8 @@ impl Backups {
         // By their own names: a place is where it really is.
         let at = At { root: text(&platform::canonical(store.root())), home: text(&platform::canonical(home)) };
         if let Some(old) = backups.at.clone().filter(|old| *old != at) {
-            let moves = Moves::new((&old.root.to_path(), &old.home.to_path()), (&at.root.to_path(), &at.home.to_path()));
+            let moves =
+                Moves::new((&old.root.to_path(), &old.home.to_path()), (&at.root.to_path(), &at.home.to_path()));
             for entry in &mut backups.entries {
                 entry.path = moves.follow(&entry.path);
                 entry.target = moves.follow(&entry.target);

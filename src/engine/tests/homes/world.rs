@@ -493,7 +493,8 @@ impl World {
         };
         // What the config reads stays, whatever became of a target of before there; and what stands where only a link leads that was
         // put above a target since.
-        let is_others = |path: &Path| self.read.contains(path) || self.moved.iter().any(|moved| path.starts_with(moved));
+        let is_read = |path: &Path| path.ancestors().any(|above| self.read.contains(above));
+        let is_others = |path: &Path| is_read(path) || self.moved.iter().any(|moved| path.starts_with(moved));
         let edited = last.iter().filter(|(path, found)| found.content.starts_with(b"instead") && is_others(path));
         let stays: Vec<&PathBuf> = edited.map(|(path, _)| path).collect();
         // So are files that the user wrote where nothing was, and the directories that they are in.
