@@ -620,10 +620,12 @@ function BuildContext.run(command, opts) end
 ---@field shell_names fun(): boolean, any
 ---@field shells fun(options: syslua.Options?): boolean, any
 ---@field literal_reference fun(text: string): boolean, any
----@field add_ticket fun(): boolean, any
 ---@field add_ticket_at fun(positions: string[]): boolean, any
 ---@field positions_of_ticket fun(ticket: integer): boolean, any
 ---@field declare_files fun(list: any[], directory: string): boolean, any
+---@field new_collection fun(given_home: string, home: string): boolean, any
+---@field collect_file fun(collection: integer, given: table, chain: string[]?): boolean, any
+---@field take_contested fun(collection: integer, places: string[], all: boolean): boolean, any
 ---@field list_files fun(path: string): boolean, any
 ---@field set_scope fun(user: string?, home: string, project: table?): boolean, any
 ---@field write_file fun(path: string, text: string): boolean, any

@@ -66,8 +66,8 @@ pub fn is_ours(place: Place, name: &OsStr) -> bool {
         Place::Derivations => is_hash(stem) && matches!(ending, "drv" | "lock"),
         Place::Outputs | Place::Logs | Place::SharedFiles => is_hash(name),
         Place::SourceContents => is_hash(name) || name == ".new",
-        // Beside the lock of a slot is that of the jail of its build.
-        Place::Locks => is_slot(name.strip_suffix(".jail").unwrap_or(name)) || name == "closure",
+        // Beside the lock of a slot are that of the jail of its build, and what its processes are known by.
+        Place::Locks => (is_slot(stem) && matches!(ending, "" | "mark" | "jail")) || name == "closure",
         Place::OldBuilding => is_object(name) || matches!(name, "closure" | "closure.lock"),
         // Before there were slots, builds had directories by their whole hash.
         Place::Work => {
@@ -261,7 +261,7 @@ mod tests {
             (Place::Derivations, vec![format!("{HASH}.drv")]),
             (Place::Outputs, vec![HASH.into(), ".syslua-12-3.tmp".into()]),
             (Place::Logs, vec![HASH.into()]),
-            (Place::Locks, vec!["b0f".into(), "b0f.jail".into(), "closure".into()]),
+            (Place::Locks, vec!["b0f".into(), "b0f.mark".into(), "b0f.jail".into(), "closure".into()]),
             (Place::OldBuilding, vec!["a-012345678".into(), "closure".into(), "closure.lock".into()]),
             (Place::Work, vec![HASH.into(), "0f".into(), "config-12-345".into()]),
             (
