@@ -135,18 +135,45 @@ fn absolute(place: PathBuf) -> Answer<PathBuf> {
     Ok(if whole.file_name().is_none() { platform::canonical(&whole) } else { whole })
 }
 
-/// Returns the source at a place, or nothing where nothing stands. A link that is named as a source is followed.
-fn source_at(lua: &Lua, place: PathBuf) -> Answer<Option<Source>> {
-    let path = state::locate(lua, absolute(place)?);
+/// Returns the source at a place and whether others cannot read something of it, or nothing where nothing stands. A link that
+/// is named as a source is followed.
+fn source_at(lua: &Lua, place: PathBuf) -> Answer<Option<(Source, bool)>> {
+    let named = absolute(place)?;
+    let path = state::locate(lua, named.clone());
+    // The copies of sources that a snapshot keeps are private, whatever the sources are.
+    let is_original = path == named;
+    let found = |path: PathBuf, known: Known| {
+        (Source { path, nar: known.nar, excluded: BTreeSet::new() }, known.is_private && is_original)
+    };
     match look(lua, &path)? {
         Some(Known { kind: FileKind::Symlink, .. }) => {
             let Some(end) = follow(lua, &path) else { return Ok(None) };
             let known = look(lua, &end)?;
-            Ok(known.map(|known| Source { path: end, nar: known.nar, excluded: BTreeSet::new() }))
+            Ok(known.map(|known| found(end, known)))
         }
-        Some(known) => Ok(Some(Source { path, nar: known.nar, excluded: BTreeSet::new() })),
+        Some(known) => Ok(Some(found(path, known))),
         None => Ok(None),
     }
+}
+
+/// Returns whether others cannot read a file of a tree, or not reach it.
+fn is_private_below(top: &Path, below: &Path) -> bool {
+    let is_private = |path: &Path| platform::facts_of(path).is_ok_and(|facts| facts.is_private());
+    let mut path = top.to_owned();
+    is_private(&path)
+        || below.components().any(|component| {
+            path.push(component);
+            is_private(&path)
+        })
+}
+
+/// The failure of a private source in a root whose store everybody can read.
+fn is_readable_by_all(path: &Path) -> Failure {
+    let message =
+        format!("only its owner can read the source {}, and everybody can read the store of root", path.display());
+    Failure::new("config", message).with_hint(
+        "`mutable = true` links to the file itself; `public = true` says that it is no secret, as does chmod o+r",
+    )
 }
 
 fn look(lua: &Lua, path: &Path) -> Answer<Option<Known>> {
@@ -179,22 +206,41 @@ struct Declaring<'a> {
     lua: &'a Lua,
     /// Where relative sources begin.
     directory: PathBuf,
-    /// The paths that trees will have, by their places.
-    trees: HashMap<Vec<u8>, Vec<u8>>,
+    /// The paths that trees will have, by their places; and where those are in which others cannot read something.
+    trees: HashMap<Vec<u8>, (Vec<u8>, Option<PathBuf>)>,
+}
+
+/// What a file is linked to or copied from.
+struct Resolved {
+    path: Vec<u8>,
+    /// The source, when others than its owner cannot read it.
+    private: Option<PathBuf>,
+}
+
+impl From<Vec<u8>> for Resolved {
+    fn from(path: Vec<u8>) -> Resolved {
+        Resolved { path, private: None }
+    }
 }
 
 impl Declaring<'_> {
     /// Declares a file and records its action; returns whether its source exists.
     fn declare(&mut self, given: Given, ticket: &Ticket) -> Answer<bool> {
         let mutable = matches!(given.origin, Origin::Own);
-        let Some(source) = self.source_of(&given, ticket)? else { return Ok(false) };
-        let (source, target) = (Text(source), Text(given.target));
+        let Some(Resolved { path, private }) = self.source_of(&given, ticket)? else { return Ok(false) };
+        let is_public = given.more.as_ref().is_some_and(|more| more.raw_get("public").unwrap_or(false));
+        let private = private.filter(|_| !is_public);
+        if let Some(source) = private.as_ref().filter(|_| platform::is_system_user()) {
+            return Err(is_readable_by_all(source));
+        }
+        let (source, target) = (Text(path), Text(given.target));
         let tree = given.more.as_ref().and_then(|more| more.raw_get::<Option<BString>>("tree").ok().flatten());
         let tree =
             tree.map(|place| Text(platform::bytes_of_path(&self.directory.join(platform::path_from_bytes(&place)))));
         let link = Link { mutable, tree, ..Link::new(source, target) };
         let action = match &given.more {
-            Some(more) => action_of(more, link).map_err(lua_failure)?,
+            Some(more) => action_of(more, link, private.is_some()).map_err(lua_failure)?,
+            None if private.is_some() => private_file(link),
             None => link.into(),
         };
         let mut activation = Activation::new(action, Arc::clone(&ticket.positions));
@@ -205,7 +251,8 @@ impl Declaring<'_> {
     }
 
     /// Returns what a file is linked to or copied from; nothing when its source does not exist.
-    fn source_of(&mut self, given: &Given, ticket: &Ticket) -> Answer<Option<Vec<u8>>> {
+    fn source_of(&mut self, given: &Given, ticket: &Ticket) -> Answer<Option<Resolved>> {
+        let mut private = None;
         let place = || self.directory.join(platform::path_from_bytes(&given.text));
         let content = match &given.origin {
             Origin::Content => {
@@ -216,44 +263,55 @@ impl Declaring<'_> {
                 FileContent::Text(given.text.clone())
             }
             Origin::Local => match source_at(self.lua, place())? {
-                Some(source) => FileContent::Source(source),
+                Some((source, is_private)) => {
+                    private = is_private.then(|| source.path.clone());
+                    FileContent::Source(source)
+                }
                 None => return Ok(None),
             },
-            Origin::Declared(source) => FileContent::Source(source.clone()),
+            Origin::Declared(source) => {
+                let known = source_at(self.lua, source.path.clone())?;
+                private = known.filter(|(_, is_private)| *is_private).map(|(source, _)| source.path);
+                FileContent::Source(source.clone())
+            }
             Origin::Built if given.executable => FileContent::Built(given.text.clone()),
-            Origin::Built => return Ok(Some(given.text.clone())),
+            Origin::Built => return Ok(Some(given.text.clone().into())),
             Origin::Own => {
                 let place = state::locate(self.lua, absolute(place())?);
                 // A link in a tree may lead nowhere.
                 let is_member = given.more.as_ref().is_some_and(|more| more.contains_key("tree").unwrap_or(false));
                 let exists = if is_member { platform::exists(&place) } else { platform::leads_somewhere(&place) };
-                return Ok(exists.then(|| platform::bytes_of_path(&place)));
+                return Ok(exists.then(|| platform::bytes_of_path(&place).into()));
             }
-            Origin::None => return Ok(Some(Vec::new())),
+            Origin::None => return Ok(Some(Vec::new().into())),
             Origin::Member { top, below } => return self.member(given, top, below, ticket),
         };
         let recipe = FileRecipe { content, executable: given.executable };
-        derive_file(self.lua, &given.target, recipe, ticket).map(Some)
+        let path = derive_file(self.lua, &given.target, recipe, ticket)?;
+        Ok(Some(Resolved { path, private }))
     }
 
     /// Returns the path that a file of a tree will have, in what the tree becomes.
-    fn member(&mut self, given: &Given, top: &[u8], below: &[u8], ticket: &Ticket) -> Answer<Option<Vec<u8>>> {
-        let tree = match self.trees.get(&given.text) {
+    fn member(&mut self, given: &Given, top: &[u8], below: &[u8], ticket: &Ticket) -> Answer<Option<Resolved>> {
+        let (tree, private) = match self.trees.get(&given.text) {
             Some(tree) => tree,
             None => {
                 let place = self.directory.join(platform::path_from_bytes(&given.text));
-                let Some(source) = source_at(self.lua, place)? else { return Ok(None) };
+                let Some((source, is_private)) = source_at(self.lua, place)? else { return Ok(None) };
+                let private = is_private.then(|| source.path.clone());
                 let recipe = FileRecipe { content: FileContent::Source(source), executable: false };
                 let tree = derive_file(self.lua, top, recipe, ticket)?;
-                self.trees.entry(given.text.clone()).or_insert(tree)
+                self.trees.entry(given.text.clone()).or_insert((tree, private))
             }
         };
-        Ok(Some([tree, b"/".as_slice(), below].concat()))
+        let inner = platform::path_from_bytes(below);
+        let private = private.as_ref().filter(|top| is_private_below(top, &inner)).map(|top| top.join(&inner));
+        Ok(Some(Resolved { path: [tree.as_slice(), b"/", below].concat(), private }))
     }
 }
 
 /// Returns the action of a file: the link, or a real file where that is declared.
-fn action_of(more: &LuaTable, link: Link) -> LuaResult<Action> {
+fn action_of(more: &LuaTable, link: Link, private: bool) -> LuaResult<Action> {
     let is = |key: &str| more.raw_get::<Option<bool>>(key).map(|given| given.unwrap_or(false));
     if is("absent")? {
         return Ok(Absent { target: link.target }.into());
@@ -262,12 +320,17 @@ fn action_of(more: &LuaTable, link: Link) -> LuaResult<Action> {
         return Ok(Tree { source: link.source, target: link.target }.into());
     }
     if !is("install")? {
-        return Ok(link.into());
+        return Ok(if private { private_file(link) } else { link.into() });
     }
     let Link { source, target, .. } = link;
     let (mode, owner) = (more.raw_get("mode")?, more.raw_get("owner")?);
     let mutable = more.raw_get::<Option<bool>>("once")?.unwrap_or(false);
-    Ok(action::File { source, target, mode, owner, mutable, ..action::File::default() }.into())
+    Ok(action::File { source, target, mode, owner, mutable, private, ..action::File::default() }.into())
+}
+
+/// Returns the action for a source that only its owner can read: a copy that only its owner can read.
+fn private_file(link: Link) -> Action {
+    action::File { source: link.source, target: link.target, private: true, ..action::File::default() }.into()
 }
 
 /// The files of a collection, and of each its derivation as far as that takes no closer look.
@@ -301,8 +364,10 @@ impl Prepared {
                     let is_refused = evaluation.config_files.as_ref().is_some_and(|files| files.has(&file.text));
                     (!is_refused).then(|| FileContent::Text(file.text.clone()))
                 } else {
+                    // What others cannot read becomes no link.
                     known.next().and_then(|(path, known)| {
-                        Some(FileContent::Source(Source { path, nar: known?.nar, excluded: BTreeSet::new() }))
+                        let known = known.filter(|known| !known.is_private)?;
+                        Some(FileContent::Source(Source { path, nar: known.nar, excluded: BTreeSet::new() }))
                     })
                 };
                 spec(&file.target, FileRecipe { content: content?, executable: false }, &system).ok()

@@ -33,6 +33,7 @@ function parts.get(file)
     mode = file.mode,
     owner = file.owner,
     once = file.is_once or nil,
+    public = (file.tree or file).public,
     priority = file.number ~= priority.plain and file.number or nil,
     overridden = file.overridden,
   }

@@ -25,6 +25,7 @@ local function get_member(file, place, below, followed)
       place = path.join(file.place, below),
       source = followed,
       copy = file.copy,
+      public = file.public,
       number = file.number,
       ticket = file.ticket,
       has_more = true,

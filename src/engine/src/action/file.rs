@@ -17,6 +17,9 @@ use crate::value::Text;
 const PLAIN: u32 = 0o644;
 const EXECUTABLE: u32 = 0o755;
 
+/// The bits of these that a private file has.
+const OWNER: u32 = 0o700;
+
 /// A real file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,6 +40,9 @@ pub struct File {
     /// Whether it is written once, and belongs to the user after that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mutable: bool,
+    /// Whether only the owner may read it, since that is so of the source.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub private: bool,
     /// The SHA-256 of the content that was written; absent until it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Hash>,
@@ -75,12 +81,13 @@ impl TargetKind for File {
         if self.mutable {
             return b"mutable".to_vec();
         }
-        serde_json::to_vec(&(self.digest, &self.mode, &self.owner, &self.group)).unwrap_or_default()
+        serde_json::to_vec(&(self.digest, &self.mode, &self.owner, &self.group, self.private)).unwrap_or_default()
     }
 
     fn after(&self, mark: &dyn Fn() -> Text) -> std::result::Result<After, Error> {
         let mode = match &self.mode {
             Some(mode) => parse_mode(mode)?,
+            None if self.private => default_mode(&self.source.to_path()) & OWNER,
             None => default_mode(&self.source.to_path()),
         };
         let (owner, group) = numbers(self.owner.as_ref(), self.group.as_ref())?;
@@ -132,6 +139,7 @@ impl TargetKind for File {
     fn rights(&self, look: Look<'_>, seen: &Seen) -> Vec<Aspect> {
         let has_mode = match &self.mode {
             Some(mode) => u32::from_str_radix(mode, 8) == Ok(seen.mode),
+            None if self.private && seen.mode & !OWNER != 0 => false,
             // Whatever else the user did to the bits was not declared.
             None => match platform::followed(&self.source.to_path()) {
                 Ok(Some(data)) => (platform::mode_of(&data) & 0o111 != 0) == (seen.mode & 0o111 != 0),

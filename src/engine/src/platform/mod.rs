@@ -101,6 +101,19 @@ pub struct Facts {
     pub has_old_time: bool,
 }
 
+impl Facts {
+    /// Returns whether others than its owner and its group cannot read a file, or cannot enter a directory.
+    pub fn is_private(&self) -> bool {
+        // The permission bits are the fourth number.
+        let needed = match self.kind {
+            FileKind::Directory => 0o001,
+            FileKind::Symlink => 0,
+            FileKind::File | FileKind::Special => 0o004,
+        };
+        cfg!(unix) && self.numbers[3] & needed != needed
+    }
+}
+
 /// Returns when a file last changed in content or state, by the numbers of its [`Facts`]. Where the system tells no such time,
 /// the beginning of all times.
 pub fn changed_at(numbers: &[u64; FACTS]) -> std::time::SystemTime {

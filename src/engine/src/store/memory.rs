@@ -282,7 +282,12 @@ pub fn record<'a>(
 fn write(store: &Store, text: &[u8], newest: SystemTime) -> Result<()> {
     let path = store.object_memory();
     for _ in 0..TRIES {
-        platform::write_file_atomically(&path, text)?;
+        // Names of files in a user's objects are the user's.
+        if platform::is_system_user() {
+            platform::write_file_atomically(&path, text)?;
+        } else {
+            platform::write_private_file_atomically(&path, text)?;
+        }
         let facts = platform::facts_of(&path)?;
         if facts.newest > newest || !facts.has_fractions {
             break;

@@ -181,7 +181,8 @@ impl SharedFiles<'_> {
             match platform::hard_link(file, &name) {
                 Ok(()) => return Ok(()),
                 Err(error) if error.is_not_found() => {
-                    platform::create_directories(&self.directory)?;
+                    // The bytes of every object are below it.
+                    platform::create_directories_as(&self.directory, 0o700)?;
                     continue;
                 }
                 Err(error) if !error.is_already_there() => return Ok(()),

@@ -63,6 +63,8 @@ pub struct Known {
     pub kind: FileKind,
     /// Its NAR hash.
     pub nar: Hash,
+    /// Whether others cannot read it, or something in it.
+    pub is_private: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -148,7 +150,8 @@ impl SourceMemory {
             Err(error) => return Err(error.into()),
         };
         let kind = facts.kind;
-        self.hash_looked_at(path, &facts, &BTreeSet::new()).map(|nar| Some(Known { kind, nar }))
+        let (nar, is_private) = self.hash_looked_at(path, &facts, &BTreeSet::new())?;
+        Ok(Some(Known { kind, nar, is_private }))
     }
 
     /// Looks at many places side by side; returns what is known of each, but nothing of what takes more than a look: what is
@@ -164,7 +167,7 @@ impl SourceMemory {
             let fingerprint = print.hasher.finish();
             let known = entries.get(path.as_os_str().as_encoded_bytes());
             let known = known.filter(|known| known.fingerprint == fingerprint)?;
-            Some(Known { kind: facts.kind, nar: known.nar })
+            Some(Known { kind: facts.kind, nar: known.nar, is_private: print.is_private })
         };
         if paths.len() < MANY {
             let mut directory = None;
@@ -182,19 +185,20 @@ impl SourceMemory {
     /// # Errors
     /// When something cannot be read, or is neither file, directory nor link.
     pub fn hash(&mut self, path: &Path, excluded: &BTreeSet<PathBuf>) -> Result<Hash> {
-        self.hash_looked_at(path, &platform::facts_of(path)?, excluded)
+        self.hash_looked_at(path, &platform::facts_of(path)?, excluded).map(|(nar, _)| nar)
     }
 
-    fn hash_looked_at(&mut self, path: &Path, facts: &Facts, excluded: &BTreeSet<PathBuf>) -> Result<Hash> {
+    /// Returns the NAR hash, and whether others cannot read something of it.
+    fn hash_looked_at(&mut self, path: &Path, facts: &Facts, excluded: &BTreeSet<PathBuf>) -> Result<(Hash, bool)> {
         self.finish_loading();
         let now = SystemTime::now();
         let mut print = Fingerprint::new(excluded, &self.interrupt);
         print.tree(path, facts)?;
-        let settled = print.settled;
+        let (settled, is_private) = (print.settled, print.is_private);
         let fingerprint = print.hasher.finish();
         let known = self.entries.get(path.as_os_str().as_encoded_bytes());
         if let Some(known) = known.filter(|known| known.fingerprint == fingerprint) {
-            return Ok(known.nar);
+            return Ok((known.nar, is_private));
         }
         let nar = tree::hash_without(path, excluded, &self.interrupt)?;
         if settled < now {
@@ -203,7 +207,7 @@ impl SourceMemory {
         } else {
             self.unsettled.insert(path.to_owned(), excluded.clone());
         }
-        Ok(nar)
+        Ok((nar, is_private))
     }
 
     /// Writes the memory, if there is anything new in it. What had changed just before it was hashed is hashed once more: by
@@ -231,6 +235,8 @@ struct Fingerprint<'a> {
     hasher: Hasher,
     /// From when on a change of anything in it shows.
     settled: SystemTime,
+    /// Whether others cannot read something.
+    is_private: bool,
     excluded: &'a BTreeSet<PathBuf>,
     interrupt: &'a Interrupt,
 }
@@ -251,7 +257,7 @@ fn facts_of(directory: &mut Option<Directory>, path: &Path) -> platform::Result<
 
 impl<'a> Fingerprint<'a> {
     fn new(excluded: &'a BTreeSet<PathBuf>, interrupt: &'a Interrupt) -> Fingerprint<'a> {
-        Fingerprint { hasher: Hasher::default(), settled: UNIX_EPOCH, excluded, interrupt }
+        Fingerprint { hasher: Hasher::default(), settled: UNIX_EPOCH, is_private: false, excluded, interrupt }
     }
 
     /// Adds a file or tree; `facts` are those of its top.
@@ -289,6 +295,7 @@ impl<'a> Fingerprint<'a> {
         for fact in &facts.numbers {
             encode::number(&mut self.hasher, *fact);
         }
+        self.is_private |= facts.is_private();
         self.settled = self.settled.max(facts.newest + if facts.has_fractions { RACY_FINE } else { RACY });
         Ok(())
     }

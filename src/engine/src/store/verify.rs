@@ -185,7 +185,7 @@ pub fn quarantine(store: &Store, object: &ObjectName) -> Result<Option<PathBuf>>
     if !platform::exists(&path) {
         return Ok(None);
     }
-    platform::create_directories(&store.quarantine())?;
+    platform::create_directories_as(&store.quarantine(), 0o700)?;
     let place = (0u32..)
         .map(|number| store.quarantine().join(format!("{object}.{number}")))
         .find(|place| !platform::exists(place))

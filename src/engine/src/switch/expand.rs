@@ -31,9 +31,10 @@ pub fn expanded(action: &Action) -> Result<Option<Vec<Action>>> {
 fn add(directory: &Path, source: &Path, target: &Path, copy: Option<&File>, actions: &mut Vec<Action>) -> Result<()> {
     let text = |path: &Path| Text(platform::bytes_of_path(path));
     let entries = platform::list_directory(directory)?;
-    if let (true, Some(copy)) = (entries.is_empty(), copy) {
+    if let Some(copy) = copy.filter(|copy| copy.private || entries.is_empty()) {
         let (owner, group) = (copy.owner.clone(), copy.group.clone());
-        actions.push(Directory { target: text(target), owner, group, ..Directory::default() }.into());
+        let mode = copy.private.then(|| "700".to_owned());
+        actions.push(Directory { target: text(target), mode, owner, group, ..Directory::default() }.into());
     }
     for (name, kind) in entries {
         let (path, source, target) = (directory.join(&name), source.join(&name), target.join(&name));
