@@ -118,6 +118,65 @@ describe("env.sh", function()
     end)
   end
 
+  describe("completions of packages", function()
+    local config = [[
+      local tool = derive({
+        name = "tool",
+        config = function(_, ctx)
+          ctx.write(ctx.out .. "/bin/tool", "#!/bin/sh\necho \"<$*>\"\n")
+          ctx.chmod(ctx.out .. "/bin/tool", "755")
+          ctx.write(ctx.out .. "/share/bash-completion/completions/tool.bash", "complete -W 'from-bash' tool\n")
+          ctx.write(ctx.out .. "/share/zsh/site-functions/_tool", "#compdef tool\ncompadd from-zsh\n")
+          ctx.write(ctx.out .. "/share/fish/vendor_completions.d/tool.fish", "complete -c tool -f -a from-fish\n")
+          ctx.write(ctx.out .. "/share/man/man1/tool.1", ".TH TOOL 1\n")
+        end,
+      })
+      activate({ config = function(_, ctx) ctx.add_to_path(tool.out .. "/bin") end })
+    ]]
+    local starts = {
+      bash = { "bash --norc", "" },
+      ["zsh, before its own"] = { "zsh -f", "", "autoload -Uz compinit; compinit -u -D" },
+      ["zsh, after its own"] = { "zsh -f", "autoload -Uz compinit; compinit -u -D\n", "" },
+    }
+    for name, how in pairs(starts) do
+      local shell = name:match("^%a+")
+      local it_there = process.has(shell) and process.has("script") and it or pending
+
+      it_there("are found by " .. name, function()
+        here.apply(config)
+        local lines = {
+          how[2] .. '. "$SYSLUA_ROOT/env.sh"',
+          how[3] or "",
+          "tool fro\t",
+          "tool fro\t",
+          "exit 0",
+        }
+        here.write("lines", table.concat(lines, "\n") .. "\n")
+        local feed = "while IFS= read -r line; do printf '%s\\n' \"$line\"; sleep 0.3; done <lines"
+        local line = ("(%s) | script -qec '%s' /dev/null >shown"):format(feed, how[1])
+        here.shell(line, { TERM = "dumb", PS1 = "$ " })
+        local shown = here.read("shown")
+        local _, count = shown:gsub("<from%-" .. shell .. ">", "")
+        assert.equal(2, count, shown)
+      end)
+    end
+
+    local it_fish = process.has("fish") and it or pending
+    it_fish("are found by fish", function()
+      here.apply(config)
+      local result =
+        here.shell([[fish -N -c 'source $SYSLUA_ROOT/env.fish; complete -C "tool fro"']])
+      assert.equal("from-fish\n", result.stdout, result.stderr)
+    end)
+
+    local it_man = process.has("manpath") and it or pending
+    it_man("and its manual by man, also beside a MANPATH", function()
+      here.apply(config .. 'env({ MANPATH = "/x" })')
+      local result = here.shell('. "$SYSLUA_ROOT/env.sh"; manpath 2>/dev/null')
+      assert.truthy(result.stdout:find("/tool%-%x+/share/man"), result.stdout)
+    end)
+  end)
+
   describe("aliases", function()
     local config = [[
       alias({ ll = "echo 'long list'", ["g.s-t"] = "printf '%s|' \"a b\"", gone = "echo gone" })

@@ -2,6 +2,7 @@
 
 use super::{FPATH, Identity, Shell, lists};
 use crate::environment::Environment;
+use crate::platform;
 use crate::variable::{Part, Template};
 
 /// A variable that a script sets.
@@ -50,6 +51,19 @@ pub fn calls(environment: &Environment) -> Vec<Call<'_>> {
         (None, None) => None,
     };
     environment.order().into_iter().filter_map(call).collect()
+}
+
+/// Returns the directories `share` of packages whose programs are on PATH: `bin` in an object of the root's store.
+pub fn shares(environment: &Environment, identity: &Identity<'_>) -> Vec<Vec<u8>> {
+    let objects = [platform::bytes_of_path(identity.root).as_slice(), b"/store/obj/"].concat();
+    let entries = environment.lists.get("PATH").map(|(_, entries)| entries.as_slice()).unwrap_or_default();
+    let share = |entry: &Template| match entry {
+        Template::Text(text) if text.0.starts_with(&objects) => {
+            Some([text.0.strip_suffix(b"/bin")?, b"/share"].concat())
+        }
+        _ => None,
+    };
+    entries.iter().filter_map(share).collect()
 }
 
 /// Returns a whole script: its first line, functions, and what it calls.

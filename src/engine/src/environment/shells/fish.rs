@@ -106,6 +106,13 @@ impl Shell for Fish {
             rest.extend([b"    alias ".as_slice(), name.as_bytes(), b" ", &command, b"\n"].concat());
         }
         rest.extend_from_slice(b"end\n");
+        for share in common::shares(environment, identity) {
+            let Ok(directory) = self.quote(&[&share, b"/fish/vendor_completions.d".as_slice()].concat()) else {
+                continue;
+            };
+            rest.extend([b"contains -- ".as_slice(), &directory, b" $fish_complete_path\n"].concat());
+            rest.extend([b"or set -g fish_complete_path ".as_slice(), &directory, b" $fish_complete_path\n"].concat());
+        }
         for path in super::scripts_of(environment, self) {
             if let Ok(path) = self.template(path) {
                 rest.extend([b"if test -r ".as_slice(), &path, b"\n    source ", &path, b"\nend\n"].concat());

@@ -13,6 +13,12 @@ use crate::variable::Template;
 /// Functions that the script calls.
 const FUNCTIONS: &str = include_str!("posix.sh");
 
+/// A function of zsh that takes directories of completions.
+const ZSH_COMPLETIONS: &str = include_str!("completions.zsh");
+
+/// A function of bash that takes directories of completions, and one that reads those of a command when it is completed.
+const BASH_COMPLETIONS: &str = include_str!("completions.bash");
+
 /// What bash and zsh do at each prompt.
 const HOOK: &str = include_str!("hook.sh");
 
@@ -130,6 +136,7 @@ fn render(environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
     script.line(&[b"__syslua_end"]);
     let stamp = identity.stamp(environment);
     script.aliases(environment, &identity.memory(), &stamp);
+    script.completions(&common::shares(environment, identity), &identity.memory());
     script.sources(&environment.scripts);
     let begin = format!("__syslua_begin {} '{stamp}' '{}'\n", identity.memory(), declared.join(" "));
     common::script(identity, &stamp, FUNCTIONS, &[begin.as_bytes(), &script.0])
@@ -198,6 +205,25 @@ impl Script {
             self.line(&[b"    alias ", name.as_bytes(), b"=", &quote(&command.0)]);
         }
         self.line(&[b"  fi ;;"]);
+        self.line(&[b"esac"]);
+    }
+
+    /// Has interactive shells find the completions of packages: bash when they are asked for, zsh in fpath, and at once where
+    /// its completion system runs already.
+    fn completions(&mut self, shares: &[Vec<u8>], memory: &str) {
+        if shares.is_empty() {
+            return;
+        }
+        let words = |below: &[u8]| -> Vec<u8> {
+            shares.iter().flat_map(|share| [b" ".to_vec(), quote(&[share, below].concat())].concat()).collect()
+        };
+        self.line(&[b"case $-${ZSH_VERSION:+z}${BASH_VERSION:+b} in"]);
+        self.line(&[b"  *i*z) eval '"]);
+        self.0.extend_from_slice(ZSH_COMPLETIONS.replace("MEMORY", memory).as_bytes());
+        self.line(&[b"  '; ", memory.as_bytes(), b"_complete", &words(b"/zsh/site-functions"), b" ;;"]);
+        self.line(&[b"  *i*b) eval '"]);
+        self.0.extend_from_slice(BASH_COMPLETIONS.replace("MEMORY", memory).as_bytes());
+        self.line(&[b"  '; ", memory.as_bytes(), b"_complete", &words(b"/bash-completion/completions"), b" ;;"]);
         self.line(&[b"esac"]);
     }
 
