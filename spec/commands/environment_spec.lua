@@ -8,6 +8,8 @@ describe("env.sh", function()
 
   before_each(function()
     here = machine.new()
+    -- Otherwise fish begins to make completions of its own in the background.
+    here.shell("mkdir -p ~/.local/share/fish/generated_completions")
   end)
 
   after_each(function()

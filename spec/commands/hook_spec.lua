@@ -8,6 +8,8 @@ describe("the hook of", function()
 
   before_each(function()
     here = machine.new()
+    -- Otherwise fish begins to make completions of its own in the background.
+    here.shell("mkdir -p ~/.local/share/fish/generated_completions")
     here.shell("mkdir -p ~/web/deep/inner ~/other")
   end)
 

@@ -8,6 +8,8 @@ describe("shell", function()
 
   before_each(function()
     here = machine.new()
+    -- Otherwise fish begins to make completions of its own in the background.
+    here.shell("mkdir -p ~/.local/share/fish/generated_completions")
     here.write_config([[
       local tool = derive({
         name = "tool",

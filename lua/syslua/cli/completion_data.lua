@@ -5,10 +5,12 @@ local parser = require("syslua.cli.parser")
 
 local completion_data = {}
 
+---@alias syslua.cli.CompletedKind "snapshots"|"objects"|"projects"|"shells"|"commands"|"files"
+
 --- What may stand in a place: words, or the kind of values that `completions --values` lists, or files.
 ---@class syslua.cli.Completed
 ---@field words string[]?
----@field kind "snapshots"|"objects"|"projects"|"shells"|"commands"|"files"|nil
+---@field kind syslua.cli.CompletedKind?
 
 ---@class syslua.cli.CompletedFlag: syslua.cli.Completed
 ---@field name string with its dashes
@@ -22,7 +24,7 @@ local completion_data = {}
 ---@field arguments syslua.cli.Completed[] one for each place; the last one counts for all after it
 
 -- What arguments are by what help calls them.
----@type table<string, string>
+---@type table<string, syslua.cli.CompletedKind?>
 local kinds = {
   A = "snapshots",
   B = "snapshots",
@@ -37,6 +39,7 @@ local kinds = {
   PATH = "files",
 }
 
+---@return syslua.cli.Completed
 local function complete(name, argname, choices)
   if choices then
     return { words = choices }
@@ -68,9 +71,14 @@ function completion_data.list()
     for _, option in ipairs(built._options) do
       for _, name in ipairs(option._public_aliases) do
         local takes_argument = option._maxargs > 0
-        local flag = takes_argument and complete(name, option._argname, option._choices) or {}
-        flag.name, flag.takes_argument, flag.description = name, takes_argument, option._description
-        entry.flags[#entry.flags + 1] = flag
+        local follows = takes_argument and complete(name, option._argname, option._choices) or {}
+        entry.flags[#entry.flags + 1] = {
+          name = name,
+          takes_argument = takes_argument,
+          description = option._description,
+          words = follows.words,
+          kind = follows.kind,
+        }
       end
     end
     for place, argument in ipairs(built._arguments) do

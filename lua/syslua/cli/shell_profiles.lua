@@ -101,15 +101,16 @@ end
 function shell_profiles.remove(shells, is_dry)
   local lines = {}
   for _, shell in ipairs(shells) do
-    local text = shell.profile and read(shell.profile)
+    local profile = shell.profile or ""
+    local text = profile ~= "" and read(profile)
     local rest = text and without(text, shell.line)
     if rest then
-      local shown = path.display(shell.profile, get_home())
+      local shown = path.display(profile, get_home())
       local problem
       if is_dry then
         lines[#lines + 1] = ("%s would no longer read the environment"):format(shown)
       else
-        problem = write(shell.profile, rest)
+        problem = write(profile, rest)
       end
       if problem then
         lines[#lines + 1] = ("%s cannot be changed: %s"):format(shown, tostring(problem))

@@ -118,7 +118,9 @@ local function raise_existing(directory, existing)
 end
 
 -- The names of shells that were asked for, or "all".
+---@return "all"|table<string, boolean?>
 local function get_wanted(args, known)
+  ---@type table<string, boolean?>
   local wanted = {}
   for _, given in ipairs(args.shell or {}) do
     local name = given
@@ -144,6 +146,7 @@ local function get_wanted(args, known)
 end
 
 -- On a terminal the login shell is offered.
+---@return table<string, boolean?>
 local function offer(args, known)
   local question = require("syslua.cli.question")
   local login = known[(os.getenv("SHELL") or ""):match("[^/]*$")]
@@ -171,7 +174,7 @@ local function add_to_shells(args)
   local login = (os.getenv("SHELL") or ""):match("[^/]*$")
   local lines = {}
   for _, shell in ipairs(shells) do
-    local is_wanted = wanted ~= "all" and wanted[shell.name]
+    local is_wanted = type(wanted) == "table" and wanted[shell.name]
     if wanted == "all" and shell.name ~= "sh" and shell.profile then
       is_wanted = shell.name == login or profiles.exists(shell)
     end

@@ -1,6 +1,7 @@
 -- ssh: `~/.ssh/config`, by the grammar of ssh_config(5).
 
 -- Keywords whose value is the rest of the line, as a shell gets it: quotes would be part of it.
+---@type table<string, boolean?>
 local commands = {
   proxycommand = true,
   localcommand = true,
@@ -9,6 +10,7 @@ local commands = {
 }
 
 -- Keywords that take several arguments on one line. A string is written as it is, a list has an argument in each item.
+---@type table<string, boolean?>
 local several = {
   addkeystoagent = true,
   canonicaldomains = true,
@@ -26,6 +28,7 @@ local several = {
 }
 
 -- Keywords that take several arguments, and that may be there several times: a list has a line in each item.
+---@type table<string, boolean?>
 local forwards = { localforward = true, remoteforward = true, dynamicforward = true }
 
 local function fail(message, ...)

@@ -1,6 +1,7 @@
 -- tmux: `~/.config/tmux/tmux.conf`, by the grammar of tmux(1), "Parsing syntax".
 
 -- Options that hold several values, each with an index: a string would be divided at commas.
+---@type table<string, boolean?>
 local arrays = {
   ["codepoint-widths"] = true,
   ["command-alias"] = true,
