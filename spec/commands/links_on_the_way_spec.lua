@@ -14,7 +14,8 @@ describe("a home with links on the way to targets", function()
   end)
 
   local function list()
-    local line = "cd ~; find . -printf '%y %m %p %l\\n' | LC_ALL=C sort; find . -type f -exec cat {} +"
+    local line =
+      "cd ~; find . -printf '%y %m %p %l\\n' | LC_ALL=C sort; find . -type f -exec cat {} +"
     return here.shell(line).stdout
   end
 

@@ -181,7 +181,7 @@ impl World {
                         }
                     }
                     9 | 10 => {
-                        add(File { source: object.as_str().into(), target: text(&target), ..File::default() }.into())
+                        add(File { source: object.as_str().into(), target: text(&target), ..File::default() }.into());
                     }
                     _ => add(Link::new(object.as_str().into(), text(&target)).into()),
                 }
