@@ -412,6 +412,32 @@ fn scripts_are_read_and_a_missing_or_failing_one_ends_nothing() {
     });
 }
 
+/// Nushell knows no words of other shells: an alias runs `sh`. The other shells are tried in a terminal, by specs.
+#[test]
+fn an_alias_of_nushell_takes_arguments() {
+    let place = Place::new();
+    let Some(program) = find_program("nu") else { return say_missing("nushell") };
+    let mut declared = environment();
+    declared.aliases.insert("say".into(), "printf '%s|' \"it's $HOME\"".into());
+    let script = place.path("env.nu");
+    std::fs::write(&script, find("nushell").unwrap().render(&declared, &identity(1))).unwrap();
+    let main = place.path("main.nu");
+    std::fs::write(&main, format!("source '{}'\nsay 'a b' $x --flag\n", script.display()).replace("$x", "c")).unwrap();
+    let output = Command::new(program)
+        .arg("-n")
+        .arg(&main)
+        .env_clear()
+        .envs([("PATH", "/usr/bin:/bin"), ("HOME", "/h")])
+        .output();
+    let output = output.unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "it's /h|a b|c|--flag|",
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
 #[test]
 fn each_shell_has_one_script_and_one_name() {
     let mut names: Vec<_> = SHELLS.iter().map(|shell| shell.name()).collect();
