@@ -97,7 +97,7 @@ pub struct BuildUser {
     path: PathBuf,
     /// Whether processes of it may run that nothing else ends.
     has_processes: AtomicBool,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl BuildUser {
@@ -117,12 +117,12 @@ impl BuildUser {
             let number = first + (place % count + step) % count;
             let path = locks.join(number.to_string());
             let Some(lock) = Lock::try_take(&path, Mode::Exclusive)? else { continue };
-            let was_cut_off = fs::metadata(&path).is_ok_and(|found| found.len() > 0);
-            let user = BuildUser { number, path, has_processes: AtomicBool::new(false), _lock: lock };
+            let was_cut_off = lock.has_note();
+            let user = BuildUser { number, path, has_processes: AtomicBool::new(false), lock };
             if was_cut_off {
                 user.end_processes().map_err(failed("end the processes of", &user.path))?;
             }
-            user.note(b"in use\n")?;
+            user.note(true)?;
             return Ok(user);
         }
         Err(Error::AllBusy { range: range.clone() })
@@ -133,8 +133,8 @@ impl BuildUser {
         self.number
     }
 
-    fn note(&self, text: &[u8]) -> Result<()> {
-        fs::write(&self.path, text).map_err(failed("write", &self.path))
+    fn note(&self, is_in_use: bool) -> Result<()> {
+        self.lock.set_note(is_in_use).map_err(failed("write", &self.path))
     }
 
     /// Notes that processes of it are going to run that nothing else ends.
@@ -162,7 +162,7 @@ impl BuildUser {
 impl Drop for BuildUser {
     fn drop(&mut self) {
         if self.end_expected().is_ok() {
-            let _ = self.note(b"");
+            let _ = self.note(false);
         }
     }
 }

@@ -35,7 +35,7 @@ pub struct Patience {
 /// A lock that is held; dropping it releases it.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
 }
 
 /// Why a lock was not obtained.
@@ -96,10 +96,24 @@ impl Lock {
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(failed("lock", path)(explain(error))),
                 // Whoever held it may have removed the file meanwhile: then this lock guards nothing.
-                Ok(()) if system::is_same_file(&file, path) => return Ok(Some(Lock { _file: file })),
+                Ok(()) if system::is_same_file(&file, path) => return Ok(Some(Lock { file })),
                 Ok(()) => {}
             }
         }
+    }
+
+    /// Leaves a note in the lock file, or takes it out. It stays there when this process is killed.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn set_note(&self, is_noted: bool) -> io::Result<()> {
+        // A size without content: nothing has to be written to a disk.
+        self.file.set_len(u64::from(is_noted))
+    }
+
+    /// Returns whether there is a note in the lock file.
+    pub fn has_note(&self) -> bool {
+        self.file.metadata().is_ok_and(|found| found.len() > 0)
     }
 
     /// Takes a lock, waiting at most `timeout`. `waiting` is called once, before the wait begins.

@@ -2,7 +2,7 @@
 //!
 //! It runs in processes beside a thread, and calls the system only.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, CString, c_int};
 use std::os::fd::RawFd;
 use std::ptr;
 use std::sync::atomic::Ordering;
@@ -59,34 +59,64 @@ pub unsafe fn set_attributes(at: RawFd, path: &CStr, attributes: u64, flags: u32
     checked(answer).map(drop)
 }
 
-/// Calls something with the directory of a place and its last name. Directories on the way are made;
-/// no link is followed: the build may have made it.
-unsafe fn at_place<T>(place: &Place, then: impl FnOnce(RawFd, &CStr) -> Result<T, i32>) -> Result<T, i32> {
-    let Some((last, above)) = place.split_last() else { return Err(libc::EINVAL) };
-    let mut directory = OWN_DIRECTORY;
-    let mut result = Ok(());
-    for name in above {
-        // SAFETY: as for the whole process.
-        let next = unsafe { open_directory(directory, name) };
-        if directory != OWN_DIRECTORY {
+/// As many directories in a row as are held open.
+const DEEPEST: usize = 32;
+
+/// The directories above the place that was looked at last, held open: the next is often a neighbour.
+pub struct Walk<'a> {
+    names: &'a [CString],
+    opened: [RawFd; DEEPEST],
+    count: usize,
+}
+
+impl<'a> Walk<'a> {
+    /// Begins in the directory of this process.
+    pub fn new() -> Walk<'a> {
+        Walk { names: &[], opened: [0; DEEPEST], count: 0 }
+    }
+
+    /// Closes what is held open.
+    ///
+    /// # Safety
+    /// To be called in a process of its own.
+    pub unsafe fn end(&mut self) {
+        // SAFETY: as the caller says.
+        unsafe { self.close_beyond(0) };
+    }
+
+    unsafe fn close_beyond(&mut self, count: usize) {
+        while self.count > count {
+            self.count -= 1;
             // SAFETY: it is ours.
-            unsafe { close(directory) };
+            unsafe { close(self.opened[self.count]) };
         }
-        directory = OWN_DIRECTORY;
-        match next {
-            Ok(next) => directory = next,
-            Err(error) => {
-                result = Err(error);
-                break;
+    }
+
+    /// Returns the directory that a place lies in, and its last name. Directories on the way are made; no
+    /// link is followed: the build may have made it.
+    unsafe fn go(&mut self, place: &'a Place) -> Result<(RawFd, &'a CStr), i32> {
+        let Some((last, above)) = place.split_last() else { return Err(libc::EINVAL) };
+        if above.len() > DEEPEST {
+            return Err(libc::ENAMETOOLONG);
+        }
+        let is_same = |(one, other): &(&CString, &CString)| one == other;
+        let same = self.names[..self.count].iter().zip(above).take_while(is_same).count();
+        // SAFETY: as for the whole process.
+        unsafe {
+            self.close_beyond(same);
+            self.names = above;
+            for name in &above[same..] {
+                let directory = self.directory();
+                self.opened[self.count] = open_directory(directory, name)?;
+                self.count += 1;
             }
         }
+        Ok((self.directory(), last))
     }
-    let result = result.and_then(|()| then(directory, last));
-    if directory != OWN_DIRECTORY {
-        // SAFETY: it is ours.
-        unsafe { close(directory) };
+
+    fn directory(&self) -> RawFd {
+        if self.count == 0 { OWN_DIRECTORY } else { self.opened[self.count - 1] }
     }
-    result
 }
 
 unsafe fn open_directory(directory: RawFd, name: &CStr) -> Result<RawFd, i32> {
@@ -125,43 +155,46 @@ unsafe fn make_file(directory: RawFd, name: &CStr, content: &[u8]) -> Result<(),
 ///
 /// # Safety
 /// To be called in a process of its own.
-pub unsafe fn perform(step: &Step) -> Result<(), i32> {
+pub unsafe fn perform<'a>(step: &'a Step, walk: &mut Walk<'a>) -> Result<(), i32> {
     // SAFETY: as for the whole process.
     unsafe {
         match step {
             Step::Directory(place) => {
-                at_place(place, |directory, name| open_directory(directory, name).map(|made| close(made)))
+                let (directory, name) = walk.go(place)?;
+                open_directory(directory, name).map(|made| close(made))
             }
-            Step::Link { place, target } => at_place(place, |directory, name| {
+            Step::Link { place, target } => {
+                let (directory, name) = walk.go(place)?;
                 match checked(system_call!(libc::SYS_symlinkat, target.as_ptr(), directory, name.as_ptr())) {
                     Ok(_) | Err(libc::EEXIST) => Ok(()),
                     Err(error) => Err(error),
                 }
-            }),
-            Step::File { place, content } => at_place(place, |directory, name| make_file(directory, name, content)),
-            Step::Remove(place) => at_place(place, |directory, name| {
+            }
+            Step::File { place, content } => {
+                let (directory, name) = walk.go(place)?;
+                make_file(directory, name, content)
+            }
+            Step::Remove(place) => {
+                let (directory, name) = walk.go(place)?;
                 checked(system_call!(libc::SYS_unlinkat, directory, name.as_ptr(), 0)).map(drop)
-            }),
-            Step::Mount { place, kind, flags, options } => at_place(place, |directory, name| {
+            }
+            Step::Mount { place, kind, flags, options } => {
+                let (directory, name) = walk.go(place)?;
                 close(open_directory(directory, name)?);
                 // No link is there: this was just made, or opened without following one.
                 let mount = || mount(Some(c"none"), name, Some(kind), *flags, options.as_deref());
                 if directory == OWN_DIRECTORY {
                     return mount();
                 }
-                let back = descriptor(system_call!(
-                    libc::SYS_openat,
-                    OWN_DIRECTORY,
-                    c".".as_ptr(),
-                    libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC
-                ))?;
+                let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
+                let back = descriptor(system_call!(libc::SYS_openat, OWN_DIRECTORY, c".".as_ptr(), flags))?;
                 let mounted = checked(system_call!(libc::SYS_fchdir, directory)).and_then(|_| mount());
                 let returned = checked(system_call!(libc::SYS_fchdir, back));
                 close(back);
                 mounted.and(returned.map(drop))
-            }),
+            }
             Step::Show { source, place, is_directory, mode, is_optional } => {
-                let shown = show(source, place, *is_directory, *mode);
+                let shown = show(source, walk, place, *is_directory, *mode);
                 if *is_optional && matches!(shown, Err(libc::ENOENT | libc::EROFS | libc::ENOTDIR)) {
                     Ok(())
                 } else {
@@ -173,7 +206,13 @@ pub unsafe fn perform(step: &Step) -> Result<(), i32> {
 }
 
 /// Mounts what is at one place of the machine at a place of the jail.
-unsafe fn show(source: &Source, place: &Place, is_directory: bool, mode: Mode) -> Result<(), i32> {
+unsafe fn show<'a>(
+    source: &Source,
+    walk: &mut Walk<'a>,
+    place: &'a Place,
+    is_directory: bool,
+    mode: Mode,
+) -> Result<(), i32> {
     let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC.cast_unsigned() | AT_RECURSIVE;
     let empty = libc::AT_EMPTY_PATH.cast_unsigned();
     // SAFETY: all texts end with NUL.
@@ -186,23 +225,30 @@ unsafe fn show(source: &Source, place: &Place, is_directory: bool, mode: Mode) -
             }
         })?;
         let below = if mode == Mode::Prepared { 0 } else { AT_RECURSIVE };
-        let shown = set_attributes(tree, c"", mode.attributes(), empty | below).and_then(|()| {
-            at_place(place, |directory, name| {
-                if is_directory {
-                    close(open_directory(directory, name)?);
-                } else {
-                    make_file(directory, name, b"")?;
-                }
-                let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
-                let target = descriptor(system_call!(libc::SYS_openat, directory, name.as_ptr(), flags))?;
-                let moved =
-                    system_call!(libc::SYS_move_mount, tree, c"".as_ptr(), target, c"".as_ptr(), MOVE_MOUNT_BOTH_EMPTY);
-                close(target);
-                checked(moved).map(drop)
-            })
+        let target = set_attributes(tree, c"", mode.attributes(), empty | below)
+            .and_then(|()| walk.go(place))
+            .and_then(|(directory, name)| target(directory, name, is_directory));
+        let shown = target.and_then(|target| {
+            let flags = MOVE_MOUNT_BOTH_EMPTY;
+            let moved = system_call!(libc::SYS_move_mount, tree, c"".as_ptr(), target, c"".as_ptr(), flags);
+            close(target);
+            checked(moved).map(drop)
         });
         close(tree);
         shown
+    }
+}
+
+/// Opens what is mounted over, and makes it where it is missing.
+unsafe fn target(directory: RawFd, name: &CStr, is_directory: bool) -> Result<RawFd, i32> {
+    // SAFETY: as for the whole process.
+    unsafe {
+        if is_directory {
+            return open_directory(directory, name);
+        }
+        make_file(directory, name, b"")?;
+        let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+        descriptor(system_call!(libc::SYS_openat, directory, name.as_ptr(), flags))
     }
 }
 
@@ -213,7 +259,7 @@ unsafe fn show(source: &Source, place: &Place, is_directory: bool, mode: Mode) -
 ///
 /// # Safety
 /// To be called in a process of its own.
-pub unsafe fn ruleset(view: &View) -> Result<Option<RawFd>, i32> {
+pub unsafe fn ruleset<'a>(view: &'a View, walk: &mut Walk<'a>) -> Result<Option<RawFd>, i32> {
     const PATH_BENEATH: c_int = 1;
     let Some(attributes) = &view.handled else { return Ok(None) };
     // SAFETY: the calls read structures of the kernel's form.
@@ -221,18 +267,12 @@ pub unsafe fn ruleset(view: &View) -> Result<Option<RawFd>, i32> {
         let size = size_of_val(&attributes.words);
         let ruleset = descriptor(system_call!(libc::SYS_landlock_create_ruleset, attributes.words.as_ptr(), size, 0))?;
         for (place, access) in &view.rules {
-            let opened = match place {
-                None => descriptor(system_call!(
-                    libc::SYS_openat,
-                    OWN_DIRECTORY,
-                    c".".as_ptr(),
-                    libc::O_PATH | libc::O_CLOEXEC
-                )),
-                Some(place) => at_place(place, |directory, name| {
-                    let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
-                    descriptor(system_call!(libc::SYS_openat, directory, name.as_ptr(), flags))
-                }),
-            }?;
+            let (directory, name) = match place {
+                None => (OWN_DIRECTORY, c"."),
+                Some(place) => walk.go(place)?,
+            };
+            let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+            let opened = descriptor(system_call!(libc::SYS_openat, directory, name.as_ptr(), flags))?;
             let rule = Rule { access: *access, opened };
             let added = system_call!(libc::SYS_landlock_add_rule, ruleset, PATH_BENEATH, &raw const rule, 0);
             close(opened);

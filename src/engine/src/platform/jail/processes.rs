@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use super::mounts::{mount, perform, ruleset, set_attributes};
+use super::mounts::{Walk, mount, perform, ruleset, set_attributes};
 use super::shared::{BEGIN, Command, END, NOTHING, RUN, STOP, Shared};
 use super::system_call::{
     OWN_DIRECTORY, SIGNAL_SET, checked, close, descriptor, exit, poll, system_call, take, tell, wait_for, write_file,
@@ -80,10 +80,10 @@ unsafe fn refuse_new_users(shared: &Shared) -> Result<(), i32> {
 }
 
 /// Does steps; notes which one failed.
-unsafe fn perform_all(steps: &[Step], failed: &AtomicI32) -> Result<(), i32> {
+unsafe fn perform_all<'a>(steps: &'a [Step], walk: &mut Walk<'a>, failed: &AtomicI32) -> Result<(), i32> {
     for (number, step) in steps.iter().enumerate() {
         // SAFETY: as for the whole process.
-        if let Err(error) = unsafe { perform(step) } {
+        if let Err(error) = unsafe { perform(step, walk) } {
             failed.store(i32::try_from(number).unwrap_or(-1), Ordering::SeqCst);
             return Err(error);
         }
@@ -136,7 +136,10 @@ unsafe fn prepare(shared: &Shared) -> Result<(), i32> {
         mount(Some(c"none"), &template.place, Some(c"tmpfs"), flags, Some(c"mode=755"))?;
         // Inits begin here.
         checked(system_call!(libc::SYS_chdir, template.place.as_ptr()))?;
-        perform_all(&template.steps, &shared.failed)
+        let mut walk = Walk::new();
+        perform_all(&template.steps, &mut walk, &shared.failed)?;
+        walk.end();
+        Ok(())
     }
 }
 
@@ -240,11 +243,14 @@ unsafe fn make(shared: &Shared, view: &View) -> Result<(RawFd, Option<RawFd>), i
             checked(system_call!(libc::SYS_setresgid, GROUP_NUMBER, GROUP_NUMBER, GROUP_NUMBER))?;
             checked(system_call!(libc::SYS_setresuid, USER_NUMBER, USER_NUMBER, USER_NUMBER))?;
         }
-        perform_all(&view.steps, &shared.failed)?;
+        let mut walk = Walk::new();
+        perform_all(&view.steps, &mut walk, &shared.failed)?;
         for opened in &view.opened {
             close(opened.descriptor.load(Ordering::SeqCst));
         }
-        Ok((children, ruleset(view)?))
+        let layer = ruleset(view, &mut walk)?;
+        walk.end();
+        Ok((children, layer))
     }
 }
 
@@ -370,7 +376,7 @@ extern "C" fn become_command(becoming: *mut c_void) -> c_int {
 unsafe fn enter(command: &Command<'_>) -> Result<(), i32> {
     // SAFETY: as for the whole process.
     unsafe {
-        perform_all(command.steps, &command.failed)?;
+        perform_all(command.steps, &mut Walk::new(), &command.failed)?;
         set_attributes(OWN_DIRECTORY, c".", libc::MOUNT_ATTR_RDONLY, 0)?;
         checked(system_call!(libc::SYS_pivot_root, c".".as_ptr(), c".".as_ptr()))?;
         checked(system_call!(libc::SYS_umount2, c".".as_ptr(), libc::MNT_DETACH))?;
