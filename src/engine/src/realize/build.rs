@@ -238,6 +238,17 @@ impl Build {
         }
     }
 
+    /// Returns whether it made one small file, of which nothing is hashed side by side.
+    pub fn is_small(&self) -> bool {
+        const SMALL: u64 = 1 << 20;
+        let mut outputs = self.workspace.outputs.values();
+        let is_file = |path: &PathBuf| {
+            let found = platform::metadata_of(path).ok().flatten();
+            found.is_some_and(|found| found.is_file() && found.len() <= SMALL)
+        };
+        self.plain_source().is_none() && outputs.len() == 1 && outputs.all(is_file)
+    }
+
     /// Returns how far the programs were confined that built it, and what it was built from.
     fn level(&self) -> Level {
         self.workspace.sandbox.level().min(self.inputs)

@@ -36,6 +36,23 @@ impl<R: Send + 'static> Line<R> {
         Line { jobs, next: Arc::new(Mutex::new(next)), takers: 0 }
     }
 
+    /// Gives a job to the threads, of which there are `most` at most; back where there is none.
+    fn give(
+        &mut self,
+        most: usize,
+        sender: &Sender<Message<R>>,
+        number: usize,
+        job: Box<dyn FnOnce() -> R + Send>,
+    ) -> Result<(), Box<dyn FnOnce() -> R + Send>> {
+        if self.takers < most {
+            self.add_taker(sender);
+        }
+        if self.takers == 0 {
+            return Err(job);
+        }
+        self.jobs.send((number, job)).map_err(|refused| refused.0.1)
+    }
+
     /// Starts one more thread, where the system gives one.
     fn add_taker(&mut self, sender: &Sender<Message<R>>) {
         let (next, sender) = (Arc::clone(&self.next), sender.clone());
@@ -57,6 +74,7 @@ impl<R: Send + 'static> Line<R> {
 pub struct Pool<R> {
     threads: rayon::ThreadPool,
     line: Line<R>,
+    small: Line<R>,
     sender: Sender<Message<R>>,
     receiver: Receiver<Message<R>>,
 }
@@ -70,7 +88,7 @@ impl<R: Send + 'static> Pool<R> {
         let (sender, receiver) = channel();
         let name = |number| format!("syslua-{number}");
         let threads = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build()?;
-        Ok(Pool { threads, line: Line::new(), sender, receiver })
+        Ok(Pool { threads, line: Line::new(), small: Line::new(), sender, receiver })
     }
 
     /// Runs a job on a thread; its result comes back under `number`.
@@ -83,13 +101,18 @@ impl<R: Send + 'static> Pool<R> {
     /// own, so that no other job waits for one in vain, and each thread goes on with the next by itself: whoever gives
     /// them may be busy.
     pub fn run_in_line(&mut self, most: usize, number: usize, job: impl FnOnce() -> R + Send + 'static) {
-        if self.line.takers < most {
-            self.line.add_taker(&self.sender);
+        match self.line.give(most, &self.sender, number, Box::new(job)) {
+            Ok(()) => {}
+            Err(job) => self.run(number, job),
         }
-        if self.line.takers == 0 {
-            self.run(number, job);
-        } else {
-            let _ = self.line.jobs.send((number, Box::new(job)));
+    }
+
+    /// Runs a job that is done soon and spreads over no threads, besides those in line. The threads of the pool look for
+    /// more work over and over before they sleep, which costs more than such a job.
+    pub fn run_small(&mut self, most: usize, number: usize, job: impl FnOnce() -> R + Send + 'static) {
+        match self.small.give(most, &self.sender, number, Box::new(job)) {
+            Ok(()) => {}
+            Err(job) => self.run(number, job),
         }
     }
 

@@ -497,8 +497,13 @@ impl Scheduler<'_> {
             Step::Finished => {
                 // The task's variables are not needed while its outputs are hashed.
                 running.task = None;
-                let store = self.store.clone();
-                self.pool.run(number, move || Outcome::Import(build.finish(&store)));
+                let (store, is_small) = (self.store.clone(), build.is_small());
+                let finish = move || Outcome::Import(build.finish(&store));
+                if is_small {
+                    self.pool.run_small(self.settings.jobs, number, finish);
+                } else {
+                    self.pool.run(number, finish);
+                }
             }
             Step::Restart => {
                 if let Some(running) = self.running.remove(&number) {
