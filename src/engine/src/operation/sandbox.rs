@@ -54,7 +54,7 @@ pub enum Confined {
     /// By Landlock and a filter.
     Landlock(Lease, Rules),
     /// In the build's jail, which may still have to be made.
-    Jail(Lease, Rules, Option<Beginning>),
+    Jail(Lease, Rules, Option<Box<Beginning>>),
 }
 
 /// How a jail is made, on a thread that has none.
@@ -73,6 +73,7 @@ impl Beginning {
     /// # Errors
     /// When the system refuses; in words.
     pub fn make(self, runner: &mut Runner) -> std::result::Result<(), String> {
+        runner.lock = None;
         runner.lock = Some(Lock::take_briefly(&self.lock, &self.patience).map_err(|error| error.to_string())?);
         let words =
             |refused: Refused| format!("this system refuses {} ({})", refused.step, platform::reason(&refused.cause));
@@ -218,7 +219,11 @@ impl BuildSandbox {
 
     /// Returns a thread that makes the jail, and how; in words why that is not possible. The first jail of all is made
     /// at once, to see whether the system allows it. Should a later one fail, that is no reason to go on without.
-    fn begin(&self, rules: &Rules, workspace: &Workspace) -> std::result::Result<(Lease, Option<Beginning>), String> {
+    fn begin(
+        &self,
+        rules: &Rules,
+        workspace: &Workspace,
+    ) -> std::result::Result<(Lease, Option<Box<Beginning>>), String> {
         let runners = &self.shared.runners;
         let known = || runners.has_namespaces.get();
         let _first = known().is_none().then(|| runners.first_try.lock().unwrap_or_else(PoisonError::into_inner));
@@ -243,7 +248,7 @@ impl BuildSandbox {
             };
             let lease = runners.lease(Some(Base::of_jails(rules.network))).map_err(|error| error.to_string())?;
             if !is_first {
-                return Ok((lease, Some(beginning)));
+                return Ok((lease, Some(Box::new(beginning))));
             }
             lease.run(move |runner| beginning.make(runner)).map_err(|error| error.to_string())??;
             Ok((lease, None))

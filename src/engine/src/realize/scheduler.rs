@@ -508,7 +508,10 @@ impl Scheduler<'_> {
             Step::Restart => {
                 if let Some(running) = self.running.remove(&number) {
                     let derivation = Arc::clone(&running.build.derivation);
-                    let again = self.start(number, derivation, running.locks, true, tasks, on_event);
+                    // Its jail goes too: the next attempt has one of its own.
+                    let discarded = running.build.discard().map_err(|error| store::Error::from(error).into());
+                    let again =
+                        discarded.and_then(|()| self.start(number, derivation, running.locks, true, tasks, on_event));
                     again.unwrap_or_else(|error| self.fail(error));
                 }
             }

@@ -247,15 +247,15 @@ fn decide(rule: Rule, scope: Scope) -> Vec<sock_filter> {
 /// Returns the filter of a thread that starts programs.
 fn filter(scope: Scope) -> Vec<sock_filter> {
     let calls = CALLS.iter().chain(NEW_USERS);
-    assemble(calls.filter(|(_, is_shared, _)| !*is_shared || !scope.namespaces), scope)
+    assemble(&calls.filter(|(_, is_shared, _)| !*is_shared || !scope.namespaces), scope)
 }
 
 /// Returns a filter that refuses nothing but users of their own.
 pub fn new_users() -> Vec<sock_filter> {
-    assemble(NEW_USERS.iter(), Scope { network: true, namespaces: true })
+    assemble(&NEW_USERS.iter(), Scope { network: true, namespaces: true })
 }
 
-fn assemble<'a>(calls: impl Iterator<Item = &'a (Rule, bool, [u32; 4])> + Clone, scope: Scope) -> Vec<sock_filter> {
+fn assemble<'a>(calls: &(impl Iterator<Item = &'a (Rule, bool, [u32; 4])> + Clone), scope: Scope) -> Vec<sock_filter> {
     let mut filter = vec![load(ARCHITECTURE)];
     for (architecture, column) in ARCHITECTURES {
         let mut table = vec![load(NUMBER), skip(BPF_JGE, X32, 0, 1), fail_with(libc::ENOSYS)];

@@ -240,6 +240,8 @@ impl Keeper {
     /// # Errors
     /// When the system refuses.
     pub fn begin(&mut self, view: View) -> Result<(), Refused> {
+        // A build that was given up may have left one.
+        self.end();
         if self.last.is_some() {
             self.bury();
         }
