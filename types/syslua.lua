@@ -294,6 +294,7 @@ local syslua = {}
 ---@field drift integer how many targets are not as they should be
 ---@field old_snapshots { count: integer, size: integer }? what only snapshots hold that are not in force
 ---@field displaced syslua.DisplacedReport[] edits of managed targets that were moved away
+---@field lost_originals syslua.DisplacedReport[] originals that no managed target gets back
 ---@field environments syslua.StampReport[] by what a shell shows that it has the environment
 ---@field shell "current"|"old"|"none"|nil whether the shell that asks has it, when anything is declared
 ---@field pending syslua.PendingReport? a switch that is not over

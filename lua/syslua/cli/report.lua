@@ -321,8 +321,16 @@ end
 ---@return string[]
 function report.render_displaced(result, args)
   local lines = {}
+  local all = {}
   for _, displaced in ipairs(result.displaced or {}) do
-    local line = "kept     " .. show_path(displaced.path, result.root, args.verbose)
+    all[#all + 1] = { displaced, "kept     " }
+  end
+  for _, original in ipairs(result.lost_originals or {}) do
+    all[#all + 1] = { original, "original ", "no target gets it back" }
+  end
+  for _, entry in ipairs(all) do
+    local displaced, word, remark = entry[1], entry[2], entry[3]
+    local line = word .. show_path(displaced.path, result.root, args.verbose)
     local told = {}
     if displaced.kind and displaced.kind ~= "file" then
       told[1] = "a " .. displaced.kind
@@ -333,6 +341,7 @@ function report.render_displaced(result, args)
     if displaced.created_at and args.verbose then
       told[#told + 1] = os.date("%Y-%m-%d %H:%M:%S", displaced.created_at)
     end
+    told[#told + 1] = remark
     if #told > 0 then
       line = line .. "  (" .. table.concat(told, ", ") .. ")"
     end

@@ -17,7 +17,7 @@ use crate::platform::lock::{Lock, Mode};
 use crate::snapshot::Snapshot;
 use crate::store::Outputs;
 use crate::store::examination::{Alteration, Difference};
-use crate::switch::{self, Backups, Pending, Targets};
+use crate::switch::{self, Backup, Backups, Pending, Targets};
 
 /// How often to look again when somebody switched meanwhile.
 const TRIES: usize = 10;
@@ -51,7 +51,10 @@ impl Engine {
                 }
                 _ => {}
             }
-            let displaced = Backups::load(&self.store, &self.settings.home).displaced(&self.store);
+            let backups = Backups::load(&self.store, &self.settings.home);
+            let displaced = backups.displaced(&self.store);
+            // While somebody switches, originals are on their way.
+            let lost = if after.is_none() { self.lost_originals(&backups, &current) } else { Vec::new() };
             return Ok(StatusReport {
                 root: self.settings.root.clone(),
                 managed: targets.len(),
@@ -61,6 +64,7 @@ impl Engine {
                 targets: targets.into_iter().map(|(_, target)| target).collect(),
                 old_snapshots: self.old_snapshots(&current),
                 displaced: displaced.iter().map(displaced_report).collect(),
+                lost_originals: lost.iter().map(displaced_report).collect(),
                 environments: super::environment::stamps(self.store.root(), &current, &self.settings.home),
                 pending: after.map(|pending| self.pending_report(&pending)),
             });
@@ -92,6 +96,32 @@ impl Engine {
             }
         }
         targets
+    }
+
+    /// Returns the originals that no managed target gets back.
+    fn lost_originals(&self, backups: &Backups, current: &Snapshot) -> Vec<Backup> {
+        let mut originals = backups.originals(&self.store);
+        if originals.is_empty() {
+            return originals;
+        }
+        let home = &self.settings.home;
+        let places = Targets::new(home);
+        let mut reached = HashSet::new();
+        for activation in &current.activations {
+            let Some(target) = activation.action.as_target() else { continue };
+            let recorded = current.place_of(activation, home).unwrap_or_default();
+            let at = [
+                places.place(&recorded, &activation.positions),
+                places.place_of(target, &recorded, &activation.positions),
+            ];
+            let declared = activation.place.as_ref().or(activation.action.target());
+            let declared = declared.map(|declared| declared.expand_home(home).to_path());
+            let found =
+                at.iter().flatten().filter_map(|place| backups.original_of(&self.store, place, declared.as_deref()));
+            reached.extend(found.map(|path| platform::canonical(&path)));
+        }
+        originals.retain(|original| !reached.contains(&platform::canonical(&original.path.to_path())));
+        originals
     }
 
     /// Returns the objects of a snapshot that are not in the store.

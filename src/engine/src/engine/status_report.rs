@@ -114,6 +114,8 @@ pub struct StatusReport {
     pub displaced: Vec<DisplacedReport>,
     /// By what a shell shows that it has the environment: everybody's, and those of users.
     pub environments: Vec<super::StampReport>,
+    /// Originals that no managed target gets back.
+    pub lost_originals: Vec<DisplacedReport>,
     /// A switch that is not over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<PendingReport>,

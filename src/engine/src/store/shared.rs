@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::memory::KnownFiles;
-use super::{Result, Store, tree};
+use super::{Error, Result, Store, tree};
 use crate::hash::{Hash, READ_SIZE};
 use crate::platform::lock::{Lock, LockError, Mode};
 use crate::platform::{self, Directory, FileKind, Step, Walk};
@@ -251,7 +251,11 @@ impl SharedFiles<'_> {
 
     /// Takes its name from a file: the next equal one begins a new inode.
     fn forget(&self, name: &Path) -> Result<()> {
-        take_name(name)
+        match take_name(name) {
+            // Another thread publishes an equal file, and was faster.
+            Err(Error::File(error)) if error.is_not_found() => Ok(()),
+            result => result,
+        }
     }
 
     /// Returns the names of files that no object has.
