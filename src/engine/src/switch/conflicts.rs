@@ -24,7 +24,8 @@ pub struct Declared<'a> {
 /// # Errors
 /// When a place is wanted twice with different content, lies below another one, or in the store.
 pub fn places<'a>(store: &Store, targets: &Targets<'_>, entries: &'a [Entry]) -> Result<Vec<Declared<'a>>, Error> {
-    manage_links(targets, entries)?;
+    // Where fewer links are followed, targets are elsewhere, and there may be other links at their places.
+    while manage_links(targets, entries)? {}
     let mut places: Vec<Declared<'a>> = Vec::new();
     let mut by_place: HashMap<PathBuf, usize> = HashMap::with_capacity(entries.len());
     for entry in entries {
@@ -90,8 +91,9 @@ pub fn places<'a>(store: &Store, targets: &Targets<'_>, entries: &'a [Entry]) ->
     Ok(places)
 }
 
-/// Makes sure that no link is followed that another target takes the place of: what is below it then is not where it led.
-fn manage_links(targets: &Targets<'_>, entries: &[Entry]) -> Result<(), Error> {
+/// Makes sure that no link is followed that another target takes the place of: what is below it then is not where it led. Returns
+/// whether there was another one.
+fn manage_links(targets: &Targets<'_>, entries: &[Entry]) -> Result<bool, Error> {
     let mut found = false;
     let mut targets_of = entries.iter().filter_map(|entry| Some((entry, entry.activation.action.as_target()?)));
     targets_of.try_for_each(|(entry, target)| {
@@ -109,18 +111,17 @@ fn manage_links(targets: &Targets<'_>, entries: &[Entry]) -> Result<(), Error> {
             continue;
         }
         let place = targets.place_of(target, declared, positions)?;
-        match platform::kind_of(&place) {
-            Ok(Some(FileKind::Symlink)) if !targets.is_managed(&place) => targets.manage(place),
+        found |= match platform::kind_of(&place) {
+            Ok(Some(FileKind::Symlink)) => targets.manage(place),
             // The links in it go with it.
             Ok(Some(FileKind::Directory)) if !target.keeps_below() => targets.replace(place),
-            _ => continue,
-        }
-        found = true;
+            _ => false,
+        };
     }
     if found {
         targets.forget();
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Where the system shows its devices and processes as files.

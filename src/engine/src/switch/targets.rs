@@ -46,14 +46,14 @@ impl<'a> Targets<'a> {
         self.home
     }
 
-    /// From now on, a link at this place is not followed.
-    pub fn manage(&self, place: PathBuf) {
-        self.managed.borrow_mut().insert(place);
+    /// From now on, a link at this place is not followed. Returns whether that is new.
+    pub fn manage(&self, place: PathBuf) -> bool {
+        self.managed.borrow_mut().insert(place)
     }
 
-    /// From now on, no link in the directory at this place is followed.
-    pub fn replace(&self, place: PathBuf) {
-        self.replaced.borrow_mut().insert(place);
+    /// From now on, no link in the directory at this place is followed. Returns whether that is new.
+    pub fn replace(&self, place: PathBuf) -> bool {
+        self.replaced.borrow_mut().insert(place)
     }
 
     /// From now on, what will stand at a place is looked at where it is until then.

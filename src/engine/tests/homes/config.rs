@@ -92,7 +92,8 @@ impl World {
 
     pub fn config(&mut self) -> Config {
         let mut config = Config::default();
-        if self.random.one_in(2) {
+        // Without its entry file there is no config.
+        if self.random.one_in(2) && self.config_files()[0].exists() {
             let [entry, module, lock, answers] = self.config_files();
             for file in [&entry, &module] {
                 config.manifest.files.push((text(file), fs::read(file).unwrap_or_default()));
