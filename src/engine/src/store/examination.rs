@@ -229,7 +229,7 @@ pub fn restore_modes(store: &Store, object: &ObjectName) -> Result<()> {
         match step {
             Step::Node { kind: FileKind::Directory, .. } => {}
             Step::Node { directory, name, .. } => {
-                restore(&directory, &name, |is_executable| if is_executable { 0o555 } else { 0o444 })?
+                restore(&directory, &name, |is_executable| if is_executable { 0o555 } else { 0o444 })?;
             }
             Step::Left { directory, name, .. } => restore(&directory, &name, |_| 0o555)?,
         }
