@@ -140,3 +140,35 @@ pub fn write_fixed_links(store: &Store) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::action::Variable;
+    use crate::activation::Activation;
+    use crate::names::SnapshotId;
+    use crate::variable::VariableValue;
+
+    #[test]
+    fn a_shell_is_one_file_and_one_line_in_the_list() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("root");
+        let store = Store::new(&root);
+        std::fs::create_dir_all(store.snapshots()).unwrap();
+        let variable = |name: &str, value: &str| {
+            let value = VariableValue::Single(value.into());
+            Arc::new(Activation::new(Variable { name: name.into(), value }.into(), Vec::new()))
+        };
+        let activations = vec![variable("A", "1"), variable("BAR", "a|b")];
+        let snapshot = Snapshot { activations, id: SnapshotId(1), ..Snapshot::empty() };
+        write_snapshot(&store, Path::new("/h"), &snapshot, &Manifest::default()).unwrap();
+        let script = std::fs::read_to_string(store.snapshot(SnapshotId(1)).join("env.toy")).unwrap();
+        assert!(script.contains("\n__syslua_single A |1|\n"), "{script}");
+        assert!(script.contains("sys.lua: toy cannot have the value of BAR: it has a bar"), "{script}");
+        assert!(fixed_links(&store).iter().any(|(link, _)| *link == root.join("env.toy")));
+        assert!(shells::find("toy").is_some());
+    }
+}

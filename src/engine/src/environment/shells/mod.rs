@@ -7,6 +7,8 @@ mod fish;
 mod nushell;
 mod posix;
 mod powershell;
+#[cfg(test)]
+mod toy;
 
 use std::path::{Path, PathBuf};
 
@@ -141,6 +143,8 @@ pub const SHELLS: &[&dyn Shell] = &[
     &nushell::Nushell,
     &powershell::PowerShell,
     &cmd::Cmd,
+    #[cfg(test)]
+    &toy::Toy,
 ];
 
 /// Returns the shell of a name.
