@@ -207,7 +207,7 @@ end)
 
 describe("a hostile build of root #root", function()
   before_each(function()
-    process.run_line("chmod 755 ${TMPDIR:-/tmp} 2>/dev/null")
+    process.run_line('chmod a+rx "${TMPDIR:-/tmp}" 2>/dev/null')
   end)
 
   attempts({ "require", "landlock" }, true)
