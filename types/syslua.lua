@@ -623,7 +623,7 @@ function BuildContext.run(command, opts) end
 ---@field literal_reference fun(text: string): boolean, any
 ---@field add_ticket_at fun(positions: string[]): boolean, any
 ---@field positions_of_ticket fun(ticket: integer): boolean, any
----@field declare_files fun(list: any[], directory: string): boolean, any
+---@field declare_files fun(list: any[], directory: string, collection: integer?): boolean, any
 ---@field new_collection fun(given_home: string, home: string): boolean, any
 ---@field collect_file fun(collection: integer, given: table, chain: string[]?): boolean, any
 ---@field take_contested fun(collection: integer, places: string[], all: boolean): boolean, any

@@ -58,6 +58,8 @@ local native = require("syslua").native
 ---@field plain integer? the number of those that are a path and a content
 ---@field has_trees boolean?
 ---@field has_commands boolean?
+---@field finalize (fun(collected: syslua.file.Collected))? what declares them when the block ends
+---@field pending boolean?
 
 -- Returns which declarations count: of several for one place, that of the lowest number.
 local function choose(files)
