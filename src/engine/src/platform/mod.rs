@@ -18,6 +18,7 @@ mod links;
 pub mod lock;
 mod mark;
 mod modify;
+mod overlay;
 pub mod process;
 mod processes;
 mod read;
@@ -63,6 +64,7 @@ pub use modify::{
     sync_file_system, write_file, write_file_as, write_file_atomically, write_file_durably, write_object_file,
     write_private_file_atomically, write_record, write_user_file_atomically,
 };
+pub use overlay::is_fixed;
 pub use processes::{ProcessTexts, processes};
 pub use read::{
     FileKind, can_read, canonical, digest_of, end_of, exists, followed, is_directory, is_file, kind_of,

@@ -1,6 +1,6 @@
 //! Why a switch was refused, or undone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::journal::JournalError;
 use crate::names::{Placeholder, SnapshotId};
@@ -129,6 +129,17 @@ pub enum Error {
         /// Who declares the target.
         positions: Positions,
     },
+    /// A directory that the file system does not rename.
+    #[error(
+        "the directory {} cannot be moved away: it belongs to a lower layer of an overlay file system, which renames none",
+        path.display()
+    )]
+    Fixed {
+        /// The directory: one at a target, or an original that comes back to it.
+        path: PathBuf,
+        /// Who declares the target.
+        positions: Positions,
+    },
     /// A target that names no place.
     #[error("the target {given:?} is not absolute: begin it with / or ~/")]
     Relative {
@@ -219,6 +230,7 @@ impl Error {
             | Error::AboveRoot { positions, .. }
             | Error::KernelFiles { positions, .. }
             | Error::Mounted { positions, .. }
+            | Error::Fixed { positions, .. }
             | Error::Relative { positions, .. }
             | Error::Placeholder { positions, .. } => positions,
             _ => &[],
@@ -239,6 +251,12 @@ impl Error {
                 return Some(format!("remove it from the config that was applied with --root {}", root.display()));
             }
             Error::Mounted { .. } => "unmount it first, or declare the files in it",
+            Error::Fixed { path, .. } => {
+                return Some(format!(
+                    "replace it by a copy of its own: cp -a {0} {0}.copy && rm -r {0} && mv {0}.copy {0}",
+                    quoted(path)
+                ));
+            }
             Error::Action { cause, .. } => cause.hint()?,
             Error::MissingObject { .. } => "`verify --repair` restores what can be restored",
             Error::Journal { path, .. } => {
@@ -274,4 +292,9 @@ impl From<action::Error> for Error {
             cause => Error::Action { cause, positions: Positions::default() },
         }
     }
+}
+
+/// Returns a path as a shell reads it.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }

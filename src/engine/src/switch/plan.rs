@@ -400,6 +400,7 @@ fn missing_parents(scene: &Scene, steps: &[Step]) -> Result<Vec<PathBuf>, Error>
             missing.extend(check_parent(scene, place, positions)?);
         }
         check_mount(change, place, positions)?;
+        check_renames(scene, change, place, positions)?;
     }
     missing.sort();
     missing.dedup();
@@ -435,6 +436,18 @@ fn check_mount(change: &TargetChange, place: &Path, positions: &Positions) -> Re
         && is_other(inner, outer)
     {
         return Err(Error::Mounted { target: place.to_owned(), positions: positions.clone() });
+    }
+    Ok(())
+}
+
+/// Checks that the file system renames the directory that is to be moved away, and the one that comes back.
+fn check_renames(scene: &Scene, change: &TargetChange, place: &Path, positions: &Positions) -> Result<(), Error> {
+    let goes = matches!(change.before, Before::Kept { .. }).then(|| place.to_owned());
+    let comes = if let After::Original { kept, .. } = &change.after { Some(kept.to_path()) } else { None };
+    for path in goes.into_iter().chain(comes) {
+        if platform::is_fixed(&path, &scene.store.staging())? {
+            return Err(Error::Fixed { path, positions: positions.clone() });
+        }
     }
     Ok(())
 }
