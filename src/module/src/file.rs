@@ -2,8 +2,7 @@
 //! The Lua side checked the fields, and decided which declarations count. It knows no more of helpers than that.
 
 use std::collections::{BTreeSet, HashMap};
-use std::ffi::{OsStr, OsString};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mlua::BString;
@@ -20,10 +19,11 @@ use syslua_engine::value::{Positions, Source, Text, Value};
 
 use crate::collected::{PlainFile, is_plain_target};
 use crate::convert::{Place, check_paths};
-use crate::derive::{config_failure, declare, entries_below, follow, source_of, system};
+use crate::derive::{config_failure, declare, follow, source_of, system};
 use crate::error::{Answer, lua_failure, register as register_function, register_plain};
 use crate::evaluation::{explain, record_in_scope};
 use crate::state::{self, State, Ticket};
+use crate::tree::{Members, leads_back, list_files, members};
 
 /// The longest name of an object that is made of a target's.
 const LONGEST_NAME: usize = 60;
@@ -208,6 +208,8 @@ struct Declaring<'a> {
     directory: PathBuf,
     /// The paths that trees will have, by their places; and where those are in which others cannot read something.
     trees: HashMap<Vec<u8>, (Vec<u8>, Option<PathBuf>)>,
+    /// The trees whose links are followed now, each by a link of the one before.
+    followed: Vec<PathBuf>,
 }
 
 /// What a file is linked to or copied from.
@@ -226,6 +228,9 @@ impl From<Vec<u8>> for Resolved {
 impl Declaring<'_> {
     /// Declares a file and records its action; returns whether its source exists.
     fn declare(&mut self, given: Given, ticket: &Ticket) -> Answer<bool> {
+        if let Some((top, tree)) = self.tree_of(&given)? {
+            return self.declare_tree(&given, &top, &tree, ticket);
+        }
         let mutable = matches!(given.origin, Origin::Own);
         let Some(Resolved { path, private }) = self.source_of(&given, ticket)? else { return Ok(false) };
         let is_public = given.more.as_ref().is_some_and(|more| more.raw_get("public").unwrap_or(false));
@@ -234,11 +239,25 @@ impl Declaring<'_> {
             return Err(is_readable_by_all(source));
         }
         let (source, target) = (Text(path), Text(given.target));
+        let is_installed = given.more.as_ref().is_some_and(|more| more.raw_get("install").unwrap_or(false));
+        // A link in a tree that is copied stays one: what it leads to is beside it.
+        let kept_link = match &given.origin {
+            Origin::Member { below, .. } if is_installed || private.is_some() => {
+                let top = self.directory.join(platform::path_from_bytes(&given.text));
+                let top = platform::canonical(&state::locate(self.lua, absolute(top)?));
+                platform::read_link(&top.join(platform::path_from_bytes(below))).ok()
+            }
+            _ => None,
+        };
         let tree = given.more.as_ref().and_then(|more| more.raw_get::<Option<BString>>("tree").ok().flatten());
         let tree =
             tree.map(|place| Text(platform::bytes_of_path(&self.directory.join(platform::path_from_bytes(&place)))));
         let link = Link { mutable, tree, ..Link::new(source, target) };
         let action = match &given.more {
+            _ if kept_link.is_some() => {
+                let to = platform::bytes_of_path(&kept_link.unwrap_or_default());
+                Link::new(Text(to), link.target).into()
+            }
             Some(more) => action_of(more, link, private.is_some()).map_err(lua_failure)?,
             None if private.is_some() => private_file(link),
             None => link.into(),
@@ -248,6 +267,52 @@ impl Declaring<'_> {
             explain(&mut activation, more)?;
         }
         record_in_scope(self.lua, activation, Some(ticket.order)).map(|()| true)
+    }
+
+    /// Returns the directory that is declared as a whole and what is in it, when a link in it leads to another place in the
+    /// config's directory. A copy of a config has only what was declared.
+    ///
+    /// # Errors
+    /// When a link leads elsewhere.
+    fn tree_of(&self, given: &Given) -> Answer<Option<(PathBuf, Members)>> {
+        let named = match &given.origin {
+            Origin::Local if !given.executable => {
+                absolute(self.directory.join(platform::path_from_bytes(&given.text)))?
+            }
+            Origin::Declared(source) if source.excluded.is_empty() => source.path.clone(),
+            _ => return Ok(None),
+        };
+        let top = platform::canonical(&named);
+        if state::locate(self.lua, named.clone()) != named
+            || !matches!(platform::kind_of(&top), Ok(Some(FileKind::Directory)))
+        {
+            return Ok(None);
+        }
+        let members = members(&top, &platform::canonical(&self.directory))?;
+        Ok((!members.followed.is_empty()).then_some((top, members)))
+    }
+
+    /// Declares what is in a directory file by file, and for a link what it leads to; returns whether all that is there.
+    fn declare_tree(&mut self, given: &Given, top: &Path, tree: &Members, ticket: &Ticket) -> Answer<bool> {
+        self.followed.push(top.to_owned());
+        let mut is_there = true;
+        for below in &tree.below {
+            let (text, origin) = match tree.followed.get(below) {
+                Some(end) if self.followed.contains(end) => {
+                    return Err(leads_back(&top.join(platform::path_from_bytes(below)), end));
+                }
+                Some(end) => (platform::bytes_of_path(end), Origin::Local),
+                None => {
+                    let origin = Origin::Member { top: given.target.clone(), below: below.clone() };
+                    (platform::bytes_of_path(top), origin)
+                }
+            };
+            let target = [given.target.as_slice(), b"/", below].concat();
+            let member = Given { target, text, origin, executable: false, more: given.more.clone() };
+            is_there &= self.declare(member, ticket)?;
+        }
+        self.followed.pop();
+        Ok(is_there)
     }
 
     /// Returns what a file is linked to or copied from; nothing when its source does not exist.
@@ -433,7 +498,7 @@ fn declare_files(lua: &Lua, (list, directory, number): (LuaTable, BString, Optio
     let directory = platform::path_from_bytes(&directory);
     let mut prepared = Prepared::new(lua, number, &directory)?;
     state::change(lua, |state| state.reserve(list.raw_len() / COLUMNS + prepared.files.len()));
-    let mut declaring = Declaring { lua, directory, trees: HashMap::new() };
+    let mut declaring = Declaring { lua, directory, trees: HashMap::new(), followed: Vec::new() };
     let rows = (1..).zip((1..=list.raw_len()).step_by(COLUMNS));
     for row in rows.map(Some).chain([None]) {
         let given =
@@ -465,91 +530,6 @@ fn missing(lua: &Lua, file: &PlainFile) -> LuaResult<LuaValue> {
     Ok(LuaValue::Table(table))
 }
 
-/// Returns the files and links of a tree by their paths below it, in the order of their bytes, and where those links end that
-/// lead to another place below `directory`, by their paths; nothing where no directory is.
-fn list_files(lua: &Lua, (path, directory): (BString, BString)) -> Answer<Option<(LuaTable, LuaTable)>> {
-    let top = state::locate(lua, platform::path_from_bytes(&path));
-    let directory = state::locate(lua, platform::path_from_bytes(&directory));
-    if !platform::is_directory(&top) {
-        return Ok(None);
-    }
-    let (real_top, real_directory) = (platform::canonical(&top), platform::canonical(&directory));
-    let (mut below, followed) = (Vec::new(), lua.create_table().map_err(lua_failure)?);
-    // A link that is named as a tree is followed.
-    for (inner, kind) in entries_below(&real_top)? {
-        match kind {
-            FileKind::Directory => continue,
-            FileKind::Special => return Err(special(&top.join(inner))),
-            FileKind::File => {}
-            FileKind::Symlink => {
-                let link = real_top.join(&inner);
-                match platform::end_of(&link) {
-                    // A link that leads nowhere, but not out of the tree, stays one too.
-                    _ if stays_within(&real_top, &link) => {}
-                    // A copy of the tree has an absolute link to it as it is.
-                    Ok(end)
-                        if end.starts_with(&real_top)
-                            && platform::read_link(&link).is_ok_and(|to| to.is_absolute()) => {}
-                    Ok(end) if end.starts_with(&real_top) || end.starts_with(&real_directory) => {
-                        let (key, end) = (platform::bytes_of_path(&inner), platform::bytes_of_path(&end));
-                        followed.raw_set(BString::from(key), BString::from(end)).map_err(lua_failure)?;
-                    }
-                    end => return Err(leads_away(&link, end.ok().as_deref())),
-                }
-            }
-        }
-        below.push(platform::bytes_of_path(&inner));
-    }
-    below.sort();
-    let list = below.iter().map(|inner| lua.create_string(inner)).collect::<LuaResult<Vec<_>>>();
-    let list = list.and_then(|list| lua.create_sequence_from(list)).map_err(lua_failure)?;
-    Ok(Some((list, followed)))
-}
-
-/// Returns whether the way that a link in a tree leads is within it from its beginning to its end: then it leads to the same in a
-/// copy of the tree. `top` and the directories above the link are no links.
-fn stays_within(top: &Path, link: &Path) -> bool {
-    /// As many links as the system itself follows in one path (path_resolution(7)).
-    const MOST_LINKS: usize = 40;
-    let mut place = link.parent().unwrap_or(top).to_owned();
-    let mut names: Vec<OsString> = link.file_name().map(OsStr::to_owned).into_iter().collect();
-    let mut links = 0;
-    while let Some(name) = names.pop() {
-        if name == ".." {
-            if place == top {
-                return false;
-            }
-            place.pop();
-            continue;
-        }
-        place.push(&name);
-        let Ok(target) = platform::read_link(&place) else { continue };
-        links += 1;
-        if target.is_absolute() || links > MOST_LINKS {
-            // One that leads in a circle is not followed anywhere.
-            return target.is_relative();
-        }
-        place.pop();
-        let parts = target.components().filter(|part| *part != Component::CurDir);
-        names.extend(parts.rev().map(|part| part.as_os_str().to_owned()));
-    }
-    true
-}
-
-fn leads_away(link: &Path, end: Option<&Path>) -> Failure {
-    let target = platform::read_link(link).unwrap_or_default();
-    let message = match end {
-        Some(end) => format!("the link {} leads to {}, out of the config's directory", link.display(), end.display()),
-        None => format!("the link {} leads to {}, where nothing is", link.display(), target.display()),
-    };
-    Failure::new("config", message)
-        .with_hint("put what it leads to beside the config, or leave the link out of the tree")
-}
-
-fn special(path: &Path) -> Failure {
-    Failure::new("config", format!("{} is no file, directory or link", path.display()))
-}
-
 /// Registers what `file{}` calls.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(lua, native, "add_ticket_at", |lua, positions: Vec<String>| {
@@ -559,15 +539,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         Ok(ticket(lua, number)?.positions.to_vec())
     })?;
     register_plain(lua, native, "declare_files", declare_files)?;
-    register_function(lua, native, "list_files", |lua, given: (BString, BString)| {
-        let Some((list, followed)) = list_files(lua, given)? else { return Ok(None) };
-        let both = lua.create_table().and_then(|both| {
-            both.raw_set("files", list)?;
-            both.raw_set("followed", followed)?;
-            Ok(both)
-        });
-        both.map(Some).map_err(lua_failure)
-    })
+    register_function(lua, native, "list_files", list_files)
 }
 
 #[cfg(test)]

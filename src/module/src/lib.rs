@@ -34,6 +34,7 @@ mod signals;
 mod snapshots;
 mod state;
 mod task;
+mod tree;
 mod ui;
 
 use mlua::prelude::*;

@@ -60,9 +60,9 @@ fn refuses(from: &Directory, name: &OsStr, to: &Directory) -> Result<bool> {
 #[cfg(target_os = "linux")]
 fn is_overlay(path: &Path) -> bool {
     /// The numbers that statfs(2) gives for overlayfs and, as rootless containers use it, for file systems of programs.
-    const OVERLAY: [i64; 2] = [0x794c_7630, 0x6573_5546];
-    #[allow(clippy::useless_conversion, reason = "the number has another type on other machines")]
-    rustix::fs::statfs(path).is_ok_and(|data| OVERLAY.contains(&i64::from(data.f_type)))
+    const OVERLAY: [i128; 2] = [0x794c_7630, 0x6573_5546];
+    // The number has another type on other machines.
+    rustix::fs::statfs(path).is_ok_and(|data| OVERLAY.contains(&i128::from(data.f_type)))
 }
 
 #[cfg(not(target_os = "linux"))]

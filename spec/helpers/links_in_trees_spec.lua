@@ -1,0 +1,153 @@
+--- Links inside the trees that `file{}` declares: whatever becomes of a tree, each stays a link, is followed, or is
+-- refused.
+
+local machine = require("spec.support.machine")
+
+-- What a tree is declared with, and whether its files are real ones.
+local ways = {
+  ["as it is"] = { "", false },
+  ["with `copy`"] = { ", copy = true", true },
+  ["with `recursive`"] = { ", recursive = true", false },
+  ["with `recursive` and `copy`"] = { ", recursive = true, copy = true", true },
+  ["with a private file"] = { "", true, "chmod 600 tree/deep/file" },
+  ["with `recursive` and a private file"] = {
+    ", recursive = true",
+    false,
+    "chmod 600 tree/deep/file",
+  },
+}
+
+describe("a link in a tree", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+    here.shell([[
+      mkdir -p tree/deep shared/inner; echo file >tree/deep/file; echo shared >shared/file; echo inner >shared/inner/file
+    ]])
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  local function declare(extra)
+    return ('file { path = "~/.tree", source = "tree"%s }'):format(extra)
+  end
+
+  for name, way in pairs(ways) do
+    local extra, is_copied, prepare = way[1], way[2], way[3] or ":"
+
+    it("stays one where it leads within the tree, " .. name, function()
+      here.shell(prepare)
+      here.shell([[
+        ln -s deep/file tree/file; ln -s deep tree/directory; ln -s ../deep/file tree/deep/up; ln -s missing tree/nowhere
+      ]])
+      here.apply(declare(extra))
+      assert.equal("file\n", here.read("home/.tree/file"))
+      assert.equal("file\n", here.read("home/.tree/directory/file"))
+      assert.equal("file\n", here.read("home/.tree/deep/up"))
+      for _, link in ipairs(is_copied and { "file", "directory", "nowhere" } or {}) do
+        local target = here.shell("readlink tree/" .. link).stdout
+        assert.equal(target, here.shell("readlink ~/.tree/" .. link).stdout)
+      end
+      assert.equal(0, here.run("status").code)
+      assert.matches("^Nothing changed", here.must("apply", "init.lua").stdout)
+      here.must("destroy", "--yes")
+      assert.equal("", here.shell("ls -A ~").stdout)
+    end)
+
+    it("is followed where it leads elsewhere in the config's directory, " .. name, function()
+      here.shell(prepare)
+      here.shell([[
+        ln -s ../shared/file tree/file; ln -s "$PWD/shared/file" tree/absolute; ln -s ../../shared tree/deep/shared
+        ln -s ../tree/deep/file tree/through; ln -s inner/file shared/short; ln -s ../../elsewhere shared/inner/further
+        mkdir elsewhere; echo further >elsewhere/file; ln -s deep/file tree/within
+      ]])
+      here.apply(declare(extra))
+      local function check()
+        for path, content in pairs({
+          ["deep/file"] = "file\n",
+          ["file"] = "shared\n",
+          ["absolute"] = "shared\n",
+          ["deep/shared/file"] = "shared\n",
+          ["deep/shared/short"] = "inner\n",
+          ["deep/shared/inner/file"] = "inner\n",
+          ["deep/shared/inner/further/file"] = "further\n",
+          ["through"] = "file\n",
+          ["within"] = "file\n",
+        }) do
+          assert.equal(content, here.read("home/.tree/" .. path), path)
+        end
+      end
+      check()
+      if way[3] then
+        -- What is private itself.
+        assert.equal("600\n", here.shell("stat -c %a ~/.tree/deep/file").stdout)
+        assert.is_nil(here.read_link("home/.tree/deep/file"))
+      elseif is_copied then
+        assert.equal("", here.shell("find ~/.tree -type l ! -name within ! -name short").stdout)
+      end
+      assert.matches("^Nothing changed", here.must("apply", "init.lua").stdout)
+      here.shell("echo other >shared/file")
+      here.must("apply", "init.lua")
+      assert.equal("other\n", here.read("home/.tree/file"))
+      here.must("rollback", "1", "--yes")
+      check()
+      here.must("destroy", "--yes")
+      assert.equal("", here.shell("ls -A ~").stdout)
+    end)
+
+    it(
+      "is refused with both names where it leads out of the config's directory, " .. name,
+      function()
+        here.shell(prepare)
+        for target, message in pairs({
+          ["/etc/hostname"] = "tree/deep/away leads to /etc/hostname, out of the config's directory",
+          ["/etc"] = "tree/deep/away leads to /etc, out of the config's directory",
+          ["/nowhere/at/all"] = "tree/deep/away leads to /nowhere/at/all, where nothing is",
+          ["../../nothing"] = "tree/deep/away leads to ../../nothing, where nothing is",
+        }) do
+          here.shell(("ln -sfn %s tree/deep/away"):format(target))
+          here.write_config(declare(extra))
+          for _, command in ipairs({ "plan", "apply" }) do
+            local result = here.run(command, "init.lua")
+            assert.equal(1, result.code, target)
+            assert.truthy(result.stderr:find(message, 1, true), result.stderr)
+          end
+        end
+        assert.equal("", here.shell("ls -A ~").stdout)
+      end
+    )
+
+    it("is refused where one that it leads to leads back, " .. name, function()
+      here.shell(prepare)
+      here.shell("ln -s ../shared tree/shared; ln -s ../tree shared/back")
+      here.write_config(declare(extra))
+      local result = here.run("plan", "init.lua")
+      assert.equal(1, result.code)
+      assert.truthy(result.stderr:find("from where a link leads back", 1, true), result.stderr)
+      assert.truthy(result.stderr:find("init.lua:", 1, true), result.stderr)
+    end)
+  end
+
+  it("leads where it leads, in a directory of one's own that is linked as a whole", function()
+    here.shell(
+      "ln -s /etc/hostname tree/away; ln -s /nowhere tree/nowhere; ln -s ../shared/file tree/file"
+    )
+    here.apply(declare(", mutable = true"))
+    assert.equal(here.directory .. "/tree", here.read_link("home/.tree"))
+    assert.equal("shared\n", here.read("home/.tree/file"))
+  end)
+
+  it("is judged in what `source()` gives too", function()
+    here.shell("ln -s ../shared/file tree/file")
+    local config = 'file { path = "~/.tree", source = syslua.source("tree") }'
+    here.apply(config)
+    assert.equal("shared\n", here.read("home/.tree/file"))
+    here.shell("ln -s /etc/hostname tree/away")
+    local result = here.run("apply", "init.lua")
+    assert.equal(1, result.code)
+    assert.truthy(result.stderr:find("tree/away leads to /etc/hostname", 1, true), result.stderr)
+  end)
+end)

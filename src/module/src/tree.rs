@@ -1,0 +1,130 @@
+//! What is in a tree that `file{}` declares, and where the links in it lead.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Component, Path, PathBuf};
+
+use mlua::BString;
+use mlua::prelude::*;
+use syslua_engine::failure::Failure;
+use syslua_engine::platform::{self, FileKind};
+
+use crate::derive::entries_below;
+use crate::error::{Answer, lua_failure};
+use crate::state;
+
+/// What is in a tree, by its paths below it.
+pub struct Members {
+    /// The files and links, in the order of their bytes.
+    pub below: Vec<Vec<u8>>,
+    /// Where those links end that lead to another place in the config's directory.
+    pub followed: BTreeMap<Vec<u8>, PathBuf>,
+}
+
+/// Returns what is in a tree. Neither its top nor the config's directory is, or is reached through, a link.
+///
+/// # Errors
+/// When a link leads elsewhere, or something is no file, directory or link.
+pub fn members(top: &Path, directory: &Path) -> Answer<Members> {
+    let mut members = Members { below: Vec::new(), followed: BTreeMap::new() };
+    for (inner, kind) in entries_below(top)? {
+        match kind {
+            FileKind::Directory => continue,
+            FileKind::Special => return Err(special(&top.join(inner))),
+            FileKind::File => {}
+            FileKind::Symlink => {
+                let link = top.join(&inner);
+                match platform::end_of(&link) {
+                    // A link that leads nowhere, but not out of the tree, stays one too.
+                    _ if stays_within(top, &link) => {}
+                    // A copy of the tree has an absolute link to it as it is.
+                    Ok(end) if end.starts_with(top) && platform::read_link(&link).is_ok_and(|to| to.is_absolute()) => {}
+                    Ok(end) if end.starts_with(top) || end.starts_with(directory) => {
+                        members.followed.insert(platform::bytes_of_path(&inner), end);
+                    }
+                    end => return Err(leads_away(&link, end.ok().as_deref())),
+                }
+            }
+        }
+        members.below.push(platform::bytes_of_path(&inner));
+    }
+    members.below.sort();
+    Ok(members)
+}
+
+/// Returns what is in a tree for Lua: its files and links, in the order of their bytes, as `files`, and by their paths where those
+/// links end that lead to another place below `directory`, as `followed`; nothing where no directory is.
+///
+/// # Errors
+/// When a link leads elsewhere, or something is no file, directory or link.
+pub fn list_files(lua: &Lua, (path, directory): (BString, BString)) -> Answer<Option<LuaTable>> {
+    let top = state::locate(lua, platform::path_from_bytes(&path));
+    let directory = state::locate(lua, platform::path_from_bytes(&directory));
+    if !platform::is_directory(&top) {
+        return Ok(None);
+    }
+    // A link that is named as a tree is followed.
+    let members = members(&platform::canonical(&top), &platform::canonical(&directory))?;
+    let make = || {
+        let list = members.below.iter().map(|inner| lua.create_string(inner)).collect::<LuaResult<Vec<_>>>()?;
+        let followed = lua.create_table()?;
+        for (inner, end) in members.followed {
+            followed.raw_set(BString::from(inner), BString::from(platform::bytes_of_path(&end)))?;
+        }
+        let both = lua.create_table()?;
+        both.raw_set("files", list)?;
+        both.raw_set("followed", followed)?;
+        Ok(both)
+    };
+    make().map(Some).map_err(lua_failure)
+}
+
+/// Returns whether the way that a link in a tree leads is within it from its beginning to its end: then it leads to the same in a
+/// copy of the tree. `top` and the directories above the link are no links.
+fn stays_within(top: &Path, link: &Path) -> bool {
+    /// As many links as the system itself follows in one path (path_resolution(7)).
+    const MOST_LINKS: usize = 40;
+    let mut place = link.parent().unwrap_or(top).to_owned();
+    let mut names: Vec<OsString> = link.file_name().map(OsStr::to_owned).into_iter().collect();
+    let mut links = 0;
+    while let Some(name) = names.pop() {
+        if name == ".." {
+            if place == top {
+                return false;
+            }
+            place.pop();
+            continue;
+        }
+        place.push(&name);
+        let Ok(target) = platform::read_link(&place) else { continue };
+        links += 1;
+        if target.is_absolute() || links > MOST_LINKS {
+            // One that leads in a circle is not followed anywhere.
+            return target.is_relative();
+        }
+        place.pop();
+        let parts = target.components().filter(|part| *part != Component::CurDir);
+        names.extend(parts.rev().map(|part| part.as_os_str().to_owned()));
+    }
+    true
+}
+
+fn leads_away(link: &Path, end: Option<&Path>) -> Failure {
+    let target = platform::read_link(link).unwrap_or_default();
+    let message = match end {
+        Some(end) => format!("the link {} leads to {}, out of the config's directory", link.display(), end.display()),
+        None => format!("the link {} leads to {}, where nothing is", link.display(), target.display()),
+    };
+    Failure::new("config", message)
+        .with_hint("put what it leads to beside the config, or leave the link out of the tree")
+}
+
+/// The failure of a link that leads to a tree with a link that leads back.
+pub fn leads_back(link: &Path, end: &Path) -> Failure {
+    let message = format!("the link {} leads to {}, from where a link leads back", link.display(), end.display());
+    Failure::new("config", message).with_hint("leave one of the two links out")
+}
+
+fn special(path: &Path) -> Failure {
+    Failure::new("config", format!("{} is no file, directory or link", path.display()))
+}
