@@ -23,7 +23,8 @@ describe("a link in a tree", function()
   before_each(function()
     here = machine.new()
     here.shell([[
-      mkdir -p tree/deep shared/inner; echo file >tree/deep/file; echo shared >shared/file; echo inner >shared/inner/file
+      mkdir -p tree/deep shared/inner
+      echo file >tree/deep/file; echo shared >shared/file; echo inner >shared/inner/file
     ]])
   end)
 
@@ -41,7 +42,8 @@ describe("a link in a tree", function()
     it("stays one where it leads within the tree, " .. name, function()
       here.shell(prepare)
       here.shell([[
-        ln -s deep/file tree/file; ln -s deep tree/directory; ln -s ../deep/file tree/deep/up; ln -s missing tree/nowhere
+        ln -s deep/file tree/file; ln -s deep tree/directory
+        ln -s ../deep/file tree/deep/up; ln -s missing tree/nowhere
       ]])
       here.apply(declare(extra))
       assert.equal("file\n", here.read("home/.tree/file"))
