@@ -142,6 +142,24 @@ describe("a link in a tree", function()
     assert.equal("shared\n", here.read("home/.tree/file"))
   end)
 
+  it("is followed in the copy that a snapshot keeps of the config", function()
+    here.shell(
+      "ln -s ../shared/file tree/file; ln -s deep/file tree/within; ln -s ../../shared tree/deep/shared"
+    )
+    for _, extra in ipairs({ "", ", copy = true", ", recursive = true" }) do
+      here.apply(declare(extra))
+      here.shell([[
+        mv tree tree.away; mv shared shared.away
+        for file in $(find "$SYSLUA_ROOT/store/obj" -type f); do chmod u+w $file; echo damaged >>$file; done
+      ]])
+      local result = here.run("verify", "--repair")
+      here.shell("mv tree.away tree; mv shared.away shared")
+      assert.equal(0, result.code, result.stdout .. result.stderr)
+      assert.equal("shared\n", here.read("home/.tree/file"))
+      assert.equal("inner\n", here.read("home/.tree/deep/shared/inner/file"))
+    end
+  end)
+
   it("is judged in what `source()` gives too", function()
     here.shell("ln -s ../shared/file tree/file")
     local config = 'file { path = "~/.tree", source = syslua.source("tree") }'

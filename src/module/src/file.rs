@@ -270,7 +270,7 @@ impl Declaring<'_> {
     }
 
     /// Returns the directory that is declared as a whole and what is in it, when a link in it leads to another place in the
-    /// config's directory. A copy of a config has only what was declared.
+    /// config's directory.
     ///
     /// # Errors
     /// When a link leads elsewhere.
@@ -282,19 +282,14 @@ impl Declaring<'_> {
             Origin::Declared(source) if source.excluded.is_empty() => source.path.clone(),
             _ => return Ok(None),
         };
-        let top = platform::canonical(&named);
-        if state::locate(self.lua, named.clone()) != named
-            || !matches!(platform::kind_of(&top), Ok(Some(FileKind::Directory)))
-        {
-            return Ok(None);
-        }
-        let members = members(&top, &platform::canonical(&self.directory))?;
-        Ok((!members.followed.is_empty()).then_some((top, members)))
+        let members = members(self.lua, &named, &self.directory)?.filter(|members| !members.followed.is_empty());
+        Ok(members.map(|members| (named, members)))
     }
 
     /// Declares what is in a directory file by file, and for a link what it leads to; returns whether all that is there.
     fn declare_tree(&mut self, given: &Given, top: &Path, tree: &Members, ticket: &Ticket) -> Answer<bool> {
-        self.followed.push(top.to_owned());
+        let depth = self.followed.len();
+        self.followed.extend([top.to_owned(), platform::canonical(top)]);
         let mut is_there = true;
         for below in &tree.below {
             let (text, origin) = match tree.followed.get(below) {
@@ -311,7 +306,7 @@ impl Declaring<'_> {
             let member = Given { target, text, origin, executable: false, more: given.more.clone() };
             is_there &= self.declare(member, ticket)?;
         }
-        self.followed.pop();
+        self.followed.truncate(depth);
         Ok(is_there)
     }
 

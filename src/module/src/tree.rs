@@ -21,11 +21,18 @@ pub struct Members {
     pub followed: BTreeMap<Vec<u8>, PathBuf>,
 }
 
-/// Returns what is in a tree. Neither its top nor the config's directory is, or is reached through, a link.
+/// Returns what is in a tree, or nothing where no directory is. A link that is named as a tree is followed.
 ///
 /// # Errors
 /// When a link leads elsewhere, or something is no file, directory or link.
-pub fn members(top: &Path, directory: &Path) -> Answer<Members> {
+pub fn members(lua: &Lua, named: &Path, directory: &Path) -> Answer<Option<Members>> {
+    let place = state::locate(lua, named.to_owned());
+    if !platform::is_directory(&place) {
+        return Ok(None);
+    }
+    let is_copy = place != named;
+    let top = &platform::canonical(&place);
+    let directory = &platform::canonical(&state::locate(lua, directory.to_owned()));
     let mut members = Members { below: Vec::new(), followed: BTreeMap::new() };
     for (inner, kind) in entries_below(top)? {
         match kind {
@@ -37,6 +44,12 @@ pub fn members(top: &Path, directory: &Path) -> Answer<Members> {
                 match platform::end_of(&link) {
                     // A link that leads nowhere, but not out of the tree, stays one too.
                     _ if stays_within(top, &link) => {}
+                    // It was judged when the copy was made.
+                    _ if is_copy => {
+                        if let Some(end) = end_in_copy(lua, &named.join(&inner), &link) {
+                            members.followed.insert(platform::bytes_of_path(&inner), end);
+                        }
+                    }
                     // A copy of the tree has an absolute link to it as it is.
                     Ok(end) if end.starts_with(top) && platform::read_link(&link).is_ok_and(|to| to.is_absolute()) => {}
                     Ok(end) if end.starts_with(top) || end.starts_with(directory) => {
@@ -49,7 +62,21 @@ pub fn members(top: &Path, directory: &Path) -> Answer<Members> {
         members.below.push(platform::bytes_of_path(&inner));
     }
     members.below.sort();
-    Ok(members)
+    Ok(Some(members))
+}
+
+/// Returns where a link led when a copy was made of the config, if the copy has what was there.
+fn end_in_copy(lua: &Lua, named: &Path, link: &Path) -> Option<PathBuf> {
+    let target = platform::read_link(link).ok()?;
+    let mut end = PathBuf::new();
+    for part in named.parent()?.join(target).components() {
+        match part {
+            Component::ParentDir => drop(end.pop()),
+            part => end.push(part),
+        }
+    }
+    let place = state::locate(lua, end.clone());
+    (place != end && platform::exists(&place)).then_some(end)
 }
 
 /// Returns what is in a tree for Lua: its files and links, in the order of their bytes, as `files`, and by their paths where those
@@ -58,13 +85,8 @@ pub fn members(top: &Path, directory: &Path) -> Answer<Members> {
 /// # Errors
 /// When a link leads elsewhere, or something is no file, directory or link.
 pub fn list_files(lua: &Lua, (path, directory): (BString, BString)) -> Answer<Option<LuaTable>> {
-    let top = state::locate(lua, platform::path_from_bytes(&path));
-    let directory = state::locate(lua, platform::path_from_bytes(&directory));
-    if !platform::is_directory(&top) {
-        return Ok(None);
-    }
-    // A link that is named as a tree is followed.
-    let members = members(&platform::canonical(&top), &platform::canonical(&directory))?;
+    let (named, directory) = (platform::path_from_bytes(&path), platform::path_from_bytes(&directory));
+    let Some(members) = members(lua, &named, &directory)? else { return Ok(None) };
     let make = || {
         let list = members.below.iter().map(|inner| lua.create_string(inner)).collect::<LuaResult<Vec<_>>>()?;
         let followed = lua.create_table()?;
