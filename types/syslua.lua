@@ -632,6 +632,7 @@ function BuildContext.run(command, opts) end
 ---@field write_file fun(path: string, text: string): boolean, any
 ---@field user_home fun(name: string): boolean, any
 ---@field add_chunk fun(name: string, text: string): boolean, any
+---@field add_read fun(path: string): boolean, any
 ---@field originals table<string, table<string, any>>
 ---@field set_fixed fun(functions: table<string, function>): boolean, any
 ---@field run_interruptibly fun(callback: function): boolean, any

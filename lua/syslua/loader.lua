@@ -159,6 +159,44 @@ local function list_shipped(top)
   return names
 end
 
+-- The files of installed modules and of those that they require, by the names that configs require them by.
+---@type table<string, string[]>
+local installed = {}
+
+-- Returns the file that `require` finds for a name outside of the config.
+local function find_installed(name)
+  local relative = name:gsub("%.", "/"):gsub("%%", "%%%%")
+  for template in (package.path .. ";" .. package.cpath):gmatch("[^;]+") do
+    local file = template:gsub("%?", relative)
+    if exists(file) then
+      return file
+    end
+  end
+  return nil
+end
+
+-- Loads an installed module, and tells the engine which files that reads.
+local function load_installed(name)
+  local before = {}
+  for known in next, package.loaded do
+    before[known] = true
+  end
+  local result = real_require(name)
+  if not installed[name] then
+    local files = { find_installed(name) }
+    for loaded in next, package.loaded do
+      if not before[loaded] and loaded ~= name and type(loaded) == "string" then
+        files[#files + 1] = find_installed(loaded)
+      end
+    end
+    installed[name] = files
+  end
+  for _, file in ipairs(installed[name]) do
+    border.call("add_read", file)
+  end
+  return result
+end
+
 -- A module that is installed for this Lua, outside of the config.
 local function require_installed(self, name)
   if self.is_pure and not name:find("^syslua%.") then
@@ -170,7 +208,7 @@ local function require_installed(self, name)
       position = position.caller(),
     })
   end
-  local found, result = pcall(real_require, name)
+  local found, result = pcall(name:find("^syslua%.") and real_require or load_installed, name)
   if found then
     return result
   end

@@ -28,8 +28,9 @@ pub struct Manifest {
     pub config_path: Option<PathBuf>,
     /// The Lua files that were loaded, by their absolute path, and their texts.
     pub files: Vec<(Text, Vec<u8>)>,
-    /// What is read besides the sources of derivations: links to sources, and sources with the content of another one.
-    pub links: Vec<PathBuf>,
+    /// What is read besides the sources of derivations and the files of the config: links to sources, sources with the content of
+    /// another one, and installed modules.
+    pub also_read: Vec<PathBuf>,
 }
 
 /// A derivation as the manifest has it.

@@ -238,7 +238,7 @@ pub fn follow(lua: &Lua, link: &Path) -> Option<PathBuf> {
     let end = platform::end_of(link).ok()?;
     state::change(lua, |state| {
         if let Some(evaluation) = state.evaluations.last_mut() {
-            evaluation.links.push(link.to_owned());
+            evaluation.also_read.push(link.to_owned());
         }
     });
     Some(end)

@@ -89,7 +89,7 @@ fn finish(lua: &Lua, config_path: Option<&LuaString>, files: Option<&LuaTable>) 
         activations: in_order(evaluation.activations),
         config_path: config_path.map(|path| platform::path_from_bytes(&path.as_bytes())),
         files: Vec::new(),
-        links: evaluation.links,
+        also_read: evaluation.also_read,
     };
     for pair in files.into_iter().flat_map(|files| files.pairs::<LuaString, LuaString>()) {
         let (name, text) = pair.map_err(lua_failure)?;
@@ -328,6 +328,16 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             set_scope(lua, user, &home, project.as_ref())
         },
     )?;
+    register_function(lua, native, "add_read", |lua, path: LuaString| {
+        let path = std::path::absolute(platform::path_from_bytes(&path.as_bytes()));
+        let path = path.map_err(|error| Failure::new("config", error.to_string()))?;
+        state::change(lua, |state| {
+            if let Some(evaluation) = state.evaluations.last_mut() {
+                evaluation.also_read.push(path);
+            }
+        });
+        Ok(true)
+    })?;
     register_function(lua, native, "add_chunk", |lua, (name, text): (LuaString, LuaString)| {
         let name = name.to_string_lossy();
         let chunk = Rc::new(Chunk::new(text.as_bytes().to_vec()));

@@ -96,8 +96,9 @@ pub struct Evaluation {
     pub collections: Vec<Collection>,
     /// How many places in the order of declaration are taken.
     pub taken: usize,
-    /// What is read besides the sources of derivations: links to sources, and sources with the content of another one.
-    pub links: Vec<PathBuf>,
+    /// What is read besides the sources of derivations and the files of the config: links to sources, sources with the content of
+    /// another one, and installed modules.
+    pub also_read: Vec<PathBuf>,
     /// What `user{}` scopes actions to right now: a name and its home.
     pub user: Option<(String, PathBuf)>,
     /// What `project{}` scopes actions to right now.
@@ -179,7 +180,7 @@ impl State {
             evaluation.derivations.push((order, derivation));
         } else {
             // Equal contents are one derivation, of which only the first names its source.
-            evaluation.links.extend(derivation.spec.recipe.sources().iter().map(|source| source.path.clone()));
+            evaluation.also_read.extend(derivation.spec.recipe.sources().iter().map(|source| source.path.clone()));
         }
     }
 

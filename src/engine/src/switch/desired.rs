@@ -153,7 +153,7 @@ const BESIDE_ENTRY: [&str; 2] = ["syslua.lock", "syslua.local.json"];
 /// Returns the files and trees that a config reads.
 fn reads_of(manifest: &Manifest) -> Vec<PathBuf> {
     let mut reads: Vec<PathBuf> = manifest.files.iter().map(|(name, _)| name.to_path()).collect();
-    reads.extend_from_slice(&manifest.links);
+    reads.extend_from_slice(&manifest.also_read);
     if let Some(entry) = &manifest.config_path {
         reads.extend(BESIDE_ENTRY.iter().map(|name| entry.with_file_name(name)));
         reads.push(entry.clone());

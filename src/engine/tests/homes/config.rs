@@ -186,7 +186,7 @@ impl World {
                     }
                     _ => add(Link::new(object.as_str().into(), text(&target)).into()),
                 }
-                manifest.links.push(source.clone());
+                manifest.also_read.push(source.clone());
                 manifest.derivations.push(derivation);
             }
         }

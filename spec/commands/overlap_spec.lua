@@ -1,0 +1,104 @@
+--- No target may be, hold, or be reached through a file that the config reads, whichever way it reads it.
+
+local machine = require("spec.support.machine")
+
+describe("what a config reads", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+    here.shell([[
+      mkdir -p ~/conf/mods/deep ~/real ~/installed/rock; cd ~/conf
+      echo 'return "module"' | tee mods/one.lua mods/deep/init.lua ~/real/linked.lua ~/real/single.lua >mods/run.lua
+      echo 'return "module"' >~/installed/plain.lua; echo 'return require("plain")' >~/installed/rock/init.lua
+      ln -s ../real/single.lua single.lua; ln -s ~/real via; echo '{}' >syslua.local.json
+    ]])
+    here.environment.LUA_PATH = ("%s/home/installed/?.lua;%s/home/installed/?/init.lua;%s"):format(
+      here.directory,
+      here.directory,
+      here.environment.LUA_PATH or os.getenv("LUA_PATH") or ";;"
+    )
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  local function list_home()
+    return here.shell(
+      "cd ~; find . -printf '%y %m %p %l\n' | LC_ALL=C sort; find . -type f -exec cat {} +"
+    ).stdout
+  end
+
+  -- How a file is read, and targets that are one with it.
+  local cases = {
+    { 'require("mods.one")', "conf/mods/one.lua", "conf/mods", "conf", "conf/mods/one.lua/below" },
+    { 'require("mods.deep")', "conf/mods/deep/init.lua", "conf/mods/deep", "conf/mods" },
+    { 'dofile("mods/run.lua")', "conf/mods/run.lua", "conf/mods" },
+    { 'loadfile("mods/run.lua")', "conf/mods/run.lua", "conf/mods" },
+    { 'require("single")', "conf/single.lua", "real/single.lua", "real", "conf/via/single.lua" },
+    { 'require("via.linked")', "conf/via", "real", "real/linked.lua", "conf/via/linked.lua" },
+    { 'require("plain")', "installed/plain.lua", "installed" },
+    {
+      'require("rock")',
+      "installed/rock/init.lua",
+      "installed/rock",
+      "installed/plain.lua",
+      "installed",
+    },
+    { "local _ = 1", "conf/init.lua", "conf/syslua.lock", "conf/syslua.local.json" },
+  }
+
+  for _, case in ipairs(cases) do
+    it("is no target: " .. case[1], function()
+      local before
+      for index = 2, #case do
+        for _, form in ipairs({
+          'content = "ours"',
+          'content = "ours", copy = true',
+          "absent = true",
+        }) do
+          here.write(
+            "home/conf/init.lua",
+            ("%s\nreturn { setup = function() file { path = '~/%s', %s } end }\n"):format(
+              case[1],
+              case[index],
+              form
+            )
+          )
+          before = list_home()
+          for _, command in ipairs({ "plan", "apply" }) do
+            local result = here.run(command, here.directory .. "/home/conf/init.lua")
+            local which = case[index] .. ", " .. form
+            assert.equal(1, result.code, which .. result.stdout)
+            assert.truthy(
+              result.stderr:find("which the config reads", 1, true),
+              which .. result.stderr
+            )
+            assert.truthy(result.stderr:find("init.lua:2", 1, true), result.stderr)
+          end
+          assert.equal(before, list_home())
+        end
+      end
+    end)
+  end
+
+  it("may lie beside targets", function()
+    here.write(
+      "home/conf/init.lua",
+      [[
+      require("mods.one"); require("single"); require("rock")
+      return { setup = function()
+        file { path = "~/conf/mods/two.lua", content = "ours" }
+        file { path = "~/real/other", content = "ours" }
+        file { path = "~/installed/rock/other", content = "ours" }
+      end }
+    ]]
+    )
+    local before = list_home()
+    here.must("apply", here.directory .. "/home/conf/init.lua")
+    assert.equal("ours", here.read("home/conf/mods/two.lua"))
+    here.must("destroy", "--yes")
+    assert.equal(before, list_home())
+  end)
+end)
