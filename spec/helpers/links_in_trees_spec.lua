@@ -169,5 +169,14 @@ describe("a link in a tree", function()
     local result = here.run("apply", "init.lua")
     assert.equal(1, result.code)
     assert.truthy(result.stderr:find("tree/away leads to /etc/hostname", 1, true), result.stderr)
+    here.shell("mkdir tree/secret; echo secret >tree/secret/file")
+    here.apply([[
+      local function filter(path) return path ~= "away" and path ~= "secret" end
+      file { path = "~/.tree", source = syslua.source("tree", { filter = filter }) }
+    ]])
+    assert.equal("file\n", here.read("home/.tree/deep/file"))
+    assert.equal("shared\n", here.read("home/.tree/file"))
+    assert.is_false(here.exists("home/.tree/secret"))
+    assert.equal("", here.shell([[grep -rl '^secret' "$SYSLUA_ROOT/store"]]).stdout)
   end)
 end)

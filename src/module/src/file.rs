@@ -76,6 +76,8 @@ enum Origin {
         top: Vec<u8>,
         /// The path of the file below it.
         below: Vec<u8>,
+        /// What is left out of the tree, by the paths below it.
+        excluded: BTreeSet<PathBuf>,
     },
 }
 
@@ -116,7 +118,8 @@ fn origin(lua: &Lua, more: Option<&LuaTable>) -> LuaResult<Origin> {
         return Ok(source.map_or(Origin::Local, Origin::Declared));
     }
     if let Some(below) = more.raw_get::<Option<BString>>("below")? {
-        return Ok(Origin::Member { top: more.raw_get::<BString>("top")?.into(), below: below.into() });
+        let top = more.raw_get::<BString>("top")?.into();
+        return Ok(Origin::Member { top, below: below.into(), excluded: BTreeSet::new() });
     }
     Ok(match more.raw_get::<Option<String>>("origin")?.as_deref() {
         Some("built") => Origin::Built,
@@ -206,8 +209,8 @@ struct Declaring<'a> {
     lua: &'a Lua,
     /// Where relative sources begin.
     directory: PathBuf,
-    /// The paths that trees will have, by their places; and where those are in which others cannot read something.
-    trees: HashMap<Vec<u8>, (Vec<u8>, Option<PathBuf>)>,
+    /// The paths that trees will have, by their places and what is left out of them; and where those are in which others cannot read something.
+    trees: HashMap<(Vec<u8>, BTreeSet<PathBuf>), (Vec<u8>, Option<PathBuf>)>,
     /// The trees whose links are followed now, each by a link of the one before.
     followed: Vec<PathBuf>,
 }
@@ -275,14 +278,16 @@ impl Declaring<'_> {
     /// # Errors
     /// When a link leads elsewhere.
     fn tree_of(&self, given: &Given) -> Answer<Option<(PathBuf, Members)>> {
-        let named = match &given.origin {
+        let nothing = BTreeSet::new();
+        let (named, excluded) = match &given.origin {
             Origin::Local if !given.executable => {
-                absolute(self.directory.join(platform::path_from_bytes(&given.text)))?
+                (absolute(self.directory.join(platform::path_from_bytes(&given.text)))?, &nothing)
             }
-            Origin::Declared(source) if source.excluded.is_empty() => source.path.clone(),
+            Origin::Declared(source) => (source.path.clone(), &source.excluded),
             _ => return Ok(None),
         };
-        let members = members(self.lua, &named, &self.directory)?.filter(|members| !members.followed.is_empty());
+        let members =
+            members(self.lua, &named, &self.directory, excluded)?.filter(|members| !members.followed.is_empty());
         Ok(members.map(|members| (named, members)))
     }
 
@@ -290,6 +295,10 @@ impl Declaring<'_> {
     fn declare_tree(&mut self, given: &Given, top: &Path, tree: &Members, ticket: &Ticket) -> Answer<bool> {
         let depth = self.followed.len();
         self.followed.extend([top.to_owned(), platform::canonical(top)]);
+        let excluded = match &given.origin {
+            Origin::Declared(source) => source.excluded.clone(),
+            _ => BTreeSet::new(),
+        };
         let mut is_there = true;
         for below in &tree.below {
             let (text, origin) = match tree.followed.get(below) {
@@ -298,7 +307,8 @@ impl Declaring<'_> {
                 }
                 Some(end) => (platform::bytes_of_path(end), Origin::Local),
                 None => {
-                    let origin = Origin::Member { top: given.target.clone(), below: below.clone() };
+                    let (target, excluded) = (given.target.clone(), excluded.clone());
+                    let origin = Origin::Member { top: target, below: below.clone(), excluded };
                     (platform::bytes_of_path(top), origin)
                 }
             };
@@ -344,7 +354,7 @@ impl Declaring<'_> {
                 return Ok(exists.then(|| platform::bytes_of_path(&place).into()));
             }
             Origin::None => return Ok(Some(Vec::new().into())),
-            Origin::Member { top, below } => return self.member(given, top, below, ticket),
+            Origin::Member { top, below, excluded } => return self.member(given, (top, excluded), below, ticket),
         };
         let recipe = FileRecipe { content, executable: given.executable };
         let path = derive_file(self.lua, &given.target, recipe, ticket)?;
@@ -352,16 +362,29 @@ impl Declaring<'_> {
     }
 
     /// Returns the path that a file of a tree will have, in what the tree becomes.
-    fn member(&mut self, given: &Given, top: &[u8], below: &[u8], ticket: &Ticket) -> Answer<Option<Resolved>> {
-        let (tree, private) = match self.trees.get(&given.text) {
+    fn member(
+        &mut self,
+        given: &Given,
+        (top, excluded): (&[u8], &BTreeSet<PathBuf>),
+        below: &[u8],
+        ticket: &Ticket,
+    ) -> Answer<Option<Resolved>> {
+        let key = (given.text.clone(), excluded.clone());
+        let (tree, private) = match self.trees.get(&key) {
             Some(tree) => tree,
             None => {
                 let place = self.directory.join(platform::path_from_bytes(&given.text));
-                let Some((source, is_private)) = source_at(self.lua, place)? else { return Ok(None) };
+                let Some((mut source, is_private)) = source_at(self.lua, place)? else { return Ok(None) };
+                if !excluded.is_empty() {
+                    let nar = state::change(self.lua, |state| state.sources.hash(&source.path, excluded));
+                    let nar = nar.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
+                    source.nar = nar.map_err(|error| config_failure(&error))?;
+                    source.excluded.clone_from(excluded);
+                }
                 let private = is_private.then(|| source.path.clone());
                 let recipe = FileRecipe { content: FileContent::Source(source), executable: false };
                 let tree = derive_file(self.lua, top, recipe, ticket)?;
-                self.trees.entry(given.text.clone()).or_insert((tree, private))
+                self.trees.entry(key).or_insert((tree, private))
             }
         };
         let inner = platform::path_from_bytes(below);

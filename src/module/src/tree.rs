@@ -1,6 +1,6 @@
 //! What is in a tree that `file{}` declares, and where the links in it lead.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
@@ -21,11 +21,12 @@ pub struct Members {
     pub followed: BTreeMap<Vec<u8>, PathBuf>,
 }
 
-/// Returns what is in a tree, or nothing where no directory is. A link that is named as a tree is followed.
+/// Returns what is in a tree, but for what is left out of it, or nothing where no directory is. A link that is named as a tree is
+/// followed.
 ///
 /// # Errors
 /// When a link leads elsewhere, or something is no file, directory or link.
-pub fn members(lua: &Lua, named: &Path, directory: &Path) -> Answer<Option<Members>> {
+pub fn members(lua: &Lua, named: &Path, directory: &Path, excluded: &BTreeSet<PathBuf>) -> Answer<Option<Members>> {
     let place = state::locate(lua, named.to_owned());
     if !platform::is_directory(&place) {
         return Ok(None);
@@ -35,6 +36,9 @@ pub fn members(lua: &Lua, named: &Path, directory: &Path) -> Answer<Option<Membe
     let directory = &platform::canonical(&state::locate(lua, directory.to_owned()));
     let mut members = Members { below: Vec::new(), followed: BTreeMap::new() };
     for (inner, kind) in entries_below(top)? {
+        if !excluded.is_empty() && inner.ancestors().any(|above| excluded.contains(above)) {
+            continue;
+        }
         match kind {
             FileKind::Directory => continue,
             FileKind::Special => return Err(special(&top.join(inner))),
@@ -86,7 +90,7 @@ fn end_in_copy(lua: &Lua, named: &Path, link: &Path) -> Option<PathBuf> {
 /// When a link leads elsewhere, or something is no file, directory or link.
 pub fn list_files(lua: &Lua, (path, directory): (BString, BString)) -> Answer<Option<LuaTable>> {
     let (named, directory) = (platform::path_from_bytes(&path), platform::path_from_bytes(&directory));
-    let Some(members) = members(lua, &named, &directory)? else { return Ok(None) };
+    let Some(members) = members(lua, &named, &directory, &BTreeSet::new())? else { return Ok(None) };
     let make = || {
         let list = members.below.iter().map(|inner| lua.create_string(inner)).collect::<LuaResult<Vec<_>>>()?;
         let followed = lua.create_table()?;
