@@ -204,13 +204,16 @@ fn derive_file(lua: &Lua, target: &[u8], recipe: FileRecipe, ticket: &Ticket) ->
     Ok(derivation.placeholder(&OutputName::main()).to_string().into_bytes())
 }
 
+/// The place of a tree, and what is left out of it.
+type TreeKey = (Vec<u8>, BTreeSet<PathBuf>);
+
 /// Declares files; remembers what the trees of some of them become.
 struct Declaring<'a> {
     lua: &'a Lua,
     /// Where relative sources begin.
     directory: PathBuf,
     /// The paths that trees will have, by their places and what is left out of them; and where those are in which others cannot read something.
-    trees: HashMap<(Vec<u8>, BTreeSet<PathBuf>), (Vec<u8>, Option<PathBuf>)>,
+    trees: HashMap<TreeKey, (Vec<u8>, Option<PathBuf>)>,
     /// The trees whose links are followed now, each by a link of the one before.
     followed: Vec<PathBuf>,
 }
