@@ -3,6 +3,8 @@
 //! apply completes.
 //!
 //! `SYSLUA_SWEEP=all` tries every point; otherwise a part of them, so that the suite stays quick.
+//!
+//! It has over 600 lines: one story, and what must hold after each of its points.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, clippy::disallowed_methods, reason = "a test")]
 #![cfg(unix)]
