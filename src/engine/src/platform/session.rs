@@ -205,7 +205,8 @@ mod unix {
         }
     }
 
-    /// Returns whether this process got a descriptor of a file from whoever started it.
+    /// Returns whether this process inherited a mark of a file: see [`Mark`].
+    #[cfg(target_os = "linux")]
     pub fn has_mark(path: &Path) -> bool {
         use std::os::fd::BorrowedFd;
         use std::os::unix::fs::MetadataExt;
@@ -221,6 +222,12 @@ mod unix {
                 fstat(descriptor).is_ok_and(|seen| seen.st_ino == metadata.ino() && seen.st_dev == metadata.dev());
             is_it && fcntl_getfl(descriptor).is_ok_and(|flags| flags.contains(OFlags::PATH))
         })
+    }
+
+    /// There are no marks here.
+    #[cfg(not(target_os = "linux"))]
+    pub fn has_mark(_path: &Path) -> bool {
+        false
     }
 
     /// Has a program run as a user, in a process group of its own: in the foreground of the terminal, or in a session
@@ -252,6 +259,8 @@ mod unix {
                         if let Some(keys) = keys {
                             watch_keys(keys);
                         }
+                        #[cfg(not(target_os = "linux"))]
+                        let _ = keys;
                     }
                     None => check((libc::setsid() < 0).into())?,
                 }
