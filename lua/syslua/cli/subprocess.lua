@@ -7,7 +7,7 @@ local path = require("syslua.util.path")
 local subprocess = {}
 
 -- Exit codes of shells for programs that cannot be started.
-local not_found, not_started = 127, 126
+local exit_codes = { not_found = 127, not_started = 126 }
 
 --- What a program gets.
 ---@class syslua.cli.Entered
@@ -58,11 +58,14 @@ function subprocess.start(words, entered, options)
   if started then
     return code
   end
-  if not failure.is(code) then
+  -- On Lua 5.1 failures are raised as texts.
+  local problem = failure.from(code)
+  local exit_code = exit_codes[problem.kind]
+  if not exit_code then
     error(code, 0)
   end
-  io.stderr:write("error: ", code.message, "\n")
-  return code.kind == "not_found" and not_found or not_started
+  io.stderr:write("error: ", problem.message, "\n")
+  return exit_code
 end
 
 --- Returns the name of the user's shell.
