@@ -280,14 +280,16 @@ fn remove_attributes(path: &Path) -> io::Result<()> {
         Err(Errno::NOTSUP | Errno::PERM | Errno::ACCESS) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    // Labels of a security module are the system's business.
-    let ours = |name: &&[u8]| {
+    removable_attributes(&names[..length]).try_for_each(|name| Ok(lremovexattr(path, name)?))
+}
+
+/// Returns the extended attributes that no object has, of a list in which each ends with a zero. Labels of a security
+/// module are the system's business.
+#[cfg(target_os = "linux")]
+pub(super) fn removable_attributes(names: &[u8]) -> impl Iterator<Item = &[u8]> {
+    names.split(|byte| *byte == 0).filter(|name| {
         name.starts_with(b"user.") || name.starts_with(b"system.posix_acl_") || *name == b"security.capability"
-    };
-    for name in names[..length].split(|byte| *byte == 0).filter(ours) {
-        lremovexattr(path, name)?;
-    }
-    Ok(())
+    })
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -459,14 +459,7 @@ fn remove_attributes(file: &File) -> io::Result<()> {
         Err(Errno::NOTSUP | Errno::PERM | Errno::ACCESS) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    // Labels of a security module are the system's business.
-    let ours = |name: &&[u8]| {
-        name.starts_with(b"user.") || name.starts_with(b"system.posix_acl_") || *name == b"security.capability"
-    };
-    for name in names[..length].split(|byte| *byte == 0).filter(ours) {
-        fremovexattr(file, name)?;
-    }
-    Ok(())
+    unix::removable_attributes(&names[..length]).try_for_each(|name| Ok(fremovexattr(file, name)?))
 }
 
 #[cfg(not(target_os = "linux"))]
