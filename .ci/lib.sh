@@ -127,17 +127,18 @@ summary() {
   printf '%s\n' "${steps[@]}"
 }
 
-# Makes sure that the user exists as whom root runs the tests. Its real home stays empty; tests get one of their own.
-# It has a shell, since an ssh server of a test runs commands by it, and no password.
+# Makes sure that a user exists as whom root runs the tests: the one named, or syslua-test. Its real home stays empty;
+# tests get one of their own. It has a shell, since an ssh server of a test runs commands by it, and no password.
 create_test_user() {
-  if id "$test_user" >/dev/null 2>&1; then
-    case $(getent passwd "$test_user") in *:/bin/sh) return ;; esac
-    usermod --shell /bin/sh "$test_user"
+  local name=${1:-$test_user}
+  if id "$name" >/dev/null 2>&1; then
+    case $(getent passwd "$name") in *:/bin/sh) return ;; esac
+    usermod --shell /bin/sh "$name"
     return
   fi
-  say "creating the user $test_user, as whom root runs the tests"
-  useradd --system --user-group --create-home --home-dir "/var/lib/$test_user" --skel /dev/null \
-    --shell /bin/sh "$test_user"
+  say "creating the user $name, as whom root runs the tests"
+  useradd --system --user-group --create-home --home-dir "/var/lib/$name" --skel /dev/null \
+    --shell /bin/sh "$name"
 }
 
 # Runs a command in the environment of a test: `in_test USER DIRECTORY [NAME=VALUE...] COMMAND...`. Nothing of the
