@@ -151,7 +151,8 @@ in_test() {
     chown -R "$user:" "$directory"
     switch=(setpriv "--reuid=$user" "--regid=$user" --init-groups --)
   fi
-  ${switch[@]+"${switch[@]}"} env -i \
+  # A job in the background and `nohup` ignore signals, and programs inherit that.
+  ${switch[@]+"${switch[@]}"} env -i --default-signal \
     PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin LANG=C.UTF-8 SHELL=/bin/sh \
     USER="$user" LOGNAME="$user" HOME="$directory/home" TMPDIR="$directory/tmp" \
     ${CI:+"CI=$CI"} ${SYSLUA_SEED:+"SYSLUA_SEED=$SYSLUA_SEED"} ${SYSLUA_SWEEP:+"SYSLUA_SWEEP=$SYSLUA_SWEEP"} "$@"

@@ -3,7 +3,7 @@
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 
-describe("adopt of what should stay private", function()
+describe("adopt of what should stay private #once", function()
   local here
 
   before_each(function()
@@ -329,7 +329,7 @@ describe("adopt of what should stay private", function()
   end)
 end)
 
-describe("adopt of what apply could not manage", function()
+describe("adopt of what apply could not manage #once", function()
   it("is refused before anything is copied", function()
     local here = machine.new()
     here.environment.SYSLUA_CONFIG = here.directory .. "/config/init.lua"

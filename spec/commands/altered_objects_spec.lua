@@ -63,7 +63,7 @@ local function get_managed(path)
   return path:match("^~/%.tree") or path:match("^~/%.again") or path
 end
 
-describe("objects that programs change", function()
+describe("objects that programs change #once", function()
   local here
 
   before_each(function()

@@ -47,7 +47,7 @@ local config = [[
   })
 ]]
 
-describe("a closure", function()
+describe("a closure #once", function()
   local here, there, script, library
 
   local function expect(code, who, ...)
@@ -267,7 +267,7 @@ describe("a closure", function()
   end)
 end)
 
-describe("a closure #root", function()
+describe("a closure #root #once", function()
   it("that root made works for a user, who owns it", function()
     local here = machine.new()
     here.shell("chmod 755 . && mkdir user && chown syslua-test: user")

@@ -75,7 +75,7 @@ local function tell(...)
   end
 end
 
-describe("many at once", function()
+describe("many at once #once", function()
   local here
 
   before_each(function()

@@ -25,7 +25,7 @@ end
 
 local deep = ("["):rep(100000)
 
-describe("a damaged root:", function()
+describe("a damaged root: #once", function()
   local here
 
   local function apply(value)

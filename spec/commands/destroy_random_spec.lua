@@ -105,7 +105,7 @@ local edits = {
   '[ -L "$P" ] || touch "$P"',
 }
 
-describe("destroy", function()
+describe("destroy #once", function()
   local here
 
   before_each(function()

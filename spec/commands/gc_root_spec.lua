@@ -10,7 +10,7 @@ local function can_run(line)
   return process.run_line(line).code == 0
 end
 
-describe("gc #root", function()
+describe("gc #root #once", function()
   local here
 
   before_each(function()

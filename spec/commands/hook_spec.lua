@@ -3,7 +3,7 @@
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 
-describe("the hook of", function()
+describe("the hook of #once", function()
   local here
 
   before_each(function()

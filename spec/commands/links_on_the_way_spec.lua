@@ -2,7 +2,7 @@
 
 local machine = require("spec.support.machine")
 
-describe("a home with links on the way to targets", function()
+describe("a home with links on the way to targets #once", function()
   local here
 
   before_each(function()

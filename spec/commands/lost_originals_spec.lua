@@ -3,7 +3,7 @@
 local machine = require("spec.support.machine")
 local syslua = require("syslua")
 
-describe("originals", function()
+describe("originals #once", function()
   it("that no target gets back are listed, with or without the index", function()
     local here = machine.new()
     here.write("home/.rc", "mine\n")

@@ -2,7 +2,7 @@
 
 local machine = require("spec.support.machine")
 
-describe("with hundreds of files", function()
+describe("with hundreds of files #once", function()
   local here
 
   before_each(function()

@@ -29,7 +29,7 @@ local function get_names(map)
   return names
 end
 
-describe("#root file systems", function()
+describe("#root file systems #once", function()
   local here
 
   before_each(function()

@@ -44,7 +44,7 @@ local moves = {
   },
 }
 
-describe("a home that was moved", function()
+describe("a home that was moved #once", function()
   local here
 
   before_each(function()

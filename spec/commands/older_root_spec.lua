@@ -3,7 +3,7 @@
 local json = require("dkjson")
 local older_root = require("spec.support.older_root")
 
-describe("a root that 14d1392 made", function()
+describe("a root that 14d1392 made #once", function()
   local here
 
   after_each(function()

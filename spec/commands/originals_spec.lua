@@ -2,7 +2,7 @@
 
 local machine = require("spec.support.machine")
 
-describe("apply", function()
+describe("apply #once", function()
   local here
 
   before_each(function()

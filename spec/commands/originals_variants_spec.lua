@@ -27,7 +27,7 @@ local edits = {
   "rm -rf ~/place; mkdir ~/place",
 }
 
-describe("an original", function()
+describe("an original #once", function()
   local here
 
   before_each(function()

@@ -2,7 +2,7 @@
 
 local machine = require("spec.support.machine")
 
-describe("what a config reads", function()
+describe("what a config reads #once", function()
   local here
 
   before_each(function()

@@ -2,7 +2,7 @@
 
 local machine = require("spec.support.machine")
 
-describe("#root overlays", function()
+describe("#root overlays #once", function()
   local here
 
   before_each(function()

@@ -2,7 +2,7 @@
 
 local machine = require("spec.support.machine")
 
-describe("#root in a user's home", function()
+describe("#root in a user's home #once", function()
   local here
 
   before_each(function()

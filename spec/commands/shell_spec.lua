@@ -3,7 +3,7 @@
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 
-describe("shell", function()
+describe("shell #once", function()
   local here
 
   before_each(function()

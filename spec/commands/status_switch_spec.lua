@@ -28,7 +28,7 @@ local looks = [[
   touch stop
 ]]
 
-describe("status beside applies", function()
+describe("status beside applies #once", function()
   it("waits for no lock", function()
     local here = machine.new()
     here.apply('file { path = "~/.x", content = "x" }')

@@ -5,7 +5,7 @@ local process = require("spec.support.process")
 
 local names = { "syslua-one", "syslua-two" }
 
-describe("user{} of two users #root", function()
+describe("user{} of two users #root #once", function()
   local here, homes
 
   before_each(function()

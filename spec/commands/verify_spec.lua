@@ -19,7 +19,7 @@ local config = [[
   activate({ config = function(_, ctx) ctx.add_to_path(tool.out .. "/bin") end })
 ]]
 
-describe("verify", function()
+describe("verify #once", function()
   local here, objects, tool
 
   local function shell(line)
@@ -308,7 +308,7 @@ describe("verify", function()
   end)
 end)
 
-describe("objects of root #root", function()
+describe("objects of root #root #once", function()
   local here, one
 
   -- File systems without the flag are left as they are.

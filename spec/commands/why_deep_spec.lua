@@ -3,7 +3,7 @@
 local machine = require("spec.support.machine")
 local syslua = require("syslua")
 
-describe("why, three modules deep", function()
+describe("why, three modules deep #once", function()
   local here
 
   setup(function()

@@ -11,7 +11,7 @@ if interpreter.name ~= "lua5.4" then
   return
 end
 
-describe("ctx.fetch_git", function()
+describe("ctx.fetch_git #once", function()
   local place, here, web, commits, hashes, fetch, assert_fetched, assert_failed
 
   lazy_setup(function()

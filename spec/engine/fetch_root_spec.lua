@@ -8,7 +8,7 @@ if interpreter.name ~= "lua5.4" then
   return
 end
 
-describe("fetching #root", function()
+describe("fetching #root #once", function()
   local here
 
   before_each(function()

@@ -3,7 +3,7 @@
 local machine = require("spec.support.machine")
 local server = require("spec.support.server")
 
-describe("ctx.fetch_url", function()
+describe("ctx.fetch_url #once", function()
   local here, web
 
   before_each(function()
@@ -69,7 +69,7 @@ describe("ctx.fetch_url", function()
   end)
 end)
 
-describe("ctx.fetch_git", function()
+describe("ctx.fetch_git #once", function()
   it("fetches a tree of this machine", function()
     local here = machine.new()
     local made = here.shell([[

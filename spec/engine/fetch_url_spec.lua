@@ -12,7 +12,7 @@ if interpreter.name ~= "lua5.4" then
   return
 end
 
-describe("ctx.fetch_url", function()
+describe("ctx.fetch_url #once", function()
   local here, rude, hash, short_hash
   local count = 0
 

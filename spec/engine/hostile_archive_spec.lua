@@ -52,7 +52,7 @@ end
 
 -- Once is enough: nothing of it depends on the Lua.
 if interpreter.version == "5.4" then
-  describe("a hostile archive", function()
+  describe("a hostile archive #once", function()
     local here
 
     setup(function()

@@ -1,7 +1,7 @@
 --- What the programs of a build do whose own process was killed: they have no part in the next one.
 local machine = require("spec.support.machine")
 
-describe("a build that was killed", function()
+describe("a build that was killed #once", function()
   it("does not write into the next one", function()
     local here = machine.new()
     here.write_config([[

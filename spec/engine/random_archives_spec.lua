@@ -24,7 +24,7 @@ end
 
 -- Once is enough: nothing of it depends on the Lua.
 if interpreter.version == "5.4" then
-  describe("random archives", function()
+  describe("random archives #once", function()
     it("are unpacked as GNU tar and unzip do it", function()
       local here = machine.new()
       local support = "python3 " .. tree.root .. "spec/support/random_archives.py "

@@ -42,7 +42,7 @@ except OSError as error:
 -- `require` is level `namespaces`.
 local levels = { "require", "landlock" }
 
-describe("the sandbox", function()
+describe("the sandbox #once", function()
   local here, victim
 
   before_each(function()
@@ -291,7 +291,7 @@ describe("the sandbox", function()
   end)
 end)
 
-describe("the level of a derivation", function()
+describe("the level of a derivation #once", function()
   local here
 
   before_each(function()
@@ -356,7 +356,7 @@ describe("the level of a derivation", function()
   end)
 end)
 
-describe("the sandbox of root #root", function()
+describe("the sandbox of root #root #once", function()
   it("keeps passwords and keys of the machine from builds", function()
     local here = machine.new()
     here.write_config([[
@@ -390,7 +390,7 @@ os.execvp(sys.argv[2], sys.argv[2:])
 
 local landlock, namespaces = "444,445,446", "442"
 
-describe("on a kernel that lacks something, the sandbox", function()
+describe("on a kernel that lacks something, the sandbox #once", function()
   local here
 
   before_each(function()

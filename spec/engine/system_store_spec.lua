@@ -5,7 +5,7 @@ local process = require("spec.support.process")
 
 local user = "syslua-test"
 
-describe("the system's store #root", function()
+describe("the system's store #root #once", function()
   local here
 
   -- What root and the user do, one after the other, where /syslua is empty at first.

@@ -78,7 +78,7 @@ local built = syslua.build(syslua.derive({
 print(built.out)
 ]]
 
-describe("ctx.unpack", function()
+describe("ctx.unpack #once", function()
   local here
 
   before_each(function()

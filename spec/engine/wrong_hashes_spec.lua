@@ -3,7 +3,7 @@
 local machine = require("spec.support.machine")
 local server = require("spec.support.server")
 
-describe("wrong hashes", function()
+describe("wrong hashes #once", function()
   local here
   local zeros = ("0"):rep(64)
 

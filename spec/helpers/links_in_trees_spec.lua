@@ -17,7 +17,7 @@ local ways = {
   },
 }
 
-describe("a link in a tree", function()
+describe("a link in a tree #once", function()
   local here
 
   before_each(function()

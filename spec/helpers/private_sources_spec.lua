@@ -4,7 +4,7 @@ local machine = require("spec.support.machine")
 
 local secret = "hunter2\n"
 
-describe("a private source", function()
+describe("a private source #once", function()
   local here
 
   before_each(function()

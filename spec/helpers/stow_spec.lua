@@ -97,7 +97,7 @@ local function furnish(random)
   return table.concat(lines, "\n")
 end
 
-describe("a recursive tree", function()
+describe("a recursive tree #once", function()
   local here
 
   before_each(function()

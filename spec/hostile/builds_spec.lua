@@ -2,7 +2,7 @@
 
 local machine = require("spec.support.machine")
 
-describe("two builds with one directory", function()
+describe("two builds with one directory #once", function()
   local here
 
   before_each(function()

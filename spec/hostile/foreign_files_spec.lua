@@ -69,7 +69,7 @@ local function get_names(list)
   return names
 end
 
-describe("gc", function()
+describe("gc #once", function()
   local here, outside
 
   before_each(function()

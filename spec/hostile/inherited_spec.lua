@@ -2,7 +2,7 @@
 
 local machine = require("spec.support.machine")
 
-describe("closed standard descriptors", function()
+describe("closed standard descriptors #once", function()
   local here
 
   before_each(function()
@@ -93,7 +93,7 @@ end }]])
   assert(result.code == 0, result.stderr)
 end
 
-describe("the umask", function()
+describe("the umask #once", function()
   it("changes no mode in a root", function()
     local seen = {}
     for _, umask in ipairs({ "022", "000", "077", "027" }) do

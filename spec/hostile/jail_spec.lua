@@ -286,10 +286,10 @@ local function tests(levels)
   )
 end
 
-describe("a jail", function()
+describe("a jail #once", function()
   tests({ "require", "landlock" })
 end)
 
-describe("a jail of root #root", function()
+describe("a jail of root #root #once", function()
   tests({ "require", "landlock" })
 end)

@@ -5,7 +5,7 @@ local process = require("spec.support.process")
 
 local user = "syslua-test"
 
-describe("a root of another user #root", function()
+describe("a root of another user #root #once", function()
   local here
 
   before_each(function()

@@ -201,11 +201,11 @@ local function attempts(levels, is_root)
   end)
 end
 
-describe("a hostile build", function()
+describe("a hostile build #once", function()
   attempts({ "require", "landlock" })
 end)
 
-describe("a hostile build of root #root", function()
+describe("a hostile build of root #root #once", function()
   before_each(function()
     process.run_line('chmod a+rx "${TMPDIR:-/tmp}" 2>/dev/null')
   end)
@@ -213,7 +213,7 @@ describe("a hostile build of root #root", function()
   attempts({ "require", "landlock" }, true)
 end)
 
-describe("a build in namespaces", function()
+describe("a build in namespaces #once", function()
   it("is the same user on the same host everywhere, and ends with its process", function()
     local here = machine.new()
     local got = build(

@@ -52,7 +52,7 @@ local function to_lua(text)
   return (("%q"):format(text):gsub("\\\n", "\\n"))
 end
 
-describe("what is written for", function()
+describe("what is written for #once", function()
   local here
 
   before_each(function()

@@ -40,7 +40,7 @@ local function build(name)
   return parser.build(name, commands.load(name), "sys")
 end
 
-describe("docs/reference/cli.md", function()
+describe("docs/reference/cli.md #once", function()
   local sections = read_reference()
 
   for _, command in ipairs(commands.list) do

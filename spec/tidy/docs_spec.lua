@@ -167,7 +167,7 @@ local function check_fence(page, fence, base)
   end
 end
 
-describe("the examples of", function()
+describe("the examples of #once", function()
   local pages = tree.list({ "docs" }, ".md")
   table.insert(pages, 1, "README.md")
 

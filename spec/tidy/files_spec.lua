@@ -31,7 +31,7 @@ local function is_named_test(name)
   return name:find("_spec%.lua$") ~= nil
 end
 
-describe("source files", function()
+describe("source files #once", function()
   local sources = get_sources()
 
   it("are found", function()

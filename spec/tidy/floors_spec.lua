@@ -164,7 +164,7 @@ local function check(name, room, uses, places, allowed)
   end
 end
 
-describe("the floors", function()
+describe("the floors #once", function()
   it("of the engine are in order", function()
     local places = get_places(read_crate_floors(engine_directory))
     local count = 0

@@ -3,7 +3,7 @@
 local border = require("syslua.border")
 local tree = require("spec.support.tree")
 
-describe("the table of list variables", function()
+describe("the table of list variables #once", function()
   it("is that of the engine", function()
     local documented = {}
     for _, line in ipairs(tree.lines(tree.read("docs/reference/config.md"))) do

@@ -59,7 +59,7 @@ local function resolve(directory, target)
   return (path:gsub("^%./", ""))
 end
 
-describe("README and docs", function()
+describe("README and docs #once", function()
   it("name targets that the Makefile has", function()
     local targets, count = {}, 0
     for names in ("\n" .. tree.read("Makefile")):gmatch("\n([%l][%l -]*):") do

@@ -69,7 +69,7 @@ local function add(into, from)
   return into
 end
 
-describe("types/", function()
+describe("types/ #once", function()
   local files = tree.list({ "types", "lua/syslua" }, ".lua")
   local classes = read_classes(files)
 
