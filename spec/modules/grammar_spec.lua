@@ -1,56 +1,11 @@
 --- What modules write means to the programs what the config says, whatever characters are in it.
 
+local hostile = require("spec.support.hostile_texts")
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 local random = require("spec.support.random")
 
--- Pieces that grammars give a meaning to.
-local pieces = {
-  "a",
-  "B7",
-  " ",
-  "  ",
-  "\t",
-  '"',
-  "'",
-  "\\",
-  "#",
-  ";",
-  "$HOME",
-  "${x}",
-  "~/",
-  "=",
-  "%h",
-  "{",
-  "}",
-  "[",
-  "]",
-  "*",
-  "-",
-  "!",
-  "ü",
-  ",",
-  "`",
-  "|",
-}
-
-local function new_texts(numbers, count, more)
-  local texts = {}
-  for index = 1, count do
-    local text = {}
-    for part = 1, numbers(6) do
-      local known = #pieces
-      local number = numbers(known + #more)
-      text[part] = pieces[number] or more[number - known]
-    end
-    texts[index] = table.concat(text)
-  end
-  return texts
-end
-
-local function to_lua(text)
-  return (("%q"):format(text):gsub("\\\n", "\\n"))
-end
+local new_texts, to_lua = hostile.make, hostile.to_lua
 
 describe("what is written for #once", function()
   local here

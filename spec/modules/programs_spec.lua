@@ -70,7 +70,7 @@ describe("modules.programs.", function()
         history = { size = 77, path = "~/.zsh 'history" },
         prompt = "%n> ",
         keymap = "vi",
-        init = { "GREETING='from init'" },
+        extra = { "GREETING='from init'" },
       }
     ]==])
     local line =

@@ -1,8 +1,18 @@
 -- direnv: `~/.config/direnv/direnv.toml` and `direnvrc`, and the hook of the shells that are to have it.
 
+---@class syslua.programs.direnv.Options
+---@field settings table<string, table>? of `direnv.toml`
+---@field stdlib string[]? lines of `direnvrc`
+---@field shells syslua.ShellName[]? which shells have its hook
+
+---@class syslua.programs.Direnv: syslua.ConfigModule
+---@field setup fun(opts: syslua.programs.direnv.Options?)
+
+local words = require("modules.support.shell_words")
+
 local lib = syslua.lib
 
-return syslua.module({
+local module = syslua.module({
   name = "direnv",
   options = { settings = {}, stdlib = {}, shells = { "bash", "zsh" } },
   config = function(options)
@@ -13,21 +23,15 @@ return syslua.module({
       local lines = table.concat(options.stdlib, "\n") .. "\n"
       file({ path = "~/.config/direnv/direnvrc", content = lines })
     end
-    for _, shell in ipairs(options.shells) do
-      local script = derive({
-        name = "direnv-" .. shell,
-        opts = { shell = shell },
-        config = function(opts, ctx)
-          -- Nothing happens where the program is missing.
-          local line = 'if command -v direnv >/dev/null; then eval "$(direnv hook %s)"; fi\n'
-          ctx.write(ctx.out, line:format(opts.shell))
-        end,
-      })
-      activate({
-        config = function(_, ctx)
-          ctx.source_in_shell(script.out, { shells = { shell } })
-        end,
-      })
-    end
+    words.add_hooks("direnv", options.shells, {
+      bash = "hook bash",
+      zsh = "hook zsh",
+      fish = "hook fish",
+      elvish = "hook elvish",
+      powershell = "hook pwsh",
+    })
   end,
 })
+
+---@cast module syslua.programs.Direnv
+return module

@@ -1,5 +1,24 @@
 -- git: `~/.config/git/config`, `ignore` and `attributes`, by the grammar of git-config(1), "Syntax".
 
+---@alias syslua.programs.git.Value string|number|boolean
+
+---@class syslua.programs.git.Options
+---@field user_name string? user.name
+---@field user_email string? user.email
+---@field signing_key string? user.signingKey
+---@field editor string? core.editor
+---@field pager string? core.pager
+---@field default_branch string? init.defaultBranch
+---@field aliases table<string, string>?
+---@field ignores string[]? lines of `~/.config/git/ignore`
+---@field attributes string[]? lines of `~/.config/git/attributes`
+---@field includes string[]? files that are read last, so that they count for more
+---@field settings table<string, table|syslua.programs.git.Value>? by section; a table in a section is a subsection
+---@field extra string[]? lines at the end, as they are
+
+---@class syslua.programs.Git: syslua.ConfigModule
+---@field setup fun(opts: syslua.programs.git.Options?)
+
 local lib = syslua.lib
 
 local function fail(message, ...)
@@ -137,7 +156,7 @@ local function write_lines(path, lines)
   end
 end
 
-return syslua.module({
+local module = syslua.module({
   name = "git",
   options = {
     default_branch = "main",
@@ -161,3 +180,6 @@ return syslua.module({
     write_lines("~/.config/git/attributes", options.attributes)
   end,
 })
+
+---@cast module syslua.programs.Git
+return module

@@ -1,5 +1,22 @@
 -- neovim: `~/.config/nvim/init.lua`.
 
+---@class syslua.programs.neovim.Map
+---@field key string
+---@field action string
+---@field mode string|string[]|nil "n" unless given
+---@field options table? of `vim.keymap.set`
+
+---@class syslua.programs.neovim.Options
+---@field default_editor boolean? whether EDITOR and VISUAL are nvim
+---@field globals table<string, any>? `vim.g`
+---@field settings table<string, any>? `vim.opt`
+---@field keymaps syslua.programs.neovim.Map[]?
+---@field colorscheme string?
+---@field extra string[]? lines at the end, as they are
+
+---@class syslua.programs.Neovim: syslua.ConfigModule
+---@field setup fun(opts: syslua.programs.neovim.Options?)
+
 local lib = syslua.lib
 
 -- A value as Lua: strings of `%q` would break lines in a way of their own on each version.
@@ -46,7 +63,7 @@ local function render(options)
   return table.concat(lines, "\n") .. "\n"
 end
 
-return syslua.module({
+local module = syslua.module({
   name = "neovim",
   options = {
     default_editor = false,
@@ -63,3 +80,6 @@ return syslua.module({
     end
   end,
 })
+
+---@cast module syslua.programs.Neovim
+return module

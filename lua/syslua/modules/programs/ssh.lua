@@ -1,5 +1,27 @@
 -- ssh: `~/.ssh/config`, by the grammar of ssh_config(5).
 
+---@alias syslua.programs.ssh.Word string|number
+---@alias syslua.programs.ssh.Words (syslua.programs.ssh.Word|syslua.programs.ssh.Word[])[]
+---@alias syslua.programs.ssh.Map table<string, syslua.programs.ssh.Word>
+---@alias syslua.programs.ssh.Value
+---| syslua.programs.ssh.Word
+---| boolean
+---| syslua.programs.ssh.Words
+---| syslua.programs.ssh.Map
+
+---@class syslua.programs.ssh.Match
+---@field match string the criteria, as ssh_config(5) has them: "host *.example.org user ada"
+---@field [string] syslua.programs.ssh.Value
+
+---@class syslua.programs.ssh.Options
+---@field hosts table<string, table<string, syslua.programs.ssh.Value>>? names and patterns, and the keywords of each
+---@field matches syslua.programs.ssh.Match[]? blocks before all hosts
+---@field includes string[]? files that are read first, so that they count for more
+---@field extra string[]? lines at the end, as they are
+
+---@class syslua.programs.Ssh: syslua.ConfigModule
+---@field setup fun(opts: syslua.programs.ssh.Options?)
+
 -- Keywords whose value is the rest of the line, as a shell gets it: quotes would be part of it.
 ---@type table<string, boolean?>
 local commands = {
@@ -192,10 +214,13 @@ local function render(options)
   return table.concat(lines, "\n") .. "\n"
 end
 
-return syslua.module({
+local module = syslua.module({
   name = "ssh",
   options = { hosts = {}, matches = {}, includes = {}, extra = {} },
   config = function(options)
     file({ path = "~/.ssh/config", content = render(options) })
   end,
 })
+
+---@cast module syslua.programs.Ssh
+return module

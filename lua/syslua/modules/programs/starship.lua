@@ -1,27 +1,30 @@
 -- starship: `~/.config/starship.toml`, and the prompt of the shells that are to have it.
 
+---@class syslua.programs.starship.Options
+---@field settings table<string, any>? of `starship.toml`
+---@field shells syslua.ShellName[]? which shells have its prompt
+
+---@class syslua.programs.Starship: syslua.ConfigModule
+---@field setup fun(opts: syslua.programs.starship.Options?)
+
+local words = require("modules.support.shell_words")
+
 local lib = syslua.lib
 
-return syslua.module({
+local module = syslua.module({
   name = "starship",
   options = { settings = {}, shells = { "bash", "zsh" } },
   config = function(options)
     file({ path = "~/.config/starship.toml", content = lib.toTOML(options.settings) })
-    for _, shell in ipairs(options.shells) do
-      local script = derive({
-        name = "starship-" .. shell,
-        opts = { shell = shell },
-        config = function(opts, ctx)
-          -- Nothing happens where the program is missing.
-          local line = 'if command -v starship >/dev/null; then eval "$(starship init %s)"; fi\n'
-          ctx.write(ctx.out, line:format(opts.shell))
-        end,
-      })
-      activate({
-        config = function(_, ctx)
-          ctx.source_in_shell(script.out, { shells = { shell } })
-        end,
-      })
-    end
+    words.add_hooks("starship", options.shells, {
+      bash = "init bash",
+      zsh = "init zsh",
+      fish = "init fish",
+      elvish = "init elvish",
+      powershell = "init powershell",
+    })
   end,
 })
+
+---@cast module syslua.programs.Starship
+return module

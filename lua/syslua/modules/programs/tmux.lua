@@ -1,5 +1,24 @@
 -- tmux: `~/.config/tmux/tmux.conf`, by the grammar of tmux(1), "Parsing syntax".
 
+---@alias syslua.programs.tmux.Value string|number|boolean|(string|number|boolean)[]
+
+---@class syslua.programs.tmux.Options
+---@field prefix string? the key before others
+---@field mouse boolean?
+---@field base_index integer? the number of the first window and pane
+---@field history_limit integer? lines that a pane keeps
+---@field escape_time integer? milliseconds
+---@field key_mode ("emacs"|"vi")?
+---@field terminal string? default-terminal
+---@field shell string? default-shell
+---@field settings table<string, syslua.programs.tmux.Value>? options by name
+---@field binds table<string, string|string[]>? keys, and commands: as they are written, or a list of words
+---@field tables table<string, table<string, string|string[]>>? keys of other key tables
+---@field extra string[]? lines at the end, as they are
+
+---@class syslua.programs.Tmux: syslua.ConfigModule
+---@field setup fun(opts: syslua.programs.tmux.Options?)
+
 -- Options that hold several values, each with an index: a string would be divided at commas.
 ---@type table<string, boolean?>
 local arrays = {
@@ -126,7 +145,7 @@ local function render(options)
   return table.concat(lines, "\n") .. "\n"
 end
 
-return syslua.module({
+local module = syslua.module({
   name = "tmux",
   options = {
     prefix = "C-b",
@@ -145,3 +164,6 @@ return syslua.module({
     file({ path = "~/.config/tmux/tmux.conf", content = render(options) })
   end,
 })
+
+---@cast module syslua.programs.Tmux
+return module
