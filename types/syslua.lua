@@ -26,6 +26,7 @@
 ---@field apply fun(manifest: syslua.Manifest, options: syslua.ApplyOptions?): syslua.Applied makes the system match
 ---@field store syslua.Store the objects that builds left, and what goes
 ---@field snapshots syslua.Snapshots what was applied, and going back to it
+---@field inputs syslua.Inputs what configs get from elsewhere, and what their locks say
 ---@field error fun(caught: any): syslua.Failure the failure behind whatever a `pcall` caught
 ---@field lib syslua.Library functions for configs
 ---@field cli syslua.CommandLine the command line
@@ -38,6 +39,7 @@ local syslua = {}
 ---@field root string? where the store and the snapshots are; $SYSLUA_ROOT, or the user's default
 ---@field jobs integer? operations that run at the same time; as many as there are processors
 ---@field offline boolean? fail rather than use the network
+---@field locked boolean? fail rather than add to `syslua.lock` or change it
 ---@field sandbox "auto"|"require"|"landlock"|"off"|nil how programs of builds are confined; $SYSLUA_SANDBOX, or "auto"
 ---@field build_users string? whom builds of root run as, "FIRST-LAST"; $SYSLUA_BUILD_USERS, or "1900000000-1900065535"
 ---@field lock_timeout number? seconds to wait for another process; for ever unless given
@@ -71,6 +73,10 @@ local syslua = {}
 ---@field on_file fun(file: table)? called for each `file{}` that counts
 ---@field places table<string, string>? where files of the config are now, by the paths that they had: a copy of it
 ---@field raw boolean? return a handle that only `plan` and `apply` can read, which is faster
+---@field offline boolean? fail rather than use the network for inputs
+---@field locked boolean? fail rather than add to `syslua.lock` or change it
+---@field update (fun(key: string): boolean)? whether an input is resolved anew, whatever is locked
+---@field on_inputs fun(nodes: table[])? called with the inputs; then `setup` is not called
 
 --- Kinds that a program does not know are to be ignored.
 ---@class syslua.Event
@@ -104,6 +110,36 @@ local syslua = {}
 --- A file or tree that a build may read, known by its content. In `config` it is its path.
 ---@class syslua.Source
 ---@field sha256 string the hash of its content: SHA-256 of the NAR, in hexadecimal
+
+-- Inputs
+
+--- What `setup` gets of an input.
+---@class syslua.Input
+---@field path string its directory
+---@field url string as the config has it
+---@field rev string? the full commit, of git
+---@field sha256 string? the NAR hash of its tree, in hexadecimal; a directory of this machine has none
+
+--- The parts of an input's address.
+---@class syslua.InputAddress
+---@field type "git"|"path"|"archive"
+---@field dir string? the directory in its tree
+---@field repository string? the address of a repository
+---@field ref string? a branch, tag or commit
+---@field submodules boolean? whether submodules belong to it
+
+---@class syslua.LockedInput
+---@field type "git"|"path"|"archive"
+---@field url string
+---@field ref string?
+---@field rev string?
+---@field sha256 string?
+---@field last_modified integer? in seconds since 1970
+
+---@class syslua.LockReport
+---@field path string where the lock is
+---@field exists boolean
+---@field inputs table<string, syslua.LockedInput> by key: of an input of an input "parent/name"
 
 ---@class syslua.OutputPaths
 ---@field out string of the output `out`, if there is one
@@ -576,6 +612,17 @@ function BuildContext.run(command, opts) end
 ---@field guarded string[] names that are out of reach while a build runs
 ---@field derive fun(spec: table): boolean, any
 ---@field source fun(path: string, excluded: string[]?): boolean, any
+---@field open_lock fun(entry: string, options: table?): boolean, any
+---@field resolve_inputs fun(requests: table[], options: table?): boolean, any
+---@field count_commits fun(request: table, newer: string, options: table?): boolean, any
+---@field pending_lock fun(config: string): boolean, any
+---@field read_lock fun(entry: string): boolean, any
+---@field write_lock fun(config: string): boolean, any
+---@field forget_lock fun(config: string): boolean, any
+---@field commit_lock fun(config: string, message: string): boolean, any
+---@field clone fun(url: string, branch: string?, directory: string): boolean, any
+---@field parse_input fun(url: string): boolean, any
+---@field is_input_name fun(name: string): boolean, any
 ---@field build fun(derivation: syslua.Derivation, options: syslua.Options?): boolean, any
 ---@field plan fun(manifest: any, options: syslua.Options?): boolean, any
 ---@field apply fun(manifest: any, options: syslua.ApplyOptions?): boolean, any

@@ -79,14 +79,6 @@ local function check_entry(entry, name)
       ("the table that %s returned has no function `setup`: it has %s"):format(name, given)
     )
   end
-  if entry.inputs ~= nil and (type(entry.inputs) ~= "table" or next(entry.inputs) ~= nil) then
-    failure.raise({
-      kind = "config",
-      message = "this version of sys.lua resolves no `inputs`",
-      position = name .. ":1",
-      hint = "remove the field, and keep modules beside the entry file",
-    })
-  end
   return entry
 end
 
@@ -111,14 +103,70 @@ local function finalize(current)
   end
 end
 
+-- The globals of an input's files: paths that they name begin in the input.
+local function get_input_globals(globals)
+  return function(one)
+    local own = {}
+    for name, value in next, globals do
+      own[name] = value
+    end
+    local function locate(value)
+      if type(value) ~= "string" or value:find("^[/~]") or path.is_absolute(value) then
+        return value
+      end
+      return path.normalize(path.join(one.directory, value))
+    end
+    own.source = function(given, opts)
+      return globals.source(locate(given), opts)
+    end
+    own.file = function(given)
+      if type(given) ~= "table" or type(given.source) ~= "string" then
+        return globals.file(given)
+      end
+      local copy = {}
+      for key, value in next, given do
+        copy[key] = value
+      end
+      copy.source = locate(given.source)
+      return globals.file(copy)
+    end
+    return own
+  end
+end
+
+-- Resolves the inputs of a config, as far as it has any.
+---@return syslua.input_graph.Node?, syslua.input_graph.Session?
+local function resolve_inputs(files, entry, name, globals, options)
+  local locked = border.call("open_lock", path.join(files.directory, name), options)
+  if entry.inputs == nil or (type(entry.inputs) == "table" and next(entry.inputs) == nil) then
+    files.inputs = {}
+    if not locked[1] then
+      return nil
+    end
+  end
+  local session = {
+    options = options,
+    update = options.update,
+    get_globals = get_input_globals(globals),
+    notify = scope.get().notify,
+    nodes = {},
+  }
+  return require("syslua.input_graph").resolve(files, entry.inputs, name, session), session
+end
+
 local function run(directory, name, globals, options)
   local files = loader.new(directory, globals, options.pure, options.places)
   -- A tail call removes the line it stands on: then it is said which function it stands in.
   position.set_fallback(name .. ":1")
   local entry = check_entry(loader.run(files, name), name)
-  position.set_fallback(position.of_function(entry.setup))
-  entry.setup({})
-  finalize(scope.get())
+  local graph, session = resolve_inputs(files, entry, name, globals, options)
+  if not options.on_inputs then
+    position.set_fallback(position.of_function(entry.setup))
+    entry.setup(graph and require("syslua.input_graph").describe(graph) or {})
+    finalize(scope.get())
+  else
+    options.on_inputs(session and session.nodes or {})
+  end
   loader.close(files, globals)
   return files.files
 end

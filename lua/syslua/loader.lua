@@ -6,6 +6,7 @@ local failure = require("syslua.util.failure")
 local fixed = require("syslua.fixed")
 local watched = require("syslua.loops").coroutine
 local guard = require("syslua.guard")
+local module_files = require("syslua.module_files")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
 
@@ -73,27 +74,13 @@ end
 ---@field modules table<string, any> what required files returned
 ---@field syslua table what `require("syslua")` gives
 ---@field is_pure boolean? whether what reaches outside of the config is hidden
-
--- Where the modules and packages that come with sys.lua are: beside its Lua files, the packages of a
--- checkout at its top.
-local own = position.own_directory:gsub("^@", "")
-local shipped_directories = {
-  modules = { own .. "modules" },
-  pkgs = { own .. "pkgs", path.normalize(own .. "../../pkgs") },
-}
-
----@return string[]
-local function get_shipped_directories(top)
-  return shipped_directories[top] or {}
-end
-
-local function exists(name)
-  local file = io.open(name, "rb")
-  if file then
-    file:close()
-  end
-  return file ~= nil
-end
+---@field prefix string what the chunk names of its files begin with
+---@field name string? of an input, its name where it is declared
+---@field key string? of an input, its key in the lock
+---@field parent syslua.Loader? of an input, that of the config or input that declares it
+---@field inputs table<string, syslua.Loader>? those that it declares by name, once they are resolved
+---@field all syslua.Loader[] that of the config, and those of all inputs
+---@field chain string[] the modules that are being loaded, innermost last
 
 -- Where a file of the config is to be read.
 local function get_place(self, file)
@@ -109,92 +96,52 @@ local function read_config_file(self, file)
   return text, problem
 end
 
-local function get_candidates(relative)
-  return { relative .. ".lua", relative .. "/init.lua" }
+-- Where a module may be: beside the entry file, in an input also in `lua/`, as in a plugin of an editor.
+local function get_candidates(self, relative)
+  local candidates = { relative .. ".lua", relative .. "/init.lua" }
+  if self.key then
+    for _, directory in ipairs({ "lua/", "lua/" .. self.name .. "/" }) do
+      candidates[#candidates + 1] = directory .. relative .. ".lua"
+      candidates[#candidates + 1] = directory .. relative .. "/init.lua"
+    end
+  end
+  return candidates
+end
+
+-- Returns which of several files there is.
+local function find_file(self, candidates)
+  for _, candidate in ipairs(self.places and candidates or {}) do
+    -- What the copy holds counts before what was made since.
+    if self.places[path.normalize(path.join(self.directory, candidate))] then
+      return candidate
+    end
+  end
+  for _, candidate in ipairs(candidates) do
+    if module_files.exists(path.join(self.directory, candidate)) then
+      return candidate
+    end
+  end
+  return nil
 end
 
 -- Returns the path of a module beside the entry file, relative to it, or of one that comes with
 -- sys.lua, and then the file that it is.
 local function find_module(self, name)
   local relative = name:gsub("%.", "/")
-  for _, candidate in ipairs(self.places and get_candidates(relative) or {}) do
-    -- What the copy holds counts before what was made since.
-    if self.places[path.normalize(path.join(self.directory, candidate))] then
-      return candidate
-    end
-  end
-  for _, candidate in ipairs(get_candidates(relative)) do
-    if exists(path.join(self.directory, candidate)) then
-      return candidate
-    end
+  local found = find_file(self, get_candidates(self, relative))
+  if found then
+    return found
   end
   local top, rest = relative:match("^(%l+)/(.+)$")
-  for _, directory in ipairs(get_shipped_directories(top)) do
-    for _, candidate in ipairs(get_candidates(rest)) do
+  for _, directory in ipairs(not self.key and module_files.get_shipped_directories(top) or {}) do
+    for _, candidate in ipairs({ rest .. ".lua", rest .. "/init.lua" }) do
       local file = directory .. "/" .. candidate
-      if exists(file) then
+      if module_files.exists(file) then
         return top .. "/" .. candidate, file
       end
     end
   end
   return nil
-end
-
--- Names of shipped modules below a name, for messages.
-local function list_shipped(top)
-  local names = {}
-  for _, directory in ipairs(get_shipped_directories(top)) do
-    local listed, entries = pcall(border.call, "list_tree", directory)
-    for _, entry in
-      ipairs(listed and entries --[[@as table[] ]] or {})
-    do
-      local name = entry.kind == "file" and entry.path:match("^(.*)%.lua$")
-      -- Versions of packages are no modules for configs.
-      if name and not name:find("/%d[%d_]*[%w_]*$") then
-        names[#names + 1] = top .. "." .. name:gsub("/init$", ""):gsub("/", ".")
-      end
-    end
-  end
-  table.sort(names)
-  return names
-end
-
--- The files of installed modules and of those that they require, by the names that configs require them by.
----@type table<string, string[]>
-local installed = {}
-
--- Returns the file that `require` finds for a name outside of the config.
-local function find_installed(name)
-  local relative = name:gsub("%.", "/"):gsub("%%", "%%%%")
-  for template in (package.path .. ";" .. package.cpath):gmatch("[^;]+") do
-    local file = template:gsub("%?", relative)
-    if exists(file) then
-      return file
-    end
-  end
-  return nil
-end
-
--- Loads an installed module, and tells the engine which files that reads.
-local function load_installed(name)
-  local before = {}
-  for known in next, package.loaded do
-    before[known] = true
-  end
-  local result = real_require(name)
-  if not installed[name] then
-    local files = { find_installed(name) }
-    for loaded in next, package.loaded do
-      if not before[loaded] and loaded ~= name and type(loaded) == "string" then
-        files[#files + 1] = find_installed(loaded)
-      end
-    end
-    installed[name] = files
-  end
-  for _, file in ipairs(installed[name]) do
-    border.call("add_read", file)
-  end
-  return result
 end
 
 -- A module that is installed for this Lua, outside of the config.
@@ -208,12 +155,12 @@ local function require_installed(self, name)
       position = position.caller(),
     })
   end
-  local found, result = pcall(name:find("^syslua%.") and real_require or load_installed, name)
+  local found, result = pcall(name:find("^syslua%.") and real_require or module_files.load, name)
   if found then
     return result
   end
   if type(result) == "string" and result:find(("module '%s' not found"):format(name), 1, true) then
-    local near = require("syslua.util.closest")(name, list_shipped(name:match("^%l+")))
+    local near = require("syslua.util.closest")(name, module_files.list_shipped(name:match("^%l+")))
     failure.raise({
       kind = "config",
       message = ("there is no module `%s`, neither beside the entry file nor on package.path"):format(
@@ -246,11 +193,112 @@ local function run_file(self, relative, shipped, ...)
       hint = "name another file, or make one: see `sys help apply`",
     })
   end
-  local chunk_name = (shipped and position.shipped or "@") .. relative
+  local chunk_name = (shipped and position.shipped or self.prefix) .. relative
   return compile(text, chunk_name, self.environment)(...)
 end
 
 local loading = {}
+
+-- Runs a module once. Of an input, one file may be asked for by several names.
+local function run_module(self, name, relative, shipped)
+  local cache = self.key and "file " .. relative or name
+  local shown = self.key and ("inputs.%s (%s)"):format(self.key, relative) or name
+  local known = self.modules[cache]
+  local chain = self.chain
+  if known == loading then
+    local circle = table.concat(chain, " -> ") .. " -> " .. shown
+    failure.raise({
+      kind = "config",
+      message = ("the module `%s` requires itself, directly or through others"):format(name),
+      position = position.caller(),
+      hint = #chain > 1 and "they require each other: " .. circle or nil,
+    })
+  elseif known ~= nil then
+    return known
+  end
+  self.modules[cache] = loading
+  chain[#chain + 1] = shown
+  local depth = #chain
+  local succeeded, result = pcall(run_file, self, relative, shipped, name)
+  for index = #chain, depth, -1 do
+    chain[index] = nil
+  end
+  if not succeeded then
+    -- A config may catch this, and try again.
+    self.modules[cache] = nil
+    error(result, 0)
+  end
+  if result == nil then
+    result = true
+  end
+  self.modules[cache] = result
+  return result
+end
+
+-- The files that `require("inputs.NAME")` may mean.
+local function get_tops(self)
+  return {
+    "init.lua",
+    self.name .. ".lua",
+    "lua/init.lua",
+    "lua/" .. self.name .. ".lua",
+    "lua/" .. self.name .. "/init.lua",
+  }
+end
+
+--- Loads a module of an input: the one that stands for it as a whole, or one in it.
+---@param self syslua.Loader that of the input
+---@param name string? without the name of the input
+---@return any
+function loader.require_in(self, name)
+  local candidates = name and get_candidates(self, (name:gsub("%.", "/"))) or get_tops(self)
+  local relative = find_file(self, candidates)
+  if not relative then
+    failure.raise({
+      kind = "config",
+      message = name and ("the input `%s` has no module `%s`"):format(self.key, name)
+        or ("the input `%s` has no module of its own"):format(self.key),
+      position = position.caller(),
+      hint = "it would be one of " .. require("syslua.util.text").enumerate(candidates),
+    })
+  end
+  return run_module(self, name or self.name, relative)
+end
+
+-- Returns the input of a name as a file sees it: of the inputs that its own config declares, then of those around it.
+local function find_input(self, name)
+  ---@type syslua.Loader?
+  local at = self
+  while at do
+    local found = at.inputs and at.inputs[name]
+    if found then
+      return found
+    end
+    at = at.parent
+  end
+  return nil
+end
+
+local function raise_no_input(self, name)
+  local names = {}
+  for known in next, self.inputs or {} do
+    names[#names + 1] = known
+  end
+  table.sort(names)
+  local near = require("syslua.util.closest")(name, names)
+  local hint = near and ("did you mean `%s`?"):format(near)
+    or names[1] and "the inputs are " .. require("syslua.util.text").enumerate(names, "and")
+    or 'declare it in the entry file: inputs = { NAME = "git:https://..." }'
+  local is_early = self.inputs == nil
+  failure.raise({
+    kind = "config",
+    message = is_early and ("the input `%s` is not resolved yet"):format(name)
+      or ("there is no input `%s`"):format(name),
+    position = position.caller(),
+    hint = is_early and "inputs are resolved when the entry file has run: require them in setup()"
+      or hint,
+  })
+end
 
 local function require_module(self, name)
   if type(name) ~= "string" then
@@ -262,35 +310,28 @@ local function require_module(self, name)
   end
   guard.check("require")
   local known = self.modules[name]
-  if known == loading then
-    failure.raise({
-      kind = "config",
-      message = ("the module `%s` requires itself, directly or through others"):format(name),
-      position = position.caller(),
-    })
-  elseif known ~= nil then
+  if known ~= nil and known ~= loading then
     return known
   end
   -- The module as this evaluation shows it: for the machine that is evaluated for.
   if name == "syslua" then
     return self.syslua
   end
+  local input, inner = name:match("^inputs%.([^.]+)%.?(.*)$")
+  local found = input and find_input(self, input)
+  if found then
+    return loader.require_in(found, inner ~= "" and inner or nil)
+  end
   local relative, shipped = find_module(self, name)
-  if not relative then
-    return require_installed(self, name)
+  if relative then
+    return run_module(self, name, relative, shipped)
+  elseif input then
+    raise_no_input(self, input)
+  elseif self.parent and module_files.get_shipped_directories(name:match("^(%l+)%."))[1] then
+    -- What an input does not have itself, the config around it may have, or it comes with sys.lua.
+    return require_module(self.parent, name)
   end
-  self.modules[name] = loading
-  local succeeded, result = pcall(run_file, self, relative, shipped, name)
-  if not succeeded then
-    -- A config may catch this, and try again.
-    self.modules[name] = nil
-    error(result, 0)
-  end
-  if result == nil then
-    result = true
-  end
-  self.modules[name] = result
-  return result
+  return require_installed(self, name)
 end
 
 --- Loads and runs a file below the config's directory.
@@ -347,7 +388,7 @@ local function add_loaders(self)
     if not text then
       return nil, ("cannot open %s: %s"):format(name, problem)
     end
-    return compile_or_nil(text, "@" .. name, own_environment or environment)
+    return compile_or_nil(text, self.prefix .. name, own_environment or environment)
   end
   function environment.dofile(name)
     guard.check("dofile")
@@ -360,32 +401,16 @@ local function add_loaders(self)
         position = position.caller(),
       })
     end
-    return compile(text, "@" .. name, environment)()
+    return compile(text, self.prefix .. name, environment)()
   end
 end
 
 -- What --pure hides: ways to what is not part of the config.
 local impure = { io = true, os = true, package = true, debug = true, ffi = true, jit = true }
 
---- Makes the loader of one evaluation. Its globals are those of Lua and `extra`; what a config's files
--- set stays among them.
----@param directory string
----@param extra table<string, any>
----@param is_pure boolean? hides `io`, `os` and modules that are not part of the config
----@param places table<string, string>? where files are now, by their path
----@return syslua.Loader
-function loader.new(directory, extra, is_pure, places)
-  local environment = {}
-  ---@type syslua.Loader
-  local self = {
-    directory = directory,
-    environment = environment,
-    files = {},
-    modules = {},
-    syslua = extra.syslua,
-    is_pure = is_pure,
-    places = places,
-  }
+-- Makes the globals of a loader's files: those of Lua, and `extra`.
+local function make_environment(self, extra)
+  local environment, is_pure = self.environment, self.is_pure
   for name, value in next, extra do
     environment[name] = value
   end
@@ -408,8 +433,70 @@ function loader.new(directory, extra, is_pure, places)
       return _G[name]
     end,
   })
+  self.all[#self.all + 1] = self
   border.call("add_environment", environment)
+end
+
+--- Makes the loader of one evaluation. Its globals are those of Lua and `extra`; what a config's files
+-- set stays among them.
+---@param directory string
+---@param extra table<string, any>
+---@param is_pure boolean? hides `io`, `os` and modules that are not part of the config
+---@param places table<string, string>? where files are now, by their path
+---@return syslua.Loader
+function loader.new(directory, extra, is_pure, places)
+  ---@type syslua.Loader
+  local self = {
+    directory = directory,
+    environment = {},
+    files = {},
+    modules = {},
+    syslua = extra.syslua,
+    is_pure = is_pure,
+    places = places,
+    prefix = "@",
+    all = {},
+    chain = {},
+  }
+  make_environment(self, extra)
   return self
+end
+
+--- Makes the loader of an input. Its files have globals of their own.
+---@param parent syslua.Loader that of the config or input that declares it
+---@param name string
+---@param key string
+---@param directory string
+---@param extra table<string, any>
+---@return syslua.Loader
+function loader.new_input(parent, name, key, directory, extra)
+  ---@type syslua.Loader
+  local self = {
+    directory = directory,
+    environment = {},
+    files = parent.files,
+    modules = {},
+    syslua = parent.syslua,
+    is_pure = parent.is_pure,
+    places = parent.places,
+    prefix = ("@<inputs.%s>/"):format(key),
+    name = name,
+    key = key,
+    parent = parent,
+    all = parent.all,
+    chain = parent.chain,
+  }
+  make_environment(self, extra)
+  return self
+end
+
+--- Returns the text of a file below a loader's directory; nil where there is none.
+---@param self syslua.Loader
+---@param relative string
+---@return string?
+function loader.read(self, relative)
+  local text = read_file(get_place(self, path.join(self.directory, relative)))
+  return text
 end
 
 --- Returns the failure of what a config raised; called where it was raised, so that it has a line.
@@ -449,11 +536,13 @@ local for_builds = setmetatable({}, {
 ---@param self syslua.Loader
 ---@param extra table<string, any>
 function loader.close(self, extra)
-  for name in next, extra do
-    self.environment[name] = nil
+  for _, one in ipairs(self.all) do
+    for name in next, extra do
+      one.environment[name] = nil
+    end
+    -- Builds run later, and may use the library.
+    border.call("close_environment", one.environment, for_builds)
   end
-  -- Builds run later, and may use the library.
-  border.call("close_environment", self.environment, for_builds)
 end
 
 return loader

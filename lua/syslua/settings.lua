@@ -10,6 +10,7 @@ local common = {
   root = { type = "string" },
   jobs = { type = "integer" },
   offline = { type = "boolean" },
+  locked = { type = "boolean" },
   lock_timeout = { type = "number" },
   sandbox = { type = "string" },
   build_users = { type = "string" },

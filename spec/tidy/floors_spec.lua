@@ -20,7 +20,9 @@ local lua_floors = {
     "guard",
     "handle",
     "lib",
+    "module_files",
     "loader",
+    "input_graph",
     "context",
   },
   {
@@ -37,7 +39,7 @@ local lua_floors = {
     "package",
     "helpers",
   },
-  { "evaluate", "testing" },
+  { "evaluate", "inputs", "testing" },
   { "cli" },
   { "commands" },
 }

@@ -9,6 +9,8 @@ local internal = {
   "border",
   "context",
   "fixed",
+  "input_graph",
+  "module_files",
   "guard",
   "handle",
   "loader",

@@ -12,6 +12,7 @@
 ---@field root string?
 ---@field jobs integer?
 ---@field offline boolean?
+---@field locked boolean?
 ---@field lock_timeout number?
 ---@field sandbox nil|"auto"|"require"|"landlock"|"off"
 ---@field pure boolean?
@@ -51,6 +52,7 @@ return {
     convert = to_jobs,
   },
   { name = "--offline", description = "Fail rather than use the network." },
+  { name = "--locked", description = "Fail rather than add to syslua.lock or change it." },
   {
     name = "--lock-timeout",
     argument = "SECONDS",

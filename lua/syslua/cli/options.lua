@@ -12,6 +12,7 @@ function options.from_args(args)
     root = args.root,
     jobs = args.jobs,
     offline = args.offline or false,
+    locked = args.locked,
     pure = args.pure or false,
     lock_timeout = args.lock_timeout,
     sandbox = args.sandbox,

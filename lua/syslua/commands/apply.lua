@@ -1,6 +1,8 @@
 --- `apply`: makes this machine match a config.
 -- It does not know how; the engine does, and reports what it did.
 
+local border = require("syslua.border")
+
 local apply = {}
 
 apply.summary = require("syslua.cli.commands").get_summary("apply")
@@ -24,6 +26,11 @@ function apply.add_to_parser(parser)
   parser:flag("--json", "Print one JSON object instead of text.")
 end
 
+-- The lines about the lock; most applies have none.
+local function render_locks(locks, is_done)
+  return locks[1] and require("syslua.cli.lock_report").render(locks, is_done) or {}
+end
+
 --- Does it.
 ---@param args syslua.cli.Args
 ---@return integer
@@ -36,7 +43,9 @@ function apply.run(args)
   options.dry_run = args.dry_run or false
   options.confirm = args.confirm
   local manifest = syslua.evaluate(config, options)
+  local locks = border.call("pending_lock", config)
   local result = syslua.apply(manifest, options)
+  result.locks = locks[1] and require("syslua.lib").array(locks) or nil
   if not args.dry_run then
     require("syslua.cli.editor_files").refresh(config)
   end
@@ -54,6 +63,7 @@ function apply.run(args)
   if args.quiet and not args.json then
     return 0
   elseif is_calm then
+    terminal.write(render_locks(locks, true))
     terminal.write({
       require("syslua.cli.unchanged_report").render("Nothing changed", result, config),
     })
@@ -63,11 +73,13 @@ function apply.run(args)
   if args.json then
     terminal.write({ report.to_json("apply", result) })
   elseif args.dry_run then
+    terminal.write(render_locks(locks, false))
     terminal.write(report.render_plan(result, config, args, style))
     if result.changed then
       terminal.write({ "A dry run: none of it was done." })
     end
   else
+    terminal.write(render_locks(locks, true))
     terminal.write(report.render_apply(result, config, args, style))
     if result.confirmation then
       return require("syslua.cli.confirmation").ask(result, args, options)

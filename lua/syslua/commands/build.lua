@@ -116,6 +116,16 @@ local function realize(derivations, options)
   return results
 end
 
+-- What was resolved is locked also when a build fails.
+local function realize_and_lock(derivations, options, config)
+  local succeeded, results = pcall(realize, derivations, options)
+  border.call("write_lock", config)
+  if not succeeded then
+    error(results, 0)
+  end
+  return results
+end
+
 -- The paths of all outputs, each once: derivations with equal content share an object.
 local function list_paths(derivations, results)
   local paths, seen = {}, {}
@@ -173,7 +183,7 @@ function build.run(args)
   options.raw = false
   local manifest = require("syslua").evaluate(config, options)
   local derivations = select_derivations(manifest, name, config)
-  local results, differ = realize(derivations, options), 0
+  local results, differ = realize_and_lock(derivations, options, config), 0
   if args.check then
     for index, derivation in ipairs(derivations) do
       results[index] = check(derivation, options)

@@ -1,5 +1,5 @@
---- `init`: writes a config to begin with, a test of it, and the files by which editors find our types.
--- It does not apply it.
+--- `init`: writes a config to begin with, a test of it, and the files by which editors find our types;
+-- or clones one that there is, and offers to apply it.
 
 local init = {}
 
@@ -63,6 +63,13 @@ function init.add_to_parser(parser)
     :target("directory")
     :args("?")
   parser:flag("--force", "Overwrite files that are there.")
+  parser
+    :option(
+      "--from",
+      "Clone the config from a repository rather than write a new one: https, ssh or file."
+    )
+    :argname("URL")
+  parser:flag("--yes", "With --from, apply without a question.")
   parser
     :option(
       "--shell",
@@ -187,6 +194,78 @@ local function add_to_shells(args)
   return lines
 end
 
+-- The address of a config: that of a git input, whose `git:` may be left out.
+local function parse_url(given)
+  local failure = require("syslua.util.failure")
+  local url = given:find("^git:") and given or "git:" .. given
+  local succeeded, address = pcall(require("syslua.inputs").parse, url)
+  if not succeeded then
+    local problem = failure.from(address)
+    failure.raise({
+      kind = "usage",
+      message = ("cannot clone `%s`: %s"):format(given, problem.message),
+      hint = problem.hint,
+    })
+  end
+  return address
+end
+
+local function is_empty(directory)
+  local border = require("syslua.border")
+  if not border.call("exists", directory) then
+    return true
+  end
+  local succeeded, entries = pcall(border.call, "list_tree", directory)
+  return succeeded and entries[1] == nil
+end
+
+-- Clones a config into its place, says what an apply would do, and offers it.
+local function clone(args, directory)
+  local border = require("syslua.border")
+  local failure = require("syslua.util.failure")
+  local path = require("syslua.util.path")
+  local terminal = require("syslua.cli.terminal")
+  local address = parse_url(args.from)
+  local shown = path.display(directory, get_home())
+  if not is_empty(directory) then
+    failure.raise({
+      kind = "config",
+      message = ("%s is there already, and is not empty"):format(shown),
+      hint = "name another directory after the address, or move that one away",
+    })
+  end
+  border.call("clone", address.repository, address.ref, directory)
+  local inner = address.dir and path.join(directory, address.dir) or directory
+  local entry = path.join(inner, "init.lua")
+  if not args.quiet then
+    terminal.write({ "cloned " .. shown })
+  end
+  if not border.call("exists", entry) then
+    failure.raise({
+      kind = "config",
+      message = ("the repository has no %s"):format(
+        address.dir and address.dir .. "/init.lua" or "init.lua"
+      ),
+      hint = "?dir=SUB names the directory of the config in it; the clone stays in " .. shown,
+    })
+  end
+  local commands = require("syslua.cli.commands")
+  local given = {}
+  for key, value in next, args do
+    given[key] = value
+  end
+  given.config, given.from = entry, nil
+  commands.load("plan").run(given)
+  local question = require("syslua.cli.question")
+  local short = quote_for_shell(path.display(inner, get_home()))
+  if args.yes or (question.can_ask() and question.ask("Apply it?")) then
+    return commands.load("apply").run(given)
+  elseif not args.quiet then
+    terminal.write({ ("Next: `%s apply %s` does it."):format(args.program, short) })
+  end
+  return 0
+end
+
 --- Does it.
 ---@param args syslua.cli.Args
 ---@return integer
@@ -197,6 +276,9 @@ function init.run(args)
   local terminal = require("syslua.cli.terminal")
 
   local directory = get_directory(args.directory)
+  if args.from then
+    return clone(args, directory)
+  end
   local files = get_files(directory)
   local names, existing = tables.get_sorted_keys(files), {}
   for _, name in ipairs(names) do

@@ -31,12 +31,18 @@ function plan.run(args)
   local config = require("syslua.cli.config_path").get(args.config)
   local options = require("syslua.cli.options").from_args(args)
   options.build, options.diff = args.build or false, args.diff or false
-  local result = syslua.plan(syslua.evaluate(config, options), options)
+  local manifest = syslua.evaluate(config, options)
+  local locks = require("syslua.border").call("pending_lock", config)
+  local result = syslua.plan(manifest, options)
+  result.locks = locks[1] and require("syslua.lib").array(locks) or nil
 
   if args.json then
     terminal.write({ report.to_json("plan", result) })
   elseif not args.quiet then
     local style = terminal.get_data_style(args)
+    if locks[1] then
+      terminal.write(require("syslua.cli.lock_report").render(locks, false))
+    end
     terminal.write(report.render_plan(result, config, args, style))
   end
   return args.exit_code and result.changed and 3 or 0

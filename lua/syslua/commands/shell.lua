@@ -62,7 +62,13 @@ function shell.run(args)
   local manifest = require("syslua").evaluate(config, options)
   local project = check_project(args.project, config, border.call("projects", manifest))
   local words = args.command or {}
-  local entered = border.call("enter", manifest, project, subprocess.get_shell_name(), options)
+  local shell_name = subprocess.get_shell_name()
+  local succeeded, entered = pcall(border.call, "enter", manifest, project, shell_name, options)
+  -- What was resolved is locked also when a build fails.
+  border.call("write_lock", config)
+  if not succeeded then
+    error(entered, 0)
+  end
   return subprocess.start(words, entered, options)
 end
 

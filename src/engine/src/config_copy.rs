@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::generations;
 use crate::hash::Hash;
+use crate::lock;
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
 use crate::platform::{self, FileKind};
@@ -156,6 +157,21 @@ pub fn reads(store: &Store, id: SnapshotId) -> Vec<PathBuf> {
     let texts = index.texts.iter().map(|text| &text.path);
     let sources = index.sources.iter().map(|source| &source.path);
     index.entry.iter().chain(texts).chain(sources).map(Text::to_path).collect()
+}
+
+/// Returns the texts of the locks in the copy of a snapshot; none where there is no copy.
+///
+/// # Errors
+/// When the copy is damaged.
+pub fn locks(store: &Store, id: SnapshotId) -> Result<Vec<Vec<u8>>> {
+    let Some(index) = read(store, id) else {
+        let path = directory(store, id).join(INDEX);
+        let damaged = || Error::Damaged { path, problem: "its index cannot be read".to_owned() };
+        return if has_damaged_index(store, id) { Err(damaged()) } else { Ok(Vec::new()) };
+    };
+    let is_lock = |copied: &&Copied| copied.path.to_path().file_name().is_some_and(|name| name == lock::FILE_NAME);
+    let copies = index.texts.iter().filter(is_lock);
+    copies.map(|copied| Ok(platform::read_file(&directory(store, id).join(copied.content.to_hex()))?)).collect()
 }
 
 /// Writes the copy of a manifest's config to `directory`. `parent` is the snapshot whose sources may be the same.

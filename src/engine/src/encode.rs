@@ -57,6 +57,11 @@ pub fn value(sink: &mut impl Sink, references: &dyn References, given: &Value) {
             sink.put(&float.to_bits().to_le_bytes());
         }
         Value::Bytes(bytes) => text(sink, references, bytes),
+        Value::Joined(parts) => {
+            sink.put(b"j");
+            number(sink, parts.len() as u64);
+            parts.iter().for_each(|part| value(sink, references, part));
+        }
         Value::List(list) => {
             sink.put(b"l");
             number(sink, list.len() as u64);

@@ -6,8 +6,8 @@
 //!
 //! - **F0** [`failure`], [`context`], [`settings`], [`hash`], [`nar`], [`names`], [`tail`], [`platform`], [`value`], [`encode`]: data and the system
 //! - **F1** [`store`]: the immutable objects and what is recorded of them
-//! - **F2** [`derivation`], [`variable`], [`action`], [`activation`], [`manifest`], [`snapshot`], [`journal`]: what is wanted, what was done
-//! - **F3** [`operation`], [`environment`]: what a build may do, what a shell gets
+//! - **F2** [`derivation`], [`variable`], [`action`], [`activation`], [`manifest`], [`snapshot`], [`journal`], [`lock`]: what is wanted, what was done
+//! - **F3** [`operation`], [`inputs`], [`environment`]: what a build may do, what a config gets from elsewhere, what a shell gets
 //! - **F4** [`realize`], [`generations`], [`config_copy`], [`switch`]: from recipes to objects, from a manifest to a machine
 //! - **F5** [`engine`]: the verbs
 
@@ -30,11 +30,13 @@ pub mod action;
 pub mod activation;
 pub mod derivation;
 pub mod journal;
+pub mod lock;
 pub mod manifest;
 pub mod snapshot;
 pub mod variable;
 
 pub mod environment;
+pub mod inputs;
 pub mod operation;
 
 pub mod config_copy;

@@ -156,7 +156,7 @@ pub struct Function {
 
 /// A value of a config.
 ///
-/// The first seven kinds, [`Value::Derivation`] and [`Value::Source`] are what `opts` may hold; the
+/// The first eight kinds, [`Value::Derivation`] and [`Value::Source`] are what `opts` may hold; the
 /// others occur only among the captures of a function.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -170,6 +170,8 @@ pub enum Value {
     Float(f64),
     /// A string: any bytes.
     Bytes(Vec<u8>),
+    /// A string with paths of trees of inputs in it: strings, and a source for each of these trees.
+    Joined(Vec<Value>),
     /// A table with the keys 1 to n.
     List(Vec<Value>),
     /// A table with strings as keys.
@@ -225,6 +227,7 @@ impl Serialize for Value {
             Value::Float(value) if value.is_finite() => serializer.serialize_f64(*value),
             Value::Float(value) => serializer.collect_map([("$float", value.to_string())]),
             Value::Bytes(bytes) => Bytes(bytes).serialize(serializer),
+            Value::Joined(parts) => serializer.collect_map([("$joined", parts)]),
             Value::List(list) => serializer.collect_seq(list),
             // A key that is not UTF-8 would be confused with another one as a key of JSON.
             Value::Map(map) if map.keys().all(|key| std::str::from_utf8(key).is_ok()) => {
@@ -274,7 +277,7 @@ impl Value {
     pub fn add_sources<'a>(&'a self, sources: &mut Vec<&'a Source>) {
         match self {
             Value::Source(source) => sources.push(source),
-            Value::List(list) => list.iter().for_each(|value| value.add_sources(sources)),
+            Value::List(list) | Value::Joined(list) => list.iter().for_each(|value| value.add_sources(sources)),
             Value::Map(map) => map.values().for_each(|value| value.add_sources(sources)),
             Value::Table(entries, metatable) => {
                 entries.iter().flat_map(|(key, value)| [key, value]).for_each(|value| value.add_sources(sources));
@@ -291,7 +294,7 @@ impl Value {
     pub fn walk(&self, visit: &mut impl FnMut(&Value)) {
         visit(self);
         match self {
-            Value::List(list) => list.iter().for_each(|value| value.walk(visit)),
+            Value::List(list) | Value::Joined(list) => list.iter().for_each(|value| value.walk(visit)),
             Value::Map(map) => map.values().for_each(|value| value.walk(visit)),
             Value::Table(entries, metatable) => {
                 for (key, value) in entries {
@@ -343,6 +346,10 @@ mod tests {
             (Value::Float(f64::INFINITY), json!({ "$float": "inf" })),
             (bytes(b"\xff"), json!({ "$bytes": "/w==" })),
             (Value::List(vec![Value::Bool(true)]), json!([true])),
+            (
+                Value::Joined(vec![Value::Source(Box::new(source("/a"))), bytes(b"/b")]),
+                json!({ "$joined": [{ "$source": hash }, "/b"] }),
+            ),
             (
                 Value::Map(Fields::from_iter([(b"\xff".to_vec(), Value::Int(1))])),
                 json!({ "$map": [[{ "$bytes": "/w==" }, 1]] }),

@@ -10,6 +10,7 @@ use syslua_engine::store::Access;
 
 use crate::error::{Answer, lua_failure, register_verb};
 use crate::evaluation::manifest_of;
+use crate::inputs;
 use crate::options::Options;
 use crate::state;
 use crate::task::LuaTasks;
@@ -72,9 +73,14 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
         description: given.description.clone(),
         confirm: confirm(options)?,
     };
-    let applied = engine
-        .apply(&manifest, &asked, &mut LuaTasks::new(lua), &mut given.on_event(lua))
-        .map_err(|error| error.to_failure())?;
+    let applied = engine.apply(&manifest, &asked, &mut LuaTasks::new(lua), &mut given.on_event(lua));
+    // What was resolved is locked also when a build failed: the next try begins with the same.
+    let locked = match &manifest.config_path {
+        Some(config) => inputs::write_pending(lua, config),
+        None => Ok(false),
+    };
+    let applied = applied.map_err(|error| error.to_failure())?;
+    locked?;
     if applied.new_snapshot.is_some() {
         // Only a memory: what was applied does not depend on it.
         let saved = state::change(lua, |state| state.sources.save(engine.store()));

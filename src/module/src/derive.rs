@@ -15,7 +15,7 @@ use syslua_engine::value::{Positions, Source, Value};
 use crate::convert::{Place, check_paths, to_value};
 use crate::error::{Answer, lua_failure, register as register_function, register_pure};
 use crate::position::Rules;
-use crate::{capture, state};
+use crate::{capture, inputs, state};
 
 /// The registry entry with what handles and sources show, by the handle: only we can add to it, so that nothing else
 /// can pose as one. Handles are empty tables that `lua/syslua/handle.lua` gives a metatable; no userdata, since LuaJIT
@@ -168,7 +168,7 @@ pub fn config_failure(error: &dyn std::error::Error) -> Failure {
 }
 
 fn opts_of(lua: &Lua, given: &LuaValue) -> Answer<Value> {
-    let opts = to_value(lua, given, &Place::top("opts"))?;
+    let opts = inputs::join_all(lua, to_value(lua, given, &Place::top("opts"))?);
     match state::read(lua, state::State::config_files) {
         Some(files) => check_paths(&opts, &files, &Place::top("opts")).map(|()| opts),
         None => Ok(opts),

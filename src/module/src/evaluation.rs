@@ -22,6 +22,7 @@ use syslua_engine::value::{Positions, Text};
 
 use crate::convert::{ConfigFiles, Place, to_value};
 use crate::error::{Answer, lua_failure, register as register_function};
+use crate::inputs;
 use crate::lua_source::Chunk;
 use crate::options::{self, Options};
 use crate::state::{self, Evaluation};
@@ -83,7 +84,8 @@ fn end(lua: &Lua) -> Answer<Evaluation> {
 }
 
 fn finish(lua: &Lua, config_path: Option<&LuaString>, files: Option<&LuaTable>) -> Answer<LuaTable> {
-    let evaluation = end(lua)?;
+    let mut evaluation = end(lua)?;
+    let lock = evaluation.lock.take();
     let mut manifest = Manifest {
         derivations: with_dependencies(lua, in_order(evaluation.derivations)),
         activations: in_order(evaluation.activations),
@@ -94,6 +96,9 @@ fn finish(lua: &Lua, config_path: Option<&LuaString>, files: Option<&LuaTable>) 
     for pair in files.into_iter().flat_map(|files| files.pairs::<LuaString, LuaString>()) {
         let (name, text) = pair.map_err(lua_failure)?;
         manifest.files.push((Text(name.as_bytes().to_vec()), text.as_bytes().to_vec()));
+    }
+    if let (Some(session), Some(config)) = (lock, &manifest.config_path) {
+        manifest.files.extend(inputs::finish(lua, session, config)?);
     }
     manifest.files.sort();
     check_environment(&manifest, &evaluation.system, evaluation.places_of_machine.as_ref())?;

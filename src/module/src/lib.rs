@@ -22,6 +22,7 @@ mod environment;
 mod error;
 mod evaluation;
 mod file;
+mod inputs;
 mod inspect;
 mod loops;
 mod lua_source;
@@ -89,6 +90,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     environment::register(lua, &native)?;
     evaluation::register(lua, &native)?;
     file::register(lua, &native)?;
+    inputs::register(lua, &native)?;
     loops::register(lua, &native)?;
     inspect::register(lua, &native)?;
     project::register(lua, &native)?;

@@ -23,6 +23,7 @@ use crate::capture::Known;
 use crate::collected::Collection;
 use crate::convert::ConfigFiles;
 use crate::error::Answer;
+use crate::inputs::{InputTrees, LockSession, PendingLock};
 use crate::lua_source::Chunk;
 use crate::position::{Frames, Rules};
 
@@ -62,6 +63,10 @@ pub struct State {
     pub ahead: Option<Ahead>,
     /// Evaluations under way, innermost last.
     pub evaluations: Vec<Evaluation>,
+    /// The trees of inputs that evaluations had.
+    pub input_trees: Rc<InputTrees>,
+    /// What is to be written into the locks of configs, by their entry files.
+    pub pending_locks: BTreeMap<PathBuf, PendingLock>,
 }
 
 /// A derivation that was declared.
@@ -99,6 +104,8 @@ pub struct Evaluation {
     /// What is read besides the sources of derivations and the files of the config: links to sources, sources with the content of
     /// another one, and installed modules.
     pub also_read: Vec<PathBuf>,
+    /// The lock of the config.
+    pub lock: Option<LockSession>,
     /// What `user{}` scopes actions to right now: a name and its home.
     pub user: Option<(String, PathBuf)>,
     /// What `project{}` scopes actions to right now.

@@ -18,6 +18,7 @@ use syslua_engine::operation::{
 };
 use syslua_engine::platform;
 use syslua_engine::realize::{Build, Step, Task, Tasks};
+use syslua_engine::store::Store;
 use syslua_engine::value::{Source, Value};
 
 use crate::capture::{Moment, check};
@@ -73,6 +74,17 @@ fn options_for(lua: &Lua, build: &Build, opts: &Value) -> Answer<LuaValue> {
             lua.create_string(source_path(build, source)).map(LuaValue::String).map_err(lua_failure)
         }
         Value::Derivation(hash) => dependency(lua, build, *hash).map(LuaValue::Table).map_err(lua_failure),
+        Value::Joined(parts) => {
+            let mut whole = Vec::new();
+            for part in parts {
+                match part {
+                    Value::Bytes(bytes) => whole.extend(resolve(build, bytes)?),
+                    Value::Source(source) => whole.extend(source_path(build, source)),
+                    _ => {}
+                }
+            }
+            lua.create_string(whole).map(LuaValue::String).map_err(lua_failure)
+        }
         _ => Ok(LuaNil),
     };
     from_value(lua, opts, &text, &special)
@@ -148,6 +160,31 @@ fn resolve(build: &Build, bytes: &[u8]) -> Answer<Vec<u8>> {
         Failure::new("build", format!("{placeholder} stands for a derivation that this build does not depend on"))
             .with_hint("capture its handle or name it in opts")
     })
+}
+
+/// Does the same for what names files: captured strings have the place of an input's tree in the cache, and the build has a
+/// copy of it.
+fn resolve_paths(build: &Build, bytes: &[u8]) -> Answer<Vec<u8>> {
+    let mut text = resolve(build, bytes)?;
+    let trees = Store::new(&build.workspace.settings.root).input_trees();
+    for source in build.workspace.sources.iter().filter(|source| source.path.parent() == Some(trees.as_path())) {
+        let tree = platform::bytes_of_path(&source.path);
+        if memchr::memmem::find(&text, &tree).is_some() {
+            text = replace(&text, &tree, &source_path(build, source));
+        }
+    }
+    Ok(text)
+}
+
+fn replace(text: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    let (mut replaced, mut copied) = (Vec::with_capacity(text.len()), 0);
+    for start in memchr::memmem::find_iter(text, old) {
+        replaced.extend_from_slice(&text[copied..start]);
+        replaced.extend_from_slice(new);
+        copied = start + old.len();
+    }
+    replaced.extend_from_slice(&text[copied..]);
+    replaced
 }
 
 struct LuaTask {
@@ -295,6 +332,7 @@ fn request_from(lua: &Lua, build: &Build, request: &LuaTable) -> Answer<Request>
     let path = |key: &str| {
         let bytes = match request.raw_get(key).map_err(lua_failure)? {
             LuaValue::Table(table) => path_of(lua, build, &table)?,
+            LuaValue::String(text) => resolve_paths(build, &text.as_bytes())?,
             _ => bytes(key)?,
         };
         Ok(platform::path_from_bytes(&bytes))
@@ -342,25 +380,26 @@ fn request_from(lua: &Lua, build: &Build, request: &LuaTable) -> Answer<Request>
         "run" => {
             let program = if has("arguments")? {
                 let arguments: Vec<LuaString> = request.raw_get("arguments").map_err(lua_failure)?;
-                let arguments = arguments.iter().map(|argument| resolve(build, &argument.as_bytes()));
+                let arguments = arguments.iter().map(|argument| resolve_paths(build, &argument.as_bytes()));
                 Program::Arguments(arguments.collect::<Answer<_>>()?)
             } else {
                 let shell = if has("shell")? { Some(path("shell")?) } else { None };
-                Program::Line { line: bytes("line")?, shell }
+                let line: LuaString = request.raw_get("line").map_err(lua_failure)?;
+                Program::Line { line: resolve_paths(build, &line.as_bytes())?, shell }
             };
             let directory = if has("directory")? { Some(path("directory")?) } else { None };
             let mut environment = BTreeMap::new();
             for pair in request.raw_get::<LuaTable>("environment").map_err(lua_failure)?.pairs::<LuaString, LuaString>()
             {
                 let (name, value) = pair.map_err(lua_failure)?;
-                environment.insert(name.as_bytes().to_vec(), resolve(build, &value.as_bytes())?);
+                environment.insert(name.as_bytes().to_vec(), resolve_paths(build, &value.as_bytes())?);
             }
             let input = if has("stdin")? { bytes("stdin")? } else { Vec::new() };
             let timeout = request.raw_get::<Option<f64>>("timeout").map_err(lua_failure)?;
             // One that is too long for a clock is none.
             let timeout = timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
             let read: Option<Vec<LuaString>> = request.raw_get("read").map_err(lua_failure)?;
-            let read = read.unwrap_or_default().into_iter().map(|place| resolve(build, &place.as_bytes()));
+            let read = read.unwrap_or_default().into_iter().map(|place| resolve_paths(build, &place.as_bytes()));
             let read = read.map(|place| place.map(|place| platform::path_from_bytes(&place)));
             let read = read.collect::<Answer<_>>()?;
             Request::Run(Command { program, directory, environment, input, timeout, read })

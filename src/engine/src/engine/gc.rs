@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -10,6 +10,8 @@ use super::roots::{Holder, Roots};
 use super::{Engine, Error, plain};
 use crate::config_copy;
 use crate::generations;
+use crate::hash::Hash;
+use crate::lock::LockDocument;
 use crate::names::{ObjectName, SnapshotId};
 use crate::platform;
 use crate::platform::lock::{Lock, LockError, Mode};
@@ -17,8 +19,8 @@ use crate::settings::Event;
 use crate::store::memory;
 use crate::store::own::{Own, Place};
 use crate::store::shared::SweepNote;
-use crate::store::sweep::{self, Dead, Forgotten, Garbage};
-use crate::{store, switch};
+use crate::store::sweep::{self, Dead, Forgotten, Garbage, KeptDownloads};
+use crate::{inputs, store, switch};
 
 /// Which snapshots and downloads go besides the objects that nothing holds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -75,7 +77,7 @@ pub struct GcReport {
     pub removed: usize,
     /// The snapshots that go.
     pub snapshots: Vec<SnapshotId>,
-    /// Downloads and trees of commits that go.
+    /// Downloads, and trees of commits and inputs, that go.
     pub downloads: GcFiles,
     /// Logs of builds that go.
     pub logs: GcFiles,
@@ -121,11 +123,12 @@ impl Engine {
             }
             let mut roots = self.roots(&snapshots)?;
             let unread = std::mem::take(&mut roots.unread);
-            let before = options.older_than.map(sweep::ago);
-            let mut garbage = self.garbage(own.as_ref(), &roots, before)?;
+            let after = options.older_than.map(sweep::ago);
+            let kept = KeptDownloads { after, inputs: self.locked_inputs(&snapshots) };
+            let mut garbage = self.garbage(own.as_ref(), &roots, &kept)?;
             garbage.sources = config_copy::unused(&self.store, &snapshots)?;
             if perform && let Some(own) = &own {
-                let sweep = || self.sweep(own, &snapshots, &mut roots, &mut garbage);
+                let sweep = || self.sweep(own, &snapshots, &mut roots, &mut garbage, &kept);
                 memory::keeping(&self.store, sweep).map_err(cut_off)?;
             }
             let mut report = self.gc_report(roots, snapshots, &garbage, perform);
@@ -139,9 +142,31 @@ impl Engine {
         Ok(report)
     }
 
-    fn garbage(&self, own: Option<&Own>, roots: &Roots, before: Option<SystemTime>) -> Result<Garbage, Error> {
+    fn garbage(&self, own: Option<&Own>, roots: &Roots, kept: &KeptDownloads) -> Result<Garbage, Error> {
         let Some(own) = own else { return Ok(Garbage::default()) };
-        Ok(sweep::find(&self.store, own, &roots.present, &roots.living, &roots.derivations, before)?)
+        Ok(sweep::find(&self.store, own, &roots.present, &roots.living, &roots.derivations, kept)?)
+    }
+
+    /// Returns the trees of inputs that a lock names: that of the applied config as it is now, and those that snapshots keep,
+    /// but for the ones that go. Nothing where one cannot be read: then any tree may be needed.
+    fn locked_inputs(&self, gone: &BTreeSet<SnapshotId>) -> Option<BTreeSet<Hash>> {
+        let mut texts = Vec::new();
+        for id in generations::all(&self.store).ok()?.into_iter().filter(|id| !gone.contains(id)) {
+            texts.extend(config_copy::locks(&self.store, id).ok()?);
+        }
+        let current = generations::current(&self.store).ok()?;
+        if let Some(config) = &current.config_path {
+            match platform::read_file(&inputs::place_of(config)) {
+                Ok(text) => texts.push(text),
+                Err(error) if error.is_not_found() => {}
+                Err(_) => return None,
+            }
+        }
+        let mut named = BTreeSet::new();
+        for text in texts {
+            named.extend(LockDocument::parse(&text).ok()?.inputs.values().filter_map(|input| input.sha256));
+        }
+        Some(named)
     }
 
     /// Gives those objects their names back that a sweep which was cut off took away, and that something holds.
@@ -199,6 +224,7 @@ impl Engine {
         snapshots: &BTreeSet<SnapshotId>,
         roots: &mut Roots,
         garbage: &mut Garbage,
+        kept: &KeptDownloads,
     ) -> Result<(), Error> {
         let (store, interrupt) = (&self.store, &self.settings.interrupt);
         let _open = if platform::exists(store.objects()) { Some(store.lock_publication()?) } else { None };
@@ -222,7 +248,7 @@ impl Engine {
             platform::sync_directory(&store.snapshots())?;
         }
         let forgotten = sweep::retire(store, own, garbage, interrupt)?;
-        self.bring_back_rooted(own, snapshots, roots, garbage, &forgotten)?;
+        self.bring_back_rooted(own, snapshots, roots, garbage, &forgotten, kept)?;
         for path in &gone {
             own.remove(path)?;
         }
@@ -241,6 +267,7 @@ impl Engine {
         roots: &mut Roots,
         garbage: &mut Garbage,
         forgotten: &[Forgotten],
+        kept: &KeptDownloads,
     ) -> Result<(), Error> {
         let moved: BTreeSet<ObjectName> = garbage.objects.iter().map(|(object, _)| object.clone()).collect();
         // Only in a store that users borrow from.
@@ -260,7 +287,7 @@ impl Engine {
         let now = now?;
         if !back.is_empty() {
             *roots = now;
-            let known = std::mem::replace(garbage, self.garbage(Some(own), roots, None)?);
+            let known = std::mem::replace(garbage, self.garbage(Some(own), roots, kept)?);
             garbage.objects = known.objects.into_iter().filter(|(object, _)| !back.contains(object)).collect();
             // These are told of, though they are gone.
             (garbage.downloads, garbage.leftovers, garbage.sources) = (known.downloads, known.leftovers, known.sources);

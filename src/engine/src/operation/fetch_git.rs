@@ -40,7 +40,7 @@ pub fn fetch(workspace: &Workspace, wanted: &Commit) -> Result<PathBuf> {
     let place = cache.join(wanted.sha256.to_hex());
     if !is_right(workspace, &place, wanted.sha256) {
         platform::create_directories(&cache)?;
-        let _turn = turn::take(workspace, &place, &redact(&wanted.url))?;
+        let _turn = turn::take(&workspace.settings, &workspace.events, &place, &redact(&wanted.url))?;
         // Whoever had it before may have been after the same.
         if !is_right(workspace, &place, wanted.sha256) {
             fetch_to(workspace, wanted, &revision, &place)?;
@@ -74,6 +74,7 @@ fn fetch_in(workspace: &Workspace, wanted: &Commit, revision: &Revision, scratch
         client: &|network| settings.context.client(network, &settings.interrupt.0),
         report: &network::report(&workspace.events),
         scratch,
+        login: None,
     };
     let tree = scratch.join("tree");
     platform::create_directory(&tree)?;
@@ -92,8 +93,9 @@ fn fetch_in(workspace: &Workspace, wanted: &Commit, revision: &Revision, scratch
 }
 
 /// A directory of ours, which nothing else writes to.
-struct Tree<'a> {
-    top: &'a Path,
+pub struct Tree<'a> {
+    /// Where it is.
+    pub top: &'a Path,
 }
 
 impl Tree<'_> {

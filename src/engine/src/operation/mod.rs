@@ -1,19 +1,19 @@
 //! What a build may do: one operation a file, all of them [`Send`] so that they run on the pool.
 
-mod fetch_git;
+pub mod fetch_git;
 mod fetch_url;
 mod files;
 #[cfg(test)]
 #[cfg(unix)]
 mod hostile_tests;
 mod log;
-mod network;
+pub mod network;
 mod places;
 mod run;
 mod runner;
 mod sandbox;
-mod turn;
-mod unpack;
+pub mod turn;
+pub mod unpack;
 mod workspace;
 
 use std::path::PathBuf;

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Error, Result, Workspace};
+use super::{Error, Result};
 use crate::context::OwnTurn;
 use crate::platform;
 use crate::platform::lock::{Lock, LockError, Mode};
-use crate::settings::Event;
+use crate::settings::{Event, EventSink, Settings};
 
 /// A lock beside a place in the cache; it goes with its file.
 pub struct Turn {
@@ -20,12 +20,11 @@ pub struct Turn {
 ///
 /// # Errors
 /// When the lock cannot be had, or not in time.
-pub fn take(workspace: &Workspace, place: &Path, what: &str) -> Result<Turn> {
-    let settings = &workspace.settings;
+pub fn take(settings: &Settings, events: &EventSink, place: &Path, what: &str) -> Result<Turn> {
     let path = place.with_extension("lock");
     // Another build of ours first: what is then locked is so by another process.
     let own = settings.context.take_turn(&path, &settings.interrupt.0).ok_or(Error::Interrupted)?;
-    let waiting = |pid| (workspace.events)(Event::Waiting { lock: format!("the download of {what}"), pid });
+    let waiting = |pid| events(Event::Waiting { lock: format!("the download of {what}"), pid });
     let lock = Lock::take(&path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
     match lock {
         Ok(lock) => Ok(Turn { _lock: lock, path, _own: own }),

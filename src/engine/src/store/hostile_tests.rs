@@ -93,7 +93,7 @@ impl Place {
         let own = Own::open(&self.store).unwrap().unwrap();
         let objects = present(&self.store).unwrap();
         let living = Living::default();
-        let found = sweep::find(&self.store, &own, &objects, &living, &BTreeSet::new(), None).unwrap();
+        let found = sweep::find(&self.store, &own, &objects, &living, &BTreeSet::new(), &keep_none()).unwrap();
         let interrupt = Interrupt::default();
         sweep::clear(&self.store, &own, &found, &interrupt).unwrap();
         sweep::retire(&self.store, &own, &found, &interrupt).unwrap();
@@ -114,6 +114,11 @@ impl Drop for Place {
         let _ = platform::remove_tree(self.store.root());
         self.directory = None;
     }
+}
+
+/// Everything that was fetched goes.
+fn keep_none() -> sweep::KeptDownloads {
+    sweep::KeptDownloads { after: None, inputs: Some(BTreeSet::new()) }
 }
 
 fn hash(path: &Path) -> Hash {
@@ -281,7 +286,8 @@ fn what_is_swapped_in_while_an_object_is_looked_at_moved_and_removed_leads_nowhe
     arena.race_at(&path, 1, |_| {
         let own = Own::open(&first.store).unwrap().unwrap();
         let objects = present(&first.store).unwrap();
-        let found = sweep::find(&first.store, &own, &objects, &Living::default(), &BTreeSet::new(), None).unwrap();
+        let found =
+            sweep::find(&first.store, &own, &objects, &Living::default(), &BTreeSet::new(), &keep_none()).unwrap();
         let interrupt = Interrupt::default();
         let _ = sweep::retire(&first.store, &own, &found, &interrupt);
         let _ = sweep::erase(&first.store, &own, &found, &interrupt);

@@ -300,6 +300,11 @@ impl Store {
         self.root.join("cache/git")
     }
 
+    /// Returns the directory of the trees of inputs, by their hashes.
+    pub fn input_trees(&self) -> PathBuf {
+        self.root.join("cache/inputs")
+    }
+
     /// Returns the directory of all builds' logs.
     pub fn logs(&self) -> PathBuf {
         self.store.join("log")

@@ -48,6 +48,8 @@ pub enum Place {
     Downloads,
     /// `cache/git`.
     GitTrees,
+    /// `cache/inputs`.
+    InputTrees,
 }
 
 /// Returns whether a name has a form that we give in a place.
@@ -99,7 +101,7 @@ pub fn is_ours(place: Place, name: &OsStr) -> bool {
             is_snapshot(inner.unwrap_or(name))
         }
         Place::Downloads => is_hash(stem) && matches!(ending, "" | "part" | "part.json" | "lock"),
-        Place::GitTrees => is_hash(stem) && matches!(ending, "" | "new" | "lock"),
+        Place::GitTrees | Place::InputTrees => is_hash(stem) && matches!(ending, "" | "new" | "lock"),
     }
 }
 
@@ -282,6 +284,7 @@ mod tests {
                 vec![HASH.into(), format!("{HASH}.part"), format!("{HASH}.part.json"), format!("{HASH}.lock")],
             ),
             (Place::GitTrees, vec![HASH.into(), format!("{HASH}.new"), format!("{HASH}.lock")]),
+            (Place::InputTrees, vec![HASH.into(), format!("{HASH}.new"), format!("{HASH}.lock")]),
         ];
         for (place, names) in &ours {
             for name in names {

@@ -52,13 +52,22 @@ pub struct Garbage {
     pub links: Vec<PathBuf>,
     /// What builds, and earlier sweeps, left when they were cut off.
     pub leftovers: Vec<Dead>,
-    /// Downloads and trees of commits.
+    /// Downloads, and trees of commits and inputs.
     pub downloads: Vec<Dead>,
     /// Contents of sources of configs, which the caller finds.
     pub sources: Vec<Dead>,
 }
 
-/// Finds what is not alive. `derivations` are those of snapshots; `downloads_before` spares what was fetched later.
+/// What is kept of that which was fetched.
+#[derive(Debug, Default)]
+pub struct KeptDownloads {
+    /// What was fetched later than this.
+    pub after: Option<SystemTime>,
+    /// The trees of inputs that a lock names; all of them where a lock cannot be read.
+    pub inputs: Option<BTreeSet<Hash>>,
+}
+
+/// Finds what is not alive. `derivations` are those of snapshots.
 ///
 /// # Errors
 /// When a directory of the store cannot be listed.
@@ -68,7 +77,7 @@ pub fn find(
     present: &BTreeSet<ObjectName>,
     living: &Living,
     derivations: &BTreeSet<Hash>,
-    downloads_before: Option<SystemTime>,
+    kept_downloads: &KeptDownloads,
 ) -> Result<Garbage> {
     let is_alive = |object: &ObjectName| living.objects.contains_key(object);
     let dead: Vec<&ObjectName> = present.iter().filter(|object| !is_alive(object)).collect();
@@ -125,11 +134,15 @@ pub fn find(
         // Other names of downloads, by their hashes.
         (Place::Logs, names.clone()),
         (Place::GitTrees, store.git_trees()),
+        (Place::InputTrees, store.input_trees()),
     ] {
         let Some(open) = own.directory(&directory)? else { continue };
         for (name, path) in ours(place, directory)? {
+            if place == Place::InputTrees && is_kept_input(&name, kept_downloads) {
+                continue;
+            }
             let changed = open.facts_of(&name).map(|facts| facts.modified).ok();
-            if downloads_before.is_none_or(|limit| changed.is_some_and(|changed| changed < limit)) {
+            if kept_downloads.after.is_none_or(|limit| changed.is_some_and(|changed| changed < limit)) {
                 downloads.push(dead_at(path));
             }
         }
@@ -145,6 +158,12 @@ pub fn find(
         downloads,
         sources: Vec::new(),
     })
+}
+
+/// Returns whether a name is that of a tree that an input needs.
+fn is_kept_input(name: &OsString, kept: &KeptDownloads) -> bool {
+    let hash = name.to_str().and_then(|name| Hash::parse(name).ok());
+    hash.is_some_and(|hash| kept.inputs.as_ref().is_none_or(|inputs| inputs.contains(&hash)))
 }
 
 /// Returns the objects that lost their names and were not removed, since a sweep was cut off.

@@ -172,6 +172,7 @@ pub fn dismantle(store: &Store, settings: &Settings, release: impl FnOnce()) -> 
     removal.place(Place::Logs, &store.downloads().join(".names"))?;
     removal.place(Place::Downloads, &store.downloads())?;
     removal.place(Place::GitTrees, &store.git_trees())?;
+    removal.place(Place::InputTrees, &store.input_trees())?;
     removal.tree(&store.source_memory())?;
     // Files that shells read which `shell` starts.
     removal.tree(&root.join("cache/shell"))?;

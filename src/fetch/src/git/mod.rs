@@ -67,10 +67,21 @@ pub struct Git<'a> {
     pub report: &'a Report,
     /// A directory that repositories are made in, and that goes afterwards.
     pub scratch: &'a Path,
+    /// User and password for the web server of the repository itself; never for another one.
+    pub login: Option<(String, String)>,
+}
+
+/// Which commit was fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// The commit, as 40 hexadecimal digits.
+    pub commit: String,
+    /// When it was committed, in seconds since the epoch.
+    pub time: i64,
 }
 
 impl Git<'_> {
-    /// Writes the files of a commit.
+    /// Writes the files of a commit; returns which one it was.
     ///
     /// # Errors
     /// When it cannot be had, its tree is not acceptable, or the destination does not take a file.
@@ -80,20 +91,34 @@ impl Git<'_> {
         revision: &Revision,
         with_submodules: bool,
         destination: &mut D,
-    ) -> Result<(), Failure<D::Error>> {
+    ) -> Result<Fetched, Failure<D::Error>> {
         let left = self.network.download_limit;
-        let mut fetching = Fetching { git: self, with_submodules, destination, repositories: 0, left };
+        let mut fetching = Fetching { git: self, top: url, with_submodules, destination, repositories: 0, left };
         fetching.commit(url, revision, &BString::default(), true, 0)
+    }
+
+    /// Returns how many commits lead from an older commit to a newer one, both as 40 hexadecimal digits; `since` is the time
+    /// of the older one. Nothing where that cannot be told: history was rewritten, or the server does not give it.
+    pub fn count_commits(&self, url: &str, older: &str, newer: &str, since: i64) -> Option<usize> {
+        remote::count_commits(self, url, older, newer, since)
     }
 }
 
 struct Fetching<'a, D> {
     git: &'a Git<'a>,
+    /// The address of the repository that is no submodule.
+    top: &'a str,
     with_submodules: bool,
     destination: &'a mut D,
     repositories: usize,
     /// Bytes that all files together may still have.
     left: u64,
+}
+
+/// Returns whether two addresses are of one web server.
+fn is_same_server(one: &str, other: &str) -> bool {
+    matches!((Address::parse(one), Address::parse(other)), (Ok(Address::Web(one)), Ok(Address::Web(other)))
+        if one.is_same_server(&other))
 }
 
 impl<D: Destination> Fetching<'_, D> {
@@ -105,7 +130,7 @@ impl<D: Destination> Fetching<'_, D> {
         top: &BString,
         may_be_local: bool,
         depth: usize,
-    ) -> Result<(), Failure<D::Error>> {
+    ) -> Result<Fetched, Failure<D::Error>> {
         self.repositories += 1;
         let repository = self.git.scratch.join(self.repositories.to_string());
         let within = |problem: Problem| match problem {
@@ -114,7 +139,8 @@ impl<D: Destination> Fetching<'_, D> {
             }
             other => other,
         };
-        let source = Source { git: self.git, url, may_be_local };
+        let login = self.git.login.as_ref().filter(|_| depth == 0 || is_same_server(self.top, url));
+        let source = Source { git: self.git, url, may_be_local, login };
         let obtained = obtain(&source, revision, &repository).map_err(within)?;
         let mut checkout = Checkout {
             repository: &obtained.repository,
@@ -124,6 +150,7 @@ impl<D: Destination> Fetching<'_, D> {
             links: Vec::new(),
             modules: Vec::new(),
         };
+        let fetched = Fetched { commit: obtained.commit.to_string(), time: obtained.time };
         checkout.write(obtained.tree, top).map_err(|failure| match failure {
             Failure::Problem(problem) => Failure::Problem(within(problem)),
             other => other,
@@ -131,7 +158,7 @@ impl<D: Destination> Fetching<'_, D> {
         self.left = checkout.left;
         let (links, modules) = (checkout.links, checkout.modules);
         if !self.with_submodules || links.is_empty() {
-            return Ok(());
+            return Ok(fetched);
         }
         if depth >= DEEPEST {
             return Err(Problem::lasting(format!("it has more than {DEEPEST} submodules in each other")).into());
@@ -151,6 +178,6 @@ impl<D: Destination> Fetching<'_, D> {
             let place = checkout::join(top, &link.path);
             self.commit(&address, &Revision::Commit(link.commit), &place, is_local, depth + 1)?;
         }
-        Ok(())
+        Ok(fetched)
     }
 }

@@ -33,6 +33,10 @@ fn with_hint(reason: impl Into<String>, hint: impl Into<String>) -> Problem {
 pub struct Obtained {
     /// Where the objects are.
     pub repository: gix::Repository,
+    /// The commit.
+    pub commit: gix::ObjectId,
+    /// When it was committed, in seconds since the epoch.
+    pub time: i64,
     /// The tree of the commit.
     pub tree: gix::ObjectId,
     /// Where the repository was in the end: the user's git configuration may have changed the address.
@@ -47,6 +51,15 @@ pub struct Source<'a> {
     pub url: &'a str,
     /// Whether it may be a repository of this machine.
     pub may_be_local: bool,
+    /// User and password for its web server.
+    pub login: Option<&'a (String, String)>,
+}
+
+/// What was found in a repository.
+struct Found {
+    commit: gix::ObjectId,
+    time: i64,
+    tree: gix::ObjectId,
 }
 
 /// Obtains a commit. `scratch` is a directory that does not exist.
@@ -54,32 +67,89 @@ pub struct Source<'a> {
 /// # Errors
 /// When there is no such commit, or it cannot be had.
 pub fn obtain(source: &Source<'_>, wanted: &Revision, scratch: &Path) -> Result<Obtained, Problem> {
-    let Source { git, url, may_be_local } = *source;
-    parse(url)?;
+    let Source { git, may_be_local, .. } = *source;
     let repository = new_repository(scratch)?;
-    let given = gix::url::parse(url).map_err(|_| failed("the address is malformed"))?;
-    let remote = repository.remote_at(given).map_err(|error| failed(chain(&error)))?;
-    let rewritten = remote.url(Direction::Fetch).map(|url| String::from_utf8_lossy(&url.to_bstring()).into_owned());
-    // Only what `insteadOf` changed is taken from there: printing an address may change how it is written.
-    let is_same = gix::url::parse(url).ok().as_ref() == remote.url(Direction::Fetch);
-    let address = rewritten.filter(|_| !is_same).unwrap_or_else(|| url.to_owned());
-    drop(remote);
-    let place = parse(&address)?;
+    let (address, place) = locate(source, &repository)?;
     if let Address::Local(path) = place {
         if !may_be_local {
             let hint = "a repository from elsewhere has no say in what is read of this machine";
             return Err(with_hint("a submodule of it lies on this machine", hint));
         }
-        let (repository, tree) = open_local(&path, wanted)?;
-        return Ok(Obtained { repository, tree, address });
+        let repository = open_local(&path)?;
+        let found = find_local(&repository, wanted)?;
+        return Ok(obtained(repository, &found, address));
     }
+    check_online(git)?;
+    let server = Server { git, repository: &repository, address: &address, place: &place };
+    let found = server.fetch(wanted)?;
+    Ok(obtained(repository, &found, address))
+}
+
+fn obtained(repository: gix::Repository, found: &Found, address: String) -> Obtained {
+    let Found { commit, time, tree } = *found;
+    Obtained { repository, commit, time, tree, address }
+}
+
+fn check_online(git: &Git<'_>) -> Result<(), Problem> {
     if git.offline {
         let hint = "the tree is not in the cache; run once without --offline";
         return Err(with_hint("the network is switched off (--offline)", hint));
     }
-    let server = Server { git, repository: &repository, address: &address, place: &place };
-    let tree = server.fetch(wanted)?;
-    Ok(Obtained { repository, tree, address })
+    Ok(())
+}
+
+/// Returns the address of a repository as the user's git configuration has it, and where that is.
+fn locate(source: &Source<'_>, repository: &gix::Repository) -> Result<(String, Address), Problem> {
+    let given_place = parse(source.url)?;
+    let given = gix::url::parse(source.url).map_err(|_| failed("the address is malformed"))?;
+    let remote = repository.remote_at(given).map_err(|error| failed(chain(&error)))?;
+    let rewritten = remote.url(Direction::Fetch).map(|url| String::from_utf8_lossy(&url.to_bstring()).into_owned());
+    // Only what `insteadOf` changed is taken from there: printing an address may change how it is written.
+    let is_same = gix::url::parse(source.url).ok().as_ref() == remote.url(Direction::Fetch);
+    let address = rewritten.filter(|_| !is_same).unwrap_or_else(|| source.url.to_owned());
+    let mut place = parse(&address)?;
+    if let (Some(login), Address::Web(url), Address::Web(given)) = (source.login, &mut place, &given_place) {
+        // Whatever `insteadOf` made of it: a token is for the server that it was given for.
+        if url.is_same_server(given) {
+            url.login = Some(login.clone());
+        }
+    }
+    Ok((address, place))
+}
+
+/// Counts the commits that are in `newer` and not in `older`; nothing where that cannot be told.
+pub fn count_commits(git: &Git<'_>, url: &str, older: &str, newer: &str, since: i64) -> Option<usize> {
+    let id = |text: &str| gix::ObjectId::from_hex(text.as_bytes()).ok();
+    let (older, newer) = (id(older)?, id(newer)?);
+    let fresh = new_repository(&git.scratch.join("history")).ok()?;
+    let source = Source { git, url, may_be_local: true, login: git.login.as_ref() };
+    let (address, place) = locate(&source, &fresh).ok()?;
+    let repository = if let Address::Local(path) = &place {
+        open_local(path).ok()?
+    } else {
+        check_online(git).ok()?;
+        let server = Server { git, repository: &fresh, address: &address, place: &place };
+        // The older commit itself has to be in it, so that the walk knows that it arrived.
+        let cutoff = gix::date::Time::new(since - 1, 0);
+        let spec = format!("+{newer}:{FETCHED}");
+        server.attempt(&[spec], Shallow::Since { cutoff }).ok()?.ok()?;
+        fresh
+    };
+    let walk = repository.rev_walk([newer]).all().ok()?;
+    let (mut count, mut is_found) = (0, false);
+    let hidden = ancestors(&repository, older);
+    for commit in walk {
+        let commit = commit.ok()?.id;
+        is_found |= commit == older;
+        count += usize::from(!hidden.contains(&commit));
+    }
+    is_found.then_some(count)
+}
+
+/// Returns a commit and those before it, as far as the repository has them.
+fn ancestors(repository: &gix::Repository, commit: gix::ObjectId) -> std::collections::HashSet<gix::ObjectId> {
+    let walk = repository.rev_walk([commit]).all();
+    walk.into_iter().flatten().filter_map(|commit| Some(commit.ok()?.id)).collect()
 }
 
 fn parse(url: &str) -> Result<Address, Problem> {
@@ -109,7 +179,7 @@ fn new_repository(scratch: &Path) -> Result<gix::Repository, Problem> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "it only chooses the words of an error")]
-fn open_local(path: &Path, wanted: &Revision) -> Result<(gix::Repository, gix::ObjectId), Problem> {
+fn open_local(path: &Path) -> Result<gix::Repository, Problem> {
     let options = open_options().bail_if_untrusted(true);
     let repository = options.open(path).map_err(|error| {
         let text = chain(&error);
@@ -122,25 +192,30 @@ fn open_local(path: &Path, wanted: &Revision) -> Result<(gix::Repository, gix::O
             failed(format!("there is no repository: {text}"))
         }
     })?;
-    let repository = repository.to_thread_local();
+    Ok(repository.to_thread_local())
+}
+
+fn find_local(repository: &gix::Repository, wanted: &Revision) -> Result<Found, Problem> {
     let id = match wanted {
         Revision::Commit(id) => *id,
         Revision::Reference(names) => {
             let found = names.iter().find_map(|name| repository.try_find_reference(name.as_str()).ok().flatten());
             let mut reference = found.ok_or_else(|| no_such(wanted))?;
-            reference.peel_to_id().map_err(|error| failed(chain(&error)))?.detach()
+            // `HEAD` of an empty repository leads to a branch that is not there.
+            reference.peel_to_id().map_err(|_| no_such(wanted))?.detach()
         }
     };
-    let tree = tree_of(&repository, id, wanted)?;
-    Ok((repository, tree))
+    find_commit(repository, id, wanted)
 }
 
-fn tree_of(repository: &gix::Repository, id: gix::ObjectId, wanted: &Revision) -> Result<gix::ObjectId, Problem> {
+fn find_commit(repository: &gix::Repository, id: gix::ObjectId, wanted: &Revision) -> Result<Found, Problem> {
     let object =
         repository.try_find_object(id).map_err(|error| failed(chain(&error)))?.ok_or_else(|| no_such(wanted))?;
     let commit = object.peel_to_kind(gix::objs::Kind::Commit).map_err(|_| failed(format!("{id} is no commit")))?;
     let commit = commit.try_into_commit().map_err(|error| failed(chain(&error)))?;
-    Ok(commit.tree_id().map_err(|error| failed(chain(&error)))?.detach())
+    let tree = commit.tree_id().map_err(|error| failed(chain(&error)))?.detach();
+    let time = commit.time().map_err(|error| failed(chain(&error)))?.seconds;
+    Ok(Found { commit: commit.id, time, tree })
 }
 
 fn no_such(wanted: &Revision) -> Problem {
@@ -149,6 +224,9 @@ fn no_such(wanted: &Revision) -> Problem {
         Revision::Reference(names) => {
             let last = names.last().map_or("", String::as_str);
             let short = last.strip_prefix("refs/heads/").unwrap_or(last);
+            if short == "HEAD" {
+                return with_hint("it has no commits", "push a commit to it, or name a branch that has one");
+            }
             let is_short_commit = (4..40).contains(&short.len()) && short.bytes().all(|byte| byte.is_ascii_hexdigit());
             let hint = is_short_commit.then(|| "of a commit, all 40 digits are needed".to_owned());
             Problem::Lasting { reason: format!("it has neither a tag nor a branch `{short}`"), hint }
@@ -175,14 +253,14 @@ enum Stage {
 
 impl Server<'_> {
     /// Fetches one commit alone, or what is needed to find it where the server does not allow that.
-    fn fetch(&self, wanted: &Revision) -> Result<gix::ObjectId, Problem> {
+    fn fetch(&self, wanted: &Revision) -> Result<Found, Problem> {
         let specs = match wanted {
             Revision::Commit(id) => vec![vec![format!("+{id}:{FETCHED}")]],
             Revision::Reference(names) => names.iter().map(|name| vec![format!("+{name}:{FETCHED}")]).collect(),
         };
         let mut chosen = None;
         for spec in specs {
-            match self.attempt(&spec, true)? {
+            match self.attempt(&spec, Shallow::DepthAtRemote(NonZeroU32::MIN))? {
                 Ok(()) => return self.fetched(wanted),
                 Err(Stage::Begin(reason)) => return Err(self.failed(reason)),
                 Err(Stage::Missing) => {}
@@ -202,7 +280,7 @@ impl Server<'_> {
             }
             Revision::Reference(_) => spec,
         };
-        match self.attempt(&spec, false)? {
+        match self.attempt(&spec, Shallow::NoChange)? {
             Ok(()) => self.fetched(wanted),
             Err(Stage::Begin(reason) | Stage::Transfer(reason)) => {
                 Err(self.failed(format!("{first}; and of all: {reason}")))
@@ -211,7 +289,7 @@ impl Server<'_> {
         }
     }
 
-    fn fetched(&self, wanted: &Revision) -> Result<gix::ObjectId, Problem> {
+    fn fetched(&self, wanted: &Revision) -> Result<Found, Problem> {
         let id = match wanted {
             Revision::Commit(id) => *id,
             Revision::Reference(_) => {
@@ -219,7 +297,7 @@ impl Server<'_> {
                 reference.ok_or_else(|| no_such(wanted))?.id().detach()
             }
         };
-        tree_of(self.repository, id, wanted)
+        find_commit(self.repository, id, wanted)
     }
 
     fn failed(&self, reason: String) -> Problem {
@@ -246,11 +324,11 @@ impl Server<'_> {
     }
 
     /// One connection. The outer error is final.
-    fn attempt(&self, specs: &[String], is_shallow: bool) -> Result<Result<(), Stage>, Problem> {
+    fn attempt(&self, specs: &[String], shallow: Shallow) -> Result<Result<(), Stage>, Problem> {
         let url = redact(self.address);
         let meter = Arc::new(Meter::new(&url, self.git.network.download_limit, Arc::clone(self.git.report)));
         let mut said = None;
-        let outcome = self.try_fetch(specs, is_shallow, &meter, &mut said);
+        let outcome = self.try_fetch(specs, shallow, &meter, &mut said);
         meter.finish();
         if is_set(self.git.interrupt) {
             return Err(Problem::Interrupted);
@@ -265,7 +343,7 @@ impl Server<'_> {
     fn try_fetch(
         &self,
         specs: &[String],
-        is_shallow: bool,
+        shallow: Shallow,
         meter: &Arc<Meter>,
         said: &mut Option<Said>,
     ) -> Result<(), Stage> {
@@ -287,8 +365,7 @@ impl Server<'_> {
         if prepared.ref_map().is_missing_required_mapping() {
             return Err(Stage::Missing);
         }
-        let depth = if is_shallow { Shallow::DepthAtRemote(NonZeroU32::MIN) } else { Shallow::NoChange };
-        let received = prepared.with_shallow(depth).receive(gix::progress::Discard, self.git.interrupt);
+        let received = prepared.with_shallow(shallow).receive(gix::progress::Discard, self.git.interrupt);
         received.map(drop).map_err(|error| Stage::Transfer(chain(&error)))
     }
 

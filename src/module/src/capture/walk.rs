@@ -17,6 +17,7 @@ use super::known::{self, Known, is_ours, known};
 use crate::convert::ConfigFiles;
 use crate::derive::{handle_of, source_of};
 use crate::error::{Answer, lua_failure};
+use crate::inputs::{self, InputTrees};
 use crate::lua_source::{Chunk, Meaning, NotFound};
 use crate::state;
 
@@ -95,6 +96,8 @@ pub struct Walk<'a> {
     unknown: Vec<String>,
     /// Those of the config, which are to be sources.
     files: Option<Rc<ConfigFiles>>,
+    /// The trees of inputs, whose paths count by their content.
+    trees: Rc<InputTrees>,
 }
 
 /// Returns the number of the value that an entry after the variables is about.
@@ -119,6 +122,7 @@ impl<'a> Walk<'a> {
             looking: 0,
             looked_at: 0,
             files: state::read(lua, state::State::config_files),
+            trees: state::read(lua, |state| Rc::clone(&state.input_trees)),
         })
     }
 
@@ -155,7 +159,7 @@ impl<'a> Walk<'a> {
     fn value(&mut self, given: &LuaValue, name: &str) -> Answer<Value> {
         if let Some(plain) = plain_value(given) {
             self.check_path(&plain, || name.to_owned())?;
-            return Ok(plain);
+            return Ok(self.joined(plain));
         }
         match given {
             LuaValue::Table(_) | LuaValue::Function(_) => {
@@ -269,6 +273,14 @@ impl<'a> Walk<'a> {
         self.known.content(known, table).map_err(lua_failure)
     }
 
+    /// Takes the paths of trees of inputs out of a string: they differ from machine to machine.
+    fn joined(&self, plain: Value) -> Value {
+        match &plain {
+            Value::Bytes(text) => inputs::join(&self.trees, text).unwrap_or(plain),
+            _ => plain,
+        }
+    }
+
     /// Refuses the path of a file of the config.
     fn check_path(&self, value: &Value, name: impl FnOnce() -> String) -> Answer<()> {
         let (Some(files), Value::Bytes(text)) = (&self.files, value) else { return Ok(()) };
@@ -339,6 +351,7 @@ impl<'a> Walk<'a> {
                 // Names are for messages, which plain values hardly ever need.
                 self.check_path(plain, || inner_name(name, &key))?;
             }
+            let plain = plain.map(|plain| self.joined(plain));
             let key = match plain_value(&key) {
                 Some(plain) => {
                     self.check_path(&plain, || name.to_owned())?;

@@ -48,7 +48,7 @@ pub fn fetch(workspace: &Workspace, wanted: &Download) -> Result<PathBuf> {
     if !is_right(workspace, &place, wanted.sha256) {
         // Whoever cleans up may have taken the directory.
         workspace.make_parents(&place)?;
-        let _turn = turn::take(workspace, &place, &name)?;
+        let _turn = turn::take(&workspace.settings, &workspace.events, &place, &name)?;
         // Whoever had it before may have been after the same.
         if !is_right(workspace, &place, wanted.sha256) {
             from_any(workspace, wanted, &addresses, &place)?;

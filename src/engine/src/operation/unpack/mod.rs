@@ -1,8 +1,8 @@
 //! Unpacking archives below one directory, whoever made them: `syslua_archive` reads them, and [`tree`]
 //! writes what they hold.
 
-mod place;
-mod tree;
+pub mod place;
+pub mod tree;
 
 #[cfg(test)]
 pub(in crate::operation) mod tests;

@@ -1,0 +1,74 @@
+--- Lines that tell what is, or would be, written into the lock of a config. It writes nothing.
+
+local text = require("syslua.util.text")
+
+local lock_report = {}
+
+-- What a revision is called: the first digits of a commit, else those of a hash.
+local function get_short(entry)
+  if entry.rev then
+    return entry.rev:sub(1, 9)
+  elseif entry.sha256 then
+    return entry.sha256:sub(1, 9)
+  end
+  return "as it is"
+end
+
+local function get_date(entry)
+  return entry.last_modified and os.date("!%Y-%m-%d", entry.last_modified) or nil
+end
+
+-- "1a2b3c4d5 (2026-11-29)"
+local function show(entry)
+  local date = get_date(entry)
+  return get_short(entry) .. (date and (" (%s)"):format(date) or "")
+end
+
+-- What changed of an entry: of a move both revisions, and how many commits lead from one to the other.
+local function get_detail(change)
+  local old, new = change.old, change.new
+  if not new then
+    return "no longer declared"
+  elseif not old then
+    return show(new) .. "  " .. new.url
+  end
+  local commits = change.commits and (", " .. text.count(change.commits, "commit")) or ""
+  local detail = ("%s -> %s%s"):format(show(old), show(new), commits)
+  if old.url ~= new.url then
+    detail = detail .. ("  %s -> %s"):format(old.url, new.url)
+  elseif old.rev == new.rev and old.sha256 ~= new.sha256 then
+    detail = ("%s -> %s  (the same revision with other content)"):format(
+      old.sha256 or "",
+      new.sha256 or ""
+    )
+  end
+  return detail
+end
+
+--- What happens to an input of the lock.
+---@class syslua.LockChange
+---@field name string its key: of an input of an input "parent/name"
+---@field old syslua.LockedInput?
+---@field new syslua.LockedInput?
+---@field commits integer? how many lead from the old revision to the new one, where that is known
+
+--- Returns the lines that tell of changes.
+---@param changes syslua.LockChange[]
+---@param is_done boolean whether they were made
+---@return string[]
+function lock_report.render(changes, is_done)
+  local lines, width = {}, 0
+  for _, change in ipairs(changes) do
+    width = math.max(width, text.width(change.name))
+  end
+  for index, change in ipairs(changes) do
+    local verb = not change.new and (is_done and "dropped" or "would drop")
+      or change.old and (is_done and "updated" or "would update")
+      or (is_done and "locked" or "would lock")
+    local name = text.pad(change.name, width)
+    lines[index] = ("%s %s  %s"):format(verb, name, text.printable(get_detail(change)))
+  end
+  return lines
+end
+
+return lock_report

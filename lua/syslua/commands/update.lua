@@ -1,0 +1,73 @@
+--- `update`: locks what the inputs of a config are now.
+-- It does not know how they are resolved.
+
+local update = {}
+
+update.summary = require("syslua.cli.commands").get_summary("update")
+
+--- Adds the command's own arguments and flags.
+---@param parser table
+function update.add_to_parser(parser)
+  parser
+    :argument("NAME", "The inputs to update, all of them unless given; a name may have `*`.")
+    :argname("NAME")
+    :target("names")
+    :args("*")
+  parser
+    :option("-c --config", "The config: a file, or a directory with an init.lua.")
+    :argname("CONFIG")
+  parser:flag("--dry-run", "Show what would be locked, and write nothing.")
+  parser:flag("--commit", "Commit the lock, and nothing else, with git.")
+  parser:flag("--json", "Print one JSON object instead of text.")
+end
+
+-- Commits the lock alone, whatever else is staged.
+local function commit(config, changes)
+  local border = require("syslua.border")
+  local names = {}
+  for index, change in ipairs(changes) do
+    names[index] = change.name
+  end
+  local enumerate = require("syslua.util.text").enumerate
+  border.call(
+    "commit_lock",
+    config,
+    ("Update %s in syslua.lock\n\n%s\n"):format(
+      enumerate(names, "and"),
+      table.concat(require("syslua.cli.lock_report").render(changes, true), "\n")
+    )
+  )
+end
+
+--- Does it.
+---@param args syslua.cli.Args
+---@return integer
+function update.run(args)
+  local terminal = require("syslua.cli.terminal")
+  local config = require("syslua.cli.config_path").get(args.config)
+  local options = require("syslua.cli.options").from_args(args)
+  options.dry_run = args.dry_run or false
+  if args.locked then
+    require("syslua.util.failure").raise({
+      kind = "usage",
+      message = "`update` changes syslua.lock, and --locked forbids that",
+      hint = "`outdated` shows what could move",
+    })
+  end
+  local changes = require("syslua.inputs").update(config, args.names, options)
+  if args.commit and not args.dry_run and changes[1] then
+    commit(config, changes)
+  end
+  if args.json then
+    local array = require("syslua.lib").array
+    local document = { changes = array(changes), applied = not args.dry_run and changes[1] ~= nil }
+    terminal.write({ require("syslua.cli.report").to_json("update", document) })
+  elseif not args.quiet then
+    local lines = require("syslua.cli.lock_report").render(changes, not args.dry_run)
+    lines[1] = lines[1] or "All inputs are up to date."
+    terminal.write(lines)
+  end
+  return 0
+end
+
+return update

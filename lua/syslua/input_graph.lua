@@ -1,0 +1,370 @@
+--- The inputs of a config, and theirs: which there are, what each is asked for by, and the loaders of their files.
+-- It fetches nothing: the engine resolves all inputs of one depth at once.
+
+local border = require("syslua.border")
+local failure = require("syslua.util.failure")
+local loader = require("syslua.loader")
+local path = require("syslua.util.path")
+local schema = require("syslua.schema")
+local tables = require("syslua.util.table")
+local text = require("syslua.util.text")
+
+local input_graph = {}
+
+-- Inputs in inputs: who goes deeper goes in circles.
+local deepest = 20
+
+---@class syslua.input_graph.Declared
+---@field name string
+---@field url string
+---@field auth string?
+---@field strip integer?
+---@field follows table<string, string>? the inputs of the input that are ours, by their name there
+---@field position string the line that declares it
+
+---@class syslua.input_graph.Node
+---@field key string in the lock; "" for the config itself
+---@field loader syslua.Loader
+---@field parent syslua.input_graph.Node?
+---@field inputs table<string, syslua.input_graph.Node> by name
+---@field identity string what it is, for circles
+---@field declared syslua.input_graph.Declared?
+---@field resolved syslua.input_graph.Resolved? what the engine answered
+---@field request table? what it was asked
+
+---@class syslua.input_graph.Resolved
+---@field path string
+---@field url string
+---@field rev string?
+---@field sha256 string?
+---@field tree string?
+---@field is_local boolean
+---@field notices string[]
+
+local fields = {
+  url = { type = "string", required = true },
+  auth = { type = "string" },
+  strip = { type = "integer" },
+  follows = { type = "map" },
+}
+
+-- The line of a file that declares an input, as well as the text tells: that of its address, else that of its name.
+local function find_line(source, name, url)
+  local by_name
+  for index, line in ipairs(text.lines(source)) do
+    local has_name = line:find("%f[%w_]" .. name:gsub("%-", "%%-") .. "%f[^%w_]") ~= nil
+    if url and line:find(url, 1, true) and has_name then
+      return index
+    elseif has_name and line:find("=", 1, true) then
+      by_name = by_name or index
+    end
+  end
+  return by_name or 1
+end
+
+local function raise(message, position, hint)
+  failure.raise({ kind = "config", message = message, position = position, hint = hint })
+end
+
+local smallest = 'inputs = { dots = "git:https://host/dots.git#main" }'
+
+-- Reads the table `inputs` of a file; returns what it declares, in the order of the names.
+---@return syslua.input_graph.Declared[]
+local function parse(given, file, source)
+  local declared = {}
+  if type(given) ~= "table" then
+    raise(
+      ("`inputs` is a table of names and addresses, not %s"):format(text.describe(given)),
+      file .. ":" .. find_line(source, "inputs"),
+      smallest
+    )
+  end
+  for name in next, given do
+    if type(name) ~= "string" then
+      raise(
+        ("`inputs` has a %s as a key"):format(type(name)),
+        file .. ":" .. find_line(source, "inputs"),
+        smallest
+      )
+    end
+  end
+  for _, name in ipairs(tables.get_sorted_keys(given)) do
+    local value = given[name]
+    local url = type(value) == "table" and value.url or value
+    local position = file .. ":" .. find_line(source, name, type(url) == "string" and url or nil)
+    if not border.call("is_input_name", name) then
+      raise(
+        ("`%s` cannot be the name of an input"):format(name),
+        position,
+        "a name has letters, digits, _ and -, and begins with a letter: `require` has it after `inputs.`"
+      )
+    end
+    ---@type syslua.input_graph.Declared
+    local one = { name = name, url = "", position = position }
+    if type(value) == "table" then
+      local succeeded, problem = pcall(schema.check, ("the input `%s`"):format(name), value, fields)
+      if not succeeded then
+        problem = failure.from(problem)
+        problem.position = position
+        failure.raise(problem)
+      end
+      one.url, one.auth, one.strip = value.url, value.auth, value.strip
+      one.follows = value.follows
+    elseif type(value) == "string" then
+      one.url = value
+    else
+      raise(
+        ("the input `%s` is an address or a table with `url`, not %s"):format(
+          name,
+          text.describe(value)
+        ),
+        position,
+        smallest
+      )
+    end
+    for theirs, ours in next, one.follows or {} do
+      if type(ours) ~= "string" then
+        raise(
+          ("`follows.%s` of the input `%s` is the name of an input, not %s"):format(
+            theirs,
+            name,
+            text.describe(ours)
+          ),
+          position,
+          'follows = { THEIRS = "OURS" } has their input be ours'
+        )
+      end
+    end
+    declared[#declared + 1] = one
+  end
+  return declared
+end
+
+-- Refuses an input that is one of those that it is an input of.
+local function check_circle(parent, identity, name, position)
+  local names, depth = { name }, 1
+  ---@type syslua.input_graph.Node?
+  local at = parent
+  while at do
+    table.insert(names, 1, at.key ~= "" and at.key:match("[^/]+$") or "the config")
+    if at.identity == identity then
+      raise(
+        "inputs go in a circle: " .. table.concat(names, " -> "),
+        position,
+        'leave out the input that leads back, or have one follow another: follows = { THEIRS = "OURS" }'
+      )
+    end
+    depth, at = depth + 1, at.parent
+  end
+  if depth > deepest then
+    raise(
+      ("inputs are nested more than %d deep: %s"):format(deepest, table.concat(names, " -> ")),
+      position
+    )
+  end
+end
+
+-- What the engine is asked for.
+local function get_request(parent, declared, update)
+  local key = parent.key == "" and declared.name or parent.key .. "/" .. declared.name
+  local above = parent.resolved
+  local refresh = update ~= nil and update(key)
+  return {
+    key = key,
+    url = declared.url,
+    auth = declared.auth,
+    strip = declared.strip,
+    directory = parent.loader.directory,
+    tree = above and above.tree,
+    is_local = above and above.is_local or false,
+    position = declared.position,
+    refresh = refresh,
+  }
+end
+
+-- The text of an input's `init.lua`, where it declares inputs. Others are not run: it may be a file of an editor.
+local function get_declaring_text(one)
+  local source = loader.read(one, "init.lua")
+  return source and source:find("%f[%w_]inputs%s*=") and source or nil
+end
+
+---@class syslua.input_graph.Session
+---@field options table
+---@field update (fun(key: string): boolean)? whether the newest of an input is asked for, whatever is locked
+---@field get_globals fun(one: syslua.Loader): table<string, any>
+---@field notify fun(message: string, position: string?)
+---@field nodes syslua.input_graph.Node[] in the order in which they were resolved
+
+-- Resolves all inputs of one depth.
+local function resolve_level(session, level)
+  local requests, asked = {}, {}
+  for _, item in ipairs(level) do
+    check_circle(item.parent, item.declared.url, item.declared.name, item.declared.position)
+    requests[#requests + 1] = get_request(item.parent, item.declared, session.update)
+    asked[#asked + 1] = item
+  end
+  if not requests[1] then
+    return {}
+  end
+  local answers = border.call("resolve_inputs", requests, session.options)
+  local nodes = {}
+  for index, item in ipairs(asked) do
+    ---@type syslua.input_graph.Resolved
+    local resolved = answers[index]
+    local declared, key = item.declared, requests[index].key
+    check_circle(item.parent, resolved.path, declared.name, declared.position)
+    local one = loader.new_input(item.parent.loader, declared.name, key, resolved.path, {})
+    for name, value in next, session.get_globals(one) do
+      one.environment[name] = value
+    end
+    ---@type syslua.input_graph.Node
+    local node = {
+      key = key,
+      loader = one,
+      parent = item.parent,
+      inputs = {},
+      identity = resolved.path,
+      declared = declared,
+      resolved = resolved,
+      request = requests[index],
+    }
+    for _, notice in ipairs(resolved.notices) do
+      session.notify(("the input `%s`: %s"):format(key, notice), declared.position)
+    end
+    item.parent.inputs[declared.name] = node
+    nodes[#nodes + 1] = node
+    session.nodes[#session.nodes + 1] = node
+  end
+  return nodes
+end
+
+local function set_loaders(node)
+  local loaders = {}
+  for name, inner in next, node.inputs do
+    loaders[name] = inner.loader
+  end
+  node.loader.inputs = loaders
+end
+
+-- Returns the inputs that an input declares itself.
+---@return syslua.input_graph.Declared[]
+local function get_declared(node)
+  local source = get_declaring_text(node.loader)
+  if not source then
+    return {}
+  end
+  local result = loader.require_in(node.loader)
+  if type(result) ~= "table" or result.inputs == nil then
+    return {}
+  end
+  return parse(result.inputs, ("<inputs.%s>/init.lua"):format(node.key), source)
+end
+
+local function raise_unknown_follows(node, theirs, declared)
+  local names = {}
+  for index, one in ipairs(declared) do
+    names[index] = one.name
+  end
+  local near = require("syslua.util.closest")(theirs, names)
+  raise(
+    ("`follows`: the input `%s` has no input `%s`"):format(node.key, theirs),
+    node.declared.position,
+    near and ("did you mean `%s`?"):format(near)
+      or (names[1] and "it has " .. text.enumerate(names, "and"))
+      or "it declares no inputs"
+  )
+end
+
+-- The input of the declaring config that one of an input is to be.
+local function get_followed(node, theirs, ours)
+  local followed = node.parent.inputs[ours]
+  if not followed then
+    local names = tables.get_sorted_keys(node.parent.inputs)
+    local near = require("syslua.util.closest")(ours, names)
+    raise(
+      ("`follows.%s` of the input `%s`: there is no input `%s` beside it"):format(
+        theirs,
+        node.key,
+        ours
+      ),
+      node.declared.position,
+      near and ("did you mean `%s`?"):format(near)
+        or "the inputs are " .. text.enumerate(names, "and")
+    )
+  end
+  return followed
+end
+
+-- Adds what the inputs of one depth declare to what is open; what follows another one is that.
+local function open_next(nodes)
+  local level = {}
+  for _, node in ipairs(nodes) do
+    local declared, by_name = get_declared(node), {}
+    local follows = node.declared.follows or {}
+    for _, one in ipairs(declared) do
+      by_name[one.name] = true
+      if follows[one.name] then
+        node.inputs[one.name] = get_followed(node, one.name, follows[one.name])
+      else
+        level[#level + 1] = { parent = node, declared = one }
+      end
+    end
+    for _, theirs in ipairs(tables.get_sorted_keys(follows)) do
+      if not by_name[theirs] then
+        raise_unknown_follows(node, theirs, declared)
+      end
+    end
+  end
+  return level
+end
+
+--- Resolves the inputs of a config and all of theirs.
+---@param root syslua.Loader that of the config
+---@param given any the table `inputs` of the entry file
+---@param file string the name of the entry file
+---@param session syslua.input_graph.Session
+---@return syslua.input_graph.Node root
+function input_graph.resolve(root, given, file, session)
+  ---@type syslua.input_graph.Node
+  local top = { key = "", loader = root, inputs = {}, identity = path.normalize(root.directory) }
+  session.nodes = {}
+  local level = {}
+  if given ~= nil then
+    local source = loader.read(root, file) or ""
+    for _, declared in ipairs(parse(given, file, source)) do
+      level[#level + 1] = { parent = top, declared = declared }
+    end
+  end
+  while level[1] do
+    local nodes = resolve_level(session, level)
+    set_loaders(level[1].parent)
+    for _, node in ipairs(nodes) do
+      set_loaders(node.parent)
+    end
+    level = open_next(nodes)
+    for _, node in ipairs(nodes) do
+      set_loaders(node)
+    end
+  end
+  set_loaders(top)
+  return top
+end
+
+--- Returns what `setup` gets: of each input its path, and where it is from.
+---@param node syslua.input_graph.Node
+---@return table<string, syslua.Input>
+function input_graph.describe(node)
+  local inputs = {}
+  for name, inner in next, node.inputs do
+    local resolved = inner.resolved --[[@as syslua.input_graph.Resolved]]
+    inputs[name] = {
+      path = resolved.path,
+      rev = resolved.rev,
+      url = resolved.url,
+      sha256 = resolved.sha256,
+    }
+  end
+  return inputs
+end
+
+return input_graph

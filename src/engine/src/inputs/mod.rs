@@ -1,0 +1,515 @@
+//! Inputs of configs: trees from elsewhere, each known by its NAR hash and kept in `cache/inputs`.
+//!
+//! It resolves what it is asked for, all of it side by side, against the entries of a lock; which inputs a config and its
+//! inputs have, the Lua side knows.
+
+mod address;
+mod archive;
+mod commit;
+mod lock_file;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+pub use address::{AddressError, FORMS, InputAddress, Origin};
+pub use lock_file::{Change, LockFile, place_of};
+use syslua_fetch::url::redact;
+
+use crate::failure::{Failure, Mismatch, chain};
+use crate::hash::Hash;
+use crate::lock::{Kind, LockedInput};
+use crate::operation::{self, turn};
+use crate::platform;
+use crate::platform::lock::{Lock, LockError, Mode};
+use crate::settings::{Event, EventSink, Settings};
+use crate::store::Store;
+use crate::store::sources::SourceMemory;
+use crate::store::tree as store_tree;
+
+/// So many inputs are fetched at a time at most: they wait for servers, not for processors.
+const MOST_AT_ONCE: usize = 32;
+
+/// How often time is told while servers are waited for.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Where the file that names an input is.
+#[derive(Clone, Debug)]
+pub enum Declarer {
+    /// In a directory of the user, by its path.
+    Own(PathBuf),
+    /// In a tree that came from elsewhere.
+    Foreign {
+        /// The directory of the file.
+        directory: PathBuf,
+        /// The whole tree.
+        tree: PathBuf,
+        /// Whether that was a repository of this machine.
+        is_local: bool,
+    },
+}
+
+/// An input that is asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Its key in the lock.
+    pub key: String,
+    /// The address, as the config has it.
+    pub url: String,
+    /// A token, or user and password with a colon between them.
+    pub auth: Option<String>,
+    /// How many leading components of names in an archive are left out, where the config says so.
+    pub strip: Option<usize>,
+    /// Where the file is that names it.
+    pub declarer: Declarer,
+    /// What the lock has of it.
+    pub locked: Option<LockedInput>,
+    /// Whether the newest is asked for, whatever the lock has.
+    pub refresh: bool,
+    /// The line that declares it.
+    pub position: Option<String>,
+}
+
+/// An input that was resolved.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The directory that counts.
+    pub path: PathBuf,
+    /// The tree that it is in, when that came from elsewhere, and its NAR hash.
+    pub tree: Option<(PathBuf, Hash)>,
+    /// What the lock is to have of it.
+    pub entry: LockedInput,
+    /// What is worth a word.
+    pub notices: Vec<String>,
+    /// Whether it is a repository of this machine.
+    pub is_local: bool,
+}
+
+/// A tree that was fetched.
+struct Fetched {
+    sha256: Hash,
+    rev: Option<String>,
+    last_modified: Option<i64>,
+    notices: Vec<String>,
+}
+
+/// What the functions of this room use.
+struct Session<'a> {
+    settings: &'a Settings,
+    store: Store,
+    events: EventSink,
+}
+
+/// Resolves inputs side by side. Those that the lock has and the cache too need no network. The answers are in the order of the
+/// requests.
+pub fn resolve(
+    settings: &Settings,
+    requests: &[Request],
+    memory: &mut SourceMemory,
+    on_event: &mut dyn FnMut(Event),
+) -> Vec<Result<Resolved, Failure>> {
+    let store = Store::new(&settings.root);
+    let mut answers: Vec<Option<Result<Resolved, Failure>>> = Vec::with_capacity(requests.len());
+    let mut open = Vec::new();
+    for (index, request) in requests.iter().enumerate() {
+        let step = begin(&store, settings, request, memory);
+        answers.push(match step {
+            Ok(Step::Done(resolved)) => Some(Ok(*resolved)),
+            Ok(Step::Fetch(address)) => {
+                open.push((index, address));
+                None
+            }
+            Err(failure) => Some(Err(failure.at(request.position.clone()))),
+        });
+    }
+    let fetched = fetch_all(settings, &store, requests, open, on_event);
+    for (index, answer) in fetched {
+        answers[index] = Some(answer.map_err(|failure| failure.at(requests[index].position.clone())));
+    }
+    answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(interrupted()))).collect()
+}
+
+/// How an input goes on.
+enum Step {
+    /// It is there.
+    Done(Box<Resolved>),
+    /// It has to be fetched.
+    Fetch(InputAddress),
+}
+
+fn interrupted() -> Failure {
+    Failure::new("interrupted", "interrupted: nothing was changed")
+}
+
+fn failed(request: &Request, what: impl std::fmt::Display) -> Failure {
+    Failure::new("input", format!("the input `{}`: {what}", request.key))
+}
+
+/// Checks an input against its entry in the lock, and looks whether it is there.
+fn begin(store: &Store, settings: &Settings, request: &Request, memory: &mut SourceMemory) -> Result<Step, Failure> {
+    let address = InputAddress::parse(&request.url).map_err(|error| failed(request, &error).with_hint(error.hint))?;
+    let is_archive = matches!(address.origin, Origin::Archive { .. });
+    if request.strip.is_some() && !is_archive {
+        return Err(failed(request, "`strip` is of archives")
+            .with_hint("leave it out: a tree of git has no directory to strip"));
+    }
+    if request.auth.is_some() && !request.url.contains("https://") {
+        return Err(
+            failed(request, "`auth` is of https:// addresses").with_hint("ssh has keys of its own: see ssh-agent(1)")
+        );
+    }
+    if let Declarer::Foreign { is_local: false, .. } = &request.declarer
+        && matches!(address.origin, Origin::Git { .. })
+        && address.is_local()
+    {
+        return Err(failed(request, format!("`{}` is a repository of this machine", request.url))
+            .with_hint("a tree from elsewhere has no say in what is read of this machine: share one by `follows`"));
+    }
+    if !request.refresh
+        && let Some(locked) = &request.locked
+        && let Some(difference) = difference(request, &address, locked)
+    {
+        return Err(failed(request, difference).with_hint(format!("`sys update {}` locks what it is now", request.key)));
+    }
+    if let Origin::Path(path) = &address.origin {
+        return own_directory(settings, request, path).map(|resolved| Step::Done(Box::new(resolved)));
+    }
+    if let Some(locked) = request.locked.as_ref().filter(|_| !request.refresh)
+        && let Some(sha256) = locked.sha256
+    {
+        let place = store.input_trees().join(sha256.to_hex());
+        if is_right(memory, &place, sha256) {
+            return done(request, &address, place, locked.clone(), Vec::new()).map(|done| Step::Done(Box::new(done)));
+        }
+    }
+    Ok(Step::Fetch(address))
+}
+
+/// Returns how an input differs from what the lock says that it is, if it does.
+fn difference(request: &Request, address: &InputAddress, locked: &LockedInput) -> Option<String> {
+    let kind = address.kind();
+    if locked.kind != kind {
+        return Some(format!("syslua.lock has it by {}, and the config by {kind}", locked.kind));
+    }
+    if locked.url != request.url {
+        return Some(format!(
+            "syslua.lock has it from {}, and the config from {}",
+            redact(&locked.url),
+            redact(&request.url)
+        ));
+    }
+    let words = |strip: Option<usize>| strip.map_or_else(|| "none".to_owned(), |strip| strip.to_string());
+    (locked.strip != request.strip)
+        .then(|| format!("syslua.lock has `strip` {}, and the config {}", words(locked.strip), words(request.strip)))
+}
+
+/// What lies there is believed only when nothing of it changed since all of it was hashed, or after another look at it.
+fn is_right(memory: &mut SourceMemory, place: &Path, sha256: Hash) -> bool {
+    platform::is_directory(place)
+        && memory.hash(place, &std::collections::BTreeSet::new()).is_ok_and(|nar| nar == sha256)
+}
+
+/// Returns a directory of this machine as an input.
+fn own_directory(settings: &Settings, request: &Request, path: &str) -> Result<Resolved, Failure> {
+    let entry = LockedInput {
+        kind: Kind::Path,
+        url: request.url.clone(),
+        reference: None,
+        rev: None,
+        strip: None,
+        sha256: None,
+        last_modified: None,
+        others: BTreeMap::new(),
+    };
+    let missing = |place: &Path| {
+        failed(request, format!("there is no directory {}", place.display()))
+            .with_hint("a path: is relative to the file that names it")
+    };
+    let resolved = |path, tree| Resolved { path, tree, entry: entry.clone(), notices: Vec::new(), is_local: true };
+    match &request.declarer {
+        Declarer::Own(directory) => {
+            let given = match path.strip_prefix('~') {
+                Some(rest) => settings.home.join(rest.trim_start_matches('/')),
+                None => directory.join(path),
+            };
+            let place = platform::normalize(&given);
+            if !platform::is_directory(&place) {
+                return Err(missing(&place));
+            }
+            Ok(resolved(place, None))
+        }
+        Declarer::Foreign { directory, tree, .. } => {
+            let place = platform::normalize(&directory.join(path));
+            let is_relative = !path.starts_with(['~', '/']);
+            if !is_relative || !is_below(tree, &place) {
+                return Err(failed(request, format!("`{}` leads out of the tree that names it", request.url))
+                    .with_hint(
+                        "a tree from elsewhere has no say in what is read of this machine: name a directory in it",
+                    ));
+            }
+            if !platform::is_directory(&place) {
+                return Err(missing(&place));
+            }
+            let hash = tree.file_name().and_then(|name| Hash::parse(name.to_str()?).ok());
+            Ok(Resolved { is_local: false, ..resolved(place, hash.map(|hash| (tree.clone(), hash))) })
+        }
+    }
+}
+
+/// Returns whether a path is in a tree, all links followed.
+fn is_below(tree: &Path, place: &Path) -> bool {
+    place.starts_with(tree) && platform::canonical(place).starts_with(platform::canonical(tree))
+}
+
+/// Returns a tree that is there as a resolved input.
+fn done(
+    request: &Request,
+    address: &InputAddress,
+    tree: PathBuf,
+    entry: LockedInput,
+    notices: Vec<String>,
+) -> Result<Resolved, Failure> {
+    let path = match &address.dir {
+        None => tree.clone(),
+        Some(dir) => {
+            let path = tree.join(dir);
+            let is_plain = Path::new(dir).components().all(|part| matches!(part, Component::Normal(_)));
+            if !is_plain || !platform::is_directory(&path) || !is_below(&tree, &path) {
+                return Err(failed(request, format!("its tree has no directory `{dir}`"))
+                    .with_hint("?dir= names a directory in it"));
+            }
+            path
+        }
+    };
+    let sha256 = entry.sha256.unwrap_or_else(|| Hash::of(b""));
+    Ok(Resolved { path, tree: Some((tree, sha256)), entry, notices, is_local: address.is_local() })
+}
+
+/// What comes from a thread.
+enum Message {
+    Event(Event),
+    Done(usize, Result<Resolved, Failure>),
+}
+
+/// Fetches inputs side by side.
+fn fetch_all(
+    settings: &Settings,
+    store: &Store,
+    requests: &[Request],
+    open: Vec<(usize, InputAddress)>,
+    on_event: &mut dyn FnMut(Event),
+) -> Vec<(usize, Result<Resolved, Failure>)> {
+    let mut answers = Vec::with_capacity(open.len());
+    if open.is_empty() {
+        return answers;
+    }
+    if let Err(error) = store.create().and_then(|()| Ok(platform::create_directories(&store.input_trees())?)) {
+        let failure = Failure::new("io", chain(&error));
+        return open.into_iter().map(|(index, _)| (index, Err(failure.clone()))).collect();
+    }
+    // While it is held, gc takes nothing away.
+    let lock = {
+        let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
+        Lock::take(&store.store_lock(), Mode::Shared, settings.lock_timeout, &settings.interrupt, waiting)
+    };
+    let _lock = match lock {
+        Ok(lock) => lock,
+        Err(LockError::Interrupted) => return Vec::new(),
+        Err(error) => {
+            let failure = Failure::new("locked", error.to_string()).with_hint("wait until gc is done, and do it again");
+            return open.into_iter().map(|(index, _)| (index, Err(failure.clone()))).collect();
+        }
+    };
+    let (sender, receiver) = channel();
+    let count = open.len();
+    let waiting = std::sync::Mutex::new(open.into_iter());
+    thread::scope(|scope| {
+        for _ in 0..count.min(MOST_AT_ONCE) {
+            let sender = sender.clone();
+            let waiting = &waiting;
+            let events: EventSink = Arc::new({
+                let sender = sender.clone();
+                // Nobody listens any more where the receiver is gone.
+                move |event| drop(sender.send(Message::Event(event)))
+            });
+            let work = move || {
+                let session = Session { settings, store: store.clone(), events };
+                loop {
+                    // A statement of its own: nothing is locked while it is fetched.
+                    let next = waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
+                    let Some((index, address)) = next else { return };
+                    let answer = session.fetch(&requests[index], &address);
+                    let _ = sender.send(Message::Done(index, answer));
+                }
+            };
+            // Where the system gives no more threads, those that there are do all.
+            let _ = thread::Builder::new().name("syslua-input".to_owned()).spawn_scoped(scope, work);
+        }
+        drop(sender);
+        loop {
+            match receiver.recv_timeout(TICK) {
+                Ok(Message::Event(event)) => on_event(event),
+                Ok(Message::Done(index, answer)) => answers.push((index, answer)),
+                Err(RecvTimeoutError::Timeout) => on_event(Event::Tick),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    });
+    answers
+}
+
+impl Session<'_> {
+    /// Fetches an input: what the lock says, or the newest.
+    fn fetch(&self, request: &Request, address: &InputAddress) -> Result<Resolved, Failure> {
+        if self.settings.interrupt.is_set() {
+            return Err(interrupted());
+        }
+        let locked = request.locked.as_ref().filter(|_| !request.refresh);
+        let wanted = format!("{} {:?}", request.url, locked.and_then(|locked| locked.sha256));
+        let turn_place = self.store.input_trees().join(Hash::of(wanted.as_bytes()).to_hex());
+        let in_words = |error: operation::Error| self.in_words(request, &error);
+        let _turn = turn::take(self.settings, &self.events, &turn_place, &request.key).map_err(in_words)?;
+        if let Some(locked) = locked
+            && let Some(sha256) = locked.sha256
+        {
+            // Another process may have been after the same.
+            let place = self.store.input_trees().join(sha256.to_hex());
+            if self.hash(&place).is_ok_and(|found| found == sha256) {
+                return done(request, address, place, locked.clone(), Vec::new());
+            }
+        }
+        // Its turn is ours, so nothing else makes one of this name.
+        let scratch = turn_place.with_extension("new");
+        let cleared = platform::remove_tree(&scratch).and_then(|()| platform::create_directory(&scratch));
+        cleared.map_err(|error| in_words(error.into()))?;
+        let fetched = self.fetch_in(request, address, locked, &scratch);
+        let cleaned = platform::remove_tree(&scratch).map_err(|error| in_words(error.into()));
+        let resolved = fetched?;
+        cleaned?;
+        Ok(resolved)
+    }
+
+    fn fetch_in(
+        &self,
+        request: &Request,
+        address: &InputAddress,
+        locked: Option<&LockedInput>,
+        scratch: &Path,
+    ) -> Result<Resolved, Failure> {
+        let in_words = |error: operation::Error| self.in_words(request, &error);
+        let (fetched, tree) = match &address.origin {
+            Origin::Git { .. } => commit::fetch(self, request, address, locked, scratch).map_err(in_words)?,
+            Origin::Archive { url, strip } => {
+                let strip = request.strip.or(*strip);
+                archive::fetch(self, request, url, strip, scratch).map_err(in_words)?
+            }
+            Origin::Path(_) => return Err(failed(request, "a path is not fetched")),
+        };
+        if let Some(locked) = locked
+            && let Some(expected) = locked.sha256
+            && expected != fetched.sha256
+        {
+            return Err(mismatch(request, locked, expected, fetched.sha256));
+        }
+        let place = self.store.input_trees().join(fetched.sha256.to_hex());
+        self.publish(&tree, &place, fetched.sha256).map_err(in_words)?;
+        let entry = locked.cloned().unwrap_or_else(|| LockedInput {
+            kind: address.kind(),
+            url: request.url.clone(),
+            reference: match &address.origin {
+                Origin::Git { reference, .. } => reference.clone(),
+                _ => None,
+            },
+            rev: fetched.rev,
+            strip: request.strip,
+            sha256: Some(fetched.sha256),
+            last_modified: fetched.last_modified,
+            others: BTreeMap::new(),
+        });
+        done(request, address, place, entry, fetched.notices)
+    }
+
+    /// Gives a tree its place, unless the same is there.
+    fn publish(&self, tree: &Path, place: &Path, sha256: Hash) -> operation::Result<()> {
+        if self.hash(place).is_ok_and(|found| found == sha256) {
+            return Ok(());
+        }
+        let _turn = turn::take(self.settings, &self.events, place, "an input")?;
+        platform::remove_tree(place)?;
+        Ok(platform::rename(tree, place)?)
+    }
+
+    fn hash(&self, tree: &Path) -> crate::store::Result<Hash> {
+        Ok(store_tree::hash(tree, &self.settings.interrupt)?.nar)
+    }
+
+    fn in_words(&self, request: &Request, error: &operation::Error) -> Failure {
+        if matches!(error, operation::Error::Interrupted) || self.settings.interrupt.is_set() {
+            return interrupted();
+        }
+        let mut failure = failed(request, without_secret(chain(error), request));
+        failure.hint = error.hint().map(|hint| without_secret(hint, request));
+        failure
+    }
+}
+
+/// A message never has a token, whatever a server answered.
+fn without_secret(text: String, request: &Request) -> String {
+    match request.auth.as_deref().map(|auth| auth.split_once(':').map_or(auth, |(_, password)| password)) {
+        Some(secret) if !secret.is_empty() => text.replace(secret, "***"),
+        _ => text,
+    }
+}
+
+/// Returns user and password of a login: a token stands alone.
+fn login_of(auth: &str) -> (String, String) {
+    // A server that takes tokens takes any user with them.
+    let (user, password) = auth.split_once(':').unwrap_or(("x-access-token", auth));
+    (user.to_owned(), password.to_owned())
+}
+
+fn mismatch(request: &Request, locked: &LockedInput, expected: Hash, found: Hash) -> Failure {
+    let what = match &locked.rev {
+        Some(rev) => format!("commit {rev} of {}", redact(&request.url)),
+        None => redact(&request.url),
+    };
+    let mut failure = failed(
+        request,
+        format!("{what} is not what was locked\n  locked sha256   {expected}\n  received sha256 {found}"),
+    )
+    .with_hint(format!(
+        "find out why it changed before you trust it; then `sys update {}` locks what came",
+        request.key
+    ));
+    failure.mismatches.push(Mismatch {
+        position: request.position.clone(),
+        url: redact(&request.url),
+        expected: expected.to_hex(),
+        found: found.to_hex(),
+    });
+    failure
+}
+
+/// Returns how many commits lead from one revision of a git input to another, where that can be told.
+pub fn count_commits(settings: &Settings, request: &Request, older: &LockedInput, newer: &str) -> Option<usize> {
+    let address = InputAddress::parse(&request.url).ok()?;
+    let Origin::Git { repository, .. } = &address.origin else { return None };
+    let (rev, since) = (older.rev.as_deref()?, older.last_modified?);
+    let store = Store::new(&settings.root);
+    let events: EventSink = Arc::new(|_| {});
+    let place = store.input_trees().join(Hash::of(format!("history {}", request.url).as_bytes()).to_hex());
+    let _turn = turn::take(settings, &events, &place, &request.key).ok()?;
+    let scratch = place.with_extension("new");
+    platform::remove_tree(&scratch).and_then(|()| platform::create_directory(&scratch)).ok()?;
+    let report = operation::network::report(&events);
+    let login = request.auth.as_deref().map(login_of);
+    let count =
+        commit::with_git(settings, &report, &scratch, login, |git| git.count_commits(repository, rev, newer, since));
+    // What cannot be removed is removed by the next call, or by gc.
+    let _ = platform::remove_tree(&scratch);
+    count
+}

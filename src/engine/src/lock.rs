@@ -1,0 +1,367 @@
+//! `syslua.lock`: what the inputs of a config resolved to. The format only: it touches neither network nor disk.
+//!
+//! It is JSON with one line per entry, in the order of the keys, so that git merges it line by line. Sections that this
+//! version does not know are kept as they are.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value as Json;
+
+use crate::hash::Hash;
+
+/// The version of the format that we write.
+pub const VERSION: u64 = 1;
+
+/// The name of the file, in the directory of the entry file.
+pub const FILE_NAME: &str = "syslua.lock";
+
+/// The section of inputs.
+const INPUTS: &str = "inputs";
+
+/// What an input is fetched by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A commit of a repository.
+    Git,
+    /// A directory of this machine.
+    Path,
+    /// A tarball or zip.
+    Archive,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Kind::Git => "git",
+            Kind::Path => "path",
+            Kind::Archive => "archive",
+        })
+    }
+}
+
+/// What an input resolved to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LockedInput {
+    /// What it is fetched by.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// The address, as the config has it.
+    pub url: String,
+    /// The branch, tag or commit that the address names.
+    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The full commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rev: Option<String>,
+    /// How many leading components of names in an archive are left out, where the config says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strip: Option<usize>,
+    /// The NAR hash of the tree. A directory of this machine has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Hash>,
+    /// When the commit was made, in seconds since the epoch.
+    #[serde(rename = "lastModified", default, skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<i64>,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub others: BTreeMap<String, Json>,
+}
+
+/// A lock.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LockDocument {
+    /// The inputs by their keys: the name, and of an input of an input `parent/name`.
+    pub inputs: BTreeMap<String, LockedInput>,
+    /// The other sections, in the order of their names.
+    pub others: BTreeMap<String, Json>,
+}
+
+/// A text that is no lock of a version that we know.
+#[derive(Debug, thiserror::Error)]
+pub enum LockFileError {
+    /// A merge of git is not finished.
+    #[error("line {line} is a conflict marker of git")]
+    Conflict {
+        /// The line of the first marker, counted from 1.
+        line: usize,
+    },
+    /// It is no such JSON.
+    #[error("{0}")]
+    Damaged(#[from] serde_json::Error),
+    /// A newer program wrote it.
+    #[error("it has version {0}, which a newer sys.lua wrote")]
+    Newer(u64),
+    /// An entry is not as we write it.
+    #[error("the input `{key}` {problem}")]
+    Input {
+        /// The key of the entry.
+        key: String,
+        /// What is wrong, to come after the key.
+        problem: &'static str,
+    },
+}
+
+impl LockFileError {
+    /// Returns what to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            LockFileError::Conflict { .. } => {
+                "keep the lines of both sides, with a comma after each but the last; or take one side \
+                 (`git checkout --theirs syslua.lock`) and apply: what is missing is locked again"
+            }
+            LockFileError::Newer(_) => "update sys.lua, or take the file back that the older version wrote",
+            LockFileError::Damaged(_) | LockFileError::Input { .. } => {
+                "take the file back from version control; or remove it, and the next apply locks what the inputs are then"
+            }
+        }
+    }
+}
+
+/// The whole file as it is read.
+#[derive(Deserialize)]
+struct File {
+    version: u64,
+    #[serde(default)]
+    inputs: Unique<LockedInput>,
+    #[serde(flatten)]
+    others: BTreeMap<String, Json>,
+}
+
+/// A map in which no key occurs twice: a merge by hand may leave two entries of one name.
+struct Unique<T>(BTreeMap<String, T>);
+
+impl<T> Default for Unique<T> {
+    fn default() -> Unique<T> {
+        Unique(BTreeMap::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Unique<T>, D::Error> {
+        struct Entries<T>(std::marker::PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+            type Value = Unique<T>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique<T>, A::Error> {
+                let mut all = BTreeMap::new();
+                while let Some(key) = map.next_key::<String>()? {
+                    let entry = map.next_value()?;
+                    if all.contains_key(&key) {
+                        return Err(A::Error::custom(format!("`{key}` is there twice")));
+                    }
+                    all.insert(key, entry);
+                }
+                Ok(Unique(all))
+            }
+        }
+        deserializer.deserialize_map(Entries(std::marker::PhantomData))
+    }
+}
+
+/// Returns the line of the first marker that a merge of git leaves, counted from 1.
+fn find_marker(text: &[u8]) -> Option<usize> {
+    let markers = [b"<<<<<<<".as_slice(), b"|||||||", b"=======", b">>>>>>>"];
+    let is_marker = |line: &[u8]| markers.iter().any(|marker| line.starts_with(marker));
+    text.split(|byte| *byte == b'\n').position(is_marker).map(|index| index + 1)
+}
+
+/// Returns whether a text names an input: a word that `require` can have after `inputs.`.
+pub fn is_name(text: &str) -> bool {
+    let mut characters = text.chars();
+    characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && characters.all(|character| character.is_ascii_alphanumeric() || matches!(character, '_' | '-'))
+}
+
+impl LockedInput {
+    /// Checks what an entry of its kind must have; answers what is wrong, to come after the key.
+    fn check(&self) -> Result<(), &'static str> {
+        let is_commit = |rev: &String| rev.len() == 40 && rev.bytes().all(|byte| byte.is_ascii_hexdigit());
+        match self.kind {
+            Kind::Git if !self.rev.as_ref().is_some_and(is_commit) => Err("has no `rev` of 40 hexadecimal digits"),
+            Kind::Git | Kind::Archive if self.sha256.is_none() => Err("has no `sha256`"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl LockDocument {
+    /// Reads a lock.
+    ///
+    /// # Errors
+    /// When the text is no lock, or one of a newer version.
+    pub fn parse(text: &[u8]) -> Result<LockDocument, LockFileError> {
+        #[derive(Deserialize)]
+        struct Header {
+            version: u64,
+        }
+        if let Some(line) = find_marker(text) {
+            return Err(LockFileError::Conflict { line });
+        }
+        let file: Result<File, _> = serde_json::from_slice(text);
+        // What a newer one says otherwise cannot be read: its version can.
+        let version = match &file {
+            Ok(file) => Some(file.version),
+            Err(_) => serde_json::from_slice::<Header>(text).ok().map(|header| header.version),
+        };
+        if let Some(version) = version.filter(|version| *version > VERSION) {
+            return Err(LockFileError::Newer(version));
+        }
+        let file = file?;
+        for (key, input) in &file.inputs.0 {
+            let invalid = |problem| LockFileError::Input { key: key.clone(), problem };
+            if !key.split('/').all(is_name) {
+                return Err(invalid("has a key that no input can have"));
+            }
+            input.check().map_err(invalid)?;
+        }
+        Ok(LockDocument { inputs: file.inputs.0, others: file.others })
+    }
+
+    /// Returns the text of the file.
+    pub fn to_text(&self) -> Vec<u8> {
+        let mut text = format!("{{\n  \"version\": {VERSION}");
+        let inputs = self.inputs.iter().map(|(key, input)| (key.as_str(), spaced(&json(input))));
+        add_section(&mut text, INPUTS, &inputs.collect::<Vec<_>>());
+        for (name, section) in &self.others {
+            match section {
+                Json::Object(entries) => {
+                    let entries = entries.iter().map(|(key, entry)| (key.as_str(), spaced(entry)));
+                    add_section(&mut text, name, &entries.collect::<Vec<_>>());
+                }
+                other => text.push_str(&format!(",\n  {}: {}", json(&name), spaced(other))),
+            }
+        }
+        text.push_str("\n}\n");
+        text.into_bytes()
+    }
+}
+
+/// Returns plain data as JSON.
+fn json(value: &impl Serialize) -> Json {
+    serde_json::to_value(value).unwrap_or_default()
+}
+
+/// Adds a section with one line for each entry.
+fn add_section(text: &mut String, name: &str, entries: &[(&str, String)]) {
+    text.push_str(&format!(",\n  {}: {{", json(&name)));
+    for (index, (key, entry)) in entries.iter().enumerate() {
+        text.push_str(if index == 0 { "\n" } else { ",\n" });
+        text.push_str(&format!("    {}: {entry}", json(key)));
+    }
+    text.push_str(if entries.is_empty() { "}" } else { "\n  }" });
+}
+
+/// Returns JSON on one line, with a space after each comma and colon.
+fn spaced(value: &Json) -> String {
+    match value {
+        Json::Array(items) => format!("[{}]", items.iter().map(spaced).collect::<Vec<_>>().join(", ")),
+        Json::Object(map) if map.is_empty() => "{}".to_owned(),
+        Json::Object(map) => {
+            let entries = map.iter().map(|(key, value)| format!("{}: {}", json(key), spaced(value)));
+            format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn git(url: &str) -> LockedInput {
+        LockedInput {
+            kind: Kind::Git,
+            url: url.to_owned(),
+            reference: Some("main".to_owned()),
+            rev: Some("ab".repeat(20)),
+            strip: None,
+            sha256: Some(Hash::of(b"tree")),
+            last_modified: Some(1_700_000_000),
+            others: BTreeMap::new(),
+        }
+    }
+
+    fn path(url: &str) -> LockedInput {
+        let kind = Kind::Path;
+        LockedInput { kind, reference: None, rev: None, sha256: None, last_modified: None, ..git(url) }
+    }
+
+    #[test]
+    fn a_lock_is_read_as_it_was_written_with_one_line_for_each_entry() {
+        let mut lock = LockDocument::default();
+        for key in ["b", "a", "a/b", "zsh-plugins"] {
+            lock.inputs.insert(key.to_owned(), git(&format!("git:https://host/{key}\"#main")));
+        }
+        lock.inputs.insert("own".to_owned(), path("path:./own"));
+        lock.others.insert("fetches".to_owned(), json!({ "https://a": { "sha256": "x", "platforms": ["a", "b"] } }));
+        let text = String::from_utf8(lock.to_text()).unwrap();
+        assert_eq!(LockDocument::parse(text.as_bytes()).unwrap(), lock);
+        assert_eq!(text.lines().filter(|line| line.starts_with("    \"")).count(), 6, "{text}");
+        assert!(text.contains("    \"own\": { \"type\": \"path\", \"url\": \"path:./own\" }"), "{text}");
+        assert_eq!(LockDocument::parse(&LockDocument::default().to_text()).unwrap(), LockDocument::default());
+        // What this version does not know stays where it is, and the rest does not move.
+        let newer = text.replacen("\"type\": \"path\"", "\"type\": \"path\", \"extra\": [1]", 1);
+        let read = LockDocument::parse(newer.as_bytes()).unwrap();
+        assert_eq!(read.inputs["own"].others["extra"], json!([1]));
+        assert_eq!(LockDocument::parse(&read.to_text()).unwrap(), read);
+    }
+
+    #[test]
+    fn what_is_no_lock_is_refused() {
+        let (rev, hash) = ("ab".repeat(20), Hash::of(b""));
+        let entry = |key: &str, entry: &str| format!(r#"{{"version":1,"inputs":{{"{key}":{entry}}}}}"#);
+        let refused = [
+            String::new(),
+            "[]".to_owned(),
+            "{}".to_owned(),
+            r#"{"version":"1"}"#.to_owned(),
+            r#"{"version":1,"inputs":[]}"#.to_owned(),
+            entry("a", "{}"),
+            entry("a", r#"{"type":"svn","url":"x"}"#),
+            entry("a", r#"{"type":"git","url":"x"}"#),
+            entry("a", &format!(r#"{{"type":"git","url":"x","rev":"main","sha256":"{hash}"}}"#)),
+            entry("a", &format!(r#"{{"type":"git","url":"x","rev":"{rev}"}}"#)),
+            entry("a", r#"{"type":"archive","url":"x"}"#),
+            entry("a/../b", r#"{"type":"path","url":"x"}"#),
+            entry("-a", r#"{"type":"path","url":"x"}"#),
+            r#"{"version":1,"inputs":{"a":{"type":"path","url":"x"},"a":{"type":"path","url":"y"}}}"#.to_owned(),
+            format!("{{\"version\":1,\"x\":{}1{}}}", "[".repeat(500), "]".repeat(500)),
+        ];
+        for text in refused {
+            assert!(LockDocument::parse(text.as_bytes()).is_err(), "{text}");
+        }
+        let newer = LockDocument::parse(br#"{"version":2,"inputs":[]}"#).unwrap_err();
+        assert!(matches!(newer, LockFileError::Newer(2)), "{newer}");
+    }
+
+    #[test]
+    fn an_unfinished_merge_is_told_by_its_line() {
+        let text = "{\n  \"version\": 1,\n<<<<<<< HEAD\n  \"inputs\": {}\n=======\n>>>>>>> other\n}\n";
+        assert!(matches!(LockDocument::parse(text.as_bytes()), Err(LockFileError::Conflict { line: 3 })));
+    }
+
+    #[test]
+    fn a_lock_that_is_cut_or_changed_is_never_a_panic() {
+        let mut lock = LockDocument::default();
+        lock.inputs.insert("a".to_owned(), git("git:https://host/a#main"));
+        let text = lock.to_text();
+        for place in 0..text.len() {
+            let _ = LockDocument::parse(&text[..place]);
+            for byte in [0, b'"', b'{', b'9', 0xff] {
+                let mut changed = text.clone();
+                changed[place] = byte;
+                let _ = LockDocument::parse(&changed);
+            }
+        }
+    }
+}

@@ -1,0 +1,442 @@
+//! `native.open_lock`, `resolve_inputs`, `write_lock` and their kin; and paths of inputs in strings of configs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::rc::Rc;
+
+use memchr::memmem;
+use mlua::prelude::*;
+use syslua_engine::failure::Failure;
+use syslua_engine::hash::Hash;
+use syslua_engine::inputs::{self, Change, Declarer, InputAddress, LockFile, Request, Resolved};
+use syslua_engine::lock::{LockedInput, is_name};
+use syslua_engine::platform;
+use syslua_engine::store::Store;
+use syslua_engine::value::{Source, Text, Value};
+
+use crate::error::{Answer, lua_failure, register as register_function, register_verb};
+use crate::options::Options;
+use crate::state;
+
+/// The digits of a hash, which a tree is called by.
+const DIGITS: usize = 64;
+
+/// The trees of inputs by their paths, each with its NAR hash.
+pub type InputTrees = BTreeMap<PathBuf, Hash>;
+
+/// The lock of the config that is evaluated.
+pub struct LockSession {
+    file: LockFile,
+    /// What it is to have at the end.
+    inputs: BTreeMap<String, LockedInput>,
+    /// Whether nothing may be added.
+    is_frozen: bool,
+    /// Whether the config is restored from a copy, whose lock is not written.
+    is_restored: bool,
+}
+
+/// What is to be written into a lock.
+#[derive(Clone)]
+pub struct PendingLock {
+    file: LockFile,
+    changes: Vec<Change>,
+}
+
+fn flag(table: Option<&LuaTable>, name: &str) -> Answer<bool> {
+    let value = table.map(|table| table.get::<Option<bool>>(name)).transpose().map_err(lua_failure)?;
+    Ok(value.flatten().unwrap_or(false))
+}
+
+fn not_evaluating() -> Failure {
+    Failure::new("internal", "no evaluation is under way")
+}
+
+fn is_restored(lua: &Lua) -> bool {
+    state::read(lua, |state| state.evaluations.last().is_some_and(|evaluation| !evaluation.places.is_empty()))
+}
+
+/// Reads the lock of a config; returns the keys of its inputs.
+fn open_lock(lua: &Lua, entry: &LuaString, options: Option<&LuaTable>) -> Answer<Vec<String>> {
+    let entry = platform::path_from_bytes(&entry.as_bytes());
+    let is_restored = is_restored(lua);
+    let mut path = inputs::place_of(&entry);
+    if is_restored {
+        // The directory may be another one by now: the copy has it by the path of then.
+        let beside = entry.with_file_name(syslua_engine::lock::FILE_NAME);
+        let is_copied = |path: &PathBuf| state::locate(lua, path.clone()) != *path;
+        path = if is_copied(&path) { path } else { beside };
+    }
+    let file = LockFile::read(&path, &state::locate(lua, path.clone()))?;
+    let keys = file.lock.inputs.keys().cloned().collect();
+    let session = LockSession { file, inputs: BTreeMap::new(), is_frozen: flag(options, "locked")?, is_restored };
+    state::change(lua, |state| {
+        state.evaluations.last_mut().map(|evaluation| evaluation.lock = Some(session)).ok_or_else(not_evaluating)
+    })
+    .unwrap_or_else(|| Err(not_evaluating()))?;
+    Ok(keys)
+}
+
+/// Reads a request of the Lua side.
+fn request(lua: &Lua, table: &LuaTable) -> Answer<Request> {
+    let text = |name: &str| table.raw_get::<Option<LuaString>>(name).map_err(lua_failure);
+    let required =
+        |name: &str| -> Answer<String> { Ok(text(name)?.map_or_else(String::new, |text| text.to_string_lossy())) };
+    let path = |name: &str| -> Answer<Option<PathBuf>> {
+        Ok(text(name)?.map(|text| platform::path_from_bytes(&text.as_bytes())))
+    };
+    let flag =
+        |name: &str| -> Answer<bool> { Ok(table.raw_get::<Option<bool>>(name).map_err(lua_failure)?.unwrap_or(false)) };
+    let (key, directory) = (required("key")?, path("directory")?.unwrap_or_default());
+    let declarer = match path("tree")? {
+        Some(tree) => Declarer::Foreign { directory, tree, is_local: flag("is_local")? },
+        None => Declarer::Own(directory),
+    };
+    let locked = state::read(lua, |state| {
+        let session = state.evaluations.last().and_then(|evaluation| evaluation.lock.as_ref());
+        session.and_then(|session| session.file.lock.inputs.get(&key).cloned())
+    });
+    Ok(Request {
+        key,
+        url: required("url")?,
+        auth: text("auth")?.map(|text| text.to_string_lossy()),
+        strip: table.raw_get("strip").map_err(lua_failure)?,
+        declarer,
+        locked,
+        refresh: flag("refresh")?,
+        position: text("position")?.map(|text| text.to_string_lossy()),
+    })
+}
+
+/// Refuses what `--locked` does not allow.
+fn check_frozen(requests: &[Request]) -> Answer<()> {
+    match requests.iter().find(|request| request.locked.is_none()) {
+        Some(request) => Err(Failure::new(
+            "lock",
+            format!("the input `{}` is not in syslua.lock, and --locked adds nothing", request.key),
+        )
+        .with_hint("apply once without --locked, and commit syslua.lock")
+        .at(request.position.clone())),
+        None => Ok(()),
+    }
+}
+
+/// Returns an input of a config that is restored from a copy: the copy has the files, whether its tree is in the cache or not.
+fn restored(root: &Path, request: &Request) -> Answer<Resolved> {
+    let missing = || Failure::new("lock", format!("the copy of the lock has no input `{}`", request.key));
+    let entry = request.locked.clone().ok_or_else(missing)?;
+    let address = InputAddress::parse(&request.url).map_err(|error| Failure::new("input", error.to_string()))?;
+    let tree = entry.sha256.map(|sha256| (Store::new(root).input_trees().join(sha256.to_hex()), sha256));
+    let path = match (&tree, &address.dir, &address.origin) {
+        (Some((tree, _)), Some(dir), _) => tree.join(dir),
+        (Some((tree, _)), None, _) => tree.clone(),
+        (None, _, inputs::Origin::Path(path)) => {
+            let (Declarer::Own(directory) | Declarer::Foreign { directory, .. }) = &request.declarer;
+            platform::normalize(&directory.join(path))
+        }
+        (None, ..) => return Err(missing()),
+    };
+    Ok(Resolved { path, tree, entry, notices: Vec::new(), is_local: address.is_local() })
+}
+
+/// Returns the first of several failures, with what the others say.
+fn joined(mut failures: Vec<Failure>) -> Failure {
+    let mut first = failures.remove(0);
+    if first.kind != "interrupted" && !failures.is_empty() {
+        let others = failures.iter().map(|failure| match &failure.position {
+            Some(position) => format!("{position}: {}", failure.message),
+            None => failure.message.clone(),
+        });
+        first.details = Some(others.collect::<Vec<_>>().join("\n"));
+    }
+    first
+}
+
+/// Resolves inputs side by side; returns a table for each, in their order.
+fn resolve(lua: &Lua, tables: &[LuaTable], options: Option<&LuaTable>) -> Answer<Vec<LuaTable>> {
+    let given = Options::read(lua, options)?;
+    let requests = tables.iter().map(|table| request(lua, table)).collect::<Answer<Vec<_>>>()?;
+    let is_frozen = flag(options, "locked")?;
+    let answers = if is_restored(lua) {
+        requests.iter().map(|request| restored(&given.settings.root, request)).collect()
+    } else {
+        if is_frozen {
+            check_frozen(&requests)?;
+        }
+        let mut memory = state::change(lua, |state| std::mem::take(&mut state.sources)).unwrap_or_default();
+        let answers = inputs::resolve(&given.settings, &requests, &mut memory, &mut given.on_event(lua));
+        state::change(lua, |state| state.sources = memory);
+        answers
+    };
+    let mut resolved = Vec::with_capacity(answers.len());
+    let mut failures = Vec::new();
+    for answer in answers {
+        match answer {
+            Ok(input) => resolved.push(input),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    if !failures.is_empty() {
+        return Err(joined(failures));
+    }
+    state::change(lua, |state| {
+        let trees = Rc::make_mut(&mut state.input_trees);
+        trees.extend(resolved.iter().filter_map(|input| input.tree.clone()));
+        let Some(session) = state.evaluations.last_mut().and_then(|evaluation| evaluation.lock.as_mut()) else {
+            return;
+        };
+        session
+            .inputs
+            .extend(requests.iter().zip(&resolved).map(|(request, input)| (request.key.clone(), input.entry.clone())));
+    });
+    resolved.iter().map(|input| to_table(lua, input)).collect::<LuaResult<_>>().map_err(lua_failure)
+}
+
+fn to_table(lua: &Lua, input: &Resolved) -> LuaResult<LuaTable> {
+    let table = lua.create_table()?;
+    let path = |path: &Path| lua.create_string(platform::bytes_of_path(path));
+    table.raw_set("path", path(&input.path)?)?;
+    table.raw_set("url", input.entry.url.as_str())?;
+    table.raw_set("rev", input.entry.rev.as_deref())?;
+    table.raw_set("sha256", input.entry.sha256.map(Hash::to_hex))?;
+    if let Some((tree, _)) = &input.tree {
+        table.raw_set("tree", path(tree)?)?;
+    }
+    table.raw_set("is_local", input.is_local)?;
+    table.raw_set("notices", input.notices.as_slice())?;
+    Ok(table)
+}
+
+/// Ends the work with a lock; returns the text that it is to have, as a file of the config.
+///
+/// # Errors
+/// When something would change in it that must not.
+pub fn finish(lua: &Lua, session: LockSession, config: &Path) -> Answer<Option<(Text, Vec<u8>)>> {
+    let LockSession { file, inputs, is_frozen, is_restored } = session;
+    let changes = if is_restored { Vec::new() } else { file.changes(&inputs) };
+    if is_frozen && let Some(change) = changes.first() {
+        let message = format!(
+            "syslua.lock has the input `{}`, which the config has not, and --locked changes nothing",
+            change.key
+        );
+        return Err(Failure::new("lock", message).with_hint("apply once without --locked, and commit syslua.lock"));
+    }
+    let text = file.text_after(&changes);
+    let path = Text(platform::bytes_of_path(&file.path));
+    state::change(lua, |state| {
+        if changes.is_empty() {
+            state.pending_locks.remove(config);
+        } else {
+            state.pending_locks.insert(config.to_owned(), PendingLock { file, changes });
+        }
+    });
+    Ok(text.map(|text| (path, text)))
+}
+
+/// Writes what is pending of the lock of a config. Returns whether there was anything.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_pending(lua: &Lua, config: &Path) -> Answer<bool> {
+    let pending = state::change(lua, |state| state.pending_locks.remove(config)).flatten();
+    match pending {
+        Some(pending) => pending.file.write(&pending.changes).map(|()| true),
+        None => Ok(false),
+    }
+}
+
+fn entry_table(lua: &Lua, entry: &LockedInput) -> LuaResult<LuaTable> {
+    let table = lua.create_table()?;
+    table.raw_set("type", entry.kind.to_string())?;
+    table.raw_set("url", entry.url.as_str())?;
+    table.raw_set("ref", entry.reference.as_deref())?;
+    table.raw_set("rev", entry.rev.as_deref())?;
+    table.raw_set("sha256", entry.sha256.map(Hash::to_hex))?;
+    table.raw_set("last_modified", entry.last_modified)?;
+    Ok(table)
+}
+
+/// Returns the path of a config as evaluations have it.
+fn config_path(config: &LuaString) -> Answer<PathBuf> {
+    std::path::absolute(platform::path_from_bytes(&config.as_bytes()))
+        .map_err(|error| Failure::new("usage", format!("the path of the config is unusable: {error}")))
+}
+
+/// Returns what is pending of the lock of a config: a list of `{ name, old?, new? }`.
+fn pending(lua: &Lua, config: &LuaString) -> Answer<Vec<LuaTable>> {
+    let config = config_path(config)?;
+    let pending = state::read(lua, |state| state.pending_locks.get(&config).cloned());
+    let changes = pending.map_or_else(Vec::new, |pending| pending.changes);
+    let table = |change: &Change| {
+        let table = lua.create_table()?;
+        table.raw_set("name", change.key.as_str())?;
+        table.raw_set("old", change.old.as_ref().map(|entry| entry_table(lua, entry)).transpose()?)?;
+        table.raw_set("new", change.new.as_ref().map(|entry| entry_table(lua, entry)).transpose()?)?;
+        Ok(table)
+    };
+    changes.iter().map(table).collect::<LuaResult<_>>().map_err(lua_failure)
+}
+
+/// Returns the entries of the lock of a config, by key, and where the file is.
+fn read_lock(lua: &Lua, entry: &LuaString) -> Answer<LuaTable> {
+    let path = inputs::place_of(&platform::path_from_bytes(&entry.as_bytes()));
+    let file = LockFile::read(&path, &path)?;
+    let make = || {
+        let (table, all) = (lua.create_table()?, lua.create_table()?);
+        for (key, entry) in &file.lock.inputs {
+            all.raw_set(key.as_str(), entry_table(lua, entry)?)?;
+        }
+        table.raw_set("path", lua.create_string(platform::bytes_of_path(&file.path))?)?;
+        table.raw_set("exists", file.text.is_some())?;
+        table.raw_set("inputs", all)?;
+        Ok(table)
+    };
+    make().map_err(lua_failure)
+}
+
+/// Checks the address of an input; returns `type`, and `dir`, `repository`, `ref` and `submodules` where it has them.
+fn parse_address(lua: &Lua, url: &str) -> Answer<LuaTable> {
+    let address =
+        InputAddress::parse(url).map_err(|error| Failure::new("input", error.to_string()).with_hint(error.hint))?;
+    let make = || {
+        let table = lua.create_table()?;
+        table.raw_set("type", address.kind().to_string())?;
+        table.raw_set("dir", address.dir.as_deref())?;
+        if let inputs::Origin::Git { repository, reference, submodules } = &address.origin {
+            table.raw_set("repository", repository.as_str())?;
+            table.raw_set("ref", reference.as_deref())?;
+            table.raw_set("submodules", *submodules)?;
+        }
+        Ok(table)
+    };
+    make().map_err(lua_failure)
+}
+
+/// Commits the lock of a config, whatever else is changed or staged.
+fn commit(config: &Path, message: &str) -> Answer<()> {
+    let lock = inputs::place_of(config);
+    let directory = lock.parent().unwrap_or(Path::new("/"));
+    let git = |words: &[&str]| {
+        let mut command = Command::new("git");
+        command.arg("-C").arg(directory).args(words).arg("--").arg(syslua_engine::lock::FILE_NAME);
+        run_git(&mut command, "commit syslua.lock")
+    };
+    git(&["add", "--intent-to-add"])?;
+    git(&["commit", "--quiet", "--message", message])
+}
+
+/// Clones a repository into a directory, as a work tree of the user.
+fn clone(url: &str, branch: Option<&str>, directory: &Path) -> Answer<()> {
+    let mut command = Command::new("git");
+    // Whatever the user's configuration rewrites the address to.
+    command.env("GIT_ALLOW_PROTOCOL", "file:https:ssh").args(["clone", "--quiet"]);
+    if let Some(branch) = branch {
+        command.arg(format!("--branch={branch}"));
+    }
+    command.arg("--").arg(url).arg(directory);
+    run_git(&mut command, "clone the config")
+}
+
+/// Runs git, which talks to the user itself.
+fn run_git(command: &mut Command, what: &str) -> Answer<()> {
+    let failed = |reason: String| Failure::new("git", format!("cannot {what}: {reason}"));
+    // Its output is for people, and ours is for programs.
+    command.stdout(Stdio::null());
+    let status = command.status().map_err(|error| {
+        failed(format!("git cannot be started ({error})")).with_hint("install git, or do it by hand")
+    })?;
+    if status.success() { Ok(()) } else { Err(failed(format!("git ended with {status}"))) }
+}
+
+/// Returns a string of a config with the trees of inputs that it names taken out of it; nothing where it names none.
+pub fn join(trees: &InputTrees, text: &[u8]) -> Option<Value> {
+    let parent = trees.keys().next()?.parent()?;
+    let prefix = [platform::bytes_of_path(parent).as_slice(), b"/"].concat();
+    if text.len() < prefix.len() + DIGITS {
+        return None;
+    }
+    let (mut parts, mut copied) = (Vec::new(), 0);
+    for start in memmem::find_iter(text, &prefix) {
+        let end = start + prefix.len() + DIGITS;
+        let Some(path) = text.get(start..end).map(platform::path_from_bytes) else { continue };
+        let Some(nar) = trees.get(&path) else { continue };
+        if start > copied {
+            parts.push(Value::Bytes(text[copied..start].to_vec()));
+        }
+        parts.push(Value::Source(Box::new(Source { path, nar: *nar, excluded: BTreeSet::new() })));
+        copied = end;
+    }
+    if parts.is_empty() {
+        return None;
+    }
+    if copied < text.len() {
+        parts.push(Value::Bytes(text[copied..].to_vec()));
+    }
+    Some(Value::Joined(parts))
+}
+
+/// Does the same for all strings of a value.
+pub fn join_all(lua: &Lua, value: Value) -> Value {
+    let trees = state::read(lua, |state| Rc::clone(&state.input_trees));
+    if trees.is_empty() { value } else { join_inner(&trees, value) }
+}
+
+fn join_inner(trees: &InputTrees, value: Value) -> Value {
+    match value {
+        Value::Bytes(text) => join(trees, &text).unwrap_or(Value::Bytes(text)),
+        Value::List(list) => Value::List(list.into_iter().map(|item| join_inner(trees, item)).collect()),
+        Value::Map(map) => Value::Map(map.into_iter().map(|(key, item)| (key, join_inner(trees, item))).collect()),
+        other => other,
+    }
+}
+
+/// Registers the functions.
+pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
+    register_function(lua, native, "open_lock", |lua, (entry, options): (LuaString, Option<LuaTable>)| {
+        open_lock(lua, &entry, options.as_ref())
+    })?;
+    register_verb(lua, native, "resolve_inputs", |lua, (requests, options): (Vec<LuaTable>, Option<LuaTable>)| {
+        resolve(lua, &requests, options.as_ref())
+    })?;
+    register_verb(
+        lua,
+        native,
+        "count_commits",
+        |lua, (table, newer, options): (LuaTable, String, Option<LuaTable>)| {
+            let settings = Options::read(lua, options.as_ref())?.settings;
+            let request = request(lua, &table)?;
+            let entry = lua_entry(&table)?;
+            Ok(entry.and_then(|older| inputs::count_commits(&settings, &request, &older, &newer)))
+        },
+    )?;
+    register_function(lua, native, "pending_lock", |lua, config: LuaString| pending(lua, &config))?;
+    register_function(lua, native, "read_lock", |lua, entry: LuaString| read_lock(lua, &entry))?;
+    register_function(lua, native, "write_lock", |lua, config: LuaString| write_pending(lua, &config_path(&config)?))?;
+    register_function(lua, native, "forget_lock", |lua, config: LuaString| {
+        let config = config_path(&config)?;
+        Ok(state::change(lua, |state| state.pending_locks.remove(&config)).flatten().is_some())
+    })?;
+    register_function(lua, native, "commit_lock", |_, (config, message): (LuaString, String)| {
+        commit(&config_path(&config)?, &message).map(|()| true)
+    })?;
+    register_function(lua, native, "clone", |_, (url, branch, directory): (String, Option<String>, LuaString)| {
+        clone(&url, branch.as_deref(), &platform::path_from_bytes(&directory.as_bytes())).map(|()| true)
+    })?;
+    register_function(lua, native, "parse_input", |lua, url: String| parse_address(lua, &url))?;
+    register_function(lua, native, "is_input_name", |_, name: String| Ok(is_name(&name)))
+}
+
+/// Reads the older revision that a table names.
+fn lua_entry(table: &LuaTable) -> Answer<Option<LockedInput>> {
+    let Some(old) = table.raw_get::<Option<LuaTable>>("old").map_err(lua_failure)? else { return Ok(None) };
+    Ok(Some(LockedInput {
+        kind: syslua_engine::lock::Kind::Git,
+        url: old.raw_get("url").map_err(lua_failure)?,
+        reference: None,
+        rev: old.raw_get("rev").map_err(lua_failure)?,
+        strip: None,
+        sha256: None,
+        last_modified: old.raw_get("last_modified").map_err(lua_failure)?,
+        others: BTreeMap::new(),
+    }))
+}
