@@ -25,7 +25,7 @@ function directory(spec) end
 function env(variables) end
 
 --- Declares short names for commands, in interactive shells.
----@param aliases table<string, string|syslua.Priority>
+---@param aliases table<string, string|table<syslua.ShellName, string>|syslua.Priority>
 function alias(aliases) end
 
 --- Scopes what `setup` declares to a user: files in that user's home, variables in that user's scripts.

@@ -13,7 +13,7 @@
 ---@field file fun(spec: syslua.file.Opts) declares a file; only while a config is evaluated
 ---@field directory fun(spec: syslua.directory.Opts) declares a directory; only while a config is evaluated
 ---@field env fun(variables: table<string, syslua.env.Value>) declares variables; only while a config is evaluated
----@field alias fun(aliases: table<string, string|syslua.Priority>) declares aliases; only while a config is evaluated
+---@field alias fun(aliases: table<string, string|table<syslua.ShellName, string>|syslua.Priority>) declares aliases; only while a config is evaluated
 ---@field user fun(spec: syslua.user.Opts) declares what is one user's; only while a config is evaluated
 ---@field project fun(spec: syslua.project.Opts) declares an environment of its own; only while a config is evaluated
 ---@field public package fun(spec: syslua.package.Spec): syslua.Package makes a module of a program that is released as archives
@@ -167,7 +167,7 @@ local syslua = {}
 ---@field positions string[] who declared it, innermost first: "init.lua:12"
 
 ---@class syslua.ManifestAction
----@field kind "symlink"|"install"|"directory"|"absent"|"tree"|"run"|"add_to_path"|"source_in_shell"|"set_alias"|"set_variable"
+---@field kind "symlink"|"install"|"directory"|"absent"|"tree"|"run"|"add_to_path"|"source_in_shell"|"set_alias"|"set_function"|"set_variable"
 ---@field positions string[] who declared it: the user's lines, innermost first, then those of shipped modules
 ---@field user string? the user that `user{}` scopes it to
 ---@field project { name: string, path: string? }? the project that `project{}` scopes it to
@@ -356,7 +356,7 @@ local syslua = {}
 
 ---@class syslua.ActionReport
 ---@field mark "add"|"change"|"remove"|"unchanged"
----@field kind "symlink"|"install"|"directory"|"absent"|"tree"|"run"|"add_to_path"|"source_in_shell"|"set_alias"|"set_variable"
+---@field kind "symlink"|"install"|"directory"|"absent"|"tree"|"run"|"add_to_path"|"source_in_shell"|"set_alias"|"set_function"|"set_variable"
 ---@field target string? as the config has it
 ---@field name string? of the variable
 ---@field detail string what it puts there, or runs

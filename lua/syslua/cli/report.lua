@@ -17,11 +17,18 @@ local verbs = {
   add_to_path = "path",
   source_in_shell = "source",
   set_alias = "alias",
+  set_function = "function",
   set_variable = "set",
 }
 
 -- What stands between what an action is about and its detail.
-local joints = { symlink = " -> ", install = " <- ", set_variable = " = ", set_alias = " = " }
+local joints = {
+  symlink = " -> ",
+  install = " <- ",
+  set_variable = " = ",
+  set_alias = " = ",
+  set_function = ": ",
+}
 
 local function get_home()
   return os.getenv("HOME")
@@ -260,8 +267,13 @@ function report.render_plan(result, config, args, style)
   return lines
 end
 
-local environment_kinds =
-  { add_to_path = true, source_in_shell = true, set_variable = true, set_alias = true }
+local environment_kinds = {
+  add_to_path = true,
+  source_in_shell = true,
+  set_variable = true,
+  set_alias = true,
+  set_function = true,
+}
 
 local function changes_environment(actions)
   for _, action in ipairs(actions or {}) do

@@ -47,6 +47,9 @@ local function show_value(action)
     return "PATH  " .. tostring(action.directory)
   elseif action.kind == "set_alias" then
     return ("alias %s = %s"):format(action.name, action.command)
+  elseif action.kind == "set_function" then
+    local shells = require("syslua.util.table").get_sorted_keys(action.bodies)
+    return ("function %s, of %s"):format(action.name, table.concat(shells, ", "))
   elseif action.kind == "source_in_shell" then
     return "source  " .. tostring(action.script)
   elseif action.kind == "run" then
@@ -139,7 +142,13 @@ end
 -- What a variable was in this shell before it got this value, if that is known.
 local function add_earlier(lines, action, environments)
   local name = action.kind == "add_to_path" and "PATH" or action.name
-  if not environments or action.project or not name or action.kind == "set_alias" then
+  if
+    not environments
+    or action.project
+    or not name
+    or action.kind == "set_alias"
+    or action.kind == "set_function"
+  then
     return
   end
   local separator = action.kind == "add_to_path" and ":"

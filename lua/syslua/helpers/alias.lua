@@ -1,4 +1,5 @@
---- `alias{}`: short names for commands, in interactive shells. What is declared is merged at the end of the evaluation.
+--- `alias{}`: short names for commands, and functions, in interactive shells. What is declared is
+-- merged at the end of the evaluation.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
@@ -10,18 +11,37 @@ local text = require("syslua.util.text")
 
 local raise = position.raise
 
+-- A command, or a function: its texts by the names of shells.
 local function is_equal(left, right)
-  return left.value == right.value
+  local first, second = left.value, right.value
+  if type(first) ~= "table" or type(second) ~= "table" then
+    return first == second
+  end
+  for _, shells in ipairs({ first, second }) do
+    for shell in next, shells do
+      if first[shell] ~= second[shell] then
+        return false
+      end
+    end
+  end
+  return true
+end
+
+local function show(value)
+  if type(value) == "string" then
+    return ("%q"):format(value)
+  end
+  return "a function of " .. text.enumerate(tables.get_sorted_keys(value), "and")
 end
 
 local function raise_conflict(name, first, second)
   failure.raise({
     kind = "conflict",
-    message = ("the alias %s is declared twice, with different commands:\n  %q at %s\n  %q at %s"):format(
+    message = ("the alias %s is declared twice, with different commands:\n  %s at %s\n  %s at %s"):format(
       name,
-      first.value,
+      show(first.value),
       first.positions[1] or "an unknown place",
-      second.value,
+      show(second.value),
       second.positions[1] or "an unknown place"
     ),
     position = second.positions[1],
@@ -46,17 +66,41 @@ local function finalize(aliases)
     end
     local overridden = {}
     for index, loser in ipairs(lost) do
-      overridden[index] =
-        { value = loser.value, priority = loser.number, positions = loser.positions }
+      local value = type(loser.value) == "string" and loser.value or show(loser.value)
+      overridden[index] = { value = value, priority = loser.number, positions = loser.positions }
     end
     local action = { kind = "set_alias", name = name, command = winner.value }
+    if type(winner.value) == "table" then
+      action = { kind = "set_function", name = name, bodies = winner.value }
+    end
     local number = winner.number ~= priority.plain and winner.number or nil
     border.call("record", action, winner.positions, { priority = number, overridden = overridden })
   end
 end
 
+-- Checks a function: a text for each shell that is to have it.
+local function check_function(name, bodies)
+  local count = 0
+  for shell, body in next, bodies do
+    count = count + 1
+    if type(shell) ~= "string" or type(body) ~= "string" then
+      raise(
+        ("`%s` in alias{}: expected a text for each shell, got %s"):format(
+          name,
+          text.describe(type(shell) == "string" and body or shell)
+        ),
+        ('for example %s = { sh = "cd \\"$1\\" && ls", fish = "cd $argv[1]; and ls" }'):format(name)
+      )
+    end
+  end
+  if count == 0 then
+    raise(("`%s` in alias{}: a function needs a text for a shell"):format(name))
+  end
+end
+
 --- Declares aliases: in sh, bash, zsh and fish what they call so, in other shells what is closest.
----@param aliases table<string, string|syslua.Priority>
+-- A table makes a function, with a text for each shell: `sh` counts for bash and zsh too.
+---@param aliases table<string, string|table<syslua.ShellName, string>|syslua.Priority>
 return function(aliases)
   if type(aliases) ~= "table" or priority.is(aliases) then
     raise(("alias{}: expected a table of aliases, got %s"):format(text.describe(aliases)))
@@ -72,8 +116,15 @@ return function(aliases)
     local value, number = priority.unwrap(aliases[name])
     if type(name) ~= "string" then
       raise("alias{}: an alias has a name", 'for example alias { ll = "ls -l" }')
+    elseif type(value) == "table" and not priority.is(value) then
+      check_function(name, value)
     elseif type(value) ~= "string" then
-      raise(("`%s` in alias{}: expected a string, got %s"):format(name, text.describe(value)))
+      raise(
+        ("`%s` in alias{}: expected a string, or a table with a text for each shell, got %s"):format(
+          name,
+          text.describe(value)
+        )
+      )
     end
     collected[#collected + 1] =
       { name = name, value = value, number = number - advantage, positions = chain }

@@ -1,5 +1,6 @@
 //! What every kind of action knows of itself, and what those of each group know besides.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -158,6 +159,8 @@ pub enum Addition<'a> {
     Entries(&'a str, &'a str, Vec<Template>),
     /// A short name for a command, and the command.
     Alias(&'a str, &'a Text),
+    /// A function, and its texts by the names of shells.
+    Function(&'a str, &'a BTreeMap<String, Text>),
     /// A script, and the names of the shells that source it.
     Script(&'a Text, &'a [String]),
 }

@@ -9,6 +9,7 @@ use super::alias::Alias;
 use super::command::Run;
 use super::directory::Directory;
 use super::file::File;
+use super::function::Function;
 use super::kind::{EffectKind, EnvironmentKind, TargetKind};
 use super::link::Link;
 use super::path_entry::PathEntry;
@@ -108,6 +109,7 @@ kinds! {
     Environment as EnvironmentKind {
         "add_to_path" => PathEntry,
         "set_alias" => Alias,
+        "set_function" => Function,
         "source_in_shell" => Script,
         "set_variable" => Variable,
     }
@@ -253,6 +255,7 @@ mod tests {
             Absent { target: "~/b".into() }.into(),
             File { source: "/a".into(), target: "~/b".into(), mode: Some("600".into()), ..File::default() }.into(),
             PathEntry { directory: "~/bin".into() }.into(),
+            Function { name: "f".into(), bodies: [("sh".to_owned(), "true".into())].into() }.into(),
             Variable { name: "PATH".into(), value }.into(),
             Run { command: Command::Line("true".into()), ..Run::default() }.into(),
         ];

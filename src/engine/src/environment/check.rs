@@ -1,5 +1,6 @@
 //! What a declared environment may not be: names, values and entries with which a shell or each program would fail.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{lists, reserved, shells};
@@ -67,7 +68,7 @@ pub fn check<'a>(
     target: Target<'_>,
 ) -> Result<(), Box<Refusal>> {
     let limits = Limits::of(target.os);
-    let (mut total, mut in_lists) = (0, std::collections::BTreeMap::<_, usize>::new());
+    let (mut total, mut in_lists) = (0, BTreeMap::<_, usize>::new());
     for activation in activations {
         let Some(part) = activation.action.as_environment() else { continue };
         let checking = Checking { activation, target };
@@ -106,6 +107,7 @@ pub fn check<'a>(
                 total += 2 * length;
             }
             Addition::Alias(name, command) => checking.alias(name, command)?,
+            Addition::Function(name, bodies) => checking.function(name, bodies)?,
             Addition::Script(script, of_shells) => {
                 checking.script(script)?;
                 for name in of_shells {
@@ -159,6 +161,28 @@ impl Checking<'_> {
         } else if command.0.iter().any(u8::is_ascii_control) {
             let message = format!("the alias {name} has a line break or another control character");
             return Err(self.refusal(message, Some("write a script, and put it on PATH".to_owned())));
+        }
+        Ok(())
+    }
+
+    fn function(&self, name: &str, bodies: &BTreeMap<String, Text>) -> Result<(), Box<Refusal>> {
+        let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !is_name || reserved::is_word(name) {
+            let message = format!("{name:?} cannot be the name of a function in every shell");
+            let hint = "a name has letters, digits and _, begins with no digit, and is no word of a shell's grammar";
+            return Err(self.refusal(message, Some(hint.to_owned())));
+        }
+        for (shell, body) in bodies {
+            if shells::find(shell).is_none() {
+                let known: Vec<_> = shells::SHELLS.iter().map(|shell| shell.name()).collect();
+                let message = format!("the function {name} is for an unknown shell, `{shell}`");
+                return Err(self.refusal(message, Some(format!("the shells are {}", known.join(", ")))));
+            } else if body.0.iter().all(u8::is_ascii_whitespace) {
+                return Err(self.refusal(format!("the function {name} has no commands for {shell}"), None));
+            } else if body.0.iter().any(|byte| byte.is_ascii_control() && !b"\n\t".contains(byte)) {
+                return Err(self.refusal(format!("the function {name} has a control character for {shell}"), None));
+            }
         }
         Ok(())
     }

@@ -29,6 +29,8 @@ pub struct Environment {
     pub lists: BTreeMap<String, (String, Vec<Template>)>,
     /// Short names for commands, in interactive shells.
     pub aliases: BTreeMap<String, Text>,
+    /// Functions of interactive shells: their texts, by the names of shells.
+    pub functions: BTreeMap<String, BTreeMap<String, Text>>,
     /// Scripts to source, in order, and the shells that do.
     pub scripts: Vec<(Template, Vec<String>)>,
 }
@@ -99,8 +101,16 @@ impl Environment {
         for (name, (separator, entries)) in general.lists {
             environment.add(&name, &separator, &entries, Home::OfShell);
         }
+        // A name is an alias or a function.
         for (name, command) in general.aliases {
-            environment.aliases.entry(name).or_insert(command);
+            if !environment.functions.contains_key(&name) {
+                environment.aliases.entry(name).or_insert(command);
+            }
+        }
+        for (name, bodies) in general.functions {
+            if !environment.aliases.contains_key(&name) {
+                environment.functions.entry(name).or_insert(bodies);
+            }
         }
         environment.scripts = general.scripts.into_iter().chain(environment.scripts).collect();
         environment
@@ -150,6 +160,9 @@ impl Environment {
             Addition::Alias(name, command) => {
                 self.aliases.insert(name.to_owned(), command.clone());
             }
+            Addition::Function(name, bodies) => {
+                self.functions.insert(name.to_owned(), bodies.clone());
+            }
             Addition::Script(script, shells) => {
                 self.scripts.push((home.expand(&script.clone().into()), shells.to_vec()));
             }
@@ -169,7 +182,11 @@ impl Environment {
     /// Returns what tells it from others, for all shells alike.
     pub fn digest(&self) -> Hash {
         let whole = (&self.single, &self.lists, &self.aliases, &self.scripts);
-        Hash::of(&serde_json::to_vec(&whole).unwrap_or_default())
+        let mut whole = serde_json::to_vec(&whole).unwrap_or_default();
+        if !self.functions.is_empty() {
+            whole.extend(serde_json::to_vec(&self.functions).unwrap_or_default());
+        }
+        Hash::of(&whole)
     }
 
     /// Returns all names in the order in which they can be set: a variable after those that it refers to;

@@ -156,6 +156,19 @@ const RESERVED: &[(&str, &[&str])] = &[
 /// What the names begin with in which the environment scripts remember what they set.
 pub const OWN_PREFIX: &str = "__SYSLUA";
 
+/// Words of the grammars of shells, and commands without which their scripts cannot work.
+const WORDS: &[&str] = &[
+    "and", "begin", "break", "builtin", "case", "catch", "command", "const", "continue", "coproc", "def", "do", "done",
+    "elif", "else", "end", "esac", "eval", "exec", "exit", "export", "fi", "fn", "for", "foreach", "function", "if",
+    "in", "let", "not", "or", "repeat", "return", "select", "set", "shift", "source", "switch", "test", "then", "time",
+    "trap", "try", "unset", "until", "use", "var", "while",
+];
+
+/// Returns whether a name is a word of some shell's grammar, which no function can have.
+pub fn is_word(name: &str) -> bool {
+    WORDS.contains(&name)
+}
+
 /// Returns who keeps a name for itself: a shell, or `sys.lua`.
 pub fn keeper(name: &str) -> Option<&'static str> {
     let is_own = name.get(..OWN_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(OWN_PREFIX));

@@ -1,6 +1,6 @@
 //! The command prompt of Windows, cmd.
 //!
-//! It has no functions and no lists, so that each call is written out; a variable that stood there before does not come back.
+//! It has no functions and no lists, so that each call is written out.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -23,7 +23,15 @@ const TAKE_BACK: &str = r#"@set "__syslua_new=1"
 
 :__syslua_undo
 @if not "%2"=="" goto __syslua_remove
-@if /i not "%1"=="PATH" if /i not "%1"=="STAMP" set "%1="
+@if /i "%1"=="PATH" goto :eof
+@set "%1="
+@if not defined MEMORY_%1 goto :eof
+@for /f "tokens=1,* delims==" %%A in ('set MEMORY_%1') do @if /i "%%A"=="MEMORY_%1" set "%1=%%B"
+@set "MEMORY_%1="
+@goto :eof
+
+:__syslua_keep
+@for /f "tokens=1,* delims==" %%A in ('set %1') do @if /i "%%A"=="%1" set "MEMORY_%1=%%B"
 @goto :eof
 
 :__syslua_remove
@@ -120,6 +128,16 @@ impl Shell for Cmd {
                 let _ = writeln!(end, "@doskey {name}={} $*", text.replace('%', "%%"));
             }
         }
+        for (name, text) in common::functions(environment, self.name()) {
+            let text = String::from_utf8_lossy(&text.0).into_owned();
+            if text.contains(['|', '<', '>', '&', '^', '"', '\n']) {
+                let reason = "doskey has $B $L $G $T for | < > &, and one line";
+                end.push_str(&self.say(&common::refusal(self.name(), &format!("the function {name}"), reason)));
+                end.push('\n');
+            } else {
+                let _ = writeln!(end, "@doskey {name}={}", text.replace('%', "%%"));
+            }
+        }
         for path in super::scripts_of(environment, self) {
             if let Ok(path) = self.template(path) {
                 let path = String::from_utf8_lossy(&path).into_owned();
@@ -145,7 +163,8 @@ impl Cmd {
             Call::Single(name, value) => {
                 let value = text(self.check_value(value)?);
                 Ok(format!(
-                    "@if defined __syslua_new set \"{name}={value}\"\n@if not defined {name} set \"{name}={value}\"\n"
+                    "@if defined __syslua_new if defined {name} call :__syslua_keep {name}\n\
+                     @if defined __syslua_new set \"{name}={value}\"\n@if not defined {name} set \"{name}={value}\"\n"
                 ))
             }
             Call::List(name, list) => {

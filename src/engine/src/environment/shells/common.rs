@@ -1,8 +1,11 @@
 //! What renderers share: the calls that a script makes, and the frame around them.
 
+use std::collections::BTreeMap;
+
 use super::{FPATH, Identity, Shell, lists};
 use crate::environment::Environment;
 use crate::platform;
+use crate::value::Text;
 use crate::variable::{Part, Template};
 
 /// A variable that a script sets.
@@ -64,6 +67,13 @@ pub fn shares(environment: &Environment, identity: &Identity<'_>) -> Vec<Vec<u8>
         _ => None,
     };
     entries.iter().filter_map(share).collect()
+}
+
+/// Returns the functions of a shell: names and texts. What is for sh counts in bash and zsh too, unless they have their own.
+pub fn functions<'a>(environment: &'a Environment, shell: &str) -> Vec<(&'a str, &'a Text)> {
+    let is_posix = shell == "bash" || shell == "zsh";
+    let text = |bodies: &'a BTreeMap<String, Text>| bodies.get(shell).or_else(|| bodies.get("sh").filter(|_| is_posix));
+    environment.functions.iter().filter_map(|(name, bodies)| Some((name.as_str(), text(bodies)?))).collect()
 }
 
 /// Returns a whole script: its first line, functions, and what it calls.

@@ -73,6 +73,11 @@ impl Shell for Elvish {
             let text = self.quote(&text).unwrap_or_default();
             rest.extend([b"try { eval ".as_slice(), &text, b" } catch problem { nop }\n"].concat());
         }
+        for (name, text) in common::functions(environment, self.name()) {
+            let text = [format!("edit:add-var {name}~ {{|@args| ").as_bytes(), &text.0, b"\n}"].concat();
+            let text = self.quote(&text).unwrap_or_default();
+            rest.extend([b"try { eval ".as_slice(), &text, b" } catch problem { nop }\n"].concat());
+        }
         for path in super::scripts_of(environment, self) {
             if let Ok(path) = self.template(path) {
                 rest.extend([b"__syslua_source ".as_slice(), &path, b"\n"].concat());

@@ -94,7 +94,9 @@ impl Shell for Fish {
         let (mut rest, declared) = common::lines(self, environment);
         rest.extend_from_slice(b"__syslua_end\n");
         let (stamp, done) = (identity.stamp(environment), format!("{}_aliases", identity.memory()));
-        let names: Vec<&str> = environment.aliases.keys().map(String::as_str).collect();
+        let functions = common::functions(environment, self.name());
+        let own = functions.iter().map(|(name, _)| *name);
+        let names: Vec<&str> = environment.aliases.keys().map(String::as_str).chain(own).collect();
         let begin = format!(
             "if status is-interactive; and test \"${done}[1]\" != {stamp}\n    set -e {done}[1]\n    \
              functions -e ${done}\n    set -g {done} {stamp} {}\n",
@@ -104,6 +106,11 @@ impl Shell for Fish {
         for (name, command) in &environment.aliases {
             let command = self.quote(&command.0).unwrap_or_default();
             rest.extend([b"    alias ".as_slice(), name.as_bytes(), b" ", &command, b"\n"].concat());
+        }
+        for (name, text) in functions {
+            // What cannot be read is an error of this function only.
+            let whole = [format!("function {name}\n").as_bytes(), &text.0, b"\nend"].concat();
+            rest.extend([b"    eval ".as_slice(), &self.quote(&whole).unwrap_or_default(), b"\n"].concat());
         }
         rest.extend_from_slice(b"end\n");
         for share in common::shares(environment, identity) {

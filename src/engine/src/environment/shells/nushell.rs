@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 
 use super::common::{self, Words};
-use super::{Identity, Places, ScriptPath, Shell};
+use super::{HookPlaces, Identity, Places, ScriptPath, Shell};
 use crate::environment::Environment;
 
 const FUNCTIONS: &str = include_str!("nushell.nu");
+
+/// What it does at each prompt.
+const HOOK: &str = include_str!("hook.nu");
 
 /// Names that Nushell sets itself and refuses to have set. Source: its book, Special Variables.
 const RESERVED: [&str; 5] = ["CURRENT_FILE", "FILE_PWD", "LAST_EXIT_CODE", "NU_VERSION", "PROCESS_PATH"];
@@ -68,6 +71,32 @@ impl Shell for Nushell {
         format!("source (if ({word} | path exists) {{ {word} }} else {{ null }})")
     }
 
+    fn hook(&self, places: &HookPlaces<'_>) -> Option<String> {
+        Some(places.fill(HOOK, |text| self.quote(text).unwrap_or_default()))
+    }
+
+    fn render_leave(&self, environment: &Environment, identity: &Identity<'_>) -> Option<Vec<u8>> {
+        let memory = identity.memory();
+        let mut script = FUNCTIONS.as_bytes().to_vec();
+        script.extend_from_slice(b"let __syslua_kept = ([\n");
+        for (name, value) in &environment.single {
+            // What this shell could not have, it did not set.
+            if let Ok(value) = self.template(value) {
+                script.extend([b"  { name: ", name.as_bytes(), b", value: ", &value, b" }\n"].concat());
+            }
+        }
+        script.extend_from_slice(
+            b"] | where {|one| (__syslua_get $one.name) != $one.value } | each {|one| $one.name })\n",
+        );
+        script.extend(format!("__syslua_begin {memory} left ...$__syslua_kept\n").into_bytes());
+        let names = environment.single.keys().map(|name| format!("{memory}_{name}"));
+        let names = names.chain([memory.clone()]).collect::<Vec<_>>().join(" ");
+        script.extend(
+            format!("hide-env --ignore-errors ...$env.__syslua_state.hidden {names} __syslua_state\n").into_bytes(),
+        );
+        Some(script)
+    }
+
     fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
         let (mut rest, declared) = common::lines(self, environment);
         rest.extend_from_slice(b"__syslua_end\n");
@@ -85,6 +114,21 @@ impl Shell for Nushell {
                 ),
             }
         }
+        let functions = common::functions(environment, self.name());
+        for (name, text) in &functions {
+            if std::str::from_utf8(&text.0).is_ok() {
+                let start = format!("def --env --wrapped {name} [...args] {{\n");
+                rest.extend([start.as_bytes(), &text.0, b"\n}\n"].concat());
+            }
+        }
+        // A list, which other programs do not get: only a shell that has read this knows the names.
+        let own = Identity { project: None, ..*identity }.memory();
+        let names: Vec<&str> =
+            environment.aliases.keys().map(String::as_str).chain(functions.iter().map(|(name, _)| *name)).collect();
+        rest.extend(
+            format!("$env.{own}_aliases = ($env.{own}_aliases? | default [] | append [{}] | uniq)\n", names.join(" "))
+                .into_bytes(),
+        );
         for path in super::scripts_of(environment, self) {
             // The path has to be known before anything runs.
             if let (Ok(path), None) = (self.template(path), path.references().next()) {

@@ -199,13 +199,43 @@ impl Script {
         self.line(&[format!("    if [ -n \"${{{done}-}}\" ]; then {undo} 2>/dev/null || :; fi").as_bytes()]);
         self.line(&[format!("    {done}='{stamp}'").as_bytes()]);
         let names: Vec<&str> = environment.aliases.keys().map(String::as_str).collect();
-        let all = if names.is_empty() { ":".to_owned() } else { format!("unalias {}", names.join(" ")) };
+        let functions: Vec<&str> = environment.functions.keys().map(String::as_str).collect();
+        let mut all = if names.is_empty() { ":".to_owned() } else { format!("unalias {}", names.join(" ")) };
+        if !functions.is_empty() {
+            all.push_str(&format!("; unset -f {}", functions.join(" ")));
+        }
         self.line(&[format!("    {undo}() {{ {all}; }}").as_bytes()]);
         for (name, command) in &environment.aliases {
             self.line(&[b"    alias ", name.as_bytes(), b"=", &quote(&command.0)]);
         }
+        for name in functions {
+            self.function(environment, name);
+        }
         self.line(&[b"  fi ;;"]);
         self.line(&[b"esac"]);
+    }
+
+    /// Defines a function. A text that the shell cannot read is an error of that function only.
+    fn function(&mut self, environment: &Environment, name: &str) {
+        let text = |shell: &str| {
+            let functions = common::functions(environment, shell);
+            let own = functions.iter().find(|(function, _)| *function == name);
+            quote(&own.map(|(_, text)| text.0.clone()).unwrap_or_default())
+        };
+        self.line(&[b"    case ${ZSH_VERSION:+z}${BASH_VERSION:+b} in"]);
+        self.line(&[b"      z) __syslua_body=", &text("zsh"), b" ;;"]);
+        self.line(&[b"      b) __syslua_body=", &text("bash"), b" ;;"]);
+        self.line(&[b"      *) __syslua_body=", &text("sh"), b" ;;"]);
+        self.line(&[b"    esac"]);
+        let name = name.as_bytes();
+        // An alias of the name would stand for it.
+        self.line(&[b"    if [ -n \"$__syslua_body\" ]; then"]);
+        self.line(&[b"      unalias ", name, b" 2>/dev/null || :"]);
+        self.line(&[b"      __syslua_body=\"", name, b"() {\n$__syslua_body\n}\""]);
+        self.line(&[b"      if [ -n \"${ZSH_VERSION-}\" ]; then eval \"$__syslua_body\" || :"]);
+        self.line(&[b"      else command eval \"$__syslua_body\" || :; fi"]);
+        self.line(&[b"    fi"]);
+        self.line(&[b"    unset __syslua_body"]);
     }
 
     /// Has interactive shells find the completions of packages: bash when they are asked for, zsh in fpath, and at once where

@@ -3,11 +3,17 @@
 use std::path::PathBuf;
 
 use super::common::{self, Call, Words};
-use super::{FPATH, Identity, Places, ScriptPath, Shell};
+use super::{FPATH, HookPlaces, Identity, Places, ScriptPath, Shell};
 use crate::environment::Environment;
 use crate::variable::Template;
 
 const FUNCTIONS: &str = include_str!("powershell.ps1");
+
+/// What it does at each prompt.
+const HOOK: &str = include_str!("hook.ps1");
+
+/// What defines functions of users, and takes them back. A name that was an alias is one again: aliases come before functions.
+const FUNCTIONS_OF_USERS: &str = include_str!("functions.ps1");
 
 /// By this Windows PowerShell knows that a script is UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -75,6 +81,31 @@ impl Shell for PowerShell {
         format!("if (Test-Path -LiteralPath {word}) {{ . {word} }}")
     }
 
+    fn hook(&self, places: &HookPlaces<'_>) -> Option<String> {
+        Some(places.fill(HOOK, |text| self.quote(text).unwrap_or_default()))
+    }
+
+    fn render_leave(&self, environment: &Environment, identity: &Identity<'_>) -> Option<Vec<u8>> {
+        let memory = identity.memory();
+        let mut script = [FUNCTIONS.as_bytes(), b"$__syslua_kept = @()\n"].concat();
+        for (name, value) in &environment.single {
+            // What this shell could not have, it did not set.
+            if let Ok(value) = self.check_value(value) {
+                let start = format!("if ((__syslua_get '{name}') -cne ");
+                let end = format!(") {{ $__syslua_kept += '{name}' }}\n");
+                script.extend([start.as_bytes(), &value, end.as_bytes()].concat());
+            }
+        }
+        script.extend(format!("__syslua_begin '{memory}' 'left' $__syslua_kept\n").into_bytes());
+        for name in environment.single.keys() {
+            script.extend(format!("__syslua_unset '{memory}_{name}'\n").into_bytes());
+        }
+        let end = format!("__syslua_unset '{memory}'\n$script:__syslua_is_new = $false\n__syslua_end\n");
+        script.extend(end.into_bytes());
+        script.extend(self.functions(&Environment::default(), &memory));
+        Some(script)
+    }
+
     fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
         let (mut rest, mut declared) = (Vec::new(), Vec::new());
         for call in common::calls(environment).iter().filter(|call| call.name() != FPATH) {
@@ -88,13 +119,7 @@ impl Shell for PowerShell {
             rest.push(b'\n');
         }
         rest.extend_from_slice(b"__syslua_end\n");
-        for (name, command) in &environment.aliases {
-            // What is no command of this shell is an error when it is called, not before.
-            if let Ok(text) = self.quote(&[&command.0, b" @args".as_slice()].concat()) {
-                let start = format!("Set-Item -Path 'Function:global:{name}' -Value ([scriptblock]::Create(");
-                rest.extend([b"try { ".as_slice(), start.as_bytes(), &text, b")) } catch { }\n"].concat());
-            }
-        }
+        rest.extend(self.functions(environment, &identity.memory()));
         for path in super::scripts_of(environment, self) {
             if let Ok(path) = self.template(path) {
                 rest.extend([b"if (Test-Path -LiteralPath ".as_slice(), &path, b") { . ", &path, b" }\n"].concat());
@@ -108,6 +133,30 @@ impl Shell for PowerShell {
 }
 
 impl PowerShell {
+    /// Writes aliases and functions, after those of before are taken back. Both are functions there.
+    fn functions(&self, environment: &Environment, memory: &str) -> Vec<u8> {
+        let aliases = environment
+            .aliases
+            .iter()
+            .map(|(name, command)| (name.as_str(), [&command.0, b" @args".as_slice()].concat()));
+        let functions = common::functions(environment, self.name());
+        let functions = functions.into_iter().map(|(name, text)| (name, text.0.clone()));
+        let mut lines = Vec::new();
+        for (name, text) in aliases.chain(functions) {
+            match self.quote(&text) {
+                Ok(text) => {
+                    lines.extend([format!("__syslua_function '{name}' ").as_bytes(), &text, b"\n"].concat());
+                }
+                Err(reason) => {
+                    let refusal = common::refusal(self.name(), &format!("the alias {name}"), reason);
+                    lines.extend(format!("{}\n", self.say(&refusal)).into_bytes());
+                }
+            }
+        }
+        let end = b"Remove-Item -Path Function:__syslua_function\n";
+        [FUNCTIONS_OF_USERS.replace("MEMORY", memory).as_bytes(), &lines, end].concat()
+    }
+
     fn line(&self, call: &Call<'_>) -> Result<Vec<u8>, &'static str> {
         match call {
             Call::Single(name, value) => {

@@ -1,0 +1,175 @@
+--- The hook of Nushell, in a terminal; and that of PowerShell, of which only the grammar can be checked.
+
+local machine = require("spec.support.machine")
+local pane = require("spec.support.pane")
+local process = require("spec.support.process")
+
+describe("the hook of", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+    here.shell("mkdir -p ~/web/deep/inner ~/other ~/.config/nushell")
+    here.write("home/.config/nushell/env.nu", "")
+  end)
+
+  after_each(function()
+    pane.close_all(here)
+    here.remove()
+  end)
+
+  local it_nushell = pane.find("nushell") and it or pending
+
+  -- Opens Nushell with the hook, after other lines of the user.
+  local function open(before, after)
+    local hook = here.must("env", "--shell", "nushell", "--hook").stdout
+    here.write("home/hook.nu", hook)
+    local lines =
+      { "$env.config.show_banner = false", before or "", "source ~/hook.nu", after or "" }
+    here.write("home/.config/nushell/config.nu", table.concat(lines, "\n") .. "\n")
+    return pane.open(here, "nushell")
+  end
+
+  local function apply(lines)
+    here.apply(lines)
+  end
+
+  it_nushell("Nushell follows snapshots, with aliases and functions", function()
+    apply([[env({ EDITOR = "vi", PATH = "/first" })]])
+    local shell = open()
+    assert.equal("vi,", shell.get({ "EDITOR", "PORT" }))
+    apply([[
+      env({ EDITOR = "ed", PORT = 1 })
+      alias({ greet = "echo hello", name_it = { nushell = "$env.NAMED = ($args | str join '+')" } })
+    ]])
+    shell.run("")
+    assert.equal("ed,1", shell.get({ "EDITOR", "PORT" }))
+    shell.enter("greet there", "\nhello there")
+    shell.run("name_it a 'b c'")
+    assert.equal("a+b c", shell.get({ "NAMED" }))
+    apply("")
+    shell.run("")
+    assert.equal(",", shell.get({ "EDITOR", "PORT" }))
+    shell.enter("greet there", "Command `greet` not found")
+  end)
+
+  it_nushell("Nushell enters and leaves projects, one inside another", function()
+    apply([[
+      env({ EDITOR = "vi" })
+      project({ name = "web", path = "~/web", setup = function()
+        env({ PORT = 8080, EDITOR = "web" })
+        alias({ serve = "echo served" })
+      end })
+      project({ name = "inner", path = "~/web/deep", setup = function() env({ INNER = "in", PORT = 1 }) end })
+    ]])
+    local shell = open()
+    local names = { "EDITOR", "PORT", "INNER" }
+    local function at(directory)
+      shell.run("cd " .. directory)
+      return shell.get(names)
+    end
+    assert.equal("vi,,", shell.get(names))
+    assert.equal("web,8080,", at("~/web"))
+    shell.enter("serve x", "\nserved x")
+    assert.equal("web,1,in", at("~/web/deep/inner"))
+    assert.equal("web,1,in", at(".."))
+    assert.equal("web,8080,", at("~/web"))
+    assert.equal("vi,,", at("~/other"))
+    shell.enter("serve x", "Command `serve` not found")
+    at("~/web")
+    shell.run("$env.EDITOR = 'mine'")
+    assert.equal("mine,,", at("~"))
+  end)
+
+  it_nushell("Nushell lives beside others, and is there once", function()
+    apply([[env({ EDITOR = "vi" })]])
+    local shell = open(
+      "$env.config.hooks.pre_prompt = [{|| $env.COUNT = (($env.COUNT? | default 0) + 1) }]",
+      "source ~/hook.nu"
+    )
+    shell.run("$env.COUNT = 0; $env.HOOKS = ($env.config.hooks.pre_prompt | length)")
+    -- At the prompt after that line.
+    assert.equal("vi,1,2", shell.get({ "EDITOR", "COUNT", "HOOKS" }))
+    -- It leaves no file behind.
+    assert.equal("", here.shell("ls ~/.cache/nushell 2>/dev/null | grep syslua").stdout)
+    -- A function of this name in a program's environment would be one of the shell's state.
+    shell.run("^env | save --force ~/seen")
+    assert.is_nil(here.read("home/seen"):find("__syslua_", 1, true))
+  end)
+
+  it_nushell("Nushell starts no process when nothing changed", function()
+    if not process.has("strace") then
+      pending("strace is not installed")
+      return
+    end
+    apply([[
+      env({ EDITOR = "vi" })
+      project({ name = "web", path = "~/web", setup = function() env({ PORT = 1 }) end })
+    ]])
+    local shell = open()
+    shell.run("")
+    local pid = shell.get({})
+      and here.shell("tmux -S $TMPDIR/tmux.sock list-panes -a -F '#{pane_pid}'")
+    local trace = "strace -f -o trace -e trace=execve,vfork,fork -p " .. pid.stdout:match("%d+")
+    here.shell("( " .. trace .. " </dev/null >/dev/null 2>&1 & echo $! >strace.pid ); sleep 1")
+    shell.run("cd ~/web")
+    shell.run("cd ~/other")
+    shell.run("cd ~/web/deep")
+    assert.equal("vi,1", shell.get({ "EDITOR", "PORT" }))
+    here.shell("kill $(cat strace.pid); sleep 0.2")
+    local found = here.read("trace")
+    assert.is_nil(found:match("[^\n]*execve%([^\n]*"))
+    assert.is_nil(found:match("[^\n]*v?fork%([^\n]*"))
+  end)
+
+  it("Nushell is not there without a terminal", function()
+    if not pane.find("nushell") then
+      pending("nushell is not installed")
+      return
+    end
+    apply([[env({ EDITOR = "vi" })]])
+    here.write("home/hook.nu", here.must("env", "--shell", "nushell", "--hook").stdout)
+    local line = pane.find("nushell")
+      .. " -n -c 'source ~/hook.nu; $env.config.hooks.pre_prompt | length'"
+    assert.equal("0\n", here.shell(line).stdout)
+  end)
+
+  it("PowerShell can be read", function()
+    local python = "PYTHONPATH=/var/cache/syslua-tools/python python3"
+    if here.shell(python .. " -c 'import tree_sitter, tree_sitter_pwsh'").code ~= 0 then
+      pending("tree-sitter-pwsh is not installed")
+      return
+    end
+    apply([[
+      env({ EDITOR = "it's", PATH = "~/bin" })
+      alias({ ll = "ls -l", mk = { powershell = "New-Item $args[0]; if ($?) { cd $args[0] }" } })
+      project({ name = "web", path = "~/web", setup = function()
+        env({ PORT = "$(x) `y", NODE_PATH = "~/web" })
+        alias({ gs = "git status" })
+      end })
+    ]])
+    here.write("hook.ps1", here.must("env", "--shell", "powershell", "--hook").stdout)
+    here.write(
+      "parse.py",
+      [[
+import sys, tree_sitter, tree_sitter_pwsh
+parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_pwsh.language()))
+for name in sys.argv[1:]:
+    def walk(node):
+        if node.type == "ERROR" or node.is_missing:
+            sys.exit("%s: line %d: %r" % (name, node.start_point[0] + 1, node.text[:200]))
+        for child in node.children:
+            walk(child)
+    walk(parser.parse(open(name, "rb").read()).root_node)
+]]
+    )
+    local projects = "$SYSLUA_ROOT/store/metadata/current/projects/web"
+    local files = ("hook.ps1 $SYSLUA_ROOT/env.ps1 %s/env.ps1 %s/leave.ps1"):format(
+      projects,
+      projects
+    )
+    local result = here.shell(python .. " parse.py " .. files)
+    assert.equal("", result.stderr)
+    assert.equal(0, result.code)
+  end)
+end)

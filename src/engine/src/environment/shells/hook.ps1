@@ -1,0 +1,66 @@
+# At each prompt: reads the environment again when there is another snapshot, and enters and leaves projects. It starts no
+# process. Works in Windows PowerShell 5.1 and later.
+function global:__syslua_hook_ID {
+  $__syslua_line = ''
+  try {
+    $__syslua_reader = New-Object System.IO.StreamReader (FILE)
+    try { $__syslua_line = [string]$__syslua_reader.ReadLine() } finally { $__syslua_reader.Dispose() }
+  } catch { }
+  $__syslua_directory = $ExecutionContext.SessionState.Path.CurrentFileSystemLocation.ProviderPath
+  if (($__syslua_line -ceq $global:__syslua_seen_ID) -and ($__syslua_directory -ceq $global:__syslua_directory_ID)) { return }
+  $__syslua_is_new = $__syslua_line -cne $global:__syslua_seen_ID
+  $global:__syslua_seen_ID = $__syslua_line
+  $global:__syslua_directory_ID = $__syslua_directory
+  if ($__syslua_is_new -and ($__syslua_line -ne '')) { . (FILE) }
+  # The projects around the directory, outermost first: each as SNAPSHOT/projects/NAME.
+  $__syslua_now = @()
+  try {
+    foreach ($__syslua_one in [System.IO.File]::ReadAllLines((CURRENT) + '/projects/list')) {
+      $__syslua_name, $__syslua_path = $__syslua_one.Split([char[]]' ', 2)
+      $__syslua_path = $__syslua_path.TrimEnd('/', '\') + [System.IO.Path]::DirectorySeparatorChar
+      $__syslua_here = $__syslua_directory + [System.IO.Path]::DirectorySeparatorChar
+      if ($__syslua_here.StartsWith($__syslua_path, [System.StringComparison]::Ordinal)) { $__syslua_now += $__syslua_name }
+    }
+  } catch { }
+  $__syslua_before = @(([string]$env:MEMORY_inside).Split(' ') | Where-Object { $_ -ne '' })
+  if (($__syslua_now -join ' ') -ceq ($__syslua_before -join ' ')) {
+    # A shell inside a shell has the variables, and no functions.
+    if (($__syslua_now -join ' ') -ceq $global:__syslua_entered_ID) { return }
+  }
+  $global:__syslua_entered_ID = $__syslua_now -join ' '
+  for ($__syslua_at = $__syslua_before.Count - 1; $__syslua_at -ge 0; $__syslua_at--) {
+    $__syslua_path = (SNAPSHOTS) + '/' + $__syslua_before[$__syslua_at] + '/leave.ps1'
+    if (($__syslua_now -cnotcontains $__syslua_before[$__syslua_at]) -and [System.IO.File]::Exists($__syslua_path)) {
+      . $__syslua_path
+    }
+  }
+  foreach ($__syslua_name in $__syslua_now) {
+    $__syslua_path = (SNAPSHOTS) + '/' + $__syslua_name + '/env.ps1'
+    if ([System.IO.File]::Exists($__syslua_path)) { . $__syslua_path }
+  }
+  if ($__syslua_now.Count -gt 0) {
+    $env:MEMORY_inside = ' ' + ($__syslua_now -join ' ') + ' '
+  } else {
+    $env:MEMORY_inside = $null
+  }
+}
+
+# A prompt that has it already is left as it is. What stood there before is in the prompt itself: another one may stand
+# around that later.
+if (([string]$function:prompt) -notmatch '__syslua_hook_ID') {
+  $global:__syslua_seen_ID = ''
+  $global:__syslua_directory_ID = ''
+  $global:__syslua_entered_ID = ''
+  & {
+    param($__syslua_prompt)
+    Set-Item -Path Function:global:prompt -Value {
+      $__syslua_is_good = $?
+      $__syslua_code = $global:LASTEXITCODE
+      try { __syslua_hook_ID } catch { [Console]::Error.WriteLine("sys.lua: $_") }
+      $global:LASTEXITCODE = $__syslua_code
+      # The prompt may show whether the last command succeeded.
+      if ($__syslua_is_good) { $null = 1 } else { Write-Error '' -ErrorAction Ignore }
+      & $__syslua_prompt
+    }.GetNewClosure()
+  } $function:prompt
+}
