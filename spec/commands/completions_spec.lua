@@ -1,7 +1,11 @@
 --- `completions`: in a terminal, with the key that completes.
 
 local machine = require("spec.support.machine")
+local pane = require("spec.support.pane")
+local powershell = require("spec.support.powershell")
 local process = require("spec.support.process")
+
+local unpack = table.unpack or unpack
 
 describe("completions", function()
   local here
@@ -81,15 +85,149 @@ describe("completions", function()
     end
   end)
 
-  it("know all commands and all flags", function()
-    local commands = require("syslua.cli.commands")
-    for _, shell in ipairs({ "bash", "zsh", "fish", "nushell", "powershell" }) do
-      local text = here.must("completions", shell).stdout
-      for _, command in ipairs(commands.list) do
-        assert.truthy(text:find(command.name, 1, true), shell .. " " .. command.name)
+  local it_nushell = pane.find("nushell") and it or pending
+
+  it_nushell("work in Nushell", function()
+    here.write("home/sys.nu", here.must("completions", "nushell").stdout)
+    here.write("home/.config/nushell/env.nu", "")
+    here.write(
+      "home/.config/nushell/config.nu",
+      "$env.config.show_banner = false\n$env.config.completions.quick = true\nsource ~/sys.nu\n"
+    )
+    here.environment.LUA = require("spec.support.interpreter").name
+    local shell = pane.open(here, "nushell", { environment = { PATH = get_path() } })
+    for _, case in ipairs(completed) do
+      if not case[1]:find("ini\t", 1, true) then
+        shell.type((case[1]:gsub("\t", "")))
+        shell.press("Tab")
+        -- A key counts when the shell has read it.
+        here.shell("sleep 1")
+        shell.enter("", "<" .. (case[2]:gsub("%p", "%%%0")) .. " ?>")
       end
-      assert.truthy(text:find("lock-timeout", 1, true), shell)
     end
+    pane.close_all(here)
+  end)
+
+  -- What each place of each command is offered: what is typed before it, and some words of it.
+  local function list_places()
+    local data = require("syslua.cli.completion_data")
+    local options = { root = here.root }
+    local places =
+      { { words = {}, beginning = "", expected = data.get_values("commands", options) } }
+    local function add(words, place)
+      local expected = place.words
+        or place.kind and place.kind ~= "files" and data.get_values(place.kind, options)
+      if expected then
+        places[#places + 1] = { words = words, beginning = "", expected = expected }
+      end
+    end
+    for _, command in ipairs(data.list()) do
+      local flags = {}
+      for index, flag in ipairs(command.flags) do
+        flags[index] = flag.name
+        if flag.takes_argument then
+          add({ command.name, flag.name }, flag)
+        end
+      end
+      places[#places + 1] = { words = { command.name }, beginning = "-", expected = flags }
+      local before = { command.name, "--jobs", "2" }
+      for _, argument in ipairs(command.arguments) do
+        add({ unpack(before) }, argument)
+        before[#before + 1] = "x"
+      end
+    end
+    return places
+  end
+
+  -- How a shell is asked for what it offers, without a terminal: a line a place.
+  local asks = {
+    bash = {
+      'compopt() { :; }; eval "$(sys completions bash)"',
+      'COMP_WORDS=(sys %s "%s"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); __sys_complete; echo "${COMPREPLY[*]}"',
+    },
+    zsh = {
+      'compdef() { :; }; compadd() { shift; print -r -- "$*"; }; _files() { print; }; compset() { :; }\n'
+        .. '_describe() { print -r -- "${(@)${(@P)2}%%:*}"; }; eval "$(sys completions zsh)"',
+      'words=(sys %s "%s"); CURRENT=$#words; _sys',
+    },
+    fish = {
+      "sys completions fish | source",
+      'echo (complete -C "sys %s %s" | cut -f 1)',
+    },
+  }
+
+  for name, ask in pairs(asks) do
+    local it_there = process.has(name) and it or pending
+
+    it_there("offer each command, flag and kind of value in " .. name, function()
+      local places, lines = list_places(), { ask[1] }
+      assert.is_true(#places > 60)
+      for index, place in ipairs(places) do
+        lines[index + 1] = ask[2]:format(table.concat(place.words, " "), place.beginning)
+      end
+      here.write("lines", table.concat(lines, "\n") .. "\n")
+      local result = here.shell(name .. " lines", { PATH = get_path() })
+      assert.equal("", result.stderr)
+      local index = 0
+      for line in result.stdout:gmatch("([^\n]*)\n") do
+        index = index + 1
+        local about = table.concat(places[index].words, " ") .. ": " .. line
+        for _, word in ipairs(places[index].expected) do
+          -- fish has no name of one letter where there is a longer one.
+          local is_there = (" " .. line .. " "):find(" " .. word .. " ", 1, true)
+          assert.truthy(is_there or name == "fish" and word:find("^%-%a$"), word .. " of " .. about)
+        end
+      end
+      assert.equal(#places, index)
+    end)
+  end
+
+  it_nushell("offer each command, flag and kind of value in Nushell", function()
+    here.write("sys.nu", here.must("completions", "nushell").stdout)
+    here.write(
+      "ask.nu",
+      [[
+source sys.nu
+for command in (scope commands | where name =~ '^sys ') {
+  for one in ($command.signatures | values | first) {
+    print $"($command.name) ($one.parameter_name) "
+  }
+}
+]]
+    )
+    local result = here.shell(pane.find("nushell") .. " -n ask.nu", { PATH = get_path() })
+    assert.equal("", result.stderr)
+    local text = here.read("sys.nu")
+    for _, command in ipairs(require("syslua.cli.completion_data").list()) do
+      local start = "sys " .. command.name .. " "
+      assert.truthy(result.stdout:find(start, 1, true), start)
+      for _, flag in ipairs(command.passes_on and {} or command.flags) do
+        local name = flag.name:match("^%-%-(.*)$")
+        if name and name ~= "help" then
+          assert.truthy(result.stdout:find(start .. name .. " ", 1, true), start .. name)
+        end
+        local values = flag.words and table.concat(flag.words, " ")
+        assert.is_true(not values or text:find("[" .. values .. "]", 1, true) ~= nil, values)
+      end
+    end
+  end)
+
+  it("are a script that PowerShell can read, with all of it", function()
+    local text = here.must("completions", "powershell").stdout
+    for _, command in ipairs(require("syslua.cli.completion_data").list()) do
+      for _, flag in ipairs(command.flags) do
+        assert.truthy(text:find(flag.name, 1, true))
+        local offered = flag.words and table.concat(flag.words, " ")
+          or flag.kind and flag.kind ~= "files" and "@" .. flag.kind
+        local line = ("'%s %s' = '%s'"):format(command.name, flag.name, offered or "")
+        assert.is_true(not offered or text:find(line, 1, true) ~= nil, line)
+      end
+    end
+    local problem = powershell.check(here, { ["sys.ps1"] = text })
+    if problem == "missing" then
+      pending("tree-sitter-pwsh is not installed")
+    end
+    assert.is_nil(problem)
   end)
 
   it("list the values that there are", function()

@@ -2,6 +2,7 @@
 
 local machine = require("spec.support.machine")
 local pane = require("spec.support.pane")
+local powershell = require("spec.support.powershell")
 local process = require("spec.support.process")
 
 describe("the hook of", function()
@@ -135,11 +136,6 @@ describe("the hook of", function()
   end)
 
   it("PowerShell can be read", function()
-    local python = "PYTHONPATH=/var/cache/syslua-tools/python python3"
-    if here.shell(python .. " -c 'import tree_sitter, tree_sitter_pwsh'").code ~= 0 then
-      pending("tree-sitter-pwsh is not installed")
-      return
-    end
     apply([[
       env({ EDITOR = "it's", PATH = "~/bin" })
       alias({ ll = "ls -l", mk = { powershell = "New-Item $args[0]; if ($?) { cd $args[0] }" } })
@@ -148,28 +144,16 @@ describe("the hook of", function()
         alias({ gs = "git status" })
       end })
     ]])
-    here.write("hook.ps1", here.must("env", "--shell", "powershell", "--hook").stdout)
-    here.write(
-      "parse.py",
-      [[
-import sys, tree_sitter, tree_sitter_pwsh
-parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_pwsh.language()))
-for name in sys.argv[1:]:
-    def walk(node):
-        if node.type == "ERROR" or node.is_missing:
-            sys.exit("%s: line %d: %r" % (name, node.start_point[0] + 1, node.text[:200]))
-        for child in node.children:
-            walk(child)
-    walk(parser.parse(open(name, "rb").read()).root_node)
-]]
-    )
-    local projects = "$SYSLUA_ROOT/store/metadata/current/projects/web"
-    local files = ("hook.ps1 $SYSLUA_ROOT/env.ps1 %s/env.ps1 %s/leave.ps1"):format(
-      projects,
-      projects
-    )
-    local result = here.shell(python .. " parse.py " .. files)
-    assert.equal("", result.stderr)
-    assert.equal(0, result.code)
+    local projects = "root/store/metadata/current/projects/web/"
+    local problem = powershell.check(here, {
+      ["hook.ps1"] = here.must("env", "--shell", "powershell", "--hook").stdout,
+      ["own.ps1"] = here.read("root/env.ps1"),
+      ["web.ps1"] = here.read(projects .. "env.ps1"),
+      ["leave.ps1"] = here.read(projects .. "leave.ps1"),
+    })
+    if problem == "missing" then
+      pending("tree-sitter-pwsh is not installed")
+    end
+    assert.is_nil(problem)
   end)
 end)

@@ -5,7 +5,20 @@ local parser = require("syslua.cli.parser")
 
 local completion_data = {}
 
----@alias syslua.cli.CompletedKind "snapshots"|"objects"|"projects"|"shells"|"commands"|"files"
+--- The kinds of values that `completions --values` lists.
+completion_data.kinds =
+  { "snapshots", "objects", "subjects", "projects", "packages", "users", "shells", "commands" }
+
+---@alias syslua.cli.CompletedKind
+---| "snapshots"
+---| "objects"
+---| "subjects" what `why` takes: targets, variables and objects
+---| "projects"
+---| "packages"
+---| "users"
+---| "shells"
+---| "commands"
+---| "files"
 
 --- What may stand in a place: words, or the kind of values that `completions --values` lists, or files.
 ---@class syslua.cli.Completed
@@ -14,14 +27,19 @@ local completion_data = {}
 
 ---@class syslua.cli.CompletedFlag: syslua.cli.Completed
 ---@field name string with its dashes
+---@field short string? the other name that it has, of one letter
 ---@field takes_argument boolean
 ---@field description string
+
+---@class syslua.cli.CompletedArgument: syslua.cli.Completed
+---@field is_repeated boolean whether it counts for all places after its own
 
 ---@class syslua.cli.CompletedCommand
 ---@field name string
 ---@field summary string
 ---@field flags syslua.cli.CompletedFlag[]
----@field arguments syslua.cli.Completed[] one for each place; the last one counts for all after it
+---@field arguments syslua.cli.CompletedArgument[] one for each place
+---@field passes_on boolean whether it gives words to another program, with flags of that
 
 -- What arguments are by what help calls them.
 ---@type table<string, syslua.cli.CompletedKind?>
@@ -30,8 +48,11 @@ local kinds = {
   B = "snapshots",
   ID = "snapshots",
   OBJECT = "objects",
-  WHAT = "objects",
+  WHAT = "subjects",
   PROJECT = "projects",
+  PACKAGE = "packages",
+  USER = "users",
+  ARGUMENT = "files",
   COMMAND = "commands",
   CONFIG = "files",
   DIR = "files",
@@ -47,17 +68,29 @@ local function complete(name, argname, choices)
   local kind = kinds[argname]
   if argname == "NAME" and name == "--shell" or argname == "SHELL" then
     kind = "shells"
+  elseif argname == "NAME" and name == "--user" then
+    kind = "users"
   end
   return { kind = kind }
 end
 
 -- `COMMAND` of `shell` is no command of ours.
+---@return syslua.cli.CompletedArgument
 local function complete_argument(command, argument)
   local completed = complete(nil, argument._argname, argument._choices)
   if completed.kind == "commands" and command ~= "help" then
     completed.kind = "files"
   end
-  return completed
+  return { kind = completed.kind, words = completed.words, is_repeated = argument._maxargs > 1 }
+end
+
+local function get_short_name(option)
+  for _, name in ipairs(option._public_aliases) do
+    if name:find("^%-[^-]$") then
+      return name
+    end
+  end
+  return nil
 end
 
 --- Returns all commands, in the order in which help shows them.
@@ -67,13 +100,20 @@ function completion_data.list()
   for index, command in ipairs(commands.list) do
     local built = parser.build(command.name, commands.load(command.name), "sys")
     ---@type syslua.cli.CompletedCommand
-    local entry = { name = command.name, summary = command.summary, flags = {}, arguments = {} }
+    local entry = {
+      name = command.name,
+      summary = command.summary,
+      flags = {},
+      arguments = {},
+      passes_on = false,
+    }
     for _, option in ipairs(built._options) do
       for _, name in ipairs(option._public_aliases) do
         local takes_argument = option._maxargs > 0
         local follows = takes_argument and complete(name, option._argname, option._choices) or {}
         entry.flags[#entry.flags + 1] = {
           name = name,
+          short = get_short_name(option),
           takes_argument = takes_argument,
           description = option._description,
           words = follows.words,
@@ -83,43 +123,81 @@ function completion_data.list()
     end
     for place, argument in ipairs(built._arguments) do
       entry.arguments[place] = complete_argument(command.name, argument)
+      local name = argument._argname
+      entry.passes_on = entry.passes_on
+        or name == "ARGUMENT"
+        or name == "COMMAND" and command.name ~= "help"
     end
     list[index] = entry
   end
   return list
 end
 
---- Returns the values of a kind that there are now.
+-- Each kind of values once: how they are looked up.
+---@type table<string, fun(options: table, add: fun(value: string?))>
+local values_of = {
+  snapshots = function(options, add)
+    for _, snapshot in ipairs(require("syslua.border").call("history", options).snapshots) do
+      add(snapshot.id)
+    end
+  end,
+  objects = function(options, add)
+    for _, object in ipairs(require("syslua.border").call("list", options).objects) do
+      add(object.object)
+    end
+  end,
+  subjects = function(options, add)
+    for _, action in ipairs(require("syslua.border").call("actions", options).actions) do
+      add(action.target)
+      add(action.name)
+    end
+    for _, object in ipairs(require("syslua.border").call("list", options).objects) do
+      add(object.object)
+    end
+  end,
+  projects = function(options, add)
+    for _, action in ipairs(require("syslua.border").call("actions", options).actions) do
+      add(action.project and action.project.name)
+    end
+  end,
+  packages = function(_, add)
+    local path = require("syslua.util.path")
+    local found, config = pcall(require("syslua.cli.config_path").get)
+    local home = path.join(os.getenv("HOME") or "/", ".config/syslua/init.lua")
+    local directory = path.dirname(found and config or home)
+    for _, name in ipairs(require("syslua.cli.package_names").list(directory)) do
+      add(name:match("[^.]*$"))
+    end
+  end,
+  users = function(options, add)
+    for _, action in ipairs(require("syslua.border").call("actions", options).actions) do
+      add(action.user)
+    end
+  end,
+  shells = function(_, add)
+    for _, name in ipairs(require("syslua.border").call("shell_names")) do
+      add(name)
+    end
+  end,
+  commands = function(_, add)
+    for _, command in ipairs(commands.list) do
+      add(command.name)
+    end
+  end,
+}
+
+--- Returns the values of a kind that there are now, each once, without those that have blanks.
 ---@param kind string
 ---@param options table
 ---@return string[]
 function completion_data.get_values(kind, options)
-  local border = require("syslua.border")
-  local values = {}
-  if kind == "snapshots" then
-    for _, snapshot in ipairs(border.call("history", options).snapshots) do
-      values[#values + 1] = snapshot.id
+  local values, seen = {}, {}
+  values_of[kind](options, function(value)
+    if value and not seen[value] and not value:find("[%s%c]") then
+      seen[value] = true
+      values[#values + 1] = value
     end
-  elseif kind == "objects" then
-    for _, object in ipairs(border.call("list", options).objects) do
-      values[#values + 1] = object.object
-    end
-  elseif kind == "projects" then
-    local seen = {}
-    for _, action in ipairs(border.call("actions", options).actions) do
-      local name = action.project and action.project.name
-      if name and not seen[name] then
-        seen[name] = true
-        values[#values + 1] = name
-      end
-    end
-  elseif kind == "shells" then
-    values = border.call("shell_names")
-  elseif kind == "commands" then
-    for index, command in ipairs(commands.list) do
-      values[index] = command.name
-    end
-  end
+  end)
   return values
 end
 

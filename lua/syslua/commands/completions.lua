@@ -18,7 +18,7 @@ function completions.add_to_parser(parser)
   parser
     :option("--values", "Print the values of a kind that there are now, for these scripts.")
     :argname("KIND")
-    :choices({ "snapshots", "objects", "projects", "shells", "commands" })
+    :choices(require("syslua.cli.completion_data").kinds)
 end
 
 --- Does it.

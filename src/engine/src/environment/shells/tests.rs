@@ -457,7 +457,8 @@ fn each_shell_has_one_script_and_one_name() {
 /// Runs scripts of cmd under Wine; returns what `set` shows after each. `None` where there is no Wine.
 fn run_cmd(place: &Place, scripts: &[Vec<u8>]) -> Option<Vec<BTreeMap<String, String>>> {
     let wine = find_program("wine")?;
-    let mut text = "@set __SYSLUA_\r\n@set PATH=C:\\w\r\n@set \"OTHER=my & \"own\" 100%%\"\r\n".to_owned();
+    let mut text =
+        "@set __SYSLUA_\r\n@set PATH=C:\\windows\\system32\r\n@set \"OTHER=my & \"own\" 100%%\"\r\n".to_owned();
     for (index, script) in scripts.iter().enumerate() {
         std::fs::write(place.path(&format!("env{index}.cmd")), script).unwrap();
         text.push_str(&format!("@call env{index}.cmd\r\n@echo ---\r\n@set\r\n"));
@@ -508,15 +509,15 @@ fn cmd_sets_and_takes_back() {
         for (index, value) in values.iter().enumerate() {
             assert_eq!(found.get(&format!("V{index}")).map(String::as_str), Some(*value));
         }
-        assert_eq!(found["PATH"], "C:\\a b;C:\\c;C:\\w");
+        assert_eq!(found["PATH"], "C:\\a b;C:\\c;C:\\windows\\system32");
         assert_eq!(found["EDITOR"], "vi");
         assert!(!found.contains_key("LINES_OF"));
     }
-    assert_eq!((found[2]["PATH"].as_str(), found[2]["EDITOR"].as_str()), ("C:\\d;C:\\w", "ed"));
+    assert_eq!((found[2]["PATH"].as_str(), found[2]["EDITOR"].as_str()), ("C:\\d;C:\\windows\\system32", "ed"));
     assert!(!found[2].contains_key("V0"));
     assert_eq!((found[0]["OTHER"].as_str(), found[1]["OTHER"].as_str()), ("1", "1"));
     assert_eq!(found[2]["OTHER"], "my & \"own\" 100%");
-    assert_eq!(found[3]["PATH"], "C:\\w");
+    assert_eq!(found[3]["PATH"], "C:\\windows\\system32");
     assert!(!found[3].contains_key("EDITOR"));
 }
 

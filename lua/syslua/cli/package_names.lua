@@ -1,0 +1,46 @@
+--- The names of packages: modules below `pkgs` beside a config, or that come with sys.lua. It does
+-- not load them.
+
+local border = require("syslua.border")
+local path = require("syslua.util.path")
+local position = require("syslua.util.position")
+
+local package_names = {}
+
+-- The names of all packages below a directory: `cli.fd`.
+local function add_below(names, directory)
+  local listed, entries = pcall(border.call, "list_tree", directory)
+  for _, entry in
+    ipairs(listed and entries --[[@as table[] ]] or {})
+  do
+    local name = entry.kind ~= "directory" and entry.path:match("^(.*)%.lua$")
+    -- Versions of packages are no packages of their own.
+    if name and not name:find("/%d[%d_]*[%w_]*$") then
+      name = name:gsub("/init$", ""):gsub("/", ".")
+      if not names[name] then
+        names[name] = true
+        names[#names + 1] = name
+      end
+    end
+  end
+end
+
+--- Returns the names of all packages, those beside the config first.
+---@param directory string that of the config
+---@return string[]
+function package_names.list(directory)
+  local own = position.own_directory:gsub("^@", "")
+  local names = {}
+  local directories =
+    { path.join(directory, "pkgs"), own .. "pkgs", path.normalize(own .. "../../pkgs") }
+  for _, place in ipairs(directories) do
+    add_below(names, place)
+  end
+  local list = {}
+  for index, name in ipairs(names) do
+    list[index] = name
+  end
+  return list
+end
+
+return package_names
