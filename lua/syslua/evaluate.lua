@@ -151,7 +151,13 @@ local function resolve_inputs(files, entry, name, globals, options)
     notify = scope.get().notify,
     nodes = {},
   }
-  return require("syslua.input_graph").resolve(files, entry.inputs, name, session), session
+  local graph = require("syslua.input_graph").resolve(files, entry.inputs, name, session)
+  local trees = {}
+  for _, node in ipairs(session.nodes) do
+    trees[#trees + 1] = node.resolved.tree
+  end
+  scope.get().input_trees = trees
+  return graph, session
 end
 
 local function run(directory, name, globals, options)

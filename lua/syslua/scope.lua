@@ -23,6 +23,7 @@ local stack = {}
 ---@field separators table<string, string|false> of variables that the config defined: false is singular
 ---@field notify fun(message: string, position: string?) tells the user something
 ---@field on_file fun(file: table)? is told of each `file{}` that counts
+---@field input_trees string[]? the trees of inputs that came from elsewhere
 
 --- Declarations of one scope: of everybody, of one user, of one project.
 ---@class syslua.Block
@@ -144,6 +145,19 @@ end
 function scope.get_directory()
   local current = stack[#stack]
   return current and current.directory or "."
+end
+
+--- Returns whether a path is in an input that came from elsewhere.
+---@param place string
+---@return boolean
+function scope.is_in_input(place)
+  local current = stack[#stack]
+  for _, tree in ipairs(current and current.input_trees or {}) do
+    if place == tree or place:sub(1, #tree + 1) == tree .. "/" then
+      return true
+    end
+  end
+  return false
 end
 
 --- Returns the home that `~` stands for in paths of the config.

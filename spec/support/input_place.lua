@@ -17,6 +17,7 @@ export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER
 ---@field url fun(name: string): string the address of a repository
 ---@field git fun(line: string): string runs a line of the shell in `repos/`
 ---@field lock fun(): table the lock beside `init.lua`, as a table
+---@field to_sri fun(sha256: string): string a hash as nix writes it
 ---@field trees fun(): string the names in the cache
 
 --- Makes it.
@@ -60,6 +61,12 @@ function input_place.new()
     lock = function(name)
       local text = assert(here.read(name or "syslua.lock"), "there is no lock")
       return require("syslua").lib.fromJSON(text)
+    end,
+    to_sri = function(sha256)
+      local program =
+        "import base64, sys; print(base64.b64encode(bytes.fromhex(sys.argv[1])).decode())"
+      return "sha256-"
+        .. here.shell(("python3 -c '%s' %s"):format(program, sha256)).stdout:match("%S+")
     end,
     trees = function()
       return here.shell("ls -A root/cache/inputs 2>/dev/null").stdout

@@ -6,6 +6,7 @@
 
 pub mod archive;
 pub mod closure;
+pub mod lock;
 pub mod nar;
 pub mod url;
 
@@ -68,6 +69,11 @@ mod tests {
     #[test]
     fn closure() {
         run("closure", CHANGES / 4, crate::closure::target);
+    }
+
+    #[test]
+    fn lock() {
+        run("lock", CHANGES, crate::lock::target);
     }
 
     #[test]

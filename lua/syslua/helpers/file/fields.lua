@@ -225,6 +225,12 @@ local contradictions = {
     end
   end,
   function(file)
+    if file.mutable and file.source and scope.is_in_input(file.source) then
+      return "`mutable` in file{}: its source is in an input, which is not yours to edit",
+        "leave out `mutable`, or copy the file into your config's directory"
+    end
+  end,
+  function(file)
     if file.recursive and file.content then
       return "`recursive` in file{} needs a directory as `source`, not `content`",
         "leave out `recursive`"

@@ -9,7 +9,7 @@ mod commit;
 mod lock_file;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -36,6 +36,13 @@ const MOST_AT_ONCE: usize = 32;
 
 /// How often time is told while servers are waited for.
 const TICK: Duration = Duration::from_millis(100);
+
+/// What to do where a server wants a login.
+const LOGIN_HINT: &str = "pass a token: { url = ..., auth = os.getenv(\"TOKEN\") }; or keep a login in ~/.netrc or a credential \
+                          helper of git";
+
+/// After this long, a change of a file shows in its times.
+const SETTLED: Duration = Duration::from_millis(120);
 
 /// Where the file that names an input is.
 #[derive(Clone, Debug)]
@@ -127,10 +134,27 @@ pub fn resolve(
         });
     }
     let fetched = fetch_all(settings, &store, requests, open, on_event);
+    remember(&store, &fetched, memory);
     for (index, answer) in fetched {
         answers[index] = Some(answer.map_err(|failure| failure.at(requests[index].position.clone())));
     }
     answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(interrupted()))).collect()
+}
+
+/// Remembers trees that were fetched, so that the next evaluation need not read them.
+fn remember(store: &Store, fetched: &[(usize, Result<Resolved, Failure>)], memory: &mut SourceMemory) {
+    let trees: Vec<&PathBuf> =
+        fetched.iter().filter_map(|(_, answer)| Some(&answer.as_ref().ok()?.tree.as_ref()?.0)).collect();
+    if trees.is_empty() {
+        return;
+    }
+    // What changed just now is not remembered: a later change could have the same times.
+    thread::sleep(SETTLED);
+    for tree in trees {
+        // One that cannot be read is read again by the next evaluation.
+        let _ = memory.hash(tree, &BTreeSet::new());
+    }
+    let _ = memory.save(store);
 }
 
 /// How an input goes on.
@@ -209,8 +233,7 @@ fn difference(request: &Request, address: &InputAddress, locked: &LockedInput) -
 
 /// What lies there is believed only when nothing of it changed since all of it was hashed, or after another look at it.
 fn is_right(memory: &mut SourceMemory, place: &Path, sha256: Hash) -> bool {
-    platform::is_directory(place)
-        && memory.hash(place, &std::collections::BTreeSet::new()).is_ok_and(|nar| nar == sha256)
+    platform::is_directory(place) && memory.hash(place, &BTreeSet::new()).is_ok_and(|nar| nar == sha256)
 }
 
 /// Returns a directory of this machine as an input.
@@ -307,14 +330,16 @@ fn fetch_all(
     if open.is_empty() {
         return answers;
     }
-    if let Err(error) = store.create().and_then(|()| Ok(platform::create_directories(&store.input_trees())?)) {
+    if let Err(error) = store.create_cache() {
         let failure = Failure::new("io", chain(&error));
         return open.into_iter().map(|(index, _)| (index, Err(failure.clone()))).collect();
     }
     // While it is held, gc takes nothing away.
-    let lock = {
+    let lock = if platform::exists(&store.metadata()) {
         let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
-        Lock::take(&store.store_lock(), Mode::Shared, settings.lock_timeout, &settings.interrupt, waiting)
+        Lock::take(&store.store_lock(), Mode::Shared, settings.lock_timeout, &settings.interrupt, waiting).map(Some)
+    } else {
+        Ok(None)
     };
     let _lock = match lock {
         Ok(lock) => lock,
@@ -453,6 +478,9 @@ impl Session<'_> {
         }
         let mut failure = failed(request, without_secret(chain(error), request));
         failure.hint = error.hint().map(|hint| without_secret(hint, request));
+        if failure.hint.as_deref().is_some_and(|hint| hint.contains(".netrc")) {
+            failure.hint = Some(LOGIN_HINT.to_owned());
+        }
         failure
     }
 }

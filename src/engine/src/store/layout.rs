@@ -380,6 +380,9 @@ impl Store {
         let open = if platform::is_system_user() { 0o755 } else { 0o700 };
         // Those above are in a directory of the user.
         let mut made = self.root.parent().map_or(Ok(Vec::new()), platform::create_user_directories)?;
+        if self.is_only_cache() {
+            made.push(self.root.clone());
+        }
         made.extend(platform::create_directories(&self.root)?);
         platform::create_directories(&self.store)?;
         platform::create_directories_as(&self.metadata(), TRAVERSED_MODE)?;
@@ -391,5 +394,23 @@ impl Store {
             platform::create_directories_as(&path, mode)?;
         }
         Ok(())
+    }
+
+    /// Creates the directory of the trees of inputs, and nothing of a root that is not there yet.
+    ///
+    /// # Errors
+    /// When one cannot be created.
+    pub fn create_cache(&self) -> Result<()> {
+        self.root.parent().map_or(Ok(Vec::new()), platform::create_user_directories)?;
+        platform::create_directories(&self.root)?;
+        platform::create_directories_as(&self.root.join("cache"), 0o700)?;
+        platform::create_directories(&self.input_trees())?;
+        Ok(())
+    }
+
+    /// Returns whether there is nothing of a root but its cache, which a plan made.
+    pub fn is_only_cache(&self) -> bool {
+        let names = platform::list_directory(&self.root).unwrap_or_default();
+        matches!(names.as_slice(), [(name, _)] if name == "cache")
     }
 }

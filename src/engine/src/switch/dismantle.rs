@@ -76,7 +76,7 @@ pub fn standing(store: &Store) -> Result<Standing, Error> {
         Ok(entries.iter().all(|(name, _)| known.iter().any(|known| name == OsStr::new(known))))
     };
     let top = metadata.parent().unwrap_or(root);
-    let is_rest = holds_only(root, &["store", "backups"])?
+    let is_rest = (holds_only(root, &["store", "backups"])? || store.is_only_cache())
         && holds_only(top, &["metadata", "store.lock"])?
         && holds_only(&metadata, &["switch.lock"])?
         && holds_only(&backups(store), &["originals", "displaced", "index.json"])?;
