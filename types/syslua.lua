@@ -213,6 +213,7 @@ local syslua = {}
 ---@field actions syslua.ActionReport[] what would be done, in order
 ---@field environment_changed boolean whether the environment of shells changes
 ---@field pending syslua.PendingReport? a switch that is not over
+---@field locks syslua.LockChange[]? what changes in the lock; added by the command line
 
 ---@class syslua.Applied: syslua.Plan
 ---@field applied boolean whether anything was done

@@ -144,11 +144,12 @@ local function resolve_inputs(files, entry, name, globals, options)
       return nil
     end
   end
+  local current = assert(scope.get())
   local session = {
     options = options,
     update = options.update,
     get_globals = get_input_globals(globals),
-    notify = scope.get().notify,
+    notify = current.notify,
     nodes = {},
   }
   local graph = require("syslua.input_graph").resolve(files, entry.inputs, name, session)
@@ -156,7 +157,7 @@ local function resolve_inputs(files, entry, name, globals, options)
   for _, node in ipairs(session.nodes) do
     trees[#trees + 1] = node.resolved.tree
   end
-  scope.get().input_trees = trees
+  current.input_trees = trees
   return graph, session
 end
 

@@ -23,7 +23,7 @@ local deepest = 20
 ---@field position string the line that declares it
 
 ---@class syslua.input_graph.Node
----@field key string in the lock; "" for the config itself
+---@field key string that of the lock; "" for the config itself
 ---@field loader syslua.Loader
 ---@field parent syslua.input_graph.Node?
 ---@field inputs table<string, syslua.input_graph.Node> by name
@@ -104,9 +104,9 @@ local function parse(given, file, source)
     if type(value) == "table" then
       local succeeded, problem = pcall(schema.check, ("the input `%s`"):format(name), value, fields)
       if not succeeded then
-        problem = failure.from(problem)
-        problem.position = position
-        failure.raise(problem)
+        local refused = failure.from(problem)
+        refused.position = position
+        failure.raise(refused)
       end
       one.url, one.auth, one.strip = value.url, value.auth, value.strip
       one.follows = value.follows
@@ -179,6 +179,7 @@ local function get_request(parent, declared, update)
     is_local = above and above.is_local or false,
     position = declared.position,
     refresh = refresh,
+    moved = parent.request ~= nil and (parent.request.refresh or parent.request.moved),
   }
 end
 
@@ -193,7 +194,7 @@ end
 ---@field update (fun(key: string): boolean)? whether the newest of an input is asked for, whatever is locked
 ---@field get_globals fun(one: syslua.Loader): table<string, any>
 ---@field notify fun(message: string, position: string?)
----@field nodes syslua.input_graph.Node[] in the order in which they were resolved
+---@field nodes syslua.input_graph.Node[] those that were resolved, in their order
 
 -- Resolves all inputs of one depth.
 local function resolve_level(session, level)

@@ -409,8 +409,10 @@ end
 local impure = { io = true, os = true, package = true, debug = true, ffi = true, jit = true }
 
 -- Makes the globals of a loader's files: those of Lua, and `extra`.
+---@param self syslua.Loader
+---@param extra table<string, any>
 local function make_environment(self, extra)
-  local environment, is_pure = self.environment, self.is_pure
+  local environment = self.environment
   for name, value in next, extra do
     environment[name] = value
   end
@@ -425,7 +427,7 @@ local function make_environment(self, extra)
   setmetatable(environment, {
     __index = function(_, name)
       guard.check(name)
-      if is_pure and impure[name] then
+      if self.is_pure and impure[name] then
         return nil
       elseif name == "coroutine" then
         return watched

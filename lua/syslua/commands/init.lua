@@ -250,6 +250,7 @@ local function clone(args, directory)
     })
   end
   local commands = require("syslua.cli.commands")
+  ---@type any
   local given = {}
   for key, value in next, args do
     given[key] = value

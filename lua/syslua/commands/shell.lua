@@ -63,6 +63,7 @@ function shell.run(args)
   local project = check_project(args.project, config, border.call("projects", manifest))
   local words = args.command or {}
   local shell_name = subprocess.get_shell_name()
+  ---@type boolean, any
   local succeeded, entered = pcall(border.call, "enter", manifest, project, shell_name, options)
   -- What was resolved is locked also when a build fails.
   border.call("write_lock", config)

@@ -96,14 +96,18 @@ fn request(lua: &Lua, table: &LuaTable) -> Answer<Request> {
         let session = state.evaluations.last().and_then(|evaluation| evaluation.lock.as_ref());
         session.and_then(|session| session.file.lock.inputs.get(&key).cloned())
     });
+    let url = required("url")?;
+    // What names it moved: it may name another address now.
+    let has_other = locked.as_ref().is_some_and(|locked: &LockedInput| locked.url != url);
+    let refresh = flag("refresh")? || flag("moved")? && has_other;
     Ok(Request {
         key,
-        url: required("url")?,
+        url,
         auth: text("auth")?.map(|text| text.to_string_lossy()),
         strip: table.raw_get("strip").map_err(lua_failure)?,
         declarer,
         locked,
-        refresh: flag("refresh")?,
+        refresh,
         position: text("position")?.map(|text| text.to_string_lossy()),
     })
 }
