@@ -380,12 +380,17 @@ describe("a command of a user #root", function()
           ctx.run("id -u >OPEN/id; id -G >OPEN/groups; pwd >OPEN/pwd; env >OPEN/env; echo ~ >OPEN/home",
             { undo = "id -un >OPEN/undo", env = { MINE = "m" } })
           ctx.run("pwd >OPEN/other", { cwd = "~/.." })
+          ctx.run("cat /proc/self/fd/9 >OPEN/inherited 2>/dev/null || true")
         end }
         file { path = "~/.unit", content = "x", on_change = "id -un >OPEN/changed" }
       end }
     ]]
     here.write_config((lines:gsub("OPEN", open)))
-    here.must("apply", "init.lua")
+    -- With a file open that only root may read.
+    here.write("of-root", "t0ken")
+    local applied = here.shell("chmod 600 of-root; $LUA -l syslua apply init.lua 9<of-root")
+    assert.equal(0, applied.code, applied.stderr)
+    assert.equal("", here.read("open/inherited"))
     local function read(name)
       return (here.read("open/" .. name) or ""):gsub("\n$", "")
     end

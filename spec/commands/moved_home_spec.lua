@@ -92,3 +92,71 @@ describe("a home that was moved #once", function()
     end
   end
 end)
+
+describe("another home with the same root", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+    here.environment.SYSLUA_ROOT = here.directory .. "/root"
+    here.shell([[
+      mkdir one two link; ln -s $PWD/one link/me
+      for home in one two; do echo $home >$home/.rc; mkdir $home/.d; echo $home >$home/.d/in; done
+    ]])
+    here.write_config([[
+      file { path = "~/.rc", content = "ours" }
+      file { path = "~/.d", content = "ours too", mode = "644" }
+      file { path = "~/new/deep", content = "new" }
+      directory { path = "~/made" }
+    ]])
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  local function list()
+    return here.shell([[
+      find one two -printf '%y %m %p %l\n' | LC_ALL=C sort; cat one/.rc one/.d/in two/.rc two/.d/in
+    ]]).stdout
+  end
+
+  local function enter(home)
+    here.environment.HOME = here.directory .. "/" .. home
+  end
+
+  -- Which home each step is done in, and what it is; the last home is the one that destroys.
+  for name, steps in pairs({
+    ["gone back to from the other one"] = { "one apply", "two apply", "two rollback 1", "two" },
+    ["gone back to from itself"] = { "one apply", "two apply", "one rollback 1", "two" },
+    ["to and fro"] = { "one apply", "two apply", "two rollback 1", "one rollback 2", "one" },
+    ["by another name"] = { "link/me apply", "two apply", "one rollback 1", "two" },
+    ["nothing between"] = { "one apply", "two apply", "two rollback 0", "two rollback 2", "one" },
+  }) do
+    it("gives back both: " .. name, function()
+      local before = list()
+      for index, step in ipairs(steps) do
+        local home, rest = step:match("^(%S+) ?(.*)$")
+        enter(home)
+        if rest == "apply" then
+          here.must("apply", "init.lua")
+          assert.equal("ours", here.read(home .. "/.rc"))
+        elseif index < #steps then
+          local id = rest:match("%d+")
+          local report = here.must("rollback", id, "--yes").stdout
+          assert.is_nil(report:find("kept", 1, true), report)
+          local holder = id == "1" and "one" or id == "2" and "two"
+          for _, each in ipairs({ "one", "two" }) do
+            local expected = each == holder and "ours" or each .. "\n"
+            assert.equal(expected, here.read(each .. "/.rc"), step)
+          end
+          local again = here.must("rollback", id, "--yes").stdout
+          assert.truthy(again:find("Nothing to do", 1, true), again)
+        end
+      end
+      local report = here.must("destroy", "--yes").stdout
+      assert.is_nil(report:find("kept", 1, true), report)
+      assert.equal(before, list())
+    end)
+  end
+end)

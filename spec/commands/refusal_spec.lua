@@ -119,6 +119,13 @@ describe("apply refuses", function()
     )
   end)
 
+  it("a name that is too long, and one below it", function()
+    for _, path in ipairs({ ("x"):rep(256), "d/" .. ("x"):rep(256), ("x"):rep(256) .. "/y" }) do
+      local message = refuse(("file({ path = %q, content = 'x' })"):format("~/" .. path))
+      contains(message, "File name too long", "init.lua:")
+    end
+  end)
+
   it("but accepts the same declaration twice", function()
     here.write_config([[
       for _ = 1, 2 do

@@ -161,6 +161,12 @@ describe("rollback", function()
       assert.truthy(third:find("^   0 "), result.stdout)
     end)
 
+    it("says of a snapshot that only puts right which one it is as", function()
+      here.shell("rm ~/.one; echo mine >~/.one")
+      run("apply", "init.lua")
+      assert.truthy(run("history").stdout:find("\n%*  3  [%d-]+ [%d:]+ +2  as 2 "))
+    end)
+
     it("goes on when a snapshot is damaged", function()
       here.write("root/store/metadata/snapshots/1/snapshot.json", "{")
       assert.truthy(run("history").stdout:find("  1  cannot be used", 1, true))

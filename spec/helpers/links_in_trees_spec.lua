@@ -133,6 +133,28 @@ describe("a link in a tree #once", function()
     end)
   end
 
+  it("hides no empty directory beside it", function()
+    here.shell([[
+      mkdir -p tree/empty/deep tree/closed shared/void; chmod 700 tree/closed
+      ln -s ../shared/file tree/file; ln -s ../shared tree/shared
+    ]])
+    local function list(top)
+      return here.shell(
+        ("cd %s; find -L . -type d -printf '%%P %%m\\n' | LC_ALL=C sort"):format(top)
+      ).stdout
+    end
+    for _, extra in ipairs({ "", ", copy = true" }) do
+      here.apply(declare(extra))
+      local found = list("home/.tree")
+      for _, line in ipairs({ "empty/deep 755", "closed 700", "shared/void %d55" }) do
+        assert.matches("\n" .. line .. "\n", "\n" .. found)
+      end
+      assert.matches("^Nothing changed", here.must("apply", "init.lua").stdout)
+    end
+    here.must("destroy", "--yes")
+    assert.equal("", here.shell("ls -A ~").stdout)
+  end)
+
   it("leads where it leads, in a directory of one's own that is linked as a whole", function()
     here.shell(
       "ln -s /etc/hostname tree/away; ln -s /nowhere tree/nowhere; ln -s ../shared/file tree/file"

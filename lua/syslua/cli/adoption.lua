@@ -410,10 +410,7 @@ end
 local function adopt_directory(given, seen, known)
   local files, private, links = read_tree(given, seen)
   if not (files[1] or links[1]) then
-    raise(
-      ("%s holds no file"):format(show(given)),
-      "a config declares files, not empty directories"
-    )
+    raise(("%s holds no file"):format(show(given)), "declare it with `directory { path = ... }`")
   elseif private[1] and links[1] then
     raise(
       ("%s holds both files that others cannot read and links: %s and %s"):format(

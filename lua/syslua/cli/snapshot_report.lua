@@ -14,13 +14,18 @@ local function get_changes(entry)
   if not changes then
     return nil
   end
+  local total = changes.added + changes.changed + changes.removed
+  if total == 0 then
+    -- What was declared before, put right.
+    return entry.parent and "as " .. entry.parent
+  end
   local counts = {}
   for _, kind in ipairs({ { "+", "added" }, { "~", "changed" }, { "-", "removed" } }) do
     if changes[kind[2]] > 0 then
       counts[#counts + 1] = kind[1] .. changes[kind[2]]
     end
   end
-  local names, total = {}, changes.added + changes.changed + changes.removed
+  local names = {}
   for _, change in ipairs(changes.first) do
     names[#names + 1] = report.show_path(change.what):gsub("%s+", " ")
   end
@@ -207,8 +212,9 @@ function snapshot_report.render_destroy(result, args, style)
     -- An empty one is a link, or something is mounted there.
     local is_empty = kept == "" and #result.stuck == 0 and #result.unknown == 0
     local holds = is_empty and "is empty" or "holds only what stays" .. kept
+    local all = #result.stuck == 0 and "Everything" or "All but what stays"
     lines[#lines + 1] =
-      style("strong", ("Everything is as before the first apply; %s %s."):format(root, holds))
+      style("strong", ("%s is as before the first apply; %s %s."):format(all, root, holds))
   end
   return lines
 end

@@ -60,7 +60,8 @@ pub struct Moves {
 
 impl Moves {
     /// Compares where a root and the home were with where they are. When the way from one to the other is the same, both were moved
-    /// together; a home may also be the same by another name.
+    /// together; a home may also be the same by another name. So were a home that is gone and the root in it when the present home is a
+    /// third one.
     pub fn new((old_root, old_home): (&Path, &Path), (root, home): (&Path, &Path)) -> Moves {
         let mut prefixes = Vec::new();
         if old_root != root {
@@ -71,6 +72,11 @@ impl Moves {
             && (is_moved() || platform::end_of(old_home).is_ok_and(|end| end == platform::canonical(home)))
         {
             prefixes.push((old_home.to_owned(), home.to_owned()));
+        } else if old_home != home
+            && let Some(now) = home_above(old_root, old_home, root)
+            && !platform::exists(old_home)
+        {
+            prefixes.push((old_home.to_owned(), now));
         }
         // A root in a home before the home.
         prefixes.sort_by_key(|(old, _)| Reverse(old.components().count()));
@@ -93,6 +99,13 @@ impl Moves {
         }
         path.clone()
     }
+}
+
+/// Returns where a home is when it was moved with the root in it.
+fn home_above(old_root: &Path, old_home: &Path, root: &Path) -> Option<PathBuf> {
+    let below = old_root.strip_prefix(old_home).ok().filter(|below| !below.as_os_str().is_empty())?;
+    let above = root.ends_with(below).then(|| root.ancestors().nth(below.components().count()))??;
+    (above != old_home && platform::is_directory(above)).then(|| above.to_owned())
 }
 
 /// Returns how many directories up and which ones down lead from one path to another.

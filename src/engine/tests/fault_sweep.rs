@@ -30,7 +30,7 @@ use syslua_engine::variable::VariableValue;
 use support::{EIO, EMFILE, ENOSPC, NoTasks, settings, temporary_directory};
 
 /// What the user wrote: none of it may be lost.
-const PRECIOUS: [&str; 10] = [
+const PRECIOUS: [&str; 11] = [
     "taken",
     "in the directory",
     "before install",
@@ -41,7 +41,16 @@ const PRECIOUS: [&str; 10] = [
     "before once",
     "rc of the dotfiles",
     "behind the fold",
+    "before private",
 ];
+
+/// Where nothing of ours may ever be readable for others.
+const PRIVATE: [&str; 4] = [".ssh", ".private-goes", ".private-taken", ".private-tree"];
+
+/// Returns whether a file of ours that should be private is not.
+fn is_open_below(path: &Path, name: &str, mode: u32, text: &str) -> bool {
+    path.iter().any(|part| part == name) && mode & 0o077 != 0 && !text.starts_with("file before")
+}
 
 struct Machine {
     base: tempfile::TempDir,
@@ -75,6 +84,7 @@ impl Machine {
             ("home/.unwanted/file", "unwanted"),
             ("home/.tree/sub/two", "before the tree"),
             ("home/.once-taken", "before once"),
+            ("home/.private-taken", "before private"),
             ("dots/.fold/inner/rc", "rc of the dotfiles"),
             ("dots/.fold/inner/more", "behind the fold"),
             ("root/store/obj/a-000000001", "content of a\n"),
@@ -173,6 +183,12 @@ impl Machine {
         self.action(File { source, target: target.into(), mode: Some("640".into()), ..File::default() })
     }
 
+    /// A copy of a source that only its owner can read.
+    fn private(&self, target: &str, object: &str) -> Activation {
+        let source = self.object(object);
+        self.action(File { source, target: target.into(), private: true, ..File::default() })
+    }
+
     fn directory(&self, target: &str, mode: &str) -> Activation {
         self.action(Directory { target: target.into(), mode: Some(mode.into()), ..Directory::default() })
     }
@@ -199,6 +215,11 @@ impl Machine {
             self.once("~/.once", "a-000000001"),
             self.link("~/.becomes-absent", "a-000000001"),
             self.install("~/.becomes-moded", "a-000000001"),
+            self.private("~/.ssh/keys/private", "a-000000001"),
+            self.private("~/.private-goes", "a-000000001"),
+            self.private("~/.private-opens", "a-000000001"),
+            self.link("~/.closes", "a-000000001"),
+            self.private("~/.private-tree", "t-000000003"),
             self.run("kept"),
         ];
         Manifest { activations, ..Manifest::default() }
@@ -216,6 +237,11 @@ impl Machine {
             self.directory("~/.becomes-moded", "700"),
             self.own(".fold/inner/rc"),
             self.told("~/.fold/inner/rc"),
+            self.private("~/.ssh/keys/private", "b-000000002"),
+            self.private("~/.private-taken", "b-000000002"),
+            self.install("~/.private-opens", "a-000000001"),
+            self.private("~/.closes", "a-000000001"),
+            self.private("~/.private-tree", "u-000000004"),
             self.run("kept"),
         ];
         Manifest { activations, ..Manifest::default() }
@@ -321,7 +347,10 @@ fn read_tree(path: &Path, tree: &mut Tree) {
             read_tree(&path, tree);
             format!("directory {:o}", data.mode() & 0o7777)
         } else {
-            format!("file {}", fs::read_to_string(&path).unwrap())
+            let text = format!("file {}", fs::read_to_string(&path).unwrap());
+            // What the user did not write is private where it is declared so.
+            assert!(!PRIVATE.iter().any(|name| is_open_below(&path, name, data.mode(), &text)), "{path:?} is open");
+            text
         };
         tree.insert(path, text);
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use mlua::BString;
 use mlua::prelude::*;
-use syslua_engine::action::{self, Absent, Action, Link, Tree};
+use syslua_engine::action::{self, Absent, Action, Directory, Link, Tree};
 use syslua_engine::activation::Activation;
 use syslua_engine::derivation::{Derivation, FileContent, FileRecipe, Recipe, Spec};
 use syslua_engine::failure::Failure;
@@ -320,6 +320,14 @@ impl Declaring<'_> {
             is_there &= self.declare(member, ticket)?;
         }
         self.followed.truncate(depth);
+        let owner = given.more.as_ref().and_then(|more| more.raw_get::<Option<String>>("owner").ok().flatten());
+        for below in &tree.empty {
+            let target = Text([given.target.as_slice(), b"/", &platform::bytes_of_path(below)].concat());
+            let mode = is_private_below(top, below).then(|| "700".to_owned());
+            let directory = Directory { target, mode, owner: owner.clone(), ..Directory::default() };
+            let activation = Activation::new(directory.into(), Arc::clone(&ticket.positions));
+            record_in_scope(self.lua, activation, Some(ticket.order))?;
+        }
         Ok(is_there)
     }
 

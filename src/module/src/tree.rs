@@ -1,6 +1,6 @@
 //! What is in a tree that `file{}` declares, and where the links in it lead.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
@@ -17,6 +17,8 @@ use crate::state;
 pub struct Members {
     /// The files and links, in the order of their bytes.
     pub below: Vec<Vec<u8>>,
+    /// The directories in which there is nothing.
+    pub empty: Vec<PathBuf>,
     /// Where those links end that lead to another place in the config's directory.
     pub followed: BTreeMap<Vec<u8>, PathBuf>,
 }
@@ -34,13 +36,20 @@ pub fn members(lua: &Lua, named: &Path, directory: &Path, excluded: &BTreeSet<Pa
     let is_copy = place != named;
     let top = &platform::canonical(&place);
     let directory = &platform::canonical(&state::locate(lua, directory.to_owned()));
-    let mut members = Members { below: Vec::new(), followed: BTreeMap::new() };
+    let mut members = Members { below: Vec::new(), empty: Vec::new(), followed: BTreeMap::new() };
+    let mut full = HashSet::new();
     for (inner, kind) in entries_below(top)? {
         if !excluded.is_empty() && inner.ancestors().any(|above| excluded.contains(above)) {
             continue;
         }
+        if let Some(above) = inner.parent() {
+            full.insert(above.to_owned());
+        }
         match kind {
-            FileKind::Directory => continue,
+            FileKind::Directory => {
+                members.empty.push(inner);
+                continue;
+            }
             FileKind::Special => return Err(special(&top.join(inner))),
             FileKind::File => {}
             FileKind::Symlink => {
@@ -66,6 +75,8 @@ pub fn members(lua: &Lua, named: &Path, directory: &Path, excluded: &BTreeSet<Pa
         members.below.push(platform::bytes_of_path(&inner));
     }
     members.below.sort();
+    members.empty.retain(|directory| !full.contains(directory));
+    members.empty.sort();
     Ok(Some(members))
 }
 

@@ -195,7 +195,9 @@ pub fn undo(directories: &Directories, change: &TargetChange) -> Result<Undone, 
             Ok(Undone::Done)
         }
         Before::Link { source } => {
-            if link::is_at(source, &found) {
+            // An original that came back may be a link that leads to the same as ours.
+            let is_original = matches!(&change.after, After::Original { identity, .. } if is(&found, identity));
+            if link::is_at(source, &found) && !is_original {
                 return Ok(Undone::Done);
             }
             // Between the old link and a directory that comes back there is nothing for a moment.

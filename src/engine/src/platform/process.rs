@@ -32,7 +32,7 @@ use no_leftovers as leftovers;
 #[cfg(not(target_os = "linux"))]
 pub use super::jail::start_in_jail;
 #[cfg(target_os = "linux")]
-pub use launch::{Start, prepare_thread, start, start_in_jail};
+pub use launch::{Start, close_on_exec, prepare_thread, start, start_in_jail};
 pub use leftovers::{Reaper, end_marked, end_user, missing as missing_leftovers};
 pub use system::{Program, attend};
 #[cfg(not(target_os = "linux"))]

@@ -34,6 +34,8 @@ mod unix {
 
     use super::Login;
     use crate::platform::bytes_of_path;
+    #[cfg(target_os = "linux")]
+    use crate::platform::process::close_on_exec;
 
     #[cfg(target_os = "linux")]
     fn groups_of(name: &str, group: nix::unistd::Gid) -> io::Result<Vec<u32>> {
@@ -265,6 +267,9 @@ mod unix {
                     None => check((libc::setsid() < 0).into())?,
                 }
                 if let Some((user, group, groups)) = &ids {
+                    // What root inherited is not for another user.
+                    #[cfg(target_os = "linux")]
+                    close_on_exec();
                     check(libc::setgroups(groups.len() as _, groups.as_ptr()))?;
                     check(libc::setgid(*group))?;
                     check(libc::setuid(*user))?;

@@ -18,6 +18,9 @@ struct Origin {
     version: u32,
     /// Outermost first; the root itself is the last, unless it was there.
     directories: Vec<Text>,
+    /// Their inodes, by which they are known after a move; older versions did not say.
+    #[serde(default)]
+    inodes: Vec<u64>,
 }
 
 /// Writes down which directories were made for a root, outermost first; a record that is there stays.
@@ -29,17 +32,29 @@ pub fn write_origin(store: &Store, made: &[PathBuf]) -> Result<()> {
         return Ok(());
     }
     let directories = made.iter().map(|path| Text(platform::bytes_of_path(path))).collect();
-    let mut text = serde_json::to_vec(&Origin { version: VERSION, directories }).unwrap_or_default();
+    let inodes = made.iter().map(|path| inode_of(path).unwrap_or_default()).collect();
+    let mut text = serde_json::to_vec(&Origin { version: VERSION, directories, inodes }).unwrap_or_default();
     text.push(b'\n');
     // Without a sync: all that can be lost with it are empty directories that stay.
     Ok(platform::write_file_as(&store.origin(), &text, 0o600)?)
 }
 
 /// Returns the directories above a root that were made for it, outermost first; none of a record that
-/// is missing, damaged, or of another place.
+/// is missing, damaged, or of another place. Those that were moved with the root are known by their inodes.
 pub fn made_above(store: &Store) -> Vec<PathBuf> {
     let text = platform::read_file(&store.origin()).unwrap_or_default();
     let origin: Origin = serde_json::from_slice(&text).unwrap_or_default();
-    let is_above = |path: &PathBuf| store.root() != path && store.root().starts_with(path) && path != Path::new("/");
-    origin.directories.iter().map(Text::to_path).filter(is_above).collect()
+    let mut above: Vec<&Path> = store.root().ancestors().skip(1).filter(|path| path.parent().is_some()).collect();
+    above.reverse();
+    let recorded: Vec<PathBuf> = origin.directories.iter().map(Text::to_path).collect();
+    let is_moved_one = |path: &Path| {
+        let mut known = recorded.iter().zip(&origin.inodes);
+        known.any(|(old, inode)| old.file_name() == path.file_name() && inode_of(path) == Some(*inode))
+    };
+    let is_made = |path: &&Path| recorded.iter().any(|old| old == path) || is_moved_one(path);
+    above.into_iter().filter(is_made).map(Path::to_owned).collect()
+}
+
+fn inode_of(path: &Path) -> Option<u64> {
+    Some(platform::look(path).ok()??.identity.inode)
 }

@@ -69,8 +69,12 @@ fn is_ours(scene: &Scene, place: &Path, old: &Old<'_>, found: &Found) -> Result<
 /// Returns whether what stands where a file or link of ours goes is not ours to move.
 pub fn is_left_alone(scene: &Scene, place: &Path, old: &Old<'_>, found: &Found) -> Result<bool, Error> {
     // Of what belongs to the user since it was written nothing is ours; by a link that was put above it, the way leads to what is
-    // somebody else's; and the config reads what it reads.
-    let is_others = old.target.is_given() || old.is_elsewhere || scene.reads.needs(place);
+    // somebody else's; and the config reads what it reads. In what is no directory nothing can be read that lies below.
+    let is_read = || match is_directory(found) {
+        Some(_) => scene.reads.needs(place),
+        None => scene.reads.holds(place),
+    };
+    let is_others = old.target.is_given() || old.is_elsewhere || is_read();
     let is_there = is_others && *found != Found::Nothing;
     Ok(is_there && (old.target.is_given() || !is_ours(scene, place, old, found)?))
 }

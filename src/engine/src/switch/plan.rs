@@ -147,7 +147,8 @@ pub fn plan(
     let activations = with_places(&desired, &targets, &places)?;
     let environment_changes = shells::differ(&activations, &current.activations, home);
     let changes = environment_changes
-        || is_elsewhere
+        // Going back records no home.
+        || is_elsewhere && desired.is_evaluated
         || !desired.is_complete
         || !has_same_objects
         || steps.iter().any(|step| step.mark != Mark::Unchanged);
@@ -333,7 +334,13 @@ fn changes(
         let Declared { place, entry, target } = declared;
         let old = present.get(place);
         let is_same = old.is_some_and(|old| old.activation.action == entry.activation.action);
-        let stands = is_same && (!looks || target.stands(scene.looking(), place)?);
+        // What the system does not tell of a target, such as one with too long a name, is said of its declaration.
+        let refused = |cause: platform::Error| Error::Parent {
+            target: place.clone(),
+            problem: cause.to_string(),
+            positions: entry.activation.positions.clone(),
+        };
+        let stands = is_same && (!looks || target.stands(scene.looking(), place).map_err(refused)?);
         let source = old.and_then(|old| old.target.leads_to());
         let was_altered = source.and_then(|source| altered.get(source));
         if stands && was_altered.is_none() && extent != Extent::All {
@@ -342,7 +349,10 @@ fn changes(
         let mut step = if stands {
             Step::at(Mark::Unchanged, entry, place)
         } else {
-            wanted(scene, declared, old, extent != Extent::Foresight)?
+            wanted(scene, declared, old, extent != Extent::Foresight).map_err(|error| match error {
+                Error::File(cause) => refused(cause),
+                other => other,
+            })?
         };
         // The link may stay: what it leads to is built again.
         if let Some(words) = was_altered {

@@ -14,6 +14,8 @@ use crate::value::{Positions, Text};
 
 /// As many links as the system itself follows in one path (path_resolution(7)).
 const MOST_LINKS: usize = 40;
+/// The longest name that file systems have, in bytes (NAME_MAX of limits.h, and as much on Windows).
+const LONGEST_NAME: usize = 255;
 
 /// Resolves targets, looking at every directory once.
 pub struct Targets<'a> {
@@ -102,6 +104,11 @@ impl<'a> Targets<'a> {
         let (Some(parent), Some(name), true) = (path.parent(), path.file_name(), path.is_absolute()) else {
             return Err(Error::Relative { given: target.display(), positions: positions.clone() });
         };
+        // It would be known only when the target is looked at, which is after all is built.
+        if path.iter().any(|name| name.len() > LONGEST_NAME) {
+            let problem = "File name too long".to_owned();
+            return Err(Error::Parent { target: path.clone(), problem, positions: positions.clone() });
+        }
         let mut links = 0;
         let parent = self.resolve(parent, &mut links).map_err(|problem| Error::Parent {
             target: path.clone(),

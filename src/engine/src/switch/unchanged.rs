@@ -19,11 +19,17 @@ use crate::store::Store;
 pub fn is_applied(desired: &Desired, current: &Snapshot) -> bool {
     let is_same = |entry: &Entry, old: &Arc<Activation>| {
         let new = &entry.activation;
-        Arc::ptr_eq(new, old) || (new.action == old.action && new.user == old.user && new.project == old.project)
+        let is_alike = || new.action == old.action && new.user == old.user && new.project == old.project;
+        Arc::ptr_eq(new, old) || (is_alike() && is_there(new, old))
     };
     desired.is_complete
         && desired.entries.len() == current.activations.len()
         && desired.entries.iter().zip(&current.activations).all(|(entry, old)| is_same(entry, old))
+}
+
+/// Returns whether what a snapshot had at a place is wanted where it is applied: the same words mean another place in another home.
+fn is_there(new: &Activation, old: &Activation) -> bool {
+    new.place.is_none() || new.place == old.place
 }
 
 /// Returns whether what is wanted differs from what is applied only in where links lead.
@@ -39,7 +45,7 @@ pub fn leads_elsewhere_only(desired: &Desired, current: &Snapshot) -> bool {
             }
             _ => new.action == old.action,
         };
-        is_same && new.user == old.user && new.project == old.project
+        is_same && new.user == old.user && new.project == old.project && is_there(new, old)
     };
     desired.entries.len() == current.activations.len()
         && desired.entries.iter().zip(&current.activations).all(|(entry, old)| is_alike(entry, old))

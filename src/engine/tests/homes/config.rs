@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use syslua_engine::action::{Absent, Action, Directory, File, Link};
+use syslua_engine::action::{Absent, Action, Command, Directory, File, Link, Run};
 use syslua_engine::activation::Activation;
 use syslua_engine::derivation::{Derivation, FileContent, FileRecipe, Recipe, Spec};
 use syslua_engine::manifest::Manifest;
@@ -21,6 +22,8 @@ use crate::world::{NAMES, World, files_below};
 pub struct Config {
     pub manifest: Manifest,
     pub reads: Vec<PathBuf>,
+    /// Whether its last step fails.
+    pub fails: bool,
 }
 
 fn text(path: &Path) -> Text {
@@ -104,6 +107,13 @@ impl World {
         for _ in 0..=self.random.below(5) {
             self.declare(&mut config);
         }
+        if self.also(8) {
+            // All is put back when the last step fails.
+            let run = Run { command: Command::Line("exit 7".into()), always: true, ..Run::default() };
+            config.manifest.activations.push(Activation::new(run.into(), vec!["init.lua:2".into()]));
+            self.log.push("a command fails".to_owned());
+            config.fails = true;
+        }
         let mut seen = BTreeSet::new();
         config.manifest.derivations.retain(|derivation| seen.insert(derivation.hash));
         config
@@ -121,7 +131,9 @@ impl World {
         let files = if is_directory { files_below(&source) } else { Vec::new() };
         let kind = self.random.below(12);
         self.log.push(format!("{kind}: {} -> {}", source.display(), target.display()));
-        let Config { manifest, reads } = config;
+        let (place, target) = (target.clone(), self.written(&target));
+        let stays_private = self.also(2);
+        let Config { manifest, reads, .. } = config;
         let mut add = |action: Action| {
             manifest.activations.push(Activation::new(action, vec!["init.lua:1".into()]));
         };
@@ -151,7 +163,7 @@ impl World {
                 let object = Text(placeholder(&derivation).into_bytes());
                 match kind {
                     4 => {
-                        self.given.insert(target.clone());
+                        self.given.insert(place);
                         add(File { source: object, target: text(&target), mode, mutable: true, ..File::default() }
                             .into());
                     }
@@ -172,7 +184,12 @@ impl World {
                 match kind {
                     7 | 8 if is_directory => {
                         for inner in &files {
-                            add(Link::new(below(inner), text(&target.join(inner))).into());
+                            let (from, to) = (below(inner), text(&target.join(inner)));
+                            let private = stays_private && is_private(&source.join(inner));
+                            add(match private {
+                                true => File { source: from, target: to, private, ..File::default() }.into(),
+                                false => Link::new(from, to).into(),
+                            });
                         }
                     }
                     9 if is_directory => {
@@ -182,7 +199,9 @@ impl World {
                         }
                     }
                     9 | 10 => {
-                        add(File { source: object.as_str().into(), target: text(&target), ..File::default() }.into());
+                        let private = stays_private;
+                        let (source, target) = (object.as_str().into(), text(&target));
+                        add(File { source, target, private, ..File::default() }.into());
                     }
                     _ => add(Link::new(object.as_str().into(), text(&target)).into()),
                 }
@@ -191,6 +210,11 @@ impl World {
             }
         }
     }
+}
+
+/// Returns whether only its owner can read a file.
+fn is_private(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|data| data.is_file() && data.mode() & 0o077 == 0)
 }
 
 fn derive(content: FileContent) -> Arc<Derivation> {

@@ -18,16 +18,18 @@ use std::path::{Path, PathBuf};
 use syslua_engine::engine::{ApplyOptions, Engine, PlanOptions};
 use syslua_engine::manifest::Manifest;
 use syslua_engine::names::SnapshotId;
+use syslua_engine::platform::fault::{self, Fault};
 use syslua_engine::store::Access;
 use syslua_engine::value::Text;
 
-use support::{NoTasks, remove, settings, temporary_directory};
+use support::{ENOSPC, NoTasks, remove, settings, temporary_directory};
 use world::{Entry, Tree, World, differing, read_tree};
 
 /// How many homes the suite makes.
 const ROUNDS: u64 = 60;
-/// Homes that showed defects once.
-const FOUND: [u64; 5] = [200_191, 200_439, 301_022, 700_403, 901_707];
+/// Homes that showed defects once, and whether they were wide.
+const FOUND: [(u64, bool); 6] =
+    [(200_191, false), (200_439, false), (301_022, false), (700_403, false), (901_707, false), (5_001_525, false)];
 
 /// Applies; returns the snapshot that was made, if anything changed.
 fn apply(engine: &Engine, manifest: &Manifest) -> Result<Option<SnapshotId>, String> {
@@ -79,6 +81,15 @@ impl Play {
         assert_eq!(found, Vec::<PathBuf>::new(), "{}", self.fail(what, result));
     }
 
+    /// Expects that all is as before, apart from when directories and what is ours were made: that was done and taken back.
+    fn expect_taken_back(&self, before: &Tree, after: &Tree, what: &str, result: &dyn std::fmt::Debug) {
+        let own = self.world.own_of(before);
+        let mut found = differing(before, after, Entry::holds_as);
+        found.extend(own.iter().filter(|(path, entry)| after.get(*path) != Some(*entry)).map(|(path, _)| path.clone()));
+        found.retain(|path| !self.world.is_above_root(path));
+        assert_eq!(found, Vec::<PathBuf>::new(), "{}", self.fail(what, result));
+    }
+
     /// Notes what happened to the home, for messages.
     fn note(&mut self, before: &Tree, after: &Tree) {
         for path in differing(before, after, Entry::is_as) {
@@ -97,6 +108,8 @@ impl Play {
         let config = self.world.config();
         let (before, sources) = (self.world.look(), Play::read(&config.reads));
         self.world.read.extend(sources.keys().cloned());
+        self.disturb(&config.manifest, &before);
+        let before = self.world.look();
         let result = apply(&self.engine, &config.manifest);
         self.world.log[number] = format!("apply: {result:?}");
         let after = self.world.look();
@@ -104,7 +117,10 @@ impl Play {
         self.expect_same(&sources, &Play::read(&config.reads), "a source changed", &result);
         self.expect_nothing_lost(&result);
         if result.is_err() {
-            self.expect_same(&before, &after, "a refusal changed", &result);
+            self.expect_taken_back(&before, &after, "a failure changed", &result);
+            if !config.fails {
+                self.expect_same(&before, &after, "a refusal changed", &result);
+            }
             return;
         }
         self.applied += 1;
@@ -116,6 +132,51 @@ impl Play {
         if let Ok(Some(id)) = result {
             self.reads.insert(id, sources.into_keys().collect());
         }
+    }
+
+    /// Has an apply fail or end somewhere: what it did is taken back, or is the whole of it.
+    fn disturb(&mut self, manifest: &Manifest, before: &Tree) {
+        if !self.world.also(3) {
+            return;
+        }
+        let number = 1 + self.world.further(120) as u64;
+        let fault = if self.world.also(2) { Fault::Halt } else { Fault::Fail(ENOSPC) };
+        self.world.log.push(format!("disturbed: {fault:?} at {number}"));
+        self.world.is_disturbed = true;
+        fault::choose(Some((number, fault)));
+        let result = apply(&self.engine, manifest);
+        let is_over = fault::count() < number;
+        fault::choose(None);
+        self.open();
+        let recovered = self.engine.recover(&mut |_| {}).map_err(|error| error.to_failure().message);
+        assert!(recovered.is_ok(), "{}", self.fail("nothing is recovered", &recovered));
+        let after = self.world.look();
+        if !is_over && !matches!(result, Ok(Some(_))) && !self.is_applied(manifest) {
+            self.expect_taken_back(before, &after, "a fault changed", &result);
+        }
+        self.expect_nothing_lost(&result);
+    }
+
+    /// Returns whether nothing is left to do for a config.
+    fn is_applied(&self, manifest: &Manifest) -> bool {
+        let options = PlanOptions { brief: true, ..PlanOptions::default() };
+        self.engine.plan(manifest, options).is_ok_and(|plan| !plan.changed)
+    }
+
+    fn open(&mut self) {
+        self.engine = open(&self.world);
+    }
+
+    /// The home is another one from now on, or moves with the root in it.
+    fn change_home(&mut self) {
+        if self.world.also(2) {
+            self.world.change_home();
+        } else if let Some(moved) = self.world.move_home() {
+            for paths in self.reads.values_mut() {
+                *paths = paths.iter().map(|path| moved(path)).collect();
+            }
+        }
+        self.open();
     }
 
     fn roll_back(&mut self) {
@@ -156,14 +217,24 @@ impl Play {
     }
 }
 
-fn play(base: &Path, seed: u64) -> usize {
-    let world = World::new(base, seed);
-    let engine = Engine::open(settings(&world.root, &world.named_home), Access::Work).unwrap();
+fn open(world: &World) -> Engine {
+    Engine::open(settings(&world.root, &world.named_home), Access::Work).unwrap()
+}
+
+fn play(base: &Path, seed: u64, is_wide: bool) -> usize {
+    let world = World::new(base, seed, is_wide);
+    let engine = open(&world);
     let mut play = Play { seed, world, engine, reads: BTreeMap::from([(SnapshotId(0), BTreeSet::new())]), applied: 0 };
     for _ in 0..4 {
         play.apply();
         if play.world.random.one_in(2) {
             play.world.edit();
+        }
+        if play.world.also(3) {
+            play.world.edit_more();
+        }
+        if play.world.also(6) {
+            play.change_home();
         }
         if play.applied > 0 && play.world.random.one_in(4) {
             play.roll_back();
@@ -179,9 +250,9 @@ fn no_source_is_changed_and_every_home_comes_back() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let (rounds, first) = (number("SYSLUA_ROUNDS").unwrap_or(ROUNDS), number("SYSLUA_SEED").unwrap_or(1));
     let mut applied = 0;
-    for seed in (first..first + rounds).chain(FOUND) {
+    for (seed, is_wide) in (first..first + rounds).map(|seed| (seed, true)).chain(FOUND) {
         let base = temporary_directory();
-        applied += play(&base.path().canonicalize().unwrap(), seed);
+        applied += play(&base.path().canonicalize().unwrap(), seed, is_wide);
     }
     // Many configs are refused, as they should be; a test that applies none shows nothing.
     assert!(applied as u64 >= rounds / 4, "{applied} of {rounds}");

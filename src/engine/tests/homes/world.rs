@@ -97,6 +97,11 @@ impl Entry {
         format!("{:o} {:?} of {}", self.mode, String::from_utf8_lossy(&self.content), self.changed)
     }
 
+    /// Whether both are the same, whenever they were made.
+    pub fn holds_as(&self, other: &Entry) -> bool {
+        self.mode == other.mode && self.content == other.content
+    }
+
     /// Whether both are the same, also in when they were changed, but for directories, whose entries come and go.
     pub fn is_as(&self, other: &Entry) -> bool {
         let times = self.is_directory() || self.changed == other.changed;
@@ -136,10 +141,14 @@ pub fn files_below(top: &Path) -> Vec<PathBuf> {
 
 pub struct World {
     pub random: Random,
+    /// For what came later: homes that showed defects before are the same without it.
+    more: Option<Random>,
     pub base: PathBuf,
     /// Where the home really is, and the path that it is known by.
     pub home: PathBuf,
     pub named_home: PathBuf,
+    /// Another home, which the same root may be used with.
+    other_home: PathBuf,
     /// The root, by its name and where it really is.
     pub root: PathBuf,
     real_root: PathBuf,
@@ -160,11 +169,14 @@ pub struct World {
     /// Every text that the user wrote and did not remove.
     texts: BTreeSet<Vec<u8>>,
     count: usize,
+    /// Whether an apply was cut off.
+    pub is_disturbed: bool,
     pub log: Vec<String>,
 }
 
 impl World {
-    pub fn new(base: &Path, seed: u64) -> World {
+    /// Makes a home; `is_wide` with private sources, another home, and more that the user does.
+    pub fn new(base: &Path, seed: u64, is_wide: bool) -> World {
         let mut random = Random::new(seed);
         let home = base.join("home");
         make_directory(&home, 0o700);
@@ -200,9 +212,11 @@ impl World {
         let packages = ["one", "two"].iter().map(|name| dotfiles.join(name)).collect();
         let mut world = World {
             random,
+            more: is_wide.then(|| Random::new(!seed)),
             base: base.to_owned(),
             home,
             named_home,
+            other_home: base.join("other"),
             root,
             real_root,
             dotfiles,
@@ -215,13 +229,110 @@ impl World {
             moved: Vec::new(),
             texts: BTreeSet::new(),
             count: 0,
+            is_disturbed: false,
             log: Vec::new(),
         };
         world.fill_config();
         world.fill_packages();
         world.fill_home();
+        world.close_sources();
         world.expected = world.look();
         world
+    }
+
+    /// Whether one of so many further things happens; never in a home that is not wide.
+    pub fn also(&mut self, many: usize) -> bool {
+        self.more.as_mut().is_some_and(|more| more.one_in(many))
+    }
+
+    /// Returns a number below a limit, for what happens in wide homes only.
+    pub fn further(&mut self, limit: usize) -> usize {
+        self.more.as_mut().map_or(0, |more| more.below(limit))
+    }
+
+    /// Makes some sources private, and fills the other home.
+    fn close_sources(&mut self) {
+        if self.more.is_none() {
+            return;
+        }
+        for path in self.sources() {
+            let Some(found) = entry(&path).filter(|found| !found.is_link()) else { continue };
+            if self.also(6) {
+                let mode = if found.is_directory() { 0o700 } else { 0o600 };
+                fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            }
+        }
+        make_directory(&self.other_home.clone(), 0o700);
+        for name in NAMES {
+            let path = self.other_home.join(name);
+            match self.further(3) {
+                0 => self.write(&path, "other", 0o600),
+                1 => {
+                    make_directory(&path, 0o750);
+                    self.write(&path.join("rc"), "other", 0o644);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// From now on the root is used with the other home.
+    pub fn change_home(&mut self) {
+        std::mem::swap(&mut self.home, &mut self.other_home);
+        self.named_home = self.home.clone();
+        self.log.push(format!("the home is {}", self.home.display()));
+    }
+
+    /// Moves the home with the root in it, where that is so; returns how paths are called now.
+    pub fn move_home(&mut self) -> Option<impl Fn(&Path) -> PathBuf + use<>> {
+        if !self.real_root.starts_with(&self.home) || self.named_home != self.home || !self.real_root.exists() {
+            return None;
+        }
+        let (from, to) = (self.home.clone(), self.base.join(format!("home{}", self.count)));
+        self.count += 1;
+        self.log.push(format!("the home moves to {}", to.display()));
+        fs::rename(&from, &to).unwrap();
+        let moved = move |path: &Path| match path.strip_prefix(&from) {
+            Ok(below) if below.as_os_str().is_empty() => to.clone(),
+            Ok(below) => to.join(below),
+            Err(_) => path.to_owned(),
+        };
+        let one = |path: &mut PathBuf| *path = moved(path);
+        for path in [
+            &mut self.home,
+            &mut self.named_home,
+            &mut self.root,
+            &mut self.real_root,
+            &mut self.dotfiles,
+            &mut self.real_dotfiles,
+        ] {
+            one(path);
+        }
+        self.packages.iter_mut().for_each(one);
+        self.moved.iter_mut().for_each(one);
+        for paths in [&mut self.given, &mut self.read, &mut self.loose] {
+            *paths = paths.iter().map(|path| moved(path)).collect();
+        }
+        self.expected =
+            std::mem::take(&mut self.expected).into_iter().map(|(path, found)| (moved(&path), found)).collect();
+        // By this one the dotfiles are found.
+        let dots = self.home.join("dots");
+        if self.expected.contains_key(&dots) {
+            fs::remove_file(&dots).unwrap();
+            symlink(&self.real_dotfiles, &dots).unwrap();
+            self.expected.insert(dots.clone(), entry(&dots).unwrap());
+        }
+        Some(moved)
+    }
+
+    /// Returns a path as a config may write it.
+    pub fn written(&mut self, path: &Path) -> PathBuf {
+        match path.strip_prefix(&self.named_home) {
+            Ok(below) if below.file_name().is_some() && self.more.is_some() && self.also(2) => {
+                Path::new("~").join(below)
+            }
+            _ => path.to_owned(),
+        }
     }
 
     /// Returns whether a directory is above the root, and so made or changed with it.
@@ -425,6 +536,50 @@ impl World {
         }
     }
 
+    /// The user does something that only happens in wide homes.
+    pub fn edit_more(&mut self) {
+        let is_placed = |(path, found): &(&PathBuf, &Entry)| {
+            !found.is_directory()
+                && !self.given.contains(*path)
+                && !self.expected.contains_key(*path)
+                && !self.loose.contains(*path)
+        };
+        let tree = self.look();
+        let below_home = |(path, _): &(&PathBuf, &Entry)| path.starts_with(&self.home);
+        let placed = tree.iter().filter(is_placed).filter(below_home);
+        let placed: Vec<(PathBuf, Entry)> = placed.map(|(path, found)| (path.clone(), found.clone())).collect();
+        if placed.is_empty() {
+            return;
+        }
+        let (path, found) = placed[self.further(placed.len())].clone();
+        if !found.is_link() && !found.content.starts_with(b"text") && !found.content.starts_with(b"source") {
+            return;
+        }
+        if found.content.starts_with(b"instead") {
+            self.texts.remove(&found.content);
+        }
+        let what = self.further(5);
+        self.log.push(format!("edit: {what} at {}", path.display()));
+        match what {
+            0 => {
+                fs::remove_file(&path).unwrap();
+                fs::create_dir(&path).unwrap();
+                self.write(&path.join("x"), "instead", 0o600);
+            }
+            1 => {
+                fs::remove_file(&path).unwrap();
+                let text = self.text("instead");
+                symlink(text, &path).unwrap();
+            }
+            2 if found.is_file() => {
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+                self.write(&path, "instead", 0o644);
+            }
+            3 if found.is_file() => fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap(),
+            _ => fs::remove_file(&path).unwrap(),
+        }
+    }
+
     fn change_own(&mut self) {
         let all = self.own(Entry::is_file);
         if all.is_empty() {
@@ -506,8 +661,9 @@ impl World {
             let is_directory = last.get(path).is_some_and(Entry::is_directory);
             is_directory && self.moved.iter().any(|moved| path.starts_with(moved))
         };
-        // And displaced copies keep the root.
-        let is_above_root = |path: &PathBuf| self.real_root.starts_with(path) && self.real_root.exists();
+        // And displaced copies keep the root. What was made for it before a fault is not known to be ours after that.
+        let stays = self.real_root.exists() || self.is_disturbed;
+        let is_above_root = |path: &PathBuf| stays && self.real_root.starts_with(path);
         let mut strange = differing(&self.expected, &last, Entry::is_as);
         strange.retain(|path| !is_given(path) && !is_loose(path) && !is_moved(path) && !is_above_root(path));
         strange

@@ -353,7 +353,7 @@ impl Start<'_> {
 ///
 /// # Safety
 /// To be called in a child, which owns its descriptors.
-unsafe fn close_on_exec() {
+pub unsafe fn close_on_exec() {
     // SAFETY: flags of descriptors are no memory.
     unsafe {
         if libc::syscall(libc::SYS_close_range, FIRST_INHERITED, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) != 0 {
