@@ -139,7 +139,11 @@ describe("another home with the same root", function()
         local home, rest = step:match("^(%S+) ?(.*)$")
         enter(home)
         if rest == "apply" then
-          here.must("apply", "init.lua")
+          local applied = here.must("apply", "init.lua").stdout
+          if home == "two" then
+            assert.truthy(applied:find("- link    " .. here.directory .. "/", 1, true), applied)
+            assert.truthy(applied:find("+ link    ~/.rc ", 1, true), applied)
+          end
           assert.equal("ours", here.read(home .. "/.rc"))
         elseif index < #steps then
           local id = rest:match("%d+")

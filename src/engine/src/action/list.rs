@@ -1,6 +1,8 @@
 //! The list of all kinds of actions, by the names that they have in JSON. A new kind is a file beside this one and a line
 //! here.
 
+use std::path::Path;
+
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -159,6 +161,14 @@ impl Action {
         for text in self.starts_mut() {
             *text = change(text);
         }
+    }
+
+    /// Returns the action as people read it where another home is the present one.
+    #[must_use]
+    pub fn in_home(&self, home: &Path) -> Action {
+        let mut action = self.clone();
+        action.change_starts(|text| text.expand_home(home));
+        action
     }
 
     /// Returns what stands at a target, if that is what it is about.

@@ -69,8 +69,9 @@ impl Desired {
     /// Returns what a snapshot had in force. `reads` is what its config read.
     pub fn from_snapshot(snapshot: &Snapshot, home: &Path, reads: Vec<PathBuf>) -> Desired {
         let mut entries: Vec<Entry> = snapshot.activations.iter().map(Entry::applied).collect();
-        if snapshot.home.as_ref().is_some_and(|old| old.to_path() != home) {
+        if let Some(other) = snapshot.home.as_ref().map(Text::to_path).filter(|other| other != home) {
             for entry in &mut entries {
+                entry.shown = Some(entry.shown().in_home(&other));
                 let place = snapshot.place_of(&entry.activation, home);
                 Arc::make_mut(&mut entry.activation).place = place;
             }

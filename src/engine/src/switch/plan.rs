@@ -127,6 +127,11 @@ pub fn plan(
     if desired.is_evaluated {
         scene.reads.check_removals(&gone)?;
     }
+    if let Some(other) = current.home.as_ref().map(Text::to_path).filter(|other| other != home) {
+        for step in &mut gone {
+            step.shown = Some(step.shown().in_home(&other));
+        }
+    }
     // Something may only stand otherwise than it is declared: that takes a look at everything.
     let looks = extent != Extent::Foresight || is_applied || has_same_objects && desired.is_complete;
     let changes = changes(&mut scene, &present, &places, &desired.altered, looks, extent)?;
