@@ -20,9 +20,14 @@ function file(spec) end
 ---@param spec syslua.directory.Opts
 function directory(spec) end
 
---- Declares environment variables. Lists are for variables like PATH.
----@param variables table<string, syslua.env.Value>
-function env(variables) end
+-- Declares environment variables. Lists are for variables like PATH.
+---@class syslua.EnvHelper
+---@overload fun(variables: table<string, syslua.env.Value>)
+-- Declares variables of whole sessions, also of programs that no shell starts.
+---@field persistent fun(variables: table<string, syslua.env.Value>)
+
+---@type syslua.EnvHelper
+env = nil
 
 --- Declares short names for commands, in interactive shells.
 ---@param aliases table<string, string|table<syslua.ShellName, string>|syslua.Priority>

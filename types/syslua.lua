@@ -12,7 +12,7 @@
 ---@field activate fun(spec: syslua.activate.Opts) declares what to do with it; only while a config is evaluated
 ---@field file fun(spec: syslua.file.Opts) declares a file; only while a config is evaluated
 ---@field directory fun(spec: syslua.directory.Opts) declares a directory; only while a config is evaluated
----@field env fun(variables: table<string, syslua.env.Value>) declares variables; only while a config is evaluated
+---@field env syslua.EnvHelper declares variables; only while a config is evaluated
 ---@field alias fun(aliases: table<string, string|table<syslua.ShellName, string>|syslua.Priority>) declares aliases; only while a config is evaluated
 ---@field user fun(spec: syslua.user.Opts) declares what is one user's; only while a config is evaluated
 ---@field project fun(spec: syslua.project.Opts) declares an environment of its own; only while a config is evaluated
@@ -239,7 +239,7 @@ local syslua = {}
 ---@field unknown string[] what nobody knows in the root, which stays
 
 ---@class syslua.Holder
----@field kind "snapshot"|"gc_root"|"journal"|"process"
+---@field kind "snapshot"|"gc_root"|"journal"|"project"|"process"
 ---@field id string? the number of the snapshot
 ---@field current boolean? whether that is applied
 ---@field path string? the link, or the journal
@@ -662,9 +662,23 @@ function BuildContext.run(command, opts) end
 ---@field record fun(action: table, positions: string[], explained: { priority: integer?, overridden: syslua.Overridden[] }?): boolean, any
 ---@field lists fun(): boolean, any
 ---@field environment fun(user: string?, options: syslua.Options?): boolean, any
----@field hook fun(shell: string, user: string?, options: syslua.Options?): boolean, any
+---@field hook fun(shell: string, user: string?, step: string, options: syslua.Options?): boolean, any
+---@field persistent fun(actions: table[], os: string): boolean, any
 ---@field projects fun(manifest: any): boolean, any
 ---@field enter fun(manifest: any, project: string, shell: string?, options: syslua.Options?): boolean, any
+---@field project_directories fun(directory: string?): boolean, any
+---@field project_kept fun(directory: string, hash: string, options: syslua.Options?): boolean, any
+---@field project_enter fun(manifest: any, directory: string, hash: string, options: syslua.Options?): boolean, any
+---@field project_start fun(numbers: integer[], shell: string?): boolean, any
+---@field project_step fun(wanted: table, options: syslua.Options?): boolean, any
+---@field real_path fun(path: string): boolean, any
+---@field write_trusted_lock fun(config: string, options: syslua.Options?): boolean, any
+---@field trust_check fun(directory: string, options: syslua.Options?): boolean, any
+---@field trust_read fun(directory: string, file: string, options: syslua.Options?): boolean, any
+---@field trust_look fun(directory: string, file: string, options: syslua.Options?): boolean, any
+---@field trust_accept fun(directory: string, files: table<string, string>, sources: table<string, string>?, options: syslua.Options?): boolean, any
+---@field trust_source fun(directory: string, source: string, hash: string, options: syslua.Options?): boolean, any
+---@field trust_follow fun(file: string, before: string?, after: string, options: syslua.Options?): boolean, any
 ---@field become_program fun(words: string[], variables: table<string, string>, script: string?, options: syslua.Options?): boolean, any
 ---@field shell_names fun(): boolean, any
 ---@field shells fun(options: syslua.Options?): boolean, any

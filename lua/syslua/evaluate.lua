@@ -49,6 +49,15 @@ local function get_globals(target)
       return helper(...)
     end
   end
+  -- The one that has a second form.
+  globals.env = setmetatable({}, {
+    __index = function(_, name)
+      return require("syslua.helpers.env")[name]
+    end,
+    __call = function(_, variables)
+      return require("syslua.helpers.env")(variables)
+    end,
+  })
   return globals
 end
 
@@ -83,7 +92,7 @@ local function check_entry(entry, name)
 end
 
 -- The helpers that act on what they collected, in their order: modules declare files and variables.
-local collecting = { "module", "file", "env", "alias" }
+local collecting = { "module", "persistent", "file", "env", "alias" }
 
 -- Has helpers act on what they collected, until there is nothing left.
 local function finalize(current)
@@ -161,18 +170,35 @@ local function resolve_inputs(files, entry, name, globals, options)
   return graph, session
 end
 
+-- The entry file of a project's directory is the body of a `project{}`, from its first line on.
+local function within_project(project, directory, callback)
+  if not project then
+    return callback()
+  end
+  scope.run(nil, { name = project.name, path = directory }, scope.get_home(), callback)
+end
+
 local function run(directory, name, globals, options)
-  local files = loader.new(directory, globals, options.pure, options.places)
+  local project = options.project
+  local files = loader.new(directory, globals, options.pure, options.places, project)
   -- A tail call removes the line it stands on: then it is said which function it stands in.
   position.set_fallback(name .. ":1")
-  local entry = check_entry(loader.run(files, name), name)
-  local graph, session = resolve_inputs(files, entry, name, globals, options)
-  if not options.on_inputs then
+  within_project(project, directory, function()
+    if options.setup then
+      options.setup(files.environment.require)
+      return
+    end
+    local entry = check_entry(loader.run(files, name), name)
+    local graph, session = resolve_inputs(files, entry, name, globals, options)
+    if options.on_inputs then
+      options.on_inputs(session and session.nodes or {})
+      return
+    end
     position.set_fallback(position.of_function(entry.setup))
     entry.setup(graph and require("syslua.input_graph").describe(graph) or {})
+  end)
+  if not options.on_inputs then
     finalize(scope.get())
-  else
-    options.on_inputs(session and session.nodes or {})
   end
   loader.close(files, globals)
   return files.files
@@ -276,6 +302,7 @@ return function(config, options)
   border.call("begin_evaluation", target, given, directory, options.places)
   local mark, globals = position.mark(), get_globals(target)
   scope.push(directory, scope.get_home(), get_notifier(options), options.on_file)
+  scope.get().project = options.project
   system.push(target, options.sys ~= nil)
   -- What a config declares stays until the end: to look for garbage among it takes longer than to make it.
   local pause = collectgarbage("setpause", evaluation_pause)

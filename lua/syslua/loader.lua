@@ -74,6 +74,7 @@ end
 ---@field modules table<string, any> what required files returned
 ---@field syslua table what `require("syslua")` gives
 ---@field is_pure boolean? whether what reaches outside of the config is hidden
+---@field project syslua.TrustedProject? a directory whose files are run and read only when they are trusted
 ---@field prefix string what the chunk names of its files begin with
 ---@field name string? of an input, its name where it is declared
 ---@field key string? of an input, its key in the lock
@@ -87,9 +88,18 @@ local function get_place(self, file)
   return self.places and self.places[path.normalize(file)] or file
 end
 
+-- Reads a file; one of a project only as it is trusted. Those of other inputs of a project have their hash in its lock.
+local function read_trusted(self, file)
+  local project = self.project
+  if project and project.read and (not self.key or project.contains(file)) then
+    return project.read(path.normalize(file))
+  end
+  return read_file(get_place(self, file))
+end
+
 -- Reads a file of the config, which the snapshot keeps a copy of; returns nil and the reason when it cannot.
 local function read_config_file(self, file)
-  local text, problem = read_file(get_place(self, file))
+  local text, problem = read_trusted(self, file)
   if text then
     self.files[path.normalize(file)] = text
   end
@@ -144,6 +154,28 @@ local function find_module(self, name)
   return nil
 end
 
+-- A file of a project that is a module by way of package.path.
+local function require_of_project(self, name, file)
+  if file:sub(-4) ~= ".lua" then
+    failure.raise({
+      kind = "untrusted",
+      message = ("%s is a library in the project: only Lua files of it are loaded"):format(file),
+      position = position.caller(),
+    })
+  end
+  local text, problem = read_config_file(self, file)
+  if not text then
+    failure.raise({
+      kind = "config",
+      message = ("cannot read %s: %s"):format(file, problem),
+      position = position.caller(),
+    })
+  end
+  local result = compile(text, "@" .. file, self.environment)(name)
+  self.modules[name] = result == nil and true or result
+  return self.modules[name]
+end
+
 -- A module that is installed for this Lua, outside of the config.
 local function require_installed(self, name)
   if self.is_pure and not name:find("^syslua%.") then
@@ -154,6 +186,10 @@ local function require_installed(self, name)
       ),
       position = position.caller(),
     })
+  end
+  local file = self.project and self.project.contains and module_files.find(name)
+  if file and self.project.contains(file) then
+    return require_of_project(self, name, file)
   end
   local found, result = pcall(name:find("^syslua%.") and real_require or module_files.load, name)
   if found then
@@ -412,7 +448,8 @@ local impure = { io = true, os = true, package = true, debug = true, ffi = true,
 ---@param self syslua.Loader
 ---@param extra table<string, any>
 local function make_environment(self, extra)
-  local environment = self.environment
+  local environment, project = self.environment, self.project
+  local trusted_io = project and project.read and require("syslua.trusted_io")(project)
   for name, value in next, extra do
     environment[name] = value
   end
@@ -431,6 +468,8 @@ local function make_environment(self, extra)
         return nil
       elseif name == "coroutine" then
         return watched
+      elseif name == "io" and trusted_io then
+        return trusted_io
       end
       return _G[name]
     end,
@@ -445,8 +484,9 @@ end
 ---@param extra table<string, any>
 ---@param is_pure boolean? hides `io`, `os` and modules that are not part of the config
 ---@param places table<string, string>? where files are now, by their path
+---@param project syslua.TrustedProject? reads the files, where they need to be trusted
 ---@return syslua.Loader
-function loader.new(directory, extra, is_pure, places)
+function loader.new(directory, extra, is_pure, places, project)
   ---@type syslua.Loader
   local self = {
     directory = directory,
@@ -456,6 +496,7 @@ function loader.new(directory, extra, is_pure, places)
     syslua = extra.syslua,
     is_pure = is_pure,
     places = places,
+    project = project,
     prefix = "@",
     all = {},
     chain = {},
@@ -481,6 +522,7 @@ function loader.new_input(parent, name, key, directory, extra)
     syslua = parent.syslua,
     is_pure = parent.is_pure,
     places = parent.places,
+    project = parent.project,
     prefix = ("@<inputs.%s>/"):format(key),
     name = name,
     key = key,
@@ -497,7 +539,7 @@ end
 ---@param relative string
 ---@return string?
 function loader.read(self, relative)
-  local text = read_file(get_place(self, path.join(self.directory, relative)))
+  local text = read_trusted(self, path.join(self.directory, relative))
   return text
 end
 

@@ -60,8 +60,10 @@ end
 ---@type table<string, string[]>
 local installed = {}
 
--- Returns the file that `require` finds for a name outside of the config.
-local function find_installed(name)
+--- Returns the file that `require` finds for a name outside of the config; nil where there is none.
+---@param name string
+---@return string?
+function module_files.find(name)
   local relative = name:gsub("%.", "/"):gsub("%%", "%%%%")
   for template in (package.path .. ";" .. package.cpath):gmatch("[^;]+") do
     local file = template:gsub("%?", relative)
@@ -82,10 +84,10 @@ function module_files.load(name)
   end
   local result = real_require(name)
   if not installed[name] then
-    local files = { find_installed(name) }
+    local files = { module_files.find(name) }
     for loaded in next, package.loaded do
       if not before[loaded] and loaded ~= name and type(loaded) == "string" then
-        files[#files + 1] = find_installed(loaded)
+        files[#files + 1] = module_files.find(loaded)
       end
     end
     installed[name] = files

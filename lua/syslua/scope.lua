@@ -22,6 +22,7 @@ local stack = {}
 ---@field is_own boolean? inside of `user{}` for oneself, which is more than what is for everybody
 ---@field separators table<string, string|false> of variables that the config defined: false is singular
 ---@field notify fun(message: string, position: string?) tells the user something
+---@field project syslua.TrustedProject? the project that the files evaluated are the body of
 ---@field on_file fun(file: table)? is told of each `file{}` that counts
 ---@field input_trees string[]? the trees of inputs that came from elsewhere
 

@@ -49,5 +49,11 @@ return function(given, opts)
   local place = path.join(scope.get_directory(), path.expand(given, scope.get_home()))
   place = border.call("absolute", place)
   local filter = opts and opts.filter
-  return border.call("source", place, filter and get_excluded(place, filter))
+  local made = border.call("source", place, filter and get_excluded(place, filter))
+  local current = scope.get()
+  local project = current and current.project
+  if project and project.note_source then
+    project.note_source(place, made.sha256)
+  end
+  return made
 end

@@ -21,6 +21,7 @@ local lua_floors = {
     "handle",
     "lib",
     "module_files",
+    "trusted_io",
     "loader",
     "input_graph",
     "context",

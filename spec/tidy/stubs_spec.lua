@@ -11,6 +11,7 @@ local internal = {
   "fixed",
   "input_graph",
   "module_files",
+  "trusted_io",
   "guard",
   "handle",
   "loader",

@@ -9,6 +9,8 @@ local commands = {}
 ---@field summary string one line about what it does
 ---@field argument string? what its only argument is called among its arguments, if it may have one
 ---@field add_to_parser fun(parser: table) adds its own arguments and flags
+-- Divides the words into its own and those of a program that it runs, which are no flags of it.
+---@field split nil|fun(words: string[]): string[], string[]?
 ---@field run fun(args: syslua.cli.Args): integer does it and returns the exit code. Absent arguments
 --- are nil: a line without words after the command is not parsed at all
 
@@ -26,6 +28,7 @@ commands.list = {
   { name = "build", summary = "Build what a config declares, and apply nothing" },
   { name = "env", summary = "Show what shells get, or print it as the script of a shell" },
   { name = "shell", summary = "Start a shell or a command in the environment of a project" },
+  { name = "run", summary = "Run a program of a package, without installing it" },
   { name = "update", summary = "Lock what the inputs of a config are now" },
   { name = "outdated", summary = "Show which inputs of a config could move" },
   { name = "lock", summary = "Check the lock of a config against its inputs" },

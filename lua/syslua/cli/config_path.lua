@@ -19,7 +19,10 @@ local function can_open(name)
   return true
 end
 
-local function get_default()
+--- Returns the path of the default config, which need not be there, and why it is that.
+---@return string
+---@return string
+function config_path.get_default()
   local named = os.getenv("SYSLUA_CONFIG")
   if named and named ~= "" then
     return path.expand(named, get_home()), "$SYSLUA_CONFIG names it"
@@ -51,9 +54,16 @@ end
 ---@param argument string?
 ---@return string
 function config_path.get(argument)
+  if argument and path.basename(argument):find("^syslua%.lua$") then
+    failure.raise({
+      kind = "usage",
+      message = ("%s is the entry file of a project, and no config"):format(argument),
+      hint = "`sys shell` in its directory enters it; a config has another name",
+    })
+  end
   local name, why = argument, nil
   if not name then
-    name, why = get_default()
+    name, why = config_path.get_default()
   end
   local inner = path.join(name, "init.lua")
   if can_open(inner) then

@@ -23,6 +23,8 @@ function holders.describe(holder)
     return ("process %d (%s)"):format(holder.pid, text.printable(holder.program or ""))
   elseif holder.kind == "gc_root" then
     return "the link " .. show_path(holder.path)
+  elseif holder.kind == "project" then
+    return "the project " .. show_path(holder.path)
   end
   return "the journal " .. show_path(holder.path)
 end

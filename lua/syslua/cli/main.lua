@@ -11,6 +11,26 @@ local done, failed, wrong_usage, interrupted = 0, 1, 2, 130
 -- Kept from load on: `debug` is hidden while configs run.
 local traceback = debug.traceback
 
+-- Modules are found in absolute places, and where our own files are: the directory that we are
+-- started in may be anybody's.
+local function forget_working_directory()
+  local own = require("syslua.util.position").own_directory:gsub("^@", "")
+  for _, field in ipairs({ "path", "cpath" }) do
+    local kept = {}
+    for template in package[field]:gmatch("[^;]+") do
+      local prefix = template:match("^[^?]*")
+      if
+        template:find("^/")
+        or template:find("^%a:[/\\]")
+        or own:sub(1, #prefix + 7) == prefix .. "syslua/"
+      then
+        kept[#kept + 1] = template
+      end
+    end
+    package[field] = table.concat(kept, ";")
+  end
+end
+
 local function has_word(words, ...)
   for _, word in ipairs(words) do
     -- What follows "--" are no flags.
@@ -26,7 +46,8 @@ local function has_word(words, ...)
   return false
 end
 
--- The failure of a caught value; a plain error may be a mistake of ours: --verbose shows how it came.
+-- The failure of a caught value; a plain error may be a mistake of ours: --verbose shows how it
+-- came.
 local function to_failure(value, verbose)
   if type(value) == "table" then
     return failure.from(value)
@@ -126,7 +147,8 @@ local function split(words, program)
   return name, others
 end
 
--- Returns the arguments for a command. Most command lines have no words besides the command, or the one
+-- Returns the arguments for a command. Most command lines have no words besides the command, or the
+-- one
 -- that it is about: those need no parser, which takes longer to load than all the rest.
 local function get_args(name, command, words, program)
   if #words == 0 then
@@ -149,11 +171,16 @@ local function run(words, program, context)
   if not commands.exists(name) then
     error(commands.get_unknown_failure(name, program), 0)
   end
+  local rest
+  if commands.load(name).split then
+    others, rest = commands.load(name).split(others)
+  end
   if has_word(others, "-h", "--help") then
     name, others = "help", { name }
   end
   local command = commands.load(name)
   local args = get_args(name, command, others, program)
+  args.command = rest or args.command
   context.args = args
   return command.run(args)
 end
@@ -165,6 +192,7 @@ end
 ---@return integer
 function main.main(words, program)
   program = program or "sys"
+  forget_working_directory()
   -- What a failure's report needs when the failure came before the arguments were known.
   local context = {
     command = "",
@@ -204,8 +232,10 @@ local function is_script(word)
   return file ~= nil
 end
 
---- Runs the command that the words after `lua -l syslua` name, and exits with its code. Returns when
--- there is nothing to run, or the first word is a script for Lua. A file named like a command is not
+--- Runs the command that the words after `lua -l syslua` name, and exits with its code. Returns
+-- when
+-- there is nothing to run, or the first word is a script for Lua. A file named like a command is
+-- not
 -- in its way.
 ---@param words string[]
 function main.start(words)

@@ -64,7 +64,13 @@ end
 local function print_hook(args, options)
   local shell = args.shell and get_shell(args.shell, options).name
     or require("syslua.cli.subprocess").get_shell_name()
-  local text = border.call("hook", shell, args.user, options)
+  local step = ("require(%q).step(%q, %s, %q)"):format(
+    "syslua.cli.entering",
+    shell,
+    args.user and ("%q"):format(args.user) or "nil",
+    border.call("info", options).root
+  )
+  local text = border.call("hook", shell, args.user, step, options)
   if not text then
     failure.raise({
       kind = "usage",

@@ -1,4 +1,6 @@
---- `shell`: starts the user's shell, or a command, in the environment of a project. Nothing of the system is applied.
+--- `shell`: starts the user's shell, or a command, in the environment of a project, of the
+-- directories around, or of packages.
+-- Nothing of the system is applied.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
@@ -11,7 +13,10 @@ shell.summary = require("syslua.cli.commands").get_summary("shell")
 ---@param parser table
 function shell.add_to_parser(parser)
   parser
-    :argument("PROJECT", "The name of a project{} of the config.")
+    :argument(
+      "PROJECT",
+      "The name of a project{} of the config; the directories around unless given."
+    )
     :argname("PROJECT")
     :target("project")
     :args("?")
@@ -23,6 +28,31 @@ function shell.add_to_parser(parser)
   parser
     :option("--config", "The config: a file, or a directory with an init.lua.")
     :argname("CONFIG")
+  parser
+    :option("-p --package", "Enter an environment of packages instead.")
+    :argname("PACKAGE")
+    :target("packages")
+    :args("+")
+    :count("*")
+  parser:flag("--trust", "Ask whether the files of the directory are trusted, and enter it.")
+end
+
+--- What follows `--` is a command.
+---@param words string[]
+---@return string[] own
+---@return string[]? rest
+function shell.split(words)
+  local own, rest = {}, nil
+  for _, word in ipairs(words) do
+    if rest then
+      rest[#rest + 1] = word
+    elseif word == "--" then
+      rest = {}
+    else
+      own[#own + 1] = word
+    end
+  end
+  return own, rest
 end
 
 local function raise_unknown(name, config, known)
@@ -52,11 +82,71 @@ local function check_project(name, config, known)
   return raise_unknown(name, config, known)
 end
 
+-- Enters the directories around that have an entry file, the outermost first. The innermost one
+-- must be trusted; others are
+-- left out, with a word of it.
+local function enter_directories(directories, args, options)
+  local entering = require("syslua.cli.entering")
+  local ask = args.trust and require("syslua.cli.trust").get_asker(options) or nil
+  local numbers = {}
+  for index, directory in ipairs(directories) do
+    local layer, found = entering.enter(directory, options, ask)
+    if layer then
+      numbers[#numbers + 1] = layer.number
+    elseif index == #directories then
+      failure.raise(found.doubt)
+    else
+      require("syslua.cli.terminal").talk({ "warning: " .. found.doubt.message })
+    end
+  end
+  return border.call("project_start", numbers, require("syslua.cli.subprocess").get_shell_name())
+end
+
+-- The packages of all flags, in their order.
+local function get_packages(given)
+  local words = {}
+  for _, list in ipairs(given or {}) do
+    for _, word in ipairs(type(list) == "table" and list or { list }) do
+      words[#words + 1] = word
+    end
+  end
+  return words
+end
+
 --- Does it. The exit code is that of the shell or the command.
 ---@param args syslua.cli.Args
 ---@return integer
 function shell.run(args)
   local subprocess = require("syslua.cli.subprocess")
+  local wanted = get_packages(args.packages)
+  if args.trust and (args.project or args.config or wanted[1]) then
+    failure.raise({
+      kind = "usage",
+      message = "--trust is about the directory that you are in",
+      hint = "`cd` there, and run `sys shell --trust`",
+    })
+  elseif wanted[1] then
+    local given = require("syslua.cli.options").from_args(args)
+    local found = require("syslua.cli.packages").evaluate(wanted, args.config, given)
+    local entered =
+      border.call("enter", found.manifest, found.name, subprocess.get_shell_name(), given)
+    return subprocess.start(args.command or {}, entered, given)
+  elseif not args.project and not args.config then
+    local directories = require("syslua.cli.entering").find()
+    if directories[1] then
+      local given = require("syslua.cli.options").from_args(args)
+      return subprocess.start(
+        args.command or {},
+        enter_directories(directories, args, given),
+        given
+      )
+    end
+    failure.raise({
+      kind = "usage",
+      message = "neither a project is named, nor has a directory around this one a syslua.lua",
+      hint = "name a project{} of the config, or write a syslua.lua here",
+    })
+  end
   local config = require("syslua.cli.config_path").get(args.config)
   local options = require("syslua.cli.options").from_args(args)
   local manifest = require("syslua").evaluate(config, options)

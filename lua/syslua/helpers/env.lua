@@ -98,19 +98,19 @@ end
 
 local env = {}
 
---- Declares environment variables. A value is literal; a leading `~/` or `$HOME/` is the user's home.
--- Entries of variables like PATH stand before what the variable has.
+--- Checks variables, and collects them for a helper; returns what is collected, nil outside of an evaluation.
 ---@param variables table<string, syslua.env.Value>
-function env.declare(variables)
+---@param helper string
+---@return table?
+function env.collect(variables, helper)
   if type(variables) ~= "table" or priority.is(variables) or reference.is(variables) then
     raise(("env{}: expected a table of variables, got %s"):format(text.describe(variables)))
   end
-  local collected = scope.collect("env")
+  local collected = scope.collect(helper)
   if not collected then
     raise("env{} works only while a config is evaluated", "call it in setup()")
-    return
+    return nil
   end
-  collected.finalize, collected.pending = finalize, true
   local chain, advantage = position.chain(), scope.get_advantage()
   for _, name in ipairs(tables.get_sorted_keys(variables)) do
     check_name(name)
@@ -125,6 +125,23 @@ function env.declare(variables)
     end
     collected[#collected + 1] = declared
   end
+  return collected
 end
 
-return env.declare
+--- Declares variables of sessions: see `env/persistent.lua`.
+---@param variables table<string, syslua.env.Value>
+function env.persistent(variables)
+  require("syslua.helpers.env.persistent")(variables)
+end
+
+--- Declares environment variables. A value is literal; a leading `~/` or `$HOME/` is the user's home.
+-- Entries of variables like PATH stand before what the variable has.
+---@param variables table<string, syslua.env.Value>
+local function declare(_, variables)
+  local collected = env.collect(variables, "env")
+  if collected then
+    collected.finalize, collected.pending = finalize, true
+  end
+end
+
+return setmetatable(env, { __call = declare })

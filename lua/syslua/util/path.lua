@@ -135,4 +135,13 @@ function path.display(text, home)
   return text
 end
 
+--- Returns whether a path lies below a directory, by their names. Both are absolute and normal.
+---@param text string
+---@param directory string
+---@return boolean
+function path.is_below(text, directory)
+  local start = directory:sub(-1) == "/" and directory or directory .. "/"
+  return #text > #start and text:sub(1, #start) == start
+end
+
 return path

@@ -7,7 +7,7 @@
 //! - **F0** [`failure`], [`context`], [`settings`], [`hash`], [`nar`], [`names`], [`tail`], [`platform`], [`value`], [`encode`]: data and the system
 //! - **F1** [`store`]: the immutable objects and what is recorded of them
 //! - **F2** [`derivation`], [`variable`], [`action`], [`activation`], [`manifest`], [`snapshot`], [`journal`], [`lock`]: what is wanted, what was done
-//! - **F3** [`operation`], [`inputs`], [`environment`]: what a build may do, what a config gets from elsewhere, what a shell gets
+//! - **F3** [`operation`], [`inputs`], [`environment`], [`trust`]: what a build may do, what a config gets from elsewhere, what a shell gets, which projects may run
 //! - **F4** [`realize`], [`generations`], [`config_copy`], [`switch`]: from recipes to objects, from a manifest to a machine
 //! - **F5** [`engine`]: the verbs
 
@@ -38,6 +38,7 @@ pub mod variable;
 pub mod environment;
 pub mod inputs;
 pub mod operation;
+pub mod trust;
 
 pub mod config_copy;
 pub mod generations;

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use mlua::prelude::*;
+use syslua_engine::activation::Activation;
 use syslua_engine::environment::shells::{HookPlaces, Identity, Places, SHELLS, ScriptPath, Shell, find};
-use syslua_engine::environment::{lists, literal_reference};
+use syslua_engine::environment::{Environment, lists, literal_reference, persistent};
+use syslua_engine::failure::Failure;
 use syslua_engine::names::SnapshotId;
 use syslua_engine::platform;
 use syslua_engine::settings::Settings;
@@ -35,8 +37,15 @@ fn describe(lua: &Lua, shell: &dyn Shell, settings: &Settings) -> LuaResult<LuaT
     Ok(table)
 }
 
-/// Returns the hook of a shell, or nil where it has none. It reads the script of all, or that of a user.
-fn hook(lua: &Lua, name: &str, user: Option<&str>, options: Option<&LuaTable>) -> Answer<Option<String>> {
+/// Returns the hook of a shell, or nil where it has none. It reads the script of all, or that of a user. `step` is Lua code that
+/// prints how directories with an entry file are entered and left.
+fn hook(
+    lua: &Lua,
+    name: &str,
+    user: Option<&str>,
+    step: &LuaString,
+    options: Option<&LuaTable>,
+) -> Answer<Option<String>> {
     let settings = Options::read(lua, options)?.settings;
     let Some(shell) = find(name) else { return Ok(None) };
     let store = Store::new(&settings.root);
@@ -45,7 +54,31 @@ fn hook(lua: &Lua, name: &str, user: Option<&str>, options: Option<&LuaTable>) -
     let script = directory.join(shell.file());
     let (current, snapshots) = (store.current(), store.snapshots());
     let memory = identity.memory();
-    Ok(shell.hook(&HookPlaces { script: &script, current: &current, snapshots: &snapshots, memory: &memory }))
+    let interpreter = std::env::current_exe()
+        .map_err(|error| Failure::new("io", format!("the path of the interpreter is not known: {error}")))?;
+    let words = [platform::bytes_of_path(&interpreter), b"-e".to_vec(), step.as_bytes().to_vec()];
+    let variables = module_paths(lua).map_err(lua_failure)?;
+    let step = (variables.as_slice(), words.as_slice());
+    Ok(shell.hook(&HookPlaces { script: &script, current: &current, snapshots: &snapshots, memory: &memory, step }))
+}
+
+/// Returns the variables with which another interpreter of the same version finds the same modules: in absolute places only,
+/// since a hook runs in directories of others.
+fn module_paths(lua: &Lua) -> LuaResult<Vec<(String, Vec<u8>)>> {
+    let package: LuaTable = lua.globals().get("package")?;
+    let version: String = lua.globals().get("_VERSION")?;
+    let suffix = version.rsplit(' ').next().unwrap_or_default().replace('.', "_");
+    let suffix = if suffix == "5_1" { String::new() } else { format!("_{suffix}") };
+    let mut variables = vec![(format!("LUA_INIT{suffix}"), Vec::new())];
+    for (field, name) in [("path", "LUA_PATH"), ("cpath", "LUA_CPATH")] {
+        let templates: LuaString = package.get(field)?;
+        let templates = templates.as_bytes();
+        let absolute = templates
+            .split(|byte| *byte == b';')
+            .filter(|template| !template.is_empty() && platform::path_from_bytes(template).is_absolute());
+        variables.push((format!("{name}{suffix}"), absolute.collect::<Vec<_>>().join(&b';')));
+    }
+    Ok(variables)
 }
 
 fn shells(lua: &Lua, options: Option<&LuaTable>) -> Answer<LuaTable> {
@@ -76,10 +109,28 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         lua,
         native,
         "hook",
-        |lua, (name, user, options): (String, Option<String>, Option<LuaTable>)| {
-            hook(lua, &name, user.as_deref(), options.as_ref())
+        |lua, (name, user, step, options): (String, Option<String>, LuaString, Option<LuaTable>)| {
+            hook(lua, &name, user.as_deref(), &step, options.as_ref())
         },
     )?;
+    // The file that gives variables to whole sessions of an operating system, or why one cannot be said there.
+    register_function(lua, native, "persistent", |lua, (actions, os): (Vec<LuaTable>, String)| {
+        let read = |table: &LuaTable| Ok(Activation::new(crate::evaluation::action(lua, table)?, Vec::new()));
+        let activations = actions.iter().map(read).collect::<Answer<Vec<_>>>()?;
+        let environment = Environment::of_session(&activations);
+        let text = match os.as_str() {
+            "darwin" => persistent::launch_agent(&environment, persistent::LABEL),
+            _ => persistent::environment_d(&environment),
+        };
+        let table = lua.create_table().map_err(lua_failure)?;
+        let set = |key: &str, value: &[u8]| table.raw_set(key, lua.create_string(value)?);
+        let set = match text {
+            Ok(text) => set("text", &text),
+            Err(refused) => set("name", refused.name.as_bytes()).and_then(|()| set("why", refused.why.as_bytes())),
+        };
+        set.map_err(lua_failure)?;
+        Ok(table)
+    })?;
     // The name of the variable that a literal value looks as if it referred to, or nil.
     register_function(lua, native, "literal_reference", |_, text: LuaString| Ok(literal_reference(&text.as_bytes())))
 }

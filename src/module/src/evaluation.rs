@@ -147,7 +147,10 @@ fn with_dependencies(lua: &Lua, declared: Vec<Arc<Derivation>>) -> Vec<Arc<Deriv
 }
 
 /// Reads an action that the Lua side recorded.
-fn action(lua: &Lua, table: &LuaTable) -> Answer<Action> {
+///
+/// # Errors
+/// When the engine knows no such action.
+pub fn action(lua: &Lua, table: &LuaTable) -> Answer<Action> {
     let value = to_value(lua, &LuaValue::Table(table.clone()), &Place::top("action"))?;
     serde_json::from_value(value.to_json())
         .map_err(|error| Failure::new("internal", format!("an action that the engine does not know: {error}")))

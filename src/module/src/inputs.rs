@@ -13,6 +13,7 @@ use syslua_engine::inputs::{self, Change, Declarer, InputAddress, LockFile, Requ
 use syslua_engine::lock::{LockedInput, is_name};
 use syslua_engine::platform;
 use syslua_engine::store::Store;
+use syslua_engine::trust::Project;
 use syslua_engine::value::{Source, Text, Value};
 
 use crate::error::{Answer, lua_failure, register as register_function, register_verb};
@@ -68,6 +69,13 @@ fn open_lock(lua: &Lua, entry: &LuaString, options: Option<&LuaTable>) -> Answer
         path = if is_copied(&path) { path } else { beside };
     }
     let file = LockFile::read(&path, &state::locate(lua, path.clone()))?;
+    let expected = options.map(|options| options.raw_get::<Option<String>>("lock_sha256")).transpose();
+    if let Some(expected) = expected.map_err(lua_failure)?.flatten()
+        && file.text.as_ref().map_or_else(String::new, |text| Hash::of(text).to_hex()) != expected
+    {
+        let message = format!("{} has changed since it was trusted", path.display());
+        return Err(Failure::new("untrusted", message).with_hint("`sys shell --trust` lists the files and asks"));
+    }
     let keys = file.lock.inputs.keys().cloned().collect();
     let session = LockSession { file, inputs: BTreeMap::new(), is_frozen: flag(options, "locked")?, is_restored };
     state::change(lua, |state| {
@@ -249,6 +257,23 @@ pub fn write_pending(lua: &Lua, config: &Path) -> Answer<bool> {
     }
 }
 
+/// Writes what is pending of the lock of a trusted project, which stays trusted by what is written; returns whether anything was.
+fn write_trusted(lua: &Lua, config: &Path, options: Option<&LuaTable>) -> Answer<bool> {
+    let pending = state::read(lua, |state| state.pending_locks.get(config).cloned());
+    let Some(pending) = pending.filter(|pending| !pending.changes.is_empty()) else {
+        return write_pending(lua, config);
+    };
+    let store = Store::new(&Options::read(lua, options)?.settings.root);
+    let (before, after) = (pending.file.text.clone(), pending.file.text_after(&pending.changes));
+    write_pending(lua, config)?;
+    let (Some(after), Some(directory)) = (after, config.parent()) else { return Ok(true) };
+    let mut project = Project::open(&store, directory).map_err(|doubt| doubt.to_failure())?;
+    let lock = project.directory().join(syslua_engine::lock::FILE_NAME);
+    // What is hashed is what was to be written: a file that is another one by now is not trusted.
+    let followed = project.follow(&lock, before.map(|text| Hash::of(&text)), Hash::of(&after));
+    followed.map_err(|doubt| doubt.to_failure())
+}
+
 fn entry_table(lua: &Lua, entry: &LockedInput) -> LuaResult<LuaTable> {
     let table = lua.create_table()?;
     table.raw_set("type", entry.kind.to_string())?;
@@ -416,6 +441,9 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(lua, native, "pending_lock", |lua, config: LuaString| pending(lua, &config))?;
     register_function(lua, native, "read_lock", |lua, entry: LuaString| read_lock(lua, &entry))?;
     register_function(lua, native, "write_lock", |lua, config: LuaString| write_pending(lua, &config_path(&config)?))?;
+    register_function(lua, native, "write_trusted_lock", |lua, (config, options): (LuaString, Option<LuaTable>)| {
+        write_trusted(lua, &config_path(&config)?, options.as_ref())
+    })?;
     register_function(lua, native, "forget_lock", |lua, config: LuaString| {
         let config = config_path(&config)?;
         Ok(state::change(lua, |state| state.pending_locks.remove(&config)).flatten().is_some())

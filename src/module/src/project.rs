@@ -1,19 +1,28 @@
-//! `native.projects`, `enter` and `become_program`: shells and commands in the environment of a project.
+//! `native.projects`, `enter` and `become_program`: shells and commands in the environment of a project; `trust_...`: what may
+//! be evaluated of directories that have their own entry file, and their environments.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use mlua::prelude::*;
-use syslua_engine::engine::Entered;
+use syslua_engine::engine::{Engine, Entered};
 use syslua_engine::environment::Variables;
-use syslua_engine::environment::shells::{self, Shell};
+use syslua_engine::environment::shells::{self, EnteredPlaces, Identity, Shell, Watched};
 use syslua_engine::failure::Failure;
+use syslua_engine::hash::Hash;
+use syslua_engine::names::SnapshotId;
 use syslua_engine::platform;
-use syslua_engine::store::Access;
+use syslua_engine::store::{Access, Store};
+use syslua_engine::trust::{self, Doubt, Project};
+use syslua_engine::variable::Template;
 
-use crate::error::{Answer, lua_failure, register as register_function, register_verb};
+use crate::error::{Answer, lua_failure, register as register_function, register_verb, to_table as failure_table};
 use crate::evaluation::manifest_of;
 use crate::options::Options;
+use crate::state;
 use crate::task::LuaTasks;
 
 fn bytes(text: &OsString) -> Vec<u8> {
@@ -55,15 +64,30 @@ fn enter(
     let entered = engine
         .enter(&manifest, project, &mut LuaTasks::new(lua), &mut options.on_event(lua))
         .map_err(|error| error.to_failure())?;
+    start_table(lua, &[Arc::new(entered)], None, shell)
+}
+
+/// Returns what a program or a shell in projects is started with, the outermost project first. `directories` are the ids of
+/// those that have an entry file of their own.
+fn start_table(lua: &Lua, layers: &[Arc<Entered>], directories: Option<&str>, shell: Option<&str>) -> Answer<LuaTable> {
     let mut variables: Variables = std::env::vars_os().map(|(name, value)| (bytes(&name), bytes(&value))).collect();
-    entered.environment.apply_to(&mut variables, &entered.identity());
-    variables.insert(b"SYSLUA_PROJECT".to_vec(), project.as_bytes().to_vec());
-    to_table(lua, &entered, &variables, shell.and_then(shells::find)).map_err(lua_failure)
+    for layer in layers {
+        layer.environment.apply_to(&mut variables, &layer.identity());
+    }
+    if let Some(innermost) = layers.last() {
+        variables.insert(b"SYSLUA_PROJECT".to_vec(), innermost.name.as_bytes().to_vec());
+    }
+    if let Some(directories) = directories {
+        // A hook in the shell leaves alone what the shell was started in.
+        variables.retain(|name, _| !(name.starts_with(b"SYSLUA_") && name.ends_with(b"_entered")));
+        variables.insert(b"SYSLUA_SHELL".to_vec(), directories.as_bytes().to_vec());
+    }
+    to_table(lua, layers, &variables, shell.and_then(shells::find)).map_err(lua_failure)
 }
 
 fn to_table(
     lua: &Lua,
-    entered: &Entered,
+    layers: &[Arc<Entered>],
     variables: &Variables,
     shell: Option<&'static dyn Shell>,
 ) -> LuaResult<LuaTable> {
@@ -77,14 +101,283 @@ fn to_table(
             all.raw_set(name.as_str(), value.as_str())?;
         }
         table.raw_set("arguments", started.arguments.clone())?;
-        table.raw_set("script", lua.create_string(entered.script(shell))?)?;
+        table.raw_set("script", lua.create_string(Entered::script(layers, shell))?)?;
         if let Some((variable, files)) = started.files {
             table.raw_set("directory", variable)?;
             table.raw_set("files", lua.create_table_from(files.iter().copied())?)?;
         }
     }
     table.raw_set("variables", all)?;
+    let entries =
+        layers.iter().filter_map(|layer| layer.environment.lists.get("PATH")).flat_map(|(_, entries)| entries);
+    let directories = entries.filter_map(|entry| match entry {
+        Template::Text(text) => Some(lua.create_string(&text.0)),
+        Template::Parts { .. } => None,
+    });
+    table.raw_set("directories", directories.collect::<LuaResult<Vec<_>>>()?)?;
     Ok(table)
+}
+
+fn path_of(text: &LuaString) -> PathBuf {
+    platform::path_from_bytes(&text.as_bytes())
+}
+
+fn open_project(store: &Store, directory: &LuaString) -> Answer<Project> {
+    Project::open(store, &path_of(directory)).map_err(|doubt| doubt.to_failure())
+}
+
+fn store_of(lua: &Lua, options: Option<&LuaTable>) -> Answer<Store> {
+    Ok(Store::new(&Options::read(lua, options)?.settings.root))
+}
+
+/// Returns the directories with an entry file around a directory, the working directory unless given, outermost first.
+fn directories(lua: &Lua, directory: Option<&LuaString>) -> Answer<Vec<LuaString>> {
+    let start = match directory {
+        Some(directory) => path_of(directory),
+        None => std::env::current_dir()
+            .map_err(|error| Failure::new("usage", format!("the working directory is unusable: {error}")))?,
+    };
+    let to_string = |path: &PathBuf| lua.create_string(platform::bytes_of_path(path));
+    trust::around(&start).iter().map(to_string).collect::<LuaResult<_>>().map_err(lua_failure)
+}
+
+/// Compares the files of a directory with what is trusted. Returns `directory`, `id`, `name`; `hash` when they are trusted, else
+/// `doubt`, a failure, and whether it `can_be_settled`; `watched`, the files that were compared, and `record`.
+fn check(lua: &Lua, directory: &LuaString, options: Option<&LuaTable>) -> Answer<LuaTable> {
+    let started = SystemTime::now();
+    let store = store_of(lua, options)?;
+    let (project, found) = match open_project(&store, directory)?.check() {
+        Ok((project, hash)) => (project, Ok(hash)),
+        Err((project, doubt)) => (project, Err(doubt)),
+    };
+    let to_table = || -> LuaResult<LuaTable> {
+        let table = lua.create_table()?;
+        let string = |path: &Path| lua.create_string(platform::bytes_of_path(path));
+        table.raw_set("directory", string(project.directory())?)?;
+        table.raw_set("id", project.id())?;
+        table.raw_set("name", project.name())?;
+        table.raw_set("entry", string(&project.directory().join(trust::ENTRY))?)?;
+        table.raw_set("lock", string(&project.directory().join(trust::LOCK))?)?;
+        table.raw_set("record", string(project.place())?)?;
+        let since = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        table.raw_set("compared_at", since.as_secs_f64())?;
+        let mut files = project.files();
+        let entry = project.directory().join(trust::ENTRY);
+        if !files.contains(&entry) {
+            files.push(entry);
+        }
+        table.raw_set("files", files.iter().map(|file| string(file)).collect::<LuaResult<Vec<_>>>()?)?;
+        match &found {
+            Ok(hash) => table.raw_set("hash", hash.to_hex())?,
+            Err(doubt) => {
+                table.raw_set("doubt", failure_table(lua, &doubt.to_failure())?)?;
+                table.raw_set("can_be_settled", doubt.can_be_settled())?;
+                table.raw_set("content", content_of(&project, &files, doubt).to_hex())?;
+            }
+        }
+        Ok(table)
+    };
+    to_table().map_err(lua_failure)
+}
+
+/// Returns what tells what is not trusted from what else may stand there.
+fn content_of(project: &Project, files: &[PathBuf], doubt: &Doubt) -> Hash {
+    let content = |file: &PathBuf| match project.look(file) {
+        Ok(look) => look.hash.to_hex(),
+        Err(doubt) => doubt.to_string(),
+    };
+    let whole: Vec<String> = std::iter::once(doubt.to_string()).chain(files.iter().map(content)).collect();
+    Hash::of(whole.join("\n").as_bytes())
+}
+
+/// Returns a file of a directory that is trusted as it is.
+fn read(lua: &Lua, directory: &LuaString, file: &LuaString, options: Option<&LuaTable>) -> Answer<LuaString> {
+    let project = open_project(&store_of(lua, options)?, directory)?;
+    let text = project.read(&path_of(file)).map_err(|doubt| failure_of(&doubt))?;
+    lua.create_string(text).map_err(lua_failure)
+}
+
+/// Returns a file of a directory that may be trusted: `text`, `sha256`, and whether it `is_trusted`; nil when it is not known.
+fn look(lua: &Lua, directory: &LuaString, file: &LuaString, options: Option<&LuaTable>) -> Answer<LuaTable> {
+    let project = open_project(&store_of(lua, options)?, directory)?;
+    let look = project.look(&path_of(file)).map_err(|doubt| failure_of(&doubt))?;
+    let to_table = || -> LuaResult<LuaTable> {
+        let table = lua.create_table()?;
+        table.raw_set("text", lua.create_string(&look.text)?)?;
+        table.raw_set("sha256", look.hash.to_hex())?;
+        table.raw_set("is_trusted", look.is_trusted)?;
+        Ok(table)
+    };
+    to_table().map_err(lua_failure)
+}
+
+/// A file that is missing is what it is anywhere: no question of trust.
+fn failure_of(doubt: &Doubt) -> Failure {
+    match doubt {
+        Doubt::Missing(_) => Failure { kind: "missing".to_owned(), ..doubt.to_failure() },
+        doubt => doubt.to_failure(),
+    }
+}
+
+fn parse_hash(text: &str) -> Answer<Hash> {
+    Hash::parse(text).map_err(|error| Failure::new("internal", error.to_string()))
+}
+
+/// Trusts files of a directory, each with a hash, and `sources`; what is there no more is forgotten.
+fn accept(
+    lua: &Lua,
+    directory: &LuaString,
+    files: &LuaTable,
+    sources: Option<&LuaTable>,
+    options: Option<&LuaTable>,
+) -> Answer<()> {
+    let engine = Options::read(lua, options)?.engine(Access::Work)?;
+    engine.store().create().map_err(|error| Failure::new("io", error.to_string()))?;
+    let mut project = open_project(engine.store(), directory)?;
+    for pair in files.pairs::<LuaString, String>() {
+        let (file, hash) = pair.map_err(lua_failure)?;
+        project.accept(&path_of(&file), parse_hash(&hash)?);
+    }
+    for pair in sources.into_iter().flat_map(LuaTable::pairs::<LuaString, String>) {
+        let (file, hash) = pair.map_err(lua_failure)?;
+        project.accept_source(&path_of(&file), parse_hash(&hash)?);
+    }
+    project.drop_missing();
+    project.save().map_err(|doubt| doubt.to_failure())
+}
+
+/// Returns whether a source is trusted with a hash; nil when it is not known.
+fn trusts_source(
+    lua: &Lua,
+    directory: &LuaString,
+    source: &LuaString,
+    hash: &str,
+    options: Option<&LuaTable>,
+) -> Answer<Option<bool>> {
+    let project = open_project(&store_of(lua, options)?, directory)?;
+    Ok(project.trusts_source(&path_of(source), parse_hash(hash)?))
+}
+
+/// Keeps a project trusted whose file sys.lua itself wrote. `before` is the file's content before, nil when there was none.
+fn follow(
+    lua: &Lua,
+    file: &LuaString,
+    before: Option<&LuaString>,
+    after: &LuaString,
+    options: Option<&LuaTable>,
+) -> Answer<bool> {
+    let path = path_of(file);
+    let Some(directory) = path.parent() else { return Ok(false) };
+    if !platform::exists(&directory.join(trust::ENTRY)) {
+        return Ok(false);
+    }
+    let store = store_of(lua, options)?;
+    let mut project = Project::open(&store, directory).map_err(|doubt| doubt.to_failure())?;
+    let path = project.directory().join(path.file_name().unwrap_or_default());
+    let before = before.map(|text| Hash::of(&text.as_bytes()));
+    project.follow(&path, before, Hash::of(&after.as_bytes())).map_err(|doubt| doubt.to_failure())
+}
+
+fn remember(lua: &Lua, entered: Entered) -> usize {
+    state::change(lua, |state| {
+        state.entered.push(Arc::new(entered));
+        state.entered.len()
+    })
+    .unwrap_or_default()
+}
+
+fn layers_of(lua: &Lua, numbers: &[usize]) -> Vec<Arc<Entered>> {
+    let find = |number: &usize| state::read(lua, |state| state.entered.get(number.wrapping_sub(1)).cloned());
+    numbers.iter().filter_map(find).collect()
+}
+
+/// Returns the number of the environment that is kept of a directory with a content; nil when none is.
+fn kept(lua: &Lua, directory: &LuaString, hash: &str, options: Option<&LuaTable>) -> Answer<Option<usize>> {
+    let engine = Options::read(lua, options)?.engine(Access::Look)?;
+    let project = open_project(engine.store(), directory)?;
+    Ok(engine.kept(&project.id(), parse_hash(hash)?).map(|entered| remember(lua, entered)))
+}
+
+/// Builds the environment of a directory, of which the manifest is given, and keeps it; returns its number.
+fn enter_directory(
+    lua: &Lua,
+    manifest: &LuaValue,
+    directory: &LuaString,
+    hash: &str,
+    options: Option<&LuaTable>,
+) -> Answer<usize> {
+    let options = Options::read(lua, options)?;
+    let manifest = manifest_of(lua, manifest)?;
+    let engine = options.engine(Access::Work)?;
+    let project = open_project(engine.store(), directory)?;
+    let trusted = parse_hash(hash)?;
+    let entered = engine
+        .enter_directory(&manifest, &project, trusted, &mut LuaTasks::new(lua), &mut options.on_event(lua))
+        .map_err(|error| error.to_failure())?;
+    Ok(remember(lua, entered))
+}
+
+/// What a hook does after directories were compared: `shell`, `user`, `entered` and `said` as its shell has them, `is_new` in a
+/// shell that did nothing yet; `layers`, what is to be entered: tables with `id`, `hash`, `number`; `watched`: tables with `id`,
+/// `hash` where it is trusted, `compared_at`, `files`, `record`. Returns the script.
+fn step(lua: &Lua, wanted: &LuaTable, options: Option<&LuaTable>) -> Answer<LuaString> {
+    let engine = Options::read(lua, options)?.engine(Access::Look)?;
+    let script = step_script(lua, wanted, &engine).map_err(lua_failure)?;
+    lua.create_string(script).map_err(lua_failure)
+}
+
+fn step_script(lua: &Lua, wanted: &LuaTable, engine: &Engine) -> LuaResult<Vec<u8>> {
+    let shell = wanted.get::<String>("shell")?;
+    let Some(shell) = shells::find(&shell) else { return Ok(Vec::new()) };
+    let user = wanted.get::<Option<String>>("user")?;
+    let before = wanted.get::<String>("entered")?;
+    let mut before: Vec<&str> = before.split_whitespace().collect();
+    let had_layers = !before.is_empty();
+    let (mut now, mut numbers, mut name) = (Vec::new(), Vec::new(), None);
+    for layer in wanted.get::<Vec<LuaTable>>("layers")? {
+        let hash = parse_hash(&layer.get::<String>("hash")?).map_err(|failure| LuaError::runtime(failure.message))?;
+        now.push(engine.layer(&layer.get::<String>("id")?, hash));
+        numbers.push(layer.get::<usize>("number")?);
+    }
+    let layers = layers_of(lua, &numbers);
+    let kept = before.iter().zip(&now).take_while(|(before, now)| *before == now).count();
+    let mut script = Vec::new();
+    for layer in before.split_off(kept).into_iter().rev().filter_map(|layer| engine.left(layer)) {
+        script.extend(shell.render_leave(&layer.environment, &layer.identity()).unwrap_or_default());
+        script.push(b'\n');
+    }
+    // Aliases, completions and scripts are of each shell.
+    let first = if wanted.get::<bool>("is_new")? { 0 } else { kept };
+    for layer in layers.iter().skip(first) {
+        script.extend(shell.render(&layer.environment, &layer.identity()));
+        script.push(b'\n');
+    }
+    // In a shell that was started in a project, a hook that entered nothing leaves its name alone.
+    match layers.last() {
+        Some(innermost) => name = Some(innermost.name.clone()),
+        None if had_layers => name = Some(String::new()),
+        None => {}
+    }
+    let mut watched = Vec::new();
+    for table in wanted.get::<Vec<LuaTable>>("watched")? {
+        let trusted = table.get::<Option<String>>("hash")?.and_then(|hash| parse_hash(&hash).ok());
+        let at = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs_f64(table.get::<f64>("compared_at")?);
+        // What cannot be noted is not watched.
+        let note = engine.note_comparison(&table.get::<String>("id")?, trusted, at).ok().flatten();
+        for file in table.get::<Vec<LuaString>>("files")?.iter().chain([&table.get::<LuaString>("record")?]) {
+            let file = path_of(file);
+            watched.push(Watched { is_there: platform::exists(&file), file, note: note.clone() });
+        }
+    }
+    let identity =
+        Identity { root: engine.store().root(), user: user.as_deref(), project: None, snapshot: SnapshotId(0) };
+    let memory = identity.memory();
+    let layers: String = now.iter().map(|layer| format!("{layer} ")).collect();
+    let said = wanted.get::<String>("said")?;
+    let places =
+        EnteredPlaces { memory: &memory, layers: &layers, said: &said, name: name.as_deref(), watched: &watched };
+    script.extend(shell.render_entered(&places).unwrap_or_default());
+    Ok(script)
 }
 
 /// Becomes a program; returns only when it cannot be started. Windows has no such call: there it runs, and its exit code is
@@ -124,6 +417,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             enter(lua, &manifest, &project, shell.as_deref(), options.as_ref())
         },
     )?;
+    register_trust(lua, native)?;
     register_function(
         lua,
         native,
@@ -132,4 +426,67 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             become_program(lua, &words, &variables, script.as_ref(), options.as_ref())
         },
     )
+}
+
+type Opts = Option<LuaTable>;
+
+fn register_trust(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
+    register_function(lua, native, "project_directories", |lua, directory: Option<LuaString>| {
+        directories(lua, directory.as_ref())
+    })?;
+    register_function(lua, native, "real_path", |lua, path: LuaString| {
+        lua.create_string(platform::bytes_of_path(&platform::canonical(&path_of(&path)))).map_err(lua_failure)
+    })?;
+    register_function(lua, native, "trust_check", |lua, (directory, options): (LuaString, Opts)| {
+        check(lua, &directory, options.as_ref())
+    })?;
+    register_function(lua, native, "trust_read", |lua, (directory, file, options): (LuaString, LuaString, Opts)| {
+        read(lua, &directory, &file, options.as_ref())
+    })?;
+    register_function(lua, native, "trust_look", |lua, (directory, file, options): (LuaString, LuaString, Opts)| {
+        look(lua, &directory, &file, options.as_ref())
+    })?;
+    register_function(
+        lua,
+        native,
+        "trust_accept",
+        |lua, (directory, files, sources, options): (LuaString, LuaTable, Opts, Opts)| {
+            accept(lua, &directory, &files, sources.as_ref(), options.as_ref()).map(|()| true)
+        },
+    )?;
+    register_function(
+        lua,
+        native,
+        "trust_source",
+        |lua, (directory, source, hash, options): (LuaString, LuaString, String, Opts)| {
+            trusts_source(lua, &directory, &source, &hash, options.as_ref())
+        },
+    )?;
+    register_function(
+        lua,
+        native,
+        "trust_follow",
+        |lua, (file, before, after, options): (LuaString, Option<LuaString>, LuaString, Opts)| {
+            follow(lua, &file, before.as_ref(), &after, options.as_ref())
+        },
+    )?;
+    register_function(lua, native, "project_kept", |lua, (directory, hash, options): (LuaString, String, Opts)| {
+        kept(lua, &directory, &hash, options.as_ref())
+    })?;
+    register_verb(
+        lua,
+        native,
+        "project_enter",
+        |lua, (manifest, directory, hash, options): (LuaValue, LuaString, String, Opts)| {
+            enter_directory(lua, &manifest, &directory, &hash, options.as_ref())
+        },
+    )?;
+    register_function(lua, native, "project_start", |lua, (numbers, shell): (Vec<usize>, Option<String>)| {
+        let layers = layers_of(lua, &numbers);
+        let ids: Vec<&str> = layers.iter().map(|layer| layer.key.as_str()).collect();
+        start_table(lua, &layers, Some(&ids.join(" ")), shell.as_deref())
+    })?;
+    register_function(lua, native, "project_step", |lua, (wanted, options): (LuaTable, Opts)| {
+        step(lua, &wanted, options.as_ref())
+    })
 }

@@ -10,6 +10,7 @@ use mlua::prelude::*;
 use syslua_engine::activation::{Activation, Project};
 use syslua_engine::context::EngineContext;
 use syslua_engine::derivation::Derivation;
+use syslua_engine::engine::Entered;
 use syslua_engine::failure::Failure;
 use syslua_engine::generations::Ahead;
 use syslua_engine::hash::{DigestMap, DigestSet, Hash};
@@ -57,6 +58,8 @@ pub struct State {
     pub frames: Frames,
     /// Manifests that stay here; Lua has their numbers, counted from 1.
     pub manifests: Vec<Arc<Manifest>>,
+    /// Environments of projects that were entered; Lua has their numbers, counted from 1.
+    pub entered: Vec<Arc<Entered>>,
     /// What sources hashed to, of the root of the last evaluation.
     pub sources: SourceMemory,
     /// The snapshot in force, for the verb that follows an evaluation.

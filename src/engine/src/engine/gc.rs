@@ -249,6 +249,9 @@ impl Engine {
         }
         let forgotten = sweep::retire(store, own, garbage, interrupt)?;
         self.bring_back_rooted(own, snapshots, roots, garbage, &forgotten, kept)?;
+        for kept in self.all_kept_projects()?.into_iter().filter(|kept| !kept.is_in_use) {
+            own.remove(&kept.place)?;
+        }
         for path in &gone {
             own.remove(path)?;
         }

@@ -1,44 +1,98 @@
-//! Entering a project: building what its environment needs, and the environment itself. Nothing of the system changes.
+//! Entering a project: building what its environment needs, and the environment itself. Nothing of
+//! the system changes.
+//!
+//! What a trusted directory's own entry file gives is kept in `cache/projects/ID/KEY`, so that the
+//! next shell need not
+//! evaluate it. What is kept holds its objects until its directory has no entry file any more, or
+//! is trusted with another
+//! content.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
 
 use super::{Engine, Error};
 use crate::activation::Activation;
 use crate::environment::Environment;
 use crate::environment::shells::{Identity, Shell};
+use crate::hash::Hash;
 use crate::manifest::Manifest;
-use crate::names::{Placeholder, Segment, SnapshotId};
-use crate::platform;
+use crate::names::{ObjectName, Placeholder, Segment, SnapshotId};
+use crate::platform::{self, FileKind};
 use crate::realize::Tasks;
 use crate::settings::Event;
+use crate::trust::Project;
+use crate::value::Text;
+
+/// The version of what is kept.
+const VERSION: u32 = 1;
+
+/// A time of a file may be behind the clock by this much.
+const COARSE: Duration = Duration::from_millis(20);
 
 /// The environment of a project, with everything that it names in the store.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Entered {
     /// The environment.
     pub environment: Environment,
-    /// The project.
+    /// The project, for people.
     pub name: String,
-    root: std::path::PathBuf,
+    /// What tells it from other projects of the root: the name of a `project{}`, the id of a
+    /// directory.
+    pub key: String,
+    root: PathBuf,
 }
 
 impl Entered {
     /// Returns whose environment it is.
     pub fn identity(&self) -> Identity<'_> {
-        Identity { root: &self.root, user: None, project: Some(&self.name), snapshot: SnapshotId(0) }
+        Identity { root: &self.root, user: None, project: Some(&self.key), snapshot: SnapshotId(0) }
     }
 
-    /// Returns the script of a shell that is started in the project.
-    pub fn script(&self, shell: &dyn Shell) -> Vec<u8> {
+    /// Returns the script of a shell that is started in projects, the outermost first.
+    pub fn script(layers: &[Arc<Entered>], shell: &dyn Shell) -> Vec<u8> {
         let before = shell.subshell("").unwrap_or_default().before;
-        let script = shell.render(&self.environment, &self.identity());
-        [before.as_bytes(), &script, shell.mark_prompt().as_bytes()].concat()
+        let mut script = before.as_bytes().to_vec();
+        for layer in layers {
+            script.extend(shell.render(&layer.environment, &layer.identity()));
+        }
+        script.extend(shell.mark_prompt().as_bytes());
+        script
     }
 }
 
+/// What is kept of a directory that was entered.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    version: u32,
+    directory: Text,
+    /// The hash of the content that was trusted.
+    trusted: Hash,
+    name: String,
+    /// Whether the same files give the same environment: nothing else was read, such as sources.
+    is_final: bool,
+    environment: Environment,
+    objects: Vec<ObjectName>,
+}
+
+/// Something that is kept, as far as it matters to what holds objects.
+#[derive(Debug)]
+pub(super) struct KeptProject {
+    /// The directory of what is kept.
+    pub place: PathBuf,
+    /// The project's directory.
+    pub directory: PathBuf,
+    /// What its environment names.
+    pub objects: Vec<ObjectName>,
+    /// Whether the directory is still trusted with the same content.
+    pub is_in_use: bool,
+}
+
 impl Engine {
-    /// Builds what the environment of a project names, and returns that environment.
+    /// Builds what the environment of a `project{}` names, and returns that environment.
     ///
     /// # Errors
     /// When something cannot be built.
@@ -49,6 +103,110 @@ impl Engine {
         tasks: &mut dyn Tasks,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<Entered, Error> {
+        let (environment, _) = self.environment_of(manifest, project, tasks, on_event)?;
+        Ok(self.entered(environment, project.to_owned(), project.to_owned()))
+    }
+
+    /// Does the same for a directory with an entry file, whose manifest is given, and keeps the
+    /// result. `trusted` is the
+    /// hash of the content that is trusted.
+    ///
+    /// # Errors
+    /// When something cannot be built, or the cache cannot be written.
+    pub fn enter_directory(
+        &self,
+        manifest: &Manifest,
+        project: &Project,
+        trusted: Hash,
+        tasks: &mut dyn Tasks,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Entered, Error> {
+        let name = project.name();
+        let (environment, objects) = self.environment_of(manifest, &name, tasks, on_event)?;
+        let has_sources = manifest.derivations.iter().any(|derivation| !derivation.spec.recipe.sources().is_empty());
+        let is_final = !has_sources && manifest.also_read.is_empty();
+        let directory = Text(platform::bytes_of_path(project.directory()));
+        let kept = Kept { version: VERSION, directory, trusted, name: name.clone(), is_final, environment, objects };
+        let place = self.place_of(&project.id(), trusted);
+        platform::create_directories_as(&place, 0o700)?;
+        let text = serde_json::to_vec(&kept).unwrap_or_default();
+        platform::write_private_file_atomically(&place.join("environment.json"), &text)?;
+        Ok(self.entered(kept.environment, name, project.id()))
+    }
+
+    /// Returns what is kept of a directory with a content, as long as it can be entered so: its
+    /// objects are there.
+    pub fn kept(&self, id: &str, trusted: Hash) -> Option<Entered> {
+        let kept = read_kept(&self.place_of(id, trusted))?;
+        let is_whole = kept.objects.iter().all(|object| platform::exists(&self.store.object(object)));
+        (kept.is_final && is_whole).then(|| self.entered(kept.environment, kept.name, id.to_owned()))
+    }
+
+    /// Returns what a shell entered, by the name that [`Engine::layer`] gave it; nothing when it is
+    /// kept no more.
+    pub fn left(&self, layer: &str) -> Option<Entered> {
+        let (id, key) = layer.split_once('/')?;
+        let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_plain(id) || !is_plain(key) {
+            return None;
+        }
+        let kept = read_kept(&self.all_kept().join(id).join(key));
+        let (environment, name) = kept.map(|kept| (kept.environment, kept.name)).unwrap_or_default();
+        Some(self.entered(environment, name, id.to_owned()))
+    }
+
+    /// Returns how shells remember a directory with a content.
+    pub fn layer(&self, id: &str, trusted: Hash) -> String {
+        format!("{id}/{}", self.key_of(trusted))
+    }
+
+    /// Notes that the files of a directory were compared at a time, and returns the note, if there
+    /// is a root: files that are
+    /// newer than it have changed since. `trusted` is nothing for a directory that is not trusted.
+    ///
+    /// # Errors
+    /// When the cache cannot be written.
+    pub fn note_comparison(&self, id: &str, trusted: Option<Hash>, at: SystemTime) -> Result<Option<PathBuf>, Error> {
+        if !platform::exists(&self.store.gc_roots()) {
+            // A look makes no root.
+            return Ok(None);
+        }
+        let place = trusted.map_or_else(|| self.all_kept().join(id), |trusted| self.place_of(id, trusted));
+        platform::create_directories_as(&place, 0o700)?;
+        let stamp = place.join("compared");
+        platform::touch(&stamp, at.checked_sub(COARSE).unwrap_or(at))?;
+        Ok(Some(stamp))
+    }
+
+    /// Lists everything that is kept and can be read.
+    pub(super) fn all_kept_projects(&self) -> Result<Vec<KeptProject>, Error> {
+        let list = |path: &Path| match platform::list_directory(path) {
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            listed => listed,
+        };
+        let mut all = Vec::new();
+        for (id, kind) in list(&self.all_kept())? {
+            let above = self.all_kept().join(id);
+            let entries = if kind == FileKind::Directory { list(&above)? } else { Vec::new() };
+            for place in entries.into_iter().map(|(key, _)| above.join(key)) {
+                let Some(kept) = read_kept(&place) else { continue };
+                let directory = platform::path_from_bytes(&kept.directory.0);
+                let trusted = Project::open(&self.store, &directory).ok().and_then(|project| project.recorded());
+                let is_in_use = trusted == Some(kept.trusted);
+                all.push(KeptProject { place, directory, objects: kept.objects, is_in_use });
+            }
+        }
+        Ok(all)
+    }
+
+    /// Builds what the environment of a project of a manifest names; returns it and the objects.
+    fn environment_of(
+        &self,
+        manifest: &Manifest,
+        project: &str,
+        tasks: &mut dyn Tasks,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<(Environment, Vec<ObjectName>), Error> {
         let is_of = |activation: &&Activation| {
             activation.user.is_none() && activation.project.as_ref().is_some_and(|own| own.name == project)
         };
@@ -74,7 +232,33 @@ impl Engine {
                 Arc::new(activation.with_action(action))
             })
             .collect();
+        let objects = wanted.iter().filter_map(|hash| realized.get(hash)).flat_map(|outputs| outputs.values().cloned());
         let environment = Environment::of_project(resolved.iter().map(AsRef::as_ref), project, &self.settings.home);
-        Ok(Entered { environment, name: project.to_owned(), root: self.settings.root.clone() })
+        Ok((environment, objects.collect()))
     }
+
+    fn entered(&self, environment: Environment, name: String, key: String) -> Entered {
+        Entered { environment, name, key, root: self.settings.root.clone() }
+    }
+
+    /// Returns the directory of everything that is kept.
+    fn all_kept(&self) -> PathBuf {
+        self.store.kept_projects()
+    }
+
+    fn place_of(&self, id: &str, trusted: Hash) -> PathBuf {
+        self.all_kept().join(id).join(self.key_of(trusted))
+    }
+
+    /// Returns what an environment depends on besides the directory.
+    fn key_of(&self, trusted: Hash) -> String {
+        let places = [&self.settings.root, &self.settings.home].map(|path| platform::bytes_of_path(path));
+        let whole = (VERSION, env!("CARGO_PKG_VERSION"), trusted.to_hex(), places, &self.settings.system.platform);
+        Hash::of(&serde_json::to_vec(&whole).unwrap_or_default()).to_hex()[..16].to_owned()
+    }
+}
+
+fn read_kept(place: &Path) -> Option<Kept> {
+    let text = platform::read_file(&place.join("environment.json")).ok()?;
+    serde_json::from_slice::<Kept>(&text).ok().filter(|kept| kept.version == VERSION)
 }

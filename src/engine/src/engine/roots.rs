@@ -43,6 +43,12 @@ pub enum Holder {
         #[serde(serialize_with = "plain::path")]
         path: PathBuf,
     },
+    /// A directory with an entry file, whose environment names the object.
+    Project {
+        /// The directory.
+        #[serde(serialize_with = "plain::path")]
+        path: PathBuf,
+    },
     /// A process that runs, by its program, libraries, directories, open files, variables or arguments.
     Process {
         /// Its number.
@@ -126,6 +132,10 @@ impl Engine {
             }
         }
         roots.add_links(&self.store)?;
+        for kept in self.all_kept_projects()?.into_iter().filter(|kept| kept.is_in_use) {
+            let holder = Holder::Project { path: kept.directory };
+            kept.objects.into_iter().for_each(|object| roots.hold(object, &holder));
+        }
         for process in platform::processes()? {
             let holder = Holder::Process { pid: process.pid, program: process.program };
             for text in &process.texts {

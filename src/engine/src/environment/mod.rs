@@ -3,12 +3,15 @@
 
 mod check;
 pub mod lists;
+pub mod persistent;
 mod process;
 mod reserved;
 pub mod shells;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+
+use serde::{Deserialize, Serialize};
 
 pub use check::{Refusal, Target, check, literal_reference};
 pub use process::Variables;
@@ -21,7 +24,7 @@ use crate::value::Text;
 use crate::variable::{Part, Template};
 
 /// Variables, entries of list variables, and scripts.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     /// Variables with one value.
     pub single: BTreeMap<String, Template>,
@@ -83,6 +86,11 @@ impl Environment {
     /// Collects the environment of whoever applies; `home` is what `~/` stands for.
     pub fn new<'a>(activations: impl IntoIterator<Item = &'a Activation>, home: &Path) -> Environment {
         Environment::general(activations, Home::At(home))
+    }
+
+    /// Collects what everybody has, with the home of whoever has it.
+    pub fn of_session<'a>(activations: impl IntoIterator<Item = &'a Activation>) -> Environment {
+        Environment::general(activations, Home::OfShell)
     }
 
     /// Collects the environment of a user: what is the user's own, and what everybody has where the user has

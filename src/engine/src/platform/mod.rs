@@ -61,7 +61,7 @@ pub use modify::{
     create_directory_as, create_file, create_user_directories, create_user_file, give_to, give_to_number, hard_link,
     has_old_time, is_file_immutable, is_immutable, lift_immutable, make_plain, remove_directory, remove_file, rename,
     replace_symlink, set_file_immutable, set_file_mutable, set_mode, set_old_time, symlink, sync_directory, sync_file,
-    sync_file_system, write_file, write_file_as, write_file_atomically, write_file_durably, write_object_file,
+    sync_file_system, touch, write_file, write_file_as, write_file_atomically, write_file_durably, write_object_file,
     write_private_file_atomically, write_record, write_user_file_atomically,
 };
 pub use overlay::is_fixed;

@@ -392,6 +392,17 @@ pub fn set_old_time(path: &Path) -> Result<()> {
     perform("set the time of", path, || system::set_time(path, SystemTime::UNIX_EPOCH + Duration::from_secs(1)))
 }
 
+/// Sets the modification time of a file, which is made when it is missing, and says only that: it is empty.
+///
+/// # Errors
+/// When the system refuses.
+pub fn touch(path: &Path, time: SystemTime) -> Result<()> {
+    if !super::read::exists(path) {
+        write_record(path, b"")?;
+    }
+    perform("set the time of", path, || system::set_time(path, time))
+}
+
 /// Returns whether a file has the time that [`set_old_time`] sets.
 pub fn has_old_time(metadata: &fs::Metadata) -> bool {
     metadata.modified().is_ok_and(|time| time == SystemTime::UNIX_EPOCH + Duration::from_secs(1))

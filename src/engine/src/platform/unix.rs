@@ -411,7 +411,7 @@ pub(super) fn symlink(target: &Path, link: &Path) -> io::Result<()> {
 pub(super) fn set_time(path: &Path, time: SystemTime) -> io::Result<()> {
     use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let stamp = Timespec { tv_sec: since.as_secs().cast_signed(), tv_nsec: 0 };
+    let stamp = Timespec { tv_sec: since.as_secs().cast_signed(), tv_nsec: since.subsec_nanos().into() };
     let times = Timestamps { last_access: stamp, last_modification: stamp };
     Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }

@@ -305,6 +305,16 @@ impl Store {
         self.root.join("cache/inputs")
     }
 
+    /// Returns the directory of the environments of directories that were entered.
+    pub fn kept_projects(&self) -> PathBuf {
+        self.root.join("cache/projects")
+    }
+
+    /// Returns the directory that says which directories may have their own entry file evaluated. Only its owner reads it.
+    pub fn trust(&self) -> PathBuf {
+        self.root.join("trust")
+    }
+
     /// Returns the directory of all builds' logs.
     pub fn logs(&self) -> PathBuf {
         self.store.join("log")

@@ -36,9 +36,17 @@ pub fn check_owner(store: &Store, access: Access) -> Result<()> {
 /// The user whose root is the system's.
 const SYSTEM: u32 = 0;
 
-fn own_directories(store: &Store) -> [PathBuf; 6] {
+fn own_directories(store: &Store) -> [PathBuf; 7] {
     let root = store.root();
     let objects = store.objects();
     let top = objects.parent().unwrap_or(root);
-    [root.to_owned(), top.to_owned(), objects.to_owned(), store.metadata(), root.join("backups"), root.join("cache")]
+    [
+        root.to_owned(),
+        top.to_owned(),
+        objects.to_owned(),
+        store.metadata(),
+        root.join("backups"),
+        root.join("cache"),
+        store.trust(),
+    ]
 }

@@ -176,6 +176,8 @@ pub fn dismantle(store: &Store, settings: &Settings, release: impl FnOnce()) -> 
     removal.tree(&store.source_memory())?;
     // Files that shells read which `shell` starts.
     removal.tree(&root.join("cache/shell"))?;
+    removal.tree(&store.kept_projects())?;
+    removal.tree(&store.trust())?;
     removal.directory(&root.join("cache"))?;
     removal.backups(store)?;
     for name in IN_METADATA {

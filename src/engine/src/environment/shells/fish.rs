@@ -3,13 +3,17 @@
 use std::path::PathBuf;
 
 use super::common::{self, Words};
-use super::{HookPlaces, Identity, Places, ScriptPath, Shell, Subshell};
+use super::{EnteredPlaces, HookPlaces, Identity, Places, ScriptPath, Shell, Subshell, Watched, hook_id};
 use crate::environment::Environment;
+use crate::platform;
 
 const FUNCTIONS: &str = include_str!("fish.fish");
 
 /// What it does at each prompt.
 const HOOK: &str = include_str!("hook.fish");
+
+/// What it does there about directories with an entry file.
+const PROJECT_HOOK: &str = include_str!("project_hook.fish");
 
 /// fish.
 pub struct Fish;
@@ -56,7 +60,7 @@ impl Shell for Fish {
     }
 
     fn hook(&self, places: &HookPlaces<'_>) -> Option<String> {
-        Some(places.fill(HOOK, |text| self.quote(text).unwrap_or_default()))
+        Some(places.fill(&[PROJECT_HOOK, HOOK].concat(), |text| self.quote(text).unwrap_or_default()))
     }
 
     fn render_leave(&self, environment: &Environment, identity: &Identity<'_>) -> Option<Vec<u8>> {
@@ -78,6 +82,34 @@ impl Shell for Fish {
             )
             .into_bytes(),
         );
+        Some(script)
+    }
+
+    fn render_entered(&self, entered: &EnteredPlaces<'_>) -> Option<Vec<u8>> {
+        let mut script = Vec::new();
+        let (memory, id) = (entered.memory, hook_id(entered.memory));
+        let quote = |text: &[u8]| self.quote(text).unwrap_or_default();
+        let mut set = |name: &str, value: &str| {
+            let line = [format!("set -gx {name} ").as_bytes(), &quote(value.as_bytes())].concat();
+            script.extend(if value.is_empty() { format!("set -e {name}").into_bytes() } else { line });
+            script.push(b'\n');
+        };
+        set(&format!("{memory}_entered"), entered.layers);
+        if let Some(name) = entered.name {
+            set("SYSLUA_PROJECT", name);
+        }
+        script.extend([format!("set -g __syslua_said_{id} ").as_bytes(), &quote(entered.said.as_bytes())].concat());
+        script.extend(format!("\nfunction __syslua_watch_{id}\n").into_bytes());
+        for Watched { file, note, is_there } in entered.watched {
+            let file = quote(&platform::bytes_of_path(file));
+            if let Some(note) = note {
+                let note = quote(&platform::bytes_of_path(note));
+                script.extend([b"    test ".as_slice(), &file, b" -nt ", &note, b"; and return 0\n"].concat());
+            }
+            let changed = if *is_there { b"; or return 0\n".as_slice() } else { b"; and return 0\n" };
+            script.extend([b"    test -e ".as_slice(), &file, changed].concat());
+        }
+        script.extend_from_slice(b"    return 1\nend\n");
         Some(script)
     }
 

@@ -13,6 +13,7 @@ if status is-interactive
                 source FILE
             end
         end
+        __syslua_projects_ID
         test "$PWD" = "$__syslua_directory_ID"
         and return
         set -g __syslua_directory_ID $PWD

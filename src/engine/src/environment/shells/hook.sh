@@ -40,6 +40,7 @@ __syslua_hook_ID() {
       if [[ $__syslua_now == ' ' ]]; then unset MEMORY_inside; else export MEMORY_inside=$__syslua_now; fi
     fi
   fi
+  __syslua_projects_ID || :
   # An exit code of a prompt would end a shell with `set -e`.
   if [[ $- == *e* ]]; then return 0; fi
   return $__syslua_code

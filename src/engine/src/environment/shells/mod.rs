@@ -44,6 +44,12 @@ pub trait Shell: Sync {
         None
     }
 
+    /// Returns what its hook evaluates after it entered and left directories with an entry file: what it remembers of them,
+    /// and how it sees that something changed. `None` for a shell whose hook does not serve them.
+    fn render_entered(&self, _entered: &EnteredPlaces<'_>) -> Option<Vec<u8>> {
+        None
+    }
+
     /// Returns how an interactive shell of its own is started that reads one more script, at `script`, after the user's files.
     /// The shell is marked by `SYSLUA_PROJECT`. `None` when that cannot be said: then it has the variables only.
     fn subshell(&self, _script: &str) -> Option<Subshell> {
@@ -83,18 +89,55 @@ pub struct HookPlaces<'a> {
     pub snapshots: &'a Path,
     /// The variable of the memory.
     pub memory: &'a str,
+    /// What prints how directories with an entry file are entered and left: variables, and a program with its arguments.
+    pub step: (&'a [(String, Vec<u8>)], &'a [Vec<u8>]),
+}
+
+/// What a hook remembers of the directories with an entry file that it entered.
+#[derive(Clone, Copy, Debug)]
+pub struct EnteredPlaces<'a> {
+    /// The variable of the memory.
+    pub memory: &'a str,
+    /// What was entered, outermost first, each with a blank after it.
+    pub layers: &'a str,
+    /// What was said, so that it is said once.
+    pub said: &'a str,
+    /// The innermost project, for the prompt; empty when all were left. Nothing leaves the name alone.
+    pub name: Option<&'a str>,
+    /// Files, each with a file that is older unless it changed.
+    pub watched: &'a [Watched],
+}
+
+/// A file that a hook looks at.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// The file.
+    pub file: PathBuf,
+    /// What it is compared with, if there is such a file.
+    pub note: Option<PathBuf>,
+    /// Whether it is there: it has changed when that is otherwise.
+    pub is_there: bool,
+}
+
+/// Returns the end of the names that a hook has for itself.
+fn hook_id(memory: &str) -> &str {
+    memory.rsplit('_').next().unwrap_or_default()
 }
 
 impl HookPlaces<'_> {
     /// Puts the places into the text of a hook, as words of the shell.
     fn fill(&self, text: &str, quote: impl Fn(&[u8]) -> Vec<u8>) -> String {
         let word = |path: &Path| String::from_utf8_lossy(&quote(&platform::bytes_of_path(path))).into_owned();
-        let id = self.memory.rsplit('_').next().unwrap_or_default();
+        let id = hook_id(self.memory);
+        let text_of = |bytes: &[u8]| String::from_utf8_lossy(&quote(bytes)).into_owned();
+        let variables = self.step.0.iter().map(|(name, value)| format!("{name}={}", text_of(value)));
+        let step: Vec<String> = variables.chain(self.step.1.iter().map(|word| text_of(word))).collect();
         text.replace("FILE", &word(self.script))
             .replace("CURRENT", &word(self.current))
             .replace("SNAPSHOTS", &word(self.snapshots))
             .replace("MEMORY", self.memory)
             .replace("_ID", &format!("_{id}"))
+            .replace("STEP", &step.join(" "))
     }
 }
 

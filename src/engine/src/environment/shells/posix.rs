@@ -6,8 +6,9 @@
 use std::path::PathBuf;
 
 use super::common::{self, Words};
-use super::{FPATH, HookPlaces, Identity, Places, ScriptPath, Shell, Subshell};
+use super::{EnteredPlaces, FPATH, HookPlaces, Identity, Places, ScriptPath, Shell, Subshell, Watched, hook_id};
 use crate::environment::Environment;
+use crate::platform;
 use crate::variable::Template;
 
 /// Functions that the script calls.
@@ -21,6 +22,9 @@ const BASH_COMPLETIONS: &str = include_str!("completions.bash");
 
 /// What bash and zsh do at each prompt.
 const HOOK: &str = include_str!("hook.sh");
+
+/// What they do there about directories with an entry file.
+const PROJECT_HOOK: &str = include_str!("project_hook.sh");
 
 /// The script.
 pub const FILE: &str = "env.sh";
@@ -55,11 +59,15 @@ macro_rules! family {
 
                 fn hook(&self, places: &HookPlaces<'_>) -> Option<String> {
                     // A hook of sh has no place to stand.
-                    Some(places.fill(HOOK, quote)).filter(|_| $name != "sh")
+                    Some(places.fill(&[PROJECT_HOOK, HOOK].concat(), quote)).filter(|_| $name != "sh")
                 }
 
                 fn render_leave(&self, environment: &Environment, identity: &Identity<'_>) -> Option<Vec<u8>> {
                     Some(leave(environment, identity))
+                }
+
+                fn render_entered(&self, entered: &EnteredPlaces<'_>) -> Option<Vec<u8>> {
+                    Some(render_entered(entered)).filter(|_| $name != "sh")
                 }
 
                 fn subshell(&self, script: &str) -> Option<Subshell> {
@@ -171,6 +179,31 @@ fn leave(environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
     );
     script.line(&[done.as_bytes()]);
     [FUNCTIONS.as_bytes(), &script.0].concat()
+}
+
+/// Returns what a hook remembers of directories that it entered.
+fn render_entered(entered: &EnteredPlaces<'_>) -> Vec<u8> {
+    let mut script = Script(Vec::new());
+    let (memory, id) = (entered.memory, hook_id(entered.memory));
+    let set = |name: &str, value: &str| {
+        let assigned = [b"export ".as_slice(), name.as_bytes(), b"=", &quote(value.as_bytes())].concat();
+        if value.is_empty() { format!("unset {name}").into_bytes() } else { assigned }
+    };
+    script.line(&[&set(&format!("{memory}_entered"), entered.layers)]);
+    if let Some(name) = entered.name {
+        script.line(&[&set("SYSLUA_PROJECT", name)]);
+    }
+    script.line(&[format!("__syslua_said_{id}=").as_bytes(), &quote(entered.said.as_bytes())]);
+    script.line(&[format!("__syslua_watch_{id}() {{ [[ -z x").as_bytes()]);
+    for Watched { file, note, is_there } in entered.watched {
+        let file = quote(&platform::bytes_of_path(file));
+        if let Some(note) = note {
+            script.line(&[b" || ", &file, b" -nt ", &quote(&platform::bytes_of_path(note))]);
+        }
+        script.line(&[if *is_there { b" || ! -e ".as_slice() } else { b" || -e " }, &file]);
+    }
+    script.line(&[b" ]]; }"]);
+    script.0
 }
 
 impl Words for Sh {

@@ -1,0 +1,276 @@
+--- Entering directories that have an entry file of their own: whether they are trusted, and their
+-- environments. It does
+-- not know how shells and programs get these.
+
+local border = require("syslua.border")
+local failure = require("syslua.util.failure")
+local path = require("syslua.util.path")
+
+local native = require("syslua").native
+
+local entering = {}
+
+local missing = "No such file or directory"
+
+--- A directory that can be entered.
+---@class syslua.cli.Layer
+---@field id string
+---@field name string
+---@field hash string of the content that is trusted
+---@field number integer of its environment
+
+--- What a directory was found to be.
+---@class syslua.cli.FoundProject
+---@field directory string its real path
+---@field id string
+---@field name string
+---@field hash string? of the content, when it is trusted
+---@field doubt syslua.Failure? why it is not
+---@field can_be_settled boolean? whether the user can trust it
+---@field content string? tells what is not trusted from what else may stand there
+---@field files string[] that were compared
+---@field entry string its entry file
+---@field lock string its lock, which may be missing
+---@field record string the file of its record
+---@field compared_at number in seconds since 1970
+
+--- Asks the user; returns whether the answer is yes.
+---@class syslua.cli.Asker
+---@field directory fun(found: syslua.cli.FoundProject): boolean about the files of a directory
+---@field file fun(found: syslua.cli.FoundProject, file: string, text: string, is_known: boolean): boolean
+
+--- Returns the directories with an entry file around the working directory, outermost first.
+---@return string[]
+function entering.find()
+  return border.call("project_directories")
+end
+
+local function is_unconfined(options)
+  return (options.sandbox or os.getenv("SYSLUA_SANDBOX")) == "off"
+end
+
+-- Trusts a file that evaluation wants, if the user says so; returns its text.
+local function ask_for_file(found, file, options, ask)
+  local readable, look = native.trust_look(found.directory, file, options)
+  if not ask or not readable or not ask.file(found, file, look.text, look.is_trusted ~= nil) then
+    return nil
+  end
+  border.call("trust_accept", found.directory, { [file] = look.sha256 }, nil, options)
+  return look.text
+end
+
+-- How evaluation reads the files of a directory. What is not trusted stays in `problem`: a config
+-- may catch what is raised.
+local function get_reader(found, options, ask)
+  local sources = {}
+  local project = { name = found.name, sources = sources }
+  local function refuse(problem)
+    project.problem = project.problem or problem
+    failure.raise(problem)
+  end
+  function project.read(file)
+    local is_trusted, result = native.trust_read(found.directory, file, options)
+    if is_trusted then
+      return result
+    elseif result.kind == "missing" then
+      return nil, missing
+    end
+    return ask_for_file(found, file, options, ask) or refuse(result)
+  end
+  function project.contains(file)
+    local absolute = border.call("absolute", file)
+    return path.is_below(border.call("real_path", absolute), found.directory)
+      or path.is_below(path.normalize(absolute), found.directory)
+  end
+  function project.check_source(place, sha256)
+    local is_known = border.call("trust_source", found.directory, place, sha256, options)
+    if is_known then
+      return
+    elseif ask and ask.file(found, place, nil, is_known ~= nil) then
+      border.call("trust_accept", found.directory, {}, { [place] = sha256 }, options)
+      return
+    end
+    refuse(failure.new({
+      kind = "untrusted",
+      message = ("the source %s %s"):format(
+        place,
+        is_known == nil and "is not among what was trusted" or "has changed since it was trusted"
+      ),
+      hint = "`sys shell --trust` lists the files and asks",
+    }))
+  end
+  function project.note_source(place, sha256)
+    sources[#sources + 1] = { place, sha256 }
+    if is_unconfined(options) then
+      project.check_source(place, sha256)
+    end
+  end
+  return project
+end
+
+-- A script that shells source runs outside of builds: it comes from the store, and what it is made
+-- of is trusted.
+local function check_scripts(manifest, project)
+  local has_script = false
+  for _, activation in ipairs(border.call("manifest_table", manifest).activations) do
+    local action = activation.action or activation
+    if action.kind == "source_in_shell" then
+      has_script = true
+      if not tostring(action.script):find("/syslua-placeholder/", 1, true) then
+        failure.raise({
+          kind = "config",
+          message = ("a project sources only scripts of the store, not %s"):format(
+            tostring(action.script)
+          ),
+          position = activation.positions and activation.positions[1],
+          hint = "make it with derive{}, from source() or a text",
+        })
+      end
+    end
+  end
+  for _, source in ipairs(has_script and project.sources or {}) do
+    project.check_source(source[1], source[2])
+  end
+end
+
+-- The hash of the lock that is trusted; empty when none is there.
+local function get_lock_hash(found, options)
+  local readable, look = native.trust_look(found.directory, found.lock, options)
+  if readable and look.is_trusted then
+    return look.sha256
+  elseif not readable and look.kind == "missing" then
+    return ""
+  end
+  return failure.raise(
+    readable and border.call("trust_read", found.directory, found.lock, options) or look
+  )
+end
+
+local function evaluate(found, options, ask)
+  local project = get_reader(found, options, ask)
+  local given = {}
+  for name, value in next, options do
+    given[name] = value
+  end
+  given.raw, given.project = true, project
+  given.lock_sha256 = get_lock_hash(found, options)
+  local manifest = require("syslua").evaluate(found.entry, given)
+  if not project.problem then
+    check_scripts(manifest, project)
+  end
+  if project.problem then
+    failure.raise(project.problem)
+  end
+  return manifest
+end
+
+--- Enters a directory, as far as it is trusted: nothing of it is run otherwise. Builds its
+-- environment unless that is kept.
+---@param directory string
+---@param options table
+---@param ask syslua.cli.Asker? asks the user to trust what is not
+---@return syslua.cli.Layer? layer nil when it is not trusted
+---@return syslua.cli.FoundProject found
+function entering.enter(directory, options, ask)
+  ---@type syslua.cli.FoundProject
+  local found = border.call("trust_check", directory, options)
+  if found.doubt and ask and found.can_be_settled and ask.directory(found) then
+    found = border.call("trust_check", directory, options)
+  end
+  if found.doubt then
+    return nil, found
+  end
+  local number = border.call("project_kept", directory, found.hash, options)
+  if not number then
+    local manifest = evaluate(found, options, ask)
+    -- What was replaced meanwhile is found out here, what was asked for is part of it.
+    ---@type syslua.cli.FoundProject
+    local again = border.call("trust_check", directory, options)
+    if again.doubt or (again.hash ~= found.hash and not ask) then
+      return nil, again
+    end
+    found = again
+    local built, result =
+      pcall(border.call, "project_enter", manifest, directory, found.hash, options)
+    -- What was resolved is locked also when a build fails; what is written stays trusted.
+    if border.call("write_trusted_lock", found.entry, options) then
+      found = border.call("trust_check", directory, options)
+      if built and found.hash then
+        result = border.call("project_enter", manifest, directory, found.hash, options)
+      end
+    end
+    if not built then
+      error(result, 0)
+    elseif found.doubt then
+      return nil, found
+    end
+    number = result
+  end
+  return { id = found.id, name = found.name, hash = found.hash, number = number }, found
+end
+
+-- The line about a directory that is not entered.
+local function say(found, problem, said)
+  local key = found.id:sub(1, 16) .. ":" .. (found.content or found.hash or ""):sub(1, 16)
+  if (" " .. said .. " "):find(" " .. key .. " ", 1, true) then
+    return said
+  end
+  local text = require("syslua.util.text")
+  local line = text.printable(problem.message:match("^[^\n]*"))
+  if problem.position then
+    line = problem.position .. ": " .. line
+  end
+  if problem.hint then
+    line = line .. " (" .. problem.hint .. ")"
+  end
+  io.stderr:write("sys.lua: ", line, "\n")
+  return said == "" and key or said .. " " .. key
+end
+
+local function run_step(shell, user, options)
+  local layers, watched, said = {}, {}, os.getenv("SYSLUA_SAID") or ""
+  local own = " " .. (os.getenv("SYSLUA_SHELL") or "") .. " "
+  for _, directory in ipairs(entering.find()) do
+    local entered, layer, found = pcall(entering.enter, directory, options)
+    if not entered then
+      local problem = failure.from(layer)
+      found = border.call("trust_check", directory, options)
+      said = say(found, found.doubt or problem, said)
+      layer = nil
+    elseif not layer then
+      said = say(found, found.doubt, said)
+    end
+    watched[#watched + 1] = found
+    -- A shell that was started in it has it already.
+    if layer and not own:find(" " .. layer.id .. " ", 1, true) then
+      layers[#layers + 1] = layer
+    end
+  end
+  return border.call("project_step", {
+    shell = shell,
+    user = user,
+    entered = os.getenv("SYSLUA_ENTERED") or "",
+    is_new = (os.getenv("SYSLUA_SEEN") or "") == "",
+    said = said,
+    layers = layers,
+    watched = watched,
+  }, options)
+end
+
+--- What the hook of a shell runs when other directories are around, or their files changed: prints
+-- a script that leaves and
+-- enters them. It asks nothing; why a directory is not entered is one line on stderr, once for each
+-- content.
+---@param shell string
+---@param user string? whose environment the hook reads
+---@param root string?
+function entering.step(shell, user, root)
+  local finished, result = pcall(run_step, shell, user, { root = root })
+  if finished then
+    io.stdout:write(result)
+    return
+  end
+  io.stderr:write("sys.lua: ", failure.from(result).message, "\n")
+end
+
+return entering

@@ -1,0 +1,123 @@
+--- Packages by the names that people give on the command line: modules below `pkgs` beside the
+-- default config, or that come
+-- with sys.lua. It does not know what is done with them.
+
+local border = require("syslua.border")
+local failure = require("syslua.util.failure")
+local path = require("syslua.util.path")
+local position = require("syslua.util.position")
+
+local packages = {}
+
+-- The directory of the config that packages are looked for beside, and its name: the default one,
+-- which need not be there.
+local function get_config(argument)
+  if argument then
+    return require("syslua.cli.config_path").get(argument)
+  end
+  return (require("syslua.cli.config_path").get_default())
+end
+
+-- The names of all packages below a directory: `cli.fd`.
+local function list_below(directory)
+  local listed, entries = pcall(border.call, "list_tree", directory)
+  local names, seen = {}, {}
+  for _, entry in
+    ipairs(listed and entries --[[@as table[] ]] or {})
+  do
+    local name = entry.kind ~= "directory" and entry.path:match("^(.*)%.lua$")
+    -- Versions of packages are no packages of their own.
+    if name and not name:find("/%d[%d_]*[%w_]*$") then
+      name = name:gsub("/init$", ""):gsub("/", ".")
+      if not seen[name] then
+        seen[name] = true
+        names[#names + 1] = name
+      end
+    end
+  end
+  table.sort(names)
+  return names
+end
+
+local function list(config)
+  local own = position.own_directory:gsub("^@", "")
+  local names = list_below(path.join(path.dirname(config), "pkgs"))
+  for _, directory in ipairs({ own .. "pkgs", path.normalize(own .. "../../pkgs") }) do
+    for _, name in ipairs(list_below(directory)) do
+      names[#names + 1] = name
+    end
+  end
+  return names
+end
+
+local function raise_unknown(word, known)
+  local short = {}
+  for index, name in ipairs(known) do
+    short[index] = name:match("[^.]*$")
+  end
+  local near = require("syslua.util.closest")(word, short)
+  failure.raise({
+    kind = "usage",
+    message = ("there is no package `%s`"):format(word),
+    hint = near and ("did you mean `%s`?"):format(near) or (short[1] and "there is " .. require(
+      "syslua.util.text"
+    ).enumerate(short, "and")) or "packages are modules in `pkgs` beside the config",
+  })
+end
+
+-- The whole name of a package: of those that end in the word, one beside the config counts first.
+local function find(word, known)
+  for _, name in ipairs(known) do
+    if name == word then
+      return name
+    end
+  end
+  for _, name in ipairs(known) do
+    if name:sub(-#word - 1) == "." .. word then
+      return name
+    end
+  end
+  return raise_unknown(word, known)
+end
+
+--- Packages as they were evaluated.
+---@class syslua.cli.Packages
+---@field manifest syslua.Manifest with one project that has them all
+---@field name string of the project
+---@field modules table[] what their modules returned, in the order of the words
+
+--- Evaluates packages. Nothing but their modules is run.
+---@param words string[]
+---@param argument string? the config that they are beside
+---@param options table
+---@return syslua.cli.Packages
+function packages.evaluate(words, argument, options)
+  local config = get_config(argument)
+  local known, names, modules = list(config), {}, {}
+  for index, word in ipairs(words) do
+    names[index] = find(word, known)
+  end
+  local given = {}
+  for name, value in next, options do
+    given[name] = value
+  end
+  given.raw = true
+  given.project = { name = table.concat(words, "+"):gsub("[^%w_.+-]", "_") }
+  given.setup = function(require_module)
+    for index, name in ipairs(names) do
+      local module = require_module("pkgs." .. name)
+      if type(module) ~= "table" or type(module.setup) ~= "function" then
+        failure.raise({
+          kind = "config",
+          message = ("pkgs.%s is not a package: it has no function `setup`"):format(name),
+        })
+      end
+      modules[index] = module
+      module.setup()
+    end
+  end
+  local manifest = require("syslua").evaluate(config, given)
+  return { manifest = manifest, name = given.project.name, modules = modules }
+end
+
+return packages

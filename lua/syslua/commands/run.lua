@@ -1,0 +1,138 @@
+--- `run`: runs a program of a package, which is built and not installed.
+
+local border = require("syslua.border")
+local failure = require("syslua.util.failure")
+local path = require("syslua.util.path")
+local text = require("syslua.util.text")
+
+local run = {}
+
+run.summary = require("syslua.cli.commands").get_summary("run")
+
+--- Adds the command's own arguments and flags.
+---@param parser table
+function run.add_to_parser(parser)
+  parser
+    :argument("PACKAGE", "The package: its name, or that of its module below `pkgs`.")
+    :argname("PACKAGE")
+    :target("package")
+    :args("?")
+  parser
+    :argument("ARGUMENT", "What the program gets, flags too.")
+    :argname("ARGUMENT")
+    :target("command")
+    :args("*")
+  parser:option("--config", "The config that packages are looked for beside."):argname("CONFIG")
+  parser
+    :option("--program", "Run this program of the package.")
+    :argname("NAME")
+    :target("wanted_program")
+end
+
+-- Flags of this command that have an argument.
+local function takes_argument(word)
+  if word == "--config" or word == "--program" then
+    return true
+  end
+  for _, flag in ipairs(require("syslua.cli.flags")) do
+    if flag.name == word then
+      return flag.argument ~= nil
+    end
+  end
+  return false
+end
+
+--- All words after the package are the program's.
+---@param words string[]
+---@return string[] own
+---@return string[] rest
+function run.split(words)
+  local own, rest, index = {}, {}, 1
+  while words[index] and words[index]:sub(1, 1) == "-" do
+    own[#own + 1] = words[index]
+    if takes_argument(words[index]) then
+      index = index + 1
+      own[#own + 1] = words[index]
+    end
+    index = index + 1
+  end
+  own[#own + 1] = words[index]
+  for following = index + 1, #words do
+    rest[#rest + 1] = words[following]
+  end
+  return own, rest
+end
+
+-- The programs of directories, by name, the first of each name.
+local function find_programs(directories)
+  local programs, names = {}, {}
+  for _, directory in ipairs(directories) do
+    local listed, entries = pcall(border.call, "list_tree", directory)
+    for _, entry in
+      ipairs(listed and entries --[[@as table[] ]] or {})
+    do
+      if entry.kind ~= "directory" and not entry.path:find("/") and not programs[entry.path] then
+        programs[entry.path] = path.join(directory, entry.path)
+        names[#names + 1] = entry.path
+      end
+    end
+  end
+  table.sort(names)
+  return programs, names
+end
+
+-- The main program: the one that is asked for, that the package names, of the package's name, or
+-- the only one.
+local function choose(word, module, wanted, directories)
+  local programs, names = find_programs(directories)
+  local meta = type(module.meta) == "table" and module.meta or {}
+  local main = wanted or meta.main
+  if main then
+    if programs[main] then
+      return programs[main]
+    end
+  else
+    local short = word:match("[^.]*$")
+    local chosen = programs[module.name or ""]
+      or programs[short]
+      or (#names == 1 and programs[names[1]])
+    if chosen then
+      return chosen
+    end
+  end
+  failure.raise({
+    kind = "usage",
+    message = main and ("the package %s has no program `%s`"):format(word, main)
+      or (names[1] and ("the package %s has several programs"):format(word))
+      or ("the package %s has no program"):format(word),
+    hint = names[1] and ("it has %s: sys run --program %s %s"):format(
+      text.enumerate(names, "and"),
+      names[1],
+      word
+    ) or "it puts no directory with a program on PATH",
+  })
+end
+
+--- Does it. The exit code is that of the program.
+---@param args syslua.cli.Args
+---@return integer
+function run.run(args)
+  if not args.package then
+    failure.raise({
+      kind = "usage",
+      message = "a package is missing",
+      hint = "for example: sys run ripgrep --version",
+    })
+  end
+  local options = require("syslua.cli.options").from_args(args)
+  local found = require("syslua.cli.packages").evaluate({ args.package }, args.config, options)
+  local entered = border.call("enter", found.manifest, found.name, nil, options)
+  local words = { choose(args.package, found.modules[1], args.wanted_program, entered.directories) }
+  for _, word in ipairs(args.command or {}) do
+    words[#words + 1] = word
+  end
+  entered.variables.SYSLUA_PROJECT = os.getenv("SYSLUA_PROJECT")
+  return require("syslua.cli.subprocess").start(words, entered, options)
+end
+
+return run

@@ -1,0 +1,81 @@
+--- `env.persistent{}`: variables of whole sessions, also of programs that no shell starts. What is
+-- declared in a block becomes
+-- one file, which the system reads when a session begins. It does not know the grammar of that
+-- file.
+
+local border = require("syslua.border")
+local failure = require("syslua.util.failure")
+local merge = require("syslua.merge")
+local position = require("syslua.util.position")
+local scope = require("syslua.scope")
+local system = require("syslua.system")
+
+local raise = position.raise
+
+-- Where the system looks: for a user, and for everybody.
+local places = {
+  linux = {
+    user = "~/.config/environment.d/60-syslua.conf",
+    system = "/etc/environment.d/60-syslua.conf",
+  },
+  darwin = {
+    user = "~/Library/LaunchAgents/lua.sys.environment.plist",
+    system = "/Library/LaunchAgents/lua.sys.environment.plist",
+  },
+}
+
+local function get_place(block)
+  local target = system.get()
+  local of = places[target.os]
+  if not of then
+    raise(
+      ("env.persistent{} does not know how sessions on %s get their variables"):format(target.os),
+      "declare it for others: if not syslua.is_windows then ... end"
+    )
+    return ""
+  end
+  return target.username == "root" and not block.user and of.system or of.user
+end
+
+-- Declares the file of a block.
+local function finalize(variables)
+  local actions, chain, seen = {}, {}, {}
+  for _, variable in ipairs(merge.merge_variables(variables)) do
+    actions[#actions + 1] = { kind = "set_variable", name = variable.name, value = variable.value }
+    for _, line in ipairs(variable.positions) do
+      if not seen[line] then
+        seen[line] = true
+        chain[#chain + 1] = line
+      end
+    end
+  end
+  local result = border.call("persistent", actions, system.get().os)
+  if not result.text then
+    failure.raise({
+      kind = "config",
+      message = ("the variable %s %s"):format(result.name, result.why),
+      position = chain[1],
+      hint = "env{} gives it to shells",
+    })
+  end
+  position.at(chain, require("syslua.helpers.file"), {
+    path = variables.place,
+    content = result.text,
+    -- launchd reads no link.
+    copy = system.get().os == "darwin" or nil,
+  })
+end
+
+--- Declares variables of sessions, with values as `env{}` has them.
+---@param variables table<string, syslua.env.Value>
+return function(variables)
+  local current = scope.get()
+  if current and current.block.project then
+    raise("env.persistent{} inside of project{}", "a project has env{}")
+  end
+  local collected = require("syslua.helpers.env").collect(variables, "persistent")
+  if collected and current then
+    collected.finalize, collected.pending = finalize, true
+    collected.place = get_place(current.block)
+  end
+end

@@ -1,0 +1,402 @@
+--- Projects: directories with an entry file of their own. What is trusted is entered, and nothing
+-- else is run.
+
+local machine = require("spec.support.machine")
+local process = require("spec.support.process")
+local projects = require("spec.support.projects")
+
+local has_terminal = process.has("script")
+
+describe("a directory with an entry file", function()
+  local here
+  local it = has_terminal and it or pending
+
+  before_each(function()
+    here = machine.new()
+    here.shell("mkdir -p web/deep")
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  local function enter(words, directory, environment)
+    local line = ("cd %s && $LUA -l syslua shell %s"):format(directory or "web", words or "")
+    return here.shell(line, environment)
+  end
+
+  it("is entered once it is trusted, also from below, and nothing is applied", function()
+    projects.write(
+      here,
+      "web",
+      [[
+      local tool = derive({ name = "tool", config = function(_, ctx)
+        ctx.write(ctx.out .. "/bin/tool", "#!/bin/sh\necho tool $PORT \"$@\"\n")
+        ctx.chmod(ctx.out .. "/bin/tool", "755")
+      end })
+      env({ PORT = require("lib.port") })
+      activate({ config = function(_, ctx) ctx.add_to_path(tool.out .. "/bin") end })
+    ]]
+    )
+    here.write("web/lib/port.lua", "return 8080\n")
+    local result = enter("-- tool")
+    assert.equal(1, result.code)
+    assert.truthy(result.stderr:find("is not trusted", 1, true), result.stderr)
+    assert.truthy(result.stderr:find("sys shell --trust", 1, true), result.stderr)
+    local code, shown = projects.trust(here, "web")
+    assert.equal(0, code, shown)
+    assert.truthy(shown:find("+ syslua.lua", 1, true), shown)
+    assert.truthy(shown:find("+ lib/port.lua", 1, true), shown)
+    assert.equal("tool 8080 -x\n", enter("-- tool -x").stdout)
+    assert.equal("web 8080\n", enter("-- sh -c 'echo $SYSLUA_PROJECT $PORT'", "web/deep").stdout)
+    assert.is_false(here.exists("root/store/metadata/current/projects"))
+    assert.equal("700\n", here.shell("stat -c %a root/trust").stdout)
+  end)
+
+  it("passes exit codes on", function()
+    projects.write(here, "web", "env({ PORT = 1 })")
+    projects.trust(here, "web")
+    for _, code in ipairs({ 0, 1, 7, 255 }) do
+      assert.equal(code, enter(("-- sh -c 'exit %d'"):format(code)).code)
+    end
+    assert.equal(127, enter("-- no-such-program").code)
+  end)
+
+  it("is not trusted by a no, and not without a terminal", function()
+    projects.write(here, "web", 'io.open("../canary", "w"):close()')
+    local code, shown = projects.trust(here, "web", "n")
+    assert.equal(1, code, shown)
+    local result = enter("--trust -- true")
+    assert.equal(2, result.code)
+    assert.truthy(result.stderr:find("terminal", 1, true), result.stderr)
+    assert.equal(1, enter("-- true").code)
+    assert.is_false(here.exists("canary"))
+  end)
+
+  it("declares an environment, and nothing else", function()
+    for lines, message in pairs({
+      ['file({ path = "~/x", content = "" })'] = "scopes only an environment",
+      ['directory({ path = "~/x" })'] = "scopes only an environment",
+      ['user({ name = "root", setup = function() end })'] = "user{} inside of project{}",
+      ['project({ name = "x", setup = function() end })'] = "project{} inside of project{}",
+      ['activate({ config = function(_, ctx) ctx.run("true") end })'] = "scopes only an environment",
+    }) do
+      projects.write(here, "web", lines)
+      local code, shown = projects.trust(here, "web")
+      assert.equal(1, code, lines)
+      assert.truthy(shown:find(message, 1, true), shown)
+      assert.truthy(shown:find("syslua.lua:2", 1, true), shown)
+    end
+    here.write("web/syslua.lua", 'file({ path = "~/x", content = "" })\nreturn { setup = print }\n')
+    assert.equal(1, (projects.trust(here, "web")))
+    assert.is_false(here.exists("home/x"))
+  end)
+
+  it("inside another lies on top of it", function()
+    projects.write(here, "web", 'env({ PORT = 1, OUTER = "o", PATH = "/outer" })')
+    projects.write(here, "web/deep", 'env({ PORT = 2, INNER = "i", PATH = "/inner" })')
+    local code, shown = projects.trust(here, "web/deep")
+    assert.equal(0, code, shown)
+    local result =
+      enter([[-- sh -c 'echo $PORT $OUTER $INNER $SYSLUA_PROJECT "$PATH"']], "web/deep")
+    assert.equal("2 o i deep /inner:/outer:", result.stdout:match("^(.-:.-:)"), result.stderr)
+    assert.equal("1 o\n", enter("-- sh -c 'echo $PORT $OUTER $INNER'").stdout)
+    -- The outer one alone is left out when it changes; the inner one alone is an error.
+    projects.write(here, "web", "env({ PORT = 3 })")
+    result = enter("-- sh -c 'echo $PORT $OUTER $INNER'", "web/deep")
+    assert.equal("2 i\n", result.stdout)
+    assert.truthy(result.stderr:find("warning", 1, true), result.stderr)
+  end)
+
+  it(
+    "stops where a file is wanted that was not trusted, whatever the config makes of that",
+    function()
+      here.write("web/extra.lua", 'io.open("../canary", "w"):close()\nreturn 1\n')
+      for _, way in ipairs({
+        'require(("ex") .. "tra")',
+        'dofile("ex" .. "tra.lua")',
+        'local f = loadfile("ex" .. "tra.lua"); if f then f() end',
+        'package.path = DIRECTORY .. "/?.lua;" .. package.path; require(("ex") .. "tra")',
+        'load(io.open(DIRECTORY .. "/extra" .. ".lua"):read("*a"))()',
+        'for line in io.lines(DIRECTORY .. "/extra" .. ".lua") do load(line)() end',
+      }) do
+        way = way:gsub("DIRECTORY", ("%q"):format(here.directory .. "/web"))
+        projects.write(here, "web", ("env({ PORT = 1 }) pcall(function() %s end)"):format(way))
+        -- One yes for what is listed, then noes.
+        here.write("answers", "y\nn\nn\nn\n")
+        local line =
+          "cd web && script -qec '$LUA -l syslua shell --trust -- true' /dev/null <../answers"
+        local result = here.shell(line, { TERM = "dumb" })
+        assert.equal(1, result.code, way .. result.stdout)
+        assert.truthy(result.stdout:find("extra.lua", 1, true), way .. result.stdout)
+        result = enter("-- true")
+        assert.equal(1, result.code, way)
+        assert.truthy(result.stderr:find("not among the files", 1, true), way .. result.stderr)
+        assert.is_false(here.exists("canary"), way)
+      end
+      -- With a yes for it, it runs.
+      local code, shown = projects.trust(here, "web")
+      assert.equal(0, code, shown)
+      assert.is_true(here.exists("canary"))
+    end
+  )
+
+  it("is evaluated once for a content", function()
+    local counter = ("%q"):format(here.directory .. "/counter")
+    projects.write(
+      here,
+      "web",
+      ('local f = io.open(%s, "a"); f:write("x"); f:close(); env({ PORT = 1 })'):format(counter)
+    )
+    projects.trust(here, "web")
+    for _ = 1, 3 do
+      assert.equal("1\n", enter("-- sh -c 'echo $PORT'").stdout)
+    end
+    assert.equal("x", here.read("counter"))
+    here.write("web/syslua.lua", here.read("web/syslua.lua"):gsub("PORT = 1", "PORT = 2"))
+    projects.trust(here, "web")
+    assert.equal("2\n", enter("-- sh -c 'echo $PORT'").stdout)
+    assert.equal("xx", here.read("counter"))
+  end)
+
+  it("is trusted with what sys.lua itself writes into its lock, and with nothing else", function()
+    projects.write(here, "web", "env({ PORT = 1 })")
+    projects.trust(here, "web")
+    local lock = here.directory .. "/web/syslua.lock"
+    here.write(
+      "follow.lua",
+      ([[
+      local border = require("syslua.border")
+      print(border.call("trust_follow", %q, ..., '{"version": 1}'))
+    ]]):format(lock)
+    )
+    assert.equal("true\n", here.lua("follow.lua").stdout)
+    here.write("web/syslua.lock", '{"version": 1}')
+    assert.equal(0, enter("-- true").code)
+    here.write("web/syslua.lock", '{ "version": 1 }')
+    assert.equal(1, enter("-- true").code)
+    -- What is written over a lock that was not trusted is not trusted either.
+    assert.equal("false\n", here.lua("follow.lua", '{ "version": 1 }').stdout)
+    here.write("web/syslua.lock", '{"version": 1}')
+    assert.equal(0, enter("-- true").code)
+  end)
+
+  it("locks its inputs, whose files in the directory are trusted like all others", function()
+    here.write(
+      "web/syslua.lua",
+      [[return { inputs = { ports = "path:./ports" }, setup = function()
+        env({ PORT = require("inputs.ports").web })
+      end }
+    ]]
+    )
+    here.write("web/ports/init.lua", "return { web = 1 }\n")
+    local code, shown = projects.trust(here, "web")
+    assert.equal(0, code, shown)
+    assert.truthy(here.read("web/syslua.lock"):find("path:./ports", 1, true))
+    local result = enter("-- sh -c 'echo $PORT'")
+    assert.equal("1\n", result.stdout, result.stderr)
+    here.write("web/ports/init.lua", "return { web = 2 }\n")
+    result = enter("-- sh -c 'echo $PORT'")
+    assert.equal(1, result.code, result.stdout)
+    assert.truthy(result.stderr:find("ports/init.lua has changed", 1, true), result.stderr)
+    here.write("web/ports/init.lua", "return { web = 1 }\n")
+    here.write("web/syslua.lock", here.read("web/syslua.lock") .. "\n")
+    assert.equal(1, enter("-- true").code)
+  end)
+
+  it("counts sources only where they reach more than confined builds", function()
+    here.write("web/data", "one\n")
+    projects.write(
+      here,
+      "web",
+      [[
+      local data = derive({ name = "data", opts = { source = source("data") }, config = function(opts, ctx)
+        ctx.copy(opts.source, ctx.out .. "/data")
+      end })
+      env({ DATA = data.out .. "/data" })
+    ]]
+    )
+    projects.trust(here, "web")
+    here.write("web/data", "two\n")
+    assert.equal("two\n", enter("-- sh -c 'cat $DATA'").stdout)
+    local result = enter("--sandbox off -- true")
+    assert.equal(1, result.code)
+    assert.truthy(result.stderr:find("the source", 1, true), result.stderr)
+    assert.equal(1, enter("-- true", "web", { SYSLUA_SANDBOX = "off" }).code)
+    -- A script that shells source is run by them.
+    here.write("web/data", "touch ../canary\n")
+    projects.write(
+      here,
+      "web",
+      [[
+      local data = derive({ name = "data", opts = { source = source("data") }, config = function(opts, ctx)
+        ctx.copy(opts.source, ctx.out .. "/data")
+      end })
+      activate({ config = function(_, ctx) ctx.source_in_shell(data.out .. "/data") end })
+    ]]
+    )
+    local code, shown = projects.trust(here, "web")
+    assert.equal(0, code, shown)
+    here.write("web/data", "touch ../canary # again\n")
+    assert.equal(1, enter("-- true").code)
+    projects.write(
+      here,
+      "web",
+      'activate({ config = function(_, ctx) ctx.source_in_shell("/x.sh") end })'
+    )
+    code, shown = projects.trust(here, "web")
+    assert.equal(1, code)
+    assert.truthy(shown:find("only scripts of the store", 1, true), shown)
+  end)
+
+  it("keeps its objects from gc while it is trusted, and those of what runs", function()
+    projects.write(
+      here,
+      "web",
+      [[
+      local tool = derive({ name = "tool", config = function(_, ctx)
+        ctx.write(ctx.out .. "/data", "text\n")
+      end })
+      env({ TOOL = tool.out })
+    ]]
+    )
+    projects.trust(here, "web")
+    here.must("gc")
+    local object = machine.find_object(here, "tool")
+    assert.truthy(here.must("why", object).stdout:find("web", 1, true))
+    -- A shell that runs goes on when the directory is gone.
+    local line = [[
+      cd web && mkfifo ../begun ../end
+      $LUA -l syslua shell -- sh -c 'echo >../begun; read line <../end; cat $TOOL/data' >../read &
+      read line <../begun; cd ..; rm -r web
+      $LUA -l syslua gc >/dev/null
+      echo >end; wait
+    ]]
+    local result = here.shell(line)
+    assert.equal("text\n", here.read("read"), result.stderr)
+    here.must("gc")
+    assert.is_false(here.exists("root/store/obj/" .. object))
+    assert.is_false(here.exists("root/cache/projects/" .. "x"))
+  end)
+
+  it("goes with the root, and so does what was trusted", function()
+    projects.write(here, "web", "env({ PORT = 1 })")
+    projects.trust(here, "web")
+    here.must("destroy", "--yes")
+    assert.is_false(here.exists("root"))
+  end)
+
+  for name, shell in pairs(projects.shells) do
+    local it_there = process.has(name) and it or pending
+    local show = 'echo "<$EDITOR|$PORT|$INNER|$SYSLUA_PROJECT>"'
+
+    it_there(name .. " enters and leaves by its hook", function()
+      here.apply('env({ EDITOR = "vi" })')
+      projects.write(here, "web", 'env({ PORT = 1, EDITOR = "web" })')
+      projects.write(here, "web/deep", "env({ PORT = 2, INNER = 'in' })")
+      projects.trust(here, "web/deep")
+      local set = name == "fish" and "set -gx EDITOR mine" or "export EDITOR=mine"
+      local shown, all = projects.run_shell(here, name, {
+        show,
+        "cd web",
+        show,
+        "cd deep",
+        show,
+        "cd ..",
+        show,
+        "cd ..",
+        show,
+        "cd web/deep",
+        set,
+        "cd " .. here.home,
+        show,
+      })
+      assert.same({
+        "vi|||",
+        "web|1||web",
+        "web|2|in|deep",
+        "web|1||web",
+        "vi|||",
+        "mine|||",
+      }, shown, all)
+    end)
+
+    it_there(name .. " marks its prompt while it is in a project", function()
+      projects.write(here, "web", "env({ PORT = 1 })")
+      projects.trust(here, "web")
+      local _, all = projects.run_shell(here, name, {
+        "cd web",
+        "true",
+        "cd ..",
+        "echo left",
+        "true",
+      })
+      local inside, outside = all:match("^(.*)left(.*)$")
+      assert.truthy(inside:find("(web) ", 1, true), all)
+      assert.is_nil(outside:find("(web) ", 1, true), all)
+    end)
+
+    it_there(name .. " notices what changes, and says why once for each content", function()
+      projects.write(here, "web", "env({ PORT = 1 })")
+      local sys = "$LUA -l syslua"
+      local trust = "echo y | " .. sys:gsub("%$LUA", "$LUA") .. " --version >/dev/null"
+      assert.truthy(trust)
+      here.write("second.lua", "return { setup = function()\nenv({ PORT = 2 })\nend }\n")
+      here.write(
+        "trust.sh",
+        "echo y | script -qec '$LUA -l syslua shell --trust -- true' /dev/null >/dev/null"
+      )
+      local shown, all = projects.run_shell(here, name, {
+        "cd web",
+        show,
+        "cd ..",
+        "cd web",
+        "sleep 0.1",
+        "sh ../trust.sh",
+        show,
+        "sleep 0.1; cp ../second.lua syslua.lua",
+        show,
+        "true",
+        "sleep 0.1; sh ../trust.sh",
+        show,
+        "rm syslua.lua",
+        show,
+      })
+      assert.same({ "|||", "|1||web", "|||", "|2||web", "|||" }, shown, all)
+      local _, said = all:gsub("sys%.lua: [^\n]* is not trusted", "")
+      assert.equal(1, said, all)
+      _, said = all:gsub("sys%.lua: [^\n]* has changed", "")
+      assert.equal(1, said, all)
+    end)
+
+    it_there(name .. " starts no process in a project as long as nothing changed", function()
+      if not process.has("strace") then
+        pending("strace is not installed")
+        return
+      end
+      projects.write(here, "web", "env({ PORT = 1 })")
+      projects.trust(here, "web")
+      here.shell("mkdir -p ~/.local/share/fish/generated_completions")
+      local lines = { shell[2], "cd web", "sleep 0.1", "true", "echo begin >&2" }
+      for _, line in ipairs({ "true", "cd deep", show, "cd ..", "true", "echo end >&2", "exit 0" }) do
+        lines[#lines + 1] = line
+      end
+      here.write("lines", table.concat(lines, "\n") .. "\n")
+      local trace = "strace -f -o trace -e trace=fork,vfork,clone,clone3,execve,write "
+      here.shell(("script -qec '%s' /dev/null <lines >shown"):format(trace .. shell[1]), {
+        TERM = "dumb",
+        PS1 = "$ ",
+      })
+      local text = here.read("trace")
+      local part = text:match('write%(%d, "begin\\n".-write%(%d, "end\\n"')
+      assert.truthy(part, text:sub(-2000))
+      assert.truthy(here.read("shown"):find("<|1||web>", 1, true), here.read("shown"))
+      part = part:gsub('[^\n]*execve%("[^"]*/git"[^\n]*', "")
+      local found = part:match("[^\n]*execve%([^\n]*") or part:match("[^\n]*fork%([^\n]*")
+      if name ~= "fish" then
+        found = found or part:match("[^\n]*clone3?%([^\n]*")
+      end
+      assert.is_nil(found)
+    end)
+  end
+end)

@@ -1,0 +1,160 @@
+--- `env.persistent{}`: what systemd's own reader makes of the file is what was declared.
+
+local machine = require("spec.support.machine")
+local process = require("spec.support.process")
+local random = require("spec.support.random")
+
+local reader = "/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator"
+local file = "home/.config/environment.d/60-syslua.conf"
+local is_root = process.run({ "id", "-u" }).stdout == "0\n"
+
+describe("env.persistent{}", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  local function text_of(lines)
+    local evaluated = here.evaluate(lines, { platform = "x86_64-linux", username = "ada" })
+    return evaluated.files["~/.config/environment.d/60-syslua.conf"].content
+  end
+
+  local function apply_as_user(lines)
+    -- Root's config is everybody's: a user block is somebody's.
+    if is_root then
+      pending("as a user only")
+      return false
+    end
+    here.apply(lines)
+    return true
+  end
+
+  it("is a file that comes, changes and goes with the config", function()
+    if not apply_as_user('env.persistent({ EDITOR = "vi" })') then
+      return
+    end
+    assert.truthy(here.read(file):find('EDITOR="vi"', 1, true))
+    here.apply('env.persistent({ EDITOR = "ed" })')
+    assert.truthy(here.read(file):find('EDITOR="ed"', 1, true))
+    here.must("rollback", "--yes")
+    assert.truthy(here.read(file):find('EDITOR="vi"', 1, true))
+    here.apply("")
+    assert.is_false(here.exists(file))
+  end)
+
+  it("is at another place for root, and on other systems", function()
+    local found = {}
+    for _, case in ipairs({
+      { platform = "x86_64-linux", username = "ada" },
+      { platform = "x86_64-linux", username = "root" },
+      { platform = "x86_64-darwin", username = "ada" },
+      { platform = "x86_64-darwin", username = "root" },
+    }) do
+      local evaluated = here.evaluate('env.persistent({ EDITOR = "vi" })', case)
+      for path in pairs(evaluated.files) do
+        found[#found + 1] = path
+      end
+    end
+    assert.same({
+      "~/.config/environment.d/60-syslua.conf",
+      "/etc/environment.d/60-syslua.conf",
+      "~/Library/LaunchAgents/lua.sys.environment.plist",
+      "/Library/LaunchAgents/lua.sys.environment.plist",
+    }, found)
+    local declared = 'env.persistent({ EDITOR = "vi" })'
+    local problem = here.fail(declared, { platform = "x86_64-windows" })
+    assert.truthy(problem.message:find("windows", 1, true))
+    assert.truthy(problem.position:find("init.lua:2", 1, true), problem.position)
+  end)
+
+  it("refuses what a session cannot hold, and projects", function()
+    local problem = here.fail([[env.persistent({ A = "\1" })]])
+    assert.truthy(problem.message:find("control character", 1, true), problem.message)
+    assert.equal("init.lua:2", problem.position)
+    problem = here.fail([[env.persistent({ A = "\255" })]])
+    assert.truthy(problem.message:find("UTF-8", 1, true), problem.message)
+    problem =
+      here.fail([[project({ name = "x", setup = function() env.persistent({ A = "1" }) end })]])
+    assert.truthy(problem.message:find("inside of project", 1, true), problem.message)
+    problem = here.fail([[env.persistent({ ["A B"] = "1" })]])
+    assert.truthy(problem.message:find("name of a variable", 1, true), problem.message)
+  end)
+
+  local it_there = process.run({ "test", "-x", reader }).code == 0 and it or pending
+
+  local escapes = { n = "\n", t = "\t" }
+
+  -- What systemd reads of a text, by names: its reader prints NAME=VALUE, or a value in double quotes with escapes.
+  local function read(text, environment)
+    here.write(file, text)
+    local variables = { XDG_CONFIG_HOME = here.home .. "/.config", HOME = here.home }
+    for name, value in pairs(environment or {}) do
+      variables[name] = value
+    end
+    local result = here.shell("exec env -u LANG " .. reader, variables)
+    assert.equal(0, result.code, result.stderr)
+    assert.equal("", result.stderr)
+    local values = {}
+    for name, value in result.stdout:gmatch("([%w_]+)=([^\n]*)") do
+      local quoted = value:match('^"(.*)"$')
+      values[name] = quoted
+          and quoted:gsub("\\(.)", function(letter)
+            return escapes[letter] or letter
+          end)
+        or value
+    end
+    return values
+  end
+
+  it_there("says any value so that systemd reads it", function()
+    local letters =
+      { "a", " ", '"', "'", "\\", "$", "`", "#", ";", "=", "{", "}", "\n", "\t", "ü", "%" }
+    for _, more in ipairs({ "!", ":", "$(x)", "${A}", "$HOME", "\\n", "~" }) do
+      letters[#letters + 1] = more
+    end
+    local pick = random.new(7)
+    for _ = 1, 12 do
+      local values, lines = {}, {}
+      for index = 1, 20 do
+        local value = index % 2 == 0 and "x" or ""
+        for _ = 1, pick(12) do
+          value = value .. letters[pick(#letters)]
+        end
+        -- These mean the home.
+        if
+          not value:find("^~/")
+          and not value:find("^%$HOME/")
+          and value ~= "$HOME"
+          and value ~= "~"
+        then
+          values["V" .. index] = value
+          lines[#lines + 1] = ("V%d = %q"):format(index, value)
+        end
+      end
+      local found = read(text_of("env.persistent({ " .. table.concat(lines, ", ") .. " })"))
+      for name, value in pairs(values) do
+        assert.equal(value, found[name])
+      end
+    end
+  end)
+
+  it_there("puts entries before what the session has", function()
+    local text = text_of([[env.persistent({
+      PATH = "~/bin", XDG_DATA_DIRS = "/x", CPATH = { "/a", "/b" },
+      REFERS = syslua.lib.ref("HOME") .. "/r",
+    })]])
+    local found = read(text, { PATH = "/usr/bin:/bin" })
+    assert.equal(here.home .. "/bin:/usr/bin:/bin", found.PATH)
+    assert.equal("/x:/usr/local/share:/usr/share", found.XDG_DATA_DIRS)
+    assert.equal("/a:/b", found.CPATH)
+    assert.equal(here.home .. "/r", found.REFERS)
+    found = read(text, { XDG_DATA_DIRS = "/y", CPATH = "/c" })
+    assert.equal("/x:/y", found.XDG_DATA_DIRS)
+    assert.equal("/a:/b:/c", found.CPATH)
+  end)
+end)
