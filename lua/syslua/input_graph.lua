@@ -49,9 +49,9 @@ local fields = {
 }
 
 -- The line of a file that declares an input, as well as the text tells: that of its address, else that of its name.
-local function find_line(source, name, url)
+local function find_line(lines, name, url)
   local by_name
-  for index, line in ipairs(text.lines(source)) do
+  for index, line in ipairs(lines) do
     local has_name = line:find("%f[%w_]" .. name:gsub("%-", "%%-") .. "%f[^%w_]") ~= nil
     if url and line:find(url, 1, true) and has_name then
       return index
@@ -71,11 +71,11 @@ local smallest = 'inputs = { dots = "git:https://host/dots.git#main" }'
 -- Reads the table `inputs` of a file; returns what it declares, in the order of the names.
 ---@return syslua.input_graph.Declared[]
 local function parse(given, file, source)
-  local declared = {}
+  local declared, lines = {}, text.lines(source)
   if type(given) ~= "table" then
     raise(
       ("`inputs` is a table of names and addresses, not %s"):format(text.describe(given)),
-      file .. ":" .. find_line(source, "inputs"),
+      file .. ":" .. find_line(lines, "inputs"),
       smallest
     )
   end
@@ -83,7 +83,7 @@ local function parse(given, file, source)
     if type(name) ~= "string" then
       raise(
         ("`inputs` has a %s as a key"):format(type(name)),
-        file .. ":" .. find_line(source, "inputs"),
+        file .. ":" .. find_line(lines, "inputs"),
         smallest
       )
     end
@@ -91,7 +91,7 @@ local function parse(given, file, source)
   for _, name in ipairs(tables.get_sorted_keys(given)) do
     local value = given[name]
     local url = type(value) == "table" and value.url or value
-    local position = file .. ":" .. find_line(source, name, type(url) == "string" and url or nil)
+    local position = file .. ":" .. find_line(lines, name, type(url) == "string" and url or nil)
     if not border.call("is_input_name", name) then
       raise(
         ("`%s` cannot be the name of an input"):format(name),
@@ -214,10 +214,8 @@ local function resolve_level(session, level)
     local resolved = answers[index]
     local declared, key = item.declared, requests[index].key
     check_circle(item.parent, resolved.path, declared.name, declared.position)
-    local one = loader.new_input(item.parent.loader, declared.name, key, resolved.path, {})
-    for name, value in next, session.get_globals(one) do
-      one.environment[name] = value
-    end
+    local one =
+      loader.new_input(item.parent.loader, declared.name, key, resolved.path, session.get_globals)
     ---@type syslua.input_graph.Node
     local node = {
       key = key,

@@ -78,6 +78,8 @@ end
 ---@field prefix string what the chunk names of its files begin with
 ---@field name string? of an input, its name where it is declared
 ---@field key string? of an input, its key in the lock
+-- Of an input whose globals are not made yet: what they get.
+---@field get_extra (fun(one: syslua.Loader): table<string, any>)?
 ---@field parent syslua.Loader? of an input, that of the config or input that declares it
 ---@field inputs table<string, syslua.Loader>? those that it declares by name, once they are resolved
 ---@field all syslua.Loader[] that of the config, and those of all inputs
@@ -210,8 +212,16 @@ local function require_installed(self, name)
   error(result, 0)
 end
 
+---@type fun(self: syslua.Loader, extra: table<string, any>)
+local make_environment
+
 -- Loads and runs a file below the config's directory, or one that comes with sys.lua.
 local function run_file(self, relative, shipped, ...)
+  if self.get_extra then
+    local extra = self.get_extra(self)
+    self.get_extra = nil
+    make_environment(self, extra)
+  end
   local file = shipped or path.join(self.directory, relative)
   local text, problem
   if shipped then
@@ -447,7 +457,7 @@ local impure = { io = true, os = true, package = true, debug = true, ffi = true,
 -- Makes the globals of a loader's files: those of Lua, and `extra`.
 ---@param self syslua.Loader
 ---@param extra table<string, any>
-local function make_environment(self, extra)
+function make_environment(self, extra)
   local environment, project = self.environment, self.project
   local trusted_io = project and project.read and require("syslua.trusted_io")(project)
   for name, value in next, extra do
@@ -505,18 +515,18 @@ function loader.new(directory, extra, is_pure, places, project)
   return self
 end
 
---- Makes the loader of an input. Its files have globals of their own.
+--- Makes the loader of an input. Its files have globals of their own, which are made for the first of them.
 ---@param parent syslua.Loader that of the config or input that declares it
 ---@param name string
 ---@param key string
 ---@param directory string
----@param extra table<string, any>
+---@param get_extra fun(one: syslua.Loader): table<string, any>
 ---@return syslua.Loader
-function loader.new_input(parent, name, key, directory, extra)
-  ---@type syslua.Loader
-  local self = {
+function loader.new_input(parent, name, key, directory, get_extra)
+  return {
     directory = directory,
     environment = {},
+    get_extra = get_extra,
     files = parent.files,
     modules = {},
     syslua = parent.syslua,
@@ -530,8 +540,6 @@ function loader.new_input(parent, name, key, directory, extra)
     all = parent.all,
     chain = parent.chain,
   }
-  make_environment(self, extra)
-  return self
 end
 
 --- Returns the text of a file below a loader's directory; nil where there is none.
