@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use syslua_fetch::{Client, Network, Problem};
 
+use crate::store::tree::SeenTrees;
+
 /// How long to wait for a turn before looking at the flag again.
 const SLICE: Duration = Duration::from_millis(50);
 
@@ -19,6 +21,8 @@ pub struct EngineContext {
     client: Mutex<Option<Client>>,
     warnings: Mutex<BTreeSet<String>>,
     turns: Arc<Turns>,
+    /// The trees that were hashed, which need not be hashed again when they are copied.
+    pub seen_trees: Arc<SeenTrees>,
 }
 
 /// The places that something is fetched to.

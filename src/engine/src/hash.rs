@@ -150,6 +150,14 @@ pub trait Sink {
     /// Takes the next bytes.
     fn put(&mut self, bytes: &[u8]);
 
+    /// Takes the next bytes of what a file holds.
+    fn put_content(&mut self, bytes: &[u8]) {
+        self.put(bytes);
+    }
+
+    /// Takes what stands for the content of the file that has just ended, where that is known.
+    fn put_stand_in(&mut self, _bytes: &[u8]) {}
+
     /// Returns whether nobody wants further bytes.
     fn is_closed(&self) -> bool {
         false

@@ -49,7 +49,7 @@ impl Url {
         };
         let (host, port) = parse_address(address)?;
         let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
-        Ok(Url { scheme, login, host, port, target: encode(&target) })
+        Ok(Url { scheme, login, host, port, target: encode(&remove_dots(&target)) })
     }
 
     /// Returns the address that a `Location` header names, seen from this one (RFC 3986, section 5.2).
@@ -158,7 +158,9 @@ pub fn escape_location(header: &[u8]) -> String {
 /// Returns a text that may be an address, well-formed or not, without user and password, and on one line.
 pub fn redact(text: &str) -> String {
     let text: String = text.chars().flat_map(|character| shown(character).collect::<Vec<_>>()).collect();
-    let Some(begin) = text.find("://").map(|at| at + 3) else { return text };
+    // A redirect may leave the scheme out.
+    let begin = text.find("://").map(|at| at + 3).or_else(|| text.starts_with("//").then_some(2));
+    let Some(begin) = begin else { return text };
     let end = text[begin..].find(['/', '?', '#']).map_or(text.len(), |at| begin + at);
     match text[begin..end].rfind('@') {
         // Of ssh a user is no secret; of the web it may be a token.
@@ -292,6 +294,32 @@ fn remove_dots(target: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_login_is_hidden_with_and_without_a_scheme() {
+        for (given, expected) in [
+            ("http://ada:s3cret@host/a", "http://***@host/a"),
+            ("//ada:s3cret@host^/a", "//***@host^/a"),
+            ("//host/a@b", "//host/a@b"),
+            ("/a//b@c", "/a//b@c"),
+        ] {
+            assert_eq!(redact(given), expected);
+        }
+    }
+
+    #[test]
+    fn dots_are_removed_from_every_path_and_from_no_query() {
+        for (given, expected) in [
+            ("http://h/a/./b/../c?x=/../y", "/a/c?x=/../y"),
+            ("http://h/./.", "/"),
+            ("http://h/../..", "/"),
+            ("http://h/a/..", "/"),
+            ("http://h?./", "/?./"),
+        ] {
+            assert_eq!(Url::parse(given).unwrap().target, expected, "{given}");
+            assert_eq!(Url::parse("http://other/").unwrap().join(given).unwrap().target, expected, "{given}");
+        }
+    }
 
     #[test]
     fn an_address_is_taken_apart() {

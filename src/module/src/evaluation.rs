@@ -72,7 +72,7 @@ fn begin(
     let ahead = if is_for_verb { generations::read_ahead(&store) } else { None };
     state::change(lua, |state| {
         state.ahead = ahead;
-        state.sources = SourceMemory::load(&store);
+        state.sources = SourceMemory::load(&store).telling(&state.context.seen_trees);
         state.begin(evaluation);
     });
     Ok(())

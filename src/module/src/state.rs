@@ -266,7 +266,9 @@ pub fn with_chunks_of<R>(lua: &Lua, hash: Hash, run: impl FnOnce() -> R) -> R {
 
 /// Puts an empty state into a Lua state.
 pub fn install(lua: &Lua) -> LuaResult<()> {
-    lua.set_app_data(State::default());
+    let context: Arc<EngineContext> = Arc::default();
+    let sources = SourceMemory::default().telling(&context.seen_trees);
+    lua.set_app_data(State { context, sources, ..State::default() });
     lua.set_named_registry_value(CONFIGS, lua.create_table()?)
 }
 

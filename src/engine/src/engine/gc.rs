@@ -285,7 +285,7 @@ impl Engine {
         };
         if !back.is_empty() {
             sweep::bring_back(&self.store, own, &back)?;
-            sweep::remember(&self.store, forgotten)?;
+            sweep::remember(&self.store, own, forgotten)?;
         }
         let now = now?;
         if !back.is_empty() {

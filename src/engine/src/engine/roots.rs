@@ -16,7 +16,7 @@ use crate::store::living::{self, Damaged, Living, mentioned};
 use crate::{store, switch};
 
 /// How much is read of what a user put into a directory of the system's root.
-const USER_LIMITS: LinkLimits = LinkLimits { names: 100_000, depth: 8 };
+const USER_LIMITS: LinkLimits = LinkLimits { names: 100_000, depth: 8, bytes: 16 << 20 };
 /// How many links of a user that lead nowhere are named.
 const MOST_DANGLING: usize = 100;
 
@@ -136,12 +136,12 @@ impl Engine {
             let holder = Holder::Project { path: kept.directory };
             kept.objects.into_iter().for_each(|object| roots.hold(object, &holder));
         }
-        for process in platform::processes()? {
+        platform::each_process(|process| {
             let holder = Holder::Process { pid: process.pid, program: process.program };
             for text in &process.texts {
                 roots.hold_mentioned(text, &holder);
             }
-        }
+        })?;
         roots.living = living::closure(&self.store, &roots.present, roots.held.keys().cloned(), damaged)?;
         Ok(roots)
     }

@@ -50,7 +50,12 @@ impl<'a, S: Sink> Writer<'a, S> {
 
     /// Writes the next bytes of a file.
     pub fn content(&mut self, bytes: &[u8]) {
-        self.sink.put(bytes);
+        self.sink.put_content(bytes);
+    }
+
+    /// Tells what stands for the content of a file. No part of the archive.
+    pub fn stand_in(&mut self, bytes: &[u8]) {
+        self.sink.put_stand_in(bytes);
     }
 
     /// Ends a file of `length` bytes.

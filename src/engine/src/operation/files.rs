@@ -106,8 +106,14 @@ fn copy_tree(
         copy: Some((&to.directory, &to.name)),
     };
     let interrupt = &workspace.settings.interrupt;
-    let copy =
-        || if source.is_some() { tree::copy(&tree, patterns, interrupt) } else { tree::copy_only(&tree, interrupt) };
+    let seen = &workspace.settings.context.seen_trees;
+    let copy = || match source {
+        None => tree::copy_only(&tree, interrupt),
+        Some(source) => match tree::copy_seen(&tree, patterns, seen, source.nar, interrupt)? {
+            Some(digest) => Ok(digest),
+            None => tree::copy(&tree, patterns, interrupt),
+        },
+    };
     let copied = if from.kind()? == Some(FileKind::Directory) {
         let threads = rayon::ThreadPoolBuilder::new().num_threads(workspace.settings.jobs).build();
         let failed = |error| platform::failed("copy", &from.path())(std::io::Error::other(error));

@@ -508,6 +508,15 @@ impl Directory {
         let _ = self.act(|| raw::set_immutable(&self.raw, name, immutable));
     }
 
+    /// Makes a file or directory that is immutable mutable for a moment: until `set_file_immutable`, for which it returns what
+    /// it opened.
+    pub fn lift_immutable(&self, name: &OsStr) -> Option<File> {
+        if !super::may_set_immutable() {
+            return None;
+        }
+        self.act(|| raw::lift_immutable(&self.raw, name)).ok().flatten()
+    }
+
     /// Lifts the immutable flag of a directory, so that what is in it can be removed.
     pub(super) fn lift(&self, name: &OsStr) {
         if super::may_set_immutable() {

@@ -14,6 +14,8 @@ pub struct LinkLimits {
     pub names: usize,
     /// Directories in each other, the first one included.
     pub depth: usize,
+    /// The bytes of all paths and targets together.
+    pub bytes: usize,
 }
 
 /// What was read.
@@ -59,13 +61,33 @@ mod system {
         depth: usize,
     }
 
+    /// What may still be read.
+    struct Left {
+        names: usize,
+        bytes: usize,
+    }
+
+    impl Left {
+        fn take_name(&mut self) -> bool {
+            let rest = self.names.checked_sub(1);
+            self.names = rest.unwrap_or_default();
+            rest.is_some()
+        }
+
+        fn take_bytes(&mut self, bytes: usize) -> bool {
+            let rest = self.bytes.checked_sub(bytes);
+            self.bytes = rest.unwrap_or_default();
+            rest.is_some()
+        }
+    }
+
     pub fn links_below(directory: &Path, limits: LinkLimits) -> Result<Links> {
         let mut found = Links::default();
         let top = match openat(CWD, directory, FLAGS, Mode::empty()) {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(found),
             top => top.map_err(|error| failed("open the directory", directory)(error.into()))?,
         };
-        let mut left = limits.names;
+        let mut left = Left { names: limits.names, bytes: limits.bytes };
         let mut pending = Vec::new();
         read(top, directory, 1, &mut left, &mut pending, &mut found);
         while let Some(next) = pending.pop() {
@@ -100,7 +122,7 @@ mod system {
         directory: OwnedFd,
         path: &Path,
         depth: usize,
-        left: &mut usize,
+        left: &mut Left,
         pending: &mut Vec<Pending>,
         found: &mut Links,
     ) {
@@ -118,23 +140,31 @@ mod system {
             if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
             }
-            let Some(rest) = left.checked_sub(1) else {
+            if !left.take_name() {
                 found.has_more = true;
                 return;
-            };
-            *left = rest;
+            }
             let kind = match entry.file_type() {
                 FileType::Unknown => statat(&*directory, name, AtFlags::SYMLINK_NOFOLLOW)
                     .map_or(FileType::Unknown, |data| FileType::from_raw_mode(data.st_mode)),
                 kind => kind,
             };
             let inner = path.join(std::ffi::OsStr::from_bytes(name.to_bytes()));
+            if !matches!(kind, FileType::Directory | FileType::Symlink) {
+                continue;
+            }
+            if !left.take_bytes(inner.as_os_str().len()) {
+                found.has_more = true;
+                return;
+            }
             if kind == FileType::Directory {
                 let above = Rc::clone(&directory);
                 pending.push(Pending { above, name: name.to_owned(), path: inner, depth: depth + 1 });
-            } else if kind == FileType::Symlink
-                && let Ok(target) = readlinkat(&*directory, name, Vec::with_capacity(256))
-            {
+            } else if let Ok(target) = readlinkat(&*directory, name, Vec::with_capacity(256)) {
+                if !left.take_bytes(target.as_bytes().len()) {
+                    found.has_more = true;
+                    return;
+                }
                 found.links.push((inner, target.into_bytes()));
             }
         }
@@ -161,7 +191,7 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: LinkLimits = LinkLimits { names: 100, depth: 3 };
+    const LIMITS: LinkLimits = LinkLimits { names: 100, depth: 3, bytes: 1 << 20 };
 
     #[test]
     fn links_are_read_and_not_followed() {
@@ -193,7 +223,17 @@ mod tests {
         (0..200).for_each(|number| symlink("target", place.path().join(number.to_string())).unwrap());
         let found = links_below(place.path(), LIMITS).unwrap();
         assert_eq!((found.links.len(), found.has_more), (100, true));
-        let found = links_below(place.path(), LinkLimits { names: 200, depth: 1 }).unwrap();
+        let found = links_below(place.path(), LinkLimits { names: 200, depth: 1, ..LIMITS }).unwrap();
         assert_eq!((found.links.len(), found.has_more), (200, false));
+    }
+
+    #[test]
+    fn not_more_bytes_are_read_than_the_limit() {
+        let place = tempfile::tempdir().unwrap();
+        let target = "x".repeat(1000);
+        (0..50).for_each(|number| symlink(&target, place.path().join(number.to_string())).unwrap());
+        let found = links_below(place.path(), LinkLimits { bytes: 20_000, ..LIMITS }).unwrap();
+        assert!(found.has_more && (10..20).contains(&found.links.len()), "{}", found.links.len());
+        assert!(!links_below(place.path(), LIMITS).unwrap().has_more);
     }
 }

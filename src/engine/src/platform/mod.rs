@@ -27,6 +27,7 @@ mod tree;
 #[cfg(test)]
 #[cfg(unix)]
 mod tree_tests;
+mod unwritten;
 mod walk;
 
 #[cfg(unix)]
@@ -59,17 +60,17 @@ pub use links::{LinkLimits, Links, links_below};
 pub use modify::{
     append_durably, append_file, copy_file, create_directories, create_directories_as, create_directory,
     create_directory_as, create_file, create_user_directories, create_user_file, give_to, give_to_number, hard_link,
-    has_old_time, is_file_immutable, is_immutable, lift_immutable, make_plain, remove_directory, remove_file, rename,
-    replace_symlink, set_file_immutable, set_file_mutable, set_mode, set_old_time, symlink, sync_directory, sync_file,
-    sync_file_system, touch, write_file, write_file_as, write_file_atomically, write_file_durably, write_object_file,
-    write_private_file_atomically, write_record, write_user_file_atomically,
+    has_old_time, is_file_immutable, is_immutable, remove_directory, remove_file, rename, replace_symlink,
+    set_file_immutable, set_file_mutable, set_mode, set_old_time, symlink, sync_directory, sync_file, sync_file_system,
+    touch, write_file, write_file_as, write_file_atomically, write_file_durably, write_private_file_atomically,
+    write_record, write_user_file_atomically,
 };
 pub use overlay::is_fixed;
-pub use processes::{ProcessTexts, processes};
+pub use processes::{ProcessTexts, each_process};
 pub use read::{
     FileKind, can_read, canonical, digest_of, end_of, exists, followed, is_directory, is_file, kind_of,
-    leads_somewhere, links_of, list_directory, metadata_of, normalize, open_node, open_regular, open_waiting,
-    read_file, read_foreign, read_link, read_to_string,
+    leads_somewhere, list_directory, metadata_of, normalize, open_node, open_regular, open_waiting, read_file,
+    read_foreign, read_link, read_to_string,
 };
 pub use session::{Login, Mark, Terminal, has_mark, login_variables, look_after, prepare_session, was_interrupted};
 pub use system::{
@@ -78,7 +79,11 @@ pub use system::{
     own_number, owner_of, path_from_bytes, read_at, shell_command, signal_of, terminal_width, user_number,
     wait_for_input,
 };
-pub use tree::{copy_file_in, copy_tree, lift_immutable_tree, locate, open_up, remove_in, remove_tree, set_immutable};
+pub use tree::{
+    copy_file_in, copy_tree, lift_immutable_tree, locate, open_up, remove_in, remove_tree, set_immutable,
+    set_immutable_in,
+};
+pub use unwritten::Unwritten;
 pub use walk::{Descent, Step, Walk};
 
 /// How many numbers are told of a file.

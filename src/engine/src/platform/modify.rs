@@ -249,26 +249,6 @@ fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     perform_as("write", path, write, || Operation::Write(path.to_owned(), content.to_vec()))
 }
 
-/// Writes a file as objects have it: with this mode, a time of one second after the epoch, and nothing that modes do not
-/// say. Nothing may stand at the path; what is left after an error is the caller's to remove.
-///
-/// # Errors
-/// When something stands there, or the system refuses.
-pub fn write_object_file(path: &Path, content: &[u8], mode: u32) -> Result<()> {
-    perform_as(
-        "write",
-        path,
-        || {
-            let mut file = system::create_file(path, PRIVATE)?;
-            file.write_all(content)?;
-            system::make_plain(path, &file.metadata()?)?;
-            super::system_directory::set_mode_of(&file, mode)?;
-            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1))
-        },
-        || Operation::Write(path.to_owned(), content.to_vec()),
-    )
-}
-
 /// Writes at the end of a file that is there, and waits until it is on the disk.
 ///
 /// # Errors
@@ -359,15 +339,6 @@ pub fn set_mode(path: &Path, mode: u32) -> Result<()> {
     perform("change the mode of", path, || system::set_mode(path, mode))
 }
 
-/// Gives a file to the user whose rights this process has, and takes away what modes do not say: access
-/// control lists, capabilities, attributes. A symbolic link is not followed, and `metadata` is what a look at it told.
-///
-/// # Errors
-/// When the system refuses.
-pub fn make_plain(path: &Path, metadata: &fs::Metadata) -> Result<()> {
-    perform("change the owner of", path, || system::make_plain(path, metadata))
-}
-
 /// Makes a user of this name the owner, when we are root; others keep what they have.
 ///
 /// # Errors
@@ -455,16 +426,6 @@ pub fn is_file_immutable(file: &File) -> bool {
 pub fn set_file_mutable(file: &File) {
     // Whoever needs it to be finds out.
     let _ = system::set_immutable_of(file, false);
-}
-
-/// Makes a file that is immutable mutable for a moment: until [`set_file_immutable`], for which it returns the file.
-pub fn lift_immutable(path: &Path) -> Option<File> {
-    if !is_immutable(path) {
-        return None;
-    }
-    let file = File::open(path).ok()?;
-    system::set_immutable_of(&file, false).ok()?;
-    Some(file)
 }
 
 /// Makes a file immutable again, under whatever names it has by now.

@@ -14,21 +14,22 @@ pub struct ProcessTexts {
     pub texts: Vec<Vec<u8>>,
 }
 
-/// Returns what the processes name that this user may look at. One that ends meanwhile is left out, and so is one that does
-/// not answer: the memory of a process may lie in a file system of its user that never does.
+/// Hands over what the processes name that this user may look at, one after the other: together that may be more than fits in
+/// memory. One that ends meanwhile is left out, and so is one that does not answer: the memory of a process may lie in a file
+/// system of its user that never does.
 ///
 /// # Errors
 /// When the processes cannot be listed.
 #[cfg(target_os = "linux")]
-pub fn processes() -> super::Result<Vec<ProcessTexts>> {
+pub fn each_process(mut take: impl FnMut(ProcessTexts)) -> super::Result<()> {
     use std::collections::VecDeque;
-    use std::sync::mpsc::channel;
+    use std::sync::mpsc::sync_channel;
     use std::sync::{Arc, Mutex, PoisonError};
 
     let entries = super::read::list_directory(std::path::Path::new("/proc"))?;
     let pids: VecDeque<u32> = entries.iter().filter_map(|(name, _)| name.to_str()?.parse().ok()).collect();
-    let (expected, pids) = (pids.len(), Arc::new(Mutex::new(pids)));
-    let (send, receive) = channel();
+    let pids = Arc::new(Mutex::new(pids));
+    let (send, receive) = sync_channel(0);
     for _ in 0..READERS {
         let (pids, send) = (Arc::clone(&pids), send.clone());
         // Not waited for: one that hangs ends with the process.
@@ -42,11 +43,10 @@ pub fn processes() -> super::Result<Vec<ProcessTexts>> {
         });
     }
     drop(send);
-    let mut found = Vec::with_capacity(expected);
     while let Ok(process) = receive.recv_timeout(PATIENCE) {
-        found.push(process);
+        take(process);
     }
-    Ok(found)
+    Ok(())
 }
 
 /// How many threads read.
@@ -93,11 +93,11 @@ fn look(pid: u32) -> ProcessTexts {
     ProcessTexts { pid, program, texts }
 }
 
-/// Returns nothing: the system has no such list that we know of.
+/// Hands over nothing: the system has no such list that we know of.
 ///
 /// # Errors
 /// None.
 #[cfg(not(target_os = "linux"))]
-pub fn processes() -> super::Result<Vec<ProcessTexts>> {
-    Ok(Vec::new())
+pub fn each_process(_take: impl FnMut(ProcessTexts)) -> super::Result<()> {
+    Ok(())
 }

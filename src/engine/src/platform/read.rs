@@ -54,11 +54,6 @@ pub fn followed(path: &Path) -> Result<Option<fs::Metadata>> {
     }
 }
 
-/// Returns how many names what stands at a path has, if anything does; a link is not followed.
-pub fn links_of(path: &Path) -> Option<u64> {
-    metadata_of(path).ok().flatten().map(|metadata| super::system::link_count(&metadata))
-}
-
 /// Returns whether a path leads to a directory; links are followed.
 pub fn is_directory(path: &Path) -> bool {
     path.is_dir()

@@ -146,7 +146,14 @@ pub fn copy_file_in(from: &Directory, name: &OsStr, to: &Directory, new: &OsStr,
 /// Makes everything at a path immutable, or lifts that, where the system permits it: the modes alone
 /// protect where it does not.
 pub fn set_immutable(path: &Path, immutable: bool) {
-    each_that_can_be_immutable(path, |directory, name, kind, is_before| {
+    if let Ok((directory, name)) = locate(path) {
+        set_immutable_in(&directory, name, immutable);
+    }
+}
+
+/// The same for a name in a directory.
+pub fn set_immutable_in(directory: &Arc<Directory>, name: &OsStr, immutable: bool) {
+    each_that_can_be_immutable(directory, name, |directory, name, kind, is_before| {
         // What is in a directory comes before it, or the other way round.
         if kind == FileKind::File || is_before != immutable {
             directory.set_immutable(name, immutable);
@@ -154,9 +161,9 @@ pub fn set_immutable(path: &Path, immutable: bool) {
     });
 }
 
-/// Lifts the immutability of a tree, but for files that have names elsewhere.
-pub fn lift_immutable_tree(path: &Path) {
-    each_that_can_be_immutable(path, |directory, name, kind, is_before| {
+/// Lifts the immutability of the tree at a name, but for files that have names elsewhere.
+pub fn lift_immutable_tree(directory: &Arc<Directory>, name: &OsStr) {
+    each_that_can_be_immutable(directory, name, |directory, name, kind, is_before| {
         let is_shared = || directory.node(name).is_ok_and(|node| node.is_some_and(|node| node.links > 1));
         if is_before && (kind == FileKind::Directory || !is_shared()) {
             directory.set_immutable(name, false);
@@ -165,12 +172,15 @@ pub fn lift_immutable_tree(path: &Path) {
 }
 
 /// Does something with each file and directory of a tree; with a directory before and after what is in it.
-fn each_that_can_be_immutable(path: &Path, change: impl Fn(&Directory, &OsStr, FileKind, bool)) {
+fn each_that_can_be_immutable(
+    directory: &Arc<Directory>,
+    name: &OsStr,
+    change: impl Fn(&Directory, &OsStr, FileKind, bool),
+) {
     if !may_set_immutable() {
         return;
     }
-    let Ok((directory, name)) = locate(path) else { return };
-    let mut walk = Walk::new(directory, name);
+    let mut walk = Walk::new(Arc::clone(directory), name);
     // What cannot be looked at stays as it is.
     while let Ok(Some(step)) = walk.step() {
         match step {

@@ -250,37 +250,9 @@ pub(super) fn facts(
     }
 }
 
-/// Gives a file to the user whose rights this process has, and takes away what modes do not say: access
-/// control lists, capabilities, attributes. A symbolic link is not followed.
-///
-/// # Errors
-/// When the system refuses.
-pub(super) fn make_plain(path: &Path, metadata: &fs::Metadata) -> io::Result<()> {
-    use rustix::fs::{AtFlags, CWD, chownat};
-    use rustix::process::{getegid, geteuid};
-    let (user, group) = (geteuid(), getegid());
-    if metadata.uid() != user.as_raw() || metadata.gid() != group.as_raw() {
-        chownat(CWD, path, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
-    }
-    remove_attributes(path)
-}
-
 /// Returns whether a file or directory has the mode of one in an object.
 pub fn is_object_mode(node: &super::Node) -> bool {
     node.mode == 0o555 || (node.mode == 0o444 && node.kind == super::FileKind::File)
-}
-
-#[cfg(target_os = "linux")]
-fn remove_attributes(path: &Path) -> io::Result<()> {
-    use rustix::fs::{llistxattr, lremovexattr};
-    use rustix::io::Errno;
-    let mut names = vec![0; 4096];
-    let length = match llistxattr(path, &mut names) {
-        Ok(length) => length,
-        Err(Errno::NOTSUP | Errno::PERM | Errno::ACCESS) => return Ok(()),
-        Err(error) => return Err(error.into()),
-    };
-    removable_attributes(&names[..length]).try_for_each(|name| Ok(lremovexattr(path, name)?))
 }
 
 /// Returns the extended attributes that no object has, of a list in which each ends with a zero. Labels of a security
@@ -290,11 +262,6 @@ pub(super) fn removable_attributes(names: &[u8]) -> impl Iterator<Item = &[u8]> 
     names.split(|byte| *byte == 0).filter(|name| {
         name.starts_with(b"user.") || name.starts_with(b"system.posix_acl_") || *name == b"security.capability"
     })
-}
-
-#[cfg(not(target_os = "linux"))]
-fn remove_attributes(_path: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 /// Returns the number of the user whose rights this process has.
@@ -373,11 +340,6 @@ fn create_with(path: &Path, mode: u32, flags: rustix::fs::OFlags) -> io::Result<
 /// Returns how many bytes a user may still write to the file system that holds `path`, when it tells.
 pub fn free_space(path: &Path) -> Option<u64> {
     rustix::fs::statvfs(path).ok().map(|data| data.f_bavail.saturating_mul(data.f_frsize))
-}
-
-/// Returns how many names the file has.
-pub(super) fn link_count(metadata: &fs::Metadata) -> u64 {
-    metadata.nlink()
 }
 
 pub(super) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {

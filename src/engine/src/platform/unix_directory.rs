@@ -475,6 +475,16 @@ pub(super) fn set_immutable(directory: &Handle, name: &OsStr, immutable: bool) -
     Ok(())
 }
 
+/// Lifts the flag of what is immutable, and returns that.
+pub(super) fn lift_immutable(directory: &Handle, name: &OsStr) -> io::Result<Option<File>> {
+    let file = File::from(sys::openat(directory, name, FILE, Mode::empty())?);
+    if !unix::is_immutable_file(&file) {
+        return Ok(None);
+    }
+    unix::set_immutable_of(&file, false)?;
+    Ok(Some(file))
+}
+
 /// Removes a file that is immutable; other names that it has are so again after that.
 pub(super) fn remove_immutable(directory: &Handle, name: &OsStr) -> io::Result<()> {
     let file = sys::openat(directory, name, FILE, Mode::empty())?;

@@ -148,11 +148,6 @@ pub fn facts_of(path: &Path) -> super::Result<super::Facts> {
     })
 }
 
-/// Gives a file to the user whose rights this process has, whose it is on this system anyway.
-pub(super) fn make_plain(_path: &Path, _metadata: &fs::Metadata) -> io::Result<()> {
-    Ok(())
-}
-
 /// Returns whether a file or directory has the mode of one in an object.
 pub fn is_object_mode(node: &super::Node) -> bool {
     node.kind != super::FileKind::File || node.mode & 0o200 == 0
@@ -223,11 +218,6 @@ pub(super) fn is_locked_by_strangers(_file: &File) -> bool {
 /// Returns how many bytes may still be written: not known here.
 pub fn free_space(_path: &Path) -> Option<u64> {
     None
-}
-
-/// Returns how many names the file has; this system does not tell cheaply.
-pub(super) fn link_count(_metadata: &fs::Metadata) -> u64 {
-    1
 }
 
 pub(super) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {

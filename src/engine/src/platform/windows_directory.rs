@@ -224,6 +224,10 @@ pub(super) fn set_immutable(directory: &Handle, name: &OsStr, immutable: bool) -
     Ok(())
 }
 
+pub(super) fn lift_immutable(_directory: &Handle, _name: &OsStr) -> io::Result<Option<File>> {
+    Ok(None)
+}
+
 pub(super) fn remove_immutable(directory: &Handle, name: &OsStr) -> io::Result<()> {
     system::set_immutable(&directory.join(name), false);
     remove(directory, name)

@@ -204,7 +204,7 @@ impl Build {
                 source,
                 sandbox: self.workspace.sandbox.level(),
             };
-            let (object, new) = import_source(store, &tree)?;
+            let (object, new) = import_source(store, &tree, &self.workspace.settings.context.seen_trees)?;
             if let Some(info) = new {
                 warn_of_collisions(&object, &info);
             }

@@ -171,7 +171,7 @@ fn a_source_that_is_too_deep_is_refused_soon() {
         source: &source,
         sandbox: Level::Off,
     };
-    let error = import_source(&place.store, &tree).unwrap_err().to_string();
+    let error = import_source(&place.store, &tree, &tree::SeenTrees::default()).unwrap_err().to_string();
     assert!(error.contains("may have 4096 bytes"), "{error}");
     place.is_tidy();
 }

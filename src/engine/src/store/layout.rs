@@ -8,8 +8,8 @@ use super::Result;
 use super::session::Session;
 use crate::hash::Hash;
 use crate::names::{Name, ObjectName, SnapshotId, Version};
-use crate::platform;
 use crate::platform::lock::{Lock, Patience};
+use crate::platform::{self, Directory};
 use crate::settings::Interrupt;
 
 /// One of the 256 directories that builds make their outputs in: `bNN`, with the first two digits of the recipe's
@@ -53,7 +53,7 @@ pub struct Store {
 /// The right to change which objects there are.
 #[derive(Debug)]
 pub struct Publication {
-    objects: PathBuf,
+    objects: Directory,
     _lock: Lock,
 }
 
@@ -61,7 +61,7 @@ impl Drop for Publication {
     /// Closes the directory of all objects. One that a killed process left open is closed by whoever is next.
     fn drop(&mut self) {
         // What cannot be closed is what it was before there was this guard.
-        let _ = platform::set_mode(&self.objects, if platform::is_system_user() { 0o555 } else { 0o500 });
+        let _ = self.objects.set_own_mode(if platform::is_system_user() { 0o555 } else { 0o500 });
     }
 }
 
@@ -108,8 +108,10 @@ impl Store {
     /// When the lock file cannot be used, the time to wait is over, or somebody asked to stop.
     pub fn lock_publication(&self) -> Result<Publication> {
         let lock = Lock::take_briefly(&self.publication_lock(), &self.patience)?;
-        platform::set_mode(&self.objects, if platform::is_system_user() { 0o755 } else { 0o700 })?;
-        Ok(Publication { objects: self.objects.clone(), _lock: lock })
+        // Where a link stands in its place, what that leads to stays as it is.
+        let objects = Directory::at(&self.objects)?;
+        objects.set_own_mode(if platform::is_system_user() { 0o755 } else { 0o700 })?;
+        Ok(Publication { objects, _lock: lock })
     }
 
     /// Returns the root.

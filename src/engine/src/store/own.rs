@@ -7,10 +7,10 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Result, Store};
+use super::{Result, Store, shared};
 use crate::hash::Hash;
 use crate::names::{ObjectName, OutputName, SnapshotId};
-use crate::platform::{self, Directory, FileKind};
+use crate::platform::{self, Directory, FileKind, Step, Walk};
 
 /// How an object is called that has lost its name: in the same directory, since a read-only one cannot be moved.
 pub const GONE: &str = ".gone-";
@@ -193,27 +193,53 @@ impl Own {
         Ok(self.list(path)?.into_iter().map(|(name, _)| name).filter(|name| is_ours(place, name)).collect())
     }
 
-    /// Leaves those of some paths in a place that are ours, in directories that are reached without a link.
-    ///
-    /// # Errors
-    /// When a directory cannot be opened.
-    pub fn only_ours(&self, place: Place, paths: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
-        let mut left = Vec::with_capacity(paths.len());
-        for path in paths {
-            if path.file_name().is_some_and(|name| is_ours(place, name)) && self.locate(&path)?.is_some() {
-                left.push(path);
-            }
-        }
-        Ok(left)
-    }
-
-    /// Removes whatever stands at a path below the root, and what is in it; nothing there is no error.
+    /// Removes whatever stands at a path below the root, and what is in it, immutable or not; nothing there is no error. Files
+    /// that have names elsewhere stay as they are there.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn remove(&self, path: &Path) -> Result<()> {
         let Some((directory, name)) = self.locate(path)? else { return Ok(()) };
+        lift(&directory, name)?;
+        shared::take_names(&directory, name)?;
         Ok(platform::remove_in(&directory, name)?)
+    }
+
+    /// Returns what stands at a path below the root, if anything does.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn kind(&self, path: &Path) -> Result<Option<FileKind>> {
+        let Some((directory, name)) = self.locate(path)? else { return Ok(None) };
+        Ok(directory.node(name)?.map(|node| node.kind))
+    }
+
+    /// Returns the bytes of the files at a path below the root, as far as it can be looked at.
+    pub fn size_of(&self, path: &Path) -> u64 {
+        let Ok(Some((directory, name))) = self.locate(path) else { return 0 };
+        let mut walk = Walk::new(directory, name);
+        let mut size = 0u64;
+        while let Ok(Some(step)) = walk.step() {
+            if let Step::Node { directory, name, kind: FileKind::File } = step {
+                let node = directory.node(&name).ok().flatten();
+                size = size.saturating_add(node.map_or(0, |node| node.size));
+            }
+        }
+        size
+    }
+
+    /// Gives an object another name in the same directory. It is mutable after that, but for files that have other names.
+    ///
+    /// # Errors
+    /// When something has that name, or the system refuses.
+    pub fn retire(&self, path: &Path, name: &OsStr) -> Result<()> {
+        let Some((directory, old)) = self.locate(path)? else { return self.rename(path, name) };
+        lift(&directory, old)?;
+        // A single file that has other names stays immutable under these.
+        let file = directory.lift_immutable(old);
+        let renamed = directory.rename_over(old, &directory, name);
+        file.iter().for_each(platform::set_file_immutable);
+        Ok(renamed?)
     }
 
     /// Gives what stands at a path below the root another name in the same directory.
@@ -243,10 +269,23 @@ impl Own {
         Ok(true)
     }
 
-    fn locate<'a>(&self, path: &'a Path) -> Result<Option<(Arc<Directory>, &'a OsStr)>> {
+    /// Returns the directory that something below the root is in, and its name there; nothing where a link leads there.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn locate<'a>(&self, path: &'a Path) -> Result<Option<(Arc<Directory>, &'a OsStr)>> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
         Ok(self.directory(parent)?.map(|directory| (directory, name)))
     }
+}
+
+/// Makes a tree mutable, but for files that have other names: these are those of objects that stay. Behind a link is what
+/// belongs to another store.
+fn lift(directory: &Arc<Directory>, name: &OsStr) -> Result<()> {
+    if directory.node(name)?.is_some_and(|node| node.kind != FileKind::Symlink) {
+        platform::lift_immutable_tree(directory, name);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -55,6 +55,11 @@ impl Patterns {
         self.search.is_none()
     }
 
+    /// Returns whether a pattern has a replacement.
+    pub fn replaces(&self, number: usize) -> bool {
+        self.replacements.get(number).is_some_and(Option::is_some)
+    }
+
     /// Returns the search for so many bytes.
     fn search(&self, length: usize) -> Option<&AhoCorasick> {
         let fast = || self.fast_search.get_or_init(|| build(&self.texts, None).ok()).as_ref();

@@ -6,15 +6,15 @@
 //! a file: what it is then goes into the memory. When no object has a file any more, gc removes its last name.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::memory::KnownFiles;
-use super::{Error, Result, Store, tree};
+use super::{Result, Store, tree};
 use crate::hash::{Hash, READ_SIZE};
 use crate::platform::lock::{Lock, LockError, Mode};
 use crate::platform::{self, Directory, FileKind, Step, Walk};
@@ -22,20 +22,25 @@ use crate::platform::{self, Directory, FileKind, Step, Walk};
 /// The files of a store that objects share.
 pub struct SharedFiles<'a> {
     store: &'a Store,
-    directory: PathBuf,
+    /// Where they are, once there are any.
+    directory: OnceLock<Directory>,
     lifted: Lifted,
     known: OnceLock<KnownFiles>,
 }
 
+/// A name in an open directory.
+type Place<'a> = (&'a Directory, &'a OsStr);
+
 /// Notes of files whose immutable flag was lifted for a moment, so that it is set again after a kill: one file of names for
 /// each that publishes, which it has locked.
 struct Lifted {
-    directory: PathBuf,
+    staging: PathBuf,
     notes: Mutex<Option<Notes>>,
 }
 
 struct Notes {
-    path: PathBuf,
+    directory: Directory,
+    name: OsString,
     file: File,
     _lock: Lock,
 }
@@ -44,7 +49,16 @@ struct Notes {
 const NOTES: &str = "-lifted";
 const LOCK: &str = ".lock";
 
+/// Returns the name of the lock of notes.
+fn lock_of(notes: &OsStr) -> OsString {
+    [notes, OsStr::new(LOCK)].into_iter().collect()
+}
+
 impl Lifted {
+    fn new(store: &Store) -> Lifted {
+        Lifted { staging: store.staging(), notes: Mutex::default() }
+    }
+
     /// Notes the name of a file whose flag is about to be lifted; returns whether that could be done.
     fn note(&self, nar: &str) -> bool {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -55,13 +69,16 @@ impl Lifted {
     }
 
     fn begin(&self) -> Result<Option<Notes>> {
+        const PRIVATE: u32 = 0o600;
         // Its keys differ from call to call, and from thread to thread.
-        let number = RandomState::new().hash_one(&self.directory);
+        let number = RandomState::new().hash_one(&self.staging);
         let own = Hash::of(format!("{}-{number}", std::process::id()).as_bytes());
-        let path = self.directory.join(format!("{own}{NOTES}"));
-        let lock = Lock::try_take(&path.with_extension(&LOCK[1..]), Mode::Exclusive).map_err(LockError::from)?;
+        let name = OsString::from(format!("{own}{NOTES}"));
+        // First: where a link stands in its place, nothing is put into what that leads to.
+        let directory = Directory::at(&self.staging)?;
+        let lock = Lock::try_take(&self.staging.join(lock_of(&name)), Mode::Exclusive).map_err(LockError::from)?;
         let Some(lock) = lock else { return Ok(None) };
-        Ok(Some(Notes { file: platform::create_file(&path)?, path, _lock: lock }))
+        Ok(Some(Notes { file: directory.create_file(&name, PRIVATE)?, directory, name, _lock: lock }))
     }
 }
 
@@ -77,8 +94,8 @@ impl Lifted {
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(notes) = notes {
             // What stays is read once more, which changes nothing.
-            let _ = platform::remove_file(&notes.path);
-            let _ = platform::remove_file(&notes.path.with_extension(&LOCK[1..]));
+            let _ = notes.directory.remove(&notes.name);
+            let _ = notes.directory.remove(&lock_of(&notes.name));
         }
     }
 }
@@ -91,39 +108,46 @@ pub fn protect_lifted(store: &Store) -> Result<()> {
     if !platform::may_set_immutable() {
         return Ok(());
     }
-    let entries = match platform::list_directory(&store.staging()) {
+    let staging = match Directory::at(&store.staging()) {
         Err(error) if error.is_not_found() => return Ok(()),
-        entries => entries?,
+        opened => opened?,
     };
-    for (name, _) in entries {
-        let path = store.staging().join(&name);
+    let files = Directory::at(&store.shared_files()).ok();
+    for (name, _) in staging.list()? {
         if !name.to_string_lossy().ends_with(NOTES) {
             continue;
         }
         // Whoever is alive has it locked.
-        let lock = path.with_extension(&LOCK[1..]);
-        let Some(_held) = Lock::try_take(&lock, Mode::Exclusive).map_err(LockError::from)? else { continue };
-        for nar in platform::read_to_string(&path).unwrap_or_default().lines() {
+        let lock = lock_of(&name);
+        let held = Lock::try_take(&store.staging().join(&lock), Mode::Exclusive).map_err(LockError::from)?;
+        let Some(_held) = held else { continue };
+        let text = staging.read_file(&name).unwrap_or_default();
+        for nar in String::from_utf8_lossy(&text).lines() {
+            let Some(files) = &files else { break };
             if nar == ANY {
-                let all = platform::list_directory(&store.shared_files()).unwrap_or_default();
-                all.iter().for_each(|(name, _)| protect_if_used(store, &name.to_string_lossy()));
+                let all = files.list().unwrap_or_default();
+                all.iter().for_each(|(name, _)| protect_if_used(files, name));
             } else {
-                protect_if_used(store, nar);
+                protect_if_used(files, OsStr::new(nar));
             }
         }
-        platform::remove_file(&path)?;
-        platform::remove_file(&lock)?;
+        staging.remove(&name)?;
+        staging.remove(&lock)?;
     }
     Ok(())
 }
 
 /// Makes the file of a name immutable if an object has it.
-fn protect_if_used(store: &Store, nar: &str) {
-    let name = store.shared_files().join(nar);
-    let is_in_use = platform::links_of(&name).is_some_and(|links| links > 1);
-    if is_in_use && Hash::parse(nar).is_ok() {
-        platform::set_immutable(&name, true);
+fn protect_if_used(files: &Directory, name: &OsStr) {
+    let is_name = name.to_str().is_some_and(|name| Hash::parse(name).is_ok());
+    if is_name && links_of(files, name).is_some_and(|links| links > 1) {
+        files.set_immutable(name, true);
     }
+}
+
+/// Returns how many names a file has.
+fn links_of(directory: &Directory, name: &OsStr) -> Option<u64> {
+    directory.node(name).ok().flatten().map(|node| node.links)
 }
 
 /// Stands in the notes for all files: a sweep takes names from any of them.
@@ -144,7 +168,7 @@ impl SweepNote {
     /// Notes that the flags of any files are about to be lifted. On a full disk there is no room for the note, and a sweep
     /// is what makes some.
     pub fn write(store: &Store) -> SweepNote {
-        let lifted = Lifted { directory: store.staging(), notes: Mutex::default() };
+        let lifted = Lifted::new(store);
         if platform::may_set_immutable() {
             lifted.note(ANY);
         }
@@ -155,19 +179,41 @@ impl SweepNote {
 impl SharedFiles<'_> {
     /// Returns those of a store.
     pub fn new(store: &Store) -> SharedFiles<'_> {
-        let lifted = Lifted { directory: store.staging(), notes: Mutex::default() };
-        SharedFiles { store, directory: store.shared_files(), lifted, known: OnceLock::new() }
+        SharedFiles { store, directory: OnceLock::new(), lifted: Lifted::new(store), known: OnceLock::new() }
+    }
+
+    /// Opens the directory that they are in, if it is there.
+    fn look_into(&self) -> Result<Option<&Directory>> {
+        if self.directory.get().is_none() {
+            match Directory::at(&self.store.shared_files()) {
+                Err(error) if error.is_not_found() => return Ok(None),
+                opened => drop(self.directory.set(opened?)),
+            }
+        }
+        Ok(self.directory.get())
+    }
+
+    /// Opens the directory that they are in, which is made if it is not there.
+    fn open_directory(&self) -> Result<&Directory> {
+        // The bytes of every object are below it.
+        const PRIVATE: u32 = 0o700;
+        if let Some(directory) = self.look_into()? {
+            return Ok(directory);
+        }
+        let path = self.store.shared_files();
+        let (above, name) = platform::locate(&path)?;
+        match above.make_with_rights(name, Some(PRIVATE)) {
+            Err(error) if !error.is_already_there() => return Err(error.into()),
+            _ => {}
+        }
+        let opened = above.directory(name)?;
+        Ok(self.directory.get_or_init(|| opened))
     }
 
     /// Returns whether the file of a name looks as it did when it was known to be whole. Then it need not be read.
-    fn is_known(&self, name: &Path, nar: Hash) -> bool {
+    fn is_known(&self, (files, name): Place<'_>, nar: Hash) -> bool {
         let known = self.known.get_or_init(|| KnownFiles::load(self.store));
-        platform::facts_of(name).is_ok_and(|facts| known.has(self.store, &facts, nar))
-    }
-
-    /// Returns the name of the file with a NAR hash, which tells content and mode.
-    fn name(&self, nar: Hash) -> PathBuf {
-        self.directory.join(nar.to_hex())
+        files.facts_of(name).is_ok_and(|facts| known.has(self.store, &facts, nar))
     }
 
     /// Gives a file that has the mode and time of objects the inode of an equal one. Where there is none, it is the one for
@@ -175,27 +221,26 @@ impl SharedFiles<'_> {
     ///
     /// # Errors
     /// When the file system refuses for another reason.
-    pub fn share(&self, nar: Hash, file: &Path) -> Result<()> {
-        let name = self.name(nar);
+    pub fn share(&self, nar: Hash, directory: &Directory, file: &OsStr) -> Result<()> {
+        // It tells content and mode.
+        let name = OsString::from(nar.to_hex());
+        let own = (self.open_directory()?, name.as_os_str());
         for _ in 0..2 {
-            match platform::hard_link(file, &name) {
+            match directory.hard_link(file, own.0, own.1) {
                 Ok(()) => return Ok(()),
-                Err(error) if error.is_not_found() => {
-                    // The bytes of every object are below it.
-                    platform::create_directories_as(&self.directory, 0o700)?;
-                    continue;
-                }
                 Err(error) if !error.is_already_there() => return Ok(()),
                 Err(_) => {}
             }
-            if is_same_inode(&name, file) {
+            if is_same_inode(own, (directory, file)) {
                 return Ok(());
             }
             let beside = temporary(file);
-            if (self.is_known(&name, nar) || is_equal(&name, file)) && self.link(&name, &beside) {
-                return Ok(platform::rename(&beside, file)?);
+            if (self.is_known(own, nar) || is_equal(own, (directory, file)))
+                && self.link_over(own, directory, &beside, file)
+            {
+                return Ok(());
             }
-            self.forget(&name)?;
+            forget(own)?;
         }
         Ok(())
     }
@@ -203,74 +248,80 @@ impl SharedFiles<'_> {
     /// Makes a file with this content and mode, which has this NAR hash: a name of the equal one, where there is one.
     ///
     /// # Errors
-    /// When something stands at the path, or the file system refuses.
-    pub fn write(&self, nar: Hash, content: &[u8], mode: u32, path: &Path) -> Result<()> {
-        let name = self.name(nar);
-        let is_large = content.len() > READ_SIZE;
-        let held = if is_large && self.is_known(&name, nar) {
-            open(&name).map_or(Held::Other, |(file, _)| Held::Same(file))
-        } else {
-            holds(&name, content, mode)
-        };
-        match held {
-            Held::Same(file) if self.link_open(&name, path, &file) => return Ok(()),
-            // It was altered, or has as many names as the file system lets it have.
-            Held::Same(_) | Held::Other => self.forget(&name)?,
-            Held::Nothing => {}
+    /// When something stands there, or the file system refuses.
+    pub fn write(&self, nar: Hash, content: &[u8], mode: u32, directory: &Directory, file: &OsStr) -> Result<()> {
+        let name = OsString::from(nar.to_hex());
+        if let Some(files) = self.look_into()? {
+            let own = (files, name.as_os_str());
+            let is_large = content.len() > READ_SIZE;
+            let held = if is_large && self.is_known(own, nar) {
+                open(own).map_or(Held::Other, |(file, _)| Held::Same(file))
+            } else {
+                holds(own, content, mode)
+            };
+            match held {
+                Held::Same(open) if self.link_open(own, (directory, file), &open, None) => return Ok(()),
+                // It was altered, or has as many names as the file system lets it have.
+                Held::Same(_) | Held::Other => forget(own)?,
+                Held::Nothing => {}
+            }
         }
-        platform::write_object_file(path, content, mode)?;
-        self.share(nar, path)
+        directory.write_object_file(file, content, mode)?;
+        self.share(nar, directory, file)
     }
 
-    /// Gives the file of a name another one; returns whether it has it.
-    fn link(&self, name: &Path, path: &Path) -> bool {
-        open(name).is_some_and(|(file, _)| self.link_open(name, path, &file))
+    /// Gives the file of a name another one, in the place of what has it; returns whether it has it. `beside` is a name for a
+    /// moment.
+    fn link_over(&self, own: Place<'_>, directory: &Directory, beside: &OsStr, over: &OsStr) -> bool {
+        open(own).is_some_and(|(file, _)| self.link_open(own, (directory, beside), &file, Some(over)))
     }
 
-    /// Does the same for a file that is open.
-    fn link_open(&self, name: &Path, path: &Path, file: &File) -> bool {
-        // An immutable file can have no more names.
+    /// Gives a file that is open a new name, which is nothing's, and then the place of another one.
+    fn link_open(&self, (files, name): Place<'_>, new: Place<'_>, file: &File, over: Option<&OsStr>) -> bool {
+        let (directory, new) = new;
+        // An immutable file can have no more names, and none of its names can be changed.
         let is_immutable = platform::is_file_immutable(file);
         if is_immutable {
-            let nar = name.file_name().unwrap_or_default().to_string_lossy();
-            if !self.lifted.note(&nar) {
+            if !self.lifted.note(&name.to_string_lossy()) {
                 return false;
             }
             platform::set_file_mutable(file);
         }
-        let linked = platform::hard_link(name, path).is_ok();
+        let mut linked = files.hard_link(name, directory, new).is_ok();
+        if let Some(over) = over.filter(|_| linked) {
+            linked = directory.rename_over(new, directory, over).is_ok();
+            if !linked {
+                // It is the caller's only for this moment.
+                let _ = directory.remove(new);
+            }
+        }
         if is_immutable {
             platform::set_file_immutable(file);
         }
         // It was compared just before, and has another ctime now.
-        if let Some(facts) = platform::facts_of(path).ok().filter(|facts| linked && facts.has_old_time) {
+        if let Some(facts) = directory.facts_of(over.unwrap_or(new)).ok().filter(|facts| linked && facts.has_old_time) {
             self.store.session().note_stamp(facts.numbers);
         }
         linked
     }
+}
 
-    /// Takes its name from a file: the next equal one begins a new inode.
-    fn forget(&self, name: &Path) -> Result<()> {
-        match take_name(name) {
-            // Another thread publishes an equal file, and was faster.
-            Err(Error::File(error)) if error.is_not_found() => Ok(()),
-            result => result,
-        }
+/// Takes its name from a file: the next equal one begins a new inode.
+fn forget(own: Place<'_>) -> Result<()> {
+    match take_name(own) {
+        // Another thread publishes an equal file, and was faster.
+        Err(error) if error.is_not_found() => Ok(()),
+        result => Ok(result?),
     }
+}
 
-    /// Returns the names of files that no object has.
-    ///
-    /// # Errors
-    /// When the directory cannot be listed.
-    pub fn unused(&self) -> Result<Vec<PathBuf>> {
-        let entries = match platform::list_directory(&self.directory) {
-            Err(error) if error.is_not_found() => return Ok(Vec::new()),
-            entries => entries?,
-        };
-        let paths = entries.into_iter().map(|(name, _)| self.directory.join(name));
-        let is_alone = |path: &PathBuf| platform::links_of(path).is_some_and(|links| links <= 1);
-        Ok(paths.filter(is_alone).collect())
-    }
+/// Returns the names of files that no object has, in the directory of shared files.
+///
+/// # Errors
+/// When the directory cannot be listed.
+pub fn unused(files: &Directory) -> Result<Vec<OsString>> {
+    let names = files.list()?.into_iter().map(|(name, _)| name);
+    Ok(names.filter(|name| links_of(files, name).is_some_and(|links| links <= 1)).collect())
 }
 
 /// Gives every object that has one of these damaged files the whole file of the same name in its place. `damaged` has the
@@ -279,13 +330,17 @@ impl SharedFiles<'_> {
 /// # Errors
 /// When the file system refuses.
 pub fn replace_damaged(store: &Store, damaged: &HashMap<[u64; 2], Hash>) -> Result<()> {
-    let identity = |path: &Path| platform::facts_of(path).ok().map(|facts| [facts.numbers[0], facts.numbers[1]]);
     let shared = SharedFiles::new(store);
+    let Some(files) = shared.look_into()? else { return Ok(()) };
+    let files = Arc::new(Directory::at(&files.path())?);
+    let identity = |name: &OsStr| files.facts_of(name).ok().map(|facts| [facts.numbers[0], facts.numbers[1]]);
     let mut whole = HashMap::new();
     for (id, nar) in damaged {
-        let name = shared.name(*nar);
+        let name = OsString::from(nar.to_hex());
         // It is no whole one when nothing built it again.
-        if identity(&name).is_some_and(|new| new != *id) && tree::hash(&name, store.interrupt())?.nar == *nar {
+        if identity(&name).is_some_and(|new| new != *id)
+            && tree::hash_in(&files, &name, &[], store.interrupt())?.nar == *nar
+        {
             whole.insert((id[0], id[1]), name);
         }
     }
@@ -297,39 +352,37 @@ pub fn replace_damaged(store: &Store, damaged: &HashMap<[u64; 2], Hash>) -> Resu
     while let Some(step) = walk.step()? {
         let Step::Node { directory, name, kind: FileKind::File } = step else { continue };
         let Some(file) = directory.node(&name)?.and_then(|node| whole.get(&node.id)) else { continue };
-        let place = directory.path().join(&name);
         let is_top = directory.path() == store.objects();
-        let mode = directory.node(OsStr::new("."))?.map_or(0o555, |node| node.mode);
-        let opened = (!is_top).then(|| platform::lift_immutable(&directory.path()));
+        let itself = OsStr::new(".");
+        let mode = directory.node(itself)?.map_or(0o555, |node| node.mode);
+        let opened = if is_top { None } else { directory.lift_immutable(itself) };
         if !is_top {
             directory.set_own_mode(0o755)?;
         }
-        let lifted = platform::lift_immutable(&place);
-        let beside = temporary(&place);
-        let replaced = shared.link(file, &beside).then(|| platform::rename(&beside, &place));
+        let lifted = directory.lift_immutable(&name);
+        let beside = temporary(&name);
+        // Where that fails, it stays damaged, which the next look tells.
+        shared.link_over((&files, file), &directory, &beside, &name);
         lifted.iter().for_each(platform::set_file_immutable);
         if !is_top {
-            directory.set_own_mode(mode)?;
-            platform::set_old_time(&directory.path())?;
+            directory.normalise(itself, |_| mode)?;
         }
-        opened.flatten().iter().for_each(platform::set_file_immutable);
-        replaced.transpose()?;
+        opened.iter().for_each(platform::set_file_immutable);
     }
     Ok(())
 }
 
-/// Takes the names at a path from files that have others, and leaves these as they were. The directories above can be
+/// Takes the names in a tree from files that have others, and leaves these as they were. The directories above can be
 /// written, and are not immutable.
 ///
 /// # Errors
 /// When the file system refuses.
-pub fn take_names(path: &Path) -> Result<()> {
+pub fn take_names(directory: &Arc<Directory>, name: &OsStr) -> Result<()> {
     // Elsewhere a name is taken from a file as it is.
     if !platform::may_set_immutable() {
         return Ok(());
     }
-    let (directory, name) = platform::locate(path)?;
-    let mut walk = Walk::new(directory, name);
+    let mut walk = Walk::new(Arc::clone(directory), name);
     while let Some(step) = walk.step()? {
         if let Step::Node { directory, name, kind: FileKind::File } = step
             && directory.node(&name)?.is_some_and(|node| node.links > 1)
@@ -341,38 +394,35 @@ pub fn take_names(path: &Path) -> Result<()> {
 }
 
 /// Removes one name of a file; its others, if it has any, are immutable again after that.
-fn take_name(path: &Path) -> Result<()> {
-    let file = platform::lift_immutable(path);
-    let removed = platform::remove_file(path);
+fn take_name((directory, name): Place<'_>) -> platform::Result<()> {
+    let file = directory.lift_immutable(name);
+    let removed = directory.remove(name);
     if let Some(file) = file {
         platform::set_file_immutable(&file);
     }
-    Ok(removed?)
+    removed
 }
 
-fn temporary(file: &Path) -> PathBuf {
+fn temporary(file: &OsStr) -> OsString {
     // Its keys differ from call to call, and from thread to thread.
     let number = RandomState::new().hash_one(file);
-    file.with_file_name(format!(".syslua-shared-{}-{number}", std::process::id()))
+    format!(".syslua-shared-{}-{number}", std::process::id()).into()
 }
 
-fn is_same_inode(first: &Path, second: &Path) -> bool {
-    let facts = |path: &Path| platform::look(path).ok().flatten();
-    match (facts(first), facts(second)) {
-        (Some(first), Some(second)) => first.identity == second.identity,
-        _ => false,
-    }
+fn is_same_inode(first: Place<'_>, second: Place<'_>) -> bool {
+    let id = |(directory, name): Place<'_>| directory.node(name).ok().flatten().map(|node| node.id);
+    id(first).is_some() && id(first) == id(second)
 }
 
 /// Opens a file of an object; nothing when it is none, or altered as far as modes and times tell.
-fn open(path: &Path) -> Option<(File, Metadata)> {
-    let (file, _) = platform::open_node(path).ok()?;
+fn open((directory, name): Place<'_>) -> Option<(File, Metadata)> {
+    let (file, _) = directory.open_node(name).ok()?;
     let metadata = file.metadata().ok()?;
     (platform::has_object_mode(&metadata) && platform::has_old_time(&metadata)).then_some((file, metadata))
 }
 
 /// Returns whether two files have the same bytes and mode.
-fn is_equal(first: &Path, second: &Path) -> bool {
+fn is_equal(first: Place<'_>, second: Place<'_>) -> bool {
     let (Some((mut first, a)), Some((mut second, b))) = (open(first), open(second)) else { return false };
     a.len() == b.len()
         && platform::mode_of(&a) == platform::mode_of(&b)
@@ -406,9 +456,9 @@ enum Held {
 }
 
 /// Returns whether the file of a name has this content and mode.
-fn holds(name: &Path, content: &[u8], mode: u32) -> Held {
-    let Some((file, metadata)) = open(name) else {
-        return if platform::exists(name) { Held::Other } else { Held::Nothing };
+fn holds(own: Place<'_>, content: &[u8], mode: u32) -> Held {
+    let Some((file, metadata)) = open(own) else {
+        return if own.0.has(own.1) { Held::Other } else { Held::Nothing };
     };
     if metadata.len() != content.len() as u64 || platform::mode_of(&metadata) != mode {
         return Held::Other;
@@ -431,7 +481,8 @@ mod tests {
         store.create().unwrap();
         let (nar, object) = (Hash::of(b"nar"), store.staging().join("object"));
         let shared = SharedFiles::new(&store);
-        shared.write(nar, b"text", 0o444, &object).unwrap();
+        let staging = Directory::at(&store.staging()).unwrap();
+        shared.write(nar, b"text", 0o444, &staging, "object".as_ref()).unwrap();
         assert!(shared.lifted.note(&nar.to_hex()));
         let is_immutable = || platform::is_immutable(&object);
         platform::set_immutable(&object, true);
@@ -457,7 +508,8 @@ mod tests {
         let store = Store::new(&directory.path().join("root"));
         store.create().unwrap();
         let object = store.staging().join("object");
-        SharedFiles::new(&store).write(Hash::of(b"nar"), b"text", 0o444, &object).unwrap();
+        let staging = Directory::at(&store.staging()).unwrap();
+        SharedFiles::new(&store).write(Hash::of(b"nar"), b"text", 0o444, &staging, "object".as_ref()).unwrap();
         platform::set_immutable(&object, true);
         let is_possible = platform::is_immutable(&object);
         platform::set_immutable(&object, false);

@@ -9,12 +9,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rayon::iter::ParallelIterator;
 use rayon::slice::ParallelSlice;
 
+use super::tree::{LARGE, SeenTrees};
 use super::{Result, Store, tree};
 use crate::encode;
 use crate::hash::{Hash, Hasher, Sink};
@@ -30,6 +32,9 @@ const PART: usize = 256;
 
 /// A memory of fewer bytes is read at once: that takes no longer than to begin a thread.
 const WORTH_LOADING_AHEAD: u64 = 200 << 10;
+
+/// From so many bytes in large files on, it is worth to note what these look like: they are copied without another hash.
+const WORTH_LOOKS: u64 = 4 << 20;
 
 /// The bytes of a hash.
 const HASH: usize = 32;
@@ -54,6 +59,8 @@ pub struct SourceMemory {
     interrupt: Interrupt,
     /// The directory that was looked into last: neighbours are declared together.
     directory: Option<Directory>,
+    /// Learns what trees look like that are hashed.
+    seen: Arc<SeenTrees>,
 }
 
 /// What is known of a source.
@@ -132,6 +139,12 @@ impl SourceMemory {
         memory
     }
 
+    /// Lets those who copy trees know what these look like when they are hashed.
+    #[must_use]
+    pub fn telling(self, seen: &Arc<SeenTrees>) -> SourceMemory {
+        SourceMemory { seen: Arc::clone(seen), ..self }
+    }
+
     /// Waits until the memory is read.
     fn finish_loading(&mut self) {
         if let Some(loading) = self.loading.take() {
@@ -194,13 +207,17 @@ impl SourceMemory {
         let now = SystemTime::now();
         let mut print = Fingerprint::new(excluded, &self.interrupt);
         print.tree(path, facts)?;
-        let (settled, is_private) = (print.settled, print.is_private);
+        let (settled, is_private, large) = (print.settled, print.is_private, print.large);
         let fingerprint = print.hasher.finish();
         let known = self.entries.get(path.as_os_str().as_encoded_bytes());
         if let Some(known) = known.filter(|known| known.fingerprint == fingerprint) {
             return Ok((known.nar, is_private));
         }
-        let nar = tree::hash_without(path, excluded, &self.interrupt)?;
+        let nar = if large >= WORTH_LOOKS {
+            tree::hash_to_copy(path, excluded, &self.seen, &self.interrupt)?
+        } else {
+            tree::hash_without(path, excluded, &self.interrupt)?
+        };
         if settled < now {
             self.entries.insert(platform::bytes_of_path(path), Entry { fingerprint, nar });
             self.changed = true;
@@ -237,6 +254,8 @@ struct Fingerprint<'a> {
     settled: SystemTime,
     /// Whether others cannot read something.
     is_private: bool,
+    /// The bytes of all that is large.
+    large: u64,
     excluded: &'a BTreeSet<PathBuf>,
     interrupt: &'a Interrupt,
 }
@@ -257,7 +276,7 @@ fn facts_of(directory: &mut Option<Directory>, path: &Path) -> platform::Result<
 
 impl<'a> Fingerprint<'a> {
     fn new(excluded: &'a BTreeSet<PathBuf>, interrupt: &'a Interrupt) -> Fingerprint<'a> {
-        Fingerprint { hasher: Hasher::default(), settled: UNIX_EPOCH, is_private: false, excluded, interrupt }
+        Fingerprint { hasher: Hasher::default(), settled: UNIX_EPOCH, is_private: false, large: 0, excluded, interrupt }
     }
 
     /// Adds a file or tree; `facts` are those of its top.
@@ -296,6 +315,8 @@ impl<'a> Fingerprint<'a> {
             encode::number(&mut self.hasher, *fact);
         }
         self.is_private |= facts.is_private();
+        // The size is the third number.
+        self.large += if facts.kind == FileKind::File && facts.numbers[2] > LARGE { facts.numbers[2] } else { 0 };
         self.settled = self.settled.max(facts.newest + if facts.has_fractions { RACY_FINE } else { RACY });
         Ok(())
     }

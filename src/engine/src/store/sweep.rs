@@ -17,13 +17,13 @@ use std::time::{Duration, SystemTime};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::living::Living;
-use super::own::{GONE, Own, Place};
-use super::shared::{self, SharedFiles};
+use super::own::{GONE, Own, Place, is_ours};
+use super::shared;
 use super::{Outputs, Result, Slot, Store, read_info, verify};
 use crate::hash::Hash;
 use crate::names::ObjectName;
 use crate::platform::lock::LockError;
-use crate::platform::{self, FileKind, Step, Walk};
+use crate::platform::{self, FileKind};
 use crate::settings::Interrupt;
 
 /// A path that goes, and the bytes that it holds.
@@ -90,7 +90,7 @@ pub fn find(
                 info.size
             }
         }
-        _ => size_of(&store.object(object)),
+        _ => own.size_of(&store.object(object)),
     };
     let objects = dead.par_iter().map(|object| ((*object).clone(), size(object))).collect();
     let (kept, outputs) = sort_outputs(store, own, is_alive)?;
@@ -110,7 +110,7 @@ pub fn find(
         for (name, path) in ours(place, directory)? {
             let hash = name.to_str().and_then(|name| Hash::parse(name.strip_suffix(suffix)?).ok());
             if !hash.is_some_and(|hash| is_needed(&hash)) {
-                found.push(dead_at(path));
+                found.push(dead_at(own, path));
             }
         }
         Ok(found)
@@ -126,7 +126,7 @@ pub fn find(
     // All that is in one was made by a build.
     let slots = Slot::all().map(|slot| store.building(slot));
     leftovers.extend(slots.filter(|path| own.directory(path).is_ok_and(|found| found.is_some())));
-    leftovers.extend(own.only_ours(Place::SharedFiles, SharedFiles::new(store).unused()?)?);
+    leftovers.extend(unused_files(store, own)?);
     let mut downloads = Vec::new();
     let names = store.downloads().join(".names");
     for (place, directory) in [
@@ -143,7 +143,7 @@ pub fn find(
             }
             let changed = open.facts_of(&name).map(|facts| facts.modified).ok();
             if kept_downloads.after.is_none_or(|limit| changed.is_some_and(|changed| changed < limit)) {
-                downloads.push(dead_at(path));
+                downloads.push(dead_at(own, path));
             }
         }
     }
@@ -154,7 +154,7 @@ pub fn find(
         derivations: unneeded(Place::Derivations, store.derivations(), ".drv")?,
         logs: unneeded(Place::Logs, store.logs(), "")?,
         links: dead_links(store, own, is_alive)?,
-        leftovers: leftovers.into_iter().map(dead_at).collect(),
+        leftovers: leftovers.into_iter().map(|path| dead_at(own, path)).collect(),
         downloads,
         sources: Vec::new(),
     })
@@ -182,15 +182,17 @@ pub fn moved(store: &Store, own: &Own) -> Result<BTreeSet<ObjectName>> {
 /// When the file system refuses.
 pub fn bring_back(store: &Store, own: &Own, objects: &BTreeSet<ObjectName>) -> Result<()> {
     for object in objects {
-        if platform::exists(&store.object(object)) {
+        if own.kind(&store.object(object))?.is_some() {
             continue;
         }
         own.rename(&gone(store, object), object.as_str().as_ref())?;
         // A sweep may have begun to remove it.
         if verify::look(store, object).is_err() {
             own.rename(&store.object(object), format!("{GONE}{object}").as_ref())?;
-        } else if platform::kind_of(&store.object(object))? != Some(FileKind::Symlink) {
-            platform::set_immutable(&store.object(object), true);
+        } else if own.kind(&store.object(object))? != Some(FileKind::Symlink)
+            && let Some((directory, name)) = own.locate(&store.object(object))?
+        {
+            platform::set_immutable_in(&directory, name, true);
         }
     }
     Ok(())
@@ -227,24 +229,19 @@ pub struct Forgotten {
 /// When the file system refuses, or somebody asked to stop.
 pub fn retire(store: &Store, own: &Own, garbage: &Garbage, interrupt: &Interrupt) -> Result<Vec<Forgotten>> {
     let forget = |path: &PathBuf| -> Result<Forgotten> {
-        let text = platform::read_file(path).unwrap_or_default();
+        let text = own.locate(path)?.and_then(|(directory, name)| directory.read_file(name).ok());
+        let text = text.unwrap_or_default();
         remove(own, path, interrupt)?;
         Ok(Forgotten { path: path.clone(), text })
     };
     let forgotten = garbage.outputs.par_iter().map(forget).collect::<Result<_>>()?;
     garbage.objects.par_iter().try_for_each(|(object, _)| -> Result<()> {
         stop_if(interrupt)?;
-        let path = store.object(object);
-        lift(&path)?;
-        // A single file that has other names stays immutable under these.
-        let file = platform::lift_immutable(&path);
-        let renamed = own.rename(&path, format!("{GONE}{object}").as_ref());
-        file.iter().for_each(platform::set_file_immutable);
-        renamed
+        own.retire(&store.object(object), format!("{GONE}{object}").as_ref())
     })?;
-    if !garbage.objects.is_empty() {
+    if let Some(objects) = own.directory(store.objects())?.filter(|_| !garbage.objects.is_empty()) {
         // What a record names is whole even after a power cut.
-        platform::sync_file_system(store.objects())?;
+        objects.sync_file_system()?;
     }
     Ok(forgotten)
 }
@@ -253,11 +250,15 @@ pub fn retire(store: &Store, own: &Own, garbage: &Garbage, interrupt: &Interrupt
 ///
 /// # Errors
 /// When one cannot be written.
-pub fn remember(store: &Store, forgotten: &[Forgotten]) -> Result<()> {
+pub fn remember(store: &Store, own: &Own, forgotten: &[Forgotten]) -> Result<()> {
+    const FILE: u32 = 0o644;
+    let is_there = |object: &ObjectName| own.kind(&store.object(object)).is_ok_and(|kind| kind.is_some());
     for Forgotten { path, text } in forgotten {
         let outputs = serde_json::from_slice::<Outputs>(text).ok();
-        if outputs.is_some_and(|outputs| outputs.values().all(|object| platform::exists(&store.object(object)))) {
-            platform::write_record(path, text)?;
+        if outputs.is_some_and(|outputs| outputs.values().all(is_there))
+            && let Some((directory, name)) = own.locate(path)?
+        {
+            directory.overwrite(name, text, FILE)?;
         }
     }
     Ok(())
@@ -273,7 +274,7 @@ pub fn erase(store: &Store, own: &Own, garbage: &Garbage, interrupt: &Interrupt)
     let files: Vec<&PathBuf> = garbage.records.iter().chain(about).collect();
     files.par_iter().try_for_each(|path| remove(own, path, interrupt))?;
     // What the objects that went alone had.
-    let unused = own.only_ours(Place::SharedFiles, SharedFiles::new(store).unused()?)?;
+    let unused = unused_files(store, own)?;
     unused.par_iter().try_for_each(|path| remove(own, path, interrupt))?;
     for link in &garbage.links {
         remove(own, link, interrupt)?;
@@ -295,37 +296,21 @@ fn stop_if(interrupt: &Interrupt) -> Result<()> {
     if interrupt.is_set() { Err(LockError::Interrupted.into()) } else { Ok(()) }
 }
 
-fn lift(path: &Path) -> Result<()> {
-    // Behind a link is what belongs to another store; other names of a file are those of objects that stay.
-    if platform::kind_of(path)? != Some(FileKind::Symlink) {
-        platform::lift_immutable_tree(path);
-    }
-    Ok(())
-}
-
 fn remove(own: &Own, path: &Path, interrupt: &Interrupt) -> Result<()> {
     stop_if(interrupt)?;
-    lift(path)?;
-    shared::take_names(path)?;
     own.remove(path)
 }
 
-fn dead_at(path: PathBuf) -> Dead {
-    Dead { size: size_of(&path), path }
+fn dead_at(own: &Own, path: PathBuf) -> Dead {
+    Dead { size: own.size_of(&path), path }
 }
 
-/// Returns the bytes of the files at a path, as far as it can be looked at.
-fn size_of(path: &Path) -> u64 {
-    let Ok((directory, name)) = platform::locate(path) else { return 0 };
-    let mut walk = Walk::new(directory, name);
-    let mut size = 0u64;
-    while let Ok(Some(step)) = walk.step() {
-        if let Step::Node { directory, name, kind: FileKind::File } = step {
-            let node = directory.node(&name).ok().flatten();
-            size = size.saturating_add(node.map_or(0, |node| node.size));
-        }
-    }
-    size
+/// Returns the shared files that no object has.
+fn unused_files(store: &Store, own: &Own) -> Result<Vec<PathBuf>> {
+    let directory = store.shared_files();
+    let Some(files) = own.directory(&directory)? else { return Ok(Vec::new()) };
+    let names = shared::unused(&files)?.into_iter().filter(|name| is_ours(Place::SharedFiles, name));
+    Ok(names.map(|name| directory.join(name)).collect())
 }
 
 /// Returns the hashes whose outputs are all alive, and the files of the others.
@@ -336,10 +321,12 @@ fn sort_outputs(
 ) -> Result<(BTreeSet<Hash>, Vec<PathBuf>)> {
     let directory = store.all_outputs();
     let names = own.list_ours(Place::Outputs, &directory)?;
+    let open = own.directory(&directory)?;
     let look = |name: &OsString| {
         let path = directory.join(name);
         let hash = name.to_str().and_then(|name| Hash::parse(name).ok());
-        let outputs = platform::read_file(&path).ok().and_then(|text| serde_json::from_slice::<Outputs>(&text).ok());
+        let text = open.as_ref().and_then(|open| open.read_file(name).ok());
+        let outputs = text.and_then(|text| serde_json::from_slice::<Outputs>(&text).ok());
         let is_kept = outputs.is_some_and(|outputs| outputs.values().all(&is_alive));
         (path, hash.filter(|_| is_kept))
     };
@@ -352,8 +339,8 @@ fn sort_outputs(
 fn dead_links(store: &Store, own: &Own, is_alive: impl Fn(&ObjectName) -> bool) -> Result<Vec<PathBuf>> {
     let mut links = package_links(store, own)?;
     links.retain(|link| {
-        let object = platform::read_link(link).ok().and_then(|target| object_of_link(&target));
-        object.is_some_and(|object| !is_alive(&object))
+        let target = own.locate(link).ok().flatten().and_then(|(above, name)| above.read_link(name).ok().flatten());
+        target.and_then(|target| object_of_link(&target)).is_some_and(|object| !is_alive(&object))
     });
     Ok(links)
 }
@@ -370,10 +357,11 @@ pub fn package_links(store: &Store, own: &Own) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for name in directories(&store.packages())? {
         for version in directories(&name)? {
-            for (platform, kind) in own.list(&version)? {
-                let path = version.join(platform);
-                if kind == FileKind::Symlink && object_of_link(&platform::read_link(&path)?).is_some() {
-                    found.push(path);
+            let Some(open) = own.directory(&version)? else { continue };
+            for (platform, kind) in open.list()? {
+                let target = if kind == FileKind::Symlink { open.read_link(&platform)? } else { None };
+                if target.is_some_and(|target| object_of_link(&target).is_some()) {
+                    found.push(version.join(platform));
                 }
             }
         }

@@ -6,6 +6,7 @@
 //! descriptors, and never through a link.
 
 pub(super) mod content;
+mod likeness;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -15,11 +16,16 @@ use std::vec::IntoIter;
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
+pub use content::SMALL as LARGE;
+pub use likeness::{Likeness, SeenTrees};
+
+use self::content::Read;
+use self::likeness::Twice;
 use super::rewrite::Patterns;
 use super::{Error, Result};
 use crate::hash::{Hash, Hasher, Sink};
 use crate::nar::Writer;
-use crate::platform::{self, Descent, Directory, FileKind};
+use crate::platform::{self, Descent, Directory, FileKind, Unwritten};
 use crate::settings::Interrupt;
 
 /// What a walk over a tree found.
@@ -68,7 +74,28 @@ pub fn hash_of_file(content: &[u8], is_executable: bool) -> Hash {
 pub fn hash_without(path: &Path, excluded: &BTreeSet<PathBuf>, interrupt: &Interrupt) -> Result<Hash> {
     let (directory, name) = platform::locate(path)?;
     let tree = Tree { directory: &directory, name, excluded: Some(excluded), copy: None };
-    walk(&tree, &compile(path, &[])?, interrupt, Hasher::default()).map(|digest| digest.nar)
+    digest(&tree, &compile(path, &[])?, interrupt).map(|digest| digest.nar)
+}
+
+/// The same of a tree that may be copied later: notes what it looks like, so that [`copy_seen`] need not hash it again.
+///
+/// # Errors
+/// As [`hash`].
+pub fn hash_to_copy(
+    path: &Path,
+    excluded: &BTreeSet<PathBuf>,
+    seen: &SeenTrees,
+    interrupt: &Interrupt,
+) -> Result<Hash> {
+    let (directory, name) = platform::locate(path)?;
+    let tree = Tree { directory: &directory, name, excluded: Some(excluded), copy: None };
+    let mut both = Twice::default();
+    let walked = walk(&tree, &compile(path, &[])?, interrupt, &mut both, StandIns::Begin)?;
+    let nar = both.nar.finish();
+    if walked.is_alike {
+        seen.note(both.likeness.finish(), nar);
+    }
+    Ok(nar)
 }
 
 /// Returns the NAR hash that the tree has once the patterns with a replacement are replaced in
@@ -92,7 +119,7 @@ pub fn hash_in(
     interrupt: &Interrupt,
 ) -> Result<Digest> {
     let patterns = compile(&directory.path().join(name), patterns)?;
-    walk(&Tree { directory, name, excluded: None, copy: None }, &patterns, interrupt, Hasher::default())
+    digest(&Tree { directory, name, excluded: None, copy: None }, &patterns, interrupt)
 }
 
 /// Copies a tree while it is hashed. A directory is merged into one that stands there, files and links are replaced. Copies
@@ -102,7 +129,29 @@ pub fn hash_in(
 /// As [`hash`], and when something cannot be written.
 pub fn copy(tree: &Tree<'_>, patterns: &[Pattern], interrupt: &Interrupt) -> Result<Digest> {
     let patterns = compile(&tree.directory.path().join(tree.name), patterns)?;
-    walk(tree, &patterns, interrupt, Hasher::default())
+    digest(tree, &patterns, interrupt)
+}
+
+/// The same of a tree that this process hashed before and found to have a NAR hash: its large files are not hashed again,
+/// when nothing wrote to them. `None` when that cannot be told: the copy is of no use then.
+///
+/// # Errors
+/// As [`copy`].
+pub fn copy_seen(
+    tree: &Tree<'_>,
+    patterns: &[Pattern],
+    seen: &SeenTrees,
+    nar: Hash,
+    interrupt: &Interrupt,
+) -> Result<Option<Digest>> {
+    if !seen.knows(nar) {
+        return Ok(None);
+    }
+    let patterns = compile(&tree.directory.path().join(tree.name), patterns)?;
+    let mut likeness = Likeness::default();
+    let walked = walk(tree, &patterns, interrupt, &mut likeness, StandIns::Look)?;
+    let is_same = walked.is_alike && seen.nar_of(likeness.finish()) == Some(nar);
+    Ok(is_same.then(|| walked.digest(nar)))
 }
 
 /// The same without a hash: that of the digest is the one of nothing.
@@ -114,12 +163,9 @@ pub fn copy_only(tree: &Tree<'_>, interrupt: &Interrupt) -> Result<Digest> {
     impl Sink for Nowhere {
         fn put(&mut self, _bytes: &[u8]) {}
     }
-    impl From<Nowhere> for Hasher {
-        fn from(_: Nowhere) -> Hasher {
-            Hasher::default()
-        }
-    }
-    walk(tree, &compile(&tree.directory.path().join(tree.name), &[])?, interrupt, Nowhere)
+    let patterns = compile(&tree.directory.path().join(tree.name), &[])?;
+    let walked = walk(tree, &patterns, interrupt, &mut Nowhere, StandIns::None)?;
+    Ok(walked.digest(Hasher::default().finish()))
 }
 
 /// Writes the NAR of whatever stands at `path`, and searches for patterns on the way. Returns early, with some error,
@@ -130,7 +176,9 @@ pub fn copy_only(tree: &Tree<'_>, interrupt: &Interrupt) -> Result<Digest> {
 pub fn archive(path: &Path, patterns: &[Pattern], sink: &mut impl Sink, interrupt: &Interrupt) -> Result<Digest> {
     let (directory, name) = platform::locate(path)?;
     let tree = Tree { directory: &directory, name, excluded: None, copy: None };
-    walk(&tree, &compile(path, patterns)?, interrupt, Copied { hasher: Hasher::default(), sink })
+    let mut copied = Copied { hasher: Hasher::default(), sink };
+    let walked = walk(&tree, &compile(path, patterns)?, interrupt, &mut copied, StandIns::None)?;
+    Ok(walked.digest(copied.hasher.finish()))
 }
 
 /// The longest way from the top of a source to what is in it, in bytes: what is remembered of sources names everything by
@@ -172,12 +220,6 @@ impl<S: Sink> Sink for Copied<'_, S> {
     }
 }
 
-impl<S: Sink> From<Copied<'_, S>> for Hasher {
-    fn from(copied: Copied<'_, S>) -> Hasher {
-        copied.hasher
-    }
-}
-
 /// A tree to read.
 pub struct Tree<'a> {
     /// The directory that it is in.
@@ -193,19 +235,56 @@ pub struct Tree<'a> {
 /// More bytes of paths than any tree of use has, and few enough to hold.
 const MOST_PATHS: usize = 256 << 20;
 
+/// What is told of the contents of files, beside them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StandIns {
+    /// Nothing.
+    None,
+    /// What stands for them from now on.
+    Begin,
+    /// What stands for them, in the place of large ones.
+    Look,
+}
+
+/// What a walk found, but for the hash.
+struct Walked {
+    size: u64,
+    case_collisions: Vec<PathBuf>,
+    found: Vec<Vec<PathBuf>>,
+    id: (u64, u64),
+    /// Whether something stands for the content of each file.
+    is_alike: bool,
+}
+
+impl Walked {
+    fn digest(self, nar: Hash) -> Digest {
+        let Walked { size, case_collisions, found, id, .. } = self;
+        Digest { nar, size, case_collisions, found, id }
+    }
+}
+
+fn digest(tree: &Tree<'_>, patterns: &Patterns, interrupt: &Interrupt) -> Result<Digest> {
+    let mut hasher = Hasher::default();
+    let walked = walk(tree, patterns, interrupt, &mut hasher, StandIns::None)?;
+    Ok(walked.digest(hasher.finish()))
+}
+
 fn walk(
     tree: &Tree<'_>,
     patterns: &Patterns,
     interrupt: &Interrupt,
-    mut sink: impl Sink + Into<Hasher>,
-) -> Result<Digest> {
+    sink: &mut impl Sink,
+    stand_ins: StandIns,
+) -> Result<Walked> {
     let top = || tree.directory.path().join(tree.name);
     let Some(node) = tree.directory.node(tree.name)? else {
         return Err(platform::failed("read", &top())(std::io::ErrorKind::NotFound.into()).into());
     };
     let mut walk = Walk {
         patterns,
-        archive: Writer::new(&mut sink),
+        archive: Writer::new(sink),
+        stand_ins,
+        is_alike: true,
         ahead: HashMap::new(),
         size: 0,
         case_collisions: Vec::new(),
@@ -221,18 +300,20 @@ fn walk(
     } else {
         walk.leaf(tree.directory, tree.name, new_name, node.kind)?;
     }
-    let Walk { size, found, case_collisions, .. } = walk;
+    let Walk { size, found, case_collisions, is_alike, .. } = walk;
     let path = top();
     let relative = |inner: &PathBuf| inner.strip_prefix(&path).unwrap_or(inner).to_owned();
     let case_collisions = case_collisions.iter().map(relative).collect();
-    Ok(Digest { nar: sink.into().finish(), size, case_collisions, found, id: node.id })
+    Ok(Walked { size, case_collisions, found, id: node.id, is_alike })
 }
 
 struct Walk<'a, S: Sink> {
     patterns: &'a Patterns,
     archive: Writer<'a, S>,
     /// What was read ahead of the innermost directory.
-    ahead: HashMap<OsString, Result<Option<content::Small>>>,
+    ahead: HashMap<OsString, Result<Read>>,
+    stand_ins: StandIns,
+    is_alike: bool,
     size: u64,
     case_collisions: Vec<PathBuf>,
     found: Vec<Vec<PathBuf>>,
@@ -412,18 +493,16 @@ impl<S: Sink> Walk<'_, S> {
         let until = until.unwrap_or(entries.len().min(AHEAD));
         let is_file = |entry: &&Entry| entry.kind == FileKind::File;
         let files: Vec<&OsString> = entries[..until].iter().filter(is_file).map(|entry| &entry.name).collect();
-        if files.len() >= WORTH_THREADS {
-            let (patterns, interrupt) = (self.patterns, self.interrupt);
+        // What is copied here may be large.
+        let is_worth = files.len() >= WORTH_THREADS || (self.stand_ins == StandIns::Look && files.len() > 1);
+        if is_worth {
+            let (patterns, interrupt, stand_ins) = (self.patterns, self.interrupt, self.stand_ins);
             let copy = self.copy.as_ref().map(Descent::directory);
             let read = |name: &&OsString| {
-                let read = content::read_small(directory, name, patterns, copy.map(|to| (&**to, name.as_os_str())));
-                (
-                    (*name).clone(),
-                    interrupt
-                        .check()
-                        .map_err(|cause| platform::failed("read", Path::new(name))(cause).into())
-                        .and(read),
-                )
+                let copy = copy.map(|to| (&**to, name.as_os_str()));
+                let read = interrupt.check().map_err(|cause| platform::failed("read", Path::new(name))(cause).into());
+                let read = read.and_then(|()| read_file(directory, name, patterns, copy, stand_ins, interrupt));
+                ((*name).clone(), read)
             };
             self.ahead = files.par_iter().map(read).collect();
         }
@@ -431,36 +510,85 @@ impl<S: Sink> Walk<'_, S> {
         until.max(1)
     }
 
+    /// Tells what stands for the content of a file.
+    fn stand_in(&mut self, look: Option<Unwritten>) {
+        match look {
+            Some(look) => self.archive.stand_in(&look.bytes()),
+            None => self.is_alike = false,
+        }
+    }
+
     fn file(&mut self, directory: &Arc<Directory>, name: &OsStr, new_name: Option<&OsStr>) -> Result<()> {
         let copy = self.copy.as_ref().map(|copy| Arc::clone(copy.directory()));
         let copy = copy.as_deref().zip(new_name);
-        let small = match self.ahead.remove(name) {
+        let read = match self.ahead.remove(name) {
             Some(read) => read?,
-            None => content::read_small(directory, name, self.patterns, copy)?,
+            None => read_file(directory, name, self.patterns, copy, self.stand_ins, self.interrupt)?,
         };
         let path = || directory.path().join(name);
-        let (length, found) = match small {
-            Some(small) => {
+        let (length, found) = match read {
+            Read::Small(small) => {
                 let length = small.bytes.len() as u64;
                 self.archive.begin_file(small.executable, length);
                 self.archive.content(&small.bytes);
                 self.archive.end_file(length);
+                if let Some(hash) = small.hash {
+                    self.archive.stand_in(hash.as_bytes());
+                }
                 (length, small.found)
             }
-            None => {
+            Read::Copied(copied) => {
+                self.archive.begin_file(copied.executable, copied.length);
+                self.archive.end_file(copied.length);
+                self.stand_in(copied.look);
+                (copied.length, copied.found.into_iter().collect())
+            }
+            Read::Large => {
                 let mut found = BTreeSet::new();
                 let mut report = |number: usize| {
                     found.insert(number);
                 };
                 let (file, node) = directory.open_node(name)?;
+                // Before it is read, and after it.
+                let before = if self.stand_ins == StandIns::Begin { Unwritten::begin(&file) } else { None };
+                let same = before.map(|_| file.try_clone()).transpose();
+                let same = same.map_err(|cause| platform::failed("read", &path())(cause))?;
                 let source = content::Large { file, node, path: path(), copy };
                 let length =
                     content::stream_large(source, self.patterns, &mut self.archive, &mut report, self.interrupt)?;
+                if self.stand_ins == StandIns::Begin {
+                    self.stand_in(same.as_ref().and_then(Unwritten::look).filter(|look| before == Some(*look)));
+                }
                 (length, found.into_iter().collect())
             }
         };
         self.size += length;
+        // With a replacement it is another archive than that of the tree.
+        self.is_alike &= !found.iter().any(|number| self.patterns.replaces(*number));
         self.remember(&found, path)
+    }
+}
+
+/// Reads a small file, or looks at a large one; in a walk that takes what stands for it, copies that.
+fn read_file(
+    directory: &Directory,
+    name: &OsStr,
+    patterns: &Patterns,
+    copy: Option<(&Directory, &OsStr)>,
+    stand_ins: StandIns,
+    interrupt: &Interrupt,
+) -> Result<Read> {
+    let with_hash = stand_ins != StandIns::None;
+    if let Some(small) = content::read_small(directory, name, patterns, copy, with_hash)? {
+        return Ok(Read::Small(small));
+    }
+    match copy {
+        Some(copy) if stand_ins == StandIns::Look => {
+            let copied =
+                content::copy_large(directory, name, patterns, copy, None::<&mut Writer<'_, Hasher>>, interrupt)?;
+            Ok(Read::Copied(copied))
+        }
+        _ => Ok(Read::Large),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Looking at objects again: whether they are still what their records say.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
@@ -11,7 +12,7 @@ use super::record::all_outputs;
 use super::{Error, Result, Store, tree};
 use crate::names::ObjectName;
 use crate::platform::lock::LockError;
-use crate::platform::{self, FileKind, Step, Walk};
+use crate::platform::{self, Directory, FileKind, Step, Walk};
 use crate::settings::Interrupt;
 
 /// Something wrong with an object.
@@ -181,24 +182,27 @@ fn wrong_rights(path: &Path, owner: u32) -> platform::Result<Option<String>> {
 /// # Errors
 /// When the file system refuses.
 pub fn quarantine(store: &Store, object: &ObjectName) -> Result<Option<PathBuf>> {
-    let path = store.object(object);
-    if !platform::exists(&path) {
-        return Ok(None);
-    }
+    let objects = match Directory::at(store.objects()) {
+        Err(error) if error.is_not_found() => return Ok(None),
+        opened => Arc::new(opened?),
+    };
+    let name = OsStr::new(object.as_str());
+    let Some(node) = objects.node(name)? else { return Ok(None) };
     platform::create_directories_as(&store.quarantine(), 0o700)?;
+    let quarantine = Directory::at(&store.quarantine())?;
     let place = (0u32..)
-        .map(|number| store.quarantine().join(format!("{object}.{number}")))
-        .find(|place| !platform::exists(place))
-        .ok_or_else(|| Error::Unstorable { path: path.clone(), what: "damaged too often" })?;
+        .map(|number| OsString::from(format!("{object}.{number}")))
+        .find(|place| !quarantine.has(place))
+        .ok_or_else(|| Error::Unstorable { path: store.object(object), what: "damaged too often" })?;
     // Files in it that are whole may be those of other objects too, and stay as they are.
-    platform::lift_immutable_tree(&path);
-    drop(platform::lift_immutable(&path));
-    if platform::kind_of(&path)? == Some(FileKind::Directory) {
+    platform::lift_immutable_tree(&objects, name);
+    drop(objects.lift_immutable(name));
+    if node.kind == FileKind::Directory {
         // A user cannot move a directory that is read-only.
-        platform::set_mode(&path, 0o755)?;
+        objects.directory(name)?.set_own_mode(0o755)?;
     }
-    platform::rename(&path, &place)?;
-    Ok(Some(place))
+    objects.rename_over(name, &quarantine, &place)?;
+    Ok(Some(store.quarantine().join(place)))
 }
 
 /// Returns where damaged versions of an object are.

@@ -263,7 +263,7 @@ impl Removal<'_> {
 
     /// The links that keep objects alive, and the directories for those of users.
     fn roots(&mut self, store: &Store) -> Result<(), Error> {
-        const ALL: LinkLimits = LinkLimits { names: 1_000_000, depth: 64 };
+        const ALL: LinkLimits = LinkLimits { names: 1_000_000, depth: 64, bytes: 16 << 20 };
         if self.own.directory(&store.gc_roots())?.is_none() {
             return Ok(());
         }

@@ -51,8 +51,8 @@ impl File<'_> {
             // Whoever began to publish it was killed.
             platform::remove_in(&publisher.staging, &staged)?;
         }
-        let path = store.staging().join(&staged);
-        shared.write(self.nar, &self.content, if self.is_executable { 0o555 } else { 0o444 }, &path)?;
+        let mode = if self.is_executable { 0o555 } else { 0o444 };
+        shared.write(self.nar, &self.content, mode, &publisher.staging, &staged)?;
         let info = ObjectInfo {
             version: info::VERSION,
             name: self.name.clone(),

@@ -1,32 +1,37 @@
 //! Publication of local files and trees: each file is read once, and hashed, searched and put in its place on the way. Files
 //! that another object has become names of its inode, and are not written.
 //!
-//! It uses paths below a source, which others may change meanwhile, and in staging, which they may not. That is sound, since what is
-//! hashed is what was put in its place: it gets its name only if it is what the config declared, whatever a path led to.
+//! Others may change a source meanwhile, and nobody staging; both are walked by descriptors. What is hashed is what was put in
+//! its place: it gets its name only if it is what the config declared.
 
 use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::{Publisher, Standing, numbered, standing};
-use crate::hash::{Hash, Hasher};
+use crate::hash::{Hash, Hasher, Sink};
 use crate::names::{Name, ObjectName, OutputName, Placeholder};
 use crate::nar::Writer;
 use crate::platform::jail::Level;
 use crate::platform::lock::LockError;
-use crate::platform::{self, FileKind, Step, Walk};
+use crate::platform::{self, Descent, Directory, FileKind, Step, Unwritten, Walk};
 use crate::settings::Interrupt;
 use crate::store::info::{self, ObjectInfo};
 use crate::store::memory::Entry;
 use crate::store::rewrite::Patterns;
 use crate::store::shared::SharedFiles;
-use crate::store::tree::{self, content};
+use crate::store::tree::{self, Likeness, SeenTrees, content};
 use crate::store::{Error, Result, Store};
 use crate::value::{Source, Text};
 
 /// How many files are read before they are hashed: with the size of a small file, the memory that takes.
 const CHUNK: usize = 256;
+
+/// In how many directories they may be: each is open twice.
+const DIRECTORIES: usize = 64;
 
 /// A local file or tree that is to become an object. It refers to no object.
 pub struct SourceTree<'a> {
@@ -45,25 +50,28 @@ pub struct SourceTree<'a> {
 ///
 /// # Errors
 /// When it is not what was hashed any more, holds a placeholder, or the file system refuses.
-pub fn import_source(store: &Store, tree: &SourceTree<'_>) -> Result<(ObjectName, Option<ObjectInfo>)> {
+pub fn import_source(
+    store: &Store,
+    tree: &SourceTree<'_>,
+    seen: &SeenTrees,
+) -> Result<(ObjectName, Option<ObjectInfo>)> {
     let nar = tree.source.nar;
     // Nothing need be read for what is there already.
     if let Some(known) = known(store, tree)? {
         return Ok((known, None));
     }
-    let staged = store.staging().join(format!("{}-{}", tree.deriver, OutputName::main()));
-    if platform::exists(&staged) {
-        // Whoever began to publish it was killed.
-        platform::remove_tree(&staged)?;
-    }
-    let published = copy(store, tree.source, &staged).and_then(|copied| {
+    let staging = Arc::new(Directory::at(&store.staging())?);
+    let staged = OsString::from(format!("{}-{}", tree.deriver, OutputName::main()));
+    // Left by whoever began to publish it and was killed.
+    platform::remove_in(&staging, &staged)?;
+    let published = copy(store, tree.source, (&staging, &staged), seen).and_then(|copied| {
         let _lock = store.lock_publication()?;
         for counter in 0u64.. {
             let object = ObjectName::new(tree.name, None, &OutputName::main(), numbered(nar, counter));
             match standing(store, &object, nar)? {
                 Standing::Other => continue,
                 Standing::Same => {
-                    platform::remove_tree(&staged)?;
+                    platform::remove_in(&staging, &staged)?;
                     return Ok((object, None));
                 }
                 Standing::Nothing => {}
@@ -83,9 +91,8 @@ pub fn import_source(store: &Store, tree: &SourceTree<'_>) -> Result<(ObjectName
                 borrowed: false,
                 sandbox: tree.sandbox,
             };
-            let name = staged.file_name().unwrap_or_default();
-            let publisher = Publisher::new(store)?;
-            publisher.put(name, &object, &info, None)?;
+            let publisher = Publisher::from(store, Arc::clone(&staging))?;
+            publisher.put(&staged, &object, &info, None)?;
             let entries = copied.nars.iter().map(|(below, nar)| {
                 let path = platform::bytes_of_path(&at(Path::new(object.as_str()), below));
                 Entry::of(&publisher.objects, &path, *nar).map(|entry| (path, entry))
@@ -97,7 +104,7 @@ pub fn import_source(store: &Store, tree: &SourceTree<'_>) -> Result<(ObjectName
     });
     if published.is_err() {
         // The failure itself says more than a leftover, which the next build removes.
-        let _ = platform::remove_tree(&staged);
+        let _ = platform::remove_in(&staging, &staged);
     }
     published
 }
@@ -122,78 +129,27 @@ struct Copied {
     nars: Vec<(PathBuf, Hash)>,
 }
 
+/// A file or link to copy: where it is, where it goes, and its path below the top.
+struct Leaf {
+    from: Arc<Directory>,
+    name: OsString,
+    to: Arc<Directory>,
+    new: OsString,
+    below: PathBuf,
+}
+
 /// A part of a source, in the order of a NAR.
 enum Node {
-    /// A file at a path below the top.
-    File(PathBuf),
-    /// A link there.
-    Link(PathBuf),
-    /// A directory begins.
+    File(Leaf),
+    Link(Leaf),
+    /// A directory begins, at a path below the top.
     Begin(PathBuf),
-    /// It ends.
-    End,
+    /// One ends: where its copy is, and its name there.
+    End(Arc<Directory>, OsString),
     /// An entry of a directory begins.
     Entry(Vec<u8>),
     /// It ends.
     EndEntry,
-}
-
-/// Lists a source in the order of a NAR.
-fn list(source: &Source, nodes: &mut Vec<Node>, collisions: &mut Vec<Text>) -> Result<()> {
-    let (directory, name) = platform::locate(&source.path)?;
-    let mut walk = Walk::new(directory, name);
-    // For each directory on the way down, its names where case does not count.
-    let mut seen: Vec<HashSet<String>> = Vec::new();
-    let mut is_empty = true;
-    while let Some(step) = walk.step()? {
-        match step {
-            Step::Node { directory, name, kind } => {
-                let is_top = std::mem::take(&mut is_empty);
-                let below = if is_top { PathBuf::new() } else { walk.way(&name) };
-                tree::check_way(&below)?;
-                if source.excluded.contains(&below) {
-                    if kind == FileKind::Directory {
-                        walk.skip();
-                    }
-                    continue;
-                }
-                if let Some(seen) = seen.last_mut() {
-                    let bytes = platform::bytes_of_path(Path::new(&name));
-                    if !seen.insert(String::from_utf8_lossy(&bytes).to_lowercase()) {
-                        collisions.push(Text(platform::bytes_of_path(&below)));
-                    }
-                    nodes.push(Node::Entry(bytes));
-                }
-                match kind {
-                    FileKind::File => nodes.push(Node::File(below)),
-                    FileKind::Symlink => nodes.push(Node::Link(below)),
-                    FileKind::Directory => {
-                        nodes.push(Node::Begin(below));
-                        seen.push(HashSet::new());
-                        continue;
-                    }
-                    FileKind::Special => {
-                        let path = directory.path().join(&name);
-                        return Err(Error::Unstorable { path, what: "a socket, a device or a named pipe" });
-                    }
-                }
-                if !is_top {
-                    nodes.push(Node::EndEntry);
-                }
-            }
-            Step::Left { .. } => {
-                nodes.push(Node::End);
-                seen.pop();
-                if !seen.is_empty() {
-                    nodes.push(Node::EndEntry);
-                }
-            }
-        }
-    }
-    if is_empty {
-        return Err(platform::failed("read", &source.path)(std::io::ErrorKind::NotFound.into()).into());
-    }
-    Ok(())
 }
 
 /// Returns a path below a top. Joining nothing would add a slash.
@@ -204,63 +160,57 @@ fn at(top: &Path, below: &Path) -> PathBuf {
 /// What was put in its place, to be hashed.
 enum Put {
     Small(content::Small, Hash),
-    Large(PathBuf, Hash),
+    Large(Large),
     Link(Vec<u8>, Hash),
     Nothing,
 }
 
+/// A large file in its place.
+struct Large {
+    executable: bool,
+    length: u64,
+    found: Vec<usize>,
+    nar: Hash,
+    look: Option<Unwritten>,
+}
+
 /// Copies a source to where nothing stands, with the modes and times of objects; the top directory stays writable.
-fn copy(store: &Store, source: &Source, staged: &Path) -> Result<Copied> {
-    let mut copied = Copied { relocatable: true, ..Copied::default() };
-    let mut nodes = Vec::new();
-    list(source, &mut nodes, &mut copied.case_collisions)?;
+fn copy(store: &Store, source: &Source, staged: (&Arc<Directory>, &OsStr), seen: &SeenTrees) -> Result<Copied> {
     let names = [(platform::bytes_of_path(store.root()), None), (Placeholder::PREFIX.as_bytes().to_vec(), None)];
     let patterns = Patterns::new(&names)
         .map_err(|error| Error::Damaged { path: source.path.clone(), problem: error.to_string() })?;
-    let copying = Copying { source, staged, shared: SharedFiles::new(store), patterns, interrupt: store.interrupt() };
+    let copying = |knows_looks| Copying {
+        source,
+        shared: SharedFiles::new(store),
+        patterns: &patterns,
+        interrupt: store.interrupt(),
+        knows_looks,
+    };
+    if seen.knows(source.nar) {
+        // Then the tree as a whole need not be hashed.
+        let mut likeness = Likeness::default();
+        let copied = copying(true).tree(staged, &mut Writer::new(&mut likeness))?;
+        if seen.nar_of(likeness.finish()) == Some(source.nar) {
+            return Ok(copied);
+        }
+        platform::remove_in(staged.0, staged.1)?;
+    }
     let mut hasher = Hasher::default();
-    let mut archive = Writer::new(&mut hasher);
-    for chunk in nodes.chunks(CHUNK) {
-        if store.interrupt().is_set() {
-            return Err(LockError::Interrupted.into());
-        }
-        for node in chunk {
-            if let Node::Begin(below) = node {
-                let directory = at(staged, below);
-                platform::create_directory(&directory)?;
-                platform::make_plain(&directory, &platform::metadata_of(&directory)?.ok_or_else(|| gone(&directory))?)?;
-            }
-        }
-        let put: Vec<Result<Put>> = chunk.par_iter().map(|node| copying.put(node)).collect();
-        for (node, put) in chunk.iter().zip(put) {
-            copying.hash(node, put?, &mut archive, &mut copied)?;
-        }
-    }
-    if hasher.finish() != source.nar {
-        return Err(Error::SourceChanged { path: source.path.clone() });
-    }
-    // What is inside a directory comes before it: to add names changes its time.
-    for node in nodes.iter().rev() {
-        if let Node::Begin(below) = node {
-            let directory = at(staged, below);
-            let is_top = below.as_os_str().is_empty();
-            platform::set_mode(&directory, if is_top { 0o755 } else { 0o555 })?;
-            platform::set_old_time(&directory)?;
-        }
-    }
-    Ok(copied)
+    let copied = copying(false).tree(staged, &mut Writer::new(&mut hasher))?;
+    if hasher.finish() == source.nar { Ok(copied) } else { Err(changed(source)) }
 }
 
-fn gone(path: &Path) -> Error {
-    platform::failed("look at", path)(std::io::ErrorKind::NotFound.into()).into()
+fn changed(source: &Source) -> Error {
+    Error::SourceChanged { path: source.path.clone() }
 }
 
 struct Copying<'a> {
     source: &'a Source,
-    staged: &'a Path,
     shared: SharedFiles<'a>,
-    patterns: Patterns,
+    patterns: &'a Patterns,
     interrupt: &'a Interrupt,
+    /// Whether what large files look like stands for what is in them.
+    knows_looks: bool,
 }
 
 /// Positions among the patterns.
@@ -268,44 +218,148 @@ const ROOT: usize = 0;
 const PLACEHOLDER: usize = 1;
 
 impl Copying<'_> {
+    /// Copies the tree, and hands its archive over.
+    fn tree<S: Sink>(
+        &self,
+        (staging, staged): (&Arc<Directory>, &OsStr),
+        archive: &mut Writer<'_, S>,
+    ) -> Result<Copied> {
+        let mut copied = Copied { relocatable: true, ..Copied::default() };
+        let (directory, name) = platform::locate(&self.source.path)?;
+        let mut walk = Walk::new(directory, name);
+        let mut copies = Descent::new(Arc::clone(staging));
+        // For each directory on the way down, its names where case does not count.
+        let mut seen: Vec<HashSet<String>> = Vec::new();
+        let mut is_empty = true;
+        let mut batch = Batch::default();
+        while let Some(step) = walk.step()? {
+            match step {
+                Step::Node { directory, name, kind } => {
+                    let is_top = std::mem::take(&mut is_empty);
+                    let below = if is_top { PathBuf::new() } else { walk.way(&name) };
+                    tree::check_way(&below)?;
+                    if self.source.excluded.contains(&below) {
+                        if kind == FileKind::Directory {
+                            walk.skip();
+                        }
+                        continue;
+                    }
+                    if let Some(seen) = seen.last_mut() {
+                        let bytes = platform::bytes_of_path(Path::new(&name));
+                        if !seen.insert(String::from_utf8_lossy(&bytes).to_lowercase()) {
+                            copied.case_collisions.push(Text(platform::bytes_of_path(&below)));
+                        }
+                        batch.nodes.push(Node::Entry(bytes));
+                    }
+                    let new = if is_top { staged.to_owned() } else { name.clone() };
+                    let to = Arc::clone(copies.directory());
+                    match kind {
+                        FileKind::File => batch.nodes.push(Node::File(Leaf { from: directory, name, to, new, below })),
+                        FileKind::Symlink => {
+                            batch.nodes.push(Node::Link(Leaf { from: directory, name, to, new, below }));
+                        }
+                        FileKind::Directory => {
+                            to.make_with_rights(&new, Some(0o700))?;
+                            copies.enter(Arc::new(to.directory(&new)?))?;
+                            batch.nodes.push(Node::Begin(below));
+                            batch.directories += 1;
+                            seen.push(HashSet::new());
+                            continue;
+                        }
+                        FileKind::Special => {
+                            let path = directory.path().join(&name);
+                            return Err(Error::Unstorable { path, what: "a socket, a device or a named pipe" });
+                        }
+                    }
+                    if !is_top {
+                        batch.nodes.push(Node::EndEntry);
+                    }
+                }
+                Step::Left { name, .. } => {
+                    copies.leave()?;
+                    seen.pop();
+                    let name = if seen.is_empty() { staged.to_owned() } else { name };
+                    batch.nodes.push(Node::End(Arc::clone(copies.directory()), name));
+                    if !seen.is_empty() {
+                        batch.nodes.push(Node::EndEntry);
+                    }
+                }
+            }
+            if batch.nodes.len() >= CHUNK || batch.directories >= DIRECTORIES {
+                self.finish(&std::mem::take(&mut batch), staging, archive, &mut copied)?;
+            }
+        }
+        self.finish(&batch, staging, archive, &mut copied)?;
+        if is_empty {
+            return Err(platform::failed("read", &self.source.path)(std::io::ErrorKind::NotFound.into()).into());
+        }
+        Ok(copied)
+    }
+
+    /// Puts the files and links of a batch in their places, hashes them, and ends directories.
+    fn finish<S: Sink>(
+        &self,
+        batch: &Batch,
+        staging: &Arc<Directory>,
+        archive: &mut Writer<'_, S>,
+        copied: &mut Copied,
+    ) -> Result<()> {
+        if self.interrupt.is_set() {
+            return Err(LockError::Interrupted.into());
+        }
+        let put: Vec<Result<Put>> = batch.nodes.par_iter().map(|node| self.put(node)).collect();
+        for (node, put) in batch.nodes.iter().zip(put) {
+            self.hash(node, put?, archive, copied)?;
+            if let Node::End(directory, name) = node {
+                // What is inside comes before it: to add names changes its time.
+                let is_top = Arc::ptr_eq(directory, staging);
+                directory.normalise(name, |_| if is_top { 0o755 } else { 0o555 })?;
+            }
+        }
+        Ok(())
+    }
+
     /// Puts a file or link in its place.
     fn put(&self, node: &Node) -> Result<Put> {
         match node {
-            Node::File(below) => self.put_file(&at(&self.source.path, below), &at(self.staged, below)),
-            Node::Link(below) => {
-                let target = platform::read_link(&at(&self.source.path, below))?;
-                let link = at(self.staged, below);
-                platform::symlink(&target, &link)?;
-                platform::set_old_time(&link)?;
-                let nar = tree::hash(&link, self.interrupt)?.nar;
+            Node::File(leaf) => self.put_file(leaf),
+            Node::Link(leaf) => {
+                let target = leaf.from.read_link(&leaf.name)?;
+                let target = target.ok_or_else(|| content::changed(&leaf.from.path().join(&leaf.name)))?;
+                leaf.to.symlink(&target, &leaf.new)?;
+                leaf.to.normalise(&leaf.new, |_| 0)?;
+                let nar = tree::hash_in(&leaf.to, &leaf.new, &[], self.interrupt)?.nar;
                 Ok(Put::Link(platform::bytes_of_path(&target), nar))
             }
             _ => Ok(Put::Nothing),
         }
     }
 
-    fn put_file(&self, from: &Path, to: &Path) -> Result<Put> {
-        let (directory, name) = platform::locate(from)?;
-        if let Some(small) = content::read_small(&directory, name, &self.patterns, None)? {
+    fn put_file(&self, leaf: &Leaf) -> Result<Put> {
+        let Leaf { from, name, to, new, .. } = leaf;
+        if let Some(small) = content::read_small(from, name, self.patterns, None, self.knows_looks)? {
             let nar = tree::hash_of_file(&small.bytes, small.executable);
-            self.shared.write(nar, &small.bytes, mode(small.executable), to)?;
+            self.shared.write(nar, &small.bytes, mode(small.executable), to, new)?;
             return Ok(Put::Small(small, nar));
         }
-        platform::copy_file(from, to, self.interrupt)?;
-        let metadata = platform::metadata_of(to)?.ok_or_else(|| gone(to))?;
-        platform::make_plain(to, &metadata)?;
-        platform::set_mode(to, mode(platform::is_executable(&metadata)))?;
-        platform::set_old_time(to)?;
-        let nar = tree::hash(to, self.interrupt)?.nar;
-        self.shared.share(nar, to)?;
-        Ok(Put::Large(to.to_owned(), nar))
+        let mut hasher = Hasher::default();
+        let mut archive = Writer::new(&mut hasher);
+        let large = content::copy_large(from, name, self.patterns, (to, new), Some(&mut archive), self.interrupt)?;
+        let nar = hasher.finish();
+        to.normalise(new, |_| mode(large.executable))?;
+        self.shared.share(nar, to, new)?;
+        let found = large.found.into_iter().collect();
+        Ok(Put::Large(Large { executable: large.executable, length: large.length, found, nar, look: large.look }))
     }
 
     /// Adds what was put in its place to the archive.
-    fn hash(&self, node: &Node, put: Put, archive: &mut Writer<'_, Hasher>, copied: &mut Copied) -> Result<()> {
+    fn hash<S: Sink>(&self, node: &Node, put: Put, archive: &mut Writer<'_, S>, copied: &mut Copied) -> Result<()> {
         match (node, &put) {
-            (Node::File(below) | Node::Link(below), Put::Small(_, nar) | Put::Large(_, nar) | Put::Link(_, nar)) => {
-                copied.nars.push((below.clone(), *nar));
+            (
+                Node::File(leaf) | Node::Link(leaf),
+                Put::Small(_, nar) | Put::Large(Large { nar, .. }) | Put::Link(_, nar),
+            ) => {
+                copied.nars.push((leaf.below.clone(), *nar));
             }
             (Node::Begin(below), _) => copied.nars.push((below.clone(), Hash::from_bytes([0; 32]))),
             _ => {}
@@ -317,23 +371,36 @@ impl Copying<'_> {
                 archive.begin_file(small.executable, length);
                 archive.content(&small.bytes);
                 archive.end_file(length);
+                if let Some(hash) = small.hash {
+                    archive.stand_in(hash.as_bytes());
+                }
                 copied.size += length;
             }
-            Put::Large(path, _) => {
-                let mut found = Vec::new();
-                let (directory, name) = platform::locate(&path)?;
-                let (file, file_node) = directory.open_node(name)?;
-                copied.size += content::stream_large(
-                    content::Large { file, node: file_node, path: path.clone(), copy: None },
-                    &self.patterns,
-                    archive,
-                    &mut |number| found.push(number),
-                    self.interrupt,
-                )?;
-                for number in found {
-                    let bytes = if number == PLACEHOLDER { platform::read_file(&path)? } else { Vec::new() };
+            Put::Large(large) => {
+                let Node::File(Leaf { to, new, .. }) = node else { return Ok(()) };
+                for number in large.found {
+                    let bytes = if number == PLACEHOLDER { to.read_file(new)? } else { Vec::new() };
                     self.found(number, node, &bytes, copied)?;
                 }
+                if self.knows_looks {
+                    archive.begin_file(large.executable, large.length);
+                    archive.end_file(large.length);
+                    match large.look {
+                        Some(look) => archive.stand_in(&look.bytes()),
+                        // It is alike to nothing.
+                        None => archive.stand_in(large.nar.as_bytes()),
+                    }
+                } else {
+                    let (file, node) = to.open_node(new)?;
+                    let path = to.path().join(new);
+                    let copy = content::Large { file, node, path, copy: None };
+                    let none = Patterns::new(&[]).map_err(|error| Error::Damaged {
+                        path: self.source.path.clone(),
+                        problem: error.to_string(),
+                    })?;
+                    content::stream_large(copy, &none, archive, &mut |_| {}, self.interrupt)?;
+                }
+                copied.size += large.length;
             }
             Put::Link(target, _) => {
                 let mut found = Vec::new();
@@ -342,7 +409,7 @@ impl Copying<'_> {
             }
             Put::Nothing => match node {
                 Node::Begin(_) => archive.begin_directory(),
-                Node::End => archive.end_directory(),
+                Node::End(..) => archive.end_directory(),
                 Node::Entry(name) => archive.begin_entry(name),
                 Node::EndEntry => archive.end_entry(),
                 Node::File(_) | Node::Link(_) => {}
@@ -353,16 +420,24 @@ impl Copying<'_> {
 
     /// Notes that a file or link holds the root, and refuses one that holds a placeholder.
     fn found(&self, number: usize, node: &Node, bytes: &[u8], copied: &mut Copied) -> Result<()> {
-        let (Node::File(below) | Node::Link(below)) = node else { return Ok(()) };
+        let (Node::File(leaf) | Node::Link(leaf)) = node else { return Ok(()) };
         match number {
             ROOT => copied.relocatable = false,
             PLACEHOLDER if Placeholder::find(bytes).is_some() => {
-                return Err(Error::Placeholder { path: at(&self.source.path, below) });
+                return Err(Error::Placeholder { path: at(&self.source.path, &leaf.below) });
             }
             _ => {}
         }
         Ok(())
     }
+}
+
+/// What is put in its place and hashed at once.
+#[derive(Default)]
+struct Batch {
+    nodes: Vec<Node>,
+    /// How many directories begin in it.
+    directories: usize,
 }
 
 /// Returns the permission bits of a file of an object.
@@ -381,7 +456,7 @@ mod tests {
     use super::*;
     use crate::store::own::Own;
     use crate::store::verify::look;
-    use crate::store::{read_info, sweep};
+    use crate::store::{read_info, shared, sweep};
 
     struct Place {
         store: Store,
@@ -397,15 +472,16 @@ mod tests {
         }
 
         fn import(&self, from: &Path) -> ObjectName {
-            let source = Source {
-                path: from.to_owned(),
-                nar: tree::hash(from, &Interrupt::default()).unwrap().nar,
-                excluded: BTreeSet::new(),
-            };
+            self.import_seen(from, &SeenTrees::default())
+        }
+
+        fn import_seen(&self, from: &Path, seen: &SeenTrees) -> ObjectName {
+            let nar = tree::hash_to_copy(from, &BTreeSet::new(), seen, &Interrupt::default()).unwrap();
+            let source = Source { path: from.to_owned(), nar, excluded: BTreeSet::new() };
             let name = Name::parse("tree").unwrap();
             let deriver = Hash::of(&platform::bytes_of_path(from));
             let given = SourceTree { deriver, name: &name, source: &source, sandbox: Level::Off };
-            let (object, _) = import_source(&self.store, &given).unwrap();
+            let (object, _) = import_source(&self.store, &given, seen).unwrap();
             assert_eq!(look(&self.store, &object), Ok(()));
             let info = read_info(&self.store, &object).unwrap().unwrap();
             assert_eq!((info.nar, info.content), (source.nar, source.nar));
@@ -496,6 +572,30 @@ mod tests {
     }
 
     #[test]
+    fn a_tree_that_was_hashed_is_imported_without_another_hash_unless_it_changed() {
+        let place = Place::new();
+        let from = place.directory.path().join("tree");
+        fs::create_dir_all(from.join("inner")).unwrap();
+        fs::write(from.join("inner/large"), vec![7; 900 * 1024]).unwrap();
+        fs::write(from.join("small"), "small").unwrap();
+        platform::symlink(Path::new("small"), &from.join("link")).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(150));
+        let seen = SeenTrees::default();
+        let object = place.import_seen(&from, &seen);
+        assert_eq!(fs::read(place.store.object(&object).join("inner/large")).unwrap(), vec![7; 900 * 1024]);
+        // Now with a change after the hash.
+        fs::write(from.join("small"), "other").unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(150));
+        let nar = tree::hash_to_copy(&from, &BTreeSet::new(), &seen, &Interrupt::default()).unwrap();
+        fs::write(from.join("inner/large"), vec![8; 900 * 1024]).unwrap();
+        let source = Source { path: from.clone(), nar, excluded: BTreeSet::new() };
+        let name = Name::parse("tree").unwrap();
+        let given = SourceTree { deriver: Hash::of(b"new"), name: &name, source: &source, sandbox: Level::Off };
+        assert!(matches!(import_source(&place.store, &given, &seen), Err(Error::SourceChanged { .. })));
+        assert_eq!(fs::read_dir(place.store.staging()).unwrap().count(), 0);
+    }
+
+    #[test]
     fn an_altered_file_is_shared_with_nothing_new() {
         let place = Place::new();
         let (one, two) = (place.directory.path().join("one"), place.directory.path().join("two"));
@@ -526,8 +626,8 @@ mod tests {
         fs::create_dir(&from).unwrap();
         fs::write(from.join("file"), "text").unwrap();
         let object = place.import(&from);
-        let shared = SharedFiles::new(&place.store);
-        assert!(shared.unused().unwrap().is_empty());
+        let files = Directory::at(&place.store.shared_files()).unwrap();
+        assert!(shared::unused(&files).unwrap().is_empty());
         let garbage = sweep::Garbage { objects: vec![(object.clone(), 4)], ..sweep::Garbage::default() };
         let interrupt = Interrupt::default();
         let own = Own::open(&place.store).unwrap().unwrap();

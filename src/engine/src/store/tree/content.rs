@@ -1,21 +1,22 @@
 //! Reading files with a search for names: small ones whole, large ones beside what takes their bytes.
 //! It does not know what the bytes are for, but for the archive that large ones go to.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 
 use super::super::Result;
 use super::super::rewrite::Patterns;
-use crate::hash::Sink;
+use crate::hash::{Hash, Sink};
 use crate::nar::Writer;
-use crate::platform::{self, Directory, Node};
+use crate::platform::{self, Directory, Node, Unwritten};
 use crate::settings::Interrupt;
 
 /// Files of at most so many bytes are read whole.
-const SMALL: u64 = 256 * 1024;
+pub const SMALL: u64 = 256 * 1024;
 
 /// Bytes of a large file that are read at once, and how many such pieces may wait.
 const PIECE: usize = 256 * 1024;
@@ -29,10 +30,12 @@ pub struct Small {
     pub bytes: Vec<u8>,
     /// The numbers of the patterns in it.
     pub found: Vec<usize>,
+    /// The hash of its content as it was read, where that was asked for.
+    pub hash: Option<Hash>,
 }
 
 /// Reads a file and searches in it; `None` when it is large. A small one is copied to the name in another directory, if one
-/// is given.
+/// is given, and hashed by itself, if that is asked for.
 ///
 /// # Errors
 /// When it cannot be read or written, or changes meanwhile.
@@ -41,6 +44,7 @@ pub fn read_small(
     name: &OsStr,
     patterns: &Patterns,
     copy: Option<(&Directory, &OsStr)>,
+    with_hash: bool,
 ) -> Result<Option<Small>> {
     let (file, node) = directory.open_node(name)?;
     if node.size > SMALL {
@@ -56,11 +60,88 @@ pub fn read_small(
         let mut copy = create(to, name, &node)?;
         copy.write_all(&bytes).map_err(|cause| platform::failed("copy to", &to.path().join(name))(cause))?;
     }
+    let hash = with_hash.then(|| Hash::of(&bytes));
     let mut found = Vec::new();
     if !patterns.is_empty() {
         bytes = patterns.apply(&bytes, |number| found.push(number));
     }
-    Ok(Some(Small { executable: node.is_executable(), bytes, found }))
+    Ok(Some(Small { executable: node.is_executable(), bytes, found, hash }))
+}
+
+/// What was done with a file.
+pub enum Read {
+    /// It was read, and copied if that was asked for.
+    Small(Small),
+    /// It was copied.
+    Copied(CopiedLarge),
+    /// Nothing, since it is large.
+    Large,
+}
+
+/// A large file that was copied.
+pub struct CopiedLarge {
+    /// Whether its owner may execute it.
+    pub executable: bool,
+    /// Its bytes.
+    pub length: u64,
+    /// The numbers of the patterns in it, each once.
+    pub found: BTreeSet<usize>,
+    /// What it looked like all the time; nothing where that changed, or the copy is on another file system.
+    pub look: Option<Unwritten>,
+}
+
+/// Copies a large file to a name in another directory and searches in it; it is hashed as an archive of its own, if one is
+/// given.
+///
+/// # Errors
+/// As [`stream_large`].
+pub fn copy_large<S: Sink>(
+    directory: &Directory,
+    name: &OsStr,
+    patterns: &Patterns,
+    (to, new_name): (&Directory, &OsStr),
+    mut archive: Option<&mut Writer<'_, S>>,
+    interrupt: &Interrupt,
+) -> Result<CopiedLarge> {
+    let (mut file, node) = directory.open_node(name)?;
+    let path = directory.path().join(name);
+    let before = Unwritten::look(&file);
+    let mut copy = create(to, new_name, &node)?;
+    let mut buffer = vec![0; PIECE];
+    let (mut length, mut found) = (0, BTreeSet::new());
+    let mut stream = patterns.stream();
+    if let Some(archive) = &mut archive {
+        archive.begin_file(node.is_executable(), node.size);
+    }
+    loop {
+        interrupt.check().map_err(platform::failed("read", &path))?;
+        let read = match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(platform::failed("read", &path)(error).into()),
+        };
+        let written = copy.write_all(&buffer[..read]);
+        written.map_err(|cause| platform::failed("copy to", &to.path().join(new_name))(cause))?;
+        length += read as u64;
+        if let Some(archive) = &mut archive {
+            archive.content(&buffer[..read]);
+        }
+        stream.push(&buffer[..read], &mut |_| {}, &mut |number| {
+            found.insert(number);
+        });
+    }
+    stream.finish(&mut |_| {}, &mut |number| {
+        found.insert(number);
+    });
+    if length != node.size {
+        return Err(changed(&path));
+    }
+    if let Some(archive) = archive {
+        archive.end_file(length);
+    }
+    let look = before.filter(|before| Unwritten::look(&file) == Some(*before) && before.is_beside(&copy));
+    Ok(CopiedLarge { executable: node.is_executable(), length, found, look })
 }
 
 /// Creates a copy of a file, in the place of a file or link that stands there.
@@ -112,7 +193,8 @@ pub fn nobody_reads(path: &Path) -> super::super::Error {
 
 /// What the reading thread sends.
 enum Piece {
-    Bytes(Vec<u8>),
+    /// The first bytes of a buffer.
+    Bytes(Vec<u8>, usize),
     Found(usize),
     Failed(io::Error),
 }
@@ -136,17 +218,21 @@ pub fn stream_large<S: Sink>(
     let mut total = 0;
     std::thread::scope(|scope| {
         let (sender, receiver) = sync_channel(WAITING);
-        scope.spawn(move || read_pieces(file, copy, patterns, &sender));
+        // Buffers that are used again need no new memory.
+        let (give_back, returned) = channel();
+        scope.spawn(move || read_pieces(file, copy, patterns, &sender, &returned));
         // Leaving early drops the receiver, and with it the thread's reason to go on.
         for piece in receiver {
             interrupt.check().map_err(platform::failed("read", path))?;
             match piece {
-                Piece::Bytes(bytes) => {
-                    total += bytes.len() as u64;
-                    archive.content(&bytes);
+                Piece::Bytes(bytes, length) => {
+                    total += length as u64;
+                    archive.content(&bytes[..length]);
                     if archive.is_closed() {
                         return Err(nobody_reads(path));
                     }
+                    // Whoever reads may be done.
+                    let _ = give_back.send(bytes);
                 }
                 Piece::Found(number) => report(number),
                 Piece::Failed(error) => return Err(platform::failed("read", path)(error).into()),
@@ -161,13 +247,25 @@ pub fn stream_large<S: Sink>(
     Ok(length)
 }
 
-fn read_pieces(mut file: File, mut copy: Option<File>, patterns: &Patterns, sender: &SyncSender<Piece>) {
-    let mut buffer = vec![0; PIECE];
+fn read_pieces(
+    mut file: File,
+    mut copy: Option<File>,
+    patterns: &Patterns,
+    sender: &SyncSender<Piece>,
+    returned: &Receiver<Vec<u8>>,
+) {
+    let mut searched = vec![0; if patterns.is_empty() { 0 } else { PIECE }];
     let mut stream = patterns.stream();
     loop {
-        let mut bytes = Vec::with_capacity(PIECE);
-        let mut found = Vec::new();
-        let read = match file.read(&mut buffer) {
+        let mut bytes: Vec<u8> = returned.try_recv().unwrap_or_default();
+        // Without a search, what is read is what is sent.
+        if patterns.is_empty() {
+            bytes.resize(PIECE, 0);
+        } else {
+            bytes.clear();
+        }
+        let buffer = if patterns.is_empty() { &mut bytes } else { &mut searched };
+        let read = match file.read(buffer) {
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return drop(sender.send(Piece::Failed(error))),
@@ -177,13 +275,18 @@ fn read_pieces(mut file: File, mut copy: Option<File>, patterns: &Patterns, send
         {
             return drop(sender.send(Piece::Failed(error)));
         }
-        let mut keep = |part: &[u8]| bytes.extend_from_slice(part);
-        if read == 0 {
-            std::mem::replace(&mut stream, patterns.stream()).finish(&mut keep, &mut |number| found.push(number));
-        } else {
-            stream.push(&buffer[..read], &mut keep, &mut |number| found.push(number));
+        let (mut found, mut length) = (Vec::new(), read);
+        if !patterns.is_empty() {
+            let mut keep = |part: &[u8]| bytes.extend_from_slice(part);
+            if read == 0 {
+                let last = std::mem::replace(&mut stream, patterns.stream());
+                last.finish(&mut keep, &mut |number| found.push(number));
+            } else {
+                stream.push(&searched[..read], &mut keep, &mut |number| found.push(number));
+            }
+            length = bytes.len();
         }
-        let mut pieces = found.into_iter().map(Piece::Found).chain([Piece::Bytes(bytes)]);
+        let mut pieces = found.into_iter().map(Piece::Found).chain([Piece::Bytes(bytes, length)]);
         if pieces.any(|piece| sender.send(piece).is_err()) || read == 0 {
             return;
         }
