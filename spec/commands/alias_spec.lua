@@ -53,6 +53,20 @@ describe("aliases and functions", function()
     end)
   end
 
+  it("are there in sh", function()
+    here.apply(config)
+    local lines = {
+      '. "$SYSLUA_ROOT/env.sh"',
+      "greet there",
+      "mkcd made/deep 'a b'",
+      'echo "${PWD##*/} $GIVEN ${OWN-} $LAST"',
+    }
+    here.write("lines", table.concat(lines, "\n") .. "\n")
+    local shown = here.shell("sh -i <lines 2>/dev/null", { PS1 = "", PS2 = "" }).stdout
+    assert.truthy(shown:find("hello there\n", 1, true), shown)
+    assert.truthy(shown:find("deep a b  set\n", 1, true), shown)
+  end)
+
   it("are checked", function()
     for _, wrong in ipairs({
       { "alias({ a = { sh = 1 } })", "expected a text for each shell" },

@@ -120,19 +120,24 @@ function pane.open(here, name, options)
     return shows[shell.language]:format(self.count, text), ("<<%d|([^\n]-)>>"):format(self.count)
   end
 
-  --- Returns a text as the shell has it: variables between bars.
+  --- Returns a text as the shell has it.
+  function self.show(text)
+    local line, pattern = get_show(text)
+    self.type(line)
+    self.press("Enter")
+    local found = self.wait(pattern)
+    self.wait_for_prompt()
+    return found
+  end
+
+  --- Returns variables as the shell has them, with commas between them.
   ---@param names string[]
   function self.get(names)
     local parts = {}
     for index, variable in ipairs(names) do
       parts[index] = shell.variable:format(variable)
     end
-    local line, pattern = get_show(table.concat(parts, shell.language == "elvish" and '","' or ","))
-    self.type(line)
-    self.press("Enter")
-    local found = self.wait(pattern)
-    self.wait_for_prompt()
-    return found
+    return self.show(table.concat(parts, shell.language == "elvish" and '","' or ","))
   end
 
   --- Runs a line that may fail; waits until the terminal shows a pattern, and for the prompt.

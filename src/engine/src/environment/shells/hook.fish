@@ -20,7 +20,7 @@ if status is-interactive
         # The projects around the directory, outermost first: each as SNAPSHOT/projects/NAME.
         set -l now
         if test -r CURRENT/projects/list
-            while read -l name path
+            while read -d ' ' -l name path
                 set path (string trim -r -c / -- $path)
                 if test (string sub -l (math (string length -- $path) + 1) -- $PWD/) = "$path/"
                     set -a now $name
@@ -28,8 +28,10 @@ if status is-interactive
             end <CURRENT/projects/list
         end
         set -l before (string split -n ' ' -- "$MEMORY_inside")
-        test "$now" = "$before"
+        # A shell inside a shell has the variables, and no aliases.
+        test "$now" = "$before"; and test "$now" = "$__syslua_entered_ID"
         and return
+        set -g __syslua_entered_ID $now
         for name in $before[-1..1]
             set -l place SNAPSHOTS/$name/leave.fish
             if not contains -- $name $now; and test -r $place

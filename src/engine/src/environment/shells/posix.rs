@@ -175,7 +175,7 @@ fn leave(environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
     script.line(&[b"__syslua_fpath"]);
     script.line(&[b"__syslua_end"]);
     let done = format!(
-        "unset __syslua_kept {memory}\nif [ -n \"${{{memory}_aliases-}}\" ]; then {memory}_unalias 2>/dev/null || :; unset {memory}_aliases; fi"
+        "\\unset __syslua_kept {memory}\nif [ -n \"${{{memory}_aliases-}}\" ]; then {memory}_unalias 2>/dev/null || :; \\unset {memory}_aliases; fi"
     );
     script.line(&[done.as_bytes()]);
     [FUNCTIONS.as_bytes(), &script.0].concat()
@@ -233,13 +233,13 @@ impl Script {
         self.line(&[format!("    {done}='{stamp}'").as_bytes()]);
         let names: Vec<&str> = environment.aliases.keys().map(String::as_str).collect();
         let functions: Vec<&str> = environment.functions.keys().map(String::as_str).collect();
-        let mut all = if names.is_empty() { ":".to_owned() } else { format!("unalias {}", names.join(" ")) };
+        let mut all = if names.is_empty() { ":".to_owned() } else { format!("\\unalias {}", names.join(" ")) };
         if !functions.is_empty() {
-            all.push_str(&format!("; unset -f {}", functions.join(" ")));
+            all.push_str(&format!("; \\unset -f {}", functions.join(" ")));
         }
         self.line(&[format!("    {undo}() {{ {all}; }}").as_bytes()]);
         for (name, command) in &environment.aliases {
-            self.line(&[b"    alias ", name.as_bytes(), b"=", &quote(&command.0)]);
+            self.line(&[b"    \\alias ", name.as_bytes(), b"=", &quote(&command.0)]);
         }
         for name in functions {
             self.function(environment, name);
@@ -263,12 +263,12 @@ impl Script {
         let name = name.as_bytes();
         // An alias of the name would stand for it.
         self.line(&[b"    if [ -n \"$__syslua_body\" ]; then"]);
-        self.line(&[b"      unalias ", name, b" 2>/dev/null || :"]);
+        self.line(&[b"      \\unalias ", name, b" 2>/dev/null || :"]);
         self.line(&[b"      __syslua_body=\"", name, b"() {\n$__syslua_body\n}\""]);
-        self.line(&[b"      if [ -n \"${ZSH_VERSION-}\" ]; then eval \"$__syslua_body\" || :"]);
-        self.line(&[b"      else command eval \"$__syslua_body\" || :; fi"]);
+        self.line(&[b"      if [ -n \"${ZSH_VERSION-}\" ]; then \\eval \"$__syslua_body\" || :"]);
+        self.line(&[b"      else \\command eval \"$__syslua_body\" || :; fi"]);
         self.line(&[b"    fi"]);
-        self.line(&[b"    unset __syslua_body"]);
+        self.line(&[b"    \\unset __syslua_body"]);
     }
 
     /// Has interactive shells find the completions of packages: bash when they are asked for, zsh in fpath, and at once where
@@ -281,10 +281,10 @@ impl Script {
             shares.iter().flat_map(|share| [b" ".to_vec(), quote(&[share, below].concat())].concat()).collect()
         };
         self.line(&[b"case $-${ZSH_VERSION:+z}${BASH_VERSION:+b} in"]);
-        self.line(&[b"  *i*z) eval '"]);
+        self.line(&[b"  *i*z) \\eval '"]);
         self.0.extend_from_slice(ZSH_COMPLETIONS.replace("MEMORY", memory).as_bytes());
         self.line(&[b"  '; ", memory.as_bytes(), b"_complete", &words(b"/zsh/site-functions"), b" ;;"]);
-        self.line(&[b"  *i*b) eval '"]);
+        self.line(&[b"  *i*b) \\eval '"]);
         self.0.extend_from_slice(BASH_COMPLETIONS.replace("MEMORY", memory).as_bytes());
         self.line(&[b"  '; ", memory.as_bytes(), b"_complete", &words(b"/bash-completion/completions"), b" ;;"]);
         self.line(&[b"esac"]);
@@ -299,10 +299,10 @@ impl Script {
         self.line(&[
             b"case $- in *e*u*|*u*e*) __syslua_strict=-eu ;; *e*) __syslua_strict=-e ;; *u*) __syslua_strict=-u ;;",
         ]);
-        self.line(&[b"  *) __syslua_strict= ;; esac; set +eu"]);
+        self.line(&[b"  *) __syslua_strict= ;; esac; \\set +eu"]);
         lines.iter().for_each(|line| self.line(&[line]));
         self.line(&[
-            b"case $__syslua_strict in -eu) set -eu ;; -e) set -e ;; -u) set -u ;; esac; unset __syslua_strict",
+            b"case $__syslua_strict in -eu) \\set -eu ;; -e) \\set -e ;; -u) \\set -u ;; esac; \\unset __syslua_strict",
         ]);
     }
 }
@@ -322,8 +322,13 @@ fn source(path: &Template, shells: &[String]) -> Option<Vec<u8>> {
         (false, false, false) => return None,
     };
     // In zsh `command` looks for a program; in others `.` alone ends the shell when it fails.
-    let zsh =
-        [b"if [ -n \"${ZSH_VERSION-}\" ]; then . ".as_slice(), &path, b" || :; else command . ", &path, b" || :; fi"];
+    let zsh = [
+        b"if [ -n \"${ZSH_VERSION-}\" ]; then \\. ".as_slice(),
+        &path,
+        b" || :; else \\command . ",
+        &path,
+        b" || :; fi",
+    ];
     Some([b"if [ -r ".as_slice(), &path, b" ]", condition, b"; then ", &zsh.concat(), b"; fi"].concat())
 }
 
