@@ -13,6 +13,7 @@ stylua_version=2.6.0
 emmylua_version=0.25.1
 # From npm and PyPI: shells and grammars of shells that tests try.
 nushell_version=0.115.1
+sops_version=3.11.0
 tree_sitter_version=0.26.1
 tree_sitter_pwsh_version=0.38.1
 

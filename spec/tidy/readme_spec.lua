@@ -140,6 +140,7 @@ describe("README and docs #once", function()
       ipairs(tree.list({
         "src/archive/src",
         "src/fetch/src",
+        "src/secrets/src",
         "src/engine/src",
         "src/module/src",
         "lua/syslua",

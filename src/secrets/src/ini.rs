@@ -1,0 +1,279 @@
+//! INI documents: sections of keys. Values are text; the metadata are the section `sops`.
+//!
+//! The grammar is that of the library which SOPS uses, gopkg.in/ini.v1: `=` or `:` between key and value, quotes of
+//! three kinds, `;` and `#` for comments. The comment before a key counts as one behind it.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use crate::flat;
+use crate::options::KEY;
+use crate::plain::Plain;
+use crate::problem::{Problem, Result};
+use crate::tree::{Comment, Entry, Item, Kind, Node};
+use crate::value::Value;
+
+/// What the library calls the keys before the first section.
+const DEFAULT: &str = "DEFAULT";
+
+struct Section {
+    name: String,
+    start: usize,
+    end: usize,
+    items: Vec<Item>,
+    keys: HashSet<String>,
+}
+
+/// Reads a document.
+pub(crate) fn read(text: &str) -> Result<(Node, Option<Plain>)> {
+    let mut sections = vec![Section::new(DEFAULT, 0)];
+    let mut comment: Option<Comment> = None;
+    let mut at = 0;
+    let mut number = 0;
+    while at < text.len() {
+        let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
+        let next = (end + 1).min(text.len());
+        number += 1;
+        let line = &text[at..end];
+        let trimmed = line.trim();
+        let start = at + (line.len() - line.trim_start().len());
+        at = next;
+        if trimmed.is_empty() {
+            continue;
+        }
+        if trimmed.starts_with([';', '#']) {
+            let range = start..start + trimmed.len();
+            comment = Some(add_comment(text, comment, range));
+            continue;
+        }
+        let section = sections.len() - 1;
+        if let Some(rest) = trimmed.strip_prefix('[') {
+            let Some(close) = rest.rfind(']') else {
+                return Err(Problem::at(number, "a section has no `]`"));
+            };
+            let name = &rest[..close];
+            if let Some(index) = sections.iter().position(|section| section.name == name)
+                && !(index == 0 && sections[0].items.is_empty())
+            {
+                return Err(Problem::at(number, format!("the section `{name}` is there twice")));
+            }
+            let mut section = Section::new(name, start);
+            section.items.extend(comment.take().map(Item::Comment));
+            sections.push(section);
+        } else {
+            let (key, value, span) = pair(text, start, start + trimmed.len(), number)?;
+            let section = &mut sections[section];
+            if !section.keys.insert(key.clone()) {
+                return Err(Problem::at(number, format!("the key `{key}` is there twice in its section")));
+            }
+            let behind = span.end..start + trimmed.len();
+            let node = Node { kind: Kind::Leaf(Value::Str(value)), span, flow: false, column: 0 };
+            section.items.push(Item::Entry(Entry { key: Some(key), start, node }));
+            section.items.extend(comment.take().map(Item::Comment));
+            if text[behind.clone()].trim_start().starts_with([';', '#']) {
+                section.items.push(Item::Comment(add_comment(text, None, behind)));
+            }
+        }
+        if let Some(section) = sections.last_mut() {
+            section.end = end;
+        }
+    }
+    if sections[0].items.is_empty() {
+        sections.remove(0);
+    }
+    let metadata = sections.iter().find(|section| section.name == KEY).map(Section::pairs);
+    let metadata = metadata.map(|pairs| flat::unflatten(&pairs)).transpose()?;
+    let items = sections.into_iter().map(Section::into_item).collect();
+    Ok((Node { kind: Kind::Map(items), span: 0..text.len(), flow: false, column: 0 }, metadata))
+}
+
+impl Section {
+    fn new(name: &str, start: usize) -> Self {
+        Self { name: name.to_owned(), start, end: start, items: Vec::new(), keys: HashSet::new() }
+    }
+
+    fn pairs(&self) -> Vec<(String, String)> {
+        let mut pairs = Vec::new();
+        for item in &self.items {
+            if let Item::Entry(Entry { key: Some(key), node, .. }) = item
+                && let Kind::Leaf(Value::Str(text)) = &node.kind
+            {
+                pairs.push((key.clone(), text.clone()));
+            }
+        }
+        pairs
+    }
+
+    fn into_item(self) -> Item {
+        let node = Node { kind: Kind::Map(self.items), span: self.start..self.end, flow: false, column: 0 };
+        Item::Entry(Entry { key: Some(self.name), start: self.start, node })
+    }
+}
+
+/// Comments of several lines are one, which begins behind the first mark.
+fn add_comment(text: &str, before: Option<Comment>, line: Range<usize>) -> Comment {
+    let first = text[line.clone()].trim_start_matches([';', '#', ' ', '\t']);
+    let start = line.end - first.len();
+    match before {
+        Some(before) => {
+            let span = before.span.start..line.end;
+            Comment { text: text[span.clone()].to_owned(), span, element: None }
+        }
+        None => Comment { text: first.to_owned(), span: start..line.end, element: None },
+    }
+}
+
+/// The key and the value of a line, and where the value is.
+fn pair(text: &str, start: usize, end: usize, number: usize) -> Result<(String, String, Range<usize>)> {
+    let line = &text[start..end];
+    let missing = || Problem::at(number, "there is no `=` in it, so it is no line of an INI document");
+    let (key, rest) = match line.chars().next() {
+        Some(quote @ ('"' | '`')) => {
+            let close = line[1..].find(quote).ok_or_else(missing)?;
+            let rest = line[close + 2..].trim_start();
+            let rest = rest.strip_prefix(['=', ':']).ok_or_else(missing)?;
+            (&line[1..=close], rest)
+        }
+        _ => {
+            let at = line.find(['=', ':']).ok_or_else(missing)?;
+            (line[..at].trim(), &line[at + 1..])
+        }
+    };
+    if key.is_empty() {
+        return Err(Problem::at(number, "a key is missing before `=`"));
+    }
+    let value = rest.trim();
+    let from = end - rest.trim_start().len();
+    let (content, length) = unquote(value, number)?;
+    Ok((key.to_owned(), content, from..from + length))
+}
+
+/// A value without its quotes or the comment behind it, and how long its text is.
+fn unquote(value: &str, number: usize) -> Result<(String, usize)> {
+    if value.ends_with('\\') && !value.starts_with(['"', '`', '\'']) {
+        return Err(Problem::at(number, "a value goes on in the next line, which is not supported")
+            .with_hint("write it in one line, in quotes"));
+    }
+    if value.starts_with("\"\"\"") {
+        let close = value[3..].find("\"\"\"");
+        return match close {
+            Some(close) => Ok((value[3..3 + close].to_owned(), close + 6)),
+            None => Err(Problem::at(number, "a value in `\"\"\"` goes over several lines, which is not supported")),
+        };
+    }
+    if let Some(rest) = value.strip_prefix('`') {
+        return match rest.find('`') {
+            Some(close) => Ok((rest[..close].to_owned(), close + 2)),
+            None => Err(Problem::at(number, "a value in backticks has no end in its line")),
+        };
+    }
+    let plain = value.find(" #").into_iter().chain(value.find(" ;")).min().map_or(value, |at| value[..at].trim_end());
+    for quote in ['"', '\''] {
+        if plain.len() >= 2 && plain.starts_with(quote) && plain.ends_with(quote) {
+            let inner = &plain[1..plain.len() - 1];
+            if !inner.contains(quote) {
+                return Ok((inner.to_owned(), plain.len()));
+            }
+        }
+    }
+    Ok((plain.to_owned(), plain.len()))
+}
+
+/// Writes a value. All are text in this format.
+pub(crate) fn render(value: &Value) -> Result<String> {
+    let bytes = value.to_content();
+    let text = std::str::from_utf8(&bytes).map_err(|_| Problem::new("an INI document holds text only"))?;
+    if text.contains('\n') {
+        return Err(
+            Problem::new("an INI document holds no values of several lines").with_hint("use a YAML or JSON document")
+        );
+    }
+    let comes_back = |written: &str| {
+        !written.starts_with("\"\"\"\"")
+            && matches!(unquote(written, 0), Ok((content, length)) if content == text && length == written.len())
+    };
+    if !text.contains(['`', '#', ';']) && text.trim() == text && comes_back(text) {
+        return Ok(text.to_owned());
+    }
+    // In the order of the library: what has a mark of comments gets backticks.
+    let quotes = if text.contains(['#', ';']) { ["`", "\"\"\"", "\""] } else { ["\"", "\"\"\"", "`"] };
+    for quote in quotes {
+        let written = format!("{quote}{text}{quote}");
+        if comes_back(&written) {
+            return Ok(written);
+        }
+    }
+    Err(Problem::new("a value has quotes of all kinds, which an INI document cannot hold")
+        .with_hint("use a YAML or JSON document"))
+}
+
+/// The change that gives a comment another text, with a mark before each of its lines.
+pub(crate) fn render_comment(comment: &Comment, text: &str) -> (Range<usize>, String) {
+    let mut lines = text.split('\n');
+    let mut out = lines.next().unwrap_or_default().to_owned();
+    for line in lines {
+        let mark = line.chars().next().filter(|mark| matches!(mark, ';' | '#'));
+        let rest = line.strip_prefix([';', '#']).unwrap_or(line);
+        out.push_str(&format!("\n{} {}", mark.unwrap_or(';'), rest.trim()));
+    }
+    (comment.span.clone(), out)
+}
+
+/// The text with other metadata, in the section `sops`.
+pub(crate) fn with_metadata(text: &str, content: Option<&Plain>) -> Result<String> {
+    let (root, _) = read(text)?;
+    let mut out = String::new();
+    match root.get(KEY) {
+        Some(entry) => {
+            let end = text[entry.node.span.end..].find('\n').map_or(text.len(), |at| entry.node.span.end + at + 1);
+            out.push_str(text[..entry.start].trim_end_matches('\n'));
+            let rest = &text[end..];
+            if !rest.trim().is_empty() {
+                out.push_str("\n\n");
+                out.push_str(rest.trim_start_matches('\n'));
+            }
+        }
+        None => out.push_str(text.trim_end_matches('\n')),
+    }
+    if !out.is_empty() && !out.ends_with('\n') {
+        out.push('\n');
+    }
+    if let Some(content) = content {
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        out.push_str(&format!("[{}]\n", KEY));
+        let pairs = flat::flatten(content);
+        let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        for (name, text) in pairs {
+            out.push_str(&format!("{name:width$} = {text}\n"));
+        }
+    }
+    Ok(out)
+}
+
+/// The text that adds a key to a section, or a section with it, and where it goes.
+pub(crate) fn insertion(text: &str, section: &str, key: &str, value: &str) -> Result<(usize, String)> {
+    let bad =
+        |name: &str| name.trim() != name || name.is_empty() || name.contains(['\n', '=', ':', '[', ']', '"', '`']);
+    if bad(section) || bad(key) || section == KEY || key.starts_with([';', '#']) {
+        return Err(Problem::new(format!("`{section}.{key}` is no name for an INI document")));
+    }
+    let (root, _) = read(text)?;
+    if let Some(entry) = root.get(section) {
+        let at = text[entry.node.span.end..].find('\n').map_or(text.len(), |at| entry.node.span.end + at + 1);
+        let newline = if text[..at].ends_with('\n') { "" } else { "\n" };
+        return Ok((at, format!("{newline}{key} = {value}\n")));
+    }
+    if section == DEFAULT {
+        return Ok((0, format!("{key} = {value}\n")));
+    }
+    match root.get(KEY) {
+        Some(metadata) => Ok((metadata.start, format!("[{section}]\n{key} = {value}\n\n"))),
+        None => {
+            let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+            let blank = if text.is_empty() { "" } else { "\n" };
+            Ok((text.len(), format!("{newline}{blank}[{section}]\n{key} = {value}\n")))
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Creation rules: the file `.sops.yaml` says to whom new documents are encrypted, and what of them.
+
+use std::path::{Path, PathBuf};
+
+use regex_lite::Regex;
+
+use crate::options::Options;
+use crate::plain::Plain;
+use crate::problem::{Problem, Result};
+use crate::recipient::Recipient;
+use crate::value::Value;
+use crate::yaml;
+
+/// How many directories upwards are searched, as sops does.
+const MAX_DEPTH: usize = 100;
+/// Keys that cannot be used here.
+const OTHER_KINDS: [&str; 7] = ["kms", "gcp_kms", "hckms", "azure_keyvault", "hc_vault_transit_uri", "pgp", "plugins"];
+
+/// What a rule says about a document.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// The file that the rule is from.
+    pub file: PathBuf,
+    /// To whom the document is encrypted.
+    pub recipients: Vec<Recipient>,
+    /// What of it is encrypted.
+    pub options: Options,
+}
+
+/// The rule for a document, by its absolute path. None when there is no `.sops.yaml` above it, or one without rules.
+///
+/// # Errors
+/// When the file is malformed, no rule matches, or the one that does needs what is not supported.
+pub fn find(document: &Path) -> Result<Option<Rule>> {
+    for directory in document.ancestors().skip(1).take(MAX_DEPTH) {
+        let file = directory.join(".sops.yaml");
+        match std::fs::read_to_string(&file) {
+            Ok(text) => {
+                return read(&text, &file, document).map_err(|problem| Problem {
+                    message: format!("{}: {}", file.display(), problem.message),
+                    ..problem
+                });
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {}
+            Err(error) => return Err(Problem::new(format!("{}: {error}", file.display()))),
+        }
+    }
+    Ok(None)
+}
+
+fn read(text: &str, file: &Path, document: &Path) -> Result<Option<Rule>> {
+    let roots = yaml::read(&yaml::expand(text)?)?;
+    let content = roots[0].to_plain();
+    let rules = match content.get("creation_rules") {
+        Some(Plain::List(rules)) => rules,
+        None | Some(Plain::Value(Value::Null)) => return Ok(None),
+        Some(_) => return Err(Problem::new("`creation_rules` is not a list")),
+    };
+    let directory = file.parent().unwrap_or(Path::new("/"));
+    let relative = document.strip_prefix(directory).unwrap_or(document).to_string_lossy();
+    for (index, rule) in rules.iter().enumerate() {
+        let applies = match rule.get_text("path_regex") {
+            None | Some("") => true,
+            Some(regex) => Regex::new(regex)
+                .map_err(|error| Problem::new(format!("`path_regex` is no regular expression: {error}")))?
+                .is_match(&relative),
+        };
+        if applies {
+            return make(rule, file)
+                .map(Some)
+                .map_err(|problem| Problem { message: format!("rule {}: {}", index + 1, problem.message), ..problem });
+        }
+    }
+    Err(Problem::new(format!("no rule of `creation_rules` matches `{relative}`")))
+}
+
+fn make(rule: &Plain, file: &Path) -> Result<Rule> {
+    let mut texts = Vec::new();
+    match rule.get("key_groups") {
+        Some(Plain::List(groups)) if !groups.is_empty() => {
+            let [group] = groups.as_slice() else {
+                return Err(Problem::new("`key_groups` are not supported: a document has one list of recipients"));
+            };
+            if group.get("merge").is_some() {
+                return Err(Problem::new("`merge` of `key_groups` is not supported"));
+            }
+            refuse_others(group)?;
+            add(group, &mut texts)?;
+        }
+        _ => {
+            refuse_others(rule)?;
+            add(rule, &mut texts)?;
+        }
+    }
+    let mut recipients: Vec<Recipient> = Vec::new();
+    for text in &texts {
+        let recipient = Recipient::parse(text)?;
+        if !recipients.contains(&recipient) {
+            recipients.push(recipient);
+        }
+    }
+    if recipients.is_empty() {
+        return Err(Problem::new("it names no age recipients"));
+    }
+    Ok(Rule { file: file.to_owned(), recipients, options: Options::read(rule)? })
+}
+
+/// Keys that would be left out are refused, so that nobody is locked out silently.
+fn refuse_others(rule: &Plain) -> Result<()> {
+    let is_given = |name: &&str| match rule.get(name) {
+        None | Some(Plain::Value(Value::Null)) => false,
+        Some(Plain::Value(Value::Str(text))) => !text.is_empty(),
+        Some(Plain::List(items)) => !items.is_empty(),
+        Some(_) => true,
+    };
+    let names: Vec<String> =
+        OTHER_KINDS.iter().chain(&["hc_vault"]).filter(|name| is_given(name)).map(|name| format!("`{name}`")).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(Problem::new(format!("{} cannot be used here, only `age`", names.join(", "))))
+}
+
+/// `age` is a list, or a text with commas.
+fn add(rule: &Plain, texts: &mut Vec<String>) -> Result<()> {
+    let mut split = |text: &str| {
+        texts.extend(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned));
+    };
+    match rule.get("age") {
+        None | Some(Plain::Value(Value::Null)) => {}
+        Some(Plain::Value(Value::Str(text))) => split(text),
+        Some(Plain::List(items)) => {
+            for item in items {
+                match item {
+                    Plain::Value(Value::Str(text)) => split(text),
+                    _ => return Err(Problem::new("`age` contains something that is no text")),
+                }
+            }
+        }
+        Some(_) => return Err(Problem::new("`age` is neither a text nor a list")),
+    }
+    Ok(())
+}

@@ -1,0 +1,230 @@
+//! Writes data as YAML blocks and puts them into a text.
+
+use std::ops::Range;
+
+use super::read;
+use super::scalar::{key_text, next_column, render_at};
+use crate::edit::Edits;
+use crate::options::KEY;
+use crate::plain::Plain;
+use crate::problem::Result;
+use crate::tree::{Comment, Node};
+
+/// Writes a value behind `key:` or `-`, with what stands between: a space, or the end of the line.
+fn write_value(plain: &Plain, column: usize, out: &mut String) {
+    match plain {
+        Plain::Value(value) => {
+            out.push(' ');
+            out.push_str(&render_at(value, false, column));
+        }
+        Plain::List(items) if items.is_empty() => out.push_str(" []"),
+        Plain::Map(entries) if entries.is_empty() => out.push_str(" {}"),
+        Plain::List(_) | Plain::Map(_) => {
+            let inner = next_column(column);
+            out.push('\n');
+            out.push_str(&" ".repeat(inner));
+            write_block(plain, inner, out);
+        }
+    }
+}
+
+/// Writes a map or list whose first line begins at the end of `out`, without the end of the last line.
+fn write_block(plain: &Plain, column: usize, out: &mut String) {
+    let indent = " ".repeat(column);
+    match plain {
+        Plain::Map(entries) => {
+            for (index, (key, value)) in entries.iter().enumerate() {
+                if index > 0 {
+                    out.push('\n');
+                    out.push_str(&indent);
+                }
+                out.push_str(&key_text(key, false));
+                out.push(':');
+                write_value(value, column, out);
+            }
+        }
+        Plain::List(items) => {
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push('\n');
+                    out.push_str(&indent);
+                }
+                out.push('-');
+                write_item(item, column, out);
+            }
+        }
+        Plain::Value(value) => out.push_str(&render_at(value, false, column)),
+    }
+}
+
+/// Writes an element behind its dash. A map or list begins on the same line.
+fn write_item(item: &Plain, column: usize, out: &mut String) {
+    match item {
+        Plain::List(items) if !items.is_empty() => {
+            out.push(' ');
+            write_block(item, column + 2, out);
+        }
+        Plain::Map(entries) if !entries.is_empty() => {
+            out.push(' ');
+            write_block(item, column + 2, out);
+        }
+        _ => write_value(item, column, out),
+    }
+}
+
+/// Writes data between brackets on one line.
+pub(super) fn write_flow(plain: &Plain, out: &mut String) {
+    match plain {
+        Plain::Value(value) => out.push_str(&render_at(value, true, 0)),
+        Plain::List(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push_str(", ");
+                }
+                write_flow(item, out);
+            }
+            out.push(']');
+        }
+        Plain::Map(entries) => {
+            out.push('{');
+            for (index, (key, value)) in entries.iter().enumerate() {
+                if index > 0 {
+                    out.push_str(", ");
+                }
+                out.push_str(&key_text(key, true));
+                out.push_str(": ");
+                write_flow(value, out);
+            }
+            out.push('}');
+        }
+    }
+}
+
+/// Adds an entry at the end of a map or list, before the metadata.
+pub(crate) fn append(edits: &mut Edits, text: &str, node: &Node, key: Option<&str>, value: &Plain) {
+    let last = node.entries().rfind(|entry| entry.key.as_deref() != Some(KEY));
+    if node.flow {
+        let mut out = String::new();
+        if last.is_some() {
+            out.push_str(", ");
+        }
+        if let Some(key) = key {
+            out.push_str(&key_text(key, true));
+            out.push_str(": ");
+        }
+        write_flow(value, &mut out);
+        match last {
+            Some(last) => edits.insert(last.node.span.end, out),
+            None => edits.insert(node.span.start + 1, out),
+        }
+        return;
+    }
+    let column = if node.entries().next().is_some() { node.column } else { 0 };
+    let mut out = " ".repeat(column);
+    match key {
+        Some(key) => {
+            out.push_str(&key_text(key, false));
+            out.push(':');
+            write_value(value, column, &mut out);
+        }
+        None => {
+            out.push('-');
+            write_item(value, column, &mut out);
+        }
+    }
+    out.push('\n');
+    let at = match (last, node.get(KEY)) {
+        (Some(last), _) => end_of_line(text, last.node.span.end.max(last.start)),
+        (None, Some(metadata)) => metadata.start,
+        (None, None) => text.len(),
+    };
+    if at > 0 && !text[..at].ends_with('\n') {
+        out.insert(0, '\n');
+    }
+    edits.insert(at, out);
+}
+
+fn end_of_line(text: &str, at: usize) -> usize {
+    text[at..].find('\n').map_or(text.len(), |newline| at + newline + 1)
+}
+
+/// The text with other metadata in each of its documents, at the end of those that had none.
+pub(crate) fn with_metadata(text: &str, content: Option<&Plain>) -> Result<String> {
+    let roots = read(text)?;
+    let mut edits = Edits::new();
+    for root in &roots {
+        match (root.get(KEY), content) {
+            (Some(entry), Some(content)) => {
+                let mut out = format!("{}:", KEY);
+                if root.flow {
+                    out.push(' ');
+                    write_flow(content, &mut out);
+                } else {
+                    write_value(content, root.column, &mut out);
+                }
+                edits.replace(entry.start..entry.node.span.end, out);
+            }
+            (None, Some(content)) => append_to_document(&mut edits, text, root, content),
+            (Some(entry), None) => {
+                let end = end_of_line(text, entry.node.span.end);
+                let range = if root.flow { flow_range(root) } else { entry.start..end };
+                edits.replace(range, String::new());
+            }
+            (None, None) => {}
+        }
+    }
+    Ok(edits.apply(text))
+}
+
+/// The range that takes an entry of a flow map away with its comma.
+fn flow_range(root: &Node) -> Range<usize> {
+    let Some(entry) = root.get(KEY) else { return root.span.end..root.span.end };
+    let previous = root.entries().take_while(|other| other.start < entry.start).last();
+    let next = root.entries().find(|other| other.start > entry.start);
+    match (previous, next) {
+        (Some(previous), _) => previous.node.span.end..entry.node.span.end,
+        (None, Some(next)) => entry.start..next.start,
+        (None, None) => entry.start..entry.node.span.end,
+    }
+}
+
+/// Metadata go behind the last entry of a document and the comments that belong to it.
+fn append_to_document(edits: &mut Edits, text: &str, root: &Node, content: &Plain) {
+    if root.flow && root.span.len() > 1 {
+        return append(edits, text, root, Some(KEY), content);
+    }
+    let mut end = root.span.end;
+    end = end.max(last_comment(root));
+    let at = end_of_line(text, end);
+    let mut out = String::new();
+    if at > 0 && !text[..at].ends_with('\n') {
+        out.push('\n');
+    }
+    let column = if root.entries().next().is_some() { root.column } else { 0 };
+    out.push_str(&" ".repeat(column));
+    out.push_str(KEY);
+    out.push(':');
+    write_value(content, column, &mut out);
+    out.push('\n');
+    edits.insert(at, out);
+}
+
+fn last_comment(node: &Node) -> usize {
+    let mut end = 0;
+    for item in node.items() {
+        end = end.max(match item {
+            crate::tree::Item::Comment(comment) => comment.span.end,
+            crate::tree::Item::Entry(entry) => last_comment(&entry.node),
+        });
+    }
+    end
+}
+
+/// The change that gives a comment another text. What was an element of a list becomes a comment again.
+pub(crate) fn render_comment(comment: &Comment, text: &str) -> (Range<usize>, String) {
+    match &comment.element {
+        Some(element) => (element.clone(), format!("#{text}")),
+        None => (comment.span.clone(), text.to_owned()),
+    }
+}
