@@ -597,6 +597,22 @@ function BuildContext.chmod(path, mode) end
 ---@return string stdout
 function BuildContext.run(command, opts) end
 
+-- Secrets
+
+--- What `syslua.secrets.set` did.
+---@class syslua.SecretSet
+---@field key string
+---@field type string
+---@field created boolean whether the document is new
+---@field changed boolean whether it was written
+
+--- Who can decrypt a document.
+---@class syslua.SecretRecipients
+---@field recipients string[]
+---@field added string[]?
+---@field removed string[]?
+---@field changed boolean?
+
 -- The engine, as the Lua side calls it
 
 --- Functions that can fail answer `true` and their result, or `false` and a failure: see
@@ -720,6 +736,13 @@ function BuildContext.run(command, opts) end
 ---@field export fun(objects: string[], to: string|fun(bytes: string): string?, options: table?): boolean, any
 ---@field import_closure fun(path: string?, options: table?): boolean, any
 ---@field absolute fun(path: string): boolean, any
+---@field secrets_get fun(file: string, key: string?): boolean, any
+---@field secrets_set fun(file: string, key: string, text: string, kind: string?): boolean, any
+---@field secrets_rotate fun(file: string, recipients: string[]?): boolean, any
+---@field secrets_recipients fun(file: string, action: string, recipient: string?): boolean, any
+---@field secrets_keygen fun(file: string?): boolean, any
+---@field secrets_edit fun(file: string, editor: string[], on_problem: fun(problem: string, is_warning: boolean): boolean): boolean, any
+---@field secrets_outline fun(file: string): boolean, any
 ---@field [string] fun(...: any): boolean, any
 
 return syslua

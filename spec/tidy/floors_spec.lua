@@ -36,6 +36,7 @@ local lua_floors = {
     "apply",
     "store",
     "snapshots",
+    "secrets",
     "module",
     "package",
     "helpers",

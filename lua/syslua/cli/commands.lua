@@ -40,6 +40,7 @@ commands.list = {
   { name = "import", summary = "Read what another machine exported" },
   { name = "diff", summary = "Show how two snapshots or two derivations differ" },
   { name = "why", summary = "Show who declared a variable or a file, and what it won over" },
+  { name = "secrets", summary = "Set, show and edit encrypted values, and who can decrypt them" },
   { name = "init", summary = "Write a config to begin with, and a test of it" },
   { name = "completions", summary = "Print what has a shell complete commands, flags and values" },
   { name = "help", summary = "Show the commands, or the flags of one" },

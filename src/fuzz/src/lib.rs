@@ -8,6 +8,7 @@ pub mod archive;
 pub mod closure;
 pub mod lock;
 pub mod nar;
+pub mod secrets;
 pub mod url;
 
 #[cfg(test)]
@@ -79,6 +80,11 @@ mod tests {
     #[test]
     fn nar() {
         run("nar", CHANGES, crate::nar::target);
+    }
+
+    #[test]
+    fn secrets() {
+        run("secrets", CHANGES, crate::secrets::target);
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod options;
 mod position;
 mod project;
 mod render;
+mod secrets;
 mod signals;
 mod snapshots;
 mod state;
@@ -94,6 +95,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     loops::register(lua, &native)?;
     inspect::register(lua, &native)?;
     project::register(lua, &native)?;
+    secrets::register(lua, &native)?;
     snapshots::register(lua, &native)?;
     ui::register(lua, &native)?;
     lua.set_named_registry_value(capture::NATIVE, &native)?;

@@ -147,7 +147,7 @@ fn variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-fn home() -> Answer<PathBuf> {
+pub fn home() -> Answer<PathBuf> {
     let from_variable = variable(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).filter(|home| home.is_absolute());
     from_variable.or_else(home_of_user).ok_or_else(|| {
         Failure::new("usage", "the home directory is not known").with_hint("set HOME to an absolute path")
@@ -182,7 +182,7 @@ fn home_of_user() -> Option<PathBuf> {
 }
 
 #[cfg(unix)]
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
@@ -217,7 +217,7 @@ pub fn home_of(name: &str) -> Option<PathBuf> {
 }
 
 #[cfg(windows)]
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     false
 }
 

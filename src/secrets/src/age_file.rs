@@ -1,10 +1,8 @@
 //! Files of age: one file, one secret.
 
-use std::fmt;
-
-use age::armor::{ArmoredReader, Format};
 use zeroize::Zeroizing;
 
+use crate::age_format::{armored, parse, unarmored};
 use crate::identity::Identities;
 use crate::problem::{Problem, Result};
 use crate::recipient::{self, Recipient};
@@ -27,8 +25,9 @@ pub fn check(content: &[u8]) -> Result<()> {
     if !is_age_file(content) {
         return Err(Problem::new("it is no file of age"));
     }
-    let decryptor = age::Decryptor::new(ArmoredReader::new(content)).map_err(|error| malformed(&error))?;
-    if decryptor.is_scrypt() {
+    let bytes = unarmored(content)?;
+    let parsed = parse(&bytes)?;
+    if parsed.stanzas.iter().any(|stanza| stanza.words[0] == "scrypt") {
         return Err(Problem::new("it is protected with a passphrase, which is not supported")
             .with_hint("encrypt it to a recipient: `age -r age1... -o FILE`"));
     }
@@ -45,15 +44,11 @@ pub fn decrypt(content: &[u8], identities: &Identities) -> Result<Zeroizing<Vec<
     identities.decrypt(content)?.ok_or_else(|| identities.no_match(&["recipients that the file does not name"]))
 }
 
-/// Encrypts a file, as bytes that are not armored.
+/// Encrypts a file, as bytes or with armor.
 ///
 /// # Errors
 /// When there is no recipient.
-pub fn encrypt(content: &[u8], recipients: &[Recipient]) -> Result<Vec<u8>> {
-    let recipients: Vec<&Recipient> = recipients.iter().collect();
-    recipient::encrypt(content, &recipients, Format::Binary)
-}
-
-fn malformed(error: &dyn fmt::Display) -> Problem {
-    Problem::new(format!("it is a malformed file of age: {error}"))
+pub fn encrypt(content: &[u8], recipients: &[Recipient], with_armor: bool) -> Result<Vec<u8>> {
+    let bytes = recipient::encrypt(content, recipients)?;
+    Ok(if with_armor { armored(&bytes).into_bytes() } else { bytes })
 }

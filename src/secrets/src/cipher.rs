@@ -6,8 +6,9 @@ use aes_gcm::aead::consts::U32;
 use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::{AesGcm, aes::Aes256};
 use data_encoding::BASE64;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
+use crate::derive::random;
 use crate::problem::{Problem, Result};
 use crate::value::{Type, Value};
 
@@ -16,8 +17,8 @@ const IV_SIZE: usize = 32;
 const TAG_SIZE: usize = 16;
 
 /// The key of the values of one document, wiped when it is dropped.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub(crate) struct DataKey([u8; 32]);
+#[derive(Clone)]
+pub(crate) struct DataKey(Zeroizing<[u8; 32]>);
 
 /// A decrypted value or comment.
 pub(crate) enum Decrypted {
@@ -36,15 +37,15 @@ struct Parts<'a> {
 impl DataKey {
     /// A fresh random key.
     pub fn generate() -> Result<Self> {
-        let mut key = Self([0; 32]);
-        random(&mut key.0)?;
+        let mut key = Self(Zeroizing::new([0; 32]));
+        random(&mut *key.0)?;
         Ok(key)
     }
 
     /// The key of these bytes, of which there must be 32.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let key = bytes.try_into().map_err(|_| Problem::new("the data key does not have 32 bytes"))?;
-        Ok(Self(key))
+        Ok(Self(Zeroizing::new(key)))
     }
 
     /// The bytes, to encrypt them to recipients.
@@ -54,7 +55,7 @@ impl DataKey {
 
     /// A cipher for any number of values.
     pub fn cipher(&self) -> Cipher {
-        Cipher(AesGcm::new((&self.0).into()))
+        Cipher(AesGcm::new((&*self.0).into()))
     }
 }
 
@@ -151,8 +152,4 @@ fn parse(text: &str) -> Result<Parts<'_>> {
         return Err(malformed());
     }
     Ok(Parts { data: decode(data)?, iv: decode(iv)?, tag: decode(tag)?, kind })
-}
-
-fn random(bytes: &mut [u8]) -> Result<()> {
-    getrandom::fill(bytes).map_err(|error| Problem::new(format!("the system gives no random bytes: {error}")))
 }

@@ -7,13 +7,18 @@ use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::str::FromStr;
 
-use age::armor::ArmoredReader;
-use age::secrecy::ExposeSecret;
+use curve25519_dalek::edwards::CompressedEdwardsY;
+use data_encoding::BASE64_NOPAD;
+use sha2::{Digest, Sha512};
 use zeroize::Zeroizing;
 
+use crate::age_format::{FileKey, Stanza, parse, unarmored, unwrap_key};
+use crate::bech32;
+use crate::derive::{hkdf, random, x25519, x25519_public};
 use crate::problem::{Problem, Result};
+use crate::recipient::{SSH_ED25519, X25519, tag_of, tweak};
+use crate::ssh_key::{PrivateKey, parse_private};
 
 /// The largest file of identities that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -30,10 +35,53 @@ pub struct Places<'a> {
     pub host_keys: Option<PathBuf>,
 }
 
+/// One identity.
+enum Identity {
+    X25519(Zeroizing<[u8; 32]>),
+    Ssh(PrivateKey),
+}
+
+impl Identity {
+    /// Reads `AGE-SECRET-KEY-1...`.
+    fn parse(line: &str) -> Option<Self> {
+        let bytes = Zeroizing::new(bech32::decode("age-secret-key-", line)?);
+        let mut secret = Zeroizing::new([0; 32]);
+        if bytes.len() != secret.len() {
+            return None;
+        }
+        secret.copy_from_slice(&bytes);
+        Some(Self::X25519(secret))
+    }
+
+    /// Decrypts the key of a file, if the stanza is for this identity.
+    fn unwrap(&self, stanza: &Stanza) -> Option<FileKey> {
+        let words: Vec<&str> = stanza.words.iter().map(String::as_str).collect();
+        let share = |text: &str| -> Option<[u8; 32]> { BASE64_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok() };
+        match (self, words.as_slice()) {
+            (Self::X25519(secret), ["X25519", text]) => {
+                let share = share(text)?;
+                let salt = [share, x25519_public(secret)].concat();
+                let wrapping = hkdf(&*x25519(secret, &share).ok()?, &salt, X25519);
+                unwrap_key(&wrapping, &stanza.body)
+            }
+            (Self::Ssh(key), ["ssh-ed25519", tag, text]) if *tag == tag_of(&key.public) => {
+                let share = share(text)?;
+                let mut secret = Zeroizing::new([0; 32]);
+                secret.copy_from_slice(&Sha512::digest(*key.seed)[..32]);
+                let point = CompressedEdwardsY(key.public.point).decompress()?.to_montgomery().to_bytes();
+                let shared = x25519(&tweak(&key.public), &*x25519(&secret, &share).ok()?).ok()?;
+                let wrapping = hkdf(&*shared, &[share, point].concat(), SSH_ED25519);
+                unwrap_key(&wrapping, &stanza.body)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// The identities that were found, and where they were looked for.
 #[derive(Default)]
 pub struct Identities {
-    identities: Vec<Box<dyn age::Identity>>,
+    identities: Vec<Identity>,
     tried: Vec<(String, String)>,
 }
 
@@ -93,15 +141,15 @@ impl Identities {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            match age::x25519::Identity::from_str(line) {
-                Ok(identity) => {
-                    self.identities.push(Box::new(identity));
+            match Identity::parse(line) {
+                Some(identity) => {
+                    self.identities.push(identity);
                     count += 1;
                 }
-                Err(_) if line.starts_with("AGE-PLUGIN-") => {
+                None if line.starts_with("AGE-PLUGIN-") => {
                     wrong = Some("identities of plugins are not supported".to_owned());
                 }
-                Err(_) => wrong = Some(format!("line {} is no identity of age", index + 1)),
+                None => wrong = Some(format!("line {} is no identity of age", index + 1)),
             }
         }
         let note = match (count, wrong) {
@@ -142,16 +190,12 @@ impl Identities {
     }
 
     fn add_ssh_text(&mut self, place: &str, text: &[u8]) {
-        match age::ssh::Identity::from_buffer(text, None) {
-            Ok(age::ssh::Identity::Unencrypted(key)) => {
-                self.identities.push(Box::new(age::ssh::Identity::Unencrypted(key)));
+        match parse_private(text) {
+            Ok(key) => {
+                self.identities.push(Identity::Ssh(key));
                 self.note(place, "1 key of SSH");
             }
-            Ok(age::ssh::Identity::Encrypted(_)) => {
-                self.note(place, "it is protected with a passphrase, which is not supported");
-            }
-            Ok(age::ssh::Identity::Unsupported(_)) => self.note(place, "age does not take keys of this kind"),
-            Err(_) => self.note(place, "it is no private key of SSH"),
+            Err(problem) => self.note(place, &problem.message),
         }
     }
 
@@ -188,17 +232,11 @@ impl Identities {
     /// # Errors
     /// When it is no age file, or was altered.
     pub(crate) fn decrypt(&self, encrypted: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>> {
-        let malformed = |error: &dyn fmt::Display| Problem::new(format!("what age encrypted is malformed: {error}"));
-        let decryptor = age::Decryptor::new(ArmoredReader::new(encrypted)).map_err(|error| malformed(&error))?;
-        let identities = self.identities.iter().map(|identity| identity.as_ref() as &dyn age::Identity);
-        let mut reader = match decryptor.decrypt(identities) {
-            Ok(reader) => reader,
-            Err(age::DecryptError::NoMatchingKeys | age::DecryptError::DecryptionFailed) => return Ok(None),
-            Err(error) => return Err(malformed(&error)),
-        };
-        let mut content = Zeroizing::new(Vec::with_capacity(encrypted.len()));
-        reader.read_to_end(&mut content).map_err(|error| malformed(&error))?;
-        Ok(Some(content))
+        let bytes = unarmored(encrypted)?;
+        let parsed = parse(&bytes)?;
+        let pairs = parsed.stanzas.iter().flat_map(|stanza| self.identities.iter().map(move |one| (one, stanza)));
+        let key = pairs.filter_map(|(identity, stanza)| identity.unwrap(stanza)).next();
+        key.map(|key| parsed.open(&key)).transpose()
     }
 
     /// The error for recipients of whom none is here.
@@ -215,10 +253,14 @@ impl Identities {
 }
 
 /// A fresh identity and the recipient that belongs to it.
-pub fn generate() -> (Zeroizing<String>, String) {
-    let identity = age::x25519::Identity::generate();
-    let secret = Zeroizing::new(identity.to_string().expose_secret().to_owned());
-    (secret, identity.to_public().to_string())
+///
+/// # Errors
+/// When the system gives no random bytes.
+pub fn generate() -> Result<(Zeroizing<String>, String)> {
+    let mut secret = Zeroizing::new([0; 32]);
+    random(&mut *secret)?;
+    let text = Zeroizing::new(bech32::encode("age-secret-key-", &*secret));
+    Ok((Zeroizing::new(text.to_uppercase()), bech32::encode("age", &x25519_public(&secret))))
 }
 
 fn read(file: &Path) -> io::Result<Zeroizing<Vec<u8>>> {

@@ -9,12 +9,14 @@ use std::ops::Range;
 use crate::flat;
 use crate::options::KEY;
 use crate::plain::Plain;
-use crate::problem::{Problem, Result};
+use crate::problem::{Problem, Result, line_of};
 use crate::tree::{Comment, Entry, Item, Kind, Node};
 use crate::value::Value;
 
 /// What the library calls the keys before the first section.
 const DEFAULT: &str = "DEFAULT";
+/// What stands around values of several lines.
+const TRIPLE: &str = "\"\"\"";
 
 struct Section {
     name: String,
@@ -29,11 +31,10 @@ pub(crate) fn read(text: &str) -> Result<(Node, Option<Plain>)> {
     let mut sections = vec![Section::new(DEFAULT, 0)];
     let mut comment: Option<Comment> = None;
     let mut at = 0;
-    let mut number = 0;
     while at < text.len() {
-        let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
+        let end = end_of_value(text, at);
         let next = (end + 1).min(text.len());
-        number += 1;
+        let number = line_of(text, at);
         let line = &text[at..end];
         let trimmed = line.trim();
         let start = at + (line.len() - line.trim_start().len());
@@ -85,6 +86,19 @@ pub(crate) fn read(text: &str) -> Result<(Node, Option<Plain>)> {
     let metadata = metadata.map(|pairs| flat::unflatten(&pairs)).transpose()?;
     let items = sections.into_iter().map(Section::into_item).collect();
     Ok((Node { kind: Kind::Map(items), span: 0..text.len(), flow: false, column: 0 }, metadata))
+}
+
+/// The end of a line, or of the last line of a value between `"""` that begins in it.
+fn end_of_value(text: &str, at: usize) -> usize {
+    let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
+    let line = &text[at..end];
+    let is_pair = !line.trim_start().starts_with([';', '#', '[']);
+    let open = line.find(['=', ':']).map(|sign| at + sign + 1).filter(|_| is_pair);
+    let Some(open) = open.filter(|open| text[*open..end].trim_start().starts_with(TRIPLE)) else { return end };
+    let content = end - text[open..end].trim_start().len() + TRIPLE.len();
+    let Some(close) = text[content..].find(TRIPLE) else { return end };
+    let close = content + close;
+    close + text[close..].find('\n').unwrap_or(text.len() - close)
 }
 
 impl Section {
@@ -154,11 +168,11 @@ fn unquote(value: &str, number: usize) -> Result<(String, usize)> {
         return Err(Problem::at(number, "a value goes on in the next line, which is not supported")
             .with_hint("write it in one line, in quotes"));
     }
-    if value.starts_with("\"\"\"") {
-        let close = value[3..].find("\"\"\"");
+    if value.starts_with(TRIPLE) {
+        let close = value[3..].find(TRIPLE);
         return match close {
             Some(close) => Ok((value[3..3 + close].to_owned(), close + 6)),
-            None => Err(Problem::at(number, "a value in `\"\"\"` goes over several lines, which is not supported")),
+            None => Err(Problem::at(number, "a value in `\"\"\"` has no end")),
         };
     }
     if let Some(rest) = value.strip_prefix('`') {
@@ -183,20 +197,21 @@ fn unquote(value: &str, number: usize) -> Result<(String, usize)> {
 pub(crate) fn render(value: &Value) -> Result<String> {
     let bytes = value.to_content();
     let text = std::str::from_utf8(&bytes).map_err(|_| Problem::new("an INI document holds text only"))?;
-    if text.contains('\n') {
-        return Err(
-            Problem::new("an INI document holds no values of several lines").with_hint("use a YAML or JSON document")
-        );
-    }
     let comes_back = |written: &str| {
         !written.starts_with("\"\"\"\"")
             && matches!(unquote(written, 0), Ok((content, length)) if content == text && length == written.len())
     };
-    if !text.contains(['`', '#', ';']) && text.trim() == text && comes_back(text) {
+    if !text.contains(['`', '#', ';', '\n']) && text.trim() == text && comes_back(text) {
         return Ok(text.to_owned());
     }
     // In the order of the library: what has a mark of comments gets backticks.
-    let quotes = if text.contains(['#', ';']) { ["`", "\"\"\"", "\""] } else { ["\"", "\"\"\"", "`"] };
+    let quotes = if text.contains(['\n', '`']) {
+        [TRIPLE; 3]
+    } else if text.contains(['#', ';']) {
+        ["`", "\"\"\"", "\""]
+    } else {
+        ["\"", "\"\"\"", "`"]
+    };
     for quote in quotes {
         let written = format!("{quote}{text}{quote}");
         if comes_back(&written) {
@@ -274,6 +289,35 @@ pub(crate) fn insertion(text: &str, section: &str, key: &str, value: &str) -> Re
             let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
             let blank = if text.is_empty() { "" } else { "\n" };
             Ok((text.len(), format!("{newline}{blank}[{section}]\n{key} = {value}\n")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{read, render};
+    use crate::value::Value;
+
+    #[test]
+    fn values_come_back() {
+        for text in ["", "a", " a ", "a;b", "a # b", "a\nb\n", "'a'", "\"a\"", "`", "a=b", "a\\", "[x]", "\"\"", "ä 🎉"]
+        {
+            let Ok(written) = render(&Value::Str(text.to_owned())) else { panic!("{text:?} cannot be written") };
+            let document = format!("; c\n[s]\nk = {written}\nl : x\n");
+            let (root, _) = read(&document).unwrap_or_else(|error| panic!("{document:?}: {error}"));
+            let mut expected = String::new();
+            crate::json_text::write_text(text, &mut expected);
+            let json = root.to_plain().to_json();
+            assert_eq!(*json, format!("{{\"s\":{{\"k\":{expected},\"l\":\"x\"}}}}"), "{document:?}");
+        }
+    }
+
+    #[test]
+    fn malformed_documents_are_refused() {
+        for bad in
+            ["[a", "[a]\nx", "[a]\n= 1", "[a]\nk = 1\nk = 2", "[a]\n[b]\n[a]\n", "[a]\nk = `x", "[a]\nk = \"\"\"x"]
+        {
+            assert!(read(bad).is_err(), "{bad:?}");
         }
     }
 }

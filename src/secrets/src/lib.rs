@@ -11,17 +11,20 @@
 //!
 //! The floors, each of which uses only those above it in this list and the rooms before it on its own:
 //!
-//! - **F0** [`problem`], [`timestamp`], [`edit`], [`atomic`], [`private`]
+//! - **F0** [`problem`], [`timestamp`], [`edit`], [`atomic`], [`private`], [`bech32`], [`derive`], [`ssh_key`]
 //! - **F1** [`value`], [`json_text`], [`plain`], [`key_path`]
-//! - **F2** [`cipher`], [`recipient`], [`identity`], [`age_file`]
+//! - **F2** [`cipher`], [`age_format`], [`recipient`], [`identity`], [`age_file`]
 //! - **F3** [`options`], [`tree`], [`metadata`]
 //! - **F4** [`flat`], [`dotenv`], [`ini`], [`json`], [`yaml`]
 //! - **F5** [`format`], [`rules`], [`change`], [`seal`], [`document`], [`file`]
 
 pub mod age_file;
+pub mod age_format;
 pub mod atomic;
+pub mod bech32;
 pub mod change;
 pub mod cipher;
+pub mod derive;
 pub mod document;
 pub mod dotenv;
 pub mod edit;
@@ -41,6 +44,7 @@ pub mod problem;
 pub mod recipient;
 pub mod rules;
 pub mod seal;
+pub mod ssh_key;
 pub mod timestamp;
 pub mod tree;
 pub mod value;

@@ -142,3 +142,52 @@ fn add(rule: &Plain, texts: &mut Vec<String>) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::read;
+
+    const ONE: &str = "age1fm04afyk2yvux4cluqw83g4vx5cqvfdkle3r7qpx6nsm8yw6vcvstu8dzn";
+    const SSH: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMk0H3X7USMtn9nscJiYyVE+H14HO1Ohn4HSgrzReELk";
+
+    fn rule(text: &str, document: &str) -> crate::Result<Option<String>> {
+        let text = text.replace("ONE", ONE).replace("SSH", SSH);
+        let rule = read(&text, Path::new("/c/.sops.yaml"), Path::new(document))?;
+        Ok(rule.map(|rule| rule.recipients.iter().map(ToString::to_string).collect::<Vec<_>>().join("|")))
+    }
+
+    #[test]
+    fn the_first_rule_that_matches_counts() {
+        let text = "creation_rules:\n  - path_regex: ^a/.*\\.yaml$\n    age: SSH\n  - age: 'ONE, SSH,ONE'\n";
+        assert_eq!(rule(text, "/c/a/x.yaml").unwrap().as_deref(), Some(SSH));
+        assert_eq!(rule(text, "/c/b/x.yaml").unwrap(), Some(format!("{ONE}|{SSH}")));
+        // The path counts from the directory of the rules.
+        assert_eq!(rule(text, "/d/a/x.yaml").unwrap(), Some(format!("{ONE}|{SSH}")));
+        let groups = "creation_rules:\n  - key_groups:\n      - age: [ONE]\n";
+        assert_eq!(rule(groups, "/c/x").unwrap().as_deref(), Some(ONE));
+        let anchors = "keys:\n  - &me ONE\ncreation_rules:\n  - age: [*me]\n";
+        assert_eq!(rule(anchors, "/c/x").unwrap().as_deref(), Some(ONE));
+        assert_eq!(rule("stores: {}\n", "/c/x").unwrap(), None);
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused_by_name() {
+        for (text, part) in [
+            ("creation_rules:\n  - path_regex: ^y\n    age: ONE\n", "matches `x`"),
+            ("creation_rules:\n  - pgp: ABC\n    age: ONE\n", "`pgp`"),
+            ("creation_rules:\n  - kms: arn\n", "`kms`"),
+            ("creation_rules:\n  - key_groups:\n      - age: [ONE]\n      - age: [SSH]\n", "key_groups"),
+            ("creation_rules:\n  - age: ''\n", "no age recipients"),
+            ("creation_rules:\n  - age: age1yubikey1qxyz\n", "plugin"),
+            ("creation_rules:\n  - age: ONE\n    encrypted_regex: '('\n", "regular expression"),
+            ("creation_rules:\n  - age: ONE\n    encrypted_regex: a\n    encrypted_suffix: b\n", "exclude each other"),
+            ("creation_rules:\n  - age: AGE-SECRET-KEY-1X\n", "identity"),
+            ("creation_rules: 5\n", "not a list"),
+        ] {
+            let problem = rule(text, "/c/x").unwrap_err();
+            assert!(problem.message.contains(part), "{part} is not in {problem}");
+        }
+    }
+}

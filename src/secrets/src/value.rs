@@ -1,11 +1,11 @@
 //! Single values and their types.
 
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::problem::{Problem, Result};
 
 /// A value that is neither a map nor a list. It is wiped when it is dropped.
-#[derive(Clone, PartialEq, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, PartialEq)]
 pub enum Value {
     /// Nothing. SOPS leaves it in clear.
     Null,
@@ -21,6 +21,19 @@ pub enum Value {
     Time(String),
     /// Bytes that are not text.
     Bytes(Vec<u8>),
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        match self {
+            Self::Null => {}
+            Self::Str(text) | Self::Time(text) => text.zeroize(),
+            Self::Int(number) => number.zeroize(),
+            Self::Float(number) => number.zeroize(),
+            Self::Bool(truth) => truth.zeroize(),
+            Self::Bytes(bytes) => bytes.zeroize(),
+        }
+    }
 }
 
 /// Shows the type only: a value never gets into a message by accident.

@@ -216,8 +216,10 @@ fn files_of_age_go_both_ways() {
             let encrypted = std::fs::read(&file).unwrap();
             assert!(*age_file::decrypt(&encrypted, &identities()).unwrap() == content);
         }
-        std::fs::write(&file, age_file::encrypt(content, &[recipient()]).unwrap()).unwrap();
-        let key = key_file().display().to_string();
-        assert!(run(age, &["-d", "-i", &key, "s.age"], directory.path()).unwrap() == content);
+        for armor in [false, true] {
+            std::fs::write(&file, age_file::encrypt(content, &[recipient()], armor).unwrap()).unwrap();
+            let key = key_file().display().to_string();
+            assert!(run(age, &["-d", "-i", &key, "s.age"], directory.path()).unwrap() == content);
+        }
     }
 }

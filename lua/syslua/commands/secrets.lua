@@ -1,0 +1,257 @@
+--- `secrets`: the values of a document of SOPS, its data key and its recipients.
+-- How documents are written, the other side of the border knows.
+
+local border = require("syslua.border")
+local failure = require("syslua.util.failure")
+
+local secrets = {}
+
+secrets.summary = require("syslua.cli.commands").get_summary("secrets")
+
+local actions = { "set", "get", "edit", "rotate", "keygen", "recipients" }
+
+--- Adds the command's own arguments and flags.
+---@param parser table
+function secrets.add_to_parser(parser)
+  parser
+    :argument("ACTION", "What to do: set, get, edit, rotate, keygen or recipients.")
+    :argname("ACTION")
+    :target("action")
+    :choices(actions)
+    :args("?")
+  parser
+    :argument(
+      "WORD",
+      "For set KEY [VALUE], for get [KEY], for recipients add R, remove R or nothing."
+    )
+    :argname("WORD")
+    :target("words")
+    :args("*")
+  parser
+    :option("--file", "The document; `secrets.yaml` beside the config unless given.")
+    :argname("FILE")
+  parser
+    :option("--type", "The type of the value for set, rather than that of what stands there.")
+    :argname("TYPE")
+    :choices({ "str", "int", "float", "bool", "time", "null" })
+  parser
+    :option(
+      "--recipient",
+      "Whom rotate encrypts it to, rather than those of .sops.yaml; may be repeated."
+    )
+    :argname("RECIPIENT")
+    :count("*")
+  parser:option("--output", "The file that keygen makes."):argname("FILE")
+  parser:flag("--json", "Print one JSON object instead of text.")
+end
+
+local function raise_usage(message, hint)
+  failure.raise({ kind = "usage", message = message, hint = hint })
+end
+
+-- The document: the one that is named, or `secrets.yaml` in the directory of the config.
+local function get_file(args)
+  if args.file then
+    return border.call("absolute", args.file)
+  end
+  local path = require("syslua.util.path")
+  local config = border.call("absolute", require("syslua.cli.config_path").get())
+  return path.join(config:match("^(.*)[/\\]") or ".", "secrets.yaml")
+end
+
+local function check_words(args, least, most, usage)
+  local count = #(args.words or {})
+  if count < least or count > most then
+    raise_usage(
+      count < least and ("`%s` needs more words"):format(args.action)
+        or ("`%s` has too many words"):format(args.action),
+      ("write `%s secrets %s`"):format(args.program, usage)
+    )
+  end
+end
+
+local function refuse_flag(args, name, action)
+  local given = args[name]
+  if given and (type(given) ~= "table" or #given > 0) and args.action ~= action then
+    raise_usage(("`--%s` is for `secrets %s`"):format(name, action))
+  end
+end
+
+local function write(args, result, lines)
+  local terminal = require("syslua.cli.terminal")
+  if args.json then
+    terminal.write({ require("syslua.cli.report").to_json("secrets", result) })
+  elseif not args.quiet and lines[1] then
+    terminal.write(lines)
+  end
+  return 0
+end
+
+-- Nobody is to read along on the terminal. The shell has it as it was at its end, whatever ends it.
+local ask = [[
+trap 'stty echo; echo >&2' EXIT
+trap 'exit 130' INT TERM HUP
+stty -echo
+IFS= read -r value
+printf %s "$value"
+]]
+
+-- The value from standard input. The end of a single line belongs to the line, not to the value.
+local function read_value(key)
+  if require("syslua").native.is_terminal(0) then
+    io.stderr:write(("value of %s: "):format(key))
+    io.stderr:flush()
+    local pipe = assert(io.popen(ask, "r"))
+    local typed = pipe:read("*a")
+    pipe:close()
+    return typed or ""
+  end
+  local text = io.stdin:read("*a") or ""
+  local line = text:match("^([^\n]*)\n$")
+  return line and line:gsub("\r$", "") or text
+end
+
+local run = {}
+
+function run.set(args)
+  check_words(args, 1, 2, "set KEY [VALUE]")
+  local file = get_file(args)
+  local value = args.words[2] or read_value(args.words[1])
+  local result = border.call("secrets_set", file, args.words[1], value, args.type)
+  result.file = file
+  local line = result.changed and ("set %s in %s"):format(result.key, file)
+    or ("%s is that already"):format(result.key)
+  return write(args, result, { line })
+end
+
+function run.get(args)
+  check_words(args, 0, 1, "get [KEY]")
+  local file, key = get_file(args), args.words and args.words[1]
+  local result = border.call("secrets_get", file, key)
+  if args.json then
+    local native = require("syslua").native
+    local value = border.answer(native.from_json(result.json))
+    return write(args, { file = file, key = key, type = result.type, value = value }, {})
+  end
+  require("syslua.cli.terminal").clear()
+  io.stdout:write(result.content)
+  -- A whole file is what it is; a value that is printed is a line.
+  if key and result.content:sub(-1) ~= "\n" then
+    io.stdout:write("\n")
+  end
+  return 0
+end
+
+-- The words of $VISUAL or $EDITOR, which may have arguments.
+local function get_editor()
+  for _, name in ipairs({ "VISUAL", "EDITOR" }) do
+    local words = {}
+    for word in (os.getenv(name) or ""):gmatch("%S+") do
+      words[#words + 1] = word
+    end
+    if words[1] then
+      return words
+    end
+  end
+  return { "vi" }
+end
+
+function run.edit(args)
+  check_words(args, 0, 0, "edit")
+  local file = get_file(args)
+  local terminal = require("syslua.cli.terminal")
+  terminal.clear()
+  local function on_problem(problem, is_warning)
+    if is_warning then
+      terminal.talk({ "warning: " .. problem })
+      return true
+    end
+    terminal.talk({ "error: " .. problem })
+    local native = require("syslua").native
+    if not native.is_terminal(0) then
+      return false
+    end
+    io.stderr:write("Edit it again? [Y/n] ")
+    io.stderr:flush()
+    local answer = io.stdin:read("*l")
+    return answer ~= nil and not answer:find("^%s*[nN]")
+  end
+  local result = border.call("secrets_edit", file, get_editor(), on_problem)
+  result.file = file
+  return write(args, result, {
+    result.changed and ("wrote %s"):format(file) or "nothing was changed",
+  })
+end
+
+local function describe(result, file, done)
+  local lines = { done .. " " .. file }
+  for _, recipient in ipairs(result.added) do
+    lines[#lines + 1] = "  + " .. recipient
+  end
+  for _, recipient in ipairs(result.removed) do
+    lines[#lines + 1] = "  - " .. recipient
+  end
+  return lines
+end
+
+function run.rotate(args)
+  check_words(args, 0, 0, "rotate")
+  local file = get_file(args)
+  local result = border.call("secrets_rotate", file, args.recipient)
+  result.file = file
+  return write(args, result, describe(result, file, "rotated the data key of"))
+end
+
+function run.keygen(args)
+  check_words(args, 0, 0, "keygen")
+  local output = args.output and border.call("absolute", args.output)
+  local result = border.call("secrets_keygen", output)
+  return write(args, result, {
+    "made an identity in " .. result.file,
+    "its recipient is " .. result.recipient,
+  })
+end
+
+function run.recipients(args)
+  check_words(args, 0, 2, "recipients [add R|remove R]")
+  local words = args.words or {}
+  local action, file = words[1] or "list", get_file(args)
+  if action == "list" then
+    local result = border.call("secrets_recipients", file, "list")
+    result.file = file
+    return write(args, result, result.recipients)
+  elseif (action ~= "add" and action ~= "remove") or not words[2] then
+    raise_usage(
+      "recipients are added or removed",
+      ("write `%s secrets recipients add age1...`"):format(args.program)
+    )
+  end
+  local result = border.call("secrets_recipients", file, action, words[2])
+  result.file = file
+  if not result.changed then
+    return write(args, result, { words[2] .. " is a recipient already" })
+  end
+  local done = action == "add" and "added a recipient to" or "removed a recipient from"
+  return write(args, result, describe(result, file, done))
+end
+
+--- Does it.
+---@param args syslua.cli.Args
+---@return integer
+function secrets.run(args)
+  if not args.action then
+    raise_usage(
+      "what is to be done with the secrets?",
+      ("`%s secrets get KEY` shows one; %s are the others"):format(
+        args.program,
+        "set, edit, rotate, keygen and recipients"
+      )
+    )
+  end
+  refuse_flag(args, "type", "set")
+  refuse_flag(args, "recipient", "rotate")
+  refuse_flag(args, "output", "keygen")
+  return run[args.action](args)
+end
+
+return secrets

@@ -1,0 +1,58 @@
+--- `syslua.secrets`: documents of SOPS and files of age, for scripts. It does not know what a config makes of them.
+
+local border = require("syslua.border")
+
+---@class syslua.Secrets
+local secrets = {}
+
+--- Decrypts a value, or without a key the whole content of a file. Lua cannot wipe it: do not keep it.
+---@param file string a document of SOPS, or a file of age, which has no keys
+---@param key string? `db.users[0].name`; a key with a dot in it stands as `["tls.crt"]`
+---@return any value text, a number, a boolean, a table, or nil for null
+function secrets.get(file, key)
+  return border.call("secrets_get", file, key).value
+end
+
+--- Encrypts a value and writes it into a document, which is made when there is none. All else in the file stays as it
+--- is.
+---@param file string
+---@param key string
+---@param value string|number|boolean a text is read as the type that stands there already
+---@param kind nil|"str"|"int"|"float"|"bool"|"time"|"null" the type it gets instead
+---@return syslua.SecretSet
+function secrets.set(file, key, value, kind)
+  return border.call("secrets_set", file, key, tostring(value), kind)
+end
+
+--- Encrypts everything with a new data key.
+---@param file string
+---@param recipients string[]? who can decrypt it then; those of `.sops.yaml` unless given, else those of the document
+---@return syslua.SecretRecipients
+function secrets.rotate(file, recipients)
+  return border.call("secrets_rotate", file, recipients)
+end
+
+--- Lists to whom a document is encrypted, adds one, or removes one with a new data key.
+---@param file string
+---@param action "list"|"add"|"remove"
+---@param recipient string? `age1...` or a public key of SSH
+---@return syslua.SecretRecipients
+function secrets.recipients(file, action, recipient)
+  return border.call("secrets_recipients", file, action, recipient)
+end
+
+--- Makes an identity in a file that is not there yet.
+---@param file string? the place where sops looks for it unless given
+---@return { file: string, recipient: string }
+function secrets.keygen(file)
+  return border.call("secrets_keygen", file)
+end
+
+--- Returns the keys of a document with the types of their values. Nothing is decrypted, no identity is needed.
+---@param file string
+---@return table
+function secrets.outline(file)
+  return border.call("secrets_outline", file)
+end
+
+return secrets

@@ -1,0 +1,442 @@
+//! `native.secrets_*`: documents of SOPS and files of age, for commands and scripts. What is decrypted goes to Lua only
+//! where it is asked for.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use mlua::prelude::*;
+use syslua_engine::failure::Failure;
+use syslua_engine::platform;
+use syslua_secrets::file::{self, Stored};
+use syslua_secrets::identity::{self, Identities, Places};
+use syslua_secrets::private::PrivateFile;
+use syslua_secrets::recipient::Recipient;
+use syslua_secrets::{KeyPath, Plain, Problem, Type, Value, rules};
+use zeroize::Zeroizing;
+
+use crate::error::{self, Answer, lua_failure};
+use crate::options;
+
+/// The kind of all failures here.
+const KIND: &str = "secrets";
+
+fn failure(problem: Problem) -> Failure {
+    let failure = Failure::new(KIND, problem.message);
+    match problem.hint {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}
+
+fn path_of(path: &LuaString) -> PathBuf {
+    platform::path_from_bytes(&path.as_bytes())
+}
+
+/// The directory of settings, where sops looks for `sops/age/keys.txt`.
+fn settings_directory(home: Option<&Path>) -> Option<PathBuf> {
+    if let Some(directory) = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute()) {
+        return Some(directory);
+    }
+    if cfg!(windows) {
+        return std::env::var_os("APPDATA").map(PathBuf::from);
+    }
+    home.map(|home| home.join(if cfg!(target_os = "macos") { "Library/Application Support" } else { ".config" }))
+}
+
+fn find_identities() -> Identities {
+    let home = options::home().ok();
+    Identities::find(&Places {
+        variable: &|name| std::env::var(name).ok(),
+        settings: settings_directory(home.as_deref()),
+        home,
+        host_keys: options::is_root().then(|| PathBuf::from("/etc/ssh")),
+    })
+}
+
+/// The recipients of `SOPS_AGE_RECIPIENTS`, which sops encrypts new documents to.
+fn recipients_of_environment() -> Answer<Vec<Recipient>> {
+    let text = std::env::var("SOPS_AGE_RECIPIENTS").unwrap_or_default();
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(|part| Recipient::parse(part).map_err(failure)).collect()
+}
+
+/// Returns data as Lua has it: no null, and times as text.
+fn to_lua(lua: &Lua, plain: &Plain) -> LuaResult<LuaValue> {
+    match plain {
+        Plain::Value(value) => match value {
+            Value::Null => Ok(LuaNil),
+            Value::Bool(truth) => Ok(LuaValue::Boolean(*truth)),
+            Value::Int(number) => number.into_lua(lua),
+            Value::Float(number) => number.into_lua(lua),
+            other => lua.create_string(&*other.to_content()).map(LuaValue::String),
+        },
+        Plain::List(items) => {
+            let table = lua.create_table()?;
+            for item in items {
+                table.raw_push(to_lua(lua, item)?)?;
+            }
+            Ok(LuaValue::Table(table))
+        }
+        Plain::Map(entries) => {
+            let table = lua.create_table()?;
+            for (key, value) in entries {
+                table.raw_set(key.as_str(), to_lua(lua, value)?)?;
+            }
+            Ok(LuaValue::Table(table))
+        }
+    }
+}
+
+/// What stands at a key: `content` as a file gets it, `json`, `value` and its type.
+fn get(lua: &Lua, path: &LuaString, key: Option<&str>) -> Answer<LuaTable> {
+    let (path, identities) = (path_of(path), find_identities());
+    let make = |content: &[u8], json: &str, value: LuaValue, kind: &str| {
+        let table = lua.create_table()?;
+        table.set("content", lua.create_string(content)?)?;
+        table.set("json", json)?;
+        table.set("value", value)?;
+        table.set("type", kind)?;
+        Ok(table)
+    };
+    let Some(key) = key else {
+        let content = file::content(&path, &identities).map_err(failure)?;
+        let text = lua.create_string(&*content).map_err(lua_failure)?;
+        let json = match std::str::from_utf8(&content) {
+            Ok(text) => Plain::text(text).to_json(),
+            Err(_) => Plain::Value(Value::Bytes(content.to_vec())).to_json(),
+        };
+        return make(&content, &json, LuaValue::String(text), "document").map_err(lua_failure);
+    };
+    let key = KeyPath::parse(key).map_err(failure)?;
+    let stored = Stored::open(&path, &identities).map_err(failure)?;
+    let plain = stored.opened.get(&key).map_err(|problem| failure(problem.in_file(&path)))?;
+    let json = plain.to_json();
+    let (content, kind) = match &plain {
+        Plain::Value(value) => (value.to_content(), value.type_of().name()),
+        Plain::List(_) => (Zeroizing::new(json.as_bytes().to_vec()), "list"),
+        Plain::Map(_) => (Zeroizing::new(json.as_bytes().to_vec()), "map"),
+    };
+    let value = to_lua(lua, &plain).map_err(lua_failure)?;
+    make(&content, &json, value, kind).map_err(lua_failure)
+}
+
+fn set(lua: &Lua, path: &LuaString, key: &str, text: &LuaString, kind: Option<&str>) -> Answer<LuaTable> {
+    let path = path_of(path);
+    let key = KeyPath::parse(key).map_err(failure)?;
+    let kind = kind
+        .map(|name| {
+            Type::from_name(name).filter(|kind| !matches!(kind, Type::Bytes | Type::Comment)).ok_or_else(|| {
+                Failure::new("usage", format!("there is no type `{name}`"))
+                    .with_hint("types are str, int, float, bool, time and null")
+            })
+        })
+        .transpose()?;
+    let bytes = Zeroizing::new(text.as_bytes().to_vec());
+    let text = std::str::from_utf8(&bytes).map_err(|_| {
+        Failure::new(KIND, format!("the value for `{key}` is not UTF-8 text")).with_hint("encode it, as base64 say")
+    })?;
+    let given = recipients_of_environment()?;
+    let mut stored = Stored::open_or_make(&path, &find_identities(), &given).map_err(failure)?;
+    let value = stored.value_for(&key, text, kind).map_err(failure)?;
+    let same = stored.opened.get(&key).is_ok_and(|there| there == value);
+    if !same {
+        stored.opened.set(&key, &value).map_err(|problem| failure(problem.in_file(&path)))?;
+    }
+    let is_new = stored.is_new();
+    let changed = stored.save().map_err(failure)?;
+    let kind = match &value {
+        Plain::Value(value) => value.type_of().name(),
+        _ => "",
+    };
+    let answer = || {
+        let table = lua.create_table()?;
+        table.set("key", key.to_string())?;
+        table.set("type", kind)?;
+        table.set("created", is_new)?;
+        table.set("changed", changed)?;
+        Ok(table)
+    };
+    answer().map_err(lua_failure)
+}
+
+/// A new data key, for the recipients of the creation rule, or of the document when there is no rule.
+fn rotate(lua: &Lua, path: &LuaString, recipients: Option<Vec<String>>) -> Answer<LuaTable> {
+    let path = path_of(path);
+    let mut stored = Stored::open(&path, &find_identities()).map_err(failure)?;
+    let before: Vec<String> = stored.opened.document().recipients().into_iter().map(str::to_owned).collect();
+    let texts = match recipients {
+        Some(given) if !given.is_empty() => given,
+        _ => {
+            let absolute = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
+            match rules::find(&absolute).map_err(failure)? {
+                Some(rule) => rule.recipients.iter().map(ToString::to_string).collect(),
+                None => before.clone(),
+            }
+        }
+    };
+    let recipients: Vec<Recipient> =
+        texts.iter().map(|text| Recipient::parse(text).map_err(failure)).collect::<Answer<_>>()?;
+    stored.opened.rotate(&recipients).map_err(|problem| failure(problem.in_file(&path)))?;
+    stored.save().map_err(failure)?;
+    describe(lua, &stored, &before, true).map_err(lua_failure)
+}
+
+/// The recipients now, and who of them is new or gone.
+fn describe(lua: &Lua, stored: &Stored, before: &[String], changed: bool) -> LuaResult<LuaTable> {
+    let now: Vec<String> = stored.opened.document().recipients().into_iter().map(str::to_owned).collect();
+    let table = lua.create_table()?;
+    let missing = |from: &[String], of: &[String]| -> Vec<String> {
+        of.iter().filter(|one| !from.contains(one)).cloned().collect()
+    };
+    table.set("added", missing(before, &now))?;
+    table.set("removed", missing(&now, before))?;
+    table.set("recipients", now)?;
+    table.set("changed", changed)?;
+    Ok(table)
+}
+
+fn recipients(lua: &Lua, path: &LuaString, action: &str, recipient: Option<&str>) -> Answer<LuaTable> {
+    let path = path_of(path);
+    if action == "list" {
+        let document = file::document(&path).map_err(failure)?;
+        let list: Vec<String> = document.recipients().into_iter().map(str::to_owned).collect();
+        let table = lua.create_table().map_err(lua_failure)?;
+        table.set("recipients", list).map_err(lua_failure)?;
+        return Ok(table);
+    }
+    let recipient = recipient.unwrap_or_default();
+    let mut stored = Stored::open(&path, &find_identities()).map_err(failure)?;
+    let before: Vec<String> = stored.opened.document().recipients().into_iter().map(str::to_owned).collect();
+    let done = match action {
+        "add" => Recipient::parse(recipient).and_then(|recipient| stored.opened.add_recipient(&recipient)),
+        _ => stored.opened.remove_recipient(recipient).map(|()| true),
+    };
+    let changed = done.map_err(|problem| failure(problem.in_file(&path)))?;
+    if changed {
+        stored.save().map_err(failure)?;
+    }
+    describe(lua, &stored, &before, changed).map_err(lua_failure)
+}
+
+/// Makes an identity in a file that is not there yet: the one given, else where sops looks for it.
+fn keygen(lua: &Lua, path: Option<&LuaString>) -> Answer<LuaTable> {
+    let home = options::home().ok();
+    let path = match path {
+        Some(path) => path_of(path),
+        None => match std::env::var_os("SOPS_AGE_KEY_FILE") {
+            Some(file) => PathBuf::from(file),
+            None => settings_directory(home.as_deref())
+                .ok_or_else(|| Failure::new(KIND, "the home directory is not known").with_hint("set HOME"))?
+                .join("sops/age/keys.txt"),
+        },
+    };
+    let failed = |error: &std::io::Error| {
+        let what = format!("cannot make {}: {}", path.display(), platform::reason(error));
+        let failure = Failure::new(KIND, what);
+        if error.kind() == std::io::ErrorKind::AlreadyExists {
+            failure.with_hint("it is kept: an identity that is lost cannot be made again. Name another with --output")
+        } else {
+            failure
+        }
+    };
+    let (identity, recipient) = identity::generate().map_err(failure)?;
+    let content = Zeroizing::new(format!("# public key: {recipient}\n{}\n", *identity));
+    if let Some(parent) = path.parent() {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(parent).map_err(|error| failed(&error))?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&path).map_err(|error| failed(&error))?;
+    file.write_all(content.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| failed(&error))?;
+    let answer = || {
+        let table = lua.create_table()?;
+        table.set("file", path.display().to_string())?;
+        table.set("recipient", recipient.as_str())?;
+        Ok(table)
+    };
+    answer().map_err(lua_failure)
+}
+
+/// Where a private file may be, the last one on a disk.
+fn private_places() -> Vec<PathBuf> {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
+    let mut places: Vec<PathBuf> = runtime.into_iter().collect();
+    places.push(PathBuf::from("/dev/shm"));
+    places.push(std::env::temp_dir());
+    places
+}
+
+/// Opens the content in an editor. `on_problem` is told what is wrong with the result, and says whether the editor is
+/// started again.
+fn edit(lua: &Lua, path: &LuaString, editor: &[String], on_problem: &LuaFunction) -> Answer<LuaTable> {
+    let path = path_of(path);
+    let given = recipients_of_environment()?;
+    let mut stored = Stored::open_or_make(&path, &find_identities(), &given).map_err(failure)?;
+    let before = stored.opened.content().map_err(failure)?;
+    let name = path.file_name().map_or_else(|| "secrets".into(), |name| name.to_string_lossy().into_owned());
+    let private = PrivateFile::new(&private_places(), &name, &before)
+        .map_err(|error| Failure::new(KIND, format!("cannot make a private file: {error}")))?;
+    if !private.is_in_memory() {
+        let warning = "there is no file system in memory here: the text is on the disk while the editor runs";
+        on_problem.call::<LuaValue>((warning, true)).map_err(lua_failure)?;
+    }
+    loop {
+        run_editor(editor, private.path())?;
+        let after = private.read().map_err(|error| Failure::new(KIND, format!("the editor left no file: {error}")))?;
+        if *after == *before {
+            return edited(lua, false, stored.is_new());
+        }
+        match stored.opened.replace(&after) {
+            Ok(()) => break,
+            Err(problem) => {
+                let again: bool = on_problem.call((problem.message.as_str(), false)).map_err(lua_failure)?;
+                if !again {
+                    return Err(failure(problem.in_file(&path)));
+                }
+            }
+        }
+    }
+    let is_new = stored.is_new();
+    let changed = stored.save().map_err(failure)?;
+    edited(lua, changed, is_new)
+}
+
+fn edited(lua: &Lua, changed: bool, is_new: bool) -> Answer<LuaTable> {
+    let answer = || {
+        let table = lua.create_table()?;
+        table.set("changed", changed)?;
+        table.set("created", changed && is_new)?;
+        Ok(table)
+    };
+    answer().map_err(lua_failure)
+}
+
+/// Runs the editor and waits. Signals of the terminal are for the editor; those that end a process end it first, so that
+/// the private file goes.
+fn run_editor(editor: &[String], file: &Path) -> Answer<()> {
+    let (program, arguments) =
+        editor.split_first().ok_or_else(|| Failure::new("usage", "the editor is not known").with_hint("set EDITOR"))?;
+    let mut child = std::process::Command::new(program).args(arguments).arg(file).spawn().map_err(|error| {
+        Failure::new(KIND, format!("cannot start the editor `{program}`: {}", platform::reason(&error)))
+            .with_hint("EDITOR names it")
+    })?;
+    let guard = waiting::Guard::new();
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if guard.asked().is_some() => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(Failure::new("interrupted", "interrupted: nothing was changed"));
+            }
+            Ok(None) => std::thread::sleep(std::time::Duration::from_millis(10)),
+            Err(error) => return Err(Failure::new(KIND, format!("cannot wait for the editor: {error}"))),
+        }
+    };
+    if status.success() {
+        return Ok(());
+    }
+    Err(Failure::new(KIND, format!("the editor `{program}` failed: {status}; nothing was changed")))
+}
+
+#[cfg(unix)]
+mod waiting {
+    use std::sync::atomic::{AtomicI32, Ordering};
+
+    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+
+    /// The last signal that asks to end; 0 for none.
+    static ASKED: AtomicI32 = AtomicI32::new(0);
+
+    extern "C" fn note(signal: nix::libc::c_int) {
+        ASKED.store(signal, Ordering::Relaxed);
+    }
+
+    extern "C" fn pass(_signal: nix::libc::c_int) {}
+
+    /// While it lives, SIGINT and SIGQUIT do nothing, and SIGTERM and SIGHUP are noted.
+    pub struct Guard(Vec<(Signal, SigAction)>);
+
+    impl Guard {
+        pub fn new() -> Self {
+            ASKED.store(0, Ordering::Relaxed);
+            let mut before = Vec::new();
+            let handlers: [(Signal, extern "C" fn(nix::libc::c_int)); 4] =
+                [(Signal::SIGINT, pass), (Signal::SIGQUIT, pass), (Signal::SIGTERM, note), (Signal::SIGHUP, note)];
+            for (signal, handler) in handlers {
+                let action = SigAction::new(SigHandler::Handler(handler), SaFlags::SA_RESTART, SigSet::empty());
+                // SAFETY: the handlers touch an atomic at most.
+                if let Ok(old) = unsafe { sigaction(signal, &action) } {
+                    before.push((signal, old));
+                }
+            }
+            Self(before)
+        }
+
+        /// The signal that asked to end.
+        pub fn asked(&self) -> Option<i32> {
+            Some(ASKED.load(Ordering::Relaxed)).filter(|signal| *signal != 0)
+        }
+    }
+
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            for (signal, action) in &self.0 {
+                // SAFETY: what was in force before is put back.
+                let _ = unsafe { sigaction(*signal, action) };
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod waiting {
+    /// Windows ends all processes of a console together.
+    pub struct Guard;
+
+    impl Guard {
+        pub fn new() -> Self {
+            Self
+        }
+
+        pub fn asked(&self) -> Option<i32> {
+            None
+        }
+    }
+}
+
+/// Keys and types of a document, without decrypting.
+fn outline(lua: &Lua, path: &LuaString) -> Answer<LuaValue> {
+    let document = file::document(&path_of(path)).map_err(failure)?;
+    to_lua(lua, &document.outline()).map_err(lua_failure)
+}
+
+/// Registers them.
+pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
+    error::register(lua, native, "secrets_get", |lua, (path, key): (LuaString, Option<String>)| {
+        get(lua, &path, key.as_deref())
+    })?;
+    type Set = (LuaString, String, LuaString, Option<String>);
+    error::register(lua, native, "secrets_set", |lua, (path, key, text, kind): Set| {
+        set(lua, &path, &key, &text, kind.as_deref())
+    })?;
+    error::register(lua, native, "secrets_rotate", |lua, (path, recipients): (LuaString, Option<Vec<String>>)| {
+        rotate(lua, &path, recipients)
+    })?;
+    type Change = (LuaString, String, Option<String>);
+    error::register(lua, native, "secrets_recipients", |lua, (path, action, recipient): Change| {
+        recipients(lua, &path, &action, recipient.as_deref())
+    })?;
+    error::register(lua, native, "secrets_keygen", |lua, path: Option<LuaString>| keygen(lua, path.as_ref()))?;
+    type Edit = (LuaString, Vec<String>, LuaFunction);
+    error::register(lua, native, "secrets_edit", |lua, (path, editor, on_problem): Edit| {
+        edit(lua, &path, &editor, &on_problem)
+    })?;
+    error::register(lua, native, "secrets_outline", |lua, path: LuaString| outline(lua, &path))
+}

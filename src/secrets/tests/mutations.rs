@@ -1,0 +1,120 @@
+//! Damaged documents: what sops refuses is refused here. `SYSLUA_SWEEP=all` tries 2,000 of them.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::allow_attributes,
+    clippy::print_stderr,
+    reason = "a test"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use syslua_secrets::identity::{Identities, Places};
+use syslua_secrets::{Document, Format};
+
+fn vectors() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
+}
+
+fn sops() -> Option<PathBuf> {
+    let cache = std::env::var_os("SYSLUA_TOOLS").map(PathBuf::from);
+    let places = [cache, Some(PathBuf::from("/var/cache/syslua-tools"))];
+    places.into_iter().flatten().map(|place| place.join("bin/sops")).find(|file| file.exists())
+}
+
+/// Numbers that need no seed from outside: xorshift64.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 16).unwrap_or(0) % limit.max(1)
+    }
+}
+
+/// What somebody could do to a document: lines go, come twice, change places; values are exchanged; bytes differ.
+fn mutate(text: &str, numbers: &mut Numbers) -> String {
+    let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
+    let (one, other) = (numbers.below(lines.len()), numbers.below(lines.len()));
+    match numbers.below(9) {
+        0 => {
+            lines.remove(one);
+        }
+        1 => lines.insert(one, lines[other].clone()),
+        2 => lines.swap(one, other),
+        3 => {
+            // The values of two lines.
+            let split = |line: &str| line.find(['=', ':']).map(|at| at + 1);
+            if let (Some(a), Some(b)) = (split(&lines[one]), split(&lines[other]))
+                && one != other
+            {
+                let (x, y) = (lines[one][a..].to_owned(), lines[other][b..].to_owned());
+                lines[one].truncate(a);
+                lines[one].push_str(&y);
+                lines[other].truncate(b);
+                lines[other].push_str(&x);
+            }
+        }
+        4 => lines[one] = lines[one].replacen("type:str", ["type:int", "type:bool", "type:bytes"][numbers.below(3)], 1),
+        5 => lines[one] = lines[one].replacen("ENC[", "", 1),
+        6 => lines.insert(one, ["added: 1", "    added: x", "# added", "- added"][numbers.below(4)].to_owned()),
+        7 => lines[one] = format!("{}{}", lines[one], [" ", "]", "x", " # c"][numbers.below(4)]),
+        _ => {
+            let mut letters: Vec<char> = lines[one].chars().collect();
+            if !letters.is_empty() {
+                let at = numbers.below(letters.len());
+                letters[at] = ['A', '0', ' ', ':', '=', '-'][numbers.below(6)];
+                lines[one] = letters.into_iter().collect();
+            }
+        }
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn what_sops_refuses_is_refused() {
+    let Some(sops) = sops() else { return eprintln!("left out: sops is not installed") };
+    let count = if std::env::var_os("SYSLUA_SWEEP").is_some_and(|sweep| sweep == "all") { 2000 } else { 60 };
+    let key = vectors().join("key.txt");
+    let mut identities = Identities::find(&Places { variable: &|_| None, home: None, settings: None, host_keys: None });
+    identities.add_file("the test", &key, true);
+    let directory = tempfile::tempdir().unwrap();
+    let names = ["basic.yaml", "mac_only.yaml", "regex.yaml", "basic.json", "app.env", "app.ini"];
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    let (mut accepted, mut refused, mut stricter) = (0, 0, 0);
+    for round in 0..count {
+        let name = names[round % names.len()];
+        let text = std::fs::read_to_string(vectors().join("enc").join(name)).unwrap();
+        let changed = mutate(&text, &mut numbers);
+        let ours = Document::parse(Format::of(Path::new(name)), changed.as_bytes())
+            .and_then(|document| document.open(&identities));
+        let Ok(ours) = ours else {
+            stricter += 1;
+            continue;
+        };
+        let file = directory.path().join(name);
+        std::fs::write(&file, &changed).unwrap();
+        let theirs = Command::new(&sops)
+            .args(["decrypt", name])
+            .current_dir(directory.path())
+            .env("SOPS_AGE_KEY_FILE", &key)
+            .env("SOPS_DISABLE_VERSION_CHECK", "1")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(
+            theirs.status.success(),
+            "round {round}: sops refuses what is accepted here: {}\n{changed}",
+            String::from_utf8_lossy(&theirs.stderr)
+        );
+        accepted += 1;
+        refused += usize::from(ours.to_plain().to_json().is_empty());
+    }
+    assert_eq!(refused, 0);
+    // Most damage is found, and some does not matter: lines of the metadata that change places, say.
+    assert!(stricter > count / 4 && accepted > 0, "{accepted} accepted, {stricter} refused");
+}
