@@ -7,7 +7,7 @@ local tree = require("spec.support.tree")
 local recipient = "age1fm04afyk2yvux4cluqw83g4vx5cqvfdkle3r7qpx6nsm8yw6vcvstu8dzn"
 local vectors = "src/secrets/tests/vectors/"
 local sops = (os.getenv("SYSLUA_TOOLS") or "/var/cache/syslua-tools") .. "/bin/sops"
-local it_with_sops = tree.exists(sops) and it or pending
+local it_with_sops = process.has(sops) and it or pending
 
 describe("secrets", function()
   local here
@@ -223,6 +223,34 @@ describe("secrets", function()
     end
     here.shell("printf 'top\\nsecret' | age -r " .. recipient .. " -o s.age")
     assert.equal("top\nsecret", (run(0, "get", "--file", "s.age")))
+  end)
+
+  it("leaves the old or the new document when it is killed at any operation", function()
+    if not process.has("strace") then
+      return pending("strace is not installed")
+    end
+    run(0, "set", "a", "one")
+    local calls = "fchmod,fchown,fsync,rename,renameat,renameat2,fdatasync,ftruncate"
+    local before, kills, seen_old, seen_new = here.read("secrets.yaml"), 0, false, false
+    for number = 1, 40 do
+      local line = ("strace -f -qq -o /dev/null -e trace=%s -e inject=%s:signal=KILL:when=%d"):format(
+        calls,
+        calls,
+        number
+      )
+      local result = here.shell(line .. " $LUA -l syslua secrets rotate")
+      local now = here.read("secrets.yaml")
+      assert.equal("one\n", (run(0, "get", "a")))
+      seen_old = seen_old or now == before
+      seen_new = seen_new or now ~= before
+      before = now
+      if result.code == 0 then
+        break
+      end
+      kills = kills + 1
+    end
+    assert.is_true(kills >= 2, "it was killed " .. kills .. " times")
+    assert.is_true(seen_old and seen_new)
   end)
 
   it("serves scripts", function()

@@ -322,11 +322,12 @@ fn edited(lua: &Lua, changed: bool, is_new: bool) -> Answer<LuaTable> {
 fn run_editor(editor: &[String], file: &Path) -> Answer<()> {
     let (program, arguments) =
         editor.split_first().ok_or_else(|| Failure::new("usage", "the editor is not known").with_hint("set EDITOR"))?;
+    // Before the editor is there: it may be quick.
+    let guard = waiting::Guard::new();
     let mut child = std::process::Command::new(program).args(arguments).arg(file).spawn().map_err(|error| {
         Failure::new(KIND, format!("cannot start the editor `{program}`: {}", platform::reason(&error)))
             .with_hint("EDITOR names it")
     })?;
-    let guard = waiting::Guard::new();
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
