@@ -40,6 +40,9 @@ impl Metadata {
         let options = Options::read(&content)?;
         let metadata = Self { content, options };
         metadata.last_modified()?;
+        if !metadata.content.get_text("version").is_some_and(is_version) {
+            return Err(Problem::new("`sops.version` is missing or no version"));
+        }
         if metadata.recipients().is_empty() {
             let kinds = metadata.other_kinds();
             return Err(if kinds.is_empty() {
@@ -162,4 +165,13 @@ impl Metadata {
         self.content.put("age", Plain::List(items));
         Ok(())
     }
+}
+
+/// Whether a text is a version as SOPS reads it: three numbers, and what may follow by the rules of semantic versions.
+fn is_version(text: &str) -> bool {
+    let core = text.split(['-', '+']).next().unwrap_or_default();
+    let is_number = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) && (part == "0" || !part.starts_with('0'))
+    };
+    core.split('.').count() == 3 && core.split('.').all(is_number) && !text.ends_with(['-', '+'])
 }

@@ -78,24 +78,25 @@ fn mutate(text: &str, numbers: &mut Numbers) -> String {
 #[test]
 fn what_sops_refuses_is_refused() {
     let Some(sops) = sops() else { return eprintln!("left out: sops is not installed") };
-    let count = if std::env::var_os("SYSLUA_SWEEP").is_some_and(|sweep| sweep == "all") { 2000 } else { 60 };
+    let all = std::env::var_os("SYSLUA_SWEEP").is_some_and(|sweep| sweep == "all");
+    let count = if all { 2000 } else { 60 };
     let key = vectors().join("key.txt");
     let mut identities = Identities::find(&Places { variable: &|_| None, home: None, settings: None, host_keys: None });
     identities.add_file("the test", &key, true);
     let directory = tempfile::tempdir().unwrap();
     let names = ["basic.yaml", "mac_only.yaml", "regex.yaml", "basic.json", "app.env", "app.ini"];
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
-    let (mut accepted, mut refused, mut stricter) = (0, 0, 0);
+    let (mut accepted, mut stricter, mut wrong) = (0, 0, Vec::new());
     for round in 0..count {
         let name = names[round % names.len()];
         let text = std::fs::read_to_string(vectors().join("enc").join(name)).unwrap();
         let changed = mutate(&text, &mut numbers);
         let ours = Document::parse(Format::of(Path::new(name)), changed.as_bytes())
             .and_then(|document| document.open(&identities));
-        let Ok(ours) = ours else {
+        if ours.is_err() {
             stricter += 1;
             continue;
-        };
+        }
         let file = directory.path().join(name);
         std::fs::write(&file, &changed).unwrap();
         let theirs = Command::new(&sops)
@@ -106,15 +107,14 @@ fn what_sops_refuses_is_refused() {
             .stdin(Stdio::null())
             .output()
             .unwrap();
-        assert!(
-            theirs.status.success(),
-            "round {round}: sops refuses what is accepted here: {}\n{changed}",
-            String::from_utf8_lossy(&theirs.stderr)
-        );
+        if !theirs.status.success() {
+            let why = String::from_utf8_lossy(&theirs.stderr).trim().to_owned();
+            let line = text.lines().zip(changed.lines()).find(|(old, new)| old != new);
+            wrong.push(format!("round {round}, {name}: {why}\n{line:?}"));
+        }
         accepted += 1;
-        refused += usize::from(ours.to_plain().to_json().is_empty());
     }
-    assert_eq!(refused, 0);
+    assert!(wrong.is_empty(), "sops refuses what is accepted here:\n{}", wrong.join("\n"));
     // Most damage is found, and some does not matter: lines of the metadata that change places, say.
     assert!(stricter > count / 4 && accepted > 0, "{accepted} accepted, {stricter} refused");
 }
