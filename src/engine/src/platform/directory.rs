@@ -91,6 +91,26 @@ impl Node {
     }
 }
 
+/// What an empty directory is, but for its owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blank {
+    /// The numbers of its file system and of itself there.
+    pub id: (u64, u64),
+    /// Its permission bits.
+    pub mode: u32,
+    /// The bytes it takes: one that once held many names stays larger.
+    pub size: u64,
+    /// Its flags, as `chattr` shows them.
+    pub flags: u64,
+}
+
+impl Blank {
+    /// Returns whether another one differs from this in nothing but which it is.
+    pub fn is_like(&self, other: &Blank) -> bool {
+        *self == Blank { id: (self.id.0, other.id.1), ..*other } && self.id.0 == other.id.0
+    }
+}
+
 /// What tells a file from others, also after it got another name or the machine started anew.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
@@ -145,6 +165,12 @@ pub fn look(path: &Path) -> Result<Option<Seen>> {
     }
 }
 
+/// Returns the numbers of the file system and of what stands at a path, which may be a link; nothing where nothing does, and
+/// where the system has no such numbers.
+pub fn id_at(path: &Path) -> Option<(u64, u64)> {
+    raw::id_at(path).ok()
+}
+
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
@@ -186,6 +212,15 @@ impl Directory {
     #[must_use]
     pub fn with_actor(self, actor: Option<Actor>) -> Directory {
         Directory { actor, ..self }
+    }
+
+    /// Tells what this is when it is empty. Nothing where it holds anything, where it has lists of users or other attributes,
+    /// and where the system does not tell.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn blank(&self) -> Result<Option<Blank>> {
+        raw::blank(&self.raw).map_err(failed("look at", &self.path()))
     }
 
     /// Opens a directory in this one.

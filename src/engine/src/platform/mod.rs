@@ -55,7 +55,7 @@ use std::path::{Path, PathBuf};
 
 pub use actor::{Actor, group_number, user_name, user_named};
 pub use become_program::{SCRIPT, become_program};
-pub use directory::{Directory, Identity, NewFile, Node, Seen, look, set_mode_of};
+pub use directory::{Blank, Directory, Identity, NewFile, Node, Seen, id_at, look, set_mode_of};
 pub use links::{LinkLimits, Links, links_below};
 pub use modify::{
     append_durably, append_file, copy_file, create_directories, create_directories_as, create_directory,

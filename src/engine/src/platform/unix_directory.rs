@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{self as sys, Access, AtFlags, CWD, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::directory::{Identity, NewFile, Node, Seen};
+use super::directory::{Blank, Identity, NewFile, Node, Seen};
 use super::read::FileKind;
 use super::{Actor, Facts, unix};
 
@@ -77,6 +77,49 @@ fn id(stat: &sys::Stat) -> (u64, u64) {
 
 pub(super) fn id_of(directory: &Handle) -> io::Result<(u64, u64)> {
     Ok(id(&sys::fstat(directory)?))
+}
+
+/// Returns the numbers of what stands at a path, which may be a link.
+pub(super) fn id_at(path: &Path) -> io::Result<(u64, u64)> {
+    Ok(id(&sys::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?))
+}
+
+/// Tells what an empty directory is; nothing where it holds anything, or has what modes do not say.
+#[cfg(target_os = "linux")]
+pub(super) fn blank(directory: &Handle) -> io::Result<Option<Blank>> {
+    use rustix::fs::{RawDir, flistxattr, ioctl_getflags};
+    use std::mem::MaybeUninit;
+    let flags = match ioctl_getflags(directory) {
+        Ok(flags) => flags.bits(),
+        // This file system has none.
+        Err(Errno::NOTTY | Errno::OPNOTSUPP | Errno::INVAL) => 0,
+        Err(error) => return Err(error.into()),
+    };
+    let mut names = [0; 1024];
+    let length = match flistxattr(directory, &mut names[..]) {
+        Ok(length) => length,
+        Err(Errno::NOTSUP) => 0,
+        Err(error) => return Err(error.into()),
+    };
+    if unix::removable_attributes(&names[..length]).next().is_some() {
+        return Ok(None);
+    }
+    let mut buffer = [MaybeUninit::uninit(); 1024];
+    let mut entries = RawDir::new(directory, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            return Ok(None);
+        }
+    }
+    let found = sys::fstat(directory)?;
+    let node = node_from(&found);
+    Ok(Some(Blank { id: node.id, mode: node.mode, size: node.size, flags: flags.into() }))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn blank(_directory: &Handle) -> io::Result<Option<Blank>> {
+    Ok(None)
 }
 
 fn kind_of(stat: &sys::Stat) -> FileKind {

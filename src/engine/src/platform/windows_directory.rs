@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::directory::{Identity, NewFile, Node, Seen};
+use super::directory::{Blank, Identity, NewFile, Node, Seen};
 use super::read::{FileKind, kind_from};
 use super::{Actor, Facts, system};
 
@@ -45,6 +45,17 @@ pub(super) fn open_parent(directory: &Handle) -> io::Result<Handle> {
 /// Directories have no number that the standard library tells; paths stand for them.
 pub(super) fn id_of(_directory: &Handle) -> io::Result<(u64, u64)> {
     Ok((0, 0))
+}
+
+/// Files have no numbers here.
+pub(super) fn id_at(_path: &Path) -> io::Result<(u64, u64)> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// What an empty directory is, is not told here.
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+pub(super) fn blank(_directory: &Handle) -> io::Result<Option<Blank>> {
+    Ok(None)
 }
 
 pub(super) fn node(directory: &Handle, name: &OsStr) -> io::Result<Node> {

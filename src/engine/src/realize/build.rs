@@ -1,12 +1,12 @@
 //! One build: its directories, what it may read, and what placeholders mean to it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
-use super::{Error, busy};
+use super::{Error, Slots, busy};
 use crate::derivation::{Derivation, FileContent, FileRecipe, Recipe};
 use crate::hash::Hash;
 use crate::names::{ObjectName, OutputName, Placeholder};
@@ -23,6 +23,15 @@ use crate::value::Source;
 /// What a build makes is its own until it is published.
 const PRIVATE: u32 = 0o700;
 
+/// What the builds of one call share.
+#[derive(Clone, Default)]
+pub struct Shared {
+    /// What confines their programs.
+    pub sandboxes: Arc<Sandboxes>,
+    /// The directories that they leave to one another; none where each removes its own.
+    pub slots: Option<Arc<Slots>>,
+}
+
 /// A build under way.
 pub struct Build {
     /// What is built.
@@ -35,6 +44,8 @@ pub struct Build {
     names: BTreeMap<OutputName, ObjectName>,
     objects: BTreeSet<ObjectName>,
     system: Option<Store>,
+    slot: Slot,
+    slots: Option<Arc<Slots>>,
     /// The weakest level of what it is built from.
     inputs: Level,
 }
@@ -51,7 +62,7 @@ impl Build {
         realized: &BTreeMap<Hash, Outputs>,
         settings: &Settings,
         events: EventSink,
-        sandboxes: &Arc<Sandboxes>,
+        shared: &Shared,
     ) -> Result<Build, Error> {
         let names = derivation.temporary_names();
         let slot = Slot::of(derivation.hash);
@@ -114,16 +125,18 @@ impl Build {
                 given: Mutex::default(),
                 search: Some(search),
                 copies: Mutex::default(),
-                sandbox: BuildSandbox::new(sandboxes, settings, slot.number())?,
+                sandbox: BuildSandbox::new(&shared.sandboxes, settings, slot.number())?,
             },
             names,
             system,
+            slot,
+            slots: shared.slots.clone(),
             inputs,
             objects,
             derivation,
         };
-        let places = [&build.workspace.building, &build.workspace.directory];
-        if places.into_iter().any(|path| platform::exists(path)) {
+        let is_left = shared.slots.as_ref().is_some_and(|slots| slots.take(slot, build.places()));
+        if !is_left && build.places().into_iter().any(platform::exists) {
             // Whoever had the slot was killed; what ran then would go on to write into this build. A jail ends by itself.
             let patience = Patience { timeout: settings.lock_timeout, interrupt: settings.interrupt.clone() };
             Lock::take_briefly(&build.workspace.jail, &patience).map_err(|error| busy(&build.derivation, error))?;
@@ -132,9 +145,18 @@ impl Build {
             }
             build.remove().map_err(store::Error::from)?;
         }
-        // A new one, to which nothing that was left running has a right.
-        platform::create_directory_as(&build.workspace.building, PRIVATE).map_err(store::Error::from)?;
-        build.workspace.give(&build.workspace.building).map_err(store::Error::from)?;
+        if is_left {
+            for place in build.places().into_iter().filter(|place| platform::exists(place)) {
+                build.workspace.give(place).map_err(store::Error::from)?;
+            }
+        } else {
+            // A new one, to which nothing that was left running has a right.
+            platform::create_directory_as(&build.workspace.building, PRIVATE).map_err(store::Error::from)?;
+            if let Some(slots) = &shared.slots {
+                slots.note_new(&build.workspace.building);
+            }
+            build.workspace.give(&build.workspace.building).map_err(store::Error::from)?;
+        }
         if platform::exists(&build.workspace.log) {
             platform::remove_file(&build.workspace.log).map_err(store::Error::from)?;
         }
@@ -260,14 +282,26 @@ impl Build {
     /// When the file system refuses.
     pub fn discard(&self) -> platform::Result<()> {
         self.workspace.sandbox.end();
-        let removed = self.remove();
+        let removed = if self.leave() { Ok(()) } else { self.remove() };
         self.workspace.sandbox.give_user_back();
         removed
     }
 
+    /// Leaves its directories to the next build of its slot, where nothing of this one can write in them any more.
+    fn leave(&self) -> bool {
+        self.slots.as_ref().is_some_and(|slots| {
+            self.workspace.sandbox.level() == Level::Namespaces && slots.leave(self.slot, self.places())
+        })
+    }
+
+    /// Returns its directories: that of the outputs, and its own.
+    fn places(&self) -> [&Path; 2] {
+        [&self.workspace.building, &self.workspace.directory]
+    }
+
     fn remove(&self) -> platform::Result<()> {
         // Most leave them empty.
-        for path in [&self.workspace.building, &self.workspace.directory] {
+        for path in self.places() {
             platform::remove_directory(path).or_else(|_| platform::remove_tree(path))?;
         }
         Ok(())

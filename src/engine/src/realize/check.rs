@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::build::Shared;
 use super::{Build, Error, Step, Tasks, busy, file};
 use crate::derivation::Derivation;
 use crate::failure::Failure;
@@ -55,7 +56,8 @@ pub fn check(
     // In this order everywhere: whoever has a slot waits for nothing.
     let locks = [store.build_lock(derivation.hash), slot].map(|path| take(&path, Mode::Exclusive, derivation.title()));
     let locks = locks.into_iter().collect::<Result<Vec<Lock>, _>>().map_err(|error| busy(derivation, error))?;
-    let mut build = Build::prepare(store, Arc::clone(derivation), realized, settings, Arc::new(drop), &Arc::default())?;
+    let mut build =
+        Build::prepare(store, Arc::clone(derivation), realized, settings, Arc::new(drop), &Shared::default())?;
     build.workspace.is_check = true;
     // It has another name and is as deep as it was not: what depends on it differs.
     let directory = build.workspace.directory.clone();

@@ -8,11 +8,13 @@ mod file;
 mod pool;
 mod recorder;
 mod scheduler;
+mod slots;
 
 pub use build::Build;
 pub use check::{Difference, check};
 pub use pool::panic_text;
 pub use scheduler::{Realization, realize};
+pub use slots::Slots;
 
 use crate::derivation::Derivation;
 use crate::failure::{Failure, Mismatch};

@@ -15,6 +15,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::borrow::{borrow, lender};
+use super::build::Shared;
 use super::declared::find_declared;
 use super::pool::{Message, Pool};
 use super::recorder::{self, Recorder, Unrecorded};
@@ -23,7 +24,7 @@ use crate::derivation::{Derivation, Recipe};
 use crate::failure::{Failure, Mismatch, chain};
 use crate::hash::Hash;
 use crate::names::OutputName;
-use crate::operation::{Error as OperationError, Response, Sandboxes};
+use crate::operation::{Error as OperationError, Response};
 use crate::platform::jail::Level;
 use crate::platform::lock::{Lock, LockError, Mode, holder};
 use crate::settings::{Event, EventSink, Sandbox, Settings};
@@ -88,7 +89,7 @@ pub fn realize(
         graph,
         pool,
         events,
-        sandboxes: Arc::default(),
+        shared: Shared { slots: Some(Arc::default()), ..Shared::default() },
         ready: VecDeque::new(),
         locked_out: Vec::new(),
         behind: Vec::new(),
@@ -102,6 +103,9 @@ pub fn realize(
     };
     scheduler.run(tasks, on_event);
     scheduler.record_all();
+    if let Some(slots) = &scheduler.shared.slots {
+        slots.clear(store);
+    }
     match together(scheduler.failure, scheduler.mismatches) {
         Some(failure) => Err(failure),
         None => Ok(scheduler.done),
@@ -241,7 +245,7 @@ struct Scheduler<'a> {
     graph: Graph,
     pool: Pool<Outcome>,
     events: EventSink,
-    sandboxes: Arc<Sandboxes>,
+    shared: Shared,
     missing_dependencies: Vec<usize>,
     ready: VecDeque<NodeIndex>,
     locked_out: Vec<(NodeIndex, Instant)>,
@@ -427,8 +431,7 @@ impl Scheduler<'_> {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<(), Error> {
         let events = Arc::clone(&self.events);
-        let build =
-            Build::prepare(&self.store, derivation, &self.done.outputs, self.settings, events, &self.sandboxes)?;
+        let build = Build::prepare(&self.store, derivation, &self.done.outputs, self.settings, events, &self.shared)?;
         let build = Arc::new(build);
         let task = file::begin(&build, in_place, tasks);
         let mut running = Running { task: None, build, locks, begin: Instant::now() };

@@ -166,7 +166,9 @@ fn publish_staged(
     let hash_all = || {
         build.outputs.keys().collect::<Vec<_>>().par_iter().map(|output| hash(output)).collect::<Result<Vec<Digest>>>()
     };
-    let (checked, hashed) = rayon::join(check, hash_all);
+    // A small output is published outside of the pool: to spread it there would cost more than to hash it.
+    let is_spread = rayon::current_thread_index().is_some();
+    let (checked, hashed) = if is_spread { rayon::join(check, hash_all) } else { (check(), hash_all()) };
     let mut digests: BTreeMap<&OutputName, Digest> = build.outputs.keys().zip(hashed?).collect();
     checked?;
     // Before anything is published: a failed build leaves no object.
