@@ -234,6 +234,53 @@ local function tests(levels)
     end
   end)
 
+  it("is for each build as for the first, whatever those before it did", function()
+    local look = [[
+      # The kernel tells how many processes the machine has, and the user that a build of root is.
+      for d in / /dev /dev/shm /tmp . $(dirname $out); do
+        cd $d && ls -lan --time-style=+ | grep -v "^total\\| proc$"; cd - >/dev/null
+      done
+      cut -d " " -f 5- /proc/self/mountinfo |
+        sed "s,/store/b[0-9a-f]*,/store/B,; s,/store/tmp/[0-9a-f]*,/store/T,; s/[ug]id=[0-9]*//g"
+      hostname; id; umask; echo $$; ls -d /proc/[0-9]*
+      cat /proc/sysvipc/shm /proc/sysvipc/sem /proc/sysvipc/msg
+    ]]
+    local leave = [[
+      here=$PWD; own=$(dirname $out)
+      for d in / /dev /dev/pts /dev/shm /tmp /usr /etc /home /proc $own/.. $here/..; do
+        mkdir $d/left-dir; echo left >$d/left-file; ln -s left $d/left-link; chmod 711 $d; mv $d $d-moved
+      done 2>/dev/null
+      chmod 711 $own $here; chattr +A $own $here; touch -d @0 $own $here
+      ipcmk -M 4096; ipcmk -S 1; ipcmk -Q; setsid sleep 1000 & echo left >$here/left; true
+    ]]
+    -- One after the other, by the same thread; each second one reads more than the others.
+    local result = here.script(([[
+      local syslua = require("syslua")
+      local builds = {}
+      for number = 1, 6 do
+        builds[number] = syslua.derive({
+          name = "jailed",
+          opts = { number = number, last = builds[number - 1] },
+          config = function(opts, ctx)
+            local seen = ctx.run(%q)
+            ctx.run(%q .. " >/dev/null 2>&1", opts.number %% 2 == 0 and { read = { %q } } or nil)
+            ctx.write(ctx.out, seen)
+          end,
+        })
+      end
+      syslua.build(builds[#builds], { jobs = 1, sandbox = "require" })
+    ]]):format(look, leave, here.home))
+    assert.equal(0, result.code, result.stderr)
+    -- All six became one object, since each of them saw the same.
+    local found =
+      here.shell("cat root/store/obj/*; ls root/store/obj | wc -l; ls root/store/drv-out | wc -l")
+    local first, objects, recipes = found.stdout:match("^(.*\n)(%d+)\n(%d+)\n$")
+    assert.equal("1", objects, first)
+    assert.truthy(tonumber(recipes) >= 6)
+    assert.truthy(first:match("build"), first)
+    assert.falsy(first:match("left") or first:match("secret") or first:match("moved"), first)
+  end)
+
   it(
     "has the network of the machine with `output_sha256`, and everything else of its own",
     function()
