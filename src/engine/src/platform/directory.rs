@@ -107,7 +107,7 @@ pub struct Blank {
 impl Blank {
     /// Returns whether another one differs from this in nothing but which it is.
     pub fn is_like(&self, other: &Blank) -> bool {
-        *self == Blank { id: (self.id.0, other.id.1), ..*other } && self.id.0 == other.id.0
+        self.id.0 == other.id.0 && *self == Blank { id: self.id, ..*other }
     }
 }
 
