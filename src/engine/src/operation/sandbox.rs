@@ -61,8 +61,7 @@ pub enum Confined {
 pub struct Beginning {
     view: View,
     runners: Arc<Runners>,
-    network: bool,
-    covered: PathBuf,
+    rules: Rules,
     lock: PathBuf,
     patience: Patience,
 }
@@ -80,9 +79,9 @@ impl Beginning {
         let keeper = match runner.keeper.take() {
             Some(keeper) if keeper.is_ready() => keeper,
             _ => {
-                let template = self.runners.machine()?.template(self.network, &self.covered);
+                let template = self.runners.machine()?.template(&self.rules);
                 let template = template.map_err(|error| platform::reason(&error))?;
-                Keeper::new(self.network, template).map_err(words)?
+                Keeper::new(self.rules.network, template).map_err(words)?
             }
         };
         runner.keeper.insert(keeper).begin(self.view).map_err(words)
@@ -241,8 +240,7 @@ impl BuildSandbox {
             let beginning = Beginning {
                 view: runners.machine()?.view(rules, support).map_err(|error| platform::reason(&error))?,
                 runners: Arc::clone(runners),
-                network: rules.network,
-                covered: rules.covered.clone(),
+                rules: rules.clone(),
                 lock: workspace.jail.clone(),
                 patience: Patience { timeout: settings.lock_timeout, interrupt: settings.interrupt.clone() },
             };

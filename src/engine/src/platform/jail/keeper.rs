@@ -1,11 +1,13 @@
 //! Namespaces of a build, as the thread sees them that starts its programs.
 //!
 //! Each such thread has a **keeper**, a process with what costs the most and holds nothing of a
-//! build: a user, an empty network and a host name of its own, and mounts of what all builds see. For
-//! each build it makes an **init**: the first process of a pid namespace, with mounts and IPC of its
-//! own (for root with users too, since each build of root is another). It mounts what the build sees
-//! beside the machine's files. Each command gets a copy of these mounts, adds what it may read, and
-//! makes them its root; the machine's files go with that. A thread has one jail at a time.
+//! build: a user, an empty network and a host name of its own. It knows two sets of mounts: those of the
+//! machine, where it stays, and those of what all builds see, with nothing else of the machine. For each
+//! build it opens in the one what this build sees, and makes an **init** in a copy of the other: the first
+//! process of a pid namespace, with IPC of its own (for root with users too, since each build of root
+//! is another). The init mounts what was opened. Commands run there. One that sees more than its build
+//! gets a copy of the mounts, and makes a root of them with what the keeper opened for it. A thread has
+//! one jail at a time.
 //!
 //! Keeper and init are made as `vfork` makes a process: they share our memory and the descriptors of
 //! the thread, so that nothing is copied or sent, and a lock that the thread holds is held as long as
@@ -26,7 +28,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use super::filter::new_users;
 use super::processes::keep;
 use super::shared::{self, Command, Events, Shared, Stack};
-use super::view::{GROUP_NUMBER, Step, Template, USER_NUMBER, View};
+use super::view::{GROUP_NUMBER, Source, Step, Template, USER_NUMBER, View};
 use crate::platform::process::Start;
 
 /// Why a jail cannot be made.
@@ -117,6 +119,8 @@ impl Keeper {
         let shared = Box::new(Shared {
             events,
             keeper: AtomicI32::new(-1),
+            machine: [AtomicI32::new(-1), AtomicI32::new(-1)],
+            jails: AtomicI32::new(-1),
             request: AtomicU32::new(shared::NOTHING),
             view: AtomicPtr::default(),
             command: AtomicPtr::new(ptr::null_mut()),
@@ -249,7 +253,9 @@ impl Keeper {
         self.shared.view.store(ptr::from_ref::<View>(&view).cast_mut(), Ordering::SeqCst);
         self.shared.failed.store(-1, Ordering::SeqCst);
         self.ask(&self.shared.events.to_keeper, shared::BEGIN).map_err(refused("the keeper"))?;
-        if let Err(cause) = self.answer(&self.shared.events.from_init) {
+        let answer = self.answer(&self.shared.events.from_init);
+        close_opened(&view.steps);
+        if let Err(cause) = answer {
             let is_gone = self.bury();
             let refused = self.refused(&view.steps, "a root of its own", cause);
             if !is_gone {
@@ -269,13 +275,26 @@ impl Keeper {
     pub fn run(&mut self, steps: &[Step], start: &Start<'_>) -> io::Result<OwnedFd> {
         let command = Command { steps, start, error: AtomicI32::new(0), failed: AtomicI32::new(-1) };
         self.shared.command.store(ptr::from_ref(&command).cast_mut().cast(), Ordering::SeqCst);
-        self.ask(&self.shared.events.to_init, shared::RUN)?;
-        self.answer(&self.shared.events.from_init)?;
+        if !steps.is_empty() {
+            self.ask(&self.shared.events.to_keeper, shared::OPEN)?;
+            self.answer(&self.shared.events.from_init)?;
+        }
+        let is_open = command.error.load(Ordering::SeqCst) == 0;
+        let ran = if is_open {
+            let asked = self.ask(&self.shared.events.to_init, shared::RUN);
+            asked.and_then(|()| self.answer(&self.shared.events.from_init))
+        } else {
+            Ok(())
+        };
+        close_opened(steps);
+        ran?;
         match command.error.load(Ordering::SeqCst) {
             0 => Ok(self.shared.events.ended.try_clone()?),
             error => {
-                // It ended at once.
-                self.answer(&self.shared.events.ended)?;
+                if is_open {
+                    // It ended at once.
+                    self.answer(&self.shared.events.ended)?;
+                }
                 let failed = usize::try_from(command.failed.load(Ordering::SeqCst)).ok();
                 let cause = io::Error::from_raw_os_error(error);
                 match failed.and_then(|failed| steps.get(failed)) {
@@ -314,6 +333,24 @@ impl Keeper {
     }
 }
 
+/// Closes what the keeper opened for steps that are done. It has the descriptors of this thread.
+fn close_opened(steps: &[Step]) {
+    for step in steps {
+        if let Step::Show { source: Source::Opened(opened), .. } = step {
+            close_known(&opened.descriptor);
+        }
+    }
+}
+
+/// Closes a descriptor that a process of ours opened on this thread's behalf.
+fn close_known(descriptor: &AtomicI32) {
+    let known = descriptor.swap(-libc::EBADF, Ordering::SeqCst);
+    if known >= 0 {
+        // SAFETY: nothing else closes it, and it is told once.
+        drop(unsafe { OwnedFd::from_raw_fd(known) });
+    }
+}
+
 impl Drop for Keeper {
     fn drop(&mut self) {
         self.end();
@@ -324,6 +361,9 @@ impl Drop for Keeper {
         while unsafe { libc::waitpid(self.pid, &raw mut status, 0) } == -1
             && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
         {}
+        for descriptor in self.shared.machine.iter().chain([&self.shared.jails]) {
+            close_known(descriptor);
+        }
         if is_gone {
             // SAFETY: both processes have ended, and nothing uses these after us. Otherwise an init may still
             // run on them, which nobody waits for.

@@ -5,7 +5,7 @@
 use std::ffi::{CStr, CString, c_int};
 use std::os::fd::RawFd;
 use std::ptr;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::system_call::{OWN_DIRECTORY, checked, close, descriptor, system_call};
 use super::view::{Mode, Place, Source, Step, View};
@@ -178,6 +178,10 @@ pub unsafe fn perform<'a>(step: &'a Step, walk: &mut Walk<'a>) -> Result<(), i32
                 let (directory, name) = walk.go(place)?;
                 checked(system_call!(libc::SYS_unlinkat, directory, name.as_ptr(), 0)).map(drop)
             }
+            Step::Close(place) => {
+                let (directory, name) = walk.go(place)?;
+                set_attributes(directory, name, libc::MOUNT_ATTR_RDONLY, 0)
+            }
             Step::Mount { place, kind, flags, options } => {
                 let (directory, name) = walk.go(place)?;
                 close(open_directory(directory, name)?);
@@ -205,7 +209,7 @@ pub unsafe fn perform<'a>(step: &'a Step, walk: &mut Walk<'a>) -> Result<(), i32
     }
 }
 
-/// Mounts what is at one place of the machine at a place of the jail.
+/// Mounts something at a place of the jail.
 unsafe fn show<'a>(
     source: &Source,
     walk: &mut Walk<'a>,
@@ -213,30 +217,74 @@ unsafe fn show<'a>(
     is_directory: bool,
     mode: Mode,
 ) -> Result<(), i32> {
-    let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC.cast_unsigned() | AT_RECURSIVE;
-    let empty = libc::AT_EMPTY_PATH.cast_unsigned();
     // SAFETY: all texts end with NUL.
     unsafe {
-        let tree = descriptor(match source {
-            Source::Path(path) => system_call!(libc::SYS_open_tree, OWN_DIRECTORY, path.as_ptr(), flags),
-            Source::Opened(opened) => {
-                let opened = opened.descriptor.load(Ordering::SeqCst);
-                system_call!(libc::SYS_open_tree, opened, c"".as_ptr(), flags | empty)
-            }
-        })?;
-        let below = if mode == Mode::Prepared { 0 } else { AT_RECURSIVE };
-        let target = set_attributes(tree, c"", mode.attributes(), empty | below)
-            .and_then(|()| walk.go(place))
-            .and_then(|(directory, name)| target(directory, name, is_directory));
-        let shown = target.and_then(|target| {
-            let flags = MOVE_MOUNT_BOTH_EMPTY;
-            let moved = system_call!(libc::SYS_move_mount, tree, c"".as_ptr(), target, c"".as_ptr(), flags);
-            close(target);
-            checked(moved).map(drop)
-        });
+        let tree = match source {
+            Source::Path(path) => clone_tree(path, mode)?,
+            Source::Opened(opened) => match opened.descriptor.load(Ordering::SeqCst) {
+                // It could not be opened.
+                error if error < 0 => return Err(-error),
+                // The thread closes it.
+                tree => return move_tree(tree, walk, place, is_directory),
+            },
+        };
+        let shown = move_tree(tree, walk, place, is_directory);
         close(tree);
         shown
     }
+}
+
+/// Opens what is at a path to be mounted elsewhere, with the attributes of a mode.
+unsafe fn clone_tree(path: &CStr, mode: Mode) -> Result<RawFd, i32> {
+    let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC.cast_unsigned() | AT_RECURSIVE;
+    // SAFETY: all texts end with NUL.
+    unsafe {
+        let tree = descriptor(system_call!(libc::SYS_open_tree, OWN_DIRECTORY, path.as_ptr(), flags))?;
+        if mode != Mode::AsItIs
+            && let Err(error) =
+                set_attributes(tree, c"", mode.attributes(), libc::AT_EMPTY_PATH.cast_unsigned() | AT_RECURSIVE)
+        {
+            close(tree);
+            return Err(error);
+        }
+        Ok(tree)
+    }
+}
+
+unsafe fn move_tree<'a>(tree: RawFd, walk: &mut Walk<'a>, place: &'a Place, is_directory: bool) -> Result<(), i32> {
+    // SAFETY: all texts end with NUL.
+    unsafe {
+        let (directory, name) = walk.go(place)?;
+        let target = target(directory, name, is_directory)?;
+        let flags = MOVE_MOUNT_BOTH_EMPTY;
+        let moved = system_call!(libc::SYS_move_mount, tree, c"".as_ptr(), target, c"".as_ptr(), flags);
+        close(target);
+        checked(moved).map(drop)
+    }
+}
+
+/// Opens what steps show of the machine. Notes the step that failed; what was opened until then stays open.
+///
+/// # Errors
+/// The error of the system, as a positive number.
+///
+/// # Safety
+/// To be called in a process of its own.
+pub unsafe fn open_all(steps: &[Step], failed: &AtomicI32) -> Result<(), i32> {
+    for (number, step) in steps.iter().enumerate() {
+        let Step::Show { source: Source::Opened(opened), mode, is_optional, .. } = step else { continue };
+        // SAFETY: as the caller says.
+        let tree = match unsafe { clone_tree(&opened.path, *mode) } {
+            Ok(tree) => tree,
+            Err(error) if *is_optional => -error,
+            Err(error) => {
+                failed.store(i32::try_from(number).unwrap_or(-1), Ordering::SeqCst);
+                return Err(error);
+            }
+        };
+        opened.descriptor.store(tree, Ordering::SeqCst);
+    }
+    Ok(())
 }
 
 /// Opens what is mounted over, and makes it where it is missing.
@@ -260,7 +308,6 @@ unsafe fn target(directory: RawFd, name: &CStr, is_directory: bool) -> Result<Ra
 /// # Safety
 /// To be called in a process of its own.
 pub unsafe fn ruleset<'a>(view: &'a View, walk: &mut Walk<'a>) -> Result<Option<RawFd>, i32> {
-    const PATH_BENEATH: c_int = 1;
     let Some(attributes) = &view.handled else { return Ok(None) };
     // SAFETY: the calls read structures of the kernel's form.
     unsafe {
@@ -271,14 +318,37 @@ pub unsafe fn ruleset<'a>(view: &'a View, walk: &mut Walk<'a>) -> Result<Option<
                 None => (OWN_DIRECTORY, c"."),
                 Some(place) => walk.go(place)?,
             };
-            let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
-            let opened = descriptor(system_call!(libc::SYS_openat, directory, name.as_ptr(), flags))?;
-            let rule = Rule { access: *access, opened };
-            let added = system_call!(libc::SYS_landlock_add_rule, ruleset, PATH_BENEATH, &raw const rule, 0);
-            close(opened);
-            checked(added)?;
+            add_rule(ruleset, (directory, name), *access)?;
         }
         Ok(Some(ruleset))
+    }
+}
+
+/// Allows to read what is below the directory of this process, as the ruleset of a build does below its root.
+///
+/// # Errors
+/// The error of the system, as a positive number.
+///
+/// # Safety
+/// To be called in a process of its own.
+pub unsafe fn allow_root(view: &View, ruleset: RawFd) -> Result<(), i32> {
+    for (_, access) in view.rules.iter().filter(|(place, _)| place.is_none()) {
+        // SAFETY: as the caller says.
+        unsafe { add_rule(ruleset, (OWN_DIRECTORY, c"."), *access)? };
+    }
+    Ok(())
+}
+
+unsafe fn add_rule(ruleset: RawFd, (directory, name): (RawFd, &CStr), access: u64) -> Result<(), i32> {
+    const PATH_BENEATH: c_int = 1;
+    let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+    // SAFETY: the calls read a name that ends with NUL, and a structure of the kernel's form.
+    unsafe {
+        let opened = descriptor(system_call!(libc::SYS_openat, directory, name.as_ptr(), flags))?;
+        let rule = Rule { access, opened };
+        let added = system_call!(libc::SYS_landlock_add_rule, ruleset, PATH_BENEATH, &raw const rule, 0);
+        close(opened);
+        checked(added).map(drop)
     }
 }
 

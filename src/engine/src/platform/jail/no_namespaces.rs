@@ -116,7 +116,7 @@ impl Machine {
     ///
     /// # Errors
     /// Always.
-    pub fn template(&self, _network: bool, _covered: &std::path::Path) -> io::Result<Template> {
+    pub fn template(&self, _rules: &Rules) -> io::Result<Template> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

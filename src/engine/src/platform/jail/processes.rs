@@ -9,8 +9,8 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use super::mounts::{Walk, mount, perform, ruleset, set_attributes};
-use super::shared::{BEGIN, Command, END, NOTHING, RUN, STOP, Shared};
+use super::mounts::{Walk, allow_root, mount, open_all, perform, ruleset, set_attributes};
+use super::shared::{BEGIN, Command, END, NOTHING, OPEN, RUN, STOP, Shared};
 use super::system_call::{
     OWN_DIRECTORY, SIGNAL_SET, checked, close, descriptor, exit, poll, system_call, take, tell, wait_for, write_file,
 };
@@ -20,6 +20,8 @@ const HOST: &[u8] = b"build";
 const DOMAIN: &[u8] = b"(none)";
 /// What everybody may not do with a new file.
 const UMASK: u32 = 0o022;
+/// What is no descriptor, and never readable.
+const NO_DESCRIPTOR: RawFd = -1;
 /// How a command ends that could not be started.
 const NOT_STARTED: c_int = 127;
 /// `/proc/`, a number, `/uid_map` and NUL.
@@ -103,8 +105,13 @@ pub extern "C" fn keep(shared: *mut c_void) -> c_int {
             shared.error.store(error, Ordering::SeqCst);
         }
         tell(events.from_keeper.as_raw_fd());
+        let mut init = None;
         loop {
-            let [is_over, is_asked] = poll([events.process.as_raw_fd(), events.to_keeper.as_raw_fd()]);
+            let end = init.as_ref().map_or(NO_DESCRIPTOR, |init: &Init| init.end);
+            let [is_over, is_asked, has_ended] = poll([events.process.as_raw_fd(), events.to_keeper.as_raw_fd(), end]);
+            if let Some(ended) = init.take_if(|_| has_ended || is_over) {
+                bury(shared, &ended);
+            }
             if is_over {
                 exit(0);
             } else if !is_asked {
@@ -112,21 +119,83 @@ pub extern "C" fn keep(shared: *mut c_void) -> c_int {
             }
             take(events.to_keeper.as_raw_fd());
             match shared.request.swap(NOTHING, Ordering::SeqCst) {
-                BEGIN => make_jail(shared),
-                END => exit(0),
+                BEGIN => init = make_jail(shared),
+                OPEN => {
+                    let view = &*shared.view.load(Ordering::SeqCst);
+                    let command = &*shared.command.load(Ordering::SeqCst).cast::<Command<'_>>();
+                    // Whatever a path leads to by now, it is nothing that the build may not read.
+                    let opened = as_user(view.user, || open_all(command.steps, &command.failed));
+                    if let Err(error) = opened {
+                        command.error.store(error, Ordering::SeqCst);
+                    }
+                    // The init is asked nothing meanwhile.
+                    tell(events.from_init.as_raw_fd());
+                }
+                END => {
+                    if let Some(ended) = init.take() {
+                        bury(shared, &ended);
+                    }
+                    exit(0)
+                }
                 _ => {}
             }
         }
     }
 }
 
-/// Makes what all builds see, in the keeper's own namespaces.
+/// Does something with the rights to files that a build of root has.
+unsafe fn as_user<T>(user: Option<u32>, act: impl FnOnce() -> T) -> T {
+    let Some(user) = user else { return act() };
+    let become_user = |user: u32| {
+        // SAFETY: the calls take numbers.
+        unsafe {
+            system_call!(libc::SYS_setfsgid, user);
+            system_call!(libc::SYS_setfsuid, user);
+        }
+    };
+    become_user(user);
+    let result = act();
+    become_user(0);
+    result
+}
+
+/// The init of a jail, as the keeper knows it.
+struct Init {
+    number: c_int,
+    /// Becomes readable when it ends.
+    end: RawFd,
+}
+
+/// Waits for the end of an init, and tells of it.
+unsafe fn bury(shared: &Shared, init: &Init) {
+    // SAFETY: as for the whole process.
+    unsafe {
+        wait_for(init.number);
+        close(init.end);
+        tell_of_end(shared);
+    }
+}
+
+unsafe fn tell_of_end(shared: &Shared) {
+    shared.is_gone.store(1, Ordering::SeqCst);
+    let events = &shared.events;
+    for event in [&events.from_init, &events.ended, &events.from_keeper] {
+        // SAFETY: as for the whole process.
+        unsafe { tell(event.as_raw_fd()) };
+    }
+}
+
+/// Makes what all builds see, in the keeper's own namespaces: mounts in which nothing else of the machine is. Jails begin
+/// there. The keeper itself stays among the mounts of the machine, from which it takes what a single build sees.
 unsafe fn prepare(shared: &Shared) -> Result<(), i32> {
     // SAFETY: as for the whole process.
     unsafe {
         if let Some([users, groups]) = &shared.keeper_maps {
             write_own_maps([users, groups])?;
             refuse_new_users(shared)?;
+        } else {
+            // Builds of root have none.
+            checked(system_call!(libc::SYS_setgroups, 0, ptr::null::<u32>()))?;
         }
         checked(system_call!(libc::SYS_sethostname, HOST.as_ptr(), HOST.len()))?;
         checked(system_call!(libc::SYS_setdomainname, DOMAIN.as_ptr(), DOMAIN.len()))?;
@@ -134,18 +203,51 @@ unsafe fn prepare(shared: &Shared) -> Result<(), i32> {
         mount(None, c"/", None, libc::MS_REC | libc::MS_PRIVATE, None)?;
         let (template, flags) = (&shared.template, libc::MS_NOSUID | libc::MS_NODEV);
         mount(Some(c"none"), &template.place, Some(c"tmpfs"), flags, Some(c"mode=755"))?;
-        // Inits begin here.
         checked(system_call!(libc::SYS_chdir, template.place.as_ptr()))?;
         let mut walk = Walk::new();
         perform_all(&template.steps, &mut walk, &shared.failed)?;
         walk.end();
-        Ok(())
+        let open = |path: &CStr, flags: c_int| {
+            descriptor(system_call!(libc::SYS_openat, OWN_DIRECTORY, path.as_ptr(), flags | libc::O_CLOEXEC))
+        };
+        let own_mounts = c"/proc/self/ns/mnt";
+        let [machine, root] = &shared.machine;
+        machine.store(open(own_mounts, libc::O_RDONLY)?, Ordering::SeqCst);
+        root.store(open(c"/", libc::O_PATH | libc::O_DIRECTORY)?, Ordering::SeqCst);
+        checked(system_call!(libc::SYS_unshare, libc::CLONE_NEWNS))?;
+        become_root()?;
+        shared.jails.store(open(own_mounts, libc::O_RDONLY)?, Ordering::SeqCst);
+        return_to_machine(shared)
     }
 }
 
-/// Makes an init and waits for its end.
-unsafe fn make_jail(shared: &Shared) {
-    let mut flags = libc::CLONE_VM | libc::CLONE_FILES | libc::SIGCHLD;
+/// Goes back to the mounts of the machine.
+unsafe fn return_to_machine(shared: &Shared) -> Result<(), i32> {
+    let [machine, root] = &shared.machine;
+    // SAFETY: as for the whole process.
+    unsafe {
+        checked(system_call!(libc::SYS_setns, machine.load(Ordering::SeqCst), libc::CLONE_NEWNS))?;
+        // Which may not be the root of all mounts.
+        checked(system_call!(libc::SYS_fchdir, root.load(Ordering::SeqCst)))?;
+        checked(system_call!(libc::SYS_chroot, c".".as_ptr())).map(drop)
+    }
+}
+
+/// Makes the directory of this process, on which something is mounted, the root of its mounts, to be read only. Nothing is left
+/// of the other mounts but what is below it.
+unsafe fn become_root() -> Result<(), i32> {
+    // SAFETY: as for the whole process.
+    unsafe {
+        set_attributes(OWN_DIRECTORY, c".", libc::MOUNT_ATTR_RDONLY, 0)?;
+        checked(system_call!(libc::SYS_pivot_root, c".".as_ptr(), c".".as_ptr()))?;
+        checked(system_call!(libc::SYS_umount2, c".".as_ptr(), libc::MNT_DETACH))?;
+        checked(system_call!(libc::SYS_chdir, c"/".as_ptr())).map(drop)
+    }
+}
+
+/// Makes an init. Where that fails, its end is told.
+unsafe fn make_jail(shared: &Shared) -> Option<Init> {
+    let mut flags = libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_PIDFD | libc::SIGCHLD;
     flags |= libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC;
     if shared.keeper_maps.is_none() {
         flags |= libc::CLONE_NEWUSER;
@@ -153,25 +255,37 @@ unsafe fn make_jail(shared: &Shared) {
     // SAFETY: this process calls the system only; the view lives until the thread knows that the init
     // has ended.
     unsafe {
-        let argument = ptr::from_ref(shared).cast_mut().cast();
-        let init = libc::clone(begin, shared.init_stack.top(), flags, argument);
-        if init < 0 {
+        let view = &*shared.view.load(Ordering::SeqCst);
+        let entered = open_all(&view.steps, &shared.failed).and_then(|()| {
+            checked(system_call!(libc::SYS_setns, shared.jails.load(Ordering::SeqCst), libc::CLONE_NEWNS)).map(drop)
+        });
+        let made = entered.and_then(|()| {
+            let argument = ptr::from_ref(shared).cast_mut().cast();
+            let mut end: RawFd = NO_DESCRIPTOR;
+            let number = libc::clone(begin, shared.init_stack.top(), flags, argument, &raw mut end);
             // Which error it was is in the memory of the C library.
-            shared.error.store(libc::EPERM, Ordering::SeqCst);
-        } else {
-            if shared.keeper_maps.is_none() {
-                let view = &*shared.view.load(Ordering::SeqCst);
-                if let Err(error) = write_maps_of(init, view) {
-                    shared.error.store(error, Ordering::SeqCst);
-                }
-                tell(shared.events.to_init.as_raw_fd());
-            }
-            wait_for(init);
+            if number < 0 { Err(libc::EPERM) } else { Ok(Init { number, end }) }
+        });
+        if entered.is_ok() && return_to_machine(shared).is_err() {
+            // An init of this keeper ends with it, and the next jail has another keeper.
+            exit(1);
         }
-        shared.is_gone.store(1, Ordering::SeqCst);
-        tell(shared.events.from_init.as_raw_fd());
-        tell(shared.events.ended.as_raw_fd());
-        tell(shared.events.from_keeper.as_raw_fd());
+        match made {
+            Err(error) => {
+                shared.error.store(error, Ordering::SeqCst);
+                tell_of_end(shared);
+                None
+            }
+            Ok(init) => {
+                if shared.keeper_maps.is_none() {
+                    if let Err(error) = write_maps_of(init.number, view) {
+                        shared.error.store(error, Ordering::SeqCst);
+                    }
+                    tell(shared.events.to_init.as_raw_fd());
+                }
+                Some(init)
+            }
+        }
     }
 }
 
@@ -217,7 +331,7 @@ unsafe fn make(shared: &Shared, view: &View) -> Result<(RawFd, Option<RawFd>), i
     let is_root = shared.keeper_maps.is_none();
     // SAFETY: as for the whole process.
     unsafe {
-        hear_children();
+        // Session and signals are those of the keeper, which hears its children and has no terminal.
         let child = 1_u64 << (libc::SIGCHLD - 1);
         let children = descriptor(system_call!(
             libc::SYS_signalfd4,
@@ -230,14 +344,6 @@ unsafe fn make(shared: &Shared, view: &View) -> Result<(RawFd, Option<RawFd>), i
             await_users(shared)?;
             refuse_new_users(shared)?;
         }
-        for opened in &view.opened {
-            let flags = libc::O_PATH | libc::O_CLOEXEC;
-            let opening = system_call!(libc::SYS_openat, OWN_DIRECTORY, opened.path.as_ptr(), flags);
-            opened.descriptor.store(descriptor(opening)?, Ordering::SeqCst);
-        }
-        let (options, flags) = (Some(c"mode=755,uid=1000,gid=100"), libc::MS_NOSUID | libc::MS_NODEV);
-        mount(Some(c"none"), &view.place, Some(c"tmpfs"), flags, options)?;
-        checked(system_call!(libc::SYS_chdir, view.place.as_ptr()))?;
         if is_root {
             checked(system_call!(libc::SYS_setgroups, 0, ptr::null::<u32>()))?;
             checked(system_call!(libc::SYS_setresgid, GROUP_NUMBER, GROUP_NUMBER, GROUP_NUMBER))?;
@@ -245,9 +351,6 @@ unsafe fn make(shared: &Shared, view: &View) -> Result<(RawFd, Option<RawFd>), i
         }
         let mut walk = Walk::new();
         perform_all(&view.steps, &mut walk, &shared.failed)?;
-        for opened in &view.opened {
-            close(opened.descriptor.load(Ordering::SeqCst));
-        }
         let layer = ruleset(view, &mut walk)?;
         walk.end();
         Ok((children, layer))
@@ -323,32 +426,47 @@ unsafe fn reap(command: c_int, end: &AtomicI32) -> bool {
     }
 }
 
-/// Ends every process of the jail but this one.
+/// Ends every process of the jail but this one. All of them have an ancestor among its children, so that where it has none,
+/// there is no other process.
 unsafe fn end_all() {
     let none = ptr::null_mut::<c_int>();
     // SAFETY: this is the first process of a pid namespace, and signals nobody outside of it.
     unsafe {
+        let bury = |options: c_int| {
+            // Whatever signal they end with.
+            system_call!(libc::SYS_wait4, -1, none, options | libc::__WALL, ptr::null_mut::<c_void>())
+        };
+        // To signal all makes the kernel look at every process of the machine.
+        let mut child = 1;
+        while child > 0 || child == -(libc::EINTR as isize) {
+            child = bury(libc::WNOHANG);
+        }
+        if child != 0 {
+            return;
+        }
         system_call!(libc::SYS_kill, -1, libc::SIGKILL);
-        loop {
-            let child = system_call!(libc::SYS_wait4, -1, none, 0, ptr::null_mut::<c_void>());
-            if child < 0 && child != -(libc::EINTR as isize) {
-                return;
-            }
+        while child >= 0 || child == -(libc::EINTR as isize) {
+            child = bury(0);
         }
     }
 }
 
 /// What a process needs that becomes a command.
 struct Becoming<'a> {
+    view: &'a View,
     command: &'a Command<'a>,
     layer: Option<RawFd>,
 }
 
 /// Starts a command; returns its number, less than 0 when there is none.
 unsafe fn start(shared: &Shared, command: *mut c_void, layer: Option<RawFd>) -> c_int {
-    // SAFETY: it is what `run` gave, which waits for our answer.
-    let becoming = Becoming { command: unsafe { &*command.cast::<Command<'_>>() }, layer };
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_NEWNS | libc::SIGCHLD;
+    // SAFETY: they are what `begin` and `run` gave, of which the one lives until we have ended, and the other waits.
+    let (view, command) = unsafe { (&*shared.view.load(Ordering::SeqCst), &*command.cast::<Command<'_>>()) };
+    let becoming = Becoming { view, command, layer };
+    let mut flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    if !becoming.command.steps.is_empty() {
+        flags |= libc::CLONE_NEWNS;
+    }
     let argument = ptr::from_ref(&becoming).cast_mut().cast();
     // SAFETY: this process stands still until the command runs, and the stack is for it alone.
     let process = unsafe { libc::clone(become_command, shared.command_stack.top(), flags, argument) };
@@ -360,10 +478,10 @@ unsafe fn start(shared: &Shared, command: *mut c_void, layer: Option<RawFd>) -> 
 
 extern "C" fn become_command(becoming: *mut c_void) -> c_int {
     // SAFETY: it is what `start` gave, which stands still.
-    let Becoming { command, layer } = unsafe { &*becoming.cast::<Becoming<'_>>() };
+    let Becoming { view, command, layer } = unsafe { &*becoming.cast::<Becoming<'_>>() };
     // SAFETY: this process calls the system only.
     unsafe {
-        let error = match enter(command) {
+        let error = match enter(view, command, *layer) {
             Ok(()) => command.start.become_program(*layer),
             Err(error) => error,
         };
@@ -372,15 +490,21 @@ extern "C" fn become_command(becoming: *mut c_void) -> c_int {
     }
 }
 
-/// Makes what the jail's mounts show this command's root.
-unsafe fn enter(command: &Command<'_>) -> Result<(), i32> {
+/// Makes a root for this command alone, where it sees more than the build does. It is mounted over what the build sees, of
+/// which nothing is left but what the steps take over.
+unsafe fn enter(view: &View, command: &Command<'_>, layer: Option<RawFd>) -> Result<(), i32> {
+    if command.steps.is_empty() {
+        return Ok(());
+    }
     // SAFETY: as for the whole process.
     unsafe {
+        let flags = libc::MS_NOSUID | libc::MS_NODEV;
+        mount(Some(c"none"), c"/proc", Some(c"tmpfs"), flags, Some(c"mode=755,uid=1000,gid=100"))?;
+        checked(system_call!(libc::SYS_chdir, c"/proc".as_ptr()))?;
         perform_all(command.steps, &mut Walk::new(), &command.failed)?;
-        set_attributes(OWN_DIRECTORY, c".", libc::MOUNT_ATTR_RDONLY, 0)?;
-        checked(system_call!(libc::SYS_pivot_root, c".".as_ptr(), c".".as_ptr()))?;
-        checked(system_call!(libc::SYS_umount2, c".".as_ptr(), libc::MNT_DETACH))?;
-        checked(system_call!(libc::SYS_chdir, c"/".as_ptr()))?;
-        Ok(())
+        if let Some(ruleset) = layer {
+            allow_root(view, ruleset)?;
+        }
+        become_root()
     }
 }

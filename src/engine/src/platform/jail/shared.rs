@@ -21,6 +21,8 @@ pub const RUN: u32 = 2;
 pub const STOP: u32 = 3;
 /// The process ends, with all that it started.
 pub const END: u32 = 4;
+/// The keeper opens what a command sees of the machine.
+pub const OPEN: u32 = 5;
 
 /// A command for a jail.
 pub struct Command<'a> {
@@ -56,6 +58,11 @@ pub struct Shared {
     pub events: Events,
     /// The keeper, as a descriptor of the thread; less than 0 before it is known.
     pub keeper: AtomicI32,
+    /// The mounts of the machine, and the root there, as descriptors of the thread; less than 0 before they are known. Only the
+    /// keeper is there.
+    pub machine: [AtomicI32; 2],
+    /// The mounts of what all builds see; the same.
+    pub jails: AtomicI32,
     /// What is asked.
     pub request: AtomicU32,
     /// What the build sees.

@@ -1,6 +1,6 @@
 //! What a build sees at level `namespaces`: a root of its own, as a list of steps that make it.
 //!
-//! Everything is prepared here; the processes in `namespaces.rs` only do the steps.
+//! Everything is prepared here; the processes in `processes.rs` only do the steps.
 
 use std::ffi::CString;
 use std::fs;
@@ -64,21 +64,33 @@ const FOR_NETWORK: [&str; 10] = [
 /// A path below the root of a jail, name by name.
 pub type Place = Vec<CString>;
 
-/// Something of the machine that is opened before it is covered.
+/// Something of the machine that the keeper opens, since a jail does not see it.
 pub struct Opened {
     /// Where.
     pub path: CString,
-    /// The descriptor, as long as the jail is made.
+    /// The descriptor, until it is mounted; an error of the system, less than 0, where it could not be opened.
     pub descriptor: AtomicI32,
 }
 
 /// What is mounted.
 #[derive(Clone)]
 pub enum Source {
-    /// What is at a path of the machine; one without a slash is below the root of the jail.
+    /// What is at a path where the step is done; one without a slash is below the directory there.
     Path(CString),
-    /// What was opened.
+    /// What the keeper opens.
     Opened(Arc<Opened>),
+}
+
+impl Source {
+    /// Returns what is at a path where the step is done.
+    fn path(path: &Path) -> io::Result<Source> {
+        Ok(Source::Path(text(path)?))
+    }
+
+    /// Returns what the keeper opens at a path of the machine.
+    fn opened(path: &Path) -> io::Result<Source> {
+        Ok(Source::Opened(Arc::new(Opened { path: text(path)?, descriptor: AtomicI32::new(-libc::EBADF) })))
+    }
 }
 
 /// How something is mounted.
@@ -90,20 +102,19 @@ pub enum Mode {
     Writable,
     /// A device.
     Device,
-    /// To be read; what is mounted below it is as the template has it.
-    Prepared,
+    /// As it was.
+    AsItIs,
 }
 
 impl Mode {
     /// Returns the attributes of the mount.
     pub fn attributes(self) -> u64 {
-        libc::MOUNT_ATTR_NOSUID
-            | match self {
-                Mode::ReadOnly => libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NODEV,
-                Mode::Writable => libc::MOUNT_ATTR_NODEV,
-                Mode::Device => libc::MOUNT_ATTR_NOEXEC,
-                Mode::Prepared => libc::MOUNT_ATTR_RDONLY,
-            }
+        match self {
+            Mode::ReadOnly => libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NODEV,
+            Mode::Writable => libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV,
+            Mode::Device => libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC,
+            Mode::AsItIs => 0,
+        }
     }
 }
 
@@ -139,6 +150,8 @@ pub enum Step {
         /// The options of this kind.
         options: Option<CString>,
     },
+    /// Takes the right to write from what is mounted there.
+    Close(Place),
     /// Mounts a part of the machine.
     Show {
         /// Which.
@@ -164,6 +177,7 @@ impl Step {
             Step::Directory(place) | Step::Link { place, .. } | Step::File { place, .. } | Step::Remove(place) => {
                 format!("its own {}", show(place))
             }
+            Step::Close(place) => format!("its own {} to be read only", show(place)),
             Step::Mount { place, kind, .. } => format!("its own {} ({})", show(place), kind.to_string_lossy()),
             Step::Show { place, .. } => format!("{} in a root of its own", show(place)),
         }
@@ -176,7 +190,7 @@ pub struct Handled {
     pub words: [u64; 3],
 }
 
-/// What all builds see, made once: directories that a root shows one by one.
+/// What all builds see, made once: the root of all jails.
 pub struct Template {
     /// A directory of the machine that it is mounted on. No build has to see it.
     pub place: CString,
@@ -184,15 +198,12 @@ pub struct Template {
     pub steps: Vec<Step>,
 }
 
-/// All that a jail is made of.
+/// All that a jail is made of, besides what all builds see.
 pub struct View {
-    /// A directory of the machine that the root is mounted on. No build has to see it.
-    pub place: CString,
     /// For `uid_map` and `gid_map`, who a build of root is; none where the keeper says it.
     pub maps: Option<[CString; 2]>,
-    /// What is opened first, with the rights of whoever makes the jail; a path without a slash is in the
-    /// template.
-    pub opened: Vec<Arc<Opened>>,
+    /// The user, and group, that a build of root is.
+    pub user: Option<u32>,
     /// What is done.
     pub steps: Vec<Step>,
     /// What Landlock confines; `None` where there is none.
@@ -216,6 +227,26 @@ fn place(path: &Path) -> io::Result<Place> {
 fn literal(text: &str) -> CString {
     // A text of ours has no NUL.
     CString::new(text).unwrap_or_default()
+}
+
+fn mount(place: &[&str], kind: &str, flags: libc::c_ulong, options: &str) -> Step {
+    Step::Mount {
+        place: place.iter().map(|name| literal(name)).collect(),
+        kind: literal(kind),
+        flags,
+        options: Some(literal(options)),
+    }
+}
+
+/// Returns what shows a build its own processes. Those that it may not look into, which is the first, it does not see either.
+fn own_processes() -> Step {
+    let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC | libc::MS_RDONLY;
+    mount(&["proc"], "proc", flags, "hidepid=2")
+}
+
+/// Returns whether a path lies in a file system that each build has for itself.
+fn is_in_own(path: &Path) -> bool {
+    path.starts_with("/tmp") || path.starts_with("/dev")
 }
 
 /// What is the same for all builds of a process: what the machine has.
@@ -268,13 +299,12 @@ impl Machine {
         shown.chain([Path::new("/etc"), Path::new("/dev")])
     }
 
-    /// Returns what all builds see that have a network, or have none. `covered` is a directory that no
-    /// build sees.
+    /// Returns what all builds see that have a network, or have none, of the stores that these rules name.
     ///
     /// # Errors
     /// When a path cannot be used.
-    pub fn template(&self, network: bool, covered: &Path) -> io::Result<Template> {
-        let mut steps = Vec::new();
+    pub fn template(&self, rules: &Rules) -> io::Result<Template> {
+        let mut steps = self.links()?;
         for path in self.parts().filter(|path| *path != Path::new("/dev")) {
             steps.push(Step::Show {
                 source: Source::Path(text(path)?),
@@ -284,7 +314,7 @@ impl Machine {
                 is_optional: false,
             });
         }
-        let files = ETC.iter().chain(ETC_OFFLINE.iter().filter(|_| !network));
+        let files = ETC.iter().chain(ETC_OFFLINE.iter().filter(|_| !rules.network));
         let names = files
             .filter(|(name, _)| fs::symlink_metadata(Path::new("/etc").join(name)).is_ok_and(|found| found.is_file()));
         for (name, content) in names {
@@ -299,9 +329,11 @@ impl Machine {
             });
             steps.push(Step::Remove(vec![source]));
         }
-        let [no_file, no_directory] = [".file", ".directory"].map(literal);
-        steps.push(Step::File { place: vec![no_file.clone()], content: b"" });
-        steps.push(Step::Directory(vec![no_directory.clone()]));
+        // What `/proc` is mounted over later.
+        let hidden = |name: &str| vec![literal("proc"), literal(name)];
+        steps.push(Step::File { place: hidden("file"), content: b"" });
+        steps.push(Step::Directory(hidden("directory")));
+        let [no_file, no_directory] = ["proc/file", "proc/directory"].map(literal);
         for (path, is_directory) in &self.private {
             let source = if *is_directory { &no_directory } else { &no_file };
             steps.push(Step::Show {
@@ -327,24 +359,43 @@ impl Machine {
         for (name, target) in DEVICE_LINKS {
             steps.push(Step::Link { place: vec![literal("dev"), literal(name)], target: literal(target) });
         }
-        Ok(Template { place: text(covered)?, steps })
-    }
-
-    /// Returns what each build sees besides: its own file systems, and where links of `/` lead.
-    fn own_steps(&self, network: bool) -> io::Result<Vec<Step>> {
-        let mut steps = Vec::new();
-        for (path, target) in &self.top {
-            if let Some(target) = target {
-                steps.push(Step::Link { place: place(path)?, target: text(target)? });
+        steps.push(Step::Directory(vec![literal("tmp")]));
+        // A build has a `/proc` of its own over it. The system grants that only where this one is mounted.
+        steps.push(Step::Show {
+            source: Source::Path(literal("/proc")),
+            place: vec![literal("proc")],
+            is_directory: true,
+            mode: Mode::ReadOnly,
+            is_optional: false,
+        });
+        for path in rules.fresh().into_iter().chain(rules.read.iter().map(PathBuf::as_path)) {
+            if !self.is_shown(path) && !is_in_own(path) {
+                steps.push(Step::Directory(place(path)?));
             }
         }
+        steps.extend(self.for_network(rules.network)?);
+        Ok(Template { place: text(&rules.covered)?, steps })
+    }
+
+    /// Returns the links of `/`.
+    fn links(&self) -> io::Result<Vec<Step>> {
+        let links = self.top.iter().filter_map(|(path, target)| Some((path, target.as_ref()?)));
+        links.map(|(path, target)| Ok(Step::Link { place: place(path)?, target: text(target)? })).collect()
+    }
+
+    /// Returns what a network needs.
+    fn for_network(&self, network: bool) -> io::Result<Vec<Step>> {
+        let mut steps = Vec::new();
+        for path in FOR_NETWORK.iter().filter(|_| network) {
+            self.follow(Path::new(path), &[], Source::path, &mut steps)?;
+        }
+        Ok(steps)
+    }
+
+    /// Returns the file systems of its own that each build has.
+    fn own_steps() -> Vec<Step> {
+        let mut steps = Vec::new();
         let closed = libc::MS_NOSUID | libc::MS_NODEV;
-        let mount = |place: &[&str], kind: &str, flags: libc::c_ulong, options: &str| Step::Mount {
-            place: place.iter().map(|name| literal(name)).collect(),
-            kind: literal(kind),
-            flags,
-            options: Some(literal(options)),
-        };
         steps.push(mount(
             &["dev", "pts"],
             "devpts",
@@ -353,18 +404,18 @@ impl Machine {
         ));
         steps.push(mount(&["dev", "shm"], "tmpfs", closed, "mode=1777"));
         steps.push(mount(&["tmp"], "tmpfs", closed, "mode=1777"));
-        // The processes that a build may not look into, which is the first, it does not see either.
-        steps.push(mount(&["proc"], "proc", closed | libc::MS_NOEXEC | libc::MS_RDONLY, "hidepid=2"));
-        if network {
-            for path in FOR_NETWORK.map(Path::new) {
-                self.follow(path, &[], &mut steps)?;
-            }
-        }
-        Ok(steps)
+        steps.push(own_processes());
+        steps
     }
 
     /// Adds what shows a path of the machine, where links lead too. What does not exist is left out.
-    fn follow(&self, path: &Path, shown: &[&Path], steps: &mut Vec<Step>) -> io::Result<()> {
+    fn follow(
+        &self,
+        path: &Path,
+        shown: &[&Path],
+        source: fn(&Path) -> io::Result<Source>,
+        steps: &mut Vec<Step>,
+    ) -> io::Result<()> {
         let mut path = crate::platform::normalize(path);
         for _ in 0..MOST_LINKS {
             let Ok(found) = fs::symlink_metadata(&path) else { return Ok(()) };
@@ -387,7 +438,7 @@ impl Machine {
             let is_device = kind.is_char_device() || kind.is_block_device();
             let target = if is_shown { &real } else { &path };
             steps.push(Step::Show {
-                source: Source::Path(text(&real)?),
+                source: source(&real)?,
                 place: place(target)?,
                 is_directory: found.is_dir(),
                 mode: if is_device { Mode::Device } else { Mode::ReadOnly },
@@ -403,79 +454,111 @@ impl Machine {
     /// # Errors
     /// When a path cannot be used.
     pub fn view(&self, rules: &Rules, support: Support) -> io::Result<View> {
-        let mut opened = Vec::new();
-        let mut steps = Vec::new();
-        let mut show = |path: &Path, from: CString, is_directory: bool, mode: Mode| -> io::Result<Step> {
-            let source = Arc::new(Opened { path: from, descriptor: AtomicI32::new(-1) });
-            opened.push(Arc::clone(&source));
-            let (source, place) = (Source::Opened(source), place(path)?);
-            Ok(Step::Show { source, place, is_directory, mode, is_optional: false })
-        };
-        for part in self.parts() {
-            let name = part.strip_prefix("/").unwrap_or(part);
-            steps.push(show(part, text(name)?, true, Mode::Prepared)?);
-        }
-        steps.extend(self.own_steps(rules.network)?);
-        // What is shown of the system must not show a store that lies there.
-        for store in rules.read.iter().filter_map(|objects| objects.parent()) {
-            if self.is_shown(store) && store.is_dir() {
-                steps.push(Step::Mount {
-                    place: place(store)?,
-                    kind: literal("tmpfs"),
-                    flags: libc::MS_NOSUID | libc::MS_NODEV,
-                    options: Some(literal("mode=755")),
-                });
-            }
+        let mut steps = Machine::own_steps();
+        // Where the build's own directories are, and where what is shown of the system would show a store that lies there.
+        let fresh = rules.fresh();
+        for place_of_own in self.own_places(rules) {
+            steps.push(Step::Mount {
+                place: place(place_of_own)?,
+                kind: literal("tmpfs"),
+                flags: libc::MS_NOSUID | libc::MS_NODEV,
+                options: Some(literal("mode=755")),
+            });
         }
         for (path, mode) in rules.shown() {
             let Ok(found) = fs::metadata(path) else { continue };
-            steps.push(show(path, text(path)?, found.is_dir(), mode)?);
+            let (source, place, is_directory) = (Source::opened(path)?, place(path)?, found.is_dir());
+            steps.push(Step::Show { source, place, is_directory, mode, is_optional: false });
+        }
+        for fresh in fresh {
+            steps.push(Step::Close(place(fresh)?));
         }
         let map = |inside: u32, outside: u32| CString::new(format!("{inside} {outside} 1")).unwrap_or_default();
         Ok(View {
-            place: text(&rules.covered)?,
             maps: rules.user.map(|user| [map(USER_NUMBER, user), map(GROUP_NUMBER, user)]),
-            opened,
+            user: rules.user,
             steps,
             handled: Handled::of(rules, support),
             rules: allowed(rules, support)?,
         })
     }
 
-    /// Returns what one command sees besides.
+    /// Returns where a file system of its own is mounted for each build.
+    fn own_places<'r>(&self, rules: &'r Rules) -> Vec<&'r Path> {
+        let mut places = rules.fresh();
+        for store in rules.read.iter().filter_map(|objects| objects.parent()) {
+            if self.is_shown(store) && store.is_dir() && !places.contains(&store) {
+                places.push(store);
+            }
+        }
+        places
+    }
+
+    /// Returns how a root is made for one command that sees more than its build: what the build sees, and the rest. Nothing
+    /// where it sees no more.
     ///
     /// # Errors
     /// When a path cannot be used.
     pub fn steps_for(&self, rules: &Rules) -> io::Result<Vec<Step>> {
-        let mut steps = Vec::new();
+        let mut more = Vec::new();
         let shown: Vec<&Path> = rules.shown().map(|(path, _)| path.as_path()).collect();
         for path in &rules.more {
             if path.parent().is_some() {
-                self.follow(path, &shown, &mut steps)?;
+                self.follow(path, &shown, Source::opened, &mut more)?;
                 continue;
             }
             for entry in fs::read_dir(path)?.flatten() {
                 let is_own = ["dev", "proc", "sys", "tmp"].iter().any(|own| entry.file_name() == *own);
                 if !is_own {
-                    self.follow(&entry.path(), &shown, &mut steps)?;
+                    self.follow(&entry.path(), &shown, Source::opened, &mut more)?;
                 }
             }
         }
+        if more.is_empty() {
+            return Ok(more);
+        }
         // What lies above the build's own directories covers them.
         for (path, mode) in rules.shown() {
-            let is_covered = steps.iter().any(|step| match step {
+            let is_covered = more.iter().any(|step| match step {
                 Step::Show { place: above, .. } => place(path).is_ok_and(|place| place.starts_with(above)),
                 _ => false,
             });
             if is_covered && path.exists() {
-                steps.push(Step::Show {
-                    source: Source::Path(text(path)?),
-                    place: place(path)?,
-                    is_directory: path.is_dir(),
-                    mode,
-                    is_optional: false,
-                });
+                let (source, place, is_directory) = (Source::opened(path)?, place(path)?, path.is_dir());
+                more.push(Step::Show { source, place, is_directory, mode, is_optional: false });
             }
+        }
+        let mut steps = self.again(rules)?;
+        steps.extend(more);
+        Ok(steps)
+    }
+
+    /// Returns what shows in another root what the build sees.
+    fn again(&self, rules: &Rules) -> io::Result<Vec<Step>> {
+        let show = |path: &Path| -> io::Result<Step> {
+            let (source, place) = (Source::path(path)?, place(path)?);
+            Ok(Step::Show { source, place, is_directory: true, mode: Mode::AsItIs, is_optional: false })
+        };
+        let mut steps = self.links()?;
+        for path in self.parts().chain([Path::new("/tmp")]) {
+            steps.push(show(path)?);
+        }
+        steps.push(own_processes());
+        let fresh = rules.fresh();
+        let read = rules.read.iter().map(PathBuf::as_path).filter(|path| path.is_dir());
+        let read = read.filter(|path| !fresh.iter().any(|fresh| path.starts_with(fresh)));
+        for path in fresh.iter().copied().chain(read) {
+            if !self.is_shown(path) && !is_in_own(path) {
+                steps.push(show(path)?);
+            }
+        }
+        for mut step in self.for_network(rules.network)? {
+            if let Step::Show { source, place, mode, .. } = &mut step {
+                let bytes = place.iter().flat_map(|name| [b"/", name.as_bytes()].concat()).collect::<Vec<u8>>();
+                *source = Source::Path(CString::new(bytes).unwrap_or_default());
+                *mode = Mode::AsItIs;
+            }
+            steps.push(step);
         }
         Ok(steps)
     }
@@ -486,6 +569,19 @@ impl Rules {
     fn shown(&self) -> impl Iterator<Item = (&PathBuf, Mode)> {
         let read = self.read.iter().map(|path| (path, Mode::ReadOnly));
         read.chain(self.write.iter().map(|path| (path, Mode::Writable)))
+    }
+
+    /// Returns the directories below which a build writes: its store, where that is known.
+    fn fresh(&self) -> Vec<&Path> {
+        let stores = || self.read.iter().filter_map(|objects| objects.parent());
+        let mut fresh = Vec::new();
+        for path in &self.write {
+            let place = stores().find(|store| path.starts_with(store)).or_else(|| path.parent());
+            if let Some(place) = place.filter(|place| place.parent().is_some() && !fresh.contains(place)) {
+                fresh.push(place);
+            }
+        }
+        fresh
     }
 }
 
