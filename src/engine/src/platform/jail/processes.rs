@@ -20,6 +20,8 @@ const HOST: &[u8] = b"build";
 const DOMAIN: &[u8] = b"(none)";
 /// What everybody may not do with a new file.
 const UMASK: u32 = 0o022;
+/// The mounts of a process, as a file.
+const OWN_MOUNTS: &CStr = c"/proc/self/ns/mnt";
 /// What is no descriptor, and never readable.
 const NO_DESCRIPTOR: RawFd = -1;
 /// How a command ends that could not be started.
@@ -210,14 +212,36 @@ unsafe fn prepare(shared: &Shared) -> Result<(), i32> {
         let open = |path: &CStr, flags: c_int| {
             descriptor(system_call!(libc::SYS_openat, OWN_DIRECTORY, path.as_ptr(), flags | libc::O_CLOEXEC))
         };
-        let own_mounts = c"/proc/self/ns/mnt";
         let [machine, root] = &shared.machine;
-        machine.store(open(own_mounts, libc::O_RDONLY)?, Ordering::SeqCst);
+        machine.store(open(OWN_MOUNTS, libc::O_RDONLY)?, Ordering::SeqCst);
         root.store(open(c"/", libc::O_PATH | libc::O_DIRECTORY)?, Ordering::SeqCst);
-        checked(system_call!(libc::SYS_unshare, libc::CLONE_NEWNS))?;
-        become_root()?;
-        shared.jails.store(open(own_mounts, libc::O_RDONLY)?, Ordering::SeqCst);
-        return_to_machine(shared)
+        // Another process makes the mounts of jails: not everybody may leave those that he has.
+        let flags = libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_VFORK | libc::CLONE_NEWNS | libc::SIGCHLD;
+        let argument = ptr::from_ref(shared).cast_mut().cast();
+        let maker = libc::clone(make_mounts_of_jails, shared.init_stack.top(), flags, argument);
+        if maker < 0 {
+            return Err(libc::EPERM);
+        }
+        wait_for(maker);
+        match shared.jails.load(Ordering::SeqCst) {
+            error if error < 0 => Err(-error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Makes what stands in the directory of this process its root, and leaves its mounts to the keeper, or an error.
+extern "C" fn make_mounts_of_jails(shared: *mut c_void) -> c_int {
+    // SAFETY: it is what the keeper gave, which waits.
+    let shared = unsafe { &*shared.cast::<Shared>() };
+    // SAFETY: this process calls the system only.
+    unsafe {
+        let made = become_root().and_then(|()| {
+            let flags = libc::O_RDONLY | libc::O_CLOEXEC;
+            descriptor(system_call!(libc::SYS_openat, OWN_DIRECTORY, OWN_MOUNTS.as_ptr(), flags))
+        });
+        shared.jails.store(made.unwrap_or_else(|error| -error), Ordering::SeqCst);
+        exit(0)
     }
 }
 
