@@ -28,7 +28,8 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use super::filter::new_users;
 use super::processes::keep;
 use super::shared::{self, Command, Events, Shared, Stack};
-use super::view::{GROUP_NUMBER, Source, Step, Template, USER_NUMBER, View};
+use super::steps::{Source, Step};
+use super::view::{GROUP_NUMBER, Template, USER_NUMBER, View};
 use crate::platform::process::Start;
 
 /// Why a jail cannot be made.

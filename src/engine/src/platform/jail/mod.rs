@@ -29,6 +29,8 @@ mod processes;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod shared;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod steps;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod system_call;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod view;
@@ -41,7 +43,9 @@ pub use keeper::{Keeper, Refused};
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 pub use no_namespaces::{Keeper, Machine, Refused, Step, Template, View};
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub use view::{Machine, Step, Template, View};
+pub use steps::Step;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub use view::{Machine, Template, View};
 
 #[cfg(not(target_os = "linux"))]
 pub use no_namespaces::start_in_jail;

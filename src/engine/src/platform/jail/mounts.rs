@@ -7,8 +7,9 @@ use std::os::fd::RawFd;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
 
+use super::steps::{Mode, Place, Source, Step};
 use super::system_call::{OWN_DIRECTORY, checked, close, descriptor, system_call};
-use super::view::{Mode, Place, Source, Step, View};
+use super::view::View;
 
 const OPEN_TREE_CLONE: u32 = 1;
 const MOVE_MOUNT_BOTH_EMPTY: u32 = 0x4 | 0x40;

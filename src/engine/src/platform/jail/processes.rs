@@ -11,10 +11,11 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::mounts::{Walk, allow_root, mount, open_all, perform, ruleset, set_attributes};
 use super::shared::{BEGIN, Command, END, NOTHING, OPEN, RUN, STOP, Shared};
+use super::steps::Step;
 use super::system_call::{
     OWN_DIRECTORY, SIGNAL_SET, checked, close, descriptor, exit, poll, system_call, take, tell, wait_for, write_file,
 };
-use super::view::{GROUP_NUMBER, Step, USER_NUMBER, View};
+use super::view::{GROUP_NUMBER, USER_NUMBER, View};
 
 const HOST: &[u8] = b"build";
 const DOMAIN: &[u8] = b"(none)";

@@ -6,7 +6,8 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32};
 
-use super::view::{Step, Template, View};
+use super::steps::Step;
+use super::view::{Template, View};
 use crate::platform::process::Start;
 
 const STACK_SIZE: usize = 64 * 1024;
