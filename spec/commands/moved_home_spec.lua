@@ -164,3 +164,38 @@ describe("another home with the same root", function()
     end)
   end
 end)
+
+describe("a directory that a link leads to", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+    here.shell("mkdir -p disk/config; echo mine >disk/config/rc; ln -s $PWD/disk/config ~/.config")
+    here.write("tree/x", "x")
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  for _, applies in ipairs({ false, true }) do
+    it("may be moved, and the link with it" .. (applies and ", applied again" or ""), function()
+      here.apply([[
+        file { path = "~/.config/rc", content = "ours" }
+        file { path = "~/.config/t", source = "tree", recursive = true }
+        file { path = "~/.config/m", source = "tree", recursive = true, mutable = true }
+        file { path = "~/.config/c/x", content = "1", mode = "644" }
+      ]])
+      here.shell("mv disk/config disk/moved; ln -sfn $PWD/disk/moved ~/.config")
+      assert.equal(0, here.run("status").code)
+      if applies then
+        assert.matches("^Nothing changed", here.must("apply", "init.lua").stdout)
+      end
+      local report = here.must("destroy", "--yes").stdout
+      assert.is_nil(report:find("kept", 1, true), report)
+      -- Directories that were made there are not known by another path: they stay, empty.
+      assert.equal("disk/moved/rc\n", here.shell("find disk ! -type d").stdout)
+      assert.equal("mine\n", here.read("home/.config/rc"))
+    end)
+  end
+end)

@@ -102,3 +102,46 @@ describe("what a config reads #once", function()
     assert.equal(before, list_home())
   end)
 end)
+
+describe("a root in what the config reads", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+    here.environment.SYSLUA_ROOT = here.home .. "/.local/share/syslua"
+    here.shell("cd ~; mkdir -p dots/bin/.local/bin; echo b >dots/bin/.local/bin/b")
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  for _, extra in ipairs({ "", ", mutable = true" }) do
+    it("is refused before it is made, and the remedy works" .. extra, function()
+      -- GNU Stow folds the directory in which the root is to be.
+      here.shell("cd ~; ln -s dots/bin/.local .local")
+      here.write_config(
+        ('file { path = "~", source = "bin", recursive = true%s }'):format(extra),
+        "home/dots/init.lua"
+      )
+      local before = here.shell("cd ~; find . | sort").stdout
+      for _, command in ipairs({ "plan", "apply" }) do
+        local result = here.run(command, "home/dots")
+        assert.equal(1, result.code, result.stdout)
+        assert.truthy(
+          result.stderr:find("home/dots/bin, which the config reads", 1, true),
+          result.stderr
+        )
+        assert.truthy(result.stderr:find("init.lua:", 1, true), result.stderr)
+        assert.equal(before, here.shell("cd ~; find . | sort").stdout)
+      end
+      local remedy = here.run("plan", "home/dots").stderr:match("%((rm .-)%), or")
+      assert.equal(0, here.shell(remedy).code, remedy)
+      here.must("apply", "home/dots")
+      assert.equal("b\n", here.read("home/.local/bin/b"))
+      assert.matches("^Nothing changed", here.must("apply", "home/dots").stdout)
+      here.must("destroy", "--yes")
+      assert.equal("", here.shell("ls -A ~/.local").stdout)
+    end)
+  end
+end)

@@ -180,13 +180,14 @@ impl Snapshot {
         self.activations.iter().map(AsRef::as_ref)
     }
 
-    /// Returns where an action put something: where it says, below the home that it was in. `home` is the present one.
+    /// Returns where an action put something: where it says, below the home that it was in. `home` is the present one. Where the
+    /// directory is gone in which it was put, by a link above it, that is where the link leads now.
     pub fn place_of(&self, activation: &Activation, home: &Path) -> Option<Text> {
-        let recorded = activation.place.as_ref().or(activation.action.target())?;
-        Some(match &self.home {
-            Some(old) => recorded.expand_home(&old.to_path()),
-            None => recorded.expand_home(home),
-        })
+        let target = activation.action.target()?;
+        let home = self.home.as_ref().map_or_else(|| home.to_owned(), Text::to_path);
+        let recorded = activation.place.as_ref().map(|place| place.expand_home(&home));
+        let is_there = |place: &Text| place.to_path().parent().is_some_and(platform::exists);
+        Some(recorded.filter(is_there).unwrap_or_else(|| target.expand_home(&home)))
     }
 
     /// Reads all paths as they are now, where the root got another place since, alone or together with the home, or the home another

@@ -111,6 +111,18 @@ pub enum Error {
         /// Who declares the target.
         positions: Positions,
     },
+    /// The root lies in a source.
+    #[error("the root {} lies in {}, which the config reads", root.display(), source_path.display())]
+    RootInSource {
+        /// The root.
+        root: PathBuf,
+        /// The source, as it is named.
+        source_path: PathBuf,
+        /// The link by which the root is there.
+        link: Option<PathBuf>,
+        /// Who declares a target of it.
+        positions: Positions,
+    },
     /// A target of another root.
     #[error("{} is managed by the root {}", target.display(), root.display())]
     OtherRoot {
@@ -228,6 +240,7 @@ impl Error {
             | Error::OtherRoot { positions, .. }
             | Error::Overlap { positions, .. }
             | Error::AboveRoot { positions, .. }
+            | Error::RootInSource { positions, .. }
             | Error::KernelFiles { positions, .. }
             | Error::Mounted { positions, .. }
             | Error::Fixed { positions, .. }
@@ -246,6 +259,13 @@ impl Error {
             Error::InsideRoot { .. } => "give it another path",
             Error::Overlap { .. } => "a switch would change the source: give the target or the source another path",
             Error::KernelFiles { .. } => "its files are gone when the system starts anew: give it another path",
+            Error::RootInSource { link: Some(link), .. } => {
+                return Some(format!(
+                    "replace the link by a directory (rm {0} && mkdir {0}), or use another root (--root)",
+                    quoted(link)
+                ));
+            }
+            Error::RootInSource { .. } => "use another root (--root), or leave what holds it out of the sources",
             Error::AboveRoot { .. } => "declare what is in it, or use another root",
             Error::OtherRoot { root, .. } => {
                 return Some(format!("remove it from the config that was applied with --root {}", root.display()));

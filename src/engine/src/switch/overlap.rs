@@ -28,6 +28,10 @@ pub struct Reads {
     links_into_store: HashMap<PathBuf, Vec<PathBuf>>,
     /// The directories above the root, and the links that lead to it.
     above_root: HashSet<PathBuf>,
+    /// What holds the root, as it is named and where it really is.
+    around_root: Option<(PathBuf, PathBuf)>,
+    /// The first link on the way to the root.
+    link_to_root: Option<PathBuf>,
 }
 
 /// Where a path leads, and the links on the way.
@@ -93,9 +97,13 @@ impl Reads {
                 reads.links.entry(link).or_insert_with(|| path.clone());
             }
             reads.add_above(&way.end, &path);
+            if root.end.starts_with(&way.end) {
+                reads.around_root.get_or_insert_with(|| (path.clone(), way.end.clone()));
+            }
             reads.named.entry(way.end).or_insert(path);
         }
         reads.above_root.extend(root.end.ancestors().map(Path::to_owned));
+        reads.link_to_root = root.links.first().cloned();
         for link in root.links {
             reads.above_root.extend(link.ancestors().map(Path::to_owned));
         }
@@ -119,6 +127,22 @@ impl Reads {
     /// Returns whether a directory is read, lies in what is, or holds it.
     pub fn needs(&self, directory: &Path) -> bool {
         self.above.contains_key(directory) || self.holds(directory)
+    }
+
+    /// Checks that the root does not lie in what is read: that would change with each apply, and the root would be a part of it.
+    ///
+    /// # Errors
+    /// When it does.
+    pub fn check_root(&self, store: &Store, places: &[Declared<'_>]) -> Result<(), Error> {
+        let Some((named, end)) = &self.around_root else { return Ok(()) };
+        let is_of = |declared: &&Declared<'_>| {
+            let mut sources = [&declared.entry.own, &declared.entry.origin].into_iter().flatten();
+            sources.any(|source| platform::canonical(source).starts_with(end))
+        };
+        let declared = places.iter().find(is_of);
+        let positions = declared.map(|declared| declared.entry.activation.positions.clone()).unwrap_or_default();
+        let (root, source_path) = (store.root().to_owned(), named.clone());
+        Err(Error::RootInSource { root, source_path, link: self.link_to_root.clone(), positions })
     }
 
     /// Checks that no target is, holds or lies in what is read, or lies above the root.

@@ -115,6 +115,9 @@ pub fn plan(
     if look_at_what_stays(&scene, &targets, &present, &places)? {
         places = conflicts::places(store, &targets, &desired.entries)?;
     }
+    if desired.is_evaluated {
+        scene.reads.check_root(store, &places)?;
+    }
     scene.reads.check(&places)?;
     let mut gone = removals(&mut scene, &present, &places, false)?;
     // Directories of ours go after what is in them, and are there until then.

@@ -594,10 +594,21 @@ impl World {
         self.expected.insert(path.clone(), entry(&path).unwrap());
     }
 
+    /// Returns the user's links in the home that lead to a directory, by its whole path.
+    fn links_to(&self, directory: &Path) -> Vec<PathBuf> {
+        let target = directory.as_os_str().as_encoded_bytes();
+        self.own(|entry| entry.is_link() && entry.content == target)
+    }
+
     /// Moves a directory, with what is managed in it, and leaves a link.
     fn move_directory(&mut self) {
         let precious = [self.real_dotfiles.clone(), self.real_root.clone(), self.home.clone()];
         let mut all = self.own(Entry::is_directory);
+        if self.also(2) {
+            let elsewhere = self.base.join("elsewhere");
+            let there = |path: &&PathBuf| path.parent() == Some(&*elsewhere) && self.is_users(path);
+            all.extend(self.expected.keys().filter(there).cloned());
+        }
         all.retain(|path| !precious.iter().any(|one| one.starts_with(path) || path.starts_with(&precious[0])));
         if all.is_empty() {
             return;
@@ -607,14 +618,27 @@ impl World {
         self.count += 1;
         self.log.push(format!("edit: moves {} to {}", from.display(), to.display()));
         fs::rename(&from, &to).unwrap();
-        symlink(&to, &from).unwrap();
+        // A link that led there leads to the new place, or one stands at the old place.
+        let links = self.links_to(&from);
+        let relinked = if links.is_empty() || !self.also(2) { Vec::new() } else { links };
+        for link in &relinked {
+            fs::remove_file(link).unwrap();
+            symlink(&to, link).unwrap();
+        }
+        if relinked.is_empty() {
+            symlink(&to, &from).unwrap();
+        }
         let moved = |path: &PathBuf| match path.strip_prefix(&from) {
             Ok(below) if !below.as_os_str().is_empty() => to.join(below),
             Ok(_) => to.clone(),
             Err(_) => path.clone(),
         };
         self.expected = self.expected.iter().map(|(path, entry)| (moved(path), entry.clone())).collect();
-        self.expected.insert(from.clone(), entry(&from).unwrap());
+        for link in relinked.into_iter().chain([from.clone()]) {
+            if let Some(found) = entry(&link) {
+                self.expected.insert(link, found);
+            }
+        }
         self.loose = self.loose.iter().map(moved).collect();
         let given: Vec<PathBuf> = self.given.iter().map(moved).collect();
         self.given.extend(given);
