@@ -705,7 +705,7 @@ function BuildContext.run(command, opts) end
 ---@field new_collection fun(given_home: string, home: string): boolean, any
 ---@field collect_file fun(collection: integer, given: table, chain: string[]?): boolean, any
 ---@field take_contested fun(collection: integer, places: string[], all: boolean): boolean, any
----@field list_files fun(path: string): boolean, any
+---@field collect_tree fun(collection: integer, source: string, place: string, directory: string): boolean, any
 ---@field set_scope fun(user: string?, home: string, project: table?): boolean, any
 ---@field write_file fun(path: string, text: string): boolean, any
 ---@field user_home fun(name: string): boolean, any

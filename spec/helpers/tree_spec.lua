@@ -114,7 +114,11 @@ describe("a tree", function()
     here.shell("ln -s 1 tree/link")
     local config = [[file { path = "~/.tree", source = "tree", recursive = true }]]
     here.apply(config)
-    local before = here.read_link("home/.tree/2")
+    -- Where a file really is, and where its link leads.
+    local function get_real(name)
+      return here.shell('printf %s "$(readlink -f ~/.tree/' .. name .. ')"').stdout
+    end
+    local before, real = here.read_link("home/.tree/2"), get_real("2")
     here.write("tree/1", "edited\n")
     for _, option in ipairs({ "--build", nil }) do
       assert.same({ ["~/.tree/1"] = "change" }, get_news(option))
@@ -122,12 +126,11 @@ describe("a tree", function()
     assert.same({ ["~/.tree/1"] = "change" }, get_news())
     here.apply(config)
     assert.equal("edited\n", here.read("home/.tree/1"))
-    -- All lead into the one object of the tree.
-    assert.not_equal(before, here.read_link("home/.tree/2"))
-    assert.equal(
-      here.read_link("home/.tree/1"):match("^(.*)/1$"),
-      here.read_link("home/.tree/2"):match("^(.*)/2$")
-    )
+    -- All lead into the one object of the tree, through one link of the root's: that has moved, and no other.
+    assert.equal(before, here.read_link("home/.tree/2"))
+    assert.not_equal(real, get_real("2"))
+    assert.equal(get_real("1"):match("^(.*)/1$"), get_real("2"):match("^(.*)/2$"))
+    assert.equal(here.root .. "/store/obj", get_real("1"):match("^(.*/store/obj)/"))
     assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
     -- A mode and the target of a link are changes too; what is new and gone is told.
     here.shell("chmod +x tree/run; ln -sf 2 tree/link; rm tree/5; echo new >tree/6")
@@ -143,8 +146,88 @@ describe("a tree", function()
     assert.equal("~/.tree/1", diff.actions[1].target)
     assert.equal(0, here.run("rollback", "1", "--yes").code)
     assert.equal("text\n", here.read("home/.tree/1"))
-    assert.equal(before, here.read_link("home/.tree/2"))
+    assert.equal(real, get_real("2"))
     assert.equal(0, here.run("verify").code)
+  end)
+
+  it("tells and puts right a link of the root's that leads elsewhere", function()
+    here.write("tree/a", "a\n")
+    here.write("tree/sub/b", "b\n")
+    here.apply([[file { path = "~/.tree", source = "tree", recursive = true }]])
+    local way = here.shell("printf %s root/store/ways/*").stdout
+    local leads = here.read_link(way)
+    assert.truthy(leads:find("^%.%./obj/tree%-%x+$"), leads)
+    local function get_drift()
+      local states = {}
+      for _, target in ipairs(syslua.lib.fromJSON(here.run("status", "--json").stdout).targets) do
+        states[#states + 1] = target.state
+      end
+      return table.concat(states, " ")
+    end
+    assert.equal("ok ok", get_drift())
+    for _, damage in ipairs({
+      "ln -sfn ../obj " .. way,
+      "rm " .. way,
+      "rm " .. way .. "; mkdir " .. way .. "; echo mine >" .. way .. "/a",
+    }) do
+      here.shell(damage)
+      assert.equal("changed changed", get_drift(), damage)
+      assert.equal(3, here.run("plan", "init.lua", "--exit-code").code, damage)
+      assert.equal(0, here.run("apply", "init.lua").code, damage)
+      assert.equal(leads, here.read_link(way), damage)
+      assert.equal("b\n", here.read("home/.tree/sub/b"), damage)
+      assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"), damage)
+    end
+    -- It goes with the tree.
+    here.apply("")
+    assert.equal("", here.shell("ls root/store/ways").stdout)
+    assert.is_false(here.exists("home/.tree"))
+  end)
+
+  it("tells a command that a file changed which a link of the root's leads to", function()
+    here.write("tree/a", "a\n")
+    here.write("tree/b", "b\n")
+    local function apply(path)
+      here.apply(([[
+        file { path = "~/.tree", source = "tree", recursive = true }
+        syslua.activate { config = function(_, ctx)
+          ctx.run("cat ~/.tree/a ~/.tree/b >>~/told", { on_change = { %q } })
+        end }
+      ]]):format(path))
+    end
+    apply("~/.tree/a")
+    assert.equal("a\nb\n", here.read("home/told"))
+    here.write("tree/b", "c\n")
+    apply("~/.tree/a")
+    assert.equal("a\nb\n", here.read("home/told"))
+    here.write("tree/a", "d\n")
+    apply("~/.tree/a")
+    assert.equal("a\nb\nd\nc\n", here.read("home/told"))
+    assert.equal(0, here.run("rollback", "1", "--yes").code)
+    assert.equal("a\nb\nd\nc\na\nb\n", here.read("home/told"))
+  end)
+
+  it("keeps links apart of several trees at one place, and of one tree at several", function()
+    here.write("one/a", "a\n")
+    here.write("two/b", "b\n")
+    local config = [[
+      file { path = "~/.tree", source = "one", recursive = true }
+      file { path = "~/.tree", source = "two", recursive = true }
+      file { path = "~/.again", source = "one", recursive = true }
+    ]]
+    here.apply(config)
+    here.write("two/b", "c\n")
+    here.apply(config)
+    for name, text in pairs({ [".tree/a"] = "a\n", [".tree/b"] = "c\n", [".again/a"] = "a\n" }) do
+      assert.equal(text, here.read("home/" .. name))
+    end
+    -- What stays is not touched when another tree goes.
+    here.apply([[file { path = "~/.again", source = "one", recursive = true }]])
+    assert.equal("a\n", here.read("home/.again/a"))
+    assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
+    assert.equal(0, here.run("destroy", "--yes").code)
+    assert.is_false(here.exists("root"))
+    assert.is_false(here.exists("home/.again"))
   end)
 
   it("keeps equal files once in the store", function()
@@ -249,7 +332,7 @@ describe("a tree", function()
         local source, target = "trees/" .. name, "home/.t/" .. name:sub(4)
         local quoted, at = process.quote(source), process.quote(target)
         assert.equal(here.read(source), here.read(target), ("seed %d: %s"):format(seed, name))
-        local real = here.shell("readlink " .. at).stdout
+        local real = here.shell(('readlink -f "$(dirname "$(readlink %s)")"'):format(at)).stdout
         assert.truthy(
           real:find("/store/obj/t-", 1, true),
           ("seed %d: %s: %s"):format(seed, name, real)

@@ -50,6 +50,8 @@ local native = require("syslua").native
 ---@field has_more boolean? whether it is more than a path and a content
 ---@field recursive boolean?
 ---@field on_change string|string[]|nil
+---@field members integer? the number of the tree that it is, in the engine's collection
+---@field from string? where that tree is
 ---@field tree syslua.file.Declared? the tree that it is a file of
 ---@field below string? its path in that tree
 
@@ -91,7 +93,10 @@ local function declare(files, plain)
   for _, file in ipairs(files) do
     local content = file.content
     list[count + 1], list[count + 2], list[count + 3] = file.path, file.ticket, content ~= nil
-    list[count + 4] = content or file.absent and "" or origin.get_path(file)
+    list[count + 4] = content
+      or file.absent and ""
+      or file.members and file.from
+      or origin.get_path(file)
     list[count + 5] = file.has_more and require("syslua.helpers.file.parts").get(file) or false
     count = count + 5
   end
@@ -118,7 +123,7 @@ local function merge(left, right)
 end
 
 -- Returns declarations with those of the engine's collection that are not alone at their place, or with all of them.
-local function add_contested(plain, files, takes_all)
+local function add_contested(plain, files, trees, takes_all)
   local places
   for index, file in ipairs(files) do
     places = places or {}
@@ -128,23 +133,38 @@ local function add_contested(plain, files, takes_all)
   if not contested[1] then
     return files
   end
+  local plain_files, members = {}, {}
   for _, file in ipairs(contested) do
-    file.number = priority.plain
+    if file.tree then
+      local get_member = require("syslua.helpers.file.tree").get_member
+      members[#members + 1] = get_member(trees.by_number[file.tree], file.below, file.followed)
+    else
+      file.number = priority.plain
+      plain_files[#plain_files + 1] = file
+    end
   end
-  return merge(contested, files)
+  return merge(merge(plain_files, members), files)
+end
+
+local function get_plain(collected)
+  if not collected.plain then
+    collected.plain = border.call("new_collection", scope.get_home(), scope.get_place("~/"))
+  end
+  return collected.plain
 end
 
 local function finalize(collected)
-  local files = collected
+  local files, trees = collected, {}
   if collected.has_trees then
-    files = require("syslua.helpers.file.tree").expand(collected)
+    trees, files = require("syslua.helpers.file.tree").collect(get_plain(collected), collected)
   end
   local current = scope.get()
   local on_file = current and current.on_file
   if collected.plain then
-    files = add_contested(collected.plain, files, on_file ~= nil)
+    files = add_contested(collected.plain, files, trees, on_file ~= nil)
   end
-  local winners = choose(files)
+  -- What is left of a tree comes with it.
+  local winners = merge(trees, choose(files))
   declare(winners, collected.plain)
   if collected.has_commands then
     require("syslua.helpers.file.parts").record_commands(winners)
@@ -161,13 +181,8 @@ local function collect_plain(collected, given)
   if scope.get_advantage() ~= 0 then
     return false
   end
-  local plain = collected.plain
-  if not plain then
-    plain = border.call("new_collection", scope.get_home(), scope.get_place("~/"))
-    collected.plain = plain
-  end
   local chain = not position.is_direct() and position.chain() or nil
-  return border.answer(native.collect_file(plain, given, chain))
+  return border.answer(native.collect_file(get_plain(collected), given, chain))
 end
 
 --- Declares a file.

@@ -178,6 +178,12 @@ impl Machine {
         self.action(Link::new(self.object(object), target.into()))
     }
 
+    /// A file of a tree, to which it leads through a link of the root's.
+    fn member(&self, target: &str, file: &str) -> Activation {
+        let through = Some("tree-012345678".into());
+        self.action(Link { through, ..Link::new(self.object(file), target.into()) })
+    }
+
     fn install(&self, target: &str, object: &str) -> Activation {
         let source = self.object(object);
         self.action(File { source, target: target.into(), mode: Some("640".into()), ..File::default() })
@@ -214,6 +220,9 @@ impl Machine {
             self.install("~/.tree", "t-000000003"),
             self.once("~/.once", "a-000000001"),
             self.link("~/.becomes-absent", "a-000000001"),
+            self.member("~/.through/one", "t-000000003/one"),
+            self.member("~/.through/two", "t-000000003/sub/two"),
+            self.link("~/.straight/two", "t-000000003/sub/two"),
             self.install("~/.becomes-moded", "a-000000001"),
             self.private("~/.ssh/keys/private", "a-000000001"),
             self.private("~/.private-goes", "a-000000001"),
@@ -235,6 +244,10 @@ impl Machine {
             self.once("~/.once-new/deep/file", "b-000000002"),
             self.action(Absent { target: "~/.becomes-absent".into() }),
             self.directory("~/.becomes-moded", "700"),
+            self.member("~/.through/two", "u-000000004/sub/two"),
+            self.member("~/.through/three", "u-000000004/sub/deep/three"),
+            self.member("~/.straight/two", "u-000000004/sub/two"),
+            self.told("~/.through/two"),
             self.own(".fold/inner/rc"),
             self.told("~/.fold/inner/rc"),
             self.private("~/.ssh/keys/private", "b-000000002"),

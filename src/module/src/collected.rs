@@ -1,20 +1,24 @@
-//! What most `file{}` of a block say: a path, and a content or a source, both texts. Configs have thousands, so these are
-//! collected straight from the tables that they are given as; all others are collected by `lua/syslua/helpers/file.lua`, which also
+//! What most `file{}` of a block say: a path, and a content or a source, both texts. Configs have
+//! thousands, so these are collected straight from the tables that they are given as, and what is
+//! in trees from the disk; all others are collected by `lua/syslua/helpers/file.lua`, which also
 //! decides which of several for one place count.
 
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::c_int;
+use std::path::PathBuf;
 use std::slice;
 
 use memchr::memmem;
-use mlua::ffi;
-use mlua::lua_State;
 use mlua::prelude::*;
+use mlua::{BString, ffi, lua_State};
 use syslua_engine::names::Placeholder;
+use syslua_engine::platform;
 use syslua_engine::value::Positions;
 
 use crate::error::{Answer, lua_failure, register as register_function, register_plain};
 use crate::state::{self, State};
+use crate::tree::{Members, members};
 
 /// The frames of our own between the user's line and [`collect`], at least: what calls us for Lua, it, and one of
 /// `helpers/file.lua`.
@@ -33,6 +37,15 @@ pub struct PlainFile {
     pub ticket: usize,
 }
 
+/// A tree whose files are declared one by one.
+#[derive(Debug)]
+struct Tree {
+    /// Where it is to be, in the one way to write it.
+    place: Vec<u8>,
+    /// What is left of it.
+    members: Members,
+}
+
 /// The files of a block.
 #[derive(Debug, Default)]
 pub struct Collection {
@@ -40,12 +53,59 @@ pub struct Collection {
     /// write it, by which places are compared.
     homes: [Vec<u8>; 2],
     files: Vec<PlainFile>,
+    trees: Vec<Tree>,
+}
+
+/// What has a place that others have too, taken out of a collection.
+#[derive(Debug)]
+enum Contested {
+    File(PlainFile),
+    /// A file of a tree.
+    Member {
+        /// The number of the tree, counted from 1.
+        tree: usize,
+        /// The path below it.
+        below: Vec<u8>,
+        /// Where a link ends that leads out of the tree.
+        followed: Option<PathBuf>,
+    },
+}
+
+impl Contested {
+    /// Returns it as `helpers/file.lua` makes them. `home` has a slash at its end.
+    fn into_table(self, lua: &Lua, home: &[u8]) -> LuaResult<LuaTable> {
+        let table = lua.create_table_with_capacity(0, 6)?;
+        match self {
+            Contested::File(file) => {
+                let place = match file.target.strip_prefix(b"~/") {
+                    Some(rest) => [home, rest].concat(),
+                    None => file.target.clone(),
+                };
+                table.raw_set("path", lua.create_string(&file.target)?)?;
+                table.raw_set("place", lua.create_string(place)?)?;
+                table.raw_set(if file.is_content { "content" } else { "source" }, lua.create_string(&file.text)?)?;
+                table.raw_set("ticket", file.ticket)?;
+            }
+            Contested::Member { tree, below, followed } => {
+                table.raw_set("tree", tree)?;
+                table.raw_set("below", lua.create_string(below)?)?;
+                let followed = followed.map(|end| lua.create_string(platform::bytes_of_path(&end))).transpose()?;
+                table.raw_set("followed", followed)?;
+            }
+        }
+        Ok(table)
+    }
 }
 
 impl Collection {
     /// Returns the files, and forgets them.
     pub fn take(&mut self) -> Vec<PlainFile> {
         std::mem::take(&mut self.files)
+    }
+
+    /// Returns what is left of the tree of a number, counted from 1, and forgets it.
+    pub fn take_members(&mut self, number: usize) -> Option<Members> {
+        self.trees.get_mut(number.checked_sub(1)?).map(|tree| std::mem::take(&mut tree.members))
     }
 
     /// Returns where a source is: absolute, or relative to the config's directory.
@@ -57,37 +117,67 @@ impl Collection {
     }
 
     /// Returns what is equal for two ways to write one place.
-    fn key<'a>(&'a self, target: &'a [u8]) -> (bool, &'a [u8]) {
-        match target.strip_prefix(b"~/").or_else(|| target.strip_prefix(self.homes[1].as_slice())) {
-            Some(rest) => (true, rest),
-            None => (false, target),
+    fn key<'a>(&self, target: Cow<'a, [u8]>) -> (bool, Cow<'a, [u8]>) {
+        let home = self.homes[1].as_slice();
+        let start = [b"~/".as_slice(), home].into_iter().find(|start| target.starts_with(start)).map(<[u8]>::len);
+        match (start, target) {
+            (Some(start), Cow::Borrowed(target)) => (true, Cow::Borrowed(&target[start..])),
+            (Some(start), Cow::Owned(target)) => (true, Cow::Owned(target[start..].to_vec())),
+            (None, target) => (false, target),
         }
     }
 
-    fn place(&self, target: &[u8]) -> Vec<u8> {
-        match target.strip_prefix(b"~/") {
-            Some(rest) => [self.homes[1].as_slice(), rest].concat(),
-            None => target.to_vec(),
-        }
+    /// Returns what is equal for places of files of trees, of all trees in a row.
+    fn keys_of_members(&self) -> impl Iterator<Item = (bool, Cow<'_, [u8]>)> {
+        let members = |tree: &Tree| tree.members.below.iter().map(|below| join(&tree.place, below)).collect::<Vec<_>>();
+        self.trees.iter().flat_map(members).map(|place| self.key(Cow::Owned(place)))
     }
 
-    /// Takes the files out whose places others have too.
-    fn take_contested(&mut self, others: &[Vec<u8>]) -> Vec<PlainFile> {
-        let mut seen = HashMap::with_capacity(self.files.len() + others.len());
-        let places = others.iter().map(Vec::as_slice).chain(self.files.iter().map(|file| file.target.as_slice()));
-        places.for_each(|place| *seen.entry(self.key(place)).or_insert(0_usize) += 1);
-        // Nearly always all are alone.
-        if seen.len() == self.files.len() + others.len() {
+    /// Takes out what has a place that others have too, or, with `takes_all`, everything.
+    fn take_contested(&mut self, others: &[Vec<u8>], takes_all: bool) -> Vec<Contested> {
+        // The files of one tree are all at different places.
+        if !takes_all && others.is_empty() && self.files.is_empty() && self.trees.len() <= 1 {
             return Vec::new();
         }
-        let is_contested = |file: &PlainFile| seen.get(&self.key(&file.target)).is_some_and(|count| *count > 1);
-        let contested: HashSet<usize> =
-            (0..self.files.len()).filter(|number| is_contested(&self.files[*number])).collect();
-        let (taken, left): (Vec<_>, Vec<_>) =
-            self.take().into_iter().enumerate().partition(|(number, _)| contested.contains(number));
-        self.files = left.into_iter().map(|(_, file)| file).collect();
-        taken.into_iter().map(|(_, file)| file).collect()
+        let (of_files, of_members) = {
+            let files = || self.files.iter().map(|file| self.key(Cow::Borrowed(file.target.as_slice())));
+            let mut seen: HashMap<(bool, Cow<'_, [u8]>), usize> =
+                HashMap::with_capacity(self.files.len() + others.len());
+            let others = others.iter().map(|place| self.key(Cow::Borrowed(place.as_slice())));
+            let mut count = 0;
+            for place in others.chain(files()).chain(self.keys_of_members()) {
+                count += 1;
+                *seen.entry(place).or_default() += 1;
+            }
+            // Nearly always all are alone.
+            if seen.len() == count && !takes_all {
+                return Vec::new();
+            }
+            let is_contested = |key: (bool, Cow<'_, [u8]>)| takes_all || seen.get(&key).is_some_and(|count| *count > 1);
+            let of_files: Vec<bool> = files().map(is_contested).collect();
+            (of_files, self.keys_of_members().map(is_contested).collect::<Vec<bool>>())
+        };
+        let mut of_files = of_files.into_iter();
+        let (taken, left) = self.take().into_iter().partition(|_| of_files.next() == Some(true));
+        self.files = left;
+        let mut taken: Vec<Contested> = taken.into_iter().map(Contested::File).collect();
+        let mut of_members = of_members.into_iter();
+        for (number, Tree { members: Members { below, followed }, .. }) in self.trees.iter_mut().enumerate() {
+            let (gone, left) = std::mem::take(below).into_iter().partition(|_| of_members.next() == Some(true));
+            *below = left;
+            let member = |below: Vec<u8>| {
+                let followed = followed.get(&below).cloned();
+                Contested::Member { tree: number + 1, below, followed }
+            };
+            taken.extend(gone.into_iter().map(member));
+        }
+        taken
     }
+}
+
+/// Returns a path below a place.
+pub fn join(place: &[u8], below: &[u8]) -> Vec<u8> {
+    if place.ends_with(b"/") { [place, below].concat() } else { [place, b"/", below].concat() }
 }
 
 /// Returns whether a target is absolute or below `~`, and has nothing that can be left out: `path.is_plain`.
@@ -175,7 +265,8 @@ fn collect(lua: &Lua, (number, given, chain): (usize, LuaValue, Option<Vec<Strin
     collected.unwrap_or(Ok(false)).map_err(lua_failure)
 }
 
-/// Takes the files whose places others have too, or all, out of a collection: tables as `helpers/file.lua` makes them.
+/// Takes what has a place that others have too, or all, out of a collection: the files first, then
+/// those of trees.
 fn take_contested(
     lua: &Lua,
     (number, others, takes_all): (usize, Option<Vec<LuaString>>, Option<bool>),
@@ -183,18 +274,32 @@ fn take_contested(
     let others: Vec<Vec<u8>> = others.into_iter().flatten().map(|place| place.as_bytes().to_vec()).collect();
     let taken = state::change(lua, |state| {
         let collection = state.evaluations.last_mut()?.collections.get_mut(number)?;
-        let taken = if takes_all == Some(true) { collection.take() } else { collection.take_contested(&others) };
-        Some(taken.into_iter().map(|file| (collection.place(&file.target), file)).collect::<Vec<_>>())
+        Some((collection.take_contested(&others, takes_all == Some(true)), collection.homes[1].clone()))
     });
-    let table = |(place, file): (Vec<u8>, PlainFile)| {
-        let table = lua.create_table_with_capacity(0, 6)?;
-        table.raw_set("path", lua.create_string(&file.target)?)?;
-        table.raw_set("place", lua.create_string(&place)?)?;
-        table.raw_set(if file.is_content { "content" } else { "source" }, lua.create_string(&file.text)?)?;
-        table.raw_set("ticket", file.ticket)?;
-        Ok(table)
-    };
-    taken.flatten().into_iter().flatten().map(table).collect::<LuaResult<_>>().map_err(lua_failure)
+    let (taken, home) = taken.flatten().unwrap_or_default();
+    taken.into_iter().map(|contested| contested.into_table(lua, &home)).collect::<LuaResult<_>>().map_err(lua_failure)
+}
+
+/// Collects what is in a tree: where it is, where its files are to be in the one way to write that, and the config's directory.
+/// Returns the number of the tree; nothing where no directory is, or one without files.
+///
+/// # Errors
+/// When a link leads out of the config's directory, or something is no file, directory or link.
+fn collect_tree(
+    lua: &Lua,
+    (number, source, place, directory): (usize, BString, BString, BString),
+) -> Answer<Option<usize>> {
+    let [source, directory] = [source, directory].map(|path| platform::path_from_bytes(&path));
+    let Some(members) = members(lua, &source, &directory, &BTreeSet::new())? else { return Ok(None) };
+    if members.below.is_empty() {
+        return Ok(None);
+    }
+    let added = state::change(lua, |state| {
+        let trees = &mut state.evaluations.last_mut()?.collections.get_mut(number)?.trees;
+        trees.push(Tree { place: place.into(), members });
+        Some(trees.len())
+    });
+    added.flatten().ok_or_else(crate::file::outside).map(Some)
 }
 
 /// Makes a collection for a block; returns its number.
@@ -208,7 +313,7 @@ fn new_collection(lua: &Lua, homes: [LuaString; 2]) -> Answer<usize> {
     });
     let number = state::change(lua, |state| {
         let collections = &mut state.evaluations.last_mut()?.collections;
-        collections.push(Collection { homes, files: Vec::new() });
+        collections.push(Collection { homes, ..Collection::default() });
         Some(collections.len() - 1)
     });
     number.flatten().ok_or_else(crate::file::outside)
@@ -220,6 +325,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         new_collection(lua, [given, usual])
     })?;
     register_plain(lua, native, "collect_file", collect)?;
+    register_function(lua, native, "collect_tree", collect_tree)?;
     register_function(lua, native, "take_contested", take_contested)
 }
 
@@ -240,15 +346,37 @@ mod tests {
     #[test]
     fn places_are_contested_however_they_are_written() {
         let file = |target: &str| PlainFile { target: target.into(), ..PlainFile::default() };
-        let homes = [b"/home/a/".to_vec(), b"/home/a/".to_vec()];
-        let targets = ["~/x", "/home/a/x", "~/y", "/etc/y", "~/z", "/home/b/x"];
-        let mut collection = Collection { homes, files: targets.map(file).into() };
-        let taken = collection.take_contested(&[b"/home/a/z".to_vec(), b"/home/a/other".to_vec()]);
-        let names = |files: &[PlainFile]| -> Vec<String> {
-            files.iter().map(|file| String::from_utf8_lossy(&file.target).into_owned()).collect()
+        let tree = |place: &str, below: &[&str]| Tree {
+            place: place.into(),
+            members: Members {
+                below: below.iter().map(|below| below.as_bytes().to_vec()).collect(),
+                ..Members::default()
+            },
         };
-        assert_eq!(names(&taken), ["~/x", "/home/a/x", "~/z"]);
-        assert_eq!(names(&collection.files), ["~/y", "/etc/y", "/home/b/x"]);
-        assert!(collection.take_contested(&[]).is_empty());
+        let homes = [b"/home/a/".to_vec(), b"/home/a/".to_vec()];
+        let targets = ["~/x", "/home/a/x", "~/y", "/etc/y", "~/z", "/home/b/x", "~/t/1"];
+        let mut collection = Collection {
+            homes,
+            files: targets.map(file).into(),
+            trees: vec![tree("/home/a/t", &["1", "2", "u/3"]), tree("/home/a/t/u", &["3", "4"]), tree("/", &["etc/w"])],
+        };
+        let taken = collection.take_contested(&[b"/home/a/z".to_vec(), b"/home/a/other".to_vec()], false);
+        let name = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let names: Vec<String> = taken
+            .iter()
+            .map(|contested| match contested {
+                Contested::File(file) => name(&file.target),
+                Contested::Member { tree, below, .. } => format!("{tree}: {}", name(below)),
+            })
+            .collect();
+        assert_eq!(names, ["~/x", "/home/a/x", "~/z", "~/t/1", "1: 1", "1: u/3", "2: 3"]);
+        let left: Vec<String> = collection.files.iter().map(|file| name(&file.target)).collect();
+        assert_eq!(left, ["~/y", "/etc/y", "/home/b/x"]);
+        let left: Vec<usize> = collection.trees.iter().map(|tree| tree.members.below.len()).collect();
+        assert_eq!(left, [1, 1, 1]);
+        assert!(collection.take_contested(&[], false).is_empty());
+        assert_eq!(collection.take_contested(&[], true).len(), 6);
+        assert_eq!(collection.take_members(3).unwrap().below.len(), 0);
+        assert!(collection.take_members(4).is_none());
     }
 }

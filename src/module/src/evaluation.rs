@@ -160,26 +160,41 @@ pub fn action(lua: &Lua, table: &LuaTable) -> Answer<Action> {
 fn record(lua: &Lua, table: &LuaTable, positions: Positions, explained: Option<&LuaTable>) -> Answer<bool> {
     let mut activation = Activation::new(action(lua, table)?, positions);
     if let Some(explained) = explained {
-        explain(&mut activation, explained)?;
+        Explained::read(explained).map_err(lua_failure)?.note(&mut activation);
     }
     record_in_scope(lua, activation, None).map(|()| true)
 }
 
-/// Notes by which number an action won (`priority`), and over which others (`overridden`).
-///
-/// # Errors
-/// When the table is not as the Lua side makes it.
-pub fn explain(activation: &mut Activation, explained: &LuaTable) -> Answer<()> {
-    activation.priority = explained.raw_get("priority").map_err(lua_failure)?;
-    let overridden: Option<Vec<LuaTable>> = explained.raw_get("overridden").map_err(lua_failure)?;
-    for loser in overridden.into_iter().flatten() {
-        activation.overridden.push(Overridden {
-            value: Text(loser.raw_get::<LuaString>("value").map_err(lua_failure)?.as_bytes().to_vec()),
-            priority: loser.raw_get("priority").map_err(lua_failure)?,
-            positions: loser.raw_get::<Vec<String>>("positions").map_err(lua_failure)?.into(),
-        });
+/// By which number a declaration won, and over which others.
+#[derive(Clone, Debug, Default)]
+pub struct Explained {
+    priority: Option<i64>,
+    overridden: Vec<Overridden>,
+}
+
+impl Explained {
+    /// Reads the fields `priority` and `overridden` of a table.
+    ///
+    /// # Errors
+    /// When the table is not as the Lua side makes it.
+    pub fn read(table: &LuaTable) -> LuaResult<Explained> {
+        let loser = |loser: LuaTable| {
+            Ok(Overridden {
+                value: Text(loser.raw_get::<LuaString>("value")?.as_bytes().to_vec()),
+                priority: loser.raw_get("priority")?,
+                positions: loser.raw_get::<Vec<String>>("positions")?.into(),
+            })
+        };
+        let overridden: Option<Vec<LuaTable>> = table.raw_get("overridden")?;
+        let overridden = overridden.into_iter().flatten().map(loser).collect::<LuaResult<_>>()?;
+        Ok(Explained { priority: table.raw_get("priority")?, overridden })
     }
-    Ok(())
+
+    /// Notes it in the action.
+    pub fn note(self, activation: &mut Activation) {
+        activation.priority = self.priority;
+        activation.overridden = self.overridden;
+    }
 }
 
 /// Records an action in the scope that is set: at the end, or at a place in the order of declaration.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use mlua::BString;
@@ -11,19 +12,20 @@ use syslua_engine::action::{self, Absent, Action, Directory, Link, Tree};
 use syslua_engine::activation::Activation;
 use syslua_engine::derivation::{Derivation, FileContent, FileRecipe, Recipe, Spec};
 use syslua_engine::failure::Failure;
+use syslua_engine::hash::Hash;
 use syslua_engine::names::{Name, OutputName};
 use syslua_engine::platform::{self, FileKind};
 use syslua_engine::settings::System;
 use syslua_engine::store::sources::Known;
 use syslua_engine::value::{Positions, Source, Text, Value};
 
-use crate::collected::{PlainFile, is_plain_target};
+use crate::collected::{PlainFile, is_plain_target, join};
 use crate::convert::{Place, check_paths};
 use crate::derive::{config_failure, declare, follow, source_of, system};
 use crate::error::{Answer, lua_failure, register as register_function, register_plain};
-use crate::evaluation::{explain, record_in_scope};
+use crate::evaluation::{Explained, record_in_scope};
 use crate::state::{self, State, Ticket};
-use crate::tree::{Members, leads_back, list_files, members};
+use crate::tree::{Members, leads_back, members};
 
 /// The longest name of an object that is made of a target's.
 const LONGEST_NAME: usize = 60;
@@ -79,6 +81,8 @@ enum Origin {
         /// What is left out of the tree, by the paths below it.
         excluded: BTreeSet<PathBuf>,
     },
+    /// What is left of this tree of the collection, file by file.
+    Tree(usize),
 }
 
 /// One file, as the Lua side hands it over.
@@ -88,13 +92,50 @@ struct Given {
     text: Vec<u8>,
     origin: Origin,
     executable: bool,
-    more: Option<LuaTable>,
+    more: Rc<More>,
+}
+
+/// What there is to say of a file besides its path and its content: what
+/// `lua/syslua/helpers/file/parts.lua` says.
+#[derive(Default)]
+struct More {
+    is_public: bool,
+    is_absent: bool,
+    /// Whether it is a built tree, whose files are linked one by one.
+    is_whole: bool,
+    /// Whether it is a real file.
+    is_installed: bool,
+    /// Whether it is written only where nothing stands.
+    is_once: bool,
+    mode: Option<String>,
+    owner: Option<String>,
+    /// Where the user's own tree is that the file is one of.
+    tree: Option<PathBuf>,
+    explained: Explained,
+}
+
+impl More {
+    fn read(table: &LuaTable, directory: &Path) -> LuaResult<More> {
+        let is = |key: &str| table.raw_get::<Option<bool>>(key).map(|given| given.unwrap_or(false));
+        let tree = table.raw_get::<Option<BString>>("tree")?;
+        Ok(More {
+            is_public: is("public")?,
+            is_absent: is("absent")?,
+            is_whole: is("whole")?,
+            is_installed: is("install")?,
+            is_once: is("once")?,
+            mode: table.raw_get("mode")?,
+            owner: table.raw_get("owner")?,
+            tree: tree.map(|place| directory.join(platform::path_from_bytes(&place))),
+            explained: Explained::read(table)?,
+        })
+    }
 }
 
 impl Given {
     /// Reads a file of a list: its target, its ticket, whether the next is its content rather than its source, that, and a
     /// table of what else there is to say, or false.
-    fn read(lua: &Lua, list: &LuaTable, first: usize) -> LuaResult<Given> {
+    fn read(lua: &Lua, list: &LuaTable, first: usize, directory: &Path) -> LuaResult<Given> {
         let more = match list.raw_get(first + 4)? {
             LuaValue::Table(more) => Some(more),
             _ => None,
@@ -105,7 +146,7 @@ impl Given {
             text: list.raw_get::<BString>(first + 3)?.into(),
             origin: if is_content { Origin::Content } else { origin(lua, more.as_ref())? },
             executable: more.as_ref().is_some_and(|more| more.raw_get("executable").unwrap_or(false)),
-            more,
+            more: Rc::new(more.map_or_else(|| Ok(More::default()), |more| More::read(&more, directory))?),
         })
     }
 }
@@ -116,6 +157,9 @@ fn origin(lua: &Lua, more: Option<&LuaTable>) -> LuaResult<Origin> {
         let source =
             source_of(lua, &handle, &|| "source".to_owned()).map_err(|failure| LuaError::external(failure.message))?;
         return Ok(source.map_or(Origin::Local, Origin::Declared));
+    }
+    if let Some(number) = more.raw_get::<Option<usize>>("members")? {
+        return Ok(Origin::Tree(number));
     }
     if let Some(below) = more.raw_get::<Option<BString>>("below")? {
         let top = more.raw_get::<BString>("top")?.into();
@@ -197,6 +241,15 @@ fn spec(target: &[u8], recipe: FileRecipe, system: &Arc<System>) -> Answer<Spec>
     })
 }
 
+/// Returns the name of the link of the root's through which links lead to the files of a tree. It
+/// says where the tree is to be, not what is in it; of several at one place each has its own.
+fn way_to(lua: &Lua, target: &[u8]) -> Answer<Text> {
+    let number = state::change(lua, |state| Some(state.evaluations.last_mut()?.count_tree(target)));
+    let (user, number) = number.flatten().ok_or_else(outside)?;
+    let digest = Hash::of(&[user.as_bytes(), b"\0", target, format!("\0{number}").as_bytes()].concat()).to_hex();
+    Ok(Text(format!("{}-{}", name_of(target), &digest[..9]).into_bytes()))
+}
+
 /// Declares the derivation of a file or tree; returns the path that it will have.
 fn derive_file(lua: &Lua, target: &[u8], recipe: FileRecipe, ticket: &Ticket) -> Answer<Vec<u8>> {
     let spec = spec(target, recipe, &system(lua))?;
@@ -207,13 +260,25 @@ fn derive_file(lua: &Lua, target: &[u8], recipe: FileRecipe, ticket: &Ticket) ->
 /// The place of a tree, and what is left out of it.
 type TreeKey = (Vec<u8>, BTreeSet<PathBuf>);
 
+/// What is known of a tree.
+struct KnownTree {
+    /// The path that it will have.
+    path: Vec<u8>,
+    /// Where it is, if others cannot read something in it.
+    private: Option<PathBuf>,
+    /// The name of the link of the root's through which links lead to its files.
+    through: Text,
+}
+
 /// Declares files; remembers what the trees of some of them become.
 struct Declaring<'a> {
     lua: &'a Lua,
     /// Where relative sources begin.
     directory: PathBuf,
-    /// The paths that trees will have, by their places and what is left out of them; and where those are in which others cannot read something.
-    trees: HashMap<TreeKey, (Vec<u8>, Option<PathBuf>)>,
+    /// The number of the collection, if there is one.
+    collection: Option<usize>,
+    /// The trees by their places and what is left out of them.
+    trees: HashMap<TreeKey, KnownTree>,
     /// The trees whose links are followed now, each by a link of the one before.
     followed: Vec<PathBuf>,
 }
@@ -223,56 +288,80 @@ struct Resolved {
     path: Vec<u8>,
     /// The source, when others than its owner cannot read it.
     private: Option<PathBuf>,
+    /// The name of the link of the root's through which a link leads there.
+    through: Option<Text>,
 }
 
 impl From<Vec<u8>> for Resolved {
     fn from(path: Vec<u8>) -> Resolved {
-        Resolved { path, private: None }
+        Resolved { path, private: None, through: None }
     }
 }
 
 impl Declaring<'_> {
     /// Declares a file and records its action; returns whether its source exists.
     fn declare(&mut self, given: Given, ticket: &Ticket) -> Answer<bool> {
+        if let Origin::Tree(number) = given.origin {
+            return self.declare_members(&given, number, ticket);
+        }
         if let Some((top, tree)) = self.tree_of(&given)? {
             return self.declare_tree(&given, &top, &tree, ticket);
         }
         let mutable = matches!(given.origin, Origin::Own);
-        let Some(Resolved { path, private }) = self.source_of(&given, ticket)? else { return Ok(false) };
-        let is_public = given.more.as_ref().is_some_and(|more| more.raw_get("public").unwrap_or(false));
-        let private = private.filter(|_| !is_public);
+        let Some(Resolved { path, private, through }) = self.source_of(&given, ticket)? else { return Ok(false) };
+        let more = &given.more;
+        let private = private.filter(|_| !more.is_public);
         if let Some(source) = private.as_ref().filter(|_| platform::is_system_user()) {
             return Err(is_readable_by_all(source));
         }
-        let (source, target) = (Text(path), Text(given.target));
-        let is_installed = given.more.as_ref().is_some_and(|more| more.raw_get("install").unwrap_or(false));
         // A link in a tree that is copied stays one: what it leads to is beside it.
         let kept_link = match &given.origin {
-            Origin::Member { below, .. } if is_installed || private.is_some() => {
+            Origin::Member { below, .. } if more.is_installed || private.is_some() => {
                 let top = self.directory.join(platform::path_from_bytes(&given.text));
                 let top = platform::canonical(&state::locate(self.lua, absolute(top)?));
                 platform::read_link(&top.join(platform::path_from_bytes(below))).ok()
             }
             _ => None,
         };
-        let tree = given.more.as_ref().and_then(|more| more.raw_get::<Option<BString>>("tree").ok().flatten());
-        let tree =
-            tree.map(|place| Text(platform::bytes_of_path(&self.directory.join(platform::path_from_bytes(&place)))));
-        let link = Link { mutable, tree, ..Link::new(source, target) };
-        let action = match &given.more {
-            _ if kept_link.is_some() => {
-                let to = platform::bytes_of_path(&kept_link.unwrap_or_default());
-                Link::new(Text(to), link.target).into()
+        let (source, target) = (Text(path), Text(given.target));
+        let action = match kept_link {
+            Some(to) => Link::new(Text(platform::bytes_of_path(&to)), target).into(),
+            None => {
+                let tree = more.tree.as_ref().map(|place| Text(platform::bytes_of_path(place)));
+                action_of(more, Link { mutable, tree, through, ..Link::new(source, target) }, private.is_some())
             }
-            Some(more) => action_of(more, link, private.is_some()).map_err(lua_failure)?,
-            None if private.is_some() => private_file(link),
-            None => link.into(),
         };
         let mut activation = Activation::new(action, Arc::clone(&ticket.positions));
-        if let Some(more) = &given.more {
-            explain(&mut activation, more)?;
-        }
+        more.explained.clone().note(&mut activation);
         record_in_scope(self.lua, activation, Some(ticket.order)).map(|()| true)
+    }
+
+    /// Declares what is left of a tree of the collection, and for a link that leads out of the tree
+    /// what it leads to.
+    fn declare_members(&mut self, given: &Given, number: usize, ticket: &Ticket) -> Answer<bool> {
+        let collection = self.collection;
+        let taken = state::change(self.lua, |state| {
+            state.evaluations.last_mut()?.collections.get_mut(collection?)?.take_members(number)
+        });
+        let Some(members) = taken.flatten() else { return Ok(true) };
+        let is_own = given.more.tree.is_some();
+        let top = platform::path_from_bytes(&given.text);
+        for below in members.below {
+            let (text, origin) = match members.followed.get(&below) {
+                _ if is_own => (platform::bytes_of_path(&top.join(platform::path_from_bytes(&below))), Origin::Own),
+                Some(end) => (platform::bytes_of_path(end), Origin::Local),
+                None => {
+                    let (top, below) = (given.target.clone(), below.clone());
+                    (given.text.clone(), Origin::Member { top, below, excluded: BTreeSet::new() })
+                }
+            };
+            let target = join(&given.target, &below);
+            let member = Given { target, text, origin, executable: false, more: Rc::clone(&given.more) };
+            if !self.declare(member, ticket)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Returns the directory that is declared as a whole and what is in it, when a link in it leads to another place in the
@@ -316,7 +405,7 @@ impl Declaring<'_> {
                 }
             };
             let target = [given.target.as_slice(), b"/", below].concat();
-            let member = Given { target, text, origin, executable: false, more: given.more.clone() };
+            let member = Given { target, text, origin, executable: false, more: Rc::clone(&given.more) };
             is_there &= self.declare(member, ticket)?;
         }
         self.followed.truncate(depth);
@@ -356,20 +445,28 @@ impl Declaring<'_> {
                 FileContent::Source(source.clone())
             }
             Origin::Built if given.executable => FileContent::Built(given.text.clone()),
-            Origin::Built => return Ok(Some(given.text.clone().into())),
+            Origin::Built => {
+                let through = given.more.is_whole.then(|| way_to(self.lua, &given.target)).transpose()?;
+                return Ok(Some(Resolved { through, ..Resolved::from(given.text.clone()) }));
+            }
             Origin::Own => {
                 let place = state::locate(self.lua, absolute(place())?);
                 // A link in a tree may lead nowhere.
-                let is_member = given.more.as_ref().is_some_and(|more| more.contains_key("tree").unwrap_or(false));
-                let exists = if is_member { platform::exists(&place) } else { platform::leads_somewhere(&place) };
+                let exists = if given.more.tree.is_some() {
+                    platform::exists(&place)
+                } else {
+                    platform::leads_somewhere(&place)
+                };
                 return Ok(exists.then(|| platform::bytes_of_path(&place).into()));
             }
             Origin::None => return Ok(Some(Vec::new().into())),
             Origin::Member { top, below, excluded } => return self.member(given, (top, excluded), below, ticket),
+            // It is declared file by file.
+            Origin::Tree(_) => return Ok(None),
         };
         let recipe = FileRecipe { content, executable: given.executable };
         let path = derive_file(self.lua, &given.target, recipe, ticket)?;
-        Ok(Some(Resolved { path, private }))
+        Ok(Some(Resolved { private, ..Resolved::from(path) }))
     }
 
     /// Returns the path that a file of a tree will have, in what the tree becomes.
@@ -381,7 +478,7 @@ impl Declaring<'_> {
         ticket: &Ticket,
     ) -> Answer<Option<Resolved>> {
         let key = (given.text.clone(), excluded.clone());
-        let (tree, private) = match self.trees.get(&key) {
+        let tree = match self.trees.get(&key) {
             Some(tree) => tree,
             None => {
                 let place = self.directory.join(platform::path_from_bytes(&given.text));
@@ -394,32 +491,32 @@ impl Declaring<'_> {
                 }
                 let private = is_private.then(|| source.path.clone());
                 let recipe = FileRecipe { content: FileContent::Source(source), executable: false };
-                let tree = derive_file(self.lua, top, recipe, ticket)?;
-                self.trees.entry(key).or_insert((tree, private))
+                let path = derive_file(self.lua, top, recipe, ticket)?;
+                let tree = KnownTree { path, private, through: way_to(self.lua, top)? };
+                self.trees.entry(key).or_insert(tree)
             }
         };
         let inner = platform::path_from_bytes(below);
-        let private = private.as_ref().filter(|top| is_private_below(top, &inner)).map(|top| top.join(&inner));
-        Ok(Some(Resolved { path: [tree.as_slice(), b"/", below].concat(), private }))
+        let private = tree.private.as_ref().filter(|top| is_private_below(top, &inner)).map(|top| top.join(&inner));
+        let path = [tree.path.as_slice(), b"/", below].concat();
+        Ok(Some(Resolved { path, private, through: Some(tree.through.clone()) }))
     }
 }
 
 /// Returns the action of a file: the link, or a real file where that is declared.
-fn action_of(more: &LuaTable, link: Link, private: bool) -> LuaResult<Action> {
-    let is = |key: &str| more.raw_get::<Option<bool>>(key).map(|given| given.unwrap_or(false));
-    if is("absent")? {
-        return Ok(Absent { target: link.target }.into());
+fn action_of(more: &More, link: Link, private: bool) -> Action {
+    if more.is_absent {
+        return Absent { target: link.target }.into();
     }
-    if is("whole")? && !is("install")? {
-        return Ok(Tree { source: link.source, target: link.target }.into());
+    if more.is_whole && !more.is_installed {
+        return Tree { source: link.source, target: link.target, through: link.through }.into();
     }
-    if !is("install")? {
-        return Ok(if private { private_file(link) } else { link.into() });
+    if !more.is_installed {
+        return if private { private_file(link) } else { link.into() };
     }
     let Link { source, target, .. } = link;
-    let (mode, owner) = (more.raw_get("mode")?, more.raw_get("owner")?);
-    let mutable = more.raw_get::<Option<bool>>("once")?.unwrap_or(false);
-    Ok(action::File { source, target, mode, owner, mutable, private, ..action::File::default() }.into())
+    let (mode, owner) = (more.mode.clone(), more.owner.clone());
+    action::File { source, target, mode, owner, mutable: more.is_once, private, ..action::File::default() }.into()
 }
 
 /// Returns the action for a source that only its owner can read: a copy that only its owner can read.
@@ -496,7 +593,7 @@ fn declare_plain(
             text: if file.is_content { file.text.clone() } else { path.unwrap_or_default() },
             origin: if file.is_content { Origin::Content } else { Origin::Local },
             executable: false,
-            more: None,
+            more: Rc::default(),
         };
         return declaring.declare(given, &ticket(lua, file.ticket)?);
     };
@@ -527,12 +624,14 @@ fn declare_files(lua: &Lua, (list, directory, number): (LuaTable, BString, Optio
     let directory = platform::path_from_bytes(&directory);
     let mut prepared = Prepared::new(lua, number, &directory)?;
     state::change(lua, |state| state.reserve(list.raw_len() / COLUMNS + prepared.files.len()));
-    let mut declaring = Declaring { lua, directory, trees: HashMap::new(), followed: Vec::new() };
+    let mut declaring = Declaring { lua, directory, collection: number, trees: HashMap::new(), followed: Vec::new() };
     let rows = (1..).zip((1..=list.raw_len()).step_by(COLUMNS));
     for row in rows.map(Some).chain([None]) {
-        let given =
-            row.map(|(number, first)| Ok((number, list.raw_get::<usize>(first + 1)?, Given::read(lua, &list, first)?)));
-        let given = given.transpose().map_err(lua_failure)?;
+        let read = |(number, first)| {
+            let given = Given::read(lua, &list, first, &declaring.directory)?;
+            Ok((number, list.raw_get::<usize>(first + 1)?, given))
+        };
+        let given = row.map(read).transpose().map_err(lua_failure)?;
         let before = given.as_ref().map_or(usize::MAX, |(_, ticket, _)| *ticket);
         while let Some((file, derivation)) = prepared.next_before(before) {
             let collection = number.unwrap_or_default();
@@ -567,8 +666,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(lua, native, "positions_of_ticket", |lua, number: usize| {
         Ok(ticket(lua, number)?.positions.to_vec())
     })?;
-    register_plain(lua, native, "declare_files", declare_files)?;
-    register_function(lua, native, "list_files", list_files)
+    register_plain(lua, native, "declare_files", declare_files)
 }
 
 #[cfg(test)]

@@ -109,6 +109,8 @@ pub struct Evaluation {
     pub also_read: Vec<PathBuf>,
     /// The lock of the config.
     pub lock: Option<LockSession>,
+    /// How many trees are declared at each place of a user.
+    pub trees: HashMap<(String, Vec<u8>), usize>,
     /// What `user{}` scopes actions to right now: a name and its home.
     pub user: Option<(String, PathBuf)>,
     /// What `project{}` scopes actions to right now.
@@ -152,6 +154,15 @@ impl Evaluation {
         let order = order.unwrap_or_else(|| self.take_place());
         self.activations.push((order, activation));
         Ok(())
+    }
+
+    /// Counts a tree at a place of the user that declarations are scoped to; returns the user's
+    /// name and the number.
+    pub fn count_tree(&mut self, target: &[u8]) -> (String, usize) {
+        let user = self.user.as_ref().map_or_else(String::new, |(name, _)| name.clone());
+        let count = self.trees.entry((user.clone(), target.to_vec())).or_default();
+        *count += 1;
+        (user, *count)
     }
 
     /// Returns the ticket of a number.

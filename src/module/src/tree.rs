@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
-use mlua::BString;
 use mlua::prelude::*;
 use syslua_engine::failure::Failure;
 use syslua_engine::platform::{self, FileKind};
 
 use crate::derive::entries_below;
-use crate::error::{Answer, lua_failure};
+use crate::error::Answer;
 use crate::state;
 
 /// What is in a tree, by its paths below it.
+#[derive(Debug, Default)]
 pub struct Members {
     /// The files and links, in the order of their bytes.
     pub below: Vec<Vec<u8>>,
@@ -92,28 +92,6 @@ fn end_in_copy(lua: &Lua, named: &Path, link: &Path) -> Option<PathBuf> {
     }
     let place = state::locate(lua, end.clone());
     (place != end && platform::exists(&place)).then_some(end)
-}
-
-/// Returns what is in a tree for Lua: its files and links, in the order of their bytes, as `files`, and by their paths where those
-/// links end that lead to another place below `directory`, as `followed`; nothing where no directory is.
-///
-/// # Errors
-/// When a link leads elsewhere, or something is no file, directory or link.
-pub fn list_files(lua: &Lua, (path, directory): (BString, BString)) -> Answer<Option<LuaTable>> {
-    let (named, directory) = (platform::path_from_bytes(&path), platform::path_from_bytes(&directory));
-    let Some(members) = members(lua, &named, &directory, &BTreeSet::new())? else { return Ok(None) };
-    let make = || {
-        let list = members.below.iter().map(|inner| lua.create_string(inner)).collect::<LuaResult<Vec<_>>>()?;
-        let followed = lua.create_table()?;
-        for (inner, end) in members.followed {
-            followed.raw_set(BString::from(inner), BString::from(platform::bytes_of_path(&end)))?;
-        }
-        let both = lua.create_table()?;
-        both.raw_set("files", list)?;
-        both.raw_set("followed", followed)?;
-        Ok(both)
-    };
-    make().map(Some).map_err(lua_failure)
 }
 
 /// Returns whether the way that a link in a tree leads is within it from its beginning to its end: then it leads to the same in a

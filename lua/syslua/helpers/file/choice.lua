@@ -108,11 +108,11 @@ function choice.tell(winners, on_file)
   local trees, seen = {}, {}
   for _, file in ipairs(winners) do
     local tree = file.tree
-    if not tree then
-      on_file(complete(file))
-    elseif not seen[tree] then
+    if tree and not seen[tree] then
       seen[tree] = true
       trees[#trees + 1] = tree
+    elseif not tree and not file.members then
+      on_file(complete(file))
     end
   end
   for _, tree in ipairs(trees) do

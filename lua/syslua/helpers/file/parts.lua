@@ -21,13 +21,15 @@ function parts.get(file)
       file.source
     ) and "built" or nil,
     absent = file.absent,
+    -- A tree of which the engine knows what is left of it.
+    members = file.members,
     -- A built tree, whose files are linked one by one once it is there.
-    whole = file.recursive and not file.tree and true or nil,
+    whole = file.recursive and not file.members and true or nil,
     -- A file of a tree is below what the whole tree becomes, unless it is the user's own.
     top = file.tree and not is_own and file.tree.path or nil,
     below = file.tree and not is_own and file.below or nil,
     -- Links to the files of the user's own tree say which one that is.
-    tree = file.tree and is_own and origin.get_place(file.tree) or nil,
+    tree = is_own and (file.members and file or file.tree or {}).from or nil,
     executable = file.executable,
     install = (file.mode or file.owner or file.copy or file.is_once) and true or nil,
     mode = file.mode,

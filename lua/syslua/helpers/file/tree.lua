@@ -1,4 +1,5 @@
---- `file{}` with `recursive`: a tree declares the files in it, each of which may win or lose by itself.
+--- `file{}` with `recursive`: a tree declares the files in it, each of which may win or lose by itself. What is in a
+-- tree the engine collects (`src/module/src/collected.rs`); here are those of its files whose places others have too.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
@@ -7,6 +8,9 @@ local path = require("syslua.util.path")
 local scope = require("syslua.scope")
 
 local tree = {}
+
+---@class syslua.file.Trees: syslua.file.Declared[]
+---@field by_number table<integer, syslua.file.Declared>
 
 local function raise_no_tree(file)
   failure.raise({
@@ -17,58 +21,53 @@ local function raise_no_tree(file)
   })
 end
 
--- The declaration of one file of a tree. `followed` is where a link ends that leads out of the tree.
-local function get_member(file, place, below, followed)
-  if followed and not file.mutable then
-    return {
-      path = path.join(file.path, below),
-      place = path.join(file.place, below),
-      source = followed,
-      copy = file.copy,
-      public = file.public,
-      number = file.number,
-      ticket = file.ticket,
-      has_more = true,
-    }
-  end
-  return {
-    path = path.join(file.path, below),
-    place = path.join(file.place, below),
-    source = file.mutable and path.join(place, below) or place,
-    mutable = file.mutable,
-    copy = file.copy,
-    number = file.number,
-    ticket = file.ticket,
-    has_more = true,
-    tree = file,
-    below = below,
-  }
-end
-
---- Returns declarations with the files of each tree in its place.
+--- Has the engine collect what is in trees; returns these, and the declarations that are none. What is in a built tree
+-- is known when it is built: it counts as a file.
+---@param plain integer the number of the engine's collection
 ---@param collected syslua.file.Declared[]
----@return syslua.file.Declared[]
-function tree.expand(collected)
-  local files = {}
+---@return syslua.file.Trees trees in the order of declaration
+---@return syslua.file.Declared[] files
+function tree.collect(plain, collected)
+  local trees, files = { by_number = {} }, {}
   for _, file in ipairs(collected) do
-    -- What is in a built tree is known when it is built.
     if file.recursive and file.source and not origin.is_placeholder(file.source) then
-      local place = origin.get_place(file)
-      if not border.call("exists", place) then
+      local from = origin.get_place(file)
+      if not border.call("exists", from) then
         require("syslua.helpers.file.parts").raise_missing(file)
       end
-      local list = border.call("list_files", place, scope.get_directory())
-      if not list or not list.files[1] then
-        raise_no_tree(file)
-      end
-      for _, below in ipairs(list.files) do
-        files[#files + 1] = get_member(file, place, below, list.followed[below])
-      end
+      file.from = from
+      file.members = border.call("collect_tree", plain, from, file.place, scope.get_directory())
+        or raise_no_tree(file)
+      trees[#trees + 1] = file
+      trees.by_number[file.members] = file
     else
       files[#files + 1] = file
     end
   end
-  return files
+  return trees, files
+end
+
+--- Returns the declaration of one file of a tree.
+---@param file syslua.file.Declared the tree
+---@param below string the path of the file below it
+---@param followed string? where a link ends that leads out of the tree
+---@return syslua.file.Declared
+function tree.get_member(file, below, followed)
+  local member = {
+    path = path.join(file.path, below),
+    place = path.join(file.place, below),
+    copy = file.copy,
+    number = file.number,
+    ticket = file.ticket,
+    has_more = true,
+  }
+  if followed and not file.mutable then
+    member.source, member.public = followed, file.public
+  else
+    member.source = file.mutable and path.join(file.from, below) or file.from
+    member.mutable, member.tree, member.below = file.mutable, file, below
+  end
+  return member
 end
 
 return tree

@@ -141,6 +141,15 @@ pub trait TargetKind: Kind {
         None
     }
 
+    /// Returns what a link of ours says, which may lead there through another one.
+    fn link_text(&self) -> Option<&Text> {
+        None
+    }
+
+    /// Completes what a link says, once it is known where it leads: `objects` is the directory of
+    /// all objects, and `ways` that of the links of the root's to trees.
+    fn complete(&mut self, _objects: &[u8], _ways: &[u8]) {}
+
     /// Returns the file whose digest belongs to the action, and that digest as far as it is known.
     fn digest(&self) -> Option<(&Text, Option<Hash>)> {
         None

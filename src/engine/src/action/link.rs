@@ -27,12 +27,36 @@ pub struct Link {
     /// The user's own directory whose files are linked one by one, when this is one of these links.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<Text>,
+    /// Of a file of a tree: what the link says instead of its source. It leads there through a link
+    /// of the root's, which the switch moves when the tree changes. As it is declared, only the
+    /// name of that link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<Text>,
 }
 
 impl Link {
     /// Returns a link into the store.
     pub fn new(source: Text, target: Text) -> Link {
-        Link { source, target, mutable: false, tree: None }
+        Link { source, target, mutable: false, tree: None, through: None }
+    }
+
+    /// Returns what the link says.
+    pub fn text(&self) -> &Text {
+        self.through.as_ref().unwrap_or(&self.source)
+    }
+
+    /// Completes what the link says, once its source is known: `objects` is the directory of all
+    /// objects and `ways` that of the links of the root's to trees.
+    pub fn complete(&mut self, objects: &[u8], ways: &[u8]) {
+        let Some(name) = self.through.take_if(|name| !name.0.contains(&b'/')) else { return };
+        let inner = self.source.0.strip_prefix(objects).and_then(|rest| rest.strip_prefix(b"/"));
+        let below = inner.and_then(|inner| Some(&inner[memchr::memchr(b'/', inner)?..]));
+        // What is not built yet has no text.
+        self.through = match below {
+            Some(below) => Some(Text([ways, b"/", &name.0, below].concat())),
+            None if inner.is_some() => None,
+            None => Some(name),
+        };
     }
 
     /// Returns whether it is what another link is once the one placeholder that its source begins with is a path.
@@ -43,9 +67,20 @@ impl Link {
             return false;
         };
         let rest = || self.source.0.strip_prefix(path(placeholder)?.as_slice());
+        let leads_through = match (&self.through, &declared.through) {
+            // One of an older version stays until its tree changes.
+            (None, _) => true,
+            (Some(text), Some(Text(name))) => text
+                .0
+                .strip_suffix(below)
+                .and_then(|way| way.strip_suffix(name.as_slice()))
+                .is_some_and(|ways| ways.ends_with(b"/")),
+            (Some(_), None) => false,
+        };
         self.target == declared.target
             && self.mutable == declared.mutable
             && self.tree == declared.tree
+            && leads_through
             && rest() == Some(below)
             && !Placeholder::may_be_in(below)
             && !Placeholder::may_be_in(&declared.target.0)
@@ -59,6 +94,10 @@ impl Kind for Link {
 
     fn texts_mut(&mut self) -> Vec<&mut Text> {
         vec![&mut self.source, &mut self.target]
+    }
+
+    fn starts_mut(&mut self) -> Vec<&mut Text> {
+        [&mut self.source, &mut self.target].into_iter().chain(&mut self.through).collect()
     }
 }
 
@@ -80,29 +119,30 @@ impl TargetKind for Link {
     }
 
     fn state(&self) -> Vec<u8> {
-        [self.target.0.as_slice(), b"\0", &self.source.0, &[u8::from(self.mutable)]].concat()
+        let text = self.through.as_ref().map_or(b"".as_slice(), |text| &text.0);
+        [self.target.0.as_slice(), b"\0", &self.source.0, &[u8::from(self.mutable)], text].concat()
     }
 
     fn after(&self, _mark: &dyn Fn() -> Text) -> std::result::Result<After, Error> {
-        Ok(After::Link { source: self.source.clone() })
+        Ok(After::Link { source: self.text().clone() })
     }
 
     fn drift(&self, _look: Look<'_>, _place: &Path, found: &Found) -> Result<Drift> {
         Ok(match found {
             Found::Nothing => Drift::Missing,
-            Found::Link(target, _) if *target == self.source.to_path() => Drift::None,
+            Found::Link(target, _) if *target == self.text().to_path() => Drift::None,
             Found::Link(..) => Drift::Changed(vec![Aspect::Link]),
             Found::Other(_) => Drift::Replaced,
         })
     }
 
     fn has_written(&self, _look: Look<'_>, _place: &Path, found: &Found) -> Result<bool> {
-        Ok(is_at(&self.source, found))
+        Ok(is_at(self.text(), found))
     }
 
     /// One call of the system, for most targets of most applies.
     fn stands(&self, look: Look<'_>, place: &Path) -> Result<bool> {
-        is_link_to(look.directories, place, &self.source.0)
+        is_link_to(look.directories, place, &self.text().0)
     }
 
     fn source(&self) -> Option<&Text> {
@@ -119,6 +159,14 @@ impl TargetKind for Link {
 
     fn leads_to(&self) -> Option<&Text> {
         Some(&self.source)
+    }
+
+    fn link_text(&self) -> Option<&Text> {
+        Some(self.text())
+    }
+
+    fn complete(&mut self, objects: &[u8], ways: &[u8]) {
+        Link::complete(self, objects, ways);
     }
 }
 

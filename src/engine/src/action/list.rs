@@ -261,6 +261,7 @@ mod tests {
         let value = VariableValue::List { entries: vec!["~/bin".into()], separator: ":".into() };
         let actions: Vec<Action> = vec![
             Link { mutable: true, tree: Some("/".into()), ..Link::new("/a".into(), "~/b".into()) }.into(),
+            Link { through: Some("/t/x".into()), ..Link::new("/a/x".into(), "~/b".into()) }.into(),
             Directory { target: "~/b".into(), mode: Some("700".into()), ..Directory::default() }.into(),
             Absent { target: "~/b".into() }.into(),
             File { source: "/a".into(), target: "~/b".into(), mode: Some("600".into()), ..File::default() }.into(),

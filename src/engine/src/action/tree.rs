@@ -19,6 +19,9 @@ pub struct Tree {
     pub source: Text,
     /// Where they are to stand; `~/` is the user's home.
     pub target: Text,
+    /// The name of the link of the root's through which links lead to them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<Text>,
 }
 
 impl Kind for Tree {

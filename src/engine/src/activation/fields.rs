@@ -22,6 +22,7 @@ struct Fields<'a> {
     source: Option<Text>,
     target: Option<Text>,
     mutable: Option<bool>,
+    through: Option<Text>,
     positions: Option<Positions>,
     user: Option<String>,
     project: Option<Project>,
@@ -33,15 +34,15 @@ struct Fields<'a> {
 
 impl Fields<'_> {
     fn activation(self) -> Result<Activation, serde_json::Error> {
-        let Fields { kind, source, target, mutable, positions, user, project, place, priority, overridden, mut rest } =
-            self;
+        let Fields { kind, source, target, mutable, through, positions, user, project, place, .. } = self;
+        let Fields { priority, overridden, mut rest, .. } = self;
         let kind = kind.ok_or_else(|| serde_json::Error::missing_field("kind"))?;
         let action = match (&*kind, source, target) {
             ("symlink", Some(source), Some(target)) if rest.is_empty() => {
-                Link { mutable: mutable.unwrap_or(false), ..Link::new(source, target) }.into()
+                Link { mutable: mutable.unwrap_or(false), through, ..Link::new(source, target) }.into()
             }
             (_, source, target) => {
-                for (name, text) in [("source", source), ("target", target)] {
+                for (name, text) in [("source", source), ("target", target), ("through", through)] {
                     if let Some(text) = text {
                         rest.insert(name.to_owned(), serde_json::to_value(text)?);
                     }
@@ -90,6 +91,7 @@ impl<'de> Visitor<'de> for ActivationVisitor {
                 }
                 "source" => take(&mut map, "source", &mut fields.source)?,
                 "target" => take(&mut map, "target", &mut fields.target)?,
+                "through" => take(&mut map, "through", &mut fields.through)?,
                 "mutable" => take(&mut map, "mutable", &mut fields.mutable)?,
                 "positions" => fields.positions = Some(map.next_value()?),
                 "user" => take(&mut map, "user", &mut fields.user)?,

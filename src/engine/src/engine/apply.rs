@@ -482,7 +482,12 @@ impl Engine {
         let to_realize = if missing.is_empty() { missing } else { self.with_missing_dependencies(manifest, missing) };
         let derivations = manifest.derivations.iter().filter(|derivation| to_realize.contains(&derivation.hash));
         // Nobody looks at a thousand actions that are in force.
-        let told = plan.steps.iter().filter(|step| !options.brief || step.is_news());
+        // What leads to trees is told of only when it has to be put right.
+        let is_way = |step: &Step| {
+            let place = step.place.as_ref().filter(|_| step.mark == Mark::Unchanged && step.change().is_some());
+            place.is_some_and(|place| switch::is_way(&self.store, place))
+        };
+        let told = plan.steps.iter().filter(|step| (!options.brief || step.is_news()) && !is_way(step));
         let prospect = LazyCell::new(|| Prospect::new(manifest, &self.settings.interrupt));
         let report = |step: &Step| {
             let mut report = action_report(step);

@@ -67,7 +67,12 @@ impl<'a> Prospect<'a> {
 
     fn after(&self, step: &Step) -> Content {
         match step.change().map(|change| &change.after) {
-            Some(After::Link { source } | After::File { source, .. }) => self.content(source, DEPTH),
+            // What a link says may lead there through another one.
+            Some(After::Link { source }) => self.content(leads_to(step).unwrap_or(source), DEPTH),
+            Some(After::File { source, .. }) => self.content(source, DEPTH),
+            None if step.changes_behind() => {
+                leads_to(step).map_or(Content::Unknown, |source| self.content(source, DEPTH))
+            }
             Some(After::Original { kept, .. }) => Content::At(kept.to_path()),
             Some(After::Nothing) => Content::Bytes(Vec::new()),
             _ => Content::Unknown,
@@ -76,13 +81,17 @@ impl<'a> Prospect<'a> {
 
     /// Returns how the text at a target changes.
     pub(super) fn text_difference(&self, step: &Step) -> TextDiff {
-        let Some(change) = step.change() else { return TextDiff::None };
-        if matches!(change.after, After::Directory { .. }) || matches!(change.before, Before::Directory { .. }) {
-            return TextDiff::None;
-        }
-        let before = match &change.before {
-            Before::Nothing => Some(Vec::new()),
-            _ => text_diff::read(&change.place.to_path()),
+        let before = match (step.change(), &step.place) {
+            (Some(change), _)
+                if matches!(change.after, After::Directory { .. })
+                    || matches!(change.before, Before::Directory { .. }) =>
+            {
+                return TextDiff::None;
+            }
+            (Some(change), _) if change.before == Before::Nothing => Some(Vec::new()),
+            (Some(change), _) => text_diff::read(&change.place.to_path()),
+            (None, Some(place)) if step.changes_behind() => text_diff::read(place),
+            (None, _) => return TextDiff::None,
         };
         let after = match self.after(step) {
             Content::Unknown => return TextDiff::NeedsBuild,
@@ -108,6 +117,11 @@ impl<'a> Prospect<'a> {
             Content::At(path) => is_same(&place, &path, self.interrupt),
         }
     }
+}
+
+/// Returns where the link of a step leads.
+fn leads_to(step: &Step) -> Option<&Text> {
+    step.activation.action.as_target()?.leads_to()
 }
 
 /// Returns whether two places hold the same, through links at the second one.

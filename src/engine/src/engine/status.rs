@@ -18,6 +18,7 @@ use crate::snapshot::Snapshot;
 use crate::store::Outputs;
 use crate::store::examination::{Alteration, Difference};
 use crate::switch::{self, Backup, Backups, Pending, Targets};
+use crate::value::Text;
 
 /// How often to look again when somebody switched meanwhile.
 const TRIES: usize = 10;
@@ -79,6 +80,9 @@ impl Engine {
             look: Look { directories: &directories, accounts: &accounts },
             objects: self.store.objects(),
             gone: self.gone(current),
+            is_on_the_way: switch::Ways::of(&self.store, current.actions())
+                .stand(&self.store, &directories)
+                .is_ok_and(|stand| stand),
         };
         let mut targets = Vec::with_capacity(current.activations.len());
         for activation in &current.activations {
@@ -163,6 +167,8 @@ struct Inspection<'a> {
     look: Look<'a>,
     objects: &'a Path,
     gone: HashSet<OsString>,
+    /// Whether the links of the root's through which links lead are as they should be.
+    is_on_the_way: bool,
 }
 
 impl Inspection<'_> {
@@ -179,6 +185,9 @@ impl Inspection<'_> {
             }
         };
         match drift {
+            Drift::None if !self.is_on_the_way && leads_elsewhere(target) => {
+                TargetReport { differs: vec![Aspect::Link], ..TargetReport::new(activation, "changed") }
+            }
             Drift::None if self.is_broken(target) => TargetReport::new(activation, "broken"),
             Drift::None => TargetReport::new(activation, "ok"),
             Drift::Missing => TargetReport::new(activation, "missing"),
@@ -204,6 +213,12 @@ impl Inspection<'_> {
         let object = source.strip_prefix(self.objects).ok().and_then(|inner| inner.components().next());
         object.is_some_and(|object| self.gone.contains(object.as_os_str()))
     }
+}
+
+/// Returns whether a link leads through another one that leads somewhere else than it should.
+fn leads_elsewhere(target: &Target) -> bool {
+    let ways = (target.link_text().map(Text::to_path), target.leads_to().map(Text::to_path));
+    matches!(ways, (Some(text), Some(source)) if text != source && platform::canonical(&text) != platform::canonical(&source))
 }
 
 /// Returns the report about a link that leads to what a program changed.

@@ -185,6 +185,11 @@ impl Store {
         self.store.join("tmp").join(&slot.to_string()[1..])
     }
 
+    /// Returns the directory of the links through which links in homes lead to files of trees.
+    pub fn ways(&self) -> PathBuf {
+        self.store.join("ways")
+    }
+
     /// Returns the directory in which we ourselves prepare what becomes an object. No build may write here.
     pub fn staging(&self) -> PathBuf {
         self.store.join("staging")

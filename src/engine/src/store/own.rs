@@ -30,6 +30,8 @@ pub enum Place {
     Logs,
     /// `store/files`: shared files by content.
     SharedFiles,
+    /// `store/ways`: links to trees.
+    Ways,
     /// `store/metadata/sources`: contents of sources of configs.
     SourceContents,
     /// `store/locks`.
@@ -67,6 +69,8 @@ pub fn is_ours(place: Place, name: &OsStr) -> bool {
         Place::Info => name.strip_suffix(".json").is_some_and(is_object),
         Place::Derivations => is_hash(stem) && matches!(ending, "drv" | "lock"),
         Place::Outputs | Place::Logs | Place::SharedFiles => is_hash(name),
+        // A short name, and digits of a hash, as an object has.
+        Place::Ways => is_object(name),
         Place::SourceContents => is_hash(name) || name == ".new",
         // Beside the lock of a slot are that of the jail of its build, and what its processes are known by.
         Place::Locks => (is_slot(stem) && matches!(ending, "" | "mark" | "jail")) || name == "closure",
@@ -299,6 +303,7 @@ mod tests {
         let ours = [
             (Place::Objects, vec!["a-012345678".to_owned(), ".gone-a-012345678".into()]),
             (Place::Info, vec!["a-012345678.json".into(), ".syslua-12-3.tmp".into()]),
+            (Place::Ways, vec!["nvim-012345678".into()]),
             (Place::Derivations, vec![format!("{HASH}.drv")]),
             (Place::Outputs, vec![HASH.into(), ".syslua-12-3.tmp".into()]),
             (Place::Logs, vec![HASH.into()]),

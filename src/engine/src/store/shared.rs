@@ -42,6 +42,7 @@ struct Notes {
     directory: Directory,
     name: OsString,
     file: File,
+    count: usize,
     _lock: Lock,
 }
 
@@ -65,7 +66,19 @@ impl Lifted {
         if notes.is_none() {
             *notes = self.begin().ok().flatten();
         }
-        notes.as_mut().is_some_and(|notes| notes.file.write_all(format!("{nar}\n").as_bytes()).is_ok())
+        let Some(notes) = notes.as_mut() else { return false };
+        notes.count += 1;
+        // Of so many, to look at all takes no longer than to note each.
+        let noted = match notes.count {
+            count if count > MANY => return true,
+            MANY => ANY,
+            _ => nar,
+        };
+        let is_noted = notes.file.write_all(format!("{noted}\n").as_bytes()).is_ok();
+        if !is_noted {
+            notes.count -= 1;
+        }
+        is_noted
     }
 
     fn begin(&self) -> Result<Option<Notes>> {
@@ -78,7 +91,7 @@ impl Lifted {
         let directory = Directory::at(&self.staging)?;
         let lock = Lock::try_take(&self.staging.join(lock_of(&name)), Mode::Exclusive).map_err(LockError::from)?;
         let Some(lock) = lock else { return Ok(None) };
-        Ok(Some(Notes { file: directory.create_file(&name, PRIVATE)?, directory, name, _lock: lock }))
+        Ok(Some(Notes { file: directory.create_file(&name, PRIVATE)?, directory, name, count: 0, _lock: lock }))
     }
 }
 
@@ -152,6 +165,9 @@ fn links_of(directory: &Directory, name: &OsStr) -> Option<u64> {
 
 /// Stands in the notes for all files: a sweep takes names from any of them.
 const ANY: &str = "*";
+
+/// From so many files on, that stands for them.
+const MANY: usize = 64;
 
 /// The note of a sweep. As long as it is there, the next command looks at all files.
 pub struct SweepNote {

@@ -45,6 +45,13 @@ const RACY: Duration = Duration::from_secs(2);
 /// The same where times have fractions of a second: the kernel's clock ticks at least every 10 ms.
 const RACY_FINE: Duration = Duration::from_millis(100);
 
+/// The longest tick of a kernel's clock.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Of a tree with so many files that changed shortly before it was hashed, only these are looked at
+/// again.
+const FEW: usize = 16;
+
 /// What sources hashed to.
 #[derive(Debug, Default)]
 pub struct SourceMemory {
@@ -53,8 +60,8 @@ pub struct SourceMemory {
     /// Reads these, where that takes a while.
     loading: Option<JoinHandle<HashMap<Vec<u8>, Entry>>>,
     changed: bool,
-    /// Sources that had changed too shortly before they were hashed.
-    unsettled: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
+    /// Sources that had changed too shortly before they were hashed, and what is left out of them.
+    unsettled: BTreeMap<PathBuf, (BTreeSet<PathBuf>, Option<Fresh>)>,
     /// Stops the reading of sources.
     interrupt: Interrupt,
     /// The directory that was looked into last: neighbours are declared together.
@@ -80,6 +87,14 @@ struct Entry {
     fingerprint: Hash,
     /// The NAR hash.
     nar: Hash,
+}
+
+/// A tree in which a few files had changed shortly before it was hashed.
+#[derive(Debug)]
+struct Fresh {
+    entry: Entry,
+    /// The NAR hashes of these files alone, just before the tree was hashed.
+    files: Vec<(PathBuf, Hash)>,
 }
 
 /// Takes the next bytes off a text.
@@ -208,23 +223,53 @@ impl SourceMemory {
         let mut print = Fingerprint::new(excluded, &self.interrupt);
         print.tree(path, facts)?;
         let (settled, is_private, large) = (print.settled, print.is_private, print.large);
+        // A change in the tick of the clock in which a file got its times would not show.
+        let fresh = if facts.kind == FileKind::Directory && settled >= now { print.fresh_before(now) } else { None };
         let fingerprint = print.hasher.finish();
         let known = self.entries.get(path.as_os_str().as_encoded_bytes());
         if let Some(known) = known.filter(|known| known.fingerprint == fingerprint) {
             return Ok((known.nar, is_private));
         }
+        let fresh = fresh.and_then(|files| self.hash_each(path, files));
         let nar = if large >= WORTH_LOOKS {
             tree::hash_to_copy(path, excluded, &self.seen, &self.interrupt)?
         } else {
             tree::hash_without(path, excluded, &self.interrupt)?
         };
+        let entry = Entry { fingerprint, nar };
         if settled < now {
-            self.entries.insert(platform::bytes_of_path(path), Entry { fingerprint, nar });
+            self.entries.insert(platform::bytes_of_path(path), entry);
             self.changed = true;
         } else {
-            self.unsettled.insert(path.to_owned(), excluded.clone());
+            let fresh = fresh.map(|files| Fresh { entry, files });
+            self.unsettled.insert(path.to_owned(), (excluded.clone(), fresh));
         }
         Ok((nar, is_private))
+    }
+
+    /// Returns the NAR hashes of some files of a tree; nothing when one cannot be read.
+    fn hash_each(&self, top: &Path, files: Vec<PathBuf>) -> Option<Vec<(PathBuf, Hash)>> {
+        let hash = |inner: PathBuf| Some((tree::hash(&top.join(&inner), &self.interrupt).ok()?.nar, inner));
+        files.into_iter().map(|inner| hash(inner).map(|(nar, inner)| (inner, nar))).collect()
+    }
+
+    /// Remembers a tree that had changed shortly before it was hashed, if it did not change since:
+    /// what had settled by then shows that by its times, and the rest is read once more. Returns
+    /// whether there is nothing else to be remembered of it.
+    fn settle(&mut self, path: &Path, excluded: &BTreeSet<PathBuf>, fresh: &Fresh) -> bool {
+        let now = SystemTime::now();
+        let mut print = Fingerprint::new(excluded, &self.interrupt);
+        if !platform::facts_of(path).is_ok_and(|facts| print.tree(path, &facts).is_ok()) || print.settled >= now {
+            return true;
+        }
+        let names = fresh.files.iter().map(|(inner, _)| inner.clone()).collect();
+        let is_same = print.hasher.finish() == fresh.entry.fingerprint
+            && self.hash_each(path, names).is_some_and(|files| files == fresh.files);
+        if is_same {
+            self.entries.insert(platform::bytes_of_path(path), fresh.entry);
+            self.changed = true;
+        }
+        is_same
     }
 
     /// Writes the memory, if there is anything new in it. What had changed just before it was hashed is hashed once more: by
@@ -234,9 +279,11 @@ impl SourceMemory {
     /// When it cannot be written.
     pub fn save(&mut self, store: &Store) -> Result<()> {
         self.finish_loading();
-        for (path, excluded) in std::mem::take(&mut self.unsettled) {
-            // One that is gone has nothing to be remembered.
-            let _ = self.hash(&path, &excluded);
+        for (path, (excluded, fresh)) in std::mem::take(&mut self.unsettled) {
+            if !fresh.is_some_and(|fresh| self.settle(&path, &excluded, &fresh)) {
+                // One that is gone has nothing to be remembered.
+                let _ = self.hash(&path, &excluded);
+            }
         }
         self.unsettled.clear();
         if !self.changed {
@@ -252,6 +299,10 @@ struct Fingerprint<'a> {
     hasher: Hasher,
     /// From when on a change of anything in it shows.
     settled: SystemTime,
+    /// The first files and links that changed shortly before, and when they did.
+    fresh: Vec<(PathBuf, SystemTime)>,
+    /// When this was begun.
+    began: SystemTime,
     /// Whether others cannot read something.
     is_private: bool,
     /// The bytes of all that is large.
@@ -276,7 +327,23 @@ fn facts_of(directory: &mut Option<Directory>, path: &Path) -> platform::Result<
 
 impl<'a> Fingerprint<'a> {
     fn new(excluded: &'a BTreeSet<PathBuf>, interrupt: &'a Interrupt) -> Fingerprint<'a> {
-        Fingerprint { hasher: Hasher::default(), settled: UNIX_EPOCH, is_private: false, large: 0, excluded, interrupt }
+        Fingerprint {
+            hasher: Hasher::default(),
+            settled: UNIX_EPOCH,
+            fresh: Vec::new(),
+            began: SystemTime::now(),
+            is_private: false,
+            large: 0,
+            excluded,
+            interrupt,
+        }
+    }
+
+    /// Returns the files and links that changed shortly before a moment; nothing when these are
+    /// many, or one did so in the tick of the clock that ends with it.
+    fn fresh_before(&self, now: SystemTime) -> Option<Vec<PathBuf>> {
+        let is_few = self.fresh.len() <= FEW && self.fresh.iter().all(|(_, changed)| *changed + TICK < now);
+        is_few.then(|| self.fresh.iter().map(|(inner, _)| inner.clone()).collect())
     }
 
     /// Adds a file or tree; `facts` are those of its top.
@@ -317,7 +384,12 @@ impl<'a> Fingerprint<'a> {
         self.is_private |= facts.is_private();
         // The size is the third number.
         self.large += if facts.kind == FileKind::File && facts.numbers[2] > LARGE { facts.numbers[2] } else { 0 };
-        self.settled = self.settled.max(facts.newest + if facts.has_fractions { RACY_FINE } else { RACY });
+        let settled = facts.newest + if facts.has_fractions { RACY_FINE } else { RACY };
+        self.settled = self.settled.max(settled);
+        // What is in a directory shows by its names.
+        if settled >= self.began && facts.kind != FileKind::Directory && self.fresh.len() <= FEW {
+            self.fresh.push((relative.to_owned(), facts.newest));
+        }
         Ok(())
     }
 }
@@ -360,6 +432,41 @@ mod tests {
         let known = SourceMemory::load(&store).entries.into_values().next().unwrap();
         assert_eq!(known.nar, first);
         assert!(memory.unsettled.is_empty());
+    }
+
+    #[test]
+    fn of_a_tree_only_what_changed_shortly_before_is_read_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path());
+        std::fs::create_dir(directory.path().join("cache")).unwrap();
+        let top = directory.path().join("tree");
+        std::fs::create_dir(&top).unwrap();
+        for name in ["one", "two"] {
+            std::fs::write(top.join(name), name).unwrap();
+        }
+        std::thread::sleep(RACY_FINE);
+        // What happens between the hash and the moment when the memory is written.
+        let changes: [&dyn Fn(); 4] = [
+            &|| {},
+            &|| std::fs::write(top.join("two"), "edited while the old one was used").unwrap(),
+            &|| std::fs::write(top.join("new"), "").unwrap(),
+            &|| std::fs::remove_file(top.join("one")).unwrap(),
+        ];
+        for (number, change) in changes.iter().enumerate() {
+            std::fs::write(top.join("one"), number.to_string()).unwrap();
+            std::thread::sleep(TICK * 2);
+            let mut memory = SourceMemory::default();
+            memory.hash(&top, &BTreeSet::new()).unwrap();
+            // A loaded machine may have taken longer.
+            let is_fresh = memory.unsettled.values().any(|(_, fresh)| fresh.is_some());
+            assert!(is_fresh || !memory.entries.is_empty());
+            change();
+            std::thread::sleep(RACY_FINE * 2);
+            memory.save(&store).unwrap();
+            let now = tree::hash(&top, &Interrupt::default()).unwrap().nar;
+            assert_eq!(memory.hash(&top, &BTreeSet::new()).unwrap(), now, "{number}");
+            assert_eq!(memory.entries.values().next().unwrap().nar, now, "{number}");
+        }
     }
 
     #[test]

@@ -201,6 +201,12 @@ fn resolve(
 ) -> Result<Vec<Entry>, Error> {
     let owners = manifest.owners();
     let objects = [platform::bytes_of_path(store.objects()).as_slice(), b"/"].concat();
+    let ways = platform::bytes_of_path(&store.ways());
+    let complete = |action: &mut Action| {
+        if let Some(target) = action.as_target_mut() {
+            target.complete(&objects[..objects.len() - 1], &ways);
+        }
+    };
     let path = |placeholder: Placeholder| {
         let (derivation, output) = owners.get(&placeholder)?;
         let object = realized.get(&derivation.hash)?.get(*output)?;
@@ -235,17 +241,19 @@ fn resolve(
             continue;
         }
         let unknown = |placeholder| Error::Placeholder { placeholder, positions: declared.positions.clone() };
-        let (action, shown) = match declared.action.resolve(&path) {
+        let (mut action, shown) = match declared.action.resolve(&path) {
             Ok(action) => (action, None),
             Err(_) => (declared.action.clone(), Some(declared.action.resolve(&title).map_err(unknown)?)),
         };
         if shown.is_none()
-            && let Some(actions) = expanded(&action)?
+            && let Some(mut actions) = expanded(&action)?
         {
+            actions.iter_mut().for_each(complete);
             let each = actions.into_iter().map(|action| Arc::new(declared.with_action(action)));
             entries.extend(each.map(|activation| Entry::applied(&activation)));
             continue;
         }
+        complete(&mut action);
         let activation = declared.with_action(action);
         let is_new = match declared.action.target() {
             Some(target) => match targets.entry(&target.0) {

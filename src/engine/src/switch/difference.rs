@@ -62,7 +62,7 @@ fn target_step(scene: &Scene, mark: Mark, entry: &Entry, place: &Path, before: B
 }
 
 fn is_ours(scene: &Scene, place: &Path, old: &Old<'_>, found: &Found) -> Result<bool, Error> {
-    let led_there = || old.target.leads_to().is_some_and(|source| scene.led_to(found, source));
+    let led_there = || old.target.link_text().is_some_and(|text| scene.led_to(found, text));
     Ok(scene.leads_into_store(found) || old.target.has_written(scene.looking(), place, found)? || led_there())
 }
 
@@ -173,8 +173,9 @@ pub fn wanted(scene: &Scene, declared: &Declared<'_>, old: Option<&Old<'_>>, com
     if let Some(old) = old
         && (holds || is_taken)
     {
-        let mark = if target.continues(old.target) { Mark::Unchanged } else { Mark::Change };
-        return Ok(Step::at(mark, entry, place));
+        // What a link leads to through another one changes with that one.
+        let is_same = target.continues(old.target) || compares && follows(scene, declared, old);
+        return Ok(Step::at(if is_same { Mark::Unchanged } else { Mark::Change }, entry, place));
     }
     let after = after(scene, declared)?;
     if is_taken || (target.keeps_below() && holds) {

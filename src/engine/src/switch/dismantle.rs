@@ -22,8 +22,9 @@ use crate::store::{self, Slot, Store, sweep};
 use crate::value::Positions;
 
 /// What lies in the store besides `metadata`: first what leads to objects, so that nothing finds half of one.
-const IN_STORE: [(Place, &str); 11] = [
+const IN_STORE: [(Place, &str); 12] = [
     (Place::Outputs, "drv-out"),
+    (Place::Ways, "ways"),
     (Place::Derivations, "drv"),
     (Place::OldBuilding, "bld"),
     (Place::Work, "tmp"),

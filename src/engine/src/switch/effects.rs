@@ -26,7 +26,9 @@ impl<'a> Changed<'a> {
     pub fn by(removals: &'a [Step], changes: &'a [Step]) -> Changed<'a> {
         fn places(steps: &[Step]) -> BTreeSet<&Path> {
             // A link that only follows its tree leads to the same as before.
-            let changed = steps.iter().filter(|step| step.change().is_some() && step.mark != Mark::Unchanged);
+            let changed = steps
+                .iter()
+                .filter(|step| step.changes_behind() || step.change().is_some() && step.mark != Mark::Unchanged);
             changed.filter_map(|step| step.place.as_deref()).collect()
         }
         Changed { removed: places(removals), made: places(changes) }

@@ -28,6 +28,7 @@ mod targets;
 mod unchanged;
 mod undo;
 mod unfold;
+mod ways;
 mod write;
 
 pub use backups::{Backup, Backups, note_copy, place_of_copy};
@@ -41,3 +42,4 @@ pub use rebuilt::rebuilt;
 pub use recover::{Pending, confirm, pending, recover, revert, set_journal_aside};
 pub use step::{Mark, Step, Work};
 pub use targets::Targets;
+pub use ways::{Ways, is_way};

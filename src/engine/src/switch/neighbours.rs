@@ -23,7 +23,7 @@ pub fn manager(store: &Store, directories: &Directories, place: &Path, found: &F
     match found {
         Found::Link(target, _) => {
             let root = root_of(target)?;
-            manages(store, root, |declared| declared.leads_to().is_some_and(|source| source.to_path() == *target))
+            manages(store, root, |declared| declared.link_text().is_some_and(|text| text.to_path() == *target))
         }
         Found::Other(seen) if seen.kind == FileKind::File => {
             let (directory, name) = directories.of(place).ok()?;
@@ -47,15 +47,15 @@ pub fn owner(store: &Store, place: &Path) -> Option<PathBuf> {
 
 /// Returns whether a place may be that of all objects of a root, though its parent lies in no root.
 pub fn may_be_owned(place: &Path) -> bool {
-    place.ends_with(OBJECTS)
+    IN_ROOT.iter().any(|inner| place.ends_with(inner))
 }
 
-/// Where a root has its objects.
-const OBJECTS: &str = "store/obj";
+/// Where a root has its objects, and links to them.
+const IN_ROOT: [&str; 2] = ["store/obj", "store/ways"];
 
 /// Returns the root whose object a path names, by its text.
 fn root_of(path: &Path) -> Option<&Path> {
-    path.ancestors().find(|above| above.ends_with(OBJECTS))?.parent()?.parent()
+    path.ancestors().find(|above| may_be_owned(above))?.parent()?.parent()
 }
 
 /// Returns the root if it is another one and manages something of the kind, or does not let us see what.

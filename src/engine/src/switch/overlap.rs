@@ -231,7 +231,11 @@ impl Reads {
 /// Returns whether a link of ours leads where the link at its place leads already, by a way on which no other target is.
 fn leads_there(declared: &Declared<'_>, places: &[Declared<'_>]) -> bool {
     let Some(source) = declared.target.leads_to().map(Text::to_path) else { return false };
-    if platform::read_link(&declared.place).is_ok_and(|target| target == source) {
+    let text = declared.target.link_text().map(Text::to_path).filter(|text| {
+        // Another link on the way may move.
+        *text == source || platform::canonical(text) == platform::canonical(&source)
+    });
+    if text.is_some() && platform::read_link(&declared.place).ok() == text {
         return true;
     }
     let way = Ways::default().follow(&source, 0);

@@ -13,7 +13,7 @@ use super::step::{Mark, Step, Work};
 use super::surroundings::surroundings;
 use super::sync::sync_places;
 use super::undo::undo;
-use super::{Error, write};
+use super::{Error, ways, write};
 use crate::action::{self, Action, After, Before, Directories, Role, TargetChange, target};
 use crate::generations;
 use crate::journal::{self, Change, Journal, Note, Written};
@@ -177,6 +177,12 @@ fn begin(
         To::Same => {}
     }
     make_backup_directories(store, plan)?;
+    let is_way = |step: &Step| step.place.as_ref().is_some_and(|place| ways::is_way(store, place));
+    if plan.steps.iter().any(|step| step.change().is_some() && is_way(step)) {
+        // Who reads what stands at a target follows them.
+        let mode = if platform::is_system_user() { 0o755 } else { 0o700 };
+        platform::create_directories_as(&store.ways(), mode)?;
+    }
     (journal.changes, journal.leftover) = changes(store, plan, &journal.mark);
     platform::write_file_durably(&store.journal(), &journal::line(&journal))?;
     platform::sync_directory(&store.metadata())?;

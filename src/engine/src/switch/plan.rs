@@ -17,7 +17,7 @@ use super::scene::Scene;
 use super::step::{Mark, Step, Work};
 use super::unchanged::{is_applied, leads_elsewhere_only, unchanged};
 use super::unfold::unfolded;
-use super::{Error, Targets, conflicts, shells, unfold};
+use super::{Error, Targets, conflicts, shells, unfold, ways};
 use crate::action::{self, After, Before, Found, TargetChange};
 use crate::activation::Activation;
 use crate::hash::Hash;
@@ -137,17 +137,23 @@ pub fn plan(
     }
     // Something may only stand otherwise than it is declared: that takes a look at everything.
     let looks = extent != Extent::Foresight || is_applied || has_same_objects && desired.is_complete;
-    let changes = changes(&mut scene, &present, &places, &desired.altered, looks, extent)?;
+    let mut changes = changes(&mut scene, &present, &places, &desired.altered, looks, extent)?;
     let mut created = missing_parents(&scene, &changes)?;
     created.retain(|directory| restored.binary_search(directory).is_err());
     let planner = Planner { store, targets: &targets, changed: Changed::by(&gone, &changes) };
     let Effects { first, last } = planner.plan(&current, &desired.entries);
     let runs = |step: &&Step| step.mark == Mark::Unchanged && !matches!(step.work, Work::None);
+    let (opened, closed) = ways::steps(&scene, &current, &desired.entries)?;
     let always = first.iter().chain(&last).any(|step| runs(&step));
+    // Directories that others need come first, then what links lead through.
+    let is_directory = |step: &Step| step.activation.action.as_target().is_some_and(|target| target.keeps_below());
+    let first_link = changes.iter().position(|step| !is_directory(step)).unwrap_or(changes.len());
+    changes.splice(first_link..first_link, opened);
     let steps: Vec<Step> = first
         .into_iter()
         .chain(gone)
         .chain(changes)
+        .chain(closed)
         .chain(shells::steps(&current, &desired.entries))
         .chain(last)
         .collect();
@@ -159,7 +165,7 @@ pub fn plan(
         || is_elsewhere && desired.is_evaluated
         || !desired.is_complete
         || !has_same_objects
-        || steps.iter().any(|step| step.mark != Mark::Unchanged);
+        || steps.iter().any(|step| step.mark != Mark::Unchanged || step.change().is_some());
     let occupied = occupied(&places);
     let reads = if desired.is_evaluated { std::mem::take(&mut scene.reads) } else { Reads::default() };
     let backups = if changes { scene.into_backups() } else { Backups::default() };

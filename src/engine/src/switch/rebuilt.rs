@@ -78,14 +78,17 @@ fn from_manifest(store: &Store, id: SnapshotId) -> Option<Snapshot> {
         let object = snapshot.derivations.get(hash)?.get(*output)?;
         Some(platform::bytes_of_path(&store.object(object)))
     };
+    let [objects, ways] = [store.objects(), &store.ways()].map(platform::bytes_of_path);
     for activation in &kept.activations {
         // One whose content is not known any more is found by looking at its target, if that is ours.
         let mut action = activation.action.resolve(&path).unwrap_or_else(|_| activation.action.clone());
-        if let Some(target) = action.as_target_mut()
-            && let Some((source, None)) = target.digest()
-            && let Ok(digest) = action::digest_of(&source.to_path(), store.interrupt())
-        {
-            target.set_digest(digest);
+        if let Some(target) = action.as_target_mut() {
+            target.complete(&objects, &ways);
+            if let Some((source, None)) = target.digest()
+                && let Ok(digest) = action::digest_of(&source.to_path(), store.interrupt())
+            {
+                target.set_digest(digest);
+            }
         }
         snapshot.activations.push(Arc::new(activation.with_action(action)));
     }

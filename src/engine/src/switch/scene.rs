@@ -18,8 +18,8 @@ use super::overlap::Reads;
 pub struct Scene<'a> {
     /// Ours.
     pub store: &'a Store,
-    /// Where objects were before the root got another place.
-    old_objects: Option<PathBuf>,
+    /// Where objects and the ways to them were before the root got another place.
+    old_objects: Option<[PathBuf; 2]>,
     moves: Option<Moves>,
     /// What `~` stands for.
     pub home: &'a Path,
@@ -72,7 +72,8 @@ impl<'a> Scene<'a> {
 
     /// From now on, links to objects of this other root are ours too, and those to what was moved.
     pub fn add_moves(&mut self, old_root: &Path, moves: Moves) {
-        self.old_objects = Some(Store::new(old_root).objects().to_owned());
+        let old = Store::new(old_root);
+        self.old_objects = Some([old.objects().to_owned(), old.ways()]);
         self.moves = Some(moves);
     }
 
@@ -86,7 +87,8 @@ impl<'a> Scene<'a> {
     pub fn leads_into_store(&self, found: &Found) -> bool {
         let Found::Link(target, _) = found else { return false };
         target.starts_with(self.store.objects())
-            || self.old_objects.as_ref().is_some_and(|objects| target.starts_with(objects))
+            || target.starts_with(self.store.ways())
+            || self.old_objects.iter().flatten().any(|objects| target.starts_with(objects))
     }
 
     /// Returns the path of a target as it is declared.

@@ -86,6 +86,16 @@ impl Step {
         self.mark != Mark::Unchanged || matches!(self.work, Work::Effect { .. })
     }
 
+    /// Returns whether a link stays as it is, but leads to something else, since one through which
+    /// it leads moves.
+    pub fn changes_behind(&self) -> bool {
+        let leads_through = || {
+            let target = self.activation.action.as_target();
+            target.is_some_and(|target| target.link_text() != target.leads_to())
+        };
+        self.mark == Mark::Change && matches!(self.work, Work::None) && leads_through()
+    }
+
     /// Returns the change of a target, if it is one.
     pub fn change(&self) -> Option<&TargetChange> {
         if let Work::Target(change) = &self.work { Some(change) } else { None }

@@ -9,6 +9,7 @@ use rayon::slice::ParallelSlice;
 
 use super::desired::{Desired, Entry};
 use super::step::{Mark, Step};
+use super::ways::Ways;
 use crate::action::{Accounts, Directories, Look};
 use crate::activation::Activation;
 use crate::platform;
@@ -57,6 +58,10 @@ pub fn unchanged(store: &Store, home: &Path, desired: &Desired, is_brief: bool) 
     // What is done at each apply switches, and needs a plan with everything in it.
     let is_always = |entry: &Entry| entry.activation.action.as_effect().is_some_and(|effect| effect.is_always());
     if desired.entries.iter().any(is_always) {
+        return None;
+    }
+    let ways = Ways::of(store, desired.entries.iter().map(|entry| &*entry.activation));
+    if !ways.stand(store, &Directories::looking()).ok()? {
         return None;
     }
     let root = platform::canonical(store.root());

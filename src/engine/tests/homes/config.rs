@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use syslua_engine::action::{Absent, Action, Command, Directory, File, Link, Run};
 use syslua_engine::activation::Activation;
 use syslua_engine::derivation::{Derivation, FileContent, FileRecipe, Recipe, Spec};
+use syslua_engine::hash::Hash;
 use syslua_engine::manifest::Manifest;
 use syslua_engine::names::{Name, OutputName};
 use syslua_engine::settings::{Interrupt, System};
@@ -183,12 +185,15 @@ impl World {
                 let below = |below: &Path| Text(format!("{object}/{}", below.display()).into_bytes());
                 match kind {
                     7 | 8 if is_directory => {
+                        // Through a link of the root's, or straight, as older versions did.
+                        let digest = Hash::of(target.as_os_str().as_bytes()).to_hex();
+                        let through = (kind == 7).then(|| Text(format!("tree-{}", &digest[..9]).into_bytes()));
                         for inner in &files {
                             let (from, to) = (below(inner), text(&target.join(inner)));
                             let private = stays_private && is_private(&source.join(inner));
                             add(match private {
                                 true => File { source: from, target: to, private, ..File::default() }.into(),
-                                false => Link::new(from, to).into(),
+                                false => Link { through: through.clone(), ..Link::new(from, to) }.into(),
                             });
                         }
                     }
