@@ -83,7 +83,11 @@ describe("objects that programs change #once", function()
   local function change(line, path, number)
     local result =
       here.shell(([[set -e; p=%s; cd $(dirname "$SYSLUA_ROOT"); f=$(readlink "$p" || true)
-      case "$f" in */store/obj/* | */store/ways/*) ;; *) f=$(readlink -f "$(dirname "$p")")/$(basename "$p") ;; esac
+      case "$f" in
+        */store/obj/*) ;;
+        */store/ways/*) f=$(readlink -f "$(dirname "$f")")/$(basename "$f") ;;
+        *) f=$(readlink -f "$(dirname "$p")")/$(basename "$p") ;;
+      esac
       [ $(id -u) != 0 ] || chattr -R -f -i "$SYSLUA_ROOT/store/obj" || true
       d=$f; n=%d; chmod u+w "$SYSLUA_ROOT/store/obj"; [ ! -d "$f" ] || chmod u+w "$f"
       u=$(dirname "$f"); while [ "$u" != "$SYSLUA_ROOT/store/obj" ]; do chmod u+w "$u"; u=$(dirname "$u"); done

@@ -280,7 +280,8 @@ fn take_contested(
     taken.into_iter().map(|contested| contested.into_table(lua, &home)).collect::<LuaResult<_>>().map_err(lua_failure)
 }
 
-/// Collects what is in a tree: where it is, where its files are to be in the one way to write that, and the config's directory.
+/// Collects what is in a tree: where it is, where its files are to be in the one way to write that,
+/// and the config's directory.
 /// Returns the number of the tree; nothing where no directory is, or one without files.
 ///
 /// # Errors
