@@ -247,7 +247,6 @@ impl Machine {
             self.member("~/.through/two", "u-000000004/sub/two"),
             self.member("~/.through/three", "u-000000004/sub/deep/three"),
             self.member("~/.straight/two", "u-000000004/sub/two"),
-            self.told("~/.through/two"),
             self.own(".fold/inner/rc"),
             self.told("~/.fold/inner/rc"),
             self.private("~/.ssh/keys/private", "b-000000002"),

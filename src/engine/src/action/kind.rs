@@ -150,6 +150,9 @@ pub trait TargetKind: Kind {
     /// all objects, and `ways` that of the links of the root's to trees.
     fn complete(&mut self, _objects: &[u8], _ways: &[u8]) {}
 
+    /// Has a link say where it leads.
+    fn lead_straight(&mut self) {}
+
     /// Returns the file whose digest belongs to the action, and that digest as far as it is known.
     fn digest(&self) -> Option<(&Text, Option<Hash>)> {
         None

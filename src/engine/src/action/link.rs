@@ -168,6 +168,10 @@ impl TargetKind for Link {
     fn complete(&mut self, objects: &[u8], ways: &[u8]) {
         Link::complete(self, objects, ways);
     }
+
+    fn lead_straight(&mut self) {
+        self.through = None;
+    }
 }
 
 /// Returns whether a link to `source` was found.

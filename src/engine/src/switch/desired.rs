@@ -228,6 +228,7 @@ fn resolve(
     let mut targets: HashMap<&[u8], usize> = HashMap::with_capacity(manifest.activations.len());
     let mut others = HashMap::new();
     let mut entries: Vec<Entry> = Vec::with_capacity(manifest.activations.len());
+    let mut straight = None;
     for declared in &manifest.activations {
         // Nearly all of them are in force already: none is made twice.
         let applied = current.activations.get(implied + entries.len()).filter(|applied| applied.is_of(declared, &path));
@@ -254,6 +255,7 @@ fn resolve(
             continue;
         }
         complete(&mut action);
+        keep_straight(&mut action, &mut straight, current);
         let activation = declared.with_action(action);
         let is_new = match declared.action.target() {
             Some(target) => match targets.entry(&target.0) {
@@ -276,6 +278,20 @@ fn resolve(
         }
     }
     Ok(entries)
+}
+
+/// Has a link say where it leads if the one in force does, which an older version made: it stays
+/// until its tree changes. `straight` are those in force, by their targets.
+fn keep_straight<'a>(action: &mut Action, straight: &mut Option<HashMap<&'a [u8], &'a Text>>, current: &'a Snapshot) {
+    let Some(target) = action.as_target_mut().filter(|target| target.link_text() != target.leads_to()) else { return };
+    let is_straight = |activation: &'a Arc<Activation>| {
+        let target = activation.action.as_target().filter(|target| target.link_text() == target.leads_to())?;
+        Some((target.target().0.as_slice(), target.leads_to()?))
+    };
+    let straight = straight.get_or_insert_with(|| current.activations.iter().filter_map(is_straight).collect());
+    if straight.get(target.target().0.as_slice()).copied() == target.leads_to() {
+        target.lead_straight();
+    }
 }
 
 /// Returns whether something is in force only since targets below it need it.
