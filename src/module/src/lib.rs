@@ -22,6 +22,7 @@ mod environment;
 mod error;
 mod evaluation;
 mod file;
+mod given;
 mod inputs;
 mod inspect;
 mod loops;

@@ -1,0 +1,137 @@
+//! What the Lua side says of one `file{}` when it hands it over.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use mlua::BString;
+use mlua::prelude::*;
+use syslua_engine::platform;
+use syslua_engine::value::Source;
+
+use crate::derive::source_of;
+use crate::evaluation::Explained;
+
+/// Where the content of a file is from.
+pub enum Origin {
+    /// It is given.
+    Content,
+    /// A local file or tree, which is copied into the store.
+    Local,
+    /// What `source()` gave.
+    Declared(Source),
+    /// A path in what a derivation makes.
+    Built,
+    /// There is none: nothing is to stand there.
+    None,
+    /// A local file or tree, which is linked to as it is.
+    Own,
+    /// A file of a local tree, below what the whole tree becomes. `top` is the target of the tree.
+    Member {
+        /// The target of the tree.
+        top: Vec<u8>,
+        /// The path of the file below it.
+        below: Vec<u8>,
+        /// What is left out of the tree, by the paths below it.
+        excluded: BTreeSet<PathBuf>,
+    },
+    /// What is left of this tree of the collection, file by file.
+    Tree(usize),
+}
+
+/// One file, as the Lua side hands it over.
+pub struct Given {
+    /// Where it is to be.
+    pub target: Vec<u8>,
+    /// The content, or where the source is.
+    pub text: Vec<u8>,
+    /// Where its content is from.
+    pub origin: Origin,
+    /// Whether it can be run.
+    pub executable: bool,
+    /// What else there is to say.
+    pub more: Rc<More>,
+}
+
+/// What there is to say of a file besides its path and its content: what
+/// `lua/syslua/helpers/file/parts.lua` says.
+#[derive(Default)]
+pub struct More {
+    /// Whether it is no secret, whatever the mode of its source.
+    pub is_public: bool,
+    /// Whether nothing is to stand there.
+    pub is_absent: bool,
+    /// Whether it is a built tree, whose files are linked one by one.
+    pub is_whole: bool,
+    /// Whether it is a real file.
+    pub is_installed: bool,
+    /// Whether it is written only where nothing stands.
+    pub is_once: bool,
+    /// The permissions of a real file, in octal.
+    pub mode: Option<String>,
+    /// The owner of a real file.
+    pub owner: Option<String>,
+    /// Where the user's own tree is that the file is one of.
+    pub tree: Option<PathBuf>,
+    /// By which number it won, and over which others.
+    pub explained: Explained,
+}
+
+impl More {
+    fn read(table: &LuaTable, directory: &Path) -> LuaResult<More> {
+        let is = |key: &str| table.raw_get::<Option<bool>>(key).map(|given| given.unwrap_or(false));
+        let tree = table.raw_get::<Option<BString>>("tree")?;
+        Ok(More {
+            is_public: is("public")?,
+            is_absent: is("absent")?,
+            is_whole: is("whole")?,
+            is_installed: is("install")?,
+            is_once: is("once")?,
+            mode: table.raw_get("mode")?,
+            owner: table.raw_get("owner")?,
+            tree: tree.map(|place| directory.join(platform::path_from_bytes(&place))),
+            explained: Explained::read(table)?,
+        })
+    }
+}
+
+impl Given {
+    /// Reads a file of a list: its target, its ticket, whether the next is its content rather than its source, that, and a
+    /// table of what else there is to say, or false.
+    pub fn read(lua: &Lua, list: &LuaTable, first: usize, directory: &Path) -> LuaResult<Given> {
+        let more = match list.raw_get(first + 4)? {
+            LuaValue::Table(more) => Some(more),
+            _ => None,
+        };
+        let is_content: bool = list.raw_get(first + 2)?;
+        Ok(Given {
+            target: list.raw_get::<BString>(first)?.into(),
+            text: list.raw_get::<BString>(first + 3)?.into(),
+            origin: if is_content { Origin::Content } else { origin(lua, more.as_ref())? },
+            executable: more.as_ref().is_some_and(|more| more.raw_get("executable").unwrap_or(false)),
+            more: Rc::new(more.map_or_else(|| Ok(More::default()), |more| More::read(&more, directory))?),
+        })
+    }
+}
+
+fn origin(lua: &Lua, more: Option<&LuaTable>) -> LuaResult<Origin> {
+    let Some(more) = more else { return Ok(Origin::Local) };
+    if let Some(handle) = more.raw_get::<Option<LuaTable>>("declared")? {
+        let source =
+            source_of(lua, &handle, &|| "source".to_owned()).map_err(|failure| LuaError::external(failure.message))?;
+        return Ok(source.map_or(Origin::Local, Origin::Declared));
+    }
+    if let Some(number) = more.raw_get::<Option<usize>>("members")? {
+        return Ok(Origin::Tree(number));
+    }
+    if let Some(below) = more.raw_get::<Option<BString>>("below")? {
+        let top = more.raw_get::<BString>("top")?.into();
+        return Ok(Origin::Member { top, below: below.into(), excluded: BTreeSet::new() });
+    }
+    Ok(match more.raw_get::<Option<String>>("origin")?.as_deref() {
+        Some("built") => Origin::Built,
+        Some("own") => Origin::Own,
+        Some("none") => Origin::None,
+        _ => Origin::Local,
+    })
+}
