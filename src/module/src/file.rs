@@ -295,7 +295,7 @@ impl Declaring<'_> {
             is_there &= self.declare(member, ticket)?;
         }
         self.followed.truncate(depth);
-        let owner = given.more.as_ref().and_then(|more| more.raw_get::<Option<String>>("owner").ok().flatten());
+        let owner = given.more.owner.clone();
         for below in &tree.empty {
             let target = Text([given.target.as_slice(), b"/", &platform::bytes_of_path(below)].concat());
             let mode = is_private_below(top, below).then(|| "700".to_owned());
