@@ -162,7 +162,7 @@ impl Collection {
         self.files = left;
         let mut taken: Vec<Contested> = taken.into_iter().map(Contested::File).collect();
         let mut of_members = of_members.into_iter();
-        for (number, Tree { members: Members { below, followed }, .. }) in self.trees.iter_mut().enumerate() {
+        for (number, Tree { members: Members { below, followed, .. }, .. }) in self.trees.iter_mut().enumerate() {
             let (gone, left) = std::mem::take(below).into_iter().partition(|_| of_members.next() == Some(true));
             *below = left;
             let member = |below: Vec<u8>| {
