@@ -3,6 +3,8 @@
 -- `syslua.lua` of the working directory, the entry file of somebody's project, is never taken for
 -- the module.
 
+---@type any
+---@diagnostic disable-next-line: access-invisible
 local search = (package.searchers or package.loaders)[3]
 
 -- Places that do not depend on the working directory come first.

@@ -77,6 +77,9 @@ local syslua = {}
 ---@field locked boolean? fail rather than add to `syslua.lock` or change it
 ---@field update (fun(key: string): boolean)? whether an input is resolved anew, whatever is locked
 ---@field on_inputs fun(nodes: table[])? called with the inputs; then `setup` is not called
+---@field project syslua.TrustedProject? the project that the config is the body of, and how its files are read
+---@field setup fun(require: fun(name: string): any)? what is called instead of the `setup` of an entry file
+---@field lock_sha256 string? what `syslua.lock` must have; an empty text when there is to be none
 
 --- Kinds that a program does not know are to be ignored.
 ---@class syslua.Event

@@ -55,7 +55,8 @@ local function get_globals(target)
       return require("syslua.helpers.env")[name]
     end,
     __call = function(_, variables)
-      return require("syslua.helpers.env")(variables)
+      local helper = require("syslua.helpers.env") --[[@as any]]
+      return helper(variables)
     end,
   })
   return globals
@@ -301,8 +302,7 @@ return function(config, options)
   local given = { root = options.root, ahead = options.raw }
   border.call("begin_evaluation", target, given, directory, options.places)
   local mark, globals = position.mark(), get_globals(target)
-  scope.push(directory, scope.get_home(), get_notifier(options), options.on_file)
-  scope.get().project = options.project
+  scope.push(directory, scope.get_home(), get_notifier(options), options.on_file, options.project)
   system.push(target, options.sys ~= nil)
   -- What a config declares stays until the end: to look for garbage among it takes longer than to make it.
   local pause = collectgarbage("setpause", evaluation_pause)

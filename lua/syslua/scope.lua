@@ -46,7 +46,8 @@ end
 ---@param home string
 ---@param notify fun(message: string, position: string?)
 ---@param on_file fun(file: table)?
-function scope.push(directory, home, notify, on_file)
+---@param project syslua.TrustedProject?
+function scope.push(directory, home, notify, on_file, project)
   local block = new_block(nil, nil, home)
   stack[#stack + 1] = {
     directory = directory,
@@ -56,6 +57,7 @@ function scope.push(directory, home, notify, on_file)
     separators = {},
     notify = notify,
     on_file = on_file,
+    project = project,
   }
 end
 

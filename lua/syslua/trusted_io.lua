@@ -16,30 +16,32 @@ local position = require("syslua.util.position")
 ---@param project syslua.TrustedProject
 ---@return iolib
 return function(project)
+  local read, contains = assert(project.read), assert(project.contains)
   local function open_trusted(name)
-    local text, problem = project.read(border.call("absolute", name))
+    local text, problem = read(border.call("absolute", name))
     if not text then
       return nil, ("%s: %s"):format(name, problem), 2
     end
-    local copy = assert(io.tmpfile())
+    ---@type any
+    local copy = io.tmpfile()
     copy:write(text)
     copy:seek("set")
     return copy
   end
   local trusted = setmetatable({}, { __index = io })
   function trusted.open(name, mode)
-    if type(name) == "string" and (mode or "r"):find("^r") and project.contains(name) then
+    if type(name) == "string" and (mode or "r"):find("^r") and contains(name) then
       return open_trusted(name)
     end
     return io.open(name, mode)
   end
   function trusted.lines(name, ...)
-    if type(name) == "string" and project.contains(name) then
+    if type(name) == "string" and contains(name) then
+      ---@type any, any
       local file, problem = open_trusted(name)
       if not file then
         failure.raise({ kind = "config", message = problem, position = position.caller() })
       end
-      ---@cast file file*
       return file:lines(...)
     end
     return io.lines(name, ...)

@@ -32,7 +32,7 @@ local missing = "No such file or directory"
 ---@field entry string its entry file
 ---@field lock string its lock, which may be missing
 ---@field record string the file of its record
----@field compared_at number in seconds since 1970
+---@field compared_at number when, in seconds since 1970
 
 --- Asks the user; returns whether the answer is yes.
 ---@class syslua.cli.Asker
@@ -189,22 +189,24 @@ function entering.enter(directory, options, ask)
     if again.doubt or (again.hash ~= found.hash and not ask) then
       return nil, again
     end
-    found = again
     local built, result =
-      pcall(border.call, "project_enter", manifest, directory, found.hash, options)
+      pcall(border.call, "project_enter", manifest, directory, again.hash, options)
     -- What was resolved is locked also when a build fails; what is written stays trusted.
-    if border.call("write_trusted_lock", found.entry, options) then
-      found = border.call("trust_check", directory, options)
-      if built and found.hash then
-        result = border.call("project_enter", manifest, directory, found.hash, options)
+    if border.call("write_trusted_lock", again.entry, options) then
+      ---@type syslua.cli.FoundProject
+      local locked = border.call("trust_check", directory, options)
+      -- What was written over a lock that somebody replaced is not trusted.
+      if locked.doubt then
+        return nil, locked
+      elseif built then
+        result = border.call("project_enter", manifest, directory, locked.hash, options)
       end
+      again = locked
     end
     if not built then
       error(result, 0)
-    elseif found.doubt then
-      return nil, found
     end
-    number = result
+    found, number = again, result
   end
   return { id = found.id, name = found.name, hash = found.hash, number = number }, found
 end
@@ -231,6 +233,7 @@ local function run_step(shell, user, options)
   local layers, watched, said = {}, {}, os.getenv("SYSLUA_SAID") or ""
   local own = " " .. (os.getenv("SYSLUA_SHELL") or "") .. " "
   for _, directory in ipairs(entering.find()) do
+    ---@type boolean, any, any
     local entered, layer, found = pcall(entering.enter, directory, options)
     if not entered then
       local problem = failure.from(layer)

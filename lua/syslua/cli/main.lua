@@ -172,8 +172,9 @@ local function run(words, program, context)
     error(commands.get_unknown_failure(name, program), 0)
   end
   local rest
-  if commands.load(name).split then
-    others, rest = commands.load(name).split(others)
+  local divide = commands.load(name).split
+  if divide then
+    others, rest = divide(others)
   end
   if has_word(others, "-h", "--help") then
     name, others = "help", { name }

@@ -50,6 +50,7 @@ local function find_files(found, options)
   while pending[index] and #files < most_files do
     local file = path.normalize(pending[index])
     index = index + 1
+    ---@type boolean, any
     local readable, look = false, nil
     if not seen[file] then
       readable, look = native.trust_look(found.directory, file, options)
@@ -68,14 +69,22 @@ local function find_files(found, options)
   return files
 end
 
-local function describe(found, file, code, is_trusted)
+-- "+" for a file that is new, "~" for one that has changed.
+---@param is_trusted boolean?
+local function get_mark(is_trusted)
+  if is_trusted == nil then
+    return "+"
+  end
+  return is_trusted and " " or "~"
+end
+
+local function describe(found, file, code, mark)
   local inner = path.is_below(file, found.directory) and file:sub(#found.directory + 2) or file
   local size = ""
   if code then
     local _, lines = code:gsub("[^\n]+", "")
     size = "  (" .. text.count(lines, "line") .. ")"
   end
-  local mark = is_trusted == nil and "+" or (is_trusted and " " or "~")
   return ("  %s %s%s"):format(mark, text.printable(inner), size)
 end
 
@@ -105,7 +114,7 @@ function trust.get_asker(options)
       "and nothing confines them (+ new, ~ changed):",
     }
     for _, file in ipairs(files) do
-      lines[#lines + 1] = describe(found, file.path, file.text, file.is_trusted)
+      lines[#lines + 1] = describe(found, file.path, file.text, get_mark(file.is_trusted))
     end
     require("syslua.cli.terminal").write(lines)
     if not question.ask("Have you read them, and do you trust them?") then
@@ -121,15 +130,10 @@ function trust.get_asker(options)
 
   function asker.file(found, file, code, is_known)
     check_terminal(found)
-    local lines = {
+    require("syslua.cli.terminal").write({
       ("%s wants one more file (+ new, ~ changed):"):format(text.printable(found.directory)),
-    }
-    local is_trusted
-    if is_known then
-      is_trusted = false
-    end
-    lines[2] = describe(found, file, code, is_trusted)
-    require("syslua.cli.terminal").write(lines)
+      describe(found, file, code, is_known and "~" or "+"),
+    })
     return question.ask("Do you trust it?")
   end
 

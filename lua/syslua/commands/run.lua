@@ -93,11 +93,12 @@ local function choose(word, module, wanted, directories)
     end
   else
     local short = word:match("[^.]*$")
-    local chosen = programs[module.name or ""]
-      or programs[short]
-      or (#names == 1 and programs[names[1]])
-    if chosen then
-      return chosen
+    ---@type string?
+    local only = #names == 1 and names[1] or nil
+    for _, name in ipairs({ module.name or short, short, only }) do
+      if programs[name] then
+        return programs[name]
+      end
     end
   end
   failure.raise({

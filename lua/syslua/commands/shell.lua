@@ -42,17 +42,13 @@ end
 ---@return string[] own
 ---@return string[]? rest
 function shell.split(words)
-  local own, rest = {}, nil
-  for _, word in ipairs(words) do
-    if rest then
-      rest[#rest + 1] = word
-    elseif word == "--" then
-      rest = {}
-    else
-      own[#own + 1] = word
+  for index, word in ipairs(words) do
+    if word == "--" then
+      local tables = require("syslua.util.table")
+      return { tables.unpack(words, 1, index - 1) }, { tables.unpack(words, index + 1) }
     end
   end
-  return own, rest
+  return words, nil
 end
 
 local function raise_unknown(name, config, known)
@@ -91,12 +87,13 @@ local function enter_directories(directories, args, options)
   local numbers = {}
   for index, directory in ipairs(directories) do
     local layer, found = entering.enter(directory, options, ask)
+    local doubt = found.doubt
     if layer then
       numbers[#numbers + 1] = layer.number
-    elseif index == #directories then
-      failure.raise(found.doubt)
-    else
-      require("syslua.cli.terminal").talk({ "warning: " .. found.doubt.message })
+    elseif doubt and index == #directories then
+      failure.raise(doubt)
+    elseif doubt then
+      require("syslua.cli.terminal").talk({ "warning: " .. doubt.message })
     end
   end
   return border.call("project_start", numbers, require("syslua.cli.subprocess").get_shell_name())
