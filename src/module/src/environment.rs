@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use mlua::prelude::*;
 use syslua_engine::activation::Activation;
-use syslua_engine::environment::shells::{HookPlaces, Identity, Places, SHELLS, ScriptPath, Shell, find};
+use syslua_engine::environment::shells::{HookPlaces, Identity, Places, SHELLS, ScriptPath, Shell, Step, find};
 use syslua_engine::environment::{Environment, lists, literal_reference, persistent};
 use syslua_engine::failure::Failure;
 use syslua_engine::names::SnapshotId;
@@ -58,7 +58,7 @@ fn hook(
         .map_err(|error| Failure::new("io", format!("the path of the interpreter is not known: {error}")))?;
     let words = [platform::bytes_of_path(&interpreter), b"-e".to_vec(), step.as_bytes().to_vec()];
     let variables = module_paths(lua).map_err(lua_failure)?;
-    let step = (variables.as_slice(), words.as_slice());
+    let step = Step { variables: &variables, words: &words };
     Ok(shell.hook(&HookPlaces { script: &script, current: &current, snapshots: &snapshots, memory: &memory, step }))
 }
 

@@ -89,8 +89,17 @@ pub struct HookPlaces<'a> {
     pub snapshots: &'a Path,
     /// The variable of the memory.
     pub memory: &'a str,
-    /// What prints how directories with an entry file are entered and left: variables, and a program with its arguments.
-    pub step: (&'a [(String, Vec<u8>)], &'a [Vec<u8>]),
+    /// What prints how directories with an entry file are entered and left.
+    pub step: Step<'a>,
+}
+
+/// What a hook runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    /// Variables for it alone.
+    pub variables: &'a [(String, Vec<u8>)],
+    /// A program and its arguments.
+    pub words: &'a [Vec<u8>],
 }
 
 /// What a hook remembers of the directories with an entry file that it entered.
@@ -130,8 +139,8 @@ impl HookPlaces<'_> {
         let word = |path: &Path| String::from_utf8_lossy(&quote(&platform::bytes_of_path(path))).into_owned();
         let id = hook_id(self.memory);
         let text_of = |bytes: &[u8]| String::from_utf8_lossy(&quote(bytes)).into_owned();
-        let variables = self.step.0.iter().map(|(name, value)| format!("{name}={}", text_of(value)));
-        let step: Vec<String> = variables.chain(self.step.1.iter().map(|word| text_of(word))).collect();
+        let variables = self.step.variables.iter().map(|(name, value)| format!("{name}={}", text_of(value)));
+        let step: Vec<String> = variables.chain(self.step.words.iter().map(|word| text_of(word))).collect();
         text.replace("FILE", &word(self.script))
             .replace("CURRENT", &word(self.current))
             .replace("SNAPSHOTS", &word(self.snapshots))
