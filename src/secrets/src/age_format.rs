@@ -51,7 +51,7 @@ pub(crate) fn unarmored(content: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>> {
         return Ok(content.into());
     }
     let text = std::str::from_utf8(trimmed).map_err(|_| malformed("its armor is not text"))?;
-    let mut lines = text.trim_end().lines().map(|line| line.trim_end_matches('\r'));
+    let mut lines = text.trim_end_matches(['\n', '\r']).lines().map(|line| line.trim_end_matches('\r'));
     let mut letters = String::with_capacity(text.len());
     if lines.next() != Some(BEGIN) || lines.next_back() != Some(END) {
         return Err(malformed("its armor has no end"));

@@ -87,7 +87,7 @@ impl Cipher {
         }
         let parts = parse(text)?;
         let kind = Type::from_name(parts.kind)
-            .filter(|kind| *kind != Type::Null)
+            .filter(|kind| !matches!(kind, Type::Null | Type::Bytes))
             .ok_or_else(|| Problem::new(format!("an encrypted value has the unknown type `{}`", parts.kind)))?;
         let iv: [u8; IV_SIZE] =
             parts.iv.try_into().map_err(|_| Problem::new("an encrypted value has an IV that is not of 32 bytes"))?;

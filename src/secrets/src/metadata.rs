@@ -40,6 +40,9 @@ impl Metadata {
         let options = Options::read(&content)?;
         let metadata = Self { content, options };
         metadata.last_modified()?;
+        if metadata.ages().iter().any(|item| item.get_text("recipient").or(item.get_text("enc")).is_none()) {
+            return Err(Problem::new("`sops.age` contains something that is no recipient"));
+        }
         if !metadata.content.get_text("version").is_some_and(is_version) {
             return Err(Problem::new("`sops.version` is missing or no version"));
         }
