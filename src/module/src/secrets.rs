@@ -219,6 +219,7 @@ fn recipients(lua: &Lua, path: &LuaString, action: &str, recipient: Option<&str>
 }
 
 /// Makes an identity in a file that is not there yet: the one given, else where sops looks for it.
+#[expect(clippy::disallowed_methods, reason = "an identity is a file of the user, and no build can change it")]
 fn keygen(lua: &Lua, path: Option<&LuaString>) -> Answer<LuaTable> {
     let home = options::home().ok();
     let path = match path {

@@ -1,4 +1,5 @@
 //! Writing files so that a kill leaves the old or the new one.
+#![expect(clippy::disallowed_methods, reason = "documents are files of the user, and no build can change them")]
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};

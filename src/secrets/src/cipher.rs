@@ -101,7 +101,7 @@ impl Cipher {
             let text = String::from_utf8(data.to_vec()).map_err(|_| Problem::new("a comment is not text"))?;
             return Ok(Decrypted::Comment(Zeroizing::new(text)));
         }
-        Value::from_bytes(kind, data).map(Decrypted::Value)
+        Value::from_bytes(kind, &data).map(Decrypted::Value)
     }
 
     /// Encrypts a value. An empty text and null stay what they are: SOPS leaves them in clear.

@@ -2,6 +2,7 @@
 //!
 //! The order is that of sops 3.11: keys of SSH, `SOPS_AGE_KEY`, `SOPS_AGE_KEY_FILE`, `SOPS_AGE_KEY_CMD`, and
 //! `sops/age/keys.txt` in the directory of settings. The keys of the host come last, for root.
+#![expect(clippy::disallowed_methods, reason = "identities are files of the user, and no build can change them")]
 
 use std::fmt;
 use std::io::{self, Read};

@@ -257,7 +257,7 @@ pub(crate) fn with_metadata(text: &str, content: Option<&Plain>) -> Result<Strin
         if !out.is_empty() {
             out.push('\n');
         }
-        out.push_str(&format!("[{}]\n", KEY));
+        out.push_str(&format!("[{KEY}]\n"));
         let pairs = flat::flatten(content);
         let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         for (name, text) in pairs {

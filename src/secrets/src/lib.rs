@@ -18,6 +18,18 @@
 //! - **F4** [`flat`], [`dotenv`], [`ini`], [`json`], [`yaml`]
 //! - **F5** [`format`], [`rules`], [`change`], [`seal`], [`document`], [`file`]
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::disallowed_methods,
+        clippy::allow_attributes,
+        reason = "tests make files as they like"
+    )
+)]
+
 pub mod age_file;
 pub mod age_format;
 pub mod atomic;

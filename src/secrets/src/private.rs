@@ -1,4 +1,5 @@
 //! A file for an editor that nobody else can read, in memory where the system has a place for it.
+#![expect(clippy::disallowed_methods, reason = "the directory is our own, and nobody else can write it")]
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Read, Write};
@@ -140,7 +141,7 @@ fn is_alive(_number: u32) -> bool {
 fn is_memory(place: &Path) -> bool {
     const TMPFS: i64 = 0x0102_1994;
     const RAMFS: i64 = 0x8584_58f6;
-    rustix::fs::statfs(place).is_ok_and(|found| matches!(i64::from(found.f_type), TMPFS | RAMFS))
+    rustix::fs::statfs(place).is_ok_and(|found| matches!(found.f_type, TMPFS | RAMFS))
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -1,4 +1,5 @@
 //! Creation rules: the file `.sops.yaml` says to whom new documents are encrypted, and what of them.
+#![expect(clippy::disallowed_methods, reason = "rules are files of the user, and no build can change them")]
 
 use std::path::{Path, PathBuf};
 

@@ -118,11 +118,11 @@ impl Value {
     ///
     /// # Errors
     /// When they are none.
-    pub(crate) fn from_bytes(kind: Type, bytes: Zeroizing<Vec<u8>>) -> Result<Self> {
+    pub(crate) fn from_bytes(kind: Type, bytes: &[u8]) -> Result<Self> {
         if kind == Type::Bytes {
             return Ok(Self::Bytes(bytes.to_vec()));
         }
-        let text = match std::str::from_utf8(&bytes) {
+        let text = match std::str::from_utf8(bytes) {
             Ok(text) => text,
             Err(_) if kind == Type::Str => return Ok(Self::Bytes(bytes.to_vec())),
             Err(_) => return Err(Problem::new(format!("a value of type {} is not text", kind.name()))),

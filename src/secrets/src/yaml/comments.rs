@@ -19,7 +19,7 @@ pub(super) fn place(text: &str, covered: &[Range<usize>], roots: &mut [Node]) {
         // The document that begins last before it, else the first.
         let index = roots.iter().rposition(|root| root.span.start < at).unwrap_or(0);
         if let Some(root) = roots.get_mut(index) {
-            insert(root, found, text);
+            insert(root, found);
         }
     }
 }
@@ -52,7 +52,7 @@ fn find(text: &str, covered: &[Range<usize>]) -> Vec<Found> {
     found
 }
 
-fn insert(node: &mut Node, found: Found, text: &str) {
+fn insert(node: &mut Node, found: Found) {
     let at = found.comment.span.start;
     let (is_flow, column) = (node.flow, node.column);
     let (Kind::Map(items) | Kind::List(items)) = &mut node.kind else { return };
@@ -80,7 +80,7 @@ fn insert(node: &mut Node, found: Found, text: &str) {
                 }
                 return;
             }
-            return insert(&mut entry.node, found, text);
+            return insert(&mut entry.node, found);
         }
         if in_line {
             // A comment behind a value counts as one before it.

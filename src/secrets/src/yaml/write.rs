@@ -156,7 +156,7 @@ pub(crate) fn with_metadata(text: &str, content: Option<&Plain>) -> Result<Strin
     for root in &roots {
         match (root.get(KEY), content) {
             (Some(entry), Some(content)) => {
-                let mut out = format!("{}:", KEY);
+                let mut out = format!("{KEY}:");
                 if root.flow {
                     out.push(' ');
                     write_flow(content, &mut out);
