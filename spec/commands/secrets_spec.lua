@@ -108,11 +108,12 @@ describe("secrets", function()
     local after, changed = tree.lines(here.read("s.yaml")), {}
     assert.equal(#before, #after)
     for index, line in ipairs(before) do
-      if after[index] ~= line then
+      -- Both may be of one second.
+      if after[index] ~= line and not line:find("lastmodified:", 1, true) then
         changed[#changed + 1] = line:match("^%s*(%S+)")
       end
     end
-    assert.same({ "-", "lastmodified:", "mac:" }, changed)
+    assert.same({ "-", "mac:" }, changed)
     find(decrypt("s.yaml"), "- z")
   end)
 
