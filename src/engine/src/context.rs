@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use syslua_fetch::{Client, Network, Problem};
 
-use crate::store::tree::SeenTrees;
+use crate::seen_trees::SeenTrees;
 
 /// How long to wait for a turn before looking at the flag again.
 const SLICE: Duration = Duration::from_millis(50);

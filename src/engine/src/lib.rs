@@ -4,7 +4,7 @@
 //! event sink are arguments. Each floor uses only the floors above it in this list, and within a
 //! floor a room uses only rooms listed before it:
 //!
-//! - **F0** [`failure`], [`context`], [`settings`], [`hash`], [`nar`], [`names`], [`tail`], [`platform`], [`value`], [`encode`]: data and the system
+//! - **F0** [`failure`], [`hash`], [`seen_trees`], [`context`], [`settings`], [`nar`], [`names`], [`tail`], [`platform`], [`value`], [`encode`]: data and the system
 //! - **F1** [`store`]: the immutable objects and what is recorded of them
 //! - **F2** [`derivation`], [`variable`], [`action`], [`activation`], [`manifest`], [`snapshot`], [`journal`], [`lock`]: what is wanted, what was done
 //! - **F3** [`operation`], [`inputs`], [`environment`], [`trust`]: what a build may do, what a config gets from elsewhere, what a shell gets, which projects may run
@@ -20,6 +20,7 @@ pub mod hash;
 pub mod names;
 pub mod nar;
 pub mod platform;
+pub mod seen_trees;
 pub mod settings;
 pub mod tail;
 pub mod value;

@@ -16,8 +16,9 @@ use std::vec::IntoIter;
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
+pub use crate::seen_trees::SeenTrees;
 pub use content::SMALL as LARGE;
-pub use likeness::{Likeness, SeenTrees};
+pub use likeness::Likeness;
 
 use self::content::Read;
 use self::likeness::Twice;

@@ -7,37 +7,7 @@
 //!
 //! [`Unwritten`]: crate::platform::Unwritten
 
-use std::fmt;
-use std::sync::{Mutex, PoisonError};
-
-use crate::hash::{DigestMap, Hash, Hasher, Sink};
-
-/// The trees that this process hashed, by their likenesses.
-#[derive(Default)]
-pub struct SeenTrees(Mutex<DigestMap<Hash, Hash>>);
-
-impl SeenTrees {
-    /// Notes which NAR hash a tree has that looks like this.
-    pub fn note(&self, likeness: Hash, nar: Hash) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(likeness, nar);
-    }
-
-    /// Returns whether the likeness of a tree with a NAR hash is known.
-    pub fn knows(&self, nar: Hash) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().any(|known| *known == nar)
-    }
-
-    /// Returns the NAR hash of a tree that looks like this.
-    pub fn nar_of(&self, likeness: Hash) -> Option<Hash> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&likeness).copied()
-    }
-}
-
-impl fmt::Debug for SeenTrees {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("SeenTrees")
-    }
-}
+use crate::hash::{Hash, Hasher, Sink};
 
 /// Hashes a tree as an archive and its likeness at the same time.
 #[derive(Default)]
@@ -96,8 +66,8 @@ mod tests {
     use std::time::Duration;
 
     use super::super::{LARGE, Tree, copy, copy_seen, hash, hash_to_copy};
-    use super::*;
     use crate::platform::{Directory, Unwritten};
+    use crate::seen_trees::SeenTrees;
     use crate::settings::Interrupt;
 
     fn content(length: usize, first: u8) -> Vec<u8> {
