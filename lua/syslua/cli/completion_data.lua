@@ -161,10 +161,8 @@ local values_of = {
     end
   end,
   packages = function(_, add)
-    local path = require("syslua.util.path")
-    local found, config = pcall(require("syslua.cli.config_path").get)
-    local home = path.join(os.getenv("HOME") or "/", ".config/syslua/init.lua")
-    local directory = path.dirname(found and config or home)
+    local config = require("syslua.cli.config_path").get_default()
+    local directory = require("syslua.util.path").dirname(config)
     for _, name in ipairs(require("syslua.cli.package_names").list(directory)) do
       add(name:match("[^.]*$"))
     end

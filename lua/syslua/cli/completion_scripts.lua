@@ -289,6 +289,7 @@ function completion_scripts.nushell(commands)
   end
   local get_type = new_nushell_types(lines)
   for _, command in ipairs(commands) do
+    ---@type string[]
     local entry = { "# " .. command.summary }
     if command.passes_on then
       -- Flags that we do not know are those of another program.
@@ -320,9 +321,13 @@ end
 -- A table of PowerShell: what is offered at a place. Files are what it offers by itself.
 local function add_powershell_places(lines, commands)
   local function add(place, completed)
-    local offered = completed.words and table.concat(completed.words, " ")
-      or completed.kind and completed.kind ~= "files" and "@" .. completed.kind
-      or nil
+    ---@type string?
+    local offered
+    if completed.words then
+      offered = table.concat(completed.words, " ")
+    elseif completed.kind and completed.kind ~= "files" then
+      offered = "@" .. completed.kind
+    end
     if offered then
       lines[#lines + 1] = ("    %s = %s"):format(
         quote_for_powershell(place),

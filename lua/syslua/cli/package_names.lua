@@ -7,9 +7,10 @@ local position = require("syslua.util.position")
 
 local package_names = {}
 
--- The names of all packages below a directory: `cli.fd`.
+-- Adds the names of all packages below a directory: `cli.fd`.
 local function add_below(names, directory)
   local listed, entries = pcall(border.call, "list_tree", directory)
+  local own, seen = {}, {}
   for _, entry in
     ipairs(listed and entries --[[@as table[] ]] or {})
   do
@@ -17,15 +18,20 @@ local function add_below(names, directory)
     -- Versions of packages are no packages of their own.
     if name and not name:find("/%d[%d_]*[%w_]*$") then
       name = name:gsub("/init$", ""):gsub("/", ".")
-      if not names[name] then
-        names[name] = true
-        names[#names + 1] = name
+      if not seen[name] then
+        seen[name] = true
+        own[#own + 1] = name
       end
     end
   end
+  table.sort(own)
+  for _, name in ipairs(own) do
+    names[#names + 1] = name
+  end
 end
 
---- Returns the names of all packages, those beside the config first.
+--- Returns the names of all packages, those beside the config first; one that is there too is listed
+-- again.
 ---@param directory string that of the config
 ---@return string[]
 function package_names.list(directory)
@@ -36,11 +42,7 @@ function package_names.list(directory)
   for _, place in ipairs(directories) do
     add_below(names, place)
   end
-  local list = {}
-  for index, name in ipairs(names) do
-    list[index] = name
-  end
-  return list
+  return names
 end
 
 return package_names

@@ -1,11 +1,8 @@
 --- Packages by the names that people give on the command line: modules below `pkgs` beside the
--- default config, or that come
--- with sys.lua. It does not know what is done with them.
+-- default config, or that come with sys.lua. It does not know what is done with them.
 
-local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")
-local position = require("syslua.util.position")
 
 local packages = {}
 
@@ -18,36 +15,8 @@ local function get_config(argument)
   return (require("syslua.cli.config_path").get_default())
 end
 
--- The names of all packages below a directory: `cli.fd`.
-local function list_below(directory)
-  local listed, entries = pcall(border.call, "list_tree", directory)
-  local names, seen = {}, {}
-  for _, entry in
-    ipairs(listed and entries --[[@as table[] ]] or {})
-  do
-    local name = entry.kind ~= "directory" and entry.path:match("^(.*)%.lua$")
-    -- Versions of packages are no packages of their own.
-    if name and not name:find("/%d[%d_]*[%w_]*$") then
-      name = name:gsub("/init$", ""):gsub("/", ".")
-      if not seen[name] then
-        seen[name] = true
-        names[#names + 1] = name
-      end
-    end
-  end
-  table.sort(names)
-  return names
-end
-
 local function list(config)
-  local own = position.own_directory:gsub("^@", "")
-  local names = list_below(path.join(path.dirname(config), "pkgs"))
-  for _, directory in ipairs({ own .. "pkgs", path.normalize(own .. "../../pkgs") }) do
-    for _, name in ipairs(list_below(directory)) do
-      names[#names + 1] = name
-    end
-  end
-  return names
+  return require("syslua.cli.package_names").list(path.dirname(config))
 end
 
 local function raise_unknown(word, known)

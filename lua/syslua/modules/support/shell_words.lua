@@ -154,6 +154,7 @@ function shell.environment(language)
 end
 
 -- What reads the script that a program prints for a shell; nothing happens where the program is missing.
+---@type table<string, string?>
 local hooks = {
   bash = 'if command -v {program} >/dev/null; then eval "$({program} {arguments})"; fi\n',
   zsh = 'if command -v {program} >/dev/null; then eval "$({program} {arguments})"; fi\n',
@@ -165,17 +166,19 @@ local hooks = {
 
 --- Has shells read the script that a program prints for them.
 ---@param program string
----@param shells string[]
+---@param shells syslua.ShellName[]
 ---@param arguments table<string, string> by shell: with what the program prints it
 function shell.add_hooks(program, shells, arguments)
   for _, name in ipairs(shells) do
-    if not arguments[name] then
+    local hook = hooks[name]
+    if not arguments[name] or not hook then
       shell.fail_of(program)("%s has nothing for the shell %q", program, tostring(name))
+      return
     end
     local values = { program = program, arguments = arguments[name] }
     local script = derive({
       name = program .. "-" .. name,
-      opts = { text = (hooks[name]:gsub("{(%l+)}", values)) },
+      opts = { text = (hook:gsub("{(%l+)}", values)) },
       config = function(opts, ctx)
         ctx.write(ctx.out, opts.text)
       end,

@@ -186,8 +186,8 @@ fn render_entered(entered: &EnteredPlaces<'_>) -> Vec<u8> {
     let mut script = Script(Vec::new());
     let (memory, id) = (entered.memory, hook_id(entered.memory));
     let set = |name: &str, value: &str| {
-        let assigned = [b"export ".as_slice(), name.as_bytes(), b"=", &quote(value.as_bytes())].concat();
-        if value.is_empty() { format!("unset {name}").into_bytes() } else { assigned }
+        let assigned = [b"\\export ".as_slice(), name.as_bytes(), b"=", &quote(value.as_bytes())].concat();
+        if value.is_empty() { format!("\\unset {name}").into_bytes() } else { assigned }
     };
     script.line(&[&set(&format!("{memory}_entered"), entered.layers)]);
     if let Some(name) = entered.name {

@@ -1,6 +1,5 @@
-# At each prompt: enters and leaves directories with an entry file. It starts a process only when
-# there are other ones
-# around, or one of their files has changed.
+# At each prompt: enters and leaves directories with an entry file. It starts a process only when there are other ones around,
+# or one of their files has changed.
 if status is-interactive
     set -e __syslua_found_ID
     function __syslua_watch_ID

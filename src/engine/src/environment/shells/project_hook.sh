@@ -1,10 +1,9 @@
-# At each prompt: enters and leaves directories with an entry file. It starts a process only when
-# there are other ones
-# around, or one of their files has changed.
-unset __syslua_found_ID
-__syslua_watch_ID() { return 1; }
+# At each prompt: enters and leaves directories with an entry file. It starts a process only when there are other ones around,
+# or one of their files has changed.
+\unset __syslua_found_ID
+__syslua_watch_ID() { \return 1; }
 __syslua_projects_ID() {
-  local __syslua_at=$PWD __syslua_found=
+  \local "__syslua_at=${PWD-}" __syslua_found=
   # Each turn makes the path shorter.
   while [[ $__syslua_at == /* ]]; do
     if [[ -e $__syslua_at/syslua.lua || -L $__syslua_at/syslua.lua ]]; then
@@ -13,13 +12,13 @@ __syslua_projects_ID() {
     __syslua_at=${__syslua_at%/*}
   done
   if [[ -e /syslua.lua || -L /syslua.lua ]]; then __syslua_found=/:$__syslua_found; fi
-  if [[ $__syslua_found == "${__syslua_found_ID-${MEMORY_entered:+:}}" ]]; then
-    if ! __syslua_watch_ID; then return 0; fi
+  if [ "$__syslua_found" = "${__syslua_found_ID-${MEMORY_entered:+:}}" ]; then
+    if ! __syslua_watch_ID; then \return 0; fi
   fi
   __syslua_at=${__syslua_found_ID+1}
   __syslua_found_ID=$__syslua_found
   __syslua_found=$(SYSLUA_ENTERED=${MEMORY_entered-} SYSLUA_SAID=${__syslua_said_ID-} SYSLUA_SEEN=$__syslua_at STEP)
-  eval "$__syslua_found" || :
+  \eval "$__syslua_found" || :
   # The mark in the prompt, for what the hook entered.
   __syslua_at=${MEMORY_entered:+"(${SYSLUA_PROJECT-}) "}
   if [[ $__syslua_at != "${__syslua_mark_ID-}" ]]; then
