@@ -626,6 +626,7 @@ function BuildContext.run(command, opts) end
 ---@field is_terminal fun(descriptor: integer): boolean
 ---@field bars_put fun(key: string, text: string, position: integer?, total: integer?): string
 ---@field bars_remove fun(key: string): string
+---@field cells fun(text: string): integer
 ---@field bars_print fun(line: string): string
 ---@field bars_tick fun(): string
 ---@field bars_clear fun(): string

@@ -71,7 +71,7 @@ end
 
 -- The last part of a URL or path.
 local function get_short(name)
-  return tostring(name):match("([^/]+)/*$") or tostring(name)
+  return text.printable(tostring(name):match("([^/]+)/*$") or tostring(name))
 end
 
 -- Kind of event -> what it does to the bars; returns what to write.
@@ -116,7 +116,7 @@ local function get_bars_listener(native, args, style)
     local draw = drawers[event.kind]
     if not shown_by_bars[event.kind] then
       for _, line in ipairs(progress.render(event, seen, args, style)) do
-        shown = shown .. native.bars_print(line)
+        shown = shown .. native.bars_print(terminal.finish(line))
       end
     end
     shown = shown .. (draw and draw(native, event) or "")

@@ -14,7 +14,7 @@ end
 ---@param text string
 ---@return boolean
 function question.ask(text)
-  io.stdout:write(text, " [y/N] ")
+  io.stdout:write(require("syslua.cli.terminal").finish(text), " [y/N] ")
   io.stdout:flush()
   local answer = io.read("*l")
   return answer ~= nil and answer:find("^[yY]") ~= nil

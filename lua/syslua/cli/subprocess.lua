@@ -64,7 +64,7 @@ function subprocess.start(words, entered, options)
   if not exit_code then
     error(code, 0)
   end
-  io.stderr:write("error: ", problem.message, "\n")
+  require("syslua.cli.terminal").talk({ "error: " .. problem.message })
   return exit_code
 end
 

@@ -1,5 +1,6 @@
 --- The two ways out: data on stdout, talk on stderr; and whether they are coloured.
--- It does not know what is written. All of it goes through Lua's `io`, so that it stays in order.
+-- It does not know what is written. All of it goes through Lua's `io`, so that it stays in order, and through
+-- `finish`, so that no text from elsewhere controls the terminal.
 
 local text = require("syslua.util.text")
 
@@ -28,8 +29,44 @@ function terminal.plain(_, value)
   return value
 end
 
+-- Stands before the codes of our own colours until they are written: what others print cannot have it, so that their
+-- escapes are told from ours.
+---@type string
+local own
+
+local function get_own()
+  if not own then
+    -- An address is as random as the system makes it; no program that ran before now knows it.
+    own = "\27" .. tostring({}):gsub("%W", "") .. os.time() .. "["
+  end
+  return own
+end
+
 local function colour(name, value)
-  return "\27[" .. codes[name] .. "m" .. value .. "\27[0m"
+  local start = get_own()
+  return start .. codes[name] .. "m" .. value .. start .. "0m"
+end
+
+--- Returns a text as it may be written: our own colours are codes for the terminal, and what else a terminal
+-- would act upon is shown as an escape.
+---@param value string
+---@return string
+function terminal.finish(value)
+  if not own or not value:find(own, 1, true) then
+    return text.inert(value)
+  end
+  local parts, from = {}, 1
+  while true do
+    local first, last = value:find(own, from, true)
+    if not first then
+      parts[#parts + 1] = text.inert(value:sub(from))
+      return table.concat(parts)
+    end
+    local code, after = value:match("^([%d;]*)m()", last + 1)
+    parts[#parts + 1] = text.inert(value:sub(from, first - 1))
+    parts[#parts + 1] = "\27[" .. code .. "m"
+    from = after
+  end
 end
 
 local function is_terminal(descriptor)
@@ -127,7 +164,7 @@ end
 function terminal.write(lines)
   terminal.clear()
   for _, line in ipairs(lines) do
-    io.stdout:write(line, "\n")
+    io.stdout:write(terminal.finish(line), "\n")
   end
 end
 
@@ -140,7 +177,7 @@ function terminal.talk(lines)
   terminal.clear()
   io.stdout:flush()
   for _, line in ipairs(lines) do
-    io.stderr:write(line, "\n")
+    io.stderr:write(terminal.finish(line), "\n")
   end
 end
 

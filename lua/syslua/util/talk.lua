@@ -1,5 +1,7 @@
 --- The `print` of configs: standard output belongs to the command that evaluates them.
 
+local text = require("syslua.util.text")
+
 local stderr = io.stderr
 
 --- Writes values to standard error, as `print` does to standard output.
@@ -9,5 +11,5 @@ return function(...)
   for index = 1, select("#", ...) do
     words[index] = tostring((select(index, ...)))
   end
-  stderr:write(table.concat(words, "\t"), "\n")
+  stderr:write(text.inert(table.concat(words, "\t")), "\n")
 end

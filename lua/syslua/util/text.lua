@@ -1,4 +1,4 @@
---- Small helpers for text. It does not know terminals: a width counts characters, not cells.
+--- Small helpers for text. Widths count the cells of a terminal; it does not know which terminal that is.
 
 local text = {}
 
@@ -29,12 +29,14 @@ function text.number(number)
     or ("%.0f"):format(number)
 end
 
---- Returns the number of characters of a UTF-8 text.
+--- Returns how many cells of a terminal a UTF-8 text takes up: two for a wide character, none for one that combines.
 ---@param value string
 ---@return integer
 function text.width(value)
-  local _, continuations = value:gsub("[\128-\191]", "")
-  return #value - continuations
+  if not value:find("[\128-\255]") then
+    return #value
+  end
+  return require("syslua").native.cells(value)
 end
 
 --- Returns the text filled up with spaces to a width; a longer one stays as it is.
@@ -59,15 +61,37 @@ local function get_length(byte)
   return byte >= 240 and byte < 245 and 4 or nil
 end
 
---- Returns bytes as a terminal can show them on one line: what is no UTF-8 is replaced, and control characters,
--- which names of files may have, are written as escapes.
----@param value string
----@return string
-function text.printable(value)
-  -- Almost always.
-  if not value:find("[%c\128-\255]") then
-    return value
+-- Characters that change the order of what a terminal shows: the bidirectional controls of Unicode (UAX #9).
+---@type table<string, boolean?>
+local directing = {
+  ["\216\156"] = true, -- U+061C
+}
+for last = 142, 143 do
+  directing["\226\128" .. string.char(last)] = true -- U+200E, U+200F
+end
+for last = 170, 174 do
+  directing["\226\128" .. string.char(last)] = true -- U+202A to U+202E
+end
+for last = 166, 169 do
+  directing["\226\129" .. string.char(last)] = true -- U+2066 to U+2069
+end
+
+-- Returns the number of a character of two or three bytes.
+local function get_code_point(character)
+  local first, second, third = character:byte(1, 3)
+  if third then
+    return (first - 224) * 4096 + (second - 128) * 64 + third - 128
   end
+  return (first - 192) * 64 + second - 128
+end
+
+-- Whether a character of two bytes or more is a control: C1 (U+0080 to U+009F), or one that changes directions.
+local function is_control(character)
+  return directing[character] or character:find("^\194[\128-\159]$") ~= nil
+end
+
+-- Replaces what is no UTF-8, and writes control characters but those of `kept` as escapes.
+local function escape(value, kept)
   local shown, index = {}, 1
   while index <= #value do
     local byte = value:byte(index)
@@ -75,8 +99,12 @@ function text.printable(value)
     local character = length and value:sub(index, index + length - 1)
     if not character or not character:find("^.[\128-\191]*$") or #character < length then
       character, length = replacement, 1
-    elseif character:find("^%c$") then
-      character = ("\\x%02x"):format(byte)
+    elseif length == 1 then
+      if (byte < 32 or byte == 127) and not kept:find(character, 1, true) then
+        character = ("\\x%02x"):format(byte)
+      end
+    elseif is_control(character) then
+      character = ("\\u{%04x}"):format(get_code_point(character))
     end
     shown[#shown + 1] = character
     index = index + length
@@ -84,19 +112,64 @@ function text.printable(value)
   return table.concat(shown)
 end
 
--- The place in bytes after so many characters.
-local function skip(value, count)
-  local index = 1
-  for _ = 1, count do
-    index = index + 1
-    while value:find("^[\128-\191]", index) do
-      index = index + 1
+--- Returns bytes as a terminal can show them on one line: what is no UTF-8 is replaced, and control characters,
+-- which names of files may have, are written as escapes.
+---@param value string
+---@return string
+function text.printable(value)
+  -- Almost always.
+  if not value:find("[%c\127-\255]") then
+    return value
+  end
+  return escape(value, "")
+end
+
+--- Returns bytes as a terminal can show them without acting on them: like `printable`, but lines and tabs stay.
+---@param value string
+---@return string
+function text.inert(value)
+  if not value:find("[^\t\n\32-\126]") then
+    return value
+  end
+  return escape(value, "\t\n")
+end
+
+--- Returns a JSON document in which the control characters that JSON allows in strings are written as escapes.
+---@param document string
+---@return string
+function text.inert_json(document)
+  if not document:find("[\127-\255]") then
+    return document
+  end
+  local function to_escape(character)
+    return is_control(character) and ("\\u%04x"):format(get_code_point(character)) or nil
+  end
+  return (
+    document
+      :gsub("\127", "\\u007f")
+      :gsub("[\194\216][\128-\191]", to_escape)
+      :gsub("\226[\128\129][\128-\191]", to_escape)
+  )
+end
+
+-- The place in bytes after the characters that fit into so many cells; with `is_more`, after those that fill them.
+local function skip(value, cells, is_more)
+  local index, used = 1, 0
+  while index <= #value do
+    local after = index + 1
+    while value:find("^[\128-\191]", after) do
+      after = after + 1
     end
+    local width = text.width(value:sub(index, after - 1))
+    if is_more and used >= cells and width > 0 or not is_more and used + width > cells then
+      return index
+    end
+    index, used = after, used + width
   end
   return index
 end
 
---- Returns the text cut to at most `width` characters, with an ellipsis where it was cut.
+--- Returns the text cut to at most `width` cells, with an ellipsis where it was cut.
 ---@param value string
 ---@param width integer
 ---@return string
@@ -107,7 +180,7 @@ function text.shorten(value, width)
   return value:sub(1, skip(value, width - 1) - 1) .. "…"
 end
 
---- Returns the text cut to at most `width` characters, with an ellipsis in its middle where it was cut: paths and names
+--- Returns the text cut to at most `width` cells, with an ellipsis in its middle where it was cut: paths and names
 --- of objects tell most at their ends.
 ---@param value string
 ---@param width integer at least 1
@@ -119,7 +192,7 @@ function text.squeeze(value, width)
   end
   local tail = math.floor((width - 1) * 2 / 3)
   local head = value:sub(1, skip(value, width - 1 - tail) - 1)
-  return head .. "…" .. value:sub(skip(value, all - tail))
+  return head .. "…" .. value:sub(skip(value, all - tail, true))
 end
 
 -- What stands between two things belongs to the second one.
@@ -129,7 +202,7 @@ local joints = { ["->"] = true, ["<-"] = true, ["="] = true, ["(->"] = true }
 -- A first word that is no longer, with the spaces after it, is a heading, from which what follows is not torn.
 local widest_head = 14
 
---- Returns a text as lines of at most `width` characters, broken at spaces; those after the first one are indented.
+--- Returns a text as lines of at most `width` cells, broken at spaces; those after the first one are indented.
 --- A word that is too long alone is cut in its middle, or left to the terminal
 --- if `is_whole`.
 ---@param value string

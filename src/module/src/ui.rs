@@ -7,7 +7,7 @@ use mlua::prelude::*;
 use syslua_engine::platform;
 
 /// Registers `is_terminal`, which takes 1 for standard output and 2 for standard error;
-/// `terminal_width`; `wait_for_input`; and `spawn_interpreter`.
+/// `terminal_width`; `cells`, how many of them a text takes up; `wait_for_input`; and `spawn_interpreter`.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     let is_terminal = lua.create_function(|_, stream: i64| {
         Ok(match stream {
@@ -19,6 +19,10 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     })?;
     native.set("is_terminal", is_terminal)?;
     native.set("terminal_width", lua.create_function(|_, ()| Ok(platform::terminal_width()))?)?;
+    let cells = lua.create_function(|_, text: LuaString| {
+        Ok(console::measure_text_width(&String::from_utf8_lossy(&text.as_bytes())))
+    })?;
+    native.set("cells", cells)?;
     native.set("wait_for_input", lua.create_function(|_, seconds: f64| Ok(wait_for_input(seconds)))?)?;
     let spawn = lua.create_function(|_, words: Vec<LuaString>| {
         Ok(match spawn(&words) {
