@@ -1,26 +1,61 @@
--- `require("syslua")` of the files: it hands over to the shared library of that name. It stands on
--- package.path so that a
--- `syslua.lua` of the working directory, the entry file of somebody's project, is never taken for
--- the module.
+--- What `require("syslua")` finds: it loads the shared library, and has the Lua files of sys.lua loaded from the
+-- directory beside this file only. So no `syslua` in the current directory is taken for it.
 
 ---@type any
 ---@diagnostic disable-next-line: access-invisible
-local search = (package.searchers or package.loaders)[3]
+local searchers = package.searchers or package.loaders
+local source = debug.getinfo(1, "S").source
+local directory = (source:match("^@(.*[/\\])") or "./") .. "syslua/"
+local load_file, open = loadfile, io.open
 
--- Places that do not depend on the working directory come first.
-local all, absolute = package.cpath, {}
-for template in all:gmatch("[^;]+") do
-  if template:find("^/") or template:find("^%a:") then
-    absolute[#absolute + 1] = template
+-- Returns a file's path when it can be read.
+local function find_file(path)
+  local file = open(path, "rb")
+  if file then
+    file:close()
+    return path
   end
+  return nil
 end
-package.cpath = table.concat(absolute, ";")
-local load_library, place = search("syslua")
-package.cpath = all
-if type(load_library) ~= "function" then
-  load_library, place = search("syslua")
+
+-- A searcher of `require`: a module of ours is a file of ours.
+local function find_own(name)
+  local own = name:match("^syslua%.([%w_%.]+)$")
+  local path = own and find_file(directory .. own:gsub("%.", "/") .. ".lua")
+  if not path then
+    return nil
+  end
+  local chunk, problem = load_file(path)
+  if not chunk then
+    error(problem, 0)
+  end
+  return chunk, path
 end
-if type(load_library) ~= "function" then
-  error("the library `syslua` is not on package.cpath: " .. tostring(load_library), 0)
+
+-- Returns the path of the shared library. What is relative to the current directory counts last.
+local function find_library()
+  for _, is_relative in ipairs({ false, true }) do
+    for template in package.cpath:gmatch("[^;]+") do
+      local path = template:gsub("%?", "syslua")
+      if (path:find("^%.") ~= nil) == is_relative and find_file(path) then
+        return path
+      end
+    end
+  end
+  error(
+    "the shared library of sys.lua is not on package.cpath:\n  " .. package.cpath:gsub(";", "\n  "),
+    0
+  )
 end
-return load_library("syslua", place)
+
+-- `syslua.directory` tells the shared library where we are.
+if not package.loaded["syslua.directory"] then
+  package.loaded["syslua.directory"] = directory
+  table.insert(searchers, 2, find_own)
+end
+local library = find_library()
+local start, problem = package.loadlib(library, "luaopen_syslua")
+if not start then
+  error(problem, 0)
+end
+return start("syslua", library)

@@ -36,11 +36,45 @@ local helper_modules = {
   source = "syslua.source",
 }
 
+-- What acts on the system is out of reach while a config is evaluated.
+---@type table<string, boolean?>
+local acting = {}
+for _, name in ipairs({ "apply", "build", "plan", "store", "snapshots", "native", "cli" }) do
+  acting[name] = true
+end
+
+-- The module as configs see it: for the machine that is evaluated for, and without what acts.
+local function get_module(target)
+  local module = require("syslua")
+  return setmetatable(target, {
+    __metatable = false,
+    __index = function(_, name)
+      if acting[name] then
+        failure.raise({
+          kind = "config",
+          message = ("`syslua.%s` cannot be used while a config is evaluated"):format(name),
+          position = position.caller(),
+          hint = "a config only declares: call it in a script, after syslua.evaluate",
+        })
+      end
+      return module[name]
+    end,
+  })
+end
+
+-- What stands in for `os.exit` during an evaluation: it would end the command without a word.
+local function refuse_exit()
+  failure.raise({
+    kind = "config",
+    message = "a config cannot end the process: os.exit was called",
+    position = position.caller(),
+    hint = "raise an error with a message instead: error(...)",
+  })
+end
+
 local function get_globals(target)
   ---@type table<string, any>
-  local globals = {
-    syslua = setmetatable(target, { __index = require("syslua") }),
-  }
+  local globals = { syslua = get_module(target) }
   for name, module in next, helper_modules do
     ---@type any
     local helper
@@ -308,6 +342,8 @@ return function(config, options)
   local pause = collectgarbage("setpause", evaluation_pause)
   fixed.enter()
   local outer = fixed.set_scope(fixed.new_scope(false))
+  local exit = os.exit
+  rawset(os, "exit", refuse_exit)
   ---@type boolean, any
   local succeeded, files
   local finished, problem = native.run_interruptibly(function()
@@ -318,6 +354,7 @@ return function(config, options)
   if not finished then
     succeeded, files = false, problem
   end
+  rawset(os, "exit", exit)
   fixed.set_scope(outer)
   fixed.leave()
   collectgarbage("setpause", pause)

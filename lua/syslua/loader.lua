@@ -14,11 +14,9 @@ local loader = {}
 
 -- Kept from load on: configs run while some of these are hidden.
 ---@type any, any
----@diagnostic disable-next-line: access-invisible
-local load_text, set_environment = load, setfenv
+local load_text, set_environment = load, rawget(_G, "setfenv")
 if set_environment then
-  ---@diagnostic disable-next-line: access-invisible
-  load_text = loadstring
+  load_text = rawget(_G, "loadstring")
 end
 local real_require = require
 
@@ -481,7 +479,8 @@ function make_environment(self, extra)
       elseif name == "io" and trusted_io then
         return trusted_io
       end
-      return _G[name]
+      -- Not by `_G[name]`: a script may have made unknown globals an error.
+      return rawget(_G, name)
     end,
   })
   self.all[#self.all + 1] = self

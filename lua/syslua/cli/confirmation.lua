@@ -11,7 +11,7 @@ local native = require("syslua").native
 
 -- What the process runs: it finds the module as we do, whatever its environment says.
 local watcher =
-  [[package.path, package.cpath = %q, %q; require("syslua.cli.confirmation").run(%q, %q)]]
+  [[package.path, package.cpath = %q, %q; require("syslua"); require("syslua.cli.confirmation").run(%q, %q)]]
 
 --- Starts the process that takes the switch back. It outlives us, our terminal and our session.
 ---@param result syslua.Applied

@@ -20,7 +20,13 @@ position.shipped = "@<syslua>/"
 
 --- What the chunk names of programs begin with that drive a script, such as a test runner: they are no
 -- files of the user.
-position.foreign = { "@/usr/share/lua/", "@/usr/local/share/lua/", "@/usr/bin/" }
+position.foreign = {
+  "@/usr/share/lua/",
+  "@/usr/local/share/lua/",
+  "@/usr/bin/",
+  -- The stub that loads the module.
+  own_directory:gsub("[/\\]$", "") .. ".lua",
+}
 
 -- "user", "shipped", "driver", "evaluation" or "ignored" by source; the sources of a process are few.
 ---@type table<string, string>

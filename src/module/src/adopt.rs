@@ -7,7 +7,7 @@ use syslua_engine::platform::{self, FileKind};
 use syslua_engine::store::Access;
 use syslua_engine::value::Text;
 
-use crate::error::{Answer, lua_failure, register as register_function, register_verb};
+use crate::error::{Answer, lua_failure, register as register_function, register_outside, register_verb};
 use crate::options::Options;
 
 fn path_of(text: &LuaString) -> std::path::PathBuf {
@@ -70,7 +70,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         let kept = kept.map_err(|error| error.to_failure())?;
         kept.map(|kept| lua.create_string(platform::bytes_of_path(&kept))).transpose().map_err(lua_failure)
     })?;
-    register_function(lua, native, "rewrite", |lua, (path, text): (LuaString, LuaString)| {
+    register_outside(lua, native, "rewrite", |lua, (path, text): (LuaString, LuaString)| {
         let options = Options::read(lua, None)?;
         let written = options.engine(Access::Look)?.rewrite(&path_of(&path), &text.as_bytes());
         written.map(|()| true).map_err(|error| error.to_failure())

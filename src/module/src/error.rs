@@ -72,7 +72,27 @@ where
     native.set(name, function)
 }
 
-/// Registers a verb: a function that works for a while, and stops when a signal asks it to.
+/// Registers a function that neither builds nor evaluations may use: evaluating has no side effect.
+pub fn register_outside<A, R>(
+    lua: &Lua,
+    native: &LuaTable,
+    name: &'static str,
+    function: impl Fn(&Lua, A) -> Answer<R> + 'static,
+) -> LuaResult<()>
+where
+    A: FromLuaMulti + 'static,
+    R: IntoLua + 'static,
+{
+    register(lua, native, name, move |lua, arguments: A| {
+        if state::read(lua, |state| !state.evaluations.is_empty()) {
+            return Err(Failure::new("config", format!("`{name}` of sys.lua cannot be used while a config is evaluated"))
+                .with_hint("a config only declares: call it in a script, after syslua.evaluate"));
+        }
+        function(lua, arguments)
+    })
+}
+
+/// Registers a verb: a function that works for a while, and stops when a signal asks it to. Evaluations cannot use it.
 pub fn register_verb<A, R>(
     lua: &Lua,
     native: &LuaTable,
@@ -83,7 +103,7 @@ where
     A: FromLuaMulti + 'static,
     R: IntoLua + 'static,
 {
-    register(lua, native, name, move |lua, arguments: A| signals::while_working(|| function(lua, arguments)))
+    register_outside(lua, native, name, move |lua, arguments: A| signals::while_working(|| function(lua, arguments)))
 }
 
 /// Returns a failure as a table.

@@ -11,7 +11,7 @@ use syslua_engine::store::Access;
 
 use crate::apply::report;
 use crate::derive::derivation_of;
-use crate::error::{Answer, lua_failure, register as register_function, register_verb};
+use crate::error::{Answer, lua_failure, register as register_function, register_outside, register_verb};
 use crate::evaluation::manifest_of;
 use crate::options::Options;
 use crate::state;
@@ -61,24 +61,24 @@ fn check(lua: &Lua, wanted: &LuaValue, options: Option<&LuaTable>) -> Answer<Lua
 
 /// Registers them.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
-    register_function(lua, native, "list", |lua, options: Option<LuaTable>| {
+    register_outside(lua, native, "list", |lua, options: Option<LuaTable>| {
         let listed = engine(lua, options.as_ref(), Access::Look)?.0.list().map_err(|error| error.to_failure())?;
         report(lua, &listed)
     })?;
-    register_function(lua, native, "actions", |lua, options: Option<LuaTable>| {
+    register_outside(lua, native, "actions", |lua, options: Option<LuaTable>| {
         let actions = engine(lua, options.as_ref(), Access::Look)?.0.actions().map_err(|error| error.to_failure())?;
         report(lua, &actions)
     })?;
-    register_function(lua, native, "environment", |lua, (user, options): (Option<String>, Option<LuaTable>)| {
+    register_outside(lua, native, "environment", |lua, (user, options): (Option<String>, Option<LuaTable>)| {
         let engine = engine(lua, options.as_ref(), Access::Look)?.0;
         report(lua, &engine.environment(user.as_deref()).map_err(|error| error.to_failure())?)
     })?;
-    register_function(lua, native, "hold", |lua, (object, options): (String, Option<LuaTable>)| {
+    register_outside(lua, native, "hold", |lua, (object, options): (String, Option<LuaTable>)| {
         let name = ObjectName::parse(&object).map_err(|error| Failure::new("usage", error.to_string()))?;
         let held = engine(lua, options.as_ref(), Access::Look)?.0.hold(&name).map_err(|error| error.to_failure())?;
         report(lua, &held)
     })?;
-    register_function(lua, native, "info", |lua, options: Option<LuaTable>| {
+    register_outside(lua, native, "info", |lua, options: Option<LuaTable>| {
         let info = engine(lua, options.as_ref(), Access::Look)?.0.info().map_err(|error| error.to_failure())?;
         report(lua, &info)
     })?;
@@ -92,14 +92,14 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(lua, native, "check_owner", |lua, options: Option<LuaTable>| {
         engine(lua, options.as_ref(), Access::Work).map(|_| true)
     })?;
-    register_function(lua, native, "restore_config", |lua, (id, options): (u64, Option<LuaTable>)| {
+    register_outside(lua, native, "restore_config", |lua, (id, options): (u64, Option<LuaTable>)| {
         restore_config(lua, id, options.as_ref())
     })?;
-    register_function(lua, native, "remove_restored_config", |lua, (id, options): (u64, Option<LuaTable>)| {
+    register_outside(lua, native, "remove_restored_config", |lua, (id, options): (u64, Option<LuaTable>)| {
         let engine = engine(lua, options.as_ref(), Access::Work)?.0;
         engine.remove_restored_config(SnapshotId(id)).map(|()| true).map_err(|error| error.to_failure())
     })?;
-    register_function(
+    register_outside(
         lua,
         native,
         "diff_derivations",

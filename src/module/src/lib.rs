@@ -46,6 +46,8 @@ use syslua_engine::settings::System;
 
 /// The name of the registry entry that holds the module's table, so that all parts see one.
 const MODULE: &str = "syslua";
+/// The entry of `package.loaded` that tells where our Lua files are.
+const DIRECTORY: &str = "syslua.directory";
 
 /// Starts the command line. In Lua, since an error of Rust is no text that every `lua` can print.
 const START: &str = r#"
@@ -108,7 +110,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     metatable.set("__index", index)?;
     module.set_metatable(Some(metatable))?;
     // The command line requires the module that is being loaded.
-    let loaded: LuaTable = lua.globals().get::<LuaTable>("package")?.get("loaded")?;
+    let loaded: LuaTable = lua.globals().raw_get::<LuaTable>("package")?.get("loaded")?;
     loaded.set(MODULE, &module)?;
     if let Some(words) = arguments::command(lua)? {
         lua.load(START).set_name("=[syslua]").call::<()>(words)?;
@@ -133,13 +135,20 @@ fn set_facts(lua: &Lua, module: &LuaTable) -> LuaResult<()> {
 /// `nil` when there is none.
 fn load_field(lua: &Lua, (module, name): (LuaTable, LuaValue)) -> LuaResult<LuaValue> {
     let LuaValue::String(name) = name else { return Ok(LuaNil) };
-    let package: LuaTable = lua.globals().get("package")?;
+    let package: LuaTable = lua.globals().raw_get("package")?;
     let loaded: LuaTable = package.get("loaded")?;
+    // What the stub `syslua.lua` says: our own files are there, and nowhere else.
+    let Some(directory) = loaded.get::<Option<LuaString>>(DIRECTORY)? else { return Ok(LuaNil) };
+    let directory = platform::path_from_bytes(&directory.as_bytes());
     let short = name.to_string_lossy();
-    for full in [format!("syslua.{short}"), format!("syslua.helpers.{short}")] {
+    if !short.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        return Ok(LuaNil);
+    }
+    for (prefix, folder) in [("syslua.", ""), ("syslua.helpers.", "helpers")] {
+        let full = format!("{prefix}{short}");
         let mut value: LuaValue = loaded.get(full.as_str())?;
-        if value.is_nil() && is_there(&package, &full)? {
-            value = lua.globals().get::<LuaFunction>("require")?.call(full)?;
+        if value.is_nil() && platform::is_file(&directory.join(folder).join(format!("{short}.lua"))) {
+            value = lua.globals().raw_get::<LuaFunction>("require")?.call(full)?;
         }
         if !value.is_nil() {
             module.raw_set(name, &value)?;
@@ -147,11 +156,4 @@ fn load_field(lua: &Lua, (module, name): (LuaTable, LuaValue)) -> LuaResult<LuaV
         }
     }
     Ok(LuaNil)
-}
-
-/// Returns whether `package.path` has a file for a module.
-fn is_there(package: &LuaTable, name: &str) -> LuaResult<bool> {
-    let path: String = package.get("path")?;
-    let file = name.replace('.', std::path::MAIN_SEPARATOR_STR);
-    Ok(path.split(';').any(|pattern| platform::is_file(std::path::Path::new(&pattern.replace('?', &file)))))
 }

@@ -19,7 +19,9 @@ use syslua_engine::store::{Access, Store};
 use syslua_engine::trust::{self, Doubt, Project};
 use syslua_engine::variable::Template;
 
-use crate::error::{Answer, lua_failure, register as register_function, register_verb, to_table as failure_table};
+use crate::error::{
+    Answer, lua_failure, register as register_function, register_outside, register_verb, to_table as failure_table,
+};
 use crate::evaluation::manifest_of;
 use crate::options::Options;
 use crate::state;
@@ -408,7 +410,7 @@ fn become_program(
 
 /// Registers the functions.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
-    register_function(lua, native, "projects", |lua, manifest: LuaValue| projects(lua, &manifest))?;
+    register_outside(lua, native, "projects", |lua, manifest: LuaValue| projects(lua, &manifest))?;
     register_verb(
         lua,
         native,
@@ -418,7 +420,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         },
     )?;
     register_trust(lua, native)?;
-    register_function(
+    register_outside(
         lua,
         native,
         "become_program",

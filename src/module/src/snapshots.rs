@@ -9,7 +9,7 @@ use syslua_engine::names::SnapshotId;
 use syslua_engine::store::Access;
 
 use crate::apply::report;
-use crate::error::{Answer, register as register_function, register_verb};
+use crate::error::{Answer, register as register_function, register_outside, register_verb};
 use crate::options::Options;
 
 /// Reads the number of a snapshot, which Lua gives as a text or a number.
@@ -65,7 +65,7 @@ fn revert(lua: &Lua, mark: &str, table: Option<&LuaTable>) -> Answer<bool> {
 
 /// Registers them.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
-    register_function(lua, native, "history", |lua, table: Option<LuaTable>| {
+    register_outside(lua, native, "history", |lua, table: Option<LuaTable>| {
         let options = Options::read(lua, table.as_ref())?;
         report(lua, &options.engine(Access::Look)?.history().map_err(|error| error.to_failure())?)
     })?;
@@ -74,7 +74,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     })?;
     register_verb(lua, native, "gc", |lua, table: Option<LuaTable>| gc(lua, table.as_ref()))?;
     register_verb(lua, native, "destroy", |lua, table: Option<LuaTable>| destroy(lua, table.as_ref()))?;
-    register_function(
+    register_outside(
         lua,
         native,
         "diff_snapshots",
@@ -86,7 +86,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             report(lua, &result.map_err(|error| error.to_failure())?)
         },
     )?;
-    register_function(lua, native, "confirm", |lua, table: Option<LuaTable>| {
+    register_outside(lua, native, "confirm", |lua, table: Option<LuaTable>| {
         let options = Options::read(lua, table.as_ref())?;
         let engine = options.engine(Access::Work)?;
         report(lua, &engine.confirm(&mut options.on_event(lua)).map_err(|error| error.to_failure())?)
@@ -94,7 +94,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_verb(lua, native, "revert", |lua, (mark, table): (String, Option<LuaTable>)| {
         revert(lua, &mark, table.as_ref())
     })?;
-    register_function(lua, native, "watch", |lua, (mark, table): (String, Option<LuaTable>)| {
+    register_outside(lua, native, "watch", |lua, (mark, table): (String, Option<LuaTable>)| {
         let options = Options::read(lua, table.as_ref())?;
         let engine = options.engine(Access::Work)?;
         engine.watch(&mark, &mut options.on_event(lua)).map_err(|error| error.to_failure())
