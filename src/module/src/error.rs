@@ -85,11 +85,28 @@ where
 {
     register(lua, native, name, move |lua, arguments: A| {
         if state::read(lua, |state| !state.evaluations.is_empty()) {
-            return Err(Failure::new("config", format!("`{name}` of sys.lua cannot be used while a config is evaluated"))
-                .with_hint("a config only declares: call it in a script, after syslua.evaluate"));
+            return Err(Failure::new(
+                "config",
+                format!("`{name}` of sys.lua cannot be used while a config is evaluated"),
+            )
+            .with_hint("a config only declares: call it in a script, after syslua.evaluate"));
         }
         function(lua, arguments)
     })
+}
+
+/// Registers a function that works for a while, stops when a signal asks it to, and belongs to evaluations.
+pub fn register_working<A, R>(
+    lua: &Lua,
+    native: &LuaTable,
+    name: &'static str,
+    function: impl Fn(&Lua, A) -> Answer<R> + 'static,
+) -> LuaResult<()>
+where
+    A: FromLuaMulti + 'static,
+    R: IntoLua + 'static,
+{
+    register(lua, native, name, move |lua, arguments: A| signals::while_working(|| function(lua, arguments)))
 }
 
 /// Registers a verb: a function that works for a while, and stops when a signal asks it to. Evaluations cannot use it.

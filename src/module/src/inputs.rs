@@ -16,7 +16,7 @@ use syslua_engine::store::Store;
 use syslua_engine::trust::Project;
 use syslua_engine::value::{Source, Text, Value};
 
-use crate::error::{Answer, lua_failure, register as register_function, register_verb};
+use crate::error::{Answer, lua_failure, register as register_function, register_verb, register_working};
 use crate::options::Options;
 use crate::state;
 
@@ -424,7 +424,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(lua, native, "open_lock", |lua, (entry, options): (LuaString, Option<LuaTable>)| {
         open_lock(lua, &entry, options.as_ref())
     })?;
-    register_verb(lua, native, "resolve_inputs", |lua, (requests, options): (Vec<LuaTable>, Option<LuaTable>)| {
+    register_working(lua, native, "resolve_inputs", |lua, (requests, options): (Vec<LuaTable>, Option<LuaTable>)| {
         resolve(lua, &requests, options.as_ref())
     })?;
     register_verb(
