@@ -21,6 +21,15 @@ describe("cli.main", function()
           return true, { root = "/r", snapshot = { id = "1" }, targets = {}, drift = 1 }
         end,
         set_chunk_names = function() end,
+        pending_lock = function()
+          return true, {}
+        end,
+        write_lock = function()
+          return true, nil
+        end,
+        forget_lock = function()
+          return true, nil
+        end,
         report_json = function(value)
           calls.json = value
           return true, "{json}"
