@@ -448,7 +448,7 @@ fn register_trust(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(lua, native, "trust_look", |lua, (directory, file, options): (LuaString, LuaString, Opts)| {
         look(lua, &directory, &file, options.as_ref())
     })?;
-    register_function(
+    register_outside(
         lua,
         native,
         "trust_accept",
@@ -464,7 +464,7 @@ fn register_trust(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             trusts_source(lua, &directory, &source, &hash, options.as_ref())
         },
     )?;
-    register_function(
+    register_outside(
         lua,
         native,
         "trust_follow",
