@@ -448,7 +448,7 @@ fn register_trust(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(lua, native, "trust_look", |lua, (directory, file, options): (LuaString, LuaString, Opts)| {
         look(lua, &directory, &file, options.as_ref())
     })?;
-    register_outside(
+    register_function(
         lua,
         native,
         "trust_accept",
