@@ -4,7 +4,7 @@
 ---@type any
 ---@diagnostic disable-next-line: access-invisible
 local searchers = package.searchers or package.loaders
-local source = debug.getinfo(1, "S").source
+local source = assert(debug.getinfo(1, "S")).source
 local directory = (source:match("^@(.*[/\\])") or "./") .. "syslua/"
 local load_file, open = loadfile, io.open
 

@@ -25,6 +25,7 @@
 ---@field plan fun(manifest: syslua.Manifest, options: syslua.PlanOptions?): syslua.Plan says what an apply would do
 ---@field apply fun(manifest: syslua.Manifest, options: syslua.ApplyOptions?): syslua.Applied makes the system match
 ---@field store syslua.Store the objects that builds left, and what goes
+---@field secrets syslua.Secrets documents of SOPS and files of age
 ---@field snapshots syslua.Snapshots what was applied, and going back to it
 ---@field inputs syslua.Inputs what configs get from elsewhere, and what their locks say
 ---@field error fun(caught: any): syslua.Failure the failure behind whatever a `pcall` caught

@@ -57,6 +57,7 @@ local first = [[
   env { EDITOR = syslua.lib.mkDefault("nano"), PATH = "/x", LINE = syslua.lib.ref("HOME") .. "/x" }
   env { EDITOR = syslua.lib.mkForce("vim") }
   project { name = "p", path = "~/p", setup = function() env { PAGER = "less" } end }
+  alias { list = "ls -l", make = { sh = "mkdir", fish = "mkdir" } }
   activate { config = function(_, ctx)
     ctx.run("true " .. low.out, { undo = "true", cwd = "/", env = { A = "1" }, shell = "/bin/sh" })
     ctx.run("true " .. low.out, { always = true })
@@ -134,7 +135,17 @@ describe("JSON", function()
     reference.check("rollback", run("rollback", "0", "--dry-run", "--json"), 1, "plan")
     reference.check("destroy", run("destroy", "--dry-run", "--json"), 1, "plan")
     check("confirm", "--json")
-    for _, what in ipairs({ "EDITOR", "PATH", "LINE", "PAGER", "~", "~/.one/below", "low" }) do
+    for _, what in ipairs({
+      "EDITOR",
+      "PATH",
+      "LINE",
+      "PAGER",
+      "list",
+      "make",
+      "~",
+      "~/.one/below",
+      "low",
+    }) do
       check("why", what, "--json")
     end
     check("env", "--json")

@@ -58,14 +58,14 @@ function terminal.finish(value)
   local parts, from = {}, 1
   while true do
     local first, last = value:find(own, from, true)
-    if not first then
+    if not first or not last then
       parts[#parts + 1] = text.inert(value:sub(from))
       return table.concat(parts)
     end
-    local code, after = value:match("^([%d;]*)m()", last + 1)
+    local code = value:match("^[%d;]*", last + 1) --[[@as string]]
     parts[#parts + 1] = text.inert(value:sub(from, first - 1))
     parts[#parts + 1] = "\27[" .. code .. "m"
-    from = after
+    from = last + #code + 2
   end
 end
 

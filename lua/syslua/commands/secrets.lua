@@ -101,7 +101,7 @@ local function read_value(key)
   if require("syslua").native.is_terminal(0) then
     io.stderr:write(("value of %s: "):format(key))
     io.stderr:flush()
-    local pipe = assert(io.popen(ask, "r"))
+    local pipe = io.popen(ask, "r")
     local typed = pipe:read("*a")
     pipe:close()
     return typed or ""

@@ -54,6 +54,9 @@ local native = require("syslua").native
 ---@field from string? where that tree is
 ---@field tree syslua.file.Declared? the tree that it is a file of
 ---@field below string? its path in that tree
+---@field copy boolean?
+---@field mutable boolean?
+---@field ["public"] boolean?
 
 -- Those of a block.
 ---@class syslua.file.Collected: syslua.file.Declared[]

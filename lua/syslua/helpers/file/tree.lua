@@ -28,6 +28,7 @@ end
 ---@return syslua.file.Trees trees in the order of declaration
 ---@return syslua.file.Declared[] files
 function tree.collect(plain, collected)
+  ---@type syslua.file.Trees, syslua.file.Declared[]
   local trees, files = { by_number = {} }, {}
   for _, file in ipairs(collected) do
     if file.recursive and file.source and not origin.is_placeholder(file.source) then
@@ -64,7 +65,8 @@ function tree.get_member(file, below, followed)
   if followed and not file.mutable then
     member.source, member.public = followed, file.public
   else
-    member.source = file.mutable and path.join(file.from, below) or file.from
+    local from = file.from --[[@as string]]
+    member.source = file.mutable and path.join(from, below) or from
     member.mutable, member.tree, member.below = file.mutable, file, below
   end
   return member

@@ -4,6 +4,8 @@
 //! runs ahead on others: file by file for small ones, piece by piece for a large one. What waits to be
 //! hashed is bounded, whatever the tree is. A tree may be of any depth, and others may change it meanwhile: it is read by
 //! descriptors, and never through a link.
+//!
+//! It has over 600 lines: how a file is read, hashed and copied is one way, whatever it is read for.
 
 pub(super) mod content;
 mod likeness;

@@ -1,4 +1,6 @@
 //! A home with links at every level, the dotfiles of its user, and what the user does to both.
+//!
+//! It has over 600 lines: one world, and all that can be done to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

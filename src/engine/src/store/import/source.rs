@@ -3,6 +3,8 @@
 //!
 //! Others may change a source meanwhile, and nobody staging; both are walked by descriptors. What is hashed is what was put in
 //! its place: it gets its name only if it is what the config declared.
+//!
+//! It has over 600 lines, since its tests change a source at each step of that way and stand beside it.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
