@@ -221,7 +221,7 @@ fn what_programs_write_into_objects_is_kept_and_taken_out() {
         |machine| {
             applied(machine);
             machine.apply("second").unwrap();
-            machine.alter()
+            machine.alter();
         },
         go_back,
         |machine, when| {

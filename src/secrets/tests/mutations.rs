@@ -3,6 +3,7 @@
     clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
+    clippy::disallowed_methods,
     clippy::allow_attributes,
     clippy::print_stderr,
     reason = "a test"
@@ -15,7 +16,7 @@ use syslua_secrets::identity::{Identities, Places};
 use syslua_secrets::{Document, Format};
 
 fn vectors() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
+    Path::new("tests/vectors").to_path_buf()
 }
 
 fn sops() -> Option<PathBuf> {

@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
+    clippy::disallowed_methods,
     clippy::allow_attributes,
     clippy::print_stderr,
     reason = "a test"
@@ -19,7 +20,7 @@ use syslua_secrets::{Document, Format, KeyPath, Opened, Options, Plain, Value, a
 const RECIPIENT: &str = "age1fm04afyk2yvux4cluqw83g4vx5cqvfdkle3r7qpx6nsm8yw6vcvstu8dzn";
 
 fn key_file() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/key.txt")
+    Path::new("tests/vectors/key.txt").to_path_buf()
 }
 
 fn identities() -> Identities {
@@ -147,7 +148,8 @@ fn what_is_encrypted_here_is_what_sops_decrypts() {
 fn what_is_set_and_rotated_here_is_read_by_sops() {
     let Some(sops) = sops() else { return eprintln!("left out: sops is not installed") };
     let directory = tempfile::tempdir().unwrap();
-    let cases: [(&str, &str, &[(&str, Plain)]); 4] = [
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, Plain)]);
+    let cases: [Case<'_>; 4] = [
         (
             "a.yaml",
             "a: 1 # c\nb:\n  c: x\n\nlist:\n  - p\n",

@@ -1,5 +1,12 @@
 //! Documents that the real sops 3.11.0 wrote: see `vectors/README.md`.
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::allow_attributes, reason = "a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::allow_attributes,
+    reason = "a test"
+)]
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +14,7 @@ use syslua_secrets::identity::{Identities, Places};
 use syslua_secrets::{Document, Format, Opened, Options, Plain};
 
 fn vectors() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
+    Path::new("tests/vectors").to_path_buf()
 }
 
 fn identities(file: &str) -> Identities {

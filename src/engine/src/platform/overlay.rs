@@ -94,7 +94,7 @@ fn is_overlay(_path: &Path) -> bool {
 }
 
 #[cfg(all(test, unix))]
-#[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
+#[expect(clippy::disallowed_methods, reason = "a test")]
 mod tests {
     use std::fs;
 
