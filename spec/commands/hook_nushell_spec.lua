@@ -4,6 +4,7 @@ local machine = require("spec.support.machine")
 local pane = require("spec.support.pane")
 local powershell = require("spec.support.powershell")
 local process = require("spec.support.process")
+local projects = require("spec.support.projects")
 
 describe("the hook of", function()
   local here
@@ -82,6 +83,58 @@ describe("the hook of", function()
     assert.equal("mine,,", at("~"))
   end)
 
+  local it_asks = process.has("script") and it_nushell or pending
+
+  it_asks(
+    "Nushell enters and leaves directories with an entry file, and marks its prompt",
+    function()
+      apply([[
+      env({ EDITOR = "vi" })
+      alias({ greet = "echo hello" })
+    ]])
+      projects.write(
+        here,
+        "home/my web",
+        [[
+      env({ PORT = "1 'x' \\ $y", EDITOR = "web", PATH = "/outer" })
+      alias({ serve = "echo served" })
+    ]]
+      )
+      projects.write(here, "home/my web/deep", 'env({ PORT = 2, INNER = "in" })')
+      local code, shown = projects.trust(here, "home/my web/deep")
+      assert.equal(0, code, shown)
+      local shell = open("", "source ~/hook.nu")
+      local names = { "EDITOR", "PORT", "INNER", "SYSLUA_PROJECT" }
+      local function at(line)
+        shell.run(line)
+        return shell.get(names)
+      end
+      assert.equal("vi,,,", shell.get(names))
+      local web = "web,1 'x' \\ $y,,my_web"
+      assert.equal(web, at("cd `~/my web`"))
+      assert.truthy(shell.wait("\n%(my_web%) [^\n]*[>〉]"))
+      shell.enter("serve x", "\nserved x")
+      shell.enter("greet x", "\nhello x")
+      assert.equal("web,2,in,deep", at("cd deep"))
+      assert.equal(web, at("cd .."))
+      assert.equal("vi,,,", at("cd ~/other"))
+      shell.enter("serve x", "Command `serve` not found")
+      shell.enter("greet x", "\nhello x")
+      -- What the user set since stays.
+      at("cd `~/my web/deep`")
+      assert.equal("mine,,,", (at("$env.EDITOR = 'mine'; cd ~")))
+      -- The rest of a shell goes on: a snapshot inside of a directory, and one that changed.
+      at("$env.EDITOR = 'vi'; cd `~/my web`")
+      apply("env({ OTHER = 1 })")
+      assert.equal("1", (at("") and shell.get({ "OTHER" })))
+      shell.enter("serve x", "\nserved x")
+      projects.write(here, "home/my web", 'io.open("/tmp/never", "w")')
+      assert.equal(",,", (at("") and shell.get({ "PORT", "INNER", "SYSLUA_PROJECT" })))
+      assert.truthy(shell.wait("sys%.lua: [^\n]*changed"))
+      assert.equal("", here.shell("ls ~/.cache/nushell 2>/dev/null | grep syslua").stdout)
+    end
+  )
+
   it_nushell("Nushell lives beside others, and is there once", function()
     apply([[env({ EDITOR = "vi" })]])
     local shell = open(
@@ -144,12 +197,38 @@ describe("the hook of", function()
         alias({ gs = "git status" })
       end })
     ]])
-    local projects = "root/store/metadata/current/projects/web/"
+    local place = "root/store/metadata/current/projects/web/"
+    -- What enters and leaves directories, as the hook gets it.
+    projects.write(
+      here,
+      "app",
+      [[
+      env({ PORT = "it's ü", PATH = "~/bin" })
+      alias({ gs = "git status" })
+    ]]
+    )
+    local code, shown = projects.trust(here, "app")
+    assert.equal(0, code, shown)
+    local function step(directory, entered)
+      local code_of_step = ("require('syslua.cli.entering').step('powershell', nil, %q)"):format(
+        here.directory .. "/root"
+      )
+      local line = ("cd %s && $LUA -e %s"):format(directory, process.quote(code_of_step))
+      local result = here.shell(line, { SYSLUA_ENTERED = entered or "" })
+      assert.equal("", result.stderr)
+      return (result.stdout:gsub("\239\187\191", ""))
+    end
+    local entering = step("app")
+    local layers = assert(entering:match("env:[%w_]+_entered = '([^']+)'"), entering)
+    local leaving = step(".", layers)
+    assert.truthy(leaving:find("__syslua_kept += 'PORT'", 1, true), leaving)
     local problem = powershell.check(here, {
+      ["entering.ps1"] = entering,
+      ["leaving.ps1"] = leaving,
       ["hook.ps1"] = here.must("env", "--shell", "powershell", "--hook").stdout,
       ["own.ps1"] = here.read("root/env.ps1"),
-      ["web.ps1"] = here.read(projects .. "env.ps1"),
-      ["leave.ps1"] = here.read(projects .. "leave.ps1"),
+      ["web.ps1"] = here.read(place .. "env.ps1"),
+      ["leave.ps1"] = here.read(place .. "leave.ps1"),
     })
     if problem == "missing" then
       pending("tree-sitter-pwsh is not installed")

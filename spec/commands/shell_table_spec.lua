@@ -215,6 +215,20 @@ describe("the table of shells", function()
       },
       { "spec/commands/hook_nushell_spec.lua", "Nushell enters and leaves projects", "Nushell" },
     },
+    ["the hook: directories with an entry file"] = {
+      {
+        "spec/commands/project_spec.lua",
+        'name .. " enters and leaves by its hook"',
+        "bash",
+        "zsh",
+        "fish",
+      },
+      {
+        "spec/commands/hook_nushell_spec.lua",
+        "Nushell enters and leaves directories with an entry file",
+        "Nushell",
+      },
+    },
     ["an open shell, and a login shell after it"] = {
       {
         "spec/commands/live_shells_spec.lua",

@@ -1,9 +1,12 @@
 --- The hook in shells that people have set up in other ways: options, other hooks, aliases over
 -- builtins, read-only and missing variables, put together at random. The shell lives, values are
--- exact, and the hook is there once.
+-- exact, also those of projects of the config and of directories with an entry file, and the hook is
+-- there once.
 
 local machine = require("spec.support.machine")
 local pane = require("spec.support.pane")
+local process = require("spec.support.process")
+local projects = require("spec.support.projects")
 local random = require("spec.support.random")
 
 describe("the hook in surroundings of any kind:", function()
@@ -38,6 +41,9 @@ describe("the hook in surroundings of any kind:", function()
       "alias cd='builtin cd -P' source=: .=: command=: set=: shift=:",
       "alias emulate=: typeset=: declare=: break=: continue=:",
       "readonly TAKEN=own",
+      "readonly PS1",
+      "readonly SYSLUA_PROJECT",
+      "alias printf='builtin printf' test=: true=false",
       "unset HOME",
       "PATH=",
       "unset PATH",
@@ -67,6 +73,9 @@ describe("the hook in surroundings of any kind:", function()
       "alias cd='builtin cd -P' source=: .=: command=: set=: shift=:",
       "alias emulate=: typeset=: break=: continue=: autoload=:",
       "readonly TAKEN=own",
+      "readonly PS1",
+      "readonly SYSLUA_PROJECT",
+      "alias printf='builtin printf' test=: true=false",
       "unset HOME",
       "PATH=",
       "precmd_functions=(mine); mine() { X=$((${X:-0} + 1)); }",
@@ -76,11 +85,12 @@ describe("the hook in surroundings of any kind:", function()
       "setopt prompt_subst; PROMPT='$(true)> '",
     },
     fish = {
-      hook = "echo $HOOK | source",
+      hook = "builtin echo $HOOK | builtin source",
       "set -g IFS :",
       "function mine --on-event fish_prompt; set -g X 1; end",
       "function cd; builtin cd $argv; end",
-      "alias read 'builtin read'",
+      "function contains; return 1; end; function source; return 1; end",
+      "function math; builtin echo 1; end",
       "set -e HOME",
       "set -gx PATH",
       "set -g fish_trace ''",
@@ -97,6 +107,22 @@ describe("the hook in surroundings of any kind:", function()
   local first = { "it's  $HOME `x` *", "1 2" }
   local second = { "another: one; [a-z]*", "3" }
 
+  -- Names of directories with an entry file, below the home.
+  local names = { "app", "my  app", "it's $HOME `x`", "[a-z]*", "-n", "a\\b", "\195\188ber" }
+  local is_served = process.has("script")
+
+  -- Trusts a directory with an entry file, and one inside of it.
+  local function make_app(name)
+    projects.write(here, name, ('env({ APP = %q, TAKEN = "app", DEEP = "" })'):format(first[1]))
+    projects.write(
+      here,
+      name .. "/deep",
+      'syslua.lib.env.defineMergeable("LIST_DIRS", ":") env({ DEEP = "deep", LIST_DIRS = { "/deep" } })'
+    )
+    local code, shown = projects.trust(here, name .. "/deep")
+    assert.equal(0, code, shown)
+  end
+
   for name, shell in pairs(shells) do
     local it_there = pane.find(name) and it or pending
 
@@ -111,6 +137,10 @@ describe("the hook in surroundings of any kind:", function()
         end
         local about = table.concat(chosen, "\n")
         here.apply(config:format(first[1], first[2]))
+        local app = "home/" .. names[numbers(#names)]
+        if is_served then
+          make_app(app)
+        end
         local hook = here.must("env", "--shell", name, "--hook").stdout
         -- What replaces hooks of others comes before.
         local at = numbers(#chosen + 1)
@@ -147,6 +177,25 @@ describe("the hook in surroundings of any kind:", function()
         check(second, "")
         opened.run("cd " .. home .. "/web")
         check(second, second[2])
+        if is_served then
+          local place = process.quote(here.directory .. "/" .. app)
+          if name == "fish" then
+            place = place:gsub("\\", "\\\\"):gsub("'\\\\''", "\\'")
+          end
+          local function expect(line, expected)
+            opened.run(line)
+            assert.equal(expected, opened.get({ "APP", "DEEP", "VALUE" }), about .. "\n" .. line)
+          end
+          expect("cd " .. place, first[1] .. ",," .. second[1])
+          expect("cd deep", first[1] .. ",deep," .. second[1])
+          expect("cd ..", first[1] .. ",," .. second[1])
+          expect("cd " .. home, ",," .. second[1])
+          expect("cd " .. place .. "/deep", first[1] .. ",deep," .. second[1])
+          -- What changed is no longer trusted.
+          projects.write(here, app, 'env({ APP = "changed" })')
+          expect("", ",deep," .. second[1])
+          expect("cd " .. home, ",," .. second[1])
+        end
         if shell.hooks then
           local _, count = opened.show(shell.hooks):gsub("__syslua_hook_", "")
           assert.equal(1, count, about)

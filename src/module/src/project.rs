@@ -328,6 +328,9 @@ fn step(lua: &Lua, wanted: &LuaTable, options: Option<&LuaTable>) -> Answer<LuaS
     lua.create_string(script).map_err(lua_failure)
 }
 
+/// What stands between scripts: a shell that defines a function once in a file takes each as a file of its own.
+const NEXT: &[u8] = b"\n# sys.lua: next\n";
+
 fn step_script(lua: &Lua, wanted: &LuaTable, engine: &Engine) -> LuaResult<Vec<u8>> {
     let shell = wanted.get::<String>("shell")?;
     let Some(shell) = shells::find(&shell) else { return Ok(Vec::new()) };
@@ -346,13 +349,13 @@ fn step_script(lua: &Lua, wanted: &LuaTable, engine: &Engine) -> LuaResult<Vec<u
     let mut script = Vec::new();
     for layer in before.split_off(kept).into_iter().rev().filter_map(|layer| engine.left(layer)) {
         script.extend(shell.render_leave(&layer.environment, &layer.identity()).unwrap_or_default());
-        script.push(b'\n');
+        script.extend_from_slice(NEXT);
     }
     // Aliases, completions and scripts are of each shell.
     let first = if wanted.get::<bool>("is_new")? { 0 } else { kept };
     for layer in layers.iter().skip(first) {
         script.extend(shell.render(&layer.environment, &layer.identity()));
-        script.push(b'\n');
+        script.extend_from_slice(NEXT);
     }
     // In a shell that was started in a project, a hook that entered nothing leaves its name alone.
     match layers.last() {

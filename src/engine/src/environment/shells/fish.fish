@@ -16,12 +16,12 @@ function __syslua_begin
     for word in $__syslua_index
         string match -qr '^[A-Za-z_][A-Za-z0-9_]*(\+[1-9])?$' -- $word
         or continue
-        contains -- $word $__syslua_declared
+        builtin contains -- $word $__syslua_declared
         and continue
         set -l parts (string split + -- $word)
         if set -q parts[2]
             __syslua_take_back $parts
-        else if not contains -- $word PATH HOME
+        else if not builtin contains -- $word PATH HOME
             __syslua_restore $word
         end
     end
@@ -52,7 +52,7 @@ function __syslua_take_back
     set -l rest
     if test -n "$$name"
         for entry in (string split -- $separator "$$name")
-            contains -- "$entry" $ours
+            builtin contains -- "$entry" $ours
             or set -a rest "$entry"
         end
     end
@@ -69,7 +69,7 @@ function __syslua_single
     if test -z "$__syslua_is_new"
         set -q $argv[1]
         and return
-    else if set -q $argv[1]; and not contains -- $argv[1] $__syslua_index
+    else if set -q $argv[1]; and not builtin contains -- $argv[1] $__syslua_index
         set -gx {$__syslua_memory}_$argv[1] "$$argv[1]"
     end
     set -gx $argv[1] $argv[2]
@@ -88,7 +88,7 @@ function __syslua_list
     if test -z "$__syslua_is_new"
         set -l missing
         for entry in $new
-            contains -- $entry $there
+            builtin contains -- $entry $there
             or set -a missing $entry
         end
         set -q missing[1]
@@ -103,7 +103,7 @@ function __syslua_list
         set -e ours[1] ours[-1]
         set -l added
         for entry in $new
-            if contains -- $entry $ours; or not contains -- $entry $there
+            if builtin contains -- $entry $ours; or not builtin contains -- $entry $there
                 set -a added $entry
             end
         end
@@ -111,9 +111,9 @@ function __syslua_list
         set -l after
         set -l is_found ''
         for entry in $there
-            if contains -- "$entry" $ours
+            if builtin contains -- "$entry" $ours
                 set is_found 1
-            else if contains -- "$entry" $new
+            else if builtin contains -- "$entry" $new
             else if test -n "$is_found"
                 set -a after "$entry"
             else
@@ -142,5 +142,5 @@ function __syslua_end
         set -gx $__syslua_memory "$__syslua_stamp $__syslua_declared"
     end
     set -e __syslua_memory __syslua_stamp __syslua_declared __syslua_index __syslua_is_new
-    functions -e __syslua_begin __syslua_restore __syslua_take_back __syslua_single __syslua_list __syslua_end
+    builtin functions -e __syslua_begin __syslua_restore __syslua_take_back __syslua_single __syslua_list __syslua_end
 end

@@ -60,7 +60,9 @@ impl Shell for Fish {
     }
 
     fn hook(&self, places: &HookPlaces<'_>) -> Option<String> {
-        Some(places.fill(&[PROJECT_HOOK, HOOK].concat(), |text| self.quote(text).unwrap_or_default()))
+        let quote = |text: &[u8]| self.quote(text).unwrap_or_default();
+        let step = places.step.render(quote, |name, value| format!("{name}={value} "));
+        Some(places.fill(&[PROJECT_HOOK, HOOK].concat(), quote, &step))
     }
 
     fn render_leave(&self, environment: &Environment, identity: &Identity<'_>) -> Option<Vec<u8>> {
@@ -78,7 +80,7 @@ impl Shell for Fish {
         script.extend(b"set -g __syslua_is_new ''\n__syslua_end\n".iter().copied());
         script.extend(
             format!(
-                "set -e {memory}\nset -e {memory}_aliases[1]\nfunctions -e ${memory}_aliases\nset -e {memory}_aliases\n"
+                "set -e {memory}\nset -e {memory}_aliases[1]\nbuiltin functions -e ${memory}_aliases\nset -e {memory}_aliases\n"
             )
             .into_bytes(),
         );
@@ -131,7 +133,7 @@ impl Shell for Fish {
         let names: Vec<&str> = environment.aliases.keys().map(String::as_str).chain(own).collect();
         let begin = format!(
             "if status is-interactive; and test \"${done}[1]\" != {stamp}\n    set -e {done}[1]\n    \
-             functions -e ${done}\n    set -g {done} {stamp} {}\n",
+             builtin functions -e ${done}\n    set -g {done} {stamp} {}\n",
             names.join(" ")
         );
         rest.extend(begin.into_bytes());
@@ -149,12 +151,12 @@ impl Shell for Fish {
             let Ok(directory) = self.quote(&[&share, b"/fish/vendor_completions.d".as_slice()].concat()) else {
                 continue;
             };
-            rest.extend([b"contains -- ".as_slice(), &directory, b" $fish_complete_path\n"].concat());
+            rest.extend([b"builtin contains -- ".as_slice(), &directory, b" $fish_complete_path\n"].concat());
             rest.extend([b"or set -g fish_complete_path ".as_slice(), &directory, b" $fish_complete_path\n"].concat());
         }
         for path in super::scripts_of(environment, self) {
             if let Ok(path) = self.template(path) {
-                rest.extend([b"if test -r ".as_slice(), &path, b"\n    source ", &path, b"\nend\n"].concat());
+                rest.extend([b"if test -r ".as_slice(), &path, b"\n    builtin source ", &path, b"\nend\n"].concat());
             }
         }
         let begin = format!("__syslua_begin {} {stamp} {}\n", identity.memory(), declared.join(" "));

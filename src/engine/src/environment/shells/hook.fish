@@ -10,7 +10,7 @@ if status is-interactive
             set -g __syslua_seen_ID $line
             set -g __syslua_directory_ID ''
             if test -n "$line"
-                source FILE
+                builtin source FILE
             end
         end
         __syslua_projects_ID
@@ -22,7 +22,7 @@ if status is-interactive
         if test -r CURRENT/projects/list
             while read -d ' ' -l name path
                 set path (string trim -r -c / -- $path)
-                if test (string sub -l (math (string length -- $path) + 1) -- $PWD/) = "$path/"
+                if test (string sub -l (builtin math (string length -- $path) + 1) -- $PWD/) = "$path/"
                     set -a now $name
                 end
             end <CURRENT/projects/list
@@ -34,14 +34,14 @@ if status is-interactive
         set -g __syslua_entered_ID $now
         for name in $before[-1..1]
             set -l place SNAPSHOTS/$name/leave.fish
-            if not contains -- $name $now; and test -r $place
-                source $place
+            if not builtin contains -- $name $now; and test -r $place
+                builtin source $place
             end
         end
         for name in $now
             set -l place SNAPSHOTS/$name/env.fish
             if test -r $place
-                source $place
+                builtin source $place
             end
         end
         if set -q now[1]

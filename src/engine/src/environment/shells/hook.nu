@@ -1,9 +1,58 @@
-# At each prompt: reads the environment again when there is another snapshot, and enters and leaves projects. It starts no
-# process. Nushell reads only files whose names it knows before: what is to be read is in one of this shell, for a moment.
+# At each prompt: reads the environment again when there is another snapshot, and enters and leaves projects. It starts a
+# process only when other directories with an entry file are around, or one of their files has changed. Nushell reads only
+# files whose names it knows before: what is to be read is in some of this shell, for a moment.
+
+# The directories with an entry file around this one, outermost first.
+def __syslua_found_ID [] {
+  mut at = $env.PWD
+  mut found = []
+  # Each turn makes the path shorter.
+  loop {
+    if ($at | path join syslua.lua | path exists --no-symlink) { $found = ($found | prepend $at) }
+    let up = ($at | path dirname)
+    if $up == "" or ($up | str length) >= ($at | str length) { break }
+    $at = $up
+  }
+  $found
+}
+
+def __syslua_time_ID [file: string] {
+  try { ls --directory ($file | path expand) | get 0.modified } catch { null }
+}
+
+# Whether one of the files that were compared has changed.
+def __syslua_is_changed_ID [watched: list<any>] {
+  $watched | any {|one|
+    if ($one.file | path exists) != $one.is_there {
+      true
+    } else if not $one.is_there or $one.note == null {
+      false
+    } else {
+      let then = (__syslua_time_ID $one.note)
+      $then == null or (__syslua_time_ID $one.file) > $then
+    }
+  }
+}
+
+# What enters and leaves directories with an entry file, as scripts.
+def --env __syslua_step_ID [layers: string] {
+  let said = ($env.__syslua_entered_ID? | default { said: "" } | get said)
+  try {
+    with-env { STEP_VARIABLES SYSLUA_ENTERED: $layers, SYSLUA_SAID: $said, SYSLUA_SEEN: "" } { ^STEP_WORDS }
+    | split row "\n# sys.lua: next\n"
+  } catch { [] }
+}
+
 def --env __syslua_look_ID [] {
-  let old = ($env.__syslua_hook_ID? | default { line: "", directory: "", entered: [] })
+  let old = ($env.__syslua_hook_ID? | default { line: "", directory: "", entered: [], found: null })
+  let layers = ($env.MEMORY_entered? | default "")
+  let watched = ($env.__syslua_entered_ID? | default { watched: [] } | get watched)
   let line = (try { open --raw FILE | lines | first } catch { "" })
-  if $line == $old.line and $env.PWD == $old.directory { return false }
+  let found = (__syslua_found_ID)
+  let is_around = (
+    if $old.found == null { $found == [] and $layers == "" } else { $found == $old.found and not (__syslua_is_changed_ID $watched) }
+  )
+  if $is_around and $line == $old.line and $env.PWD == $old.directory { return false }
   # The projects around the directory, outermost first: each as SNAPSHOT/projects/NAME.
   let now = (
     try { open --raw (CURRENT + "/projects/list") | lines } catch { [] }
@@ -12,24 +61,31 @@ def --env __syslua_look_ID [] {
     | each {|one| $one.0 }
   )
   let before = ($env.MEMORY_inside? | default "" | split row " " | where {|name| $name != "" })
-  $env.__syslua_hook_ID = { line: $line, directory: $env.PWD, entered: $now }
-  if $line == $old.line and $now == $old.entered and $now == $before { return false }
+  $env.__syslua_hook_ID = { line: $line, directory: $env.PWD, entered: $now, found: $found }
+  if $is_around and $line == $old.line and $now == $old.entered and $now == $before { return false }
   let left = ($before | reverse | where {|name| $name not-in $now })
   let files = (
     [FILE]
     ++ ($left | each {|name| $"(SNAPSHOTS)/($name)/leave.nu" })
     ++ ($now | each {|name| $"(SNAPSHOTS)/($name)/env.nu" })
   )
+  let is_bare = $found == [] and $layers == "" and $watched == []
+  let steps = (if $is_bare { [] } else { __syslua_step_ID $layers })
+  let place = $"($nu.cache-dir)/syslua_ID-($nu.pid)"
+  let parts = ($steps | enumerate | each {|one| { file: $"($place)-($one.index).nu", text: $one.item } })
   let text = (
     ($env.MEMORY_aliases? | default [] | each {|name| $"hide ($name)" })
     ++ ["$env.MEMORY_aliases = []"]
     ++ ($files | where {|file| $file | path exists } | each {|file| $"source ($file | to nuon)" })
+    ++ ($parts | each {|part| $"source ($part.file | to nuon)" })
     ++ (if $now == [] { ["hide-env --ignore-errors MEMORY_inside"] } else { [$"$env.MEMORY_inside = ($" ($now | str join ' ') " | to nuon)"] })
+    ++ ($parts | each {|part| $"rm --force ($part.file | to nuon)" })
     | str join "\n"
   )
   try {
     mkdir $nu.cache-dir
-    $text | save --force $"($nu.cache-dir)/syslua_ID-($nu.pid).nu"
+    for part in $parts { $part.text | save --force $part.file }
+    $text | save --force $"($place).nu"
     true
   } catch {|problem|
     print --stderr $"sys.lua: the environment is not read: ($problem.msg)"
@@ -47,4 +103,13 @@ if $nu.is-interactive {
       code: 'source $"($nu.cache-dir)/syslua_ID-($nu.pid).nu"; rm --force $"($nu.cache-dir)/syslua_ID-($nu.pid).nu" # __syslua_ID'
     }
   )
+  # The mark in the prompt, for what the hook entered. What is no text is not seen by other programs.
+  if $env.__syslua_prompt_ID? == null {
+    $env.__syslua_prompt_ID = { before: ($env.PROMPT_COMMAND? | default "") }
+    $env.PROMPT_COMMAND = {||
+      let before = $env.__syslua_prompt_ID.before
+      let shown = (if ($before | describe | str starts-with "closure") { do $before } else { $before })
+      if ($env.MEMORY_entered? | default "") == "" { $shown } else { "(" + ($env.SYSLUA_PROJECT? | default "") + $") ($shown)" }
+    }
+  }
 }

@@ -1,5 +1,5 @@
 # At each prompt: reads the environment again when there is another snapshot, and enters and leaves projects. It starts no
-# process. Works in Windows PowerShell 5.1 and later.
+# process for those of the config. Works in Windows PowerShell 5.1 and later.
 function global:__syslua_hook_ID {
   $__syslua_line = ''
   try {
@@ -57,10 +57,14 @@ if (([string]$function:prompt) -notmatch '__syslua_hook_ID') {
       $__syslua_is_good = $?
       $__syslua_code = $global:LASTEXITCODE
       try { __syslua_hook_ID } catch { [Console]::Error.WriteLine("sys.lua: $_") }
+      try { __syslua_projects_ID } catch { [Console]::Error.WriteLine("sys.lua: $_") }
+      # The mark in the prompt, for what the hook entered.
+      $__syslua_mark = ''
+      if ([string]$env:MEMORY_entered -ne '') { $__syslua_mark = "($env:SYSLUA_PROJECT) " }
       $global:LASTEXITCODE = $__syslua_code
       # The prompt may show whether the last command succeeded.
       if ($__syslua_is_good) { $null = 1 } else { Write-Error '' -ErrorAction Ignore }
-      & $__syslua_prompt
+      if ($__syslua_mark -ne '') { $__syslua_mark + (& $__syslua_prompt) } else { & $__syslua_prompt }
     }.GetNewClosure()
   } $function:prompt
 }

@@ -134,19 +134,43 @@ fn hook_id(memory: &str) -> &str {
 }
 
 impl HookPlaces<'_> {
-    /// Puts the places into the text of a hook, as words of the shell.
-    fn fill(&self, text: &str, quote: impl Fn(&[u8]) -> Vec<u8>) -> String {
+    /// Puts the places into the text of a hook, as words of the shell, and what else stands for marks in it.
+    fn fill(&self, text: &str, quote: impl Fn(&[u8]) -> Vec<u8>, others: &[(&str, String)]) -> String {
         let word = |path: &Path| String::from_utf8_lossy(&quote(&platform::bytes_of_path(path))).into_owned();
-        let id = hook_id(self.memory);
-        let text_of = |bytes: &[u8]| String::from_utf8_lossy(&quote(bytes)).into_owned();
-        let variables = self.step.variables.iter().map(|(name, value)| format!("{name}={}", text_of(value)));
-        let step: Vec<String> = variables.chain(self.step.words.iter().map(|word| text_of(word))).collect();
-        text.replace("FILE", &word(self.script))
-            .replace("CURRENT", &word(self.current))
-            .replace("SNAPSHOTS", &word(self.snapshots))
-            .replace("MEMORY", self.memory)
-            .replace("_ID", &format!("_{id}"))
-            .replace("STEP", &step.join(" "))
+        let places = [
+            ("FILE", word(self.script)),
+            ("CURRENT", word(self.current)),
+            ("SNAPSHOTS", word(self.snapshots)),
+            ("MEMORY", self.memory.to_owned()),
+            ("_ID", format!("_{}", hook_id(self.memory))),
+        ];
+        let marks: Vec<&(&str, String)> = places.iter().chain(others).collect();
+        // In one pass: a path may have the text of a mark in it.
+        let (mut filled, mut rest) = (String::new(), text);
+        let next = |rest: &str| {
+            let found = marks.iter().filter_map(|(mark, with)| Some((rest.find(mark)?, *mark, with.as_str())));
+            found.min_by_key(|(at, _, _)| *at)
+        };
+        while let Some((at, mark, with)) = next(rest) {
+            filled.push_str(&rest[..at]);
+            filled.push_str(with);
+            rest = &rest[at + mark.len()..];
+        }
+        filled + rest
+    }
+}
+
+impl Step<'_> {
+    /// Returns its variables, each as `assign` has its name and its quoted value, and its words.
+    fn render(
+        &self,
+        quote: impl Fn(&[u8]) -> Vec<u8>,
+        assign: impl Fn(&str, &str) -> String,
+    ) -> [(&'static str, String); 2] {
+        let word = |bytes: &[u8]| String::from_utf8_lossy(&quote(bytes)).into_owned();
+        let variables = self.variables.iter().map(|(name, value)| assign(name, &word(value)));
+        let words = self.words.iter().map(|one| word(one));
+        [("STEP_VARIABLES", variables.collect()), ("STEP_WORDS", words.collect::<Vec<_>>().join(" "))]
     }
 }
 

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::common::{self, Words};
-use super::{HookPlaces, Identity, Places, ScriptPath, Shell};
+use super::{EnteredPlaces, HookPlaces, Identity, Places, ScriptPath, Shell, Watched, hook_id};
 use crate::environment::Environment;
+use crate::platform;
 
 const FUNCTIONS: &str = include_str!("nushell.nu");
 
@@ -72,7 +73,43 @@ impl Shell for Nushell {
     }
 
     fn hook(&self, places: &HookPlaces<'_>) -> Option<String> {
-        Some(places.fill(HOOK, |text| self.quote(text).unwrap_or_default()))
+        let quote = |text: &[u8]| self.quote(text).unwrap_or_default();
+        let step = places.step.render(quote, |name, value| format!("{name}: {value}, "));
+        Some(places.fill(HOOK, quote, &step))
+    }
+
+    fn render_entered(&self, entered: &EnteredPlaces<'_>) -> Option<Vec<u8>> {
+        let (memory, id) = (entered.memory, hook_id(entered.memory));
+        let quote = |text: &[u8]| self.quote(text).ok();
+        let mut script = Vec::new();
+        let mut set = |name: &str, value: &str| {
+            let line = match value {
+                "" => format!("hide-env --ignore-errors {name}\n").into_bytes(),
+                _ => [format!("$env.{name} = ").as_bytes(), &quote(value.as_bytes())?, b"\n"].concat(),
+            };
+            script.extend(line);
+            Some(())
+        };
+        set(&format!("{memory}_entered"), entered.layers)?;
+        if let Some(name) = entered.name {
+            set("SYSLUA_PROJECT", name)?;
+        }
+        // A record: programs do not see it.
+        let start = format!("$env.__syslua_entered_{id} = {{ said: ");
+        script.extend([start.as_bytes(), &quote(entered.said.as_bytes())?, b", watched: [\n"].concat());
+        for Watched { file, note, is_there } in entered.watched {
+            let note = match note {
+                Some(note) => quote(&platform::bytes_of_path(note)),
+                None => Some(b"null".to_vec()),
+            };
+            // What it cannot say, it does not look at.
+            if let (Some(file), Some(note)) = (quote(&platform::bytes_of_path(file)), note) {
+                let end = format!(", is_there: {is_there} }}\n");
+                script.extend([b"  { file: ".as_slice(), &file, b", note: ", &note, end.as_bytes()].concat());
+            }
+        }
+        script.extend_from_slice(b"] }\n");
+        Some(script)
     }
 
     fn render_leave(&self, environment: &Environment, identity: &Identity<'_>) -> Option<Vec<u8>> {

@@ -59,7 +59,8 @@ macro_rules! family {
 
                 fn hook(&self, places: &HookPlaces<'_>) -> Option<String> {
                     // A hook of sh has no place to stand.
-                    Some(places.fill(&[PROJECT_HOOK, HOOK].concat(), quote)).filter(|_| $name != "sh")
+                    let step = places.step.render(quote, |name, value| format!("{name}={value} "));
+                    Some(places.fill(&[PROJECT_HOOK, HOOK].concat(), quote, &step)).filter(|_| $name != "sh")
                 }
 
                 fn render_leave(&self, environment: &Environment, identity: &Identity<'_>) -> Option<Vec<u8>> {
@@ -185,24 +186,29 @@ fn leave(environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
 fn render_entered(entered: &EnteredPlaces<'_>) -> Vec<u8> {
     let mut script = Script(Vec::new());
     let (memory, id) = (entered.memory, hook_id(entered.memory));
+    script.line(&[format!("__syslua_said_{id}=").as_bytes(), &quote(entered.said.as_bytes())]);
+    script.line(&[format!("__syslua_watch_{id}() {{").as_bytes()]);
+    for Watched { file, note, is_there } in entered.watched {
+        let file = quote(&platform::bytes_of_path(file));
+        if let Some(note) = note {
+            let note = quote(&platform::bytes_of_path(note));
+            script.line(&[b"  if [ ", &file, b" -nt ", &note, b" ]; then \\return 0; fi"]);
+        }
+        let changed: &[u8] = if *is_there { b"! -e " } else { b"-e " };
+        script.line(&[b"  if [ ", changed, &file, b" ]; then \\return 0; fi"]);
+    }
+    script.line(&[b"  \\return 1\n}"]);
     let set = |name: &str, value: &str| {
         let assigned = [b"\\export ".as_slice(), name.as_bytes(), b"=", &quote(value.as_bytes())].concat();
         if value.is_empty() { format!("\\unset {name}").into_bytes() } else { assigned }
     };
     script.line(&[&set(&format!("{memory}_entered"), entered.layers)]);
+    // Last: the user may have made it read-only, and that ends a script in zsh, where `command` looks for a program.
     if let Some(name) = entered.name {
-        script.line(&[&set("SYSLUA_PROJECT", name)]);
+        let line = set("SYSLUA_PROJECT", name);
+        script.line(&[b"if [ -n \"${ZSH_VERSION-}\" ]; then ", &line]);
+        script.line(&[b"else \\command ", &line[1..], b" || :; fi"]);
     }
-    script.line(&[format!("__syslua_said_{id}=").as_bytes(), &quote(entered.said.as_bytes())]);
-    script.line(&[format!("__syslua_watch_{id}() {{ [[ -z x").as_bytes()]);
-    for Watched { file, note, is_there } in entered.watched {
-        let file = quote(&platform::bytes_of_path(file));
-        if let Some(note) = note {
-            script.line(&[b" || ", &file, b" -nt ", &quote(&platform::bytes_of_path(note))]);
-        }
-        script.line(&[if *is_there { b" || ! -e ".as_slice() } else { b" || -e " }, &file]);
-    }
-    script.line(&[b" ]]; }"]);
     script.0
 }
 

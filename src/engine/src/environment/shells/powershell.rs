@@ -3,14 +3,18 @@
 use std::path::PathBuf;
 
 use super::common::{self, Call, Words};
-use super::{FPATH, HookPlaces, Identity, Places, ScriptPath, Shell};
+use super::{EnteredPlaces, FPATH, HookPlaces, Identity, Places, ScriptPath, Shell, Watched, hook_id};
 use crate::environment::Environment;
+use crate::platform;
 use crate::variable::Template;
 
 const FUNCTIONS: &str = include_str!("powershell.ps1");
 
 /// What it does at each prompt.
 const HOOK: &str = include_str!("hook.ps1");
+
+/// What it does there about directories with an entry file.
+const PROJECT_HOOK: &str = include_str!("project_hook.ps1");
 
 /// What defines functions of users, and takes them back. A name that was an alias is one again: aliases come before functions.
 const FUNCTIONS_OF_USERS: &str = include_str!("functions.ps1");
@@ -82,7 +86,41 @@ impl Shell for PowerShell {
     }
 
     fn hook(&self, places: &HookPlaces<'_>) -> Option<String> {
-        Some(places.fill(HOOK, |text| self.quote(text).unwrap_or_default()))
+        let quote = |text: &[u8]| self.quote(text).unwrap_or_default();
+        let [variables, _] = places.step.render(quote, |name, value| format!("'{name}' = {value}; "));
+        let (program, arguments) = places.step.words.split_first()?;
+        let arguments: Vec<Vec<u8>> = arguments.iter().map(|word| argument(word)).collect();
+        let word = |text: &[u8]| String::from_utf8_lossy(&quote(text)).into_owned();
+        let step =
+            [variables, ("STEP_PROGRAM", word(program)), ("STEP_ARGUMENTS", word(&arguments.join(b" ".as_slice())))];
+        Some(places.fill(&[PROJECT_HOOK, HOOK].concat(), quote, &step))
+    }
+
+    fn render_entered(&self, entered: &EnteredPlaces<'_>) -> Option<Vec<u8>> {
+        let (memory, id) = (entered.memory, hook_id(entered.memory));
+        let quote = |text: &[u8]| self.quote(text).ok();
+        let mut script = Vec::new();
+        let mut set = |name: &str, value: &str| {
+            // An empty value removes a variable of the environment.
+            script.extend([format!("${name} = ").as_bytes(), &quote(value.as_bytes())?, b"\n"].concat());
+            Some(())
+        };
+        set(&format!("env:{memory}_entered"), entered.layers)?;
+        if let Some(name) = entered.name {
+            set("env:SYSLUA_PROJECT", name)?;
+        }
+        set(&format!("global:__syslua_said_{id}"), entered.said)?;
+        script.extend(format!("$global:__syslua_watched_{id} = @(\n").into_bytes());
+        for Watched { file, note, is_there } in entered.watched {
+            let note = note.as_ref().map(|note| platform::bytes_of_path(note)).unwrap_or_default();
+            // What it cannot say, it does not look at.
+            if let (Some(file), Some(note)) = (quote(&platform::bytes_of_path(file)), quote(&note)) {
+                let end = format!(", ${is_there})\n");
+                script.extend([b"  ,@(".as_slice(), &file, b", ", &note, end.as_bytes()].concat());
+            }
+        }
+        script.extend_from_slice(b")\n");
+        Some(script)
     }
 
     fn render_leave(&self, environment: &Environment, identity: &Identity<'_>) -> Option<Vec<u8>> {
@@ -130,6 +168,23 @@ impl Shell for PowerShell {
         let script = common::script(identity, &stamp, FUNCTIONS, &[begin.as_bytes(), &rest]);
         if script.is_ascii() { script } else { [BYTE_ORDER_MARK, &script].concat() }
     }
+}
+
+/// Returns an argument as a part of a command line: Windows PowerShell takes quotes out of what it is given as words. Source:
+/// Microsoft's "Parsing C command-line arguments", which .NET follows on all systems.
+fn argument(word: &[u8]) -> Vec<u8> {
+    let mut quoted = vec![b'"'];
+    let mut backslashes = 0;
+    for &byte in word {
+        if byte == b'"' {
+            quoted.extend(std::iter::repeat_n(b'\\', backslashes + 1));
+        }
+        backslashes = if byte == b'\\' { backslashes + 1 } else { 0 };
+        quoted.push(byte);
+    }
+    quoted.extend(std::iter::repeat_n(b'\\', backslashes));
+    quoted.push(b'"');
+    quoted
 }
 
 impl PowerShell {

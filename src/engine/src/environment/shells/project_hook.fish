@@ -1,27 +1,27 @@
-# At each prompt: enters and leaves directories with an entry file. It starts a process only when there are other ones around,
-# or one of their files has changed.
+# At each prompt: enters and leaves directories with an entry file. It starts a process only when there are others around,
+# or one of their files has changed. Functions may stand for builtins whose names fish does not keep.
 if status is-interactive
     set -e __syslua_found_ID
     function __syslua_watch_ID
         return 1
     end
     function __syslua_projects_ID
-        set -l at $PWD
+        set -l at "$PWD"
         set -l found ''
         # Each turn makes the path shorter.
-        while string match -q '/*' -- $at
-            if test -e $at/syslua.lua; or test -L $at/syslua.lua
+        while string match -q '/*' -- "$at"
+            if test -e "$at/syslua.lua"; or test -L "$at/syslua.lua"
                 set found "$at:$found"
             end
-            set at (string replace -r '/[^/]*$' '' -- $at)
+            set at (string replace -r '/[^/]*$' '' -- "$at" | string collect)
         end
-        if test -e /syslua.lua
+        if test -e /syslua.lua; or test -L /syslua.lua
             set found "/:$found"
         end
         set -l before ''
         set -l seen ''
         if set -q __syslua_found_ID
-            set before $__syslua_found_ID
+            set before "$__syslua_found_ID"
             set seen 1
         else if test -n "$MEMORY_entered"
             set before ':'
@@ -29,13 +29,13 @@ if status is-interactive
         if test "$found" = "$before"; and not __syslua_watch_ID
             return
         end
-        set -g __syslua_found_ID $found
-        SYSLUA_ENTERED="$MEMORY_entered" SYSLUA_SAID="$__syslua_said_ID" SYSLUA_SEEN=$seen STEP | source
+        set -g __syslua_found_ID "$found"
+        SYSLUA_ENTERED="$MEMORY_entered" SYSLUA_SAID="$__syslua_said_ID" SYSLUA_SEEN="$seen" STEP_VARIABLESSTEP_WORDS | builtin source
         # The mark in the prompt, for what the hook entered.
-        if set -q MEMORY_entered; and not functions -q __syslua_prompt_ID; and functions -q fish_prompt
-            functions -c fish_prompt __syslua_prompt_ID
+        if set -q MEMORY_entered; and not builtin functions -q __syslua_prompt_ID; and builtin functions -q fish_prompt
+            builtin functions -c fish_prompt __syslua_prompt_ID
             function fish_prompt
-                set -q MEMORY_entered; and echo -n "($SYSLUA_PROJECT) "
+                set -q MEMORY_entered; and builtin echo -n "($SYSLUA_PROJECT) "
                 __syslua_prompt_ID
             end
         end

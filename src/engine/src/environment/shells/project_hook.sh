@@ -1,29 +1,40 @@
-# At each prompt: enters and leaves directories with an entry file. It starts a process only when there are other ones around,
+# At each prompt: enters and leaves directories with an entry file. It starts a process only when there are others around,
 # or one of their files has changed.
-\unset __syslua_found_ID
+\unset __syslua_found_ID || :
 __syslua_watch_ID() { \return 1; }
+# Sets the prompt. It may be read-only: in bash that ends a shell with `set -e`, unless `command` stands before.
+if [[ -n ${ZSH_VERSION-} ]]; then
+  \emulate zsh -c '
+    __syslua_prompt_ID() {
+      { PS1=$1 } always { TRY_BLOCK_ERROR=0 } 2>/dev/null
+      \return 0
+    }
+  '
+else
+  __syslua_prompt_ID() { \command printf -v PS1 %s "$1" 2>/dev/null || :; }
+fi
 __syslua_projects_ID() {
   \local "__syslua_at=${PWD-}" __syslua_found=
   # Each turn makes the path shorter.
-  while [[ $__syslua_at == /* ]]; do
-    if [[ -e $__syslua_at/syslua.lua || -L $__syslua_at/syslua.lua ]]; then
-      __syslua_found=$__syslua_at:$__syslua_found
+  while [ -n "$__syslua_at" ] && [ "${__syslua_at#/}" != "$__syslua_at" ]; do
+    if [ -e "$__syslua_at/syslua.lua" ] || [ -L "$__syslua_at/syslua.lua" ]; then
+      __syslua_found="${__syslua_at}:$__syslua_found"
     fi
     __syslua_at=${__syslua_at%/*}
   done
-  if [[ -e /syslua.lua || -L /syslua.lua ]]; then __syslua_found=/:$__syslua_found; fi
+  if [ -e /syslua.lua ] || [ -L /syslua.lua ]; then __syslua_found="/:$__syslua_found"; fi
   if [ "$__syslua_found" = "${__syslua_found_ID-${MEMORY_entered:+:}}" ]; then
     if ! __syslua_watch_ID; then \return 0; fi
   fi
   __syslua_at=${__syslua_found_ID+1}
   __syslua_found_ID=$__syslua_found
-  __syslua_found=$(SYSLUA_ENTERED=${MEMORY_entered-} SYSLUA_SAID=${__syslua_said_ID-} SYSLUA_SEEN=$__syslua_at STEP)
+  __syslua_found=$(SYSLUA_ENTERED="${MEMORY_entered-}" SYSLUA_SAID="${__syslua_said_ID-}" SYSLUA_SEEN="$__syslua_at" STEP_VARIABLESSTEP_WORDS) || :
   \eval "$__syslua_found" || :
   # The mark in the prompt, for what the hook entered.
   __syslua_at=${MEMORY_entered:+"(${SYSLUA_PROJECT-}) "}
-  if [[ $__syslua_at != "${__syslua_mark_ID-}" ]]; then
+  if [ "$__syslua_at" != "${__syslua_mark_ID-}" ]; then
     __syslua_found=${PS1-}
-    PS1=$__syslua_at${__syslua_found#"${__syslua_mark_ID-}"}
+    __syslua_prompt_ID "$__syslua_at${__syslua_found#"${__syslua_mark_ID-}"}"
     __syslua_mark_ID=$__syslua_at
   fi
 }
