@@ -75,7 +75,7 @@ local function print_hook(args, options)
     failure.raise({
       kind = "usage",
       message = ("there is no hook for %s"):format(shell),
-      hint = "name another one: --shell bash, zsh or fish",
+      hint = "name another one: --shell bash, zsh, fish, nushell or powershell",
     })
   end
   io.stdout:write(text)
