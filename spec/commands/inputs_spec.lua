@@ -30,6 +30,27 @@ describe("a config with inputs", function()
     return require("syslua").lib.fromJSON(text)
   end
 
+  it("leaves no directory behind, whatever came first", function()
+    place.commit("dots", { file = "one\n" })
+    write(("dots = %q,"):format(url("dots")), 'file { path = "~/.one", content = "1" }')
+    here.environment.SYSLUA_ROOT = nil
+    local home = here.list("home")
+    for _, commands in ipairs({
+      { "plan init.lua", "apply init.lua", "destroy --yes" },
+      { "plan init.lua", "plan init.lua", "destroy --yes" },
+      { "apply init.lua", "destroy --yes" },
+      { "plan init.lua", "destroy --yes", "apply init.lua", "plan init.lua", "destroy --yes" },
+    }) do
+      for _, command in ipairs(commands) do
+        local result = here.shell("XDG_DATA_HOME= $LUA -l syslua " .. command)
+        assert.equal(0, result.code, command .. result.stdout .. result.stderr)
+      end
+      here.shell("rm -f syslua.lock")
+      local after = here.list("home"):gsub("(d %d+) [^\n]*\n", "%1\n")
+      assert.equal(home:gsub("(d %d+) [^\n]*\n", "%1\n"), after, table.concat(commands, ", "))
+    end
+  end)
+
   it("commits the lock alone", function()
     place.commit("dots", { file = "one\n" })
     here.shell("mkdir config")

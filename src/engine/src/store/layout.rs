@@ -347,6 +347,11 @@ impl Store {
         self.metadata().join("origin.json")
     }
 
+    /// Returns the file that says so while there is nothing of the root but its cache.
+    pub fn cache_origin(&self) -> PathBuf {
+        self.root.join("cache/origin.json")
+    }
+
     /// Returns the directory of the directories in which users keep objects of this store alive.
     pub fn all_user_roots(&self) -> PathBuf {
         self.gc_roots().join("users")
@@ -397,13 +402,19 @@ impl Store {
         let open = if platform::is_system_user() { 0o755 } else { 0o700 };
         // Those above are in a directory of the user.
         let mut made = self.root.parent().map_or(Ok(Vec::new()), platform::create_user_directories)?;
-        if self.is_only_cache() {
+        let is_only_cache = self.is_only_cache();
+        if is_only_cache {
+            // The plan that made the cache wrote down what it made above.
+            made.splice(0..0, super::origin::made_for_cache(self));
             made.push(self.root.clone());
         }
         made.extend(platform::create_directories(&self.root)?);
         platform::create_directories(&self.store)?;
         platform::create_directories_as(&self.metadata(), TRAVERSED_MODE)?;
         super::origin::write_origin(self, &made)?;
+        if is_only_cache && platform::exists(&self.cache_origin()) {
+            platform::remove_file(&self.cache_origin())?;
+        }
         let opened = OPEN.iter().map(|name| (self.store.join(name), open));
         let private = PRIVATE.iter().map(|name| (self.root.join(name), 0o700));
         let traversed = TRAVERSED.iter().map(|name| (self.root.join(name), TRAVERSED_MODE));
@@ -418,9 +429,12 @@ impl Store {
     /// # Errors
     /// When one cannot be created.
     pub fn create_cache(&self) -> Result<()> {
-        self.root.parent().map_or(Ok(Vec::new()), platform::create_user_directories)?;
+        let made = self.root.parent().map_or(Ok(Vec::new()), platform::create_user_directories)?;
         platform::create_directories(&self.root)?;
         platform::create_directories_as(&self.root.join("cache"), 0o700)?;
+        if !made.is_empty() {
+            super::origin::write_cache_origin(self, &made)?;
+        }
         platform::create_directories(&self.input_trees())?;
         Ok(())
     }

@@ -31,19 +31,41 @@ pub fn write_origin(store: &Store, made: &[PathBuf]) -> Result<()> {
     if platform::exists(&store.origin()) {
         return Ok(());
     }
+    write(&store.origin(), made)
+}
+
+/// Writes down which directories were made for a root of which there is nothing but a cache yet.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_cache_origin(store: &Store, made: &[PathBuf]) -> Result<()> {
+    write(&store.cache_origin(), made)
+}
+
+/// Returns the directories that were made for a root when only its cache was made.
+pub fn made_for_cache(store: &Store) -> Vec<PathBuf> {
+    read(&store.cache_origin()).directories.iter().map(Text::to_path).collect()
+}
+
+fn read(path: &Path) -> Origin {
+    let text = platform::read_file(path).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+fn write(path: &Path, made: &[PathBuf]) -> Result<()> {
     let directories = made.iter().map(|path| Text(platform::bytes_of_path(path))).collect();
     let inodes = made.iter().map(|path| inode_of(path).unwrap_or_default()).collect();
     let mut text = serde_json::to_vec(&Origin { version: VERSION, directories, inodes }).unwrap_or_default();
     text.push(b'\n');
     // Without a sync: all that can be lost with it are empty directories that stay.
-    Ok(platform::write_file_as(&store.origin(), &text, 0o600)?)
+    Ok(platform::write_file_as(path, &text, 0o600)?)
 }
 
 /// Returns the directories above a root that were made for it, outermost first; none of a record that
 /// is missing, damaged, or of another place. Those that were moved with the root are known by their inodes.
 pub fn made_above(store: &Store) -> Vec<PathBuf> {
-    let text = platform::read_file(&store.origin()).unwrap_or_default();
-    let origin: Origin = serde_json::from_slice(&text).unwrap_or_default();
+    let place = if platform::exists(&store.origin()) { store.origin() } else { store.cache_origin() };
+    let origin = read(&place);
     let mut above: Vec<&Path> = store.root().ancestors().skip(1).filter(|path| path.parent().is_some()).collect();
     above.reverse();
     let recorded: Vec<PathBuf> = origin.directories.iter().map(Text::to_path).collect();

@@ -179,6 +179,7 @@ pub fn dismantle(store: &Store, settings: &Settings, release: impl FnOnce()) -> 
     removal.tree(&root.join("cache/shell"))?;
     removal.tree(&store.kept_projects())?;
     removal.tree(&store.trust())?;
+    removal.tree(&store.cache_origin())?;
     removal.directory(&root.join("cache"))?;
     removal.backups(store)?;
     for name in IN_METADATA {
