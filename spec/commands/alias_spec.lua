@@ -3,7 +3,7 @@
 local machine = require("spec.support.machine")
 local pane = require("spec.support.pane")
 
-describe("aliases and functions", function()
+describe("aliases and functions #once", function()
   local here
 
   before_each(function()

@@ -7,7 +7,7 @@ local process = require("spec.support.process")
 
 local unpack = table.unpack or unpack
 
-describe("completions", function()
+describe("completions #once", function()
   local here
 
   before_each(function()

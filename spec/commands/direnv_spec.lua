@@ -7,7 +7,7 @@ local tree = require("spec.support.tree")
 
 local has_programs = process.has("direnv") and process.has("bash") and process.has("script")
 
-describe("direnv", function()
+describe("direnv #once", function()
   local here
   local it_there = has_programs and it or pending
 

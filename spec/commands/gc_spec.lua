@@ -4,7 +4,7 @@ local json = require("dkjson")
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 
-describe("gc", function()
+describe("gc #once", function()
   local here
 
   before_each(function()

@@ -6,7 +6,7 @@ local powershell = require("spec.support.powershell")
 local process = require("spec.support.process")
 local projects = require("spec.support.projects")
 
-describe("the hook of", function()
+describe("the hook of #once", function()
   local here
 
   before_each(function()

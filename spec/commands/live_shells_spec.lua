@@ -3,7 +3,7 @@
 local machine = require("spec.support.machine")
 local pane = require("spec.support.pane")
 
-describe("shells that are open", function()
+describe("shells that are open #once", function()
   local here
 
   before_each(function()

@@ -9,7 +9,7 @@ local vectors = "src/secrets/tests/vectors/"
 local sops = (os.getenv("SYSLUA_TOOLS") or "/var/cache/syslua-tools") .. "/bin/sops"
 local it_with_sops = process.has(sops) and it or pending
 
-describe("secrets", function()
+describe("secrets #once", function()
   local here
 
   before_each(function()

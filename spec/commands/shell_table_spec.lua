@@ -47,7 +47,7 @@ local function read_table()
   return assert(cells, "config.md has no table of shells"), columns
 end
 
-describe("the table of shells", function()
+describe("the table of shells #once", function()
   local here
 
   before_each(function()

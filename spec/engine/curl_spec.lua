@@ -39,7 +39,7 @@ for number in arg[3]:gmatch("%d+") do
 end
 ]]
 
-describe("as curl does it,", function()
+describe("as curl does it, #once", function()
   local here, server, port
 
   setup(function()

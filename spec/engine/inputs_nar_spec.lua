@@ -32,7 +32,7 @@ local oddities = {
   "printf x >-rf; printf y >--help; printf z >~; printf q >'\"'",
 }
 
-describe("the tree of an input", function()
+describe("the tree of an input #once", function()
   local place, here
 
   lazy_setup(function()

@@ -10,7 +10,7 @@ if interpreter.name ~= "lua5.4" then
   return
 end
 
-describe("inputs", function()
+describe("inputs #once", function()
   local place, here, web, variables
 
   lazy_setup(function()

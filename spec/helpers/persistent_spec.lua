@@ -8,7 +8,7 @@ local reader = "/usr/lib/systemd/user-environment-generators/30-systemd-environm
 local file = "home/.config/environment.d/60-syslua.conf"
 local is_root = process.run({ "id", "-u" }).stdout == "0\n"
 
-describe("env.persistent{}", function()
+describe("env.persistent{} #once", function()
   local here
 
   before_each(function()

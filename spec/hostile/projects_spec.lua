@@ -8,7 +8,7 @@ local projects = require("spec.support.projects")
 
 local is_root = process.run({ "id", "-u" }).stdout == "0\n"
 
-describe("a hostile directory", function()
+describe("a hostile directory #once", function()
   local here
   local it = process.has("script") and it or pending
 

@@ -9,7 +9,7 @@ local process = require("spec.support.process")
 local projects = require("spec.support.projects")
 local random = require("spec.support.random")
 
-describe("the hook in surroundings of any kind:", function()
+describe("the hook in surroundings of any kind: #once", function()
   local here
 
   before_each(function()

@@ -64,7 +64,7 @@ while time.time() < end:
         pass
 ]]
 
-describe("what other users wrote #root", function()
+describe("what other users wrote #root #once", function()
   local here, roots, object
 
   before_each(function()

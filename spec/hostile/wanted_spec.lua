@@ -9,7 +9,7 @@ if interpreter.name ~= "lua5.4" then
   return
 end
 
-describe("a program of a build", function()
+describe("a program of a build #once", function()
   local here
 
   before_each(function()
@@ -79,7 +79,7 @@ except OSError: print("no attribute")']]
   end)
 end)
 
-describe("a lock that another process holds", function()
+describe("a lock that another process holds #once", function()
   local here
 
   before_each(function()

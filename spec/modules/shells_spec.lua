@@ -6,7 +6,7 @@ local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 local random = require("spec.support.random")
 
-describe("modules.programs.", function()
+describe("modules.programs. #once", function()
   local here
 
   before_each(function()

@@ -23,7 +23,7 @@ local options = {
   zsh = { 'setopt = "X"', 'setopt = { "X" }, styles = { [":x"] = { menu = "select" } }' },
 }
 
-describe("the options of modules", function()
+describe("the options of modules #once", function()
   local it_checked = checker ~= "" and it or pending
 
   it_checked("have types that the checker knows", function()
