@@ -3,6 +3,7 @@
 -- looks at the directory; a canary file would tell.
 
 local machine = require("spec.support.machine")
+local pane = require("spec.support.pane")
 local process = require("spec.support.process")
 local projects = require("spec.support.projects")
 
@@ -36,6 +37,7 @@ describe("a hostile directory #once", function()
   end)
 
   after_each(function()
+    pane.close_all(here)
     here.remove()
   end)
 
@@ -202,6 +204,23 @@ describe("a hostile directory #once", function()
           assert.truthy(all:find("sys.lua: ", 1, true), all)
           assert.equal(0, count_canaries(), shell)
         end
+      end
+      -- Nushell wants a terminal that answers.
+      if pane.find("nushell") then
+        here.write("home/hook.nu", here.must("env", "--shell", "nushell", "--hook").stdout)
+        here.write("home/.config/nushell/env.nu", "")
+        here.write(
+          "home/.config/nushell/config.nu",
+          "$env.config.show_banner = false\nsource ~/hook.nu\n"
+        )
+        local shell = pane.open(here, "nushell")
+        for _, line in ipairs({ "cd " .. here.directory .. "/" .. place, "true", "cd .." }) do
+          shell.run(line)
+          assert.equal("", shell.get({ "EDITOR" }))
+        end
+        assert.truthy(shell.read():find("sys.lua: ", 1, true), shell.read())
+        assert.equal(0, count_canaries(), "nushell")
+        shell.close()
       end
       -- Nor does a user who says no, or who cannot trust it.
       projects.trust(here, place, "n")
