@@ -255,6 +255,7 @@ describe("the table of shells #once", function()
         "bash",
         "zsh",
         "fish",
+        "Nushell",
       },
     },
   }

@@ -99,6 +99,26 @@ describe("the hook in surroundings of any kind: #once", function()
     },
   }
 
+  shells.nushell = {
+    -- It reads files only.
+    hook = "source ~/hook.nu",
+    hooks = "($env.config.hooks.pre_prompt | where {|one| $one | describe | str starts-with record }"
+      .. " | each {|one| $one.code | to text } | str join)",
+    mark = "# __syslua_",
+    "$env.config.hooks.pre_prompt = [{|| $env.X = 1 }]",
+    "$env.config.hooks.env_change = { PWD: [{|| $env.X = 2 }] }",
+    "$env.PROMPT_COMMAND = {|| '> ' }",
+    "$env.PROMPT_COMMAND = '> '",
+    "hide-env --ignore-errors PROMPT_COMMAND",
+    "$env.PATH = []",
+    "$env.TAKEN = 'own'",
+    "alias ls = ls --all",
+    "alias cd = cd --physical",
+    "alias mkdir = mkdir --verbose",
+    "def find [...words] { 1 }",
+    "$env.config.error_style = 'plain'",
+  }
+
   local config = [[
     syslua.lib.env.defineMergeable("LIST_DIRS", ":")
     env({ VALUE = %q, LIST_DIRS = { "/a", "/b c" }, TAKEN = "ours" })
@@ -142,11 +162,17 @@ describe("the hook in surroundings of any kind: #once", function()
           make_app(app)
         end
         local hook = here.must("env", "--shell", name, "--hook").stdout
+        here.write("home/hook.nu", hook)
         -- What replaces hooks of others comes before.
         local at = numbers(#chosen + 1)
         for index = at, #chosen do
           local line = chosen[index]
-          if line:find("PROMPT_COMMAND=", 1, true) or line:find("precmd_functions=", 1, true) then
+          if
+            line:find("^PROMPT_COMMAND=")
+            or line:find("; PROMPT_COMMAND=", 1, true)
+            or line:find("precmd_functions=", 1, true)
+            or line:find("pre_prompt =", 1, true)
+          then
             at = index + 1
           end
         end
@@ -155,7 +181,7 @@ describe("the hook in surroundings of any kind: #once", function()
         if numbers(2) == 1 then
           chosen[#chosen + 1] = shell.hook
         end
-        local flags = ({ bash = "--norc", zsh = "-f", fish = "-N" })[name]
+        local flags = ({ bash = "--norc", zsh = "-f", fish = "-N", nushell = "-n" })[name]
         local options = { arguments = flags, environment = { HOOK = hook } }
         local opened = pane.open(here, name, options)
         for _, line in ipairs(chosen) do
@@ -182,6 +208,9 @@ describe("the hook in surroundings of any kind: #once", function()
           if name == "fish" then
             place = place:gsub("\\", "\\\\"):gsub("'\\\\''", "\\'")
           end
+          if name == "nushell" then
+            place = '"' .. (here.directory .. "/" .. app):gsub("\\", "\\\\") .. '"'
+          end
           local function expect(line, expected)
             opened.run(line)
             assert.equal(expected, opened.get({ "APP", "DEEP", "VALUE" }), about .. "\n" .. line)
@@ -190,14 +219,14 @@ describe("the hook in surroundings of any kind: #once", function()
           expect("cd deep", first[1] .. ",deep," .. second[1])
           expect("cd ..", first[1] .. ",," .. second[1])
           expect("cd " .. home, ",," .. second[1])
-          expect("cd " .. place .. "/deep", first[1] .. ",deep," .. second[1])
+          expect("cd " .. place .. "; cd deep", first[1] .. ",deep," .. second[1])
           -- What changed is no longer trusted.
           projects.write(here, app, 'env({ APP = "changed" })')
           expect("", ",deep," .. second[1])
           expect("cd " .. home, ",," .. second[1])
         end
         if shell.hooks then
-          local _, count = opened.show(shell.hooks):gsub("__syslua_hook_", "")
+          local _, count = opened.show(shell.hooks):gsub(shell.mark or "__syslua_hook_", "")
           assert.equal(1, count, about)
         end
       end)
