@@ -17,6 +17,20 @@ pub struct PrivateFile {
     in_memory: bool,
 }
 
+/// Makes directories that only their owner can use.
+#[cfg(unix)]
+fn new_builder() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+}
+
+/// Makes directories; their rights follow from those above.
+#[cfg(not(unix))]
+fn new_builder() -> DirBuilder {
+    DirBuilder::new()
+}
+
 impl PrivateFile {
     /// Makes one with a name and a content, in the first of these directories that is in memory, else in the last.
     /// What processes that were killed left there is removed.
@@ -40,10 +54,7 @@ impl PrivateFile {
         let mut attempt = 0;
         let directory = loop {
             let directory = place.join(format!("{PREFIX}{}-{attempt}", std::process::id()));
-            let mut builder = DirBuilder::new();
-            #[cfg(unix)]
-            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-            match builder.create(&directory) {
+            match new_builder().create(&directory) {
                 Ok(()) => break directory,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 100 => attempt += 1,
                 Err(error) => return Err(error),
