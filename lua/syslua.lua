@@ -1,4 +1,5 @@
---- What `require("syslua")` finds: it loads the shared library, and has the Lua files of sys.lua loaded from the
+--- What `require("syslua")` finds: it loads the shared library, and has the Lua files of sys.lua
+--- loaded from the
 -- directory beside this file only. So no `syslua` in the current directory is taken for it.
 
 ---@type any

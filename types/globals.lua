@@ -33,15 +33,18 @@ env = nil
 ---@param aliases table<string, string|table<syslua.ShellName, string>|syslua.Priority>
 function alias(aliases) end
 
---- Scopes what `setup` declares to a user: files in that user's home, variables in that user's scripts.
+--- Scopes what `setup` declares to a user: files in that user's home, variables in that user's
+--- scripts.
 ---@param spec syslua.user.Opts
 function user(spec) end
 
---- Scopes what `setup` declares to a project, whose environment only `shell` or its directory activates.
+--- Scopes what `setup` declares to a project, whose environment only `shell` or its directory
+--- activates.
 ---@param spec syslua.project.Opts
 function project(spec) end
 
---- Declares a local file or tree as input of a build. A relative path is relative to the config's directory.
+--- Declares a local file or tree as input of a build. A relative path is relative to the config's
+--- directory.
 ---@param path string
 ---@param opts syslua.source.Opts?
 ---@return syslua.Source

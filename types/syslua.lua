@@ -102,8 +102,8 @@ local syslua = {}
 
 -- Handles
 
---- A derivation. Its paths are placeholders, which may stand anywhere in a string; inside of another
---- derivation's `config` they are real.
+--- A derivation. Its paths are placeholders, which may stand anywhere in a string; inside of
+--- another derivation's `config` they are real.
 ---@class syslua.Derivation
 ---@field name string
 ---@field version string?
@@ -544,8 +544,8 @@ function BuildContext.fetch_url(url, sha256, opts) end
 ---@return string path
 function BuildContext.fetch_git(url, rev, sha256, opts) end
 
---- Unpacks tar, tar.gz, tar.xz, tar.zst, tar.bz2 or zip, known by content. The destination may be left out, also before
---- options: it is `ctx.out` then.
+--- Unpacks tar, tar.gz, tar.xz, tar.zst, tar.bz2 or zip, known by content. The destination may be
+--- left out, also before options: it is `ctx.out` then.
 ---@param archive string
 ---@param destination string|syslua.UnpackOptions|nil
 ---@param opts syslua.UnpackOptions?

@@ -1,24 +1,25 @@
 -- Building from source: a C library out of a git repository, and what others do with it.
 --
--- The files of the repository are in `repository/` beside this file. To make it, as somebody did elsewhere:
+-- The files of the repository are in `repository/` beside this file. To make it, as somebody did
+-- elsewhere:
 --
 --   sh examples/from-source/make-repository /tmp/counting.git
 --
 -- and then:
 --
---   lua -l syslua apply examples/from-source
---   . ~/.local/share/syslua/env.sh
---   tally "how many words" "are these"
+--   lua -l syslua apply examples/from-source . ~/.local/share/syslua/env.sh tally "how many words"
+--   "are these"
 --
--- The compiler is the system's (`apt install gcc make libc6-dev`): a build sees `/usr`, but neither your home nor
--- the network.
+-- The compiler is the system's (`apt install gcc make libc6-dev`): a build sees `/usr`, but neither
+-- your home nor the network.
 
 -- The file `release.lua`: what changes from one release to the next.
 local release = require("release")
 
 return {
   setup = function()
-    -- Fetches, compiles, checks and installs. `make` gets a copy: what was fetched is read-only, and shared.
+    -- Fetches, compiles, checks and installs. `make` gets a copy: what was fetched is read-only,
+    -- and shared.
     local counting = derive({
       name = "counting",
       version = release.version,
@@ -45,8 +46,8 @@ return {
       end,
     })
 
-    -- Is linked with its shared library. The path of the library is in the program (`rpath`), so that it is found
-    -- wherever the program runs, and is kept as long as the program is.
+    -- Is linked with its shared library. The path of the library is in the program (`rpath`), so
+    -- that it is found wherever the program runs, and is kept as long as the program is.
     local tally = derive({
       name = "tally",
       opts = { counting = counting, main = source("tally.c") },

@@ -1,5 +1,6 @@
--- One release of the library: where its repository is, the commit, and what the files of that hash to
--- (`nix-prefetch-git URL REV` prints it, and so does `nix-hash --type sha256` for a directory without `.git`).
+-- One release of the library: where its repository is, the commit, and what the files of that hash
+-- to (`nix-prefetch-git URL REV` prints it, and so does `nix-hash --type sha256` for a directory
+-- without `.git`).
 return {
   version = "1.0",
   url = "file:///tmp/counting.git",

@@ -6,9 +6,7 @@
 --
 -- and, in another terminal:
 --
---   lua -l syslua apply examples/tool
---   . ~/.local/share/syslua/env.sh
---   greet
+--   lua -l syslua apply examples/tool . ~/.local/share/syslua/env.sh greet
 
 -- The file `release.lua`: what changes from one release to the next.
 local release = require("release")

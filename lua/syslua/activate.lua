@@ -32,8 +32,8 @@ local text = require("syslua.util.text")
 ---@field undo string|string[]|nil what takes it back
 ---@field always boolean? run it at each apply
 ---@field before boolean? run it before files change
--- What it is about: it runs again when one of these changes. Derivations, sources, and targets: absolute, or from `~/`;
--- a directory stands for the targets below it.
+-- What it is about: it runs again when one of these changes. Derivations, sources, and targets:
+-- absolute, or from `~/`; a directory stands for the targets below it.
 ---@field on_change (syslua.Derivation|syslua.Source|string)[]?
 ---@field cwd string? the directory that it runs in; the home unless given
 ---@field env table<string, string|number>? variables besides those of the environment
@@ -223,7 +223,8 @@ local function new_context()
     record({ kind = "symlink", source = source, target = target, mutable = mutable })
   end
 
-  --- Writes a real file at `target`, with the content of the file `source`. `~/` is the user's home.
+  --- Writes a real file at `target`, with the content of the file `source`. `~/` is the user's
+  --- home.
   ---@param source string
   ---@param target string
   ---@param opts syslua.activate.InstallOpts?

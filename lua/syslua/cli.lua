@@ -4,7 +4,8 @@
 ---@class syslua.CommandLine
 local cli = {}
 
---- Runs the command that the words after `lua -l syslua` name, and exits with its code. Returns when
+--- Runs the command that the words after `lua -l syslua` name, and exits with its code. Returns
+--- when
 -- there is nothing to run, or the first word is a script for Lua.
 ---@param words string[]
 function cli.start(words)

@@ -1,9 +1,9 @@
 --- `ctx` of a derivation: each call is a request to the engine, and waits for its answer.
 --
--- A build runs as a coroutine. A call that may take long yields its request to the scheduler; others
--- are performed at once. Where a yield is impossible (inside `pcall` on Lua 5.1, inside `table.sort`)
--- the mark that was set before it is still there at the next call or at the end: then the build starts
--- over, with all its operations in place. It does not know what the operations do.
+-- A build runs as a coroutine. A call that may take long yields its request to the scheduler;
+-- others are performed at once. Where a yield is impossible (inside `pcall` on Lua 5.1, inside
+-- `table.sort`) the mark that was set before it is still there at the next call or at the end: then
+-- the build starts over, with all its operations in place. It does not know what the operations do.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
@@ -37,7 +37,8 @@ local function ask(task, request, is_quick)
   end
   ---@type boolean, any
   local succeeded, value
-  -- The last yield failed, and the config took that for a failure: whatever it does now is thrown away.
+  -- The last yield failed, and the config took that for a failure: whatever it does now is thrown
+  -- away.
   task.broken = task.broken or task.waiting
   if is_quick or task.in_place or task.broken then
     succeeded, value = task.perform(request)

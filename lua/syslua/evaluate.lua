@@ -1,4 +1,5 @@
---- `syslua.evaluate(config, options)`: runs a config and returns its manifest. The system stays as it is.
+--- `syslua.evaluate(config, options)`: runs a config and returns its manifest. The system stays as
+--- it is.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
@@ -338,7 +339,8 @@ return function(config, options)
   local mark, globals = position.mark(), get_globals(target)
   scope.push(directory, scope.get_home(), get_notifier(options), options.on_file, options.project)
   system.push(target, options.sys ~= nil)
-  -- What a config declares stays until the end: to look for garbage among it takes longer than to make it.
+  -- What a config declares stays until the end: to look for garbage among it takes longer than to
+  -- make it.
   local pause = collectgarbage("setpause", evaluation_pause)
   fixed.enter()
   local outer = fixed.set_scope(fixed.new_scope(false))

@@ -1,4 +1,5 @@
---- Functions of Lua whose answers differ from run to run, or from one Lua to the next, as configs and
+--- Functions of Lua whose answers differ from run to run, or from one Lua to the next, as configs
+--- and
 -- builds have them: with an order, without addresses. It does not know when builds run.
 
 local failure = require("syslua.util.failure")
@@ -98,7 +99,8 @@ end
 ---@type table<table, { keys: any[], places: table<any, integer>, count: integer }>
 local walks = raw_set_metatable({}, { __mode = "k" })
 
--- The first key in order, without putting all in order: `next(t) == nil` is how one asks whether it is empty.
+-- The first key in order, without putting all in order: `next(t) == nil` is how one asks whether it
+-- is empty.
 local function get_first(value)
   local first = raw_next(value)
   if first == nil then
@@ -120,7 +122,8 @@ local function get_first(value)
   return first
 end
 
---- `next`, in the order of `pairs`. As with Lua's own, fields may be changed and cleared on the way.
+--- `next`, in the order of `pairs`. As with Lua's own, fields may be changed and cleared on the
+--- way.
 ---@param value table
 ---@param key any
 function fixed.next(value, key)
@@ -162,7 +165,8 @@ function fixed.next(value, key)
   return nil
 end
 
---- `pairs` in a fixed order: numbers ascending, strings by their bytes, false, true. Keys are taken at the
+--- `pairs` in a fixed order: numbers ascending, strings by their bytes, false, true. Keys are taken
+--- at the
 -- start; what vanishes meanwhile is left out.
 ---@param value any
 ---@return function, any, any
@@ -269,7 +273,8 @@ local function has_text(value)
   return type(metatable) == "table" and rawget(metatable, "__tostring") ~= nil
 end
 
---- `tostring`. What Lua shows by its address is shown by a number: the first such value that is shown has
+--- `tostring`. What Lua shows by its address is shown by a number: the first such value that is
+--- shown has
 -- the number 1.
 ---@param ... any
 ---@return string
@@ -467,7 +472,8 @@ local set_locale = os.setlocale
 ---@type any
 local compiler = rawget(_G, "jit")
 
---- Puts them in the place of Lua's own, and the locale "C" in that of the process, until `fixed.leave`.
+--- Puts them in the place of Lua's own, and the locale "C" in that of the process, until
+--- `fixed.leave`.
 function fixed.enter()
   local functions = {}
   for index, place in ipairs(places) do

@@ -1,5 +1,6 @@
 --- The guard around a derivation's `config`: while it runs, what could make two builds differ is
--- out of reach, and Lua's own libraries are as Lua brought them. It alters no function; what it changes is put back.
+-- out of reach, and Lua's own libraries are as Lua brought them. It alters no function; what it
+-- changes is put back.
 
 local failure = require("syslua.util.failure")
 local fixed = require("syslua.fixed")
@@ -69,7 +70,8 @@ local function new_index(library)
   end
 end
 
--- The libraries of Lua, with what was in them when the module was loaded: a build sees this and nothing else.
+-- The libraries of Lua, with what was in them when the module was loaded: a build sees this and
+-- nothing else.
 ---@type { name: string, table: table, content: table<any, any>, metatable: table? }[]
 local libraries = {}
 local originals = require("syslua").native.originals

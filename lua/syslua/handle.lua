@@ -1,5 +1,7 @@
---- What a derivation or source looks like to a config: an empty table that shows fields and takes none,
--- so that nothing can be added to it that its hash does not know. It does not know how they are made.
+--- What a derivation or source looks like to a config: an empty table that shows fields and takes
+--- none,
+-- so that nothing can be added to it that its hash does not know. It does not know how they are
+-- made.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
@@ -33,8 +35,8 @@ local function new_kind(name, what)
   }
 end
 
--- A result that depends on it would not be found to be old: the hash of a recipe changes also when what
--- it produces does not.
+-- A result that depends on it would not be found to be old: the hash of a recipe changes also when
+-- what it produces does not.
 local function refuse_hash(name)
   raise(
     ("`hash` of the derivation %s is not there while another one is built"):format(name),

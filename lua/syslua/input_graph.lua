@@ -1,4 +1,5 @@
---- The inputs of a config, and theirs: which there are, what each is asked for by, and the loaders of their files.
+--- The inputs of a config, and theirs: which there are, what each is asked for by, and the loaders
+--- of their files.
 -- It fetches nothing: the engine resolves all inputs of one depth at once.
 
 local border = require("syslua.border")
@@ -48,7 +49,8 @@ local fields = {
   follows = { type = "map" },
 }
 
--- The line of a file that declares an input, as well as the text tells: that of its address, else that of its name.
+-- The line of a file that declares an input, as well as the text tells: that of its address, else
+-- that of its name.
 local function find_line(lines, name, url)
   local by_name
   for index, line in ipairs(lines) do
@@ -183,7 +185,8 @@ local function get_request(parent, declared, update)
   }
 end
 
--- The text of an input's `init.lua`, where it declares inputs. Others are not run: it may be a file of an editor.
+-- The text of an input's `init.lua`, where it declares inputs. Others are not run: it may be a file
+-- of an editor.
 local function get_declaring_text(one)
   local source = loader.read(one, "init.lua")
   return source and source:find("%f[%w_]inputs%s*=") and source or nil

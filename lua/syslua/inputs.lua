@@ -1,4 +1,5 @@
---- `syslua.inputs`: what configs get from elsewhere, and what their locks say. It builds and applies nothing.
+--- `syslua.inputs`: what configs get from elsewhere, and what their locks say. It builds and
+--- applies nothing.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
@@ -49,7 +50,8 @@ local function to_pattern(glob)
   return "^" .. glob:gsub("[%^%$%(%)%%%.%[%]%+%-%?]", "%%%0"):gsub("%*", ".*") .. "$"
 end
 
--- Returns whether one of some names means an input, as a function; all are meant when there are no names.
+-- Returns whether one of some names means an input, as a function; all are meant when there are no
+-- names.
 ---@return fun(key: string): boolean
 local function new_selection(names)
   return function(key)
@@ -111,7 +113,8 @@ local function find_changes(config, names, options)
   return changes
 end
 
---- Resolves inputs anew, those of the names or all, and locks what they are now; with `dry_run` it only says what it
+--- Resolves inputs anew, those of the names or all, and locks what they are now; with `dry_run` it
+--- only says what it
 -- would lock. Nothing is built or applied.
 ---@param config string the entry file
 ---@param names string[]? names may have `*`
@@ -139,7 +142,8 @@ function inputs.outdated(config, options)
   return changes
 end
 
---- Says what an apply would change in the lock, and changes nothing: an empty list where the lock is complete. What is
+--- Says what an apply would change in the lock, and changes nothing: an empty list where the lock
+--- is complete. What is
 -- locked is verified.
 ---@param config string the entry file
 ---@param options syslua.Options?

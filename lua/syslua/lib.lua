@@ -44,7 +44,8 @@ local function check_text(call, value)
   end
 end
 
---- Returns the value that a JSON text stands for. `null` is `lib.null`, and lists are marked, so that
+--- Returns the value that a JSON text stands for. `null` is `lib.null`, and lists are marked, so
+--- that
 -- `lib.toJSON` gives the same text again.
 ---@param json string
 ---@return any
@@ -70,7 +71,8 @@ function lib.toYAML(value)
   return border.call("to_yaml", value)
 end
 
---- Returns a table as INI: what is no table first, then a section for each table, all sorted. A list is
+--- Returns a table as INI: what is no table first, then a section for each table, all sorted. A
+--- list is
 -- the same key again for each item.
 ---@param value table
 ---@param opts { indent: string?, separator: string? }? what stands before keys (nothing), and after them (" = ")
@@ -88,7 +90,8 @@ function lib.array(list)
   return setmetatable(list, native.array_metatable)
 end
 
---- Lays tables over one another, the last one on top: tables with names are merged deeply, anything else
+--- Lays tables over one another, the last one on top: tables with names are merged deeply, anything
+--- else
 -- is replaced. `mkDefault` gives way, `mkForce` stays, and `mkBefore` and `mkAfter` join lists.
 ---@param ... table
 ---@return table

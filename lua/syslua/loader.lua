@@ -1,5 +1,6 @@
 --- Loads the files of one evaluation: each in the evaluation's own globals, each once. Modules and
--- packages that come with sys.lua are files of the evaluation too. It does not know what they declare.
+-- packages that come with sys.lua are files of the evaluation too. It does not know what they
+-- declare.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
@@ -88,7 +89,8 @@ local function get_place(self, file)
   return self.places and self.places[path.normalize(file)] or file
 end
 
--- Reads a file; one of a project only as it is trusted. Those of other inputs of a project have their hash in its lock.
+-- Reads a file; one of a project only as it is trusted. Those of other inputs of a project have
+-- their hash in its lock.
 local function read_trusted(self, file)
   local project = self.project
   if project and project.read and (not self.key or project.contains(file)) then
@@ -97,7 +99,8 @@ local function read_trusted(self, file)
   return read_file(get_place(self, file))
 end
 
--- Reads a file of the config, which the snapshot keeps a copy of; returns nil and the reason when it cannot.
+-- Reads a file of the config, which the snapshot keeps a copy of; returns nil and the reason when
+-- it cannot.
 local function read_config_file(self, file)
   local text, problem = read_trusted(self, file)
   if text then
@@ -106,7 +109,8 @@ local function read_config_file(self, file)
   return text, problem
 end
 
--- Where a module may be: beside the entry file, in an input also in `lua/`, as in a plugin of an editor.
+-- Where a module may be: beside the entry file, in an input also in `lua/`, as in a plugin of an
+-- editor.
 local function get_candidates(self, relative)
   local candidates = { relative .. ".lua", relative .. "/init.lua" }
   if self.key then
@@ -309,7 +313,8 @@ function loader.require_in(self, name)
   return run_module(self, name or self.name, relative)
 end
 
--- Returns the input of a name as a file sees it: of the inputs that its own config declares, then of those around it.
+-- Returns the input of a name as a file sees it: of the inputs that its own config declares, then
+-- of those around it.
 local function find_input(self, name)
   ---@type syslua.Loader?
   local at = self
@@ -386,8 +391,8 @@ function loader.run(self, relative)
   return run_file(self, relative)
 end
 
--- `load` and its kin, for which the globals of the config are the globals; paths are relative to the
--- config's directory.
+-- `load` and its kin, for which the globals of the config are the globals; paths are relative to
+-- the config's directory.
 local function add_loaders(self)
   local environment = self.environment
   local function compile_or_nil(text, name, own_environment)
@@ -487,7 +492,8 @@ function make_environment(self, extra)
   border.call("add_environment", environment)
 end
 
---- Makes the loader of one evaluation. Its globals are those of Lua and `extra`; what a config's files
+--- Makes the loader of one evaluation. Its globals are those of Lua and `extra`; what a config's
+--- files
 -- set stays among them.
 ---@param directory string
 ---@param extra table<string, any>
@@ -514,7 +520,8 @@ function loader.new(directory, extra, is_pure, places, project)
   return self
 end
 
---- Makes the loader of an input. Its files have globals of their own, which are made for the first of them.
+--- Makes the loader of an input. Its files have globals of their own, which are made for the first
+--- of them.
 ---@param parent syslua.Loader that of the config or input that declares it
 ---@param name string
 ---@param key string

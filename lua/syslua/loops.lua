@@ -31,7 +31,8 @@ local function unwrap(thread, succeeded, ...)
   error((...), 0)
 end
 
---- The library `coroutine`, as configs have it. LuaJIT needs no other: there one hook is for all coroutines.
+--- The library `coroutine`, as configs have it. LuaJIT needs no other: there one hook is for all
+--- coroutines.
 ---@type any
 loops.coroutine = coroutine
 

@@ -27,7 +27,8 @@ local merge = {}
 ---@field replaces boolean
 ---@field positions string[]
 
--- Variables that are lists, by the conventions of the programs that read them -> their separator on Unix.
+-- Variables that are lists, by the conventions of the programs that read them -> their separator on
+-- Unix.
 ---@type table<string, string>?
 local separators
 

@@ -1,4 +1,5 @@
---- `syslua.module`: a part of a config that several places may set up. What they give is merged, and
+--- `syslua.module`: a part of a config that several places may set up. What they give is merged,
+--- and
 -- acted upon once, at the end of the evaluation. It does not know what a module does.
 
 local closest = require("syslua.util.closest")
@@ -145,7 +146,8 @@ local function set_up(module, opts)
   table.insert(entry.given, { value = opts, position = where, chain = position.chain() })
 end
 
---- Makes a module. Its `setup` may be called any number of times; `config` is called once, with what
+--- Makes a module. Its `setup` may be called any number of times; `config` is called once, with
+--- what
 -- came of it all.
 ---@param spec syslua.module.Spec
 ---@return syslua.ConfigModule

@@ -9,8 +9,8 @@ local module_files = {}
 -- Kept from load on: configs run while some of these are hidden.
 local real_require = require
 
--- Where the modules and packages that come with sys.lua are: beside its Lua files, the packages of a
--- checkout at its top.
+-- Where the modules and packages that come with sys.lua are: beside its Lua files, the packages of
+-- a checkout at its top.
 local own = position.own_directory:gsub("^@", "")
 local shipped_directories = {
   modules = { own .. "modules" },
@@ -56,7 +56,8 @@ function module_files.list_shipped(top)
   return names
 end
 
--- The files of installed modules and of those that they require, by the names that configs require them by.
+-- The files of installed modules and of those that they require, by the names that configs require
+-- them by.
 ---@type table<string, string[]>
 local installed = {}
 

@@ -1,4 +1,5 @@
---- Tables of options that several places give parts of: deep merges, by the numbers of `lib.mkForce`
+--- Tables of options that several places give parts of: deep merges, by the numbers of
+--- `lib.mkForce`
 -- and its kin. It does not know what the options mean.
 
 local failure = require("syslua.util.failure")
@@ -179,9 +180,10 @@ merge = function(name, declarations, default)
   return options.strip(winner.value)
 end
 
---- Merges what several places gave into one table: tables with names deeply; of other values that of
--- the lowest number counts, and two different ones of it are a conflict; lists follow one another by
--- their numbers. Defaults count where nobody gave anything.
+--- Merges what several places gave into one table: tables with names deeply; of other values that
+--- of
+-- the lowest number counts, and two different ones of it are a conflict; lists follow one another
+-- by their numbers. Defaults count where nobody gave anything.
 ---@param name string what messages name
 ---@param defaults table
 ---@param given { value: table, position: string? }[]
@@ -231,9 +233,10 @@ local function overlay(below, above)
   return high_number <= low_number and above or below
 end
 
---- Lays tables over one another, the last one on top: tables with names are merged deeply; of anything
--- else the lowest number counts, and among equal ones the last; a list is replaced, unless the upper
--- one is to stand before or after it.
+--- Lays tables over one another, the last one on top: tables with names are merged deeply; of
+--- anything
+-- else the lowest number counts, and among equal ones the last; a list is replaced, unless the
+-- upper one is to stand before or after it.
 ---@param ... table
 ---@return table
 function options.overlay(...)

@@ -1,4 +1,5 @@
---- `syslua.package`: a program that is released as archives for several platforms, in several versions.
+--- `syslua.package`: a program that is released as archives for several platforms, in several
+--- versions.
 -- It makes a module of it, whose `setup` puts one version on PATH. It does not know any program.
 
 local closest = require("syslua.util.closest")
@@ -54,8 +55,8 @@ local fields = {
 
 local raise = position.raise
 
--- Fetches and unpacks a release, so that its programs are in `bin`. Only values come in, so that every
--- package has the same recipe text.
+-- Fetches and unpacks a release, so that its programs are in `bin`. Only values come in, so that
+-- every package has the same recipe text.
 local function build(opts, ctx)
   local fetched = ctx.fetch_url(opts.url, opts.sha256)
   if opts.is_program then

@@ -61,7 +61,8 @@ function priority.unwrap(value)
   return value.value, value.number, replaces
 end
 
---- Orders declarations of a list: those that replace the rest, else all by their numbers, equal ones
+--- Orders declarations of a list: those that replace the rest, else all by their numbers, equal
+--- ones
 -- in order of declaration. Returns those that count, and those that lost.
 ---@param declarations table[] with `number` and `replaces`
 ---@return table[] kept
@@ -92,7 +93,8 @@ function priority.sort(declarations)
   return kept, lost
 end
 
---- Returns the declaration of a single value that counts, the first one of the lowest number; another
+--- Returns the declaration of a single value that counts, the first one of the lowest number;
+--- another
 -- one of that number which differs from it; and those of higher numbers.
 ---@param declarations table[] with `number`; at least one
 ---@param is_equal fun(left: table, right: table): boolean

@@ -7,7 +7,8 @@ local position = require("syslua.util.position")
 local tables = require("syslua.util.table")
 local text = require("syslua.util.text")
 
--- Lua's own also while configs and builds have one with an order: nothing here depends on it, and it costs.
+-- Lua's own also while configs and builds have one with an order: nothing here depends on it, and
+-- it costs.
 ---@type fun(map: table, key: any): any, any
 local next = require("syslua").native.originals.basic.next
 
@@ -125,8 +126,8 @@ local function raise_wrong(what, name, value, field, where)
   raise(where, ("`%s` in %s: expected %s, got %s"):format(name, what, expected, given))
 end
 
--- What can be seen of fields without looking closer: the types of Lua that each accepts, and how many
--- have to be there. By the table of fields; these are few, and most are checked often.
+-- What can be seen of fields without looking closer: the types of Lua that each accepts, and how
+-- many have to be there. By the table of fields; these are few, and most are checked often.
 ---@type table<table, { accepted: table<string, table<string, boolean>>, required: integer }>
 local outlines = setmetatable({}, { __mode = "k" })
 

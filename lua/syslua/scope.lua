@@ -123,7 +123,8 @@ function scope.run(user, project, home, callback)
   scope.within(block, callback)
 end
 
---- Calls a function while what is declared is one's own: it counts for more than what is for everybody.
+--- Calls a function while what is declared is one's own: it counts for more than what is for
+--- everybody.
 ---@param callback function
 function scope.run_own(callback)
   local current = stack[#stack]

@@ -1,11 +1,13 @@
---- `syslua.secrets`: documents of SOPS and files of age, for scripts. It does not know what a config makes of them.
+--- `syslua.secrets`: documents of SOPS and files of age, for scripts. It does not know what a
+--- config makes of them.
 
 local border = require("syslua.border")
 
 ---@class syslua.Secrets
 local secrets = {}
 
---- Decrypts a value, or without a key the whole content of a file. Lua cannot wipe it: do not keep it.
+--- Decrypts a value, or without a key the whole content of a file. Lua cannot wipe it: do not keep
+--- it.
 ---@param file string a document of SOPS, or a file of age, which has no keys
 ---@param key string? `db.users[0].name`; a key with a dot in it stands as `["tls.crt"]`
 ---@return any value text, a number, a boolean, a table, or nil for null
@@ -13,8 +15,8 @@ function secrets.get(file, key)
   return border.call("secrets_get", file, key).value
 end
 
---- Encrypts a value and writes it into a document, which is made when there is none. All else in the file stays as it
---- is.
+--- Encrypts a value and writes it into a document, which is made when there is none. All else in
+--- the file stays as it is.
 ---@param file string
 ---@param key string
 ---@param value string|number|boolean a text is read as the type that stands there already
@@ -48,7 +50,8 @@ function secrets.keygen(file)
   return border.call("secrets_keygen", file)
 end
 
---- Returns the keys of a document with the types of their values. Nothing is decrypted, no identity is needed.
+--- Returns the keys of a document with the types of their values. Nothing is decrypted, no identity
+--- is needed.
 ---@param file string
 ---@return table
 function secrets.outline(file)

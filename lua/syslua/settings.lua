@@ -1,5 +1,5 @@
---- Which options a function of the module knows: one that is misspelt must not be taken for one that is not given,
---- since `dryrun = true` would do it. What options mean, it does not know.
+--- Which options a function of the module knows: one that is misspelt must not be taken for one
+--- that is not given, since `dryrun = true` would do it. What options mean, it does not know.
 
 local schema = require("syslua.schema")
 

@@ -1,5 +1,5 @@
---- `syslua.store`: the objects that builds left, what holds them, and what goes. It reads no config, and takes objects
---- by their whole names.
+--- `syslua.store`: the objects that builds left, what holds them, and what goes. It reads no
+--- config, and takes objects by their whole names.
 
 local border = require("syslua.border")
 local settings = require("syslua.settings")
@@ -45,8 +45,8 @@ function store.verify(options)
   return border.call("verify", options)
 end
 
---- Removes the objects that nothing needs, after snapshots if `keep` or `older_than` say so; with `dry_run` it only
---- says what would stay and go, and why.
+--- Removes the objects that nothing needs, after snapshots if `keep` or `older_than` say so; with
+--- `dry_run` it only says what would stay and go, and why.
 ---@param options syslua.CollectOptions?
 ---@return syslua.Collected
 function store.gc(options)

@@ -18,7 +18,8 @@ local system = {}
 ---@field is_darwin boolean
 ---@field is_windows boolean
 
--- The platforms of the evaluations under way, innermost last, and whether each is another machine's.
+-- The platforms of the evaluations under way, innermost last, and whether each is another
+-- machine's.
 ---@type table<integer, { facts: table, is_foreign: boolean }?>
 local stack = {}
 

@@ -1,6 +1,7 @@
---- `syslua.testing`: tests of configs. Evaluates a config for any machine, and shows what it declares:
--- files, environment, packages, services. Where luassert is there, as under busted, it adds assertions.
--- Nothing is built or applied.
+--- `syslua.testing`: tests of configs. Evaluates a config for any machine, and shows what it
+--- declares:
+-- files, environment, packages, services. Where luassert is there, as under busted, it adds
+-- assertions. Nothing is built or applied.
 
 local evaluate = require("syslua.evaluate")
 local border = require("syslua.border")
@@ -386,7 +387,8 @@ local function to_message(message)
   })
 end
 
---- Adds the assertions `has_file`, `has_variable`, `has_package` and `has_service`, and with `has_no_`
+--- Adds the assertions `has_file`, `has_variable`, `has_package` and `has_service`, and with
+--- `has_no_`
 -- their opposites, to luassert; `require("syslua.testing")` does it where luassert is there.
 ---@param luassert table
 function testing.register(luassert)

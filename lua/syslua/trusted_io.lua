@@ -7,7 +7,8 @@ local position = require("syslua.util.position")
 --- How the files of a directory that has an entry file of its own are read.
 ---@class syslua.TrustedProject
 ---@field name string
--- Returns a file that is trusted, or nil and why it cannot be read; raises a failure when it is not trusted.
+-- Returns a file that is trusted, or nil and why it cannot be read; raises a failure when it is not
+-- trusted.
 ---@field read nil|fun(file: string): string?, string?
 ---@field contains nil|fun(file: string): boolean whether a file is one of the directory
 ---@field note_source nil|fun(place: string, sha256: string) is told of each `source()`

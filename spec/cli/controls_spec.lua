@@ -1,4 +1,5 @@
---- No text from elsewhere controls the terminal: names of files, values, output of builds and commands, diffs, errors.
+--- No text from elsewhere controls the terminal: names of files, values, output of builds and
+--- commands, diffs, errors.
 
 local machine = require("spec.support.machine")
 local random = require("spec.support.random")
@@ -65,7 +66,8 @@ describe("a terminal #once", function()
     here.remove()
   end)
 
-  -- Runs a command, with and without colours, and checks both streams; with colours, only ours are there.
+  -- Runs a command, with and without colours, and checks both streams; with colours, only ours are
+  -- there.
   local function check(...)
     local words = { ... }
     local about = table.concat(words, " ")

@@ -1,4 +1,5 @@
---- Tables and reports in a terminal of 80 columns, with long names and many entries; programs get them whole.
+--- Tables and reports in a terminal of 80 columns, with long names and many entries; programs get
+--- them whole.
 
 local machine = require("spec.support.machine")
 local text = require("syslua.util.text")

@@ -1,4 +1,5 @@
---- `adopt` refuses what should stay private, by name and by content, wherever it is and whatever it is called.
+--- `adopt` refuses what should stay private, by name and by content, wherever it is and whatever it
+--- is called.
 
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
@@ -192,7 +193,8 @@ describe("adopt of what should stay private #once", function()
     [".msmtprc"] = "account me\nuser me\npasswordeval pass show mail\n",
   }
 
-  -- Returns a function that adopts and expects a refusal which names a file, and leaves nothing of it.
+  -- Returns a function that adopts and expects a refusal which names a file, and leaves nothing of
+  -- it.
   local function expect_refused(words, name, message)
     local result = here.run("adopt", "--write", words)
     assert.equal(1, result.code, message .. ": " .. result.stdout)

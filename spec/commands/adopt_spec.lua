@@ -36,7 +36,8 @@ describe("adopt", function()
     assert.equal(home, here.list("home"))
   end
 
-  -- Adopts, applies, and expects that everything in the home reads as before; then that all comes back.
+  -- Adopts, applies, and expects that everything in the home reads as before; then that all comes
+  -- back.
   local function adopt_and_apply(...)
     local function read_home()
       return here.shell("cd ~ && find -L . -type f -exec sha256sum {} + | LC_ALL=C sort").stdout

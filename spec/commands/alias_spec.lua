@@ -1,4 +1,5 @@
---- Aliases and functions, in shells as people have them: in a terminal, by the line of `init --shell`.
+--- Aliases and functions, in shells as people have them: in a terminal, by the line of
+--- `init --shell`.
 
 local machine = require("spec.support.machine")
 local pane = require("spec.support.pane")

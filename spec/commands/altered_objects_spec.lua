@@ -1,4 +1,5 @@
---- Programs change objects through links: `status` sees it, and `apply` keeps what they wrote and repairs the objects.
+--- Programs change objects through links: `status` sees it, and `apply` keeps what they wrote and
+--- repairs the objects.
 
 local machine = require("spec.support.machine")
 local random = require("spec.support.random")
@@ -27,7 +28,8 @@ local files = {
   { "~/.each/sub/b" },
 }
 
--- Shell lines that change a file `$f` in an object, as programs do; `$n` is a number. The directory can be written.
+-- Shell lines that change a file `$f` in an object, as programs do; `$n` is a number. The directory
+-- can be written.
 local changes = {
   write = 'chmod u+w "$f"; printf "written $n" >"$f"',
   append = 'chmod u+w "$f"; printf "more $n" >>"$f"; chmod 444 "$f"',

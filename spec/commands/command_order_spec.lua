@@ -1,4 +1,5 @@
---- When commands of activations run: before files, after them, again when something changed, and as whom.
+--- When commands of activations run: before files, after them, again when something changed, and as
+--- whom.
 
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")

@@ -1,6 +1,7 @@
---- Many at once: applies, rollbacks, gc, builds and readers on one root, while holders of locks are killed. What comes
--- of it is what some order of them one after the other would have made. `SYSLUA_SWEEP=all` goes 200 rounds.
--- Once, not for each Lua.
+--- Many at once: applies, rollbacks, gc, builds and readers on one root, while holders of locks are
+--- killed. What comes
+-- of it is what some order of them one after the other would have made. `SYSLUA_SWEEP=all` goes 200
+-- rounds. Once, not for each Lua.
 
 local interpreter = require("spec.support.interpreter")
 local json = require("dkjson")
@@ -12,7 +13,8 @@ end
 
 local whole = os.getenv("SYSLUA_SWEEP") == "all"
 
--- Functions for the shell. Whoever holds a lock of the store is looked for where the kernel lists them.
+-- Functions for the shell. Whoever holds a lock of the store is looked for where the kernel lists
+-- them.
 local functions = [[
   sys() { "$LUA" -l syslua "$@"; }
   now() { echo $(($(date +%s%N) / 1000000)); }
@@ -155,7 +157,8 @@ describe("many at once #once", function()
     local _, killed = (here.read("killed") or ""):gsub("\n", "")
     tell("ended as a, b, nothing: %d, %d, %d; %d killed", ends.a, ends.b, ends[""], killed)
     tell("%d answers of status, the slowest after %d ms", count, longest)
-    -- Ten processes share two processors; none waits for a lock, which others hold for longer than that.
+    -- Ten processes share two processors; none waits for a lock, which others hold for longer than
+    -- that.
     assert.is_true(longest < 5000, "the slowest status took " .. longest .. " ms")
 
     here.must("apply", "a.lua")

@@ -1,4 +1,5 @@
---- Damaged files of the root, as the commands see them; `src/engine/tests/damaged_state.rs` damages each in every way.
+--- Damaged files of the root, as the commands see them; `src/engine/tests/damaged_state.rs` damages
+--- each in every way.
 
 local machine = require("spec.support.machine")
 

@@ -1,4 +1,5 @@
---- `destroy` after random sequences of apply, edit, rollback, kill and gc: the home is what it was, and no
+--- `destroy` after random sequences of apply, edit, rollback, kill and gc: the home is what it was,
+--- and no
 -- edit is lost. `SYSLUA_SEED=7` runs one sequence, `SYSLUA_SWEEP=all` many.
 
 local commands = require("syslua.cli.commands")
@@ -93,7 +94,8 @@ local kinds = {
   end,
 }
 
--- What somebody does at a managed target: lines of the shell, with $P, its parent $D, and a text $T.
+-- What somebody does at a managed target: lines of the shell, with $P, its parent $D, and a text
+-- $T.
 local edits = {
   'rm -rf "$P"; mkdir -p "$D"; printf %s "$T" >"$P"',
   'rm -rf "$P"; mkdir -p "$P/in"; printf %s "$T" >"$P/in/file"',
@@ -121,7 +123,8 @@ describe("destroy #once", function()
     here.remove()
   end)
 
-  -- Kind, mode, names, content, where links lead; times of all but directories, into which things come and go.
+  -- Kind, mode, names, content, where links lead; times of all but directories, into which things
+  -- come and go.
   local function list_home()
     local line = [[cd ~ && {
       find . -path ./.local -prune -o -type d -printf '%y %m %n %p\0' -o -printf '%y %m %n %p %s %T@ %i %l\0'

@@ -1,4 +1,5 @@
---- direnv with the function of the guide: `use syslua` in an `.envrc` gives the environment of the directory's project.
+--- direnv with the function of the guide: `use syslua` in an `.envrc` gives the environment of the
+--- directory's project.
 
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")

@@ -1,4 +1,5 @@
---- `gc` as root: what is immutable goes too, users keep what they need of the system's store, and a full disk is freed.
+--- `gc` as root: what is immutable goes too, users keep what they need of the system's store, and a
+--- full disk is freed.
 
 local json = require("dkjson")
 local machine = require("spec.support.machine")

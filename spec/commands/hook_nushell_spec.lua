@@ -1,4 +1,5 @@
---- The hook of Nushell, in a terminal; and that of PowerShell, of which only the grammar can be checked.
+--- The hook of Nushell, in a terminal; and that of PowerShell, of which only the grammar can be
+--- checked.
 
 local machine = require("spec.support.machine")
 local pane = require("spec.support.pane")

@@ -1,4 +1,5 @@
---- The commands of inputs: `update --commit`, `init --from`, `--json`; scripts; and what inputs of git are told about.
+--- The commands of inputs: `update --commit`, `init --from`, `--json`; scripts; and what inputs of
+--- git are told about.
 
 local input_place = require("spec.support.input_place")
 

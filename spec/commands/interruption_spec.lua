@@ -159,7 +159,8 @@ describe("a switch", function()
         local ended = result.code == 0
         if not ended then
           counted = counted + 1
-          -- The next command that takes the lock recovers; that there is no such snapshot it says then.
+          -- The next command that takes the lock recovers; that there is no such snapshot it says
+          -- then.
           here.run("rollback", "99", "--yes")
           local state = read_home()
           assert.is_true(state == old or state == new, ("%s %d: %s"):format(call, number, state))

@@ -1,4 +1,5 @@
---- The JSON of the commands has the fields of docs/reference/json.md: no other, and all that are not optional. Once,
+--- The JSON of the commands has the fields of docs/reference/json.md: no other, and all that are
+--- not optional. Once,
 -- not for each Lua.
 
 local interpreter = require("spec.support.interpreter")
@@ -22,7 +23,8 @@ local reference = json_reference.new({
   gc = { objects = 2, held_by = 3 },
 })
 
--- What never was there: users are root's to declare, and snapshots that differ are no actions to come.
+-- What never was there: users are root's to declare, and snapshots that differ are no actions to
+-- come.
 local unseen = {
   "apply 1: pending",
   "diff.actions: diff",

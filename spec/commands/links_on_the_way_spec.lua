@@ -1,4 +1,5 @@
---- Targets below links that come, go and come back in the same switch. Each is a home that showed a defect once.
+--- Targets below links that come, go and come back in the same switch. Each is a home that showed a
+--- defect once.
 
 local machine = require("spec.support.machine")
 

@@ -1,4 +1,5 @@
---- Output for hundreds of files: by directory, without a line for each build, with the texts that change.
+--- Output for hundreds of files: by directory, without a line for each build, with the texts that
+--- change.
 
 local machine = require("spec.support.machine")
 

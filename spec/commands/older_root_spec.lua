@@ -1,4 +1,5 @@
---- What an earlier version left on machines is read, rolled back, applied over, collected and destroyed.
+--- What an earlier version left on machines is read, rolled back, applied over, collected and
+--- destroyed.
 
 local json = require("dkjson")
 local older_root = require("spec.support.older_root")
@@ -25,7 +26,8 @@ describe("a root that 14d1392 made #once", function()
     return result
   end
 
-  -- Objects may be built again, since recipes are hashed in another way now. They come out the same.
+  -- Objects may be built again, since recipes are hashed in another way now. They come out the
+  -- same.
   local function assert_unchanged(result)
     local printed = result.stdout
     local is_unchanged = printed:find("Nothing changed", 1, true)
@@ -33,7 +35,8 @@ describe("a root that 14d1392 made #once", function()
     assert.truthy(is_unchanged, printed)
   end
 
-  -- Nothing of the home is lost or changed, and of the root only the edit of a managed file is left.
+  -- Nothing of the home is lost or changed, and of the root only the edit of a managed file is
+  -- left.
   local function assert_destroyed()
     here.must("destroy", "--yes")
     assert.equal(here.describe("homes/0"), here.describe("home"))

@@ -1,4 +1,5 @@
---- No target may be, hold, or be reached through a file that the config reads, whichever way it reads it.
+--- No target may be, hold, or be reached through a file that the config reads, whichever way it
+--- reads it.
 
 local machine = require("spec.support.machine")
 

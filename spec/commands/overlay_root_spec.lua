@@ -1,4 +1,5 @@
---- A home on an overlay, as in a container: the directories of its lower layers cannot be renamed. A plan says so.
+--- A home on an overlay, as in a container: the directories of its lower layers cannot be renamed.
+--- A plan says so.
 
 local machine = require("spec.support.machine")
 
@@ -28,7 +29,8 @@ describe("#root overlays #once", function()
     ]]).stdout
   end
 
-  -- What the root is on: the overlay, so that it is a rename within one mount, or another file system.
+  -- What the root is on: the overlay, so that it is a rename within one mount, or another file
+  -- system.
   for name, root in pairs({ ["in the home"] = true, elsewhere = false }) do
     it("say before anything is touched what they cannot move, with the root " .. name, function()
       if root then

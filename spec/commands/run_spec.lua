@@ -1,4 +1,5 @@
---- `run`, and `shell -p`: programs of packages that are not installed. Nothing comes from a network.
+--- `run`, and `shell -p`: programs of packages that are not installed. Nothing comes from a
+--- network.
 
 local machine = require("spec.support.machine")
 

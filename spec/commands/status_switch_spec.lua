@@ -1,4 +1,5 @@
---- `status` while others switch: each answer is about one snapshot, and none waits. Once, not for each Lua.
+--- `status` while others switch: each answer is about one snapshot, and none waits. Once, not for
+--- each Lua.
 
 local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")

@@ -1,4 +1,5 @@
---- `why`: the whole way from the entry file to a declaration three modules deep, and what lost against it there.
+--- `why`: the whole way from the entry file to a declaration three modules deep, and what lost
+--- against it there.
 
 local machine = require("spec.support.machine")
 local syslua = require("syslua")

@@ -1,4 +1,5 @@
---- Downloads against servers that misbehave, and against nginx with TLS: every way to fail has its message,
+--- Downloads against servers that misbehave, and against nginx with TLS: every way to fail has its
+--- message,
 -- and loses nothing. Servers and messages do not depend on the Lua: this runs on one.
 -- It is over 600 lines, since it is one list of faults over one pair of servers.
 

@@ -1,4 +1,5 @@
---- What the files of a config find: the globals, `require`, `load` and its kin; and what --pure hides.
+--- What the files of a config find: the globals, `require`, `load` and its kin; and what --pure
+--- hides.
 
 local machine = require("spec.support.machine")
 local ordered_pairs = require("syslua.util.ordered_pairs")

@@ -1,4 +1,5 @@
---- Hostile archives end to end: each is refused in words of its own, what is outside stays as it was,
+--- Hostile archives end to end: each is refused in words of its own, what is outside stays as it
+--- was,
 -- and nothing is registered in the store. The engine's tests have more of them.
 
 local interpreter = require("spec.support.interpreter")
@@ -84,7 +85,8 @@ if interpreter.version == "5.4" then
         assert.truthy(message:find("/archives/" .. name, 1, true), name .. ": " .. message)
         assert.truthy(message:find("script.lua:8", 1, true), name .. ": " .. message)
       end
-      -- 12 tricks, trailing data of two kinds and 7 cuts in four kinds of tar; 20 tricks and 7 cuts in zip.
+      -- 12 tricks, trailing data of two kinds and 7 cuts in four kinds of tar; 20 tricks and 7 cuts
+      -- in zip.
       assert.equal(4 * (12 + 2 + 7) + 20 + 7, count)
       assert.equal("untouched\n", here.read("outside/canary"))
       assert.equal("canary\n", here.shell("ls -A outside").stdout)

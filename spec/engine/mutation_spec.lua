@@ -1,6 +1,6 @@
 --- Every change that a build could see gives its derivation another hash; no other change does.
--- Each row is evaluated twice, in this process: as the first text says, and as the second does. The table
--- is over 600 lines since it is one table: what is not in it, is not looked at.
+-- Each row is evaluated twice, in this process: as the first text says, and as the second does. The
+-- table is over 600 lines since it is one table: what is not in it, is not looked at.
 
 local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")
@@ -38,8 +38,8 @@ end
 
 local with_tree = opts('source("tree")')
 
--- A pair of sides: each the lines of `setup`, or a table of them (`[1]`), `files`, what a line of the
--- shell makes of them (`prepare`), and options of the evaluation.
+-- A pair of sides: each the lines of `setup`, or a table of them (`[1]`), `files`, what a line of
+-- the shell makes of them (`prepare`), and options of the evaluation.
 local changes = {
   ["a captured string"] = { capture('local x = "a"'), capture('local x = "b"') },
   ["a byte after a zero in a captured string"] = {

@@ -1,4 +1,5 @@
---- What becomes of a build: objects that work where they are, are shared, and look the same on every
+--- What becomes of a build: objects that work where they are, are shared, and look the same on
+--- every
 -- machine.
 
 local machine = require("spec.support.machine")
@@ -34,7 +35,8 @@ describe("the store", function()
     return result.stdout
   end
 
-  -- Builds one derivation whose `config` has these lines; returns the paths of its outputs, in order.
+  -- Builds one derivation whose `config` has these lines; returns the paths of its outputs, in
+  -- order.
   local function build(lines, outputs, options)
     local stdout = run(([[
       local outputs = { %s }

@@ -1,5 +1,5 @@
---- The system's store beside a user's: root builds into /syslua, here a file system of its own that nobody
---- else sees, and the user borrows from it.
+--- The system's store beside a user's: root builds into /syslua, here a file system of its own that
+--- nobody else sees, and the user borrows from it.
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 

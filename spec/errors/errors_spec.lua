@@ -1,5 +1,6 @@
 --- What wrong configs are told, to the letter, on every Lua. After a change on purpose,
--- `SYSLUA_WRITE_EXPECTED=1 busted spec/errors` writes `expected.txt` anew, to be read before it is kept.
+-- `SYSLUA_WRITE_EXPECTED=1 busted spec/errors` writes `expected.txt` anew, to be read before it is
+-- kept.
 
 local cases = require("spec.errors.cases")
 local failure = require("syslua.util.failure")

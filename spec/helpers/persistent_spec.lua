@@ -89,7 +89,8 @@ describe("env.persistent{} #once", function()
 
   local escapes = { n = "\n", t = "\t" }
 
-  -- What systemd reads of a text, by names: its reader prints NAME=VALUE, or a value in double quotes with escapes.
+  -- What systemd reads of a text, by names: its reader prints NAME=VALUE, or a value in double
+  -- quotes with escapes.
   local function read(text, environment)
     here.write(file, text)
     local variables = { XDG_CONFIG_HOME = here.home .. "/.config", HOME = here.home }

@@ -1,4 +1,5 @@
---- What only its owner can read stays so: as a copy in a user's root, and not at all in a root of root.
+--- What only its owner can read stays so: as a copy in a user's root, and not at all in a root of
+--- root.
 
 local machine = require("spec.support.machine")
 

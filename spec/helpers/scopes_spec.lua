@@ -56,7 +56,8 @@ describe("user{}", function()
   it("is one's own as oneself, and left out for others", function()
     local found = here.evaluate(config, { username = "ada" })
     assert.has_file(found, "~/.own", "ada")
-    -- What is one's own counts for more than what is for everybody, as it does when root applies it.
+    -- What is one's own counts for more than what is for everybody, as it does when root applies
+    -- it.
     assert.has_variable(found, "EDITOR", "ed")
     assert.same({}, found.users)
     assert.same({ "what is declared for the user bob is left out: you are ada" }, found.notices)

@@ -1,5 +1,7 @@
---- Trees beside GNU Stow: a recursive tree of each package shows the same file at each path as `stow` does, and a home
--- that Stow linked is taken over and given back. `SYSLUA_SWEEP=all` tries 200 sets of packages, `SYSLUA_SEED=7` one.
+--- Trees beside GNU Stow: a recursive tree of each package shows the same file at each path as
+--- `stow` does, and a home
+-- that Stow linked is taken over and given back. `SYSLUA_SWEEP=all` tries 200 sets of packages,
+-- `SYSLUA_SEED=7` one.
 
 local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")
@@ -10,7 +12,8 @@ local is_once = interpreter.version == "5.4" and not interpreter.is_jit and proc
 local it_once = is_once and it or pending
 
 local packages = { "one", "two", "thr ee" }
--- Few, so that packages share directories, and odd ones. Stow leaves out README, LICENSE and names such as "x~".
+-- Few, so that packages share directories, and odd ones. Stow leaves out README, LICENSE and names
+-- such as "x~".
 local names = {
   ".config",
   ".vim",
@@ -168,7 +171,8 @@ describe("a recursive tree #once", function()
     here.must("destroy", "--yes")
     assert.are.equal("", here.list("home"):gsub("^d %d+ %. *\n", ""))
 
-    -- A home that Stow linked, in which a program wrote: what is in a folded directory is in the package.
+    -- A home that Stow linked, in which a program wrote: what is in a folded directory is in the
+    -- package.
     stow("home", list, random(3) == 1 and "--no-folding" or "")
     must(
       [[cd home; find . -mindepth 1 -type l -exec sh -c '

@@ -1,4 +1,5 @@
---- `file{}` with `recursive`: trees, several of them in one directory, and what an edit in one changes.
+--- `file{}` with `recursive`: trees, several of them in one directory, and what an edit in one
+--- changes.
 
 local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")
@@ -126,7 +127,8 @@ describe("a tree", function()
     assert.same({ ["~/.tree/1"] = "change" }, get_news())
     here.apply(config)
     assert.equal("edited\n", here.read("home/.tree/1"))
-    -- All lead into the one object of the tree, through one link of the root's: that has moved, and no other.
+    -- All lead into the one object of the tree, through one link of the root's: that has moved, and
+    -- no other.
     assert.equal(before, here.read_link("home/.tree/2"))
     assert.not_equal(real, get_real("2"))
     assert.equal(get_real("1"):match("^(.*)/1$"), get_real("2"):match("^(.*)/2$"))
@@ -323,7 +325,8 @@ describe("a tree", function()
           end
         end
       end
-      -- A directory of one tree may be no file of the other: names of files end with the number of their tree.
+      -- A directory of one tree may be no file of the other: names of files end with the number of
+      -- their tree.
       here.apply([[
         file { path = "~/.t", source = "trees/t1", recursive = true }
         file { path = "~/.t", source = "trees/t2", recursive = true }

@@ -20,7 +20,8 @@ describe("two builds with one directory #once", function()
     return result.stdout
   end
 
-  -- Declares two derivations, `one` and `two`, that make their outputs in the same directory of builds.
+  -- Declares two derivations, `one` and `two`, that make their outputs in the same directory of
+  -- builds.
   local rivals = [[
     local syslua = require("syslua")
     local known, one, two = {}, nil, nil

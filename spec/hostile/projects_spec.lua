@@ -1,6 +1,5 @@
 --- Hostile directories: whatever stands in them, nothing of it runs. Each variant is tried by every
--- command and hook that
--- looks at the directory; a canary file would tell.
+-- command and hook that looks at the directory; a canary file would tell.
 
 local machine = require("spec.support.machine")
 local pane = require("spec.support.pane")

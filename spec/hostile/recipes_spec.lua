@@ -1,4 +1,5 @@
---- One hash of a recipe stands for one result: random recipes, built in random surroundings and in random order, by
+--- One hash of a recipe stands for one result: random recipes, built in random surroundings and in
+--- random order, by
 -- processes that share nothing, and some recipes by all Luas that are installed.
 
 local interpreter = require("spec.support.interpreter")
@@ -22,7 +23,8 @@ local function shuffle(random, list)
   return list
 end
 
--- What is put together at random: as texts, few of each, so that many recipes differ in one thing only.
+-- What is put together at random: as texts, few of each, so that many recipes differ in one thing
+-- only.
 local captured_keys = { "2.5", "-1", '"a"', '"b"', '"1"', '"\\0z"', '"\\200"', "true", "false" }
 local option_keys = { '"a"', '"b"', '"ab"', '"1"', '"\\200"', '"a b"' }
 local scalars =
@@ -75,7 +77,8 @@ local function write_table(random, entries)
     or "(function() local t = {} " .. table.concat(parts, " ") .. " return t end)()"
 end
 
--- The functions of all recipes are on the same lines: only their texts and captures tell them apart.
+-- The functions of all recipes are on the same lines: only their texts and captures tell them
+-- apart.
 local recipe_text = [[
 local derive = ... local x = %s local n = %d local opts = %s
 local function f(a) return %s end

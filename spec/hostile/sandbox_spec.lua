@@ -1,4 +1,5 @@
---- What hostile programs of a build try against the machine, its user, and other builds: at each level, and as root.
+--- What hostile programs of a build try against the machine, its user, and other builds: at each
+--- level, and as root.
 -- docs/reference/security.md says what holds each of them.
 
 local machine = require("spec.support.machine")

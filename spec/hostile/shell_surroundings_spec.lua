@@ -1,7 +1,7 @@
 --- The hook in shells that people have set up in other ways: options, other hooks, aliases over
 -- builtins, read-only and missing variables, put together at random. The shell lives, values are
--- exact, also those of projects of the config and of directories with an entry file, and the hook is
--- there once.
+-- exact, also those of projects of the config and of directories with an entry file, and the hook
+-- is there once.
 
 local machine = require("spec.support.machine")
 local pane = require("spec.support.pane")

@@ -1,5 +1,5 @@
---- What sys.lua does at the border of the system, seen and disturbed there: locks that a file system does not have,
---- files that others could read for a moment, a kill between two calls.
+--- What sys.lua does at the border of the system, seen and disturbed there: locks that a file
+--- system does not have, files that others could read for a moment, a kill between two calls.
 
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")

@@ -1,4 +1,5 @@
---- What other users put where root's commands read: whatever it is, these end soon, need little memory, and leave what
+--- What other users put where root's commands read: whatever it is, these end soon, need little
+--- memory, and leave what
 -- belongs to others alone.
 
 local json = require("dkjson")
@@ -10,7 +11,8 @@ local user = "syslua-test"
 local seed = tonumber(os.getenv("SYSLUA_SEED")) or os.time()
 local rounds = os.getenv("SYSLUA_SWEEP") and 40 or 3
 
--- Limits of a command: far over what it needs, and far below what it would need for what lies there.
+-- Limits of a command: far over what it needs, and far below what it would need for what lies
+-- there.
 local seconds, kilobytes = 120, 400000
 
 local function new_random()
@@ -21,7 +23,8 @@ local function new_random()
   end
 end
 
--- What a user can leave in a directory of theirs, as lines of the shell; NAME is one that nothing has, ROOT the root.
+-- What a user can leave in a directory of theirs, as lines of the shell; NAME is one that nothing
+-- has, ROOT the root.
 local pieces = {
   "truncate -s 8T NAME",
   "mkfifo NAME",

@@ -1,4 +1,5 @@
---- What a build may do though it is confined, and what waits for a lock: programs that people use must not notice
+--- What a build may do though it is confined, and what waits for a lock: programs that people use
+--- must not notice
 -- the walls around them.
 
 local interpreter = require("spec.support.interpreter")
@@ -22,7 +23,8 @@ describe("a program of a build #once", function()
     here.remove()
   end)
 
-  -- Runs lines of the shell in a build that takes no level below `namespaces`; returns what they print.
+  -- Runs lines of the shell in a build that takes no level below `namespaces`; returns what they
+  -- print.
   local function run(lines)
     here.write_config(([[
       local built = derive({ name = "ran", config = function(_, ctx)

@@ -1,5 +1,6 @@
---- Reads docs/reference/json.md, and holds documents against it: they have the fields that it names, no other, and all
---- that are not optional, also in what is nested. It knows the few forms of words there that describe a field.
+--- Reads docs/reference/json.md, and holds documents against it: they have the fields that it
+--- names, no other, and all that are not optional, also in what is nested. It knows the few forms
+--- of words there that describe a field.
 
 local syslua = require("syslua")
 local tree = require("spec.support.tree")
@@ -75,12 +76,14 @@ local function get_objects(value)
   return type(value[1]) == "table" and value or {}
 end
 
---- Returns what checks documents. `separate` tells which table of a command describes the objects of a field.
+--- Returns what checks documents. `separate` tells which table of a command describes the objects
+--- of a field.
 ---@param separate table<string, table<string, integer>>
 function json_reference.new(separate)
   local reference, tables, seen = {}, read_tables(), {}
 
-  -- "as one of `objects` in `list`", "as `snapshot` in `status`" and "as in `plan`" refer to another field.
+  -- "as one of `objects` in `list`", "as `snapshot` in `status`" and "as in `plan`" refer to
+  -- another field.
   local function find_reference(field)
     for _, form in ipairs({ "as one of `([%w_]+)` in `(%w+)`", "as `([%w_]+)` in `(%w+)`" }) do
       local name, command = field.text:match(form)

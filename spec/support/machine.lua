@@ -110,7 +110,8 @@ function machine.new(directory)
     return process.run_line(("[ -e %s ] || [ -L %s ]"):format(path, path)).code == 0
   end
 
-  --- Returns what a directory holds, one entry a line: kind, mode, name, where a link leads; of files
+  --- Returns what a directory holds, one entry a line: kind, mode, name, where a link leads; of
+  --- files
   -- size and time too. Nothing for a directory that is not there.
   function self.list(name)
     if not self.exists(name) then

@@ -1,4 +1,5 @@
---- A machine with a root that an earlier version made: see `spec/fixtures/`. Its paths are absolute, so there is one
+--- A machine with a root that an earlier version made: see `spec/fixtures/`. Its paths are
+--- absolute, so there is one
 -- at a time.
 
 local machine = require("spec.support.machine")

@@ -1,4 +1,5 @@
---- Checks the grammar of scripts of PowerShell, which is in no package of the systems that run specs.
+--- Checks the grammar of scripts of PowerShell, which is in no package of the systems that run
+--- specs.
 
 local powershell = {}
 

@@ -1,10 +1,11 @@
---- The examples in README and docs work: each page is read from top to bottom, in a home of its own.
+--- The examples in README and docs work: each page is read from top to bottom, in a home of its
+--- own.
 --
--- A fence whose first line is a comment `file: NAME` is that file. A fence of Lua that returns a table is
--- the config `init.lua`; another one is part of a `setup`, or a script when it requires syslua. Configs are
--- evaluated, and what they derive is built unless it needs the network. In a fence `console`, the lines
--- after `$ ` run in a shell, and the lines below are what they print, to whichever stream; in these, a
--- line `...` stands for any lines.
+-- A fence whose first line is a comment `file: NAME` is that file. A fence of Lua that returns a
+-- table is the config `init.lua`; another one is part of a `setup`, or a script when it requires
+-- syslua. Configs are evaluated, and what they derive is built unless it needs the network. In a
+-- fence `console`, the lines after `$ ` run in a shell, and the lines below are what they print, to
+-- whichever stream; in these, a line `...` stands for any lines.
 
 local syslua = require("syslua")
 local tree = require("spec.support.tree")
@@ -73,8 +74,8 @@ local function in_shell(base, command)
   return run(table.concat(lines, "\n"))
 end
 
--- Times and parts of hashes differ from run to run, or with the place of the store; so does where two
--- builds differ.
+-- Times and parts of hashes differ from run to run, or with the place of the store; so does where
+-- two builds differ.
 local function settle(text, base)
   local settled = text:gsub(base:gsub("%p", "%%%0") .. "/home", "/home/ada")
   settled = settled:gsub("from position %d+", "from position #")

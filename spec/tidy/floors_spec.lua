@@ -81,7 +81,9 @@ end
 
 local function read_crate_floors(directory)
   local floors = {}
-  for line in tree.read(directory .. "lib.rs"):gmatch("//! %- %*%*F%d+%*%* ([^\n]*)") do
+  -- An entry may go on for more lines.
+  local text = tree.read(directory .. "lib.rs"):gsub("\n//!   ", " ")
+  for line in text:gmatch("//! %- %*%*F%d+%*%* ([^\n]*)") do
     local rooms = {}
     for room in line:gmatch("%[`([%w_]+)`%]") do
       rooms[#rooms + 1] = room
@@ -127,7 +129,8 @@ local function get_rust_uses(name)
   return uses
 end
 
--- The files of a room that a file of it uses, by name; `mod.rs` is the list of the room and no part of it.
+-- The files of a room that a file of it uses, by name; `mod.rs` is the list of the room and no part
+-- of it.
 local function get_neighbours(room, name, names)
   local code, uses = get_rust_code(name), {}
   for _, prefix in ipairs({ "super::", "crate::" .. room .. "::" }) do
@@ -144,8 +147,8 @@ local function get_neighbours(room, name, names)
   return uses
 end
 
--- The rooms whose names stand in a Lua file as whole strings: `require("syslua.x.y")`, or a table of
--- names to require.
+-- The rooms whose names stand in a Lua file as whole strings: `require("syslua.x.y")`, or a table
+-- of names to require.
 local function get_lua_uses(name)
   local code, uses = tree.read(name):gsub("%-%-[^\n]*", ""), {}
   for room in code:gmatch('"syslua%.(%l[%l_]*)[%l_.]*"') do

@@ -1,4 +1,5 @@
---- The options of modules that come with sys.lua have types: the checker of the project refuses wrong
+--- The options of modules that come with sys.lua have types: the checker of the project refuses
+--- wrong
 -- ones, and takes right ones. #once
 
 local machine = require("spec.support.machine")

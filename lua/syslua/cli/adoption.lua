@@ -1,4 +1,5 @@
---- What `adopt` can make of a path: which copies it needs, and which lines of a config. It looks at files and
+--- What `adopt` can make of a path: which copies it needs, and which lines of a config. It looks at
+--- files and
 -- declarations, and changes nothing.
 
 local border = require("syslua.border")
@@ -200,7 +201,8 @@ local kinds = {
 -- How many private files a refusal names.
 local shown_private = 5
 
--- Refuses what should stay private, unless the user insists: the copy would reach the store, and a repository with it.
+-- Refuses what should stay private, unless the user insists: the copy would reach the store, and a
+-- repository with it.
 local function check_private(given, seen, known)
   if known.force then
     return

@@ -1,4 +1,5 @@
---- What shells can complete, read from the parsers of the commands. It does not know how shells write it.
+--- What shells can complete, read from the parsers of the commands. It does not know how shells
+--- write it.
 
 local commands = require("syslua.cli.commands")
 local parser = require("syslua.cli.parser")
@@ -20,7 +21,8 @@ completion_data.kinds =
 ---| "commands"
 ---| "files"
 
---- What may stand in a place: words, or the kind of values that `completions --values` lists, or files.
+--- What may stand in a place: words, or the kind of values that `completions --values` lists, or
+--- files.
 ---@class syslua.cli.Completed
 ---@field words string[]?
 ---@field kind syslua.cli.CompletedKind?

@@ -1,4 +1,5 @@
---- Recognises files that should stay private: keys, tokens, passwords, histories. By name, and by content, since names
+--- Recognises files that should stay private: keys, tokens, passwords, histories. By name, and by
+--- content, since names
 -- mislead. The lists are documented in docs/reference/cli.md, under `adopt`. It changes nothing.
 
 local known = require("syslua.cli.known_credentials")
@@ -55,7 +56,8 @@ local beginnings = {
   { "# HTTP Cookie File", "cookies" },
 }
 
--- Private keys in DER: a version, and then the kind of the key (RFC 5208, RFC 8017), after a length of up to two bytes.
+-- Private keys in DER: a version, and then the kind of the key (RFC 5208, RFC 8017), after a length
+-- of up to two bytes.
 local der_keys = {
   "^0\130..\2\1%z0[\13\19\16\20]\6",
   "^0[^\128-\255]\2\1[%z\1]0[\5\13\19\16\20]\6",
@@ -170,7 +172,8 @@ local function is_secret_name(name)
     or name:find("^%u*pass$") ~= nil
 end
 
--- Whether a value is a secret itself, not where to find one. In files for nothing but settings a word is enough.
+-- Whether a value is a secret itself, not where to find one. In files for nothing but settings a
+-- word is enough.
 ---@param value string
 ---@param is_quoted any
 ---@param is_settings any
@@ -234,7 +237,8 @@ local function get_assignment(line)
   return name, value:match("^([^%s,;#]+)"), false
 end
 
--- Whether a line tells the key of a host. In lists of allowed keys, who has one stands in its place.
+-- Whether a line tells the key of a host. In lists of allowed keys, who has one stands in its
+-- place.
 ---@param line string
 ---@return boolean
 local function is_host_key(line)
@@ -396,7 +400,8 @@ local function find_in_text(text, place)
   return nil
 end
 
--- How much is read at once, and how much of it again with the next piece, so that nothing is cut in two.
+-- How much is read at once, and how much of it again with the next piece, so that nothing is cut in
+-- two.
 local piece_size, overlap = 2 ^ 20, 2 ^ 13
 
 -- Text of Windows has a zero byte in every letter.

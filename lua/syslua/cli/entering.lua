@@ -1,6 +1,5 @@
 --- Entering directories that have an entry file of their own: whether they are trusted, and their
--- environments. It does
--- not know how shells and programs get these.
+-- environments. It does not know how shells and programs get these.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
@@ -261,9 +260,8 @@ local function run_step(shell, user, options)
 end
 
 --- What the hook of a shell runs when other directories are around, or their files changed: prints
--- a script that leaves and
--- enters them. It asks nothing; why a directory is not entered is one line on stderr, once for each
--- content.
+-- a script that leaves and enters them. It asks nothing; why a directory is not entered is one line
+-- on stderr, once for each content.
 ---@param shell string
 ---@param user string? whose environment the hook reads
 ---@param root string?

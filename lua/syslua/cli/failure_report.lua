@@ -1,4 +1,5 @@
---- Turns a failure into lines for people and JSON for programs: what happened, where, why, what to do.
+--- Turns a failure into lines for people and JSON for programs: what happened, where, why, what to
+--- do.
 -- It does not write them, and does not know exit codes.
 
 local text = require("syslua.util.text")
@@ -70,7 +71,8 @@ local function get_position_lines(value, style, verbose)
   return lines
 end
 
---- Returns the lines that tell a failure, at most 15 unless --verbose asks for all or they list wrong hashes.
+--- Returns the lines that tell a failure, at most 15 unless --verbose asks for all or they list
+--- wrong hashes.
 ---@param value syslua.Failure
 ---@param args syslua.cli.Args
 ---@param style syslua.cli.Style

@@ -1,4 +1,5 @@
---- Turns what `gc` answers into lines for people. It does not write them, and does not know the engine.
+--- Turns what `gc` answers into lines for people. It does not write them, and does not know the
+--- engine.
 
 local holders = require("syslua.cli.holders")
 local path = require("syslua.util.path")

@@ -1,4 +1,5 @@
---- Puts the targets of many actions together by their directories, so that hundreds of them fit on a screen.
+--- Puts the targets of many actions together by their directories, so that hundreds of them fit on
+--- a screen.
 -- It writes nothing.
 
 local path = require("syslua.util.path")

@@ -1,4 +1,5 @@
---- Puts into words what holds an object: snapshots, links, the journal, processes. It does not know how that is found.
+--- Puts into words what holds an object: snapshots, links, the journal, processes. It does not know
+--- how that is found.
 
 local path = require("syslua.util.path")
 local text = require("syslua.util.text")
@@ -29,8 +30,8 @@ function holders.describe(holder)
   return "the journal " .. show_path(holder.path)
 end
 
---- Returns a line for each holder of an object, with the objects between the two; of many processes some lines and
---- their number, unless all are wanted.
+--- Returns a line for each holder of an object, with the objects between the two; of many processes
+--- some lines and their number, unless all are wanted.
 ---@param list syslua.ObjectHolder[]
 ---@param is_whole boolean?
 ---@return string[]

@@ -1,8 +1,10 @@
---- What is known of names and tokens that should stay private: lists for `syslua.cli.credentials`, nothing else.
+--- What is known of names and tokens that should stay private: lists for `syslua.cli.credentials`,
+--- nothing else.
 
 local known = {}
 
--- Patterns of Lua for the end of a path in lower case, each after "/", and what such a file is. `%` begins a pattern.
+-- Patterns of Lua for the end of a path in lower case, each after "/", and what such a file is. `%`
+-- begins a pattern.
 known.names = {
   -- OpenSSH, PuTTY, certificates
   { "%.ssh/id_[%w_.@-]+", "an SSH key" },
@@ -152,7 +154,8 @@ known.names = {
   { "%.wget%-hsts", "a list of the hosts that you use" },
 }
 
--- Tokens as their services make them: what they begin with, how many characters follow at least, and of which kind.
+-- Tokens as their services make them: what they begin with, how many characters follow at least,
+-- and of which kind.
 known.tokens = {
   { "ghp_", 30, "%w", "a GitHub token" },
   { "gho_", 30, "%w", "a GitHub token" },

@@ -24,7 +24,8 @@ local function show(entry)
   return get_short(entry) .. (date and (" (%s)"):format(date) or "")
 end
 
--- What changed of an entry: of a move both revisions, and how many commits lead from one to the other.
+-- What changed of an entry: of a move both revisions, and how many commits lead from one to the
+-- other.
 local function get_detail(change)
   local old, new = change.old, change.new
   if not new then

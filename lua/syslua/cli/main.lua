@@ -148,8 +148,7 @@ local function split(words, program)
 end
 
 -- Returns the arguments for a command. Most command lines have no words besides the command, or the
--- one
--- that it is about: those need no parser, which takes longer to load than all the rest.
+-- one that it is about: those need no parser, which takes longer to load than all the rest.
 local function get_args(name, command, words, program)
   if #words == 0 then
     return { program = program }
@@ -234,10 +233,8 @@ local function is_script(word)
 end
 
 --- Runs the command that the words after `lua -l syslua` name, and exits with its code. Returns
--- when
--- there is nothing to run, or the first word is a script for Lua. A file named like a command is
--- not
--- in its way.
+-- when there is nothing to run, or the first word is a script for Lua. A file named like a command
+-- is not in its way.
 ---@param words string[]
 function main.start(words)
   local word = words[1]

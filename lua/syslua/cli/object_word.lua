@@ -19,7 +19,8 @@ local function get_packaged_name(word, root)
   return target and target:match("[^/]+$")
 end
 
--- "greet-abcdef123" of a path in that object, also of one that another command shortened; else the word.
+-- "greet-abcdef123" of a path in that object, also of one that another command shortened; else the
+-- word.
 local function get_object_name(word, root)
   local shortened = word:match("^…/([^/]+)")
   if shortened or not word:find("/", 1, true) then
@@ -70,8 +71,10 @@ local function raise_ambiguous(word, found)
   })
 end
 
---- Returns the object of a store that a word means: its name, the beginning of it, its nine digits, a path in it, the
--- name of its package, or name and version, `tool/1.0`. None or several are a failure of kind "usage".
+--- Returns the object of a store that a word means: its name, the beginning of it, its nine digits,
+--- a path in it, the
+-- name of its package, or name and version, `tool/1.0`. None or several are a failure of kind
+-- "usage".
 ---@param listed syslua.Listed
 ---@param word string
 ---@param program string how the user calls us

@@ -30,7 +30,8 @@ local function add_below(names, directory)
   end
 end
 
---- Returns the names of all packages, those beside the config first; one that is there too is listed
+--- Returns the names of all packages, those beside the config first; one that is there too is
+--- listed
 -- again.
 ---@param directory string that of the config
 ---@return string[]

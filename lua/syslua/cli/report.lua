@@ -1,5 +1,6 @@
 --- Turns results into lines for people and JSON for programs.
--- It does not write them: whoever calls it does. The shape of the JSON is in docs/reference/json.md.
+-- It does not write them: whoever calls it does. The shape of the JSON is in
+-- docs/reference/json.md.
 
 local path = require("syslua.util.path")
 local terminal = require("syslua.cli.terminal")
@@ -94,8 +95,8 @@ local usual_width = 80
 -- How far what is folded is indented.
 local indent = 10
 
--- Rows of { mark, text, position }; positions stand in one column where the text leaves room.
--- Where they are too long together, the position stands below; a text that is too long alone is folded.
+-- Rows of { mark, text, position }; positions stand in one column where the text leaves room. Where
+-- they are too long together, the position stands below; a text that is too long alone is folded.
 local function lay_out(rows, style, verbose)
   local room, widest = terminal.get_width() or usual_width, 0
   local is_cut = terminal.get_width() ~= nil

@@ -1,4 +1,5 @@
---- The lines by which shells read the environment at their start: adding them to the files of a user, and taking them
+--- The lines by which shells read the environment at their start: adding them to the files of a
+--- user, and taking them
 -- away. Which files and lines, the engine knows.
 
 local border = require("syslua.border")
@@ -93,7 +94,8 @@ local function without(text, line)
   return text:sub(1, first - 1) .. text:sub(last + 1):gsub("^\r?\n", "", 1)
 end
 
---- Takes the lines away that `add` added; returns from which files, and what failed. A file that is empty then stays:
+--- Takes the lines away that `add` added; returns from which files, and what failed. A file that is
+--- empty then stays:
 -- it may have been there before.
 ---@param shells syslua.cli.ShellProfile[]
 ---@param is_dry boolean whether only to say what would be done

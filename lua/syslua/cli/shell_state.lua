@@ -7,7 +7,8 @@ local function get_stamp(memory)
   return (os.getenv(memory) or ""):match("^[^ ]*")
 end
 
---- Returns whether the shell has the current environment, an older one, or none; nil when nothing is declared.
+--- Returns whether the shell has the current environment, an older one, or none; nil when nothing
+--- is declared.
 ---@param environments syslua.StampReport[]
 ---@return "current"|"old"|"none"|nil
 function shell_state.get(environments)
@@ -26,7 +27,8 @@ function shell_state.get(environments)
   return state
 end
 
---- Returns what a variable was in this shell before ours: its value, or nil; and whether that is known at all.
+--- Returns what a variable was in this shell before ours: its value, or nil; and whether that is
+--- known at all.
 ---@param environments syslua.StampReport[]
 ---@param name string
 ---@param separator string? of a list

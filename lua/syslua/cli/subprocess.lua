@@ -1,4 +1,5 @@
---- Becoming a program: a shell, or a command, in an environment that was made. It does not know what is in it.
+--- Becoming a program: a shell, or a command, in an environment that was made. It does not know
+--- what is in it.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
@@ -34,7 +35,8 @@ local function write_files(entered, root)
   return variables
 end
 
---- Becomes a command, or the user's shell without one. Returns an exit code where that is not possible, or fails.
+--- Becomes a command, or the user's shell without one. Returns an exit code where that is not
+--- possible, or fails.
 ---@param words string[] the command; the user's shell when it is empty
 ---@param entered syslua.cli.Entered
 ---@param options table

@@ -1,6 +1,6 @@
 --- The two ways out: data on stdout, talk on stderr; and whether they are coloured.
--- It does not know what is written. All of it goes through Lua's `io`, so that it stays in order, and through
--- `finish`, so that no text from elsewhere controls the terminal.
+-- It does not know what is written. All of it goes through Lua's `io`, so that it stays in order,
+-- and through `finish`, so that no text from elsewhere controls the terminal.
 
 local text = require("syslua.util.text")
 
@@ -8,7 +8,8 @@ local terminal = {}
 
 ---@alias syslua.cli.Style fun(name: string, text: string): string colours a text, or leaves it
 
--- How wide tables are laid out, in characters, where the terminal does not tell; and the least they need.
+-- How wide tables are laid out, in characters, where the terminal does not tell; and the least they
+-- need.
 local usual_width, least_width = 80, 40
 
 local codes = {
@@ -29,8 +30,8 @@ function terminal.plain(_, value)
   return value
 end
 
--- Stands before the codes of our own colours until they are written: what others print cannot have it, so that their
--- escapes are told from ours.
+-- Stands before the codes of our own colours until they are written: what others print cannot have
+-- it, so that their escapes are told from ours.
 ---@type string
 local own
 
@@ -47,7 +48,8 @@ local function colour(name, value)
   return start .. codes[name] .. "m" .. value .. start .. "0m"
 end
 
---- Returns a text as it may be written: our own colours are codes for the terminal, and what else a terminal
+--- Returns a text as it may be written: our own colours are codes for the terminal, and what else a
+--- terminal
 -- would act upon is shown as an escape.
 ---@param value string
 ---@return string
@@ -92,7 +94,8 @@ local function wants_colour(descriptor, args)
   return is_terminal(descriptor)
 end
 
---- Returns how many characters a line on stdout may have; nil where it is no terminal: programs get lines whole.
+--- Returns how many characters a line on stdout may have; nil where it is no terminal: programs get
+--- lines whole.
 ---@return integer?
 function terminal.get_width()
   if not is_terminal(1) then

@@ -25,8 +25,8 @@ function build.add_to_parser(parser)
   parser:flag("--json", "Print one JSON object instead of text.")
 end
 
--- A word alone is a config when there is such a file, or when it looks like one; else it is the name of
--- a derivation of the default config.
+-- A word alone is a config when there is such a file, or when it looks like one; else it is the
+-- name of a derivation of the default config.
 local function is_config(word)
   return word:find("[/\\]") ~= nil or word:find("%.lua$") ~= nil or border.call("exists", word)
 end

@@ -1,4 +1,5 @@
---- `destroy`: goes back to before the first apply, and removes the root. It needs neither the config nor
+--- `destroy`: goes back to before the first apply, and removes the root. It needs neither the
+--- config nor
 -- the network.
 
 local destroy = {}

@@ -1,4 +1,5 @@
---- `export`: writes objects of the store, and everything they refer to, as one file that `import closure` reads.
+--- `export`: writes objects of the store, and everything they refer to, as one file that
+--- `import closure` reads.
 -- Which objects belong to it, the engine knows.
 
 local border = require("syslua.border")

@@ -1,4 +1,5 @@
---- `import KIND PATH`: takes over what something else wrote. It knows the kinds; each does its own work.
+--- `import KIND PATH`: takes over what something else wrote. It knows the kinds; each does its own
+--- work.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")

@@ -1,4 +1,5 @@
---- `init`: writes a config to begin with, a test of it, and the files by which editors find our types;
+--- `init`: writes a config to begin with, a test of it, and the files by which editors find our
+--- types;
 -- or clones one that there is, and offers to apply it.
 
 local init = {}
@@ -8,8 +9,7 @@ init.summary = require("syslua.cli.commands").get_summary("init")
 local config = [[
 -- What this machine should have. Look at what would happen, and make it so:
 --
---   lua -l syslua plan DIR
---   lua -l syslua apply DIR
+--   lua -l syslua plan DIR lua -l syslua apply DIR
 --
 -- Remove something and apply again: it is gone.
 
@@ -168,7 +168,8 @@ local function offer(args, known)
   return question.ask(asked) and { [login.name] = true } or {}
 end
 
--- Adds the line that reads the environment to the files of shells; returns what there is to say of it.
+-- Adds the line that reads the environment to the files of shells; returns what there is to say of
+-- it.
 local function add_to_shells(args)
   local profiles = require("syslua.cli.shell_profiles")
   local shells = profiles.list(require("syslua.cli.options").from_args(args))

@@ -79,8 +79,7 @@ local function check_project(name, config, known)
 end
 
 -- Enters the directories around that have an entry file, the outermost first. The innermost one
--- must be trusted; others are
--- left out, with a word of it.
+-- must be trusted; others are left out, with a word of it.
 local function enter_directories(directories, args, options)
   local entering = require("syslua.cli.entering")
   local ask = args.trust and require("syslua.cli.trust").get_asker(options) or nil

@@ -19,8 +19,9 @@ function verify.add_to_parser(parser)
   parser:flag("--json", "Print one JSON object instead of text.")
 end
 
--- Returns what a repair may build from, in the order in which it tries: the config that is applied, as it is now and as
--- it was then, and those of the other snapshots, newest first. A later edit may have taken out what makes an object.
+-- Returns what a repair may build from, in the order in which it tries: the config that is applied,
+-- as it is now and as it was then, and those of the other snapshots, newest first. A later edit may
+-- have taken out what makes an object.
 local function get_applied_configs(options)
   ---@type syslua.Status
   local status = border.call("status", options)

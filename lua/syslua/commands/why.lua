@@ -1,4 +1,5 @@
---- `why`: shows who declared a variable, a file or an object, through which lines, which declarations lost, and what
+--- `why`: shows who declared a variable, a file or an object, through which lines, which
+--- declarations lost, and what
 -- keeps an object. It reads what is applied, and no config.
 
 local failure = require("syslua.util.failure")
@@ -74,8 +75,8 @@ local function is_above(place, other)
   return other:sub(1, #place + 1) == (place == "/" and "/" or place .. "/")
 end
 
--- The actions that are about a word, in what way they are ("target", "above", "below" or "variable"), and all words
--- that some action is about.
+-- The actions that are about a word, in what way they are ("target", "above", "below" or
+-- "variable"), and all words that some action is about.
 local function find(actions, word)
   ---@type any[]
   local known, exact, below = {}, {}, {}

@@ -1,4 +1,5 @@
---- `directory{}`: a directory of the user, also an empty one. It does not know how the engine makes it.
+--- `directory{}`: a directory of the user, also an empty one. It does not know how the engine makes
+--- it.
 
 local border = require("syslua.border")
 local mode = require("syslua.util.mode")
@@ -34,7 +35,8 @@ local function check_target(target)
   return normal
 end
 
---- Declares a directory. It may hold other targets, and whatever else; when it is no longer declared it goes if it is
+--- Declares a directory. It may hold other targets, and whatever else; when it is no longer
+--- declared it goes if it is
 -- empty and was not there before.
 ---@param given syslua.directory.Opts
 return function(given)

@@ -98,7 +98,8 @@ end
 
 local env = {}
 
---- Checks variables, and collects them for a helper; returns what is collected, nil outside of an evaluation.
+--- Checks variables, and collects them for a helper; returns what is collected, nil outside of an
+--- evaluation.
 ---@param variables table<string, syslua.env.Value>
 ---@param helper string
 ---@return table?
@@ -134,7 +135,8 @@ function env.persistent(variables)
   require("syslua.helpers.env.persistent")(variables)
 end
 
---- Declares environment variables. A value is literal; a leading `~/` or `$HOME/` is the user's home.
+--- Declares environment variables. A value is literal; a leading `~/` or `$HOME/` is the user's
+--- home.
 -- Entries of variables like PATH stand before what the variable has.
 ---@param variables table<string, syslua.env.Value>
 local function declare(_, variables)

@@ -1,9 +1,11 @@
---- `file{}`: a file or directory of the user, made of a source or a text. It collects plain data; when `setup` is
--- done, it decides which declarations count, and declares these in one call. It does not know how the engine puts
--- them there.
+--- `file{}`: a file or directory of the user, made of a source or a text. It collects plain data;
+--- when `setup` is
+-- done, it decides which declarations count, and declares these in one call. It does not know how
+-- the engine puts them there.
 --
--- Configs have thousands of files, and nearly all are a path and a content: those the engine collects
--- (`src/module/src/collected.rs`). What is here is for the others; most of it is loaded when a config needs it.
+-- Configs have thousands of files, and nearly all are a path and a content: those the engine
+-- collects (`src/module/src/collected.rs`). What is here is for the others; most of it is loaded
+-- when a config needs it.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
@@ -89,8 +91,8 @@ local function choose(files)
   return winners
 end
 
--- Hands files over: of each its path, its ticket, whether the next is its content rather than its source, that, and
--- what else there is to say of it.
+-- Hands files over: of each its path, its ticket, whether the next is its content rather than its
+-- source, that, and what else there is to say of it.
 local function declare(files, plain)
   local list, count = {}, 0
   for _, file in ipairs(files) do
@@ -125,7 +127,8 @@ local function merge(left, right)
   return merged
 end
 
--- Returns declarations with those of the engine's collection that are not alone at their place, or with all of them.
+-- Returns declarations with those of the engine's collection that are not alone at their place, or
+-- with all of them.
 local function add_contested(plain, files, trees, takes_all)
   local places
   for index, file in ipairs(files) do
@@ -177,8 +180,8 @@ local function finalize(collected)
   end
 end
 
--- Has the engine collect a declaration that is a path and a content, both texts, as nearly all are; returns false when
--- it takes a closer look, or something is wrong with it.
+-- Has the engine collect a declaration that is a path and a content, both texts, as nearly all are;
+-- returns false when it takes a closer look, or something is wrong with it.
 local function collect_plain(collected, given)
   -- What is one's own has another number than the usual one.
   if scope.get_advantage() ~= 0 then

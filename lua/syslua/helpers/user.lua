@@ -1,4 +1,5 @@
---- `user{}`: declarations of one user: files in that user's home, variables in that user's environment.
+--- `user{}`: declarations of one user: files in that user's home, variables in that user's
+--- environment.
 -- It does not know how the engine becomes that user.
 
 local border = require("syslua.border")
@@ -34,7 +35,8 @@ local function get_home(name, target)
   return home
 end
 
---- Scopes what `setup` declares to a user. Root does it for any user; anybody else only for oneself,
+--- Scopes what `setup` declares to a user. Root does it for any user; anybody else only for
+--- oneself,
 -- and the block of another user is skipped.
 ---@param given syslua.user.Opts
 return function(given)

@@ -74,7 +74,8 @@ function path.basename(text)
   return rest:gsub("/+$", ""):match("[^/]*$")
 end
 
---- Returns whether a path is absolute or below "~", is not that directory itself, and has nothing that
+--- Returns whether a path is absolute or below "~", is not that directory itself, and has nothing
+--- that
 -- can be left out. Of those that are written otherwise on Windows it says no.
 ---@param text string
 ---@return boolean

@@ -1,4 +1,5 @@
---- Where in the user's files we are: the frames of the call stack that are not sys.lua's own; and failures about
+--- Where in the user's files we are: the frames of the call stack that are not sys.lua's own; and
+--- failures about
 -- that place. It reads no file.
 
 local failure = require("syslua.util.failure")
@@ -18,7 +19,8 @@ position.own_directory = own_directory
 -- requires them.
 position.shipped = "@<syslua>/"
 
---- What the chunk names of programs begin with that drive a script, such as a test runner: they are no
+--- What the chunk names of programs begin with that drive a script, such as a test runner: they are
+--- no
 -- files of the user.
 position.foreign = {
   "@/usr/share/lua/",
@@ -28,7 +30,8 @@ position.foreign = {
   own_directory:gsub("[/\\]$", "") .. ".lua",
 }
 
--- "user", "shipped", "driver", "evaluation" or "ignored" by source; the sources of a process are few.
+-- "user", "shipped", "driver", "evaluation" or "ignored" by source; the sources of a process are
+-- few.
 ---@type table<string, string>
 local kinds = {}
 
@@ -60,8 +63,8 @@ local function get_kind(source)
   return "user"
 end
 
--- What is known of a function: its kind, the name of its file, and its lines as they are shown. Each is
--- asked for once: a config may declare thousands of things in one loop.
+-- What is known of a function: its kind, the name of its file, and its lines as they are shown.
+-- Each is asked for once: a config may declare thousands of things in one loop.
 ---@class syslua.position.Known
 ---@field kind string
 ---@field name string
@@ -106,9 +109,9 @@ end
 ---@type { chain: string[], is_fallback: boolean? }[]
 local bases = {}
 
--- Collects the lines of the user's files and those of shipped ones on the call stack, innermost first.
--- Frames outside of the evaluation of a config are not the config's; those outside of the command
--- line are nobody's. With `first` only the innermost of the user's is looked for.
+-- Collects the lines of the user's files and those of shipped ones on the call stack, innermost
+-- first. Frames outside of the evaluation of a config are not the config's; those outside of the
+-- command line are nobody's. With `first` only the innermost of the user's is looked for.
 local function walk(first)
   ---@type integer, boolean, string[], string[]
   local level, found, lines, shipped = 3, false, {}, {}

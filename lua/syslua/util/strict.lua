@@ -1,4 +1,5 @@
---- Tables in which a name that is not there is an error: a typing mistake, which `nil` would only hide.
+--- Tables in which a name that is not there is an error: a typing mistake, which `nil` would only
+--- hide.
 
 local closest = require("syslua.util.closest")
 local failure = require("syslua.util.failure")

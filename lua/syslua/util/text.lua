@@ -1,4 +1,5 @@
---- Small helpers for text. Widths count the cells of a terminal; it does not know which terminal that is.
+--- Small helpers for text. Widths count the cells of a terminal; it does not know which terminal
+--- that is.
 
 local text = {}
 
@@ -29,7 +30,8 @@ function text.number(number)
     or ("%.0f"):format(number)
 end
 
---- Returns how many cells of a terminal a UTF-8 text takes up: two for a wide character, none for one that combines.
+--- Returns how many cells of a terminal a UTF-8 text takes up: two for a wide character, none for
+--- one that combines.
 ---@param value string
 ---@return integer
 function text.width(value)
@@ -61,7 +63,8 @@ local function get_length(byte)
   return byte >= 240 and byte < 245 and 4 or nil
 end
 
--- Characters that change the order of what a terminal shows: the bidirectional controls of Unicode (UAX #9).
+-- Characters that change the order of what a terminal shows: the bidirectional controls of Unicode
+-- (UAX #9).
 ---@type table<string, boolean?>
 local directing = {
   ["\216\156"] = true, -- U+061C
@@ -85,7 +88,8 @@ local function get_code_point(character)
   return (first - 192) * 64 + second - 128
 end
 
--- Whether a character of two bytes or more is a control: C1 (U+0080 to U+009F), or one that changes directions.
+-- Whether a character of two bytes or more is a control: C1 (U+0080 to U+009F), or one that changes
+-- directions.
 local function is_control(character)
   return directing[character] or character:find("^\194[\128-\159]$") ~= nil
 end
@@ -112,7 +116,8 @@ local function escape(value, kept)
   return table.concat(shown)
 end
 
---- Returns bytes as a terminal can show them on one line: what is no UTF-8 is replaced, and control characters,
+--- Returns bytes as a terminal can show them on one line: what is no UTF-8 is replaced, and control
+--- characters,
 -- which names of files may have, are written as escapes.
 ---@param value string
 ---@return string
@@ -124,7 +129,8 @@ function text.printable(value)
   return escape(value, "")
 end
 
---- Returns bytes as a terminal can show them without acting on them: like `printable`, but lines and tabs stay.
+--- Returns bytes as a terminal can show them without acting on them: like `printable`, but lines
+--- and tabs stay.
 ---@param value string
 ---@return string
 function text.inert(value)
@@ -134,7 +140,8 @@ function text.inert(value)
   return escape(value, "\t\n")
 end
 
---- Returns a JSON document in which the control characters that JSON allows in strings are written as escapes.
+--- Returns a JSON document in which the control characters that JSON allows in strings are written
+--- as escapes.
 ---@param document string
 ---@return string
 function text.inert_json(document)
@@ -152,7 +159,8 @@ function text.inert_json(document)
   )
 end
 
--- The place in bytes after the characters that fit into so many cells; with `is_more`, after those that fill them.
+-- The place in bytes after the characters that fit into so many cells; with `is_more`, after those
+-- that fill them.
 local function skip(value, cells, is_more)
   local index, used = 1, 0
   while index <= #value do
@@ -180,8 +188,8 @@ function text.shorten(value, width)
   return value:sub(1, skip(value, width - 1) - 1) .. "…"
 end
 
---- Returns the text cut to at most `width` cells, with an ellipsis in its middle where it was cut: paths and names
---- of objects tell most at their ends.
+--- Returns the text cut to at most `width` cells, with an ellipsis in its middle where it was cut:
+--- paths and names of objects tell most at their ends.
 ---@param value string
 ---@param width integer at least 1
 ---@return string
@@ -199,12 +207,13 @@ end
 ---@type table<string, boolean?>
 local joints = { ["->"] = true, ["<-"] = true, ["="] = true, ["(->"] = true }
 
--- A first word that is no longer, with the spaces after it, is a heading, from which what follows is not torn.
+-- A first word that is no longer, with the spaces after it, is a heading, from which what follows
+-- is not torn.
 local widest_head = 14
 
---- Returns a text as lines of at most `width` cells, broken at spaces; those after the first one are indented.
---- A word that is too long alone is cut in its middle, or left to the terminal
---- if `is_whole`.
+--- Returns a text as lines of at most `width` cells, broken at spaces; those after the first one
+--- are indented. A word that is too long alone is cut in its middle, or left to the terminal if
+--- `is_whole`.
 ---@param value string
 ---@param width integer
 ---@param indent integer

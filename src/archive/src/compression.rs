@@ -1,4 +1,5 @@
-//! Decoders of compressed streams: all members and frames that follow one another, and nothing else.
+//! Decoders of compressed streams: all members and frames that follow one another, and nothing
+//! else.
 
 use std::io::{self, BufRead, Read};
 
@@ -39,13 +40,18 @@ impl Compression {
     ///
     /// # Errors
     /// When the decoder cannot be made.
-    pub fn decoder<'a>(self, packed: impl BufRead + 'a, memory: u64) -> io::Result<Box<dyn Read + 'a>> {
+    pub fn decoder<'a>(
+        self,
+        packed: impl BufRead + 'a,
+        memory: u64,
+    ) -> io::Result<Box<dyn Read + 'a>> {
         Ok(match self {
             Compression::None => Box::new(packed),
             Compression::Gzip => Box::new(Members::<GzDecoder<_>>::new(packed)),
             Compression::Bzip2 => Box::new(Members::<bzip2::bufread::BzDecoder<_>>::new(packed)),
             Compression::Xz => {
-                let stream = Stream::new_stream_decoder(memory.saturating_add(XZ_OVERHEAD), CONCATENATED)?;
+                let stream =
+                    Stream::new_stream_decoder(memory.saturating_add(XZ_OVERHEAD), CONCATENATED)?;
                 Box::new(liblzma::bufread::XzDecoder::new_stream(packed, stream))
             }
             Compression::Zstd => Box::new(zstd_decoder(packed, memory)?),
@@ -57,7 +63,10 @@ impl Compression {
 ///
 /// # Errors
 /// When it cannot be made.
-pub fn zstd_decoder<'a, R: BufRead>(packed: R, memory: u64) -> io::Result<zstd::stream::read::Decoder<'a, R>> {
+pub fn zstd_decoder<'a, R: BufRead>(
+    packed: R,
+    memory: u64,
+) -> io::Result<zstd::stream::read::Decoder<'a, R>> {
     let mut decoder = zstd::stream::read::Decoder::with_buffer(packed)?;
     // The library's own bounds; it wants a power of two.
     decoder.window_log_max(memory.max(1).ilog2().clamp(10, 31))?;
@@ -143,7 +152,10 @@ fn skip_zeros(packed: &mut impl BufRead) -> io::Result<()> {
     }
 }
 
-fn read_member<R: BufRead, D: Member<R>>(current: &mut Option<D>, buffer: &mut [u8]) -> io::Result<usize> {
+fn read_member<R: BufRead, D: Member<R>>(
+    current: &mut Option<D>,
+    buffer: &mut [u8],
+) -> io::Result<usize> {
     while let Some(decoder) = current {
         let read = decoder.read(buffer)?;
         if read > 0 || buffer.is_empty() {

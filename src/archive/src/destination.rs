@@ -15,7 +15,8 @@ pub trait ReadAt: Sync {
 
 impl ReadAt for [u8] {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let rest = usize::try_from(offset).ok().and_then(|start| self.get(start..)).unwrap_or_default();
+        let rest =
+            usize::try_from(offset).ok().and_then(|start| self.get(start..)).unwrap_or_default();
         let count = rest.len().min(buffer.len());
         buffer[..count].copy_from_slice(&rest[..count]);
         Ok(count)
@@ -27,12 +28,13 @@ impl ReadAt for [u8] {
 pub enum Creation {
     /// The name is new.
     New,
-    /// A regular file before it has the name, and is replaced; other names of that one keep its content.
+    /// A regular file before it has the name, and is replaced; other names of that one keep its
+    /// content.
     Replace,
 }
 
-/// A tree that entries are written to. Names are lists of components, without `.` and `..`; a name without
-/// components is the tree itself. Directories above an entry may be missing.
+/// A tree that entries are written to. Names are lists of components, without `.` and `..`; a name
+/// without components is the tree itself. Directories above an entry may be missing.
 pub trait Destination {
     /// Takes the content of a file.
     type Content: Content;

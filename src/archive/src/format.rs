@@ -57,7 +57,9 @@ pub fn recognise(start: &[u8]) -> Result<Format> {
         Compression::Xz
     } else if start.starts_with(ZSTD) || is_skippable_frame(start) {
         Compression::Zstd
-    } else if start.starts_with(b"BZh") && start.get(3).is_some_and(|level| (b'1'..=b'9').contains(level)) {
+    } else if start.starts_with(b"BZh")
+        && start.get(3).is_some_and(|level| (b'1'..=b'9').contains(level))
+    {
         Compression::Bzip2
     } else if tar::is_header(start) {
         Compression::None
@@ -103,7 +105,11 @@ pub fn describe(start: &[u8]) -> String {
     if start.get(257..262) == Some(b"ustar") {
         return "a tar archive whose first header is damaged".to_owned();
     }
-    let text = start.iter().map(u8::to_ascii_lowercase).skip_while(u8::is_ascii_whitespace).collect::<Vec<_>>();
+    let text = start
+        .iter()
+        .map(u8::to_ascii_lowercase)
+        .skip_while(u8::is_ascii_whitespace)
+        .collect::<Vec<_>>();
     if text.starts_with(b"<!doctype html") || text.starts_with(b"<html") {
         return "a web page, HTML".to_owned();
     }
@@ -121,10 +127,14 @@ pub fn describe(start: &[u8]) -> String {
 fn first_line(start: &[u8]) -> Option<String> {
     let text = match std::str::from_utf8(start) {
         Ok(text) => text,
-        Err(error) if error.error_len().is_none() => std::str::from_utf8(&start[..error.valid_up_to()]).ok()?,
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(&start[..error.valid_up_to()]).ok()?
+        }
         Err(_) => return None,
     };
-    if text.is_empty() || text.chars().any(|character| character.is_control() && !character.is_whitespace()) {
+    if text.is_empty()
+        || text.chars().any(|character| character.is_control() && !character.is_whitespace())
+    {
         return None;
     }
     Some(text.lines().next().unwrap_or_default().chars().take(40).collect())

@@ -1,19 +1,24 @@
 //! Archives as entries: tar, compressed or not, and zip.
 //!
 //! What an archive is, its first bytes tell, never its name. Nothing in it is skipped silently: an
-//! entry that would leave the destination, go through a link or over another entry, or that says two
-//! different things of itself, is refused. This crate knows no files: bytes come through [`ReadAt`], and
-//! entries go to a [`Destination`].
+//! entry that would leave the destination, go through a link or over another entry, or that says
+//! two different things of itself, is refused. This crate knows no files: bytes come through
+//! [`ReadAt`], and entries go to a [`Destination`].
 //!
 //! Each floor uses only the floors above it in this list, and within a floor a room uses only rooms
 //! listed before it:
 //!
 //! - **F0** [`limits`], [`problem`], [`destination`], [`budget`]: what is refused, where entries go
-//! - **F1** [`names`], [`registry`], [`compression`], [`stream`]: what entries are called, how bytes come
+//! - **F1** [`names`], [`registry`], [`compression`], [`stream`]: what entries are called, how
+//!   bytes come
 //! - **F2** [`tar`], [`zip`], [`format`]: the formats, and which one it is
 #![cfg_attr(
     test,
-    allow(clippy::disallowed_methods, clippy::allow_attributes, reason = "tests make files as they like")
+    allow(
+        clippy::disallowed_methods,
+        clippy::allow_attributes,
+        reason = "tests make files as they like"
+    )
 )]
 
 pub mod budget;
@@ -68,12 +73,16 @@ pub struct Archive<'a, S: ReadAt + ?Sized> {
 }
 
 impl<S: ReadAt + ?Sized> Archive<'_, S> {
-    /// Writes all entries. `open` opens the destination; each thread has one of its own, of the same tree. It
-    /// is called when the format is known.
+    /// Writes all entries. `open` opens the destination; each thread has one of its own, of the
+    /// same tree. It is called when the format is known.
     ///
     /// # Errors
-    /// When something in the archive is refused, and those of the destination. What was written until then stays.
-    pub fn unpack<D: Destination>(&self, open: &(dyn Fn() -> problem::Result<D> + Sync)) -> problem::Result<()> {
+    /// When something in the archive is refused, and those of the destination. What was written
+    /// until then stays.
+    pub fn unpack<D: Destination>(
+        &self,
+        open: &(dyn Fn() -> problem::Result<D> + Sync),
+    ) -> problem::Result<()> {
         let mut budget = Budget::new(&self.options.limits, self.length);
         let mut start = [0; format::START];
         let mut known = 0;

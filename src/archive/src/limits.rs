@@ -19,6 +19,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { bytes: 64 << 30, ratio: 200, entries: 1_000_000, path: 2048, depth: 128, memory: 64 << 20 }
+        Limits {
+            bytes: 64 << 30,
+            ratio: 200,
+            entries: 1_000_000,
+            path: 2048,
+            depth: 128,
+            memory: 64 << 20,
+        }
     }
 }

@@ -84,7 +84,8 @@ fn refused_by_windows(part: &[u8]) -> Option<&'static str> {
     const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
     let Ok(text) = std::str::from_utf8(part) else { return Some("has a name that is no UTF-8") };
     let stem = text.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
-    let is_port = |kind| stem.strip_prefix(kind).is_some_and(|number: &str| number.chars().count() == 1);
+    let is_port =
+        |kind| stem.strip_prefix(kind).is_some_and(|number: &str| number.chars().count() == 1);
     if text.contains([':', '<', '>', '"', '|', '?', '*']) || text.bytes().any(|byte| byte < b' ') {
         Some("has a character in its name that this system does not allow")
     } else if text != "." && text.ends_with(['.', ' ']) {
@@ -103,7 +104,12 @@ mod tests {
     fn parts(raw: &str, strip: usize) -> Option<String> {
         let limits = Limits::default();
         let name = parse(raw.as_bytes(), Origin::Tar, strip, &limits).unwrap();
-        let text = name.parts.iter().map(|part| String::from_utf8_lossy(part)).collect::<Vec<_>>().join("/");
+        let text = name
+            .parts
+            .iter()
+            .map(|part| String::from_utf8_lossy(part))
+            .collect::<Vec<_>>()
+            .join("/");
         (!name.is_stripped).then_some(text)
     }
 
@@ -123,7 +129,18 @@ mod tests {
     fn names_that_lead_elsewhere_are_refused() {
         let limits = Limits { path: 300, depth: 3, ..Limits::default() };
         for origin in [Origin::Tar, Origin::Zip] {
-            for raw in ["", "/etc/passwd", "../a", "a/../b", "a/..", "..", "a\0b", "a\nb", "a/b/c/d", "//a"] {
+            for raw in [
+                "",
+                "/etc/passwd",
+                "../a",
+                "a/../b",
+                "a/..",
+                "..",
+                "a\0b",
+                "a\nb",
+                "a/b/c/d",
+                "//a",
+            ] {
                 assert!(parse(raw.as_bytes(), origin, 0, &limits).is_err(), "{raw:?}");
             }
             assert!(parse("n".repeat(256).as_bytes(), origin, 0, &limits).is_err());

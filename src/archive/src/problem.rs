@@ -10,7 +10,9 @@ pub enum Problem {
         found: String,
     },
     /// Something is compressed that is no archive.
-    #[error("it is a single file, compressed with {compression}, and no archive: inside is {found}")]
+    #[error(
+        "it is a single file, compressed with {compression}, and no archive: inside is {found}"
+    )]
     SingleFile {
         /// `gzip` and so on, which are also the names of the programs.
         compression: &'static str,

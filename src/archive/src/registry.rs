@@ -48,11 +48,16 @@ pub struct Registry {
 impl Registry {
     /// Makes it for at most `limit` names, directories that are only implied included.
     pub fn new(limit: u64, allow_case_collisions: bool) -> Registry {
-        Registry { known: HashMap::default(), keys: RandomState::new(), folds: !allow_case_collisions, limit }
+        Registry {
+            known: HashMap::default(),
+            keys: RandomState::new(),
+            folds: !allow_case_collisions,
+            limit,
+        }
     }
 
-    /// Notes an entry, and the directories that it is in. A regular file may take the place of another
-    /// one: of these the last counts.
+    /// Notes an entry, and the directories that it is in. A regular file may take the place of
+    /// another one: of these the last counts.
     ///
     /// # Errors
     /// When another entry has the name, or one that differs in case only; when it goes through
@@ -90,11 +95,18 @@ impl Registry {
                 return Ok(Creation::Replace);
             }
             return Err(if is_last {
-                Problem::entry(&name(), "is there twice: two entries have this name, and not both are regular files")
+                Problem::entry(
+                    &name(),
+                    "is there twice: two entries have this name, and not both are regular files",
+                )
             } else {
-                let what = if kind_of(there) == Kind::Symlink { "a symbolic link" } else { "a file" };
+                let what =
+                    if kind_of(there) == Kind::Symlink { "a symbolic link" } else { "a file" };
                 let through = crate::problem::show(&name());
-                Problem::entry(&parts.join(&b'/'), format!("goes through {through}, which is {what} of the archive"))
+                Problem::entry(
+                    &parts.join(&b'/'),
+                    format!("goes through {through}, which is {what} of the archive"),
+                )
             });
         }
         Ok(Creation::New)
@@ -181,7 +193,9 @@ mod tests {
             ("a", Kind::File),
         ] {
             let mut registry = Registry::new(100, false);
-            for (name, kind) in [("a/b", Kind::File), ("a/hard", Kind::Link), ("a/link", Kind::Symlink)] {
+            for (name, kind) in
+                [("a/b", Kind::File), ("a/hard", Kind::Link), ("a/link", Kind::Symlink)]
+            {
                 add(&mut registry, name, kind).unwrap();
             }
             let refused = add(&mut registry, name, kind).unwrap_err().to_string();
@@ -199,7 +213,9 @@ mod tests {
 
     #[test]
     fn names_that_differ_in_case_only_are_refused_unless_allowed() {
-        for (one, other) in [("Makefile", "makefile"), ("dir/x", "Dir/y"), ("STRASSE", "straße"), ("É", "é")] {
+        for (one, other) in
+            [("Makefile", "makefile"), ("dir/x", "Dir/y"), ("STRASSE", "straße"), ("É", "é")]
+        {
             let mut registry = Registry::new(100, false);
             add(&mut registry, one, Kind::File).unwrap();
             let refused = add(&mut registry, other, Kind::File).unwrap_err();
@@ -216,6 +232,8 @@ mod tests {
     fn implied_directories_count_too() {
         let mut registry = Registry::new(3, false);
         add(&mut registry, "a/b/c", Kind::File).unwrap();
-        assert!(add(&mut registry, "d", Kind::File).unwrap_err().to_string().contains("`entries` of 3"));
+        assert!(
+            add(&mut registry, "d", Kind::File).unwrap_err().to_string().contains("`entries` of 3")
+        );
     }
 }

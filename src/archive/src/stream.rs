@@ -43,21 +43,36 @@ impl<'a> Stream<'a> {
         let (sender, chunks) = sync_channel(AHEAD);
         let (spare, used) = channel();
         let memory = budget.memory;
-        let packed = BufReader::with_capacity(PACKED_BUFFER, Watched { source, offset: 0, interrupt });
+        let packed =
+            BufReader::with_capacity(PACKED_BUFFER, Watched { source, offset: 0, interrupt });
         std::thread::scope(|scope| {
             let decode = move || {
-                let result = compression.decoder(packed, memory).and_then(|decoder| pump(decoder, &sender, &used));
+                let result = compression
+                    .decoder(packed, memory)
+                    .and_then(|decoder| pump(decoder, &sender, &used));
                 if let Err(error) = result {
                     // Nobody listens any more when the consumer has failed.
                     let _ = sender.send(Err(error));
                 }
             };
-            let thread = std::thread::Builder::new().name("syslua-decode".to_owned()).spawn_scoped(scope, decode);
+            let thread = std::thread::Builder::new()
+                .name("syslua-decode".to_owned())
+                .spawn_scoped(scope, decode);
             let thread = thread.map_err(Problem::Read)?;
             let (chunk, position, has_ended) = (Vec::new(), 0, false);
-            let mut stream = Stream { chunks, spare, chunk, position, has_ended, budget, compression, interrupt };
+            let mut stream = Stream {
+                chunks,
+                spare,
+                chunk,
+                position,
+                has_ended,
+                budget,
+                compression,
+                interrupt,
+            };
             let result = consume(&mut stream);
-            // The other side ends when nobody takes what it has. A panic there is an early end here.
+            // The other side ends when nobody takes what it has. A panic there is an early end
+            // here.
             drop(stream);
             let _ = thread.join();
             result
@@ -115,11 +130,17 @@ impl<'a> Stream<'a> {
     ///
     /// # Errors
     /// As [`Stream::fill`]; when there are fewer; and those of `take`.
-    pub fn hand(&mut self, mut count: u64, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    pub fn hand(
+        &mut self,
+        mut count: u64,
+        mut take: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
         while count > 0 {
             let bytes = self.fill()?;
             if bytes.is_empty() {
-                return Err(Problem::CutOff(format!("{count} bytes of its last entry are missing")));
+                return Err(Problem::CutOff(format!(
+                    "{count} bytes of its last entry are missing"
+                )));
             }
             let piece = bytes.len().min(usize::try_from(count).unwrap_or(usize::MAX));
             take(&bytes[..piece])?;
@@ -133,7 +154,10 @@ impl<'a> Stream<'a> {
         let name = self.compression.name();
         if self.interrupt.load(Ordering::Relaxed) {
             Problem::Interrupted
-        } else if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<TrailingData>) {
+        } else if error
+            .get_ref()
+            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<TrailingData>)
+        {
             Problem::Trailing(format!("it goes on after the end of what {name} compressed"))
         } else if error.raw_os_error().is_some() {
             Problem::Read(error)
@@ -149,7 +173,11 @@ impl<'a> Stream<'a> {
 }
 
 /// Sends all that a decoder gives; an empty chunk is the end.
-fn pump(mut decoder: impl Read, chunks: &SyncSender<io::Result<Vec<u8>>>, used: &Receiver<Vec<u8>>) -> io::Result<()> {
+fn pump(
+    mut decoder: impl Read,
+    chunks: &SyncSender<io::Result<Vec<u8>>>,
+    used: &Receiver<Vec<u8>>,
+) -> io::Result<()> {
     loop {
         let mut chunk = used.try_recv().unwrap_or_default();
         chunk.resize(CHUNK, 0);
@@ -169,8 +197,8 @@ fn pump(mut decoder: impl Read, chunks: &SyncSender<io::Result<Vec<u8>>>, used: 
     }
 }
 
-/// Bytes that cannot be read any more after a request to stop: some archives decode to nothing at all for
-/// a long time.
+/// Bytes that cannot be read any more after a request to stop: some archives decode to nothing at
+/// all for a long time.
 struct Watched<'a, S: ?Sized> {
     source: &'a S,
     offset: u64,

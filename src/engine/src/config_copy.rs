@@ -1,7 +1,8 @@
-//! The copy of a config that a snapshot keeps: texts and sources by their content, and an index of where each was.
+//! The copy of a config that a snapshot keeps: texts and sources by their content, and an index of
+//! where each was.
 //!
-//! No name that a config chose is the name of a file here. The texts of the config are in the snapshot's own
-//! directory; the contents of sources are shared by all snapshots.
+//! No name that a config chose is the name of a file here. The texts of the config are in the
+//! snapshot's own directory; the contents of sources are shared by all snapshots.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
@@ -29,7 +30,8 @@ const PRIVATE: u32 = 0o600;
 const PRIVATE_DIRECTORY: u32 = 0o700;
 /// What is larger is not read into memory.
 const LARGE: u64 = 1 << 20;
-/// A file that changed later than this before it was read may have changed again in the same moment.
+/// A file that changed later than this before it was read may have changed again in the same
+/// moment.
 const RACY: Duration = Duration::from_secs(2);
 
 /// What a copy holds, and where each part of it was.
@@ -73,7 +75,8 @@ struct Entry {
     node: Node,
 }
 
-/// An entry as it is read: there are thousands, and to look for the kind first would mean to keep all else until then.
+/// An entry as it is read: there are thousands, and to look for the kind first would mean to keep
+/// all else until then.
 #[derive(Deserialize)]
 struct Fields {
     path: Text,
@@ -100,7 +103,9 @@ impl TryFrom<Fields> for Entry {
     fn try_from(fields: Fields) -> std::result::Result<Entry, &'static str> {
         let Fields { path, kind, content, executable, facts, target } = fields;
         let node = match kind {
-            Kind::File => Node::File { content: content.ok_or("a file without content")?, executable, facts },
+            Kind::File => {
+                Node::File { content: content.ok_or("a file without content")?, executable, facts }
+            }
             Kind::Link => Node::Link { target: target.ok_or("a link without a target")? },
             Kind::Directory => Node::Directory,
         };
@@ -145,7 +150,8 @@ fn contents(store: &Store) -> PathBuf {
     store.metadata().join("sources")
 }
 
-/// Reads the index of a snapshot's copy. There is none where an older version made the copy, or the index is damaged.
+/// Reads the index of a snapshot's copy. There is none where an older version made the copy, or the
+/// index is damaged.
 fn read(store: &Store, id: SnapshotId) -> Option<Index> {
     let text = platform::read_file(&directory(store, id).join(INDEX)).ok()?;
     serde_json::from_slice::<Index>(&text).ok().filter(|index| index.version == VERSION)
@@ -169,18 +175,29 @@ pub fn locks(store: &Store, id: SnapshotId) -> Result<Vec<Vec<u8>>> {
         let damaged = || Error::Damaged { path, problem: "its index cannot be read".to_owned() };
         return if has_damaged_index(store, id) { Err(damaged()) } else { Ok(Vec::new()) };
     };
-    let is_lock = |copied: &&Copied| copied.path.to_path().file_name().is_some_and(|name| name == lock::FILE_NAME);
+    let is_lock = |copied: &&Copied| {
+        copied.path.to_path().file_name().is_some_and(|name| name == lock::FILE_NAME)
+    };
     let copies = index.texts.iter().filter(is_lock);
-    copies.map(|copied| Ok(platform::read_file(&directory(store, id).join(copied.content.to_hex()))?)).collect()
+    copies
+        .map(|copied| Ok(platform::read_file(&directory(store, id).join(copied.content.to_hex()))?))
+        .collect()
 }
 
-/// Writes the copy of a manifest's config to `directory`. `parent` is the snapshot whose sources may be the same.
+/// Writes the copy of a manifest's config to `directory`. `parent` is the snapshot whose sources
+/// may be the same.
 ///
-/// A source that changed since it was hashed is left out: the objects that were made of it have what counts.
+/// A source that changed since it was hashed is left out: the objects that were made of it have
+/// what counts.
 ///
 /// # Errors
 /// When the copy cannot be written.
-pub fn write(store: &Store, directory: &Path, manifest: &Manifest, parent: Option<SnapshotId>) -> Result<()> {
+pub fn write(
+    store: &Store,
+    directory: &Path,
+    manifest: &Manifest,
+    parent: Option<SnapshotId>,
+) -> Result<()> {
     platform::create_directory_as(directory, PRIVATE_DIRECTORY)?;
     let mut texts = Vec::with_capacity(manifest.files.len());
     let mut written = HashSet::new();
@@ -192,32 +209,42 @@ pub fn write(store: &Store, directory: &Path, manifest: &Manifest, parent: Optio
         texts.push(Copied { path: path.clone(), content });
     }
     let entry = manifest.config_path.as_deref().map(|path| Text(platform::bytes_of_path(path)));
-    let index = Index { version: VERSION, entry, texts, sources: write_sources(store, manifest, parent)? };
+    let index =
+        Index { version: VERSION, entry, texts, sources: write_sources(store, manifest, parent)? };
     let text = serde_json::to_vec(&index).unwrap_or_default();
     Ok(platform::write_file_as(&directory.join(INDEX), &text, PRIVATE)?)
 }
 
 /// Returns the sources that the derivations of a manifest use, each once.
 fn sources(manifest: &Manifest) -> Vec<&Source> {
-    let mut all: Vec<&Source> =
-        manifest.derivations.iter().flat_map(|derivation| derivation.spec.recipe.sources()).collect();
+    let mut all: Vec<&Source> = manifest
+        .derivations
+        .iter()
+        .flat_map(|derivation| derivation.spec.recipe.sources())
+        .collect();
     let mut seen = HashSet::new();
     all.retain(|source| seen.insert((source.nar, &source.path, &source.excluded)));
     all
 }
 
-fn write_sources(store: &Store, manifest: &Manifest, parent: Option<SnapshotId>) -> Result<Vec<CopiedSource>> {
+fn write_sources(
+    store: &Store,
+    manifest: &Manifest,
+    parent: Option<SnapshotId>,
+) -> Result<Vec<CopiedSource>> {
     let sources = sources(manifest);
     if sources.is_empty() {
         return Ok(Vec::new());
     }
     let contents = contents(store);
     platform::create_directories_as(&contents, PRIVATE_DIRECTORY)?;
-    let before = parent.and_then(|parent| read(store, parent)).map_or_else(Vec::new, |index| index.sources);
+    let before =
+        parent.and_then(|parent| read(store, parent)).map_or_else(Vec::new, |index| index.sources);
     let mut writer = Writer::new(&contents, store.interrupt(), &before);
     let mut copied = Vec::with_capacity(sources.len());
     for source in sources {
-        let excluded: Vec<Text> = source.excluded.iter().map(|path| Text(platform::bytes_of_path(path))).collect();
+        let excluded: Vec<Text> =
+            source.excluded.iter().map(|path| Text(platform::bytes_of_path(path))).collect();
         let entries = match writer.by_nar.get(&source.nar) {
             Some(same) if same.excluded == excluded => Some(Arc::clone(&same.entries)),
             _ => writer.copy(source)?.map(Arc::new),
@@ -244,8 +271,13 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn new(contents: &'a Path, interrupt: &'a Interrupt, before: &'a [CopiedSource]) -> Writer<'a> {
-        let mut writer =
-            Writer { contents, interrupt, by_nar: HashMap::new(), by_facts: HashMap::new(), present: HashSet::new() };
+        let mut writer = Writer {
+            contents,
+            interrupt,
+            by_nar: HashMap::new(),
+            by_facts: HashMap::new(),
+            present: HashSet::new(),
+        };
         for source in before {
             writer.by_nar.insert(source.nar, source);
             for entry in source.entries.iter() {
@@ -269,7 +301,8 @@ impl<'a> Writer<'a> {
         {
             return Ok(None);
         }
-        // A single file was hashed on the way; of a tree each file was, and the whole is compared where it is restored.
+        // A single file was hashed on the way; of a tree each file was, and the whole is compared
+        // where it is restored.
         let is_same = match entries.as_slice() {
             [Entry { node: Node::File { content, .. }, .. }] => *content == source.nar,
             _ => true,
@@ -277,11 +310,19 @@ impl<'a> Writer<'a> {
         Ok(is_same.then_some(entries))
     }
 
-    fn node(&mut self, path: &Path, inner: &Path, source: &Source, entries: &mut Vec<Entry>) -> Result<()> {
+    fn node(
+        &mut self,
+        path: &Path,
+        inner: &Path,
+        source: &Source,
+        entries: &mut Vec<Entry>,
+    ) -> Result<()> {
         let facts = platform::facts_of(path)?;
         let node = match facts.kind {
             FileKind::File => self.file(path, &facts)?,
-            FileKind::Symlink => Node::Link { target: Text(platform::bytes_of_path(&platform::read_link(path)?)) },
+            FileKind::Symlink => {
+                Node::Link { target: Text(platform::bytes_of_path(&platform::read_link(path)?)) }
+            }
             FileKind::Directory | FileKind::Special => Node::Directory,
         };
         entries.push(Entry { path: Text(platform::bytes_of_path(inner)), node });
@@ -305,7 +346,8 @@ impl<'a> Writer<'a> {
         let metadata = platform::metadata_of(path)?;
         let executable = metadata.as_ref().is_some_and(platform::is_executable);
         let is_large = metadata.is_none_or(|metadata| metadata.len() > LARGE);
-        let content = if is_large { self.large(path, executable)? } else { self.small(path, executable)? };
+        let content =
+            if is_large { self.large(path, executable)? } else { self.small(path, executable)? };
         let facts = if is_settled { facts.numbers.to_vec() } else { Vec::new() };
         Ok(Node::File { content, executable, facts })
     }
@@ -314,7 +356,11 @@ impl<'a> Writer<'a> {
         let bytes = platform::read_file(path)?;
         let content = tree::hash_of_file(&bytes, executable);
         if self.is_missing(content)? {
-            platform::write_file_as(&self.contents.join(content.to_hex()), &bytes, mode(executable))?;
+            platform::write_file_as(
+                &self.contents.join(content.to_hex()),
+                &bytes,
+                mode(executable),
+            )?;
         }
         Ok(content)
     }
@@ -334,7 +380,8 @@ impl<'a> Writer<'a> {
         Ok(content)
     }
 
-    /// Returns whether a content has to be written. One that no snapshot names may be half of it, after a power cut.
+    /// Returns whether a content has to be written. One that no snapshot names may be half of it,
+    /// after a power cut.
     fn is_missing(&mut self, content: Hash) -> Result<bool> {
         if !self.present.insert(content) {
             return Ok(false);
@@ -360,12 +407,15 @@ fn mode(executable: bool) -> u32 {
     if executable { 0o700 } else { PRIVATE }
 }
 
-/// Returns the contents of sources that no snapshot names but those that are `gone`. When an index is there but cannot
-/// be read, there are none.
+/// Returns the contents of sources that no snapshot names but those that are `gone`. When an index
+/// is there but cannot be read, there are none.
 ///
 /// # Errors
 /// When a directory cannot be listed.
-pub fn unused(store: &Store, gone: &BTreeSet<SnapshotId>) -> std::result::Result<Vec<Dead>, generations::Error> {
+pub fn unused(
+    store: &Store,
+    gone: &BTreeSet<SnapshotId>,
+) -> std::result::Result<Vec<Dead>, generations::Error> {
     let contents = contents(store);
     let present = match platform::list_directory(&contents) {
         Err(error) if error.is_not_found() => return Ok(Vec::new()),
@@ -390,29 +440,41 @@ pub fn unused(store: &Store, gone: &BTreeSet<SnapshotId>) -> std::result::Result
 }
 
 fn names_of(index: &Index) -> impl Iterator<Item = String> {
-    index.sources.iter().flat_map(|source| source.entries.iter()).filter_map(|entry| match &entry.node {
-        Node::File { content, .. } => Some(content.to_hex()),
-        _ => None,
+    index.sources.iter().flat_map(|source| source.entries.iter()).filter_map(|entry| {
+        match &entry.node {
+            Node::File { content, .. } => Some(content.to_hex()),
+            _ => None,
+        }
     })
 }
 
-/// Returns whether the copy looks like one with an index: an older version kept files by their names.
+/// Returns whether the copy looks like one with an index: an older version kept files by their
+/// names.
 fn has_damaged_index(store: &Store, id: SnapshotId) -> bool {
     let entries = platform::list_directory(&directory(store, id)).unwrap_or_default();
-    let is_hash = |name: &std::ffi::OsString| name.to_str().is_some_and(|name| Hash::parse(name).is_ok());
+    let is_hash =
+        |name: &std::ffi::OsString| name.to_str().is_some_and(|name| Hash::parse(name).is_ok());
     entries.iter().any(|(name, _)| is_hash(name))
 }
 
-/// Restores the copy that a snapshot keeps of its config, below a directory of the store that the caller removes.
-/// Returns nothing where there is none.
+/// Restores the copy that a snapshot keeps of its config, below a directory of the store that the
+/// caller removes. Returns nothing where there is none.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn restore(store: &Store, id: SnapshotId, config_path: &Path, to: &Path) -> Result<Option<Restored>> {
+pub fn restore(
+    store: &Store,
+    id: SnapshotId,
+    config_path: &Path,
+    to: &Path,
+) -> Result<Option<Restored>> {
     let own = directory(store, id);
     let Some(index) = read(store, id) else {
         // An older version kept the Lua files by their names.
-        let entry = config_path.file_name().map(|name| own.join(name)).filter(|entry| platform::exists(entry));
+        let entry = config_path
+            .file_name()
+            .map(|name| own.join(name))
+            .filter(|entry| platform::exists(entry));
         return Ok(entry.map(|entry| Restored { entry, places: BTreeMap::new() }));
     };
     let Some(entry) = index.entry else { return Ok(None) };
@@ -431,7 +493,8 @@ pub fn restore(store: &Store, id: SnapshotId, config_path: &Path, to: &Path) -> 
     }
     for (number, (path, entries)) in trees.into_iter().enumerate() {
         // Builds and hashes see the extension.
-        let described = Source { path: path.clone(), nar: Hash::of(b""), excluded: BTreeSet::new() };
+        let described =
+            Source { path: path.clone(), nar: Hash::of(b""), excluded: BTreeSet::new() };
         let place = to.join(format!("{number}{}", described.extension()));
         // One whose contents are damaged is not there.
         if restore_source(store, &contents, &entries, &place).is_ok() {
@@ -441,13 +504,19 @@ pub fn restore(store: &Store, id: SnapshotId, config_path: &Path, to: &Path) -> 
     Ok(Some(Restored { entry: entry.to_path(), places }))
 }
 
-fn restore_source(store: &Store, contents: &Path, entries: &BTreeMap<Vec<u8>, &Node>, place: &Path) -> Result<()> {
+fn restore_source(
+    store: &Store,
+    contents: &Path,
+    entries: &BTreeMap<Vec<u8>, &Node>,
+    place: &Path,
+) -> Result<()> {
     for (inner, node) in entries {
         let inner = platform::path_from_bytes(inner);
         // The index is a file of ours, but a damaged one must not write elsewhere.
         let is_plain = inner.components().all(|part| matches!(part, Component::Normal(_)));
         let path = if inner.as_os_str().is_empty() { place.to_owned() } else { place.join(&inner) };
-        let damaged = |problem: &str| Error::Damaged { path: path.clone(), problem: problem.to_owned() };
+        let damaged =
+            |problem: &str| Error::Damaged { path: path.clone(), problem: problem.to_owned() };
         if !is_plain {
             return Err(damaged("it leads out of its directory"));
         }

@@ -1,5 +1,6 @@
-//! What outlives one call of the engine: the caller makes it, and hands it to each call in its settings.
-//! Nothing in the engine is process-wide, so that two callers in one process have nothing in common.
+//! What outlives one call of the engine: the caller makes it, and hands it to each call in its
+//! settings. Nothing in the engine is process-wide, so that two callers in one process have nothing
+//! in common.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -50,7 +51,11 @@ impl EngineContext {
     ///
     /// # Errors
     /// When the certificates that the settings name cannot be read.
-    pub fn client(&self, network: &Network, interrupt: &Arc<AtomicBool>) -> Result<Client, Problem> {
+    pub fn client(
+        &self,
+        network: &Network,
+        interrupt: &Arc<AtomicBool>,
+    ) -> Result<Client, Problem> {
         let mut last = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = last.as_ref().filter(|client| client.is_for(network, interrupt)) {
             return Ok(client.clone());
@@ -98,7 +103,11 @@ mod tests {
         let other = Network { retries: 9, ..Network::default() };
         context.client(&other, &interrupt).unwrap();
         assert!(!context.client.lock().unwrap().as_ref().unwrap().is_for(&network, &interrupt));
-        assert!(context.is_new_warning("a") && context.is_new_warning("b") && !context.is_new_warning("a"));
+        assert!(
+            context.is_new_warning("a")
+                && context.is_new_warning("b")
+                && !context.is_new_warning("a")
+        );
     }
 
     #[test]

@@ -67,7 +67,9 @@ impl Recipe {
     pub fn sources(&self) -> Vec<&Source> {
         let mut sources = Vec::new();
         match self {
-            Recipe::File(FileRecipe { content: FileContent::Source(source), .. }) => sources.push(source),
+            Recipe::File(FileRecipe { content: FileContent::Source(source), .. }) => {
+                sources.push(source)
+            }
             Recipe::File(_) => {}
             Recipe::Function { opts, config } => {
                 opts.add_sources(&mut sources);
@@ -142,8 +144,10 @@ impl Derivation {
             _ => {}
         };
         spec.recipe.walk(&mut visit);
-        if let Recipe::File(FileRecipe { content: FileContent::Text(text) | FileContent::Built(text), .. }) =
-            &spec.recipe
+        if let Recipe::File(FileRecipe {
+            content: FileContent::Text(text) | FileContent::Built(text),
+            ..
+        }) = &spec.recipe
         {
             note_placeholders(text, &owner, &mut placeholders, &mut unknown);
         }
@@ -153,7 +157,14 @@ impl Derivation {
         dependencies.extend(placeholders.values().map(|(hash, _)| *hash));
         let hash = hash(&spec, &encode::Recipe);
         let own = spec.outputs.iter().map(|output| Placeholder::new(hash, output)).collect();
-        Ok(Derivation { spec, hash, placeholders, dependencies, positions: Positions::default(), own })
+        Ok(Derivation {
+            spec,
+            hash,
+            placeholders,
+            dependencies,
+            positions: Positions::default(),
+            own,
+        })
     }
 
     /// Does the same for many, side by side; nothing for those that name a placeholder of nobody.
@@ -212,7 +223,10 @@ impl Derivation {
         let (format, sys, file, opts, config) = match &spec.recipe {
             Recipe::File(file) => (FILE_FORMAT, None, Some(FileDescription::new(file)), None, None),
             Recipe::Function { opts, config } => {
-                let config = ConfigDescription { text: Bytes(&config.text), captures: Captures(&config.captures) };
+                let config = ConfigDescription {
+                    text: Bytes(&config.text),
+                    captures: Captures(&config.captures),
+                };
                 (FORMAT, Some(spec.system.as_ref()), None, Some(opts), Some(config))
             }
         };
@@ -271,10 +285,15 @@ struct FileDescription<'a> {
 
 impl<'a> FileDescription<'a> {
     fn new(file: &'a FileRecipe) -> FileDescription<'a> {
-        let description = FileDescription { executable: file.executable, ..FileDescription::default() };
+        let description =
+            FileDescription { executable: file.executable, ..FileDescription::default() };
         match &file.content {
-            FileContent::Text(text) => FileDescription { content: Some(Bytes(text)), ..description },
-            FileContent::Source(source) => FileDescription { source: Some(source.nar), ..description },
+            FileContent::Text(text) => {
+                FileDescription { content: Some(Bytes(text)), ..description }
+            }
+            FileContent::Source(source) => {
+                FileDescription { source: Some(source.nar), ..description }
+            }
             FileContent::Built(path) => FileDescription { built: Some(Bytes(path)), ..description },
         }
     }
@@ -315,11 +334,9 @@ impl References for Resolved<'_> {
     }
 
     fn placeholder(&self, placeholder: Placeholder) -> Vec<u8> {
-        let object = self
-            .derivation
-            .placeholders
-            .get(&placeholder)
-            .and_then(|(hash, output)| self.realized.get(hash).and_then(|outputs| outputs.get(output)));
+        let object = self.derivation.placeholders.get(&placeholder).and_then(|(hash, output)| {
+            self.realized.get(hash).and_then(|outputs| outputs.get(output))
+        });
         object.map(|object| object.as_str().as_bytes().to_vec()).unwrap_or_default()
     }
 }
@@ -396,7 +413,10 @@ mod tests {
             system: Arc::new(System::new("x86_64", "linux")),
             recipe: Recipe::Function {
                 opts,
-                config: Arc::new(Function { text: b"function() end".to_vec(), captures: Vec::new() }),
+                config: Arc::new(Function {
+                    text: b"function() end".to_vec(),
+                    captures: Vec::new(),
+                }),
             },
             output_hash: None,
         }
@@ -421,10 +441,12 @@ mod tests {
     fn the_resolved_hash_sees_only_what_dependencies_became() {
         let dependency = |opts: &str| Derivation::new(spec(text(opts)), |_| None).unwrap();
         let (first, second) = (dependency("1"), dependency("2"));
-        let user = |of: &Derivation| Derivation::new(spec(Value::Derivation(of.hash)), |_| None).unwrap();
+        let user =
+            |of: &Derivation| Derivation::new(spec(Value::Derivation(of.hash)), |_| None).unwrap();
         let object = ObjectName::parse("demo-123456789").unwrap();
         let outputs = Outputs::from_iter([(OutputName::main(), object)]);
-        let resolved = |of: &Derivation| user(of).resolved_hash(&BTreeMap::from([(of.hash, outputs.clone())]));
+        let resolved =
+            |of: &Derivation| user(of).resolved_hash(&BTreeMap::from([(of.hash, outputs.clone())]));
         assert_ne!(user(&first).hash, user(&second).hash);
         assert_eq!(resolved(&first), resolved(&second));
     }
@@ -436,7 +458,11 @@ mod tests {
     #[test]
     fn file_recipes_differ_in_each_of_their_parts() {
         let source = |nar: &[u8], path: &str| {
-            FileContent::Source(Source { path: path.into(), nar: Hash::of(nar), excluded: BTreeSet::new() })
+            FileContent::Source(Source {
+                path: path.into(),
+                nar: Hash::of(nar),
+                excluded: BTreeSet::new(),
+            })
         };
         let hash = |spec: Spec| Derivation::new(spec, |_| None).unwrap().hash;
         let plain = || FileContent::Text(b"a".to_vec());
@@ -454,7 +480,8 @@ mod tests {
         assert_eq!(different.iter().collect::<BTreeSet<_>>().len(), different.len());
         // Neither the place of a source nor the platform matters.
         assert_eq!(hash(file(source(b"1", "/a"), false)), hash(file(source(b"1", "/b.c"), false)));
-        let elsewhere = Spec { system: Arc::new(System::new("aarch64", "darwin")), ..file(plain(), false) };
+        let elsewhere =
+            Spec { system: Arc::new(System::new("aarch64", "darwin")), ..file(plain(), false) };
         assert_eq!(hash(elsewhere), hash(file(plain(), false)));
     }
 
@@ -467,7 +494,8 @@ mod tests {
             let user = Derivation::new(file(content, false), owner).unwrap();
             assert!(user.dependencies.contains(&dependency.hash));
             let resolved = |name: &str| {
-                let outputs = Outputs::from_iter([(OutputName::main(), ObjectName::parse(name).unwrap())]);
+                let outputs =
+                    Outputs::from_iter([(OutputName::main(), ObjectName::parse(name).unwrap())]);
                 user.resolved_hash(&BTreeMap::from([(dependency.hash, outputs)]))
             };
             assert_ne!(resolved("demo-123456789"), resolved("demo-123456780"));

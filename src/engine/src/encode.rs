@@ -119,7 +119,8 @@ pub fn function(sink: &mut impl Sink, references: &dyn References, given: &Funct
     }
 }
 
-/// Writes a string. One with placeholders is written in parts, so that a literal cannot pose as one.
+/// Writes a string. One with placeholders is written in parts, so that a literal cannot pose as
+/// one.
 pub fn text(sink: &mut impl Sink, references: &dyn References, given: &[u8]) {
     if Placeholder::find(given).is_none() {
         sink.put(b"s");
@@ -167,7 +168,8 @@ mod tests {
             let key = prop::collection::vec(any::<u8>(), 0..3);
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
-                prop::collection::btree_map(key, inner, 0..4).prop_map(|map| Value::Map(map.into_iter().collect())),
+                prop::collection::btree_map(key, inner, 0..4)
+                    .prop_map(|map| Value::Map(map.into_iter().collect())),
             ]
         })
     }

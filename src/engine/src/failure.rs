@@ -36,8 +36,12 @@ pub struct Mismatch {
 impl Mismatch {
     /// Returns its lines in a list of several.
     pub fn lines(&self) -> String {
-        let position = self.position.as_ref().map_or_else(String::new, |position| format!("{position}: "));
-        format!("  {position}{}\n    declared sha256 {}\n    received sha256 {}", self.url, self.expected, self.found)
+        let position =
+            self.position.as_ref().map_or_else(String::new, |position| format!("{position}: "));
+        format!(
+            "  {position}{}\n    declared sha256 {}\n    received sha256 {}",
+            self.url, self.expected, self.found
+        )
     }
 }
 

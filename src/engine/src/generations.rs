@@ -42,7 +42,9 @@ pub fn current_id(store: &Store) -> Result<SnapshotId, Error> {
         Ok(target) => target,
         Err(error) if error.is_not_found() => return Ok(SnapshotId(0)),
         // Something else stands there.
-        Err(_) if platform::kind_of(&link)? != Some(platform::FileKind::Symlink) => return Err(Error::Current(link)),
+        Err(_) if platform::kind_of(&link)? != Some(platform::FileKind::Symlink) => {
+            return Err(Error::Current(link));
+        }
         Err(error) => return Err(error.into()),
     };
     let name = target.file_name().and_then(|name| name.to_str());
@@ -69,7 +71,8 @@ pub fn read_ahead(store: &Store) -> Option<Ahead> {
 }
 
 impl Ahead {
-    /// Returns the snapshot, if it could be read and is still the one that is applied: each switch makes another link.
+    /// Returns the snapshot, if it could be read and is still the one that is applied: each switch
+    /// makes another link.
     pub fn take(self, store: &Store) -> Option<Snapshot> {
         let snapshot = self.reading.join().ok()?;
         if look_at_link(store)? == self.link { snapshot } else { None }
@@ -88,11 +91,15 @@ fn look_at_link(store: &Store) -> Option<(PathBuf, Identity)> {
 /// # Errors
 /// When it cannot be read, or a newer program wrote it.
 pub fn current(store: &Store) -> Result<Snapshot, Error> {
-    // Opened through the link, at one moment: whoever switches or removes meanwhile does not come between.
+    // Opened through the link, at one moment: whoever switches or removes meanwhile does not come
+    // between.
     let path = store.current().join("snapshot.json");
     match platform::read_file(&path) {
         Ok(text) => {
-            let shown = || current_id(store).map_or(path.clone(), |id| store.snapshot(id).join("snapshot.json"));
+            let shown = || {
+                current_id(store)
+                    .map_or(path.clone(), |id| store.snapshot(id).join("snapshot.json"))
+            };
             Snapshot::parse(&text).map_err(|source| Error::Snapshot { path: shown(), source })
         }
         Err(_) => read(store, current_id(store)?),
@@ -165,8 +172,8 @@ impl IndexEntry {
 
 const INDEX_VERSION: u32 = 1;
 
-/// Reads the index. A damaged one is empty, and made anew by the next switch; of a newer one only the greatest
-/// number is taken over.
+/// Reads the index. A damaged one is empty, and made anew by the next switch; of a newer one only
+/// the greatest number is taken over.
 fn read_index(store: &Store) -> Index {
     #[derive(serde::Deserialize)]
     struct Header {
@@ -175,13 +182,19 @@ fn read_index(store: &Store) -> Index {
         last_id: SnapshotId,
     }
     let text = platform::read_file(&store.snapshots_index()).unwrap_or_default();
-    let Ok(Header { version, last_id }) = serde_json::from_slice(&text) else { return Index::default() };
+    let Ok(Header { version, last_id }) = serde_json::from_slice(&text) else {
+        return Index::default();
+    };
     // No root comes so far: it is damaged.
     if last_id.0 > u64::MAX / 2 {
         return Index::default();
     }
     let newer = Index { last_id, ..Index::default() };
-    if version == u64::from(INDEX_VERSION) { serde_json::from_slice(&text).unwrap_or(newer) } else { newer }
+    if version == u64::from(INDEX_VERSION) {
+        serde_json::from_slice(&text).unwrap_or(newer)
+    } else {
+        newer
+    }
 }
 
 /// Returns one number above the greatest that was ever used.
@@ -195,17 +208,27 @@ pub fn next_id(store: &Store) -> Result<SnapshotId, Error> {
 
 /// Returns the greatest number that was ever used.
 fn greatest_id(store: &Store, index: &Index, all: &[SnapshotId]) -> Result<SnapshotId, Error> {
-    Ok(all.last().copied().max(Some(current_id(store)?)).max(Some(index.last_id)).unwrap_or_default())
+    Ok(all
+        .last()
+        .copied()
+        .max(Some(current_id(store)?))
+        .max(Some(index.last_id))
+        .unwrap_or_default())
 }
 
-/// Returns the parent of a snapshot that cannot be read itself: as the index has it, else the greatest number below.
+/// Returns the parent of a snapshot that cannot be read itself: as the index has it, else the
+/// greatest number below.
 pub fn parent_of(store: &Store, id: SnapshotId) -> Option<SnapshotId> {
-    let indexed = read_index(store).snapshots.into_iter().find(|entry| entry.id == id).and_then(|entry| entry.parent);
+    let indexed = read_index(store)
+        .snapshots
+        .into_iter()
+        .find(|entry| entry.id == id)
+        .and_then(|entry| entry.parent);
     indexed.or_else(|| all(store).ok()?.into_iter().rfind(|other| *other < id))
 }
 
-/// Takes the next number for a snapshot. It is used once, even when the switch is taken back: what ran with the
-/// environment of that snapshot remembers its number.
+/// Takes the next number for a snapshot. It is used once, even when the switch is taken back: what
+/// ran with the environment of that snapshot remembers its number.
 ///
 /// # Errors
 /// As [`next_id`], and when the index cannot be written.

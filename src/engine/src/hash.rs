@@ -44,7 +44,8 @@ impl std::hash::Hasher for DigestHasher {
     }
 
     fn write_u64(&mut self, number: u64) {
-        /// Odd and without a pattern: digits of the golden ratio. It spreads what differs in few bits, as digits do.
+        /// Odd and without a pattern: digits of the golden ratio. It spreads what differs in few
+        /// bits, as digits do.
         const FACTOR: u128 = 0x9e37_79b9_7f4a_7c15;
         let product = u128::from(self.0 ^ number) * FACTOR;
         self.0 = (product >> 64) as u64 ^ product as u64;
@@ -57,7 +58,9 @@ impl std::hash::Hasher for DigestHasher {
 
 /// A text that is no SHA-256 digest.
 #[derive(Debug, thiserror::Error)]
-#[error("`{given}` is no SHA-256: expected 64 hexadecimal digits or `sha256-` and 44 characters of base64")]
+#[error(
+    "`{given}` is no SHA-256: expected 64 hexadecimal digits or `sha256-` and 44 characters of base64"
+)]
 pub struct HashError {
     given: String,
 }
@@ -70,13 +73,16 @@ impl Hash {
 
     /// Parses 64 hexadecimal digits, or the SRI form `sha256-BASE64`.
     ///
-    /// The source of the second form is the W3C recommendation "Subresource Integrity", section 3.5.
+    /// The source of the second form is the W3C recommendation "Subresource Integrity", section
+    /// 3.5.
     ///
     /// # Errors
     /// When the text has neither form.
     pub fn parse(text: &str) -> Result<Hash, HashError> {
         let decoded = match text.strip_prefix("sha256-") {
-            Some(base64) => BASE64.decode(base64.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok()),
+            Some(base64) => {
+                BASE64.decode(base64.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok())
+            }
             None if text.len() == 64 => {
                 let mut bytes = [0; 32];
                 HEXLOWER_PERMISSIVE.decode_mut(text.as_bytes(), &mut bytes).ok().map(|_| bytes)
@@ -194,7 +200,10 @@ mod tests {
     #[test]
     fn hex_and_sri_name_the_same_digest() {
         let hash = Hash::of(b"abc");
-        assert_eq!(hash.to_hex(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            hash.to_hex(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
         assert_eq!(Hash::parse(&hash.to_sri()).unwrap(), hash);
         assert_eq!(Hash::parse(&hash.to_hex().to_uppercase()).unwrap(), hash);
     }

@@ -4,11 +4,15 @@
 //! event sink are arguments. Each floor uses only the floors above it in this list, and within a
 //! floor a room uses only rooms listed before it:
 //!
-//! - **F0** [`failure`], [`hash`], [`seen_trees`], [`context`], [`settings`], [`nar`], [`names`], [`tail`], [`platform`], [`value`], [`encode`]: data and the system
+//! - **F0** [`failure`], [`hash`], [`seen_trees`], [`context`], [`settings`], [`nar`], [`names`],
+//!   [`tail`], [`platform`], [`value`], [`encode`]: data and the system
 //! - **F1** [`store`]: the immutable objects and what is recorded of them
-//! - **F2** [`derivation`], [`variable`], [`action`], [`activation`], [`manifest`], [`snapshot`], [`journal`], [`lock`]: what is wanted, what was done
-//! - **F3** [`operation`], [`inputs`], [`environment`], [`trust`]: what a build may do, what a config gets from elsewhere, what a shell gets, which projects may run
-//! - **F4** [`realize`], [`generations`], [`config_copy`], [`switch`]: from recipes to objects, from a manifest to a machine
+//! - **F2** [`derivation`], [`variable`], [`action`], [`activation`], [`manifest`], [`snapshot`],
+//!   [`journal`], [`lock`]: what is wanted, what was done
+//! - **F3** [`operation`], [`inputs`], [`environment`], [`trust`]: what a build may do, what a
+//!   config gets from elsewhere, what a shell gets, which projects may run
+//! - **F4** [`realize`], [`generations`], [`config_copy`], [`switch`]: from recipes to objects,
+//!   from a manifest to a machine
 //! - **F5** [`engine`]: the verbs
 
 #![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests make files as they like"))]

@@ -1,7 +1,8 @@
-//! `syslua.lock`: what the inputs of a config resolved to. The format only: it touches neither network nor disk.
+//! `syslua.lock`: what the inputs of a config resolved to. The format only: it touches neither
+//! network nor disk.
 //!
-//! It is JSON with one line per entry, in the order of the keys, so that git merges it line by line. Sections that this
-//! version does not know are kept as they are.
+//! It is JSON with one line per entry, in the order of the keys, so that git merges it line by
+//! line. Sections that this version does not know are kept as they are.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -113,7 +114,9 @@ impl LockFileError {
                 "keep the lines of both sides, with a comma after each but the last; or take one side \
                  (`git checkout --theirs syslua.lock`) and apply: what is missing is locked again"
             }
-            LockFileError::Newer(_) => "update sys.lua, or take the file back that the older version wrote",
+            LockFileError::Newer(_) => {
+                "update sys.lua, or take the file back that the older version wrote"
+            }
             LockFileError::Damaged(_) | LockFileError::Input { .. } => {
                 "take the file back from version control; or remove it, and the next apply locks what the inputs are then"
             }
@@ -177,15 +180,19 @@ fn find_marker(text: &[u8]) -> Option<usize> {
 pub fn is_name(text: &str) -> bool {
     let mut characters = text.chars();
     characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
-        && characters.all(|character| character.is_ascii_alphanumeric() || matches!(character, '_' | '-'))
+        && characters
+            .all(|character| character.is_ascii_alphanumeric() || matches!(character, '_' | '-'))
 }
 
 impl LockedInput {
     /// Checks what an entry of its kind must have; answers what is wrong, to come after the key.
     fn check(&self) -> Result<(), &'static str> {
-        let is_commit = |rev: &String| rev.len() == 40 && rev.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_commit =
+            |rev: &String| rev.len() == 40 && rev.bytes().all(|byte| byte.is_ascii_hexdigit());
         match self.kind {
-            Kind::Git if !self.rev.as_ref().is_some_and(is_commit) => Err("has no `rev` of 40 hexadecimal digits"),
+            Kind::Git if !self.rev.as_ref().is_some_and(is_commit) => {
+                Err("has no `rev` of 40 hexadecimal digits")
+            }
             Kind::Git | Kind::Archive if self.sha256.is_none() => Err("has no `sha256`"),
             _ => Ok(()),
         }
@@ -262,10 +269,13 @@ fn add_section(text: &mut String, name: &str, entries: &[(&str, String)]) {
 /// Returns JSON on one line, with a space after each comma and colon.
 fn spaced(value: &Json) -> String {
     match value {
-        Json::Array(items) => format!("[{}]", items.iter().map(spaced).collect::<Vec<_>>().join(", ")),
+        Json::Array(items) => {
+            format!("[{}]", items.iter().map(spaced).collect::<Vec<_>>().join(", "))
+        }
         Json::Object(map) if map.is_empty() => "{}".to_owned(),
         Json::Object(map) => {
-            let entries = map.iter().map(|(key, value)| format!("{}: {}", json(key), spaced(value)));
+            let entries =
+                map.iter().map(|(key, value)| format!("{}: {}", json(key), spaced(value)));
             format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
         }
         other => other.to_string(),
@@ -293,7 +303,14 @@ mod tests {
 
     fn path(url: &str) -> LockedInput {
         let kind = Kind::Path;
-        LockedInput { kind, reference: None, rev: None, sha256: None, last_modified: None, ..git(url) }
+        LockedInput {
+            kind,
+            reference: None,
+            rev: None,
+            sha256: None,
+            last_modified: None,
+            ..git(url)
+        }
     }
 
     #[test]
@@ -303,12 +320,21 @@ mod tests {
             lock.inputs.insert(key.to_owned(), git(&format!("git:https://host/{key}\"#main")));
         }
         lock.inputs.insert("own".to_owned(), path("path:./own"));
-        lock.others.insert("fetches".to_owned(), json!({ "https://a": { "sha256": "x", "platforms": ["a", "b"] } }));
+        lock.others.insert(
+            "fetches".to_owned(),
+            json!({ "https://a": { "sha256": "x", "platforms": ["a", "b"] } }),
+        );
         let text = String::from_utf8(lock.to_text()).unwrap();
         assert_eq!(LockDocument::parse(text.as_bytes()).unwrap(), lock);
         assert_eq!(text.lines().filter(|line| line.starts_with("    \"")).count(), 6, "{text}");
-        assert!(text.contains("    \"own\": { \"type\": \"path\", \"url\": \"path:./own\" }"), "{text}");
-        assert_eq!(LockDocument::parse(&LockDocument::default().to_text()).unwrap(), LockDocument::default());
+        assert!(
+            text.contains("    \"own\": { \"type\": \"path\", \"url\": \"path:./own\" }"),
+            "{text}"
+        );
+        assert_eq!(
+            LockDocument::parse(&LockDocument::default().to_text()).unwrap(),
+            LockDocument::default()
+        );
         // What this version does not know stays where it is, and the rest does not move.
         let newer = text.replacen("\"type\": \"path\"", "\"type\": \"path\", \"extra\": [1]", 1);
         let read = LockDocument::parse(newer.as_bytes()).unwrap();
@@ -319,7 +345,8 @@ mod tests {
     #[test]
     fn what_is_no_lock_is_refused() {
         let (rev, hash) = ("ab".repeat(20), Hash::of(b""));
-        let entry = |key: &str, entry: &str| format!(r#"{{"version":1,"inputs":{{"{key}":{entry}}}}}"#);
+        let entry =
+            |key: &str, entry: &str| format!(r#"{{"version":1,"inputs":{{"{key}":{entry}}}}}"#);
         let refused = [
             String::new(),
             "[]".to_owned(),
@@ -346,8 +373,12 @@ mod tests {
 
     #[test]
     fn an_unfinished_merge_is_told_by_its_line() {
-        let text = "{\n  \"version\": 1,\n<<<<<<< HEAD\n  \"inputs\": {}\n=======\n>>>>>>> other\n}\n";
-        assert!(matches!(LockDocument::parse(text.as_bytes()), Err(LockFileError::Conflict { line: 3 })));
+        let text =
+            "{\n  \"version\": 1,\n<<<<<<< HEAD\n  \"inputs\": {}\n=======\n>>>>>>> other\n}\n";
+        assert!(matches!(
+            LockDocument::parse(text.as_bytes()),
+            Err(LockFileError::Conflict { line: 3 })
+        ));
     }
 
     #[test]

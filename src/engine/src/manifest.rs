@@ -28,8 +28,8 @@ pub struct Manifest {
     pub config_path: Option<PathBuf>,
     /// The Lua files that were loaded, by their absolute path, and their texts.
     pub files: Vec<(Text, Vec<u8>)>,
-    /// What is read besides the sources of derivations and the files of the config: links to sources, sources with the content of
-    /// another one, and installed modules.
+    /// What is read besides the sources of derivations and the files of the config: links to
+    /// sources, sources with the content of another one, and installed modules.
     pub also_read: Vec<PathBuf>,
 }
 
@@ -44,13 +44,18 @@ struct Entry<'a> {
 
 impl<'a> Entry<'a> {
     fn new(derivation: &'a Derivation) -> Entry<'a> {
-        Entry { description: derivation.description(), hash: derivation.hash, positions: &derivation.positions }
+        Entry {
+            description: derivation.description(),
+            hash: derivation.hash,
+            positions: &derivation.positions,
+        }
     }
 }
 
 impl Serialize for Manifest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let derivations: Vec<_> = self.derivations.iter().map(|derivation| Entry::new(derivation)).collect();
+        let derivations: Vec<_> =
+            self.derivations.iter().map(|derivation| Entry::new(derivation)).collect();
         let mut json = serializer.serialize_struct("Manifest", 3)?;
         json.serialize_field("version", &VERSION)?;
         json.serialize_field("derivations", &derivations)?;
@@ -73,7 +78,9 @@ impl Manifest {
     /// Returns which derivation and output each placeholder stands for.
     pub fn owners(&self) -> DigestMap<Placeholder, (&Arc<Derivation>, &OutputName)> {
         let outputs = self.derivations.iter().flat_map(|derivation| {
-            derivation.outputs().map(move |(output, placeholder)| (placeholder, (derivation, output)))
+            derivation
+                .outputs()
+                .map(move |(output, placeholder)| (placeholder, (derivation, output)))
         });
         outputs.collect()
     }
@@ -81,10 +88,17 @@ impl Manifest {
     /// Returns the hashes of the derivations that an apply realizes: those no other one here uses,
     /// and those that actions name. What was needed only for building may be absent later.
     pub fn wanted(&self) -> BTreeSet<Hash> {
-        let used: HashSet<Hash> =
-            self.derivations.iter().flat_map(|derivation| derivation.dependencies.iter().copied()).collect();
-        let mut wanted: BTreeSet<Hash> =
-            self.derivations.iter().map(|derivation| derivation.hash).filter(|hash| !used.contains(hash)).collect();
+        let used: HashSet<Hash> = self
+            .derivations
+            .iter()
+            .flat_map(|derivation| derivation.dependencies.iter().copied())
+            .collect();
+        let mut wanted: BTreeSet<Hash> = self
+            .derivations
+            .iter()
+            .map(|derivation| derivation.hash)
+            .filter(|hash| !used.contains(hash))
+            .collect();
         if used.is_empty() {
             return wanted;
         }

@@ -39,7 +39,9 @@ fn check(what: &'static str, text: &str, longest: usize) -> Result<(), NameError
         return fail("begins with a dot or a hyphen".into());
     }
     match text.chars().find(|&c| !(c.is_ascii_alphanumeric() || "+-._?=".contains(c))) {
-        Some(other) => fail(format!("contains {other:?}: only letters, digits and + - . _ ? = can be used")),
+        Some(other) => {
+            fail(format!("contains {other:?}: only letters, digits and + - . _ ? = can be used"))
+        }
         None => Ok(()),
     }
 }
@@ -132,7 +134,12 @@ impl OutputName {
 
 impl ObjectName {
     /// Builds the name of an output's object; `out` does not appear in it.
-    pub fn new(name: &Name, version: Option<&Version>, output: &OutputName, hash: Hash) -> ObjectName {
+    pub fn new(
+        name: &Name,
+        version: Option<&Version>,
+        output: &OutputName,
+        hash: Hash,
+    ) -> ObjectName {
         let mut text = name.0.to_string();
         if let Some(version) = version {
             text.push('-');
@@ -147,7 +154,8 @@ impl ObjectName {
         ObjectName(text.into())
     }
 
-    /// Parses the name of a file in a directory of objects: it ends with a hyphen and nine digits of a hash.
+    /// Parses the name of a file in a directory of objects: it ends with a hyphen and nine digits
+    /// of a hash.
     pub fn of_file(name: &str) -> Option<ObjectName> {
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         let (_, digits) = name.rsplit_once('-')?;
@@ -162,7 +170,9 @@ impl ObjectName {
 }
 
 /// The number of a snapshot. Snapshot 0 is empty and precedes the first apply.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(into = "String", try_from = "String")]
 pub struct SnapshotId(pub u64);
 
@@ -219,7 +229,8 @@ impl std::hash::Hash for Placeholder {
 const PLACEHOLDER_DIGITS: usize = 40;
 
 /// Made once: hardly any text is longer than the prefix, and many are looked at.
-static FINDER: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(Placeholder::PREFIX));
+static FINDER: LazyLock<memmem::Finder<'static>> =
+    LazyLock::new(|| memmem::Finder::new(Placeholder::PREFIX));
 
 impl Placeholder {
     /// What every placeholder begins with.
@@ -250,7 +261,8 @@ impl Placeholder {
         FINDER.find_iter(bytes).find_map(|start| {
             let digits = bytes.get(start + Self::PREFIX.len()..start + Self::LENGTH)?;
             let all_hex = digits.iter().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
-            all_hex.then(|| (start, Placeholder(digits.try_into().unwrap_or([0; PLACEHOLDER_DIGITS]))))
+            all_hex
+                .then(|| (start, Placeholder(digits.try_into().unwrap_or([0; PLACEHOLDER_DIGITS]))))
         })
     }
 
@@ -274,7 +286,10 @@ impl Placeholder {
     ///
     /// # Errors
     /// The placeholder that `path` does not know.
-    pub fn resolve(bytes: &[u8], path: impl Fn(Placeholder) -> Option<Vec<u8>>) -> Result<Vec<u8>, Placeholder> {
+    pub fn resolve(
+        bytes: &[u8],
+        path: impl Fn(Placeholder) -> Option<Vec<u8>>,
+    ) -> Result<Vec<u8>, Placeholder> {
         if Placeholder::find(bytes).is_none() {
             return Ok(bytes.to_vec());
         }
@@ -331,9 +346,15 @@ mod tests {
         let dev = ObjectName::new(&name, None, &OutputName::parse("dev").unwrap(), hash);
         assert_eq!(dev.as_str(), format!("tool-dev-{}", &hash.to_hex()[..9]));
         assert_eq!(ObjectName::of_file(dev.as_str()), Some(dev));
-        for other in
-            ["tool", "tool-1.2", "-012345678", "tool-01234567", "tool-0123456789", "tool-01234567X", "a/b-012345678"]
-        {
+        for other in [
+            "tool",
+            "tool-1.2",
+            "-012345678",
+            "tool-01234567",
+            "tool-0123456789",
+            "tool-01234567X",
+            "a/b-012345678",
+        ] {
             assert_eq!(ObjectName::of_file(other), None, "{other}");
         }
     }
@@ -343,8 +364,9 @@ mod tests {
         let placeholder = Placeholder::new(Hash::of(b"x"), &OutputName::main());
         let text = format!("PATH={placeholder}/bin:{placeholder}");
         assert_eq!(placeholder.to_string().len(), Placeholder::LENGTH);
-        let resolved =
-            Placeholder::resolve(text.as_bytes(), |found| (found == placeholder).then(|| b"/store/obj/x".to_vec()));
+        let resolved = Placeholder::resolve(text.as_bytes(), |found| {
+            (found == placeholder).then(|| b"/store/obj/x".to_vec())
+        });
         assert_eq!(resolved.unwrap(), b"PATH=/store/obj/x/bin:/store/obj/x");
         assert_eq!(Placeholder::resolve(text.as_bytes(), |_| None), Err(placeholder));
         assert_eq!(Placeholder::find(b"/syslua-placeholder/short"), None);

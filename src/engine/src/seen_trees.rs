@@ -1,4 +1,5 @@
-//! What the trees look like that were hashed, so that a copy need not be hashed again. Does not know how a tree is looked at.
+//! What the trees look like that were hashed, so that a copy need not be hashed again. Does not
+//! know how a tree is looked at.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};

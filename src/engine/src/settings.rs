@@ -39,7 +39,8 @@ pub struct Settings {
     pub build_users: UserRange,
     /// Set from outside to stop.
     pub interrupt: Interrupt,
-    /// The variables of this process that commands of other users see: where programs are, the language, the terminal.
+    /// The variables of this process that commands of other users see: where programs are, the
+    /// language, the terminal.
     pub shared_environment: Vec<(OsString, OsString)>,
     /// The platform that derivations are built on.
     pub system: System,
@@ -54,7 +55,8 @@ pub struct Settings {
 pub struct OutputLimits {
     /// In the log of a build: what goes on is left out, which the log says.
     pub log: u64,
-    /// Of what a program prints to its standard output, which its build gets as a string: more is an error.
+    /// Of what a program prints to its standard output, which its build gets as a string: more is
+    /// an error.
     pub string: u64,
 }
 
@@ -186,7 +188,8 @@ impl Interrupt {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Is called in every loop that may take long: between the pieces of a file, between the entries of a tree.
+    /// Is called in every loop that may take long: between the pieces of a file, between the
+    /// entries of a tree.
     ///
     /// # Errors
     /// [`Stopped`], when somebody asked to stop.

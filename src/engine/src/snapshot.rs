@@ -59,9 +59,9 @@ pub struct Moves {
 }
 
 impl Moves {
-    /// Compares where a root and the home were with where they are. When the way from one to the other is the same, both were moved
-    /// together; a home may also be the same by another name. So were a home that is gone and the root in it when the present home is a
-    /// third one.
+    /// Compares where a root and the home were with where they are. When the way from one to the
+    /// other is the same, both were moved together; a home may also be the same by another name. So
+    /// were a home that is gone and the root in it when the present home is a third one.
     pub fn new((old_root, old_home): (&Path, &Path), (root, home): (&Path, &Path)) -> Moves {
         let mut prefixes = Vec::new();
         if old_root != root {
@@ -69,7 +69,8 @@ impl Moves {
         }
         let is_moved = || old_root != root && way(old_home, old_root) == way(home, root);
         if old_home != home
-            && (is_moved() || platform::end_of(old_home).is_ok_and(|end| end == platform::canonical(home)))
+            && (is_moved()
+                || platform::end_of(old_home).is_ok_and(|end| end == platform::canonical(home)))
         {
             prefixes.push((old_home.to_owned(), home.to_owned()));
         } else if old_home != home
@@ -103,8 +104,10 @@ impl Moves {
 
 /// Returns where a home is when it was moved with the root in it.
 fn home_above(old_root: &Path, old_home: &Path, root: &Path) -> Option<PathBuf> {
-    let below = old_root.strip_prefix(old_home).ok().filter(|below| !below.as_os_str().is_empty())?;
-    let above = root.ends_with(below).then(|| root.ancestors().nth(below.components().count()))??;
+    let below =
+        old_root.strip_prefix(old_home).ok().filter(|below| !below.as_os_str().is_empty())?;
+    let above =
+        root.ends_with(below).then(|| root.ancestors().nth(below.components().count()))??;
     (above != old_home && platform::is_directory(above)).then(|| above.to_owned())
 }
 
@@ -180,8 +183,9 @@ impl Snapshot {
         self.activations.iter().map(AsRef::as_ref)
     }
 
-    /// Returns where an action put something: where it says, below the home that it was in. `home` is the present one. Where the
-    /// directory is gone in which it was put, by a link above it, that is where the link leads now.
+    /// Returns where an action put something: where it says, below the home that it was in. `home`
+    /// is the present one. Where the directory is gone in which it was put, by a link above it,
+    /// that is where the link leads now.
     pub fn place_of(&self, activation: &Activation, home: &Path) -> Option<Text> {
         let target = activation.action.target()?;
         let home = self.home.as_ref().map_or_else(|| home.to_owned(), Text::to_path);
@@ -190,8 +194,9 @@ impl Snapshot {
         Some(recorded.filter(is_there).unwrap_or_else(|| target.expand_home(&home)))
     }
 
-    /// Reads all paths as they are now, where the root got another place since, alone or together with the home, or the home another
-    /// name. Returns the root of before and what was moved when that is so.
+    /// Reads all paths as they are now, where the root got another place since, alone or together
+    /// with the home, or the home another name. Returns the root of before and what was moved when
+    /// that is so.
     pub fn follow_moves(&mut self, root: &Path, home: &Path) -> Option<(PathBuf, Moves)> {
         if self.moved.is_some() {
             return self.moved.clone();

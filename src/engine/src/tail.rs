@@ -1,4 +1,5 @@
-//! The last lines of what a program prints, in little memory, however much it is and however long a line is.
+//! The last lines of what a program prints, in little memory, however much it is and however long a
+//! line is.
 
 use std::collections::VecDeque;
 
@@ -34,7 +35,12 @@ impl Line {
 impl<const STREAMS: usize> Tail<STREAMS> {
     /// Makes one that keeps so many lines.
     pub fn new(most: usize) -> Tail<STREAMS> {
-        Tail { most, last: VecDeque::new(), current: std::array::from_fn(|_| Line::default()), is_cut: false }
+        Tail {
+            most,
+            last: VecDeque::new(),
+            current: std::array::from_fn(|_| Line::default()),
+            is_cut: false,
+        }
     }
 
     /// Takes what came on a stream.

@@ -93,7 +93,10 @@ impl<'de> Visitor<'de> for TextVisitor {
         if key != "$bytes" || map.next_key::<String>()?.is_some() {
             return Err(custom("a table with other fields than $bytes is no text".to_owned()));
         }
-        BASE64.decode(bytes.as_bytes()).map(Text).map_err(|error| custom(format!("$bytes is no base64: {error}")))
+        BASE64
+            .decode(bytes.as_bytes())
+            .map(Text)
+            .map_err(|error| custom(format!("$bytes is no base64: {error}")))
     }
 }
 
@@ -101,7 +104,10 @@ impl<'de> Visitor<'de> for TextVisitor {
 ///
 /// # Errors
 /// Those of the serializer.
-pub fn path_to_json<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+pub fn path_to_json<S: Serializer>(
+    path: &Option<PathBuf>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     path.as_deref().map(|path| Text(crate::platform::bytes_of_path(path))).serialize(serializer)
 }
 
@@ -109,7 +115,9 @@ pub fn path_to_json<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Res
 ///
 /// # Errors
 /// When it is neither a text nor null.
-pub fn path_from_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+pub fn path_from_json<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<PathBuf>, D::Error> {
     Ok(Option::<Text>::deserialize(deserializer)?.map(|text| text.to_path()))
 }
 
@@ -125,16 +133,18 @@ pub struct Source {
 }
 
 impl Source {
-    /// Returns what a build calls it by: digits of its content and, since compilers and others look at it,
-    /// its extension. Nothing else of its path is seen by a build, or part of a hash.
+    /// Returns what a build calls it by: digits of its content and, since compilers and others look
+    /// at it, its extension. Nothing else of its path is seen by a build, or part of a hash.
     pub fn name(&self) -> String {
         format!("source-{}{}", &self.nar.to_hex()[..SHORT_HASH], self.extension())
     }
 
     /// Returns the extension with its dot, or nothing.
     pub fn extension(&self) -> String {
-        let extension = self.path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        let is_plain = extension.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-_".contains(&byte));
+        let extension =
+            self.path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        let is_plain =
+            extension.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-_".contains(&byte));
         if extension.is_empty() || !is_plain { String::new() } else { format!(".{extension}") }
     }
 }
@@ -277,10 +287,15 @@ impl Value {
     pub fn add_sources<'a>(&'a self, sources: &mut Vec<&'a Source>) {
         match self {
             Value::Source(source) => sources.push(source),
-            Value::List(list) | Value::Joined(list) => list.iter().for_each(|value| value.add_sources(sources)),
+            Value::List(list) | Value::Joined(list) => {
+                list.iter().for_each(|value| value.add_sources(sources))
+            }
             Value::Map(map) => map.values().for_each(|value| value.add_sources(sources)),
             Value::Table(entries, metatable) => {
-                entries.iter().flat_map(|(key, value)| [key, value]).for_each(|value| value.add_sources(sources));
+                entries
+                    .iter()
+                    .flat_map(|(key, value)| [key, value])
+                    .for_each(|value| value.add_sources(sources));
                 metatable.iter().for_each(|value| value.add_sources(sources));
             }
             Value::Function(function) => {
@@ -294,7 +309,9 @@ impl Value {
     pub fn walk(&self, visit: &mut impl FnMut(&Value)) {
         visit(self);
         match self {
-            Value::List(list) | Value::Joined(list) => list.iter().for_each(|value| value.walk(visit)),
+            Value::List(list) | Value::Joined(list) => {
+                list.iter().for_each(|value| value.walk(visit))
+            }
             Value::Map(map) => map.values().for_each(|value| value.walk(visit)),
             Value::Table(entries, metatable) => {
                 for (key, value) in entries {
@@ -330,15 +347,23 @@ mod tests {
 
     #[test]
     fn keys_of_the_user_cannot_pose_as_ours() {
-        let map = Value::Map(Fields::from_iter([(b"$bytes".to_vec(), Value::Bytes(b"x".to_vec()))]));
+        let map =
+            Value::Map(Fields::from_iter([(b"$bytes".to_vec(), Value::Bytes(b"x".to_vec()))]));
         assert_eq!(map.to_json(), json!({ "$$bytes": "x" }));
     }
     #[test]
     fn what_json_cannot_say_has_keys_of_ours() {
         let bytes = |bytes: &[u8]| Value::Bytes(bytes.to_vec());
-        let source = |path: &str| Source { path: path.into(), nar: Hash::of(b""), excluded: BTreeSet::new() };
+        let source = |path: &str| Source {
+            path: path.into(),
+            nar: Hash::of(b""),
+            excluded: BTreeSet::new(),
+        };
         let hash = Hash::of(b"").to_hex();
-        let function = Function { text: b"function() end".to_vec(), captures: vec![(b"x".to_vec(), Value::Nil)] };
+        let function = Function {
+            text: b"function() end".to_vec(),
+            captures: vec![(b"x".to_vec(), Value::Nil)],
+        };
         let expected = [
             (Value::Nil, json!(null)),
             (Value::Int(-3), json!(-3)),
@@ -356,12 +381,18 @@ mod tests {
             ),
             (Value::Derivation(Hash::of(b"")), json!({ "$derivation": hash })),
             (Value::Source(Box::new(source("/a"))), json!({ "$source": hash })),
-            (Value::Source(Box::new(source("/a.c"))), json!({ "$source": hash, "extension": ".c" })),
+            (
+                Value::Source(Box::new(source("/a.c"))),
+                json!({ "$source": hash, "extension": ".c" }),
+            ),
             (
                 Value::Table(vec![(Value::Int(1), bytes(b"a"))], Some(Box::new(Value::Again(2)))),
                 json!({ "$table": [[1, "a"]], "$metatable": { "$again": 2 } }),
             ),
-            (Value::Function(Box::new(function)), json!({ "$function": "function() end", "$captures": [["x", null]] })),
+            (
+                Value::Function(Box::new(function)),
+                json!({ "$function": "function() end", "$captures": [["x", null]] }),
+            ),
             (Value::Known("print".into()), json!({ "$known": "print" })),
         ];
         for (value, json) in expected {

@@ -1,5 +1,6 @@
-//! Objects that programs altered, under kills: whatever step of an apply a process ends at, what was written into an object is
-//! kept, the object is as it was built after the next apply, and `status` is never wrong about either.
+//! Objects that programs altered, under kills: whatever step of an apply a process ends at, what
+//! was written into an object is kept, the object is as it was built after the next apply, and
+//! `status` is never wrong about either.
 //!
 //! `SYSLUA_SWEEP=all` tries every point; otherwise a part of them.
 
@@ -46,15 +47,18 @@ impl Machine {
     }
 
     fn engine(&self) -> Engine {
-        Engine::open(settings(&self.top.join("root"), &self.top.join("home")), Access::Work).unwrap()
+        Engine::open(settings(&self.top.join("root"), &self.top.join("home")), Access::Work)
+            .unwrap()
     }
 
-    /// A file, one with a text that changes, a tree that is linked as a whole, and one of its files by itself.
+    /// A file, one with a text that changes, a tree that is linked as a whole, and one of its files
+    /// by itself.
     fn manifest(&self, text: &str) -> Manifest {
         let digest = tree::hash(&self.top.join("tree"), &Interrupt::default()).unwrap();
         let path = self.top.join("tree");
         let content = |text: &str| FileContent::Text(text.as_bytes().to_vec());
-        let source = FileContent::Source(Source { path, nar: digest.nar, excluded: BTreeSet::new() });
+        let source =
+            FileContent::Source(Source { path, nar: digest.nar, excluded: BTreeSet::new() });
         let mut manifest = Manifest::default();
         for (name, content, below) in [
             ("same", content("a text that stays"), vec![("", "~/.same"), ("", "~/.second")]),
@@ -82,7 +86,8 @@ impl Machine {
 
     fn apply(&self, text: &str) -> Result<(), String> {
         let options = ApplyOptions::default();
-        let applied = self.engine().apply(&self.manifest(text), &options, &mut NoTasks, &mut |_| {});
+        let applied =
+            self.engine().apply(&self.manifest(text), &options, &mut NoTasks, &mut |_| {});
         applied.map(drop).map_err(|error| error.to_failure().message)
     }
 
@@ -91,8 +96,10 @@ impl Machine {
         for (target, text) in [".same", ".tree/sub/two"].iter().zip(WRITTEN) {
             let path = self.top.join("home").join(target).canonicalize().unwrap();
             platform::set_immutable(&path, false);
-            let (mode, modified) =
-                (fs::metadata(&path).unwrap().mode(), fs::metadata(&path).unwrap().modified().unwrap());
+            let (mode, modified) = (
+                fs::metadata(&path).unwrap().mode(),
+                fs::metadata(&path).unwrap().modified().unwrap(),
+            );
             fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
             fs::write(&path, text).unwrap();
             fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
@@ -103,7 +110,12 @@ impl Machine {
     /// Returns the targets that status names.
     fn differing(&self) -> Vec<String> {
         let report = self.engine().status().unwrap();
-        report.targets.iter().filter(|target| target.state != "ok").map(|target| target.target.display()).collect()
+        report
+            .targets
+            .iter()
+            .filter(|target| target.state != "ok")
+            .map(|target| target.target.display())
+            .collect()
     }
 
     fn read(&self, target: &str) -> String {
@@ -153,7 +165,12 @@ impl Drop for Machine {
 }
 
 /// Runs something on new machines, once for each point that it has.
-fn at_each_point(what: &str, prepare: impl Fn(&Machine), run: impl Fn(&Machine), check: impl Fn(&Machine, &str)) {
+fn at_each_point(
+    what: &str,
+    prepare: impl Fn(&Machine),
+    run: impl Fn(&Machine),
+    check: impl Fn(&Machine, &str),
+) {
     let all = env::var_os("SYSLUA_SWEEP").is_some_and(|value| value == "all");
     let mut number = 1;
     loop {
@@ -184,7 +201,8 @@ fn what_programs_write_into_objects_is_kept_and_taken_out() {
     };
     let drop_result = |result: Result<(), String>| drop(result);
 
-    // A memory that was not written, or half, tells of no change that was none, and hides none that comes later.
+    // A memory that was not written, or half, tells of no change that was none, and hides none that
+    // comes later.
     at_each_point(
         "an apply, then a change",
         applied,

@@ -1,5 +1,6 @@
-//! Moving objects under faults: at every numbered operation the process ends, or the operation fails. Whatever has its name
-//! afterwards is whole, with all that it refers to; the same import completes; a file that was there before an export stays.
+//! Moving objects under faults: at every numbered operation the process ends, or the operation
+//! fails. Whatever has its name afterwards is whole, with all that it refers to; the same import
+//! completes; a file that was there before an export stays.
 
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
 #![cfg(unix)]
@@ -35,7 +36,8 @@ fn build(store: &Store, name: &str, dependencies: &[&ObjectName]) -> ObjectName 
 }
 
 fn import(root: &Path, bytes: &[u8]) -> Result<usize, String> {
-    let imported = engine(root).import_closure(Box::new(Cursor::new(bytes.to_vec())), "it", &mut |_| {});
+    let imported =
+        engine(root).import_closure(Box::new(Cursor::new(bytes.to_vec())), "it", &mut |_| {});
     let imported = imported.map_err(|error| error.to_failure().message)?;
     Ok(imported.imported.len() + imported.present.len())
 }
@@ -44,8 +46,9 @@ fn import(root: &Path, bytes: &[u8]) -> Result<usize, String> {
 fn check(root: &Path, when: &str) -> BTreeSet<ObjectName> {
     let store = Store::new(root);
     let entries = fs::read_dir(store.objects()).into_iter().flatten();
-    let there: BTreeSet<ObjectName> =
-        entries.map(|entry| ObjectName::parse(entry.unwrap().file_name().to_str().unwrap()).unwrap()).collect();
+    let there: BTreeSet<ObjectName> = entries
+        .map(|entry| ObjectName::parse(entry.unwrap().file_name().to_str().unwrap()).unwrap())
+        .collect();
     for object in &there {
         let mut looked = verify::look(&store, object);
         // Whoever was stopped between the two steps did not take the right to write from the top.
@@ -55,7 +58,10 @@ fn check(root: &Path, when: &str) -> BTreeSet<ObjectName> {
         }
         assert_eq!(looked, Ok(()), "{when}: {object}");
         let references = read_info(&store, object).unwrap().unwrap().references;
-        assert!(references.iter().all(|reference| there.contains(reference)), "{when}: {object} lacks something");
+        assert!(
+            references.iter().all(|reference| there.contains(reference)),
+            "{when}: {object} lacks something"
+        );
     }
     there
 }
@@ -71,7 +77,8 @@ fn an_import_or_export_is_disturbed_at_every_operation() {
     let high = build(&store, "high", &[&low, &middle]);
     let all = BTreeSet::from([low, middle, high.clone()]);
     let file = base.path().join("it.closure");
-    let export = || engine(&here).export(std::slice::from_ref(&high), ExportTo::File(&file), &mut |_| {});
+    let export =
+        || engine(&here).export(std::slice::from_ref(&high), ExportTo::File(&file), &mut |_| {});
     export().unwrap();
     let bytes = fs::read(&file).unwrap();
 

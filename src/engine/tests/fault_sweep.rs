@@ -1,12 +1,18 @@
-//! The switch under faults: at every numbered operation the process ends, the operation fails, or the
-//! power goes. Afterwards every target is old or new, nothing of the user's is lost, and the same
-//! apply completes.
+//! The switch under faults: at every numbered operation the process ends, the operation fails, or
+//! the power goes. Afterwards every target is old or new, nothing of the user's is lost, and the
+//! same apply completes.
 //!
 //! `SYSLUA_SWEEP=all` tries every point; otherwise a part of them, so that the suite stays quick.
 //!
 //! It has over 600 lines: one story, and what must hold after each of its points.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, clippy::disallowed_methods, reason = "a test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test"
+)]
 #![cfg(unix)]
 
 mod support;
@@ -17,7 +23,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use syslua_engine::action::{Absent, Action, Command as Words, Directory, File, Link, Run, Variable};
+use syslua_engine::action::{
+    Absent, Action, Command as Words, Directory, File, Link, Run, Variable,
+};
 use syslua_engine::activation::Activation;
 use syslua_engine::engine::{ApplyOptions, Engine};
 use syslua_engine::manifest::Manifest;
@@ -103,11 +111,13 @@ impl Machine {
     }
 
     fn engine(&self) -> Engine {
-        Engine::open(settings(&self.work.join("root"), &self.work.join("home")), Access::Work).unwrap()
+        Engine::open(settings(&self.work.join("root"), &self.work.join("home")), Access::Work)
+            .unwrap()
     }
 
     fn apply(&self, manifest: &Manifest) -> Result<(), String> {
-        let applied = self.engine().apply(manifest, &ApplyOptions::default(), &mut NoTasks, &mut |_| {});
+        let applied =
+            self.engine().apply(manifest, &ApplyOptions::default(), &mut NoTasks, &mut |_| {});
         applied.map(drop).map_err(|error| error.to_failure().message)
     }
 
@@ -117,7 +127,8 @@ impl Machine {
     }
 
     fn destroy(&self) -> Result<(), String> {
-        let done = self.engine().destroy(true, &mut |_| {}).map_err(|error| error.to_failure().message)?;
+        let done =
+            self.engine().destroy(true, &mut |_| {}).map_err(|error| error.to_failure().message)?;
         assert!(done.unknown.is_empty() && done.stuck.is_empty(), "{done:?}");
         let root = self.work.join("root");
         // Only the edits are left, and the list of them.
@@ -125,7 +136,10 @@ impl Machine {
         read_tree(&root, &mut left);
         left.retain(|path, _| !path.starts_with(root.join("backups/displaced")));
         let expected = [root.join("backups"), root.join("backups/index.json")];
-        assert_eq!(left.keys().cloned().collect::<Vec<_>>(), if done.removed { vec![] } else { expected.to_vec() });
+        assert_eq!(
+            left.keys().cloned().collect::<Vec<_>>(),
+            if done.removed { vec![] } else { expected.to_vec() }
+        );
         Ok(())
     }
 
@@ -135,13 +149,16 @@ impl Machine {
         read_tree(&self.work.join("home"), &mut tree);
         read_tree(&self.work.join("dots"), &mut tree);
         // A number may be left out: what counts is what the snapshot says.
-        let snapshot = fs::read_to_string(self.work.join("root/store/metadata/current/snapshot.json"));
-        let applied = snapshot.ok().and_then(|text| Some(text.split_once("\"activations\":")?.1.to_owned()));
+        let snapshot =
+            fs::read_to_string(self.work.join("root/store/metadata/current/snapshot.json"));
+        let applied =
+            snapshot.ok().and_then(|text| Some(text.split_once("\"activations\":")?.1.to_owned()));
         // Snapshot 0 is as good as none.
         let applied = applied.filter(|applied| !applied.starts_with("[]")).unwrap_or_default();
         // So of the script only what it says of the variable, and not the number.
         let script = fs::read_to_string(self.work.join("root/env.sh")).unwrap_or_default();
-        let script: String = script.split_inclusive('\n').filter(|line| line.contains(" VALUE '")).collect();
+        let script: String =
+            script.split_inclusive('\n').filter(|line| line.contains(" VALUE '")).collect();
         tree.insert("env.sh".into(), if applied.is_empty() { String::new() } else { script });
         tree.insert("current".into(), applied);
         tree
@@ -153,7 +170,10 @@ impl Machine {
         read_tree(&self.work.join("root/backups"), &mut tree);
         read_tree(&self.work.join("dots"), &mut tree);
         for text in PRECIOUS {
-            assert!(tree.values().any(|content| content == &format!("file {text}")), "{when}: lost {text:?}");
+            assert!(
+                tree.values().any(|content| content == &format!("file {text}")),
+                "{when}: lost {text:?}"
+            );
         }
     }
 
@@ -186,7 +206,12 @@ impl Machine {
 
     fn install(&self, target: &str, object: &str) -> Activation {
         let source = self.object(object);
-        self.action(File { source, target: target.into(), mode: Some("640".into()), ..File::default() })
+        self.action(File {
+            source,
+            target: target.into(),
+            mode: Some("640".into()),
+            ..File::default()
+        })
     }
 
     /// A copy of a source that only its owner can read.
@@ -196,18 +221,31 @@ impl Machine {
     }
 
     fn directory(&self, target: &str, mode: &str) -> Activation {
-        self.action(Directory { target: target.into(), mode: Some(mode.into()), ..Directory::default() })
+        self.action(Directory {
+            target: target.into(),
+            mode: Some(mode.into()),
+            ..Directory::default()
+        })
     }
 
     fn once(&self, target: &str, object: &str) -> Activation {
-        self.action(File { source: self.object(object), target: target.into(), mutable: true, ..File::default() })
+        self.action(File {
+            source: self.object(object),
+            target: target.into(),
+            mutable: true,
+            ..File::default()
+        })
     }
 
     /// A file of the dotfiles, as one of a tree.
     fn own(&self, below: &str) -> Activation {
         let text = |path: &str| Text(self.work.join(path).into_os_string().into_encoded_bytes());
         let (source, tree) = (text(&format!("dots/{below}")), Some(text("dots")));
-        self.action(Link { mutable: true, tree, ..Link::new(source, format!("~/{below}").as_str().into()) })
+        self.action(Link {
+            mutable: true,
+            tree,
+            ..Link::new(source, format!("~/{below}").as_str().into())
+        })
     }
 
     /// Directories, trees, and what is not to be there.
@@ -300,7 +338,12 @@ impl Machine {
             self.variable("first"),
         ];
         if commands {
-            activations.extend([self.run("kept"), self.run("gone"), self.before("early-gone"), self.told("~/.change")]);
+            activations.extend([
+                self.run("kept"),
+                self.run("gone"),
+                self.before("early-gone"),
+                self.told("~/.change"),
+            ]);
         }
         Manifest { activations, ..Manifest::default() }
     }
@@ -325,7 +368,12 @@ impl Machine {
             self.variable("second"),
         ];
         if commands {
-            activations.extend([self.run("kept"), self.run("come"), self.before("early-come"), self.told("~/.change")]);
+            activations.extend([
+                self.run("kept"),
+                self.run("come"),
+                self.before("early-come"),
+                self.told("~/.change"),
+            ]);
         }
         Manifest { activations, ..Manifest::default() }
     }
@@ -334,7 +382,9 @@ impl Machine {
 /// A command that leaves a mark, and takes it away again.
 fn marking(name: &str) -> Run {
     Run {
-        command: Words::Line(Text(format!("mkdir -p ~/.marks; echo $VALUE >~/.marks/{name}").into_bytes())),
+        command: Words::Line(Text(
+            format!("mkdir -p ~/.marks; echo $VALUE >~/.marks/{name}").into_bytes(),
+        )),
         undo: Some(Words::Line(Text(
             format!("rm -f ~/.marks/{name}; rmdir ~/.marks 2>/dev/null || true").into_bytes(),
         ))),
@@ -361,7 +411,10 @@ fn read_tree(path: &Path, tree: &mut Tree) {
         } else {
             let text = format!("file {}", fs::read_to_string(&path).unwrap());
             // What the user did not write is private where it is declared so.
-            assert!(!PRIVATE.iter().any(|name| is_open_below(&path, name, data.mode(), &text)), "{path:?} is open");
+            assert!(
+                !PRIVATE.iter().any(|name| is_open_below(&path, name, data.mode(), &text)),
+                "{path:?} is open"
+            );
             text
         };
         tree.insert(path, text);
@@ -383,7 +436,11 @@ struct Scenario<'a> {
 
 impl<'a> Scenario<'a> {
     /// Takes the machine as it is for the state before, and finds out what the switch does.
-    fn new(name: &'static str, machine: &'a Machine, run: Box<dyn Fn() -> Result<(), String> + 'a>) -> Scenario<'a> {
+    fn new(
+        name: &'static str,
+        machine: &'a Machine,
+        run: Box<dyn Fn() -> Result<(), String> + 'a>,
+    ) -> Scenario<'a> {
         machine.save();
         machine.restore();
         let old = machine.state();
@@ -426,7 +483,10 @@ impl<'a> Scenario<'a> {
         fault::choose(Some((number, Fault::Halt)));
         let _ = (self.run)();
         fault::choose(None);
-        self.machine.engine().recover(&mut |_| {}).unwrap_or_else(|error| panic!("{when}: {error}"));
+        self.machine
+            .engine()
+            .recover(&mut |_| {})
+            .unwrap_or_else(|error| panic!("{when}: {error}"));
         self.expect_old_or_new(&when);
         self.expect_convergence(&when);
     }
@@ -443,7 +503,10 @@ impl<'a> Scenario<'a> {
         let state = self.machine.state();
         if state != *expected {
             // Tidying up may be left for the next one.
-            self.machine.engine().recover(&mut |_| {}).unwrap_or_else(|error| panic!("{when}: {error}"));
+            self.machine
+                .engine()
+                .recover(&mut |_| {})
+                .unwrap_or_else(|error| panic!("{when}: {error}"));
             let state = self.machine.state();
             assert!(state == *expected, "{when}: {result:?}: {:#?}", differing(&state, expected));
         }
@@ -452,21 +515,34 @@ impl<'a> Scenario<'a> {
     }
 
     /// The power goes before the operation; of what was not synced, `keeps` tells what stays.
-    fn cut(&self, number: usize, variant: &str, mut keeps: impl FnMut(&Operation) -> Option<Operation>) {
+    fn cut(
+        &self,
+        number: usize,
+        variant: &str,
+        mut keeps: impl FnMut(&Operation) -> Option<Operation>,
+    ) {
         let when = format!("{}: power cut at {number}, {variant}", self.name);
         self.machine.restore();
         let now = inodes(&self.machine.work);
-        let by_path: HashMap<&PathBuf, u64> = now.iter().map(|(inode, path)| (path, *inode)).collect();
-        let translated: HashMap<u64, u64> =
-            self.inodes.iter().filter_map(|(old, path)| Some((*old, *by_path.get(path)?))).collect();
+        let by_path: HashMap<&PathBuf, u64> =
+            now.iter().map(|(inode, path)| (path, *inode)).collect();
+        let translated: HashMap<u64, u64> = self
+            .inodes
+            .iter()
+            .filter_map(|(old, path)| Some((*old, *by_path.get(path)?)))
+            .collect();
         let before = &self.operations[..number];
         for (place, operation) in before.iter().enumerate() {
-            let kept = if is_durable(before, place) { Some(operation.clone()) } else { keeps(operation) };
+            let kept =
+                if is_durable(before, place) { Some(operation.clone()) } else { keeps(operation) };
             if let Some(operation) = kept {
                 replay(&operation, &translated);
             }
         }
-        self.machine.engine().recover(&mut |_| {}).unwrap_or_else(|error| panic!("{when}: {error}"));
+        self.machine
+            .engine()
+            .recover(&mut |_| {})
+            .unwrap_or_else(|error| panic!("{when}: {error}"));
         self.expect_old_or_new(&when);
         self.expect_convergence(&when);
     }
@@ -476,7 +552,8 @@ impl<'a> Scenario<'a> {
 fn differing(state: &Tree, expected: &Tree) -> Vec<String> {
     let keys = expected.keys().chain(state.keys()).collect::<BTreeSet<_>>();
     let keys = keys.into_iter().filter(|key| expected.get(*key) != state.get(*key));
-    keys.map(|key| format!("{}: {:?} not {:?}", key.display(), state.get(key), expected.get(key))).collect()
+    keys.map(|key| format!("{}: {:?} not {:?}", key.display(), state.get(key), expected.get(key)))
+        .collect()
 }
 
 fn inodes(path: &Path) -> HashMap<u64, PathBuf> {
@@ -586,7 +663,9 @@ fn sweep(scenario: &Scenario<'_>, with_power_cuts: bool) {
             });
             let mut random = Random(number as u64 + 1);
             for _ in 0..if all { 5 } else { 1 } {
-                scenario.cut(number, "some of it lost", |operation| random.coin().then(|| operation.clone()));
+                scenario.cut(number, "some of it lost", |operation| {
+                    random.coin().then(|| operation.clone())
+                });
             }
             points += if all { 8 } else { 4 };
         }

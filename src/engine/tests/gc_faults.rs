@@ -1,5 +1,6 @@
-//! gc under faults: at every numbered operation the process ends, or the operation fails. What is alive stays, whatever has
-//! its name is whole, no record leads to something else, and the next gc completes.
+//! gc under faults: at every numbered operation the process ends, or the operation fails. What is
+//! alive stays, whatever has its name is whole, no record leads to something else, and the next gc
+//! completes.
 
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
 #![cfg(unix)]
@@ -31,7 +32,8 @@ fn gc(root: &Path) -> Result<usize, String> {
 fn build(store: &Store, name: &str, dependencies: &[&ObjectName]) -> ObjectName {
     let names: Vec<&str> = dependencies.iter().map(|object| object.as_str()).collect();
     let text = format!("{name} {}", names.join(" "));
-    let object = support::build(store, name, dependencies, |path| write(&path.join("bin/run"), text));
+    let object =
+        support::build(store, name, dependencies, |path| write(&path.join("bin/run"), text));
     let recipe = Hash::of(name.as_bytes());
     for path in [store.outputs(recipe), store.log(recipe), store.derivation(recipe)] {
         write(&path, format!(r#"{{"out":"{object}"}}"#));
@@ -61,7 +63,8 @@ fn furnish(root: &Path) -> BTreeSet<ObjectName> {
     BTreeSet::from([low, high])
 }
 
-/// Checks that what is there is whole, and that records of outputs name only that. Returns what is there.
+/// Checks that what is there is whole, and that records of outputs name only that. Returns what is
+/// there.
 fn check(root: &Path, when: &str) -> BTreeSet<ObjectName> {
     let store = Store::new(root);
     let names = |path: &Path| -> Vec<String> {
@@ -75,7 +78,10 @@ fn check(root: &Path, when: &str) -> BTreeSet<ObjectName> {
     }
     for name in names(&store.all_outputs()) {
         let text = fs::read_to_string(store.all_outputs().join(&name)).unwrap();
-        assert!(there.iter().any(|object| text.contains(object.as_str())), "{when}: {name} names what is gone: {text}");
+        assert!(
+            there.iter().any(|object| text.contains(object.as_str())),
+            "{when}: {name} names what is gone: {text}"
+        );
     }
     there
 }

@@ -24,9 +24,15 @@ fn publish(store: &Store, number: usize) -> ObjectName {
     support::build(store, &name, &[], |path| write(&path.join("bin/run"), &name))
 }
 
-/// Roots the objects of a user's choice as a borrower does, first the link and then the look, as long as it is not told to
-/// stop. Returns those that were there and whole, which nothing may have removed since.
-fn borrow(root: &Path, objects: &[ObjectName], stop: &AtomicBool, seed: u64) -> BTreeSet<ObjectName> {
+/// Roots the objects of a user's choice as a borrower does, first the link and then the look, as
+/// long as it is not told to stop. Returns those that were there and whole, which nothing may have
+/// removed since.
+fn borrow(
+    root: &Path,
+    objects: &[ObjectName],
+    stop: &AtomicBool,
+    seed: u64,
+) -> BTreeSet<ObjectName> {
     let store = Store::new(root);
     let mut held = BTreeSet::new();
     let mut state = seed | 1;

@@ -1,4 +1,5 @@
-//! A machine that has no room for the thread that starts a program. The limit is the whole process's: nothing else runs here.
+//! A machine that has no room for the thread that starts a program. The limit is the whole
+//! process's: nothing else runs here.
 
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
 #![cfg(target_os = "linux")]
@@ -64,7 +65,8 @@ fn a_program_that_gets_no_thread_is_said_to_lack_one() {
     setrlimit(Resource::As, Rlimit { current: Some(limit), ..before }).unwrap();
     let refused = run();
     setrlimit(Resource::As, before).unwrap();
-    let expected = "cannot run `/bin/true`: there is no thread to start it: Resource temporarily unavailable";
+    let expected =
+        "cannot run `/bin/true`: there is no thread to start it: Resource temporarily unavailable";
     assert_eq!(refused.unwrap_err().to_string(), expected);
     assert_eq!(run().unwrap(), Response::Output(Vec::new()));
 }

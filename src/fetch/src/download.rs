@@ -76,7 +76,8 @@ impl Transfer<'_> {
     /// Downloads from an address, as often as it takes and the settings allow.
     ///
     /// # Errors
-    /// When it cannot be had, or the target does not take it. What the target has by then can be resumed.
+    /// When it cannot be had, or the target does not take it. What the target has by then can be
+    /// resumed.
     pub fn download<T: Target>(&self, url: &Url, target: &mut T) -> Result<(), Failure<T::Error>> {
         let network = self.client.network();
         let mut failures = 0;
@@ -94,9 +95,14 @@ impl Transfer<'_> {
             failures += 1;
             let too_long = asked.is_some_and(|asked| asked > LONGEST_WAIT);
             if failures > network.retries || too_long {
-                let tries = if failures > 1 { format!(", {failures} times in a row") } else { String::new() };
+                let tries = if failures > 1 {
+                    format!(", {failures} times in a row")
+                } else {
+                    String::new()
+                };
                 let hint = asked.filter(|_| too_long);
-                let hint = hint.map(|asked| format!("the server asks to come back in {} s", asked.as_secs()));
+                let hint = hint
+                    .map(|asked| format!("the server asks to come back in {} s", asked.as_secs()));
                 return Err(Problem::Lasting { reason: format!("{reason}{tries}"), hint }.into());
             }
             let pause = asked.unwrap_or_default().max(wait);
@@ -116,8 +122,9 @@ impl Transfer<'_> {
         total: Option<u64>,
         target: &mut T,
     ) -> Result<(), Failure<T::Error>> {
-        let unreadable =
-            |error: &io::Error| Problem::lasting(format!("it cannot be read: {}", crate::http::words(error)));
+        let unreadable = |error: &io::Error| {
+            Problem::lasting(format!("it cannot be read: {}", crate::http::words(error)))
+        };
         self.receive(body, total, target, &unreadable).map_err(|end| match end {
             End::Failed(failure) => failure,
             End::Again { reason, .. } => Problem::lasting(reason).into(),
@@ -147,7 +154,9 @@ impl Transfer<'_> {
         let response = self.client.get(url, &headers).map_err(End::from)?;
         match response.status {
             200 => target.begin(validator(&response).as_deref()).map_err(End::place)?,
-            206 if !headers.is_empty() && continues_at(&response, target.length()) => target.resume(),
+            206 if !headers.is_empty() && continues_at(&response, target.length()) => {
+                target.resume()
+            }
             206 | 416 => {
                 // Whatever the server meant, the next request is for the whole file.
                 target.clear().map_err(End::place)?;
@@ -163,14 +172,20 @@ impl Transfer<'_> {
                     401 | 403 => Some("a login can stand in ~/.netrc".to_owned()),
                     _ => None,
                 };
-                let from = if response.url == *url { String::new() } else { format!(" (from {})", response.url) };
+                let from = if response.url == *url {
+                    String::new()
+                } else {
+                    format!(" (from {})", response.url)
+                };
                 let reason = format!("the server answered {}{from}", status_text(status));
                 return Err(Problem::Lasting { reason, hint }.into());
             }
         }
         let body = response.body;
         let total = body.content_length().map(|rest| rest.saturating_add(target.length()));
-        self.receive(&mut body.into_reader(), total, target, &|error| self.client.read_problem(error))
+        self.receive(&mut body.into_reader(), total, target, &|error| {
+            self.client.read_problem(error)
+        })
     }
 
     /// Takes the bytes of a body. `problem` says what an error of reading means.
@@ -189,8 +204,9 @@ impl Transfer<'_> {
         if total.is_some_and(|total| total > network.download_limit) {
             return Err(too_large().into());
         }
-        let report =
-            |bytes: u64, total: Option<u64>| (self.report)(Progress::Received { url: self.shown, bytes, total });
+        let report = |bytes: u64, total: Option<u64>| {
+            (self.report)(Progress::Received { url: self.shown, bytes, total })
+        };
         let mut buffer = vec![0; BUFFER_SIZE];
         let mut reported = Instant::now();
         let mut window = (Instant::now(), target.length());
@@ -205,9 +221,10 @@ impl Transfer<'_> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
                     return Err(match (problem(&error).into(), total) {
-                        (End::Again { reason, wait }, Some(total)) => {
-                            End::Again { reason: format!("{reason} after {} of {total} bytes", target.length()), wait }
-                        }
+                        (End::Again { reason, wait }, Some(total)) => End::Again {
+                            reason: format!("{reason} after {} of {total} bytes", target.length()),
+                            wait,
+                        },
                         (end, _) => end,
                     });
                 }
@@ -225,7 +242,10 @@ impl Transfer<'_> {
                 let bytes = target.length() - window.1;
                 if bytes < FEWEST_BYTES {
                     let seconds = network.stall_timeout.as_secs_f64();
-                    return Err(End::Again { reason: format!("only {bytes} bytes came in {seconds} s"), wait: None });
+                    return Err(End::Again {
+                        reason: format!("only {bytes} bytes came in {seconds} s"),
+                        wait: None,
+                    });
                 }
                 window = (Instant::now(), target.length());
             }
@@ -257,10 +277,14 @@ fn validator(response: &Response) -> Option<String> {
 /// Returns whether a partial answer begins where ours ends: `bytes 100-199/200`.
 fn continues_at(response: &Response, length: u64) -> bool {
     let range = response.header("content-range").and_then(|range| range.strip_prefix("bytes "));
-    range.and_then(|range| range.split('-').next()).and_then(|begin| begin.parse().ok()) == Some(length)
+    range.and_then(|range| range.split('-').next()).and_then(|begin| begin.parse().ok())
+        == Some(length)
 }
 
 /// Seconds only: a date would need a clock that both sides agree on.
 fn retry_after(response: &Response) -> Option<Duration> {
-    response.header("retry-after").and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs)
+    response
+        .header("retry-after")
+        .and_then(|seconds| seconds.trim().parse().ok())
+        .map(Duration::from_secs)
 }

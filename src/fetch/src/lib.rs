@@ -1,8 +1,8 @@
 //! Getting things from elsewhere: web addresses, HTTP, downloads in parts, and commits of git.
 //!
-//! It knows neither what things must hash to nor where they are kept: bytes go to a [`download::Target`],
-//! the files of a commit to a [`git::Destination`]. Settings, a flag to stop and a function that takes
-//! progress are arguments; nothing is read from the environment.
+//! It knows neither what things must hash to nor where they are kept: bytes go to a
+//! [`download::Target`], the files of a commit to a [`git::Destination`]. Settings, a flag to stop
+//! and a function that takes progress are arguments; nothing is read from the environment.
 //!
 //! Each floor uses only the floors above it in this list, and within a floor a room uses only rooms
 //! listed before it:
@@ -12,7 +12,11 @@
 //! - **F2** [`download`], [`git`]: whole files, whole commits
 #![cfg_attr(
     test,
-    allow(clippy::disallowed_methods, clippy::allow_attributes, reason = "tests make files as they like")
+    allow(
+        clippy::disallowed_methods,
+        clippy::allow_attributes,
+        reason = "tests make files as they like"
+    )
 )]
 
 pub mod network;

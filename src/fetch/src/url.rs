@@ -52,7 +52,8 @@ impl Url {
         Ok(Url { scheme, login, host, port, target: encode(&remove_dots(&target)) })
     }
 
-    /// Returns the address that a `Location` header names, seen from this one (RFC 3986, section 5.2).
+    /// Returns the address that a `Location` header names, seen from this one (RFC 3986, section
+    /// 5.2).
     ///
     /// # Errors
     /// With what is wrong with it.
@@ -113,7 +114,9 @@ impl Url {
 
     /// Returns whether both lead to one server: credentials for one may go to the other.
     pub fn is_same_server(&self, other: &Url) -> bool {
-        self.scheme == other.scheme && self.host == other.host && self.effective_port() == other.effective_port()
+        self.scheme == other.scheme
+            && self.host == other.host
+            && self.effective_port() == other.effective_port()
     }
 }
 
@@ -130,17 +133,27 @@ impl fmt::Debug for Url {
     }
 }
 
-/// Returns a `Location` header as an address that can be parsed: servers send blanks, backslashes and letters that are not
-/// ASCII as they are, which curl, too, escapes behind the host; a blank in the query is a plus there.
+/// Returns a `Location` header as an address that can be parsed: servers send blanks, backslashes
+/// and letters that are not ASCII as they are, which curl, too, escapes behind the host; a blank in
+/// the query is a plus there.
 pub fn escape_location(header: &[u8]) -> String {
     let header = header.trim_ascii();
     let authority = match header.windows(2).position(|pair| pair == b"//") {
-        Some(at) if header[..at].iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.:".contains(byte)) => at + 2,
+        Some(at)
+            if header[..at]
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"+-.:".contains(byte)) =>
+        {
+            at + 2
+        }
         _ => 0,
     };
     let path = match authority {
         0 => 0,
-        begin => header[begin..].iter().position(|byte| b"/?#".contains(byte)).map_or(header.len(), |at| begin + at),
+        begin => header[begin..]
+            .iter()
+            .position(|byte| b"/?#".contains(byte))
+            .map_or(header.len(), |at| begin + at),
     };
     let mut escaped = String::from_utf8_lossy(&header[..path]).into_owned();
     let mut is_query = false;
@@ -155,9 +168,11 @@ pub fn escape_location(header: &[u8]) -> String {
     escaped
 }
 
-/// Returns a text that may be an address, well-formed or not, without user and password, and on one line.
+/// Returns a text that may be an address, well-formed or not, without user and password, and on one
+/// line.
 pub fn redact(text: &str) -> String {
-    let text: String = text.chars().flat_map(|character| shown(character).collect::<Vec<_>>()).collect();
+    let text: String =
+        text.chars().flat_map(|character| shown(character).collect::<Vec<_>>()).collect();
     // A redirect may leave the scheme out.
     let begin = text.find("://").map(|at| at + 3).or_else(|| text.starts_with("//").then_some(2));
     let Some(begin) = begin else { return text };
@@ -174,7 +189,11 @@ pub fn redact(text: &str) -> String {
 }
 
 fn shown(character: char) -> Box<dyn Iterator<Item = char>> {
-    if character.is_control() { Box::new(character.escape_default()) } else { Box::new(std::iter::once(character)) }
+    if character.is_control() {
+        Box::new(character.escape_default())
+    } else {
+        Box::new(std::iter::once(character))
+    }
 }
 
 fn check_characters(text: &str) -> Result<(), String> {
@@ -204,7 +223,12 @@ fn parse_address(address: &str) -> Result<(String, Option<u16>), String> {
         if inner.parse::<std::net::Ipv6Addr>().is_err() {
             return Err(format!("has the host {host}, which is no address of IPv6"));
         }
-        (host, rest.strip_prefix(':').or(if rest.is_empty() { Some("") } else { None }).ok_or("has a malformed host")?)
+        (
+            host,
+            rest.strip_prefix(':')
+                .or(if rest.is_empty() { Some("") } else { None })
+                .ok_or("has a malformed host")?,
+        )
     } else {
         address.split_once(':').unwrap_or((address, ""))
     };
@@ -317,7 +341,11 @@ mod tests {
             ("http://h?./", "/?./"),
         ] {
             assert_eq!(Url::parse(given).unwrap().target, expected, "{given}");
-            assert_eq!(Url::parse("http://other/").unwrap().join(given).unwrap().target, expected, "{given}");
+            assert_eq!(
+                Url::parse("http://other/").unwrap().join(given).unwrap().target,
+                expected,
+                "{given}"
+            );
         }
     }
 
@@ -326,7 +354,10 @@ mod tests {
         let url = Url::parse("HTTPS://ada:p%40ss@Example.org:8443/a/b?x=1#part").unwrap();
         assert_eq!(url.scheme, Scheme::Https);
         assert_eq!(url.login, Some(("ada".to_owned(), "p@ss".to_owned())));
-        assert_eq!((url.host.as_str(), url.port, url.target.as_str()), ("example.org", Some(8443), "/a/b?x=1"));
+        assert_eq!(
+            (url.host.as_str(), url.port, url.target.as_str()),
+            ("example.org", Some(8443), "/a/b?x=1")
+        );
         assert_eq!(url.without_login(), "https://example.org:8443/a/b?x=1");
         assert_eq!(Url::parse("http://[::1]:80").unwrap().authority(), "[::1]:80");
         assert_eq!(Url::parse("http://h/ü").unwrap().target, "/%C3%BC");
@@ -375,7 +406,8 @@ mod tests {
     #[test]
     fn a_redirect_is_escaped_behind_the_host() {
         let url = Url::parse("http://one.example/a/b").unwrap();
-        let to = |location: &[u8]| url.join(&escape_location(location)).map(|url| url.without_login());
+        let to =
+            |location: &[u8]| url.join(&escape_location(location)).map(|url| url.without_login());
         for (location, expected) in [
             (&b"/a b"[..], "http://one.example/a%20b"),
             (b"  /lead  ", "http://one.example/lead"),
@@ -407,7 +439,9 @@ mod tests {
     #[test]
     fn secrets_are_not_printed() {
         let url = Url::parse("https://ada:secret@one.example/a").unwrap();
-        for text in [url.to_string(), format!("{url:?}"), redact("https://ada:secret@one.example:x/a")] {
+        for text in
+            [url.to_string(), format!("{url:?}"), redact("https://ada:secret@one.example:x/a")]
+        {
             assert!(!text.contains("secret") && text.contains("***@one.example"), "{text}");
         }
         assert_eq!(redact("ftp://u:a@b@host/x@y"), "ftp://***@host/x@y");

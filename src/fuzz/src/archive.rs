@@ -7,7 +7,8 @@ use std::sync::atomic::AtomicBool;
 use syslua_archive::problem::Result;
 use syslua_archive::{Archive, Content, Creation, Destination, Limits, Options};
 
-const LIMITS: Limits = Limits { bytes: 4 << 20, ratio: 200, entries: 500, path: 300, depth: 20, memory: 4 << 20 };
+const LIMITS: Limits =
+    Limits { bytes: 4 << 20, ratio: 200, entries: 500, path: 300, depth: 20, memory: 4 << 20 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -26,7 +27,10 @@ impl State {
     /// Creates an entry, as a file system would: through directories only, and over nothing.
     fn create(&mut self, name: &[&[u8]], kind: Kind) {
         for part in name {
-            assert!(!part.is_empty() && *part != b"." && *part != b"..", "the name {name:?} leads elsewhere");
+            assert!(
+                !part.is_empty() && *part != b"." && *part != b"..",
+                "the name {name:?} leads elsewhere"
+            );
             assert!(!part.contains(&b'/') && !part.contains(&0), "{name:?} is no name");
         }
         assert!(name.len() as u64 <= LIMITS.depth);
@@ -112,7 +116,10 @@ pub fn target(bytes: &[u8]) {
         };
         if let Err(problem) = archive.unpack(&|| Ok(Memory(&state))) {
             let message = problem.to_string();
-            assert!(!message.is_empty() && !message.contains('\n') && message.len() < 2000, "{message}");
+            assert!(
+                !message.is_empty() && !message.contains('\n') && message.len() < 2000,
+                "{message}"
+            );
             assert!(!message.contains("its decoder gave up"), "a decoder panicked");
         }
     }

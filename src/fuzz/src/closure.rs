@@ -10,9 +10,20 @@ use syslua_engine::store::closure::{Limits, import};
 pub fn target(bytes: &[u8]) {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::new(&directory.path().join("root"));
-    let unpack = UnpackLimits { bytes: 4 << 20, entries: 500, path: 300, depth: 20, memory: 4 << 20, ratio: 200 };
-    let limits =
-        Limits { unpack: &unpack, platform: "x86_64-linux", lock_timeout: None, interrupt: &Interrupt::default() };
+    let unpack = UnpackLimits {
+        bytes: 4 << 20,
+        entries: 500,
+        path: 300,
+        depth: 20,
+        memory: 4 << 20,
+        ratio: 200,
+    };
+    let limits = Limits {
+        unpack: &unpack,
+        platform: "x86_64-linux",
+        lock_timeout: None,
+        interrupt: &Interrupt::default(),
+    };
     let imported = import(&store, Box::new(Cursor::new(bytes.to_vec())), &limits, &mut |_, _| {});
     let objects = std::fs::read_dir(store.objects()).map_or(0, Iterator::count);
     match imported {
@@ -23,5 +34,9 @@ pub fn target(bytes: &[u8]) {
         }
     }
     // Nothing leaves the root.
-    assert!(std::fs::read_dir(directory.path()).unwrap().all(|entry| entry.unwrap().file_name() == "root"));
+    assert!(
+        std::fs::read_dir(directory.path())
+            .unwrap()
+            .all(|entry| entry.unwrap().file_name() == "root")
+    );
 }

@@ -1,8 +1,12 @@
 //! Fuzz targets: each takes bytes that a stranger chose, and panics where a promise is broken.
 //!
-//! As tests they run over the files of their corpora in `corpus/`, and over some changes of each. `.ci/fuzz TARGET SECONDS`
-//! runs one with libFuzzer, which sees what the bytes reach.
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a broken promise is a panic here")]
+//! As tests they run over the files of their corpora in `corpus/`, and over some changes of each.
+//! `.ci/fuzz TARGET SECONDS` runs one with libFuzzer, which sees what the bytes reach.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a broken promise is a panic here"
+)]
 
 pub mod archive;
 pub mod closure;
@@ -50,8 +54,10 @@ mod tests {
     }
 
     fn run(name: &str, changes: usize, target: impl Fn(&[u8])) {
-        let mut names: Vec<_> =
-            std::fs::read_dir(format!("src/corpus/{name}")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut names: Vec<_> = std::fs::read_dir(format!("src/corpus/{name}"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
         names.sort();
         assert!(names.len() > 5, "{name} has only {} files", names.len());
         let mut state = 0x9e37_79b9_7f4a_7c15;

@@ -1,4 +1,5 @@
-//! `native.look`, `take_over`, `take_into` and `rewrite`: what `adopt` sees of files and does to them.
+//! `native.look`, `take_over`, `take_into` and `rewrite`: what `adopt` sees of files and does to
+//! them.
 
 use mlua::prelude::*;
 use syslua_engine::engine::Taken;
@@ -7,15 +8,17 @@ use syslua_engine::platform::{self, FileKind};
 use syslua_engine::store::Access;
 use syslua_engine::value::Text;
 
-use crate::error::{Answer, lua_failure, register as register_function, register_outside, register_verb};
+use crate::error::{
+    Answer, lua_failure, register as register_function, register_outside, register_verb,
+};
 use crate::options::Options;
 
 fn path_of(text: &LuaString) -> std::path::PathBuf {
     platform::path_from_bytes(&text.as_bytes())
 }
 
-/// Returns what stands at an absolute path, or `nil`: its kind and mode, its owner's number, where a link
-/// leads, the path with the links above it resolved, and with all.
+/// Returns what stands at an absolute path, or `nil`: its kind and mode, its owner's number, where
+/// a link leads, the path with the links above it resolved, and with all.
 fn look(lua: &Lua, path: &LuaString) -> Answer<Option<LuaTable>> {
     let path = path_of(path);
     let parent = platform::canonical(path.parent().unwrap_or(&path));
@@ -49,27 +52,49 @@ fn look(lua: &Lua, path: &LuaString) -> Answer<Option<LuaTable>> {
 /// Registers them.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(lua, native, "look", |lua, path: LuaString| look(lua, &path))?;
-    register_verb(lua, native, "check_targets", |lua, (targets, table): (Vec<LuaString>, Option<LuaTable>)| {
-        let options = Options::read(lua, table.as_ref())?;
-        let targets = targets.iter().map(|target| Text(target.as_bytes().to_vec())).collect();
-        options.engine(Access::Look)?.check_targets(targets).map(|()| true).map_err(|error| error.to_failure())
-    })?;
-    register_verb(lua, native, "take_over", |lua, (from, to, table): (LuaString, LuaString, Option<LuaTable>)| {
-        let options = Options::read(lua, table.as_ref())?;
-        let taken = options.engine(Access::Look)?.take_over(&path_of(&from), &path_of(&to));
-        Ok(match taken.map_err(|error| error.to_failure())? {
-            Taken::Made => "made",
-            Taken::There => "there",
-            Taken::Occupied => "occupied",
-        })
-    })?;
-    register_verb(lua, native, "take_into", |lua, (from, source, table): (LuaString, LuaString, Option<LuaTable>)| {
-        let options = Options::read(lua, table.as_ref())?;
-        let engine = options.engine(Access::Work)?;
-        let kept = engine.take_into(&path_of(&from), &path_of(&source), &mut options.on_event(lua));
-        let kept = kept.map_err(|error| error.to_failure())?;
-        kept.map(|kept| lua.create_string(platform::bytes_of_path(&kept))).transpose().map_err(lua_failure)
-    })?;
+    register_verb(
+        lua,
+        native,
+        "check_targets",
+        |lua, (targets, table): (Vec<LuaString>, Option<LuaTable>)| {
+            let options = Options::read(lua, table.as_ref())?;
+            let targets = targets.iter().map(|target| Text(target.as_bytes().to_vec())).collect();
+            options
+                .engine(Access::Look)?
+                .check_targets(targets)
+                .map(|()| true)
+                .map_err(|error| error.to_failure())
+        },
+    )?;
+    register_verb(
+        lua,
+        native,
+        "take_over",
+        |lua, (from, to, table): (LuaString, LuaString, Option<LuaTable>)| {
+            let options = Options::read(lua, table.as_ref())?;
+            let taken = options.engine(Access::Look)?.take_over(&path_of(&from), &path_of(&to));
+            Ok(match taken.map_err(|error| error.to_failure())? {
+                Taken::Made => "made",
+                Taken::There => "there",
+                Taken::Occupied => "occupied",
+            })
+        },
+    )?;
+    register_verb(
+        lua,
+        native,
+        "take_into",
+        |lua, (from, source, table): (LuaString, LuaString, Option<LuaTable>)| {
+            let options = Options::read(lua, table.as_ref())?;
+            let engine = options.engine(Access::Work)?;
+            let kept =
+                engine.take_into(&path_of(&from), &path_of(&source), &mut options.on_event(lua));
+            let kept = kept.map_err(|error| error.to_failure())?;
+            kept.map(|kept| lua.create_string(platform::bytes_of_path(&kept)))
+                .transpose()
+                .map_err(lua_failure)
+        },
+    )?;
     register_outside(lua, native, "rewrite", |lua, (path, text): (LuaString, LuaString)| {
         let options = Options::read(lua, None)?;
         let written = options.engine(Access::Look)?.rewrite(&path_of(&path), &text.as_bytes());

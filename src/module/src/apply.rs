@@ -17,7 +17,8 @@ use crate::task::LuaTasks;
 
 /// Returns a report as a table, in which what is absent is `nil`.
 pub fn report(lua: &Lua, report: &impl Serialize) -> Answer<LuaValue> {
-    let options = LuaSerializeOptions::new().serialize_none_to_null(false).serialize_unit_to_null(false);
+    let options =
+        LuaSerializeOptions::new().serialize_none_to_null(false).serialize_unit_to_null(false);
     lua.to_value_with(report, options).map_err(lua_failure)
 }
 
@@ -29,7 +30,9 @@ fn take_ahead(lua: &Lua) -> Option<Ahead> {
 fn plan(lua: &Lua, manifest: &LuaValue, table: Option<&LuaTable>) -> Answer<LuaValue> {
     let options = Options::read(lua, table)?;
     let flag = |name: &str| match table {
-        Some(table) => table.get::<Option<bool>>(name).map(|flag| flag.unwrap_or(false)).map_err(lua_failure),
+        Some(table) => {
+            table.get::<Option<bool>>(name).map(|flag| flag.unwrap_or(false)).map_err(lua_failure)
+        }
         None => Ok(false),
     };
     let build = flag("build")?;
@@ -67,13 +70,17 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
     }
     let manifest = manifest_of(lua, manifest)?;
     let engine = given.engine(Access::Work)?.with_current(take_ahead(lua));
-    let brief = options.map(|options| options.get::<Option<bool>>("brief")).transpose().map_err(lua_failure)?;
+    let brief = options
+        .map(|options| options.get::<Option<bool>>("brief"))
+        .transpose()
+        .map_err(lua_failure)?;
     let asked = ApplyOptions {
         brief: brief.flatten().unwrap_or(false),
         description: given.description.clone(),
         confirm: confirm(options)?,
     };
-    let applied = engine.apply(&manifest, &asked, &mut LuaTasks::new(lua), &mut given.on_event(lua));
+    let applied =
+        engine.apply(&manifest, &asked, &mut LuaTasks::new(lua), &mut given.on_event(lua));
     // What was resolved is locked also when a build failed: the next try begins with the same.
     let locked = match &manifest.config_path {
         Some(config) => inputs::write_pending(lua, config),
@@ -92,7 +99,9 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
 }
 
 fn has_flag(options: Option<&LuaTable>, name: &str) -> bool {
-    options.is_some_and(|options| options.get::<Option<bool>>(name).is_ok_and(|flag| flag == Some(true)))
+    options.is_some_and(|options| {
+        options.get::<Option<bool>>(name).is_ok_and(|flag| flag == Some(true))
+    })
 }
 
 fn status(lua: &Lua, table: Option<&LuaTable>) -> Answer<LuaValue> {
@@ -106,11 +115,23 @@ fn status(lua: &Lua, table: Option<&LuaTable>) -> Answer<LuaValue> {
 
 /// Registers the three.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
-    register_verb(lua, native, "plan", |lua, (manifest, options): (LuaValue, Option<LuaTable>)| {
-        plan(lua, &manifest, options.as_ref())
-    })?;
-    register_verb(lua, native, "apply", |lua, (manifest, options): (LuaValue, Option<LuaTable>)| {
-        apply(lua, &manifest, options.as_ref())
-    })?;
-    register_verb(lua, native, "status", |lua, options: Option<LuaTable>| status(lua, options.as_ref()))
+    register_verb(
+        lua,
+        native,
+        "plan",
+        |lua, (manifest, options): (LuaValue, Option<LuaTable>)| {
+            plan(lua, &manifest, options.as_ref())
+        },
+    )?;
+    register_verb(
+        lua,
+        native,
+        "apply",
+        |lua, (manifest, options): (LuaValue, Option<LuaTable>)| {
+            apply(lua, &manifest, options.as_ref())
+        },
+    )?;
+    register_verb(lua, native, "status", |lua, options: Option<LuaTable>| {
+        status(lua, options.as_ref())
+    })
 }

@@ -6,8 +6,8 @@ use mlua::prelude::*;
 
 /// Returns the words that follow the interpreter's own options, when one of these is `-l syslua`.
 ///
-/// They are in `arg` since Lua 5.3, whose `-l name=module` overwrites the process's own; earlier ones
-/// set it only after `-l`.
+/// They are in `arg` since Lua 5.3, whose `-l name=module` overwrites the process's own; earlier
+/// ones set it only after `-l`.
 pub fn command(lua: &Lua) -> LuaResult<Option<Vec<LuaString>>> {
     let words = match lua.globals().raw_get::<Option<LuaTable>>("arg") {
         Ok(Some(words)) => from_table(&words)?,

@@ -1,7 +1,8 @@
-//! Progress bars of a terminal: drawn here, by `indicatif`, into a text that the Lua side writes to stderr.
+//! Progress bars of a terminal: drawn here, by `indicatif`, into a text that the Lua side writes to
+//! stderr.
 //!
-//! So all that a person sees goes through Lua's `io`, in order. It does not know what the bars are for, nor whether
-//! there is a terminal.
+//! So all that a person sees goes through Lua's `io`, in order. It does not know what the bars are
+//! for, nor whether there is a terminal.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,7 +14,8 @@ use mlua::prelude::*;
 /// Bars are drawn again at most this often in a second, however many updates there are.
 const DRAWN_PER_SECOND: u8 = 15;
 const WITHOUT_END: &str = "{spinner} {wide_msg} {elapsed:>4}";
-const WITH_END: &str = "{spinner} {msg} [{bar:24}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}";
+const WITH_END: &str =
+    "{spinner} {msg} [{bar:24}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}";
 const WITHOUT_TOTAL: &str = "{spinner} {msg} {binary_bytes} {binary_bytes_per_sec}";
 
 /// What is to be written to the terminal next.
@@ -101,7 +103,8 @@ fn draw(change: impl FnOnce(&mut Bars)) -> String {
     let mut bars = BARS.lock().unwrap_or_else(PoisonError::into_inner);
     let bars = bars.get_or_insert_with(|| {
         let screen = Screen::default();
-        let target = ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), DRAWN_PER_SECOND);
+        let target =
+            ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), DRAWN_PER_SECOND);
         Bars { screen, all: MultiProgress::with_draw_target(target), by_key: BTreeMap::new() }
     });
     change(bars);
@@ -114,7 +117,8 @@ fn style(has_position: bool, total: Option<u64>) -> ProgressStyle {
         (true, Some(_)) => WITH_END,
         (true, None) => WITHOUT_TOTAL,
     };
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
     style.progress_chars("=> ").tick_chars("-\\|/ ")
 }
 
@@ -123,7 +127,13 @@ fn plain(text: &LuaString) -> String {
     text.to_string_lossy().chars().map(|sign| if sign.is_control() { '?' } else { sign }).collect()
 }
 
-fn put(bars: &mut Bars, key: &LuaString, text: &LuaString, position: Option<u64>, total: Option<u64>) {
+fn put(
+    bars: &mut Bars,
+    key: &LuaString,
+    text: &LuaString,
+    position: Option<u64>,
+    total: Option<u64>,
+) {
     let key = key.as_bytes().to_vec();
     if !bars.by_key.contains_key(&key) {
         let bar = ProgressBar::new(total.unwrap_or(0)).with_style(style(position.is_some(), total));
@@ -140,7 +150,8 @@ fn put(bars: &mut Bars, key: &LuaString, text: &LuaString, position: Option<u64>
     bar.tick();
 }
 
-/// Registers `bars_put`, `bars_remove`, `bars_print`, `bars_tick` and `bars_clear`. Each returns what to write.
+/// Registers `bars_put`, `bars_remove`, `bars_print`, `bars_tick` and `bars_clear`. Each returns
+/// what to write.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     type Put = (LuaString, LuaString, Option<u64>, Option<u64>);
     let put = lua.create_function(|_, (key, text, position, total): Put| {
@@ -161,7 +172,9 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         Ok(draw(|bars| drop(bars.all.println(line.to_string_lossy()))))
     })?;
     native.set("bars_print", print)?;
-    let tick = lua.create_function(|_, ()| Ok(draw(|bars| bars.by_key.values().for_each(ProgressBar::tick))))?;
+    let tick = lua.create_function(|_, ()| {
+        Ok(draw(|bars| bars.by_key.values().for_each(ProgressBar::tick)))
+    })?;
     native.set("bars_tick", tick)?;
     let clear = lua.create_function(|_, ()| {
         let text = draw(|bars| {

@@ -14,17 +14,22 @@ use crate::options::Options;
 use crate::state;
 use crate::task::LuaTasks;
 
-/// Realizes derivations side by side; returns the paths of their outputs by name, in the same order.
+/// Realizes derivations side by side; returns the paths of their outputs by name, in the same
+/// order.
 fn build(lua: &Lua, wanted: &[LuaValue], options: Option<&LuaTable>) -> Answer<Vec<LuaTable>> {
     let options = Options::read(lua, options)?;
-    let wanted = wanted.iter().map(|value| Ok(derivation_of(lua, value)?.hash)).collect::<Answer<Vec<_>>>()?;
+    let wanted = wanted
+        .iter()
+        .map(|value| Ok(derivation_of(lua, value)?.hash))
+        .collect::<Answer<Vec<_>>>()?;
     let engine = options.engine(Access::Work)?;
     let known = state::closure(lua, wanted.iter().copied());
     let all: BTreeSet<_> = wanted.iter().copied().collect();
     let realized = engine
         .build(&known, &all, &mut LuaTasks::new(lua), &mut options.on_event(lua))
         .map_err(|error| error.to_failure())?;
-    let paths = wanted.iter().map(|hash| paths(lua, &engine, realized.get(hash))).collect::<LuaResult<_>>();
+    let paths =
+        wanted.iter().map(|hash| paths(lua, &engine, realized.get(hash))).collect::<LuaResult<_>>();
     paths.map_err(lua_failure)
 }
 
@@ -39,7 +44,12 @@ fn paths(lua: &Lua, engine: &Engine, outputs: Option<&Outputs>) -> LuaResult<Lua
 
 /// Registers `build`.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
-    register_verb(lua, native, "build", |lua, (wanted, options): (Vec<LuaValue>, Option<LuaTable>)| {
-        build(lua, &wanted, options.as_ref())
-    })
+    register_verb(
+        lua,
+        native,
+        "build",
+        |lua, (wanted, options): (Vec<LuaValue>, Option<LuaTable>)| {
+            build(lua, &wanted, options.as_ref())
+        },
+    )
 }

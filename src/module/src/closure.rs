@@ -14,7 +14,8 @@ use crate::apply::report;
 use crate::error::{Answer, register_verb};
 use crate::options::Options;
 
-/// Hands bytes to a function of Lua, so that they come after what Lua wrote. It answers what is wrong, or nothing.
+/// Hands bytes to a function of Lua, so that they come after what Lua wrote. It answers what is
+/// wrong, or nothing.
 struct LuaWriter<'a> {
     lua: &'a Lua,
     write: LuaFunction,
@@ -22,7 +23,8 @@ struct LuaWriter<'a> {
 
 impl Write for LuaWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let text = self.lua.create_string(bytes).map_err(|error| io::Error::other(error.to_string()))?;
+        let text =
+            self.lua.create_string(bytes).map_err(|error| io::Error::other(error.to_string()))?;
         match self.write.call::<Option<String>>(text) {
             Ok(None) => Ok(bytes.len()),
             Ok(Some(problem)) => Err(io::Error::other(problem)),
@@ -35,7 +37,8 @@ impl Write for LuaWriter<'_> {
     }
 }
 
-/// A pipe with a name. Opening it waits for its other end, so the thread that reads it does that, for which nobody waits.
+/// A pipe with a name. Opening it waits for its other end, so the thread that reads it does that,
+/// for which nobody waits.
 enum Pipe {
     Closed(PathBuf),
     Open(std::fs::File),
@@ -53,9 +56,16 @@ impl Read for Pipe {
 }
 
 /// `to` is the path of a file, or a function that takes the bytes.
-fn export(lua: &Lua, objects: &[String], to: &LuaValue, table: Option<&LuaTable>) -> Answer<LuaValue> {
+fn export(
+    lua: &Lua,
+    objects: &[String],
+    to: &LuaValue,
+    table: Option<&LuaTable>,
+) -> Answer<LuaValue> {
     let options = Options::read(lua, table)?;
-    let parse = |name: &String| ObjectName::parse(name).map_err(|error| Failure::new("usage", error.to_string()));
+    let parse = |name: &String| {
+        ObjectName::parse(name).map_err(|error| Failure::new("usage", error.to_string()))
+    };
     let objects = objects.iter().map(parse).collect::<Answer<Vec<_>>>()?;
     let engine = options.engine(Access::Look)?;
     let mut on_event = options.on_event(lua);
@@ -70,7 +80,12 @@ fn export(lua: &Lua, objects: &[String], to: &LuaValue, table: Option<&LuaTable>
             let mut writer = io::BufWriter::with_capacity(256 * 1024, writer);
             engine.export(&objects, ExportTo::Writer(&mut writer), &mut on_event)
         }
-        _ => return Err(Failure::new("usage", "a closure goes to the path of a file or to a function")),
+        _ => {
+            return Err(Failure::new(
+                "usage",
+                "a closure goes to the path of a file or to a function",
+            ));
+        }
     };
     report(lua, &exported.map_err(|error| error.to_failure())?)
 }
@@ -83,7 +98,10 @@ fn import(lua: &Lua, from: Option<&LuaString>, table: Option<&LuaTable>) -> Answ
             let path = platform::path_from_bytes(&path.as_bytes());
             let what = path.display().to_string();
             let failed = |error: &io::Error| {
-                Failure::new("closure", format!("cannot import {what}: {}", platform::reason(error)))
+                Failure::new(
+                    "closure",
+                    format!("cannot import {what}: {}", platform::reason(error)),
+                )
             };
             let found = platform::followed(&path).map_err(|error| failed(&error.cause))?;
             if found.is_some_and(|found| !found.is_file()) {
@@ -101,10 +119,20 @@ fn import(lua: &Lua, from: Option<&LuaString>, table: Option<&LuaTable>) -> Answ
 
 /// Registers them.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
-    register_verb(lua, native, "export", |lua, (objects, to, options): (Vec<String>, LuaValue, Option<LuaTable>)| {
-        export(lua, &objects, &to, options.as_ref())
-    })?;
-    register_verb(lua, native, "import_closure", |lua, (from, options): (Option<LuaString>, Option<LuaTable>)| {
-        import(lua, from.as_ref(), options.as_ref())
-    })
+    register_verb(
+        lua,
+        native,
+        "export",
+        |lua, (objects, to, options): (Vec<String>, LuaValue, Option<LuaTable>)| {
+            export(lua, &objects, &to, options.as_ref())
+        },
+    )?;
+    register_verb(
+        lua,
+        native,
+        "import_closure",
+        |lua, (from, options): (Option<LuaString>, Option<LuaTable>)| {
+            import(lua, from.as_ref(), options.as_ref())
+        },
+    )
 }

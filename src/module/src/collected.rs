@@ -20,8 +20,8 @@ use crate::error::{Answer, lua_failure, register as register_function, register_
 use crate::state::{self, State};
 use crate::tree::{Members, members};
 
-/// The frames of our own between the user's line and [`collect`], at least: what calls us for Lua, it, and one of
-/// `helpers/file.lua`.
+/// The frames of our own between the user's line and [`collect`], at least: what calls us for Lua,
+/// it, and one of `helpers/file.lua`.
 const FRAMES: c_int = 2;
 
 /// A file that is a path and a content or a source.
@@ -49,8 +49,8 @@ struct Tree {
 /// The files of a block.
 #[derive(Debug, Default)]
 pub struct Collection {
-    /// The home that `~` stands for, with a slash at its end: as it is given, which is where sources are, and in the one way to
-    /// write it, by which places are compared.
+    /// The home that `~` stands for, with a slash at its end: as it is given, which is where
+    /// sources are, and in the one way to write it, by which places are compared.
     homes: [Vec<u8>; 2],
     files: Vec<PlainFile>,
     trees: Vec<Tree>,
@@ -83,13 +83,18 @@ impl Contested {
                 };
                 table.raw_set("path", lua.create_string(&file.target)?)?;
                 table.raw_set("place", lua.create_string(place)?)?;
-                table.raw_set(if file.is_content { "content" } else { "source" }, lua.create_string(&file.text)?)?;
+                table.raw_set(
+                    if file.is_content { "content" } else { "source" },
+                    lua.create_string(&file.text)?,
+                )?;
                 table.raw_set("ticket", file.ticket)?;
             }
             Contested::Member { tree, below, followed } => {
                 table.raw_set("tree", tree)?;
                 table.raw_set("below", lua.create_string(below)?)?;
-                let followed = followed.map(|end| lua.create_string(platform::bytes_of_path(&end))).transpose()?;
+                let followed = followed
+                    .map(|end| lua.create_string(platform::bytes_of_path(&end)))
+                    .transpose()?;
                 table.raw_set("followed", followed)?;
             }
         }
@@ -119,7 +124,10 @@ impl Collection {
     /// Returns what is equal for two ways to write one place.
     fn key<'a>(&self, target: Cow<'a, [u8]>) -> (bool, Cow<'a, [u8]>) {
         let home = self.homes[1].as_slice();
-        let start = [b"~/".as_slice(), home].into_iter().find(|start| target.starts_with(start)).map(<[u8]>::len);
+        let start = [b"~/".as_slice(), home]
+            .into_iter()
+            .find(|start| target.starts_with(start))
+            .map(<[u8]>::len);
         match (start, target) {
             (Some(start), Cow::Borrowed(target)) => (true, Cow::Borrowed(&target[start..])),
             (Some(start), Cow::Owned(target)) => (true, Cow::Owned(target[start..].to_vec())),
@@ -129,7 +137,9 @@ impl Collection {
 
     /// Returns what is equal for places of files of trees, of all trees in a row.
     fn keys_of_members(&self) -> impl Iterator<Item = (bool, Cow<'_, [u8]>)> {
-        let members = |tree: &Tree| tree.members.below.iter().map(|below| join(&tree.place, below)).collect::<Vec<_>>();
+        let members = |tree: &Tree| {
+            tree.members.below.iter().map(|below| join(&tree.place, below)).collect::<Vec<_>>()
+        };
         self.trees.iter().flat_map(members).map(|place| self.key(Cow::Owned(place)))
     }
 
@@ -140,7 +150,8 @@ impl Collection {
             return Vec::new();
         }
         let (of_files, of_members) = {
-            let files = || self.files.iter().map(|file| self.key(Cow::Borrowed(file.target.as_slice())));
+            let files =
+                || self.files.iter().map(|file| self.key(Cow::Borrowed(file.target.as_slice())));
             let mut seen: HashMap<(bool, Cow<'_, [u8]>), usize> =
                 HashMap::with_capacity(self.files.len() + others.len());
             let others = others.iter().map(|place| self.key(Cow::Borrowed(place.as_slice())));
@@ -153,7 +164,9 @@ impl Collection {
             if seen.len() == count && !takes_all {
                 return Vec::new();
             }
-            let is_contested = |key: (bool, Cow<'_, [u8]>)| takes_all || seen.get(&key).is_some_and(|count| *count > 1);
+            let is_contested = |key: (bool, Cow<'_, [u8]>)| {
+                takes_all || seen.get(&key).is_some_and(|count| *count > 1)
+            };
             let of_files: Vec<bool> = files().map(is_contested).collect();
             (of_files, self.keys_of_members().map(is_contested).collect::<Vec<bool>>())
         };
@@ -162,8 +175,11 @@ impl Collection {
         self.files = left;
         let mut taken: Vec<Contested> = taken.into_iter().map(Contested::File).collect();
         let mut of_members = of_members.into_iter();
-        for (number, Tree { members: Members { below, followed, .. }, .. }) in self.trees.iter_mut().enumerate() {
-            let (gone, left) = std::mem::take(below).into_iter().partition(|_| of_members.next() == Some(true));
+        for (number, Tree { members: Members { below, followed, .. }, .. }) in
+            self.trees.iter_mut().enumerate()
+        {
+            let (gone, left) =
+                std::mem::take(below).into_iter().partition(|_| of_members.next() == Some(true));
             *below = left;
             let member = |below: Vec<u8>| {
                 let followed = followed.get(&below).cloned();
@@ -180,11 +196,15 @@ pub fn join(place: &[u8], below: &[u8]) -> Vec<u8> {
     if place.ends_with(b"/") { [place, below].concat() } else { [place, b"/", below].concat() }
 }
 
-/// Returns whether a target is absolute or below `~`, and has nothing that can be left out: `path.is_plain`.
+/// Returns whether a target is absolute or below `~`, and has nothing that can be left out:
+/// `path.is_plain`.
 pub fn is_plain_target(target: &[u8]) -> bool {
     let rest = target.strip_prefix(b"~").unwrap_or(target);
     let Some(inner) = rest.strip_prefix(b"/") else { return false };
-    !target.contains(&0) && inner.split(|byte| *byte == b'/').all(|component| !matches!(component, b"" | b"." | b".."))
+    !target.contains(&0)
+        && inner
+            .split(|byte| *byte == b'/')
+            .all(|component| !matches!(component, b"" | b"." | b".."))
 }
 
 /// Returns whether a source is a place on this machine that is written in a usual way.
@@ -198,12 +218,14 @@ fn is_plain_source(source: &[u8]) -> bool {
     is_usual && memmem::find(source, Placeholder::PREFIX.as_bytes()).is_none()
 }
 
-/// Reads the table at the top of the stack; nothing unless it is a path and a content or a source, and takes no closer look.
+/// Reads the table at the top of the stack; nothing unless it is a path and a content or a source,
+/// and takes no closer look.
 ///
 /// # Safety
 /// The state is that of the Lua thread that runs, with a table at index 1 and room for two values.
 unsafe fn read(state: *mut lua_State) -> Option<PlainFile> {
-    // SAFETY: only texts are asked for as such, which changes nothing; they live as long as the table.
+    // SAFETY: only texts are asked for as such, which changes nothing; they live as long as the
+    // table.
     unsafe fn text<'a>(state: *mut lua_State, index: c_int) -> Option<&'a [u8]> {
         unsafe {
             if ffi::lua_type(state, index) != ffi::LUA_TSTRING {
@@ -238,12 +260,18 @@ unsafe fn read(state: *mut lua_State) -> Option<PlainFile> {
     Some(PlainFile { target: target.to_vec(), text: text.to_vec(), is_content, ticket: 0 })
 }
 
-/// Collects a declaration of the caller, with its chain of positions where the call stack alone does not tell that; returns whether
-/// it did: whether the declaration is a path and a content or a source, and the user has a line on the call stack.
-fn collect(lua: &Lua, (number, given, chain): (usize, LuaValue, Option<Vec<String>>)) -> Answer<bool> {
+/// Collects a declaration of the caller, with its chain of positions where the call stack alone
+/// does not tell that; returns whether it did: whether the declaration is a path and a content or a
+/// source, and the user has a line on the call stack.
+fn collect(
+    lua: &Lua,
+    (number, given, chain): (usize, LuaValue, Option<Vec<String>>),
+) -> Answer<bool> {
     let LuaValue::Table(given) = given else { return Ok(false) };
     let collected = state::change(lua, |state| {
-        let State { evaluations, position_rules: Some(rules), frames, .. } = state else { return Ok(false) };
+        let State { evaluations, position_rules: Some(rules), frames, .. } = state else {
+            return Ok(false);
+        };
         let Some(evaluation) = evaluations.last_mut() else { return Ok(false) };
         let (mut found, mut chain) = (None, chain.map(Positions::from));
         // SAFETY: the table is the only value there is.
@@ -271,13 +299,21 @@ fn take_contested(
     lua: &Lua,
     (number, others, takes_all): (usize, Option<Vec<LuaString>>, Option<bool>),
 ) -> Answer<Vec<LuaTable>> {
-    let others: Vec<Vec<u8>> = others.into_iter().flatten().map(|place| place.as_bytes().to_vec()).collect();
+    let others: Vec<Vec<u8>> =
+        others.into_iter().flatten().map(|place| place.as_bytes().to_vec()).collect();
     let taken = state::change(lua, |state| {
         let collection = state.evaluations.last_mut()?.collections.get_mut(number)?;
-        Some((collection.take_contested(&others, takes_all == Some(true)), collection.homes[1].clone()))
+        Some((
+            collection.take_contested(&others, takes_all == Some(true)),
+            collection.homes[1].clone(),
+        ))
     });
     let (taken, home) = taken.flatten().unwrap_or_default();
-    taken.into_iter().map(|contested| contested.into_table(lua, &home)).collect::<LuaResult<_>>().map_err(lua_failure)
+    taken
+        .into_iter()
+        .map(|contested| contested.into_table(lua, &home))
+        .collect::<LuaResult<_>>()
+        .map_err(lua_failure)
 }
 
 /// Collects what is in a tree: where it is, where its files are to be in the one way to write that,
@@ -291,7 +327,9 @@ fn collect_tree(
     (number, source, place, directory): (usize, BString, BString, BString),
 ) -> Answer<Option<usize>> {
     let [source, directory] = [source, directory].map(|path| platform::path_from_bytes(&path));
-    let Some(members) = members(lua, &source, &directory, &BTreeSet::new())? else { return Ok(None) };
+    let Some(members) = members(lua, &source, &directory, &BTreeSet::new())? else {
+        return Ok(None);
+    };
     if members.below.is_empty() {
         return Ok(None);
     }
@@ -322,9 +360,12 @@ fn new_collection(lua: &Lua, homes: [LuaString; 2]) -> Answer<usize> {
 
 /// Registers what `file{}` collects with.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
-    register_function(lua, native, "new_collection", |lua, (given, usual): (LuaString, LuaString)| {
-        new_collection(lua, [given, usual])
-    })?;
+    register_function(
+        lua,
+        native,
+        "new_collection",
+        |lua, (given, usual): (LuaString, LuaString)| new_collection(lua, [given, usual]),
+    )?;
     register_plain(lua, native, "collect_file", collect)?;
     register_function(lua, native, "collect_tree", collect_tree)?;
     register_function(lua, native, "take_contested", take_contested)
@@ -339,7 +380,10 @@ mod tests {
         for plain in ["/a", "~/a", "~/.a/..b/c.", "/a b/c"] {
             assert!(is_plain_target(plain.as_bytes()), "{plain}");
         }
-        for other in ["", "/", "~", "~/", "a", "~a/b", "/a/", "/a//b", "~/./a", "~/../a", "/a/..", "/a/.", "/a\0"] {
+        for other in [
+            "", "/", "~", "~/", "a", "~a/b", "/a/", "/a//b", "~/./a", "~/../a", "/a/..", "/a/.",
+            "/a\0",
+        ] {
             assert!(!is_plain_target(other.as_bytes()), "{other}");
         }
     }
@@ -359,9 +403,14 @@ mod tests {
         let mut collection = Collection {
             homes,
             files: targets.map(file).into(),
-            trees: vec![tree("/home/a/t", &["1", "2", "u/3"]), tree("/home/a/t/u", &["3", "4"]), tree("/", &["etc/w"])],
+            trees: vec![
+                tree("/home/a/t", &["1", "2", "u/3"]),
+                tree("/home/a/t/u", &["3", "4"]),
+                tree("/", &["etc/w"]),
+            ],
         };
-        let taken = collection.take_contested(&[b"/home/a/z".to_vec(), b"/home/a/other".to_vec()], false);
+        let taken =
+            collection.take_contested(&[b"/home/a/z".to_vec(), b"/home/a/other".to_vec()], false);
         let name = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let names: Vec<String> = taken
             .iter()
@@ -373,7 +422,8 @@ mod tests {
         assert_eq!(names, ["~/x", "/home/a/x", "~/z", "~/t/1", "1: 1", "1: u/3", "2: 3"]);
         let left: Vec<String> = collection.files.iter().map(|file| name(&file.target)).collect();
         assert_eq!(left, ["~/y", "/etc/y", "/home/b/x"]);
-        let left: Vec<usize> = collection.trees.iter().map(|tree| tree.members.below.len()).collect();
+        let left: Vec<usize> =
+            collection.trees.iter().map(|tree| tree.members.below.len()).collect();
         assert_eq!(left, [1, 1, 1]);
         assert!(collection.take_contested(&[], false).is_empty());
         assert_eq!(collection.take_contested(&[], true).len(), 6);

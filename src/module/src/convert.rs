@@ -89,7 +89,9 @@ pub fn to_value(lua: &Lua, given: &LuaValue, place: &Place<'_>) -> Answer<Value>
         LuaValue::Number(float) => number(*float, place),
         LuaValue::String(text) => Ok(Value::Bytes(text.as_bytes().to_vec())),
         LuaValue::Table(table) => table_to_value(lua, table, place),
-        other => Err(place.refuse(&format!("is a {}, which plain data cannot hold", other.type_name()))),
+        other => {
+            Err(place.refuse(&format!("is a {}, which plain data cannot hold", other.type_name())))
+        }
     }
 }
 
@@ -112,9 +114,13 @@ fn table_to_value(lua: &Lua, table: &LuaTable, place: &Place<'_>) -> Answer<Valu
         let kind = metatable.raw_get::<Option<String>>("__name").ok().flatten();
         match kind.as_deref() {
             Some("syslua.Priority") => {
-                return Err(place.refuse("is a value of lib.mk...(), which only env{}, file{} and modules take"));
+                return Err(place.refuse(
+                    "is a value of lib.mk...(), which only env{}, file{} and modules take",
+                ));
             }
-            Some("syslua.Reference") => return Err(place.refuse("is a value of lib.ref(), which only env{} takes")),
+            Some("syslua.Reference") => {
+                return Err(place.refuse("is a value of lib.ref(), which only env{} takes"));
+            }
             _ => {}
         }
     }
@@ -136,7 +142,9 @@ fn table_to_value(lua: &Lua, table: &LuaTable, place: &Place<'_>) -> Answer<Valu
                 let value = to_value(lua, &value, &place.name(&key))?;
                 map.push((key, value));
             }
-            LuaValue::Integer(index) if usize::try_from(index).is_ok_and(|index| (1..=length).contains(&index)) => {
+            LuaValue::Integer(index)
+                if usize::try_from(index).is_ok_and(|index| (1..=length).contains(&index)) =>
+            {
                 list.push((index, to_value(lua, &value, &place.index(index))?));
             }
             LuaValue::Integer(index) => {
@@ -149,7 +157,8 @@ fn table_to_value(lua: &Lua, table: &LuaTable, place: &Place<'_>) -> Answer<Valu
         }
     }
     if list.is_empty() {
-        let is_array = table.metatable().is_some_and(|metatable| metatable == lua.array_metatable());
+        let is_array =
+            table.metatable().is_some_and(|metatable| metatable == lua.array_metatable());
         return Ok(if is_array && map.is_empty() {
             Value::List(Vec::new())
         } else {
@@ -173,7 +182,8 @@ pub struct ConfigFiles {
 impl ConfigFiles {
     /// Makes it; nothing for `/`, below which is everything.
     pub fn new(directory: &[u8], elsewhere: &[&[u8]]) -> Option<ConfigFiles> {
-        let inner = elsewhere.iter().filter(|other| **other != directory && is_below(other, directory));
+        let inner =
+            elsewhere.iter().filter(|other| **other != directory && is_below(other, directory));
         let elsewhere = inner.map(|other| other.to_vec()).collect();
         (directory != b"/").then(|| ConfigFiles { directory: directory.to_vec(), elsewhere })
     }
@@ -199,14 +209,19 @@ pub fn check_paths(value: &Value, files: &ConfigFiles, place: &Place<'_>) -> Ans
             return Ok(());
         }
         Err(place
-            .refuse(&format!("is a path below the config's directory: {}", String::from_utf8_lossy(text)))
-            .with_hint("use source(), which is known by its content and is the same on every machine"))
+            .refuse(&format!(
+                "is a path below the config's directory: {}",
+                String::from_utf8_lossy(text)
+            ))
+            .with_hint(
+                "use source(), which is known by its content and is the same on every machine",
+            ))
     };
     match value {
         Value::Bytes(text) => check(text, place),
-        Value::List(list) => {
-            (1..).zip(list).try_for_each(|(index, item)| check_paths(item, files, &place.index(index)))
-        }
+        Value::List(list) => (1..)
+            .zip(list)
+            .try_for_each(|(index, item)| check_paths(item, files, &place.index(index))),
         Value::Map(map) => map.iter().try_for_each(|(key, item)| {
             check(key, place)?;
             check_paths(item, files, &place.name(key))
@@ -215,7 +230,8 @@ pub fn check_paths(value: &Value, files: &ConfigFiles, place: &Place<'_>) -> Ans
     }
 }
 
-/// Returns plain data as a value of Lua. `special` makes derivations and sources, and `text` strings.
+/// Returns plain data as a value of Lua. `special` makes derivations and sources, and `text`
+/// strings.
 ///
 /// # Errors
 /// What the two functions answer, or a lack of memory.
@@ -242,7 +258,9 @@ pub fn from_value(
         Value::Map(map) => {
             let table = lua.create_table_with_capacity(0, map.len()).map_err(lua_failure)?;
             for (key, item) in map {
-                table.raw_set(string(key)?, from_value(lua, item, text, special)?).map_err(lua_failure)?;
+                table
+                    .raw_set(string(key)?, from_value(lua, item, text, special)?)
+                    .map_err(lua_failure)?;
             }
             LuaValue::Table(table)
         }

@@ -17,14 +17,14 @@ use crate::error::{Answer, lua_failure, register as register_function, register_
 use crate::position::Rules;
 use crate::{capture, inputs, state};
 
-/// The registry entry with what handles and sources show, by the handle: only we can add to it, so that nothing else
-/// can pose as one. Handles are empty tables that `lua/syslua/handle.lua` gives a metatable; no userdata, since LuaJIT
-/// 2.1.0-beta3 crashes when it collects userdata of mlua (it takes the upper half of a C function's 32-bit result for
-/// part of it).
+/// The registry entry with what handles and sources show, by the handle: only we can add to it, so
+/// that nothing else can pose as one. Handles are empty tables that `lua/syslua/handle.lua` gives a
+/// metatable; no userdata, since LuaJIT 2.1.0-beta3 crashes when it collects userdata of mlua (it
+/// takes the upper half of a C function's 32-bit result for part of it).
 const FIELDS: &str = "syslua.handles";
 
-/// The registry entries of the metatables: of handles, sources, the outputs of a handle, and of dependencies as a build
-/// sees them.
+/// The registry entries of the metatables: of handles, sources, the outputs of a handle, and of
+/// dependencies as a build sees them.
 const KINDS: [(&str, &str); 4] =
     [("derivation", HANDLE), ("source", SOURCE), ("outputs", OUTPUTS), ("dependency", DEPENDENCY)];
 const HANDLE: &str = "syslua.handle";
@@ -37,7 +37,12 @@ pub const DEPENDENCY: &str = "syslua.dependency";
 ///
 /// # Errors
 /// When it is not as we made it, naming it.
-fn fields_of(lua: &Lua, table: &LuaTable, kind: &str, name: &dyn Fn() -> String) -> Answer<Option<LuaTable>> {
+fn fields_of(
+    lua: &Lua,
+    table: &LuaTable,
+    kind: &str,
+    name: &dyn Fn() -> String,
+) -> Answer<Option<LuaTable>> {
     // One that lost its metatable shows nothing: it is an empty table.
     let Some(metatable) = table.metatable() else { return Ok(None) };
     let find = || -> LuaResult<Option<(LuaTable, bool)>> {
@@ -52,13 +57,19 @@ fn fields_of(lua: &Lua, table: &LuaTable, kind: &str, name: &dyn Fn() -> String)
     };
     match find().map_err(lua_failure)? {
         Some((fields, true)) => Ok(Some(fields)),
-        Some((_, false)) => Err(Failure::new("config", format!("`{}` is a handle that was changed", name()))
-            .with_hint("handles are for reading: keep what is yours in a variable or table of your own")),
+        Some((_, false)) => Err(Failure::new(
+            "config",
+            format!("`{}` is a handle that was changed", name()),
+        )
+        .with_hint(
+            "handles are for reading: keep what is yours in a variable or table of your own",
+        )),
         None => Ok(None),
     }
 }
 
-/// Returns the hash of the derivation that a table is the handle of, if it is one. `name` is for messages.
+/// Returns the hash of the derivation that a table is the handle of, if it is one. `name` is for
+/// messages.
 ///
 /// # Errors
 /// When the handle was changed.
@@ -69,8 +80,11 @@ pub fn handle_of(lua: &Lua, table: &LuaTable, name: &dyn Fn() -> String) -> Answ
     if let Some(derivation) = state::read(lua, |state| state.derivation(&hash).cloned())
         && !has_own_outputs(lua, &fields, &derivation).map_err(lua_failure)?
     {
-        return Err(Failure::new("config", format!("`{}.outputs` is part of a handle, and was changed", name()))
-            .with_hint("handles are for reading: copy the paths into a table of your own"));
+        return Err(Failure::new(
+            "config",
+            format!("`{}.outputs` is part of a handle, and was changed", name()),
+        )
+        .with_hint("handles are for reading: copy the paths into a table of your own"));
     }
     Ok(Some(hash))
 }
@@ -87,8 +101,9 @@ fn has_own_outputs(lua: &Lua, fields: &LuaTable, derivation: &Derivation) -> Lua
         let placeholder = derivation.placeholder(output).to_string();
         let path: LuaValue = outputs.raw_get(output.as_str())?;
         let name: LuaValue = outputs.raw_get(index)?;
-        let is =
-            |value: &LuaValue, text: &str| value.as_string().is_some_and(|value| *value.as_bytes() == *text.as_bytes());
+        let is = |value: &LuaValue, text: &str| {
+            value.as_string().is_some_and(|value| *value.as_bytes() == *text.as_bytes())
+        };
         if !is(&path, &placeholder) || !is(&name, output.as_str()) {
             return Ok(false);
         }
@@ -158,8 +173,10 @@ fn set_kinds(lua: &Lua, fields: &LuaTable, metatables: &LuaTable) -> LuaResult<b
 
 /// Returns the platform that derivations are declared for right now.
 pub fn system(lua: &Lua) -> Arc<System> {
-    state::read(lua, |state| state.evaluations.last().map(|evaluation| Arc::clone(&evaluation.system)))
-        .unwrap_or_else(|| Arc::new(System::current()))
+    state::read(lua, |state| {
+        state.evaluations.last().map(|evaluation| Arc::clone(&evaluation.system))
+    })
+    .unwrap_or_else(|| Arc::new(System::current()))
 }
 
 /// Returns the failure of what a config declares wrongly.
@@ -177,11 +194,14 @@ fn opts_of(lua: &Lua, given: &LuaValue) -> Answer<Value> {
 
 fn derive(lua: &Lua, spec: &LuaTable) -> Answer<LuaTable> {
     let text = |key: &str| spec.raw_get::<Option<String>>(key).map_err(lua_failure);
-    let name = Name::parse(&text("name")?.unwrap_or_default()).map_err(|error| config_failure(&error))?;
+    let name =
+        Name::parse(&text("name")?.unwrap_or_default()).map_err(|error| config_failure(&error))?;
     let version = text("version")?.map(|version| Version::parse(&version)).transpose();
     let version = version.map_err(|error| config_failure(&error))?;
     let mut outputs = Vec::new();
-    for output in spec.raw_get::<Option<Vec<String>>>("outputs").map_err(lua_failure)?.unwrap_or_default() {
+    for output in
+        spec.raw_get::<Option<Vec<String>>>("outputs").map_err(lua_failure)?.unwrap_or_default()
+    {
         let output = OutputName::parse(&output).map_err(|error| config_failure(&error))?;
         if outputs.contains(&output) {
             return Err(Failure::new("config", format!("the output `{output}` is named twice")));
@@ -191,10 +211,11 @@ fn derive(lua: &Lua, spec: &LuaTable) -> Answer<LuaTable> {
     if outputs.is_empty() {
         outputs.push(OutputName::main());
     }
-    let output_hash = text("output_sha256")?.map(|hash| Hash::parse(&hash)).transpose().map_err(|error| {
-        Failure::new("config", format!("`output_sha256`: {error}"))
-            .with_hint("write 64 zeros for a start: the build says what it got")
-    })?;
+    let output_hash =
+        text("output_sha256")?.map(|hash| Hash::parse(&hash)).transpose().map_err(|error| {
+            Failure::new("config", format!("`output_sha256`: {error}"))
+                .with_hint("write 64 zeros for a start: the build says what it got")
+        })?;
     if output_hash.is_some() && (outputs.len() > 1 || !outputs[0].is_main()) {
         let message = "`output_sha256` is the hash of the output `out`, and a derivation that has it has no other one";
         return Err(Failure::new("config", message));
@@ -207,15 +228,18 @@ fn derive(lua: &Lua, spec: &LuaTable) -> Answer<LuaTable> {
         version,
         outputs,
         system: system(lua),
-        recipe: Recipe::Function { opts: opts_of(lua, &opts)?, config: capture::capture(lua, &config)?.into() },
+        recipe: Recipe::Function {
+            opts: opts_of(lua, &opts)?,
+            config: capture::capture(lua, &config)?.into(),
+        },
         output_hash,
     };
     let derivation = declare(lua, spec, Some(&config), positions, None)?;
     handle(lua, &derivation).map_err(lua_failure)
 }
 
-/// Remembers a derivation as part of the evaluation, with its function when it has one: as the last one, or at a place in the
-/// order of declaration.
+/// Remembers a derivation as part of the evaluation, with its function when it has one: as the last
+/// one, or at a place in the order of declaration.
 ///
 /// # Errors
 /// When it names a derivation that was not declared here.
@@ -226,9 +250,11 @@ pub fn declare(
     positions: Positions,
     order: Option<usize>,
 ) -> Answer<Arc<Derivation>> {
+    let derivation = state::read(lua, |state| {
+        Derivation::new(spec, |placeholder| state.owners.get(&placeholder).cloned())
+    });
     let derivation =
-        state::read(lua, |state| Derivation::new(spec, |placeholder| state.owners.get(&placeholder).cloned()));
-    let derivation = Arc::new(derivation.map_err(|error| config_failure(&error))?.declared_at(positions));
+        Arc::new(derivation.map_err(|error| config_failure(&error))?.declared_at(positions));
     state::add(lua, &derivation, config, order).map_err(lua_failure)?;
     Ok(derivation)
 }
@@ -250,7 +276,8 @@ fn source(lua: &Lua, path: &LuaString, excluded: Option<Vec<LuaString>>) -> Answ
         place = follow(lua, &place).unwrap_or(place);
     }
     let excluded = excluded.unwrap_or_default();
-    let left_out = excluded.iter().map(|inner| platform::path_from_bytes(&inner.as_bytes())).collect();
+    let left_out =
+        excluded.iter().map(|inner| platform::path_from_bytes(&inner.as_bytes())).collect();
     let nar = state::change(lua, |state| state.sources.hash(&place, &left_out));
     let nar = nar.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
     let nar = nar.map_err(|error| config_failure(&error))?;
@@ -266,8 +293,8 @@ fn source(lua: &Lua, path: &LuaString, excluded: Option<Vec<LuaString>>) -> Answ
     make().map_err(lua_failure)
 }
 
-/// Returns everything below a directory: pairs of relative path and kind, each directory before what
-/// is in it. A file has nothing below it.
+/// Returns everything below a directory: pairs of relative path and kind, each directory before
+/// what is in it. A file has nothing below it.
 fn list_tree(lua: &Lua, path: &LuaString) -> Answer<Vec<LuaTable>> {
     let entries = entries_below(&state::locate(lua, platform::path_from_bytes(&path.as_bytes())))?;
     let entry = |(inner, kind): &(PathBuf, FileKind)| {
@@ -285,18 +312,22 @@ fn list_tree(lua: &Lua, path: &LuaString) -> Answer<Vec<LuaTable>> {
     entries.iter().map(entry).collect::<LuaResult<_>>().map_err(lua_failure)
 }
 
-/// Returns everything below a directory by its path relative to that, each directory before what is in it.
+/// Returns everything below a directory by its path relative to that, each directory before what is
+/// in it.
 ///
 /// # Errors
 /// When a directory cannot be read.
 pub fn entries_below(top: &Path) -> Answer<Vec<(PathBuf, FileKind)>> {
     let mut entries = Vec::new();
-    if platform::kind_of(top).map_err(|error| config_failure(&error))? != Some(FileKind::Directory) {
+    if platform::kind_of(top).map_err(|error| config_failure(&error))? != Some(FileKind::Directory)
+    {
         return Ok(entries);
     }
     let mut pending = vec![PathBuf::new()];
     while let Some(directory) = pending.pop() {
-        for (name, kind) in platform::list_directory(&top.join(&directory)).map_err(|error| config_failure(&error))? {
+        for (name, kind) in platform::list_directory(&top.join(&directory))
+            .map_err(|error| config_failure(&error))?
+        {
             let inner = directory.join(name);
             if kind == FileKind::Directory {
                 pending.push(inner.clone());
@@ -314,18 +345,22 @@ pub fn entries_below(top: &Path) -> Answer<Vec<(PathBuf, FileKind)>> {
 pub fn derivation_of(lua: &Lua, value: &LuaValue) -> Answer<Arc<Derivation>> {
     let hash = match value {
         LuaValue::Table(table) => handle_of(lua, table, &|| "derivation".to_owned())?,
-        LuaValue::String(text) => Some(Hash::parse(&text.to_string_lossy()).map_err(|error| config_failure(&error))?),
+        LuaValue::String(text) => {
+            Some(Hash::parse(&text.to_string_lossy()).map_err(|error| config_failure(&error))?)
+        }
         _ => None,
     };
     if let Some(hash) = hash {
         let known = state::read(lua, |state| state.derivation(&hash).cloned());
-        return known
-            .ok_or_else(|| Failure::new("config", format!("no derivation with the hash {hash} was declared here")));
+        return known.ok_or_else(|| {
+            Failure::new("config", format!("no derivation with the hash {hash} was declared here"))
+        });
     }
     Err(Failure::new("config", format!("expected a derivation, got a {}", value.type_name())))
 }
 
-/// Returns whether a value stands for a path: a handle, a source, or a dependency as a build sees it.
+/// Returns whether a value stands for a path: a handle, a source, or a dependency as a build sees
+/// it.
 fn is_reference(lua: &Lua, value: &LuaValue) -> Answer<bool> {
     let LuaValue::Table(table) = value else { return Ok(false) };
     let name = || "this".to_owned();
@@ -341,9 +376,14 @@ fn is_reference(lua: &Lua, value: &LuaValue) -> Answer<bool> {
 /// Registers `derive` and `source`.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     capture::install(lua)?;
-    register_function(lua, native, "set_kinds", |lua, (fields, metatables): (LuaTable, LuaTable)| {
-        set_kinds(lua, &fields, &metatables).map_err(lua_failure)
-    })?;
+    register_function(
+        lua,
+        native,
+        "set_kinds",
+        |lua, (fields, metatables): (LuaTable, LuaTable)| {
+            set_kinds(lua, &fields, &metatables).map_err(lua_failure)
+        },
+    )?;
     native.set("guarded", lua.create_sequence_from(capture::GUARDED)?)?;
     native.set("originals", capture::originals(lua)?)?;
     register_function(lua, native, "set_fixed", |lua, functions: LuaTable| {
@@ -353,9 +393,16 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(lua, native, "add_environment", |lua, environment: LuaTable| {
         capture::add_environment(lua, &environment).map(|()| true).map_err(lua_failure)
     })?;
-    register_function(lua, native, "close_environment", |lua, (environment, module): (LuaTable, LuaTable)| {
-        capture::close_environment(lua, &environment, &module).map(|()| true).map_err(lua_failure)
-    })?;
+    register_function(
+        lua,
+        native,
+        "close_environment",
+        |lua, (environment, module): (LuaTable, LuaTable)| {
+            capture::close_environment(lua, &environment, &module)
+                .map(|()| true)
+                .map_err(lua_failure)
+        },
+    )?;
     register_function(
         lua,
         native,
@@ -368,9 +415,12 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             Ok(true)
         },
     )?;
-    register_function(lua, native, "source", |lua, (path, excluded): (LuaString, Option<Vec<LuaString>>)| {
-        source(lua, &path, excluded)
-    })?;
+    register_function(
+        lua,
+        native,
+        "source",
+        |lua, (path, excluded): (LuaString, Option<Vec<LuaString>>)| source(lua, &path, excluded),
+    )?;
     register_pure(lua, native, "is_reference", |lua, value: LuaValue| is_reference(lua, &value))?;
     register_function(lua, native, "list_tree", |lua, path: LuaString| list_tree(lua, &path))
 }

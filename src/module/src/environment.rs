@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use mlua::prelude::*;
 use syslua_engine::activation::Activation;
-use syslua_engine::environment::shells::{HookPlaces, Identity, Places, SHELLS, ScriptPath, Shell, Step, find};
+use syslua_engine::environment::shells::{
+    HookPlaces, Identity, Places, SHELLS, ScriptPath, Shell, Step, find,
+};
 use syslua_engine::environment::{Environment, lists, literal_reference, persistent};
 use syslua_engine::failure::Failure;
 use syslua_engine::names::SnapshotId;
@@ -20,8 +22,8 @@ fn directory_of(variable: &str) -> Option<PathBuf> {
     std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
-/// Returns a shell for the Lua side: its name, its script in the root, the file that it reads at its start, and the line in
-/// it.
+/// Returns a shell for the Lua side: its name, its script in the root, the file that it reads at
+/// its start, and the line in it.
 fn describe(lua: &Lua, shell: &dyn Shell, settings: &Settings) -> LuaResult<LuaTable> {
     let home = &settings.home;
     let config = directory_of("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
@@ -31,14 +33,15 @@ fn describe(lua: &Lua, shell: &dyn Shell, settings: &Settings) -> LuaResult<LuaT
     let table = lua.create_table()?;
     table.raw_set("name", shell.name())?;
     table.raw_set("script", lua.create_string(platform::bytes_of_path(&script))?)?;
-    let profile = shell.profile(&places).map(|profile| lua.create_string(platform::bytes_of_path(&profile)));
+    let profile =
+        shell.profile(&places).map(|profile| lua.create_string(platform::bytes_of_path(&profile)));
     table.raw_set("profile", profile.transpose()?)?;
     table.raw_set("line", shell.source_line(&ScriptPath::new(&script, home)))?;
     Ok(table)
 }
 
-/// Returns the hook of a shell, or nil where it has none. It reads the script of all, or that of a user. `step` is Lua code that
-/// prints how directories with an entry file are entered and left.
+/// Returns the hook of a shell, or nil where it has none. It reads the script of all, or that of a
+/// user. `step` is Lua code that prints how directories with an entry file are entered and left.
 fn hook(
     lua: &Lua,
     name: &str,
@@ -50,20 +53,28 @@ fn hook(
     let Some(shell) = find(name) else { return Ok(None) };
     let store = Store::new(&settings.root);
     let identity = Identity { root: store.root(), user, project: None, snapshot: SnapshotId(0) };
-    let directory = user.map_or_else(|| settings.root.clone(), |user| settings.root.join("users").join(user));
+    let directory =
+        user.map_or_else(|| settings.root.clone(), |user| settings.root.join("users").join(user));
     let script = directory.join(shell.file());
     let (current, snapshots) = (store.current(), store.snapshots());
     let memory = identity.memory();
-    let interpreter = std::env::current_exe()
-        .map_err(|error| Failure::new("io", format!("the path of the interpreter is not known: {error}")))?;
+    let interpreter = std::env::current_exe().map_err(|error| {
+        Failure::new("io", format!("the path of the interpreter is not known: {error}"))
+    })?;
     let words = [platform::bytes_of_path(&interpreter), b"-e".to_vec(), step.as_bytes().to_vec()];
     let variables = module_paths(lua).map_err(lua_failure)?;
     let step = Step { variables: &variables, words: &words };
-    Ok(shell.hook(&HookPlaces { script: &script, current: &current, snapshots: &snapshots, memory: &memory, step }))
+    Ok(shell.hook(&HookPlaces {
+        script: &script,
+        current: &current,
+        snapshots: &snapshots,
+        memory: &memory,
+        step,
+    }))
 }
 
-/// Returns the variables with which another interpreter of the same version finds the same modules: in absolute places only,
-/// since a hook runs in directories of others.
+/// Returns the variables with which another interpreter of the same version finds the same modules:
+/// in absolute places only, since a hook runs in directories of others.
 fn module_paths(lua: &Lua) -> LuaResult<Vec<(String, Vec<u8>)>> {
     let package: LuaTable = lua.globals().get("package")?;
     let version: String = lua.globals().get("_VERSION")?;
@@ -73,9 +84,9 @@ fn module_paths(lua: &Lua) -> LuaResult<Vec<(String, Vec<u8>)>> {
     for (field, name) in [("path", "LUA_PATH"), ("cpath", "LUA_CPATH")] {
         let templates: LuaString = package.get(field)?;
         let templates = templates.as_bytes();
-        let absolute = templates
-            .split(|byte| *byte == b';')
-            .filter(|template| !template.is_empty() && platform::path_from_bytes(template).is_absolute());
+        let absolute = templates.split(|byte| *byte == b';').filter(|template| {
+            !template.is_empty() && platform::path_from_bytes(template).is_absolute()
+        });
         variables.push((format!("{name}{suffix}"), absolute.collect::<Vec<_>>().join(&b';')));
     }
     Ok(variables)
@@ -83,7 +94,8 @@ fn module_paths(lua: &Lua) -> LuaResult<Vec<(String, Vec<u8>)>> {
 
 fn shells(lua: &Lua, options: Option<&LuaTable>) -> Answer<LuaTable> {
     let settings = Options::read(lua, options)?.settings;
-    let tables: LuaResult<Vec<_>> = SHELLS.iter().map(|shell| describe(lua, *shell, &settings)).collect();
+    let tables: LuaResult<Vec<_>> =
+        SHELLS.iter().map(|shell| describe(lua, *shell, &settings)).collect();
     tables.and_then(|tables| lua.create_sequence_from(tables)).map_err(lua_failure)
 }
 
@@ -104,7 +116,9 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(lua, native, "shell_names", |lua, ()| {
         lua.create_sequence_from(SHELLS.iter().map(|shell| shell.name())).map_err(lua_failure)
     })?;
-    register_function(lua, native, "shells", |lua, options: Option<LuaTable>| shells(lua, options.as_ref()))?;
+    register_function(lua, native, "shells", |lua, options: Option<LuaTable>| {
+        shells(lua, options.as_ref())
+    })?;
     register_function(
         lua,
         native,
@@ -113,9 +127,12 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             hook(lua, &name, user.as_deref(), &step, options.as_ref())
         },
     )?;
-    // The file that gives variables to whole sessions of an operating system, or why one cannot be said there.
+    // The file that gives variables to whole sessions of an operating system, or why one cannot be
+    // said there.
     register_function(lua, native, "persistent", |lua, (actions, os): (Vec<LuaTable>, String)| {
-        let read = |table: &LuaTable| Ok(Activation::new(crate::evaluation::action(lua, table)?, Vec::new()));
+        let read = |table: &LuaTable| {
+            Ok(Activation::new(crate::evaluation::action(lua, table)?, Vec::new()))
+        };
         let activations = actions.iter().map(read).collect::<Answer<Vec<_>>>()?;
         let environment = Environment::of_session(&activations);
         let text = match os.as_str() {
@@ -126,11 +143,14 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         let set = |key: &str, value: &[u8]| table.raw_set(key, lua.create_string(value)?);
         let set = match text {
             Ok(text) => set("text", &text),
-            Err(refused) => set("name", refused.name.as_bytes()).and_then(|()| set("why", refused.why.as_bytes())),
+            Err(refused) => set("name", refused.name.as_bytes())
+                .and_then(|()| set("why", refused.why.as_bytes())),
         };
         set.map_err(lua_failure)?;
         Ok(table)
     })?;
     // The name of the variable that a literal value looks as if it referred to, or nil.
-    register_function(lua, native, "literal_reference", |_, text: LuaString| Ok(literal_reference(&text.as_bytes())))
+    register_function(lua, native, "literal_reference", |_, text: LuaString| {
+        Ok(literal_reference(&text.as_bytes()))
+    })
 }

@@ -27,8 +27,8 @@ where
     })
 }
 
-/// Does the same for what is called by the thousand: its arguments are read straight off the stack, and wrong ones are
-/// an error of Lua.
+/// Does the same for what is called by the thousand: its arguments are read straight off the stack,
+/// and wrong ones are an error of Lua.
 pub fn register_plain<A, R>(
     lua: &Lua,
     native: &LuaTable,
@@ -41,8 +41,11 @@ where
 {
     register_pure(lua, native, name, move |lua, arguments: A| {
         if state::read(lua, |state| state.is_building) {
-            return Err(Failure::new("build", format!("`{name}` of sys.lua cannot be used while a build runs"))
-                .with_hint("do it outside of `config`, which may use ctx and syslua.lib"));
+            return Err(Failure::new(
+                "build",
+                format!("`{name}` of sys.lua cannot be used while a build runs"),
+            )
+            .with_hint("do it outside of `config`, which may use ctx and syslua.lib"));
         }
         function(lua, arguments)
     })
@@ -60,10 +63,12 @@ where
     R: IntoLua + 'static,
 {
     let function = lua.create_function(move |lua, arguments: A| {
-        let answer = catch_unwind(AssertUnwindSafe(|| function(lua, arguments))).unwrap_or_else(|panic| {
-            let text = syslua_engine::realize::panic_text(panic.as_ref());
-            Err(Failure::new("internal", format!("a bug in sys.lua: {text}")).with_hint("please report it"))
-        });
+        let answer =
+            catch_unwind(AssertUnwindSafe(|| function(lua, arguments))).unwrap_or_else(|panic| {
+                let text = syslua_engine::realize::panic_text(panic.as_ref());
+                Err(Failure::new("internal", format!("a bug in sys.lua: {text}"))
+                    .with_hint("please report it"))
+            });
         Ok(match answer {
             Ok(result) => (true, result.into_lua(lua)?),
             Err(failure) => (false, to_table(lua, &failure)?.into_lua(lua)?),
@@ -95,7 +100,8 @@ where
     })
 }
 
-/// Registers a function that works for a while, stops when a signal asks it to, and belongs to evaluations.
+/// Registers a function that works for a while, stops when a signal asks it to, and belongs to
+/// evaluations.
 pub fn register_working<A, R>(
     lua: &Lua,
     native: &LuaTable,
@@ -106,10 +112,13 @@ where
     A: FromLuaMulti + 'static,
     R: IntoLua + 'static,
 {
-    register(lua, native, name, move |lua, arguments: A| signals::while_working(|| function(lua, arguments)))
+    register(lua, native, name, move |lua, arguments: A| {
+        signals::while_working(|| function(lua, arguments))
+    })
 }
 
-/// Registers a verb: a function that works for a while, and stops when a signal asks it to. Evaluations cannot use it.
+/// Registers a verb: a function that works for a while, and stops when a signal asks it to.
+/// Evaluations cannot use it.
 pub fn register_verb<A, R>(
     lua: &Lua,
     native: &LuaTable,
@@ -120,7 +129,9 @@ where
     A: FromLuaMulti + 'static,
     R: IntoLua + 'static,
 {
-    register_outside(lua, native, name, move |lua, arguments: A| signals::while_working(|| function(lua, arguments)))
+    register_outside(lua, native, name, move |lua, arguments: A| {
+        signals::while_working(|| function(lua, arguments))
+    })
 }
 
 /// Returns a failure as a table.
@@ -148,7 +159,10 @@ pub fn to_table(lua: &Lua, failure: &Failure) -> LuaResult<LuaTable> {
 /// Returns a table that the Lua side made as a failure; anything else is shown as it is.
 pub fn from_lua(value: &LuaValue) -> Failure {
     let LuaValue::Table(table) = value else {
-        return Failure::new("config", value.to_string().unwrap_or_else(|_| "an error without text".to_owned()));
+        return Failure::new(
+            "config",
+            value.to_string().unwrap_or_else(|_| "an error without text".to_owned()),
+        );
     };
     let text = |key: &str| table.raw_get::<Option<String>>(key).ok().flatten();
     Failure {
@@ -162,7 +176,8 @@ pub fn from_lua(value: &LuaValue) -> Failure {
 }
 
 fn mismatches_from(table: &LuaTable) -> Vec<Mismatch> {
-    let entries = table.raw_get::<Option<Vec<LuaTable>>>("mismatches").ok().flatten().unwrap_or_default();
+    let entries =
+        table.raw_get::<Option<Vec<LuaTable>>>("mismatches").ok().flatten().unwrap_or_default();
     let read = |entry: &LuaTable| {
         let text = |key: &str| entry.raw_get::<Option<String>>(key).ok().flatten();
         Some(Mismatch {

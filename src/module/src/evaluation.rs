@@ -30,7 +30,8 @@ use crate::state::{self, Evaluation};
 /// The field by which a table stands for a manifest that stays with the engine.
 const RAW: &str = "raw_manifest";
 
-/// The platform, options, the config's directory, and where its files are when they are restored from a copy.
+/// The platform, options, the config's directory, and where its files are when they are restored
+/// from a copy.
 type BeginArguments = (Option<LuaTable>, Option<LuaTable>, Option<LuaString>, Option<LuaTable>);
 
 fn begin(
@@ -49,13 +50,17 @@ fn begin(
         None => System::current(),
     };
     let config_files = directory.and_then(|directory| {
-        let (home, root) = (platform::bytes_of_path(&settings.home), platform::bytes_of_path(&settings.root));
+        let (home, root) =
+            (platform::bytes_of_path(&settings.home), platform::bytes_of_path(&settings.root));
         ConfigFiles::new(&directory.as_bytes(), &[&home, &root]).map(Rc::new)
     });
     let mut restored = BTreeMap::new();
     for pair in places.into_iter().flat_map(|places| places.pairs::<LuaString, LuaString>()) {
         let (path, place) = pair.map_err(lua_failure)?;
-        restored.insert(platform::path_from_bytes(&path.as_bytes()), platform::path_from_bytes(&place.as_bytes()));
+        restored.insert(
+            platform::path_from_bytes(&path.as_bytes()),
+            platform::path_from_bytes(&place.as_bytes()),
+        );
     }
     let evaluation = Evaluation {
         config_files,
@@ -66,7 +71,9 @@ fn begin(
     };
     let store = Store::new(&settings.root).stopped_by(&settings.interrupt);
     let is_for_verb = match options {
-        Some(options) => options.raw_get::<Option<bool>>("ahead").map_err(lua_failure)? == Some(true),
+        Some(options) => {
+            options.raw_get::<Option<bool>>("ahead").map_err(lua_failure)? == Some(true)
+        }
         None => false,
     };
     let ahead = if is_for_verb { generations::read_ahead(&store) } else { None };
@@ -83,7 +90,11 @@ fn end(lua: &Lua) -> Answer<Evaluation> {
     evaluation.ok_or_else(|| Failure::new("internal", "no evaluation is under way"))
 }
 
-fn finish(lua: &Lua, config_path: Option<&LuaString>, files: Option<&LuaTable>) -> Answer<LuaTable> {
+fn finish(
+    lua: &Lua,
+    config_path: Option<&LuaString>,
+    files: Option<&LuaTable>,
+) -> Answer<LuaTable> {
     let mut evaluation = end(lua)?;
     let lock = evaluation.lock.take();
     let mut manifest = Manifest {
@@ -111,13 +122,19 @@ fn finish(lua: &Lua, config_path: Option<&LuaString>, files: Option<&LuaTable>) 
     Ok(table)
 }
 
-/// Refuses an environment with which shells or programs would fail. `places` are the home and the root of this machine.
-fn check_environment(manifest: &Manifest, system: &System, places: Option<&(PathBuf, PathBuf)>) -> Answer<()> {
+/// Refuses an environment with which shells or programs would fail. `places` are the home and the
+/// root of this machine.
+fn check_environment(
+    manifest: &Manifest,
+    system: &System,
+    places: Option<&(PathBuf, PathBuf)>,
+) -> Answer<()> {
     let is_here = system.os == System::current().os;
     let places = places.filter(|_| is_here).map(|(home, root)| (home.as_path(), root.as_path()));
     let target = environment::Target { os: &system.os, places };
     environment::check(&manifest.activations, target).map_err(|refusal| {
-        let failure = Failure::new("config", refusal.message).at(refusal.positions.first().cloned());
+        let failure =
+            Failure::new("config", refusal.message).at(refusal.positions.first().cloned());
         match refusal.hint {
             Some(hint) => failure.with_hint(hint),
             None => failure,
@@ -125,7 +142,8 @@ fn check_environment(manifest: &Manifest, system: &System, places: Option<&(Path
     })
 }
 
-/// Returns what was declared in the order of its declaration: what is collected is handed over last.
+/// Returns what was declared in the order of its declaration: what is collected is handed over
+/// last.
 fn in_order<T>(mut declared: Vec<(usize, T)>) -> Vec<T> {
     declared.sort_by_key(|(order, _)| *order);
     declared.into_iter().map(|(_, one)| one).collect()
@@ -152,12 +170,19 @@ fn with_dependencies(lua: &Lua, declared: Vec<Arc<Derivation>>) -> Vec<Arc<Deriv
 /// When the engine knows no such action.
 pub fn action(lua: &Lua, table: &LuaTable) -> Answer<Action> {
     let value = to_value(lua, &LuaValue::Table(table.clone()), &Place::top("action"))?;
-    serde_json::from_value(value.to_json())
-        .map_err(|error| Failure::new("internal", format!("an action that the engine does not know: {error}")))
+    serde_json::from_value(value.to_json()).map_err(|error| {
+        Failure::new("internal", format!("an action that the engine does not know: {error}"))
+    })
 }
 
-/// Records an action that the Lua side describes. `explained` are the number by which it won, and over which others.
-fn record(lua: &Lua, table: &LuaTable, positions: Positions, explained: Option<&LuaTable>) -> Answer<bool> {
+/// Records an action that the Lua side describes. `explained` are the number by which it won, and
+/// over which others.
+fn record(
+    lua: &Lua,
+    table: &LuaTable,
+    positions: Positions,
+    explained: Option<&LuaTable>,
+) -> Answer<bool> {
     let mut activation = Activation::new(action(lua, table)?, positions);
     if let Some(explained) = explained {
         Explained::read(explained).map_err(lua_failure)?.note(&mut activation);
@@ -197,21 +222,26 @@ impl Explained {
     }
 }
 
-/// Records an action in the scope that is set: at the end, or at a place in the order of declaration.
+/// Records an action in the scope that is set: at the end, or at a place in the order of
+/// declaration.
 ///
 /// # Errors
 /// When no evaluation is under way, or the scope takes no such action.
 pub fn record_in_scope(lua: &Lua, activation: Activation, order: Option<usize>) -> Answer<()> {
-    let recorded =
-        state::change(lua, |state| match state.evaluations.last_mut() {
-            Some(evaluation) => evaluation.record(activation, order),
-            None => Err(Failure::new("config", "activate{} works only while a config is evaluated")
-                .with_hint("call it in setup()")),
-        });
+    let recorded = state::change(lua, |state| match state.evaluations.last_mut() {
+        Some(evaluation) => evaluation.record(activation, order),
+        None => Err(Failure::new("config", "activate{} works only while a config is evaluated")
+            .with_hint("call it in setup()")),
+    });
     recorded.unwrap_or_else(|| Err(Failure::new("internal", "the state of sys.lua is in use")))
 }
 
-fn set_scope(lua: &Lua, user: Option<String>, home: &LuaString, project: Option<&LuaTable>) -> Answer<bool> {
+fn set_scope(
+    lua: &Lua,
+    user: Option<String>,
+    home: &LuaString,
+    project: Option<&LuaTable>,
+) -> Answer<bool> {
     let user = user.map(|name| (name, platform::path_from_bytes(&home.as_bytes())));
     let project = project.map(|project| -> Answer<Project> {
         let path = project.raw_get::<Option<LuaString>>("path").map_err(lua_failure)?;
@@ -239,7 +269,9 @@ pub fn manifest_of(lua: &Lua, value: &LuaValue) -> Answer<Arc<Manifest>> {
         let Some(number) = table.raw_get::<Option<usize>>(RAW).map_err(lua_failure)? else {
             return manifest_from_table(lua, table).map(Arc::new);
         };
-        if let Some(manifest) = state::read(lua, |state| state.manifests.get(number.wrapping_sub(1)).cloned()) {
+        if let Some(manifest) =
+            state::read(lua, |state| state.manifests.get(number.wrapping_sub(1)).cloned())
+        {
             return Ok(manifest);
         }
     }
@@ -250,13 +282,18 @@ pub fn manifest_of(lua: &Lua, value: &LuaValue) -> Answer<Arc<Manifest>> {
 /// Reads a manifest back from the table that `evaluate` gave. Its derivations are found by hash.
 fn manifest_from_table(lua: &Lua, table: &LuaTable) -> Answer<Manifest> {
     let field = |key: &str| table.raw_get::<Option<LuaTable>>(key).map_err(lua_failure);
-    let (Some(derivations), Some(activations)) = (field("derivations")?, field("activations")?) else {
-        return Err(Failure::new("config", "this table is no manifest: it has no `derivations` and `activations`")
-            .with_hint("syslua.evaluate(\"init.lua\") returns one"));
+    let (Some(derivations), Some(activations)) = (field("derivations")?, field("activations")?)
+    else {
+        return Err(Failure::new(
+            "config",
+            "this table is no manifest: it has no `derivations` and `activations`",
+        )
+        .with_hint("syslua.evaluate(\"init.lua\") returns one"));
     };
     let mut declared = Vec::new();
     for derivation in derivations.sequence_values::<LuaTable>() {
-        let hash: LuaValue = derivation.and_then(|derivation| derivation.raw_get("hash")).map_err(lua_failure)?;
+        let hash: LuaValue =
+            derivation.and_then(|derivation| derivation.raw_get("hash")).map_err(lua_failure)?;
         declared.push(crate::derive::derivation_of(lua, &hash)?);
     }
     let value = to_value(lua, &LuaValue::Table(activations), &Place::top("activations"))?;
@@ -264,20 +301,25 @@ fn manifest_from_table(lua: &Lua, table: &LuaTable) -> Answer<Manifest> {
         serde_json::Value::Object(empty) if empty.is_empty() => serde_json::json!([]),
         json => json,
     };
-    let activations: Vec<Activation> = serde_json::from_value(unescape(json))
-        .map_err(|error| Failure::new("config", format!("`activations` is not as evaluate gave it: {error}")))?;
+    let activations: Vec<Activation> = serde_json::from_value(unescape(json)).map_err(|error| {
+        Failure::new("config", format!("`activations` is not as evaluate gave it: {error}"))
+    })?;
     let config_path: Option<PathBuf> = table
         .raw_get::<Option<LuaString>>("config_path")
         .map_err(lua_failure)?
         .map(|path| platform::path_from_bytes(&path.as_bytes()));
-    let manifest =
-        Manifest { derivations: with_dependencies(lua, declared), activations, config_path, ..Manifest::default() };
+    let manifest = Manifest {
+        derivations: with_dependencies(lua, declared),
+        activations,
+        config_path,
+        ..Manifest::default()
+    };
     check_environment(&manifest, &System::current(), None)?;
     Ok(manifest)
 }
 
-/// Returns what tests of configs need to know of a manifest's derivations besides their JSON: the placeholders of
-/// outputs, and of files their content or where their source is.
+/// Returns what tests of configs need to know of a manifest's derivations besides their JSON: the
+/// placeholders of outputs, and of files their content or where their source is.
 fn details(lua: &Lua, manifest: &Manifest) -> LuaResult<Vec<LuaTable>> {
     let detail = |derivation: &Arc<Derivation>| {
         let table = lua.create_table()?;
@@ -291,7 +333,10 @@ fn details(lua: &Lua, manifest: &Manifest) -> LuaResult<Vec<LuaTable>> {
             match &file.content {
                 FileContent::Text(text) => table.raw_set("content", lua.create_string(text)?)?,
                 FileContent::Source(source) => {
-                    table.raw_set("source", lua.create_string(platform::bytes_of_path(&source.path))?)?;
+                    table.raw_set(
+                        "source",
+                        lua.create_string(platform::bytes_of_path(&source.path))?,
+                    )?;
                 }
                 FileContent::Built(_) => {}
             }
@@ -308,7 +353,10 @@ fn unescape(json: serde_json::Value) -> serde_json::Value {
         Json::Array(items) => items.into_iter().map(unescape).collect(),
         Json::Object(map) => {
             let entry = |(key, value): (String, Json)| {
-                (key.strip_prefix("$$").map(|key| format!("${key}")).unwrap_or(key), unescape(value))
+                (
+                    key.strip_prefix("$$").map(|key| format!("${key}")).unwrap_or(key),
+                    unescape(value),
+                )
             };
             Json::Object(map.into_iter().map(entry).collect())
         }
@@ -325,15 +373,23 @@ fn write_file(path: &Path, text: &[u8]) -> Answer<()> {
 
 /// Registers the functions that evaluate a config.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
-    register_function(lua, native, "begin_evaluation", |lua, (system, options, directory, places): BeginArguments| {
-        begin(lua, system.as_ref(), options.as_ref(), directory.as_ref(), places.as_ref()).map(|()| true)
-    })?;
+    register_function(
+        lua,
+        native,
+        "begin_evaluation",
+        |lua, (system, options, directory, places): BeginArguments| {
+            begin(lua, system.as_ref(), options.as_ref(), directory.as_ref(), places.as_ref())
+                .map(|()| true)
+        },
+    )?;
     register_function(lua, native, "abandon_evaluation", |lua, ()| end(lua).map(|_| true))?;
     register_function(
         lua,
         native,
         "finish_evaluation",
-        |lua, (path, files): (Option<LuaString>, Option<LuaTable>)| finish(lua, path.as_ref(), files.as_ref()),
+        |lua, (path, files): (Option<LuaString>, Option<LuaTable>)| {
+            finish(lua, path.as_ref(), files.as_ref())
+        },
     )?;
     register_function(
         lua,
@@ -368,14 +424,19 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         Ok(true)
     })?;
     register_function(lua, native, "exists", |lua, path: LuaString| {
-        Ok(platform::leads_somewhere(&state::locate(lua, platform::path_from_bytes(&path.as_bytes()))))
+        Ok(platform::leads_somewhere(&state::locate(
+            lua,
+            platform::path_from_bytes(&path.as_bytes()),
+        )))
     })?;
     register_function(lua, native, "write_file", |_, (path, text): (LuaString, LuaString)| {
         write_file(&platform::path_from_bytes(&path.as_bytes()), &text.as_bytes()).map(|()| true)
     })?;
     register_function(lua, native, "user_home", |lua, name: String| {
         let home = options::home_of(&name);
-        home.map(|home| lua.create_string(platform::bytes_of_path(&home))).transpose().map_err(lua_failure)
+        home.map(|home| lua.create_string(platform::bytes_of_path(&home)))
+            .transpose()
+            .map_err(lua_failure)
     })?;
     register_function(lua, native, "read_link", |lua, path: LuaString| {
         let target = platform::read_link(&platform::path_from_bytes(&path.as_bytes())).ok();
@@ -384,13 +445,15 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     })?;
     register_function(lua, native, "absolute", |lua, path: LuaString| {
         let path = platform::path_from_bytes(&path.as_bytes());
-        let absolute = std::path::absolute(&path)
-            .map_err(|error| Failure::new("usage", format!("the path {} is unusable: {error}", path.display())))?;
+        let absolute = std::path::absolute(&path).map_err(|error| {
+            Failure::new("usage", format!("the path {} is unusable: {error}", path.display()))
+        })?;
         lua.create_string(platform::bytes_of_path(&absolute)).map_err(lua_failure)
     })?;
     register_function(lua, native, "manifest_table", |lua, manifest: LuaValue| {
         let manifest = manifest_of(lua, &manifest)?;
-        let options = LuaSerializeOptions::new().serialize_none_to_null(false).serialize_unit_to_null(false);
+        let options =
+            LuaSerializeOptions::new().serialize_none_to_null(false).serialize_unit_to_null(false);
         let table = lua.to_value_with(&manifest.to_json(), options).map_err(lua_failure)?;
         if let (LuaValue::Table(table), Some(path)) = (&table, &manifest.config_path) {
             let path = lua.create_string(platform::bytes_of_path(path)).map_err(lua_failure)?;

@@ -1,5 +1,6 @@
-//! What `file{}` declares: derivations and actions, in one call for all files of a block, since configs have thousands of them.
-//! The Lua side checked the fields, and decided which declarations count. It knows no more of helpers than that.
+//! What `file{}` declares: derivations and actions, in one call for all files of a block, since
+//! configs have thousands of them. The Lua side checked the fields, and decided which declarations
+//! count. It knows no more of helpers than that.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -39,8 +40,10 @@ fn name_of(target: &[u8]) -> String {
     let end = target.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
     let start = target[..end].iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
     let is_kept = |byte: u8| byte.is_ascii_alphanumeric() || b"+-._?=".contains(&byte);
-    let name = target[start..end].iter().map(|byte| if is_kept(*byte) { char::from(*byte) } else { '-' });
-    let name: String = name.skip_while(|character| ".-".contains(*character)).take(LONGEST_NAME).collect();
+    let name =
+        target[start..end].iter().map(|byte| if is_kept(*byte) { char::from(*byte) } else { '-' });
+    let name: String =
+        name.skip_while(|character| ".-".contains(*character)).take(LONGEST_NAME).collect();
     if name.is_empty() { "file".to_owned() } else { name }
 }
 
@@ -50,7 +53,9 @@ pub fn outside() -> Failure {
 }
 
 fn add_ticket_at(lua: &Lua, positions: Positions) -> Answer<usize> {
-    let number = state::change(lua, |state| Some(state.evaluations.last_mut()?.add_ticket(positions))).flatten();
+    let number =
+        state::change(lua, |state| Some(state.evaluations.last_mut()?.add_ticket(positions)))
+            .flatten();
     number.ok_or_else(outside)
 }
 
@@ -62,21 +67,25 @@ fn ticket(lua: &Lua, number: usize) -> Answer<Ticket> {
 /// Returns a place as an absolute one.
 fn absolute(place: PathBuf) -> Answer<PathBuf> {
     let is_whole = place.is_absolute() && is_plain_target(place.as_os_str().as_encoded_bytes());
-    let unusable = |error| Failure::new("usage", format!("the path {} is unusable: {error}", place.display()));
+    let unusable =
+        |error| Failure::new("usage", format!("the path {} is unusable: {error}", place.display()));
     let whole = if is_whole { place } else { std::path::absolute(&place).map_err(unusable)? };
     // What ends with `..` has no name.
     Ok(if whole.file_name().is_none() { platform::canonical(&whole) } else { whole })
 }
 
-/// Returns the source at a place and whether others cannot read something of it, or nothing where nothing stands. A link that
-/// is named as a source is followed.
+/// Returns the source at a place and whether others cannot read something of it, or nothing where
+/// nothing stands. A link that is named as a source is followed.
 fn source_at(lua: &Lua, place: PathBuf) -> Answer<Option<(Source, bool)>> {
     let named = absolute(place)?;
     let path = state::locate(lua, named.clone());
     // The copies of sources that a snapshot keeps are private, whatever the sources are.
     let is_original = path == named;
     let found = |path: PathBuf, known: Known| {
-        (Source { path, nar: known.nar, excluded: BTreeSet::new() }, known.is_private && is_original)
+        (
+            Source { path, nar: known.nar, excluded: BTreeSet::new() },
+            known.is_private && is_original,
+        )
     };
     match look(lua, &path)? {
         Some(Known { kind: FileKind::Symlink, .. }) => {
@@ -102,8 +111,10 @@ fn is_private_below(top: &Path, below: &Path) -> bool {
 
 /// The failure of a private source in a root whose store everybody can read.
 fn is_readable_by_all(path: &Path) -> Failure {
-    let message =
-        format!("only its owner can read the source {}, and everybody can read the store of root", path.display());
+    let message = format!(
+        "only its owner can read the source {}, and everybody can read the store of root",
+        path.display()
+    );
     Failure::new("config", message).with_hint(
         "`mutable = true` links to the file itself; `public = true` says that it is no secret, as does chmod o+r",
     )
@@ -132,7 +143,9 @@ fn spec(target: &[u8], recipe: FileRecipe, system: &Arc<System>) -> Answer<Spec>
 fn way_to(lua: &Lua, target: &[u8]) -> Answer<Text> {
     let number = state::change(lua, |state| Some(state.evaluations.last_mut()?.count_tree(target)));
     let (user, number) = number.flatten().ok_or_else(outside)?;
-    let digest = Hash::of(&[user.as_bytes(), b"\0", target, format!("\0{number}").as_bytes()].concat()).to_hex();
+    let digest =
+        Hash::of(&[user.as_bytes(), b"\0", target, format!("\0{number}").as_bytes()].concat())
+            .to_hex();
     Ok(Text(format!("{}-{}", name_of(target), &digest[..9]).into_bytes()))
 }
 
@@ -194,7 +207,9 @@ impl Declaring<'_> {
             return self.declare_tree(&given, &top, &tree, ticket);
         }
         let mutable = matches!(given.origin, Origin::Own);
-        let Some(Resolved { path, private, through }) = self.source_of(&given, ticket)? else { return Ok(false) };
+        let Some(Resolved { path, private, through }) = self.source_of(&given, ticket)? else {
+            return Ok(false);
+        };
         let more = &given.more;
         let private = private.filter(|_| !more.is_public);
         if let Some(source) = private.as_ref().filter(|_| platform::is_system_user()) {
@@ -214,7 +229,11 @@ impl Declaring<'_> {
             Some(to) => Link::new(Text(platform::bytes_of_path(&to)), target).into(),
             None => {
                 let tree = more.tree.as_ref().map(|place| Text(platform::bytes_of_path(place)));
-                action_of(more, Link { mutable, tree, through, ..Link::new(source, target) }, private.is_some())
+                action_of(
+                    more,
+                    Link { mutable, tree, through, ..Link::new(source, target) },
+                    private.is_some(),
+                )
             }
         };
         let mut activation = Activation::new(action, Arc::clone(&ticket.positions));
@@ -234,7 +253,10 @@ impl Declaring<'_> {
         let top = platform::path_from_bytes(&given.text);
         for below in members.below {
             let (text, origin) = match members.followed.get(&below) {
-                _ if is_own => (platform::bytes_of_path(&top.join(platform::path_from_bytes(&below))), Origin::Own),
+                _ if is_own => (
+                    platform::bytes_of_path(&top.join(platform::path_from_bytes(&below))),
+                    Origin::Own,
+                ),
                 Some(end) => (platform::bytes_of_path(end), Origin::Local),
                 None => {
                     let (top, below) = (given.target.clone(), below.clone());
@@ -242,7 +264,8 @@ impl Declaring<'_> {
                 }
             };
             let target = join(&given.target, &below);
-            let member = Given { target, text, origin, executable: false, more: Rc::clone(&given.more) };
+            let member =
+                Given { target, text, origin, executable: false, more: Rc::clone(&given.more) };
             if !self.declare(member, ticket)? {
                 return Ok(false);
             }
@@ -250,8 +273,8 @@ impl Declaring<'_> {
         Ok(true)
     }
 
-    /// Returns the directory that is declared as a whole and what is in it, when a link in it leads to another place in the
-    /// config's directory.
+    /// Returns the directory that is declared as a whole and what is in it, when a link in it leads
+    /// to another place in the config's directory.
     ///
     /// # Errors
     /// When a link leads elsewhere.
@@ -264,13 +287,20 @@ impl Declaring<'_> {
             Origin::Declared(source) => (source.path.clone(), &source.excluded),
             _ => return Ok(None),
         };
-        let members =
-            members(self.lua, &named, &self.directory, excluded)?.filter(|members| !members.followed.is_empty());
+        let members = members(self.lua, &named, &self.directory, excluded)?
+            .filter(|members| !members.followed.is_empty());
         Ok(members.map(|members| (named, members)))
     }
 
-    /// Declares what is in a directory file by file, and for a link what it leads to; returns whether all that is there.
-    fn declare_tree(&mut self, given: &Given, top: &Path, tree: &Members, ticket: &Ticket) -> Answer<bool> {
+    /// Declares what is in a directory file by file, and for a link what it leads to; returns
+    /// whether all that is there.
+    fn declare_tree(
+        &mut self,
+        given: &Given,
+        top: &Path,
+        tree: &Members,
+        ticket: &Ticket,
+    ) -> Answer<bool> {
         let depth = self.followed.len();
         self.followed.extend([top.to_owned(), platform::canonical(top)]);
         let excluded = match &given.origin {
@@ -291,15 +321,18 @@ impl Declaring<'_> {
                 }
             };
             let target = [given.target.as_slice(), b"/", below].concat();
-            let member = Given { target, text, origin, executable: false, more: Rc::clone(&given.more) };
+            let member =
+                Given { target, text, origin, executable: false, more: Rc::clone(&given.more) };
             is_there &= self.declare(member, ticket)?;
         }
         self.followed.truncate(depth);
         let owner = given.more.owner.clone();
         for below in &tree.empty {
-            let target = Text([given.target.as_slice(), b"/", &platform::bytes_of_path(below)].concat());
+            let target =
+                Text([given.target.as_slice(), b"/", &platform::bytes_of_path(below)].concat());
             let mode = is_private_below(top, below).then(|| "700".to_owned());
-            let directory = Directory { target, mode, owner: owner.clone(), ..Directory::default() };
+            let directory =
+                Directory { target, mode, owner: owner.clone(), ..Directory::default() };
             let activation = Activation::new(directory.into(), Arc::clone(&ticket.positions));
             record_in_scope(self.lua, activation, Some(ticket.order))?;
         }
@@ -327,12 +360,14 @@ impl Declaring<'_> {
             },
             Origin::Declared(source) => {
                 let known = source_at(self.lua, source.path.clone())?;
-                private = known.filter(|(_, is_private)| *is_private).map(|(source, _)| source.path);
+                private =
+                    known.filter(|(_, is_private)| *is_private).map(|(source, _)| source.path);
                 FileContent::Source(source.clone())
             }
             Origin::Built if given.executable => FileContent::Built(given.text.clone()),
             Origin::Built => {
-                let through = given.more.is_whole.then(|| way_to(self.lua, &given.target)).transpose()?;
+                let through =
+                    given.more.is_whole.then(|| way_to(self.lua, &given.target)).transpose()?;
                 return Ok(Some(Resolved { through, ..Resolved::from(given.text.clone()) }));
             }
             Origin::Own => {
@@ -346,7 +381,9 @@ impl Declaring<'_> {
                 return Ok(exists.then(|| platform::bytes_of_path(&place).into()));
             }
             Origin::None => return Ok(Some(Vec::new().into())),
-            Origin::Member { top, below, excluded } => return self.member(given, (top, excluded), below, ticket),
+            Origin::Member { top, below, excluded } => {
+                return self.member(given, (top, excluded), below, ticket);
+            }
             // It is declared file by file.
             Origin::Tree(_) => return Ok(None),
         };
@@ -368,9 +405,12 @@ impl Declaring<'_> {
             Some(tree) => tree,
             None => {
                 let place = self.directory.join(platform::path_from_bytes(&given.text));
-                let Some((mut source, is_private)) = source_at(self.lua, place)? else { return Ok(None) };
+                let Some((mut source, is_private)) = source_at(self.lua, place)? else {
+                    return Ok(None);
+                };
                 if !excluded.is_empty() {
-                    let nar = state::change(self.lua, |state| state.sources.hash(&source.path, excluded));
+                    let nar =
+                        state::change(self.lua, |state| state.sources.hash(&source.path, excluded));
                     let nar = nar.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
                     source.nar = nar.map_err(|error| config_failure(&error))?;
                     source.excluded.clone_from(excluded);
@@ -383,7 +423,11 @@ impl Declaring<'_> {
             }
         };
         let inner = platform::path_from_bytes(below);
-        let private = tree.private.as_ref().filter(|top| is_private_below(top, &inner)).map(|top| top.join(&inner));
+        let private = tree
+            .private
+            .as_ref()
+            .filter(|top| is_private_below(top, &inner))
+            .map(|top| top.join(&inner));
         let path = [tree.path.as_slice(), b"/", below].concat();
         Ok(Some(Resolved { path, private, through: Some(tree.through.clone()) }))
     }
@@ -402,12 +446,28 @@ fn action_of(more: &More, link: Link, private: bool) -> Action {
     }
     let Link { source, target, .. } = link;
     let (mode, owner) = (more.mode.clone(), more.owner.clone());
-    action::File { source, target, mode, owner, mutable: more.is_once, private, ..action::File::default() }.into()
+    action::File {
+        source,
+        target,
+        mode,
+        owner,
+        mutable: more.is_once,
+        private,
+        ..action::File::default()
+    }
+    .into()
 }
 
-/// Returns the action for a source that only its owner can read: a copy that only its owner can read.
+/// Returns the action for a source that only its owner can read: a copy that only its owner can
+/// read.
 fn private_file(link: Link) -> Action {
-    action::File { source: link.source, target: link.target, private: true, ..action::File::default() }.into()
+    action::File {
+        source: link.source,
+        target: link.target,
+        private: true,
+        ..action::File::default()
+    }
+    .into()
 }
 
 /// The files of a collection, and of each its derivation as far as that takes no closer look.
@@ -422,11 +482,16 @@ impl Prepared {
         let taken = state::change(lua, |state| {
             let collection = state.evaluations.last_mut()?.collections.get_mut(number?)?;
             let files = collection.take();
-            let place = |file: &PlainFile| directory.join(platform::path_from_bytes(&collection.source_path(file)));
-            let sources: Vec<PathBuf> = files.iter().filter(|file| !file.is_content).map(place).collect();
+            let place = |file: &PlainFile| {
+                directory.join(platform::path_from_bytes(&collection.source_path(file)))
+            };
+            let sources: Vec<PathBuf> =
+                files.iter().filter(|file| !file.is_content).map(place).collect();
             Some((files, sources))
         });
-        let Some((files, sources)) = taken.flatten() else { return Ok(Prepared { files: Vec::new() }) };
+        let Some((files, sources)) = taken.flatten() else {
+            return Ok(Prepared { files: Vec::new() });
+        };
         let sources = sources.into_iter().map(absolute).collect::<Answer<Vec<PathBuf>>>()?;
         let system = system(lua);
         let derivations = state::change(lua, |state| {
@@ -434,25 +499,33 @@ impl Prepared {
             let Some(evaluation) = evaluations.last() else { return Vec::new() };
             // What is restored from a copy is elsewhere.
             let is_restored = !evaluation.places.is_empty();
-            let known = if is_restored { vec![None; sources.len()] } else { memory.look_at_all(&sources) };
+            let known =
+                if is_restored { vec![None; sources.len()] } else { memory.look_at_all(&sources) };
             let mut known = sources.into_iter().zip(known);
             let specs = files.iter().map(|file| {
                 let content = if file.is_content {
-                    let is_refused = evaluation.config_files.as_ref().is_some_and(|files| files.has(&file.text));
+                    let is_refused =
+                        evaluation.config_files.as_ref().is_some_and(|files| files.has(&file.text));
                     (!is_refused).then(|| FileContent::Text(file.text.clone()))
                 } else {
                     // What others cannot read becomes no link.
                     known.next().and_then(|(path, known)| {
                         let known = known.filter(|known| !known.is_private)?;
-                        Some(FileContent::Source(Source { path, nar: known.nar, excluded: BTreeSet::new() }))
+                        Some(FileContent::Source(Source {
+                            path,
+                            nar: known.nar,
+                            excluded: BTreeSet::new(),
+                        }))
                     })
                 };
-                spec(&file.target, FileRecipe { content: content?, executable: false }, &system).ok()
+                spec(&file.target, FileRecipe { content: content?, executable: false }, &system)
+                    .ok()
             });
             let owners = &*owners;
             Derivation::new_all(specs.collect(), |placeholder| owners.get(&placeholder).cloned())
         });
-        let derivations = derivations.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
+        let derivations =
+            derivations.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
         let mut files: Vec<_> = files.into_iter().zip(derivations).collect();
         files.reverse();
         Ok(Prepared { files })
@@ -473,7 +546,9 @@ fn declare_plain(
 ) -> Answer<bool> {
     let lua = declaring.lua;
     let Some(derivation) = derivation else {
-        let path = state::read(lua, |state| Some(state.evaluations.last()?.collections.get(number)?.source_path(file)));
+        let path = state::read(lua, |state| {
+            Some(state.evaluations.last()?.collections.get(number)?.source_path(file))
+        });
         let given = Given {
             target: file.target.clone(),
             text: if file.is_content { file.text.clone() } else { path.unwrap_or_default() },
@@ -484,7 +559,8 @@ fn declare_plain(
         return declaring.declare(given, &ticket(lua, file.ticket)?);
     };
     let declared = state::change(lua, |state| {
-        let found = state.evaluations.last().and_then(|evaluation| evaluation.ticket(file.ticket)).cloned();
+        let found =
+            state.evaluations.last().and_then(|evaluation| evaluation.ticket(file.ticket)).cloned();
         let Ticket { positions, order } = found.ok_or_else(outside)?;
         let source = Text(derivation.placeholder(&OutputName::main()).to_string().into_bytes());
         let link = Link::new(source, Text(file.target.clone()));
@@ -498,19 +574,32 @@ fn declare_plain(
 /// Adds the line of a declaration to a failure that has none.
 fn at(lua: &Lua, number: usize) -> impl Fn(Failure) -> Failure {
     move |failure| Failure {
-        position: failure.position.clone().or_else(|| ticket(lua, number).ok()?.positions.first().cloned()),
+        position: failure
+            .position
+            .clone()
+            .or_else(|| ticket(lua, number).ok()?.positions.first().cloned()),
         ..failure
     }
 }
 
-/// Declares the files of a list, in which each is [`COLUMNS`] items, and those of a collection, in the order of their
-/// declaration; relative sources begin at a directory. Returns the first file whose source does not exist: its number in the list,
-/// counted from 1, or a table of what is said of it when a file of the collection is meant.
-fn declare_files(lua: &Lua, (list, directory, number): (LuaTable, BString, Option<usize>)) -> Answer<LuaValue> {
+/// Declares the files of a list, in which each is [`COLUMNS`] items, and those of a collection, in
+/// the order of their declaration; relative sources begin at a directory. Returns the first file
+/// whose source does not exist: its number in the list, counted from 1, or a table of what is said
+/// of it when a file of the collection is meant.
+fn declare_files(
+    lua: &Lua,
+    (list, directory, number): (LuaTable, BString, Option<usize>),
+) -> Answer<LuaValue> {
     let directory = platform::path_from_bytes(&directory);
     let mut prepared = Prepared::new(lua, number, &directory)?;
     state::change(lua, |state| state.reserve(list.raw_len() / COLUMNS + prepared.files.len()));
-    let mut declaring = Declaring { lua, directory, collection: number, trees: HashMap::new(), followed: Vec::new() };
+    let mut declaring = Declaring {
+        lua,
+        directory,
+        collection: number,
+        trees: HashMap::new(),
+        followed: Vec::new(),
+    };
     let rows = (1..).zip((1..=list.raw_len()).step_by(COLUMNS));
     for row in rows.map(Some).chain([None]) {
         let read = |(number, first)| {
@@ -521,14 +610,16 @@ fn declare_files(lua: &Lua, (list, directory, number): (LuaTable, BString, Optio
         let before = given.as_ref().map_or(usize::MAX, |(_, ticket, _)| *ticket);
         while let Some((file, derivation)) = prepared.next_before(before) {
             let collection = number.unwrap_or_default();
-            let declared =
-                declare_plain(&mut declaring, &file, derivation, collection).map_err(at(lua, file.ticket))?;
+            let declared = declare_plain(&mut declaring, &file, derivation, collection)
+                .map_err(at(lua, file.ticket))?;
             if !declared {
                 return missing(lua, &file).map_err(lua_failure);
             }
         }
         let Some((number, ticket_number, given)) = given else { continue };
-        let declared = declaring.declare(given, &ticket(lua, ticket_number)?).map_err(at(lua, ticket_number))?;
+        let declared = declaring
+            .declare(given, &ticket(lua, ticket_number)?)
+            .map_err(at(lua, ticket_number))?;
         if !declared {
             return Ok(LuaValue::Integer(number));
         }

@@ -96,8 +96,8 @@ impl More {
 }
 
 impl Given {
-    /// Reads a file of a list: its target, its ticket, whether the next is its content rather than its source, that, and a
-    /// table of what else there is to say, or false.
+    /// Reads a file of a list: its target, its ticket, whether the next is its content rather than
+    /// its source, that, and a table of what else there is to say, or false.
     pub fn read(lua: &Lua, list: &LuaTable, first: usize, directory: &Path) -> LuaResult<Given> {
         let more = match list.raw_get(first + 4)? {
             LuaValue::Table(more) => Some(more),
@@ -108,8 +108,12 @@ impl Given {
             target: list.raw_get::<BString>(first)?.into(),
             text: list.raw_get::<BString>(first + 3)?.into(),
             origin: if is_content { Origin::Content } else { origin(lua, more.as_ref())? },
-            executable: more.as_ref().is_some_and(|more| more.raw_get("executable").unwrap_or(false)),
-            more: Rc::new(more.map_or_else(|| Ok(More::default()), |more| More::read(&more, directory))?),
+            executable: more
+                .as_ref()
+                .is_some_and(|more| more.raw_get("executable").unwrap_or(false)),
+            more: Rc::new(
+                more.map_or_else(|| Ok(More::default()), |more| More::read(&more, directory))?,
+            ),
         })
     }
 }
@@ -117,8 +121,8 @@ impl Given {
 fn origin(lua: &Lua, more: Option<&LuaTable>) -> LuaResult<Origin> {
     let Some(more) = more else { return Ok(Origin::Local) };
     if let Some(handle) = more.raw_get::<Option<LuaTable>>("declared")? {
-        let source =
-            source_of(lua, &handle, &|| "source".to_owned()).map_err(|failure| LuaError::external(failure.message))?;
+        let source = source_of(lua, &handle, &|| "source".to_owned())
+            .map_err(|failure| LuaError::external(failure.message))?;
         return Ok(source.map_or(Origin::Local, Origin::Declared));
     }
     if let Some(number) = more.raw_get::<Option<usize>>("members")? {

@@ -1,4 +1,5 @@
-//! `native.open_lock`, `resolve_inputs`, `write_lock` and their kin; and paths of inputs in strings of configs.
+//! `native.open_lock`, `resolve_inputs`, `write_lock` and their kin; and paths of inputs in strings
+//! of configs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,9 @@ use syslua_engine::store::Store;
 use syslua_engine::trust::Project;
 use syslua_engine::value::{Source, Text, Value};
 
-use crate::error::{Answer, lua_failure, register as register_function, register_verb, register_working};
+use crate::error::{
+    Answer, lua_failure, register as register_function, register_verb, register_working,
+};
 use crate::options::Options;
 use crate::state;
 
@@ -45,7 +48,8 @@ pub struct PendingLock {
 }
 
 fn flag(table: Option<&LuaTable>, name: &str) -> Answer<bool> {
-    let value = table.map(|table| table.get::<Option<bool>>(name)).transpose().map_err(lua_failure)?;
+    let value =
+        table.map(|table| table.get::<Option<bool>>(name)).transpose().map_err(lua_failure)?;
     Ok(value.flatten().unwrap_or(false))
 }
 
@@ -54,7 +58,9 @@ fn not_evaluating() -> Failure {
 }
 
 fn is_restored(lua: &Lua) -> bool {
-    state::read(lua, |state| state.evaluations.last().is_some_and(|evaluation| !evaluation.places.is_empty()))
+    state::read(lua, |state| {
+        state.evaluations.last().is_some_and(|evaluation| !evaluation.places.is_empty())
+    })
 }
 
 /// Reads the lock of a config; returns the keys of its inputs.
@@ -69,17 +75,28 @@ fn open_lock(lua: &Lua, entry: &LuaString, options: Option<&LuaTable>) -> Answer
         path = if is_copied(&path) { path } else { beside };
     }
     let file = LockFile::read(&path, &state::locate(lua, path.clone()))?;
-    let expected = options.map(|options| options.raw_get::<Option<String>>("lock_sha256")).transpose();
+    let expected =
+        options.map(|options| options.raw_get::<Option<String>>("lock_sha256")).transpose();
     if let Some(expected) = expected.map_err(lua_failure)?.flatten()
         && file.text.as_ref().map_or_else(String::new, |text| Hash::of(text).to_hex()) != expected
     {
         let message = format!("{} has changed since it was trusted", path.display());
-        return Err(Failure::new("untrusted", message).with_hint("`sys shell --trust` lists the files and asks"));
+        return Err(Failure::new("untrusted", message)
+            .with_hint("`sys shell --trust` lists the files and asks"));
     }
     let keys = file.lock.inputs.keys().cloned().collect();
-    let session = LockSession { file, inputs: BTreeMap::new(), is_frozen: flag(options, "locked")?, is_restored };
+    let session = LockSession {
+        file,
+        inputs: BTreeMap::new(),
+        is_frozen: flag(options, "locked")?,
+        is_restored,
+    };
     state::change(lua, |state| {
-        state.evaluations.last_mut().map(|evaluation| evaluation.lock = Some(session)).ok_or_else(not_evaluating)
+        state
+            .evaluations
+            .last_mut()
+            .map(|evaluation| evaluation.lock = Some(session))
+            .ok_or_else(not_evaluating)
     })
     .unwrap_or_else(|| Err(not_evaluating()))?;
     Ok(keys)
@@ -88,13 +105,15 @@ fn open_lock(lua: &Lua, entry: &LuaString, options: Option<&LuaTable>) -> Answer
 /// Reads a request of the Lua side.
 fn request(lua: &Lua, table: &LuaTable) -> Answer<Request> {
     let text = |name: &str| table.raw_get::<Option<LuaString>>(name).map_err(lua_failure);
-    let required =
-        |name: &str| -> Answer<String> { Ok(text(name)?.map_or_else(String::new, |text| text.to_string_lossy())) };
+    let required = |name: &str| -> Answer<String> {
+        Ok(text(name)?.map_or_else(String::new, |text| text.to_string_lossy()))
+    };
     let path = |name: &str| -> Answer<Option<PathBuf>> {
         Ok(text(name)?.map(|text| platform::path_from_bytes(&text.as_bytes())))
     };
-    let flag =
-        |name: &str| -> Answer<bool> { Ok(table.raw_get::<Option<bool>>(name).map_err(lua_failure)?.unwrap_or(false)) };
+    let flag = |name: &str| -> Answer<bool> {
+        Ok(table.raw_get::<Option<bool>>(name).map_err(lua_failure)?.unwrap_or(false))
+    };
     let (key, directory) = (required("key")?, path("directory")?.unwrap_or_default());
     let declarer = match path("tree")? {
         Some(tree) => Declarer::Foreign { directory, tree, is_local: flag("is_local")? },
@@ -133,17 +152,22 @@ fn check_frozen(requests: &[Request]) -> Answer<()> {
     }
 }
 
-/// Returns an input of a config that is restored from a copy: the copy has the files, whether its tree is in the cache or not.
+/// Returns an input of a config that is restored from a copy: the copy has the files, whether its
+/// tree is in the cache or not.
 fn restored(root: &Path, request: &Request) -> Answer<Resolved> {
-    let missing = || Failure::new("lock", format!("the copy of the lock has no input `{}`", request.key));
+    let missing =
+        || Failure::new("lock", format!("the copy of the lock has no input `{}`", request.key));
     let entry = request.locked.clone().ok_or_else(missing)?;
-    let address = InputAddress::parse(&request.url).map_err(|error| Failure::new("input", error.to_string()))?;
-    let tree = entry.sha256.map(|sha256| (Store::new(root).input_trees().join(sha256.to_hex()), sha256));
+    let address = InputAddress::parse(&request.url)
+        .map_err(|error| Failure::new("input", error.to_string()))?;
+    let tree =
+        entry.sha256.map(|sha256| (Store::new(root).input_trees().join(sha256.to_hex()), sha256));
     let path = match (&tree, &address.dir, &address.origin) {
         (Some((tree, _)), Some(dir), _) => tree.join(dir),
         (Some((tree, _)), None, _) => tree.clone(),
         (None, _, inputs::Origin::Path(path)) => {
-            let (Declarer::Own(directory) | Declarer::Foreign { directory, .. }) = &request.declarer;
+            let (Declarer::Own(directory) | Declarer::Foreign { directory, .. }) =
+                &request.declarer;
             platform::normalize(&directory.join(path))
         }
         (None, ..) => return Err(missing()),
@@ -175,8 +199,10 @@ fn resolve(lua: &Lua, tables: &[LuaTable], options: Option<&LuaTable>) -> Answer
         if is_frozen {
             check_frozen(&requests)?;
         }
-        let mut memory = state::change(lua, |state| std::mem::take(&mut state.sources)).unwrap_or_default();
-        let answers = inputs::resolve(&given.settings, &requests, &mut memory, &mut given.on_event(lua));
+        let mut memory =
+            state::change(lua, |state| std::mem::take(&mut state.sources)).unwrap_or_default();
+        let answers =
+            inputs::resolve(&given.settings, &requests, &mut memory, &mut given.on_event(lua));
         state::change(lua, |state| state.sources = memory);
         answers
     };
@@ -194,12 +220,17 @@ fn resolve(lua: &Lua, tables: &[LuaTable], options: Option<&LuaTable>) -> Answer
     state::change(lua, |state| {
         let trees = Rc::make_mut(&mut state.input_trees);
         trees.extend(resolved.iter().filter_map(|input| input.tree.clone()));
-        let Some(session) = state.evaluations.last_mut().and_then(|evaluation| evaluation.lock.as_mut()) else {
+        let Some(session) =
+            state.evaluations.last_mut().and_then(|evaluation| evaluation.lock.as_mut())
+        else {
             return;
         };
-        session
-            .inputs
-            .extend(requests.iter().zip(&resolved).map(|(request, input)| (request.key.clone(), input.entry.clone())));
+        session.inputs.extend(
+            requests
+                .iter()
+                .zip(&resolved)
+                .map(|(request, input)| (request.key.clone(), input.entry.clone())),
+        );
     });
     resolved.iter().map(|input| to_table(lua, input)).collect::<LuaResult<_>>().map_err(lua_failure)
 }
@@ -231,7 +262,8 @@ pub fn finish(lua: &Lua, session: LockSession, config: &Path) -> Answer<Option<(
             "syslua.lock has the input `{}`, which the config has not, and --locked changes nothing",
             change.key
         );
-        return Err(Failure::new("lock", message).with_hint("apply once without --locked, and commit syslua.lock"));
+        return Err(Failure::new("lock", message)
+            .with_hint("apply once without --locked, and commit syslua.lock"));
     }
     let text = file.text_after(&changes);
     let path = Text(platform::bytes_of_path(&file.path));
@@ -257,7 +289,8 @@ pub fn write_pending(lua: &Lua, config: &Path) -> Answer<bool> {
     }
 }
 
-/// Writes what is pending of the lock of a trusted project, which stays trusted by what is written; returns whether anything was.
+/// Writes what is pending of the lock of a trusted project, which stays trusted by what is written;
+/// returns whether anything was.
 fn write_trusted(lua: &Lua, config: &Path, options: Option<&LuaTable>) -> Answer<bool> {
     let pending = state::read(lua, |state| state.pending_locks.get(config).cloned());
     let Some(pending) = pending.filter(|pending| !pending.changes.is_empty()) else {
@@ -287,8 +320,9 @@ fn entry_table(lua: &Lua, entry: &LockedInput) -> LuaResult<LuaTable> {
 
 /// Returns the path of a config as evaluations have it.
 fn config_path(config: &LuaString) -> Answer<PathBuf> {
-    std::path::absolute(platform::path_from_bytes(&config.as_bytes()))
-        .map_err(|error| Failure::new("usage", format!("the path of the config is unusable: {error}")))
+    std::path::absolute(platform::path_from_bytes(&config.as_bytes())).map_err(|error| {
+        Failure::new("usage", format!("the path of the config is unusable: {error}"))
+    })
 }
 
 /// Returns what is pending of the lock of a config: a list of `{ name, old?, new? }`.
@@ -299,8 +333,14 @@ fn pending(lua: &Lua, config: &LuaString) -> Answer<Vec<LuaTable>> {
     let table = |change: &Change| {
         let table = lua.create_table()?;
         table.raw_set("name", change.key.as_str())?;
-        table.raw_set("old", change.old.as_ref().map(|entry| entry_table(lua, entry)).transpose()?)?;
-        table.raw_set("new", change.new.as_ref().map(|entry| entry_table(lua, entry)).transpose()?)?;
+        table.raw_set(
+            "old",
+            change.old.as_ref().map(|entry| entry_table(lua, entry)).transpose()?,
+        )?;
+        table.raw_set(
+            "new",
+            change.new.as_ref().map(|entry| entry_table(lua, entry)).transpose()?,
+        )?;
         Ok(table)
     };
     changes.iter().map(table).collect::<LuaResult<_>>().map_err(lua_failure)
@@ -323,10 +363,11 @@ fn read_lock(lua: &Lua, entry: &LuaString) -> Answer<LuaTable> {
     make().map_err(lua_failure)
 }
 
-/// Checks the address of an input; returns `type`, and `dir`, `repository`, `ref` and `submodules` where it has them.
+/// Checks the address of an input; returns `type`, and `dir`, `repository`, `ref` and `submodules`
+/// where it has them.
 fn parse_address(lua: &Lua, url: &str) -> Answer<LuaTable> {
-    let address =
-        InputAddress::parse(url).map_err(|error| Failure::new("input", error.to_string()).with_hint(error.hint))?;
+    let address = InputAddress::parse(url)
+        .map_err(|error| Failure::new("input", error.to_string()).with_hint(error.hint))?;
     let make = || {
         let table = lua.create_table()?;
         table.raw_set("type", address.kind().to_string())?;
@@ -372,12 +413,14 @@ fn run_git(command: &mut Command, what: &str) -> Answer<()> {
     // Its output is for people, and ours is for programs.
     command.stdout(Stdio::null());
     let status = command.status().map_err(|error| {
-        failed(format!("git cannot be started ({error})")).with_hint("install git, or do it by hand")
+        failed(format!("git cannot be started ({error})"))
+            .with_hint("install git, or do it by hand")
     })?;
     if status.success() { Ok(()) } else { Err(failed(format!("git ended with {status}"))) }
 }
 
-/// Returns a string of a config with the trees of inputs that it names taken out of it; nothing where it names none.
+/// Returns a string of a config with the trees of inputs that it names taken out of it; nothing
+/// where it names none.
 pub fn join(trees: &InputTrees, text: &[u8]) -> Option<Value> {
     let parent = trees.keys().next()?.parent()?;
     let prefix = [platform::bytes_of_path(parent).as_slice(), b"/"].concat();
@@ -413,20 +456,34 @@ pub fn join_all(lua: &Lua, value: Value) -> Value {
 fn join_inner(trees: &InputTrees, value: Value) -> Value {
     match value {
         Value::Bytes(text) => join(trees, &text).unwrap_or(Value::Bytes(text)),
-        Value::List(list) => Value::List(list.into_iter().map(|item| join_inner(trees, item)).collect()),
-        Value::Map(map) => Value::Map(map.into_iter().map(|(key, item)| (key, join_inner(trees, item))).collect()),
+        Value::List(list) => {
+            Value::List(list.into_iter().map(|item| join_inner(trees, item)).collect())
+        }
+        Value::Map(map) => {
+            Value::Map(map.into_iter().map(|(key, item)| (key, join_inner(trees, item))).collect())
+        }
         other => other,
     }
 }
 
 /// Registers the functions.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
-    register_function(lua, native, "open_lock", |lua, (entry, options): (LuaString, Option<LuaTable>)| {
-        open_lock(lua, &entry, options.as_ref())
-    })?;
-    register_working(lua, native, "resolve_inputs", |lua, (requests, options): (Vec<LuaTable>, Option<LuaTable>)| {
-        resolve(lua, &requests, options.as_ref())
-    })?;
+    register_function(
+        lua,
+        native,
+        "open_lock",
+        |lua, (entry, options): (LuaString, Option<LuaTable>)| {
+            open_lock(lua, &entry, options.as_ref())
+        },
+    )?;
+    register_working(
+        lua,
+        native,
+        "resolve_inputs",
+        |lua, (requests, options): (Vec<LuaTable>, Option<LuaTable>)| {
+            resolve(lua, &requests, options.as_ref())
+        },
+    )?;
     register_verb(
         lua,
         native,
@@ -440,10 +497,17 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     )?;
     register_function(lua, native, "pending_lock", |lua, config: LuaString| pending(lua, &config))?;
     register_function(lua, native, "read_lock", |lua, entry: LuaString| read_lock(lua, &entry))?;
-    register_function(lua, native, "write_lock", |lua, config: LuaString| write_pending(lua, &config_path(&config)?))?;
-    register_function(lua, native, "write_trusted_lock", |lua, (config, options): (LuaString, Option<LuaTable>)| {
-        write_trusted(lua, &config_path(&config)?, options.as_ref())
+    register_function(lua, native, "write_lock", |lua, config: LuaString| {
+        write_pending(lua, &config_path(&config)?)
     })?;
+    register_function(
+        lua,
+        native,
+        "write_trusted_lock",
+        |lua, (config, options): (LuaString, Option<LuaTable>)| {
+            write_trusted(lua, &config_path(&config)?, options.as_ref())
+        },
+    )?;
     register_function(lua, native, "forget_lock", |lua, config: LuaString| {
         let config = config_path(&config)?;
         Ok(state::change(lua, |state| state.pending_locks.remove(&config)).flatten().is_some())
@@ -451,16 +515,24 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(lua, native, "commit_lock", |_, (config, message): (LuaString, String)| {
         commit(&config_path(&config)?, &message).map(|()| true)
     })?;
-    register_function(lua, native, "clone", |_, (url, branch, directory): (String, Option<String>, LuaString)| {
-        clone(&url, branch.as_deref(), &platform::path_from_bytes(&directory.as_bytes())).map(|()| true)
-    })?;
+    register_function(
+        lua,
+        native,
+        "clone",
+        |_, (url, branch, directory): (String, Option<String>, LuaString)| {
+            clone(&url, branch.as_deref(), &platform::path_from_bytes(&directory.as_bytes()))
+                .map(|()| true)
+        },
+    )?;
     register_function(lua, native, "parse_input", |lua, url: String| parse_address(lua, &url))?;
     register_function(lua, native, "is_input_name", |_, name: String| Ok(is_name(&name)))
 }
 
 /// Reads the older revision that a table names.
 fn lua_entry(table: &LuaTable) -> Answer<Option<LockedInput>> {
-    let Some(old) = table.raw_get::<Option<LuaTable>>("old").map_err(lua_failure)? else { return Ok(None) };
+    let Some(old) = table.raw_get::<Option<LuaTable>>("old").map_err(lua_failure)? else {
+        return Ok(None);
+    };
     Ok(Some(LockedInput {
         kind: syslua_engine::lock::Kind::Git,
         url: old.raw_get("url").map_err(lua_failure)?,

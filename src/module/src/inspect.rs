@@ -11,7 +11,9 @@ use syslua_engine::store::Access;
 
 use crate::apply::report;
 use crate::derive::derivation_of;
-use crate::error::{Answer, lua_failure, register as register_function, register_outside, register_verb};
+use crate::error::{
+    Answer, lua_failure, register as register_function, register_outside, register_verb,
+};
 use crate::evaluation::manifest_of;
 use crate::options::Options;
 use crate::state;
@@ -26,14 +28,18 @@ fn repair(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<
     let (engine, options) = engine(lua, options, Access::Work)?;
     let manifest = if manifest.is_nil() { None } else { Some(manifest_of(lua, manifest)?) };
     let rebuild = Rebuild { manifest: manifest.as_deref(), tasks: &mut LuaTasks::new(lua) };
-    let repaired = engine.repair(rebuild, &mut options.on_event(lua)).map_err(|error| error.to_failure())?;
+    let repaired =
+        engine.repair(rebuild, &mut options.on_event(lua)).map_err(|error| error.to_failure())?;
     report(lua, &repaired)
 }
 
-/// Restores the config of a snapshot: its entry file, and where texts and sources are now by the paths that they had.
+/// Restores the config of a snapshot: its entry file, and where texts and sources are now by the
+/// paths that they had.
 fn restore_config(lua: &Lua, id: u64, options: Option<&LuaTable>) -> Answer<Option<LuaTable>> {
-    let restored =
-        engine(lua, options, Access::Work)?.0.restore_config(SnapshotId(id)).map_err(|error| error.to_failure())?;
+    let restored = engine(lua, options, Access::Work)?
+        .0
+        .restore_config(SnapshotId(id))
+        .map_err(|error| error.to_failure())?;
     let Some(restored) = restored else { return Ok(None) };
     let text = |path: &Path| lua.create_string(platform::bytes_of_path(path));
     let make = || {
@@ -62,50 +68,88 @@ fn check(lua: &Lua, wanted: &LuaValue, options: Option<&LuaTable>) -> Answer<Lua
 /// Registers them.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_outside(lua, native, "list", |lua, options: Option<LuaTable>| {
-        let listed = engine(lua, options.as_ref(), Access::Look)?.0.list().map_err(|error| error.to_failure())?;
+        let listed = engine(lua, options.as_ref(), Access::Look)?
+            .0
+            .list()
+            .map_err(|error| error.to_failure())?;
         report(lua, &listed)
     })?;
     register_outside(lua, native, "actions", |lua, options: Option<LuaTable>| {
-        let actions = engine(lua, options.as_ref(), Access::Look)?.0.actions().map_err(|error| error.to_failure())?;
+        let actions = engine(lua, options.as_ref(), Access::Look)?
+            .0
+            .actions()
+            .map_err(|error| error.to_failure())?;
         report(lua, &actions)
     })?;
-    register_outside(lua, native, "environment", |lua, (user, options): (Option<String>, Option<LuaTable>)| {
-        let engine = engine(lua, options.as_ref(), Access::Look)?.0;
-        report(lua, &engine.environment(user.as_deref()).map_err(|error| error.to_failure())?)
-    })?;
+    register_outside(
+        lua,
+        native,
+        "environment",
+        |lua, (user, options): (Option<String>, Option<LuaTable>)| {
+            let engine = engine(lua, options.as_ref(), Access::Look)?.0;
+            report(lua, &engine.environment(user.as_deref()).map_err(|error| error.to_failure())?)
+        },
+    )?;
     register_outside(lua, native, "hold", |lua, (object, options): (String, Option<LuaTable>)| {
-        let name = ObjectName::parse(&object).map_err(|error| Failure::new("usage", error.to_string()))?;
-        let held = engine(lua, options.as_ref(), Access::Look)?.0.hold(&name).map_err(|error| error.to_failure())?;
+        let name =
+            ObjectName::parse(&object).map_err(|error| Failure::new("usage", error.to_string()))?;
+        let held = engine(lua, options.as_ref(), Access::Look)?
+            .0
+            .hold(&name)
+            .map_err(|error| error.to_failure())?;
         report(lua, &held)
     })?;
     register_outside(lua, native, "info", |lua, options: Option<LuaTable>| {
-        let info = engine(lua, options.as_ref(), Access::Look)?.0.info().map_err(|error| error.to_failure())?;
+        let info = engine(lua, options.as_ref(), Access::Look)?
+            .0
+            .info()
+            .map_err(|error| error.to_failure())?;
         report(lua, &info)
     })?;
     register_verb(lua, native, "verify", |lua, options: Option<LuaTable>| {
-        let found = engine(lua, options.as_ref(), Access::Look)?.0.verify().map_err(|error| error.to_failure())?;
+        let found = engine(lua, options.as_ref(), Access::Look)?
+            .0
+            .verify()
+            .map_err(|error| error.to_failure())?;
         report(lua, &found)
     })?;
-    register_verb(lua, native, "repair", |lua, (manifest, options): (LuaValue, Option<LuaTable>)| {
-        repair(lua, &manifest, options.as_ref())
-    })?;
+    register_verb(
+        lua,
+        native,
+        "repair",
+        |lua, (manifest, options): (LuaValue, Option<LuaTable>)| {
+            repair(lua, &manifest, options.as_ref())
+        },
+    )?;
     register_function(lua, native, "check_owner", |lua, options: Option<LuaTable>| {
         engine(lua, options.as_ref(), Access::Work).map(|_| true)
     })?;
-    register_outside(lua, native, "restore_config", |lua, (id, options): (u64, Option<LuaTable>)| {
-        restore_config(lua, id, options.as_ref())
-    })?;
-    register_outside(lua, native, "remove_restored_config", |lua, (id, options): (u64, Option<LuaTable>)| {
-        let engine = engine(lua, options.as_ref(), Access::Work)?.0;
-        engine.remove_restored_config(SnapshotId(id)).map(|()| true).map_err(|error| error.to_failure())
-    })?;
+    register_outside(
+        lua,
+        native,
+        "restore_config",
+        |lua, (id, options): (u64, Option<LuaTable>)| restore_config(lua, id, options.as_ref()),
+    )?;
+    register_outside(
+        lua,
+        native,
+        "remove_restored_config",
+        |lua, (id, options): (u64, Option<LuaTable>)| {
+            let engine = engine(lua, options.as_ref(), Access::Work)?.0;
+            engine
+                .remove_restored_config(SnapshotId(id))
+                .map(|()| true)
+                .map_err(|error| error.to_failure())
+        },
+    )?;
     register_outside(
         lua,
         native,
         "diff_derivations",
         |lua, (first, second, options): (String, String, Option<LuaTable>)| {
             let engine = engine(lua, options.as_ref(), Access::Look)?.0;
-            let differences = engine.diff_derivations(&first, &second).map_err(|error| error.to_failure())?;
+            let differences =
+                engine.diff_derivations(&first, &second).map_err(|error| error.to_failure())?;
             report(lua, &differences)
         },
     )?;

@@ -5,7 +5,11 @@
 //! first use. The Lua side raises failures, so that they reach a `pcall` as tables.
 #![cfg_attr(
     test,
-    allow(clippy::disallowed_methods, clippy::allow_attributes, reason = "tests make files as they like")
+    allow(
+        clippy::disallowed_methods,
+        clippy::allow_attributes,
+        reason = "tests make files as they like"
+    )
 )]
 
 mod adopt;
@@ -59,8 +63,8 @@ end
 cli.start(...)
 "#;
 
-/// Looks a field up that is not there yet. In Lua for the same reason; during a build, which has no `package`, the guard
-/// is loaded.
+/// Looks a field up that is not there yet. In Lua for the same reason; during a build, which has no
+/// `package`, the guard is loaded.
 const INDEX: &str = r#"
 local load_field, is_building = ...
 local loaded = package.loaded
@@ -104,9 +108,11 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     lua.set_named_registry_value(capture::NATIVE, &native)?;
     module.set("native", native)?;
     let metatable = lua.create_table()?;
-    let is_building = lua.create_function(|lua, ()| Ok(state::read(lua, |state| state.is_building)))?;
+    let is_building =
+        lua.create_function(|lua, ()| Ok(state::read(lua, |state| state.is_building)))?;
     let load_field = lua.create_function(load_field)?;
-    let index: LuaFunction = lua.load(INDEX).set_name("=[syslua]").call((load_field, is_building))?;
+    let index: LuaFunction =
+        lua.load(INDEX).set_name("=[syslua]").call((load_field, is_building))?;
     metatable.set("__index", index)?;
     module.set_metatable(Some(metatable))?;
     // The command line requires the module that is being loaded.
@@ -131,8 +137,8 @@ fn set_facts(lua: &Lua, module: &LuaTable) -> LuaResult<()> {
     module.set("username", lua.create_string(options::username())?)
 }
 
-/// Loads `syslua.<name>` or `syslua.helpers.<name>` when a field is asked for that is not there yet;
-/// `nil` when there is none.
+/// Loads `syslua.<name>` or `syslua.helpers.<name>` when a field is asked for that is not there
+/// yet; `nil` when there is none.
 fn load_field(lua: &Lua, (module, name): (LuaTable, LuaValue)) -> LuaResult<LuaValue> {
     let LuaValue::String(name) = name else { return Ok(LuaNil) };
     let package: LuaTable = lua.globals().raw_get("package")?;
@@ -147,7 +153,8 @@ fn load_field(lua: &Lua, (module, name): (LuaTable, LuaValue)) -> LuaResult<LuaV
     for (prefix, folder) in [("syslua.", ""), ("syslua.helpers.", "helpers")] {
         let full = format!("{prefix}{short}");
         let mut value: LuaValue = loaded.get(full.as_str())?;
-        if value.is_nil() && platform::is_file(&directory.join(folder).join(format!("{short}.lua"))) {
+        if value.is_nil() && platform::is_file(&directory.join(folder).join(format!("{short}.lua")))
+        {
             value = lua.globals().raw_get::<LuaFunction>("require")?.call(full)?;
         }
         if !value.is_nil() {

@@ -1,7 +1,8 @@
 //! Ctrl-C in functions of the user: a loop of Lua looks at no flag.
 //!
-//! The handler of signals gives the Lua thread that runs a hook, as the program `lua` does; until then there is none, so
-//! that nothing is slower for it. `LuaJIT` calls hooks only from its interpreter: what is stopped here runs there.
+//! The handler of signals gives the Lua thread that runs a hook, as the program `lua` does; until
+//! then there is none, so that nothing is slower for it. `LuaJIT` calls hooks only from its
+//! interpreter: what is stopped here runs there.
 
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
@@ -23,7 +24,8 @@ static THREAD: AtomicUsize = AtomicUsize::new(0);
 /// What Lua's own program raises too.
 const INTERRUPTED: &std::ffi::CStr = c"interrupted!";
 
-/// Is called before each instruction once somebody asked to stop, so that no `pcall` in a loop catches all errors.
+/// Is called before each instruction once somebody asked to stop, so that no `pcall` in a loop
+/// catches all errors.
 unsafe extern "C-unwind" fn raise(state: *mut lua_State, _: *mut ffi::lua_Debug) {
     let running = RUNNING.load(Ordering::Relaxed);
     if running.is_null() || (running != state && !WITH_COROUTINES.load(Ordering::Relaxed)) {
@@ -89,10 +91,17 @@ struct Running {
 impl Running {
     fn new(state: *mut lua_State, with_coroutines: bool) -> Running {
         // SAFETY: the state is alive, and this is the thread that it belongs to.
-        let hook = unsafe { (ffi::lua_gethook(state), ffi::lua_gethookmask(state), ffi::lua_gethookcount(state)) };
+        let hook = unsafe {
+            (ffi::lua_gethook(state), ffi::lua_gethookmask(state), ffi::lua_gethookcount(state))
+        };
         THREAD.store(this_thread(), Ordering::Relaxed);
         let with_coroutines = WITH_COROUTINES.swap(with_coroutines, Ordering::Relaxed);
-        let running = Running { state, before: RUNNING.swap(state, Ordering::Relaxed), with_coroutines, hook };
+        let running = Running {
+            state,
+            before: RUNNING.swap(state, Ordering::Relaxed),
+            with_coroutines,
+            hook,
+        };
         if signals::interrupt().is_set() {
             set_hook(state);
         }
@@ -122,8 +131,8 @@ fn current(lua: &Lua) -> LuaResult<*mut lua_State> {
     Ok(current)
 }
 
-/// Runs a function of the user on this Lua thread, and on the coroutines that it makes, until somebody asks to stop.
-/// Returns whether somebody did.
+/// Runs a function of the user on this Lua thread, and on the coroutines that it makes, until
+/// somebody asks to stop. Returns whether somebody did.
 ///
 /// # Errors
 /// What the function raises, unless somebody asked to stop.

@@ -1,4 +1,5 @@
-//! The settings of the network and of what programs print, from the variables that programs usually take them from.
+//! The settings of the network and of what programs print, from the variables that programs usually
+//! take them from.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -35,12 +36,18 @@ fn number(variable: &dyn Fn(&str) -> Option<OsString>, name: &str) -> Answer<Opt
     let value = value.to_string_lossy().into_owned();
     match value.parse::<f64>() {
         Ok(number) if number.is_finite() && number >= 0.0 => Ok(Some(number)),
-        _ => Err(Failure::new("usage", format!("${name} is a number, 0 or more, and not '{value}'"))),
+        _ => {
+            Err(Failure::new("usage", format!("${name} is a number, 0 or more, and not '{value}'")))
+        }
     }
 }
 
 fn whole(variable: &dyn Fn(&str) -> Option<OsString>, name: &str, usual: u64) -> Answer<u64> {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is no negative number")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is no negative number"
+    )]
     Ok(number(variable, name)?.map_or(usual, |given| given as u64))
 }
 
@@ -57,7 +64,8 @@ fn from(variable: &dyn Fn(&str) -> Option<OsString>) -> Answer<Network> {
         path(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(|home| home.join(name))
     });
     let seconds = |name: &str, usual: Duration| -> Answer<Duration> {
-        let given = number(variable, name)?.and_then(|given| Duration::try_from_secs_f64(given).ok());
+        let given =
+            number(variable, name)?.and_then(|given| Duration::try_from_secs_f64(given).ok());
         // Nothing would ever be in time.
         Ok(given.filter(|given| !given.is_zero()).unwrap_or(usual))
     };
@@ -71,8 +79,12 @@ fn from(variable: &dyn Fn(&str) -> Option<OsString>) -> Answer<Network> {
         connect_timeout: seconds("SYSLUA_CONNECT_TIMEOUT", usual.connect_timeout)?,
         response_timeout: seconds("SYSLUA_RESPONSE_TIMEOUT", usual.response_timeout)?,
         stall_timeout: seconds("SYSLUA_STALL_TIMEOUT", usual.stall_timeout)?,
-        retries: u32::try_from(whole(variable, "SYSLUA_DOWNLOAD_RETRIES", u64::from(usual.retries))?)
-            .unwrap_or(u32::MAX),
+        retries: u32::try_from(whole(
+            variable,
+            "SYSLUA_DOWNLOAD_RETRIES",
+            u64::from(usual.retries),
+        )?)
+        .unwrap_or(u32::MAX),
         retry_delay: usual.retry_delay,
         download_limit: whole(variable, "SYSLUA_DOWNLOAD_LIMIT", usual.download_limit)?,
     })
@@ -83,16 +95,20 @@ mod tests {
     use super::*;
 
     fn read(variables: &'static [(&str, &str)]) -> Answer<Network> {
-        from(&move |name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value)))
+        from(&move |name| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
+        })
     }
 
     #[test]
     fn proxies_have_lower_and_upper_case_names() {
-        let network = read(&[("http_proxy", "a:1"), ("HTTPS_PROXY", "b:2"), ("NO_PROXY", "c")]).unwrap();
+        let network =
+            read(&[("http_proxy", "a:1"), ("HTTPS_PROXY", "b:2"), ("NO_PROXY", "c")]).unwrap();
         assert_eq!(network.http_proxy.as_deref(), Some("a:1"));
         assert_eq!(network.https_proxy.as_deref(), Some("b:2"));
         assert_eq!(network.no_proxy, "c");
-        let network = read(&[("ALL_PROXY", "socks5h://d"), ("http_proxy", ""), ("HTTP_PROXY", "")]).unwrap();
+        let network =
+            read(&[("ALL_PROXY", "socks5h://d"), ("http_proxy", ""), ("HTTP_PROXY", "")]).unwrap();
         assert_eq!(network.http_proxy, network.https_proxy);
         assert_eq!(network.http_proxy.as_deref(), Some("socks5h://d"));
         assert_eq!(read(&[]).unwrap(), Network::default());
@@ -100,13 +116,20 @@ mod tests {
 
     #[test]
     fn netrc_is_in_the_home_unless_named() {
-        assert_eq!(read(&[("HOME", "/home/ada")]).unwrap().netrc, Some(PathBuf::from("/home/ada/.netrc")));
-        assert_eq!(read(&[("HOME", "/h"), ("NETRC", "/n")]).unwrap().netrc, Some(PathBuf::from("/n")));
+        assert_eq!(
+            read(&[("HOME", "/home/ada")]).unwrap().netrc,
+            Some(PathBuf::from("/home/ada/.netrc"))
+        );
+        assert_eq!(
+            read(&[("HOME", "/h"), ("NETRC", "/n")]).unwrap().netrc,
+            Some(PathBuf::from("/n"))
+        );
     }
 
     #[test]
     fn our_own_variables_are_numbers() {
-        let network = read(&[("SYSLUA_STALL_TIMEOUT", "0.5"), ("SYSLUA_DOWNLOAD_LIMIT", "1000")]).unwrap();
+        let network =
+            read(&[("SYSLUA_STALL_TIMEOUT", "0.5"), ("SYSLUA_DOWNLOAD_LIMIT", "1000")]).unwrap();
         assert_eq!(network.stall_timeout, Duration::from_millis(500));
         assert_eq!(network.download_limit, 1000);
         assert!(read(&[("SYSLUA_DOWNLOAD_RETRIES", "many")]).is_err());

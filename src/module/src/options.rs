@@ -48,13 +48,15 @@ impl Options {
             Some(root) => platform::path_from_bytes(&root.as_bytes()),
             None => default_root(&home),
         };
-        let root = std::path::absolute(&root)
-            .map_err(|error| Failure::new("usage", format!("the root {} is unusable: {error}", root.display())))?;
+        let root = std::path::absolute(&root).map_err(|error| {
+            Failure::new("usage", format!("the root {} is unusable: {error}", root.display()))
+        })?;
         let jobs = options.get::<Option<usize>>("jobs").map_err(lua_failure)?;
         let timeout = options.get::<Option<f64>>("lock_timeout").map_err(lua_failure)?;
         let lock_timeout = timeout.map(Duration::try_from_secs_f64).transpose();
-        let lock_timeout =
-            lock_timeout.map_err(|_| Failure::new("usage", "`lock_timeout` is a number of seconds, 0 or more"))?;
+        let lock_timeout = lock_timeout.map_err(|_| {
+            Failure::new("usage", "`lock_timeout` is a number of seconds, 0 or more")
+        })?;
         if jobs == Some(0) {
             return Err(Failure::new("usage", "`jobs` is 1 or more"));
         }
@@ -66,7 +68,10 @@ impl Options {
                 root,
                 home,
                 jobs: jobs.unwrap_or_else(usual_jobs),
-                offline: options.get::<Option<bool>>("offline").map_err(lua_failure)?.unwrap_or(false),
+                offline: options
+                    .get::<Option<bool>>("offline")
+                    .map_err(lua_failure)?
+                    .unwrap_or(false),
                 network: network::from_environment()?,
                 lock_timeout,
                 sandbox: sandbox(options)?,
@@ -78,9 +83,15 @@ impl Options {
                 output: network::output_limits()?,
             },
             dry_run: options.get::<Option<bool>>("dry_run").map_err(lua_failure)?.unwrap_or(false),
-            description: options.get::<Option<String>>("description").map_err(lua_failure)?.unwrap_or_default(),
+            description: options
+                .get::<Option<String>>("description")
+                .map_err(lua_failure)?
+                .unwrap_or_default(),
             listener: options.get("on_event").map_err(lua_failure)?,
-            wants_ticks: options.get::<Option<bool>>("ticks").map_err(lua_failure)?.unwrap_or(false),
+            wants_ticks: options
+                .get::<Option<bool>>("ticks")
+                .map_err(lua_failure)?
+                .unwrap_or(false),
         })
     }
 
@@ -110,7 +121,8 @@ impl Options {
     }
 }
 
-/// Returns as many jobs as there are processors, but not fewer than a few. The system is asked once: it reads files to tell.
+/// Returns as many jobs as there are processors, but not fewer than a few. The system is asked
+/// once: it reads files to tell.
 fn usual_jobs() -> usize {
     static AVAILABLE: OnceLock<usize> = OnceLock::new();
     let available = || std::thread::available_parallelism().map_or(FEWEST_JOBS, usize::from);
@@ -119,15 +131,20 @@ fn usual_jobs() -> usize {
 
 /// The variables that commands of other users see. Others may be secrets of who applies.
 fn shared_environment() -> Vec<(OsString, OsString)> {
-    const NAMES: [&str; 8] = ["PATH", "LANG", "LANGUAGE", "TERM", "COLORTERM", "NO_COLOR", "TZ", "TERMINFO"];
-    let is_shared =
-        |name: &OsString| name.to_str().is_some_and(|name| NAMES.contains(&name) || name.starts_with("LC_"));
+    const NAMES: [&str; 8] =
+        ["PATH", "LANG", "LANGUAGE", "TERM", "COLORTERM", "NO_COLOR", "TZ", "TERMINFO"];
+    let is_shared = |name: &OsString| {
+        name.to_str().is_some_and(|name| NAMES.contains(&name) || name.starts_with("LC_"))
+    };
     std::env::vars_os().filter(|(name, _)| is_shared(name)).collect()
 }
 
 /// How programs are confined: as the call says, else as `SYSLUA_SANDBOX` does.
 fn sandbox(options: &LuaTable) -> Answer<Sandbox> {
-    let given = options.get::<Option<String>>("sandbox").map_err(lua_failure)?.map(|word| ("`sandbox`", word));
+    let given = options
+        .get::<Option<String>>("sandbox")
+        .map_err(lua_failure)?
+        .map(|word| ("`sandbox`", word));
     let from_variable = || std::env::var("SYSLUA_SANDBOX").ok().filter(|word| !word.is_empty());
     let given = given.or_else(|| from_variable().map(|word| ("SYSLUA_SANDBOX", word)));
     let Some((name, word)) = given else { return Ok(Sandbox::default()) };
@@ -136,7 +153,10 @@ fn sandbox(options: &LuaTable) -> Answer<Sandbox> {
 
 /// Whom builds of root run as: as the call says, else as `SYSLUA_BUILD_USERS` does.
 fn build_users(options: &LuaTable) -> Answer<UserRange> {
-    let given = options.get::<Option<String>>("build_users").map_err(lua_failure)?.map(|text| ("`build_users`", text));
+    let given = options
+        .get::<Option<String>>("build_users")
+        .map_err(lua_failure)?
+        .map(|text| ("`build_users`", text));
     let from_variable = || std::env::var("SYSLUA_BUILD_USERS").ok().filter(|text| !text.is_empty());
     let given = given.or_else(|| from_variable().map(|text| ("SYSLUA_BUILD_USERS", text)));
     let Some((name, text)) = given else { return Ok(UserRange::default()) };
@@ -148,9 +168,11 @@ fn variable(name: &str) -> Option<PathBuf> {
 }
 
 pub fn home() -> Answer<PathBuf> {
-    let from_variable = variable(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).filter(|home| home.is_absolute());
+    let from_variable = variable(if cfg!(windows) { "USERPROFILE" } else { "HOME" })
+        .filter(|home| home.is_absolute());
     from_variable.or_else(home_of_user).ok_or_else(|| {
-        Failure::new("usage", "the home directory is not known").with_hint("set HOME to an absolute path")
+        Failure::new("usage", "the home directory is not known")
+            .with_hint("set HOME to an absolute path")
     })
 }
 
@@ -159,7 +181,9 @@ fn default_root(home: &std::path::Path) -> PathBuf {
         return root;
     }
     if cfg!(windows) {
-        return variable("LOCALAPPDATA").unwrap_or_else(|| home.join("AppData/Local")).join("syslua");
+        return variable("LOCALAPPDATA")
+            .unwrap_or_else(|| home.join("AppData/Local"))
+            .join("syslua");
     }
     if is_root() {
         return PathBuf::from("/syslua");

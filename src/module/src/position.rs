@@ -1,5 +1,6 @@
-//! The chain of positions of a declaration, as `lua/syslua/util/position.lua` finds it, which brings the rules: for what is
-//! declared by thousands, without a table for each frame. What takes more than a look at the stack stays there.
+//! The chain of positions of a declaration, as `lua/syslua/util/position.lua` finds it, which
+//! brings the rules: for what is declared by thousands, without a table for each frame. What takes
+//! more than a look at the stack stays there.
 
 use std::ffi::{CStr, c_int};
 use std::mem::MaybeUninit;
@@ -33,9 +34,13 @@ impl Rules {
         if source.starts_with(self.shipped.as_bytes()) {
             Kind::Shipped
         } else if let Some(inner) = source.strip_prefix(self.own.as_bytes()) {
-            let is_outside = [b"cli/".as_slice(), b"cli\\", b"evaluate"].iter().any(|top| inner.starts_with(top));
+            let is_outside = [b"cli/".as_slice(), b"cli\\", b"evaluate"]
+                .iter()
+                .any(|top| inner.starts_with(top));
             if is_outside { Kind::Outside } else { Kind::Ignored }
-        } else if source.starts_with(b"=[") || self.foreign.iter().any(|prefix| source.starts_with(prefix.as_bytes())) {
+        } else if source.starts_with(b"=[")
+            || self.foreign.iter().any(|prefix| source.starts_with(prefix.as_bytes()))
+        {
             Kind::Ignored
         } else {
             Kind::User
@@ -68,17 +73,23 @@ fn add(lines: &mut Vec<String>, line: &str) {
 }
 
 impl Frames {
-    /// Returns the user's lines on the call stack, innermost first, then those of shipped modules; nothing when the user has
-    /// none there. The innermost `own` frames are ours.
+    /// Returns the user's lines on the call stack, innermost first, then those of shipped modules;
+    /// nothing when the user has none there. The innermost `own` frames are ours.
     ///
     /// # Safety
     /// The state is that of the Lua thread that runs.
-    pub unsafe fn chain(&mut self, state: *mut lua_State, own: c_int, rules: &Rules) -> Option<Positions> {
+    pub unsafe fn chain(
+        &mut self,
+        state: *mut lua_State,
+        own: c_int,
+        rules: &Rules,
+    ) -> Option<Positions> {
         let (mut count, mut is_same) = (0, true);
         loop {
             let mut frame = MaybeUninit::<ffi::lua_Debug>::zeroed();
             let level = own + c_int::try_from(count).unwrap_or(c_int::MAX);
-            // SAFETY: Lua fills in a frame that is all zeros otherwise, and raises nothing for these fields.
+            // SAFETY: Lua fills in a frame that is all zeros otherwise, and raises nothing for
+            // these fields.
             let frame = unsafe {
                 if ffi::lua_getstack(state, level, frame.as_mut_ptr()) == 0
                     || ffi::lua_getinfo(state, c"Sl".as_ptr(), frame.as_mut_ptr()) == 0
@@ -88,9 +99,12 @@ impl Frames {
                 frame.assume_init()
             };
             // SAFETY: the name of a chunk lives as long as its function, which is on the stack.
-            let source = if frame.source.is_null() { c"" } else { unsafe { CStr::from_ptr(frame.source) } }.to_bytes();
+            let source =
+                if frame.source.is_null() { c"" } else { unsafe { CStr::from_ptr(frame.source) } }
+                    .to_bytes();
             let line = frame.currentline;
-            let known = self.frames.get(count).filter(|known| known.line == line && known.source == source);
+            let known =
+                self.frames.get(count).filter(|known| known.line == line && known.source == source);
             let kind = match known {
                 Some(known) => known.kind,
                 None => {
@@ -99,8 +113,12 @@ impl Frames {
                     let counts = matches!(kind, Kind::User | Kind::Shipped) && line > 0;
                     let text = counts.then(|| {
                         // SAFETY: Lua ends it with a zero.
-                        let short = || unsafe { CStr::from_ptr(frame.short_src.as_ptr()) }.to_bytes();
-                        let name = source.strip_prefix(b"@").or(source.strip_prefix(b"=")).unwrap_or_else(short);
+                        let short =
+                            || unsafe { CStr::from_ptr(frame.short_src.as_ptr()) }.to_bytes();
+                        let name = source
+                            .strip_prefix(b"@")
+                            .or(source.strip_prefix(b"="))
+                            .unwrap_or_else(short);
                         format!("{}:{line}", String::from_utf8_lossy(name))
                     });
                     self.frames.truncate(count);

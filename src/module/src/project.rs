@@ -1,5 +1,6 @@
-//! `native.projects`, `enter` and `become_program`: shells and commands in the environment of a project; `trust_...`: what may
-//! be evaluated of directories that have their own entry file, and their environments.
+//! `native.projects`, `enter` and `become_program`: shells and commands in the environment of a
+//! project; `trust_...`: what may be evaluated of directories that have their own entry file, and
+//! their environments.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -20,7 +21,8 @@ use syslua_engine::trust::{self, Doubt, Project};
 use syslua_engine::variable::Template;
 
 use crate::error::{
-    Answer, lua_failure, register as register_function, register_outside, register_verb, to_table as failure_table,
+    Answer, lua_failure, register as register_function, register_outside, register_verb,
+    to_table as failure_table,
 };
 use crate::evaluation::manifest_of;
 use crate::options::Options;
@@ -40,19 +42,24 @@ fn projects(lua: &Lua, manifest: &LuaValue) -> Answer<Vec<LuaTable>> {
     let manifest = manifest_of(lua, manifest)?;
     let mut seen = std::collections::BTreeSet::new();
     let own = manifest.activations.iter().filter(|activation| activation.user.is_none());
-    let projects =
-        own.filter_map(|activation| activation.project.as_ref()).filter(|project| seen.insert((*project).clone()));
+    let projects = own
+        .filter_map(|activation| activation.project.as_ref())
+        .filter(|project| seen.insert((*project).clone()));
     let to_table = |project: &syslua_engine::activation::Project| {
         let table = lua.create_table()?;
         table.raw_set("name", project.name.as_str())?;
-        table.raw_set("path", project.path.as_ref().map(|path| lua.create_string(&path.0)).transpose()?)?;
+        table.raw_set(
+            "path",
+            project.path.as_ref().map(|path| lua.create_string(&path.0)).transpose()?,
+        )?;
         Ok(table)
     };
     projects.map(to_table).collect::<LuaResult<_>>().map_err(lua_failure)
 }
 
-/// Builds the environment of a project. Returns `variables`, all that a program in it gets; and when `shell` names one that can be
-/// started in it, `arguments`, `script`, and the `files` that it reads in the directory that the variable `directory` names.
+/// Builds the environment of a project. Returns `variables`, all that a program in it gets; and
+/// when `shell` names one that can be started in it, `arguments`, `script`, and the `files` that it
+/// reads in the directory that the variable `directory` names.
 fn enter(
     lua: &Lua,
     manifest: &LuaValue,
@@ -69,10 +76,16 @@ fn enter(
     start_table(lua, &[Arc::new(entered)], None, shell)
 }
 
-/// Returns what a program or a shell in projects is started with, the outermost project first. `directories` are the ids of
-/// those that have an entry file of their own.
-fn start_table(lua: &Lua, layers: &[Arc<Entered>], directories: Option<&str>, shell: Option<&str>) -> Answer<LuaTable> {
-    let mut variables: Variables = std::env::vars_os().map(|(name, value)| (bytes(&name), bytes(&value))).collect();
+/// Returns what a program or a shell in projects is started with, the outermost project first.
+/// `directories` are the ids of those that have an entry file of their own.
+fn start_table(
+    lua: &Lua,
+    layers: &[Arc<Entered>],
+    directories: Option<&str>,
+    shell: Option<&str>,
+) -> Answer<LuaTable> {
+    let mut variables: Variables =
+        std::env::vars_os().map(|(name, value)| (bytes(&name), bytes(&value))).collect();
     for layer in layers {
         layer.environment.apply_to(&mut variables, &layer.identity());
     }
@@ -98,7 +111,9 @@ fn to_table(
     for (name, value) in variables {
         all.raw_set(lua.create_string(name)?, lua.create_string(value)?)?;
     }
-    if let Some((shell, started)) = shell.and_then(|shell| Some((shell, shell.subshell(platform::SCRIPT)?))) {
+    if let Some((shell, started)) =
+        shell.and_then(|shell| Some((shell, shell.subshell(platform::SCRIPT)?)))
+    {
         for (name, value) in &started.variables {
             all.raw_set(name.as_str(), value.as_str())?;
         }
@@ -110,8 +125,10 @@ fn to_table(
         }
     }
     table.raw_set("variables", all)?;
-    let entries =
-        layers.iter().filter_map(|layer| layer.environment.lists.get("PATH")).flat_map(|(_, entries)| entries);
+    let entries = layers
+        .iter()
+        .filter_map(|layer| layer.environment.lists.get("PATH"))
+        .flat_map(|(_, entries)| entries);
     let directories = entries.filter_map(|entry| match entry {
         Template::Text(text) => Some(lua.create_string(&text.0)),
         Template::Parts { .. } => None,
@@ -132,19 +149,22 @@ fn store_of(lua: &Lua, options: Option<&LuaTable>) -> Answer<Store> {
     Ok(Store::new(&Options::read(lua, options)?.settings.root))
 }
 
-/// Returns the directories with an entry file around a directory, the working directory unless given, outermost first.
+/// Returns the directories with an entry file around a directory, the working directory unless
+/// given, outermost first.
 fn directories(lua: &Lua, directory: Option<&LuaString>) -> Answer<Vec<LuaString>> {
     let start = match directory {
         Some(directory) => path_of(directory),
-        None => std::env::current_dir()
-            .map_err(|error| Failure::new("usage", format!("the working directory is unusable: {error}")))?,
+        None => std::env::current_dir().map_err(|error| {
+            Failure::new("usage", format!("the working directory is unusable: {error}"))
+        })?,
     };
     let to_string = |path: &PathBuf| lua.create_string(platform::bytes_of_path(path));
     trust::around(&start).iter().map(to_string).collect::<LuaResult<_>>().map_err(lua_failure)
 }
 
-/// Compares the files of a directory with what is trusted. Returns `directory`, `id`, `name`; `hash` when they are trusted, else
-/// `doubt`, a failure, and whether it `can_be_settled`; `watched`, the files that were compared, and `record`.
+/// Compares the files of a directory with what is trusted. Returns `directory`, `id`, `name`;
+/// `hash` when they are trusted, else `doubt`, a failure, and whether it `can_be_settled`;
+/// `watched`, the files that were compared, and `record`.
 fn check(lua: &Lua, directory: &LuaString, options: Option<&LuaTable>) -> Answer<LuaTable> {
     let started = SystemTime::now();
     let store = store_of(lua, options)?;
@@ -168,7 +188,10 @@ fn check(lua: &Lua, directory: &LuaString, options: Option<&LuaTable>) -> Answer
         if !files.contains(&entry) {
             files.push(entry);
         }
-        table.raw_set("files", files.iter().map(|file| string(file)).collect::<LuaResult<Vec<_>>>()?)?;
+        table.raw_set(
+            "files",
+            files.iter().map(|file| string(file)).collect::<LuaResult<Vec<_>>>()?,
+        )?;
         match &found {
             Ok(hash) => table.raw_set("hash", hash.to_hex())?,
             Err(doubt) => {
@@ -188,19 +211,31 @@ fn content_of(project: &Project, files: &[PathBuf], doubt: &Doubt) -> Hash {
         Ok(look) => look.hash.to_hex(),
         Err(doubt) => doubt.to_string(),
     };
-    let whole: Vec<String> = std::iter::once(doubt.to_string()).chain(files.iter().map(content)).collect();
+    let whole: Vec<String> =
+        std::iter::once(doubt.to_string()).chain(files.iter().map(content)).collect();
     Hash::of(whole.join("\n").as_bytes())
 }
 
 /// Returns a file of a directory that is trusted as it is.
-fn read(lua: &Lua, directory: &LuaString, file: &LuaString, options: Option<&LuaTable>) -> Answer<LuaString> {
+fn read(
+    lua: &Lua,
+    directory: &LuaString,
+    file: &LuaString,
+    options: Option<&LuaTable>,
+) -> Answer<LuaString> {
     let project = open_project(&store_of(lua, options)?, directory)?;
     let text = project.read(&path_of(file)).map_err(|doubt| failure_of(&doubt))?;
     lua.create_string(text).map_err(lua_failure)
 }
 
-/// Returns a file of a directory that may be trusted: `text`, `sha256`, and whether it `is_trusted`; nil when it is not known.
-fn look(lua: &Lua, directory: &LuaString, file: &LuaString, options: Option<&LuaTable>) -> Answer<LuaTable> {
+/// Returns a file of a directory that may be trusted: `text`, `sha256`, and whether it
+/// `is_trusted`; nil when it is not known.
+fn look(
+    lua: &Lua,
+    directory: &LuaString,
+    file: &LuaString,
+    options: Option<&LuaTable>,
+) -> Answer<LuaTable> {
     let project = open_project(&store_of(lua, options)?, directory)?;
     let look = project.look(&path_of(file)).map_err(|doubt| failure_of(&doubt))?;
     let to_table = || -> LuaResult<LuaTable> {
@@ -225,7 +260,8 @@ fn parse_hash(text: &str) -> Answer<Hash> {
     Hash::parse(text).map_err(|error| Failure::new("internal", error.to_string()))
 }
 
-/// Trusts files of a directory, each with a hash, and `sources`; what is there no more is forgotten.
+/// Trusts files of a directory, each with a hash, and `sources`; what is there no more is
+/// forgotten.
 fn accept(
     lua: &Lua,
     directory: &LuaString,
@@ -260,7 +296,8 @@ fn trusts_source(
     Ok(project.trusts_source(&path_of(source), parse_hash(hash)?))
 }
 
-/// Keeps a project trusted whose file sys.lua itself wrote. `before` is the file's content before, nil when there was none.
+/// Keeps a project trusted whose file sys.lua itself wrote. `before` is the file's content before,
+/// nil when there was none.
 fn follow(
     lua: &Lua,
     file: &LuaString,
@@ -289,18 +326,27 @@ fn remember(lua: &Lua, entered: Entered) -> usize {
 }
 
 fn layers_of(lua: &Lua, numbers: &[usize]) -> Vec<Arc<Entered>> {
-    let find = |number: &usize| state::read(lua, |state| state.entered.get(number.wrapping_sub(1)).cloned());
+    let find = |number: &usize| {
+        state::read(lua, |state| state.entered.get(number.wrapping_sub(1)).cloned())
+    };
     numbers.iter().filter_map(find).collect()
 }
 
-/// Returns the number of the environment that is kept of a directory with a content; nil when none is.
-fn kept(lua: &Lua, directory: &LuaString, hash: &str, options: Option<&LuaTable>) -> Answer<Option<usize>> {
+/// Returns the number of the environment that is kept of a directory with a content; nil when none
+/// is.
+fn kept(
+    lua: &Lua,
+    directory: &LuaString,
+    hash: &str,
+    options: Option<&LuaTable>,
+) -> Answer<Option<usize>> {
     let engine = Options::read(lua, options)?.engine(Access::Look)?;
     let project = open_project(engine.store(), directory)?;
     Ok(engine.kept(&project.id(), parse_hash(hash)?).map(|entered| remember(lua, entered)))
 }
 
-/// Builds the environment of a directory, of which the manifest is given, and keeps it; returns its number.
+/// Builds the environment of a directory, of which the manifest is given, and keeps it; returns its
+/// number.
 fn enter_directory(
     lua: &Lua,
     manifest: &LuaValue,
@@ -314,21 +360,29 @@ fn enter_directory(
     let project = open_project(engine.store(), directory)?;
     let trusted = parse_hash(hash)?;
     let entered = engine
-        .enter_directory(&manifest, &project, trusted, &mut LuaTasks::new(lua), &mut options.on_event(lua))
+        .enter_directory(
+            &manifest,
+            &project,
+            trusted,
+            &mut LuaTasks::new(lua),
+            &mut options.on_event(lua),
+        )
         .map_err(|error| error.to_failure())?;
     Ok(remember(lua, entered))
 }
 
-/// What a hook does after directories were compared: `shell`, `user`, `entered` and `said` as its shell has them, `is_new` in a
-/// shell that did nothing yet; `layers`, what is to be entered: tables with `id`, `hash`, `number`; `watched`: tables with `id`,
-/// `hash` where it is trusted, `compared_at`, `files`, `record`. Returns the script.
+/// What a hook does after directories were compared: `shell`, `user`, `entered` and `said` as its
+/// shell has them, `is_new` in a shell that did nothing yet; `layers`, what is to be entered:
+/// tables with `id`, `hash`, `number`; `watched`: tables with `id`, `hash` where it is trusted,
+/// `compared_at`, `files`, `record`. Returns the script.
 fn step(lua: &Lua, wanted: &LuaTable, options: Option<&LuaTable>) -> Answer<LuaString> {
     let engine = Options::read(lua, options)?.engine(Access::Look)?;
     let script = step_script(lua, wanted, &engine).map_err(lua_failure)?;
     lua.create_string(script).map_err(lua_failure)
 }
 
-/// What stands between scripts: a shell that defines a function once in a file takes each as a file of its own.
+/// What stands between scripts: a shell that defines a function once in a file takes each as a file
+/// of its own.
 const NEXT: &[u8] = b"\n# sys.lua: next\n";
 
 fn step_script(lua: &Lua, wanted: &LuaTable, engine: &Engine) -> LuaResult<Vec<u8>> {
@@ -340,7 +394,8 @@ fn step_script(lua: &Lua, wanted: &LuaTable, engine: &Engine) -> LuaResult<Vec<u
     let had_layers = !before.is_empty();
     let (mut now, mut numbers, mut name) = (Vec::new(), Vec::new(), None);
     for layer in wanted.get::<Vec<LuaTable>>("layers")? {
-        let hash = parse_hash(&layer.get::<String>("hash")?).map_err(|failure| LuaError::runtime(failure.message))?;
+        let hash = parse_hash(&layer.get::<String>("hash")?)
+            .map_err(|failure| LuaError::runtime(failure.message))?;
         now.push(engine.layer(&layer.get::<String>("id")?, hash));
         numbers.push(layer.get::<usize>("number")?);
     }
@@ -348,7 +403,8 @@ fn step_script(lua: &Lua, wanted: &LuaTable, engine: &Engine) -> LuaResult<Vec<u
     let kept = before.iter().zip(&now).take_while(|(before, now)| *before == now).count();
     let mut script = Vec::new();
     for layer in before.split_off(kept).into_iter().rev().filter_map(|layer| engine.left(layer)) {
-        script.extend(shell.render_leave(&layer.environment, &layer.identity()).unwrap_or_default());
+        script
+            .extend(shell.render_leave(&layer.environment, &layer.identity()).unwrap_or_default());
         script.extend_from_slice(NEXT);
     }
     // Aliases, completions and scripts are of each shell.
@@ -366,27 +422,39 @@ fn step_script(lua: &Lua, wanted: &LuaTable, engine: &Engine) -> LuaResult<Vec<u
     let mut watched = Vec::new();
     for table in wanted.get::<Vec<LuaTable>>("watched")? {
         let trusted = table.get::<Option<String>>("hash")?.and_then(|hash| parse_hash(&hash).ok());
-        let at = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs_f64(table.get::<f64>("compared_at")?);
+        let at = SystemTime::UNIX_EPOCH
+            + std::time::Duration::from_secs_f64(table.get::<f64>("compared_at")?);
         // What cannot be noted is not watched.
         let note = engine.note_comparison(&table.get::<String>("id")?, trusted, at).ok().flatten();
-        for file in table.get::<Vec<LuaString>>("files")?.iter().chain([&table.get::<LuaString>("record")?]) {
+        for file in
+            table.get::<Vec<LuaString>>("files")?.iter().chain([&table.get::<LuaString>("record")?])
+        {
             let file = path_of(file);
             watched.push(Watched { is_there: platform::exists(&file), file, note: note.clone() });
         }
     }
-    let identity =
-        Identity { root: engine.store().root(), user: user.as_deref(), project: None, snapshot: SnapshotId(0) };
+    let identity = Identity {
+        root: engine.store().root(),
+        user: user.as_deref(),
+        project: None,
+        snapshot: SnapshotId(0),
+    };
     let memory = identity.memory();
     let layers: String = now.iter().map(|layer| format!("{layer} ")).collect();
     let said = wanted.get::<String>("said")?;
-    let places =
-        EnteredPlaces { memory: &memory, layers: &layers, said: &said, name: name.as_deref(), watched: &watched };
+    let places = EnteredPlaces {
+        memory: &memory,
+        layers: &layers,
+        said: &said,
+        name: name.as_deref(),
+        watched: &watched,
+    };
     script.extend(shell.render_entered(&places).unwrap_or_default());
     Ok(script)
 }
 
-/// Becomes a program; returns only when it cannot be started. Windows has no such call: there it runs, and its exit code is
-/// returned.
+/// Becomes a program; returns only when it cannot be started. Windows has no such call: there it
+/// runs, and its exit code is returned.
 fn become_program(
     lua: &Lua,
     words: &[LuaString],
@@ -405,7 +473,8 @@ fn become_program(
     let script = script.map(|script| script.as_bytes().to_vec());
     let script = script.as_deref().map(|script| (script, directory.as_path()));
     platform::become_program(&words, &all, script).map_err(|error| {
-        let program = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
+        let program =
+            words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
         let kind = if error.kind() == ErrorKind::NotFound { "not_found" } else { "not_started" };
         Failure::new(kind, format!("cannot start {program}: {error}"))
     })
@@ -418,18 +487,26 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         lua,
         native,
         "enter",
-        |lua, (manifest, project, shell, options): (LuaValue, String, Option<String>, Option<LuaTable>)| {
-            enter(lua, &manifest, &project, shell.as_deref(), options.as_ref())
-        },
+        |lua,
+         (manifest, project, shell, options): (
+            LuaValue,
+            String,
+            Option<String>,
+            Option<LuaTable>,
+        )| { enter(lua, &manifest, &project, shell.as_deref(), options.as_ref()) },
     )?;
     register_trust(lua, native)?;
     register_outside(
         lua,
         native,
         "become_program",
-        |lua, (words, variables, script, options): (Vec<LuaString>, LuaTable, Option<LuaString>, Option<LuaTable>)| {
-            become_program(lua, &words, &variables, script.as_ref(), options.as_ref())
-        },
+        |lua,
+         (words, variables, script, options): (
+            Vec<LuaString>,
+            LuaTable,
+            Option<LuaString>,
+            Option<LuaTable>,
+        )| { become_program(lua, &words, &variables, script.as_ref(), options.as_ref()) },
     )
 }
 
@@ -440,17 +517,31 @@ fn register_trust(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         directories(lua, directory.as_ref())
     })?;
     register_function(lua, native, "real_path", |lua, path: LuaString| {
-        lua.create_string(platform::bytes_of_path(&platform::canonical(&path_of(&path)))).map_err(lua_failure)
+        lua.create_string(platform::bytes_of_path(&platform::canonical(&path_of(&path))))
+            .map_err(lua_failure)
     })?;
-    register_function(lua, native, "trust_check", |lua, (directory, options): (LuaString, Opts)| {
-        check(lua, &directory, options.as_ref())
-    })?;
-    register_function(lua, native, "trust_read", |lua, (directory, file, options): (LuaString, LuaString, Opts)| {
-        read(lua, &directory, &file, options.as_ref())
-    })?;
-    register_function(lua, native, "trust_look", |lua, (directory, file, options): (LuaString, LuaString, Opts)| {
-        look(lua, &directory, &file, options.as_ref())
-    })?;
+    register_function(
+        lua,
+        native,
+        "trust_check",
+        |lua, (directory, options): (LuaString, Opts)| check(lua, &directory, options.as_ref()),
+    )?;
+    register_function(
+        lua,
+        native,
+        "trust_read",
+        |lua, (directory, file, options): (LuaString, LuaString, Opts)| {
+            read(lua, &directory, &file, options.as_ref())
+        },
+    )?;
+    register_function(
+        lua,
+        native,
+        "trust_look",
+        |lua, (directory, file, options): (LuaString, LuaString, Opts)| {
+            look(lua, &directory, &file, options.as_ref())
+        },
+    )?;
     register_function(
         lua,
         native,
@@ -475,9 +566,14 @@ fn register_trust(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             follow(lua, &file, before.as_ref(), &after, options.as_ref())
         },
     )?;
-    register_function(lua, native, "project_kept", |lua, (directory, hash, options): (LuaString, String, Opts)| {
-        kept(lua, &directory, &hash, options.as_ref())
-    })?;
+    register_function(
+        lua,
+        native,
+        "project_kept",
+        |lua, (directory, hash, options): (LuaString, String, Opts)| {
+            kept(lua, &directory, &hash, options.as_ref())
+        },
+    )?;
     register_verb(
         lua,
         native,
@@ -486,11 +582,16 @@ fn register_trust(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             enter_directory(lua, &manifest, &directory, &hash, options.as_ref())
         },
     )?;
-    register_function(lua, native, "project_start", |lua, (numbers, shell): (Vec<usize>, Option<String>)| {
-        let layers = layers_of(lua, &numbers);
-        let ids: Vec<&str> = layers.iter().map(|layer| layer.key.as_str()).collect();
-        start_table(lua, &layers, Some(&ids.join(" ")), shell.as_deref())
-    })?;
+    register_function(
+        lua,
+        native,
+        "project_start",
+        |lua, (numbers, shell): (Vec<usize>, Option<String>)| {
+            let layers = layers_of(lua, &numbers);
+            let ids: Vec<&str> = layers.iter().map(|layer| layer.key.as_str()).collect();
+            start_table(lua, &layers, Some(&ids.join(" ")), shell.as_deref())
+        },
+    )?;
     register_function(lua, native, "project_step", |lua, (wanted, options): (LuaTable, Opts)| {
         step(lua, &wanted, options.as_ref())
     })

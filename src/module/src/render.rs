@@ -17,7 +17,8 @@ pub const NULL: &str = "syslua.null";
 /// Returns data as JSON for other programs: keys sorted, nothing escaped for our own formats.
 fn plain_json(value: &Value, place: &Place<'_>) -> Answer<Json> {
     let utf8 = |bytes: &[u8]| {
-        String::from_utf8(bytes.to_vec()).map_err(|_| place.refuse("is no UTF-8, which these strings have to be"))
+        String::from_utf8(bytes.to_vec())
+            .map_err(|_| place.refuse("is no UTF-8, which these strings have to be"))
     };
     Ok(match value {
         Value::Bytes(bytes) => Json::String(utf8(bytes)?),
@@ -26,7 +27,8 @@ fn plain_json(value: &Value, place: &Place<'_>) -> Answer<Json> {
             Json::Array(items.collect::<Answer<_>>()?)
         }
         Value::Map(map) => {
-            let entries = map.iter().map(|(key, item)| Ok((utf8(key)?, plain_json(item, &place.name(key))?)));
+            let entries =
+                map.iter().map(|(key, item)| Ok((utf8(key)?, plain_json(item, &place.name(key))?)));
             Json::Object(entries.collect::<Answer<Map<_, _>>>()?)
         }
         Value::Derivation(_) | Value::Source(_) => {
@@ -41,9 +43,10 @@ fn report_json(lua: &Lua, value: &LuaValue) -> Answer<Json> {
     fn whole(value: &Value) -> Json {
         match value {
             Value::List(list) => list.iter().map(whole).collect(),
-            Value::Map(map) => {
-                map.iter().map(|(key, item)| (String::from_utf8_lossy(key).into_owned(), whole(item))).collect()
-            }
+            Value::Map(map) => map
+                .iter()
+                .map(|(key, item)| (String::from_utf8_lossy(key).into_owned(), whole(item)))
+                .collect(),
             other => other.to_json(),
         }
     }
@@ -56,8 +59,8 @@ fn to_json(lua: &Lua, value: &LuaValue) -> Answer<Json> {
 }
 
 fn from_json(lua: &Lua, text: &[u8]) -> Answer<LuaValue> {
-    let json: Json =
-        serde_json::from_slice(text).map_err(|error| Failure::new("config", format!("this is no JSON: {error}")))?;
+    let json: Json = serde_json::from_slice(text)
+        .map_err(|error| Failure::new("config", format!("this is no JSON: {error}")))?;
     to_lua(lua, &json).map_err(lua_failure)
 }
 
@@ -92,12 +95,12 @@ fn to_lua(lua: &Lua, json: &Json) -> LuaResult<LuaValue> {
 fn refuse_null(json: &Json, place: &Place<'_>, format: &str) -> Answer<()> {
     match json {
         Json::Null => Err(place.refuse(&format!("is null, which {format} cannot say"))),
-        Json::Array(items) => {
-            (1..).zip(items).try_for_each(|(index, item)| refuse_null(item, &place.index(index), format))
-        }
-        Json::Object(map) => {
-            map.iter().try_for_each(|(key, item)| refuse_null(item, &place.name(key.as_bytes()), format))
-        }
+        Json::Array(items) => (1..)
+            .zip(items)
+            .try_for_each(|(index, item)| refuse_null(item, &place.index(index), format)),
+        Json::Object(map) => map
+            .iter()
+            .try_for_each(|(key, item)| refuse_null(item, &place.name(key.as_bytes()), format)),
         _ => Ok(()),
     }
 }
@@ -108,7 +111,10 @@ fn to_table(lua: &Lua, value: &LuaValue, format: &str) -> Answer<Map<String, Jso
     refuse_null(&json, &Place::top("value"), format)?;
     match json {
         Json::Object(map) => Ok(map),
-        _ => Err(Failure::new("config", format!("a document of {format} is a table with names: this is none"))),
+        _ => Err(Failure::new(
+            "config",
+            format!("a document of {format} is a table with names: this is none"),
+        )),
     }
 }
 
@@ -140,16 +146,22 @@ impl Ini<'_> {
             Json::Array(items) => {
                 return (1..).zip(items).try_for_each(|(index, item)| {
                     if item.is_array() {
-                        return Err(place.index(index).refuse("is a list in a list, which INI cannot say"));
+                        return Err(place
+                            .index(index)
+                            .refuse("is a list in a list, which INI cannot say"));
                     }
                     self.entry(key, item, &place.index(index))
                 });
             }
-            Json::Object(_) => return Err(place.refuse("is a table in a section, which INI cannot say")),
+            Json::Object(_) => {
+                return Err(place.refuse("is a table in a section, which INI cannot say"));
+            }
             other => other.to_string(),
         };
         if key.contains(['\n', '\r', '=']) || key.is_empty() || shown.contains(['\n', '\r']) {
-            return Err(place.refuse("has a line break, an empty name or a = in its name, which INI cannot say"));
+            return Err(place.refuse(
+                "has a line break, an empty name or a = in its name, which INI cannot say",
+            ));
         }
         let _ = writeln!(self.text, "{}{key}{}{shown}", self.indent, self.separator);
         Ok(())
@@ -192,19 +204,30 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     native.set("array_metatable", lua.array_metatable())?;
     register_function(lua, native, "to_json", |lua, (value, pretty): (LuaValue, Option<bool>)| {
         let json = to_json(lua, &value)?;
-        let text =
-            if pretty == Some(true) { serde_json::to_string_pretty(&json) } else { serde_json::to_string(&json) };
+        let text = if pretty == Some(true) {
+            serde_json::to_string_pretty(&json)
+        } else {
+            serde_json::to_string(&json)
+        };
         text.map_err(|error| Failure::new("config", error.to_string()))
     })?;
     register_function(lua, native, "report_json", |lua, value: LuaValue| {
-        serde_json::to_string(&report_json(lua, &value)?).map_err(|error| Failure::new("engine", error.to_string()))
+        serde_json::to_string(&report_json(lua, &value)?)
+            .map_err(|error| Failure::new("engine", error.to_string()))
     })?;
-    register_function(lua, native, "from_json", |lua, text: LuaString| from_json(lua, &text.as_bytes()))?;
+    register_function(lua, native, "from_json", |lua, text: LuaString| {
+        from_json(lua, &text.as_bytes())
+    })?;
     register_function(lua, native, "to_toml", |lua, (value, pretty): (LuaValue, Option<bool>)| {
         to_toml(lua, &value, pretty == Some(true))
     })?;
     register_function(lua, native, "to_yaml", |lua, value: LuaValue| to_yaml(lua, &value))?;
-    register_function(lua, native, "to_ini", |lua, (value, indent, separator): (LuaValue, String, String)| {
-        to_ini(lua, &value, &indent, &separator)
-    })
+    register_function(
+        lua,
+        native,
+        "to_ini",
+        |lua, (value, indent, separator): (LuaValue, String, String)| {
+            to_ini(lua, &value, &indent, &separator)
+        },
+    )
 }

@@ -1,5 +1,5 @@
-//! `native.secrets_*`: documents of SOPS and files of age, for commands and scripts. What is decrypted goes to Lua only
-//! where it is asked for.
+//! `native.secrets_*`: documents of SOPS and files of age, for commands and scripts. What is
+//! decrypted goes to Lua only where it is asked for.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -34,13 +34,17 @@ fn path_of(path: &LuaString) -> PathBuf {
 
 /// The directory of settings, where sops looks for `sops/age/keys.txt`.
 fn settings_directory(home: Option<&Path>) -> Option<PathBuf> {
-    if let Some(directory) = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute()) {
+    if let Some(directory) =
+        std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute())
+    {
         return Some(directory);
     }
     if cfg!(windows) {
         return std::env::var_os("APPDATA").map(PathBuf::from);
     }
-    home.map(|home| home.join(if cfg!(target_os = "macos") { "Library/Application Support" } else { ".config" }))
+    home.map(|home| {
+        home.join(if cfg!(target_os = "macos") { "Library/Application Support" } else { ".config" })
+    })
 }
 
 fn find_identities() -> Identities {
@@ -120,20 +124,29 @@ fn get(lua: &Lua, path: &LuaString, key: Option<&str>) -> Answer<LuaTable> {
     make(&content, &json, value, kind).map_err(lua_failure)
 }
 
-fn set(lua: &Lua, path: &LuaString, key: &str, text: &LuaString, kind: Option<&str>) -> Answer<LuaTable> {
+fn set(
+    lua: &Lua,
+    path: &LuaString,
+    key: &str,
+    text: &LuaString,
+    kind: Option<&str>,
+) -> Answer<LuaTable> {
     let path = path_of(path);
     let key = KeyPath::parse(key).map_err(failure)?;
     let kind = kind
         .map(|name| {
-            Type::from_name(name).filter(|kind| !matches!(kind, Type::Bytes | Type::Comment)).ok_or_else(|| {
-                Failure::new("usage", format!("there is no type `{name}`"))
-                    .with_hint("types are str, int, float, bool, time and null")
-            })
+            Type::from_name(name)
+                .filter(|kind| !matches!(kind, Type::Bytes | Type::Comment))
+                .ok_or_else(|| {
+                    Failure::new("usage", format!("there is no type `{name}`"))
+                        .with_hint("types are str, int, float, bool, time and null")
+                })
         })
         .transpose()?;
     let bytes = Zeroizing::new(text.as_bytes().to_vec());
     let text = std::str::from_utf8(&bytes).map_err(|_| {
-        Failure::new(KIND, format!("the value for `{key}` is not UTF-8 text")).with_hint("encode it, as base64 say")
+        Failure::new(KIND, format!("the value for `{key}` is not UTF-8 text"))
+            .with_hint("encode it, as base64 say")
     })?;
     let given = recipients_of_environment()?;
     let mut stored = Stored::open_or_make(&path, &find_identities(), &given).map_err(failure)?;
@@ -159,11 +172,13 @@ fn set(lua: &Lua, path: &LuaString, key: &str, text: &LuaString, kind: Option<&s
     answer().map_err(lua_failure)
 }
 
-/// A new data key, for the recipients of the creation rule, or of the document when there is no rule.
+/// A new data key, for the recipients of the creation rule, or of the document when there is no
+/// rule.
 fn rotate(lua: &Lua, path: &LuaString, recipients: Option<Vec<String>>) -> Answer<LuaTable> {
     let path = path_of(path);
     let mut stored = Stored::open(&path, &find_identities()).map_err(failure)?;
-    let before: Vec<String> = stored.opened.document().recipients().into_iter().map(str::to_owned).collect();
+    let before: Vec<String> =
+        stored.opened.document().recipients().into_iter().map(str::to_owned).collect();
     let texts = match recipients {
         Some(given) if !given.is_empty() => given,
         _ => {
@@ -183,7 +198,8 @@ fn rotate(lua: &Lua, path: &LuaString, recipients: Option<Vec<String>>) -> Answe
 
 /// The recipients now, and who of them is new or gone.
 fn describe(lua: &Lua, stored: &Stored, before: &[String], changed: bool) -> LuaResult<LuaTable> {
-    let now: Vec<String> = stored.opened.document().recipients().into_iter().map(str::to_owned).collect();
+    let now: Vec<String> =
+        stored.opened.document().recipients().into_iter().map(str::to_owned).collect();
     let table = lua.create_table()?;
     let missing = |from: &[String], of: &[String]| -> Vec<String> {
         of.iter().filter(|one| !from.contains(one)).cloned().collect()
@@ -195,7 +211,12 @@ fn describe(lua: &Lua, stored: &Stored, before: &[String], changed: bool) -> Lua
     Ok(table)
 }
 
-fn recipients(lua: &Lua, path: &LuaString, action: &str, recipient: Option<&str>) -> Answer<LuaTable> {
+fn recipients(
+    lua: &Lua,
+    path: &LuaString,
+    action: &str,
+    recipient: Option<&str>,
+) -> Answer<LuaTable> {
     let path = path_of(path);
     if action == "list" {
         let document = file::document(&path).map_err(failure)?;
@@ -206,9 +227,11 @@ fn recipients(lua: &Lua, path: &LuaString, action: &str, recipient: Option<&str>
     }
     let recipient = recipient.unwrap_or_default();
     let mut stored = Stored::open(&path, &find_identities()).map_err(failure)?;
-    let before: Vec<String> = stored.opened.document().recipients().into_iter().map(str::to_owned).collect();
+    let before: Vec<String> =
+        stored.opened.document().recipients().into_iter().map(str::to_owned).collect();
     let done = match action {
-        "add" => Recipient::parse(recipient).and_then(|recipient| stored.opened.add_recipient(&recipient)),
+        "add" => Recipient::parse(recipient)
+            .and_then(|recipient| stored.opened.add_recipient(&recipient)),
         _ => stored.opened.remove_recipient(recipient).map(|()| true),
     };
     let changed = done.map_err(|problem| failure(problem.in_file(&path)))?;
@@ -219,7 +242,10 @@ fn recipients(lua: &Lua, path: &LuaString, action: &str, recipient: Option<&str>
 }
 
 /// Makes an identity in a file that is not there yet: the one given, else where sops looks for it.
-#[expect(clippy::disallowed_methods, reason = "an identity is a file of the user, and no build can change it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an identity is a file of the user, and no build can change it"
+)]
 fn keygen(lua: &Lua, path: Option<&LuaString>) -> Answer<LuaTable> {
     let home = options::home().ok();
     let path = match path {
@@ -227,7 +253,9 @@ fn keygen(lua: &Lua, path: Option<&LuaString>) -> Answer<LuaTable> {
         None => match std::env::var_os("SOPS_AGE_KEY_FILE") {
             Some(file) => PathBuf::from(file),
             None => settings_directory(home.as_deref())
-                .ok_or_else(|| Failure::new(KIND, "the home directory is not known").with_hint("set HOME"))?
+                .ok_or_else(|| {
+                    Failure::new(KIND, "the home directory is not known").with_hint("set HOME")
+                })?
                 .join("sops/age/keys.txt"),
         },
     };
@@ -254,7 +282,9 @@ fn keygen(lua: &Lua, path: Option<&LuaString>) -> Answer<LuaTable> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&path).map_err(|error| failed(&error))?;
-    file.write_all(content.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| failed(&error))?;
+    file.write_all(content.as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(|error| failed(&error))?;
     let answer = || {
         let table = lua.create_table()?;
         table.set("file", path.display().to_string())?;
@@ -266,37 +296,49 @@ fn keygen(lua: &Lua, path: Option<&LuaString>) -> Answer<LuaTable> {
 
 /// Where a private file may be, the last one on a disk.
 fn private_places() -> Vec<PathBuf> {
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
+    let runtime =
+        std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
     let mut places: Vec<PathBuf> = runtime.into_iter().collect();
     places.push(PathBuf::from("/dev/shm"));
     places.push(std::env::temp_dir());
     places
 }
 
-/// Opens the content in an editor. `on_problem` is told what is wrong with the result, and says whether the editor is
-/// started again.
-fn edit(lua: &Lua, path: &LuaString, editor: &[String], on_problem: &LuaFunction) -> Answer<LuaTable> {
+/// Opens the content in an editor. `on_problem` is told what is wrong with the result, and says
+/// whether the editor is started again.
+fn edit(
+    lua: &Lua,
+    path: &LuaString,
+    editor: &[String],
+    on_problem: &LuaFunction,
+) -> Answer<LuaTable> {
     let path = path_of(path);
     let given = recipients_of_environment()?;
     let mut stored = Stored::open_or_make(&path, &find_identities(), &given).map_err(failure)?;
     let before = stored.opened.content().map_err(failure)?;
-    let name = path.file_name().map_or_else(|| "secrets".into(), |name| name.to_string_lossy().into_owned());
+    let name = path
+        .file_name()
+        .map_or_else(|| "secrets".into(), |name| name.to_string_lossy().into_owned());
     let private = PrivateFile::new(&private_places(), &name, &before)
         .map_err(|error| Failure::new(KIND, format!("cannot make a private file: {error}")))?;
     if !private.is_in_memory() {
-        let warning = "there is no file system in memory here: the text is on the disk while the editor runs";
+        let warning =
+            "there is no file system in memory here: the text is on the disk while the editor runs";
         on_problem.call::<LuaValue>((warning, true)).map_err(lua_failure)?;
     }
     loop {
         run_editor(editor, private.path())?;
-        let after = private.read().map_err(|error| Failure::new(KIND, format!("the editor left no file: {error}")))?;
+        let after = private
+            .read()
+            .map_err(|error| Failure::new(KIND, format!("the editor left no file: {error}")))?;
         if *after == *before {
             return edited(lua, false, stored.is_new());
         }
         match stored.opened.replace(&after) {
             Ok(()) => break,
             Err(problem) => {
-                let again: bool = on_problem.call((problem.message.as_str(), false)).map_err(lua_failure)?;
+                let again: bool =
+                    on_problem.call((problem.message.as_str(), false)).map_err(lua_failure)?;
                 if !again {
                     return Err(failure(problem.in_file(&path)));
                 }
@@ -318,17 +360,22 @@ fn edited(lua: &Lua, changed: bool, is_new: bool) -> Answer<LuaTable> {
     answer().map_err(lua_failure)
 }
 
-/// Runs the editor and waits. Signals of the terminal are for the editor; those that end a process end it first, so that
-/// the private file goes.
+/// Runs the editor and waits. Signals of the terminal are for the editor; those that end a process
+/// end it first, so that the private file goes.
 fn run_editor(editor: &[String], file: &Path) -> Answer<()> {
-    let (program, arguments) =
-        editor.split_first().ok_or_else(|| Failure::new("usage", "the editor is not known").with_hint("set EDITOR"))?;
+    let (program, arguments) = editor
+        .split_first()
+        .ok_or_else(|| Failure::new("usage", "the editor is not known").with_hint("set EDITOR"))?;
     // Before the editor is there: it may be quick.
     let guard = waiting::Guard::new();
-    let mut child = std::process::Command::new(program).args(arguments).arg(file).spawn().map_err(|error| {
-        Failure::new(KIND, format!("cannot start the editor `{program}`: {}", platform::reason(&error)))
+    let mut child =
+        std::process::Command::new(program).args(arguments).arg(file).spawn().map_err(|error| {
+            Failure::new(
+                KIND,
+                format!("cannot start the editor `{program}`: {}", platform::reason(&error)),
+            )
             .with_hint("EDITOR names it")
-    })?;
+        })?;
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
@@ -338,7 +385,9 @@ fn run_editor(editor: &[String], file: &Path) -> Answer<()> {
                 return Err(Failure::new("interrupted", "interrupted: nothing was changed"));
             }
             Ok(None) => std::thread::sleep(std::time::Duration::from_millis(10)),
-            Err(error) => return Err(Failure::new(KIND, format!("cannot wait for the editor: {error}"))),
+            Err(error) => {
+                return Err(Failure::new(KIND, format!("cannot wait for the editor: {error}")));
+            }
         }
     };
     if status.success() {
@@ -369,10 +418,18 @@ mod waiting {
         pub fn new() -> Self {
             ASKED.store(0, Ordering::Relaxed);
             let mut before = Vec::new();
-            let handlers: [(Signal, extern "C" fn(nix::libc::c_int)); 4] =
-                [(Signal::SIGINT, pass), (Signal::SIGQUIT, pass), (Signal::SIGTERM, note), (Signal::SIGHUP, note)];
+            let handlers: [(Signal, extern "C" fn(nix::libc::c_int)); 4] = [
+                (Signal::SIGINT, pass),
+                (Signal::SIGQUIT, pass),
+                (Signal::SIGTERM, note),
+                (Signal::SIGHUP, note),
+            ];
             for (signal, handler) in handlers {
-                let action = SigAction::new(SigHandler::Handler(handler), SaFlags::SA_RESTART, SigSet::empty());
+                let action = SigAction::new(
+                    SigHandler::Handler(handler),
+                    SaFlags::SA_RESTART,
+                    SigSet::empty(),
+                );
                 // SAFETY: the handlers touch an atomic at most.
                 if let Ok(old) = unsafe { sigaction(signal, &action) } {
                     before.push((signal, old));
@@ -421,21 +478,34 @@ fn outline(lua: &Lua, path: &LuaString) -> Answer<LuaValue> {
 
 /// Registers them.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
-    error::register(lua, native, "secrets_get", |lua, (path, key): (LuaString, Option<String>)| {
-        get(lua, &path, key.as_deref())
-    })?;
+    error::register(
+        lua,
+        native,
+        "secrets_get",
+        |lua, (path, key): (LuaString, Option<String>)| get(lua, &path, key.as_deref()),
+    )?;
     type Set = (LuaString, String, LuaString, Option<String>);
     error::register(lua, native, "secrets_set", |lua, (path, key, text, kind): Set| {
         set(lua, &path, &key, &text, kind.as_deref())
     })?;
-    error::register(lua, native, "secrets_rotate", |lua, (path, recipients): (LuaString, Option<Vec<String>>)| {
-        rotate(lua, &path, recipients)
-    })?;
+    error::register(
+        lua,
+        native,
+        "secrets_rotate",
+        |lua, (path, recipients): (LuaString, Option<Vec<String>>)| rotate(lua, &path, recipients),
+    )?;
     type Change = (LuaString, String, Option<String>);
-    error::register(lua, native, "secrets_recipients", |lua, (path, action, recipient): Change| {
-        recipients(lua, &path, &action, recipient.as_deref())
+    error::register(
+        lua,
+        native,
+        "secrets_recipients",
+        |lua, (path, action, recipient): Change| {
+            recipients(lua, &path, &action, recipient.as_deref())
+        },
+    )?;
+    error::register(lua, native, "secrets_keygen", |lua, path: Option<LuaString>| {
+        keygen(lua, path.as_ref())
     })?;
-    error::register(lua, native, "secrets_keygen", |lua, path: Option<LuaString>| keygen(lua, path.as_ref()))?;
     type Edit = (LuaString, Vec<String>, LuaFunction);
     error::register(lua, native, "secrets_edit", |lua, (path, editor, on_problem): Edit| {
         edit(lua, &path, &editor, &on_problem)

@@ -1,9 +1,11 @@
-//! Signals while a verb works: SIGINT, SIGTERM and SIGHUP ask the engine to stop, SIGPIPE does nothing.
+//! Signals while a verb works: SIGINT, SIGTERM and SIGHUP ask the engine to stop, SIGPIPE does
+//! nothing.
 //!
-//! Without this, the handler of the `lua` program would only set a hook that nobody calls while Rust works,
-//! and the others would end the process in the middle of a switch. What was in force before is put back when the verb
-//! ends. A signal that came too late to stop anything is raised once more then, so that it is not lost. It does not
-//! know what stopping means; the engine looks at the flag.
+//! Without this, the handler of the `lua` program would only set a hook that nobody calls while
+//! Rust works, and the others would end the process in the middle of a switch. What was in force
+//! before is put back when the verb ends. A signal that came too late to stop anything is raised
+//! once more then, so that it is not lost. It does not know what stopping means; the engine looks
+//! at the flag.
 
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -25,7 +27,8 @@ pub fn interrupted() -> Failure {
     Failure::new("interrupted", "interrupted: nothing was changed")
 }
 
-/// Does a verb's work, with the handlers in force. Verbs may nest: the outermost one installs and puts back.
+/// Does a verb's work, with the handlers in force. Verbs may nest: the outermost one installs and
+/// puts back.
 pub fn while_working<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     let mut handlers = system::Handlers::install();
     let result = work();
@@ -53,7 +56,8 @@ mod system {
     /// Who asks so often does not get an answer: a config that never ends, say.
     const ENOUGH: usize = 3;
 
-    /// Touches atomics, and in the end ends the process: nearly all else is forbidden in a handler of signals.
+    /// Touches atomics, and in the end ends the process: nearly all else is forbidden in a handler
+    /// of signals.
     extern "C" fn note(signal: nix::libc::c_int) {
         LAST.store(signal, Ordering::Relaxed);
         if ASKED.fetch_add(1, Ordering::Relaxed) + 1 >= ENOUGH {
@@ -92,7 +96,8 @@ mod system {
             LAST.store(0, Ordering::Relaxed);
             ASKED.store(0, Ordering::Relaxed);
             // Restarted calls: Lua's `io` does not expect to be interrupted.
-            let noting = SigAction::new(SigHandler::Handler(note), SaFlags::SA_RESTART, SigSet::empty());
+            let noting =
+                SigAction::new(SigHandler::Handler(note), SaFlags::SA_RESTART, SigSet::empty());
             let ignoring = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
             for (signal, action) in [
                 (Signal::SIGINT, &noting),

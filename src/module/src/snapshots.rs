@@ -1,4 +1,5 @@
-//! `native.history`, `rollback`, `gc`, `destroy`, `diff_snapshots`, `confirm`, `revert` and `watch`.
+//! `native.history`, `rollback`, `gc`, `destroy`, `diff_snapshots`, `confirm`, `revert` and
+//! `watch`.
 
 use std::time::Duration;
 
@@ -69,11 +70,18 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         let options = Options::read(lua, table.as_ref())?;
         report(lua, &options.engine(Access::Look)?.history().map_err(|error| error.to_failure())?)
     })?;
-    register_verb(lua, native, "rollback", |lua, (id, table): (Option<String>, Option<LuaTable>)| {
-        rollback(lua, id.as_deref(), table.as_ref())
-    })?;
+    register_verb(
+        lua,
+        native,
+        "rollback",
+        |lua, (id, table): (Option<String>, Option<LuaTable>)| {
+            rollback(lua, id.as_deref(), table.as_ref())
+        },
+    )?;
     register_verb(lua, native, "gc", |lua, table: Option<LuaTable>| gc(lua, table.as_ref()))?;
-    register_verb(lua, native, "destroy", |lua, table: Option<LuaTable>| destroy(lua, table.as_ref()))?;
+    register_verb(lua, native, "destroy", |lua, table: Option<LuaTable>| {
+        destroy(lua, table.as_ref())
+    })?;
     register_outside(
         lua,
         native,
@@ -81,7 +89,8 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         |lua, (first, second, table): (Option<String>, Option<String>, Option<LuaTable>)| {
             let options = Options::read(lua, table.as_ref())?;
             let (first, second) = (snapshot_id(first.as_deref())?, snapshot_id(second.as_deref())?);
-            let with_text = table.as_ref().is_some_and(|table| table.get::<bool>("text").unwrap_or(false));
+            let with_text =
+                table.as_ref().is_some_and(|table| table.get::<bool>("text").unwrap_or(false));
             let result = options.engine(Access::Look)?.diff_snapshots(first, second, with_text);
             report(lua, &result.map_err(|error| error.to_failure())?)
         },
@@ -89,7 +98,10 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_outside(lua, native, "confirm", |lua, table: Option<LuaTable>| {
         let options = Options::read(lua, table.as_ref())?;
         let engine = options.engine(Access::Work)?;
-        report(lua, &engine.confirm(&mut options.on_event(lua)).map_err(|error| error.to_failure())?)
+        report(
+            lua,
+            &engine.confirm(&mut options.on_event(lua)).map_err(|error| error.to_failure())?,
+        )
     })?;
     register_verb(lua, native, "revert", |lua, (mark, table): (String, Option<LuaTable>)| {
         revert(lua, &mark, table.as_ref())
@@ -100,5 +112,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         engine.watch(&mark, &mut options.on_event(lua)).map_err(|error| error.to_failure())
     })?;
     // Leaves the session of the terminal, so that its end is not ours.
-    register_function(lua, native, "leave_session", |_, ()| Ok(syslua_engine::platform::leave_session()))
+    register_function(lua, native, "leave_session", |_, ()| {
+        Ok(syslua_engine::platform::leave_session())
+    })
 }

@@ -28,7 +28,8 @@ use crate::inputs::{InputTrees, LockSession, PendingLock};
 use crate::lua_source::Chunk;
 use crate::position::{Frames, Rules};
 
-/// The registry entry that holds the `config` functions by hash; data of ours must not hold Lua values.
+/// The registry entry that holds the `config` functions by hash; data of ours must not hold Lua
+/// values.
 const CONFIGS: &str = "syslua.configs";
 
 /// What one Lua state knows.
@@ -40,9 +41,9 @@ pub struct State {
     declared: DigestMap<Hash, Declared>,
     /// What placeholders stand for.
     pub owners: DigestMap<Placeholder, (Hash, OutputName)>,
-    /// The texts of loaded files, by chunk name: first of files outside of evaluations, then of each
-    /// evaluation, since two configs may have files of one name.
-    /// One name may have several texts, of `load`.
+    /// The texts of loaded files, by chunk name: first of files outside of evaluations, then of
+    /// each evaluation, since two configs may have files of one name. One name may have several
+    /// texts, of `load`.
     chunks: Vec<HashMap<String, Vec<Rc<Chunk>>>>,
     /// Whose chunks are looked at first.
     active_chunks: usize,
@@ -84,7 +85,8 @@ struct Declared {
 pub struct Evaluation {
     /// The files of the config.
     pub config_files: Option<Rc<ConfigFiles>>,
-    /// Where files of the config are now, by the paths that they had: a config that is restored from a copy.
+    /// Where files of the config are now, by the paths that they had: a config that is restored
+    /// from a copy.
     pub places: BTreeMap<PathBuf, PathBuf>,
     /// The platform it is for.
     pub system: Arc<System>,
@@ -104,8 +106,8 @@ pub struct Evaluation {
     pub collections: Vec<Collection>,
     /// How many places in the order of declaration are taken.
     pub taken: usize,
-    /// What is read besides the sources of derivations and the files of the config: links to sources, sources with the content of
-    /// another one, and installed modules.
+    /// What is read besides the sources of derivations and the files of the config: links to
+    /// sources, sources with the content of another one, and installed modules.
     pub also_read: Vec<PathBuf>,
     /// The lock of the config.
     pub lock: Option<LockSession>,
@@ -133,7 +135,8 @@ impl Evaluation {
         self.taken
     }
 
-    /// Records an action in the scope that is set: at the end, or at a place in the order of declaration.
+    /// Records an action in the scope that is set: at the end, or at a place in the order of
+    /// declaration.
     ///
     /// # Errors
     /// When the scope takes no such action.
@@ -141,7 +144,10 @@ impl Evaluation {
         if let Some(project) = &self.project
             && activation.action.as_environment().is_none()
         {
-            let message = format!("project{{}} scopes only an environment, but `{}` declares more", project.name);
+            let message = format!(
+                "project{{}} scopes only an environment, but `{}` declares more",
+                project.name
+            );
             return Err(Failure::new("config", message)
                 .with_hint("env{}, ctx.add_to_path and ctx.source_in_shell work there; declare the rest outside"));
         }
@@ -173,7 +179,9 @@ impl Evaluation {
     /// Adds a ticket; returns its number, counted from 1.
     pub fn add_ticket(&mut self, positions: Positions) -> usize {
         // Neighbours in a loop are declared by the same lines.
-        let is_same = |last: &&Ticket| Arc::ptr_eq(&last.positions, &positions) || last.positions == positions;
+        let is_same = |last: &&Ticket| {
+            Arc::ptr_eq(&last.positions, &positions) || last.positions == positions
+        };
         let known = self.tickets.last().filter(is_same);
         let positions = known.map_or(positions, |last| Arc::clone(&last.positions));
         let order = self.take_place();
@@ -188,7 +196,8 @@ impl State {
         self.declared.get(hash).map(|declared| &declared.derivation)
     }
 
-    /// Remembers a derivation as part of the evaluation: as the last one, or at a place in the order of declaration.
+    /// Remembers a derivation as part of the evaluation: as the last one, or at a place in the
+    /// order of declaration.
     pub fn declare(&mut self, derivation: Arc<Derivation>, order: Option<usize>) {
         for (output, placeholder) in derivation.outputs() {
             self.owners.insert(placeholder, (derivation.hash, output.clone()));
@@ -201,7 +210,9 @@ impl State {
             evaluation.derivations.push((order, derivation));
         } else {
             // Equal contents are one derivation, of which only the first names its source.
-            evaluation.also_read.extend(derivation.spec.recipe.sources().iter().map(|source| source.path.clone()));
+            evaluation
+                .also_read
+                .extend(derivation.spec.recipe.sources().iter().map(|source| source.path.clone()));
         }
     }
 
@@ -229,7 +240,8 @@ impl State {
 
     /// Returns whether the active evaluation loaded a chunk of this name.
     pub fn is_evaluated(&self, name: &str) -> bool {
-        self.active_chunks > 0 && self.chunks.get(self.active_chunks).is_some_and(|chunks| chunks.contains_key(name))
+        self.active_chunks > 0
+            && self.chunks.get(self.active_chunks).is_some_and(|chunks| chunks.contains_key(name))
     }
 
     /// Remembers the text of a chunk; set 0 is that of files outside of evaluations.
@@ -294,7 +306,11 @@ pub fn read<R>(lua: &Lua, read: impl FnOnce(&State) -> R) -> R {
 /// Returns where a file of the config is: at its path, unless the config is restored from a copy.
 pub fn locate(lua: &Lua, path: PathBuf) -> PathBuf {
     read(lua, |state| {
-        let places = state.evaluations.last().map(|evaluation| &evaluation.places).filter(|places| !places.is_empty());
+        let places = state
+            .evaluations
+            .last()
+            .map(|evaluation| &evaluation.places)
+            .filter(|places| !places.is_empty());
         let find = |places: &BTreeMap<PathBuf, PathBuf>| {
             path.ancestors().find_map(|above| {
                 let inner = path.strip_prefix(above).ok()?;
@@ -312,7 +328,8 @@ pub fn change<R>(lua: &Lua, change: impl FnOnce(&mut State) -> R) -> Option<R> {
     lua.app_data_mut::<State>().map(|mut state| change(&mut state))
 }
 
-/// Remembers a derivation, and its function when it has one: as the last one, or at a place in the order of declaration.
+/// Remembers a derivation, and its function when it has one: as the last one, or at a place in the
+/// order of declaration.
 pub fn add(
     lua: &Lua,
     derivation: &Arc<Derivation>,
@@ -342,7 +359,8 @@ pub fn closure(lua: &Lua, hashes: impl IntoIterator<Item = Hash>) -> Vec<Arc<Der
                 order.push(Arc::clone(derivation));
             } else if seen.insert(hash) {
                 pending.push((hash, true));
-                pending.extend(derivation.dependencies.iter().map(|dependency| (*dependency, false)));
+                pending
+                    .extend(derivation.dependencies.iter().map(|dependency| (*dependency, false)));
             }
         }
         order

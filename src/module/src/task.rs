@@ -48,8 +48,11 @@ impl Tasks for LuaTasks<'_> {
         let derivation = &build.derivation;
         let config = state::config(self.lua, derivation.hash).map_err(lua_failure)?;
         let config = config.ok_or_else(|| {
-            Failure::new("build", format!("{} was declared by another run of Lua", derivation.spec.name))
-                .with_hint("evaluate the config again")
+            Failure::new(
+                "build",
+                format!("{} was declared by another run of Lua", derivation.spec.name),
+            )
+            .with_hint("evaluate the config again")
         })?;
         let Recipe::Function { opts, config: captured } = &derivation.spec.recipe else {
             return Err(Failure::new("internal", "a file is built without Lua"));
@@ -60,7 +63,8 @@ impl Tasks for LuaTasks<'_> {
         let places = places(self.lua, &build).map_err(lua_failure)?;
         let perform = perform(self.lua, &build).map_err(lua_failure)?;
         let begin: LuaFunction = context.get("begin").map_err(lua_failure)?;
-        let task: LuaTable = begin.call((perform, places, &config, opts, in_place)).map_err(lua_failure)?;
+        let task: LuaTable =
+            begin.call((perform, places, &config, opts, in_place)).map_err(lua_failure)?;
         let resume = context.get("resume").map_err(lua_failure)?;
         Ok(Box::new(LuaTask { lua: self.lua.clone(), build, config, task, resume }))
     }
@@ -73,7 +77,9 @@ fn options_for(lua: &Lua, build: &Build, opts: &Value) -> Answer<LuaValue> {
         Value::Source(source) => {
             lua.create_string(source_path(build, source)).map(LuaValue::String).map_err(lua_failure)
         }
-        Value::Derivation(hash) => dependency(lua, build, *hash).map(LuaValue::Table).map_err(lua_failure),
+        Value::Derivation(hash) => {
+            dependency(lua, build, *hash).map(LuaValue::Table).map_err(lua_failure)
+        }
         Value::Joined(parts) => {
             let mut whole = Vec::new();
             for part in parts {
@@ -95,7 +101,8 @@ fn source_path(build: &Build, source: &Source) -> Vec<u8> {
     platform::bytes_of_path(&build.workspace.place_of(source)).to_vec()
 }
 
-/// Returns the path that a table stands for which was given as one: a handle, a source, or a dependency.
+/// Returns the path that a table stands for which was given as one: a handle, a source, or a
+/// dependency.
 fn path_of(lua: &Lua, build: &Build, table: &LuaTable) -> Answer<Vec<u8>> {
     let name = || "path".to_owned();
     if let Some(source) = source_of(lua, table, &name)? {
@@ -113,7 +120,10 @@ fn dependency(lua: &Lua, build: &Build, hash: Hash) -> LuaResult<LuaTable> {
     let outputs = lua.create_table()?;
     if let Some(derivation) = state::read(lua, |state| state.derivation(&hash).cloned()) {
         table.raw_set("name", derivation.spec.name.as_str())?;
-        table.raw_set("version", derivation.spec.version.as_ref().map(|version| version.as_str().to_owned()))?;
+        table.raw_set(
+            "version",
+            derivation.spec.version.as_ref().map(|version| version.as_str().to_owned()),
+        )?;
         for output in &derivation.spec.outputs {
             let path = lua.create_string(build.output_path(hash, output).unwrap_or_default())?;
             outputs.raw_push(output.as_str())?;
@@ -145,7 +155,8 @@ fn places(lua: &Lua, build: &Build) -> LuaResult<LuaTable> {
     places.raw_set("outputs", outputs)?;
     places.raw_set("directory", path(&build.workspace.directory)?)?;
     // Where POSIX puts a zone that needs no data: 14 hours before UTC (`Base Definitions`, 8.3).
-    let (zone, locale) = if build.workspace.is_check { ("<+14>-14", Some("C.UTF-8")) } else { ("UTC", None) };
+    let (zone, locale) =
+        if build.workspace.is_check { ("<+14>-14", Some("C.UTF-8")) } else { ("UTC", None) };
     places.raw_set("zone", zone)?;
     places.raw_set("locale", locale)?;
     let system = &build.derivation.spec.system;
@@ -157,17 +168,25 @@ fn places(lua: &Lua, build: &Build) -> LuaResult<LuaTable> {
 
 fn resolve(build: &Build, bytes: &[u8]) -> Answer<Vec<u8>> {
     build.resolve(bytes).map_err(|placeholder| {
-        Failure::new("build", format!("{placeholder} stands for a derivation that this build does not depend on"))
-            .with_hint("capture its handle or name it in opts")
+        Failure::new(
+            "build",
+            format!("{placeholder} stands for a derivation that this build does not depend on"),
+        )
+        .with_hint("capture its handle or name it in opts")
     })
 }
 
-/// Does the same for what names files: captured strings have the place of an input's tree in the cache, and the build has a
-/// copy of it.
+/// Does the same for what names files: captured strings have the place of an input's tree in the
+/// cache, and the build has a copy of it.
 fn resolve_paths(build: &Build, bytes: &[u8]) -> Answer<Vec<u8>> {
     let mut text = resolve(build, bytes)?;
     let trees = Store::new(&build.workspace.settings.root).input_trees();
-    for source in build.workspace.sources.iter().filter(|source| source.path.parent() == Some(trees.as_path())) {
+    for source in build
+        .workspace
+        .sources
+        .iter()
+        .filter(|source| source.path.parent() == Some(trees.as_path()))
+    {
         let tree = platform::bytes_of_path(&source.path);
         if memchr::memmem::find(&text, &tree).is_some() {
             text = replace(&text, &tree, &source_path(build, source));
@@ -234,7 +253,8 @@ impl LuaTask {
     fn go_on(&self, succeeded: bool, value: LuaValue) -> LuaResult<(String, LuaValue)> {
         state::change(&self.lua, |state| state.is_building = true);
         let coroutine: LuaThread = self.task.raw_get("coroutine")?;
-        let result = loops::while_resuming(&coroutine, || self.resume.call((&self.task, succeeded, value)));
+        let result =
+            loops::while_resuming(&coroutine, || self.resume.call((&self.task, succeeded, value)));
         state::change(&self.lua, |state| state.is_building = false);
         result
     }
@@ -245,7 +265,9 @@ impl LuaTask {
         }
         // It may have changed what it captures, or a build beside it did.
         let derivation = &self.build.derivation;
-        let Recipe::Function { config, .. } = &derivation.spec.recipe else { return Step::Finished };
+        let Recipe::Function { config, .. } = &derivation.spec.recipe else {
+            return Step::Finished;
+        };
         match check(&self.lua, &self.config, derivation.hash, config, Moment::After) {
             Err(failure) => Step::Failed(failure),
             Ok(()) if step == "restart" => Step::Restart,
@@ -254,19 +276,27 @@ impl LuaTask {
     }
 }
 
-/// Names what is in the build directory as the config does; its own name is long, and gone when one reads it.
+/// Names what is in the build directory as the config does; its own name is long, and gone when one
+/// reads it.
 fn in_build(build: &Build, message: &str) -> String {
     let directory = build.workspace.directory.display().to_string();
     message.replace(&format!("{directory}/"), "").replace(&directory, "the build directory")
 }
 
-fn answer_to_lua(lua: &Lua, build: &Build, answer: Result<Response, OperationError>) -> LuaResult<(bool, LuaValue)> {
+fn answer_to_lua(
+    lua: &Lua,
+    build: &Build,
+    answer: Result<Response, OperationError>,
+) -> LuaResult<(bool, LuaValue)> {
     Ok(match answer {
         Ok(Response::Done) => (true, LuaNil),
-        Ok(Response::Path(path)) => (true, LuaValue::String(lua.create_string(platform::bytes_of_path(&path))?)),
+        Ok(Response::Path(path)) => {
+            (true, LuaValue::String(lua.create_string(platform::bytes_of_path(&path))?))
+        }
         Ok(Response::Output(output)) => (true, LuaValue::String(lua.create_string(output)?)),
         Ok(Response::Names(names)) => {
-            let names: LuaResult<Vec<LuaString>> = names.iter().map(|name| lua.create_string(name)).collect();
+            let names: LuaResult<Vec<LuaString>> =
+                names.iter().map(|name| lua.create_string(name)).collect();
             (true, LuaValue::Table(lua.create_sequence_from(names?)?))
         }
         Ok(Response::Flag(flag)) => (true, LuaValue::Boolean(flag)),
@@ -314,11 +344,14 @@ fn unpack_options(build: &Build, request: &LuaTable) -> LuaResult<UnpackOptions>
 
 /// Reads the list of other addresses of a download.
 fn mirrors_from(build: &Build, request: &LuaTable) -> Answer<Vec<String>> {
-    let mirrors: Vec<LuaString> =
-        request.raw_get::<Option<Vec<LuaString>>>("mirrors").map_err(lua_failure)?.unwrap_or_default();
+    let mirrors: Vec<LuaString> = request
+        .raw_get::<Option<Vec<LuaString>>>("mirrors")
+        .map_err(lua_failure)?
+        .unwrap_or_default();
     let mirrors = mirrors.iter().map(|mirror| {
         let mirror = resolve(build, &mirror.as_bytes())?;
-        String::from_utf8(mirror).map_err(|_| Failure::new("build", "a mirror's address is no UTF-8"))
+        String::from_utf8(mirror)
+            .map_err(|_| Failure::new("build", "a mirror's address is no UTF-8"))
     });
     mirrors.collect()
 }
@@ -344,7 +377,8 @@ fn request_from(lua: &Lua, build: &Build, request: &LuaTable) -> Answer<Request>
     };
     let sha256 = |hint: &str| -> Answer<Hash> {
         let given = String::from_utf8_lossy(&bytes("sha256")?).into_owned();
-        Hash::parse(&given).map_err(|error| Failure::new("build", error.to_string()).with_hint(hint))
+        Hash::parse(&given)
+            .map_err(|error| Failure::new("build", error.to_string()).with_hint(hint))
     };
     let operation: String = request.raw_get("operation").map_err(lua_failure)?;
     Ok(match operation.as_str() {
@@ -358,7 +392,10 @@ fn request_from(lua: &Lua, build: &Build, request: &LuaTable) -> Answer<Request>
             url: text("url")?,
             rev: text("rev")?,
             sha256: sha256("nix-prefetch-git URL REV prints one")?,
-            submodules: request.raw_get::<Option<bool>>("submodules").map_err(lua_failure)?.unwrap_or(false),
+            submodules: request
+                .raw_get::<Option<bool>>("submodules")
+                .map_err(lua_failure)?
+                .unwrap_or(false),
         }),
         "unpack" => Request::Unpack {
             archive: path("archive")?,
@@ -379,8 +416,10 @@ fn request_from(lua: &Lua, build: &Build, request: &LuaTable) -> Answer<Request>
         }
         "run" => {
             let program = if has("arguments")? {
-                let arguments: Vec<LuaString> = request.raw_get("arguments").map_err(lua_failure)?;
-                let arguments = arguments.iter().map(|argument| resolve_paths(build, &argument.as_bytes()));
+                let arguments: Vec<LuaString> =
+                    request.raw_get("arguments").map_err(lua_failure)?;
+                let arguments =
+                    arguments.iter().map(|argument| resolve_paths(build, &argument.as_bytes()));
                 Program::Arguments(arguments.collect::<Answer<_>>()?)
             } else {
                 let shell = if has("shell")? { Some(path("shell")?) } else { None };
@@ -389,17 +428,24 @@ fn request_from(lua: &Lua, build: &Build, request: &LuaTable) -> Answer<Request>
             };
             let directory = if has("directory")? { Some(path("directory")?) } else { None };
             let mut environment = BTreeMap::new();
-            for pair in request.raw_get::<LuaTable>("environment").map_err(lua_failure)?.pairs::<LuaString, LuaString>()
+            for pair in request
+                .raw_get::<LuaTable>("environment")
+                .map_err(lua_failure)?
+                .pairs::<LuaString, LuaString>()
             {
                 let (name, value) = pair.map_err(lua_failure)?;
-                environment.insert(name.as_bytes().to_vec(), resolve_paths(build, &value.as_bytes())?);
+                environment
+                    .insert(name.as_bytes().to_vec(), resolve_paths(build, &value.as_bytes())?);
             }
             let input = if has("stdin")? { bytes("stdin")? } else { Vec::new() };
             let timeout = request.raw_get::<Option<f64>>("timeout").map_err(lua_failure)?;
             // One that is too long for a clock is none.
             let timeout = timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
             let read: Option<Vec<LuaString>> = request.raw_get("read").map_err(lua_failure)?;
-            let read = read.unwrap_or_default().into_iter().map(|place| resolve_paths(build, &place.as_bytes()));
+            let read = read
+                .unwrap_or_default()
+                .into_iter()
+                .map(|place| resolve_paths(build, &place.as_bytes()));
             let read = read.map(|place| place.map(|place| platform::path_from_bytes(&place)));
             let read = read.collect::<Answer<_>>()?;
             Request::Run(Command { program, directory, environment, input, timeout, read })

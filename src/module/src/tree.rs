@@ -23,12 +23,17 @@ pub struct Members {
     pub followed: BTreeMap<Vec<u8>, PathBuf>,
 }
 
-/// Returns what is in a tree, but for what is left out of it, or nothing where no directory is. A link that is named as a tree is
-/// followed.
+/// Returns what is in a tree, but for what is left out of it, or nothing where no directory is. A
+/// link that is named as a tree is followed.
 ///
 /// # Errors
 /// When a link leads elsewhere, or something is no file, directory or link.
-pub fn members(lua: &Lua, named: &Path, directory: &Path, excluded: &BTreeSet<PathBuf>) -> Answer<Option<Members>> {
+pub fn members(
+    lua: &Lua,
+    named: &Path,
+    directory: &Path,
+    excluded: &BTreeSet<PathBuf>,
+) -> Answer<Option<Members>> {
     let place = state::locate(lua, named.to_owned());
     if !platform::is_directory(&place) {
         return Ok(None);
@@ -64,7 +69,9 @@ pub fn members(lua: &Lua, named: &Path, directory: &Path, excluded: &BTreeSet<Pa
                         }
                     }
                     // A copy of the tree has an absolute link to it as it is.
-                    Ok(end) if end.starts_with(top) && platform::read_link(&link).is_ok_and(|to| to.is_absolute()) => {}
+                    Ok(end)
+                        if end.starts_with(top)
+                            && platform::read_link(&link).is_ok_and(|to| to.is_absolute()) => {}
                     Ok(end) if end.starts_with(top) || end.starts_with(directory) => {
                         members.followed.insert(platform::bytes_of_path(&inner), end);
                     }
@@ -94,8 +101,9 @@ fn end_in_copy(lua: &Lua, named: &Path, link: &Path) -> Option<PathBuf> {
     (place != end && platform::exists(&place)).then_some(end)
 }
 
-/// Returns whether the way that a link in a tree leads is within it from its beginning to its end: then it leads to the same in a
-/// copy of the tree. `top` and the directories above the link are no links.
+/// Returns whether the way that a link in a tree leads is within it from its beginning to its end:
+/// then it leads to the same in a copy of the tree. `top` and the directories above the link are no
+/// links.
 fn stays_within(top: &Path, link: &Path) -> bool {
     /// As many links as the system itself follows in one path (path_resolution(7)).
     const MOST_LINKS: usize = 40;
@@ -127,8 +135,14 @@ fn stays_within(top: &Path, link: &Path) -> bool {
 fn leads_away(link: &Path, end: Option<&Path>) -> Failure {
     let target = platform::read_link(link).unwrap_or_default();
     let message = match end {
-        Some(end) => format!("the link {} leads to {}, out of the config's directory", link.display(), end.display()),
-        None => format!("the link {} leads to {}, where nothing is", link.display(), target.display()),
+        Some(end) => format!(
+            "the link {} leads to {}, out of the config's directory",
+            link.display(),
+            end.display()
+        ),
+        None => {
+            format!("the link {} leads to {}, where nothing is", link.display(), target.display())
+        }
     };
     Failure::new("config", message)
         .with_hint("put what it leads to beside the config, or leave the link out of the tree")
@@ -136,7 +150,11 @@ fn leads_away(link: &Path, end: Option<&Path>) -> Failure {
 
 /// The failure of a link that leads to a tree with a link that leads back.
 pub fn leads_back(link: &Path, end: &Path) -> Failure {
-    let message = format!("the link {} leads to {}, from where a link leads back", link.display(), end.display());
+    let message = format!(
+        "the link {} leads to {}, from where a link leads back",
+        link.display(),
+        end.display()
+    );
     Failure::new("config", message).with_hint("leave one of the two links out")
 }
 

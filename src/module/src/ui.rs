@@ -7,7 +7,8 @@ use mlua::prelude::*;
 use syslua_engine::platform;
 
 /// Registers `is_terminal`, which takes 1 for standard output and 2 for standard error;
-/// `terminal_width`; `cells`, how many of them a text takes up; `wait_for_input`; and `spawn_interpreter`.
+/// `terminal_width`; `cells`, how many of them a text takes up; `wait_for_input`; and
+/// `spawn_interpreter`.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     let is_terminal = lua.create_function(|_, stream: i64| {
         Ok(match stream {
@@ -23,7 +24,10 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         Ok(console::measure_text_width(&String::from_utf8_lossy(&text.as_bytes())))
     })?;
     native.set("cells", cells)?;
-    native.set("wait_for_input", lua.create_function(|_, seconds: f64| Ok(wait_for_input(seconds)))?)?;
+    native.set(
+        "wait_for_input",
+        lua.create_function(|_, seconds: f64| Ok(wait_for_input(seconds)))?,
+    )?;
     let spawn = lua.create_function(|_, words: Vec<LuaString>| {
         Ok(match spawn(&words) {
             Ok(()) => (true, None),
@@ -39,8 +43,8 @@ fn wait_for_input(seconds: f64) -> bool {
     platform::wait_for_input(limit)
 }
 
-/// Starts the interpreter that runs us with other arguments, and waits for its first byte. It gets no
-/// terminal, and outlives us.
+/// Starts the interpreter that runs us with other arguments, and waits for its first byte. It gets
+/// no terminal, and outlives us.
 fn spawn(words: &[LuaString]) -> Result<(), String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut command = Command::new(program);

@@ -41,7 +41,9 @@ pub fn check(content: &[u8]) -> Result<()> {
 pub fn decrypt(content: &[u8], identities: &Identities) -> Result<Zeroizing<Vec<u8>>> {
     check(content)?;
     // An age file names its recipients only in a way that just their identities can tell.
-    identities.decrypt(content)?.ok_or_else(|| identities.no_match(&["recipients that the file does not name"]))
+    identities
+        .decrypt(content)?
+        .ok_or_else(|| identities.no_match(&["recipients that the file does not name"]))
 }
 
 /// Encrypts a file, as bytes or with armor.

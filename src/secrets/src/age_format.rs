@@ -1,5 +1,5 @@
-//! The format of age, version 1: <https://age-encryption.org/v1>. A header says who can decrypt the key of the file, and
-//! the content follows in chunks of 64 KiB, each of which proves its place.
+//! The format of age, version 1: <https://age-encryption.org/v1>. A header says who can decrypt the
+//! key of the file, and the content follows in chunks of 64 KiB, each of which proves its place.
 
 use chacha20poly1305::aead::{AeadInOut, KeyInit};
 use chacha20poly1305::{ChaCha20Poly1305, Nonce};
@@ -51,7 +51,8 @@ pub(crate) fn unarmored(content: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>> {
         return Ok(content.into());
     }
     let text = std::str::from_utf8(trimmed).map_err(|_| malformed("its armor is not text"))?;
-    let mut lines = text.trim_end_matches(['\n', '\r']).lines().map(|line| line.trim_end_matches('\r'));
+    let mut lines =
+        text.trim_end_matches(['\n', '\r']).lines().map(|line| line.trim_end_matches('\r'));
     let mut letters = String::with_capacity(text.len());
     if lines.next() != Some(BEGIN) || lines.next_back() != Some(END) {
         return Err(malformed("its armor has no end"));
@@ -64,7 +65,10 @@ pub(crate) fn unarmored(content: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>> {
         is_last = line.len() < COLUMNS;
         letters.push_str(line);
     }
-    BASE64.decode(letters.as_bytes()).map(Into::into).map_err(|_| malformed("its armor is not base64"))
+    BASE64
+        .decode(letters.as_bytes())
+        .map(Into::into)
+        .map_err(|_| malformed("its armor is not base64"))
 }
 
 /// The same bytes with armor.
@@ -96,11 +100,19 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed<'_>> {
             if stanzas.is_empty() {
                 return Err(malformed("it has no recipients"));
             }
-            return Ok(Parsed { stanzas, header: &bytes[..start + 3], mac, payload: &bytes[reader.at..] });
+            return Ok(Parsed {
+                stanzas,
+                header: &bytes[..start + 3],
+                mac,
+                payload: &bytes[reader.at..],
+            });
         }
-        let words = line.strip_prefix("-> ").ok_or_else(|| malformed("a line of its header has no meaning"))?;
+        let words = line
+            .strip_prefix("-> ")
+            .ok_or_else(|| malformed("a line of its header has no meaning"))?;
         let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
-        let is_word = |word: &String| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_word =
+            |word: &String| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic());
         if !words.iter().all(is_word) {
             return Err(malformed("a stanza has an empty word"));
         }
@@ -110,7 +122,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed<'_>> {
             if line.len() > COLUMNS {
                 return Err(malformed("a line of a stanza is too long"));
             }
-            let part = BASE64_NOPAD.decode(line.as_bytes()).map_err(|_| malformed("a stanza is not base64"))?;
+            let part = BASE64_NOPAD
+                .decode(line.as_bytes())
+                .map_err(|_| malformed("a stanza is not base64"))?;
             body.extend_from_slice(&part);
             if line.len() < COLUMNS {
                 break;
@@ -129,7 +143,10 @@ struct Lines<'a> {
 impl<'a> Lines<'a> {
     fn next(&mut self) -> Result<&'a str> {
         let rest = &self.bytes[self.at..self.bytes.len().min(MAX_HEADER)];
-        let end = rest.iter().position(|byte| *byte == b'\n').ok_or_else(|| malformed("its header has no end"))?;
+        let end = rest
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .ok_or_else(|| malformed("its header has no end"))?;
         self.at += end + 1;
         std::str::from_utf8(&rest[..end]).map_err(|_| malformed("its header is not text"))
     }
@@ -145,13 +162,16 @@ impl Parsed<'_> {
         if !is_equal(&*mac, &self.mac) {
             return Err(malformed("its header was altered"));
         }
-        let (nonce, mut rest) = self.payload.split_at_checked(16).ok_or_else(|| malformed("it is cut off"))?;
+        let (nonce, mut rest) =
+            self.payload.split_at_checked(16).ok_or_else(|| malformed("it is cut off"))?;
         let cipher = ChaCha20Poly1305::new((&*hkdf(&**key, nonce, "payload")).into());
         let mut content = Zeroizing::new(Vec::with_capacity(rest.len()));
         for counter in 0.. {
             let is_last = rest.len() <= CHUNK + TAG;
             let (chunk, next) = rest.split_at(rest.len().min(CHUNK + TAG));
-            let Some((data, tag)) = chunk.split_last_chunk::<TAG>() else { return Err(malformed("it is cut off")) };
+            let Some((data, tag)) = chunk.split_last_chunk::<TAG>() else {
+                return Err(malformed("it is cut off"));
+            };
             if data.is_empty() && counter > 0 {
                 return Err(malformed("its last chunk is empty"));
             }
@@ -159,7 +179,12 @@ impl Parsed<'_> {
             content.extend_from_slice(data);
             let nonce = chunk_nonce(counter, is_last);
             cipher
-                .decrypt_inout_detached(&nonce, b"", content[start..].as_mut().into(), &(*tag).into())
+                .decrypt_inout_detached(
+                    &nonce,
+                    b"",
+                    content[start..].as_mut().into(),
+                    &(*tag).into(),
+                )
                 .map_err(|_| malformed("its content was altered or cut off"))?;
             if is_last {
                 break;
@@ -179,7 +204,10 @@ fn chunk_nonce(counter: u64, is_last: bool) -> Nonce {
 }
 
 /// Makes a file of a content and the stanzas that `wrap` makes of its key.
-pub(crate) fn seal(content: &[u8], wrap: impl Fn(&FileKey) -> Result<Vec<Stanza>>) -> Result<Vec<u8>> {
+pub(crate) fn seal(
+    content: &[u8],
+    wrap: impl Fn(&FileKey) -> Result<Vec<Stanza>>,
+) -> Result<Vec<u8>> {
     let mut key: FileKey = Zeroizing::new([0; 16]);
     random(&mut *key)?;
     let mut header = format!("{VERSION}\n");
@@ -233,6 +261,11 @@ pub(crate) fn unwrap_key(wrapping: &[u8; 32], body: &[u8]) -> Option<FileKey> {
     let (data, tag) = body.split_last_chunk::<TAG>()?;
     let mut key: FileKey = Zeroizing::new(data.try_into().ok()?);
     let cipher = ChaCha20Poly1305::new(wrapping.into());
-    let opened = cipher.decrypt_inout_detached(&Nonce::default(), b"", key.as_mut_slice().into(), &(*tag).into());
+    let opened = cipher.decrypt_inout_detached(
+        &Nonce::default(),
+        b"",
+        key.as_mut_slice().into(),
+        &(*tag).into(),
+    );
     opened.is_ok().then_some(key)
 }

@@ -1,12 +1,15 @@
 //! Writing files so that a kill leaves the old or the new one.
-#![expect(clippy::disallowed_methods, reason = "documents are files of the user, and no build can change them")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "documents are files of the user, and no build can change them"
+)]
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Replaces a file, or makes one with these rights. A link is followed, and the rights and the owner of what was
-/// there are kept.
+/// Replaces a file, or makes one with these rights. A link is followed, and the rights and the
+/// owner of what was there are kept.
 ///
 /// # Errors
 /// When the directory cannot be written. Then nothing is changed.
@@ -17,7 +20,8 @@ pub fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
         _ => PathBuf::from("."),
     };
     let name = path.file_name().ok_or_else(|| io::Error::other("it is not the path of a file"))?;
-    let mut temporary = directory.join(format!(".{}.{}.new", name.to_string_lossy(), std::process::id()));
+    let mut temporary =
+        directory.join(format!(".{}.{}.new", name.to_string_lossy(), std::process::id()));
     let mut file = None;
     for attempt in 0..100 {
         match create(&temporary) {
@@ -26,7 +30,11 @@ pub fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
                 break;
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                temporary.set_file_name(format!(".{}.{}-{attempt}.new", name.to_string_lossy(), std::process::id()));
+                temporary.set_file_name(format!(
+                    ".{}.{}-{attempt}.new",
+                    name.to_string_lossy(),
+                    std::process::id()
+                ));
             }
             Err(error) => return Err(error),
         }
@@ -59,7 +67,8 @@ fn fill(mut file: File, content: &[u8], target: &Path, mode: u32) -> io::Result<
             mode = old.mode() & 0o7777;
             let own = file.metadata()?;
             if (old.uid(), old.gid()) != (own.uid(), own.gid()) {
-                // Only root can give a file away; for others the group is what they may not be able to keep.
+                // Only root can give a file away; for others the group is what they may not be able
+                // to keep.
                 let _ = fchown(&file, Some(old.uid()), Some(old.gid()));
             }
         }

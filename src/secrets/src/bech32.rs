@@ -17,7 +17,8 @@ fn prefix_values(prefix: &str) -> impl Iterator<Item = u8> + '_ {
 
 /// Regroups bits. Bits that are left over must be zeros unless `pad`.
 fn regroup(bytes: &[u8], from: u32, to: u32, pad: bool) -> Option<Vec<u8>> {
-    let (mut sum, mut count, mut out) = (0_u32, 0, Vec::with_capacity(bytes.len() * from as usize / to as usize + 1));
+    let (mut sum, mut count, mut out) =
+        (0_u32, 0, Vec::with_capacity(bytes.len() * from as usize / to as usize + 1));
     for byte in bytes {
         sum = (sum << from | u32::from(*byte)) & 0xfff;
         count += from;
@@ -41,7 +42,8 @@ pub(crate) fn encode(prefix: &str, bytes: &[u8]) -> String {
     let data = regroup(bytes, 8, 5, true).unwrap_or_default();
     let sum = checksum(prefix_values(prefix).chain(data.iter().copied()).chain([0; 6])) ^ 1;
     let check = (0..6).map(|index| (sum >> (5 * (5 - index)) & 31) as u8);
-    let letters = data.iter().copied().chain(check).map(|value| char::from(LETTERS[usize::from(value)]));
+    let letters =
+        data.iter().copied().chain(check).map(|value| char::from(LETTERS[usize::from(value)]));
     format!("{prefix}1{}", letters.collect::<String>())
 }
 
@@ -54,7 +56,9 @@ pub(crate) fn decode(prefix: &str, text: &str) -> Option<Vec<u8>> {
     let data = lower.strip_prefix(prefix)?.strip_prefix('1')?;
     let values: Option<Vec<u8>> = data
         .bytes()
-        .map(|byte| LETTERS.iter().position(|letter| *letter == byte).and_then(|at| u8::try_from(at).ok()))
+        .map(|byte| {
+            LETTERS.iter().position(|letter| *letter == byte).and_then(|at| u8::try_from(at).ok())
+        })
         .collect();
     let values = values?;
     if values.len() < 6 || checksum(prefix_values(prefix).chain(values.iter().copied())) != 1 {

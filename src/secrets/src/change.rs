@@ -16,14 +16,23 @@ pub(crate) fn missing(gone: &[Step], step: &Step, at: &Plain) -> Problem {
     match (step, at) {
         (Step::Key(key), Plain::Map(entries)) => {
             let names: Vec<&str> = entries.iter().take(20).map(|(name, _)| name.as_str()).collect();
-            let hint = if names.is_empty() { "it is empty".to_owned() } else { format!("it has {}", names.join(", ")) };
+            let hint = if names.is_empty() {
+                "it is empty".to_owned()
+            } else {
+                format!("it has {}", names.join(", "))
+            };
             Problem::new(format!("there is no `{key}` in {place}")).with_hint(hint)
         }
-        (Step::Index(index), Plain::List(items)) => {
-            Problem::new(format!("there is no [{index}] in {place}, which has {} elements", items.len()))
+        (Step::Index(index), Plain::List(items)) => Problem::new(format!(
+            "there is no [{index}] in {place}, which has {} elements",
+            items.len()
+        )),
+        (Step::Key(key), _) => {
+            Problem::new(format!("there is no `{key}` in {place}, which is not a map"))
         }
-        (Step::Key(key), _) => Problem::new(format!("there is no `{key}` in {place}, which is not a map")),
-        (Step::Index(index), _) => Problem::new(format!("there is no [{index}] in {place}, which is not a list")),
+        (Step::Index(index), _) => {
+            Problem::new(format!("there is no [{index}] in {place}, which is not a list"))
+        }
     }
 }
 
@@ -69,9 +78,12 @@ pub(crate) fn change(
     match format {
         Format::Yaml => yaml::append(edits, text, node, key, &new),
         Format::Json => json::append(edits, text, node, key, &new),
-        Format::Binary => return Err(Problem::new("a binary document is one value, which has no keys")),
+        Format::Binary => {
+            return Err(Problem::new("a binary document is one value, which has no keys"));
+        }
         Format::Dotenv => {
-            let (at, line) = dotenv::insertion(text, key.unwrap_or_default(), &dotenv::render(leaf(&new)?)?)?;
+            let (at, line) =
+                dotenv::insertion(text, key.unwrap_or_default(), &dotenv::render(leaf(&new)?)?)?;
             edits.insert(at, line);
         }
         Format::Ini => {
@@ -101,11 +113,20 @@ fn build(steps: &[Step], value: &Plain) -> Plain {
     }
 }
 
-fn put_in_place(format: Format, text: &str, node: &Node, new: &Plain, path: &KeyPath, edits: &mut Edits) -> Result<()> {
+fn put_in_place(
+    format: Format,
+    text: &str,
+    node: &Node,
+    new: &Plain,
+    path: &KeyPath,
+    edits: &mut Edits,
+) -> Result<()> {
     if !matches!(node.kind, Kind::Leaf(_)) {
         let what = if matches!(node.kind, Kind::Map(_)) { "map" } else { "list" };
-        return Err(Problem::new(format!("`{path}` is a {what}, which a single value would replace"))
-            .with_hint("name a value in it, or change it with `secrets edit`"));
+        return Err(Problem::new(format!(
+            "`{path}` is a {what}, which a single value would replace"
+        ))
+        .with_hint("name a value in it, or change it with `secrets edit`"));
     }
     let rendered = match (new, format) {
         (Plain::Value(value), _) => format.render(value, node)?,

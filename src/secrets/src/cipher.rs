@@ -1,6 +1,7 @@
 //! Single encrypted values: AES-256-GCM with an initialization vector of 32 bytes.
 //!
-//! `ENC[AES256_GCM,data:...,iv:...,tag:...,type:str]`; the additional data are the keys that lead to the value.
+//! `ENC[AES256_GCM,data:...,iv:...,tag:...,type:str]`; the additional data are the keys that lead
+//! to the value.
 
 use aes_gcm::aead::consts::U32;
 use aes_gcm::aead::{AeadInOut, KeyInit};
@@ -44,7 +45,8 @@ impl DataKey {
 
     /// The key of these bytes, of which there must be 32.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let key = bytes.try_into().map_err(|_| Problem::new("the data key does not have 32 bytes"))?;
+        let key =
+            bytes.try_into().map_err(|_| Problem::new("the data key does not have 32 bytes"))?;
         Ok(Self(Zeroizing::new(key)))
     }
 
@@ -88,17 +90,33 @@ impl Cipher {
         let parts = parse(text)?;
         let kind = Type::from_name(parts.kind)
             .filter(|kind| !matches!(kind, Type::Null | Type::Bytes))
-            .ok_or_else(|| Problem::new(format!("an encrypted value has the unknown type `{}`", parts.kind)))?;
-        let iv: [u8; IV_SIZE] =
-            parts.iv.try_into().map_err(|_| Problem::new("an encrypted value has an IV that is not of 32 bytes"))?;
-        let tag: [u8; TAG_SIZE] =
-            parts.tag.try_into().map_err(|_| Problem::new("an encrypted value has a tag that is not of 16 bytes"))?;
+            .ok_or_else(|| {
+                Problem::new(format!("an encrypted value has the unknown type `{}`", parts.kind))
+            })?;
+        let iv: [u8; IV_SIZE] = parts
+            .iv
+            .try_into()
+            .map_err(|_| Problem::new("an encrypted value has an IV that is not of 32 bytes"))?;
+        let tag: [u8; TAG_SIZE] = parts
+            .tag
+            .try_into()
+            .map_err(|_| Problem::new("an encrypted value has a tag that is not of 16 bytes"))?;
         let mut data = Zeroizing::new(parts.data);
-        self.0.decrypt_inout_detached(&iv.into(), path.as_bytes(), data.as_mut_slice().into(), &tag.into()).map_err(
-            |_| Problem::new("it was altered, moved from another place, or encrypted with another data key"),
-        )?;
+        self.0
+            .decrypt_inout_detached(
+                &iv.into(),
+                path.as_bytes(),
+                data.as_mut_slice().into(),
+                &tag.into(),
+            )
+            .map_err(|_| {
+                Problem::new(
+                    "it was altered, moved from another place, or encrypted with another data key",
+                )
+            })?;
         if kind == Type::Comment {
-            let text = String::from_utf8(data.to_vec()).map_err(|_| Problem::new("a comment is not text"))?;
+            let text = String::from_utf8(data.to_vec())
+                .map_err(|_| Problem::new("a comment is not text"))?;
             return Ok(Decrypted::Comment(Zeroizing::new(text)));
         }
         Value::from_bytes(kind, &data).map(Decrypted::Value)
@@ -143,7 +161,8 @@ impl Cipher {
 
 fn parse(text: &str) -> Result<Parts<'_>> {
     let malformed = || Problem::new("it is not an encrypted value of SOPS (`ENC[AES256_GCM,...]`)");
-    let inner = text.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(']')).ok_or_else(malformed)?;
+    let inner =
+        text.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(']')).ok_or_else(malformed)?;
     let (data, rest) = inner.split_once(",iv:").ok_or_else(malformed)?;
     let (iv, rest) = rest.split_once(",tag:").ok_or_else(malformed)?;
     let (tag, kind) = rest.split_once(",type:").ok_or_else(malformed)?;

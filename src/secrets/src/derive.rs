@@ -59,7 +59,8 @@ pub(crate) fn is_equal(one: &[u8], other: &[u8]) -> bool {
 /// # Errors
 /// When it gives none.
 pub(crate) fn random(bytes: &mut [u8]) -> Result<()> {
-    getrandom::fill(bytes).map_err(|error| Problem::new(format!("the system gives no random bytes: {error}")))
+    getrandom::fill(bytes)
+        .map_err(|error| Problem::new(format!("the system gives no random bytes: {error}")))
 }
 
 #[cfg(test)]
@@ -76,14 +77,24 @@ mod tests {
     fn the_vectors_of_the_standards_hold() {
         // RFC 4231, test cases 2 and 6.
         let mac = hmac(b"Jefe", &[b"what do ya want ", b"for nothing?"]);
-        assert_eq!(HEXLOWER.encode(&*mac), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+        assert_eq!(
+            HEXLOWER.encode(&*mac),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
         let mac = hmac(&[0xaa; 131], &[b"Test Using Larger Than Block-Size Key - Hash Key First"]);
-        assert_eq!(HEXLOWER.encode(&*mac), "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+        assert_eq!(
+            HEXLOWER.encode(&*mac),
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
+        );
         // RFC 7748, 5.2.
         let scalar = bytes("a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4");
         let point = bytes("e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c");
-        let shared = x25519(&scalar.try_into().expect("32"), &point.try_into().expect("32")).expect("it is good");
-        assert_eq!(HEXLOWER.encode(&*shared), "c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552");
+        let shared = x25519(&scalar.try_into().expect("32"), &point.try_into().expect("32"))
+            .expect("it is good");
+        assert_eq!(
+            HEXLOWER.encode(&*shared),
+            "c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552"
+        );
         assert!(x25519(&[1; 32], &[0; 32]).is_err());
     }
 }

@@ -1,4 +1,5 @@
-//! Documents of SOPS: what is in clear, what they hold when they are decrypted, and how they are changed.
+//! Documents of SOPS: what is in clear, what they hold when they are decrypted, and how they are
+//! changed.
 
 use std::collections::HashMap;
 
@@ -44,11 +45,16 @@ impl Document {
     /// # Errors
     /// When it is malformed, not encrypted, or encrypted in a way that is not supported.
     pub fn parse(format: Format, content: &[u8]) -> Result<Self> {
-        let text = std::str::from_utf8(content).map_err(|_| Problem::new("it is not UTF-8 text"))?;
+        let text =
+            std::str::from_utf8(content).map_err(|_| Problem::new("it is not UTF-8 text"))?;
         let parsed = format.parse(text)?;
         let Some(content) = parsed.metadata else {
-            return Err(Problem::new("it has no `sops` part: it is not encrypted, or its end is missing")
-                .with_hint("encrypt it with `sops encrypt --in-place FILE`, or take it from a backup"));
+            return Err(Problem::new(
+                "it has no `sops` part: it is not encrypted, or its end is missing",
+            )
+            .with_hint(
+                "encrypt it with `sops encrypt --in-place FILE`, or take it from a backup",
+            ));
         };
         let metadata = Metadata::read(content)?;
         Ok(Self { format, text: text.to_owned(), roots: parsed.roots, metadata })
@@ -69,10 +75,11 @@ impl Document {
         self.metadata.other_kinds()
     }
 
-    /// What it holds, with the types of encrypted values in the place of values: `{ "db": { "port": "int" } }`.
-    /// Values in clear are no exception.
+    /// What it holds, with the types of encrypted values in the place of values:
+    /// `{ "db": { "port": "int" } }`. Values in clear are no exception.
     pub fn outline(&self) -> Plain {
-        let all: Vec<Plain> = self.data_roots().map(|root| outline(root, self.format.skipped())).collect();
+        let all: Vec<Plain> =
+            self.data_roots().map(|root| outline(root, self.format.skipped())).collect();
         single(all)
     }
 
@@ -135,8 +142,10 @@ impl Opened {
             fill(copy, document.format.skipped(), &mut filled.into_iter());
         }
         if mac.finish() != expected {
-            return Err(Problem::new("its MAC does not fit: values were altered, moved, added or removed")
-                .with_hint("take it from version control or a backup"));
+            return Err(Problem::new(
+                "its MAC does not fit: values were altered, moved, added or removed",
+            )
+            .with_hint("take it from version control or a backup"));
         }
         Ok(Self { document, key, plain, known })
     }
@@ -145,7 +154,12 @@ impl Opened {
     ///
     /// # Errors
     /// When the content is no document of the format, or there is no recipient.
-    pub fn encrypt(format: Format, content: &[u8], recipients: &[Recipient], options: Options) -> Result<Self> {
+    pub fn encrypt(
+        format: Format,
+        content: &[u8],
+        recipients: &[Recipient],
+        options: Options,
+    ) -> Result<Self> {
         if recipients.is_empty() {
             return Err(Problem::new("there is no recipient to encrypt it to"));
         }
@@ -154,7 +168,8 @@ impl Opened {
         metadata.seal(&key, recipients)?;
         let empty = HashMap::new();
         let work = Work { format, key: &key, known: &empty, reuse: &empty, renew: false };
-        let text = work.seal(&plain_text(format, content)?, binary_content(format, content), metadata)?;
+        let text =
+            work.seal(&plain_text(format, content)?, binary_content(format, content), metadata)?;
         Self::new(Document::parse(format, text.as_bytes())?, key)
     }
 
@@ -203,14 +218,17 @@ impl Opened {
         Ok(at)
     }
 
-    /// The content of the file that was encrypted: without metadata, in its format, with all comments.
+    /// The content of the file that was encrypted: without metadata, in its format, with all
+    /// comments.
     pub fn content(&self) -> Result<Zeroizing<Vec<u8>>> {
         let format = self.document.format;
         if format == Format::Binary {
             let value = self.plain.first().and_then(|root| root.get("data"));
             return match value.map(|entry| &entry.node.kind) {
                 Some(Kind::Leaf(value)) => Ok(value.to_content()),
-                _ => Err(Problem::new("a binary document has its content under `data`, and this one has none")),
+                _ => Err(Problem::new(
+                    "a binary document has its content under `data`, and this one has none",
+                )),
             };
         }
         let mut edits = Edits::new();
@@ -238,8 +256,8 @@ impl Opened {
         Ok(Zeroizing::new(text.as_bytes().to_vec()))
     }
 
-    /// Puts a value at a path, in the place of the one that is there or as a new one. Lists and maps on the way are
-    /// made. All else in the text stays as it is.
+    /// Puts a value at a path, in the place of the one that is there or as a new one. Lists and
+    /// maps on the way are made. All else in the text stays as it is.
     ///
     /// # Errors
     /// When the path does not fit what is there, or the format cannot hold the value.
@@ -266,7 +284,9 @@ impl Opened {
             _ => (steps, roots.first()),
         };
         let root = root.ok_or_else(|| Problem::new("there is no such document in the file"))?;
-        if steps.first() == Some(&Step::Key(KEY.to_owned())) && self.document.format.skipped().is_some() {
+        if steps.first() == Some(&Step::Key(KEY.to_owned()))
+            && self.document.format.skipped().is_some()
+        {
             return Err(Problem::new("`sops` is the part that SOPS keeps for itself"));
         }
         if steps.is_empty() {
@@ -275,7 +295,8 @@ impl Opened {
         Ok((steps, root))
     }
 
-    /// Takes over what an editor made of [`Opened::content`]. What was not changed keeps its encrypted text.
+    /// Takes over what an editor made of [`Opened::content`]. What was not changed keeps its
+    /// encrypted text.
     ///
     /// # Errors
     /// When the content is no document of the format.
@@ -290,7 +311,8 @@ impl Opened {
         self.take(&text)
     }
 
-    /// Encrypts everything with a new data key to these recipients, who replace those that were there.
+    /// Encrypts everything with a new data key to these recipients, who replace those that were
+    /// there.
     ///
     /// # Errors
     /// When the data key is also encrypted to keys of other kinds, which would lose access.
@@ -310,7 +332,13 @@ impl Opened {
         let mut metadata = self.document.metadata.clone();
         metadata.seal(&key, recipients)?;
         let empty = HashMap::new();
-        let work = Work { format: self.document.format, key: &key, known: &self.known, reuse: &empty, renew: true };
+        let work = Work {
+            format: self.document.format,
+            key: &key,
+            known: &self.known,
+            reuse: &empty,
+            renew: true,
+        };
         let text = work.seal(&self.document.text, None, metadata)?;
         self.key = key;
         self.take(&text)
@@ -328,13 +356,15 @@ impl Opened {
         Ok(true)
     }
 
-    /// Takes a recipient away and encrypts everything with a new data key, since the old one is known to him.
+    /// Takes a recipient away and encrypts everything with a new data key, since the old one is
+    /// known to him.
     ///
     /// # Errors
     /// When he is none, or the last.
     pub fn remove_recipient(&mut self, recipient: &str) -> Result<()> {
         let known = self.document.recipients();
-        let left: Vec<&str> = known.iter().copied().filter(|known| !same_key(known, recipient)).collect();
+        let left: Vec<&str> =
+            known.iter().copied().filter(|known| !same_key(known, recipient)).collect();
         if left.len() == known.len() {
             let list: Vec<String> = known.iter().map(|known| format!("\n  {known}")).collect();
             return Err(Problem::new(format!(
@@ -343,8 +373,10 @@ impl Opened {
             )));
         }
         if left.is_empty() {
-            return Err(Problem::new("it is the last recipient: without it nobody could decrypt the document")
-                .with_hint("add another one first"));
+            return Err(Problem::new(
+                "it is the last recipient: without it nobody could decrypt the document",
+            )
+            .with_hint("add another one first"));
         }
         let left = left.into_iter().map(Recipient::parse).collect::<Result<Vec<_>>>()?;
         self.rotate(&left)
@@ -352,8 +384,13 @@ impl Opened {
 
     fn reseal(&mut self, text: &str, binary: Option<Value>, metadata: Metadata) -> Result<()> {
         let empty = HashMap::new();
-        let work =
-            Work { format: self.document.format, key: &self.key, known: &self.known, reuse: &empty, renew: false };
+        let work = Work {
+            format: self.document.format,
+            key: &self.key,
+            known: &self.known,
+            reuse: &empty,
+            renew: false,
+        };
         let text = work.seal(text, binary, metadata)?;
         self.take(&text)
     }
@@ -369,7 +406,10 @@ impl Opened {
     fn by_value(&self) -> HashMap<(String, String), Filled> {
         let mut map = HashMap::new();
         for ((path, encrypted), filled) in &self.known {
-            map.insert((path.clone(), fingerprint(filled)), Filled::Value(Value::Str(encrypted.clone())));
+            map.insert(
+                (path.clone(), fingerprint(filled)),
+                Filled::Value(Value::Str(encrypted.clone())),
+            );
         }
         map
     }
@@ -408,7 +448,9 @@ fn single(mut all: Vec<Plain>) -> Plain {
 
 fn without(plain: Plain, key: Option<&str>) -> Plain {
     match (plain, key) {
-        (Plain::Map(entries), Some(key)) => Plain::Map(entries.into_iter().filter(|(name, _)| name != key).collect()),
+        (Plain::Map(entries), Some(key)) => {
+            Plain::Map(entries.into_iter().filter(|(name, _)| name != key).collect())
+        }
         (plain, _) => plain,
     }
 }
@@ -416,7 +458,9 @@ fn without(plain: Plain, key: Option<&str>) -> Plain {
 fn outline(node: &Node, skip: Option<&str>) -> Plain {
     match &node.kind {
         Kind::Leaf(value) => Plain::text(clear_type(value).name()),
-        Kind::List(_) => Plain::List(node.entries().map(|entry| outline(&entry.node, None)).collect()),
+        Kind::List(_) => {
+            Plain::List(node.entries().map(|entry| outline(&entry.node, None)).collect())
+        }
         Kind::Map(_) => Plain::Map(
             node.entries()
                 .filter(|entry| skip.is_none() || entry.key.as_deref() != skip)
@@ -456,10 +500,15 @@ fn plain_text(format: Format, content: &[u8]) -> Result<String> {
         return Ok(format.empty().to_owned());
     }
     let Ok(text) = std::str::from_utf8(content) else {
-        return Err(Problem::new(format!("it is not UTF-8 text, so it is no {} document", format.name())));
+        return Err(Problem::new(format!(
+            "it is not UTF-8 text, so it is no {} document",
+            format.name()
+        )));
     };
     if format.parse_plain(text)?.metadata.is_some() {
-        return Err(Problem::new("it has a `sops` part: it is encrypted already, or uses a name that SOPS keeps"));
+        return Err(Problem::new(
+            "it has a `sops` part: it is encrypted already, or uses a name that SOPS keeps",
+        ));
     }
     if format == Format::Yaml { yaml::expand(text) } else { Ok(text.to_owned()) }
 }
@@ -472,7 +521,8 @@ fn binary_content(format: Format, content: &[u8]) -> Option<Value> {
 }
 
 impl Format {
-    /// A path as this format has it: in dotenv everything is one key, in INI all behind the section.
+    /// A path as this format has it: in dotenv everything is one key, in INI all behind the
+    /// section.
     fn adapt(self, path: &KeyPath) -> KeyPath {
         let whole = path.to_string();
         match self {
@@ -487,7 +537,9 @@ impl Format {
                 }
                 _ => path.clone(),
             },
-            Self::Binary if path.steps().is_empty() => KeyPath::new(vec![Step::Key("data".to_owned())]),
+            Self::Binary if path.steps().is_empty() => {
+                KeyPath::new(vec![Step::Key("data".to_owned())])
+            }
             _ => path.clone(),
         }
     }

@@ -1,4 +1,5 @@
-//! Dotenv documents: lines of `NAME=value`, comments, and metadata as lines whose names begin with `sops_`.
+//! Dotenv documents: lines of `NAME=value`, comments, and metadata as lines whose names begin with
+//! `sops_`.
 
 use crate::flat;
 use crate::plain::Plain;
@@ -15,10 +16,17 @@ pub(crate) fn read(text: &str) -> Result<(Node, Option<Plain>)> {
     for (number, line) in text.split('\n').enumerate() {
         let end = start + line.len();
         if let Some(comment) = line.strip_prefix('#') {
-            items.push(Item::Comment(Comment { text: comment.to_owned(), span: start + 1..end, element: None }));
+            items.push(Item::Comment(Comment {
+                text: comment.to_owned(),
+                span: start + 1..end,
+                element: None,
+            }));
         } else if !line.is_empty() {
             let Some((key, value)) = line.split_once('=') else {
-                return Err(Problem::at(number + 1, "there is no `=` in it, so it is no line of a dotenv document"));
+                return Err(Problem::at(
+                    number + 1,
+                    "there is no `=` in it, so it is no line of a dotenv document",
+                ));
             };
             if let Some(name) = key.strip_prefix(PREFIX) {
                 pairs.push((name.to_owned(), value.to_owned()));
@@ -42,7 +50,8 @@ pub(crate) fn read(text: &str) -> Result<(Node, Option<Plain>)> {
 /// Writes a value. All are text in this format.
 pub(crate) fn render(value: &Value) -> Result<String> {
     let bytes = value.to_content();
-    let text = std::str::from_utf8(&bytes).map_err(|_| Problem::new("a dotenv document holds text only"))?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| Problem::new("a dotenv document holds text only"))?;
     Ok(text.replace('\n', "\\n"))
 }
 
@@ -67,7 +76,11 @@ pub(crate) fn with_metadata(text: &str, content: Option<&Plain>) -> String {
 
 /// The line that adds a key, and where it goes: before the metadata.
 pub(crate) fn insertion(text: &str, key: &str, value: &str) -> Result<(usize, String)> {
-    if key.is_empty() || key.starts_with('#') || key.starts_with(PREFIX) || key.contains(['=', '\n']) {
+    if key.is_empty()
+        || key.starts_with('#')
+        || key.starts_with(PREFIX)
+        || key.contains(['=', '\n'])
+    {
         return Err(Problem::new(format!("`{key}` is no name for a dotenv document")));
     }
     let mut at = 0;

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use zeroize::Zeroize;
 
-/// Replacements that do not overlap. They are wiped when they are dropped: some are decrypted values.
+/// Replacements that do not overlap. They are wiped when they are dropped: some are decrypted
+/// values.
 pub(crate) struct Edits(Vec<(Range<usize>, String)>);
 
 impl Edits {
@@ -22,7 +23,8 @@ impl Edits {
         self.0.push((at..at, text));
     }
 
-    /// The text with all changes. What overlaps an earlier change is left out, which no caller makes.
+    /// The text with all changes. What overlaps an earlier change is left out, which no caller
+    /// makes.
     pub fn apply(mut self, text: &str) -> String {
         self.0.sort_by_key(|(range, _)| (range.start, range.end));
         let grown: usize = self.0.iter().map(|(_, text)| text.len()).sum();

@@ -1,5 +1,8 @@
 //! Documents in files: opened, changed and written so that a kill leaves the old or the new one.
-#![expect(clippy::disallowed_methods, reason = "documents are files of the user, and no build can change them")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "documents are files of the user, and no build can change them"
+)]
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,7 +30,8 @@ const MODE: u32 = 0o644;
 /// # Errors
 /// When it cannot be read, or is larger than 256 MiB.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
-    let failed = |error: &io::Error| Problem::new(format!("cannot read {}: {error}", path.display()));
+    let failed =
+        |error: &io::Error| Problem::new(format!("cannot read {}: {error}", path.display()));
     match std::fs::metadata(path) {
         Ok(found) if found.len() > MAX_SIZE => {
             return Err(Problem::new(format!("{} is larger than 256 MiB", path.display())));
@@ -53,20 +57,27 @@ impl Stored {
     /// When there is none, it is malformed, was altered, or no identity fits.
     pub fn open(path: &Path, identities: &Identities) -> Result<Self> {
         let Some(content) = read(path)? else { return Err(none(path)) };
-        let opened = parse(path, &content)?.open(identities).map_err(|problem| problem.in_file(path))?;
+        let opened =
+            parse(path, &content)?.open(identities).map_err(|problem| problem.in_file(path))?;
         Ok(Self { path: path.to_owned(), before: Some(content), opened })
     }
 
-    /// Opens it, or makes a new one without values by the creation rule for the path, or for the recipients given.
+    /// Opens it, or makes a new one without values by the creation rule for the path, or for the
+    /// recipients given.
     ///
     /// # Errors
     /// Also when there is neither a rule nor a recipient.
-    pub fn open_or_make(path: &Path, identities: &Identities, recipients: &[Recipient]) -> Result<Self> {
+    pub fn open_or_make(
+        path: &Path,
+        identities: &Identities,
+        recipients: &[Recipient],
+    ) -> Result<Self> {
         if read(path)?.is_some() {
             return Self::open(path, identities);
         }
         let (recipients, options) = who(path, recipients)?;
-        let opened = Opened::empty(Format::of(path), &recipients, options).map_err(|problem| problem.in_file(path))?;
+        let opened = Opened::empty(Format::of(path), &recipients, options)
+            .map_err(|problem| problem.in_file(path))?;
         Ok(Self { path: path.to_owned(), before: None, opened })
     }
 
@@ -85,15 +96,20 @@ impl Stored {
             return Ok(false);
         }
         if read(&self.path)? != self.before {
-            return Err(Problem::new(format!("{} was changed meanwhile: nothing was written", self.path.display()))
-                .with_hint("try again"));
+            return Err(Problem::new(format!(
+                "{} was changed meanwhile: nothing was written",
+                self.path.display()
+            ))
+            .with_hint("try again"));
         }
-        atomic::write(&self.path, text, MODE)
-            .map_err(|error| Problem::new(format!("cannot write {}: {error}", self.path.display())))?;
+        atomic::write(&self.path, text, MODE).map_err(|error| {
+            Problem::new(format!("cannot write {}: {error}", self.path.display()))
+        })?;
         Ok(true)
     }
 
-    /// Reads a text as the value that a key gets: of the type given, else of the type that stands there, else text.
+    /// Reads a text as the value that a key gets: of the type given, else of the type that stands
+    /// there, else text.
     ///
     /// # Errors
     /// When the text is no value of that type.
@@ -124,7 +140,8 @@ pub fn document(path: &Path) -> Result<Document> {
     parse(path, &content)
 }
 
-/// What a file holds: the content of an age file or of a binary document, or everything in a document.
+/// What a file holds: the content of an age file or of a binary document, or everything in a
+/// document.
 ///
 /// # Errors
 /// As [`Stored::open`].
@@ -144,8 +161,11 @@ pub fn who(path: &Path, given: &[Recipient]) -> Result<(Vec<Recipient>, Options)
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let rule = rules::find(&absolute)?;
     let options = rule.as_ref().map(|rule| rule.options.clone()).unwrap_or_default();
-    let recipients =
-        if given.is_empty() { rule.map(|rule| rule.recipients).unwrap_or_default() } else { given.to_vec() };
+    let recipients = if given.is_empty() {
+        rule.map(|rule| rule.recipients).unwrap_or_default()
+    } else {
+        given.to_vec()
+    };
     if recipients.is_empty() {
         return Err(Problem::new(format!("nothing says to whom {} is encrypted", path.display())).with_hint(
             "write a `.sops.yaml` beside it: `creation_rules: [{ age: age1... }]`, or set SOPS_AGE_RECIPIENTS; \
@@ -157,7 +177,10 @@ pub fn who(path: &Path, given: &[Recipient]) -> Result<(Vec<Recipient>, Options)
 
 fn parse(path: &Path, content: &[u8]) -> Result<Document> {
     if age_file::is_age_file(content) {
-        return Err(Problem::new(format!("{} is a file of age, which has no keys", path.display())));
+        return Err(Problem::new(format!(
+            "{} is a file of age, which has no keys",
+            path.display()
+        )));
     }
     Document::parse(Format::of(path), content).map_err(|problem| problem.in_file(path))
 }

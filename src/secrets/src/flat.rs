@@ -1,4 +1,5 @@
-//! Metadata in formats that have no nesting: `age__list_0__map_enc=...`, with `\n` for the end of a line.
+//! Metadata in formats that have no nesting: `age__list_0__map_enc=...`, with `\n` for the end of a
+//! line.
 
 use crate::plain::Plain;
 use crate::problem::{Problem, Result};
@@ -15,8 +16,9 @@ pub(crate) fn unflatten(pairs: &[(String, String)]) -> Result<Plain> {
     let mut root = Plain::Map(Vec::new());
     for (name, text) in pairs {
         let steps = split(name);
-        put(&mut root, &steps, text.replace("\\n", "\n"))
-            .ok_or_else(|| Problem::new(format!("its metadata has the name `{name}` that does not fit the others")))?;
+        put(&mut root, &steps, text.replace("\\n", "\n")).ok_or_else(|| {
+            Problem::new(format!("its metadata has the name `{name}` that does not fit the others"))
+        })?;
     }
     Ok(root)
 }
@@ -133,7 +135,8 @@ mod tests {
     #[test]
     fn contradictions_are_refused() {
         for names in [["a", "a__map_b"], ["a__list_0", "a__map_b"], ["a__list_99999999", "b"]] {
-            let pairs: Vec<_> = names.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect();
+            let pairs: Vec<_> =
+                names.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect();
             assert!(unflatten(&pairs).is_err(), "{names:?}");
         }
     }

@@ -1,8 +1,12 @@
 //! Who decrypts: identities from every place where sops looks for them.
 //!
-//! The order is that of sops 3.11: keys of SSH, `SOPS_AGE_KEY`, `SOPS_AGE_KEY_FILE`, `SOPS_AGE_KEY_CMD`, and
-//! `sops/age/keys.txt` in the directory of settings. The keys of the host come last, for root.
-#![expect(clippy::disallowed_methods, reason = "identities are files of the user, and no build can change them")]
+//! The order is that of sops 3.11: keys of SSH, `SOPS_AGE_KEY`, `SOPS_AGE_KEY_FILE`,
+//! `SOPS_AGE_KEY_CMD`, and `sops/age/keys.txt` in the directory of settings. The keys of the host
+//! come last, for root.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "identities are files of the user, and no build can change them"
+)]
 
 use std::fmt;
 use std::io::{self, Read};
@@ -57,7 +61,9 @@ impl Identity {
     /// Decrypts the key of a file, if the stanza is for this identity.
     fn unwrap(&self, stanza: &Stanza) -> Option<FileKey> {
         let words: Vec<&str> = stanza.words.iter().map(String::as_str).collect();
-        let share = |text: &str| -> Option<[u8; 32]> { BASE64_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok() };
+        let share = |text: &str| -> Option<[u8; 32]> {
+            BASE64_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok()
+        };
         match (self, words.as_slice()) {
             (Self::X25519(secret), ["X25519", text]) => {
                 let share = share(text)?;
@@ -69,7 +75,8 @@ impl Identity {
                 let share = share(text)?;
                 let mut secret = Zeroizing::new([0; 32]);
                 secret.copy_from_slice(&Sha512::digest(*key.seed)[..32]);
-                let point = CompressedEdwardsY(key.public.point).decompress()?.to_montgomery().to_bytes();
+                let point =
+                    CompressedEdwardsY(key.public.point).decompress()?.to_montgomery().to_bytes();
                 let shared = x25519(&tweak(&key.public), &*x25519(&secret, &share).ok()?).ok()?;
                 let wrapping = hkdf(&*shared, &[share, point].concat(), SSH_ED25519);
                 unwrap_key(&wrapping, &stanza.body)
@@ -93,8 +100,8 @@ impl fmt::Debug for Identities {
 }
 
 impl Identities {
-    /// Looks for identities everywhere. What cannot be read is remembered for the error, not refused: another
-    /// identity may do.
+    /// Looks for identities everywhere. What cannot be read is remembered for the error, not
+    /// refused: another identity may do.
     pub fn find(places: &Places<'_>) -> Self {
         let mut found = Self::default();
         if let Some(file) = (places.variable)("SOPS_AGE_SSH_PRIVATE_KEY_FILE") {
@@ -130,10 +137,14 @@ impl Identities {
 
     /// Adds the identities of a text, one a line; lines that begin with `#` are comments.
     pub fn add_text(&mut self, place: &str, text: &str) {
-        if text.contains("-----BEGIN OPENSSH PRIVATE KEY-----") || text.contains("-----BEGIN RSA PRIVATE KEY-----") {
+        if text.contains("-----BEGIN OPENSSH PRIVATE KEY-----")
+            || text.contains("-----BEGIN RSA PRIVATE KEY-----")
+        {
             return self.add_ssh_text(place, text.as_bytes());
         }
-        if text.starts_with("age-encryption.org/") || text.starts_with("-----BEGIN AGE ENCRYPTED FILE-----") {
+        if text.starts_with("age-encryption.org/")
+            || text.starts_with("-----BEGIN AGE ENCRYPTED FILE-----")
+        {
             return self.note(place, "it is protected with a passphrase, which is not supported");
         }
         let (mut count, mut wrong) = (0, None);
@@ -178,7 +189,11 @@ impl Identities {
     }
 
     fn cannot_read(&mut self, place: &str, file: &Path, named: bool, error: &io::Error) {
-        let what = if error.kind() == io::ErrorKind::NotFound { "there is none".to_owned() } else { error.to_string() };
+        let what = if error.kind() == io::ErrorKind::NotFound {
+            "there is none".to_owned()
+        } else {
+            error.to_string()
+        };
         let note = if named { format!("{}: {what}", file.display()) } else { what };
         self.note(place, &note);
     }
@@ -202,9 +217,17 @@ impl Identities {
 
     fn add_command(&mut self, command: &str) {
         let place = "SOPS_AGE_KEY_CMD";
-        let Some(words) = split_words(command) else { return self.note(place, "its quotes do not match") };
-        let Some((program, arguments)) = words.split_first() else { return self.note(place, "it is empty") };
-        let output = Command::new(program).args(arguments).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+        let Some(words) = split_words(command) else {
+            return self.note(place, "its quotes do not match");
+        };
+        let Some((program, arguments)) = words.split_first() else {
+            return self.note(place, "it is empty");
+        };
+        let output = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit())
+            .output();
         match output {
             Ok(output) if output.status.success() => {
                 let bytes = Zeroizing::new(output.stdout);
@@ -235,15 +258,20 @@ impl Identities {
     pub(crate) fn decrypt(&self, encrypted: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>> {
         let bytes = unarmored(encrypted)?;
         let parsed = parse(&bytes)?;
-        let pairs = parsed.stanzas.iter().flat_map(|stanza| self.identities.iter().map(move |one| (one, stanza)));
+        let pairs = parsed
+            .stanzas
+            .iter()
+            .flat_map(|stanza| self.identities.iter().map(move |one| (one, stanza)));
         let key = pairs.filter_map(|(identity, stanza)| identity.unwrap(stanza)).next();
         key.map(|key| parsed.open(&key)).transpose()
     }
 
     /// The error for recipients of whom none is here.
     pub(crate) fn no_match(&self, recipients: &[&str]) -> Problem {
-        let recipients: Vec<String> = recipients.iter().map(|recipient| format!("\n  {recipient}")).collect();
-        let tried: Vec<String> = self.tried.iter().map(|(place, note)| format!("\n  {place}: {note}")).collect();
+        let recipients: Vec<String> =
+            recipients.iter().map(|recipient| format!("\n  {recipient}")).collect();
+        let tried: Vec<String> =
+            self.tried.iter().map(|(place, note)| format!("\n  {place}: {note}")).collect();
         let tried = if tried.is_empty() { "\n  nowhere".to_owned() } else { tried.concat() };
         Problem::new(format!(
             "no identity here can decrypt it. It is encrypted to{}\nIdentities were looked for in{tried}",

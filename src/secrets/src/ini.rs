@@ -1,7 +1,8 @@
 //! INI documents: sections of keys. Values are text; the metadata are the section `sops`.
 //!
-//! The grammar is that of the library which SOPS uses, gopkg.in/ini.v1: `=` or `:` between key and value, quotes of
-//! three kinds, `;` and `#` for comments. The comment before a key counts as one behind it.
+//! The grammar is that of the library which SOPS uses, gopkg.in/ini.v1: `=` or `:` between key and
+//! value, quotes of three kinds, `;` and `#` for comments. The comment before a key counts as one
+//! behind it.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -65,7 +66,10 @@ pub(crate) fn read(text: &str) -> Result<(Node, Option<Plain>)> {
             let (key, value, span) = pair(text, start, start + trimmed.len(), number)?;
             let section = &mut sections[section];
             if !section.keys.insert(key.clone()) {
-                return Err(Problem::at(number, format!("the key `{key}` is there twice in its section")));
+                return Err(Problem::at(
+                    number,
+                    format!("the key `{key}` is there twice in its section"),
+                ));
             }
             let behind = span.end..start + trimmed.len();
             let node = Node { kind: Kind::Leaf(Value::Str(value)), span, flow: false, column: 0 };
@@ -94,7 +98,9 @@ fn end_of_value(text: &str, at: usize) -> usize {
     let line = &text[at..end];
     let is_pair = !line.trim_start().starts_with([';', '#', '[']);
     let open = line.find(['=', ':']).map(|sign| at + sign + 1).filter(|_| is_pair);
-    let Some(open) = open.filter(|open| text[*open..end].trim_start().starts_with(TRIPLE)) else { return end };
+    let Some(open) = open.filter(|open| text[*open..end].trim_start().starts_with(TRIPLE)) else {
+        return end;
+    };
     let content = end - text[open..end].trim_start().len() + TRIPLE.len();
     let Some(close) = text[content..].find(TRIPLE) else { return end };
     let close = content + close;
@@ -119,7 +125,12 @@ impl Section {
     }
 
     fn into_item(self) -> Item {
-        let node = Node { kind: Kind::Map(self.items), span: self.start..self.end, flow: false, column: 0 };
+        let node = Node {
+            kind: Kind::Map(self.items),
+            span: self.start..self.end,
+            flow: false,
+            column: 0,
+        };
         Item::Entry(Entry { key: Some(self.name), start: self.start, node })
     }
 }
@@ -138,9 +149,15 @@ fn add_comment(text: &str, before: Option<Comment>, line: Range<usize>) -> Comme
 }
 
 /// The key and the value of a line, and where the value is.
-fn pair(text: &str, start: usize, end: usize, number: usize) -> Result<(String, String, Range<usize>)> {
+fn pair(
+    text: &str,
+    start: usize,
+    end: usize,
+    number: usize,
+) -> Result<(String, String, Range<usize>)> {
     let line = &text[start..end];
-    let missing = || Problem::at(number, "there is no `=` in it, so it is no line of an INI document");
+    let missing =
+        || Problem::at(number, "there is no `=` in it, so it is no line of an INI document");
     let (key, rest) = match line.chars().next() {
         Some(quote @ ('"' | '`')) => {
             let close = line[1..].find(quote).ok_or_else(missing)?;
@@ -165,8 +182,11 @@ fn pair(text: &str, start: usize, end: usize, number: usize) -> Result<(String, 
 /// A value without its quotes or the comment behind it, and how long its text is.
 fn unquote(value: &str, number: usize) -> Result<(String, usize)> {
     if value.ends_with('\\') && !value.starts_with(['"', '`', '\'']) {
-        return Err(Problem::at(number, "a value goes on in the next line, which is not supported")
-            .with_hint("write it in one line, in quotes"));
+        return Err(Problem::at(
+            number,
+            "a value goes on in the next line, which is not supported",
+        )
+        .with_hint("write it in one line, in quotes"));
     }
     if value.starts_with(TRIPLE) {
         let close = value[3..].find(TRIPLE);
@@ -181,7 +201,12 @@ fn unquote(value: &str, number: usize) -> Result<(String, usize)> {
             None => Err(Problem::at(number, "a value in backticks has no end in its line")),
         };
     }
-    let plain = value.find(" #").into_iter().chain(value.find(" ;")).min().map_or(value, |at| value[..at].trim_end());
+    let plain = value
+        .find(" #")
+        .into_iter()
+        .chain(value.find(" ;"))
+        .min()
+        .map_or(value, |at| value[..at].trim_end());
     for quote in ['"', '\''] {
         if plain.len() >= 2 && plain.starts_with(quote) && plain.ends_with(quote) {
             let inner = &plain[1..plain.len() - 1];
@@ -196,7 +221,8 @@ fn unquote(value: &str, number: usize) -> Result<(String, usize)> {
 /// Writes a value. All are text in this format.
 pub(crate) fn render(value: &Value) -> Result<String> {
     let bytes = value.to_content();
-    let text = std::str::from_utf8(&bytes).map_err(|_| Problem::new("an INI document holds text only"))?;
+    let text =
+        std::str::from_utf8(&bytes).map_err(|_| Problem::new("an INI document holds text only"))?;
     let comes_back = |written: &str| {
         !written.starts_with("\"\"\"\"")
             && matches!(unquote(written, 0), Ok((content, length)) if content == text && length == written.len())
@@ -240,7 +266,9 @@ pub(crate) fn with_metadata(text: &str, content: Option<&Plain>) -> Result<Strin
     let mut out = String::new();
     match root.get(KEY) {
         Some(entry) => {
-            let end = text[entry.node.span.end..].find('\n').map_or(text.len(), |at| entry.node.span.end + at + 1);
+            let end = text[entry.node.span.end..]
+                .find('\n')
+                .map_or(text.len(), |at| entry.node.span.end + at + 1);
             out.push_str(text[..entry.start].trim_end_matches('\n'));
             let rest = &text[end..];
             if !rest.trim().is_empty() {
@@ -268,15 +296,25 @@ pub(crate) fn with_metadata(text: &str, content: Option<&Plain>) -> Result<Strin
 }
 
 /// The text that adds a key to a section, or a section with it, and where it goes.
-pub(crate) fn insertion(text: &str, section: &str, key: &str, value: &str) -> Result<(usize, String)> {
-    let bad =
-        |name: &str| name.trim() != name || name.is_empty() || name.contains(['\n', '=', ':', '[', ']', '"', '`']);
+pub(crate) fn insertion(
+    text: &str,
+    section: &str,
+    key: &str,
+    value: &str,
+) -> Result<(usize, String)> {
+    let bad = |name: &str| {
+        name.trim() != name
+            || name.is_empty()
+            || name.contains(['\n', '=', ':', '[', ']', '"', '`'])
+    };
     if bad(section) || bad(key) || section == KEY || key.starts_with([';', '#']) {
         return Err(Problem::new(format!("`{section}.{key}` is no name for an INI document")));
     }
     let (root, _) = read(text)?;
     if let Some(entry) = root.get(section) {
-        let at = text[entry.node.span.end..].find('\n').map_or(text.len(), |at| entry.node.span.end + at + 1);
+        let at = text[entry.node.span.end..]
+            .find('\n')
+            .map_or(text.len(), |at| entry.node.span.end + at + 1);
         let newline = if text[..at].ends_with('\n') { "" } else { "\n" };
         return Ok((at, format!("{newline}{key} = {value}\n")));
     }
@@ -300,23 +338,37 @@ mod tests {
 
     #[test]
     fn values_come_back() {
-        for text in ["", "a", " a ", "a;b", "a # b", "a\nb\n", "'a'", "\"a\"", "`", "a=b", "a\\", "[x]", "\"\"", "ä 🎉"]
-        {
-            let Ok(written) = render(&Value::Str(text.to_owned())) else { panic!("{text:?} cannot be written") };
+        for text in [
+            "", "a", " a ", "a;b", "a # b", "a\nb\n", "'a'", "\"a\"", "`", "a=b", "a\\", "[x]",
+            "\"\"", "ä 🎉",
+        ] {
+            let Ok(written) = render(&Value::Str(text.to_owned())) else {
+                panic!("{text:?} cannot be written")
+            };
             let document = format!("; c\n[s]\nk = {written}\nl : x\n");
             let (root, _) = read(&document).unwrap_or_else(|error| panic!("{document:?}: {error}"));
             let mut expected = String::new();
             crate::json_text::write_text(text, &mut expected);
             let json = root.to_plain().to_json();
-            assert_eq!(*json, format!("{{\"s\":{{\"k\":{expected},\"l\":\"x\"}}}}"), "{document:?}");
+            assert_eq!(
+                *json,
+                format!("{{\"s\":{{\"k\":{expected},\"l\":\"x\"}}}}"),
+                "{document:?}"
+            );
         }
     }
 
     #[test]
     fn malformed_documents_are_refused() {
-        for bad in
-            ["[a", "[a]\nx", "[a]\n= 1", "[a]\nk = 1\nk = 2", "[a]\n[b]\n[a]\n", "[a]\nk = `x", "[a]\nk = \"\"\"x"]
-        {
+        for bad in [
+            "[a",
+            "[a]\nx",
+            "[a]\n= 1",
+            "[a]\nk = 1\nk = 2",
+            "[a]\n[b]\n[a]\n",
+            "[a]\nk = `x",
+            "[a]\nk = \"\"\"x",
+        ] {
             assert!(read(bad).is_err(), "{bad:?}");
         }
     }

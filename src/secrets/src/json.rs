@@ -1,4 +1,5 @@
-//! JSON documents, with the places of everything. Numbers are floats and keys may come twice, as SOPS has it.
+//! JSON documents, with the places of everything. Numbers are floats and keys may come twice, as
+//! SOPS has it.
 
 use crate::edit::Edits;
 use crate::json_text::{write_text, write_value};
@@ -99,7 +100,10 @@ impl Reader<'_> {
 
     fn word(&mut self) -> Result<Value> {
         let rest = &self.text[self.at..];
-        let length = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte)).count();
+        let length = rest
+            .bytes()
+            .take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
+            .count();
         let word = &rest[..length];
         let value = match word {
             "null" => Value::Null,
@@ -120,7 +124,9 @@ impl Reader<'_> {
         self.at += 1;
         loop {
             let rest = &self.text[self.at..];
-            let Some(stop) = rest.find(|letter: char| letter == '"' || letter == '\\' || letter < ' ') else {
+            let Some(stop) =
+                rest.find(|letter: char| letter == '"' || letter == '\\' || letter < ' ')
+            else {
                 return Err(self.error("a text has no end"));
             };
             out.push_str(&rest[..stop]);
@@ -148,7 +154,8 @@ impl Reader<'_> {
             Some(plain @ (b'"' | b'\\' | b'/')) => char::from(plain),
             Some(b'u') => {
                 let first = self.hex()?;
-                let second = (0xD800..0xDC00).contains(&first) && self.text[self.at..].starts_with("\\u");
+                let second =
+                    (0xD800..0xDC00).contains(&first) && self.text[self.at..].starts_with("\\u");
                 if second {
                     let back = self.at;
                     self.at += 2;
@@ -168,10 +175,15 @@ impl Reader<'_> {
     }
 
     fn hex(&mut self) -> Result<u32> {
-        let digits = self.text.get(self.at..self.at + 4).filter(|four| four.bytes().all(|b| b.is_ascii_hexdigit()));
+        let digits = self
+            .text
+            .get(self.at..self.at + 4)
+            .filter(|four| four.bytes().all(|b| b.is_ascii_hexdigit()));
         let code = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
         self.at += 4;
-        code.ok_or_else(|| Problem::at(line_of(self.text, self.at), "`\\u` is not followed by four digits"))
+        code.ok_or_else(|| {
+            Problem::at(line_of(self.text, self.at), "`\\u` is not followed by four digits")
+        })
     }
 }
 
@@ -322,16 +334,26 @@ mod tests {
             let mut json = "{\"k\":".to_owned();
             write_text(text, &mut json);
             json.push('}');
-            let crate::Plain::Map(entries) = read(&json).expect("it is read").to_plain() else { panic!("no map") };
+            let crate::Plain::Map(entries) = read(&json).expect("it is read").to_plain() else {
+                panic!("no map")
+            };
             assert_eq!(entries[0].1, crate::Plain::text(text));
         }
     }
 
     #[test]
     fn malformed_documents_are_refused() {
-        for bad in
-            ["", "[]", "{", "{\"a\"}", "{\"a\":1,}", "{\"a\":\"\u{1}\"}", "{} x", "{\"a\":tru}", "{\"a\":\"\\x\"}"]
-        {
+        for bad in [
+            "",
+            "[]",
+            "{",
+            "{\"a\"}",
+            "{\"a\":1,}",
+            "{\"a\":\"\u{1}\"}",
+            "{} x",
+            "{\"a\":tru}",
+            "{\"a\":\"\\x\"}",
+        ] {
             assert!(read(bad).is_err(), "{bad}");
         }
         assert!(read(&format!("{}{}", "{\"a\":".repeat(300), "}".repeat(300))).is_err());

@@ -23,14 +23,16 @@ impl KeyPath {
         Self(steps)
     }
 
-    /// Reads `db.users[0].name`. A key with a dot or a bracket stands in brackets and quotes: `["tls.crt"]`.
+    /// Reads `db.users[0].name`. A key with a dot or a bracket stands in brackets and quotes:
+    /// `["tls.crt"]`.
     ///
     /// # Errors
     /// When it is malformed or empty.
     pub fn parse(text: &str) -> Result<Self> {
         let malformed = || {
-            Problem::new(format!("`{text}` is no key path"))
-                .with_hint("write `db.users[0].name`; a key with a dot in it stands as `[\"tls.crt\"]`")
+            Problem::new(format!("`{text}` is no key path")).with_hint(
+                "write `db.users[0].name`; a key with a dot in it stands as `[\"tls.crt\"]`",
+            )
         };
         let mut steps = Vec::new();
         let mut rest = text;
@@ -104,7 +106,15 @@ mod tests {
 
     #[test]
     fn paths_come_back() {
-        for text in ["a", "db.users[0].name", "[0].a", "a[1][2]", "[\"tls.crt\"]", "a[\"b]\\\"c\"].d", "a[\"\"]"] {
+        for text in [
+            "a",
+            "db.users[0].name",
+            "[0].a",
+            "a[1][2]",
+            "[\"tls.crt\"]",
+            "a[\"b]\\\"c\"].d",
+            "a[\"\"]",
+        ] {
             let path = KeyPath::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(path.to_string(), text);
         }
@@ -114,7 +124,9 @@ mod tests {
 
     #[test]
     fn malformed_ones_are_refused() {
-        for text in ["", ".", "a.", "a..b", ".a", "a[", "a[x]", "a[-1]", "a[0]b", "[\"a", "[\"a\"x", "a.[0]"] {
+        for text in [
+            "", ".", "a.", "a..b", ".a", "a[", "a[x]", "a[-1]", "a[0]b", "[\"a", "[\"a\"x", "a.[0]",
+        ] {
             assert!(KeyPath::parse(text).is_err(), "{text}");
         }
     }

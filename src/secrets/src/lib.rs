@@ -1,17 +1,23 @@
-//! SOPS documents and age files: reading, decrypting, changing and writing them, with recipients and identities.
+//! SOPS documents and age files: reading, decrypting, changing and writing them, with recipients
+//! and identities.
 //!
-//! The crate knows neither Lua nor the store. It reads no environment variable and no home by itself: where
-//! identities may be is told by the caller ([`identity::Places`]). What it decrypts is wiped when it is dropped.
+//! The crate knows neither Lua nor the store. It reads no environment variable and no home by
+//! itself: where identities may be is told by the caller ([`identity::Places`]). What it decrypts
+//! is wiped when it is dropped.
 //!
-//! A document is kept as its text. Values are found with their places in it ([`tree`]), and a change replaces
-//! just these places: the order, the comments and the formatting of all else stay as they are.
+//! A document is kept as its text. Values are found with their places in it ([`tree`]), and a
+//! change replaces just these places: the order, the comments and the formatting of all else stay
+//! as they are.
 //!
-//! The format is that of `sops` 3.11 (<https://github.com/getsops/sops>), the files of `age` are those of
+//! The format is that of `sops` 3.11 (<https://github.com/getsops/sops>), the files of `age` are
+//! those of
 //! <https://age-encryption.org/v1>.
 //!
-//! The floors, each of which uses only those above it in this list and the rooms before it on its own:
+//! The floors, each of which uses only those above it in this list and the rooms before it on its
+//! own:
 //!
-//! - **F0** [`problem`], [`timestamp`], [`edit`], [`atomic`], [`private`], [`bech32`], [`derive`], [`ssh_key`]
+//! - **F0** [`problem`], [`timestamp`], [`edit`], [`atomic`], [`private`], [`bech32`], [`derive`],
+//!   [`ssh_key`]
 //! - **F1** [`value`], [`json_text`], [`plain`], [`key_path`]
 //! - **F2** [`cipher`], [`age_format`], [`recipient`], [`identity`], [`age_file`]
 //! - **F3** [`options`], [`tree`], [`metadata`]

@@ -40,7 +40,11 @@ impl Metadata {
         let options = Options::read(&content)?;
         let metadata = Self { content, options };
         metadata.last_modified()?;
-        if metadata.ages().iter().any(|item| item.get_text("recipient").or(item.get_text("enc")).is_none()) {
+        if metadata
+            .ages()
+            .iter()
+            .any(|item| item.get_text("recipient").or(item.get_text("enc")).is_none())
+        {
             return Err(Problem::new("`sops.age` contains something that is no recipient"));
         }
         if !metadata.content.get_text("version").is_some_and(is_version) {
@@ -51,8 +55,11 @@ impl Metadata {
             return Err(if kinds.is_empty() {
                 Problem::new("it names no recipients, so that nobody can decrypt it")
             } else {
-                Problem::new(format!("its data key is encrypted to {} only, not to age recipients", kinds.join(", ")))
-                    .with_hint("add an age recipient with `sops rotate --add-age`")
+                Problem::new(format!(
+                    "its data key is encrypted to {} only, not to age recipients",
+                    kinds.join(", ")
+                ))
+                .with_hint("add an age recipient with `sops rotate --add-age`")
             });
         }
         Ok(metadata)
@@ -170,11 +177,14 @@ impl Metadata {
     }
 }
 
-/// Whether a text is a version as SOPS reads it: three numbers, and what may follow by the rules of semantic versions.
+/// Whether a text is a version as SOPS reads it: three numbers, and what may follow by the rules of
+/// semantic versions.
 fn is_version(text: &str) -> bool {
     let core = text.split(['-', '+']).next().unwrap_or_default();
     let is_number = |part: &str| {
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) && (part == "0" || !part.starts_with('0'))
+        !part.is_empty()
+            && part.bytes().all(|byte| byte.is_ascii_digit())
+            && (part == "0" || !part.starts_with('0'))
     };
     core.split('.').count() == 3 && core.split('.').all(is_number) && !text.ends_with(['-', '+'])
 }

@@ -45,17 +45,23 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Reads them from the metadata of a document, or from a creation rule, which has the same names.
+    /// Reads them from the metadata of a document, or from a creation rule, which has the same
+    /// names.
     ///
     /// # Errors
     /// When more than one is given, or an expression is none.
     pub(crate) fn read(from: &Plain) -> Result<Self> {
         let given: Vec<(&str, &str)> = RULES
             .iter()
-            .filter_map(|name| from.get_text(name).filter(|text| !text.is_empty()).map(|text| (*name, text)))
+            .filter_map(|name| {
+                from.get_text(name).filter(|text| !text.is_empty()).map(|text| (*name, text))
+            })
             .collect();
         if given.len() > 1 {
-            return Err(Problem::new(format!("`{}` and `{}` exclude each other", given[0].0, given[1].0)));
+            return Err(Problem::new(format!(
+                "`{}` and `{}` exclude each other",
+                given[0].0, given[1].0
+            )));
         }
         let mac_only_encrypted = match from.get("mac_only_encrypted") {
             Some(Plain::Value(Value::Bool(only))) => *only,
@@ -65,8 +71,11 @@ impl Options {
         let Some((name, text)) = given.first().copied() else {
             return Ok(Self { mac_only_encrypted, ..Self::default() });
         };
-        let regex =
-            || Regex::new(text).map_err(|error| Problem::new(format!("`{name}` is no regular expression: {error}")));
+        let regex = || {
+            Regex::new(text).map_err(|error| {
+                Problem::new(format!("`{name}` is no regular expression: {error}"))
+            })
+        };
         let rule = match name {
             "unencrypted_suffix" => Rule::UnencryptedSuffix(text.to_owned()),
             "encrypted_suffix" => Rule::EncryptedSuffix(text.to_owned()),
@@ -92,7 +101,10 @@ impl Options {
                 let last = comments.len().saturating_sub(1);
                 comments.iter().enumerate().any(|(level, texts)| {
                     let own = usize::from(is_comment && level == last);
-                    texts.iter().take(texts.len().saturating_sub(own)).any(|text| regex.is_match(text))
+                    texts
+                        .iter()
+                        .take(texts.len().saturating_sub(own))
+                        .any(|text| regex.is_match(text))
                 })
             }
         }

@@ -25,7 +25,9 @@ impl Plain {
     /// The last entry of a map with that key.
     pub fn get(&self, key: &str) -> Option<&Plain> {
         match self {
-            Self::Map(entries) => entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value),
+            Self::Map(entries) => {
+                entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value)
+            }
             _ => None,
         }
     }
@@ -48,7 +50,8 @@ impl Plain {
         }
     }
 
-    /// As JSON on one line, in the order of the document. Bytes that are not text are written as base64.
+    /// As JSON on one line, in the order of the document. Bytes that are not text are written as
+    /// base64.
     pub fn to_json(&self) -> Zeroizing<String> {
         let mut out = Zeroizing::new(String::new());
         self.write_json(&mut out);

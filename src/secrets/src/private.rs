@@ -1,5 +1,8 @@
 //! A file for an editor that nobody else can read, in memory where the system has a place for it.
-#![expect(clippy::disallowed_methods, reason = "the directory is our own, and nobody else can write it")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the directory is our own, and nobody else can write it"
+)]
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Read, Write};
@@ -32,15 +35,18 @@ fn new_builder() -> DirBuilder {
 }
 
 impl PrivateFile {
-    /// Makes one with a name and a content, in the first of these directories that is in memory, else in the last.
-    /// What processes that were killed left there is removed.
+    /// Makes one with a name and a content, in the first of these directories that is in memory,
+    /// else in the last. What processes that were killed left there is removed.
     ///
     /// # Errors
     /// When none of the directories can be written.
     pub fn new(places: &[PathBuf], name: &str, content: &[u8]) -> io::Result<Self> {
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "there is no directory for temporary files");
+        let mut last =
+            io::Error::new(io::ErrorKind::NotFound, "there is no directory for temporary files");
         let memory = places.iter().filter(|place| is_memory(place));
-        for (place, in_memory) in memory.map(|place| (place, true)).chain(places.last().map(|place| (place, false))) {
+        for (place, in_memory) in
+            memory.map(|place| (place, true)).chain(places.last().map(|place| (place, false)))
+        {
             sweep(place);
             match Self::make(place, name, content, in_memory) {
                 Ok(file) => return Ok(file),
@@ -56,7 +62,9 @@ impl PrivateFile {
             let directory = place.join(format!("{PREFIX}{}-{attempt}", std::process::id()));
             match new_builder().create(&directory) {
                 Ok(()) => break directory,
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 100 => attempt += 1,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 100 => {
+                    attempt += 1
+                }
                 Err(error) => return Err(error),
             }
         };
@@ -116,7 +124,10 @@ fn wipe(directory: &Path) {
 fn sweep(place: &Path) {
     for entry in std::fs::read_dir(place).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let number = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|rest| rest.split('-').next());
+        let number = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(PREFIX))
+            .and_then(|rest| rest.split('-').next());
         let Some(number) = number.and_then(|number| number.parse::<u32>().ok()) else { continue };
         if is_own(&entry.path()) && !is_alive(number) {
             wipe(&entry.path());
@@ -139,7 +150,9 @@ fn is_own(path: &Path) -> bool {
 #[cfg(unix)]
 fn is_alive(number: u32) -> bool {
     let process = i32::try_from(number).ok().and_then(rustix::process::Pid::from_raw);
-    process.is_some_and(|process| rustix::process::test_kill_process(process) != Err(rustix::io::Errno::SRCH))
+    process.is_some_and(|process| {
+        rustix::process::test_kill_process(process) != Err(rustix::io::Errno::SRCH)
+    })
 }
 
 #[cfg(not(unix))]
@@ -170,13 +183,15 @@ mod tests {
         // A process that is long gone.
         let left = place.path().join("syslua-secret-4194304-0");
         std::fs::create_dir(&left).expect("it is made");
-        let file = PrivateFile::new(&[place.path().to_owned()], "s.yaml", b"a: 1\n").expect("it is made");
+        let file =
+            PrivateFile::new(&[place.path().to_owned()], "s.yaml", b"a: 1\n").expect("it is made");
         assert!(!left.exists());
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            let mode =
-                |path: &std::path::Path| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+            let mode = |path: &std::path::Path| {
+                std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777
+            };
             assert_eq!(mode(file.path()), 0o600);
             assert_eq!(mode(file.path().parent().expect("it has one")), 0o700);
         }

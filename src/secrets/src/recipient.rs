@@ -38,19 +38,26 @@ impl Recipient {
     /// When it is none of these. Those of plugins and RSA are refused by name.
     pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
-        let wrong = |what: &dyn fmt::Display| Problem::new(format!("`{text}` is no recipient: {what}"));
+        let wrong =
+            |what: &dyn fmt::Display| Problem::new(format!("`{text}` is no recipient: {what}"));
         let key = if text.starts_with("age1") && text.matches('1').count() > 1 {
-            return Err(Problem::new(format!("`{text}` is a recipient of a plugin of age, which is not supported")));
+            return Err(Problem::new(format!(
+                "`{text}` is a recipient of a plugin of age, which is not supported"
+            )));
         } else if text.starts_with("age1") {
             let bytes = bech32::decode("age", text).and_then(|bytes| bytes.try_into().ok());
             Key::X25519(bytes.ok_or_else(|| wrong(&"a letter of it is wrong"))?)
         } else if text.starts_with("ssh-") {
             let key = parse_public(text).map_err(|problem| wrong(&problem.message))?;
-            let point = CompressedEdwardsY(key.point).decompress().ok_or_else(|| wrong(&"it is no point"))?;
+            let point = CompressedEdwardsY(key.point)
+                .decompress()
+                .ok_or_else(|| wrong(&"it is no point"))?;
             Key::Ssh(Box::new(key), point.to_montgomery().to_bytes())
         } else if text.starts_with("AGE-SECRET-KEY-") {
             return Err(Problem::new("an identity was given where a recipient is wanted")
-                .with_hint("give its public key, which begins with `age1`: `age-keygen -y FILE` prints it"));
+                .with_hint(
+                    "give its public key, which begins with `age1`: `age-keygen -y FILE` prints it",
+                ));
         } else {
             return Err(wrong(&"it begins with neither `age1` nor `ssh-`"));
         };
@@ -78,7 +85,10 @@ impl Recipient {
             Key::Ssh(public, point) => {
                 let shared = x25519(&tweak(public), &*x25519(&scalar, point)?)?;
                 let wrapping = hkdf(&*shared, &[share, *point].concat(), SSH_ED25519);
-                Ok(Stanza { words: words("ssh-ed25519", Some(tag_of(public))), body: wrap_key(&wrapping, key)? })
+                Ok(Stanza {
+                    words: words("ssh-ed25519", Some(tag_of(public))),
+                    body: wrap_key(&wrapping, key)?,
+                })
             }
         }
     }

@@ -1,5 +1,9 @@
-//! Creation rules: the file `.sops.yaml` says to whom new documents are encrypted, and what of them.
-#![expect(clippy::disallowed_methods, reason = "rules are files of the user, and no build can change them")]
+//! Creation rules: the file `.sops.yaml` says to whom new documents are encrypted, and what of
+//! them.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "rules are files of the user, and no build can change them"
+)]
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +19,8 @@ use crate::yaml;
 /// How many directories upwards are searched, as sops does.
 const MAX_DEPTH: usize = 100;
 /// Keys that cannot be used here.
-const OTHER_KINDS: [&str; 7] = ["kms", "gcp_kms", "hckms", "azure_keyvault", "hc_vault_transit_uri", "pgp", "plugins"];
+const OTHER_KINDS: [&str; 7] =
+    ["kms", "gcp_kms", "hckms", "azure_keyvault", "hc_vault_transit_uri", "pgp", "plugins"];
 
 /// What a rule says about a document.
 #[derive(Debug, Clone)]
@@ -28,7 +33,8 @@ pub struct Rule {
     pub options: Options,
 }
 
-/// The rule for a document, by its absolute path. None when there is no `.sops.yaml` above it, or one without rules.
+/// The rule for a document, by its absolute path. None when there is no `.sops.yaml` above it, or
+/// one without rules.
 ///
 /// # Errors
 /// When the file is malformed, no rule matches, or the one that does needs what is not supported.
@@ -64,13 +70,16 @@ fn read(text: &str, file: &Path, document: &Path) -> Result<Option<Rule>> {
         let applies = match rule.get_text("path_regex") {
             None | Some("") => true,
             Some(regex) => Regex::new(regex)
-                .map_err(|error| Problem::new(format!("`path_regex` is no regular expression: {error}")))?
+                .map_err(|error| {
+                    Problem::new(format!("`path_regex` is no regular expression: {error}"))
+                })?
                 .is_match(&relative),
         };
         if applies {
-            return make(rule, file)
-                .map(Some)
-                .map_err(|problem| Problem { message: format!("rule {}: {}", index + 1, problem.message), ..problem });
+            return make(rule, file).map(Some).map_err(|problem| Problem {
+                message: format!("rule {}: {}", index + 1, problem.message),
+                ..problem
+            });
         }
     }
     Err(Problem::new(format!("no rule of `creation_rules` matches `{relative}`")))
@@ -81,7 +90,9 @@ fn make(rule: &Plain, file: &Path) -> Result<Rule> {
     match rule.get("key_groups") {
         Some(Plain::List(groups)) if !groups.is_empty() => {
             let [group] = groups.as_slice() else {
-                return Err(Problem::new("`key_groups` are not supported: a document has one list of recipients"));
+                return Err(Problem::new(
+                    "`key_groups` are not supported: a document has one list of recipients",
+                ));
             };
             if group.get("merge").is_some() {
                 return Err(Problem::new("`merge` of `key_groups` is not supported"));
@@ -115,8 +126,12 @@ fn refuse_others(rule: &Plain) -> Result<()> {
         Some(Plain::List(items)) => !items.is_empty(),
         Some(_) => true,
     };
-    let names: Vec<String> =
-        OTHER_KINDS.iter().chain(&["hc_vault"]).filter(|name| is_given(name)).map(|name| format!("`{name}`")).collect();
+    let names: Vec<String> = OTHER_KINDS
+        .iter()
+        .chain(&["hc_vault"])
+        .filter(|name| is_given(name))
+        .map(|name| format!("`{name}`"))
+        .collect();
     if names.is_empty() {
         return Ok(());
     }
@@ -126,7 +141,9 @@ fn refuse_others(rule: &Plain) -> Result<()> {
 /// `age` is a list, or a text with commas.
 fn add(rule: &Plain, texts: &mut Vec<String>) -> Result<()> {
     let mut split = |text: &str| {
-        texts.extend(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned));
+        texts.extend(
+            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned),
+        );
     };
     match rule.get("age") {
         None | Some(Plain::Value(Value::Null)) => {}
@@ -151,12 +168,15 @@ mod tests {
     use super::read;
 
     const ONE: &str = "age1fm04afyk2yvux4cluqw83g4vx5cqvfdkle3r7qpx6nsm8yw6vcvstu8dzn";
-    const SSH: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMk0H3X7USMtn9nscJiYyVE+H14HO1Ohn4HSgrzReELk";
+    const SSH: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMk0H3X7USMtn9nscJiYyVE+H14HO1Ohn4HSgrzReELk";
 
     fn rule(text: &str, document: &str) -> crate::Result<Option<String>> {
         let text = text.replace("ONE", ONE).replace("SSH", SSH);
         let rule = read(&text, Path::new("/c/.sops.yaml"), Path::new(document))?;
-        Ok(rule.map(|rule| rule.recipients.iter().map(ToString::to_string).collect::<Vec<_>>().join("|")))
+        Ok(rule.map(|rule| {
+            rule.recipients.iter().map(ToString::to_string).collect::<Vec<_>>().join("|")
+        }))
     }
 
     #[test]
@@ -179,11 +199,17 @@ mod tests {
             ("creation_rules:\n  - path_regex: ^y\n    age: ONE\n", "matches `x`"),
             ("creation_rules:\n  - pgp: ABC\n    age: ONE\n", "`pgp`"),
             ("creation_rules:\n  - kms: arn\n", "`kms`"),
-            ("creation_rules:\n  - key_groups:\n      - age: [ONE]\n      - age: [SSH]\n", "key_groups"),
+            (
+                "creation_rules:\n  - key_groups:\n      - age: [ONE]\n      - age: [SSH]\n",
+                "key_groups",
+            ),
             ("creation_rules:\n  - age: ''\n", "no age recipients"),
             ("creation_rules:\n  - age: age1yubikey1qxyz\n", "plugin"),
             ("creation_rules:\n  - age: ONE\n    encrypted_regex: '('\n", "regular expression"),
-            ("creation_rules:\n  - age: ONE\n    encrypted_regex: a\n    encrypted_suffix: b\n", "exclude each other"),
+            (
+                "creation_rules:\n  - age: ONE\n    encrypted_regex: a\n    encrypted_suffix: b\n",
+                "exclude each other",
+            ),
             ("creation_rules:\n  - age: AGE-SECRET-KEY-1X\n", "identity"),
             ("creation_rules: 5\n", "not a list"),
         ] {

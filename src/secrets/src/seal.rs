@@ -16,8 +16,8 @@ use crate::value::Value;
 
 /// What a MAC over encrypted values only begins with: the SHA-256 of `sops`.
 const MAC_ONLY_ENCRYPTED: [u8; 32] = [
-    0x8a, 0x3f, 0xd2, 0xad, 0x54, 0xce, 0x66, 0x52, 0x7b, 0x10, 0x34, 0xf3, 0xd1, 0x47, 0xbe, 0x0b, 0x0b, 0x97, 0x5b,
-    0x3b, 0xf4, 0x4f, 0x72, 0xc6, 0xfd, 0xad, 0xec, 0x81, 0x76, 0xf2, 0x7d, 0x69,
+    0x8a, 0x3f, 0xd2, 0xad, 0x54, 0xce, 0x66, 0x52, 0x7b, 0x10, 0x34, 0xf3, 0xd1, 0x47, 0xbe, 0x0b,
+    0x0b, 0x97, 0x5b, 0x3b, 0xf4, 0x4f, 0x72, 0xc6, 0xfd, 0xad, 0xec, 0x81, 0x76, 0xf2, 0x7d, 0x69,
 ];
 
 /// What a slot holds when it is decrypted.
@@ -76,8 +76,14 @@ pub(crate) struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Encrypts what is in clear and writes metadata with the new MAC. `binary` is the content of a binary document.
-    pub fn seal(&self, text: &str, binary: Option<Value>, mut metadata: Metadata) -> Result<String> {
+    /// Encrypts what is in clear and writes metadata with the new MAC. `binary` is the content of a
+    /// binary document.
+    pub fn seal(
+        &self,
+        text: &str,
+        binary: Option<Value>,
+        mut metadata: Metadata,
+    ) -> Result<String> {
         let mut parsed = self.format.parse(text)?;
         if let (Some(value), Some(root)) = (binary, parsed.roots.first_mut())
             && let Kind::Map(items) = &mut root.kind
@@ -98,7 +104,13 @@ impl Work<'_> {
         self.format.with_metadata(&text, Some(&metadata))
     }
 
-    fn seal_slot(&self, slot: &Slot<'_>, cipher: &Cipher, mac: &mut Mac, edits: &mut Edits) -> Result<()> {
+    fn seal_slot(
+        &self,
+        slot: &Slot<'_>,
+        cipher: &Cipher,
+        mac: &mut Mac,
+        edits: &mut Edits,
+    ) -> Result<()> {
         let known = encrypted_text(slot)
             .filter(|_| slot.encrypted)
             .and_then(|text| self.known.get(&(slot.path.clone(), text.to_owned())));
@@ -145,14 +157,19 @@ pub(crate) fn encrypted_text<'a>(slot: &Slot<'a>) -> Option<&'a str> {
 
 pub(crate) fn decrypt(cipher: &Cipher, slot: &Slot<'_>, text: &str) -> Result<Filled> {
     match slot.what {
-        What::Comment(comment) => Ok(Filled::Comment(Zeroizing::new(decrypt_comment(cipher, slot, &comment.text)))),
+        What::Comment(comment) => {
+            Ok(Filled::Comment(Zeroizing::new(decrypt_comment(cipher, slot, &comment.text))))
+        }
         What::Value(_, value) if !slot.encrypted => Ok(Filled::Value(value.clone())),
         What::Value(_, Value::Null) => Ok(Filled::Value(Value::Null)),
         What::Value(node, value) => {
             let failed = |why: &str| {
                 let path = slot.path.trim_end_matches(':').replace(':', ".");
-                Problem::at(line_of(text, node.span.start), format!("`{path}` cannot be decrypted: {why}"))
-                    .with_hint("take the document from version control or a backup")
+                Problem::at(
+                    line_of(text, node.span.start),
+                    format!("`{path}` cannot be decrypted: {why}"),
+                )
+                .with_hint("take the document from version control or a backup")
             };
             let Value::Str(encrypted) = value else { return Err(failed("it stands in clear")) };
             match cipher.decrypt(encrypted, &slot.path) {
@@ -164,8 +181,8 @@ pub(crate) fn decrypt(cipher: &Cipher, slot: &Slot<'_>, text: &str) -> Result<Fi
     }
 }
 
-/// A comment that cannot be decrypted is taken for one in clear, as SOPS does. Where a comment belongs is not
-/// always clear in YAML: the maps around it are tried too.
+/// A comment that cannot be decrypted is taken for one in clear, as SOPS does. Where a comment
+/// belongs is not always clear in YAML: the maps around it are tried too.
 fn decrypt_comment(cipher: &Cipher, slot: &Slot<'_>, text: &str) -> String {
     if !slot.encrypted || !cipher::is_encrypted(text) {
         return text.to_owned();

@@ -33,7 +33,9 @@ pub(crate) fn parse_public(text: &str) -> Result<PublicKey> {
     let mut words = text.split_whitespace();
     let (kind, data) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     if kind != ED25519 {
-        return Err(Problem::new(format!("keys of the kind {kind} are not supported, only {ED25519}")));
+        return Err(Problem::new(format!(
+            "keys of the kind {kind} are not supported, only {ED25519}"
+        )));
     }
     let wire = BASE64.decode(data.as_bytes()).map_err(|_| Problem::new("it is not base64"))?;
     read_public(&wire).ok_or_else(|| Problem::new("it is no public key of SSH"))
@@ -51,7 +53,8 @@ fn read_public(wire: &[u8]) -> Option<PublicKey> {
 /// Reads a private key.
 ///
 /// # Errors
-/// When it is something else, is protected with a passphrase, or of another kind; the message says which.
+/// When it is something else, is protected with a passphrase, or of another kind; the message says
+/// which.
 pub(crate) fn parse_private(text: &[u8]) -> Result<PrivateKey> {
     const BEGIN: &str = "-----BEGIN OPENSSH PRIVATE KEY-----";
     const END: &str = "-----END OPENSSH PRIVATE KEY-----";
@@ -62,7 +65,8 @@ pub(crate) fn parse_private(text: &[u8]) -> Result<PrivateKey> {
     }
     let (_, rest) = text.split_once(BEGIN).ok_or_else(no_key)?;
     let (body, _) = rest.split_once(END).ok_or_else(no_key)?;
-    let compact: Zeroizing<Vec<u8>> = Zeroizing::new(body.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect());
+    let compact: Zeroizing<Vec<u8>> =
+        Zeroizing::new(body.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect());
     let bytes = Zeroizing::new(BASE64.decode(&compact).map_err(|_| no_key())?);
     let mut reader = Reader(bytes.strip_prefix(b"openssh-key-v1\0").ok_or_else(no_key)?);
     let cipher = reader.text().ok_or_else(no_key)?;
@@ -83,10 +87,13 @@ pub(crate) fn parse_private(text: &[u8]) -> Result<PrivateKey> {
     let kind = reader.text().ok_or_else(no_key)?;
     if kind != ED25519.as_bytes() {
         let kind = String::from_utf8_lossy(kind).into_owned();
-        return Err(Problem::new(format!("keys of the kind {kind} are not supported, only {ED25519}")));
+        return Err(Problem::new(format!(
+            "keys of the kind {kind} are not supported, only {ED25519}"
+        )));
     }
     let point: [u8; 32] = reader.text().and_then(|text| text.try_into().ok()).ok_or_else(no_key)?;
-    let secret = reader.text().filter(|text| text.len() == 64 && text[32..] == point).ok_or_else(no_key)?;
+    let secret =
+        reader.text().filter(|text| text.len() == 64 && text[32..] == point).ok_or_else(no_key)?;
     let mut seed = Zeroizing::new([0; 32]);
     seed.copy_from_slice(&secret[..32]);
     let wire = [&11_u32.to_be_bytes(), ED25519.as_bytes(), &32_u32.to_be_bytes(), &point].concat();

@@ -1,9 +1,10 @@
-//! Points in time as YAML and SOPS write them, without a calendar library: they are checked and brought into one form.
+//! Points in time as YAML and SOPS write them, without a calendar library: they are checked and
+//! brought into one form.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Reads one of the forms that SOPS takes for a time and returns it as RFC 3339 writes it: `2024-1-2` is
-/// `2024-01-02T00:00:00Z`. None when it is something else.
+/// Reads one of the forms that SOPS takes for a time and returns it as RFC 3339 writes it:
+/// `2024-1-2` is `2024-01-02T00:00:00Z`. None when it is something else.
 pub(crate) fn parse(text: &str) -> Option<String> {
     let mut rest = Reader(text.as_bytes());
     let year = rest.number(4, 4)?;
@@ -29,7 +30,8 @@ pub(crate) fn parse(text: &str) -> Option<String> {
     }
     let fraction = rest.fraction()?;
     // A form with a space has no zone.
-    let zone = if separator == b' ' { rest.0.is_empty().then(|| "Z".to_owned())? } else { rest.zone()? };
+    let zone =
+        if separator == b' ' { rest.0.is_empty().then(|| "Z".to_owned())? } else { rest.zone()? };
     Some(format!("{date}T{hour:02}:{minute:02}:{second:02}{fraction}{zone}"))
 }
 
@@ -150,7 +152,10 @@ mod tests {
         ] {
             assert_eq!(parse(given).as_deref(), expected, "{given}");
         }
-        assert_eq!(seconds("2024-01-02T03:04:05.5-01:00").as_deref(), Some("2024-01-02T03:04:05-01:00"));
+        assert_eq!(
+            seconds("2024-01-02T03:04:05.5-01:00").as_deref(),
+            Some("2024-01-02T03:04:05-01:00")
+        );
     }
 
     #[test]

@@ -14,11 +14,13 @@ pub(crate) const MAX_DEPTH: usize = 200;
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
     pub kind: Kind,
-    /// Where its text is: of a value without tag and anchor, of a block from its first key to its last value.
+    /// Where its text is: of a value without tag and anchor, of a block from its first key to its
+    /// last value.
     pub span: Range<usize>,
     /// In YAML: whether it stands between brackets or braces.
     pub flow: bool,
-    /// The column of the keys or dashes of a block, and for a value the column of those that it belongs to.
+    /// The column of the keys or dashes of a block, and for a value the column of those that it
+    /// belongs to.
     pub column: usize,
 }
 
@@ -82,9 +84,13 @@ impl Node {
     pub fn to_plain(&self) -> Plain {
         match &self.kind {
             Kind::Leaf(value) => Plain::Value(value.clone()),
-            Kind::List(_) => Plain::List(self.entries().map(|entry| entry.node.to_plain()).collect()),
+            Kind::List(_) => {
+                Plain::List(self.entries().map(|entry| entry.node.to_plain()).collect())
+            }
             Kind::Map(_) => Plain::Map(
-                self.entries().map(|entry| (entry.key.clone().unwrap_or_default(), entry.node.to_plain())).collect(),
+                self.entries()
+                    .map(|entry| (entry.key.clone().unwrap_or_default(), entry.node.to_plain()))
+                    .collect(),
             ),
         }
     }
@@ -94,7 +100,8 @@ impl Node {
 #[derive(Debug, Clone)]
 pub(crate) struct Slot<'a> {
     pub what: What<'a>,
-    /// The keys that lead to it, joined by `:` with one at the end: the additional data of its encryption.
+    /// The keys that lead to it, joined by `:` with one at the end: the additional data of its
+    /// encryption.
     pub path: String,
     /// Whether the options of the document say that it is encrypted.
     pub encrypted: bool,
@@ -108,8 +115,8 @@ pub(crate) enum What<'a> {
     Comment(&'a Comment),
 }
 
-/// Lists all values and comments of a document in the order in which SOPS walks it. `skip` is the key of the
-/// metadata at the top.
+/// Lists all values and comments of a document in the order in which SOPS walks it. `skip` is the
+/// key of the metadata at the top.
 pub(crate) fn slots<'a>(root: &'a Node, options: &Options, skip: Option<&str>) -> Vec<Slot<'a>> {
     let mut walk = Walk { options, keys: Vec::new(), comments: Vec::new(), slots: Vec::new() };
     walk.items(root, skip);

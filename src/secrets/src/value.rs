@@ -125,10 +125,13 @@ impl Value {
         let text = match std::str::from_utf8(bytes) {
             Ok(text) => text,
             Err(_) if kind == Type::Str => return Ok(Self::Bytes(bytes.to_vec())),
-            Err(_) => return Err(Problem::new(format!("a value of type {} is not text", kind.name()))),
+            Err(_) => {
+                return Err(Problem::new(format!("a value of type {} is not text", kind.name())));
+            }
         };
-        Self::from_text(kind, text)
-            .ok_or_else(|| Problem::new(format!("a decrypted value is not of its type, {}", kind.name())))
+        Self::from_text(kind, text).ok_or_else(|| {
+            Problem::new(format!("a decrypted value is not of its type, {}", kind.name()))
+        })
     }
 
     /// Reads a text as a value of a type: `5432` as an int. None when it is none.

@@ -37,7 +37,8 @@ impl Numbers {
     }
 }
 
-/// What somebody could do to a document: lines go, come twice, change places; values are exchanged; bytes differ.
+/// What somebody could do to a document: lines go, come twice, change places; values are exchanged;
+/// bytes differ.
 fn mutate(text: &str, numbers: &mut Numbers) -> String {
     let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
     let (one, other) = (numbers.below(lines.len()), numbers.below(lines.len()));
@@ -60,9 +61,18 @@ fn mutate(text: &str, numbers: &mut Numbers) -> String {
                 lines[other].push_str(&x);
             }
         }
-        4 => lines[one] = lines[one].replacen("type:str", ["type:int", "type:bool", "type:bytes"][numbers.below(3)], 1),
+        4 => {
+            lines[one] = lines[one].replacen(
+                "type:str",
+                ["type:int", "type:bool", "type:bytes"][numbers.below(3)],
+                1,
+            )
+        }
         5 => lines[one] = lines[one].replacen("ENC[", "", 1),
-        6 => lines.insert(one, ["added: 1", "    added: x", "# added", "- added"][numbers.below(4)].to_owned()),
+        6 => lines.insert(
+            one,
+            ["added: 1", "    added: x", "# added", "- added"][numbers.below(4)].to_owned(),
+        ),
         7 => lines[one] = format!("{}{}", lines[one], [" ", "]", "x", " # c"][numbers.below(4)]),
         _ => {
             let mut letters: Vec<char> = lines[one].chars().collect();
@@ -82,7 +92,12 @@ fn what_sops_refuses_is_refused() {
     let all = std::env::var_os("SYSLUA_SWEEP").is_some_and(|sweep| sweep == "all");
     let count = if all { 2000 } else { 60 };
     let key = vectors().join("key.txt");
-    let mut identities = Identities::find(&Places { variable: &|_| None, home: None, settings: None, host_keys: None });
+    let mut identities = Identities::find(&Places {
+        variable: &|_| None,
+        home: None,
+        settings: None,
+        host_keys: None,
+    });
     identities.add_file("the test", &key, true);
     let directory = tempfile::tempdir().unwrap();
     let names = ["basic.yaml", "mac_only.yaml", "regex.yaml", "basic.json", "app.env", "app.ini"];
@@ -116,6 +131,7 @@ fn what_sops_refuses_is_refused() {
         accepted += 1;
     }
     assert!(wrong.is_empty(), "sops refuses what is accepted here:\n{}", wrong.join("\n"));
-    // Most damage is found, and some does not matter: lines of the metadata that change places, say.
+    // Most damage is found, and some does not matter: lines of the metadata that change places,
+    // say.
     assert!(stricter > count / 4 && accepted > 0, "{accepted} accepted, {stricter} refused");
 }

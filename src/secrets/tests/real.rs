@@ -1,5 +1,5 @@
-//! Against the real programs: what sops 3.11.0 and age write is read here, and what is written here is read there.
-//! Each test leaves out what is not installed.
+//! Against the real programs: what sops 3.11.0 and age write is read here, and what is written here
+//! is read there. Each test leaves out what is not installed.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -24,7 +24,12 @@ fn key_file() -> PathBuf {
 }
 
 fn identities() -> Identities {
-    let mut identities = Identities::find(&Places { variable: &|_| None, home: None, settings: None, host_keys: None });
+    let mut identities = Identities::find(&Places {
+        variable: &|_| None,
+        home: None,
+        settings: None,
+        host_keys: None,
+    });
     identities.add_file("the test", &key_file(), true);
     identities
 }
@@ -40,7 +45,11 @@ fn sops() -> Option<PathBuf> {
     places.into_iter().flatten().map(|place| place.join("bin/sops")).find(|file| file.exists())
 }
 
-fn run(program: &Path, arguments: &[&str], directory: &Path) -> std::result::Result<Vec<u8>, String> {
+fn run(
+    program: &Path,
+    arguments: &[&str],
+    directory: &Path,
+) -> std::result::Result<Vec<u8>, String> {
     let output = Command::new(program)
         .args(arguments)
         .current_dir(directory)
@@ -49,7 +58,11 @@ fn run(program: &Path, arguments: &[&str], directory: &Path) -> std::result::Res
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    if output.status.success() { Ok(output.stdout) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+    if output.status.success() {
+        Ok(output.stdout)
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
 }
 
 fn open(format: Format, text: &[u8]) -> syslua_secrets::Result<Opened> {
@@ -76,14 +89,20 @@ const DOCUMENTS: [(&str, &str); 12] = [
         "f.yaml",
         "ключ: значение\nemoji: \"🎉 \\u263a\"\n\"quoted: key\": v\nplain_unencrypted: clear\nsub_unencrypted: {a: 1}\n'it''s': \"a: b # c\"\n",
     ),
-    ("g.yaml", "k: >\n  folded\n  text\n\n  more\nl: |+\n  keep\n\nm: |-\n  strip\nn: !!str 5\np: !!binary aGVsbG8=\n"),
+    (
+        "g.yaml",
+        "k: >\n  folded\n  text\n\n  more\nl: |+\n  keep\n\nm: |-\n  strip\nn: !!str 5\np: !!binary aGVsbG8=\n",
+    ),
     (
         "h.json",
         "{\n  \"a\": 1,\n  \"b\": {\"c\": [1.5, true, null, \"x\", []]},\n  \"big\": 9007199254740993,\n  \"é\": \"\\ud83c\\udf89 <&>\",\n  \"e\": \"\"\n}\n",
     ),
     ("i.json", "{\"a\":\"1\",\"a\":\"2\",\"deep\":{\"x\":{}}}"),
     ("j.env", "# comment\nA=1\nB=two words\nC=\nD=line\\nbreak\nE=\"quoted\"\nF_unencrypted=x\n"),
-    ("k.ini", "; head\n[one]\na = 1\n; before b\nb = two words\nempty =\n\n[two]\nc : d\nq = \" x \"\n"),
+    (
+        "k.ini",
+        "; head\n[one]\na = 1\n; before b\nb = two words\nempty =\n\n[two]\nc : d\nq = \" x \"\n",
+    ),
     ("l.bin", "any\u{1}thing\n\n"),
 ];
 
@@ -94,7 +113,8 @@ fn what_sops_encrypts_is_read_as_sops_reads_it() {
     let mut wrong = Vec::new();
     for (name, content) in DOCUMENTS {
         std::fs::write(directory.path().join(name), content).unwrap();
-        let encrypted = run(&sops, &["encrypt", "--age", RECIPIENT, name], directory.path()).expect(name);
+        let encrypted =
+            run(&sops, &["encrypt", "--age", RECIPIENT, name], directory.path()).expect(name);
         std::fs::write(directory.path().join(name), &encrypted).unwrap();
         let expected = run(&sops, &["decrypt", name], directory.path()).expect(name);
         match open(Format::of(Path::new(name)), &encrypted).and_then(|opened| opened.content()) {
@@ -126,7 +146,9 @@ fn what_is_encrypted_here_is_what_sops_decrypts() {
     let mut wrong = Vec::new();
     for (name, content) in DOCUMENTS {
         let format = Format::of(Path::new(name));
-        let opened = Opened::encrypt(format, content.as_bytes(), &[recipient()], Options::default()).expect(name);
+        let opened =
+            Opened::encrypt(format, content.as_bytes(), &[recipient()], Options::default())
+                .expect(name);
         std::fs::write(directory.path().join(name), opened.text()).unwrap();
         let expected = through_sops(&sops, name, content.as_bytes(), directory.path());
         // Merge keys lose their tag here, which means nothing.
@@ -135,7 +157,10 @@ fn what_is_encrypted_here_is_what_sops_decrypts() {
             Ok(found) => {
                 let found = String::from_utf8_lossy(&found).replace("!!merge <<", "<<");
                 if found != expected {
-                    wrong.push(format!("{name}: expected\n{expected}\nfound\n{found}\nof\n{}", opened.text()));
+                    wrong.push(format!(
+                        "{name}: expected\n{expected}\nfound\n{found}\nof\n{}",
+                        opened.text()
+                    ));
                 }
             }
             Err(problem) => wrong.push(format!("{name}: {problem}\n{}", opened.text())),
@@ -165,7 +190,11 @@ fn what_is_set_and_rotated_here_is_read_by_sops() {
         (
             "b.json",
             "{\n  \"a\": 1,\n  \"e\": {}\n}\n",
-            &[("a", Plain::Value(Value::Float(2.5))), ("e.f.g", Plain::text("x")), ("l[0]", Plain::text("y"))],
+            &[
+                ("a", Plain::Value(Value::Float(2.5))),
+                ("e.f.g", Plain::text("x")),
+                ("l[0]", Plain::text("y")),
+            ],
         ),
         ("c.env", "A=1\n", &[("A", Plain::text("2")), ("B", Plain::text("x y\nz"))]),
         (
@@ -178,7 +207,8 @@ fn what_is_set_and_rotated_here_is_read_by_sops() {
         let format = Format::of(Path::new(name));
         let file = directory.path().join(name);
         std::fs::write(&file, content).unwrap();
-        run(&sops, &["encrypt", "--in-place", "--age", RECIPIENT, name], directory.path()).expect(name);
+        run(&sops, &["encrypt", "--in-place", "--age", RECIPIENT, name], directory.path())
+            .expect(name);
         let before = std::fs::read(&file).unwrap();
         let mut opened = open(format, &before).expect(name);
         for (path, value) in changes {
@@ -219,7 +249,8 @@ fn files_of_age_go_both_ways() {
             assert!(*age_file::decrypt(&encrypted, &identities()).unwrap() == content);
         }
         for armor in [false, true] {
-            std::fs::write(&file, age_file::encrypt(content, &[recipient()], armor).unwrap()).unwrap();
+            std::fs::write(&file, age_file::encrypt(content, &[recipient()], armor).unwrap())
+                .unwrap();
             let key = key_file().display().to_string();
             assert!(run(age, &["-d", "-i", &key, "s.age"], directory.path()).unwrap() == content);
         }

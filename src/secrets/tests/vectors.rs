@@ -21,7 +21,11 @@ fn identities(file: &str) -> Identities {
     let file = vectors().join(file).display().to_string();
     Identities::find(&Places {
         variable: &|name| {
-            let wanted = if file.contains("ssh") { "SOPS_AGE_SSH_PRIVATE_KEY_FILE" } else { "SOPS_AGE_KEY_FILE" };
+            let wanted = if file.contains("ssh") {
+                "SOPS_AGE_SSH_PRIVATE_KEY_FILE"
+            } else {
+                "SOPS_AGE_KEY_FILE"
+            };
             (name == wanted).then(|| file.clone())
         },
         home: None,
@@ -36,8 +40,10 @@ fn open(file: &Path, key: &str) -> syslua_secrets::Result<Opened> {
 }
 
 fn files(directory: &str) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(vectors().join(directory)).expect("it is there").map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(vectors().join(directory))
+        .expect("it is there")
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
     assert!(!files.is_empty());
     files
@@ -51,8 +57,10 @@ fn key_of(file: &Path) -> &'static str {
 fn every_document_decrypts_to_exactly_what_sops_gives_back() {
     let mut wrong = Vec::new();
     for file in files("enc") {
-        let opened = open(&file, key_of(&file)).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        let expected = std::fs::read(vectors().join("dec").join(file.file_name().unwrap())).unwrap();
+        let opened = open(&file, key_of(&file))
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let expected =
+            std::fs::read(vectors().join("dec").join(file.file_name().unwrap())).unwrap();
         let content = opened.content().expect("it can be written");
         if *content != expected {
             wrong.push(format!("{}:\n{}", file.display(), difference(&expected, &content)));
@@ -76,9 +84,13 @@ fn difference(expected: &[u8], found: &[u8]) -> String {
 
 #[test]
 fn every_yaml_document_has_the_values_that_sops_gives_as_json() {
-    for file in files("enc").into_iter().filter(|file| file.extension().is_some_and(|end| end == "yaml")) {
+    for file in
+        files("enc").into_iter().filter(|file| file.extension().is_some_and(|end| end == "yaml"))
+    {
         let opened = open(&file, key_of(&file)).expect("it opens");
-        let json = std::fs::read(vectors().join("dec").join(format!("{}.json", file.file_name().unwrap().display())));
+        let json = std::fs::read(
+            vectors().join("dec").join(format!("{}.json", file.file_name().unwrap().display())),
+        );
         let expected = parse_json(&json.unwrap());
         assert_eq!(
             parse_json(opened.to_plain().to_json().as_bytes()).to_json(),
@@ -91,9 +103,12 @@ fn every_yaml_document_has_the_values_that_sops_gives_as_json() {
 
 /// JSON is read by encrypting it, so that the test needs no other reader.
 fn parse_json(json: &[u8]) -> Plain {
-    let recipient =
-        syslua_secrets::recipient::Recipient::parse("age1fm04afyk2yvux4cluqw83g4vx5cqvfdkle3r7qpx6nsm8yw6vcvstu8dzn");
-    Opened::encrypt(Format::Json, json, &[recipient.unwrap()], Options::default()).expect("it is JSON").to_plain()
+    let recipient = syslua_secrets::recipient::Recipient::parse(
+        "age1fm04afyk2yvux4cluqw83g4vx5cqvfdkle3r7qpx6nsm8yw6vcvstu8dzn",
+    );
+    Opened::encrypt(Format::Json, json, &[recipient.unwrap()], Options::default())
+        .expect("it is JSON")
+        .to_plain()
 }
 
 #[test]
@@ -110,8 +125,12 @@ fn every_damaged_document_is_refused_unless_sops_accepts_it_too() {
 
 #[test]
 fn another_identity_is_refused_with_recipients_and_places() {
-    let problem = open(&vectors().join("enc/basic.yaml"), "key-wrong.txt").expect_err("the identity is another one");
-    assert!(problem.message.contains("age1fm04afyk2yvux4cluqw83g4vx5cqvfdkle3r7qpx6nsm8yw6vcvstu8dzn"), "{problem}");
+    let problem = open(&vectors().join("enc/basic.yaml"), "key-wrong.txt")
+        .expect_err("the identity is another one");
+    assert!(
+        problem.message.contains("age1fm04afyk2yvux4cluqw83g4vx5cqvfdkle3r7qpx6nsm8yw6vcvstu8dzn"),
+        "{problem}"
+    );
     assert!(problem.message.contains("SOPS_AGE_KEY_FILE: 1 identity"), "{problem}");
 }
 
@@ -122,7 +141,8 @@ fn a_changed_byte_never_changes_a_value() {
         let file = vectors().join("enc").join(name);
         let content = std::fs::read(&file).unwrap();
         let identities = identities("key.txt");
-        let before = Document::parse(Format::of(&file), &content).unwrap().open(&identities).unwrap();
+        let before =
+            Document::parse(Format::of(&file), &content).unwrap().open(&identities).unwrap();
         let before = before.to_plain().to_json();
         // Not every byte: each try takes a key exchange.
         for at in (0..content.len()).step_by(37) {
@@ -131,8 +151,13 @@ fn a_changed_byte_never_changes_a_value() {
             let Ok(document) = Document::parse(Format::of(&file), &changed) else { continue };
             let Ok(opened) = document.open(&identities) else { continue };
             let after = opened.to_plain().to_json();
-            let values = |json: &str| json.split('"').skip(3).step_by(4).map(str::to_owned).collect::<Vec<_>>();
-            assert!(values(&after) == values(&before) || after.len() == before.len(), "{name}: byte {at}");
+            let values = |json: &str| {
+                json.split('"').skip(3).step_by(4).map(str::to_owned).collect::<Vec<_>>()
+            };
+            assert!(
+                values(&after) == values(&before) || after.len() == before.len(),
+                "{name}: byte {at}"
+            );
         }
     }
 }

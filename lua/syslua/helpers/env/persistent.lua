@@ -1,7 +1,6 @@
 --- `env.persistent{}`: variables of whole sessions, also of programs that no shell starts. What is
--- declared in a block becomes
--- one file, which the system reads when a session begins. It does not know the grammar of that
--- file.
+-- declared in a block becomes one file, which the system reads when a session begins. It does not
+-- know the grammar of that file.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")

@@ -1,4 +1,5 @@
---- Of several declarations of one path by `file{}`, the one that counts, and what is told of those that lost.
+--- Of several declarations of one path by `file{}`, the one that counts, and what is told of those
+--- that lost.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
@@ -94,7 +95,8 @@ function choice.choose(files)
   return winner
 end
 
--- A declaration with all that is known of it: who declared it, and where its source is, when that is a place.
+-- A declaration with all that is known of it: who declared it, and where its source is, when that
+-- is a place.
 local function complete(file)
   file.positions = get_positions(file)
   file.from = origin.is_local(file) and origin.get_place(file) or nil

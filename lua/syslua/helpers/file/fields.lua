@@ -1,4 +1,5 @@
---- What `file{}` takes: its fields, what they may be, and what contradicts itself. For the few that are
+--- What `file{}` takes: its fields, what they may be, and what contradicts itself. For the few that
+--- are
 -- more than a path and a content. It declares nothing.
 
 local mode = require("syslua.util.mode")
@@ -60,7 +61,8 @@ local function unwrap(given)
   return value, number
 end
 
--- A copy of what was given, with room for all that is noted of it, once its fields are of the right types.
+-- A copy of what was given, with room for all that is noted of it, once its fields are of the right
+-- types.
 local function take(given)
   local from, content = rawget(given, "source"), rawget(given, "content")
   local number, declared = priority.plain, nil

@@ -1,4 +1,5 @@
---- Where the `source` of a `file{}` comes from: a place on this machine, or a derivation. It looks at nothing.
+--- Where the `source` of a `file{}` comes from: a place on this machine, or a derivation. It looks
+--- at nothing.
 
 local border = require("syslua.border")
 local path = require("syslua.util.path")

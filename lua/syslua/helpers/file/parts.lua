@@ -1,4 +1,5 @@
---- What there is to say of a `file{}` besides its path and its content, for the few that are more than these.
+--- What there is to say of a `file{}` besides its path and its content, for the few that are more
+--- than these.
 
 local failure = require("syslua.util.failure")
 local origin = require("syslua.helpers.file.origin")

@@ -1,5 +1,7 @@
---- `file{}` with `recursive`: a tree declares the files in it, each of which may win or lose by itself. What is in a
--- tree the engine collects (`src/module/src/collected.rs`); here are those of its files whose places others have too.
+--- `file{}` with `recursive`: a tree declares the files in it, each of which may win or lose by
+--- itself. What is in a
+-- tree the engine collects (`src/module/src/collected.rs`); here are those of its files whose
+-- places others have too.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
@@ -21,7 +23,8 @@ local function raise_no_tree(file)
   })
 end
 
---- Has the engine collect what is in trees; returns these, and the declarations that are none. What is in a built tree
+--- Has the engine collect what is in trees; returns these, and the declarations that are none. What
+--- is in a built tree
 -- is known when it is built: it counts as a file.
 ---@param plain integer the number of the engine's collection
 ---@param collected syslua.file.Declared[]

@@ -1,4 +1,5 @@
--- direnv: `~/.config/direnv/direnv.toml` and `direnvrc`, and the hook of the shells that are to have it.
+-- direnv: `~/.config/direnv/direnv.toml` and `direnvrc`, and the hook of the shells that are to
+-- have it.
 
 ---@class syslua.programs.direnv.Options
 ---@field settings table<string, table>? of `direnv.toml`

@@ -1,4 +1,5 @@
--- git: `~/.config/git/config`, `ignore` and `attributes`, by the grammar of git-config(1), "Syntax".
+-- git: `~/.config/git/config`, `ignore` and `attributes`, by the grammar of git-config(1),
+-- "Syntax".
 
 ---@alias syslua.programs.git.Value string|number|boolean
 
@@ -68,7 +69,8 @@ local function is_list(value)
   return type(value) == "table" and (value[1] ~= nil or next(value) == nil)
 end
 
--- Sorts settings into sections: a table in a section is a subsection, and "a.b" with a plain value the key b of a.
+-- Sorts settings into sections: a table in a section is a subsection, and "a.b" with a plain value
+-- the key b of a.
 local function add_section(sections, name, values)
   local own = sections[name] or {}
   for key, value in pairs(values) do

@@ -31,7 +31,8 @@ local commands = {
   knownhostscommand = true,
 }
 
--- Keywords that take several arguments on one line. A string is written as it is, a list has an argument in each item.
+-- Keywords that take several arguments on one line. A string is written as it is, a list has an
+-- argument in each item.
 ---@type table<string, boolean?>
 local several = {
   addkeystoagent = true,
@@ -49,7 +50,8 @@ local several = {
   userknownhostsfile = true,
 }
 
--- Keywords that take several arguments, and that may be there several times: a list has a line in each item.
+-- Keywords that take several arguments, and that may be there several times: a list has a line in
+-- each item.
 ---@type table<string, boolean?>
 local forwards = { localforward = true, remoteforward = true, dynamicforward = true }
 
@@ -102,7 +104,8 @@ local function quote_all(what, list)
   return table.concat(words, " ")
 end
 
--- Whether a list is the two arguments of one forwarding, { 8080, "localhost:80" }, rather than several of them.
+-- Whether a list is the two arguments of one forwarding, { 8080, "localhost:80" }, rather than
+-- several of them.
 local function is_one_forward(keyword, list)
   return keyword == "localforward"
     and #list == 2
@@ -147,8 +150,8 @@ local function count_literal(name)
   return #name:gsub("[*?!]", "")
 end
 
--- For each keyword the first value that matches counts: so patterns come after names, the more specific ones first,
--- and `*` last.
+-- For each keyword the first value that matches counts: so patterns come after names, the more
+-- specific ones first, and `*` last.
 local function get_hosts(options)
   local names, patterns = {}, {}
   for name in pairs(options.hosts) do

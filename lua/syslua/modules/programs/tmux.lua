@@ -35,7 +35,8 @@ local function fail(message, ...)
   error(("modules.programs.tmux: " .. message):format(...), 0)
 end
 
--- One word: literal in single quotes, where tmux expands nothing; a single quote and a line break in double ones.
+-- One word: literal in single quotes, where tmux expands nothing; a single quote and a line break
+-- in double ones.
 local function quote(value)
   if value == true then
     return "on"

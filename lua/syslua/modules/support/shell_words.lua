@@ -1,4 +1,5 @@
--- What the modules of bash, zsh and fish share: how words are quoted, and how the environment of sys.lua is read.
+-- What the modules of bash, zsh and fish share: how words are quoted, and how the environment of
+-- sys.lua is read.
 
 local shell = {}
 
@@ -153,7 +154,8 @@ function shell.environment(language)
   return (environments[language]:gsub("%%s", (root:gsub("%%", "%%%%"))))
 end
 
--- What reads the script that a program prints for a shell; nothing happens where the program is missing.
+-- What reads the script that a program prints for a shell; nothing happens where the program is
+-- missing.
 ---@type table<string, string?>
 local hooks = {
   bash = 'if command -v {program} >/dev/null; then eval "$({program} {arguments})"; fi\n',

@@ -57,7 +57,8 @@ pub struct Header {
 impl Header {
     /// Reads a block; errors are read after "header number N ".
     pub fn parse(block: &[u8; BLOCK]) -> Result<Header, String> {
-        let checksum = number(&block[148..156]).map_err(|problem| format!("has a checksum that {problem}"))?;
+        let checksum =
+            number(&block[148..156]).map_err(|problem| format!("has a checksum that {problem}"))?;
         if !is_sum(block, checksum) {
             return Err("has a wrong checksum".to_owned());
         }
@@ -68,12 +69,18 @@ impl Header {
         if is_posix && !prefix.is_empty() {
             name = [prefix, b"/", &name].concat();
         }
-        let mode = number(&block[100..108]).map_err(|problem| format!("has a mode that {problem}"))?;
-        let size = number(&block[124..136]).map_err(|problem| format!("has a size that {problem}"))?;
+        let mode =
+            number(&block[100..108]).map_err(|problem| format!("has a mode that {problem}"))?;
+        let size =
+            number(&block[124..136]).map_err(|problem| format!("has a size that {problem}"))?;
         let kind = kind_of(block[156]);
         let sparse = match kind {
             Kind::Sparse if is_gnu => Some(OldMap::parse(block)?),
-            Kind::Sparse => return Err("has the kind of a sparse file of GNU tar, but not its format".to_owned()),
+            Kind::Sparse => {
+                return Err(
+                    "has the kind of a sparse file of GNU tar, but not its format".to_owned()
+                );
+            }
             _ => None,
         };
         let link = until_nul(&block[157..257]).to_vec();
@@ -112,7 +119,12 @@ fn until_nul(field: &[u8]) -> &[u8] {
 
 /// The sum of all bytes, with blanks in the place of the sum; some old programs added signed ones.
 fn is_sum(block: &[u8; BLOCK], expected: u64) -> bool {
-    let bytes = || block.iter().enumerate().map(|(index, byte)| if (148..156).contains(&index) { b' ' } else { *byte });
+    let bytes = || {
+        block
+            .iter()
+            .enumerate()
+            .map(|(index, byte)| if (148..156).contains(&index) { b' ' } else { *byte })
+    };
     let unsigned: i64 = bytes().map(i64::from).sum();
     let signed: i64 = bytes().map(|byte| i64::from(byte.cast_signed())).sum();
     i64::try_from(expected).is_ok_and(|expected| expected == unsigned || expected == signed)

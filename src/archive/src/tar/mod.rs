@@ -40,11 +40,13 @@ pub fn extract<D: Destination>(
     stream: &mut Stream<'_>,
 ) -> Result<()> {
     let registry = Registry::new(options.limits.entries, options.allow_case_collisions);
-    let mut reader = Reader { options, stream, tree: open()?, registry, next: Extension::default(), count: 0 };
+    let mut reader =
+        Reader { options, stream, tree: open()?, registry, next: Extension::default(), count: 0 };
     reader.read()
 }
 
-/// Returns whether bytes are, or are meant to be, the beginning of an archive, though perhaps a damaged or empty one.
+/// Returns whether bytes are, or are meant to be, the beginning of an archive, though perhaps a
+/// damaged or empty one.
 pub fn is_start(start: &[u8]) -> bool {
     is_header(start) || is_end(start) || start.get(257..262) == Some(b"ustar")
 }
@@ -96,30 +98,41 @@ impl<D: Destination> Reader<'_, '_, D> {
                 if known == 0 && self.count > 0 && self.stream.compression != Compression::None {
                     break;
                 }
-                let what = if known == 0 { "its end marker is missing" } else { "it ends within a header" };
+                let what = if known == 0 {
+                    "its end marker is missing"
+                } else {
+                    "it ends within a header"
+                };
                 return Err(Problem::CutOff(what.to_owned()));
             }
             if is_end(&block) {
                 break;
             }
-            let header = Header::parse(&block)
-                .map_err(|problem| Problem::Damaged(format!("header number {} {problem}", self.count + 1)))?;
+            let header = Header::parse(&block).map_err(|problem| {
+                Problem::Damaged(format!("header number {} {problem}", self.count + 1))
+            })?;
             self.count += 1;
             self.take(header)?;
         }
         if !self.next.is_empty() {
-            return Err(Problem::Damaged("its last extended header belongs to no entry".to_owned()));
+            return Err(Problem::Damaged(
+                "its last extended header belongs to no entry".to_owned(),
+            ));
         }
         self.read_padding()?;
         if self.registry.is_empty() {
             let strip = self.options.strip;
-            return Err(if self.count > 0 && strip > 0 { Problem::Stripped(strip) } else { Problem::Empty });
+            return Err(if self.count > 0 && strip > 0 {
+                Problem::Stripped(strip)
+            } else {
+                Problem::Empty
+            });
         }
         Ok(())
     }
 
-    /// Reads on behind the first block of the end marker: by then everything was checked by whatever
-    /// checksum the compression has.
+    /// Reads on behind the first block of the end marker: by then everything was checked by
+    /// whatever checksum the compression has.
     fn read_padding(&mut self) -> Result<()> {
         let mut length = 0;
         loop {
@@ -143,7 +156,9 @@ impl<D: Destination> Reader<'_, '_, D> {
             Kind::Extended => {
                 let records = self.read_records(&header)?;
                 if self.next.records.replace(records).is_some() {
-                    return Err(Problem::Damaged("two extended headers belong to one entry".to_owned()));
+                    return Err(Problem::Damaged(
+                        "two extended headers belong to one entry".to_owned(),
+                    ));
                 }
                 Ok(())
             }
@@ -169,7 +184,8 @@ impl<D: Destination> Reader<'_, '_, D> {
 
     fn read_records(&mut self, header: &Header) -> Result<Records> {
         let content = self.read_whole(header.size, LONGEST_RECORDS)?;
-        Records::parse(&content).map_err(|problem| Problem::Damaged(format!("an extended header {problem}")))
+        Records::parse(&content)
+            .map_err(|problem| Problem::Damaged(format!("an extended header {problem}")))
     }
 
     /// Reads a long name of GNU tar, which a NUL ends.
@@ -188,7 +204,9 @@ impl<D: Destination> Reader<'_, '_, D> {
 
     fn read_whole(&mut self, size: u64, limit: u64) -> Result<Vec<u8>> {
         if size > limit {
-            return Err(Problem::Damaged(format!("an extended header claims to be {size} bytes long")));
+            return Err(Problem::Damaged(format!(
+                "an extended header claims to be {size} bytes long"
+            )));
         }
         let mut content = Vec::new();
         self.stream.hand(size, |bytes| {
@@ -218,7 +236,10 @@ impl<D: Destination> Reader<'_, '_, D> {
             Kind::Special(what) => return Err(Problem::entry(&entry.name, format!("is {what}"))),
             Kind::Unknown(letter) => {
                 let letter = char::from(letter).escape_default();
-                return Err(Problem::entry(&entry.name, format!("is of the unknown kind '{letter}'")));
+                return Err(Problem::entry(
+                    &entry.name,
+                    format!("is of the unknown kind '{letter}'"),
+                ));
             }
             Kind::Listed => self.skip(entry.size)?,
             Kind::Directory | Kind::Link | Kind::Symlink if entry.size > 0 => {
@@ -230,7 +251,9 @@ impl<D: Destination> Reader<'_, '_, D> {
             _ if is_directory && entry.size > 0 => {
                 return Err(Problem::entry(&entry.name, "is a file with the name of a directory"));
             }
-            Kind::File if !is_directory => refuse_setuid(&entry.name, entry.header.mode, options.allow_setuid)?,
+            Kind::File if !is_directory => {
+                refuse_setuid(&entry.name, entry.header.mode, options.allow_setuid)?
+            }
             _ => {}
         }
         if is_directory {
@@ -256,22 +279,34 @@ impl<D: Destination> Reader<'_, '_, D> {
         self.tree.symlink(&name.parts, &entry.link)
     }
 
-    /// A hard link is one more name of an entry before it, whose name counts from the top of the archive.
+    /// A hard link is one more name of an entry before it, whose name counts from the top of the
+    /// archive.
     fn link(&mut self, entry: &Entry, name: &Name<'_>) -> Result<()> {
         let options = self.options;
         let refuse = |reason: String| Problem::entry(&entry.name, reason);
         let shown = show(&entry.link);
         let target = names::parse(&entry.link, Origin::Tar, options.strip, &options.limits)
-            .map_err(|problem| refuse(format!("is a hard link that leads out of the archive ({problem})")))?;
+            .map_err(|problem| {
+                refuse(format!("is a hard link that leads out of the archive ({problem})"))
+            })?;
         if name.is_stripped {
             return Ok(());
         }
         if target.is_stripped {
-            return Err(refuse(format!("is a hard link to {shown}, which strip = {} leaves out", options.strip)));
+            return Err(refuse(format!(
+                "is a hard link to {shown}, which strip = {} leaves out",
+                options.strip
+            )));
         }
         match self.registry.get(&target.parts) {
-            Some(registry::Kind::Directory) => return Err(refuse(format!("is a hard link to the directory {shown}"))),
-            None => return Err(refuse(format!("is a hard link to {shown}, which is no entry before it"))),
+            Some(registry::Kind::Directory) => {
+                return Err(refuse(format!("is a hard link to the directory {shown}")));
+            }
+            None => {
+                return Err(refuse(format!(
+                    "is a hard link to {shown}, which is no entry before it"
+                )));
+            }
             // A link to itself says nothing.
             Some(_) if target.parts == name.parts => return Ok(()),
             Some(_) => {}
@@ -303,30 +338,44 @@ impl<D: Destination> Reader<'_, '_, D> {
 
     /// Reads where the content of a sparse file goes; `None` for other files.
     fn read_segments(&mut self, entry: &Entry) -> Result<Option<sparse::Segments>> {
-        let damaged = |problem: String| Problem::entry(&entry.name, format!("is a sparse file whose map {problem}"));
+        let damaged = |problem: String| {
+            Problem::entry(&entry.name, format!("is a sparse file whose map {problem}"))
+        };
         if entry.header.kind == Kind::Sparse {
-            let mut map = entry.header.sparse.clone().ok_or_else(|| damaged("is missing".to_owned()))?;
+            let mut map =
+                entry.header.sparse.clone().ok_or_else(|| damaged("is missing".to_owned()))?;
             let mut block = [0; BLOCK];
             while map.goes_on {
                 if self.stream.read(&mut block)? < BLOCK {
-                    return Err(Problem::CutOff("it ends within the map of a sparse file".to_owned()));
+                    return Err(Problem::CutOff(
+                        "it ends within the map of a sparse file".to_owned(),
+                    ));
                 }
                 map.add_block(&block).map_err(damaged)?;
             }
-            return sparse::Segments::new(map.segments, map.size, entry.size).map_err(damaged).map(Some);
+            return sparse::Segments::new(map.segments, map.size, entry.size)
+                .map_err(damaged)
+                .map(Some);
         }
-        let Some(form) = sparse::Form::of(&entry.records).map_err(damaged)? else { return Ok(None) };
+        let Some(form) = sparse::Form::of(&entry.records).map_err(damaged)? else {
+            return Ok(None);
+        };
         let (segments, map_size) = match form.segments {
             Some(segments) => (segments, 0),
             None => self.read_map(entry)?,
         };
-        let stored = entry.size.checked_sub(map_size).ok_or_else(|| damaged("is longer than the entry".to_owned()))?;
+        let stored = entry
+            .size
+            .checked_sub(map_size)
+            .ok_or_else(|| damaged("is longer than the entry".to_owned()))?;
         sparse::Segments::new(segments, form.size, stored).map_err(damaged).map(Some)
     }
 
     /// Reads the map of the format 1.0, which is the beginning of the content, in whole blocks.
     fn read_map(&mut self, entry: &Entry) -> Result<(Vec<Segment>, u64)> {
-        let damaged = |problem: String| Problem::entry(&entry.name, format!("is a sparse file whose map {problem}"));
+        let damaged = |problem: String| {
+            Problem::entry(&entry.name, format!("is a sparse file whose map {problem}"))
+        };
         let mut map = sparse::DecimalMap::default();
         let mut read = 0;
         let mut block = [0; BLOCK];
@@ -346,7 +395,11 @@ impl<D: Destination> Reader<'_, '_, D> {
 }
 
 fn refuse_second(is_second: bool) -> Result<()> {
-    if is_second { Err(Problem::Damaged("two long names belong to one entry".to_owned())) } else { Ok(()) }
+    if is_second {
+        Err(Problem::Damaged("two long names belong to one entry".to_owned()))
+    } else {
+        Ok(())
+    }
 }
 
 /// Refuses files that would run with the rights of their owner, which an object never has.
@@ -373,7 +426,10 @@ pub fn check_target(name: &[u8], target: &[u8]) -> Result<()> {
         return Err(Problem::entry(name, "is a symbolic link whose target has a NUL byte"));
     }
     if target.len() > LONGEST {
-        return Err(Problem::entry(name, "is a symbolic link whose target is longer than 4095 bytes"));
+        return Err(Problem::entry(
+            name,
+            "is a symbolic link whose target is longer than 4095 bytes",
+        ));
     }
     Ok(())
 }
@@ -390,8 +446,8 @@ fn combine(header: Header, extension: Extension) -> Result<Entry> {
         name = real.to_vec();
     }
     let link = choose(extension.long_link, b"linkpath", &header.link);
-    // What has no content may have a size in its header, such as that of the file a link leads to: POSIX.1-1988, and
-    // all who read archives since then.
+    // What has no content may have a size in its header, such as that of the file a link leads to:
+    // POSIX.1-1988, and all who read archives since then.
     let header_size = match header.kind {
         Kind::Directory | Kind::Link | Kind::Symlink => 0,
         _ => header.size,
@@ -400,7 +456,8 @@ fn combine(header: Header, extension: Extension) -> Result<Entry> {
         None => header_size,
         Some(size) if size == header.size || size > header::LARGEST_OCTAL => size,
         Some(size) => {
-            let both = format!("{} bytes in its header, {size} in its extended header", header.size);
+            let both =
+                format!("{} bytes in its header, {size} in its extended header", header.size);
             return Err(Problem::entry(&name, format!("has two sizes: {both}")));
         }
     };
@@ -411,7 +468,11 @@ fn copy(stream: &mut Stream<'_>, size: u64, file: &mut impl Content) -> Result<(
     stream.hand(size, |bytes| file.put(bytes))
 }
 
-fn write_sparse(stream: &mut Stream<'_>, segments: &sparse::Segments, file: &mut impl Content) -> Result<()> {
+fn write_sparse(
+    stream: &mut Stream<'_>,
+    segments: &sparse::Segments,
+    file: &mut impl Content,
+) -> Result<()> {
     let mut at = 0;
     for segment in &segments.all {
         file.skip(segment.offset - at)?;

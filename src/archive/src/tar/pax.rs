@@ -15,9 +15,11 @@ impl Records {
         let malformed = || "has a malformed record".to_owned();
         let mut records: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
         while !content.is_empty() {
-            let blank = content.iter().take(20).position(|byte| *byte == b' ').ok_or_else(malformed)?;
+            let blank =
+                content.iter().take(20).position(|byte| *byte == b' ').ok_or_else(malformed)?;
             let length = decimal(&content[..blank]).and_then(|length| usize::try_from(length).ok());
-            let record = length.and_then(|length| content.get(blank + 1..length)).ok_or_else(malformed)?;
+            let record =
+                length.and_then(|length| content.get(blank + 1..length)).ok_or_else(malformed)?;
             content = &content[blank + 1 + record.len()..];
             let record = record.strip_suffix(b"\n").ok_or_else(malformed)?;
             let equals = record.iter().position(|byte| *byte == b'=').ok_or_else(malformed)?;
@@ -70,7 +72,11 @@ pub fn decimal(text: &[u8]) -> Option<u64> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    std::str::from_utf8(text).ok()?.parse().ok().filter(|number| *number <= i64::MAX.cast_unsigned())
+    std::str::from_utf8(text)
+        .ok()?
+        .parse()
+        .ok()
+        .filter(|number| *number <= i64::MAX.cast_unsigned())
 }
 
 #[cfg(test)]

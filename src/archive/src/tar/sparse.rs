@@ -36,7 +36,10 @@ impl Segments {
             if segment.offset < end {
                 return Err("has pieces that overlap".to_owned());
             }
-            end = segment.offset.checked_add(segment.length).ok_or("has a piece beyond all bounds")?;
+            end = segment
+                .offset
+                .checked_add(segment.length)
+                .ok_or("has a piece beyond all bounds")?;
             sum += segment.length;
         }
         if end > size {
@@ -63,7 +66,8 @@ pub struct OldMap {
 impl OldMap {
     /// Reads what the header has of it; errors are read after "header number N ".
     pub fn parse(block: &[u8; BLOCK]) -> Result<OldMap, String> {
-        let size = number(&block[483..495]).map_err(|problem| format!("has a real size that {problem}"))?;
+        let size = number(&block[483..495])
+            .map_err(|problem| format!("has a real size that {problem}"))?;
         let mut map = OldMap { segments: Vec::new(), size, goes_on: block[482] != 0 };
         map.add(&block[386..482]).map_err(|problem| format!("has a sparse map that {problem}"))?;
         Ok(map)
@@ -100,7 +104,8 @@ pub struct Form {
 }
 
 impl Form {
-    /// Reads them; `None` for a file without holes. Errors are read after "a sparse file whose map ".
+    /// Reads them; `None` for a file without holes. Errors are read after "a sparse file whose map
+    /// ".
     pub fn of(records: &Records) -> Result<Option<Form>, String> {
         let version = (records.number(b"GNU.sparse.major")?, records.number(b"GNU.sparse.minor")?);
         let size = match version {
@@ -118,7 +123,8 @@ impl Form {
         let mut segments = Vec::new();
         if let Some(map) = records.get(b"GNU.sparse.map") {
             let numbers: Option<Vec<u64>> = map.split(|byte| *byte == b',').map(decimal).collect();
-            let numbers = numbers.filter(|numbers| numbers.len() % 2 == 0).ok_or("is no list of numbers")?;
+            let numbers =
+                numbers.filter(|numbers| numbers.len() % 2 == 0).ok_or("is no list of numbers")?;
             for pair in numbers.chunks_exact(2) {
                 push(&mut segments, pair[0], pair[1])?;
             }
@@ -128,7 +134,9 @@ impl Form {
                 let value = || decimal(value).ok_or("has something else than a number");
                 match key {
                     b"GNU.sparse.offset" if offset.is_none() => offset = Some(value()?),
-                    b"GNU.sparse.numbytes" => push(&mut segments, offset.take().ok_or("has no offset")?, value()?)?,
+                    b"GNU.sparse.numbytes" => {
+                        push(&mut segments, offset.take().ok_or("has no offset")?, value()?)?
+                    }
                     b"GNU.sparse.offset" => return Err("has no length".to_owned()),
                     _ => {}
                 }
@@ -138,7 +146,8 @@ impl Form {
     }
 }
 
-/// The map of version 1.0: a count, then offset and length of each piece, one decimal number a line.
+/// The map of version 1.0: a count, then offset and length of each piece, one decimal number a
+/// line.
 #[derive(Default)]
 pub struct DecimalMap {
     digits: Vec<u8>,

@@ -35,7 +35,8 @@ impl<S: ReadAt + ?Sized> Read for Range<'_, S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let rest = usize::try_from(self.end.saturating_sub(self.offset)).unwrap_or(usize::MAX);
         let room = rest.min(buffer.len());
-        let read = if room == 0 { 0 } else { self.source.read_at(&mut buffer[..room], self.offset)? };
+        let read =
+            if room == 0 { 0 } else { self.source.read_at(&mut buffer[..room], self.offset)? };
         self.offset += read as u64;
         Ok(read)
     }

@@ -45,8 +45,9 @@ impl Central {
         let mut tail = vec![0; usize::try_from(length - tail_start).unwrap_or(0)];
         read_from(file, &mut tail, tail_start)?;
         let mut places = memchr::memmem::find_iter(&tail, END).filter(|place| {
-            let comment =
-                tail.get(place + 20..place + 22).map(|size| usize::from(u16::from_le_bytes([size[0], size[1]])));
+            let comment = tail
+                .get(place + 20..place + 22)
+                .map(|size| usize::from(u16::from_le_bytes([size[0], size[1]])));
             comment.is_some_and(|comment| place + 22 + comment == tail.len())
         });
         let Some(place) = places.next() else {
@@ -66,8 +67,10 @@ impl Central {
             let (on_disk, entries) = (fields.short()?, fields.short()?);
             Some((disk, first_disk, on_disk, entries, fields.long()?, fields.long()?))
         };
-        let (disk, first_disk, on_disk, entries, size, start) = { read }().ok_or_else(|| damaged("its end is"))?;
-        let has_more = entries == u16::MAX || size == u32::MAX || start == u32::MAX || on_disk == u16::MAX;
+        let (disk, first_disk, on_disk, entries, size, start) =
+            { read }().ok_or_else(|| damaged("its end is"))?;
+        let has_more =
+            entries == u16::MAX || size == u32::MAX || start == u32::MAX || on_disk == u16::MAX;
         let directory_end = u64::from(start) + u64::from(size);
         if (has_more || directory_end != end)
             && let Some(central) = Central::find_64(file, end)?
@@ -77,7 +80,8 @@ impl Central {
         if disk != 0 || first_disk != 0 || on_disk != entries {
             return Err(damaged("it is a part of a split archive"));
         }
-        Central { start: start.into(), end: directory_end, entries: entries.into(), shift: 0 }.at(end)
+        Central { start: start.into(), end: directory_end, entries: entries.into(), shift: 0 }
+            .at(end)
     }
 
     /// Reads the end record of zip64, 4.3.14, whose locator stands before the other.
@@ -109,30 +113,46 @@ impl Central {
         let mut read = || {
             let size = fields.huge()?;
             let (_versions, disk, first_disk) = (fields.long()?, fields.long()?, fields.long()?);
-            Some((size, disk, first_disk, fields.huge()?, fields.huge()?, fields.huge()?, fields.huge()?))
+            Some((
+                size,
+                disk,
+                first_disk,
+                fields.huge()?,
+                fields.huge()?,
+                fields.huge()?,
+                fields.huge()?,
+            ))
         };
         let Some((size, 0, 0, on_disk, entries, length, start)) = read() else {
             return Err(damaged("its zip64 end belongs to a split archive"));
         };
         // The size leaves out the first twelve bytes.
-        if !record.starts_with(END_64) || at.checked_add(12).and_then(|at| at.checked_add(size)) != Some(locator_start)
+        if !record.starts_with(END_64)
+            || at.checked_add(12).and_then(|at| at.checked_add(size)) != Some(locator_start)
         {
             return Err(damaged("its zip64 end is not where it should be"));
         }
-        let directory_end = start.checked_add(length).ok_or_else(|| damaged("its central directory has no end"))?;
+        let directory_end =
+            start.checked_add(length).ok_or_else(|| damaged("its central directory has no end"))?;
         if on_disk != entries {
             return Err(damaged("it is a part of a split archive"));
         }
         Central { start, end: directory_end, entries, shift: 0 }.at(at).map(Some)
     }
 
-    /// Checks that the directory ends where its end record begins, and finds what stands before the archive.
+    /// Checks that the directory ends where its end record begins, and finds what stands before the
+    /// archive.
     fn at(mut self, end: u64) -> Result<Central> {
         let shift = end.checked_sub(self.end);
-        self.shift = shift.ok_or_else(|| damaged("its central directory is not where its end says"))?;
+        self.shift =
+            shift.ok_or_else(|| damaged("its central directory is not where its end says"))?;
         self.start += self.shift;
         self.end = end;
-        if self.entries.checked_mul(RECORD_SIZE as u64).is_none_or(|size| size > self.end - self.start) {
+        if self
+            .entries
+            .checked_mul(RECORD_SIZE as u64)
+            .is_none_or(|size| size > self.end - self.start)
+        {
             return Err(damaged("its central directory is smaller than its entries"));
         }
         Ok(self)
@@ -222,7 +242,8 @@ impl<S: ReadAt + ?Sized> Records<'_, S> {
         if !fixed.starts_with(RECORD) {
             return Err(damaged("its central directory has something else than a record"));
         }
-        let lengths = [28, 30, 32].map(|at| usize::from(u16::from_le_bytes([fixed[at], fixed[at + 1]])));
+        let lengths =
+            [28, 30, 32].map(|at| usize::from(u16::from_le_bytes([fixed[at], fixed[at + 1]])));
         let mut name = vec![0; lengths[0]];
         self.read(&mut name)?;
         let mut extra = vec![0; lengths[1] + lengths[2]];
@@ -253,7 +274,8 @@ fn parse(fixed: &[u8; RECORD_SIZE], raw_name: Vec<u8>, extra: &[u8]) -> Result<R
     let (packed, size) = (fields.long().ok_or_else(broken)?, fields.long().ok_or_else(broken)?);
     let _lengths = fields.take(6);
     let (disk, _internal) = (fields.short(), fields.short());
-    let (attributes, offset) = (fields.long().ok_or_else(broken)?, fields.long().ok_or_else(broken)?);
+    let (attributes, offset) =
+        (fields.long().ok_or_else(broken)?, fields.long().ok_or_else(broken)?);
     if disk != Some(0) && disk != Some(u16::MAX) {
         return Err(damaged("it is a part of a split archive"));
     }
@@ -282,7 +304,8 @@ fn parse(fixed: &[u8; RECORD_SIZE], raw_name: Vec<u8>, extra: &[u8]) -> Result<R
     Ok(record)
 }
 
-/// Info-ZIP's field for names in UTF-8, 4.6.9: it counts while the checksum is that of the other name.
+/// Info-ZIP's field for names in UTF-8, 4.6.9: it counts while the checksum is that of the other
+/// name.
 fn unicode_path(content: &[u8], raw_name: &[u8]) -> Option<Vec<u8>> {
     let mut fields = Fields(content);
     let (version, checksum) = (fields.take(1)?, fields.long()?);
@@ -295,17 +318,20 @@ impl Record {
         let mut fields = Fields(content);
         for number in [&mut self.size, &mut self.packed, &mut self.offset] {
             if *number == u64::from(u32::MAX) {
-                *number = fields.huge().ok_or_else(|| damaged("a record of its central directory lacks a size"))?;
+                *number = fields
+                    .huge()
+                    .ok_or_else(|| damaged("a record of its central directory lacks a size"))?;
             }
         }
         Ok(())
     }
 
-    /// Returns the name as the machine where it was made has it: in UTF-8 when a flag says so, and else
-    /// from Unix as it is, or from MS-DOS in its alphabet.
+    /// Returns the name as the machine where it was made has it: in UTF-8 when a flag says so, and
+    /// else from Unix as it is, or from MS-DOS in its alphabet.
     fn decode_name(&self, unicode: Option<Vec<u8>>) -> Vec<u8> {
         let mut name = self.decode_characters(unicode);
-        // Programs for MS-DOS and Windows wrote names as they are there, against 4.4.17; unzip takes them so too.
+        // Programs for MS-DOS and Windows wrote names as they are there, against 4.4.17; unzip
+        // takes them so too.
         if self.made_by >> 8 == 0 && !name.contains(&b'/') {
             name.iter_mut().filter(|byte| **byte == b'\\').for_each(|byte| *byte = b'/');
         }
@@ -353,7 +379,10 @@ impl Record {
             return refuse("is encrypted".to_owned());
         }
         if self.method == 0 && self.packed != self.size {
-            return refuse(format!("is stored as it is, but has two sizes, {} and {} bytes", self.packed, self.size));
+            return refuse(format!(
+                "is stored as it is, but has two sizes, {} and {} bytes",
+                self.packed, self.size
+            ));
         }
         if !matches!(self.method, 0 | 8 | 12 | 93 | 95) {
             let known = "stored, deflate, bzip2, zstd and xz are known";
@@ -370,7 +399,8 @@ impl Record {
             0o060_000 => return refuse("is a block device".to_owned()),
             0o140_000 => return refuse("is a socket".to_owned()),
             0 | 0o100_000 => {
-                self.name.ends_with(b"/") || (self.made_by >> 8 == 0 && self.attributes & DOS_DIRECTORY != 0)
+                self.name.ends_with(b"/")
+                    || (self.made_by >> 8 == 0 && self.attributes & DOS_DIRECTORY != 0)
             }
             _ => return refuse("is of an unknown kind".to_owned()),
         };
@@ -403,7 +433,11 @@ fn method_name(method: u16) -> String {
 fn dos_character(byte: u8) -> char {
     const UPPER: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀\
                          αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u{a0}";
-    if byte < 0x80 { char::from(byte) } else { UPPER.chars().nth(usize::from(byte - 0x80)).unwrap_or('?') }
+    if byte < 0x80 {
+        char::from(byte)
+    } else {
+        UPPER.chars().nth(usize::from(byte - 0x80)).unwrap_or('?')
+    }
 }
 
 #[cfg(test)]
@@ -416,6 +450,9 @@ mod tests {
         assert_eq!(dos_character(0x81), 'ü');
         assert_eq!(dos_character(0xe1), 'ß');
         assert_eq!(dos_character(0xff), '\u{a0}');
-        assert_eq!((0x80..=0xff).map(dos_character).filter(|character| *character == '?').count(), 0);
+        assert_eq!(
+            (0x80..=0xff).map(dos_character).filter(|character| *character == '?').count(),
+            0
+        );
     }
 }

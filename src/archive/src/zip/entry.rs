@@ -37,18 +37,25 @@ impl<'a, S: ReadAt + ?Sized, D: Destination> Reader<'a, S, D> {
         Reader { archive, tree, memory, buffer: vec![0; 4 * BUFFER] }
     }
 
-    /// Unpacks an entry, to which every byte until `end` must belong; one that is replaced is only checked.
+    /// Unpacks an entry, to which every byte until `end` must belong; one that is replaced is only
+    /// checked.
     ///
     /// # Errors
     /// When its parts contradict each other, or the file system refuses.
     pub fn extract(&mut self, record: &Record, end: u64, is_replaced: bool) -> Result<()> {
         let options = self.archive.options;
-        let size = usize::try_from(end.saturating_sub(record.offset)).unwrap_or(BUFFER).clamp(1, BUFFER);
-        let mut input = BufReader::with_capacity(size, Range::new(self.archive.source, record.offset, end));
+        let size =
+            usize::try_from(end.saturating_sub(record.offset)).unwrap_or(BUFFER).clamp(1, BUFFER);
+        let mut input =
+            BufReader::with_capacity(size, Range::new(self.archive.source, record.offset, end));
         let header_size = check_local(&mut input, record)?;
-        let after = record.offset.checked_add(header_size).and_then(|data| data.checked_add(record.packed));
+        let after =
+            record.offset.checked_add(header_size).and_then(|data| data.checked_add(record.packed));
         let Some(rest) = after.and_then(|after| end.checked_sub(after)) else {
-            return Err(Problem::entry(&record.name, "shares its bytes with what comes after it, or is cut off"));
+            return Err(Problem::entry(
+                &record.name,
+                "shares its bytes with what comes after it, or is cut off",
+            ));
         };
         let kind = record.check()?;
         let name = names::parse(&record.name, Origin::Zip, options.strip, &options.limits)?;
@@ -69,7 +76,11 @@ impl<'a, S: ReadAt + ?Sized, D: Destination> Reader<'a, S, D> {
                 self.tree.symlink(&name.parts, &target)?;
             }
             Kind::File => {
-                let mut output = self.tree.file(&name.parts, record.mode().unwrap_or(PLAIN_MODE), Creation::New)?;
+                let mut output = self.tree.file(
+                    &name.parts,
+                    record.mode().unwrap_or(PLAIN_MODE),
+                    Creation::New,
+                )?;
                 self.decode(&mut input, record, |bytes| output.put(bytes))?;
                 output.finish()?;
             }
@@ -120,10 +131,16 @@ impl<'a, S: ReadAt + ?Sized, D: Destination> Reader<'a, S, D> {
             return Err(Problem::entry(&record.name, reason));
         }
         if checksum.finalize() != record.checksum {
-            return Err(Problem::entry(&record.name, "is damaged: its content has another checksum"));
+            return Err(Problem::entry(
+                &record.name,
+                "is damaged: its content has another checksum",
+            ));
         }
         if !packed.fill_buf().map_err(|error| self.problem(record, &error))?.is_empty() {
-            return Err(Problem::entry(&record.name, "has trailing data after its compressed content"));
+            return Err(Problem::entry(
+                &record.name,
+                "has trailing data after its compressed content",
+            ));
         }
         Ok(())
     }
@@ -143,7 +160,9 @@ fn check_local(input: &mut impl Read, record: &Record) -> Result<u64> {
         let reason = format!("has a local header that contradicts the central directory: {what}");
         Problem::entry(&record.name, reason)
     };
-    let cut_off = |_| Problem::entry(&record.name, "shares its bytes with what comes after it, or is cut off");
+    let cut_off = |_| {
+        Problem::entry(&record.name, "shares its bytes with what comes after it, or is cut off")
+    };
     let mut fixed = [0; LOCAL_SIZE];
     input.read_exact(&mut fixed).map_err(cut_off)?;
     if !fixed.starts_with(LOCAL) {
@@ -198,17 +217,26 @@ fn check_local(input: &mut impl Read, record: &Record) -> Result<u64> {
 fn check_rest(input: &mut impl Read, record: &Record, rest: u64) -> Result<()> {
     let refuse = |reason: &str| Err(Problem::entry(&record.name, reason));
     if record.flags & HAS_DESCRIPTOR == 0 {
-        return if rest == 0 { Ok(()) } else { refuse("is followed by bytes that belong to no entry") };
+        return if rest == 0 {
+            Ok(())
+        } else {
+            refuse("is followed by bytes that belong to no entry")
+        };
     }
     let mut descriptor = [0; 24];
-    let Some(descriptor) = usize::try_from(rest).ok().and_then(|rest| descriptor.get_mut(..rest)) else {
+    let Some(descriptor) = usize::try_from(rest).ok().and_then(|rest| descriptor.get_mut(..rest))
+    else {
         return refuse("is followed by bytes that belong to no entry");
     };
     if input.read_exact(descriptor).is_err() {
         return refuse("is cut off");
     }
     // The signature is optional, and so are the long sizes of zip64.
-    let content = if matches!(rest, 16 | 24) { descriptor.strip_prefix(DESCRIPTOR) } else { Some(&*descriptor) };
+    let content = if matches!(rest, 16 | 24) {
+        descriptor.strip_prefix(DESCRIPTOR)
+    } else {
+        Some(&*descriptor)
+    };
     let mut fields = Fields(content.unwrap_or_default());
     let checksum = fields.long();
     let (packed, size) = match rest {
@@ -216,7 +244,10 @@ fn check_rest(input: &mut impl Read, record: &Record, rest: u64) -> Result<()> {
         20 | 24 => (fields.huge(), fields.huge()),
         _ => return refuse("is followed by bytes that belong to no entry"),
     };
-    if checksum != Some(record.checksum) || packed != Some(record.packed) || size != Some(record.size) {
+    if checksum != Some(record.checksum)
+        || packed != Some(record.packed)
+        || size != Some(record.size)
+    {
         return refuse("has a data descriptor that contradicts the central directory");
     }
     Ok(())

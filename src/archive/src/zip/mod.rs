@@ -42,7 +42,8 @@ pub fn extract<S: ReadAt + ?Sized, D: Destination>(
     let central = Central::find(archive.source, archive.length)?;
     let Survey { starts, has_windows, replaced } = survey(archive, &central, budget)?;
     // What goes back far takes memory: then one at a time.
-    let threads = if has_windows { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
+    let threads =
+        if has_windows { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
     let threads = threads.min(archive.threads).clamp(1, MOST_THREADS).min(starts.len() / 4 + 1);
     let work = Work {
         archive,
@@ -58,15 +59,22 @@ pub fn extract<S: ReadAt + ?Sized, D: Destination>(
     drop(open()?);
     std::thread::scope(|scope| {
         let run = || work.run().inspect_err(|_| work.has_failed.store(true, Ordering::Relaxed));
-        let spawn =
-            |number| std::thread::Builder::new().name(format!("syslua-unzip-{number}")).spawn_scoped(scope, run).ok();
+        let spawn = |number| {
+            std::thread::Builder::new()
+                .name(format!("syslua-unzip-{number}"))
+                .spawn_scoped(scope, run)
+                .ok()
+        };
         // Fewer threads than wanted are slower, and nothing else.
         let others: Vec<_> = (1..threads).map_while(spawn).collect();
         let own = run();
         let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
-            thread.join().unwrap_or_else(|_| Err(Problem::Damaged("its decoder gave up".to_owned())))
+            thread
+                .join()
+                .unwrap_or_else(|_| Err(Problem::Damaged("its decoder gave up".to_owned())))
         };
-        let all: Vec<Result<()>> = std::iter::once(own).chain(others.into_iter().map(join)).collect();
+        let all: Vec<Result<()>> =
+            std::iter::once(own).chain(others.into_iter().map(join)).collect();
         all.into_iter().collect()
     })
 }
@@ -87,7 +95,11 @@ struct Survey {
 }
 
 /// Reads the whole directory and checks what it says.
-fn survey<S: ReadAt + ?Sized>(archive: &Archive<'_, S>, central: &Central, budget: &mut Budget) -> Result<Survey> {
+fn survey<S: ReadAt + ?Sized>(
+    archive: &Archive<'_, S>,
+    central: &Central,
+    budget: &mut Budget,
+) -> Result<Survey> {
     let options = archive.options;
     let mut registry = Registry::new(options.limits.entries, options.allow_case_collisions);
     let mut starts = Vec::new();
@@ -122,7 +134,11 @@ fn survey<S: ReadAt + ?Sized>(archive: &Archive<'_, S>, central: &Central, budge
         }
     }
     if registry.is_empty() {
-        return Err(if starts.is_empty() { Problem::Empty } else { Problem::Stripped(options.strip) });
+        return Err(if starts.is_empty() {
+            Problem::Empty
+        } else {
+            Problem::Stripped(options.strip)
+        });
     }
     starts.sort_unstable();
     if starts.windows(2).any(|pair| pair[0] == pair[1]) {
@@ -152,8 +168,15 @@ fn find_replaced<S: ReadAt + ?Sized>(
     }
     let mut records = central.records(archive.source);
     while let Some(record) = records.next()? {
-        let name = names::parse(&record.name, Origin::Zip, archive.options.strip, &archive.options.limits)?;
-        if twice.get(&name.parts.join(&b'/')).is_some_and(|last| *last != record.offset) && !name.is_stripped {
+        let name = names::parse(
+            &record.name,
+            Origin::Zip,
+            archive.options.strip,
+            &archive.options.limits,
+        )?;
+        if twice.get(&name.parts.join(&b'/')).is_some_and(|last| *last != record.offset)
+            && !name.is_stripped
+        {
             replaced.insert(record.offset);
         }
     }

@@ -1,4 +1,5 @@
-//! What changes at a target, as data: what stands there before and after. The format of the journal.
+//! What changes at a target, as data: what stands there before and after. The format of the
+//! journal.
 
 use serde::{Deserialize, Serialize};
 

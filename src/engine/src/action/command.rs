@@ -33,9 +33,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long to wait for output of a program that left others behind.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// Reads the scripts of the environment, sets the command's own variables, whose values are in variables too, then becomes
-/// the program. The arguments are the number of scripts and the scripts, the number of variables and their names, and the
-/// program. A script that changes arguments changes only those of the function.
+/// Reads the scripts of the environment, sets the command's own variables, whose values are in
+/// variables too, then becomes the program. The arguments are the number of scripts and the
+/// scripts, the number of variables and their names, and the program. A script that changes
+/// arguments changes only those of the function.
 #[cfg(unix)]
 const START: &[u8] = b"syslua_read() { if [ -r \"$1\" ]; then . \"$1\"; fi; }
 syslua_left=$1; shift
@@ -66,7 +67,9 @@ impl Command {
     pub fn display(&self) -> String {
         match self {
             Command::Line(line) => line.display(),
-            Command::Arguments(words) => words.iter().map(Text::display).collect::<Vec<_>>().join(" "),
+            Command::Arguments(words) => {
+                words.iter().map(Text::display).collect::<Vec<_>>().join(" ")
+            }
         }
     }
 
@@ -118,7 +121,8 @@ pub struct Run {
     /// Whether it runs before files change.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub before: bool,
-    /// What it is about: it runs again when one of these changes. Objects, `source-` with a hash, and targets.
+    /// What it is about: it runs again when one of these changes. Objects, `source-` with a hash,
+    /// and targets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub on_change: Vec<Text>,
     /// Whether it runs only when one of these changes.
@@ -132,7 +136,8 @@ impl Run {
         const LONGEST: usize = 60;
         let Some(name) = &self.name else {
             let shown = command.display();
-            let line = shown.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
+            let line =
+                shown.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
             let short: String = line.chars().take(LONGEST).collect();
             return if short.len() < shown.trim().len() { format!("{short} ...") } else { short };
         };
@@ -142,8 +147,16 @@ impl Run {
 
 impl Kind for Run {
     fn texts(&self) -> Vec<&Text> {
-        let commands = [Some(&self.command), self.undo.as_ref()].into_iter().flatten().flat_map(Command::texts);
-        commands.chain(&self.cwd).chain(&self.shell).chain(self.env.values()).chain(&self.on_change).collect()
+        let commands = [Some(&self.command), self.undo.as_ref()]
+            .into_iter()
+            .flatten()
+            .flat_map(Command::texts);
+        commands
+            .chain(&self.cwd)
+            .chain(&self.shell)
+            .chain(self.env.values())
+            .chain(&self.on_change)
+            .collect()
     }
 
     fn texts_mut(&mut self) -> Vec<&mut Text> {
@@ -165,7 +178,8 @@ impl EffectKind for Run {
     }
 
     fn describe(&self, undo: bool) -> String {
-        let command = if undo { self.undo.as_ref().unwrap_or(&self.command) } else { &self.command };
+        let command =
+            if undo { self.undo.as_ref().unwrap_or(&self.command) } else { &self.command };
         match &self.name {
             Some(name) => format!("{name}: {}", command.display()),
             None => command.display(),
@@ -207,7 +221,9 @@ impl EffectKind for Run {
         surroundings: &Surroundings<'_>,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<(), Error> {
-        let Some(command) = (if undo { self.undo.as_ref() } else { Some(&self.command) }) else { return Ok(()) };
+        let Some(command) = (if undo { self.undo.as_ref() } else { Some(&self.command) }) else {
+            return Ok(());
+        };
         let name = self.title(command);
         on_event(Event::CommandStarted { name: name.clone() });
         let ended = run(self, command, surroundings, on_event);
@@ -225,14 +241,17 @@ fn run(
     let Run { cwd, env, shell, .. } = action;
     let Surroundings { home, user, environment, journal, shared, interrupt } = surroundings;
     let name = command.display();
-    let not_started = |error: io::Error| Error::NotStarted { command: name.clone(), reason: error.to_string() };
+    let not_started =
+        |error: io::Error| Error::NotStarted { command: name.clone(), reason: error.to_string() };
     let login = user.map(Login::of).transpose().map_err(not_started)?;
     let home = login.as_ref().map_or(*home, |login| &login.home);
     let mut process = prepare(command, env, shell.as_ref(), environment);
     if login.is_some() {
         // What else this process has in its environment is not that user's to see.
-        let own: Vec<_> =
-            process.get_envs().map(|(name, value)| (name.to_owned(), value.map(OsStr::to_owned))).collect();
+        let own: Vec<_> = process
+            .get_envs()
+            .map(|(name, value)| (name.to_owned(), value.map(OsStr::to_owned)))
+            .collect();
         process.env_clear().envs(shared.iter().map(|(name, value)| (name, value)));
         process.envs(own.into_iter().filter_map(|(name, value)| Some((name, value?))));
     }
@@ -241,10 +260,17 @@ fn run(
     let terminal = Terminal::of_this_process();
     let input = terminal.as_ref().and_then(Terminal::input).map_or_else(Stdio::null, Stdio::from);
     process.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let directory = cwd.as_ref().map_or_else(|| home.to_path_buf(), |cwd| cwd.expand_home(home).to_path());
+    let directory =
+        cwd.as_ref().map_or_else(|| home.to_path_buf(), |cwd| cwd.expand_home(home).to_path());
     let mark = platform::Mark::of(journal);
-    platform::prepare_session(&mut process, login.as_ref(), terminal.as_ref(), mark.as_ref(), &directory)
-        .map_err(not_started)?;
+    platform::prepare_session(
+        &mut process,
+        login.as_ref(),
+        terminal.as_ref(),
+        mark.as_ref(),
+        &directory,
+    )
+    .map_err(not_started)?;
     // What it will do is not known: to those who count changes, it is one.
     platform::fault::pass(Path::new(&name))?;
     let mut child = process.spawn().map_err(not_started)?;
@@ -268,7 +294,9 @@ fn run(
     }
     Err(Error::Failed {
         command: name,
-        status: status.code().map_or_else(|| status.to_string(), |code| format!("exit code {code}")),
+        status: status
+            .code()
+            .map_or_else(|| status.to_string(), |code| format!("exit code {code}")),
         output: output.last.lines().join("\n"),
     })
 }
@@ -327,7 +355,9 @@ impl Output {
         self.take(LAST_WORDS, on_event);
         for current in std::mem::take(&mut self.current) {
             if !current.is_empty() {
-                on_event(Event::CommandOutput { line: String::from_utf8_lossy(&current).into_owned() });
+                on_event(Event::CommandOutput {
+                    line: String::from_utf8_lossy(&current).into_owned(),
+                });
             }
         }
     }
@@ -399,7 +429,10 @@ fn wait(
     let mut poll = FIRST_POLL;
     let mut asked: Option<Instant> = None;
     loop {
-        let failed = |error: std::io::Error| Error::NotStarted { command: "wait".into(), reason: error.to_string() };
+        let failed = |error: std::io::Error| Error::NotStarted {
+            command: "wait".into(),
+            reason: error.to_string(),
+        };
         if let Some(status) = platform::look_after(child).map_err(failed)? {
             return Ok(status);
         }
@@ -407,7 +440,9 @@ fn wait(
             asked.get_or_insert_with(Instant::now);
         }
         // One that does not end by Ctrl-C is ended.
-        if interrupt.is_some_and(Interrupt::is_set) || asked.is_some_and(|asked| asked.elapsed() >= PATIENCE) {
+        if interrupt.is_some_and(Interrupt::is_set)
+            || asked.is_some_and(|asked| asked.elapsed() >= PATIENCE)
+        {
             return Err(Error::Interrupted);
         }
         if !output.take(poll, on_event) {

@@ -18,7 +18,8 @@ use crate::value::Text;
 pub struct Directory {
     /// Where it stands; `~/` is the user's home.
     pub target: Text,
-    /// Permission bits in octal; unless given, what a new directory has, and an old one keeps its own.
+    /// Permission bits in octal; unless given, what a new directory has, and an old one keeps its
+    /// own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
     /// The owner, a name or number; whoever applies, unless given.
@@ -72,7 +73,8 @@ impl TargetKind for Directory {
     fn drift(&self, look: Look<'_>, _place: &Path, found: &Found) -> Result<Drift> {
         Ok(match found {
             Found::Nothing => Drift::Missing,
-            Found::Other(seen) if seen.kind == FileKind::Directory => match self.rights(look, seen) {
+            Found::Other(seen) if seen.kind == FileKind::Directory => match self.rights(look, seen)
+            {
                 aspects if aspects.is_empty() => Drift::None,
                 aspects => Drift::Changed(aspects),
             },
@@ -86,7 +88,8 @@ impl TargetKind for Directory {
     }
 
     fn rights(&self, look: Look<'_>, seen: &Seen) -> Vec<Aspect> {
-        let has_mode = self.mode.as_ref().is_none_or(|mode| u32::from_str_radix(mode, 8) == Ok(seen.mode));
+        let has_mode =
+            self.mode.as_ref().is_none_or(|mode| u32::from_str_radix(mode, 8) == Ok(seen.mode));
         let mut aspects = if has_mode { Vec::new() } else { vec![Aspect::Mode] };
         aspects.extend(look.accounts.differ(self.owner.as_ref(), self.group.as_ref(), seen));
         aspects

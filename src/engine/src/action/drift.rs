@@ -1,4 +1,5 @@
-//! How what stands at a target differs from what an action puts there. What is done about it, it does not know.
+//! How what stands at a target differs from what an action puts there. What is done about it, it
+//! does not know.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -52,18 +53,31 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Returns which of a declared owner and group something does not have. An account that is gone has no number:
-    /// nothing can be said of it.
-    pub fn differ(&self, owner: Option<&String>, group: Option<&String>, seen: &Seen) -> Vec<Aspect> {
-        let differs = |number: Option<u32>, actual: u32| number.is_some_and(|number| number != actual);
+    /// Returns which of a declared owner and group something does not have. An account that is gone
+    /// has no number: nothing can be said of it.
+    pub fn differ(
+        &self,
+        owner: Option<&String>,
+        group: Option<&String>,
+        seen: &Seen,
+    ) -> Vec<Aspect> {
+        let differs =
+            |number: Option<u32>, actual: u32| number.is_some_and(|number| number != actual);
         let owner = owner.and_then(|name| find(&self.users, name, platform::user_named));
         let group = group.and_then(|name| find(&self.groups, name, platform::group_number));
-        let aspects = [(differs(owner, seen.owner), Aspect::Owner), (differs(group, seen.group), Aspect::Group)];
+        let aspects = [
+            (differs(owner, seen.owner), Aspect::Owner),
+            (differs(group, seen.group), Aspect::Group),
+        ];
         aspects.into_iter().filter(|(differs, _)| *differs).map(|(_, aspect)| aspect).collect()
     }
 }
 
-fn find(known: &RefCell<HashMap<String, Option<u32>>>, name: &str, look: impl Fn(&str) -> Option<u32>) -> Option<u32> {
+fn find(
+    known: &RefCell<HashMap<String, Option<u32>>>,
+    name: &str,
+    look: impl Fn(&str) -> Option<u32>,
+) -> Option<u32> {
     if let Some(number) = known.borrow().get(name) {
         return *number;
     }

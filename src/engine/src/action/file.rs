@@ -72,16 +72,18 @@ impl TargetKind for File {
     }
 
     fn content(&self) -> Vec<u8> {
-        serde_json::to_vec(&File { target: Text::default(), digest: None, ..self.clone() }).unwrap_or_default()
+        serde_json::to_vec(&File { target: Text::default(), digest: None, ..self.clone() })
+            .unwrap_or_default()
     }
 
-    /// What belongs to the user since it was written is not written again, whatever its first content would be now. The
-    /// same content from another object is the same file.
+    /// What belongs to the user since it was written is not written again, whatever its first
+    /// content would be now. The same content from another object is the same file.
     fn state(&self) -> Vec<u8> {
         if self.mutable {
             return b"mutable".to_vec();
         }
-        serde_json::to_vec(&(self.digest, &self.mode, &self.owner, &self.group, self.private)).unwrap_or_default()
+        serde_json::to_vec(&(self.digest, &self.mode, &self.owner, &self.group, self.private))
+            .unwrap_or_default()
     }
 
     fn after(&self, mark: &dyn Fn() -> Text) -> std::result::Result<After, Error> {
@@ -93,7 +95,14 @@ impl TargetKind for File {
         let (owner, group) = numbers(self.owner.as_ref(), self.group.as_ref())?;
         // Without content there is no digest yet: then this is a plan, and nothing is written.
         let digest = self.digest.unwrap_or_else(|| Hash::of(b""));
-        Ok(After::File { source: self.source.clone(), digest, mode, owner, group, mark: Some(mark()) })
+        Ok(After::File {
+            source: self.source.clone(),
+            digest,
+            mode,
+            owner,
+            group,
+            mark: Some(mark()),
+        })
     }
 
     /// Of a file that belongs to the user since it was written, only that it is a file counts.
@@ -142,7 +151,9 @@ impl TargetKind for File {
             None if self.private && seen.mode & !OWNER != 0 => false,
             // Whatever else the user did to the bits was not declared.
             None => match platform::followed(&self.source.to_path()) {
-                Ok(Some(data)) => (platform::mode_of(&data) & 0o111 != 0) == (seen.mode & 0o111 != 0),
+                Ok(Some(data)) => {
+                    (platform::mode_of(&data) & 0o111 != 0) == (seen.mode & 0o111 != 0)
+                }
                 _ => true,
             },
         };
@@ -231,8 +242,12 @@ pub fn numbers(
     group: Option<&String>,
 ) -> std::result::Result<(Option<u32>, Option<u32>), Error> {
     let unusable = |what, given: &String| Error::Unusable { what, given: given.to_owned() };
-    let owner = owner.map(|name| platform::user_named(name).ok_or_else(|| unusable("owner", name))).transpose()?;
-    let group = group.map(|name| platform::group_number(name).ok_or_else(|| unusable("group", name))).transpose()?;
+    let owner = owner
+        .map(|name| platform::user_named(name).ok_or_else(|| unusable("owner", name)))
+        .transpose()?;
+    let group = group
+        .map(|name| platform::group_number(name).ok_or_else(|| unusable("group", name)))
+        .transpose()?;
     match owner.filter(|owner| ![0, *owner].contains(&platform::user_number())) {
         Some(owner) => Err(Error::NotRoot { owner: owner.to_string() }),
         None => Ok((owner, group)),

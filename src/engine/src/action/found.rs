@@ -57,8 +57,8 @@ pub fn look(directories: &Directories, place: &Path) -> Result<Found> {
     })
 }
 
-/// Returns whether a link to exactly `source` stands at a place: one call of the system, for most targets of
-/// most applies.
+/// Returns whether a link to exactly `source` stands at a place: one call of the system, for most
+/// targets of most applies.
 ///
 /// # Errors
 /// When the system does not tell.

@@ -13,7 +13,8 @@ use crate::value::Text;
 pub struct Function {
     /// The name.
     pub name: String,
-    /// What it does, by the names of shells. `sh` counts for bash and zsh too, unless these are there.
+    /// What it does, by the names of shells. `sh` counts for bash and zsh too, unless these are
+    /// there.
     pub bodies: BTreeMap<String, Text>,
 }
 

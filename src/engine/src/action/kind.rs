@@ -54,7 +54,8 @@ pub trait TargetKind: Kind {
     /// Returns what is equal for two that put the same at their targets, wherever these are.
     fn content(&self) -> Vec<u8>;
 
-    /// Returns what is equal for two of which one continues the other, where what stands there is right.
+    /// Returns what is equal for two of which one continues the other, where what stands there is
+    /// right.
     fn state(&self) -> Vec<u8>;
 
     /// Returns what should stand at the place. `mark` gives what tells other roots whose it is.
@@ -69,7 +70,8 @@ pub trait TargetKind: Kind {
     /// When its content cannot be read.
     fn drift(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<Drift>;
 
-    /// Returns whether what was found has the content that the action wrote: then it can be written again.
+    /// Returns whether what was found has the content that the action wrote: then it can be written
+    /// again.
     ///
     /// # Errors
     /// When its content cannot be read.
@@ -101,7 +103,8 @@ pub trait TargetKind: Kind {
         Vec::new()
     }
 
-    /// Returns whether it is the user's from the moment that it stands there, whatever becomes of the declaration.
+    /// Returns whether it is the user's from the moment that it stands there, whatever becomes of
+    /// the declaration.
     fn is_given(&self) -> bool {
         false
     }
@@ -121,7 +124,8 @@ pub trait TargetKind: Kind {
         false
     }
 
-    /// Returns the directory of the user's whose files are declared one by one, if it is one of these.
+    /// Returns the directory of the user's whose files are declared one by one, if it is one of
+    /// these.
     fn tree(&self) -> Option<&Text> {
         None
     }
@@ -201,7 +205,8 @@ pub struct Surroundings<'a> {
     pub user: Option<&'a str>,
     /// The scripts of the environment that is in force, in the order in which they are read.
     pub environment: Vec<PathBuf>,
-    /// A file that is there as long as the switch: programs have a mark of it, by which they are known to run inside.
+    /// A file that is there as long as the switch: programs have a mark of it, by which they are
+    /// known to run inside.
     pub journal: PathBuf,
     /// The variables of this process that another user may see.
     pub shared: &'a [(OsString, OsString)],
@@ -229,7 +234,8 @@ pub trait EffectKind: Kind {
     /// Returns whether it is done only when something changes that it is about.
     fn is_only_on_change(&self) -> bool;
 
-    /// Returns what it is about: objects, sources by their hash, and targets. It is done again when one of them changes.
+    /// Returns what it is about: objects, sources by their hash, and targets. It is done again when
+    /// one of them changes.
     fn on_change(&self) -> &[Text];
 
     /// Takes over what the same effect says that is declared once more.

@@ -59,7 +59,8 @@ impl Link {
         };
     }
 
-    /// Returns whether it is what another link is once the one placeholder that its source begins with is a path.
+    /// Returns whether it is what another link is once the one placeholder that its source begins
+    /// with is a path.
     pub fn is_of(&self, declared: &Link, path: &impl Fn(Placeholder) -> Option<Vec<u8>>) -> bool {
         let Some(((0, placeholder), below)) =
             Placeholder::find(&declared.source.0).zip(declared.source.0.get(Placeholder::LENGTH..))
@@ -179,11 +180,17 @@ pub fn is_at(source: &Text, found: &Found) -> bool {
     matches!(found, Found::Link(target, _) if *target == source.to_path())
 }
 
-/// Makes a link where nothing stands, or in the place of what does: then it has the name `temporary` for a moment.
+/// Makes a link where nothing stands, or in the place of what does: then it has the name
+/// `temporary` for a moment.
 ///
 /// # Errors
 /// When the file system refuses.
-pub fn put(directory: &Directory, name: &OsStr, source: &Text, temporary: Option<&OsStr>) -> Result<()> {
+pub fn put(
+    directory: &Directory,
+    name: &OsStr,
+    source: &Text,
+    temporary: Option<&OsStr>,
+) -> Result<()> {
     match temporary {
         Some(temporary) => {
             directory.symlink(&source.to_path(), temporary)?;

@@ -1,5 +1,5 @@
-//! The list of all kinds of actions, by the names that they have in JSON. A new kind is a file beside this one and a line
-//! here.
+//! The list of all kinds of actions, by the names that they have in JSON. A new kind is a file
+//! beside this one and a line here.
 
 use std::path::Path;
 
@@ -137,7 +137,10 @@ impl Action {
     ///
     /// # Errors
     /// The first placeholder that `path` does not know.
-    pub fn resolve(&self, path: &impl Fn(Placeholder) -> Option<Vec<u8>>) -> Result<Action, Placeholder> {
+    pub fn resolve(
+        &self,
+        path: &impl Fn(Placeholder) -> Option<Vec<u8>>,
+    ) -> Result<Action, Placeholder> {
         let mut action = self.clone();
         for text in action.texts_mut() {
             if Placeholder::may_be_in(&text.0) {
@@ -147,11 +150,17 @@ impl Action {
         Ok(action)
     }
 
-    /// Returns whether it is the link that another one is once its placeholder is a path: [`Action::resolve`] for most actions
-    /// of most applies, without making it.
-    pub fn is_link_of(&self, declared: &Action, path: &impl Fn(Placeholder) -> Option<Vec<u8>>) -> bool {
+    /// Returns whether it is the link that another one is once its placeholder is a path:
+    /// [`Action::resolve`] for most actions of most applies, without making it.
+    pub fn is_link_of(
+        &self,
+        declared: &Action,
+        path: &impl Fn(Placeholder) -> Option<Vec<u8>>,
+    ) -> bool {
         match (self, declared) {
-            (Action::Target(Target::Link(link)), Action::Target(Target::Link(declared))) => link.is_of(declared, path),
+            (Action::Target(Target::Link(link)), Action::Target(Target::Link(declared))) => {
+                link.is_of(declared, path)
+            }
             _ => false,
         }
     }
@@ -218,12 +227,16 @@ impl Action {
                 name: None,
                 detail: target.source().cloned().unwrap_or_default(),
             },
-            Action::Environment(part) => {
-                Description { target: None, name: part.name().map(str::to_owned), detail: part.detail() }
-            }
-            Action::Effect(effect) => {
-                Description { target: None, name: None, detail: Text(effect.describe(undo).into_bytes()) }
-            }
+            Action::Environment(part) => Description {
+                target: None,
+                name: part.name().map(str::to_owned),
+                detail: part.detail(),
+            },
+            Action::Effect(effect) => Description {
+                target: None,
+                name: None,
+                detail: Text(effect.describe(undo).into_bytes()),
+            },
         }
     }
 }
@@ -234,7 +247,8 @@ impl Target {
         self.kind() == other.kind() && self.content() == other.content()
     }
 
-    /// Returns whether nothing is to be done where `old` is in force and what stands there is right.
+    /// Returns whether nothing is to be done where `old` is in force and what stands there is
+    /// right.
     pub fn continues(&self, old: &Target) -> bool {
         self.kind() == old.kind() && self.state() == old.state()
     }
@@ -244,9 +258,13 @@ impl<'de> Deserialize<'de> for Action {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Action, D::Error> {
         use serde::de::Error;
         let mut fields = Map::deserialize(deserializer)?;
-        let Some(Json::String(kind)) = fields.remove("kind") else { return Err(D::Error::missing_field("kind")) };
+        let Some(Json::String(kind)) = fields.remove("kind") else {
+            return Err(D::Error::missing_field("kind"));
+        };
         let action = Action::parse(&kind, fields);
-        action.ok_or_else(|| D::Error::custom(format!("there is no action {kind:?}")))?.map_err(D::Error::custom)
+        action
+            .ok_or_else(|| D::Error::custom(format!("there is no action {kind:?}")))?
+            .map_err(D::Error::custom)
     }
 }
 
@@ -260,11 +278,19 @@ mod tests {
     fn actions_survive_json() {
         let value = VariableValue::List { entries: vec!["~/bin".into()], separator: ":".into() };
         let actions: Vec<Action> = vec![
-            Link { mutable: true, tree: Some("/".into()), ..Link::new("/a".into(), "~/b".into()) }.into(),
+            Link { mutable: true, tree: Some("/".into()), ..Link::new("/a".into(), "~/b".into()) }
+                .into(),
             Link { through: Some("/t/x".into()), ..Link::new("/a/x".into(), "~/b".into()) }.into(),
-            Directory { target: "~/b".into(), mode: Some("700".into()), ..Directory::default() }.into(),
+            Directory { target: "~/b".into(), mode: Some("700".into()), ..Directory::default() }
+                .into(),
             Absent { target: "~/b".into() }.into(),
-            File { source: "/a".into(), target: "~/b".into(), mode: Some("600".into()), ..File::default() }.into(),
+            File {
+                source: "/a".into(),
+                target: "~/b".into(),
+                mode: Some("600".into()),
+                ..File::default()
+            }
+            .into(),
             PathEntry { directory: "~/bin".into() }.into(),
             Function { name: "f".into(), bodies: [("sh".to_owned(), "true".into())].into() }.into(),
             Variable { name: "PATH".into(), value }.into(),
@@ -275,7 +301,9 @@ mod tests {
             assert!(json.starts_with(&format!(r#"{{"kind":"{}","#, action.kind())), "{json}");
             assert_eq!(serde_json::from_str::<Action>(&json).unwrap(), action);
         }
-        for wrong in [r#"{"kind":"symlink","source":"/a","target":"/b","x":1}"#, r#"{"kind":"x"}"#, "{}"] {
+        for wrong in
+            [r#"{"kind":"symlink","source":"/a","target":"/b","x":1}"#, r#"{"kind":"x"}"#, "{}"]
+        {
             assert!(serde_json::from_str::<Action>(wrong).is_err(), "{wrong}");
         }
     }

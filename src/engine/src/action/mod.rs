@@ -1,6 +1,6 @@
-//! Actions: what an activation does to a system. Each kind is one file, which knows how it reads in JSON, what it is in words,
-//! how it is observed, planned, performed and undone; `list.rs` has all of them. What is done about it, and when, the
-//! switch knows.
+//! Actions: what an activation does to a system. Each kind is one file, which knows how it reads in
+//! JSON, what it is in words, how it is observed, planned, performed and undone; `list.rs` has all
+//! of them. What is done about it, and when, the switch knows.
 
 mod absent;
 mod alias;
@@ -101,7 +101,9 @@ impl Error {
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Error::NoFile { .. } => Some("ctx.install takes one file; ctx.symlink links directories too"),
+            Error::NoFile { .. } => {
+                Some("ctx.install takes one file; ctx.symlink links directories too")
+            }
             Error::NotRoot { .. } => Some("leave `owner` out, or apply as root"),
             Error::Unusable { what: "mode", .. } => Some("a mode is octal, such as \"644\""),
             _ => None,

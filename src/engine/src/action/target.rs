@@ -33,8 +33,7 @@ pub fn needs_preparation(change: &TargetChange) -> bool {
 
 /// A second name keeps our old file while a new one takes its place in one step.
 fn keeps_second_name(change: &TargetChange) -> bool {
-    let is_file =
-        matches!(&change.before, Before::Kept { identity, role: Role::Ours, .. } if identity.content.is_some());
+    let is_file = matches!(&change.before, Before::Kept { identity, role: Role::Ours, .. } if identity.content.is_some());
     is_file && matches!(change.after, After::Link { .. } | After::File { .. })
 }
 
@@ -43,14 +42,19 @@ fn keeps_second_name(change: &TargetChange) -> bool {
 /// # Errors
 /// When the file system refuses.
 pub fn prepare(directories: &Directories, change: &TargetChange) -> Result<(), Error> {
-    if let (After::File { source, mode, owner, group, mark, .. }, Some(temporary)) = (&change.after, &change.temporary)
+    if let (After::File { source, mode, owner, group, mark, .. }, Some(temporary)) =
+        (&change.after, &change.temporary)
     {
         let (directory, name) = directories.of(&temporary.to_path())?;
         let source = source.to_path();
         let mark = mark.as_ref().map(|mark| mark.0.as_slice());
-        directory.write_file(&name, NewFile { source: &source, mode: *mode, owner: *owner, group: *group, mark })?;
+        directory.write_file(
+            &name,
+            NewFile { source: &source, mode: *mode, owner: *owner, group: *group, mark },
+        )?;
     }
-    if let (true, Before::Kept { identity, kept, .. }) = (keeps_second_name(change), &change.before) {
+    if let (true, Before::Kept { identity, kept, .. }) = (keeps_second_name(change), &change.before)
+    {
         let place = change.place.to_path();
         if !is(&look(directories, &place)?, identity) {
             return Err(Error::Changed(place));
@@ -92,7 +96,9 @@ pub fn perform(directories: &Directories, change: &TargetChange) -> Result<(), E
             match &change.after {
                 After::Nothing => return Ok(directory.remove(&name)?),
                 // No directory can replace a link.
-                After::Original { identity, .. } if identity.content.is_none() => directory.remove(&name)?,
+                After::Original { identity, .. } if identity.content.is_none() => {
+                    directory.remove(&name)?
+                }
                 After::Directory { .. } => directory.remove(&name)?,
                 _ => replace = true,
             }
@@ -104,7 +110,8 @@ pub fn perform(directories: &Directories, change: &TargetChange) -> Result<(), E
             }
             let kept = kept.to_path();
             let (away, away_name) = directories.of(&kept)?;
-            let has_second_name = keeps_second_name(change) && is(&look(directories, &kept)?, identity);
+            let has_second_name =
+                keeps_second_name(change) && is(&look(directories, &kept)?, identity);
             if has_second_name {
                 replace = true;
             } else {
@@ -117,7 +124,9 @@ pub fn perform(directories: &Directories, change: &TargetChange) -> Result<(), E
     }
     match &change.after {
         After::Nothing => {}
-        After::Link { source } => link::put(&directory, &name, source, replace.then_some(temporary))?,
+        After::Link { source } => {
+            link::put(&directory, &name, source, replace.then_some(temporary))?
+        }
         After::File { .. } if replace => directory.rename_over(temporary, &directory, &name)?,
         After::File { .. } => directory.rename_new(temporary, &directory, &name)?,
         After::Directory { mode, owner, group } => {
@@ -151,11 +160,17 @@ fn is(found: &Found, identity: &Identity) -> bool {
 ///
 /// # Errors
 /// When the system does not tell.
-pub fn is_after(directories: &Directories, change: &TargetChange, found: &Found) -> Result<bool, Error> {
+pub fn is_after(
+    directories: &Directories,
+    change: &TargetChange,
+    found: &Found,
+) -> Result<bool, Error> {
     Ok(match (&change.after, found) {
         (After::Nothing, Found::Nothing) => true,
         (After::Link { source }, found) => link::is_at(source, found),
-        (After::File { digest, .. }, found) => file::is_at(directories, &change.place.to_path(), found, *digest)?,
+        (After::File { digest, .. }, found) => {
+            file::is_at(directories, &change.place.to_path(), found, *digest)?
+        }
         (After::Directory { .. }, Found::Other(seen)) => seen.kind == FileKind::Directory,
         (After::Original { identity, .. }, found) => is(found, identity),
         _ => false,
@@ -172,11 +187,15 @@ pub fn undo(directories: &Directories, change: &TargetChange) -> Result<Undone, 
         remove_ours(directories, &temporary.to_path())?;
     }
     let found = look(directories, &place)?;
-    let left_alone = |kept: Option<PathBuf>| Undone::LeftAlone { place: place.clone(), found: found.in_words(), kept };
+    let left_alone = |kept: Option<PathBuf>| Undone::LeftAlone {
+        place: place.clone(),
+        found: found.in_words(),
+        kept,
+    };
     match &change.before {
         Before::Nothing => {
-            let is_gone =
-                found == Found::Nothing || (is_after(directories, change, &found)? && take_away(directories, change)?);
+            let is_gone = found == Found::Nothing
+                || (is_after(directories, change, &found)? && take_away(directories, change)?);
             if is_gone { Ok(Undone::Done) } else { Ok(left_alone(None)) }
         }
         Before::Directory { rights: Rights { mode, owner, group } } => {
@@ -196,7 +215,8 @@ pub fn undo(directories: &Directories, change: &TargetChange) -> Result<Undone, 
         }
         Before::Link { source } => {
             // An original that came back may be a link that leads to the same as ours.
-            let is_original = matches!(&change.after, After::Original { identity, .. } if is(&found, identity));
+            let is_original =
+                matches!(&change.after, After::Original { identity, .. } if is(&found, identity));
             if link::is_at(source, &found) && !is_original {
                 return Ok(Undone::Done);
             }
@@ -204,13 +224,14 @@ pub fn undo(directories: &Directories, change: &TargetChange) -> Result<Undone, 
             if found != Found::Nothing && !is_after(directories, change, &found)? {
                 return Ok(left_alone(None));
             }
-            let replace =
-                found != Found::Nothing && !matches!(change.after, After::Original { .. } | After::Directory { .. });
+            let replace = found != Found::Nothing
+                && !matches!(change.after, After::Original { .. } | After::Directory { .. });
             if found != Found::Nothing && !replace && !take_away(directories, change)? {
                 return Ok(left_alone(None));
             }
             let (directory, name) = directories.of(&place)?;
-            let temporary = change.temporary.as_ref().map_or_else(|| beside(&place, "undo"), Text::to_path);
+            let temporary =
+                change.temporary.as_ref().map_or_else(|| beside(&place, "undo"), Text::to_path);
             let temporary = temporary.file_name().unwrap_or_default();
             link::put(&directory, &name, source, replace.then_some(temporary))?;
             Ok(Undone::Done)
@@ -233,7 +254,8 @@ pub fn undo(directories: &Directories, change: &TargetChange) -> Result<Undone, 
                     return Ok(left_alone(Some(kept)));
                 }
                 // A file takes the place of a file in one step; anything else goes first.
-                let goes_first = matches!(change.after, After::Original { .. } | After::Directory { .. });
+                let goes_first =
+                    matches!(change.after, After::Original { .. } | After::Directory { .. });
                 if (goes_first || identity.content.is_none()) && !take_away(directories, change)? {
                     return Ok(left_alone(Some(kept)));
                 }
@@ -253,7 +275,8 @@ pub fn undo(directories: &Directories, change: &TargetChange) -> Result<Undone, 
     }
 }
 
-/// Removes what the change put at its place; returns whether it is gone: a directory may hold what is not ours.
+/// Removes what the change put at its place; returns whether it is gone: a directory may hold what
+/// is not ours.
 fn take_away(directories: &Directories, change: &TargetChange) -> Result<bool, Error> {
     let place = change.place.to_path();
     let (directory, name) = directories.of(&place)?;
@@ -278,8 +301,8 @@ fn take_away(directories: &Directories, change: &TargetChange) -> Result<bool, E
     Ok(true)
 }
 
-/// After the commit: removes what is ours and was kept only to be put back. `later` are the changes after this
-/// one. Returns where something stays, since somebody put it there meanwhile.
+/// After the commit: removes what is ours and was kept only to be put back. `later` are the changes
+/// after this one. Returns where something stays, since somebody put it there meanwhile.
 ///
 /// # Errors
 /// When the file system refuses; it can be tried again.
@@ -341,11 +364,18 @@ fn remove_ours(directories: &Directories, path: &Path) -> Result<(), Error> {
 ///
 /// # Errors
 /// When the file system refuses.
-pub fn make_directory(directories: &Directories, path: &Path, mode: Option<u32>) -> Result<(), Error> {
+pub fn make_directory(
+    directories: &Directories,
+    path: &Path,
+    mode: Option<u32>,
+) -> Result<(), Error> {
     let (directory, name) = directories.of(path)?;
     match directory.make_with_rights(&name, mode) {
         // Somebody else was faster: then it is theirs as well.
-        Err(error) if error.is_already_there() && matches!(platform::kind_of(path), Ok(Some(FileKind::Directory))) => {
+        Err(error)
+            if error.is_already_there()
+                && matches!(platform::kind_of(path), Ok(Some(FileKind::Directory))) =>
+        {
             Ok(())
         }
         result => Ok(result?),

@@ -1,4 +1,5 @@
-//! A tree whose files are linked one by one, as long as it is not built: then each of them is an action of its own.
+//! A tree whose files are linked one by one, as long as it is not built: then each of them is an
+//! action of its own.
 
 use std::path::Path;
 

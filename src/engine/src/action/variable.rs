@@ -46,7 +46,9 @@ impl EnvironmentKind for Variable {
     fn addition(&self) -> Addition<'_> {
         match &self.value {
             VariableValue::Single(value) => Addition::Single(&self.name, value),
-            VariableValue::List { entries, separator } => Addition::Entries(&self.name, separator, entries.clone()),
+            VariableValue::List { entries, separator } => {
+                Addition::Entries(&self.name, separator, entries.clone())
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Reading an activation from JSON. Links, of which a snapshot has thousands, are read straight away; for everything
-//! else the reading of its kind decides, which has to buffer what it reads.
+//! Reading an activation from JSON. Links, of which a snapshot has thousands, are read straight
+//! away; for everything else the reading of its kind decides, which has to buffer what it reads.
 
 use std::borrow::Cow;
 
@@ -34,12 +34,15 @@ struct Fields<'a> {
 
 impl Fields<'_> {
     fn activation(self) -> Result<Activation, serde_json::Error> {
-        let Fields { kind, source, target, mutable, through, positions, user, project, place, .. } = self;
+        let Fields {
+            kind, source, target, mutable, through, positions, user, project, place, ..
+        } = self;
         let Fields { priority, overridden, mut rest, .. } = self;
         let kind = kind.ok_or_else(|| serde_json::Error::missing_field("kind"))?;
         let action = match (&*kind, source, target) {
             ("symlink", Some(source), Some(target)) if rest.is_empty() => {
-                Link { mutable: mutable.unwrap_or(false), through, ..Link::new(source, target) }.into()
+                Link { mutable: mutable.unwrap_or(false), through, ..Link::new(source, target) }
+                    .into()
             }
             (_, source, target) => {
                 for (name, text) in [("source", source), ("target", target), ("through", through)] {
@@ -54,7 +57,8 @@ impl Fields<'_> {
                 Action::parse(&kind, rest).ok_or_else(unknown)??
             }
         };
-        let (positions, overridden) = (positions.unwrap_or_default(), overridden.unwrap_or_default());
+        let (positions, overridden) =
+            (positions.unwrap_or_default(), overridden.unwrap_or_default());
         Ok(Activation { action, positions, user, project, place, priority, overridden })
     }
 }

@@ -86,7 +86,11 @@ impl Activation {
     }
 
     /// Returns whether it is a link, and what another one is once its placeholders are paths.
-    pub fn is_of(&self, declared: &Activation, path: &impl Fn(Placeholder) -> Option<Vec<u8>>) -> bool {
+    pub fn is_of(
+        &self,
+        declared: &Activation,
+        path: &impl Fn(Placeholder) -> Option<Vec<u8>>,
+    ) -> bool {
         self.user == declared.user
             && self.project == declared.project
             && self.place == declared.place
@@ -96,7 +100,8 @@ impl Activation {
             && self.action.is_link_of(&declared.action, path)
     }
 
-    /// Returns a text that is equal for equal actions of the same user and project, whoever declared them.
+    /// Returns a text that is equal for equal actions of the same user and project, whoever
+    /// declared them.
     pub fn key(&self) -> String {
         serde_json::to_string(&(&self.user, &self.project, &self.action)).unwrap_or_default()
     }
@@ -110,13 +115,17 @@ mod tests {
     #[test]
     fn activations_survive_json() {
         let link = Link::new("/a".into(), "~/a".into());
-        let file = File { source: "/a".into(), target: "~/a".into(), mutable: true, ..File::default() };
+        let file =
+            File { source: "/a".into(), target: "~/a".into(), mutable: true, ..File::default() };
         for action in [Action::from(link), file.into()] {
             let mut activation = Activation::new(action, vec!["init.lua:3".into()]);
             activation.user = Some("ada".into());
             activation.project = Some(Project { name: "web".into(), path: Some("~/web".into()) });
-            activation.overridden =
-                vec![Overridden { value: "/x".into(), priority: 1000, positions: ["init.lua:1".into()].into() }];
+            activation.overridden = vec![Overridden {
+                value: "/x".into(),
+                priority: 1000,
+                positions: ["init.lua:1".into()].into(),
+            }];
             let json = serde_json::to_string(&activation).unwrap();
             assert_eq!(serde_json::from_str::<Activation>(&json).unwrap(), activation);
         }

@@ -1,5 +1,5 @@
-//! What `adopt` does to files: it copies them into a config's directory, and back into the sources there.
-//! Where they belong, and what a config says of them, the caller knows.
+//! What `adopt` does to files: it copies them into a config's directory, and back into the sources
+//! there. Where they belong, and what a config says of them, the caller knows.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -40,44 +40,58 @@ impl Engine {
         // What the targets would be made of is not known yet: what counts is where they are.
         let source = Text(platform::bytes_of_path(&self.store.objects().join("adopted")));
         let link = |target| Link::new(source.clone(), target);
-        let activations = targets.into_iter().map(|target| Activation::new(link(target).into(), Positions::default()));
+        let activations = targets
+            .into_iter()
+            .map(|target| Activation::new(link(target).into(), Positions::default()));
         let manifest = Manifest { activations: activations.collect(), ..Manifest::default() };
-        self.planned(&manifest, BTreeSet::new(), None, Snapshot::empty(), &Altered::default(), Extent::News).map(drop)
+        self.planned(
+            &manifest,
+            BTreeSet::new(),
+            None,
+            Snapshot::empty(),
+            &Altered::default(),
+            Extent::News,
+        )
+        .map(drop)
     }
 
     /// Copies a file or tree to a place where nothing stands. What it is a copy of is left alone.
     ///
     /// # Errors
-    /// When it holds something that no config can hold, changes meanwhile, or the file system refuses.
+    /// When it holds something that no config can hold, changes meanwhile, or the file system
+    /// refuses.
     pub fn take_over(&self, from: &Path, to: &Path) -> Result<Taken, Error> {
         let digest = tree::hash(from, self.store.interrupt())?;
         if platform::exists(to) {
             let is_same = platform::kind_of(to)? == platform::kind_of(from)?
-                && tree::hash(to, self.store.interrupt()).is_ok_and(|there| there.nar == digest.nar);
+                && tree::hash(to, self.store.interrupt())
+                    .is_ok_and(|there| there.nar == digest.nar);
             return Ok(if is_same { Taken::There } else { Taken::Occupied });
         }
         if let Some(parent) = to.parent() {
             platform::create_user_directories(parent)?;
         }
         let temporary = beside(to, "new");
-        let made = copy_checked(from, &temporary, digest.nar, self.store.interrupt()).and_then(|()| {
-            let parent = to.parent().unwrap_or(Path::new("/"));
-            let directory = Directory::open(&platform::canonical(parent))?;
-            let name = |path: &Path| path.file_name().unwrap_or_default().to_owned();
-            // What came there meanwhile stays.
-            directory.rename_new(&name(&temporary), &directory, &name(to))?;
-            Ok(platform::sync_directory(parent)?)
-        });
+        let made =
+            copy_checked(from, &temporary, digest.nar, self.store.interrupt()).and_then(|()| {
+                let parent = to.parent().unwrap_or(Path::new("/"));
+                let directory = Directory::open(&platform::canonical(parent))?;
+                let name = |path: &Path| path.file_name().unwrap_or_default().to_owned();
+                // What came there meanwhile stays.
+                directory.rename_new(&name(&temporary), &directory, &name(to))?;
+                Ok(platform::sync_directory(parent)?)
+            });
         made.inspect_err(|_| drop(platform::remove_tree(&temporary)))?;
         Ok(Taken::Made)
     }
 
-    /// Puts the content of a file or tree into the source that it came from. What the source held is copied
-    /// to the displaced copies first; returns where that is, or nothing when both are the same.
+    /// Puts the content of a file or tree into the source that it came from. What the source held
+    /// is copied to the displaced copies first; returns where that is, or nothing when both are the
+    /// same.
     ///
     /// # Errors
-    /// When one of the two cannot be read, is of another kind, or the file system refuses: then the source is
-    /// as it was.
+    /// When one of the two cannot be read, is of another kind, or the file system refuses: then the
+    /// source is as it was.
     pub fn take_into(
         &self,
         from: &Path,
@@ -85,7 +99,10 @@ impl Engine {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<Option<PathBuf>, Error> {
         let _lock = self.lock(on_event)?;
-        let (digest, old) = (tree::hash(from, self.store.interrupt())?, tree::hash(source, self.store.interrupt())?);
+        let (digest, old) = (
+            tree::hash(from, self.store.interrupt())?,
+            tree::hash(source, self.store.interrupt())?,
+        );
         if digest.nar == old.nar {
             return Ok(None);
         }
@@ -117,7 +134,8 @@ impl Engine {
         Ok(Some(kept))
     }
 
-    /// Replaces the text of a file in one step for its readers; it keeps its mode. A link leads to the file.
+    /// Replaces the text of a file in one step for its readers; it keeps its mode. A link leads to
+    /// the file.
     ///
     /// # Errors
     /// When it cannot be written: then it is as it was.
@@ -140,7 +158,12 @@ fn beside(path: &Path, what: &str) -> PathBuf {
 }
 
 /// Copies, waits until it is on the disk, and looks whether it is what was to be copied.
-fn copy_checked(from: &Path, to: &Path, nar: crate::hash::Hash, interrupt: &Interrupt) -> Result<(), Error> {
+fn copy_checked(
+    from: &Path,
+    to: &Path,
+    nar: crate::hash::Hash,
+    interrupt: &Interrupt,
+) -> Result<(), Error> {
     platform::remove_tree(to)?;
     copy(from, to, interrupt)?;
     if tree::hash(to, interrupt)?.nar != nar {

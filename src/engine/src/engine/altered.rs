@@ -1,4 +1,5 @@
-//! Objects in force that programs changed: found by the object memory, kept as displaced copies, and repaired by an apply.
+//! Objects in force that programs changed: found by the object memory, kept as displaced copies,
+//! and repaired by an apply.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -47,7 +48,10 @@ impl Altered {
 
     /// Returns the objects that have other bytes.
     pub(super) fn objects(&self) -> BTreeSet<ObjectName> {
-        self.by_source.keys().filter_map(|source| object_of(&platform::path_from_bytes(source))).collect()
+        self.by_source
+            .keys()
+            .filter_map(|source| object_of(&platform::path_from_bytes(source)))
+            .collect()
     }
 
     /// Returns the files that other objects may have too: those that were written in place.
@@ -81,11 +85,14 @@ pub(super) fn in_words(found: &[Alteration]) -> String {
         Difference::Missing => "missing",
     };
     let named = found.iter().filter(|alteration| !alteration.is_of_top());
-    let names: Vec<String> =
-        named.map(|alteration| format!("{} {}", alteration.below.display(), word(alteration))).collect();
+    let names: Vec<String> = named
+        .map(|alteration| format!("{} {}", alteration.below.display(), word(alteration)))
+        .collect();
     match names.len() {
         0 => "a file in the store that a program changed".to_owned(),
-        count if count > MOST_NAMES => format!("{} and {} more", names[..MOST_NAMES].join(", "), count - MOST_NAMES),
+        count if count > MOST_NAMES => {
+            format!("{} and {} more", names[..MOST_NAMES].join(", "), count - MOST_NAMES)
+        }
         _ => names.join(", "),
     }
 }
@@ -96,7 +103,8 @@ impl Engine {
         [platform::bytes_of_path(self.store.objects()).as_slice(), b"/"].concat()
     }
 
-    /// Finds out what programs changed in the objects in force. Until they are built again, these count as missing.
+    /// Finds out what programs changed in the objects in force. Until they are built again, these
+    /// count as missing.
     ///
     /// # Errors
     /// When something cannot be read, or somebody asked to stop.
@@ -122,12 +130,16 @@ impl Engine {
         Ok(altered)
     }
 
-    /// Keeps what programs wrote into objects as displaced copies of the targets that lead there; again for what is kept
-    /// already changes nothing. The caller holds the switch lock.
+    /// Keeps what programs wrote into objects as displaced copies of the targets that lead there;
+    /// again for what is kept already changes nothing. The caller holds the switch lock.
     ///
     /// # Errors
     /// When something cannot be read or written.
-    pub(super) fn keep_altered(&self, altered: &Altered, current: &Snapshot) -> Result<Vec<Kept>, Error> {
+    pub(super) fn keep_altered(
+        &self,
+        altered: &Altered,
+        current: &Snapshot,
+    ) -> Result<Vec<Kept>, Error> {
         if altered.is_empty() {
             return Ok(Vec::new());
         }
@@ -153,7 +165,8 @@ impl Engine {
         Ok(kept)
     }
 
-    /// Copies what stands at a path to the displaced copies; nothing when a copy of the target has the same content.
+    /// Copies what stands at a path to the displaced copies; nothing when a copy of the target has
+    /// the same content.
     fn keep(&self, from: &Path, target: &Path) -> Result<Option<Backup>, Error> {
         if platform::kind_of(from)?.is_none_or(|kind| kind == FileKind::Special) {
             return Ok(None);
@@ -183,12 +196,16 @@ impl Engine {
         Ok(displaced.into_iter().find(|backup| backup.path == copy))
     }
 
-    /// After damaged objects were built again: gives other objects the new files too, removes the damaged ones, and copies that
-    /// hold nothing else.
+    /// After damaged objects were built again: gives other objects the new files too, removes the
+    /// damaged ones, and copies that hold nothing else.
     ///
     /// # Errors
     /// When the file system refuses, or somebody asked to stop.
-    pub(super) fn finish_repair(&self, altered: &Altered, kept: &mut Vec<Kept>) -> Result<(), Error> {
+    pub(super) fn finish_repair(
+        &self,
+        altered: &Altered,
+        kept: &mut Vec<Kept>,
+    ) -> Result<(), Error> {
         if altered.is_empty() {
             return Ok(());
         }
@@ -199,7 +216,8 @@ impl Engine {
             if platform::exists(&store.object(&object)) && verify::has_bytes(store, &object)? {
                 is_repaired = true;
                 for damaged in verify::quarantined(store, &object)? {
-                    memory::keeping(store, || platform::remove_tree(&damaged)).map_err(store::Error::from)?;
+                    memory::keeping(store, || platform::remove_tree(&damaged))
+                        .map_err(store::Error::from)?;
                 }
             }
         }
@@ -219,8 +237,9 @@ impl Engine {
         failure.map_or(Ok(()), |error| Err(store::Error::from(error).into()))
     }
 
-    /// Writes the object memory for what is in force now; gives back modes and times to what only lost these. Returns the
-    /// targets of links that have other bytes. The caller holds the switch lock.
+    /// Writes the object memory for what is in force now; gives back modes and times to what only
+    /// lost these. Returns the targets of links that have other bytes. The caller holds the switch
+    /// lock.
     ///
     /// # Errors
     /// When something cannot be read, or somebody asked to stop.
@@ -243,8 +262,12 @@ impl Engine {
             }
         }
         let prefix = self.objects_prefix();
-        let damaged = memory::record(store, &altered.memory, &suspects, sources(&prefix, activations))?;
-        Ok(damaged.iter().map(|source| store.objects().join(platform::path_from_bytes(source))).collect())
+        let damaged =
+            memory::record(store, &altered.memory, &suspects, sources(&prefix, activations))?;
+        Ok(damaged
+            .iter()
+            .map(|source| store.objects().join(platform::path_from_bytes(source)))
+            .collect())
     }
 }
 
@@ -254,7 +277,10 @@ fn join(top: &Path, below: &Path) -> PathBuf {
 }
 
 /// Returns where links lead in the store, relative to the directory of all objects.
-fn sources<'a>(prefix: &[u8], activations: &'a [Arc<Activation>]) -> impl Iterator<Item = &'a [u8]> {
+fn sources<'a>(
+    prefix: &[u8],
+    activations: &'a [Arc<Activation>],
+) -> impl Iterator<Item = &'a [u8]> {
     activations.iter().filter_map(move |activation| source_of(prefix, activation))
 }
 

@@ -9,7 +9,9 @@ use super::altered::Altered;
 use super::prospect::Prospect;
 use super::report::{action_report, derivation_report, displaced_report, snapshot_report};
 use super::text_diff::TextDiff;
-use super::{ApplyReport, ConfirmReport, DerivationReport, Engine, Error, PlanReport, RollbackReport};
+use super::{
+    ApplyReport, ConfirmReport, DerivationReport, Engine, Error, PlanReport, RollbackReport,
+};
 use crate::hash::Hash;
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
@@ -74,7 +76,8 @@ pub(super) struct InForce {
 }
 
 impl Engine {
-    /// Plans what leads from a snapshot to a manifest. `realized` is what became of it, where that is known.
+    /// Plans what leads from a snapshot to a manifest. `realized` is what became of it, where that
+    /// is known.
     pub(super) fn planned(
         &self,
         manifest: &Manifest,
@@ -84,7 +87,9 @@ impl Engine {
         altered: &Altered,
         extent: Extent,
     ) -> Result<Planned, Error> {
-        let of_applied = || Desired::from_manifest(&self.store, manifest, &wanted, &current.derivations, &current);
+        let of_applied = || {
+            Desired::from_manifest(&self.store, manifest, &wanted, &current.derivations, &current)
+        };
         // Most of what is wanted is applied: then it takes no looking for what became of it.
         let (is_applied, applied) = match &realized {
             None if !self.is_recorded(&current, &wanted) => (false, None),
@@ -115,7 +120,14 @@ impl Engine {
         self.calmly(|| {
             let current = self.current()?;
             let altered = self.altered(&current)?;
-            let planned = self.planned(manifest, manifest.wanted(), None, current, &altered, options.extent())?;
+            let planned = self.planned(
+                manifest,
+                manifest.wanted(),
+                None,
+                current,
+                &altered,
+                options.extent(),
+            )?;
             self.plan_report(manifest, &planned, options)
         })
     }
@@ -136,15 +148,29 @@ impl Engine {
         let altered = self.altered(&generations::current(&self.store)?)?;
         // It builds what is missing, and repairs nothing.
         self.store.session().set_damaged(BTreeSet::new());
-        let realized =
-            realize::realize(&self.store, &self.settings, &manifest.derivations, &wanted, known, tasks, on_event)?;
+        let realized = realize::realize(
+            &self.store,
+            &self.settings,
+            &manifest.derivations,
+            &wanted,
+            known,
+            tasks,
+            on_event,
+        )?;
         // What cannot be remembered is only suspect.
         let _ = store::memory::take_over_stamps(&self.store);
         let outputs = Arc::new(realized.outputs);
         self.calmly(|| {
             let current = generations::current(&self.store)?;
             let outputs = Some(Arc::clone(&outputs));
-            let planned = self.planned(manifest, wanted.clone(), outputs, current, &altered, options.extent())?;
+            let planned = self.planned(
+                manifest,
+                wanted.clone(),
+                outputs,
+                current,
+                &altered,
+                options.extent(),
+            )?;
             self.plan_report(manifest, &planned, options)
         })
     }
@@ -168,7 +194,11 @@ impl Engine {
             let link = self.current_link();
             let current = self.current()?;
             let altered = self.altered(&current)?;
-            Ok((self.planned(manifest, manifest.wanted(), None, current, &altered, extent)?, altered, link))
+            Ok((
+                self.planned(manifest, manifest.wanted(), None, current, &altered, extent)?,
+                altered,
+                link,
+            ))
         };
         let (planned, altered, link) = match self.calmly(look) {
             // Somebody is busy there: what is left when they are done counts.
@@ -193,7 +223,8 @@ impl Engine {
         let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
         let settings = &self.settings;
         let path = self.store.store_lock();
-        let store_lock = Lock::take(&path, Mode::Shared, settings.lock_timeout, &settings.interrupt, waiting);
+        let store_lock =
+            Lock::take(&path, Mode::Shared, settings.lock_timeout, &settings.interrupt, waiting);
         let _store_lock = store_lock.map_err(store::Error::from)?;
         let Planned { plan: foreseen, wanted, known, .. } = planned;
         let mut kept = if altered.is_empty() {
@@ -204,13 +235,22 @@ impl Engine {
         };
         let (outputs, built) = if foreseen.changes {
             // Under the lock, objects of the current snapshot do not go: these are still there.
-            let is_there =
-                |(hash, outputs): &(&Hash, &Outputs)| foreseen.current.derivations.get(*hash) == Some(*outputs);
+            let is_there = |(hash, outputs): &(&Hash, &Outputs)| {
+                foreseen.current.derivations.get(*hash) == Some(*outputs)
+            };
             let is_current = is_current();
             let there = known.iter().filter(|known| is_current && is_there(known));
             let there = there.map(|(hash, outputs)| (*hash, outputs.clone())).collect();
             let derivations = &manifest.derivations;
-            let realization = realize::realize(&self.store, settings, derivations, &wanted, there, tasks, on_event)?;
+            let realization = realize::realize(
+                &self.store,
+                settings,
+                derivations,
+                &wanted,
+                there,
+                tasks,
+                on_event,
+            )?;
             (Arc::new(realization.outputs), realization.built)
         } else {
             (Arc::clone(&known), Vec::new())
@@ -219,10 +259,18 @@ impl Engine {
         self.finish_repair(&altered, &mut kept)?;
         switch::recover(&self.store, settings, on_event)?;
         // Somebody may have switched meanwhile: only what is computed under the lock counts.
-        let current = if is_current() { foreseen.current } else { generations::current(&self.store)? };
-        let under_lock =
-            self.planned(manifest, wanted, Some(Arc::clone(&outputs)), current, &altered, told.extent())?;
-        let known = Planned { plan: under_lock.plan, wanted: under_lock.wanted, known, is_lost: false };
+        let current =
+            if is_current() { foreseen.current } else { generations::current(&self.store)? };
+        let under_lock = self.planned(
+            manifest,
+            wanted,
+            Some(Arc::clone(&outputs)),
+            current,
+            &altered,
+            told.extent(),
+        )?;
+        let known =
+            Planned { plan: under_lock.plan, wanted: under_lock.wanted, known, is_lost: false };
         let mut report = self.plan_report(manifest, &known, told)?;
         let built = self.built_report(manifest, &outputs, &built);
         let plan = &known.plan;
@@ -246,19 +294,24 @@ impl Engine {
         Ok(report)
     }
 
-    /// Goes back to a snapshot: the parent of the current one unless given. Without `perform` it only
-    /// says what it would do. A current snapshot or a journal that cannot be read is no obstacle.
+    /// Goes back to a snapshot: the parent of the current one unless given. Without `perform` it
+    /// only says what it would do. A current snapshot or a journal that cannot be read is no
+    /// obstacle.
     ///
     /// # Errors
-    /// When there is no such snapshot, or something fails: the system is as it was, or the error says
-    /// what is not.
+    /// When there is no such snapshot, or something fails: the system is as it was, or the error
+    /// says what is not.
     pub fn rollback(
         &self,
         id: Option<SnapshotId>,
         perform: bool,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<RollbackReport, Error> {
-        let _lock = if perform && platform::exists(&self.store.metadata()) { Some(self.lock(on_event)?) } else { None };
+        let _lock = if perform && platform::exists(&self.store.metadata()) {
+            Some(self.lock(on_event)?)
+        } else {
+            None
+        };
         let is_lost = match switch::pending(&self.store) {
             // Which snapshot was meant, nobody can tell any more.
             Err(error @ switch::Error::Journal { .. }) if id.is_none() => return Err(error.into()),
@@ -275,25 +328,32 @@ impl Engine {
             on_event(Event::Warning { message });
         }
         if perform && let Some(aside) = switch::set_journal_aside(&self.store)? {
-            let message =
-                format!("the journal of a switch that was cut off cannot be read: it is now {}", aside.display());
+            let message = format!(
+                "the journal of a switch that was cut off cannot be read: it is now {}",
+                aside.display()
+            );
             on_event(Event::Warning { message });
         }
         let is_current = id == current.id;
         let wanted: BTreeSet<Hash> = target.derivations.keys().copied().collect();
         let known = Arc::clone(&target.derivations);
-        let reads = [id, current.id].into_iter().flat_map(|id| config_copy::reads(&self.store, id)).collect();
+        let reads = [id, current.id]
+            .into_iter()
+            .flat_map(|id| config_copy::reads(&self.store, id))
+            .collect();
         let mut target = target;
         target.follow_moves(self.store.root(), &self.settings.home);
         let desired = Desired::from_snapshot(&target, &self.settings.home, reads);
         let altered = if is_guess { Altered::default() } else { self.altered(&current)? };
-        let mut plan = switch::plan(&self.store, &self.settings.home, desired, current, Extent::All)?;
+        let mut plan =
+            switch::plan(&self.store, &self.settings.home, desired, current, Extent::All)?;
         if is_guess {
             // Most of what may be in force is not.
             plan.steps.retain(|step| step.mark != Mark::Remove || !matches!(step.work, Work::None));
         }
         let planned = Planned { plan, wanted, known, is_lost };
-        let mut report = self.plan_report(&Manifest::default(), &planned, PlanOptions::default())?;
+        let mut report =
+            self.plan_report(&Manifest::default(), &planned, PlanOptions::default())?;
         report.changed |= !is_current;
         let applied = perform && report.changed;
         let mut displaced = Vec::new();
@@ -305,23 +365,41 @@ impl Engine {
             plan.steps.retain(|step| !(step.mark == Mark::Unchanged && step.place.is_none()));
             let kept = self.keep_altered(&altered, &plan.current)?;
             let switched = switch::switch(&self.store, &self.settings, &plan, to, None, on_event)?;
-            displaced.extend(kept.iter().map(|kept| &kept.backup).chain(&switched.displaced).map(displaced_report));
+            displaced.extend(
+                kept.iter()
+                    .map(|kept| &kept.backup)
+                    .chain(&switched.displaced)
+                    .map(displaced_report),
+            );
             for object in self.record_objects(&altered, &plan.activations).unwrap_or_default() {
-                let message = format!("a program changed {}: `verify --repair` restores it", object.display());
+                let message = format!(
+                    "a program changed {}: `verify --repair` restores it",
+                    object.display()
+                );
                 on_event(Event::Warning { message });
             }
         }
         let env_script = self.settings.root.join("env.sh");
-        Ok(RollbackReport { plan: report, to: snapshot_report(&target), applied, displaced, env_script })
+        Ok(RollbackReport {
+            plan: report,
+            to: snapshot_report(&target),
+            applied,
+            displaced,
+            env_script,
+        })
     }
 
-    /// Returns what is in force, as well as it can be known. `wanted` is where a rollback goes, `is_lost` whether a switch
-    /// was cut off and nobody knows how far it came.
+    /// Returns what is in force, as well as it can be known. `wanted` is where a rollback goes,
+    /// `is_lost` whether a switch was cut off and nobody knows how far it came.
     fn in_force(&self, wanted: Option<SnapshotId>, is_lost: bool) -> Result<InForce, Error> {
         let problem = match generations::current(&self.store) {
-            Ok(current) if !is_lost => return Ok(InForce { current, is_guess: false, problem: None }),
+            Ok(current) if !is_lost => {
+                return Ok(InForce { current, is_guess: false, problem: None });
+            }
             Ok(_) => None,
-            Err(error) => Some(format!("{error}: what it declared is found by other means, which may not find all")),
+            Err(error) => Some(format!(
+                "{error}: what it declared is found by other means, which may not find all"
+            )),
         };
         let (id, everything) = match generations::current_id(&self.store) {
             Ok(id) => (id, is_lost),
@@ -332,11 +410,15 @@ impl Engine {
             }
             Err(error) => return Err(error.into()),
         };
-        Ok(InForce { current: switch::rebuilt(&self.store, id, everything), is_guess: true, problem })
+        Ok(InForce {
+            current: switch::rebuilt(&self.store, id, everything),
+            is_guess: true,
+            problem,
+        })
     }
 
-    /// Brings a switch that was cut off to its end or back to its beginning, as every verb that switches
-    /// does first.
+    /// Brings a switch that was cut off to its end or back to its beginning, as every verb that
+    /// switches does first.
     ///
     /// # Errors
     /// When it waits to be confirmed, or something cannot be put back.
@@ -358,10 +440,14 @@ impl Engine {
         }
         let _lock = self.lock(on_event)?;
         let id = switch::confirm(&self.store, &self.settings.home)?;
-        Ok(ConfirmReport { root: self.settings.root.clone(), snapshot: snapshot_report(&self.snapshot(id)?) })
+        Ok(ConfirmReport {
+            root: self.settings.root.clone(),
+            snapshot: snapshot_report(&self.snapshot(id)?),
+        })
     }
 
-    /// Takes back the switch of this mark, if it still waits to be confirmed. Returns whether it did.
+    /// Takes back the switch of this mark, if it still waits to be confirmed. Returns whether it
+    /// did.
     ///
     /// # Errors
     /// When something cannot be put back.
@@ -370,8 +456,8 @@ impl Engine {
         Ok(switch::revert(&self.store, &self.settings, mark, on_event)?)
     }
 
-    /// Waits until the switch of this mark is confirmed, or takes it back when its time is over. The
-    /// time is counted by a clock that nobody sets.
+    /// Waits until the switch of this mark is confirmed, or takes it back when its time is over.
+    /// The time is counted by a clock that nobody sets.
     ///
     /// # Errors
     /// When something cannot be put back.
@@ -381,9 +467,13 @@ impl Engine {
         loop {
             // What cannot be read now may be readable later.
             if let Ok(pending) = switch::pending(&self.store) {
-                let Some(pending) = pending.filter(|pending| pending.mark == mark) else { return Ok(false) };
+                let Some(pending) = pending.filter(|pending| pending.mark == mark) else {
+                    return Ok(false);
+                };
                 if limit.is_none() {
-                    limit = pending.deadline.map(|deadline| begin.elapsed().as_secs_f64() + deadline - platform::now());
+                    limit = pending
+                        .deadline
+                        .map(|deadline| begin.elapsed().as_secs_f64() + deadline - platform::now());
                 }
             }
             if limit.is_some_and(|limit| begin.elapsed().as_secs_f64() >= limit) {
@@ -393,7 +483,8 @@ impl Engine {
         }
     }
 
-    /// Checks that this does not run inside of a command of a switch of the same root, which waits for it.
+    /// Checks that this does not run inside of a command of a switch of the same root, which waits
+    /// for it.
     ///
     /// # Errors
     /// When it does.
@@ -411,7 +502,8 @@ impl Engine {
         let waiting = |pid| on_event(Event::Waiting { lock: "another apply".to_owned(), pid });
         let settings = &self.settings;
         let path = self.store.switch_lock();
-        let lock = Lock::take(&path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
+        let lock =
+            Lock::take(&path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
         Ok(lock.map_err(switch::Error::from)?)
     }
 
@@ -428,8 +520,11 @@ impl Engine {
         for text in snapshot.activations.iter().flat_map(|activation| activation.action.texts()) {
             for start in memchr::memmem::find_iter(&text.0, &prefix) {
                 let rest = &text.0[start + prefix.len()..];
-                let length = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"+-._?=".contains(byte));
-                let object = self.store.objects().join(platform::path_from_bytes(&rest[..length.count()]));
+                let length = rest
+                    .iter()
+                    .take_while(|byte| byte.is_ascii_alphanumeric() || b"+-._?=".contains(byte));
+                let object =
+                    self.store.objects().join(platform::path_from_bytes(&rest[..length.count()]));
                 if !platform::exists(&object) {
                     return Err(switch::Error::MissingObject { id: snapshot.id, object }.into());
                 }
@@ -450,9 +545,13 @@ impl Engine {
         current.derivations.values().all(|outputs| present.has_all(outputs))
     }
 
-    /// Returns what is realized of a manifest already: from the current snapshot, which is one file,
-    /// and from the store for the rest.
-    fn known_outputs(&self, wanted: &BTreeSet<Hash>, current: &Snapshot) -> Result<BTreeMap<Hash, Outputs>, Error> {
+    /// Returns what is realized of a manifest already: from the current snapshot, which is one
+    /// file, and from the store for the rest.
+    fn known_outputs(
+        &self,
+        wanted: &BTreeSet<Hash>,
+        current: &Snapshot,
+    ) -> Result<BTreeMap<Hash, Outputs>, Error> {
         let mut known = BTreeMap::new();
         let present = Present::look(&self.store, wanted.len());
         for hash in wanted {
@@ -460,9 +559,8 @@ impl Engine {
             let recorded = recorded.filter(|outputs| present.has_all(outputs)).cloned();
             let outputs = match recorded {
                 // Only the store tells how something was built.
-                _ if self.settings.sandbox == Sandbox::Require => {
-                    read_outputs(&self.store, *hash)?.filter(|outputs| outputs.level() == Level::Namespaces)
-                }
+                _ if self.settings.sandbox == Sandbox::Require => read_outputs(&self.store, *hash)?
+                    .filter(|outputs| outputs.level() == Level::Namespaces),
                 Some(outputs) => Some(outputs),
                 None => read_outputs(&self.store, *hash)?,
             };
@@ -478,16 +576,26 @@ impl Engine {
         options: PlanOptions,
     ) -> Result<PlanReport, Error> {
         let Planned { plan, wanted, known, is_lost } = planned;
-        let missing: BTreeSet<Hash> = wanted.iter().filter(|hash| !known.contains_key(hash)).copied().collect();
-        let to_realize = if missing.is_empty() { missing } else { self.with_missing_dependencies(manifest, missing) };
-        let derivations = manifest.derivations.iter().filter(|derivation| to_realize.contains(&derivation.hash));
+        let missing: BTreeSet<Hash> =
+            wanted.iter().filter(|hash| !known.contains_key(hash)).copied().collect();
+        let to_realize = if missing.is_empty() {
+            missing
+        } else {
+            self.with_missing_dependencies(manifest, missing)
+        };
+        let derivations =
+            manifest.derivations.iter().filter(|derivation| to_realize.contains(&derivation.hash));
         // Nobody looks at a thousand actions that are in force.
         // What leads to trees is told of only when it has to be put right.
         let is_way = |step: &Step| {
-            let place = step.place.as_ref().filter(|_| step.mark == Mark::Unchanged && step.change().is_some());
+            let place = step
+                .place
+                .as_ref()
+                .filter(|_| step.mark == Mark::Unchanged && step.change().is_some());
             place.is_some_and(|place| switch::is_way(&self.store, place))
         };
-        let told = plan.steps.iter().filter(|step| (!options.brief || step.is_news()) && !is_way(step));
+        let told =
+            plan.steps.iter().filter(|step| (!options.brief || step.is_news()) && !is_way(step));
         let prospect = LazyCell::new(|| Prospect::new(manifest, &self.settings.interrupt));
         let report = |step: &Step| {
             let mut report = action_report(step);
@@ -510,7 +618,9 @@ impl Engine {
             changed: plan.changes,
             root: self.settings.root.clone(),
             snapshot: snapshot_report(&plan.current),
-            realize: derivations.map(|derivation| derivation_report(derivation, BTreeMap::new())).collect(),
+            realize: derivations
+                .map(|derivation| derivation_report(derivation, BTreeMap::new()))
+                .collect(),
             actions,
             environment_changed: plan.environment_changes,
             pending: if *is_lost { None } else { self.pending()? },
@@ -518,8 +628,13 @@ impl Engine {
     }
 
     /// Adds the dependencies that have to be built too.
-    fn with_missing_dependencies(&self, manifest: &Manifest, mut missing: BTreeSet<Hash>) -> BTreeSet<Hash> {
-        // Dependencies come before their users: from the end, each user is seen before what it needs.
+    fn with_missing_dependencies(
+        &self,
+        manifest: &Manifest,
+        mut missing: BTreeSet<Hash>,
+    ) -> BTreeSet<Hash> {
+        // Dependencies come before their users: from the end, each user is seen before what it
+        // needs.
         for derivation in manifest.derivations.iter().rev() {
             if missing.contains(&derivation.hash) {
                 for dependency in &derivation.dependencies {
@@ -539,17 +654,24 @@ impl Engine {
         built: &[Hash],
     ) -> Vec<DerivationReport> {
         let built: HashSet<&Hash> = built.iter().collect();
-        let built = manifest.derivations.iter().filter(|derivation| built.contains(&derivation.hash));
+        let built =
+            manifest.derivations.iter().filter(|derivation| built.contains(&derivation.hash));
         built
             .map(|derivation| {
                 let outputs = outputs.get(&derivation.hash).into_iter().flatten();
-                let paths = outputs.map(|(output, object)| (output.to_string(), self.store.object(object)));
+                let paths =
+                    outputs.map(|(output, object)| (output.to_string(), self.store.object(object)));
                 derivation_report(derivation, paths.collect())
             })
             .collect()
     }
 
-    fn apply_report(&self, plan: PlanReport, built: Vec<DerivationReport>, switched: Option<&Switched>) -> ApplyReport {
+    fn apply_report(
+        &self,
+        plan: PlanReport,
+        built: Vec<DerivationReport>,
+        switched: Option<&Switched>,
+    ) -> ApplyReport {
         let deadline = switched.and_then(|switched| switched.deadline);
         ApplyReport {
             applied: plan.changed,
@@ -558,8 +680,14 @@ impl Engine {
             new_snapshot: switched.map(|switched| switched.id),
             env_script: self.settings.root.join("env.sh"),
             deadline,
-            displaced: switched.iter().flat_map(|switched| &switched.displaced).map(displaced_report).collect(),
-            confirmation: switched.filter(|_| deadline.is_some()).map(|switched| switched.mark.clone()),
+            displaced: switched
+                .iter()
+                .flat_map(|switched| &switched.displaced)
+                .map(displaced_report)
+                .collect(),
+            confirmation: switched
+                .filter(|_| deadline.is_some())
+                .map(|switched| switched.mark.clone()),
         }
     }
 }

@@ -13,8 +13,8 @@ const TRIES: usize = 10;
 const PAUSE: Duration = Duration::from_millis(10);
 
 impl Engine {
-    /// Looks, and does so again when somebody switched meanwhile, or when it fails while somebody switches: a file
-    /// may have been replaced between two looks at it.
+    /// Looks, and does so again when somebody switched meanwhile, or when it fails while somebody
+    /// switches: a file may have been replaced between two looks at it.
     pub(super) fn calmly<T>(&self, look: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
         for _ in 1..TRIES {
             let before = self.moment();
@@ -31,8 +31,8 @@ impl Engine {
         look()
     }
 
-    /// Returns what is another after a switch, and while one is under way: the mark of the journal, and which link `current`
-    /// is. Whoever switched and switched back made another link.
+    /// Returns what is another after a switch, and while one is under way: the mark of the journal,
+    /// and which link `current` is. Whoever switched and switched back made another link.
     fn moment(&self) -> (Option<String>, Option<Identity>) {
         let pending = switch::pending(&self.store).ok().flatten();
         (pending.map(|pending| pending.mark), self.current_link())

@@ -36,25 +36,40 @@ impl Engine {
         let export = || -> closure::Result<(Exported, Option<PathBuf>)> {
             let settings = &self.settings;
             let system = settings.substitute.as_deref().map(Store::new);
-            let collect = || closure::collect(&self.store, system.as_ref(), objects, &settings.system.platform);
+            let collect = || {
+                closure::collect(&self.store, system.as_ref(), objects, &settings.system.platform)
+            };
             // Where there is nothing, no lock is made either.
             collect()?;
             let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
             let path = self.store.store_lock();
-            let lock = Lock::take(&path, Mode::Shared, settings.lock_timeout, &settings.interrupt, waiting);
+            let lock = Lock::take(
+                &path,
+                Mode::Shared,
+                settings.lock_timeout,
+                &settings.interrupt,
+                waiting,
+            );
             let _lock = lock.map_err(store::Error::from)?;
             // What is there now stays until the end.
             let collected = collect()?;
             let write = |writer: &mut dyn Write| {
-                closure::export(&self.store, system.as_ref(), collected, writer, settings.jobs, &settings.interrupt)
+                closure::export(
+                    &self.store,
+                    system.as_ref(),
+                    collected,
+                    writer,
+                    settings.jobs,
+                    &settings.interrupt,
+                )
             };
             match to {
                 ExportTo::Writer(writer) => Ok((write(writer)?, None)),
                 ExportTo::File(path) => Ok((write_file(path, write)?, Some(path.to_owned()))),
             }
         };
-        let (exported, file) =
-            export().map_err(|source| Error::Closure { what: "cannot export".to_owned(), source })?;
+        let (exported, file) = export()
+            .map_err(|source| Error::Closure { what: "cannot export".to_owned(), source })?;
         let objects = exported.objects.into_iter();
         Ok(ExportReport {
             root: self.settings.root.clone(),
@@ -68,7 +83,8 @@ impl Engine {
     /// Reads a closure into the store. `what` names it in messages.
     ///
     /// # Errors
-    /// When it is no closure, not whole or not what it says, or the store refuses: then nothing is imported.
+    /// When it is no closure, not whole or not what it says, or the store refuses: then nothing is
+    /// imported.
     pub fn import_closure(
         &self,
         source: Box<dyn Read + Send>,
@@ -103,7 +119,11 @@ impl Engine {
             kind: "closure",
             platform: imported.platform,
             roots: imported.roots.into_iter().map(root).collect(),
-            imported: imported.new.into_iter().map(|(object, size)| self.closure_object(object, size)).collect(),
+            imported: imported
+                .new
+                .into_iter()
+                .map(|(object, size)| self.closure_object(object, size))
+                .collect(),
             present: imported.present,
         })
     }
@@ -113,8 +133,8 @@ impl Engine {
     }
 }
 
-/// Writes beside a file's place and renames it, so that a failure leaves what was there. What is no regular file, such
-/// as a pipe, is written to as it is.
+/// Writes beside a file's place and renames it, so that a failure leaves what was there. What is no
+/// regular file, such as a pipe, is written to as it is.
 fn write_file(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> closure::Result<Exported>,
@@ -134,7 +154,8 @@ fn write_file(
         _ => {}
     }
     let Some(name) = path.file_name() else { return Err(refused("is no name of a file")) };
-    let temporary = path.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
+    let temporary =
+        path.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
     // Only a process of this number, which was killed, can have left one.
     platform::remove_tree(&temporary)?;
     let mut file = BufWriter::with_capacity(BUFFER, platform::create_user_file(&temporary)?);

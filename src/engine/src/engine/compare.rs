@@ -41,7 +41,9 @@ impl Difference<'_> {
     pub(super) fn text(&self) -> Option<String> {
         let read = |activation: Option<&Arc<Activation>>| match activation {
             None => Some(Vec::new()),
-            Some(activation) => text_diff::read(&activation.action.as_target()?.source()?.to_path()),
+            Some(activation) => {
+                text_diff::read(&activation.action.as_target()?.source()?.to_path())
+            }
         };
         let target = self.shown.action.target()?.display();
         match text_diff::compare(&target, &read(self.before)?, &read(self.after)?) {
@@ -51,26 +53,42 @@ impl Difference<'_> {
     }
 }
 
-/// Returns the actions that differ: those that are gone, then the others in the order of the second snapshot.
-pub(super) fn compare_actions<'a>(store: &Store, first: &'a Snapshot, second: &'a Snapshot) -> Vec<Difference<'a>> {
-    let mut old: BTreeMap<Vec<u8>, &Arc<Activation>> =
-        first.activations.iter().map(|activation| (activation.action.subject(), activation)).collect();
+/// Returns the actions that differ: those that are gone, then the others in the order of the second
+/// snapshot.
+pub(super) fn compare_actions<'a>(
+    store: &Store,
+    first: &'a Snapshot,
+    second: &'a Snapshot,
+) -> Vec<Difference<'a>> {
+    let mut old: BTreeMap<Vec<u8>, &Arc<Activation>> = first
+        .activations
+        .iter()
+        .map(|activation| (activation.action.subject(), activation))
+        .collect();
     let mut differences = Vec::new();
     for activation in &second.activations {
         let before = old.remove(&activation.action.subject());
-        let is_same =
-            |before: &&Arc<Activation>| before.action == activation.action || follows(store, before, activation);
+        let is_same = |before: &&Arc<Activation>| {
+            before.action == activation.action || follows(store, before, activation)
+        };
         if !before.as_ref().is_some_and(is_same) {
             differences.push(Difference { shown: activation, before, after: Some(activation) });
         }
     }
-    let removed = first.activations.iter().filter(|activation| old.contains_key(&activation.action.subject()));
-    removed.map(|before| Difference { shown: before, before: Some(before), after: None }).chain(differences).collect()
+    let removed = first
+        .activations
+        .iter()
+        .filter(|activation| old.contains_key(&activation.action.subject()));
+    removed
+        .map(|before| Difference { shown: before, before: Some(before), after: None })
+        .chain(differences)
+        .collect()
 }
 
 /// Returns whether two links lead to the same file, in different objects.
 fn follows(store: &Store, old: &Activation, new: &Activation) -> bool {
-    let leads_to = |activation: &Activation| Some(activation.action.as_target()?.leads_to()?.to_path());
+    let leads_to =
+        |activation: &Activation| Some(activation.action.as_target()?.leads_to()?.to_path());
     let is_in_store = |path: &PathBuf| path.starts_with(store.objects());
     matches!((leads_to(old).filter(is_in_store), leads_to(new).filter(is_in_store)), (Some(old), Some(new)) if is_same_file(&old, &new))
 }
@@ -86,12 +104,14 @@ struct Item {
     is_file: bool,
 }
 
-/// Returns the derivations of one snapshot of whose objects the other one has none, in the order of their names.
+/// Returns the derivations of one snapshot of whose objects the other one has none, in the order of
+/// their names.
 fn items(store: &Store, snapshot: &Snapshot, other: &BTreeSet<ObjectName>) -> Vec<Item> {
     let mut items = Vec::new();
     let mut by_object: BTreeMap<ObjectName, usize> = BTreeMap::new();
     for outputs in snapshot.derivations.values() {
-        let new: Vec<&ObjectName> = outputs.values().filter(|object| !other.contains(*object)).collect();
+        let new: Vec<&ObjectName> =
+            outputs.values().filter(|object| !other.contains(*object)).collect();
         let Some(first) = new.first() else { continue };
         if by_object.contains_key(*first) {
             continue;
@@ -99,19 +119,28 @@ fn items(store: &Store, snapshot: &Snapshot, other: &BTreeSet<ObjectName>) -> Ve
         by_object.extend(new.iter().map(|object| ((*object).clone(), items.len())));
         // The record tells name and version apart; without one the name of the object tells both.
         let (name, version) = match read_info(store, first) {
-            Ok(Some(info)) => (info.name.to_string(), info.derivation_version.map(|version| version.to_string())),
+            Ok(Some(info)) => {
+                (info.name.to_string(), info.derivation_version.map(|version| version.to_string()))
+            }
             _ => (first.to_string(), None),
         };
         // A program of a version says more than the targets that it is used for.
         let is_file = version.is_none() && platform::is_file(&store.object(first));
-        items.push(Item { object: (*first).clone(), name, version, targets: BTreeSet::new(), is_file });
+        items.push(Item {
+            object: (*first).clone(),
+            name,
+            version,
+            targets: BTreeSet::new(),
+            is_file,
+        });
     }
     let wanted: BTreeSet<ObjectName> = by_object.keys().cloned().collect();
     for activation in &snapshot.activations {
         let Some(target) = activation.action.target() else { continue };
         for text in activation.action.texts() {
             for object in mentioned(&text.0, &wanted) {
-                if let Some(item) = by_object.get(&object).and_then(|number| items.get_mut(*number)) {
+                if let Some(item) = by_object.get(&object).and_then(|number| items.get_mut(*number))
+                {
                     item.targets.insert(target.clone());
                 }
             }
@@ -121,21 +150,29 @@ fn items(store: &Store, snapshot: &Snapshot, other: &BTreeSet<ObjectName>) -> Ve
     items
 }
 
-/// Returns the derivations that differ. Two are one change when they are used for the same target, or, where they are used for
-/// none, when they are the only ones of a name: names alone say little, several files are called \"config\".
-pub(super) fn compare_derivations(store: &Store, first: &Snapshot, second: &Snapshot) -> Vec<DerivationChange> {
+/// Returns the derivations that differ. Two are one change when they are used for the same target,
+/// or, where they are used for none, when they are the only ones of a name: names alone say little,
+/// several files are called \"config\".
+pub(super) fn compare_derivations(
+    store: &Store,
+    first: &Snapshot,
+    second: &Snapshot,
+) -> Vec<DerivationChange> {
     let objects = |snapshot: &Snapshot| -> BTreeSet<ObjectName> {
         snapshot.derivations.values().flat_map(|outputs| outputs.values().cloned()).collect()
     };
-    let (mut gone, come) = (items(store, first, &objects(second)), items(store, second, &objects(first)));
+    let (mut gone, come) =
+        (items(store, first, &objects(second)), items(store, second, &objects(first)));
     let is_only = |items: &[Item], item: &Item| {
-        items.iter().filter(|other| other.targets.is_empty() && other.name == item.name).count() == 1
+        items.iter().filter(|other| other.targets.is_empty() && other.name == item.name).count()
+            == 1
     };
     let mut changes = Vec::new();
     for new in &come {
         let by_target = gone.iter().position(|old| !old.targets.is_disjoint(&new.targets));
         let by_name = || {
-            let place = gone.iter().position(|old| old.targets.is_empty() && old.name == new.name)?;
+            let place =
+                gone.iter().position(|old| old.targets.is_empty() && old.name == new.name)?;
             (new.targets.is_empty() && is_only(&gone, new) && is_only(&come, new)).then_some(place)
         };
         let old = by_target.or_else(by_name).map(|place| gone.remove(place));

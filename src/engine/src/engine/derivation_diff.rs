@@ -1,4 +1,5 @@
-//! How the descriptions of two derivations differ. It knows no store: names of others are asked for.
+//! How the descriptions of two derivations differ. It knows no store: names of others are asked
+//! for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,8 +7,13 @@ use serde_json::{Map, Value as Json};
 
 use super::diff_report::Difference;
 
-/// Returns where the descriptions of two derivations differ. `label` names the derivation of a hash.
-pub fn differences(first: &Json, second: &Json, label: &dyn Fn(&str) -> Option<String>) -> Vec<Difference> {
+/// Returns where the descriptions of two derivations differ. `label` names the derivation of a
+/// hash.
+pub fn differences(
+    first: &Json,
+    second: &Json,
+    label: &dyn Fn(&str) -> Option<String>,
+) -> Vec<Difference> {
     let mut found = Vec::new();
     let none = Map::new();
     let fields = |description: &Json| -> Map<String, Json> {
@@ -15,7 +21,12 @@ pub fn differences(first: &Json, second: &Json, label: &dyn Fn(&str) -> Option<S
         fields.remove("dependencies");
         fields
     };
-    compare("", Some(&Json::Object(fields(first))), Some(&Json::Object(fields(second))), &mut found);
+    compare(
+        "",
+        Some(&Json::Object(fields(first))),
+        Some(&Json::Object(fields(second))),
+        &mut found,
+    );
     add_dependencies(first, second, label, &mut found);
     for difference in &mut found {
         let name = |json: Option<&String>| json.and_then(|json| label(json.trim_matches('"')));
@@ -53,7 +64,8 @@ fn add_dependencies(
     }
     for (name, [old, new]) in by_name {
         for index in 0..old.len().max(new.len()) {
-            let of = |list: &[String]| list.get(index).map(|hash| Json::from(hash.as_str()).to_string());
+            let of =
+                |list: &[String]| list.get(index).map(|hash| Json::from(hash.as_str()).to_string());
             differences.push(Difference::new(format!("dependencies.{name}"), of(&old), of(&new)));
         }
     }
@@ -61,19 +73,27 @@ fn add_dependencies(
 
 /// Returns how two texts of several lines differ, as a unified diff.
 fn text_difference(first: Option<&Json>, second: Option<&Json>) -> Option<String> {
-    let (Some(Json::String(first)), Some(Json::String(second))) = (first, second) else { return None };
+    let (Some(Json::String(first)), Some(Json::String(second))) = (first, second) else {
+        return None;
+    };
     if !first.contains('\n') && !second.contains('\n') {
         return None;
     }
     // Lines of code end with one.
-    let whole = |text: &str| if text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") };
+    let whole =
+        |text: &str| if text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") };
     let (first, second) = (whole(first), whole(second));
     let difference = similar::TextDiff::from_lines(&first, &second);
     Some(difference.unified_diff().context_radius(3).to_string())
 }
 
 /// Collects where two descriptions differ; lists and objects are gone into.
-fn compare(path: &str, first: Option<&Json>, second: Option<&Json>, differences: &mut Vec<Difference>) {
+fn compare(
+    path: &str,
+    first: Option<&Json>,
+    second: Option<&Json>,
+    differences: &mut Vec<Difference>,
+) {
     if first == second {
         return;
     }
@@ -82,11 +102,17 @@ fn compare(path: &str, first: Option<&Json>, second: Option<&Json>, differences:
         (Some(Json::Object(a)), Some(Json::Object(b))) => {
             let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
             for key in keys {
-                // The entries of a table stand for the table, and what a function captures for the function.
-                let is_form = ["$table", "$captures", "$derivation", "$source", "$function"].contains(&key.as_str());
+                // The entries of a table stand for the table, and what a function captures for the
+                // function.
+                let is_form = ["$table", "$captures", "$derivation", "$source", "$function"]
+                    .contains(&key.as_str());
                 let inner = if is_form { path.to_owned() } else { join(key) };
                 match (key.as_str(), a.get(key), b.get(key)) {
-                    ("captures" | "$captures" | "$table", Some(Json::Array(a)), Some(Json::Array(b))) => {
+                    (
+                        "captures" | "$captures" | "$table",
+                        Some(Json::Array(a)),
+                        Some(Json::Array(b)),
+                    ) => {
                         compare_pairs(&inner, a, b, differences);
                     }
                     (_, a, b) => compare(&inner, a, b, differences),
@@ -100,13 +126,18 @@ fn compare(path: &str, first: Option<&Json>, second: Option<&Json>, differences:
         }
         _ => differences.push(Difference {
             diff: text_difference(first, second),
-            ..Difference::new(path.to_owned(), first.map(ToString::to_string), second.map(ToString::to_string))
+            ..Difference::new(
+                path.to_owned(),
+                first.map(ToString::to_string),
+                second.map(ToString::to_string),
+            )
         }),
     }
 }
 
-/// Compares lists of keys and values, such as those of captured variables: the key tells more than a number, and one
-/// more is one difference. Keys that are tables may occur several times, and are compared in their order.
+/// Compares lists of keys and values, such as those of captured variables: the key tells more than
+/// a number, and one more is one difference. Keys that are tables may occur several times, and are
+/// compared in their order.
 fn compare_pairs(path: &str, first: &[Json], second: &[Json], differences: &mut Vec<Difference>) {
     let group = |pairs: &[Json]| -> BTreeMap<String, Vec<Json>> {
         let mut groups: BTreeMap<String, Vec<Json>> = BTreeMap::new();
@@ -126,7 +157,8 @@ fn compare_pairs(path: &str, first: &[Json], second: &[Json], differences: &mut 
     for key in keys {
         let (a, b) = (first.get(key), second.get(key));
         for index in 0..a.map_or(0, Vec::len).max(b.map_or(0, Vec::len)) {
-            let of = |values: Option<&Vec<Json>>| values.and_then(|values| values.get(index).cloned());
+            let of =
+                |values: Option<&Vec<Json>>| values.and_then(|values| values.get(index).cloned());
             compare(key, of(a).as_ref(), of(b).as_ref(), differences);
         }
     }
@@ -146,15 +178,23 @@ mod tests {
 
     #[test]
     fn one_key_more_in_a_captured_table_is_one_difference() {
-        let config = |entries: Json| json!({ "config": { "captures": [["t", { "$table": entries }]] } });
+        let config =
+            |entries: Json| json!({ "config": { "captures": [["t", { "$table": entries }]] } });
         let first = config(json!([["b", 1], ["c", 2], ["d", 3]]));
-        assert_eq!(paths(&first, &config(json!([["a", 0], ["b", 1], ["c", 2], ["d", 3]]))), ["config.captures.t.a"]);
-        assert_eq!(paths(&first, &config(json!([["b", 1], ["c", 4], ["d", 3]]))), ["config.captures.t.c"]);
+        assert_eq!(
+            paths(&first, &config(json!([["a", 0], ["b", 1], ["c", 2], ["d", 3]]))),
+            ["config.captures.t.a"]
+        );
+        assert_eq!(
+            paths(&first, &config(json!([["b", 1], ["c", 4], ["d", 3]]))),
+            ["config.captures.t.c"]
+        );
         assert_eq!(
             paths(&config(json!([[1, 1]])), &config(json!([[1, 2], [2, 3]]))),
             ["config.captures.t[1]", "config.captures.t[2]"]
         );
-        let function = |value| config(json!([["f", { "$function": "", "$captures": [["y", value]] }]]));
+        let function =
+            |value| config(json!([["f", { "$function": "", "$captures": [["y", value]] }]]));
         assert_eq!(paths(&function(1), &function(2)), ["config.captures.t.f.y"]);
     }
 
@@ -167,8 +207,10 @@ mod tests {
                 "dependencies": [dependency, other],
             })
         };
-        let label = |hash: &str| (hash.len() == 2).then(|| format!("name-{} {}", &hash[..1], &hash[1..]));
-        let (first, second) = (derivation("a1", "b1", "x\ny\nz"), derivation("a2", "b2", "x\nY\nz"));
+        let label =
+            |hash: &str| (hash.len() == 2).then(|| format!("name-{} {}", &hash[..1], &hash[1..]));
+        let (first, second) =
+            (derivation("a1", "b1", "x\ny\nz"), derivation("a2", "b2", "x\nY\nz"));
         let found = differences(&first, &second, &label);
         let paths: Vec<_> = found.iter().map(|difference| difference.path.as_str()).collect();
         assert_eq!(paths, ["config.text", "opts.low", "dependencies.name-b"]);

@@ -19,13 +19,17 @@ use crate::value::Text;
 use crate::{config_copy, generations};
 
 impl Engine {
-    /// Goes back to before the first apply and removes the root, but for displaced copies and what nobody
-    /// knows. Without `perform` it only says what it would do.
+    /// Goes back to before the first apply and removes the root, but for displaced copies and what
+    /// nobody knows. Without `perform` it only says what it would do.
     ///
     /// # Errors
-    /// When the root is none of ours, or something fails: the system is as it was, or the error says what
-    /// is not. It can be gone on with by calling it again.
-    pub fn destroy(&self, perform: bool, on_event: &mut dyn FnMut(Event)) -> Result<DestroyReport, Error> {
+    /// When the root is none of ours, or something fails: the system is as it was, or the error
+    /// says what is not. It can be gone on with by calling it again.
+    pub fn destroy(
+        &self,
+        perform: bool,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<DestroyReport, Error> {
         let standing = switch::standing(&self.store)?;
         let locks = if perform { self.locks(on_event)? } else { Vec::new() };
         if perform && !locks.is_empty() {
@@ -40,7 +44,8 @@ impl Engine {
         );
         let altered = self.altered(&current)?;
         let plan = switch::plan(&self.store, &self.settings.home, desired, current, Extent::All)?;
-        let planned = Planned { plan, wanted: BTreeSet::new(), known: Arc::default(), is_lost: false };
+        let planned =
+            Planned { plan, wanted: BTreeSet::new(), known: Arc::default(), is_lost: false };
         let mut report = DestroyReport {
             plan: self.plan_report(&Manifest::default(), &planned, PlanOptions::default())?,
             applied: false,
@@ -73,7 +78,8 @@ impl Engine {
         if is_begun || plan.steps.iter().any(|step| step.mark != Mark::Unchanged) {
             let to = To::Snapshot(SnapshotId(0));
             switch::switch(store, settings, plan, to, None, on_event)?;
-            // What could not be tidied up is tried once more; as long as that fails, nothing is removed.
+            // What could not be tidied up is tried once more; as long as that fails, nothing is
+            // removed.
             switch::recover(store, settings, on_event)?;
         }
         let stuck = switch::restore_rest(store, settings)?;

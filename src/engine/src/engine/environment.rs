@@ -70,7 +70,8 @@ fn environment_of(snapshot: &Snapshot, user: Option<&str>, home: &Path) -> Envir
     }
 }
 
-/// Returns by what shells show that they have the environment of a snapshot: everybody's first, then those of users.
+/// Returns by what shells show that they have the environment of a snapshot: everybody's first,
+/// then those of users.
 pub(super) fn stamps(root: &Path, snapshot: &Snapshot, home: &Path) -> Vec<StampReport> {
     let users = environment::users(snapshot.actions()).into_iter().map(Some);
     std::iter::once(None)
@@ -79,7 +80,12 @@ pub(super) fn stamps(root: &Path, snapshot: &Snapshot, home: &Path) -> Vec<Stamp
         .collect()
 }
 
-fn stamp(root: &Path, snapshot: &Snapshot, user: Option<&str>, environment: &Environment) -> StampReport {
+fn stamp(
+    root: &Path,
+    snapshot: &Snapshot,
+    user: Option<&str>,
+    environment: &Environment,
+) -> StampReport {
     let identity = Identity { root, user, project: None, snapshot: snapshot.id };
     StampReport {
         user: user.map(str::to_owned),
@@ -103,12 +109,19 @@ impl Engine {
             }
             Call::List(name, list) => VariableReport {
                 name: (*name).to_owned(),
-                value: list.entries.iter().map(Template::display).collect::<Vec<_>>().join(list.separator),
+                value: list
+                    .entries
+                    .iter()
+                    .map(Template::display)
+                    .collect::<Vec<_>>()
+                    .join(list.separator),
                 separator: Some(list.separator.to_owned()),
             },
         };
-        let script =
-            |(path, shells): &(Template, Vec<String>)| ScriptReport { script: path.display(), shells: shells.clone() };
+        let script = |(path, shells): &(Template, Vec<String>)| ScriptReport {
+            script: path.display(),
+            shells: shells.clone(),
+        };
         Ok(EnvironmentReport {
             root: self.settings.root.clone(),
             snapshot: snapshot_report(&current),

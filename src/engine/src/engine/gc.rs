@@ -98,13 +98,19 @@ pub struct GcReport {
 }
 
 impl Engine {
-    /// Removes the objects that nothing holds, and what belongs to them. Without `perform` it only says what
-    /// it would do, and takes no lock.
+    /// Removes the objects that nothing holds, and what belongs to them. Without `perform` it only
+    /// says what it would do, and takes no lock.
     ///
     /// # Errors
-    /// When the directory is not a root, something that could hold an object cannot be read, or a switch is not over:
-    /// nothing is removed. When the file system refuses: what is not removed is whole, and the next call goes on.
-    pub fn gc(&self, options: GcOptions, perform: bool, on_event: &mut dyn FnMut(Event)) -> Result<GcReport, Error> {
+    /// When the directory is not a root, something that could hold an object cannot be read, or a
+    /// switch is not over: nothing is removed. When the file system refuses: what is not removed is
+    /// whole, and the next call goes on.
+    pub fn gc(
+        &self,
+        options: GcOptions,
+        perform: bool,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<GcReport, Error> {
         // Of what is no root nothing is ours.
         switch::standing(&self.store)?;
         let settings = &self.settings;
@@ -142,13 +148,19 @@ impl Engine {
         Ok(report)
     }
 
-    fn garbage(&self, own: Option<&Own>, roots: &Roots, kept: &KeptDownloads) -> Result<Garbage, Error> {
+    fn garbage(
+        &self,
+        own: Option<&Own>,
+        roots: &Roots,
+        kept: &KeptDownloads,
+    ) -> Result<Garbage, Error> {
         let Some(own) = own else { return Ok(Garbage::default()) };
         Ok(sweep::find(&self.store, own, &roots.present, &roots.living, &roots.derivations, kept)?)
     }
 
-    /// Returns the trees of inputs that a lock names: that of the applied config as it is now, and those that snapshots keep,
-    /// but for the ones that go. Nothing where one cannot be read: then any tree may be needed.
+    /// Returns the trees of inputs that a lock names: that of the applied config as it is now, and
+    /// those that snapshots keep, but for the ones that go. Nothing where one cannot be read: then
+    /// any tree may be needed.
     fn locked_inputs(&self, gone: &BTreeSet<SnapshotId>) -> Option<BTreeSet<Hash>> {
         let mut texts = Vec::new();
         for id in generations::all(&self.store).ok()?.into_iter().filter(|id| !gone.contains(id)) {
@@ -164,19 +176,23 @@ impl Engine {
         }
         let mut named = BTreeSet::new();
         for text in texts {
-            named.extend(LockDocument::parse(&text).ok()?.inputs.values().filter_map(|input| input.sha256));
+            named.extend(
+                LockDocument::parse(&text).ok()?.inputs.values().filter_map(|input| input.sha256),
+            );
         }
         Some(named)
     }
 
-    /// Gives those objects their names back that a sweep which was cut off took away, and that something holds.
+    /// Gives those objects their names back that a sweep which was cut off took away, and that
+    /// something holds.
     fn bring_back_cut_off(&self, own: &Own, snapshots: &BTreeSet<SnapshotId>) -> Result<(), Error> {
         let moved = sweep::moved(&self.store, own)?;
         if moved.is_empty() {
             return Ok(());
         }
         let roots = self.roots_with(snapshots, &moved)?;
-        let held = moved.into_iter().filter(|object| roots.living.objects.contains_key(object)).collect();
+        let held =
+            moved.into_iter().filter(|object| roots.living.objects.contains_key(object)).collect();
         Ok(sweep::bring_back(&self.store, own, &held)?)
     }
 
@@ -193,14 +209,16 @@ impl Engine {
         let settings = &self.settings;
         let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
         let path = self.store.store_lock();
-        let builds = Lock::take(&path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
+        let builds =
+            Lock::take(&path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
         let builds = builds.map_err(store::Error::from)?;
         store::shared::protect_lifted(&self.store)?;
         // In the order in which an apply takes them.
         Ok(vec![builds, self.lock(on_event)?])
     }
 
-    /// Returns the snapshots that the options let go. Never the current one; snapshot 0 holds nothing.
+    /// Returns the snapshots that the options let go. Never the current one; snapshot 0 holds
+    /// nothing.
     fn dropped(&self, options: GcOptions) -> Result<BTreeSet<SnapshotId>, Error> {
         if options.keep.is_none() && options.older_than.is_none() {
             return Ok(BTreeSet::new());
@@ -227,7 +245,8 @@ impl Engine {
         kept: &KeptDownloads,
     ) -> Result<(), Error> {
         let (store, interrupt) = (&self.store, &self.settings.interrupt);
-        let _open = if platform::exists(store.objects()) { Some(store.lock_publication()?) } else { None };
+        let _open =
+            if platform::exists(store.objects()) { Some(store.lock_publication()?) } else { None };
         let _note = SweepNote::write(store);
         // First what frees space without a write.
         sweep::clear(store, own, garbage, interrupt)?;
@@ -272,14 +291,17 @@ impl Engine {
         forgotten: &[Forgotten],
         kept: &KeptDownloads,
     ) -> Result<(), Error> {
-        let moved: BTreeSet<ObjectName> = garbage.objects.iter().map(|(object, _)| object.clone()).collect();
+        let moved: BTreeSet<ObjectName> =
+            garbage.objects.iter().map(|(object, _)| object.clone()).collect();
         // Only in a store that users borrow from.
         if moved.is_empty() || !platform::exists(&self.store.all_user_roots()) {
             return Ok(());
         }
         let now = self.roots_with(snapshots, &moved);
         let back: BTreeSet<ObjectName> = match &now {
-            Ok(now) => moved.into_iter().filter(|object| now.living.objects.contains_key(object)).collect(),
+            Ok(now) => {
+                moved.into_iter().filter(|object| now.living.objects.contains_key(object)).collect()
+            }
             // Nobody knows what is held.
             Err(_) => moved,
         };
@@ -291,15 +313,17 @@ impl Engine {
         if !back.is_empty() {
             *roots = now;
             let known = std::mem::replace(garbage, self.garbage(Some(own), roots, kept)?);
-            garbage.objects = known.objects.into_iter().filter(|(object, _)| !back.contains(object)).collect();
+            garbage.objects =
+                known.objects.into_iter().filter(|(object, _)| !back.contains(object)).collect();
             // These are told of, though they are gone.
-            (garbage.downloads, garbage.leftovers, garbage.sources) = (known.downloads, known.leftovers, known.sources);
+            (garbage.downloads, garbage.leftovers, garbage.sources) =
+                (known.downloads, known.leftovers, known.sources);
         }
         Ok(())
     }
 
-    /// Makes sure that the greatest number is not used again. On a full disk nothing can be written, which does no harm as
-    /// long as a snapshot with a greater number stays.
+    /// Makes sure that the greatest number is not used again. On a full disk nothing can be
+    /// written, which does no harm as long as a snapshot with a greater number stays.
     fn remember_numbers(&self, snapshots: &BTreeSet<SnapshotId>) -> Result<(), Error> {
         let written = generations::write_index(&self.store, None);
         let stays = generations::all(&self.store)?.into_iter().rfind(|id| !snapshots.contains(id));
@@ -313,7 +337,8 @@ impl Engine {
         garbage: &Garbage,
         applied: bool,
     ) -> GcReport {
-        let sizes: BTreeMap<&ObjectName, u64> = garbage.objects.iter().map(|(object, size)| (object, *size)).collect();
+        let sizes: BTreeMap<&ObjectName, u64> =
+            garbage.objects.iter().map(|(object, size)| (object, *size)).collect();
         let object = |object: ObjectName| GcObject {
             path: self.store.object(&object),
             kept: roots.living.objects.contains_key(&object),
@@ -322,8 +347,12 @@ impl Engine {
             referred_by: roots.living.objects.get(&object).cloned().flatten(),
             object,
         };
-        let objects: Vec<GcObject> = std::mem::take(&mut roots.present).into_iter().map(object).collect();
-        let files = |dead: &[Dead]| GcFiles { count: dead.len(), size: dead.iter().map(|dead| dead.size).sum() };
+        let objects: Vec<GcObject> =
+            std::mem::take(&mut roots.present).into_iter().map(object).collect();
+        let files = |dead: &[Dead]| GcFiles {
+            count: dead.len(),
+            size: dead.iter().map(|dead| dead.size).sum(),
+        };
         let (downloads, logs) = (files(&garbage.downloads), files(&garbage.logs));
         let (derivations, leftovers) = (files(&garbage.derivations), files(&garbage.leftovers));
         let sources = files(&garbage.sources);

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::compare::{compare_actions, compare_derivations};
 use super::report::{action_report, snapshot_report};
 use super::{
-    ActionReport, ChangeReport, ChangesReport, Engine, Error, HistoryEntry, HistoryReport, SnapshotDiffReport,
-    SnapshotReport,
+    ActionReport, ChangeReport, ChangesReport, Engine, Error, HistoryEntry, HistoryReport,
+    SnapshotDiffReport, SnapshotReport,
 };
 use crate::action::Description;
 use crate::generations;
@@ -34,7 +34,11 @@ impl Engine {
                         .map(|parent| self.changes(parent, &snapshot)),
                     parent: snapshot.parent,
                     current: id == current,
-                    targets: snapshot.activations.iter().filter(|entry| entry.action.target().is_some()).count(),
+                    targets: snapshot
+                        .activations
+                        .iter()
+                        .filter(|entry| entry.action.target().is_some())
+                        .count(),
                     actions: snapshot.activations.len(),
                     derivations: snapshot.derivations.len(),
                     problem: None,
@@ -45,9 +49,16 @@ impl Engine {
                     },
                 },
                 // gc removed it meanwhile.
-                Err(_) if id != SnapshotId(0) && !platform::exists(&self.store.snapshot(id)) => continue,
+                Err(_) if id != SnapshotId(0) && !platform::exists(&self.store.snapshot(id)) => {
+                    continue;
+                }
                 Err(error) => HistoryEntry {
-                    snapshot: SnapshotReport { id, created_at: 0, config_path: None, description: String::new() },
+                    snapshot: SnapshotReport {
+                        id,
+                        created_at: 0,
+                        config_path: None,
+                        description: String::new(),
+                    },
                     parent: None,
                     current: id == current,
                     targets: 0,
@@ -65,17 +76,24 @@ impl Engine {
     /// Says in short what a snapshot changed.
     fn changes(&self, parent: &Snapshot, snapshot: &Snapshot) -> ChangesReport {
         let differences = compare_actions(&self.store, parent, snapshot);
-        let count = |mark| differences.iter().filter(|difference| difference.mark() == mark).count();
+        let count =
+            |mark| differences.iter().filter(|difference| difference.mark() == mark).count();
         // Of many targets, the directories say more than the first names.
         let is_many = differences.len() > ChangesReport::MANY;
         let mut first: Vec<ChangeReport> = Vec::with_capacity(ChangesReport::SHOWN);
         for difference in &differences {
             let Description { target, name, detail } = difference.step().shown().describe(false);
-            let above = |target: Text| match target.0.iter().rposition(|byte| *byte == b'/').filter(|_| is_many) {
+            let above = |target: Text| match target
+                .0
+                .iter()
+                .rposition(|byte| *byte == b'/')
+                .filter(|_| is_many)
+            {
                 Some(slash) => Text(target.0[..=slash].to_vec()),
                 None => target,
             };
-            let what = target.map(above).or(name.map(|name| name.as_str().into())).unwrap_or(detail);
+            let what =
+                target.map(above).or(name.map(|name| name.as_str().into())).unwrap_or(detail);
             let mark = difference.mark();
             if !first.iter().any(|known| known.mark == mark && known.what == what) {
                 first.push(ChangeReport { mark, what });
@@ -84,10 +102,16 @@ impl Engine {
                 break;
             }
         }
-        ChangesReport { added: count(Mark::Add), changed: count(Mark::Change), removed: count(Mark::Remove), first }
+        ChangesReport {
+            added: count(Mark::Add),
+            changed: count(Mark::Change),
+            removed: count(Mark::Remove),
+            first,
+        }
     }
 
-    /// Says how two snapshots differ, `with_text` also how the text of files does. Unless given, the second is the current one, and the first its parent.
+    /// Says how two snapshots differ, `with_text` also how the text of files does. Unless given,
+    /// the second is the current one, and the first its parent.
     ///
     /// # Errors
     /// When one of them is not there or cannot be read.

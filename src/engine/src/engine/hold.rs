@@ -1,4 +1,5 @@
-//! What keeps one object of the store, and what it needs: for `why` and `info`. What holds objects, `roots` knows.
+//! What keeps one object of the store, and what it needs: for `why` and `info`. What holds objects,
+//! `roots` knows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +18,8 @@ pub struct HolderReport {
     /// What it is.
     #[serde(flatten)]
     pub holder: Holder,
-    /// The objects between the two, the one that is named there first; empty when it names the object itself.
+    /// The objects between the two, the one that is named there first; empty when it names the
+    /// object itself.
     pub through: Vec<ObjectName>,
 }
 
@@ -38,7 +40,8 @@ impl Engine {
     /// Tells what keeps an object, and what it needs, as far as snapshots and records can be read.
     ///
     /// # Errors
-    /// When the store, the snapshots or the processes cannot be listed, or the current snapshot cannot be read.
+    /// When the store, the snapshots or the processes cannot be listed, or the current snapshot
+    /// cannot be read.
     pub fn hold(&self, object: &ObjectName) -> Result<HoldReport, Error> {
         let current = generations::current(&self.store)?;
         let roots = self.readable_roots()?;
@@ -53,16 +56,22 @@ impl Engine {
                 }
             }
         }
-        let closure = living::closure(&self.store, &roots.present, [object.clone()], Damaged::Read)?.objects;
+        let closure =
+            living::closure(&self.store, &roots.present, [object.clone()], Damaged::Read)?.objects;
         // What has no good record has no size that we know.
-        let size = |object| read_info(&self.store, object).ok().flatten().map_or(0, |info| info.size);
+        let size =
+            |object| read_info(&self.store, object).ok().flatten().map_or(0, |info| info.size);
         let wanted = BTreeSet::from([object.clone()]);
         let names_it = |text: &[u8]| !mentioned(text, &wanted).is_empty();
         let places = current.activations.iter().enumerate();
-        let actions = places.filter(|(_, entry)| entry.action.texts().iter().any(|text| names_it(&text.0)));
+        let actions =
+            places.filter(|(_, entry)| entry.action.texts().iter().any(|text| names_it(&text.0)));
         Ok(HoldReport {
             actions: actions.map(|(place, _)| place).collect(),
-            holders: holders.into_iter().map(|(holder, through)| HolderReport { holder, through }).collect(),
+            holders: holders
+                .into_iter()
+                .map(|(holder, through)| HolderReport { holder, through })
+                .collect(),
             closure_size: closure.keys().map(size).sum(),
             closure: closure.into_keys().collect(),
         })

@@ -7,7 +7,9 @@ use serde_json::Value as Json;
 
 use super::derivation_diff::differences;
 use super::diff_report::DiffReport;
-use super::report::{ActionsReport, CheckReport, InfoReport, ListReport, ObjectReport, UnreadableReport};
+use super::report::{
+    ActionsReport, CheckReport, InfoReport, ListReport, ObjectReport, UnreadableReport,
+};
 use super::report::{derivation_report, snapshot_report};
 use super::{Engine, Error};
 use crate::derivation::Derivation;
@@ -18,7 +20,10 @@ use crate::platform;
 use crate::platform::jail::Level;
 use crate::realize::{self, Tasks};
 use crate::settings::Event;
-use crate::store::{self, ObjectInfo, Outputs, Store, find_derivations, read_derivation, read_info, recorded_outputs};
+use crate::store::{
+    self, ObjectInfo, Outputs, Store, find_derivations, read_derivation, read_info,
+    recorded_outputs,
+};
 
 impl Engine {
     /// Lists the objects of the store.
@@ -27,7 +32,8 @@ impl Engine {
     /// When the store or the current snapshot cannot be read.
     pub fn list(&self) -> Result<ListReport, Error> {
         let current = generations::current(&self.store)?;
-        let current: BTreeSet<&ObjectName> = current.derivations.values().flat_map(Outputs::values).collect();
+        let current: BTreeSet<&ObjectName> =
+            current.derivations.values().flat_map(Outputs::values).collect();
         let entries = match platform::list_directory(self.store.objects()) {
             Err(error) if error.is_not_found() => Vec::new(),
             entries => entries.map_err(store::Error::from)?,
@@ -53,19 +59,23 @@ impl Engine {
                 }),
                 // gc removed it meanwhile.
                 Ok(None) if !platform::exists(&self.store.object(&object)) => {}
-                Ok(None) => unreadable.push(UnreadableReport { object, problem: "it has no record".to_owned() }),
-                Err(error) => unreadable.push(UnreadableReport { object, problem: error.to_string() }),
+                Ok(None) => unreadable
+                    .push(UnreadableReport { object, problem: "it has no record".to_owned() }),
+                Err(error) => {
+                    unreadable.push(UnreadableReport { object, problem: error.to_string() })
+                }
             }
         }
         Ok(ListReport { root: self.settings.root.clone(), objects, unreadable })
     }
 
-    /// Returns how far the programs were confined that built an object, as the record of its derivation says; that of an
-    /// older version is about the object.
+    /// Returns how far the programs were confined that built an object, as the record of its
+    /// derivation says; that of an older version is about the object.
     fn level_of(&self, object: &ObjectName, info: &ObjectInfo) -> Level {
         let recorded = recorded_outputs(&self.store, info.deriver).ok().flatten();
-        let level =
-            recorded.filter(|outputs| outputs.values().any(|known| known == object)).map(|outputs| outputs.level());
+        let level = recorded
+            .filter(|outputs| outputs.values().any(|known| known == object))
+            .map(|outputs| outputs.level());
         level.filter(|level| *level != Level::Unknown).unwrap_or(info.sandbox)
     }
 
@@ -78,7 +88,11 @@ impl Engine {
         Ok(ActionsReport {
             root: self.settings.root.clone(),
             snapshot: snapshot_report(&current),
-            environments: super::environment::stamps(self.store.root(), &current, &self.settings.home),
+            environments: super::environment::stamps(
+                self.store.root(),
+                &current,
+                &self.settings.home,
+            ),
             actions: current.activations,
         })
     }
@@ -104,7 +118,8 @@ impl Engine {
     /// When one is unknown or ambiguous, or its description cannot be read.
     pub fn diff_derivations(&self, first: &str, second: &str) -> Result<DiffReport, Error> {
         let (first, second) = (self.find_derivation(first)?, self.find_derivation(second)?);
-        let (old, new) = (read_derivation(&self.store, first)?, read_derivation(&self.store, second)?);
+        let (old, new) =
+            (read_derivation(&self.store, first)?, read_derivation(&self.store, second)?);
         let label = |hash: &str| label(&self.store, hash);
         let differences = differences(&old, &new, &label);
         Ok(DiffReport { first, second, differences })
@@ -129,12 +144,30 @@ impl Engine {
         tasks: &mut dyn Tasks,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<CheckReport, Error> {
-        let wanted: BTreeSet<Hash> = derivation.dependencies.iter().copied().chain([derivation.hash]).collect();
-        let realized =
-            realize::realize(&self.store, &self.settings, derivations, &wanted, BTreeMap::new(), tasks, on_event)?;
+        let wanted: BTreeSet<Hash> =
+            derivation.dependencies.iter().copied().chain([derivation.hash]).collect();
+        let realized = realize::realize(
+            &self.store,
+            &self.settings,
+            derivations,
+            &wanted,
+            BTreeMap::new(),
+            tasks,
+            on_event,
+        )?;
         let outputs = realized.outputs.get(&derivation.hash).cloned().unwrap_or_default();
-        let paths = outputs.iter().map(|(output, object)| (output.to_string(), self.store.object(object))).collect();
-        let difference = realize::check(&self.store, &self.settings, derivation, &realized.outputs, tasks, on_event)?;
+        let paths = outputs
+            .iter()
+            .map(|(output, object)| (output.to_string(), self.store.object(object)))
+            .collect();
+        let difference = realize::check(
+            &self.store,
+            &self.settings,
+            derivation,
+            &realized.outputs,
+            tasks,
+            on_event,
+        )?;
         let mut report = CheckReport {
             derivation: derivation_report(derivation, paths),
             reproducible: difference.is_none(),
@@ -151,7 +184,8 @@ impl Engine {
     }
 }
 
-/// Returns the name and version of a derivation, given by its hash, when its description can be read.
+/// Returns the name and version of a derivation, given by its hash, when its description can be
+/// read.
 fn label(store: &Store, hash: &str) -> Option<String> {
     let description = read_derivation(store, Hash::parse(hash).ok()?).ok()?;
     let name = description.get("name")?.as_str()?;

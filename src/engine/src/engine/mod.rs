@@ -117,19 +117,26 @@ impl Error {
     pub fn to_failure(&self) -> Failure {
         match self {
             error if Stopped::caused(error) => interrupted(),
-            Error::Realize(realize::Error::Build { failure, .. }) if failure.kind == "interrupted" => interrupted(),
+            Error::Realize(realize::Error::Build { failure, .. })
+                if failure.kind == "interrupted" =>
+            {
+                interrupted()
+            }
             Error::Realize(realize::Error::Build { derivation, failure }) => {
                 let mut failure = failure.clone();
                 failure.message = format!("cannot build {derivation}: {}", failure.message);
                 failure
             }
             Error::Realize(realize::Error::Mismatches { mismatches }) => Failure {
-                hint: Some("if you trust what came, write the received hashes in the config".to_owned()),
+                hint: Some(
+                    "if you trust what came, write the received hashes in the config".to_owned(),
+                ),
                 mismatches: mismatches.clone(),
                 ..Failure::new("build", self.to_string())
             },
             Error::Realize(
-                realize::Error::Interrupted | realize::Error::Store(store::Error::Lock(LockError::Interrupted)),
+                realize::Error::Interrupted
+                | realize::Error::Store(store::Error::Lock(LockError::Interrupted)),
             )
             | Error::Store(store::Error::Lock(LockError::Interrupted)) => interrupted(),
             Error::Switch(error @ switch::Error::CutOff { .. }) => {
@@ -138,20 +145,27 @@ impl Error {
             Error::Switch(error) if error.is_interruption() => interrupted(),
             Error::Switch(switch::Error::Lock(LockError::Busy { .. }))
             | Error::Realize(
-                realize::Error::Busy { .. } | realize::Error::Store(store::Error::Lock(LockError::Busy { .. })),
+                realize::Error::Busy { .. }
+                | realize::Error::Store(store::Error::Lock(LockError::Busy { .. })),
             )
             | Error::Store(store::Error::Lock(LockError::Busy { .. })) => {
                 Failure::new("locked", chain(self)).with_hint(WAIT_LONGER)
             }
             Error::Switch(switch::Error::Lock(LockError::Inside { .. }))
-            | Error::Realize(realize::Error::Store(store::Error::Lock(LockError::Inside { .. })))
+            | Error::Realize(realize::Error::Store(store::Error::Lock(LockError::Inside {
+                ..
+            })))
             | Error::Store(store::Error::Lock(LockError::Inside { .. })) => {
                 Failure::new("locked", chain(self)).with_hint(INSIDE)
             }
             Error::Switch(error) => {
-                let mut failure = Failure::new("switch", chain(error)).at(error.positions().first().cloned());
+                let mut failure =
+                    Failure::new("switch", chain(error)).at(error.positions().first().cloned());
                 failure.hint = error.hint();
-                if let switch::Error::Action { cause: action::Error::Failed { output, .. }, .. } = error {
+                if let switch::Error::Action {
+                    cause: action::Error::Failed { output, .. }, ..
+                } = error
+                {
                     failure.details = Some(output.clone()).filter(|output| !output.is_empty());
                 }
                 failure
@@ -165,20 +179,24 @@ impl Error {
                 failure.hint = source.hint();
                 failure
             }
-            Error::Generations(generations::Error::Snapshot { .. } | generations::Error::Current(_)) => {
-                Failure::new("engine", chain(self))
-                    .with_hint("`rollback ID` goes to a snapshot that can be read: `history` lists them")
-            }
+            Error::Generations(
+                generations::Error::Snapshot { .. } | generations::Error::Current(_),
+            ) => Failure::new("engine", chain(self)).with_hint(
+                "`rollback ID` goes to a snapshot that can be read: `history` lists them",
+            ),
             Error::Unfinished { is_confirmable: true, .. } => {
                 Failure::new("gc", self.to_string()).with_hint("`confirm` keeps what it did")
             }
-            Error::Unfinished { .. } => {
-                Failure::new("gc", self.to_string()).with_hint("`apply` or `rollback` bring it to an end first")
+            Error::Unfinished { .. } => Failure::new("gc", self.to_string())
+                .with_hint("`apply` or `rollback` bring it to an end first"),
+            Error::Unswept => Failure::new("interrupted", self.to_string())
+                .with_hint("`gc` again goes on with it"),
+            Error::NoSnapshot(_) => {
+                Failure::new("usage", self.to_string()).with_hint("`history` lists them")
             }
-            Error::Unswept => Failure::new("interrupted", self.to_string()).with_hint("`gc` again goes on with it"),
-            Error::NoSnapshot(_) => Failure::new("usage", self.to_string()).with_hint("`history` lists them"),
             Error::NoDerivation { .. } | Error::Ambiguous { .. } => {
-                Failure::new("usage", self.to_string()).with_hint("`list` and the names in store/drv/ tell the hashes")
+                Failure::new("usage", self.to_string())
+                    .with_hint("`list` and the names in store/drv/ tell the hashes")
             }
             Error::Store(error @ store::Error::Foreign { .. }) => {
                 Failure { hint: error.hint(), ..Failure::new("usage", error.to_string()) }
@@ -202,8 +220,11 @@ fn interrupted() -> Failure {
 
 /// Returns the failure of an operation as the user reads it.
 pub fn operation_failure(error: &operation::Error) -> Failure {
-    let kind =
-        if matches!(error, operation::Error::Interrupted) || Stopped::caused(error) { "interrupted" } else { "build" };
+    let kind = if matches!(error, operation::Error::Interrupted) || Stopped::caused(error) {
+        "interrupted"
+    } else {
+        "build"
+    };
     let mut failure = Failure::new(kind, chain(error));
     failure.hint = error.hint();
     if let operation::Error::WrongHash { url, declared, received } = error {
@@ -230,7 +251,8 @@ impl Engine {
     /// # Errors
     /// When the root is another user's.
     pub fn open(settings: Settings, access: Access) -> Result<Engine, Error> {
-        let patience = Patience { timeout: settings.lock_timeout, interrupt: settings.interrupt.clone() };
+        let patience =
+            Patience { timeout: settings.lock_timeout, interrupt: settings.interrupt.clone() };
         let store = Store::new(&settings.root).with_patience(patience);
         store::check_owner(&store, access)?;
         if access == Access::Work {
@@ -240,7 +262,8 @@ impl Engine {
         Ok(Engine { settings, store, ahead: Mutex::default() })
     }
 
-    /// Returns the same engine, which need not read the snapshot in force again as long as it is that.
+    /// Returns the same engine, which need not read the snapshot in force again as long as it is
+    /// that.
     #[must_use]
     pub fn with_current(self, ahead: Option<Ahead>) -> Engine {
         Engine { ahead: Mutex::new(ahead), ..self }
@@ -258,8 +281,8 @@ impl Engine {
         &self.store
     }
 
-    /// Realizes derivations, and returns the objects of all that were looked at; `derivations` are all that
-    /// are known, each after its dependencies.
+    /// Realizes derivations, and returns the objects of all that were looked at; `derivations` are
+    /// all that are known, each after its dependencies.
     ///
     /// # Errors
     /// When one or something it needs cannot be built.
@@ -271,7 +294,15 @@ impl Engine {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<BTreeMap<Hash, Outputs>, Error> {
         let known = BTreeMap::new();
-        let realized = realize::realize(&self.store, &self.settings, derivations, wanted, known, tasks, on_event)?;
+        let realized = realize::realize(
+            &self.store,
+            &self.settings,
+            derivations,
+            wanted,
+            known,
+            tasks,
+            on_event,
+        )?;
         // What cannot be remembered is only suspect.
         let _ = store::memory::take_over_stamps(&self.store);
         Ok(realized.outputs)

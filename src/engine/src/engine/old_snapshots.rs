@@ -1,4 +1,5 @@
-//! What only snapshots hold that are not in force: what `gc --keep` could free. It is an estimate, quick enough for `status`.
+//! What only snapshots hold that are not in force: what `gc --keep` could free. It is an estimate,
+//! quick enough for `status`.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -17,15 +18,16 @@ struct Shared {
 }
 
 impl Engine {
-    /// Returns what snapshots other than the current one hold alone; nothing when there are none. What cannot be read counts
-    /// nothing.
+    /// Returns what snapshots other than the current one hold alone; nothing when there are none.
+    /// What cannot be read counts nothing.
     pub(super) fn old_snapshots(&self, current: &Snapshot) -> Option<OldSnapshotsReport> {
         let mut ids = generations::all(&self.store).ok()?;
         ids.retain(|id| *id != current.id && *id != SnapshotId(0));
         if ids.is_empty() {
             return None;
         }
-        let kept: BTreeSet<&ObjectName> = current.derivations.values().flat_map(Outputs::values).collect();
+        let kept: BTreeSet<&ObjectName> =
+            current.derivations.values().flat_map(Outputs::values).collect();
         let mut wanted: Vec<ObjectName> = Vec::new();
         for snapshot in ids.iter().filter_map(|id| generations::read(&self.store, *id).ok()) {
             wanted.extend(snapshot.derivations.values().flat_map(Outputs::values).cloned());
@@ -40,8 +42,12 @@ impl Engine {
         // What the objects in force refer to stays; without references there is nothing to look up.
         let is_alone = |object: &&ObjectName| !needed.contains(*object);
         let size = self.size_of(old.iter().filter(is_alone));
-        let copies = config_copy::unused(&self.store, &ids.iter().copied().collect()).unwrap_or_default();
-        Some(OldSnapshotsReport { count: ids.len(), size: size + copies.iter().map(|dead| dead.size).sum::<u64>() })
+        let copies =
+            config_copy::unused(&self.store, &ids.iter().copied().collect()).unwrap_or_default();
+        Some(OldSnapshotsReport {
+            count: ids.len(),
+            size: size + copies.iter().map(|dead| dead.size).sum::<u64>(),
+        })
     }
 
     fn references(&self, object: &ObjectName) -> Vec<ObjectName> {
@@ -64,7 +70,8 @@ impl Engine {
         needed
     }
 
-    /// Returns the bytes of objects. A file that other objects share is not theirs alone; the store may hold one more name.
+    /// Returns the bytes of objects. A file that other objects share is not theirs alone; the store
+    /// may hold one more name.
     fn size_of<'a>(&self, objects: impl Iterator<Item = &'a ObjectName>) -> u64 {
         let mut files: HashMap<((u64, u64), u64), Shared> = HashMap::new();
         for object in objects {

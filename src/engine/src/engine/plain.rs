@@ -1,5 +1,5 @@
-//! Paths and other bytes in reports: text where they are UTF-8, else the bytes as they are, which Lua has as a
-//! string too.
+//! Paths and other bytes in reports: text where they are UTF-8, else the bytes as they are, which
+//! Lua has as a string too.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,10 @@ pub fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error
     Plain(&bytes_of_path(path)).serialize(serializer)
 }
 
-pub fn optional_path<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+pub fn optional_path<S: Serializer>(
+    path: &Option<PathBuf>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     let bytes = path.as_deref().map(bytes_of_path);
     bytes.as_deref().map(Plain).serialize(serializer)
 }
@@ -46,7 +49,10 @@ pub fn paths<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S
     list.end()
 }
 
-pub fn named_paths<S: Serializer>(paths: &BTreeMap<String, PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+pub fn named_paths<S: Serializer>(
+    paths: &BTreeMap<String, PathBuf>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(paths.len()))?;
     for (name, path) in paths {
         map.serialize_entry(name, &Plain(&bytes_of_path(path)))?;

@@ -2,10 +2,8 @@
 //! the system changes.
 //!
 //! What a trusted directory's own entry file gives is kept in `cache/projects/ID/KEY`, so that the
-//! next shell need not
-//! evaluate it. What is kept holds its objects until its directory has no entry file any more, or
-//! is trusted with another
-//! content.
+//! next shell need not evaluate it. What is kept holds its objects until its directory has no entry
+//! file any more, or is trusted with another content.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -108,8 +106,7 @@ impl Engine {
     }
 
     /// Does the same for a directory with an entry file, whose manifest is given, and keeps the
-    /// result. `trusted` is the
-    /// hash of the content that is trusted.
+    /// result. `trusted` is the hash of the content that is trusted.
     ///
     /// # Errors
     /// When something cannot be built, or the cache cannot be written.
@@ -123,10 +120,21 @@ impl Engine {
     ) -> Result<Entered, Error> {
         let name = project.name();
         let (environment, objects) = self.environment_of(manifest, &name, tasks, on_event)?;
-        let has_sources = manifest.derivations.iter().any(|derivation| !derivation.spec.recipe.sources().is_empty());
+        let has_sources = manifest
+            .derivations
+            .iter()
+            .any(|derivation| !derivation.spec.recipe.sources().is_empty());
         let is_final = !has_sources && manifest.also_read.is_empty();
         let directory = Text(platform::bytes_of_path(project.directory()));
-        let kept = Kept { version: VERSION, directory, trusted, name: name.clone(), is_final, environment, objects };
+        let kept = Kept {
+            version: VERSION,
+            directory,
+            trusted,
+            name: name.clone(),
+            is_final,
+            environment,
+            objects,
+        };
         let place = self.place_of(&project.id(), trusted);
         platform::create_directories_as(&place, 0o700)?;
         let text = serde_json::to_vec(&kept).unwrap_or_default();
@@ -138,20 +146,24 @@ impl Engine {
     /// objects are there.
     pub fn kept(&self, id: &str, trusted: Hash) -> Option<Entered> {
         let kept = read_kept(&self.place_of(id, trusted))?;
-        let is_whole = kept.objects.iter().all(|object| platform::exists(&self.store.object(object)));
-        (kept.is_final && is_whole).then(|| self.entered(kept.environment, kept.name, id.to_owned()))
+        let is_whole =
+            kept.objects.iter().all(|object| platform::exists(&self.store.object(object)));
+        (kept.is_final && is_whole)
+            .then(|| self.entered(kept.environment, kept.name, id.to_owned()))
     }
 
     /// Returns what a shell entered, by the name that [`Engine::layer`] gave it; nothing when it is
     /// kept no more.
     pub fn left(&self, layer: &str) -> Option<Entered> {
         let (id, key) = layer.split_once('/')?;
-        let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_plain =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !is_plain(id) || !is_plain(key) {
             return None;
         }
         let kept = read_kept(&self.all_kept().join(id).join(key));
-        let (environment, name) = kept.map(|kept| (kept.environment, kept.name)).unwrap_or_default();
+        let (environment, name) =
+            kept.map(|kept| (kept.environment, kept.name)).unwrap_or_default();
         Some(self.entered(environment, name, id.to_owned()))
     }
 
@@ -161,17 +173,23 @@ impl Engine {
     }
 
     /// Notes that the files of a directory were compared at a time, and returns the note, if there
-    /// is a root: files that are
-    /// newer than it have changed since. `trusted` is nothing for a directory that is not trusted.
+    /// is a root: files that are newer than it have changed since. `trusted` is nothing for a
+    /// directory that is not trusted.
     ///
     /// # Errors
     /// When the cache cannot be written.
-    pub fn note_comparison(&self, id: &str, trusted: Option<Hash>, at: SystemTime) -> Result<Option<PathBuf>, Error> {
+    pub fn note_comparison(
+        &self,
+        id: &str,
+        trusted: Option<Hash>,
+        at: SystemTime,
+    ) -> Result<Option<PathBuf>, Error> {
         if !platform::exists(&self.store.gc_roots()) {
             // A look makes no root.
             return Ok(None);
         }
-        let place = trusted.map_or_else(|| self.all_kept().join(id), |trusted| self.place_of(id, trusted));
+        let place =
+            trusted.map_or_else(|| self.all_kept().join(id), |trusted| self.place_of(id, trusted));
         platform::create_directories_as(&place, 0o700)?;
         let stamp = place.join("compared");
         platform::touch(&stamp, at.checked_sub(COARSE).unwrap_or(at))?;
@@ -191,7 +209,9 @@ impl Engine {
             for place in entries.into_iter().map(|(key, _)| above.join(key)) {
                 let Some(kept) = read_kept(&place) else { continue };
                 let directory = platform::path_from_bytes(&kept.directory.0);
-                let trusted = Project::open(&self.store, &directory).ok().and_then(|project| project.recorded());
+                let trusted = Project::open(&self.store, &directory)
+                    .ok()
+                    .and_then(|project| project.recorded());
                 let is_in_use = trusted == Some(kept.trusted);
                 all.push(KeptProject { place, directory, objects: kept.objects, is_in_use });
             }
@@ -208,7 +228,8 @@ impl Engine {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<(Environment, Vec<ObjectName>), Error> {
         let is_of = |activation: &&Activation| {
-            activation.user.is_none() && activation.project.as_ref().is_some_and(|own| own.name == project)
+            activation.user.is_none()
+                && activation.project.as_ref().is_some_and(|own| own.name == project)
         };
         let own: Vec<&Activation> = manifest.activations.iter().filter(is_of).collect();
         let owners = manifest.owners();
@@ -223,17 +244,27 @@ impl Engine {
         let realized = self.build(&manifest.derivations, &wanted, tasks, on_event)?;
         let path = |placeholder: Placeholder| {
             let (derivation, output) = owners.get(&placeholder)?;
-            Some(platform::bytes_of_path(&self.store.object(realized.get(&derivation.hash)?.get(*output)?)))
+            Some(platform::bytes_of_path(
+                &self.store.object(realized.get(&derivation.hash)?.get(*output)?),
+            ))
         };
         let resolved: Vec<Arc<Activation>> = own
             .into_iter()
             .map(|activation| {
-                let action = activation.action.resolve(&path).unwrap_or_else(|_| activation.action.clone());
+                let action =
+                    activation.action.resolve(&path).unwrap_or_else(|_| activation.action.clone());
                 Arc::new(activation.with_action(action))
             })
             .collect();
-        let objects = wanted.iter().filter_map(|hash| realized.get(hash)).flat_map(|outputs| outputs.values().cloned());
-        let environment = Environment::of_project(resolved.iter().map(AsRef::as_ref), project, &self.settings.home);
+        let objects = wanted
+            .iter()
+            .filter_map(|hash| realized.get(hash))
+            .flat_map(|outputs| outputs.values().cloned());
+        let environment = Environment::of_project(
+            resolved.iter().map(AsRef::as_ref),
+            project,
+            &self.settings.home,
+        );
         Ok((environment, objects.collect()))
     }
 
@@ -252,8 +283,15 @@ impl Engine {
 
     /// Returns what an environment depends on besides the directory.
     fn key_of(&self, trusted: Hash) -> String {
-        let places = [&self.settings.root, &self.settings.home].map(|path| platform::bytes_of_path(path));
-        let whole = (VERSION, env!("CARGO_PKG_VERSION"), trusted.to_hex(), places, &self.settings.system.platform);
+        let places =
+            [&self.settings.root, &self.settings.home].map(|path| platform::bytes_of_path(path));
+        let whole = (
+            VERSION,
+            env!("CARGO_PKG_VERSION"),
+            trusted.to_hex(),
+            places,
+            &self.settings.system.platform,
+        );
         Hash::of(&serde_json::to_vec(&whole).unwrap_or_default()).to_hex()[..16].to_owned()
     }
 }

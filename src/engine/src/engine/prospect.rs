@@ -1,4 +1,5 @@
-//! What targets will hold: also content that is not built yet, as far as the config gives it. For plans and differences.
+//! What targets will hold: also content that is not built yet, as far as the config gives it. For
+//! plans and differences.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -61,7 +62,9 @@ impl<'a> Prospect<'a> {
                 Content::At(platform::path_from_bytes(&[top.as_slice(), below].concat()))
             }
             FileContent::Built(_) if depth == 0 => Content::Unknown,
-            FileContent::Built(built) => self.content(&Text([built.as_slice(), below].concat()), depth - 1),
+            FileContent::Built(built) => {
+                self.content(&Text([built.as_slice(), below].concat()), depth - 1)
+            }
         }
     }
 
@@ -111,7 +114,10 @@ impl<'a> Prospect<'a> {
             Content::Unknown => false,
             Content::Bytes(bytes) => {
                 matches!(platform::look(&place), Ok(Some(seen)) if seen.kind == FileKind::File)
-                    && platform::metadata_of(&place).ok().flatten().is_some_and(|data| data.len() == bytes.len() as u64)
+                    && platform::metadata_of(&place)
+                        .ok()
+                        .flatten()
+                        .is_some_and(|data| data.len() == bytes.len() as u64)
                     && platform::read_file(&place).is_ok_and(|there| there == bytes)
             }
             Content::At(path) => is_same(&place, &path, self.interrupt),

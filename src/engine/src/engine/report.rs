@@ -439,7 +439,10 @@ pub struct CheckReport {
     pub how: Option<String>,
 }
 
-pub(super) fn derivation_report(derivation: &Derivation, outputs: BTreeMap<String, PathBuf>) -> DerivationReport {
+pub(super) fn derivation_report(
+    derivation: &Derivation,
+    outputs: BTreeMap<String, PathBuf>,
+) -> DerivationReport {
     let spec = &derivation.spec;
     DerivationReport {
         name: spec.name.to_string(),

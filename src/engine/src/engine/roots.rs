@@ -49,7 +49,8 @@ pub enum Holder {
         #[serde(serialize_with = "plain::path")]
         path: PathBuf,
     },
-    /// A process that runs, by its program, libraries, directories, open files, variables or arguments.
+    /// A process that runs, by its program, libraries, directories, open files, variables or
+    /// arguments.
     Process {
         /// Its number.
         pid: u32,
@@ -76,7 +77,8 @@ pub struct Roots {
 }
 
 impl Engine {
-    /// Finds which objects are alive and what holds each, as if the snapshots in `without` were gone.
+    /// Finds which objects are alive and what holds each, as if the snapshots in `without` were
+    /// gone.
     ///
     /// # Errors
     /// When something cannot be read that could hold an object.
@@ -90,7 +92,8 @@ impl Engine {
         without: &BTreeSet<SnapshotId>,
         moved: &BTreeSet<ObjectName>,
     ) -> Result<Roots, Error> {
-        // Read before the objects are listed: what comes meanwhile is no garbage for a look without lock.
+        // Read before the objects are listed: what comes meanwhile is no garbage for a look without
+        // lock.
         let mut snapshots = self.snapshots()?;
         snapshots.retain(|snapshot| !without.contains(&snapshot.id));
         // A journal that cannot be read may name anything.
@@ -98,18 +101,25 @@ impl Engine {
         self.roots_of(&snapshots, moved, Damaged::Refuse)
     }
 
-    /// Finds the same, as far as it can be read. That is for looking only: nothing may be removed by it.
+    /// Finds the same, as far as it can be read. That is for looking only: nothing may be removed
+    /// by it.
     ///
     /// # Errors
     /// When the snapshots, the objects, the links or the processes cannot be listed.
     pub fn readable_roots(&self) -> Result<Roots, Error> {
         let ids = generations::all(&self.store)?;
         // One that cannot be read is told by `history`.
-        let snapshots: Vec<_> = ids.into_iter().filter_map(|id| generations::read(&self.store, id).ok()).collect();
+        let snapshots: Vec<_> =
+            ids.into_iter().filter_map(|id| generations::read(&self.store, id).ok()).collect();
         self.roots_of(&snapshots, &BTreeSet::new(), Damaged::Read)
     }
 
-    fn roots_of(&self, snapshots: &[Snapshot], moved: &BTreeSet<ObjectName>, damaged: Damaged) -> Result<Roots, Error> {
+    fn roots_of(
+        &self,
+        snapshots: &[Snapshot],
+        moved: &BTreeSet<ObjectName>,
+        damaged: Damaged,
+    ) -> Result<Roots, Error> {
         let current = generations::current_id(&self.store)?;
         let mut roots = Roots { present: living::present(&self.store)?, ..Roots::default() };
         roots.present.extend(moved.iter().cloned());
@@ -120,7 +130,8 @@ impl Engine {
                 // One that is missing is held too: what its record tells helps to restore it.
                 outputs.values().for_each(|object| roots.hold(object.clone(), &holder));
             }
-            for text in snapshot.activations.iter().flat_map(|activation| activation.action.texts()) {
+            for text in snapshot.activations.iter().flat_map(|activation| activation.action.texts())
+            {
                 roots.hold_mentioned(&text.0, &holder);
             }
         }
@@ -142,7 +153,8 @@ impl Engine {
                 roots.hold_mentioned(text, &holder);
             }
         })?;
-        roots.living = living::closure(&self.store, &roots.present, roots.held.keys().cloned(), damaged)?;
+        roots.living =
+            living::closure(&self.store, &roots.present, roots.held.keys().cloned(), damaged)?;
         Ok(roots)
     }
 
@@ -203,14 +215,16 @@ impl Roots {
         };
         let holder = Holder::GcRoot { path: path.clone() };
         let direct = self.hold_mentioned(&platform::bytes_of_path(&target), &holder);
-        let through = self.hold_mentioned(&platform::bytes_of_path(&platform::canonical(&path)), &holder);
+        let through =
+            self.hold_mentioned(&platform::bytes_of_path(&platform::canonical(&path)), &holder);
         if !direct && !through {
             self.dangling.push(path);
         }
         Ok(())
     }
 
-    /// Takes the links that a user put there. They name objects by their text: what they lead to is the user's.
+    /// Takes the links that a user put there. They name objects by their text: what they lead to is
+    /// the user's.
     fn add_links_of_user(&mut self, directory: &Path) -> Result<(), Error> {
         let found = platform::links_below(directory, USER_LIMITS)?;
         let mut dangling = Vec::new();

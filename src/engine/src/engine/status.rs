@@ -40,7 +40,8 @@ impl Engine {
             let mut targets = self.targets(&current, &altered);
             let after = switch::pending(&self.store)?;
             // Whoever switched and switched back made another link.
-            let is_quiet = mark(before.as_ref()) == mark(after.as_ref()) && self.current_link() == link;
+            let is_quiet =
+                mark(before.as_ref()) == mark(after.as_ref()) && self.current_link() == link;
             if !is_quiet && tries < TRIES {
                 continue;
             }
@@ -55,7 +56,8 @@ impl Engine {
             let backups = Backups::load(&self.store, &self.settings.home);
             let displaced = backups.displaced(&self.store);
             // While somebody switches, originals are on their way.
-            let lost = if after.is_none() { self.lost_originals(&backups, &current) } else { Vec::new() };
+            let lost =
+                if after.is_none() { self.lost_originals(&backups, &current) } else { Vec::new() };
             return Ok(StatusReport {
                 root: self.settings.root.clone(),
                 managed: targets.len(),
@@ -66,7 +68,11 @@ impl Engine {
                 old_snapshots: self.old_snapshots(&current),
                 displaced: displaced.iter().map(displaced_report).collect(),
                 lost_originals: lost.iter().map(displaced_report).collect(),
-                environments: super::environment::stamps(self.store.root(), &current, &self.settings.home),
+                environments: super::environment::stamps(
+                    self.store.root(),
+                    &current,
+                    &self.settings.home,
+                ),
                 pending: after.map(|pending| self.pending_report(&pending)),
             });
         }
@@ -96,7 +102,8 @@ impl Engine {
                     }
                     targets.push((place, report));
                 }
-                Err(error) => targets.push((target.target().to_path(), unreadable(activation, Vec::new(), &error))),
+                Err(error) => targets
+                    .push((target.target().to_path(), unreadable(activation, Vec::new(), &error))),
             }
         }
         targets
@@ -120,17 +127,21 @@ impl Engine {
             ];
             let declared = activation.place.as_ref().or(activation.action.target());
             let declared = declared.map(|declared| declared.expand_home(home).to_path());
-            let found =
-                at.iter().flatten().filter_map(|place| backups.original_of(&self.store, place, declared.as_deref()));
+            let found = at
+                .iter()
+                .flatten()
+                .filter_map(|place| backups.original_of(&self.store, place, declared.as_deref()));
             reached.extend(found.map(|path| platform::canonical(&path)));
         }
-        originals.retain(|original| !reached.contains(&platform::canonical(&original.path.to_path())));
+        originals
+            .retain(|original| !reached.contains(&platform::canonical(&original.path.to_path())));
         originals
     }
 
     /// Returns the objects of a snapshot that are not in the store.
     fn gone(&self, current: &Snapshot) -> HashSet<OsString> {
-        let Ok(directory) = platform::Directory::open(&platform::canonical(self.store.objects())) else {
+        let Ok(directory) = platform::Directory::open(&platform::canonical(self.store.objects()))
+        else {
             return HashSet::new();
         };
         let objects = current.derivations.values().flat_map(Outputs::values);
@@ -185,15 +196,17 @@ impl Inspection<'_> {
             }
         };
         match drift {
-            Drift::None if !self.is_on_the_way && leads_elsewhere(target) => {
-                TargetReport { differs: vec![Aspect::Link], ..TargetReport::new(activation, "changed") }
-            }
+            Drift::None if !self.is_on_the_way && leads_elsewhere(target) => TargetReport {
+                differs: vec![Aspect::Link],
+                ..TargetReport::new(activation, "changed")
+            },
             Drift::None if self.is_broken(target) => TargetReport::new(activation, "broken"),
             Drift::None => TargetReport::new(activation, "ok"),
             Drift::Missing => TargetReport::new(activation, "missing"),
-            Drift::Replaced => {
-                TargetReport { found: Some(found.in_words()), ..TargetReport::new(activation, "replaced") }
-            }
+            Drift::Replaced => TargetReport {
+                found: Some(found.in_words()),
+                ..TargetReport::new(activation, "replaced")
+            },
             Drift::Changed(differs) => {
                 let found = in_words(&found, &differs);
                 TargetReport { differs, found, ..TargetReport::new(activation, "changed") }
@@ -201,16 +214,20 @@ impl Inspection<'_> {
         }
     }
 
-    /// Whether a link leads into an object, or to a file of the user's own, that is not there any more.
+    /// Whether a link leads into an object, or to a file of the user's own, that is not there any
+    /// more.
     fn is_broken(&self, target: &Target) -> bool {
         if target.properties().mutable
             && target.leads_to().is_some_and(|source| !platform::leads_somewhere(&source.to_path()))
         {
             return true;
         }
-        let Some(source) = target.leads_to().filter(|_| !self.gone.is_empty()) else { return false };
+        let Some(source) = target.leads_to().filter(|_| !self.gone.is_empty()) else {
+            return false;
+        };
         let source = source.to_path();
-        let object = source.strip_prefix(self.objects).ok().and_then(|inner| inner.components().next());
+        let object =
+            source.strip_prefix(self.objects).ok().and_then(|inner| inner.components().next());
         object.is_some_and(|object| self.gone.contains(object.as_os_str()))
     }
 }
@@ -223,17 +240,31 @@ fn leads_elsewhere(target: &Target) -> bool {
 
 /// Returns the report about a link that leads to what a program changed.
 fn altered_report(activation: &Activation, found: &[Alteration]) -> TargetReport {
-    let is_gone = found.iter().any(|alteration| alteration.is_of_top() && alteration.change == Difference::Missing);
+    let is_gone = found
+        .iter()
+        .any(|alteration| alteration.is_of_top() && alteration.change == Difference::Missing);
     if is_gone {
         return TargetReport::new(activation, "broken");
     }
     let is_below = found.iter().any(|alteration| !alteration.is_of_top());
     let found = is_below.then(|| altered::in_words(found));
-    TargetReport { differs: vec![Aspect::Content], found, ..TargetReport::new(activation, "changed") }
+    TargetReport {
+        differs: vec![Aspect::Content],
+        found,
+        ..TargetReport::new(activation, "changed")
+    }
 }
 
-fn unreadable(activation: &Activation, differs: Vec<Aspect>, error: &dyn std::error::Error) -> TargetReport {
-    TargetReport { differs, problem: Some(chain(error)), ..TargetReport::new(activation, "unreadable") }
+fn unreadable(
+    activation: &Activation,
+    differs: Vec<Aspect>,
+    error: &dyn std::error::Error,
+) -> TargetReport {
+    TargetReport {
+        differs,
+        problem: Some(chain(error)),
+        ..TargetReport::new(activation, "unreadable")
+    }
 }
 
 /// Says what is there instead, as far as words tell more than the kind of the difference.

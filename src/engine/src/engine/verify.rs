@@ -25,7 +25,8 @@ pub struct Rebuild<'a> {
 }
 
 impl Engine {
-    /// Restores the copy that a snapshot keeps of its config, to evaluate it; nothing where there is none.
+    /// Restores the copy that a snapshot keeps of its config, to evaluate it; nothing where there
+    /// is none.
     ///
     /// # Errors
     /// When the snapshot cannot be read, or the copy cannot be written below the store.
@@ -55,7 +56,8 @@ impl Engine {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.settings.jobs).build();
         let pool = pool.map_err(|error| realize::Error::Threads(error.to_string()))?;
         let named = self.named_by_snapshots()?;
-        let mut findings = pool.install(|| objects::verify(&self.store, &named, &self.settings.interrupt))?;
+        let mut findings =
+            pool.install(|| objects::verify(&self.store, &named, &self.settings.interrupt))?;
         if !findings.damaged.is_empty() {
             let named = self.named_by_snapshots()?;
             objects::look_again(&self.store, &named, &mut findings)?;
@@ -73,7 +75,12 @@ impl Engine {
                 reason: None,
             });
         }
-        Ok(VerifyReport { root: self.settings.root.clone(), checked: findings.checked, broken: damaged.len(), damaged })
+        Ok(VerifyReport {
+            root: self.settings.root.clone(),
+            checked: findings.checked,
+            broken: damaged.len(),
+            damaged,
+        })
     }
 
     /// Hashes every object again, and restores what is damaged: from the substitute store, else by
@@ -81,7 +88,11 @@ impl Engine {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub fn repair(&self, mut rebuild: Rebuild<'_>, on_event: &mut dyn FnMut(Event)) -> Result<VerifyReport, Error> {
+    pub fn repair(
+        &self,
+        mut rebuild: Rebuild<'_>,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<VerifyReport, Error> {
         let mut report = self.verify()?;
         if report.damaged.is_empty() {
             return Ok(report);
@@ -109,7 +120,10 @@ impl Engine {
                 memory::keeping(&self.store, remove).map_err(store::Error::from)?;
             }
             // What was not looked at to its end is not known to be whole.
-            self.settings.interrupt.check().map_err(platform::failed("verify", self.store.objects()))?;
+            self.settings
+                .interrupt
+                .check()
+                .map_err(platform::failed("verify", self.store.objects()))?;
             damage.state = if restored { "restored" } else { "quarantined" };
         }
         report.broken = report.damaged.iter().filter(|damage| damage.state != "restored").count();
@@ -130,7 +144,8 @@ impl Engine {
         let settings = &self.settings;
         let path = self.store.store_lock();
         let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
-        let lock = Lock::take(&path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
+        let lock =
+            Lock::take(&path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
         let _lock = lock.map_err(store::Error::from)?;
         let _open = self.store.lock_publication()?;
         Ok(objects::quarantine(&self.store, object)?)
@@ -138,9 +153,11 @@ impl Engine {
 
     fn substitute(&self, object: &ObjectName) -> Result<bool, Error> {
         match &self.settings.substitute {
-            Some(root) if *root != self.settings.root => {
-                Ok(objects::substitute(&self.store, &Store::new(root).stopped_by(&self.settings.interrupt), object)?)
-            }
+            Some(root) if *root != self.settings.root => Ok(objects::substitute(
+                &self.store,
+                &Store::new(root).stopped_by(&self.settings.interrupt),
+                object,
+            )?),
             _ => Ok(false),
         }
     }
@@ -157,7 +174,8 @@ impl Engine {
         };
         let makes_it = |hash: Hash| -> store::Result<bool> {
             let outputs = recorded_outputs(&self.store, hash)?;
-            Ok(outputs.is_some_and(|outputs| outputs.values().any(|object| *object == damage.object)))
+            Ok(outputs
+                .is_some_and(|outputs| outputs.values().any(|object| *object == damage.object)))
         };
         let mut wanted = None;
         for derivation in &manifest.derivations {
@@ -193,7 +211,9 @@ impl Engine {
         for id in generations::all(&self.store)? {
             // One that cannot be read is named by the commands that need it.
             if let Ok(snapshot) = generations::read(&self.store, id) {
-                named.extend(snapshot.derivations.values().flat_map(|outputs| outputs.values().cloned()));
+                named.extend(
+                    snapshot.derivations.values().flat_map(|outputs| outputs.values().cloned()),
+                );
             }
         }
         Ok(named)
@@ -206,7 +226,10 @@ impl Engine {
         let mut targets = Vec::new();
         for activation in &current.activations {
             let Some(target) = activation.action.as_target() else { continue };
-            if target.leads_to().is_some_and(|source| paths.iter().any(|path| source.to_path().starts_with(path))) {
+            if target
+                .leads_to()
+                .is_some_and(|source| paths.iter().any(|path| source.to_path().starts_with(path)))
+            {
                 targets.push(target.target().display());
             }
         }
@@ -217,7 +240,11 @@ impl Engine {
         let mut snapshots = Vec::new();
         for id in generations::all(&self.store)? {
             let Ok(snapshot) = generations::read(&self.store, id) else { continue };
-            if snapshot.derivations.values().any(|outputs| outputs.values().any(|named| objects.contains(named))) {
+            if snapshot
+                .derivations
+                .values()
+                .any(|outputs| outputs.values().any(|named| objects.contains(named)))
+            {
                 snapshots.push(id);
             }
         }

@@ -1,4 +1,5 @@
-//! What a declared environment may not be: names, values and entries with which a shell or each program would fail.
+//! What a declared environment may not be: names, values and entries with which a shell or each
+//! program would fail.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -35,15 +36,16 @@ pub struct Refusal {
 struct Limits {
     /// `NAME=value` with the byte that ends it.
     variable: usize,
-    /// All that is declared: a share of what a program can be started with, since the user's own variables and
-    /// arguments need the rest.
+    /// All that is declared: a share of what a program can be started with, since the user's own
+    /// variables and arguments need the rest.
     total: usize,
 }
 
 impl Limits {
     fn of(os: &str) -> Limits {
         match os {
-            // execve(2): MAX_ARG_STRLEN is 32 pages; all strings have a quarter of a stack of 8 MiB.
+            // execve(2): MAX_ARG_STRLEN is 32 pages; all strings have a quarter of a stack of 8
+            // MiB.
             "linux" => Limits { variable: 128 * 1024, total: 512 * 1024 },
             // sysconf(3), ARG_MAX: 1 MiB.
             "darwin" => Limits { variable: 256 * 1024, total: 256 * 1024 },
@@ -82,7 +84,8 @@ pub fn check<'a>(
                         "the value of {name} has {} bytes: no program could be started with it",
                         length - name.len() - 2
                     );
-                    let hint = format!("a variable has at most {} bytes with its name", limits.variable);
+                    let hint =
+                        format!("a variable has at most {} bytes with its name", limits.variable);
                     return Err(checking.refusal(message, Some(hint)));
                 }
                 total += length;
@@ -94,13 +97,16 @@ pub fn check<'a>(
                     checking.entry(name, separator, entry)?;
                 }
                 let scope = (&activation.user, &activation.project, name.to_owned());
-                let length = entries.iter().map(|entry| length(entry) + separator.len()).sum::<usize>();
+                let length =
+                    entries.iter().map(|entry| length(entry) + separator.len()).sum::<usize>();
                 let of_list = in_lists.entry(scope).or_default();
                 *of_list += length;
                 if *of_list + name.len() + ROOM_OF_LISTS > limits.variable {
-                    let message =
-                        format!("the entries of {name} have {of_list} bytes: no program could be started with them");
-                    let hint = format!("they have at most {} bytes", limits.variable - ROOM_OF_LISTS);
+                    let message = format!(
+                        "the entries of {name} have {of_list} bytes: no program could be started with them"
+                    );
+                    let hint =
+                        format!("they have at most {} bytes", limits.variable - ROOM_OF_LISTS);
                     return Err(checking.refusal(message, Some(hint)));
                 }
                 // The environment also remembers which entries are ours.
@@ -112,15 +118,20 @@ pub fn check<'a>(
                 checking.script(script)?;
                 for name in of_shells {
                     if shells::find(name).is_none() {
-                        let known: Vec<_> = shells::SHELLS.iter().map(|shell| shell.name()).collect();
-                        let message = format!("ctx.source_in_shell does not know the shell `{name}`");
-                        return Err(checking.refusal(message, Some(format!("it knows {}", known.join(", ")))));
+                        let known: Vec<_> =
+                            shells::SHELLS.iter().map(|shell| shell.name()).collect();
+                        let message =
+                            format!("ctx.source_in_shell does not know the shell `{name}`");
+                        return Err(checking
+                            .refusal(message, Some(format!("it knows {}", known.join(", ")))));
                     }
                 }
             }
         }
         if total > limits.total {
-            let message = format!("all variables together have {total} bytes: programs could not be started with them");
+            let message = format!(
+                "all variables together have {total} bytes: programs could not be started with them"
+            );
             let hint = format!("they have at most {} bytes; lists count twice", limits.total);
             return Err(checking.refusal(message, Some(hint)));
         }
@@ -146,7 +157,10 @@ impl Checking<'_> {
             }
             _ => None,
         };
-        Err(self.refusal(format!("the variable {name} cannot be set: {keeper} keeps it for itself"), hint))
+        Err(self.refusal(
+            format!("the variable {name} cannot be set: {keeper} keeps it for itself"),
+            hint,
+        ))
     }
 
     fn alias(&self, name: &str, command: &Text) -> Result<(), Box<Refusal>> {
@@ -154,13 +168,16 @@ impl Checking<'_> {
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
         if !is_name {
             let message = format!("{name:?} cannot be the name of an alias");
-            let hint = "a name has letters, digits and `_ . -`, and begins with a letter or _".to_owned();
+            let hint =
+                "a name has letters, digits and `_ . -`, and begins with a letter or _".to_owned();
             return Err(self.refusal(message, Some(hint)));
         } else if command.0.iter().all(u8::is_ascii_whitespace) {
             return Err(self.refusal(format!("the alias {name} stands for nothing"), None));
         } else if command.0.iter().any(u8::is_ascii_control) {
             let message = format!("the alias {name} has a line break or another control character");
-            return Err(self.refusal(message, Some("write a script, and put it on PATH".to_owned())));
+            return Err(
+                self.refusal(message, Some("write a script, and put it on PATH".to_owned()))
+            );
         }
         Ok(())
     }
@@ -177,11 +194,18 @@ impl Checking<'_> {
             if shells::find(shell).is_none() {
                 let known: Vec<_> = shells::SHELLS.iter().map(|shell| shell.name()).collect();
                 let message = format!("the function {name} is for an unknown shell, `{shell}`");
-                return Err(self.refusal(message, Some(format!("the shells are {}", known.join(", ")))));
+                return Err(
+                    self.refusal(message, Some(format!("the shells are {}", known.join(", "))))
+                );
             } else if body.0.iter().all(u8::is_ascii_whitespace) {
-                return Err(self.refusal(format!("the function {name} has no commands for {shell}"), None));
+                return Err(
+                    self.refusal(format!("the function {name} has no commands for {shell}"), None)
+                );
             } else if body.0.iter().any(|byte| byte.is_ascii_control() && !b"\n\t".contains(byte)) {
-                return Err(self.refusal(format!("the function {name} has a control character for {shell}"), None));
+                return Err(self.refusal(
+                    format!("the function {name} has a control character for {shell}"),
+                    None,
+                ));
             }
         }
         Ok(())
@@ -189,12 +213,17 @@ impl Checking<'_> {
 
     fn separator(&self, name: &str, separator: &str) -> Result<(), Box<Refusal>> {
         let is_usable = (1..=LONGEST_SEPARATOR).contains(&separator.len())
-            && separator.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ' || byte == b'\t');
+            && separator
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() || byte == b' ' || byte == b'\t');
         if is_usable {
             return Ok(());
         }
         let message = format!("{separator:?} cannot separate the entries of {name}");
-        Err(self.refusal(message, Some("a separator is one to nine characters of ASCII, such as \":\"".to_owned())))
+        Err(self.refusal(
+            message,
+            Some("a separator is one to nine characters of ASCII, such as \":\"".to_owned()),
+        ))
     }
 
     fn single(&self, name: &str, value: &Template) -> Result<(), Box<Refusal>> {
@@ -224,7 +253,10 @@ impl Checking<'_> {
     fn entry(&self, name: &str, separator: &str, entry: &Template) -> Result<(), Box<Refusal>> {
         let shown = entry.display();
         if entry.texts().iter().any(|text| text.0.contains(&b'\n')) {
-            return Err(self.refusal(format!("{shown:?} cannot be an entry of {name}: it has a newline"), None));
+            return Err(self.refusal(
+                format!("{shown:?} cannot be an entry of {name}: it has a newline"),
+                None,
+            ));
         }
         if let Some(text) = start(entry) {
             self.directory(name, &shown, text, entry)?;
@@ -235,7 +267,9 @@ impl Checking<'_> {
             ("home directory", home, start(entry).is_some_and(|text| text.below_home().is_some())),
             ("root", root, entry.texts().iter().any(|text| Placeholder::find(&text.0).is_some())),
         ] {
-            let has_separator = memchr::memmem::find(&platform::bytes_of_path(place), separator.as_bytes()).is_some();
+            let has_separator =
+                memchr::memmem::find(&platform::bytes_of_path(place), separator.as_bytes())
+                    .is_some();
             if is_below && has_separator {
                 let message = format!(
                     "the {what} {} has {separator:?} in its path, which separates the entries of {name}",
@@ -249,16 +283,30 @@ impl Checking<'_> {
                 return Err(self.refusal(message, Some(hint.to_owned())));
             }
         }
-        if entry.texts().iter().any(|text| memchr::memmem::find(&text.0, separator.as_bytes()).is_some()) {
-            let message =
-                format!("{shown:?} cannot be an entry of {name}: it has {separator:?}, which separates entries");
-            return Err(self.refusal(message, Some("give each entry by itself: { \"/a\", \"/b\" }".to_owned())));
+        if entry
+            .texts()
+            .iter()
+            .any(|text| memchr::memmem::find(&text.0, separator.as_bytes()).is_some())
+        {
+            let message = format!(
+                "{shown:?} cannot be an entry of {name}: it has {separator:?}, which separates entries"
+            );
+            return Err(self.refusal(
+                message,
+                Some("give each entry by itself: { \"/a\", \"/b\" }".to_owned()),
+            ));
         }
         Ok(())
     }
 
     /// Checks what an entry begins with.
-    fn directory(&self, name: &str, shown: &str, text: &Text, entry: &Template) -> Result<(), Box<Refusal>> {
+    fn directory(
+        &self,
+        name: &str,
+        shown: &str,
+        text: &Text,
+        entry: &Template,
+    ) -> Result<(), Box<Refusal>> {
         if let Some(user) = of_other_home(text) {
             return Err(self.other_home(name, &user));
         }
@@ -269,17 +317,24 @@ impl Checking<'_> {
         let variable = literal_reference(&text.0);
         let hint = match (&variable, entry) {
             (Some(variable), _) => {
-                format!("nothing is expanded in values; refer to it: lib.ref(\"{variable}\") .. \"/...\"")
+                format!(
+                    "nothing is expanded in values; refer to it: lib.ref(\"{variable}\") .. \"/...\""
+                )
             }
             _ => "an entry is an absolute path, or begins with `~/`".to_owned(),
         };
-        let message = format!("{shown:?} cannot be an entry of {name}: it is relative to the current directory");
+        let message = format!(
+            "{shown:?} cannot be an entry of {name}: it is relative to the current directory"
+        );
         Err(self.refusal(message, Some(hint)))
     }
 
     fn is_absolute(&self, path: &[u8]) -> bool {
         let is_unix = path.starts_with(b"/");
-        let is_windows = || path.starts_with(b"\\") || path.len() > 2 && path[1] == b':' && b"/\\".contains(&path[2]);
+        let is_windows = || {
+            path.starts_with(b"\\")
+                || path.len() > 2 && path[1] == b':' && b"/\\".contains(&path[2])
+        };
         is_unix || self.target.os == "windows" && is_windows()
     }
 }
@@ -309,8 +364,10 @@ pub fn literal_reference(text: &[u8]) -> Option<String> {
     let is_start = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
     for (index, _) in text.iter().enumerate().filter(|(_, byte)| **byte == b'$') {
         let rest = &text[index + 1..];
-        let (rest, is_braced) = rest.strip_prefix(b"{").map_or((rest, false), |inner| (inner, true));
-        let length = rest.iter().take_while(|byte| is_start(**byte) || byte.is_ascii_digit()).count();
+        let (rest, is_braced) =
+            rest.strip_prefix(b"{").map_or((rest, false), |inner| (inner, true));
+        let length =
+            rest.iter().take_while(|byte| is_start(**byte) || byte.is_ascii_digit()).count();
         let is_name = rest.first().is_some_and(|byte| is_start(*byte));
         if is_name && (!is_braced || rest.get(length) == Some(&b'}')) {
             return Some(String::from_utf8_lossy(&rest[..length]).into_owned());

@@ -7,10 +7,11 @@ pub struct List {
     pub name: &'static str,
     /// What separates entries on Unix. A colon is a semicolon on Windows.
     pub separator: &'static str,
-    /// What programs take while the variable is unset, as it has to follow declared entries. An empty text is an empty
-    /// entry, which stands for the default of the program itself.
+    /// What programs take while the variable is unset, as it has to follow declared entries. An
+    /// empty text is an empty entry, which stands for the default of the program itself.
     pub default: Option<&'static str>,
-    /// Whether programs take only absolute entries, or relative ones would depend on the current directory.
+    /// Whether programs take only absolute entries, or relative ones would depend on the current
+    /// directory.
     pub is_absolute: bool,
     /// What says so.
     pub source: &'static str,
@@ -29,7 +30,13 @@ const fn absolute(name: &'static str, default: Option<&'static str>, source: &'s
 
 const fn semicolons(name: &'static str) -> List {
     // The separator and this make the two semicolons that stand for the default.
-    List { name, separator: ";", default: Some(";"), is_absolute: false, source: "lua(1), package.path" }
+    List {
+        name,
+        separator: ";",
+        default: Some(";"),
+        is_absolute: false,
+        source: "lua(1), package.path",
+    }
 }
 
 /// All of them, by name.
@@ -68,7 +75,11 @@ pub const LISTS: &[List] = &[
     absolute("TERMINFO_DIRS", Some(""), "terminfo(5): an empty entry is the default"),
     list("TEXINPUTS", Some(""), "Kpathsea manual, Default expansion"),
     absolute("XDG_CONFIG_DIRS", Some("/etc/xdg"), "XDG Base Directory Specification"),
-    absolute("XDG_DATA_DIRS", Some("/usr/local/share:/usr/share"), "XDG Base Directory Specification"),
+    absolute(
+        "XDG_DATA_DIRS",
+        Some("/usr/local/share:/usr/share"),
+        "XDG Base Directory Specification",
+    ),
 ];
 
 /// Returns what is known of a list variable.
@@ -76,7 +87,8 @@ pub fn find(name: &str) -> Option<&'static List> {
     LISTS.iter().find(|list| list.name == name)
 }
 
-/// Returns what a variable means while it is unset, when its entries are separated as programs expect.
+/// Returns what a variable means while it is unset, when its entries are separated as programs
+/// expect.
 pub fn default_of(name: &str, separator: &str) -> Option<&'static str> {
     find(name).filter(|list| list.separator == separator).and_then(|list| list.default)
 }

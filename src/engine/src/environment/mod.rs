@@ -1,5 +1,5 @@
-//! The environment that a snapshot gives to shells: one model, and one renderer for each language of shells.
-//! Gives bytes; knows no file.
+//! The environment that a snapshot gives to shells: one model, and one renderer for each language
+//! of shells. Gives bytes; knows no file.
 
 mod check;
 pub mod lists;
@@ -84,7 +84,10 @@ impl Home<'_> {
 
 impl Environment {
     /// Collects the environment of whoever applies; `home` is what `~/` stands for.
-    pub fn new<'a>(activations: impl IntoIterator<Item = &'a Activation>, home: &Path) -> Environment {
+    pub fn new<'a>(
+        activations: impl IntoIterator<Item = &'a Activation>,
+        home: &Path,
+    ) -> Environment {
         Environment::general(activations, Home::At(home))
     }
 
@@ -93,11 +96,16 @@ impl Environment {
         Environment::general(activations, Home::OfShell)
     }
 
-    /// Collects the environment of a user: what is the user's own, and what everybody has where the user has
-    /// nothing else.
-    pub fn of_user<'a>(activations: impl IntoIterator<Item = &'a Activation> + Clone, user: &str) -> Environment {
+    /// Collects the environment of a user: what is the user's own, and what everybody has where the
+    /// user has nothing else.
+    pub fn of_user<'a>(
+        activations: impl IntoIterator<Item = &'a Activation> + Clone,
+        user: &str,
+    ) -> Environment {
         let mut environment = Environment::default();
-        let own = |activation: &&Activation| activation.user.as_deref() == Some(user) && activation.project.is_none();
+        let own = |activation: &&Activation| {
+            activation.user.as_deref() == Some(user) && activation.project.is_none()
+        };
         let activations_of_user = activations.clone().into_iter().filter(own);
         activations_of_user.for_each(|activation| environment.collect(activation, Home::OfShell));
         let general = Environment::general(activations, Home::OfShell);
@@ -124,12 +132,18 @@ impl Environment {
         environment
     }
 
-    /// Returns the projects of whoever applies that have a directory: their names and directories, outer ones first.
-    pub fn projects<'a>(activations: impl IntoIterator<Item = &'a Activation>, home: &Path) -> Vec<(&'a str, Vec<u8>)> {
+    /// Returns the projects of whoever applies that have a directory: their names and directories,
+    /// outer ones first.
+    pub fn projects<'a>(
+        activations: impl IntoIterator<Item = &'a Activation>,
+        home: &Path,
+    ) -> Vec<(&'a str, Vec<u8>)> {
         let own = activations.into_iter().filter(|activation| activation.user.is_none());
         let projects = own.filter_map(|activation| activation.project.as_ref());
         let mut found: Vec<(&str, Vec<u8>)> = projects
-            .filter_map(|project| Some((project.name.as_str(), project.path.as_ref()?.expand_home(home).0)))
+            .filter_map(|project| {
+                Some((project.name.as_str(), project.path.as_ref()?.expand_home(home).0))
+            })
             .filter(|(_, path)| !path.contains(&b'\n'))
             .collect();
         found.sort_by(|left, right| (left.1.len(), left).cmp(&(right.1.len(), right)));
@@ -145,23 +159,36 @@ impl Environment {
     ) -> Environment {
         let mut environment = Environment::default();
         let is_of = |activation: &&Activation| {
-            activation.user.is_none() && activation.project.as_ref().is_some_and(|own| own.name == project)
+            activation.user.is_none()
+                && activation.project.as_ref().is_some_and(|own| own.name == project)
         };
-        activations.into_iter().filter(is_of).for_each(|activation| environment.collect(activation, Home::At(home)));
+        activations
+            .into_iter()
+            .filter(is_of)
+            .for_each(|activation| environment.collect(activation, Home::At(home)));
         environment
     }
 
-    fn general<'a>(activations: impl IntoIterator<Item = &'a Activation>, home: Home<'_>) -> Environment {
+    fn general<'a>(
+        activations: impl IntoIterator<Item = &'a Activation>,
+        home: Home<'_>,
+    ) -> Environment {
         let mut environment = Environment::default();
-        let of_all = |activation: &&Activation| activation.user.is_none() && activation.project.is_none();
-        activations.into_iter().filter(of_all).for_each(|activation| environment.collect(activation, home));
+        let of_all =
+            |activation: &&Activation| activation.user.is_none() && activation.project.is_none();
+        activations
+            .into_iter()
+            .filter(of_all)
+            .for_each(|activation| environment.collect(activation, home));
         environment
     }
 
     fn collect(&mut self, activation: &Activation, home: Home<'_>) {
         let Some(part) = activation.action.as_environment() else { return };
         match part.addition() {
-            Addition::Entries(name, separator, entries) => self.add(name, separator, &entries, home),
+            Addition::Entries(name, separator, entries) => {
+                self.add(name, separator, &entries, home)
+            }
             Addition::Single(name, value) => {
                 self.single.insert(name.to_owned(), home.expand(value));
             }
@@ -178,7 +205,8 @@ impl Environment {
     }
 
     fn add(&mut self, name: &str, separator: &str, entries: &[Template], home: Home<'_>) {
-        let (_, list) = self.lists.entry(name.to_owned()).or_insert_with(|| (separator.to_owned(), Vec::new()));
+        let (_, list) =
+            self.lists.entry(name.to_owned()).or_insert_with(|| (separator.to_owned(), Vec::new()));
         for entry in entries {
             let entry = home.expand(entry);
             if !list.contains(&entry) {
@@ -197,8 +225,8 @@ impl Environment {
         Hash::of(&whole)
     }
 
-    /// Returns all names in the order in which they can be set: a variable after those that it refers to;
-    /// otherwise those with one value first, each kind in the order of its bytes.
+    /// Returns all names in the order in which they can be set: a variable after those that it
+    /// refers to; otherwise those with one value first, each kind in the order of its bytes.
     pub fn order(&self) -> Vec<&str> {
         fn visit<'a>(
             environment: &'a Environment,
@@ -234,8 +262,9 @@ mod tests {
 
     #[test]
     fn a_user_has_what_is_general_and_what_is_own() {
-        let path_entry =
-            |directory: &str| Activation::new(PathEntry { directory: directory.into() }.into(), Vec::new());
+        let path_entry = |directory: &str| {
+            Activation::new(PathEntry { directory: directory.into() }.into(), Vec::new())
+        };
         let variable = |name: &str, value: &str| {
             let value = VariableValue::Single(value.into());
             Activation::new(Variable { name: name.into(), value }.into(), Vec::new())

@@ -2,8 +2,7 @@
 //! environment.d, and a LaunchAgent.
 //!
 //! environment.d(5) names the grammar: systemd reads `NAME="VALUE"` as `parse_env_file` does, and
-//! expands `$` in what comes
-//! of that. launchd.plist(5) and launchctl(1) name the other.
+//! expands `$` in what comes of that. launchd.plist(5) and launchctl(1) name the other.
 
 use super::shells::{Call, List, calls};
 use super::{Environment, lists};
@@ -29,8 +28,8 @@ const LAUNCHD_PATH: &str = "/usr/bin:/bin:/usr/sbin:/sbin";
 
 fn utf8<'a>(name: &str, text: &'a [u8]) -> Result<&'a str> {
     let refuse = |why| Refused { name: name.to_owned(), why };
-    let text =
-        std::str::from_utf8(text).map_err(|_| refuse("is not UTF-8, which the session's environment must be"))?;
+    let text = std::str::from_utf8(text)
+        .map_err(|_| refuse("is not UTF-8, which the session's environment must be"))?;
     let is_odd = |letter: char| letter.is_control() && letter != '\n' && letter != '\t';
     if text.contains(is_odd) {
         return Err(refuse("has a control character, which the session's environment cannot hold"));
@@ -69,13 +68,19 @@ fn session_text(name: &str, template: &Template) -> Result<String> {
 
 fn session_list(name: &str, list: &List<'_>) -> Result<String> {
     if list.separator.contains(['$', '{', '}', '"', '\\', '`']) {
-        return Err(Refused { name: name.to_owned(), why: "has a separator that environment.d cannot hold" });
+        return Err(Refused {
+            name: name.to_owned(),
+            why: "has a separator that environment.d cannot hold",
+        });
     }
-    let entries: Result<Vec<String>> = list.entries.iter().map(|entry| session_text(name, entry)).collect();
+    let entries: Result<Vec<String>> =
+        list.entries.iter().map(|entry| session_text(name, entry)).collect();
     let entries = entries?.join(list.separator);
     let separator = list.separator;
     Ok(match list.default {
-        Some(default) => format!("{entries}{separator}${{{name}:-{}}}", default.replace(lists::HOME, "${HOME}")),
+        Some(default) => {
+            format!("{entries}{separator}${{{name}:-{}}}", default.replace(lists::HOME, "${HOME}"))
+        }
         None => format!("{entries}${{{name}:+{separator}${{{name}}}}}"),
     })
 }
@@ -103,15 +108,21 @@ pub fn launch_agent(environment: &Environment, label: &str) -> Result<Vec<u8>> {
         let value = match &call {
             Call::Single(name, value) => launch_text(name, value)?,
             Call::List(name, list) => {
-                let entries: Result<Vec<String>> = list.entries.iter().map(|entry| launch_text(name, entry)).collect();
+                let entries: Result<Vec<String>> =
+                    list.entries.iter().map(|entry| launch_text(name, entry)).collect();
                 let default = if *name == "PATH" { Some(LAUNCHD_PATH) } else { list.default };
-                let default = default.map(|default| word(&default.replace(lists::HOME, "~"))).into_iter();
+                let default =
+                    default.map(|default| word(&default.replace(lists::HOME, "~"))).into_iter();
                 entries?.into_iter().chain(default).collect::<Vec<_>>().join(&word(list.separator))
             }
         };
-        script.push_str(&format!("{0}={value}; export {0}; launchctl setenv {0} \"${0}\"\n", call.name()));
+        script.push_str(&format!(
+            "{0}={value}; export {0}; launchctl setenv {0} \"${0}\"\n",
+            call.name()
+        ));
     }
-    let strings = ["/bin/sh", "-c", &script].map(|text| format!("\t\t<string>{}</string>\n", xml(text)));
+    let strings =
+        ["/bin/sh", "-c", &script].map(|text| format!("\t\t<string>{}</string>\n", xml(text)));
     Ok(format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
          <!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" \"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n\
@@ -175,7 +186,10 @@ mod tests {
         assert_eq!(line(&single("a 'b' # c")), r#"A="a 'b' # c""#);
         assert_eq!(line(&single(r#""$B\`"#)), r#"A="\"\$\$B\\\`""#);
         assert_eq!(line(&single("~/x")), r#"A="${HOME}/x""#);
-        assert_eq!(line(&list("PATH", &["~/bin", "/b"])), r#"PATH="${HOME}/bin:/b:${PATH:-/bin:/usr/bin}""#);
+        assert_eq!(
+            line(&list("PATH", &["~/bin", "/b"])),
+            r#"PATH="${HOME}/bin:/b:${PATH:-/bin:/usr/bin}""#
+        );
         assert_eq!(line(&list("CPATH", &["/b"])), r#"CPATH="/b${CPATH:+:${CPATH}}""#);
         let expected = r#"XDG_DATA_DIRS="/x:${XDG_DATA_DIRS:-/usr/local/share:/usr/share}""#;
         assert_eq!(line(&list("XDG_DATA_DIRS", &["/x"])), expected);
@@ -187,7 +201,11 @@ mod tests {
         let text = String::from_utf8(launch_agent(&single("a<b&'c'"), "lua.sys").unwrap()).unwrap();
         let expected = r#"A='a&lt;b&amp;'\''c'\'''; export A; launchctl setenv A "$A""#;
         assert!(text.contains(expected), "{text}");
-        let text = String::from_utf8(launch_agent(&list("PATH", &["/x"]), "lua.sys").unwrap()).unwrap();
-        assert!(text.contains("PATH='/x'':''/usr/bin:/bin:/usr/sbin:/sbin'; export PATH"), "{text}");
+        let text =
+            String::from_utf8(launch_agent(&list("PATH", &["/x"]), "lua.sys").unwrap()).unwrap();
+        assert!(
+            text.contains("PATH='/x'':''/usr/bin:/bin:/usr/sbin:/sbin'; export PATH"),
+            "{text}"
+        );
     }
 }

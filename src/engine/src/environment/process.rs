@@ -1,4 +1,5 @@
-//! An environment in the variables of a process that is to be started: what the scripts of shells do, without a shell.
+//! An environment in the variables of a process that is to be started: what the scripts of shells
+//! do, without a shell.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +11,14 @@ use crate::variable::{Part, Template};
 pub type Variables = BTreeMap<Vec<u8>, Vec<u8>>;
 
 impl Environment {
-    /// Sets variables once for a stamp, and puts back entries of lists that are missing. Anything of an earlier stamp is taken back.
+    /// Sets variables once for a stamp, and puts back entries of lists that are missing. Anything
+    /// of an earlier stamp is taken back.
     pub fn apply_to(&self, variables: &mut Variables, identity: &Identity<'_>) {
         let (memory, stamp) = (identity.memory(), identity.stamp(self));
         let index = variables.get(memory.as_bytes()).cloned().unwrap_or_default();
-        let mut words = index.split(|byte| *byte == b' ').map(|word| String::from_utf8_lossy(word).into_owned());
+        let mut words = index
+            .split(|byte| *byte == b' ')
+            .map(|word| String::from_utf8_lossy(word).into_owned());
         let is_new = words.next().as_deref() != Some(stamp.as_str());
         let index: Vec<String> = words.collect();
         let mut declared = Vec::new();
@@ -22,7 +26,10 @@ impl Environment {
         let calls = calls(self);
         if is_new {
             let kept: Vec<String> = calls.iter().map(Call::word).collect();
-            index.iter().filter(|word| !kept.contains(word)).for_each(|word| process.take_back(word));
+            index
+                .iter()
+                .filter(|word| !kept.contains(word))
+                .for_each(|word| process.take_back(word));
         }
         for call in &calls {
             declared.push(call.word());
@@ -32,9 +39,10 @@ impl Environment {
             }
         }
         if is_new {
-            process
-                .variables
-                .insert(memory.clone().into_bytes(), [vec![stamp], declared].concat().join(" ").into_bytes());
+            process.variables.insert(
+                memory.clone().into_bytes(),
+                [vec![stamp], declared].concat().join(" ").into_bytes(),
+            );
         }
     }
 }
@@ -68,20 +76,25 @@ impl Process<'_> {
     }
 
     fn take_back(&mut self, word: &str) {
-        let (name, length) = word.split_once('+').map_or((word, None), |(name, length)| (name, length.parse().ok()));
+        let (name, length) =
+            word.split_once('+').map_or((word, None), |(name, length)| (name, length.parse().ok()));
         let memory = self.memory_of(name);
         let remembered = self.variables.remove(&memory);
         match (length, remembered) {
             (Some(length), Some(ours)) if ours.len() >= length => {
                 let separator: Vec<u8> = ours[..length].to_vec();
                 let ours = split(&ours, &separator);
-                let rest: Vec<_> =
-                    entries(&self.get(name), &separator).into_iter().filter(|entry| !ours.contains(entry)).collect();
+                let rest: Vec<_> = entries(&self.get(name), &separator)
+                    .into_iter()
+                    .filter(|entry| !ours.contains(entry))
+                    .collect();
                 self.set_list(name, &separator, &rest);
             }
             (Some(_), _) => {}
             (None, Some(old)) => drop(self.variables.insert(name.into(), old)),
-            (None, None) if !["PATH", "HOME"].contains(&name) => drop(self.variables.remove(name.as_bytes())),
+            (None, None) if !["PATH", "HOME"].contains(&name) => {
+                drop(self.variables.remove(name.as_bytes()))
+            }
             (None, None) => {}
         }
     }
@@ -91,7 +104,9 @@ impl Process<'_> {
         if !self.is_new && there.is_some() {
             return;
         }
-        if let (true, Some(there), false) = (self.is_new, there, index.iter().any(|word| word == name)) {
+        if let (true, Some(there), false) =
+            (self.is_new, there, index.iter().any(|word| word == name))
+        {
             self.variables.insert(self.memory_of(name), there);
         }
         let value = self.text(value);
@@ -116,9 +131,13 @@ impl Process<'_> {
             return;
         }
         let memory = self.memory_of(name);
-        let ours = self.variables.get(&memory).map(|ours| split(ours, separator)).unwrap_or_default();
-        let mut added: Vec<_> =
-            new.iter().filter(|entry| ours.contains(entry) || !there.contains(entry)).cloned().collect();
+        let ours =
+            self.variables.get(&memory).map(|ours| split(ours, separator)).unwrap_or_default();
+        let mut added: Vec<_> = new
+            .iter()
+            .filter(|entry| ours.contains(entry) || !there.contains(entry))
+            .cloned()
+            .collect();
         let first = there.iter().position(|entry| ours.contains(entry));
         let rest = |entry: &&Vec<u8>| !ours.contains(entry) && !new.contains(entry);
         let before: Vec<_> = there[..first.unwrap_or(0)].iter().filter(rest).cloned().collect();
@@ -127,8 +146,9 @@ impl Process<'_> {
             after.clone_from(&meant);
             added.extend(meant);
         }
-        let remembered: Vec<u8> =
-            added.iter().fold(separator.to_vec(), |all, entry| [all.as_slice(), entry, separator].concat());
+        let remembered: Vec<u8> = added
+            .iter()
+            .fold(separator.to_vec(), |all, entry| [all.as_slice(), entry, separator].concat());
         self.variables.insert(memory, remembered);
         self.set_list(name, separator, &[before, new, after].concat());
     }

@@ -1,9 +1,16 @@
-//! Names of variables that a shell keeps for itself: it sets them, refuses to have them set, or gives them a meaning of its own.
+//! Names of variables that a shell keeps for itself: it sets them, refuses to have them set, or
+//! gives them a meaning of its own.
 
-/// The shells, and the names that each keeps. Sources: bash(1), Shell Variables; zshparam(1) and the parameters of zshmodules(1);
-/// the manual of fish, Special variables.
+/// The shells, and the names that each keeps. Sources: bash(1), Shell Variables; zshparam(1) and
+/// the parameters of zshmodules(1); the manual of fish, Special variables.
 const RESERVED: &[(&str, &[&str])] = &[
-    ("sh", &["IFS", "LINENO", "OLDPWD", "OPTARG", "OPTERR", "OPTIND", "PPID", "PWD", "SHLVL", "_", "COLUMNS", "LINES"]),
+    (
+        "sh",
+        &[
+            "IFS", "LINENO", "OLDPWD", "OPTARG", "OPTERR", "OPTIND", "PPID", "PWD", "SHLVL", "_",
+            "COLUMNS", "LINES",
+        ],
+    ),
     (
         "bash",
         &[
@@ -158,10 +165,11 @@ pub const OWN_PREFIX: &str = "__SYSLUA";
 
 /// Words of the grammars of shells, and commands without which their scripts cannot work.
 const WORDS: &[&str] = &[
-    "and", "begin", "break", "builtin", "case", "catch", "command", "const", "continue", "coproc", "def", "do", "done",
-    "elif", "else", "end", "esac", "eval", "exec", "exit", "export", "fi", "fn", "for", "foreach", "function", "if",
-    "in", "let", "not", "or", "repeat", "return", "select", "set", "shift", "source", "switch", "test", "then", "time",
-    "trap", "try", "unset", "until", "use", "var", "while",
+    "and", "begin", "break", "builtin", "case", "catch", "command", "const", "continue", "coproc",
+    "def", "do", "done", "elif", "else", "end", "esac", "eval", "exec", "exit", "export", "fi",
+    "fn", "for", "foreach", "function", "if", "in", "let", "not", "or", "repeat", "return",
+    "select", "set", "shift", "source", "switch", "test", "then", "time", "trap", "try", "unset",
+    "until", "use", "var", "while",
 ];
 
 /// Returns whether a name is a word of some shell's grammar, which no function can have.
@@ -171,7 +179,8 @@ pub fn is_word(name: &str) -> bool {
 
 /// Returns who keeps a name for itself: a shell, or `sys.lua`.
 pub fn keeper(name: &str) -> Option<&'static str> {
-    let is_own = name.get(..OWN_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(OWN_PREFIX));
+    let is_own =
+        name.get(..OWN_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(OWN_PREFIX));
     if is_own {
         return Some("sys.lua");
     }

@@ -1,4 +1,5 @@
-//! What may name an input: `git:`, `path:` and `archive:` addresses. It touches neither network nor disk.
+//! What may name an input: `git:`, `path:` and `archive:` addresses. It touches neither network nor
+//! disk.
 
 use syslua_fetch::git::{Address, Revision};
 use syslua_fetch::url::{Url, decode, redact};
@@ -46,7 +47,8 @@ pub enum Origin {
     Archive {
         /// Its `https://` address.
         url: String,
-        /// How many leading components of names are left out; the only directory at the top when `None`.
+        /// How many leading components of names are left out; the only directory at the top when
+        /// `None`.
         strip: Option<usize>,
     },
 }
@@ -65,10 +67,15 @@ fn pairs(query: &str) -> Query<'_> {
 
 /// Reads a directory in a tree: relative, and not out of it.
 fn parse_dir(text: &str) -> Result<String, AddressError> {
-    let invalid =
-        |what: &str| refused(format!("?dir={text} {what}"), "it is a directory in the tree, such as ?dir=lua/config");
+    let invalid = |what: &str| {
+        refused(
+            format!("?dir={text} {what}"),
+            "it is a directory in the tree, such as ?dir=lua/config",
+        )
+    };
     let decoded = String::from_utf8(decode(text)).map_err(|_| invalid("is not UTF-8"))?;
-    let parts: Vec<&str> = decoded.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    let parts: Vec<&str> =
+        decoded.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     if decoded.starts_with('/') || parts.contains(&"..") {
         return Err(invalid("leads out of the tree"));
     }
@@ -95,7 +102,9 @@ impl InputAddress {
             Some(("path", rest)) => parse_path(rest),
             Some(("archive", rest)) => parse_archive(rest),
             _ if text.is_empty() => Err(refused("the address is empty", FORMS)),
-            _ => Err(refused(format!("`{}` has none of the forms of an input", redact(text)), FORMS)),
+            _ => {
+                Err(refused(format!("`{}` has none of the forms of an input", redact(text)), FORMS))
+            }
         }
     }
 
@@ -111,7 +120,9 @@ impl InputAddress {
     /// Returns whether it is on this machine.
     pub fn is_local(&self) -> bool {
         match &self.origin {
-            Origin::Git { repository, .. } => matches!(Address::parse(repository), Ok(Address::Local(_))),
+            Origin::Git { repository, .. } => {
+                matches!(Address::parse(repository), Ok(Address::Local(_)))
+            }
             Origin::Path(_) => true,
             Origin::Archive { .. } => false,
         }
@@ -124,16 +135,21 @@ fn parse_git(rest: &str) -> Result<InputAddress, AddressError> {
         None => (rest, None),
     };
     let (repository, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let address = Address::parse(repository).map_err(|problem| refused(format!("the address {problem}"), FORMS))?;
+    let address = Address::parse(repository)
+        .map_err(|problem| refused(format!("the address {problem}"), FORMS))?;
     match address {
         Address::Local(_) if !repository.starts_with("file://") => {
             return Err(refused(
                 format!("`git:{repository}` is a path without a scheme"),
-                format!("write git:file://{repository}, or path:{repository} for a directory as it is now"),
+                format!(
+                    "write git:file://{repository}, or path:{repository} for a directory as it is now"
+                ),
             ));
         }
         Address::Web(url) => check_web(&url, "git")?,
-        Address::Ssh if repository.starts_with("git+ssh://") || repository.starts_with("ssh+git://") => {
+        Address::Ssh
+            if repository.starts_with("git+ssh://") || repository.starts_with("ssh+git://") =>
+        {
             return Err(refused("the address has a scheme that is not ssh://", FORMS));
         }
         Address::Ssh if has_password(repository) => return Err(password("the address")),
@@ -141,7 +157,10 @@ fn parse_git(rest: &str) -> Result<InputAddress, AddressError> {
     }
     if let Some(reference) = reference {
         Revision::parse(reference).map_err(|problem| {
-            refused(format!("#{reference} {problem}"), "after # stands a branch, a tag, or a commit of 40 digits")
+            refused(
+                format!("#{reference} {problem}"),
+                "after # stands a branch, a tag, or a commit of 40 digits",
+            )
         })?;
     }
     let (mut dir, mut submodules) = (None, false);
@@ -162,14 +181,20 @@ fn parse_git(rest: &str) -> Result<InputAddress, AddressError> {
             }
         }
     }
-    let origin =
-        Origin::Git { repository: repository.to_owned(), reference: reference.map(ToOwned::to_owned), submodules };
+    let origin = Origin::Git {
+        repository: repository.to_owned(),
+        reference: reference.map(ToOwned::to_owned),
+        submodules,
+    };
     Ok(InputAddress { origin, dir })
 }
 
 /// Returns whether the part of an ssh address before the host has a password.
 fn has_password(repository: &str) -> bool {
-    let authority = repository.strip_prefix("ssh://").and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    let authority = repository
+        .strip_prefix("ssh://")
+        .and_then(|rest| rest.split('/').next())
+        .unwrap_or_default();
     authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
 }
 
@@ -185,7 +210,9 @@ fn check_web(url: &Url, form: &str) -> Result<(), AddressError> {
         return Err(password("the address"));
     }
     if url.scheme_name() != "https" {
-        let hint = format!("anyone on the way can read and change what http:// brings: write {form}:https://...");
+        let hint = format!(
+            "anyone on the way can read and change what http:// brings: write {form}:https://..."
+        );
         return Err(refused("the address has the scheme http://", hint));
     }
     Ok(())
@@ -196,7 +223,10 @@ fn parse_path(rest: &str) -> Result<InputAddress, AddressError> {
         return Err(refused("`path:` names no directory", FORMS));
     }
     if rest.starts_with('~') && rest != "~" && !rest.starts_with("~/") {
-        return Err(refused(format!("`path:{rest}` is in the home of another user"), "write the absolute path"));
+        return Err(refused(
+            format!("`path:{rest}` is in the home of another user"),
+            "write the absolute path",
+        ));
     }
     if rest.starts_with('-') {
         return Err(refused("the path begins with a hyphen", "write path:./-..."));
@@ -214,8 +244,12 @@ fn parse_archive(rest: &str) -> Result<InputAddress, AddressError> {
         match name {
             "dir" => dir = Some(parse_dir(value)?),
             "strip" => {
-                let invalid =
-                    || refused(format!("?strip={value} is no number"), "it is how many directories to leave out");
+                let invalid = || {
+                    refused(
+                        format!("?strip={value} is no number"),
+                        "it is how many directories to leave out",
+                    )
+                };
                 strip = Some(value.parse().map_err(|_| invalid())?);
             }
             _ if value.is_empty() => others.push(name.to_owned()),
@@ -228,7 +262,8 @@ fn parse_archive(rest: &str) -> Result<InputAddress, AddressError> {
         url.push('?');
         url.push_str(&others.join("&"));
     }
-    let parsed = Url::parse(&url).map_err(|problem| refused(format!("the address {problem}"), FORMS))?;
+    let parsed =
+        Url::parse(&url).map_err(|problem| refused(format!("the address {problem}"), FORMS))?;
     check_web(&parsed, "archive")?;
     Ok(InputAddress { origin: Origin::Archive { url, strip }, dir })
 }
@@ -238,7 +273,11 @@ mod tests {
     use super::*;
 
     fn git(repository: &str, reference: Option<&str>, submodules: bool) -> Origin {
-        Origin::Git { repository: repository.into(), reference: reference.map(Into::into), submodules }
+        Origin::Git {
+            repository: repository.into(),
+            reference: reference.map(Into::into),
+            submodules,
+        }
     }
 
     #[test]
@@ -247,15 +286,31 @@ mod tests {
         let archive = |url: &str, strip| Origin::Archive { url: url.to_owned(), strip };
         let forms = [
             ("git:git@host:org/repo.git", git("git@host:org/repo.git", None, false), None),
-            ("git:ssh://git@host:22/repo#v1", git("ssh://git@host:22/repo", Some("v1"), false), None),
-            ("git:https://host/repo.git?dir=lua/sub#main", git("https://host/repo.git", Some("main"), false), sub()),
+            (
+                "git:ssh://git@host:22/repo#v1",
+                git("ssh://git@host:22/repo", Some("v1"), false),
+                None,
+            ),
+            (
+                "git:https://host/repo.git?dir=lua/sub#main",
+                git("https://host/repo.git", Some("main"), false),
+                sub(),
+            ),
             ("git:file:///srv/repo?submodules=1", git("file:///srv/repo", None, true), None),
-            ("git:https://host/r?dir=./lua//sub/&submodules=0", git("https://host/r", None, false), sub()),
+            (
+                "git:https://host/r?dir=./lua//sub/&submodules=0",
+                git("https://host/r", None, false),
+                sub(),
+            ),
             ("path:./x", Origin::Path("./x".into()), None),
             ("path:~/x", Origin::Path("~/x".into()), None),
             ("path:/x?y", Origin::Path("/x?y".into()), None),
             ("archive:https://host/a.tar.gz", archive("https://host/a.tar.gz", None), None),
-            ("archive:https://host/a?strip=2&v=1&dir=lua/sub", archive("https://host/a?v=1", Some(2)), sub()),
+            (
+                "archive:https://host/a?strip=2&v=1&dir=lua/sub",
+                archive("https://host/a?v=1", Some(2)),
+                sub(),
+            ),
         ];
         for (text, origin, dir) in forms {
             assert_eq!(InputAddress::parse(text), Ok(InputAddress { origin, dir }), "{text}");
@@ -310,7 +365,9 @@ mod tests {
             "archive:https://ada:pw@host/x",
             "tarball:https://host/x",
         ];
-        for text in texts.into_iter().map(ToOwned::to_owned).chain([format!("git:https://host/x#{rev}")]) {
+        for text in
+            texts.into_iter().map(ToOwned::to_owned).chain([format!("git:https://host/x#{rev}")])
+        {
             let error = InputAddress::parse(&text).expect_err(&text);
             assert!(!error.hint.is_empty() && !error.to_string().contains("pw"), "{text}: {error}");
         }

@@ -14,7 +14,8 @@ use crate::operation::unpack::tree::Tree;
 use crate::operation::{Error, Result, network};
 use crate::platform::{self, Directory, FileKind};
 
-/// A download that is not gone on with by a later call: what it must hash to is known only at its end.
+/// A download that is not gone on with by a later call: what it must hash to is known only at its
+/// end.
 struct Scratch {
     path: PathBuf,
     file: Option<File>,
@@ -56,7 +57,8 @@ impl Target for Scratch {
     }
 }
 
-/// Downloads an archive and unpacks it below `scratch`. Without `strip`, a directory that is alone at the top is left out.
+/// Downloads an archive and unpacks it below `scratch`. Without `strip`, a directory that is alone
+/// at the top is left out.
 pub fn fetch(
     session: &Session<'_>,
     request: &Request,
@@ -67,24 +69,40 @@ pub fn fetch(
     let settings = session.settings;
     if settings.offline {
         let hint = "the tree is not in the cache; run once without --offline";
-        return Err(network::failed(url, "the network is switched off (--offline)", Some(hint.to_owned())));
+        return Err(network::failed(
+            url,
+            "the network is switched off (--offline)",
+            Some(hint.to_owned()),
+        ));
     }
-    let mut address =
-        Url::parse(url).map_err(|problem| network::failed(url, format!("the address {problem}"), None))?;
+    let mut address = Url::parse(url)
+        .map_err(|problem| network::failed(url, format!("the address {problem}"), None))?;
     address.login = request.auth.as_deref().map(login_of);
-    let client = network::client(settings).map_err(|problem| network::from_problem(url, problem))?;
-    let mut file = Scratch { path: scratch.join("archive"), file: None, length: 0, validator: None };
-    let transfer = Transfer { client: &client, shown: url, report: &*network::report(&session.events) };
-    transfer.download(&address, &mut file).map_err(|failure| network::from_failure(url, failure))?;
+    let client =
+        network::client(settings).map_err(|problem| network::from_problem(url, problem))?;
+    let mut file =
+        Scratch { path: scratch.join("archive"), file: None, length: 0, validator: None };
+    let transfer =
+        Transfer { client: &client, shown: url, report: &*network::report(&session.events) };
+    transfer
+        .download(&address, &mut file)
+        .map_err(|failure| network::from_failure(url, failure))?;
     drop(file.file.take());
     let top = scratch.join("tree");
     unpack(session, url, &file.path, &top, strip.unwrap_or(0))?;
     let tree = if strip.is_none() { only_directory(&top)?.unwrap_or(top) } else { top };
-    let sha256 = session.hash(&tree).map_err(|error| network::failed(url, error.to_string(), None))?;
+    let sha256 =
+        session.hash(&tree).map_err(|error| network::failed(url, error.to_string(), None))?;
     Ok((Fetched { sha256, rev: None, last_modified: None, notices: Vec::new() }, tree))
 }
 
-fn unpack(session: &Session<'_>, url: &str, archive: &Path, top: &Path, strip: usize) -> Result<()> {
+fn unpack(
+    session: &Session<'_>,
+    url: &str,
+    archive: &Path,
+    top: &Path,
+    strip: usize,
+) -> Result<()> {
     let settings = session.settings;
     let failed = |problem: Problem| match problem {
         Problem::Interrupted => Error::Interrupted,

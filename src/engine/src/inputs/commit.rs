@@ -36,11 +36,17 @@ pub fn fetch(
     scratch: &Path,
 ) -> Result<(Fetched, PathBuf)> {
     let Origin::Git { repository, reference, submodules } = &address.origin else {
-        return Err(Error::Fetch { url: request.key.clone(), reason: "it is no repository".to_owned(), hint: None });
+        return Err(Error::Fetch {
+            url: request.key.clone(),
+            reason: "it is no repository".to_owned(),
+            hint: None,
+        });
     };
-    let wanted = locked.and_then(|locked| locked.rev.as_deref()).or(reference.as_deref()).unwrap_or("HEAD");
-    let revision = Revision::parse(wanted)
-        .map_err(|problem| network::failed(repository, format!("the revision {wanted:?} {problem}"), None))?;
+    let wanted =
+        locked.and_then(|locked| locked.rev.as_deref()).or(reference.as_deref()).unwrap_or("HEAD");
+    let revision = Revision::parse(wanted).map_err(|problem| {
+        network::failed(repository, format!("the revision {wanted:?} {problem}"), None)
+    })?;
     let top = scratch.join("tree");
     platform::create_directory(&top)?;
     let report = network::report(&session.events);
@@ -51,7 +57,9 @@ pub fn fetch(
     });
     let commit = commit.map_err(|failure| network::from_failure(repository, failure))?;
     let notices = tree.notices();
-    let sha256 = session.hash(&top).map_err(|error| network::failed(repository, error.to_string(), None))?;
-    let fetched = Fetched { sha256, rev: Some(commit.commit), last_modified: Some(commit.time), notices };
+    let sha256 =
+        session.hash(&top).map_err(|error| network::failed(repository, error.to_string(), None))?;
+    let fetched =
+        Fetched { sha256, rev: Some(commit.commit), last_modified: Some(commit.time), notices };
     Ok((fetched, top))
 }

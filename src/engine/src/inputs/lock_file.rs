@@ -60,7 +60,8 @@ pub fn place_of(entry: &Path) -> PathBuf {
 }
 
 impl LockFile {
-    /// Reads a lock; where there is no file, nothing is locked. `path` is where it is written to, and `place` where it is read.
+    /// Reads a lock; where there is no file, nothing is locked. `path` is where it is written to,
+    /// and `place` where it is read.
     ///
     /// # Errors
     /// When it cannot be read, or is no lock.
@@ -83,11 +84,15 @@ impl LockFile {
 
     /// Returns the text that the file has after some changes; nothing where it stays absent.
     pub fn text_after(&self, changes: &[Change]) -> Option<Vec<u8>> {
-        if changes.is_empty() { self.text.clone() } else { Some(with_changes(&self.lock, changes).to_text()) }
+        if changes.is_empty() {
+            self.text.clone()
+        } else {
+            Some(with_changes(&self.lock, changes).to_text())
+        }
     }
 
-    /// Writes changes: all of the file or nothing of it, as the owner of its directory. What another process changed in it
-    /// since it was read stays.
+    /// Writes changes: all of the file or nothing of it, as the owner of its directory. What
+    /// another process changed in it since it was read stays.
     ///
     /// # Errors
     /// When it cannot be written; the old file stays.
@@ -97,11 +102,14 @@ impl LockFile {
         }
         let place = platform::end_of(&self.path).unwrap_or_else(|_| self.path.clone());
         let now = read_text(&place)?;
-        let lock = if now == self.text { self.lock.clone() } else { parse(&place, now.as_deref())? };
+        let lock =
+            if now == self.text { self.lock.clone() } else { parse(&place, now.as_deref())? };
         let text = with_changes(&lock, changes).to_text();
         write_as_owner(&place, &text).map_err(|error| {
             Failure::new("lock", format!("cannot write {}: {}", self.path.display(), chain(&error)))
-                .with_hint("what was resolved is not locked: make the directory writable, and do it again")
+                .with_hint(
+                    "what was resolved is not locked: make the directory writable, and do it again",
+                )
         })
     }
 }
@@ -117,18 +125,23 @@ fn with_changes(lock: &LockDocument, changes: &[Change]) -> LockDocument {
     lock
 }
 
-/// Writes a file of a directory that may be another user's: with that user's rights, by a descriptor of the directory.
+/// Writes a file of a directory that may be another user's: with that user's rights, by a
+/// descriptor of the directory.
 fn write_as_owner(path: &Path, text: &[u8]) -> platform::Result<()> {
     const MODE: u32 = 0o644;
-    let (parent, name) = (path.parent().unwrap_or(Path::new("/")), path.file_name().unwrap_or_default());
+    let (parent, name) =
+        (path.parent().unwrap_or(Path::new("/")), path.file_name().unwrap_or_default());
     let owner = platform::owner_of(parent)?.filter(|owner| Some(*owner) != platform::own_number());
     let actor = owner.filter(|_| platform::is_system_user()).map(Actor::of);
-    let mode = platform::metadata_of(path)?.map_or(MODE, |metadata| platform::mode_of(&metadata) & 0o777);
+    let mode =
+        platform::metadata_of(path)?.map_or(MODE, |metadata| platform::mode_of(&metadata) & 0o777);
     let directory = Directory::follow(parent)?.with_actor(actor);
     let temporary = std::ffi::OsString::from(format!(".{FILE_NAME}.{}.new", std::process::id()));
     let write = || -> platform::Result<()> {
         let mut file = directory.create_file(&temporary, mode)?;
-        file.write_all(text).and_then(|()| file.sync_all()).map_err(platform::failed("write", path))?;
+        file.write_all(text)
+            .and_then(|()| file.sync_all())
+            .map_err(platform::failed("write", path))?;
         directory.rename_over(&temporary, &directory, name)
     };
     match write() {
@@ -169,7 +182,8 @@ mod tests {
         let place = directory.path().join(FILE_NAME);
         let first = LockFile::read(&place, &place).unwrap();
         assert_eq!(first.text, None);
-        let inputs = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), path(name))).collect();
+        let inputs =
+            |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), path(name))).collect();
         first.write(&first.changes(&inputs(&["a", "b"]))).unwrap();
         let second = LockFile::read(&place, &place).unwrap();
         assert!(second.changes(&inputs(&["a", "b"])).is_empty());

@@ -1,7 +1,7 @@
 //! Inputs of configs: trees from elsewhere, each known by its NAR hash and kept in `cache/inputs`.
 //!
-//! It resolves what it is asked for, all of it side by side, against the entries of a lock; which inputs a config and its
-//! inputs have, the Lua side knows.
+//! It resolves what it is asked for, all of it side by side, against the entries of a lock; which
+//! inputs a config and its inputs have, the Lua side knows.
 
 mod address;
 mod archive;
@@ -111,8 +111,8 @@ struct Session<'a> {
     events: EventSink,
 }
 
-/// Resolves inputs side by side. Those that the lock has and the cache too need no network. The answers are in the order of the
-/// requests.
+/// Resolves inputs side by side. Those that the lock has and the cache too need no network. The
+/// answers are in the order of the requests.
 pub fn resolve(
     settings: &Settings,
     requests: &[Request],
@@ -136,15 +136,22 @@ pub fn resolve(
     let fetched = fetch_all(settings, &store, requests, open, on_event);
     remember(&store, &fetched, memory);
     for (index, answer) in fetched {
-        answers[index] = Some(answer.map_err(|failure| failure.at(requests[index].position.clone())));
+        answers[index] =
+            Some(answer.map_err(|failure| failure.at(requests[index].position.clone())));
     }
     answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(interrupted()))).collect()
 }
 
 /// Remembers trees that were fetched, so that the next evaluation need not read them.
-fn remember(store: &Store, fetched: &[(usize, Result<Resolved, Failure>)], memory: &mut SourceMemory) {
-    let trees: Vec<&PathBuf> =
-        fetched.iter().filter_map(|(_, answer)| Some(&answer.as_ref().ok()?.tree.as_ref()?.0)).collect();
+fn remember(
+    store: &Store,
+    fetched: &[(usize, Result<Resolved, Failure>)],
+    memory: &mut SourceMemory,
+) {
+    let trees: Vec<&PathBuf> = fetched
+        .iter()
+        .filter_map(|(_, answer)| Some(&answer.as_ref().ok()?.tree.as_ref()?.0))
+        .collect();
     if trees.is_empty() {
         return;
     }
@@ -174,17 +181,22 @@ fn failed(request: &Request, what: impl std::fmt::Display) -> Failure {
 }
 
 /// Checks an input against its entry in the lock, and looks whether it is there.
-fn begin(store: &Store, settings: &Settings, request: &Request, memory: &mut SourceMemory) -> Result<Step, Failure> {
-    let address = InputAddress::parse(&request.url).map_err(|error| failed(request, &error).with_hint(error.hint))?;
+fn begin(
+    store: &Store,
+    settings: &Settings,
+    request: &Request,
+    memory: &mut SourceMemory,
+) -> Result<Step, Failure> {
+    let address = InputAddress::parse(&request.url)
+        .map_err(|error| failed(request, &error).with_hint(error.hint))?;
     let is_archive = matches!(address.origin, Origin::Archive { .. });
     if request.strip.is_some() && !is_archive {
         return Err(failed(request, "`strip` is of archives")
             .with_hint("leave it out: a tree of git has no directory to strip"));
     }
     if request.auth.is_some() && !request.url.contains("https://") {
-        return Err(
-            failed(request, "`auth` is of https:// addresses").with_hint("ssh has keys of its own: see ssh-agent(1)")
-        );
+        return Err(failed(request, "`auth` is of https:// addresses")
+            .with_hint("ssh has keys of its own: see ssh-agent(1)"));
     }
     if let Declarer::Foreign { is_local: false, .. } = &request.declarer
         && matches!(address.origin, Origin::Git { .. })
@@ -197,17 +209,20 @@ fn begin(store: &Store, settings: &Settings, request: &Request, memory: &mut Sou
         && let Some(locked) = &request.locked
         && let Some(difference) = difference(request, &address, locked)
     {
-        return Err(failed(request, difference).with_hint(format!("`sys update {}` locks what it is now", request.key)));
+        return Err(failed(request, difference)
+            .with_hint(format!("`sys update {}` locks what it is now", request.key)));
     }
     if let Origin::Path(path) = &address.origin {
-        return own_directory(settings, request, path).map(|resolved| Step::Done(Box::new(resolved)));
+        return own_directory(settings, request, path)
+            .map(|resolved| Step::Done(Box::new(resolved)));
     }
     if let Some(locked) = request.locked.as_ref().filter(|_| !request.refresh)
         && let Some(sha256) = locked.sha256
     {
         let place = store.input_trees().join(sha256.to_hex());
         if is_right(memory, &place, sha256) {
-            return done(request, &address, place, locked.clone(), Vec::new()).map(|done| Step::Done(Box::new(done)));
+            return done(request, &address, place, locked.clone(), Vec::new())
+                .map(|done| Step::Done(Box::new(done)));
         }
     }
     Ok(Step::Fetch(address))
@@ -226,14 +241,22 @@ fn difference(request: &Request, address: &InputAddress, locked: &LockedInput) -
             redact(&request.url)
         ));
     }
-    let words = |strip: Option<usize>| strip.map_or_else(|| "none".to_owned(), |strip| strip.to_string());
-    (locked.strip != request.strip)
-        .then(|| format!("syslua.lock has `strip` {}, and the config {}", words(locked.strip), words(request.strip)))
+    let words =
+        |strip: Option<usize>| strip.map_or_else(|| "none".to_owned(), |strip| strip.to_string());
+    (locked.strip != request.strip).then(|| {
+        format!(
+            "syslua.lock has `strip` {}, and the config {}",
+            words(locked.strip),
+            words(request.strip)
+        )
+    })
 }
 
-/// What lies there is believed only when nothing of it changed since all of it was hashed, or after another look at it.
+/// What lies there is believed only when nothing of it changed since all of it was hashed, or after
+/// another look at it.
 fn is_right(memory: &mut SourceMemory, place: &Path, sha256: Hash) -> bool {
-    platform::is_directory(place) && memory.hash(place, &BTreeSet::new()).is_ok_and(|nar| nar == sha256)
+    platform::is_directory(place)
+        && memory.hash(place, &BTreeSet::new()).is_ok_and(|nar| nar == sha256)
 }
 
 /// Returns a directory of this machine as an input.
@@ -252,7 +275,13 @@ fn own_directory(settings: &Settings, request: &Request, path: &str) -> Result<R
         failed(request, format!("there is no directory {}", place.display()))
             .with_hint("a path: is relative to the file that names it")
     };
-    let resolved = |path, tree| Resolved { path, tree, entry: entry.clone(), notices: Vec::new(), is_local: true };
+    let resolved = |path, tree| Resolved {
+        path,
+        tree,
+        entry: entry.clone(),
+        notices: Vec::new(),
+        is_local: true,
+    };
     match &request.declarer {
         Declarer::Own(directory) => {
             let given = match path.strip_prefix('~') {
@@ -278,7 +307,10 @@ fn own_directory(settings: &Settings, request: &Request, path: &str) -> Result<R
                 return Err(missing(&place));
             }
             let hash = tree.file_name().and_then(|name| Hash::parse(name.to_str()?).ok());
-            Ok(Resolved { is_local: false, ..resolved(place, hash.map(|hash| (tree.clone(), hash))) })
+            Ok(Resolved {
+                is_local: false,
+                ..resolved(place, hash.map(|hash| (tree.clone(), hash)))
+            })
         }
     }
 }
@@ -300,7 +332,8 @@ fn done(
         None => tree.clone(),
         Some(dir) => {
             let path = tree.join(dir);
-            let is_plain = Path::new(dir).components().all(|part| matches!(part, Component::Normal(_)));
+            let is_plain =
+                Path::new(dir).components().all(|part| matches!(part, Component::Normal(_)));
             if !is_plain || !platform::is_directory(&path) || !is_below(&tree, &path) {
                 return Err(failed(request, format!("its tree has no directory `{dir}`"))
                     .with_hint("?dir= names a directory in it"));
@@ -337,7 +370,14 @@ fn fetch_all(
     // While it is held, gc takes nothing away.
     let lock = if platform::exists(&store.metadata()) {
         let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
-        Lock::take(&store.store_lock(), Mode::Shared, settings.lock_timeout, &settings.interrupt, waiting).map(Some)
+        Lock::take(
+            &store.store_lock(),
+            Mode::Shared,
+            settings.lock_timeout,
+            &settings.interrupt,
+            waiting,
+        )
+        .map(Some)
     } else {
         Ok(None)
     };
@@ -345,7 +385,8 @@ fn fetch_all(
         Ok(lock) => lock,
         Err(LockError::Interrupted) => return Vec::new(),
         Err(error) => {
-            let failure = Failure::new("locked", error.to_string()).with_hint("wait until gc is done, and do it again");
+            let failure = Failure::new("locked", error.to_string())
+                .with_hint("wait until gc is done, and do it again");
             return open.into_iter().map(|(index, _)| (index, Err(failure.clone()))).collect();
         }
     };
@@ -365,14 +406,16 @@ fn fetch_all(
                 let session = Session { settings, store: store.clone(), events };
                 loop {
                     // A statement of its own: nothing is locked while it is fetched.
-                    let next = waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
+                    let next =
+                        waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
                     let Some((index, address)) = next else { return };
                     let answer = session.fetch(&requests[index], &address);
                     let _ = sender.send(Message::Done(index, answer));
                 }
             };
             // Where the system gives no more threads, those that there are do all.
-            let _ = thread::Builder::new().name("syslua-input".to_owned()).spawn_scoped(scope, work);
+            let _ =
+                thread::Builder::new().name("syslua-input".to_owned()).spawn_scoped(scope, work);
         }
         drop(sender);
         loop {
@@ -397,7 +440,8 @@ impl Session<'_> {
         let wanted = format!("{} {:?}", request.url, locked.and_then(|locked| locked.sha256));
         let turn_place = self.store.input_trees().join(Hash::of(wanted.as_bytes()).to_hex());
         let in_words = |error: operation::Error| self.in_words(request, &error);
-        let _turn = turn::take(self.settings, &self.events, &turn_place, &request.key).map_err(in_words)?;
+        let _turn =
+            turn::take(self.settings, &self.events, &turn_place, &request.key).map_err(in_words)?;
         if let Some(locked) = locked
             && let Some(sha256) = locked.sha256
         {
@@ -409,7 +453,8 @@ impl Session<'_> {
         }
         // Its turn is ours, so nothing else makes one of this name.
         let scratch = turn_place.with_extension("new");
-        let cleared = platform::remove_tree(&scratch).and_then(|()| platform::create_directory(&scratch));
+        let cleared =
+            platform::remove_tree(&scratch).and_then(|()| platform::create_directory(&scratch));
         cleared.map_err(|error| in_words(error.into()))?;
         let fetched = self.fetch_in(request, address, locked, &scratch);
         let cleaned = platform::remove_tree(&scratch).map_err(|error| in_words(error.into()));
@@ -427,7 +472,9 @@ impl Session<'_> {
     ) -> Result<Resolved, Failure> {
         let in_words = |error: operation::Error| self.in_words(request, &error);
         let (fetched, tree) = match &address.origin {
-            Origin::Git { .. } => commit::fetch(self, request, address, locked, scratch).map_err(in_words)?,
+            Origin::Git { .. } => {
+                commit::fetch(self, request, address, locked, scratch).map_err(in_words)?
+            }
             Origin::Archive { url, strip } => {
                 let strip = request.strip.or(*strip);
                 archive::fetch(self, request, url, strip, scratch).map_err(in_words)?
@@ -487,7 +534,11 @@ impl Session<'_> {
 
 /// A message never has a token, whatever a server answered.
 fn without_secret(text: String, request: &Request) -> String {
-    match request.auth.as_deref().map(|auth| auth.split_once(':').map_or(auth, |(_, password)| password)) {
+    match request
+        .auth
+        .as_deref()
+        .map(|auth| auth.split_once(':').map_or(auth, |(_, password)| password))
+    {
         Some(secret) if !secret.is_empty() => text.replace(secret, "***"),
         _ => text,
     }
@@ -507,7 +558,9 @@ fn mismatch(request: &Request, locked: &LockedInput, expected: Hash, found: Hash
     };
     let mut failure = failed(
         request,
-        format!("{what} is not what was locked\n  locked sha256   {expected}\n  received sha256 {found}"),
+        format!(
+            "{what} is not what was locked\n  locked sha256   {expected}\n  received sha256 {found}"
+        ),
     )
     .with_hint(format!(
         "find out why it changed before you trust it; then `sys update {}` locks what came",
@@ -522,21 +575,29 @@ fn mismatch(request: &Request, locked: &LockedInput, expected: Hash, found: Hash
     failure
 }
 
-/// Returns how many commits lead from one revision of a git input to another, where that can be told.
-pub fn count_commits(settings: &Settings, request: &Request, older: &LockedInput, newer: &str) -> Option<usize> {
+/// Returns how many commits lead from one revision of a git input to another, where that can be
+/// told.
+pub fn count_commits(
+    settings: &Settings,
+    request: &Request,
+    older: &LockedInput,
+    newer: &str,
+) -> Option<usize> {
     let address = InputAddress::parse(&request.url).ok()?;
     let Origin::Git { repository, .. } = &address.origin else { return None };
     let (rev, since) = (older.rev.as_deref()?, older.last_modified?);
     let store = Store::new(&settings.root);
     let events: EventSink = Arc::new(|_| {});
-    let place = store.input_trees().join(Hash::of(format!("history {}", request.url).as_bytes()).to_hex());
+    let place =
+        store.input_trees().join(Hash::of(format!("history {}", request.url).as_bytes()).to_hex());
     let _turn = turn::take(settings, &events, &place, &request.key).ok()?;
     let scratch = place.with_extension("new");
     platform::remove_tree(&scratch).and_then(|()| platform::create_directory(&scratch)).ok()?;
     let report = operation::network::report(&events);
     let login = request.auth.as_deref().map(login_of);
-    let count =
-        commit::with_git(settings, &report, &scratch, login, |git| git.count_commits(repository, rev, newer, since));
+    let count = commit::with_git(settings, &report, &scratch, login, |git| {
+        git.count_commits(repository, rev, newer, since)
+    });
     // What cannot be removed is removed by the next call, or by gc.
     let _ = platform::remove_tree(&scratch);
     count

@@ -57,7 +57,8 @@ impl InputTree<'_> {
                 name_some(&self.pointers),
             ));
         }
-        let pairs: Vec<String> = self.collisions.iter().map(|(one, other)| format!("{one} and {other}")).collect();
+        let pairs: Vec<String> =
+            self.collisions.iter().map(|(one, other)| format!("{one} and {other}")).collect();
         if !pairs.is_empty() {
             notices.push(format!(
                 "names differ by case only, which macOS and Windows cannot tell apart: {}",
@@ -65,7 +66,9 @@ impl InputTree<'_> {
             ));
         }
         if self.has_submodules && !self.with_submodules {
-            notices.push("its submodules are empty directories: ?submodules=1 fetches them".to_owned());
+            notices.push(
+                "its submodules are empty directories: ?submodules=1 fetches them".to_owned(),
+            );
         }
         notices
     }

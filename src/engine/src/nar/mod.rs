@@ -30,7 +30,8 @@ impl<'a, S: Sink> Writer<'a, S> {
         }
     }
 
-    /// Begins a regular file of `length` bytes; [`Writer::content`] and [`Writer::end_file`] follow.
+    /// Begins a regular file of `length` bytes; [`Writer::content`] and [`Writer::end_file`]
+    /// follow.
     pub fn begin_file(&mut self, executable: bool, length: u64) {
         for part in [b"(".as_slice(), b"type", b"regular"] {
             self.string(part);
@@ -133,7 +134,8 @@ mod tests {
     fn any_node() -> impl Strategy<Value = Node> {
         let bytes = || prop::collection::vec(any::<u8>(), 0..20);
         let leaf = prop_oneof![
-            (any::<bool>(), bytes()).prop_map(|(executable, content)| Node::File(executable, content)),
+            (any::<bool>(), bytes())
+                .prop_map(|(executable, content)| Node::File(executable, content)),
             bytes().prop_map(Node::Link),
         ];
         leaf.prop_recursive(4, 40, 5, move |inner| {

@@ -1,8 +1,8 @@
 //! Reading an archive part by part, from a stream that need not be trusted.
 //!
-//! A tree has exactly one archive, and nothing else is read: names must be single components in the order of
-//! their bytes, padding must be zeros, words must be those that [`super::Writer`] writes. So the bytes of an
-//! archive that was read to its end are those that its tree would be written as.
+//! A tree has exactly one archive, and nothing else is read: names must be single components in the
+//! order of their bytes, padding must be zeros, words must be those that [`super::Writer`] writes.
+//! So the bytes of an archive that was read to its end are those that its tree would be written as.
 
 use std::io::{self, BufRead};
 
@@ -78,13 +78,14 @@ impl<'a, R: BufRead, S: Sink> Reader<'a, R, S> {
     /// # Errors
     /// When the stream fails or does not begin as an archive does.
     pub fn new(stream: R, sink: &'a mut S, depth: u64) -> Result<Reader<'a, R, S>, ReadError> {
-        let mut reader = Reader { stream, sink, open: Vec::new(), depth, node_follows: true, content: None };
+        let mut reader =
+            Reader { stream, sink, open: Vec::new(), depth, node_follows: true, content: None };
         reader.expect(MAGIC)?;
         Ok(reader)
     }
 
-    /// Returns the next part; `None` at the end of the archive, after which the stream may go on. What is left of a
-    /// file's content is passed over.
+    /// Returns the next part; `None` at the end of the archive, after which the stream may go on.
+    /// What is left of a file's content is passed over.
     ///
     /// # Errors
     /// When the stream fails or ends, or is no archive.
@@ -111,7 +112,10 @@ impl<'a, R: BufRead, S: Sink> Reader<'a, R, S> {
     ///
     /// # Errors
     /// When the stream fails or ends, or `take` fails.
-    pub fn content<E: From<ReadError>>(&mut self, take: impl FnOnce(&[u8]) -> Result<(), E>) -> Result<bool, E> {
+    pub fn content<E: From<ReadError>>(
+        &mut self,
+        take: impl FnOnce(&[u8]) -> Result<(), E>,
+    ) -> Result<bool, E> {
         let Some((left, length)) = self.content else { return Ok(false) };
         if left == 0 {
             self.content = None;
@@ -135,8 +139,16 @@ impl<'a, R: BufRead, S: Sink> Reader<'a, R, S> {
         self.expect(b"(")?;
         self.expect(b"name")?;
         let name = self.string(LONGEST_NAME, "name")?;
-        if name.is_empty() || name == b"." || name == b".." || name.contains(&b'/') || name.contains(&0) {
-            return wrong(format!("an entry is called `{}`, which is no name of a file", show(&name)));
+        if name.is_empty()
+            || name == b"."
+            || name == b".."
+            || name.contains(&b'/')
+            || name.contains(&0)
+        {
+            return wrong(format!(
+                "an entry is called `{}`, which is no name of a file",
+                show(&name)
+            ));
         }
         if let Some(level) = self.open.last_mut() {
             if let Some(last) = level.last.as_ref().filter(|last| **last >= name) {
@@ -162,7 +174,10 @@ impl<'a, R: BufRead, S: Sink> Reader<'a, R, S> {
                     self.expect(b"")?;
                     self.expect(b"contents")?;
                 } else if word != b"contents" {
-                    return wrong(format!("it has `{}` where the contents of a file belong", show(&word)));
+                    return wrong(format!(
+                        "it has `{}` where the contents of a file belong",
+                        show(&word)
+                    ));
                 }
                 let length = self.number()?;
                 self.content = Some((length, length));
@@ -179,12 +194,18 @@ impl<'a, R: BufRead, S: Sink> Reader<'a, R, S> {
             }
             b"directory" => {
                 if self.open.len() as u64 >= self.depth {
-                    return wrong(format!("more than {} directories are inside of each other", self.depth));
+                    return wrong(format!(
+                        "more than {} directories are inside of each other",
+                        self.depth
+                    ));
                 }
                 self.open.push(Level::default());
                 Ok(Part::Directory)
             }
-            other => wrong(format!("it has a `{}`, which is neither file, directory nor link", show(other))),
+            other => wrong(format!(
+                "it has a `{}`, which is neither file, directory nor link",
+                show(other)
+            )),
         }
     }
 
@@ -217,7 +238,11 @@ impl<'a, R: BufRead, S: Sink> Reader<'a, R, S> {
         let mut bytes = [0; 8];
         let padding = &mut bytes[..(length.wrapping_neg() % 8) as usize];
         self.exactly(padding)?;
-        if padding.iter().any(|byte| *byte != 0) { wrong("its padding is not zero") } else { Ok(()) }
+        if padding.iter().any(|byte| *byte != 0) {
+            wrong("its padding is not zero")
+        } else {
+            Ok(())
+        }
     }
 
     fn exactly(&mut self, bytes: &mut [u8]) -> Result<(), ReadError> {
@@ -379,6 +404,8 @@ mod tests {
         let mut bytes = single(&[b"name"]);
         let place = bytes.windows(4).position(|part| part == b"name").unwrap() - 8;
         bytes[place..place + 8].copy_from_slice(&u64::MAX.to_le_bytes());
-        assert!(parts(&bytes).unwrap_err().to_string().contains("a word of 18446744073709551615 bytes"));
+        assert!(
+            parts(&bytes).unwrap_err().to_string().contains("a word of 18446744073709551615 bytes")
+        );
     }
 }

@@ -34,13 +34,15 @@ pub fn fetch(workspace: &Workspace, wanted: &Commit) -> Result<PathBuf> {
             "fetch_git takes https://, http://, ssh:// and file:// addresses, user@host:path, and absolute paths";
         network::failed(&wanted.url, format!("the address {problem}"), Some(hint.to_owned()))
     })?;
-    let revision = Revision::parse(&wanted.rev)
-        .map_err(|problem| network::failed(&wanted.url, format!("the revision {:?} {problem}", wanted.rev), None))?;
+    let revision = Revision::parse(&wanted.rev).map_err(|problem| {
+        network::failed(&wanted.url, format!("the revision {:?} {problem}", wanted.rev), None)
+    })?;
     let cache = workspace.downloads.with_file_name("git");
     let place = cache.join(wanted.sha256.to_hex());
     if !is_right(workspace, &place, wanted.sha256) {
         platform::create_directories(&cache)?;
-        let _turn = turn::take(&workspace.settings, &workspace.events, &place, &redact(&wanted.url))?;
+        let _turn =
+            turn::take(&workspace.settings, &workspace.events, &place, &redact(&wanted.url))?;
         // Whoever had it before may have been after the same.
         if !is_right(workspace, &place, wanted.sha256) {
             fetch_to(workspace, wanted, &revision, &place)?;
@@ -51,11 +53,17 @@ pub fn fetch(workspace: &Workspace, wanted: &Commit) -> Result<PathBuf> {
 
 /// What lies there is believed only after another look at all of it.
 fn is_right(workspace: &Workspace, place: &Path, sha256: Hash) -> bool {
-    platform::exists(place) && tree::hash(place, &workspace.settings.interrupt).is_ok_and(|digest| digest.nar == sha256)
+    platform::exists(place)
+        && tree::hash(place, &workspace.settings.interrupt).is_ok_and(|digest| digest.nar == sha256)
 }
 
 /// Fetches into a directory of its own, which goes, and renames the tree when it is right.
-fn fetch_to(workspace: &Workspace, wanted: &Commit, revision: &Revision, place: &Path) -> Result<()> {
+fn fetch_to(
+    workspace: &Workspace,
+    wanted: &Commit,
+    revision: &Revision,
+    place: &Path,
+) -> Result<()> {
     // Its turn is ours, so that nothing else makes one for this hash.
     let scratch = place.with_extension("new");
     platform::remove_tree(&scratch)?;
@@ -65,7 +73,13 @@ fn fetch_to(workspace: &Workspace, wanted: &Commit, revision: &Revision, place: 
     done.and_then(|()| Ok(cleaned?))
 }
 
-fn fetch_in(workspace: &Workspace, wanted: &Commit, revision: &Revision, scratch: &Path, place: &Path) -> Result<()> {
+fn fetch_in(
+    workspace: &Workspace,
+    wanted: &Commit,
+    revision: &Revision,
+    scratch: &Path,
+    place: &Path,
+) -> Result<()> {
     let settings = &workspace.settings;
     let git = Git {
         network: &settings.network,
@@ -80,10 +94,11 @@ fn fetch_in(workspace: &Workspace, wanted: &Commit, revision: &Revision, scratch
     platform::create_directory(&tree)?;
     git.fetch(&wanted.url, revision, wanted.submodules, &mut Tree { top: &tree })
         .map_err(|failure| network::from_failure(&wanted.url, failure))?;
-    let received = tree::hash(&tree, &workspace.settings.interrupt).map_err(|error| match error {
-        store::Error::File(error) => Error::File(error),
-        other => network::failed(&wanted.url, other.to_string(), None),
-    })?;
+    let received =
+        tree::hash(&tree, &workspace.settings.interrupt).map_err(|error| match error {
+            store::Error::File(error) => Error::File(error),
+            other => network::failed(&wanted.url, other.to_string(), None),
+        })?;
     if received.nar != wanted.sha256 {
         let url = format!("{} at {}", redact(&wanted.url), wanted.rev);
         return Err(Error::WrongHash { url, declared: wanted.sha256, received: received.nar });

@@ -1,4 +1,5 @@
-//! Copying, writing and changing files below a build's directories: by descriptors, in trees of any depth.
+//! Copying, writing and changing files below a build's directories: by descriptors, in trees of any
+//! depth.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -45,8 +46,8 @@ pub fn copy(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
 }
 
 impl Workspace {
-    /// Copies the sources to where the build sees them. Until a program runs or something is written there
-    /// it need not be done: operations look at the sources themselves.
+    /// Copies the sources to where the build sees them. Until a program runs or something is
+    /// written there it need not be done: operations look at the sources themselves.
     ///
     /// # Errors
     /// When one cannot be copied.
@@ -81,7 +82,12 @@ impl Workspace {
 ///
 /// # Errors
 /// When it is another one by now, or cannot be read or written.
-fn copy_source(workspace: &Workspace, source: &Source, from: &Place, to: &Place) -> Result<tree::Digest> {
+fn copy_source(
+    workspace: &Workspace,
+    source: &Source,
+    from: &Place,
+    to: &Place,
+) -> Result<tree::Digest> {
     let digest = copy_tree(workspace, from, to, Some(source), &workspace.patterns(&to.path()))?;
     if digest.nar != source.nar {
         let changed = store::Error::SourceChanged { path: source.path.clone() };
@@ -90,7 +96,8 @@ fn copy_source(workspace: &Workspace, source: &Source, from: &Place, to: &Place)
     Ok(digest)
 }
 
-/// Copies a file, link or tree, small files side by side by as many threads as there are jobs. Only a source is hashed.
+/// Copies a file, link or tree, small files side by side by as many threads as there are jobs. Only
+/// a source is hashed.
 fn copy_tree(
     workspace: &Workspace,
     from: &Place,
@@ -98,7 +105,9 @@ fn copy_tree(
     source: Option<&Source>,
     patterns: &[tree::Pattern],
 ) -> Result<tree::Digest> {
-    let excluded = source.map(|source| source.excluded.clone()).or_else(|| workspace.excluded_below(&from.path()));
+    let excluded = source
+        .map(|source| source.excluded.clone())
+        .or_else(|| workspace.excluded_below(&from.path()));
     let tree = tree::Tree {
         directory: &from.directory,
         name: &from.name,
@@ -143,14 +152,24 @@ fn special(operation: &'static str, path: &Path) -> Error {
 }
 
 /// Both places are without links, so that their paths tell. Messages name them as the config does.
-fn refuse_itself(operation: &'static str, named: &(PathBuf, PathBuf), from: &Place, to: &Place) -> Result<()> {
+fn refuse_itself(
+    operation: &'static str,
+    named: &(PathBuf, PathBuf),
+    from: &Place,
+    to: &Place,
+) -> Result<()> {
     let (from, to) = (from.path(), to.path());
     let true_path = |path: &Path| match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) => platform::canonical(parent).join(name),
         _ => path.to_owned(),
     };
     if to.starts_with(&from) || true_path(&to).starts_with(true_path(&from)) {
-        return Err(failed_to(operation, &named.0, Some(&named.1), "a file or tree cannot become part of itself"));
+        return Err(failed_to(
+            operation,
+            &named.0,
+            Some(&named.1),
+            "a file or tree cannot become part of itself",
+        ));
     }
     Ok(())
 }
@@ -245,14 +264,21 @@ pub fn write(workspace: &Workspace, path: &Path, content: &[u8]) -> Result<()> {
 pub fn set_mode(workspace: &Workspace, path: &Path, mode: u32) -> Result<()> {
     let place = workspace.place_to_write(path)?;
     if place.kind()?.is_none() {
-        return Err(platform::failed("change the mode of", &place.path())(std::io::ErrorKind::NotFound.into()).into());
+        return Err(platform::failed("change the mode of", &place.path())(
+            std::io::ErrorKind::NotFound.into(),
+        )
+        .into());
     }
     let mut walk = Walk::new(Arc::clone(&place.directory), &place.name);
     while let Some(step) = walk.step()? {
         match step {
-            Step::Node { kind: FileKind::File, directory, name } => directory.set_mode(&name, mode)?,
+            Step::Node { kind: FileKind::File, directory, name } => {
+                directory.set_mode(&name, mode)?
+            }
             // To list it takes rights that it may lack.
-            Step::Node { kind: FileKind::Directory, directory, name } => platform::open_up(&directory, &name, 0o700)?,
+            Step::Node { kind: FileKind::Directory, directory, name } => {
+                platform::open_up(&directory, &name, 0o700)?
+            }
             Step::Node { .. } => {}
             // A directory must stay usable for its owner while the build goes on.
             Step::Left { directory, name, .. } => directory.set_mode(&name, mode | 0o700)?,

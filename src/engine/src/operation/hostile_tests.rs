@@ -1,4 +1,5 @@
-//! Operations of builds on trees as an attacker makes them: of any depth, of any kinds of files, and changing meanwhile.
+//! Operations of builds on trees as an attacker makes them: of any depth, of any kinds of files,
+//! and changing meanwhile.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,14 +27,23 @@ fn operations_reach_any_depth() {
     assert_eq!(count(&work.join("copy")), DEEP + 1);
     perform(Request::SetMode { path: "copy".into(), mode: 0o700 });
     perform(Request::Move { from: "copy".into(), to: "moved".into() });
-    assert_eq!(perform(Request::Read { path: deep("moved") }), Response::Output(b"bottom".to_vec()));
+    assert_eq!(
+        perform(Request::Read { path: deep("moved") }),
+        Response::Output(b"bottom".to_vec())
+    );
     perform(Request::Write { path: deep("moved"), content: b"new".to_vec() });
     assert_eq!(perform(Request::Read { path: deep("moved") }), Response::Output(b"new".to_vec()));
     let lowest = deep("moved").parent().unwrap().to_owned();
-    assert_eq!(perform(Request::List { path: lowest.clone() }), Response::Names(vec![b"file".to_vec()]));
+    assert_eq!(
+        perform(Request::List { path: lowest.clone() }),
+        Response::Names(vec![b"file".to_vec()])
+    );
     assert_eq!(perform(Request::Exists { path: deep("moved") }), Response::Flag(true));
     perform(Request::Symlink { target: "file".into(), link: lowest.join("link") });
-    assert_eq!(perform(Request::Read { path: lowest.join("link") }), Response::Output(b"new".to_vec()));
+    assert_eq!(
+        perform(Request::Read { path: lowest.join("link") }),
+        Response::Output(b"new".to_vec())
+    );
     perform(Request::MakeDirectory { path: Path::new("made").join(deep_file(DEEP / 10)) });
     assert_eq!(count(&work.join("made")), DEEP / 10 + 1);
     for name in ["tree", "moved", "made"] {
@@ -50,7 +60,9 @@ fn random_trees_are_copied_whole_or_refused() {
         let kinds = if seed % 3 == 0 { Kinds::All } else { Kinds::Storable };
         make_tree(&work.join("tree"), &mut Random::new(1000 + seed), kinds, &arena.path("outside"));
         match perform(&place.workspace, copy("tree", "copy")) {
-            Ok(_) => assert_eq!(count(&work.join("copy")), count(&work.join("tree")), "seed {seed}"),
+            Ok(_) => {
+                assert_eq!(count(&work.join("copy")), count(&work.join("tree")), "seed {seed}")
+            }
             // A pipe, a socket, or what may not be read.
             Err(Error::Refused { .. } | Error::File(_)) => {}
             Err(error) => panic!("seed {seed}: {error}"),
@@ -101,7 +113,13 @@ fn what_is_swapped_in_while_operations_work_leads_nowhere() {
     race(|| Request::MakeDirectory { path: path("tree/directory/deep/more/and/more") }, &[]);
     race(|| Request::Symlink { target: path("x"), link: path("tree/directory/deep/link") }, &[]);
     race(|| Request::SetMode { path: path("tree"), mode: 0o777 }, &[]);
-    race(|| Request::Move { from: path("tree/directory/one"), to: path("tree/directory/deep/moved") }, &[]);
+    race(
+        || Request::Move {
+            from: path("tree/directory/one"),
+            to: path("tree/directory/deep/moved"),
+        },
+        &[],
+    );
 }
 
 #[test]
@@ -115,11 +133,18 @@ fn what_is_swapped_in_while_an_archive_is_unpacked_leads_nowhere() {
         fs::write(made.join(name), "inside").unwrap();
     }
     let archive = work.join("archive.tar");
-    let tar = std::process::Command::new("tar").arg("-C").arg(&made).arg("-cf").arg(&archive).arg(".").status();
+    let tar = std::process::Command::new("tar")
+        .arg("-C")
+        .arg(&made)
+        .arg("-cf")
+        .arg(&archive)
+        .arg(".")
+        .status();
     assert!(tar.unwrap().success());
     arena.race_at(&work.join("tree"), 10, |_| {
         let options = super::UnpackOptions::default();
-        let request = Request::Unpack { archive: "archive.tar".into(), destination: "tree".into(), options };
+        let request =
+            Request::Unpack { archive: "archive.tar".into(), destination: "tree".into(), options };
         let _ = perform(&place.workspace, request);
     });
 }

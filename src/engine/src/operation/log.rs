@@ -37,7 +37,8 @@ impl Log {
     /// When the file cannot be opened.
     pub fn begin(&mut self, command: &str) -> Result<()> {
         let file = platform::append_file(&self.path)?;
-        // What earlier programs of the build printed counts too. The last line, which says that it is cut, lies behind.
+        // What earlier programs of the build printed counts too. The last line, which says that it
+        // is cut, lies behind.
         let length = file.metadata().map_err(platform::failed("look at", &self.path))?.len();
         self.left = self.limit.saturating_sub(length);
         self.file = Some(file);
@@ -112,7 +113,10 @@ mod tests {
         }
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("$ print\naaaaaaa\n"));
-        assert!(text.ends_with("\n[the log ends here, at its limit of 1000 bytes: SYSLUA_LOG_LIMIT]\n"), "{text}");
+        assert!(
+            text.ends_with("\n[the log ends here, at its limit of 1000 bytes: SYSLUA_LOG_LIMIT]\n"),
+            "{text}"
+        );
         assert_eq!(text.matches("[the log").count(), 1);
         assert_eq!(text.find("\n[the log"), Some(1000));
     }

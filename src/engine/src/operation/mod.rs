@@ -154,7 +154,9 @@ pub enum Error {
         hint: Option<String>,
     },
     /// A download is not what was declared.
-    #[error("{url} has another content than declared:\n  declared sha256 {declared}\n  received sha256 {received}")]
+    #[error(
+        "{url} has another content than declared:\n  declared sha256 {declared}\n  received sha256 {received}"
+    )]
     WrongHash {
         /// Where from.
         url: String,
@@ -199,7 +201,8 @@ pub enum Error {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// The user of a build of root cannot read what its programs are to read, or enter its own directories.
+    /// The user of a build of root cannot read what its programs are to read, or enter its own
+    /// directories.
     #[error("{} cannot be read by the user that runs builds of root ({user})", path.display())]
     NotForBuilds {
         /// What.
@@ -220,7 +223,11 @@ pub enum Error {
 
 /// Returns a number of bytes as people write it, where that is the same.
 pub(super) fn in_words(bytes: u64) -> String {
-    if bytes > 0 && bytes.is_multiple_of(1 << 20) { format!("{} MiB", bytes >> 20) } else { format!("{bytes} bytes") }
+    if bytes > 0 && bytes.is_multiple_of(1 << 20) {
+        format!("{} MiB", bytes >> 20)
+    } else {
+        format!("{bytes} bytes")
+    }
 }
 
 /// The log of a build.
@@ -301,13 +308,21 @@ pub fn perform(workspace: &Workspace, request: Request) -> Result<Response> {
         }
         Request::Copy { from, to } => files::copy(workspace, &from, &to).map(|()| Response::Done),
         Request::Move { from, to } => files::rename(workspace, &from, &to).map(|()| Response::Done),
-        Request::Symlink { target, link } => files::symlink(workspace, &target, &link).map(|()| Response::Done),
+        Request::Symlink { target, link } => {
+            files::symlink(workspace, &target, &link).map(|()| Response::Done)
+        }
         Request::Read { path } => files::read(workspace, &path).map(Response::Output),
         Request::List { path } => files::list(workspace, &path).map(Response::Names),
         Request::Exists { path } => files::exists(workspace, &path).map(Response::Flag),
-        Request::MakeDirectory { path } => files::make_directory(workspace, &path).map(|()| Response::Done),
-        Request::Write { path, content } => files::write(workspace, &path, &content).map(|()| Response::Done),
-        Request::SetMode { path, mode } => files::set_mode(workspace, &path, mode).map(|()| Response::Done),
+        Request::MakeDirectory { path } => {
+            files::make_directory(workspace, &path).map(|()| Response::Done)
+        }
+        Request::Write { path, content } => {
+            files::write(workspace, &path, &content).map(|()| Response::Done)
+        }
+        Request::SetMode { path, mode } => {
+            files::set_mode(workspace, &path, mode).map(|()| Response::Done)
+        }
         Request::Run(command) => {
             workspace.make_directory()?;
             workspace.copy_sources()?;

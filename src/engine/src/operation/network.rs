@@ -19,9 +19,14 @@ pub fn report(events: &EventSink) -> Report {
     let events = Arc::clone(events);
     Arc::new(move |progress: Progress<'_>| {
         events(match progress {
-            Progress::Received { url, bytes, total } => Event::Download { url: url.to_owned(), bytes, total },
+            Progress::Received { url, bytes, total } => {
+                Event::Download { url: url.to_owned(), bytes, total }
+            }
             Progress::Retrying { url, reason, pause } => Event::Warning {
-                message: format!("cannot fetch {url}: {reason}; trying again in {:.1} s", pause.as_secs_f64()),
+                message: format!(
+                    "cannot fetch {url}: {reason}; trying again in {:.1} s",
+                    pause.as_secs_f64()
+                ),
             },
         });
     })

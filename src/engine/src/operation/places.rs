@@ -1,7 +1,8 @@
 //! Where a path of a build leads: to a directory that is open, and a name in it.
 //!
-//! Every component below a directory of the build is opened by itself, and a link is followed by beginning anew where it
-//! leads to. So whatever a program swaps in meanwhile, nothing outside of what the build may use is reached.
+//! Every component below a directory of the build is opened by itself, and a link is followed by
+//! beginning anew where it leads to. So whatever a program swaps in meanwhile, nothing outside of
+//! what the build may use is reached.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -18,7 +19,8 @@ const MOST_LINKS: usize = 40;
 /// The name of a directory in itself.
 const ITSELF: &str = ".";
 
-/// A name in an open directory. What stands there, if anything does, is no link unless links are not followed.
+/// A name in an open directory. What stands there, if anything does, is no link unless links are
+/// not followed.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// The directory.
@@ -105,8 +107,8 @@ struct Top {
 }
 
 impl Workspace {
-    /// Finds the place of a path that the build wants to write. Missing directories above it are made. A link there is
-    /// replaced, wherever it leads.
+    /// Finds the place of a path that the build wants to write. Missing directories above it are
+    /// made. A link there is replaced, wherever it leads.
     ///
     /// # Errors
     /// When the build may not write there.
@@ -138,7 +140,9 @@ impl Workspace {
         let path = self.actual(self.absolute(path));
         let place = self.find(&path, last, Purpose::Read).map_err(|error| match error {
             // Whatever is missing on the way.
-            Error::File(error) if error.is_not_found() => platform::failed("read", &path)(error.cause).into(),
+            Error::File(error) if error.is_not_found() => {
+                platform::failed("read", &path)(error.cause).into()
+            }
             error => error,
         })?;
         if self.whole_source(&place.path()).is_none() || last == Last::Follow {
@@ -172,31 +176,46 @@ impl Workspace {
                 Found::Link(next) => current = next,
             }
         }
-        Err(platform::failed("use", path)(std::io::Error::other("too many links lead to each other")).into())
+        Err(platform::failed("use", path)(std::io::Error::other(
+            "too many links lead to each other",
+        ))
+        .into())
     }
 
-    /// Opens the directory where the way to something begins. What is the build's own is used with the rights of its user.
+    /// Opens the directory where the way to something begins. What is the build's own is used with
+    /// the rights of its user.
     fn begin(&self, root: &Top) -> Result<(Directory, PathBuf)> {
-        let invalid = || platform::failed("use", &root.path)(std::io::ErrorKind::InvalidInput.into());
+        let invalid =
+            || platform::failed("use", &root.path)(std::io::ErrorKind::InvalidInput.into());
         let (Some(above), Some(name)) = (root.path.parent(), root.path.file_name()) else {
             return Err(invalid().into());
         };
         if root.kind == Kind::Directory {
             // The user of the build may have no right to the directory that it is in.
             self.make_directory()?;
-            let below = if root.below.as_os_str().is_empty() { ITSELF.into() } else { root.below.clone() };
-            return Ok((Directory::follow(above)?.directory(name)?.with_actor(self.actor()), below));
+            let below =
+                if root.below.as_os_str().is_empty() { ITSELF.into() } else { root.below.clone() };
+            return Ok((
+                Directory::follow(above)?.directory(name)?.with_actor(self.actor()),
+                below,
+            ));
         }
         let directory = Directory::follow(above)?;
         // Joining nothing would add a slash.
         let way = std::iter::once(name).chain(&root.below).collect();
-        Ok((if root.kind == Kind::Output { directory.with_actor(self.actor()) } else { directory }, way))
+        Ok((
+            if root.kind == Kind::Output { directory.with_actor(self.actor()) } else { directory },
+            way,
+        ))
     }
 
-    /// Returns whether a path below a directory of objects is one that operations may read: not the directory itself, whose
-    /// list says what was built before.
+    /// Returns whether a path below a directory of objects is one that operations may read: not the
+    /// directory itself, whose list says what was built before.
     fn sees_in(&self, below: &Path) -> bool {
-        let name = below.components().next().and_then(|name| ObjectName::of_file(name.as_os_str().to_str()?));
+        let name = below
+            .components()
+            .next()
+            .and_then(|name| ObjectName::of_file(name.as_os_str().to_str()?));
         name.is_some_and(|name| (self.sees)(&name))
     }
 
@@ -209,18 +228,23 @@ impl Workspace {
             let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
             roots.extend(fetched.iter().map(root(Kind::Other)));
             roots.extend(self.objects.iter().map(root(Kind::Objects)));
-            roots.extend(
-                self.sources
-                    .iter()
-                    .map(|source| Root { excluded: Some(&source.excluded), ..root(Kind::Other)(&source.path) }),
-            );
+            roots.extend(self.sources.iter().map(|source| Root {
+                excluded: Some(&source.excluded),
+                ..root(Kind::Other)(&source.path)
+            }));
         }
         let found = |root: &Root<'_>, top: &Path| -> Option<Top> {
             let below = path.strip_prefix(top).ok()?;
-            let is_excluded = |excluded: &BTreeSet<PathBuf>| below.ancestors().any(|above| excluded.contains(above));
-            let is_allowed =
-                !root.excluded.is_some_and(is_excluded) && (root.kind != Kind::Objects || self.sees_in(below));
-            is_allowed.then(|| Top { path: top.to_owned(), kind: root.kind, below: below.to_owned() })
+            let is_excluded = |excluded: &BTreeSet<PathBuf>| {
+                below.ancestors().any(|above| excluded.contains(above))
+            };
+            let is_allowed = !root.excluded.is_some_and(is_excluded)
+                && (root.kind != Kind::Objects || self.sees_in(below));
+            is_allowed.then(|| Top {
+                path: top.to_owned(),
+                kind: root.kind,
+                below: below.to_owned(),
+            })
         };
         // Links name places by their true paths, and a source may be a link itself.
         roots.iter().find_map(|root| found(root, &root.path)).or_else(|| {
@@ -252,7 +276,10 @@ fn step_down(directory: Directory, way: &Path, last: Last, purpose: Purpose) -> 
     // A path that is only `.` has it as a component.
     let mut rest = way.components().map(|component| component.as_os_str().to_owned());
     let Some(mut name) = rest.next() else {
-        return Err(platform::failed("use", &directory.path())(std::io::ErrorKind::InvalidInput.into()).into());
+        return Err(platform::failed("use", &directory.path())(
+            std::io::ErrorKind::InvalidInput.into(),
+        )
+        .into());
     };
     loop {
         let next = rest.next();
@@ -270,7 +297,9 @@ fn step_down(directory: Directory, way: &Path, last: Last, purpose: Purpose) -> 
             };
         };
         let inner = match directory.directory(&name) {
-            Err(error) if error.is_not_found() && purpose == Purpose::Write && !directory.has(&name) => {
+            Err(error)
+                if error.is_not_found() && purpose == Purpose::Write && !directory.has(&name) =>
+            {
                 Place { directory: Arc::clone(&directory), name: name.clone() }.make_directory()
             }
             opened => opened,

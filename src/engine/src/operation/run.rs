@@ -1,4 +1,5 @@
-//! Running programs in a build: confined, with their output in the log, and nothing left running in the end.
+//! Running programs in a build: confined, with their output in the log, and nothing left running in
+//! the end.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -55,9 +56,11 @@ impl Program {
     fn display(&self) -> String {
         match self {
             Program::Line { line, .. } => String::from_utf8_lossy(line).into_owned(),
-            Program::Arguments(arguments) => {
-                arguments.iter().map(|argument| String::from_utf8_lossy(argument)).collect::<Vec<_>>().join(" ")
-            }
+            Program::Arguments(arguments) => arguments
+                .iter()
+                .map(|argument| String::from_utf8_lossy(argument))
+                .collect::<Vec<_>>()
+                .join(" "),
         }
     }
 }
@@ -82,7 +85,9 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
         None => workspace.directory.clone(),
     };
     if platform::kind_of(&directory)? != Some(FileKind::Directory) {
-        return Err(platform::failed("run in", &directory)(io::ErrorKind::NotADirectory.into()).into());
+        return Err(
+            platform::failed("run in", &directory)(io::ErrorKind::NotADirectory.into()).into()
+        );
     }
     let rules = workspace.rules(readable(workspace, command)?);
     let whole = command.program.display();
@@ -108,7 +113,9 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
             let attended = match steps {
                 Ok(steps) => lease.run(move |runner| {
                     if let Some(beginning) = beginning {
-                        beginning.make(runner).map_err(|reason| Error::NotStarted { command, reason })?;
+                        beginning
+                            .make(runner)
+                            .map_err(|reason| Error::NotStarted { command, reason })?;
                     }
                     attendance.run(Means::Jail(runner, steps))
                 }),
@@ -137,7 +144,9 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
     let path = log.is_cut().then(|| LogPlace { path: workspace.log.clone(), limit: log.reached() });
     match end {
         End::Ended(status) if status.success() => Ok(output),
-        End::Ended(status) => Err(Error::Failed { command: name, status: in_words(status), output: last, log: path }),
+        End::Ended(status) => {
+            Err(Error::Failed { command: name, status: in_words(status), output: last, log: path })
+        }
         End::TimedOut => {
             let seconds = command.timeout.unwrap_or_default().as_secs_f64();
             Err(Error::Failed {
@@ -147,7 +156,9 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
                 log: path,
             })
         }
-        End::Refused => Err(Error::TooMuchOutput { command: name, limit: workspace.settings.output.string }),
+        End::Refused => {
+            Err(Error::TooMuchOutput { command: name, limit: workspace.settings.output.string })
+        }
         End::Interrupted => Err(Error::Interrupted),
     }
 }
@@ -171,7 +182,12 @@ fn readable(workspace: &Workspace, command: &Command) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn process(workspace: &Workspace, command: &Command, directory: &Path, name: &str) -> Result<std::process::Command> {
+fn process(
+    workspace: &Workspace,
+    command: &Command,
+    directory: &Path,
+    name: &str,
+) -> Result<std::process::Command> {
     let find = |program: &OsStr| {
         find_program(program, command, directory).ok_or_else(|| Error::NotStarted {
             command: name.to_owned(),
@@ -185,7 +201,8 @@ fn process(workspace: &Workspace, command: &Command, directory: &Path, name: &st
         }
         Program::Arguments(arguments) => {
             let mut arguments = arguments.iter().map(|argument| os(argument));
-            let mut process = std::process::Command::new(find(&arguments.next().unwrap_or_default())?);
+            let mut process =
+                std::process::Command::new(find(&arguments.next().unwrap_or_default())?);
             process.args(arguments);
             process
         }
@@ -213,7 +230,8 @@ fn find_program(program: &OsStr, command: &Command, directory: &Path) -> Option<
     if path.components().count() > 1 {
         return Some(directory.join(path));
     }
-    let search = command.environment.get(b"PATH".as_slice()).map(|path| os(path)).unwrap_or_default();
+    let search =
+        command.environment.get(b"PATH".as_slice()).map(|path| os(path)).unwrap_or_default();
     std::env::split_paths(&search)
         .map(|place| directory.join(place).join(path))
         .find(|candidate| platform::is_file(candidate))
@@ -248,14 +266,25 @@ impl Attendance {
         log.begin(&self.whole)?;
         let (mut has_scoped_signals, mut user) = (false, None);
         let started = match means {
-            Means::Nothing => start(&mut self.process, !self.input.is_empty(), None, (None, &self.mark)),
+            Means::Nothing => {
+                start(&mut self.process, !self.input.is_empty(), None, (None, &self.mark))
+            }
             Means::Landlock(runner, rules) => {
                 has_scoped_signals = jail::support().has_scoped_signals();
                 user = rules.user;
-                let confinement = runner.places.as_ref().map(|places| Confinement::new(&rules, places)).transpose();
-                let confinement =
-                    confinement.map_err(|error| not_started(runner::Error::NotConfined(error).to_string()))?;
-                start(&mut self.process, !self.input.is_empty(), confinement.as_ref(), (rules.user, &self.mark))
+                let confinement = runner
+                    .places
+                    .as_ref()
+                    .map(|places| Confinement::new(&rules, places))
+                    .transpose();
+                let confinement = confinement
+                    .map_err(|error| not_started(runner::Error::NotConfined(error).to_string()))?;
+                start(
+                    &mut self.process,
+                    !self.input.is_empty(),
+                    confinement.as_ref(),
+                    (rules.user, &self.mark),
+                )
             }
             Means::Jail(runner, steps) => match &mut runner.keeper {
                 Some(keeper) if keeper.has_jail() => {
@@ -271,7 +300,8 @@ impl Attendance {
         let mut output = Vec::new();
         let mut take = |stream: Stream, bytes: &[u8]| {
             log.put(stream, bytes);
-            let is_enough = stream == Stream::Output && (output.len() + bytes.len()) as u64 > self.limits.string;
+            let is_enough = stream == Stream::Output
+                && (output.len() + bytes.len()) as u64 > self.limits.string;
             if stream == Stream::Output && !is_enough {
                 output.extend_from_slice(bytes);
             }
@@ -295,11 +325,16 @@ impl Attendance {
     fn why_not(&self, error: &io::Error, is_confined: bool) -> String {
         let program = Path::new(self.process.get_program());
         let shown = program.display();
-        let outside =
-            || format!("{shown} is outside of what a build may read: name it in `read`, or build it as a derivation");
+        let outside = || {
+            format!(
+                "{shown} is outside of what a build may read: name it in `read`, or build it as a derivation"
+            )
+        };
         match error.kind() {
             io::ErrorKind::NotFound
-                if platform::leads_somewhere(program) && is_confined && !is_interpreter_missing(program) =>
+                if platform::leads_somewhere(program)
+                    && is_confined
+                    && !is_interpreter_missing(program) =>
             {
                 outside()
             }
@@ -307,9 +342,15 @@ impl Attendance {
                 format!("the interpreter that {shown} names is missing")
             }
             io::ErrorKind::NotFound => format!("there is no {shown}"),
-            io::ErrorKind::PermissionDenied if is_confined && platform::is_executable_file(program) => outside(),
+            io::ErrorKind::PermissionDenied
+                if is_confined && platform::is_executable_file(program) =>
+            {
+                outside()
+            }
             io::ErrorKind::PermissionDenied => format!("{shown} is not executable"),
-            io::ErrorKind::ArgumentListTooLong => "its arguments and environment are too long".to_owned(),
+            io::ErrorKind::ArgumentListTooLong => {
+                "its arguments and environment are too long".to_owned()
+            }
             _ => platform::reason(error),
         }
     }
@@ -319,19 +360,20 @@ impl Attendance {
 fn is_interpreter_missing(program: &Path) -> bool {
     use std::io::Read;
     let mut beginning = Vec::new();
-    let read =
-        platform::open_regular(program).and_then(|file| file.take(LONGEST_INTERPRETER).read_to_end(&mut beginning));
+    let read = platform::open_regular(program)
+        .and_then(|file| file.take(LONGEST_INTERPRETER).read_to_end(&mut beginning));
     let line = beginning.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let interpreter = line.strip_prefix(b"#!").map(<[u8]>::trim_ascii_start);
     let interpreter = interpreter.and_then(|line| line.split(u8::is_ascii_whitespace).next());
-    read.is_ok() && interpreter.is_some_and(|path| !platform::leads_somewhere(&platform::path_from_bytes(path)))
+    read.is_ok()
+        && interpreter
+            .is_some_and(|path| !platform::leads_somewhere(&platform::path_from_bytes(path)))
 }
 
 fn in_words(status: ExitStatus) -> String {
     match status.code() {
         Some(code) => format!("failed with exit code {code}"),
-        None => {
-            platform::signal_of(status).map_or_else(|| status.to_string(), |signal| format!("was ended by {signal}"))
-        }
+        None => platform::signal_of(status)
+            .map_or_else(|| status.to_string(), |signal| format!("was ended by {signal}")),
     }
 }

@@ -1,5 +1,6 @@
-//! The threads that start programs. Each has confined itself by what many programs have in common, so that this is not done
-//! again for each of them, and runs one program at a time: what it can signal was started by that.
+//! The threads that start programs. Each has confined itself by what many programs have in common,
+//! so that this is not done again for each of them, and runs one program at a time: what it can
+//! signal was started by that.
 //!
 //! A build has a thread for itself as long as it has a jail; otherwise for each program.
 
@@ -22,7 +23,8 @@ pub struct Runner {
     pub places: Option<Places>,
     /// What makes jails for its programs, once one is needed.
     pub keeper: Option<Keeper>,
-    /// The lock of the jail, which its processes hold too: they have the descriptors of this thread.
+    /// The lock of the jail, which its processes hold too: they have the descriptors of this
+    /// thread.
     pub lock: Option<Lock>,
 }
 
@@ -67,8 +69,12 @@ impl Runners {
     /// When there is no such thread, or it cannot be confined.
     pub fn lease(self: &Arc<Runners>, base: Option<Base>) -> Result<Lease, Error> {
         // The one that is idle for the longest: the jail of the last one may still be going.
-        let known =
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&base).and_then(VecDeque::pop_front);
+        let known = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_mut(&base)
+            .and_then(VecDeque::pop_front);
         let jobs = known.map_or_else(|| begin(base), Ok)?;
         Ok(Lease { runners: Arc::clone(self), base, jobs })
     }
@@ -82,14 +88,18 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Does a job on the thread, and waits for it. The job may open descriptors, which are its own, and closes them.
+    /// Does a job on the thread, and waits for it. The job may open descriptors, which are its own,
+    /// and closes them.
     ///
     /// # Errors
     /// When the thread is gone.
     ///
     /// # Panics
     /// When the job does.
-    pub fn run<R: Send + 'static>(&self, job: impl FnOnce(&mut Runner) -> R + Send + 'static) -> Result<R, Error> {
+    pub fn run<R: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Runner) -> R + Send + 'static,
+    ) -> Result<R, Error> {
         let (sender, receiver) = channel();
         let job = move |runner: &mut Runner| {
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(runner)));
@@ -105,8 +115,9 @@ impl Lease {
 impl Lease {
     /// Does a job on the thread before any other, without waiting for it.
     pub fn post(&self, job: impl FnOnce(&mut Runner) + Send + 'static) {
-        let job =
-            move |runner: &mut Runner| drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(runner))));
+        let job = move |runner: &mut Runner| {
+            drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(runner))))
+        };
         // Without its thread there is nothing to do it with.
         let _ = self.jobs.send(Box::new(job));
     }

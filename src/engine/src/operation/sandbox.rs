@@ -1,4 +1,5 @@
-//! How the programs of one build are confined: the strongest way that the settings and the system allow.
+//! How the programs of one build are confined: the strongest way that the settings and the system
+//! allow.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +23,11 @@ pub struct Sandboxes {
 
 impl Sandboxes {
     /// Takes a user for a build. The first time, the range of users is looked at.
-    fn take_user(&self, settings: &Settings, place: u32) -> std::result::Result<BuildUser, UserError> {
+    fn take_user(
+        &self,
+        settings: &Settings,
+        place: u32,
+    ) -> std::result::Result<BuildUser, UserError> {
         let mut is_checked = self.has_users.lock().unwrap_or_else(PoisonError::into_inner);
         if !*is_checked {
             settings.build_users.check()?;
@@ -73,9 +78,12 @@ impl Beginning {
     /// When the system refuses; in words.
     pub fn make(self, runner: &mut Runner) -> std::result::Result<(), String> {
         runner.lock = None;
-        runner.lock = Some(Lock::take_briefly(&self.lock, &self.patience).map_err(|error| error.to_string())?);
-        let words =
-            |refused: Refused| format!("this system refuses {} ({})", refused.step, platform::reason(&refused.cause));
+        runner.lock = Some(
+            Lock::take_briefly(&self.lock, &self.patience).map_err(|error| error.to_string())?,
+        );
+        let words = |refused: Refused| {
+            format!("this system refuses {} ({})", refused.step, platform::reason(&refused.cause))
+        };
         let keeper = match runner.keeper.take() {
             Some(keeper) if keeper.is_ready() => keeper,
             _ => {
@@ -89,7 +97,8 @@ impl Beginning {
 }
 
 impl BuildSandbox {
-    /// Returns the confinement of a build, not yet made. `place` is that of its slot among the users of builds.
+    /// Returns the confinement of a build, not yet made. `place` is that of its slot among the
+    /// users of builds.
     ///
     /// # Errors
     /// When there is no user for it.
@@ -101,7 +110,12 @@ impl BuildSandbox {
         let needs_user = platform::is_system_user() && settings.sandbox != Sandbox::Off;
         let user = needs_user.then(|| shared.take_user(settings, place)).transpose()?;
         let number = user.as_ref().map(BuildUser::number);
-        Ok(BuildSandbox { shared: Arc::clone(shared), user: Mutex::new(user), number, ..BuildSandbox::default() })
+        Ok(BuildSandbox {
+            shared: Arc::clone(shared),
+            user: Mutex::new(user),
+            number,
+            ..BuildSandbox::default()
+        })
     }
 
     /// Returns the number of the user that the build is, where that is not ours.
@@ -120,7 +134,8 @@ impl BuildSandbox {
         user.as_ref().map_or(Ok(()), BuildUser::end_expected)
     }
 
-    /// Returns how far the programs of the build were confined. Without a program, nothing could be stronger.
+    /// Returns how far the programs of the build were confined. Without a program, nothing could be
+    /// stronger.
     pub fn level(&self) -> Level {
         self.weakest.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(Level::Namespaces)
     }
@@ -130,15 +145,16 @@ impl BuildSandbox {
         *weakest = Some(weakest.map_or(level, |known| known.min(level)));
     }
 
-    /// Returns the name of the file that programs without a jail are known by. Before the first of them it is noted, for
-    /// whoever finds the build cut off.
+    /// Returns the name of the file that programs without a jail are known by. Before the first of
+    /// them it is noted, for whoever finds the build cut off.
     ///
     /// # Errors
     /// When it cannot be noted.
     pub fn mark(&self, note: &Path) -> Result<String> {
         let mut mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner);
         if mark.is_empty() {
-            let name = platform::random_name().map_err(platform::failed("make a random name for", note))?;
+            let name = platform::random_name()
+                .map_err(platform::failed("make a random name for", note))?;
             *mark = format!("syslua-{name}");
             platform::write_private_file_atomically(note, mark.as_bytes())?;
         }
@@ -168,8 +184,10 @@ impl BuildSandbox {
     /// # Errors
     /// When the settings want more than the system has, or there is no thread to start it.
     pub fn confine(&self, workspace: &Workspace, rules: Rules, command: &str) -> Result<Confined> {
-        let not_started =
-            |error: super::runner::Error| Error::NotStarted { command: command.to_owned(), reason: error.to_string() };
+        let not_started = |error: super::runner::Error| Error::NotStarted {
+            command: command.to_owned(),
+            reason: error.to_string(),
+        };
         let runners = &self.shared.runners;
         let mode = workspace.settings.sandbox;
         if mode == Sandbox::Off {
@@ -188,16 +206,21 @@ impl BuildSandbox {
                     self.note(Level::Namespaces);
                     return Ok(Confined::Jail(lease, rules, beginning));
                 }
-                Err(missing) if mode == Sandbox::Require => return Err(Error::NotConfined { missing }),
+                Err(missing) if mode == Sandbox::Require => {
+                    return Err(Error::NotConfined { missing });
+                }
                 Err(missing) => {
-                    let files = support.missing().map(|missing| format!("; {missing}")).unwrap_or_default();
+                    let files =
+                        support.missing().map(|missing| format!("; {missing}")).unwrap_or_default();
                     self.warn(workspace, &format!("{missing}{files}"));
                 }
             }
         } else if let Some(missing) = support.missing() {
             self.warn(workspace, &missing);
         }
-        if let Some(missing) = missing_leftovers(support.has_scoped_signals(), self.number.is_some()) {
+        if let Some(missing) =
+            missing_leftovers(support.has_scoped_signals(), self.number.is_some())
+        {
             self.warn(workspace, missing);
         }
         self.note(support.level());
@@ -216,8 +239,9 @@ impl BuildSandbox {
         }
     }
 
-    /// Returns a thread that makes the jail, and how; in words why that is not possible. The first jail of all is made
-    /// at once, to see whether the system allows it. Should a later one fail, that is no reason to go on without.
+    /// Returns a thread that makes the jail, and how; in words why that is not possible. The first
+    /// jail of all is made at once, to see whether the system allows it. Should a later one fail,
+    /// that is no reason to go on without.
     fn begin(
         &self,
         rules: &Rules,
@@ -225,7 +249,9 @@ impl BuildSandbox {
     ) -> std::result::Result<(Lease, Option<Box<Beginning>>), String> {
         let runners = &self.shared.runners;
         let known = || runners.has_namespaces.get();
-        let _first = known().is_none().then(|| runners.first_try.lock().unwrap_or_else(PoisonError::into_inner));
+        let _first = known()
+            .is_none()
+            .then(|| runners.first_try.lock().unwrap_or_else(PoisonError::into_inner));
         let is_first = match known() {
             Some(Err(refused)) => return Err(refused.clone()),
             Some(Ok(())) => false,
@@ -238,17 +264,27 @@ impl BuildSandbox {
             }
             let settings = &workspace.settings;
             let beginning = Beginning {
-                view: runners.machine()?.view(rules, support).map_err(|error| platform::reason(&error))?,
+                view: runners
+                    .machine()?
+                    .view(rules, support)
+                    .map_err(|error| platform::reason(&error))?,
                 runners: Arc::clone(runners),
                 rules: rules.clone(),
                 lock: workspace.jail.clone(),
-                patience: Patience { timeout: settings.lock_timeout, interrupt: settings.interrupt.clone() },
+                patience: Patience {
+                    timeout: settings.lock_timeout,
+                    interrupt: settings.interrupt.clone(),
+                },
             };
-            let lease = runners.lease(Some(Base::of_jails(rules.network))).map_err(|error| error.to_string())?;
+            let lease = runners
+                .lease(Some(Base::of_jails(rules.network)))
+                .map_err(|error| error.to_string())?;
             if !is_first {
                 return Ok((lease, Some(Box::new(beginning))));
             }
-            lease.run(move |runner| beginning.make(runner)).map_err(|error| error.to_string())??;
+            lease
+                .run(move |runner| beginning.make(runner))
+                .map_err(|error| error.to_string())??;
             Ok((lease, None))
         };
         let begun = begin();

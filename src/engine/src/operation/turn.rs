@@ -25,7 +25,8 @@ pub fn take(settings: &Settings, events: &EventSink, place: &Path, what: &str) -
     // Another build of ours first: what is then locked is so by another process.
     let own = settings.context.take_turn(&path, &settings.interrupt.0).ok_or(Error::Interrupted)?;
     let waiting = |pid| events(Event::Waiting { lock: format!("the download of {what}"), pid });
-    let lock = Lock::take(&path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
+    let lock =
+        Lock::take(&path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
     match lock {
         Ok(lock) => Ok(Turn { _lock: lock, path, _own: own }),
         Err(LockError::Interrupted) => Err(Error::Interrupted),

@@ -14,8 +14,8 @@ use crate::value::Source;
 
 /// The directories and rights of one build.
 pub struct Workspace {
-    /// The build directory: relative paths start here, and it goes when the build ends. It is made when
-    /// something needs it, which most builds of a single file never do.
+    /// The build directory: relative paths start here, and it goes when the build ends. It is made
+    /// when something needs it, which most builds of a single file never do.
     pub directory: PathBuf,
     /// The directory of the outputs, which is empty at first and this build's alone.
     pub building: PathBuf,
@@ -43,13 +43,15 @@ pub struct Workspace {
     pub network: bool,
     /// What this build fetched, which may be read.
     pub fetched: Mutex<Vec<PathBuf>>,
-    /// What of it the build is given in its own directory, where it is another user: the place there, and the original.
+    /// What of it the build is given in its own directory, where it is another user: the place
+    /// there, and the original.
     pub given: Mutex<Vec<(PathBuf, PathBuf)>>,
     /// Where that came from: an address by the path in the cache.
     pub origins: Mutex<BTreeMap<PathBuf, String>>,
     /// Set once the sources are copied into the build directory.
     pub copied_sources: Mutex<bool>,
-    /// Whether this is a second build, to see what the first one depended on: its programs get other surroundings.
+    /// Whether this is a second build, to see what the first one depended on: its programs get
+    /// other surroundings.
     pub is_check: bool,
     /// Tells what to search for in what becomes of an output; nothing where that is not known.
     pub search: Option<Search>,
@@ -87,8 +89,8 @@ impl Workspace {
         platform::normalize(&self.directory.join(path))
     }
 
-    /// Returns where a build sees a source: in its own directory, so that neither its place on this machine
-    /// nor what its filter left out can become part of a result.
+    /// Returns where a build sees a source: in its own directory, so that neither its place on this
+    /// machine nor what its filter left out can become part of a result.
     pub fn place_of(&self, source: &Source) -> PathBuf {
         self.directory.join(SOURCES).join(source.name())
     }
@@ -96,7 +98,8 @@ impl Workspace {
     /// Returns what people call a path: where it came from, when it lies in the cache.
     pub fn name_of(&self, path: &Path) -> String {
         let origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = origins.iter().find_map(|(place, url)| Some((url, path.strip_prefix(place).ok()?)));
+        let found =
+            origins.iter().find_map(|(place, url)| Some((url, path.strip_prefix(place).ok()?)));
         match found {
             Some((url, inner)) if inner.as_os_str().is_empty() => url.clone(),
             Some((url, inner)) => format!("{} of {url}", inner.display()),
@@ -104,21 +107,24 @@ impl Workspace {
         }
     }
 
-    /// Notes that the build fetched something from an address, and returns where it finds that: in its own directory where it is
-    /// another user, to whom the cache is closed.
+    /// Notes that the build fetched something from an address, and returns where it finds that: in
+    /// its own directory where it is another user, to whom the cache is closed.
     pub fn give_fetched(&self, original: PathBuf, url: String) -> PathBuf {
         let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
         let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
         fetched.push(original.clone());
         origins.insert(original.clone(), url.clone());
-        let (Some(_), Some(name)) = (self.sandbox.user(), original.file_name()) else { return original };
+        let (Some(_), Some(name)) = (self.sandbox.user(), original.file_name()) else {
+            return original;
+        };
         let place = self.directory.join(FETCHED).join(fetched.len().to_string()).join(name);
         origins.insert(place.clone(), url);
         self.given.lock().unwrap_or_else(PoisonError::into_inner).push((place.clone(), original));
         place
     }
 
-    /// Returns the user whose rights to files operations have below the build's own directories, where that is not ours.
+    /// Returns the user whose rights to files operations have below the build's own directories,
+    /// where that is not ours.
     pub(super) fn actor(&self) -> Option<Actor> {
         self.sandbox.user().map(Actor::alone)
     }
@@ -136,12 +142,17 @@ impl Workspace {
         self.sandbox.user().map_or(Ok(()), |user| platform::give_to_number(directory, user))
     }
 
-    /// Returns where what the build sees at a path is: for a source that is not copied, the source itself.
+    /// Returns where what the build sees at a path is: for a source that is not copied, the source
+    /// itself.
     pub(super) fn actual(&self, path: PathBuf) -> PathBuf {
         let within = |place: &Path, original: &Path| {
             let inner = path.strip_prefix(place).ok()?;
             // Joining nothing would add a slash, which a file must not have.
-            Some(if inner.as_os_str().is_empty() { original.to_owned() } else { original.join(inner) })
+            Some(if inner.as_os_str().is_empty() {
+                original.to_owned()
+            } else {
+                original.join(inner)
+            })
         };
         let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(original) = given.iter().find_map(|(place, original)| within(place, original)) {
@@ -152,7 +163,8 @@ impl Workspace {
         {
             return path;
         }
-        let inside = self.sources.iter().find_map(|source| within(&self.place_of(source), &source.path));
+        let inside =
+            self.sources.iter().find_map(|source| within(&self.place_of(source), &source.path));
         inside.unwrap_or(path)
     }
 
@@ -174,8 +186,8 @@ impl Workspace {
         Some(below.map(Path::to_owned).collect())
     }
 
-    /// Notes that something in a source itself was looked at, and not in a copy: then it must still be what was hashed when
-    /// the build ends.
+    /// Notes that something in a source itself was looked at, and not in a copy: then it must still
+    /// be what was hashed when the build ends.
     pub(super) fn note_look(&self, path: &Path) {
         let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
         let looked = self.sources.iter().filter(|source| path.starts_with(&source.path));
@@ -190,12 +202,15 @@ impl Workspace {
     /// Returns what to search for in what becomes of an output.
     pub(super) fn patterns(&self, path: &Path) -> Vec<Pattern> {
         let output = self.outputs.iter().find(|(_, place)| *place == path);
-        output.and_then(|(output, _)| self.search.as_ref().and_then(|search| search(output))).unwrap_or_default()
+        output
+            .and_then(|(output, _)| self.search.as_ref().and_then(|search| search(output)))
+            .unwrap_or_default()
     }
 
     /// Notes what was seen of an output while it was copied; `id` are the numbers of the copy.
     pub(super) fn note_copy(&self, path: &Path, id: (u64, u64), digest: Digest) {
-        let output = self.outputs.iter().find(|(_, place)| *place == path).map(|(output, _)| output.clone());
+        let output =
+            self.outputs.iter().find(|(_, place)| *place == path).map(|(output, _)| output.clone());
         if let (Some(output), Some(_)) = (output, &self.search) {
             let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
             if copies.has_run {
@@ -208,7 +223,9 @@ impl Workspace {
     /// Forgets what was seen of an output in which something is written.
     pub(super) fn forget_copies(&self, path: &Path) {
         let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
-        copies.outputs.retain(|output, _| !self.outputs.get(output).is_some_and(|place| path.starts_with(place)));
+        copies.outputs.retain(|output, _| {
+            !self.outputs.get(output).is_some_and(|place| path.starts_with(place))
+        });
     }
 
     /// Forgets what was seen of all outputs.
@@ -216,8 +233,8 @@ impl Workspace {
         self.copies.lock().unwrap_or_else(PoisonError::into_inner).outputs.clear();
     }
 
-    /// Forgets what was seen of all outputs, and believes nothing that is seen later: a program runs, and may leave others
-    /// running that write whenever they want.
+    /// Forgets what was seen of all outputs, and believes nothing that is seen later: a program
+    /// runs, and may leave others running that write whenever they want.
     pub(super) fn note_run(&self) {
         self.copies.lock().unwrap_or_else(PoisonError::into_inner).has_run = true;
         self.forget_all_copies();
@@ -232,7 +249,9 @@ impl Workspace {
     pub fn rules(&self, more: Vec<PathBuf>) -> Rules {
         let mut more = more;
         if self.sandbox.user().is_none() {
-            more.extend(self.fetched.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+            more.extend(
+                self.fetched.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned(),
+            );
         }
         Rules {
             read: self.objects.clone(),

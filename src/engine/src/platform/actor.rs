@@ -1,5 +1,5 @@
-//! Working with another user's rights: root in the home of somebody acts as that user, so that it can
-//! be led nowhere where the user could not write anyway.
+//! Working with another user's rights: root in the home of somebody acts as that user, so that it
+//! can be led nowhere where the user could not write anyway.
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -23,7 +23,8 @@ mod linux {
             let group = entry.as_ref().map_or(user, |entry| entry.gid.as_raw());
             let name = entry.and_then(|entry| CString::new(entry.name).ok());
             let groups = name.and_then(|name| getgrouplist(&name, Gid::from_raw(group)).ok());
-            let groups = groups.map_or_else(Vec::new, |groups| groups.into_iter().map(Gid::as_raw).collect());
+            let groups = groups
+                .map_or_else(Vec::new, |groups| groups.into_iter().map(Gid::as_raw).collect());
             Actor { user, group, groups }
         }
 
@@ -41,7 +42,8 @@ mod linux {
         pub fn act<T>(actor: Option<&Actor>, run: impl FnOnce() -> T) -> T {
             let Some(actor) = actor else { return run() };
             let own = rustix::process::getgroups().unwrap_or_default();
-            let groups: Vec<_> = actor.groups.iter().map(|group| rustix::process::Gid::from_raw(*group)).collect();
+            let groups: Vec<_> =
+                actor.groups.iter().map(|group| rustix::process::Gid::from_raw(*group)).collect();
             let guard = Guard { own };
             // Root may always do this; should it fail, the user's number alone limits us already.
             let _ = set_thread_groups(&groups);

@@ -9,12 +9,14 @@ mod system {
     use std::path::Path;
     use std::process::Command;
 
-    /// Where a program that this process becomes finds its script: what stands for the descriptor in arguments and variables.
+    /// Where a program that this process becomes finds its script: what stands for the descriptor
+    /// in arguments and variables.
     pub const SCRIPT: &str = "/dev/fd/SCRIPT";
 
-    /// Becomes a program, which gets only these variables. `script` is a text that it can read at [`SCRIPT`], once that is
-    /// replaced in its arguments and variables; `directory` is where it may be kept for a moment. Returns only when that fails;
-    /// elsewhere, the exit code of the program.
+    /// Becomes a program, which gets only these variables. `script` is a text that it can read at
+    /// [`SCRIPT`], once that is replaced in its arguments and variables; `directory` is where it
+    /// may be kept for a moment. Returns only when that fails; elsewhere, the exit code of the
+    /// program.
     ///
     /// # Errors
     /// When the program cannot be started.
@@ -24,7 +26,8 @@ mod system {
         script: Option<(&[u8], &Path)>,
     ) -> io::Result<i32> {
         use std::os::unix::process::CommandExt;
-        let descriptor = script.map(|(text, directory)| open_unnamed(text, directory)).transpose()?;
+        let descriptor =
+            script.map(|(text, directory)| open_unnamed(text, directory)).transpose()?;
         let place = descriptor.map(|descriptor| format!("/dev/fd/{}", descriptor.into_raw_fd()));
         let replaced = |text: &OsString| match (&place, text.to_str()) {
             (Some(place), Some(text)) => text.replace(SCRIPT, place).into(),
@@ -42,7 +45,8 @@ mod system {
         use std::os::unix::fs::OpenOptionsExt;
         fs::create_dir_all(directory)?;
         let path = directory.join(format!(".shell.{}", std::process::id()));
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let mut file =
+            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         let written = file.write_all(text).and_then(|()| fs::File::open(&path));
         fs::remove_file(&path)?;
         let descriptor = OwnedFd::from(written?);
@@ -70,7 +74,9 @@ mod system {
         variables: &[(OsString, OsString)],
         _script: Option<(&[u8], &Path)>,
     ) -> io::Result<i32> {
-        let Some((program, words)) = words.split_first() else { return Err(io::ErrorKind::InvalidInput.into()) };
+        let Some((program, words)) = words.split_first() else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
         let variables = variables.iter().map(|(name, value)| (name, value));
         let status = Command::new(program).args(words).env_clear().envs(variables).status()?;
         Ok(status.code().unwrap_or(1))

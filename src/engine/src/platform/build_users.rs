@@ -1,7 +1,8 @@
-//! Users that nobody is, for the builds of root: a number for one build at a time, on the whole machine.
+//! Users that nobody is, for the builds of root: a number for one build at a time, on the whole
+//! machine.
 //!
-//! Each number has a lock below `/run`. A file that is not empty tells that a build was cut off: what it left running is
-//! ended before the number is given away again.
+//! Each number has a lock below `/run`. A file that is not empty tells that a build was cut off:
+//! what it left running is ended before the number is given away again.
 
 use std::fs;
 use std::io;
@@ -14,7 +15,8 @@ use crate::settings::UserRange;
 
 /// Where the locks are. All roots of the machine use it.
 const LOCKS: &str = "/run/syslua/build-users";
-/// Where numbers of users and groups are given to users, each with the place of the first number of an entry.
+/// Where numbers of users and groups are given to users, each with the place of the first number of
+/// an entry.
 const USERS: [(&str, usize); 2] = [("/etc/passwd", 2), ("/etc/group", 2)];
 const SUBORDINATES: [&str; 2] = ["/etc/subuid", "/etc/subgid"];
 
@@ -51,7 +53,8 @@ pub enum Error {
 }
 
 impl UserRange {
-    /// Looks whether no user and no subordinate range has a number of the range, and the system has all of them.
+    /// Looks whether no user and no subordinate range has a number of the range, and the system has
+    /// all of them.
     ///
     /// # Errors
     /// When that is not so.
@@ -67,7 +70,9 @@ impl UserRange {
             let path = root.join(&file[1..]);
             for line in fs::read_to_string(&path).unwrap_or_default().lines() {
                 let fields: Vec<&str> = line.split(':').collect();
-                let number = |place: usize| fields.get(place).and_then(|field| field.trim().parse::<u64>().ok());
+                let number = |place: usize| {
+                    fields.get(place).and_then(|field| field.trim().parse::<u64>().ok())
+                };
                 let Some(begin) = number(place) else { continue };
                 let count = length.map_or(Some(1), number).unwrap_or(0);
                 if begin <= last && first < begin + count {
@@ -79,7 +84,8 @@ impl UserRange {
         for file in ["proc/self/uid_map", "proc/self/gid_map"] {
             let Ok(text) = fs::read_to_string(root.join(file)) else { continue };
             let is_mapped = text.lines().any(|line| {
-                let numbers: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+                let numbers: Vec<u64> =
+                    line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
                 matches!(numbers[..], [begin, _, count] if begin <= first && last < begin + count)
             });
             if !is_mapped {
@@ -101,7 +107,8 @@ pub struct BuildUser {
 }
 
 impl BuildUser {
-    /// Takes a user of a range that no other build has on this machine; the one at this place, if it is free.
+    /// Takes a user of a range that no other build has on this machine; the one at this place, if
+    /// it is free.
     ///
     /// # Errors
     /// When there is none.
@@ -109,7 +116,11 @@ impl BuildUser {
         BuildUser::take_below(Path::new(LOCKS), range, place)
     }
 
-    fn take_below(locks: &Path, range: &UserRange, place: u32) -> std::result::Result<BuildUser, Error> {
+    fn take_below(
+        locks: &Path,
+        range: &UserRange,
+        place: u32,
+    ) -> std::result::Result<BuildUser, Error> {
         const PRIVATE: u32 = 0o700;
         modify::create_directories_as(locks, PRIVATE)?;
         let (first, count) = (range.first(), range.last() - range.first() + 1);
@@ -175,7 +186,9 @@ mod tests {
     fn a_range_is_two_numbers_with_room_for_each_slot() {
         let range: UserRange = "300000-300255".parse().unwrap();
         assert_eq!(range.to_string(), "300000-300255");
-        for text in ["", "1", "0-1000", "300000-300254", "5-4", "a-b", "1-4294967295", "-1-500", "1-2-3"] {
+        for text in
+            ["", "1", "0-1000", "300000-300254", "5-4", "a-b", "1-4294967295", "-1-500", "1-2-3"]
+        {
             assert!(text.parse::<UserRange>().is_err(), "{text}");
         }
     }
@@ -189,7 +202,11 @@ mod tests {
         let put = |file: &str, text: &str| fs::write(root.path().join(file), text).unwrap();
         assert!(range.check_below(root.path()).is_ok());
         for (file, free, taken) in [
-            ("etc/passwd", "a:x:299999:1::/:/bin/sh\nb:x:301000:1::/:/bin/sh\n", "c:x:300999:1::/:/bin/sh"),
+            (
+                "etc/passwd",
+                "a:x:299999:1::/:/bin/sh\nb:x:301000:1::/:/bin/sh\n",
+                "c:x:300999:1::/:/bin/sh",
+            ),
             ("etc/group", "a:x:301000:\n", "b:x:300000:\n"),
             ("etc/subuid", "a:200000:100000\nb:301000:1\n", "c:200000:100001\n"),
             ("etc/subgid", "", "a:300500:1\n"),
@@ -214,7 +231,8 @@ mod tests {
         let range: UserRange = "4000000-4000255".parse().unwrap();
         let take = |wanted| BuildUser::take_below(place.path(), &range, wanted);
         let users: Vec<BuildUser> = (0..256).map(|wanted| take(wanted / 2).unwrap()).collect();
-        let numbers: std::collections::BTreeSet<u32> = users.iter().map(BuildUser::number).collect();
+        let numbers: std::collections::BTreeSet<u32> =
+            users.iter().map(BuildUser::number).collect();
         assert_eq!(numbers.len(), 256);
         assert!(matches!(take(0), Err(Error::AllBusy { .. })));
     }

@@ -1,5 +1,6 @@
 //! Working in one directory by its descriptor: names in it are never followed, and whoever swaps a
-//! directory above it for a link leads us nowhere. Everything that others can change is used this way.
+//! directory above it for a link leads us nowhere. Everything that others can change is used this
+//! way.
 //!
 //! As root, below a directory that belongs to somebody else, everything is done with that user's
 //! rights. Elsewhere than on Unix, paths stand in for descriptors.
@@ -29,8 +30,8 @@ pub struct Directory {
     actor: Option<Actor>,
 }
 
-/// The way to a directory, for messages. Of one in another, only the name is kept: trees may be deeper than all their paths
-/// together would fit in memory.
+/// The way to a directory, for messages. Of one in another, only the name is kept: trees may be
+/// deeper than all their paths together would fit in memory.
 #[derive(Clone, Debug)]
 struct Place(Arc<Step>);
 
@@ -116,8 +117,8 @@ impl Blank {
 pub struct Identity {
     /// Its number on the file system.
     pub inode: u64,
-    /// Size and time of the last change of content, in seconds and nanoseconds; of directories, whose
-    /// entries may come and go, nothing.
+    /// Size and time of the last change of content, in seconds and nanoseconds; of directories,
+    /// whose entries may come and go, nothing.
     pub content: Option<(u64, i64, i64)>,
 }
 
@@ -165,8 +166,8 @@ pub fn look(path: &Path) -> Result<Option<Seen>> {
     }
 }
 
-/// Returns the numbers of the file system and of what stands at a path, which may be a link; nothing where nothing does, and
-/// where the system has no such numbers.
+/// Returns the numbers of the file system and of what stands at a path, which may be a link;
+/// nothing where nothing does, and where the system has no such numbers.
 pub fn id_at(path: &Path) -> Option<(u64, u64)> {
     raw::id_at(path).ok()
 }
@@ -185,7 +186,8 @@ impl Directory {
         Ok(Directory::new(raw, None, path, actor))
     }
 
-    /// Opens a directory of ours by its path. Links among its parents are followed; the last component may be none.
+    /// Opens a directory of ours by its path. Links among its parents are followed; the last
+    /// component may be none.
     ///
     /// # Errors
     /// When there is none, or a link in its place.
@@ -203,7 +205,12 @@ impl Directory {
         Ok(Directory::new(raw, None, path, None))
     }
 
-    fn new(raw: raw::Handle, above: Option<&Directory>, name: &Path, actor: Option<Actor>) -> Directory {
+    fn new(
+        raw: raw::Handle,
+        above: Option<&Directory>,
+        name: &Path,
+        actor: Option<Actor>,
+    ) -> Directory {
         let step = Step { above: above.map(|above| above.place.clone()), name: name.to_owned() };
         Directory { raw, place: Place(Arc::new(step)), actor }
     }
@@ -214,8 +221,8 @@ impl Directory {
         Directory { actor, ..self }
     }
 
-    /// Tells what this is when it is empty. Nothing where it holds anything, where it has lists of users or other attributes,
-    /// and where the system does not tell.
+    /// Tells what this is when it is empty. Nothing where it holds anything, where it has lists of
+    /// users or other attributes, and where the system does not tell.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -235,14 +242,19 @@ impl Directory {
         Ok(Directory::new(raw, Some(self), Path::new(name), self.actor.clone()))
     }
 
-    /// Opens the directory that a directory was found in, when it still is the one with this number.
+    /// Opens the directory that a directory was found in, when it still is the one with this
+    /// number.
     ///
     /// # Errors
     /// When it was moved, or the system refuses.
     pub(super) fn parent(&self, id: (u64, u64)) -> Result<Directory> {
         let open = || {
             let parent = raw::open_parent(&self.raw)?;
-            if raw::id_of(&parent)? == id { Ok(parent) } else { Err(io::Error::other("it was moved meanwhile")) }
+            if raw::id_of(&parent)? == id {
+                Ok(parent)
+            } else {
+                Err(io::Error::other("it was moved meanwhile"))
+            }
         };
         let raw = self.act(open).map_err(|cause| failed("leave", &self.path())(cause))?;
         let place = self.place.0.above.clone().unwrap_or_else(|| self.place.clone());
@@ -274,16 +286,27 @@ impl Directory {
         record: impl FnOnce(PathBuf) -> Operation,
     ) -> Result<T> {
         let path = || self.path().join(name);
-        let changed = fault::point().and_then(|()| self.act(run)).inspect(|_| fault::done(|| record(path())));
+        let changed =
+            fault::point().and_then(|()| self.act(run)).inspect(|_| fault::done(|| record(path())));
         changed.map_err(|cause| failed(operation, &path())(cause))
     }
 
     /// The same for what a replay leaves out.
-    fn change_other<T>(&self, operation: &'static str, name: &OsStr, run: impl FnOnce() -> io::Result<T>) -> Result<T> {
+    fn change_other<T>(
+        &self,
+        operation: &'static str,
+        name: &OsStr,
+        run: impl FnOnce() -> io::Result<T>,
+    ) -> Result<T> {
         self.change(operation, name, run, |_| Operation::Other)
     }
 
-    fn named<T>(&self, operation: &'static str, name: &OsStr, run: impl FnOnce() -> io::Result<T>) -> Result<T> {
+    fn named<T>(
+        &self,
+        operation: &'static str,
+        name: &OsStr,
+        run: impl FnOnce() -> io::Result<T>,
+    ) -> Result<T> {
         self.act(run).map_err(|cause| failed(operation, &self.path().join(name))(cause))
     }
 
@@ -329,7 +352,9 @@ impl Directory {
     /// # Errors
     /// When the system does not tell.
     pub fn read_link(&self, name: &OsStr) -> Result<Option<PathBuf>> {
-        self.act(|| raw::read_link(&self.raw, name)).map(Some).or_else(|error| self.unless_link(name, error))
+        self.act(|| raw::read_link(&self.raw, name))
+            .map(Some)
+            .or_else(|error| self.unless_link(name, error))
     }
 
     /// Returns whether a link to exactly `target` stands at a name.
@@ -337,7 +362,8 @@ impl Directory {
     /// # Errors
     /// When the system does not tell.
     pub fn is_link_to(&self, name: &OsStr, target: &[u8]) -> Result<bool> {
-        self.act(|| raw::is_link_to(&self.raw, name, target)).or_else(|error| self.unless_link(name, error))
+        self.act(|| raw::is_link_to(&self.raw, name, target))
+            .or_else(|error| self.unless_link(name, error))
     }
 
     /// What is told of a name where no link stands.
@@ -387,14 +413,18 @@ impl Directory {
         let mut buffer = [0; 1 << 16];
         loop {
             interrupt.check().map_err(|cause| failed("read", &self.path().join(name))(cause))?;
-            match file.read(&mut buffer).map_err(|cause| failed("read", &self.path().join(name))(cause))? {
+            match file
+                .read(&mut buffer)
+                .map_err(|cause| failed("read", &self.path().join(name))(cause))?
+            {
                 0 => return Ok(hasher.finish()),
                 read => hasher.put(&buffer[..read]),
             }
         }
     }
 
-    /// Returns whether a regular file has this content. Nobody can say so of one that may not be read: then it has not.
+    /// Returns whether a regular file has this content. Nobody can say so of one that may not be
+    /// read: then it has not.
     ///
     /// # Errors
     /// When it cannot be read for another reason, or somebody asked to stop.
@@ -415,7 +445,8 @@ impl Directory {
     /// # Errors
     /// When we may not.
     pub fn check_writable(&self) -> Result<()> {
-        self.act(|| raw::check_writable(&self.raw)).map_err(|cause| failed("write to", &self.path())(cause))
+        self.act(|| raw::check_writable(&self.raw))
+            .map_err(|cause| failed("write to", &self.path())(cause))
     }
 
     /// Creates a directory.
@@ -435,7 +466,8 @@ impl Directory {
         self.change("create the directory", name, make, Operation::MakeDirectory)
     }
 
-    /// Creates a directory with exactly these permission bits, whatever the umask; those of a new directory unless given.
+    /// Creates a directory with exactly these permission bits, whatever the umask; those of a new
+    /// directory unless given.
     ///
     /// # Errors
     /// When something stands there or the system refuses.
@@ -452,8 +484,16 @@ impl Directory {
     ///
     /// # Errors
     /// When none stands there or the system refuses.
-    pub fn set_rights(&self, name: &OsStr, mode: Option<u32>, owner: Option<u32>, group: Option<u32>) -> Result<()> {
-        self.change_other("change the rights of", name, || raw::set_rights_of(&self.raw, name, mode, owner, group))
+    pub fn set_rights(
+        &self,
+        name: &OsStr,
+        mode: Option<u32>,
+        owner: Option<u32>,
+        group: Option<u32>,
+    ) -> Result<()> {
+        self.change_other("change the rights of", name, || {
+            raw::set_rights_of(&self.raw, name, mode, owner, group)
+        })
     }
 
     /// Creates a file to write to. The mode loses what the umask takes.
@@ -464,8 +504,8 @@ impl Directory {
         self.change_other("create", name, || raw::create_file(&self.raw, name, mode))
     }
 
-    /// Writes a file, replacing the content of one that stands there. A link, and a file that has more names, is replaced
-    /// itself. `mode` is that of a new one.
+    /// Writes a file, replacing the content of one that stands there. A link, and a file that has
+    /// more names, is replaced itself. `mode` is that of a new one.
     ///
     /// # Errors
     /// When something else stands there, or the system refuses.
@@ -473,8 +513,8 @@ impl Directory {
         let write = || {
             let mut file = match raw::open_to_write(&self.raw, name) {
                 Ok(Some((file, size))) => {
-                    // File systems see to it that what replaces the content of a file is on the disk when it is closed,
-                    // which takes time: an empty one is not cut off.
+                    // File systems see to it that what replaces the content of a file is on the
+                    // disk when it is closed, which takes time: an empty one is not cut off.
                     if size > 0 {
                         file.set_len(0)?;
                     }
@@ -496,8 +536,8 @@ impl Directory {
         self.change("write", name, write, |path| Operation::Write(path, content.to_vec()))
     }
 
-    /// Writes a file as objects have it: with this mode, a time of one second after the epoch, and nothing that modes do
-    /// not say. What is left after an error is the caller's to remove.
+    /// Writes a file as objects have it: with this mode, a time of one second after the epoch, and
+    /// nothing that modes do not say. What is left after an error is the caller's to remove.
     ///
     /// # Errors
     /// When something stands there, or the system refuses.
@@ -512,8 +552,8 @@ impl Directory {
         self.change("write", name, write, |path| Operation::Write(path, content.to_vec()))
     }
 
-    /// Sets the permission bits of a file or directory; a link is an error. A file that has other names, wherever they are,
-    /// becomes a copy with its own.
+    /// Sets the permission bits of a file or directory; a link is an error. A file that has other
+    /// names, wherever they are, becomes a copy with its own.
     ///
     /// # Errors
     /// When the system refuses.
@@ -526,11 +566,14 @@ impl Directory {
     /// # Errors
     /// When the system refuses.
     pub fn set_own_mode(&self, mode: u32) -> Result<()> {
-        self.change_other("change the mode of", OsStr::new(""), || raw::set_own_mode(&self.raw, mode))
+        self.change_other("change the mode of", OsStr::new(""), || {
+            raw::set_own_mode(&self.raw, mode)
+        })
     }
 
-    /// Gives what stands at a name the owner and the mode that objects have, their time, and takes away what modes do not
-    /// say: access control lists, capabilities, attributes. Returns what it was.
+    /// Gives what stands at a name the owner and the mode that objects have, their time, and takes
+    /// away what modes do not say: access control lists, capabilities, attributes. Returns what it
+    /// was.
     ///
     /// # Errors
     /// When it is no file, directory or link, or the system refuses.
@@ -538,13 +581,14 @@ impl Directory {
         self.change_other("change the mode of", name, || raw::normalise(&self.raw, name, mode))
     }
 
-    /// Makes a file or directory immutable, or lifts that; a file system without such a flag is left as it is.
+    /// Makes a file or directory immutable, or lifts that; a file system without such a flag is
+    /// left as it is.
     pub fn set_immutable(&self, name: &OsStr, immutable: bool) {
         let _ = self.act(|| raw::set_immutable(&self.raw, name, immutable));
     }
 
-    /// Makes a file or directory that is immutable mutable for a moment: until `set_file_immutable`, for which it returns what
-    /// it opened.
+    /// Makes a file or directory that is immutable mutable for a moment: until
+    /// `set_file_immutable`, for which it returns what it opened.
     pub fn lift_immutable(&self, name: &OsStr) -> Option<File> {
         if !super::may_set_immutable() {
             return None;
@@ -574,7 +618,9 @@ impl Directory {
     /// When something stands there or the system refuses.
     pub fn symlink(&self, target: &Path, name: &OsStr) -> Result<()> {
         let make = || raw::symlink(target, &self.raw, name);
-        self.change("create the link", name, make, |path| Operation::Symlink(target.to_owned(), path))
+        self.change("create the link", name, make, |path| {
+            Operation::Symlink(target.to_owned(), path)
+        })
     }
 
     /// Removes a file or link.
@@ -585,11 +631,14 @@ impl Directory {
         self.change("remove", name, || raw::remove(&self.raw, name), Operation::Remove)
     }
 
-    /// Removes a file or link of ours, also an immutable one, as objects are. A file that has names elsewhere stays immutable
-    /// there.
+    /// Removes a file or link of ours, also an immutable one, as objects are. A file that has names
+    /// elsewhere stays immutable there.
     pub(super) fn remove_own(&self, name: &OsStr) -> Result<()> {
         let remove = || match raw::remove(&self.raw, name) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && super::may_set_immutable() => {
+            Err(error)
+                if error.kind() == io::ErrorKind::PermissionDenied
+                    && super::may_set_immutable() =>
+            {
                 raw::remove_immutable(&self.raw, name)
             }
             result => result,
@@ -597,7 +646,8 @@ impl Directory {
         self.change("remove", name, remove, Operation::Remove)
     }
 
-    /// Gives a file a second name, where nothing stands; a symbolic link gets one too, and is not followed.
+    /// Gives a file a second name, where nothing stands; a symbolic link gets one too, and is not
+    /// followed.
     ///
     /// # Errors
     /// When the system refuses, for example since the file system knows no second names.
@@ -645,7 +695,9 @@ impl Directory {
         let mut source = File::open(new.source).map_err(failed("read", new.source))?;
         let path = self.path().join(name);
         fault::point().map_err(failed("write", &path))?;
-        let mut file = self.act(|| raw::create_file(&self.raw, name, 0o600)).map_err(failed("write", &path))?;
+        let mut file = self
+            .act(|| raw::create_file(&self.raw, name, 0o600))
+            .map_err(failed("write", &path))?;
         let mut buffer = vec![0; 1 << 16];
         let result = (|| -> io::Result<()> {
             loop {
@@ -703,7 +755,9 @@ impl Directory {
 /// # Errors
 /// When the system refuses.
 pub fn set_mode_of(file: &File, path: &Path, mode: u32) -> Result<()> {
-    fault::point().and_then(|()| raw::set_mode_of(file, mode)).map_err(failed("change the mode of", path))
+    fault::point()
+        .and_then(|()| raw::set_mode_of(file, mode))
+        .map_err(failed("change the mode of", path))
 }
 
 #[cfg(test)]

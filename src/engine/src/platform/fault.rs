@@ -1,8 +1,8 @@
 //! The fault point: every mutating operation has a number and can be made to fail or to stop there.
 //!
 //! Only builds with the feature `fault-injection`, and this crate's own tests, count; elsewhere a
-//! point costs nothing. There each operation is remembered too, so that a power cut can be replayed:
-//! what was not synced may be lost.
+//! point costs nothing. There each operation is remembered too, so that a power cut can be
+//! replayed: what was not synced may be lost.
 
 use std::io;
 use std::path::PathBuf;
@@ -82,7 +82,9 @@ mod counting {
         match *CHOSEN.lock().unwrap_or_else(PoisonError::into_inner) {
             Some((chosen, Fault::Stop)) if chosen == number => std::process::abort(),
             Some((chosen, Fault::Halt)) if chosen <= number => Err(io::Error::other("halted")),
-            Some((chosen, Fault::Fail(code))) if chosen == number => Err(io::Error::from_raw_os_error(code)),
+            Some((chosen, Fault::Fail(code))) if chosen == number => {
+                Err(io::Error::from_raw_os_error(code))
+            }
             _ => Ok(()),
         }
     }
@@ -114,7 +116,10 @@ pub fn pass(what: &std::path::Path) -> super::Result<()> {
 }
 
 /// Remembers an operation that was performed.
-#[cfg_attr(not(any(test, feature = "fault-injection")), expect(unused_variables, reason = "only tests remember"))]
+#[cfg_attr(
+    not(any(test, feature = "fault-injection")),
+    expect(unused_variables, reason = "only tests remember")
+)]
 pub(crate) fn done(operation: impl FnOnce() -> Operation) {
     #[cfg(any(test, feature = "fault-injection"))]
     counting::done(operation);

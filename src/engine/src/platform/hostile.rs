@@ -1,5 +1,5 @@
-//! Trees as an attacker makes them, for the tests of everything that works on trees: deep ones, ones with random names and
-//! kinds of files, and ones that change meanwhile.
+//! Trees as an attacker makes them, for the tests of everything that works on trees: deep ones,
+//! ones with random names and kinds of files, and ones that change meanwhile.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{self, Permissions};
@@ -22,7 +22,8 @@ pub const DEEP: usize = 50_000;
 /// What files outside hold. It may never be read, and never change.
 pub const CANARY: &str = "canary";
 
-/// Returns a directory in memory where there is such a place: a disk takes its time with so many directories.
+/// Returns a directory in memory where there is such a place: a disk takes its time with so many
+/// directories.
 pub fn place() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
@@ -68,7 +69,11 @@ pub fn holds_no_canary(path: &Path) {
     while let Some(step) = walk.step().unwrap() {
         if let Step::Node { directory, name, kind: FileKind::File } = step {
             let content = directory.read_file(&name).unwrap();
-            assert!(memchr::memmem::find(&content, CANARY.as_bytes()).is_none(), "{}", name.display());
+            assert!(
+                memchr::memmem::find(&content, CANARY.as_bytes()).is_none(),
+                "{}",
+                name.display()
+            );
         }
     }
 }
@@ -88,14 +93,24 @@ impl Random {
         usize::try_from(self.0 >> 16).unwrap() % limit
     }
 
-    /// Returns a name: plain, of bytes that are no text, as long as names may be, or one that shells and lists stumble over.
+    /// Returns a name: plain, of bytes that are no text, as long as names may be, or one that
+    /// shells and lists stumble over.
     fn name(&mut self) -> OsString {
         let bytes = match self.below(6) {
             0 => (0..=self.below(12)).map(|_| 1 + u8::try_from(self.below(255)).unwrap()).collect(),
             1 => vec![b'n'; 255],
             2 => {
-                let odd: [&[u8]; 9] =
-                    [b"-rf", b" ", b"a\nb", b"...", b"*", b"~", b"\xff\xfe", b"$(id)", "\u{202e}txt".as_bytes()];
+                let odd: [&[u8]; 9] = [
+                    b"-rf",
+                    b" ",
+                    b"a\nb",
+                    b"...",
+                    b"*",
+                    b"~",
+                    b"\xff\xfe",
+                    b"$(id)",
+                    "\u{202e}txt".as_bytes(),
+                ];
                 odd[self.below(odd.len())].to_vec()
             }
             3 => {
@@ -121,7 +136,8 @@ pub enum Kinds {
     All,
 }
 
-/// Makes a random tree at a path where nothing stands. `outside` is a directory with files that it links to.
+/// Makes a random tree at a path where nothing stands. `outside` is a directory with files that it
+/// links to.
 pub fn make_tree(path: &Path, random: &mut Random, kinds: Kinds, outside: &Path) {
     fs::create_dir(path).unwrap();
     let mut directories = vec![path.to_owned()];
@@ -138,10 +154,17 @@ pub fn make_tree(path: &Path, random: &mut Random, kinds: Kinds, outside: &Path)
                 directories.push(place);
             }
             2..=4 => {
-                let content = vec![u8::try_from(random.below(256)).unwrap(); random.below(400) * random.below(1000)];
+                let content = vec![
+                    u8::try_from(random.below(256)).unwrap();
+                    random.below(400) * random.below(1000)
+                ];
                 fs::write(&place, content).unwrap();
                 let modes = [0o000, 0o4755, 0o2711, 0o1777, 0o400, 0o644, 0o666, 0o7777];
-                fs::set_permissions(&place, Permissions::from_mode(modes[random.below(modes.len())])).unwrap();
+                fs::set_permissions(
+                    &place,
+                    Permissions::from_mode(modes[random.below(modes.len())]),
+                )
+                .unwrap();
                 files.push(place);
             }
             5..=6 => {
@@ -165,7 +188,8 @@ pub fn make_tree(path: &Path, random: &mut Random, kinds: Kinds, outside: &Path)
     // From below: what is in a closed directory cannot be reached.
     for directory in directories.iter().rev() {
         let modes = [0o755, 0o700, 0o555, 0o1777, 0o2755, 0o000, 0o111];
-        fs::set_permissions(directory, Permissions::from_mode(modes[random.below(modes.len())])).unwrap();
+        fs::set_permissions(directory, Permissions::from_mode(modes[random.below(modes.len())]))
+            .unwrap();
     }
 }
 
@@ -233,10 +257,14 @@ impl Arena {
         symlink(self.path("outside"), self.path("swaps/link")).unwrap();
         symlink(self.path("outside/one"), self.path("swaps/file-link")).unwrap();
         nix::unistd::mkfifo(&self.path("swaps/pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        let open =
-            |path: &Path| Arc::new(openat(CWD, path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).unwrap());
-        let (tree, inner, swaps) = (open(tree), open(&tree.join("directory")), open(&self.path("swaps")));
-        let name = |directory: &Arc<OwnedFd>, name: &str| (Arc::clone(directory), CString::new(name).unwrap());
+        let open = |path: &Path| {
+            Arc::new(openat(CWD, path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).unwrap())
+        };
+        let (tree, inner, swaps) =
+            (open(tree), open(&tree.join("directory")), open(&self.path("swaps")));
+        let name = |directory: &Arc<OwnedFd>, name: &str| {
+            (Arc::clone(directory), CString::new(name).unwrap())
+        };
         vec![
             (name(&tree, "directory"), name(&swaps, "link")),
             (name(&tree, "file"), name(&swaps, "pipe")),
@@ -252,7 +280,10 @@ impl Arena {
         assert_eq!((names("outside"), names("outside/deep")), (2, 1));
         for canary in ["outside/one", "outside/deep/two"] {
             assert_eq!(fs::read_to_string(self.path(canary)).unwrap(), CANARY);
-            assert_eq!(fs::metadata(self.path(canary)).unwrap().permissions().mode() & 0o7777, 0o640);
+            assert_eq!(
+                fs::metadata(self.path(canary)).unwrap().permissions().mode() & 0o7777,
+                0o640
+            );
         }
     }
 

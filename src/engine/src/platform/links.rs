@@ -1,7 +1,8 @@
-//! The symbolic links that another user put below a directory: read with limits, and never followed.
+//! The symbolic links that another user put below a directory: read with limits, and never
+//! followed.
 //!
-//! That user may change everything while it is read, make it as large and as deep as the disk allows, and mount file
-//! systems there that never answer.
+//! That user may change everything while it is read, make it as large and as deep as the disk
+//! allows, and mount file systems there that never answer.
 
 use std::path::{Path, PathBuf};
 
@@ -49,11 +50,14 @@ mod system {
     use super::{LinkLimits, Links};
     use crate::platform::{Result, failed};
 
-    const FLAGS: OFlags =
-        OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+    const FLAGS: OFlags = OFlags::RDONLY
+        .union(OFlags::DIRECTORY)
+        .union(OFlags::NOFOLLOW)
+        .union(OFlags::NONBLOCK)
+        .union(OFlags::CLOEXEC);
 
-    /// A directory that is still to be read. Those that wait share the descriptor of the one that they are in, so that there
-    /// are never more than the depth.
+    /// A directory that is still to be read. Those that wait share the descriptor of the one that
+    /// they are in, so that there are never more than the depth.
     struct Pending {
         above: Rc<OwnedFd>,
         name: rustix::ffi::CString,
@@ -96,7 +100,9 @@ mod system {
                 continue;
             }
             match open(&next.above, &next.name) {
-                Ok(inner) => read(inner, &next.path, next.depth, &mut left, &mut pending, &mut found),
+                Ok(inner) => {
+                    read(inner, &next.path, next.depth, &mut left, &mut pending, &mut found)
+                }
                 Err(Errno::NOENT) => {}
                 Err(_) => found.has_more = true,
             }
@@ -109,7 +115,13 @@ mod system {
         #[cfg(target_os = "linux")]
         {
             use rustix::fs::{ResolveFlags, openat2};
-            match openat2(above, name, FLAGS, Mode::empty(), ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS) {
+            match openat2(
+                above,
+                name,
+                FLAGS,
+                Mode::empty(),
+                ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS,
+            ) {
                 // A kernel or a filter of system calls without it.
                 Err(Errno::NOSYS | Errno::PERM) => {}
                 opened => return opened,
@@ -159,7 +171,12 @@ mod system {
             }
             if kind == FileType::Directory {
                 let above = Rc::clone(&directory);
-                pending.push(Pending { above, name: name.to_owned(), path: inner, depth: depth + 1 });
+                pending.push(Pending {
+                    above,
+                    name: name.to_owned(),
+                    path: inner,
+                    depth: depth + 1,
+                });
             } else if let Ok(target) = readlinkat(&*directory, name, Vec::with_capacity(256)) {
                 if !left.take_bytes(target.as_bytes().len()) {
                     found.has_more = true;
@@ -220,10 +237,12 @@ mod tests {
     #[test]
     fn not_more_names_are_read_than_the_limit() {
         let place = tempfile::tempdir().unwrap();
-        (0..200).for_each(|number| symlink("target", place.path().join(number.to_string())).unwrap());
+        (0..200)
+            .for_each(|number| symlink("target", place.path().join(number.to_string())).unwrap());
         let found = links_below(place.path(), LIMITS).unwrap();
         assert_eq!((found.links.len(), found.has_more), (100, true));
-        let found = links_below(place.path(), LinkLimits { names: 200, depth: 1, ..LIMITS }).unwrap();
+        let found =
+            links_below(place.path(), LinkLimits { names: 200, depth: 1, ..LIMITS }).unwrap();
         assert_eq!((found.links.len(), found.has_more), (200, false));
     }
 

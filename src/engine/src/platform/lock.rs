@@ -1,7 +1,8 @@
 //! Kernel locks on files: gone when their process is.
 //!
-//! A lock file is its owner's alone, mode 0600: whoever can open one can hold a lock on it for ever. Older versions made
-//! them for all to read; such a file is closed, and replaced when another user holds it.
+//! A lock file is its owner's alone, mode 0600: whoever can open one can hold a lock on it for
+//! ever. Older versions made them for all to read; such a file is closed, and replaced when another
+//! user holds it.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -94,8 +95,11 @@ impl Lock {
                     modify::replace_by_private_file(path)?;
                 }
                 Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(error)) => return Err(failed("lock", path)(explain(error))),
-                // Whoever held it may have removed the file meanwhile: then this lock guards nothing.
+                Err(TryLockError::Error(error)) => {
+                    return Err(failed("lock", path)(explain(error)));
+                }
+                // Whoever held it may have removed the file meanwhile: then this lock guards
+                // nothing.
                 Ok(()) if system::is_same_file(&file, path) => return Ok(Some(Lock { file })),
                 Ok(()) => {}
             }
@@ -119,7 +123,8 @@ impl Lock {
     /// Takes a lock, waiting at most `timeout`. `waiting` is called once, before the wait begins.
     ///
     /// # Errors
-    /// When the lock file cannot be used, the time is over, somebody asked to stop, or who holds it waits for this process.
+    /// When the lock file cannot be used, the time is over, somebody asked to stop, or who holds it
+    /// waits for this process.
     pub fn take(
         path: &Path,
         mode: Mode,
@@ -161,7 +166,8 @@ impl Lock {
     }
 }
 
-/// Opens a lock file, or creates it. Opening writes nothing, so that a run without changes leaves no trace.
+/// Opens a lock file, or creates it. Opening writes nothing, so that a run without changes leaves
+/// no trace.
 fn open(path: &Path, mode: Mode) -> Result<File> {
     match system::open_lock(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => modify::create_private_file(path),
@@ -179,7 +185,8 @@ fn explain(error: io::Error) -> io::Error {
         return error;
     }
     let reason = reason(&error);
-    let remedy = "its file system has no locks: put the root on a local disk (SYSLUA_ROOT or --root)";
+    let remedy =
+        "its file system has no locks: put the root on a local disk (SYSLUA_ROOT or --root)";
     io::Error::new(io::ErrorKind::Unsupported, format!("{reason}: {remedy}"))
 }
 
@@ -237,7 +244,8 @@ mod tests {
         let first = Lock::try_take(&path, Mode::Exclusive).unwrap();
         assert!(first.is_some());
         assert!(Lock::try_take(&path, Mode::Shared).unwrap().is_none());
-        let waited = Lock::take(&path, Mode::Shared, Some(Duration::ZERO), &Interrupt::default(), |_| {});
+        let waited =
+            Lock::take(&path, Mode::Shared, Some(Duration::ZERO), &Interrupt::default(), |_| {});
         assert!(matches!(waited, Err(LockError::Busy { .. })));
         drop(first);
         assert!(Lock::try_take(&path, Mode::Shared).unwrap().is_some());

@@ -1,4 +1,5 @@
-//! The extended attribute that tells whose an installed file is. It does not know what the mark says.
+//! The extended attribute that tells whose an installed file is. It does not know what the mark
+//! says.
 
 use std::fs::File;
 

@@ -1,9 +1,13 @@
 //! The system below us, behind one set of functions for all platforms.
 //!
-//! Whatever changes the file system goes through here: each such function passes its
-//! [`fault`] point first, so that tests can stop or fail the program at every step. Reading is
-//! here too where an error should name its path. Nowhere else may paths be used: a lint refuses it (`clippy.toml`).
-#![cfg_attr(not(test), expect(clippy::disallowed_methods, reason = "this is the room that uses paths"))]
+//! Whatever changes the file system goes through here: each such function passes its [`fault`]
+//! point first, so that tests can stop or fail the program at every step. Reading is here too where
+//! an error should name its path. Nowhere else may paths be used: a lint refuses it
+//! (`clippy.toml`).
+#![cfg_attr(
+    not(test),
+    expect(clippy::disallowed_methods, reason = "this is the room that uses paths")
+)]
 
 mod actor;
 mod become_program;
@@ -58,30 +62,33 @@ pub use become_program::{SCRIPT, become_program};
 pub use directory::{Blank, Directory, Identity, NewFile, Node, Seen, id_at, look, set_mode_of};
 pub use links::{LinkLimits, Links, links_below};
 pub use modify::{
-    append_durably, append_file, copy_file, create_directories, create_directories_as, create_directory,
-    create_directory_as, create_file, create_user_directories, create_user_file, give_to, give_to_number, hard_link,
-    has_old_time, is_file_immutable, is_immutable, remove_directory, remove_file, rename, replace_symlink,
-    set_file_immutable, set_file_mutable, set_mode, set_old_time, symlink, sync_directory, sync_file, sync_file_system,
-    touch, write_file, write_file_as, write_file_atomically, write_file_durably, write_private_file_atomically,
-    write_record, write_user_file_atomically,
+    append_durably, append_file, copy_file, create_directories, create_directories_as,
+    create_directory, create_directory_as, create_file, create_user_directories, create_user_file,
+    give_to, give_to_number, hard_link, has_old_time, is_file_immutable, is_immutable,
+    remove_directory, remove_file, rename, replace_symlink, set_file_immutable, set_file_mutable,
+    set_mode, set_old_time, symlink, sync_directory, sync_file, sync_file_system, touch,
+    write_file, write_file_as, write_file_atomically, write_file_durably,
+    write_private_file_atomically, write_record, write_user_file_atomically,
 };
 pub use overlay::is_fixed;
 pub use processes::{ProcessTexts, each_process};
 pub use read::{
-    FileKind, can_read, canonical, digest_of, end_of, exists, followed, is_directory, is_file, kind_of,
-    leads_somewhere, list_directory, metadata_of, normalize, open_node, open_regular, open_waiting, read_file,
-    read_foreign, read_link, read_to_string,
+    FileKind, can_read, canonical, digest_of, end_of, exists, followed, is_directory, is_file,
+    kind_of, leads_somewhere, list_directory, metadata_of, normalize, open_node, open_regular,
+    open_waiting, read_file, read_foreign, read_link, read_to_string,
 };
-pub use session::{Login, Mark, Terminal, has_mark, login_variables, look_after, prepare_session, was_interrupted};
+pub use session::{
+    Login, Mark, Terminal, has_mark, login_variables, look_after, prepare_session, was_interrupted,
+};
 pub use system::{
-    bytes_of_path, end_group, facts_of, free_space, has_object_mode, is_executable, is_executable_file, is_object_mode,
-    is_system_user, leave_session, may_set_immutable, mode_of, name_from_bytes, open_standard_descriptors, own_group,
-    own_number, owner_of, path_from_bytes, read_at, shell_command, signal_of, terminal_width, user_number,
-    wait_for_input,
+    bytes_of_path, end_group, facts_of, free_space, has_object_mode, is_executable,
+    is_executable_file, is_object_mode, is_system_user, leave_session, may_set_immutable, mode_of,
+    name_from_bytes, open_standard_descriptors, own_group, own_number, owner_of, path_from_bytes,
+    read_at, shell_command, signal_of, terminal_width, user_number, wait_for_input,
 };
 pub use tree::{
-    copy_file_in, copy_tree, lift_immutable_tree, locate, open_up, remove_in, remove_tree, set_immutable,
-    set_immutable_in,
+    copy_file_in, copy_tree, lift_immutable_tree, locate, open_up, remove_in, remove_tree,
+    set_immutable, set_immutable_in,
 };
 pub use unwritten::Unwritten;
 pub use walk::{Descent, Step, Walk};
@@ -109,7 +116,8 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Returns whether others than its owner and its group cannot read a file, or cannot enter a directory.
+    /// Returns whether others than its owner and its group cannot read a file, or cannot enter a
+    /// directory.
     pub fn is_private(&self) -> bool {
         // The permission bits are the fourth number.
         let needed = match self.kind {
@@ -121,11 +129,12 @@ impl Facts {
     }
 }
 
-/// Returns when a file last changed in content or state, by the numbers of its [`Facts`]. Where the system tells no such time,
-/// the beginning of all times.
+/// Returns when a file last changed in content or state, by the numbers of its [`Facts`]. Where the
+/// system tells no such time, the beginning of all times.
 pub fn changed_at(numbers: &[u64; FACTS]) -> std::time::SystemTime {
     let [.., seconds, nanoseconds] = *numbers;
-    let since = std::time::Duration::from_secs(seconds) + std::time::Duration::from_nanos(nanoseconds);
+    let since =
+        std::time::Duration::from_secs(seconds) + std::time::Duration::from_nanos(nanoseconds);
     if cfg!(unix) { std::time::UNIX_EPOCH + since } else { std::time::UNIX_EPOCH }
 }
 
@@ -149,7 +158,8 @@ pub struct Error {
     pub cause: io::Error,
 }
 
-/// Returns a path for messages: of one that is longer than systems take paths, the beginning and the end.
+/// Returns a path for messages: of one that is longer than systems take paths, the beginning and
+/// the end.
 fn shown(path: &Path) -> String {
     const LONGEST: usize = 4096;
     const PART: usize = 200;
@@ -173,7 +183,8 @@ impl Error {
         self.cause.kind() == io::ErrorKind::PermissionDenied
     }
 
-    /// Returns whether the system uses the path itself, such as a directory that something is mounted on.
+    /// Returns whether the system uses the path itself, such as a directory that something is
+    /// mounted on.
     pub fn is_busy(&self) -> bool {
         self.cause.kind() == io::ErrorKind::ResourceBusy
     }
@@ -188,7 +199,10 @@ impl Error {
         use io::ErrorKind;
         matches!(
             self.cause.kind(),
-            ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory | ErrorKind::DirectoryNotEmpty
+            ErrorKind::NotFound
+                | ErrorKind::NotADirectory
+                | ErrorKind::IsADirectory
+                | ErrorKind::DirectoryNotEmpty
         ) || system_directory::is_link_error(&self.cause)
     }
 

@@ -1,8 +1,9 @@
 //! Changing the file system: one numbered operation a function.
 //!
-//! Whatever is created has its final mode from the beginning, whatever the umask is: nobody reads it for a moment who
-//! may not read it later. Unless a mode is given, that is 0755 for directories and 0644 for files, since the directories
-//! of a root say who may come so far; only files in directories of the user have what the umask leaves.
+//! Whatever is created has its final mode from the beginning, whatever the umask is: nobody reads
+//! it for a moment who may not read it later. Unless a mode is given, that is 0755 for directories
+//! and 0644 for files, since the directories of a root say who may come so far; only files in
+//! directories of the user have what the umask leaves.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
@@ -15,7 +16,11 @@ use super::{Result, failed, fault, system};
 use crate::settings::Interrupt;
 
 /// Passes the fault point, then performs the operation.
-fn perform<T>(operation: &'static str, path: &Path, run: impl FnOnce() -> io::Result<T>) -> Result<T> {
+fn perform<T>(
+    operation: &'static str,
+    path: &Path,
+    run: impl FnOnce() -> io::Result<T>,
+) -> Result<T> {
     perform_as(operation, path, run, || Operation::Other)
 }
 
@@ -26,7 +31,10 @@ fn perform_as<T>(
     run: impl FnOnce() -> io::Result<T>,
     record: impl FnOnce() -> Operation,
 ) -> Result<T> {
-    fault::point().and_then(|()| run()).inspect(|_| fault::done(record)).map_err(failed(operation, path))
+    fault::point()
+        .and_then(|()| run())
+        .inspect(|_| fault::done(record))
+        .map_err(failed(operation, path))
 }
 
 /// Removes a file that an operation left when it failed; a halted process removes nothing.
@@ -58,7 +66,8 @@ pub fn create_directory_as(path: &Path, mode: u32) -> Result<()> {
     perform_as("create the directory", path, create, || Operation::MakeDirectory(path.to_owned()))
 }
 
-/// Creates a directory and whatever is missing above it; returns those that were created, outermost first.
+/// Creates a directory and whatever is missing above it; returns those that were created, outermost
+/// first.
 ///
 /// # Errors
 /// When one cannot be created.
@@ -81,7 +90,9 @@ pub fn create_directories_as(path: &Path, mode: u32) -> Result<Vec<PathBuf>> {
 pub fn create_user_directories(path: &Path) -> Result<Vec<PathBuf>> {
     make_missing(path, |directory| {
         let create = || system::create_user_directory(directory, DIRECTORY);
-        perform_as("create the directory", directory, create, || Operation::MakeDirectory(directory.to_owned()))
+        perform_as("create the directory", directory, create, || {
+            Operation::MakeDirectory(directory.to_owned())
+        })
     })
 }
 
@@ -137,7 +148,8 @@ pub(super) fn create_private_file(path: &Path) -> Result<File> {
 /// When one of the steps fails; the old file stays.
 pub(super) fn replace_by_private_file(path: &Path) -> Result<()> {
     let temporary = temporary_beside(path);
-    let created = perform("create", &temporary, || system::create_file(&temporary, PRIVATE).map(drop));
+    let created =
+        perform("create", &temporary, || system::create_file(&temporary, PRIVATE).map(drop));
     created.and_then(|()| rename(&temporary, path)).inspect_err(|_| tidy(&temporary))
 }
 
@@ -168,11 +180,13 @@ pub fn write_file(path: &Path, content: &[u8]) -> Result<()> {
 pub fn write_file_as(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     let write = || {
         let mut file = match system::create_file(path, mode) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => File::options().write(true).open(path)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                File::options().write(true).open(path)?
+            }
             created => created?,
         };
-        // File systems see to it that what replaces the content of a file is on the disk when it is closed, which
-        // takes time: an empty one is not cut off.
+        // File systems see to it that what replaces the content of a file is on the disk when it is
+        // closed, which takes time: an empty one is not cut off.
         if file.metadata()?.len() > 0 {
             file.set_len(0)?;
         }
@@ -181,7 +195,8 @@ pub fn write_file_as(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     perform_as("write", path, write, || Operation::Write(path.to_owned(), content.to_vec()))
 }
 
-/// Writes a file beside its place and renames it into place, so that readers see the old or the new one.
+/// Writes a file beside its place and renames it into place, so that readers see the old or the new
+/// one.
 ///
 /// # Errors
 /// When one of the steps fails; the old file stays.
@@ -203,7 +218,8 @@ fn write_file_atomically_as(path: &Path, content: &[u8], mode: u32) -> Result<()
     written.inspect_err(|_| tidy(&temporary))
 }
 
-/// The same in a directory of the user: a new file has the mode that the umask leaves, an old one keeps its own.
+/// The same in a directory of the user: a new file has the mode that the umask leaves, an old one
+/// keeps its own.
 ///
 /// # Errors
 /// When one of the steps fails; the old file stays.
@@ -212,14 +228,16 @@ pub fn write_user_file_atomically(path: &Path, content: &[u8]) -> Result<()> {
         return write_file_atomically_as(path, content, system::mode_of(&present) & 0o777);
     }
     let temporary = temporary_beside(path);
-    let write = || OpenOptions::new().write(true).create_new(true).open(&temporary)?.write_all(content);
+    let write =
+        || OpenOptions::new().write(true).create_new(true).open(&temporary)?.write_all(content);
     let record = || Operation::Write(temporary.clone(), content.to_vec());
-    let written = perform_as("write", &temporary, write, record).and_then(|()| rename(&temporary, path));
+    let written =
+        perform_as("write", &temporary, write, record).and_then(|()| rename(&temporary, path));
     written.inspect_err(|_| tidy(&temporary))
 }
 
-/// Writes a small file that whoever reads it knows to be whole or not: at once where nothing stands, else as
-/// [`write_file_atomically`] does.
+/// Writes a small file that whoever reads it knows to be whole or not: at once where nothing
+/// stands, else as [`write_file_atomically`] does.
 ///
 /// # Errors
 /// When one of the steps fails; an old file stays, of a new one nothing does.
@@ -234,7 +252,8 @@ pub fn write_record(path: &Path, content: &[u8]) -> Result<()> {
     }
 }
 
-/// Writes a file that only we read, beside its place; waits until its content, but not yet its name, is on the disk.
+/// Writes a file that only we read, beside its place; waits until its content, but not yet its
+/// name, is on the disk.
 ///
 /// # Errors
 /// When one of the steps fails; the old file stays.
@@ -268,7 +287,12 @@ pub fn append_durably(path: &Path, content: &[u8]) -> Result<()> {
 /// # Errors
 /// When the system reports a failed write.
 pub fn sync_file(path: &Path) -> Result<()> {
-    perform_as("sync", path, || File::open(path)?.sync_all(), || Operation::SyncFile(path.to_owned()))
+    perform_as(
+        "sync",
+        path,
+        || File::open(path)?.sync_all(),
+        || Operation::SyncFile(path.to_owned()),
+    )
 }
 
 /// Renames; an existing file at the destination is replaced.
@@ -276,7 +300,12 @@ pub fn sync_file(path: &Path) -> Result<()> {
 /// # Errors
 /// When the system refuses, for example across file systems.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
-    perform_as("rename to", to, || fs::rename(from, to), || Operation::Rename(from.to_owned(), to.to_owned()))
+    perform_as(
+        "rename to",
+        to,
+        || fs::rename(from, to),
+        || Operation::Rename(from.to_owned(), to.to_owned()),
+    )
 }
 
 /// Creates a symbolic link.
@@ -328,7 +357,12 @@ pub fn remove_file(path: &Path) -> Result<()> {
 /// # Errors
 /// When it is not empty or cannot be removed.
 pub fn remove_directory(path: &Path) -> Result<()> {
-    perform_as("remove the directory", path, || fs::remove_dir(path), || Operation::RemoveDirectory(path.to_owned()))
+    perform_as(
+        "remove the directory",
+        path,
+        || fs::remove_dir(path),
+        || Operation::RemoveDirectory(path.to_owned()),
+    )
 }
 
 /// Sets the permission bits of a file or directory; a symbolic link is followed.
@@ -360,10 +394,13 @@ pub fn give_to_number(path: &Path, user: u32) -> Result<()> {
 /// # Errors
 /// When the system refuses.
 pub fn set_old_time(path: &Path) -> Result<()> {
-    perform("set the time of", path, || system::set_time(path, SystemTime::UNIX_EPOCH + Duration::from_secs(1)))
+    perform("set the time of", path, || {
+        system::set_time(path, SystemTime::UNIX_EPOCH + Duration::from_secs(1))
+    })
 }
 
-/// Sets the modification time of a file, which is made when it is missing, and says only that: it is empty.
+/// Sets the modification time of a file, which is made when it is missing, and says only that: it
+/// is empty.
 ///
 /// # Errors
 /// When the system refuses.
@@ -439,7 +476,12 @@ pub fn set_file_immutable(file: &File) {
 /// # Errors
 /// When the system reports a failed write.
 pub fn sync_directory(path: &Path) -> Result<()> {
-    perform_as("sync", path, || system::sync_directory(path), || Operation::SyncDirectory(path.to_owned()))
+    perform_as(
+        "sync",
+        path,
+        || system::sync_directory(path),
+        || Operation::SyncDirectory(path.to_owned()),
+    )
 }
 
 /// Waits until everything written to the file system that holds `path` is on the disk.

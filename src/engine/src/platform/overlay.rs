@@ -7,10 +7,11 @@ use std::path::Path;
 
 use super::{Directory, FileKind, Result, kind_of, look};
 
-/// Returns whether the file system refuses to rename what stands at `place`, to wherever: an overlay does so for directories of its
-/// lower layers (overlayfs.rst in the kernel's documentation, "renaming directories"). Only a rename tells these from others: one
-/// onto a full directory, which fails at any rate and changes nothing. That directory is made for the moment, in `own` where this is
-/// in the same mount, else beside the place.
+/// Returns whether the file system refuses to rename what stands at `place`, to wherever: an
+/// overlay does so for directories of its lower layers (overlayfs.rst in the kernel's
+/// documentation, "renaming directories"). Only a rename tells these from others: one onto a full
+/// directory, which fails at any rate and changes nothing. That directory is made for the moment,
+/// in `own` where this is in the same mount, else beside the place.
 ///
 /// # Errors
 /// When the other directory cannot be made.
@@ -21,7 +22,8 @@ pub fn is_fixed(place: &Path, own: &Path) -> Result<bool> {
     }
     let mount = |path: &Path| look(path).ok().flatten().map(|seen| seen.device.1);
     let from = Directory::open(above)?;
-    if mount(own).is_some_and(|mount_of_own| mount_of_own != 0 && Some(mount_of_own) == mount(above))
+    if mount(own)
+        .is_some_and(|mount_of_own| mount_of_own != 0 && Some(mount_of_own) == mount(above))
         && let Ok(own) = Directory::at(own)
         && let Ok(is_fixed) = refuses(&from, name, &own)
     {
@@ -33,7 +35,8 @@ pub fn is_fixed(place: &Path, own: &Path) -> Result<bool> {
 /// What makes the directory full that is renamed onto.
 const INNER: &str = "full";
 
-/// Returns whether a rename is refused as one to another file system is, though the new name is in the same one.
+/// Returns whether a rename is refused as one to another file system is, though the new name is in
+/// the same one.
 fn refuses(from: &Directory, name: &OsStr, to: &Directory) -> Result<bool> {
     remove_leftovers(to);
     let number = RandomState::new().hash_one(name);
@@ -82,7 +85,8 @@ fn remove_leftovers(directory: &Directory) {
 
 #[cfg(target_os = "linux")]
 fn is_overlay(path: &Path) -> bool {
-    /// The numbers that statfs(2) gives for overlayfs and, as rootless containers use it, for file systems of programs.
+    /// The numbers that statfs(2) gives for overlayfs and, as rootless containers use it, for file
+    /// systems of programs.
     const OVERLAY: [i128; 2] = [0x794c_7630, 0x6573_5546];
     // The number has another type on other machines.
     rustix::fs::statfs(path).is_ok_and(|data| OVERLAY.contains(&i128::from(data.f_type)))
@@ -105,15 +109,18 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         // No process has such a number: pid_max is at most 2^22 (proc_sys_kernel(5)).
         let own = format!(".syslua-{}-1.tmp", std::process::id());
-        let stay = [own.as_str(), ".syslua-4194305-3.tmp", ".syslua-x-1.tmp", "syslua-4194305-1.tmp"];
+        let stay =
+            [own.as_str(), ".syslua-4194305-3.tmp", ".syslua-x-1.tmp", "syslua-4194305-1.tmp"];
         for name in stay.iter().chain(&[".syslua-4194305-1.tmp", ".syslua-4194305-2.tmp"]) {
             fs::create_dir_all(base.path().join(name).join(INNER)).unwrap();
         }
         fs::remove_dir(base.path().join(".syslua-4194305-2.tmp").join(INNER)).unwrap();
         fs::write(base.path().join(stay[1]).join("mine"), "mine").unwrap();
         remove_leftovers(&Directory::open(&base.path().canonicalize().unwrap()).unwrap());
-        let mut left: Vec<_> =
-            fs::read_dir(base.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut left: Vec<_> = fs::read_dir(base.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         left.sort();
         let mut expected = stay.map(str::to_owned).to_vec();
         expected.sort();

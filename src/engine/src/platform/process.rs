@@ -1,9 +1,10 @@
 //! Programs that are run to their end, with whatever they start.
 //!
-//! A program gets a process group of its own. When it ends, or has to, everything that it left running is ended too, on
-//! Linux also what moved to another group or session: while programs run, what loses its parent becomes a child of ours
-//! (`PR_SET_CHILD_SUBREAPER`), where it is found. Programs are started by threads that do nothing else. It does not know what
-//! programs are run for.
+//! A program gets a process group of its own. When it ends, or has to, everything that it left
+//! running is ended too, on Linux also what moved to another group or session: while programs run,
+//! what loses its parent becomes a child of ours (`PR_SET_CHILD_SUBREAPER`), where it is found.
+//! Programs are started by threads that do nothing else. It does not know what programs are run
+//! for.
 
 use std::process::ExitStatus;
 use std::time::Instant;

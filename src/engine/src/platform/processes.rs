@@ -1,5 +1,5 @@
-//! What the processes of the machine name: their programs, libraries, directories, open files, variables and
-//! arguments, as raw bytes. Looking only; does not know what is searched in them.
+//! What the processes of the machine name: their programs, libraries, directories, open files,
+//! variables and arguments, as raw bytes. Looking only; does not know what is searched in them.
 //!
 //! Elsewhere than on Linux there is no list of that kind, and none is returned.
 
@@ -14,9 +14,9 @@ pub struct ProcessTexts {
     pub texts: Vec<Vec<u8>>,
 }
 
-/// Hands over what the processes name that this user may look at, one after the other: together that may be more than fits in
-/// memory. One that ends meanwhile is left out, and so is one that does not answer: the memory of a process may lie in a file
-/// system of its user that never does.
+/// Hands over what the processes name that this user may look at, one after the other: together
+/// that may be more than fits in memory. One that ends meanwhile is left out, and so is one that
+/// does not answer: the memory of a process may lie in a file system of its user that never does.
 ///
 /// # Errors
 /// When the processes cannot be listed.
@@ -27,7 +27,8 @@ pub fn each_process(mut take: impl FnMut(ProcessTexts)) -> super::Result<()> {
     use std::sync::{Arc, Mutex, PoisonError};
 
     let entries = super::read::list_directory(std::path::Path::new("/proc"))?;
-    let pids: VecDeque<u32> = entries.iter().filter_map(|(name, _)| name.to_str()?.parse().ok()).collect();
+    let pids: VecDeque<u32> =
+        entries.iter().filter_map(|(name, _)| name.to_str()?.parse().ok()).collect();
     let pids = Arc::new(Mutex::new(pids));
     let (send, receive) = sync_channel(0);
     for _ in 0..READERS {
@@ -82,7 +83,11 @@ fn look(pid: u32) -> ProcessTexts {
     let mut links = vec![directory.join("exe"), directory.join("cwd"), directory.join("root")];
     let open = fs::read_dir(directory.join("fd")).into_iter().flatten().flatten().take(MOST_FILES);
     links.extend(open.map(|entry| entry.path()));
-    texts.extend(links.into_iter().filter_map(|link| Some(fs::read_link(link).ok()?.into_os_string().into_vec())));
+    texts.extend(
+        links
+            .into_iter()
+            .filter_map(|link| Some(fs::read_link(link).ok()?.into_os_string().into_vec())),
+    );
     // Our own words name what they ask about, and hold nothing.
     let words = if pid == std::process::id() { None } else { Some("cmdline") };
     for file in ["maps", "environ"].into_iter().chain(words) {

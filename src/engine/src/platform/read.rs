@@ -30,7 +30,8 @@ pub fn kind_of(path: &Path) -> Result<Option<FileKind>> {
     Ok(metadata_of(path)?.map(|metadata| kind_from(metadata.file_type())))
 }
 
-/// Returns what the system tells of a path, or `None` where nothing stands; a symbolic link is not followed.
+/// Returns what the system tells of a path, or `None` where nothing stands; a symbolic link is not
+/// followed.
 ///
 /// # Errors
 /// When the system does not tell, for example for lack of permission.
@@ -84,7 +85,9 @@ pub(super) fn kind_from(file_type: fs::FileType) -> FileKind {
 /// Returns whether this user can read a file, or list and enter a directory.
 pub fn can_read(path: &Path) -> bool {
     match fs::metadata(path) {
-        Ok(found) if found.is_dir() => fs::read_dir(path).is_ok() && fs::metadata(path.join(".")).is_ok(),
+        Ok(found) if found.is_dir() => {
+            fs::read_dir(path).is_ok() && fs::metadata(path.join(".")).is_ok()
+        }
         Ok(found) if found.is_file() => fs::File::open(path).is_ok(),
         other => other.is_ok(),
     }
@@ -123,8 +126,8 @@ pub fn normalize(path: &Path) -> PathBuf {
     result
 }
 
-/// Opens a regular file to read, or what a link leads to. Unlike `File::open` it never waits for the other end of a named
-/// pipe.
+/// Opens a regular file to read, or what a link leads to. Unlike `File::open` it never waits for
+/// the other end of a named pipe.
 ///
 /// # Errors
 /// When it is no regular file, or cannot be opened.
@@ -140,7 +143,8 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a named pipe, a socket or a device"))
 }
 
-/// Opens a regular file to read, and tells what it is. The last component of the path may be no link.
+/// Opens a regular file to read, and tells what it is. The last component of the path may be no
+/// link.
 ///
 /// # Errors
 /// When it is none, or cannot be read.
@@ -164,8 +168,9 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(failed("read", path))
 }
 
-/// Returns the content of a regular file that another user may have made, and what it is; nothing of one that is longer
-/// than `most` bytes. The last component of the path may be no link, and a named pipe is not waited for.
+/// Returns the content of a regular file that another user may have made, and what it is; nothing
+/// of one that is longer than `most` bytes. The last component of the path may be no link, and a
+/// named pipe is not waited for.
 ///
 /// # Errors
 /// When it is no regular file, or cannot be read.
@@ -213,7 +218,8 @@ pub fn read_link(path: &Path) -> Result<PathBuf> {
     fs::read_link(path).map_err(failed("read the link", path))
 }
 
-/// Returns the names in a directory in the order of their bytes, with what each is. What goes meanwhile is left out.
+/// Returns the names in a directory in the order of their bytes, with what each is. What goes
+/// meanwhile is left out.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -223,7 +229,8 @@ pub fn list_directory(path: &Path) -> Result<Vec<(OsString, FileKind)>> {
         let entry = entry.map_err(failed("list", path))?;
         match entry.file_type().map_err(failed("look at", path)) {
             Ok(kind) => entries.push((entry.file_name(), kind_from(kind))),
-            // Where the list does not tell kinds, as /proc for a process that ends, what is gone is found gone.
+            // Where the list does not tell kinds, as /proc for a process that ends, what is gone is
+            // found gone.
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
         }

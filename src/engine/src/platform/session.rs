@@ -43,7 +43,8 @@ mod unix {
         Ok(groups.into_iter().map(nix::unistd::Gid::as_raw).collect())
     }
 
-    /// Returns the user's main group: here the system adds the others by itself (setgroups(2) of macOS).
+    /// Returns the user's main group: here the system adds the others by itself (setgroups(2) of
+    /// macOS).
     #[cfg(not(target_os = "linux"))]
     #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
     fn groups_of(_name: &str, group: nix::unistd::Gid) -> io::Result<Vec<u32>> {
@@ -57,8 +58,9 @@ mod unix {
         /// When there is no such user, or its groups are not known.
         pub fn of(name: &str) -> io::Result<Login> {
             let entry = User::from_name(name)?;
-            let entry =
-                entry.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("there is no user {name}")))?;
+            let entry = entry.ok_or_else(|| {
+                io::Error::new(io::ErrorKind::NotFound, format!("there is no user {name}"))
+            })?;
             let groups = groups_of(name, entry.gid)?;
             Ok(Login {
                 name: entry.name,
@@ -70,11 +72,15 @@ mod unix {
             })
         }
 
-        /// Returns the directory of the user's session, where that runs: programs such as `systemctl --user` need it.
+        /// Returns the directory of the user's session, where that runs: programs such as
+        /// `systemctl --user` need it.
         pub fn runtime_directory(&self) -> Option<PathBuf> {
             use std::os::unix::fs::MetadataExt;
             let directory = PathBuf::from(format!("/run/user/{}", self.user));
-            directory.metadata().is_ok_and(|data| data.is_dir() && data.uid() == self.user).then_some(directory)
+            directory
+                .metadata()
+                .is_ok_and(|data| data.is_dir() && data.uid() == self.user)
+                .then_some(directory)
         }
     }
 
@@ -84,12 +90,14 @@ mod unix {
         own: Pid,
         modes: Option<Termios>,
         blocked: libc::sigset_t,
-        /// What tells of Ctrl-C, which the terminal sends to the program alone, and the end of it for who notices.
+        /// What tells of Ctrl-C, which the terminal sends to the program alone, and the end of it
+        /// for who notices.
         keys: Option<(UnixStream, UnixStream)>,
     }
 
     impl Terminal {
-        /// Returns the terminal that this process is in the foreground of. Without one there is nobody to ask.
+        /// Returns the terminal that this process is in the foreground of. Without one there is
+        /// nobody to ask.
         pub fn of_this_process() -> Option<Terminal> {
             let file = File::options().read(true).write(true).open("/dev/tty").ok()?;
             let own = rustix::process::getpgrp();
@@ -97,13 +105,17 @@ mod unix {
                 return None;
             }
             let modes = tcgetattr(&file).ok();
-            let keys = UnixStream::pair().ok().filter(|(told, _)| told.set_nonblocking(true).is_ok());
+            let keys =
+                UnixStream::pair().ok().filter(|(told, _)| told.set_nonblocking(true).is_ok());
             Some(Terminal { blocked: block_output_stop(), file, own, modes, keys })
         }
 
-        /// Returns whether somebody pressed Ctrl-C since it was asked last. A program may ignore that.
+        /// Returns whether somebody pressed Ctrl-C since it was asked last. A program may ignore
+        /// that.
         pub fn was_interrupted(&self) -> bool {
-            self.keys.as_ref().is_some_and(|(told, _)| matches!((&*told).read(&mut [0; 16]), Ok(1..)))
+            self.keys
+                .as_ref()
+                .is_some_and(|(told, _)| matches!((&*told).read(&mut [0; 16]), Ok(1..)))
         }
 
         /// Returns another descriptor of it.
@@ -120,12 +132,19 @@ mod unix {
                 let _ = tcsetattr(&self.file, OptionalActions::Now, modes);
             }
             // SAFETY: the set was filled by the same function.
-            unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.blocked, std::ptr::null_mut()) };
+            unsafe {
+                libc::pthread_sigmask(
+                    libc::SIG_SETMASK,
+                    &raw const self.blocked,
+                    std::ptr::null_mut(),
+                )
+            };
         }
     }
 
-    /// Starts a process in the group of this one, which writes a byte whenever the terminal sends Ctrl-C to the group, and ends when
-    /// nobody listens any more. It is nobody's child: a program that waits for all of its own does not wait for it.
+    /// Starts a process in the group of this one, which writes a byte whenever the terminal sends
+    /// Ctrl-C to the group, and ends when nobody listens any more. It is nobody's child: a program
+    /// that waits for all of its own does not wait for it.
     ///
     /// # Safety
     /// It is for the time between fork and exec: it calls nothing but the system.
@@ -145,7 +164,8 @@ mod unix {
             if fork() != 0 {
                 libc::_exit(0);
             }
-            let (mut all, mut key): (libc::sigset_t, libc::sigset_t) = (std::mem::zeroed(), std::mem::zeroed());
+            let (mut all, mut key): (libc::sigset_t, libc::sigset_t) =
+                (std::mem::zeroed(), std::mem::zeroed());
             libc::sigfillset(&raw mut all);
             libc::sigprocmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
             libc::signal(libc::SIGINT, libc::SIG_DFL);
@@ -159,7 +179,10 @@ mod unix {
             let poll = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
             let mut polled = [poll(signals), poll(keys)];
             let mut signal: libc::signalfd_siginfo = std::mem::zeroed();
-            while signals >= 0 && libc::poll(polled.as_mut_ptr(), 2, -1) > 0 && polled[1].revents == 0 {
+            while signals >= 0
+                && libc::poll(polled.as_mut_ptr(), 2, -1) > 0
+                && polled[1].revents == 0
+            {
                 let size = size_of::<libc::signalfd_siginfo>();
                 let is_read = libc::read(signals, (&raw mut signal).cast(), size) > 0;
                 if !is_read || libc::send(keys, c"c".as_ptr().cast(), 1, libc::MSG_NOSIGNAL) < 0 {
@@ -174,11 +197,13 @@ mod unix {
     #[cfg(target_os = "linux")]
     const MOST_DESCRIPTORS: i32 = 4096;
 
-    /// Blocks the signal that stops who writes to, or takes, a terminal from the background; returns what was blocked.
+    /// Blocks the signal that stops who writes to, or takes, a terminal from the background;
+    /// returns what was blocked.
     fn block_output_stop() -> libc::sigset_t {
         // SAFETY: both sets are this function's own; the calls fill them.
         unsafe {
-            let (mut set, mut before): (libc::sigset_t, libc::sigset_t) = (std::mem::zeroed(), std::mem::zeroed());
+            let (mut set, mut before): (libc::sigset_t, libc::sigset_t) =
+                (std::mem::zeroed(), std::mem::zeroed());
             libc::sigemptyset(&raw mut set);
             libc::sigaddset(&raw mut set, libc::SIGTTOU);
             libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, &raw mut before);
@@ -186,8 +211,9 @@ mod unix {
         }
     }
 
-    /// A file that a program and all that it starts have a descriptor of, by which they are known whatever namespaces they are in and
-    /// whatever became of their environment. It can be neither read nor written by it.
+    /// A file that a program and all that it starts have a descriptor of, by which they are known
+    /// whatever namespaces they are in and whatever became of their environment. It can be neither
+    /// read nor written by it.
     pub struct Mark(File);
 
     impl Mark {
@@ -196,7 +222,13 @@ mod unix {
             #[cfg(target_os = "linux")]
             {
                 use rustix::fs::{CWD, Mode, OFlags, openat};
-                let file = openat(CWD, path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).ok()?;
+                let file = openat(
+                    CWD,
+                    path,
+                    OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                    Mode::empty(),
+                )
+                .ok()?;
                 Some(Mark(File::from(file)))
             }
             #[cfg(not(target_os = "linux"))]
@@ -218,10 +250,11 @@ mod unix {
         const MOST: i32 = 256;
         let Ok(metadata) = path.symlink_metadata() else { return false };
         (3..MOST).any(|number| {
-            // SAFETY: the descriptor is only looked at; a number that is none, or another one by then, is no mark.
+            // SAFETY: the descriptor is only looked at; a number that is none, or another one by
+            // then, is no mark.
             let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
-            let is_it =
-                fstat(descriptor).is_ok_and(|seen| seen.st_ino == metadata.ino() && seen.st_dev == metadata.dev());
+            let is_it = fstat(descriptor)
+                .is_ok_and(|seen| seen.st_ino == metadata.ino() && seen.st_dev == metadata.dev());
             is_it && fcntl_getfl(descriptor).is_ok_and(|flags| flags.contains(OFlags::PATH))
         })
     }
@@ -232,8 +265,8 @@ mod unix {
         false
     }
 
-    /// Has a program run as a user, in a process group of its own: in the foreground of the terminal, or in a session
-    /// that has none. `directory` is entered with the user's rights.
+    /// Has a program run as a user, in a process group of its own: in the foreground of the
+    /// terminal, or in a session that has none. `directory` is entered with the user's rights.
     pub fn prepare_session(
         command: &mut Command,
         login: Option<&Login>,
@@ -243,13 +276,15 @@ mod unix {
     ) -> io::Result<()> {
         let directory = CString::new(bytes_of_path(directory))?;
         let ids = login.map(|login| (login.user, login.group, login.groups.clone()));
-        let keys = terminal.and_then(|terminal| terminal.keys.as_ref()).map(|(_, keys)| keys.as_raw_fd());
+        let keys =
+            terminal.and_then(|terminal| terminal.keys.as_ref()).map(|(_, keys)| keys.as_raw_fd());
         let terminal = terminal.map(|terminal| terminal.file.as_raw_fd());
         let mark = mark.map(|mark| mark.0.as_raw_fd());
-        let check = |answer: i32| if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
+        let check =
+            |answer: i32| if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
         let begin = move || {
-            // SAFETY: between fork and exec, only calls that are safe there: they allocate nothing, and their arguments
-            // were made before.
+            // SAFETY: between fork and exec, only calls that are safe there: they allocate nothing,
+            // and their arguments were made before.
             unsafe {
                 match terminal {
                     Some(terminal) => {
@@ -289,7 +324,8 @@ mod unix {
         Ok(())
     }
 
-    /// Returns how a program ended; nothing while it runs. One that was stopped goes on, since nobody could have it go on.
+    /// Returns how a program ended; nothing while it runs. One that was stopped goes on, since
+    /// nobody could have it go on.
     ///
     /// # Errors
     /// When there is no such program.
@@ -325,13 +361,19 @@ mod unix {
             ("LOGNAME", login.name.clone().into()),
             ("SHELL", login.shell.clone().into_os_string()),
         ];
-        variables.extend(login.runtime_directory().map(|directory| ("XDG_RUNTIME_DIR", directory.into_os_string())));
+        variables.extend(
+            login
+                .runtime_directory()
+                .map(|directory| ("XDG_RUNTIME_DIR", directory.into_os_string())),
+        );
         variables
     }
 }
 
 #[cfg(unix)]
-pub use unix::{Mark, Terminal, has_mark, login_variables, look_after, prepare_session, was_interrupted};
+pub use unix::{
+    Mark, Terminal, has_mark, login_variables, look_after, prepare_session, was_interrupted,
+};
 
 #[cfg(not(unix))]
 mod other {
@@ -349,7 +391,10 @@ mod other {
         /// # Errors
         /// Always.
         pub fn of(name: &str) -> io::Result<Login> {
-            Err(io::Error::new(io::ErrorKind::Unsupported, format!("commands cannot run as {name} here")))
+            Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                format!("commands cannot run as {name} here"),
+            ))
         }
     }
 
@@ -421,4 +466,6 @@ mod other {
 }
 
 #[cfg(not(unix))]
-pub use other::{Mark, Terminal, has_mark, login_variables, look_after, prepare_session, was_interrupted};
+pub use other::{
+    Mark, Terminal, has_mark, login_variables, look_after, prepare_session, was_interrupted,
+};

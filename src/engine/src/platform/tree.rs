@@ -1,4 +1,5 @@
-//! Changing whole trees, which may be of any depth and change meanwhile: by descriptors, so that nothing outside is touched.
+//! Changing whole trees, which may be of any depth and change meanwhile: by descriptors, so that
+//! nothing outside is touched.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -62,14 +63,22 @@ fn remove_once(directory: &Arc<Directory>, name: &OsStr) -> Result<()> {
                 directory.lift(&name);
                 open_up(&directory, &name, 0o700)?;
             }
-            Step::Node { directory, name, .. } => remove_name(&directory, &name, Directory::remove_own)?,
-            Step::Left { directory, name, .. } => remove_name(&directory, &name, Directory::remove_directory)?,
+            Step::Node { directory, name, .. } => {
+                remove_name(&directory, &name, Directory::remove_own)?
+            }
+            Step::Left { directory, name, .. } => {
+                remove_name(&directory, &name, Directory::remove_directory)?
+            }
         }
     }
     Ok(())
 }
 
-fn remove_name(directory: &Directory, name: &OsStr, remove: impl Fn(&Directory, &OsStr) -> Result<()>) -> Result<()> {
+fn remove_name(
+    directory: &Directory,
+    name: &OsStr,
+    remove: impl Fn(&Directory, &OsStr) -> Result<()>,
+) -> Result<()> {
     match remove(directory, name) {
         Err(error) if error.is_not_found() => Ok(()),
         result => result,
@@ -131,7 +140,13 @@ pub fn copy_tree(from: &Path, to: &Path, interrupt: &Interrupt) -> Result<()> {
 ///
 /// # Errors
 /// When it is none, cannot be read or written, or somebody asked to stop.
-pub fn copy_file_in(from: &Directory, name: &OsStr, to: &Directory, new: &OsStr, interrupt: &Interrupt) -> Result<()> {
+pub fn copy_file_in(
+    from: &Directory,
+    name: &OsStr,
+    to: &Directory,
+    new: &OsStr,
+    interrupt: &Interrupt,
+) -> Result<()> {
     let (mut source, node) = from.open_node(name)?;
     let mut copy = to.create_file(new, 0o600)?;
     let path = || to.path().join(new);
@@ -143,8 +158,8 @@ pub fn copy_file_in(from: &Directory, name: &OsStr, to: &Directory, new: &OsStr,
     super::set_mode_of(&copy, &path(), node.mode & 0o777)
 }
 
-/// Makes everything at a path immutable, or lifts that, where the system permits it: the modes alone
-/// protect where it does not.
+/// Makes everything at a path immutable, or lifts that, where the system permits it: the modes
+/// alone protect where it does not.
 pub fn set_immutable(path: &Path, immutable: bool) {
     if let Ok((directory, name)) = locate(path) {
         set_immutable_in(&directory, name, immutable);
@@ -164,14 +179,16 @@ pub fn set_immutable_in(directory: &Arc<Directory>, name: &OsStr, immutable: boo
 /// Lifts the immutability of the tree at a name, but for files that have names elsewhere.
 pub fn lift_immutable_tree(directory: &Arc<Directory>, name: &OsStr) {
     each_that_can_be_immutable(directory, name, |directory, name, kind, is_before| {
-        let is_shared = || directory.node(name).is_ok_and(|node| node.is_some_and(|node| node.links > 1));
+        let is_shared =
+            || directory.node(name).is_ok_and(|node| node.is_some_and(|node| node.links > 1));
         if is_before && (kind == FileKind::Directory || !is_shared()) {
             directory.set_immutable(name, false);
         }
     });
 }
 
-/// Does something with each file and directory of a tree; with a directory before and after what is in it.
+/// Does something with each file and directory of a tree; with a directory before and after what is
+/// in it.
 fn each_that_can_be_immutable(
     directory: &Arc<Directory>,
     name: &OsStr,
@@ -186,7 +203,9 @@ fn each_that_can_be_immutable(
         match step {
             Step::Node { kind: FileKind::Symlink | FileKind::Special, .. } => {}
             Step::Node { directory, name, kind } => change(&directory, &name, kind, true),
-            Step::Left { directory, name, .. } => change(&directory, &name, FileKind::Directory, false),
+            Step::Left { directory, name, .. } => {
+                change(&directory, &name, FileKind::Directory, false)
+            }
         }
     }
 }

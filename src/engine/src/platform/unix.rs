@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-pub(super) use super::unix_locks::{ancestor_among, is_locked_by_strangers, lock_holder, lock_holders_of};
+pub(super) use super::unix_locks::{
+    ancestor_among, is_locked_by_strangers, lock_holder, lock_holders_of,
+};
 
 /// Returns the path that these bytes name.
 pub fn path_from_bytes(bytes: &[u8]) -> PathBuf {
@@ -50,14 +52,15 @@ pub fn shell_command(shell: Option<&Path>, line: &std::ffi::OsStr) -> Command {
     command
 }
 
-/// Opens standard input, output and error on `/dev/null` where they are closed, so that no file that is opened later
-/// gets their numbers, and with it what is printed.
+/// Opens standard input, output and error on `/dev/null` where they are closed, so that no file
+/// that is opened later gets their numbers, and with it what is printed.
 pub fn open_standard_descriptors() {
     use rustix::fs::{Mode, OFlags, open};
     use rustix::io::{FdFlags, fcntl_setfd};
     use std::os::fd::{AsRawFd, IntoRawFd};
     const LAST: i32 = 2;
-    // The system gives the lowest number that is free. Without `/dev` a directory, which nobody can write to.
+    // The system gives the lowest number that is free. Without `/dev` a directory, which nobody can
+    // write to.
     while let Ok(descriptor) = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
         .or_else(|_| open("/", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()))
     {
@@ -135,7 +138,11 @@ pub fn signal_of(status: std::process::ExitStatus) -> Option<String> {
     let name = signal.map(|signal| format!("{signal:?}")).unwrap_or_default();
     let name = name.rsplit("::").next().unwrap_or_default();
     let word: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-    if word.is_empty() { Some(format!("signal {number}")) } else { Some(format!("signal {number} (SIG{word})")) }
+    if word.is_empty() {
+        Some(format!("signal {number}"))
+    } else {
+        Some(format!("signal {number} (SIG{word})"))
+    }
 }
 
 /// Returns whether a file or directory has the mode of one in an object.
@@ -183,12 +190,14 @@ pub fn may_set_immutable() -> bool {
     true
 }
 
-/// Sets or lifts the user's immutable flag (fchflags(2), `chflags uchg`); a file system without it refuses.
+/// Sets or lifts the user's immutable flag (fchflags(2), `chflags uchg`); a file system without it
+/// refuses.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn set_immutable_of(file: impl std::os::fd::AsFd, immutable: bool) -> io::Result<()> {
     use std::os::fd::AsRawFd;
     let present = rustix::fs::fstat(&file)?.st_flags;
-    let flags = if immutable { present | libc::UF_IMMUTABLE } else { present & !libc::UF_IMMUTABLE };
+    let flags =
+        if immutable { present | libc::UF_IMMUTABLE } else { present & !libc::UF_IMMUTABLE };
     // SAFETY: the descriptor is open, and nothing else is passed.
     if unsafe { libc::fchflags(file.as_fd().as_raw_fd(), flags) } == 0 {
         Ok(())
@@ -225,7 +234,8 @@ pub fn facts_of(path: &Path) -> super::Result<super::Facts> {
     ))
 }
 
-/// Makes facts of device, inode, size and mode, and of the times when content and state changed, in seconds and nanoseconds.
+/// Makes facts of device, inode, size and mode, and of the times when content and state changed, in
+/// seconds and nanoseconds.
 pub(super) fn facts(
     kind: super::FileKind,
     numbers: [u64; 4],
@@ -236,7 +246,9 @@ pub(super) fn facts(
     let [e, f, g, h] = [modified.0, modified.1, changed.0, changed.1].map(i64::cast_unsigned);
     let moment = |(seconds, nanoseconds): (i64, i64)| {
         let seconds = std::time::Duration::from_secs(seconds.max(0).cast_unsigned());
-        SystemTime::UNIX_EPOCH + seconds + std::time::Duration::from_nanos(nanoseconds.max(0).cast_unsigned())
+        SystemTime::UNIX_EPOCH
+            + seconds
+            + std::time::Duration::from_nanos(nanoseconds.max(0).cast_unsigned())
     };
     super::Facts {
         kind,
@@ -255,12 +267,14 @@ pub fn is_object_mode(node: &super::Node) -> bool {
     node.mode == 0o555 || (node.mode == 0o444 && node.kind == super::FileKind::File)
 }
 
-/// Returns the extended attributes that no object has, of a list in which each ends with a zero. Labels of a security
-/// module are the system's business.
+/// Returns the extended attributes that no object has, of a list in which each ends with a zero.
+/// Labels of a security module are the system's business.
 #[cfg(target_os = "linux")]
 pub(super) fn removable_attributes(names: &[u8]) -> impl Iterator<Item = &[u8]> {
     names.split(|byte| *byte == 0).filter(|name| {
-        name.starts_with(b"user.") || name.starts_with(b"system.posix_acl_") || *name == b"security.capability"
+        name.starts_with(b"user.")
+            || name.starts_with(b"system.posix_acl_")
+            || *name == b"security.capability"
     })
 }
 
@@ -269,12 +283,14 @@ pub fn user_number() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// Returns the number that files have which this process makes; nothing where users have no numbers.
+/// Returns the number that files have which this process makes; nothing where users have no
+/// numbers.
 pub fn own_number() -> Option<u32> {
     Some(user_number())
 }
 
-/// Returns the number of the user whom a file belongs to; a link is followed. Nothing where nothing is.
+/// Returns the number of the user whom a file belongs to; a link is followed. Nothing where nothing
+/// is.
 ///
 /// # Errors
 /// When the system does not tell.
@@ -321,7 +337,8 @@ pub(super) fn create_file(path: &Path, mode: u32) -> io::Result<File> {
     create_with(path, mode, OFlags::WRONLY | OFlags::EXCL)
 }
 
-/// Opens a file to read and write it; one that is missing is created, and only its owner may use it.
+/// Opens a file to read and write it; one that is missing is created, and only its owner may use
+/// it.
 pub(super) fn open_private_file(path: &Path) -> io::Result<File> {
     use rustix::fs::OFlags;
     create_with(path, 0o600, OFlags::RDWR | OFlags::NONBLOCK)
@@ -330,14 +347,16 @@ pub(super) fn open_private_file(path: &Path) -> io::Result<File> {
 fn create_with(path: &Path, mode: u32, flags: rustix::fs::OFlags) -> io::Result<File> {
     use rustix::fs::{CWD, Mode, OFlags, openat};
     let flags = flags | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = File::from(openat(CWD, path, flags, Mode::from_raw_mode(mode as rustix::fs::RawMode))?);
+    let file =
+        File::from(openat(CWD, path, flags, Mode::from_raw_mode(mode as rustix::fs::RawMode))?);
     if file.metadata()?.mode() & 0o7777 != mode {
         file.set_permissions(fs::Permissions::from_mode(mode))?;
     }
     Ok(file)
 }
 
-/// Returns how many bytes a user may still write to the file system that holds `path`, when it tells.
+/// Returns how many bytes a user may still write to the file system that holds `path`, when it
+/// tells.
 pub fn free_space(path: &Path) -> Option<u64> {
     rustix::fs::statvfs(path).ok().map(|data| data.f_bavail.saturating_mul(data.f_frsize))
 }
@@ -373,7 +392,8 @@ pub(super) fn symlink(target: &Path, link: &Path) -> io::Result<()> {
 pub(super) fn set_time(path: &Path, time: SystemTime) -> io::Result<()> {
     use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let stamp = Timespec { tv_sec: since.as_secs().cast_signed(), tv_nsec: since.subsec_nanos().into() };
+    let stamp =
+        Timespec { tv_sec: since.as_secs().cast_signed(), tv_nsec: since.subsec_nanos().into() };
     let times = Timestamps { last_access: stamp, last_modification: stamp };
     Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }
@@ -401,18 +421,22 @@ pub(super) fn is_same_file(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Opens a lock file that is there, for writing: NFSv4 refuses exclusive locks otherwise. Others lose the rights that an
-/// older version gave them.
+/// Opens a lock file that is there, for writing: NFSv4 refuses exclusive locks otherwise. Others
+/// lose the rights that an older version gave them.
 pub(super) fn open_lock(path: &Path) -> io::Result<File> {
     use rustix::fs::{CWD, Mode, OFlags, openat};
-    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let flags =
+        OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(openat(CWD, path, flags, Mode::empty())?);
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(io::Error::other("it is no regular file"));
     }
     if metadata.uid() != user_number() {
-        return Err(io::Error::other(format!("it belongs to {}: remove it", super::user_name(metadata.uid()))));
+        return Err(io::Error::other(format!(
+            "it belongs to {}: remove it",
+            super::user_name(metadata.uid())
+        )));
     }
     if metadata.mode() & 0o077 != 0 {
         file.set_permissions(fs::Permissions::from_mode(0o600))?;
@@ -424,5 +448,7 @@ pub(super) fn open_lock(path: &Path) -> io::Result<File> {
 pub(super) fn lacks_locks(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let without = [Errno::NOLCK, Errno::OPNOTSUPP, Errno::NOSYS];
-    error.raw_os_error().is_some_and(|code| without.iter().any(|errno| errno.raw_os_error() == code))
+    error
+        .raw_os_error()
+        .is_some_and(|code| without.iter().any(|errno| errno.raw_os_error() == code))
 }

@@ -1,4 +1,5 @@
-//! Operations relative to a descriptor, on Linux and macOS. No link is followed, but by [`open`] among the parents.
+//! Operations relative to a descriptor, on Linux and macOS. No link is followed, but by [`open`]
+//! among the parents.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -16,14 +17,20 @@ use super::{Actor, Facts, unix};
 
 pub(super) type Handle = OwnedFd;
 
-const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const DIRECTORY: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 // A named pipe must not keep us waiting.
-const FILE: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
-const NEW_FILE: OFlags =
-    OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const FILE: OFlags =
+    OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+const NEW_FILE: OFlags = OFlags::WRONLY
+    .union(OFlags::CREATE)
+    .union(OFlags::EXCL)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
 /// To pass through a directory that may not be read.
 #[cfg(target_os = "linux")]
-const PASS: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const PASS: OFlags =
+    OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 #[cfg(not(target_os = "linux"))]
 const PASS: OFlags = DIRECTORY;
 
@@ -50,7 +57,8 @@ pub(super) fn walk(path: &Path) -> io::Result<(Handle, Option<Actor>)> {
         match component {
             Component::RootDir => {}
             Component::Normal(name) => {
-                handle = Actor::act(actor.as_ref(), || sys::openat(&handle, name, PASS, Mode::empty()))?;
+                handle =
+                    Actor::act(actor.as_ref(), || sys::openat(&handle, name, PASS, Mode::empty()))?;
                 if is_root && actor.is_none() {
                     let owner = sys::fstat(&handle)?.st_uid;
                     actor = (owner != 0).then(|| Actor::of(owner));
@@ -158,7 +166,10 @@ fn seen_from(stat: &sys::Stat) -> Seen {
     let content = (stat.st_size.cast_unsigned(), stat.st_mtime as i64, stat.st_mtime_nsec as i64);
     Seen {
         kind,
-        identity: Identity { inode: stat.st_ino as u64, content: (kind != FileKind::Directory).then_some(content) },
+        identity: Identity {
+            inode: stat.st_ino as u64,
+            content: (kind != FileKind::Directory).then_some(content),
+        },
         mode: stat.st_mode as u32 & 0o7777,
         owner: stat.st_uid,
         group: stat.st_gid,
@@ -189,9 +200,11 @@ fn mount_of(_path: &Path) -> u64 {
     0
 }
 
-/// Asks first whether it can be reached, which the system answers soonest, and then for what does not lead anywhere.
+/// Asks first whether it can be reached, which the system answers soonest, and then for what does
+/// not lead anywhere.
 pub(super) fn exists(directory: &Handle, name: &OsStr) -> bool {
-    sys::accessat(directory, name, Access::EXISTS, AtFlags::empty()).is_ok() || node(directory, name).is_ok()
+    sys::accessat(directory, name, Access::EXISTS, AtFlags::empty()).is_ok()
+        || node(directory, name).is_ok()
 }
 
 #[cfg(target_os = "linux")]
@@ -293,7 +306,8 @@ fn no_file(kind: FileKind) -> io::Error {
     }
 }
 
-/// Opens a regular file to replace its content, and tells its size; nothing where none stands that is here alone.
+/// Opens a regular file to replace its content, and tells its size; nothing where none stands that
+/// is here alone.
 pub(super) fn open_to_write(directory: &Handle, name: &OsStr) -> io::Result<Option<(File, u64)>> {
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match sys::openat(directory, name, flags, Mode::empty()) {
@@ -333,21 +347,34 @@ pub(super) fn remove(directory: &Handle, name: &OsStr) -> io::Result<()> {
     Ok(sys::unlinkat(directory, name, AtFlags::empty())?)
 }
 
-pub(super) fn hard_link(of: &Handle, original: &OsStr, directory: &Handle, name: &OsStr) -> io::Result<()> {
+pub(super) fn hard_link(
+    of: &Handle,
+    original: &OsStr,
+    directory: &Handle,
+    name: &OsStr,
+) -> io::Result<()> {
     Ok(sys::linkat(of, original, directory, name, AtFlags::empty())?)
 }
 
-pub(super) fn rename(from: &Handle, name: &OsStr, to: &Handle, new: &OsStr, keep: bool) -> io::Result<()> {
+pub(super) fn rename(
+    from: &Handle,
+    name: &OsStr,
+    to: &Handle,
+    new: &OsStr,
+    keep: bool,
+) -> io::Result<()> {
     if !keep {
         return Ok(sys::renameat(from, name, to, new)?);
     }
     match sys::renameat_with(from, name, to, new, RenameFlags::NOREPLACE) {
         // Not every file system knows the flag.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => match sys::statat(to, new, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
-            Err(Errno::NOENT) => Ok(sys::renameat(from, name, to, new)?),
-            Err(error) => Err(error.into()),
-        },
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+            match sys::statat(to, new, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+                Err(Errno::NOENT) => Ok(sys::renameat(from, name, to, new)?),
+                Err(error) => Err(error.into()),
+            }
+        }
         result => Ok(result?),
     }
 }
@@ -422,7 +449,9 @@ fn set_mode_unread(directory: &Handle, name: &OsStr, mode: u32) -> io::Result<()
     let handle = sys::openat(directory, name, flags, Mode::empty())?;
     let node = node_from(&sys::fstat(&handle)?);
     match node.kind {
-        FileKind::File if node.links > 1 => Err(io::Error::other("it may not be read, and has other names")),
+        FileKind::File if node.links > 1 => {
+            Err(io::Error::other("it may not be read, and has other names"))
+        }
         // The kernel's own link leads to what the descriptor is, whatever has the name by now.
         FileKind::File | FileKind::Directory => {
             Ok(sys::chmod(format!("/proc/self/fd/{}", handle.as_raw_fd()), mode_from(mode))?)
@@ -439,12 +468,19 @@ fn set_mode_unread(directory: &Handle, name: &OsStr, mode: u32) -> io::Result<()
 pub(super) fn set_own_mode(directory: &Handle, mode: u32) -> io::Result<()> {
     match sys::fchmod(directory, mode_from(mode)) {
         // One that is only passed through.
-        Err(Errno::BADF) => Ok(sys::fchmod(sys::openat(directory, ".", DIRECTORY, Mode::empty())?, mode_from(mode))?),
+        Err(Errno::BADF) => Ok(sys::fchmod(
+            sys::openat(directory, ".", DIRECTORY, Mode::empty())?,
+            mode_from(mode),
+        )?),
         result => Ok(result?),
     }
 }
 
-pub(super) fn normalise(directory: &Handle, name: &OsStr, mode: impl FnOnce(&Node) -> u32) -> io::Result<Node> {
+pub(super) fn normalise(
+    directory: &Handle,
+    name: &OsStr,
+    mode: impl FnOnce(&Node) -> u32,
+) -> io::Result<Node> {
     let found = node(directory, name)?;
     let time = super::modify::old_timestamps();
     match found.kind {

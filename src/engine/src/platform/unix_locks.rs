@@ -22,8 +22,9 @@ pub(super) fn lock_holders_of(path: &Path) -> Vec<u32> {
     holders.map(|holder| holder.process).collect()
 }
 
-/// Returns the first of some processes that started this one, directly or through others. The numbers are those of
-/// `/proc`, which may be that of an outer namespace of processes; so is the number of this process there.
+/// Returns the first of some processes that started this one, directly or through others. The
+/// numbers are those of `/proc`, which may be that of an outer namespace of processes; so is the
+/// number of this process there.
 #[cfg(target_os = "linux")]
 pub(super) fn ancestor_among(processes: &[u32]) -> Option<u32> {
     if processes.is_empty() {
@@ -67,7 +68,8 @@ fn lock_holders() -> Vec<LockHolder> {
     fs::read_to_string("/proc/locks").unwrap_or_default().lines().filter_map(parse).collect()
 }
 
-/// Returns whether an open file is locked, and only by processes of other users. One that cannot be looked at may be ours.
+/// Returns whether an open file is locked, and only by processes of other users. One that cannot be
+/// looked at may be ours.
 #[cfg(target_os = "linux")]
 pub(super) fn is_locked_by_strangers(file: &File) -> bool {
     use rustix::fs::{major, minor};
@@ -78,10 +80,12 @@ pub(super) fn is_locked_by_strangers(file: &File) -> bool {
         // Real, effective, saved and file system user.
         let users = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();
         let mut users = users.split_whitespace().map(str::parse::<u32>).peekable();
-        users.peek().is_some() && users.all(|user| user.is_ok_and(|user| user != super::user_number()))
+        users.peek().is_some()
+            && users.all(|user| user.is_ok_and(|user| user != super::user_number()))
     };
     let mut holders = lock_holders().into_iter().filter(|holder| holder.inode == inode).peekable();
-    holders.peek().is_some() && holders.all(|holder| holder.device == device && is_strange(holder.process))
+    holders.peek().is_some()
+        && holders.all(|holder| holder.device == device && is_strange(holder.process))
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -1,11 +1,14 @@
-//! Whether a file that was read is still the same, by what the system tells, without reading it again.
+//! Whether a file that was read is still the same, by what the system tells, without reading it
+//! again.
 //!
-//! Times alone do not tell: a program that has a file mapped writes into it without any. So before the first read the
-//! kernel is asked whether something has the file open for writing, which a mapping counts as (fcntl(2), `F_SETLEASE`: it
-//! grants a lease for reading only where nothing has). What opens it later changes its ctime with the first write. That holds
-//! on the file systems named here; others do not note writes to mappings, or do not know what other machines write. Only
-//! files that nobody but their owner can write count, and only for that owner: there are tricks to write late (a read
-//! from a slow device into a mapping that is gone), and nobody should be able to play them on another user.
+//! Times alone do not tell: a program that has a file mapped writes into it without any. So before
+//! the first read the kernel is asked whether something has the file open for writing, which a
+//! mapping counts as (fcntl(2), `F_SETLEASE`: it grants a lease for reading only where nothing
+//! has). What opens it later changes its ctime with the first write. That holds on the file systems
+//! named here; others do not note writes to mappings, or do not know what other machines write.
+//! Only files that nobody but their owner can write count, and only for that owner: there are
+//! tricks to write late (a read from a slow device into a mapping that is gone), and nobody should
+//! be able to play them on another user.
 
 use std::fs::File;
 
@@ -16,8 +19,8 @@ use super::FACTS;
 pub struct Unwritten([u64; FACTS]);
 
 impl Unwritten {
-    /// Returns what a file looks like that nothing is writing to, before it is read; nothing where the system cannot tell, or
-    /// where a change could go unseen.
+    /// Returns what a file looks like that nothing is writing to, before it is read; nothing where
+    /// the system cannot tell, or where a change could go unseen.
     pub fn begin(file: &File) -> Option<Unwritten> {
         system::begin(file)
     }
@@ -49,7 +52,8 @@ mod system {
     use crate::platform::read::kind_from;
     use crate::platform::unix;
 
-    /// The numbers of ext4, XFS, Btrfs and F2FS (linux/magic.h): they note the first write to each mapped page.
+    /// The numbers of ext4, XFS, Btrfs and F2FS (linux/magic.h): they note the first write to each
+    /// mapped page.
     const NOTING: [i64; 4] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010];
 
     /// The kernel's clock ticks at least every 10 ms; a change in the same tick has the same time.
@@ -71,7 +75,11 @@ mod system {
         let now = SystemTime::now();
         let (seen, owner, mode) = facts(file)?;
         let is_settled = seen.has_fractions && seen.newest + TICK < now;
-        if owner != unix::user_number() || mode & OTHERS_WRITE != 0 || !is_settled || !is_noted(file) {
+        if owner != unix::user_number()
+            || mode & OTHERS_WRITE != 0
+            || !is_settled
+            || !is_noted(file)
+        {
             return None;
         }
         // Whatever changed before this moment shows in what it looks like after it.
@@ -90,8 +98,8 @@ mod system {
         rustix::fs::fstatfs(file).is_ok_and(|found| NOTING.contains(&(found.f_type as i64)))
     }
 
-    /// Takes a lease and gives it back. What opens the file for writing in between waits until then, and the kernel sends a
-    /// signal, which is one that does nothing.
+    /// Takes a lease and gives it back. What opens the file for writing in between waits until
+    /// then, and the kernel sends a signal, which is one that does nothing.
     fn has_no_writer(file: &File) -> bool {
         let descriptor = file.as_raw_fd();
         /// `F_SETSIG` of fcntl(2), the same on all processors (linux/fcntl.h).
@@ -182,7 +190,8 @@ mod tests {
         let file = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
         let (protection, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
         // SAFETY: a new mapping of an open file, which is removed below.
-        let map = unsafe { libc::mmap(std::ptr::null_mut(), 4, protection, kind, file.as_raw_fd(), 0) };
+        let map =
+            unsafe { libc::mmap(std::ptr::null_mut(), 4, protection, kind, file.as_raw_fd(), 0) };
         assert_ne!(map, libc::MAP_FAILED);
         drop(file);
         assert_eq!(Unwritten::begin(&File::open(&path).unwrap()), None);

@@ -1,7 +1,8 @@
 //! Walking through a tree of any depth, by descriptors, without recursion.
 //!
-//! Only some directories on the way down are held open. One that was let go is opened again as the parent of what it holds,
-//! and is refused when that is another one by then: whoever moves directories about meanwhile leads the walk nowhere.
+//! Only some directories on the way down are held open. One that was let go is opened again as the
+//! parent of what it holds, and is refused when that is another one by then: whoever moves
+//! directories about meanwhile leads the walk nowhere.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -95,7 +96,8 @@ pub enum Step {
     },
 }
 
-/// A walk through what stands at a name: each directory before what is in it, names in the order of their bytes.
+/// A walk through what stands at a name: each directory before what is in it, names in the order of
+/// their bytes.
 #[derive(Debug)]
 pub struct Walk {
     descent: Descent,
@@ -115,7 +117,11 @@ enum Next {
 impl Walk {
     /// Begins at a name in a directory.
     pub fn new(directory: Arc<Directory>, name: &OsStr) -> Walk {
-        Walk { descent: Descent::new(directory), left: Vec::new(), next: Next::Top(name.to_owned()) }
+        Walk {
+            descent: Descent::new(directory),
+            left: Vec::new(),
+            next: Next::Top(name.to_owned()),
+        }
     }
 
     /// Passes over the directory that came last.

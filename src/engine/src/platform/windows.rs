@@ -139,7 +139,12 @@ pub fn facts_of(path: &Path) -> super::Result<super::Facts> {
     let data = fs::symlink_metadata(path).map_err(super::failed("look at", path))?;
     Ok(super::Facts {
         kind: super::read::kind_from(data.file_type()),
-        numbers: [data.file_size(), data.last_write_time(), data.creation_time(), u64::from(data.file_attributes())],
+        numbers: [
+            data.file_size(),
+            data.last_write_time(),
+            data.creation_time(),
+            u64::from(data.file_attributes()),
+        ],
         modified: data.modified().map_err(super::failed("look at", path))?,
         newest: data.modified().map_err(super::failed("look at", path))?,
         has_fractions: false,

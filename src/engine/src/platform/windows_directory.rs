@@ -1,8 +1,8 @@
 //! The same by paths, on Windows: type-checked here, run elsewhere.
 //!
-//! A link that stands where a directory is opened is refused, but one that is put there later is not
-//! seen. Making links takes a privilege here that an archive does not have, and a build directory
-//! belongs to one user.
+//! A link that stands where a directory is opened is refused, but one that is put there later is
+//! not seen. Making links takes a privilege here that an archive does not have, and a build
+//! directory belongs to one user.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -31,7 +31,11 @@ pub(super) fn is_link_error(_error: &io::Error) -> bool {
 }
 
 pub(super) fn walk(path: &Path) -> io::Result<(Handle, Option<Actor>)> {
-    if fs::metadata(path)?.is_dir() { Ok((path.to_owned(), None)) } else { Err(io::ErrorKind::NotADirectory.into()) }
+    if fs::metadata(path)?.is_dir() {
+        Ok((path.to_owned(), None))
+    } else {
+        Err(io::ErrorKind::NotADirectory.into())
+    }
 }
 
 pub(super) fn open_in(directory: &Handle, name: &OsStr) -> io::Result<Handle> {
@@ -81,11 +85,14 @@ pub(super) fn seen(directory: &Handle, name: &OsStr) -> io::Result<Seen> {
 pub(super) fn seen_at_path(path: &Path) -> io::Result<Seen> {
     let data = fs::symlink_metadata(path)?;
     let kind = kind_from(data.file_type());
-    let modified = data.modified()?.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let modified =
+        data.modified()?.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
     let seconds = i64::try_from(modified.as_secs()).unwrap_or_default();
     let content = (data.len(), seconds, i64::from(modified.subsec_nanos()));
-    // The standard library tells no number of a file here: the time that it was created stays with it.
-    let created = data.created()?.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+    // The standard library tells no number of a file here: the time that it was created stays with
+    // it.
+    let created =
+        data.created()?.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
     let inode = u64::try_from(created.as_nanos()).unwrap_or_default();
     let identity = Identity { inode, content: (kind != FileKind::Directory).then_some(content) };
     Ok(Seen { kind, identity, mode: system::mode_of(&data), owner: 0, group: 0, device: (0, 0) })
@@ -141,7 +148,9 @@ pub(super) fn open_file_at(path: &Path) -> io::Result<(File, Node)> {
 pub(super) fn open_to_write(directory: &Handle, name: &OsStr) -> io::Result<Option<(File, u64)>> {
     let path = directory.join(name);
     match fs::symlink_metadata(&path) {
-        Ok(data) if data.is_file() => Ok(Some((File::options().write(true).open(path)?, data.len()))),
+        Ok(data) if data.is_file() => {
+            Ok(Some((File::options().write(true).open(path)?, data.len())))
+        }
         Ok(data) if data.is_symlink() => Ok(None),
         Ok(_) => Err(io::Error::other("it is no regular file")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -169,11 +178,22 @@ pub(super) fn remove(directory: &Handle, name: &OsStr) -> io::Result<()> {
     fs::remove_file(directory.join(name))
 }
 
-pub(super) fn hard_link(of: &Handle, original: &OsStr, directory: &Handle, name: &OsStr) -> io::Result<()> {
+pub(super) fn hard_link(
+    of: &Handle,
+    original: &OsStr,
+    directory: &Handle,
+    name: &OsStr,
+) -> io::Result<()> {
     fs::hard_link(of.join(original), directory.join(name))
 }
 
-pub(super) fn rename(from: &Handle, name: &OsStr, to: &Handle, new: &OsStr, keep: bool) -> io::Result<()> {
+pub(super) fn rename(
+    from: &Handle,
+    name: &OsStr,
+    to: &Handle,
+    new: &OsStr,
+    keep: bool,
+) -> io::Result<()> {
     let place = to.join(new);
     if keep && fs::symlink_metadata(&place).is_ok() {
         return Err(io::ErrorKind::AlreadyExists.into());
@@ -214,7 +234,11 @@ pub(super) fn set_own_mode(directory: &Handle, mode: u32) -> io::Result<()> {
     system::set_mode(directory, mode)
 }
 
-pub(super) fn normalise(directory: &Handle, name: &OsStr, mode: impl FnOnce(&Node) -> u32) -> io::Result<Node> {
+pub(super) fn normalise(
+    directory: &Handle,
+    name: &OsStr,
+    mode: impl FnOnce(&Node) -> u32,
+) -> io::Result<Node> {
     let found = node(directory, name)?;
     let path = directory.join(name);
     match found.kind {

@@ -1,10 +1,11 @@
 //! Using an object of the system's store instead of building one.
 //!
-//! The object is rooted there first, in the directory that root made for this user; here a link stands for it. Without
-//! such a directory every user builds their own.
+//! The object is rooted there first, in the directory that root made for this user; here a link
+//! stands for it. Without such a directory every user builds their own.
 //!
-//! No lock of that store is taken: whoever could hold one could keep root waiting. A gc that is under way moves an object
-//! away before it looks at the roots for the last time. So either it finds our root, or we find no object.
+//! No lock of that store is taken: whoever could hold one could keep root waiting. A gc that is
+//! under way moves an object away before it looks at the roots for the last time. So either it
+//! finds our root, or we find no object.
 
 use std::path::Path;
 
@@ -16,14 +17,17 @@ use crate::platform;
 use crate::settings::Settings;
 use crate::store::{self, Outputs, Store, read_info, read_outputs, verify, write_info};
 
-/// Returns the store whose objects this user may use: the system's, when root made the directory that keeps them alive.
+/// Returns the store whose objects this user may use: the system's, when root made the directory
+/// that keeps them alive.
 pub fn lender(settings: &Settings) -> Option<Store> {
     let other = settings.substitute.as_ref().filter(|root| **root != settings.root);
-    other.map(|root| Store::new(root)).filter(|other| platform::exists(&other.user_roots(platform::user_number())))
+    other
+        .map(|root| Store::new(root))
+        .filter(|other| platform::exists(&other.user_roots(platform::user_number())))
 }
 
-/// Returns the outputs of a derivation that another store has realized, linked into this one; `None`
-/// when it has not, or does not let us keep them alive.
+/// Returns the outputs of a derivation that another store has realized, linked into this one;
+/// `None` when it has not, or does not let us keep them alive.
 ///
 /// # Errors
 /// When this store cannot be written.
@@ -36,7 +40,8 @@ pub fn borrow(
 ) -> Result<Option<Outputs>, Error> {
     let roots = other.user_roots(platform::user_number());
     // Whatever is wrong with the other store, this user can still build.
-    let known = hashes.iter().find_map(|hash| read_outputs(other, *hash).ok().flatten().filter(is_enough));
+    let known =
+        hashes.iter().find_map(|hash| read_outputs(other, *hash).ok().flatten().filter(is_enough));
     let Some(outputs) = known else { return Ok(None) };
     let asked_for = derivation.spec.outputs.iter().all(|output| outputs.contains_key(output));
     if !asked_for || !outputs.values().all(|object| root(other, &roots, object)) {
@@ -52,8 +57,8 @@ pub fn borrow(
 fn root(other: &Store, roots: &Path, object: &ObjectName) -> bool {
     let target = other.object(object);
     let link = roots.join(object.as_str());
-    let is_rooted =
-        platform::read_link(&link).is_ok_and(|present| present == target) || platform::symlink(&target, &link).is_ok();
+    let is_rooted = platform::read_link(&link).is_ok_and(|present| present == target)
+        || platform::symlink(&target, &link).is_ok();
     // Only now, when it stays.
     is_rooted && platform::exists(&target) && verify::look(other, object).is_ok()
 }

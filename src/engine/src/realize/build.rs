@@ -51,8 +51,8 @@ pub struct Build {
 }
 
 impl Build {
-    /// Makes room for a build: leftovers of an earlier one go. The caller holds the locks of the derivation and of its
-    /// slot.
+    /// Makes room for a build: leftovers of an earlier one go. The caller holds the locks of the
+    /// derivation and of its slot.
     ///
     /// # Errors
     /// When the file system refuses.
@@ -67,7 +67,10 @@ impl Build {
         let names = derivation.temporary_names();
         let slot = Slot::of(derivation.hash);
         let building = store.building(slot);
-        let outputs = names.iter().map(|(output, name)| (output.clone(), building.join(name.as_str()))).collect();
+        let outputs = names
+            .iter()
+            .map(|(output, name)| (output.clone(), building.join(name.as_str())))
+            .collect();
         let mut dependencies: BTreeMap<Hash, BTreeMap<OutputName, PathBuf>> = BTreeMap::new();
         for hash in &derivation.dependencies {
             let places = dependencies.entry(*hash).or_default();
@@ -87,10 +90,18 @@ impl Build {
             };
             inputs = inputs.min(level);
         }
-        let objects = derivation.dependencies.iter().filter_map(|hash| realized.get(hash)).flat_map(Outputs::values);
+        let objects = derivation
+            .dependencies
+            .iter()
+            .filter_map(|hash| realized.get(hash))
+            .flat_map(Outputs::values);
         // All outputs of a captured handle can be asked for, not only those that a string names.
-        let all = dependencies.iter().flat_map(|(hash, outputs)| outputs.iter().map(move |output| (*hash, output)));
-        let paths = all.map(|(hash, (output, path))| (Placeholder::new(hash, output), platform::bytes_of_path(path)));
+        let all = dependencies
+            .iter()
+            .flat_map(|(hash, outputs)| outputs.iter().map(move |output| (*hash, output)));
+        let paths = all.map(|(hash, (output, path))| {
+            (Placeholder::new(hash, output), platform::bytes_of_path(path))
+        });
         let paths = paths.collect();
         // Objects that are borrowed from there.
         let system = settings.substitute.as_deref().map(Store::new);
@@ -137,9 +148,12 @@ impl Build {
         };
         let is_left = shared.slots.as_ref().is_some_and(|slots| slots.take(slot, build.places()));
         if !is_left && build.places().into_iter().any(platform::exists) {
-            // Whoever had the slot was killed; what ran then would go on to write into this build. A jail ends by itself.
-            let patience = Patience { timeout: settings.lock_timeout, interrupt: settings.interrupt.clone() };
-            Lock::take_briefly(&build.workspace.jail, &patience).map_err(|error| busy(&build.derivation, error))?;
+            // Whoever had the slot was killed; what ran then would go on to write into this build.
+            // A jail ends by itself.
+            let patience =
+                Patience { timeout: settings.lock_timeout, interrupt: settings.interrupt.clone() };
+            Lock::take_briefly(&build.workspace.jail, &patience)
+                .map_err(|error| busy(&build.derivation, error))?;
             if let Ok(mark) = platform::read_to_string(&build.workspace.mark) {
                 platform::process::end_marked(mark.trim());
             }
@@ -151,7 +165,8 @@ impl Build {
             }
         } else {
             // A new one, to which nothing that was left running has a right.
-            platform::create_directory_as(&build.workspace.building, PRIVATE).map_err(store::Error::from)?;
+            platform::create_directory_as(&build.workspace.building, PRIVATE)
+                .map_err(store::Error::from)?;
             if let Some(slots) = &shared.slots {
                 slots.note_new(&build.workspace.building);
             }
@@ -200,15 +215,19 @@ impl Build {
         // What was copied must be what was hashed, or the object would stand for another content.
         let check_sources = || {
             // One that was copied was hashed on the way, and nothing else of it was looked at.
-            self.workspace.sources.par_iter().filter(|source| self.workspace.is_looked_at(source)).try_for_each(
-                |source| {
-                    if tree::hash_without(&source.path, &source.excluded, store.interrupt())? == source.nar {
+            self.workspace
+                .sources
+                .par_iter()
+                .filter(|source| self.workspace.is_looked_at(source))
+                .try_for_each(|source| {
+                    if tree::hash_without(&source.path, &source.excluded, store.interrupt())?
+                        == source.nar
+                    {
                         Ok(())
                     } else {
                         Err(store::Error::SourceChanged { path: source.path.clone() })
                     }
-                },
-            )
+                })
         };
         let warn_of_collisions = |object: &ObjectName, info: &ObjectInfo| {
             if let Some(path) = info.case_collisions.first() {
@@ -226,7 +245,8 @@ impl Build {
                 source,
                 sandbox: self.workspace.sandbox.level(),
             };
-            let (object, new) = import_source(store, &tree, &self.workspace.settings.context.seen_trees)?;
+            let (object, new) =
+                import_source(store, &tree, &self.workspace.settings.context.seen_trees)?;
             if let Some(info) = new {
                 warn_of_collisions(&object, &info);
             }
@@ -255,7 +275,10 @@ impl Build {
     /// Returns the local file or tree that the output is a copy of, when it is no more than that.
     pub fn plain_source(&self) -> Option<&Source> {
         match &self.derivation.spec.recipe {
-            Recipe::File(FileRecipe { content: FileContent::Source(source), executable: false }) => Some(source),
+            Recipe::File(FileRecipe {
+                content: FileContent::Source(source),
+                executable: false,
+            }) => Some(source),
             _ => None,
         }
     }
@@ -287,10 +310,12 @@ impl Build {
         removed
     }
 
-    /// Leaves its directories to the next build of its slot, where nothing of this one can write in them any more.
+    /// Leaves its directories to the next build of its slot, where nothing of this one can write in
+    /// them any more.
     fn leave(&self) -> bool {
         self.slots.as_ref().is_some_and(|slots| {
-            self.workspace.sandbox.level() == Level::Namespaces && slots.leave(self.slot, self.places())
+            self.workspace.sandbox.level() == Level::Namespaces
+                && slots.leave(self.slot, self.places())
         })
     }
 
@@ -323,25 +348,30 @@ fn closure(
             None => system.and_then(|system| read_info(system, &object).ok().flatten()),
         };
         if let Some(info) = info {
-            pending.extend(info.references.into_iter().filter(|reference| !closure.contains(reference)));
+            pending.extend(
+                info.references.into_iter().filter(|reference| !closure.contains(reference)),
+            );
         }
         closure.insert(object);
     }
     Ok(closure)
 }
 
-/// Returns what tells which objects operations may read. It is found out when the first of them asks: most read none.
+/// Returns what tells which objects operations may read. It is found out when the first of them
+/// asks: most read none.
 fn sees(store: &Store, objects: &BTreeSet<ObjectName>, system: Option<&Store>) -> operation::Sees {
     let (store, objects, system) = (store.clone(), objects.clone(), system.cloned());
     let seen = OnceLock::new();
     Box::new(move |object| {
         // What it depends on by itself can be read also where a record is damaged.
-        let closure = || closure(&store, &objects, system.as_ref()).unwrap_or_else(|_| objects.clone());
+        let closure =
+            || closure(&store, &objects, system.as_ref()).unwrap_or_else(|_| objects.clone());
         objects.contains(object) || seen.get_or_init(closure).contains(object)
     })
 }
 
-/// Returns what tells an operation that makes an output what to search for in it, as publication does.
+/// Returns what tells an operation that makes an output what to search for in it, as publication
+/// does.
 fn search(
     store: &Store,
     derivation: &Arc<Derivation>,

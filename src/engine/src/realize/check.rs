@@ -32,8 +32,8 @@ pub struct Difference {
 /// The directory of the second build, in that of the first one.
 const OTHER_DIRECTORY: &str = "check";
 
-/// Builds a realized derivation again, on this thread, in another build directory and with another umask, time zone and
-/// locale, and returns where it differs, if it does.
+/// Builds a realized derivation again, on this thread, in another build directory and with another
+/// umask, time zone and locale, and returns where it differs, if it does.
 ///
 /// # Errors
 /// When the build fails or the file system refuses.
@@ -51,13 +51,24 @@ pub fn check(
         Lock::take(path, mode, settings.lock_timeout, &settings.interrupt, waiting)
     };
     // Collecting garbage takes what a build is at work on for a leftover.
-    let shared = take(&store.store_lock(), Mode::Shared, "the store".to_owned()).map_err(store::Error::from)?;
+    let shared = take(&store.store_lock(), Mode::Shared, "the store".to_owned())
+        .map_err(store::Error::from)?;
     let slot = store.slot_lock(Slot::of(derivation.hash));
     // In this order everywhere: whoever has a slot waits for nothing.
-    let locks = [store.build_lock(derivation.hash), slot].map(|path| take(&path, Mode::Exclusive, derivation.title()));
-    let locks = locks.into_iter().collect::<Result<Vec<Lock>, _>>().map_err(|error| busy(derivation, error))?;
-    let mut build =
-        Build::prepare(store, Arc::clone(derivation), realized, settings, Arc::new(drop), &Shared::default())?;
+    let locks = [store.build_lock(derivation.hash), slot]
+        .map(|path| take(&path, Mode::Exclusive, derivation.title()));
+    let locks = locks
+        .into_iter()
+        .collect::<Result<Vec<Lock>, _>>()
+        .map_err(|error| busy(derivation, error))?;
+    let mut build = Build::prepare(
+        store,
+        Arc::clone(derivation),
+        realized,
+        settings,
+        Arc::new(drop),
+        &Shared::default(),
+    )?;
     build.workspace.is_check = true;
     // It has another name and is as deep as it was not: what depends on it differs.
     let directory = build.workspace.directory.clone();
@@ -76,9 +87,10 @@ fn run(build: &Arc<Build>, tasks: &mut dyn Tasks) -> Result<(), Error> {
     match file::begin(build, true, tasks).map_err(failed)?.resume(None) {
         Step::Finished => Ok(()),
         Step::Failed(failure) => Err(failed(failure)),
-        Step::Request(_) | Step::Restart => {
-            Err(failed(Failure::new("internal", "a task that works in place asked for an operation")))
-        }
+        Step::Request(_) | Step::Restart => Err(failed(Failure::new(
+            "internal",
+            "a task that works in place asked for an operation",
+        ))),
     }
 }
 
@@ -87,7 +99,8 @@ fn compare(store: &Store, build: &Build, outputs: &Outputs) -> Result<Option<Dif
     let mut places = BTreeMap::new();
     for (output, temporary) in build.derivation.temporary_names() {
         if let Some(object) = outputs.get(&output) {
-            let place = content_path(store, object, read_info(store, object)?.as_ref()).map_err(store::Error::from)?;
+            let place = content_path(store, object, read_info(store, object)?.as_ref())
+                .map_err(store::Error::from)?;
             // What was built in the system's store calls itself by its place there.
             let own = platform::bytes_of_path(&build.workspace.building.join(temporary.as_str()));
             names.push((own, Some(platform::bytes_of_path(&place))));
@@ -99,7 +112,11 @@ fn compare(store: &Store, build: &Build, outputs: &Outputs) -> Result<Option<Dif
     for (output, place) in &places {
         let Some(path) = build.workspace.outputs.get(output) else { continue };
         if !platform::exists(path) {
-            return Err(store::Error::MissingOutput { output: output.to_string(), path: path.clone() }.into());
+            return Err(store::Error::MissingOutput {
+                output: output.to_string(),
+                path: path.clone(),
+            }
+            .into());
         }
         if let Some((file, how)) = first_difference(path, place, &names)? {
             return Ok(Some(Difference { output: output.clone(), file, how }));

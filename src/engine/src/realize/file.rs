@@ -1,6 +1,7 @@
-//! File recipes: files and trees that are given as data, of which configs have thousands. What becomes of one is decided here,
-//! without Lua. Small files are described for [`import_files`](crate::store::import::import_files), many at a time; trees, large
-//! files and those that name other objects are tasks like any other.
+//! File recipes: files and trees that are given as data, of which configs have thousands. What
+//! becomes of one is decided here, without Lua. Small files are described for
+//! [`import_files`](crate::store::import::import_files), many at a time; trees, large files and
+//! those that name other objects are tasks like any other.
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -28,7 +29,11 @@ const EXECUTABLE: u32 = 0o755;
 ///
 /// # Errors
 /// When a placeholder stands for nothing that the build depends on, or `tasks` has nothing to run.
-pub fn begin(build: &Arc<Build>, in_place: bool, tasks: &mut dyn Tasks) -> Result<Box<dyn Task>, Failure> {
+pub fn begin(
+    build: &Arc<Build>,
+    in_place: bool,
+    tasks: &mut dyn Tasks,
+) -> Result<Box<dyn Task>, Failure> {
     match &build.derivation.spec.recipe {
         Recipe::File(file) => {
             // A plain copy is made when it is published, unless it is only looked at.
@@ -44,15 +49,22 @@ pub fn begin(build: &Arc<Build>, in_place: bool, tasks: &mut dyn Tasks) -> Resul
 }
 
 fn unknown(placeholder: Placeholder) -> Failure {
-    Failure::new("build", format!("{placeholder} stands for a derivation that this build does not depend on"))
+    Failure::new(
+        "build",
+        format!("{placeholder} stands for a derivation that this build does not depend on"),
+    )
 }
 
 /// Returns the operations that make a file or tree.
 fn requests(build: &Build, file: &FileRecipe) -> Result<Vec<Request>, Placeholder> {
-    let Some(to) = build.workspace.outputs.get(&OutputName::main()).cloned() else { return Ok(Vec::new()) };
+    let Some(to) = build.workspace.outputs.get(&OutputName::main()).cloned() else {
+        return Ok(Vec::new());
+    };
     let copy = |from| Request::Copy { from, to: to.clone() };
     let mut requests = vec![match &file.content {
-        FileContent::Text(text) => Request::Write { path: to.clone(), content: build.resolve(text)? },
+        FileContent::Text(text) => {
+            Request::Write { path: to.clone(), content: build.resolve(text)? }
+        }
         FileContent::Source(source) => copy(build.workspace.place_of(source)),
         FileContent::Built(path) => copy(platform::path_from_bytes(&build.resolve(path)?)),
     }];
@@ -74,7 +86,10 @@ impl Task for FileTask {
         let mut answer = answer;
         loop {
             if let Some(Err(error)) = answer {
-                return Step::Failed(Failure { hint: error.hint(), ..Failure::new("build", chain(&error)) });
+                return Step::Failed(Failure {
+                    hint: error.hint(),
+                    ..Failure::new("build", chain(&error))
+                });
             }
             let Some(request) = self.requests.pop_front() else { return Step::Finished };
             match &self.in_place {
@@ -85,8 +100,8 @@ impl Task for FileTask {
     }
 }
 
-/// Returns the file that a derivation makes when it is a small one that names nothing else; nothing when it is not, or when
-/// something is wrong: its task finds out what.
+/// Returns the file that a derivation makes when it is a small one that names nothing else; nothing
+/// when it is not, or when something is wrong: its task finds out what.
 pub fn small<'a>(store: &Store, derivation: &'a Derivation, level: Level) -> Option<File<'a>> {
     let Recipe::File(file) = &derivation.spec.recipe else { return None };
     if !derivation.dependencies.is_empty() {
@@ -124,7 +139,8 @@ pub fn may_be_small(derivation: &Derivation) -> bool {
     matches!(derivation.spec.recipe, Recipe::File(_)) && derivation.dependencies.is_empty()
 }
 
-/// Returns what a small file of the user holds, when that is what was hashed, and whether it can be run.
+/// Returns what a small file of the user holds, when that is what was hashed, and whether it can be
+/// run.
 fn read_source(source: &Source) -> Option<(Vec<u8>, bool)> {
     let (content, is_executable) = read(&source.path).filter(|_| source.excluded.is_empty())?;
     (tree::hash_of_file(&content, is_executable) == source.nar).then_some((content, is_executable))

@@ -25,7 +25,8 @@ use std::sync::Arc;
 
 /// A build's own program, which asks for operations one after the other.
 pub trait Task {
-    /// Goes on until the next request or the end. `answer` is that to the last request, `None` at first.
+    /// Goes on until the next request or the end. `answer` is that to the last request, `None` at
+    /// first.
     fn resume(&mut self, answer: Option<Result<Response, OperationError>>) -> Step;
 }
 

@@ -87,7 +87,8 @@ impl<R: Send + 'static> Pool<R> {
     pub fn new(threads: usize) -> Result<Pool<R>, rayon::ThreadPoolBuildError> {
         let (sender, receiver) = channel();
         let name = |number| format!("syslua-{number}");
-        let threads = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build()?;
+        let threads =
+            rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build()?;
         Ok(Pool { threads, line: Line::new(), small: Line::new(), sender, receiver })
     }
 
@@ -97,19 +98,30 @@ impl<R: Send + 'static> Pool<R> {
         self.threads.spawn(move || perform(&sender, number, job));
     }
 
-    /// Runs a job that may take long, no more than `most` of them at a time and in their order. They have threads of their
-    /// own, so that no other job waits for one in vain, and each thread goes on with the next by itself: whoever gives
-    /// them may be busy.
-    pub fn run_in_line(&mut self, most: usize, number: usize, job: impl FnOnce() -> R + Send + 'static) {
+    /// Runs a job that may take long, no more than `most` of them at a time and in their order.
+    /// They have threads of their own, so that no other job waits for one in vain, and each thread
+    /// goes on with the next by itself: whoever gives them may be busy.
+    pub fn run_in_line(
+        &mut self,
+        most: usize,
+        number: usize,
+        job: impl FnOnce() -> R + Send + 'static,
+    ) {
         match self.line.give(most, &self.sender, number, Box::new(job)) {
             Ok(()) => {}
             Err(job) => self.run(number, job),
         }
     }
 
-    /// Runs a job that is done soon and spreads over no threads, besides those in line. The threads of the pool look for
-    /// more work over and over before they sleep, which costs more than such a job.
-    pub fn run_small(&mut self, most: usize, number: usize, job: impl FnOnce() -> R + Send + 'static) {
+    /// Runs a job that is done soon and spreads over no threads, besides those in line. The threads
+    /// of the pool look for more work over and over before they sleep, which costs more than such a
+    /// job.
+    pub fn run_small(
+        &mut self,
+        most: usize,
+        number: usize,
+        job: impl FnOnce() -> R + Send + 'static,
+    ) {
         match self.small.give(most, &self.sender, number, Box::new(job)) {
             Ok(()) => {}
             Err(job) => self.run(number, job),
@@ -146,7 +158,8 @@ fn perform<R>(sender: &Sender<Message<R>>, number: usize, job: impl FnOnce() -> 
 /// Returns what a panic said.
 pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
-//! What is recorded of finished builds: that their objects are on the disk, and what became of each recipe.
+//! What is recorded of finished builds: that their objects are on the disk, and what became of each
+//! recipe.
 //!
-//! The disk takes its time, so this is done on a thread of its own, one batch after the other, while builds go on.
+//! The disk takes its time, so this is done on a thread of its own, one batch after the other,
+//! while builds go on.
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -45,7 +47,9 @@ impl Recorder {
         let own = store.clone();
         let builds = Arc::new(builds);
         let given = Arc::clone(&builds);
-        let started = thread::Builder::new().name("syslua-record".to_owned()).spawn(move || record_all(&own, &given));
+        let started = thread::Builder::new()
+            .name("syslua-record".to_owned())
+            .spawn(move || record_all(&own, &given));
         match started {
             Ok(thread) => self.0 = Some(thread),
             // Without another thread it is done here.
@@ -64,24 +68,33 @@ impl Recorder {
     }
 }
 
-/// Syncs the objects of finished builds, then records what was built: a record never names an object that a power cut can
-/// damage.
+/// Syncs the objects of finished builds, then records what was built: a record never names an
+/// object that a power cut can damage.
 fn record_all(store: &Store, builds: &[Unrecorded]) -> store::Result<()> {
     protect(store, builds.iter().flat_map(|built| built.outputs.values()))?;
-    builds.iter().try_for_each(|built| record(store, &built.derivation, built.resolved, &built.outputs))
+    builds
+        .iter()
+        .try_for_each(|built| record(store, &built.derivation, built.resolved, &built.outputs))
 }
 
 /// Records what a derivation became.
 ///
 /// # Errors
 /// When the record cannot be written.
-pub fn record(store: &Store, derivation: &Derivation, resolved: Option<Hash>, outputs: &Outputs) -> store::Result<()> {
+pub fn record(
+    store: &Store,
+    derivation: &Derivation,
+    resolved: Option<Hash>,
+    outputs: &Outputs,
+) -> store::Result<()> {
     if let Some(resolved) = resolved {
         write_outputs(store, resolved, outputs)?;
     }
     write_outputs(store, derivation.hash, outputs)?;
     let spec = &derivation.spec;
-    if let (Some(version), Some(main)) = (&spec.version, spec.outputs.first().and_then(|first| outputs.get(first))) {
+    if let (Some(version), Some(main)) =
+        (&spec.version, spec.outputs.first().and_then(|first| outputs.get(first)))
+    {
         write_package_link(store, &spec.name, version, &spec.system.platform, main)?;
     }
     Ok(())

@@ -52,12 +52,12 @@ pub struct Realization {
 
 /// Realizes derivations and whatever they need.
 ///
-/// `derivations` are all that are known, each after its dependencies; `wanted` those to realize. `known` are objects that
-/// the caller knows to be there.
+/// `derivations` are all that are known, each after its dependencies; `wanted` those to realize.
+/// `known` are objects that the caller knows to be there.
 ///
 /// # Errors
-/// The first failure, after the builds that ran beside it have ended. A content that is not what was declared ends only
-/// what needs it: all of these come together.
+/// The first failure, after the builds that ran beside it have ended. A content that is not what
+/// was declared ends only what needs it: all of these come together.
 pub fn realize(
     store: &Store,
     settings: &Settings,
@@ -76,8 +76,14 @@ pub fn realize(
     }
     store.create()?;
     let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
-    let _shared = Lock::take(&store.store_lock(), Mode::Shared, settings.lock_timeout, &settings.interrupt, waiting)
-        .map_err(store::Error::from)?;
+    let _shared = Lock::take(
+        &store.store_lock(),
+        Mode::Shared,
+        settings.lock_timeout,
+        &settings.interrupt,
+        waiting,
+    )
+    .map_err(store::Error::from)?;
     protect_lifted(store)?;
     let pool = Pool::new(settings.jobs).map_err(|error| Error::Threads(error.to_string()))?;
     let events: EventSink = Arc::new(pool.events());
@@ -85,7 +91,10 @@ pub fn realize(
         store: store.clone(),
         lender: lender(settings),
         settings,
-        missing_dependencies: graph.node_indices().map(|node| graph.neighbors(node).count()).collect(),
+        missing_dependencies: graph
+            .node_indices()
+            .map(|node| graph.neighbors(node).count())
+            .collect(),
         graph,
         pool,
         events,
@@ -120,11 +129,15 @@ fn together(failure: Option<Error>, mut builds: Vec<(String, Failure)>) -> Optio
             return Some(Error::Build { derivation, failure });
         }
         // It says more, or was asked for.
-        Some(failure) if builds.is_empty() || !matches!(failure, Error::Build { .. }) => return Some(failure),
+        Some(failure) if builds.is_empty() || !matches!(failure, Error::Build { .. }) => {
+            return Some(failure);
+        }
         _ => {}
     }
-    let mut mismatches: Vec<Mismatch> = builds.into_iter().flat_map(|(_, failure)| failure.mismatches).collect();
-    mismatches.sort_by_cached_key(|mismatch| (place(mismatch.position.as_deref()), mismatch.url.clone()));
+    let mut mismatches: Vec<Mismatch> =
+        builds.into_iter().flat_map(|(_, failure)| failure.mismatches).collect();
+    mismatches
+        .sort_by_cached_key(|mismatch| (place(mismatch.position.as_deref()), mismatch.url.clone()));
     mismatches.dedup();
     match failure {
         Some(Error::Build { derivation, mut failure }) => {
@@ -152,10 +165,15 @@ fn started_event(derivation: &Derivation) -> Event {
     }
 }
 
-/// Locks a derivation that is a small file, describes it, and returns the file. Nothing when somebody else builds it or has
-/// built it meanwhile, or anything is unusual about it.
-fn prepare_file<'a>(store: &Store, derivation: &'a Derivation, level: Level) -> Option<(Lock, File<'a>)> {
-    let lock = Lock::try_take(&store.build_lock(derivation.hash), Mode::Exclusive).ok().flatten()?;
+/// Locks a derivation that is a small file, describes it, and returns the file. Nothing when
+/// somebody else builds it or has built it meanwhile, or anything is unusual about it.
+fn prepare_file<'a>(
+    store: &Store,
+    derivation: &'a Derivation,
+    level: Level,
+) -> Option<(Lock, File<'a>)> {
+    let lock =
+        Lock::try_take(&store.build_lock(derivation.hash), Mode::Exclusive).ok().flatten()?;
     if read_outputs(store, derivation.hash).ok()?.is_some() {
         return None;
     }
@@ -167,7 +185,8 @@ fn prepare_file<'a>(store: &Store, derivation: &'a Derivation, level: Level) -> 
 type Graph = DiGraph<Arc<Derivation>, ()>;
 
 /// Returns the derivations that have no known result, with an edge from each to what it needs.
-/// Returns whether a result may be taken: where level `namespaces` is required, it was built so, or its content is declared.
+/// Returns whether a result may be taken: where level `namespaces` is required, it was built so, or
+/// its content is declared.
 fn is_enough(settings: &Settings, derivation: &Derivation, outputs: &Outputs) -> bool {
     settings.sandbox != Sandbox::Require
         || outputs.level() == Level::Namespaces
@@ -185,7 +204,8 @@ fn missing(
         derivations.iter().map(|derivation| (derivation.hash, derivation)).collect();
     let mut graph = Graph::new();
     let mut nodes: BTreeMap<Hash, NodeIndex> = BTreeMap::new();
-    let mut pending: Vec<(Hash, Option<NodeIndex>)> = wanted.iter().map(|hash| (*hash, None)).collect();
+    let mut pending: Vec<(Hash, Option<NodeIndex>)> =
+        wanted.iter().map(|hash| (*hash, None)).collect();
     while let Some((hash, user)) = pending.pop() {
         if done.outputs.contains_key(&hash) {
             continue;
@@ -194,19 +214,24 @@ fn missing(
             Some(node) => *node,
             None => {
                 let derivation = by_hash.get(&hash);
-                let is_enough =
-                    |outputs: &Outputs| derivation.is_none_or(|derivation| is_enough(settings, derivation, outputs));
+                let is_enough = |outputs: &Outputs| {
+                    derivation.is_none_or(|derivation| is_enough(settings, derivation, outputs))
+                };
                 if let Some(outputs) = read_outputs(store, hash)?.filter(is_enough) {
                     // What has to be in it was declared, whoever made it.
-                    let is_declared = derivation.is_some_and(|derivation| derivation.spec.output_hash.is_some());
-                    let outputs = if is_declared { outputs.with_level(Level::Namespaces) } else { outputs };
+                    let is_declared =
+                        derivation.is_some_and(|derivation| derivation.spec.output_hash.is_some());
+                    let outputs =
+                        if is_declared { outputs.with_level(Level::Namespaces) } else { outputs };
                     done.outputs.insert(hash, outputs);
                     continue;
                 }
                 let derivation = derivation.ok_or(Error::Unknown(hash))?;
                 let node = graph.add_node(Arc::clone(derivation));
                 nodes.insert(hash, node);
-                pending.extend(derivation.dependencies.iter().map(|dependency| (*dependency, Some(node))));
+                pending.extend(
+                    derivation.dependencies.iter().map(|dependency| (*dependency, Some(node))),
+                );
                 node
             }
         };
@@ -230,7 +255,8 @@ struct Running {
     begin: Instant,
 }
 
-/// What a build holds. Whoever has a slot waits for nothing, so that no two processes wait for each other.
+/// What a build holds. Whoever has a slot waits for nothing, so that no two processes wait for each
+/// other.
 struct Locks {
     /// Until it is recorded.
     derivation: Lock,
@@ -263,7 +289,8 @@ struct Scheduler<'a> {
 
 impl Scheduler<'_> {
     fn run(&mut self, tasks: &mut dyn Tasks, on_event: &mut dyn FnMut(Event)) {
-        let leaves = self.graph.node_indices().filter(|node| self.missing_dependencies[node.index()] == 0);
+        let leaves =
+            self.graph.node_indices().filter(|node| self.missing_dependencies[node.index()] == 0);
         self.ready = leaves.collect();
         self.run_files(on_event);
         // Enough to keep every thread busy; more would only hold memory and open directories.
@@ -277,7 +304,8 @@ impl Scheduler<'_> {
                 }
             }
             self.record_some();
-            let nothing_left = self.ready.is_empty() && self.locked_out.is_empty() && self.behind.is_empty();
+            let nothing_left =
+                self.ready.is_empty() && self.locked_out.is_empty() && self.behind.is_empty();
             if self.running.is_empty() && (self.failure.is_some() || nothing_left) {
                 return;
             }
@@ -286,9 +314,12 @@ impl Scheduler<'_> {
             }
             match self.pool.receive(TICK) {
                 Some(Message::Event(event)) => on_event(event),
-                Some(Message::Done(number, outcome)) => self.completed(number, outcome, tasks, on_event),
+                Some(Message::Done(number, outcome)) => {
+                    self.completed(number, outcome, tasks, on_event)
+                }
                 Some(Message::Panicked(number, text)) => {
-                    let failure = Failure::new("internal", format!("an operation panicked: {text}"));
+                    let failure =
+                        Failure::new("internal", format!("an operation panicked: {text}"));
                     self.abandon(number, failure, on_event);
                 }
                 None => on_event(Event::Tick),
@@ -315,27 +346,41 @@ impl Scheduler<'_> {
         }
     }
 
-    fn build_files(&mut self, nodes: &[NodeIndex], derivations: &[Arc<Derivation>], on_event: &mut dyn FnMut(Event)) {
+    fn build_files(
+        &mut self,
+        nodes: &[NodeIndex],
+        derivations: &[Arc<Derivation>],
+        on_event: &mut dyn FnMut(Event),
+    ) {
         let since = Instant::now();
         // No program takes part.
         let level = Level::Namespaces;
         let store = &self.store;
-        let prepared: Vec<_> = self
-            .pool
-            .spread(|| derivations.par_iter().map(|derivation| prepare_file(store, derivation, level)).collect());
+        let prepared: Vec<_> = self.pool.spread(|| {
+            derivations
+                .par_iter()
+                .map(|derivation| prepare_file(store, derivation, level))
+                .collect()
+        });
         let (locks, files): (Vec<_>, Vec<_>) = prepared.into_iter().map(Option::unzip).unzip();
         let started = derivations.iter().zip(&files).filter(|(_, file)| file.is_some());
         started.for_each(|(derivation, _)| on_event(started_event(derivation)));
         // What fails is tried again as everything else is built, and then says why.
-        let published = self.pool.spread(|| import_files(store, &files)).unwrap_or_else(|_| vec![None; files.len()]);
+        let published = self
+            .pool
+            .spread(|| import_files(store, &files))
+            .unwrap_or_else(|_| vec![None; files.len()]);
         drop(files);
-        for (((node, derivation), lock), object) in nodes.iter().zip(derivations).zip(locks).zip(published) {
+        for (((node, derivation), lock), object) in
+            nodes.iter().zip(derivations).zip(locks).zip(published)
+        {
             let (Some(lock), Some(object)) = (lock, object) else {
                 self.ready.push_back(*node);
                 continue;
             };
             // No program takes part.
-            let outputs = Outputs::from_iter([(OutputName::main(), object)]).with_level(Level::Namespaces);
+            let outputs =
+                Outputs::from_iter([(OutputName::main(), object)]).with_level(Level::Namespaces);
             self.finished(node.index(), Arc::clone(derivation), outputs, lock, since, on_event);
         }
     }
@@ -357,7 +402,12 @@ impl Scheduler<'_> {
         self.ready.extend(retry.into_iter().map(|(node, _)| node));
     }
 
-    fn begin(&mut self, node: NodeIndex, tasks: &mut dyn Tasks, on_event: &mut dyn FnMut(Event)) -> Result<(), Error> {
+    fn begin(
+        &mut self,
+        node: NodeIndex,
+        tasks: &mut dyn Tasks,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<(), Error> {
         let derivation = self.derivation(node);
         if let Some(outputs) = self.look_up_resolved(&derivation)? {
             self.realized(node, outputs);
@@ -373,17 +423,26 @@ impl Scheduler<'_> {
             self.realized(node, outputs);
             return Ok(());
         }
-        if self.running.values().any(|running| Slot::of(running.build.derivation.hash) == Slot::of(derivation.hash)) {
+        if self
+            .running
+            .values()
+            .any(|running| Slot::of(running.build.derivation.hash) == Slot::of(derivation.hash))
+        {
             self.behind.push(node);
             return Ok(());
         }
         let take = |path: &Path| {
-            Lock::try_take(path, Mode::Exclusive).map_err(|error| store::Error::from(LockError::from(error)))
+            Lock::try_take(path, Mode::Exclusive)
+                .map_err(|error| store::Error::from(LockError::from(error)))
         };
         let path = self.store.build_lock(derivation.hash);
-        let Some(lock) = take(&path)? else { return self.wait_for_lock(node, &derivation, &path, on_event) };
+        let Some(lock) = take(&path)? else {
+            return self.wait_for_lock(node, &derivation, &path, on_event);
+        };
         let path = self.store.slot_lock(Slot::of(derivation.hash));
-        let Some(slot) = take(&path)? else { return self.wait_for_lock(node, &derivation, &path, on_event) };
+        let Some(slot) = take(&path)? else {
+            return self.wait_for_lock(node, &derivation, &path, on_event);
+        };
         let locks = Locks { derivation: lock, _slot: slot };
         self.waiting_since.remove(&node);
         // Another process may have finished it between our look and our lock.
@@ -415,7 +474,10 @@ impl Scheduler<'_> {
             now
         });
         if self.settings.lock_timeout.is_some_and(|timeout| now - since >= timeout) {
-            return Err(busy(derivation, LockError::Busy { path: path.to_owned(), pid: holder(path) }));
+            return Err(busy(
+                derivation,
+                LockError::Busy { path: path.to_owned(), pid: holder(path) },
+            ));
         }
         self.locked_out.push((node, now + TICK));
         Ok(())
@@ -431,7 +493,14 @@ impl Scheduler<'_> {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<(), Error> {
         let events = Arc::clone(&self.events);
-        let build = Build::prepare(&self.store, derivation, &self.done.outputs, self.settings, events, &self.shared)?;
+        let build = Build::prepare(
+            &self.store,
+            derivation,
+            &self.done.outputs,
+            self.settings,
+            events,
+            &self.shared,
+        )?;
         let build = Arc::new(build);
         let task = file::begin(&build, in_place, tasks);
         let mut running = Running { task: None, build, locks, begin: Instant::now() };
@@ -512,9 +581,11 @@ impl Scheduler<'_> {
                 if let Some(running) = self.running.remove(&number) {
                     let derivation = Arc::clone(&running.build.derivation);
                     // Its jail goes too: the next attempt has one of its own.
-                    let discarded = running.build.discard().map_err(|error| store::Error::from(error).into());
-                    let again =
-                        discarded.and_then(|()| self.start(number, derivation, running.locks, true, tasks, on_event));
+                    let discarded =
+                        running.build.discard().map_err(|error| store::Error::from(error).into());
+                    let again = discarded.and_then(|()| {
+                        self.start(number, derivation, running.locks, true, tasks, on_event)
+                    });
                     again.unwrap_or_else(|error| self.fail(error));
                 }
             }
@@ -522,7 +593,13 @@ impl Scheduler<'_> {
         }
     }
 
-    fn completed(&mut self, number: usize, outcome: Outcome, tasks: &mut dyn Tasks, on_event: &mut dyn FnMut(Event)) {
+    fn completed(
+        &mut self,
+        number: usize,
+        outcome: Outcome,
+        tasks: &mut dyn Tasks,
+        on_event: &mut dyn FnMut(Event),
+    ) {
         match outcome {
             // What depends on a failed one will not be built, but siblings run to their end.
             Outcome::Operation(_) if self.settings.interrupt.is_set() => {
@@ -555,7 +632,14 @@ impl Scheduler<'_> {
     fn imported(&mut self, number: usize, outputs: Outputs, on_event: &mut dyn FnMut(Event)) {
         let Some(running) = self.end(number) else { return };
         let derivation = Arc::clone(&running.build.derivation);
-        self.finished(number, derivation, outputs, running.locks.derivation, running.begin, on_event);
+        self.finished(
+            number,
+            derivation,
+            outputs,
+            running.locks.derivation,
+            running.begin,
+            on_event,
+        );
     }
 
     /// Notes what a build became; `begin` is when it began.
@@ -590,7 +674,8 @@ impl Scheduler<'_> {
     /// Begins to record what was built, unless the recorder is busy and it can wait.
     fn record_some(&mut self) {
         let first = self.unrecorded.first();
-        let is_due = self.unrecorded.len() >= BATCH || first.is_some_and(|first| first.since.elapsed() >= BATCH_TIME);
+        let is_due = self.unrecorded.len() >= BATCH
+            || first.is_some_and(|first| first.since.elapsed() >= BATCH_TIME);
         if is_due && (!self.recorder.is_busy() || self.unrecorded.len() >= MOST_UNRECORDED) {
             self.record_beside();
         }
@@ -599,7 +684,8 @@ impl Scheduler<'_> {
     /// Begins to record what was built, as soon as the recorder is ready.
     fn record_beside(&mut self) {
         let builds = std::mem::take(&mut self.unrecorded);
-        let begun = if builds.is_empty() { Ok(()) } else { self.recorder.begin(&self.store, builds) };
+        let begun =
+            if builds.is_empty() { Ok(()) } else { self.recorder.begin(&self.store, builds) };
         begun.unwrap_or_else(|error| self.fail(error.into()));
     }
 
@@ -620,7 +706,8 @@ impl Scheduler<'_> {
 
     fn realized(&mut self, node: NodeIndex, outputs: Outputs) {
         self.done.outputs.insert(self.graph[node].hash, outputs);
-        let users: Vec<_> = self.graph.neighbors_directed(node, petgraph::Direction::Incoming).collect();
+        let users: Vec<_> =
+            self.graph.neighbors_directed(node, petgraph::Direction::Incoming).collect();
         for user in users {
             let missing = &mut self.missing_dependencies[user.index()];
             *missing -= 1;

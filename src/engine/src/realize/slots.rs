@@ -1,7 +1,8 @@
-//! The directories of slots between two builds of one run. A build that leaves its two directories as they were made,
-//! empty and with nothing about them that modes do not say, leaves them to the next build of its slot: file systems do
-//! not give the number of what was just removed to something new, and to look for another takes the longer the more
-//! there are. What is left at the end of the run is removed.
+//! The directories of slots between two builds of one run. A build that leaves its two directories
+//! as they were made, empty and with nothing about them that modes do not say, leaves them to the
+//! next build of its slot: file systems do not give the number of what was just removed to
+//! something new, and to look for another takes the longer the more there are. What is left at the
+//! end of the run is removed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,9 +29,10 @@ impl Slots {
         self.new.get_or_init(|| blank(directory));
     }
 
-    /// Leaves the directories of a build, whose processes have all ended, to the next one of its slot. Returns whether they
-    /// are as they were made; otherwise nothing is left, and they have to be removed. Where builds are other users, the
-    /// directories become ours. The caller holds the lock of the slot.
+    /// Leaves the directories of a build, whose processes have all ended, to the next one of its
+    /// slot. Returns whether they are as they were made; otherwise nothing is left, and they have
+    /// to be removed. Where builds are other users, the directories become ours. The caller holds
+    /// the lock of the slot.
     pub fn leave(&self, slot: Slot, directories: [&Path; 2]) -> bool {
         let Some(Some(new)) = self.new.get() else { return false };
         let mut left = Left::default();
@@ -39,7 +41,9 @@ impl Slots {
             if platform::id_at(directory).is_none() {
                 continue;
             }
-            let Some(blank) = blank(directory).filter(|blank| blank.is_like(new)) else { return false };
+            let Some(blank) = blank(directory).filter(|blank| blank.is_like(new)) else {
+                return false;
+            };
             if platform::is_system_user() && platform::give_to_number(directory, 0).is_err() {
                 return false;
             }
@@ -52,8 +56,8 @@ impl Slots {
         true
     }
 
-    /// Returns whether what stands at these places is what the last build of a slot left; from now on it is the caller's, who
-    /// holds the lock of the slot.
+    /// Returns whether what stands at these places is what the last build of a slot left; from now
+    /// on it is the caller's, who holds the lock of the slot.
     pub fn take(&self, slot: Slot, directories: [&Path; 2]) -> bool {
         let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).remove(&slot);
         left.is_some_and(|left| is_left(left, directories))
@@ -63,10 +67,13 @@ impl Slots {
     pub fn clear(&self, store: &Store) {
         let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
         for (slot, left) in left {
-            let Ok(Some(_lock)) = Lock::try_take(&store.slot_lock(slot), Mode::Exclusive) else { continue };
+            let Ok(Some(_lock)) = Lock::try_take(&store.slot_lock(slot), Mode::Exclusive) else {
+                continue;
+            };
             let (building, directory) = (store.building(slot), store.build_directory(slot));
             if is_left(left, [&building, &directory]) {
-                // One that is not empty any more is no leftover of ours, and the next build looks at it.
+                // One that is not empty any more is no leftover of ours, and the next build looks
+                // at it.
                 let _ = platform::remove_directory(&building);
                 let _ = platform::remove_directory(&directory);
             }
@@ -103,7 +110,12 @@ mod tests {
             let root = tempfile::tempdir().unwrap();
             let store = Store::new(root.path());
             store.create().unwrap();
-            Place { _root: root, store, slot: Slot::of(Hash::from_bytes([7; 32])), slots: Slots::default() }
+            Place {
+                _root: root,
+                store,
+                slot: Slot::of(Hash::from_bytes([7; 32])),
+                slots: Slots::default(),
+            }
         }
 
         fn directories(&self) -> [std::path::PathBuf; 2] {
@@ -136,7 +148,10 @@ mod tests {
         assert!(place.leave());
         assert!(place.take() && !place.take());
         assert!(place.leave());
-        assert_eq!(place.directories().map(|directory| fs::metadata(directory).unwrap().ino()), numbers);
+        assert_eq!(
+            place.directories().map(|directory| fs::metadata(directory).unwrap().ino()),
+            numbers
+        );
         place.slots.clear(&place.store);
         assert!(place.directories().iter().all(|directory| !directory.exists()));
         assert!(!place.take());
@@ -155,17 +170,20 @@ mod tests {
             // File systems without attributes, and without flags, refuse.
             |directory| {
                 let file = fs::File::open(directory).unwrap();
-                rustix::fs::fsetxattr(&file, "user.note", b"x", rustix::fs::XattrFlags::empty()).is_ok()
+                rustix::fs::fsetxattr(&file, "user.note", b"x", rustix::fs::XattrFlags::empty())
+                    .is_ok()
             },
             |directory| {
                 let file = fs::File::open(directory).unwrap();
-                let flags = rustix::fs::ioctl_getflags(&file).unwrap_or(rustix::fs::IFlags::empty());
+                let flags =
+                    rustix::fs::ioctl_getflags(&file).unwrap_or(rustix::fs::IFlags::empty());
                 rustix::fs::ioctl_setflags(&file, flags | rustix::fs::IFlags::NOATIME).is_ok()
             },
             // It is empty again, and larger than a new one, or it is as it was.
             |directory| {
                 let before = fs::metadata(directory).unwrap().len();
-                let names: Vec<_> = (0..400).map(|number| directory.join(format!("{number:0>200}"))).collect();
+                let names: Vec<_> =
+                    (0..400).map(|number| directory.join(format!("{number:0>200}"))).collect();
                 names.iter().for_each(|name| fs::write(name, "").unwrap());
                 names.iter().for_each(|name| fs::remove_file(name).unwrap());
                 fs::metadata(directory).unwrap().len() != before
@@ -209,7 +227,8 @@ mod tests {
         let place = Place::new();
         place.make();
         assert!(place.leave());
-        let _held = Lock::try_take(&place.store.slot_lock(place.slot), Mode::Exclusive).unwrap().unwrap();
+        let _held =
+            Lock::try_take(&place.store.slot_lock(place.slot), Mode::Exclusive).unwrap().unwrap();
         place.slots.clear(&place.store);
         assert!(place.directories().iter().all(|directory| directory.exists()));
     }

@@ -1,8 +1,9 @@
 //! Closures: objects and everything they refer to, in one file that another machine can read.
 //!
-//! The format is described in `docs/reference/closures.md`: a line of JSON that says what comes, then the NAR of each
-//! object, each after those it refers to, compressed by zstd. Only objects that do not name the place of their store
-//! can be in it. Knows nothing of snapshots and of what keeps objects alive.
+//! The format is described in `docs/reference/closures.md`: a line of JSON that says what comes,
+//! then the NAR of each object, each after those it refers to, compressed by zstd. Only objects
+//! that do not name the place of their store can be in it. Knows nothing of snapshots and of what
+//! keeps objects alive.
 
 mod decode;
 mod export;
@@ -146,13 +147,17 @@ impl Error {
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Error::Missing { .. } | Error::DamagedObject { .. } => "`verify --repair` restores what is damaged",
+            Error::Missing { .. } | Error::DamagedObject { .. } => {
+                "`verify --repair` restores what is damaged"
+            }
             Error::Fixed { .. } => {
                 "refer to other objects by paths relative to the file, such as $ORIGIN/../../NAME: see \"Moving objects\" in the guide"
             }
             Error::Newer(_) => "update sys.lua here, or export with the older one",
             Error::NoClosure(_) => "`export OBJECT... -o FILE` writes one",
-            Error::Damaged(_) | Error::DamagedEntry { .. } => "nothing was imported: copy or export the closure again",
+            Error::Damaged(_) | Error::DamagedEntry { .. } => {
+                "nothing was imported: copy or export the closure again"
+            }
             Error::NoSpace { .. } => "nothing was imported: `gc` frees space",
             Error::Taken(_) => {
                 "nothing was imported; the name of an object has nine digits of its hash, and here two have the same"
@@ -164,7 +169,10 @@ impl Error {
 
     /// Returns whether somebody asked to stop.
     pub fn is_interruption(&self) -> bool {
-        matches!(self, Error::Interrupted | Error::Store(super::Error::Lock(LockError::Interrupted)))
+        matches!(
+            self,
+            Error::Interrupted | Error::Store(super::Error::Lock(LockError::Interrupted))
+        )
     }
 
     /// Returns whether another process holds a lock for too long.
@@ -192,7 +200,9 @@ fn named(files: &[PathBuf], place: &str) -> String {
         [] => format!("its record says that it names {place}"),
         [file] if file.as_os_str().is_empty() => format!("it names {place}"),
         [file] => format!("{} in it names {place}", file.display()),
-        [file, more @ ..] => format!("{} and {} more in it name {place}", file.display(), more.len()),
+        [file, more @ ..] => {
+            format!("{} and {} more in it name {place}", file.display(), more.len())
+        }
     }
 }
 

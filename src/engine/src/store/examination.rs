@@ -1,4 +1,5 @@
-//! Looking closely at what the object memory suspects: only other bytes, names added and names missing count.
+//! Looking closely at what the object memory suspects: only other bytes, names added and names
+//! missing count.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
@@ -32,7 +33,8 @@ pub struct Alteration {
     pub below: PathBuf,
     /// How.
     pub change: Difference,
-    /// The file as it is now, and the NAR hash that it should have, when it was written in place: other objects may have it.
+    /// The file as it is now, and the NAR hash that it should have, when it was written in place:
+    /// other objects may have it.
     pub shared: Option<([u64; 2], Hash)>,
 }
 
@@ -62,8 +64,8 @@ impl<'a> Examination<'a> {
         Examination { store, finder: Finder::new(memory), hashed: BTreeMap::new() }
     }
 
-    /// Returns what programs changed at a target and below it; nothing when it has the bytes that were published. What is
-    /// not there at all is for others to tell.
+    /// Returns what programs changed at a target and below it; nothing when it has the bytes that
+    /// were published. What is not there at all is for others to tell.
     ///
     /// # Errors
     /// When something cannot be read, or somebody asked to stop.
@@ -79,14 +81,16 @@ impl<'a> Examination<'a> {
             None if self.is_whole(&object)? => Vec::new(),
             None => self.guess(&path)?,
         };
-        // The memory may be of another object with the name, or damaged: the record of the object decides.
+        // The memory may be of another object with the name, or damaged: the record of the object
+        // decides.
         if !found.is_empty() && self.is_whole(&object)? {
             return Ok(Vec::new());
         }
         Ok(found)
     }
 
-    /// Returns whether an object is a link into the system's store, where only root changes anything.
+    /// Returns whether an object is a link into the system's store, where only root changes
+    /// anything.
     pub(super) fn is_borrowed(&self, object: &ObjectName, top: &Path) -> bool {
         matches!(platform::kind_of(top), Ok(Some(FileKind::Symlink)))
             && read_info(self.store, object).ok().flatten().is_some_and(|info| info.borrowed)
@@ -139,17 +143,21 @@ impl<'a> Examination<'a> {
                 };
                 if nar != row.nar {
                     let id = [facts.numbers[0], facts.numbers[1]];
-                    let is_same = row.kind == FileKind::File && (row.numbers == UNKNOWN || row.numbers[..2] == id);
+                    let is_same = row.kind == FileKind::File
+                        && (row.numbers == UNKNOWN || row.numbers[..2] == id);
                     let shared = is_same.then_some((id, row.nar));
-                    found.push(Alteration { shared, ..alteration(&path, source, Difference::Changed) });
+                    found.push(Alteration {
+                        shared,
+                        ..alteration(&path, source, Difference::Changed)
+                    });
                 }
             }
         }
         Ok(found)
     }
 
-    /// Finds out without the memory what was changed in a damaged object: every file that is not one of those that are shared
-    /// by their content.
+    /// Finds out without the memory what was changed in a damaged object: every file that is not
+    /// one of those that are shared by their content.
     fn guess(&self, source: &Path) -> Result<Vec<Alteration>> {
         let store = self.store;
         let place = store.objects().join(source);
@@ -169,8 +177,12 @@ impl<'a> Examination<'a> {
                 FileKind::Symlink => below.as_os_str().is_empty(),
                 FileKind::File => {
                     let path = directory.path().join(&name);
-                    let shared = store.shared_files().join(tree::hash(&path, store.interrupt())?.nar.to_hex());
-                    let id = platform::facts_of(&shared).ok().map(|facts| (facts.numbers[0], facts.numbers[1]));
+                    let shared = store
+                        .shared_files()
+                        .join(tree::hash(&path, store.interrupt())?.nar.to_hex());
+                    let id = platform::facts_of(&shared)
+                        .ok()
+                        .map(|facts| (facts.numbers[0], facts.numbers[1]));
                     id.is_none() || directory.node(&name)?.map(|node| node.id) != id
                 }
                 FileKind::Special => true,
@@ -229,7 +241,11 @@ pub fn restore_modes(store: &Store, object: &ObjectName) -> Result<()> {
         match step {
             Step::Node { kind: FileKind::Directory, .. } => {}
             Step::Node { directory, name, .. } => {
-                restore(&directory, &name, |is_executable| if is_executable { 0o555 } else { 0o444 })?;
+                restore(
+                    &directory,
+                    &name,
+                    |is_executable| if is_executable { 0o555 } else { 0o444 },
+                )?;
             }
             Step::Left { directory, name, .. } => restore(&directory, &name, |_| 0o555)?,
         }

@@ -1,5 +1,5 @@
-//! Publication, verification, repair, closures and removal of trees as an attacker makes them: of any depth, of any kinds of
-//! files, and changing meanwhile.
+//! Publication, verification, repair, closures and removal of trees as an attacker makes them: of
+//! any depth, of any kinds of files, and changing meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -82,8 +82,18 @@ impl Place {
     fn receive(&self, bytes: Vec<u8>) -> closure::Result<ObjectName> {
         let (depth, path) = (u64::try_from(DEEP).unwrap() + 1, u64::MAX);
         let unpack = UnpackLimits { depth, path, ..UnpackLimits::default() };
-        let limits = Limits { unpack: &unpack, platform: HERE, lock_timeout: None, interrupt: &Interrupt::default() };
-        let imported = closure::import(&self.store, Box::new(std::io::Cursor::new(bytes)), &limits, &mut |_, _| {})?;
+        let limits = Limits {
+            unpack: &unpack,
+            platform: HERE,
+            lock_timeout: None,
+            interrupt: &Interrupt::default(),
+        };
+        let imported = closure::import(
+            &self.store,
+            Box::new(std::io::Cursor::new(bytes)),
+            &limits,
+            &mut |_, _| {},
+        )?;
         Ok(imported.roots[0].clone())
     }
 
@@ -93,7 +103,9 @@ impl Place {
         let own = Own::open(&self.store).unwrap().unwrap();
         let objects = present(&self.store).unwrap();
         let living = Living::default();
-        let found = sweep::find(&self.store, &own, &objects, &living, &BTreeSet::new(), &keep_none()).unwrap();
+        let found =
+            sweep::find(&self.store, &own, &objects, &living, &BTreeSet::new(), &keep_none())
+                .unwrap();
         let interrupt = Interrupt::default();
         sweep::clear(&self.store, &own, &found, &interrupt).unwrap();
         sweep::retire(&self.store, &own, &found, &interrupt).unwrap();
@@ -135,7 +147,8 @@ fn objects_of_any_depth_are_published_verified_repaired_moved_and_removed() {
     assert_eq!(count(&first.store.object(&object)), DEEP + 1);
     assert_eq!(verify::look(&first.store, &object), Ok(()));
     first.sweep();
-    // The same is done to it several times, so it is less deep: deeper than paths and tables of descriptors still.
+    // The same is done to it several times, so it is less deep: deeper than paths and tables of
+    // descriptors still.
     let depth = DEEP / 5;
     make_deep(&first.built(), depth, format!("called {}", Place::temporary()).as_bytes());
     let object = first.import().unwrap();
@@ -162,7 +175,8 @@ fn a_source_that_is_too_deep_is_refused_soon() {
     let place = Place::new();
     let path = place.store.root().join("source");
     make_deep(&path, DEEP, b"text");
-    let error = SourceMemory::load(&place.store).hash(&path, &BTreeSet::new()).unwrap_err().to_string();
+    let error =
+        SourceMemory::load(&place.store).hash(&path, &BTreeSet::new()).unwrap_err().to_string();
     assert!(error.contains("may have 4096 bytes") && error.len() < 10_000, "{error}");
     let source = Source { path, excluded: BTreeSet::new(), nar: Hash::of(b"nar") };
     let tree = SourceTree {
@@ -171,7 +185,8 @@ fn a_source_that_is_too_deep_is_refused_soon() {
         source: &source,
         sandbox: Level::Off,
     };
-    let error = import_source(&place.store, &tree, &tree::SeenTrees::default()).unwrap_err().to_string();
+    let error =
+        import_source(&place.store, &tree, &tree::SeenTrees::default()).unwrap_err().to_string();
     assert!(error.contains("may have 4096 bytes"), "{error}");
     place.is_tidy();
 }
@@ -206,13 +221,17 @@ fn random_trees_become_whole_objects_or_nothing() {
                 platform::set_immutable(&second.store.object(&object), false);
                 let open = second.store.lock_publication().unwrap();
                 platform::remove_tree(&second.store.object(&object)).unwrap();
-                assert!(verify::substitute(&second.store, &first.store, &object).unwrap(), "seed {seed}");
+                assert!(
+                    verify::substitute(&second.store, &first.store, &object).unwrap(),
+                    "seed {seed}"
+                );
                 drop(open);
                 assert_eq!(verify::look(&second.store, &object), Ok(()), "seed {seed}");
             }
             Err(error) => {
                 let has_special = kinds == Kinds::All && matches!(error, Error::Unstorable { .. });
-                // Who is not root cannot copy such a file, and changes none that is found elsewhere.
+                // Who is not root cannot copy such a file, and changes none that is found
+                // elsewhere.
                 let is_closed = error.to_string().contains("has other names");
                 assert!(has_special || is_closed, "seed {seed}: {error}");
                 assert_eq!(fs::read_dir(first.store.objects()).unwrap().count(), 0);
@@ -225,14 +244,18 @@ fn random_trees_become_whole_objects_or_nothing() {
     }
 }
 
-/// Panics when something in an object has rights that objects have not, or an inode that is found elsewhere too.
+/// Panics when something in an object has rights that objects have not, or an inode that is found
+/// elsewhere too.
 fn is_plain(path: &Path) {
     let (directory, name) = platform::locate(path).unwrap();
     let mut walk = Walk::new(directory, name);
     while let Some(step) = walk.step().unwrap() {
         if let Step::Node { directory, name, kind } = step {
             let node = directory.node(&name).unwrap().unwrap();
-            assert!(kind == platform::FileKind::Symlink || platform::is_object_mode(&node), "{node:?}");
+            assert!(
+                kind == platform::FileKind::Symlink || platform::is_object_mode(&node),
+                "{node:?}"
+            );
             assert!(kind != platform::FileKind::File || node.links == 1, "{node:?}");
         }
     }
@@ -243,8 +266,12 @@ fn what_is_swapped_in_while_a_tree_is_hashed_leads_nowhere() {
     let arena = Arena::new();
     let canary = hash(&arena.path("outside/one"));
     arena.race(|tree| {
-        let found = tree::hash_replacing(tree, &[(b"canary".to_vec(), None)], &Interrupt::default());
-        assert!(found.is_err() || found.is_ok_and(|digest| digest.nar != canary && digest.found[0].is_empty()));
+        let found =
+            tree::hash_replacing(tree, &[(b"canary".to_vec(), None)], &Interrupt::default());
+        assert!(
+            found.is_err()
+                || found.is_ok_and(|digest| digest.nar != canary && digest.found[0].is_empty())
+        );
     });
 }
 
@@ -286,8 +313,15 @@ fn what_is_swapped_in_while_an_object_is_looked_at_moved_and_removed_leads_nowhe
     arena.race_at(&path, 1, |_| {
         let own = Own::open(&first.store).unwrap().unwrap();
         let objects = present(&first.store).unwrap();
-        let found =
-            sweep::find(&first.store, &own, &objects, &Living::default(), &BTreeSet::new(), &keep_none()).unwrap();
+        let found = sweep::find(
+            &first.store,
+            &own,
+            &objects,
+            &Living::default(),
+            &BTreeSet::new(),
+            &keep_none(),
+        )
+        .unwrap();
         let interrupt = Interrupt::default();
         let _ = sweep::retire(&first.store, &own, &found, &interrupt);
         let _ = sweep::erase(&first.store, &own, &found, &interrupt);

@@ -1,8 +1,9 @@
 //! Publication: what a build left becomes objects. Nothing else puts anything into `obj/`.
 //!
-//! An output was built at `bNN/TEMPORARY`, a path as long as the final one. It is moved to a place where no build can
-//! write. Its content hash, with its own name zeroed, gives the final name; then its own names are rewritten, its modes
-//! and times normalised, and one rename makes it appear, whole.
+//! An output was built at `bNN/TEMPORARY`, a path as long as the final one. It is moved to a place
+//! where no build can write. Its content hash, with its own name zeroed, gives the final name; then
+//! its own names are rewritten, its modes and times normalised, and one rename makes it appear,
+//! whole.
 
 mod file;
 mod names;
@@ -29,7 +30,9 @@ use crate::value::Text;
 pub use file::{File, import_files};
 pub(crate) use names::add_own_name;
 pub use names::patterns_of;
-use names::{Fixed, paths_of, patterns, refers, refuse_building, refuse_placeholders, rewrite_names, scratch};
+use names::{
+    Fixed, paths_of, patterns, refers, refuse_building, refuse_placeholders, rewrite_names, scratch,
+};
 pub use source::{SourceTree, import_source};
 
 /// A finished build, before publication.
@@ -63,7 +66,8 @@ impl Build<'_> {
         store.building(self.slot()).join(name)
     }
 
-    /// Returns the name of an output while it is prepared. Whoever holds the lock of the derivation has it alone.
+    /// Returns the name of an output while it is prepared. Whoever holds the lock of the derivation
+    /// has it alone.
     fn staged_name(&self, output: &OutputName) -> OsString {
         format!("{}-{output}", self.deriver).into()
     }
@@ -74,18 +78,23 @@ impl Build<'_> {
     }
 }
 
-/// Publishes all outputs of a build; returns the objects they became. `check` runs beside the hashing,
-/// and its failure prevents publication. The caller holds the locks of the derivation and of its slot.
+/// Publishes all outputs of a build; returns the objects they became. `check` runs beside the
+/// hashing, and its failure prevents publication. The caller holds the locks of the derivation and
+/// of its slot.
 ///
 /// # Errors
-/// When the check fails, an output is missing or cannot be an object, or the file system refuses. What
-/// the build made and was not published is gone then, or still in the slot.
-pub fn import(store: &Store, build: &Build<'_>, check: impl FnOnce() -> Result<()> + Send) -> Result<Outputs> {
+/// When the check fails, an output is missing or cannot be an object, or the file system refuses.
+/// What the build made and was not published is gone then, or still in the slot.
+pub fn import(
+    store: &Store,
+    build: &Build<'_>,
+    check: impl FnOnce() -> Result<()> + Send,
+) -> Result<Outputs> {
     import_copies(store, build, &BTreeMap::new(), check)
 }
 
-/// The same where outputs are known that were hashed and searched while they were copied, and that nothing changed since:
-/// these are not read again.
+/// The same where outputs are known that were hashed and searched while they were copied, and that
+/// nothing changed since: these are not read again.
 ///
 /// # Errors
 /// As [`import`].
@@ -122,7 +131,10 @@ fn stage(store: &Store, build: &Build<'_>) -> Result<()> {
     let slot = Directory::at(&store.building(build.slot()));
     let staging = Arc::new(staging);
     for (output, name) in build.outputs {
-        let missing = || Error::MissingOutput { output: output.to_string(), path: build.built(store, output) };
+        let missing = || Error::MissingOutput {
+            output: output.to_string(),
+            path: build.built(store, output),
+        };
         let name = OsStr::new(name.as_str());
         let slot = match &slot {
             Ok(slot) => slot,
@@ -164,11 +176,19 @@ fn publish_staged(
         )
     };
     let hash_all = || {
-        build.outputs.keys().collect::<Vec<_>>().par_iter().map(|output| hash(output)).collect::<Result<Vec<Digest>>>()
+        build
+            .outputs
+            .keys()
+            .collect::<Vec<_>>()
+            .par_iter()
+            .map(|output| hash(output))
+            .collect::<Result<Vec<Digest>>>()
     };
-    // A small output is published outside of the pool: to spread it there would cost more than to hash it.
+    // A small output is published outside of the pool: to spread it there would cost more than to
+    // hash it.
     let is_spread = rayon::current_thread_index().is_some();
-    let (checked, hashed) = if is_spread { rayon::join(check, hash_all) } else { (check(), hash_all()) };
+    let (checked, hashed) =
+        if is_spread { rayon::join(check, hash_all) } else { (check(), hash_all()) };
     let mut digests: BTreeMap<&OutputName, Digest> = build.outputs.keys().zip(hashed?).collect();
     checked?;
     // Before anything is published: a failed build leaves no object.
@@ -221,7 +241,11 @@ fn reference_order<'a>(
 }
 
 /// Describes one of the circles among outputs each of which refers to another of them.
-fn cycle(build: &Build<'_>, digests: &BTreeMap<&OutputName, Digest>, rest: &[&OutputName]) -> Error {
+fn cycle(
+    build: &Build<'_>,
+    digests: &BTreeMap<&OutputName, Digest>,
+    rest: &[&OutputName],
+) -> Error {
     let next = |output: &OutputName| {
         rest.iter()
             .find(|other| **other != output && refers(&digests[output], build, other))
@@ -231,8 +255,9 @@ fn cycle(build: &Build<'_>, digests: &BTreeMap<&OutputName, Digest>, rest: &[&Ou
     // After as many steps as there are outputs we are on a circle.
     let first = rest.iter().fold(rest[0], |output, _| next(output));
     let second = next(first);
-    let file =
-        |from: &OutputName, to: &OutputName| paths_of(&digests[from], build, to).next().cloned().unwrap_or_default();
+    let file = |from: &OutputName, to: &OutputName| {
+        paths_of(&digests[from], build, to).next().cloned().unwrap_or_default()
+    };
     Error::Cycle {
         first: first.to_string(),
         second: second.to_string(),
@@ -258,7 +283,8 @@ fn publish(
     }
     let _lock = store.lock_publication()?;
     for counter in 0u64.. {
-        let object = ObjectName::new(build.name, build.version, output, numbered(digest.nar, counter));
+        let object =
+            ObjectName::new(build.name, build.version, output, numbered(digest.nar, counter));
         match standing(store, &object, digest.nar)? {
             Standing::Nothing => {}
             Standing::Same => {
@@ -297,7 +323,11 @@ fn publish(
             deriver: build.deriver,
             references: references.into_iter().collect(),
             relocatable: digest.found[Fixed::Root.place(build)].is_empty(),
-            case_collisions: digest.case_collisions.iter().map(|path| Text(platform::bytes_of_path(path))).collect(),
+            case_collisions: digest
+                .case_collisions
+                .iter()
+                .map(|path| Text(platform::bytes_of_path(path)))
+                .collect(),
             borrowed: false,
             sandbox: build.sandbox,
         };
@@ -318,7 +348,8 @@ pub(super) enum Standing {
     Other,
 }
 
-/// Looks at what has an object's name. A damaged object is set aside, so that a whole one takes its place.
+/// Looks at what has an object's name. A damaged object is set aside, so that a whole one takes its
+/// place.
 pub(super) fn standing(store: &Store, object: &ObjectName, content: Hash) -> Result<Standing> {
     if !platform::exists(&store.object(object)) {
         return Ok(Standing::Nothing);
@@ -334,11 +365,13 @@ pub(super) fn standing(store: &Store, object: &ObjectName, content: Hash) -> Res
     Ok(Standing::Nothing)
 }
 
-/// Returns whether an object is as its record says. Whoever was killed just after it got its name did not take the right to
-/// write from its top: that is made up for.
+/// Returns whether an object is as its record says. Whoever was killed just after it got its name
+/// did not take the right to write from its top: that is made up for.
 pub(super) fn is_whole(store: &Store, object: &ObjectName) -> bool {
     let path = store.object(object);
-    if platform::look(&path).is_ok_and(|seen| seen.is_some_and(|seen| is_open(seen.kind, seen.mode))) {
+    if platform::look(&path)
+        .is_ok_and(|seen| seen.is_some_and(|seen| is_open(seen.kind, seen.mode)))
+    {
         // What comes of it, the look tells.
         let _ = platform::set_mode(&path, 0o555);
     }
@@ -383,13 +416,20 @@ impl<'a> Publisher<'a> {
         Ok(Publisher { store, staging, objects: Directory::at(store.objects())? })
     }
 
-    /// Publishes what is finished: writes its record, gives it its name, and takes the right to write from its top. Nothing
-    /// else puts anything into `obj/`. The caller holds the publication lock, and nothing has the object's name. `read` are
-    /// the numbers of what was hashed, unless the caller itself wrote it: only that gets the name.
+    /// Publishes what is finished: writes its record, gives it its name, and takes the right to
+    /// write from its top. Nothing else puts anything into `obj/`. The caller holds the publication
+    /// lock, and nothing has the object's name. `read` are the numbers of what was hashed, unless
+    /// the caller itself wrote it: only that gets the name.
     ///
     /// # Errors
     /// When the file system refuses, or something else was swapped in.
-    pub fn put(&self, name: &OsStr, object: &ObjectName, info: &ObjectInfo, read: Option<(u64, u64)>) -> Result<()> {
+    pub fn put(
+        &self,
+        name: &OsStr,
+        object: &ObjectName,
+        info: &ObjectInfo,
+        read: Option<(u64, u64)>,
+    ) -> Result<()> {
         write_info(self.store, object, info)?;
         self.place(name, object, read)
     }
@@ -424,8 +464,8 @@ impl<'a> Publisher<'a> {
     }
 }
 
-/// Waits until published objects are on the disk, and makes them immutable where the system permits it.
-/// One sync for all: what a record names is whole even after a power cut.
+/// Waits until published objects are on the disk, and makes them immutable where the system permits
+/// it. One sync for all: what a record names is whole even after a power cut.
 ///
 /// # Errors
 /// When the system reports a failed write.
@@ -450,7 +490,8 @@ pub(super) fn numbered(content: Hash, counter: u64) -> Hash {
     hasher.finish()
 }
 
-/// Gives the owner the rights to look at everything and to rewrite it. Whether a file is executable stays.
+/// Gives the owner the rights to look at everything and to rewrite it. Whether a file is executable
+/// stays.
 ///
 /// # Errors
 /// When the file system refuses.
@@ -458,7 +499,11 @@ pub fn make_accessible(directory: &Arc<Directory>, name: &OsStr) -> Result<()> {
     let mut walk = Walk::new(Arc::clone(directory), name);
     while let Some(step) = walk.step()? {
         if let Step::Node { directory, name, kind } = step {
-            platform::open_up(&directory, &name, if kind == FileKind::Directory { 0o700 } else { 0o400 })?;
+            platform::open_up(
+                &directory,
+                &name,
+                if kind == FileKind::Directory { 0o700 } else { 0o400 },
+            )?;
         }
     }
     Ok(())
@@ -466,13 +511,19 @@ pub fn make_accessible(directory: &Arc<Directory>, name: &OsStr) -> Result<()> {
 
 /// Gives everything the modes and times that objects have. The top directory stays writable until
 /// it is in place.
-pub(super) fn normalise(staging: &Arc<Directory>, name: &OsStr, interrupt: &Interrupt) -> Result<()> {
+pub(super) fn normalise(
+    staging: &Arc<Directory>,
+    name: &OsStr,
+    interrupt: &Interrupt,
+) -> Result<()> {
     let mut walk = Walk::new(Arc::clone(staging), name);
     let mut depth = 0usize;
     while let Some(step) = walk.step()? {
         match step {
             Step::Node { kind: FileKind::Directory, directory, .. } => {
-                interrupt.check().map_err(|cause| platform::failed("read", &directory.path())(cause))?;
+                interrupt
+                    .check()
+                    .map_err(|cause| platform::failed("read", &directory.path())(cause))?;
                 depth += 1;
             }
             Step::Node { directory, name, kind } => {
@@ -480,7 +531,8 @@ pub(super) fn normalise(staging: &Arc<Directory>, name: &OsStr, interrupt: &Inte
                 if let Some(node) = node.filter(|node| node.links > 1) {
                     separate(staging, &directory, &name, &node, interrupt)?;
                 }
-                directory.normalise(&name, |node| if node.is_executable() { 0o555 } else { 0o444 })?;
+                directory
+                    .normalise(&name, |node| if node.is_executable() { 0o555 } else { 0o444 })?;
             }
             Step::Left { directory, name, .. } => {
                 depth -= 1;

@@ -72,6 +72,9 @@ pub fn read_info(store: &Store, name: &ObjectName) -> Result<Option<ObjectInfo>>
     if info.version == VERSION {
         Ok(Some(info))
     } else {
-        Err(Error::Damaged { path, problem: format!("it has the unknown version {}", info.version) })
+        Err(Error::Damaged {
+            path,
+            problem: format!("it has the unknown version {}", info.version),
+        })
     }
 }

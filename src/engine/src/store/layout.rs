@@ -12,8 +12,9 @@ use crate::platform::lock::{Lock, Patience};
 use crate::platform::{self, Directory};
 use crate::settings::Interrupt;
 
-/// One of the 256 directories that builds make their outputs in: `bNN`, with the first two digits of the recipe's
-/// hash. It is as long as `obj`, so that a path in one is as long as the final one. Whoever holds its lock has it alone.
+/// One of the 256 directories that builds make their outputs in: `bNN`, with the first two digits
+/// of the recipe's hash. It is as long as `obj`, so that a path in one is as long as the final one.
+/// Whoever holds its lock has it alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slot(u8);
 
@@ -58,7 +59,8 @@ pub struct Publication {
 }
 
 impl Drop for Publication {
-    /// Closes the directory of all objects. One that a killed process left open is closed by whoever is next.
+    /// Closes the directory of all objects. One that a killed process left open is closed by
+    /// whoever is next.
     fn drop(&mut self) {
         // What cannot be closed is what it was before there was this guard.
         let _ = self.objects.set_own_mode(if platform::is_system_user() { 0o555 } else { 0o500 });
@@ -101,8 +103,9 @@ impl Store {
         &self.session
     }
 
-    /// Takes the lock under which objects get their names and lose them, and opens the directory of all objects. Both end with
-    /// what is returned: in between, no program that saves by a rename replaces an object.
+    /// Takes the lock under which objects get their names and lose them, and opens the directory of
+    /// all objects. Both end with what is returned: in between, no program that saves by a rename
+    /// replaces an object.
     ///
     /// # Errors
     /// When the lock file cannot be used, the time to wait is over, or somebody asked to stop.
@@ -174,13 +177,14 @@ impl Store {
         self.store.join(slot.to_string())
     }
 
-    /// Returns where all builds made their outputs before there were slots. Only leftovers are there.
+    /// Returns where all builds made their outputs before there were slots. Only leftovers are
+    /// there.
     pub fn old_building(&self) -> PathBuf {
         self.store.join("bld")
     }
 
-    /// Returns the directory that the build which holds a slot works in. Not in that of the outputs, where only outputs
-    /// belong.
+    /// Returns the directory that the build which holds a slot works in. Not in that of the
+    /// outputs, where only outputs belong.
     pub fn build_directory(&self, slot: Slot) -> PathBuf {
         self.store.join("tmp").join(&slot.to_string()[1..])
     }
@@ -190,7 +194,8 @@ impl Store {
         self.store.join("ways")
     }
 
-    /// Returns the directory in which we ourselves prepare what becomes an object. No build may write here.
+    /// Returns the directory in which we ourselves prepare what becomes an object. No build may
+    /// write here.
     pub fn staging(&self) -> PathBuf {
         self.store.join("staging")
     }
@@ -200,8 +205,8 @@ impl Store {
         self.store.join("files")
     }
 
-    /// Returns the lock that a build holds from its first operation until its outputs are published. It is not in the
-    /// slot, where the build could remove it.
+    /// Returns the lock that a build holds from its first operation until its outputs are
+    /// published. It is not in the slot, where the build could remove it.
     pub fn slot_lock(&self, slot: Slot) -> PathBuf {
         self.locks().join(slot.to_string())
     }
@@ -211,8 +216,8 @@ impl Store {
         self.locks().join(format!("{slot}.mark"))
     }
 
-    /// Returns the lock that the processes of the build in a slot hold, where they have a jail: longer than the process
-    /// that builds, should that be killed.
+    /// Returns the lock that the processes of the build in a slot hold, where they have a jail:
+    /// longer than the process that builds, should that be killed.
     pub fn slot_jail(&self, slot: Slot) -> PathBuf {
         self.locks().join(format!("{slot}.jail"))
     }
@@ -226,8 +231,8 @@ impl Store {
         self.store.join("locks")
     }
 
-    /// Returns the file that one build of a derivation holds locked: its description, so that no file is
-    /// made and removed for each build. Where a locked file cannot be read, one beside it.
+    /// Returns the file that one build of a derivation holds locked: its description, so that no
+    /// file is made and removed for each build. Where a locked file cannot be read, one beside it.
     pub fn build_lock(&self, hash: Hash) -> PathBuf {
         let extension = if cfg!(windows) { "lock" } else { "drv" };
         self.derivation(hash).with_extension(extension)
@@ -277,7 +282,8 @@ impl Store {
         self.metadata().join("journal")
     }
 
-    /// Returns the index of the snapshots, which also remembers the greatest number that was ever used.
+    /// Returns the index of the snapshots, which also remembers the greatest number that was ever
+    /// used.
     pub fn snapshots_index(&self) -> PathBuf {
         self.metadata().join("snapshots.json")
     }
@@ -317,7 +323,8 @@ impl Store {
         self.root.join("cache/projects")
     }
 
-    /// Returns the directory that says which directories may have their own entry file evaluated. Only its owner reads it.
+    /// Returns the directory that says which directories may have their own entry file evaluated.
+    /// Only its owner reads it.
     pub fn trust(&self) -> PathBuf {
         self.root.join("trust")
     }
@@ -394,14 +401,16 @@ impl Store {
         ];
         const TRAVERSED: [&str; 2] = ["store/metadata/snapshots", "store/metadata/gc-roots"];
         const TRAVERSED_MODE: u32 = 0o711;
-        // The last to be made: when they are there, all are. Roots of older versions lack the second.
+        // The last to be made: when they are there, all are. Roots of older versions lack the
+        // second.
         if platform::exists(&self.gc_roots()) && platform::exists(&self.locks()) {
             return Ok(());
         }
         // Root's store is everybody's to read; a user's is the user's own. Whatever the umask is.
         let open = if platform::is_system_user() { 0o755 } else { 0o700 };
         // Those above are in a directory of the user.
-        let mut made = self.root.parent().map_or(Ok(Vec::new()), platform::create_user_directories)?;
+        let mut made =
+            self.root.parent().map_or(Ok(Vec::new()), platform::create_user_directories)?;
         let is_only_cache = self.is_only_cache();
         if is_only_cache {
             // The plan that made the cache wrote down what it made above.

@@ -23,7 +23,8 @@ pub enum Damaged {
 /// Objects that are alive.
 #[derive(Clone, Debug, Default)]
 pub struct Living {
-    /// Each with the object through which it was found first; `None` for one that is named from outside.
+    /// Each with the object through which it was found first; `None` for one that is named from
+    /// outside.
     pub objects: BTreeMap<ObjectName, Option<ObjectName>>,
     /// Each that a living object refers to, with all those that do.
     pub referrers: BTreeMap<ObjectName, Vec<ObjectName>>,
@@ -32,8 +33,8 @@ pub struct Living {
 }
 
 impl Living {
-    /// Returns all objects that lead to one, itself among them, each with the next on its shortest way there; `None` is
-    /// the end of the way.
+    /// Returns all objects that lead to one, itself among them, each with the next on its shortest
+    /// way there; `None` is the end of the way.
     pub fn ways(&self, object: &ObjectName) -> BTreeMap<ObjectName, Option<ObjectName>> {
         let mut ways = BTreeMap::from([(object.clone(), None)]);
         let mut queue = VecDeque::from([object.clone()]);
@@ -49,8 +50,12 @@ impl Living {
     }
 }
 
-/// Returns the objects on a way of `Living::ways`, from one on, without the end; `None` when that one leads nowhere.
-pub fn way(ways: &BTreeMap<ObjectName, Option<ObjectName>>, from: &ObjectName) -> Option<Vec<ObjectName>> {
+/// Returns the objects on a way of `Living::ways`, from one on, without the end; `None` when that
+/// one leads nowhere.
+pub fn way(
+    ways: &BTreeMap<ObjectName, Option<ObjectName>>,
+    from: &ObjectName,
+) -> Option<Vec<ObjectName>> {
     let mut way = Vec::new();
     let mut at = from;
     while let Some(next) = ways.get(at)? {
@@ -72,11 +77,12 @@ pub fn present(store: &Store) -> Result<BTreeSet<ObjectName>> {
     Ok(entries.iter().filter_map(|(name, _)| ObjectName::of_file(name.to_str()?)).collect())
 }
 
-/// Returns the closure of some objects over what they refer to. `present` are all that are there; one that is not has
-/// what its record says, if it has one.
+/// Returns the closure of some objects over what they refer to. `present` are all that are there;
+/// one that is not has what its record says, if it has one.
 ///
 /// # Errors
-/// When the record of a living object cannot be read and is to be, or an object cannot be read instead of its record.
+/// When the record of a living object cannot be read and is to be, or an object cannot be read
+/// instead of its record.
 pub fn closure(
     store: &Store,
     present: &BTreeSet<ObjectName>,
@@ -91,8 +97,10 @@ pub fn closure(
         }
     }
     while !front.is_empty() {
-        let look =
-            |object| references(store, present, &object, damaged).map(|(deriver, found)| (object, deriver, found));
+        let look = |object| {
+            references(store, present, &object, damaged)
+                .map(|(deriver, found)| (object, deriver, found))
+        };
         let looked: Vec<_> = front.into_par_iter().map(look).collect::<Result<_>>()?;
         front = Vec::new();
         for (object, deriver, found) in looked {
@@ -128,7 +136,8 @@ fn references(
     }
     // Without its record, its bytes tell.
     let names: Vec<&ObjectName> = present.iter().collect();
-    let patterns: Vec<_> = names.iter().map(|name| (name.as_str().as_bytes().to_vec(), None)).collect();
+    let patterns: Vec<_> =
+        names.iter().map(|name| (name.as_str().as_bytes().to_vec(), None)).collect();
     let found = tree::hash_replacing(&store.object(object), &patterns, store.interrupt())?.found;
     let named = names.into_iter().zip(found).filter(|(_, paths)| !paths.is_empty());
     Ok((None, named.map(|(name, _)| name.clone()).collect()))
@@ -141,8 +150,8 @@ fn may_be_in_name(byte: u8) -> bool {
 
 const DIGITS: usize = 9;
 
-/// Returns the objects of `present` whose paths occur in a text, whichever way leads to the store there. Rather too many
-/// than too few: what follows the name does not count.
+/// Returns the objects of `present` whose paths occur in a text, whichever way leads to the store
+/// there. Rather too many than too few: what follows the name does not count.
 pub fn mentioned(text: &[u8], present: &BTreeSet<ObjectName>) -> BTreeSet<ObjectName> {
     let mut found = BTreeSet::new();
     for start in memchr::memmem::find_iter(text, b"obj/") {
@@ -174,14 +183,21 @@ mod tests {
 
     #[test]
     fn names_are_found_wherever_they_stand() {
-        let present = BTreeSet::from([name("a-0123456789abcdef01"), name("a-012345678"), name("b-1.0-abcdef012")]);
+        let present = BTreeSet::from([
+            name("a-0123456789abcdef01"),
+            name("a-012345678"),
+            name("b-1.0-abcdef012"),
+        ]);
         let found = |text: &str| -> Vec<String> {
             mentioned(text.as_bytes(), &present).iter().map(ToString::to_string).collect()
         };
         assert_eq!(found("PATH=/r/store/obj/b-1.0-abcdef012/bin:/usr/bin"), ["b-1.0-abcdef012"]);
         assert_eq!(found("see /r/obj/b-1.0-abcdef012."), ["b-1.0-abcdef012"]);
         assert_eq!(found("obj/c-012345678 b-1.0-abcdef012"), [""; 0]);
-        assert_eq!(found("/obj/a-012345678obj/b-1.0-abcdef012"), ["a-012345678", "b-1.0-abcdef012"]);
+        assert_eq!(
+            found("/obj/a-012345678obj/b-1.0-abcdef012"),
+            ["a-012345678", "b-1.0-abcdef012"]
+        );
         assert_eq!(found("obj/"), [""; 0]);
     }
 
@@ -197,7 +213,10 @@ mod tests {
         let present = present(&store).unwrap();
         assert_eq!(present.len(), 3);
         let living = closure(&store, &present, [a.clone()], Damaged::Refuse).unwrap();
-        assert_eq!(living.objects, BTreeMap::from([(a.clone(), None), (b.clone(), Some(a.clone()))]));
+        assert_eq!(
+            living.objects,
+            BTreeMap::from([(a.clone(), None), (b.clone(), Some(a.clone()))])
+        );
         assert_eq!(way(&living.ways(&b), &a), Some(vec![a.clone()]));
         assert_eq!(way(&living.ways(&b), &b), Some(Vec::new()));
         assert_eq!(way(&living.ways(&b), &c), None);

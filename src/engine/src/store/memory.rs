@@ -1,13 +1,16 @@
-//! The object memory: what the files that links lead to looked like when they were known to be whole. A file that looks the
-//! same was not changed, and is not read again; one that does not is suspect, and only its bytes tell.
+//! The object memory: what the files that links lead to looked like when they were known to be
+//! whole. A file that looks the same was not changed, and is not read again; one that does not is
+//! suspect, and only its bytes tell.
 //!
-//! Nothing depends on the memory being there: without it every file is suspect. As in git's index (its documentation
-//! "racy-git"), what changed in the same moment in which the memory was written is suspect too.
+//! Nothing depends on the memory being there: without it every file is suspect. As in git's index
+//! (its documentation "racy-git"), what changed in the same moment in which the memory was written
+//! is suspect too.
 //!
-//! Every apply reads the file, so it is binary: a line with the version; then of each link target the number of its rows
-//! in 4 bytes, and the rows: the kind in 1 byte, the numbers that the system tells in 8 bytes each, the NAR hash, the
-//! length of the path in 4 bytes, and the path relative to the directory of all objects. Numbers are little-endian. The
-//! first row is the target itself; below a directory there is a row for everything in it.
+//! Every apply reads the file, so it is binary: a line with the version; then of each link target
+//! the number of its rows in 4 bytes, and the rows: the kind in 1 byte, the numbers that the system
+//! tells in 8 bytes each, the NAR hash, the length of the path in 4 bytes, and the path relative to
+//! the directory of all objects. Numbers are little-endian. The first row is the target itself;
+//! below a directory there is a row for everything in it.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -76,11 +79,12 @@ impl Row<'_> {
         cfg!(unix) && self.numbers[3] & 0o100 != 0
     }
 
-    /// Returns whether what has this path looks as it did. A link cannot be changed, but only replaced, which its directory
-    /// shows.
+    /// Returns whether what has this path looks as it did. A link cannot be changed, but only
+    /// replaced, which its directory shows.
     pub(super) fn is_plainly_whole(&self, objects: &Directory) -> bool {
-        let is_same =
-            |facts: &platform::Facts| facts.kind == self.kind && (facts.is_immutable || facts.numbers == self.numbers);
+        let is_same = |facts: &platform::Facts| {
+            facts.kind == self.kind && (facts.is_immutable || facts.numbers == self.numbers)
+        };
         objects.facts_of(&platform::name_from_bytes(self.path)).is_ok_and(|facts| is_same(&facts))
     }
 }
@@ -161,18 +165,25 @@ impl ObjectMemory {
         take_row(&mut rest).map_or(&[], |row| row.path)
     }
 
-    /// Returns the targets that do not look as they did, of these: paths relative to the directory of all objects, in the order
-    /// in which the links were declared.
-    pub fn suspects<'a>(&self, store: &Store, sources: impl Iterator<Item = &'a [u8]>) -> Vec<&'a [u8]> {
+    /// Returns the targets that do not look as they did, of these: paths relative to the directory
+    /// of all objects, in the order in which the links were declared.
+    pub fn suspects<'a>(
+        &self,
+        store: &Store,
+        sources: impl Iterator<Item = &'a [u8]>,
+    ) -> Vec<&'a [u8]> {
         let Ok(objects) = Directory::at(store.objects()) else { return Vec::new() };
         let mut finder = Finder::new(self);
         let found: Vec<_> = sources.map(|source| (source, finder.find(source))).collect();
         let is_whole = |group: (usize, usize)| {
             let mut rows = self.rows(group).enumerate();
-            rows.all(|(number, row)| (row.kind == FileKind::Symlink && number > 0) || row.is_plainly_whole(&objects))
+            rows.all(|(number, row)| {
+                (row.kind == FileKind::Symlink && number > 0) || row.is_plainly_whole(&objects)
+            })
         };
-        let suspect =
-            |(source, group): &(&'a [u8], Option<(usize, usize)>)| (!group.is_some_and(is_whole)).then_some(*source);
+        let suspect = |(source, group): &(&'a [u8], Option<(usize, usize)>)| {
+            (!group.is_some_and(is_whole)).then_some(*source)
+        };
         if found.len() < MANY {
             return found.iter().filter_map(suspect).collect();
         }
@@ -202,9 +213,9 @@ impl<'a> Finder<'a> {
             self.next += 1;
             return Some(*group);
         }
-        let by_source = self
-            .by_source
-            .get_or_insert_with(|| memory.groups.iter().map(|group| (memory.source(*group), *group)).collect());
+        let by_source = self.by_source.get_or_insert_with(|| {
+            memory.groups.iter().map(|group| (memory.source(*group), *group)).collect()
+        });
         by_source.get(source).copied()
     }
 }
@@ -223,8 +234,9 @@ fn parse(text: &[u8]) -> Option<Vec<(usize, usize)>> {
     Some(groups)
 }
 
-/// Writes what is known of the targets of these links, in their order: what the memory knows and does not suspect, what this
-/// process published, and what it hashes now. Returns the targets that are not whole. The caller holds the switch lock.
+/// Writes what is known of the targets of these links, in their order: what the memory knows and
+/// does not suspect, what this process published, and what it hashes now. Returns the targets that
+/// are not whole. The caller holds the switch lock.
 ///
 /// # Errors
 /// When something cannot be read, or the memory cannot be written.
@@ -246,14 +258,21 @@ pub fn record<'a>(
         let mut entries: Vec<(Vec<u8>, Entry)> = match known {
             Some(group) => memory
                 .rows(group)
-                .map(|row| (row.path.to_vec(), Entry { kind: row.kind, numbers: row.numbers, nar: row.nar }))
+                .map(|row| {
+                    (
+                        row.path.to_vec(),
+                        Entry { kind: row.kind, numbers: row.numbers, nar: row.nar },
+                    )
+                })
                 .collect(),
             None => store.session().published_at(source),
         };
         if entries.is_empty() {
             let path = platform::path_from_bytes(source);
             let Some(object) = object_of(&path) else { continue };
-            if !platform::exists(&store.object(&object)) || examination.is_borrowed(&object, &store.object(&object)) {
+            if !platform::exists(&store.object(&object))
+                || examination.is_borrowed(&object, &store.object(&object))
+            {
                 continue;
             }
             if !examination.look(source)?.is_empty() {
@@ -278,7 +297,8 @@ pub fn record<'a>(
     Ok(damaged)
 }
 
-/// Writes the memory, so that it is newer than all it tells of, if the clock of the file system allows.
+/// Writes the memory, so that it is newer than all it tells of, if the clock of the file system
+/// allows.
 fn write(store: &Store, text: &[u8], newest: SystemTime) -> Result<()> {
     let path = store.object_memory();
     for _ in 0..TRIES {
@@ -307,7 +327,11 @@ fn read_entries(store: &Store, source: &Path) -> Result<Vec<(Vec<u8>, Entry)>> {
     let mut is_top = true;
     while let Some(step) = walk.step()? {
         let Step::Node { directory, name, kind } = step else { continue };
-        let path = if std::mem::take(&mut is_top) { source.to_owned() } else { source.join(walk.way(&name)) };
+        let path = if std::mem::take(&mut is_top) {
+            source.to_owned()
+        } else {
+            source.join(walk.way(&name))
+        };
         let path = platform::bytes_of_path(&path);
         // Looked at first: what changes while it is read has another time.
         let mut entry = Entry::of(&objects, &path, Hash::from_bytes([0; HASH]))?;
@@ -333,7 +357,8 @@ pub fn take_over_stamps(store: &Store) -> Result<()> {
     for group in &memory.groups {
         let mut start = group.0;
         for row in memory.rows(*group) {
-            let stamp = (row.numbers != UNKNOWN).then(|| store.session().stamp([row.numbers[0], row.numbers[1]]));
+            let stamp = (row.numbers != UNKNOWN)
+                .then(|| store.session().stamp([row.numbers[0], row.numbers[1]]));
             let numbers = stamp.flatten().unwrap_or(row.numbers);
             if numbers != UNKNOWN {
                 newest = newest.max(platform::changed_at(&numbers));
@@ -350,16 +375,22 @@ pub fn take_over_stamps(store: &Store) -> Result<()> {
     Ok(())
 }
 
-/// Runs what takes names from files, such as the removal of objects, and remembers what the others look like after it.
+/// Runs what takes names from files, such as the removal of objects, and remembers what the others
+/// look like after it.
 ///
 /// # Errors
 /// Those of what is run.
-pub fn keeping<T, E>(store: &Store, run: impl FnOnce() -> std::result::Result<T, E>) -> std::result::Result<T, E> {
+pub fn keeping<T, E>(
+    store: &Store,
+    run: impl FnOnce() -> std::result::Result<T, E>,
+) -> std::result::Result<T, E> {
     let memory = ObjectMemory::load(store);
     let whole: Vec<(usize, usize)> = match Directory::at(store.objects()) {
         Ok(objects) => {
             let is_whole = |group: &&(usize, usize)| {
-                memory.rows(**group).all(|row| row.kind == FileKind::Symlink || row.is_plainly_whole(&objects))
+                memory
+                    .rows(**group)
+                    .all(|row| row.kind == FileKind::Symlink || row.is_plainly_whole(&objects))
             };
             memory.groups.iter().filter(is_whole).copied().collect()
         }
@@ -367,8 +398,14 @@ pub fn keeping<T, E>(store: &Store, run: impl FnOnce() -> std::result::Result<T,
     };
     let result = run();
     if let Ok(objects) = Directory::at(store.objects()) {
-        for row in whole.iter().flat_map(|group| memory.rows(*group)).filter(|row| row.kind == FileKind::File) {
-            let Ok(facts) = objects.facts_of(&platform::name_from_bytes(row.path)) else { continue };
+        for row in whole
+            .iter()
+            .flat_map(|group| memory.rows(*group))
+            .filter(|row| row.kind == FileKind::File)
+        {
+            let Ok(facts) = objects.facts_of(&platform::name_from_bytes(row.path)) else {
+                continue;
+            };
             let is_same = facts.numbers[..FACTS - 2] == row.numbers[..FACTS - 2];
             if is_same && facts.numbers != row.numbers {
                 store.session().note_stamp(facts.numbers);
@@ -390,10 +427,13 @@ impl KnownFiles {
         let memory = ObjectMemory::load(store);
         let rows = memory.groups.iter().flat_map(|group| memory.rows(*group));
         let files = rows.filter(|row| row.kind == FileKind::File && row.numbers != UNKNOWN);
-        KnownFiles(files.map(|row| ([row.numbers[0], row.numbers[1]], (row.numbers, row.nar))).collect())
+        KnownFiles(
+            files.map(|row| ([row.numbers[0], row.numbers[1]], (row.numbers, row.nar))).collect(),
+        )
     }
 
-    /// Returns whether a file looks as it did when it was known to have this NAR hash. `session` has the newer looks.
+    /// Returns whether a file looks as it did when it was known to have this NAR hash. `session`
+    /// has the newer looks.
     pub fn has(&self, store: &Store, facts: &platform::Facts, nar: Hash) -> bool {
         let id = [facts.numbers[0], facts.numbers[1]];
         self.0.get(&id).is_some_and(|(numbers, known)| {

@@ -34,8 +34,8 @@ pub use outputs::Outputs;
 pub use owner::{Access, check_owner};
 pub use present::Present;
 pub use record::{
-    find_derivations, read_derivation, read_outputs, recorded_outputs, write_derivation, write_outputs,
-    write_package_link,
+    find_derivations, read_derivation, read_outputs, recorded_outputs, write_derivation,
+    write_outputs, write_package_link,
 };
 
 use crate::platform;
@@ -75,7 +75,9 @@ pub enum Error {
         path: std::path::PathBuf,
     },
     /// An output is not what was declared.
-    #[error("the output has another content than declared:\n  declared sha256 {declared}\n  built    sha256 {built}")]
+    #[error(
+        "the output has another content than declared:\n  declared sha256 {declared}\n  built    sha256 {built}"
+    )]
     WrongOutput {
         /// What the config says.
         declared: crate::hash::Hash,
@@ -148,9 +150,10 @@ impl Error {
             | Error::Building { path, .. }
             | Error::Placeholder { path } => vec![path],
             Error::Cycle { first_file, second_file, .. } => vec![first_file, second_file],
-            Error::Foreign { .. } | Error::Lock(_) | Error::WrongOutput { .. } | Error::SourceChanged { .. } => {
-                Vec::new()
-            }
+            Error::Foreign { .. }
+            | Error::Lock(_)
+            | Error::WrongOutput { .. }
+            | Error::SourceChanged { .. } => Vec::new(),
         };
         for path in paths {
             if let Some(mapped) = map(path) {
@@ -167,10 +170,13 @@ impl Error {
                 "run it as {}, or name a root of your own with --root or SYSLUA_ROOT",
                 platform::user_name(*owner)
             )),
-            Error::MissingOutput { .. } => Some("`ctx.out` and `ctx.outputs` say where outputs belong".to_owned()),
-            Error::Building { .. } => {
-                Some("write the path of an output, such as `$out`, which becomes the final one".to_owned())
+            Error::MissingOutput { .. } => {
+                Some("`ctx.out` and `ctx.outputs` say where outputs belong".to_owned())
             }
+            Error::Building { .. } => Some(
+                "write the path of an output, such as `$out`, which becomes the final one"
+                    .to_owned(),
+            ),
             Error::WrongOutput { built, .. } => {
                 Some(format!("if you trust what was built, write output_sha256 = \"{built}\""))
             }

@@ -1,5 +1,5 @@
-//! `metadata/origin.json`: which directories were made for a root, so that they go with it when they are
-//! empty again. Also the mark by which a directory is known as a root.
+//! `metadata/origin.json`: which directories were made for a root, so that they go with it when
+//! they are empty again. Also the mark by which a directory is known as a root.
 //!
 //! Knows nothing of what is in the root.
 
@@ -23,7 +23,8 @@ struct Origin {
     inodes: Vec<u64>,
 }
 
-/// Writes down which directories were made for a root, outermost first; a record that is there stays.
+/// Writes down which directories were made for a root, outermost first; a record that is there
+/// stays.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -55,23 +56,29 @@ fn read(path: &Path) -> Origin {
 fn write(path: &Path, made: &[PathBuf]) -> Result<()> {
     let directories = made.iter().map(|path| Text(platform::bytes_of_path(path))).collect();
     let inodes = made.iter().map(|path| inode_of(path).unwrap_or_default()).collect();
-    let mut text = serde_json::to_vec(&Origin { version: VERSION, directories, inodes }).unwrap_or_default();
+    let mut text =
+        serde_json::to_vec(&Origin { version: VERSION, directories, inodes }).unwrap_or_default();
     text.push(b'\n');
     // Without a sync: all that can be lost with it are empty directories that stay.
     Ok(platform::write_file_as(path, &text, 0o600)?)
 }
 
-/// Returns the directories above a root that were made for it, outermost first; none of a record that
-/// is missing, damaged, or of another place. Those that were moved with the root are known by their inodes.
+/// Returns the directories above a root that were made for it, outermost first; none of a record
+/// that is missing, damaged, or of another place. Those that were moved with the root are known by
+/// their inodes.
 pub fn made_above(store: &Store) -> Vec<PathBuf> {
-    let place = if platform::exists(&store.origin()) { store.origin() } else { store.cache_origin() };
+    let place =
+        if platform::exists(&store.origin()) { store.origin() } else { store.cache_origin() };
     let origin = read(&place);
-    let mut above: Vec<&Path> = store.root().ancestors().skip(1).filter(|path| path.parent().is_some()).collect();
+    let mut above: Vec<&Path> =
+        store.root().ancestors().skip(1).filter(|path| path.parent().is_some()).collect();
     above.reverse();
     let recorded: Vec<PathBuf> = origin.directories.iter().map(Text::to_path).collect();
     let is_moved_one = |path: &Path| {
         let mut known = recorded.iter().zip(&origin.inodes);
-        known.any(|(old, inode)| old.file_name() == path.file_name() && inode_of(path) == Some(*inode))
+        known.any(|(old, inode)| {
+            old.file_name() == path.file_name() && inode_of(path) == Some(*inode)
+        })
     };
     let is_made = |path: &&Path| recorded.iter().any(|old| old == path) || is_moved_one(path);
     above.into_iter().filter(is_made).map(Path::to_owned).collect()

@@ -13,8 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::names::{ObjectName, OutputName};
 use crate::platform::jail::Level;
 
-/// The objects that the outputs of a derivation became: at least one when they are read, and hardly ever more. Two are equal
-/// when the objects are.
+/// The objects that the outputs of a derivation became: at least one when they are read, and hardly
+/// ever more. Two are equal when the objects are.
 #[derive(Clone, Debug, Default)]
 pub struct Outputs {
     objects: LiteMap<OutputName, ObjectName>,
@@ -33,7 +33,8 @@ impl Outputs {
         self.objects.values()
     }
 
-    /// Returns how far the programs were confined that built them, and what they were built from. Only records tell.
+    /// Returns how far the programs were confined that built them, and what they were built from.
+    /// Only records tell.
     pub fn level(&self) -> Level {
         self.level
     }
@@ -134,7 +135,11 @@ impl<'de> Visitor<'de> for OutputsVisitor {
             }
         }
         // All objects of none would be there, whatever became of the derivation.
-        if objects.is_empty() { Err(A::Error::invalid_length(0, &self)) } else { Ok(Outputs { objects, level }) }
+        if objects.is_empty() {
+            Err(A::Error::invalid_length(0, &self))
+        } else {
+            Ok(Outputs { objects, level })
+        }
     }
 }
 
@@ -147,8 +152,14 @@ mod tests {
         let text = r#"{"dev":"tool-dev-123456789","out":"tool-123456789"}"#;
         let outputs: Outputs = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&outputs).unwrap(), text);
-        for damaged in ["{}", "[]", r#"[["out","tool-123456789"]]"#, "null", r#"{"out":1}"#, r#"{"":"tool-123456789"}"#]
-        {
+        for damaged in [
+            "{}",
+            "[]",
+            r#"[["out","tool-123456789"]]"#,
+            "null",
+            r#"{"out":1}"#,
+            r#"{"":"tool-123456789"}"#,
+        ] {
             assert!(serde_json::from_str::<Outputs>(damaged).is_err(), "{damaged}");
         }
         assert_eq!(serde_json::to_string(&Outputs::default()).unwrap(), "{}");
@@ -159,10 +170,14 @@ mod tests {
         let old = r#"{"out":"tool-123456789"}"#;
         let outputs: Outputs = serde_json::from_str(old).unwrap();
         assert_eq!(outputs.level(), Level::Unknown);
-        let record = serde_json::to_string(&Recorded(&outputs.with_level(Level::Namespaces))).unwrap();
+        let record =
+            serde_json::to_string(&Recorded(&outputs.with_level(Level::Namespaces))).unwrap();
         assert_eq!(record, r#"{"out":"tool-123456789","@sandbox":"namespaces"}"#);
         let read: Outputs = serde_json::from_str(&record).unwrap();
-        assert_eq!((read.level(), serde_json::to_string(&read).unwrap().as_str()), (Level::Namespaces, old));
+        assert_eq!(
+            (read.level(), serde_json::to_string(&read).unwrap().as_str()),
+            (Level::Namespaces, old)
+        );
         assert!(serde_json::from_str::<Outputs>(r#"{"@sandbox":"namespaces"}"#).is_err());
     }
 }

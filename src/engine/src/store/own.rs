@@ -1,4 +1,5 @@
-//! What in a root is ours to remove: by the forms of names that we give, in directories that are reached without a link.
+//! What in a root is ours to remove: by the forms of names that we give, in directories that are
+//! reached without a link.
 //!
 //! What has another name was put there by somebody else, and stays; so does what a link leads to.
 
@@ -12,7 +13,8 @@ use crate::hash::Hash;
 use crate::names::{ObjectName, OutputName, SnapshotId};
 use crate::platform::{self, Directory, FileKind, Step, Walk};
 
-/// How an object is called that has lost its name: in the same directory, since a read-only one cannot be moved.
+/// How an object is called that has lost its name: in the same directory, since a read-only one
+/// cannot be moved.
 pub const GONE: &str = ".gone-";
 
 /// A directory of a root whose names have forms of their own.
@@ -72,21 +74,27 @@ pub fn is_ours(place: Place, name: &OsStr) -> bool {
         // A short name, and digits of a hash, as an object has.
         Place::Ways => is_object(name),
         Place::SourceContents => is_hash(name) || name == ".new",
-        // Beside the lock of a slot are that of the jail of its build, and what its processes are known by.
-        Place::Locks => (is_slot(stem) && matches!(ending, "" | "mark" | "jail")) || name == "closure",
+        // Beside the lock of a slot are that of the jail of its build, and what its processes are
+        // known by.
+        Place::Locks => {
+            (is_slot(stem) && matches!(ending, "" | "mark" | "jail")) || name == "closure"
+        }
         Place::OldBuilding => is_object(name) || matches!(name, "closure" | "closure.lock"),
         // Before there were slots, builds had directories by their whole hash.
         Place::Work => {
             is_hash(name)
                 || (name.len() == 2 && is_hexadecimal(name))
                 || name.strip_prefix("config-").is_some_and(|rest| {
-                    rest.split_once('-').is_some_and(|(id, process)| is_snapshot(id) && is_numbered(Some(process)))
+                    rest.split_once('-')
+                        .is_some_and(|(id, process)| is_snapshot(id) && is_numbered(Some(process)))
                 })
         }
         Place::Staging => {
-            let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-            let is_scratch =
-                |rest: &str| rest.split_once('-').is_some_and(|(pid, file)| is_number(pid) && is_number(file));
+            let is_number =
+                |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            let is_scratch = |rest: &str| {
+                rest.split_once('-').is_some_and(|(pid, file)| is_number(pid) && is_number(file))
+            };
             name == "closure"
                 || name.strip_suffix(".copy").is_some_and(is_object)
                 // The new version of a file.
@@ -96,16 +104,19 @@ pub fn is_ours(place: Place, name: &OsStr) -> bool {
                     .split_once('-')
                     .is_some_and(|(hash, rest)| is_hash(hash) && OutputName::parse(rest).is_ok())
         }
-        Place::Quarantine => name
-            .rsplit_once('.')
-            .is_some_and(|(what, number)| (is_object(what) || what == "journal") && is_numbered(Some(number))),
+        Place::Quarantine => name.rsplit_once('.').is_some_and(|(what, number)| {
+            (is_object(what) || what == "journal") && is_numbered(Some(number))
+        }),
         Place::Snapshots => {
             let inner = name.strip_prefix('.');
-            let inner = inner.and_then(|name| name.strip_suffix(".gone").or_else(|| name.strip_suffix(".new")));
+            let inner = inner
+                .and_then(|name| name.strip_suffix(".gone").or_else(|| name.strip_suffix(".new")));
             is_snapshot(inner.unwrap_or(name))
         }
         Place::Downloads => is_hash(stem) && matches!(ending, "" | "part" | "part.json" | "lock"),
-        Place::GitTrees | Place::InputTrees => is_hash(stem) && matches!(ending, "" | "new" | "lock"),
+        Place::GitTrees | Place::InputTrees => {
+            is_hash(stem) && matches!(ending, "" | "new" | "lock")
+        }
     }
 }
 
@@ -121,12 +132,13 @@ fn is_slot(text: &str) -> bool {
     text.strip_prefix('b').is_some_and(|digits| digits.len() == 2 && is_hexadecimal(digits))
 }
 
-/// Returns whether a name is one that is used for a moment when something is written, as `platform` makes them.
+/// Returns whether a name is one that is used for a moment when something is written, as `platform`
+/// makes them.
 pub fn is_temporary(name: &str) -> bool {
     let inner = name.strip_prefix(".syslua-").and_then(|name| name.strip_suffix(".tmp"));
-    inner
-        .and_then(|name| name.split_once('-'))
-        .is_some_and(|(process, number)| process.parse::<u32>().is_ok() && number.parse::<u64>().is_ok())
+    inner.and_then(|name| name.split_once('-')).is_some_and(|(process, number)| {
+        process.parse::<u32>().is_ok() && number.parse::<u64>().is_ok()
+    })
 }
 
 /// The directories of a root, each reached from the root without a link.
@@ -143,15 +155,18 @@ impl Own {
     /// When it cannot be opened.
     pub fn open(store: &Store) -> Result<Option<Own>> {
         match Directory::follow(store.root()) {
-            Ok(top) => {
-                Ok(Some(Own { top: Arc::new(top), path: store.root().to_owned(), open: Mutex::new(HashMap::new()) }))
-            }
+            Ok(top) => Ok(Some(Own {
+                top: Arc::new(top),
+                path: store.root().to_owned(),
+                open: Mutex::new(HashMap::new()),
+            })),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Returns a directory by its path below the root; nothing where none is, or where a link leads there.
+    /// Returns a directory by its path below the root; nothing where none is, or where a link leads
+    /// there.
     ///
     /// # Errors
     /// When it cannot be opened.
@@ -166,8 +181,13 @@ impl Own {
             let known = match open.get(&at) {
                 Some(known) => known.clone(),
                 None => {
-                    let is_directory = directory.node(name)?.is_some_and(|node| node.kind == FileKind::Directory);
-                    let found = if is_directory { Some(Arc::new(directory.directory(name)?)) } else { None };
+                    let is_directory =
+                        directory.node(name)?.is_some_and(|node| node.kind == FileKind::Directory);
+                    let found = if is_directory {
+                        Some(Arc::new(directory.directory(name)?))
+                    } else {
+                        None
+                    };
                     open.insert(at.clone(), found.clone());
                     found
                 }
@@ -194,11 +214,16 @@ impl Own {
     /// # Errors
     /// When it cannot be read.
     pub fn list_ours(&self, place: Place, path: &Path) -> Result<Vec<OsString>> {
-        Ok(self.list(path)?.into_iter().map(|(name, _)| name).filter(|name| is_ours(place, name)).collect())
+        Ok(self
+            .list(path)?
+            .into_iter()
+            .map(|(name, _)| name)
+            .filter(|name| is_ours(place, name))
+            .collect())
     }
 
-    /// Removes whatever stands at a path below the root, and what is in it, immutable or not; nothing there is no error. Files
-    /// that have names elsewhere stay as they are there.
+    /// Removes whatever stands at a path below the root, and what is in it, immutable or not;
+    /// nothing there is no error. Files that have names elsewhere stay as they are there.
     ///
     /// # Errors
     /// When the system refuses.
@@ -232,7 +257,8 @@ impl Own {
         size
     }
 
-    /// Gives an object another name in the same directory. It is mutable after that, but for files that have other names.
+    /// Gives an object another name in the same directory. It is mutable after that, but for files
+    /// that have other names.
     ///
     /// # Errors
     /// When something has that name, or the system refuses.
@@ -253,7 +279,9 @@ impl Own {
     pub fn rename(&self, path: &Path, name: &OsStr) -> Result<()> {
         match self.locate(path)? {
             Some((directory, old)) => Ok(directory.rename_over(old, &directory, name)?),
-            None => Err(platform::failed("rename", path)(std::io::ErrorKind::NotFound.into()).into()),
+            None => {
+                Err(platform::failed("rename", path)(std::io::ErrorKind::NotFound.into()).into())
+            }
         }
     }
 
@@ -262,8 +290,9 @@ impl Own {
     /// # Errors
     /// When the system refuses for another reason.
     pub fn remove_if_empty(&self, path: &Path) -> Result<bool> {
-        let is_empty =
-            self.directory(path)?.is_some_and(|directory| directory.list().is_ok_and(|list| list.is_empty()));
+        let is_empty = self
+            .directory(path)?
+            .is_some_and(|directory| directory.list().is_ok_and(|list| list.is_empty()));
         if !is_empty {
             return Ok(false);
         }
@@ -273,7 +302,8 @@ impl Own {
         Ok(true)
     }
 
-    /// Returns the directory that something below the root is in, and its name there; nothing where a link leads there.
+    /// Returns the directory that something below the root is in, and its name there; nothing where
+    /// a link leads there.
     ///
     /// # Errors
     /// When it cannot be opened.
@@ -283,8 +313,8 @@ impl Own {
     }
 }
 
-/// Makes a tree mutable, but for files that have other names: these are those of objects that stay. Behind a link is what
-/// belongs to another store.
+/// Makes a tree mutable, but for files that have other names: these are those of objects that stay.
+/// Behind a link is what belongs to another store.
 fn lift(directory: &Arc<Directory>, name: &OsStr) -> Result<()> {
     if directory.node(name)?.is_some_and(|node| node.kind != FileKind::Symlink) {
         platform::lift_immutable_tree(directory, name);
@@ -307,8 +337,14 @@ mod tests {
             (Place::Derivations, vec![format!("{HASH}.drv")]),
             (Place::Outputs, vec![HASH.into(), ".syslua-12-3.tmp".into()]),
             (Place::Logs, vec![HASH.into()]),
-            (Place::Locks, vec!["b0f".into(), "b0f.mark".into(), "b0f.jail".into(), "closure".into()]),
-            (Place::OldBuilding, vec!["a-012345678".into(), "closure".into(), "closure.lock".into()]),
+            (
+                Place::Locks,
+                vec!["b0f".into(), "b0f.mark".into(), "b0f.jail".into(), "closure".into()],
+            ),
+            (
+                Place::OldBuilding,
+                vec!["a-012345678".into(), "closure".into(), "closure.lock".into()],
+            ),
             (Place::Work, vec![HASH.into(), "0f".into(), "config-12-345".into()]),
             (
                 Place::Staging,
@@ -325,7 +361,12 @@ mod tests {
             (Place::Snapshots, vec!["0".into(), ".12.gone".into(), ".12.new".into()]),
             (
                 Place::Downloads,
-                vec![HASH.into(), format!("{HASH}.part"), format!("{HASH}.part.json"), format!("{HASH}.lock")],
+                vec![
+                    HASH.into(),
+                    format!("{HASH}.part"),
+                    format!("{HASH}.part.json"),
+                    format!("{HASH}.lock"),
+                ],
             ),
             (Place::GitTrees, vec![HASH.into(), format!("{HASH}.new"), format!("{HASH}.lock")]),
             (Place::InputTrees, vec![HASH.into(), format!("{HASH}.new"), format!("{HASH}.lock")]),
@@ -333,15 +374,34 @@ mod tests {
         for (place, names) in &ours {
             for name in names {
                 assert!(is_ours(*place, name.as_ref()), "{place:?} {name}");
-                for other in [format!("{name}~"), format!("my {name}"), format!("{name}.orig"), format!("{name}\n")] {
+                for other in [
+                    format!("{name}~"),
+                    format!("my {name}"),
+                    format!("{name}.orig"),
+                    format!("{name}\n"),
+                ] {
                     // An output may be called so.
-                    if *place == Place::Staging && other.starts_with(HASH) && other.ends_with(['g', '~']) {
+                    if *place == Place::Staging
+                        && other.starts_with(HASH)
+                        && other.ends_with(['g', '~'])
+                    {
                         continue;
                     }
                     assert!(!is_ours(*place, other.as_ref()), "{place:?} {other:?}");
                 }
             }
-            for name in ["film.iso", "project", "notes.txt", ".git", "a", "", ".gone-", ".syslua-x.tmp", "b", "0x"] {
+            for name in [
+                "film.iso",
+                "project",
+                "notes.txt",
+                ".git",
+                "a",
+                "",
+                ".gone-",
+                ".syslua-x.tmp",
+                "b",
+                "0x",
+            ] {
                 assert!(!is_ours(*place, name.as_ref()), "{place:?} {name}");
             }
             assert!(!is_ours(*place, HASH.to_uppercase().as_ref()), "{place:?}");

@@ -23,7 +23,9 @@ pub fn check_owner(store: &Store, access: Access) -> Result<()> {
     let is_trusted = |owner: u32| owner == own || (access == Access::Look && owner == SYSTEM);
     for path in own_directories(store) {
         match platform::owner_of(&path) {
-            Ok(Some(owner)) if !is_trusted(owner) => return Err(Error::Foreign { path, owner, own, access }),
+            Ok(Some(owner)) if !is_trusted(owner) => {
+                return Err(Error::Foreign { path, owner, own, access });
+            }
             // A private one is looked at by those who may.
             Err(error) if error.is_denied() && access == Access::Look => {}
             Err(error) => return Err(error.into()),

@@ -8,7 +8,8 @@ use crate::platform::Directory;
 
 /// From so many on a list is worth it.
 const MANY: usize = 32;
-/// A list may be so many times as long as what is asked for: reading on would take longer than asking.
+/// A list may be so many times as long as what is asked for: reading on would take longer than
+/// asking.
 const LIST_FACTOR: usize = 8;
 
 /// The objects that are there and not known to be damaged.
@@ -28,7 +29,8 @@ impl<'a> Present<'a> {
     /// Looks at a store about which so many questions will be asked.
     pub fn look(store: &'a Store, questions: usize) -> Present<'a> {
         let listed = (questions >= MANY).then(|| list(store, questions * LIST_FACTOR)).flatten();
-        let names = listed.map_or_else(|| Names::Asked(Directory::at(store.objects()).ok()), Names::Listed);
+        let names =
+            listed.map_or_else(|| Names::Asked(Directory::at(store.objects()).ok()), Names::Listed);
         Present { store, names }
     }
 

@@ -20,7 +20,9 @@ use crate::platform;
 /// When the record is there and cannot be read.
 pub fn read_outputs(store: &Store, hash: Hash) -> Result<Option<Outputs>> {
     let outputs = recorded_outputs(store, hash)?;
-    let is_there = |object: &ObjectName| platform::exists(&store.object(object)) && !store.session().is_damaged(object);
+    let is_there = |object: &ObjectName| {
+        platform::exists(&store.object(object)) && !store.session().is_damaged(object)
+    };
     Ok(outputs.filter(|outputs| outputs.values().all(is_there)))
 }
 
@@ -66,7 +68,10 @@ pub fn find_derivations(store: &Store, prefix: &str) -> Result<Vec<Hash>> {
         Err(error) => return Err(error.into()),
     };
     let names = entries.iter().filter_map(|(name, _)| name.to_str()?.strip_suffix(".drv"));
-    Ok(names.filter(|name| name.starts_with(prefix)).filter_map(|name| Hash::parse(name).ok()).collect())
+    Ok(names
+        .filter(|name| name.starts_with(prefix))
+        .filter_map(|name| Hash::parse(name).ok())
+        .collect())
 }
 
 /// Records what a recipe or resolved hash became.
@@ -77,16 +82,16 @@ pub fn write_outputs(store: &Store, hash: Hash, outputs: &Outputs) -> Result<()>
     write_json(&store.outputs(hash), &Recorded(outputs))
 }
 
-/// Writes the description of a derivation, unless it is there. In place, since builds lock the file, which only its
-/// owner may do; everybody who writes it writes the same.
+/// Writes the description of a derivation, unless it is there. In place, since builds lock the
+/// file, which only its owner may do; everybody who writes it writes the same.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn write_derivation(store: &Store, hash: Hash, description: &impl Serialize) -> Result<()> {
     let path = store.derivation(hash);
     let text = to_text(description);
-    let is_whole =
-        platform::metadata_of(&path).is_ok_and(|found| found.is_some_and(|found| found.len() == text.len() as u64));
+    let is_whole = platform::metadata_of(&path)
+        .is_ok_and(|found| found.is_some_and(|found| found.len() == text.len() as u64));
     if is_whole { Ok(()) } else { Ok(platform::write_file_as(&path, &text, 0o600)?) }
 }
 
@@ -97,7 +102,8 @@ pub fn write_derivation(store: &Store, hash: Hash, description: &impl Serialize)
 pub fn read_derivation(store: &Store, hash: Hash) -> Result<Json> {
     let path = store.derivation(hash);
     let text = platform::read_file(&path)?;
-    serde_json::from_slice(&text).map_err(|error| Error::Damaged { path, problem: error.to_string() })
+    serde_json::from_slice(&text)
+        .map_err(|error| Error::Damaged { path, problem: error.to_string() })
 }
 
 /// Makes `pkg/<name>/<version>/<platform>` point to an object.

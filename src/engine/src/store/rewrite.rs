@@ -35,7 +35,8 @@ impl Patterns {
     pub fn new(patterns: &[(Vec<u8>, Option<Vec<u8>>)]) -> Result<Patterns, PatternError> {
         let texts: Vec<Vec<u8>> = patterns.iter().map(|(pattern, _)| pattern.clone()).collect();
         let is_any = !texts.is_empty();
-        let search = is_any.then(|| build(&texts, Some(AhoCorasickKind::NoncontiguousNFA))).transpose()?;
+        let search =
+            is_any.then(|| build(&texts, Some(AhoCorasickKind::NoncontiguousNFA))).transpose()?;
         Ok(Patterns {
             search,
             fast_search: OnceLock::new(),
@@ -82,7 +83,10 @@ impl Patterns {
     }
 }
 
-fn build(texts: &[Vec<u8>], kind: Option<AhoCorasickKind>) -> Result<AhoCorasick, aho_corasick::BuildError> {
+fn build(
+    texts: &[Vec<u8>],
+    kind: Option<AhoCorasickKind>,
+) -> Result<AhoCorasick, aho_corasick::BuildError> {
     AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).kind(kind).build(texts)
 }
 
@@ -93,8 +97,14 @@ pub struct Stream<'a> {
 }
 
 impl Stream<'_> {
-    /// Takes the next bytes; gives what is certain to `out` and the number of each pattern to `found`.
-    pub fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8]), found: &mut impl FnMut(usize)) {
+    /// Takes the next bytes; gives what is certain to `out` and the number of each pattern to
+    /// `found`.
+    pub fn push(
+        &mut self,
+        bytes: &[u8],
+        out: &mut impl FnMut(&[u8]),
+        found: &mut impl FnMut(usize),
+    ) {
         if self.patterns.search.is_none() {
             return out(bytes);
         }

@@ -1,5 +1,6 @@
-//! What one process has learned about the objects of a store: the files that it published, what they look like since they
-//! got or lost names, and which objects are damaged. The object memory takes it over at the end.
+//! What one process has learned about the objects of a store: the files that it published, what
+//! they look like since they got or lost names, and which objects are damaged. The object memory
+//! takes it over at the end.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -28,7 +29,8 @@ fn newer(first: [u64; FACTS], second: [u64; FACTS]) -> [u64; FACTS] {
 }
 
 impl Session {
-    /// Notes what is in an object that was just published, by paths relative to the directory of all objects.
+    /// Notes what is in an object that was just published, by paths relative to the directory of
+    /// all objects.
     pub fn note_published(&self, entries: impl IntoIterator<Item = (Vec<u8>, Entry)>) {
         let (mut published, mut stamps) = (held(&self.published), held(&self.stamps));
         for (path, entry) in entries {
@@ -40,20 +42,23 @@ impl Session {
         }
     }
 
-    /// Returns the published files, directories and links at a path and below it, in the order of their paths.
+    /// Returns the published files, directories and links at a path and below it, in the order of
+    /// their paths.
     pub fn published_at(&self, path: &[u8]) -> Vec<(Vec<u8>, Entry)> {
         let published = held(&self.published);
         let owned = |(path, entry): (&Vec<u8>, &Entry)| (path.clone(), entry.clone());
         let mut found: Vec<_> = published.get_key_value(path).map(owned).into_iter().collect();
         if !found.is_empty() {
             let below = [path, b"/"].concat();
-            let rest = published.range(below.clone()..).take_while(|(path, _)| path.starts_with(&below));
+            let rest =
+                published.range(below.clone()..).take_while(|(path, _)| path.starts_with(&below));
             found.extend(rest.map(owned));
         }
         found
     }
 
-    /// Notes what a file looks like since it got or lost a name. The caller has compared it just before.
+    /// Notes what a file looks like since it got or lost a name. The caller has compared it just
+    /// before.
     pub fn note_stamp(&self, numbers: [u64; FACTS]) {
         let mut stamps = held(&self.stamps);
         let known = stamps.entry([numbers[0], numbers[1]]).or_insert(numbers);

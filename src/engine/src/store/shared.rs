@@ -1,9 +1,10 @@
 //! Equal files of objects are one inode.
 //!
-//! Each distinct file has a name by its content in `store/files`, beside those in objects, by which it is found. That name
-//! is nothing to rely on: before a new object gets the file, it is compared with the object memory, or byte by byte; one
-//! that something altered is forgotten, so that the next equal file begins a new inode. Another name changes the ctime of
-//! a file: what it is then goes into the memory. When no object has a file any more, gc removes its last name.
+//! Each distinct file has a name by its content in `store/files`, beside those in objects, by which
+//! it is found. That name is nothing to rely on: before a new object gets the file, it is compared
+//! with the object memory, or byte by byte; one that something altered is forgotten, so that the
+//! next equal file begins a new inode. Another name changes the ctime of a file: what it is then
+//! goes into the memory. When no object has a file any more, gc removes its last name.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -31,8 +32,8 @@ pub struct SharedFiles<'a> {
 /// A name in an open directory.
 type Place<'a> = (&'a Directory, &'a OsStr);
 
-/// Notes of files whose immutable flag was lifted for a moment, so that it is set again after a kill: one file of names for
-/// each that publishes, which it has locked.
+/// Notes of files whose immutable flag was lifted for a moment, so that it is set again after a
+/// kill: one file of names for each that publishes, which it has locked.
 struct Lifted {
     staging: PathBuf,
     notes: Mutex<Option<Notes>>,
@@ -60,7 +61,8 @@ impl Lifted {
         Lifted { staging: store.staging(), notes: Mutex::default() }
     }
 
-    /// Notes the name of a file whose flag is about to be lifted; returns whether that could be done.
+    /// Notes the name of a file whose flag is about to be lifted; returns whether that could be
+    /// done.
     fn note(&self, nar: &str) -> bool {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         if notes.is_none() {
@@ -89,9 +91,16 @@ impl Lifted {
         let name = OsString::from(format!("{own}{NOTES}"));
         // First: where a link stands in its place, nothing is put into what that leads to.
         let directory = Directory::at(&self.staging)?;
-        let lock = Lock::try_take(&self.staging.join(lock_of(&name)), Mode::Exclusive).map_err(LockError::from)?;
+        let lock = Lock::try_take(&self.staging.join(lock_of(&name)), Mode::Exclusive)
+            .map_err(LockError::from)?;
         let Some(lock) = lock else { return Ok(None) };
-        Ok(Some(Notes { file: directory.create_file(&name, PRIVATE)?, directory, name, count: 0, _lock: lock }))
+        Ok(Some(Notes {
+            file: directory.create_file(&name, PRIVATE)?,
+            directory,
+            name,
+            count: 0,
+            _lock: lock,
+        }))
     }
 }
 
@@ -132,7 +141,8 @@ pub fn protect_lifted(store: &Store) -> Result<()> {
         }
         // Whoever is alive has it locked.
         let lock = lock_of(&name);
-        let held = Lock::try_take(&store.staging().join(&lock), Mode::Exclusive).map_err(LockError::from)?;
+        let held = Lock::try_take(&store.staging().join(&lock), Mode::Exclusive)
+            .map_err(LockError::from)?;
         let Some(_held) = held else { continue };
         let text = staging.read_file(&name).unwrap_or_default();
         for nar in String::from_utf8_lossy(&text).lines() {
@@ -181,8 +191,8 @@ impl Drop for SweepNote {
 }
 
 impl SweepNote {
-    /// Notes that the flags of any files are about to be lifted. On a full disk there is no room for the note, and a sweep
-    /// is what makes some.
+    /// Notes that the flags of any files are about to be lifted. On a full disk there is no room
+    /// for the note, and a sweep is what makes some.
     pub fn write(store: &Store) -> SweepNote {
         let lifted = Lifted::new(store);
         if platform::may_set_immutable() {
@@ -195,7 +205,12 @@ impl SweepNote {
 impl SharedFiles<'_> {
     /// Returns those of a store.
     pub fn new(store: &Store) -> SharedFiles<'_> {
-        SharedFiles { store, directory: OnceLock::new(), lifted: Lifted::new(store), known: OnceLock::new() }
+        SharedFiles {
+            store,
+            directory: OnceLock::new(),
+            lifted: Lifted::new(store),
+            known: OnceLock::new(),
+        }
     }
 
     /// Opens the directory that they are in, if it is there.
@@ -226,14 +241,16 @@ impl SharedFiles<'_> {
         Ok(self.directory.get_or_init(|| opened))
     }
 
-    /// Returns whether the file of a name looks as it did when it was known to be whole. Then it need not be read.
+    /// Returns whether the file of a name looks as it did when it was known to be whole. Then it
+    /// need not be read.
     fn is_known(&self, (files, name): Place<'_>, nar: Hash) -> bool {
         let known = self.known.get_or_init(|| KnownFiles::load(self.store));
         files.facts_of(name).is_ok_and(|facts| known.has(self.store, &facts, nar))
     }
 
-    /// Gives a file that has the mode and time of objects the inode of an equal one. Where there is none, it is the one for
-    /// those to come. The directory of the file can be written. A file system without such links leaves it as it is.
+    /// Gives a file that has the mode and time of objects the inode of an equal one. Where there is
+    /// none, it is the one for those to come. The directory of the file can be written. A file
+    /// system without such links leaves it as it is.
     ///
     /// # Errors
     /// When the file system refuses for another reason.
@@ -261,11 +278,19 @@ impl SharedFiles<'_> {
         Ok(())
     }
 
-    /// Makes a file with this content and mode, which has this NAR hash: a name of the equal one, where there is one.
+    /// Makes a file with this content and mode, which has this NAR hash: a name of the equal one,
+    /// where there is one.
     ///
     /// # Errors
     /// When something stands there, or the file system refuses.
-    pub fn write(&self, nar: Hash, content: &[u8], mode: u32, directory: &Directory, file: &OsStr) -> Result<()> {
+    pub fn write(
+        &self,
+        nar: Hash,
+        content: &[u8],
+        mode: u32,
+        directory: &Directory,
+        file: &OsStr,
+    ) -> Result<()> {
         let name = OsString::from(nar.to_hex());
         if let Some(files) = self.look_into()? {
             let own = (files, name.as_os_str());
@@ -276,7 +301,9 @@ impl SharedFiles<'_> {
                 holds(own, content, mode)
             };
             match held {
-                Held::Same(open) if self.link_open(own, (directory, file), &open, None) => return Ok(()),
+                Held::Same(open) if self.link_open(own, (directory, file), &open, None) => {
+                    return Ok(());
+                }
                 // It was altered, or has as many names as the file system lets it have.
                 Held::Same(_) | Held::Other => forget(own)?,
                 Held::Nothing => {}
@@ -286,14 +313,27 @@ impl SharedFiles<'_> {
         self.share(nar, directory, file)
     }
 
-    /// Gives the file of a name another one, in the place of what has it; returns whether it has it. `beside` is a name for a
-    /// moment.
-    fn link_over(&self, own: Place<'_>, directory: &Directory, beside: &OsStr, over: &OsStr) -> bool {
-        open(own).is_some_and(|(file, _)| self.link_open(own, (directory, beside), &file, Some(over)))
+    /// Gives the file of a name another one, in the place of what has it; returns whether it has
+    /// it. `beside` is a name for a moment.
+    fn link_over(
+        &self,
+        own: Place<'_>,
+        directory: &Directory,
+        beside: &OsStr,
+        over: &OsStr,
+    ) -> bool {
+        open(own)
+            .is_some_and(|(file, _)| self.link_open(own, (directory, beside), &file, Some(over)))
     }
 
     /// Gives a file that is open a new name, which is nothing's, and then the place of another one.
-    fn link_open(&self, (files, name): Place<'_>, new: Place<'_>, file: &File, over: Option<&OsStr>) -> bool {
+    fn link_open(
+        &self,
+        (files, name): Place<'_>,
+        new: Place<'_>,
+        file: &File,
+        over: Option<&OsStr>,
+    ) -> bool {
         let (directory, new) = new;
         // An immutable file can have no more names, and none of its names can be changed.
         let is_immutable = platform::is_file_immutable(file);
@@ -315,7 +355,11 @@ impl SharedFiles<'_> {
             platform::set_file_immutable(file);
         }
         // It was compared just before, and has another ctime now.
-        if let Some(facts) = directory.facts_of(over.unwrap_or(new)).ok().filter(|facts| linked && facts.has_old_time) {
+        if let Some(facts) = directory
+            .facts_of(over.unwrap_or(new))
+            .ok()
+            .filter(|facts| linked && facts.has_old_time)
+        {
             self.store.session().note_stamp(facts.numbers);
         }
         linked
@@ -340,8 +384,8 @@ pub fn unused(files: &Directory) -> Result<Vec<OsString>> {
     Ok(names.filter(|name| links_of(files, name).is_some_and(|links| links <= 1)).collect())
 }
 
-/// Gives every object that has one of these damaged files the whole file of the same name in its place. `damaged` has the
-/// NAR hashes that they should have.
+/// Gives every object that has one of these damaged files the whole file of the same name in its
+/// place. `damaged` has the NAR hashes that they should have.
 ///
 /// # Errors
 /// When the file system refuses.
@@ -349,7 +393,8 @@ pub fn replace_damaged(store: &Store, damaged: &HashMap<[u64; 2], Hash>) -> Resu
     let shared = SharedFiles::new(store);
     let Some(files) = shared.look_into()? else { return Ok(()) };
     let files = Arc::new(Directory::at(&files.path())?);
-    let identity = |name: &OsStr| files.facts_of(name).ok().map(|facts| [facts.numbers[0], facts.numbers[1]]);
+    let identity =
+        |name: &OsStr| files.facts_of(name).ok().map(|facts| [facts.numbers[0], facts.numbers[1]]);
     let mut whole = HashMap::new();
     for (id, nar) in damaged {
         let name = OsString::from(nar.to_hex());
@@ -364,10 +409,13 @@ pub fn replace_damaged(store: &Store, damaged: &HashMap<[u64; 2], Hash>) -> Resu
         return Ok(());
     }
     let _open = store.lock_publication()?;
-    let mut walk = Walk::new(Arc::new(Directory::at(&store.root().join("store"))?), OsStr::new("obj"));
+    let mut walk =
+        Walk::new(Arc::new(Directory::at(&store.root().join("store"))?), OsStr::new("obj"));
     while let Some(step) = walk.step()? {
         let Step::Node { directory, name, kind: FileKind::File } = step else { continue };
-        let Some(file) = directory.node(&name)?.and_then(|node| whole.get(&node.id)) else { continue };
+        let Some(file) = directory.node(&name)?.and_then(|node| whole.get(&node.id)) else {
+            continue;
+        };
         let is_top = directory.path() == store.objects();
         let itself = OsStr::new(".");
         let mode = directory.node(itself)?.map_or(0o555, |node| node.mode);
@@ -388,8 +436,8 @@ pub fn replace_damaged(store: &Store, damaged: &HashMap<[u64; 2], Hash>) -> Resu
     Ok(())
 }
 
-/// Takes the names in a tree from files that have others, and leaves these as they were. The directories above can be
-/// written, and are not immutable.
+/// Takes the names in a tree from files that have others, and leaves these as they were. The
+/// directories above can be written, and are not immutable.
 ///
 /// # Errors
 /// When the file system refuses.
@@ -434,12 +482,15 @@ fn is_same_inode(first: Place<'_>, second: Place<'_>) -> bool {
 fn open((directory, name): Place<'_>) -> Option<(File, Metadata)> {
     let (file, _) = directory.open_node(name).ok()?;
     let metadata = file.metadata().ok()?;
-    (platform::has_object_mode(&metadata) && platform::has_old_time(&metadata)).then_some((file, metadata))
+    (platform::has_object_mode(&metadata) && platform::has_old_time(&metadata))
+        .then_some((file, metadata))
 }
 
 /// Returns whether two files have the same bytes and mode.
 fn is_equal(first: Place<'_>, second: Place<'_>) -> bool {
-    let (Some((mut first, a)), Some((mut second, b))) = (open(first), open(second)) else { return false };
+    let (Some((mut first, a)), Some((mut second, b))) = (open(first), open(second)) else {
+        return false;
+    };
     a.len() == b.len()
         && platform::mode_of(&a) == platform::mode_of(&b)
         && has_same_bytes(&mut first, &mut second).unwrap_or(false)
@@ -525,7 +576,9 @@ mod tests {
         store.create().unwrap();
         let object = store.staging().join("object");
         let staging = Directory::at(&store.staging()).unwrap();
-        SharedFiles::new(&store).write(Hash::of(b"nar"), b"text", 0o444, &staging, "object".as_ref()).unwrap();
+        SharedFiles::new(&store)
+            .write(Hash::of(b"nar"), b"text", 0o444, &staging, "object".as_ref())
+            .unwrap();
         platform::set_immutable(&object, true);
         let is_possible = platform::is_immutable(&object);
         platform::set_immutable(&object, false);

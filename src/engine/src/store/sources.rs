@@ -4,8 +4,9 @@
 //! git's index (its documentation "racy-git"), what changed shortly before it was hashed is not
 //! trusted: a later change could have the same times.
 //!
-//! The file is read by every evaluation, so it is no JSON: a line with its version, then of each entry the fingerprint,
-//! the NAR hash, the length of the path in 4 bytes and the path, and at the end the SHA-256 of all that.
+//! The file is read by every evaluation, so it is no JSON: a line with its version, then of each
+//! entry the fingerprint, the NAR hash, the length of the path in 4 bytes and the path, and at the
+//! end the SHA-256 of all that.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -33,7 +34,8 @@ const PART: usize = 256;
 /// A memory of fewer bytes is read at once: that takes no longer than to begin a thread.
 const WORTH_LOADING_AHEAD: u64 = 200 << 10;
 
-/// From so many bytes in large files on, it is worth to note what these look like: they are copied without another hash.
+/// From so many bytes in large files on, it is worth to note what these look like: they are copied
+/// without another hash.
 const WORTH_LOOKS: u64 = 4 << 20;
 
 /// The bytes of a hash.
@@ -143,8 +145,10 @@ impl SourceMemory {
     pub fn load(store: &Store) -> SourceMemory {
         let path = store.source_memory();
         let is_large = matches!(platform::metadata_of(&path), Ok(Some(data)) if data.len() >= WORTH_LOADING_AHEAD);
-        let read = move || parse(&platform::read_file(&path).unwrap_or_default()).unwrap_or_default();
-        let mut memory = SourceMemory { interrupt: store.interrupt().clone(), ..SourceMemory::default() };
+        let read =
+            move || parse(&platform::read_file(&path).unwrap_or_default()).unwrap_or_default();
+        let mut memory =
+            SourceMemory { interrupt: store.interrupt().clone(), ..SourceMemory::default() };
         if is_large {
             memory.loading = thread::Builder::new().spawn(read.clone()).ok();
         }
@@ -167,7 +171,8 @@ impl SourceMemory {
         }
     }
 
-    /// Returns what stands at a path and its NAR hash, reading it only if it changed; nothing where nothing stands.
+    /// Returns what stands at a path and its NAR hash, reading it only if it changed; nothing where
+    /// nothing stands.
     ///
     /// # Errors
     /// When something cannot be read, or is neither file, directory nor link.
@@ -182,14 +187,15 @@ impl SourceMemory {
         Ok(Some(Known { kind, nar, is_private }))
     }
 
-    /// Looks at many places side by side; returns what is known of each, but nothing of what takes more than a look: what is
-    /// missing or changed, a tree, or a link.
+    /// Looks at many places side by side; returns what is known of each, but nothing of what takes
+    /// more than a look: what is missing or changed, a tree, or a link.
     pub fn look_at_all(&mut self, paths: &[PathBuf]) -> Vec<Option<Known>> {
         self.finish_loading();
         let (entries, interrupt) = (&self.entries, &self.interrupt);
         let none = BTreeSet::new();
         let look = |directory: &mut Option<Directory>, path: &PathBuf| {
-            let facts = facts_of(directory, path).ok().filter(|facts| facts.kind == FileKind::File)?;
+            let facts =
+                facts_of(directory, path).ok().filter(|facts| facts.kind == FileKind::File)?;
             let mut print = Fingerprint::new(&none, interrupt);
             print.add(path, Path::new(""), &facts).ok()?;
             let fingerprint = print.hasher.finish();
@@ -208,7 +214,8 @@ impl SourceMemory {
         looked.collect()
     }
 
-    /// Returns the NAR hash of a file or tree without what is excluded, reading it only if it changed.
+    /// Returns the NAR hash of a file or tree without what is excluded, reading it only if it
+    /// changed.
     ///
     /// # Errors
     /// When something cannot be read, or is neither file, directory nor link.
@@ -217,14 +224,23 @@ impl SourceMemory {
     }
 
     /// Returns the NAR hash, and whether others cannot read something of it.
-    fn hash_looked_at(&mut self, path: &Path, facts: &Facts, excluded: &BTreeSet<PathBuf>) -> Result<(Hash, bool)> {
+    fn hash_looked_at(
+        &mut self,
+        path: &Path,
+        facts: &Facts,
+        excluded: &BTreeSet<PathBuf>,
+    ) -> Result<(Hash, bool)> {
         self.finish_loading();
         let now = SystemTime::now();
         let mut print = Fingerprint::new(excluded, &self.interrupt);
         print.tree(path, facts)?;
         let (settled, is_private, large) = (print.settled, print.is_private, print.large);
         // A change in the tick of the clock in which a file got its times would not show.
-        let fresh = if facts.kind == FileKind::Directory && settled >= now { print.fresh_before(now) } else { None };
+        let fresh = if facts.kind == FileKind::Directory && settled >= now {
+            print.fresh_before(now)
+        } else {
+            None
+        };
         let fingerprint = print.hasher.finish();
         let known = self.entries.get(path.as_os_str().as_encoded_bytes());
         if let Some(known) = known.filter(|known| known.fingerprint == fingerprint) {
@@ -249,7 +265,9 @@ impl SourceMemory {
 
     /// Returns the NAR hashes of some files of a tree; nothing when one cannot be read.
     fn hash_each(&self, top: &Path, files: Vec<PathBuf>) -> Option<Vec<(PathBuf, Hash)>> {
-        let hash = |inner: PathBuf| Some((tree::hash(&top.join(&inner), &self.interrupt).ok()?.nar, inner));
+        let hash = |inner: PathBuf| {
+            Some((tree::hash(&top.join(&inner), &self.interrupt).ok()?.nar, inner))
+        };
         files.into_iter().map(|inner| hash(inner).map(|(nar, inner)| (inner, nar))).collect()
     }
 
@@ -259,7 +277,9 @@ impl SourceMemory {
     fn settle(&mut self, path: &Path, excluded: &BTreeSet<PathBuf>, fresh: &Fresh) -> bool {
         let now = SystemTime::now();
         let mut print = Fingerprint::new(excluded, &self.interrupt);
-        if !platform::facts_of(path).is_ok_and(|facts| print.tree(path, &facts).is_ok()) || print.settled >= now {
+        if !platform::facts_of(path).is_ok_and(|facts| print.tree(path, &facts).is_ok())
+            || print.settled >= now
+        {
             return true;
         }
         let names = fresh.files.iter().map(|(inner, _)| inner.clone()).collect();
@@ -272,8 +292,9 @@ impl SourceMemory {
         is_same
     }
 
-    /// Writes the memory, if there is anything new in it. What had changed just before it was hashed is hashed once more: by
-    /// now it may be old enough, and nothing that changes nothing will write the memory.
+    /// Writes the memory, if there is anything new in it. What had changed just before it was
+    /// hashed is hashed once more: by now it may be old enough, and nothing that changes nothing
+    /// will write the memory.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -314,7 +335,9 @@ struct Fingerprint<'a> {
 /// Returns what the system says of a path; `directory` is the one that was looked into last.
 fn facts_of(directory: &mut Option<Directory>, path: &Path) -> platform::Result<Facts> {
     // What ends with a slash names what a link leads to.
-    let name = path.file_name().filter(|name| path.as_os_str().as_encoded_bytes().ends_with(name.as_encoded_bytes()));
+    let name = path
+        .file_name()
+        .filter(|name| path.as_os_str().as_encoded_bytes().ends_with(name.as_encoded_bytes()));
     let (Some(parent), Some(name)) = (path.parent(), name) else { return platform::facts_of(path) };
     if directory.as_ref().is_none_or(|open| open.path().as_os_str() != parent.as_os_str()) {
         *directory = Directory::at(parent).ok();
@@ -342,7 +365,8 @@ impl<'a> Fingerprint<'a> {
     /// Returns the files and links that changed shortly before a moment; nothing when these are
     /// many, or one did so in the tick of the clock that ends with it.
     fn fresh_before(&self, now: SystemTime) -> Option<Vec<PathBuf>> {
-        let is_few = self.fresh.len() <= FEW && self.fresh.iter().all(|(_, changed)| *changed + TICK < now);
+        let is_few =
+            self.fresh.len() <= FEW && self.fresh.iter().all(|(_, changed)| *changed + TICK < now);
         is_few.then(|| self.fresh.iter().map(|(inner, _)| inner.clone()).collect())
     }
 
@@ -356,7 +380,9 @@ impl<'a> Fingerprint<'a> {
         let mut is_top = true;
         while let Some(step) = walk.step()? {
             match step {
-                Step::Node { .. } if std::mem::take(&mut is_top) => self.add(path, Path::new(""), facts)?,
+                Step::Node { .. } if std::mem::take(&mut is_top) => {
+                    self.add(path, Path::new(""), facts)?
+                }
                 Step::Node { directory, name, kind } => {
                     let inner = walk.way(&name);
                     tree::check_way(&inner)?;
@@ -383,7 +409,11 @@ impl<'a> Fingerprint<'a> {
         }
         self.is_private |= facts.is_private();
         // The size is the third number.
-        self.large += if facts.kind == FileKind::File && facts.numbers[2] > LARGE { facts.numbers[2] } else { 0 };
+        self.large += if facts.kind == FileKind::File && facts.numbers[2] > LARGE {
+            facts.numbers[2]
+        } else {
+            0
+        };
         let settled = facts.newest + if facts.has_fractions { RACY_FINE } else { RACY };
         self.settled = self.settled.max(settled);
         // What is in a directory shows by its names.
@@ -474,8 +504,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::new(directory.path());
         std::fs::create_dir(directory.path().join("cache")).unwrap();
-        let entry = |number: usize| Entry { fingerprint: Hash::of(&number.to_le_bytes()), nar: Hash::of(b"nar") };
-        let entries = HashMap::from_iter((0..4000).map(|number| (format!("/{number}").into_bytes(), entry(number))));
+        let entry = |number: usize| Entry {
+            fingerprint: Hash::of(&number.to_le_bytes()),
+            nar: Hash::of(b"nar"),
+        };
+        let entries = HashMap::from_iter(
+            (0..4000).map(|number| (format!("/{number}").into_bytes(), entry(number))),
+        );
         std::fs::write(store.source_memory(), render(&entries)).unwrap();
         let mut memory = SourceMemory::load(&store);
         assert!(memory.loading.is_some());
@@ -487,7 +522,8 @@ mod tests {
     fn many_looks_tell_what_single_ones_tell() {
         let directory = tempfile::tempdir().unwrap();
         let mut memory = SourceMemory::default();
-        let paths: Vec<PathBuf> = (0..MANY + 7).map(|number| directory.path().join(number.to_string())).collect();
+        let paths: Vec<PathBuf> =
+            (0..MANY + 7).map(|number| directory.path().join(number.to_string())).collect();
         for (number, path) in paths.iter().enumerate() {
             match number % 50 {
                 3 => {}
@@ -497,12 +533,18 @@ mod tests {
             }
         }
         std::thread::sleep(RACY_FINE * 2);
-        let single: Vec<Option<Known>> = paths.iter().map(|path| memory.look(path).unwrap()).collect();
+        let single: Vec<Option<Known>> =
+            paths.iter().map(|path| memory.look(path).unwrap()).collect();
         std::fs::write(&paths[7], "changed").unwrap();
         for count in [paths.len(), MANY - 1] {
             for (number, known) in memory.look_at_all(&paths[..count]).into_iter().enumerate() {
-                let expected = single[number].filter(|known| known.kind == FileKind::File && number != 7);
-                assert_eq!(known.map(|known| known.nar), expected.map(|known| known.nar), "{number}");
+                let expected =
+                    single[number].filter(|known| known.kind == FileKind::File && number != 7);
+                assert_eq!(
+                    known.map(|known| known.nar),
+                    expected.map(|known| known.nar),
+                    "{number}"
+                );
             }
         }
     }

@@ -1,11 +1,12 @@
 //! Removing what is not alive: objects, their records, what builds left, downloads.
 //!
-//! What is alive it is told. The caller holds the store lock alone. A kill at any step leaves every object that has its
-//! name whole: records of outputs go first, then objects lose their names, that is synced, and only then are bytes
-//! removed. What is left is removed by the next sweep.
+//! What is alive it is told. The caller holds the store lock alone. A kill at any step leaves every
+//! object that has its name whole: records of outputs go first, then objects lose their names, that
+//! is synced, and only then are bytes removed. What is left is removed by the next sweep.
 //!
-//! Users who borrow objects take no lock: they root an object, then look whether it is there. So between the names and the
-//! bytes the caller looks at the roots again, and what was rooted by then gets its name back.
+//! Users who borrow objects take no lock: they root an object, then look whether it is there. So
+//! between the names and the bytes the caller looks at the roots again, and what was rooted by then
+//! gets its name back.
 //!
 //! Only what has a name of ours is removed, and nothing through a link: see [`super::own`].
 
@@ -94,13 +95,16 @@ pub fn find(
     };
     let objects = dead.par_iter().map(|object| ((*object).clone(), size(object))).collect();
     let (kept, outputs) = sort_outputs(store, own, is_alive)?;
-    let is_needed = |hash: &Hash| kept.contains(hash) || derivations.contains(hash) || living.derivers.contains(hash);
+    let is_needed = |hash: &Hash| {
+        kept.contains(hash) || derivations.contains(hash) || living.derivers.contains(hash)
+    };
     let ours = |place, directory: PathBuf| -> Result<Vec<(OsString, PathBuf)>> {
         let names = own.list_ours(place, &directory)?;
         Ok(names.into_iter().map(|name| (name.clone(), directory.join(name))).collect())
     };
     let is_dead_record = |name: &OsString| {
-        let object = name.to_str().and_then(|name| ObjectName::of_file(name.strip_suffix(".json")?));
+        let object =
+            name.to_str().and_then(|name| ObjectName::of_file(name.strip_suffix(".json")?));
         object.is_none_or(|object| !is_alive(&object))
     };
     let records = ours(Place::Info, store.info_directory())?.into_iter();
@@ -115,7 +119,8 @@ pub fn find(
         }
         Ok(found)
     };
-    let mut leftovers: Vec<PathBuf> = moved(store, own)?.iter().map(|object| gone(store, object)).collect();
+    let mut leftovers: Vec<PathBuf> =
+        moved(store, own)?.iter().map(|object| gone(store, object)).collect();
     for (place, directory) in [
         (Place::Work, store.work_directories()),
         (Place::Staging, store.staging()),
@@ -142,7 +147,10 @@ pub fn find(
                 continue;
             }
             let changed = open.facts_of(&name).map(|facts| facts.modified).ok();
-            if kept_downloads.after.is_none_or(|limit| changed.is_some_and(|changed| changed < limit)) {
+            if kept_downloads
+                .after
+                .is_none_or(|limit| changed.is_some_and(|changed| changed < limit))
+            {
                 downloads.push(dead_at(own, path));
             }
         }
@@ -223,11 +231,17 @@ pub struct Forgotten {
     text: Vec<u8>,
 }
 
-/// Takes the names of dead objects away, and the records of outputs that name them, which it returns.
+/// Takes the names of dead objects away, and the records of outputs that name them, which it
+/// returns.
 ///
 /// # Errors
 /// When the file system refuses, or somebody asked to stop.
-pub fn retire(store: &Store, own: &Own, garbage: &Garbage, interrupt: &Interrupt) -> Result<Vec<Forgotten>> {
+pub fn retire(
+    store: &Store,
+    own: &Own,
+    garbage: &Garbage,
+    interrupt: &Interrupt,
+) -> Result<Vec<Forgotten>> {
     let forget = |path: &PathBuf| -> Result<Forgotten> {
         let text = own.locate(path)?.and_then(|(directory, name)| directory.read_file(name).ok());
         let text = text.unwrap_or_default();
@@ -252,7 +266,8 @@ pub fn retire(store: &Store, own: &Own, garbage: &Garbage, interrupt: &Interrupt
 /// When one cannot be written.
 pub fn remember(store: &Store, own: &Own, forgotten: &[Forgotten]) -> Result<()> {
     const FILE: u32 = 0o644;
-    let is_there = |object: &ObjectName| own.kind(&store.object(object)).is_ok_and(|kind| kind.is_some());
+    let is_there =
+        |object: &ObjectName| own.kind(&store.object(object)).is_ok_and(|kind| kind.is_some());
     for Forgotten { path, text } in forgotten {
         let outputs = serde_json::from_slice::<Outputs>(text).ok();
         if outputs.is_some_and(|outputs| outputs.values().all(is_there))
@@ -269,8 +284,16 @@ pub fn remember(store: &Store, own: &Own, forgotten: &[Forgotten]) -> Result<()>
 /// # Errors
 /// When the file system refuses, or somebody asked to stop.
 pub fn erase(store: &Store, own: &Own, garbage: &Garbage, interrupt: &Interrupt) -> Result<()> {
-    garbage.objects.par_iter().try_for_each(|(object, _)| remove(own, &gone(store, object), interrupt))?;
-    let about = garbage.derivations.iter().chain(&garbage.logs).chain(&garbage.sources).map(|dead| &dead.path);
+    garbage
+        .objects
+        .par_iter()
+        .try_for_each(|(object, _)| remove(own, &gone(store, object), interrupt))?;
+    let about = garbage
+        .derivations
+        .iter()
+        .chain(&garbage.logs)
+        .chain(&garbage.sources)
+        .map(|dead| &dead.path);
     let files: Vec<&PathBuf> = garbage.records.iter().chain(about).collect();
     files.par_iter().try_for_each(|path| remove(own, path, interrupt))?;
     // What the objects that went alone had.
@@ -309,7 +332,8 @@ fn dead_at(own: &Own, path: PathBuf) -> Dead {
 fn unused_files(store: &Store, own: &Own) -> Result<Vec<PathBuf>> {
     let directory = store.shared_files();
     let Some(files) = own.directory(&directory)? else { return Ok(Vec::new()) };
-    let names = shared::unused(&files)?.into_iter().filter(|name| is_ours(Place::SharedFiles, name));
+    let names =
+        shared::unused(&files)?.into_iter().filter(|name| is_ours(Place::SharedFiles, name));
     Ok(names.map(|name| directory.join(name)).collect())
 }
 
@@ -332,20 +356,32 @@ fn sort_outputs(
     };
     let looked: Vec<(PathBuf, Option<Hash>)> = names.par_iter().map(look).collect();
     let kept = looked.iter().filter_map(|(_, hash)| *hash).collect();
-    Ok((kept, looked.into_iter().filter(|(_, hash)| hash.is_none()).map(|(path, _)| path).collect()))
+    Ok((
+        kept,
+        looked.into_iter().filter(|(_, hash)| hash.is_none()).map(|(path, _)| path).collect(),
+    ))
 }
 
 /// Returns the links for people that lead to no object.
-fn dead_links(store: &Store, own: &Own, is_alive: impl Fn(&ObjectName) -> bool) -> Result<Vec<PathBuf>> {
+fn dead_links(
+    store: &Store,
+    own: &Own,
+    is_alive: impl Fn(&ObjectName) -> bool,
+) -> Result<Vec<PathBuf>> {
     let mut links = package_links(store, own)?;
     links.retain(|link| {
-        let target = own.locate(link).ok().flatten().and_then(|(above, name)| above.read_link(name).ok().flatten());
+        let target = own
+            .locate(link)
+            .ok()
+            .flatten()
+            .and_then(|(above, name)| above.read_link(name).ok().flatten());
         target.and_then(|target| object_of_link(&target)).is_some_and(|object| !is_alive(&object))
     });
     Ok(links)
 }
 
-/// Returns the links for people, `pkg/NAME/VERSION/PLATFORM`, those of them that lead where we let them lead.
+/// Returns the links for people, `pkg/NAME/VERSION/PLATFORM`, those of them that lead where we let
+/// them lead.
 ///
 /// # Errors
 /// When a directory cannot be listed, or a link cannot be read.
@@ -359,7 +395,8 @@ pub fn package_links(store: &Store, own: &Own) -> Result<Vec<PathBuf>> {
         for version in directories(&name)? {
             let Some(open) = own.directory(&version)? else { continue };
             for (platform, kind) in open.list()? {
-                let target = if kind == FileKind::Symlink { open.read_link(&platform)? } else { None };
+                let target =
+                    if kind == FileKind::Symlink { open.read_link(&platform)? } else { None };
                 if target.is_some_and(|target| object_of_link(&target).is_some()) {
                     found.push(version.join(platform));
                 }

@@ -1,11 +1,13 @@
-//! Hashing a tree of files as a NAR, with a search for names on the way; and copying it at the same time.
+//! Hashing a tree of files as a NAR, with a search for names on the way; and copying it at the same
+//! time.
 //!
-//! A NAR is one stream, so its hash is computed on one thread; what comes before, reading, copying and searching,
-//! runs ahead on others: file by file for small ones, piece by piece for a large one. What waits to be
-//! hashed is bounded, whatever the tree is. A tree may be of any depth, and others may change it meanwhile: it is read by
-//! descriptors, and never through a link.
+//! A NAR is one stream, so its hash is computed on one thread; what comes before, reading, copying
+//! and searching, runs ahead on others: file by file for small ones, piece by piece for a large
+//! one. What waits to be hashed is bounded, whatever the tree is. A tree may be of any depth, and
+//! others may change it meanwhile: it is read by descriptors, and never through a link.
 //!
-//! It has over 600 lines: how a file is read, hashed and copied is one way, whatever it is read for.
+//! It has over 600 lines: how a file is read, hashed and copied is one way, whatever it is read
+//! for.
 
 pub(super) mod content;
 mod likeness;
@@ -38,10 +40,11 @@ pub struct Digest {
     pub nar: Hash,
     /// The bytes of all files.
     pub size: u64,
-    /// Paths, relative to the top, whose names differ from that of a neighbour only in case. Not looked for
-    /// where there are no patterns.
+    /// Paths, relative to the top, whose names differ from that of a neighbour only in case. Not
+    /// looked for where there are no patterns.
     pub case_collisions: Vec<PathBuf>,
-    /// For each pattern, the paths that hold it; a directory where it occurs in the name of an entry.
+    /// For each pattern, the paths that hold it; a directory where it occurs in the name of an
+    /// entry.
     pub found: Vec<Vec<PathBuf>>,
     /// The numbers of the file system and of the top that was read.
     pub id: (u64, u64),
@@ -53,8 +56,8 @@ pub type Pattern = (Vec<u8>, Option<Vec<u8>>);
 /// Returns the NAR hash of whatever stands at `path`.
 ///
 /// # Errors
-/// When something cannot be read, is neither file, directory nor link, or changes while it is read; when somebody asked
-/// to stop.
+/// When something cannot be read, is neither file, directory nor link, or changes while it is read;
+/// when somebody asked to stop.
 pub fn hash(path: &Path, interrupt: &Interrupt) -> Result<Digest> {
     hash_replacing(path, &[], interrupt)
 }
@@ -74,13 +77,18 @@ pub fn hash_of_file(content: &[u8], is_executable: bool) -> Hash {
 ///
 /// # Errors
 /// As [`hash`].
-pub fn hash_without(path: &Path, excluded: &BTreeSet<PathBuf>, interrupt: &Interrupt) -> Result<Hash> {
+pub fn hash_without(
+    path: &Path,
+    excluded: &BTreeSet<PathBuf>,
+    interrupt: &Interrupt,
+) -> Result<Hash> {
     let (directory, name) = platform::locate(path)?;
     let tree = Tree { directory: &directory, name, excluded: Some(excluded), copy: None };
     digest(&tree, &compile(path, &[])?, interrupt).map(|digest| digest.nar)
 }
 
-/// The same of a tree that may be copied later: notes what it looks like, so that [`copy_seen`] need not hash it again.
+/// The same of a tree that may be copied later: notes what it looks like, so that [`copy_seen`]
+/// need not hash it again.
 ///
 /// # Errors
 /// As [`hash`].
@@ -125,8 +133,8 @@ pub fn hash_in(
     digest(&Tree { directory, name, excluded: None, copy: None }, &patterns, interrupt)
 }
 
-/// Copies a tree while it is hashed. A directory is merged into one that stands there, files and links are replaced. Copies
-/// of files can be written by their owner.
+/// Copies a tree while it is hashed. A directory is merged into one that stands there, files and
+/// links are replaced. Copies of files can be written by their owner.
 ///
 /// # Errors
 /// As [`hash`], and when something cannot be written.
@@ -135,8 +143,9 @@ pub fn copy(tree: &Tree<'_>, patterns: &[Pattern], interrupt: &Interrupt) -> Res
     digest(tree, &patterns, interrupt)
 }
 
-/// The same of a tree that this process hashed before and found to have a NAR hash: its large files are not hashed again,
-/// when nothing wrote to them. `None` when that cannot be told: the copy is of no use then.
+/// The same of a tree that this process hashed before and found to have a NAR hash: its large files
+/// are not hashed again, when nothing wrote to them. `None` when that cannot be told: the copy is
+/// of no use then.
 ///
 /// # Errors
 /// As [`copy`].
@@ -171,12 +180,17 @@ pub fn copy_only(tree: &Tree<'_>, interrupt: &Interrupt) -> Result<Digest> {
     Ok(walked.digest(Hasher::default().finish()))
 }
 
-/// Writes the NAR of whatever stands at `path`, and searches for patterns on the way. Returns early, with some error,
-/// when the sink is closed.
+/// Writes the NAR of whatever stands at `path`, and searches for patterns on the way. Returns
+/// early, with some error, when the sink is closed.
 ///
 /// # Errors
 /// As [`hash`].
-pub fn archive(path: &Path, patterns: &[Pattern], sink: &mut impl Sink, interrupt: &Interrupt) -> Result<Digest> {
+pub fn archive(
+    path: &Path,
+    patterns: &[Pattern],
+    sink: &mut impl Sink,
+    interrupt: &Interrupt,
+) -> Result<Digest> {
     let (directory, name) = platform::locate(path)?;
     let tree = Tree { directory: &directory, name, excluded: None, copy: None };
     let mut copied = Copied { hasher: Hasher::default(), sink };
@@ -184,8 +198,8 @@ pub fn archive(path: &Path, patterns: &[Pattern], sink: &mut impl Sink, interrup
     Ok(walked.digest(copied.hasher.finish()))
 }
 
-/// The longest way from the top of a source to what is in it, in bytes: what is remembered of sources names everything by
-/// its way, and systems take no longer paths.
+/// The longest way from the top of a source to what is in it, in bytes: what is remembered of
+/// sources names everything by its way, and systems take no longer paths.
 const LONGEST_WAY: usize = 4096;
 
 /// Refuses what is too deep in a source.
@@ -203,7 +217,8 @@ pub fn check_way(way: &Path) -> Result<()> {
 fn compile(path: &Path, patterns: &[Pattern]) -> Result<Patterns> {
     // Lengths are part of the archive.
     debug_assert!(patterns.iter().all(|(p, r)| r.as_ref().is_none_or(|r| r.len() == p.len())));
-    Patterns::new(patterns).map_err(|error| Error::Damaged { path: path.to_owned(), problem: error.to_string() })
+    Patterns::new(patterns)
+        .map_err(|error| Error::Damaged { path: path.to_owned(), problem: error.to_string() })
 }
 
 /// A digest of what goes to another sink.
@@ -388,8 +403,11 @@ impl<S: Sink> Walk<'_, S> {
         let mut entries = Vec::new();
         for (inner, kind) in directory.list()? {
             let way = frames.iter().skip(1).map(|frame: &Frame| frame.name.as_os_str());
-            let way =
-                || way.chain((!frames.is_empty()).then_some(name)).chain([inner.as_os_str()]).collect::<PathBuf>();
+            let way = || {
+                way.chain((!frames.is_empty()).then_some(name))
+                    .chain([inner.as_os_str()])
+                    .collect::<PathBuf>()
+            };
             if self.excluded.is_some_and(|excluded| excluded.contains(&way())) {
                 continue;
             }
@@ -441,7 +459,9 @@ impl<S: Sink> Walk<'_, S> {
             }
             // What was listed as a directory is none by now.
             FileKind::Directory => Err(content::changed(&path())),
-            FileKind::Special => Err(Error::Unstorable { path: path(), what: "a socket, a device or a named pipe" }),
+            FileKind::Special => {
+                Err(Error::Unstorable { path: path(), what: "a socket, a device or a named pipe" })
+            }
         }
     }
 
@@ -463,7 +483,8 @@ impl<S: Sink> Walk<'_, S> {
             if paths.last() != Some(&path) {
                 self.path_bytes += path.as_os_str().len();
                 if self.path_bytes > MOST_PATHS {
-                    let problem = "the paths of what names objects in it are too long together".to_owned();
+                    let problem =
+                        "the paths of what names objects in it are too long together".to_owned();
                     return Err(Error::Damaged { path, problem });
                 }
                 paths.push(path.clone());
@@ -480,7 +501,9 @@ impl<S: Sink> Walk<'_, S> {
                 let path = directory.path().join(&entry.name);
                 self.path_bytes += path.as_os_str().len();
                 if self.path_bytes > MOST_PATHS {
-                    let problem = "the paths of names that differ in case only are too long together".to_owned();
+                    let problem =
+                        "the paths of names that differ in case only are too long together"
+                            .to_owned();
                     return Err(Error::Damaged { path, problem });
                 }
                 self.case_collisions.push(path);
@@ -489,22 +512,28 @@ impl<S: Sink> Walk<'_, S> {
         Ok(())
     }
 
-    /// Reads the small files up to the next directory side by side; returns how many entries were considered. A few files
-    /// are not worth it.
+    /// Reads the small files up to the next directory side by side; returns how many entries were
+    /// considered. A few files are not worth it.
     fn read_ahead(&mut self, directory: &Arc<Directory>, entries: &[Entry]) -> usize {
         let until = entries.iter().take(AHEAD).position(|entry| entry.kind == FileKind::Directory);
         let until = until.unwrap_or(entries.len().min(AHEAD));
         let is_file = |entry: &&Entry| entry.kind == FileKind::File;
-        let files: Vec<&OsString> = entries[..until].iter().filter(is_file).map(|entry| &entry.name).collect();
+        let files: Vec<&OsString> =
+            entries[..until].iter().filter(is_file).map(|entry| &entry.name).collect();
         // What is copied here may be large.
-        let is_worth = files.len() >= WORTH_THREADS || (self.stand_ins == StandIns::Look && files.len() > 1);
+        let is_worth =
+            files.len() >= WORTH_THREADS || (self.stand_ins == StandIns::Look && files.len() > 1);
         if is_worth {
             let (patterns, interrupt, stand_ins) = (self.patterns, self.interrupt, self.stand_ins);
             let copy = self.copy.as_ref().map(Descent::directory);
             let read = |name: &&OsString| {
                 let copy = copy.map(|to| (&**to, name.as_os_str()));
-                let read = interrupt.check().map_err(|cause| platform::failed("read", Path::new(name))(cause).into());
-                let read = read.and_then(|()| read_file(directory, name, patterns, copy, stand_ins, interrupt));
+                let read = interrupt
+                    .check()
+                    .map_err(|cause| platform::failed("read", Path::new(name))(cause).into());
+                let read = read.and_then(|()| {
+                    read_file(directory, name, patterns, copy, stand_ins, interrupt)
+                });
                 ((*name).clone(), read)
             };
             self.ahead = files.par_iter().map(read).collect();
@@ -521,12 +550,19 @@ impl<S: Sink> Walk<'_, S> {
         }
     }
 
-    fn file(&mut self, directory: &Arc<Directory>, name: &OsStr, new_name: Option<&OsStr>) -> Result<()> {
+    fn file(
+        &mut self,
+        directory: &Arc<Directory>,
+        name: &OsStr,
+        new_name: Option<&OsStr>,
+    ) -> Result<()> {
         let copy = self.copy.as_ref().map(|copy| Arc::clone(copy.directory()));
         let copy = copy.as_deref().zip(new_name);
         let read = match self.ahead.remove(name) {
             Some(read) => read?,
-            None => read_file(directory, name, self.patterns, copy, self.stand_ins, self.interrupt)?,
+            None => {
+                read_file(directory, name, self.patterns, copy, self.stand_ins, self.interrupt)?
+            }
         };
         let path = || directory.path().join(name);
         let (length, found) = match read {
@@ -553,14 +589,24 @@ impl<S: Sink> Walk<'_, S> {
                 };
                 let (file, node) = directory.open_node(name)?;
                 // Before it is read, and after it.
-                let before = if self.stand_ins == StandIns::Begin { Unwritten::begin(&file) } else { None };
+                let before =
+                    if self.stand_ins == StandIns::Begin { Unwritten::begin(&file) } else { None };
                 let same = before.map(|_| file.try_clone()).transpose();
                 let same = same.map_err(|cause| platform::failed("read", &path())(cause))?;
                 let source = content::Large { file, node, path: path(), copy };
-                let length =
-                    content::stream_large(source, self.patterns, &mut self.archive, &mut report, self.interrupt)?;
+                let length = content::stream_large(
+                    source,
+                    self.patterns,
+                    &mut self.archive,
+                    &mut report,
+                    self.interrupt,
+                )?;
                 if self.stand_ins == StandIns::Begin {
-                    self.stand_in(same.as_ref().and_then(Unwritten::look).filter(|look| before == Some(*look)));
+                    self.stand_in(
+                        same.as_ref()
+                            .and_then(Unwritten::look)
+                            .filter(|look| before == Some(*look)),
+                    );
                 }
                 (length, found.into_iter().collect())
             }
@@ -572,7 +618,8 @@ impl<S: Sink> Walk<'_, S> {
     }
 }
 
-/// Reads a small file, or looks at a large one; in a walk that takes what stands for it, copies that.
+/// Reads a small file, or looks at a large one; in a walk that takes what stands for it, copies
+/// that.
 fn read_file(
     directory: &Directory,
     name: &OsStr,
@@ -587,8 +634,14 @@ fn read_file(
     }
     match copy {
         Some(copy) if stand_ins == StandIns::Look => {
-            let copied =
-                content::copy_large(directory, name, patterns, copy, None::<&mut Writer<'_, Hasher>>, interrupt)?;
+            let copied = content::copy_large(
+                directory,
+                name,
+                patterns,
+                copy,
+                None::<&mut Writer<'_, Hasher>>,
+                interrupt,
+            )?;
             Ok(Read::Copied(copied))
         }
         _ => Ok(Read::Large),
@@ -603,7 +656,8 @@ struct Entry {
     kind: FileKind,
 }
 
-/// How many entries of a directory are read ahead at most: with the size of a small file, the memory that takes.
+/// How many entries of a directory are read ahead at most: with the size of a small file, the
+/// memory that takes.
 const AHEAD: usize = 64;
 
 /// Fewer files are read faster by one thread.

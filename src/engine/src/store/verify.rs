@@ -33,11 +33,16 @@ pub struct Findings {
     pub damaged: Vec<Damage>,
 }
 
-/// Hashes every object again, on all threads of the current pool. `named` are objects that must be there.
+/// Hashes every object again, on all threads of the current pool. `named` are objects that must be
+/// there.
 ///
 /// # Errors
 /// When the directory of objects cannot be listed, or somebody asked to stop.
-pub fn verify(store: &Store, named: &BTreeSet<ObjectName>, interrupt: &Interrupt) -> Result<Findings> {
+pub fn verify(
+    store: &Store,
+    named: &BTreeSet<ObjectName>,
+    interrupt: &Interrupt,
+) -> Result<Findings> {
     let objects = names_in(store.objects(), "")?;
     let mut damaged: Vec<Damage> = objects
         .clone()
@@ -49,19 +54,24 @@ pub fn verify(store: &Store, named: &BTreeSet<ObjectName>, interrupt: &Interrupt
         return Err(LockError::Interrupted.into());
     }
     // A record of an object that nothing names is what an interrupted build left.
-    let expected: BTreeSet<ObjectName> = all_outputs(store)?.into_iter().chain(named.iter().cloned()).collect();
+    let expected: BTreeSet<ObjectName> =
+        all_outputs(store)?.into_iter().chain(named.iter().cloned()).collect();
     let missing = expected.into_iter().filter(|object| !platform::exists(&store.object(object)));
     damaged.extend(missing.map(|object| Damage { object, problem: "it is missing".to_owned() }));
     damaged.sort_by(|a, b| a.object.cmp(&b.object));
     Ok(Findings { checked: objects.len(), damaged })
 }
 
-/// Leaves out what is no damage any more: without a lock, a gc may have removed an object while it was looked at, or a
-/// build may have brought one.
+/// Leaves out what is no damage any more: without a lock, a gc may have removed an object while it
+/// was looked at, or a build may have brought one.
 ///
 /// # Errors
 /// When the records cannot be listed.
-pub fn look_again(store: &Store, named: &BTreeSet<ObjectName>, findings: &mut Findings) -> Result<()> {
+pub fn look_again(
+    store: &Store,
+    named: &BTreeSet<ObjectName>,
+    findings: &mut Findings,
+) -> Result<()> {
     let recorded = all_outputs(store)?;
     findings.damaged.retain(|damage| {
         let object = &damage.object;
@@ -81,7 +91,8 @@ fn names_in(directory: &Path, suffix: &str) -> Result<Vec<ObjectName>> {
         Err(error) if error.is_not_found() => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
-    let name = |name: std::ffi::OsString| ObjectName::parse(name.to_str()?.strip_suffix(suffix)?).ok();
+    let name =
+        |name: std::ffi::OsString| ObjectName::parse(name.to_str()?.strip_suffix(suffix)?).ok();
     Ok(entries.into_iter().filter_map(|(entry, _)| name(entry)).collect())
 }
 
@@ -130,12 +141,15 @@ pub fn look(store: &Store, object: &ObjectName) -> std::result::Result<(), Strin
     }
     match tree::hash(&path, store.interrupt()) {
         Ok(digest) if digest.nar == info.nar => Ok(()),
-        Ok(digest) => Err(format!("its content hashes to {}, and its record says {}", digest.nar, info.nar)),
+        Ok(digest) => {
+            Err(format!("its content hashes to {}, and its record says {}", digest.nar, info.nar))
+        }
         Err(error) => Err(error.to_string()),
     }
 }
 
-/// Returns whether an object that is there has the bytes that its record tells of, whatever its modes.
+/// Returns whether an object that is there has the bytes that its record tells of, whatever its
+/// modes.
 ///
 /// # Errors
 /// When it cannot be read, or somebody asked to stop.
@@ -153,12 +167,17 @@ pub fn has_bytes(store: &Store, object: &ObjectName) -> Result<bool> {
 ///
 /// # Errors
 /// When it should be a link there and is none.
-pub fn content_path(store: &Store, object: &ObjectName, info: Option<&ObjectInfo>) -> platform::Result<PathBuf> {
+pub fn content_path(
+    store: &Store,
+    object: &ObjectName,
+    info: Option<&ObjectInfo>,
+) -> platform::Result<PathBuf> {
     let path = store.object(object);
     if info.is_some_and(|info| info.borrowed) { platform::read_link(&path) } else { Ok(path) }
 }
 
-/// Says what is wrong with the first path whose mode or owner is not that of an object, which belongs to `owner`.
+/// Says what is wrong with the first path whose mode or owner is not that of an object, which
+/// belongs to `owner`.
 fn wrong_rights(path: &Path, owner: u32) -> platform::Result<Option<String>> {
     let (directory, name) = platform::locate(path)?;
     let mut walk = Walk::new(directory, name);
@@ -193,7 +212,10 @@ pub fn quarantine(store: &Store, object: &ObjectName) -> Result<Option<PathBuf>>
     let place = (0u32..)
         .map(|number| OsString::from(format!("{object}.{number}")))
         .find(|place| !quarantine.has(place))
-        .ok_or_else(|| Error::Unstorable { path: store.object(object), what: "damaged too often" })?;
+        .ok_or_else(|| Error::Unstorable {
+            path: store.object(object),
+            what: "damaged too often",
+        })?;
     // Files in it that are whole may be those of other objects too, and stay as they are.
     platform::lift_immutable_tree(&objects, name);
     drop(objects.lift_immutable(name));
@@ -215,10 +237,15 @@ pub fn quarantined(store: &Store, object: &ObjectName) -> Result<Vec<PathBuf>> {
         entries => entries?,
     };
     let is_of = |name: &OsString| {
-        let number = name.to_str().and_then(|name| name.strip_prefix(object.as_str())?.strip_prefix('.'));
+        let number =
+            name.to_str().and_then(|name| name.strip_prefix(object.as_str())?.strip_prefix('.'));
         number.is_some_and(|number| number.parse::<u32>().is_ok())
     };
-    Ok(entries.into_iter().filter(|(name, _)| is_of(name)).map(|(name, _)| store.quarantine().join(name)).collect())
+    Ok(entries
+        .into_iter()
+        .filter(|(name, _)| is_of(name))
+        .map(|(name, _)| store.quarantine().join(name))
+        .collect())
 }
 
 /// Puts a verified copy from another store in the place of a missing object.

@@ -66,21 +66,27 @@ pub struct Backup {
 }
 
 impl Backups {
-    /// Reads the index; a missing or damaged one is empty. What was in another home or root that got its present place is read
-    /// as it is there.
+    /// Reads the index; a missing or damaged one is empty. What was in another home or root that
+    /// got its present place is read as it is there.
     pub fn load(store: &Store, home: &Path) -> Backups {
         let mut backups = Backups::read(store);
         // By their own names: a place is where it really is.
-        let at = At { root: text(&platform::canonical(store.root())), home: text(&platform::canonical(home)) };
+        let at = At {
+            root: text(&platform::canonical(store.root())),
+            home: text(&platform::canonical(home)),
+        };
         if let Some(old) = backups.at.clone().filter(|old| *old != at) {
-            let moves =
-                Moves::new((&old.root.to_path(), &old.home.to_path()), (&at.root.to_path(), &at.home.to_path()));
+            let moves = Moves::new(
+                (&old.root.to_path(), &old.home.to_path()),
+                (&at.root.to_path(), &at.home.to_path()),
+            );
             for entry in &mut backups.entries {
                 entry.path = moves.follow(&entry.path);
                 entry.target = moves.follow(&entry.target);
                 entry.declared = entry.declared.as_ref().map(|declared| moves.follow(declared));
             }
-            backups.directories = backups.directories.iter().map(|path| moves.follow(path)).collect();
+            backups.directories =
+                backups.directories.iter().map(|path| moves.follow(path)).collect();
             backups.rights.iter_mut().for_each(|(path, _)| *path = moves.follow(path));
         }
         backups.at = Some(at);
@@ -93,14 +99,17 @@ impl Backups {
         backups.filter(|backups| backups.version <= VERSION).unwrap_or_default()
     }
 
-    /// Writes the index, if it differs from the one that is there; entries whose file is gone are left out.
+    /// Writes the index, if it differs from the one that is there; entries whose file is gone are
+    /// left out.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn save(mut self, store: &Store) -> Result<()> {
         self.version = VERSION;
         self.entries.retain(|entry| platform::exists(&entry.path.to_path()));
-        if self == Backups::read(store) || (self.is_empty() && !platform::exists(&store.backups_index())) {
+        if self == Backups::read(store)
+            || (self.is_empty() && !platform::exists(&store.backups_index()))
+        {
             return Ok(());
         }
         let mut text = serde_json::to_vec(&self).unwrap_or_default();
@@ -136,9 +145,15 @@ impl Backups {
         self.rights.iter().find(|(known, _)| *known == place).map(|(_, rights)| *rights)
     }
 
-    /// Returns where the original of a target is, if it has one: that which stood at the place, in the same directory wherever
-    /// that is now, or at the target as it is declared. Without the index its name tells.
-    pub fn original_of(&self, store: &Store, place: &Path, declared: Option<&Path>) -> Option<PathBuf> {
+    /// Returns where the original of a target is, if it has one: that which stood at the place, in
+    /// the same directory wherever that is now, or at the target as it is declared. Without the
+    /// index its name tells.
+    pub fn original_of(
+        &self,
+        store: &Store,
+        place: &Path,
+        declared: Option<&Path>,
+    ) -> Option<PathBuf> {
         let originals = || self.entries.iter().filter(|entry| entry.role == Role::Original);
         let declared = declared.map(text);
         let at = text(place);
@@ -148,17 +163,25 @@ impl Backups {
                 && entry.directory == place.parent().and_then(number_of)
         };
         let is_declared = |entry: &&Backup| {
-            declared.as_ref().is_some_and(|path| *path == entry.target || Some(path) == entry.declared.as_ref())
+            declared
+                .as_ref()
+                .is_some_and(|path| *path == entry.target || Some(path) == entry.declared.as_ref())
         };
-        let found = originals().find(|entry| entry.target == at).or_else(|| originals().find(in_directory));
-        let found = found.or_else(|| originals().find(is_declared)).map(|entry| entry.path.to_path());
-        // One that is beside its target goes with the directory, which may be reached by a link now.
-        let is_there =
-            found.filter(|path| platform::exists(path)).map(|path| match (path.parent(), path.file_name()) {
+        let found =
+            originals().find(|entry| entry.target == at).or_else(|| originals().find(in_directory));
+        let found =
+            found.or_else(|| originals().find(is_declared)).map(|entry| entry.path.to_path());
+        // One that is beside its target goes with the directory, which may be reached by a link
+        // now.
+        let is_there = found.filter(|path| platform::exists(path)).map(|path| {
+            match (path.parent(), path.file_name()) {
                 (Some(parent), Some(name)) => platform::canonical(parent).join(name),
                 _ => path,
-            });
-        is_there.or_else(|| original_places(store, place).into_iter().find(|path| platform::exists(path)))
+            }
+        });
+        is_there.or_else(|| {
+            original_places(store, place).into_iter().find(|path| platform::exists(path))
+        })
     }
 
     /// Returns the originals that are still there, with what a lost index does not name.
@@ -176,8 +199,10 @@ impl Backups {
         let mut listed: Vec<Backup> = self.entries.iter().filter(there).cloned().collect();
         // What a lost index does not name is there all the same.
         let names = platform::list_directory(directory).unwrap_or_default();
-        let known: HashSet<OsString> =
-            listed.iter().filter_map(|entry| Some(entry.path.to_path().file_name()?.to_owned())).collect();
+        let known: HashSet<OsString> = listed
+            .iter()
+            .filter_map(|entry| Some(entry.path.to_path().file_name()?.to_owned()))
+            .collect();
         for (name, _) in names {
             if !known.contains(&name) {
                 listed.push(Backup::new(Text::default(), text(&directory.join(&name)), role, 0));
@@ -207,7 +232,8 @@ fn number_of(directory: &Path) -> Option<(u64, u64)> {
 }
 
 fn short_name(place: &Path) -> Vec<u8> {
-    let name = place.file_name().map(|name| platform::bytes_of_path(Path::new(name))).unwrap_or_default();
+    let name =
+        place.file_name().map(|name| platform::bytes_of_path(Path::new(name))).unwrap_or_default();
     name[..name.len().min(LONGEST_NAME)].to_vec()
 }
 
@@ -215,16 +241,19 @@ fn digits(place: &Path) -> String {
     Hash::of(&platform::bytes_of_path(place)).to_hex()[..DIGITS].to_owned()
 }
 
-/// Returns where the originals of a target may be: in `backups/`, or beside the target when they cannot be
-/// moved there.
+/// Returns where the originals of a target may be: in `backups/`, or beside the target when they
+/// cannot be moved there.
 pub fn original_places(store: &Store, place: &Path) -> [PathBuf; 2] {
     let name = [digits(place).as_bytes(), b"-", &short_name(place)].concat();
     let beside = format!(".syslua-original-{}", digits(place));
-    [resolved(&store.originals()).join(platform::path_from_bytes(&name)), place.with_file_name(beside)]
+    [
+        resolved(&store.originals()).join(platform::path_from_bytes(&name)),
+        place.with_file_name(beside),
+    ]
 }
 
-/// Returns where something that stands at a target is moved to. `mark` makes the name of a displaced
-/// copy unique.
+/// Returns where something that stands at a target is moved to. `mark` makes the name of a
+/// displaced copy unique.
 pub fn place_for(store: &Store, place: &Path, role: Role, mark: &str) -> PathBuf {
     let beside = |name: String| place.with_file_name(name);
     match role {
@@ -245,7 +274,9 @@ pub fn place_for(store: &Store, place: &Path, role: Role, mark: &str) -> PathBuf
 pub fn place_of_copy(store: &Store, path: &Path) -> PathBuf {
     let moment = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mark = format!("{:x}-{:x}", std::process::id(), moment.as_nanos());
-    store.displaced().join(platform::path_from_bytes(&[mark.as_bytes(), b"-", &short_name(path)].concat()))
+    store
+        .displaced()
+        .join(platform::path_from_bytes(&[mark.as_bytes(), b"-", &short_name(path)].concat()))
 }
 
 /// Adds such a copy to the index. The caller holds the switch lock.
@@ -261,13 +292,17 @@ pub fn note_copy(store: &Store, home: &Path, path: &Path, copy: &Path) -> Result
 
 /// Places are opened without following links, which may be among the parents of the root.
 fn resolved(directory: &Path) -> PathBuf {
-    let (Some(parent), Some(name)) = (directory.parent(), directory.file_name()) else { return directory.to_owned() };
-    let (Some(root), Some(middle)) = (parent.parent(), parent.file_name()) else { return directory.to_owned() };
+    let (Some(parent), Some(name)) = (directory.parent(), directory.file_name()) else {
+        return directory.to_owned();
+    };
+    let (Some(root), Some(middle)) = (parent.parent(), parent.file_name()) else {
+        return directory.to_owned();
+    };
     platform::canonical(root).join(middle).join(name)
 }
 
-/// Whether something at a target can be renamed into a directory of ours: not to another file system, and no
-/// directory that we may not write to, since what is above it is one of its entries.
+/// Whether something at a target can be renamed into a directory of ours: not to another file
+/// system, and no directory that we may not write to, since what is above it is one of its entries.
 fn is_movable(directory: &Path, place: &Path) -> bool {
     if matches!(platform::kind_of(place), Ok(Some(FileKind::Directory)))
         && Directory::open(place).is_ok_and(|inner| inner.check_writable().is_err())

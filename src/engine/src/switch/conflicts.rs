@@ -23,8 +23,13 @@ pub struct Declared<'a> {
 ///
 /// # Errors
 /// When a place is wanted twice with different content, lies below another one, or in the store.
-pub fn places<'a>(store: &Store, targets: &Targets<'_>, entries: &'a [Entry]) -> Result<Vec<Declared<'a>>, Error> {
-    // Where fewer links are followed, targets are elsewhere, and there may be other links at their places.
+pub fn places<'a>(
+    store: &Store,
+    targets: &Targets<'_>,
+    entries: &'a [Entry],
+) -> Result<Vec<Declared<'a>>, Error> {
+    // Where fewer links are followed, targets are elsewhere, and there may be other links at their
+    // places.
     while manage_links(targets, entries)? {}
     let mut places: Vec<Declared<'a>> = Vec::new();
     let mut by_place: HashMap<PathBuf, usize> = HashMap::with_capacity(entries.len());
@@ -64,46 +69,64 @@ pub fn places<'a>(store: &Store, targets: &Targets<'_>, entries: &'a [Entry]) ->
         }
         last_parent = parent;
         let positions = || entry.activation.positions.clone();
-        if let Some(&above) = comparable(place)
-            .ancestors()
-            .skip(1)
-            .find_map(|directory| by_place.get(directory).filter(|above| !places[**above].target.keeps_below()))
-        {
+        if let Some(&above) = comparable(place).ancestors().skip(1).find_map(|directory| {
+            by_place.get(directory).filter(|above| !places[**above].target.keeps_below())
+        }) {
             let above = &places[above];
             return Err(Error::Below {
                 target: place.clone(),
                 above: above.place.clone(),
                 noun: above.target.noun(),
-                above_position: above.entry.activation.positions.first().cloned().unwrap_or_default(),
+                above_position: above
+                    .entry
+                    .activation
+                    .positions
+                    .first()
+                    .cloned()
+                    .unwrap_or_default(),
                 positions: positions(),
             });
         }
         if let Some(above) = kernel_files(place, targets.home()) {
-            return Err(Error::KernelFiles { target: place.clone(), above, positions: positions() });
+            return Err(Error::KernelFiles {
+                target: place.clone(),
+                above,
+                positions: positions(),
+            });
         }
         if let Some(root) = super::neighbours::owner(store, place) {
             return Err(Error::OtherRoot { target: place.clone(), root, positions: positions() });
         }
         if place.starts_with(&store_path) {
-            return Err(Error::InsideRoot { target: place.clone(), root: store_path, positions: positions() });
+            return Err(Error::InsideRoot {
+                target: place.clone(),
+                root: store_path,
+                positions: positions(),
+            });
         }
     }
     Ok(places)
 }
 
-/// Makes sure that no link is followed that another target takes the place of: what is below it then is not where it led. Returns
-/// whether there was another one.
+/// Makes sure that no link is followed that another target takes the place of: what is below it
+/// then is not where it led. Returns whether there was another one.
 fn manage_links(targets: &Targets<'_>, entries: &[Entry]) -> Result<bool, Error> {
     let mut found = false;
-    let mut targets_of = entries.iter().filter_map(|entry| Some((entry, entry.activation.action.as_target()?)));
+    let mut targets_of =
+        entries.iter().filter_map(|entry| Some((entry, entry.activation.action.as_target()?)));
     targets_of.try_for_each(|(entry, target)| {
         let declared = entry.activation.place.as_ref().unwrap_or(target.target());
         targets.place(declared, &entry.activation.positions).map(drop)
     })?;
-    // What is in force is no link to follow; but a directory that took its place goes, with the links in it.
+    // What is in force is no link to follow; but a directory that took its place goes, with the
+    // links in it.
     let passed = targets.passed();
     for entry in entries {
-        let Some(target) = entry.activation.action.as_target().filter(|target| !target.is_pending()) else { continue };
+        let Some(target) =
+            entry.activation.action.as_target().filter(|target| !target.is_pending())
+        else {
+            continue;
+        };
         let declared = entry.activation.place.as_ref().unwrap_or(target.target());
         let positions = &entry.activation.positions;
         let place = targets.place(declared, positions)?;
@@ -129,7 +152,9 @@ const KERNEL_FILES: [&str; 3] = ["/dev", "/proc", "/sys"];
 
 /// Returns which of these a place is or lies in. A home in `/dev/shm` is one like others.
 fn kernel_files(place: &Path, home: &Path) -> Option<&'static str> {
-    KERNEL_FILES.into_iter().find(|above| cfg!(unix) && place.starts_with(above) && !home.starts_with(above))
+    KERNEL_FILES
+        .into_iter()
+        .find(|above| cfg!(unix) && place.starts_with(above) && !home.starts_with(above))
 }
 
 /// Returns a path that is equal for equal files: these systems do not tell upper from lower case.

@@ -37,7 +37,13 @@ pub struct Entry {
 impl Entry {
     /// Returns an entry for what a snapshot has in force.
     pub fn applied(activation: &Arc<Activation>) -> Entry {
-        Entry { activation: Arc::clone(activation), shown: None, may_change: false, origin: None, own: None }
+        Entry {
+            activation: Arc::clone(activation),
+            shown: None,
+            may_change: false,
+            origin: None,
+            own: None,
+        }
     }
 
     /// Returns the action as people read it.
@@ -69,7 +75,8 @@ impl Desired {
     /// Returns what a snapshot had in force. `reads` is what its config read.
     pub fn from_snapshot(snapshot: &Snapshot, home: &Path, reads: Vec<PathBuf>) -> Desired {
         let mut entries: Vec<Entry> = snapshot.activations.iter().map(Entry::applied).collect();
-        if let Some(other) = snapshot.home.as_ref().map(Text::to_path).filter(|other| other != home) {
+        if let Some(other) = snapshot.home.as_ref().map(Text::to_path).filter(|other| other != home)
+        {
             for entry in &mut entries {
                 entry.shown = Some(entry.shown().in_home(&other));
                 let place = snapshot.place_of(&entry.activation, home);
@@ -87,8 +94,8 @@ impl Desired {
         }
     }
 
-    /// Returns what a manifest declares. `wanted` are the derivations that it realizes, `realized` those
-    /// that are; what `current` installed need not be hashed again.
+    /// Returns what a manifest declares. `wanted` are the derivations that it realizes, `realized`
+    /// those that are; what `current` installed need not be hashed again.
     ///
     /// # Errors
     /// When an action names a derivation that is not in the manifest, or installs what is no file.
@@ -126,7 +133,8 @@ impl Desired {
         let mut kept = Vec::new();
         for activation in current.activations.iter().filter(|activation| is_implied(activation)) {
             let Some(above) = activation.action.target().map(Text::to_path) else { continue };
-            let mut targets = self.entries.iter().filter_map(|entry| entry.activation.action.target());
+            let mut targets =
+                self.entries.iter().filter_map(|entry| entry.activation.action.target());
             let mut is_known = false;
             let is_needed = targets.any(|target| {
                 let target = target.expand_home(home).to_path();
@@ -159,7 +167,8 @@ fn reads_of(manifest: &Manifest) -> Vec<PathBuf> {
         reads.extend(BESIDE_ENTRY.iter().map(|name| entry.with_file_name(name)));
         reads.push(entry.clone());
     }
-    let sources = manifest.derivations.iter().flat_map(|derivation| derivation.spec.recipe.sources());
+    let sources =
+        manifest.derivations.iter().flat_map(|derivation| derivation.spec.recipe.sources());
     reads.extend(sources.map(|source| source.path.clone()));
     reads
 }
@@ -182,11 +191,14 @@ fn origin(target: &Target, source_of: &impl Fn(Placeholder) -> Option<PathBuf>) 
     Some(source_of(placeholder)?.join(platform::path_from_bytes(below)))
 }
 
-/// Returns the user's own file or tree that a link leads to or to a copy of, if it is the whole of it.
+/// Returns the user's own file or tree that a link leads to or to a copy of, if it is the whole of
+/// it.
 fn own(target: &Target, source_of: &impl Fn(Placeholder) -> Option<PathBuf>) -> Option<PathBuf> {
     let source = target.source()?;
     match Placeholder::find(&source.0) {
-        Some((start, placeholder)) if start + Placeholder::LENGTH == source.0.len() => source_of(placeholder),
+        Some((start, placeholder)) if start + Placeholder::LENGTH == source.0.len() => {
+            source_of(placeholder)
+        }
         Some(_) => None,
         None => target.properties().mutable.then(|| source.to_path()),
     }
@@ -224,27 +236,40 @@ fn resolve(
     };
     // What is there only since others need it comes first.
     let implied = current.activations.iter().filter(|applied| is_implied(applied)).count();
-    // Targets, of which there are thousands, by where they are; everything else by all that it says.
+    // Targets, of which there are thousands, by where they are; everything else by all that it
+    // says.
     let mut targets: HashMap<&[u8], usize> = HashMap::with_capacity(manifest.activations.len());
     let mut others = HashMap::new();
     let mut entries: Vec<Entry> = Vec::with_capacity(manifest.activations.len());
     let mut straight = None;
     for declared in &manifest.activations {
         // Nearly all of them are in force already: none is made twice.
-        let applied = current.activations.get(implied + entries.len()).filter(|applied| applied.is_of(declared, &path));
+        let applied = current
+            .activations
+            .get(implied + entries.len())
+            .filter(|applied| applied.is_of(declared, &path));
         if let Some(applied) = applied
             && let Some(target) = declared.action.as_target()
             && let MapEntry::Vacant(place) = targets.entry(&target.target().0)
         {
             place.insert(entries.len());
             let (origin, own) = (origin(target, &source_of), own(target, &source_of));
-            entries.push(Entry { activation: Arc::clone(applied), may_change: false, shown: None, origin, own });
+            entries.push(Entry {
+                activation: Arc::clone(applied),
+                may_change: false,
+                shown: None,
+                origin,
+                own,
+            });
             continue;
         }
-        let unknown = |placeholder| Error::Placeholder { placeholder, positions: declared.positions.clone() };
+        let unknown =
+            |placeholder| Error::Placeholder { placeholder, positions: declared.positions.clone() };
         let (mut action, shown) = match declared.action.resolve(&path) {
             Ok(action) => (action, None),
-            Err(_) => (declared.action.clone(), Some(declared.action.resolve(&title).map_err(unknown)?)),
+            Err(_) => {
+                (declared.action.clone(), Some(declared.action.resolve(&title).map_err(unknown)?))
+            }
         };
         if shown.is_none()
             && let Some(mut actions) = expanded(&action)?
@@ -263,14 +288,21 @@ fn resolve(
                     place.insert(entries.len());
                     true
                 }
-                MapEntry::Occupied(first) if entries[*first.get()].activation.action == activation.action => false,
+                MapEntry::Occupied(first)
+                    if entries[*first.get()].activation.action == activation.action =>
+                {
+                    false
+                }
                 MapEntry::Occupied(_) => is_first(&mut others, &activation, &mut entries),
             },
             None => is_first(&mut others, &activation, &mut entries),
         };
         if is_new {
             // Nearly all of them are in force already: none is kept twice.
-            let applied = current.activations.get(implied + entries.len()).filter(|applied| ***applied == activation);
+            let applied = current
+                .activations
+                .get(implied + entries.len())
+                .filter(|applied| ***applied == activation);
             let activation = applied.map_or_else(|| Arc::new(activation), Arc::clone);
             let origin = declared.action.as_target().and_then(|target| origin(target, &source_of));
             let own = declared.action.as_target().and_then(|target| own(target, &source_of));
@@ -282,13 +314,25 @@ fn resolve(
 
 /// Has a link say where it leads if the one in force does, which an older version made: it stays
 /// until its tree changes. `straight` are those in force, by their targets.
-fn keep_straight<'a>(action: &mut Action, straight: &mut Option<HashMap<&'a [u8], &'a Text>>, current: &'a Snapshot) {
-    let Some(target) = action.as_target_mut().filter(|target| target.link_text() != target.leads_to()) else { return };
+fn keep_straight<'a>(
+    action: &mut Action,
+    straight: &mut Option<HashMap<&'a [u8], &'a Text>>,
+    current: &'a Snapshot,
+) {
+    let Some(target) =
+        action.as_target_mut().filter(|target| target.link_text() != target.leads_to())
+    else {
+        return;
+    };
     let is_straight = |activation: &'a Arc<Activation>| {
-        let target = activation.action.as_target().filter(|target| target.link_text() == target.leads_to())?;
+        let target = activation
+            .action
+            .as_target()
+            .filter(|target| target.link_text() == target.leads_to())?;
         Some((target.target().0.as_slice(), target.leads_to()?))
     };
-    let straight = straight.get_or_insert_with(|| current.activations.iter().filter_map(is_straight).collect());
+    let straight = straight
+        .get_or_insert_with(|| current.activations.iter().filter_map(is_straight).collect());
     if straight.get(target.target().0.as_slice()).copied() == target.leads_to() {
         target.lead_straight();
     }
@@ -299,15 +343,22 @@ fn is_implied(activation: &Activation) -> bool {
     activation.action.as_target().is_some_and(|target| target.is_implied())
 }
 
-/// Returns whether an action is the first of those that collapse. What an effect says besides, its first one takes over.
-fn is_first(others: &mut HashMap<Vec<u8>, usize>, activation: &Activation, entries: &mut [Entry]) -> bool {
+/// Returns whether an action is the first of those that collapse. What an effect says besides, its
+/// first one takes over.
+fn is_first(
+    others: &mut HashMap<Vec<u8>, usize>,
+    activation: &Activation,
+    entries: &mut [Entry],
+) -> bool {
     match others.entry(key(activation)) {
         MapEntry::Vacant(place) => {
             place.insert(entries.len());
             true
         }
         MapEntry::Occupied(first) => {
-            if let (Some(effect), Some(entry)) = (activation.action.as_effect(), entries.get_mut(*first.get())) {
+            if let (Some(effect), Some(entry)) =
+                (activation.action.as_effect(), entries.get_mut(*first.get()))
+            {
                 let mut merged = entry.activation.action.clone();
                 if let Some(kept) = merged.as_effect_mut() {
                     kept.absorb(&**effect);
@@ -324,7 +375,10 @@ fn is_first(others: &mut HashMap<Vec<u8>, usize>, activation: &Activation, entri
 /// Returns what is equal for actions that collapse.
 fn key(activation: &Activation) -> Vec<u8> {
     match activation.action.as_effect() {
-        Some(effect) => [activation.user.as_deref().unwrap_or_default().as_bytes(), b"\0", &effect.key()].concat(),
+        Some(effect) => {
+            [activation.user.as_deref().unwrap_or_default().as_bytes(), b"\0", &effect.key()]
+                .concat()
+        }
         None => activation.key().into_bytes(),
     }
 }
@@ -332,7 +386,9 @@ fn key(activation: &Activation) -> Vec<u8> {
 fn add_digests(store: &Store, entries: &mut [Entry], current: &Snapshot) -> Result<(), Error> {
     let mut known: Option<HashMap<&Text, Hash>> = None;
     for entry in entries.iter_mut().filter(|entry| !entry.may_change) {
-        let Some((source, _)) = entry.activation.action.as_target().and_then(|target| target.digest()) else {
+        let Some((source, _)) =
+            entry.activation.action.as_target().and_then(|target| target.digest())
+        else {
             continue;
         };
         let path = source.to_path();
@@ -340,7 +396,8 @@ fn add_digests(store: &Store, entries: &mut [Entry], current: &Snapshot) -> Resu
         // Only what lies in the store cannot have changed.
         let digest = match known.get(source).filter(|_| path.starts_with(store.objects())) {
             Some(digest) => *digest,
-            None => action::digest_of(&path, store.interrupt()).map_err(Error::at(&entry.activation.positions))?,
+            None => action::digest_of(&path, store.interrupt())
+                .map_err(Error::at(&entry.activation.positions))?,
         };
         if let Some(target) = Arc::make_mut(&mut entry.activation).action.as_target_mut() {
             target.set_digest(digest);
@@ -350,6 +407,9 @@ fn add_digests(store: &Store, entries: &mut [Entry], current: &Snapshot) -> Resu
 }
 
 fn digests(snapshot: &Snapshot) -> HashMap<&Text, Hash> {
-    let digests = snapshot.activations.iter().filter_map(|activation| activation.action.as_target()?.digest());
+    let digests = snapshot
+        .activations
+        .iter()
+        .filter_map(|activation| activation.action.as_target()?.digest());
     digests.filter_map(|(source, digest)| Some((source, digest?))).collect()
 }

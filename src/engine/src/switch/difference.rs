@@ -39,7 +39,8 @@ fn kept(found: &Found, role: Role) -> Before {
     }
 }
 
-/// What goes without a trace: ours, and links into our own store, whichever life of the root they are from.
+/// What goes without a trace: ours, and links into our own store, whichever life of the root they
+/// are from.
 fn ours(found: &Found) -> Before {
     match found {
         Found::Link(source, _) => Before::Link { source: text(source) },
@@ -51,7 +52,14 @@ fn is_directory(found: &Found) -> Option<&Seen> {
     found.seen().filter(|seen| seen.kind == FileKind::Directory)
 }
 
-fn target_step(scene: &Scene, mark: Mark, entry: &Entry, place: &Path, before: Before, after: After) -> Step {
+fn target_step(
+    scene: &Scene,
+    mark: Mark,
+    entry: &Entry,
+    place: &Path,
+    before: Before,
+    after: After,
+) -> Step {
     if (&before, &after) == (&Before::Nothing, &After::Nothing) {
         return Step::at(mark, entry, place);
     }
@@ -63,13 +71,21 @@ fn target_step(scene: &Scene, mark: Mark, entry: &Entry, place: &Path, before: B
 
 fn is_ours(scene: &Scene, place: &Path, old: &Old<'_>, found: &Found) -> Result<bool, Error> {
     let led_there = || old.target.link_text().is_some_and(|text| scene.led_to(found, text));
-    Ok(scene.leads_into_store(found) || old.target.has_written(scene.looking(), place, found)? || led_there())
+    Ok(scene.leads_into_store(found)
+        || old.target.has_written(scene.looking(), place, found)?
+        || led_there())
 }
 
 /// Returns whether what stands where a file or link of ours goes is not ours to move.
-pub fn is_left_alone(scene: &Scene, place: &Path, old: &Old<'_>, found: &Found) -> Result<bool, Error> {
-    // Of what belongs to the user since it was written nothing is ours; by a link that was put above it, the way leads to what is
-    // somebody else's; and the config reads what it reads. In what is no directory nothing can be read that lies below.
+pub fn is_left_alone(
+    scene: &Scene,
+    place: &Path,
+    old: &Old<'_>,
+    found: &Found,
+) -> Result<bool, Error> {
+    // Of what belongs to the user since it was written nothing is ours; by a link that was put
+    // above it, the way leads to what is somebody else's; and the config reads what it reads. In
+    // what is no directory nothing can be read that lies below.
     let is_read = || match is_directory(found) {
         Some(_) => scene.reads.needs(place),
         None => scene.reads.holds(place),
@@ -80,7 +96,12 @@ pub fn is_left_alone(scene: &Scene, place: &Path, old: &Old<'_>, found: &Found) 
 }
 
 /// What happens where nothing of ours is to stand any more.
-pub fn removal(scene: &Scene, place: &Path, old: &Old<'_>, original: Option<&Path>) -> Result<Step, Error> {
+pub fn removal(
+    scene: &Scene,
+    place: &Path,
+    old: &Old<'_>,
+    original: Option<&Path>,
+) -> Result<Step, Error> {
     let entry = Entry::applied(old.activation);
     let found = action::look(&scene.directories, place)?;
     let after = match original.map(platform::look).transpose()?.flatten().zip(original) {
@@ -102,7 +123,8 @@ pub fn removal(scene: &Scene, place: &Path, old: &Old<'_>, original: Option<&Pat
     Ok(step)
 }
 
-/// What happens to a directory that is not declared any more: one of ours that is empty goes after the commit.
+/// What happens to a directory that is not declared any more: one of ours that is empty goes after
+/// the commit.
 fn directory_removal(
     scene: &Scene,
     place: &Path,
@@ -113,7 +135,9 @@ fn directory_removal(
 ) -> Step {
     let has_original = after != After::Nothing;
     match is_directory(found) {
-        Some(_) if has_original && scene.will_be_empty(place) => step(kept(found, Role::Ours), after),
+        Some(_) if has_original && scene.will_be_empty(place) => {
+            step(kept(found, Role::Ours), after)
+        }
         Some(_) if has_original => {
             let mut step = step(kept(found, Role::Displaced), after);
             step.replaces = Some(found.in_words());
@@ -145,24 +169,34 @@ fn in_place(seen: &Seen) -> Before {
 
 /// Returns whether a link leads to the same file as the one in force, in another object.
 fn follows(scene: &Scene, declared: &Declared<'_>, old: &Old<'_>) -> bool {
-    let (Some(new), Some(old)) = (declared.target.leads_to(), old.target.leads_to()) else { return false };
+    let (Some(new), Some(old)) = (declared.target.leads_to(), old.target.leads_to()) else {
+        return false;
+    };
     // What is not built yet will be a copy of a file that is there.
     let local = declared.entry.origin.as_ref().filter(|_| declared.entry.may_change);
     let (new, old) = (local.cloned().unwrap_or_else(|| new.to_path()), old.to_path());
     let objects = scene.store.objects();
-    old.starts_with(objects) && (local.is_some() || new.starts_with(objects)) && is_same_file(&old, &new)
+    old.starts_with(objects)
+        && (local.is_some() || new.starts_with(objects))
+        && is_same_file(&old, &new)
 }
 
 /// What is said of a target where what stands is right. What a link leads to through another one
 /// changes with that one.
 fn standing_mark(scene: &Scene, declared: &Declared<'_>, old: &Old<'_>, compares: bool) -> Mark {
-    let is_same = declared.target.continues(old.target) || compares && follows(scene, declared, old);
+    let is_same =
+        declared.target.continues(old.target) || compares && follows(scene, declared, old);
     if is_same { Mark::Unchanged } else { Mark::Change }
 }
 
-/// What happens at a target that is to hold something, and of which one look did not tell that it does. With `compares`, a
-/// link that leads to the same file in another object is no news.
-pub fn wanted(scene: &Scene, declared: &Declared<'_>, old: Option<&Old<'_>>, compares: bool) -> Result<Step, Error> {
+/// What happens at a target that is to hold something, and of which one look did not tell that it
+/// does. With `compares`, a link that leads to the same file in another object is no news.
+pub fn wanted(
+    scene: &Scene,
+    declared: &Declared<'_>,
+    old: Option<&Old<'_>>,
+    compares: bool,
+) -> Result<Step, Error> {
     let Declared { place, entry, target } = declared;
     let mark = if old.is_some() { Mark::Change } else { Mark::Add };
     if target.is_pending() {
@@ -181,7 +215,8 @@ pub fn wanted(scene: &Scene, declared: &Declared<'_>, old: Option<&Old<'_>>, com
     let step = |before, after| target_step(scene, mark, entry, place, before, after);
     let is_old_link = scene.leads_into_store(&found);
     let holds = target.holds(scene.looking(), &standing, &found)?;
-    // What is written only where nothing stands leaves alone what does, unless that is ours and goes.
+    // What is written only where nothing stands leaves alone what does, unless that is ours and
+    // goes.
     let is_taken = target.is_given()
         && found != Found::Nothing
         && !is_old_link
@@ -206,20 +241,28 @@ pub fn wanted(scene: &Scene, declared: &Declared<'_>, old: Option<&Old<'_>>, com
         };
     if found == Found::Nothing || is_ours {
         let step = step(ours(&found), after);
-        let follows = compares && found != Found::Nothing && old.is_some_and(|old| follows(scene, declared, old));
+        let follows = compares
+            && found != Found::Nothing
+            && old.is_some_and(|old| follows(scene, declared, old));
         return Ok(if follows { Step { mark: Mark::Unchanged, ..step } } else { step });
     }
     if old.is_none()
         && let Some(root) = neighbours::manager(scene.store, &scene.directories, place, &found)
     {
-        return Err(Error::OtherRoot { target: place.clone(), root, positions: entry.activation.positions.clone() });
+        return Err(Error::OtherRoot {
+            target: place.clone(),
+            root,
+            positions: entry.activation.positions.clone(),
+        });
     }
     if is_directory(&found).is_some() && scene.will_be_empty(place) {
         return Ok(step(kept(&found, Role::Ours), after));
     }
-    // An original that is left from before is older than this one. A directory that was there before is one, and what is the
-    // user's since it was written.
-    let is_first = old.is_none_or(|old| old.target.is_given() || old.target.keeps_below() && !scene.is_made(place));
+    // An original that is left from before is older than this one. A directory that was there
+    // before is one, and what is the user's since it was written.
+    let is_first = old.is_none_or(|old| {
+        old.target.is_given() || old.target.keeps_below() && !scene.is_made(place)
+    });
     let has_original = scene.original_of(place, &entry.activation).is_some();
     let role = if is_first && !has_original { Role::Original } else { Role::Displaced };
     let mut step = step(kept(&found, role), after);

@@ -1,7 +1,7 @@
 //! Removing a root once nothing of it is in force: only what is known to be ours, by its name.
 //!
-//! Displaced copies stay, and so does whatever nobody knows. Every step can be repeated, and what tells
-//! that this is a root goes last, so that a removal that was cut off can be gone on with.
+//! Displaced copies stay, and so does whatever nobody knows. Every step can be repeated, and what
+//! tells that this is a root goes last, so that a removal that was cut off can be gone on with.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -21,7 +21,8 @@ use crate::store::own::{self, Own, Place};
 use crate::store::{self, Slot, Store, sweep};
 use crate::value::Positions;
 
-/// What lies in the store besides `metadata`: first what leads to objects, so that nothing finds half of one.
+/// What lies in the store besides `metadata`: first what leads to objects, so that nothing finds
+/// half of one.
 const IN_STORE: [(Place, &str); 12] = [
     (Place::Outputs, "drv-out"),
     (Place::Ways, "ways"),
@@ -64,8 +65,12 @@ pub fn standing(store: &Store) -> Result<Standing, Error> {
         return Err(foreign());
     }
     let metadata = store.metadata();
-    // The first file that is made, or a snapshot, which is there even when that was lost in a power cut.
-    let is_marked = || platform::exists(&store.origin()) || generations::all(store).is_ok_and(|all| !all.is_empty());
+    // The first file that is made, or a snapshot, which is there even when that was lost in a power
+    // cut.
+    let is_marked = || {
+        platform::exists(&store.origin())
+            || generations::all(store).is_ok_and(|all| !all.is_empty())
+    };
     if platform::is_directory(&metadata) && is_marked() {
         return Ok(Standing::Root);
     }
@@ -92,8 +97,9 @@ fn backups(store: &Store) -> PathBuf {
     store.root().join("backups")
 }
 
-/// Brings back originals that no switch brought back, since their targets were lost sight of: a link above
-/// one leads elsewhere now. Returns where those are that cannot come back, with their targets.
+/// Brings back originals that no switch brought back, since their targets were lost sight of: a
+/// link above one leads elsewhere now. Returns where those are that cannot come back, with their
+/// targets.
 ///
 /// # Errors
 /// When the file system refuses.
@@ -109,7 +115,9 @@ pub fn restore_rest(store: &Store, settings: &Settings) -> Result<Vec<(PathBuf, 
         }
         let back = (|| -> Result<bool, Error> {
             let place = targets.place(&entry.target, &Positions::default())?;
-            let Ok(missing) = Scene::new(store, &settings.home, Reads::default()).missing_parents(&place)? else {
+            let Ok(missing) =
+                Scene::new(store, &settings.home, Reads::default()).missing_parents(&place)?
+            else {
                 return Ok(false);
             };
             for parent in missing {
@@ -134,13 +142,17 @@ pub fn restore_rest(store: &Store, settings: &Settings) -> Result<Vec<(PathBuf, 
     Ok(stuck)
 }
 
-/// Removes a root in which nothing is in force. Returns what nobody knows, which stays. The caller holds all
-/// locks; `release` gives them up where a file that is locked cannot be removed.
+/// Removes a root in which nothing is in force. Returns what nobody knows, which stays. The caller
+/// holds all locks; `release` gives them up where a file that is locked cannot be removed.
 ///
 /// # Errors
-/// When something cannot be removed, or somebody asked to stop: what was done stays done, and it can be
-/// gone on with.
-pub fn dismantle(store: &Store, settings: &Settings, release: impl FnOnce()) -> Result<Vec<PathBuf>, Error> {
+/// When something cannot be removed, or somebody asked to stop: what was done stays done, and it
+/// can be gone on with.
+pub fn dismantle(
+    store: &Store,
+    settings: &Settings,
+    release: impl FnOnce(),
+) -> Result<Vec<PathBuf>, Error> {
     let above = store::made_above(store);
     let Some(own) = Own::open(store)? else { return Ok(Vec::new()) };
     let mut removal = Removal { settings, own, unknown: Vec::new() };
@@ -200,7 +212,8 @@ pub fn dismantle(store: &Store, settings: &Settings, release: impl FnOnce()) -> 
         removal.own.remove(&path)?;
     }
     let is_link = platform::kind_of(root)? == Some(FileKind::Symlink);
-    let gone = remove_if_empty(&metadata)? && remove_if_empty(&top)? && !is_link && remove_if_empty(root)?;
+    let gone =
+        remove_if_empty(&metadata)? && remove_if_empty(&top)? && !is_link && remove_if_empty(root)?;
     if gone {
         for directory in above.iter().rev() {
             if !remove_if_empty(directory)? {
@@ -235,7 +248,11 @@ struct Removal<'a> {
 
 impl Removal<'_> {
     fn check(&self) -> Result<(), Error> {
-        if self.settings.interrupt.is_set() { Err(Error::CutOff { root: self.settings.root.clone() }) } else { Ok(()) }
+        if self.settings.interrupt.is_set() {
+            Err(Error::CutOff { root: self.settings.root.clone() })
+        } else {
+            Ok(())
+        }
     }
 
     fn tree(&self, path: &Path) -> Result<(), Error> {

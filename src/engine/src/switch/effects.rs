@@ -1,4 +1,5 @@
-//! Effects in a plan: what is done anew, what is done again since something changed, and what is taken back.
+//! Effects in a plan: what is done anew, what is done again since something changed, and what is
+//! taken back.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -26,9 +27,9 @@ impl<'a> Changed<'a> {
     pub fn by(removals: &'a [Step], changes: &'a [Step]) -> Changed<'a> {
         fn places(steps: &[Step]) -> BTreeSet<&Path> {
             // A link that only follows its tree leads to the same as before.
-            let changed = steps
-                .iter()
-                .filter(|step| step.changes_behind() || step.change().is_some() && step.mark != Mark::Unchanged);
+            let changed = steps.iter().filter(|step| {
+                step.changes_behind() || step.change().is_some() && step.mark != Mark::Unchanged
+            });
             changed.filter_map(|step| step.place.as_deref()).collect()
         }
         Changed { removed: places(removals), made: places(changes) }
@@ -72,7 +73,9 @@ impl Planner<'_> {
     fn add_gone(&self, current: &Snapshot, entries: &[Entry], effects: &mut Effects) {
         let kept: BTreeSet<_> = entries.iter().filter_map(|entry| key(&entry.activation)).collect();
         for activation in current.activations.iter().rev() {
-            let (Some(key), Some(effect)) = (key(activation), activation.action.as_effect()) else { continue };
+            let (Some(key), Some(effect)) = (key(activation), activation.action.as_effect()) else {
+                continue;
+            };
             if kept.contains(&key) {
                 continue;
             }
@@ -80,7 +83,9 @@ impl Planner<'_> {
             let mut is_last = effect.is_before();
             if effect.has_undo() {
                 step.work = Work::Effect { undo: true, again: false };
-            } else if effect.is_only_on_change() && self.touches(effect, &activation.positions, &self.changed.removed) {
+            } else if effect.is_only_on_change()
+                && self.touches(effect, &activation.positions, &self.changed.removed)
+            {
                 // Who was told of what its target holds is told that it is gone.
                 step.work = Work::Effect { undo: false, again: true };
                 is_last = !effect.is_before();
@@ -91,11 +96,16 @@ impl Planner<'_> {
 
     /// Adds what is declared, in its order.
     fn add_wanted(&self, current: &Snapshot, entries: &[Entry], effects: &mut Effects) {
-        let present = current.activations.iter().filter_map(|activation| Some((key(activation)?, &activation.action)));
+        let present = current
+            .activations
+            .iter()
+            .filter_map(|activation| Some((key(activation)?, &activation.action)));
         let present: HashMap<_, &Action> = present.collect();
         for entry in entries {
             let activation = &entry.activation;
-            let (Some(key), Some(effect)) = (key(activation), activation.action.as_effect()) else { continue };
+            let (Some(key), Some(effect)) = (key(activation), activation.action.as_effect()) else {
+                continue;
+            };
             let old = present.get(&key);
             let old_effect = old.and_then(|old| old.as_effect());
             let again = self.has_changed(effect, old_effect, &activation.positions);
@@ -108,7 +118,10 @@ impl Planner<'_> {
             };
             let mut step = Step::new(mark, entry);
             if is_done {
-                step.work = Work::Effect { undo: false, again: again && (old.is_some() || effect.is_only_on_change()) };
+                step.work = Work::Effect {
+                    undo: false,
+                    again: again && (old.is_some() || effect.is_only_on_change()),
+                };
             }
             if effect.is_before() { &mut effects.first } else { &mut effects.last }.push(step);
         }
@@ -119,7 +132,8 @@ impl Planner<'_> {
         if effect.on_change().is_empty() {
             return false;
         }
-        if self.touches(effect, positions, &self.changed.made) || self.touches(effect, positions, &self.changed.removed)
+        if self.touches(effect, positions, &self.changed.made)
+            || self.touches(effect, positions, &self.changed.removed)
         {
             return true;
         }
@@ -136,7 +150,9 @@ impl Planner<'_> {
     fn is_target(&self, about: &Text) -> bool {
         let path = about.to_path();
         let is_place = path.is_absolute() || about.0.starts_with(b"~");
-        is_place && !path.starts_with(self.store.objects()) && !crate::names::Placeholder::may_be_in(&about.0)
+        is_place
+            && !path.starts_with(self.store.objects())
+            && !crate::names::Placeholder::may_be_in(&about.0)
     }
 
     /// Returns whether an effect is about one of some places, or what is below one.
@@ -145,8 +161,12 @@ impl Planner<'_> {
             return false;
         }
         effect.on_change().iter().filter(|about| self.is_target(about)).any(|about| {
-            let place: PathBuf = self.targets.place(about, positions).unwrap_or_else(|_| about.to_path());
-            places.range(place.as_path()..).next().is_some_and(|changed| changed.starts_with(&place))
+            let place: PathBuf =
+                self.targets.place(about, positions).unwrap_or_else(|_| about.to_path());
+            places
+                .range(place.as_path()..)
+                .next()
+                .is_some_and(|changed| changed.starts_with(&place))
         })
     }
 }

@@ -161,7 +161,9 @@ pub enum Error {
         positions: Positions,
     },
     /// A placeholder of a derivation that the manifest does not have.
-    #[error("an action holds the placeholder {placeholder} of a derivation that is not part of this manifest")]
+    #[error(
+        "an action holds the placeholder {placeholder} of a derivation that is not part of this manifest"
+    )]
     Placeholder {
         /// The placeholder.
         placeholder: Placeholder,
@@ -257,18 +259,27 @@ impl Error {
             Error::Below { noun: "link", .. } => "link the directory or the files in it, not both",
             Error::Below { .. } => "a file cannot hold others: give one of the two another path",
             Error::InsideRoot { .. } => "give it another path",
-            Error::Overlap { .. } => "a switch would change the source: give the target or the source another path",
-            Error::KernelFiles { .. } => "its files are gone when the system starts anew: give it another path",
+            Error::Overlap { .. } => {
+                "a switch would change the source: give the target or the source another path"
+            }
+            Error::KernelFiles { .. } => {
+                "its files are gone when the system starts anew: give it another path"
+            }
             Error::RootInSource { link: Some(link), .. } => {
                 return Some(format!(
                     "replace the link by a directory (rm {0} && mkdir {0}), or use another root (--root)",
                     quoted(link)
                 ));
             }
-            Error::RootInSource { .. } => "use another root (--root), or leave what holds it out of the sources",
+            Error::RootInSource { .. } => {
+                "use another root (--root), or leave what holds it out of the sources"
+            }
             Error::AboveRoot { .. } => "declare what is in it, or use another root",
             Error::OtherRoot { root, .. } => {
-                return Some(format!("remove it from the config that was applied with --root {}", root.display()));
+                return Some(format!(
+                    "remove it from the config that was applied with --root {}",
+                    root.display()
+                ));
             }
             Error::Mounted { .. } => "unmount it first, or declare the files in it",
             Error::Fixed { path, .. } => {
@@ -285,10 +296,14 @@ impl Error {
                     path.display()
                 ));
             }
-            Error::NotARoot { .. } => "name the root with --root or SYSLUA_ROOT; `info` tells which one it would be",
+            Error::NotARoot { .. } => {
+                "name the root with --root or SYSLUA_ROOT; `info` tells which one it would be"
+            }
             Error::CutOff { .. } => "`destroy` again goes on with it",
             Error::Unconfirmed { .. } => "`confirm` keeps it",
-            Error::HalfUndone { .. } => "the next `apply` or `rollback` tries again to take it back",
+            Error::HalfUndone { .. } => {
+                "the next `apply` or `rollback` tries again to take it back"
+            }
             _ => return None,
         };
         Some(text.to_owned())

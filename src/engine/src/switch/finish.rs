@@ -15,8 +15,14 @@ use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::value::Text;
 
-/// Tidies up after a commit; can be repeated. `made` is the snapshot that the switch made, where that is at hand.
-pub fn finish(store: &Store, home: &Path, written: &Written, made: Option<&Snapshot>) -> Result<(), Error> {
+/// Tidies up after a commit; can be repeated. `made` is the snapshot that the switch made, where
+/// that is at hand.
+pub fn finish(
+    store: &Store,
+    home: &Path,
+    written: &Written,
+    made: Option<&Snapshot>,
+) -> Result<(), Error> {
     let journal = &written.journal;
     let mut backups = Backups::load(store, home);
     for change in &journal.changes {
@@ -28,11 +34,17 @@ pub fn finish(store: &Store, home: &Path, written: &Written, made: Option<&Snaps
                 {
                     backups.directories.insert(change.place.clone());
                 }
-                if let (Before::Directory { rights }, After::Directory { .. }) = (&change.before, &change.after) {
+                if let (Before::Directory { rights }, After::Directory { .. }) =
+                    (&change.before, &change.after)
+                {
                     note_rights(&mut backups, change, *rights);
                 }
-                if let Before::Kept { kept, role: role @ (Role::Original | Role::Displaced), .. } = &change.before {
-                    let mut backup = Backup::new(change.place.clone(), kept.clone(), *role, journal.started_at);
+                if let Before::Kept {
+                    kept, role: role @ (Role::Original | Role::Displaced), ..
+                } = &change.before
+                {
+                    let mut backup =
+                        Backup::new(change.place.clone(), kept.clone(), *role, journal.started_at);
                     backup.declared.clone_from(&change.declared);
                     backups.add(backup);
                 }
@@ -54,7 +66,12 @@ pub fn finish(store: &Store, home: &Path, written: &Written, made: Option<&Snaps
             && let Some(stays) = target::settle(&directories, change, later)?
         {
             let stays = Text(platform::bytes_of_path(&stays));
-            backups.add(Backup::new(change.place.clone(), stays, Role::Displaced, journal.started_at));
+            backups.add(Backup::new(
+                change.place.clone(),
+                stays,
+                Role::Displaced,
+                journal.started_at,
+            ));
         }
     }
     drop_equal(store, journal, &backups)?;
@@ -71,7 +88,8 @@ pub fn finish(store: &Store, home: &Path, written: &Written, made: Option<&Snaps
     }
     backups.save(store)?;
     for path in journal.leftover.iter().rev() {
-        let path = journal.changes.iter().filter_map(Change::target).fold(path.to_path(), target::moved);
+        let path =
+            journal.changes.iter().filter_map(Change::target).fold(path.to_path(), target::moved);
         target::remove_directory(&directories, &path)?;
     }
     if journal.to.is_some() {
@@ -85,8 +103,8 @@ pub fn finish(store: &Store, home: &Path, written: &Written, made: Option<&Snaps
     remove_journal(store)
 }
 
-/// Removes displaced copies of the targets that changed which hold what is applied there now: nothing is lost with them. What lies
-/// beside its target stays.
+/// Removes displaced copies of the targets that changed which hold what is applied there now:
+/// nothing is lost with them. What lies beside its target stays.
 fn drop_equal(store: &Store, journal: &Journal, backups: &Backups) -> Result<(), Error> {
     let made: HashSet<&Text> = journal
         .changes
@@ -96,10 +114,18 @@ fn drop_equal(store: &Store, journal: &Journal, backups: &Backups) -> Result<(),
         .map(|change| &change.place)
         .collect();
     let displaced = platform::canonical(&store.displaced());
-    for entry in backups.entries.iter().filter(|entry| entry.role == Role::Displaced && made.contains(&entry.target)) {
+    for entry in backups
+        .entries
+        .iter()
+        .filter(|entry| entry.role == Role::Displaced && made.contains(&entry.target))
+    {
         let (copy, applied) = (entry.path.to_path(), platform::canonical(&entry.target.to_path()));
-        let is_inside = copy.parent().is_some_and(|parent| platform::canonical(parent) == displaced);
-        if is_inside && platform::kind_of(&copy)? == Some(FileKind::File) && is_same_file(&copy, &applied) {
+        let is_inside =
+            copy.parent().is_some_and(|parent| platform::canonical(parent) == displaced);
+        if is_inside
+            && platform::kind_of(&copy)? == Some(FileKind::File)
+            && is_same_file(&copy, &applied)
+        {
             platform::remove_file(&copy)?;
         }
     }
@@ -109,7 +135,8 @@ fn drop_equal(store: &Store, journal: &Journal, backups: &Backups) -> Result<(),
 /// Notes the rights that a directory had, or forgets them when it has them again.
 fn note_rights(backups: &mut Backups, change: &TargetChange, before: Rights) {
     let After::Directory { mode, owner, group } = &change.after else { return };
-    // One that we made goes with its rights; those of an original that was there before it are its own.
+    // One that we made goes with its rights; those of an original that was there before it are its
+    // own.
     if backups.directories.contains(&change.place) {
         return;
     }

@@ -1,16 +1,19 @@
-//! Links that follow their tree: after an edit they lead into another object, most of them to the same file as before.
+//! Links that follow their tree: after an edit they lead into another object, most of them to the
+//! same file as before.
 
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use crate::platform::{self, FileKind};
 
-/// Returns whether two paths are files with the same bytes that can both be run or both not, or equal links. What cannot be
-/// read is not the same.
+/// Returns whether two paths are files with the same bytes that can both be run or both not, or
+/// equal links. What cannot be read is not the same.
 pub fn is_same_file(first: &Path, second: &Path) -> bool {
     match (platform::look(first), platform::look(second)) {
         (Ok(Some(a)), Ok(Some(b))) if a.kind == b.kind => match a.kind {
-            FileKind::File => a.identity == b.identity || has_same_bytes(first, second).unwrap_or(false),
+            FileKind::File => {
+                a.identity == b.identity || has_same_bytes(first, second).unwrap_or(false)
+            }
             FileKind::Symlink => {
                 matches!((platform::read_link(first), platform::read_link(second)), (Ok(a), Ok(b)) if a == b)
             }

@@ -1,8 +1,8 @@
 //! Other roots on this machine, as far as what stands at a target tells of them.
 //!
-//! There is no register: a link leads into the store of its root, and a file that was installed has the root
-//! and its target in an extended attribute. What these say is believed only if that root is there and
-//! does not say otherwise.
+//! There is no register: a link leads into the store of its root, and a file that was installed has
+//! the root and its target in an extended attribute. What these say is believed only if that root
+//! is there and does not say otherwise.
 
 use std::path::{Path, PathBuf};
 
@@ -19,17 +19,27 @@ pub fn mark(store: &Store, place: &Path) -> Vec<u8> {
 }
 
 /// Returns the other root that manages what stands at a place, if one does.
-pub fn manager(store: &Store, directories: &Directories, place: &Path, found: &Found) -> Option<PathBuf> {
+pub fn manager(
+    store: &Store,
+    directories: &Directories,
+    place: &Path,
+    found: &Found,
+) -> Option<PathBuf> {
     match found {
         Found::Link(target, _) => {
             let root = root_of(target)?;
-            manages(store, root, |declared| declared.link_text().is_some_and(|text| text.to_path() == *target))
+            manages(store, root, |declared| {
+                declared.link_text().is_some_and(|text| text.to_path() == *target)
+            })
         }
         Found::Other(seen) if seen.kind == FileKind::File => {
             let (directory, name) = directories.of(place).ok()?;
             let mark = directory.read_mark(&name)?;
             let end = mark.iter().position(|byte| *byte == 0)?;
-            let (root, target) = (platform::path_from_bytes(&mark[..end]), platform::path_from_bytes(&mark[end + 1..]));
+            let (root, target) = (
+                platform::path_from_bytes(&mark[..end]),
+                platform::path_from_bytes(&mark[end + 1..]),
+            );
             // A copy of it that stands elsewhere is nobody's.
             let is_here = root.is_absolute() && target == place;
             is_here.then(|| manages(store, &root, |declared| declared.leads_to().is_none()))?
@@ -41,7 +51,8 @@ pub fn manager(store: &Store, directories: &Directories, place: &Path, found: &F
 /// Returns the other root whose store a place lies in.
 pub fn owner(store: &Store, place: &Path) -> Option<PathBuf> {
     let root = root_of(place)?;
-    let manages = current(&other(store, root)?).is_none_or(|current| !current.activations.is_empty());
+    let manages =
+        current(&other(store, root)?).is_none_or(|current| !current.activations.is_empty());
     manages.then(|| root.to_owned())
 }
 
@@ -58,7 +69,8 @@ fn root_of(path: &Path) -> Option<&Path> {
     path.ancestors().find(|above| may_be_owned(above))?.parent()?.parent()
 }
 
-/// Returns the root if it is another one and manages something of the kind, or does not let us see what.
+/// Returns the root if it is another one and manages something of the kind, or does not let us see
+/// what.
 fn manages(store: &Store, root: &Path, is_it: impl Fn(&Target) -> bool) -> Option<PathBuf> {
     // It is private, or damaged: whose this is cannot be known.
     let manages = current(&other(store, root)?).is_none_or(|current| {
@@ -70,15 +82,16 @@ fn manages(store: &Store, root: &Path, is_it: impl Fn(&Target) -> bool) -> Optio
 /// Returns the store of a root, if that is there and not ours.
 fn other(store: &Store, root: &Path) -> Option<Store> {
     let other = Store::new(root);
-    let is_other = platform::canonical(root) != platform::canonical(store.root()) && platform::exists(&other.current());
+    let is_other = platform::canonical(root) != platform::canonical(store.root())
+        && platform::exists(&other.current());
     is_other.then_some(other)
 }
 
 /// The longest snapshot of another root that is read, in bytes: one of 100,000 files is shorter.
 const LONGEST_SNAPSHOT: u64 = 128 << 20;
 
-/// What looks like a root may be made by any user: it is read with a limit, nothing is waited for, and only what belongs to
-/// the owner of that root counts.
+/// What looks like a root may be made by any user: it is read with a limit, nothing is waited for,
+/// and only what belongs to the owner of that root counts.
 fn current(other: &Store) -> Option<Snapshot> {
     let id = generations::current_id(other).ok()?;
     let path = other.snapshot(id).join("snapshot.json");
@@ -104,7 +117,9 @@ mod tests {
         fs::create_dir_all(&directory).unwrap();
         platform::symlink(Path::new("snapshots/1"), &store.current()).unwrap();
         let file = directory.join("snapshot.json");
-        let empty = serde_json::to_vec(&Snapshot { id: crate::names::SnapshotId(1), ..Snapshot::empty() }).unwrap();
+        let empty =
+            serde_json::to_vec(&Snapshot { id: crate::names::SnapshotId(1), ..Snapshot::empty() })
+                .unwrap();
         fs::write(&file, &empty).unwrap();
         assert!(current(&store).is_some());
         // Spaces are no part of what it says.

@@ -1,4 +1,5 @@
-//! What the config reads is never a target: sources and targets do not overlap, and no target lies above the root.
+//! What the config reads is never a target: sources and targets do not overlap, and no target lies
+//! above the root.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -50,7 +51,9 @@ struct Ways {
 impl Ways {
     /// Follows a path to where it really leads; what is missing is taken as it is written.
     fn follow(&mut self, path: &Path, depth: usize) -> Way {
-        let Some(parent) = path.parent() else { return Way { end: path.to_owned(), links: Vec::new() } };
+        let Some(parent) = path.parent() else {
+            return Way { end: path.to_owned(), links: Vec::new() };
+        };
         let above = self.directory(parent, depth);
         let Some(name) = path.file_name() else {
             // `x/..`: the directory above where `x` leads.
@@ -80,7 +83,8 @@ impl Ways {
 }
 
 impl Reads {
-    /// Follows what is read to where it really is. What lies in the store is read too, but nobody's to change.
+    /// Follows what is read to where it really is. What lies in the store is read too, but nobody's
+    /// to change.
     pub fn new(store: &Store, paths: impl IntoIterator<Item = PathBuf>) -> Reads {
         let (mut reads, mut ways) = (Reads::default(), Ways::default());
         let root = ways.follow(store.root(), 0);
@@ -129,7 +133,8 @@ impl Reads {
         self.above.contains_key(directory) || self.holds(directory)
     }
 
-    /// Checks that the root does not lie in what is read: that would change with each apply, and the root would be a part of it.
+    /// Checks that the root does not lie in what is read: that would change with each apply, and
+    /// the root would be a part of it.
     ///
     /// # Errors
     /// When it does.
@@ -140,7 +145,9 @@ impl Reads {
             sources.any(|source| platform::canonical(source).starts_with(end))
         };
         let declared = places.iter().find(is_of);
-        let positions = declared.map(|declared| declared.entry.activation.positions.clone()).unwrap_or_default();
+        let positions = declared
+            .map(|declared| declared.entry.activation.positions.clone())
+            .unwrap_or_default();
         let (root, source_path) = (store.root().to_owned(), named.clone());
         Err(Error::RootInSource { root, source_path, link: self.link_to_root.clone(), positions })
     }
@@ -171,16 +178,21 @@ impl Reads {
             {
                 return Err(refused("is", &source));
             }
-            // What is above is the same for all in one directory, and neighbours are declared together.
+            // What is above is the same for all in one directory, and neighbours are declared
+            // together.
             let parent = place.parent();
             if parent.map(Path::as_os_str) != last_parent.map(Path::as_os_str) {
-                if let Some(source) = place.ancestors().skip(1).find_map(|above| self.named.get(above)) {
+                if let Some(source) =
+                    place.ancestors().skip(1).find_map(|above| self.named.get(above))
+                {
                     return Err(refused("lies in", source));
                 }
                 last_parent = parent;
             }
-            // By a link of ours into the store something may be read too: what it leads to would change with it.
-            let by_link = self.links.get(place).or_else(|| self.links_into_store.get(place)?.first());
+            // By a link of ours into the store something may be read too: what it leads to would
+            // change with it.
+            let by_link =
+                self.links.get(place).or_else(|| self.links_into_store.get(place)?.first());
             if let Some(source) = by_link
                 && !leads_there(declared, places)
             {
@@ -212,23 +224,38 @@ impl Reads {
     /// When something does.
     pub fn check_removals(&self, steps: &[Step]) -> Result<(), Error> {
         for step in steps {
-            let keeps_below = step.activation.action.as_target().is_some_and(|target| target.keeps_below());
-            let Some(place) = step.place.as_ref().filter(|_| step.change().is_some() || keeps_below) else { continue };
+            let keeps_below =
+                step.activation.action.as_target().is_some_and(|target| target.keeps_below());
+            let Some(place) =
+                step.place.as_ref().filter(|_| step.change().is_some() || keeps_below)
+            else {
+                continue;
+            };
             let source = place.ancestors().find_map(|above| self.named.get(above));
             let moves_away = |change: &TargetChange| matches!(change.before, Before::Kept { .. });
-            let source = source.or_else(|| self.above.get(place).filter(|_| step.change().is_some_and(moves_away)));
-            let source = source.or(self.links.get(place)).or_else(|| self.links_into_store.get(place)?.first());
+            let source = source.or_else(|| {
+                self.above.get(place).filter(|_| step.change().is_some_and(moves_away))
+            });
+            let source = source
+                .or(self.links.get(place))
+                .or_else(|| self.links_into_store.get(place)?.first());
             if let Some(source) = source {
                 let positions = step.activation.positions.clone();
                 let (target, source_path) = (place.clone(), source.clone());
-                return Err(Error::Overlap { target, how: "is applied, and is or leads to", source_path, positions });
+                return Err(Error::Overlap {
+                    target,
+                    how: "is applied, and is or leads to",
+                    source_path,
+                    positions,
+                });
             }
         }
         Ok(())
     }
 }
 
-/// Returns whether a link of ours leads where the link at its place leads already, by a way on which no other target is.
+/// Returns whether a link of ours leads where the link at its place leads already, by a way on
+/// which no other target is.
 fn leads_there(declared: &Declared<'_>, places: &[Declared<'_>]) -> bool {
     let Some(source) = declared.target.leads_to().map(Text::to_path) else { return false };
     let text = declared.target.link_text().map(Text::to_path).filter(|text| {

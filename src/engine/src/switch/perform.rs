@@ -74,7 +74,8 @@ pub fn switch(
         Ok(snapshot) => snapshot,
         Err(error) => return Err(take_back(store, settings, &written, None, error, on_event)),
     };
-    let mut switch = Switch { store, settings, written, directories: Directories::default(), failed: None };
+    let mut switch =
+        Switch { store, settings, written, directories: Directories::default(), failed: None };
     match switch.perform(on_event) {
         Ok(deadline) => {
             let journal = &switch.written.journal;
@@ -82,25 +83,33 @@ pub fn switch(
             let (mark, displaced) = (journal.mark.clone(), displaced(journal));
             // From here on the new state is the truth; what follows only tidies up.
             if deadline.is_none()
-                && let Err(error) = finish(store, &settings.home, &switch.written, snapshot.as_ref())
+                && let Err(error) =
+                    finish(store, &settings.home, &switch.written, snapshot.as_ref())
             {
                 let message = format!("{error}; the next apply tidies up");
                 on_event(Event::Warning { message });
             }
             // What is applied anyway is not kept twice.
-            let displaced = displaced.into_iter().filter(|backup| platform::exists(&backup.path.to_path())).collect();
+            let displaced = displaced
+                .into_iter()
+                .filter(|backup| platform::exists(&backup.path.to_path()))
+                .collect();
             Ok(Switched { id, deadline, mark, displaced })
         }
-        Err(error) => Err(take_back(store, settings, &switch.written, switch.failed, error, on_event)),
+        Err(error) => {
+            Err(take_back(store, settings, &switch.written, switch.failed, error, on_event))
+        }
     }
 }
 
 /// Returns the edits of managed targets that a switch moves away.
 fn displaced(journal: &Journal) -> Vec<Backup> {
     let changes = journal.changes.iter().filter_map(|change| match change {
-        Change::Target(TargetChange { place, before: Before::Kept { kept, role: Role::Displaced, .. }, .. }) => {
-            Some(Backup::new(place.clone(), kept.clone(), Role::Displaced, journal.started_at))
-        }
+        Change::Target(TargetChange {
+            place,
+            before: Before::Kept { kept, role: Role::Displaced, .. },
+            ..
+        }) => Some(Backup::new(place.clone(), kept.clone(), Role::Displaced, journal.started_at)),
         _ => None,
     });
     changes.collect()
@@ -115,7 +124,11 @@ fn take_back(
     on_event: &mut dyn FnMut(Event),
 ) -> Error {
     let failures = undo(store, settings, written, failed, on_event);
-    if failures.is_empty() { cause } else { Error::HalfUndone { cause: cause.to_string(), failed: failures } }
+    if failures.is_empty() {
+        cause
+    } else {
+        Error::HalfUndone { cause: cause.to_string(), failed: failures }
+    }
 }
 
 /// Returns a journal that says nothing yet.
@@ -137,7 +150,8 @@ fn intent(plan: &Plan, confirm: Option<f64>, is_first: bool) -> Journal {
     }
 }
 
-/// Writes the new snapshot, which it returns, and the journal. What is to be undone after an error is in the journal.
+/// Writes the new snapshot, which it returns, and the journal. What is to be undone after an error
+/// is in the journal.
 fn begin(
     store: &Store,
     settings: &Settings,
@@ -190,7 +204,9 @@ fn begin(
 }
 
 fn make_backup_directories(store: &Store, plan: &Plan) -> Result<(), Error> {
-    let moves = |step: &Step| step.change().is_some_and(|change| matches!(change.before, Before::Kept { .. }));
+    let moves = |step: &Step| {
+        step.change().is_some_and(|change| matches!(change.before, Before::Kept { .. }))
+    };
     if plan.steps.iter().any(moves) {
         for directory in [store.originals(), store.displaced()] {
             platform::create_directories_as(&directory, 0o700)?;
@@ -199,8 +215,8 @@ fn make_backup_directories(store: &Store, plan: &Plan) -> Result<(), Error> {
     Ok(())
 }
 
-/// Directories that programs insist on having to themselves, wherever they are: with other rights they refuse to work, warn, or
-/// show to others what is secret.
+/// Directories that programs insist on having to themselves, wherever they are: with other rights
+/// they refuse to work, warn, or show to others what is secret.
 const PRIVATE: [&str; 23] = [
     ".ssh",
     ".gnupg",
@@ -227,9 +243,12 @@ const PRIVATE: [&str; 23] = [
     ".thunderbird",
 ];
 
-/// Returns the mode of a directory that is made for targets, when it is one of these or lies below one.
+/// Returns the mode of a directory that is made for targets, when it is one of these or lies below
+/// one.
 fn private_mode(path: &Path) -> Option<u32> {
-    path.ancestors().any(|above| PRIVATE.iter().any(|private| above.ends_with(private))).then_some(0o700)
+    path.ancestors()
+        .any(|above| PRIVATE.iter().any(|private| above.ends_with(private)))
+        .then_some(0o700)
 }
 
 fn text(path: &Path) -> Text {
@@ -239,14 +258,18 @@ fn text(path: &Path) -> Text {
 /// Returns the changes of a plan in the order in which they are made, and the directories that will
 /// hold no target any more.
 fn changes(store: &Store, plan: &Plan, mark: &str) -> (Vec<Change>, Vec<Text>) {
-    let directory = |path: &PathBuf| Change::Directory { path: text(path), mode: private_mode(path) };
+    let directory =
+        |path: &PathBuf| Change::Directory { path: text(path), mode: private_mode(path) };
     let mut changes: Vec<Change> = plan.restored.iter().map(directory).collect();
     let mut created = plan.created.iter().peekable();
     for step in &plan.steps {
         if step.mark != Mark::Remove && step.change().is_some() {
             // Before a directory that is declared come those above it; before the rest come all.
-            let is_directory = step.change().is_some_and(|change| matches!(change.after, After::Directory { .. }));
-            while let Some(next) = created.next_if(|next| !is_directory || step.place.as_ref() > Some(*next)) {
+            let is_directory =
+                step.change().is_some_and(|change| matches!(change.after, After::Directory { .. }));
+            while let Some(next) =
+                created.next_if(|next| !is_directory || step.place.as_ref() > Some(*next))
+            {
                 changes.push(directory(next));
             }
         }
@@ -266,10 +289,13 @@ fn changes(store: &Store, plan: &Plan, mark: &str) -> (Vec<Change>, Vec<Text>) {
                 if let Before::Kept { kept, role, .. } = &mut change.before {
                     *kept = text(&place_for(store, &place, *role, &number));
                 }
-                let replaces_ours =
-                    matches!(&change.before, Before::Link { .. } | Before::Kept { role: Role::Ours, .. });
+                let replaces_ours = matches!(
+                    &change.before,
+                    Before::Link { .. } | Before::Kept { role: Role::Ours, .. }
+                );
                 if replaces_ours || matches!(change.after, After::File { .. }) {
-                    change.temporary = Some(text(&target::beside(&place, &format!("{number}.new"))));
+                    change.temporary =
+                        Some(text(&target::beside(&place, &format!("{number}.new"))));
                 }
                 changes.push(Change::Target(change));
             }
@@ -283,7 +309,9 @@ fn changes(store: &Store, plan: &Plan, mark: &str) -> (Vec<Change>, Vec<Text>) {
         .filter(|change| matches!(change.after, After::Original { .. }))
         .map(|change| change.place.to_path())
         .collect();
-    let is_left = |path: &PathBuf| !plan.occupied.contains(path) && !back.contains(path) && !plan.reads.needs(path);
+    let is_left = |path: &PathBuf| {
+        !plan.occupied.contains(path) && !back.contains(path) && !plan.reads.needs(path)
+    };
     let mut leftover: Vec<PathBuf> = ours.filter(is_left).collect();
     leftover.sort();
     leftover.dedup();
@@ -309,9 +337,12 @@ impl Switch<'_> {
                 return Err(Error::Interrupted);
             }
             match change {
-                Change::Directory { path, mode } => target::make_directory(&self.directories, &path.to_path(), *mode)?,
+                Change::Directory { path, mode } => {
+                    target::make_directory(&self.directories, &path.to_path(), *mode)?
+                }
                 Change::Target(change) => {
-                    // New content is on the disk before it gets its name: a power cut leaves no half file.
+                    // New content is on the disk before it gets its name: a power cut leaves no
+                    // half file.
                     if !is_prepared && target::needs_preparation(change) {
                         self.prepare(&changes)?;
                         is_prepared = true;
@@ -367,7 +398,10 @@ impl Switch<'_> {
         self.written.notes.push(Note::Begin(number));
         match effect.perform(undo, &surroundings, on_event) {
             Ok(()) => {
-                platform::append_durably(&self.store.journal(), &journal::line(&Note::End(number)))?;
+                platform::append_durably(
+                    &self.store.journal(),
+                    &journal::line(&Note::End(number)),
+                )?;
                 self.written.notes.push(Note::End(number));
                 Ok(())
             }

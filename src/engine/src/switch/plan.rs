@@ -32,8 +32,8 @@ use crate::value::{Positions, Text};
 pub struct Plan {
     /// What is applied; without its derivations, where these are those that will be in force.
     pub current: Snapshot,
-    /// What happens, in the order in which it is performed: what takes commands back, commands that run before, removals,
-    /// links, files, environment, commands.
+    /// What happens, in the order in which it is performed: what takes commands back, commands that
+    /// run before, removals, links, files, environment, commands.
     pub steps: Vec<Step>,
     /// The actions that will be in force.
     pub activations: Vec<Arc<Activation>>,
@@ -51,7 +51,8 @@ pub struct Plan {
     pub restored: Vec<PathBuf>,
     /// The directories below which something of ours will be.
     pub occupied: HashSet<PathBuf>,
-    /// What the config that this follows from reads: directories of it stay, be they empty ones of ours.
+    /// What the config that this follows from reads: directories of it stay, be they empty ones of
+    /// ours.
     pub reads: Reads,
     /// What is kept of the user's, and which directories we made.
     pub backups: Backups,
@@ -64,9 +65,10 @@ pub enum Extent {
     All,
     /// None for targets that stay as they are.
     News,
-    /// Whether anything changes, and contradictions, before anything is built. When something does, what is declared as
-    /// it is applied is not looked at: that is for the plan that follows. Nor is anything when links of before only lead elsewhere:
-    /// what did not contradict itself then does not now.
+    /// Whether anything changes, and contradictions, before anything is built. When something does,
+    /// what is declared as it is applied is not looked at: that is for the plan that follows. Nor
+    /// is anything when links of before only lead elsewhere: what did not contradict itself then
+    /// does not now.
     Foresight,
 }
 
@@ -82,7 +84,8 @@ pub fn plan(
     extent: Extent,
 ) -> Result<Plan, Error> {
     let moved = current.follow_moves(store.root(), home);
-    let is_elsewhere = moved.is_some() || current.home.as_ref().is_some_and(|old| old.to_path() != home);
+    let is_elsewhere =
+        moved.is_some() || current.home.as_ref().is_some_and(|old| old.to_path() != home);
     desired.keep_implied(home, &current);
     let has_same_objects = has_same_objects(&desired, &current);
     let is_applied = has_same_objects && !is_elsewhere && is_applied(&desired, &current);
@@ -100,7 +103,10 @@ pub fn plan(
         && desired.altered.is_empty()
         && leads_elsewhere_only(&desired, &current)
     {
-        return Ok(Plan { changes: true, ..nothing_to_do(store, home, desired, current, Vec::new()) });
+        return Ok(Plan {
+            changes: true,
+            ..nothing_to_do(store, home, desired, current, Vec::new())
+        });
     }
 
     let targets = Targets::new(home);
@@ -136,7 +142,8 @@ pub fn plan(
         }
     }
     // Something may only stand otherwise than it is declared: that takes a look at everything.
-    let looks = extent != Extent::Foresight || is_applied || has_same_objects && desired.is_complete;
+    let looks =
+        extent != Extent::Foresight || is_applied || has_same_objects && desired.is_complete;
     let mut changes = changes(&mut scene, &present, &places, &desired.altered, looks, extent)?;
     let mut created = missing_parents(&scene, &changes)?;
     created.retain(|directory| restored.binary_search(directory).is_err());
@@ -146,7 +153,8 @@ pub fn plan(
     let (opened, closed) = ways::steps(&scene, &current, &desired.entries)?;
     let always = first.iter().chain(&last).any(|step| runs(&step));
     // Directories that others need come first, then what links lead through.
-    let is_directory = |step: &Step| step.activation.action.as_target().is_some_and(|target| target.keeps_below());
+    let is_directory =
+        |step: &Step| step.activation.action.as_target().is_some_and(|target| target.keeps_below());
     let first_link = changes.iter().position(|step| !is_directory(step)).unwrap_or(changes.len());
     changes.splice(first_link..first_link, opened);
     let steps: Vec<Step> = first
@@ -167,7 +175,8 @@ pub fn plan(
         || !has_same_objects
         || steps.iter().any(|step| step.mark != Mark::Unchanged || step.change().is_some());
     let occupied = occupied(&places);
-    let reads = if desired.is_evaluated { std::mem::take(&mut scene.reads) } else { Reads::default() };
+    let reads =
+        if desired.is_evaluated { std::mem::take(&mut scene.reads) } else { Reads::default() };
     let backups = if changes { scene.into_backups() } else { Backups::default() };
     Ok(Plan {
         current,
@@ -186,7 +195,13 @@ pub fn plan(
 }
 
 /// Returns the plan of what is applied already. `steps` are those of its targets.
-fn nothing_to_do(store: &Store, home: &Path, desired: Desired, current: Snapshot, mut steps: Vec<Step>) -> Plan {
+fn nothing_to_do(
+    store: &Store,
+    home: &Path,
+    desired: Desired,
+    current: Snapshot,
+    mut steps: Vec<Step>,
+) -> Plan {
     steps.extend(shells::steps(&current, &desired.entries));
     let planner = Planner { store, targets: &Targets::new(home), changed: Changed::default() };
     let Effects { first, last } = planner.plan(&current, &desired.entries);
@@ -218,7 +233,10 @@ fn has_same_objects(desired: &Desired, current: &Snapshot) -> bool {
 }
 
 /// Collects what is in force at targets, by their places.
-fn present<'a>(targets: &Targets<'_>, current: &'a Snapshot) -> Result<HashMap<PathBuf, Old<'a>>, Error> {
+fn present<'a>(
+    targets: &Targets<'_>,
+    current: &'a Snapshot,
+) -> Result<HashMap<PathBuf, Old<'a>>, Error> {
     let mut present: HashMap<PathBuf, Old<'_>> = HashMap::new();
     for (order, activation) in current.activations.iter().enumerate() {
         let Some(target) = activation.action.as_target() else { continue };
@@ -226,7 +244,8 @@ fn present<'a>(targets: &Targets<'_>, current: &'a Snapshot) -> Result<HashMap<P
         let place = targets.place_of(target, &recorded, &activation.positions)?;
         // Of what an older version recorded it is not known which links were above it.
         let is_elsewhere = current.home.is_some() && place != recorded.to_path();
-        // Of those that put the same at one place, written in different ways, the first one counts, as when they are declared.
+        // Of those that put the same at one place, written in different ways, the first one counts,
+        // as when they are declared.
         if present.get(&place).is_none_or(|first| !first.target.puts_same(target)) {
             present.insert(place, Old { activation, target, order, is_elsewhere });
         }
@@ -239,8 +258,9 @@ fn present<'a>(targets: &Targets<'_>, current: &'a Snapshot) -> Result<HashMap<P
     Ok(present)
 }
 
-/// Has that looked at which will stand where what is in force goes: originals that come back, and what is left alone there. What is
-/// declared below is where their links lead. Returns whether there is any.
+/// Has that looked at which will stand where what is in force goes: originals that come back, and
+/// what is left alone there. What is declared below is where their links lead. Returns whether
+/// there is any.
 fn look_at_what_stays(
     scene: &Scene,
     targets: &Targets<'_>,
@@ -250,12 +270,18 @@ fn look_at_what_stays(
     let kept: HashSet<&PathBuf> = places.iter().map(|declared| &declared.place).collect();
     let passed = targets.passed();
     let mut found = false;
-    for (place, old) in present.iter().filter(|(place, _)| passed.contains(*place) && !kept.contains(place)) {
+    for (place, old) in
+        present.iter().filter(|(place, _)| passed.contains(*place) && !kept.contains(place))
+    {
         let original = scene.original_of(place, old.activation);
         let standing = action::look(&scene.directories, place)?;
-        let stays =
-            if old.target.keeps_below() { original.is_none() } else { is_left_alone(scene, place, old, &standing)? };
-        let actual = if stays && standing != Found::Nothing { Some(place.clone()) } else { original };
+        let stays = if old.target.keeps_below() {
+            original.is_none()
+        } else {
+            is_left_alone(scene, place, old, &standing)?
+        };
+        let actual =
+            if stays && standing != Found::Nothing { Some(place.clone()) } else { original };
         if let Some(actual) = actual {
             targets.look_at(place.clone(), actual);
             found = true;
@@ -274,7 +300,11 @@ fn with_places(
     places: &[Declared<'_>],
 ) -> Result<Vec<Arc<Activation>>, Error> {
     let mut known: HashMap<*const Activation, &Path> = HashMap::with_capacity(places.len());
-    known.extend(places.iter().map(|declared| (Arc::as_ptr(&declared.entry.activation), declared.place.as_path())));
+    known.extend(
+        places
+            .iter()
+            .map(|declared| (Arc::as_ptr(&declared.entry.activation), declared.place.as_path())),
+    );
     let mut activations = desired.activations();
     for activation in &mut activations {
         let Some(target) = activation.action.as_target() else { continue };
@@ -294,8 +324,9 @@ fn with_places(
     Ok(activations)
 }
 
-/// Plans what goes where nothing of ours is to stand any more, in reverse of the order in which it was made: directories, the inner
-/// ones first, or all the rest. What is written only where nothing stands has no original: one that is there comes back first.
+/// Plans what goes where nothing of ours is to stand any more, in reverse of the order in which it
+/// was made: directories, the inner ones first, or all the rest. What is written only where nothing
+/// stands has no original: one that is there comes back first.
 fn removals(
     scene: &mut Scene,
     present: &HashMap<PathBuf, Old<'_>>,
@@ -305,11 +336,15 @@ fn removals(
     let kept: HashSet<&PathBuf> = places.iter().map(|declared| &declared.place).collect();
     let given = places.iter().filter(|declared| declared.target.is_given());
     let given: HashSet<&PathBuf> = given.map(|declared| &declared.place).collect();
-    let goes =
-        |place: &PathBuf, old: &Old<'_>| !kept.contains(place) || given.contains(place) && !old.target.is_given();
-    let mut gone: Vec<(&PathBuf, &Old<'_>)> = present.iter().filter(|(place, old)| goes(place, old)).collect();
+    let goes = |place: &PathBuf, old: &Old<'_>| {
+        !kept.contains(place) || given.contains(place) && !old.target.is_given()
+    };
+    let mut gone: Vec<(&PathBuf, &Old<'_>)> =
+        present.iter().filter(|(place, old)| goes(place, old)).collect();
     gone.retain(|(_, old)| old.target.keeps_below() == of_directories);
-    gone.sort_by_key(|(place, old)| (of_directories.then_some(Reverse(*place)), Reverse(old.order)));
+    gone.sort_by_key(|(place, old)| {
+        (of_directories.then_some(Reverse(*place)), Reverse(old.order))
+    });
     let mut steps = Vec::new();
     for (place, old) in gone {
         let original = scene.original_of(place, old.activation);
@@ -330,8 +365,9 @@ fn removals(
     Ok(steps)
 }
 
-/// Plans what is to stand at targets: directories, the outer ones first, then links, then the rest. With `looks` also where the
-/// same is in force; but to an extent of everything, without a step for what stays as it is.
+/// Plans what is to stand at targets: directories, the outer ones first, then links, then the rest.
+/// With `looks` also where the same is in force; but to an extent of everything, without a step for
+/// what stays as it is.
 fn changes(
     scene: &mut Scene,
     present: &HashMap<PathBuf, Old<'_>>,
@@ -340,7 +376,8 @@ fn changes(
     looks: bool,
     extent: Extent,
 ) -> Result<Vec<Step>, Error> {
-    let (mut directories, others): (Vec<_>, Vec<_>) = places.iter().partition(|declared| declared.target.keeps_below());
+    let (mut directories, others): (Vec<_>, Vec<_>) =
+        places.iter().partition(|declared| declared.target.keeps_below());
     directories.sort_by_key(|declared| &declared.place);
     let known: HashSet<&Path> = places.iter().map(|declared| declared.place.as_path()).collect();
     let (mut steps, mut links, mut rest) = (Vec::new(), Vec::new(), Vec::new());
@@ -348,13 +385,15 @@ fn changes(
         let Declared { place, entry, target } = declared;
         let old = present.get(place);
         let is_same = old.is_some_and(|old| old.activation.action == entry.activation.action);
-        // What the system does not tell of a target, such as one with too long a name, is said of its declaration.
+        // What the system does not tell of a target, such as one with too long a name, is said of
+        // its declaration.
         let refused = |cause: platform::Error| Error::Parent {
             target: place.clone(),
             problem: cause.to_string(),
             positions: entry.activation.positions.clone(),
         };
-        let stands = is_same && (!looks || target.stands(scene.looking(), place).map_err(refused)?);
+        let stands =
+            is_same && (!looks || target.stands(scene.looking(), place).map_err(refused)?);
         let source = old.and_then(|old| old.target.leads_to());
         let was_altered = source.and_then(|source| altered.get(source));
         if stands && was_altered.is_none() && extent != Extent::All {
@@ -363,10 +402,12 @@ fn changes(
         let mut step = if stands {
             Step::at(Mark::Unchanged, entry, place)
         } else {
-            wanted(scene, declared, old, extent != Extent::Foresight).map_err(|error| match error {
-                Error::File(cause) => refused(cause),
-                other => other,
-            })?
+            wanted(scene, declared, old, extent != Extent::Foresight).map_err(
+                |error| match error {
+                    Error::File(cause) => refused(cause),
+                    other => other,
+                },
+            )?
         };
         // The link may stay: what it leads to is built again.
         if let Some(words) = was_altered {
@@ -376,7 +417,10 @@ fn changes(
             }
         }
         if target.keeps_below() {
-            if step.change().is_some_and(|change| !matches!(change.before, Before::Directory { .. })) {
+            if step
+                .change()
+                .is_some_and(|change| !matches!(change.before, Before::Directory { .. }))
+            {
                 if let (true, Some(replaced)) = (target.is_implied(), &mut step.replaces)
                     && let Some(hidden) = unfold::hidden_behind(place, &known)
                 {
@@ -412,14 +456,16 @@ fn occupied(places: &[Declared<'_>]) -> HashSet<PathBuf> {
     occupied
 }
 
-/// Checks that the places of changes can be changed; returns the directories that are missing above them, outermost first.
+/// Checks that the places of changes can be changed; returns the directories that are missing above
+/// them, outermost first.
 fn missing_parents(scene: &Scene, steps: &[Step]) -> Result<Vec<PathBuf>, Error> {
     let (mut missing, mut seen) = (Vec::new(), HashSet::new());
     for step in steps {
         let (Some(change), Some(place)) = (step.change(), &step.place) else { continue };
         let positions = &step.activation.positions;
         // Where nothing is to stand, nothing is needed above.
-        let stays_away = matches!((&change.before, &change.after), (Before::Nothing, After::Nothing));
+        let stays_away =
+            matches!((&change.before, &change.after), (Before::Nothing, After::Nothing));
         if !stays_away && place.parent().is_some_and(|parent| seen.insert(parent)) {
             missing.extend(check_parent(scene, place, positions)?);
         }
@@ -433,7 +479,11 @@ fn missing_parents(scene: &Scene, steps: &[Step]) -> Result<Vec<PathBuf>, Error>
 
 /// Checks that a place can be changed; returns the directories that are missing above it.
 fn check_parent(scene: &Scene, place: &Path, positions: &Positions) -> Result<Vec<PathBuf>, Error> {
-    let problem = |problem: String| Error::Parent { target: place.to_owned(), problem, positions: positions.clone() };
+    let problem = |problem: String| Error::Parent {
+        target: place.to_owned(),
+        problem,
+        positions: positions.clone(),
+    };
     let missing = match scene.missing_parents(place)? {
         Ok(missing) => missing,
         Err(file) => return Err(problem(format!("{} is no directory", file.display()))),
@@ -446,13 +496,14 @@ fn check_parent(scene: &Scene, place: &Path, positions: &Positions) -> Result<Ve
     Ok(missing)
 }
 
-/// Returns whether two places are in different mounts. Where the system tells these, only they count: the files of an overlay have
-/// the devices of its layers.
+/// Returns whether two places are in different mounts. Where the system tells these, only they
+/// count: the files of an overlay have the devices of its layers.
 fn is_other(inner: (u64, u64), outer: (u64, u64)) -> bool {
     if inner.1 != 0 && outer.1 != 0 { inner.1 != outer.1 } else { inner != outer }
 }
 
-/// Checks that what is to be moved away is no other file system: the kernel refuses to rename what it is mounted on.
+/// Checks that what is to be moved away is no other file system: the kernel refuses to rename what
+/// it is mounted on.
 fn check_mount(change: &TargetChange, place: &Path, positions: &Positions) -> Result<(), Error> {
     let device = |path: &Path| platform::look(path).ok().flatten().map(|seen| seen.device);
     if matches!(change.before, Before::Kept { .. })
@@ -464,10 +515,17 @@ fn check_mount(change: &TargetChange, place: &Path, positions: &Positions) -> Re
     Ok(())
 }
 
-/// Checks that the file system renames the directory that is to be moved away, and the one that comes back.
-fn check_renames(scene: &Scene, change: &TargetChange, place: &Path, positions: &Positions) -> Result<(), Error> {
+/// Checks that the file system renames the directory that is to be moved away, and the one that
+/// comes back.
+fn check_renames(
+    scene: &Scene,
+    change: &TargetChange,
+    place: &Path,
+    positions: &Positions,
+) -> Result<(), Error> {
     let goes = matches!(change.before, Before::Kept { .. }).then(|| place.to_owned());
-    let comes = if let After::Original { kept, .. } = &change.after { Some(kept.to_path()) } else { None };
+    let comes =
+        if let After::Original { kept, .. } = &change.after { Some(kept.to_path()) } else { None };
     for path in goes.into_iter().chain(comes) {
         if platform::is_fixed(&path, &scene.store.staging())? {
             return Err(Error::Fixed { path, positions: positions.clone() });

@@ -1,7 +1,9 @@
-//! What is in force when its snapshot cannot be read, as well as it can be known: for going back to a snapshot that can.
+//! What is in force when its snapshot cannot be read, as well as it can be known: for going back to
+//! a snapshot that can.
 //!
-//! A snapshot's directory holds what was evaluated besides, from which its actions follow once more. Where that is lost
-//! too, or nobody knows how far a switch came, every target of every snapshot may hold something of ours: the plan looks.
+//! A snapshot's directory holds what was evaluated besides, from which its actions follow once
+//! more. Where that is lost too, or nobody knows how far a switch came, every target of every
+//! snapshot may hold something of ours: the plan looks.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -31,19 +33,24 @@ struct KeptDerivation {
     outputs: Vec<OutputName>,
 }
 
-/// Returns what is likely to be in force under a number. With `everything`, that may be what any snapshot declares.
+/// Returns what is likely to be in force under a number. With `everything`, that may be what any
+/// snapshot declares.
 pub fn rebuilt(store: &Store, id: SnapshotId, everything: bool) -> Snapshot {
     let known = generations::read(store, id).ok().or_else(|| from_manifest(store, id));
     let everything = everything || known.is_none();
     let mut snapshot = known.unwrap_or_else(Snapshot::empty);
-    (snapshot.id, snapshot.parent) = (id, snapshot.parent.or_else(|| generations::parent_of(store, id)));
+    (snapshot.id, snapshot.parent) =
+        (id, snapshot.parent.or_else(|| generations::parent_of(store, id)));
     if everything {
-        let others = generations::all(store).unwrap_or_default().into_iter().filter(|other| *other != id);
         let others =
-            others.filter_map(|other| generations::read(store, other).ok().or_else(|| from_manifest(store, other)));
+            generations::all(store).unwrap_or_default().into_iter().filter(|other| *other != id);
+        let others = others.filter_map(|other| {
+            generations::read(store, other).ok().or_else(|| from_manifest(store, other))
+        });
         // Of commands and variables, looking at them does not tell whether they are in force.
-        let targets =
-            others.flat_map(|other| other.activations).filter(|activation| activation.action.target().is_some());
+        let targets = others
+            .flat_map(|other| other.activations)
+            .filter(|activation| activation.action.target().is_some());
         // What counts at a target is the last one.
         snapshot.activations = targets.chain(snapshot.activations).collect();
     }
@@ -66,7 +73,8 @@ fn from_manifest(store: &Store, id: SnapshotId) -> Option<Snapshot> {
     let mut derivations = BTreeMap::new();
     let mut owners: HashMap<Placeholder, (Hash, &OutputName)> = HashMap::new();
     for derivation in &kept.derivations {
-        let placeholder = |output| (Placeholder::new(derivation.hash, output), (derivation.hash, output));
+        let placeholder =
+            |output| (Placeholder::new(derivation.hash, output), (derivation.hash, output));
         owners.extend(derivation.outputs.iter().map(placeholder));
         if let Ok(Some(outputs)) = recorded_outputs(store, derivation.hash) {
             derivations.insert(derivation.hash, outputs);
@@ -80,8 +88,10 @@ fn from_manifest(store: &Store, id: SnapshotId) -> Option<Snapshot> {
     };
     let [objects, ways] = [store.objects(), &store.ways()].map(platform::bytes_of_path);
     for activation in &kept.activations {
-        // One whose content is not known any more is found by looking at its target, if that is ours.
-        let mut action = activation.action.resolve(&path).unwrap_or_else(|_| activation.action.clone());
+        // One whose content is not known any more is found by looking at its target, if that is
+        // ours.
+        let mut action =
+            activation.action.resolve(&path).unwrap_or_else(|_| activation.action.clone());
         if let Some(target) = action.as_target_mut() {
             target.complete(&objects, &ways);
             if let Some((source, None)) = target.digest()

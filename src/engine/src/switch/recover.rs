@@ -38,7 +38,9 @@ pub struct Pending {
 fn read(store: &Store) -> Result<Option<Written>, Error> {
     let path = store.journal();
     match platform::read_file(&path) {
-        Ok(text) => Written::parse(&text).map(Some).map_err(|source| Error::Journal { path, source }),
+        Ok(text) => {
+            Written::parse(&text).map(Some).map_err(|source| Error::Journal { path, source })
+        }
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -46,7 +48,9 @@ fn read(store: &Store) -> Result<Option<Written>, Error> {
 
 fn is_committed(store: &Store, written: &Written) -> Result<bool, Error> {
     let journal = &written.journal;
-    Ok(journal.to.is_some() && Some(generations::current_id(store)?) == journal.to && journal.to != Some(journal.from))
+    Ok(journal.to.is_some()
+        && Some(generations::current_id(store)?) == journal.to
+        && journal.to != Some(journal.from))
 }
 
 /// Returns the switch that a journal tells of, if there is one. Reads only.
@@ -75,7 +79,11 @@ pub fn pending(store: &Store) -> Result<Option<Pending>, Error> {
 ///
 /// # Errors
 /// When it waits to be confirmed, its journal cannot be used, or something cannot be put back.
-pub fn recover(store: &Store, settings: &Settings, on_event: &mut dyn FnMut(Event)) -> Result<(), Error> {
+pub fn recover(
+    store: &Store,
+    settings: &Settings,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<(), Error> {
     let Some(written) = read(store)? else { return Ok(()) };
     let is_committed = is_committed(store, &written)?;
     if written.journal.confirm.is_some() && is_committed {
@@ -114,9 +122,17 @@ fn back(
 ///
 /// # Errors
 /// When something cannot be put back.
-pub fn revert(store: &Store, settings: &Settings, mark: &str, on_event: &mut dyn FnMut(Event)) -> Result<bool, Error> {
+pub fn revert(
+    store: &Store,
+    settings: &Settings,
+    mark: &str,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<bool, Error> {
     let Some(written) = read(store)? else { return Ok(false) };
-    if written.journal.mark != mark || written.journal.confirm.is_none() || !is_committed(store, &written)? {
+    if written.journal.mark != mark
+        || written.journal.confirm.is_none()
+        || !is_committed(store, &written)?
+    {
         return Ok(false);
     }
     back(store, settings, &written, "an apply that nobody confirmed", on_event)?;
@@ -136,8 +152,8 @@ pub fn confirm(store: &Store, home: &Path) -> Result<SnapshotId, Error> {
     Ok(written.journal.to.unwrap_or(written.journal.from))
 }
 
-/// Puts a journal that cannot be read out of the way; returns where it is now, or `None` when it can be read. Nobody knows
-/// how far that switch came: what follows must look at every target.
+/// Puts a journal that cannot be read out of the way; returns where it is now, or `None` when it
+/// can be read. Nobody knows how far that switch came: what follows must look at every target.
 ///
 /// # Errors
 /// When the file system refuses.

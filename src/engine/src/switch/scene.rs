@@ -93,7 +93,14 @@ impl<'a> Scene<'a> {
 
     /// Returns the path of a target as it is declared.
     pub fn declared(&self, activation: &Activation) -> Option<PathBuf> {
-        Some(activation.place.as_ref().or(activation.action.target())?.expand_home(self.home).to_path())
+        Some(
+            activation
+                .place
+                .as_ref()
+                .or(activation.action.target())?
+                .expand_home(self.home)
+                .to_path(),
+        )
     }
 
     /// Returns where the original of a target is, if it has one.
@@ -151,7 +158,8 @@ impl<'a> Scene<'a> {
         Actual::At(path.to_owned())
     }
 
-    /// Returns where that is now which will stand at a place: an original that comes back is elsewhere until then.
+    /// Returns where that is now which will stand at a place: an original that comes back is
+    /// elsewhere until then.
     pub fn standing(&self, place: &Path) -> PathBuf {
         match self.actual(place) {
             Actual::At(actual) => actual,
@@ -170,7 +178,10 @@ impl<'a> Scene<'a> {
 
     /// Returns the directories above a place that will have to be created, outermost first; or what
     /// stands in their way.
-    pub fn missing_parents(&self, place: &Path) -> Result<std::result::Result<Vec<PathBuf>, PathBuf>> {
+    pub fn missing_parents(
+        &self,
+        place: &Path,
+    ) -> Result<std::result::Result<Vec<PathBuf>, PathBuf>> {
         let mut missing = Vec::new();
         for directory in place.ancestors().skip(1) {
             let kind = match self.actual(directory) {

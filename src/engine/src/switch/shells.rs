@@ -14,10 +14,16 @@ use crate::snapshot::Snapshot;
 pub fn steps(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
     fn key(activation: &Activation) -> Option<Vec<u8>> {
         let subject = activation.action.as_environment()?.subject();
-        Some([format!("{:?} {:?} ", activation.user, activation.project).as_bytes(), &subject].concat())
+        Some(
+            [format!("{:?} {:?} ", activation.user, activation.project).as_bytes(), &subject]
+                .concat(),
+        )
     }
-    let mut old: BTreeMap<Vec<u8>, &Arc<Activation>> =
-        current.activations.iter().filter_map(|activation| Some((key(activation)?, activation))).collect();
+    let mut old: BTreeMap<Vec<u8>, &Arc<Activation>> = current
+        .activations
+        .iter()
+        .filter_map(|activation| Some((key(activation)?, activation)))
+        .collect();
     let mut seen = BTreeSet::new();
     let mut steps = Vec::new();
     for entry in entries {
@@ -32,11 +38,13 @@ pub fn steps(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
         };
         steps.push(Step::new(mark, entry));
     }
-    let removed = old.into_values().map(|activation| Step::new(Mark::Remove, &Entry::applied(activation)));
+    let removed =
+        old.into_values().map(|activation| Step::new(Mark::Remove, &Entry::applied(activation)));
     removed.chain(steps).collect()
 }
 
-/// Returns whether the environment of somebody changes. Only when the actions that make it are others it takes to be seen.
+/// Returns whether the environment of somebody changes. Only when the actions that make it are
+/// others it takes to be seen.
 pub fn differ(new: &[Arc<Activation>], old: &[Arc<Activation>], home: &Path) -> bool {
     fn is_part(activation: &&Activation) -> bool {
         activation.action.as_environment().is_some() || activation.project.is_some()
@@ -46,7 +54,8 @@ pub fn differ(new: &[Arc<Activation>], old: &[Arc<Activation>], home: &Path) -> 
         new.action == old.action && new.user == old.user && new.project == old.project
     };
     let (new_parts, old_parts) = (new.clone().filter(is_part), old.clone().filter(is_part));
-    let are_same = new_parts.clone().count() == old_parts.clone().count() && new_parts.zip(old_parts).all(is_same);
+    let are_same = new_parts.clone().count() == old_parts.clone().count()
+        && new_parts.zip(old_parts).all(is_same);
     if are_same && environment::users(new.clone()) == environment::users(old.clone()) {
         return false;
     }

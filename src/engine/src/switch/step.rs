@@ -33,7 +33,8 @@ pub enum Work {
     Effect {
         /// Whether it is taken back.
         undo: bool,
-        /// Whether it is done because something changed: it is taken back by doing it again, when that is as it was.
+        /// Whether it is done because something changed: it is taken back by doing it again, when
+        /// that is as it was.
         again: bool,
     },
 }

@@ -6,7 +6,8 @@ use crate::names::SnapshotId;
 use crate::settings::{Interrupt, Settings};
 use crate::store::Store;
 
-/// Returns with what effects of a user are performed while the environment of a snapshot is in force.
+/// Returns with what effects of a user are performed while the environment of a snapshot is in
+/// force.
 pub fn surroundings<'a>(
     store: &Store,
     settings: &'a Settings,
@@ -18,5 +19,12 @@ pub fn surroundings<'a>(
     let own = user.map(|user| snapshot.join("users").join(user).join(shells::COMMANDS));
     let environment = std::iter::once(snapshot.join(shells::COMMANDS)).chain(own).collect();
     let shared = settings.shared_environment.as_slice();
-    Surroundings { home: &settings.home, user, environment, journal: store.journal(), shared, interrupt }
+    Surroundings {
+        home: &settings.home,
+        user,
+        environment,
+        journal: store.journal(),
+        shared,
+        interrupt,
+    }
 }

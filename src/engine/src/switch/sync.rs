@@ -10,13 +10,20 @@ use crate::platform::{self, FileKind};
 use crate::store::Store;
 
 /// Waits until everything at the places of changes is on the disk.
-pub fn sync_places(store: &Store, directories: &Directories, changes: &[Change]) -> Result<(), Error> {
+pub fn sync_places(
+    store: &Store,
+    directories: &Directories,
+    changes: &[Change],
+) -> Result<(), Error> {
     let mut devices: BTreeMap<(u64, u64), PathBuf> = BTreeMap::new();
     let mut parents = BTreeSet::new();
     for change in changes {
         let Change::Target(change) = change else { continue };
         let place = change.place.to_path();
-        let Some(parent) = place.parent().filter(|parent| parents.insert(parent.to_path_buf())) else { continue };
+        let Some(parent) = place.parent().filter(|parent| parents.insert(parent.to_path_buf()))
+        else {
+            continue;
+        };
         // What was a directory may be a link by now.
         let directory = parent.ancestors().find_map(|above| {
             let seen = platform::look(above).ok().flatten()?;

@@ -1,7 +1,7 @@
 //! Where targets really are: home expanded, symbolic links among the parents resolved, each once.
 //!
-//! Links at targets that we manage are not followed: they may go in the same switch. As root, only links are
-//! followed that belong to root or to whose directory they are in.
+//! Links at targets that we manage are not followed: they may go in the same switch. As root, only
+//! links are followed that belong to root or to whose directory they are in.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -14,7 +14,8 @@ use crate::value::{Positions, Text};
 
 /// As many links as the system itself follows in one path (path_resolution(7)).
 const MOST_LINKS: usize = 40;
-/// The longest name that file systems have, in bytes (NAME_MAX of limits.h, and as much on Windows).
+/// The longest name that file systems have, in bytes (NAME_MAX of limits.h, and as much on
+/// Windows).
 const LONGEST_NAME: usize = 255;
 
 /// Resolves targets, looking at every directory once.
@@ -53,7 +54,8 @@ impl<'a> Targets<'a> {
         self.managed.borrow_mut().insert(place)
     }
 
-    /// From now on, no link in the directory at this place is followed. Returns whether that is new.
+    /// From now on, no link in the directory at this place is followed. Returns whether that is
+    /// new.
     pub fn replace(&self, place: PathBuf) -> bool {
         self.replaced.borrow_mut().insert(place)
     }
@@ -87,7 +89,12 @@ impl<'a> Targets<'a> {
     ///
     /// # Errors
     /// As [`place`](Targets::place).
-    pub fn place_of(&self, target: &Target, path: &Text, positions: &Positions) -> Result<PathBuf, Error> {
+    pub fn place_of(
+        &self,
+        target: &Target,
+        path: &Text,
+        positions: &Positions,
+    ) -> Result<PathBuf, Error> {
         let place = self.place(path, positions)?;
         Ok(if target.keeps_below() && !target.is_implied() { self.directory(place) } else { place })
     }
@@ -101,13 +108,19 @@ impl<'a> Targets<'a> {
             return Ok(place.clone());
         }
         let path = target.expand_home(self.home).to_path();
-        let (Some(parent), Some(name), true) = (path.parent(), path.file_name(), path.is_absolute()) else {
+        let (Some(parent), Some(name), true) =
+            (path.parent(), path.file_name(), path.is_absolute())
+        else {
             return Err(Error::Relative { given: target.display(), positions: positions.clone() });
         };
         // It would be known only when the target is looked at, which is after all is built.
         if path.iter().any(|name| name.len() > LONGEST_NAME) {
             let problem = "File name too long".to_owned();
-            return Err(Error::Parent { target: path.clone(), problem, positions: positions.clone() });
+            return Err(Error::Parent {
+                target: path.clone(),
+                problem,
+                positions: positions.clone(),
+            });
         }
         let mut links = 0;
         let parent = self.resolve(parent, &mut links).map_err(|problem| Error::Parent {
@@ -134,21 +147,27 @@ impl<'a> Targets<'a> {
             return Ok(known.clone());
         }
         let resolved = match (directory.parent(), directory.file_name()) {
-            (Some(parent), Some(name)) => self.follow(&self.resolve(parent, links)?, Path::new(name), links)?,
+            (Some(parent), Some(name)) => {
+                self.follow(&self.resolve(parent, links)?, Path::new(name), links)?
+            }
             // `x/..`: the directory above where `x` leads.
-            (Some(parent), None) => self.resolve(parent, links)?.parent().unwrap_or(Path::new("/")).to_owned(),
+            (Some(parent), None) => {
+                self.resolve(parent, links)?.parent().unwrap_or(Path::new("/")).to_owned()
+            }
             _ => directory.to_owned(),
         };
         self.parents.borrow_mut().insert(directory.to_owned(), resolved.clone());
         Ok(resolved)
     }
 
-    /// Returns where that is now which will stand at a path; nothing when that is not to be looked at, since it goes.
+    /// Returns where that is now which will stand at a path; nothing when that is not to be looked
+    /// at, since it goes.
     fn actual_at(&self, path: &Path) -> Option<PathBuf> {
         let (moved, mut replaced) = (self.actual.borrow(), self.replaced.borrow_mut());
         for above in path.ancestors() {
             if let Some(actual) = moved.get(above) {
-                let below = path.strip_prefix(above).ok().filter(|below| !below.as_os_str().is_empty());
+                let below =
+                    path.strip_prefix(above).ok().filter(|below| !below.as_os_str().is_empty());
                 return Some(below.map_or_else(|| actual.clone(), |below| actual.join(below)));
             }
             if replaced.contains(above) {
@@ -195,6 +214,7 @@ impl<'a> Targets<'a> {
 /// Returns with whose rights root works in a directory: those of the first other owner above it.
 fn user_of(directory: &Path) -> Option<u32> {
     let above: Vec<_> = directory.ancestors().collect();
-    let owners = above.into_iter().rev().filter_map(|directory| platform::look(directory).ok().flatten());
+    let owners =
+        above.into_iter().rev().filter_map(|directory| platform::look(directory).ok().flatten());
     owners.map(|seen| seen.owner).find(|owner| *owner != 0)
 }

@@ -1,5 +1,6 @@
-//! The usual case of an apply: everything that is wanted is applied, and stands where it should. That is seen in one pass
-//! over the targets, each directory opened once. Whenever anything is not plainly so, the plan looks closely.
+//! The usual case of an apply: everything that is wanted is applied, and stands where it should.
+//! That is seen in one pass over the targets, each directory opened once. Whenever anything is not
+//! plainly so, the plan looks closely.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +21,8 @@ use crate::store::Store;
 pub fn is_applied(desired: &Desired, current: &Snapshot) -> bool {
     let is_same = |entry: &Entry, old: &Arc<Activation>| {
         let new = &entry.activation;
-        let is_alike = || new.action == old.action && new.user == old.user && new.project == old.project;
+        let is_alike =
+            || new.action == old.action && new.user == old.user && new.project == old.project;
         Arc::ptr_eq(new, old) || (is_alike() && is_there(new, old))
     };
     desired.is_complete
@@ -28,7 +30,8 @@ pub fn is_applied(desired: &Desired, current: &Snapshot) -> bool {
         && desired.entries.iter().zip(&current.activations).all(|(entry, old)| is_same(entry, old))
 }
 
-/// Returns whether what a snapshot had at a place is wanted where it is applied: the same words mean another place in another home.
+/// Returns whether what a snapshot had at a place is wanted where it is applied: the same words
+/// mean another place in another home.
 fn is_there(new: &Activation, old: &Activation) -> bool {
     new.place.is_none() || new.place == old.place
 }
@@ -41,7 +44,9 @@ pub fn leads_elsewhere_only(desired: &Desired, current: &Snapshot) -> bool {
             return true;
         }
         let is_same = match (new.action.as_target(), old.action.as_target()) {
-            (Some(target), Some(before)) if target.leads_to().is_some() && before.leads_to().is_some() => {
+            (Some(target), Some(before))
+                if target.leads_to().is_some() && before.leads_to().is_some() =>
+            {
                 target.kind() == before.kind() && target.target() == before.target()
             }
             _ => new.action == old.action,
@@ -52,11 +57,19 @@ pub fn leads_elsewhere_only(desired: &Desired, current: &Snapshot) -> bool {
         && desired.entries.iter().zip(&current.activations).all(|(entry, old)| is_alike(entry, old))
 }
 
-/// Returns the steps of what is applied, links first, none of which does anything, unless `is_brief`: then there are none; or nothing,
-/// when it takes a closer look to see what there is to do.
-pub fn unchanged(store: &Store, home: &Path, desired: &Desired, is_brief: bool) -> Option<Vec<Step>> {
+/// Returns the steps of what is applied, links first, none of which does anything, unless
+/// `is_brief`: then there are none; or nothing, when it takes a closer look to see what there is to
+/// do.
+pub fn unchanged(
+    store: &Store,
+    home: &Path,
+    desired: &Desired,
+    is_brief: bool,
+) -> Option<Vec<Step>> {
     // What is done at each apply switches, and needs a plan with everything in it.
-    let is_always = |entry: &Entry| entry.activation.action.as_effect().is_some_and(|effect| effect.is_always());
+    let is_always = |entry: &Entry| {
+        entry.activation.action.as_effect().is_some_and(|effect| effect.is_always())
+    };
     if desired.entries.iter().any(is_always) {
         return None;
     }
@@ -67,7 +80,8 @@ pub fn unchanged(store: &Store, home: &Path, desired: &Desired, is_brief: bool) 
     let root = platform::canonical(store.root());
     let look = |entries: &[Entry]| look_at(entries, store, home, &root, is_brief);
     // Where rights are those of a whole process, root cannot take on those of others beside itself.
-    let is_many = desired.entries.len() >= MANY && (cfg!(target_os = "linux") || platform::user_number() != 0);
+    let is_many = desired.entries.len() >= MANY
+        && (cfg!(target_os = "linux") || platform::user_number() != 0);
     let looked: Option<Vec<_>> = if is_many {
         desired.entries.par_chunks(PART).map(look).collect()
     } else {
@@ -77,7 +91,8 @@ pub fn unchanged(store: &Store, home: &Path, desired: &Desired, is_brief: bool) 
     Some(links.into_iter().chain(rest).flatten().collect())
 }
 
-/// From so many on, targets are looked at side by side, so many by one thread: neighbours are in one directory.
+/// From so many on, targets are looked at side by side, so many by one thread: neighbours are in
+/// one directory.
 const MANY: usize = 2000;
 const PART: usize = 256;
 
@@ -89,13 +104,15 @@ fn look_at(
     root: &Path,
     is_brief: bool,
 ) -> Option<(Vec<Step>, Vec<Step>)> {
-    let (directories, accounts) = (Directories::looking().stopped_by(store.interrupt()), Accounts::default());
+    let (directories, accounts) =
+        (Directories::looking().stopped_by(store.interrupt()), Accounts::default());
     let look = Look { directories: &directories, accounts: &accounts };
     let mut last_parent = PathBuf::new();
     let (mut links, mut rest) = (Vec::new(), Vec::new());
     for entry in entries {
         let Some(target) = entry.activation.action.as_target() else { continue };
-        // Taken as it is written: a parent that is a link cannot be opened, and then the plan resolves it.
+        // Taken as it is written: a parent that is a link cannot be opened, and then the plan
+        // resolves it.
         let place = target.target().expand_home(home).to_path();
         let parent = place.parent()?;
         if parent.as_os_str() != last_parent.as_os_str() {

@@ -16,8 +16,9 @@ use crate::settings::{Event, Settings};
 use crate::store::Store;
 use crate::value::Text;
 
-/// Takes back whatever a switch did, in reverse; returns what could not be taken back, in words. Then
-/// the journal stays, and it can be tried again. `failed` is the command that failed by itself.
+/// Takes back whatever a switch did, in reverse; returns what could not be taken back, in words.
+/// Then the journal stays, and it can be tried again. `failed` is the command that failed by
+/// itself.
 pub fn undo(
     store: &Store,
     settings: &Settings,
@@ -37,14 +38,22 @@ pub fn undo(
                 Ok(Undone::Done) => Ok(()),
                 Ok(Undone::LeftAlone { place, found, kept }) => {
                     let kept = kept.map(|kept| {
-                        displace(store, &settings.home, change, &kept, &format!("{}-{number}", journal.mark))
+                        displace(
+                            store,
+                            &settings.home,
+                            change,
+                            &kept,
+                            &format!("{}-{number}", journal.mark),
+                        )
                     });
                     let kept = match kept {
                         Some(kept) => format!("; what stood there before is {kept}"),
                         None => String::new(),
                     };
-                    let message =
-                        format!("{} was changed meanwhile: {found} is left alone there{kept}", place.display());
+                    let message = format!(
+                        "{} was changed meanwhile: {found} is left alone there{kept}",
+                        place.display()
+                    );
                     on_event(Event::Warning { message });
                     Ok(())
                 }
@@ -72,7 +81,11 @@ pub fn undo(
 fn displace(store: &Store, home: &Path, change: &TargetChange, kept: &Path, mark: &str) -> String {
     let place = change.place.to_path();
     let displaced = place_for(store, &place, Role::Displaced, mark);
-    let now_at = if displaced == kept || platform::rename(kept, &displaced).is_err() { kept } else { &displaced };
+    let now_at = if displaced == kept || platform::rename(kept, &displaced).is_err() {
+        kept
+    } else {
+        &displaced
+    };
     let mut backups = Backups::load(store, home);
     let (path, now) = (Text(platform::bytes_of_path(now_at)), platform::now().max(0.0) as u64);
     backups.add(Backup::new(change.place.clone(), path, Role::Displaced, now));
@@ -106,13 +119,23 @@ fn take_back_effect(
     Ok(effect.perform(!was_undo, &surroundings, on_event)?)
 }
 
-/// Does once more what was done because something changed: that is as it was, which nobody was told yet. A command that
-/// fails is no reason to keep what was taken back.
-fn do_again(store: &Store, settings: &Settings, written: &Written, on_event: &mut dyn FnMut(Event)) {
+/// Does once more what was done because something changed: that is as it was, which nobody was told
+/// yet. A command that fails is no reason to keep what was taken back.
+fn do_again(
+    store: &Store,
+    settings: &Settings,
+    written: &Written,
+    on_event: &mut dyn FnMut(Event),
+) {
     for (number, change) in written.journal.changes.iter().enumerate() {
         let Change::Command { action, again: true, user, .. } = change else { continue };
-        let (Some(effect), true) = (action.as_effect(), written.notes.contains(&Note::Begin(number))) else { continue };
-        let surroundings = surroundings(store, settings, written.journal.from, user.as_deref(), None);
+        let (Some(effect), true) =
+            (action.as_effect(), written.notes.contains(&Note::Begin(number)))
+        else {
+            continue;
+        };
+        let surroundings =
+            surroundings(store, settings, written.journal.from, user.as_deref(), None);
         if let Err(error) = effect.perform(false, &surroundings, on_event) {
             let message = format!("what was changed is as it was, and then {error}");
             on_event(Event::Warning { message });
@@ -121,7 +144,11 @@ fn do_again(store: &Store, settings: &Settings, written: &Written, on_event: &mu
 }
 
 /// Puts `current` and the snapshots back, and removes the journal once all the rest is on the disk.
-fn restore_metadata(store: &Store, written: &Written, directories: &Directories) -> Result<(), Error> {
+fn restore_metadata(
+    store: &Store,
+    written: &Written,
+    directories: &Directories,
+) -> Result<(), Error> {
     let journal = &written.journal;
     let link = format!("snapshots/{}", journal.from);
     if platform::read_link(&store.current()).is_ok_and(|target| target != Path::new(&link)) {
@@ -138,7 +165,9 @@ fn restore_metadata(store: &Store, written: &Written, directories: &Directories)
         platform::remove_tree(&store.snapshots().join(format!(".{id}.new")))?;
     }
     if journal.is_first {
-        for path in super::write::fixed_links(store).iter().map(|(link, _)| link).chain([&store.current()]) {
+        for path in
+            super::write::fixed_links(store).iter().map(|(link, _)| link).chain([&store.current()])
+        {
             if platform::exists(path) {
                 platform::remove_file(path)?;
             }

@@ -1,5 +1,5 @@
-//! Directories that GNU Stow folded: links to the directory of a package, in whose place the files of a tree are to be linked
-//! one by one.
+//! Directories that GNU Stow folded: links to the directory of a package, in whose place the files
+//! of a tree are to be linked one by one.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -16,14 +16,20 @@ use crate::value::Text;
 /// As many names as a plan shows of what is behind a link.
 const MOST_NAMES: usize = 10;
 
-/// Returns the directories that are to replace such links, outermost first, and makes sure that these are not followed.
+/// Returns the directories that are to replace such links, outermost first, and makes sure that
+/// these are not followed.
 ///
-/// A link is one of these when it ends at the directory that holds the source of a file of a tree, where its place is the directory
-/// that holds the target of the file, or when that is so of the directories above both, which have the same names.
+/// A link is one of these when it ends at the directory that holds the source of a file of a tree,
+/// where its place is the directory that holds the target of the file, or when that is so of the
+/// directories above both, which have the same names.
 ///
 /// # Errors
 /// When the way to one cannot be followed.
-pub fn unfolded(home: &Path, targets: &Targets<'_>, entries: &[Entry]) -> Result<Vec<Entry>, Error> {
+pub fn unfolded(
+    home: &Path,
+    targets: &Targets<'_>,
+    entries: &[Entry],
+) -> Result<Vec<Entry>, Error> {
     let mut links: BTreeMap<PathBuf, &Entry> = BTreeMap::new();
     let mut looks = Looks::default();
     let mut last: Option<(PathBuf, &Path)> = None;
@@ -68,8 +74,8 @@ struct Looks {
 }
 
 impl Looks {
-    /// Returns the outermost link among a directory of targets and those above it that ends at the directory of
-    /// sources beside it.
+    /// Returns the outermost link among a directory of targets and those above it that ends at the
+    /// directory of sources beside it.
     fn outermost(&mut self, targets: &Path, sources: &Path, home: &Path) -> Option<PathBuf> {
         let (mut target, mut source) = (targets, sources);
         let mut outermost = None;
@@ -82,7 +88,8 @@ impl Looks {
             {
                 outermost = Some(target.to_owned());
             }
-            let is_same_name = target.file_name().is_some() && target.file_name() == source.file_name();
+            let is_same_name =
+                target.file_name().is_some() && target.file_name() == source.file_name();
             match (target.parent(), source.parent()) {
                 (Some(above), Some(beside)) if is_same_name => (target, source) = (above, beside),
                 _ => break,
@@ -107,14 +114,16 @@ impl Looks {
     }
 }
 
-/// Returns, in words, what is behind a link and will not be seen below its place any more. `places` are the targets.
+/// Returns, in words, what is behind a link and will not be seen below its place any more. `places`
+/// are the targets.
 pub fn hidden_behind(link: &Path, places: &HashSet<&Path>) -> Option<String> {
     let mut names = Vec::new();
     collect(link, link, places, &mut names);
     if names.is_empty() {
         return None;
     }
-    let shown: Vec<_> = names.iter().take(MOST_NAMES).map(|name| name.display().to_string()).collect();
+    let shown: Vec<_> =
+        names.iter().take(MOST_NAMES).map(|name| name.display().to_string()).collect();
     let more = if names.len() > MOST_NAMES { " and more" } else { "" };
     Some(format!("not declared in it: {}{more}", shown.join(", ")))
 }

@@ -13,7 +13,9 @@ use super::Error;
 use super::desired::Entry;
 use super::scene::Scene;
 use super::step::{Mark, Step, Work};
-use crate::action::{self, After, Before, Directories, Found, Link, Role, TargetChange, is_link_to};
+use crate::action::{
+    self, After, Before, Directories, Found, Link, Role, TargetChange, is_link_to,
+};
 use crate::activation::Activation;
 use crate::platform;
 use crate::snapshot::Snapshot;
@@ -39,8 +41,10 @@ impl<'a> Ways<'a> {
         // The files of a tree are declared together.
         let mut last = None;
         for activation in activations {
-            let Some((source, text)) =
-                activation.action.as_target().and_then(|target| Some((target.leads_to()?, target.link_text()?)))
+            let Some((source, text)) = activation
+                .action
+                .as_target()
+                .and_then(|target| Some((target.leads_to()?, target.link_text()?)))
             else {
                 continue;
             };
@@ -63,7 +67,11 @@ impl<'a> Ways<'a> {
         }
         let above = directory(store);
         for (name, object) in &self.objects {
-            if !is_link_to(directories, &above.join(platform::name_from_bytes(name)), &text(object).0)? {
+            if !is_link_to(
+                directories,
+                &above.join(platform::name_from_bytes(name)),
+                &text(object).0,
+            )? {
                 return Ok(false);
             }
         }
@@ -83,14 +91,21 @@ fn text(object: &[u8]) -> Text {
 
 /// Returns whether a place is that of a way.
 pub fn is_way(store: &Store, place: &Path) -> bool {
-    place.parent().is_some_and(|parent| parent.ends_with("store/ways") && parent == directory(store))
+    place
+        .parent()
+        .is_some_and(|parent| parent.ends_with("store/ways") && parent == directory(store))
 }
 
-/// Plans the ways: first those that are to be there before links lead through them, then those that go after that.
+/// Plans the ways: first those that are to be there before links lead through them, then those that
+/// go after that.
 ///
 /// # Errors
 /// When the system does not tell what stands there.
-pub fn steps(scene: &Scene<'_>, current: &Snapshot, entries: &[Entry]) -> Result<(Vec<Step>, Vec<Step>), Error> {
+pub fn steps(
+    scene: &Scene<'_>,
+    current: &Snapshot,
+    entries: &[Entry],
+) -> Result<(Vec<Step>, Vec<Step>), Error> {
     let old = Ways::of(scene.store, current.actions());
     let new = Ways::of(scene.store, entries.iter().map(|entry| &*entry.activation));
     let (mut made, mut gone) = (Vec::new(), Vec::new());
@@ -101,7 +116,8 @@ pub fn steps(scene: &Scene<'_>, current: &Snapshot, entries: &[Entry]) -> Result
     let step = |mark, place: &Path, object: &[u8], before, after| {
         let object = scene.store.objects().join(platform::path_from_bytes(object));
         let [object, target] = [&object, place].map(|path| Text(platform::bytes_of_path(path)));
-        let activation = Arc::new(Activation::new(Link::new(object, target.clone()).into(), Vec::new()));
+        let activation =
+            Arc::new(Activation::new(Link::new(object, target.clone()).into(), Vec::new()));
         let change = TargetChange { place: target, before, after, declared: None, temporary: None };
         Step { work: Work::Target(change), ..Step::at(mark, &Entry::applied(&activation), place) }
     };
@@ -114,9 +130,11 @@ pub fn steps(scene: &Scene<'_>, current: &Snapshot, entries: &[Entry]) -> Result
         }
         let before = match (source.clone(), found.seen()) {
             (Some(source), _) => Before::Link { source },
-            (None, Some(seen)) => {
-                Before::Kept { identity: seen.identity.clone(), kept: Text::default(), role: Role::Displaced }
-            }
+            (None, Some(seen)) => Before::Kept {
+                identity: seen.identity.clone(),
+                kept: Text::default(),
+                role: Role::Displaced,
+            },
             (None, None) => Before::Nothing,
         };
         let is_as_left = old.objects.get(name).is_none_or(|object| source == Some(text(object)));
@@ -126,7 +144,13 @@ pub fn steps(scene: &Scene<'_>, current: &Snapshot, entries: &[Entry]) -> Result
     for (name, object) in old.objects.iter().filter(|(name, _)| !new.objects.contains_key(*name)) {
         let place = directory.join(platform::name_from_bytes(name));
         if let Some(source) = link_text(&action::look(&scene.directories, &place)?) {
-            gone.push(step(Mark::Unchanged, &place, object, Before::Link { source }, After::Nothing));
+            gone.push(step(
+                Mark::Unchanged,
+                &place,
+                object,
+                Before::Link { source },
+                After::Nothing,
+            ));
         }
     }
     Ok((made, gone))

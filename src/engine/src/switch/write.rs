@@ -17,7 +17,12 @@ const TRAVERSED: u32 = 0o711;
 const CLOSED: u32 = 0o700;
 
 /// Writes a snapshot's directory and makes sure that it is on the disk.
-pub fn write_snapshot(store: &Store, home: &Path, snapshot: &Snapshot, manifest: &Manifest) -> Result<(), Error> {
+pub fn write_snapshot(
+    store: &Store,
+    home: &Path,
+    snapshot: &Snapshot,
+    manifest: &Manifest,
+) -> Result<(), Error> {
     let place = store.snapshot(snapshot.id);
     let temporary = store.snapshots().join(format!(".{}.new", snapshot.id));
     platform::remove_tree(&temporary)?;
@@ -30,7 +35,8 @@ pub fn write_snapshot(store: &Store, home: &Path, snapshot: &Snapshot, manifest:
     text.push(b'\n');
     write("manifest.json", &text, PRIVATE)?;
     let environment = Environment::new(snapshot.actions(), home);
-    let identity = Identity { root: store.root(), user: None, project: None, snapshot: snapshot.id };
+    let identity =
+        Identity { root: store.root(), user: None, project: None, snapshot: snapshot.id };
     for shell in shells::scripts() {
         write(shell.file(), &shell.render(&environment, &identity), READABLE)?;
     }
@@ -44,9 +50,14 @@ pub fn write_snapshot(store: &Store, home: &Path, snapshot: &Snapshot, manifest:
     Ok(platform::sync_directory(&store.snapshots())?)
 }
 
-/// Writes the environments of projects that have a directory, for shells that enter it: how to get and how to leave each, and
-/// a list, outer directories first.
-fn write_projects(store: &Store, home: &Path, directory: &Path, snapshot: &Snapshot) -> Result<(), Error> {
+/// Writes the environments of projects that have a directory, for shells that enter it: how to get
+/// and how to leave each, and a list, outer directories first.
+fn write_projects(
+    store: &Store,
+    home: &Path,
+    directory: &Path,
+    snapshot: &Snapshot,
+) -> Result<(), Error> {
     let projects = Environment::projects(snapshot.actions(), home);
     if projects.is_empty() {
         return Ok(());
@@ -58,14 +69,25 @@ fn write_projects(store: &Store, home: &Path, directory: &Path, snapshot: &Snaps
         let own = above.join(name);
         platform::create_directory_as(&own, TRAVERSED)?;
         let environment = Environment::of_project(snapshot.actions(), name, home);
-        let identity = Identity { root: store.root(), user: None, project: Some(name), snapshot: snapshot.id };
+        let identity =
+            Identity { root: store.root(), user: None, project: Some(name), snapshot: snapshot.id };
         for shell in shells::scripts() {
             if let Some(leave) = shell.render_leave(&environment, &identity) {
-                platform::write_file_as(&own.join(shell.file()), &shell.render(&environment, &identity), READABLE)?;
-                platform::write_file_as(&own.join(shell.file().replace("env.", "leave.")), &leave, READABLE)?;
+                platform::write_file_as(
+                    &own.join(shell.file()),
+                    &shell.render(&environment, &identity),
+                    READABLE,
+                )?;
+                platform::write_file_as(
+                    &own.join(shell.file().replace("env.", "leave.")),
+                    &leave,
+                    READABLE,
+                )?;
             }
         }
-        list.extend([format!("{}/projects/{name} ", snapshot.id).as_bytes(), &path, b"\n"].concat());
+        list.extend(
+            [format!("{}/projects/{name} ", snapshot.id).as_bytes(), &path, b"\n"].concat(),
+        );
     }
     Ok(platform::write_file_as(&above.join("list"), &list, READABLE)?)
 }
@@ -82,7 +104,8 @@ fn write_users(store: &Store, directory: &Path, snapshot: &Snapshot) -> Result<(
         let own = above.join(user);
         platform::create_directory_as(&own, CLOSED)?;
         let environment = Environment::of_user(snapshot.actions(), user);
-        let identity = Identity { root: store.root(), user: Some(user), project: None, snapshot: snapshot.id };
+        let identity =
+            Identity { root: store.root(), user: Some(user), project: None, snapshot: snapshot.id };
         for shell in shells::scripts() {
             let script = own.join(shell.file());
             platform::write_file_as(&script, &shell.render(&environment, &identity), READABLE)?;
@@ -116,7 +139,8 @@ pub fn write_user_links(store: &Store, snapshot: &Snapshot) -> Result<(), Error>
                 platform::create_directories_as(above, TRAVERSED)?;
             }
             platform::create_directories_as(&directory, CLOSED)?;
-            let target = Path::new("../../store/metadata/current/users").join(user).join(shell.file());
+            let target =
+                Path::new("../../store/metadata/current/users").join(user).join(shell.file());
             platform::symlink(&target, &link)?;
             platform::give_to(&directory, user)?;
         }
@@ -127,8 +151,11 @@ pub fn write_user_links(store: &Store, snapshot: &Snapshot) -> Result<(), Error>
 /// Returns the links that lead to whatever is current.
 pub fn fixed_links(store: &Store) -> Vec<(PathBuf, PathBuf)> {
     let current = Path::new("store/metadata/current");
-    let scripts = shells::scripts().map(|shell| (store.root().join(shell.file()), current.join(shell.file())));
-    scripts.chain([(store.metadata().join("manifest.json"), "current/manifest.json".into())]).collect()
+    let scripts = shells::scripts()
+        .map(|shell| (store.root().join(shell.file()), current.join(shell.file())));
+    scripts
+        .chain([(store.metadata().join("manifest.json"), "current/manifest.json".into())])
+        .collect()
 }
 
 /// Makes these links, if they are missing.
@@ -165,9 +192,13 @@ mod tests {
         let activations = vec![variable("A", "1"), variable("BAR", "a|b")];
         let snapshot = Snapshot { activations, id: SnapshotId(1), ..Snapshot::empty() };
         write_snapshot(&store, Path::new("/h"), &snapshot, &Manifest::default()).unwrap();
-        let script = std::fs::read_to_string(store.snapshot(SnapshotId(1)).join("env.toy")).unwrap();
+        let script =
+            std::fs::read_to_string(store.snapshot(SnapshotId(1)).join("env.toy")).unwrap();
         assert!(script.contains("\n__syslua_single A |1|\n"), "{script}");
-        assert!(script.contains("sys.lua: toy cannot have the value of BAR: it has a bar"), "{script}");
+        assert!(
+            script.contains("sys.lua: toy cannot have the value of BAR: it has a bar"),
+            "{script}"
+        );
         assert!(fixed_links(&store).iter().any(|(link, _)| *link == root.join("env.toy")));
         assert!(shells::find("toy").is_some());
     }

@@ -2,11 +2,9 @@
 //! nothing.
 //!
 //! A directory is trusted by its real path and by the SHA-256 of every file that evaluation ran or
-//! read. What is hashed is
-//! what is returned, so a file that is replaced between the check and its use is found out. A file
-//! counts only when no
-//! other user owns it or can write to it, or to a directory between it and the top of the project.
-//! Links are not followed.
+//! read. What is hashed is what is returned, so a file that is replaced between the check and its
+//! use is found out. A file counts only when no other user owns it or can write to it, or to a
+//! directory between it and the top of the project. Links are not followed.
 
 use std::ffi::OsStr;
 use std::io::Read;
@@ -102,11 +100,16 @@ impl Doubt {
     pub fn to_failure(&self) -> Failure {
         let failure = Failure::new("untrusted", crate::failure::chain(self));
         match self {
-            _ if self.can_be_settled() => failure.with_hint("`sys shell --trust` lists the files and asks"),
-            Doubt::Writable { path, .. } => failure.with_hint(format!("`chmod go-w {}`", path.display())),
-            Doubt::Owned { path, .. } => {
-                failure.with_hint(format!("if you know what is in it: `chown` {} to you, or copy it", path.display()))
+            _ if self.can_be_settled() => {
+                failure.with_hint("`sys shell --trust` lists the files and asks")
             }
+            Doubt::Writable { path, .. } => {
+                failure.with_hint(format!("`chmod go-w {}`", path.display()))
+            }
+            Doubt::Owned { path, .. } => failure.with_hint(format!(
+                "if you know what is in it: `chown` {} to you, or copy it",
+                path.display()
+            )),
             Doubt::Link(_) => failure.with_hint("put the file itself there"),
             _ => failure,
         }
@@ -166,7 +169,8 @@ impl Project {
     /// # Errors
     /// When the directory is missing.
     pub fn open(store: &Store, directory: &Path) -> Result<Project> {
-        let directory = platform::end_of(directory).map_err(platform::failed("open the directory", directory))?;
+        let directory = platform::end_of(directory)
+            .map_err(platform::failed("open the directory", directory))?;
         let place = store.trust().join(format!("{}.json", id_of(&directory)));
         let (record, problem) = match read_record(&place, &directory) {
             Ok(record) => (record, None),
@@ -189,7 +193,8 @@ impl Project {
     pub fn name(&self) -> String {
         let name = self.directory.file_name().map(OsStr::to_string_lossy).unwrap_or_default();
         let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_.-".contains(letter);
-        let name: String = name.chars().map(|letter| if is_plain(letter) { letter } else { '_' }).collect();
+        let name: String =
+            name.chars().map(|letter| if is_plain(letter) { letter } else { '_' }).collect();
         let name = name.trim_start_matches(['.', '-']);
         if name.is_empty() { "project".to_owned() } else { name.to_owned() }
     }
@@ -269,14 +274,16 @@ impl Project {
         let text = read_safely(&self.directory, &platform::normalize(path))?;
         let hash = Hash::of(&text);
         let key = self.key(path);
-        let known = self.record.iter().flat_map(|record| &record.files).find(|file| file.path == key);
+        let known =
+            self.record.iter().flat_map(|record| &record.files).find(|file| file.path == key);
         Ok(Look { text, hash, is_trusted: known.map(|known| known.sha256 == hash) })
     }
 
     /// Returns whether a source is trusted; nothing when the record lacks it.
     pub fn trusts_source(&self, path: &Path, hash: Hash) -> Option<bool> {
         let key = self.key(path);
-        let known = self.record.iter().flat_map(|record| &record.sources).find(|source| source.path == key);
+        let known =
+            self.record.iter().flat_map(|record| &record.sources).find(|source| source.path == key);
         known.map(|known| known.sha256 == hash)
     }
 
@@ -295,14 +302,15 @@ impl Project {
     /// Forgets the files that are there no more.
     pub fn drop_missing(&mut self) {
         let directory = self.directory.clone();
-        let is_there = |file: &Trusted| platform::exists(&directory.join(platform::path_from_bytes(&file.path.0)));
+        let is_there = |file: &Trusted| {
+            platform::exists(&directory.join(platform::path_from_bytes(&file.path.0)))
+        };
         self.record().files.retain(is_there);
     }
 
     /// Follows what sys.lua itself wrote into a file of the project: when the project was trusted
-    /// with what the file had
-    /// before, it is with what it has now. Returns whether it is. `before` is `None` when there was
-    /// no file.
+    /// with what the file had before, it is with what it has now. Returns whether it is. `before`
+    /// is `None` when there was no file.
     ///
     /// # Errors
     /// When the record cannot be written.
@@ -328,13 +336,21 @@ impl Project {
             platform::create_directories_as(above, 0o700)?;
         }
         let text = serde_json::to_vec_pretty(record).unwrap_or_default();
-        Ok(platform::write_private_file_atomically(&self.place, &[text.as_slice(), b"\n"].concat())?)
+        Ok(platform::write_private_file_atomically(
+            &self.place,
+            &[text.as_slice(), b"\n"].concat(),
+        )?)
     }
 
     fn record(&mut self) -> &mut Record {
         let path = Text(platform::bytes_of_path(&self.directory));
         self.problem = None;
-        self.record.get_or_insert_with(|| Record { version: VERSION, path, files: Vec::new(), sources: Vec::new() })
+        self.record.get_or_insert_with(|| Record {
+            version: VERSION,
+            path,
+            files: Vec::new(),
+            sources: Vec::new(),
+        })
     }
 
     /// Returns how the record names a file.
@@ -353,8 +369,11 @@ pub fn id_of(directory: &Path) -> String {
 /// real paths.
 pub fn around(directory: &Path) -> Vec<PathBuf> {
     let real = platform::canonical(directory);
-    let mut found: Vec<PathBuf> =
-        real.ancestors().filter(|above| platform::exists(&above.join(ENTRY))).map(Path::to_owned).collect();
+    let mut found: Vec<PathBuf> = real
+        .ancestors()
+        .filter(|above| platform::exists(&above.join(ENTRY)))
+        .map(Path::to_owned)
+        .collect();
     found.reverse();
     found
 }
@@ -369,12 +388,18 @@ fn put(list: &mut Vec<Trusted>, path: Text, sha256: Hash) {
 fn read_record(place: &Path, directory: &Path) -> Result<Option<Record>> {
     let wrong = |why: &str| Doubt::Record { path: place.to_owned(), why: why.to_owned() };
     let Some(above) = place.parent() else { return Ok(None) };
-    let Some(text) = read_below(above, place.file_name().map(Path::new).unwrap_or_else(|| Path::new("")))? else {
+    let Some(text) =
+        read_below(above, place.file_name().map(Path::new).unwrap_or_else(|| Path::new("")))?
+    else {
         return Ok(None);
     };
-    let record: Record = serde_json::from_slice(&text).map_err(|error| wrong(&error.to_string()))?;
+    let record: Record =
+        serde_json::from_slice(&text).map_err(|error| wrong(&error.to_string()))?;
     if record.version != VERSION {
-        return Err(wrong(&format!("it has the version {}, and this sys.lua knows {VERSION}", record.version)));
+        return Err(wrong(&format!(
+            "it has the version {}, and this sys.lua knows {VERSION}",
+            record.version
+        )));
     }
     if record.path.0 != platform::bytes_of_path(directory) {
         return Err(wrong("it is of another directory"));

@@ -127,9 +127,11 @@ fn a_record_that_others_could_have_written_does_not_count() {
     fs::set_permissions(&records, fs::Permissions::from_mode(0o700)).unwrap();
     let record = place.open().place().to_owned();
     let text = fs::read_to_string(&record).unwrap();
-    for damaged in
-        [text.replace("\"version\": 1", "\"version\": 2"), text.replace("project", "elsewhere"), String::new()]
-    {
+    for damaged in [
+        text.replace("\"version\": 1", "\"version\": 2"),
+        text.replace("project", "elsewhere"),
+        String::new(),
+    ] {
         fs::write(&record, damaged).unwrap();
         assert!(matches!(place.doubt(), Doubt::Record { .. }));
     }

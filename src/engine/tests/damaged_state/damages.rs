@@ -18,19 +18,46 @@ pub fn damages(text: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut add = |what: &str, text: Vec<u8>| damages.push((what.to_owned(), text));
     add("zeroed", vec![0; text.len()]);
     add("half zeroed", [&text[..text.len() / 2], &vec![0; text.len() / 2]].concat());
-    for nonsense in
-        ["null", "[]", "{}", "0", "true", "\"text\"", "\n", "\u{feff}{}", "{\"version\":1}", "{\"version\":0}"]
-    {
+    for nonsense in [
+        "null",
+        "[]",
+        "{}",
+        "0",
+        "true",
+        "\"text\"",
+        "\n",
+        "\u{feff}{}",
+        "{\"version\":1}",
+        "{\"version\":0}",
+    ] {
         add(nonsense, nonsense.as_bytes().to_vec());
     }
     add("no UTF-8", b"{\"version\":1,\"\xff\":\"\xfe\"}\n".to_vec());
     for open in ["[", "{\"a\":", "{\"version\":1,\"a\":["] {
         add(&format!("deep {open}"), open.repeat(100_000).into_bytes());
     }
-    let deep = format!("{{\"version\":1,\"id\":2,\"activations\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    let deep = format!(
+        "{{\"version\":1,\"id\":2,\"activations\":{}{}}}",
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
     add("deep and whole", deep.into_bytes());
-    for version in ["2", "18446744073709551615", "18446744073709551616", "-1", "1.5", "1e400", "\"1\"", "[]", "null"] {
-        let changed = String::from_utf8_lossy(text).replacen("\"version\":1", &format!("\"version\":{version}"), 1);
+    for version in [
+        "2",
+        "18446744073709551615",
+        "18446744073709551616",
+        "-1",
+        "1.5",
+        "1e400",
+        "\"1\"",
+        "[]",
+        "null",
+    ] {
+        let changed = String::from_utf8_lossy(text).replacen(
+            "\"version\":1",
+            &format!("\"version\":{version}"),
+            1,
+        );
         let changed = changed.replacen("\"version\": 1", &format!("\"version\": {version}"), 1);
         if changed.as_bytes() != text {
             add(&format!("version {version}"), changed.into_bytes());
@@ -45,10 +72,16 @@ pub fn mutations(text: &[u8]) -> Vec<Vec<u8>> {
         all.push(at.to_owned());
         match value {
             Json::Object(map) => map.iter().for_each(|(key, inner)| {
-                pointers(inner, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), all);
+                pointers(
+                    inner,
+                    &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")),
+                    all,
+                );
             }),
             Json::Array(list) => {
-                list.iter().enumerate().for_each(|(place, inner)| pointers(inner, &format!("{at}/{place}"), all));
+                list.iter()
+                    .enumerate()
+                    .for_each(|(place, inner)| pointers(inner, &format!("{at}/{place}"), all));
             }
             _ => {}
         }

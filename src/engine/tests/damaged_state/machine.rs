@@ -80,7 +80,8 @@ impl Machine {
     }
 
     pub fn engine(&self) -> Engine {
-        Engine::open(settings(&self.work.join("root"), &self.work.join("home")), Access::Work).unwrap()
+        Engine::open(settings(&self.work.join("root"), &self.work.join("home")), Access::Work)
+            .unwrap()
     }
 
     /// `~/.both` and `~/.N` lead to the object of that number.
@@ -88,10 +89,12 @@ impl Machine {
         let derivation = &self.derivations[number - 1];
         let placeholder = derivation.placeholder(&OutputName::main()).to_string();
         let action = |action: Action| Activation::new(action, vec!["init.lua:1".into()]);
-        let link = |target: &str| action(Link::new(placeholder.as_str().into(), target.into()).into());
+        let link =
+            |target: &str| action(Link::new(placeholder.as_str().into(), target.into()).into());
         let target = format!("~/.file{number}").as_str().into();
         let source = placeholder.as_str().into();
-        let install = action(File { source, target, mode: Some("640".into()), ..File::default() }.into());
+        let install =
+            action(File { source, target, mode: Some("640".into()), ..File::default() }.into());
         let value = VariableValue::Single(format!("{number}").as_str().into());
         let activations = vec![
             link("~/.both"),
@@ -104,7 +107,8 @@ impl Machine {
 
     pub fn apply(&self, number: usize) -> Result<(), String> {
         let manifest = self.manifest(number);
-        let applied = self.engine().apply(&manifest, &ApplyOptions::default(), &mut NoTasks, &mut |_| {});
+        let applied =
+            self.engine().apply(&manifest, &ApplyOptions::default(), &mut NoTasks, &mut |_| {});
         applied.map(drop).map_err(|error| error.to_failure().message)
     }
 
@@ -156,7 +160,10 @@ impl Machine {
         let mut looked = vec![
             ("status", done(engine.status())),
             ("plan", done(engine.plan(&self.manifest(2), PlanOptions::default()))),
-            ("plan of another", done(engine.plan(&self.manifest(3), PlanOptions { diff: true, brief: false }))),
+            (
+                "plan of another",
+                done(engine.plan(&self.manifest(3), PlanOptions { diff: true, brief: false })),
+            ),
             ("history", done(engine.history())),
             ("diff", done(engine.diff_snapshots(Some(SnapshotId(1)), Some(SnapshotId(2)), true))),
             ("diff of derivations", done(engine.diff_derivations(&hashes[0], &hashes[1]))),
@@ -168,7 +175,8 @@ impl Machine {
             ("rollback --dry-run", done(engine.rollback(Some(SnapshotId(1)), false, &mut |_| {}))),
         ];
         if with_gc {
-            looked.push(("gc --dry-run", done(engine.gc(GcOptions::default(), false, &mut |_| {}))));
+            looked
+                .push(("gc --dry-run", done(engine.gc(GcOptions::default(), false, &mut |_| {}))));
         }
         looked
     }
@@ -178,7 +186,8 @@ impl Machine {
         self.look_at(when, true)
     }
 
-    /// The same, for one of very many; `gc`, which looks at all processes of the machine too, only at some.
+    /// The same, for one of very many; `gc`, which looks at all processes of the machine too, only
+    /// at some.
     pub fn look_at_one_of_many(&self, when: &str, place: usize) -> BTreeMap<&'static str, String> {
         self.look_at(when, thorough() || place.is_multiple_of(8))
     }
@@ -226,7 +235,8 @@ fn build(store: &Store, name: &str) -> Arc<Derivation> {
         fs::create_dir_all(&slot).unwrap();
         fs::write(slot.join(temporary.as_str()), format!("content of {name}\n")).unwrap();
     }
-    let published = publish(store, derivation.hash, &derivation.spec.name, &outputs, &BTreeSet::new());
+    let published =
+        publish(store, derivation.hash, &derivation.spec.name, &outputs, &BTreeSet::new());
     store::write_derivation(store, derivation.hash, &derivation.description()).unwrap();
     store::write_outputs(store, derivation.hash, &published).unwrap();
     Arc::new(derivation)

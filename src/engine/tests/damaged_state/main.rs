@@ -1,7 +1,9 @@
-//! Files of the root that are cut, zeroed, of a newer version or nonsense: no command panics, deletes anything or changes
-//! anything without saying so; each error names the file; going back to a snapshot that can be read works.
+//! Files of the root that are cut, zeroed, of a newer version or nonsense: no command panics,
+//! deletes anything or changes anything without saying so; each error names the file; going back to
+//! a snapshot that can be read works.
 //!
-//! `SYSLUA_SWEEP=all` cuts at every byte; otherwise at a part of them, so that the suite stays quick.
+//! `SYSLUA_SWEEP=all` cuts at every byte; otherwise at a part of them, so that the suite stays
+//! quick.
 
 #![expect(clippy::disallowed_methods, clippy::unwrap_used, clippy::panic, reason = "a test")]
 #![cfg(unix)]
@@ -26,7 +28,8 @@ use syslua_engine::value::Text;
 use damages::{damages, mutations, thorough};
 use machine::{Machine, Tree, differing, read_tree};
 
-/// Damages a file in every way. `fails` are the commands that must fail, naming the file; all others work.
+/// Damages a file in every way. `fails` are the commands that must fail, naming the file; all
+/// others work.
 fn sweep(machine: &Machine, name: &str, text: &[u8], fails: &[&str]) {
     let path = machine.path(name);
     let shown = path.display().to_string();
@@ -71,7 +74,8 @@ fn write(path: &Path, text: &[u8]) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-/// Damages a file in some ways, and for each tries to apply and to go back. `apply_works` says which is expected.
+/// Damages a file in some ways, and for each tries to apply and to go back. `apply_works` says
+/// which is expected.
 fn act(machine: &Machine, homes: &[Tree], name: &str, text: &[u8], apply_works: bool) {
     let path = machine.path(name);
     let shown = path.display().to_string();
@@ -93,9 +97,13 @@ fn act(machine: &Machine, homes: &[Tree], name: &str, text: &[u8], apply_works: 
                 assert!(changed.is_empty(), "{when}: the apply that failed changed {changed:?}");
             }
         }
-        let objects = |tree: &Tree| tree.keys().filter(|path| path.to_string_lossy().contains("/obj/")).count();
+        let objects = |tree: &Tree| {
+            tree.keys().filter(|path| path.to_string_lossy().contains("/obj/")).count()
+        };
         for id in [1, 0] {
-            machine.rollback(Some(id)).unwrap_or_else(|error| panic!("{when}: no way to {id}: {error}"));
+            machine
+                .rollback(Some(id))
+                .unwrap_or_else(|error| panic!("{when}: no way to {id}: {error}"));
             let home = machine.home();
             assert_eq!(home, homes[usize::try_from(id).unwrap()], "{when}: not the home of {id}");
         }
@@ -104,13 +112,20 @@ fn act(machine: &Machine, homes: &[Tree], name: &str, text: &[u8], apply_works: 
         if apply_works {
             match machine.collect() {
                 Ok(()) => {
-                    machine.engine().status().map(drop).unwrap_or_else(|error| panic!("{when}: gc broke it: {error}"));
+                    machine
+                        .engine()
+                        .status()
+                        .map(drop)
+                        .unwrap_or_else(|error| panic!("{when}: gc broke it: {error}"));
                 }
                 Err(message) => assert!(message.contains(&shown), "{when}: gc: {message}"),
             }
             machine.restore();
             write(&path, &damaged);
-            machine.engine().destroy(true, &mut |_| {}).unwrap_or_else(|error| panic!("{when}: no end: {error}"));
+            machine
+                .engine()
+                .destroy(true, &mut |_| {})
+                .unwrap_or_else(|error| panic!("{when}: no end: {error}"));
             assert_eq!(machine.home(), homes[0], "{when}: not the home of before");
             machine.restore();
         } else {
@@ -124,7 +139,10 @@ fn act(machine: &Machine, homes: &[Tree], name: &str, text: &[u8], apply_works: 
         }
         // From there on all is well.
         machine.apply(3).unwrap_or_else(|error| panic!("{when}: no apply after that: {error}"));
-        machine.engine().status().unwrap_or_else(|error| panic!("{when}: no status after that: {error}"));
+        machine
+            .engine()
+            .status()
+            .unwrap_or_else(|error| panic!("{when}: no status after that: {error}"));
         machine.restore();
     }
 }
@@ -140,7 +158,17 @@ fn a_damaged_current_snapshot_is_named_and_can_be_left() {
         &machine,
         SNAPSHOT,
         &text,
-        &["status", "plan", "plan of another", "diff", "why", "list", "info", "gc --dry-run", "destroy --dry-run"],
+        &[
+            "status",
+            "plan",
+            "plan of another",
+            "diff",
+            "why",
+            "list",
+            "info",
+            "gc --dry-run",
+            "destroy --dry-run",
+        ],
     );
     act(&machine, &homes, SNAPSHOT, &text, false);
 }
@@ -157,7 +185,10 @@ fn without_manifest_too_it_can_be_left() {
         let home = machine.home();
         // What only the lost snapshot declared may stay; all else is as snapshot 1 has it.
         let lost = differing(&homes[1], &home);
-        assert!(lost.iter().all(|path| homes[2].contains_key(path) && !homes[1].contains_key(path)), "{lost:?}");
+        assert!(
+            lost.iter().all(|path| homes[2].contains_key(path) && !homes[1].contains_key(path)),
+            "{lost:?}"
+        );
         assert!(homes[1].iter().all(|(path, content)| home.get(path) == Some(content)));
         machine.restore();
     }
@@ -203,7 +234,10 @@ fn a_damaged_index_is_made_anew() {
     sweep(&machine, name, &text, &[]);
     act(&machine, &homes, name, &text, true);
     for last in [u64::MAX, u64::MAX - 1] {
-        write(&machine.path(name), format!("{{\"version\":1,\"last_id\":\"{last}\",\"snapshots\":[]}}").as_bytes());
+        write(
+            &machine.path(name),
+            format!("{{\"version\":1,\"last_id\":\"{last}\",\"snapshots\":[]}}").as_bytes(),
+        );
         machine.apply(3).unwrap();
         assert_eq!(machine.engine().status().unwrap().snapshot.id, SnapshotId(3));
         machine.restore();
@@ -237,7 +271,11 @@ fn a_damaged_record_is_found_by_verify() {
         assert!(found.damaged[0].problem.contains(&name), "{what}: {}", found.damaged[0].problem);
         let listed = machine.engine().list().unwrap();
         assert_eq!(listed.objects.len(), 2, "{what}");
-        assert!(listed.unreadable[0].problem.contains(&name), "{what}: {}", listed.unreadable[0].problem);
+        assert!(
+            listed.unreadable[0].problem.contains(&name),
+            "{what}: {}",
+            listed.unreadable[0].problem
+        );
     }
 }
 
@@ -276,7 +314,8 @@ fn damaged_memories_count_as_empty() {
     let source = machine.work.join("source");
     let hash = SourceMemory::default().hash(&source, &BTreeSet::new()).unwrap();
     let entry = json!({ "fingerprint": hash, "nar": hash });
-    let text = serde_json::to_vec(&json!({ "version": 1, "entries": { "/somewhere": entry } })).unwrap();
+    let text =
+        serde_json::to_vec(&json!({ "version": 1, "entries": { "/somewhere": entry } })).unwrap();
     for damaged in damages(&text).into_iter().map(|(_, text)| text).chain(mutations(&text)) {
         write(&store.source_memory(), &damaged);
         let mut memory = SourceMemory::load(&store);
@@ -284,7 +323,11 @@ fn damaged_memories_count_as_empty() {
     }
     for (what, damaged) in damages(&text) {
         write(&store.source_memory(), &damaged);
-        assert_eq!(SourceMemory::load(&store).hash(&source, &BTreeSet::new()).unwrap(), hash, "{what}");
+        assert_eq!(
+            SourceMemory::load(&store).hash(&source, &BTreeSet::new()).unwrap(),
+            hash,
+            "{what}"
+        );
     }
     let text = b"{\"version\":1,\"directories\":[\"/somewhere\"]}\n";
     sweep(&machine, "store/metadata/origin.json", text, &[]);
@@ -296,7 +339,10 @@ fn damaged_memories_count_as_empty() {
         write(&store.backups_index(), &damaged);
         machine.rollback(Some(0)).unwrap();
         let left = differing(&homes[0], &machine.home());
-        assert!(left.iter().all(|path| path.starts_with(machine.work.join("home/.deep"))), "{what}: {left:?}");
+        assert!(
+            left.iter().all(|path| path.starts_with(machine.work.join("home/.deep"))),
+            "{what}: {left:?}"
+        );
         machine.restore();
     }
 }
@@ -347,12 +393,19 @@ fn whatever_stands_in_the_place_of_current_is_named() {
         fs::remove_file(&current).unwrap();
         what();
     };
-    let links =
-        ["snapshots/7", "nowhere", "/", "../../..", "snapshots/2/snapshot.json", "snapshots/18446744073709551616"];
+    let links = [
+        "snapshots/7",
+        "nowhere",
+        "/",
+        "../../..",
+        "snapshots/2/snapshot.json",
+        "snapshots/18446744073709551616",
+    ];
     for link in links {
         place(&|| symlink(link, &current).unwrap());
         for (command, message) in machine.look_at_damage(link) {
-            let names_it = message.contains("/current is no link") || message.contains("snapshots/7/snapshot.json");
+            let names_it = message.contains("/current is no link")
+                || message.contains("snapshots/7/snapshot.json");
             assert!(names_it, "{link}: {command}: {message}");
         }
         assert!(machine.apply(3).is_err(), "{link}");
@@ -361,7 +414,9 @@ fn whatever_stands_in_the_place_of_current_is_named() {
         machine.restore();
     }
     place(&|| fs::write(&current, "snapshots/2").unwrap());
-    assert!(machine.look_at_damage("a file")["status"].contains("/current is no link to a snapshot"));
+    assert!(
+        machine.look_at_damage("a file")["status"].contains("/current is no link to a snapshot")
+    );
     machine.rollback(Some(1)).unwrap();
     assert_eq!(machine.home(), homes[1]);
     assert_eq!(fs::read_link(&current).unwrap(), Path::new("snapshots/1"));

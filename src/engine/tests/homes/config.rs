@@ -62,7 +62,11 @@ impl World {
             // Through a link.
             4 | 5 => {
                 let tree = self.look();
-                let links: Vec<_> = tree.iter().filter(|(_, entry)| entry.is_link()).map(|(path, _)| path).collect();
+                let links: Vec<_> = tree
+                    .iter()
+                    .filter(|(_, entry)| entry.is_link())
+                    .map(|(path, _)| path)
+                    .collect();
                 match links.is_empty() {
                     true => home.join("x"),
                     false => self.random.pick(&links).join(self.random_name()),
@@ -75,8 +79,13 @@ impl World {
             }
             // Where Stow has it.
             7..=11 => {
-                let below = self.packages.iter().find_map(|package| source.strip_prefix(package).ok());
-                home.join(below.filter(|below| below.file_name().is_some()).unwrap_or(Path::new(".config")))
+                let below =
+                    self.packages.iter().find_map(|package| source.strip_prefix(package).ok());
+                home.join(
+                    below
+                        .filter(|below| below.file_name().is_some())
+                        .unwrap_or(Path::new(".config")),
+                )
             }
             _ => home.join(self.random.path()),
         }
@@ -85,8 +94,9 @@ impl World {
     /// Returns a link in the home that leads somewhere: it may be named as a source too.
     fn link_in_home(&mut self) -> Option<PathBuf> {
         let tree = self.look();
-        let links =
-            tree.iter().filter(|(path, entry)| entry.is_link() && path.starts_with(&self.home) && path.exists());
+        let links = tree.iter().filter(|(path, entry)| {
+            entry.is_link() && path.starts_with(&self.home) && path.exists()
+        });
         let links: Vec<_> = links.map(|(path, _)| path.clone()).collect();
         if links.is_empty() { None } else { Some(self.random.pick(&links).clone()) }
     }
@@ -111,8 +121,12 @@ impl World {
         }
         if self.also(8) {
             // All is put back when the last step fails.
-            let run = Run { command: Command::Line("exit 7".into()), always: true, ..Run::default() };
-            config.manifest.activations.push(Activation::new(run.into(), vec!["init.lua:2".into()]));
+            let run =
+                Run { command: Command::Line("exit 7".into()), always: true, ..Run::default() };
+            config
+                .manifest
+                .activations
+                .push(Activation::new(run.into(), vec!["init.lua:2".into()]));
             self.log.push("a command fails".to_owned());
             config.fails = true;
         }
@@ -124,7 +138,8 @@ impl World {
     fn declare(&mut self, config: &mut Config) {
         let sources = self.sources();
         // An apply whose config reads none of them may have taken them away.
-        let mut source = if sources.is_empty() { self.base.clone() } else { self.random.pick(&sources).clone() };
+        let mut source =
+            if sources.is_empty() { self.base.clone() } else { self.random.pick(&sources).clone() };
         if self.random.one_in(8) {
             source = self.link_in_home().unwrap_or(source);
         }
@@ -139,7 +154,10 @@ impl World {
         let mut add = |action: Action| {
             manifest.activations.push(Activation::new(action, vec!["init.lua:1".into()]));
         };
-        let mode = self.random.one_in(2).then(|| (*self.random.pick(&["750", "700", "644", "400"])).to_owned());
+        let mode = self
+            .random
+            .one_in(2)
+            .then(|| (*self.random.pick(&["750", "700", "644", "400"])).to_owned());
         match kind {
             0 => add(Absent { target: text(&target) }.into()),
             1 => {
@@ -161,15 +179,26 @@ impl World {
             2 | 3 => {}
             4..=6 => {
                 let what = if kind == 4 { "once" } else { "text" };
-                let derivation = derive(FileContent::Text(format!("{what} {}", self.random.below(3)).into_bytes()));
+                let derivation = derive(FileContent::Text(
+                    format!("{what} {}", self.random.below(3)).into_bytes(),
+                ));
                 let object = Text(placeholder(&derivation).into_bytes());
                 match kind {
                     4 => {
                         self.given.insert(place);
-                        add(File { source: object, target: text(&target), mode, mutable: true, ..File::default() }
-                            .into());
+                        add(File {
+                            source: object,
+                            target: text(&target),
+                            mode,
+                            mutable: true,
+                            ..File::default()
+                        }
+                        .into());
                     }
-                    5 => add(File { source: object, target: text(&target), mode, ..File::default() }.into()),
+                    5 => {
+                        add(File { source: object, target: text(&target), mode, ..File::default() }
+                            .into())
+                    }
                     _ => add(Link::new(object, text(&target)).into()),
                 }
                 manifest.derivations.push(derivation);
@@ -180,27 +209,42 @@ impl World {
                 let Ok(digest) = tree::hash(&end, &Interrupt::default()) else { return };
                 reads.push(source.clone());
                 let nar = digest.nar;
-                let derivation = derive(FileContent::Source(Source { path: end, nar, excluded: BTreeSet::new() }));
+                let derivation = derive(FileContent::Source(Source {
+                    path: end,
+                    nar,
+                    excluded: BTreeSet::new(),
+                }));
                 let object = placeholder(&derivation);
-                let below = |below: &Path| Text(format!("{object}/{}", below.display()).into_bytes());
+                let below =
+                    |below: &Path| Text(format!("{object}/{}", below.display()).into_bytes());
                 match kind {
                     7 | 8 if is_directory => {
                         // Through a link of the root's, or straight, as older versions did.
                         let digest = Hash::of(target.as_os_str().as_bytes()).to_hex();
-                        let through = (kind == 7).then(|| Text(format!("tree-{}", &digest[..9]).into_bytes()));
+                        let through = (kind == 7)
+                            .then(|| Text(format!("tree-{}", &digest[..9]).into_bytes()));
                         for inner in &files {
                             let (from, to) = (below(inner), text(&target.join(inner)));
                             let private = stays_private && is_private(&source.join(inner));
                             add(match private {
-                                true => File { source: from, target: to, private, ..File::default() }.into(),
-                                false => Link { through: through.clone(), ..Link::new(from, to) }.into(),
+                                true => {
+                                    File { source: from, target: to, private, ..File::default() }
+                                        .into()
+                                }
+                                false => {
+                                    Link { through: through.clone(), ..Link::new(from, to) }.into()
+                                }
                             });
                         }
                     }
                     9 if is_directory => {
                         for inner in files.iter().filter(|inner| source.join(inner).is_file()) {
-                            add(File { source: below(inner), target: text(&target.join(inner)), ..File::default() }
-                                .into());
+                            add(File {
+                                source: below(inner),
+                                target: text(&target.join(inner)),
+                                ..File::default()
+                            }
+                            .into());
                         }
                     }
                     9 | 10 => {

@@ -1,11 +1,16 @@
-//! Random configs over random homes, with links at every level, applied in turn, with edits by the user and rollbacks
-//! between: no source is ever changed, nothing of the user's is lost, a second apply does nothing, and destroying gives
-//! the home back byte for byte.
+//! Random configs over random homes, with links at every level, applied in turn, with edits by the
+//! user and rollbacks between: no source is ever changed, nothing of the user's is lost, a second
+//! apply does nothing, and destroying gives the home back byte for byte.
 //!
 //! `SYSLUA_ROUNDS` says how many homes, `SYSLUA_SEED` which is the first.
 
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking"
+)]
 
 mod config;
 #[path = "../support/mod.rs"]
@@ -28,14 +33,22 @@ use world::{Entry, Tree, World, differing, read_tree};
 /// How many homes the suite makes.
 const ROUNDS: u64 = 60;
 /// Homes that showed defects once, and whether they were wide.
-const FOUND: [(u64, bool); 6] =
-    [(200_191, false), (200_439, false), (301_022, false), (700_403, false), (901_707, false), (5_001_525, false)];
+const FOUND: [(u64, bool); 6] = [
+    (200_191, false),
+    (200_439, false),
+    (301_022, false),
+    (700_403, false),
+    (901_707, false),
+    (5_001_525, false),
+];
 
 /// Applies; returns the snapshot that was made, if anything changed.
 fn apply(engine: &Engine, manifest: &Manifest) -> Result<Option<SnapshotId>, String> {
     let options = ApplyOptions { description: "test".into(), ..ApplyOptions::default() };
     let applied = engine.apply(manifest, &options, &mut NoTasks, &mut |_| {});
-    applied.map(|report| report.new_snapshot.filter(|_| report.applied)).map_err(|error| error.to_failure().message)
+    applied
+        .map(|report| report.new_snapshot.filter(|_| report.applied))
+        .map_err(|error| error.to_failure().message)
 }
 
 /// Returns what an apply would change, for messages.
@@ -43,8 +56,9 @@ fn planned(engine: &Engine, manifest: &Manifest) -> String {
     let options = PlanOptions { brief: true, ..PlanOptions::default() };
     match engine.plan(manifest, options) {
         Ok(plan) => {
-            let shown =
-                plan.actions.iter().map(|action| (action.mark, action.kind, action.target.as_ref().map(Text::display)));
+            let shown = plan.actions.iter().map(|action| {
+                (action.mark, action.kind, action.target.as_ref().map(Text::display))
+            });
             format!("{:#?}", shown.collect::<Vec<_>>())
         }
         Err(error) => error.to_failure().message,
@@ -81,11 +95,22 @@ impl Play {
         assert_eq!(found, Vec::<PathBuf>::new(), "{}", self.fail(what, result));
     }
 
-    /// Expects that all is as before, apart from when directories and what is ours were made: that was done and taken back.
-    fn expect_taken_back(&self, before: &Tree, after: &Tree, what: &str, result: &dyn std::fmt::Debug) {
+    /// Expects that all is as before, apart from when directories and what is ours were made: that
+    /// was done and taken back.
+    fn expect_taken_back(
+        &self,
+        before: &Tree,
+        after: &Tree,
+        what: &str,
+        result: &dyn std::fmt::Debug,
+    ) {
         let own = self.world.own_of(before);
         let mut found = differing(before, after, Entry::holds_as);
-        found.extend(own.iter().filter(|(path, entry)| after.get(*path) != Some(*entry)).map(|(path, _)| path.clone()));
+        found.extend(
+            own.iter()
+                .filter(|(path, entry)| after.get(*path) != Some(*entry))
+                .map(|(path, _)| path.clone()),
+        );
         found.retain(|path| !self.world.is_above_root(path));
         assert_eq!(found, Vec::<PathBuf>::new(), "{}", self.fail(what, result));
     }
@@ -94,12 +119,22 @@ impl Play {
     fn note(&mut self, before: &Tree, after: &Tree) {
         for path in differing(before, after, Entry::is_as) {
             let is = |tree: &Tree| tree.get(&path).map_or("nothing".to_owned(), Entry::in_words);
-            self.world.log.push(format!("    {}: {} became {}", path.display(), is(before), is(after)));
+            self.world.log.push(format!(
+                "    {}: {} became {}",
+                path.display(),
+                is(before),
+                is(after)
+            ));
         }
     }
 
     fn expect_nothing_lost(&self, result: &dyn std::fmt::Debug) {
-        assert_eq!(self.world.lost(), Vec::<String>::new(), "{}", self.fail("a text is lost", result));
+        assert_eq!(
+            self.world.lost(),
+            Vec::<String>::new(),
+            "{}",
+            self.fail("a text is lost", result)
+        );
     }
 
     fn apply(&mut self) {
@@ -148,7 +183,8 @@ impl Play {
         let is_over = fault::count() < number;
         fault::choose(None);
         self.open();
-        let recovered = self.engine.recover(&mut |_| {}).map_err(|error| error.to_failure().message);
+        let recovered =
+            self.engine.recover(&mut |_| {}).map_err(|error| error.to_failure().message);
         assert!(recovered.is_ok(), "{}", self.fail("nothing is recovered", &recovered));
         let after = self.world.look();
         if !is_over && !matches!(result, Ok(Some(_))) && !self.is_applied(manifest) {
@@ -202,17 +238,31 @@ impl Play {
             self.expect_same(&before, &after, "a refusal changed", &result);
             return;
         }
-        assert_eq!(go(&self.engine), Ok(false), "{}", self.fail("a second rollback does something", &result));
+        assert_eq!(
+            go(&self.engine),
+            Ok(false),
+            "{}",
+            self.fail("a second rollback does something", &result)
+        );
         self.expect_same(&after, &self.world.look(), "a second rollback changed", &result);
     }
 
     fn destroy(&self) {
-        let destroyed = self.engine.destroy(true, &mut |_| {}).map_err(|error| error.to_failure().message);
-        let report = destroyed.unwrap_or_else(|message| panic!("{}", self.fail("destroy fails", &message)));
+        let destroyed =
+            self.engine.destroy(true, &mut |_| {}).map_err(|error| error.to_failure().message);
+        let report =
+            destroyed.unwrap_or_else(|message| panic!("{}", self.fail("destroy fails", &message)));
         self.expect_nothing_lost(&report.displaced);
         let (last, strange) = (self.world.look(), self.world.strange());
-        let is = |tree: &Tree| strange.iter().map(|path| tree.get(path).map(Entry::in_words)).collect::<Vec<_>>();
-        let how = format!("{:?} became {:?}; stuck: {:?}", is(&self.world.expected), is(&last), report.stuck);
+        let is = |tree: &Tree| {
+            strange.iter().map(|path| tree.get(path).map(Entry::in_words)).collect::<Vec<_>>()
+        };
+        let how = format!(
+            "{:?} became {:?}; stuck: {:?}",
+            is(&self.world.expected),
+            is(&last),
+            report.stuck
+        );
         assert_eq!(strange, Vec::<PathBuf>::new(), "{}", self.fail("destroy leaves", &how));
     }
 }
@@ -224,7 +274,13 @@ fn open(world: &World) -> Engine {
 fn play(base: &Path, seed: u64, is_wide: bool) -> usize {
     let world = World::new(base, seed, is_wide);
     let engine = open(&world);
-    let mut play = Play { seed, world, engine, reads: BTreeMap::from([(SnapshotId(0), BTreeSet::new())]), applied: 0 };
+    let mut play = Play {
+        seed,
+        world,
+        engine,
+        reads: BTreeMap::from([(SnapshotId(0), BTreeSet::new())]),
+        applied: 0,
+    };
     for _ in 0..4 {
         play.apply();
         if play.world.random.one_in(2) {
@@ -248,7 +304,8 @@ fn play(base: &Path, seed: u64, is_wide: bool) -> usize {
 #[test]
 fn no_source_is_changed_and_every_home_comes_back() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let (rounds, first) = (number("SYSLUA_ROUNDS").unwrap_or(ROUNDS), number("SYSLUA_SEED").unwrap_or(1));
+    let (rounds, first) =
+        (number("SYSLUA_ROUNDS").unwrap_or(ROUNDS), number("SYSLUA_SEED").unwrap_or(1));
     let mut applied = 0;
     for (seed, is_wide) in (first..first + rounds).map(|seed| (seed, true)).chain(FOUND) {
         let base = temporary_directory();

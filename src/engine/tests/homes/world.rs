@@ -72,7 +72,9 @@ pub fn read_tree(top: &Path, without: Option<&Path>) -> Tree {
     let mut tree = Tree::new();
     let mut pending = vec![top.to_owned()];
     while let Some(path) = pending.pop() {
-        let Some(found) = entry(&path).filter(|_| without != Some(path.as_path())) else { continue };
+        let Some(found) = entry(&path).filter(|_| without != Some(path.as_path())) else {
+            continue;
+        };
         if found.is_directory() {
             pending.extend(fs::read_dir(&path).unwrap().map(|inner| inner.unwrap().path()));
         }
@@ -104,7 +106,8 @@ impl Entry {
         self.mode == other.mode && self.content == other.content
     }
 
-    /// Whether both are the same, also in when they were changed, but for directories, whose entries come and go.
+    /// Whether both are the same, also in when they were changed, but for directories, whose
+    /// entries come and go.
     pub fn is_as(&self, other: &Entry) -> bool {
         let times = self.is_directory() || self.changed == other.changed;
         times && self.mode == other.mode && self.content == other.content
@@ -120,7 +123,11 @@ mod libc_mode {
 }
 
 /// Returns the paths at which two trees differ by `is_same`.
-pub fn differing(before: &Tree, after: &Tree, is_same: impl Fn(&Entry, &Entry) -> bool) -> Vec<PathBuf> {
+pub fn differing(
+    before: &Tree,
+    after: &Tree,
+    is_same: impl Fn(&Entry, &Entry) -> bool,
+) -> Vec<PathBuf> {
     let paths: BTreeSet<&PathBuf> = before.keys().chain(after.keys()).collect();
     let differs = |path: &&&PathBuf| match (before.get(**path), after.get(**path)) {
         (Some(one), Some(other)) => !is_same(one, other),
@@ -166,7 +173,8 @@ pub struct World {
     pub read: BTreeSet<PathBuf>,
     /// What the user put where nothing of the user's is: it stays, or is kept elsewhere.
     loose: BTreeSet<PathBuf>,
-    /// Directories that the user moved while others in them were made, or had another mode: whose these are cannot be known any more.
+    /// Directories that the user moved while others in them were made, or had another mode: whose
+    /// these are cannot be known any more.
     moved: Vec<PathBuf>,
     /// Every text that the user wrote and did not remove.
     texts: BTreeSet<Vec<u8>>,
@@ -287,7 +295,10 @@ impl World {
 
     /// Moves the home with the root in it, where that is so; returns how paths are called now.
     pub fn move_home(&mut self) -> Option<impl Fn(&Path) -> PathBuf + use<>> {
-        if !self.real_root.starts_with(&self.home) || self.named_home != self.home || !self.real_root.exists() {
+        if !self.real_root.starts_with(&self.home)
+            || self.named_home != self.home
+            || !self.real_root.exists()
+        {
             return None;
         }
         let (from, to) = (self.home.clone(), self.base.join(format!("home{}", self.count)));
@@ -315,8 +326,10 @@ impl World {
         for paths in [&mut self.given, &mut self.read, &mut self.loose] {
             *paths = paths.iter().map(|path| moved(path)).collect();
         }
-        self.expected =
-            std::mem::take(&mut self.expected).into_iter().map(|(path, found)| (moved(&path), found)).collect();
+        self.expected = std::mem::take(&mut self.expected)
+            .into_iter()
+            .map(|(path, found)| (moved(&path), found))
+            .collect();
         // By this one the dotfiles are found.
         let dots = self.home.join("dots");
         if self.expected.contains_key(&dots) {
@@ -358,7 +371,8 @@ impl World {
 
     /// Notes where that really is which was written once: the ways to it may change.
     pub fn note_given(&mut self) {
-        let real = |path: &PathBuf| Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+        let real =
+            |path: &PathBuf| Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
         // What is missing is left by `..` as any directory.
         let written = |path: &PathBuf| {
             path.components().fold(PathBuf::new(), |mut whole, component| {
@@ -369,8 +383,11 @@ impl World {
                 whole
             })
         };
-        let others: Vec<PathBuf> =
-            self.given.iter().flat_map(|path| real(path).into_iter().chain([written(path)])).collect();
+        let others: Vec<PathBuf> = self
+            .given
+            .iter()
+            .flat_map(|path| real(path).into_iter().chain([written(path)]))
+            .collect();
         self.given.extend(others);
     }
 
@@ -390,7 +407,8 @@ impl World {
 
     /// What the config consists of besides its sources.
     pub fn config_files(&self) -> [PathBuf; 4] {
-        ["init.lua", "modules/git.lua", "syslua.lock", "syslua.local.json"].map(|name| self.dotfiles.join(name))
+        ["init.lua", "modules/git.lua", "syslua.lock", "syslua.local.json"]
+            .map(|name| self.dotfiles.join(name))
     }
 
     fn fill_config(&mut self) {
@@ -404,7 +422,9 @@ impl World {
         for package in self.packages.clone() {
             for _ in 0..=self.random.below(5) {
                 let path = package.join(self.random.path());
-                if fs::create_dir_all(path.parent().unwrap()).is_ok() && fs::symlink_metadata(&path).is_err() {
+                if fs::create_dir_all(path.parent().unwrap()).is_ok()
+                    && fs::symlink_metadata(&path).is_err()
+                {
                     match self.random.below(12) {
                         0 | 1 => symlink(*self.random.pick(&NAMES), &path).unwrap(),
                         2 => fs::create_dir(&path).unwrap(),
@@ -442,7 +462,8 @@ impl World {
                 3 | 4 => symlink(package.join(&below), &path).unwrap(),
                 5 if package.starts_with(&self.home) => {
                     let up: PathBuf = below.iter().skip(1).map(|_| "..").collect();
-                    symlink(up.join(package.strip_prefix(&self.home).unwrap()).join(&below), &path).unwrap();
+                    symlink(up.join(package.strip_prefix(&self.home).unwrap()).join(&below), &path)
+                        .unwrap();
                 }
                 // A directory that is on another disk.
                 5 | 6 => {
@@ -465,22 +486,31 @@ impl World {
 
     /// Every file and directory of the packages.
     pub fn sources(&self) -> Vec<PathBuf> {
-        let packages =
-            ["one", "two"].iter().flat_map(|name| read_tree(&self.real_dotfiles.join(name), None).into_keys());
-        packages.map(|path| self.dotfiles.join(path.strip_prefix(&self.real_dotfiles).unwrap())).collect()
+        let packages = ["one", "two"]
+            .iter()
+            .flat_map(|name| read_tree(&self.real_dotfiles.join(name), None).into_keys());
+        packages
+            .map(|path| self.dotfiles.join(path.strip_prefix(&self.real_dotfiles).unwrap()))
+            .collect()
     }
 
     /// Returns whether nothing of ours stands at a path, by what was expected there.
     fn is_users(&self, path: &Path) -> bool {
-        self.expected.get(path).is_some_and(|expected| entry(path).is_some_and(|found| found.inode == expected.inode))
+        self.expected
+            .get(path)
+            .is_some_and(|expected| entry(path).is_some_and(|found| found.inode == expected.inode))
     }
 
     /// Returns what the user has in the home, of a kind.
     fn own(&self, is_it: impl Fn(&Entry) -> bool) -> Vec<PathBuf> {
-        let mine = self.expected.iter().filter(|(path, entry)| path.starts_with(&self.home) && is_it(entry));
+        let mine = self
+            .expected
+            .iter()
+            .filter(|(path, entry)| path.starts_with(&self.home) && is_it(entry));
         // By these the dotfiles are found.
         let dots = self.home.join("dots");
-        let mine = mine.map(|(path, _)| path.clone()).filter(|path| *path != self.home && *path != dots);
+        let mine =
+            mine.map(|(path, _)| path.clone()).filter(|path| *path != self.home && *path != dots);
         mine.filter(|path| self.is_users(path)).collect()
     }
 
@@ -494,7 +524,10 @@ impl World {
             .collect();
         let ours: Vec<PathBuf> = tree
             .iter()
-            .filter(|(_, entry)| entry.is_link() && entry.content.starts_with(self.root.as_os_str().as_encoded_bytes()))
+            .filter(|(_, entry)| {
+                entry.is_link()
+                    && entry.content.starts_with(self.root.as_os_str().as_encoded_bytes())
+            })
             .map(|(path, _)| path.clone())
             .collect();
         match self.random.below(8) {
@@ -549,12 +582,16 @@ impl World {
         let tree = self.look();
         let below_home = |(path, _): &(&PathBuf, &Entry)| path.starts_with(&self.home);
         let placed = tree.iter().filter(is_placed).filter(below_home);
-        let placed: Vec<(PathBuf, Entry)> = placed.map(|(path, found)| (path.clone(), found.clone())).collect();
+        let placed: Vec<(PathBuf, Entry)> =
+            placed.map(|(path, found)| (path.clone(), found.clone())).collect();
         if placed.is_empty() {
             return;
         }
         let (path, found) = placed[self.further(placed.len())].clone();
-        if !found.is_link() && !found.content.starts_with(b"text") && !found.content.starts_with(b"source") {
+        if !found.is_link()
+            && !found.content.starts_with(b"text")
+            && !found.content.starts_with(b"source")
+        {
             return;
         }
         if found.content.starts_with(b"instead") {
@@ -577,7 +614,9 @@ impl World {
                 fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
                 self.write(&path, "instead", 0o644);
             }
-            3 if found.is_file() => fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap(),
+            3 if found.is_file() => {
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap()
+            }
             _ => fs::remove_file(&path).unwrap(),
         }
     }
@@ -611,7 +650,9 @@ impl World {
             let there = |path: &&PathBuf| path.parent() == Some(&*elsewhere) && self.is_users(path);
             all.extend(self.expected.keys().filter(there).cloned());
         }
-        all.retain(|path| !precious.iter().any(|one| one.starts_with(path) || path.starts_with(&precious[0])));
+        all.retain(|path| {
+            !precious.iter().any(|one| one.starts_with(path) || path.starts_with(&precious[0]))
+        });
         if all.is_empty() {
             return;
         }
@@ -635,7 +676,8 @@ impl World {
             Ok(_) => to.clone(),
             Err(_) => path.clone(),
         };
-        self.expected = self.expected.iter().map(|(path, entry)| (moved(path), entry.clone())).collect();
+        self.expected =
+            self.expected.iter().map(|(path, entry)| (moved(path), entry.clone())).collect();
         for link in relinked.into_iter().chain([from.clone()]) {
             if let Some(found) = entry(&link) {
                 self.expected.insert(link, found);
@@ -660,9 +702,12 @@ impl World {
     /// Returns where the home is not as if nothing had ever been applied, once nothing is any more.
     pub fn strange(&self) -> Vec<PathBuf> {
         let last = self.look();
-        // What was written once is the user's, with the directories that hold it and what it keeps from coming back.
-        let real: BTreeSet<PathBuf> = self.given.iter().filter_map(|path| path.canonicalize().ok()).collect();
-        let once = |path: &PathBuf| last.get(path).is_some_and(|entry| entry.content.starts_with(b"once"));
+        // What was written once is the user's, with the directories that hold it and what it keeps
+        // from coming back.
+        let real: BTreeSet<PathBuf> =
+            self.given.iter().filter_map(|path| path.canonicalize().ok()).collect();
+        let once =
+            |path: &PathBuf| last.get(path).is_some_and(|entry| entry.content.starts_with(b"once"));
         let is_given = |path: &PathBuf| {
             once(path)
                 || last
@@ -672,26 +717,35 @@ impl World {
                 || self.given.iter().any(|given| given.starts_with(path) || path.starts_with(given))
                 || real.iter().any(|given| given.starts_with(path))
         };
-        // What the config reads stays, whatever became of a target of before there; and what stands where only a link leads that was
-        // put above a target since.
+        // What the config reads stays, whatever became of a target of before there; and what stands
+        // where only a link leads that was put above a target since.
         let is_read = |path: &Path| path.ancestors().any(|above| self.read.contains(above));
-        let is_others = |path: &Path| is_read(path) || self.moved.iter().any(|moved| path.starts_with(moved));
-        let edited = last.iter().filter(|(path, found)| found.content.starts_with(b"instead") && is_others(path));
+        let is_others =
+            |path: &Path| is_read(path) || self.moved.iter().any(|moved| path.starts_with(moved));
+        let edited = last
+            .iter()
+            .filter(|(path, found)| found.content.starts_with(b"instead") && is_others(path));
         let stays: Vec<&PathBuf> = edited.map(|(path, _)| path).collect();
         // So are files that the user wrote where nothing was, and the directories that they are in.
         let is_loose = |path: &PathBuf| {
-            let is_above = || self.loose.iter().chain(stays.iter().copied()).any(|loose| loose.starts_with(path));
-            stays.iter().any(|stays| path.starts_with(stays)) || !self.expected.contains_key(path) && is_above()
+            let is_above = || {
+                self.loose.iter().chain(stays.iter().copied()).any(|loose| loose.starts_with(path))
+            };
+            stays.iter().any(|stays| path.starts_with(stays))
+                || !self.expected.contains_key(path) && is_above()
         };
         let is_moved = |path: &PathBuf| {
             let is_directory = last.get(path).is_some_and(Entry::is_directory);
             is_directory && self.moved.iter().any(|moved| path.starts_with(moved))
         };
-        // And displaced copies keep the root. What was made for it before a fault is not known to be ours after that.
+        // And displaced copies keep the root. What was made for it before a fault is not known to
+        // be ours after that.
         let stays = self.real_root.exists() || self.is_disturbed;
         let is_above_root = |path: &PathBuf| stays && self.real_root.starts_with(path);
         let mut strange = differing(&self.expected, &last, Entry::is_as);
-        strange.retain(|path| !is_given(path) && !is_loose(path) && !is_moved(path) && !is_above_root(path));
+        strange.retain(|path| {
+            !is_given(path) && !is_loose(path) && !is_moved(path) && !is_above_root(path)
+        });
         strange
     }
 }

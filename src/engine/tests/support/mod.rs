@@ -1,4 +1,5 @@
-//! What the integration tests share: settings, a directory in memory, and objects that nobody has to build.
+//! What the integration tests share: settings, a directory in memory, and objects that nobody has
+//! to build.
 
 #![expect(dead_code, reason = "each test is a program of its own, and uses a part")]
 
@@ -13,7 +14,9 @@ use syslua_engine::names::{Name, ObjectName, OutputName};
 use syslua_engine::platform;
 use syslua_engine::platform::jail::Level;
 use syslua_engine::realize::{Build, Task, Tasks};
-use syslua_engine::settings::{Interrupt, Network, OutputLimits, Sandbox, Settings, System, UnpackLimits};
+use syslua_engine::settings::{
+    Interrupt, Network, OutputLimits, Sandbox, Settings, System, UnpackLimits,
+};
 use syslua_engine::store::{self, Outputs, Slot, Store};
 
 // Numbers of errors that an operation may fail with.
@@ -21,7 +24,8 @@ pub const ENOSPC: i32 = 28;
 pub const EIO: i32 = 5;
 pub const EMFILE: i32 = 24;
 
-/// Returns a new directory, in memory where there is room for it: thousands of syncs go faster there.
+/// Returns a new directory, in memory where there is room for it: thousands of syncs go faster
+/// there.
 pub fn temporary_directory() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
@@ -62,8 +66,14 @@ impl Tasks for NoTasks {
     }
 }
 
-/// Publishes an object whose derivation has the hash of its name. `fill` makes its content at the path that it is told.
-pub fn build(store: &Store, name: &str, dependencies: &[&ObjectName], fill: impl FnOnce(&Path)) -> ObjectName {
+/// Publishes an object whose derivation has the hash of its name. `fill` makes its content at the
+/// path that it is told.
+pub fn build(
+    store: &Store,
+    name: &str,
+    dependencies: &[&ObjectName],
+    fill: impl FnOnce(&Path),
+) -> ObjectName {
     let (deriver, name) = (Hash::of(name.as_bytes()), Name::parse(name).unwrap());
     let temporary = ObjectName::new(&name, None, &OutputName::main(), deriver);
     let slot = store.building(Slot::of(deriver));
@@ -74,7 +84,8 @@ pub fn build(store: &Store, name: &str, dependencies: &[&ObjectName], fill: impl
     publish(store, deriver, &name, &outputs, &dependencies).into_iter().next().unwrap().1
 }
 
-/// Publishes what stands at the temporary names of a derivation's outputs. Returns the objects that they became.
+/// Publishes what stands at the temporary names of a derivation's outputs. Returns the objects that
+/// they became.
 pub fn publish(
     store: &Store,
     deriver: Hash,

@@ -17,7 +17,8 @@ pub enum Address {
 }
 
 impl Address {
-    /// Parses an address, and refuses whatever could be taken for something else by a program further down.
+    /// Parses an address, and refuses whatever could be taken for something else by a program
+    /// further down.
     ///
     /// # Errors
     /// With what is wrong with it, to come after "it".
@@ -31,7 +32,8 @@ impl Address {
         if text.starts_with('-') {
             return Err("begins with a hyphen, and would be taken for an option".to_owned());
         }
-        let word_end = text.find(|character: char| !character.is_ascii_alphanumeric() && character != '-');
+        let word_end =
+            text.find(|character: char| !character.is_ascii_alphanumeric() && character != '-');
         if word_end.is_some_and(|end| text[end..].starts_with("::")) {
             return Err("names a helper program of git, which could do anything".to_owned());
         }
@@ -71,10 +73,14 @@ fn ssh(text: &str) -> Result<Address, String> {
         return Err("names no host".to_owned());
     }
     if is_option(url.host()) {
-        return Err("has a host that begins with a hyphen, and would be taken for an option".to_owned());
+        return Err(
+            "has a host that begins with a hyphen, and would be taken for an option".to_owned()
+        );
     }
     if is_option(url.user()) {
-        return Err("has a user that begins with a hyphen, and would be taken for an option".to_owned());
+        return Err(
+            "has a user that begins with a hyphen, and would be taken for an option".to_owned()
+        );
     }
     let path = url.path.trim_start();
     if path.starts_with(b"-") || path.is_empty() {
@@ -97,8 +103,8 @@ pub enum Revision {
 }
 
 impl Revision {
-    /// Parses 40 digits, a tag, a branch, `HEAD`, or a full name of a reference. Of a tag and a branch of one
-    /// name the tag counts, as git has it (gitrevisions(7)).
+    /// Parses 40 digits, a tag, a branch, `HEAD`, or a full name of a reference. Of a tag and a
+    /// branch of one name the tag counts, as git has it (gitrevisions(7)).
     ///
     /// # Errors
     /// With what is wrong with it.
@@ -118,7 +124,9 @@ impl Revision {
             return id.map(Revision::Commit).map_err(|_| "is no commit".to_owned());
         }
         if is_hex && text.len() == 64 {
-            return Err("is a commit of a repository with SHA-256, which cannot be fetched yet".to_owned());
+            return Err(
+                "is a commit of a repository with SHA-256, which cannot be fetched yet".to_owned()
+            );
         }
         if gix::validate::reference::name_partial(text.into()).is_err() {
             return Err("can be neither a commit, a tag nor a branch".to_owned());
@@ -131,7 +139,8 @@ impl Revision {
     }
 }
 
-/// Returns the address that one in `.gitmodules` means, seen from that of its repository, as git-submodule(1) has it.
+/// Returns the address that one in `.gitmodules` means, seen from that of its repository, as
+/// git-submodule(1) has it.
 pub fn resolve_relative(parent: &str, address: &str) -> String {
     if !(address.starts_with("./") || address.starts_with("../")) {
         return address.to_owned();
@@ -145,8 +154,9 @@ pub fn resolve_relative(parent: &str, address: &str) -> String {
         } else if let Some(after) = rest.strip_prefix("../") {
             rest = after;
             // The host stays.
-            let floor =
-                base.find("://").map_or(0, |at| base[at + 3..].find('/').map_or(base.len(), |end| at + 3 + end));
+            let floor = base
+                .find("://")
+                .map_or(0, |at| base[at + 3..].find('/').map_or(base.len(), |end| at + 3 + end));
             if let Some(at) = base[floor..].rfind('/') {
                 base.truncate(floor + at);
             } else if let Some(at) = base[floor..].rfind(':') {
@@ -166,12 +176,21 @@ mod tests {
     #[test]
     fn repositories_have_addresses() {
         for text in ["/srv/a.git", "file:///srv/a.git", "file://localhost/srv/a.git"] {
-            assert!(matches!(Address::parse(text), Ok(Address::Local(path)) if path.ends_with("a.git")), "{text}");
+            assert!(
+                matches!(Address::parse(text), Ok(Address::Local(path)) if path.ends_with("a.git")),
+                "{text}"
+            );
         }
         for text in ["https://ada:x@host/a", "http://host:80/a.git"] {
             assert!(matches!(Address::parse(text), Ok(Address::Web(_))), "{text}");
         }
-        for text in ["git@host:a/b.git", "host:a", "ssh://git@host:2222/a", "ssh://host/~ada/a", "git+ssh://host/a"] {
+        for text in [
+            "git@host:a/b.git",
+            "host:a",
+            "ssh://git@host:2222/a",
+            "ssh://host/~ada/a",
+            "git+ssh://host/a",
+        ] {
             assert!(matches!(Address::parse(text), Ok(Address::Ssh)), "{text}");
         }
     }
@@ -212,9 +231,20 @@ mod tests {
             Revision::Reference(vec!["refs/tags/v1".into(), "refs/heads/v1".into()])
         );
         assert_eq!(Revision::parse("refs/x").unwrap(), Revision::Reference(vec!["refs/x".into()]));
-        for text in
-            ["", "-x", "--upload-pack=id", "a\nb", "a b", "a..b", "a~1", "a:b", "a^", "*", "x.lock", &"a".repeat(64)]
-        {
+        for text in [
+            "",
+            "-x",
+            "--upload-pack=id",
+            "a\nb",
+            "a b",
+            "a..b",
+            "a~1",
+            "a:b",
+            "a^",
+            "*",
+            "x.lock",
+            &"a".repeat(64),
+        ] {
             assert!(Revision::parse(text).is_err(), "{text}");
         }
     }

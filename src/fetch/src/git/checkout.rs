@@ -1,5 +1,5 @@
-//! The tree of a commit as files: bytes, executable bits and links as git has them, and nothing of the user's
-//! git configuration: no filters, no line endings, no export-ignore.
+//! The tree of a commit as files: bytes, executable bits and links as git has them, and nothing of
+//! the user's git configuration: no filters, no line endings, no export-ignore.
 //!
 //! The destination creates everything anew: what is there already is a collision.
 
@@ -60,7 +60,9 @@ impl<D: Destination> Checkout<'_, D> {
         depth: usize,
     ) -> Result<(), Failure<D::Error>> {
         if depth > DEEPEST {
-            return Err(refused(&format!("has more than {DEEPEST} directories in each other")).into());
+            return Err(
+                refused(&format!("has more than {DEEPEST} directories in each other")).into()
+            );
         }
         let object = self.repository.find_tree(tree).map_err(damaged)?;
         let mut names = BTreeSet::new();
@@ -68,15 +70,21 @@ impl<D: Destination> Checkout<'_, D> {
             if is_set(self.interrupt) {
                 return Err(Problem::Interrupted.into());
             }
-            let entry = entry.map_err(|error| is_damaged(&format!("the tree {tree} is malformed: {error}")))?;
+            let entry = entry
+                .map_err(|error| is_damaged(&format!("the tree {tree} is malformed: {error}")))?;
             let name = entry.filename();
             let inner = join(path, name);
             let refuse = |what: &str| refused(&format!("has {:?}, {what}", inner.to_str_lossy()));
             let kind = entry.kind();
             let mode = (kind == EntryKind::Link).then_some(component::Mode::Symlink);
             // Names that only Windows minds are fine elsewhere.
-            let options = component::Options { protect_windows: cfg!(windows), protect_hfs: true, protect_ntfs: true };
-            gix::validate::path::component(name, mode, options).map_err(|error| refuse(&in_words(&error)))?;
+            let options = component::Options {
+                protect_windows: cfg!(windows),
+                protect_hfs: true,
+                protect_ntfs: true,
+            };
+            gix::validate::path::component(name, mode, options)
+                .map_err(|error| refuse(&in_words(&error)))?;
             if name.contains(&0) {
                 return Err(refuse("a name with a NUL byte").into());
             }
@@ -93,7 +101,9 @@ impl<D: Destination> Checkout<'_, D> {
                 EntryKind::Blob | EntryKind::BlobExecutable => {
                     let content = self.content(id, &inner)?;
                     let is_executable = kind == EntryKind::BlobExecutable;
-                    self.destination.file(&target, &content, is_executable).map_err(Failure::Place)?;
+                    self.destination
+                        .file(&target, &content, is_executable)
+                        .map_err(Failure::Place)?;
                     if inner == ".gitmodules" {
                         self.modules = content;
                     }
@@ -118,12 +128,14 @@ impl<D: Destination> Checkout<'_, D> {
         let header = self.repository.find_header(id).map_err(damaged)?;
         let size = header.size();
         if size > LARGEST_FILE {
-            return Err(refused(&format!("has {:?}, which is larger than 1 GiB", path.to_str_lossy())));
+            return Err(refused(&format!(
+                "has {:?}, which is larger than 1 GiB",
+                path.to_str_lossy()
+            )));
         }
-        self.left = self
-            .left
-            .checked_sub(size)
-            .ok_or_else(|| refused("is larger than the limit, which SYSLUA_DOWNLOAD_LIMIT sets in bytes"))?;
+        self.left = self.left.checked_sub(size).ok_or_else(|| {
+            refused("is larger than the limit, which SYSLUA_DOWNLOAD_LIMIT sets in bytes")
+        })?;
         let mut blob = self.repository.find_blob(id).map_err(damaged)?;
         Ok(blob.take_data())
     }

@@ -46,7 +46,11 @@ impl Meter {
     pub fn finish(&self) {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.0 > 0 {
-            (self.report)(Progress::Received { url: &self.url, bytes: state.0, total: Some(state.0) });
+            (self.report)(Progress::Received {
+                url: &self.url,
+                bytes: state.0,
+                total: Some(state.0),
+            });
         }
     }
 }

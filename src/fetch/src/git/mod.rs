@@ -25,8 +25,8 @@ use crate::{Client, Failure, Network, Problem, Report};
 /// Submodules in submodules.
 const DEEPEST: usize = 10;
 
-/// Where the files of a commit go. Paths are relative and have `/` between their components; a directory
-/// comes before what is in it. The top is there already.
+/// Where the files of a commit go. Paths are relative and have `/` between their components; a
+/// directory comes before what is in it. The top is there already.
 pub trait Destination {
     /// Why it takes no file.
     type Error;
@@ -41,7 +41,8 @@ pub trait Destination {
     ///
     /// # Errors
     /// As for a directory.
-    fn file(&mut self, path: &[u8], content: &[u8], is_executable: bool) -> Result<(), Self::Error>;
+    fn file(&mut self, path: &[u8], content: &[u8], is_executable: bool)
+    -> Result<(), Self::Error>;
 
     /// Creates a symbolic link.
     ///
@@ -93,12 +94,14 @@ impl Git<'_> {
         destination: &mut D,
     ) -> Result<Fetched, Failure<D::Error>> {
         let left = self.network.download_limit;
-        let mut fetching = Fetching { git: self, top: url, with_submodules, destination, repositories: 0, left };
+        let mut fetching =
+            Fetching { git: self, top: url, with_submodules, destination, repositories: 0, left };
         fetching.commit(url, revision, &BString::default(), true, 0)
     }
 
-    /// Returns how many commits lead from an older commit to a newer one, both as 40 hexadecimal digits; `since` is the time
-    /// of the older one. Nothing where that cannot be told: history was rewritten, or the server does not give it.
+    /// Returns how many commits lead from an older commit to a newer one, both as 40 hexadecimal
+    /// digits; `since` is the time of the older one. Nothing where that cannot be told: history was
+    /// rewritten, or the server does not give it.
     pub fn count_commits(&self, url: &str, older: &str, newer: &str, since: i64) -> Option<usize> {
         remote::count_commits(self, url, older, newer, since)
     }
@@ -134,9 +137,10 @@ impl<D: Destination> Fetching<'_, D> {
         self.repositories += 1;
         let repository = self.git.scratch.join(self.repositories.to_string());
         let within = |problem: Problem| match problem {
-            Problem::Lasting { reason, hint } if depth > 0 => {
-                Problem::Lasting { reason: format!("its submodule {}: {reason}", redact(url)), hint }
-            }
+            Problem::Lasting { reason, hint } if depth > 0 => Problem::Lasting {
+                reason: format!("its submodule {}: {reason}", redact(url)),
+                hint,
+            },
             other => other,
         };
         let login = self.git.login.as_ref().filter(|_| depth == 0 || is_same_server(self.top, url));
@@ -161,7 +165,10 @@ impl<D: Destination> Fetching<'_, D> {
             return Ok(fetched);
         }
         if depth >= DEEPEST {
-            return Err(Problem::lasting(format!("it has more than {DEEPEST} submodules in each other")).into());
+            return Err(Problem::lasting(format!(
+                "it has more than {DEEPEST} submodules in each other"
+            ))
+            .into());
         }
         let modules = gix_submodule::File::from_bytes(&modules, None, &Default::default())
             .map_err(|error| Problem::lasting(format!(".gitmodules is malformed: {error}")))?;
@@ -172,7 +179,10 @@ impl<D: Destination> Fetching<'_, D> {
                 .and_then(|name| modules.config().string(format!("submodule.{name}.url").as_str()));
             let Some(address) = found else {
                 let path = link.path.to_str_lossy();
-                return Err(Problem::lasting(format!(".gitmodules has no address of the submodule {path}")).into());
+                return Err(Problem::lasting(format!(
+                    ".gitmodules has no address of the submodule {path}"
+                ))
+                .into());
             };
             let address = resolve_relative(&obtained.address, &address.to_str_lossy());
             let place = checkout::join(top, &link.path);

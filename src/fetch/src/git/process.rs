@@ -95,8 +95,15 @@ pub fn connect(
         patience,
         meter,
     };
-    let connection =
-        Connection::new(output, input, version, url.path.clone(), None::<(&str, _)>, ConnectMode::Process, false);
+    let connection = Connection::new(
+        output,
+        input,
+        version,
+        url.path.clone(),
+        None::<(&str, _)>,
+        ConnectMode::Process,
+        false,
+    );
     Ok((connection.custom_url(Some(url.to_bstring())), said))
 }
 
@@ -104,8 +111,8 @@ pub fn connect(
 fn command(url: &gix::Url, options: &Options, version: Protocol) -> Command {
     let program = options.ssh_command();
     let text = program.to_string_lossy();
-    let is_line =
-        !options.disallow_shell && text.contains(|character: char| "|&;<>()$`\\\"' \t*?[#~=%".contains(character));
+    let is_line = !options.disallow_shell
+        && text.contains(|character: char| "|&;<>()$`\\\"' \t*?[#~=%".contains(character));
     let mut command = if is_line {
         let mut line = OsString::from(program);
         line.push(" \"$@\"");
@@ -116,7 +123,11 @@ fn command(url: &gix::Url, options: &Options, version: Protocol) -> Command {
         Command::new(program)
     };
     let kind = options.kind.unwrap_or_else(|| {
-        let first = if is_line { text.split_whitespace().next().unwrap_or_default() } else { text.as_ref() };
+        let first = if is_line {
+            text.split_whitespace().next().unwrap_or_default()
+        } else {
+            text.as_ref()
+        };
         match ProgramKind::from(Path::new(first).as_os_str()) {
             // Scripts around ssh are far more common than anything else.
             ProgramKind::Simple => ProgramKind::Ssh,
@@ -151,9 +162,11 @@ fn command(url: &gix::Url, options: &Options, version: Protocol) -> Command {
     let path = gix::url::expand_path::for_shell(url.path.clone());
     let quoted = gix::quote::single(path.as_ref());
     command.arg(format!("{} {}", Service::UploadPack.as_str(), quoted.to_str_lossy()));
-    // A question on the terminal would stop a program that is not in its foreground: a graphical one is fine.
+    // A question on the terminal would stop a program that is not in its foreground: a graphical
+    // one is fine.
     command.env("SSH_ASKPASS_REQUIRE", "force").env("LC_ALL", "C");
-    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX"] {
+    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX"]
+    {
         command.env_remove(name);
     }
     command
@@ -174,7 +187,8 @@ pub struct Output {
 }
 
 impl Output {
-    /// What begins with other than the length of a packet was written by somebody for people to read.
+    /// What begins with other than the length of a packet was written by somebody for people to
+    /// read.
     fn check_start(&mut self) {
         let is_packet = self.rest.iter().take(4).all(u8::is_ascii_hexdigit);
         if !std::mem::replace(&mut self.is_begun, true) && !is_packet {
@@ -205,7 +219,10 @@ impl Read for Output {
                 }
                 Err(RecvTimeoutError::Disconnected) => return Ok(0),
                 Err(RecvTimeoutError::Timeout) if begin.elapsed() >= self.patience => {
-                    return Err(io::Error::other(format!("nothing came for {} s", self.patience.as_secs_f64())));
+                    return Err(io::Error::other(format!(
+                        "nothing came for {} s",
+                        self.patience.as_secs_f64()
+                    )));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -232,11 +249,16 @@ mod tests {
 
     use super::*;
 
-    fn open(command: &str, interrupt: &Arc<AtomicBool>, patience: u64) -> (Connection<Output, ProgramInput>, Said) {
+    fn open(
+        command: &str,
+        interrupt: &Arc<AtomicBool>,
+        patience: u64,
+    ) -> (Connection<Output, ProgramInput>, Said) {
         let url = gix::url::parse("ssh://host/path").unwrap();
         let options = Options { command: Some(command.into()), disallow_shell: false, kind: None };
         let meter = Arc::new(Meter::new("x", 1000, Arc::new(|_| ())));
-        connect(&url, &options, Protocol::V2, interrupt, Duration::from_millis(patience), meter).unwrap()
+        connect(&url, &options, Protocol::V2, interrupt, Duration::from_millis(patience), meter)
+            .unwrap()
     }
 
     #[test]

@@ -29,8 +29,9 @@ mod system {
         }
     }
 
-    /// The end of a program's standard input that we write to. When the program is gone, a write is an
-    /// error: a pipe would end our own process with SIGPIPE, which has its default action in a library.
+    /// The end of a program's standard input that we write to. When the program is gone, a write is
+    /// an error: a pipe would end our own process with SIGPIPE, which has its default action in a
+    /// library.
     #[derive(Debug)]
     pub struct ProgramInput(std::os::unix::net::UnixStream);
 

@@ -1,5 +1,5 @@
-//! Gets the objects of one commit: from a repository of this machine as it lies there, from a server into a
-//! repository that is made for it.
+//! Gets the objects of one commit: from a repository of this machine as it lies there, from a
+//! server into a repository that is made for it.
 
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -39,7 +39,8 @@ pub struct Obtained {
     pub time: i64,
     /// The tree of the commit.
     pub tree: gix::ObjectId,
-    /// Where the repository was in the end: the user's git configuration may have changed the address.
+    /// Where the repository was in the end: the user's git configuration may have changed the
+    /// address.
     pub address: String,
 }
 
@@ -103,12 +104,17 @@ fn locate(source: &Source<'_>, repository: &gix::Repository) -> Result<(String, 
     let given_place = parse(source.url)?;
     let given = gix::url::parse(source.url).map_err(|_| failed("the address is malformed"))?;
     let remote = repository.remote_at(given).map_err(|error| failed(chain(&error)))?;
-    let rewritten = remote.url(Direction::Fetch).map(|url| String::from_utf8_lossy(&url.to_bstring()).into_owned());
-    // Only what `insteadOf` changed is taken from there: printing an address may change how it is written.
+    let rewritten = remote
+        .url(Direction::Fetch)
+        .map(|url| String::from_utf8_lossy(&url.to_bstring()).into_owned());
+    // Only what `insteadOf` changed is taken from there: printing an address may change how it is
+    // written.
     let is_same = gix::url::parse(source.url).ok().as_ref() == remote.url(Direction::Fetch);
     let address = rewritten.filter(|_| !is_same).unwrap_or_else(|| source.url.to_owned());
     let mut place = parse(&address)?;
-    if let (Some(login), Address::Web(url), Address::Web(given)) = (source.login, &mut place, &given_place) {
+    if let (Some(login), Address::Web(url), Address::Web(given)) =
+        (source.login, &mut place, &given_place)
+    {
         // Whatever `insteadOf` made of it: a token is for the server that it was given for.
         if url.is_same_server(given) {
             url.login = Some(login.clone());
@@ -118,7 +124,13 @@ fn locate(source: &Source<'_>, repository: &gix::Repository) -> Result<(String, 
 }
 
 /// Counts the commits that are in `newer` and not in `older`; nothing where that cannot be told.
-pub fn count_commits(git: &Git<'_>, url: &str, older: &str, newer: &str, since: i64) -> Option<usize> {
+pub fn count_commits(
+    git: &Git<'_>,
+    url: &str,
+    older: &str,
+    newer: &str,
+    since: i64,
+) -> Option<usize> {
     let id = |text: &str| gix::ObjectId::from_hex(text.as_bytes()).ok();
     let (older, newer) = (id(older)?, id(newer)?);
     let fresh = new_repository(&git.scratch.join("history")).ok()?;
@@ -147,7 +159,10 @@ pub fn count_commits(git: &Git<'_>, url: &str, older: &str, newer: &str, since: 
 }
 
 /// Returns a commit and those before it, as far as the repository has them.
-fn ancestors(repository: &gix::Repository, commit: gix::ObjectId) -> std::collections::HashSet<gix::ObjectId> {
+fn ancestors(
+    repository: &gix::Repository,
+    commit: gix::ObjectId,
+) -> std::collections::HashSet<gix::ObjectId> {
     let walk = repository.rev_walk([commit]).all();
     walk.into_iter().flatten().filter_map(|commit| Some(commit.ok()?.id)).collect()
 }
@@ -163,12 +178,15 @@ fn parse(url: &str) -> Result<Address, Problem> {
 /// The user's configuration counts, of what says how to reach a server.
 fn open_options() -> gix::open::Options {
     // Nobody can answer on a terminal where several builds run; helpers are asked.
-    gix::open::Options::default()
-        .config_overrides(["gitoxide.credentials.terminalPrompt=false", "core.useReplaceRefs=false"])
+    gix::open::Options::default().config_overrides([
+        "gitoxide.credentials.terminalPrompt=false",
+        "core.useReplaceRefs=false",
+    ])
 }
 
 fn new_repository(scratch: &Path) -> Result<gix::Repository, Problem> {
-    let options = gix::create::Options { destination_must_be_empty: Some(true), ..Default::default() };
+    let options =
+        gix::create::Options { destination_must_be_empty: Some(true), ..Default::default() };
     let repository = gix::ThreadSafeRepository::init_opts(
         scratch,
         gix::create::Kind::Bare,
@@ -186,7 +204,10 @@ fn open_local(path: &Path) -> Result<gix::Repository, Problem> {
         // As git says it: reading a repository of somebody else may run what is configured there.
         let is_foreign = !gix::sec::identity::is_path_owned_by_current_user(path).unwrap_or(true);
         if is_foreign && path.exists() {
-            let hint = format!("if you trust it: git config --global --add safe.directory {}", path.display());
+            let hint = format!(
+                "if you trust it: git config --global --add safe.directory {}",
+                path.display()
+            );
             with_hint("the repository belongs to another user", hint)
         } else {
             failed(format!("there is no repository: {text}"))
@@ -199,7 +220,9 @@ fn find_local(repository: &gix::Repository, wanted: &Revision) -> Result<Found, 
     let id = match wanted {
         Revision::Commit(id) => *id,
         Revision::Reference(names) => {
-            let found = names.iter().find_map(|name| repository.try_find_reference(name.as_str()).ok().flatten());
+            let found = names
+                .iter()
+                .find_map(|name| repository.try_find_reference(name.as_str()).ok().flatten());
             let mut reference = found.ok_or_else(|| no_such(wanted))?;
             // `HEAD` of an empty repository leads to a branch that is not there.
             reference.peel_to_id().map_err(|_| no_such(wanted))?.detach()
@@ -208,10 +231,18 @@ fn find_local(repository: &gix::Repository, wanted: &Revision) -> Result<Found, 
     find_commit(repository, id, wanted)
 }
 
-fn find_commit(repository: &gix::Repository, id: gix::ObjectId, wanted: &Revision) -> Result<Found, Problem> {
-    let object =
-        repository.try_find_object(id).map_err(|error| failed(chain(&error)))?.ok_or_else(|| no_such(wanted))?;
-    let commit = object.peel_to_kind(gix::objs::Kind::Commit).map_err(|_| failed(format!("{id} is no commit")))?;
+fn find_commit(
+    repository: &gix::Repository,
+    id: gix::ObjectId,
+    wanted: &Revision,
+) -> Result<Found, Problem> {
+    let object = repository
+        .try_find_object(id)
+        .map_err(|error| failed(chain(&error)))?
+        .ok_or_else(|| no_such(wanted))?;
+    let commit = object
+        .peel_to_kind(gix::objs::Kind::Commit)
+        .map_err(|_| failed(format!("{id} is no commit")))?;
     let commit = commit.try_into_commit().map_err(|error| failed(chain(&error)))?;
     let tree = commit.tree_id().map_err(|error| failed(chain(&error)))?.detach();
     let time = commit.time().map_err(|error| failed(chain(&error)))?.seconds;
@@ -225,11 +256,18 @@ fn no_such(wanted: &Revision) -> Problem {
             let last = names.last().map_or("", String::as_str);
             let short = last.strip_prefix("refs/heads/").unwrap_or(last);
             if short == "HEAD" {
-                return with_hint("it has no commits", "push a commit to it, or name a branch that has one");
+                return with_hint(
+                    "it has no commits",
+                    "push a commit to it, or name a branch that has one",
+                );
             }
-            let is_short_commit = (4..40).contains(&short.len()) && short.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let is_short_commit = (4..40).contains(&short.len())
+                && short.bytes().all(|byte| byte.is_ascii_hexdigit());
             let hint = is_short_commit.then(|| "of a commit, all 40 digits are needed".to_owned());
-            Problem::Lasting { reason: format!("it has neither a tag nor a branch `{short}`"), hint }
+            Problem::Lasting {
+                reason: format!("it has neither a tag nor a branch `{short}`"),
+                hint,
+            }
         }
     }
 }
@@ -256,7 +294,9 @@ impl Server<'_> {
     fn fetch(&self, wanted: &Revision) -> Result<Found, Problem> {
         let specs = match wanted {
             Revision::Commit(id) => vec![vec![format!("+{id}:{FETCHED}")]],
-            Revision::Reference(names) => names.iter().map(|name| vec![format!("+{name}:{FETCHED}")]).collect(),
+            Revision::Reference(names) => {
+                names.iter().map(|name| vec![format!("+{name}:{FETCHED}")]).collect()
+            }
         };
         let mut chosen = None;
         for spec in specs {
@@ -276,7 +316,10 @@ impl Server<'_> {
         };
         let spec = match wanted {
             Revision::Commit(_) => {
-                vec!["+refs/heads/*:refs/syslua/heads/*".to_owned(), "+refs/tags/*:refs/syslua/tags/*".to_owned()]
+                vec![
+                    "+refs/heads/*:refs/syslua/heads/*".to_owned(),
+                    "+refs/tags/*:refs/syslua/tags/*".to_owned(),
+                ]
             }
             Revision::Reference(_) => spec,
         };
@@ -309,7 +352,9 @@ impl Server<'_> {
             Some(secret) => reason.replace(&secret, "***"),
             None => reason,
         };
-        let needs_login = ["401", "Permission denied", "Credentials provided"].iter().any(|sign| reason.contains(sign));
+        let needs_login = ["401", "Permission denied", "Credentials provided"]
+            .iter()
+            .any(|sign| reason.contains(sign));
         let hint = match self.place {
             Address::Web(_) if needs_login => {
                 Some("a login can stand in ~/.netrc, or come from a credential helper of git")
@@ -326,7 +371,11 @@ impl Server<'_> {
     /// One connection. The outer error is final.
     fn attempt(&self, specs: &[String], shallow: Shallow) -> Result<Result<(), Stage>, Problem> {
         let url = redact(self.address);
-        let meter = Arc::new(Meter::new(&url, self.git.network.download_limit, Arc::clone(self.git.report)));
+        let meter = Arc::new(Meter::new(
+            &url,
+            self.git.network.download_limit,
+            Arc::clone(self.git.report),
+        ));
         let mut said = None;
         let outcome = self.try_fetch(specs, shallow, &meter, &mut said);
         meter.finish();
@@ -357,19 +406,25 @@ impl Server<'_> {
         let url = gix::url::parse(url.as_str()).map_err(|error| Stage::Begin(chain(&error)))?;
         let remote = self.repository.remote_at_without_url_rewrite(url).map_err(begin)?;
         let remote = remote.with_fetch_tags(Tags::None);
-        let remote = remote.with_refspecs(specs.iter().map(String::as_str), Direction::Fetch).map_err(begin)?;
+        let remote = remote
+            .with_refspecs(specs.iter().map(String::as_str), Direction::Fetch)
+            .map_err(begin)?;
         let (url, version) = remote.sanitized_url_and_version(Direction::Fetch).map_err(begin)?;
         let transport = self.transport(url, version, meter, said).map_err(Stage::Begin)?;
-        let connection = remote.to_connection_with_transport(transport).with_transport_options(Box::new(()));
-        let prepared = connection.prepare_fetch(gix::progress::Discard, Default::default()).map_err(begin)?;
+        let connection =
+            remote.to_connection_with_transport(transport).with_transport_options(Box::new(()));
+        let prepared =
+            connection.prepare_fetch(gix::progress::Discard, Default::default()).map_err(begin)?;
         if prepared.ref_map().is_missing_required_mapping() {
             return Err(Stage::Missing);
         }
-        let received = prepared.with_shallow(shallow).receive(gix::progress::Discard, self.git.interrupt);
+        let received =
+            prepared.with_shallow(shallow).receive(gix::progress::Discard, self.git.interrupt);
         received.map(drop).map_err(|error| Stage::Transfer(chain(&error)))
     }
 
-    /// What the user's git configuration says of web servers goes before what the environment says, as in git.
+    /// What the user's git configuration says of web servers goes before what the environment says,
+    /// as in git.
     fn network(&self) -> Network {
         let mut network = self.git.network.clone();
         let config = self.repository.config_snapshot();
@@ -394,21 +449,29 @@ impl Server<'_> {
     ) -> Result<Box<dyn Transport>, String> {
         match self.place {
             Address::Web(address) => {
-                let client = (self.git.client)(&self.network()).map_err(|problem| match problem {
-                    Problem::Lasting { reason, .. } | Problem::Passing(reason) => reason,
-                    Problem::Interrupted => "interrupted".to_owned(),
-                })?;
+                let client =
+                    (self.git.client)(&self.network()).map_err(|problem| match problem {
+                        Problem::Lasting { reason, .. } | Problem::Passing(reason) => reason,
+                        Problem::Interrupted => "interrupted".to_owned(),
+                    })?;
                 let web = Web::new(client, address.clone(), Arc::clone(meter));
                 Ok(Box::new(gix::protocol::transport::client::blocking_io::http::connect_http(
                     web, url, version, false,
                 )))
             }
             _ => {
-                let options = self.repository.ssh_connect_options().map_err(|error| chain(&error))?;
+                let options =
+                    self.repository.ssh_connect_options().map_err(|error| chain(&error))?;
                 let patience = self.git.network.response_timeout;
-                let (connection, lines) =
-                    process::connect(&url, &options, version, self.git.interrupt, patience, Arc::clone(meter))
-                        .map_err(|error| error.to_string())?;
+                let (connection, lines) = process::connect(
+                    &url,
+                    &options,
+                    version,
+                    self.git.interrupt,
+                    patience,
+                    Arc::clone(meter),
+                )
+                .map_err(|error| error.to_string())?;
                 *said = Some(lines);
                 Ok(Box::new(connection))
             }
@@ -418,6 +481,11 @@ impl Server<'_> {
 
 fn last_lines(said: Option<&Said>) -> Option<String> {
     let lines = said?.lock().unwrap_or_else(PoisonError::into_inner);
-    let text = lines.iter().map(String::as_str).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");
+    let text = lines
+        .iter()
+        .map(String::as_str)
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join("; ");
     (!text.is_empty()).then_some(text)
 }

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use gix::protocol::transport::client::AuthenticationRequired;
-use gix::protocol::transport::client::blocking_io::http::{GetResponse, Http, PostBodyDataKind, PostResponse};
+use gix::protocol::transport::client::blocking_io::http::{
+    GetResponse, Http, PostBodyDataKind, PostResponse,
+};
 
 use super::meter::Meter;
 use crate::http::{Client, Response, status_text};
@@ -33,7 +35,8 @@ impl Web {
 
     /// Returns an address, with the login when it is that of our server.
     fn address(&self, text: &str) -> Result<Url, io::Error> {
-        let mut url = Url::parse(text).map_err(|problem| io::Error::other(format!("the address {problem}")))?;
+        let mut url = Url::parse(text)
+            .map_err(|problem| io::Error::other(format!("the address {problem}")))?;
         if url.is_same_server(&self.repository) {
             url.login.clone_from(&self.repository.login);
         }
@@ -44,7 +47,9 @@ impl Web {
         let headers: Vec<u8> = response
             .headers
             .iter()
-            .flat_map(|(name, value)| [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\n"].concat())
+            .flat_map(|(name, value)| {
+                [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\n"].concat()
+            })
             .collect();
         let reader = BodyReader {
             inner: response.body.into_reader(),
@@ -83,7 +88,10 @@ fn check(response: Response) -> io::Result<Response> {
         401 => {
             let challenges = response.headers.get_all("www-authenticate").iter();
             let www_authenticate = challenges.map(|value| value.as_bytes().into()).collect();
-            Err(io::Error::new(io::ErrorKind::PermissionDenied, AuthenticationRequired { www_authenticate }))
+            Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                AuthenticationRequired { www_authenticate },
+            ))
         }
         status => Err(io::Error::other(format!("the server answered {}", status_text(status)))),
     }
@@ -147,8 +155,13 @@ impl Http for Web {
         };
         // The type of the answer is known before the question: the body says when it is another.
         let service = url.rsplit('/').next().unwrap_or_default();
-        let headers = Cursor::new(format!("content-type: application/x-{service}-result\n").into_bytes());
-        Ok(PostResponse { post_body: upload, headers, body: Body::Waiting(Some(Box::new(waiting))) })
+        let headers =
+            Cursor::new(format!("content-type: application/x-{service}-result\n").into_bytes());
+        Ok(PostResponse {
+            post_body: upload,
+            headers,
+            body: Body::Waiting(Some(Box::new(waiting))),
+        })
     }
 
     fn configure(&mut self, _config: &dyn std::any::Any) -> gix::Result {
@@ -189,8 +202,10 @@ pub struct Waiting {
 
 impl Waiting {
     fn send(&self) -> io::Result<Body> {
-        let content = std::mem::take(&mut *self.upload.0.lock().unwrap_or_else(PoisonError::into_inner));
-        let response = self.web.client.post(&self.address, &self.headers, &content).map_err(as_io)?;
+        let content =
+            std::mem::take(&mut *self.upload.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let response =
+            self.web.client.post(&self.address, &self.headers, &content).map_err(as_io)?;
         let response = check(response)?;
         let wanted = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("accept"));
         if let (Some((_, wanted)), given) = (wanted, response.header("content-type"))
@@ -250,7 +265,8 @@ pub struct BodyReader {
 
 impl Read for BodyReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer).map_err(|error| as_io(self.client.read_problem(&error)))?;
+        let read =
+            self.inner.read(buffer).map_err(|error| as_io(self.client.read_problem(&error)))?;
         self.meter.add(read, Instant::now())?;
         Ok(read)
     }

@@ -1,4 +1,5 @@
-//! The one HTTP client, of downloads and of git: redirects, logins, proxies, certificates, time-outs.
+//! The one HTTP client, of downloads and of git: redirects, logins, proxies, certificates,
+//! time-outs.
 //!
 //! It makes single requests and knows neither hashes nor retries.
 
@@ -14,7 +15,9 @@ use std::time::Duration;
 
 use data_encoding::BASE64;
 use ureq::http::{self, HeaderMap, Method};
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector, SocksConnector};
+use ureq::unversioned::transport::{
+    ConnectProxyConnector, Connector, RustlsConnector, SocksConnector,
+};
 use ureq::{Agent, Body};
 
 use crate::url::{Scheme, Url, escape_location, redact};
@@ -64,7 +67,8 @@ impl Client {
     /// When the certificates that the settings name cannot be read.
     pub fn new(network: &Network, interrupt: &Arc<AtomicBool>) -> Result<Client, Problem> {
         let (network, interrupt) = (network.clone(), Arc::clone(interrupt));
-        let surroundings = Surroundings { network: network.clone(), interrupt: Arc::clone(&interrupt) };
+        let surroundings =
+            Surroundings { network: network.clone(), interrupt: Arc::clone(&interrupt) };
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -112,15 +116,28 @@ impl Client {
         let mut url = url.clone();
         let first = url.clone();
         for _ in 0..=MOST_REDIRECTS {
-            let response = self.send(&Method::GET, &url, headers, &[], url.is_same_server(&first).then_some(&first))?;
+            let response = self.send(
+                &Method::GET,
+                &url,
+                headers,
+                &[],
+                url.is_same_server(&first).then_some(&first),
+            )?;
             // All of them but "not modified", as curl does.
             let leads_on = matches!(response.status, 300..=399) && response.status != 304;
-            let location = response.headers.get("location").filter(|location| leads_on && !location.is_empty());
-            let Some(location) = location.map(|location| escape_location(location.as_bytes())) else {
+            let location = response
+                .headers
+                .get("location")
+                .filter(|location| leads_on && !location.is_empty());
+            let Some(location) = location.map(|location| escape_location(location.as_bytes()))
+            else {
                 return Ok(response);
             };
             let next = url.join(&location).map_err(|problem| {
-                Problem::lasting(format!("{url} redirects to an address that {problem}: {}", redact(&location)))
+                Problem::lasting(format!(
+                    "{url} redirects to an address that {problem}: {}",
+                    redact(&location)
+                ))
             })?;
             if url.scheme == Scheme::Https && next.scheme == Scheme::Http {
                 return Err(Problem::Lasting {
@@ -137,7 +154,12 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::get`].
-    pub fn post(&self, url: &Url, headers: &[(String, String)], body: &[u8]) -> Result<Response, Problem> {
+    pub fn post(
+        &self,
+        url: &Url,
+        headers: &[(String, String)],
+        body: &[u8],
+    ) -> Result<Response, Problem> {
         self.send(&Method::POST, url, headers, body, Some(url))
     }
 
@@ -145,7 +167,10 @@ impl Client {
     ///
     /// # Errors
     /// When there is such a file and it cannot be read.
-    #[expect(clippy::disallowed_methods, reason = "a file of the user's own settings, which no build can change")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a file of the user's own settings, which no build can change"
+    )]
     fn login(&self, url: &Url) -> Result<Option<(String, String)>, Problem> {
         if url.login.is_some() {
             return Ok(url.login.clone());
@@ -154,15 +179,25 @@ impl Client {
         match std::fs::read_to_string(path) {
             Ok(text) => {
                 let host = url.host.trim_start_matches('[').trim_end_matches(']');
-                Ok(netrc::find(&text, host).filter(|(user, password)| !(user.is_empty() && password.is_empty())))
+                Ok(netrc::find(&text, host)
+                    .filter(|(user, password)| !(user.is_empty() && password.is_empty())))
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-            Err(error) => Err(Problem::lasting(format!("cannot read {}: {}", path.display(), words(&error)))),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                Ok(None)
+            }
+            Err(error) => {
+                Err(Problem::lasting(format!("cannot read {}: {}", path.display(), words(&error))))
+            }
         }
     }
 
-    /// `account` is the address whose login may be used: none after a redirect to another server, unless
-    /// the address that it named has one.
+    /// `account` is the address whose login may be used: none after a redirect to another server,
+    /// unless the address that it named has one.
     fn send(
         &self,
         method: &Method,
@@ -192,7 +227,8 @@ impl Client {
             Route::Tunnel(proxy) => Some(proxy),
             Route::Direct | Route::Forward(_) => None,
         };
-        let malformed = |error: http::Error| Problem::lasting(format!("the address is malformed: {error}"));
+        let malformed =
+            |error: http::Error| Problem::lasting(format!("the address is malformed: {error}"));
         let answer = if *method == Method::POST {
             let request = request.body(body).map_err(malformed)?;
             self.agent.run(self.agent.configure_request(request).proxy(tunnel).build())
@@ -201,7 +237,12 @@ impl Client {
             self.agent.run(self.agent.configure_request(request).proxy(tunnel).build())
         };
         let (parts, body) = answer.map_err(|error| self.problem(&error, url))?.into_parts();
-        Ok(Response { url: url.clone(), status: parts.status.as_u16(), headers: parts.headers, body })
+        Ok(Response {
+            url: url.clone(),
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body,
+        })
     }
 
     fn problem(&self, error: &ureq::Error, url: &Url) -> Problem {
@@ -212,9 +253,13 @@ impl Client {
             return problem;
         }
         match error {
-            ureq::Error::HostNotFound => Problem::lasting(format!("the host {} is unknown", self.place(url))),
+            ureq::Error::HostNotFound => {
+                Problem::lasting(format!("the host {} is unknown", self.place(url)))
+            }
             ureq::Error::Timeout(timeout) => Problem::Passing(self.late(*timeout)),
-            ureq::Error::ConnectProxyFailed(reason) => Problem::lasting(format!("the proxy refused: {reason}")),
+            ureq::Error::ConnectProxyFailed(reason) => {
+                Problem::lasting(format!("the proxy refused: {reason}"))
+            }
             ureq::Error::Io(cause) => match cause.kind() {
                 io::ErrorKind::ConnectionRefused => {
                     Problem::lasting(format!("{} refused the connection", self.place(url)))
@@ -225,7 +270,9 @@ impl Client {
                 }
                 _ => Problem::Passing(dropped(cause)),
             },
-            ureq::Error::Protocol(cause) => Problem::Passing(format!("the server does not speak HTTP: {cause}")),
+            ureq::Error::Protocol(cause) => {
+                Problem::Passing(format!("the server does not speak HTTP: {cause}"))
+            }
             other => Problem::lasting(other.to_string()),
         }
     }
@@ -260,7 +307,9 @@ impl Client {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>()) {
             Some(ureq::Error::Timeout(timeout)) => Problem::Passing(self.late(*timeout)),
             Some(ureq::Error::Io(cause)) => Problem::Passing(dropped(cause)),
-            _ if error.kind() == io::ErrorKind::TimedOut => Problem::Passing(self.late(ureq::Timeout::PerRead)),
+            _ if error.kind() == io::ErrorKind::TimedOut => {
+                Problem::Passing(self.late(ureq::Timeout::PerRead))
+            }
             _ => Problem::Passing(dropped(error)),
         }
     }
@@ -274,16 +323,17 @@ pub(crate) fn words(error: &io::Error) -> String {
 
 fn dropped(cause: &io::Error) -> String {
     match cause.kind() {
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-            "the connection was dropped".to_owned()
-        }
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::BrokenPipe => "the connection was dropped".to_owned(),
         _ => format!("the connection failed: {cause}"),
     }
 }
 
 /// Returns a status as words: `404 Not Found`.
 pub fn status_text(status: u16) -> String {
-    let words = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    let words =
+        http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
     words.map_or_else(|| status.to_string(), |words| format!("{status} {words}"))
 }
 

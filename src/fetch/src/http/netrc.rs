@@ -1,4 +1,5 @@
-//! Logins by host, as `~/.netrc` has them. Source of the format: the manual of GNU inetutils, netrc(5).
+//! Logins by host, as `~/.netrc` has them. Source of the format: the manual of GNU inetutils,
+//! netrc(5).
 
 /// Returns the user and password that a file names for a host, or for every host.
 pub fn find(text: &str, host: &str) -> Option<(String, String)> {
@@ -12,7 +13,8 @@ pub fn find(text: &str, host: &str) -> Option<(String, String)> {
                 if is_wanted && let Some(login) = current.take() {
                     found.get_or_insert(login);
                 }
-                is_wanted = word == "default" || words.next().is_some_and(|name| name.eq_ignore_ascii_case(host));
+                is_wanted = word == "default"
+                    || words.next().is_some_and(|name| name.eq_ignore_ascii_case(host));
                 current = is_wanted.then(Default::default);
             }
             "login" | "password" | "account" => {
@@ -59,7 +61,9 @@ fn words(text: &str) -> Vec<String> {
                     }
                 }
             } else {
-                while let Some(character) = characters.next_if(|character| !character.is_whitespace()) {
+                while let Some(character) =
+                    characters.next_if(|character| !character.is_whitespace())
+                {
                     word.push(character);
                 }
             }

@@ -1,4 +1,5 @@
-//! Which proxy stands between us and a host. Knows how proxies are named, not how they are spoken to.
+//! Which proxy stands between us and a host. Knows how proxies are named, not how they are spoken
+//! to.
 
 use std::net::IpAddr;
 
@@ -25,9 +26,12 @@ pub fn route(network: &Network, url: &Url) -> Result<Route, String> {
         Scheme::Http => network.http_proxy.as_deref(),
         Scheme::Https => network.https_proxy.as_deref(),
     };
-    let Some(proxy) = proxy.filter(|_| !is_excluded(&network.no_proxy, url)) else { return Ok(Route::Direct) };
+    let Some(proxy) = proxy.filter(|_| !is_excluded(&network.no_proxy, url)) else {
+        return Ok(Route::Direct);
+    };
     // `proxy.example:3128` is understood as curl does.
-    let with_scheme = if proxy.contains("://") { proxy.to_owned() } else { format!("http://{proxy}") };
+    let with_scheme =
+        if proxy.contains("://") { proxy.to_owned() } else { format!("http://{proxy}") };
     if url.scheme == Scheme::Http
         && let Ok(proxy) = Url::parse(&with_scheme)
         && proxy.scheme == Scheme::Http
@@ -38,8 +42,8 @@ pub fn route(network: &Network, url: &Url) -> Result<Route, String> {
     tunnel.map(Route::Tunnel).map_err(|_| "the address of the proxy is malformed".to_owned())
 }
 
-/// Returns whether `no_proxy` names a host: `*`, a domain with all below it, an address, or a network such as
-/// `10.0.0.0/8` or `fd00::/8` with all addresses in it; with a port or without.
+/// Returns whether `no_proxy` names a host: `*`, a domain with all below it, an address, or a
+/// network such as `10.0.0.0/8` or `fd00::/8` with all addresses in it; with a port or without.
 fn is_excluded(no_proxy: &str, url: &Url) -> bool {
     let host = plain(&url.host);
     let address = host.parse::<IpAddr>().ok().map(|address| address.to_canonical());
@@ -49,7 +53,9 @@ fn is_excluded(no_proxy: &str, url: &Url) -> bool {
         }
         let (name, port) = match entry.rsplit_once(':') {
             // The colons of an IPv6 address are no port.
-            Some((name, port)) if port.parse::<u16>().is_ok() && (!name.contains(':') || name.ends_with(']')) => {
+            Some((name, port))
+                if port.parse::<u16>().is_ok() && (!name.contains(':') || name.ends_with(']')) =>
+            {
                 (name, port.parse::<u16>().ok())
             }
             _ => (entry, None),
@@ -58,8 +64,13 @@ fn is_excluded(no_proxy: &str, url: &Url) -> bool {
             return false;
         }
         if let Some((network, bits)) = name.split_once('/') {
-            let network = plain(network).parse::<IpAddr>().ok().zip(bits.trim_end_matches(']').parse::<u32>().ok());
-            return network.zip(address).is_some_and(|((network, bits), address)| is_in(address, network, bits));
+            let network = plain(network)
+                .parse::<IpAddr>()
+                .ok()
+                .zip(bits.trim_end_matches(']').parse::<u32>().ok());
+            return network
+                .zip(address)
+                .is_some_and(|((network, bits), address)| is_in(address, network, bits));
         }
         let name = plain(name);
         if let Ok(named) = name.parse::<IpAddr>() {
@@ -70,7 +81,8 @@ fn is_excluded(no_proxy: &str, url: &Url) -> bool {
             return false;
         }
         let name = name.trim_start_matches('*').trim_start_matches('.');
-        host == name || host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.') && !name.is_empty())
+        host == name
+            || host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.') && !name.is_empty())
     })
 }
 
@@ -80,13 +92,19 @@ fn plain(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
 
-/// Returns whether an address is in the network of all that begin with the first `bits` of another (RFC 4632).
+/// Returns whether an address is in the network of all that begin with the first `bits` of another
+/// (RFC 4632).
 fn is_in(address: IpAddr, network: IpAddr, bits: u32) -> bool {
-    let same =
-        |left: u128, right: u128, width: u32| bits <= width && (bits == 0 || (left ^ right) >> (width - bits) == 0);
+    let same = |left: u128, right: u128, width: u32| {
+        bits <= width && (bits == 0 || (left ^ right) >> (width - bits) == 0)
+    };
     match (address, network) {
-        (IpAddr::V4(address), IpAddr::V4(network)) => same(address.to_bits().into(), network.to_bits().into(), 32),
-        (IpAddr::V6(address), IpAddr::V6(network)) => same(address.to_bits(), network.to_bits(), 128),
+        (IpAddr::V4(address), IpAddr::V4(network)) => {
+            same(address.to_bits().into(), network.to_bits().into(), 32)
+        }
+        (IpAddr::V6(address), IpAddr::V6(network)) => {
+            same(address.to_bits(), network.to_bits(), 128)
+        }
         _ => false,
     }
 }
@@ -133,10 +151,21 @@ mod tests {
             assert!(is_direct(entry, &format!("http://{inside}:99/")), "{entry} {inside}");
             assert!(!is_direct(entry, &format!("http://{outside}/")), "{entry} {outside}");
         }
-        assert!(is_direct("10.0.0.0/8:80", "http://10.0.0.1/") && !is_direct("10.0.0.0/8:81", "http://10.0.0.1/"));
-        assert!(is_direct("localhost.", "http://localhost/") && is_direct("example.org", "http://a.example.org./"));
-        for entry in ["10.0.0.0/33", "10.0.0.0/", "10.0.0.0/x", "/8", "::/129", "10.0.0/8", "example.org/8"] {
-            assert!(!is_direct(entry, "http://10.0.0.1/") && !is_direct(entry, "http://[::1]/"), "{entry}");
+        assert!(
+            is_direct("10.0.0.0/8:80", "http://10.0.0.1/")
+                && !is_direct("10.0.0.0/8:81", "http://10.0.0.1/")
+        );
+        assert!(
+            is_direct("localhost.", "http://localhost/")
+                && is_direct("example.org", "http://a.example.org./")
+        );
+        for entry in
+            ["10.0.0.0/33", "10.0.0.0/", "10.0.0.0/x", "/8", "::/129", "10.0.0/8", "example.org/8"]
+        {
+            assert!(
+                !is_direct(entry, "http://10.0.0.1/") && !is_direct(entry, "http://[::1]/"),
+                "{entry}"
+            );
         }
     }
 
@@ -148,11 +177,20 @@ mod tests {
             ..Network::default()
         };
         let way = |url: &str| route(&network, &Url::parse(url).unwrap()).unwrap();
-        assert!(matches!(way("http://host/"), Route::Forward(proxy) if proxy.authority() == "proxy.example:3128"));
+        assert!(
+            matches!(way("http://host/"), Route::Forward(proxy) if proxy.authority() == "proxy.example:3128")
+        );
         assert!(matches!(way("https://host/"), Route::Tunnel(proxy) if proxy.port() == 3128));
-        let socks = Network { http_proxy: Some("socks5h://proxy.example".to_owned()), ..Network::default() };
-        assert!(matches!(route(&socks, &Url::parse("http://host/").unwrap()), Ok(Route::Tunnel(_))));
-        let broken = Network { http_proxy: Some("gopher://proxy".to_owned()), ..Network::default() };
+        let socks = Network {
+            http_proxy: Some("socks5h://proxy.example".to_owned()),
+            ..Network::default()
+        };
+        assert!(matches!(
+            route(&socks, &Url::parse("http://host/").unwrap()),
+            Ok(Route::Tunnel(_))
+        ));
+        let broken =
+            Network { http_proxy: Some("gopher://proxy".to_owned()), ..Network::default() };
         assert!(route(&broken, &Url::parse("http://host/").unwrap()).is_err());
     }
 }

@@ -1,4 +1,5 @@
-//! Whom we trust: the certificates of the system, or those that the settings name; and what went wrong in words.
+//! Whom we trust: the certificates of the system, or those that the settings name; and what went
+//! wrong in words.
 
 use std::io;
 use std::path::Path;
@@ -24,11 +25,18 @@ pub fn config(network: &Network) -> Result<TlsConfig, Problem> {
     Ok(TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(provider).build())
 }
 
-#[expect(clippy::disallowed_methods, reason = "a file of the user's own settings, which no build can change")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a file of the user's own settings, which no build can change"
+)]
 fn read_certificates(network: &Network) -> Result<Vec<Certificate<'static>>, Problem> {
     let mut certificates = Vec::new();
     let unreadable = |path: &Path, error: &io::Error| Problem::Lasting {
-        reason: format!("the trusted certificates: cannot read {}: {}", path.display(), words(error)),
+        reason: format!(
+            "the trusted certificates: cannot read {}: {}",
+            path.display(),
+            words(error)
+        ),
         hint: Some("SSL_CERT_FILE and SSL_CERT_DIR say where they are".to_owned()),
     };
     if let Some(file) = &network.certificate_file {
@@ -47,7 +55,10 @@ fn read_certificates(network: &Network) -> Result<Vec<Certificate<'static>>, Pro
     Ok(certificates)
 }
 
-#[expect(clippy::disallowed_methods, reason = "a file of the user's own settings, which no build can change")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a file of the user's own settings, which no build can change"
+)]
 fn add(certificates: &mut Vec<Certificate<'static>>, path: &Path) -> io::Result<()> {
     let text = std::fs::read(path)?;
     certificates.extend(parse_pem(&text).filter_map(|item| match item {
@@ -70,17 +81,21 @@ pub fn problem(error: &ureq::Error, url: &Url) -> Option<Problem> {
         rustls::Error::InvalidCertificate(certificate) => match certificate {
             CertificateError::UnknownIssuer => (
                 format!("the certificate of {host} is signed by nobody whom this system trusts"),
-                Some("if you trust its authority, name the certificate in SSL_CERT_FILE or add it to the system"),
+                Some(
+                    "if you trust its authority, name the certificate in SSL_CERT_FILE or add it to the system",
+                ),
             ),
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 (format!("the certificate is not for {host}"), None)
             }
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                (format!("the certificate of {host} has expired"), Some("is the clock of this machine right?"))
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                (format!("the certificate of {host} is not valid yet"), Some("is the clock of this machine right?"))
-            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => (
+                format!("the certificate of {host} has expired"),
+                Some("is the clock of this machine right?"),
+            ),
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => (
+                format!("the certificate of {host} is not valid yet"),
+                Some("is the clock of this machine right?"),
+            ),
             other => (format!("the certificate of {host} is not acceptable: {other}"), None),
         },
         other => (format!("TLS failed: {other}"), None),

@@ -1,5 +1,6 @@
 //! Sockets that stop when told: connecting, looking up names and reading look at the interrupt flag
-//! in between. Plain HTTP through a proxy is made here too. Knows no HTTP beyond a request's first line.
+//! in between. Plain HTTP through a proxy is made here too. Knows no HTTP beyond a request's first
+//! line.
 
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
@@ -53,8 +54,8 @@ impl Surroundings {
         }
     }
 
-    /// Runs something that blocks on a thread of its own, and waits for it or for the time to be over.
-    /// The thread ends by itself, unheard.
+    /// Runs something that blocks on a thread of its own, and waits for it or for the time to be
+    /// over. The thread ends by itself, unheard.
     fn wait<T: Send + 'static>(
         &self,
         timeout: NextTimeout,
@@ -88,10 +89,16 @@ fn stopped() -> Error {
 pub struct Names(pub Surroundings);
 
 impl Resolver for Names {
-    fn resolve(&self, uri: &Uri, _config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        _config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
         let url = match self.0.forward(uri) {
             Some(proxy) => proxy,
-            // Of a proxy, the scheme may be another than that of addresses: only host and port matter.
+            // Of a proxy, the scheme may be another than that of addresses: only host and port
+            // matter.
             None => {
                 let authority = uri.authority().ok_or(Error::HostNotFound)?;
                 let scheme = if uri.scheme_str() == Some("https") { "https" } else { "http" };
@@ -103,10 +110,14 @@ impl Resolver for Names {
             (Some(scheme), None) if scheme.starts_with("socks") => 1080,
             _ => url.effective_port(),
         };
-        let look_up = move || Ok((host.as_str(), port).to_socket_addrs()?.take(MOST_ADDRESSES).collect::<Vec<_>>());
+        let look_up = move || {
+            Ok((host.as_str(), port).to_socket_addrs()?.take(MOST_ADDRESSES).collect::<Vec<_>>())
+        };
         let found = self.0.wait(timeout, look_up).map_err(|error| match error {
             // What the system says here differs, and says no more.
-            Error::Io(cause) if !is_set(&self.0.interrupt) && cause.kind() != std::io::ErrorKind::TimedOut => {
+            Error::Io(cause)
+                if !is_set(&self.0.interrupt) && cause.kind() != std::io::ErrorKind::TimedOut =>
+            {
                 Error::HostNotFound
             }
             other => other,
@@ -124,23 +135,35 @@ pub struct Sockets(pub Surroundings);
 impl<In: Transport> Connector<In> for Sockets {
     type Out = Patient<Either<In, Socket>>;
 
-    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, Error> {
         let (inner, forward) = match chained {
             Some(transport) => (Either::A(transport), None),
             None => {
                 let stream = self.open(details.addrs.iter().copied().collect(), details.timeout)?;
                 stream.set_nodelay(true)?;
                 let config = details.config;
-                let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
+                let buffers =
+                    LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
                 let forward = self.0.forward(details.uri).map(|proxy| {
-                    let target =
-                        format!("http://{}", details.uri.authority().map_or("", |authority| authority.as_str()));
+                    let target = format!(
+                        "http://{}",
+                        details.uri.authority().map_or("", |authority| authority.as_str())
+                    );
                     Forward { target, login: proxy.login }
                 });
                 (Either::B(Socket { stream, buffers, timeout: None }), forward)
             }
         };
-        Ok(Some(Patient { inner, interrupt: Arc::clone(&self.0.interrupt), forward, is_begun: false }))
+        Ok(Some(Patient {
+            inner,
+            interrupt: Arc::clone(&self.0.interrupt),
+            forward,
+            is_begun: false,
+        }))
     }
 }
 
@@ -238,15 +261,20 @@ pub struct Patient<T> {
 }
 
 impl<T: Transport> Patient<T> {
-    /// Puts the whole address into the first line of a request that is about to be sent; returns its new length.
+    /// Puts the whole address into the first line of a request that is about to be sent; returns
+    /// its new length.
     fn rewrite(&mut self, amount: usize) -> Result<usize, Error> {
-        let Some(forward) = self.forward.as_ref().filter(|_| !self.is_begun) else { return Ok(amount) };
+        let Some(forward) = self.forward.as_ref().filter(|_| !self.is_begun) else {
+            return Ok(amount);
+        };
         self.is_begun = true;
         let output = self.inner.buffers().output();
         let request = output[..amount].to_vec();
         let path = memchr::memchr(b' ', &request).map(|at| at + 1);
         let line_end = memchr::memmem::find(&request, b"\r\n").map(|at| at + 2);
-        let (Some(path), Some(line_end)) = (path, line_end) else { return Err(Error::ConnectionFailed) };
+        let (Some(path), Some(line_end)) = (path, line_end) else {
+            return Err(Error::ConnectionFailed);
+        };
         let mut changed = request[..path].to_vec();
         changed.extend_from_slice(forward.target.as_bytes());
         changed.extend_from_slice(&request[path..line_end]);
@@ -255,7 +283,9 @@ impl<T: Transport> Patient<T> {
             changed.extend_from_slice(format!("Proxy-Authorization: Basic {login}\r\n").as_bytes());
         }
         changed.extend_from_slice(&request[line_end..]);
-        let room = output.get_mut(..changed.len()).ok_or(Error::LargeResponseHeader(changed.len(), amount))?;
+        let room = output
+            .get_mut(..changed.len())
+            .ok_or(Error::LargeResponseHeader(changed.len(), amount))?;
         room.copy_from_slice(&changed);
         Ok(changed.len())
     }

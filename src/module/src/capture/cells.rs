@@ -9,7 +9,8 @@ const GET: &str = "syslua.getupvalue";
 const ID: &str = "syslua.upvalueid";
 const FINDER: &str = "syslua.findupvalue";
 
-/// For Lua 5.1, which has no `upvalueid`. Two variables are one when what is put into the first is seen in the other.
+/// For Lua 5.1, which has no `upvalueid`. Two variables are one when what is put into the first is
+/// seen in the other.
 const FIND: &str = r#"
 local get, set = debug.getupvalue, debug.setupvalue
 return function(group, of, index)
@@ -55,8 +56,8 @@ pub struct Cells {
     /// Lua 5.1 has none.
     id: Option<LuaFunction>,
     find: LuaFunction,
-    /// Without `id`: variables that were seen, grouped by name and value. Each group is a list in Lua of function, index
-    /// and number: Lua 5.1 cannot hold many values for us.
+    /// Without `id`: variables that were seen, grouped by name and value. Each group is a list in
+    /// Lua of function, index and number: Lua 5.1 cannot hold many values for us.
     seen: HashMap<(Vec<u8>, u64), usize>,
     groups: LuaTable,
     next: usize,
@@ -76,7 +77,8 @@ impl Cells {
         })
     }
 
-    /// Returns the variables of a function, in order of their names: each Lua numbers them in its own way.
+    /// Returns the variables of a function, in order of their names: each Lua numbers them in its
+    /// own way.
     pub fn upvalues(&mut self, function: &LuaFunction, count: usize) -> LuaResult<Vec<Upvalue>> {
         let mut upvalues = Vec::with_capacity(count);
         for index in 1..=count {
@@ -90,7 +92,13 @@ impl Cells {
         Ok(upvalues)
     }
 
-    fn cell(&mut self, function: &LuaFunction, index: usize, name: &[u8], value: &LuaValue) -> LuaResult<usize> {
+    fn cell(
+        &mut self,
+        function: &LuaFunction,
+        index: usize,
+        name: &[u8],
+        value: &LuaValue,
+    ) -> LuaResult<usize> {
         if let Some(id) = &self.id {
             return Ok(match id.call((function, index))? {
                 LuaValue::LightUserData(address) => address.0 as usize,

@@ -1,6 +1,8 @@
-//! Which text a function was made from: Lua knows only the name of its chunk, and names may be taken twice.
+//! Which text a function was made from: Lua knows only the name of its chunk, and names may be
+//! taken twice.
 //!
-//! What Lua makes of a function is part of what it makes of the whole text. It does not know what texts mean.
+//! What Lua makes of a function is part of what it makes of the whole text. It does not know what
+//! texts mean.
 
 use std::rc::Rc;
 
@@ -8,8 +10,9 @@ use mlua::prelude::*;
 
 use crate::lua_source::Chunk;
 
-/// The bytes before the outermost function in what `string.dump` makes. The sources are `ldump.c` and `lundump.h` of each
-/// version: marks, the version, the sizes of numbers, from 5.3 on a number of each kind, and how many variables are captured.
+/// The bytes before the outermost function in what `string.dump` makes. The sources are `ldump.c`
+/// and `lundump.h` of each version: marks, the version, the sizes of numbers, from 5.3 on a number
+/// of each kind, and how many variables are captured.
 const HEADER: usize = if cfg!(feature = "lua51") {
     12
 } else if cfg!(feature = "lua52") {
@@ -20,11 +23,12 @@ const HEADER: usize = if cfg!(feature = "lua51") {
     32
 };
 
-/// The same for `LuaJIT`: three marks, the version and one byte of flags. The source is `lj_bcwrite.c`.
+/// The same for `LuaJIT`: three marks, the version and one byte of flags. The source is
+/// `lj_bcwrite.c`.
 const JIT_HEADER: usize = 5;
 
-/// Returns the text that a function is part of, if one is. A name with one text is believed on `LuaJIT`, which changes
-/// functions while they run.
+/// Returns the text that a function is part of, if one is. A name with one text is believed on
+/// `LuaJIT`, which changes functions while they run.
 pub fn find(
     lua: &Lua,
     function: &LuaFunction,
@@ -32,7 +36,8 @@ pub fn find(
     lines: (usize, usize),
     chunks: Vec<Rc<Chunk>>,
 ) -> Option<Rc<Chunk>> {
-    let is_jit = cfg!(feature = "lua51") && lua.globals().raw_get::<LuaValue>("jit").is_ok_and(|jit| !jit.is_nil());
+    let is_jit = cfg!(feature = "lua51")
+        && lua.globals().raw_get::<LuaValue>("jit").is_ok_and(|jit| !jit.is_nil());
     if is_jit && chunks.len() == 1 {
         return chunks.into_iter().next();
     }
@@ -41,21 +46,27 @@ pub fn find(
     // Most functions are made many times, and found where they were before.
     let is_in = |chunk: &&Rc<Chunk>| {
         let whole = whole(lua, chunk, source);
-        chunk.is_where_it_was(lines, |place| whole.get(place..).is_some_and(|rest| rest.starts_with(code)))
-            || memchr::memmem::find(whole, code).inspect(|place| chunk.note_place(lines, *place)).is_some()
+        chunk.is_where_it_was(lines, |place| {
+            whole.get(place..).is_some_and(|rest| rest.starts_with(code))
+        }) || memchr::memmem::find(whole, code)
+            .inspect(|place| chunk.note_place(lines, *place))
+            .is_some()
     };
     let exact = chunks.iter().find(is_in);
     if exact.is_some() || !is_jit {
         return exact.cloned();
     }
     let changes = changes_by_running(lua).ok()?;
-    let likeness = |chunk: Rc<Chunk>| Some((changed_bytes(whole(lua, &chunk, source), code, &changes)?, chunk));
-    // A byte of a text may look like an instruction that was changed, but only in a text with more of them.
+    let likeness = |chunk: Rc<Chunk>| {
+        Some((changed_bytes(whole(lua, &chunk, source), code, &changes)?, chunk))
+    };
+    // A byte of a text may look like an instruction that was changed, but only in a text with more
+    // of them.
     chunks.into_iter().filter_map(likeness).min_by_key(|(count, _)| *count).map(|(_, chunk)| chunk)
 }
 
-/// Returns the instructions that `LuaJIT` puts in place of others in a loop over `pairs` which turns out not to be Lua's:
-/// before and after, found by running such a loop.
+/// Returns the instructions that `LuaJIT` puts in place of others in a loop over `pairs` which
+/// turns out not to be Lua's: before and after, found by running such a loop.
 fn changes_by_running(lua: &Lua) -> LuaResult<Vec<(u8, u8)>> {
     let compile = |text: &str| lua.load(text).set_name("=[syslua]").into_function();
     let function = compile("local pairs = ... for _ in pairs() do end")?;
@@ -66,7 +77,8 @@ fn changes_by_running(lua: &Lua) -> LuaResult<Vec<(u8, u8)>> {
     Ok(before.into_iter().zip(after).filter(|(before, after)| before != after).collect())
 }
 
-/// Returns how many bytes of a function's code are changed from what they are in the code of the whole text, if it is there.
+/// Returns how many bytes of a function's code are changed from what they are in the code of the
+/// whole text, if it is there.
 fn changed_bytes(whole: &[u8], code: &[u8], changes: &[(u8, u8)]) -> Option<usize> {
     let count = |place: &[u8]| {
         let mut count = 0;
@@ -96,13 +108,19 @@ fn compile(lua: &Lua, text: &[u8], source: &str) -> LuaResult<Vec<u8>> {
     } else {
         text
     };
-    Ok(lua.load(text).set_name(source).set_mode(mlua::chunk::ChunkMode::Text).into_function()?.dump(false))
+    Ok(lua
+        .load(text)
+        .set_name(source)
+        .set_mode(mlua::chunk::ChunkMode::Text)
+        .into_function()?
+        .dump(false))
 }
 
 /// Leaves the header and the name of the chunk out, which inner functions of a text do not repeat.
 fn without_name<'a>(dump: &'a [u8], source: &str, is_jit: bool) -> Option<&'a [u8]> {
     if is_jit {
-        let rest = dump.get(JIT_HEADER + seven_bits(source.len())..)?.strip_prefix(source.as_bytes())?;
+        let rest =
+            dump.get(JIT_HEADER + seven_bits(source.len())..)?.strip_prefix(source.as_bytes())?;
         // A zero ends the list of functions.
         return rest.split_last().map(|(_, functions)| functions);
     }

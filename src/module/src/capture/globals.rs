@@ -13,7 +13,8 @@ const ENVIRONMENTS: &str = "syslua.environments";
 /// Where such a record keeps the metatable; names are strings.
 const METATABLE: i64 = 1;
 
-/// Names that the guard refuses while a build runs; `lua/syslua/guard.lua` takes its list from here.
+/// Names that the guard refuses while a build runs; `lua/syslua/guard.lua` takes its list from
+/// here.
 pub const GUARDED: [&str; 18] = [
     "io",
     "os",
@@ -100,8 +101,14 @@ pub struct Globals<'a> {
 
 impl<'a> Globals<'a> {
     /// Finds the globals of a function; `name` is what messages call it.
-    pub fn of(lua: &'a Lua, known: &'a Known, function: &LuaFunction, name: &'a str) -> LuaResult<Globals<'a>> {
-        let environment = function.environment().filter(|environment| *environment != lua.globals());
+    pub fn of(
+        lua: &'a Lua,
+        known: &'a Known,
+        function: &LuaFunction,
+        name: &'a str,
+    ) -> LuaResult<Globals<'a>> {
+        let environment =
+            function.environment().filter(|environment| *environment != lua.globals());
         let mut given = None;
         if let Some(environment) = &environment
             && let Some(record) = record(lua, environment)?
@@ -113,9 +120,13 @@ impl<'a> Globals<'a> {
     }
 
     fn refuse(&self, altered: &str) -> Failure {
-        let message = format!("`{}` uses the global `{altered}`, which is not the one that Lua brings", self.function);
-        Failure::new("config", message)
-            .with_hint("leave Lua's own globals as they are, and declare functions of your own with `local`")
+        let message = format!(
+            "`{}` uses the global `{altered}`, which is not the one that Lua brings",
+            self.function
+        );
+        Failure::new("config", message).with_hint(
+            "leave Lua's own globals as they are, and declare functions of your own with `local`",
+        )
     }
 
     /// Checks a global name of the text. Answers what it adds to the hash, if it does.
@@ -124,12 +135,25 @@ impl<'a> Globals<'a> {
     /// When a build would see something else than what Lua or sys.lua brings.
     pub fn check(&self, name: &str) -> Answer<Option<Value>> {
         let is_library = LIBRARIES.contains(&name);
-        if !is_library && !BASIC_FUNCTIONS.contains(&name) && !GUARDED.contains(&name) && name != MODULE {
-            return Err(Failure::new("config", format!("`{}` uses the global variable `{name}`", self.function))
-                .with_hint(format!("declare it: local {name} = ...; what a build uses is part of its hash")));
+        if !is_library
+            && !BASIC_FUNCTIONS.contains(&name)
+            && !GUARDED.contains(&name)
+            && name != MODULE
+        {
+            return Err(Failure::new(
+                "config",
+                format!("`{}` uses the global variable `{name}`", self.function),
+            )
+            .with_hint(format!(
+                "declare it: local {name} = ...; what a build uses is part of its hash"
+            )));
         }
         if GUARDED.contains(&name) {
-            return if self.is_hidden(name).map_err(lua_failure)? { Ok(None) } else { Err(self.refuse(name)) };
+            return if self.is_hidden(name).map_err(lua_failure)? {
+                Ok(None)
+            } else {
+                Err(self.refuse(name))
+            };
         }
         match self.meaning(name).map_err(lua_failure)? {
             // Its functions refuse to be called, but for the library.
@@ -145,7 +169,8 @@ impl<'a> Globals<'a> {
             // Another Lua may have it, and a build may ask.
             Meaning::Value(LuaNil) => Ok(Some(Value::Nil)),
             Meaning::Value(LuaValue::String(version))
-                if name == VERSION && self.known.is_basic(name, &LuaValue::String(version.clone())) =>
+                if name == VERSION
+                    && self.known.is_basic(name, &LuaValue::String(version.clone())) =>
             {
                 Ok(Some(Value::Bytes(version.as_bytes().to_vec())))
             }
@@ -195,7 +220,8 @@ impl<'a> Globals<'a> {
         Ok(Meaning::Value(if own.is_nil() { environment.get(name)? } else { own }))
     }
 
-    /// Returns whether the guard keeps a name from the function: it takes it out of Lua's own globals.
+    /// Returns whether the guard keeps a name from the function: it takes it out of Lua's own
+    /// globals.
     fn is_hidden(&self, name: &str) -> LuaResult<bool> {
         let Some(environment) = &self.environment else { return Ok(true) };
         let own: LuaValue = environment.raw_get(name)?;
@@ -216,8 +242,9 @@ impl<'a> Globals<'a> {
     }
 }
 
-/// Returns what a field or method of a text may lead to by its name that is not Lua's: what was added to the library of
-/// strings, whose methods it has, and what others added to any library before us.
+/// Returns what a field or method of a text may lead to by its name that is not Lua's: what was
+/// added to the library of strings, whose methods it has, and what others added to any library
+/// before us.
 pub fn unknown_fields(lua: &Lua, known: &Known) -> LuaResult<Vec<String>> {
     if !known.has_own_string_metatable(lua)? {
         return Ok(vec!["the metatable of strings".to_owned()]);
@@ -232,7 +259,8 @@ pub fn unknown_fields(lua: &Lua, known: &Known) -> LuaResult<Vec<String>> {
     Ok(unknown)
 }
 
-/// Checks that a method call on a string, or a field of a library, leads to what Lua brings, as far as the text can tell.
+/// Checks that a method call on a string, or a field of a library, leads to what Lua brings, as far
+/// as the text can tell.
 ///
 /// # Errors
 /// When the text has the name of one that does not, or strings have another metatable.
@@ -240,7 +268,8 @@ pub fn check_fields(unknown: &[String], text: &[u8], name: &str) -> Answer<()> {
     for field in unknown {
         let member = field.split_once('.').map_or("", |(_, member)| member);
         if member.is_empty() || has_field(text, member.as_bytes()) {
-            let message = format!("`{name}` may call `{field}`, which is not the one that Lua brings");
+            let message =
+                format!("`{name}` may call `{field}`, which is not the one that Lua brings");
             return Err(Failure::new("config", message)
                 .with_hint("leave Lua's own tables as they are, and declare functions of your own with `local`"));
         }
@@ -248,7 +277,8 @@ pub fn check_fields(unknown: &[String], text: &[u8], name: &str) -> Answer<()> {
     Ok(())
 }
 
-/// Returns whether a text has a name as that of a field: after a point, a colon or a quotation mark.
+/// Returns whether a text has a name as that of a field: after a point, a colon or a quotation
+/// mark.
 fn has_field(text: &[u8], name: &[u8]) -> bool {
     let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     text.windows(name.len()).enumerate().any(|(begin, window)| {

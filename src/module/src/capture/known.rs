@@ -1,7 +1,8 @@
-//! What the interpreter and sys.lua bring: it counts by its name, since its content is not the config's.
+//! What the interpreter and sys.lua bring: it counts by its name, since its content is not the
+//! config's.
 //!
-//! Of the interpreter that is what was there when we were loaded: a config may replace or add to it,
-//! and a build must not depend on that unseen.
+//! Of the interpreter that is what was there when we were loaded: a config may replace or add to
+//! it, and a build must not depend on that unseen.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -117,7 +118,8 @@ pub struct Known {
     string_metatable: Members,
     foreign: Vec<String>,
     has_shipped: bool,
-    /// Functions of the interpreter whose answers differ from run to run, by their addresses: builds have others.
+    /// Functions of the interpreter whose answers differ from run to run, by their addresses:
+    /// builds have others.
     varying: HashMap<usize, Rc<str>>,
 }
 
@@ -145,7 +147,8 @@ impl Known {
     }
 
     fn is_called(&self, value: &LuaValue, name: &str) -> bool {
-        matches!(value, LuaValue::Function(_)) && self.name(value).is_some_and(|known| *known == *canonical(name))
+        matches!(value, LuaValue::Function(_))
+            && self.name(value).is_some_and(|known| *known == *canonical(name))
     }
 
     /// Returns whether a name is that of a known table.
@@ -160,7 +163,8 @@ impl Known {
         let is_own = match (table.metatable(), self.metatables.get(name)) {
             (None, None) => true,
             (Some(metatable), Some(before)) => {
-                metatable.metatable().is_none() && self.differing(name, before, &metatable)?.is_empty()
+                metatable.metatable().is_none()
+                    && self.differing(name, before, &metatable)?.is_empty()
             }
             _ => false,
         };
@@ -237,8 +241,9 @@ impl Known {
         Ok(())
     }
 
-    /// Adds a library of the interpreter. Functions written in Lua are somebody else's, such as those that test runners
-    /// add to older versions: no build may use them, but they harm none that does not.
+    /// Adds a library of the interpreter. Functions written in Lua are somebody else's, such as
+    /// those that test runners add to older versions: no build may use them, but they harm none
+    /// that does not.
     fn add_library(&mut self, lua: &Lua, library: &str, table: &LuaTable) -> LuaResult<()> {
         let mut members = Members::new();
         for (key, value) in sorted(table)? {
@@ -273,8 +278,10 @@ impl Known {
             }
         }
         if let Some(metatable) = lua.type_metatable::<LuaString>() {
-            let members = sorted(&metatable)?.into_iter().filter(|(_, value)| is_of_interpreter(value));
-            known.string_metatable = members.map(|(key, value)| (key, Member::of(&value))).collect();
+            let members =
+                sorted(&metatable)?.into_iter().filter(|(_, value)| is_of_interpreter(value));
+            known.string_metatable =
+                members.map(|(key, value)| (key, Member::of(&value))).collect();
         }
         Ok(known)
     }
@@ -286,8 +293,12 @@ impl Known {
         for (key, value) in sorted(table)? {
             let inner = format!("{name}.{}", String::from_utf8_lossy(&key));
             match &value {
-                LuaValue::Function(function) if is_ours(lua, function) => self.add(lua, &value, &inner)?,
-                LuaValue::Table(table) if self.name(&value).is_none() => self.add_shipped(lua, table, &inner)?,
+                LuaValue::Function(function) if is_ours(lua, function) => {
+                    self.add(lua, &value, &inner)?
+                }
+                LuaValue::Table(table) if self.name(&value).is_none() => {
+                    self.add_shipped(lua, table, &inner)?
+                }
                 _ => continue,
             }
             members.insert(key, Member::of(&value));
@@ -297,7 +308,8 @@ impl Known {
             let index: LuaValue = metatable.raw_get("__index")?;
             // Somebody else's shows what we do not know.
             if index.as_function().map_or(index.is_nil(), |function| is_ours(lua, function)) {
-                let members = sorted(&metatable)?.into_iter().map(|(key, value)| (key, Member::of(&value)));
+                let members =
+                    sorted(&metatable)?.into_iter().map(|(key, value)| (key, Member::of(&value)));
                 self.metatables.insert(name.to_owned(), members.collect());
             }
         }
@@ -377,7 +389,9 @@ fn is_of_interpreter(value: &LuaValue) -> bool {
 /// Returns whether a function is written in one of the files that come with sys.lua.
 pub fn is_ours(lua: &Lua, function: &LuaFunction) -> bool {
     let source = function.info().source.unwrap_or_default();
-    state::read(lua, |state| state.own_directory.as_ref().is_some_and(|own| source.starts_with(own)))
+    state::read(lua, |state| {
+        state.own_directory.as_ref().is_some_and(|own| source.starts_with(own))
+    })
 }
 
 /// The registry entry of the interpreter's own functions, by library.
@@ -387,7 +401,8 @@ const ORIGINALS: &str = "syslua.originals";
 const BASIC: &str = "basic";
 const STRINGS: &str = "strings";
 
-/// Returns the interpreter's own functions as they were when we were loaded: tables by the names of libraries.
+/// Returns the interpreter's own functions as they were when we were loaded: tables by the names of
+/// libraries.
 ///
 /// # Errors
 /// When Lua is out of memory.
@@ -400,7 +415,8 @@ fn copy_originals(lua: &Lua) -> LuaResult<LuaTable> {
     let originals = lua.create_table()?;
     let copy = |from: &LuaTable| -> LuaResult<LuaTable> {
         let copy = lua.create_table()?;
-        for (name, value) in sorted(from)?.into_iter().filter(|(_, value)| is_of_interpreter(value)) {
+        for (name, value) in sorted(from)?.into_iter().filter(|(_, value)| is_of_interpreter(value))
+        {
             copy.raw_set(lua.create_string(name)?, value)?;
         }
         Ok(copy)
@@ -424,8 +440,8 @@ fn copy_originals(lua: &Lua) -> LuaResult<LuaTable> {
     Ok(originals)
 }
 
-/// Takes the functions that builds have in the place of some of the interpreter: `table.sort` and the function. The
-/// interpreter's own of these names no build may capture.
+/// Takes the functions that builds have in the place of some of the interpreter: `table.sort` and
+/// the function. The interpreter's own of these names no build may capture.
 ///
 /// # Errors
 /// When Lua is out of memory.
@@ -489,21 +505,30 @@ pub fn name_of_recipe(lua: &Lua, function: &LuaFunction) -> Answer<Option<Rc<str
     }
 }
 
-/// Returns what a build sees of the module: facts about this machine. Its functions refuse to be called.
+/// Returns what a build sees of the module: facts about this machine. Its functions refuse to be
+/// called.
 ///
 /// # Errors
 /// When somebody put something into it.
 pub fn facts(lua: &Lua, module: &LuaTable) -> Answer<Value> {
-    let loaded: LuaTable =
-        lua.globals().get::<LuaTable>("package").and_then(|package| package.get("loaded")).map_err(lua_failure)?;
+    let loaded: LuaTable = lua
+        .globals()
+        .get::<LuaTable>("package")
+        .and_then(|package| package.get("loaded"))
+        .map_err(lua_failure)?;
     for (key, value) in sorted(module).map_err(lua_failure)? {
         let name = String::from_utf8_lossy(&key).into_owned();
         let is_own = match &value {
             LuaValue::Function(function) => is_ours(lua, function),
             LuaValue::Table(_) => {
-                (name == "native" && lua.named_registry_value::<LuaValue>(NATIVE).is_ok_and(|native| native == value))
+                (name == "native"
+                    && lua
+                        .named_registry_value::<LuaValue>(NATIVE)
+                        .is_ok_and(|native| native == value))
                     || ["syslua.", HELPERS].iter().any(|prefix| {
-                        loaded.raw_get::<LuaValue>(format!("{prefix}{name}")).is_ok_and(|loaded| loaded == value)
+                        loaded
+                            .raw_get::<LuaValue>(format!("{prefix}{name}"))
+                            .is_ok_and(|loaded| loaded == value)
                     })
             }
             _ => true,

@@ -52,17 +52,24 @@ pub enum Moment {
 ///
 /// # Errors
 /// When a variable has another value now, naming it.
-pub fn check(lua: &Lua, function: &LuaFunction, hash: Hash, declared: &Function, moment: Moment) -> Answer<()> {
+pub fn check(
+    lua: &Lua,
+    function: &LuaFunction,
+    hash: Hash,
+    declared: &Function,
+    moment: Moment,
+) -> Answer<()> {
     // Its lines are those of the files as its own evaluation loaded them.
     let now = match state::with_chunks_of(lua, hash, || capture(lua, function)) {
-        Ok(now) if now == *declared || encoded_function(&now) == encoded_function(declared) => return Ok(()),
+        Ok(now) if now == *declared || encoded_function(&now) == encoded_function(declared) => {
+            return Ok(());
+        }
         now => now,
     };
     // What was hashed then may be something by now that has no hash.
     let what = match &now {
-        Ok(now) => {
-            changed(declared, now).map_or_else(|| "what `config` captures".to_owned(), |name| format!("`{name}`"))
-        }
+        Ok(now) => changed(declared, now)
+            .map_or_else(|| "what `config` captures".to_owned(), |name| format!("`{name}`")),
         Err(_) => "what `config` captures".to_owned(),
     };
     let why = now.err().map_or_else(String::new, |failure| format!("; now {}", failure.message));
@@ -103,7 +110,8 @@ fn changed(declared: &Function, now: &Function) -> Option<String> {
             value.walk(&mut |inner| leads = leads || *inner == Value::Again(number));
             leads
         };
-        name = &declared.captures.iter().find(|(other, value)| other != name && leads_there(value))?.0;
+        name =
+            &declared.captures.iter().find(|(other, value)| other != name && leads_there(value))?.0;
     }
     Some(String::from_utf8_lossy(name).into_owned())
 }

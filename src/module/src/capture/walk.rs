@@ -24,8 +24,8 @@ use crate::state;
 /// Since Lua 5.2 the globals are an upvalue of that name; before, it is a name like any other.
 const HAS_ENV: bool = cfg!(not(feature = "lua51"));
 
-/// What is nested deeper gets an entry of its own after the variables, so that nothing that goes into
-/// values needs a deep stack; JSON readers stop at 128.
+/// What is nested deeper gets an entry of its own after the variables, so that nothing that goes
+/// into values needs a deep stack; JSON readers stop at 128.
 const INLINE: usize = 30;
 
 /// How many values may be looked at to put keys in order that are tables or functions.
@@ -41,8 +41,8 @@ const BUILDS_MAY_USE: &str =
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Visit {
     Table(usize),
-    /// The text by its chunk and first byte, and its variables. Whether two functions that agree in these are one
-    /// differs between versions of Lua.
+    /// The text by its chunk and first byte, and its variables. Whether two functions that agree in
+    /// these are one differs between versions of Lua.
     Function(usize, usize, Vec<usize>),
     Variable(usize),
 }
@@ -53,8 +53,8 @@ struct Deep {
     name: String,
 }
 
-/// An entry of a table that is waiting for its turn. Values that lead somewhere stay in their table: Lua 5.1 cannot hold
-/// many for us.
+/// An entry of a table that is waiting for its turn. Values that lead somewhere stay in their
+/// table: Lua 5.1 cannot hold many for us.
 struct Entry {
     /// By which entries have their places.
     order: Vec<u8>,
@@ -168,7 +168,9 @@ impl<'a> Walk<'a> {
                 self.depth -= 1;
                 value
             }
-            LuaValue::Thread(_) => Err(refused(name, "a coroutine", "pass what you need of it through opts")),
+            LuaValue::Thread(_) => {
+                Err(refused(name, "a coroutine", "pass what you need of it through opts"))
+            }
             other => Err(refused(name, other.type_name(), "pass what you need of it through opts")),
         }
     }
@@ -188,10 +190,12 @@ impl<'a> Walk<'a> {
             }
         }
         match given {
-            LuaValue::Table(table) => match self.first_visit(Visit::Table(given.to_pointer() as usize), given, name)? {
-                Some(again) => Ok(again),
-                None => self.table(table, name),
-            },
+            LuaValue::Table(table) => {
+                match self.first_visit(Visit::Table(given.to_pointer() as usize), given, name)? {
+                    Some(again) => Ok(again),
+                    None => self.table(table, name),
+                }
+            }
             LuaValue::Function(function) => {
                 let found = self.find(function, name)?;
                 match self.first_visit(visit_of(&found), given, name)? {
@@ -203,7 +207,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Returns what stands for a value that was visited, or is to be visited later; nothing for one whose turn it is.
+    /// Returns what stands for a value that was visited, or is to be visited later; nothing for one
+    /// whose turn it is.
     fn first_visit(&mut self, visit: Visit, given: &LuaValue, name: &str) -> Answer<Option<Value>> {
         let number = self.order.len() as u64;
         if let Some(number) = self.again(visit) {
@@ -251,7 +256,11 @@ impl<'a> Walk<'a> {
                 self.known = known(self.lua, true)?;
                 match self.known.name(given) {
                     Some(known) => Ok(Some(Value::Known(known.to_string()))),
-                    None => Err(refused(name, "a function of sys.lua that builds may not use", BUILDS_MAY_USE)),
+                    None => Err(refused(
+                        name,
+                        "a function of sys.lua that builds may not use",
+                        BUILDS_MAY_USE,
+                    )),
                 }
             }
             _ => Ok(None),
@@ -265,8 +274,9 @@ impl<'a> Walk<'a> {
             return known::facts(self.lua, table);
         }
         if let Some(altered) = self.known.altered(known, table).map_err(lua_failure)?.first() {
-            let message =
-                format!("`config` captures `{name}`, and in it `{altered}`, which is not what Lua or sys.lua brings");
+            let message = format!(
+                "`config` captures `{name}`, and in it `{altered}`, which is not what Lua or sys.lua brings"
+            );
             return Err(Failure::new("config", message)
                 .with_hint("leave Lua's own tables as they are, and declare functions of your own with `local`"));
         }
@@ -297,7 +307,8 @@ impl<'a> Walk<'a> {
     fn table(&mut self, table: &LuaTable, name: &str) -> Answer<Value> {
         let keys = self.lua.create_table().map_err(lua_failure)?;
         let mut entries = self.entries(table, &keys, name)?;
-        // One key has its place without a look, which would be taken again for each table around it.
+        // One key has its place without a look, which would be taken again for each table around
+        // it.
         if keys.raw_len() > 1 {
             self.put_in_order(&mut entries, table, &keys, name)?;
         }
@@ -328,7 +339,10 @@ impl<'a> Walk<'a> {
             pairs.iter().filter(|(key, _)| matches!(key, Value::Int(index) if (1..=number).contains(&index.unsigned_abs()) && *index > 0)).count() as u64 == number
         };
         if length > 0 && !is_list(length) {
-            pairs.push((Value::Known("#".to_owned()), Value::Int(i64::try_from(length).unwrap_or(i64::MAX))));
+            pairs.push((
+                Value::Known("#".to_owned()),
+                Value::Int(i64::try_from(length).unwrap_or(i64::MAX)),
+            ));
         }
         let metatable = match table.metatable() {
             Some(metatable) => {
@@ -379,8 +393,15 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Gives entries whose keys are tables or functions bytes by which each has its place, before any is visited.
-    fn put_in_order(&mut self, entries: &mut [Entry], table: &LuaTable, keys: &LuaTable, name: &str) -> Answer<()> {
+    /// Gives entries whose keys are tables or functions bytes by which each has its place, before
+    /// any is visited.
+    fn put_in_order(
+        &mut self,
+        entries: &mut [Entry],
+        table: &LuaTable,
+        keys: &LuaTable,
+        name: &str,
+    ) -> Answer<()> {
         let mut looks: HashSet<Vec<u8>> = HashSet::new();
         for entry in entries {
             let Key::Complex(index) = entry.key else { continue };
@@ -408,7 +429,13 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn look(&mut self, order: &mut Vec<u8>, key: &LuaValue, value: &LuaValue, name: &str) -> Answer<()> {
+    fn look(
+        &mut self,
+        order: &mut Vec<u8>,
+        key: &LuaValue,
+        value: &LuaValue,
+        name: &str,
+    ) -> Answer<()> {
         encode::value(order, &Recipe, &self.value(key, name)?);
         encode::value(order, &Recipe, &self.value(value, &inner_name(name, key))?);
         Ok(())
@@ -417,21 +444,35 @@ impl<'a> Walk<'a> {
     /// Finds a function in its file.
     fn find(&mut self, function: &LuaFunction, name: &str) -> Answer<Found> {
         let info = function.info();
-        let refuse = |what: &str, hint: &str| Failure::new("config", format!("`{name}` {what}")).with_hint(hint);
-        let (Some(source), Some(first), Some(last)) = (info.source, info.line_defined, info.last_line_defined) else {
-            return Err(refuse("is a function of the interpreter that builds may not use", BUILDS_MAY_USE));
+        let refuse = |what: &str, hint: &str| {
+            Failure::new("config", format!("`{name}` {what}")).with_hint(hint)
+        };
+        let (Some(source), Some(first), Some(last)) =
+            (info.source, info.line_defined, info.last_line_defined)
+        else {
+            return Err(refuse(
+                "is a function of the interpreter that builds may not use",
+                BUILDS_MAY_USE,
+            ));
         };
         if !source.starts_with('@') {
-            return Err(refuse("was made by load() and has no lines of a file", "define it as a function in a file"));
+            return Err(refuse(
+                "was made by load() and has no lines of a file",
+                "define it as a function in a file",
+            ));
         }
         let chunks = chunks(self.lua, &source);
         if chunks.is_empty() {
-            return Err(refuse("is a function whose source text cannot be read", "define it in a file"));
+            return Err(refuse(
+                "is a function whose source text cannot be read",
+                "define it in a file",
+            ));
         }
         let is_only = chunks.len() == 1;
         let found = code::find(self.lua, function, &source, (first, last), chunks);
-        let found =
-            found.or_else(|| code::find(self.lua, function, &source, (first, last), read_again(self.lua, &source)));
+        let found = found.or_else(|| {
+            code::find(self.lua, function, &source, (first, last), read_again(self.lua, &source))
+        });
         let chunk = found.ok_or_else(|| {
             let name = source.trim_start_matches('@');
             if is_only {
@@ -446,26 +487,33 @@ impl<'a> Walk<'a> {
                 )
             }
         })?;
-        let mut upvalues = self.cells.upvalues(function, info.num_upvalues.into()).map_err(lua_failure)?;
+        let mut upvalues =
+            self.cells.upvalues(function, info.num_upvalues.into()).map_err(lua_failure)?;
         // The globals are no capture: what may be used of them is fixed.
         let is_capture = |upvalue: &Upvalue| {
             let is_env = HAS_ENV && upvalue.name == b"_ENV";
             Ok(!is_env || !is_globals(self.lua, &upvalue.value)?)
         };
-        let is_kept: Vec<bool> = upvalues.iter().map(is_capture).collect::<LuaResult<_>>().map_err(lua_failure)?;
+        let is_kept: Vec<bool> =
+            upvalues.iter().map(is_capture).collect::<LuaResult<_>>().map_err(lua_failure)?;
         let mut is_kept = is_kept.into_iter();
         upvalues.retain(|_| is_kept.next().unwrap_or(true));
-        let variables: Vec<&[u8]> = upvalues.iter().map(|upvalue| upvalue.name.as_slice()).collect();
-        let place = chunk.function(first, last, &variables).map_err(|not_found| match not_found {
-            NotFound::Ambiguous => refuse(
-                &format!("cannot be told apart from another function on line {first}"),
-                "put each function on lines of its own",
-            ),
-            NotFound::Nothing => refuse(
-                &format!("is not on line {first} of {} any more", source.trim_start_matches('@')),
-                "the file changed while it was in use: try again",
-            ),
-        })?;
+        let variables: Vec<&[u8]> =
+            upvalues.iter().map(|upvalue| upvalue.name.as_slice()).collect();
+        let place =
+            chunk.function(first, last, &variables).map_err(|not_found| match not_found {
+                NotFound::Ambiguous => refuse(
+                    &format!("cannot be told apart from another function on line {first}"),
+                    "put each function on lines of its own",
+                ),
+                NotFound::Nothing => refuse(
+                    &format!(
+                        "is not on line {first} of {} any more",
+                        source.trim_start_matches('@')
+                    ),
+                    "the file changed while it was in use: try again",
+                ),
+            })?;
         Ok(Found { chunk, place, upvalues })
     }
 
@@ -483,8 +531,8 @@ impl<'a> Walk<'a> {
         Ok(Function { text, captures })
     }
 
-    /// Checks the names that a function does not declare; returns the constants that Lua keeps only as values, and
-    /// what globals add.
+    /// Checks the names that a function does not declare; returns the constants that Lua keeps only
+    /// as values, and what globals add.
     fn free_names(
         &self,
         function: &LuaFunction,
@@ -496,8 +544,12 @@ impl<'a> Walk<'a> {
         let mut captures = Vec::new();
         for (free, meaning) in found.chunk.names(found.place) {
             match meaning {
-                Meaning::Constant { declarations } if !found.upvalues.iter().any(|upvalue| upvalue.name == *free) => {
-                    let texts = declarations.iter().map(|(begin, end)| found.chunk.declaration(*begin, *end).to_vec());
+                Meaning::Constant { declarations }
+                    if !found.upvalues.iter().any(|upvalue| upvalue.name == *free) =>
+                {
+                    let texts = declarations
+                        .iter()
+                        .map(|(begin, end)| found.chunk.declaration(*begin, *end).to_vec());
                     captures.push((free.clone(), Value::List(texts.map(Value::Bytes).collect())));
                 }
                 Meaning::Global => {
@@ -528,7 +580,9 @@ fn chunks(lua: &Lua, source: &str) -> Vec<Rc<Chunk>> {
     if !known.is_empty() {
         return known;
     }
-    let Some(text) = source.strip_prefix('@').and_then(|path| platform::read_file(Path::new(path)).ok()) else {
+    let Some(text) =
+        source.strip_prefix('@').and_then(|path| platform::read_file(Path::new(path)).ok())
+    else {
         return known;
     };
     let chunk = Rc::new(Chunk::new(text));
@@ -536,11 +590,14 @@ fn chunks(lua: &Lua, source: &str) -> Vec<Rc<Chunk>> {
     vec![chunk]
 }
 
-/// Returns the text of a file outside of evaluations as it is now, if it is another one: it may have been loaded again.
+/// Returns the text of a file outside of evaluations as it is now, if it is another one: it may
+/// have been loaded again.
 fn read_again(lua: &Lua, source: &str) -> Vec<Rc<Chunk>> {
     let is_evaluated = state::read(lua, |state| state.is_evaluated(source));
-    let text =
-        source.strip_prefix('@').filter(|_| !is_evaluated).and_then(|path| platform::read_file(Path::new(path)).ok());
+    let text = source
+        .strip_prefix('@')
+        .filter(|_| !is_evaluated)
+        .and_then(|path| platform::read_file(Path::new(path)).ok());
     let Some(chunk) = text.map(|text| Rc::new(Chunk::new(text))) else { return Vec::new() };
     state::change(lua, |state| state.add_chunk(0, source.to_owned(), chunk));
     state::read(lua, |state| state.chunks(source))

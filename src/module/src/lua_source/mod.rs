@@ -69,8 +69,13 @@ impl Chunk {
         Ok(self.code.get_or_init(|| code))
     }
 
-    /// Returns whether the code of a function on these lines is where one was found last, as `is_there` says of a place in it.
-    pub fn is_where_it_was(&self, lines: (usize, usize), is_there: impl FnOnce(usize) -> bool) -> bool {
+    /// Returns whether the code of a function on these lines is where one was found last, as
+    /// `is_there` says of a place in it.
+    pub fn is_where_it_was(
+        &self,
+        lines: (usize, usize),
+        is_there: impl FnOnce(usize) -> bool,
+    ) -> bool {
         let place = self.places.borrow().get(&lines).copied();
         place.is_some_and(is_there)
     }
@@ -80,18 +85,25 @@ impl Chunk {
         self.places.borrow_mut().insert(lines, place);
     }
 
-    /// Returns the place of the function that begins and ends on these lines, counted from 1. Where several do,
-    /// the names of the captured variables decide, as far as they can.
+    /// Returns the place of the function that begins and ends on these lines, counted from 1. Where
+    /// several do, the names of the captured variables decide, as far as they can.
     ///
     /// # Errors
     /// When there is none, or several that nothing tells apart.
-    pub fn function(&self, first_line: usize, last_line: usize, captured: &[&[u8]]) -> Result<usize, NotFound> {
+    pub fn function(
+        &self,
+        first_line: usize,
+        last_line: usize,
+        captured: &[&[u8]],
+    ) -> Result<usize, NotFound> {
         let on_lines = self.on_lines.get(&(first_line, last_line)).ok_or(NotFound::Nothing)?;
         let captures_them = |place: &&usize| {
             let names = self.names(**place);
             let is_captured = |name: &Vec<u8>| captured.contains(&name.as_slice());
             names.iter().all(|(name, meaning)| *meaning != Meaning::Outer || is_captured(name))
-                && captured.iter().all(|name| names.get(*name).is_some_and(|meaning| *meaning != Meaning::Global))
+                && captured
+                    .iter()
+                    .all(|name| names.get(*name).is_some_and(|meaning| *meaning != Meaning::Global))
         };
         let mut candidates: Vec<usize> = on_lines.iter().filter(captures_them).copied().collect();
         if candidates.is_empty() {
@@ -99,7 +111,8 @@ impl Chunk {
         }
         let first = *candidates.first().ok_or(NotFound::Nothing)?;
         let is_like_first = |other: &usize| {
-            self.text(*other) == self.text(first) && self.unseen(*other, captured).eq(self.unseen(first, captured))
+            self.text(*other) == self.text(first)
+                && self.unseen(*other, captured).eq(self.unseen(first, captured))
         };
         if candidates.iter().all(is_like_first) { Ok(first) } else { Err(NotFound::Ambiguous) }
     }
@@ -110,12 +123,16 @@ impl Chunk {
         place: usize,
         captured: &'a [&'a [u8]],
     ) -> impl Iterator<Item = (&'a Vec<u8>, Option<Vec<&'a [u8]>>)> + 'a {
-        let names = self.names(place).iter().filter(|(name, _)| !captured.contains(&name.as_slice()));
+        let names =
+            self.names(place).iter().filter(|(name, _)| !captured.contains(&name.as_slice()));
         names.map(|(name, meaning)| {
             let declarations = match meaning {
-                Meaning::Constant { declarations } => {
-                    Some(declarations.iter().map(|(begin, end)| self.declaration(*begin, *end)).collect())
-                }
+                Meaning::Constant { declarations } => Some(
+                    declarations
+                        .iter()
+                        .map(|(begin, end)| self.declaration(*begin, *end))
+                        .collect(),
+                ),
                 _ => None,
             };
             (name, declarations)
@@ -149,7 +166,9 @@ mod tests {
     use super::*;
 
     fn text(chunk: &Chunk, first: usize, last: usize) -> Result<String, NotFound> {
-        chunk.function(first, last, &[]).map(|place| String::from_utf8_lossy(chunk.text(place)).into_owned())
+        chunk
+            .function(first, last, &[])
+            .map(|place| String::from_utf8_lossy(chunk.text(place)).into_owned())
     }
 
     #[test]
@@ -178,7 +197,8 @@ end
         assert_eq!(text(&chunk, 1, 1), Err(NotFound::Ambiguous));
         let chunk = Chunk::new(b"f(function() end, function() end)".to_vec());
         assert_eq!(text(&chunk, 1, 1).unwrap(), "function() end");
-        let chunk = Chunk::new(b"local a, b f(function() return a end, function() return b end)".to_vec());
+        let chunk =
+            Chunk::new(b"local a, b f(function() return a end, function() return b end)".to_vec());
         let place = chunk.function(1, 1, &[b"b"]).unwrap();
         assert_eq!(chunk.text(place), b"function() return b end");
     }
@@ -196,7 +216,9 @@ end
     #[test]
     fn lines_end_as_they_do_for_lua() {
         for end in ["\n", "\r", "\r\n", "\n\r"] {
-            let source = ["-- a", "local x = [[", "]] local s = 'a\\", "b'", "f(function()", "end)"].join(end);
+            let source =
+                ["-- a", "local x = [[", "]] local s = 'a\\", "b'", "f(function()", "end)"]
+                    .join(end);
             let chunk = Chunk::new(source.into_bytes());
             assert!(text(&chunk, 5, 6).unwrap().starts_with("function()"), "{end:?}");
         }
@@ -217,11 +239,17 @@ end
         assert_eq!(meaning("f(function(x)\nreturn x end)", "x"), None);
         assert_eq!(meaning("f(function()\nfor x in x do end end)", "x"), Some(Meaning::Global));
         assert_eq!(meaning("f(function()\nfor x = 1, 2 do y = x end end)", "x"), None);
-        assert_eq!(meaning("f(function()\ndo local x end return x end)", "x"), Some(Meaning::Global));
+        assert_eq!(
+            meaning("f(function()\ndo local x end return x end)", "x"),
+            Some(Meaning::Global)
+        );
         assert_eq!(meaning("f(function()\nrepeat local x until x end)", "x"), None);
         assert_eq!(meaning("f(function()\nreturn t.x, { x = 1 }, t:x() end)", "x"), None);
         assert_eq!(meaning("f(function()\nlocal function x() return x end end)", "x"), None);
-        assert_eq!(meaning("f(function()\nlocal x = function() return x end end)", "x"), Some(Meaning::Global));
+        assert_eq!(
+            meaning("f(function()\nlocal x = function() return x end end)", "x"),
+            Some(Meaning::Global)
+        );
         assert_eq!(meaning("f(function()\ngoto x ::x:: end)", "x"), None);
         assert_eq!(meaning("function t.a:b()\nreturn self end", "self"), None);
     }
@@ -229,7 +257,9 @@ end
     #[test]
     fn a_constant_made_of_others_leads_to_all_of_them() {
         let source = "local y <const> = 1 local z <const> = y local x <const> = -z f(function()\nreturn x end)";
-        let Some(Meaning::Constant { declarations }) = meaning(source, "x") else { panic!("no constant") };
+        let Some(Meaning::Constant { declarations }) = meaning(source, "x") else {
+            panic!("no constant")
+        };
         assert_eq!(declarations.len(), 3);
     }
 
@@ -237,8 +267,11 @@ end
     fn compile_time_constants_lead_to_their_declaration() {
         let source = "local x <const> = 1 + 2 f(function()\nreturn x end)";
         let chunk = Chunk::new(source.as_bytes().to_vec());
-        let Some(Meaning::Constant { declarations }) = meaning(source, "x") else { panic!("no constant") };
-        let texts: Vec<_> = declarations.iter().map(|(begin, end)| chunk.declaration(*begin, *end)).collect();
+        let Some(Meaning::Constant { declarations }) = meaning(source, "x") else {
+            panic!("no constant")
+        };
+        let texts: Vec<_> =
+            declarations.iter().map(|(begin, end)| chunk.declaration(*begin, *end)).collect();
         assert_eq!(texts, [b"local x <const> = 1 + 2"]);
     }
 }

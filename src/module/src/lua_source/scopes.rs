@@ -11,7 +11,8 @@ use super::words::{Kind, Word, split};
 pub enum Meaning {
     /// A variable of an enclosing function: an upvalue.
     Outer,
-    /// A `<const>` of an enclosing function. Lua may keep only its value. A constant may be made of others, whose declarations are here too.
+    /// A `<const>` of an enclosing function. Lua may keep only its value. A constant may be made of
+    /// others, whose declarations are here too.
     Constant {
         /// The first byte of each declaration, and the byte after its last.
         declarations: Vec<(usize, usize)>,
@@ -147,7 +148,11 @@ impl<'a> Walk<'a> {
             }
             b"::" => self.place += 3,
             // In Lua 5.1 it is a name like any other.
-            b"goto" if self.words.get(self.place + 1).is_some_and(|word| word.kind == Kind::Name) => self.place += 2,
+            b"goto"
+                if self.words.get(self.place + 1).is_some_and(|word| word.kind == Kind::Name) =>
+            {
+                self.place += 2
+            }
             b"break" | b";" => {
                 self.take();
             }
@@ -293,7 +298,9 @@ impl<'a> Walk<'a> {
     /// Operands and operators; who binds closer does not matter to names.
     fn expression(&mut self) {
         loop {
-            while self.kind() != Some(Kind::Literal) && matches!(self.word(0), b"not" | b"-" | b"#" | b"~") {
+            while self.kind() != Some(Kind::Literal)
+                && matches!(self.word(0), b"not" | b"-" | b"#" | b"~")
+            {
                 self.take();
             }
             self.operand();

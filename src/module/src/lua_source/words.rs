@@ -98,7 +98,9 @@ impl<'a> Reader<'a> {
             }
             return Kind::Name;
         }
-        if byte.is_ascii_digit() || (byte == b'.' && self.peek(1).is_some_and(|next| next.is_ascii_digit())) {
+        if byte.is_ascii_digit()
+            || (byte == b'.' && self.peek(1).is_some_and(|next| next.is_ascii_digit()))
+        {
             self.skip_number();
             return Kind::Literal;
         }
@@ -119,7 +121,8 @@ impl<'a> Reader<'a> {
     fn skip_number(&mut self) {
         let mut before = 0;
         while let Some(byte) = self.peek(0) {
-            let is_sign = matches!(byte, b'+' | b'-') && matches!(before, b'e' | b'E' | b'p' | b'P');
+            let is_sign =
+                matches!(byte, b'+' | b'-') && matches!(before, b'e' | b'E' | b'p' | b'P');
             // `1..2` joins two numbers; `0xe+1` adds.
             let is_exponent = is_sign && !self.is_hexadecimal_e(before);
             if !(byte.is_ascii_alphanumeric() || byte == b'.' || is_exponent) {
@@ -131,7 +134,9 @@ impl<'a> Reader<'a> {
     }
 
     fn is_hexadecimal_e(&self, before: u8) -> bool {
-        let from = self.text[..self.place].iter().rposition(|byte| !byte.is_ascii_alphanumeric() && *byte != b'.');
+        let from = self.text[..self.place]
+            .iter()
+            .rposition(|byte| !byte.is_ascii_alphanumeric() && *byte != b'.');
         let number = &self.text[from.map_or(0, |from| from + 1)..self.place];
         matches!(before, b'e' | b'E') && (number.starts_with(b"0x") || number.starts_with(b"0X"))
     }

@@ -1,4 +1,5 @@
-//! Finds the comments of a text and the map or list to which each belongs, as the YAML library of SOPS does.
+//! Finds the comments of a text and the map or list to which each belongs, as the YAML library of
+//! SOPS does.
 
 use std::ops::Range;
 
@@ -36,7 +37,8 @@ fn find(text: &str, covered: &[Range<usize>]) -> Vec<Found> {
             next += 1;
             continue;
         }
-        let begins = bytes[at] == b'#' && (at == 0 || matches!(bytes[at - 1], b' ' | b'\t' | b'\n' | b'\r'));
+        let begins =
+            bytes[at] == b'#' && (at == 0 || matches!(bytes[at - 1], b' ' | b'\t' | b'\n' | b'\r'));
         if !begins {
             at += 1;
             continue;
@@ -44,7 +46,8 @@ fn find(text: &str, covered: &[Range<usize>]) -> Vec<Found> {
         let line = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
         let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
         let end = at + text[at..end].trim_end_matches('\r').len();
-        let comment = Comment { text: text[at + 1..end].to_owned(), span: at + 1..end, element: None };
+        let comment =
+            Comment { text: text[at + 1..end].to_owned(), span: at + 1..end, element: None };
         let alone = text[line..at].bytes().all(|byte| byte == b' ' || byte == b'\t');
         found.push(Found { comment, column: at - line, alone });
         at = end;
@@ -70,7 +73,8 @@ fn insert(node: &mut Node, found: Found) {
         } else if in_line && at < entry.node.span.start {
             false
         } else {
-            // Behind all that it holds, a comment belongs to it when it is indented more than what follows.
+            // Behind all that it holds, a comment belongs to it when it is indented more than what
+            // follows.
             at < entry.node.span.end || in_line || found.column > column
         };
         if descend {
@@ -94,6 +98,8 @@ fn insert(node: &mut Node, found: Found) {
 fn start_of(item: &Item) -> usize {
     match item {
         Item::Entry(entry) => entry.start,
-        Item::Comment(comment) => comment.element.as_ref().map_or(comment.span.start, |element| element.start),
+        Item::Comment(comment) => {
+            comment.element.as_ref().map_or(comment.span.start, |element| element.start)
+        }
     }
 }

@@ -16,8 +16,8 @@ use crate::value::Value;
 /// How many values may come out of aliases: a few lines can stand for billions.
 const MAX_VALUES: usize = 100_000;
 
-/// The text without anchors, each alias replaced by what it stands for. A text without aliases stays as it is
-/// but for the anchors.
+/// The text without anchors, each alias replaced by what it stands for. A text without aliases
+/// stays as it is but for the anchors.
 pub(crate) fn expand(text: &str) -> Result<String> {
     if !text.contains(['&', '*']) {
         return Ok(text.to_owned());
@@ -37,18 +37,25 @@ pub(crate) fn expand(text: &str) -> Result<String> {
                 let value = if tag == Some("merge") {
                     Value::Str(content.to_string())
                 } else {
-                    resolve(content, is_plain, tag)
-                        .map_err(|problem| Problem::at(line_of(text, event.range.start), problem.message))?
+                    resolve(content, is_plain, tag).map_err(|problem| {
+                        Problem::at(line_of(text, event.range.start), problem.message)
+                    })?
                 };
                 (*anchor, Some(Plain::Value(value)))
             }
             Event::Alias(id) => {
                 let value = anchors.get(id).cloned().ok_or_else(|| {
-                    Problem::at(line_of(text, event.range.start), "an alias stands inside of what it names")
+                    Problem::at(
+                        line_of(text, event.range.start),
+                        "an alias stands inside of what it names",
+                    )
                 })?;
                 count += size_of(&value);
                 if count > MAX_VALUES {
-                    return Err(Problem::at(line_of(text, event.range.start), "its aliases stand for too many values"));
+                    return Err(Problem::at(
+                        line_of(text, event.range.start),
+                        "its aliases stand for too many values",
+                    ));
                 }
                 let mut out = String::new();
                 write_flow(&value, &mut out);
@@ -100,7 +107,9 @@ fn add(open: &mut [(usize, Plain, Option<String>)], value: Plain) {
             None => {
                 *key = Some(match &value {
                     Plain::Value(Value::Str(text)) => text.clone(),
-                    Plain::Value(other) => String::from_utf8_lossy(&other.to_content()).into_owned(),
+                    Plain::Value(other) => {
+                        String::from_utf8_lossy(&other.to_content()).into_owned()
+                    }
                     _ => key_text("", true),
                 });
             }

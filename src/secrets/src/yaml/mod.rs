@@ -1,6 +1,7 @@
 //! YAML documents: `saphyr-parser` says where values are, and changes are made in the text.
 //!
-//! What a plain word means is what the YAML library of SOPS makes of it (`scalar`), since the MAC is made of that.
+//! What a plain word means is what the YAML library of SOPS makes of it (`scalar`), since the MAC
+//! is made of that.
 
 mod comments;
 mod expand;

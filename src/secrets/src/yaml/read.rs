@@ -35,16 +35,17 @@ pub(super) struct Placed<'a> {
 /// When it is not YAML.
 pub(super) fn events(text: &str) -> Result<Vec<Placed<'_>>> {
     // The parser counts letters.
-    let bytes: Option<Vec<usize>> =
-        (!text.is_ascii()).then(|| text.char_indices().map(|(at, _)| at).chain([text.len()]).collect());
+    let bytes: Option<Vec<usize>> = (!text.is_ascii())
+        .then(|| text.char_indices().map(|(at, _)| at).chain([text.len()]).collect());
     let place = |index: usize| match &bytes {
         Some(bytes) => bytes.get(index).copied().unwrap_or(text.len()),
         None => index.min(text.len()),
     };
     let mut events = Vec::new();
     for event in Parser::new_from_str(text) {
-        let (event, span): (Event<'_>, Span) =
-            event.map_err(|error| Problem::at(error.marker().line(), format!("it is not YAML: {}", error.info())))?;
+        let (event, span): (Event<'_>, Span) = event.map_err(|error| {
+            Problem::at(error.marker().line(), format!("it is not YAML: {}", error.info()))
+        })?;
         events.push(Placed {
             event,
             range: place(span.start.index())..place(span.end.index()),
@@ -84,12 +85,19 @@ impl<'a> Reader<'a> {
             match root.kind {
                 Kind::Map(_) => {}
                 Kind::Leaf(Value::Null) => root.kind = Kind::Map(Vec::new()),
-                _ => return Err(self.error(root.span.start, "a YAML document of SOPS must be a map")),
+                _ => {
+                    return Err(self.error(root.span.start, "a YAML document of SOPS must be a map"));
+                }
             }
             roots.push(root);
         }
         if roots.is_empty() {
-            roots.push(Node { kind: Kind::Map(Vec::new()), span: text_end(self.text), flow: false, column: 0 });
+            roots.push(Node {
+                kind: Kind::Map(Vec::new()),
+                span: text_end(self.text),
+                flow: false,
+                column: 0,
+            });
         }
         Ok(roots)
     }
@@ -104,8 +112,9 @@ impl<'a> Reader<'a> {
         match placed.event {
             Event::Scalar(ref content, style, _, ref tag) => {
                 let span = self.scalar_span(&placed, style);
-                let value = resolve(content, style == ScalarStyle::Plain, tag.as_deref().map(short_tag))
-                    .map_err(|problem| self.error(span.start, problem.message))?;
+                let value =
+                    resolve(content, style == ScalarStyle::Plain, tag.as_deref().map(short_tag))
+                        .map_err(|problem| self.error(span.start, problem.message))?;
                 self.end = span.end;
                 self.covered.push(span.clone());
                 Ok(Node { kind: Kind::Leaf(value), span, flow: false, column })
@@ -113,13 +122,17 @@ impl<'a> Reader<'a> {
             Event::MappingStart(..) => self.map(&placed, depth),
             Event::SequenceStart(..) => self.list(&placed, depth),
             Event::Alias(_) => Err(self
-                .error(placed.range.start, "an alias (`*name`) stands in a document that is encrypted")
+                .error(
+                    placed.range.start,
+                    "an alias (`*name`) stands in a document that is encrypted",
+                )
                 .with_hint("write the value out: SOPS does the same when it encrypts a file")),
             _ => Err(self.error(placed.range.start, "a value is missing")),
         }
     }
 
-    /// Where the text of a scalar is. A block scalar begins with its `|`, which the parser leaves out.
+    /// Where the text of a scalar is. A block scalar begins with its `|`, which the parser leaves
+    /// out.
     fn scalar_span(&self, placed: &Placed<'_>, style: ScalarStyle) -> Range<usize> {
         let range = placed.range.clone();
         if !matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
@@ -143,7 +156,9 @@ impl<'a> Reader<'a> {
             self.end = opening.range.end;
         }
         loop {
-            let Some(next) = self.events.peek() else { return Err(self.error(self.end, "a map has no end")) };
+            let Some(next) = self.events.peek() else {
+                return Err(self.error(self.end, "a map has no end"));
+            };
             if matches!(next.event, Event::MappingEnd) {
                 break;
             }
@@ -168,7 +183,9 @@ impl<'a> Reader<'a> {
     }
 
     fn key(&mut self) -> Result<String> {
-        let Some(placed) = self.events.next() else { return Err(self.error(self.end, "a key is missing")) };
+        let Some(placed) = self.events.next() else {
+            return Err(self.error(self.end, "a key is missing"));
+        };
         let Event::Scalar(ref content, style, _, ref tag) = placed.event else {
             return Err(self.error(placed.range.start, "a key must be a text"));
         };
@@ -176,7 +193,8 @@ impl<'a> Reader<'a> {
         self.covered.push(range.clone());
         self.end = range.end;
         let tag = tag.as_deref().map(short_tag);
-        if tag == Some("merge") || (tag.is_none() && style == ScalarStyle::Plain && content == "<<") {
+        if tag == Some("merge") || (tag.is_none() && style == ScalarStyle::Plain && content == "<<")
+        {
             return Ok("<<".to_owned());
         }
         match resolve(content, style == ScalarStyle::Plain, tag) {
@@ -196,7 +214,9 @@ impl<'a> Reader<'a> {
             self.end = opening.range.end;
         }
         loop {
-            let Some(next) = self.events.peek() else { return Err(self.error(self.end, "a list has no end")) };
+            let Some(next) = self.events.peek() else {
+                return Err(self.error(self.end, "a list has no end"));
+            };
             if matches!(next.event, Event::SequenceEnd) {
                 break;
             }
@@ -224,7 +244,9 @@ impl<'a> Reader<'a> {
             return before.len() - 1;
         }
         let gap = &self.text[self.end.min(content)..content];
-        words(gap).find(|word| &gap[word.clone()] == "-").map_or(content, |word| self.end + word.start)
+        words(gap)
+            .find(|word| &gap[word.clone()] == "-")
+            .map_or(content, |word| self.end + word.start)
     }
 
     fn column_of(&self, at: usize) -> usize {

@@ -15,8 +15,11 @@ pub(super) fn resolve(text: &str, is_plain: bool, tag: Option<&str>) -> Result<V
         Some("str" | "") => Ok(Value::Str(text.to_owned())),
         Some("binary") => {
             let compact: String = text.split_whitespace().collect();
-            let bytes = BASE64.decode(compact.as_bytes()).map_err(|_| Problem::new("`!!binary` is not base64"))?;
-            Ok(String::from_utf8(bytes).map_or_else(|error| Value::Bytes(error.into_bytes()), Value::Str))
+            let bytes = BASE64
+                .decode(compact.as_bytes())
+                .map_err(|_| Problem::new("`!!binary` is not base64"))?;
+            Ok(String::from_utf8(bytes)
+                .map_or_else(|error| Value::Bytes(error.into_bytes()), Value::Str))
         }
         Some(tag) => {
             let value = plain(text, tag == "timestamp")?;
@@ -48,7 +51,9 @@ fn plain(text: &str, may_be_time: bool) -> Result<Value> {
         "true" | "True" | "TRUE" => return Ok(Value::Bool(true)),
         "false" | "False" | "FALSE" => return Ok(Value::Bool(false)),
         ".nan" | ".NaN" | ".NAN" => return Ok(Value::Float(f64::NAN)),
-        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return Ok(Value::Float(f64::INFINITY)),
+        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => {
+            return Ok(Value::Float(f64::INFINITY));
+        }
         "-.inf" | "-.Inf" | "-.INF" => return Ok(Value::Float(f64::NEG_INFINITY)),
         _ => {}
     }
@@ -63,7 +68,8 @@ fn plain(text: &str, may_be_time: bool) -> Result<Value> {
         match integer(&compact) {
             Integer::Fits(number) => return Ok(Value::Int(number)),
             Integer::TooLarge => {
-                return Err(Problem::new("a whole number is larger than SOPS takes").with_hint("write it in quotes"));
+                return Err(Problem::new("a whole number is larger than SOPS takes")
+                    .with_hint("write it in quotes"));
             }
             Integer::None => {}
         }
@@ -166,9 +172,14 @@ pub(super) fn key_text(key: &str, flow: bool) -> String {
 fn text_at(text: &str, flow: bool, column: usize) -> String {
     let shape = Shape::of(text);
     if text.contains('\n') {
-        return if flow || !shape.block_allowed { double_quoted(text) } else { literal(text, column) };
+        return if flow || !shape.block_allowed {
+            double_quoted(text)
+        } else {
+            literal(text, column)
+        };
     }
-    let means_text = matches!(plain(text, true), Ok(Value::Str(_))) && !is_old_bool(text) && !is_base_60(text);
+    let means_text =
+        matches!(plain(text, true), Ok(Value::Str(_))) && !is_old_bool(text) && !is_base_60(text);
     if !means_text || text == "<<" {
         return double_quoted(text);
     }
@@ -183,7 +194,8 @@ fn text_at(text: &str, flow: bool, column: usize) -> String {
 
 /// What YAML 1.1 took for a truth value.
 fn is_old_bool(text: &str) -> bool {
-    const WORDS: [&str; 14] = ["y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no", "No", "NO", "off"];
+    const WORDS: [&str; 14] =
+        ["y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no", "No", "NO", "off"];
     WORDS.contains(&text) || text == "Off" || text == "OFF"
 }
 
@@ -206,7 +218,11 @@ fn is_base_60(text: &str) -> bool {
     starts
         && !rest.is_empty()
         && rest.iter().enumerate().all(|(index, part)| {
-            let part = if index + 1 == rest.len() { part.split('.').next().unwrap_or_default() } else { part };
+            let part = if index + 1 == rest.len() {
+                part.split('.').next().unwrap_or_default()
+            } else {
+                part
+            };
             fits(part)
         })
 }
@@ -224,13 +240,15 @@ impl Shape {
         let letters: Vec<char> = text.chars().collect();
         let (mut block, mut flow) = (text.starts_with("---") || text.starts_with("..."), false);
         flow |= block;
-        let (mut special, mut tab, mut breaks, mut break_space, mut space_break) = (false, false, false, false, false);
+        let (mut special, mut tab, mut breaks, mut break_space, mut space_break) =
+            (false, false, false, false, false);
         for (index, &letter) in letters.iter().enumerate() {
             let before = index.checked_sub(1).map(|at| letters[at]);
             let after = letters.get(index + 1).copied();
             let blank_after = after.is_none_or(|after| is_blank(after) || is_break(after));
             match letter {
-                '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`'
+                '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"'
+                | '%' | '@' | '`'
                     if index == 0 =>
                 {
                     flow = true;
@@ -262,7 +280,9 @@ impl Shape {
             break_space |= letter == ' ' && before.is_some_and(is_break);
             space_break |= is_break(letter) && before == Some(' ');
         }
-        let edge = |letter: Option<&char>| letter.is_some_and(|letter| *letter == ' ' || is_break(*letter));
+        let edge = |letter: Option<&char>| {
+            letter.is_some_and(|letter| *letter == ' ' || is_break(*letter))
+        };
         let edges = edge(letters.first()) || edge(letters.last());
         let plain = !edges && !break_space && !space_break && !tab && !special && !breaks;
         Self {
@@ -284,7 +304,8 @@ fn is_break(letter: char) -> bool {
 
 /// Letters beyond the first plane are escaped, as go-yaml does.
 fn is_printable(letter: char) -> bool {
-    matches!(letter, '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}') && letter != '\u{feff}'
+    matches!(letter, '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}')
+        && letter != '\u{feff}'
 }
 
 fn literal(text: &str, column: usize) -> String {
@@ -455,21 +476,30 @@ mod tests {
             ] {
                 let written = render_at(&Value::Str(text.to_owned()), flow, column);
                 let document = format!("{before}{written}{after}z: 1\n");
-                let roots =
-                    super::super::read(&document).unwrap_or_else(|error| panic!("{text:?}: {document:?}: {error}"));
+                let roots = super::super::read(&document)
+                    .unwrap_or_else(|error| panic!("{text:?}: {document:?}: {error}"));
                 let json = roots[0].to_plain().to_json();
                 let mut expected = String::new();
                 crate::json_text::write_text(text, &mut expected);
-                assert!(json.contains(&expected), "{text:?} became {document:?}, which is {}", *json);
+                assert!(
+                    json.contains(&expected),
+                    "{text:?} became {document:?}, which is {}",
+                    *json
+                );
             }
         }
     }
 
     #[test]
     fn floats_are_written_as_go_writes_them() {
-        for (number, text) in
-            [(1.5, "1.5"), (1e6, "1e+06"), (100_000.0, "100000"), (1e-7, "1e-07"), (0.0001, "0.0001"), (-2.0, "-2")]
-        {
+        for (number, text) in [
+            (1.5, "1.5"),
+            (1e6, "1e+06"),
+            (100_000.0, "100000"),
+            (1e-7, "1e-07"),
+            (0.0001, "0.0001"),
+            (-2.0, "-2"),
+        ] {
             assert_eq!(render_at(&Value::Float(number), false, 0), text);
         }
     }

@@ -28,7 +28,8 @@ fn write_value(plain: &Plain, column: usize, out: &mut String) {
     }
 }
 
-/// Writes a map or list whose first line begins at the end of `out`, without the end of the last line.
+/// Writes a map or list whose first line begins at the end of `out`, without the end of the last
+/// line.
 fn write_block(plain: &Plain, column: usize, out: &mut String) {
     let indent = " ".repeat(column);
     match plain {
@@ -221,7 +222,8 @@ fn last_comment(node: &Node) -> usize {
     end
 }
 
-/// The change that gives a comment another text. What was an element of a list becomes a comment again.
+/// The change that gives a comment another text. What was an element of a list becomes a comment
+/// again.
 pub(crate) fn render_comment(comment: &Comment, text: &str) -> (Range<usize>, String) {
     match &comment.element {
         Some(element) => (element.clone(), format!("#{text}")),

@@ -10,7 +10,8 @@ use super::{FPATH, Identity, Places, ScriptPath, Shell};
 use crate::environment::Environment;
 use crate::variable::Template;
 
-/// Takes back what is no longer declared. `MEMORY` is the variable of the memory. All entries of lists go, and come again.
+/// Takes back what is no longer declared. `MEMORY` is the variable of the memory. All entries of
+/// lists go, and come again.
 const TAKE_BACK: &str = r#"@set "__syslua_new=1"
 @for /f "tokens=1" %%S in ("%MEMORY%") do @if "%%S"=="STAMP" set "__syslua_new="
 @if not defined __syslua_new goto __syslua_declare
@@ -71,7 +72,11 @@ impl Words for Cmd {
 
     fn check_value(&self, value: &Template) -> Result<Vec<u8>, &'static str> {
         let is_empty = matches!(value, Template::Text(text) if text.0.is_empty());
-        if is_empty { Err("an empty value would remove the variable") } else { self.template(value) }
+        if is_empty {
+            Err("an empty value would remove the variable")
+        } else {
+            self.template(value)
+        }
     }
 }
 
@@ -122,7 +127,11 @@ impl Shell for Cmd {
             let text = String::from_utf8_lossy(&command.0).into_owned();
             if text.contains(['|', '<', '>', '&', '$', '^', '"']) {
                 let reason = "it has characters that doskey replaces";
-                end.push_str(&self.say(&common::refusal(self.name(), &format!("the alias {name}"), reason)));
+                end.push_str(&self.say(&common::refusal(
+                    self.name(),
+                    &format!("the alias {name}"),
+                    reason,
+                )));
                 end.push('\n');
             } else {
                 let _ = writeln!(end, "@doskey {name}={} $*", text.replace('%', "%%"));
@@ -132,7 +141,11 @@ impl Shell for Cmd {
             let text = String::from_utf8_lossy(&text.0).into_owned();
             if text.contains(['|', '<', '>', '&', '^', '"', '\n']) {
                 let reason = "doskey has $B $L $G $T for | < > &, and one line";
-                end.push_str(&self.say(&common::refusal(self.name(), &format!("the function {name}"), reason)));
+                end.push_str(&self.say(&common::refusal(
+                    self.name(),
+                    &format!("the function {name}"),
+                    reason,
+                )));
                 end.push('\n');
             } else {
                 let _ = writeln!(end, "@doskey {name}={}", text.replace('%', "%%"));
@@ -152,7 +165,10 @@ impl Shell for Cmd {
             page = "@for /f \"tokens=2 delims=:.\" %%C in ('chcp') do @set \"__syslua_page=%%C\"\n@chcp 65001 >nul\n";
             back = "@chcp %__syslua_page% >nul\n";
         }
-        [&first, about, page, &begin, &calls, back, &end].concat().replace('\n', "\r\n").into_bytes()
+        [&first, about, page, &begin, &calls, back, &end]
+            .concat()
+            .replace('\n', "\r\n")
+            .into_bytes()
     }
 }
 
@@ -175,7 +191,10 @@ impl Cmd {
                     "@set \"__syslua_there=;%{name}%;\"\n@set \"__syslua_there=%__syslua_there:\"=%\"\n@set \"__syslua_missing=\"\n"
                 );
                 for entry in list.entries {
-                    let literal = entry.texts().iter().any(|text| text.0.iter().any(|byte| b"=*\"%!".contains(byte)));
+                    let literal = entry
+                        .texts()
+                        .iter()
+                        .any(|text| text.0.iter().any(|byte| b"=*\"%!".contains(byte)));
                     if literal {
                         return Err("an entry has a character that cmd cannot look for");
                     }

@@ -56,10 +56,12 @@ pub fn calls(environment: &Environment) -> Vec<Call<'_>> {
     environment.order().into_iter().filter_map(call).collect()
 }
 
-/// Returns the directories `share` of packages whose programs are on PATH: `bin` in an object of the root's store.
+/// Returns the directories `share` of packages whose programs are on PATH: `bin` in an object of
+/// the root's store.
 pub fn shares(environment: &Environment, identity: &Identity<'_>) -> Vec<Vec<u8>> {
     let objects = [platform::bytes_of_path(identity.root).as_slice(), b"/store/obj/"].concat();
-    let entries = environment.lists.get("PATH").map(|(_, entries)| entries.as_slice()).unwrap_or_default();
+    let entries =
+        environment.lists.get("PATH").map(|(_, entries)| entries.as_slice()).unwrap_or_default();
     let share = |entry: &Template| match entry {
         Template::Text(text) if text.0.starts_with(&objects) => {
             Some([text.0.strip_suffix(b"/bin")?, b"/share"].concat())
@@ -69,22 +71,32 @@ pub fn shares(environment: &Environment, identity: &Identity<'_>) -> Vec<Vec<u8>
     entries.iter().filter_map(share).collect()
 }
 
-/// Returns the functions of a shell: names and texts. What is for sh counts in bash and zsh too, unless they have their own.
+/// Returns the functions of a shell: names and texts. What is for sh counts in bash and zsh too,
+/// unless they have their own.
 pub fn functions<'a>(environment: &'a Environment, shell: &str) -> Vec<(&'a str, &'a Text)> {
     let is_posix = shell == "bash" || shell == "zsh";
-    let text = |bodies: &'a BTreeMap<String, Text>| bodies.get(shell).or_else(|| bodies.get("sh").filter(|_| is_posix));
-    environment.functions.iter().filter_map(|(name, bodies)| Some((name.as_str(), text(bodies)?))).collect()
+    let text = |bodies: &'a BTreeMap<String, Text>| {
+        bodies.get(shell).or_else(|| bodies.get("sh").filter(|_| is_posix))
+    };
+    environment
+        .functions
+        .iter()
+        .filter_map(|(name, bodies)| Some((name.as_str(), text(bodies)?)))
+        .collect()
 }
 
 /// Returns a whole script: its first line, functions, and what it calls.
 pub fn script(identity: &Identity<'_>, stamp: &str, functions: &str, calls: &[&[u8]]) -> Vec<u8> {
-    let about = b"# The environment that sys.lua applied. Each apply writes it anew: edits are lost.\n";
-    [&identity.first_line(stamp), about.as_slice(), functions.as_bytes(), b"\n", &calls.concat()].concat()
+    let about =
+        b"# The environment that sys.lua applied. Each apply writes it anew: edits are lost.\n";
+    [&identity.first_line(stamp), about.as_slice(), functions.as_bytes(), b"\n", &calls.concat()]
+        .concat()
 }
 
 /// A shell's way to write texts and references.
 pub trait Words {
-    /// Quotes a text so that the shell takes every byte of it literally; `Err` says what it cannot say.
+    /// Quotes a text so that the shell takes every byte of it literally; `Err` says what it cannot
+    /// say.
     ///
     /// # Errors
     /// When no text of the shell has this value.
@@ -136,14 +148,19 @@ pub trait Words {
         }
     }
 
-    /// Writes what a list means while it is unset, after an `x`; nothing for a list without such a meaning.
+    /// Writes what a list means while it is unset, after an `x`; nothing for a list without such a
+    /// meaning.
     ///
     /// # Errors
     /// As `template`.
     fn default(&self, default: Option<&str>) -> Result<Vec<u8>, &'static str> {
         let Some(text) = default else { return self.quote(b"") };
         match text.strip_prefix(lists::HOME) {
-            Some(rest) => Ok(self.join(vec![self.quote(b"x")?, self.reference("HOME"), self.quote(rest.as_bytes())?])),
+            Some(rest) => Ok(self.join(vec![
+                self.quote(b"x")?,
+                self.reference("HOME"),
+                self.quote(rest.as_bytes())?,
+            ])),
             None => self.quote(format!("x{text}").as_bytes()),
         }
     }
@@ -157,8 +174,9 @@ pub trait Words {
     }
 }
 
-/// Returns the calls that set variables, each a line `__syslua_single NAME VALUE` or `__syslua_list NAME SEPARATOR DEFAULT
-/// ENTRY...`, and what the memory says of them. A value that the shell cannot have is left out, and the line says so.
+/// Returns the calls that set variables, each a line `__syslua_single NAME VALUE` or
+/// `__syslua_list NAME SEPARATOR DEFAULT ENTRY...`, and what the memory says of them. A value that
+/// the shell cannot have is left out, and the line says so.
 pub fn lines(shell: &(impl Shell + Words), environment: &Environment) -> (Vec<u8>, Vec<String>) {
     let (mut lines, mut declared) = (Vec::new(), Vec::new());
     // FPATH is zsh's.
@@ -167,10 +185,17 @@ pub fn lines(shell: &(impl Shell + Words), environment: &Environment) -> (Vec<u8
         let words = || -> Result<Vec<Vec<u8>>, &'static str> {
             shell.check_name(name)?;
             match call {
-                Call::Single(_, value) => Ok(vec![b"__syslua_single".to_vec(), name.into(), shell.check_value(value)?]),
+                Call::Single(_, value) => {
+                    Ok(vec![b"__syslua_single".to_vec(), name.into(), shell.check_value(value)?])
+                }
                 Call::List(_, list) => {
                     let separator = shell.quote(list.separator.as_bytes())?;
-                    let start = vec![b"__syslua_list".to_vec(), name.into(), separator, shell.default(list.default)?];
+                    let start = vec![
+                        b"__syslua_list".to_vec(),
+                        name.into(),
+                        separator,
+                        shell.default(list.default)?,
+                    ];
                     Ok([start, shell.templates(list.entries)?].concat())
                 }
             }

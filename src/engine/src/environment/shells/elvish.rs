@@ -14,12 +14,17 @@ pub struct Elvish;
 impl Words for Elvish {
     fn quote(&self, text: &[u8]) -> Result<Vec<u8>, &'static str> {
         // A script is UTF-8; other bytes have escapes, which are bytes.
-        let is_plain = std::str::from_utf8(text).is_ok_and(|text| !text.contains(|letter: char| letter.is_control()));
+        let is_plain = std::str::from_utf8(text)
+            .is_ok_and(|text| !text.contains(|letter: char| letter.is_control()));
         let mut quoted = Vec::new();
         if is_plain {
             quoted.push(b'\'');
             for &byte in text {
-                quoted.extend_from_slice(if byte == b'\'' { b"''" } else { std::slice::from_ref(&byte) });
+                quoted.extend_from_slice(if byte == b'\'' {
+                    b"''"
+                } else {
+                    std::slice::from_ref(&byte)
+                });
             }
             quoted.push(b'\'');
         } else {
@@ -55,13 +60,16 @@ impl Shell for Elvish {
     }
 
     fn source_line(&self, script: &ScriptPath) -> String {
-        let quoted =
-            |path: &str| String::from_utf8_lossy(&self.quote(path.as_bytes()).unwrap_or_default()).into_owned();
+        let quoted = |path: &str| {
+            String::from_utf8_lossy(&self.quote(path.as_bytes()).unwrap_or_default()).into_owned()
+        };
         let word = match script {
             ScriptPath::BelowHome(path) => format!("$E:HOME{}", quoted(path)),
             ScriptPath::At(path) => quoted(path),
         };
-        format!("use path; if (path:is-regular &follow-symlink=$true {word}) {{ eval (slurp < {word}) }}")
+        format!(
+            "use path; if (path:is-regular &follow-symlink=$true {word}) {{ eval (slurp < {word}) }}"
+        )
     }
 
     fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
@@ -69,12 +77,14 @@ impl Shell for Elvish {
         rest.extend_from_slice(b"__syslua_end\n");
         for (name, command) in &environment.aliases {
             // A function of the user's editor, which is there only in an interactive shell.
-            let text = [format!("edit:add-var {name}~ {{|@a| ").as_bytes(), &command.0, b" $@a }"].concat();
+            let text = [format!("edit:add-var {name}~ {{|@a| ").as_bytes(), &command.0, b" $@a }"]
+                .concat();
             let text = self.quote(&text).unwrap_or_default();
             rest.extend([b"try { eval ".as_slice(), &text, b" } catch problem { nop }\n"].concat());
         }
         for (name, text) in common::functions(environment, self.name()) {
-            let text = [format!("edit:add-var {name}~ {{|@args| ").as_bytes(), &text.0, b"\n}"].concat();
+            let text =
+                [format!("edit:add-var {name}~ {{|@args| ").as_bytes(), &text.0, b"\n}"].concat();
             let text = self.quote(&text).unwrap_or_default();
             rest.extend([b"try { eval ".as_slice(), &text, b" } catch problem { nop }\n"].concat());
         }
@@ -84,7 +94,8 @@ impl Shell for Elvish {
             }
         }
         let stamp = identity.stamp(environment);
-        let begin = format!("__syslua_begin {} {stamp} {}\n", identity.memory(), declared.join(" "));
+        let begin =
+            format!("__syslua_begin {} {stamp} {}\n", identity.memory(), declared.join(" "));
         common::script(identity, &stamp, FUNCTIONS, &[begin.as_bytes(), &rest])
     }
 }

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use super::common::{self, Words};
-use super::{EnteredPlaces, HookPlaces, Identity, Places, ScriptPath, Shell, Subshell, Watched, hook_id};
+use super::{
+    EnteredPlaces, HookPlaces, Identity, Places, ScriptPath, Shell, Subshell, Watched, hook_id,
+};
 use crate::environment::Environment;
 use crate::platform;
 
@@ -50,8 +52,9 @@ impl Shell for Fish {
     }
 
     fn source_line(&self, script: &ScriptPath) -> String {
-        let quoted =
-            |path: &str| String::from_utf8_lossy(&self.quote(path.as_bytes()).unwrap_or_default()).into_owned();
+        let quoted = |path: &str| {
+            String::from_utf8_lossy(&self.quote(path.as_bytes()).unwrap_or_default()).into_owned()
+        };
         let word = match script {
             ScriptPath::BelowHome(path) => format!("$HOME{}", quoted(path)),
             ScriptPath::At(path) => quoted(path),
@@ -70,7 +73,9 @@ impl Shell for Fish {
         let mut script = [FUNCTIONS.as_bytes(), b"set -l kept\n"].concat();
         for (name, value) in &environment.single {
             let value = self.template(value).ok()?;
-            script.extend([b"test \"$".as_slice(), name.as_bytes(), b"\" = ", &value, b"\n"].concat());
+            script.extend(
+                [b"test \"$".as_slice(), name.as_bytes(), b"\" = ", &value, b"\n"].concat(),
+            );
             script.extend(format!("or set -a kept {name}\n").into_bytes());
         }
         script.extend(format!("__syslua_begin {memory} left $kept\n").into_bytes());
@@ -93,22 +98,32 @@ impl Shell for Fish {
         let quote = |text: &[u8]| self.quote(text).unwrap_or_default();
         let mut set = |name: &str, value: &str| {
             let line = [format!("set -gx {name} ").as_bytes(), &quote(value.as_bytes())].concat();
-            script.extend(if value.is_empty() { format!("set -e {name}").into_bytes() } else { line });
+            script.extend(if value.is_empty() {
+                format!("set -e {name}").into_bytes()
+            } else {
+                line
+            });
             script.push(b'\n');
         };
         set(&format!("{memory}_entered"), entered.layers);
         if let Some(name) = entered.name {
             set("SYSLUA_PROJECT", name);
         }
-        script.extend([format!("set -g __syslua_said_{id} ").as_bytes(), &quote(entered.said.as_bytes())].concat());
+        script.extend(
+            [format!("set -g __syslua_said_{id} ").as_bytes(), &quote(entered.said.as_bytes())]
+                .concat(),
+        );
         script.extend(format!("\nfunction __syslua_watch_{id}\n").into_bytes());
         for Watched { file, note, is_there } in entered.watched {
             let file = quote(&platform::bytes_of_path(file));
             if let Some(note) = note {
                 let note = quote(&platform::bytes_of_path(note));
-                script.extend([b"    test ".as_slice(), &file, b" -nt ", &note, b"; and return 0\n"].concat());
+                script.extend(
+                    [b"    test ".as_slice(), &file, b" -nt ", &note, b"; and return 0\n"].concat(),
+                );
             }
-            let changed = if *is_there { b"; or return 0\n".as_slice() } else { b"; and return 0\n" };
+            let changed =
+                if *is_there { b"; or return 0\n".as_slice() } else { b"; and return 0\n" };
             script.extend([b"    test -e ".as_slice(), &file, changed].concat());
         }
         script.extend_from_slice(b"    return 1\nend\n");
@@ -116,7 +131,10 @@ impl Shell for Fish {
     }
 
     fn subshell(&self, script: &str) -> Option<Subshell> {
-        Some(Subshell { arguments: vec!["-C".to_owned(), format!("source {script}")], ..Subshell::default() })
+        Some(Subshell {
+            arguments: vec!["-C".to_owned(), format!("source {script}")],
+            ..Subshell::default()
+        })
     }
 
     fn mark_prompt(&self) -> &'static str {
@@ -139,27 +157,47 @@ impl Shell for Fish {
         rest.extend(begin.into_bytes());
         for (name, command) in &environment.aliases {
             let command = self.quote(&command.0).unwrap_or_default();
-            rest.extend([b"    alias ".as_slice(), name.as_bytes(), b" ", &command, b"\n"].concat());
+            rest.extend(
+                [b"    alias ".as_slice(), name.as_bytes(), b" ", &command, b"\n"].concat(),
+            );
         }
         for (name, text) in functions {
             // What cannot be read is an error of this function only.
             let whole = [format!("function {name}\n").as_bytes(), &text.0, b"\nend"].concat();
-            rest.extend([b"    eval ".as_slice(), &self.quote(&whole).unwrap_or_default(), b"\n"].concat());
+            rest.extend(
+                [b"    eval ".as_slice(), &self.quote(&whole).unwrap_or_default(), b"\n"].concat(),
+            );
         }
         rest.extend_from_slice(b"end\n");
         for share in common::shares(environment, identity) {
-            let Ok(directory) = self.quote(&[&share, b"/fish/vendor_completions.d".as_slice()].concat()) else {
+            let Ok(directory) =
+                self.quote(&[&share, b"/fish/vendor_completions.d".as_slice()].concat())
+            else {
                 continue;
             };
-            rest.extend([b"builtin contains -- ".as_slice(), &directory, b" $fish_complete_path\n"].concat());
-            rest.extend([b"or set -g fish_complete_path ".as_slice(), &directory, b" $fish_complete_path\n"].concat());
+            rest.extend(
+                [b"builtin contains -- ".as_slice(), &directory, b" $fish_complete_path\n"]
+                    .concat(),
+            );
+            rest.extend(
+                [
+                    b"or set -g fish_complete_path ".as_slice(),
+                    &directory,
+                    b" $fish_complete_path\n",
+                ]
+                .concat(),
+            );
         }
         for path in super::scripts_of(environment, self) {
             if let Ok(path) = self.template(path) {
-                rest.extend([b"if test -r ".as_slice(), &path, b"\n    builtin source ", &path, b"\nend\n"].concat());
+                rest.extend(
+                    [b"if test -r ".as_slice(), &path, b"\n    builtin source ", &path, b"\nend\n"]
+                        .concat(),
+                );
             }
         }
-        let begin = format!("__syslua_begin {} {stamp} {}\n", identity.memory(), declared.join(" "));
+        let begin =
+            format!("__syslua_begin {} {stamp} {}\n", identity.memory(), declared.join(" "));
         common::script(identity, &stamp, FUNCTIONS, &[begin.as_bytes(), &rest])
     }
 }

@@ -1,4 +1,5 @@
-//! The shells that read the environment. A new one is a file beside this one and a line in the list.
+//! The shells that read the environment. A new one is a file beside this one and a line in the
+//! list.
 
 mod cmd;
 mod common;
@@ -33,25 +34,32 @@ pub trait Shell: Sync {
     /// Returns the line for that file by which it reads a script, if it is there.
     fn source_line(&self, script: &ScriptPath) -> String;
 
-    /// Returns what has an interactive shell look at each prompt whether there is another environment; `None` when that
-    /// cannot be said.
+    /// Returns what has an interactive shell look at each prompt whether there is another
+    /// environment; `None` when that cannot be said.
     fn hook(&self, _places: &HookPlaces<'_>) -> Option<String> {
         None
     }
 
-    /// Returns the script by which a shell leaves a project: a variable that has another value by now stays.
-    fn render_leave(&self, _environment: &Environment, _identity: &Identity<'_>) -> Option<Vec<u8>> {
+    /// Returns the script by which a shell leaves a project: a variable that has another value by
+    /// now stays.
+    fn render_leave(
+        &self,
+        _environment: &Environment,
+        _identity: &Identity<'_>,
+    ) -> Option<Vec<u8>> {
         None
     }
 
-    /// Returns what its hook evaluates after it entered and left directories with an entry file: what it remembers of them,
-    /// and how it sees that something changed. `None` for a shell whose hook does not serve them.
+    /// Returns what its hook evaluates after it entered and left directories with an entry file:
+    /// what it remembers of them, and how it sees that something changed. `None` for a shell whose
+    /// hook does not serve them.
     fn render_entered(&self, _entered: &EnteredPlaces<'_>) -> Option<Vec<u8>> {
         None
     }
 
-    /// Returns how an interactive shell of its own is started that reads one more script, at `script`, after the user's files.
-    /// The shell is marked by `SYSLUA_PROJECT`. `None` when that cannot be said: then it has the variables only.
+    /// Returns how an interactive shell of its own is started that reads one more script, at
+    /// `script`, after the user's files. The shell is marked by `SYSLUA_PROJECT`. `None` when that
+    /// cannot be said: then it has the variables only.
     fn subshell(&self, _script: &str) -> Option<Subshell> {
         None
     }
@@ -111,7 +119,8 @@ pub struct EnteredPlaces<'a> {
     pub layers: &'a str,
     /// What was said, so that it is said once.
     pub said: &'a str,
-    /// The innermost project, for the prompt; empty when all were left. Nothing leaves the name alone.
+    /// The innermost project, for the prompt; empty when all were left. Nothing leaves the name
+    /// alone.
     pub name: Option<&'a str>,
     /// Files, each with a file that is older unless it changed.
     pub watched: &'a [Watched],
@@ -134,9 +143,17 @@ fn hook_id(memory: &str) -> &str {
 }
 
 impl HookPlaces<'_> {
-    /// Puts the places into the text of a hook, as words of the shell, and what else stands for marks in it.
-    fn fill(&self, text: &str, quote: impl Fn(&[u8]) -> Vec<u8>, others: &[(&str, String)]) -> String {
-        let word = |path: &Path| String::from_utf8_lossy(&quote(&platform::bytes_of_path(path))).into_owned();
+    /// Puts the places into the text of a hook, as words of the shell, and what else stands for
+    /// marks in it.
+    fn fill(
+        &self,
+        text: &str,
+        quote: impl Fn(&[u8]) -> Vec<u8>,
+        others: &[(&str, String)],
+    ) -> String {
+        let word = |path: &Path| {
+            String::from_utf8_lossy(&quote(&platform::bytes_of_path(path))).into_owned()
+        };
         let places = [
             ("FILE", word(self.script)),
             ("CURRENT", word(self.current)),
@@ -148,7 +165,9 @@ impl HookPlaces<'_> {
         // In one pass: a path may have the text of a mark in it.
         let (mut filled, mut rest) = (String::new(), text);
         let next = |rest: &str| {
-            let found = marks.iter().filter_map(|(mark, with)| Some((rest.find(mark)?, *mark, with.as_str())));
+            let found = marks
+                .iter()
+                .filter_map(|(mark, with)| Some((rest.find(mark)?, *mark, with.as_str())));
             found.min_by_key(|(at, _, _)| *at)
         };
         while let Some((at, mark, with)) = next(rest) {
@@ -170,7 +189,10 @@ impl Step<'_> {
         let word = |bytes: &[u8]| String::from_utf8_lossy(&quote(bytes)).into_owned();
         let variables = self.variables.iter().map(|(name, value)| assign(name, &word(value)));
         let words = self.words.iter().map(|one| word(one));
-        [("STEP_VARIABLES", variables.collect()), ("STEP_WORDS", words.collect::<Vec<_>>().join(" "))]
+        [
+            ("STEP_VARIABLES", variables.collect()),
+            ("STEP_WORDS", words.collect::<Vec<_>>().join(" ")),
+        ]
     }
 }
 
@@ -200,7 +222,9 @@ impl ScriptPath {
     /// Returns the path of a script as a line in a file has it.
     pub fn new(script: &Path, home: &Path) -> ScriptPath {
         match script.strip_prefix(home) {
-            Ok(below) if home.parent().is_some() => ScriptPath::BelowHome(format!("/{}", below.display())),
+            Ok(below) if home.parent().is_some() => {
+                ScriptPath::BelowHome(format!("/{}", below.display()))
+            }
             _ => ScriptPath::At(script.display().to_string()),
         }
     }
@@ -230,8 +254,9 @@ pub fn find(name: &str) -> Option<&'static dyn Shell> {
 
 /// Returns one shell for each script.
 pub fn scripts() -> impl Iterator<Item = &'static dyn Shell> {
-    let first =
-        |(index, shell): &(usize, &&dyn Shell)| SHELLS[..*index].iter().all(|other| other.file() != shell.file());
+    let first = |(index, shell): &(usize, &&dyn Shell)| {
+        SHELLS[..*index].iter().all(|other| other.file() != shell.file())
+    };
     SHELLS.iter().enumerate().filter(first).map(|(_, shell)| *shell)
 }
 
@@ -249,7 +274,8 @@ pub struct Identity<'a> {
 }
 
 impl Identity<'_> {
-    /// Returns the variable in which shells remember what the script set. Each root, user and project has one.
+    /// Returns the variable in which shells remember what the script set. Each root, user and
+    /// project has one.
     pub fn memory(&self) -> String {
         let root = platform::bytes_of_path(self.root);
         let mut whole = [root.as_slice(), b"\0", self.user.unwrap_or_default().as_bytes()].concat();
@@ -259,16 +285,20 @@ impl Identity<'_> {
         format!("{}_{}", super::OWN_PREFIX, &Hash::of(&whole).to_hex()[..8])
     }
 
-    /// Returns what tells an environment from those of other snapshots, and from others of its own: the same in all
-    /// shells, since one may start another.
+    /// Returns what tells an environment from those of other snapshots, and from others of its own:
+    /// the same in all shells, since one may start another.
     pub fn stamp(&self, environment: &Environment) -> String {
         format!("{}-{}", self.snapshot, &environment.digest().to_hex()[..16])
     }
 
-    /// Returns the line with which a script begins: snapshot, hash and root. A hook compares it as a whole.
+    /// Returns the line with which a script begins: snapshot, hash and root. A hook compares it as
+    /// a whole.
     pub fn first_line(&self, stamp: &str) -> Vec<u8> {
         let root = platform::bytes_of_path(self.root);
-        let root: Vec<u8> = root.into_iter().map(|byte| if byte.is_ascii_control() { b'?' } else { byte }).collect();
+        let root: Vec<u8> = root
+            .into_iter()
+            .map(|byte| if byte.is_ascii_control() { b'?' } else { byte })
+            .collect();
         let user = self.user.map(|user| format!(" {user}")).unwrap_or_default();
         [format!("# sys.lua environment {stamp}{user} ").as_bytes(), &root, b"\n"].concat()
     }
@@ -278,7 +308,10 @@ impl Identity<'_> {
 const FPATH: &str = "FPATH";
 
 /// Returns the scripts that a shell sources.
-fn scripts_of<'a>(environment: &'a Environment, shell: &dyn Shell) -> impl Iterator<Item = &'a Template> {
+fn scripts_of<'a>(
+    environment: &'a Environment,
+    shell: &dyn Shell,
+) -> impl Iterator<Item = &'a Template> {
     let name = shell.name();
     let is_for = move |shells: &[String]| shells.iter().any(|shell| shell == name);
     environment.scripts.iter().filter(move |(_, shells)| is_for(shells)).map(|(path, _)| path)

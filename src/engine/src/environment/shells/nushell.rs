@@ -13,7 +13,8 @@ const FUNCTIONS: &str = include_str!("nushell.nu");
 const HOOK: &str = include_str!("hook.nu");
 
 /// Names that Nushell sets itself and refuses to have set. Source: its book, Special Variables.
-const RESERVED: [&str; 5] = ["CURRENT_FILE", "FILE_PWD", "LAST_EXIT_CODE", "NU_VERSION", "PROCESS_PATH"];
+const RESERVED: [&str; 5] =
+    ["CURRENT_FILE", "FILE_PWD", "LAST_EXIT_CODE", "NU_VERSION", "PROCESS_PATH"];
 
 /// Nushell.
 pub struct Nushell;
@@ -25,7 +26,9 @@ impl Words for Nushell {
         for letter in text.chars() {
             match letter {
                 '"' | '\\' => quoted.extend(['\\', letter]),
-                letter if letter.is_control() => quoted.push_str(&format!("\\u{{{:x}}}", u32::from(letter))),
+                letter if letter.is_control() => {
+                    quoted.push_str(&format!("\\u{{{:x}}}", u32::from(letter)))
+                }
                 letter => quoted.push(letter),
             }
         }
@@ -68,7 +71,8 @@ impl Shell for Nushell {
             ScriptPath::BelowHome(path) => format!("~{path}"),
             ScriptPath::At(path) => path.clone(),
         };
-        let word = String::from_utf8_lossy(&self.quote(path.as_bytes()).unwrap_or_default()).into_owned();
+        let word =
+            String::from_utf8_lossy(&self.quote(path.as_bytes()).unwrap_or_default()).into_owned();
         format!("source (if ({word} | path exists) {{ {word} }} else {{ null }})")
     }
 
@@ -85,7 +89,8 @@ impl Shell for Nushell {
         let mut set = |name: &str, value: &str| {
             let line = match value {
                 "" => format!("hide-env --ignore-errors {name}\n").into_bytes(),
-                _ => [format!("$env.{name} = ").as_bytes(), &quote(value.as_bytes())?, b"\n"].concat(),
+                _ => [format!("$env.{name} = ").as_bytes(), &quote(value.as_bytes())?, b"\n"]
+                    .concat(),
             };
             script.extend(line);
             Some(())
@@ -96,7 +101,9 @@ impl Shell for Nushell {
         }
         // A record: programs do not see it.
         let start = format!("$env.__syslua_entered_{id} = {{ said: ");
-        script.extend([start.as_bytes(), &quote(entered.said.as_bytes())?, b", watched: [\n"].concat());
+        script.extend(
+            [start.as_bytes(), &quote(entered.said.as_bytes())?, b", watched: [\n"].concat(),
+        );
         for Watched { file, note, is_there } in entered.watched {
             let note = match note {
                 Some(note) => quote(&platform::bytes_of_path(note)),
@@ -105,7 +112,9 @@ impl Shell for Nushell {
             // What it cannot say, it does not look at.
             if let (Some(file), Some(note)) = (quote(&platform::bytes_of_path(file)), note) {
                 let end = format!(", is_there: {is_there} }}\n");
-                script.extend([b"  { file: ".as_slice(), &file, b", note: ", &note, end.as_bytes()].concat());
+                script.extend(
+                    [b"  { file: ".as_slice(), &file, b", note: ", &note, end.as_bytes()].concat(),
+                );
             }
         }
         script.extend_from_slice(b"] }\n");
@@ -119,7 +128,9 @@ impl Shell for Nushell {
         for (name, value) in &environment.single {
             // What this shell could not have, it did not set.
             if let Ok(value) = self.template(value) {
-                script.extend([b"  { name: ", name.as_bytes(), b", value: ", &value, b" }\n"].concat());
+                script.extend(
+                    [b"  { name: ", name.as_bytes(), b", value: ", &value, b" }\n"].concat(),
+                );
             }
         }
         script.extend_from_slice(
@@ -129,7 +140,10 @@ impl Shell for Nushell {
         let names = environment.single.keys().map(|name| format!("{memory}_{name}"));
         let names = names.chain([memory.clone()]).collect::<Vec<_>>().join(" ");
         script.extend(
-            format!("hide-env --ignore-errors ...$env.__syslua_state.hidden {names} __syslua_state\n").into_bytes(),
+            format!(
+                "hide-env --ignore-errors ...$env.__syslua_state.hidden {names} __syslua_state\n"
+            )
+            .into_bytes(),
         );
         Some(script)
     }
@@ -146,8 +160,11 @@ impl Shell for Nushell {
                     rest.extend([start.as_bytes(), &text, b" sh ...$rest }\n"].concat());
                 }
                 Err(reason) => rest.extend(
-                    format!("{}\n", self.say(&common::refusal("nushell", &format!("the alias {name}"), reason)))
-                        .into_bytes(),
+                    format!(
+                        "{}\n",
+                        self.say(&common::refusal("nushell", &format!("the alias {name}"), reason))
+                    )
+                    .into_bytes(),
                 ),
             }
         }
@@ -160,17 +177,31 @@ impl Shell for Nushell {
         }
         // A list, which other programs do not get: only a shell that has read this knows the names.
         let own = Identity { project: None, ..*identity }.memory();
-        let names: Vec<&str> =
-            environment.aliases.keys().map(String::as_str).chain(functions.iter().map(|(name, _)| *name)).collect();
+        let names: Vec<&str> = environment
+            .aliases
+            .keys()
+            .map(String::as_str)
+            .chain(functions.iter().map(|(name, _)| *name))
+            .collect();
         rest.extend(
-            format!("$env.{own}_aliases = ($env.{own}_aliases? | default [] | append [{}] | uniq)\n", names.join(" "))
-                .into_bytes(),
+            format!(
+                "$env.{own}_aliases = ($env.{own}_aliases? | default [] | append [{}] | uniq)\n",
+                names.join(" ")
+            )
+            .into_bytes(),
         );
         for path in super::scripts_of(environment, self) {
             // The path has to be known before anything runs.
             if let (Ok(path), None) = (self.template(path), path.references().next()) {
                 rest.extend(
-                    [b"source (if (".as_slice(), &path, b" | path exists) { ", &path, b" } else { null })\n"].concat(),
+                    [
+                        b"source (if (".as_slice(),
+                        &path,
+                        b" | path exists) { ",
+                        &path,
+                        b" } else { null })\n",
+                    ]
+                    .concat(),
                 );
             }
         }

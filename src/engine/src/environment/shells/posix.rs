@@ -1,12 +1,15 @@
 //! sh, bash and zsh, which read one script.
 //!
-//! The script remembers in the environment what it set, so that a shell inside a shell leaves alone what the user changed, and
-//! a later version takes back what is gone.
+//! The script remembers in the environment what it set, so that a shell inside a shell leaves alone
+//! what the user changed, and a later version takes back what is gone.
 
 use std::path::PathBuf;
 
 use super::common::{self, Words};
-use super::{EnteredPlaces, FPATH, HookPlaces, Identity, Places, ScriptPath, Shell, Subshell, Watched, hook_id};
+use super::{
+    EnteredPlaces, FPATH, HookPlaces, Identity, Places, ScriptPath, Shell, Subshell, Watched,
+    hook_id,
+};
 use crate::environment::Environment;
 use crate::platform;
 use crate::variable::Template;
@@ -17,7 +20,8 @@ const FUNCTIONS: &str = include_str!("posix.sh");
 /// A function of zsh that takes directories of completions.
 const ZSH_COMPLETIONS: &str = include_str!("completions.zsh");
 
-/// A function of bash that takes directories of completions, and one that reads those of a command when it is completed.
+/// A function of bash that takes directories of completions, and one that reads those of a command
+/// when it is completed.
 const BASH_COMPLETIONS: &str = include_str!("completions.bash");
 
 /// What bash and zsh do at each prompt.
@@ -127,7 +131,9 @@ fn zsh(script: &str) -> Subshell {
 
 /// Returns a path as a word that people would write.
 fn path_word(script: &ScriptPath) -> String {
-    let is_plain = |path: &str| path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" /._+,@~-".contains(&byte));
+    let is_plain = |path: &str| {
+        path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" /._+,@~-".contains(&byte))
+    };
     let quoted = |path: &str| String::from_utf8_lossy(&quote(path.as_bytes())).into_owned();
     match script {
         ScriptPath::BelowHome(path) if is_plain(path) => format!("\"$HOME{path}\""),
@@ -147,7 +153,8 @@ fn render(environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
     script.aliases(environment, &identity.memory(), &stamp);
     script.completions(&common::shares(environment, identity), &identity.memory());
     script.sources(&environment.scripts);
-    let begin = format!("__syslua_begin {} '{stamp}' '{}'\n", identity.memory(), declared.join(" "));
+    let begin =
+        format!("__syslua_begin {} '{stamp}' '{}'\n", identity.memory(), declared.join(" "));
     common::script(identity, &stamp, FUNCTIONS, &[begin.as_bytes(), &script.0])
 }
 
@@ -199,11 +206,13 @@ fn render_entered(entered: &EnteredPlaces<'_>) -> Vec<u8> {
     }
     script.line(&[b"  \\return 1\n}"]);
     let set = |name: &str, value: &str| {
-        let assigned = [b"\\export ".as_slice(), name.as_bytes(), b"=", &quote(value.as_bytes())].concat();
+        let assigned =
+            [b"\\export ".as_slice(), name.as_bytes(), b"=", &quote(value.as_bytes())].concat();
         if value.is_empty() { format!("\\unset {name}").into_bytes() } else { assigned }
     };
     script.line(&[&set(&format!("{memory}_entered"), entered.layers)]);
-    // Last: the user may have made it read-only, and that ends a script in zsh, where `command` looks for a program.
+    // Last: the user may have made it read-only, and that ends a script in zsh, where `command`
+    // looks for a program.
     if let Some(name) = entered.name {
         let line = set("SYSLUA_PROJECT", name);
         script.line(&[b"if [ -n \"${ZSH_VERSION-}\" ]; then ", &line]);
@@ -235,11 +244,17 @@ impl Script {
         let (done, undo) = (format!("{memory}_aliases"), format!("{memory}_unalias"));
         self.line(&[b"case $- in *i*)"]);
         self.line(&[format!("  if [ \"${{{done}-}}\" != '{stamp}' ]; then").as_bytes()]);
-        self.line(&[format!("    if [ -n \"${{{done}-}}\" ]; then {undo} 2>/dev/null || :; fi").as_bytes()]);
+        self.line(&[
+            format!("    if [ -n \"${{{done}-}}\" ]; then {undo} 2>/dev/null || :; fi").as_bytes()
+        ]);
         self.line(&[format!("    {done}='{stamp}'").as_bytes()]);
         let names: Vec<&str> = environment.aliases.keys().map(String::as_str).collect();
         let functions: Vec<&str> = environment.functions.keys().map(String::as_str).collect();
-        let mut all = if names.is_empty() { ":".to_owned() } else { format!("\\unalias {}", names.join(" ")) };
+        let mut all = if names.is_empty() {
+            ":".to_owned()
+        } else {
+            format!("\\unalias {}", names.join(" "))
+        };
         if !functions.is_empty() {
             all.push_str(&format!("; \\unset -f {}", functions.join(" ")));
         }
@@ -277,28 +292,45 @@ impl Script {
         self.line(&[b"    \\unset __syslua_body"]);
     }
 
-    /// Has interactive shells find the completions of packages: bash when they are asked for, zsh in fpath, and at once where
-    /// its completion system runs already.
+    /// Has interactive shells find the completions of packages: bash when they are asked for, zsh
+    /// in fpath, and at once where its completion system runs already.
     fn completions(&mut self, shares: &[Vec<u8>], memory: &str) {
         if shares.is_empty() {
             return;
         }
         let words = |below: &[u8]| -> Vec<u8> {
-            shares.iter().flat_map(|share| [b" ".to_vec(), quote(&[share, below].concat())].concat()).collect()
+            shares
+                .iter()
+                .flat_map(|share| [b" ".to_vec(), quote(&[share, below].concat())].concat())
+                .collect()
         };
         self.line(&[b"case $-${ZSH_VERSION:+z}${BASH_VERSION:+b} in"]);
         self.line(&[b"  *i*z) \\eval '"]);
         self.0.extend_from_slice(ZSH_COMPLETIONS.replace("MEMORY", memory).as_bytes());
-        self.line(&[b"  '; ", memory.as_bytes(), b"_complete", &words(b"/zsh/site-functions"), b" ;;"]);
+        self.line(&[
+            b"  '; ",
+            memory.as_bytes(),
+            b"_complete",
+            &words(b"/zsh/site-functions"),
+            b" ;;",
+        ]);
         self.line(&[b"  *i*b) \\eval '"]);
         self.0.extend_from_slice(BASH_COMPLETIONS.replace("MEMORY", memory).as_bytes());
-        self.line(&[b"  '; ", memory.as_bytes(), b"_complete", &words(b"/bash-completion/completions"), b" ;;"]);
+        self.line(&[
+            b"  '; ",
+            memory.as_bytes(),
+            b"_complete",
+            &words(b"/bash-completion/completions"),
+            b" ;;",
+        ]);
         self.line(&[b"esac"]);
     }
 
-    /// Sources scripts. One that is missing or fails does not end the shell: `set -eu` of the user is not in force in them.
+    /// Sources scripts. One that is missing or fails does not end the shell: `set -eu` of the user
+    /// is not in force in them.
     fn sources(&mut self, scripts: &[(Template, Vec<String>)]) {
-        let lines: Vec<_> = scripts.iter().filter_map(|(path, shells)| source(path, shells)).collect();
+        let lines: Vec<_> =
+            scripts.iter().filter_map(|(path, shells)| source(path, shells)).collect();
         if lines.is_empty() {
             return;
         }
@@ -335,7 +367,10 @@ fn source(path: &Template, shells: &[String]) -> Option<Vec<u8>> {
         &path,
         b" || :; fi",
     ];
-    Some([b"if [ -r ".as_slice(), &path, b" ]", condition, b"; then ", &zsh.concat(), b"; fi"].concat())
+    Some(
+        [b"if [ -r ".as_slice(), &path, b" ]", condition, b"; then ", &zsh.concat(), b"; fi"]
+            .concat(),
+    )
 }
 
 /// Returns a value as a word.

@@ -44,14 +44,20 @@ impl Environment {
 }
 
 fn identity(snapshot: u64) -> Identity<'static> {
-    Identity { root: Path::new("/root of tests"), user: None, project: None, snapshot: SnapshotId(snapshot) }
+    Identity {
+        root: Path::new("/root of tests"),
+        user: None,
+        project: None,
+        snapshot: SnapshotId(snapshot),
+    }
 }
 
 fn script(environment: &Environment, snapshot: u64) -> String {
     String::from_utf8(render(environment, &identity(snapshot))).unwrap()
 }
 
-/// Runs a text in a shell with nothing in the environment but PATH and what is given; `None` without the shell.
+/// Runs a text in a shell with nothing in the environment but PATH and what is given; `None`
+/// without the shell.
 fn run_with(shell: &[&str], variables: &BTreeMap<String, String>, text: &str) -> Option<String> {
     let mut command = Command::new("timeout");
     command.arg("20").arg("env").args(shell).arg(text);
@@ -59,7 +65,12 @@ fn run_with(shell: &[&str], variables: &BTreeMap<String, String>, text: &str) ->
     let output = command.output().unwrap();
     match output.status.code() {
         Some(127) => return None,
-        code => assert_eq!(code, Some(0), "{shell:?}: {}\n{text}", String::from_utf8_lossy(&output.stderr)),
+        code => assert_eq!(
+            code,
+            Some(0),
+            "{shell:?}: {}\n{text}",
+            String::from_utf8_lossy(&output.stderr)
+        ),
     }
     assert!(output.stderr.is_empty(), "{shell:?}: {}", String::from_utf8_lossy(&output.stderr));
     Some(String::from_utf8(output.stdout).unwrap())
@@ -81,21 +92,39 @@ const SHOW: &str = "printf '%s|%s|%s\\n' \"$PATH\" \"${EDITOR-unset}\" \"${OTHER
 #[test]
 fn sets_takes_back_and_gives_back() {
     let nasty = "it's $HOME `x` \"q\" \\ %\n%!";
-    let first =
-        script(&environment().with("EDITOR", nasty).with("OTHER", "1").with_list("PATH", ":", &["/a b", "/c"]), 1);
+    let first = script(
+        &environment().with("EDITOR", nasty).with("OTHER", "1").with_list(
+            "PATH",
+            ":",
+            &["/a b", "/c"],
+        ),
+        1,
+    );
     let second = script(&environment().with("EDITOR", "vi").with_list("PATH", ":", &["/d"]), 2);
     let none = script(&environment(), 3);
     check(
-        &format!("set -eu\nOTHER=mine\n{first}\n{SHOW}\n{first}\n{SHOW}\n{second}\n{SHOW}\n{none}\n{SHOW}"),
-        &format!("/a b:/c:{PATH}|{nasty}|1\n/a b:/c:{PATH}|{nasty}|1\n/d:{PATH}|vi|mine\n{PATH}|unset|mine\n"),
+        &format!(
+            "set -eu\nOTHER=mine\n{first}\n{SHOW}\n{first}\n{SHOW}\n{second}\n{SHOW}\n{none}\n{SHOW}"
+        ),
+        &format!(
+            "/a b:/c:{PATH}|{nasty}|1\n/a b:/c:{PATH}|{nasty}|1\n/d:{PATH}|vi|mine\n{PATH}|unset|mine\n"
+        ),
     );
 }
 
 #[test]
 fn leaves_alone_what_the_user_changed() {
-    let first = script(&environment().with("EDITOR", "vi").with("OTHER", "1").with_list("PATH", ":", &["/a", "/b"]), 1);
+    let first = script(
+        &environment().with("EDITOR", "vi").with("OTHER", "1").with_list(
+            "PATH",
+            ":",
+            &["/a", "/b"],
+        ),
+        1,
+    );
     let change = "export EDITOR=emacs; PATH=/venv:/a:/usr/bin:/bin; unset OTHER";
-    let second = script(&environment().with("EDITOR", "vi").with_list("PATH", ":", &["/a", "/c"]), 2);
+    let second =
+        script(&environment().with("EDITOR", "vi").with_list("PATH", ":", &["/a", "/c"]), 2);
     check(
         &format!(
             "{first}\n{change}\n{first}\n{SHOW}\nPATH={PATH}\n{first}\n{SHOW}\nPATH=/venv:$PATH\n{second}\n{SHOW}"
@@ -108,14 +137,20 @@ fn leaves_alone_what_the_user_changed() {
 fn an_entry_that_was_there_stays() {
     let first = script(&environment().with_list("PATH", ":", &["/bin", "/new"]), 1);
     let none = script(&environment(), 2);
-    check(&format!("{first}\n{SHOW}\n{none}\n{SHOW}"), "/bin:/new:/usr/bin|unset|unset\n/bin:/usr/bin|unset|unset\n");
+    check(
+        &format!("{first}\n{SHOW}\n{none}\n{SHOW}"),
+        "/bin:/new:/usr/bin|unset|unset\n/bin:/usr/bin|unset|unset\n",
+    );
 }
 
 #[test]
 fn roots_do_not_take_back_what_others_set() {
     let other = Identity { root: Path::new("/other"), ..identity(1) };
-    let other =
-        String::from_utf8(render(&environment().with("OTHER", "2").with_list("PATH", ":", &["/o"]), &other)).unwrap();
+    let other = String::from_utf8(render(
+        &environment().with("OTHER", "2").with_list("PATH", ":", &["/o"]),
+        &other,
+    ))
+    .unwrap();
     let first = script(&environment().with("EDITOR", "vi").with_list("PATH", ":", &["/a"]), 1);
     let second = script(&environment(), 2);
     check(
@@ -132,7 +167,9 @@ fn lists_keep_what_they_mean_while_unset() {
         let second = script(&environment().with_list(list.name, separator, &["/y"]), 2);
         let none = script(&environment(), 3);
         let show = format!("printf '%s\\n' \"${{{}-unset}}\"", list.name);
-        let rest = list.default.map(|default| format!("{separator}{}", default.replace(lists::HOME, "/home of u")));
+        let rest = list
+            .default
+            .map(|default| format!("{separator}{}", default.replace(lists::HOME, "/home of u")));
         let rest = rest.unwrap_or_default();
         let name = list.name;
         check(
@@ -172,28 +209,35 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % limit
     }
 }
 
-/// Whatever the environment holds in the variables of the memory, the script ends and sets everything.
+/// Whatever the environment holds in the variables of the memory, the script ends and sets
+/// everything.
 #[test]
 fn ends_whatever_the_memory_holds() {
-    let declared =
-        environment().with("EDITOR", "vi").with_list("PATH", ":", &["/a", "/b c"]).with_list("LUA_PATH", ";", &["/l"]);
+    let declared = environment()
+        .with("EDITOR", "vi")
+        .with_list("PATH", ":", &["/a", "/b c"])
+        .with_list("LUA_PATH", ";", &["/l"]);
     let old = script(&declared, 1);
     let new = script(&declared.with("OTHER", "new"), 2);
     let show = format!("{SHOW}; env -0");
     for shell in SHELLS {
-        let Some(outer) = run_with(shell, &BTreeMap::new(), &format!("{old}\n{show}")) else { continue };
+        let Some(outer) = run_with(shell, &BTreeMap::new(), &format!("{old}\n{show}")) else {
+            continue;
+        };
         let (_, outer) = outer.split_once('\n').unwrap();
         let outer: BTreeMap<String, String> = outer
             .split('\0')
             .filter_map(|entry| entry.split_once('='))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        let memory: Vec<_> = outer.keys().filter(|name| name.starts_with("__SYSLUA")).cloned().collect();
+        let memory: Vec<_> =
+            outer.keys().filter(|name| name.starts_with("__SYSLUA")).cloned().collect();
         assert!(memory.len() >= 3, "{memory:?}");
         let mut random = Random(7);
         for round in 0..24 {
@@ -208,9 +252,9 @@ fn ends_whatever_the_memory_holds() {
                     3 => value.to_lowercase(),
                     4 => value.to_uppercase(),
                     5 => format!("{} {}", &value[cut..], &value[..cut]),
-                    6 => {
-                        ["", " ", "\n", ":", "1", "-", "$(x", "1-0 PATH HOME a+1 +1 b+0 ${"][random.below(8)].to_owned()
-                    }
+                    6 => ["", " ", "\n", ":", "1", "-", "$(x", "1-0 PATH HOME a+1 +1 b+0 ${"]
+                        [random.below(8)]
+                    .to_owned(),
                     _ => value.clone(),
                 };
                 variables.insert(name.clone(), altered);
@@ -233,12 +277,21 @@ fn ends_whatever_the_memory_holds() {
 
 #[test]
 fn options_of_a_shell_change_nothing() {
-    let first = script(&environment().with("EDITOR", "a  b*").with_list("PATH", ":", &["/opt/Tool", "/opt/*"]), 1);
+    let first = script(
+        &environment().with("EDITOR", "a  b*").with_list("PATH", ":", &["/opt/Tool", "/opt/*"]),
+        1,
+    );
     let second = script(&environment().with_list("PATH", ":", &["/opt/TOOL"]), 2);
     let options: [(&[&str], &[&str]); 2] = [
         (
             SHELLS[2],
-            &["shopt -s nocasematch", "shopt -s extglob nullglob failglob", "set -efu", "set -o posix", "IFS=:/"],
+            &[
+                "shopt -s nocasematch",
+                "shopt -s extglob nullglob failglob",
+                "set -efu",
+                "set -o posix",
+                "IFS=:/",
+            ],
         ),
         (
             SHELLS[4],
@@ -260,10 +313,13 @@ fn options_of_a_shell_change_nothing() {
     ];
     for (shell, options) in options {
         for option in options {
-            let text = format!("PATH={PATH}:/opt/tool\n{option}\n{first}\n{first}\n{SHOW}\n{second}\n{SHOW}");
+            let text = format!(
+                "PATH={PATH}:/opt/tool\n{option}\n{first}\n{first}\n{SHOW}\n{second}\n{SHOW}"
+            );
             if let Some(found) = run_with(shell, &BTreeMap::new(), &text) {
-                let expected =
-                    format!("/opt/Tool:/opt/*:{PATH}:/opt/tool|a  b*|unset\n/opt/TOOL:{PATH}:/opt/tool|unset|unset\n");
+                let expected = format!(
+                    "/opt/Tool:/opt/*:{PATH}:/opt/tool|a  b*|unset\n/opt/TOOL:{PATH}:/opt/tool|unset|unset\n"
+                );
                 assert_eq!(found, expected, "{shell:?} {option}");
             }
         }
@@ -280,24 +336,45 @@ fn names_of_shells_are_refused_or_can_be_set() {
         (SHELLS[1], "set | sed -n 's/^\\([A-Za-z_0-9]*\\)=.*/\\1/p'".to_owned()),
     ];
     // Their values are numbers, or they are lists of zsh that others may use.
-    let of_programs =
-        ["HISTSIZE", "SAVEHIST", "KEYTIMEOUT", "LISTMAX", "MAILCHECK", "PATH", "FPATH", "HOME", "WATCH", "prompt"];
+    let of_programs = [
+        "HISTSIZE",
+        "SAVEHIST",
+        "KEYTIMEOUT",
+        "LISTMAX",
+        "MAILCHECK",
+        "PATH",
+        "FPATH",
+        "HOME",
+        "WATCH",
+        "prompt",
+    ];
     for (shell, list) in lists {
         let Some(names) = run_with(shell, &BTreeMap::new(), &list) else { continue };
-        let names =
-            names.lines().filter(|name| name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_'));
+        let names = names.lines().filter(|name| {
+            name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        });
         let free: Vec<_> = names
             .filter(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
-            .filter(|name| crate::environment::keeper(name).is_none() && !of_programs.contains(name))
+            .filter(|name| {
+                crate::environment::keeper(name).is_none() && !of_programs.contains(name)
+            })
             .collect();
         let mut declared = environment().with("ZZZ", "after");
         for name in &free {
             declared = declared.with(name, "x y");
         }
-        let found = run_with(shell, &BTreeMap::new(), &format!("{}\n/usr/bin/env -0", script(&declared, 1))).unwrap();
+        let found = run_with(
+            shell,
+            &BTreeMap::new(),
+            &format!("{}\n/usr/bin/env -0", script(&declared, 1)),
+        )
+        .unwrap();
         for name in free.iter().chain(&["ZZZ"]) {
             let value = if *name == "ZZZ" { "after" } else { "x y" };
-            assert!(found.split('\0').any(|entry| entry == format!("{name}={value}")), "{shell:?}: {name}");
+            assert!(
+                found.split('\0').any(|entry| entry == format!("{name}={value}")),
+                "{shell:?}: {name}"
+            );
         }
     }
 }
@@ -327,14 +404,20 @@ fn a_read_only_variable_and_a_bad_script_end_nothing() {
     let text = script(&declared, 1);
     for shell in SHELLS {
         let mut command = Command::new("env");
-        command.args(shell).arg(format!("readonly EDITOR=mine; set -eu\n{text}\n{SHOW}\necho \"$-\""));
+        command
+            .args(shell)
+            .arg(format!("readonly EDITOR=mine; set -eu\n{text}\n{SHOW}\necho \"$-\""));
         let output = command.env_clear().env("PATH", PATH).output().unwrap();
         if output.status.code() == Some(127) {
             continue;
         }
         let found = String::from_utf8(output.stdout).unwrap();
         let expected = format!("bad\nfailing\nstrict \ngood\n{PATH}|mine|2\n");
-        assert!(found.starts_with(&expected), "{shell:?}: {found} {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            found.starts_with(&expected),
+            "{shell:?}: {found} {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let options = found.lines().last().unwrap();
         assert!(options.contains('e') && options.contains('u'), "{shell:?}: {options}");
     }
@@ -352,10 +435,14 @@ fn references_are_what_the_variable_has_by_then() {
     let mut declared = environment();
     declared.single.insert("EDITOR".into(), template(&["<", "$OTHER", "/it's>"]));
     declared.single.insert("OTHER".into(), template(&["$HOME", "/", "$UNKNOWN", "top"]));
-    declared.lists.insert("LIST".into(), (":".into(), vec![template(&["$OTHER", "/b in"]), "/c".into()]));
+    declared
+        .lists
+        .insert("LIST".into(), (":".into(), vec![template(&["$OTHER", "/b in"]), "/c".into()]));
     let text = script(&declared, 1);
     check(
-        &format!("set -eu\nLIST=/own\n{text}\n{text}\nprintf '%s|%s|%s' \"$EDITOR\" \"$OTHER\" \"$LIST\""),
+        &format!(
+            "set -eu\nLIST=/own\n{text}\n{text}\nprintf '%s|%s|%s' \"$EDITOR\" \"$OTHER\" \"$LIST\""
+        ),
         "</home of u/top/it's>|/home of u/top|/home of u/top/b in:/c:/own",
     );
 }

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use super::common::{self, Call, Words};
-use super::{EnteredPlaces, FPATH, HookPlaces, Identity, Places, ScriptPath, Shell, Watched, hook_id};
+use super::{
+    EnteredPlaces, FPATH, HookPlaces, Identity, Places, ScriptPath, Shell, Watched, hook_id,
+};
 use crate::environment::Environment;
 use crate::platform;
 use crate::variable::Template;
@@ -16,7 +18,8 @@ const HOOK: &str = include_str!("hook.ps1");
 /// What it does there about directories with an entry file.
 const PROJECT_HOOK: &str = include_str!("project_hook.ps1");
 
-/// What defines functions of users, and takes them back. A name that was an alias is one again: aliases come before functions.
+/// What defines functions of users, and takes them back. A name that was an alias is one again:
+/// aliases come before functions.
 const FUNCTIONS_OF_USERS: &str = include_str!("functions.ps1");
 
 /// By this Windows PowerShell knows that a script is UTF-8.
@@ -55,7 +58,11 @@ impl Words for PowerShell {
 
     fn check_value(&self, value: &Template) -> Result<Vec<u8>, &'static str> {
         let is_empty = matches!(value, Template::Text(text) if text.0.is_empty());
-        if is_empty { Err("an empty value would remove the variable") } else { self.template(value) }
+        if is_empty {
+            Err("an empty value would remove the variable")
+        } else {
+            self.template(value)
+        }
     }
 }
 
@@ -76,8 +83,9 @@ impl Shell for PowerShell {
     }
 
     fn source_line(&self, script: &ScriptPath) -> String {
-        let quoted =
-            |path: &str| String::from_utf8_lossy(&self.quote(path.as_bytes()).unwrap_or_default()).into_owned();
+        let quoted = |path: &str| {
+            String::from_utf8_lossy(&self.quote(path.as_bytes()).unwrap_or_default()).into_owned()
+        };
         let word = match script {
             ScriptPath::BelowHome(path) => format!("($HOME + {})", quoted(path)),
             ScriptPath::At(path) => quoted(path),
@@ -87,12 +95,16 @@ impl Shell for PowerShell {
 
     fn hook(&self, places: &HookPlaces<'_>) -> Option<String> {
         let quote = |text: &[u8]| self.quote(text).unwrap_or_default();
-        let [variables, _] = places.step.render(quote, |name, value| format!("'{name}' = {value}; "));
+        let [variables, _] =
+            places.step.render(quote, |name, value| format!("'{name}' = {value}; "));
         let (program, arguments) = places.step.words.split_first()?;
         let arguments: Vec<Vec<u8>> = arguments.iter().map(|word| argument(word)).collect();
         let word = |text: &[u8]| String::from_utf8_lossy(&quote(text)).into_owned();
-        let step =
-            [variables, ("STEP_PROGRAM", word(program)), ("STEP_ARGUMENTS", word(&arguments.join(b" ".as_slice())))];
+        let step = [
+            variables,
+            ("STEP_PROGRAM", word(program)),
+            ("STEP_ARGUMENTS", word(&arguments.join(b" ".as_slice()))),
+        ];
         Some(places.fill(&[PROJECT_HOOK, HOOK].concat(), quote, &step))
     }
 
@@ -102,7 +114,9 @@ impl Shell for PowerShell {
         let mut script = Vec::new();
         let mut set = |name: &str, value: &str| {
             // An empty value removes a variable of the environment.
-            script.extend([format!("${name} = ").as_bytes(), &quote(value.as_bytes())?, b"\n"].concat());
+            script.extend(
+                [format!("${name} = ").as_bytes(), &quote(value.as_bytes())?, b"\n"].concat(),
+            );
             Some(())
         };
         set(&format!("env:{memory}_entered"), entered.layers)?;
@@ -114,7 +128,8 @@ impl Shell for PowerShell {
         for Watched { file, note, is_there } in entered.watched {
             let note = note.as_ref().map(|note| platform::bytes_of_path(note)).unwrap_or_default();
             // What it cannot say, it does not look at.
-            if let (Some(file), Some(note)) = (quote(&platform::bytes_of_path(file)), quote(&note)) {
+            if let (Some(file), Some(note)) = (quote(&platform::bytes_of_path(file)), quote(&note))
+            {
                 let end = format!(", ${is_there})\n");
                 script.extend([b"  ,@(".as_slice(), &file, b", ", &note, end.as_bytes()].concat());
             }
@@ -138,7 +153,8 @@ impl Shell for PowerShell {
         for name in environment.single.keys() {
             script.extend(format!("__syslua_unset '{memory}_{name}'\n").into_bytes());
         }
-        let end = format!("__syslua_unset '{memory}'\n$script:__syslua_is_new = $false\n__syslua_end\n");
+        let end =
+            format!("__syslua_unset '{memory}'\n$script:__syslua_is_new = $false\n__syslua_end\n");
         script.extend(end.into_bytes());
         script.extend(self.functions(&Environment::default(), &memory));
         Some(script)
@@ -152,7 +168,9 @@ impl Shell for PowerShell {
                     declared.push(format!("'{}'", call.word()));
                     rest.extend(line);
                 }
-                Err(reason) => rest.extend(self.say(&common::refusal(self.name(), call.name(), reason)).into_bytes()),
+                Err(reason) => rest.extend(
+                    self.say(&common::refusal(self.name(), call.name(), reason)).into_bytes(),
+                ),
             }
             rest.push(b'\n');
         }
@@ -160,18 +178,26 @@ impl Shell for PowerShell {
         rest.extend(self.functions(environment, &identity.memory()));
         for path in super::scripts_of(environment, self) {
             if let Ok(path) = self.template(path) {
-                rest.extend([b"if (Test-Path -LiteralPath ".as_slice(), &path, b") { . ", &path, b" }\n"].concat());
+                rest.extend(
+                    [b"if (Test-Path -LiteralPath ".as_slice(), &path, b") { . ", &path, b" }\n"]
+                        .concat(),
+                );
             }
         }
         let stamp = identity.stamp(environment);
-        let begin = format!("__syslua_begin '{}' '{stamp}' @({})\n", identity.memory(), declared.join(", "));
+        let begin = format!(
+            "__syslua_begin '{}' '{stamp}' @({})\n",
+            identity.memory(),
+            declared.join(", ")
+        );
         let script = common::script(identity, &stamp, FUNCTIONS, &[begin.as_bytes(), &rest]);
         if script.is_ascii() { script } else { [BYTE_ORDER_MARK, &script].concat() }
     }
 }
 
-/// Returns an argument as a part of a command line: Windows PowerShell takes quotes out of what it is given as words. Source:
-/// Microsoft's "Parsing C command-line arguments", which .NET follows on all systems.
+/// Returns an argument as a part of a command line: Windows PowerShell takes quotes out of what it
+/// is given as words. Source: Microsoft's "Parsing C command-line arguments", which .NET follows on
+/// all systems.
 fn argument(word: &[u8]) -> Vec<u8> {
     let mut quoted = vec![b'"'];
     let mut backslashes = 0;
@@ -188,7 +214,8 @@ fn argument(word: &[u8]) -> Vec<u8> {
 }
 
 impl PowerShell {
-    /// Writes aliases and functions, after those of before are taken back. Both are functions there.
+    /// Writes aliases and functions, after those of before are taken back. Both are functions
+    /// there.
     fn functions(&self, environment: &Environment, memory: &str) -> Vec<u8> {
         let aliases = environment
             .aliases
@@ -200,10 +227,13 @@ impl PowerShell {
         for (name, text) in aliases.chain(functions) {
             match self.quote(&text) {
                 Ok(text) => {
-                    lines.extend([format!("__syslua_function '{name}' ").as_bytes(), &text, b"\n"].concat());
+                    lines.extend(
+                        [format!("__syslua_function '{name}' ").as_bytes(), &text, b"\n"].concat(),
+                    );
                 }
                 Err(reason) => {
-                    let refusal = common::refusal(self.name(), &format!("the alias {name}"), reason);
+                    let refusal =
+                        common::refusal(self.name(), &format!("the alias {name}"), reason);
                     lines.extend(format!("{}\n", self.say(&refusal)).into_bytes());
                 }
             }
@@ -214,14 +244,22 @@ impl PowerShell {
 
     fn line(&self, call: &Call<'_>) -> Result<Vec<u8>, &'static str> {
         match call {
-            Call::Single(name, value) => {
-                Ok([b"__syslua_single ".as_slice(), name.as_bytes(), b" ", &self.check_value(value)?].concat())
-            }
+            Call::Single(name, value) => Ok([
+                b"__syslua_single ".as_slice(),
+                name.as_bytes(),
+                b" ",
+                &self.check_value(value)?,
+            ]
+            .concat()),
             Call::List(name, list) => {
                 let entries = self.templates(list.entries)?.join(b", ".as_slice());
-                let words =
-                    [name.as_bytes().to_vec(), self.quote(list.separator.as_bytes())?, self.default(list.default)?];
-                Ok([b"__syslua_list ".as_slice(), &words.join(&b' '), b" @(", &entries, b")"].concat())
+                let words = [
+                    name.as_bytes().to_vec(),
+                    self.quote(list.separator.as_bytes())?,
+                    self.default(list.default)?,
+                ];
+                Ok([b"__syslua_list ".as_slice(), &words.join(&b' '), b" @(", &entries, b")"]
+                    .concat())
             }
         }
     }

@@ -1,6 +1,8 @@
-//! The same properties in each shell: how a script is read, in a shell inside a shell, after other snapshots.
+//! The same properties in each shell: how a script is read, in a shell inside a shell, after other
+//! snapshots.
 //!
-//! What a shell has is what a program gets that it starts. A shell that is not installed is left out, and said so.
+//! What a shell has is what a program gets that it starts. A shell that is not installed is left
+//! out, and said so.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -25,21 +27,46 @@ struct Launcher {
 
 const LAUNCHERS: &[Launcher] = &[
     Launcher { shell: "sh", command: &["sh"], read: |path| format!(". '{path}'"), program: "" },
-    Launcher { shell: "bash", command: &["bash", "--norc"], read: |path| format!(". '{path}'"), program: "" },
-    Launcher { shell: "zsh", command: &["zsh", "-f"], read: |path| format!(". '{path}'"), program: "" },
-    Launcher { shell: "fish", command: &["fish", "-N"], read: |path| format!("source '{path}'"), program: "" },
+    Launcher {
+        shell: "bash",
+        command: &["bash", "--norc"],
+        read: |path| format!(". '{path}'"),
+        program: "",
+    },
+    Launcher {
+        shell: "zsh",
+        command: &["zsh", "-f"],
+        read: |path| format!(". '{path}'"),
+        program: "",
+    },
+    Launcher {
+        shell: "fish",
+        command: &["fish", "-N"],
+        read: |path| format!("source '{path}'"),
+        program: "",
+    },
     Launcher {
         shell: "elvish",
         command: &["elvish", "-norc"],
         read: |path| format!("eval (slurp < '{path}')"),
         program: "",
     },
-    Launcher { shell: "nushell", command: &["nu", "-n"], read: |path| format!("source '{path}'"), program: "^" },
+    Launcher {
+        shell: "nushell",
+        command: &["nu", "-n"],
+        read: |path| format!("source '{path}'"),
+        program: "^",
+    },
 ];
 
 /// The variables that a login gives.
 fn login() -> Variables {
-    let plain = [("PATH", "/usr/bin:/bin"), ("HOME", "/tmp/home of u"), ("LC_ALL", "C.UTF-8"), ("TERM", "dumb")];
+    let plain = [
+        ("PATH", "/usr/bin:/bin"),
+        ("HOME", "/tmp/home of u"),
+        ("LC_ALL", "C.UTF-8"),
+        ("TERM", "dumb"),
+    ];
     plain.into_iter().map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect()
 }
 
@@ -50,7 +77,8 @@ struct Place {
 
 impl Place {
     fn new() -> Place {
-        let place = Place { directory: tempfile::tempdir().unwrap(), count: std::cell::Cell::new(0) };
+        let place =
+            Place { directory: tempfile::tempdir().unwrap(), count: std::cell::Cell::new(0) };
         std::fs::write(place.path("show"), "exec /usr/bin/env -0 >\"$1\"\n").unwrap();
         place
     }
@@ -59,26 +87,46 @@ impl Place {
         self.directory.path().join(name)
     }
 
-    /// Starts a shell that reads scripts in turn; returns what programs get after each, and what it says on its standard error.
-    fn run(&self, launcher: &Launcher, variables: &Variables, scripts: &[Vec<u8>]) -> Option<(Vec<Variables>, String)> {
+    /// Starts a shell that reads scripts in turn; returns what programs get after each, and what it
+    /// says on its standard error.
+    fn run(
+        &self,
+        launcher: &Launcher,
+        variables: &Variables,
+        scripts: &[Vec<u8>],
+    ) -> Option<(Vec<Variables>, String)> {
         let number = self.count.replace(self.count.get() + 1);
         let mut text = String::new();
         let mut outputs = Vec::new();
         for (index, script) in scripts.iter().enumerate() {
-            let (path, output) =
-                (self.path(&format!("script{number}-{index}")), self.path(&format!("out{number}-{index}")));
+            let (path, output) = (
+                self.path(&format!("script{number}-{index}")),
+                self.path(&format!("out{number}-{index}")),
+            );
             std::fs::write(&path, script).unwrap();
             text.push_str(&(launcher.read)(path.to_str().unwrap()));
             let show = self.path("show");
-            text.push_str(&format!("\n{}/bin/sh {} {}\n", launcher.program, show.display(), output.display()));
+            text.push_str(&format!(
+                "\n{}/bin/sh {} {}\n",
+                launcher.program,
+                show.display(),
+                output.display()
+            ));
             outputs.push(output);
         }
         let main = self.path(&format!("main{number}"));
         std::fs::write(&main, text).unwrap();
         let mut command = Command::new("timeout");
         let (program, arguments) = launcher.command.split_first()?;
-        command.arg("30").arg(find_program(program)?).args(arguments).arg(&main).current_dir("/tmp").env_clear();
-        command.envs(variables.iter().map(|(name, value)| (name, OsString::from_vec(value.clone()))));
+        command
+            .arg("30")
+            .arg(find_program(program)?)
+            .args(arguments)
+            .arg(&main)
+            .current_dir("/tmp")
+            .env_clear();
+        command
+            .envs(variables.iter().map(|(name, value)| (name, OsString::from_vec(value.clone()))));
         let ended = command.output().unwrap();
         let errors = String::from_utf8_lossy(&ended.stderr).into_owned();
         assert_eq!(ended.status.code(), Some(0), "{}: {errors}", launcher.shell);
@@ -86,11 +134,13 @@ impl Place {
     }
 }
 
-/// Returns where a program is, on PATH or where the setup of tests puts what no package of the system has.
+/// Returns where a program is, on PATH or where the setup of tests puts what no package of the
+/// system has.
 fn find_program(name: &str) -> Option<PathBuf> {
     let line = "PATH=$PATH:/var/cache/syslua-tools/bin; command -v \"$1\"";
     let output = Command::new("sh").args(["-c", line, "sh", name]).output().ok()?;
-    Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim_end())).filter(|program| program.is_absolute())
+    Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim_end()))
+        .filter(|program| program.is_absolute())
 }
 
 fn read_variables(path: &Path) -> Variables {
@@ -111,14 +161,24 @@ fn with(mut environment: Environment, name: &str, value: &[u8]) -> Environment {
     environment
 }
 
-fn with_list(mut environment: Environment, name: &str, separator: &str, entries: &[&str]) -> Environment {
+fn with_list(
+    mut environment: Environment,
+    name: &str,
+    separator: &str,
+    entries: &[&str],
+) -> Environment {
     let entries = entries.iter().map(|entry| Template::from(*entry)).collect();
     environment.lists.insert(name.to_owned(), (separator.to_owned(), entries));
     environment
 }
 
 fn identity(snapshot: u64) -> Identity<'static> {
-    Identity { root: Path::new("/root of tests"), user: None, project: None, snapshot: SnapshotId(snapshot) }
+    Identity {
+        root: Path::new("/root of tests"),
+        user: None,
+        project: None,
+        snapshot: SnapshotId(snapshot),
+    }
 }
 
 /// Says that something was left out.
@@ -147,7 +207,8 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % limit
     }
 }
@@ -232,13 +293,18 @@ fn values_arrive_byte_for_byte_or_are_refused_by_name() {
             match found[0].get(&name) {
                 Some(found) => assert_eq!(found, &value, "{}: {name}", shell.name()),
                 None => {
-                    let says = format!("sys.lua: {} cannot have the value of {name}: ", shell.name());
+                    let says =
+                        format!("sys.lua: {} cannot have the value of {name}: ", shell.name());
                     assert!(errors.contains(&says), "{}: {name} {value:?} {errors}", shell.name());
                     refused += 1;
                 }
             }
         }
-        assert!(refused == 0 || shell.name() == "nushell" && refused < 30, "{}: {refused} refused", shell.name());
+        assert!(
+            refused == 0 || shell.name() == "nushell" && refused < 30,
+            "{}: {refused} refused",
+            shell.name()
+        );
     });
 }
 
@@ -263,12 +329,28 @@ fn reading_twice_changes_nothing_and_a_later_snapshot_takes_back() {
         let (found, errors) = place.run(launcher, &variables, &scripts).unwrap();
         assert_eq!(errors, "", "{}", shell.name());
         let show = |variables: &Variables| {
-            ["PATH", "EDITOR", "OTHER", "LIST"].map(|name| text(variables, name).unwrap_or("unset").to_owned())
+            ["PATH", "EDITOR", "OTHER", "LIST"]
+                .map(|name| text(variables, name).unwrap_or("unset").to_owned())
         };
-        assert_eq!(show(&found[0]), ["/a b:/c:/usr/bin:/bin", "vi", "1", "x;y"], "{}", shell.name());
+        assert_eq!(
+            show(&found[0]),
+            ["/a b:/c:/usr/bin:/bin", "vi", "1", "x;y"],
+            "{}",
+            shell.name()
+        );
         assert_eq!(show(&found[1]), show(&found[0]), "{}", shell.name());
-        assert_eq!(show(&found[2]), ["/d:/bin:/usr/bin", "ed", "mine", "unset"], "{}", shell.name());
-        assert_eq!(show(&found[3]), ["/bin:/usr/bin", "unset", "mine", "unset"], "{}", shell.name());
+        assert_eq!(
+            show(&found[2]),
+            ["/d:/bin:/usr/bin", "ed", "mine", "unset"],
+            "{}",
+            shell.name()
+        );
+        assert_eq!(
+            show(&found[3]),
+            ["/bin:/usr/bin", "unset", "mine", "unset"],
+            "{}",
+            shell.name()
+        );
     });
 }
 
@@ -295,7 +377,12 @@ fn a_shell_inside_a_shell_puts_back_what_is_missing_only() {
         venv.insert("PATH".into(), b"/venv:/a:/b:/usr/bin:/bin".to_vec());
         let new = with_list(environment(), "PATH", ":", &["/a", "/new"]);
         let (found, _) = place.run(launcher, &venv, &[shell.render(&new, &identity(2))]).unwrap();
-        assert_eq!(text(&found[0], "PATH"), Some("/venv:/a:/new:/usr/bin:/bin"), "{}", shell.name());
+        assert_eq!(
+            text(&found[0], "PATH"),
+            Some("/venv:/a:/new:/usr/bin:/bin"),
+            "{}",
+            shell.name()
+        );
         assert_eq!(text(&found[0], "EDITOR"), None, "{}", shell.name());
     });
 }
@@ -331,12 +418,19 @@ fn lists_keep_their_defaults_and_references_their_values() {
             declared = with_list(declared, list.name, list.separator, &["/x"]);
         }
         let reference = |name: &str| Part::Reference { reference: name.to_owned() };
-        let parts = vec![Part::Text("<".into()), reference("TOP"), Part::Text("/it's>".into()), reference("NOT_SET")];
+        let parts = vec![
+            Part::Text("<".into()),
+            reference("TOP"),
+            Part::Text("/it's>".into()),
+            reference("NOT_SET"),
+        ];
         declared.single.insert("A".into(), Template::Parts { parts });
-        declared
-            .single
-            .insert("TOP".into(), Template::Parts { parts: vec![reference("HOME"), Part::Text("/top".into())] });
-        let (found, errors) = place.run(launcher, &login(), &[shell.render(&declared, &identity(1))]).unwrap();
+        declared.single.insert(
+            "TOP".into(),
+            Template::Parts { parts: vec![reference("HOME"), Part::Text("/top".into())] },
+        );
+        let (found, errors) =
+            place.run(launcher, &login(), &[shell.render(&declared, &identity(1))]).unwrap();
         assert_eq!(errors, "", "{}", shell.name());
         for list in lists::LISTS.iter().filter(|list| !["PATH", "FPATH"].contains(&list.name)) {
             let mut expected = format!("/x{}{}", list.separator, list.default.unwrap_or_default());
@@ -348,7 +442,13 @@ fn lists_keep_their_defaults_and_references_their_values() {
                 expected = "/x:.".to_owned();
             }
             let expected = expected.replace(lists::HOME, "/tmp/home of u");
-            assert_eq!(text(&found[0], list.name), Some(expected.as_str()), "{} {}", shell.name(), list.name);
+            assert_eq!(
+                text(&found[0], list.name),
+                Some(expected.as_str()),
+                "{} {}",
+                shell.name(),
+                list.name
+            );
         }
         assert_eq!(text(&found[0], "A"), Some("</tmp/home of u/top/it's>"), "{}", shell.name());
         assert_eq!(text(&found[0], "FPATH"), None, "{}", shell.name());
@@ -359,7 +459,8 @@ fn lists_keep_their_defaults_and_references_their_values() {
 fn whatever_the_memory_holds_a_script_ends_and_sets_all() {
     let declared = with_list(with(environment(), "EDITOR", b"vi"), "PATH", ":", &["/a", "/b c"]);
     each(|shell, launcher, place| {
-        let scripts = [shell.render(&declared, &identity(1)), shell.render(&declared, &identity(2))];
+        let scripts =
+            [shell.render(&declared, &identity(1)), shell.render(&declared, &identity(2))];
         let (outer, _) = place.run(launcher, &login(), &scripts[..1]).unwrap();
         let mut random = Random(9);
         for round in 0..6 {
@@ -381,7 +482,11 @@ fn whatever_the_memory_holds_a_script_ends_and_sets_all() {
                 assert_eq!(text(&variables, "EDITOR"), Some("vi"), "{}", shell.name());
                 let path = text(&variables, "PATH").unwrap();
                 for entry in ["/a", "/b c", "/usr/bin", "/bin"] {
-                    assert!(path.split(':').any(|found| found == entry), "{}: {path}", shell.name());
+                    assert!(
+                        path.split(':').any(|found| found == entry),
+                        "{}: {path}",
+                        shell.name()
+                    );
                 }
             }
         }
@@ -407,12 +512,14 @@ fn scripts_are_read_and_a_missing_or_failing_one_ends_nothing() {
         for path in paths.into_iter().filter(|path| *path != bad || shell.name() != "nushell") {
             declared.scripts.push((Template::from(path.to_str().unwrap()), names.clone()));
         }
-        let (found, _) = place.run(launcher, &login(), &[shell.render(&declared, &identity(1))]).unwrap();
+        let (found, _) =
+            place.run(launcher, &login(), &[shell.render(&declared, &identity(1))]).unwrap();
         assert_eq!(text(&found[0], "SOURCED"), Some("yes"), "{}", shell.name());
     });
 }
 
-/// Nushell knows no words of other shells: an alias runs `sh`. The other shells are tried in a terminal, by specs.
+/// Nushell knows no words of other shells: an alias runs `sh`. The other shells are tried in a
+/// terminal, by specs.
 #[test]
 fn an_alias_of_nushell_takes_arguments() {
     let place = Place::new();
@@ -422,7 +529,11 @@ fn an_alias_of_nushell_takes_arguments() {
     let script = place.path("env.nu");
     std::fs::write(&script, find("nushell").unwrap().render(&declared, &identity(1))).unwrap();
     let main = place.path("main.nu");
-    std::fs::write(&main, format!("source '{}'\nsay 'a b' $x --flag\n", script.display()).replace("$x", "c")).unwrap();
+    std::fs::write(
+        &main,
+        format!("source '{}'\nsay 'a b' $x --flag\n", script.display()).replace("$x", "c"),
+    )
+    .unwrap();
     let output = Command::new(program)
         .arg("-n")
         .arg(&main)
@@ -448,13 +559,18 @@ fn each_shell_has_one_script_and_one_name() {
     for shell in SHELLS {
         let script = shell.render(&with(environment(), "A", b"1"), &identity(7));
         let script = script.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&script);
-        let first = String::from_utf8_lossy(script.split(|byte| *byte == b'\n').next().unwrap()).into_owned();
-        assert!(first.contains("sys.lua environment 7-") && first.contains("/root of tests"), "{first}");
+        let first = String::from_utf8_lossy(script.split(|byte| *byte == b'\n').next().unwrap())
+            .into_owned();
+        assert!(
+            first.contains("sys.lua environment 7-") && first.contains("/root of tests"),
+            "{first}"
+        );
         assert_eq!(OsString::from_vec(script.to_vec()).as_bytes(), script);
     }
 }
 
-/// Runs scripts of cmd under Wine; returns what `set` shows after each. `None` where there is no Wine.
+/// Runs scripts of cmd under Wine; returns what `set` shows after each. `None` where there is no
+/// Wine.
 fn run_cmd(place: &Place, scripts: &[Vec<u8>]) -> Option<Vec<BTreeMap<String, String>>> {
     let wine = find_program("wine")?;
     let mut text =
@@ -466,7 +582,11 @@ fn run_cmd(place: &Place, scripts: &[Vec<u8>]) -> Option<Vec<BTreeMap<String, St
     std::fs::write(place.path("main.cmd"), text).unwrap();
     let prefix = place.path("wine");
     let mut command = Command::new("timeout");
-    command.arg("120").arg(wine).args(["cmd", "/c", "main.cmd"]).current_dir(place.directory.path());
+    command
+        .arg("120")
+        .arg(wine)
+        .args(["cmd", "/c", "main.cmd"])
+        .current_dir(place.directory.path());
     command.env("WINEPREFIX", prefix).env("WINEDEBUG", "-all").env("HOME", place.directory.path());
     let output = command.output().ok()?;
     let shown = String::from_utf8_lossy(&output.stdout).replace('\r', "");
@@ -487,8 +607,10 @@ fn run_cmd(place: &Place, scripts: &[Vec<u8>]) -> Option<Vec<BTreeMap<String, St
 fn cmd_sets_and_takes_back() {
     let place = Place::new();
     let cmd = find("cmd").unwrap();
-    let values = ["100% & more | <x> ^ (y) !z!", "it's", "a \"quoted\" word", "%PATH%", "  blanks  ", "=;,"];
-    let mut first = with_list(with(environment(), "EDITOR", b"vi"), "PATH", ";", &["C:\\a b", "C:\\c"]);
+    let values =
+        ["100% & more | <x> ^ (y) !z!", "it's", "a \"quoted\" word", "%PATH%", "  blanks  ", "=;,"];
+    let mut first =
+        with_list(with(environment(), "EDITOR", b"vi"), "PATH", ";", &["C:\\a b", "C:\\c"]);
     for (index, value) in values.iter().enumerate() {
         first = with(first, &format!("V{index}"), value.as_bytes());
     }
@@ -513,7 +635,10 @@ fn cmd_sets_and_takes_back() {
         assert_eq!(found["EDITOR"], "vi");
         assert!(!found.contains_key("LINES_OF"));
     }
-    assert_eq!((found[2]["PATH"].as_str(), found[2]["EDITOR"].as_str()), ("C:\\d;C:\\windows\\system32", "ed"));
+    assert_eq!(
+        (found[2]["PATH"].as_str(), found[2]["EDITOR"].as_str()),
+        ("C:\\d;C:\\windows\\system32", "ed")
+    );
     assert!(!found[2].contains_key("V0"));
     assert_eq!((found[0]["OTHER"].as_str(), found[1]["OTHER"].as_str()), ("1", "1"));
     assert_eq!(found[2]["OTHER"], "my & \"own\" 100%");
@@ -521,7 +646,8 @@ fn cmd_sets_and_takes_back() {
     assert!(!found[3].contains_key("EDITOR"));
 }
 
-/// PowerShell itself is in no package: its grammar says whether a script can be read, and known cases what texts are.
+/// PowerShell itself is in no package: its grammar says whether a script can be read, and known
+/// cases what texts are.
 #[test]
 fn scripts_of_powershell_parse() {
     let shell = powershell::PowerShell;
@@ -551,7 +677,10 @@ fn scripts_of_powershell_parse() {
         sys.exit(1 if parser.parse(open(sys.argv[1], 'rb').read()).root_node.has_error else 0)\n";
     let python = |text: &str| {
         let mut command = Command::new("python3");
-        command.env("PYTHONPATH", "/var/cache/syslua-tools/python").args(["-c", text]).arg(place.path("env.ps1"));
+        command
+            .env("PYTHONPATH", "/var/cache/syslua-tools/python")
+            .args(["-c", text])
+            .arg(place.path("env.ps1"));
         command.output().is_ok_and(|output| output.status.success())
     };
     if python("import tree_sitter, tree_sitter_pwsh") {

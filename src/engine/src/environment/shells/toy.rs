@@ -1,4 +1,5 @@
-//! A shell for tests: one file and one line in the list, and everything that goes by the list knows it.
+//! A shell for tests: one file and one line in the list, and everything that goes by the list knows
+//! it.
 
 use std::path::PathBuf;
 
@@ -11,7 +12,11 @@ pub struct Toy;
 
 impl Words for Toy {
     fn quote(&self, text: &[u8]) -> Result<Vec<u8>, &'static str> {
-        if text.contains(&b'|') { Err("it has a bar") } else { Ok([b"|".as_slice(), text, b"|"].concat()) }
+        if text.contains(&b'|') {
+            Err("it has a bar")
+        } else {
+            Ok([b"|".as_slice(), text, b"|"].concat())
+        }
     }
 
     fn reference(&self, name: &str) -> Vec<u8> {

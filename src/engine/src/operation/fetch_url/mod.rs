@@ -1,7 +1,7 @@
 //! Downloads, kept by hash and shared between derivations and processes.
 //!
-//! `downloads/HASH` is the file, and `downloads/.names/HASH/NAME` another name of it, which builds get.
-//! This file decides what is fetched from where; `syslua_fetch` knows how.
+//! `downloads/HASH` is the file, and `downloads/.names/HASH/NAME` another name of it, which builds
+//! get. This file decides what is fetched from where; `syslua_fetch` knows how.
 
 mod partial;
 
@@ -39,9 +39,12 @@ enum Address {
 pub fn fetch(workspace: &Workspace, wanted: &Download) -> Result<PathBuf> {
     // A mistake in any address is one at once, not on the day when the first server is down.
     let addresses = [&wanted.url].into_iter().chain(&wanted.mirrors);
-    let addresses = addresses.map(|text| Ok((redact(text), parse(text)?))).collect::<Result<Vec<_>>>()?;
+    let addresses =
+        addresses.map(|text| Ok((redact(text), parse(text)?))).collect::<Result<Vec<_>>>()?;
     let name = match &wanted.name {
-        Some(name) => check_name(name).map_err(|problem| failed(&wanted.url, problem, None)).map(|()| name.clone())?,
+        Some(name) => check_name(name)
+            .map_err(|problem| failed(&wanted.url, problem, None))
+            .map(|()| name.clone())?,
         None => name_in(&wanted.url),
     };
     let place = workspace.downloads.join(wanted.sha256.to_hex());
@@ -64,7 +67,12 @@ fn is_right(workspace: &Workspace, place: &Path, sha256: Hash) -> bool {
 }
 
 /// Tries one address after the other.
-fn from_any(workspace: &Workspace, wanted: &Download, addresses: &[(String, Address)], place: &Path) -> Result<()> {
+fn from_any(
+    workspace: &Workspace,
+    wanted: &Download,
+    addresses: &[(String, Address)],
+    place: &Path,
+) -> Result<()> {
     let mut failures: Vec<Error> = Vec::new();
     for (text, address) in addresses {
         let result = match address {
@@ -78,7 +86,9 @@ fn from_any(workspace: &Workspace, wanted: &Download, addresses: &[(String, Addr
         match result {
             Ok(()) => return Ok(()),
             // Another server does not help against these.
-            Err(error @ (Error::Interrupted | Error::File(_))) if !matches!(address, Address::File(_)) => {
+            Err(error @ (Error::Interrupted | Error::File(_)))
+                if !matches!(address, Address::File(_)) =>
+            {
                 return Err(error);
             }
             Err(Error::Interrupted) => return Err(Error::Interrupted),
@@ -86,7 +96,10 @@ fn from_any(workspace: &Workspace, wanted: &Download, addresses: &[(String, Addr
         }
     }
     let others: Vec<String> = failures.iter().skip(1).map(ToString::to_string).collect();
-    let first = failures.into_iter().next().unwrap_or_else(|| failed(&wanted.url, "it has no address", None));
+    let first = failures
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| failed(&wanted.url, "it has no address", None));
     Err(match first {
         Error::Fetch { url, reason, hint } if !others.is_empty() => {
             let reason = format!("{reason}; and from its mirrors:\n  {}", others.join("\n  "));
@@ -97,7 +110,13 @@ fn from_any(workspace: &Workspace, wanted: &Download, addresses: &[(String, Addr
 }
 
 /// Copies a file of this machine to `place`.
-fn from_file(workspace: &Workspace, text: &str, path: &Path, sha256: Hash, place: &Path) -> Result<()> {
+fn from_file(
+    workspace: &Workspace,
+    text: &str,
+    path: &Path,
+    sha256: Hash,
+    place: &Path,
+) -> Result<()> {
     let kind = platform::followed(path)?.map(|metadata| metadata.is_file());
     if kind == Some(false) {
         return Err(failed(text, "it is no regular file", None));
@@ -144,7 +163,8 @@ fn from_network(workspace: &Workspace, url: &Url, sha256: Hash, place: &Path) ->
 /// Gives the file the name that builds see it by.
 fn give_name(workspace: &Workspace, place: &Path, sha256: Hash, name: &str) -> Result<PathBuf> {
     let named = workspace.downloads.join(".names").join(sha256.to_hex()).join(name);
-    let identity = |path: &Path| platform::facts_of(path).map(|facts| (facts.numbers[0], facts.numbers[1]));
+    let identity =
+        |path: &Path| platform::facts_of(path).map(|facts| (facts.numbers[0], facts.numbers[1]));
     let whole = identity(place)?;
     for _ in 0..2 {
         if identity(&named).is_ok_and(|found| found == whole) {
@@ -174,7 +194,11 @@ fn parse(text: &str) -> Result<Address> {
         });
     };
     if text.chars().any(char::is_control) {
-        return Err(failed(text, "the address has a newline or another control character in it", None));
+        return Err(failed(
+            text,
+            "the address has a newline or another control character in it",
+            None,
+        ));
     }
     let path = path.strip_prefix("localhost").unwrap_or(path);
     if !path.starts_with('/') {
@@ -187,11 +211,13 @@ fn parse(text: &str) -> Result<Address> {
     Ok(Address::File(platform::path_from_bytes(&bytes)))
 }
 
-/// Returns the last part of an address as the name of a file, or `download` where there is none that could be one.
+/// Returns the last part of an address as the name of a file, or `download` where there is none
+/// that could be one.
 fn name_in(url: &str) -> String {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let path = path.split_once("://").map_or(path, |(_, rest)| rest);
-    let last = path.split_once('/').map_or("", |(_, path)| path).rsplit('/').next().unwrap_or_default();
+    let last =
+        path.split_once('/').map_or("", |(_, path)| path).rsplit('/').next().unwrap_or_default();
     let name = String::from_utf8_lossy(&decode(last)).into_owned();
     if check_name(&name).is_ok() { name } else { "download".to_owned() }
 }
@@ -226,7 +252,13 @@ mod tests {
     fn the_name_is_the_last_part_of_the_address() {
         assert_eq!(name_in("https://host/dir/tool-1.0.tar.gz?x=/y#z"), "tool-1.0.tar.gz");
         assert_eq!(name_in("https://host/a%20b"), "a b");
-        for url in ["https://host", "https://host/", "https://host/a/", "https://host/a%2Fb", "https://host/%2e%2e"] {
+        for url in [
+            "https://host",
+            "https://host/",
+            "https://host/a/",
+            "https://host/a%2Fb",
+            "https://host/%2e%2e",
+        ] {
             assert_eq!(name_in(url), "download", "{url}");
         }
     }
@@ -241,8 +273,12 @@ mod tests {
 
     #[test]
     fn file_addresses_are_absolute_paths() {
-        assert!(matches!(parse("file:///a%20b"), Ok(Address::File(path)) if path == Path::new("/a b")));
-        assert!(matches!(parse("file://localhost/a"), Ok(Address::File(path)) if path == Path::new("/a")));
+        assert!(
+            matches!(parse("file:///a%20b"), Ok(Address::File(path)) if path == Path::new("/a b"))
+        );
+        assert!(
+            matches!(parse("file://localhost/a"), Ok(Address::File(path)) if path == Path::new("/a"))
+        );
         for text in ["file://host/a", "file://a", "file:///a\nb", "file:///a%00", "file:/a"] {
             assert!(parse(text).is_err(), "{text}");
         }

@@ -1,5 +1,5 @@
-//! Unpacking archives below one directory, whoever made them: `syslua_archive` reads them, and [`tree`]
-//! writes what they hold.
+//! Unpacking archives below one directory, whoever made them: `syslua_archive` reads them, and
+//! [`tree`] writes what they hold.
 
 pub mod place;
 pub mod tree;
@@ -17,7 +17,12 @@ use super::places::Last;
 use super::{Error, Result, Workspace};
 
 /// Unpacks an archive into a directory.
-pub fn unpack(workspace: &Workspace, archive: &Path, destination: &Path, options: &UnpackOptions) -> Result<()> {
+pub fn unpack(
+    workspace: &Workspace,
+    archive: &Path,
+    destination: &Path,
+    options: &UnpackOptions,
+) -> Result<()> {
     let place = workspace.place_to_read(archive, Last::Follow)?;
     let destination = workspace.place_to_write_into(destination)?;
     let path = place.path();

@@ -1,7 +1,7 @@
 //! Writing entries below one directory, each relative to the descriptor of the one that it is in.
 //!
-//! No link is ever followed, wherever it comes from: what the archive's names should already exclude
-//! is excluded once more by how directories are opened.
+//! No link is ever followed, wherever it comes from: what the archive's names should already
+//! exclude is excluded once more by how directories are opened.
 
 use std::fs::File;
 
@@ -53,7 +53,8 @@ impl Tree {
     pub fn file(&mut self, parts: &[&[u8]], mode: u32) -> Result<File> {
         // The owner goes on working with it.
         let mode = mode & 0o755 | 0o600;
-        let known = self.modes.iter().find(|(known, _)| *known == mode).map(|(_, is_exact)| *is_exact);
+        let known =
+            self.modes.iter().find(|(known, _)| *known == mode).map(|(_, is_exact)| *is_exact);
         let (directory, name) = self.enter_parent(parts)?;
         let name = platform::name_from_bytes(name);
         let file = directory.create_file(&name, mode).map_err(|error| taken(parts, error))?;
@@ -86,7 +87,9 @@ impl Tree {
     pub fn symlink(&mut self, parts: &[&[u8]], target: &[u8]) -> Result<()> {
         let (directory, name) = self.enter_parent(parts)?;
         let target = platform::path_from_bytes(target);
-        directory.symlink(&target, &platform::name_from_bytes(name)).map_err(|error| taken(parts, error))
+        directory
+            .symlink(&target, &platform::name_from_bytes(name))
+            .map_err(|error| taken(parts, error))
     }
 
     /// Finds what a hard link leads to.
@@ -94,13 +97,16 @@ impl Tree {
     /// # Errors
     /// When it cannot be looked at.
     pub fn original(&self, parts: &[&[u8]]) -> Result<Original> {
-        let Some((name, above)) = parts.split_last() else { return Err(Problem::entry(b".", "is no file")) };
+        let Some((name, above)) = parts.split_last() else {
+            return Err(Problem::entry(b".", "is no file"));
+        };
         let mut directory: Option<Directory> = None;
         for part in above {
             let above = directory.as_ref().unwrap_or(&self.root);
             directory = Some(above.directory(&platform::name_from_bytes(part))?);
         }
-        let node = directory.as_ref().unwrap_or(&self.root).node(&platform::name_from_bytes(name))?;
+        let node =
+            directory.as_ref().unwrap_or(&self.root).node(&platform::name_from_bytes(name))?;
         Ok(Original { directory, name: name.to_vec(), size: node.map_or(0, |node| node.size) })
     }
 
@@ -110,7 +116,8 @@ impl Tree {
     /// When something has the name already.
     pub fn link(&mut self, parts: &[&[u8]], original: &Original) -> Result<()> {
         let (_, name) = self.enter_parent(parts)?;
-        let (name, of) = (platform::name_from_bytes(name), platform::name_from_bytes(&original.name));
+        let (name, of) =
+            (platform::name_from_bytes(name), platform::name_from_bytes(&original.name));
         let source = original.directory.as_ref().unwrap_or(&self.root);
         source.hard_link(&of, self.current(), &name).map_err(|error| taken(parts, error))
     }
@@ -123,13 +130,16 @@ impl Tree {
     fn enter_parent<'p>(&mut self, parts: &[&'p [u8]]) -> Result<(&Directory, &'p [u8])> {
         match parts.split_last() {
             Some((name, above)) => Ok((self.enter(above)?, name)),
-            None => Err(Problem::entry(b".", "stands for the destination itself, and is no directory")),
+            None => {
+                Err(Problem::entry(b".", "stands for the destination itself, and is no directory"))
+            }
         }
     }
 
     /// Opens a directory, creating what is missing on the way.
     fn enter(&mut self, parts: &[&[u8]]) -> Result<&Directory> {
-        let common = self.way.iter().zip(parts).take_while(|((name, _), part)| name == *part).count();
+        let common =
+            self.way.iter().zip(parts).take_while(|((name, _), part)| name == *part).count();
         self.way.truncate(common);
         while self.way.last().is_some_and(|(_, directory)| directory.is_none()) {
             self.way.pop();
@@ -145,7 +155,9 @@ impl Tree {
                 let shown = show(&parts[..=index].join(&b'/'));
                 Problem::entry(
                     &parts.join(&b'/'),
-                    format!("cannot be placed: {shown} in the destination is no directory ({error})"),
+                    format!(
+                        "cannot be placed: {shown} in the destination is no directory ({error})"
+                    ),
                 )
             })?;
             // Of a deep tree only the first ones and the last one stay open.

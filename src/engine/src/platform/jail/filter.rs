@@ -8,8 +8,8 @@
 use std::io;
 
 use libc::{
-    BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W,
-    SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, sock_filter,
+    BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET,
+    BPF_W, SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, sock_filter,
 };
 
 /// Offsets in `struct seccomp_data`.
@@ -42,7 +42,8 @@ const IOPRIO_PROCESS: u32 = 1;
 pub struct Scope {
     /// Whether they may make sockets of the internet.
     pub network: bool,
-    /// Whether they have namespaces of their own, where there is no process and no memory of others.
+    /// Whether they have namespaces of their own, where there is no process and no memory of
+    /// others.
     pub namespaces: bool,
 }
 
@@ -239,7 +240,12 @@ fn decide(rule: Rule, scope: Scope) -> Vec<sock_filter> {
             allow(),
         ],
         Rule::Namespaces(flags) => {
-            vec![load_argument(flags), skip(BPF_JSET, libc::CLONE_NEWUSER.cast_unsigned(), 0, 1), refused, allow()]
+            vec![
+                load_argument(flags),
+                skip(BPF_JSET, libc::CLONE_NEWUSER.cast_unsigned(), 0, 1),
+                refused,
+                allow(),
+            ]
         }
     }
 }
@@ -255,7 +261,10 @@ pub fn new_users() -> Vec<sock_filter> {
     assemble(&NEW_USERS.iter(), Scope { network: true, namespaces: true })
 }
 
-fn assemble<'a>(calls: &(impl Iterator<Item = &'a (Rule, bool, [u32; 4])> + Clone), scope: Scope) -> Vec<sock_filter> {
+fn assemble<'a>(
+    calls: &(impl Iterator<Item = &'a (Rule, bool, [u32; 4])> + Clone),
+    scope: Scope,
+) -> Vec<sock_filter> {
     let mut filter = vec![load(ARCHITECTURE)];
     for (architecture, column) in ARCHITECTURES {
         let mut table = vec![load(NUMBER), skip(BPF_JGE, X32, 0, 1), fail_with(libc::ENOSYS)];
@@ -279,13 +288,15 @@ fn assemble<'a>(calls: &(impl Iterator<Item = &'a (Rule, bool, [u32; 4])> + Clon
 pub fn is_supported() -> bool {
     // A filter that is no address is refused as such only where filters are known.
     // SAFETY: the call changes nothing.
-    let answer = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, std::ptr::null::<()>()) };
+    let answer = unsafe {
+        libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, std::ptr::null::<()>())
+    };
     let error = io::Error::last_os_error().raw_os_error();
     !ARCHITECTURES.is_empty() && answer == -1 && error == Some(libc::EFAULT)
 }
 
-/// Applies the filter to this thread and to whatever it starts, for good. The thread must have given
-/// up new privileges.
+/// Applies the filter to this thread and to whatever it starts, for good. The thread must have
+/// given up new privileges.
 ///
 /// # Errors
 /// When the system refuses.
@@ -294,7 +305,8 @@ pub fn refuse(scope: Scope) -> io::Result<()> {
     let length = u16::try_from(filter.len()).unwrap_or_default();
     let program = libc::sock_fprog { len: length, filter: filter.as_mut_ptr() };
     // SAFETY: the program and its instructions live until the call returns; the kernel copies them.
-    let answer = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
+    let answer =
+        unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
     if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
@@ -304,8 +316,8 @@ mod tests {
 
     use super::*;
 
-    /// Runs the filter as the kernel does, and returns the error that a call gets; `None` when it is
-    /// allowed.
+    /// Runs the filter as the kernel does, and returns the error that a call gets; `None` when it
+    /// is allowed.
     fn run(scope: Scope, architecture: u32, number: u32, arguments: [u64; 6]) -> Option<i32> {
         let mut data = Vec::from(number.to_le_bytes());
         data.extend(architecture.to_le_bytes());
@@ -376,7 +388,9 @@ mod tests {
             for (architecture, column) in ARCHITECTURES {
                 for (rule, _, numbers) in CALLS.iter().chain(NEW_USERS) {
                     let number = numbers[column];
-                    for (family, kind, protocol) in (0..50).flat_map(|f| [(f, 1, 0), (f, 2, 2), (f, 5, 16)]) {
+                    for (family, kind, protocol) in
+                        (0..50).flat_map(|f| [(f, 1, 0), (f, 2, 2), (f, 5, 16)])
+                    {
                         let flags = [0, 0o2_004_000, 0xffff_ffff_0000_0000][family as usize % 3];
                         let arguments = [family, kind | flags, protocol, 0, 0, 0];
                         let got = run(scope, architecture, number, arguments);
@@ -399,7 +413,9 @@ mod tests {
     fn modes_and_other_processes_are_refused_by_their_arguments() {
         for scope in SCOPES {
             for (architecture, column) in ARCHITECTURES {
-                for (rule, is_shared, numbers) in CALLS.iter().chain(NEW_USERS).filter(|call| call.2[column] != NONE) {
+                for (rule, is_shared, numbers) in
+                    CALLS.iter().chain(NEW_USERS).filter(|call| call.2[column] != NONE)
+                {
                     let call = |arguments| run(scope, architecture, numbers[column], arguments);
                     let is_open = *is_shared && scope.namespaces;
                     let refused = |answer: Option<i32>| assert_eq!(answer.is_some(), !is_open);

@@ -1,19 +1,19 @@
 //! Namespaces of a build, as the thread sees them that starts its programs.
 //!
 //! Each such thread has a **keeper**, a process with what costs the most and holds nothing of a
-//! build: a user, an empty network and a host name of its own. It knows two sets of mounts: those of the
-//! machine, where it stays, and those of what all builds see, with nothing else of the machine. For each
-//! build it opens in the one what this build sees, and makes an **init** in a copy of the other: the first
-//! process of a pid namespace, with IPC of its own (for root with users too, since each build of root
-//! is another). The init mounts what was opened. Commands run there. One that sees more than its build
-//! gets a copy of the mounts, and makes a root of them with what the keeper opened for it. A thread has
-//! one jail at a time.
+//! build: a user, an empty network and a host name of its own. It knows two sets of mounts: those
+//! of the machine, where it stays, and those of what all builds see, with nothing else of the
+//! machine. For each build it opens in the one what this build sees, and makes an **init** in a
+//! copy of the other: the first process of a pid namespace, with IPC of its own (for root with
+//! users too, since each build of root is another). The init mounts what was opened. Commands run
+//! there. One that sees more than its build gets a copy of the mounts, and makes a root of them
+//! with what the keeper opened for it. A thread has one jail at a time.
 //!
-//! Keeper and init are made as `vfork` makes a process: they share our memory and the descriptors of
-//! the thread, so that nothing is copied or sent, and a lock that the thread holds is held as long as
-//! one of them runs. What they do is in `processes.rs`. No process of a build can look into them: they
-//! have capabilities, which a build has not. Both end as soon as this process does, and after all
-//! processes of the build.
+//! Keeper and init are made as `vfork` makes a process: they share our memory and the descriptors
+//! of the thread, so that nothing is copied or sent, and a lock that the thread holds is held as
+//! long as one of them runs. What they do is in `processes.rs`. No process of a build can look into
+//! them: they have capabilities, which a build has not. Both end as soon as this process does, and
+//! after all processes of the build.
 
 use std::ffi::{CString, c_int};
 use std::io;
@@ -107,15 +107,17 @@ fn wait_for_one(descriptors: [&OwnedFd; 2], longest: Option<Duration>) -> io::Re
 }
 
 impl Keeper {
-    /// Makes the keeper of this thread, which must be a prepared one. With `network`, its builds have
-    /// that of the machine. `template` is what they all see.
+    /// Makes the keeper of this thread, which must be a prepared one. With `network`, its builds
+    /// have that of the machine. `template` is what they all see.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn new(network: bool, template: Template) -> Result<Keeper, Refused> {
         let events = Events::new().map_err(refused("events"))?;
         let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
-        let map = |inside: u32, outside: u32| CString::new(format!("{inside} {outside} 1")).unwrap_or_default();
+        let map = |inside: u32, outside: u32| {
+            CString::new(format!("{inside} {outside} 1")).unwrap_or_default()
+        };
         let maps = [map(USER_NUMBER, user.as_raw()), map(GROUP_NUMBER, group.as_raw())];
         let shared = Box::new(Shared {
             events,
@@ -145,8 +147,8 @@ impl Keeper {
         if !network {
             flags |= libc::CLONE_NEWNET;
         }
-        // SAFETY: the stack and what is shared live until the process has ended, see `drop`; all signals
-        // are blocked on this thread, so that no handler runs in it.
+        // SAFETY: the stack and what is shared live until the process has ended, see `drop`; all
+        // signals are blocked on this thread, so that no handler runs in it.
         let pid = unsafe {
             let argument = ptr::from_ref::<Shared>(&shared).cast_mut().cast();
             libc::clone(keep, stack.top(), flags, argument, &raw mut process)
@@ -199,7 +201,8 @@ impl Keeper {
 
     /// Returns whether the keeper runs, so that it can make jails.
     pub fn is_ready(&self) -> bool {
-        wait_for_one([&self.process, &self.process], Some(Duration::ZERO)).is_ok_and(|[is_over, _]| !is_over)
+        wait_for_one([&self.process, &self.process], Some(Duration::ZERO))
+            .is_ok_and(|[is_over, _]| !is_over)
     }
 
     /// Returns whether the processes that the jail needs still run.
@@ -207,15 +210,16 @@ impl Keeper {
         self.shared.is_gone.load(Ordering::SeqCst) == 0 && self.is_ready()
     }
 
-    /// Waits until the keeper has seen the init end, and forgets what was told until then. Returns whether
-    /// it has: after the end of the keeper, nothing tells when the init ends.
+    /// Waits until the keeper has seen the init end, and forgets what was told until then. Returns
+    /// whether it has: after the end of the keeper, nothing tells when the init ends.
     fn bury(&mut self) -> bool {
         let events = &self.shared.events;
         let is_gone = self.await_event(&events.from_keeper).is_ok_and(|is_over| !is_over);
         self.shared.error.store(0, Ordering::SeqCst);
         self.shared.is_gone.store(0, Ordering::SeqCst);
         for event in [&events.from_init, &events.ended] {
-            let is_told = wait_for_one([event, event], Some(Duration::ZERO)).is_ok_and(|[is_told, _]| is_told);
+            let is_told = wait_for_one([event, event], Some(Duration::ZERO))
+                .is_ok_and(|[is_told, _]| is_told);
             if is_told {
                 let _ = rustix::io::read(event, &mut [0; 8]);
             }
@@ -268,13 +272,14 @@ impl Keeper {
         Ok(())
     }
 
-    /// Starts a command; `steps` are done for it alone before. Returns what becomes readable when it,
-    /// and all that it started, has ended.
+    /// Starts a command; `steps` are done for it alone before. Returns what becomes readable when
+    /// it, and all that it started, has ended.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn run(&mut self, steps: &[Step], start: &Start<'_>) -> io::Result<OwnedFd> {
-        let command = Command { steps, start, error: AtomicI32::new(0), failed: AtomicI32::new(-1) };
+        let command =
+            Command { steps, start, error: AtomicI32::new(0), failed: AtomicI32::new(-1) };
         self.shared.command.store(ptr::from_ref(&command).cast_mut().cast(), Ordering::SeqCst);
         if !steps.is_empty() {
             self.ask(&self.shared.events.to_keeper, shared::OPEN)?;
@@ -299,7 +304,9 @@ impl Keeper {
                 let failed = usize::try_from(command.failed.load(Ordering::SeqCst)).ok();
                 let cause = io::Error::from_raw_os_error(error);
                 match failed.and_then(|failed| steps.get(failed)) {
-                    Some(step) => Err(io::Error::new(cause.kind(), format!("{}: {cause}", step.name()))),
+                    Some(step) => {
+                        Err(io::Error::new(cause.kind(), format!("{}: {cause}", step.name())))
+                    }
                     None => Err(cause),
                 }
             }
@@ -324,8 +331,9 @@ impl Keeper {
         Ok(self.shared.status.load(Ordering::SeqCst))
     }
 
-    /// Ends the jail. No process of the build runs any more: each command is waited for with all that
-    /// it started. So nobody waits for the end of the namespaces themselves, but for the next build.
+    /// Ends the jail. No process of the build runs any more: each command is waited for with all
+    /// that it started. So nobody waits for the end of the namespaces themselves, but for the next
+    /// build.
     pub fn end(&mut self) {
         if self.jail.is_some() {
             let _ = self.ask(&self.shared.events.to_init, shared::END);
@@ -366,8 +374,8 @@ impl Drop for Keeper {
             close_known(descriptor);
         }
         if is_gone {
-            // SAFETY: both processes have ended, and nothing uses these after us. Otherwise an init may still
-            // run on them, which nobody waits for.
+            // SAFETY: both processes have ended, and nothing uses these after us. Otherwise an init
+            // may still run on them, which nobody waits for.
             unsafe {
                 ManuallyDrop::drop(&mut self.shared);
                 ManuallyDrop::drop(&mut self.stack);

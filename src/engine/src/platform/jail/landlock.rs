@@ -1,7 +1,9 @@
-//! Confining programs with Landlock: rules for files, no TCP, no signals to what is outside. What many programs have in
-//! common confines the thread that starts them; only the rest costs each of them.
+//! Confining programs with Landlock: rules for files, no TCP, no signals to what is outside. What
+//! many programs have in common confines the thread that starts them; only the rest costs each of
+//! them.
 //!
-//! The rights are those of landlock(7). What the kernel does not know yet is left out, and [`support`] says so.
+//! The rights are those of landlock(7). What the kernel does not know yet is left out, and
+//! [`support`] says so.
 
 use std::fs;
 use std::io;
@@ -11,8 +13,8 @@ use std::sync::OnceLock;
 
 use super::{Rules, Support, filter};
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated,
-    RulesetCreatedAttr, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreated, RulesetCreatedAttr, Scope,
 };
 
 /// What every program may read and execute; `lib*` of `/` comes to it.
@@ -27,14 +29,20 @@ const RESOLVER: &str = "/etc/resolv.conf";
 /// Returns what this system can enforce.
 pub fn support() -> Support {
     static SUPPORT: OnceLock<Support> = OnceLock::new();
-    *SUPPORT.get_or_init(|| Support { landlock: landlock_version(), filter: filter::is_supported() })
+    *SUPPORT
+        .get_or_init(|| Support { landlock: landlock_version(), filter: filter::is_supported() })
 }
 
 fn landlock_version() -> i32 {
     const CREATE_RULESET_VERSION: u32 = 1;
     // SAFETY: with this flag the call only returns a number.
     let version = unsafe {
-        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<()>(), 0_usize, CREATE_RULESET_VERSION)
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            std::ptr::null::<()>(),
+            0_usize,
+            CREATE_RULESET_VERSION,
+        )
     };
     i32::try_from(version).unwrap_or(0).max(0)
 }
@@ -93,19 +101,24 @@ impl Base {
         let abi = ABI::from(self.support.landlock);
         let system = without_inner(system_paths());
         let read = AccessFs::from_read(abi);
-        let mut wanted: Vec<(PathBuf, BitFlags<AccessFs>)> = system.into_iter().map(|path| (path, read)).collect();
+        let mut wanted: Vec<(PathBuf, BitFlags<AccessFs>)> =
+            system.into_iter().map(|path| (path, read)).collect();
         if self.network {
             wanted.push((PathBuf::from(RESOLVER), read));
         }
-        wanted.extend(SOURCES_OF_CHANCE.map(|path| (PathBuf::from(path), AccessFs::ReadFile.into())));
-        wanted.extend(DEVICES.map(|path| (PathBuf::from(path), AccessFs::ReadFile | AccessFs::WriteFile)));
-        let places = wanted.into_iter().filter_map(|(path, access)| Place::open(&path, access)).collect();
+        wanted
+            .extend(SOURCES_OF_CHANCE.map(|path| (PathBuf::from(path), AccessFs::ReadFile.into())));
+        wanted.extend(
+            DEVICES.map(|path| (PathBuf::from(path), AccessFs::ReadFile | AccessFs::WriteFile)),
+        );
+        let places =
+            wanted.into_iter().filter_map(|(path, access)| Place::open(&path, access)).collect();
         Places { base: self, places }
     }
 }
 
-/// Returns rules that keep signals inside, and leave everything else allowed: without a rule no file could get a name in
-/// another directory.
+/// Returns rules that keep signals inside, and leave everything else allowed: without a rule no
+/// file could get a name in another directory.
 fn signals_only(scopes: BitFlags<Scope>) -> Result<RulesetCreated, landlock::RulesetError> {
     let ruleset = Ruleset::default().handle_access(AccessFs::Refer)?.scope(scopes)?.create()?;
     allow(ruleset, Path::new("/"), AccessFs::Refer.into())
@@ -158,7 +171,8 @@ fn ruleset(rules: &Rules, places: &Places) -> Result<RulesetCreated, landlock::R
     let mut ruleset = ruleset.create()?;
     let read = AccessFs::from_read(abi);
     // Devices are no business of a build, whoever runs it.
-    let change = AccessFs::from_all(abi) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev);
+    let change =
+        AccessFs::from_all(abi) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev);
     for place in &places.places {
         ruleset = place.allow(ruleset)?;
     }
@@ -200,9 +214,11 @@ impl Place {
     }
 }
 
-/// Leaves out paths that lie below others, links resolved: `/lib` is a part of `/usr` on most systems.
+/// Leaves out paths that lie below others, links resolved: `/lib` is a part of `/usr` on most
+/// systems.
 fn without_inner(paths: Vec<PathBuf>) -> Vec<PathBuf> {
-    let mut places: Vec<PathBuf> = paths.into_iter().filter_map(|path| fs::canonicalize(path).ok()).collect();
+    let mut places: Vec<PathBuf> =
+        paths.into_iter().filter_map(|path| fs::canonicalize(path).ok()).collect();
     // A directory comes before what is in it.
     places.sort_unstable();
     places.dedup_by(|inner, outer| inner.starts_with(outer));
@@ -215,8 +231,8 @@ fn libraries() -> Vec<PathBuf> {
     root.filter(|path| path.to_str().is_some_and(|path| path.starts_with("/lib"))).collect()
 }
 
-/// Returns what everybody may read and execute. What of it is not for everybody, its owner and mode say: builds of root are
-/// users of their own.
+/// Returns what everybody may read and execute. What of it is not for everybody, its owner and mode
+/// say: builds of root are users of their own.
 fn system_paths() -> Vec<PathBuf> {
     libraries().into_iter().chain(SYSTEM.map(PathBuf::from)).collect()
 }

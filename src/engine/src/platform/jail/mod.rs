@@ -1,8 +1,9 @@
 //! Confining a program: what it may read, write, and whether it may use the network.
 //!
-//! A thread confines itself, then each program that it starts confines itself more: both for good, whatever the program is.
-//! The other threads are not confined. On Linux this is Landlock, which knows files, TCP and signals, and a filter of system calls for all
-//! other networks. Elsewhere nothing can be enforced. It does not know what builds are.
+//! A thread confines itself, then each program that it starts confines itself more: both for good,
+//! whatever the program is. The other threads are not confined. On Linux this is Landlock, which
+//! knows files, TCP and signals, and a filter of system calls for all other networks. Elsewhere
+//! nothing can be enforced. It does not know what builds are.
 
 use std::path::PathBuf;
 
@@ -110,13 +111,16 @@ impl Support {
         }
     }
 
-    /// Returns what cannot be enforced here, in words; `None` when everything that is promised can be.
+    /// Returns what cannot be enforced here, in words; `None` when everything that is promised can
+    /// be.
     pub fn missing(self) -> Option<String> {
         let files = match self.landlock {
-            ..=0 => Some("this system has no Landlock (Linux 5.13), so that programs can read and write every file"),
-            1..LANDLOCK_WITH_TRUNCATE => {
-                Some("the Landlock of this system is older than Linux 6.2, so that programs can truncate every file")
-            }
+            ..=0 => Some(
+                "this system has no Landlock (Linux 5.13), so that programs can read and write every file",
+            ),
+            1..LANDLOCK_WITH_TRUNCATE => Some(
+                "the Landlock of this system is older than Linux 6.2, so that programs can truncate every file",
+            ),
             _ => None,
         };
         let network = (!self.filter)

@@ -32,7 +32,14 @@ pub unsafe fn mount(
     let pointer = |text: Option<&CStr>| text.map_or(ptr::null(), CStr::as_ptr);
     // SAFETY: all texts end with NUL.
     let answer = unsafe {
-        system_call!(libc::SYS_mount, pointer(source), place.as_ptr(), pointer(kind), flags, pointer(options))
+        system_call!(
+            libc::SYS_mount,
+            pointer(source),
+            place.as_ptr(),
+            pointer(kind),
+            flags,
+            pointer(options)
+        )
     };
     checked(answer).map(drop)
 }
@@ -44,8 +51,14 @@ pub unsafe fn mount(
 ///
 /// # Safety
 /// To be called in a process of its own.
-pub unsafe fn set_attributes(at: RawFd, path: &CStr, attributes: u64, flags: u32) -> Result<(), i32> {
-    let change = libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
+pub unsafe fn set_attributes(
+    at: RawFd,
+    path: &CStr,
+    attributes: u64,
+    flags: u32,
+) -> Result<(), i32> {
+    let change =
+        libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
     // SAFETY: the call reads a structure of that size.
     let answer = unsafe {
         system_call!(
@@ -63,7 +76,8 @@ pub unsafe fn set_attributes(at: RawFd, path: &CStr, attributes: u64, flags: u32
 /// As many directories in a row as are held open.
 const DEEPEST: usize = 32;
 
-/// The directories above the place that was looked at last, held open: the next is often a neighbour.
+/// The directories above the place that was looked at last, held open: the next is often a
+/// neighbour.
 pub struct Walk<'a> {
     names: &'a [CString],
     opened: [RawFd; DEEPEST],
@@ -93,8 +107,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Returns the directory that a place lies in, and its last name. Directories on the way are made; no
-    /// link is followed: the build may have made it.
+    /// Returns the directory that a place lies in, and its last name. Directories on the way are
+    /// made; no link is followed: the build may have made it.
     unsafe fn go(&mut self, place: &'a Place) -> Result<(RawFd, &'a CStr), i32> {
         let Some((last, above)) = place.split_last() else { return Err(libc::EINVAL) };
         if above.len() > DEEPEST {
@@ -139,7 +153,13 @@ unsafe fn make_file(directory: RawFd, name: &CStr, content: &[u8]) -> Result<(),
     let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW | libc::O_CLOEXEC;
     // SAFETY: the name ends with NUL, and the content has that many bytes.
     unsafe {
-        let file = match descriptor(system_call!(libc::SYS_openat, directory, name.as_ptr(), flags, 0o644)) {
+        let file = match descriptor(system_call!(
+            libc::SYS_openat,
+            directory,
+            name.as_ptr(),
+            flags,
+            0o644
+        )) {
             Err(libc::EEXIST) => return Ok(()),
             answer => answer?,
         };
@@ -166,7 +186,12 @@ pub unsafe fn perform<'a>(step: &'a Step, walk: &mut Walk<'a>) -> Result<(), i32
             }
             Step::Link { place, target } => {
                 let (directory, name) = walk.go(place)?;
-                match checked(system_call!(libc::SYS_symlinkat, target.as_ptr(), directory, name.as_ptr())) {
+                match checked(system_call!(
+                    libc::SYS_symlinkat,
+                    target.as_ptr(),
+                    directory,
+                    name.as_ptr()
+                )) {
                     Ok(_) | Err(libc::EEXIST) => Ok(()),
                     Err(error) => Err(error),
                 }
@@ -192,15 +217,22 @@ pub unsafe fn perform<'a>(step: &'a Step, walk: &mut Walk<'a>) -> Result<(), i32
                     return mount();
                 }
                 let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
-                let back = descriptor(system_call!(libc::SYS_openat, OWN_DIRECTORY, c".".as_ptr(), flags))?;
-                let mounted = checked(system_call!(libc::SYS_fchdir, directory)).and_then(|_| mount());
+                let back = descriptor(system_call!(
+                    libc::SYS_openat,
+                    OWN_DIRECTORY,
+                    c".".as_ptr(),
+                    flags
+                ))?;
+                let mounted =
+                    checked(system_call!(libc::SYS_fchdir, directory)).and_then(|_| mount());
                 let returned = checked(system_call!(libc::SYS_fchdir, back));
                 close(back);
                 mounted.and(returned.map(drop))
             }
             Step::Show { source, place, is_directory, mode, is_optional } => {
                 let shown = show(source, walk, place, *is_directory, *mode);
-                if *is_optional && matches!(shown, Err(libc::ENOENT | libc::EROFS | libc::ENOTDIR)) {
+                if *is_optional && matches!(shown, Err(libc::ENOENT | libc::EROFS | libc::ENOTDIR))
+                {
                     Ok(())
                 } else {
                     shown
@@ -240,10 +272,15 @@ unsafe fn clone_tree(path: &CStr, mode: Mode) -> Result<RawFd, i32> {
     let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC.cast_unsigned() | AT_RECURSIVE;
     // SAFETY: all texts end with NUL.
     unsafe {
-        let tree = descriptor(system_call!(libc::SYS_open_tree, OWN_DIRECTORY, path.as_ptr(), flags))?;
+        let tree =
+            descriptor(system_call!(libc::SYS_open_tree, OWN_DIRECTORY, path.as_ptr(), flags))?;
         if mode != Mode::AsItIs
-            && let Err(error) =
-                set_attributes(tree, c"", mode.attributes(), libc::AT_EMPTY_PATH.cast_unsigned() | AT_RECURSIVE)
+            && let Err(error) = set_attributes(
+                tree,
+                c"",
+                mode.attributes(),
+                libc::AT_EMPTY_PATH.cast_unsigned() | AT_RECURSIVE,
+            )
         {
             close(tree);
             return Err(error);
@@ -252,19 +289,26 @@ unsafe fn clone_tree(path: &CStr, mode: Mode) -> Result<RawFd, i32> {
     }
 }
 
-unsafe fn move_tree<'a>(tree: RawFd, walk: &mut Walk<'a>, place: &'a Place, is_directory: bool) -> Result<(), i32> {
+unsafe fn move_tree<'a>(
+    tree: RawFd,
+    walk: &mut Walk<'a>,
+    place: &'a Place,
+    is_directory: bool,
+) -> Result<(), i32> {
     // SAFETY: all texts end with NUL.
     unsafe {
         let (directory, name) = walk.go(place)?;
         let target = target(directory, name, is_directory)?;
         let flags = MOVE_MOUNT_BOTH_EMPTY;
-        let moved = system_call!(libc::SYS_move_mount, tree, c"".as_ptr(), target, c"".as_ptr(), flags);
+        let moved =
+            system_call!(libc::SYS_move_mount, tree, c"".as_ptr(), target, c"".as_ptr(), flags);
         close(target);
         checked(moved).map(drop)
     }
 }
 
-/// Opens what steps show of the machine. Notes the step that failed; what was opened until then stays open.
+/// Opens what steps show of the machine. Notes the step that failed; what was opened until then
+/// stays open.
 ///
 /// # Errors
 /// The error of the system, as a positive number.
@@ -273,7 +317,9 @@ unsafe fn move_tree<'a>(tree: RawFd, walk: &mut Walk<'a>, place: &'a Place, is_d
 /// To be called in a process of its own.
 pub unsafe fn open_all(steps: &[Step], failed: &AtomicI32) -> Result<(), i32> {
     for (number, step) in steps.iter().enumerate() {
-        let Step::Show { source: Source::Opened(opened), mode, is_optional, .. } = step else { continue };
+        let Step::Show { source: Source::Opened(opened), mode, is_optional, .. } = step else {
+            continue;
+        };
         // SAFETY: as the caller says.
         let tree = match unsafe { clone_tree(&opened.path, *mode) } {
             Ok(tree) => tree,
@@ -313,7 +359,12 @@ pub unsafe fn ruleset<'a>(view: &'a View, walk: &mut Walk<'a>) -> Result<Option<
     // SAFETY: the calls read structures of the kernel's form.
     unsafe {
         let size = size_of_val(&attributes.words);
-        let ruleset = descriptor(system_call!(libc::SYS_landlock_create_ruleset, attributes.words.as_ptr(), size, 0))?;
+        let ruleset = descriptor(system_call!(
+            libc::SYS_landlock_create_ruleset,
+            attributes.words.as_ptr(),
+            size,
+            0
+        ))?;
         for (place, access) in &view.rules {
             let (directory, name) = match place {
                 None => (OWN_DIRECTORY, c"."),
@@ -325,7 +376,8 @@ pub unsafe fn ruleset<'a>(view: &'a View, walk: &mut Walk<'a>) -> Result<Option<
     }
 }
 
-/// Allows to read what is below the directory of this process, as the ruleset of a build does below its root.
+/// Allows to read what is below the directory of this process, as the ruleset of a build does below
+/// its root.
 ///
 /// # Errors
 /// The error of the system, as a positive number.
@@ -340,14 +392,19 @@ pub unsafe fn allow_root(view: &View, ruleset: RawFd) -> Result<(), i32> {
     Ok(())
 }
 
-unsafe fn add_rule(ruleset: RawFd, (directory, name): (RawFd, &CStr), access: u64) -> Result<(), i32> {
+unsafe fn add_rule(
+    ruleset: RawFd,
+    (directory, name): (RawFd, &CStr),
+    access: u64,
+) -> Result<(), i32> {
     const PATH_BENEATH: c_int = 1;
     let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
     // SAFETY: the calls read a name that ends with NUL, and a structure of the kernel's form.
     unsafe {
         let opened = descriptor(system_call!(libc::SYS_openat, directory, name.as_ptr(), flags))?;
         let rule = Rule { access, opened };
-        let added = system_call!(libc::SYS_landlock_add_rule, ruleset, PATH_BENEATH, &raw const rule, 0);
+        let added =
+            system_call!(libc::SYS_landlock_add_rule, ruleset, PATH_BENEATH, &raw const rule, 0);
         close(opened);
         checked(added).map(drop)
     }

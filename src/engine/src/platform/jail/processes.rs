@@ -1,7 +1,8 @@
-//! The processes that make the namespaces of builds, and that start their commands: see `keeper.rs`.
+//! The processes that make the namespaces of builds, and that start their commands: see
+//! `keeper.rs`.
 //!
-//! They run in our memory, beside a thread: they call the system only, with no word in the memory of
-//! the C library.
+//! They run in our memory, beside a thread: they call the system only, with no word in the memory
+//! of the C library.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::MaybeUninit;
@@ -13,7 +14,8 @@ use super::mounts::{Walk, allow_root, mount, open_all, perform, ruleset, set_att
 use super::shared::{BEGIN, Command, END, NOTHING, OPEN, RUN, STOP, Shared};
 use super::steps::Step;
 use super::system_call::{
-    OWN_DIRECTORY, SIGNAL_SET, checked, close, descriptor, exit, poll, system_call, take, tell, wait_for, write_file,
+    OWN_DIRECTORY, SIGNAL_SET, checked, close, descriptor, exit, poll, system_call, take, tell,
+    wait_for, write_file,
 };
 use super::view::{GROUP_NUMBER, USER_NUMBER, View};
 
@@ -36,7 +38,13 @@ unsafe fn hear_children() {
     let default = [0_usize; 4];
     // SAFETY: the call reads an action of the kernel's form, which is all zero.
     unsafe {
-        system_call!(libc::SYS_rt_sigaction, libc::SIGCHLD, default.as_ptr(), ptr::null_mut::<usize>(), SIGNAL_SET);
+        system_call!(
+            libc::SYS_rt_sigaction,
+            libc::SIGCHLD,
+            default.as_ptr(),
+            ptr::null_mut::<usize>(),
+            SIGNAL_SET
+        );
         system_call!(libc::SYS_setsid);
     }
 }
@@ -79,13 +87,23 @@ unsafe fn refuse_new_users(shared: &Shared) -> Result<(), i32> {
     let length = u16::try_from(filter.len()).map_err(|_| libc::EINVAL)?;
     let program = libc::sock_fprog { len: length, filter: filter.as_ptr().cast_mut() };
     // SAFETY: the call reads a program, which lives.
-    let answer =
-        unsafe { system_call!(libc::SYS_prctl, libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
+    let answer = unsafe {
+        system_call!(
+            libc::SYS_prctl,
+            libc::PR_SET_SECCOMP,
+            libc::SECCOMP_MODE_FILTER,
+            &raw const program
+        )
+    };
     checked(answer).map(drop)
 }
 
 /// Does steps; notes which one failed.
-unsafe fn perform_all<'a>(steps: &'a [Step], walk: &mut Walk<'a>, failed: &AtomicI32) -> Result<(), i32> {
+unsafe fn perform_all<'a>(
+    steps: &'a [Step],
+    walk: &mut Walk<'a>,
+    failed: &AtomicI32,
+) -> Result<(), i32> {
     for (number, step) in steps.iter().enumerate() {
         // SAFETY: as for the whole process.
         if let Err(error) = unsafe { perform(step, walk) } {
@@ -111,7 +129,8 @@ pub extern "C" fn keep(shared: *mut c_void) -> c_int {
         let mut init = None;
         loop {
             let end = init.as_ref().map_or(NO_DESCRIPTOR, |init: &Init| init.end);
-            let [is_over, is_asked, has_ended] = poll([events.process.as_raw_fd(), events.to_keeper.as_raw_fd(), end]);
+            let [is_over, is_asked, has_ended] =
+                poll([events.process.as_raw_fd(), events.to_keeper.as_raw_fd(), end]);
             if let Some(ended) = init.take_if(|_| has_ended || is_over) {
                 bury(shared, &ended);
             }
@@ -188,8 +207,9 @@ unsafe fn tell_of_end(shared: &Shared) {
     }
 }
 
-/// Makes what all builds see, in the keeper's own namespaces: mounts in which nothing else of the machine is. Jails begin
-/// there. The keeper itself stays among the mounts of the machine, from which it takes what a single build sees.
+/// Makes what all builds see, in the keeper's own namespaces: mounts in which nothing else of the
+/// machine is. Jails begin there. The keeper itself stays among the mounts of the machine, from
+/// which it takes what a single build sees.
 unsafe fn prepare(shared: &Shared) -> Result<(), i32> {
     // SAFETY: as for the whole process.
     unsafe {
@@ -211,13 +231,22 @@ unsafe fn prepare(shared: &Shared) -> Result<(), i32> {
         perform_all(&template.steps, &mut walk, &shared.failed)?;
         walk.end();
         let open = |path: &CStr, flags: c_int| {
-            descriptor(system_call!(libc::SYS_openat, OWN_DIRECTORY, path.as_ptr(), flags | libc::O_CLOEXEC))
+            descriptor(system_call!(
+                libc::SYS_openat,
+                OWN_DIRECTORY,
+                path.as_ptr(),
+                flags | libc::O_CLOEXEC
+            ))
         };
         let [machine, root] = &shared.machine;
         machine.store(open(OWN_MOUNTS, libc::O_RDONLY)?, Ordering::SeqCst);
         root.store(open(c"/", libc::O_PATH | libc::O_DIRECTORY)?, Ordering::SeqCst);
         // Another process makes the mounts of jails: not everybody may leave those that he has.
-        let flags = libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_VFORK | libc::CLONE_NEWNS | libc::SIGCHLD;
+        let flags = libc::CLONE_VM
+            | libc::CLONE_FILES
+            | libc::CLONE_VFORK
+            | libc::CLONE_NEWNS
+            | libc::SIGCHLD;
         let argument = ptr::from_ref(shared).cast_mut().cast();
         let maker = libc::clone(make_mounts_of_jails, shared.init_stack.top(), flags, argument);
         if maker < 0 {
@@ -231,7 +260,8 @@ unsafe fn prepare(shared: &Shared) -> Result<(), i32> {
     }
 }
 
-/// Makes what stands in the directory of this process its root, and leaves its mounts to the keeper, or an error.
+/// Makes what stands in the directory of this process its root, and leaves its mounts to the
+/// keeper, or an error.
 extern "C" fn make_mounts_of_jails(shared: *mut c_void) -> c_int {
     // SAFETY: it is what the keeper gave, which waits.
     let shared = unsafe { &*shared.cast::<Shared>() };
@@ -258,8 +288,8 @@ unsafe fn return_to_machine(shared: &Shared) -> Result<(), i32> {
     }
 }
 
-/// Makes the directory of this process, on which something is mounted, the root of its mounts, to be read only. Nothing is left
-/// of the other mounts but what is below it.
+/// Makes the directory of this process, on which something is mounted, the root of its mounts, to
+/// be read only. Nothing is left of the other mounts but what is below it.
 unsafe fn become_root() -> Result<(), i32> {
     // SAFETY: as for the whole process.
     unsafe {
@@ -277,12 +307,17 @@ unsafe fn make_jail(shared: &Shared) -> Option<Init> {
     if shared.keeper_maps.is_none() {
         flags |= libc::CLONE_NEWUSER;
     }
-    // SAFETY: this process calls the system only; the view lives until the thread knows that the init
-    // has ended.
+    // SAFETY: this process calls the system only; the view lives until the thread knows that the
+    // init has ended.
     unsafe {
         let view = &*shared.view.load(Ordering::SeqCst);
         let entered = open_all(&view.steps, &shared.failed).and_then(|()| {
-            checked(system_call!(libc::SYS_setns, shared.jails.load(Ordering::SeqCst), libc::CLONE_NEWNS)).map(drop)
+            checked(system_call!(
+                libc::SYS_setns,
+                shared.jails.load(Ordering::SeqCst),
+                libc::CLONE_NEWNS
+            ))
+            .map(drop)
         });
         let made = entered.and_then(|()| {
             let argument = ptr::from_ref(shared).cast_mut().cast();
@@ -356,7 +391,8 @@ unsafe fn make(shared: &Shared, view: &View) -> Result<(RawFd, Option<RawFd>), i
     let is_root = shared.keeper_maps.is_none();
     // SAFETY: as for the whole process.
     unsafe {
-        // Session and signals are those of the keeper, which hears its children and has no terminal.
+        // Session and signals are those of the keeper, which hears its children and has no
+        // terminal.
         let child = 1_u64 << (libc::SIGCHLD - 1);
         let children = descriptor(system_call!(
             libc::SYS_signalfd4,
@@ -388,9 +424,11 @@ unsafe fn serve(shared: &Shared, children: RawFd, layer: Option<RawFd>) -> ! {
     let [process, keeper] = shared.ends();
     let mut command = None;
     loop {
-        // SAFETY: this process calls the system only; a command lives until the thread has our answer.
+        // SAFETY: this process calls the system only; a command lives until the thread has our
+        // answer.
         unsafe {
-            let [is_over, is_alone, is_asked, has_children] = poll([process, keeper, requests, children]);
+            let [is_over, is_alone, is_asked, has_children] =
+                poll([process, keeper, requests, children]);
             if is_over || is_alone {
                 end_all();
                 exit(0);
@@ -440,7 +478,8 @@ unsafe fn reap(command: c_int, end: &AtomicI32) -> bool {
         let mut status = 0;
         let usage = ptr::null_mut::<c_void>();
         // SAFETY: the call writes a number.
-        let child = unsafe { system_call!(libc::SYS_wait4, -1, &raw mut status, libc::WNOHANG, usage) };
+        let child =
+            unsafe { system_call!(libc::SYS_wait4, -1, &raw mut status, libc::WNOHANG, usage) };
         if child <= 0 {
             return has_ended;
         }
@@ -451,15 +490,21 @@ unsafe fn reap(command: c_int, end: &AtomicI32) -> bool {
     }
 }
 
-/// Ends every process of the jail but this one. All of them have an ancestor among its children, so that where it has none,
-/// there is no other process.
+/// Ends every process of the jail but this one. All of them have an ancestor among its children, so
+/// that where it has none, there is no other process.
 unsafe fn end_all() {
     let none = ptr::null_mut::<c_int>();
     // SAFETY: this is the first process of a pid namespace, and signals nobody outside of it.
     unsafe {
         let bury = |options: c_int| {
             // Whatever signal they end with.
-            system_call!(libc::SYS_wait4, -1, none, options | libc::__WALL, ptr::null_mut::<c_void>())
+            system_call!(
+                libc::SYS_wait4,
+                -1,
+                none,
+                options | libc::__WALL,
+                ptr::null_mut::<c_void>()
+            )
         };
         // To signal all makes the kernel look at every process of the machine.
         let mut child = 1;
@@ -485,8 +530,10 @@ struct Becoming<'a> {
 
 /// Starts a command; returns its number, less than 0 when there is none.
 unsafe fn start(shared: &Shared, command: *mut c_void, layer: Option<RawFd>) -> c_int {
-    // SAFETY: they are what `begin` and `run` gave, of which the one lives until we have ended, and the other waits.
-    let (view, command) = unsafe { (&*shared.view.load(Ordering::SeqCst), &*command.cast::<Command<'_>>()) };
+    // SAFETY: they are what `begin` and `run` gave, of which the one lives until we have ended, and
+    // the other waits.
+    let (view, command) =
+        unsafe { (&*shared.view.load(Ordering::SeqCst), &*command.cast::<Command<'_>>()) };
     let becoming = Becoming { view, command, layer };
     let mut flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     if !becoming.command.steps.is_empty() {
@@ -494,7 +541,8 @@ unsafe fn start(shared: &Shared, command: *mut c_void, layer: Option<RawFd>) -> 
     }
     let argument = ptr::from_ref(&becoming).cast_mut().cast();
     // SAFETY: this process stands still until the command runs, and the stack is for it alone.
-    let process = unsafe { libc::clone(become_command, shared.command_stack.top(), flags, argument) };
+    let process =
+        unsafe { libc::clone(become_command, shared.command_stack.top(), flags, argument) };
     if process < 0 {
         becoming.command.error.store(libc::EAGAIN, Ordering::SeqCst);
     }
@@ -515,8 +563,8 @@ extern "C" fn become_command(becoming: *mut c_void) -> c_int {
     }
 }
 
-/// Makes a root for this command alone, where it sees more than the build does. It is mounted over what the build sees, of
-/// which nothing is left but what the steps take over.
+/// Makes a root for this command alone, where it sees more than the build does. It is mounted over
+/// what the build sees, of which nothing is left but what the steps take over.
 unsafe fn enter(view: &View, command: &Command<'_>, layer: Option<RawFd>) -> Result<(), i32> {
     if command.steps.is_empty() {
         return Ok(());

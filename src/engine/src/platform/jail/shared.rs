@@ -59,8 +59,8 @@ pub struct Shared {
     pub events: Events,
     /// The keeper, as a descriptor of the thread; less than 0 before it is known.
     pub keeper: AtomicI32,
-    /// The mounts of the machine, and the root there, as descriptors of the thread; less than 0 before they are known. Only the
-    /// keeper is there.
+    /// The mounts of the machine, and the root there, as descriptors of the thread; less than 0
+    /// before they are known. Only the keeper is there.
     pub machine: [AtomicI32; 2],
     /// The mounts of what all builds see; the same.
     pub jails: AtomicI32,
@@ -92,7 +92,8 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Returns what tells a process that it is needed no longer: the end of ours, and of the keeper.
+    /// Returns what tells a process that it is needed no longer: the end of ours, and of the
+    /// keeper.
     pub fn ends(&self) -> [RawFd; 2] {
         [self.events.process.as_raw_fd(), self.keeper.load(std::sync::atomic::Ordering::SeqCst)]
     }

@@ -14,7 +14,8 @@ pub type Place = Vec<CString>;
 pub struct Opened {
     /// Where.
     pub path: CString,
-    /// The descriptor, until it is mounted; an error of the system, less than 0, where it could not be opened.
+    /// The descriptor, until it is mounted; an error of the system, less than 0, where it could not
+    /// be opened.
     pub descriptor: AtomicI32,
 }
 
@@ -41,7 +42,10 @@ impl Source {
     /// # Errors
     /// When the path cannot be used.
     pub fn opened(path: &Path) -> io::Result<Source> {
-        Ok(Source::Opened(Arc::new(Opened { path: text(path)?, descriptor: AtomicI32::new(-libc::EBADF) })))
+        Ok(Source::Opened(Arc::new(Opened {
+            path: text(path)?,
+            descriptor: AtomicI32::new(-libc::EBADF),
+        })))
     }
 }
 
@@ -62,7 +66,9 @@ impl Mode {
     /// Returns the attributes of the mount.
     pub fn attributes(self) -> u64 {
         match self {
-            Mode::ReadOnly => libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NODEV,
+            Mode::ReadOnly => {
+                libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NODEV
+            }
             Mode::Writable => libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV,
             Mode::Device => libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC,
             Mode::AsItIs => 0,
@@ -123,14 +129,23 @@ impl Step {
     /// Returns what it makes, for a message.
     pub fn name(&self) -> String {
         let show = |place: &Place| {
-            place.iter().map(|name| format!("/{}", name.to_string_lossy())).collect::<Vec<_>>().concat()
+            place
+                .iter()
+                .map(|name| format!("/{}", name.to_string_lossy()))
+                .collect::<Vec<_>>()
+                .concat()
         };
         match self {
-            Step::Directory(place) | Step::Link { place, .. } | Step::File { place, .. } | Step::Remove(place) => {
+            Step::Directory(place)
+            | Step::Link { place, .. }
+            | Step::File { place, .. }
+            | Step::Remove(place) => {
                 format!("its own {}", show(place))
             }
             Step::Close(place) => format!("its own {} to be read only", show(place)),
-            Step::Mount { place, kind, .. } => format!("its own {} ({})", show(place), kind.to_string_lossy()),
+            Step::Mount { place, kind, .. } => {
+                format!("its own {} ({})", show(place), kind.to_string_lossy())
+            }
             Step::Show { place, .. } => format!("{} in a root of its own", show(place)),
         }
     }
@@ -150,7 +165,9 @@ pub fn text(path: &Path) -> io::Result<CString> {
 /// When it has a zero byte.
 pub fn place(path: &Path) -> io::Result<Place> {
     let names = path.components().filter_map(|component| match component {
-        Component::Normal(name) => Some(CString::new(name.as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into())),
+        Component::Normal(name) => {
+            Some(CString::new(name.as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into()))
+        }
         _ => None,
     });
     names.collect()
@@ -162,7 +179,8 @@ pub fn literal(text: &str) -> CString {
     CString::new(text).unwrap_or_default()
 }
 
-/// Returns the step that mounts a file system of a kind, with the flags of mount(2) and the options of the kind.
+/// Returns the step that mounts a file system of a kind, with the flags of mount(2) and the options
+/// of the kind.
 pub fn mount(place: &[&str], kind: &str, flags: libc::c_ulong, options: &str) -> Step {
     Step::Mount {
         place: place.iter().map(|name| literal(name)).collect(),

@@ -181,7 +181,16 @@ pub unsafe fn poll<const COUNT: usize>(descriptors: [RawFd; COUNT]) -> [bool; CO
     let mut waited = descriptors.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
     let forever = ptr::null::<libc::timespec>();
     // SAFETY: the call reads and writes that many entries.
-    unsafe { system_call!(libc::SYS_ppoll, waited.as_mut_ptr(), COUNT, forever, ptr::null::<u64>(), SIGNAL_SET) };
+    unsafe {
+        system_call!(
+            libc::SYS_ppoll,
+            waited.as_mut_ptr(),
+            COUNT,
+            forever,
+            ptr::null::<u64>(),
+            SIGNAL_SET
+        )
+    };
     waited.map(|waited| waited.revents != 0)
 }
 
@@ -195,8 +204,12 @@ pub unsafe fn poll<const COUNT: usize>(descriptors: [RawFd; COUNT]) -> [bool; CO
 pub unsafe fn write_file(path: &CStr, content: &[u8]) -> Result<(), i32> {
     // SAFETY: the path ends with NUL, and the content has that many bytes.
     unsafe {
-        let file =
-            descriptor(system_call!(libc::SYS_openat, OWN_DIRECTORY, path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC))?;
+        let file = descriptor(system_call!(
+            libc::SYS_openat,
+            OWN_DIRECTORY,
+            path.as_ptr(),
+            libc::O_WRONLY | libc::O_CLOEXEC
+        ))?;
         let written = checked(system_call!(libc::SYS_write, file, content.as_ptr(), content.len()));
         close(file);
         written.map(drop)
@@ -210,6 +223,7 @@ pub unsafe fn write_file(path: &CStr, content: &[u8]) -> Result<(), i32> {
 pub unsafe fn wait_for(process: c_int) {
     let none = ptr::null_mut::<c_int>();
     // SAFETY: nothing is written.
-    let wait = || unsafe { system_call!(libc::SYS_wait4, process, none, 0, ptr::null_mut::<c_void>()) };
+    let wait =
+        || unsafe { system_call!(libc::SYS_wait4, process, none, 0, ptr::null_mut::<c_void>()) };
     while wait() == -(libc::EINTR as isize) {}
 }

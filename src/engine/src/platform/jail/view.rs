@@ -88,7 +88,8 @@ pub struct View {
     pub rules: Vec<(Option<Place>, u64)>,
 }
 
-/// Returns what shows a build its own processes. Those that it may not look into, which is the first, it does not see either.
+/// Returns what shows a build its own processes. Those that it may not look into, which is the
+/// first, it does not see either.
 fn own_processes() -> Step {
     let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC | libc::MS_RDONLY;
     mount(&["proc"], "proc", flags, "hidepid=2")
@@ -145,11 +146,13 @@ impl Machine {
 
     /// Returns the directories of the template.
     fn parts(&self) -> impl Iterator<Item = &Path> {
-        let shown = self.top.iter().filter(|(_, target)| target.is_none()).map(|(path, _)| path.as_path());
+        let shown =
+            self.top.iter().filter(|(_, target)| target.is_none()).map(|(path, _)| path.as_path());
         shown.chain([Path::new("/etc"), Path::new("/dev")])
     }
 
-    /// Returns what all builds see that have a network, or have none, of the stores that these rules name.
+    /// Returns what all builds see that have a network, or have none, of the stores that these
+    /// rules name.
     ///
     /// # Errors
     /// When a path cannot be used.
@@ -165,8 +168,9 @@ impl Machine {
             });
         }
         let files = ETC.iter().chain(ETC_OFFLINE.iter().filter(|_| !rules.network));
-        let names = files
-            .filter(|(name, _)| fs::symlink_metadata(Path::new("/etc").join(name)).is_ok_and(|found| found.is_file()));
+        let names = files.filter(|(name, _)| {
+            fs::symlink_metadata(Path::new("/etc").join(name)).is_ok_and(|found| found.is_file())
+        });
         for (name, content) in names {
             let source = literal(&format!(".{name}"));
             steps.push(Step::File { place: vec![source.clone()], content: content.as_bytes() });
@@ -207,10 +211,14 @@ impl Machine {
             });
         }
         for (name, target) in DEVICE_LINKS {
-            steps.push(Step::Link { place: vec![literal("dev"), literal(name)], target: literal(target) });
+            steps.push(Step::Link {
+                place: vec![literal("dev"), literal(name)],
+                target: literal(target),
+            });
         }
         steps.push(Step::Directory(vec![literal("tmp")]));
-        // A build has a `/proc` of its own over it. The system grants that only where this one is mounted.
+        // A build has a `/proc` of its own over it. The system grants that only where this one is
+        // mounted.
         steps.push(Step::Show {
             source: Source::Path(literal("/proc")),
             place: vec![literal("proc")],
@@ -230,7 +238,9 @@ impl Machine {
     /// Returns the links of `/`.
     fn links(&self) -> io::Result<Vec<Step>> {
         let links = self.top.iter().filter_map(|(path, target)| Some((path, target.as_ref()?)));
-        links.map(|(path, target)| Ok(Step::Link { place: place(path)?, target: text(target)? })).collect()
+        links
+            .map(|(path, target)| Ok(Step::Link { place: place(path)?, target: text(target)? }))
+            .collect()
     }
 
     /// Returns what a network needs.
@@ -258,7 +268,8 @@ impl Machine {
         steps
     }
 
-    /// Adds what shows a path of the machine, where links lead too. What does not exist is left out.
+    /// Adds what shows a path of the machine, where links lead too. What does not exist is left
+    /// out.
     fn follow(
         &self,
         path: &Path,
@@ -269,7 +280,8 @@ impl Machine {
         let mut path = crate::platform::normalize(path);
         for _ in 0..MOST_LINKS {
             let Ok(found) = fs::symlink_metadata(&path) else { return Ok(()) };
-            let is_shown = self.is_shown(&path) || shown.iter().any(|shown| path.starts_with(shown));
+            let is_shown =
+                self.is_shown(&path) || shown.iter().any(|shown| path.starts_with(shown));
             if found.is_symlink() {
                 let target = fs::read_link(&path)?;
                 if !is_shown {
@@ -281,7 +293,9 @@ impl Machine {
             }
             // A link on the way, such as that from `/lib`, may lead out of what is shown.
             let real = fs::canonicalize(&path)?;
-            if is_shown && (self.is_shown(&real) || shown.iter().any(|shown| real.starts_with(shown))) {
+            if is_shown
+                && (self.is_shown(&real) || shown.iter().any(|shown| real.starts_with(shown)))
+            {
                 return Ok(());
             }
             let kind = found.file_type();
@@ -305,7 +319,8 @@ impl Machine {
     /// When a path cannot be used.
     pub fn view(&self, rules: &Rules, support: Support) -> io::Result<View> {
         let mut steps = Machine::own_steps();
-        // Where the build's own directories are, and where what is shown of the system would show a store that lies there.
+        // Where the build's own directories are, and where what is shown of the system would show a
+        // store that lies there.
         let fresh = rules.fresh();
         for place_of_own in self.own_places(rules) {
             steps.push(Step::Mount {
@@ -317,13 +332,16 @@ impl Machine {
         }
         for (path, mode) in rules.shown() {
             let Ok(found) = fs::metadata(path) else { continue };
-            let (source, place, is_directory) = (Source::opened(path)?, place(path)?, found.is_dir());
+            let (source, place, is_directory) =
+                (Source::opened(path)?, place(path)?, found.is_dir());
             steps.push(Step::Show { source, place, is_directory, mode, is_optional: false });
         }
         for fresh in fresh {
             steps.push(Step::Close(place(fresh)?));
         }
-        let map = |inside: u32, outside: u32| CString::new(format!("{inside} {outside} 1")).unwrap_or_default();
+        let map = |inside: u32, outside: u32| {
+            CString::new(format!("{inside} {outside} 1")).unwrap_or_default()
+        };
         Ok(View {
             maps: rules.user.map(|user| [map(USER_NUMBER, user), map(GROUP_NUMBER, user)]),
             user: rules.user,
@@ -344,8 +362,8 @@ impl Machine {
         places
     }
 
-    /// Returns how a root is made for one command that sees more than its build: what the build sees, and the rest. Nothing
-    /// where it sees no more.
+    /// Returns how a root is made for one command that sees more than its build: what the build
+    /// sees, and the rest. Nothing where it sees no more.
     ///
     /// # Errors
     /// When a path cannot be used.
@@ -358,7 +376,8 @@ impl Machine {
                 continue;
             }
             for entry in fs::read_dir(path)?.flatten() {
-                let is_own = ["dev", "proc", "sys", "tmp"].iter().any(|own| entry.file_name() == *own);
+                let is_own =
+                    ["dev", "proc", "sys", "tmp"].iter().any(|own| entry.file_name() == *own);
                 if !is_own {
                     self.follow(&entry.path(), &shown, Source::opened, &mut more)?;
                 }
@@ -370,11 +389,14 @@ impl Machine {
         // What lies above the build's own directories covers them.
         for (path, mode) in rules.shown() {
             let is_covered = more.iter().any(|step| match step {
-                Step::Show { place: above, .. } => place(path).is_ok_and(|place| place.starts_with(above)),
+                Step::Show { place: above, .. } => {
+                    place(path).is_ok_and(|place| place.starts_with(above))
+                }
                 _ => false,
             });
             if is_covered && path.exists() {
-                let (source, place, is_directory) = (Source::opened(path)?, place(path)?, path.is_dir());
+                let (source, place, is_directory) =
+                    (Source::opened(path)?, place(path)?, path.is_dir());
                 more.push(Step::Show { source, place, is_directory, mode, is_optional: false });
             }
         }
@@ -387,7 +409,13 @@ impl Machine {
     fn again(&self, rules: &Rules) -> io::Result<Vec<Step>> {
         let show = |path: &Path| -> io::Result<Step> {
             let (source, place) = (Source::path(path)?, place(path)?);
-            Ok(Step::Show { source, place, is_directory: true, mode: Mode::AsItIs, is_optional: false })
+            Ok(Step::Show {
+                source,
+                place,
+                is_directory: true,
+                mode: Mode::AsItIs,
+                is_optional: false,
+            })
         };
         let mut steps = self.links()?;
         for path in self.parts().chain([Path::new("/tmp")]) {
@@ -404,7 +432,10 @@ impl Machine {
         }
         for mut step in self.for_network(rules.network)? {
             if let Step::Show { source, place, mode, .. } = &mut step {
-                let bytes = place.iter().flat_map(|name| [b"/", name.as_bytes()].concat()).collect::<Vec<u8>>();
+                let bytes = place
+                    .iter()
+                    .flat_map(|name| [b"/", name.as_bytes()].concat())
+                    .collect::<Vec<u8>>();
                 *source = Source::Path(CString::new(bytes).unwrap_or_default());
                 *mode = Mode::AsItIs;
             }
@@ -427,7 +458,9 @@ impl Rules {
         let mut fresh = Vec::new();
         for path in &self.write {
             let place = stores().find(|store| path.starts_with(store)).or_else(|| path.parent());
-            if let Some(place) = place.filter(|place| place.parent().is_some() && !fresh.contains(place)) {
+            if let Some(place) =
+                place.filter(|place| place.parent().is_some() && !fresh.contains(place))
+            {
                 fresh.push(place);
             }
         }
@@ -450,9 +483,11 @@ impl Handled {
 /// Returns what Landlock allows in a root that shows only what may be read.
 fn allowed(rules: &Rules, support: Support) -> io::Result<Vec<(Option<Place>, u64)>> {
     let abi = ABI::from(support.landlock);
-    let change = AccessFs::from_all(abi) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev);
+    let change =
+        AccessFs::from_all(abi) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev);
     let device =
-        (AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::ReadDir | AccessFs::IoctlDev) & AccessFs::from_all(abi);
+        (AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::ReadDir | AccessFs::IoctlDev)
+            & AccessFs::from_all(abi);
     let mut allowed = vec![(None, AccessFs::from_read(abi).bits())];
     for path in rules.write.iter().filter(|path| path.exists()) {
         allowed.push((Some(place(path)?), change.bits()));

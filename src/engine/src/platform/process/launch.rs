@@ -1,8 +1,9 @@
 //! Linux: starting a program, and confining it on the way.
 //!
-//! The child borrows our memory until its program replaces it, as in posix_spawn(3): nothing has to be copied, however
-//! much memory Lua holds. What it may do until then is little, see [`become_program`]. The thread that starts programs
-//! has descriptors of its own and blocks all signals, see [`prepare_thread`].
+//! The child borrows our memory until its program replaces it, as in posix_spawn(3): nothing has to
+//! be copied, however much memory Lua holds. What it may do until then is little, see
+//! [`become_program`]. The thread that starts programs has descriptors of its own and blocks all
+//! signals, see [`prepare_thread`].
 
 use std::cell::{Cell, OnceCell};
 use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
@@ -40,13 +41,15 @@ thread_local! {
     static NOTHING: OnceCell<OwnedFd> = const { OnceCell::new() };
     /// Whether this thread shares its descriptors with the others.
     static IS_SHARING: Cell<bool> = const { Cell::new(false) };
-    /// The signals that did not do what they do by default when this thread was prepared, a bit for each.
+    /// The signals that did not do what they do by default when this thread was prepared, a bit for
+    /// each.
     static HANDLED: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Makes this thread one that starts programs: descriptors of its own, of which a program inherits none of what Lua opened,
-/// and no signals, which a child would handle in our memory. To be called while the thread holds no open file. Where the
-/// thread gets no descriptors of its own, as in many containers, each child sees to it that its program inherits none.
+/// Makes this thread one that starts programs: descriptors of its own, of which a program inherits
+/// none of what Lua opened, and no signals, which a child would handle in our memory. To be called
+/// while the thread holds no open file. Where the thread gets no descriptors of its own, as in many
+/// containers, each child sees to it that its program inherits none.
 ///
 /// # Errors
 /// When the system refuses.
@@ -60,18 +63,25 @@ pub fn prepare_thread() -> io::Result<()> {
         }
     }
     let mut nothing = OwnedFd::from(File::open("/dev/null")?);
-    // Where our own streams are closed, theirs must not become what the streams of a program are made of.
+    // Where our own streams are closed, theirs must not become what the streams of a program are
+    // made of.
     while nothing.as_raw_fd().cast_unsigned() < FIRST_INHERITED {
         std::mem::forget(nothing);
         nothing = File::open("/dev/null")?.into();
     }
-    NOTHING.with(|place| place.set(nothing)).map_err(|_| io::Error::from(io::ErrorKind::AlreadyExists))?;
-    HANDLED.set((1..=LAST_SIGNAL).filter(|signal| is_handled(*signal)).fold(0, |set, signal| set | 1 << (signal - 1)));
+    NOTHING
+        .with(|place| place.set(nothing))
+        .map_err(|_| io::Error::from(io::ErrorKind::AlreadyExists))?;
+    HANDLED.set(
+        (1..=LAST_SIGNAL)
+            .filter(|signal| is_handled(*signal))
+            .fold(0, |set, signal| set | 1 << (signal - 1)),
+    );
     set_blocked_signals(u64::MAX)
 }
 
-/// Returns whether a signal does something else than by default: a handler, which is no part of a program, or nothing, which
-/// a program would inherit and builds would differ by.
+/// Returns whether a signal does something else than by default: a handler, which is no part of a
+/// program, or nothing, which a program would inherit and builds would differ by.
 fn is_handled(signal: c_int) -> bool {
     let mut action = MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: the call writes one action, or refuses.
@@ -85,13 +95,21 @@ fn is_handled(signal: c_int) -> bool {
 fn set_blocked_signals(set: u64) -> io::Result<()> {
     // SAFETY: the call reads a set, which lives until it returns.
     let answer = unsafe {
-        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const set, ptr::null_mut::<u64>(), SIGNAL_SET)
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const set,
+            ptr::null_mut::<u64>(),
+            SIGNAL_SET,
+        )
     };
     if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Starts a program in a session of its own. It gets the environment that the command names, and nothing of ours.
-/// `has_input` tells whether it gets something to read; `user` is whom it runs as, where that is not ours, and `mark` the name of a file that it inherits. This thread must be a [prepared](prepare_thread) one.
+/// Starts a program in a session of its own. It gets the environment that the command names, and
+/// nothing of ours. `has_input` tells whether it gets something to read; `user` is whom it runs as,
+/// where that is not ours, and `mark` the name of a file that it inherits. This thread must be a
+/// [prepared](prepare_thread) one.
 ///
 /// # Errors
 /// When the system refuses, at whatever step.
@@ -109,7 +127,8 @@ pub fn start<'k>(
     })
 }
 
-/// The same in the jail that this thread's keeper has made. `steps` are what this program sees besides.
+/// The same in the jail that this thread's keeper has made. `steps` are what this program sees
+/// besides.
 ///
 /// # Errors
 /// When the system refuses, at whatever step.
@@ -131,9 +150,12 @@ fn launch<'k>(
     (layer, user, mark): (Option<RawFd>, Option<u32>, Option<RawFd>),
     begin: impl FnOnce(&Start<'_>) -> io::Result<(Held<'k>, Option<OwnedFd>)>,
 ) -> io::Result<Program<'k>> {
-    let text = |text: &OsStr| CString::new(text.as_bytes()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
+    let text = |text: &OsStr| {
+        CString::new(text.as_bytes()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
+    };
     let program = text(command.get_program())?;
-    let directory = command.get_current_dir().map(|directory| text(directory.as_os_str())).transpose()?;
+    let directory =
+        command.get_current_dir().map(|directory| text(directory.as_os_str())).transpose()?;
     let arguments = command.get_args().map(text).collect::<io::Result<Vec<_>>>()?;
     let variables = command.get_envs().filter_map(|(name, value)| {
         let pair = [name.as_bytes(), b"=", value?.as_bytes()].concat();
@@ -144,7 +166,9 @@ fn launch<'k>(
         texts.map(|text| text.as_ptr()).chain([ptr::null()]).collect()
     };
     let input = has_input.then(|| pipe_with(PipeFlags::CLOEXEC)).transpose()?;
-    let nothing = NOTHING.with(|nothing| nothing.get().map(AsRawFd::as_raw_fd)).ok_or(io::ErrorKind::Other)?;
+    let nothing = NOTHING
+        .with(|nothing| nothing.get().map(AsRawFd::as_raw_fd))
+        .ok_or(io::ErrorKind::Other)?;
     let (input, our_input) = input.unzip();
     let (our_output, output) = pipe_with(PipeFlags::CLOEXEC)?;
     let (our_errors, errors) = pipe_with(PipeFlags::CLOEXEC)?;
@@ -153,7 +177,11 @@ fn launch<'k>(
         arguments: &pointers(&mut std::iter::once(&program).chain(&arguments)),
         variables: &pointers(&mut variables.iter()),
         directory: directory.as_deref(),
-        streams: [input.as_ref().map_or(nothing, AsRawFd::as_raw_fd), output.as_raw_fd(), errors.as_raw_fd()],
+        streams: [
+            input.as_ref().map_or(nothing, AsRawFd::as_raw_fd),
+            output.as_raw_fd(),
+            errors.as_raw_fd(),
+        ],
         layer,
         user,
         mark,
@@ -165,7 +193,8 @@ fn launch<'k>(
     Ok(Program { held, handle, stdin: our_input, stdout: our_output, stderr: our_errors })
 }
 
-/// Sends SIGKILL to every process of a user. A child becomes that user for it: it can signal nobody else. Needs root.
+/// Sends SIGKILL to every process of a user. A child becomes that user for it: it can signal nobody
+/// else. Needs root.
 ///
 /// # Errors
 /// When the system refuses.
@@ -176,10 +205,14 @@ pub(super) fn signal_all_of(user: u32) -> io::Result<()> {
     let signaller = Signaller { user, answer: AtomicI32::new(0) };
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     // SAFETY: as in `child` below.
-    let pid = unsafe { libc::clone(signal_all, top.cast(), flags, ptr::from_ref(&signaller).cast_mut().cast()) };
+    let pid = unsafe {
+        libc::clone(signal_all, top.cast(), flags, ptr::from_ref(&signaller).cast_mut().cast())
+    };
     let failure = io::Error::last_os_error();
     set_blocked_signals(blocked)?;
-    let Some(pid) = Pid::from_raw(pid).filter(|pid| pid.as_raw_pid() > 0) else { return Err(failure) };
+    let Some(pid) = Pid::from_raw(pid).filter(|pid| pid.as_raw_pid() > 0) else {
+        return Err(failure);
+    };
     let _ = super::system::status(pid);
     match signaller.answer.load(Ordering::Relaxed) {
         0 | libc::ESRCH => Ok(()),
@@ -187,8 +220,8 @@ pub(super) fn signal_all_of(user: u32) -> io::Result<()> {
     }
 }
 
-/// Sends SIGKILL to every process that this thread may signal. It must be confined so that these are the ones that it
-/// started.
+/// Sends SIGKILL to every process that this thread may signal. It must be confined so that these
+/// are the ones that it started.
 pub(super) fn signal_all_in_scope() {
     // SAFETY: the call takes numbers.
     unsafe { libc::kill(-1, libc::SIGKILL) };
@@ -198,7 +231,10 @@ pub(super) fn signal_all_in_scope() {
 fn make_mark(name: &str) -> io::Result<OwnedFd> {
     use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
     let mark = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-    fcntl_add_seals(&mark, SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
+    fcntl_add_seals(
+        &mark,
+        SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL,
+    )?;
     Ok(mark)
 }
 
@@ -212,7 +248,13 @@ fn block_all_signals() -> io::Result<u64> {
     let (all, mut before) = (u64::MAX, 0_u64);
     // SAFETY: the call reads a set and writes another, which live until it returns.
     let answer = unsafe {
-        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const all, &raw mut before, SIGNAL_SET)
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const all,
+            &raw mut before,
+            SIGNAL_SET,
+        )
     };
     if answer == 0 { Ok(before) } else { Err(io::Error::last_os_error()) }
 }
@@ -232,7 +274,8 @@ extern "C" fn signal_all(signaller: *mut c_void) -> c_int {
     }
 }
 
-/// Becomes a user and a group of the same number, without other groups and capabilities, on this thread.
+/// Becomes a user and a group of the same number, without other groups and capabilities, on this
+/// thread.
 ///
 /// # Safety
 /// To be called in a child.
@@ -274,10 +317,17 @@ impl Start<'_> {
         let top = stack.spare_capacity_mut().as_mut_ptr_range().end;
         let mut handle: c_int = -1;
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
-        // SAFETY: this thread stands still until the child is done with the stack and with `self`, and all that this
-        // refers to lives; all signals are blocked, so that no handler runs in the child.
+        // SAFETY: this thread stands still until the child is done with the stack and with `self`,
+        // and all that this refers to lives; all signals are blocked, so that no handler runs in
+        // the child.
         let pid = unsafe {
-            libc::clone(become_program, top.cast(), flags, ptr::from_ref(self).cast_mut().cast(), &raw mut handle)
+            libc::clone(
+                become_program,
+                top.cast(),
+                flags,
+                ptr::from_ref(self).cast_mut().cast(),
+                &raw mut handle,
+            )
         };
         if pid < 0 {
             return Err(io::Error::last_os_error());
@@ -295,11 +345,12 @@ impl Start<'_> {
         }
     }
 
-    /// Becomes the program. Returns the error when that fails. `layer` is a ruleset of Landlock that confines it.
+    /// Becomes the program. Returns the error when that fails. `layer` is a ruleset of Landlock
+    /// that confines it.
     ///
     /// # Safety
-    /// To be called in a child, which owns its signal handlers, and either its descriptors or none of ours that it
-    /// changes. It may share our memory: nothing here allocates or takes a lock.
+    /// To be called in a child, which owns its signal handlers, and either its descriptors or none
+    /// of ours that it changes. It may share our memory: nothing here allocates or takes a lock.
     pub unsafe fn become_program(&self, layer: Option<RawFd>) -> c_int {
         // SAFETY: as the caller says.
         match unsafe { self.run(layer) } {
@@ -312,9 +363,11 @@ impl Start<'_> {
     /// As [`Self::become_program`].
     unsafe fn run(&self, layer: Option<RawFd>) -> Option<()> {
         let succeeded = |answer: c_int| (answer >= 0).then_some(());
-        // SAFETY: the calls get what lives in our parent, which waits; none of them allocates or takes a lock.
+        // SAFETY: the calls get what lives in our parent, which waits; none of them allocates or
+        // takes a lock.
         unsafe {
-            // A handler would run in our memory, between the moment when signals are let through and the program.
+            // A handler would run in our memory, between the moment when signals are let through
+            // and the program.
             for signal in (1..=LAST_SIGNAL).filter(|signal| self.handled & 1 << (signal - 1) != 0) {
                 libc::signal(signal, libc::SIG_DFL);
             }
@@ -327,7 +380,8 @@ impl Start<'_> {
                 close_on_exec();
             }
             if let Some(mark) = self.mark {
-                // Far from the numbers that shells and their scripts use, unless there are not so many.
+                // Far from the numbers that shells and their scripts use, unless there are not so
+                // many.
                 if libc::dup2(mark, MARK) < 0 {
                     succeeded(libc::dup2(mark, LOW_MARK))?;
                 }
@@ -340,7 +394,8 @@ impl Start<'_> {
                 succeeded(libc::chdir(directory.as_ptr()))?;
             }
             if let Some(layer) = layer {
-                (libc::syscall(libc::SYS_landlock_restrict_self, layer, 0_u32) == 0).then_some(())?;
+                (libc::syscall(libc::SYS_landlock_restrict_self, layer, 0_u32) == 0)
+                    .then_some(())?;
             }
             set_blocked_signals(0).ok()?;
             libc::execve(self.program.as_ptr(), self.arguments.as_ptr(), self.variables.as_ptr());
@@ -356,7 +411,13 @@ impl Start<'_> {
 pub unsafe fn close_on_exec() {
     // SAFETY: flags of descriptors are no memory.
     unsafe {
-        if libc::syscall(libc::SYS_close_range, FIRST_INHERITED, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) != 0 {
+        if libc::syscall(
+            libc::SYS_close_range,
+            FIRST_INHERITED,
+            u32::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        ) != 0
+        {
             // Linux before 5.11.
             for descriptor in FIRST_INHERITED.cast_signed()..MOST_LOOKED_AT {
                 libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC);
@@ -365,8 +426,8 @@ pub unsafe fn close_on_exec() {
     }
 }
 
-/// What a child does. It shares our memory, so it may do nothing that another thread of ours could be in the middle of:
-/// it allocates nothing, takes no lock, and calls the system only.
+/// What a child does. It shares our memory, so it may do nothing that another thread of ours could
+/// be in the middle of: it allocates nothing, takes no lock, and calls the system only.
 extern "C" fn become_program(start: *mut c_void) -> c_int {
     // SAFETY: it is what `child` gave, which waits.
     let start = unsafe { &*start.cast::<Start<'_>>() };

@@ -1,9 +1,10 @@
 //! Processes that a program left running outside of its process group.
 //!
-//! When their parent ends they become children of ours, of the first thread, and `/proc` lists those (proc(5)). Several
-//! programs may run at a time, each with daemons that it still needs; whose child one is tells the sandbox: a
-//! confined thread can signal only what was started from it, and a build of root has a user of its own. Without that it is a
-//! file with a random name and no place, which every program of a build inherits (memfd_create(2)).
+//! When their parent ends they become children of ours, of the first thread, and `/proc` lists
+//! those (proc(5)). Several programs may run at a time, each with daemons that it still needs;
+//! whose child one is tells the sandbox: a confined thread can signal only what was started from
+//! it, and a build of root has a user of its own. Without that it is a file with a random name and
+//! no place, which every program of a build inherits (memfd_create(2)).
 
 use std::fs;
 use std::io::{self, Read};
@@ -11,7 +12,9 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitOptions, child_subreaper, getpid, kill_process, set_child_subreaper, waitpid};
+use rustix::process::{
+    Pid, Signal, WaitOptions, child_subreaper, getpid, kill_process, set_child_subreaper, waitpid,
+};
 
 use super::Terms;
 
@@ -62,11 +65,15 @@ pub(super) fn end(terms: &Terms<'_>) -> bool {
         }
         let mut children = String::new();
         // Its length is nothing to ask for.
-        let read = fs::File::open(&list).and_then(|list| list.take(u64::MAX).read_to_string(&mut children));
+        let read = fs::File::open(&list)
+            .and_then(|list| list.take(u64::MAX).read_to_string(&mut children));
         if read.is_err() {
             return true;
         }
-        let children = children.split_whitespace().filter_map(|word| word.parse().ok()).filter_map(Pid::from_raw);
+        let children = children
+            .split_whitespace()
+            .filter_map(|word| word.parse().ok())
+            .filter_map(Pid::from_raw);
         for child in children {
             let is_left = !ended.contains(&child) && is_ours(child, terms);
             // Somebody else's child refuses.
@@ -105,34 +112,43 @@ pub fn end_user(user: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns whether a user has processes, ended ones too that nobody has waited for. It needs no `/proc`, and unlike
-/// `kill(-1)` it tells of this user only.
+/// Returns whether a user has processes, ended ones too that nobody has waited for. It needs no
+/// `/proc`, and unlike `kill(-1)` it tells of this user only.
 fn has_processes(user: u32) -> bool {
     rustix::process::getpriority_user(rustix::process::Uid::from_raw(user)).is_ok()
 }
 
-/// Returns whether a process of a user runs: one that has ended may wait for ever for somebody to hear of it.
+/// Returns whether a process of a user runs: one that has ended may wait for ever for somebody to
+/// hear of it.
 fn is_running(user: u32) -> bool {
     let Ok(entries) = fs::read_dir("/proc") else { return true };
     entries.flatten().any(|entry| {
         let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
-        let word = |name| status.lines().find_map(|line: &str| line.strip_prefix(name)?.split_whitespace().next());
-        word("Uid:") == Some(user.to_string().as_str()) && !matches!(word("State:"), Some("Z" | "X"))
+        let word = |name| {
+            status.lines().find_map(|line: &str| line.strip_prefix(name)?.split_whitespace().next())
+        };
+        word("Uid:") == Some(user.to_string().as_str())
+            && !matches!(word("State:"), Some("Z" | "X"))
     })
 }
 
-/// Ends whatever still holds a mark: programs of a build whose own process was killed. Without `/proc` none is found.
+/// Ends whatever still holds a mark: programs of a build whose own process was killed. Without
+/// `/proc` none is found.
 pub fn end_marked(mark: &str) {
     let begin = Instant::now();
     while begin.elapsed() < PATIENCE {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let processes = entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
+        let processes =
+            entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
         let end = |process: &Pid| {
             // The number may become another process's meanwhile, the descriptor may not.
-            let Ok(handle) = rustix::process::pidfd_open(*process, rustix::process::PidfdFlags::empty()) else {
+            let Ok(handle) =
+                rustix::process::pidfd_open(*process, rustix::process::PidfdFlags::empty())
+            else {
                 return false;
             };
-            has_mark(*process, mark) && rustix::process::pidfd_send_signal(&handle, Signal::KILL).is_ok()
+            has_mark(*process, mark)
+                && rustix::process::pidfd_send_signal(&handle, Signal::KILL).is_ok()
         };
         // One that is ended and not yet gone has no descriptors any more.
         if processes.filter(|process| *process != getpid()).filter(end).count() == 0 {
@@ -142,8 +158,9 @@ pub fn end_marked(mark: &str) {
     }
 }
 
-/// Says in words what a program may leave running that is not found on this machine; `None` for nothing. `is_scoped` tells
-/// whether programs can be ended by what they may signal, `has_user` whether by their user.
+/// Says in words what a program may leave running that is not found on this machine; `None` for
+/// nothing. `is_scoped` tells whether programs can be ended by what they may signal, `has_user`
+/// whether by their user.
 pub fn missing(is_scoped: bool, has_user: bool) -> Option<&'static str> {
     missing_without(Path::new("/proc"), is_scoped, has_user)
 }
@@ -161,14 +178,17 @@ fn missing_without(processes: &Path, is_scoped: bool, has_user: bool) -> Option<
 /// Returns whether a process holds the file without a place that a build's programs inherit.
 fn has_mark(process: Pid, mark: &str) -> bool {
     let wanted = format!("/memfd:{mark} (deleted)");
-    let open = fs::read_dir(format!("/proc/{}/fd", process.as_raw_pid())).into_iter().flatten().flatten();
-    open.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|link| link.as_os_str() == wanted.as_str())
+    let open =
+        fs::read_dir(format!("/proc/{}/fd", process.as_raw_pid())).into_iter().flatten().flatten();
+    open.filter_map(|entry| fs::read_link(entry.path()).ok())
+        .any(|link| link.as_os_str() == wanted.as_str())
 }
 
 fn is_ours(child: Pid, terms: &Terms<'_>) -> bool {
     use std::os::unix::fs::MetadataExt;
     match terms.user {
-        Some(user) => fs::metadata(format!("/proc/{}", child.as_raw_pid())).is_ok_and(|found| found.uid() == user),
+        Some(user) => fs::metadata(format!("/proc/{}", child.as_raw_pid()))
+            .is_ok_and(|found| found.uid() == user),
         None => terms.has_scoped_signals || has_mark(child, terms.mark),
     }
 }
@@ -189,7 +209,12 @@ mod tests {
 
     /// From now on this thread gets SIGSYS in place of `kill(-1)`, which does nothing.
     fn trap_signals_to_all() {
-        let step = |code: u32, jt, jf, k| libc::sock_filter { code: u16::try_from(code).unwrap(), jt, jf, k };
+        let step = |code: u32, jt, jf, k| libc::sock_filter {
+            code: u16::try_from(code).unwrap(),
+            jt,
+            jf,
+            k,
+        };
         let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
         let equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
         let give = libc::BPF_RET | libc::BPF_K;
@@ -206,7 +231,10 @@ mod tests {
         // SAFETY: the handler stores a value; the program lives until the call returns.
         unsafe {
             libc::signal(libc::SIGSYS, note as *const () as libc::sighandler_t);
-            assert_eq!(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program), 0);
+            assert_eq!(
+                libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program),
+                0
+            );
         }
     }
 

@@ -41,7 +41,8 @@ pub struct Program<'k> {
     pub(super) stderr: OwnedFd,
 }
 
-/// Makes this thread one that starts programs. Here it need not be prepared: whatever is open closes by itself.
+/// Makes this thread one that starts programs. Here it need not be prepared: whatever is open
+/// closes by itself.
 ///
 /// # Errors
 /// Never.
@@ -50,8 +51,8 @@ pub fn prepare_thread() -> io::Result<()> {
     Ok(())
 }
 
-/// Starts a program in a process group of its own. It gets the environment that the command names, and nothing of ours.
-/// `has_input` tells whether it gets something to read.
+/// Starts a program in a process group of its own. It gets the environment that the command names,
+/// and nothing of ours. `has_input` tells whether it gets something to read.
 ///
 /// # Errors
 /// When the system refuses.
@@ -64,21 +65,34 @@ pub fn start(
 ) -> io::Result<Program<'static>> {
     use std::process::Stdio;
     crate::platform::own_group(command);
-    command.stdin(if has_input { Stdio::piped() } else { Stdio::null() }).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(if has_input { Stdio::piped() } else { Stdio::null() })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = command.spawn()?;
     let pid = Pid::from_child(&child);
     let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
     let stdout = child.stdout.take().ok_or_else(gone)?.into();
     let stderr = child.stderr.take().ok_or_else(gone)?.into();
-    Ok(Program { held: Held::Child(pid), handle: None, stdin: child.stdin.take().map(OwnedFd::from), stdout, stderr })
+    Ok(Program {
+        held: Held::Child(pid),
+        handle: None,
+        stdin: child.stdin.take().map(OwnedFd::from),
+        stdout,
+        stderr,
+    })
 }
 
-/// Waits for the end of a program and hands on what it prints; `take` returns `false` when it had enough. In the end
-/// nothing that it started runs any more.
+/// Waits for the end of a program and hands on what it prints; `take` returns `false` when it had
+/// enough. In the end nothing that it started runs any more.
 ///
 /// # Errors
 /// When the system does not tell how it ended.
-pub fn attend(program: Program<'_>, terms: &Terms<'_>, take: &mut dyn FnMut(Stream, &[u8]) -> bool) -> io::Result<End> {
+pub fn attend(
+    program: Program<'_>,
+    terms: &Terms<'_>,
+    take: &mut dyn FnMut(Stream, &[u8]) -> bool,
+) -> io::Result<End> {
     let Program { held, handle, stdin, stdout, stderr } = program;
     let mut pipes = Pipes {
         stdin,
@@ -137,7 +151,9 @@ fn wait(
     let longest = if handle.is_some() { NOTICED_WITHIN } else { ASKED_EVERY };
     loop {
         let now = Instant::now();
-        let left = terms.deadline.map_or(longest, |deadline| deadline.saturating_duration_since(now).min(longest));
+        let left = terms
+            .deadline
+            .map_or(longest, |deadline| deadline.saturating_duration_since(now).min(longest));
         let served = pipes.serve(handle.map(AsFd::as_fd), left, take)?;
         let has_ended = match held {
             _ if handle.is_some() && served.has_ended => true,
@@ -197,7 +213,11 @@ impl Pipes<'_> {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        let mut happened = waited.iter().map(|waited| !waited.revents().is_empty()).collect::<Vec<_>>().into_iter();
+        let mut happened = waited
+            .iter()
+            .map(|waited| !waited.revents().is_empty())
+            .collect::<Vec<_>>()
+            .into_iter();
         let mut next = |is_waited: bool| is_waited && happened.next().unwrap_or(false);
         let has_ended = next(handle.is_some());
         if next(self.stdin.is_some()) {
@@ -209,7 +229,8 @@ impl Pipes<'_> {
                 continue;
             }
             self.buffer.clear();
-            match pipe.as_ref().map(|pipe| rustix::io::read(pipe, spare_capacity(&mut self.buffer))) {
+            match pipe.as_ref().map(|pipe| rustix::io::read(pipe, spare_capacity(&mut self.buffer)))
+            {
                 Some(Ok(1..)) => goes_on = take(*stream, &self.buffer) && goes_on,
                 Some(Err(Errno::INTR | Errno::AGAIN)) => {}
                 _ => *pipe = None,

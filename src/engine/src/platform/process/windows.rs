@@ -15,7 +15,8 @@ const READ_SIZE: usize = 64 * 1024;
 /// A program that runs.
 pub struct Program<'k>(Child, std::marker::PhantomData<&'k ()>);
 
-/// Makes this thread one that starts programs. Here it need not be prepared: handles are inherited only when they are named.
+/// Makes this thread one that starts programs. Here it need not be prepared: handles are inherited
+/// only when they are named.
 ///
 /// # Errors
 /// Never.
@@ -23,8 +24,8 @@ pub fn prepare_thread() -> io::Result<()> {
     Ok(())
 }
 
-/// Starts a program. It gets the environment that the command names, and nothing of ours. `has_input` tells whether it gets
-/// something to read.
+/// Starts a program. It gets the environment that the command names, and nothing of ours.
+/// `has_input` tells whether it gets something to read.
 ///
 /// # Errors
 /// When the system refuses.
@@ -35,15 +36,23 @@ pub fn start(
     _known_by: (Option<u32>, &str),
 ) -> io::Result<Program<'static>> {
     crate::platform::own_group(command);
-    command.stdin(if has_input { Stdio::piped() } else { Stdio::null() }).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(if has_input { Stdio::piped() } else { Stdio::null() })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command.spawn().map(|child| Program(child, std::marker::PhantomData))
 }
 
-/// Waits for the end of a program and hands on what it prints; `take` returns `false` when it had enough.
+/// Waits for the end of a program and hands on what it prints; `take` returns `false` when it had
+/// enough.
 ///
 /// # Errors
 /// When the system does not tell how it ended.
-pub fn attend(program: Program<'_>, terms: &Terms<'_>, take: &mut dyn FnMut(Stream, &[u8]) -> bool) -> io::Result<End> {
+pub fn attend(
+    program: Program<'_>,
+    terms: &Terms<'_>,
+    take: &mut dyn FnMut(Stream, &[u8]) -> bool,
+) -> io::Result<End> {
     let Program(mut child, _) = program;
     let (sender, receiver) = channel();
     let streams: [(Stream, Option<Box<dyn Read + Send>>); 2] = [

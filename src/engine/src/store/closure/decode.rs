@@ -1,7 +1,7 @@
 //! The bytes of a closure, read and decompressed on a thread of their own.
 //!
-//! The thread is not waited for: one that reads from a pipe may wait for ever, and whoever asked to stop does not. It
-//! ends with the stream, or at its next piece when nobody reads any more.
+//! The thread is not waited for: one that reads from a pipe may wait for ever, and whoever asked to
+//! stop does not. It ends with the stream, or at its next piece when nobody reads any more.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -79,7 +79,8 @@ pub fn open(source: Box<dyn Read + Send>, window: u64, interrupt: &Interrupt) ->
             let _ = sender.send(Err(error));
         }
     });
-    let mut decoded = Decoded { receiver, piece: Vec::new(), place: 0, interrupt: interrupt.clone() };
+    let mut decoded =
+        Decoded { receiver, piece: Vec::new(), place: 0, interrupt: interrupt.clone() };
     match decoded.fill_buf() {
         Ok([]) => Err(Error::NoClosure("it is empty".to_owned())),
         Ok([b'{', ..]) => Ok(decoded),
@@ -88,7 +89,11 @@ pub fn open(source: Box<dyn Read + Send>, window: u64, interrupt: &Interrupt) ->
     }
 }
 
-fn decode(source: Box<dyn Read + Send>, window: u64, sender: &SyncSender<io::Result<Vec<u8>>>) -> io::Result<()> {
+fn decode(
+    source: Box<dyn Read + Send>,
+    window: u64,
+    sender: &SyncSender<io::Result<Vec<u8>>>,
+) -> io::Result<()> {
     let mut source = BufReader::with_capacity(PIECE, Source(source));
     // The file may be there uncompressed too, for whoever looks into it.
     let begin = source.fill_buf()?;

@@ -1,7 +1,7 @@
 //! Writing a closure: which objects belong to it, and their archives one after the other.
 //!
-//! An object is hashed and searched while it is written. So one that is damaged, or that names a place, is found at its
-//! end: what was written until then reads as a closure that was cut.
+//! An object is hashed and searched while it is written. So one that is damaged, or that names a
+//! place, is found at its end: what was written until then reads as a closure that was cut.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -19,8 +19,8 @@ use crate::names::ObjectName;
 use crate::platform;
 use crate::settings::Interrupt;
 
-/// How hard zstd tries: as little as it can, at which programs become two fifths of their size. Level 3 takes half as long
-/// again for a third.
+/// How hard zstd tries: as little as it can, at which programs become two fifths of their size.
+/// Level 3 takes half as long again for a third.
 const LEVEL: i32 = 1;
 
 /// More threads than this only wait for the hash.
@@ -50,13 +50,20 @@ pub struct Exported {
     pub length: u64,
 }
 
-/// Collects what some objects refer to, directly or through others. `system` is the store that objects may be borrowed
-/// from. Reads records only, so an object that cannot be moved is found before anything is written.
+/// Collects what some objects refer to, directly or through others. `system` is the store that
+/// objects may be borrowed from. Reads records only, so an object that cannot be moved is found
+/// before anything is written.
 ///
 /// # Errors
 /// When one is missing, has no good record or names the place of its store.
-pub fn collect(store: &Store, system: Option<&Store>, roots: &[ObjectName], platform_name: &str) -> Result<Export> {
-    let mut collection = Collection { store, system, seen: BTreeSet::new(), objects: Vec::new(), paths: Vec::new() };
+pub fn collect(
+    store: &Store,
+    system: Option<&Store>,
+    roots: &[ObjectName],
+    platform_name: &str,
+) -> Result<Export> {
+    let mut collection =
+        Collection { store, system, seen: BTreeSet::new(), objects: Vec::new(), paths: Vec::new() };
     for root in roots {
         collection.add(root)?;
     }
@@ -80,7 +87,8 @@ struct Collection<'a> {
 }
 
 impl Collection<'_> {
-    /// Adds an object after everything that it refers to. Without recursion: chains of references may be long.
+    /// Adds an object after everything that it refers to. Without recursion: chains of references
+    /// may be long.
     fn add(&mut self, root: &ObjectName) -> Result<()> {
         let mut open: Vec<(ObjectName, ObjectInfo, PathBuf, usize)> = Vec::new();
         if self.seen.insert(root.clone()) {
@@ -140,7 +148,12 @@ impl Collection<'_> {
         let named = digest.found.into_iter().zip(places).find(|(files, _)| !files.is_empty());
         let (files, (_, place)) =
             named.unwrap_or_else(|| (Vec::new(), (Vec::new(), "the root of its store".to_owned())));
-        Ok(Error::Fixed { object: object.clone(), needed_by: needed_by.cloned(), files: relative(&files, path), place })
+        Ok(Error::Fixed {
+            object: object.clone(),
+            needed_by: needed_by.cloned(),
+            files: relative(&files, path),
+            place,
+        })
     }
 }
 
@@ -148,9 +161,13 @@ fn relative(files: &[PathBuf], top: &std::path::Path) -> Vec<PathBuf> {
     files.iter().map(|file| file.strip_prefix(top).unwrap_or(file).to_owned()).collect()
 }
 
-/// What an object must not name to be used elsewhere, and what that is: this root, also by its path without links, the
-/// system's, and a path of any store to what the object refers to.
-fn places(store: &Store, system: Option<&Store>, references: &[ObjectName]) -> Vec<(Vec<u8>, String)> {
+/// What an object must not name to be used elsewhere, and what that is: this root, also by its path
+/// without links, the system's, and a path of any store to what the object refers to.
+fn places(
+    store: &Store,
+    system: Option<&Store>,
+    references: &[ObjectName],
+) -> Vec<(Vec<u8>, String)> {
     let mut places: Vec<(Vec<u8>, String)> = Vec::new();
     for root in [store.root().to_owned(), platform::canonical(store.root())] {
         let path = platform::bytes_of_path(&root);
@@ -160,18 +177,23 @@ fn places(store: &Store, system: Option<&Store>, references: &[ObjectName]) -> V
     }
     if let Some(system) = system.filter(|system| system.root() != store.root()) {
         // Its root alone is a short name, which any text may have.
-        places.push((platform::bytes_of_path(system.objects()), format!("the root {}", system.root().display())));
+        places.push((
+            platform::bytes_of_path(system.objects()),
+            format!("the root {}", system.root().display()),
+        ));
     }
     let absolute = |object: &ObjectName| format!("/store/obj/{object}").into_bytes();
-    places.extend(references.iter().map(|object| (absolute(object), format!("an absolute path of {object}"))));
+    places.extend(
+        references.iter().map(|object| (absolute(object), format!("an absolute path of {object}"))),
+    );
     places
 }
 
 /// Writes a closure.
 ///
 /// # Errors
-/// When an object is damaged or names a place, the writer fails, or somebody asked to stop. What was written until then
-/// is no closure.
+/// When an object is damaged or names a place, the writer fails, or somebody asked to stop. What
+/// was written until then is no closure.
 pub fn export(
     store: &Store,
     system: Option<&Store>,
@@ -180,18 +202,21 @@ pub fn export(
     jobs: usize,
     interrupt: &Interrupt,
 ) -> Result<Exported> {
-    let mut encoder = zstd::stream::write::Encoder::new(Counted { writer, length: 0 }, LEVEL).map_err(Error::Write)?;
+    let mut encoder = zstd::stream::write::Encoder::new(Counted { writer, length: 0 }, LEVEL)
+        .map_err(Error::Write)?;
     encoder.include_checksum(true).map_err(Error::Write)?;
     let threads = u32::try_from(jobs.min(MOST_THREADS)).unwrap_or_default();
     encoder.multithread(threads).map_err(Error::Write)?;
-    let mut text = serde_json::to_vec(&closure.header).map_err(|error| Error::Write(error.into()))?;
+    let mut text =
+        serde_json::to_vec(&closure.header).map_err(|error| Error::Write(error.into()))?;
     text.push(b'\n');
     encoder.write_all(&text).map_err(Error::Write)?;
     let closed = AtomicBool::new(false);
     let (sender, receiver) = sync_channel(WAITING);
     std::thread::scope(|scope| {
         let (objects, paths, closed) = (&closure.header.objects, &closure.paths, &closed);
-        // Reading and hashing run beside compression, which stays here: the writer may be of this thread only.
+        // Reading and hashing run beside compression, which stays here: the writer may be of this
+        // thread only.
         let walk = scope.spawn(move || {
             let mut pipe = Pipe { sender, piece: Vec::with_capacity(PIECE), closed };
             let written = objects
@@ -209,11 +234,16 @@ pub fn export(
     })?;
     let mut counted = encoder.finish().map_err(Error::Write)?;
     counted.writer.flush().map_err(Error::Write)?;
-    let objects = closure.header.objects.into_iter().map(|entry| (entry.object, entry.info.size)).collect();
+    let objects =
+        closure.header.objects.into_iter().map(|entry| (entry.object, entry.info.size)).collect();
     Ok(Exported { roots: closure.header.roots, objects, length: counted.length })
 }
 
-fn compress(receiver: &Receiver<Vec<u8>>, encoder: &mut impl Write, interrupt: &Interrupt) -> Result<()> {
+fn compress(
+    receiver: &Receiver<Vec<u8>>,
+    encoder: &mut impl Write,
+    interrupt: &Interrupt,
+) -> Result<()> {
     loop {
         if interrupt.is_set() {
             return Err(Error::Interrupted);
@@ -235,10 +265,12 @@ fn write_object(
 ) -> Result<()> {
     let places = places(store, system, &info.references);
     let names = info.references.iter().map(|name| name.as_str().as_bytes().to_vec());
-    let patterns: Vec<_> = places.iter().map(|(place, _)| place.clone()).chain(names).map(|one| (one, None)).collect();
+    let patterns: Vec<_> =
+        places.iter().map(|(place, _)| place.clone()).chain(names).map(|one| (one, None)).collect();
     let digest = tree::archive(path, &patterns, pipe, store.interrupt())?;
     if digest.nar != info.nar {
-        let problem = format!("its content hashes to {}, and its record says {}", digest.nar, info.nar);
+        let problem =
+            format!("its content hashes to {}, and its record says {}", digest.nar, info.nar);
         return Err(Error::DamagedObject { object: object.clone(), problem });
     }
     let named = digest.found.iter().zip(&places).find(|(files, _)| !files.is_empty());
@@ -250,9 +282,13 @@ fn write_object(
             place: place.clone(),
         });
     }
-    let unnamed = digest.found[places.len()..].iter().zip(&info.references).find(|(files, _)| files.is_empty());
+    let unnamed = digest.found[places.len()..]
+        .iter()
+        .zip(&info.references)
+        .find(|(files, _)| files.is_empty());
     if let Some((_, reference)) = unnamed {
-        let problem = format!("its record says that it refers to {reference}, and no file of it does");
+        let problem =
+            format!("its record says that it refers to {reference}, and no file of it does");
         return Err(Error::DamagedObject { object: object.clone(), problem });
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! Reading a closure that need not be trusted. Everything is unpacked beside its place and looked at first: nothing gets
-//! its name before the last byte was read.
+//! Reading a closure that need not be trusted. Everything is unpacked beside its place and looked
+//! at first: nothing gets its name before the last byte was read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, Read};
@@ -22,7 +22,8 @@ use crate::platform::lock::{Lock, Mode};
 use crate::platform::{self, Directory};
 use crate::settings::{Interrupt, UnpackLimits};
 
-/// How often names with the same nine digits are told apart: none is likely in all the world's stores.
+/// How often names with the same nine digits are told apart: none is likely in all the world's
+/// stores.
 const MOST_COLLISIONS: u64 = 16;
 
 /// What an import may do.
@@ -42,7 +43,8 @@ pub struct Limits<'a> {
 pub struct Imported {
     /// The platform of the machine that wrote the closure.
     pub platform: String,
-    /// The objects that were asked for when it was written. Each is kept alive by a link in `gc-roots`.
+    /// The objects that were asked for when it was written. Each is kept alive by a link in
+    /// `gc-roots`.
     pub roots: Vec<ObjectName>,
     /// What is new, with the sizes of its files in bytes.
     pub new: Vec<(ObjectName, u64)>,
@@ -53,8 +55,8 @@ pub struct Imported {
 /// Reads a closure into a store. `waiting` is told for what is waited, and for whom.
 ///
 /// # Errors
-/// When it is no closure, not whole, not what it says or too large, when the store refuses, or somebody asked to stop:
-/// then nothing was imported.
+/// When it is no closure, not whole, not what it says or too large, when the store refuses, or
+/// somebody asked to stop: then nothing was imported.
 pub fn import(
     store: &Store,
     source: Box<dyn Read + Send>,
@@ -67,7 +69,8 @@ pub fn import(
     store.create()?;
     let mut lock = |path: &Path, mode, what: &str| {
         let waiting = |pid| waiting(what, pid);
-        Lock::take(path, mode, limits.lock_timeout, limits.interrupt, waiting).map_err(super::super::Error::from)
+        Lock::take(path, mode, limits.lock_timeout, limits.interrupt, waiting)
+            .map_err(super::super::Error::from)
     };
     // Collecting garbage waits until what is new is kept alive.
     let _store = lock(&store.store_lock(), Mode::Shared, "the store")?;
@@ -99,15 +102,21 @@ fn read_header(stream: &mut Decoded) -> Result<Header> {
         };
         return Err(Error::Damaged(problem.to_owned()));
     }
-    let no_closure = |error: serde_json::Error| Error::NoClosure(format!("its first line is another JSON: {error}"));
+    let no_closure = |error: serde_json::Error| {
+        Error::NoClosure(format!("its first line is another JSON: {error}"))
+    };
     let beginning: Beginning = serde_json::from_slice(&line).map_err(no_closure)?;
     if beginning.format != FORMAT {
-        return Err(Error::NoClosure(format!("its format is `{}`", beginning.format.escape_debug())));
+        return Err(Error::NoClosure(format!(
+            "its format is `{}`",
+            beginning.format.escape_debug()
+        )));
     }
     if beginning.version != u64::from(VERSION) {
         return Err(Error::Newer(beginning.version));
     }
-    serde_json::from_slice(&line).map_err(|error| Error::Damaged(format!("its first line cannot be used: {error}")))
+    serde_json::from_slice(&line)
+        .map_err(|error| Error::Damaged(format!("its first line cannot be used: {error}")))
 }
 
 /// Refuses a header that contradicts itself.
@@ -121,10 +130,14 @@ fn check(header: &Header, limits: &Limits<'_>) -> Result<()> {
         }
         let is_named_so = |counter| {
             let hash = numbered(info.content, counter);
-            ObjectName::new(&info.name, info.derivation_version.as_ref(), &info.output, hash) == *object
+            ObjectName::new(&info.name, info.derivation_version.as_ref(), &info.output, hash)
+                == *object
         };
         if !(0..MOST_COLLISIONS).any(is_named_so) {
-            return wrong(format!("the name does not follow from name, version, output and hash {}", info.content));
+            return wrong(format!(
+                "the name does not follow from name, version, output and hash {}",
+                info.content
+            ));
         }
         if !known.insert(object) {
             return wrong("the object is there twice".to_owned());
@@ -148,7 +161,11 @@ fn check(header: &Header, limits: &Limits<'_>) -> Result<()> {
         ("objects", "entries", header.objects.len() as u64, limits.unpack.entries),
     ] {
         if value > most {
-            return Err(Error::Limit { what: format!("the closure has {value} {what}"), limit, value: most });
+            return Err(Error::Limit {
+                what: format!("the closure has {value} {what}"),
+                limit,
+                value: most,
+            });
         }
     }
     Ok(())
@@ -169,7 +186,9 @@ fn receive_all(
         return Err(Error::NoSpace { needed, free, path: staging.to_owned() });
     }
     let mut patterns = vec![(platform::bytes_of_path(store.root()), None)];
-    patterns.extend(header.objects.iter().map(|entry| (entry.object.as_str().as_bytes().to_vec(), None)));
+    patterns.extend(
+        header.objects.iter().map(|entry| (entry.object.as_str().as_bytes().to_vec(), None)),
+    );
     let names = Patterns::new(&patterns).map_err(|error| Error::Damaged(error.to_string()))?;
     let directory = Arc::new(Directory::at(staging)?);
     let mut budget = Budget { limits: limits.unpack, entries: 0 };
@@ -179,7 +198,8 @@ fn receive_all(
         earlier.insert(object);
         let place = (!present.contains(object)).then_some(&directory);
         let received = receive(stream, object, info.size, place, &names, &mut budget)?;
-        let found = received.found.iter().filter_map(|number| header.objects.get(number.checked_sub(1)?));
+        let found =
+            received.found.iter().filter_map(|number| header.objects.get(number.checked_sub(1)?));
         let references: BTreeSet<&ObjectName> = found.map(|entry| &entry.object).collect();
         compare(object, info, &received, &references, &earlier)?;
         if place.is_none() {
@@ -205,7 +225,11 @@ fn receive_all(
 }
 
 /// Returns the objects that the store has, whole. Other content under one of the names is an error.
-fn present<'a>(store: &Store, header: &'a Header, limits: &Limits<'_>) -> Result<BTreeSet<&'a ObjectName>> {
+fn present<'a>(
+    store: &Store,
+    header: &'a Header,
+    limits: &Limits<'_>,
+) -> Result<BTreeSet<&'a ObjectName>> {
     let look = |entry: &'a Entry| {
         if limits.interrupt.is_set() {
             return Some(Err(Error::Interrupted));
@@ -234,12 +258,19 @@ fn compare(
 ) -> Result<()> {
     let wrong = |problem: String| Err(Error::DamagedEntry { object: object.clone(), problem });
     if received.nar != info.nar {
-        return wrong(format!("the content hashes to {}, and should to {}", received.nar, info.nar));
+        return wrong(format!(
+            "the content hashes to {}, and should to {}",
+            received.nar, info.nar
+        ));
     }
     if received.size != info.size {
-        return wrong(format!("the files have {} bytes, and should have {}", received.size, info.size));
+        return wrong(format!(
+            "the files have {} bytes, and should have {}",
+            received.size, info.size
+        ));
     }
-    if let Some(unnamed) = info.references.iter().find(|reference| !references.contains(reference)) {
+    if let Some(unnamed) = info.references.iter().find(|reference| !references.contains(reference))
+    {
         return wrong(format!("no file names {unnamed}, to which it should refer"));
     }
     if let Some(later) = references.iter().find(|reference| !earlier.contains(*reference)) {
@@ -272,7 +303,10 @@ fn check_content(
     if content == info.content {
         return Ok(());
     }
-    let problem = format!("the content without its own name hashes to {content}, and should to {}", info.content);
+    let problem = format!(
+        "the content without its own name hashes to {content}, and should to {}",
+        info.content
+    );
     Err(Error::DamagedEntry { object: object.clone(), problem })
 }
 
@@ -284,8 +318,12 @@ fn publish(
     staging: &Path,
     platform_name: &str,
 ) -> Result<Imported> {
-    let mut imported =
-        Imported { platform: header.platform, roots: header.roots, new: Vec::new(), present: Vec::new() };
+    let mut imported = Imported {
+        platform: header.platform,
+        roots: header.roots,
+        new: Vec::new(),
+        present: Vec::new(),
+    };
     let lock = store.lock_publication()?;
     let publisher = Publisher::from(store, Arc::new(Directory::at(staging)?))?;
     let mut standings = BTreeMap::new();

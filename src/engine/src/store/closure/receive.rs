@@ -1,4 +1,5 @@
-//! One object of a closure: from its archive to a tree of files that nobody sees yet, hashed and searched on the way.
+//! One object of a closure: from its archive to a tree of files that nobody sees yet, hashed and
+//! searched on the way.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
@@ -53,8 +54,8 @@ pub struct Budget<'a> {
     pub entries: u64,
 }
 
-/// Reads the archive of an object. With `place` the tree is written there, under the object's name; without, it is
-/// only looked at. `size` is the most bytes that its files may have.
+/// Reads the archive of an object. With `place` the tree is written there, under the object's name;
+/// without, it is only looked at. `size` is the most bytes that its files may have.
 ///
 /// # Errors
 /// When it is no archive, goes beyond a limit, or cannot be written.
@@ -66,7 +67,8 @@ pub fn receive(
     names: &Patterns,
     budget: &mut Budget<'_>,
 ) -> Result<Received> {
-    let mut scan = Scan { hasher: Hasher::default(), stream: Some(names.stream()), found: BTreeSet::new() };
+    let mut scan =
+        Scan { hasher: Hasher::default(), stream: Some(names.stream()), found: BTreeSet::new() };
     let mut tree = Tree {
         place: place.map(|place| Descent::new(Arc::clone(place))),
         way: vec![object.as_str().as_bytes().to_vec()],
@@ -85,11 +87,15 @@ pub fn receive(
                         return Err(limit(what, "entries", budget.limits.entries));
                     }
                     if cfg!(windows) && name.iter().any(|byte| b"\\:".contains(byte)) {
-                        return Err(ReadError::Wrong("a name leads elsewhere on this system".to_owned()).into());
+                        return Err(ReadError::Wrong(
+                            "a name leads elsewhere on this system".to_owned(),
+                        )
+                        .into());
                     }
                     tree.enter(name, &mut case_collisions);
                     if tree.length > budget.limits.path {
-                        let what = format!("it has an entry whose name is {} bytes long", tree.length);
+                        let what =
+                            format!("it has an entry whose name is {} bytes long", tree.length);
                         return Err(limit(what, "path", budget.limits.path));
                     }
                 }
@@ -99,15 +105,17 @@ pub fn receive(
                 Part::File { executable, length } => {
                     total = total.saturating_add(length);
                     if total > size {
-                        let problem = format!("the files have more than the {size} bytes that they should have");
+                        let problem = format!(
+                            "the files have more than the {size} bytes that they should have"
+                        );
                         return Err(ReadError::Wrong(problem).into());
                     }
                     let mut file = tree.file(executable)?;
                     let path = file.as_ref().map(|_| tree.path()).unwrap_or_default();
                     while reader.content(|bytes| match &mut file {
-                        Some(file) => {
-                            file.write_all(bytes).map_err(|error| platform::failed("write", &path)(error).into())
-                        }
+                        Some(file) => file
+                            .write_all(bytes)
+                            .map_err(|error| platform::failed("write", &path)(error).into()),
                         None => Ok::<(), Trouble>(()),
                     })? {}
                 }
@@ -127,7 +135,8 @@ fn limit(what: String, limit: &'static str, value: u64) -> Trouble {
     Trouble::Other(Error::Limit { what, limit, value })
 }
 
-/// Where the parts of an archive go. Each is made relative to the open directory that it is in, and no link is followed.
+/// Where the parts of an archive go. Each is made relative to the open directory that it is in, and
+/// no link is followed.
 struct Tree {
     /// The innermost directory; nothing where the archive is only looked at.
     place: Option<Descent>,
@@ -179,7 +188,8 @@ impl Tree {
             && let Some(name) = self.way.pop()
         {
             let is_object = self.way.is_empty();
-            self.length -= if is_object { 0 } else { name.len() as u64 + u64::from(self.way.len() > 1) };
+            self.length -=
+                if is_object { 0 } else { name.len() as u64 + u64::from(self.way.len() > 1) };
         }
     }
 
@@ -189,7 +199,9 @@ impl Tree {
     }
 
     fn file(&mut self, executable: bool) -> std::result::Result<Option<std::fs::File>, Trouble> {
-        self.with_parent(|parent, name| parent.create_file(name, if executable { 0o700 } else { 0o600 }))
+        self.with_parent(|parent, name| {
+            parent.create_file(name, if executable { 0o700 } else { 0o600 })
+        })
     }
 
     fn with_parent<T>(
@@ -201,7 +213,11 @@ impl Tree {
     }
 
     fn path(&self) -> PathBuf {
-        let directory = self.place.as_ref().map(|place| place.directory().path().into_owned()).unwrap_or_default();
+        let directory = self
+            .place
+            .as_ref()
+            .map(|place| place.directory().path().into_owned())
+            .unwrap_or_default();
         directory.join(platform::name_from_bytes(name(&self.way)))
     }
 }

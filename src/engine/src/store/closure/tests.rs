@@ -30,7 +30,12 @@ impl Place {
     }
 
     /// Publishes an object; `fill` is told the path that it is built at.
-    fn build(&self, name: &str, dependencies: &[&ObjectName], fill: impl FnOnce(&Path)) -> ObjectName {
+    fn build(
+        &self,
+        name: &str,
+        dependencies: &[&ObjectName],
+        fill: impl FnOnce(&Path),
+    ) -> ObjectName {
         self.store.create().unwrap();
         let (name, main) = (Name::parse(name).unwrap(), OutputName::main());
         let recipe = Hash::of(name.as_str().as_bytes());
@@ -64,7 +69,8 @@ impl Place {
     }
 
     fn import_within(&self, bytes: &[u8], unpack: &UnpackLimits) -> Result<Imported> {
-        let limits = Limits { unpack, platform: HERE, lock_timeout: None, interrupt: &Interrupt::default() };
+        let limits =
+            Limits { unpack, platform: HERE, lock_timeout: None, interrupt: &Interrupt::default() };
         import(&self.store, Box::new(std::io::Cursor::new(bytes.to_vec())), &limits, &mut |_, _| {})
     }
 
@@ -81,8 +87,10 @@ impl Place {
             assert_eq!(fs::read_dir(path).map_or(0, Iterator::count), 0, "{directory}");
         }
         assert!(!self.store.staging().join("closure").exists());
-        let beside: Vec<_> =
-            fs::read_dir(self.directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let beside: Vec<_> = fs::read_dir(self.directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         assert!(beside.iter().all(|name| name == "root"), "{beside:?}");
     }
 
@@ -104,7 +112,8 @@ fn write(path: PathBuf, text: impl AsRef<[u8]>) {
     fs::write(path, text).unwrap();
 }
 
-/// A library, a program that refers to it and to itself, and a text that refers to both: the last one.
+/// A library, a program that refers to it and to itself, and a text that refers to both: the last
+/// one.
 fn greeting(place: &Place) -> [ObjectName; 3] {
     let library = place.build("library", &[], |path| {
         write(path.join("lib/code.so"), vec![7; 300_000]);
@@ -147,7 +156,10 @@ fn a_closure_gives_the_same_objects_elsewhere() {
             assert_eq!(there.info(object), here.info(object));
         }
         assert_eq!(fs::read_link(there.store.import_root(text)).unwrap(), there.store.object(text));
-        assert_eq!(fs::read_dir(there.store.root().join("store/metadata/gc-roots")).unwrap().count(), 1);
+        assert_eq!(
+            fs::read_dir(there.store.root().join("store/metadata/gc-roots")).unwrap().count(),
+            1
+        );
     }
     assert!(there.info(program).references.contains(program));
     // It is there already now.
@@ -170,7 +182,10 @@ fn only_what_is_missing_or_damaged_is_written() {
     write(there.store.staging().join("closure/text-123456789/x"), "half");
     let imported = there.import(&bytes).unwrap();
     assert_eq!(imported.present, [program]);
-    assert_eq!(imported.new.iter().map(|(object, _)| object).collect::<Vec<_>>(), [&library, &text]);
+    assert_eq!(
+        imported.new.iter().map(|(object, _)| object).collect::<Vec<_>>(),
+        [&library, &text]
+    );
     assert_eq!(verify::look(&there.store, &library), Ok(()));
     assert!(there.store.quarantine().join(format!("{library}.0")).exists());
 }
@@ -179,10 +194,13 @@ fn only_what_is_missing_or_damaged_is_written() {
 fn what_names_its_place_is_refused_with_the_file_that_does() {
     let place = Place::new();
     let root = place.store.root().display().to_string();
-    let fixed = place.build("fixed", &[], |path| write(path.join("etc/conf"), format!("at {root}/x")));
+    let fixed =
+        place.build("fixed", &[], |path| write(path.join("etc/conf"), format!("at {root}/x")));
     let user = place.build("user", &[&fixed], |path| write(path.to_owned(), format!("../{fixed}")));
     let message = place.export(&[&user]).unwrap_err().to_string();
-    let expected = format!("{fixed} cannot be moved: etc/conf in it names the root {root}, and {user} refers to it");
+    let expected = format!(
+        "{fixed} cannot be moved: etc/conf in it names the root {root}, and {user} refers to it"
+    );
     assert_eq!(message, expected);
     // Somewhere else's absolute path, as of an object that is borrowed from the system's store.
     let library = place.build("library", &[], |path| write(path.to_owned(), "code"));
@@ -193,13 +211,16 @@ fn what_names_its_place_is_refused_with_the_file_that_does() {
     assert_eq!(message, format!("{other} cannot be moved: it names an absolute path of {library}"));
     // The system's store is named whatever is there; a word like its root is no place.
     let system = Store::new(Path::new("/syslua"));
-    for (text, is_fixed) in
-        [("see ~/.config/syslua and /syslua", false), ("exec /syslua/store/obj/tool-123456789", true)]
-    {
+    for (text, is_fixed) in [
+        ("see ~/.config/syslua and /syslua", false),
+        ("exec /syslua/store/obj/tool-123456789", true),
+    ] {
         let object = place.build("text", &[], |path| write(path.to_owned(), text));
         let closure = collect(&place.store, Some(&system), &[object], HERE).unwrap();
-        let exported = export(&place.store, Some(&system), closure, Vec::new(), 1, &Interrupt::default());
-        let refused = exported.is_err_and(|error| error.to_string().ends_with("it names the root /syslua"));
+        let exported =
+            export(&place.store, Some(&system), closure, Vec::new(), 1, &Interrupt::default());
+        let refused =
+            exported.is_err_and(|error| error.to_string().ends_with("it names the root /syslua"));
         assert_eq!(refused, is_fixed, "{text}");
     }
 }
@@ -214,7 +235,10 @@ fn a_damaged_or_missing_object_is_not_exported() {
     platform::set_mode(&code, 0o644).unwrap();
     fs::write(&code, "other").unwrap();
     let error = place.export(&[&text]).unwrap_err();
-    assert!(error.to_string().starts_with(&format!("{library} is damaged: its content hashes to")), "{error}");
+    assert!(
+        error.to_string().starts_with(&format!("{library} is damaged: its content hashes to")),
+        "{error}"
+    );
     let open = place.store.lock_publication().unwrap();
     platform::remove_tree(&path).unwrap();
     drop(open);
@@ -232,7 +256,10 @@ fn a_closure_that_is_cut_anywhere_is_refused() {
     for whole in [&bytes, &raw] {
         for length in 0..whole.len() {
             let message = there.refuse(&whole[..length]);
-            assert!(message.contains("it ends") || message.contains("it is empty"), "{length}: {message}");
+            assert!(
+                message.contains("it ends") || message.contains("it is empty"),
+                "{length}: {message}"
+            );
         }
         let mut longer = whole.clone();
         longer.push(0);
@@ -258,7 +285,8 @@ fn a_closure_with_one_other_bit_is_refused_or_changes_no_object() {
         match there.import(&changed) {
             Err(_) => {}
             Ok(_) => {
-                // Only what nothing can prove: the deriver, the sandbox, the platform, the order of fields.
+                // Only what nothing can prove: the deriver, the sandbox, the platform, the order of
+                // fields.
                 accepted += 1;
                 for object in [&low, &high] {
                     assert_eq!(verify::look(&there.store, object), Ok(()), "{place}");
@@ -342,38 +370,67 @@ fn names_that_lead_elsewhere_are_refused() {
         writer.end_entry();
         writer.end_directory();
     });
-    assert!(place.refuse(&closure_of(&through, 4, |_| {})).contains("the entry `way` is there twice"));
+    assert!(
+        place.refuse(&closure_of(&through, 4, |_| {})).contains("the entry `way` is there twice")
+    );
 }
 
 #[test]
 fn what_a_header_says_must_be_so() {
     let place = Place::new();
     let good = archive(|writer| file(writer, b"good"));
-    let entry =
-        |header: &mut serde_json::Value, field: &str, value: serde_json::Value| header["objects"][0][field] = value;
+    let entry = |header: &mut serde_json::Value, field: &str, value: serde_json::Value| {
+        header["objects"][0][field] = value
+    };
     let other = Hash::of(b"other").to_hex();
     for (what, expected) in [
-        (closure_of(&good, 4, |header| header["version"] = 2.into()), "version 2, which only a newer"),
+        (
+            closure_of(&good, 4, |header| header["version"] = 2.into()),
+            "version 2, which only a newer",
+        ),
         (closure_of(&good, 4, |header| header["version"] = u64::MAX.into()), "which only a newer"),
         (closure_of(&good, 4, |header| header["version"] = "1".into()), "another JSON"),
         (closure_of(&good, 4, |header| header["format"] = "nar".into()), "its format is `nar`"),
         (closure_of(&good, 4, |header| header["roots"] = serde_json::json!([])), "has no roots"),
-        (closure_of(&good, 4, |header| header["roots"] = serde_json::json!(["other-123456789"])), "is not in it"),
-        (closure_of(&good, 4, |header| header["roots"] = serde_json::json!(["../x"])), "cannot be used"),
-        (closure_of(&good, 4, |header| header["objects"] = serde_json::json!([])), "has no objects"),
-        (closure_of(&good, 4, |header| header["objects"] = serde_json::json!({})), "cannot be used"),
+        (
+            closure_of(&good, 4, |header| header["roots"] = serde_json::json!(["other-123456789"])),
+            "is not in it",
+        ),
+        (
+            closure_of(&good, 4, |header| header["roots"] = serde_json::json!(["../x"])),
+            "cannot be used",
+        ),
+        (
+            closure_of(&good, 4, |header| header["objects"] = serde_json::json!([])),
+            "has no objects",
+        ),
+        (
+            closure_of(&good, 4, |header| header["objects"] = serde_json::json!({})),
+            "cannot be used",
+        ),
         (closure_of(&good, 3, |_| {}), "more than the 3 bytes"),
         (closure_of(&good, 5, |_| {}), "have 4 bytes, and should have 5"),
         (closure_of(&good, 4, |header| entry(header, "size", (-1).into())), "cannot be used"),
         (closure_of(&good, 4, |header| entry(header, "size", 1e300.into())), "cannot be used"),
         (closure_of(&good, u64::MAX, |_| {}), "the limit `bytes` is"),
-        (closure_of(&good, 4, |header| entry(header, "nar", other.clone().into())), "the content hashes to"),
-        (closure_of(&good, 4, |header| entry(header, "content", other.clone().into())), "the name does not follow"),
+        (
+            closure_of(&good, 4, |header| entry(header, "nar", other.clone().into())),
+            "the content hashes to",
+        ),
+        (
+            closure_of(&good, 4, |header| entry(header, "content", other.clone().into())),
+            "the name does not follow",
+        ),
         (closure_of(&good, 4, |header| entry(header, "name", "../evil".into())), "cannot be used"),
         (closure_of(&good, 4, |header| entry(header, "object", "/etc".into())), "cannot be used"),
-        (closure_of(&good, 4, |header| entry(header, "version", 2.into())), "the unknown version 2"),
         (
-            closure_of(&good, 4, |header| entry(header, "references", serde_json::json!(["low-123456789"]))),
+            closure_of(&good, 4, |header| entry(header, "version", 2.into())),
+            "the unknown version 2",
+        ),
+        (
+            closure_of(&good, 4, |header| {
+                entry(header, "references", serde_json::json!(["low-123456789"]))
+            }),
             "does not come before it",
         ),
         (
@@ -420,7 +477,8 @@ fn what_is_no_closure_is_said_to_be_none() {
         assert!(matches!(error, Error::NoClosure(_)), "{error}");
         assert!(!place.store.root().exists());
     }
-    for bytes in [b"{\"format\":\"syslua-closure\"".as_slice(), &[0x28, 0xb5, 0x2f, 0xfd, 1, 2, 3]] {
+    for bytes in [b"{\"format\":\"syslua-closure\"".as_slice(), &[0x28, 0xb5, 0x2f, 0xfd, 1, 2, 3]]
+    {
         assert!(matches!(place.import(bytes), Err(Error::Damaged(_))));
     }
 }
@@ -448,9 +506,15 @@ fn bombs_are_stopped_before_they_burst() {
     // It is larger than it says, whatever comes.
     let lie = closure_of(&endless, 1000, |_| {});
     let limits = UnpackLimits::default();
-    let limits = Limits { unpack: &limits, platform: HERE, lock_timeout: None, interrupt: &Interrupt::default() };
+    let limits = Limits {
+        unpack: &limits,
+        platform: HERE,
+        lock_timeout: None,
+        interrupt: &Interrupt::default(),
+    };
     let error =
-        import(&place.store, Box::new(Endless(std::io::Cursor::new(lie))), &limits, &mut |_, _| {}).unwrap_err();
+        import(&place.store, Box::new(Endless(std::io::Cursor::new(lie))), &limits, &mut |_, _| {})
+            .unwrap_err();
     assert!(error.to_string().contains("more than the 1000 bytes"), "{error}");
     // It says how large it is, and that is more than there is room for.
     let large = closure_of(&endless, 60 << 30, |_| {});
@@ -460,7 +524,8 @@ fn bombs_are_stopped_before_they_burst() {
     }
     // A first line without an end.
     let begin = std::io::Cursor::new(b"{\"format\":\"".to_vec());
-    let error = import(&place.store, Box::new(Endless(begin)), &limits, &mut |_, _| {}).unwrap_err();
+    let error =
+        import(&place.store, Box::new(Endless(begin)), &limits, &mut |_, _| {}).unwrap_err();
     assert!(error.to_string().contains("its first line does not end"), "{error}");
     place.is_empty();
     // Many entries, deep directories, long names.
@@ -483,7 +548,9 @@ fn bombs_are_stopped_before_they_burst() {
     // Compression that asks for more memory than is allowed.
     let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
     encoder.window_log(27).unwrap();
-    encoder.write_all(&closure_of(&archive(|writer| file(writer, &[1; 1000])), 1000, |_| {})).unwrap();
+    encoder
+        .write_all(&closure_of(&archive(|writer| file(writer, &[1; 1000])), 1000, |_| {}))
+        .unwrap();
     assert!(place.refuse(&encoder.finish().unwrap()).contains("does not decompress"));
 }
 
@@ -518,9 +585,12 @@ fn whoever_asks_to_stop_is_heard() {
     let error = export(&place.store, None, closure, Vec::new(), 1, &interrupt).unwrap_err();
     assert!(error.is_interruption());
     let (there, limits) = (Place::new(), UnpackLimits::default());
-    let limits = Limits { unpack: &limits, platform: HERE, lock_timeout: None, interrupt: &interrupt };
+    let limits =
+        Limits { unpack: &limits, platform: HERE, lock_timeout: None, interrupt: &interrupt };
     let bytes = place.export(&[&text]).unwrap();
-    let error = import(&there.store, Box::new(std::io::Cursor::new(bytes)), &limits, &mut |_, _| {}).unwrap_err();
+    let error =
+        import(&there.store, Box::new(std::io::Cursor::new(bytes)), &limits, &mut |_, _| {})
+            .unwrap_err();
     assert!(error.is_interruption());
     there.is_empty();
 }

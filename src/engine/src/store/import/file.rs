@@ -38,8 +38,14 @@ impl File<'_> {
         ObjectName::new(self.name, None, &OutputName::main(), self.nar)
     }
 
-    /// Writes the record and the object. `None` when something else has its name, or what has it is damaged.
-    fn publish(&self, publisher: &Publisher<'_>, shared: &SharedFiles<'_>, object: &ObjectName) -> Result<bool> {
+    /// Writes the record and the object. `None` when something else has its name, or what has it is
+    /// damaged.
+    fn publish(
+        &self,
+        publisher: &Publisher<'_>,
+        shared: &SharedFiles<'_>,
+        object: &ObjectName,
+    ) -> Result<bool> {
         let store = publisher.store;
         match standing(store, object, self.nar)? {
             Standing::Same => return Ok(true),
@@ -76,13 +82,15 @@ impl File<'_> {
     }
 }
 
-/// Publishes files on all threads of the current pool; returns the objects that they became, `None` for one that could not
-/// be published this way. Equal files become one object, which the first of them makes.
+/// Publishes files on all threads of the current pool; returns the objects that they became, `None`
+/// for one that could not be published this way. Equal files become one object, which the first of
+/// them makes.
 ///
 /// # Errors
 /// When the lock cannot be taken.
 pub fn import_files(store: &Store, files: &[Option<File<'_>>]) -> Result<Vec<Option<ObjectName>>> {
-    let objects: Vec<Option<ObjectName>> = files.iter().map(|file| file.as_ref().map(File::object)).collect();
+    let objects: Vec<Option<ObjectName>> =
+        files.iter().map(|file| file.as_ref().map(File::object)).collect();
     let mut first = std::collections::HashMap::new();
     for (number, object) in objects.iter().enumerate() {
         if let Some(object) = object {
@@ -94,12 +102,21 @@ pub fn import_files(store: &Store, files: &[Option<File<'_>>]) -> Result<Vec<Opt
     let publisher = Publisher::new(store)?;
     let publish = |number: &usize| -> Option<bool> {
         // What fails is built again as everything else is, and then says why.
-        Some(files[*number].as_ref()?.publish(&publisher, &shared, objects[*number].as_ref()?).unwrap_or(false))
+        Some(
+            files[*number]
+                .as_ref()?
+                .publish(&publisher, &shared, objects[*number].as_ref()?)
+                .unwrap_or(false),
+        )
     };
     let makers: Vec<usize> = first.values().copied().collect();
     let published: Vec<Option<bool>> = makers.par_iter().map(publish).collect();
-    let made: std::collections::HashSet<usize> =
-        makers.iter().zip(published).filter(|(_, made)| *made == Some(true)).map(|(number, _)| *number).collect();
+    let made: std::collections::HashSet<usize> = makers
+        .iter()
+        .zip(published)
+        .filter(|(_, made)| *made == Some(true))
+        .map(|(number, _)| *number)
+        .collect();
     let is_made = |object: &ObjectName| first.get(object).is_some_and(|maker| made.contains(maker));
     Ok(objects.iter().map(|object| object.clone().filter(is_made)).collect())
 }

@@ -1,4 +1,5 @@
-//! The names that outputs have while they are built: what is searched for in them, and the final names in their place.
+//! The names that outputs have while they are built: what is searched for in them, and the final
+//! names in their place.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -53,8 +54,8 @@ pub(super) fn patterns(
     patterns_with(store, build.slot(), build.outputs, build.dependencies, output, finished)
 }
 
-/// The patterns of one output: those of each output of the build, in order, then what [`Fixed`] lists, and the
-/// dependencies.
+/// The patterns of one output: those of each output of the build, in order, then what [`Fixed`]
+/// lists, and the dependencies.
 fn patterns_with(
     store: &Store,
     slot: Slot,
@@ -79,8 +80,8 @@ fn patterns_with(
     patterns
 }
 
-/// Adds the names that an output has while it is built, and what they become: with the directory as often as it stands
-/// before the name, so that it is not taken for the directory alone.
+/// Adds the names that an output has while it is built, and what they become: with the directory as
+/// often as it stands before the name, so that it is not taken for the directory alone.
 pub(crate) fn add_own_name(
     patterns: &mut Vec<(Vec<u8>, Option<Vec<u8>>)>,
     slot: Slot,
@@ -129,8 +130,9 @@ pub(super) fn refuse_building(build: &Build<'_>, paths: &[PathBuf]) -> Result<()
     let names_it = |text: &Vec<u8>| {
         memchr::memmem::find_iter(text, &directory).any(|start| {
             let rest = &text[start + directory.len()..];
-            let is_output =
-                |name: &ObjectName| rest.get(1..).is_some_and(|rest| rest.starts_with(name.as_str().as_bytes()));
+            let is_output = |name: &ObjectName| {
+                rest.get(1..).is_some_and(|rest| rest.starts_with(name.as_str().as_bytes()))
+            };
             match rest.first() {
                 Some(b'/') => !build.outputs.values().any(is_output),
                 // A longer word, which happens to begin so.
@@ -151,9 +153,11 @@ pub(super) fn refuse_building(build: &Build<'_>, paths: &[PathBuf]) -> Result<()
 fn texts_of(path: &Path) -> Result<Vec<Vec<u8>>> {
     let (directory, name) = reach(path)?;
     Ok(match directory.node(&name)?.map(|node| node.kind) {
-        Some(FileKind::Symlink) => {
-            directory.read_link(&name)?.iter().map(|target| platform::bytes_of_path(target)).collect()
-        }
+        Some(FileKind::Symlink) => directory
+            .read_link(&name)?
+            .iter()
+            .map(|target| platform::bytes_of_path(target))
+            .collect(),
         Some(FileKind::File) => vec![directory.read_file(&name)?],
         Some(FileKind::Directory) => {
             let names = directory.directory(&name)?.list()?;
@@ -163,7 +167,8 @@ fn texts_of(path: &Path) -> Result<Vec<Vec<u8>>> {
     })
 }
 
-/// Opens the directory that holds a path, one component after the other: it may be longer than a path that the system takes.
+/// Opens the directory that holds a path, one component after the other: it may be longer than a
+/// path that the system takes.
 fn reach(path: &Path) -> Result<(Arc<Directory>, OsString)> {
     /// Well below what systems take.
     const SHORT: usize = 2000;
@@ -172,8 +177,9 @@ fn reach(path: &Path) -> Result<(Arc<Directory>, OsString)> {
         return Ok((directory, name.to_owned()));
     }
     let mut names = path.components();
-    let mut directory =
-        Directory::follow(names.as_path().ancestors().find(|above| above.as_os_str().len() < SHORT).unwrap_or(path))?;
+    let mut directory = Directory::follow(
+        names.as_path().ancestors().find(|above| above.as_os_str().len() < SHORT).unwrap_or(path),
+    )?;
     let below = path.strip_prefix(directory.path()).unwrap_or(path).to_owned();
     names = below.components();
     let last = names.next_back().map(|name| name.as_os_str().to_owned()).unwrap_or_default();
@@ -197,14 +203,20 @@ pub(super) fn rewrite_names(
     let mut places: BTreeSet<&PathBuf> = BTreeSet::new();
     for (other, temporary) in build.outputs {
         let name = if other == output { Some(object) } else { finished.get(other) };
-        add_own_name(&mut patterns, build.slot(), temporary, name.map(|name| name.as_str().as_bytes().to_vec()));
+        add_own_name(
+            &mut patterns,
+            build.slot(),
+            temporary,
+            name.map(|name| name.as_str().as_bytes().to_vec()),
+        );
         places.extend(paths_of(digest, build, other));
     }
     if places.is_empty() {
         return Ok(None);
     }
     let path = build.staged(store, output);
-    let patterns = Patterns::new(&patterns).map_err(|error| Error::Damaged { path, problem: error.to_string() })?;
+    let patterns = Patterns::new(&patterns)
+        .map_err(|error| Error::Damaged { path, problem: error.to_string() })?;
     // In reverse order what is inside a directory comes before it, so that renaming breaks no path.
     for place in places.into_iter().rev() {
         store.interrupt().check().map_err(platform::failed("read", place))?;
@@ -234,12 +246,18 @@ pub(super) fn rewrite_names(
     Ok(Some(tree::hash_in(staging, &name, &[], store.interrupt())?))
 }
 
-/// Returns the name in staging of a new version of a file: by the process and the number of the file.
+/// Returns the name in staging of a new version of a file: by the process and the number of the
+/// file.
 pub(super) fn scratch(node: &Node) -> OsString {
     format!("scratch-{}-{}", std::process::id(), node.id.1).into()
 }
 
-fn rewrite_file(staging: &Directory, directory: &Directory, name: &OsStr, patterns: &Patterns) -> Result<()> {
+fn rewrite_file(
+    staging: &Directory,
+    directory: &Directory,
+    name: &OsStr,
+    patterns: &Patterns,
+) -> Result<()> {
     let path = directory.path().join(name);
     let (mut source, node) = directory.open_node(name)?;
     let temporary = scratch(&node);

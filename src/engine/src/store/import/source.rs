@@ -1,10 +1,12 @@
-//! Publication of local files and trees: each file is read once, and hashed, searched and put in its place on the way. Files
-//! that another object has become names of its inode, and are not written.
+//! Publication of local files and trees: each file is read once, and hashed, searched and put in
+//! its place on the way. Files that another object has become names of its inode, and are not
+//! written.
 //!
-//! Others may change a source meanwhile, and nobody staging; both are walked by descriptors. What is hashed is what was put in
-//! its place: it gets its name only if it is what the config declared.
+//! Others may change a source meanwhile, and nobody staging; both are walked by descriptors. What
+//! is hashed is what was put in its place: it gets its name only if it is what the config declared.
 //!
-//! It has over 600 lines, since its tests change a source at each step of that way and stand beside it.
+//! It has over 600 lines, since its tests change a source at each step of that way and stand beside
+//! it.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -29,7 +31,8 @@ use crate::store::tree::{self, Likeness, SeenTrees, content};
 use crate::store::{Error, Result, Store};
 use crate::value::{Source, Text};
 
-/// How many files are read before they are hashed: with the size of a small file, the memory that takes.
+/// How many files are read before they are hashed: with the size of a small file, the memory that
+/// takes.
 const CHUNK: usize = 256;
 
 /// In how many directories they may be: each is open twice.
@@ -47,8 +50,8 @@ pub struct SourceTree<'a> {
     pub sandbox: Level,
 }
 
-/// Publishes a local file or tree; returns the object that it became, and its record when it is new. The caller holds the
-/// lock of the derivation.
+/// Publishes a local file or tree; returns the object that it became, and its record when it is
+/// new. The caller holds the lock of the derivation.
 ///
 /// # Errors
 /// When it is not what was hashed any more, holds a placeholder, or the file system refuses.
@@ -69,7 +72,8 @@ pub fn import_source(
     let published = copy(store, tree.source, (&staging, &staged), seen).and_then(|copied| {
         let _lock = store.lock_publication()?;
         for counter in 0u64.. {
-            let object = ObjectName::new(tree.name, None, &OutputName::main(), numbered(nar, counter));
+            let object =
+                ObjectName::new(tree.name, None, &OutputName::main(), numbered(nar, counter));
             match standing(store, &object, nar)? {
                 Standing::Other => continue,
                 Standing::Same => {
@@ -176,11 +180,22 @@ struct Large {
     look: Option<Unwritten>,
 }
 
-/// Copies a source to where nothing stands, with the modes and times of objects; the top directory stays writable.
-fn copy(store: &Store, source: &Source, staged: (&Arc<Directory>, &OsStr), seen: &SeenTrees) -> Result<Copied> {
-    let names = [(platform::bytes_of_path(store.root()), None), (Placeholder::PREFIX.as_bytes().to_vec(), None)];
-    let patterns = Patterns::new(&names)
-        .map_err(|error| Error::Damaged { path: source.path.clone(), problem: error.to_string() })?;
+/// Copies a source to where nothing stands, with the modes and times of objects; the top directory
+/// stays writable.
+fn copy(
+    store: &Store,
+    source: &Source,
+    staged: (&Arc<Directory>, &OsStr),
+    seen: &SeenTrees,
+) -> Result<Copied> {
+    let names = [
+        (platform::bytes_of_path(store.root()), None),
+        (Placeholder::PREFIX.as_bytes().to_vec(), None),
+    ];
+    let patterns = Patterns::new(&names).map_err(|error| Error::Damaged {
+        path: source.path.clone(),
+        problem: error.to_string(),
+    })?;
     let copying = |knows_looks| Copying {
         source,
         shared: SharedFiles::new(store),
@@ -256,9 +271,21 @@ impl Copying<'_> {
                     let new = if is_top { staged.to_owned() } else { name.clone() };
                     let to = Arc::clone(copies.directory());
                     match kind {
-                        FileKind::File => batch.nodes.push(Node::File(Leaf { from: directory, name, to, new, below })),
+                        FileKind::File => batch.nodes.push(Node::File(Leaf {
+                            from: directory,
+                            name,
+                            to,
+                            new,
+                            below,
+                        })),
                         FileKind::Symlink => {
-                            batch.nodes.push(Node::Link(Leaf { from: directory, name, to, new, below }));
+                            batch.nodes.push(Node::Link(Leaf {
+                                from: directory,
+                                name,
+                                to,
+                                new,
+                                below,
+                            }));
                         }
                         FileKind::Directory => {
                             to.make_with_rights(&new, Some(0o700))?;
@@ -270,7 +297,10 @@ impl Copying<'_> {
                         }
                         FileKind::Special => {
                             let path = directory.path().join(&name);
-                            return Err(Error::Unstorable { path, what: "a socket, a device or a named pipe" });
+                            return Err(Error::Unstorable {
+                                path,
+                                what: "a socket, a device or a named pipe",
+                            });
                         }
                     }
                     if !is_top {
@@ -293,7 +323,10 @@ impl Copying<'_> {
         }
         self.finish(&batch, staging, archive, &mut copied)?;
         if is_empty {
-            return Err(platform::failed("read", &self.source.path)(std::io::ErrorKind::NotFound.into()).into());
+            return Err(platform::failed("read", &self.source.path)(
+                std::io::ErrorKind::NotFound.into(),
+            )
+            .into());
         }
         Ok(copied)
     }
@@ -327,7 +360,8 @@ impl Copying<'_> {
             Node::File(leaf) => self.put_file(leaf),
             Node::Link(leaf) => {
                 let target = leaf.from.read_link(&leaf.name)?;
-                let target = target.ok_or_else(|| content::changed(&leaf.from.path().join(&leaf.name)))?;
+                let target =
+                    target.ok_or_else(|| content::changed(&leaf.from.path().join(&leaf.name)))?;
                 leaf.to.symlink(&target, &leaf.new)?;
                 leaf.to.normalise(&leaf.new, |_| 0)?;
                 let nar = tree::hash_in(&leaf.to, &leaf.new, &[], self.interrupt)?.nar;
@@ -339,23 +373,43 @@ impl Copying<'_> {
 
     fn put_file(&self, leaf: &Leaf) -> Result<Put> {
         let Leaf { from, name, to, new, .. } = leaf;
-        if let Some(small) = content::read_small(from, name, self.patterns, None, self.knows_looks)? {
+        if let Some(small) = content::read_small(from, name, self.patterns, None, self.knows_looks)?
+        {
             let nar = tree::hash_of_file(&small.bytes, small.executable);
             self.shared.write(nar, &small.bytes, mode(small.executable), to, new)?;
             return Ok(Put::Small(small, nar));
         }
         let mut hasher = Hasher::default();
         let mut archive = Writer::new(&mut hasher);
-        let large = content::copy_large(from, name, self.patterns, (to, new), Some(&mut archive), self.interrupt)?;
+        let large = content::copy_large(
+            from,
+            name,
+            self.patterns,
+            (to, new),
+            Some(&mut archive),
+            self.interrupt,
+        )?;
         let nar = hasher.finish();
         to.normalise(new, |_| mode(large.executable))?;
         self.shared.share(nar, to, new)?;
         let found = large.found.into_iter().collect();
-        Ok(Put::Large(Large { executable: large.executable, length: large.length, found, nar, look: large.look }))
+        Ok(Put::Large(Large {
+            executable: large.executable,
+            length: large.length,
+            found,
+            nar,
+            look: large.look,
+        }))
     }
 
     /// Adds what was put in its place to the archive.
-    fn hash<S: Sink>(&self, node: &Node, put: Put, archive: &mut Writer<'_, S>, copied: &mut Copied) -> Result<()> {
+    fn hash<S: Sink>(
+        &self,
+        node: &Node,
+        put: Put,
+        archive: &mut Writer<'_, S>,
+        copied: &mut Copied,
+    ) -> Result<()> {
         match (node, &put) {
             (
                 Node::File(leaf) | Node::Link(leaf),
@@ -368,7 +422,10 @@ impl Copying<'_> {
         }
         match put {
             Put::Small(small, _) => {
-                small.found.iter().try_for_each(|number| self.found(*number, node, &small.bytes, copied))?;
+                small
+                    .found
+                    .iter()
+                    .try_for_each(|number| self.found(*number, node, &small.bytes, copied))?;
                 let length = small.bytes.len() as u64;
                 archive.begin_file(small.executable, length);
                 archive.content(&small.bytes);
@@ -478,7 +535,8 @@ mod tests {
         }
 
         fn import_seen(&self, from: &Path, seen: &SeenTrees) -> ObjectName {
-            let nar = tree::hash_to_copy(from, &BTreeSet::new(), seen, &Interrupt::default()).unwrap();
+            let nar =
+                tree::hash_to_copy(from, &BTreeSet::new(), seen, &Interrupt::default()).unwrap();
             let source = Source { path: from.to_owned(), nar, excluded: BTreeSet::new() };
             let name = Name::parse("tree").unwrap();
             let deriver = Hash::of(&platform::bytes_of_path(from));
@@ -539,7 +597,8 @@ mod tests {
         prop::collection::btree_map(name, leaf, 0..12).prop_map(|tree| {
             // What lies below a file or link cannot be made.
             let names: Vec<String> = tree.keys().cloned().collect();
-            let is_free = |name: &String| !names.iter().any(|other| name.starts_with(&format!("{other}/")));
+            let is_free =
+                |name: &String| !names.iter().any(|other| name.starts_with(&format!("{other}/")));
             tree.into_iter().filter(|(name, _)| is_free(name)).collect()
         })
     }
@@ -584,16 +643,28 @@ mod tests {
         std::thread::sleep(std::time::Duration::from_millis(150));
         let seen = SeenTrees::default();
         let object = place.import_seen(&from, &seen);
-        assert_eq!(fs::read(place.store.object(&object).join("inner/large")).unwrap(), vec![7; 900 * 1024]);
+        assert_eq!(
+            fs::read(place.store.object(&object).join("inner/large")).unwrap(),
+            vec![7; 900 * 1024]
+        );
         // Now with a change after the hash.
         fs::write(from.join("small"), "other").unwrap();
         std::thread::sleep(std::time::Duration::from_millis(150));
-        let nar = tree::hash_to_copy(&from, &BTreeSet::new(), &seen, &Interrupt::default()).unwrap();
+        let nar =
+            tree::hash_to_copy(&from, &BTreeSet::new(), &seen, &Interrupt::default()).unwrap();
         fs::write(from.join("inner/large"), vec![8; 900 * 1024]).unwrap();
         let source = Source { path: from.clone(), nar, excluded: BTreeSet::new() };
         let name = Name::parse("tree").unwrap();
-        let given = SourceTree { deriver: Hash::of(b"new"), name: &name, source: &source, sandbox: Level::Off };
-        assert!(matches!(import_source(&place.store, &given, &seen), Err(Error::SourceChanged { .. })));
+        let given = SourceTree {
+            deriver: Hash::of(b"new"),
+            name: &name,
+            source: &source,
+            sandbox: Level::Off,
+        };
+        assert!(matches!(
+            import_source(&place.store, &given, &seen),
+            Err(Error::SourceChanged { .. })
+        ));
         assert_eq!(fs::read_dir(place.store.staging()).unwrap().count(), 0);
     }
 
@@ -630,7 +701,8 @@ mod tests {
         let object = place.import(&from);
         let files = Directory::at(&place.store.shared_files()).unwrap();
         assert!(shared::unused(&files).unwrap().is_empty());
-        let garbage = sweep::Garbage { objects: vec![(object.clone(), 4)], ..sweep::Garbage::default() };
+        let garbage =
+            sweep::Garbage { objects: vec![(object.clone(), 4)], ..sweep::Garbage::default() };
         let interrupt = Interrupt::default();
         let own = Own::open(&place.store).unwrap().unwrap();
         let _open = place.store.lock_publication().unwrap();
@@ -651,7 +723,8 @@ mod tests {
         let path = place.store.object(&object);
         let many = place.directory.path().join("many");
         fs::create_dir(&many).unwrap();
-        let is_full = (0..MOST).any(|number| fs::hard_link(&path, many.join(number.to_string())).is_err());
+        let is_full =
+            (0..MOST).any(|number| fs::hard_link(&path, many.join(number.to_string())).is_err());
         if is_full {
             let tree = place.directory.path().join("tree");
             fs::create_dir(&tree).unwrap();

@@ -35,7 +35,12 @@ impl Place {
         self.import_using(recipe, outputs, &BTreeSet::new())
     }
 
-    fn import_using(&self, recipe: &str, outputs: &[&str], using: &BTreeSet<ObjectName>) -> Result<Outputs> {
+    fn import_using(
+        &self,
+        recipe: &str,
+        outputs: &[&str],
+        using: &BTreeSet<ObjectName>,
+    ) -> Result<Outputs> {
         let named = |output: &&str| (OutputName::parse(output).unwrap(), temporary(recipe, output));
         let build = Build {
             deriver: Hash::of(recipe.as_bytes()),
@@ -69,7 +74,9 @@ impl Place {
 
     fn is_sound(&self, object: &ObjectName) {
         assert_eq!(look(&self.store, object), Ok(()));
-        for directory in Slot::all().map(|slot| self.store.building(slot)).chain([self.store.staging()]) {
+        for directory in
+            Slot::all().map(|slot| self.store.building(slot)).chain([self.store.staging()])
+        {
             assert_eq!(fs::read_dir(directory).into_iter().flatten().count(), 0);
         }
     }
@@ -142,7 +149,10 @@ fn an_objects_own_name_is_rewritten_in_texts_links_and_names() {
         let built = place.built(recipe, "out");
         let own = temporary(recipe, "out");
         write(&built.join("text"), format!("in {}/lib, called {own}", text(&built)));
-        write(&built.join(format!("{own}.d")).join(own.as_str()), [b"\0", own.as_str().as_bytes(), b"\xff"].concat());
+        write(
+            &built.join(format!("{own}.d")).join(own.as_str()),
+            [b"\0", own.as_str().as_bytes(), b"\xff"].concat(),
+        );
         platform::symlink(&built.join("text"), &built.join("link")).unwrap();
         objects.push(place.import_one(recipe));
     }
@@ -150,7 +160,10 @@ fn an_objects_own_name_is_rewritten_in_texts_links_and_names() {
     assert_eq!(*object, objects[1]);
     assert_eq!(place.objects(), 1);
     let path = place.store.object(object);
-    assert_eq!(fs::read_to_string(path.join("link")).unwrap(), format!("in {}/lib, called {object}", text(&path)));
+    assert_eq!(
+        fs::read_to_string(path.join("link")).unwrap(),
+        format!("in {}/lib, called {object}", text(&path))
+    );
     let inner = fs::read(path.join(format!("{object}.d")).join(object.as_str())).unwrap();
     assert_eq!(inner, [b"\0", object.as_str().as_bytes(), b"\xff"].concat());
     let info = place.info(object);
@@ -193,13 +206,18 @@ fn a_circle_of_outputs_names_two_files_and_publishes_nothing() {
     platform::symlink(&paths[1], &paths[3].join("to-dev")).unwrap();
     let error = place.import("recipe", &["aside", "dev", "doc", "out"]).unwrap_err();
     let Error::Cycle { first, second, first_file, second_file } = error else { panic!("{error}") };
-    let next = |output: &str| ["dev", "doc", "out", "dev"].iter().skip_while(|o| **o != output).nth(1).copied();
+    let next = |output: &str| {
+        ["dev", "doc", "out", "dev"].iter().skip_while(|o| **o != output).nth(1).copied()
+    };
     assert_eq!(next(&first), Some(second.as_str()));
     assert!(first_file.ends_with(format!("to-{second}")), "{first_file:?}");
     assert!(second_file.ends_with(format!("to-{}", next(&second).unwrap())), "{second_file:?}");
     // By the paths that the build knows them by.
     let is_built = |file: &Path, output: &str| file.starts_with(place.built("recipe", output));
-    assert!(is_built(&first_file, &first) && is_built(&second_file, &second), "{first_file:?} {second_file:?}");
+    assert!(
+        is_built(&first_file, &first) && is_built(&second_file, &second),
+        "{first_file:?} {second_file:?}"
+    );
     assert_eq!(place.objects(), 0);
 }
 
@@ -232,13 +250,21 @@ fn sockets_are_refused() {
 fn references_are_the_dependencies_whose_names_occur() {
     let place = Place::new();
     let dependencies = ["a-123456789", "b-123456789", "b-1-123456789", "libb-123456789"];
-    let dependencies: BTreeSet<_> = dependencies.iter().map(|name| ObjectName::parse(name).unwrap()).collect();
+    let dependencies: BTreeSet<_> =
+        dependencies.iter().map(|name| ObjectName::parse(name).unwrap()).collect();
     let built = place.built("recipe", "out");
     // Neither a name that is part of a longer one, nor one that is no dependency, is a reference.
     write(&built.join("text"), "x-123456789 libb-123456789/lib, b-1-123456789");
     platform::symlink(Path::new("../a-123456789/bin"), &built.join("link")).unwrap();
-    let object = place.import_using("recipe", &["out"], &dependencies).unwrap().into_iter().next().unwrap().1;
-    let references: Vec<_> = place.info(&object).references.iter().map(ToString::to_string).collect();
+    let object = place
+        .import_using("recipe", &["out"], &dependencies)
+        .unwrap()
+        .into_iter()
+        .next()
+        .unwrap()
+        .1;
+    let references: Vec<_> =
+        place.info(&object).references.iter().map(ToString::to_string).collect();
     assert_eq!(references, ["a-123456789", "b-1-123456789", "libb-123456789"]);
     assert!(place.info(&object).relocatable);
 }
@@ -246,7 +272,9 @@ fn references_are_the_dependencies_whose_names_occur() {
 #[test]
 fn a_name_that_other_content_has_is_counted_on() {
     let place = Place::new();
-    let built = |recipe: &str| write(&place.built(recipe, "out").join("text"), text(&place.built(recipe, "out")));
+    let built = |recipe: &str| {
+        write(&place.built(recipe, "out").join("text"), text(&place.built(recipe, "out")))
+    };
     let mut names = BTreeSet::new();
     for number in 0..4 {
         let recipe = format!("recipe {number}");
@@ -254,7 +282,10 @@ fn a_name_that_other_content_has_is_counted_on() {
         let object = place.import_one(&recipe);
         assert!(names.insert(object.clone()), "{object} is used twice");
         place.is_sound(&object);
-        assert_eq!(fs::read_to_string(place.store.object(&object).join("text")).unwrap(), place.path(&object));
+        assert_eq!(
+            fs::read_to_string(place.store.object(&object).join("text")).unwrap(),
+            place.path(&object)
+        );
         // Once more, it is found again.
         built("again");
         assert_eq!(place.import_one("again"), object);
@@ -302,7 +333,9 @@ fn only_an_object_that_a_derivation_became_is_missed() {
     write(&place.built("recipe", "out"), "content");
     let object = place.import_one("recipe");
     let missing = |place: &Place| {
-        verify::verify(&place.store, &BTreeSet::new(), &crate::settings::Interrupt::default()).unwrap().damaged
+        verify::verify(&place.store, &BTreeSet::new(), &crate::settings::Interrupt::default())
+            .unwrap()
+            .damaged
     };
     let open = place.store.lock_publication().unwrap();
     fs::remove_file(place.store.object(&object)).unwrap();
@@ -316,8 +349,16 @@ fn only_an_object_that_a_derivation_became_is_missed() {
 
 /// What a build may leave: a path, whether there is a file (of this size) or a link, and a mode.
 fn any_entry() -> impl Strategy<Value = (Vec<&'static str>, Option<usize>, u32)> {
-    let component = prop_oneof![Just("a"), Just("b"), Just("B"), Just("-c"), Just("a.b"), Just("ö\n")];
-    let size = prop_oneof![Just(0), Just(7), Just(8), 1usize..300, Just(READ_SIZE - 1), Just(READ_SIZE + 5)];
+    let component =
+        prop_oneof![Just("a"), Just("b"), Just("B"), Just("-c"), Just("a.b"), Just("ö\n")];
+    let size = prop_oneof![
+        Just(0),
+        Just(7),
+        Just(8),
+        1usize..300,
+        Just(READ_SIZE - 1),
+        Just(READ_SIZE + 5)
+    ];
     // The owner's own rights are there; the rest is anything.
     (prop::collection::vec(component, 1..4), prop::option::weighted(0.8, size), 0u32..0o10000)
         .prop_map(|(path, size, mode)| (path, size, mode | 0o600))
@@ -407,12 +448,15 @@ fn a_file_at_hand_becomes_the_object_that_a_build_of_it_does() {
     let place = Place::new();
     let root = place.store.root().to_str().unwrap().to_owned();
     for (number, (content, is_executable)) in
-        [("text\n", false), ("", false), ("#!/bin/sh\n", true), (root.as_str(), false)].into_iter().enumerate()
+        [("text\n", false), ("", false), ("#!/bin/sh\n", true), (root.as_str(), false)]
+            .into_iter()
+            .enumerate()
     {
         let recipe = format!("recipe {number}");
         let built = Place::new();
         fs::write(built.built(&recipe, "out"), content).unwrap();
-        platform::set_mode(&built.built(&recipe, "out"), if is_executable { 0o700 } else { 0o600 }).unwrap();
+        platform::set_mode(&built.built(&recipe, "out"), if is_executable { 0o700 } else { 0o600 })
+            .unwrap();
         let expected = built.import_one(&recipe);
         let name = name();
         let file = || {

@@ -1,5 +1,5 @@
-//! Reading files with a search for names: small ones whole, large ones beside what takes their bytes.
-//! It does not know what the bytes are for, but for the archive that large ones go to.
+//! Reading files with a search for names: small ones whole, large ones beside what takes their
+//! bytes. It does not know what the bytes are for, but for the archive that large ones go to.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -34,8 +34,8 @@ pub struct Small {
     pub hash: Option<Hash>,
 }
 
-/// Reads a file and searches in it; `None` when it is large. A small one is copied to the name in another directory, if one
-/// is given, and hashed by itself, if that is asked for.
+/// Reads a file and searches in it; `None` when it is large. A small one is copied to the name in
+/// another directory, if one is given, and hashed by itself, if that is asked for.
 ///
 /// # Errors
 /// When it cannot be read or written, or changes meanwhile.
@@ -52,13 +52,16 @@ pub fn read_small(
     }
     let path = || directory.path().join(name);
     let mut bytes = Vec::with_capacity(usize::try_from(node.size).unwrap_or_default() + 1);
-    file.take(SMALL + 1).read_to_end(&mut bytes).map_err(|cause| platform::failed("read", &path())(cause))?;
+    file.take(SMALL + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|cause| platform::failed("read", &path())(cause))?;
     if bytes.len() as u64 != node.size {
         return Err(changed(&path()));
     }
     if let Some((to, name)) = copy {
         let mut copy = create(to, name, &node)?;
-        copy.write_all(&bytes).map_err(|cause| platform::failed("copy to", &to.path().join(name))(cause))?;
+        copy.write_all(&bytes)
+            .map_err(|cause| platform::failed("copy to", &to.path().join(name))(cause))?;
     }
     let hash = with_hash.then(|| Hash::of(&bytes));
     let mut found = Vec::new();
@@ -86,12 +89,13 @@ pub struct CopiedLarge {
     pub length: u64,
     /// The numbers of the patterns in it, each once.
     pub found: BTreeSet<usize>,
-    /// What it looked like all the time; nothing where that changed, or the copy is on another file system.
+    /// What it looked like all the time; nothing where that changed, or the copy is on another file
+    /// system.
     pub look: Option<Unwritten>,
 }
 
-/// Copies a large file to a name in another directory and searches in it; it is hashed as an archive of its own, if one is
-/// given.
+/// Copies a large file to a name in another directory and searches in it; it is hashed as an
+/// archive of its own, if one is given.
 ///
 /// # Errors
 /// As [`stream_large`].
@@ -140,7 +144,8 @@ pub fn copy_large<S: Sink>(
     if let Some(archive) = archive {
         archive.end_file(length);
     }
-    let look = before.filter(|before| Unwritten::look(&file) == Some(*before) && before.is_beside(&copy));
+    let look =
+        before.filter(|before| Unwritten::look(&file) == Some(*before) && before.is_beside(&copy));
     Ok(CopiedLarge { executable: node.is_executable(), length, found, look })
 }
 
@@ -199,7 +204,8 @@ enum Piece {
     Failed(io::Error),
 }
 
-/// Writes a large file to an archive, while another thread reads, copies and searches; returns its length.
+/// Writes a large file to an archive, while another thread reads, copies and searches; returns its
+/// length.
 ///
 /// # Errors
 /// When it cannot be read or written, or changes meanwhile, or somebody asked to stop.

@@ -1,9 +1,9 @@
-//! What a tree is without the contents of its large files: these are hashed once, when the tree is declared, and not again
-//! when it is copied, as long as nothing wrote to them in between.
+//! What a tree is without the contents of its large files: these are hashed once, when the tree is
+//! declared, and not again when it is copied, as long as nothing wrote to them in between.
 //!
-//! The likeness of a tree is the hash of its archive in which something else stands for the content of each file: of a
-//! small one the hash of the content, of a large one what the system tells of it ([`Unwritten`]). Two trees that are alike
-//! have the same archive.
+//! The likeness of a tree is the hash of its archive in which something else stands for the content
+//! of each file: of a small one the hash of the content, of a large one what the system tells of it
+//! ([`Unwritten`]). Two trees that are alike have the same archive.
 //!
 //! [`Unwritten`]: crate::platform::Unwritten
 
@@ -79,7 +79,8 @@ mod tests {
     fn make(top: &Path) {
         let large = usize::try_from(LARGE).unwrap() * 3 + 7;
         fs::create_dir_all(top.join("inner/deep")).unwrap();
-        for (name, length) in [("a", large), ("inner/b", large), ("inner/deep/c", 10), ("z", 1000)] {
+        for (name, length) in [("a", large), ("inner/b", large), ("inner/deep/c", 10), ("z", 1000)]
+        {
             fs::write(top.join(name), content(length, 1)).unwrap();
         }
         symlink("a", top.join("inner/link")).unwrap();
@@ -103,10 +104,16 @@ mod tests {
         ("a write whose time is set back", |top| {
             let time = fs::metadata(top.join("a")).unwrap().modified().unwrap();
             patch(&top.join("a"), 77);
-            fs::File::options().write(true).open(top.join("a")).unwrap().set_modified(time).unwrap();
+            fs::File::options()
+                .write(true)
+                .open(top.join("a"))
+                .unwrap()
+                .set_modified(time)
+                .unwrap();
         }),
         ("another file in its place", |top| {
-            fs::write(top.join("new"), content(usize::try_from(LARGE).unwrap() * 3 + 7, 2)).unwrap();
+            fs::write(top.join("new"), content(usize::try_from(LARGE).unwrap() * 3 + 7, 2))
+                .unwrap();
             fs::rename(top.join("new"), top.join("a")).unwrap();
         }),
         ("two names exchanged", |top| {
@@ -114,7 +121,9 @@ mod tests {
             fs::rename(top.join("inner/b"), top.join("a")).unwrap();
             fs::rename(top.join("t"), top.join("inner/b")).unwrap();
         }),
-        ("another mode", |top| fs::set_permissions(top.join("a"), fs::Permissions::from_mode(0o644)).unwrap()),
+        ("another mode", |top| {
+            fs::set_permissions(top.join("a"), fs::Permissions::from_mode(0o644)).unwrap()
+        }),
         ("another link", |top| {
             fs::remove_file(top.join("inner/link")).unwrap();
             symlink("z", top.join("inner/link")).unwrap();
@@ -127,7 +136,8 @@ mod tests {
             let (protection, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
             // SAFETY: a new mapping of an open file that is longer.
             unsafe {
-                let map = libc::mmap(std::ptr::null_mut(), 4096, protection, kind, file.as_raw_fd(), 0);
+                let map =
+                    libc::mmap(std::ptr::null_mut(), 4096, protection, kind, file.as_raw_fd(), 0);
                 assert_ne!(map, libc::MAP_FAILED);
                 map.cast::<u8>().add(99).write(0);
                 libc::munmap(map, 4096);
@@ -138,7 +148,9 @@ mod tests {
     #[test]
     fn what_is_copied_unread_is_what_was_hashed() {
         let (interrupt, none) = (Interrupt::default(), BTreeSet::new());
-        for (number, (what, change)) in [("nothing", (|_| {}) as fn(&Path))].iter().chain(&CHANGES).enumerate() {
+        for (number, (what, change)) in
+            [("nothing", (|_| {}) as fn(&Path))].iter().chain(&CHANGES).enumerate()
+        {
             let place = tempfile::tempdir().unwrap();
             let top = place.path().join("top");
             make(&top);

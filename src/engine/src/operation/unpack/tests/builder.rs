@@ -16,7 +16,8 @@ impl Packing {
         match self {
             Packing::Plain => content.to_vec(),
             Packing::Gzip => {
-                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+                let mut encoder =
+                    flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
                 encoder.write_all(content).unwrap();
                 encoder.finish().unwrap()
             }
@@ -32,7 +33,8 @@ impl Packing {
                 encoder.finish().unwrap()
             }
             Packing::Bzip2 => {
-                let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+                let mut encoder =
+                    bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
                 encoder.write_all(content).unwrap();
                 encoder.finish().unwrap()
             }
@@ -163,7 +165,8 @@ pub struct Entry {
 }
 
 pub fn entry(name: &str, content: &[u8]) -> Entry {
-    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+    let mut encoder =
+        flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(content).unwrap();
     Entry {
         name: name.as_bytes().to_vec(),

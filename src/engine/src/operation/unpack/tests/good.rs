@@ -66,12 +66,19 @@ fn what_gnu_tar_takes_is_taken() {
     );
     takes(&[directory("d/").size(4096), symlink("d/l", "x").size(1)], &["d/", "d/l -> x"]);
     takes(&[file("f", "one"), content().mode(0o755)], &["f 755 content"]);
-    takes(&[file("a/f", "one"), file("a/g", "other"), file("./a//f", "two")], &["a/", "a/f 644 two", "a/g 644 other"]);
+    takes(
+        &[file("a/f", "one"), file("a/g", "other"), file("./a//f", "two")],
+        &["a/", "a/f 644 two", "a/g 644 other"],
+    );
     // Other names keep what they had.
     takes(&[file("f", "one"), hard_link("g", "f"), file("f", "two")], &["f 644 two", "g 644 one"]);
     takes(&[Block::new(b'D', b"d/", b"Yf\0\0"), file("d/f", "x")], &["d/", "d/f 644 x"]);
     for packing in &PACKINGS[1..] {
-        assert_eq!(unpacked(&packing.pack(&blocks(&[content()])), &plain), ["f 644 content"], "{packing:?}");
+        assert_eq!(
+            unpacked(&packing.pack(&blocks(&[content()])), &plain),
+            ["f 644 content"],
+            "{packing:?}"
+        );
     }
     for packing in [Packing::Gzip, Packing::Bzip2] {
         for zeros in [1, 5, 600, 300_000] {
@@ -85,8 +92,14 @@ fn what_gnu_tar_takes_is_taken() {
 fn what_unzip_takes_is_taken() {
     let plain = UnpackOptions::default();
     let takes = |archive: &[u8], expected: &[&str]| assert_eq!(unpacked(archive, &plain), expected);
-    takes(&zip(&[entry("f", b"one"), entry("g", b"x"), entry("f", b"two")]), &["f 644 two", "g 644 x"]);
-    takes(&zip(&[entry("a/f", b"one"), entry("a//./f", b"two"), entry("a/f", b"three")]), &["a/", "a/f 644 three"]);
+    takes(
+        &zip(&[entry("f", b"one"), entry("g", b"x"), entry("f", b"two")]),
+        &["f 644 two", "g 644 x"],
+    );
+    takes(
+        &zip(&[entry("a/f", b"one"), entry("a//./f", b"two"), entry("a/f", b"three")]),
+        &["a/", "a/f 644 three"],
+    );
     let archive = zip(&[entry("f", b"content"), entry("d/g", &[b'x'; 3000])]);
     let large = "x".repeat(3000);
     for script in [&b"#!/bin/sh\nexit 0\n"[..], b"\x7fELF", &[0; 100_000], b"MZ\x90", b"x"] {
@@ -109,7 +122,8 @@ fn members_frames_and_streams_may_follow_one_another() {
     }
     let padded = [Packing::Xz.pack(&archive), vec![0; 8]].concat();
     assert_eq!(unpacked(&padded, &UnpackOptions::default()).len(), 1);
-    let skippable = [&b"\x50\x2a\x4d\x18\x04\0\0\0skip"[..], &Packing::Zstd.pack(&archive)].concat();
+    let skippable =
+        [&b"\x50\x2a\x4d\x18\x04\0\0\0skip"[..], &Packing::Zstd.pack(&archive)].concat();
     assert_eq!(unpacked(&skippable, &UnpackOptions::default()).len(), 1);
 }
 
@@ -139,7 +153,10 @@ fn what_is_allowed_passes() {
     let setuid = UnpackOptions { allow_setuid: true, ..UnpackOptions::default() };
     let archive = tar(&[file("f", "1"), file("F", "2")]);
     assert_eq!(unpacked(&archive, &case), ["F 644 2", "f 644 1"]);
-    assert_eq!(unpacked(&zip(&[entry("f", b"1"), entry("F", b"2")]), &case), ["F 644 2", "f 644 1"]);
+    assert_eq!(
+        unpacked(&zip(&[entry("f", b"1"), entry("F", b"2")]), &case),
+        ["F 644 2", "f 644 1"]
+    );
     assert_eq!(unpacked(&tar(&[file("f", "").mode(0o6755)]), &setuid), ["f 755 "]);
     assert_eq!(unpacked(&zip(&[entry("f", b"").mode(0o104_755)]), &setuid), ["f 755 "]);
 }
@@ -158,13 +175,21 @@ fn old_and_odd_headers_are_read() {
     let blocks = [seven.put(0, "seven"), place.put(0, "dir/"), prefixed, contiguous, label];
     assert_eq!(
         unpacked(&tar(&blocks), &UnpackOptions::default()),
-        ["contiguous 644 c", "dir/", "seven 644 v7", "some/", "some/prefix/", "some/prefix/name 644 p"]
+        [
+            "contiguous 644 c",
+            "dir/",
+            "seven 644 v7",
+            "some/",
+            "some/prefix/",
+            "some/prefix/name 644 p"
+        ]
     );
 }
 
 #[test]
 fn files_with_holes_are_filled_with_zeros() {
-    let mut old = file("old", "abcd").put(257, "ustar  ").put(386, "00000000002").put(398, "00000000004");
+    let mut old =
+        file("old", "abcd").put(257, "ustar  ").put(386, "00000000002").put(398, "00000000004");
     old.header[156] = b'S';
     let old = old.put(483, "00000000010");
     let pax = |records: &[(&str, &[u8])], content: &[u8]| {
@@ -182,7 +207,10 @@ fn files_with_holes_are_filled_with_zeros() {
         ],
         b"abcd",
     );
-    let one = pax(&[("GNU.sparse.name", b"one"), ("GNU.sparse.size", b"8"), ("GNU.sparse.map", b"2,4")], b"abcd");
+    let one = pax(
+        &[("GNU.sparse.name", b"one"), ("GNU.sparse.size", b"8"), ("GNU.sparse.map", b"2,4")],
+        b"abcd",
+    );
     let mut content = b"1\n2\n4\n".to_vec();
     content.resize(512, 0);
     content.extend(b"abcd");
@@ -242,6 +270,10 @@ fn zip_has_several_methods_and_names_of_dos() {
         from_dos,
     ]);
     let found = unpacked(&archive, &UnpackOptions::default());
-    assert_eq!(found.iter().filter(|line| line.contains(" 644 content content")).count(), 4, "{found:?}");
+    assert_eq!(
+        found.iter().filter(|line| line.contains(" 644 content content")).count(),
+        4,
+        "{found:?}"
+    );
     assert!(found.contains(&"über 644 ".to_owned()), "{found:?}");
 }

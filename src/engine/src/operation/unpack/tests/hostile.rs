@@ -25,24 +25,41 @@ fn tar_tricks(outside: &str) -> Vec<Trick> {
     let mut sparse = file("f", "").put(257, "ustar  ");
     sparse.header[156] = b'S';
     let holes = sparse.clone().put(483, &format!("{:011o}", 1u64 << 30));
+    let overlapping = sparse
+        .put(386, "00000000000")
+        .put(398, "00000000004")
+        .put(410, "00000000000")
+        .put(422, "00000000004");
     let overlapping =
-        sparse.put(386, "00000000000").put(398, "00000000004").put(410, "00000000000").put(422, "00000000004");
-    let overlapping = Block { content: b"12345678".to_vec(), ..overlapping.size(8).put(483, "00000000010") };
+        Block { content: b"12345678".to_vec(), ..overlapping.size(8).put(483, "00000000010") };
     let inner = tar(&[file("evil", "smuggled")]);
     let smuggled = Block::new(b'0', b"f", &blocks(&[file("evil", "smuggled")])).size(0);
-    let pax_smuggled = [extended(b'x', &[("size", b"1536")]), Block::new(b'0', b"f", &inner).size(0)];
+    let pax_smuggled =
+        [extended(b'x', &[("size", b"1536")]), Block::new(b'0', b"f", &inner).size(0)];
     let pax_smuggling = [extended(b'x', &[("size", b"0")]), Block::new(b'0', b"f", &inner)];
     vec![
         ("a name with ..", "leads out of its directory with ..", tar(&[file("../canary", "evil")])),
-        (".. in the middle", "leads out of its directory with ..", tar(&[file("a/../../../canary", "evil")])),
-        (".. as a directory", "leads out of its directory with ..", tar(&[directory("../outside/new/")])),
+        (
+            ".. in the middle",
+            "leads out of its directory with ..",
+            tar(&[file("a/../../../canary", "evil")]),
+        ),
+        (
+            ".. as a directory",
+            "leads out of its directory with ..",
+            tar(&[directory("../outside/new/")]),
+        ),
         ("an absolute name", "absolute name", tar(&[file(&at("canary"), "evil")])),
         (
             ".. in a long name of pax",
             "leads out of its directory",
             tar(&[extended(b'x', &[("path", b"../canary")]), file("f", "evil")]),
         ),
-        ("an absolute long name of GNU", "absolute name", tar(&[long(b'L', at("new").as_bytes()), file("f", "evil")])),
+        (
+            "an absolute long name of GNU",
+            "absolute name",
+            tar(&[long(b'L', at("new").as_bytes()), file("f", "evil")]),
+        ),
         (
             "writing through a link",
             "goes through \"way\", which is a symbolic link",
@@ -53,7 +70,11 @@ fn tar_tricks(outside: &str) -> Vec<Trick> {
             "goes through \"way\", which is a symbolic link",
             tar(&[symlink("way", outside), file("way/new", "evil")]),
         ),
-        ("a directory through a link", "goes through \"way\"", tar(&[symlink("way", outside), directory("way/new/")])),
+        (
+            "a directory through a link",
+            "goes through \"way\"",
+            tar(&[symlink("way", outside), directory("way/new/")]),
+        ),
         (
             "a link through a link",
             "goes through \"way\"",
@@ -69,10 +90,26 @@ fn tar_tricks(outside: &str) -> Vec<Trick> {
             "is there twice",
             tar(&[directory("way/"), symlink("way", outside), file("way/new", "evil")]),
         ),
-        ("writing to a link", "is there twice", tar(&[symlink("f", &at("canary")), file("f", "evil")])),
-        ("a hard link out", "leads out of the archive", tar(&[hard_link("f", "../../canary"), file("f", "evil")])),
-        ("an absolute hard link", "leads out of the archive", tar(&[hard_link("f", &at("canary"))])),
-        ("a hard link to what is there", "is no entry before it", tar(&[hard_link("f", "archive")])),
+        (
+            "writing to a link",
+            "is there twice",
+            tar(&[symlink("f", &at("canary")), file("f", "evil")]),
+        ),
+        (
+            "a hard link out",
+            "leads out of the archive",
+            tar(&[hard_link("f", "../../canary"), file("f", "evil")]),
+        ),
+        (
+            "an absolute hard link",
+            "leads out of the archive",
+            tar(&[hard_link("f", &at("canary"))]),
+        ),
+        (
+            "a hard link to what is there",
+            "is no entry before it",
+            tar(&[hard_link("f", "archive")]),
+        ),
         (
             "a hard link through a link",
             "is no entry before it",
@@ -83,12 +120,32 @@ fn tar_tricks(outside: &str) -> Vec<Trick> {
             "is there twice",
             tar(&[symlink("way", &at("canary")), hard_link("f", "way"), file("f", "evil")]),
         ),
-        ("a hard link to a directory", "hard link to the directory", tar(&[directory("d/"), hard_link("f", "d")])),
+        (
+            "a hard link to a directory",
+            "hard link to the directory",
+            tar(&[directory("d/"), hard_link("f", "d")]),
+        ),
         ("a file over a link", "is there twice", tar(&[symlink("f", "x"), file("f", "two")])),
-        ("a link over a file", "is there twice", tar(&[file("a/f", "one"), symlink("./a//f", "two")])),
-        ("a hard link over a file", "is there twice", tar(&[file("a", "1"), file("f", "2"), hard_link("f", "a")])),
-        ("a file over a hard link", "is there twice", tar(&[file("a", "1"), hard_link("f", "a"), file("f", "2")])),
-        ("one hard link twice", "is there twice", tar(&[file("a", "1"), hard_link("f", "a"), hard_link("f", "a")])),
+        (
+            "a link over a file",
+            "is there twice",
+            tar(&[file("a/f", "one"), symlink("./a//f", "two")]),
+        ),
+        (
+            "a hard link over a file",
+            "is there twice",
+            tar(&[file("a", "1"), file("f", "2"), hard_link("f", "a")]),
+        ),
+        (
+            "a file over a hard link",
+            "is there twice",
+            tar(&[file("a", "1"), hard_link("f", "a"), file("f", "2")]),
+        ),
+        (
+            "one hard link twice",
+            "is there twice",
+            tar(&[file("a", "1"), hard_link("f", "a"), hard_link("f", "a")]),
+        ),
         ("a directory over a file", "is there twice", tar(&[file("f", "1"), directory("f/")])),
         ("a file over a directory", "is there twice", tar(&[directory("f/"), file("f", "1")])),
         ("a hard link to itself alone", "is no entry before it", tar(&[hard_link("f", "f")])),
@@ -108,7 +165,11 @@ fn tar_tricks(outside: &str) -> Vec<Trick> {
         ("a block device", "is a block device", tar(&[Block::new(b'4', b"f", b"")])),
         ("a named pipe", "named pipe (FIFO)", tar(&[Block::new(b'6', b"f", b"")])),
         ("an unknown kind", "unknown kind 'Q'", tar(&[Block::new(b'Q', b"f", b"")])),
-        ("a size of pax that hides entries", "has two sizes: 0 bytes in its header, 1536", tar(&pax_smuggled)),
+        (
+            "a size of pax that hides entries",
+            "has two sizes: 0 bytes in its header, 1536",
+            tar(&pax_smuggled),
+        ),
         ("a size of pax that shows entries", "has two sizes", tar(&pax_smuggling)),
         (
             "two sizes of pax",
@@ -125,12 +186,24 @@ fn tar_tricks(outside: &str) -> Vec<Trick> {
             "its global header says \"path\"",
             tar(&[extended(b'g', &[("path", b"x")]), file("f", "content")]),
         ),
-        ("a malformed record", "malformed record", tar(&[Block::new(b'x', b"p", b"99 path=x\n"), file("f", "")])),
-        ("an endless record", "claims to be", tar(&[Block::new(b'x', b"p", b"").size(1 << 32), file("f", "")])),
+        (
+            "a malformed record",
+            "malformed record",
+            tar(&[Block::new(b'x', b"p", b"99 path=x\n"), file("f", "")]),
+        ),
+        (
+            "an endless record",
+            "claims to be",
+            tar(&[Block::new(b'x', b"p", b"").size(1 << 32), file("f", "")]),
+        ),
         (
             "two extended headers",
             "two extended headers",
-            tar(&[extended(b'x', &[("path", b"a")]), extended(b'x', &[("path", b"b")]), file("f", "")]),
+            tar(&[
+                extended(b'x', &[("path", b"a")]),
+                extended(b'x', &[("path", b"b")]),
+                file("f", ""),
+            ]),
         ),
         (
             "an extended header of nothing",
@@ -140,25 +213,57 @@ fn tar_tricks(outside: &str) -> Vec<Trick> {
         ("a bomb", "`ratio` of 200", tar(&[Block::new(b'0', b"zeros", &zeros)])),
         ("a bomb of holes", "`ratio` of 200", tar(&[holes])),
         ("a size larger than the archive", "it is cut off", lying),
-        ("content behind a size of 0", "\"evil\" is there twice", tar(&[smuggled, symlink("evil", "again")])),
+        (
+            "content behind a size of 0",
+            "\"evil\" is there twice",
+            tar(&[smuggled, symlink("evil", "again")]),
+        ),
         (
             "a negative size",
             "a size that is negative",
             tar(&[Block::new(b'0', b"f", b"").put(124, "\u{0}").base_256()]),
         ),
-        ("a size that is no number", "a size that is no number", tar(&[file("f", "x").put(124, "0000000x")])),
+        (
+            "a size that is no number",
+            "a size that is no number",
+            tar(&[file("f", "x").put(124, "0000000x")]),
+        ),
         ("a wrong checksum", "wrong checksum", bad_sum),
         ("data behind the end", "trailing data", trailing),
         ("an archive behind the end", "trailing data", second),
-        ("a NUL in a name", "NUL byte in its name", tar(&[extended(b'x', &[("path", b"f\0.txt")]), file("f", "")])),
+        (
+            "a NUL in a name",
+            "NUL byte in its name",
+            tar(&[extended(b'x', &[("path", b"f\0.txt")]), file("f", "")]),
+        ),
         ("a line break in a name", "line break in its name", tar(&[file("f\ng", "")])),
-        ("a link to a NUL", "NUL byte", tar(&[extended(b'x', &[("linkpath", b"a\0b")]), symlink("f", "a")])),
+        (
+            "a link to a NUL",
+            "NUL byte",
+            tar(&[extended(b'x', &[("linkpath", b"a\0b")]), symlink("f", "a")]),
+        ),
         ("a link to nothing", "link to nothing", tar(&[symlink("f", "")])),
-        ("a name of 300 bytes", "longer than 255 bytes", tar(&[long(b'L', "n".repeat(300).as_bytes()), file("f", "")])),
-        ("a path of 5000 bytes", "`path` of 2048", tar(&[long(b'L', "name/".repeat(1000).as_bytes()), file("f", "")])),
+        (
+            "a name of 300 bytes",
+            "longer than 255 bytes",
+            tar(&[long(b'L', "n".repeat(300).as_bytes()), file("f", "")]),
+        ),
+        (
+            "a path of 5000 bytes",
+            "`path` of 2048",
+            tar(&[long(b'L', "name/".repeat(1000).as_bytes()), file("f", "")]),
+        ),
         ("a path that is too deep", "`depth` of 128", tar(&[deep, file("f", "")])),
-        ("a directory with content", "header number 2", tar(&[Block::new(b'5', b"d/", b"content")])),
-        ("a link with content", "header number 2", tar(&[Block::new(b'2', b"l", b"content").link("x")])),
+        (
+            "a directory with content",
+            "header number 2",
+            tar(&[Block::new(b'5', b"d/", b"content")]),
+        ),
+        (
+            "a link with content",
+            "header number 2",
+            tar(&[Block::new(b'2', b"l", b"content").link("x")]),
+        ),
         (
             "a hard link with content",
             "header number 3",
@@ -169,7 +274,11 @@ fn tar_tricks(outside: &str) -> Vec<Trick> {
             "has two sizes",
             tar(&[file("f", "x"), extended(b'x', &[("size", b"7")]), hard_link("l", "f")]),
         ),
-        ("a file that is a directory", "goes through \"f\", which is a file", tar(&[file("f", ""), file("f/g", "")])),
+        (
+            "a file that is a directory",
+            "goes through \"f\", which is a file",
+            tar(&[file("f", ""), file("f/g", "")]),
+        ),
         ("a map with pieces that overlap", "pieces that overlap", tar(&[overlapping])),
         ("an empty archive", "no entries", tar(&[])),
         ("a name that is empty", "has no name", tar(&[file("", "x")])),
@@ -205,12 +314,19 @@ fn every_trick_in_every_kind_of_tar_is_refused() {
             let says = match (packing, *what) {
                 (Packing::Plain, "a bomb") => continue,
                 (Packing::Plain, "an empty archive") => "nothing but zeros",
-                (Packing::Plain, "a wrong checksum" | "a negative size" | "a size that is no number") => {
-                    "first header is damaged"
-                }
+                (
+                    Packing::Plain,
+                    "a wrong checksum" | "a negative size" | "a size that is no number",
+                ) => "first header is damaged",
                 _ => says,
             };
-            refused(&place, &format!("{what} in {packing:?}"), says, &packing.pack(content), &UnpackOptions::default());
+            refused(
+                &place,
+                &format!("{what} in {packing:?}"),
+                says,
+                &packing.pack(content),
+                &UnpackOptions::default(),
+            );
             count += 1;
         }
     }
@@ -218,16 +334,35 @@ fn every_trick_in_every_kind_of_tar_is_refused() {
     let content = tar(&[file("f", "content")]);
     for packing in &PACKINGS[1..] {
         let packed = packing.pack(&content);
-        for (tail, what) in
-            [(&b"evil"[..], "text"), (&[0xff; 600], "bytes"), (&content, "a tar"), (&[0, 0, 0, 1], "zeros")]
-        {
-            let says = if *packing == Packing::Xz || *packing == Packing::Zstd { "" } else { "trailing data" };
+        for (tail, what) in [
+            (&b"evil"[..], "text"),
+            (&[0xff; 600], "bytes"),
+            (&content, "a tar"),
+            (&[0, 0, 0, 1], "zeros"),
+        ] {
+            let says = if *packing == Packing::Xz || *packing == Packing::Zstd {
+                ""
+            } else {
+                "trailing data"
+            };
             let archive = [&packed, tail].concat();
-            refused(&place, &format!("{what} behind {packing:?}"), says, &archive, &UnpackOptions::default());
+            refused(
+                &place,
+                &format!("{what} behind {packing:?}"),
+                says,
+                &archive,
+                &UnpackOptions::default(),
+            );
             count += 1;
         }
         for (name, options, says) in limits() {
-            refused(&place, &format!("{name} in {packing:?}"), says, &packing.pack(&large()), &options);
+            refused(
+                &place,
+                &format!("{name} in {packing:?}"),
+                says,
+                &packing.pack(&large()),
+                &options,
+            );
             count += 1;
         }
     }
@@ -239,11 +374,23 @@ pub fn limits() -> Vec<(&'static str, UnpackOptions, &'static str)> {
     let with = |limits| UnpackOptions { limits, ..UnpackOptions::default() };
     let plain = UnpackLimits::default;
     vec![
-        ("too many bytes", with(UnpackLimits { bytes: 1000, ..plain() }), "limits = { bytes = ... }"),
-        ("too many entries", with(UnpackLimits { entries: 2, ..plain() }), "limits = { entries = ... }"),
+        (
+            "too many bytes",
+            with(UnpackLimits { bytes: 1000, ..plain() }),
+            "limits = { bytes = ... }",
+        ),
+        (
+            "too many entries",
+            with(UnpackLimits { entries: 2, ..plain() }),
+            "limits = { entries = ... }",
+        ),
         ("a path too long", with(UnpackLimits { path: 8, ..plain() }), "limits = { path = ... }"),
         ("a path too deep", with(UnpackLimits { depth: 2, ..plain() }), "limits = { depth = ... }"),
-        ("stripped to nothing", UnpackOptions { strip: 9, ..UnpackOptions::default() }, "strip = 9 leaves nothing"),
+        (
+            "stripped to nothing",
+            UnpackOptions { strip: 9, ..UnpackOptions::default() },
+            "strip = 9 leaves nothing",
+        ),
     ]
 }
 
@@ -278,7 +425,8 @@ fn a_window_that_is_too_large_is_refused() {
 fn links_that_stand_in_the_destination_are_not_followed() {
     let place = Place::new();
     let options = UnpackOptions::default();
-    let link = |name: &str| std::os::unix::fs::symlink("../../outside", place.out().join(name)).unwrap();
+    let link =
+        |name: &str| std::os::unix::fs::symlink("../../outside", place.out().join(name)).unwrap();
     let through = tar(&[file("way/new", "evil")]);
     let over = tar(&[file("way", "evil")]);
     for (archive, says) in [

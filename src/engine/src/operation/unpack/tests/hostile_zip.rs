@@ -18,7 +18,9 @@ fn zip_tricks(outside: &str) -> Vec<Trick> {
         let mut changed = plain.clone();
         changed.flags = 8;
         let packed = changed.packed.len() as u32;
-        changed.after = [b"PK\x07\x08".to_vec(), checksum.to_le_bytes().into(), packed.to_le_bytes().into()].concat();
+        changed.after =
+            [b"PK\x07\x08".to_vec(), checksum.to_le_bytes().into(), packed.to_le_bytes().into()]
+                .concat();
         changed.after.extend_from_slice(&size.to_le_bytes());
         zip(&[changed])
     };
@@ -69,8 +71,16 @@ fn zip_tricks(outside: &str) -> Vec<Trick> {
     };
     let fifo = |mode| zip(&[entry("f", b"").mode(mode)]);
     vec![
-        ("a name with ..", "leads out of its directory with ..", zip(&[entry("../canary", b"evil")])),
-        (".. in the middle", "leads out of its directory with ..", zip(&[entry("a/../../../canary", b"evil")])),
+        (
+            "a name with ..",
+            "leads out of its directory with ..",
+            zip(&[entry("../canary", b"evil")]),
+        ),
+        (
+            ".. in the middle",
+            "leads out of its directory with ..",
+            zip(&[entry("a/../../../canary", b"evil")]),
+        ),
         ("an absolute name", "absolute name", zip(&[entry(&at("canary"), b"evil")])),
         ("a backslash", "backslash", zip(&[entry("..\\canary", b"evil")])),
         ("a drive", "begins with a drive", zip(&[entry("C:canary", b"evil")])),
@@ -85,12 +95,32 @@ fn zip_tricks(outside: &str) -> Vec<Trick> {
             "is there twice",
             zip(&[entry("way/canary", b"evil"), zip_symlink("way", "../../outside")]),
         ),
-        ("writing to a link", "is there twice", zip(&[zip_symlink("f", &at("canary")), entry("f", b"evil")])),
-        ("a directory over a link", "is there twice", zip(&[zip_symlink("d", outside), entry("d/", b"")])),
-        ("a link over a file", "is there twice", zip(&[entry("f", b"one"), zip_symlink("f", "two")])),
+        (
+            "writing to a link",
+            "is there twice",
+            zip(&[zip_symlink("f", &at("canary")), entry("f", b"evil")]),
+        ),
+        (
+            "a directory over a link",
+            "is there twice",
+            zip(&[zip_symlink("d", outside), entry("d/", b"")]),
+        ),
+        (
+            "a link over a file",
+            "is there twice",
+            zip(&[entry("f", b"one"), zip_symlink("f", "two")]),
+        ),
         ("a file over a directory", "is there twice", zip(&[entry("f/", b""), entry("f", b"two")])),
-        ("two links of one name", "is there twice", zip(&[zip_symlink("f", "x"), zip_symlink("f", "x")])),
-        ("names that differ in case", "case only", zip(&[entry("File", b"one"), entry("fILE", b"two")])),
+        (
+            "two links of one name",
+            "is there twice",
+            zip(&[zip_symlink("f", "x"), zip_symlink("f", "x")]),
+        ),
+        (
+            "names that differ in case",
+            "case only",
+            zip(&[entry("File", b"one"), entry("fILE", b"two")]),
+        ),
         ("a setuid file", "is setuid", zip(&[entry("f", b"x").mode(0o104_755)])),
         ("a setgid file", "is setgid", zip(&[entry("f", b"x").mode(0o102_755)])),
         ("a character device", "character device", fifo(0o020_644)),
@@ -99,15 +129,31 @@ fn zip_tricks(outside: &str) -> Vec<Trick> {
         ("a socket", "a socket", fifo(0o140_644)),
         ("an unknown kind", "unknown kind", fifo(0o170_644)),
         ("a bomb", "`ratio` of 200", zip(&[zeros])),
-        ("a size that is too small", "claims to have 3 bytes, but has more", with(&|entry| entry.size = 3)),
-        ("a size that is too large", "claims to have 70 bytes, but has 7", with(&|entry| entry.size = 70)),
+        (
+            "a size that is too small",
+            "claims to have 3 bytes, but has more",
+            with(&|entry| entry.size = 3),
+        ),
+        (
+            "a size that is too large",
+            "claims to have 70 bytes, but has 7",
+            with(&|entry| entry.size = 70),
+        ),
         ("a huge size", "`ratio` of 200", with(&|entry| entry.size = u32::MAX - 1)),
         ("a stored size that lies", "has two sizes", with(&|entry| entry.method = 0)),
-        ("a packed size that is too large", "shares its bytes", with(&|entry| entry.packed_size = Some(500))),
+        (
+            "a packed size that is too large",
+            "shares its bytes",
+            with(&|entry| entry.packed_size = Some(500)),
+        ),
         ("a wrong checksum", "another checksum", with(&|entry| entry.checksum = 1)),
         ("garbage as content", "is damaged", with(&|entry| entry.packed = vec![0xff; 9])),
         ("data behind the content", "trailing data", with(&|entry| entry.packed.extend(b"evil"))),
-        ("bytes between entries", "bytes that belong to no entry", with(&|entry| entry.after = b"evil".to_vec())),
+        (
+            "bytes between entries",
+            "bytes that belong to no entry",
+            with(&|entry| entry.after = b"evil".to_vec()),
+        ),
         ("bytes before the first", "bytes before its first entry", {
             let mut bad = plain.clone();
             bad.name = b"hidden".to_vec();
@@ -127,10 +173,26 @@ fn zip_tricks(outside: &str) -> Vec<Trick> {
             "it has the name \"g\"",
             with(&|entry| entry.local_name = Some(b"g".to_vec())),
         ),
-        ("another size in the local header", "contradicts", with(&|entry| entry.local_size = Some(3))),
-        ("another method in the local header", "another method", with(&|entry| entry.local_method = Some(0))),
-        ("a descriptor with another size", "data descriptor that contradicts", descriptor(plain.checksum, 8)),
-        ("a descriptor with another checksum", "data descriptor that contradicts", descriptor(1, 7)),
+        (
+            "another size in the local header",
+            "contradicts",
+            with(&|entry| entry.local_size = Some(3)),
+        ),
+        (
+            "another method in the local header",
+            "another method",
+            with(&|entry| entry.local_method = Some(0)),
+        ),
+        (
+            "a descriptor with another size",
+            "data descriptor that contradicts",
+            descriptor(plain.checksum, 8),
+        ),
+        (
+            "a descriptor with another checksum",
+            "data descriptor that contradicts",
+            descriptor(1, 7),
+        ),
         ("two entries of the same bytes", "share their bytes", sharing),
         ("an entry inside another", "shares its bytes", quoting),
         ("two ends", "two ends", two_ends),
@@ -143,15 +205,27 @@ fn zip_tricks(outside: &str) -> Vec<Trick> {
         ("a directory with content", "7 bytes of content", zip(&[entry("d/", b"content")])),
         ("a link to nothing", "link to nothing", zip(&[zip_symlink("l", "")])),
         ("a link to a NUL", "NUL byte", zip(&[zip_symlink("l", "a\0b")])),
-        ("a link that is too long", "longer than 4095", zip(&[zip_symlink("l", &"x".repeat(5000))])),
+        (
+            "a link that is too long",
+            "longer than 4095",
+            zip(&[zip_symlink("l", &"x".repeat(5000))]),
+        ),
         ("a NUL in a name", "NUL byte", zip(&[entry("a\0b", b"x")])),
         ("a line break in a name", "line break", zip(&[entry("a\nb", b"x")])),
         ("a name of 300 bytes", "longer than 255", zip(&[entry(&"n".repeat(300), b"x")])),
         ("a path of 5000 bytes", "`path`", zip(&[entry(&"name/".repeat(1000), b"")])),
         ("a path that is too deep", "`depth`", zip(&[entry(&"d/".repeat(200), b"")])),
-        ("a file that is a directory", "goes through \"f\"", zip(&[entry("f", b"x"), entry("f/g", b"y")])),
+        (
+            "a file that is a directory",
+            "goes through \"f\"",
+            zip(&[entry("f", b"x"), entry("f/g", b"y")]),
+        ),
         ("an empty archive", "no entries", zip(&[])),
-        ("trailing data", "trailing data: 4 bytes", [zip(std::slice::from_ref(&plain)), b"evil".to_vec()].concat()),
+        (
+            "trailing data",
+            "trailing data: 4 bytes",
+            [zip(std::slice::from_ref(&plain)), b"evil".to_vec()].concat(),
+        ),
         ("a name that is empty", "has no name", zip(&[entry("", b"x")])),
     ]
 }

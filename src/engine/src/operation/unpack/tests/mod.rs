@@ -103,7 +103,8 @@ impl Place {
     pub fn check_canaries(&self, what: &str) {
         let base = self.base();
         let list = |path: &Path| {
-            let mut names: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            let mut names: Vec<_> =
+                fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
             names.sort();
             names
         };
@@ -148,4 +149,5 @@ pub fn describe(path: &Path) -> Vec<String> {
     lines
 }
 
-pub const PACKINGS: [Packing; 5] = [Packing::Plain, Packing::Gzip, Packing::Xz, Packing::Zstd, Packing::Bzip2];
+pub const PACKINGS: [Packing; 5] =
+    [Packing::Plain, Packing::Gzip, Packing::Xz, Packing::Zstd, Packing::Bzip2];

@@ -1,4 +1,5 @@
-//! Archives that are cut, or changed somewhere: never a panic, a write outside, or a silently short tree.
+//! Archives that are cut, or changed somewhere: never a panic, a write outside, or a silently short
+//! tree.
 
 use super::super::UnpackOptions;
 use super::builder::*;
@@ -39,7 +40,8 @@ fn sample_zip() -> Vec<u8> {
 }
 
 fn archives() -> Vec<(String, Vec<u8>)> {
-    let mut all: Vec<_> = PACKINGS.iter().map(|packing| (format!("{packing:?}"), packing.pack(&sample()))).collect();
+    let mut all: Vec<_> =
+        PACKINGS.iter().map(|packing| (format!("{packing:?}"), packing.pack(&sample()))).collect();
     all.push(("zip".to_owned(), sample_zip()));
     all
 }
