@@ -86,7 +86,9 @@ impl<'a> Reader<'a> {
                 Kind::Map(_) => {}
                 Kind::Leaf(Value::Null) => root.kind = Kind::Map(Vec::new()),
                 _ => {
-                    return Err(self.error(root.span.start, "a YAML document of SOPS must be a map"));
+                    return Err(
+                        self.error(root.span.start, "a YAML document of SOPS must be a map")
+                    );
                 }
             }
             roots.push(root);
