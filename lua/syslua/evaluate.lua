@@ -37,32 +37,6 @@ local helper_modules = {
   source = "syslua.source",
 }
 
--- What acts on the system is out of reach while a config is evaluated.
----@type table<string, boolean?>
-local acting = {}
-for _, name in ipairs({ "apply", "build", "plan", "store", "snapshots", "native", "cli" }) do
-  acting[name] = true
-end
-
--- The module as configs see it: for the machine that is evaluated for, and without what acts.
-local function get_module(target)
-  local module = require("syslua")
-  return setmetatable(target, {
-    __metatable = false,
-    __index = function(_, name)
-      if acting[name] then
-        failure.raise({
-          kind = "config",
-          message = ("`syslua.%s` cannot be used while a config is evaluated"):format(name),
-          position = position.caller(),
-          hint = "a config only declares: call it in a script, after syslua.evaluate",
-        })
-      end
-      return module[name]
-    end,
-  })
-end
-
 -- What stands in for `os.exit` during an evaluation: it would end the command without a word.
 local function refuse_exit()
   failure.raise({
@@ -75,7 +49,9 @@ end
 
 local function get_globals(target)
   ---@type table<string, any>
-  local globals = { syslua = get_module(target) }
+  local globals = {
+    syslua = setmetatable(target, { __index = require("syslua") }),
+  }
   for name, module in next, helper_modules do
     ---@type any
     local helper

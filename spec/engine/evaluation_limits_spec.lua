@@ -34,7 +34,6 @@ describe("an evaluation", function()
   }
   local calls = {
     '%s.apply(syslua.evaluate("inner.lua"))',
-    '%s.build("nothing")',
     '%s.plan(syslua.evaluate("inner.lua"))',
     "%s.snapshots.destroy()",
     "%s.snapshots.rollback(0)",
@@ -71,6 +70,17 @@ describe("an evaluation", function()
         assert.equal(root, here.list("root/store/metadata"), config)
       end
     end
+  end)
+
+  it("builds nothing", function()
+    here.write_config([[
+      local one = derive { name = "x", config = function(_, ctx) ctx.write(ctx.out, "x") end }
+      syslua.build(one)
+    ]])
+    local result = here.run("plan", "init.lua")
+    assert.equal(1, result.code, result.stdout)
+    assert.matches("cannot be used while a config is evaluated", result.stderr, 1, true)
+    assert.matches("init.lua:3", result.stderr, 1, true)
   end)
 
   it("does not end the process", function()
