@@ -20,7 +20,7 @@ use syslua_secrets::{Document, Format, KeyPath, Opened, Options, Plain, Value, a
 const RECIPIENT: &str = "age1fm04afyk2yvux4cluqw83g4vx5cqvfdkle3r7qpx6nsm8yw6vcvstu8dzn";
 
 fn key_file() -> PathBuf {
-    Path::new("tests/vectors/key.txt").to_path_buf()
+    std::path::absolute("tests/vectors/key.txt").expect("there is a current directory")
 }
 
 fn identities() -> Identities {

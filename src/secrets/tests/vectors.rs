@@ -14,7 +14,7 @@ use syslua_secrets::identity::{Identities, Places};
 use syslua_secrets::{Document, Format, Opened, Options, Plain};
 
 fn vectors() -> PathBuf {
-    Path::new("tests/vectors").to_path_buf()
+    std::path::absolute("tests/vectors").expect("there is a current directory")
 }
 
 fn identities(file: &str) -> Identities {
