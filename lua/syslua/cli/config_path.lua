@@ -54,13 +54,6 @@ end
 ---@param argument string?
 ---@return string
 function config_path.get(argument)
-  if argument and path.basename(argument):find("^syslua%.lua$") then
-    failure.raise({
-      kind = "usage",
-      message = ("%s is the entry file of a project, and no config"):format(argument),
-      hint = "`sys shell` in its directory enters it; a config has another name",
-    })
-  end
   local name, why = argument, nil
   if not name then
     name, why = config_path.get_default()
