@@ -1,4 +1,4 @@
---- Lines that tell what is, or would be, written into the lock of a config. It writes nothing.
+--- What is, or would be, written into the lock of a config, as lines or as JSON.
 
 local text = require("syslua.util.text")
 
@@ -70,6 +70,28 @@ function lock_report.render(changes, is_done)
     lines[index] = ("%s %s  %s"):format(verb, name, text.printable(get_detail(change)))
   end
   return lines
+end
+
+--- Shows changes: as lines, or with --json as one object.
+---@param command string
+---@param args syslua.cli.Args
+---@param changes syslua.LockChange[]
+---@param is_done boolean whether they were made
+---@param otherwise string the line when there are none
+---@param fields table<string, boolean>? what else the object has
+function lock_report.show(command, args, changes, is_done, otherwise, fields)
+  local terminal = require("syslua.cli.terminal")
+  if args.json then
+    local document = { changes = require("syslua.lib").array(changes) }
+    for name, value in pairs(fields or {}) do
+      document[name] = value
+    end
+    terminal.write({ require("syslua.cli.report").to_json(command, document) })
+  elseif not args.quiet then
+    local lines = lock_report.render(changes, is_done)
+    lines[1] = lines[1] or otherwise
+    terminal.write(lines)
+  end
 end
 
 return lock_report

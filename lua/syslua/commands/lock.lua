@@ -21,7 +21,6 @@ end
 ---@param args syslua.cli.Args
 ---@return integer
 function lock.run(args)
-  local terminal = require("syslua.cli.terminal")
   if not args.check then
     require("syslua.util.failure").raise({
       kind = "usage",
@@ -34,14 +33,9 @@ function lock.run(args)
   options.locked = nil
   local inputs = require("syslua.inputs")
   local changes = inputs.check(config, options)
-  if args.json then
-    local document = { changes = require("syslua.lib").array(changes), complete = not changes[1] }
-    terminal.write({ require("syslua.cli.report").to_json("lock", document) })
-  elseif not args.quiet then
-    local lines = require("syslua.cli.lock_report").render(changes, false)
-    lines[1] = lines[1] or "syslua.lock is complete, and what it locks is there."
-    terminal.write(lines)
-  end
+  local otherwise = "syslua.lock is complete, and what it locks is there."
+  local fields = { complete = not changes[1] }
+  require("syslua.cli.lock_report").show("lock", args, changes, false, otherwise, fields)
   return changes[1] and 3 or 0
 end
 

@@ -17,19 +17,12 @@ end
 ---@param args syslua.cli.Args
 ---@return integer
 function outdated.run(args)
-  local terminal = require("syslua.cli.terminal")
   local config = require("syslua.cli.config_path").get(args.config)
   local options = require("syslua.cli.options").from_args(args)
   options.locked = nil
   local changes = require("syslua.inputs").outdated(config, options)
-  if args.json then
-    local document = { changes = require("syslua.lib").array(changes) }
-    terminal.write({ require("syslua.cli.report").to_json("outdated", document) })
-  elseif not args.quiet then
-    local lines = require("syslua.cli.lock_report").render(changes, false)
-    lines[1] = lines[1] or "All inputs are up to date."
-    terminal.write(lines)
-  end
+  local otherwise = "All inputs are up to date."
+  require("syslua.cli.lock_report").show("outdated", args, changes, false, otherwise)
   return changes[1] and 3 or 0
 end
 

@@ -43,7 +43,6 @@ end
 ---@param args syslua.cli.Args
 ---@return integer
 function update.run(args)
-  local terminal = require("syslua.cli.terminal")
   local config = require("syslua.cli.config_path").get(args.config)
   local options = require("syslua.cli.options").from_args(args)
   options.dry_run = args.dry_run or false
@@ -58,15 +57,14 @@ function update.run(args)
   if args.commit and not args.dry_run and changes[1] then
     commit(config, changes)
   end
-  if args.json then
-    local array = require("syslua.lib").array
-    local document = { changes = array(changes), applied = not args.dry_run and changes[1] ~= nil }
-    terminal.write({ require("syslua.cli.report").to_json("update", document) })
-  elseif not args.quiet then
-    local lines = require("syslua.cli.lock_report").render(changes, not args.dry_run)
-    lines[1] = lines[1] or "All inputs are up to date."
-    terminal.write(lines)
-  end
+  require("syslua.cli.lock_report").show(
+    "update",
+    args,
+    changes,
+    not args.dry_run,
+    "All inputs are up to date.",
+    { applied = not args.dry_run and changes[1] ~= nil }
+  )
   return 0
 end
 
