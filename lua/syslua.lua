@@ -1,6 +1,6 @@
 --- What `require("syslua")` finds: it loads the shared library, and has the Lua files of sys.lua
---- loaded from the
--- directory beside this file only. So no `syslua` in the current directory is taken for it.
+-- loaded from the directory beside this file only. So no `syslua` in the current directory is taken
+-- for it.
 
 ---@type any
 ---@diagnostic disable-next-line: access-invisible

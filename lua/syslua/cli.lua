@@ -5,8 +5,7 @@
 local cli = {}
 
 --- Runs the command that the words after `lua -l syslua` name, and exits with its code. Returns
---- when
--- there is nothing to run, or the first word is a script for Lua.
+-- when there is nothing to run, or the first word is a script for Lua.
 ---@param words string[]
 function cli.start(words)
   return require("syslua.cli.main").start(words)

@@ -1,6 +1,5 @@
 --- Functions of Lua whose answers differ from run to run, or from one Lua to the next, as configs
---- and
--- builds have them: with an order, without addresses. It does not know when builds run.
+-- and builds have them: with an order, without addresses. It does not know when builds run.
 
 local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
@@ -166,8 +165,7 @@ function fixed.next(value, key)
 end
 
 --- `pairs` in a fixed order: numbers ascending, strings by their bytes, false, true. Keys are taken
---- at the
--- start; what vanishes meanwhile is left out.
+-- at the start; what vanishes meanwhile is left out.
 ---@param value any
 ---@return function, any, any
 function fixed.pairs(value)
@@ -274,8 +272,7 @@ local function has_text(value)
 end
 
 --- `tostring`. What Lua shows by its address is shown by a number: the first such value that is
---- shown has
--- the number 1.
+-- shown has the number 1.
 ---@param ... any
 ---@return string
 function fixed.tostring(...)

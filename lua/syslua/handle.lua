@@ -1,7 +1,6 @@
 --- What a derivation or source looks like to a config: an empty table that shows fields and takes
---- none,
--- so that nothing can be added to it that its hash does not know. It does not know how they are
--- made.
+-- none, so that nothing can be added to it that its hash does not know. It does not know how they
+-- are made.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")

@@ -114,8 +114,7 @@ local function find_changes(config, names, options)
 end
 
 --- Resolves inputs anew, those of the names or all, and locks what they are now; with `dry_run` it
---- only says what it
--- would lock. Nothing is built or applied.
+-- only says what it would lock. Nothing is built or applied.
 ---@param config string the entry file
 ---@param names string[]? names may have `*`
 ---@param options syslua.DryOptions?
@@ -143,8 +142,7 @@ function inputs.outdated(config, options)
 end
 
 --- Says what an apply would change in the lock, and changes nothing: an empty list where the lock
---- is complete. What is
--- locked is verified.
+-- is complete. What is locked is verified.
 ---@param config string the entry file
 ---@param options syslua.Options?
 ---@return syslua.LockChange[]

@@ -45,8 +45,7 @@ local function check_text(call, value)
 end
 
 --- Returns the value that a JSON text stands for. `null` is `lib.null`, and lists are marked, so
---- that
--- `lib.toJSON` gives the same text again.
+-- that `lib.toJSON` gives the same text again.
 ---@param json string
 ---@return any
 function lib.fromJSON(json)
@@ -72,8 +71,7 @@ function lib.toYAML(value)
 end
 
 --- Returns a table as INI: what is no table first, then a section for each table, all sorted. A
---- list is
--- the same key again for each item.
+-- list is the same key again for each item.
 ---@param value table
 ---@param opts { indent: string?, separator: string? }? what stands before keys (nothing), and after them (" = ")
 ---@return string
@@ -91,8 +89,8 @@ function lib.array(list)
 end
 
 --- Lays tables over one another, the last one on top: tables with names are merged deeply, anything
---- else
--- is replaced. `mkDefault` gives way, `mkForce` stays, and `mkBefore` and `mkAfter` join lists.
+-- else is replaced. `mkDefault` gives way, `mkForce` stays, and `mkBefore` and `mkAfter` join
+-- lists.
 ---@param ... table
 ---@return table
 function lib.merge(...)

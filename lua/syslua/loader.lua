@@ -493,8 +493,7 @@ function make_environment(self, extra)
 end
 
 --- Makes the loader of one evaluation. Its globals are those of Lua and `extra`; what a config's
---- files
--- set stays among them.
+-- files set stays among them.
 ---@param directory string
 ---@param extra table<string, any>
 ---@param is_pure boolean? hides `io`, `os` and modules that are not part of the config

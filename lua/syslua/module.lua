@@ -1,6 +1,5 @@
 --- `syslua.module`: a part of a config that several places may set up. What they give is merged,
---- and
--- acted upon once, at the end of the evaluation. It does not know what a module does.
+-- and acted upon once, at the end of the evaluation. It does not know what a module does.
 
 local closest = require("syslua.util.closest")
 local failure = require("syslua.util.failure")
@@ -147,8 +146,7 @@ local function set_up(module, opts)
 end
 
 --- Makes a module. Its `setup` may be called any number of times; `config` is called once, with
---- what
--- came of it all.
+-- what came of it all.
 ---@param spec syslua.module.Spec
 ---@return syslua.ConfigModule
 return function(spec)

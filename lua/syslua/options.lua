@@ -181,9 +181,8 @@ merge = function(name, declarations, default)
 end
 
 --- Merges what several places gave into one table: tables with names deeply; of other values that
---- of
--- the lowest number counts, and two different ones of it are a conflict; lists follow one another
--- by their numbers. Defaults count where nobody gave anything.
+-- of the lowest number counts, and two different ones of it are a conflict; lists follow one
+-- another by their numbers. Defaults count where nobody gave anything.
 ---@param name string what messages name
 ---@param defaults table
 ---@param given { value: table, position: string? }[]
@@ -234,9 +233,8 @@ local function overlay(below, above)
 end
 
 --- Lays tables over one another, the last one on top: tables with names are merged deeply; of
---- anything
--- else the lowest number counts, and among equal ones the last; a list is replaced, unless the
--- upper one is to stand before or after it.
+-- anything else the lowest number counts, and among equal ones the last; a list is replaced, unless
+-- the upper one is to stand before or after it.
 ---@param ... table
 ---@return table
 function options.overlay(...)

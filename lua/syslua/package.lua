@@ -1,6 +1,6 @@
 --- `syslua.package`: a program that is released as archives for several platforms, in several
---- versions.
--- It makes a module of it, whose `setup` puts one version on PATH. It does not know any program.
+-- versions. It makes a module of it, whose `setup` puts one version on PATH. It does not know any
+-- program.
 
 local closest = require("syslua.util.closest")
 local derive = require("syslua.derive")

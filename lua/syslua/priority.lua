@@ -62,8 +62,7 @@ function priority.unwrap(value)
 end
 
 --- Orders declarations of a list: those that replace the rest, else all by their numbers, equal
---- ones
--- in order of declaration. Returns those that count, and those that lost.
+-- ones in order of declaration. Returns those that count, and those that lost.
 ---@param declarations table[] with `number` and `replaces`
 ---@return table[] kept
 ---@return table[] lost
@@ -94,8 +93,7 @@ function priority.sort(declarations)
 end
 
 --- Returns the declaration of a single value that counts, the first one of the lowest number;
---- another
--- one of that number which differs from it; and those of higher numbers.
+-- another one of that number which differs from it; and those of higher numbers.
 ---@param declarations table[] with `number`; at least one
 ---@param is_equal fun(left: table, right: table): boolean
 ---@return table winner

@@ -1,7 +1,6 @@
 --- `syslua.testing`: tests of configs. Evaluates a config for any machine, and shows what it
---- declares:
--- files, environment, packages, services. Where luassert is there, as under busted, it adds
--- assertions. Nothing is built or applied.
+-- declares: files, environment, packages, services. Where luassert is there, as under busted, it
+-- adds assertions. Nothing is built or applied.
 
 local evaluate = require("syslua.evaluate")
 local border = require("syslua.border")

@@ -1,6 +1,5 @@
 --- A snapshot keeps a copy of its config by content: no name of a config becomes a name in the
---- root, and what was
--- damaged is built again from the copy.
+-- root, and what was damaged is built again from the copy.
 
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")

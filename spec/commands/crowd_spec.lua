@@ -1,7 +1,6 @@
 --- Many at once: applies, rollbacks, gc, builds and readers on one root, while holders of locks are
---- killed. What comes
--- of it is what some order of them one after the other would have made. `SYSLUA_SWEEP=all` goes 200
--- rounds. Once, not for each Lua.
+-- killed. What comes of it is what some order of them one after the other would have made.
+-- `SYSLUA_SWEEP=all` goes 200 rounds. Once, not for each Lua.
 
 local interpreter = require("spec.support.interpreter")
 local json = require("dkjson")

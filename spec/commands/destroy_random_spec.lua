@@ -1,6 +1,5 @@
 --- `destroy` after random sequences of apply, edit, rollback, kill and gc: the home is what it was,
---- and no
--- edit is lost. `SYSLUA_SEED=7` runs one sequence, `SYSLUA_SWEEP=all` many.
+-- and no edit is lost. `SYSLUA_SEED=7` runs one sequence, `SYSLUA_SWEEP=all` many.
 
 local commands = require("syslua.cli.commands")
 local interpreter = require("spec.support.interpreter")

@@ -1,6 +1,5 @@
 --- The JSON of the commands has the fields of docs/reference/json.md: no other, and all that are
---- not optional. Once,
--- not for each Lua.
+-- not optional. Once, not for each Lua.
 
 local interpreter = require("spec.support.interpreter")
 local json_reference = require("spec.support.json_reference")

@@ -1,7 +1,6 @@
 --- Homes, roots and temporary files on file systems of their own: what cannot be renamed from one
---- to the other stays
--- beside its place, and comes back from there. A bind mount counts too: the kernel refuses to
--- rename across it, though its device has the same number.
+-- to the other stays beside its place, and comes back from there. A bind mount counts too: the
+-- kernel refuses to rename across it, though its device has the same number.
 
 local machine = require("spec.support.machine")
 

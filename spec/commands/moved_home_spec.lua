@@ -1,6 +1,5 @@
 --- A home that got another place or name after an apply, with its root: it is given back as it was,
---- and nothing in it
--- is taken for somebody else's.
+-- and nothing in it is taken for somebody else's.
 
 local machine = require("spec.support.machine")
 

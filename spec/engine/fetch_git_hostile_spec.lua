@@ -1,6 +1,5 @@
 --- git repositories that mean harm, and submodules: what could run something, lead elsewhere or
---- stand for
--- something else is refused. This does not depend on the Lua: it runs on one.
+-- stand for something else is refused. This does not depend on the Lua: it runs on one.
 
 local git_place = require("spec.support.git_place")
 local interpreter = require("spec.support.interpreter")

@@ -1,6 +1,5 @@
 --- Trees of git commits, over https, http, ssh and from this machine. Servers do not depend on the
---- Lua: this runs
--- on one.
+-- Lua: this runs on one.
 
 local git_place = require("spec.support.git_place")
 local interpreter = require("spec.support.interpreter")

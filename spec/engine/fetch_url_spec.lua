@@ -1,7 +1,6 @@
 --- Downloads against servers that misbehave, and against nginx with TLS: every way to fail has its
---- message,
--- and loses nothing. Servers and messages do not depend on the Lua: this runs on one.
--- It is over 600 lines, since it is one list of faults over one pair of servers.
+-- message, and loses nothing. Servers and messages do not depend on the Lua: this runs on one. It
+-- is over 600 lines, since it is one list of faults over one pair of servers.
 
 local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")

@@ -1,6 +1,5 @@
 --- Hostile archives end to end: each is refused in words of its own, what is outside stays as it
---- was,
--- and nothing is registered in the store. The engine's tests have more of them.
+-- was, and nothing is registered in the store. The engine's tests have more of them.
 
 local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")

@@ -1,7 +1,6 @@
 --- The hash of an input's tree is what nix says of the same repository: of 20 with odd names, links
---- and modes
--- (none with attributes, which nix obeys). And two branches that each add an input merge, or it is
--- said what to do.
+-- and modes (none with attributes, which nix obeys). And two branches that each add an input merge,
+-- or it is said what to do.
 
 local input_place = require("spec.support.input_place")
 local interpreter = require("spec.support.interpreter")

@@ -1,6 +1,6 @@
 --- Inputs from servers: https with an authority of its own, ssh, archives; what is wrong with each;
---- and what
--- a user's git configuration must not change. Servers do not depend on the Lua: this runs on one.
+-- and what a user's git configuration must not change. Servers do not depend on the Lua: this runs
+-- on one.
 
 local git_place = require("spec.support.git_place")
 local interpreter = require("spec.support.interpreter")

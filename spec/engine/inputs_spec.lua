@@ -1,6 +1,5 @@
 --- Inputs of configs: what is locked, what `setup` and `require` get of them, and what is refused.
---- The repositories are
--- on this machine; servers have a spec of their own.
+-- The repositories are on this machine; servers have a spec of their own.
 
 local input_place = require("spec.support.input_place")
 

@@ -1,6 +1,5 @@
 --- What `config` may not capture is refused where it is declared, with the variable, the line and
---- what
--- to do instead.
+-- what to do instead.
 
 local machine = require("spec.support.machine")
 local interpreter = require("spec.support.interpreter")

@@ -1,6 +1,5 @@
 --- What becomes of a build: objects that work where they are, are shared, and look the same on
---- every
--- machine.
+-- every machine.
 
 local machine = require("spec.support.machine")
 local ordered_pairs = require("syslua.util.ordered_pairs")

@@ -1,6 +1,5 @@
 --- Wrong configs: a name, the lines of `setup` (the first one is line 2 of init.lua) or whole
---- files, and
--- exactly what is printed, which is the same on every Lua.
+-- files, and exactly what is printed, which is the same on every Lua.
 
 return {
   -- file{}

@@ -1,6 +1,5 @@
 --- Links inside the trees that `file{}` declares: whatever becomes of a tree, each stays a link, is
---- followed, or is
--- refused.
+-- followed, or is refused.
 
 local machine = require("spec.support.machine")
 

@@ -1,6 +1,5 @@
 --- What a jail of a build holds: its network, what `read` shows in it, and what others keep in the
---- kernel.
--- Each attempt runs at both levels, also as root.
+-- kernel. Each attempt runs at both levels, also as root.
 
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")

@@ -1,6 +1,5 @@
 --- One hash of a recipe stands for one result: random recipes, built in random surroundings and in
---- random order, by
--- processes that share nothing, and some recipes by all Luas that are installed.
+-- random order, by processes that share nothing, and some recipes by all Luas that are installed.
 
 local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")

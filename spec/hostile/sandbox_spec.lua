@@ -1,6 +1,5 @@
 --- What hostile programs of a build try against the machine, its user, and other builds: at each
---- level, and as root.
--- docs/reference/security.md says what holds each of them.
+-- level, and as root. docs/reference/security.md says what holds each of them.
 
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")

@@ -1,6 +1,5 @@
 --- What other users put where root's commands read: whatever it is, these end soon, need little
---- memory, and leave what
--- belongs to others alone.
+-- memory, and leave what belongs to others alone.
 
 local json = require("dkjson")
 local machine = require("spec.support.machine")

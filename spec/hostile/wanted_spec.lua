@@ -1,6 +1,5 @@
 --- What a build may do though it is confined, and what waits for a lock: programs that people use
---- must not notice
--- the walls around them.
+-- must not notice the walls around them.
 
 local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")

@@ -1,6 +1,5 @@
 --- A throw-away machine with git repositories and a server of them, for specs of `ctx.fetch_git`.
---- What is fetched
--- is compared with what git's plumbing and nix-hash say.
+-- What is fetched is compared with what git's plumbing and nix-hash say.
 
 local luassert = require("luassert")
 local machine = require("spec.support.machine")

@@ -111,8 +111,7 @@ function machine.new(directory)
   end
 
   --- Returns what a directory holds, one entry a line: kind, mode, name, where a link leads; of
-  --- files
-  -- size and time too. Nothing for a directory that is not there.
+  -- files size and time too. Nothing for a directory that is not there.
   function self.list(name)
     if not self.exists(name) then
       return ""

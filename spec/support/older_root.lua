@@ -1,6 +1,5 @@
 --- A machine with a root that an earlier version made: see `spec/fixtures/`. Its paths are
---- absolute, so there is one
--- at a time.
+-- absolute, so there is one at a time.
 
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")

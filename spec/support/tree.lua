@@ -28,8 +28,7 @@ function tree.read(name)
 end
 
 --- Returns the names of all files below directories of the project, in order; those that do not
---- exist
--- are left out.
+-- exist are left out.
 ---@param directories string[] relative to the root
 ---@param ending string? what the names end with, ".lua"
 ---@return string[]

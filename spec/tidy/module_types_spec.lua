@@ -1,6 +1,5 @@
 --- The options of modules that come with sys.lua have types: the checker of the project refuses
---- wrong
--- ones, and takes right ones. #once
+-- wrong ones, and takes right ones. #once
 
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")

@@ -1,6 +1,5 @@
 --- What `adopt` can make of a path: which copies it needs, and which lines of a config. It looks at
---- files and
--- declarations, and changes nothing.
+-- files and declarations, and changes nothing.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")

@@ -1,6 +1,6 @@
 --- Recognises files that should stay private: keys, tokens, passwords, histories. By name, and by
---- content, since names
--- mislead. The lists are documented in docs/reference/cli.md, under `adopt`. It changes nothing.
+-- content, since names mislead. The lists are documented in docs/reference/cli.md, under `adopt`.
+-- It changes nothing.
 
 local known = require("syslua.cli.known_credentials")
 local path = require("syslua.util.path")

@@ -1,6 +1,5 @@
 --- The files by which editors and checkers find our types: `.luarc.json` and `.emmyrc.json` beside
---- a
--- config. It writes the new ones of `init`, and keeps those up to date that are ours.
+-- a config. It writes the new ones of `init`, and keeps those up to date that are ours.
 
 local border = require("syslua.border")
 local path = require("syslua.util.path")

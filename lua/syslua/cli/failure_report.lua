@@ -1,6 +1,5 @@
 --- Turns a failure into lines for people and JSON for programs: what happened, where, why, what to
---- do.
--- It does not write them, and does not know exit codes.
+-- do. It does not write them, and does not know exit codes.
 
 local text = require("syslua.util.text")
 local unpack = require("syslua.util.table").unpack

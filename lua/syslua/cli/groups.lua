@@ -1,6 +1,5 @@
 --- Puts the targets of many actions together by their directories, so that hundreds of them fit on
---- a screen.
--- It writes nothing.
+-- a screen. It writes nothing.
 
 local path = require("syslua.util.path")
 local text = require("syslua.util.text")

@@ -72,9 +72,8 @@ local function raise_ambiguous(word, found)
 end
 
 --- Returns the object of a store that a word means: its name, the beginning of it, its nine digits,
---- a path in it, the
--- name of its package, or name and version, `tool/1.0`. None or several are a failure of kind
--- "usage".
+-- a path in it, the name of its package, or name and version, `tool/1.0`. None or several are a
+-- failure of kind "usage".
 ---@param listed syslua.Listed
 ---@param word string
 ---@param program string how the user calls us

@@ -31,8 +31,7 @@ local function add_below(names, directory)
 end
 
 --- Returns the names of all packages, those beside the config first; one that is there too is
---- listed
--- again.
+-- listed again.
 ---@param directory string that of the config
 ---@return string[]
 function package_names.list(directory)

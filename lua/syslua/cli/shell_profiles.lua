@@ -1,6 +1,5 @@
 --- The lines by which shells read the environment at their start: adding them to the files of a
---- user, and taking them
--- away. Which files and lines, the engine knows.
+-- user, and taking them away. Which files and lines, the engine knows.
 
 local border = require("syslua.border")
 local path = require("syslua.util.path")
@@ -95,8 +94,7 @@ local function without(text, line)
 end
 
 --- Takes the lines away that `add` added; returns from which files, and what failed. A file that is
---- empty then stays:
--- it may have been there before.
+-- empty then stays: it may have been there before.
 ---@param shells syslua.cli.ShellProfile[]
 ---@param is_dry boolean whether only to say what would be done
 ---@return string[] lines what there is to say of it

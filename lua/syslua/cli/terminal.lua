@@ -49,8 +49,7 @@ local function colour(name, value)
 end
 
 --- Returns a text as it may be written: our own colours are codes for the terminal, and what else a
---- terminal
--- would act upon is shown as an escape.
+-- terminal would act upon is shown as an escape.
 ---@param value string
 ---@return string
 function terminal.finish(value)

@@ -1,6 +1,5 @@
 --- The line that an apply or a plan of what is in force already ends with: of most of them it is
---- the only one, which
--- is why it is no part of the whole report.
+-- the only one, which is why it is no part of the whole report.
 
 local path = require("syslua.util.path")
 

@@ -1,6 +1,5 @@
 --- `adopt`: takes files of the user into the config's directory, and edits of managed files back
---- into their
--- sources. It applies nothing.
+-- into their sources. It applies nothing.
 
 local adopt = {}
 

@@ -1,6 +1,5 @@
 --- `destroy`: goes back to before the first apply, and removes the root. It needs neither the
---- config nor
--- the network.
+-- config nor the network.
 
 local destroy = {}
 

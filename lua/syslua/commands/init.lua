@@ -1,6 +1,5 @@
 --- `init`: writes a config to begin with, a test of it, and the files by which editors find our
---- types;
--- or clones one that there is, and offers to apply it.
+-- types; or clones one that there is, and offers to apply it.
 
 local init = {}
 

@@ -36,8 +36,7 @@ local function check_target(target)
 end
 
 --- Declares a directory. It may hold other targets, and whatever else; when it is no longer
---- declared it goes if it is
--- empty and was not there before.
+-- declared it goes if it is empty and was not there before.
 ---@param given syslua.directory.Opts
 return function(given)
   schema.check("directory{}", given, fields)

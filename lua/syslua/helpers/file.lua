@@ -1,7 +1,6 @@
 --- `file{}`: a file or directory of the user, made of a source or a text. It collects plain data;
---- when `setup` is
--- done, it decides which declarations count, and declares these in one call. It does not know how
--- the engine puts them there.
+-- when `setup` is done, it decides which declarations count, and declares these in one call. It
+-- does not know how the engine puts them there.
 --
 -- Configs have thousands of files, and nearly all are a path and a content: those the engine
 -- collects (`src/module/src/collected.rs`). What is here is for the others; most of it is loaded

@@ -1,6 +1,5 @@
 --- `user{}`: declarations of one user: files in that user's home, variables in that user's
---- environment.
--- It does not know how the engine becomes that user.
+-- environment. It does not know how the engine becomes that user.
 
 local border = require("syslua.border")
 local position = require("syslua.util.position")
@@ -36,8 +35,7 @@ local function get_home(name, target)
 end
 
 --- Scopes what `setup` declares to a user. Root does it for any user; anybody else only for
---- oneself,
--- and the block of another user is skipped.
+-- oneself, and the block of another user is skipped.
 ---@param given syslua.user.Opts
 return function(given)
   schema.check("user{}", given, fields)

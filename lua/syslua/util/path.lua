@@ -75,8 +75,7 @@ function path.basename(text)
 end
 
 --- Returns whether a path is absolute or below "~", is not that directory itself, and has nothing
---- that
--- can be left out. Of those that are written otherwise on Windows it says no.
+-- that can be left out. Of those that are written otherwise on Windows it says no.
 ---@param text string
 ---@return boolean
 function path.is_plain(text)

@@ -1,6 +1,5 @@
 --- Where in the user's files we are: the frames of the call stack that are not sys.lua's own; and
---- failures about
--- that place. It reads no file.
+-- failures about that place. It reads no file.
 
 local failure = require("syslua.util.failure")
 
@@ -20,8 +19,7 @@ position.own_directory = own_directory
 position.shipped = "@<syslua>/"
 
 --- What the chunk names of programs begin with that drive a script, such as a test runner: they are
---- no
--- files of the user.
+-- no files of the user.
 position.foreign = {
   "@/usr/share/lua/",
   "@/usr/local/share/lua/",

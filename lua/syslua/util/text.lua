@@ -117,8 +117,7 @@ local function escape(value, kept)
 end
 
 --- Returns bytes as a terminal can show them on one line: what is no UTF-8 is replaced, and control
---- characters,
--- which names of files may have, are written as escapes.
+-- characters, which names of files may have, are written as escapes.
 ---@param value string
 ---@return string
 function text.printable(value)

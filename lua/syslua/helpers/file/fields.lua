@@ -1,6 +1,5 @@
 --- What `file{}` takes: its fields, what they may be, and what contradicts itself. For the few that
---- are
--- more than a path and a content. It declares nothing.
+-- are more than a path and a content. It declares nothing.
 
 local mode = require("syslua.util.mode")
 local origin = require("syslua.helpers.file.origin")

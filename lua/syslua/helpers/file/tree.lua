@@ -1,7 +1,6 @@
 --- `file{}` with `recursive`: a tree declares the files in it, each of which may win or lose by
---- itself. What is in a
--- tree the engine collects (`src/module/src/collected.rs`); here are those of its files whose
--- places others have too.
+-- itself. What is in a tree the engine collects (`src/module/src/collected.rs`); here are those of
+-- its files whose places others have too.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
@@ -24,8 +23,7 @@ local function raise_no_tree(file)
 end
 
 --- Has the engine collect what is in trees; returns these, and the declarations that are none. What
---- is in a built tree
--- is known when it is built: it counts as a file.
+-- is in a built tree is known when it is built: it counts as a file.
 ---@param plain integer the number of the engine's collection
 ---@param collected syslua.file.Declared[]
 ---@return syslua.file.Trees trees in the order of declaration
