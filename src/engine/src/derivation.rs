@@ -68,7 +68,7 @@ impl Recipe {
         let mut sources = Vec::new();
         match self {
             Recipe::File(FileRecipe { content: FileContent::Source(source), .. }) => {
-                sources.push(source)
+                sources.push(source);
             }
             Recipe::File(_) => {}
             Recipe::Function { opts, config } => {

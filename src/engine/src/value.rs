@@ -288,7 +288,7 @@ impl Value {
         match self {
             Value::Source(source) => sources.push(source),
             Value::List(list) | Value::Joined(list) => {
-                list.iter().for_each(|value| value.add_sources(sources))
+                list.iter().for_each(|value| value.add_sources(sources));
             }
             Value::Map(map) => map.values().for_each(|value| value.add_sources(sources)),
             Value::Table(entries, metatable) => {
@@ -310,7 +310,7 @@ impl Value {
         visit(self);
         match self {
             Value::List(list) | Value::Joined(list) => {
-                list.iter().for_each(|value| value.walk(visit))
+                list.iter().for_each(|value| value.walk(visit));
             }
             Value::Map(map) => map.values().for_each(|value| value.walk(visit)),
             Value::Table(entries, metatable) => {

@@ -155,7 +155,7 @@ impl Transfer<'_> {
         match response.status {
             200 => target.begin(validator(&response).as_deref()).map_err(End::place)?,
             206 if !headers.is_empty() && continues_at(&response, target.length()) => {
-                target.resume()
+                target.resume();
             }
             206 | 416 => {
                 // Whatever the server meant, the next request is for the whole file.
@@ -205,7 +205,7 @@ impl Transfer<'_> {
             return Err(too_large().into());
         }
         let report = |bytes: u64, total: Option<u64>| {
-            (self.report)(Progress::Received { url: self.shown, bytes, total })
+            (self.report)(Progress::Received { url: self.shown, bytes, total });
         };
         let mut buffer = vec![0; BUFFER_SIZE];
         let mut reported = Instant::now();

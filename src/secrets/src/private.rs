@@ -63,7 +63,7 @@ impl PrivateFile {
             match new_builder().create(&directory) {
                 Ok(()) => break directory,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 100 => {
-                    attempt += 1
+                    attempt += 1;
                 }
                 Err(error) => return Err(error),
             }

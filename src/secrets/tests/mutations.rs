@@ -66,7 +66,7 @@ fn mutate(text: &str, numbers: &mut Numbers) -> String {
                 "type:str",
                 ["type:int", "type:bool", "type:bytes"][numbers.below(3)],
                 1,
-            )
+            );
         }
         5 => lines[one] = lines[one].replacen("ENC[", "", 1),
         6 => lines.insert(

@@ -252,7 +252,7 @@ impl<D: Destination> Reader<'_, '_, D> {
                 return Err(Problem::entry(&entry.name, "is a file with the name of a directory"));
             }
             Kind::File if !is_directory => {
-                refuse_setuid(&entry.name, entry.header.mode, options.allow_setuid)?
+                refuse_setuid(&entry.name, entry.header.mode, options.allow_setuid)?;
             }
             _ => {}
         }

@@ -135,7 +135,7 @@ impl Form {
                 match key {
                     b"GNU.sparse.offset" if offset.is_none() => offset = Some(value()?),
                     b"GNU.sparse.numbytes" => {
-                        push(&mut segments, offset.take().ok_or("has no offset")?, value()?)?
+                        push(&mut segments, offset.take().ok_or("has no offset")?, value()?)?;
                     }
                     b"GNU.sparse.offset" => return Err("has no length".to_owned()),
                     _ => {}

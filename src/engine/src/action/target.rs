@@ -97,7 +97,7 @@ pub fn perform(directories: &Directories, change: &TargetChange) -> Result<(), E
                 After::Nothing => return Ok(directory.remove(&name)?),
                 // No directory can replace a link.
                 After::Original { identity, .. } if identity.content.is_none() => {
-                    directory.remove(&name)?
+                    directory.remove(&name)?;
                 }
                 After::Directory { .. } => directory.remove(&name)?,
                 _ => replace = true,
@@ -125,7 +125,7 @@ pub fn perform(directories: &Directories, change: &TargetChange) -> Result<(), E
     match &change.after {
         After::Nothing => {}
         After::Link { source } => {
-            link::put(&directory, &name, source, replace.then_some(temporary))?
+            link::put(&directory, &name, source, replace.then_some(temporary))?;
         }
         After::File { .. } if replace => directory.rename_over(temporary, &directory, &name)?,
         After::File { .. } => directory.rename_new(temporary, &directory, &name)?,

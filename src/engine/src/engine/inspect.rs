@@ -62,7 +62,7 @@ impl Engine {
                 Ok(None) => unreadable
                     .push(UnreadableReport { object, problem: "it has no record".to_owned() }),
                 Err(error) => {
-                    unreadable.push(UnreadableReport { object, problem: error.to_string() })
+                    unreadable.push(UnreadableReport { object, problem: error.to_string() });
                 }
             }
         }

@@ -187,7 +187,7 @@ impl Environment {
         let Some(part) = activation.action.as_environment() else { return };
         match part.addition() {
             Addition::Entries(name, separator, entries) => {
-                self.add(name, separator, &entries, home)
+                self.add(name, separator, &entries, home);
             }
             Addition::Single(name, value) => {
                 self.single.insert(name.to_owned(), home.expand(value));

@@ -93,7 +93,7 @@ impl Process<'_> {
             (Some(_), _) => {}
             (None, Some(old)) => drop(self.variables.insert(name.into(), old)),
             (None, None) if !["PATH", "HOME"].contains(&name) => {
-                drop(self.variables.remove(name.as_bytes()))
+                drop(self.variables.remove(name.as_bytes()));
             }
             (None, None) => {}
         }

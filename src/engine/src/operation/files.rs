@@ -273,11 +273,11 @@ pub fn set_mode(workspace: &Workspace, path: &Path, mode: u32) -> Result<()> {
     while let Some(step) = walk.step()? {
         match step {
             Step::Node { kind: FileKind::File, directory, name } => {
-                directory.set_mode(&name, mode)?
+                directory.set_mode(&name, mode)?;
             }
             // To list it takes rights that it may lack.
             Step::Node { kind: FileKind::Directory, directory, name } => {
-                platform::open_up(&directory, &name, 0o700)?
+                platform::open_up(&directory, &name, 0o700)?;
             }
             Step::Node { .. } => {}
             // A directory must stay usable for its owner while the build goes on.

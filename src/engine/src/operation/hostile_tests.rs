@@ -61,7 +61,7 @@ fn random_trees_are_copied_whole_or_refused() {
         make_tree(&work.join("tree"), &mut Random::new(1000 + seed), kinds, &arena.path("outside"));
         match perform(&place.workspace, copy("tree", "copy")) {
             Ok(_) => {
-                assert_eq!(count(&work.join("copy")), count(&work.join("tree")), "seed {seed}")
+                assert_eq!(count(&work.join("copy")), count(&work.join("tree")), "seed {seed}");
             }
             // A pipe, a socket, or what may not be read.
             Err(Error::Refused { .. } | Error::File(_)) => {}

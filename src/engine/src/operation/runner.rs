@@ -116,7 +116,7 @@ impl Lease {
     /// Does a job on the thread before any other, without waiting for it.
     pub fn post(&self, job: impl FnOnce(&mut Runner) + Send + 'static) {
         let job = move |runner: &mut Runner| {
-            drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(runner))))
+            drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(runner))));
         };
         // Without its thread there is nothing to do it with.
         let _ = self.jobs.send(Box::new(job));

@@ -101,7 +101,7 @@ mod system {
             }
             match open(&next.above, &next.name) {
                 Ok(inner) => {
-                    read(inner, &next.path, next.depth, &mut left, &mut pending, &mut found)
+                    read(inner, &next.path, next.depth, &mut left, &mut pending, &mut found);
                 }
                 Err(Errno::NOENT) => {}
                 Err(_) => found.has_more = true,

@@ -64,10 +64,10 @@ fn remove_once(directory: &Arc<Directory>, name: &OsStr) -> Result<()> {
                 open_up(&directory, &name, 0o700)?;
             }
             Step::Node { directory, name, .. } => {
-                remove_name(&directory, &name, Directory::remove_own)?
+                remove_name(&directory, &name, Directory::remove_own)?;
             }
             Step::Left { directory, name, .. } => {
-                remove_name(&directory, &name, Directory::remove_directory)?
+                remove_name(&directory, &name, Directory::remove_directory)?;
             }
         }
     }
@@ -204,7 +204,7 @@ fn each_that_can_be_immutable(
             Step::Node { kind: FileKind::Symlink | FileKind::Special, .. } => {}
             Step::Node { directory, name, kind } => change(&directory, &name, kind, true),
             Step::Left { directory, name, .. } => {
-                change(&directory, &name, FileKind::Directory, false)
+                change(&directory, &name, FileKind::Directory, false);
             }
         }
     }

@@ -315,7 +315,7 @@ impl Scheduler<'_> {
             match self.pool.receive(TICK) {
                 Some(Message::Event(event)) => on_event(event),
                 Some(Message::Done(number, outcome)) => {
-                    self.completed(number, outcome, tasks, on_event)
+                    self.completed(number, outcome, tasks, on_event);
                 }
                 Some(Message::Panicked(number, text)) => {
                     let failure =

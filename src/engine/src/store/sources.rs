@@ -381,7 +381,7 @@ impl<'a> Fingerprint<'a> {
         while let Some(step) = walk.step()? {
             match step {
                 Step::Node { .. } if std::mem::take(&mut is_top) => {
-                    self.add(path, Path::new(""), facts)?
+                    self.add(path, Path::new(""), facts)?;
                 }
                 Step::Node { directory, name, kind } => {
                     let inner = walk.way(&name);

@@ -338,7 +338,7 @@ impl Switch<'_> {
             }
             match change {
                 Change::Directory { path, mode } => {
-                    target::make_directory(&self.directories, &path.to_path(), *mode)?
+                    target::make_directory(&self.directories, &path.to_path(), *mode)?;
                 }
                 Change::Target(change) => {
                     // New content is on the disk before it gets its name: a power cut leaves no

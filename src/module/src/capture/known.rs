@@ -294,10 +294,10 @@ impl Known {
             let inner = format!("{name}.{}", String::from_utf8_lossy(&key));
             match &value {
                 LuaValue::Function(function) if is_ours(lua, function) => {
-                    self.add(lua, &value, &inner)?
+                    self.add(lua, &value, &inner)?;
                 }
                 LuaValue::Table(table) if self.name(&value).is_none() => {
-                    self.add_shipped(lua, table, &inner)?
+                    self.add_shipped(lua, table, &inner)?;
                 }
                 _ => continue,
             }

@@ -151,7 +151,7 @@ impl<'a> Walk<'a> {
             b"goto"
                 if self.words.get(self.place + 1).is_some_and(|word| word.kind == Kind::Name) =>
             {
-                self.place += 2
+                self.place += 2;
             }
             b"break" | b";" => {
                 self.take();

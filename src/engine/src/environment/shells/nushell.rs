@@ -27,7 +27,7 @@ impl Words for Nushell {
             match letter {
                 '"' | '\\' => quoted.extend(['\\', letter]),
                 letter if letter.is_control() => {
-                    quoted.push_str(&format!("\\u{{{:x}}}", u32::from(letter)))
+                    quoted.push_str(&format!("\\u{{{:x}}}", u32::from(letter)));
                 }
                 letter => quoted.push(letter),
             }

@@ -380,7 +380,7 @@ fn what_a_header_says_must_be_so() {
     let place = Place::new();
     let good = archive(|writer| file(writer, b"good"));
     let entry = |header: &mut serde_json::Value, field: &str, value: serde_json::Value| {
-        header["objects"][0][field] = value
+        header["objects"][0][field] = value;
     };
     let other = Hash::of(b"other").to_hex();
     for (what, expected) in [
@@ -429,7 +429,7 @@ fn what_a_header_says_must_be_so() {
         ),
         (
             closure_of(&good, 4, |header| {
-                entry(header, "references", serde_json::json!(["low-123456789"]))
+                entry(header, "references", serde_json::json!(["low-123456789"]));
             }),
             "does not come before it",
         ),

@@ -273,7 +273,7 @@ fn references_are_the_dependencies_whose_names_occur() {
 fn a_name_that_other_content_has_is_counted_on() {
     let place = Place::new();
     let built = |recipe: &str| {
-        write(&place.built(recipe, "out").join("text"), text(&place.built(recipe, "out")))
+        write(&place.built(recipe, "out").join("text"), text(&place.built(recipe, "out")));
     };
     let mut names = BTreeSet::new();
     for number in 0..4 {

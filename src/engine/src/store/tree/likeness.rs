@@ -122,7 +122,7 @@ mod tests {
             fs::rename(top.join("t"), top.join("inner/b")).unwrap();
         }),
         ("another mode", |top| {
-            fs::set_permissions(top.join("a"), fs::Permissions::from_mode(0o644)).unwrap()
+            fs::set_permissions(top.join("a"), fs::Permissions::from_mode(0o644)).unwrap();
         }),
         ("another link", |top| {
             fs::remove_file(top.join("inner/link")).unwrap();
