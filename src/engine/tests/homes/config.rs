@@ -196,8 +196,13 @@ impl World {
                         .into());
                     }
                     5 => {
-                        add(File { source: object, target: text(&target), mode, ..File::default() }
-                            .into())
+                        add(File {
+                            source: object,
+                            target: text(&target),
+                            mode,
+                            ..File::default()
+                        }
+                        .into());
                     }
                     _ => add(Link::new(object, text(&target)).into()),
                 }

@@ -615,7 +615,7 @@ impl World {
                 self.write(&path, "instead", 0o644);
             }
             3 if found.is_file() => {
-                fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap()
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
             }
             _ => fs::remove_file(&path).unwrap(),
         }
