@@ -726,6 +726,8 @@ function BuildContext.run(command, opts) end
 ---@field set_kinds fun(shown: table, metatables: table<string, table>): boolean, any
 ---@field is_reference fun(value: any): boolean, any
 ---@field list_tree fun(path: string): boolean, any
+---@field list_directory fun(path: string, is_deep: boolean?): boolean, any
+---@field stands fun(path: string): boolean, any
 ---@field set_chunk_names fun(own: string, shipped: string, foreign: string[]): boolean, any
 ---@field manifest_table fun(manifest: any): boolean, any
 ---@field manifest_details fun(manifest: any): boolean, any

@@ -193,6 +193,7 @@ end
 local function run(directory, name, globals, options)
   local project = options.project
   local files = loader.new(directory, globals, options.pure, options.places, project)
+  assert(scope.get()).loader = files
   -- A tail call removes the line it stands on: then it is said which function it stands in.
   position.set_fallback(name .. ":1")
   within_project(project, directory, function()
@@ -212,7 +213,7 @@ local function run(directory, name, globals, options)
   if not options.on_inputs then
     finalize(scope.get())
   end
-  loader.close(files, globals)
+  loader.close(files, globals, require("syslua.for_builds"))
   return files.files
 end
 

@@ -1,5 +1,6 @@
---- `syslua.lib`: functions for configs. Nothing here touches the system.
+--- `syslua.lib`: functions for configs. Nothing here changes the system.
 
+local beside = require("syslua.beside")
 local border = require("syslua.border")
 local closest = require("syslua.util.closest")
 local failure = require("syslua.util.failure")
@@ -78,6 +79,30 @@ end
 function lib.toINI(value, opts)
   schema.check("the options of lib.toINI", opts or {}, ini_fields)
   return border.call("to_ini", value, opts and opts.indent or "", opts and opts.separator or " = ")
+end
+
+--- Returns the bytes of a file that lies beside the config. The snapshot keeps a copy of it, as it
+-- does of the config.
+---@param path string relative to the directory of the file that calls, absolute, or from `~/`
+---@return string
+function lib.read(path)
+  return beside.read(path)
+end
+
+--- Returns the names in a directory, sorted by their bytes. With a pattern those that match it: `*`
+-- and `?` stand for characters of a name, `[a-z]` for one of several, `**` for any directories.
+---@param directory string as for `lib.read`
+---@param glob string? "*.conf", "**/*.lua"
+---@return string[]
+function lib.list(directory, glob)
+  return beside.list(directory, glob)
+end
+
+--- Returns whether something stands at a path. A link counts by what it leads to.
+---@param path string as for `lib.read`
+---@return boolean
+function lib.exists(path)
+  return beside.exists(path)
 end
 
 --- Marks a table as a list, so that it is one in JSON also when it is empty; returns it.

@@ -556,6 +556,70 @@ function loader.read(self, relative)
   return text
 end
 
+--- Reads a file for a config, which the snapshot keeps a copy of, as it does of its modules; one of
+-- a project only as it is trusted. Without a loader, as for scripts, just reads it.
+---@param self syslua.Loader?
+---@param file string its absolute path
+---@return string? text nil when it cannot be read
+---@return string? problem
+function loader.take(self, file)
+  if self then
+    return read_config_file(self, file)
+  end
+  return read_file(file)
+end
+
+-- Calls a function for each path of the copy that lies below another one, as far as it returns nil;
+-- returns what it returned.
+local function find_copied(self, directory, callback)
+  for place in next, self.places or {} do
+    if path.is_below(place, directory) then
+      local result = callback(place:sub(#directory + 2))
+      if result ~= nil then
+        return result
+      end
+    end
+  end
+  return nil
+end
+
+--- Returns whether the copy that a config is restored from has something at a path.
+---@param self syslua.Loader
+---@param file string its absolute path
+---@return boolean
+function loader.holds(self, file)
+  if self.places and self.places[file] then
+    return true
+  end
+  return find_copied(self, file, function()
+    return true
+  end) or false
+end
+
+--- Returns the names that the copy that a config is restored from has in a directory; nil when it
+-- has none there.
+---@param self syslua.Loader
+---@param directory string its absolute path
+---@param is_deep boolean? everything below it, too
+---@return string[]?
+function loader.list(self, directory, is_deep)
+  local names, seen = {}, {}
+  find_copied(self, directory, function(inner)
+    local name = ""
+    for part in inner:gmatch("[^/]+") do
+      name = name == "" and part or name .. "/" .. part
+      if not seen[name] then
+        seen[name] = true
+        names[#names + 1] = name
+      end
+      if not is_deep then
+        break
+      end
+    end
+  end)
+  return names[1] and names or nil
+end
+
 --- Returns the failure of what a config raised; called where it was raised, so that it has a line.
 ---@param value any
 ---@return syslua.Failure
@@ -564,35 +628,12 @@ function loader.to_failure(value)
   result.position = result.position or position.caller()
   return result
 end
--- What is left of `syslua` for builds; nobody can add to it.
-local for_builds = setmetatable({}, {
-  __metatable = false,
-  __index = function(_, name)
-    if name == "lib" then
-      -- Before a build runs it is loaded: not all configs need it.
-      return real_require("syslua.lib")
-    end
-    failure.raise({
-      kind = "build",
-      message = ("`syslua.%s` is not there while a derivation is built"):format(tostring(name)),
-      position = position.caller(),
-      hint = "pass it in: opts = { value = syslua... }, or put it in a local variable above derive{}",
-    })
-  end,
-  __newindex = function(_, name)
-    failure.raise({
-      kind = "build",
-      message = ("`syslua.%s` cannot be set"):format(tostring(name)),
-      position = position.caller(),
-      hint = "keep what is yours in a `local` variable",
-    })
-  end,
-})
 
 --- Takes names away that exist only during an evaluation.
 ---@param self syslua.Loader
 ---@param extra table<string, any>
-function loader.close(self, extra)
+---@param for_builds table what builds see as `syslua`
+function loader.close(self, extra, for_builds)
   for _, one in ipairs(self.all) do
     for name in next, extra do
       one.environment[name] = nil

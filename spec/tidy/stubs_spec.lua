@@ -6,9 +6,11 @@ local tree = require("spec.support.tree")
 
 -- Files of `lua/syslua` that are reached as `syslua.<name>` too, but are not for users.
 local internal = {
+  "beside",
   "border",
   "context",
   "fixed",
+  "for_builds",
   "input_graph",
   "module_files",
   "trusted_io",

@@ -312,6 +312,31 @@ fn list_tree(lua: &Lua, path: &LuaString) -> Answer<Vec<LuaTable>> {
     entries.iter().map(entry).collect::<LuaResult<_>>().map_err(lua_failure)
 }
 
+/// Returns the names in a directory; with `is_deep` the relative paths of everything below it. `nil`
+/// where no directory stands; links above it and at it are followed.
+fn list_directory(lua: &Lua, path: &LuaString, is_deep: bool) -> Answer<Option<Vec<LuaString>>> {
+    let place = state::locate(lua, platform::path_from_bytes(&path.as_bytes()));
+    let top = platform::canonical(&place);
+    let kind = platform::kind_of(&top).map_err(|error| config_failure(&error))?;
+    if kind != Some(FileKind::Directory) {
+        return Ok(None);
+    }
+    let names: Vec<PathBuf> = if is_deep {
+        entries_below(&top)?.into_iter().map(|(inner, _)| inner).collect()
+    } else {
+        let entries = platform::list_directory(&top).map_err(|error| config_failure(&error))?;
+        entries.into_iter().map(|(name, _)| PathBuf::from(name)).collect()
+    };
+    let names = names.iter().map(|name| lua.create_string(platform::bytes_of_path(name)));
+    names.collect::<LuaResult<_>>().map(Some).map_err(lua_failure)
+}
+
+/// Returns whether something stands at a path, or at what the link there leads to.
+fn stands(lua: &Lua, path: &LuaString) -> bool {
+    let place = state::locate(lua, platform::path_from_bytes(&path.as_bytes()));
+    platform::exists(&platform::canonical(&place))
+}
+
 /// Returns everything below a directory by its path relative to that, each directory before what is
 /// in it.
 ///
@@ -422,5 +447,14 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         |lua, (path, excluded): (LuaString, Option<Vec<LuaString>>)| source(lua, &path, excluded),
     )?;
     register_pure(lua, native, "is_reference", |lua, value: LuaValue| is_reference(lua, &value))?;
+    register_function(
+        lua,
+        native,
+        "list_directory",
+        |lua, (path, is_deep): (LuaString, Option<bool>)| {
+            list_directory(lua, &path, is_deep.unwrap_or(false))
+        },
+    )?;
+    register_function(lua, native, "stands", |lua, path: LuaString| Ok(stands(lua, &path)))?;
     register_function(lua, native, "list_tree", |lua, path: LuaString| list_tree(lua, &path))
 }

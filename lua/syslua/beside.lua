@@ -1,0 +1,221 @@
+--- What lies beside the files of a config: `lib.read`, `lib.list` and `lib.exists`. Relative paths
+-- begin at the directory of the file that calls. Texts are read by the loader of that file, so that
+-- they are trusted, and kept with a snapshot, as its modules are.
+
+local border = require("syslua.border")
+local failure = require("syslua.util.failure")
+local guard = require("syslua.guard")
+local loader = require("syslua.loader")
+local path = require("syslua.util.path")
+local position = require("syslua.util.position")
+local scope = require("syslua.scope")
+local text = require("syslua.util.text")
+
+local beside = {}
+
+local function raise(message, hint)
+  position.raise(message, hint)
+end
+
+local function check_path(call, given)
+  if type(given) ~= "string" or given == "" then
+    raise(
+      ("%s: expected a path, got %s"):format(
+        call,
+        given == "" and "an empty string" or text.describe(given)
+      )
+    )
+  elseif given:find("%z") then
+    raise(call .. ": a path cannot have a zero byte in it")
+  end
+end
+
+-- The loader of the file that calls, and the file's name below the directory of that loader.
+---@return syslua.Loader?, string
+local function find_caller()
+  local name = (position.caller() or ""):gsub(":%d+$", "")
+  local current = scope.get()
+  if not current or not current.loader then
+    return nil, name
+  end
+  local key, inner = name:match("^<inputs%.(.-)>/(.*)$")
+  for _, one in ipairs(key and current.loader.all or {}) do
+    if one.key == key then
+      return one, inner
+    end
+  end
+  return current.loader, name
+end
+
+-- Returns the absolute path that a path means in the file that calls, and that file's loader.
+local function locate(call, given)
+  check_path(call, given)
+  if guard.is_active() then
+    failure.raise({
+      kind = "build",
+      message = ("`%s` is not there while a derivation is built"):format(call),
+      position = position.caller(),
+      hint = "pass what it gives in through opts, or declare the file with source()",
+    })
+  end
+  local caller, name = find_caller()
+  local home = scope.get_home()
+  local file = path.join(path.dirname(name), path.expand(given, home))
+  if not caller then
+    return border.call("absolute", file)
+  end
+  file = path.normalize(path.join(caller.directory, file))
+  local top = path.normalize(caller.directory)
+  if caller.is_pure and file ~= top and not path.is_below(file, top) then
+    raise(
+      ("%s: %s is outside of the config, and --pure hides it"):format(call, given),
+      "keep a copy of it below " .. path.display(top, home)
+    )
+  end
+  return file, caller
+end
+
+-- What explains most failures: the line that calls is gone when a file is looked for.
+local tail_call = "paths begin at the file that calls; after `return %s(...)` Lua no longer knows "
+  .. "which one that was: put the result in a local variable first"
+
+--- Returns the bytes of a file.
+---@param given string relative to the directory of the calling file, absolute, or from `~/`
+---@return string
+function beside.read(given)
+  local file, caller = locate("lib.read", given)
+  local content, problem = loader.take(caller, file)
+  if not content then
+    raise(
+      ("lib.read: cannot read %s: %s"):format(path.display(file, scope.get_home()), problem),
+      tail_call:format("lib.read")
+    )
+  end
+  return content
+end
+
+--- Returns whether something stands at a path. A link counts by what it leads to.
+---@param given string as for `beside.read`
+---@return boolean
+function beside.exists(given)
+  local file, caller = locate("lib.exists", given)
+  return border.call("stands", file) or (caller ~= nil and loader.holds(caller, file))
+end
+
+-- Characters of patterns of Lua that mean nothing in ours.
+local function escape(character)
+  return (character:gsub("%W", "%%%0"))
+end
+
+-- Returns the pattern of Lua for one part of ours, between slashes.
+local function compile_part(part, whole)
+  local result, index = { "^" }, 1
+  while index <= #part do
+    local character = part:sub(index, index)
+    local close = character == "[" and part:find("]", index + 2, true)
+    if character == "*" then
+      result[#result + 1] = ".*"
+    elseif character == "?" then
+      -- One character of UTF-8.
+      result[#result + 1] = "[%z\1-\127\192-\255][\128-\191]*"
+    elseif character == "[" and not close then
+      raise(
+        ("lib.list: `[` has no `]` in the pattern `%s`"):format(whole),
+        "`[ab]*.conf`, `[0-9]*`"
+      )
+    elseif close then
+      local set = part:sub(index + 1, close - 1)
+      local negated = set:match("^[!^]")
+      set = negated and set:sub(2) or set
+      result[#result + 1] = (negated and "[^" or "[")
+        .. set:gsub("[^%w%-]", "%%%0"):gsub("^%-", "%%-"):gsub("%-$", "%%-")
+        .. "]"
+      index = close
+    elseif character == "\\" and index < #part then
+      index = index + 1
+      result[#result + 1] = escape(part:sub(index, index))
+    else
+      result[#result + 1] = escape(character)
+    end
+    index = index + 1
+  end
+  return table.concat(result) .. "$"
+end
+
+local function split(name)
+  local parts = {}
+  for part in name:gmatch("[^/]+") do
+    parts[#parts + 1] = part
+  end
+  return parts
+end
+
+-- Whether the parts of a path from an index on match those of a pattern.
+local function matches(parts, at, pattern, from)
+  if from > #pattern then
+    return at > #parts
+  elseif pattern[from] == "**" then
+    -- At the end it stands for what is below, not for nothing.
+    for index = from == #pattern and at + 1 or at, #parts + 1 do
+      if matches(parts, index, pattern, from + 1) then
+        return true
+      end
+    end
+    return false
+  end
+  return at <= #parts
+    and parts[at]:find(pattern[from]) ~= nil
+    and matches(parts, at + 1, pattern, from + 1)
+end
+
+local function compile_pattern(glob)
+  if type(glob) ~= "string" or glob == "" then
+    raise(
+      ("lib.list: expected a pattern, got %s"):format(
+        glob == "" and "an empty string" or text.describe(glob)
+      ),
+      '`*` stands for any characters of a name, `**` for any directories: "**/*.conf"'
+    )
+  end
+  local pattern, previous = {}, nil
+  for _, part in ipairs(split(glob)) do
+    -- Several in succession mean the same as one.
+    if part ~= "**" or previous ~= "**" then
+      pattern[#pattern + 1] = part == "**" and part or compile_part(part, glob)
+    end
+    previous = part
+  end
+  return pattern
+end
+
+--- Returns the names in a directory, sorted by their bytes. With a pattern those that match it:
+-- `*` and `?` stand for characters of a name, `[a-z]` for one of several, `**` for any directories;
+-- names below others are paths with `/`. Links are not followed.
+---@param given string a directory; as for `beside.read`
+---@param glob string? all names in the directory itself without it
+---@return string[]
+function beside.list(given, glob)
+  local directory, caller = locate("lib.list", given)
+  local pattern = glob ~= nil and compile_pattern(glob) or nil
+  local is_deep = pattern ~= nil and (#pattern > 1 or pattern[1] == "**")
+  local names = caller and loader.list(caller, directory, is_deep)
+  if not names then
+    names = border.call("list_directory", directory, is_deep)
+  end
+  if not names then
+    raise(
+      ("lib.list: %s is not a directory"):format(path.display(directory, scope.get_home())),
+      "lib.exists(path) tells whether it is there; " .. tail_call:format("lib.list")
+    )
+  end
+  local result = {}
+  for _, name in ipairs(names) do
+    if not pattern or matches(split(name), 1, pattern, 1) then
+      result[#result + 1] = name
+    end
+  end
+  table.sort(result)
+  return result
+end
+
+return beside
