@@ -47,6 +47,13 @@ local function find_caller()
   return current.loader, name
 end
 
+--- Returns the directory of the file that calls, absolute within an evaluation.
+---@return string
+function beside.get_directory()
+  local caller, name = find_caller()
+  return path.join(caller and caller.directory or "", path.dirname(name))
+end
+
 -- Returns the absolute path that a path means in the file that calls, and that file's loader.
 local function locate(call, given)
   check_path(call, given)

@@ -141,14 +141,15 @@ local function get_input_globals(globals)
       return globals.source(locate(given), opts)
     end
     own.file = function(given)
-      if type(given) ~= "table" or type(given.source) ~= "string" then
+      if type(given) ~= "table" then
         return globals.file(given)
       end
-      local copy = {}
+      local copy = setmetatable({}, getmetatable(given))
       for key, value in next, given do
         copy[key] = value
       end
-      copy.source = locate(given.source)
+      copy.source, copy.template =
+        locate(rawget(given, "source")), locate(rawget(given, "template"))
       return globals.file(copy)
     end
     return own

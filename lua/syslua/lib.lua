@@ -11,6 +11,7 @@ local priority = require("syslua.priority")
 local reference = require("syslua.reference")
 local schema = require("syslua.schema")
 local tables = require("syslua.util.table")
+local template = require("syslua.template")
 local text = require("syslua.util.text")
 
 local native = require("syslua").native
@@ -103,6 +104,17 @@ end
 ---@return boolean
 function lib.exists(path)
   return beside.exists(path)
+end
+
+--- Returns the text that a template in the syntax of Jinja2 makes of values. A name that has no value
+-- is an error. The filters `sh`, `json`, `toml` and `lua` quote; what is included is beside the file
+-- that calls.
+---@param given string the text of the template
+---@param values table<string, any>?
+---@return string
+function lib.template(given, values)
+  check_text("lib.template", given)
+  return template.render_text(given, values or {})
 end
 
 --- Marks a table as a list, so that it is one in JSON also when it is empty; returns it.

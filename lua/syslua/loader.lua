@@ -620,6 +620,43 @@ function loader.list(self, directory, is_deep)
   return names[1] and names or nil
 end
 
+-- Returns the loader that a file belongs to: of an input when the file is in its tree.
+local function find_owner(self, file)
+  local owner = self
+  for _, one in ipairs(self.all) do
+    local is_nearer = one.key and (not owner.key or #one.directory > #owner.directory)
+    if is_nearer and path.is_below(file, one.directory) then
+      owner = one
+    end
+  end
+  return owner
+end
+
+--- Reads a file as `loader.take` does, with the loader of the input whose tree it is in.
+---@param self syslua.Loader that of the config
+---@param file string its absolute path
+---@return string? text nil when it cannot be read
+---@return string? problem
+function loader.take_any(self, file)
+  local owner = find_owner(self, file)
+  if owner.is_pure and not path.is_below(file, owner.directory) then
+    return nil, "it is outside of the config, and --pure hides it"
+  end
+  return read_config_file(owner, file)
+end
+
+--- Returns how messages name a file.
+---@param self syslua.Loader that of the config
+---@param file string its absolute path
+---@return string
+function loader.show(self, file)
+  local owner = find_owner(self, file)
+  if path.is_below(file, owner.directory) then
+    return owner.prefix:sub(2) .. file:sub(#owner.directory + 2)
+  end
+  return file
+end
+
 --- Returns the failure of what a config raised; called where it was raised, so that it has a line.
 ---@param value any
 ---@return syslua.Failure

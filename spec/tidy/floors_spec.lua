@@ -23,6 +23,7 @@ local lua_floors = {
     "trusted_io",
     "loader",
     "beside",
+    "template",
     "lib",
     "for_builds",
     "input_graph",

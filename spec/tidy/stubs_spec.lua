@@ -13,6 +13,7 @@ local internal = {
   "for_builds",
   "input_graph",
   "module_files",
+  "template",
   "trusted_io",
   "guard",
   "handle",

@@ -33,11 +33,19 @@ local native = require("syslua").native
 -- A file or directory, relative to the config's directory, or a path in the store.
 ---@field source string|syslua.Derivation|syslua.Source|syslua.Priority
 
+---@class syslua.file.OfTemplate: syslua.file.Common
+---@field template string a template in the syntax of Jinja2, relative to the config's directory
+---@field values table<string, any>? what the names in it stand for
+
 ---@class syslua.file.OfNothing: syslua.file.Common
 ---@field absent boolean nothing is to stand there: what does is moved away, and comes back
 
--- Three kinds, so that a checker sees that one of them is missing.
----@alias syslua.file.Opts syslua.file.OfContent|syslua.file.OfSource|syslua.file.OfNothing
+-- Several kinds, so that a checker sees that one of them is missing.
+---@alias syslua.file.Opts
+---| syslua.file.OfContent
+---| syslua.file.OfSource
+---| syslua.file.OfTemplate
+---| syslua.file.OfNothing
 
 -- One declaration, as it is collected.
 ---@class syslua.file.Declared

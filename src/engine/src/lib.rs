@@ -5,7 +5,7 @@
 //! floor a room uses only rooms listed before it:
 //!
 //! - **F0** [`failure`], [`hash`], [`seen_trees`], [`context`], [`settings`], [`nar`], [`names`],
-//!   [`tail`], [`platform`], [`value`], [`encode`]: data and the system
+//!   [`tail`], [`platform`], [`value`], [`encode`], [`template`]: data, texts and the system
 //! - **F1** [`store`]: the immutable objects and what is recorded of them
 //! - **F2** [`derivation`], [`variable`], [`action`], [`activation`], [`manifest`], [`snapshot`],
 //!   [`journal`], [`lock`]: what is wanted, what was done
@@ -27,6 +27,7 @@ pub mod platform;
 pub mod seen_trees;
 pub mod settings;
 pub mod tail;
+pub mod template;
 pub mod value;
 
 pub mod store;

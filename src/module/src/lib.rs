@@ -41,6 +41,7 @@ mod signals;
 mod snapshots;
 mod state;
 mod task;
+mod template;
 mod tree;
 mod ui;
 
@@ -104,6 +105,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     project::register(lua, &native)?;
     secrets::register(lua, &native)?;
     snapshots::register(lua, &native)?;
+    template::register(lua, &native)?;
     ui::register(lua, &native)?;
     lua.set_named_registry_value(capture::NATIVE, &native)?;
     module.set("native", native)?;

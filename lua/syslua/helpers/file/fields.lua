@@ -19,6 +19,8 @@ local fields = {
   path = { type = "string", required = true },
   source = { type = "string" },
   content = { type = "string" },
+  template = { type = "string" },
+  values = { type = "map" },
   mutable = { type = "boolean" },
   recursive = { type = "boolean" },
   executable = { type = "boolean" },
@@ -85,6 +87,8 @@ local function take(given)
     path = rawget(given, "path"),
     source = from,
     content = content,
+    template = rawget(given, "template"),
+    values = rawget(given, "values"),
     mutable = rawget(given, "mutable"),
     recursive = rawget(given, "recursive"),
     executable = rawget(given, "executable"),
@@ -272,6 +276,20 @@ local function check_secrecy(file)
   end
 end
 
+-- Renders the template that a file is made of: from then on it is a content like any other.
+local function render(file)
+  for _, field in ipairs({ "source", "content", "absent", "recursive" }) do
+    if file[field] then
+      raise(("file{} has both `template` and `%s`"):format(field), "give one of the two")
+    end
+  end
+  if file.template == "" then
+    raise("`template` in file{} is empty", "name a file")
+  end
+  file.content = require("syslua.template").render_file(file.template, file.values or {})
+  file.template, file.values = nil, nil
+end
+
 --- Returns a declaration with all that is noted of it, once it is known to be right.
 ---@param given any what `file{}` was given
 ---@return table file
@@ -281,6 +299,11 @@ function file_fields.check(given)
   end
   local file = take(given)
   check_target(file)
+  if file.template then
+    render(file)
+  elseif file.values then
+    raise("`values` in file{} needs a `template`", 'add template = "FILE"')
+  end
   if file.on_change ~= nil then
     check_command(file.on_change)
   end
