@@ -106,9 +106,9 @@ function lib.exists(path)
   return beside.exists(path)
 end
 
---- Returns the text that a template in the syntax of Jinja2 makes of values. A name that has no value
--- is an error. The filters `sh`, `json`, `toml` and `lua` quote; what is included is beside the file
--- that calls.
+--- Returns the text that a template in the syntax of Jinja2 makes of values. A name that has no
+-- value is an error. The filters `sh`, `json`, `toml` and `lua` quote; what is included is beside
+-- the file that calls.
 ---@param given string the text of the template
 ---@param values table<string, any>?
 ---@return string

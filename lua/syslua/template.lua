@@ -1,5 +1,5 @@
---- Templates of configs: reads them and what they include as files of the config, and has the engine
--- render them. It does not know what becomes of the text.
+--- Templates of configs: reads them and what they include as files of the config, and has the
+-- engine render them. It does not know what becomes of the text.
 
 local beside = require("syslua.beside")
 local border = require("syslua.border")
@@ -16,12 +16,12 @@ local text_name = "\0"
 
 -- Returns the text of a file of the config, or nil when there is none.
 local function read(file, where)
-  local files = assert(scope.get()).files
-  local text, problem = files.read(file)
+  local current = assert(assert(scope.get()).loader)
+  local text, problem = loader.take_any(current, file)
   if not text and border.call("exists", file) then
     failure.raise({
       kind = "config",
-      message = ("cannot read the template %s: %s"):format(files.show(file), problem),
+      message = ("cannot read the template %s: %s"):format(loader.show(current, file), problem),
       position = where,
     })
   end
