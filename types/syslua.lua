@@ -80,6 +80,12 @@ local syslua = {}
 ---@field on_inputs fun(nodes: table[])? called with the inputs; then `setup` is not called
 ---@field project syslua.TrustedProject? the project that the config is the body of, and how its files are read
 ---@field setup fun(require: fun(name: string): any)? what is called instead of the `setup` of an entry file
+---@field answers table<string, string>? answers to what the config asks with `lib.ask`, by name
+---@field ask nil|fun(open: syslua.Question[]): table<string, syslua.Answer> answers open questions
+-- Called with the answers that count, and the names of those that nothing asked for.
+---@field on_answers nil|fun(used: syslua.UsedAnswer[], unused: string[])
+-- Called with the path of the file of answers and its new text, when it lacks some that were given.
+---@field on_kept_answers nil|fun(file: string, text: string)
 ---@field lock_sha256 string? what `syslua.lock` must have; an empty text when there is to be none
 
 --- Kinds that a program does not know are to be ignored.

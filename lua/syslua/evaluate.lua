@@ -1,6 +1,7 @@
 --- `syslua.evaluate(config, options)`: runs a config and returns its manifest. The system stays as
 --- it is.
 
+local answers = require("syslua.answers")
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 local fixed = require("syslua.fixed")
@@ -215,6 +216,15 @@ local function run(directory, name, globals, options)
     finalize(scope.get())
   end
   loader.close(files, globals, require("syslua.for_builds"))
+  local session = assert(assert(scope.get()).answers)
+  -- The copy of the config has the answers that the caller is about to keep.
+  if options.on_kept_answers and not session.open[1] then
+    local file, content = answers.render_kept(session)
+    if file then
+      files.files[file] = content
+      options.on_kept_answers(file, content)
+    end
+  end
   return files.files
 end
 
@@ -292,30 +302,30 @@ local function get_entry(config, places)
   return path.dirname(absolute), path.basename(absolute)
 end
 
--- What is worth saying of an evaluation is an event.
-local function get_notifier(options)
+-- What is worth saying of an evaluation is an event. An evaluation that may be repeated says it at
+-- its end.
+local function get_notifier(options, delayed)
   return function(message, where)
-    if options.on_event then
-      options.on_event({ kind = "notice", message = message, position = where })
+    local event = { kind = "notice", message = message, position = where }
+    if delayed then
+      delayed[#delayed + 1] = event
+    elseif options.on_event then
+      options.on_event(event)
     end
   end
 end
 
---- Evaluates a config; returns its manifest. With `raw` the manifest stays with the engine, for
--- callers that only pass it on.
----@param config string the entry file, or a directory with an init.lua
----@param options syslua.EvaluateOptions?
----@return syslua.Manifest
-return function(config, options)
-  options = options or {}
-  check_options(config, options)
+-- Evaluates a config once; returns its manifest, or nil when questions are open.
+local function evaluate_once(config, options, session, delayed)
   local directory, name = get_entry(config, options.places)
   local target = get_target(options.sys)
   -- First, since it may fail.
   local given = { root = options.root, ahead = options.raw }
   border.call("begin_evaluation", target, given, directory, options.places)
   local mark, globals = position.mark(), get_globals(target)
-  scope.push(directory, scope.get_home(), get_notifier(options), options.on_file, options.project)
+  local notify = get_notifier(options, delayed)
+  scope.push(directory, scope.get_home(), notify, options.on_file, options.project)
+  assert(scope.get()).answers = session
   system.push(target, options.sys ~= nil)
   -- What a config declares stays until the end: to look for garbage among it takes longer than to
   -- make it.
@@ -341,7 +351,11 @@ return function(config, options)
   position.restore(mark)
   system.pop()
   scope.pop()
-  if not succeeded then
+  if session.open[1] then
+    -- What was raised may come from what stood in for an answer.
+    native.abandon_evaluation()
+    return nil
+  elseif not succeeded then
     native.abandon_evaluation()
     failure.raise(explain(files, globals, options.pure))
   end
@@ -350,4 +364,35 @@ return function(config, options)
     return manifest
   end
   return border.call("manifest_table", manifest)
+end
+
+--- Evaluates a config; returns its manifest. With `raw` the manifest stays with the engine, for
+-- callers that only pass it on.
+---@param config string the entry file, or a directory with an init.lua
+---@param options syslua.EvaluateOptions?
+---@return syslua.Manifest
+return function(config, options)
+  options = options or {}
+  check_options(config, options)
+  local ask, on_event = options.ask, options.on_event
+  local session = answers.new(options.answers, ask ~= nil)
+  local delayed = ask and {} or nil
+  local manifest = evaluate_once(config, options, session, delayed)
+  while not manifest do
+    if not ask then
+      return failure.raise(answers.get_failure(session.open))
+    end
+    answers.begin_again(session, ask(session.open))
+    delayed = {}
+    manifest = evaluate_once(config, options, session, delayed)
+  end
+  for _, event in ipairs(delayed or {}) do
+    if on_event then
+      on_event(event)
+    end
+  end
+  if options.on_answers then
+    options.on_answers(session.used, answers.list_unused(session))
+  end
+  return manifest
 end

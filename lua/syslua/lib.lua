@@ -1,5 +1,6 @@
 --- `syslua.lib`: functions for configs. Nothing here changes the system.
 
+local answers = require("syslua.answers")
 local beside = require("syslua.beside")
 local border = require("syslua.border")
 local closest = require("syslua.util.closest")
@@ -115,6 +116,16 @@ end
 function lib.template(given, values)
   check_text("lib.template", given)
   return template.render_text(given, values or {})
+end
+
+--- Returns the answer to a question of the config. `apply` asks it once, on a terminal, and keeps
+-- the answer in `syslua.local.json` beside the config; elsewhere `--answer NAME=VALUE` gives it, or
+-- the default counts.
+---@param name string letters, digits, `_`, `.` and `-`
+---@param opts { prompt: string?, default: syslua.Answer?, choices: string[]? }?
+---@return any answer a string, or of the type of `default`
+function lib.ask(name, opts)
+  return answers.ask(name, opts)
 end
 
 --- Marks a table as a list, so that it is one in JSON also when it is empty; returns it.

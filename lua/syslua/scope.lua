@@ -25,6 +25,7 @@ local stack = {}
 ---@field project syslua.TrustedProject? the project that the files evaluated are the body of
 ---@field on_file fun(file: table)? is told of each `file{}` that counts
 ---@field loader syslua.Loader? reads its files
+---@field answers syslua.answers.Session? what it asks its user, and the answers
 ---@field input_trees string[]? the trees of inputs that came from elsewhere
 
 --- Declarations of one scope: of everybody, of one user, of one project.

@@ -20,6 +20,10 @@ local common = {
   pure = { type = "boolean" },
   raw = { type = "boolean" },
   sys = { type = "map" },
+  answers = { type = "map" },
+  ask = { type = "function" },
+  on_answers = { type = "function" },
+  on_kept_answers = { type = "function" },
 }
 
 --- Returns a check of the options of one function, which raises a failure at what it does not know.

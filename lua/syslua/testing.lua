@@ -18,6 +18,7 @@ local testing = {}
 ---@field hostname string?
 ---@field username string? "root" sees the blocks of every `user{}`
 ---@field pure boolean? as `--pure`
+---@field answers table<string, string>? answers to what the config asks, by name
 
 --- What a config declares for one machine.
 ---@class syslua.testing.Machine: syslua.testing.Scope
@@ -225,6 +226,7 @@ function testing.evaluate(config, options)
   local raw = evaluate(config, {
     sys = sys,
     pure = options.pure,
+    answers = options.answers,
     raw = true,
     on_event = function(event)
       machine.notices[#machine.notices + 1] = event.message

@@ -24,6 +24,7 @@ local lua_floors = {
     "loader",
     "beside",
     "template",
+    "answers",
     "lib",
     "for_builds",
     "input_graph",

@@ -6,6 +6,7 @@ local tree = require("spec.support.tree")
 
 -- Files of `lua/syslua` that are reached as `syslua.<name>` too, but are not for users.
 local internal = {
+  "answers",
   "beside",
   "border",
   "context",

@@ -16,6 +16,7 @@ function options.from_args(args)
     pure = args.pure or false,
     lock_timeout = args.lock_timeout,
     sandbox = args.sandbox,
+    answers = args.answers and require("syslua.cli.answers").parse(args.answers),
     on_event = function(event)
       -- Most calls have nothing to tell.
       listener = listener or require("syslua.cli.progress").get_listener(args, has_bars)

@@ -22,6 +22,7 @@ function adopt.add_to_parser(parser)
     :option("-c --config", "The config: a file, or a directory with an init.lua.")
     :argname("CONFIG")
     :target("config")
+  require("syslua.cli.answers").add_option(parser)
   parser:flag("--json", "Print one JSON object instead of text.")
 end
 
@@ -51,6 +52,7 @@ local function evaluate(config, options)
     raw = true,
     root = options.root,
     pure = options.pure,
+    answers = options.answers,
     on_event = options.on_event,
     on_file = function(file)
       files[#files + 1] = file

@@ -23,6 +23,7 @@ function apply.add_to_parser(parser)
     :convert(function(word)
       return require("syslua.util.duration").parse(word)
     end)
+  require("syslua.cli.answers").add_option(parser)
   parser:flag("--json", "Print one JSON object instead of text.")
 end
 
@@ -42,7 +43,17 @@ function apply.run(args)
   local options = require("syslua.cli.options").from_args(args)
   options.dry_run = args.dry_run or false
   options.confirm = args.confirm
+  local answers = require("syslua.cli.answers")
+  options.ask = answers.get_asker(args)
+  local seen = answers.watch(options)
+  local kept = {}
+  options.on_kept_answers = function(file, text)
+    kept[1] = { file = file, text = text }
+  end
   local manifest = syslua.evaluate(config, options)
+  if kept[1] and not args.dry_run then
+    border.call("write_file", kept[1].file, kept[1].text)
+  end
   local locks = border.call("pending_lock", config)
   local result = syslua.apply(manifest, options)
   result.locks = locks[1] and require("syslua.lib").array(locks) or nil
@@ -53,6 +64,8 @@ function apply.run(args)
     require("syslua.cli.confirmation").watch(result, options)
   end
 
+  result.answers = answers.to_json(seen)
+  local notes = answers.render(seen, terminal.get_data_style(args))
   local is_calm = not (
     result.changed
     or result.applied
@@ -63,6 +76,7 @@ function apply.run(args)
   if args.quiet and not args.json then
     return 0
   elseif is_calm then
+    terminal.write(notes)
     terminal.write(render_locks(locks, true))
     terminal.write({
       require("syslua.cli.unchanged_report").render("Nothing changed", result, config),
@@ -73,12 +87,14 @@ function apply.run(args)
   if args.json then
     terminal.write({ report.to_json("apply", result) })
   elseif args.dry_run then
+    terminal.write(notes)
     terminal.write(render_locks(locks, false))
     terminal.write(report.render_plan(result, config, args, style))
     if result.changed then
       terminal.write({ "A dry run: none of it was done." })
     end
   else
+    terminal.write(notes)
     terminal.write(render_locks(locks, true))
     terminal.write(report.render_apply(result, config, args, style))
     if result.confirmation then

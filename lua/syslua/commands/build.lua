@@ -22,6 +22,8 @@ function build.add_to_parser(parser)
     :target("name")
     :args("?")
   parser:flag("--check", "Build again, and exit with 3 when the result differs.")
+  require("syslua.cli.machine_view").add_options(parser)
+  require("syslua.cli.answers").add_option(parser)
   parser:flag("--json", "Print one JSON object instead of text.")
 end
 
@@ -181,6 +183,7 @@ function build.run(args)
   local config, name = get_config_and_name(args)
   local options = require("syslua.cli.options").from_args(args)
   options.raw = false
+  options.sys = require("syslua.cli.machine_view").get(args)
   local manifest = require("syslua").evaluate(config, options)
   local derivations = select_derivations(manifest, name, config)
   local results, differ = realize_and_lock(derivations, options, config), 0

@@ -267,6 +267,28 @@ local function clone(args, directory)
   return 0
 end
 
+-- The answers to the config's questions are of this machine: git is to ignore them. Returns what
+-- there is to say of it.
+local function ignore_answers(directory)
+  local path = require("syslua.util.path")
+  local file, name = path.join(directory, ".gitignore"), require("syslua.answers").file_name
+  local opened = io.open(file, "rb")
+  local content = opened and opened:read("*a") or ""
+  if opened then
+    opened:close()
+  end
+  for line in content:gmatch("[^\r\n]+") do
+    if line == name or line == "/" .. name then
+      return nil
+    end
+  end
+  if content ~= "" and content:sub(-1) ~= "\n" then
+    content = content .. "\n"
+  end
+  require("syslua.border").call("write_file", file, content .. "/" .. name .. "\n")
+  return ("%s %s"):format(opened and "added to" or "wrote", path.display(file, get_home()))
+end
+
 --- Does it.
 ---@param args syslua.cli.Args
 ---@return integer
@@ -296,6 +318,7 @@ function init.run(args)
     border.call("write_file", full, files[name])
     lines[#lines + 1] = "wrote " .. path.display(full, get_home())
   end
+  lines[#lines + 1] = ignore_answers(directory)
   for _, line in ipairs(add_to_shells(args)) do
     lines[#lines + 1] = line
   end

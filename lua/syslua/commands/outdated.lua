@@ -10,6 +10,7 @@ function outdated.add_to_parser(parser)
   parser
     :option("-c --config", "The config: a file, or a directory with an init.lua.")
     :argname("CONFIG")
+  require("syslua.cli.answers").add_option(parser)
   parser:flag("--json", "Print one JSON object instead of text.")
 end
 

@@ -17,6 +17,8 @@ function plan.add_to_parser(parser)
   parser:flag("--build", "Build first, so that nothing is left open.")
   parser:flag("--diff", "Show how the text of files changes.")
   parser:flag("--exit-code", "Exit with 3 when apply would change something.")
+  require("syslua.cli.machine_view").add_options(parser)
+  require("syslua.cli.answers").add_option(parser)
   parser:flag("--json", "Print one JSON object instead of text.")
 end
 
@@ -31,10 +33,15 @@ function plan.run(args)
   local config = require("syslua.cli.config_path").get(args.config)
   local options = require("syslua.cli.options").from_args(args)
   options.build, options.diff = args.build or false, args.diff or false
+  options.sys = require("syslua.cli.machine_view").get(args)
+  local answers = require("syslua.cli.answers")
+  local seen = answers.watch(options)
   local manifest = syslua.evaluate(config, options)
   local locks = require("syslua.border").call("pending_lock", config)
   local result = syslua.plan(manifest, options)
   result.locks = locks[1] and require("syslua.lib").array(locks) or nil
+
+  result.answers = answers.to_json(seen)
 
   if args.json then
     terminal.write({ report.to_json("plan", result) })
@@ -43,6 +50,7 @@ function plan.run(args)
     if locks[1] then
       terminal.write(require("syslua.cli.lock_report").render(locks, false))
     end
+    terminal.write(answers.render(seen, style))
     terminal.write(report.render_plan(result, config, args, style))
   end
   return args.exit_code and result.changed and 3 or 0

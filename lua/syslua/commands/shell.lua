@@ -34,6 +34,7 @@ function shell.add_to_parser(parser)
     :target("packages")
     :args("+")
     :count("*")
+  require("syslua.cli.answers").add_option(parser)
   parser:flag("--trust", "Ask whether the files of the directory are trusted, and enter it.")
 end
 

@@ -18,6 +18,7 @@ function update.add_to_parser(parser)
     :argname("CONFIG")
   parser:flag("--dry-run", "Show what would be locked, and write nothing.")
   parser:flag("--commit", "Commit the lock, and nothing else, with git.")
+  require("syslua.cli.answers").add_option(parser)
   parser:flag("--json", "Print one JSON object instead of text.")
 end
 

@@ -1,0 +1,80 @@
+--- Another machine's view of a config: `--hostname`, `--system` and `--username`. It does not know
+--- what is shown of it.
+
+local failure = require("syslua.util.failure")
+local system = require("syslua.system")
+
+local machine_view = {}
+
+local systems = { "linux", "darwin", "windows" }
+local architectures = { "x86_64", "aarch64", "arm" }
+
+--- Adds the options to a command.
+---@param parser table
+function machine_view.add_options(parser)
+  parser
+    :option("--hostname", "Evaluate as the machine of that name would.")
+    :argname("NAME")
+    :target("hostname")
+  parser
+    :option("--system", "Evaluate for another platform, such as aarch64-darwin.")
+    :argname("PLATFORM")
+    :target("system")
+  parser:option("--username", "Evaluate as that user would."):argname("NAME"):target("username")
+end
+
+local function has(list, word)
+  for _, one in ipairs(list) do
+    if one == word then
+      return true
+    end
+  end
+  return false
+end
+
+local function parse_system(word)
+  local arch, os_name = word:match("^([%w_]+)%-(%l+)$")
+  if not (arch and has(systems, os_name) and has(architectures, arch)) then
+    local names = {}
+    for _, os_known in ipairs(systems) do
+      for _, arch_known in ipairs(architectures) do
+        names[#names + 1] = arch_known .. "-" .. os_known
+      end
+    end
+    local near = require("syslua.util.closest")(word, names)
+    failure.raise({
+      kind = "usage",
+      message = ("--system takes ARCHITECTURE-SYSTEM, not `%s`"):format(word),
+      hint = near and ("did you mean `%s`?"):format(near)
+        or "for example x86_64-linux, aarch64-darwin or x86_64-windows",
+    })
+  end
+  return os_name, arch
+end
+
+local function check_name(flag, name)
+  if name and (name == "" or name:find("[%c/:%s]")) then
+    failure.raise({ kind = "usage", message = ("%s takes a name, not %q"):format(flag, name) })
+  end
+end
+
+--- Returns the machine that a command line names, as `syslua.evaluate` takes it; nil when it names
+-- none.
+---@param args syslua.cli.Args
+---@return { os: syslua.Os, arch: syslua.Arch, hostname: string?, username: string? }?
+function machine_view.get(args)
+  if not (args.hostname or args.system or args.username) then
+    return nil
+  end
+  check_name("--hostname", args.hostname)
+  check_name("--username", args.username)
+  local here = system.get()
+  ---@type any, any
+  local os_name, arch = here.os, here.arch
+  if args.system then
+    os_name, arch = parse_system(args.system)
+  end
+  return { os = os_name, arch = arch, hostname = args.hostname, username = args.username }
+end
+
+return machine_view
