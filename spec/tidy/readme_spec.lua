@@ -141,6 +141,7 @@ describe("README and docs #once", function()
         "src/archive/src",
         "src/fetch/src",
         "src/secrets/src",
+        "src/merge/src",
         "src/engine/src",
         "src/module/src",
         "lua/syslua",

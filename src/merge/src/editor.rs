@@ -1,0 +1,562 @@
+//! What an editor of a format knows, and a text with the tree of its keys.
+
+use std::ops::Range;
+
+use serde_json::Value;
+
+use crate::node::{Entry, Kind, Map, Node, Shape};
+use crate::problem::{Problem, Result};
+use crate::record::{Before, Record, Removed};
+
+/// Where a value is written.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// What ends a line.
+    pub newline: &'static str,
+    /// What the line of its key begins with.
+    pub indent: String,
+    /// What a level more is indented by.
+    pub unit: String,
+    /// Whether a value may take several lines.
+    pub is_open: bool,
+    /// Whether it stands between braces.
+    pub is_braces: bool,
+}
+
+/// A table that begins with a line of its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Header {
+    /// What is written before that line.
+    pub lead: String,
+    /// The line.
+    pub text: String,
+    /// What ends it.
+    pub tail: String,
+    /// How many keys of the path it makes.
+    pub levels: usize,
+}
+
+/// What an editor of a format knows.
+pub(crate) trait Editor {
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// When it is not of the format.
+    fn parse(&self, text: &str) -> Result<Node>;
+
+    /// Returns whether values can be read one by one: otherwise all is read again after an edit.
+    fn has_parts(&self) -> bool {
+        false
+    }
+
+    /// Reads one value of a text.
+    fn parse_part(&self, _text: &str, _range: Range<usize>) -> Option<Node> {
+        None
+    }
+
+    /// Returns what a node says.
+    fn value(&self, text: &str, node: &Node) -> Value;
+
+    /// Returns a declared value as it reads once it is written.
+    ///
+    /// # Errors
+    /// Why the format cannot say it.
+    fn normal(&self, value: &Value) -> std::result::Result<Value, String> {
+        Ok(value.clone())
+    }
+
+    /// Returns a key as it is written.
+    ///
+    /// # Errors
+    /// Why the format cannot say it.
+    fn key(&self, key: &str, is_braces: bool) -> std::result::Result<String, String>;
+
+    /// Returns what is written between a key and its value where no other entry tells.
+    fn separator(&self, text: &str, is_braces: bool) -> &'static str;
+
+    /// Returns a value as it is written.
+    ///
+    /// # Errors
+    /// Why the format cannot say it.
+    fn render(&self, value: &Value, place: &Place) -> std::result::Result<String, String>;
+
+    /// Returns the end of the comment that begins at a place; that of a line ends before its
+    /// newline.
+    fn comment(&self, text: &str, at: usize) -> Option<usize>;
+
+    /// Returns a table without entries as it is written, where one may be.
+    fn empty_table(&self, _is_braces: bool) -> Option<&'static str> {
+        Some("{}")
+    }
+
+    /// Returns the line that makes the rest of a path below a table, if tables have such.
+    fn header(&self, _text: &str, _above: &Map, _path: &[String], _depth: usize) -> Option<Header> {
+        None
+    }
+
+    /// Returns whether a table is one text that another value can take the place of.
+    fn is_replaceable(&self, _map: &Map) -> bool {
+        true
+    }
+}
+
+/// A text and the tree of its keys.
+pub(crate) struct Document<'a> {
+    pub editor: &'a dyn Editor,
+    pub text: String,
+    pub root: Node,
+    pub newline: &'static str,
+    unit: String,
+}
+
+impl<'a> Document<'a> {
+    pub fn new(editor: &'a dyn Editor, text: String) -> Result<Document<'a>> {
+        let root = editor.parse(&text)?;
+        let (newline, unit) = (newline_of(&text), unit_of(&text));
+        Ok(Document { editor, text, root, newline, unit })
+    }
+
+    /// Returns the value that a path leads to.
+    pub fn value(&self, path: &[String]) -> Option<Value> {
+        let node = self.root.get(path)?;
+        Some(self.editor.value(&self.text, node))
+    }
+
+    pub fn map(&self, path: &[String]) -> Option<&Map> {
+        self.root.get(path)?.map()
+    }
+
+    fn reparse(&mut self) -> Result<()> {
+        self.root = self.editor.parse(&self.text)?;
+        Ok(())
+    }
+
+    fn splice(&mut self, range: Range<usize>, new: &str) {
+        self.root.shift(range.start, range.len(), new.len());
+        self.text.replace_range(range, new);
+    }
+
+    /// Replaces the text of a value; returns what stood there.
+    pub fn replace(&mut self, path: &[String], new: &str) -> Result<String> {
+        let Some(span) = self.root.get(path).map(|node| node.span.clone()) else {
+            return Ok(String::new());
+        };
+        let old = self.text[span.clone()].to_owned();
+        self.splice(span.clone(), new);
+        match self.editor.parse_part(&self.text, span.start..span.start + new.len()) {
+            Some(node) => {
+                if let Some(place) = self.root.get_mut(path) {
+                    *place = node;
+                }
+            }
+            None => self.reparse()?,
+        }
+        Ok(old)
+    }
+
+    /// Returns where the value of an entry of a table is written.
+    pub fn place(&self, path: &[String], lead: &str) -> Place {
+        let is_braces = matches!(self.map(path).map(|map| &map.shape), Some(Shape::Braces(_)));
+        let line = lead.rfind('\n').map(|newline| lead[newline + 1..].to_owned());
+        let is_open = line.is_some();
+        let indent = line.unwrap_or_default();
+        Place { newline: self.newline, indent, unit: self.unit.clone(), is_open, is_braces }
+    }
+
+    /// Returns where the value of an entry that is there is written.
+    pub fn place_of(&self, path: &[String]) -> Place {
+        let Some((last, above)) = path.split_last() else { return self.place(path, "\n") };
+        let start = self.map(above).and_then(|map| map.find(last)).map_or(0, |e| e.span.start);
+        let line = self.text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+        let indent = &self.text[line..start];
+        let is_first = indent.trim().is_empty();
+        let lead = if is_first { format!("\n{indent}") } else { String::new() };
+        self.place(above, &lead)
+    }
+
+    /// Adds an entry to a table; `render` makes the text of its value.
+    pub fn insert(
+        &mut self,
+        path: &[String],
+        key: &str,
+        record: &mut Record,
+        render: &dyn Fn(&Place) -> Result<String>,
+    ) -> Result<Before> {
+        let Some(map) = self.map(path) else { return Ok(Before::Entries(Vec::new())) };
+        match &map.shape {
+            Shape::Lines(lines) => {
+                let lines = lines.clone();
+                let full = [path, std::slice::from_ref(&key.to_owned())].concat();
+                let written =
+                    self.editor.key(key, false).map_err(|why| Problem::value(&full, why))?;
+                let place = self.place(path, &lines.lead);
+                let separator = self.editor.separator(&self.text, false);
+                let entry = format!(
+                    "{}{}{written}{separator}{}",
+                    lines.lead,
+                    lines.prefix,
+                    render(&place)?
+                );
+                self.splice(lines.at..lines.at, &(entry + &lines.tail));
+                self.reparse()?;
+                Ok(Before::Nothing { lead: lines.lead, tail: lines.tail })
+            }
+            Shape::Braces(span) => self.insert_in_braces(path, span.clone(), key, record, render),
+            Shape::Implicit => Ok(Before::Entries(Vec::new())),
+        }
+    }
+
+    fn insert_in_braces(
+        &mut self,
+        path: &[String],
+        span: Range<usize>,
+        key: &str,
+        record: &mut Record,
+        render: &dyn Fn(&Place) -> Result<String>,
+    ) -> Result<Before> {
+        let full = [path, std::slice::from_ref(&key.to_owned())].concat();
+        let written = self.editor.key(key, true).map_err(|why| Problem::value(&full, why))?;
+        let Some(map) = self.map(path) else { return Ok(Before::Entries(Vec::new())) };
+        let Some(last) = map.entries.last() else {
+            return self.insert_in_empty(path, span, &written, key, record, render);
+        };
+        let first = &map.entries[0];
+        let is_open = self.text[span.start + 1..first.span.start].contains('\n');
+        let end = last.end;
+        let between = &self.text[last.span.end..last.value.span.start];
+        let separator = if between.trim() == self.editor.separator(&self.text, true).trim() {
+            between.to_owned()
+        } else {
+            self.editor.separator(&self.text, true).to_owned()
+        };
+        let mut lead = if is_open {
+            format!("{}{}", self.newline, self.indent_at(last.span.start))
+        } else if map.entries.len() > 1 {
+            let before = &self.text[span.start + 1..last.span.start];
+            before[before.trim_end_matches([' ', '\t']).len()..].to_owned()
+        } else if [": ", " "].iter().any(|gap| self.text[last.span.end..].starts_with(gap)) {
+            " ".to_owned()
+        } else {
+            String::new()
+        };
+        let next = self.skip(end);
+        let has_comma = self.text[next..].starts_with(',');
+        let after = if has_comma { next + 1 } else { end };
+        let at = self.end_of_line_trivia(after);
+        if at > after && !is_open {
+            lead = format!("{}{}{}", self.newline, self.indent_at(span.start), self.unit);
+        }
+        let place = self.place(path, &lead);
+        let value = render(&place)?;
+        let (start, tail) = (at + lead.len(), if has_comma { "," } else { "" });
+        self.splice(at..at, &format!("{lead}{written}{separator}{value}{tail}"));
+        let comma = if has_comma { 0 } else { 1 };
+        if comma == 1 {
+            self.splice(end..end, ",");
+        }
+        self.added(path, key, start + comma, written.len(), separator.len(), value.len())?;
+        Ok(Before::Nothing { lead, tail: tail.to_owned() })
+    }
+
+    fn insert_in_empty(
+        &mut self,
+        path: &[String],
+        span: Range<usize>,
+        written: &str,
+        key: &str,
+        record: &mut Record,
+        render: &dyn Fn(&Place) -> Result<String>,
+    ) -> Result<Before> {
+        let (open, close) = (span.start + 1, span.end - 1);
+        let inside = self.text[open..close].to_owned();
+        let is_bare = inside.trim().is_empty();
+        // Only where a table may take several lines.
+        let is_multi = !is_bare
+            || self.editor.has_parts()
+                && (path.is_empty() || self.is_open(&path[..path.len() - 1]));
+        let base = self.indent_at(span.start);
+        let (kept, lead, end) = if is_multi {
+            let lead = format!("{}{base}{}", self.newline, self.unit);
+            (inside.trim_end(), lead, format!("{}{base}", self.newline))
+        } else if self.editor.separator(&self.text, true).starts_with(' ') {
+            ("", " ".to_owned(), " ".to_owned())
+        } else {
+            ("", String::new(), String::new())
+        };
+        let place = self.place(path, &lead);
+        let (separator, value) = (self.editor.separator(&self.text, true), render(&place)?);
+        let start = open + kept.len() + lead.len();
+        let new = format!("{kept}{lead}{written}{separator}{value}{end}");
+        self.splice(open..close, &new);
+        record.table(path).inside.get_or_insert(inside);
+        self.added(path, key, start, written.len(), separator.len(), value.len())?;
+        Ok(Before::Nothing { lead, tail: String::new() })
+    }
+
+    /// Notes an entry that was written at the end of a table between braces.
+    fn added(
+        &mut self,
+        path: &[String],
+        key: &str,
+        start: usize,
+        written: usize,
+        separator: usize,
+        value: usize,
+    ) -> Result<()> {
+        let at = start + written + separator;
+        let Some(node) = self.editor.parse_part(&self.text, at..at + value) else {
+            return self.reparse();
+        };
+        if let Some(Node { kind: Kind::Map(map), .. }) = self.root.get_mut(path) {
+            let span = start..start + written;
+            map.entries.push(Entry { key: key.to_owned(), span, end: at + value, value: node });
+        }
+        Ok(())
+    }
+
+    /// Makes a table below another one; returns how many keys of the path it made and what stood
+    /// there before.
+    pub fn make_table(
+        &mut self,
+        path: &[String],
+        depth: usize,
+        record: &mut Record,
+    ) -> Result<(usize, Before)> {
+        let above = &path[..depth];
+        let Some(map) = self.map(above) else { return Ok((0, Before::Entries(Vec::new()))) };
+        if let Some(header) = self.editor.header(&self.text, map, path, depth) {
+            let at = self.text.len();
+            self.splice(at..at, &format!("{}{}{}", header.lead, header.text, header.tail));
+            self.reparse()?;
+            return Ok((header.levels, Before::Nothing { lead: header.lead, tail: header.tail }));
+        }
+        let is_braces = matches!(map.shape, Shape::Braces(_));
+        let Some(empty) = self.editor.empty_table(is_braces) else {
+            return Err(Problem::value(path, "the format has no tables at this level"));
+        };
+        let before = self.insert(above, &path[depth], record, &|_| Ok(empty.to_owned()))?;
+        Ok((1, before))
+    }
+
+    /// Takes an entry out of a table; `lead` and `tail` are what was written around it, if it was
+    /// us.
+    pub fn remove(
+        &mut self,
+        path: &[String],
+        number: usize,
+        around: Option<(&str, &str)>,
+    ) -> Result<Removed> {
+        let nothing =
+            || Removed { text: String::new(), previous: None, between: String::new(), comma: None };
+        let Some(map) = self.map(path) else { return Ok(nothing()) };
+        let entry = map.entries[number].clone();
+        let previous = number.checked_sub(1).map(|number| &map.entries[number]);
+        let (lead, tail) = around.unwrap_or_default();
+        let is_ours = around.is_some() && self.text[..entry.span.start].ends_with(lead);
+        let anchor = previous.map_or_else(
+            || match &map.shape {
+                Shape::Braces(span) => span.start + 1,
+                Shape::Lines(lines) => lines.start,
+                Shape::Implicit => entry.span.start,
+            },
+            |previous| previous.end,
+        );
+        let mut comma = None;
+        let (start, end) = match &map.shape {
+            Shape::Braces(_) => {
+                let start = if is_ours {
+                    entry.span.start - lead.len()
+                } else {
+                    self.lead_start(entry.span.start).max(anchor)
+                };
+                let next = self.skip(entry.end);
+                if self.text[next..].starts_with(',') {
+                    (start, next + 1)
+                } else {
+                    let at = previous.map(|previous| self.skip(previous.end));
+                    comma = at.filter(|at| self.text[*at..].starts_with(',') && *at < start);
+                    (start, entry.end)
+                }
+            }
+            _ if entry.span.is_empty() => return Ok(nothing()),
+            _ if is_ours => {
+                let start = entry.span.start - lead.len();
+                let (before, rest) = (&self.text[..start], &self.text[entry.end..]);
+                let after = rest.strip_prefix(tail).filter(|after| {
+                    // Two lines stay two.
+                    lead.is_empty()
+                        || before.is_empty()
+                        || before.ends_with('\n')
+                        || after.is_empty()
+                        || after.starts_with(['\r', '\n'])
+                });
+                (start, self.text.len() - after.unwrap_or(rest).len())
+            }
+            _ => self.whole_lines(&entry, path)?,
+        };
+        let previous = previous.map(|entry| entry.key.clone()).map(|key| {
+            let same = |entry: &&Entry| entry.key == key;
+            let nth = map.entries[..number].iter().filter(same).count() - 1;
+            (key, nth)
+        });
+        let anchor = anchor.min(start);
+        let text = self.text[start..end].to_owned();
+        let mut between = self.text[anchor..start].to_owned();
+        if let Some(at) = comma {
+            between.remove(at - anchor);
+        }
+        let is_partial = self.editor.has_parts();
+        if let (true, Some(Node { kind: Kind::Map(map), .. })) =
+            (is_partial, self.root.get_mut(path))
+        {
+            map.entries.remove(number);
+        }
+        self.splice(start..end, "");
+        if let Some(at) = comma {
+            self.splice(at..at + 1, "");
+        }
+        if !is_partial {
+            self.reparse()?;
+        }
+        Ok(Removed { text, previous, between, comma: comma.map(|at| at - anchor) })
+    }
+
+    /// Returns the lines of an entry; without a newline at the end, the one before them.
+    fn whole_lines(&self, entry: &Entry, path: &[String]) -> Result<(usize, usize)> {
+        let start = self.text[..entry.span.start].rfind('\n').map_or(0, |newline| newline + 1);
+        if !self.text[start..entry.span.start].trim().is_empty() {
+            let full = [path, std::slice::from_ref(&entry.key)].concat();
+            return Err(Problem::value(&full, "the key shares its line with something else"));
+        }
+        Ok(match self.text[entry.end..].find('\n') {
+            Some(newline) => (start, entry.end + newline + 1),
+            None => {
+                let before = self.text[..start].strip_suffix('\n').unwrap_or(&self.text[..start]);
+                (before.strip_suffix('\r').unwrap_or(before).len(), self.text.len())
+            }
+        })
+    }
+
+    /// Puts an entry back that was taken out.
+    pub fn restore(
+        &mut self,
+        path: &[String],
+        key: &str,
+        removed: &Removed,
+        record: &mut Record,
+    ) -> Result<()> {
+        let Some(map) = self.map(path) else { return Ok(()) };
+        let anchor = match &removed.previous {
+            Some((key, nth)) => {
+                let mut same = map.entries.iter().filter(|entry| entry.key == *key);
+                same.nth(*nth).map(|entry| entry.end)
+            }
+            None => Some(match &map.shape {
+                Shape::Braces(span) => span.start + 1,
+                Shape::Lines(lines) => lines.start,
+                Shape::Implicit => self.text.len(),
+            }),
+        };
+        let before = self.text.clone();
+        if let Some(at) = anchor.filter(|at| self.text[*at..].starts_with(&removed.between)) {
+            let start = at + removed.between.len();
+            self.text.insert_str(start, &removed.text);
+            if let Some(comma) = removed.comma {
+                self.text.insert(at + comma, ',');
+            }
+            let is_back =
+                self.reparse().is_ok() && self.map(path).is_some_and(|map| map.find(key).is_some());
+            if is_back {
+                return Ok(());
+            }
+            self.text = before;
+            self.reparse()?;
+        }
+        // Somebody else wrote there: only the value comes back.
+        let text = removed.text.trim().trim_end_matches(',').trim_end();
+        let wrapped = match self.map(path).map(|map| &map.shape) {
+            Some(Shape::Braces(_)) => format!("{{{text}}}"),
+            _ => format!("{text}{}", self.newline),
+        };
+        let Ok(other) = Document::new(self.editor, wrapped) else { return Ok(()) };
+        let Some(node) = other.root.get(std::slice::from_ref(&key.to_owned())) else {
+            return Ok(());
+        };
+        let value = other.text[node.span.clone()].to_owned();
+        self.insert(path, key, record, &|_| Ok(value.clone()))?;
+        Ok(())
+    }
+
+    /// Puts back what stood between the braces of a table that was empty.
+    pub fn set_inside(&mut self, path: &[String], inside: &str) -> Result<()> {
+        if let Some(Shape::Braces(span)) = self.map(path).map(|map| map.shape.clone()) {
+            self.text.replace_range(span.start + 1..span.end - 1, inside);
+            self.reparse()?;
+        }
+        Ok(())
+    }
+
+    fn is_open(&self, path: &[String]) -> bool {
+        match self.map(path).map(|map| &map.shape) {
+            Some(Shape::Braces(span)) => self.text[span.clone()].contains('\n'),
+            _ => true,
+        }
+    }
+
+    /// Returns what the line of a place begins with.
+    fn indent_at(&self, at: usize) -> String {
+        let start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        let line = &self.text[start..at];
+        line[..line.len() - line.trim_start_matches([' ', '\t']).len()].to_owned()
+    }
+
+    /// Returns where white space before a place begins, its newline included.
+    fn lead_start(&self, at: usize) -> usize {
+        let before = self.text[..at].trim_end_matches([' ', '\t']);
+        let line = before.strip_suffix('\n').map(|rest| rest.strip_suffix('\r').unwrap_or(rest));
+        line.unwrap_or(before).len()
+    }
+
+    /// Passes white space and comments.
+    fn skip(&self, mut at: usize) -> usize {
+        loop {
+            let rest = &self.text[at..];
+            at += rest.len() - rest.trim_start().len();
+            match self.editor.comment(&self.text, at) {
+                Some(end) => at = end,
+                None => return at,
+            }
+        }
+    }
+
+    /// Returns the end of the comments behind a place on its line.
+    fn end_of_line_trivia(&self, at: usize) -> usize {
+        let mut end = at;
+        loop {
+            let rest = &self.text[end..];
+            let start = end + rest.len() - rest.trim_start_matches([' ', '\t']).len();
+            match self.editor.comment(&self.text, start) {
+                Some(after) if !self.text[start..after].contains('\n') => end = after,
+                _ => return end,
+            }
+        }
+    }
+}
+
+/// Returns what ends the first line of a text.
+pub(crate) fn newline_of(text: &str) -> &'static str {
+    match text.find('\n') {
+        Some(at) if text[..at].ends_with('\r') => "\r\n",
+        _ => "\n",
+    }
+}
+
+/// Returns what a level is indented by: the least that a line of the text is.
+pub(crate) fn unit_of(text: &str) -> String {
+    let indents = text.lines().take(1000).filter_map(|line| {
+        let indent = &line[..line.len() - line.trim_start_matches([' ', '\t']).len()];
+        (!indent.is_empty() && indent.len() < line.trim_end().len()).then_some(indent)
+    });
+    let least = indents.min_by_key(|indent| indent.len()).unwrap_or("  ");
+    if least.starts_with('\t') { "\t".to_owned() } else { " ".repeat(least.len().min(8)) }
+}

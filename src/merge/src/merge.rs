@@ -1,0 +1,308 @@
+//! Bytes of a document and a declaration to new bytes, and what stood there before.
+
+use serde_json::Value;
+
+use crate::declaration::{Declaration, Format, Key, Want, shown};
+use crate::editor::{Document, Editor, newline_of};
+use crate::ini::Ini;
+use crate::json::Json;
+use crate::keys::{holds, normal, set, take_back};
+use crate::node::Kind;
+use crate::problem::{Problem, Result};
+use crate::record::Record;
+use crate::text_lines;
+use crate::toml::Toml;
+use crate::yaml::Yaml;
+
+const BOM: &str = "\u{feff}";
+
+/// What became of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merged {
+    /// Its new bytes; nothing, when there is to be no file.
+    pub bytes: Option<Vec<u8>>,
+    /// What stood there before, for the next time.
+    pub record: Record,
+    /// What changed, key by key.
+    pub changes: Vec<Change>,
+    /// Whether a key that was set before had been changed meanwhile.
+    pub is_drifted: bool,
+}
+
+/// A key that changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The key, as people write it; a line itself, for lines.
+    pub key: String,
+    /// Its value before, as JSON; nothing, when it was not there.
+    pub old: Option<Value>,
+    /// Its value after that.
+    pub new: Option<Value>,
+}
+
+fn editor_of(format: Format) -> Option<Box<dyn Editor>> {
+    Some(match format {
+        Format::Json => Box::new(Json { is_lenient: false }),
+        Format::Jsonc => Box::new(Json { is_lenient: true }),
+        Format::Toml => Box::new(Toml),
+        Format::Yaml => Box::new(Yaml),
+        Format::Ini => Box::new(Ini),
+        Format::Lines | Format::Block => return None,
+    })
+}
+
+/// A text, how it is encoded, and what stands before it.
+struct Decoded {
+    text: String,
+    has_bom: bool,
+    /// Whether a byte is a letter: formats of lines take any.
+    is_raw: bool,
+}
+
+fn decode(bytes: &[u8], format: Format) -> Result<Decoded> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => {
+            let bare = text.strip_prefix(BOM);
+            let text = bare.unwrap_or(text).to_owned();
+            Ok(Decoded { text, has_bom: bare.is_some(), is_raw: false })
+        }
+        Err(error) => {
+            let is_wide = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+            let takes_any = matches!(format, Format::Ini | Format::Lines | Format::Block);
+            if is_wide || !takes_any {
+                return Err(Problem::Encoding { offset: error.valid_up_to() });
+            }
+            let text = bytes.iter().map(|byte| char::from(*byte)).collect();
+            Ok(Decoded { text, has_bom: false, is_raw: true })
+        }
+    }
+}
+
+impl Decoded {
+    fn encode(&self, text: &str) -> Vec<u8> {
+        if self.is_raw {
+            let byte = |letter: char| u8::try_from(u32::from(letter)).unwrap_or(b'?');
+            return text.chars().map(byte).collect();
+        }
+        [if self.has_bom { BOM } else { "" }, text].concat().into_bytes()
+    }
+
+    /// Returns a declaration whose texts are encoded as the document is.
+    fn encoded(&self, declaration: &Declaration) -> Declaration {
+        if !self.is_raw {
+            return declaration.clone();
+        }
+        let raw = |text: &str| text.bytes().map(char::from).collect::<String>();
+        let value = |value: &Value| match value {
+            Value::String(text) => Value::String(raw(text)),
+            Value::Array(items) => Value::Array(
+                items
+                    .iter()
+                    .map(|item| item.as_str().map_or_else(|| item.clone(), |text| raw(text).into()))
+                    .collect(),
+            ),
+            other => other.clone(),
+        };
+        let key = |key: &Key| Key {
+            path: key.path.iter().map(|part| raw(part)).collect(),
+            want: match &key.want {
+                Want::Value(inner) => Want::Value(value(inner)),
+                Want::Absent => Want::Absent,
+                Want::Before(items) => Want::Before(items.iter().map(value).collect()),
+                Want::After(items) => Want::After(items.iter().map(value).collect()),
+            },
+        };
+        Declaration {
+            format: declaration.format,
+            comment: raw(&declaration.comment),
+            keys: declaration.keys.iter().map(key).collect(),
+        }
+    }
+}
+
+/// Returns the declared keys that are not as they are declared. `bytes` is nothing where there is no
+/// file.
+///
+/// # Errors
+/// When the document cannot be read, or its format has no place for a declared value.
+pub fn differences(bytes: Option<&[u8]>, declaration: &Declaration) -> Result<Vec<Change>> {
+    let decoded = decode(bytes.unwrap_or_default(), declaration.format)?;
+    let declaration = decoded.encoded(declaration);
+    let Some(editor) = editor_of(declaration.format) else {
+        let found = text_lines::differences(&decoded.text, &declaration)?;
+        return Ok(found.into_iter().map(|(key, old, new)| Change { key, old, new }).collect());
+    };
+    let document = Document::new(&*editor, decoded.text)?;
+    let mut changes = Vec::new();
+    for key in &declaration.keys {
+        let key = normal(&document, key)?;
+        let found = document.value(&key.path);
+        if !holds(found.as_ref(), &key.want) {
+            changes.push(Change { key: shown(&key.path), old: found, new: new_of(&key) });
+        }
+    }
+    Ok(changes)
+}
+
+fn new_of(key: &Key) -> Option<Value> {
+    match &key.want {
+        Want::Value(value) => Some(value.clone()),
+        Want::Absent => None,
+        Want::Before(items) | Want::After(items) => Some(Value::Array(items.clone())),
+    }
+}
+
+/// Reads a whole document that has keys.
+///
+/// # Errors
+/// When it is not of its format.
+pub fn read(text: &str, format: Format) -> Result<Value> {
+    let text = text.strip_prefix(BOM).unwrap_or(text);
+    let Some(editor) = editor_of(format) else { return Ok(Value::Null) };
+    let node = editor.parse(text)?;
+    Ok(editor.value(text, &node))
+}
+
+/// Sets the declared keys of a document and takes back those of the record that are not declared any
+/// more. `bytes` is nothing where there is no file.
+///
+/// # Errors
+/// When the document cannot be read, or has no place for a declared value.
+pub fn merge(bytes: Option<&[u8]>, declaration: &Declaration, record: &Record) -> Result<Merged> {
+    let decoded = decode(bytes.unwrap_or_default(), declaration.format)?;
+    let declaration = decoded.encoded(declaration);
+    let mut record = record.clone();
+    let is_new = bytes.is_none();
+    // One that somebody removed is made again.
+    record.made |= is_new;
+    let (text, mut record, changes, is_drifted) = match editor_of(declaration.format) {
+        None => merge_lines(&decoded.text, &declaration, &record)?,
+        Some(editor) => merge_keys(&*editor, &decoded.text, &declaration, record)?,
+    };
+    let is_gone = (record.made || is_new) && record.keys.is_empty() && text.trim().is_empty();
+    let is_still_nothing = is_new && text.is_empty();
+    if is_gone || is_still_nothing {
+        if record.keys.is_empty() {
+            record = Record::default();
+        }
+        return Ok(Merged { bytes: None, record, changes, is_drifted });
+    }
+    if record.keys.is_empty() {
+        record = Record::default();
+    }
+    Ok(Merged { bytes: Some(decoded.encode(&text)), record, changes, is_drifted })
+}
+
+type Parts = (String, Record, Vec<Change>, bool);
+
+fn merge_lines(old: &str, declaration: &Declaration, record: &Record) -> Result<Parts> {
+    let mut changes: Vec<Change> = text_lines::differences(old, declaration)?
+        .into_iter()
+        .map(|(key, old, new)| Change { key, old, new })
+        .collect();
+    let mut text = old.to_owned();
+    let (new, is_drifted) = text_lines::merge(&mut text, declaration, record)?;
+    if text != old && changes.is_empty() {
+        for kept in record.keys.iter().filter(|kept| new.key(&kept.path).is_none()) {
+            let key = match declaration.format {
+                Format::Lines => kept.path.first().cloned().unwrap_or_default(),
+                _ => "block".to_owned(),
+            };
+            changes.push(Change { key, old: kept.set.clone(), new: None });
+        }
+    }
+    Ok((text, new, changes, is_drifted))
+}
+
+fn merge_keys(
+    editor: &dyn Editor,
+    old: &str,
+    declaration: &Declaration,
+    mut record: Record,
+) -> Result<Parts> {
+    let mut document = Document::new(editor, old.to_owned())?;
+    let keys: Vec<Key> =
+        declaration.keys.iter().map(|key| normal(&document, key)).collect::<Result<_>>()?;
+    let is_needed = keys.iter().any(|key| key.want != Want::Absent);
+    if let (Kind::Leaf(_), true) = (&document.root.kind, is_needed) {
+        // JSON without a value.
+        record.root.get_or_insert_with(|| old.to_owned());
+        let gap = if old.is_empty() || old.ends_with('\n') { "" } else { newline_of(old) };
+        document = Document::new(editor, format!("{old}{gap}{{}}{}", newline_of(old)))?;
+    }
+    let mut changes = Vec::new();
+    let mut is_drifted = false;
+    let mut known: Vec<Option<crate::record::Kept>> = Vec::new();
+    let mut earlier = std::mem::take(&mut record.keys);
+    // What is not declared any more goes first, the last one that was set before all others.
+    let mut stays = Vec::new();
+    while let Some(kept) = earlier.pop() {
+        let key = keys.iter().find(|key| key.path == kept.path);
+        let found = document.value(&kept.path);
+        // Whether it is to be there may have changed: then it begins anew.
+        let is_other = key.is_some_and(|key| (key.want == Want::Absent) != kept.set.is_none());
+        if key.is_none() || is_other {
+            let number = earlier.len();
+            let mut others: Vec<_> = earlier.drain(..).chain(stays.drain(..)).collect();
+            let is_ours = take_back(&mut document, &kept, &mut record, &mut others)?;
+            stays = others.split_off(number);
+            earlier = others;
+            is_drifted |= !is_ours && key.is_some();
+            if key.is_none() {
+                let new = document.value(&kept.path);
+                if new != found {
+                    changes.push(Change { key: shown(&kept.path), old: found, new });
+                }
+            }
+            continue;
+        }
+        is_drifted |= key.is_some_and(|key| {
+            let is_set = match (&kept.set, &found) {
+                (Some(set), Some(found)) => crate::keys::is_same(set, found),
+                (set, found) => set.is_none() && found.is_none(),
+            };
+            !is_set && !holds(found.as_ref(), &key.want)
+        });
+        stays.push(kept);
+    }
+    stays.reverse();
+    for key in &keys {
+        let found = document.value(&key.path);
+        let number = stays.iter().position(|kept| kept.path == key.path);
+        let earlier = number.map(|number| stays[number].clone());
+        let is_right = holds(found.as_ref(), &key.want);
+        let kept = set(&mut document, key, earlier, &mut record)?;
+        if !is_right {
+            let new = kept.set.clone();
+            changes.push(Change { key: shown(&key.path), old: found, new });
+        }
+        match number {
+            Some(number) => stays[number] = kept,
+            None => known.push(Some(kept)),
+        }
+    }
+    stays.extend(known.into_iter().flatten());
+    record.keys = stays;
+    let is_empty = document.map(&[]).is_some_and(|map| map.entries.is_empty());
+    if let (true, true, Some(root)) = (record.keys.is_empty(), is_empty, &record.root)
+        && document.text.strip_prefix(root.as_str()).is_some_and(|rest| rest.trim() == "{}")
+    {
+        return Ok((root.clone(), record, changes, is_drifted));
+    }
+    check(&document, &keys)?;
+    Ok((document.text, record, changes, is_drifted))
+}
+
+/// Reads once more what is about to be written.
+fn check(document: &Document<'_>, keys: &[Key]) -> Result<()> {
+    let again = Document::new(document.editor, document.text.clone()).map_err(|problem| {
+        let key = keys.first().map(|key| shown(&key.path)).unwrap_or_default();
+        Problem::Value { key, message: format!("the file would not be valid after it: {problem}") }
+    })?;
+    for key in keys {
+        if !holds(again.value(&key.path).as_ref(), &key.want) {
+            return Err(Problem::value(&key.path, "the file has no place for it"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! Setting lines and blocks, and taking them back.
+
+use serde_json::Value;
+
+use crate::declaration::{Declaration, Format, Want};
+use crate::editor::newline_of;
+use crate::lines;
+use crate::problem::{Problem, Result};
+use crate::record::{Before, Kept, Record};
+
+/// Returns the declared lines, and whether they come first.
+fn declared(declaration: &Declaration) -> Result<(Vec<String>, bool)> {
+    let mut all = Vec::new();
+    let mut is_first = false;
+    for key in &declaration.keys {
+        let (items, first) = match &key.want {
+            Want::Value(Value::Array(items)) => (items.as_slice(), false),
+            Want::Before(items) => (items.as_slice(), true),
+            Want::After(items) => (items.as_slice(), false),
+            _ => return Err(Problem::value(&key.path, "the values are a list of lines")),
+        };
+        is_first |= first;
+        for item in items {
+            let line = match item {
+                Value::String(line) => line.clone(),
+                Value::Number(number) => number.to_string(),
+                _ => return Err(Problem::value(&key.path, "a line is a text")),
+            };
+            if line.contains(['\n', '\r']) {
+                return Err(Problem::value(&[line], "a line has no line breaks"));
+            }
+            all.push(line);
+        }
+    }
+    Ok((all, is_first))
+}
+
+/// A line or block by its name, what is found of it and what is declared.
+pub(crate) type Difference = (String, Option<Value>, Option<Value>);
+
+/// Returns what differs from the declaration: the lines that are missing, or the whole block.
+pub(crate) fn differences(text: &str, declaration: &Declaration) -> Result<Vec<Difference>> {
+    let (wanted, _) = declared(declaration)?;
+    if declaration.format == Format::Lines {
+        let missing = wanted.into_iter().filter(|line| !lines::has(text, line));
+        return Ok(missing.map(|line| (line.clone(), None, Some(line.into()))).collect());
+    }
+    if declaration.keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = lines::find_block(text, &declaration.comment).map(|(_, inside)| inside);
+    Ok(if found.as_ref() == Some(&wanted) {
+        Vec::new()
+    } else {
+        vec![("block".to_owned(), found.map(Value::from), Some(Value::from(wanted)))]
+    })
+}
+
+/// Sets the declared lines and takes back those of the record that are not declared any more.
+/// Returns the new record and whether something of ours had been changed meanwhile.
+pub(crate) fn merge(
+    text: &mut String,
+    declaration: &Declaration,
+    record: &Record,
+) -> Result<(Record, bool)> {
+    match declaration.format {
+        Format::Lines => merge_lines(text, declaration, record),
+        _ => merge_block(text, declaration, record),
+    }
+}
+
+fn merge_lines(
+    text: &mut String,
+    declaration: &Declaration,
+    record: &Record,
+) -> Result<(Record, bool)> {
+    let (wanted, is_first) = declared(declaration)?;
+    let mut kept: Vec<Kept> = Vec::new();
+    for old in record.keys.iter().rev() {
+        let line = old.path.first().cloned().unwrap_or_default();
+        if wanted.contains(&line) {
+            continue;
+        }
+        if let (Before::Nothing { lead, tail }, Some(range)) =
+            (&old.before, lines::find(text, &line))
+        {
+            lines::remove(text, range, lead, tail);
+        }
+    }
+    let mut is_drifted = false;
+    kept.extend(record.keys.iter().filter(|old| wanted.contains(&old.path[0])).cloned());
+    // The first of those that come first is written last.
+    let order: Vec<&String> =
+        if is_first { wanted.iter().rev().collect() } else { wanted.iter().collect() };
+    for line in order {
+        let known = kept.iter().position(|old| old.path[0] == *line);
+        if lines::has(text, line) {
+            if known.is_none() {
+                kept.push(entry(line, Before::Value(line.clone())));
+            }
+            continue;
+        }
+        is_drifted |= known.is_some();
+        let (lead, tail) = lines::add(text, line, is_first);
+        let before = Before::Nothing { lead, tail };
+        match known {
+            Some(known) => {
+                if matches!(kept[known].before, Before::Nothing { .. }) {
+                    kept[known].before = before;
+                }
+            }
+            None => kept.push(entry(line, before)),
+        }
+    }
+    Ok((Record { keys: kept, tables: Vec::new(), ..record.clone() }, is_drifted))
+}
+
+fn entry(line: &str, before: Before) -> Kept {
+    Kept { path: vec![line.to_owned()], set: Some(line.into()), before, joined: None }
+}
+
+fn merge_block(
+    text: &mut String,
+    declaration: &Declaration,
+    record: &Record,
+) -> Result<(Record, bool)> {
+    let (wanted, is_first) = declared(declaration)?;
+    let old = record.keys.first();
+    // The mark of comments that the block was written with.
+    let mark = old.and_then(|old| old.path.first()).unwrap_or(&declaration.comment).clone();
+    let found = lines::find_block(text, &mark);
+    if declaration.keys.is_empty() || old.is_some() && mark != declaration.comment {
+        if let (Some((range, inside)), Some(old)) = (&found, old)
+            && let Before::Nothing { lead, tail } = &old.before
+            && old.set == Some(Value::from(inside.clone()))
+        {
+            lines::remove(text, range.clone(), lead, tail);
+        }
+        let rest = Record { keys: Vec::new(), ..record.clone() };
+        if declaration.keys.is_empty() {
+            return Ok((rest, false));
+        }
+        return merge_block(text, declaration, &rest);
+    }
+    let newline = newline_of(text);
+    let block = lines::block(&declaration.comment, &wanted, newline);
+    let is_right = found.as_ref().is_some_and(|(_, inside)| *inside == wanted);
+    let is_drifted = match (old, &found) {
+        (Some(old), Some((_, inside))) => old.set != Some(Value::from(inside.clone())),
+        (Some(_), None) => true,
+        (None, _) => false,
+    };
+    let before = match found {
+        Some((range, _)) if is_right => Before::Value(text[range].to_owned()),
+        Some((range, _)) => {
+            let old = text[range.clone()].to_owned();
+            text.replace_range(range, &block);
+            Before::Value(old)
+        }
+        None => {
+            let (lead, tail) = lines::add(text, &block, is_first);
+            Before::Nothing { lead, tail }
+        }
+    };
+    let before = match old {
+        Some(old) if !matches!(before, Before::Nothing { .. }) => old.before.clone(),
+        // A block that stood there before us has our name: it was left behind.
+        None if matches!(before, Before::Value(_)) => {
+            Before::Nothing { lead: String::new(), tail: newline.to_owned() }
+        }
+        _ => before,
+    };
+    let kept = Kept {
+        path: vec![declaration.comment.clone()],
+        set: Some(Value::from(wanted)),
+        before,
+        joined: None,
+    };
+    Ok((Record { keys: vec![kept], tables: Vec::new(), ..record.clone() }, is_drifted))
+}
