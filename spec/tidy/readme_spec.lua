@@ -5,7 +5,7 @@ local tree = require("spec.support.tree")
 
 local function get_pages()
   local pages = tree.list({ "docs" }, ".md")
-  for _, name in ipairs({ "README.md", "CHANGELOG.md" }) do
+  for _, name in ipairs({ "README.md", "CONTRIBUTING.md", "CHANGELOG.md" }) do
     pages[#pages + 1] = name
   end
   return pages

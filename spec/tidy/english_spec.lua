@@ -1,0 +1,104 @@
+--- Texts keep to docs/contributing/style.md: comments, strings and pages lose the words that it bans.
+--
+-- `most` is how many places may have a pattern. The numbers only become lower.
+
+local prose = require("spec.support.prose")
+local tree = require("spec.support.tree")
+
+local banned = {
+  { word = "whoever", most = 84 },
+  { word = "somebody", most = 118 },
+  { word = "nobody", most = 135 },
+  { word = "whom", most = 22 },
+  { word = "what it is", most = 74 },
+  { word = "one that", most = 177 },
+  { word = "of which", most = 55 },
+  { word = "meanwhile", most = 62 },
+  { word = "so many", most = 37 },
+  { word = "is no %w+", except = { "there is no ", "is no longer" }, most = 191 },
+  { word = "stands?", except = { "stands? for", "stand%-in" }, most = 350 },
+  { word = "stood", most = 43 },
+  { word = "lies?", most = 89 },
+  { word = "go on", most = 18 },
+  { word = "goes on", most = 30 },
+  { word = "going on", most = 1 },
+  { word = "we", most = 73 },
+  { word = "us", most = 41 },
+  { word = "ours?", most = 210 },
+}
+
+local function is_source(name)
+  local ending = name:match("%.(%l+)$")
+  -- What tests say is data of theirs, and the page of the style quotes what it bans.
+  return (ending == "rs" or ending == "lua" or ending == "md")
+    and not name:find("tests[./]")
+    and not name:find("_spec%.lua$")
+    and name ~= "docs/contributing/style.md"
+end
+
+local function get_sources()
+  local names = { "README.md", "CONTRIBUTING.md", "CHANGELOG.md" }
+  for _, name in ipairs(tree.list({ "src", "lua", "docs", "types", "pkgs", "examples" })) do
+    if is_source(name) then
+      names[#names + 1] = name
+    end
+  end
+  return names
+end
+
+describe("the English of #once", function()
+  local pieces = {}
+  for _, name in ipairs(get_sources()) do
+    for _, piece in ipairs(prose.read(name, tree.read(name))) do
+      piece.name = name
+      pieces[#pieces + 1] = piece
+    end
+  end
+
+  it("is found in code and pages", function()
+    assert.is_true(#pieces > 10000)
+  end)
+
+  for _, ban in ipairs(banned) do
+    it(("code and pages does without `%s`"):format(ban.word), function()
+      local places = {}
+      for _, piece in ipairs(pieces) do
+        for _, line in ipairs(prose.find(piece, "%f[%w]" .. ban.word .. "%f[%W]", ban.except)) do
+          places[#places + 1] = piece.name .. ":" .. line
+        end
+      end
+      assert.is_true(
+        #places <= ban.most,
+        ("%d places, more than %d:\n%s"):format(#places, ban.most, table.concat(places, "\n"))
+      )
+    end)
+  end
+end)
+
+describe("the reader of prose #once", function()
+  local function read(name, text)
+    local found = {}
+    for index, piece in ipairs(prose.read(name, text)) do
+      found[index] = piece.text
+    end
+    return found
+  end
+
+  it("finds comments and strings of Lua", function()
+    local text =
+      'local a = b - c -- One\n-- two `nobody`.\nf("x\\"y", \'z\', [[w]], t[1])\n--[[ v ]]'
+    assert.same({ " one\n two ``.", 'x\\"y', "z", "w", " v " }, read("a.lua", text))
+  end)
+
+  it("finds comments and strings of Rust, but no tests, characters and lifetimes", function()
+    local text = "//! One\nfn f<'a>(c: &'a str) { '\"'; '\\''; '\\n'; \"x\\\n   y\"; r#\"z\"#; }\n"
+      .. '#[cfg(test)]\nmod tests { "nobody" }'
+    assert.same({ " one", "", "", "", "xy", "z" }, read("a.rs", text))
+  end)
+
+  it("leaves out fences and code of pages, and keeps their lines", function()
+    local piece = prose.read("a.md", "One\n```sh\nnobody\n```\n\nthere is\nnobody `nobody`\n")[1]
+    assert.same({ 7 }, prose.find(piece, "%f[%w]nobody"))
+    assert.same({}, prose.find(piece, "%f[%w]nobody", { "is nobody" }))
+  end)
+end)
