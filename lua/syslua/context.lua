@@ -236,16 +236,21 @@ local function add_file_calls(ctx, task)
   end
 end
 
+-- A hash may be left out: then the lock pins what comes. Options may stand in its place.
+local function split_hash(call, sha256, opts)
+  if type(sha256) == "table" and opts == nil then
+    sha256, opts = nil, sha256
+  end
+  if sha256 ~= nil then
+    check_text(call, "sha256", sha256, "a hash, or nothing: then syslua.lock pins what comes")
+  end
+  return sha256, opts or {}
+end
+
 local function add_heavy_calls(ctx, task)
   function ctx.fetch_url(url, sha256, opts)
     check_text("ctx.fetch_url", "url", url)
-    check_text(
-      "ctx.fetch_url",
-      "sha256",
-      sha256,
-      "every download names its hash: sha256sum FILE prints it"
-    )
-    opts = opts or {}
+    sha256, opts = split_hash("ctx.fetch_url", sha256, opts)
     schema.check("the options of ctx.fetch_url", opts, fetch_url_fields)
     return ask(task, {
       operation = "fetch_url",
@@ -259,13 +264,7 @@ local function add_heavy_calls(ctx, task)
   function ctx.fetch_git(url, rev, sha256, opts)
     check_text("ctx.fetch_git", "url", url)
     check_text("ctx.fetch_git", "rev", rev, "a full commit, a tag or a branch")
-    check_text(
-      "ctx.fetch_git",
-      "sha256",
-      sha256,
-      "every tree names its hash: nix-prefetch-git URL REV prints it"
-    )
-    opts = opts or {}
+    sha256, opts = split_hash("ctx.fetch_git", sha256, opts)
     schema.check("the options of ctx.fetch_git", opts, fetch_git_fields)
     return ask(task, {
       operation = "fetch_git",

@@ -54,8 +54,10 @@ function apply.run(args)
   if kept[1] and not args.dry_run then
     border.call("write_file", kept[1].file, kept[1].text)
   end
-  local locks = border.call("pending_lock", config)
+  local foreseen = border.call("pending_lock", config)
   local result = syslua.apply(manifest, options)
+  -- What builds pinned is known only after them.
+  local locks = args.dry_run and foreseen or result.locks or {}
   result.locks = locks[1] and require("syslua.lib").array(locks) or nil
   if not args.dry_run then
     require("syslua.cli.editor_files").refresh(config)

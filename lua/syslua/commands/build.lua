@@ -184,6 +184,7 @@ function build.run(args)
   local options = require("syslua.cli.options").from_args(args)
   options.raw = false
   options.sys = require("syslua.cli.machine_view").get(args)
+  options.config = config
   local manifest = require("syslua").evaluate(config, options)
   local derivations = select_derivations(manifest, name, config)
   local results, differ = realize_and_lock(derivations, options, config), 0

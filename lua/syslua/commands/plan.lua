@@ -37,8 +37,8 @@ function plan.run(args)
   local answers = require("syslua.cli.answers")
   local seen = answers.watch(options)
   local manifest = syslua.evaluate(config, options)
-  local locks = require("syslua.border").call("pending_lock", config)
   local result = syslua.plan(manifest, options)
+  local locks = require("syslua.border").call("pending_lock", config)
   result.locks = locks[1] and require("syslua.lib").array(locks) or nil
 
   result.answers = answers.to_json(seen)

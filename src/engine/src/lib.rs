@@ -4,8 +4,9 @@
 //! event sink are arguments. Each floor uses only the floors above it in this list, and within a
 //! floor a room uses only rooms listed before it:
 //!
-//! - **F0** [`failure`], [`hash`], [`seen_trees`], [`context`], [`settings`], [`nar`], [`names`],
-//!   [`tail`], [`platform`], [`value`], [`encode`], [`template`]: data, texts and the system
+//! - **F0** [`failure`], [`hash`], [`pins`], [`seen_trees`], [`context`], [`settings`], [`nar`],
+//!   [`names`], [`tail`], [`platform`], [`value`], [`encode`], [`template`]: data, texts and the
+//!   system
 //! - **F1** [`store`]: the immutable objects and what is recorded of them
 //! - **F2** [`derivation`], [`variable`], [`action`], [`activation`], [`manifest`], [`snapshot`],
 //!   [`journal`], [`lock`]: what is wanted, what was done
@@ -23,6 +24,7 @@ pub mod failure;
 pub mod hash;
 pub mod names;
 pub mod nar;
+pub mod pins;
 pub mod platform;
 pub mod seen_trees;
 pub mod settings;

@@ -1,5 +1,5 @@
-//! `syslua.lock`: what the inputs of a config resolved to. The format only: it touches neither
-//! network nor disk.
+//! `syslua.lock`: what the inputs of a config resolved to, and what its builds fetched without a
+//! hash. The format only: it touches neither network nor disk.
 //!
 //! It is JSON with one line per entry, in the order of the keys, so that git merges it line by
 //! line. Sections that this version does not know are kept as they are.
@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value as Json;
 
 use crate::hash::Hash;
+use crate::pins::{Pin, parts_of};
 
 /// The version of the format that we write.
 pub const VERSION: u64 = 1;
@@ -21,6 +22,9 @@ pub const FILE_NAME: &str = "syslua.lock";
 
 /// The section of inputs.
 const INPUTS: &str = "inputs";
+
+/// The section of pins.
+const FETCHES: &str = "fetches";
 
 /// What an input is fetched by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +81,8 @@ pub struct LockedInput {
 pub struct LockDocument {
     /// The inputs by their keys: the name, and of an input of an input `parent/name`.
     pub inputs: BTreeMap<String, LockedInput>,
+    /// What builds fetched without a hash, by the keys of pins.
+    pub fetches: BTreeMap<String, Pin>,
     /// The other sections, in the order of their names.
     pub others: BTreeMap<String, Json>,
 }
@@ -96,6 +102,14 @@ pub enum LockFileError {
     /// A newer program wrote it.
     #[error("it has version {0}, which a newer sys.lua wrote")]
     Newer(u64),
+    /// A pin is not as we write it.
+    #[error("the pin `{key}` {problem}")]
+    Pin {
+        /// Its key.
+        key: String,
+        /// What is wrong, to come after the key.
+        problem: &'static str,
+    },
     /// An entry is not as we write it.
     #[error("the input `{key}` {problem}")]
     Input {
@@ -117,7 +131,9 @@ impl LockFileError {
             LockFileError::Newer(_) => {
                 "update sys.lua, or take the file back that the older version wrote"
             }
-            LockFileError::Damaged(_) | LockFileError::Input { .. } => {
+            LockFileError::Damaged(_)
+            | LockFileError::Input { .. }
+            | LockFileError::Pin { .. } => {
                 "take the file back from version control; or remove it, and the next apply locks what the inputs are then"
             }
         }
@@ -130,6 +146,8 @@ struct File {
     version: u64,
     #[serde(default)]
     inputs: Unique<LockedInput>,
+    #[serde(default)]
+    fetches: Unique<Pin>,
     #[serde(flatten)]
     others: BTreeMap<String, Json>,
 }
@@ -184,11 +202,14 @@ pub fn is_name(text: &str) -> bool {
             .all(|character| character.is_ascii_alphanumeric() || matches!(character, '_' | '-'))
 }
 
+/// Returns whether a text is a full commit.
+fn is_commit(rev: &String) -> bool {
+    rev.len() == 40 && rev.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 impl LockedInput {
     /// Checks what an entry of its kind must have; answers what is wrong, to come after the key.
     fn check(&self) -> Result<(), &'static str> {
-        let is_commit =
-            |rev: &String| rev.len() == 40 && rev.bytes().all(|byte| byte.is_ascii_hexdigit());
         match self.kind {
             Kind::Git if !self.rev.as_ref().is_some_and(is_commit) => {
                 Err("has no `rev` of 40 hexadecimal digits")
@@ -229,7 +250,16 @@ impl LockDocument {
             }
             input.check().map_err(invalid)?;
         }
-        Ok(LockDocument { inputs: file.inputs.0, others: file.others })
+        for (key, pin) in &file.fetches.0 {
+            let invalid = |problem| LockFileError::Pin { key: key.clone(), problem };
+            if key.is_empty() || key.chars().any(char::is_control) {
+                return Err(invalid("has a key that no pin can have"));
+            }
+            if parts_of(key).is_some() && !pin.rev.as_ref().is_some_and(is_commit) {
+                return Err(invalid("has no `rev` of 40 hexadecimal digits"));
+            }
+        }
+        Ok(LockDocument { inputs: file.inputs.0, fetches: file.fetches.0, others: file.others })
     }
 
     /// Returns the text of the file.
@@ -237,6 +267,10 @@ impl LockDocument {
         let mut text = format!("{{\n  \"version\": {VERSION}");
         let inputs = self.inputs.iter().map(|(key, input)| (key.as_str(), spaced(&json(input))));
         add_section(&mut text, INPUTS, &inputs.collect::<Vec<_>>());
+        if !self.fetches.is_empty() {
+            let pins = self.fetches.iter().map(|(key, pin)| (key.as_str(), spaced(&json(pin))));
+            add_section(&mut text, FETCHES, &pins.collect::<Vec<_>>());
+        }
         for (name, section) in &self.others {
             match section {
                 Json::Object(entries) => {
@@ -301,6 +335,16 @@ mod tests {
         }
     }
 
+    fn pin(rev: Option<String>) -> Pin {
+        Pin {
+            rev,
+            sha256: Hash::of(b"content"),
+            last_modified: None,
+            platforms: ["a".to_owned(), "b".to_owned()].into(),
+            others: BTreeMap::new(),
+        }
+    }
+
     fn path(url: &str) -> LockedInput {
         let kind = Kind::Path;
         LockedInput {
@@ -320,13 +364,12 @@ mod tests {
             lock.inputs.insert(key.to_owned(), git(&format!("git:https://host/{key}\"#main")));
         }
         lock.inputs.insert("own".to_owned(), path("path:./own"));
-        lock.others.insert(
-            "fetches".to_owned(),
-            json!({ "https://a": { "sha256": "x", "platforms": ["a", "b"] } }),
-        );
+        lock.fetches.insert("https://a".to_owned(), pin(None));
+        lock.fetches.insert("https://a#main".to_owned(), pin(Some("ab".repeat(20))));
+        lock.others.insert("tools".to_owned(), json!({ "tool@1": { "version": "1.0" } }));
         let text = String::from_utf8(lock.to_text()).unwrap();
         assert_eq!(LockDocument::parse(text.as_bytes()).unwrap(), lock);
-        assert_eq!(text.lines().filter(|line| line.starts_with("    \"")).count(), 6, "{text}");
+        assert_eq!(text.lines().filter(|line| line.starts_with("    \"")).count(), 8, "{text}");
         assert!(
             text.contains("    \"own\": { \"type\": \"path\", \"url\": \"path:./own\" }"),
             "{text}"
@@ -361,6 +404,11 @@ mod tests {
             entry("a", r#"{"type":"archive","url":"x"}"#),
             entry("a/../b", r#"{"type":"path","url":"x"}"#),
             entry("-a", r#"{"type":"path","url":"x"}"#),
+            r#"{"version":1,"fetches":[]}"#.to_owned(),
+            r#"{"version":1,"fetches":{"https://a":{}}}"#.to_owned(),
+            r#"{"version":1,"fetches":{"https://a":{"sha256":"x"}}}"#.to_owned(),
+            format!(r#"{{"version":1,"fetches":{{"https://a#b":{{"sha256":"{hash}"}}}}}}"#),
+            format!(r#"{{"version":1,"fetches":{{"":{{"sha256":"{hash}"}}}}}}"#),
             r#"{"version":1,"inputs":{"a":{"type":"path","url":"x"},"a":{"type":"path","url":"y"}}}"#.to_owned(),
             format!("{{\"version\":1,\"x\":{}1{}}}", "[".repeat(500), "]".repeat(500)),
         ];

@@ -13,6 +13,7 @@ pub use syslua_archive::Limits as UnpackLimits;
 pub use syslua_fetch::Network;
 
 use crate::context::EngineContext;
+use crate::pins::Pins;
 
 /// The settings of one call of the engine.
 #[derive(Clone, Debug)]
@@ -48,6 +49,8 @@ pub struct Settings {
     pub unpack: UnpackLimits,
     /// How much of what programs of builds print is kept.
     pub output: OutputLimits,
+    /// What the lock of the config says of what builds fetch without a hash.
+    pub pins: Arc<Pins>,
 }
 
 /// How much of what programs of builds print is kept, in bytes.

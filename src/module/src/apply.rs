@@ -28,7 +28,7 @@ fn take_ahead(lua: &Lua) -> Option<Ahead> {
 }
 
 fn plan(lua: &Lua, manifest: &LuaValue, table: Option<&LuaTable>) -> Answer<LuaValue> {
-    let options = Options::read(lua, table)?;
+    let mut options = Options::read(lua, table)?;
     let flag = |name: &str| match table {
         Some(table) => {
             table.get::<Option<bool>>(name).map(|flag| flag.unwrap_or(false)).map_err(lua_failure)
@@ -38,6 +38,7 @@ fn plan(lua: &Lua, manifest: &LuaValue, table: Option<&LuaTable>) -> Answer<LuaV
     let build = flag("build")?;
     let told = PlanOptions { diff: flag("diff")?, brief: flag("brief")? };
     let manifest = manifest_of(lua, manifest)?;
+    options.settings.pins = inputs::pins_of(lua, manifest.config_path.as_deref());
     let engine = options.engine(Access::Work)?.with_current(take_ahead(lua));
     let planned = if build {
         engine.plan_built(&manifest, told, &mut LuaTasks::new(lua), &mut options.on_event(lua))
@@ -60,7 +61,7 @@ fn confirm(options: Option<&LuaTable>) -> Answer<Option<f64>> {
 }
 
 fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<LuaValue> {
-    let given = Options::read(lua, options)?;
+    let mut given = Options::read(lua, options)?;
     if given.dry_run {
         let planned = plan(lua, manifest, options)?;
         if let LuaValue::Table(planned) = &planned {
@@ -69,6 +70,7 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
         return Ok(planned);
     }
     let manifest = manifest_of(lua, manifest)?;
+    given.settings.pins = inputs::pins_of(lua, manifest.config_path.as_deref());
     let engine = given.engine(Access::Work)?.with_current(take_ahead(lua));
     let brief = options
         .map(|options| options.get::<Option<bool>>("brief"))
@@ -82,9 +84,9 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
     let applied =
         engine.apply(&manifest, &asked, &mut LuaTasks::new(lua), &mut given.on_event(lua));
     // What was resolved is locked also when a build failed: the next try begins with the same.
-    let locked = match &manifest.config_path {
-        Some(config) => inputs::write_pending(lua, config),
-        None => Ok(false),
+    let (locks, locked) = match &manifest.config_path {
+        Some(config) => (inputs::pending(lua, config)?, inputs::write_pending(lua, config)),
+        None => (Vec::new(), Ok(false)),
     };
     let applied = applied.map_err(|error| error.to_failure())?;
     locked?;
@@ -95,7 +97,13 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
             given.on_event(lua)(Event::Warning { message: error.to_string() });
         }
     }
-    report(lua, &applied)
+    let report = report(lua, &applied)?;
+    if let LuaValue::Table(report) = &report
+        && !locks.is_empty()
+    {
+        report.raw_set("locks", locks).map_err(lua_failure)?;
+    }
+    Ok(report)
 }
 
 fn has_flag(options: Option<&LuaTable>, name: &str) -> bool {

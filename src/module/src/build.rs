@@ -10,6 +10,7 @@ use syslua_engine::store::Outputs;
 
 use crate::derive::derivation_of;
 use crate::error::{Answer, lua_failure, register_verb};
+use crate::inputs;
 use crate::options::Options;
 use crate::state;
 use crate::task::LuaTasks;
@@ -17,7 +18,8 @@ use crate::task::LuaTasks;
 /// Realizes derivations side by side; returns the paths of their outputs by name, in the same
 /// order.
 fn build(lua: &Lua, wanted: &[LuaValue], options: Option<&LuaTable>) -> Answer<Vec<LuaTable>> {
-    let options = Options::read(lua, options)?;
+    let (mut options, table) = (Options::read(lua, options)?, options);
+    options.settings.pins = inputs::pins_of_options(lua, table)?;
     let wanted = wanted
         .iter()
         .map(|value| Ok(derivation_of(lua, value)?.hash))

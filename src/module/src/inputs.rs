@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use memchr::memmem;
 use mlua::prelude::*;
@@ -12,6 +13,7 @@ use syslua_engine::failure::Failure;
 use syslua_engine::hash::Hash;
 use syslua_engine::inputs::{self, Change, Declarer, InputAddress, LockFile, Request, Resolved};
 use syslua_engine::lock::{LockedInput, is_name};
+use syslua_engine::pins::{Pin, PinChange, Pins, Rule, parts_of};
 use syslua_engine::platform;
 use syslua_engine::store::Store;
 use syslua_engine::trust::Project;
@@ -40,11 +42,13 @@ pub struct LockSession {
     is_restored: bool,
 }
 
-/// What is to be written into a lock.
+/// The lock of a config that was evaluated, and what is to be written into it.
 #[derive(Clone)]
 pub struct PendingLock {
     file: LockFile,
     changes: Vec<Change>,
+    /// Grows while builds fetch.
+    pins: Arc<Pins>,
 }
 
 fn flag(table: Option<&LuaTable>, name: &str) -> Answer<bool> {
@@ -265,39 +269,79 @@ pub fn finish(lua: &Lua, session: LockSession, config: &Path) -> Answer<Option<(
         return Err(Failure::new("lock", message)
             .with_hint("apply once without --locked, and commit syslua.lock"));
     }
-    let text = file.text_after(&changes);
+    let text = file.text_after(&changes, &[]);
     let path = Text(platform::bytes_of_path(&file.path));
+    let rule = match (is_restored, is_frozen) {
+        (true, _) => Rule::Kept,
+        (_, true) => Rule::Locked,
+        _ => Rule::Adds,
+    };
+    let pins = Arc::new(Pins::new(rule, file.lock.fetches.clone()));
     state::change(lua, |state| {
-        if changes.is_empty() {
-            state.pending_locks.remove(config);
-        } else {
-            state.pending_locks.insert(config.to_owned(), PendingLock { file, changes });
-        }
+        state.pending_locks.insert(config.to_owned(), PendingLock { file, changes, pins })
     });
     Ok(text.map(|text| (path, text)))
 }
 
-/// Writes what is pending of the lock of a config. Returns whether there was anything.
+/// Returns the pins of a config that was evaluated; without one nothing is pinned.
+pub fn pins_of(lua: &Lua, config: Option<&Path>) -> Arc<Pins> {
+    let find = |path: &Path| {
+        state::read(lua, |state| {
+            state.pending_locks.get(path).map(|pending| Arc::clone(&pending.pins))
+        })
+    };
+    config.and_then(find).unwrap_or_default()
+}
+
+/// Returns the pins of the config that a table of options names.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When it names none that could be one.
+pub fn pins_of_options(lua: &Lua, options: Option<&LuaTable>) -> Answer<Arc<Pins>> {
+    let config = options.map(|options| options.raw_get::<Option<LuaString>>("config"));
+    let config = config.transpose().map_err(lua_failure)?.flatten();
+    let config = config.map(|config| config_path(&config)).transpose()?;
+    Ok(pins_of(lua, config.as_deref()))
+}
+
+/// Writes what is pending of the lock of a config, and what builds pinned. Returns whether there
+/// was anything.
+///
+/// # Errors
+/// When it cannot be written, or another process pinned something otherwise meanwhile.
 pub fn write_pending(lua: &Lua, config: &Path) -> Answer<bool> {
-    let pending = state::change(lua, |state| state.pending_locks.remove(config)).flatten();
-    match pending {
-        Some(pending) => pending.file.write(&pending.changes).map(|()| true),
-        None => Ok(false),
+    let pending = state::read(lua, |state| state.pending_locks.get(config).cloned());
+    let Some(pending) = pending else { return Ok(false) };
+    let pins = pending.pins.changes();
+    let refused = pending.file.write(&pending.changes, &pins)?;
+    pending.pins.note_written();
+    state::change(lua, |state| {
+        if let Some(pending) = state.pending_locks.get_mut(config) {
+            pending.changes.clear();
+        }
+    });
+    if let Some(key) = refused.first() {
+        return Err(Failure::new(
+            "lock",
+            format!("another process pinned {key} in syslua.lock meanwhile, with other content"),
+        )
+        .with_hint("what it pinned stays: do it again, and it is built with that"));
     }
+    Ok(!pending.changes.is_empty() || !pins.is_empty())
 }
 
 /// Writes what is pending of the lock of a trusted project, which stays trusted by what is written;
 /// returns whether anything was.
 fn write_trusted(lua: &Lua, config: &Path, options: Option<&LuaTable>) -> Answer<bool> {
     let pending = state::read(lua, |state| state.pending_locks.get(config).cloned());
-    let Some(pending) = pending.filter(|pending| !pending.changes.is_empty()) else {
+    let Some(pending) =
+        pending.filter(|pending| !pending.changes.is_empty() || !pending.pins.changes().is_empty())
+    else {
         return write_pending(lua, config);
     };
     let store = Store::new(&Options::read(lua, options)?.settings.root);
-    let (before, after) = (pending.file.text.clone(), pending.file.text_after(&pending.changes));
+    let before = pending.file.text.clone();
+    let after = pending.file.text_after(&pending.changes, &pending.pins.changes());
     write_pending(lua, config)?;
     let (Some(after), Some(directory)) = (after, config.parent()) else { return Ok(true) };
     let mut project = Project::open(&store, directory).map_err(|doubt| doubt.to_failure())?;
@@ -318,6 +362,36 @@ fn entry_table(lua: &Lua, entry: &LockedInput) -> LuaResult<LuaTable> {
     Ok(table)
 }
 
+/// Returns a pin as a table, as entries of inputs are.
+fn pin_table(lua: &Lua, key: &str, pin: &Pin) -> LuaResult<LuaTable> {
+    let table = lua.create_table()?;
+    let parts = parts_of(key);
+    table.raw_set("type", if parts.is_some() { "git" } else { "url" })?;
+    table.raw_set("url", key)?;
+    table.raw_set("ref", parts.map(|(_, reference, _)| reference))?;
+    table.raw_set("rev", pin.rev.as_deref())?;
+    table.raw_set("sha256", pin.sha256.to_hex())?;
+    table.raw_set("last_modified", pin.last_modified)?;
+    table.raw_set("platforms", pin.platforms.iter().cloned().collect::<Vec<_>>())?;
+    Ok(table)
+}
+
+/// Returns changes of pins as a list of `{ name, section, old?, new? }`.
+pub fn pin_changes(lua: &Lua, changes: &[PinChange]) -> LuaResult<Vec<LuaTable>> {
+    let table = |change: &PinChange| {
+        let table = lua.create_table()?;
+        let pin = |pin: &Option<Pin>| {
+            pin.as_ref().map(|pin| pin_table(lua, &change.key, pin)).transpose()
+        };
+        table.raw_set("name", change.key.as_str())?;
+        table.raw_set("section", "fetches")?;
+        table.raw_set("old", pin(&change.old)?)?;
+        table.raw_set("new", pin(&change.new)?)?;
+        Ok(table)
+    };
+    changes.iter().map(table).collect()
+}
+
 /// Returns the path of a config as evaluations have it.
 fn config_path(config: &LuaString) -> Answer<PathBuf> {
     std::path::absolute(platform::path_from_bytes(&config.as_bytes())).map_err(|error| {
@@ -325,14 +399,18 @@ fn config_path(config: &LuaString) -> Answer<PathBuf> {
     })
 }
 
-/// Returns what is pending of the lock of a config: a list of `{ name, old?, new? }`.
-fn pending(lua: &Lua, config: &LuaString) -> Answer<Vec<LuaTable>> {
-    let config = config_path(config)?;
-    let pending = state::read(lua, |state| state.pending_locks.get(&config).cloned());
-    let changes = pending.map_or_else(Vec::new, |pending| pending.changes);
+/// Returns what is pending of the lock of a config: a list of `{ name, section, old?, new? }`.
+///
+/// # Errors
+/// When Lua has no memory left.
+pub fn pending(lua: &Lua, config: &Path) -> Answer<Vec<LuaTable>> {
+    let pending = state::read(lua, |state| state.pending_locks.get(config).cloned());
+    let (changes, pins) = pending
+        .map_or_else(Default::default, |pending| (pending.changes, pending.pins.changes()));
     let table = |change: &Change| {
         let table = lua.create_table()?;
         table.raw_set("name", change.key.as_str())?;
+        table.raw_set("section", "inputs")?;
         table.raw_set(
             "old",
             change.old.as_ref().map(|entry| entry_table(lua, entry)).transpose()?,
@@ -343,7 +421,11 @@ fn pending(lua: &Lua, config: &LuaString) -> Answer<Vec<LuaTable>> {
         )?;
         Ok(table)
     };
-    changes.iter().map(table).collect::<LuaResult<_>>().map_err(lua_failure)
+    let mut all = changes.iter().map(table).collect::<LuaResult<Vec<_>>>().map_err(lua_failure)?;
+    let is_new = |change: &PinChange| !change.is_of_platforms();
+    let pins: Vec<PinChange> = pins.into_iter().filter(is_new).collect();
+    all.extend(pin_changes(lua, &pins).map_err(lua_failure)?);
+    Ok(all)
 }
 
 /// Returns the entries of the lock of a config, by key, and where the file is.
@@ -358,6 +440,11 @@ fn read_lock(lua: &Lua, entry: &LuaString) -> Answer<LuaTable> {
         table.raw_set("path", lua.create_string(platform::bytes_of_path(&file.path))?)?;
         table.raw_set("exists", file.text.is_some())?;
         table.raw_set("inputs", all)?;
+        let fetches = lua.create_table()?;
+        for (key, pin) in &file.lock.fetches {
+            fetches.raw_set(key.as_str(), pin_table(lua, key, pin)?)?;
+        }
+        table.raw_set("fetches", fetches)?;
         Ok(table)
     };
     make().map_err(lua_failure)
@@ -495,7 +582,9 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             Ok(entry.and_then(|older| inputs::count_commits(&settings, &request, &older, &newer)))
         },
     )?;
-    register_function(lua, native, "pending_lock", |lua, config: LuaString| pending(lua, &config))?;
+    register_function(lua, native, "pending_lock", |lua, config: LuaString| {
+        pending(lua, &config_path(&config)?)
+    })?;
     register_function(lua, native, "read_lock", |lua, entry: LuaString| read_lock(lua, &entry))?;
     register_function(lua, native, "write_lock", |lua, config: LuaString| {
         write_pending(lua, &config_path(&config)?)

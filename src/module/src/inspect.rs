@@ -1,6 +1,7 @@
 //! `native.list`, `hold`, `info`, `verify`, `repair`, `diff_derivations` and `check`.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use mlua::prelude::*;
 use syslua_engine::engine::{Engine, Rebuild};
@@ -15,6 +16,7 @@ use crate::error::{
     Answer, lua_failure, register as register_function, register_outside, register_verb,
 };
 use crate::evaluation::manifest_of;
+use crate::inputs;
 use crate::options::Options;
 use crate::state;
 use crate::task::LuaTasks;
@@ -25,8 +27,12 @@ fn engine(lua: &Lua, options: Option<&LuaTable>, access: Access) -> Answer<(Engi
 }
 
 fn repair(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<LuaValue> {
-    let (engine, options) = engine(lua, options, Access::Work)?;
+    let mut options = Options::read(lua, options)?;
     let manifest = if manifest.is_nil() { None } else { Some(manifest_of(lua, manifest)?) };
+    let config = manifest.as_ref().and_then(|manifest| manifest.config_path.as_deref());
+    // What is repaired is as it was: nothing is pinned anew for it.
+    options.settings.pins = Arc::new(inputs::pins_of(lua, config).kept());
+    let engine = options.engine(Access::Work)?;
     let rebuild = Rebuild { manifest: manifest.as_deref(), tasks: &mut LuaTasks::new(lua) };
     let repaired =
         engine.repair(rebuild, &mut options.on_event(lua)).map_err(|error| error.to_failure())?;
@@ -56,7 +62,9 @@ fn restore_config(lua: &Lua, id: u64, options: Option<&LuaTable>) -> Answer<Opti
 }
 
 fn check(lua: &Lua, wanted: &LuaValue, options: Option<&LuaTable>) -> Answer<LuaValue> {
-    let (engine, options) = engine(lua, options, Access::Work)?;
+    let (mut options, table) = (Options::read(lua, options)?, options);
+    options.settings.pins = inputs::pins_of_options(lua, table)?;
+    let engine = options.engine(Access::Work)?;
     let derivation = derivation_of(lua, wanted)?;
     let known = state::closure(lua, [derivation.hash]);
     let checked = engine

@@ -81,6 +81,7 @@ impl Options {
                 system: System::current(),
                 unpack: UnpackLimits::default(),
                 output: network::output_limits()?,
+                pins: Arc::default(),
             },
             dry_run: options.get::<Option<bool>>("dry_run").map_err(lua_failure)?.unwrap_or(false),
             description: options

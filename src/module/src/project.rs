@@ -25,6 +25,7 @@ use crate::error::{
     to_table as failure_table,
 };
 use crate::evaluation::manifest_of;
+use crate::inputs;
 use crate::options::Options;
 use crate::state;
 use crate::task::LuaTasks;
@@ -67,8 +68,9 @@ fn enter(
     shell: Option<&str>,
     options: Option<&LuaTable>,
 ) -> Answer<LuaTable> {
-    let options = Options::read(lua, options)?;
+    let mut options = Options::read(lua, options)?;
     let manifest = manifest_of(lua, manifest)?;
+    options.settings.pins = inputs::pins_of(lua, manifest.config_path.as_deref());
     let engine = options.engine(Access::Work)?;
     let entered = engine
         .enter(&manifest, project, &mut LuaTasks::new(lua), &mut options.on_event(lua))
@@ -354,8 +356,9 @@ fn enter_directory(
     hash: &str,
     options: Option<&LuaTable>,
 ) -> Answer<usize> {
-    let options = Options::read(lua, options)?;
+    let mut options = Options::read(lua, options)?;
     let manifest = manifest_of(lua, manifest)?;
+    options.settings.pins = inputs::pins_of(lua, manifest.config_path.as_deref());
     let engine = options.engine(Access::Work)?;
     let project = open_project(engine.store(), directory)?;
     let trusted = parse_hash(hash)?;

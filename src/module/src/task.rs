@@ -375,9 +375,13 @@ fn request_from(lua: &Lua, build: &Build, request: &LuaTable) -> Answer<Request>
         let not_utf8 = |_| Failure::new("build", format!("`{key}` is no UTF-8"));
         String::from_utf8(bytes(key)?).map_err(not_utf8)
     };
-    let sha256 = |hint: &str| -> Answer<Hash> {
+    let sha256 = |hint: &str| -> Answer<Option<Hash>> {
+        if !has("sha256")? {
+            return Ok(None);
+        }
         let given = String::from_utf8_lossy(&bytes("sha256")?).into_owned();
         Hash::parse(&given)
+            .map(Some)
             .map_err(|error| Failure::new("build", error.to_string()).with_hint(hint))
     };
     let operation: String = request.raw_get("operation").map_err(lua_failure)?;

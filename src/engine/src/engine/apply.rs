@@ -19,11 +19,12 @@ use crate::platform;
 use crate::platform::jail::Level;
 use crate::platform::lock::{Lock, LockError, Mode};
 use crate::realize::{self, Tasks};
-use crate::settings::{Event, Sandbox};
+use crate::settings::{Event, Sandbox, Settings};
 use crate::snapshot::Snapshot;
-use crate::store::{self, Outputs, Present, read_outputs};
+use crate::store::{self, Outputs, Present, find_outputs};
 use crate::switch::{self, Desired, Extent, Mark, Plan, Step, Switched, To, Work};
-use crate::{config_copy, generations};
+use crate::value::Text;
+use crate::{config_copy, generations, inputs};
 
 /// From so many derivations on, it is worth looking for their objects while the plan is prepared.
 const MANY: usize = 2000;
@@ -73,6 +74,21 @@ pub(super) struct InForce {
     pub(super) is_guess: bool,
     /// Why it is not simply the current snapshot.
     pub(super) problem: Option<String>,
+}
+
+/// Returns a manifest whose copy of the lock has the pins that were added since it was evaluated;
+/// nothing where there are none.
+fn with_pins(manifest: &Manifest, settings: &Settings) -> Option<Manifest> {
+    let changes = settings.pins.changes();
+    let entry = manifest.config_path.as_ref().filter(|_| !changes.is_empty())?;
+    let place = Text(platform::bytes_of_path(&inputs::place_of(entry)));
+    let mut manifest = manifest.clone();
+    let old = manifest.files.iter().position(|(path, _)| *path == place);
+    let text = old.map(|index| manifest.files.remove(index).1);
+    let text = inputs::text_with_pins(text.as_deref(), &changes)?;
+    manifest.files.push((place, text));
+    manifest.files.sort();
+    Some(manifest)
 }
 
 impl Engine {
@@ -271,6 +287,9 @@ impl Engine {
         )?;
         let known =
             Planned { plan: under_lock.plan, wanted: under_lock.wanted, known, is_lost: false };
+        // The copy that the snapshot keeps says what was built.
+        let pinned = with_pins(manifest, &self.settings);
+        let manifest = pinned.as_ref().unwrap_or(manifest);
         let mut report = self.plan_report(manifest, &known, told)?;
         let built = self.built_report(manifest, &outputs, &built);
         let plan = &known.plan;
@@ -536,7 +555,14 @@ impl Engine {
     /// Returns whether exactly these derivations are applied.
     fn is_recorded(&self, current: &Snapshot, wanted: &BTreeSet<Hash>) -> bool {
         // What is applied does not tell how it was built.
-        self.settings.sandbox != Sandbox::Require && current.derivations.keys().eq(wanted)
+        self.settings.sandbox != Sandbox::Require
+            && current.derivations.keys().eq(wanted)
+            && current.derivations.values().all(|outputs| self.has_pins_of(outputs))
+    }
+
+    /// Returns whether the pins of a result are those of the lock.
+    fn has_pins_of(&self, outputs: &Outputs) -> bool {
+        realize::agrees(&self.settings, None, outputs)
     }
 
     /// Returns whether all objects are there that are applied.
@@ -556,13 +582,18 @@ impl Engine {
         let present = Present::look(&self.store, wanted.len());
         for hash in wanted {
             let recorded = current.derivations.get(hash);
-            let recorded = recorded.filter(|outputs| present.has_all(outputs)).cloned();
+            let recorded = recorded
+                .filter(|outputs| present.has_all(outputs) && self.has_pins_of(outputs))
+                .cloned();
             let outputs = match recorded {
                 // Only the store tells how something was built.
-                _ if self.settings.sandbox == Sandbox::Require => read_outputs(&self.store, *hash)?
-                    .filter(|outputs| outputs.level() == Level::Namespaces),
+                _ if self.settings.sandbox == Sandbox::Require => {
+                    find_outputs(&self.store, *hash, |outputs| {
+                        outputs.level() == Level::Namespaces && self.has_pins_of(outputs)
+                    })?
+                }
                 Some(outputs) => Some(outputs),
-                None => read_outputs(&self.store, *hash)?,
+                None => find_outputs(&self.store, *hash, |outputs| self.has_pins_of(outputs))?,
             };
             known.extend(outputs.map(|outputs| (*hash, outputs)));
         }
@@ -638,7 +669,8 @@ impl Engine {
         for derivation in manifest.derivations.iter().rev() {
             if missing.contains(&derivation.hash) {
                 for dependency in &derivation.dependencies {
-                    if !matches!(read_outputs(&self.store, *dependency), Ok(Some(_))) {
+                    let is_wanted = |outputs: &Outputs| self.has_pins_of(outputs);
+                    if !matches!(find_outputs(&self.store, *dependency, is_wanted), Ok(Some(_))) {
                         missing.insert(*dependency);
                     }
                 }

@@ -72,9 +72,10 @@ impl Engine {
     /// Returns how far the programs were confined that built an object, as the record of its
     /// derivation says; that of an older version is about the object.
     fn level_of(&self, object: &ObjectName, info: &ObjectInfo) -> Level {
-        let recorded = recorded_outputs(&self.store, info.deriver).ok().flatten();
+        let recorded = recorded_outputs(&self.store, info.deriver).unwrap_or_default();
         let level = recorded
-            .filter(|outputs| outputs.values().any(|known| known == object))
+            .iter()
+            .find(|outputs| outputs.values().any(|known| known == object))
             .map(|outputs| outputs.level());
         level.filter(|level| *level != Level::Unknown).unwrap_or(info.sandbox)
     }

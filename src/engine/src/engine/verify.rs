@@ -173,9 +173,12 @@ impl Engine {
             return Ok(false);
         };
         let makes_it = |hash: Hash| -> store::Result<bool> {
-            let outputs = recorded_outputs(&self.store, hash)?;
-            Ok(outputs
-                .is_some_and(|outputs| outputs.values().any(|object| *object == damage.object)))
+            // With other pins than those of this config's lock, it makes something else.
+            let results = recorded_outputs(&self.store, hash)?;
+            let mut counting = results.iter().filter(|outputs| {
+                outputs.pins().is_empty() || self.settings.pins.agree(outputs.pins())
+            });
+            Ok(counting.any(|outputs| outputs.values().any(|object| *object == damage.object)))
         };
         let mut wanted = None;
         for derivation in &manifest.derivations {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, chain};
 use crate::lock::{FILE_NAME, LockDocument, LockFileError, LockedInput};
+use crate::pins::PinChange;
 use crate::platform::{self, Actor, Directory};
 
 /// What happens to an entry of a lock.
@@ -45,12 +46,22 @@ fn parse(path: &Path, text: Option<&[u8]>) -> Result<LockDocument, Failure> {
         let line = match &error {
             LockFileError::Conflict { line } => *line,
             LockFileError::Damaged(error) => error.line().max(1),
-            LockFileError::Newer(_) | LockFileError::Input { .. } => 1,
+            LockFileError::Newer(_) => 1,
+            LockFileError::Input { key, .. } | LockFileError::Pin { key, .. } => {
+                line_of(text, key)
+            }
         };
         Failure::new("lock", format!("cannot read {}: {error}", path.display()))
             .with_hint(error.hint())
             .at(Some(format!("{FILE_NAME}:{line}")))
     })
+}
+
+/// Returns the line of an entry, counted from 1.
+fn line_of(text: &[u8], key: &str) -> usize {
+    let wanted = serde_json::to_vec(key).unwrap_or_default();
+    memchr::memmem::find(text, &wanted)
+        .map_or(1, |place| text[..place].iter().filter(|byte| **byte == b'\n').count() + 1)
 }
 
 /// Returns where the lock of a config is: beside its entry file, all links followed.
@@ -83,46 +94,71 @@ impl LockFile {
     }
 
     /// Returns the text that the file has after some changes; nothing where it stays absent.
-    pub fn text_after(&self, changes: &[Change]) -> Option<Vec<u8>> {
-        if changes.is_empty() {
+    pub fn text_after(&self, changes: &[Change], pins: &[PinChange]) -> Option<Vec<u8>> {
+        if changes.is_empty() && pins.is_empty() {
             self.text.clone()
         } else {
-            Some(with_changes(&self.lock, changes).to_text())
+            Some(with_changes(&self.lock, changes, pins).0.to_text())
         }
     }
 
     /// Writes changes: all of the file or nothing of it, as the owner of its directory. What
-    /// another process changed in it since it was read stays.
+    /// another process changed in it since it was read stays; the keys of pins that it pinned
+    /// otherwise are returned.
     ///
     /// # Errors
     /// When it cannot be written; the old file stays.
-    pub fn write(&self, changes: &[Change]) -> Result<(), Failure> {
-        if changes.is_empty() {
-            return Ok(());
+    pub fn write(&self, changes: &[Change], pins: &[PinChange]) -> Result<Vec<String>, Failure> {
+        if changes.is_empty() && pins.is_empty() {
+            return Ok(Vec::new());
         }
         let place = platform::end_of(&self.path).unwrap_or_else(|_| self.path.clone());
         let now = read_text(&place)?;
         let lock =
             if now == self.text { self.lock.clone() } else { parse(&place, now.as_deref())? };
-        let text = with_changes(&lock, changes).to_text();
+        let (lock, refused) = with_changes(&lock, changes, pins);
+        let text = lock.to_text();
+        if now.as_ref() == Some(&text) {
+            return Ok(refused);
+        }
         write_as_owner(&place, &text).map_err(|error| {
             Failure::new("lock", format!("cannot write {}: {}", self.path.display(), chain(&error)))
                 .with_hint(
                     "what was resolved is not locked: make the directory writable, and do it again",
                 )
-        })
+        })?;
+        Ok(refused)
     }
 }
 
-fn with_changes(lock: &LockDocument, changes: &[Change]) -> LockDocument {
+/// Returns the text of a lock with pins added; nothing where it is no lock.
+pub fn text_with_pins(text: Option<&[u8]>, pins: &[PinChange]) -> Option<Vec<u8>> {
+    let lock = match text {
+        Some(text) => LockDocument::parse(text).ok()?,
+        None => LockDocument::default(),
+    };
+    Some(with_changes(&lock, &[], pins).0.to_text())
+}
+
+/// Returns a lock with changes made, and the keys of pins that it has otherwise.
+fn with_changes(
+    lock: &LockDocument,
+    changes: &[Change],
+    pins: &[PinChange],
+) -> (LockDocument, Vec<String>) {
     let mut lock = lock.clone();
+    let refused: Vec<String> = pins
+        .iter()
+        .filter(|change| !change.make(&mut lock.fetches))
+        .map(|change| change.key.clone())
+        .collect();
     for change in changes {
         match &change.new {
             Some(entry) => lock.inputs.insert(change.key.clone(), entry.clone()),
             None => lock.inputs.remove(&change.key),
         };
     }
-    lock
+    (lock, refused)
 }
 
 /// Writes a file of a directory that may be another user's: with that user's rights, by a
@@ -184,13 +220,13 @@ mod tests {
         assert_eq!(first.text, None);
         let inputs =
             |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), path(name))).collect();
-        first.write(&first.changes(&inputs(&["a", "b"]))).unwrap();
+        first.write(&first.changes(&inputs(&["a", "b"])), &[]).unwrap();
         let second = LockFile::read(&place, &place).unwrap();
         assert!(second.changes(&inputs(&["a", "b"])).is_empty());
         // Both began with the same file.
         let third = LockFile::read(&place, &place).unwrap();
-        second.write(&second.changes(&inputs(&["a", "b", "c"]))).unwrap();
-        third.write(&third.changes(&inputs(&["b"]))).unwrap();
+        second.write(&second.changes(&inputs(&["a", "b", "c"])), &[]).unwrap();
+        third.write(&third.changes(&inputs(&["b"])), &[]).unwrap();
         let end = LockFile::read(&place, &place).unwrap();
         assert_eq!(end.lock.inputs.keys().collect::<Vec<_>>(), ["b", "c"]);
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 pub use address::{AddressError, FORMS, InputAddress, Origin};
-pub use lock_file::{Change, LockFile, place_of};
+pub use lock_file::{Change, LockFile, place_of, text_with_pins};
 use syslua_fetch::url::redact;
 
 use crate::failure::{Failure, Mismatch, chain};

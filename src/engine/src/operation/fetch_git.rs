@@ -2,14 +2,17 @@
 //!
 //! `git/HASH` is the tree. How its files come here, `syslua_fetch` knows.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use syslua_fetch::git::{Address, Destination, Git, Revision};
+use syslua_fetch::git::{Address, Destination, Fetched, Git, Revision};
 use syslua_fetch::url::redact;
 
+use super::pinned::{Cache, check_address, wrong_hash};
 use super::{Error, Result, Workspace, network, turn};
 use crate::hash::Hash;
+use crate::pins::{Pin, key_of_commit};
 use crate::platform;
 use crate::store::{self, tree};
 
@@ -20,91 +23,177 @@ pub struct Commit {
     pub url: String,
     /// A full commit, a tag or a branch.
     pub rev: String,
-    /// The NAR hash of the tree.
-    pub sha256: Hash,
+    /// The NAR hash of the tree; the lock pins it, and the commit, where the config says nothing.
+    pub sha256: Option<Hash>,
     /// Whether to fetch submodules too; otherwise each is an empty directory.
     pub submodules: bool,
 }
 
+/// A commit that is to be had, and what its tree must be.
+struct Wanted<'a> {
+    url: &'a str,
+    rev: &'a str,
+    submodules: bool,
+    /// Nothing where any tree will do.
+    sha256: Option<Hash>,
+    /// What the lock calls it, where that gives the hash.
+    key: Option<&'a str>,
+}
+
 /// Returns the path of the tree, fetching it unless it is there already.
 pub fn fetch(workspace: &Workspace, wanted: &Commit) -> Result<PathBuf> {
+    let Commit { url, rev, submodules, .. } = wanted;
     // Mistakes are found without the network, whatever the cache has.
-    Address::parse(&wanted.url).map_err(|problem| {
+    check(url, rev)?;
+    let cache = workspace.cache();
+    let shown = format!("{} at {rev}", redact(url));
+    if let Some(sha256) = wanted.sha256 {
+        let wanted =
+            Wanted { url, rev, submodules: *submodules, sha256: Some(sha256), key: None };
+        let place = obtain(cache, &wanted, sha256)?;
+        return Ok(workspace.give_fetched(place, shown));
+    }
+    check_address(url)?;
+    if url.contains('#') {
+        return Err(network::failed(
+            url,
+            "an address with a # in it is not pinned",
+            Some("give the sha256, or use another name of the directory".to_owned()),
+        ));
+    }
+    let key = key_of_commit(url, rev, *submodules);
+    let fetch = || fetch_newest(cache, url, rev, *submodules);
+    let pin = cache.pin(&key, "ctx.fetch_git", fetch)?;
+    workspace.note_pin(&key, pin.sha256);
+    let wanted = Wanted {
+        url,
+        // The branch may have moved since.
+        rev: pin.rev.as_deref().unwrap_or(rev),
+        submodules: *submodules,
+        sha256: Some(pin.sha256),
+        key: Some(&key),
+    };
+    let place = obtain(cache, &wanted, pin.sha256)?;
+    Ok(workspace.give_fetched(place, shown))
+}
+
+/// Fetches what a reference of a repository leads to now, and keeps the tree by its hash.
+///
+/// # Errors
+/// When it cannot be had.
+pub fn fetch_newest(cache: Cache<'_>, url: &str, rev: &str, submodules: bool) -> Result<Pin> {
+    let revision = check(url, rev)?;
+    if let Revision::Commit(_) = revision
+        && let Some(pin) = cache.settings.pins.get_commit(url, rev, submodules)
+    {
+        return Ok(Pin { platforms: BTreeSet::new(), ..pin });
+    }
+    let name = format!("newest {}", key_of_commit(url, rev, submodules));
+    let place = cache.trees().join(Hash::of(name.as_bytes()).to_hex());
+    platform::create_directories(&cache.trees())?;
+    let _turn = turn::take(cache.settings, cache.events, &place, &redact(url))?;
+    let wanted = Wanted { url, rev, submodules, sha256: None, key: None };
+    let (fetched, sha256) = fetch_to(cache, &wanted, &revision, &place)?;
+    Ok(Pin {
+        rev: Some(fetched.commit),
+        sha256,
+        last_modified: Some(fetched.time),
+        platforms: BTreeSet::new(),
+        others: BTreeMap::new(),
+    })
+}
+
+fn check(url: &str, rev: &str) -> Result<Revision> {
+    Address::parse(url).map_err(|problem| {
         let hint =
             "fetch_git takes https://, http://, ssh:// and file:// addresses, user@host:path, and absolute paths";
-        network::failed(&wanted.url, format!("the address {problem}"), Some(hint.to_owned()))
+        network::failed(url, format!("the address {problem}"), Some(hint.to_owned()))
     })?;
-    let revision = Revision::parse(&wanted.rev).map_err(|problem| {
-        network::failed(&wanted.url, format!("the revision {:?} {problem}", wanted.rev), None)
-    })?;
-    let cache = workspace.downloads.with_file_name("git");
-    let place = cache.join(wanted.sha256.to_hex());
-    if !is_right(workspace, &place, wanted.sha256) {
-        platform::create_directories(&cache)?;
-        let _turn =
-            turn::take(&workspace.settings, &workspace.events, &place, &redact(&wanted.url))?;
+    Revision::parse(rev).map_err(|problem| {
+        network::failed(url, format!("the revision {rev:?} {problem}"), None)
+    })
+}
+
+/// Returns the place of a tree, fetching it unless it is there.
+fn obtain(cache: Cache<'_>, wanted: &Wanted<'_>, sha256: Hash) -> Result<PathBuf> {
+    let place = cache.trees().join(sha256.to_hex());
+    if !is_right(cache, &place, sha256) {
+        let revision = check(wanted.url, wanted.rev)?;
+        platform::create_directories(&cache.trees())?;
+        let _turn = turn::take(cache.settings, cache.events, &place, &redact(wanted.url))?;
         // Whoever had it before may have been after the same.
-        if !is_right(workspace, &place, wanted.sha256) {
-            fetch_to(workspace, wanted, &revision, &place)?;
+        if !is_right(cache, &place, sha256) {
+            fetch_to(cache, wanted, &revision, &place)?;
         }
     }
-    Ok(workspace.give_fetched(place, format!("{} at {}", redact(&wanted.url), wanted.rev)))
+    Ok(place)
 }
 
 /// What lies there is believed only after another look at all of it.
-fn is_right(workspace: &Workspace, place: &Path, sha256: Hash) -> bool {
+fn is_right(cache: Cache<'_>, place: &Path, sha256: Hash) -> bool {
     platform::exists(place)
-        && tree::hash(place, &workspace.settings.interrupt).is_ok_and(|digest| digest.nar == sha256)
+        && tree::hash(place, &cache.settings.interrupt).is_ok_and(|digest| digest.nar == sha256)
 }
 
 /// Fetches into a directory of its own, which goes, and renames the tree when it is right.
 fn fetch_to(
-    workspace: &Workspace,
-    wanted: &Commit,
+    cache: Cache<'_>,
+    wanted: &Wanted<'_>,
     revision: &Revision,
     place: &Path,
-) -> Result<()> {
+) -> Result<(Fetched, Hash)> {
     // Its turn is ours, so that nothing else makes one for this hash.
     let scratch = place.with_extension("new");
     platform::remove_tree(&scratch)?;
     platform::create_directory(&scratch)?;
-    let done = fetch_in(workspace, wanted, revision, &scratch, place);
+    let done = fetch_in(cache, wanted, revision, &scratch);
     let cleaned = platform::remove_tree(&scratch);
-    done.and_then(|()| Ok(cleaned?))
+    done.and_then(|fetched| {
+        cleaned?;
+        Ok(fetched)
+    })
 }
 
 fn fetch_in(
-    workspace: &Workspace,
-    wanted: &Commit,
+    cache: Cache<'_>,
+    wanted: &Wanted<'_>,
     revision: &Revision,
     scratch: &Path,
-    place: &Path,
-) -> Result<()> {
-    let settings = &workspace.settings;
+) -> Result<(Fetched, Hash)> {
+    let settings = cache.settings;
     let git = Git {
         network: &settings.network,
         offline: settings.offline,
         interrupt: &settings.interrupt.0,
         client: &|network| settings.context.client(network, &settings.interrupt.0),
-        report: &network::report(&workspace.events),
+        report: &network::report(cache.events),
         scratch,
         login: None,
     };
     let tree = scratch.join("tree");
     platform::create_directory(&tree)?;
-    git.fetch(&wanted.url, revision, wanted.submodules, &mut Tree { top: &tree })
-        .map_err(|failure| network::from_failure(&wanted.url, failure))?;
-    let received =
-        tree::hash(&tree, &workspace.settings.interrupt).map_err(|error| match error {
-            store::Error::File(error) => Error::File(error),
-            other => network::failed(&wanted.url, other.to_string(), None),
-        })?;
-    if received.nar != wanted.sha256 {
-        let url = format!("{} at {}", redact(&wanted.url), wanted.rev);
-        return Err(Error::WrongHash { url, declared: wanted.sha256, received: received.nar });
+    let fetched = git
+        .fetch(wanted.url, revision, wanted.submodules, &mut Tree { top: &tree })
+        .map_err(|failure| network::from_failure(wanted.url, failure))?;
+    let received = tree::hash(&tree, &settings.interrupt).map_err(|error| match error {
+        store::Error::File(error) => Error::File(error),
+        other => network::failed(wanted.url, other.to_string(), None),
+    })?;
+    if let Some(expected) = wanted.sha256.filter(|expected| *expected != received.nar) {
+        let url = format!("{} at {}", redact(wanted.url), wanted.rev);
+        return Err(wrong_hash(url, expected, received.nar, wanted.key));
     }
-    platform::remove_tree(place)?;
-    Ok(platform::rename(&tree, place)?)
+    let place = cache.trees().join(received.nar.to_hex());
+    // Where any tree will do, its turn is not ours yet.
+    let _turn = match wanted.sha256 {
+        Some(_) => None,
+        None => Some(turn::take(settings, cache.events, &place, &redact(wanted.url))?),
+    };
+    if wanted.sha256.is_some() || !is_right(cache, &place, received.nar) {
+        platform::remove_tree(&place)?;
+        platform::rename(&tree, &place)?;
+    }
+    Ok((fetched, received.nar))
 }
 
 /// A directory of ours, which nothing else writes to.

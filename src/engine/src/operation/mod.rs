@@ -8,6 +8,7 @@ mod files;
 mod hostile_tests;
 mod log;
 pub mod network;
+pub mod pinned;
 mod places;
 mod run;
 mod runner;
@@ -26,6 +27,7 @@ pub use syslua_archive::{Options as UnpackOptions, Problem as UnpackProblem};
 pub use workspace::{Search, Sees, Workspace};
 
 use crate::hash::{Hash, HashError};
+use crate::pins::Rule;
 use crate::platform;
 use crate::settings::Event;
 
@@ -165,6 +167,28 @@ pub enum Error {
         /// What came.
         received: Hash,
     },
+    /// A download is not what the lock says.
+    #[error(
+        "{key} is not what syslua.lock pins:\n  pinned sha256   {pinned}\n  received sha256 {received}"
+    )]
+    WrongPin {
+        /// What is called so in the lock.
+        key: String,
+        /// What the lock says.
+        pinned: Hash,
+        /// What came.
+        received: Hash,
+    },
+    /// Something is fetched without a hash, and nothing may be pinned.
+    #[error("{}", not_pinned(key, call, *rule))]
+    NotPinned {
+        /// What it is called in a lock.
+        key: String,
+        /// The call that fetches it.
+        call: String,
+        /// Why it is not pinned.
+        rule: Rule,
+    },
     /// An archive cannot be unpacked.
     #[error("cannot unpack {archive}: {problem}")]
     Archive {
@@ -221,6 +245,14 @@ pub enum Error {
     Interrupted,
 }
 
+fn not_pinned(key: &str, call: &str, rule: Rule) -> String {
+    match rule {
+        Rule::NoLock | Rule::Adds => format!("{call}: {key} has no sha256, and no lock pins it"),
+        Rule::Locked => format!("{key} is not in syslua.lock, and --locked adds nothing"),
+        Rule::Kept => format!("{key} is not in the lock that the snapshot keeps"),
+    }
+}
+
 /// Returns a number of bytes as people write it, where that is the same.
 pub(super) fn in_words(bytes: u64) -> String {
     if bytes > 0 && bytes.is_multiple_of(1 << 20) {
@@ -252,6 +284,16 @@ impl Error {
             Error::WrongHash { received, .. } => {
                 Some(format!("if you trust what came, write \"{received}\" in the config"))
             }
+            Error::WrongPin { key, .. } => Some(format!(
+                "find out why it changed before you trust it; then `sys update '{key}'` pins what comes now"
+            )),
+            Error::NotPinned { call, rule: Rule::NoLock | Rule::Adds, .. } => Some(format!(
+                "give {call} the sha256; or build it from a config, beside which syslua.lock pins it"
+            )),
+            Error::NotPinned { rule: Rule::Locked, .. } => {
+                Some("apply once without --locked, and commit syslua.lock".to_owned())
+            }
+            Error::NotPinned { rule: Rule::Kept, .. } => None,
             Error::Archive { problem, .. } => problem.hint(),
             Error::Failed { log, .. } => log.as_ref().map(|LogPlace { path, limit }| match limit {
                 None => format!("all of its output is in {}", path.display()),

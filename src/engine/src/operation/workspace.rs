@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use super::pinned::Cache;
 use super::{BuildSandbox, Result};
+use crate::hash::Hash;
 use crate::names::{ObjectName, OutputName};
+use crate::pins::PinnedHashes;
 use crate::platform::jail::Rules;
 use crate::platform::{self, Actor};
 use crate::settings::{EventSink, Settings};
@@ -46,6 +49,8 @@ pub struct Workspace {
     /// What of it the build is given in its own directory, where it is another user: the place
     /// there, and the original.
     pub given: Mutex<Vec<(PathBuf, PathBuf)>>,
+    /// What of it the lock pins.
+    pub pins: Mutex<PinnedHashes>,
     /// Where that came from: an address by the path in the cache.
     pub origins: Mutex<BTreeMap<PathBuf, String>>,
     /// Set once the sources are copied into the build directory.
@@ -121,6 +126,21 @@ impl Workspace {
         origins.insert(place.clone(), url);
         self.given.lock().unwrap_or_else(PoisonError::into_inner).push((place.clone(), original));
         place
+    }
+
+    /// Returns where things are fetched to.
+    pub fn cache(&self) -> Cache<'_> {
+        Cache { settings: &self.settings, events: &self.events, downloads: &self.downloads }
+    }
+
+    /// Notes that the build depends on a pin.
+    pub fn note_pin(&self, key: &str, sha256: Hash) {
+        self.pins.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), sha256);
+    }
+
+    /// Returns the pins that the build depends on.
+    pub fn pins(&self) -> PinnedHashes {
+        self.pins.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns the user whose rights to files operations have below the build's own directories,

@@ -15,7 +15,7 @@ use crate::hash::Hash;
 use crate::names::ObjectName;
 use crate::platform;
 use crate::settings::Settings;
-use crate::store::{self, Outputs, Store, read_info, read_outputs, verify, write_info};
+use crate::store::{self, Outputs, Store, find_outputs, read_info, verify, write_info};
 
 /// Returns the store whose objects this user may use: the system's, when root made the directory
 /// that keeps them alive.
@@ -41,7 +41,7 @@ pub fn borrow(
     let roots = other.user_roots(platform::user_number());
     // Whatever is wrong with the other store, this user can still build.
     let known =
-        hashes.iter().find_map(|hash| read_outputs(other, *hash).ok().flatten().filter(is_enough));
+        hashes.iter().find_map(|hash| find_outputs(other, *hash, is_enough).ok().flatten());
     let Some(outputs) = known else { return Ok(None) };
     let asked_for = derivation.spec.outputs.iter().all(|output| outputs.contains_key(output));
     if !asked_for || !outputs.values().all(|object| root(other, &roots, object)) {

@@ -10,6 +10,7 @@ use super::{Error, Slots, busy};
 use crate::derivation::{Derivation, FileContent, FileRecipe, Recipe};
 use crate::hash::Hash;
 use crate::names::{ObjectName, OutputName, Placeholder};
+use crate::pins::PinnedHashes;
 use crate::operation::{self, BuildSandbox, Request, Response, Sandboxes, Workspace};
 use crate::platform;
 use crate::platform::jail::Level;
@@ -48,6 +49,8 @@ pub struct Build {
     slots: Option<Arc<Slots>>,
     /// The weakest level of what it is built from.
     inputs: Level,
+    /// The pins that all it is built from used.
+    input_pins: PinnedHashes,
 }
 
 impl Build {
@@ -84,12 +87,15 @@ impl Build {
             let level = match realized.get(hash).map(Outputs::level) {
                 // It is known from a snapshot, which does not tell.
                 None | Some(Level::Unknown) => {
-                    recorded_outputs(store, *hash)?.map_or(Level::Unknown, |known| known.level())
+                    let known = recorded_outputs(store, *hash)?.into_iter();
+                    let of_it = known.filter(|known| realized.get(hash) == Some(known));
+                    of_it.map(|known| known.level()).min().unwrap_or(Level::Unknown)
                 }
                 Some(level) => level,
             };
             inputs = inputs.min(level);
         }
+        let input_pins = pins_of_dependencies(&derivation, realized);
         let objects = derivation
             .dependencies
             .iter()
@@ -130,6 +136,7 @@ impl Build {
                 events,
                 network: derivation.spec.output_hash.is_some(),
                 fetched: Mutex::default(),
+                pins: Mutex::default(),
                 origins: Mutex::default(),
                 copied_sources: Mutex::default(),
                 is_check: false,
@@ -143,6 +150,7 @@ impl Build {
             slot,
             slots: shared.slots.clone(),
             inputs,
+            input_pins,
             objects,
             derivation,
         };
@@ -251,7 +259,7 @@ impl Build {
                 warn_of_collisions(&object, &info);
             }
             self.discard()?;
-            return Ok(Outputs::from_iter([(OutputName::main(), object)]).with_level(self.level()));
+            return Ok(self.pinned(Outputs::from_iter([(OutputName::main(), object)])));
         }
         let outputs = import_copies(
             store,
@@ -269,7 +277,7 @@ impl Build {
             check_sources,
         )?;
         self.discard()?;
-        Ok(outputs.with_level(self.level()))
+        Ok(self.pinned(outputs))
     }
 
     /// Returns the local file or tree that the output is a copy of, when it is no more than that.
@@ -292,6 +300,14 @@ impl Build {
             found.is_some_and(|found| found.is_file() && found.len() <= SMALL)
         };
         self.plain_source().is_none() && outputs.len() == 1 && outputs.all(is_file)
+    }
+
+    /// Returns what it became with its level and the pins that it depends on.
+    fn pinned(&self, outputs: Outputs) -> Outputs {
+        let own = self.workspace.pins();
+        let mut all = self.input_pins.clone();
+        all.extend(own.iter().map(|(key, sha256)| (key.clone(), *sha256)));
+        outputs.with_level(self.level()).with_pins(Some(own), all)
     }
 
     /// Returns how far the programs were confined that built it, and what it was built from.
@@ -331,6 +347,18 @@ impl Build {
         }
         Ok(())
     }
+}
+
+/// Returns the pins that all dependencies of a derivation depend on.
+pub fn pins_of_dependencies(
+    derivation: &Derivation,
+    realized: &BTreeMap<Hash, Outputs>,
+) -> PinnedHashes {
+    let mut pins = PinnedHashes::new();
+    for outputs in derivation.dependencies.iter().filter_map(|hash| realized.get(hash)) {
+        pins.extend(outputs.pins().iter().map(|(key, sha256)| (key.clone(), *sha256)));
+    }
+    pins
 }
 
 /// What a build could have seen: its dependencies and what they refer to.

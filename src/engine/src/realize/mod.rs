@@ -5,6 +5,7 @@ mod build;
 mod check;
 mod declared;
 mod file;
+mod pinning;
 mod pool;
 mod recorder;
 mod scheduler;
@@ -12,6 +13,7 @@ mod slots;
 
 pub use build::Build;
 pub use check::{Difference, check};
+pub use pinning::{agrees, fetch_all as fetch_pins};
 pub use pool::panic_text;
 pub use scheduler::{Realization, realize};
 pub use slots::Slots;

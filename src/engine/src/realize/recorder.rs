@@ -87,8 +87,9 @@ pub fn record(
     resolved: Option<Hash>,
     outputs: &Outputs,
 ) -> store::Result<()> {
-    if let Some(resolved) = resolved {
-        write_outputs(store, resolved, outputs)?;
+    // There the pins of the build alone count: what it was built from is in the hash.
+    if let (Some(resolved), Some(own)) = (resolved, outputs.own_pins()) {
+        write_outputs(store, resolved, &outputs.clone().with_pins(None, own.clone()))?;
     }
     write_outputs(store, derivation.hash, outputs)?;
     let spec = &derivation.spec;

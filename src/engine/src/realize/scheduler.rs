@@ -15,8 +15,9 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::borrow::{borrow, lender};
-use super::build::Shared;
+use super::build::{Shared, pins_of_dependencies};
 use super::declared::find_declared;
+use super::pinning::{agrees, complete, for_users};
 use super::pool::{Message, Pool};
 use super::recorder::{self, Recorder, Unrecorded};
 use super::{Build, Error, Step, Task, Tasks, busy, file, list};
@@ -30,7 +31,10 @@ use crate::platform::lock::{Lock, LockError, Mode, holder};
 use crate::settings::{Event, EventSink, Sandbox, Settings};
 use crate::store::import::{File, import_files};
 use crate::store::shared::protect_lifted;
-use crate::store::{self, Outputs, Slot, Store, read_outputs, write_derivation, write_outputs};
+use crate::store::{
+    self, Outputs, Slot, Store, find_outputs, has_objects, recorded_outputs, write_derivation,
+    write_outputs,
+};
 
 /// How long to sleep at most before looking at locks and interruption again.
 const TICK: Duration = Duration::from_millis(20);
@@ -70,8 +74,10 @@ pub fn realize(
     // What is only known to be there may have been built in any way.
     let known = if settings.sandbox == Sandbox::Require { BTreeMap::new() } else { known };
     let mut done = Realization { outputs: known, built: Vec::new() };
-    let graph = missing(store, settings, derivations, wanted, &mut done)?;
+    let mut lacking = BTreeSet::new();
+    let mut graph = missing(store, settings, derivations, wanted, &mut done, &mut lacking)?;
     if graph.node_count() == 0 {
+        note_use(settings, &done);
         return Ok(done);
     }
     store.create()?;
@@ -84,6 +90,15 @@ pub fn realize(
         waiting,
     )
     .map_err(store::Error::from)?;
+    // What another machine or an older lock built may be what the pins say, once they are there.
+    while !lacking.is_empty() {
+        let keys = std::mem::take(&mut lacking).into_iter().collect();
+        complete(settings, store, keys, on_event);
+        if settings.interrupt.is_set() {
+            return Err(Error::Interrupted);
+        }
+        graph = missing(store, settings, derivations, wanted, &mut done, &mut lacking)?;
+    }
     protect_lifted(store)?;
     let pool = Pool::new(settings.jobs).map_err(|error| Error::Threads(error.to_string()))?;
     let events: EventSink = Arc::new(pool.events());
@@ -102,6 +117,7 @@ pub fn realize(
         ready: VecDeque::new(),
         locked_out: Vec::new(),
         behind: Vec::new(),
+        pinning: BTreeSet::new(),
         waiting_since: BTreeMap::new(),
         running: BTreeMap::new(),
         unrecorded: Vec::new(),
@@ -117,8 +133,17 @@ pub fn realize(
     }
     match together(scheduler.failure, scheduler.mismatches) {
         Some(failure) => Err(failure),
-        None => Ok(scheduler.done),
+        None => {
+            note_use(settings, &scheduler.done);
+            Ok(scheduler.done)
+        }
     }
+}
+
+/// Notes which pins results depend on that were found, not built.
+fn note_use(settings: &Settings, done: &Realization) {
+    let keys = done.outputs.values().flat_map(|outputs| outputs.pins().keys());
+    settings.pins.note_use(keys, &settings.system.platform);
 }
 
 /// Returns the error of a run: the first failure, and all contents that are not what was declared.
@@ -174,7 +199,7 @@ fn prepare_file<'a>(
 ) -> Option<(Lock, File<'a>)> {
     let lock =
         Lock::try_take(&store.build_lock(derivation.hash), Mode::Exclusive).ok().flatten()?;
-    if read_outputs(store, derivation.hash).ok()?.is_some() {
+    if find_outputs(store, derivation.hash, |outputs| outputs.pins().is_empty()).ok()?.is_some() {
         return None;
     }
     let file = file::small(store, derivation, level)?;
@@ -185,12 +210,31 @@ fn prepare_file<'a>(
 type Graph = DiGraph<Arc<Derivation>, ()>;
 
 /// Returns the derivations that have no known result, with an edge from each to what it needs.
-/// Returns whether a result may be taken: where level `namespaces` is required, it was built so, or
-/// its content is declared.
+/// Returns whether a result may be taken: its pins are those of the lock, and where level
+/// `namespaces` is required, it was built so, or its content is declared.
 fn is_enough(settings: &Settings, derivation: &Derivation, outputs: &Outputs) -> bool {
+    agrees(settings, Some(derivation), outputs) && is_confined(settings, derivation, outputs)
+}
+
+fn is_confined(settings: &Settings, derivation: &Derivation, outputs: &Outputs) -> bool {
     settings.sandbox != Sandbox::Require
         || outputs.level() == Level::Namespaces
         || derivation.spec.output_hash.is_some()
+}
+
+/// Returns the pins that the lock lacks for a result of a record to count.
+fn lacking_pins(
+    settings: &Settings,
+    store: &Store,
+    derivation: &Derivation,
+    results: &[Outputs],
+) -> Vec<String> {
+    let fits = |outputs: &&Outputs| {
+        !outputs.pins().is_empty()
+            && is_confined(settings, derivation, outputs)
+            && has_objects(store, outputs)
+    };
+    results.iter().filter(fits).flat_map(|outputs| settings.pins.lacking(outputs.pins())).collect()
 }
 
 fn missing(
@@ -199,6 +243,7 @@ fn missing(
     derivations: &[Arc<Derivation>],
     wanted: &BTreeSet<Hash>,
     done: &mut Realization,
+    lacking: &mut BTreeSet<String>,
 ) -> Result<Graph, Error> {
     let by_hash: BTreeMap<Hash, &Arc<Derivation>> =
         derivations.iter().map(|derivation| (derivation.hash, derivation)).collect();
@@ -214,10 +259,15 @@ fn missing(
             Some(node) => *node,
             None => {
                 let derivation = by_hash.get(&hash);
-                let is_enough = |outputs: &Outputs| {
-                    derivation.is_none_or(|derivation| is_enough(settings, derivation, outputs))
+                let is_enough = |outputs: &&Outputs| {
+                    derivation.map_or_else(
+                        || agrees(settings, None, outputs),
+                        |derivation| is_enough(settings, derivation, outputs),
+                    ) && has_objects(store, outputs)
                 };
-                if let Some(outputs) = read_outputs(store, hash)?.filter(is_enough) {
+                let results = recorded_outputs(store, hash)?;
+                if let Some(outputs) = results.iter().find(is_enough).cloned() {
+                    let outputs = for_users(derivation.map(|derivation| &***derivation), outputs);
                     // What has to be in it was declared, whoever made it.
                     let is_declared =
                         derivation.is_some_and(|derivation| derivation.spec.output_hash.is_some());
@@ -227,6 +277,7 @@ fn missing(
                     continue;
                 }
                 let derivation = derivation.ok_or(Error::Unknown(hash))?;
+                lacking.extend(lacking_pins(settings, store, derivation, &results));
                 let node = graph.add_node(Arc::clone(derivation));
                 nodes.insert(hash, node);
                 pending.extend(
@@ -244,6 +295,8 @@ fn missing(
 
 /// What a job on the pool gives back.
 enum Outcome {
+    /// What a record needs to count was fetched, as far as it can be.
+    Pinned,
     Operation(Result<Response, OperationError>),
     Import(store::Result<Outputs>),
 }
@@ -277,6 +330,8 @@ struct Scheduler<'a> {
     locked_out: Vec<(NodeIndex, Instant)>,
     /// Those whose slot another build of ours has.
     behind: Vec<NodeIndex>,
+    /// Those that wait for pins of a record.
+    pinning: BTreeSet<usize>,
     waiting_since: BTreeMap<NodeIndex, Instant>,
     running: BTreeMap<usize, Running>,
     unrecorded: Vec<Unrecorded>,
@@ -306,7 +361,8 @@ impl Scheduler<'_> {
             self.record_some();
             let nothing_left =
                 self.ready.is_empty() && self.locked_out.is_empty() && self.behind.is_empty();
-            if self.running.is_empty() && (self.failure.is_some() || nothing_left) {
+            let is_idle = self.running.is_empty() && self.pinning.is_empty();
+            if is_idle && (self.failure.is_some() || nothing_left) {
                 return;
             }
             if self.settings.interrupt.is_set() {
@@ -320,7 +376,12 @@ impl Scheduler<'_> {
                 Some(Message::Panicked(number, text)) => {
                     let failure =
                         Failure::new("internal", format!("an operation panicked: {text}"));
-                    self.abandon(number, failure, on_event);
+                    if self.pinning.remove(&number) {
+                        let derivation = self.derivation(NodeIndex::new(number)).title();
+                        self.fail(Error::Build { derivation, failure });
+                    } else {
+                        self.abandon(number, failure, on_event);
+                    }
                 }
                 None => on_event(Event::Tick),
             }
@@ -417,6 +478,9 @@ impl Scheduler<'_> {
             self.realized(node, outputs);
             return Ok(());
         }
+        if self.wait_for_pins(node, &derivation)? {
+            return Ok(());
+        }
         if let Some(outputs) = find_declared(&self.store, &derivation) {
             write_derivation(&self.store, derivation.hash, &derivation.description())?;
             self.record(&derivation, &outputs)?;
@@ -447,8 +511,8 @@ impl Scheduler<'_> {
         self.waiting_since.remove(&node);
         // Another process may have finished it between our look and our lock.
         let is_enough = |outputs: &Outputs| is_enough(self.settings, &derivation, outputs);
-        let known = match read_outputs(&self.store, derivation.hash)?.filter(is_enough) {
-            Some(outputs) => Some(outputs),
+        let known = match find_outputs(&self.store, derivation.hash, is_enough)? {
+            Some(outputs) => Some(for_users(Some(&derivation), outputs)),
             None => self.look_up_resolved(&derivation)?,
         };
         if let Some(outputs) = known {
@@ -526,12 +590,43 @@ impl Scheduler<'_> {
         }
         let resolved = derivation.resolved_hash(&self.done.outputs);
         let is_enough = |outputs: &Outputs| is_enough(self.settings, derivation, outputs);
-        let outputs = read_outputs(&self.store, resolved)?.filter(is_enough);
-        if let Some(outputs) = &outputs {
-            write_derivation(&self.store, derivation.hash, &derivation.description())?;
-            write_outputs(&self.store, derivation.hash, outputs)?;
+        let Some(outputs) = find_outputs(&self.store, resolved, is_enough)? else {
+            return Ok(None);
+        };
+        let outputs = self.with_all_pins(derivation, outputs);
+        write_derivation(&self.store, derivation.hash, &derivation.description())?;
+        write_outputs(&self.store, derivation.hash, &outputs)?;
+        Ok(Some(for_users(Some(derivation), outputs)))
+    }
+
+    /// Returns what the record of a resolved hash says, with the pins of all that it is built from.
+    fn with_all_pins(&self, derivation: &Derivation, outputs: Outputs) -> Outputs {
+        let own = outputs.pins().clone();
+        let mut all = pins_of_dependencies(derivation, &self.done.outputs);
+        all.extend(own.iter().map(|(key, sha256)| (key.clone(), *sha256)));
+        outputs.with_pins(Some(own), all)
+    }
+
+    /// Begins to fetch the pins that the record of the resolved hash needs to count, where the lock
+    /// lacks them; returns whether it did.
+    fn wait_for_pins(&mut self, node: NodeIndex, derivation: &Derivation) -> Result<bool, Error> {
+        if derivation.dependencies.is_empty() {
+            return Ok(false);
         }
-        Ok(outputs)
+        let resolved = derivation.resolved_hash(&self.done.outputs);
+        let results = recorded_outputs(&self.store, resolved)?;
+        let lacking = lacking_pins(self.settings, &self.store, derivation, &results);
+        if lacking.is_empty() {
+            return Ok(false);
+        }
+        self.pinning.insert(node.index());
+        let (settings, store) = (self.settings.clone(), self.store.clone());
+        let events = Arc::clone(&self.events);
+        self.pool.run(node.index(), move || {
+            complete(&settings, &store, lacking, &mut |event| events(event));
+            Outcome::Pinned
+        });
+        Ok(true)
     }
 
     /// Looks for the result in the system's store, and records it as ours.
@@ -541,14 +636,20 @@ impl Scheduler<'_> {
         if matches!(derivation.spec.recipe, Recipe::File(_)) {
             return Ok(None);
         }
-        let hashes = [derivation.hash, derivation.resolved_hash(&self.done.outputs)];
+        let resolved = derivation.resolved_hash(&self.done.outputs);
         let is_enough = |outputs: &Outputs| is_enough(self.settings, derivation, outputs);
-        let outputs = borrow(&self.store, lender, derivation, &hashes, &is_enough)?;
+        let borrowed = |hash: Hash| borrow(&self.store, lender, derivation, &[hash], &is_enough);
+        let outputs = match borrowed(derivation.hash)? {
+            Some(outputs) => Some(outputs),
+            None => {
+                borrowed(resolved)?.map(|outputs| self.with_all_pins(derivation, outputs))
+            }
+        };
         if let Some(outputs) = &outputs {
             write_derivation(&self.store, derivation.hash, &derivation.description())?;
             self.record(derivation, outputs)?;
         }
-        Ok(outputs)
+        Ok(outputs.map(|outputs| for_users(Some(derivation), outputs)))
     }
 
     fn resume(
@@ -601,6 +702,10 @@ impl Scheduler<'_> {
         on_event: &mut dyn FnMut(Event),
     ) {
         match outcome {
+            Outcome::Pinned => {
+                self.pinning.remove(&number);
+                self.ready.push_back(NodeIndex::new(number));
+            }
             // What depends on a failed one will not be built, but siblings run to their end.
             Outcome::Operation(_) if self.settings.interrupt.is_set() => {
                 self.abandon(number, Failure::new("interrupted", "interrupted"), on_event);
@@ -668,6 +773,7 @@ impl Scheduler<'_> {
             since: Instant::now(),
             _lock: lock,
         });
+        let outputs = for_users(Some(&self.derivation(NodeIndex::new(number))), outputs);
         self.realized(NodeIndex::new(number), outputs);
     }
 

@@ -34,8 +34,8 @@ pub use outputs::Outputs;
 pub use owner::{Access, check_owner};
 pub use present::Present;
 pub use record::{
-    find_derivations, read_derivation, read_outputs, recorded_outputs, write_derivation,
-    write_outputs, write_package_link,
+    find_derivations, find_outputs, has_objects, read_derivation, recorded_outputs,
+    write_derivation, write_outputs, write_package_link,
 };
 
 use crate::platform;

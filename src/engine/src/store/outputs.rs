@@ -1,4 +1,7 @@
 //! What the outputs of a derivation became, as records and snapshots hold it: `{"out": OBJECT}`.
+//!
+//! Where pins belong to it, a snapshot has `{"pins": {KEY: HASH}, "outputs": {"out": OBJECT}}`, and
+//! a record `"@pins"` beside the outputs. A record of several results is a list of them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,6 +14,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::names::{ObjectName, OutputName};
+use crate::pins::PinnedHashes;
 use crate::platform::jail::Level;
 
 /// The objects that the outputs of a derivation became: at least one when they are read, and hardly
@@ -19,13 +23,24 @@ use crate::platform::jail::Level;
 pub struct Outputs {
     objects: LiteMap<OutputName, ObjectName>,
     level: Level,
+    pins: PinnedHashes,
+    own_pins: Option<PinnedHashes>,
 }
 
-/// The key of the level in a record. No output has that name.
+/// The keys of the level and of pins in a record. No output has such a name.
 const LEVEL: &str = "@sandbox";
+const PINS: &str = "@pins";
+/// The keys of a snapshot, where pins belong to outputs. An output may have such a name: then its
+/// object is a string.
+const NAMED_PINS: &str = "pins";
+const NAMED_OUTPUTS: &str = "outputs";
 
-/// Outputs as a record has them: with their level.
+/// Outputs as a record has them: with their level and pins.
 pub struct Recorded<'a>(pub &'a Outputs);
+
+/// All results of one record.
+#[derive(Clone, Debug, Default)]
+pub struct Results(pub Vec<Outputs>);
 
 impl Outputs {
     /// Returns the objects.
@@ -43,6 +58,24 @@ impl Outputs {
     #[must_use]
     pub fn with_level(self, level: Level) -> Outputs {
         Outputs { level, ..self }
+    }
+
+    /// Returns the pins that their build and all that it was built from used; of what was read from
+    /// the record of a resolved hash those of the build alone.
+    pub fn pins(&self) -> &PinnedHashes {
+        &self.pins
+    }
+
+    /// Returns the pins that their build itself used, where that is known.
+    pub fn own_pins(&self) -> Option<&PinnedHashes> {
+        self.own_pins.as_ref().or_else(|| self.pins.is_empty().then_some(&self.pins))
+    }
+
+    /// Returns the same outputs with other pins: those of the build itself, where they are known,
+    /// and all of them.
+    #[must_use]
+    pub fn with_pins(self, own_pins: Option<PinnedHashes>, pins: PinnedHashes) -> Outputs {
+        Outputs { own_pins, pins, ..self }
     }
 }
 
@@ -62,7 +95,7 @@ impl DerefMut for Outputs {
 
 impl FromIterator<(OutputName, ObjectName)> for Outputs {
     fn from_iter<I: IntoIterator<Item = (OutputName, ObjectName)>>(outputs: I) -> Outputs {
-        Outputs { objects: outputs.into_iter().collect(), level: Level::default() }
+        Outputs { objects: outputs.into_iter().collect(), ..Outputs::default() }
     }
 }
 
@@ -86,7 +119,21 @@ impl<'a> IntoIterator for &'a Outputs {
 
 impl Serialize for Outputs {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.iter())
+        if self.pins.is_empty() {
+            return serializer.collect_map(self.iter());
+        }
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry(NAMED_PINS, &self.pins)?;
+        map.serialize_entry(NAMED_OUTPUTS, &Objects(self))?;
+        map.end()
+    }
+}
+
+struct Objects<'a>(&'a Outputs);
+
+impl Serialize for Objects<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter())
     }
 }
 
@@ -105,7 +152,33 @@ impl Serialize for Recorded<'_> {
             map.serialize_entry(output, object)?;
         }
         map.serialize_entry(LEVEL, &self.0.level)?;
+        if !self.0.pins.is_empty() {
+            map.serialize_entry(PINS, &self.0.pins)?;
+        }
         map.end()
+    }
+}
+
+impl Results {
+    /// Reads the text of a record; nothing where it is damaged.
+    pub fn parse(text: &[u8]) -> Option<Results> {
+        if text.trim_ascii_start().starts_with(b"[") {
+            let results: Vec<Outputs> = serde_json::from_slice(text).ok()?;
+            return (!results.is_empty()).then_some(Results(results));
+        }
+        Some(Results(vec![serde_json::from_slice(text).ok()?]))
+    }
+
+    /// Returns the text of a record.
+    pub fn to_text(&self) -> Vec<u8> {
+        let results: Vec<Recorded<'_>> = self.0.iter().map(Recorded).collect();
+        let text = match results.as_slice() {
+            [one] => serde_json::to_vec(one),
+            all => serde_json::to_vec(all),
+        };
+        let mut text = text.unwrap_or_default();
+        text.push(b'\n');
+        text
     }
 }
 
@@ -125,10 +198,39 @@ impl<'de> Visitor<'de> for OutputsVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Outputs, A::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Named {
+            Object(ObjectName),
+            Objects(std::collections::BTreeMap<OutputName, ObjectName>),
+        }
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum NamedPins {
+            Object(ObjectName),
+            Pins(PinnedHashes),
+        }
         let (mut objects, mut level) = (LiteMap::with_capacity(1), Level::default());
+        let mut pins = PinnedHashes::new();
         while let Some(key) = map.next_key::<Cow<'_, str>>()? {
             if key == LEVEL {
                 level = map.next_value()?;
+            } else if key == PINS {
+                pins = map.next_value()?;
+            } else if key == NAMED_PINS || key == NAMED_OUTPUTS {
+                let output: StrDeserializer<'_, A::Error> = key.as_ref().into_deserializer();
+                let output = OutputName::deserialize(output)?;
+                if key == NAMED_PINS {
+                    match map.next_value()? {
+                        NamedPins::Object(object) => drop(objects.insert(output, object)),
+                        NamedPins::Pins(read) => pins = read,
+                    }
+                } else {
+                    match map.next_value()? {
+                        Named::Object(object) => drop(objects.insert(output, object)),
+                        Named::Objects(read) => objects.extend(read),
+                    }
+                }
             } else {
                 let key: StrDeserializer<'_, A::Error> = key.as_ref().into_deserializer();
                 objects.insert(OutputName::deserialize(key)?, map.next_value()?);
@@ -138,7 +240,7 @@ impl<'de> Visitor<'de> for OutputsVisitor {
         if objects.is_empty() {
             Err(A::Error::invalid_length(0, &self))
         } else {
-            Ok(Outputs { objects, level })
+            Ok(Outputs { objects, level, pins, own_pins: None })
         }
     }
 }
@@ -179,5 +281,32 @@ mod tests {
             (Level::Namespaces, old)
         );
         assert!(serde_json::from_str::<Outputs>(r#"{"@sandbox":"namespaces"}"#).is_err());
+    }
+
+    #[test]
+    fn pins_are_read_as_they_were_written_in_records_and_snapshots() {
+        use crate::hash::Hash;
+
+        let outputs = |text: &str| serde_json::from_str::<Outputs>(text).unwrap();
+        let pins = |text: &str| PinnedHashes::from([("u".to_owned(), Hash::of(text.as_bytes()))]);
+        let plain = outputs(r#"{"out":"tool-123456789"}"#);
+        // Outputs may be called like the keys of a snapshot.
+        let odd = outputs(r#"{"outputs":"tool-outputs-123456789","pins":"tool-pins-123456789"}"#);
+        assert_eq!((odd.len(), odd.pins().len()), (2, 0));
+        for outputs in [&plain, &odd] {
+            let pinned = outputs.clone().with_pins(None, pins("1"));
+            assert!(pinned.own_pins().is_none() && outputs.own_pins().is_some());
+            let text = serde_json::to_string(&pinned).unwrap();
+            let read: Outputs = serde_json::from_str(&text).unwrap();
+            assert_eq!((&read, read.pins()), (&pinned, &pins("1")), "{text}");
+            let other = outputs.clone().with_pins(None, pins("2"));
+            for results in [vec![pinned.clone()], vec![pinned.clone(), other, outputs.clone()]] {
+                let read = Results::parse(&Results(results.clone()).to_text()).unwrap().0;
+                assert_eq!(read, results);
+                assert!(read.iter().zip(&results).all(|(read, one)| read.pins() == one.pins()));
+            }
+        }
+        assert!(Results::parse(b"[]").is_none() && Results::parse(b"[{}]").is_none());
+        assert!(Results::parse(br#"{"out":"tool-123456789","@pins":1}"#).is_none());
     }
 }

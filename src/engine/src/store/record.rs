@@ -6,37 +6,50 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::outputs::Recorded;
+use super::outputs::Results;
 use super::{Error, Outputs, Result, Store};
 use crate::hash::Hash;
 use crate::names::{Name, ObjectName, Version};
 use crate::platform;
 
-/// Returns what a recipe or resolved hash became, if that is recorded and all objects are there.
+/// So many results of one recipe are kept, the newest ones: each is of other pins.
+const MOST_RESULTS: usize = 32;
+
+/// Returns what a recipe or resolved hash became, if a result of its record is wanted and all of
+/// its objects are there.
 ///
 /// A damaged record counts as none: the build that follows writes it anew.
 ///
 /// # Errors
 /// When the record is there and cannot be read.
-pub fn read_outputs(store: &Store, hash: Hash) -> Result<Option<Outputs>> {
-    let outputs = recorded_outputs(store, hash)?;
-    let is_there = |object: &ObjectName| {
-        platform::exists(&store.object(object)) && !store.session().is_damaged(object)
-    };
-    Ok(outputs.filter(|outputs| outputs.values().all(is_there)))
+pub fn find_outputs(
+    store: &Store,
+    hash: Hash,
+    is_wanted: impl Fn(&Outputs) -> bool,
+) -> Result<Option<Outputs>> {
+    let results = recorded_outputs(store, hash)?;
+    Ok(results.into_iter().find(|outputs| is_wanted(outputs) && has_objects(store, outputs)))
 }
 
-/// Returns what a recipe or resolved hash became, whether or not the objects are still there.
+/// Returns whether all objects of a result are there.
+pub fn has_objects(store: &Store, outputs: &Outputs) -> bool {
+    outputs.values().all(|object| {
+        platform::exists(&store.object(object)) && !store.session().is_damaged(object)
+    })
+}
+
+/// Returns what a recipe or resolved hash became, each time with other pins, whether or not the
+/// objects are still there.
 ///
 /// # Errors
 /// When the record is there and cannot be read.
-pub fn recorded_outputs(store: &Store, hash: Hash) -> Result<Option<Outputs>> {
+pub fn recorded_outputs(store: &Store, hash: Hash) -> Result<Vec<Outputs>> {
     let text = match platform::read_file(&store.outputs(hash)) {
         Ok(text) => text,
-        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) if error.is_not_found() => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
-    Ok(serde_json::from_slice(&text).ok())
+    Ok(Results::parse(&text).unwrap_or_default().0)
 }
 
 /// Returns every object that some derivation is recorded to have become.
@@ -51,8 +64,8 @@ pub fn all_outputs(store: &Store) -> Result<BTreeSet<ObjectName>> {
     };
     let mut objects = BTreeSet::new();
     for hash in entries.iter().filter_map(|(name, _)| Hash::parse(name.to_str()?).ok()) {
-        let outputs = recorded_outputs(store, hash)?.unwrap_or_default();
-        objects.extend(outputs.into_iter().map(|(_, object)| object));
+        let results = recorded_outputs(store, hash)?;
+        objects.extend(results.into_iter().flatten().map(|(_, object)| object));
     }
     Ok(objects)
 }
@@ -74,12 +87,19 @@ pub fn find_derivations(store: &Store, prefix: &str) -> Result<Vec<Hash>> {
         .collect())
 }
 
-/// Records what a recipe or resolved hash became.
+/// Records what a recipe or resolved hash became. What it became with other pins stays; a result
+/// without pins is always right, and stands alone.
 ///
 /// # Errors
 /// When the record cannot be written.
 pub fn write_outputs(store: &Store, hash: Hash, outputs: &Outputs) -> Result<()> {
-    write_json(&store.outputs(hash), &Recorded(outputs))
+    let mut results = vec![outputs.clone()];
+    if !outputs.pins().is_empty() {
+        let others = recorded_outputs(store, hash)?;
+        results.extend(others.into_iter().filter(|other| other.pins() != outputs.pins()));
+        results.truncate(MOST_RESULTS);
+    }
+    Ok(platform::write_record(&store.outputs(hash), &Results(results).to_text())?)
 }
 
 /// Writes the description of a derivation, unless it is there. In place, since builds lock the
@@ -126,10 +146,6 @@ pub fn write_package_link(
         platform::create_directories(parent)?;
     }
     Ok(platform::replace_symlink(&target, &link)?)
-}
-
-fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    Ok(platform::write_record(path, &to_text(value))?)
 }
 
 fn to_text(value: &impl Serialize) -> Vec<u8> {

@@ -20,7 +20,8 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use super::living::Living;
 use super::own::{GONE, Own, Place, is_ours};
 use super::shared;
-use super::{Outputs, Result, Slot, Store, read_info, verify};
+use super::outputs::Results;
+use super::{Result, Slot, Store, read_info, verify};
 use crate::hash::Hash;
 use crate::names::ObjectName;
 use crate::platform::lock::LockError;
@@ -269,8 +270,8 @@ pub fn remember(store: &Store, own: &Own, forgotten: &[Forgotten]) -> Result<()>
     let is_there =
         |object: &ObjectName| own.kind(&store.object(object)).is_ok_and(|kind| kind.is_some());
     for Forgotten { path, text } in forgotten {
-        let outputs = serde_json::from_slice::<Outputs>(text).ok();
-        if outputs.is_some_and(|outputs| outputs.values().all(is_there))
+        let results = Results::parse(text).unwrap_or_default().0;
+        if results.iter().any(|outputs| outputs.values().all(is_there))
             && let Some((directory, name)) = own.locate(path)?
         {
             directory.overwrite(name, text, FILE)?;
@@ -350,8 +351,8 @@ fn sort_outputs(
         let path = directory.join(name);
         let hash = name.to_str().and_then(|name| Hash::parse(name).ok());
         let text = open.as_ref().and_then(|open| open.read_file(name).ok());
-        let outputs = text.and_then(|text| serde_json::from_slice::<Outputs>(&text).ok());
-        let is_kept = outputs.is_some_and(|outputs| outputs.values().all(&is_alive));
+        let results = text.and_then(|text| Results::parse(&text)).unwrap_or_default().0;
+        let is_kept = results.iter().any(|outputs| outputs.values().all(&is_alive));
         (path, hash.filter(|_| is_kept))
     };
     let looked: Vec<(PathBuf, Option<Hash>)> = names.par_iter().map(look).collect();

@@ -76,9 +76,9 @@ fn from_manifest(store: &Store, id: SnapshotId) -> Option<Snapshot> {
         let placeholder =
             |output| (Placeholder::new(derivation.hash, output), (derivation.hash, output));
         owners.extend(derivation.outputs.iter().map(placeholder));
-        if let Ok(Some(outputs)) = recorded_outputs(store, derivation.hash) {
-            derivations.insert(derivation.hash, outputs);
-        }
+        // Of several, the newest: which pins were in force is not known any more.
+        let recorded = recorded_outputs(store, derivation.hash).unwrap_or_default();
+        derivations.extend(recorded.into_iter().next().map(|outputs| (derivation.hash, outputs)));
     }
     snapshot.derivations = Arc::new(derivations);
     let path = |placeholder: Placeholder| {

@@ -54,6 +54,7 @@ pub fn settings(root: &Path, home: &Path) -> Settings {
         unpack: UnpackLimits::default(),
         build_users: Default::default(),
         output: OutputLimits::default(),
+        pins: Arc::default(),
     }
 }
 

@@ -12,8 +12,10 @@ use syslua_fetch::url::{Url, decode, redact};
 
 use self::partial::Partial;
 use super::network::{client, failed, from_failure, from_problem, report};
+use super::pinned::{Cache, check_address, wrong_hash};
 use super::{Error, Result, Workspace, turn};
 use crate::hash::Hash;
+use crate::pins::Pin;
 use crate::platform::{self, FileKind};
 
 /// What is to be downloaded.
@@ -21,8 +23,8 @@ use crate::platform::{self, FileKind};
 pub struct Download {
     /// `http://`, `https://` or `file://`.
     pub url: String,
-    /// What the content must hash to.
-    pub sha256: Hash,
+    /// What the content must hash to; the lock pins it where the config says nothing.
+    pub sha256: Option<Hash>,
     /// Where else to look, in this order.
     pub mirrors: Vec<String>,
     /// The name of the file; that in the URL when `None`.
@@ -47,44 +49,121 @@ pub fn fetch(workspace: &Workspace, wanted: &Download) -> Result<PathBuf> {
             .map(|()| name.clone())?,
         None => name_in(&wanted.url),
     };
-    let place = workspace.downloads.join(wanted.sha256.to_hex());
-    if !is_right(workspace, &place, wanted.sha256) {
+    let cache = workspace.cache();
+    let key = match wanted.sha256 {
+        Some(_) => None,
+        None => Some(key_of(&wanted.url)?),
+    };
+    let sha256 = match (&key, wanted.sha256) {
+        (Some(key), _) => {
+            let fetch = || fetch_newest(cache, key, &wanted.mirrors);
+            let pin = cache.pin(key, "ctx.fetch_url", fetch)?;
+            workspace.note_pin(key, pin.sha256);
+            pin.sha256
+        }
+        (None, Some(sha256)) => sha256,
+        (None, None) => return Err(failed(&wanted.url, "it has no hash", None)),
+    };
+    let place = workspace.downloads.join(sha256.to_hex());
+    if !is_right(cache, &place, sha256) {
         // Whoever cleans up may have taken the directory.
         workspace.make_parents(&place)?;
         let _turn = turn::take(&workspace.settings, &workspace.events, &place, &name)?;
         // Whoever had it before may have been after the same.
-        if !is_right(workspace, &place, wanted.sha256) {
-            from_any(workspace, wanted, &addresses, &place)?;
+        if !is_right(cache, &place, sha256) {
+            let expected = Expected { sha256: Some(sha256), key: key.as_deref() };
+            from_any(cache, &wanted.url, &addresses, expected, &place)?;
         }
     }
-    let named = give_name(workspace, &place, wanted.sha256, &name)?;
+    let named = give_name(workspace, &place, sha256, &name)?;
     Ok(workspace.give_fetched(named, redact(&wanted.url)))
 }
 
+/// Returns what a download is called in a lock: its address, without what no server sees.
+fn key_of(url: &str) -> Result<String> {
+    check_address(url)?;
+    Ok(url.split('#').next().unwrap_or_default().to_owned())
+}
+
+/// Downloads a file whatever its hash is, and keeps it by that.
+///
+/// # Errors
+/// When it cannot be had.
+pub fn fetch_newest(cache: Cache<'_>, url: &str, mirrors: &[String]) -> Result<Pin> {
+    let addresses = [url].into_iter().chain(mirrors.iter().map(String::as_str));
+    let addresses =
+        addresses.map(|text| Ok((redact(text), parse(text)?))).collect::<Result<Vec<_>>>()?;
+    platform::create_directories(cache.downloads)?;
+    // Its own name, since that of its content is not known; the caller has the turn.
+    let scratch = cache.downloads.join(Hash::of(format!("newest {url}").as_bytes()).to_hex());
+    let _turn = turn::take(cache.settings, cache.events, &scratch, &redact(url))?;
+    Partial::open(&scratch, url)?.remove()?;
+    let sha256 = from_any(cache, url, &addresses, Expected::default(), &scratch)?;
+    Ok(Pin {
+        rev: None,
+        sha256,
+        last_modified: None,
+        platforms: Default::default(),
+        others: Default::default(),
+    })
+}
+
+/// What a content must be.
+#[derive(Clone, Copy, Default)]
+struct Expected<'a> {
+    /// Its hash; nothing where any will do, and the file goes to the place of that.
+    sha256: Option<Hash>,
+    /// What the lock calls it, where that gives the hash.
+    key: Option<&'a str>,
+}
+
+impl Expected<'_> {
+    fn is_other(self, received: Hash) -> bool {
+        self.sha256.is_some_and(|sha256| sha256 != received)
+    }
+
+    /// Gives a file its place, if it is right; returns its hash.
+    fn publish(self, partial: Partial, shown: &str, place: &Path) -> Result<Hash> {
+        let received = partial.hash();
+        let Some(sha256) = self.sha256 else {
+            partial.publish(&place.with_file_name(received.to_hex()))?;
+            return Ok(received);
+        };
+        if self.is_other(received) {
+            let mut partial = partial;
+            partial.remove()?;
+            return Err(wrong_hash(shown.to_owned(), sha256, received, self.key));
+        }
+        partial.publish(place)?;
+        Ok(sha256)
+    }
+}
+
 /// What lies there is believed only after another look at its bytes.
-fn is_right(workspace: &Workspace, place: &Path, sha256: Hash) -> bool {
-    platform::digest_of(place, &workspace.settings.interrupt).is_ok_and(|found| found == sha256)
+fn is_right(cache: Cache<'_>, place: &Path, sha256: Hash) -> bool {
+    platform::digest_of(place, &cache.settings.interrupt).is_ok_and(|found| found == sha256)
 }
 
 /// Tries one address after the other.
 fn from_any(
-    workspace: &Workspace,
-    wanted: &Download,
+    cache: Cache<'_>,
+    url: &str,
     addresses: &[(String, Address)],
+    expected: Expected<'_>,
     place: &Path,
-) -> Result<()> {
+) -> Result<Hash> {
     let mut failures: Vec<Error> = Vec::new();
     for (text, address) in addresses {
         let result = match address {
-            Address::File(path) => from_file(workspace, text, path, wanted.sha256, place),
-            Address::Network(_) if workspace.settings.offline => {
+            Address::File(path) => from_file(cache, text, path, expected, place),
+            Address::Network(_) if cache.settings.offline => {
                 let hint = "the download is not in the cache; run once without --offline";
                 Err(failed(text, "the network is switched off (--offline)", Some(hint.to_owned())))
             }
-            Address::Network(url) => from_network(workspace, url, wanted.sha256, place),
+            Address::Network(url) => from_network(cache, url, expected, place),
         };
         match result {
-            Ok(()) => return Ok(()),
+            Ok(sha256) => return Ok(sha256),
             // Another server does not help against these.
             Err(error @ (Error::Interrupted | Error::File(_)))
                 if !matches!(address, Address::File(_)) =>
@@ -99,7 +178,7 @@ fn from_any(
     let first = failures
         .into_iter()
         .next()
-        .unwrap_or_else(|| failed(&wanted.url, "it has no address", None));
+        .unwrap_or_else(|| failed(url, "it has no address", None));
     Err(match first {
         Error::Fetch { url, reason, hint } if !others.is_empty() => {
             let reason = format!("{reason}; and from its mirrors:\n  {}", others.join("\n  "));
@@ -111,12 +190,12 @@ fn from_any(
 
 /// Copies a file of this machine to `place`.
 fn from_file(
-    workspace: &Workspace,
+    cache: Cache<'_>,
     text: &str,
     path: &Path,
-    sha256: Hash,
+    expected: Expected<'_>,
     place: &Path,
-) -> Result<()> {
+) -> Result<Hash> {
     let kind = platform::followed(path)?.map(|metadata| metadata.is_file());
     if kind == Some(false) {
         return Err(failed(text, "it is no regular file", None));
@@ -125,10 +204,10 @@ fn from_file(
     let length = file.metadata().map_err(platform::failed("read", path))?.len();
     let mut partial = Partial::open(place, text)?;
     partial.begin_anew(None)?;
-    let client = client(&workspace.settings).map_err(|problem| from_problem(text, problem))?;
-    let transfer = Transfer { client: &client, shown: text, report: &*report(&workspace.events) };
+    let client = client(cache.settings).map_err(|problem| from_problem(text, problem))?;
+    let transfer = Transfer { client: &client, shown: text, report: &*report(cache.events) };
     match transfer.copy(&mut file, Some(length), &mut partial) {
-        Ok(()) => partial.publish_if(sha256, text, place),
+        Ok(()) => expected.publish(partial, text, place),
         Err(failure) => {
             partial.leave();
             Err(from_failure(text, failure))
@@ -137,16 +216,23 @@ fn from_file(
 }
 
 /// Downloads to `place`, as often as it takes and the settings allow.
-fn from_network(workspace: &Workspace, url: &Url, sha256: Hash, place: &Path) -> Result<()> {
+fn from_network(
+    cache: Cache<'_>,
+    url: &Url,
+    expected: Expected<'_>,
+    place: &Path,
+) -> Result<Hash> {
     let shown = url.to_string();
-    let client = client(&workspace.settings).map_err(|problem| from_problem(&shown, problem))?;
+    let client = client(cache.settings).map_err(|problem| from_problem(&shown, problem))?;
     let mut partial = Partial::open(place, &url.without_login())?;
-    let transfer = Transfer { client: &client, shown: &shown, report: &*report(&workspace.events) };
+    let transfer = Transfer { client: &client, shown: &shown, report: &*report(cache.events) };
     loop {
         match transfer.download(url, &mut partial) {
             // The parts may not have belonged together.
-            Ok(()) if partial.is_resumed && partial.hash() != sha256 => partial.remove()?,
-            Ok(()) => return partial.publish_if(sha256, &shown, place),
+            Ok(()) if partial.is_resumed && expected.is_other(partial.hash()) => {
+                partial.remove()?;
+            }
+            Ok(()) => return expected.publish(partial, &shown, place),
             Err(failure) => {
                 let error = from_failure(&shown, failure);
                 // A disk that is full needs the room.

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use syslua_fetch::download::Target;
 
 use crate::hash::{Hash, Hasher, READ_SIZE, Sink};
-use crate::operation::{Error, Result};
 use crate::platform;
 
 /// What must be equal for bytes of two answers to fit together.
@@ -102,21 +101,16 @@ impl Partial {
         self.hasher.clone().finish()
     }
 
-    /// Makes it the file itself, when it has this hash; `url` is for the error.
+    /// Makes it the file itself.
     ///
     /// # Errors
-    /// When it has another hash, or the file system refuses.
-    pub fn publish_if(mut self, sha256: Hash, url: &str, place: &Path) -> Result<()> {
-        let received = self.hash();
-        if received != sha256 {
-            self.remove()?;
-            return Err(Error::WrongHash { url: url.to_owned(), declared: sha256, received });
-        }
+    /// When the file system refuses.
+    pub fn publish(mut self, place: &Path) -> platform::Result<()> {
         self.file = None;
         platform::set_mode(&self.path, 0o444)?;
         platform::remove_tree(place)?;
         platform::rename(&self.path, place)?;
-        Ok(self.remove()?)
+        self.remove()
     }
 
     /// Throws everything away.

@@ -47,6 +47,7 @@ impl Place {
             unpack: UnpackLimits::default(),
             build_users: Default::default(),
             output: OutputLimits::default(),
+            pins: Arc::default(),
         };
         let workspace = Workspace {
             directory: base.join("work"),

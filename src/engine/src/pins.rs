@@ -1,0 +1,337 @@
+//! Pins: what a config leaves open of what it fetches, and its lock says. In memory only: reading
+//! and writing the file is the caller's.
+//!
+//! A key is the address of a download, or `ADDRESS#REF` of a commit, where `ADDRESS` ends with
+//! `?submodules=1` when its submodules belong to it. One key means one content for a whole call.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::hash::Hash;
+
+/// The pins that a result depends on: what each key stood for.
+pub type PinnedHashes = BTreeMap<String, Hash>;
+
+/// What a lock says of something that is fetched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pin {
+    /// The full commit; nothing for a download.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rev: Option<String>,
+    /// The SHA-256 of a download, the NAR hash of the tree of a commit.
+    pub sha256: Hash,
+    /// When the commit was made, in seconds since the epoch.
+    #[serde(rename = "lastModified", default, skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<i64>,
+    /// The platforms whose builds used it.
+    #[serde(default)]
+    pub platforms: BTreeSet<String>,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub others: BTreeMap<String, Json>,
+}
+
+impl Pin {
+    /// Returns the same pin with the platforms of another one besides its own.
+    #[must_use]
+    pub fn with_platforms_of(mut self, other: &Pin) -> Pin {
+        self.platforms.extend(other.platforms.iter().cloned());
+        self
+    }
+}
+
+/// Returns the parts of the key of a commit: address, reference and whether submodules belong to
+/// it; nothing for the key of a download.
+pub fn parts_of(key: &str) -> Option<(&str, &str, bool)> {
+    let (address, reference) = key.split_once('#')?;
+    match address.strip_suffix(SUBMODULES) {
+        Some(address) => Some((address, reference, true)),
+        None => Some((address, reference, false)),
+    }
+}
+
+/// Returns the key of a commit.
+pub fn key_of_commit(address: &str, reference: &str, submodules: bool) -> String {
+    format!("{address}{}#{reference}", if submodules { SUBMODULES } else { "" })
+}
+
+const SUBMODULES: &str = "?submodules=1";
+
+/// What may happen to pins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rule {
+    /// There is no lock: everything that is fetched names its hash.
+    #[default]
+    NoLock,
+    /// What is missing is fetched and added.
+    Adds,
+    /// Nothing is added: `--locked`.
+    Locked,
+    /// Nothing is added: a config of a snapshot is what it was.
+    Kept,
+}
+
+/// The pins of one config, as its lock has them and as calls add to them. Only adding is possible.
+#[derive(Debug, Default)]
+pub struct Pins {
+    rule: Rule,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What the lock has.
+    locked: BTreeMap<String, Pin>,
+    /// What was added since, and locked ones that got a platform.
+    changed: BTreeMap<String, Pin>,
+    /// What could not be fetched for a record: a build says why.
+    failed: BTreeSet<String>,
+}
+
+impl State {
+    fn get(&self, key: &str) -> Option<&Pin> {
+        self.changed.get(key).or_else(|| self.locked.get(key))
+    }
+}
+
+impl Pins {
+    /// Begins with what a lock has.
+    pub fn new(rule: Rule, locked: BTreeMap<String, Pin>) -> Pins {
+        Pins { rule, state: Mutex::new(State { locked, ..State::default() }) }
+    }
+
+    /// Returns the same pins, to which nothing is added.
+    #[must_use]
+    pub fn kept(&self) -> Pins {
+        let state = self.state();
+        let all = state.locked.iter().chain(&state.changed);
+        Pins::new(Rule::Kept, all.map(|(key, pin)| (key.clone(), pin.clone())).collect())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns what may happen to them.
+    pub fn rule(&self) -> Rule {
+        self.rule
+    }
+
+    /// Returns a pin.
+    pub fn get(&self, key: &str) -> Option<Pin> {
+        self.state().get(key).cloned()
+    }
+
+    /// Returns the pin of any reference of a repository that leads to a commit.
+    pub fn get_commit(&self, address: &str, rev: &str, submodules: bool) -> Option<Pin> {
+        let state = self.state();
+        let mut all = state.changed.iter().chain(&state.locked);
+        let is_same = |key: &str, pin: &Pin| {
+            pin.rev.as_deref() == Some(rev)
+                && parts_of(key).is_some_and(|(own, _, with)| own == address && with == submodules)
+        };
+        all.find(|(key, pin)| is_same(key, pin)).map(|(_, pin)| pin.clone())
+    }
+
+    /// Returns whether each of these pins is there, with the same hash.
+    pub fn agree(&self, hashes: &PinnedHashes) -> bool {
+        if hashes.is_empty() {
+            return true;
+        }
+        let state = self.state();
+        let is_same =
+            |(key, hash): (&String, &Hash)| state.get(key).is_some_and(|pin| pin.sha256 == *hash);
+        hashes.iter().all(is_same)
+    }
+
+    /// Returns the pins that are missing where all others agree, as far as they may be added.
+    pub fn lacking(&self, hashes: &PinnedHashes) -> Vec<String> {
+        if hashes.is_empty() || self.rule != Rule::Adds {
+            return Vec::new();
+        }
+        let state = self.state();
+        let mut lacking = Vec::new();
+        for (key, hash) in hashes {
+            match state.get(key) {
+                Some(pin) if pin.sha256 == *hash => {}
+                None if !state.failed.contains(key) => lacking.push(key.clone()),
+                _ => return Vec::new(),
+            }
+        }
+        lacking
+    }
+
+    /// Adds a pin, unless it is there; returns the one that counts.
+    pub fn add(&self, key: &str, pin: Pin) -> Pin {
+        let mut state = self.state();
+        if let Some(known) = state.get(key) {
+            return known.clone();
+        }
+        state.changed.insert(key.to_owned(), pin.clone());
+        pin
+    }
+
+    /// Notes that a pin cannot be fetched.
+    pub fn note_failure(&self, key: &str) {
+        self.state().failed.insert(key.to_owned());
+    }
+
+    /// Notes that builds of a platform used pins.
+    pub fn note_use<'a>(&self, keys: impl Iterator<Item = &'a String>, platform: &str) {
+        let mut state = self.state();
+        for key in keys {
+            let Some(pin) = state.get(key).filter(|pin| !pin.platforms.contains(platform)) else {
+                continue;
+            };
+            let mut pin = pin.clone();
+            pin.platforms.insert(platform.to_owned());
+            state.changed.insert(key.clone(), pin);
+        }
+    }
+
+    /// Returns the pins that the lock does not have so, each with what it has.
+    pub fn changes(&self) -> Vec<PinChange> {
+        if self.rule != Rule::Adds {
+            return Vec::new();
+        }
+        let state = self.state();
+        let change = |(key, pin): (&String, &Pin)| PinChange {
+            key: key.clone(),
+            old: state.locked.get(key).cloned(),
+            new: Some(pin.clone()),
+        };
+        state.changed.iter().map(change).collect()
+    }
+
+    /// Notes that the lock has all of them now.
+    pub fn note_written(&self) {
+        let mut state = self.state();
+        let changed = std::mem::take(&mut state.changed);
+        state.locked.extend(changed);
+    }
+}
+
+/// What happens to a pin of a lock.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PinChange {
+    /// Its key.
+    pub key: String,
+    /// What the lock had.
+    pub old: Option<Pin>,
+    /// What it gets.
+    pub new: Option<Pin>,
+}
+
+impl PinChange {
+    /// Returns whether only the platforms differ.
+    pub fn is_of_platforms(&self) -> bool {
+        matches!((&self.old, &self.new), (Some(old), Some(new)) if old.sha256 == new.sha256 && old.rev == new.rev)
+    }
+
+    /// Makes the change in pins that may have changed since they were read. Returns whether that
+    /// was possible: what another process says otherwise stays.
+    pub fn make(&self, pins: &mut BTreeMap<String, Pin>) -> bool {
+        let now = pins.get(&self.key);
+        let is_as_read = now == self.old.as_ref();
+        match (&self.new, now) {
+            (Some(new), Some(now)) if now.sha256 == new.sha256 => {
+                let merged = if is_as_read { new.clone() } else { now.clone().with_platforms_of(new) };
+                pins.insert(self.key.clone(), merged);
+                true
+            }
+            (Some(new), now) if is_as_read || now.is_none() => {
+                pins.insert(self.key.clone(), new.clone());
+                true
+            }
+            (Some(_), _) => false,
+            (None, _) if is_as_read => {
+                pins.remove(&self.key);
+                true
+            }
+            (None, now) => now.is_none(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pin(text: &str, platforms: &[&str]) -> Pin {
+        Pin {
+            rev: None,
+            sha256: Hash::of(text.as_bytes()),
+            last_modified: None,
+            platforms: platforms.iter().map(|name| (*name).to_owned()).collect(),
+            others: BTreeMap::new(),
+        }
+    }
+
+    fn hashes(pairs: &[(&str, &str)]) -> PinnedHashes {
+        let pair = |(key, text): &(&str, &str)| ((*key).to_owned(), Hash::of(text.as_bytes()));
+        pairs.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn keys_tell_commits_from_downloads() {
+        for (address, reference, submodules) in
+            [("https://a/b.git", "main", false), ("git@a:b", "v1#x", true), ("/a b", "HEAD", true)]
+        {
+            let key = key_of_commit(address, reference, submodules);
+            assert_eq!(parts_of(&key), Some((address, reference, submodules)));
+        }
+        assert_eq!(parts_of("https://a/b.tar.gz?x=1"), None);
+    }
+
+    #[test]
+    fn a_key_means_one_content_and_a_rule_decides_what_is_lacking() {
+        let locked = BTreeMap::from([("a".to_owned(), pin("1", &["x"]))]);
+        for rule in [Rule::NoLock, Rule::Adds, Rule::Locked, Rule::Kept] {
+            let pins = Pins::new(rule, locked.clone());
+            assert!(pins.agree(&hashes(&[])) && pins.agree(&hashes(&[("a", "1")])));
+            assert!(!pins.agree(&hashes(&[("a", "2")])));
+            assert!(!pins.agree(&hashes(&[("a", "1"), ("b", "1")])));
+            let expected: &[&str] = if rule == Rule::Adds { &["b"] } else { &[] };
+            assert_eq!(pins.lacking(&hashes(&[("a", "1"), ("b", "1")])), expected);
+            assert!(pins.lacking(&hashes(&[("a", "2"), ("b", "1")])).is_empty());
+        }
+        let pins = Pins::new(Rule::Adds, locked);
+        assert_eq!(pins.add("a", pin("2", &[])), pin("1", &["x"]));
+        assert_eq!(pins.add("b", pin("3", &["x"])), pin("3", &["x"]));
+        assert_eq!(pins.add("b", pin("4", &["x"])), pin("3", &["x"]));
+        pins.note_failure("c");
+        assert!(pins.lacking(&hashes(&[("c", "1")])).is_empty());
+        pins.note_use(["a".to_owned(), "b".to_owned()].iter(), "y");
+        let changes = pins.changes();
+        assert_eq!(changes.len(), 2);
+        assert!(changes[0].is_of_platforms() && !changes[1].is_of_platforms());
+        pins.note_written();
+        assert!(pins.changes().is_empty() && pins.agree(&hashes(&[("a", "1"), ("b", "3")])));
+    }
+
+    #[test]
+    fn changes_are_made_beside_what_another_process_wrote() {
+        let change = |old: Option<Pin>, new: Option<Pin>| PinChange { key: "a".to_owned(), old, new };
+        let made = |change: &PinChange, now: Option<Pin>| {
+            let mut pins: BTreeMap<String, Pin> =
+                now.into_iter().map(|pin| ("a".to_owned(), pin)).collect();
+            let is_made = change.make(&mut pins);
+            (is_made, pins.remove("a"))
+        };
+        let (one, two, three) = (pin("1", &["x"]), pin("2", &["x"]), pin("3", &["y"]));
+        let add = change(None, Some(one.clone()));
+        assert_eq!(made(&add, None), (true, Some(one.clone())));
+        assert_eq!(made(&add, Some(pin("1", &["y"]))), (true, Some(pin("1", &["x", "y"]))));
+        assert_eq!(made(&add, Some(three.clone())), (false, Some(three.clone())));
+        let update = change(Some(one.clone()), Some(two.clone()));
+        assert_eq!(made(&update, Some(one.clone())), (true, Some(two.clone())));
+        assert_eq!(made(&update, Some(three.clone())), (false, Some(three.clone())));
+        let remove = change(Some(one.clone()), None);
+        assert_eq!(made(&remove, Some(one)), (true, None));
+        assert_eq!(made(&remove, Some(three.clone())), (false, Some(three)));
+        assert_eq!(made(&remove, None), (true, None));
+    }
+}

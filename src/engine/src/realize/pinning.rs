@@ -1,0 +1,119 @@
+//! Which results count by their pins, and fetching the pins that records name and the lock lacks.
+
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::derivation::Derivation;
+use crate::operation::pinned::Cache;
+use crate::operation::{Error as OperationError, Result as OperationResult};
+use crate::pins::{Pin, PinnedHashes};
+use crate::settings::{Event, EventSink, Settings};
+use crate::store::{Outputs, Store};
+
+/// So many are fetched at a time at most: they wait for servers, not for processors.
+const MOST_AT_ONCE: usize = 16;
+const TICK: Duration = Duration::from_millis(100);
+
+/// Returns whether the pins of a result are those of the lock. What has to be in the output of a
+/// derivation was declared where it has a hash.
+pub fn agrees(settings: &Settings, derivation: Option<&Derivation>, outputs: &Outputs) -> bool {
+    settings.pins.agree(outputs.pins()) || is_declared(derivation)
+}
+
+fn is_declared(derivation: Option<&Derivation>) -> bool {
+    derivation.is_some_and(|derivation| derivation.spec.output_hash.is_some())
+}
+
+/// Returns a result as users of a derivation have it: what has to be in it may be declared, and
+/// then they do not depend on what it was made of.
+pub fn for_users(derivation: Option<&Derivation>, outputs: Outputs) -> Outputs {
+    if is_declared(derivation) && !outputs.pins().is_empty() {
+        outputs.with_pins(None, PinnedHashes::new())
+    } else {
+        outputs
+    }
+}
+
+/// Fetches what keys stand for, side by side.
+pub fn fetch_all(
+    settings: &Settings,
+    store: &Store,
+    keys: Vec<String>,
+    on_event: &mut dyn FnMut(Event),
+) -> Vec<(String, OperationResult<Pin>)> {
+    enum Message {
+        Event(Event),
+        Done(String, OperationResult<Pin>),
+    }
+    let (sender, receiver) = channel();
+    let count = keys.len();
+    let waiting = Mutex::new(keys.into_iter());
+    let mut fetched = Vec::with_capacity(count);
+    thread::scope(|scope| {
+        for _ in 0..count.min(MOST_AT_ONCE) {
+            let (own, waiting) = (sender.clone(), &waiting);
+            let work = move || {
+                let events: EventSink = Arc::new({
+                    let own = own.clone();
+                    // Nobody listens any more where the receiver is gone.
+                    move |event| drop(own.send(Message::Event(event)))
+                });
+                loop {
+                    // A statement of its own: nothing is locked while it is fetched.
+                    let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let Some(key) = next else { return };
+                    let known = settings.pins.get(&key);
+                    let pin = fetch(settings, store, &events, &key, known.as_ref());
+                    drop(own.send(Message::Done(key, pin)));
+                }
+            };
+            // Without another thread it is done here.
+            if thread::Builder::new().spawn_scoped(scope, work.clone()).is_err() {
+                work();
+            }
+        }
+        drop(sender);
+        loop {
+            match receiver.recv_timeout(TICK) {
+                Ok(Message::Event(event)) => on_event(event),
+                Ok(Message::Done(key, pin)) => fetched.push((key, pin)),
+                Err(RecvTimeoutError::Timeout) => on_event(Event::Tick),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    });
+    fetched.sort_by(|(one, _), (other, _)| one.cmp(other));
+    fetched
+}
+
+fn fetch(
+    settings: &Settings,
+    store: &Store,
+    events: &EventSink,
+    key: &str,
+    known: Option<&Pin>,
+) -> OperationResult<Pin> {
+    if settings.interrupt.is_set() {
+        return Err(OperationError::Interrupted);
+    }
+    let downloads = store.downloads();
+    Cache { settings, events, downloads: &downloads }.fetch_key(key, known)
+}
+
+/// Fetches and adds the pins that records name and the lock lacks. What cannot be fetched is noted:
+/// its record does not count.
+pub fn complete(
+    settings: &Settings,
+    store: &Store,
+    keys: Vec<String>,
+    on_event: &mut dyn FnMut(Event),
+) {
+    for (key, pin) in fetch_all(settings, store, keys, on_event) {
+        match pin {
+            Ok(pin) => drop(settings.pins.add(&key, pin)),
+            Err(_) => settings.pins.note_failure(&key),
+        }
+    }
+}
