@@ -537,7 +537,7 @@ local BuildContext = {}
 
 --- Downloads a file and returns its path, which ends with the file's name.
 ---@param url string `https://`, `http://` or `file://`
----@param sha256 string what the content hashes to: 64 hexadecimal digits, or `sha256-` and base64
+---@param sha256 string? what the content hashes to: 64 hexadecimal digits, or `sha256-` and base64; without it the lock pins what comes
 ---@param opts { mirrors: string[]?, name: string? }? `mirrors`: where else to look, in this order; `name`: of the file
 ---@return string path
 function BuildContext.fetch_url(url, sha256, opts) end
@@ -545,7 +545,7 @@ function BuildContext.fetch_url(url, sha256, opts) end
 --- Fetches the files of a git commit, without `.git`, and returns the path of their directory.
 ---@param url string `https://`, `http://`, `ssh://` or `file://`, `user@host:path`, or an absolute path
 ---@param rev string a commit of 40 digits, a tag or a branch
----@param sha256 string the hash that `nix-prefetch-git` prints: 64 hexadecimal digits, or `sha256-` and base64
+---@param sha256 string? the hash that `nix-prefetch-git` prints: 64 hexadecimal digits, or `sha256-` and base64; without it the lock pins what comes
 ---@param opts { submodules: boolean? }? `submodules`: whether to fetch them too, instead of empty directories
 ---@return string path
 function BuildContext.fetch_git(url, rev, sha256, opts) end

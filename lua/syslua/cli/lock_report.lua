@@ -29,9 +29,10 @@ end
 local function get_detail(change)
   local old, new = change.old, change.new
   if not new then
-    return "no longer declared"
+    return change.section == "fetches" and "no build uses it" or "no longer declared"
   elseif not old then
-    return show(new) .. "  " .. new.url
+    -- A pin is called by its address.
+    return show(new) .. (new.url == change.name and "" or "  " .. new.url)
   end
   local commits = change.commits and (", " .. text.count(change.commits, "commit")) or ""
   local detail = ("%s -> %s%s"):format(show(old), show(new), commits)
@@ -48,7 +49,8 @@ end
 
 --- What happens to an input of the lock.
 ---@class syslua.LockChange
----@field name string its key: of an input of an input "parent/name"
+---@field name string its key: of an input of an input "parent/name", of a pin its address
+---@field section "inputs"|"fetches"
 ---@field old syslua.LockedInput?
 ---@field new syslua.LockedInput?
 ---@field commits integer? how many lead from the old revision to the new one, where that is known

@@ -131,9 +131,7 @@ impl LockFileError {
             LockFileError::Newer(_) => {
                 "update sys.lua, or take the file back that the older version wrote"
             }
-            LockFileError::Damaged(_)
-            | LockFileError::Input { .. }
-            | LockFileError::Pin { .. } => {
+            LockFileError::Damaged(_) | LockFileError::Input { .. } | LockFileError::Pin { .. } => {
                 "take the file back from version control; or remove it, and the next apply locks what the inputs are then"
             }
         }
@@ -203,7 +201,7 @@ pub fn is_name(text: &str) -> bool {
 }
 
 /// Returns whether a text is a full commit.
-fn is_commit(rev: &String) -> bool {
+fn is_commit(rev: &str) -> bool {
     rev.len() == 40 && rev.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
@@ -211,7 +209,7 @@ impl LockedInput {
     /// Checks what an entry of its kind must have; answers what is wrong, to come after the key.
     fn check(&self) -> Result<(), &'static str> {
         match self.kind {
-            Kind::Git if !self.rev.as_ref().is_some_and(is_commit) => {
+            Kind::Git if !self.rev.as_deref().is_some_and(is_commit) => {
                 Err("has no `rev` of 40 hexadecimal digits")
             }
             Kind::Git | Kind::Archive if self.sha256.is_none() => Err("has no `sha256`"),
@@ -255,7 +253,7 @@ impl LockDocument {
             if key.is_empty() || key.chars().any(char::is_control) {
                 return Err(invalid("has a key that no pin can have"));
             }
-            if parts_of(key).is_some() && !pin.rev.as_ref().is_some_and(is_commit) {
+            if parts_of(key).is_some() && !pin.rev.as_deref().is_some_and(is_commit) {
                 return Err(invalid("has no `rev` of 40 hexadecimal digits"));
             }
         }

@@ -238,7 +238,8 @@ impl PinChange {
         let is_as_read = now == self.old.as_ref();
         match (&self.new, now) {
             (Some(new), Some(now)) if now.sha256 == new.sha256 => {
-                let merged = if is_as_read { new.clone() } else { now.clone().with_platforms_of(new) };
+                let merged =
+                    if is_as_read { new.clone() } else { now.clone().with_platforms_of(new) };
                 pins.insert(self.key.clone(), merged);
                 true
             }
@@ -314,7 +315,8 @@ mod tests {
 
     #[test]
     fn changes_are_made_beside_what_another_process_wrote() {
-        let change = |old: Option<Pin>, new: Option<Pin>| PinChange { key: "a".to_owned(), old, new };
+        let change =
+            |old: Option<Pin>, new: Option<Pin>| PinChange { key: "a".to_owned(), old, new };
         let made = |change: &PinChange, now: Option<Pin>| {
             let mut pins: BTreeMap<String, Pin> =
                 now.into_iter().map(|pin| ("a".to_owned(), pin)).collect();

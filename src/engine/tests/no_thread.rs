@@ -44,6 +44,7 @@ fn a_program_that_gets_no_thread_is_said_to_lack_one() {
         events: Arc::new(|_| {}),
         network: false,
         fetched: Mutex::default(),
+        pins: Mutex::default(),
         sandbox: Default::default(),
         given: Default::default(),
         origins: Default::default(),

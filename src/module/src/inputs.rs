@@ -405,8 +405,8 @@ fn config_path(config: &LuaString) -> Answer<PathBuf> {
 /// When Lua has no memory left.
 pub fn pending(lua: &Lua, config: &Path) -> Answer<Vec<LuaTable>> {
     let pending = state::read(lua, |state| state.pending_locks.get(config).cloned());
-    let (changes, pins) = pending
-        .map_or_else(Default::default, |pending| (pending.changes, pending.pins.changes()));
+    let (changes, pins) =
+        pending.map_or_else(Default::default, |pending| (pending.changes, pending.pins.changes()));
     let table = |change: &Change| {
         let table = lua.create_table()?;
         table.raw_set("name", change.key.as_str())?;

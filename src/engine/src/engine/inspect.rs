@@ -76,7 +76,7 @@ impl Engine {
         let level = recorded
             .iter()
             .find(|outputs| outputs.values().any(|known| known == object))
-            .map(|outputs| outputs.level());
+            .map(Outputs::level);
         level.filter(|level| *level != Level::Unknown).unwrap_or(info.sandbox)
     }
 

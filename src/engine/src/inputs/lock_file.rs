@@ -47,9 +47,7 @@ fn parse(path: &Path, text: Option<&[u8]>) -> Result<LockDocument, Failure> {
             LockFileError::Conflict { line } => *line,
             LockFileError::Damaged(error) => error.line().max(1),
             LockFileError::Newer(_) => 1,
-            LockFileError::Input { key, .. } | LockFileError::Pin { key, .. } => {
-                line_of(text, key)
-            }
+            LockFileError::Input { key, .. } | LockFileError::Pin { key, .. } => line_of(text, key),
         };
         Failure::new("lock", format!("cannot read {}: {error}", path.display()))
             .with_hint(error.hint())

@@ -48,8 +48,7 @@ pub fn fetch(workspace: &Workspace, wanted: &Commit) -> Result<PathBuf> {
     let cache = workspace.cache();
     let shown = format!("{} at {rev}", redact(url));
     if let Some(sha256) = wanted.sha256 {
-        let wanted =
-            Wanted { url, rev, submodules: *submodules, sha256: Some(sha256), key: None };
+        let wanted = Wanted { url, rev, submodules: *submodules, sha256: Some(sha256), key: None };
         let place = obtain(cache, &wanted, sha256)?;
         return Ok(workspace.give_fetched(place, shown));
     }
@@ -109,9 +108,8 @@ fn check(url: &str, rev: &str) -> Result<Revision> {
             "fetch_git takes https://, http://, ssh:// and file:// addresses, user@host:path, and absolute paths";
         network::failed(url, format!("the address {problem}"), Some(hint.to_owned()))
     })?;
-    Revision::parse(rev).map_err(|problem| {
-        network::failed(url, format!("the revision {rev:?} {problem}"), None)
-    })
+    Revision::parse(rev)
+        .map_err(|problem| network::failed(url, format!("the revision {rev:?} {problem}"), None))
 }
 
 /// Returns the place of a tree, fetching it unless it is there.

@@ -70,7 +70,11 @@ impl Cache<'_> {
             None => fetch_url::fetch_newest(*self, key, &[])?,
         };
         let platforms = known.map(|known| known.platforms.clone()).unwrap_or_default();
-        Ok(Pin { platforms, others: known.map(|known| known.others.clone()).unwrap_or_default(), ..pin })
+        Ok(Pin {
+            platforms,
+            others: known.map(|known| known.others.clone()).unwrap_or_default(),
+            ..pin
+        })
     }
 }
 

@@ -40,8 +40,7 @@ pub fn borrow(
 ) -> Result<Option<Outputs>, Error> {
     let roots = other.user_roots(platform::user_number());
     // Whatever is wrong with the other store, this user can still build.
-    let known =
-        hashes.iter().find_map(|hash| find_outputs(other, *hash, is_enough).ok().flatten());
+    let known = hashes.iter().find_map(|hash| find_outputs(other, *hash, is_enough).ok().flatten());
     let Some(outputs) = known else { return Ok(None) };
     let asked_for = derivation.spec.outputs.iter().all(|output| outputs.contains_key(output));
     if !asked_for || !outputs.values().all(|object| root(other, &roots, object)) {

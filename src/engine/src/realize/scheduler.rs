@@ -641,9 +641,7 @@ impl Scheduler<'_> {
         let borrowed = |hash: Hash| borrow(&self.store, lender, derivation, &[hash], &is_enough);
         let outputs = match borrowed(derivation.hash)? {
             Some(outputs) => Some(outputs),
-            None => {
-                borrowed(resolved)?.map(|outputs| self.with_all_pins(derivation, outputs))
-            }
+            None => borrowed(resolved)?.map(|outputs| self.with_all_pins(derivation, outputs)),
         };
         if let Some(outputs) = &outputs {
             write_derivation(&self.store, derivation.hash, &derivation.description())?;

@@ -18,9 +18,9 @@ use std::time::{Duration, SystemTime};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::living::Living;
+use super::outputs::Results;
 use super::own::{GONE, Own, Place, is_ours};
 use super::shared;
-use super::outputs::Results;
 use super::{Result, Slot, Store, read_info, verify};
 use crate::hash::Hash;
 use crate::names::ObjectName;

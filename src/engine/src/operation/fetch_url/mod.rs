@@ -175,10 +175,8 @@ fn from_any(
         }
     }
     let others: Vec<String> = failures.iter().skip(1).map(ToString::to_string).collect();
-    let first = failures
-        .into_iter()
-        .next()
-        .unwrap_or_else(|| failed(url, "it has no address", None));
+    let first =
+        failures.into_iter().next().unwrap_or_else(|| failed(url, "it has no address", None));
     Err(match first {
         Error::Fetch { url, reason, hint } if !others.is_empty() => {
             let reason = format!("{reason}; and from its mirrors:\n  {}", others.join("\n  "));
@@ -216,12 +214,7 @@ fn from_file(
 }
 
 /// Downloads to `place`, as often as it takes and the settings allow.
-fn from_network(
-    cache: Cache<'_>,
-    url: &Url,
-    expected: Expected<'_>,
-    place: &Path,
-) -> Result<Hash> {
+fn from_network(cache: Cache<'_>, url: &Url, expected: Expected<'_>, place: &Path) -> Result<Hash> {
     let shown = url.to_string();
     let client = client(cache.settings).map_err(|problem| from_problem(&shown, problem))?;
     let mut partial = Partial::open(place, &url.without_login())?;

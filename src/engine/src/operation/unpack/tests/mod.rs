@@ -68,6 +68,7 @@ impl Place {
             events: Arc::new(|_| {}),
             network: false,
             fetched: Mutex::default(),
+            pins: Mutex::default(),
             sandbox: Default::default(),
             given: Default::default(),
             origins: Mutex::default(),
