@@ -670,6 +670,7 @@ function BuildContext.run(command, opts) end
 ---@field leave_session fun(): boolean, any
 ---@field spawn_interpreter fun(words: string[]): boolean, string?
 ---@field terminal_width fun(): integer?
+---@field ignore_closed_pipes fun()
 ---@field wait_for_input fun(seconds: number): boolean
 ---@field status fun(options: syslua.Options?): boolean, any
 ---@field list fun(options: syslua.Options?): boolean, any

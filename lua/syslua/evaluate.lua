@@ -8,6 +8,7 @@ local fixed = require("syslua.fixed")
 local loader = require("syslua.loader")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
+local protected = require("syslua.protected")
 local scope = require("syslua.scope")
 local system = require("syslua.system")
 local text = require("syslua.util.text")
@@ -228,28 +229,79 @@ local function run(directory, name, globals, options)
   return files.files
 end
 
--- The names that a config could have meant, Lua's own and ours.
-local function list_globals(globals)
+-- What other tools call what a config has by another name.
+local other_words = {
+  home = "paths begin with `~/`, and user { name = ..., setup = ... } is the home of another user",
+  homes = "user { name = ..., setup = ... } is the home of a user",
+  users = "user { name = ..., setup = ... } is the home of a user",
+  programs = 'modules come with sys.lua: require("modules.programs.git")',
+  pkgs = 'packages come with sys.lua: require("pkgs.ripgrep")',
+  inputs = 'setup(inputs) gets them, and require("inputs.NAME") loads their modules',
+  config = "what a config declares stands in `setup`: files in file{}, variables in env{}",
+  lib = "it is `syslua.lib`",
+  sys = "it is `syslua`: syslua.os, syslua.arch, syslua.hostname",
+  ctx = "`config` of derive{} and activate{} gets it: config = function(opts, ctx) ... end",
+  dir = "directory { path = ... } declares a directory",
+  link = "file { path = ..., source = ... } declares a link",
+  symlink = "file { path = ..., source = ... } declares a link",
+  template = "it is a field: file { path = ..., template = ..., values = { ... } }",
+  secret = "it is a field: file { path = ..., secret = ... }",
+  module = "syslua.module declares one",
+}
+
+-- The globals that a config has besides those of Lua.
+local function list_own(globals)
   local names = {}
-  for _, of in ipairs({ _G, globals }) do
-    for name in next, of do
-      names[#names + 1] = name
-    end
+  for name in next, globals do
+    names[#names + 1] = "`" .. name .. "`"
   end
+  table.sort(names)
   return names
 end
 
+-- What a config could have meant by the name of a global that there is not.
+local function suggest(name, globals)
+  local names = {}
+  for _, of in ipairs({ _G, globals }) do
+    for known in next, of do
+      names[#names + 1] = known
+    end
+  end
+  local near = require("syslua.util.closest")(name, names)
+  -- `packages` is no slip of the pen for Lua's `package`.
+  if other_words[name] then
+    return other_words[name]
+  elseif near then
+    return ("did you mean `%s`?"):format(near)
+  end
+  return "besides Lua's own functions a config has " .. text.enumerate(list_own(globals), "and")
+end
+
+-- The global that Lua found to be nil, by its words: those of 5.2 and later, and of 5.1.
+local function find_missing_global(message)
+  return message:match("%(global '([^']+)'%)") or message:match("attempt to %S+ global '([^']+)'")
+end
+
 -- What Lua says of a global that is nil is true, but not the reason.
-local function explain(value, globals, is_pure)
-  local name = value.kind == "error" and value.message:match("%(global '([^']+)'%)")
+local function explain(value, globals, is_pure, replaced)
+  if value.message:find("not enough memory", 1, true) then
+    value.kind, value.message = "config", "the config needs more memory than there is"
+    value.hint = "a loop that never ends and keeps what it makes is the usual reason"
+    return value
+  elseif replaced and value.kind == "error" then
+    value.hint = ("the config replaced `%s`, which sys.lua uses too: it was put back"):format(
+      replaced
+    )
+    return value
+  end
+  local name = value.kind == "error" and find_missing_global(value.message)
   if not name or value.hint then
     return value
   end
   if is_pure and rawget(_G, name) ~= nil then
     value.hint = ("--pure hides `%s` from configs"):format(name)
   else
-    local near = require("syslua.util.closest")(name, list_globals(globals))
-    value.hint = near and ("did you mean `%s`?"):format(near) or nil
+    value.hint = suggest(name, globals)
   end
   return value
 end
@@ -334,16 +386,23 @@ local function evaluate_once(config, options, session, delayed)
   local outer = fixed.set_scope(fixed.new_scope(false))
   local exit = os.exit
   rawset(os, "exit", refuse_exit)
+  local kept = protected.keep()
+  ---@type string?
+  local replaced
   ---@type boolean, any
   local succeeded, files
   local finished, problem = native.run_interruptibly(function()
     succeeded, files = xpcall(function()
       return run(directory, name, globals, options)
-    end, loader.to_failure)
+    end, function(value)
+      replaced = protected.release(kept)
+      return loader.to_failure(value)
+    end)
   end)
   if not finished then
     succeeded, files = false, problem
   end
+  replaced = protected.release(kept) or replaced
   rawset(os, "exit", exit)
   fixed.set_scope(outer)
   fixed.leave()
@@ -357,7 +416,8 @@ local function evaluate_once(config, options, session, delayed)
     return nil
   elseif not succeeded then
     native.abandon_evaluation()
-    failure.raise(explain(files, globals, options.pure))
+    -- Of a lack of memory only Lua's own text comes.
+    failure.raise(explain(failure.from(files), globals, options.pure, replaced))
   end
   local manifest = border.call("finish_evaluation", path.join(directory, name), files)
   if options.raw then

@@ -20,6 +20,7 @@ local schema = {}
 ---@field type syslua.schema.Type|syslua.schema.Type[] what is accepted
 ---@field required boolean? whether it must be there
 ---@field items syslua.schema.Type? the type of every item, for lists
+---@field other_names string[]? what other tools call it: only to tell what is meant
 
 local matches = {
   any = function()
@@ -78,9 +79,21 @@ local function raise(where, message, hint)
   })
 end
 
+-- The field that another tool calls by a name.
+local function find_by_other_name(key, fields)
+  for _, name in ipairs(tables.get_sorted_keys(fields)) do
+    for _, other in ipairs(fields[name].other_names or {}) do
+      if other == key:lower() then
+        return name
+      end
+    end
+  end
+  return nil
+end
+
 local function raise_unknown(what, key, fields, where)
   local known = tables.get_sorted_keys(fields)
-  local near = type(key) == "string" and closest(key, known)
+  local near = type(key) == "string" and (find_by_other_name(key, fields) or closest(key, known))
   local shown = type(key) == "string" and key or "[" .. tostring(key) .. "]"
   local list = {}
   for index, name in ipairs(known) do

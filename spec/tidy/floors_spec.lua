@@ -16,6 +16,7 @@ local lua_floors = {
     "options",
     "settings",
     "fixed",
+    "protected",
     "loops",
     "guard",
     "handle",

@@ -23,6 +23,7 @@ local internal = {
   "merge",
   "options",
   "priority",
+  "protected",
   "reference",
   "schema",
   "scope",

@@ -58,8 +58,8 @@ function confirmation.ask(result, args, options)
     })
     return 0
   end
-  io.stdout:write(("Keep it? It is taken back in %.0f s. [y/N] "):format(seconds))
-  io.stdout:flush()
+  terminal.put(("Keep it? It is taken back in %.0f s. [y/N] "):format(seconds))
+  terminal.flush()
   local answer = native.wait_for_input(seconds + 1) and io.read("*l") or nil
   if answer and answer:find("^[yY]") then
     border.call("confirm", options)

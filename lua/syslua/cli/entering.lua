@@ -268,7 +268,7 @@ end
 function entering.step(shell, user, root)
   local finished, result = pcall(run_step, shell, user, { root = root })
   if finished then
-    io.stdout:write(result)
+    require("syslua.cli.terminal").put(result)
     return
   end
   io.stderr:write("sys.lua: ", failure.from(result).message, "\n")

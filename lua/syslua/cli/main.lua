@@ -6,7 +6,7 @@ local failure = require("syslua.util.failure")
 
 local main = {}
 
-local done, failed, wrong_usage, interrupted = 0, 1, 2, 130
+local done, failed, wrong_usage, differences, interrupted = 0, 1, 2, 3, 130
 
 -- Kept from load on: `debug` is hidden while configs run.
 local traceback = debug.traceback
@@ -185,6 +185,17 @@ local function run(words, program, context)
   return command.run(args)
 end
 
+-- What could not be written is missing: whoever reads the output must not take it for whole.
+local function report_unwritten(problem, command, code)
+  if not problem or (code ~= done and code ~= differences) then
+    return code
+  end
+  io.stderr:write(
+    ("error: cannot write the output: %s\n  `%s` itself succeeded\n"):format(problem, command)
+  )
+  return failed
+end
+
 --- Runs one command line and returns its exit code: 0 done, 1 failed, 2 wrong usage, 3 differences
 -- found, 130 interrupted.
 ---@param words string[] the words after the program
@@ -207,18 +218,10 @@ function main.main(words, program)
     code = report_failure(context.command, code, context.args)
   end
   ---@cast code integer
-  ---@type any
-  local terminal = package.loaded["syslua.cli.terminal"]
-  if terminal then
-    terminal.clear()
-  end
+  local terminal = require("syslua.cli.terminal")
+  terminal.clear()
   io.stderr:flush()
-  local flushed, reason = io.stdout:flush()
-  if not flushed and code == done then
-    io.stderr:write("error: cannot write the output: ", tostring(reason), "\n")
-    return failed
-  end
-  return code
+  return report_unwritten(terminal.flush(), context.command, code)
 end
 
 local function is_script(word)

@@ -14,8 +14,9 @@ end
 ---@param text string
 ---@return boolean
 function question.ask(text)
-  io.stdout:write(require("syslua.cli.terminal").finish(text), " [y/N] ")
-  io.stdout:flush()
+  local terminal = require("syslua.cli.terminal")
+  terminal.put(terminal.finish(text) .. " [y/N] ")
+  terminal.flush()
   local answer = io.read("*l")
   return answer ~= nil and answer:find("^[yY]") ~= nil
 end

@@ -161,12 +161,46 @@ function terminal.clear()
   end
 end
 
+-- Why stdout did not take what was written; nil as long as it did. Lua's buffer forgets it.
+---@type string?
+local write_problem
+
+-- A pipe that nobody reads any more would end the process without a word.
+local function survive_closed_pipe()
+  local ok, syslua = pcall(require, "syslua")
+  if ok and syslua.native and syslua.native.ignore_closed_pipes then
+    syslua.native.ignore_closed_pipes()
+  end
+  survive_closed_pipe = function() end
+end
+
+--- Writes bytes to stdout as they are.
+---@param bytes string
+function terminal.put(bytes)
+  survive_closed_pipe()
+  local written, problem = io.stdout:write(bytes)
+  if not written then
+    write_problem = write_problem or tostring(problem)
+  end
+end
+
+--- Writes what stdout has not taken yet; returns why it did not take all that was written.
+---@return string? problem
+function terminal.flush()
+  survive_closed_pipe()
+  local flushed, problem = io.stdout:flush()
+  if not flushed then
+    write_problem = write_problem or tostring(problem)
+  end
+  return write_problem
+end
+
 --- Writes lines to stdout.
 ---@param lines string[]
 function terminal.write(lines)
   terminal.clear()
   for _, line in ipairs(lines) do
-    io.stdout:write(terminal.finish(line), "\n")
+    terminal.put(terminal.finish(line) .. "\n")
   end
 end
 
@@ -177,7 +211,7 @@ function terminal.talk(lines)
     return
   end
   terminal.clear()
-  io.stdout:flush()
+  terminal.flush()
   for _, line in ipairs(lines) do
     io.stderr:write(terminal.finish(line), "\n")
   end

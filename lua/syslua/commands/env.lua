@@ -57,7 +57,7 @@ local function print_script(args, options)
     return
   end
   file:close()
-  io.stdout:write(text)
+  require("syslua.cli.terminal").put(text)
 end
 
 -- What an interactive shell evaluates at its start: `eval "$(sys env --shell bash --hook)"`.
@@ -78,7 +78,7 @@ local function print_hook(args, options)
       hint = "name another one: --shell bash, zsh, fish, nushell or powershell",
     })
   end
-  io.stdout:write(text)
+  require("syslua.cli.terminal").put(text)
 end
 
 local function render(result, style)

@@ -133,11 +133,12 @@ function run.get(args)
     local value = border.answer(native.from_json(result.json))
     return write(args, { file = file, key = key, type = result.type, value = value }, {})
   end
-  require("syslua.cli.terminal").clear()
-  io.stdout:write(result.content)
+  local terminal = require("syslua.cli.terminal")
+  terminal.clear()
+  terminal.put(result.content)
   -- A whole file is what it is; a value that is printed is a line.
   if key and result.content:sub(-1) ~= "\n" then
-    io.stdout:write("\n")
+    terminal.put("\n")
   end
   return 0
 end

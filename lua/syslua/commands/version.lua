@@ -14,7 +14,9 @@ function version.run()
   local syslua = require("syslua")
   local jit = rawget(_G, "jit")
   local interpreter = jit and jit.version or _VERSION
-  io.stdout:write(("sys.lua %s (%s, %s)\n"):format(syslua.version, syslua.platform, interpreter))
+  require("syslua.cli.terminal").put(
+    ("sys.lua %s (%s, %s)\n"):format(syslua.version, syslua.platform, interpreter)
+  )
   return 0
 end
 

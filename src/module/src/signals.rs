@@ -36,6 +36,19 @@ pub fn while_working<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> 
     result
 }
 
+/// Has a write to a pipe that nobody reads fail, instead of ending the process; until the process
+/// ends. Programs that are started get the default back.
+#[cfg(unix)]
+pub fn ignore_closed_pipes() {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    // SAFETY: no handler is installed.
+    let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) };
+}
+
+/// There is no such signal here.
+#[cfg(not(unix))]
+pub fn ignore_closed_pipes() {}
+
 #[cfg(unix)]
 mod system {
     use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};

@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 use mlua::prelude::*;
 use syslua_engine::platform;
 
+use crate::signals;
+
 /// Registers `is_terminal`, which takes 1 for standard output and 2 for standard error;
 /// `terminal_width`; `cells`, how many of them a text takes up; `wait_for_input`; and
 /// `spawn_interpreter`.
@@ -20,6 +22,13 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     })?;
     native.set("is_terminal", is_terminal)?;
     native.set("terminal_width", lua.create_function(|_, ()| Ok(platform::terminal_width()))?)?;
+    native.set(
+        "ignore_closed_pipes",
+        lua.create_function(|_, ()| {
+            signals::ignore_closed_pipes();
+            Ok(())
+        })?,
+    )?;
     let cells = lua.create_function(|_, text: LuaString| {
         Ok(console::measure_text_width(&String::from_utf8_lossy(&text.as_bytes())))
     })?;

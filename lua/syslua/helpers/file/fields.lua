@@ -16,18 +16,22 @@ local find = string.find
 local file_fields = {}
 
 local fields = {
-  path = { type = "string", required = true },
-  source = { type = "string" },
-  content = { type = "string" },
+  path = {
+    type = "string",
+    required = true,
+    other_names = { "target", "dest", "destination", "to", "file" },
+  },
+  source = { type = "string", other_names = { "src", "from", "link" } },
+  content = { type = "string", other_names = { "text", "contents", "data", "body" } },
   template = { type = "string" },
   values = { type = "map" },
   mutable = { type = "boolean" },
   recursive = { type = "boolean" },
   executable = { type = "boolean" },
   copy = { type = "boolean" },
-  mode = { type = { "string", "number" } },
-  owner = { type = "string" },
-  on_change = { type = { "string", "list" } },
+  mode = { type = { "string", "number" }, other_names = { "perms", "permissions", "chmod" } },
+  owner = { type = "string", other_names = { "user" } },
+  on_change = { type = { "string", "list" }, other_names = { "onchange", "notify" } },
   absent = { type = "boolean" },
   public = { type = "boolean" },
 }

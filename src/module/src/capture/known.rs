@@ -211,11 +211,15 @@ impl Known {
         &self.foreign
     }
 
-    /// Returns whether the metatable of strings is as it was.
+    /// Returns whether the metatable of strings is as it was. `__metatable`, by which an evaluation
+    /// closes it, changes nothing that a text does.
     pub fn has_own_string_metatable(&self, lua: &Lua) -> LuaResult<bool> {
         match lua.type_metatable::<LuaString>() {
             Some(metatable) => Ok(metatable.metatable().is_none()
-                && self.differing("string", &self.string_metatable, &metatable)?.is_empty()),
+                && self
+                    .differing("string", &self.string_metatable, &metatable)?
+                    .iter()
+                    .all(|name| name == "string.__metatable")),
             None => Ok(self.string_metatable.is_empty()),
         }
     }

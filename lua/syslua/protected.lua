@@ -1,0 +1,95 @@
+--- What a config shares with us and could break: the methods of strings, and Lua's libraries. When
+-- its evaluation ends, what it replaced there is put back. What it added to a library stays, as a
+-- module that is loaded once may have added it. It does not know what is evaluated.
+
+local failure = require("syslua.util.failure")
+local position = require("syslua.util.position")
+
+local protected = {}
+
+-- Kept from load on: a config may replace any of these.
+local original = require("syslua").native.originals
+local raw_next, raw_set, raw_get = original.basic.next, original.basic.rawset, original.basic.rawget
+local raw_equal, set_metatable = original.basic.rawequal, original.basic.setmetatable
+local get_metatable = debug.getmetatable
+
+local library_names =
+  { "string", "table", "math", "os", "io", "utf8", "coroutine", "debug", "package" }
+
+--- What was in force before an evaluation.
+---@class syslua.protected.Kept
+---@field tables { name: string, table: table, fields: table<any, any> }[]
+---@field is_released boolean?
+
+local function keep(name, own)
+  local fields = {}
+  for key, value in raw_next, own do
+    fields[key] = value
+  end
+  return { name = name, table = own, fields = fields }
+end
+
+-- What `getmetatable("")` gives to a config: reads the real one, and takes only what is new.
+local function new_view(strings)
+  return set_metatable({}, {
+    __metatable = false,
+    __index = strings,
+    __newindex = function(_, key, value)
+      -- Operators are the config's own business.
+      if key == "__index" or key == "__metatable" then
+        failure.raise({
+          kind = "config",
+          message = ("a config cannot replace `%s` in the metatable of strings"):format(
+            tostring(key)
+          ),
+          position = position.caller(),
+          hint = "add functions to `string` instead: function string.trim(text) ... end",
+        })
+      end
+      raw_set(strings, key, value)
+    end,
+  })
+end
+
+--- Remembers what is in force, and closes the metatable of strings.
+---@return syslua.protected.Kept
+function protected.keep()
+  local strings = get_metatable("")
+  local kept = { tables = { keep('getmetatable("")', strings) } }
+  for _, name in ipairs(library_names) do
+    local library = raw_get(_G, name)
+    if type(library) == "table" then
+      kept.tables[#kept.tables + 1] = keep(name, library)
+    end
+  end
+  strings.__metatable = new_view(strings)
+  return kept
+end
+
+--- Puts back what was replaced since; doing so twice does nothing.
+---@param kept syslua.protected.Kept
+---@return string? changed the name of a field that was replaced
+function protected.release(kept)
+  if kept.is_released then
+    return nil
+  end
+  kept.is_released = true
+  local changed
+  for index = 1, #kept.tables do
+    local one = kept.tables[index]
+    for key in raw_next, index == 1 and keep("", one.table).fields or {} do
+      if one.fields[key] == nil then
+        raw_set(one.table, key, nil)
+      end
+    end
+    for key, value in raw_next, one.fields do
+      if not raw_equal(raw_get(one.table, key), value) then
+        raw_set(one.table, key, value)
+        changed = changed or one.name .. "." .. tostring(key)
+      end
+    end
+  end
+  return changed
+end
+
+return protected
