@@ -153,9 +153,8 @@ describe("output that is not taken #once", function()
         full.stderr
       )
       here.shell(
-        ("(sleep 0.1; $LUA -l syslua %s 2>errors; echo $? >code) | true; while [ ! -s code ]; do sleep 0.05; done"):format(
-          words
-        )
+        ("(sleep 0.1; $LUA -l syslua %s 2>errors; echo $? >code) | true"):format(words)
+          .. "; while [ ! -s code ]; do sleep 0.05; done"
       )
       assert.equal("1\n", here.read("code"), words)
       assert.truthy(here.read("errors"):find("cannot write the output: Broken pipe", 1, true))
