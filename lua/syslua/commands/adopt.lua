@@ -17,7 +17,7 @@ function adopt.add_to_parser(parser)
     :target("paths")
     :args("+")
   parser:flag("--write", "Add the lines to the config, above the line `-- adopt:`.")
-  parser:flag("--force", "Take what should stay private too: keys, tokens, histories.")
+  parser:flag("--force", "Adopt private files too: keys, tokens, histories.")
   parser
     :option("-c --config", "The config: a file, or a directory with an init.lua.")
     :argname("CONFIG")

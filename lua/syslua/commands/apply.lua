@@ -18,7 +18,7 @@ function apply.add_to_parser(parser)
     :args("?")
   parser:flag("--dry-run", "Show what would be done, and do nothing.")
   parser
-    :option("--confirm", "Take it back after TIME (30s, 5m) unless it is confirmed.")
+    :option("--confirm", "Undo the changes after TIME (30s, 5m) unless you confirm them.")
     :argname("TIME")
     :convert(function(word)
       return require("syslua.util.duration").parse(word)

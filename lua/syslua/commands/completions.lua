@@ -16,7 +16,7 @@ function completions.add_to_parser(parser)
     :choices(shells)
     :args("?")
   parser
-    :option("--values", "Print the values of a kind that there are now, for these scripts.")
+    :option("--values", "Print the current values of a kind, for these scripts.")
     :argname("KIND")
     :choices(require("syslua.cli.completion_data").kinds)
 end

@@ -12,11 +12,8 @@ env.summary = require("syslua.cli.commands").get_summary("env")
 ---@param parser table
 function env.add_to_parser(parser)
   parser:option("--shell", "Print the script of this shell instead."):argname("NAME")
-  parser:flag(
-    "--hook",
-    "Print what has the shell look at each prompt whether the environment is another."
-  )
-  parser:option("--user", "Show what this user gets rather than everybody."):argname("NAME")
+  parser:flag("--hook", "Print a hook that checks at each prompt whether the environment changed.")
+  parser:option("--user", "Show the environment of this user instead of all users."):argname("NAME")
   parser:flag("--json", "Print one JSON object instead of text.")
 end
 

@@ -9,7 +9,7 @@ gc.summary = require("syslua.cli.commands").get_summary("gc")
 --- Adds the command's own arguments and flags.
 ---@param parser table
 function gc.add_to_parser(parser)
-  parser:flag("--dry-run", "Say of each object why it stays or goes, and remove nothing.")
+  parser:flag("--dry-run", "Show why each object stays or would be deleted; delete nothing.")
   parser
     :option("--keep", "Remove all snapshots but the newest N; the current one is among them.")
     :argname("N")

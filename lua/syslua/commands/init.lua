@@ -61,18 +61,13 @@ function init.add_to_parser(parser)
     :argname("DIR")
     :target("directory")
     :args("?")
-  parser:flag("--force", "Overwrite files that are there.")
-  parser
-    :option(
-      "--from",
-      "Clone the config from a repository rather than write a new one: https, ssh or file."
-    )
-    :argname("URL")
-  parser:flag("--yes", "With --from, apply without a question.")
+  parser:flag("--force", "Overwrite existing files.")
+  parser:option("--from", "Clone the config from a repository: https, ssh or file."):argname("URL")
+  parser:flag("--yes", "With --from, apply without asking.")
   parser
     :option(
       "--shell",
-      "Have a shell read the environment at its start, or all that have a file: add a line to it."
+      "Make a shell read the environment: add a line to its startup file. Default: all shells."
     )
     :argname("NAME")
     :args("?")

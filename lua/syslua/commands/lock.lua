@@ -9,7 +9,7 @@ lock.summary = require("syslua.cli.commands").get_summary("lock")
 function lock.add_to_parser(parser)
   parser:flag(
     "--check",
-    "Verify what is locked, and exit with 3 when an apply would change syslua.lock."
+    "Verify the locked inputs, and exit with 3 when an apply would change syslua.lock."
   )
   parser
     :option("-c --config", "The config: a file, or a directory with an init.lua.")

@@ -22,7 +22,7 @@ function run.add_to_parser(parser)
     :argname("ARGUMENT")
     :target("command")
     :args("*")
-  parser:option("--config", "The config that packages are looked for beside."):argname("CONFIG")
+  parser:option("--config", "The config whose packages are used first."):argname("CONFIG")
   parser
     :option("--program", "Run this program of the package.")
     :argname("NAME")

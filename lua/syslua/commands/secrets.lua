@@ -31,13 +31,13 @@ function secrets.add_to_parser(parser)
     :option("--file", "The document; `secrets.yaml` beside the config unless given.")
     :argname("FILE")
   parser
-    :option("--type", "The type of the value for set, rather than that of what stands there.")
+    :option("--type", "The type of the value for set, instead of the existing type.")
     :argname("TYPE")
     :choices({ "str", "int", "float", "bool", "time", "null" })
   parser
     :option(
       "--recipient",
-      "Whom rotate encrypts it to, rather than those of .sops.yaml; may be repeated."
+      "A recipient for rotate, instead of those of .sops.yaml; can be repeated."
     )
     :argname("RECIPIENT")
     :count("*")

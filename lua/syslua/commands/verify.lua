@@ -15,7 +15,7 @@ function verify.add_to_parser(parser)
     :argname("CONFIG")
     :target("config")
     :args("?")
-  parser:flag("--repair", "Restore what is damaged, or move it to the quarantine.")
+  parser:flag("--repair", "Restore damaged objects, or move them to the quarantine.")
   require("syslua.cli.answers").add_option(parser)
   parser:flag("--json", "Print one JSON object instead of text.")
 end
