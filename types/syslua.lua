@@ -745,6 +745,9 @@ function BuildContext.run(command, opts) end
 ---@field to_toml fun(value: any, pretty: boolean?): boolean, any
 ---@field to_yaml fun(value: any): boolean, any
 ---@field to_ini fun(value: any, indent: string, separator: string): boolean, any
+---@field manifest_reads fun(manifest: any): boolean, any
+---@field watch_look fun(paths: string[]): boolean, any
+---@field watch_wait fun(paths: string[], known: string): boolean, any
 ---@field render_template fun(texts: table<string, string|false>, name: string, values: table): boolean, any
 ---@field exists fun(path: string): boolean, any
 ---@field read_link fun(path: string): boolean, any

@@ -236,13 +236,15 @@ function answers.ask(name, opts)
     if value == nil then
       value, origin = question.default, "default"
     end
-    session.used[#session.used + 1] = {
+    ---@type any
+    local used = {
       name = name,
       value = value,
       origin = origin,
       prompt = question.prompt,
       position = question.position,
     }
+    session.used[#session.used + 1] = used
   end
   session.by_name[name] = value
   return value

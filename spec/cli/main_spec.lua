@@ -21,6 +21,9 @@ describe("cli.main", function()
           return true, { root = "/r", snapshot = { id = "1" }, targets = {}, drift = 1 }
         end,
         set_chunk_names = function() end,
+        is_terminal = function()
+          return false
+        end,
         pending_lock = function()
           return true, {}
         end,

@@ -1,10 +1,7 @@
 --- Answers on the command line and on the terminal: `--answer NAME=VALUE`, and the questions that
 -- `apply` asks. What a question is, and where answers are kept, is in `syslua.answers`.
 
-local answers = require("syslua.answers")
 local failure = require("syslua.util.failure")
-
-local native = require("syslua").native
 
 local cli_answers = {}
 
@@ -80,7 +77,7 @@ local function ask(question)
     if line == "" and question.default ~= nil then
       return question.default
     end
-    local value, expected = answers.parse(question, line)
+    local value, expected = require("syslua.answers").parse(question, line)
     if line ~= "" and value ~= nil then
       return value
     end
@@ -92,7 +89,7 @@ end
 ---@param args syslua.cli.Args
 ---@return nil|fun(open: syslua.Question[]): table<string, syslua.Answer>
 function cli_answers.get_asker(args)
-  if args.json or args.dry_run or not (native.is_terminal(0) and native.is_terminal(1)) then
+  if args.json or args.dry_run or not require("syslua.cli.question").can_ask() then
     return nil
   end
   return function(open)
@@ -100,7 +97,7 @@ function cli_answers.get_asker(args)
     write(
       ("The config asks %s. Answers are kept in %s.\n"):format(
         require("syslua.util.text").count(#open, "question"),
-        answers.file_name
+        require("syslua.answers").file_name
       )
     )
     local found = {}
@@ -113,7 +110,7 @@ end
 
 --- Has the options of an evaluation note which answers it used.
 ---@param options table
----@return nil|fun(open: syslua.Question[]): table<string, syslua.Answer> ask
+---@return { used: syslua.UsedAnswer[], unused: string[] } seen filled when it is over
 function cli_answers.watch(options)
   local seen = { used = {}, unused = {} }
   options.on_answers = function(used, unused)

@@ -2,7 +2,6 @@
 --- what is shown of it.
 
 local failure = require("syslua.util.failure")
-local system = require("syslua.system")
 
 local machine_view = {}
 
@@ -68,7 +67,7 @@ function machine_view.get(args)
   end
   check_name("--hostname", args.hostname)
   check_name("--username", args.username)
-  local here = system.get()
+  local here = require("syslua.system").get()
   ---@type any, any
   local os_name, arch = here.os, here.arch
   if args.system then

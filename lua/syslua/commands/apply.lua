@@ -51,6 +51,9 @@ function apply.run(args)
     kept[1] = { file = file, text = text }
   end
   local manifest = syslua.evaluate(config, options)
+  if args.on_evaluated then
+    args.on_evaluated(manifest)
+  end
   if kept[1] and not args.dry_run then
     border.call("write_file", kept[1].file, kept[1].text)
   end

@@ -143,20 +143,6 @@ function run.get(args)
   return 0
 end
 
--- The words of $VISUAL or $EDITOR, which may have arguments.
-local function get_editor()
-  for _, name in ipairs({ "VISUAL", "EDITOR" }) do
-    local words = {}
-    for word in (os.getenv(name) or ""):gmatch("%S+") do
-      words[#words + 1] = word
-    end
-    if words[1] then
-      return words
-    end
-  end
-  return { "vi" }
-end
-
 function run.edit(args)
   check_words(args, 0, 0, "edit")
   local file = get_file(args)
@@ -177,7 +163,8 @@ function run.edit(args)
     local answer = io.stdin:read("*l")
     return answer ~= nil and not answer:find("^%s*[nN]")
   end
-  local result = border.call("secrets_edit", file, get_editor(), on_problem)
+  local result =
+    border.call("secrets_edit", file, require("syslua.cli.editor").get_words(), on_problem)
   result.file = file
   return write(args, result, {
     result.changed and ("wrote %s"):format(file) or "nothing was changed",

@@ -44,6 +44,7 @@ mod task;
 mod template;
 mod tree;
 mod ui;
+mod watch;
 
 use mlua::prelude::*;
 use syslua_engine::platform;
@@ -107,6 +108,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     snapshots::register(lua, &native)?;
     template::register(lua, &native)?;
     ui::register(lua, &native)?;
+    watch::register(lua, &native)?;
     lua.set_named_registry_value(capture::NATIVE, &native)?;
     module.set("native", native)?;
     let metatable = lua.create_table()?;

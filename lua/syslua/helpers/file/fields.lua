@@ -291,6 +291,8 @@ local function render(file)
     raise("`template` in file{} is empty", "name a file")
   end
   file.content = require("syslua.template").render_file(file.template, file.values or {})
+  -- Where it is, for those who want to edit it.
+  file.rendered = path.join(scope.get_directory(), path.expand(file.template, scope.get_home()))
   file.template, file.values = nil, nil
 end
 

@@ -1,0 +1,160 @@
+--- `edit TARGET`: opens what a target is made of in the user's editor, and offers to apply. It does
+-- not know how an apply goes.
+
+local edit = {}
+
+edit.summary = require("syslua.cli.commands").get_summary("edit")
+
+--- Adds the command's own arguments and flags.
+---@param parser table
+function edit.add_to_parser(parser)
+  parser
+    :argument("TARGET", "The file that a config declares, such as ~/.bashrc.")
+    :argname("TARGET")
+    :target("target")
+  parser
+    :option("-c --config", "The config: a file, or a directory with an init.lua.")
+    :argname("CONFIG")
+  parser:flag("--yes", "Apply what was edited without a question.")
+  require("syslua.cli.answers").add_option(parser)
+end
+
+local function get_home()
+  return os.getenv("HOME") or os.getenv("USERPROFILE") or "/"
+end
+
+local function is_at_or_below(place, top)
+  return place == top or require("syslua.util.path").is_below(place, top)
+end
+
+-- Returns the file to edit, and the line to begin at.
+---@return string file
+---@return integer? line
+local function get_source(declared, place, directory)
+  local path = require("syslua.util.path")
+  if declared.rendered then
+    return declared.rendered
+  elseif declared.from then
+    return path.normalize(path.join(declared.from, place:sub(#declared.place + 2)))
+  elseif declared.mutable and not declared.absent then
+    return place
+  end
+  local position = declared.positions and declared.positions[1] or ""
+  local name, line = position:match("^(.*):(%d+)$")
+  if not name or name:find("^<") then
+    require("syslua.util.failure").raise({
+      kind = "config",
+      message = ("%s is made by %s, which is no file of your config"):format(
+        path.display(place, get_home()),
+        name or "a module"
+      ),
+      hint = "`sys why` names all lines that declare it",
+    })
+  end
+  return path.join(directory, name), tonumber(line) --[[@as integer?]]
+end
+
+local function raise_unknown(place, files)
+  local path = require("syslua.util.path")
+  local names, shown = {}, path.display(place, get_home())
+  for index, file in ipairs(files) do
+    names[index] = path.display(file.place, get_home())
+  end
+  local near = require("syslua.util.closest")(shown, names)
+  require("syslua.util.failure").raise({
+    kind = "usage",
+    message = ("the config declares no file at %s"):format(shown),
+    hint = near and ("did you mean `%s`?"):format(near)
+      or "`sys plan --verbose` lists what it declares",
+  })
+end
+
+-- Returns the declaration that a place belongs to: its own, else that of the nearest tree.
+local function find(files, place)
+  local best
+  for _, file in ipairs(files) do
+    local is_tree = file.recursive or file.from
+    if file.place == place or (is_tree and is_at_or_below(place, file.place)) then
+      if not best or #file.place > #best.place then
+        best = file
+      end
+    end
+  end
+  return best
+end
+
+local function read(file)
+  local opened = io.open(file, "rb")
+  local content = opened and opened:read("*a")
+  if opened then
+    opened:close()
+  end
+  return content
+end
+
+--- Does it.
+---@param args syslua.cli.Args
+---@return integer
+function edit.run(args)
+  local border = require("syslua.border")
+  local failure = require("syslua.util.failure")
+  local path = require("syslua.util.path")
+  local terminal = require("syslua.cli.terminal")
+
+  if not args.target then
+    failure.raise({
+      kind = "usage",
+      message = "which target is to be edited?",
+      hint = ("for example `%s edit ~/.bashrc`"):format(args.program),
+    })
+  end
+  local config = require("syslua.cli.config_path").get(args.config)
+  local options = require("syslua.cli.options").from_args(args)
+  local files = {}
+  options.on_file = function(file)
+    files[#files + 1] = file
+  end
+  require("syslua").evaluate(config, options)
+  local given = path.expand(args.target, get_home())
+  local place = path.normalize(border.call("absolute", given))
+  local declared = find(files, place)
+  if not declared then
+    raise_unknown(place, files)
+    return 2
+  end
+  local directory = path.dirname(border.call("absolute", config))
+  local file, line = get_source(declared, place, directory)
+  local before = read(file)
+  terminal.clear()
+  if not require("syslua.cli.editor").open(file, line) then
+    failure.raise({
+      kind = "usage",
+      message = ("the editor `%s` failed"):format(
+        table.concat(require("syslua.cli.editor").get_words(), " ")
+      ),
+      hint = "set VISUAL or EDITOR; nothing was applied",
+    })
+  end
+  local shown = path.display(file, get_home())
+  if read(file) == before then
+    terminal.write({ shown .. " is as it was." })
+    return 0
+  elseif file == place then
+    terminal.write({ shown .. " is your own file: there is nothing to apply." })
+    return 0
+  end
+  local question = require("syslua.cli.question")
+  if not (args.yes or (question.can_ask() and question.ask(shown .. " changed. Apply?"))) then
+    terminal.write({ ("%s changed. `%s apply` makes it so."):format(shown, args.program) })
+    return 0
+  end
+  ---@type any
+  local again = {}
+  for key, value in next, args do
+    again[key] = value
+  end
+  again.config, again.target = config, nil
+  return require("syslua.cli.commands").load("apply").run(again)
+end
+
+return edit

@@ -1,0 +1,76 @@
+--- `graph`: what a config builds, what needs what, and where it comes to. It builds nothing.
+
+local graph = {}
+
+graph.summary = require("syslua.cli.commands").get_summary("graph")
+
+--- Adds the command's own arguments and flags.
+---@param parser table
+function graph.add_to_parser(parser)
+  parser
+    :argument("CONFIG", "The config: a file, or a directory with an init.lua.")
+    :argname("CONFIG")
+    :target("config")
+    :args("?")
+  parser
+    :option(
+      "--format",
+      "Write dot for Graphviz (the default), json, or html: a page for a browser."
+    )
+    :argname("FORMAT")
+    :choices({ "dot", "json", "html" })
+  parser:option("--output", "Write to FILE rather than to standard output."):argname("FILE")
+  require("syslua.cli.machine_view").add_options(parser)
+  require("syslua.cli.answers").add_option(parser)
+  parser:flag("--json", "The same as --format json.")
+end
+
+-- Returns the text of a format.
+local function render(args, whole, config)
+  local shapes = require("syslua.cli.graph")
+  ---@type string
+  local format = args.json and "json" or args.format or "dot"
+  if format == "json" then
+    local lib = require("syslua").lib
+    for _, node in ipairs(whole.nodes) do
+      node.positions = node.positions[1] and node.positions or lib.array({})
+    end
+    local document = { nodes = lib.array(whole.nodes), edges = lib.array(whole.edges) }
+    return require("syslua.cli.report").to_json("graph", document) .. "\n"
+  elseif format == "html" then
+    local path = require("syslua.util.path")
+    local shown = path.display(config, os.getenv("HOME"))
+    return require("syslua.cli.graph_page").render(shapes.simplify(whole), shown)
+  end
+  return table.concat(shapes.to_dot(shapes.simplify(whole)), "\n") .. "\n"
+end
+
+--- Does it.
+---@param args syslua.cli.Args
+---@return integer
+function graph.run(args)
+  local border = require("syslua.border")
+  local terminal = require("syslua.cli.terminal")
+  local config = require("syslua.cli.config_path").get(args.config)
+  local options = require("syslua.cli.options").from_args(args)
+  options.sys = require("syslua.cli.machine_view").get(args)
+  local manifest = require("syslua").evaluate(config, options)
+  local whole = require("syslua.cli.graph").new(
+    border.call("manifest_table", manifest),
+    border.call("manifest_details", manifest)
+  )
+  local content = render(args, whole, config)
+  if args.output then
+    local file = border.call("absolute", args.output)
+    border.call("write_file", file, content)
+    if not args.quiet then
+      terminal.talk({ "wrote " .. require("syslua.util.path").display(file, os.getenv("HOME")) })
+    end
+  else
+    terminal.clear()
+    io.stdout:write(content)
+  end
+  return 0
+end
+
+return graph

@@ -1,0 +1,103 @@
+--- `watch`: applies whenever a file changes that the config reads. It does not know how files are
+--- watched.
+
+local watch = {}
+
+watch.summary = require("syslua.cli.commands").get_summary("watch")
+watch.argument = "config"
+
+--- Adds the command's own arguments and flags.
+---@param parser table
+function watch.add_to_parser(parser)
+  parser
+    :argument("CONFIG", "The config: a file, or a directory with an init.lua.")
+    :argname("CONFIG")
+    :target("config")
+    :args("?")
+  require("syslua.cli.answers").add_option(parser)
+end
+
+local interrupted = 130
+
+-- Returns what is watched: the config's directory, and what the config reads outside of it.
+local function list_paths(directory, manifest)
+  local border = require("syslua.border")
+  local path = require("syslua.util.path")
+  local paths = { directory }
+  for _, place in ipairs(manifest and border.call("manifest_reads", manifest) or {}) do
+    local normal = path.normalize(place)
+    if not path.is_below(normal, directory) then
+      paths[#paths + 1] = normal
+    end
+  end
+  return paths
+end
+
+-- Applies once; a failure is reported, and ends nothing but this apply.
+---@return syslua.Failure? problem
+local function apply(args)
+  local terminal = require("syslua.cli.terminal")
+  local succeeded, problem = pcall(require("syslua.cli.commands").load("apply").run, args)
+  terminal.clear()
+  if succeeded then
+    return nil
+  end
+  ---@type any
+  local syslua = require("syslua")
+  local known = syslua.error(problem)
+  if known.kind ~= "interrupted" then
+    local report = require("syslua.cli.failure_report")
+    terminal.talk(report.render(known, args, terminal.get_talk_style(args)))
+  end
+  return known
+end
+
+--- Does it, until it is interrupted.
+---@param args syslua.cli.Args
+---@return integer
+function watch.run(args)
+  local border = require("syslua.border")
+  local path = require("syslua.util.path")
+  local terminal = require("syslua.cli.terminal")
+  local native = require("syslua").native
+
+  local config = require("syslua.cli.config_path").get(args.config)
+  local directory = path.dirname(path.normalize(border.call("absolute", config)))
+  ---@type any
+  local given = {}
+  for key, value in next, args do
+    given[key] = value
+  end
+  given.config = config
+  local paths = { directory }
+  local manifest
+  given.on_evaluated = function(evaluated)
+    manifest = evaluated
+  end
+  while true do
+    -- Before the apply, so that nothing is lost that changes while it runs.
+    local known = border.call("watch_look", paths)
+    local problem = apply(given)
+    if problem and problem.kind == "interrupted" then
+      return interrupted
+    end
+    local all = list_paths(directory, manifest)
+    if table.concat(all, "\0") ~= table.concat(paths, "\0") then
+      paths, known = all, border.call("watch_look", all)
+    end
+    if not args.quiet then
+      local count = require("syslua.util.text").count(#paths, "place")
+      terminal.talk({ ("Watching %s; Ctrl-C ends it."):format(count) })
+    end
+    io.stdout:flush()
+    local changed, found = native.watch_wait(paths, known)
+    if not changed then
+      if found.kind == "interrupted" then
+        return interrupted
+      end
+      require("syslua.util.failure").raise(found)
+    end
+  end
+end
+
+return watch

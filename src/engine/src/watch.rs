@@ -1,0 +1,127 @@
+//! Waits until files or trees change.
+//!
+//! It looks at them again and again. What a kernel offers instead loses sight of files that editors
+//! replace, needs a descriptor for each directory, and is silent on network file systems. To look
+//! at two thousand files takes a few milliseconds, and pauses are so long that this is at most a
+//! twentieth of the time.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::hash::Hash;
+use crate::platform::{self, FileKind};
+use crate::settings::Interrupt;
+
+/// The shortest pause between two looks.
+const PAUSE: Duration = Duration::from_millis(250);
+/// How often an interruption is looked for during a pause.
+const TICK: Duration = Duration::from_millis(50);
+/// How much longer a pause is than the look before it.
+const SHARE: u32 = 20;
+/// Deeper directories are not looked at.
+const DEEPEST: usize = 64;
+
+/// Directories of version control change when nothing of a config does.
+const PASSED_BY: [&str; 3] = [".git", ".hg", ".jj"];
+
+/// Returns a digest of what the system says of files and all that is in directories: places, kinds,
+/// sizes, modes and times. What is missing or cannot be looked at is part of it too.
+pub fn look(paths: &[PathBuf], interrupt: &Interrupt) -> Hash {
+    let mut seen = Vec::new();
+    for path in paths {
+        add(path, 0, &mut seen, interrupt);
+        // A file of a config may be a link, whose end is what is read.
+        if platform::kind_of(path).is_ok_and(|kind| kind == Some(FileKind::Symlink)) {
+            add(&platform::canonical(path), 0, &mut seen, interrupt);
+        }
+    }
+    Hash::of(&seen)
+}
+
+/// Adds what is said of one place; returns its kind.
+fn note(path: &Path, seen: &mut Vec<u8>) -> Option<FileKind> {
+    seen.extend_from_slice(&platform::bytes_of_path(path));
+    seen.push(0);
+    let facts = platform::facts_of(path).ok()?;
+    for number in facts.numbers {
+        seen.extend_from_slice(&number.to_le_bytes());
+    }
+    seen.extend_from_slice(format!("{:?}", facts.newest).as_bytes());
+    Some(facts.kind)
+}
+
+fn add(path: &Path, depth: usize, seen: &mut Vec<u8>, interrupt: &Interrupt) {
+    if depth > DEEPEST || interrupt.is_set() {
+        return;
+    }
+    if note(path, seen) != Some(FileKind::Directory) {
+        return;
+    }
+    let mut entries = platform::list_directory(path).unwrap_or_default();
+    entries.sort_by(|left, right| left.0.cmp(&right.0));
+    for (name, _) in entries {
+        if !PASSED_BY.iter().any(|passed| name == *passed) {
+            add(&path.join(name), depth + 1, seen, interrupt);
+        }
+    }
+}
+
+/// Waits until a look differs from an earlier one and the next is the same, so that an editor has
+/// finished; returns it, or nothing when it was interrupted.
+pub fn wait(paths: &[PathBuf], known: &Hash, interrupt: &Interrupt) -> Option<Hash> {
+    let mut last = *known;
+    loop {
+        let began = Instant::now();
+        let now = look(paths, interrupt);
+        if interrupt.is_set() {
+            return None;
+        }
+        if now != *known && now == last {
+            return Some(now);
+        }
+        last = now;
+        let pause = PAUSE.max(began.elapsed() * SHARE);
+        let end = Instant::now() + pause;
+        while Instant::now() < end {
+            if interrupt.is_set() {
+                return None;
+            }
+            thread::sleep(TICK);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn every_change_of_a_tree_is_seen_and_git_is_passed_by() {
+        let top = tempfile::tempdir().unwrap();
+        let (tree, alone) = (top.path().join("tree"), top.path().join("alone"));
+        fs::create_dir_all(tree.join("a/.git")).unwrap();
+        fs::write(tree.join("a/file"), "1").unwrap();
+        let paths = [tree.clone(), alone.clone()];
+        let interrupt = Interrupt::default();
+        let mut last = look(&paths, &interrupt);
+        assert_eq!(last, look(&paths, &interrupt));
+        let changes: [&dyn Fn(); 6] = [
+            &|| fs::write(tree.join("a/file"), "22").unwrap(),
+            &|| fs::write(tree.join("a/new"), "").unwrap(),
+            &|| fs::rename(tree.join("a/new"), tree.join("a/other")).unwrap(),
+            &|| fs::remove_file(tree.join("a/other")).unwrap(),
+            &|| fs::write(&alone, "x").unwrap(),
+            &|| fs::remove_file(&alone).unwrap(),
+        ];
+        for (index, change) in changes.iter().enumerate() {
+            change();
+            let now = look(&paths, &interrupt);
+            assert_ne!(last, now, "{index}");
+            last = now;
+        }
+        fs::write(tree.join("a/.git/index"), "x").unwrap();
+        assert_eq!(last, look(&paths, &interrupt));
+    }
+}

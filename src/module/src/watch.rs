@@ -1,0 +1,53 @@
+//! What a config reads, and waiting until it changes.
+
+use std::path::PathBuf;
+
+use mlua::prelude::*;
+use syslua_engine::hash::Hash;
+use syslua_engine::manifest::Manifest;
+use syslua_engine::platform;
+use syslua_engine::watch;
+
+use crate::error::{Answer, lua_failure, register as register_function, register_verb};
+use crate::evaluation::manifest_of;
+use crate::signals;
+
+/// Returns the files and trees that a config read: its own texts, and its sources.
+fn reads(manifest: &Manifest) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> =
+        manifest.files.iter().map(|(name, _)| platform::path_from_bytes(&name.0)).collect();
+    paths.extend(manifest.also_read.iter().cloned());
+    for derivation in &manifest.derivations {
+        let sources = derivation.spec.recipe.sources().into_iter();
+        paths.extend(sources.map(|source| source.path.clone()));
+    }
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+fn to_paths(paths: Vec<LuaString>) -> Vec<PathBuf> {
+    paths.into_iter().map(|path| platform::path_from_bytes(&path.as_bytes())).collect()
+}
+
+fn wait(paths: Vec<LuaString>, known: &str) -> Answer<String> {
+    let known = Hash::parse(known)
+        .map_err(|error| syslua_engine::failure::Failure::new("internal", error.to_string()))?;
+    let changed = watch::wait(&to_paths(paths), &known, &signals::interrupt());
+    changed.map(Hash::to_hex).ok_or_else(signals::interrupted)
+}
+
+/// Registers the functions of `watch`.
+pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
+    register_function(lua, native, "manifest_reads", |lua, manifest: LuaValue| {
+        let paths = reads(&*manifest_of(lua, &manifest)?);
+        let paths = paths.iter().map(|path| lua.create_string(platform::bytes_of_path(path)));
+        paths.collect::<LuaResult<Vec<_>>>().map_err(lua_failure)
+    })?;
+    register_verb(lua, native, "watch_look", |_, paths: Vec<LuaString>| {
+        Ok(watch::look(&to_paths(paths), &signals::interrupt()).to_hex())
+    })?;
+    register_verb(lua, native, "watch_wait", |_, (paths, known): (Vec<LuaString>, String)| {
+        wait(paths, &known)
+    })
+}
