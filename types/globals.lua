@@ -16,6 +16,24 @@ function activate(spec) end
 ---@param spec syslua.file.Opts
 function file(spec) end
 
+-- Documents of SOPS.
+---@class syslua.SopsHelper
+-- Loads one as tables of secrets; nothing is decrypted. A relative path begins at the directory of
+-- the file that calls.
+---@field load fun(path: string): any
+
+---@type syslua.SopsHelper
+sops = nil
+
+-- Files of age.
+---@class syslua.AgeHelper
+-- Loads one as a secret; nothing is decrypted. A relative path begins at the directory of the file
+-- that calls.
+---@field load fun(path: string): syslua.Secret
+
+---@type syslua.AgeHelper
+age = nil
+
 --- Declares a directory of the user, also an empty one.
 ---@param spec syslua.directory.Opts
 function directory(spec) end

@@ -86,19 +86,31 @@ end
 local tail_call = "paths begin at the file that calls; after `return %s(...)` Lua no longer knows "
   .. "which one that was: put the result in a local variable first"
 
+--- Returns the bytes of a file, for a call of this name, and what the file is called in messages:
+-- its path below the config's directory, where it is there.
+---@param call string
+---@param given string relative to the directory of the calling file, absolute, or from `~/`
+---@return string content
+---@return string name
+function beside.take(call, given)
+  local file, caller = locate(call, given)
+  local content, problem = loader.take(caller, file)
+  if not content then
+    raise(
+      ("%s: cannot read %s: %s"):format(call, path.display(file, scope.get_home()), problem),
+      tail_call:format(call)
+    )
+  end
+  local top = caller and path.normalize(caller.directory)
+  local is_inside = top and path.is_below(file, top)
+  return content, is_inside and file:sub(#top + 2) or path.display(file, scope.get_home())
+end
+
 --- Returns the bytes of a file.
 ---@param given string relative to the directory of the calling file, absolute, or from `~/`
 ---@return string
 function beside.read(given)
-  local file, caller = locate("lib.read", given)
-  local content, problem = loader.take(caller, file)
-  if not content then
-    raise(
-      ("lib.read: cannot read %s: %s"):format(path.display(file, scope.get_home()), problem),
-      tail_call:format("lib.read")
-    )
-  end
-  return content
+  return (beside.take("lib.read", given))
 end
 
 --- Returns whether something stands at a path. A link counts by what it leads to.

@@ -39,6 +39,9 @@ local helper_modules = {
   source = "syslua.source",
 }
 
+-- Encrypted documents, by the functions that load them.
+local document_loaders = { sops = "load_sops", age = "load_age" }
+
 -- What stands in for `os.exit` during an evaluation: it would end the command without a word.
 local function refuse_exit()
   failure.raise({
@@ -72,6 +75,13 @@ local function get_globals(target)
       return helper(variables)
     end,
   })
+  for name, loads in next, document_loaders do
+    globals[name] = {
+      load = function(...)
+        return require("syslua.helpers.secret.documents")[loads](...)
+      end,
+    }
+  end
   return globals
 end
 

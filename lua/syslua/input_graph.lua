@@ -6,6 +6,7 @@ local failure = require("syslua.util.failure")
 local loader = require("syslua.loader")
 local path = require("syslua.util.path")
 local schema = require("syslua.schema")
+local secret = require("syslua.secret")
 local tables = require("syslua.util.table")
 local text = require("syslua.util.text")
 
@@ -18,6 +19,7 @@ local deepest = 20
 ---@field name string
 ---@field url string
 ---@field auth string?
+---@field sealed_auth (string|table)[]? the same as a secret
 ---@field strip integer?
 ---@field follows table<string, string>? the inputs of the input that are ours, by their name there
 ---@field position string the line that declares it
@@ -43,7 +45,7 @@ local deepest = 20
 
 local fields = {
   url = { type = "string", required = true },
-  auth = { type = "string" },
+  auth = { type = { "string", "secret" } },
   strip = { type = "integer" },
   follows = { type = "map" },
 }
@@ -109,7 +111,9 @@ local function parse(given, file, source)
         refused.position = position
         failure.raise(refused)
       end
-      one.url, one.auth, one.strip = value.url, value.auth, value.strip
+      one.url, one.strip = value.url, value.strip
+      one.auth = not secret.is(value.auth) and value.auth or nil
+      one.sealed_auth = secret.is(value.auth) and secret.to_data(value.auth) or nil
       one.follows = value.follows
     elseif type(value) == "string" then
       one.url = value
@@ -174,6 +178,7 @@ local function get_request(parent, declared, update)
     key = key,
     url = declared.url,
     auth = declared.auth,
+    sealed_auth = declared.sealed_auth,
     strip = declared.strip,
     directory = parent.loader.directory,
     tree = above and above.tree,

@@ -14,7 +14,11 @@ local next = require("syslua").native.originals.basic.next
 
 local schema = {}
 
----@alias syslua.schema.Type "string"|"number"|"integer"|"boolean"|"table"|"list"|"map"|"function"|"any"
+--- What is said of a secret where there can be none.
+schema.secret_hint = "what stands there is for everybody to read: "
+  .. "`secret` of file{} writes a private file"
+
+---@alias syslua.schema.Type "string"|"number"|"integer"|"boolean"|"table"|"list"|"map"|"function"|"secret"|"any"
 
 ---@class syslua.schema.Field
 ---@field type syslua.schema.Type|syslua.schema.Type[] what is accepted
@@ -23,6 +27,9 @@ local schema = {}
 ---@field other_names string[]? what other tools call it: only to tell what is meant
 
 local matches = {
+  secret = function()
+    return false
+  end,
   any = function()
     return true
   end,
@@ -45,7 +52,15 @@ local matches = {
   end,
 }
 
+local function is_secret(value)
+  return type(value) == "table" and getmetatable(value) == text.secret_mark
+end
+
 local function has_type(value, name)
+  -- A secret shows nothing that a table has.
+  if is_secret(value) then
+    return name == "secret" or name == "any"
+  end
   local match = matches[name]
   if match then
     return match(value)
@@ -136,7 +151,10 @@ local function raise_wrong(what, name, value, field, where)
     name, expected, value = ("%s[%d]"):format(name, index), field.items, value[index]
   end
   local given = text.describe(value)
-  raise(where, ("`%s` in %s: expected %s, got %s"):format(name, what, expected, given))
+  local hint = is_secret(value) and schema.secret_hint
+    or expected == "secret" and 'sops.load("secrets.yaml") gives some'
+    or nil
+  raise(where, ("`%s` in %s: expected %s, got %s"):format(name, what, expected, given), hint)
 end
 
 -- What can be seen of fields without looking closer: the types of Lua that each accepts, and how
@@ -165,7 +183,7 @@ local function is_plainly_fine(value, fields)
   local accepted, missing = outline.accepted, outline.required
   for key, item in next, value do
     local types = accepted[key]
-    if not types or not types[type(item)] then
+    if not types or not types[type(item)] or is_secret(item) then
       return false
     elseif fields[key].required then
       missing = missing - 1

@@ -12,6 +12,7 @@ local lua_floors = {
     "scope",
     "priority",
     "reference",
+    "secret",
     "merge",
     "options",
     "settings",

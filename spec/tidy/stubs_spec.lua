@@ -25,6 +25,7 @@ local internal = {
   "priority",
   "protected",
   "reference",
+  "secret",
   "schema",
   "scope",
   "settings",
@@ -147,9 +148,11 @@ describe("types/ #once", function()
 
   it("has the globals of a config", function()
     local expected = { syslua = true }
-    local helpers = tree.read("lua/syslua/evaluate.lua"):match("local helper_modules = (%b{})")
-    for name in helpers:gmatch("([%w_]+) = ") do
-      expected[name] = true
+    local source = tree.read("lua/syslua/evaluate.lua")
+    for _, list in ipairs({ "helper_modules", "document_loaders" }) do
+      for name in source:match("local " .. list .. " = (%b{})"):gmatch("([%w_]+) = ") do
+        expected[name] = true
+      end
     end
     local declared = {}
     local text = tree.read("types/globals.lua")

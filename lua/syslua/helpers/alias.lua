@@ -5,6 +5,7 @@ local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
 local priority = require("syslua.priority")
+local secret = require("syslua.secret")
 local scope = require("syslua.scope")
 local tables = require("syslua.util.table")
 local text = require("syslua.util.text")
@@ -116,7 +117,7 @@ return function(aliases)
     local value, number = priority.unwrap(aliases[name])
     if type(name) ~= "string" then
       raise("alias{}: an alias has a name", 'for example alias { ll = "ls -l" }')
-    elseif type(value) == "table" and not priority.is(value) then
+    elseif type(value) == "table" and not priority.is(value) and not secret.is(value) then
       check_function(name, value)
     elseif type(value) ~= "string" then
       raise(

@@ -6,6 +6,7 @@ local merge = require("syslua.merge")
 local position = require("syslua.util.position")
 local priority = require("syslua.priority")
 local reference = require("syslua.reference")
+local secret = require("syslua.secret")
 local scope = require("syslua.scope")
 local tables = require("syslua.util.table")
 local text = require("syslua.util.text")
@@ -25,6 +26,11 @@ local function get_text(name, value)
     return shown
   elseif reference.is(value) then
     return value
+  elseif secret.is(value) then
+    raise(
+      ("`%s` in env{} is a secret, and everybody can read what is declared here"):format(name),
+      "lib.secret.env declares variables whose values are in a private file"
+    )
   elseif type(value) ~= "string" then
     raise(
       ("`%s` in env{}: expected a string or a list of strings, got %s"):format(
@@ -118,7 +124,7 @@ function env.collect(variables, helper)
     local value, number, replaces = priority.unwrap(variables[name])
     number = number - advantage
     local declared = { name = name, number = number, replaces = replaces, positions = chain }
-    if type(value) == "table" and not reference.is(value) then
+    if type(value) == "table" and not reference.is(value) and not secret.is(value) then
       declared.items = get_items(name, value, number, replaces, chain)
     else
       declared.value = get_text(name, value)

@@ -37,6 +37,9 @@ local native = require("syslua").native
 ---@field template string a template in the syntax of Jinja2, relative to the config's directory
 ---@field values table<string, any>? what the names in it stand for
 
+---@class syslua.file.OfSecret: syslua.file.Common
+---@field secret syslua.Secret|syslua.Priority what is decrypted at the switch, into a private file
+
 ---@class syslua.file.OfNothing: syslua.file.Common
 ---@field absent boolean nothing is to stand there: what does is moved away, and comes back
 
@@ -45,6 +48,7 @@ local native = require("syslua").native
 ---| syslua.file.OfContent
 ---| syslua.file.OfSource
 ---| syslua.file.OfTemplate
+---| syslua.file.OfSecret
 ---| syslua.file.OfNothing
 
 -- One declaration, as it is collected.
@@ -53,6 +57,7 @@ local native = require("syslua").native
 ---@field place string the path in the one way to write it
 ---@field content string?
 ---@field source string? a local path, or one with a placeholder
+---@field secret syslua.Secret?
 ---@field declared syslua.Source? what `source()` gave
 ---@field number integer the lowest one of a place counts
 ---@field ticket integer stands for the lines that declared it, and its place in the order of declaration
@@ -106,7 +111,7 @@ local function declare(files, plain)
     local content = file.content
     list[count + 1], list[count + 2], list[count + 3] = file.path, file.ticket, content ~= nil
     list[count + 4] = content
-      or file.absent and ""
+      or (file.absent or file.secret) and ""
       or file.members and file.from
       or origin.get_path(file)
     list[count + 5] = file.has_more and require("syslua.helpers.file.parts").get(file) or false

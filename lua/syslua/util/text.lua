@@ -285,11 +285,17 @@ function text.enumerate(words, conjunction)
   return head .. " " .. (conjunction or "or") .. " " .. words[#words]
 end
 
+--- What `getmetatable` gives for a secret.
+text.secret_mark = "syslua.Secret"
+
 --- Returns a value as an error message shows it: short, on one line, tables and functions by type.
 ---@param value any
 ---@return string
 function text.describe(value)
   local kind = type(value)
+  if kind == "table" and getmetatable(value) == text.secret_mark then
+    return "a secret"
+  end
   if kind == "string" then
     local shown = text.shorten(value, 40)
     return "string " .. ("%q"):format(shown):gsub("\\?[\r\n]", " ")

@@ -8,7 +8,7 @@
 //!   [`names`], [`tail`], [`platform`], [`value`], [`encode`], [`template`], [`watch`]: data, texts
 //!   and the system
 //! - **F1** [`store`]: the immutable objects and what is recorded of them
-//! - **F2** [`derivation`], [`variable`], [`action`], [`activation`], [`manifest`], [`snapshot`],
+//! - **F2** [`derivation`], [`variable`], [`unseal`], [`action`], [`activation`], [`manifest`], [`snapshot`],
 //!   [`journal`], [`lock`]: what is wanted, what was done
 //! - **F3** [`operation`], [`inputs`], [`environment`], [`trust`]: what a build may do, what a
 //!   config gets from elsewhere, what a shell gets, which projects may run
@@ -42,6 +42,7 @@ pub mod journal;
 pub mod lock;
 pub mod manifest;
 pub mod snapshot;
+pub mod unseal;
 pub mod variable;
 
 pub mod environment;

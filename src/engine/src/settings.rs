@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 pub use syslua_archive::Limits as UnpackLimits;
 pub use syslua_fetch::Network;
+use syslua_secrets::identity::Identities;
 
 use crate::context::EngineContext;
 use crate::pins::Pins;
@@ -51,6 +52,9 @@ pub struct Settings {
     pub output: OutputLimits,
     /// What the lock of the config says of what builds fetch without a hash.
     pub pins: Arc<Pins>,
+    /// Looks for the identities by which secrets are decrypted. It is asked only when there are
+    /// some to decrypt.
+    pub identities: fn() -> Identities,
 }
 
 /// How much of what programs of builds print is kept, in bytes.

@@ -24,16 +24,20 @@ use std::process::Command;
 use std::{env, fs};
 
 use syslua_engine::action::{
-    Absent, Action, Command as Words, Directory, File, Link, Run, Variable,
+    Absent, Action, Command as Words, Directory, File, Link, Part, Reference, Run, Secret, Variable,
 };
 use syslua_engine::activation::Activation;
 use syslua_engine::engine::{ApplyOptions, Engine};
+use syslua_engine::hash::Hash;
 use syslua_engine::manifest::Manifest;
 use syslua_engine::names::SnapshotId;
 use syslua_engine::platform::fault::{self, Fault, Operation};
+use syslua_engine::settings::Settings;
 use syslua_engine::store::Access;
 use syslua_engine::value::Text;
 use syslua_engine::variable::VariableValue;
+use syslua_secrets::identity::Identities;
+use syslua_secrets::{Document, Format, KeyPath};
 
 use support::{EIO, EMFILE, ENOSPC, NoTasks, settings, temporary_directory};
 
@@ -53,7 +57,27 @@ const PRECIOUS: [&str; 11] = [
 ];
 
 /// Where nothing of ours may ever be readable for others.
-const PRIVATE: [&str; 4] = [".ssh", ".private-goes", ".private-taken", ".private-tree"];
+const PRIVATE: [&str; 8] = [
+    ".ssh",
+    ".private-goes",
+    ".private-taken",
+    ".private-tree",
+    ".secret-copy",
+    ".secret-copy-goes",
+    ".secret-taken",
+    "secrets",
+];
+
+/// A document with secrets, the identity that decrypts it, and two of its values.
+const DOCUMENT: &str = include_str!("../../secrets/tests/vectors/enc/basic.yaml");
+const IDENTITY: &str = include_str!("../../secrets/tests/vectors/key.txt");
+const VALUES: [(&str, &str); 2] = [("title", "hello world"), ("nested.big", "9007199254740993")];
+
+fn identities() -> Identities {
+    let mut identities = Identities::default();
+    identities.add_text("the test", IDENTITY);
+    identities
+}
 
 /// Returns whether a file of ours that should be private is not.
 fn is_open_below(path: &Path, name: &str, mode: u32, text: &str) -> bool {
@@ -95,6 +119,8 @@ impl Machine {
             ("home/.private-taken", "before private"),
             ("dots/.fold/inner/rc", "rc of the dotfiles"),
             ("dots/.fold/inner/more", "behind the fold"),
+            ("home/.secret-taken", "before private"),
+            ("root/store/obj/s-000000005", DOCUMENT),
             ("root/store/obj/a-000000001", "content of a\n"),
             ("root/store/obj/b-000000002", "content of b\n"),
             ("root/store/obj/t-000000003/one", "one of t\n"),
@@ -111,8 +137,8 @@ impl Machine {
     }
 
     fn engine(&self) -> Engine {
-        Engine::open(settings(&self.work.join("root"), &self.work.join("home")), Access::Work)
-            .unwrap()
+        let settings = settings(&self.work.join("root"), &self.work.join("home"));
+        Engine::open(Settings { identities, ..settings }, Access::Work).unwrap()
     }
 
     fn apply(&self, manifest: &Manifest) -> Result<(), String> {
@@ -148,6 +174,7 @@ impl Machine {
         let mut tree = Tree::new();
         read_tree(&self.work.join("home"), &mut tree);
         read_tree(&self.work.join("dots"), &mut tree);
+        read_tree(&self.private_files(), &mut tree);
         // A number may be left out: what counts is what the snapshot says.
         let snapshot =
             fs::read_to_string(self.work.join("root/store/metadata/current/snapshot.json"));
@@ -164,7 +191,32 @@ impl Machine {
         tree
     }
 
+    /// Where the files are that links to secrets lead to: those of one user.
+    fn private_files(&self) -> PathBuf {
+        let above = fs::read_dir(self.work.join("root/secrets")).into_iter().flatten();
+        let mut directories = above.map(|entry| entry.unwrap().path());
+        directories.find(|path| path.is_dir()).unwrap_or_default()
+    }
+
+    /// The values of secrets are in nothing that the root keeps, but in the files made for them.
+    fn check_secrecy(&self, when: &str) {
+        let mut pending = vec![self.work.join("root")];
+        while let Some(path) = pending.pop() {
+            let data = fs::symlink_metadata(&path).unwrap();
+            if data.is_dir() && !path.ends_with("root/secrets") {
+                pending.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            } else if data.is_file() {
+                let content = fs::read(&path).unwrap();
+                for (_, value) in VALUES {
+                    let found = content.windows(value.len()).any(|part| part == value.as_bytes());
+                    assert!(!found, "{when}: a secret is in {}", path.display());
+                }
+            }
+        }
+    }
+
     fn check_precious(&self, when: &str) {
+        self.check_secrecy(when);
         let mut tree = Tree::new();
         read_tree(&self.work.join("home"), &mut tree);
         read_tree(&self.work.join("root/backups"), &mut tree);
@@ -220,6 +272,21 @@ impl Machine {
         self.action(File { source, target: target.into(), private: true, ..File::default() })
     }
 
+    /// A value of the document: a link to a private file, or a real file.
+    fn secret(&self, target: &str, number: usize, copy: bool) -> Activation {
+        let key = VALUES[number].0;
+        let document = Document::parse(Format::of(Path::new("basic.yaml")), DOCUMENT.as_bytes());
+        let sealed = document.unwrap().sealed(&KeyPath::parse(key).unwrap()).unwrap();
+        let value = Reference {
+            document: self.object("s-000000005"),
+            origin: "basic.yaml".into(),
+            key: key.to_owned(),
+            sealed: Hash::from_bytes(sealed),
+        };
+        let content = vec![Part::Plain { text: "the secret ".into() }, Part::Value(value)];
+        self.action(Secret { target: target.into(), content, copy, ..Secret::default() })
+    }
+
     fn directory(&self, target: &str, mode: &str) -> Activation {
         self.action(Directory {
             target: target.into(),
@@ -267,6 +334,14 @@ impl Machine {
             self.private("~/.private-opens", "a-000000001"),
             self.link("~/.closes", "a-000000001"),
             self.private("~/.private-tree", "t-000000003"),
+            self.secret("~/.secret-keep", 0, false),
+            self.secret("~/.secret-change", 0, false),
+            self.secret("~/.secret-goes", 0, false),
+            self.secret("~/.secret-copy", 0, true),
+            self.secret("~/.secret-copy-goes", 0, true),
+            self.secret("~/.secret-becomes-link", 0, false),
+            self.secret("~/.secret-becomes-copy", 0, false),
+            self.link("~/.becomes-secret", "a-000000001"),
             self.run("kept"),
         ];
         Manifest { activations, ..Manifest::default() }
@@ -292,6 +367,13 @@ impl Machine {
             self.install("~/.private-opens", "a-000000001"),
             self.private("~/.closes", "a-000000001"),
             self.private("~/.private-tree", "u-000000004"),
+            self.secret("~/.secret-keep", 0, false),
+            self.secret("~/.secret-change", 1, false),
+            self.secret("~/.secret-copy", 1, true),
+            self.secret("~/.secret-taken", 1, true),
+            self.link("~/.secret-becomes-link", "a-000000001"),
+            self.secret("~/.secret-becomes-copy", 1, true),
+            self.secret("~/.becomes-secret", 1, false),
             self.run("kept"),
         ];
         Manifest { activations, ..Manifest::default() }
@@ -711,6 +793,9 @@ fn every_target_is_old_or_new() {
     let machine = Machine::new();
     fs::write(machine.work.join("home/.drifted"), "edited").unwrap();
     machine.apply(&machine.first_of_others()).unwrap();
+    // Somebody edits a secret by its link.
+    let edited = fs::canonicalize(machine.work.join("home/.secret-change")).unwrap();
+    fs::write(edited, "edited").unwrap();
     let second = machine.second_of_others();
     let scenario = Scenario::new("apply of trees", &machine, Box::new(|| machine.apply(&second)));
     sweep(&scenario, false);

@@ -59,6 +59,12 @@ impl<'a> Place<'a> {
     }
 }
 
+/// The `__name` of the metatable of secrets: `lua/syslua/secret.lua`.
+pub const SECRET: &str = "syslua.Secret";
+/// What is said of a secret where there can be none.
+pub const SECRET_HINT: &str =
+    "what is built can be read by everybody: `secret` of file{} writes a private file";
+
 /// Deeper tables are cycles, or would exhaust the stack.
 const DEEPEST: usize = 100;
 
@@ -117,6 +123,11 @@ fn table_to_value(lua: &Lua, table: &LuaTable, place: &Place<'_>) -> Answer<Valu
                 return Err(place.refuse(
                     "is a value of lib.mk...(), which only env{}, file{} and modules take",
                 ));
+            }
+            Some(SECRET) => {
+                return Err(place
+                    .refuse("is a secret, which plain data cannot hold")
+                    .with_hint(SECRET_HINT));
             }
             Some("syslua.Reference") => {
                 return Err(place.refuse("is a value of lib.ref(), which only env{} takes"));

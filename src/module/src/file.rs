@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use mlua::BString;
 use mlua::prelude::*;
-use syslua_engine::action::{self, Absent, Action, Directory, Link, Tree};
+use syslua_engine::action::{self, Absent, Action, Directory, Link, Part, Reference, Secret, Tree};
 use syslua_engine::activation::Activation;
 use syslua_engine::derivation::{Derivation, FileContent, FileRecipe, Recipe, Spec};
 use syslua_engine::failure::Failure;
@@ -25,7 +25,7 @@ use crate::convert::{Place, check_paths};
 use crate::derive::{config_failure, declare, follow, system};
 use crate::error::{Answer, lua_failure, register as register_function, register_plain};
 use crate::evaluation::record_in_scope;
-use crate::given::{Given, More, Origin};
+use crate::given::{Given, More, Origin, Piece};
 use crate::state::{self, State, Ticket};
 use crate::tree::{Members, leads_back, members};
 
@@ -206,6 +206,9 @@ impl Declaring<'_> {
         if let Some((top, tree)) = self.tree_of(&given)? {
             return self.declare_tree(&given, &top, &tree, ticket);
         }
+        if let Origin::Secret(pieces) = &given.origin {
+            return self.declare_secret(&given, pieces, ticket).map(|()| true);
+        }
         let mutable = matches!(given.origin, Origin::Own);
         let Some(Resolved { path, private, through }) = self.source_of(&given, ticket)? else {
             return Ok(false);
@@ -239,6 +242,36 @@ impl Declaring<'_> {
         let mut activation = Activation::new(action, Arc::clone(&ticket.positions));
         more.explained.clone().note(&mut activation);
         record_in_scope(self.lua, activation, Some(ticket.order)).map(|()| true)
+    }
+
+    /// Declares a secret: of each document that it is made of the derivation, and its action.
+    fn declare_secret(&self, given: &Given, pieces: &[Piece], ticket: &Ticket) -> Answer<()> {
+        let part = |piece: &Piece| match piece {
+            Piece::Plain(text) => Ok(Part::Plain { text: Text(text.clone()) }),
+            Piece::Value { name, content, key, sealed } => {
+                let content = FileContent::Text(content.clone());
+                let recipe = FileRecipe { content, executable: false };
+                let sealed = Hash::parse(sealed).map_err(|error| config_failure(&error))?;
+                Ok(Part::Value(Reference {
+                    document: Text(derive_file(self.lua, name, recipe, ticket)?),
+                    origin: Text(name.clone()),
+                    key: key.clone(),
+                    sealed,
+                }))
+            }
+        };
+        let more = &given.more;
+        let secret = Secret {
+            target: Text(given.target.clone()),
+            content: pieces.iter().map(part).collect::<Answer<_>>()?,
+            mode: more.mode.clone(),
+            owner: more.owner.clone(),
+            copy: more.is_installed,
+            ..Secret::default()
+        };
+        let mut activation = Activation::new(secret.into(), Arc::clone(&ticket.positions));
+        more.explained.clone().note(&mut activation);
+        record_in_scope(self.lua, activation, Some(ticket.order))
     }
 
     /// Declares what is left of a tree of the collection, and for a link that leads out of the tree
@@ -380,7 +413,8 @@ impl Declaring<'_> {
                 };
                 return Ok(exists.then(|| platform::bytes_of_path(&place).into()));
             }
-            Origin::None => return Ok(Some(Vec::new().into())),
+            // A secret is no content.
+            Origin::None | Origin::Secret(_) => return Ok(Some(Vec::new().into())),
             Origin::Member { top, below, excluded } => {
                 return self.member(given, (top, excluded), below, ticket);
             }

@@ -24,6 +24,8 @@ pub enum Origin {
     Built,
     /// There is none: nothing is to stand there.
     None,
+    /// A secret, by what it is made of.
+    Secret(Vec<Piece>),
     /// A local file or tree, which is linked to as it is.
     Own,
     /// A file of a local tree, below what the whole tree becomes. `top` is the target of the tree.
@@ -37,6 +39,41 @@ pub enum Origin {
     },
     /// What is left of this tree of the collection, file by file.
     Tree(usize),
+}
+
+/// A part of a secret, as the Lua side hands it over.
+pub enum Piece {
+    /// A text that is none.
+    Plain(Vec<u8>),
+    /// A value of an encrypted document.
+    Value {
+        /// What the document is called.
+        name: Vec<u8>,
+        /// The encrypted text.
+        content: Vec<u8>,
+        /// The way to the value.
+        key: String,
+        /// The digest of its encrypted text.
+        sealed: String,
+    },
+}
+
+impl Piece {
+    /// Reads one: a text, or a table of what it is a value of.
+    pub fn read(value: LuaValue) -> LuaResult<Piece> {
+        match value {
+            LuaValue::Table(table) => Ok(Piece::Value {
+                name: table.raw_get::<BString>("name")?.into(),
+                content: table.raw_get::<BString>("content")?.into(),
+                key: table.raw_get("key")?,
+                sealed: table.raw_get("sealed")?,
+            }),
+            LuaValue::String(text) => Ok(Piece::Plain(text.as_bytes().to_vec())),
+            other => {
+                Err(LuaError::external(format!("a part of a secret is a {}", other.type_name())))
+            }
+        }
+    }
 }
 
 /// One file, as the Lua side hands it over.
@@ -131,6 +168,9 @@ fn origin(lua: &Lua, more: Option<&LuaTable>) -> LuaResult<Origin> {
     if let Some(below) = more.raw_get::<Option<BString>>("below")? {
         let top = more.raw_get::<BString>("top")?.into();
         return Ok(Origin::Member { top, below: below.into(), excluded: BTreeSet::new() });
+    }
+    if let Some(parts) = more.raw_get::<Option<Vec<LuaValue>>>("secret")? {
+        return Ok(Origin::Secret(parts.into_iter().map(Piece::read).collect::<LuaResult<_>>()?));
     }
     Ok(match more.raw_get::<Option<String>>("origin")?.as_deref() {
         Some("built") => Origin::Built,

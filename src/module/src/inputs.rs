@@ -11,7 +11,9 @@ use memchr::memmem;
 use mlua::prelude::*;
 use syslua_engine::failure::Failure;
 use syslua_engine::hash::Hash;
-use syslua_engine::inputs::{self, Change, Declarer, InputAddress, LockFile, Request, Resolved};
+use syslua_engine::inputs::{
+    self, Change, Declarer, InputAddress, LockFile, Request, Resolved, SealedPart,
+};
 use syslua_engine::lock::{LockedInput, is_name};
 use syslua_engine::pins::{Pin, PinChange, Pins, Rule, parts_of};
 use syslua_engine::platform;
@@ -22,6 +24,7 @@ use syslua_engine::value::{Source, Text, Value};
 use crate::error::{
     Answer, lua_failure, register as register_function, register_verb, register_working,
 };
+use crate::given::Piece;
 use crate::options::Options;
 use crate::state;
 
@@ -135,12 +138,27 @@ fn request(lua: &Lua, table: &LuaTable) -> Answer<Request> {
         key,
         url,
         auth: text("auth")?.map(|text| text.to_string_lossy()),
+        sealed_auth: sealed(table).map_err(lua_failure)?,
         strip: table.raw_get("strip").map_err(lua_failure)?,
         declarer,
         locked,
         refresh,
         position: text("position")?.map(|text| text.to_string_lossy()),
     })
+}
+
+/// Reads a token that is a secret.
+fn sealed(table: &LuaTable) -> LuaResult<Option<Vec<SealedPart>>> {
+    let Some(parts) = table.raw_get::<Option<Vec<LuaValue>>>("sealed_auth")? else {
+        return Ok(None);
+    };
+    let part = |value| match Piece::read(value)? {
+        Piece::Plain(text) => Ok(SealedPart::Plain(text)),
+        Piece::Value { name, content, key, .. } => {
+            Ok(SealedPart::Value { name: platform::path_from_bytes(&name), content, key })
+        }
+    };
+    parts.into_iter().map(part).collect::<LuaResult<_>>().map(Some)
 }
 
 /// Refuses what `--locked` does not allow.

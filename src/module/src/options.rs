@@ -82,6 +82,7 @@ impl Options {
                 unpack: UnpackLimits::default(),
                 output: network::output_limits()?,
                 pins: Arc::default(),
+                identities: crate::secrets::find_identities,
             },
             dry_run: options.get::<Option<bool>>("dry_run").map_err(lua_failure)?.unwrap_or(false),
             description: options

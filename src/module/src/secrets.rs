@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 
 use mlua::prelude::*;
 use syslua_engine::failure::Failure;
+use syslua_engine::hash::Hash;
 use syslua_engine::platform;
 use syslua_secrets::file::{self, Stored};
 use syslua_secrets::identity::{self, Identities, Places};
 use syslua_secrets::private::PrivateFile;
 use syslua_secrets::recipient::Recipient;
-use syslua_secrets::{KeyPath, Plain, Problem, Type, Value, rules};
+use syslua_secrets::{
+    Document, Format, KeyPath, Plain, Problem, Step, Type, Value, age_file, rules,
+};
 use zeroize::Zeroizing;
 
 use crate::error::{self, Answer, lua_failure};
@@ -47,7 +50,8 @@ fn settings_directory(home: Option<&Path>) -> Option<PathBuf> {
     })
 }
 
-fn find_identities() -> Identities {
+/// Looks for identities in every place where sops does, and as root for the keys of the host.
+pub fn find_identities() -> Identities {
     let home = options::home().ok();
     Identities::find(&Places {
         variable: &|name| std::env::var(name).ok(),
@@ -476,6 +480,97 @@ fn outline(lua: &Lua, path: &LuaString) -> Answer<LuaValue> {
     to_lua(lua, &document.outline()).map_err(lua_failure)
 }
 
+/// What a document holds for a config: tables as it has them, with what `leaf(key, digest)` makes in
+/// the place of values. Each map goes through `map(table, key)`. Null is nothing.
+fn document(
+    lua: &Lua,
+    kind: &str,
+    name: &LuaString,
+    content: &LuaString,
+    leaf: &LuaFunction,
+    map: &LuaFunction,
+) -> Answer<LuaValue> {
+    let (path, content) = (path_of(name), content.as_bytes());
+    let in_file = |problem: Problem| {
+        let failure = failure(problem.in_file(&path));
+        Failure { kind: "config".to_owned(), ..failure }
+    };
+    let is_age = age_file::is_age_file(&content);
+    if kind == "age" {
+        age_file::check(&content).map_err(in_file)?;
+        let sealed = Hash::of(&content).to_hex();
+        return leaf.call(("", sealed)).map_err(lua_failure);
+    } else if is_age {
+        return Err(in_file(
+            Problem::new("it is a file of age, which has no keys").with_hint("load it by age.load"),
+        ));
+    }
+    let format = Format::of(&path);
+    let document = Document::parse(format, &content).map_err(in_file)?;
+    let mut place = Vec::new();
+    let make = Outline { lua, document: &document, leaf, map };
+    if format == Format::Binary {
+        place.push(Step::Key("data".to_owned()));
+        return make.leaf(&KeyPath::new(place)).map_err(in_file)?.map_err(lua_failure);
+    }
+    make.value(&document.outline(), &mut place).map_err(in_file)?.map_err(lua_failure)
+}
+
+/// Makes values of Lua of what a document holds.
+struct Outline<'a> {
+    lua: &'a Lua,
+    document: &'a Document,
+    leaf: &'a LuaFunction,
+    map: &'a LuaFunction,
+}
+
+impl Outline<'_> {
+    fn leaf(&self, path: &KeyPath) -> syslua_secrets::Result<LuaResult<LuaValue>> {
+        let sealed = Hash::from_bytes(self.document.sealed(path)?).to_hex();
+        Ok(self.leaf.call((path.to_string(), sealed)))
+    }
+
+    fn value(
+        &self,
+        outline: &Plain,
+        place: &mut Vec<Step>,
+    ) -> syslua_secrets::Result<LuaResult<LuaValue>> {
+        let inner = |step: Step, outline: &Plain, place: &mut Vec<Step>| {
+            place.push(step);
+            let value = self.value(outline, place);
+            place.pop();
+            value
+        };
+        let table = match self.lua.create_table() {
+            Ok(table) => table,
+            Err(error) => return Ok(Err(error)),
+        };
+        match outline {
+            Plain::Value(Value::Str(kind)) if kind == Type::Null.name() => return Ok(Ok(LuaNil)),
+            Plain::Value(_) => return self.leaf(&KeyPath::new(place.clone())),
+            Plain::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    let value = inner(Step::Index(index), item, place)?;
+                    if let Err(error) = value.and_then(|value| table.raw_set(index + 1, value)) {
+                        return Ok(Err(error));
+                    }
+                }
+                Ok(Ok(LuaValue::Table(table)))
+            }
+            Plain::Map(entries) => {
+                for (key, item) in entries {
+                    let value = inner(Step::Key(key.clone()), item, place)?;
+                    if let Err(error) = value.and_then(|value| table.raw_set(key.as_str(), value)) {
+                        return Ok(Err(error));
+                    }
+                }
+                let place = KeyPath::new(place.clone()).to_string();
+                Ok(self.map.call((table, place)))
+            }
+        }
+    }
+}
+
 /// Registers them.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     error::register(
@@ -510,5 +605,14 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     error::register(lua, native, "secrets_edit", |lua, (path, editor, on_problem): Edit| {
         edit(lua, &path, &editor, &on_problem)
     })?;
+    type Load = (String, LuaString, LuaString, LuaFunction, LuaFunction);
+    error::register(
+        lua,
+        native,
+        "secret_document",
+        |lua, (kind, name, content, leaf, map): Load| {
+            document(lua, &kind, &name, &content, &leaf, &map)
+        },
+    )?;
     error::register(lua, native, "secrets_outline", |lua, path: LuaString| outline(lua, &path))
 }

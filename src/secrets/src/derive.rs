@@ -10,7 +10,7 @@ use crate::problem::{Problem, Result};
 const BLOCK: usize = 64;
 
 /// HMAC with SHA-256 over parts.
-pub(crate) fn hmac(key: &[u8], parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
+pub fn hmac(key: &[u8], parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
     let mut block = Zeroizing::new([0_u8; BLOCK]);
     if key.len() > BLOCK {
         block[..32].copy_from_slice(&Sha256::digest(key));
@@ -58,7 +58,7 @@ pub(crate) fn is_equal(one: &[u8], other: &[u8]) -> bool {
 ///
 /// # Errors
 /// When it gives none.
-pub(crate) fn random(bytes: &mut [u8]) -> Result<()> {
+pub fn random(bytes: &mut [u8]) -> Result<()> {
     getrandom::fill(bytes)
         .map_err(|error| Problem::new(format!("the system gives no random bytes: {error}")))
 }

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::change::{change, missing};
@@ -88,6 +89,37 @@ impl Document {
         let mut leaves = Vec::new();
         collect(&self.outline(), &mut Vec::new(), &mut leaves);
         leaves
+    }
+
+    /// A digest of the encrypted text at a path: as long as it is the same, so is what it decrypts
+    /// to. Another one says nothing, since each encryption gives another text.
+    ///
+    /// # Errors
+    /// When there is nothing at the path, naming what is there instead.
+    pub fn sealed(&self, path: &KeyPath) -> Result<[u8; 32]> {
+        let path = self.format.adapt(path);
+        let mut steps = path.steps().iter();
+        let mut gone = Vec::new();
+        let root = match (self.roots.as_slice(), steps.as_slice().first()) {
+            ([root], _) => Some(root),
+            (roots, Some(Step::Index(index))) => {
+                gone.extend(steps.next().cloned());
+                roots.get(*index)
+            }
+            _ => None,
+        };
+        let mut at = root.ok_or_else(|| Problem::new(format!("it has no `{path}`")))?;
+        for step in steps {
+            let next = match (step, &at.kind) {
+                (Step::Key(key), Kind::Map(_)) => at.get(key),
+                (Step::Index(index), Kind::List(_)) => at.entries().nth(*index),
+                _ => None,
+            };
+            let next = next.ok_or_else(|| missing(&gone, step, &at.to_plain()))?;
+            at = &next.node;
+            gone.push(step.clone());
+        }
+        Ok(Sha256::digest(&self.text[at.span.clone()]).into())
     }
 
     fn data_roots(&self) -> impl Iterator<Item = &Node> {

@@ -6,6 +6,7 @@ local failure = require("syslua.util.failure")
 local origin = require("syslua.helpers.file.origin")
 local path = require("syslua.util.path")
 local priority = require("syslua.priority")
+local secret = require("syslua.secret")
 local text = require("syslua.util.text")
 -- Before the first handle is made.
 require("syslua.handle")
@@ -18,7 +19,9 @@ end
 
 -- What a declaration puts there, for messages.
 local function describe(file)
-  if file.content then
+  if file.secret then
+    return "secret " .. secret.describe(file.secret)
+  elseif file.content then
     return "content " .. text.describe(file.content):gsub("^string ", "")
   elseif file.below then
     return ("source %s/%s"):format(file.tree.source, file.below)
@@ -32,7 +35,9 @@ local compared = { "content", "mutable", "executable", "copy", "mode", "owner", 
 
 -- What is known of the content of a source: of a local one its hash, of what is built its path.
 local function get_content_key(file)
-  if file.declared then
+  if file.secret then
+    return secret.get_identity(file.secret)
+  elseif file.declared then
     return file.declared.sha256
   elseif not file.source or not origin.is_local(file) then
     return file.source

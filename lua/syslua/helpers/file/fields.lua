@@ -25,6 +25,7 @@ local fields = {
   content = { type = "string", other_names = { "text", "contents", "data", "body" } },
   template = { type = "string" },
   values = { type = "map" },
+  secret = { type = "secret" },
   mutable = { type = "boolean" },
   recursive = { type = "boolean" },
   executable = { type = "boolean" },
@@ -73,7 +74,12 @@ local function take(given)
   local number, declared = priority.plain, nil
   local checked = given
   -- What a metatable would show is no field of it.
-  if type(from) == "table" or type(content) == "table" or getmetatable(given) then
+  if
+    type(from) == "table"
+    or type(content) == "table"
+    or priority.is(rawget(given, "secret"))
+    or getmetatable(given)
+  then
     checked = {}
     for name, value in next, given do
       checked[name] = value
@@ -86,6 +92,11 @@ local function take(given)
     end
     checked.source, checked.content = from, content
   end
+  local secret_value = rawget(given, "secret")
+  if priority.is(secret_value) then
+    secret_value, number = priority.unwrap(secret_value)
+    checked.secret = secret_value
+  end
   schema.check("file{}", checked, fields)
   return {
     path = rawget(given, "path"),
@@ -93,6 +104,7 @@ local function take(given)
     content = content,
     template = rawget(given, "template"),
     values = rawget(given, "values"),
+    secret = secret_value,
     mutable = rawget(given, "mutable"),
     recursive = rawget(given, "recursive"),
     executable = rawget(given, "executable"),
@@ -113,7 +125,7 @@ end
 -- A path and a content and nothing else, as most have, contradict nothing.
 local function is_simple(file)
   return not (file.mutable or file.recursive or file.executable or file.absent)
-    and not (file.mode or file.owner or file.copy)
+    and not (file.mode or file.owner or file.copy or file.secret)
     and (file.source == nil) ~= (file.content == nil)
     and file.source ~= ""
 end
@@ -179,6 +191,7 @@ local contradictions = {
       "copy",
       "mode",
       "owner",
+      "secret",
     }) do
       if file.absent and file[field] then
         return ("file{} has both `absent` and `%s`: nothing is to stand there"):format(field),
@@ -187,7 +200,16 @@ local contradictions = {
     end
   end,
   function(file)
-    if file.source == nil and file.content == nil and not file.absent then
+    for _, field in ipairs({ "source", "content", "mutable", "recursive", "executable", "public" }) do
+      if file.secret and file[field] then
+        return ("file{} has both `secret` and `%s`"):format(field),
+          (field == "source" or field == "content") and "give one of the two"
+            or ("leave out `%s`"):format(field)
+      end
+    end
+  end,
+  function(file)
+    if file.source == nil and file.content == nil and not file.secret and not file.absent then
       return "file{} has neither `source` nor `content`", "give one of the two"
     end
   end,
@@ -282,7 +304,7 @@ end
 
 -- Renders the template that a file is made of: from then on it is a content like any other.
 local function render(file)
-  for _, field in ipairs({ "source", "content", "absent", "recursive" }) do
+  for _, field in ipairs({ "source", "content", "secret", "absent", "recursive" }) do
     if file[field] then
       raise(("file{} has both `template` and `%s`"):format(field), "give one of the two")
     end
@@ -322,7 +344,7 @@ function file_fields.check(given)
   end
   file.mode = mode.parse("file{}", file.mode)
   file.is_once = file.mutable and file.content ~= nil
-  if file.mode then
+  if file.mode and not file.secret then
     check_secrecy(file)
   end
   return file

@@ -6,6 +6,7 @@ local origin = require("syslua.helpers.file.origin")
 local path = require("syslua.util.path")
 local priority = require("syslua.priority")
 local scope = require("syslua.scope")
+local secret = require("syslua.secret")
 
 local border = require("syslua.border")
 
@@ -18,9 +19,11 @@ function parts.get(file)
   local is_own = file.mutable and file.source ~= nil
   return {
     declared = file.declared,
-    origin = file.absent and "none" or is_own and "own" or file.source and origin.is_placeholder(
-      file.source
-    ) and "built" or nil,
+    secret = file.secret and secret.to_data(file.secret) or nil,
+    origin = (file.absent or file.secret) and "none"
+      or is_own and "own"
+      or file.source and origin.is_placeholder(file.source) and "built"
+      or nil,
     absent = file.absent,
     -- A tree of which the engine knows what is left of it.
     members = file.members,

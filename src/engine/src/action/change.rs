@@ -19,6 +19,10 @@ pub struct TargetChange {
     /// Where, as it is declared, when that is written differently.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared: Option<Text>,
+    /// Of what stands there with a secret: the mode that it gets back when it is put back. Where it
+    /// is kept until then, only its owner can read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private: Option<u32>,
     /// Where new content is prepared, beside the place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temporary: Option<Text>,
@@ -103,6 +107,21 @@ pub enum After {
         /// What tells other roots whose file it is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mark: Option<Text>,
+    },
+    /// A file of ours with a secret, whose content is written nowhere else.
+    Secret {
+        /// HMAC-SHA-256 of the content.
+        digest: Hash,
+        /// The file with the key for that.
+        key: Text,
+        /// Permission bits.
+        mode: u32,
+        /// The number of its owner.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owner: Option<u32>,
+        /// The number of its group.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<u32>,
     },
     /// A directory, which may hold what is not ours.
     Directory {

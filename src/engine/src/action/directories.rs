@@ -6,7 +6,9 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
+use super::contents::Contents;
 use crate::platform::{Directory, Result, failed};
 use crate::settings::Interrupt;
 
@@ -23,6 +25,8 @@ pub struct Directories {
     missing: Option<RefCell<HashSet<PathBuf>>>,
     /// Stops the hashing of what stands in them.
     interrupt: Interrupt,
+    /// The contents of secrets that are to be written.
+    contents: Arc<Contents>,
 }
 
 impl Directories {
@@ -35,6 +39,17 @@ impl Directories {
     #[must_use]
     pub fn stopped_by(self, interrupt: &Interrupt) -> Directories {
         Directories { interrupt: interrupt.clone(), ..self }
+    }
+
+    /// Returns the same for who writes secrets, with their contents.
+    #[must_use]
+    pub fn with_contents(self, contents: &Arc<Contents>) -> Directories {
+        Directories { contents: Arc::clone(contents), ..self }
+    }
+
+    /// Returns the contents of secrets that are to be written.
+    pub fn contents(&self) -> &Contents {
+        &self.contents
     }
 
     /// Returns what stops the work on them.

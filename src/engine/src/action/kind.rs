@@ -135,6 +135,11 @@ pub trait TargetKind: Kind {
         None
     }
 
+    /// Returns what it puts there, for people, where the target is told too.
+    fn detail(&self) -> Text {
+        self.source().cloned().unwrap_or_default()
+    }
+
     /// Returns what is declared of it besides.
     fn properties(&self) -> Properties<'_> {
         Properties::default()

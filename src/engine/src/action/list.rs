@@ -16,6 +16,7 @@ use super::kind::{EffectKind, EnvironmentKind, TargetKind};
 use super::link::Link;
 use super::path_entry::PathEntry;
 use super::script::Script;
+use super::secret::Secret;
 use super::tree::Tree;
 use super::variable::Variable;
 use crate::names::Placeholder;
@@ -105,6 +106,7 @@ kinds! {
         "install" => File,
         "directory" => Directory,
         "absent" => Absent,
+        "secret" => Secret,
         "tree" => Tree,
     }
     /// Part of the environment of shells.
@@ -190,6 +192,19 @@ impl Action {
         if let Action::Target(target) = self { Some(target.get_mut()) } else { None }
     }
 
+    /// Returns the secret that it is, if it is one: then its content is told to nobody.
+    pub fn as_secret(&self) -> Option<&Secret> {
+        self.as_target().and_then(Target::as_secret)
+    }
+
+    /// Returns the same, to be changed.
+    pub fn as_secret_mut(&mut self) -> Option<&mut Secret> {
+        match self {
+            Action::Target(Target::Secret(secret)) => Some(secret),
+            _ => None,
+        }
+    }
+
     /// Returns what is done, if it is an effect, to be changed.
     pub fn as_effect_mut(&mut self) -> Option<&mut dyn EffectKind> {
         if let Action::Effect(effect) = self { Some(effect.get_mut()) } else { None }
@@ -225,7 +240,7 @@ impl Action {
             Action::Target(target) => Description {
                 target: Some(target.target().clone()),
                 name: None,
-                detail: target.source().cloned().unwrap_or_default(),
+                detail: target.detail(),
             },
             Action::Environment(part) => Description {
                 target: None,
@@ -245,6 +260,11 @@ impl Target {
     /// Returns whether two put the same at their targets, wherever these are.
     pub fn puts_same(&self, other: &Target) -> bool {
         self.kind() == other.kind() && self.content() == other.content()
+    }
+
+    /// Returns the secret that it is, if it is one.
+    pub fn as_secret(&self) -> Option<&Secret> {
+        if let Target::Secret(secret) = self { Some(secret) } else { None }
     }
 
     /// Returns whether nothing is to be done where `old` is in force and what stands there is

@@ -6,17 +6,20 @@ mod absent;
 mod alias;
 mod change;
 mod command;
+mod contents;
 mod directories;
 mod directory;
 mod drift;
 mod file;
 mod found;
 mod function;
+mod key;
 mod kind;
 mod link;
 mod list;
 mod path_entry;
 mod script;
+mod secret;
 pub mod target;
 mod tree;
 mod variable;
@@ -25,17 +28,20 @@ pub use absent::Absent;
 pub use alias::Alias;
 pub use change::{After, Before, Rights, Role, TargetChange};
 pub use command::{Command, Run};
+pub use contents::Contents;
 pub use directories::Directories;
 pub use directory::Directory;
 pub use drift::{Accounts, Aspect, Drift, Look};
 pub use file::{File, digest_of};
 pub use found::{Found, is_link_to, look};
 pub use function::Function;
+pub use key::{KEY as SECRET_KEY, Key};
 pub use kind::{Addition, EffectKind, EnvironmentKind, Kind, Properties, Surroundings, TargetKind};
 pub use link::Link;
 pub use list::{Action, Description, Effect, Environment, Target};
 pub use path_entry::PathEntry;
 pub use script::Script;
+pub use secret::{Part, Reference, Secret, without_links};
 pub use tree::Tree;
 pub use variable::Variable;
 
@@ -92,6 +98,9 @@ pub enum Error {
         /// Its owner.
         owner: String,
     },
+    /// A secret is to be written whose value was not decrypted before the switch.
+    #[error("a secret changed while it was applied: apply again")]
+    NotDecrypted,
     /// Somebody asked to stop.
     #[error("interrupted")]
     Interrupted,

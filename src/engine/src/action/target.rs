@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::change::{After, Before, Rights, Role, TargetChange};
-use super::{Directories, Error, Found, file, link, look};
+use super::{Directories, Error, Found, Key, file, link, look, secret};
 use crate::platform::{self, FileKind, Identity, NewFile};
 use crate::value::Text;
 
@@ -28,13 +28,14 @@ pub enum Undone {
 
 /// Returns whether something is to be prepared before the change, and to be on the disk by then.
 pub fn needs_preparation(change: &TargetChange) -> bool {
-    matches!(change.after, After::File { .. }) || keeps_second_name(change)
+    matches!(change.after, After::File { .. } | After::Secret { .. }) || keeps_second_name(change)
 }
 
 /// A second name keeps our old file while a new one takes its place in one step.
 fn keeps_second_name(change: &TargetChange) -> bool {
     let is_file = matches!(&change.before, Before::Kept { identity, role: Role::Ours, .. } if identity.content.is_some());
-    is_file && matches!(change.after, After::Link { .. } | After::File { .. })
+    is_file
+        && matches!(change.after, After::Link { .. } | After::File { .. } | After::Secret { .. })
 }
 
 /// Writes new content beside its place, and gives an old file a second name. Nothing is synced.
@@ -52,6 +53,13 @@ pub fn prepare(directories: &Directories, change: &TargetChange) -> Result<(), E
             &name,
             NewFile { source: &source, mode: *mode, owner: *owner, group: *group, mark },
         )?;
+    }
+    if let (After::Secret { digest, mode, owner, group, .. }, Some(temporary)) =
+        (&change.after, &change.temporary)
+    {
+        let (directory, name) = directories.of(&temporary.to_path())?;
+        let content = directories.contents().get(*digest).ok_or(Error::NotDecrypted)?;
+        directory.write_private(&name, content, *mode, *owner, *group)?;
     }
     if let (true, Before::Kept { identity, kept, .. }) = (keeps_second_name(change), &change.before)
     {
@@ -119,6 +127,9 @@ pub fn perform(directories: &Directories, change: &TargetChange) -> Result<(), E
                 if identity.content.is_none() {
                     directories.forget();
                 }
+                if change.private.is_some() {
+                    away.set_mode(&away_name, secret::PRIVATE)?;
+                }
             }
         }
     }
@@ -127,8 +138,12 @@ pub fn perform(directories: &Directories, change: &TargetChange) -> Result<(), E
         After::Link { source } => {
             link::put(&directory, &name, source, replace.then_some(temporary))?;
         }
-        After::File { .. } if replace => directory.rename_over(temporary, &directory, &name)?,
-        After::File { .. } => directory.rename_new(temporary, &directory, &name)?,
+        After::File { .. } | After::Secret { .. } if replace => {
+            directory.rename_over(temporary, &directory, &name)?
+        }
+        After::File { .. } | After::Secret { .. } => {
+            directory.rename_new(temporary, &directory, &name)?
+        }
         After::Directory { mode, owner, group } => {
             directories.forget();
             directory.make_with_rights(&name, *mode)?;
@@ -171,6 +186,10 @@ pub fn is_after(
         (After::File { digest, .. }, found) => {
             file::is_at(directories, &change.place.to_path(), found, *digest)?
         }
+        (After::Secret { digest, key, .. }, found) => match Key::read_file(&key.to_path())? {
+            Some(key) => key.is_at(directories, &change.place.to_path(), found, *digest)?,
+            None => false,
+        },
         (After::Directory { .. }, Found::Other(seen)) => seen.kind == FileKind::Directory,
         (After::Original { identity, .. }, found) => is(found, identity),
         _ => false,
@@ -270,6 +289,9 @@ pub fn undo(directories: &Directories, change: &TargetChange) -> Result<Undone, 
             if identity.content.is_none() {
                 directories.forget();
             }
+            if let Some(mode) = change.private {
+                directory.set_mode(&name, mode)?;
+            }
             Ok(Undone::Done)
         }
     }
@@ -296,7 +318,9 @@ fn take_away(directories: &Directories, change: &TargetChange) -> Result<bool, E
                 directories.forget();
             }
         }
-        After::Link { .. } | After::File { .. } => directory.remove(&name)?,
+        After::Link { .. } | After::File { .. } | After::Secret { .. } => {
+            directory.remove(&name)?
+        }
     }
     Ok(true)
 }

@@ -50,7 +50,7 @@ impl Engine {
             None,
             Snapshot::empty(),
             &Altered::default(),
-            Extent::News,
+            (Extent::News, &switch::Secrets::default()),
         )
         .map(drop)
     }

@@ -9,9 +9,8 @@ use super::altered::Altered;
 use super::prospect::Prospect;
 use super::report::{action_report, derivation_report, displaced_report, snapshot_report};
 use super::text_diff::TextDiff;
-use super::{
-    ApplyReport, ConfirmReport, DerivationReport, Engine, Error, PlanReport, RollbackReport,
-};
+use super::{ApplyReport, ConfirmReport, DerivationReport, Engine, Error, PlanReport};
+use crate::action;
 use crate::hash::Hash;
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
@@ -22,9 +21,9 @@ use crate::realize::{self, Tasks};
 use crate::settings::{Event, Sandbox, Settings};
 use crate::snapshot::Snapshot;
 use crate::store::{self, Outputs, Present, find_outputs};
-use crate::switch::{self, Desired, Extent, Mark, Plan, Step, Switched, To, Work};
+use crate::switch::{self, Desired, Extent, Mark, Plan, Secrets, Step, Switched, To};
 use crate::value::Text;
-use crate::{config_copy, generations, inputs};
+use crate::{generations, inputs};
 
 /// From so many derivations on, it is worth looking for their objects while the plan is prepared.
 const MANY: usize = 2000;
@@ -67,15 +66,6 @@ pub(super) struct Planned {
     pub(super) is_lost: bool,
 }
 
-/// What a way back begins from.
-pub(super) struct InForce {
-    pub(super) current: Snapshot,
-    /// Whether it holds more than what is in force.
-    pub(super) is_guess: bool,
-    /// Why it is not simply the current snapshot.
-    pub(super) problem: Option<String>,
-}
-
 /// Returns a manifest whose copy of the lock has the pins that were added since it was evaluated;
 /// nothing where there are none.
 fn with_pins(manifest: &Manifest, settings: &Settings) -> Option<Manifest> {
@@ -101,11 +91,12 @@ impl Engine {
         realized: Option<Arc<BTreeMap<Hash, Outputs>>>,
         current: Snapshot,
         altered: &Altered,
-        extent: Extent,
+        (extent, secrets): (Extent, &Secrets),
     ) -> Result<Planned, Error> {
-        let of_applied = || {
-            Desired::from_manifest(&self.store, manifest, &wanted, &current.derivations, &current)
+        let desired_of = |known| {
+            Desired::from_manifest(&self.store, manifest, &wanted, known, &current, secrets)
         };
+        let of_applied = || desired_of(&current.derivations);
         // Most of what is wanted is applied: then it takes no looking for what became of it.
         let (is_applied, applied) = match &realized {
             None if !self.is_recorded(&current, &wanted) => (false, None),
@@ -120,7 +111,7 @@ impl Engine {
         };
         let mut desired = match applied.filter(|_| is_applied) {
             Some(desired) => desired?,
-            None => Desired::from_manifest(&self.store, manifest, &wanted, &known, &current)?,
+            None => desired_of(&known)?,
         };
         desired.has_applied_objects = is_applied;
         desired.altered = altered.in_words(self);
@@ -142,7 +133,7 @@ impl Engine {
                 None,
                 current,
                 &altered,
-                options.extent(),
+                (options.extent(), &Secrets::default()),
             )?;
             self.plan_report(manifest, &planned, options)
         })
@@ -185,7 +176,7 @@ impl Engine {
                 outputs,
                 current,
                 &altered,
-                options.extent(),
+                (options.extent(), &Secrets::default()),
             )?;
             self.plan_report(manifest, &planned, options)
         })
@@ -211,7 +202,14 @@ impl Engine {
             let current = self.current()?;
             let altered = self.altered(&current)?;
             Ok((
-                self.planned(manifest, manifest.wanted(), None, current, &altered, extent)?,
+                self.planned(
+                    manifest,
+                    manifest.wanted(),
+                    None,
+                    current,
+                    &altered,
+                    (extent, &Secrets::default()),
+                )?,
                 altered,
                 link,
             ))
@@ -271,6 +269,13 @@ impl Engine {
         } else {
             (Arc::clone(&known), Vec::new())
         };
+        // Nothing is touched when a secret cannot be decrypted.
+        let secrets = if foreseen.changes {
+            let declared = switch::declared_secrets(&self.store, manifest, &outputs);
+            self.decrypted(declared, &foreseen.current)?
+        } else {
+            Secrets::default()
+        };
         let _lock = self.lock(on_event)?;
         self.finish_repair(&altered, &mut kept)?;
         switch::recover(&self.store, settings, on_event)?;
@@ -283,10 +288,15 @@ impl Engine {
             Some(Arc::clone(&outputs)),
             current,
             &altered,
-            told.extent(),
+            (told.extent(), &secrets),
         )?;
-        let known =
+        let mut known =
             Planned { plan: under_lock.plan, wanted: under_lock.wanted, known, is_lost: false };
+        known.plan.contents = Arc::clone(secrets.contents());
+        if let Some(activation) = switch::unknown_secret(&known.plan.activations) {
+            let changed = action::Error::NotDecrypted;
+            return Err(switch::Error::at(&activation.positions)(changed).into());
+        }
         // The copy that the snapshot keeps says what was built.
         let pinned = with_pins(manifest, &self.settings);
         let manifest = pinned.as_ref().unwrap_or(manifest);
@@ -311,129 +321,6 @@ impl Engine {
         // Commands ran, though nothing differs.
         report.applied = true;
         Ok(report)
-    }
-
-    /// Goes back to a snapshot: the parent of the current one unless given. Without `perform` it
-    /// only says what it would do. A current snapshot or a journal that cannot be read is no
-    /// obstacle.
-    ///
-    /// # Errors
-    /// When there is no such snapshot, or something fails: the system is as it was, or the error
-    /// says what is not.
-    pub fn rollback(
-        &self,
-        id: Option<SnapshotId>,
-        perform: bool,
-        on_event: &mut dyn FnMut(Event),
-    ) -> Result<RollbackReport, Error> {
-        let _lock = if perform && platform::exists(&self.store.metadata()) {
-            Some(self.lock(on_event)?)
-        } else {
-            None
-        };
-        let is_lost = match switch::pending(&self.store) {
-            // Which snapshot was meant, nobody can tell any more.
-            Err(error @ switch::Error::Journal { .. }) if id.is_none() => return Err(error.into()),
-            pending => matches!(pending, Err(switch::Error::Journal { .. })),
-        };
-        if perform && !is_lost {
-            switch::recover(&self.store, &self.settings, on_event)?;
-        }
-        let InForce { current, is_guess, problem } = self.in_force(id, is_lost)?;
-        let id = id.or(current.parent).ok_or(Error::NothingBefore)?;
-        let target = self.snapshot(id)?;
-        self.check_objects(&target)?;
-        if let Some(message) = problem {
-            on_event(Event::Warning { message });
-        }
-        if perform && let Some(aside) = switch::set_journal_aside(&self.store)? {
-            let message = format!(
-                "the journal of a switch that was cut off cannot be read: it is now {}",
-                aside.display()
-            );
-            on_event(Event::Warning { message });
-        }
-        let is_current = id == current.id;
-        let wanted: BTreeSet<Hash> = target.derivations.keys().copied().collect();
-        let known = Arc::clone(&target.derivations);
-        let reads = [id, current.id]
-            .into_iter()
-            .flat_map(|id| config_copy::reads(&self.store, id))
-            .collect();
-        let mut target = target;
-        target.follow_moves(self.store.root(), &self.settings.home);
-        let desired = Desired::from_snapshot(&target, &self.settings.home, reads);
-        let altered = if is_guess { Altered::default() } else { self.altered(&current)? };
-        let mut plan =
-            switch::plan(&self.store, &self.settings.home, desired, current, Extent::All)?;
-        if is_guess {
-            // Most of what may be in force is not.
-            plan.steps.retain(|step| step.mark != Mark::Remove || !matches!(step.work, Work::None));
-        }
-        let planned = Planned { plan, wanted, known, is_lost };
-        let mut report =
-            self.plan_report(&Manifest::default(), &planned, PlanOptions::default())?;
-        report.changed |= !is_current;
-        let applied = perform && report.changed;
-        let mut displaced = Vec::new();
-        if applied {
-            // Drift of the current snapshot is put right without going anywhere.
-            let to = if is_current { To::Same } else { To::Snapshot(id) };
-            // A command that runs at each apply does not run here.
-            let mut plan = planned.plan;
-            plan.steps.retain(|step| !(step.mark == Mark::Unchanged && step.place.is_none()));
-            let kept = self.keep_altered(&altered, &plan.current)?;
-            let switched = switch::switch(&self.store, &self.settings, &plan, to, None, on_event)?;
-            displaced.extend(
-                kept.iter()
-                    .map(|kept| &kept.backup)
-                    .chain(&switched.displaced)
-                    .map(displaced_report),
-            );
-            for object in self.record_objects(&altered, &plan.activations).unwrap_or_default() {
-                let message = format!(
-                    "a program changed {}: `verify --repair` restores it",
-                    object.display()
-                );
-                on_event(Event::Warning { message });
-            }
-        }
-        let env_script = self.settings.root.join("env.sh");
-        Ok(RollbackReport {
-            plan: report,
-            to: snapshot_report(&target),
-            applied,
-            displaced,
-            env_script,
-        })
-    }
-
-    /// Returns what is in force, as well as it can be known. `wanted` is where a rollback goes,
-    /// `is_lost` whether a switch was cut off and nobody knows how far it came.
-    fn in_force(&self, wanted: Option<SnapshotId>, is_lost: bool) -> Result<InForce, Error> {
-        let problem = match generations::current(&self.store) {
-            Ok(current) if !is_lost => {
-                return Ok(InForce { current, is_guess: false, problem: None });
-            }
-            Ok(_) => None,
-            Err(error) => Some(format!(
-                "{error}: what it declared is found by other means, which may not find all"
-            )),
-        };
-        let (id, everything) = match generations::current_id(&self.store) {
-            Ok(id) => (id, is_lost),
-            // Some other one, so that going to the wanted one is a change.
-            Err(generations::Error::Current(_)) => {
-                let mut all = generations::all(&self.store)?.into_iter();
-                (all.rfind(|id| Some(*id) != wanted).unwrap_or_default(), true)
-            }
-            Err(error) => return Err(error.into()),
-        };
-        Ok(InForce {
-            current: switch::rebuilt(&self.store, id, everything),
-            is_guess: true,
-            problem,
-        })
     }
 
     /// Brings a switch that was cut off to its end or back to its beginning, as every verb that
@@ -533,25 +420,6 @@ impl Engine {
         Ok(generations::read(&self.store, id)?)
     }
 
-    /// Checks that every object is there that the actions of a snapshot name.
-    fn check_objects(&self, snapshot: &Snapshot) -> Result<(), Error> {
-        let prefix = [platform::bytes_of_path(self.store.objects()).as_slice(), b"/"].concat();
-        for text in snapshot.activations.iter().flat_map(|activation| activation.action.texts()) {
-            for start in memchr::memmem::find_iter(&text.0, &prefix) {
-                let rest = &text.0[start + prefix.len()..];
-                let length = rest
-                    .iter()
-                    .take_while(|byte| byte.is_ascii_alphanumeric() || b"+-._?=".contains(byte));
-                let object =
-                    self.store.objects().join(platform::path_from_bytes(&rest[..length.count()]));
-                if !platform::exists(&object) {
-                    return Err(switch::Error::MissingObject { id: snapshot.id, object }.into());
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Returns whether exactly these derivations are applied.
     fn is_recorded(&self, current: &Snapshot, wanted: &BTreeSet<Hash>) -> bool {
         // What is applied does not tell how it was built.
@@ -617,17 +485,21 @@ impl Engine {
         let derivations =
             manifest.derivations.iter().filter(|derivation| to_realize.contains(&derivation.hash));
         // Nobody looks at a thousand actions that are in force.
-        // What leads to trees is told of only when it has to be put right.
-        let is_way = |step: &Step| {
+        // What leads to trees and secrets is told of only when it has to be put right.
+        let is_own = |step: &Step| {
             let place = step
                 .place
                 .as_ref()
                 .filter(|_| step.mark == Mark::Unchanged && step.change().is_some());
-            place.is_some_and(|place| switch::is_way(&self.store, place))
+            place.is_some_and(|place| {
+                switch::is_way(&self.store, place) || switch::is_private_file(&self.store, place)
+            })
         };
         let told =
-            plan.steps.iter().filter(|step| (!options.brief || step.is_news()) && !is_way(step));
-        let prospect = LazyCell::new(|| Prospect::new(manifest, &self.settings.interrupt));
+            plan.steps.iter().filter(|step| (!options.brief || step.is_news()) && !is_own(step));
+        let private_files = self.store.secrets();
+        let prospect =
+            LazyCell::new(|| Prospect::new(manifest, &self.settings.interrupt, &private_files));
         let report = |step: &Step| {
             let mut report = action_report(step);
             if let Some(replaces) = report.replaces.as_mut()

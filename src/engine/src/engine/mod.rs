@@ -19,6 +19,7 @@ mod plain;
 mod project;
 mod prospect;
 mod report;
+mod rollback;
 mod roots;
 mod status;
 mod status_report;

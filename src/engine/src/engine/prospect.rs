@@ -32,14 +32,21 @@ enum Content {
 pub(super) struct Prospect<'a> {
     derivations: HashMap<Placeholder, &'a Derivation>,
     interrupt: &'a Interrupt,
+    /// Where the root has its private files.
+    private_files: &'a Path,
 }
 
 impl<'a> Prospect<'a> {
-    pub(super) fn new(manifest: &'a Manifest, interrupt: &'a Interrupt) -> Prospect<'a> {
+    pub(super) fn new(
+        manifest: &'a Manifest,
+        interrupt: &'a Interrupt,
+        private_files: &'a Path,
+    ) -> Prospect<'a> {
         let of = |derivation: &'a std::sync::Arc<Derivation>| {
             derivation.outputs().map(move |(_, placeholder)| (placeholder, derivation.as_ref()))
         };
-        Prospect { derivations: manifest.derivations.iter().flat_map(of).collect(), interrupt }
+        let derivations = manifest.derivations.iter().flat_map(of).collect();
+        Prospect { derivations, interrupt, private_files }
     }
 
     /// Returns the content of what a path will lead to.
@@ -82,8 +89,22 @@ impl<'a> Prospect<'a> {
         }
     }
 
+    /// Returns whether a secret comes to a target, or stands there: then nothing is told of its
+    /// text.
+    fn is_secret(&self, step: &Step) -> bool {
+        let leads_there = |place: &Path| {
+            platform::read_link(place).is_ok_and(|target| target.starts_with(self.private_files))
+        };
+        step.activation.action.as_secret().is_some()
+            || step.change().is_some_and(|change| change.private.is_some())
+            || step.place.as_deref().is_some_and(leads_there)
+    }
+
     /// Returns how the text at a target changes.
     pub(super) fn text_difference(&self, step: &Step) -> TextDiff {
+        if self.is_secret(step) {
+            return TextDiff::None;
+        }
         let before = match (step.change(), &step.place) {
             (Some(change), _)
                 if matches!(change.after, After::Directory { .. })
@@ -108,6 +129,9 @@ impl<'a> Prospect<'a> {
 
     /// Returns whether what is moved away from a target has the content that comes there.
     pub(super) fn is_same_content(&self, step: &Step) -> bool {
+        if self.is_secret(step) {
+            return false;
+        }
         let Some(change) = step.change() else { return false };
         let place = change.place.to_path();
         match self.after(step) {

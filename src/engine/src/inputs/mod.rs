@@ -5,6 +5,7 @@
 
 mod address;
 mod archive;
+mod auth;
 mod commit;
 mod lock_file;
 mod tree;
@@ -17,6 +18,7 @@ use std::thread;
 use std::time::Duration;
 
 pub use address::{AddressError, FORMS, InputAddress, Origin};
+pub use auth::SealedPart;
 pub use lock_file::{Change, LockFile, place_of, text_with_pins};
 use syslua_fetch::url::redact;
 
@@ -69,6 +71,8 @@ pub struct Request {
     pub url: String,
     /// A token, or user and password with a colon between them.
     pub auth: Option<String>,
+    /// The same as a secret, which is decrypted only when something is fetched.
+    pub sealed_auth: Option<Vec<SealedPart>>,
     /// How many leading components of names in an archive are left out, where the config says so.
     pub strip: Option<usize>,
     /// Where the file is that names it.
@@ -194,7 +198,9 @@ fn begin(
         return Err(failed(request, "`strip` is of archives")
             .with_hint("leave it out: a tree of git has no directory to strip"));
     }
-    if request.auth.is_some() && !request.url.contains("https://") {
+    if (request.auth.is_some() || request.sealed_auth.is_some())
+        && !request.url.contains("https://")
+    {
         return Err(failed(request, "`auth` is of https:// addresses")
             .with_hint("ssh has keys of its own: see ssh-agent(1)"));
     }
@@ -470,6 +476,8 @@ impl Session<'_> {
         locked: Option<&LockedInput>,
         scratch: &Path,
     ) -> Result<Resolved, Failure> {
+        let opened = auth::opened(self.settings, request)?;
+        let request = opened.as_ref().unwrap_or(request);
         let in_words = |error: operation::Error| self.in_words(request, &error);
         let (fetched, tree) = match &address.origin {
             Origin::Git { .. } => {
@@ -594,7 +602,8 @@ pub fn count_commits(
     let scratch = place.with_extension("new");
     platform::remove_tree(&scratch).and_then(|()| platform::create_directory(&scratch)).ok()?;
     let report = operation::network::report(&events);
-    let login = request.auth.as_deref().map(login_of);
+    let opened = auth::opened(settings, request).ok()?;
+    let login = opened.as_ref().unwrap_or(request).auth.as_deref().map(login_of);
     let count = commit::with_git(settings, &report, &scratch, login, |git| {
         git.count_commits(repository, rev, newer, since)
     });

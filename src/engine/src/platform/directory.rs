@@ -718,6 +718,31 @@ impl Directory {
         Ok(())
     }
 
+    /// Writes a new file with a content that nobody else may read meanwhile, and gives it its
+    /// rights.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn write_private(
+        &self,
+        name: &OsStr,
+        content: &[u8],
+        mode: u32,
+        owner: Option<u32>,
+        group: Option<u32>,
+    ) -> Result<()> {
+        let path = self.path().join(name);
+        fault::point().map_err(failed("write", &path))?;
+        let written = self.act(|| raw::create_file(&self.raw, name, 0o600)).and_then(|mut file| {
+            self.act(|| file.write_all(content))?;
+            let rights = NewFile { source: Path::new(""), mode, owner, group, mark: None };
+            raw::set_rights(&file, &rights)
+        });
+        written.map_err(failed("write", &path))?;
+        fault::done(|| Operation::Write(path, content.to_vec()));
+        Ok(())
+    }
+
     /// Waits until everything that was written to this file system is on the disk.
     ///
     /// # Errors

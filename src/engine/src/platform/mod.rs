@@ -22,6 +22,7 @@ mod links;
 pub mod lock;
 mod mark;
 mod modify;
+mod no_core;
 mod overlay;
 pub mod process;
 mod processes;
@@ -70,6 +71,7 @@ pub use modify::{
     write_file, write_file_as, write_file_atomically, write_file_durably,
     write_private_file_atomically, write_record, write_user_file_atomically,
 };
+pub use no_core::NoCore;
 pub use overlay::is_fixed;
 pub use processes::{ProcessTexts, each_process};
 pub use read::{

@@ -194,6 +194,11 @@ impl Store {
         self.store.join("ways")
     }
 
+    /// Returns the directory of private files with secrets that links in homes lead to.
+    pub fn secrets(&self) -> PathBuf {
+        self.root.join("secrets")
+    }
+
     /// Returns the directory in which we ourselves prepare what becomes an object. No build may
     /// write here.
     pub fn staging(&self) -> PathBuf {

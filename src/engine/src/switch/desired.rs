@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Error;
 use super::expand::expanded;
+use super::{Error, Secrets};
 use crate::action::{self, Action, Target};
 use crate::activation::Activation;
 use crate::derivation::{FileContent, FileRecipe, Recipe};
@@ -95,7 +95,8 @@ impl Desired {
     }
 
     /// Returns what a manifest declares. `wanted` are the derivations that it realizes, `realized`
-    /// those that are; what `current` installed need not be hashed again.
+    /// those that are; what `current` installed need not be hashed again, and what `secrets` does
+    /// not know may be known from there.
     ///
     /// # Errors
     /// When an action names a derivation that is not in the manifest, or installs what is no file.
@@ -105,8 +106,10 @@ impl Desired {
         wanted: &BTreeSet<Hash>,
         realized: &Arc<BTreeMap<Hash, Outputs>>,
         current: &Snapshot,
+        secrets: &Secrets,
     ) -> Result<Desired, Error> {
         let mut entries = resolve(store, manifest, realized, current)?;
+        secrets.complete(store, &mut entries, current);
         add_digests(store, &mut entries, current)?;
         let is_all = realized.len() == wanted.len() && realized.keys().eq(wanted);
         let derivations: Arc<BTreeMap<Hash, Outputs>> = if is_all {

@@ -65,8 +65,19 @@ fn target_step(
     }
     let declared = scene.declared(&entry.activation).filter(|declared| declared != place);
     let declared = declared.map(|declared| text(&declared));
-    let change = TargetChange { place: text(place), before, after, declared, temporary: None };
+    let private = entry.activation.action.as_secret();
+    let private = private.and_then(|_| private_mode(&before, place));
+    let place_text = text(place);
+    let change =
+        TargetChange { place: place_text, before, after, declared, private, temporary: None };
     Step { work: Work::Target(change), ..Step::at(mark, entry, place) }
+}
+
+/// Returns the mode of a file with a secret, or an edit of one, that is moved away.
+pub fn private_mode(before: &Before, place: &Path) -> Option<u32> {
+    let Before::Kept { .. } = before else { return None };
+    let seen = platform::look(place).ok().flatten()?;
+    (seen.kind == FileKind::File).then_some(seen.mode)
 }
 
 fn is_ours(scene: &Scene, place: &Path, old: &Old<'_>, found: &Found) -> Result<bool, Error> {
@@ -212,7 +223,14 @@ pub fn wanted(
         return Ok(Step::at(standing_mark(scene, declared, old, compares), entry, place));
     }
     let found = scene.look(place)?;
-    let step = |before, after| target_step(scene, mark, entry, place, before, after);
+    let was_secret = old.is_some_and(|old| old.target.as_secret().is_some());
+    let step = |before, after| {
+        let mut step = target_step(scene, mark, entry, place, before, after);
+        if was_secret && let Work::Target(change) = &mut step.work {
+            change.private = private_mode(&change.before, place);
+        }
+        step
+    };
     let is_old_link = scene.leads_into_store(&found);
     let holds = target.holds(scene.looking(), &standing, &found)?;
     // What is written only where nothing stands leaves alone what does, unless that is ours and

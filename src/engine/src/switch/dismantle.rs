@@ -11,7 +11,7 @@ use super::backups::Backups;
 use super::overlap::Reads;
 use super::scene::Scene;
 use super::{Error, Targets};
-use crate::action::{Directories, Role, target};
+use crate::action::{self, Directories, Role, target};
 use crate::environment::shells;
 use crate::generations;
 use crate::names::SnapshotId;
@@ -179,6 +179,7 @@ pub fn dismantle(
     removal.packages(store)?;
     removal.tree(&top.join("publication.lock"))?;
     removal.users(&root.join("users"))?;
+    removal.secrets(&store.secrets())?;
     for shell in shells::scripts() {
         removal.tree(&root.join(shell.file()))?;
     }
@@ -348,6 +349,23 @@ impl Removal<'_> {
                 }
             }
             remove_if_empty(&own)?;
+        }
+        remove_if_empty(path)?;
+        Ok(())
+    }
+
+    /// The directories of private files, which went with their links, and the key.
+    fn secrets(&mut self, path: &Path) -> Result<(), Error> {
+        if platform::kind_of(path)? != Some(FileKind::Directory) {
+            return Ok(());
+        }
+        for (name, kind) in platform::list_directory(path)? {
+            let inner = path.join(&name);
+            if name == OsStr::new(action::SECRET_KEY) {
+                self.tree(&inner)?;
+            } else if kind != FileKind::Directory || !remove_if_empty(&inner)? {
+                self.unknown.push(inner);
+            }
         }
         remove_if_empty(path)?;
         Ok(())

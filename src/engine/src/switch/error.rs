@@ -81,6 +81,18 @@ pub enum Error {
         /// Who declares the target.
         positions: Positions,
     },
+    /// A secret cannot be decrypted.
+    #[error("cannot decrypt the secret {secret}: {problem}")]
+    Secret {
+        /// Which one.
+        secret: String,
+        /// Why not.
+        problem: String,
+        /// What the user can do about it.
+        hint: Option<String>,
+        /// Who uses it.
+        positions: Positions,
+    },
     /// A target that is, holds or lies in what the config reads.
     #[error("{} {how} {}, which the config reads", target.display(), source_path.display())]
     Overlap {
@@ -236,6 +248,7 @@ impl Error {
         match self {
             Error::Action { positions, .. }
             | Error::Parent { positions, .. }
+            | Error::Secret { positions, .. }
             | Error::Conflict { positions, .. }
             | Error::Below { positions, .. }
             | Error::InsideRoot { positions, .. }
@@ -255,6 +268,7 @@ impl Error {
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
+            Error::Secret { hint, .. } => return hint.clone(),
             Error::Conflict { .. } => "remove one of the two declarations",
             Error::Below { noun: "link", .. } => "link the directory or the files in it, not both",
             Error::Below { .. } => "a file cannot hold others: give one of the two another path",

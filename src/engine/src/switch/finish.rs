@@ -110,7 +110,9 @@ fn drop_equal(store: &Store, journal: &Journal, backups: &Backups) -> Result<(),
         .changes
         .iter()
         .filter_map(Change::target)
-        .filter(|change| matches!(change.after, After::Link { .. } | After::File { .. }))
+        .filter(|change| {
+            matches!(change.after, After::Link { .. } | After::File { .. } | After::Secret { .. })
+        })
         .map(|change| &change.place)
         .collect();
     let displaced = platform::canonical(&store.displaced());

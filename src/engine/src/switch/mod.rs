@@ -20,6 +20,7 @@ mod plan;
 mod rebuilt;
 mod recover;
 mod scene;
+mod secrets;
 mod shells;
 mod step;
 mod surroundings;
@@ -40,6 +41,10 @@ pub use perform::{Switched, To, switch};
 pub use plan::{Extent, Plan, plan};
 pub use rebuilt::rebuilt;
 pub use recover::{Pending, confirm, pending, recover, revert, set_journal_aside};
+pub use secrets::{
+    Secrets, declared as declared_secrets, is_private_file, needed as needed_secrets,
+    unknown as unknown_secret,
+};
 pub use step::{Mark, Step, Work};
 pub use targets::Targets;
 pub use ways::{Ways, is_way};

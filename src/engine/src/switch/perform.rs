@@ -13,7 +13,7 @@ use super::step::{Mark, Step, Work};
 use super::surroundings::surroundings;
 use super::sync::sync_places;
 use super::undo::undo;
-use super::{Error, ways, write};
+use super::{Error, secrets, ways, write};
 use crate::action::{self, Action, After, Before, Directories, Role, TargetChange, target};
 use crate::generations;
 use crate::journal::{self, Change, Journal, Note, Written};
@@ -74,8 +74,8 @@ pub fn switch(
         Ok(snapshot) => snapshot,
         Err(error) => return Err(take_back(store, settings, &written, None, error, on_event)),
     };
-    let mut switch =
-        Switch { store, settings, written, directories: Directories::default(), failed: None };
+    let directories = Directories::default().with_contents(&plan.contents);
+    let mut switch = Switch { store, settings, written, directories, failed: None };
     match switch.perform(on_event) {
         Ok(deadline) => {
             let journal = &switch.written.journal;
@@ -191,6 +191,7 @@ fn begin(
         To::Same => {}
     }
     make_backup_directories(store, plan)?;
+    secrets::make_directories(store, &plan.steps)?;
     let is_way = |step: &Step| step.place.as_ref().is_some_and(|place| ways::is_way(store, place));
     if plan.steps.iter().any(|step| step.change().is_some() && is_way(step)) {
         // Who reads what stands at a target follows them.
@@ -293,7 +294,9 @@ fn changes(store: &Store, plan: &Plan, mark: &str) -> (Vec<Change>, Vec<Text>) {
                     &change.before,
                     Before::Link { .. } | Before::Kept { role: Role::Ours, .. }
                 );
-                if replaces_ours || matches!(change.after, After::File { .. }) {
+                if replaces_ours
+                    || matches!(change.after, After::File { .. } | After::Secret { .. })
+                {
                     change.temporary =
                         Some(text(&target::beside(&place, &format!("{number}.new"))));
                 }

@@ -17,8 +17,8 @@ use super::scene::Scene;
 use super::step::{Mark, Step, Work};
 use super::unchanged::{is_applied, leads_elsewhere_only, unchanged};
 use super::unfold::unfolded;
-use super::{Error, Targets, conflicts, shells, unfold, ways};
-use crate::action::{self, After, Before, Found, TargetChange};
+use super::{Error, Targets, conflicts, secrets, shells, unfold, ways};
+use crate::action::{self, After, Before, Contents, Found, TargetChange};
 use crate::activation::Activation;
 use crate::hash::Hash;
 use crate::names::ObjectName;
@@ -56,6 +56,8 @@ pub struct Plan {
     pub reads: Reads,
     /// What is kept of the user's, and which directories we made.
     pub backups: Backups,
+    /// The contents of secrets that are to be written.
+    pub contents: Arc<Contents>,
 }
 
 /// How much a plan is to tell.
@@ -151,17 +153,19 @@ pub fn plan(
     let Effects { first, last } = planner.plan(&current, &desired.entries);
     let runs = |step: &&Step| step.mark == Mark::Unchanged && !matches!(step.work, Work::None);
     let (opened, closed) = ways::steps(&scene, &current, &desired.entries)?;
+    let (secrets_made, secrets_gone) = secrets::steps(&scene, &current, &desired.entries)?;
     let always = first.iter().chain(&last).any(|step| runs(&step));
     // Directories that others need come first, then what links lead through.
     let is_directory =
         |step: &Step| step.activation.action.as_target().is_some_and(|target| target.keeps_below());
     let first_link = changes.iter().position(|step| !is_directory(step)).unwrap_or(changes.len());
-    changes.splice(first_link..first_link, opened);
+    changes.splice(first_link..first_link, opened.into_iter().chain(secrets_made));
     let steps: Vec<Step> = first
         .into_iter()
         .chain(gone)
         .chain(changes)
         .chain(closed)
+        .chain(secrets_gone)
         .chain(shells::steps(&current, &desired.entries))
         .chain(last)
         .collect();
@@ -191,6 +195,7 @@ pub fn plan(
         occupied,
         reads,
         backups,
+        contents: Arc::default(),
     })
 }
 
@@ -219,6 +224,7 @@ fn nothing_to_do(
         occupied: HashSet::new(),
         reads: Reads::default(),
         backups: Backups::default(),
+        contents: Arc::default(),
     }
 }
 

@@ -18,8 +18,8 @@ use super::overlap::Reads;
 pub struct Scene<'a> {
     /// Ours.
     pub store: &'a Store,
-    /// Where objects and the ways to them were before the root got another place.
-    old_objects: Option<[PathBuf; 2]>,
+    /// Where objects, the ways to them and secrets were before the root got another place.
+    old_objects: Option<[PathBuf; 3]>,
     moves: Option<Moves>,
     /// What `~` stands for.
     pub home: &'a Path,
@@ -73,7 +73,7 @@ impl<'a> Scene<'a> {
     /// From now on, links to objects of this other root are ours too, and those to what was moved.
     pub fn add_moves(&mut self, old_root: &Path, moves: Moves) {
         let old = Store::new(old_root);
-        self.old_objects = Some([old.objects().to_owned(), old.ways()]);
+        self.old_objects = Some([old.objects().to_owned(), old.ways(), old.secrets()]);
         self.moves = Some(moves);
     }
 
@@ -88,6 +88,7 @@ impl<'a> Scene<'a> {
         let Found::Link(target, _) = found else { return false };
         target.starts_with(self.store.objects())
             || target.starts_with(self.store.ways())
+            || target.starts_with(self.store.secrets())
             || self.old_objects.iter().flatten().any(|objects| target.starts_with(objects))
     }
 

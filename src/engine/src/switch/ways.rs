@@ -118,7 +118,14 @@ pub fn steps(
         let [object, target] = [&object, place].map(|path| Text(platform::bytes_of_path(path)));
         let activation =
             Arc::new(Activation::new(Link::new(object, target.clone()).into(), Vec::new()));
-        let change = TargetChange { place: target, before, after, declared: None, temporary: None };
+        let change = TargetChange {
+            place: target,
+            before,
+            after,
+            declared: None,
+            private: None,
+            temporary: None,
+        };
         Step { work: Work::Target(change), ..Step::at(mark, &Entry::applied(&activation), place) }
     };
     for (name, object) in &new.objects {

@@ -39,6 +39,7 @@ pub fn remove(path: &Path) {
 /// Returns the settings of an engine that reaches no network and confines nothing.
 pub fn settings(root: &Path, home: &Path) -> Settings {
     Settings {
+        identities: Default::default,
         context: Default::default(),
         root: root.to_owned(),
         home: home.to_owned(),

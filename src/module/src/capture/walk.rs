@@ -14,7 +14,7 @@ use super::cells::{Cells, Upvalue};
 use super::code;
 use super::globals::{self, Globals, is_globals};
 use super::known::{self, Known, is_ours, known};
-use crate::convert::ConfigFiles;
+use crate::convert::{ConfigFiles, SECRET, SECRET_HINT};
 use crate::derive::{handle_of, source_of};
 use crate::error::{Answer, lua_failure};
 use crate::inputs::{self, InputTrees};
@@ -244,6 +244,10 @@ impl<'a> Walk<'a> {
                 }
                 if let Some(source) = source_of(self.lua, table, &|| name.to_owned())? {
                     return Ok(Some(Value::Source(Box::new(source))));
+                }
+                let kind = table.metatable().and_then(|own| own.raw_get::<String>("__name").ok());
+                if kind.as_deref() == Some(SECRET) {
+                    return Err(refused(name, "a secret", SECRET_HINT));
                 }
                 if is_globals(self.lua, given).map_err(lua_failure)? {
                     let hint = "use what you need of it by its name, or pass it through opts";

@@ -32,6 +32,7 @@ impl Place {
         fs::write(base.join("canary"), "untouched").unwrap();
         fs::write(base.join("outside/canary"), "untouched").unwrap();
         let settings = Settings {
+            identities: Default::default,
             context: Default::default(),
             root: base.join("root"),
             home: base.join("home"),

@@ -1,0 +1,164 @@
+--- A secret as configs have it: something that stands for a value and shows none. It can be joined
+-- with texts and other secrets by `..`; everything that is not made for secrets refuses it. It does
+-- not know how documents are read, nor what becomes of a secret: nothing is decrypted here.
+
+local failure = require("syslua.util.failure")
+local position = require("syslua.util.position")
+local text = require("syslua.util.text")
+
+local secret = {}
+
+--- A value that nobody sees.
+---@class syslua.Secret
+---@operator concat(string|number|syslua.Secret): syslua.Secret
+
+-- Where a value stands in a document.
+---@class syslua.secret.Reference
+---@field document syslua.secret.Document
+---@field key string "db.users[0].name"; empty for the whole of a file of age
+---@field sealed string the digest of the encrypted text, in hexadecimal digits
+
+---@class syslua.secret.Document
+---@field name string as the user calls it
+---@field content string the encrypted text
+
+-- What each secret is made of, by the secret. Nobody else can add to it.
+---@type table<table, (string|syslua.secret.Reference)[]>
+local parts_of = setmetatable({}, { __mode = "k" })
+
+local function raise(message, hint)
+  failure.raise({
+    kind = "config",
+    message = message,
+    position = position.caller(),
+    hint = hint,
+  })
+end
+
+-- The border refuses tables of this kind by its name, and `text.describe` knows it by the other.
+local metatable = { __name = "syslua.Secret", __metatable = text.secret_mark }
+
+--- Returns whether a value is a secret.
+---@param value any
+---@return boolean
+function secret.is(value)
+  return type(value) == "table" and parts_of[value] ~= nil
+end
+
+--- Makes a secret of texts and values of documents.
+---@param parts (string|syslua.secret.Reference)[]
+---@return syslua.Secret
+function secret.new(parts)
+  local made = setmetatable({}, metatable)
+  parts_of[made] = parts
+  return made
+end
+
+--- Returns what a secret is made of.
+---@param value syslua.Secret
+---@return (string|syslua.secret.Reference)[]
+function secret.get_parts(value)
+  return parts_of[value]
+end
+
+--- Returns what tells whether two secrets are the same, without decrypting.
+---@param value syslua.Secret
+---@return string
+function secret.get_identity(value)
+  local shown = {}
+  for index, part in ipairs(parts_of[value]) do
+    shown[index] = type(part) == "string" and "text " .. #part .. " " .. part
+      or ("value %s %s"):format(part.sealed, part.key)
+  end
+  return table.concat(shown, "\0")
+end
+
+--- Says what a secret is made of, for people: "db.password of secrets.yaml".
+---@param value syslua.Secret
+---@return string
+function secret.describe(value)
+  local names, seen = {}, {}
+  for _, part in ipairs(parts_of[value]) do
+    if type(part) ~= "string" then
+      local name = part.key == "" and part.document.name
+        or ("%s of %s"):format(part.key, part.document.name)
+      if not seen[name] then
+        seen[name] = true
+        names[#names + 1] = name
+      end
+    end
+  end
+  return table.concat(names, ", ")
+end
+
+--- Returns what a secret is made of, as the engine takes it: texts, and tables of what is a value of
+-- which document.
+---@param value syslua.Secret
+---@return (string|table)[]
+function secret.to_data(value)
+  local list = {}
+  for index, part in ipairs(parts_of[value]) do
+    list[index] = type(part) == "string" and part
+      or {
+        name = part.document.name,
+        content = part.document.content,
+        key = part.key,
+        sealed = part.sealed,
+      }
+  end
+  return list
+end
+
+local function to_parts(value)
+  if secret.is(value) then
+    return parts_of[value]
+  end
+  local shown = type(value) == "number" and text.number(value) or value
+  if type(shown) ~= "string" then
+    raise(
+      ("a secret can be joined with strings, numbers and secrets, not with %s"):format(
+        text.describe(value)
+      )
+    )
+  end
+  return { shown }
+end
+
+function metatable.__concat(left, right)
+  local parts = {}
+  for _, side in ipairs({ to_parts(left), to_parts(right) }) do
+    for _, part in ipairs(side) do
+      if type(part) == "string" and type(parts[#parts]) == "string" then
+        parts[#parts] = parts[#parts] .. part
+      elseif part ~= "" then
+        parts[#parts + 1] = part
+      end
+    end
+  end
+  return secret.new(parts)
+end
+
+function metatable.__tostring()
+  return "<secret>"
+end
+
+function metatable.__index(_, name)
+  raise(
+    ("a secret has no field `%s`: its value is known only at the switch"):format(tostring(name)),
+    "what decides about the config cannot be secret"
+  )
+end
+
+function metatable.__newindex()
+  raise("a secret cannot be changed")
+end
+
+function metatable.__pairs()
+  raise("a secret has no fields: its value is known only at the switch")
+end
+
+function metatable.__len()
+  raise("the length of a secret is known only at the switch")
+end
+
+return secret

@@ -1,0 +1,296 @@
+--- Secrets in configs: read without an identity, decrypted at the switch, and shown nowhere.
+
+local machine = require("spec.support.machine")
+local process = require("spec.support.process")
+
+local recipient = "age1fm04afyk2yvux4cluqw83g4vx5cqvfdkle3r7qpx6nsm8yw6vcvstu8dzn"
+local vectors = "src/secrets/tests/vectors/"
+local canary = "CANARY-5f2a9c"
+
+describe("secrets in configs", function()
+  local here
+
+  local function find(text, part)
+    assert.truthy(text:find(part, 1, true), part .. " is not in " .. text)
+  end
+
+  local function set(key, value, ...)
+    here.must("secrets", "set", key, value, "--file", "secrets.yaml", ...)
+  end
+
+  before_each(function()
+    here = machine.new()
+    here.copy(vectors .. "key.txt", "key.txt")
+    here.environment.SOPS_AGE_KEY_FILE = here.directory .. "/key.txt"
+    here.environment.SOPS_AGE_RECIPIENTS = recipient
+    set("db.password", canary)
+    set("db.port", "5432", "--type", "int")
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  local function without_identity()
+    here.environment.SOPS_AGE_KEY_FILE = here.directory .. "/none.txt"
+  end
+
+  local function with_identity()
+    here.environment.SOPS_AGE_KEY_FILE = here.directory .. "/key.txt"
+  end
+
+  local function write(body)
+    here.write(
+      "init.lua",
+      ('local s = sops.load("secrets.yaml")\nreturn { setup = function()\n%s\nend }\n'):format(body)
+    )
+  end
+
+  local function mode(path)
+    return (here.shell("stat -c %a " .. process.quote(path)).stdout:gsub("\n", ""))
+  end
+
+  -- Every file of the root and what commands said, but the files that are meant to have it.
+  local function check_nowhere(...)
+    for index = 1, select("#", ...) do
+      local result = select(index, ...)
+      assert.is_nil((result.stdout .. result.stderr):find(canary, 1, true))
+    end
+    local found = here.shell("grep -rlF -e " .. canary .. " root || true").stdout
+    for line in found:gmatch("[^\n]+") do
+      assert.truthy(
+        line:find("^root/secrets/") or line:find("^root/backups/displaced/"),
+        line .. " has the value"
+      )
+    end
+  end
+
+  local link = 'file { path = "~/pass", secret = "postgres:" .. s.db.port .. ":" .. s.db.password }'
+
+  it("writes a private file and links it", function()
+    write(link)
+    without_identity()
+    local plan = here.run("plan", "--diff", "init.lua")
+    assert.equal(0, plan.code, plan.stderr)
+    find(plan.stdout, "db.password of secrets.yaml")
+    with_identity()
+    local applied = here.run("apply", "--json", "init.lua")
+    assert.equal(0, applied.code, applied.stderr)
+    assert.equal("postgres:5432:" .. canary, here.read("home/pass"))
+    local kept = here.read_link("home/pass")
+    assert.equal("600", mode(kept))
+    assert.equal("700", mode(kept:match("^(.*)/")))
+    assert.equal("711", mode("root/secrets"))
+    assert.equal("600", mode("root/secrets/.key"))
+    -- What is applied needs no identity.
+    without_identity()
+    local again = here.run("apply", "init.lua")
+    assert.equal(0, again.code, again.stderr)
+    find(again.stdout, "Nothing changed")
+    assert.equal(0, here.run("status").code)
+    check_nowhere(plan, applied, again, here.run("status", "--json"), here.run("history", "--json"))
+    here.must("destroy", "--yes")
+    assert.is_false(here.exists("root"))
+    assert.is_false(here.exists("home/pass"))
+  end)
+
+  it("writes in place, and a change of the value is one of the target", function()
+    local body = 'file { path = "~/pass", secret = s.db.password, copy = true, '
+      .. 'on_change = "echo told >> ~/log" }'
+    write(body)
+    here.must("apply", "init.lua")
+    assert.equal(canary, here.read("home/pass"))
+    assert.equal("600", mode("home/pass"))
+    assert.equal("told\n", here.read("home/log"))
+    set("db.password", canary .. "-2")
+    local plan = here.run("plan", "--json", "--diff", "--exit-code", "init.lua")
+    assert.equal(3, plan.code)
+    here.must("apply", "init.lua")
+    assert.equal(canary .. "-2", here.read("home/pass"))
+    assert.equal("told\ntold\n", here.read("home/log"))
+    -- Another encryption of the same is none.
+    here.must("secrets", "rotate", "--file", "secrets.yaml")
+    here.must("apply", "init.lua")
+    assert.equal("told\ntold\n", here.read("home/log"))
+    local diff = here.run("diff", "1", "2", "--text", "--json")
+    assert.equal(0, diff.code, diff.stderr)
+    check_nowhere(plan, diff)
+    write("")
+    here.must("apply", "init.lua")
+    assert.is_false(here.exists("home/pass"))
+    check_nowhere()
+  end)
+
+  it("goes back without the config", function()
+    write(link)
+    here.must("apply", "init.lua")
+    set("db.password", canary .. "-2")
+    here.must("apply", "init.lua")
+    assert.equal("postgres:5432:" .. canary .. "-2", here.read("home/pass"))
+    here.shell("rm init.lua secrets.yaml")
+    without_identity()
+    local refused = here.run("rollback", "--yes")
+    assert.equal(1, refused.code)
+    find(refused.stderr, recipient)
+    assert.equal("postgres:5432:" .. canary .. "-2", here.read("home/pass"))
+    with_identity()
+    here.must("rollback", "--yes")
+    assert.equal("postgres:5432:" .. canary, here.read("home/pass"))
+    assert.equal("1\n", here.shell("find root/secrets -type f -not -name .key | wc -l").stdout)
+    check_nowhere(refused)
+  end)
+
+  it("fails before anything is touched", function()
+    write('file { path = "~/other", content = "x" }\n' .. link)
+    without_identity()
+    local failed = here.run("apply", "init.lua")
+    assert.equal(1, failed.code)
+    find(failed.stderr, "db.port of secrets.yaml")
+    find(failed.stderr, "init.lua:4")
+    find(failed.stderr, recipient)
+    find(failed.stderr, "none.txt")
+    assert.is_false(here.exists("home/other"))
+    assert.is_false(here.exists("home/pass"))
+    assert.is_false(here.exists("root/store/metadata/current"))
+    write('file { path = "~/pass", secret = s.db.pasword }')
+    local misspelt = here.run("plan", "init.lua")
+    assert.equal(1, misspelt.code)
+    find(misspelt.stderr, "there is no `pasword` in `db` of secrets.yaml")
+    find(misspelt.stderr, "did you mean `password`?")
+    -- One that was altered.
+    with_identity()
+    write(link)
+    here.write(
+      "secrets.yaml",
+      (here.read("secrets.yaml"):gsub('lastmodified: "2', 'lastmodified: "1'))
+    )
+    local altered = here.run("apply", "init.lua")
+    assert.equal(1, altered.code)
+    find(altered.stderr, "altered")
+    check_nowhere(failed, altered)
+  end)
+
+  it("keeps edits private, and restores what it wrote", function()
+    write(link .. '\nfile { path = "~/copy", secret = s.db.password, copy = true }')
+    here.must("apply", "init.lua")
+    for _, file in ipairs({ "pass", "copy" }) do
+      here.write("home/" .. file, "edited " .. canary)
+      here.shell("chmod 644 home/" .. file)
+    end
+    local status = here.run("status", "--json")
+    assert.equal(3, status.code)
+    find(status.stdout, '"content"')
+    local plan = here.run("plan", "--diff", "--json", "init.lua")
+    local applied = here.run("apply", "init.lua")
+    assert.equal(0, applied.code, applied.stderr)
+    assert.equal("postgres:5432:" .. canary, here.read("home/pass"))
+    assert.equal(canary, here.read("home/copy"))
+    local rights = here.shell("stat -c %a root/backups/displaced/*").stdout
+    assert.equal("600\n600\n", rights)
+    assert.equal("700", mode("root/backups/displaced"))
+    check_nowhere(status, plan, applied)
+  end)
+
+  it("writes the private file of a link again", function()
+    write(link)
+    here.must("apply", "init.lua")
+    here.shell("rm -r root/secrets")
+    assert.equal(3, here.run("status").code)
+    here.must("apply", "init.lua")
+    assert.equal("postgres:5432:" .. canary, here.read("home/pass"))
+    assert.equal(0, here.run("status").code)
+  end)
+
+  it("refuses secrets where everybody reads, by the name of the field", function()
+    for _, case in ipairs({
+      { 'file { path = "~/x", content = s.db.password }', "`content` in file{}" },
+      { 'file { path = "~/x", source = s.db.password }', "`source` in file{}" },
+      { 'file { path = s.db.password, content = "x" }', "`path` in file{}" },
+      { "env { TOKEN = s.db.password }", "`TOKEN` in env{} is a secret" },
+      { "env { PATH = { s.db.password } }", "`PATH[1]` in env{} is a secret" },
+      { "alias { x = s.db.password }", "`x` in alias{}" },
+      { "alias { x = { sh = s.db.password } }", "`x` in alias{}" },
+      {
+        'derive { name = "x", opts = { a = { t = s.db.password } }, config = function() end }',
+        "`opts.a.t` is a secret",
+      },
+      {
+        'local t = s.db.password\nderive { name = "x", config = function(_, ctx) '
+          .. 'ctx.write(ctx.out, "a" .. t) end }',
+        "`config` captures `t`",
+      },
+      {
+        "activate { config = function(_, ctx) ctx.run({ 'echo', s.db.password }) end }",
+        "`cmd[2]` in ctx.run",
+      },
+      {
+        "activate { config = function(_, ctx) ctx.run('x', { env = { T = s.db.port } }) end }",
+        "`env.T` in ctx.run",
+      },
+      { "syslua.lib.toJSON({ t = s.db.password })", "`value.t` is a secret" },
+      {
+        'file { path = "~/x", secret = "plain" }',
+        "`secret` in file{}: expected secret, got string",
+      },
+      {
+        'file { path = "~/x", secret = s.db.password, content = "x" }',
+        "both `secret` and `content`",
+      },
+      {
+        'file { path = "~/x", secret = s.db.password, mutable = true }',
+        "both `secret` and `mutable`",
+      },
+      { "error('it is ' .. s.db.password)", "an error that is no text was raised" },
+      { "error(('it is %s'):format(tostring(s.db.password)))", "it is <secret>" },
+      { "return s.db.password.x", "a secret has no field `x`" },
+    }) do
+      local body, part = case[1], case[2]
+      write(body)
+      local refused = here.run("plan", "init.lua")
+      assert.equal(1, refused.code, body .. ": " .. refused.stdout)
+      find(refused.stderr, part)
+      check_nowhere(refused)
+    end
+  end)
+
+  it("reads files of age, lists and binary documents, beside the calling file", function()
+    here.shell("mkdir -p modules")
+    here.shell(("printf %%s %s-age | age -r %s -a -o modules/token.age"):format(canary, recipient))
+    here.must("secrets", "set", "users[0].key", canary .. "-list", "--file", "modules/s.json")
+    here.write(
+      "modules/m.lua",
+      [[
+      local s = sops.load("s.json")
+      return { token = age.load("token.age"), first = s.users[1].key, count = #s.users }
+    ]]
+    )
+    here.write(
+      "init.lua",
+      [[
+      local m = require("modules.m")
+      return { setup = function()
+        file { path = "~/token", secret = m.token }
+        file { path = "~/list", secret = m.first }
+        file { path = "~/count", content = tostring(m.count) }
+      end }
+    ]]
+    )
+    here.must("apply", "init.lua")
+    assert.equal(canary .. "-age", here.read("home/token"))
+    assert.equal(canary .. "-list", here.read("home/list"))
+    assert.equal("1", here.read("home/count"))
+    -- The copy of the config has all that it takes.
+    here.shell("rm -r init.lua modules")
+    assert.equal(0, here.run("status").code)
+    check_nowhere()
+  end)
+
+  it("knows the documents under --pure", function()
+    write(link)
+    assert.equal(0, here.run("plan", "--pure", "init.lua").code)
+    here.write("init.lua", 'sops.load("/etc/secrets.yaml")\nreturn { setup = function() end }\n')
+    local refused = here.run("plan", "--pure", "init.lua")
+    assert.equal(1, refused.code)
+    find(refused.stderr, "sops.load: /etc/secrets.yaml is outside of the config")
+  end)
+end)

@@ -1,0 +1,305 @@
+//! A secret at a target: a link to a private file of the root, or a real file. What it holds is
+//! decrypted at the switch, and stands in neither an object, a snapshot nor the journal: these name
+//! the encrypted document and what the content hashes to under a key that only the root has.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::change::After;
+use super::drift::{Aspect, Drift, Look};
+use super::file::{numbers, parse_mode};
+use super::key::{KEY, Key};
+use super::kind::{Kind, Properties, TargetKind};
+use super::link::is_at;
+use super::{Directories, Error, Found, look};
+use crate::hash::Hash;
+use crate::platform::{self, FileKind, Result, Seen};
+use crate::value::Text;
+
+/// Permission bits unless they are given.
+pub const PRIVATE: u32 = 0o600;
+
+/// How many digits of a digest the name of a private file has.
+const DIGITS: usize = 32;
+
+/// A secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secret {
+    /// Where it stands; `~/` is the user's home.
+    pub target: Text,
+    /// What it consists of.
+    pub content: Vec<Part>,
+    /// Permission bits in octal; 0600 unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// The owner, a name or number; whoever applies, unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Whether a real file stands at the target, rather than a link.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub copy: bool,
+    /// HMAC-SHA-256 of the content under the key of the root; absent until it is decrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Hash>,
+    /// The directory of the private files of whose secret it is. In snapshots only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<Text>,
+    /// The private file that the link leads to. In snapshots only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Text>,
+}
+
+/// A part of a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Part {
+    /// Text that is no secret.
+    Plain {
+        /// The text.
+        text: Text,
+    },
+    /// A value of an encrypted document.
+    Value(Reference),
+}
+
+/// Where a value stands in an encrypted document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reference {
+    /// The document, an object of the store.
+    pub document: Text,
+    /// The same as the user calls it, for messages.
+    pub origin: Text,
+    /// The way to the value: `db.users[0].name`; empty for the whole content of a file of age.
+    pub key: String,
+    /// The digest of the encrypted text: as long as it is the same, so is the value.
+    pub sealed: Hash,
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.key.as_str() {
+            "" => write!(formatter, "{}", self.origin.display()),
+            key => write!(formatter, "{key} of {}", self.origin.display()),
+        }
+    }
+}
+
+impl Secret {
+    /// Returns the values that it consists of.
+    pub fn values(&self) -> impl Iterator<Item = &Reference> {
+        self.content.iter().filter_map(|part| match part {
+            Part::Value(value) => Some(value),
+            Part::Plain { .. } => None,
+        })
+    }
+
+    /// Says what it is made of, without any value.
+    pub fn name(&self) -> String {
+        let mut names: Vec<String> = self.values().map(ToString::to_string).collect();
+        names.dedup();
+        names.join(", ")
+    }
+
+    /// Returns what tells whether two have the same content, without decrypting: wherever the
+    /// documents are.
+    pub fn sealed(&self) -> Vec<u8> {
+        let part = |part: &Part| match part {
+            Part::Plain { text } => [b"t".as_slice(), text.0.as_slice()].concat(),
+            Part::Value(value) => {
+                [b"v".as_slice(), value.key.as_bytes(), b"\0", value.sealed.as_bytes()].concat()
+            }
+        };
+        let parts = self.content.iter().map(part);
+        parts.flat_map(|part| [&part.len().to_le_bytes()[..], &part].concat()).collect()
+    }
+
+    /// Says where private files are: `directory` is that of whose secret it is. What is not
+    /// decrypted yet has a name that no private file has.
+    pub fn put_into(&mut self, directory: Text) {
+        let name = match self.digest {
+            Some(digest) => {
+                let whole = Hash::of(&[digest.as_bytes(), self.target.0.as_slice()].concat());
+                whole.to_hex()[..DIGITS].to_owned()
+            }
+            None => "unknown".to_owned(),
+        };
+        self.kept =
+            (!self.copy).then(|| Text([directory.0.as_slice(), b"/", name.as_bytes()].concat()));
+        self.directory = Some(directory);
+    }
+
+    /// Returns the key of the root, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn key(&self) -> Result<Option<Key>> {
+        match self.directory.as_ref().map(Text::to_path).as_deref().and_then(Path::parent) {
+            Some(directory) => Key::read(directory),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns whether the private file that a link leads to is as it was written.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn is_kept(&self, directories: &Directories) -> Result<bool> {
+        let (Some(kept), Some(digest)) = (&self.kept, self.digest) else { return Ok(false) };
+        let Some(key) = self.key()? else { return Ok(false) };
+        let place = without_links(&kept.to_path());
+        let found = look(directories, &place)?;
+        let is_private = |seen: &Seen| seen.kind == FileKind::File && seen.mode & 0o077 == 0;
+        Ok(found.seen().is_some_and(is_private)
+            && key.is_at(directories, &place, &found, digest)?)
+    }
+
+    fn mode_bits(&self) -> std::result::Result<u32, Error> {
+        self.mode.as_ref().map_or(Ok(PRIVATE), |mode| parse_mode(mode))
+    }
+}
+
+/// Returns a path whose directory has no link above it.
+pub fn without_links(path: &Path) -> PathBuf {
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => platform::canonical(parent).join(name),
+        _ => path.to_owned(),
+    }
+}
+
+impl Kind for Secret {
+    fn texts(&self) -> Vec<&Text> {
+        self.values().map(|value| &value.document).chain([&self.target]).collect()
+    }
+
+    fn texts_mut(&mut self) -> Vec<&mut Text> {
+        let documents = self.content.iter_mut().filter_map(|part| match part {
+            Part::Value(value) => Some(&mut value.document),
+            Part::Plain { .. } => None,
+        });
+        documents.chain([&mut self.target]).collect()
+    }
+
+    fn starts_mut(&mut self) -> Vec<&mut Text> {
+        let own = self.directory.iter_mut().chain(&mut self.kept);
+        let documents = self.content.iter_mut().filter_map(|part| match part {
+            Part::Value(value) => Some(&mut value.document),
+            Part::Plain { .. } => None,
+        });
+        own.chain(documents).chain([&mut self.target]).collect()
+    }
+}
+
+impl TargetKind for Secret {
+    fn target(&self) -> &Text {
+        &self.target
+    }
+
+    fn noun(&self) -> &'static str {
+        "secret"
+    }
+
+    fn in_words(&self) -> String {
+        format!("the secret {}", self.name())
+    }
+
+    fn content(&self) -> Vec<u8> {
+        let rest = serde_json::to_vec(&(&self.mode, &self.owner, self.copy)).unwrap_or_default();
+        [self.sealed(), rest].concat()
+    }
+
+    fn state(&self) -> Vec<u8> {
+        let content =
+            self.digest.map_or_else(|| self.sealed(), |digest| digest.as_bytes().to_vec());
+        let rest = serde_json::to_vec(&(&self.mode, &self.owner, self.copy)).unwrap_or_default();
+        [content, rest].concat()
+    }
+
+    fn after(&self, _mark: &dyn Fn() -> Text) -> std::result::Result<After, Error> {
+        if let Some(kept) = &self.kept {
+            return Ok(After::Link { source: kept.clone() });
+        }
+        let (owner, group) = numbers(self.owner.as_ref(), None)?;
+        Ok(After::Secret {
+            // Before it is decrypted this is a plan, and nothing is written.
+            digest: self.digest.unwrap_or_else(|| Hash::of(b"")),
+            key: self.key_path(),
+            mode: self.mode_bits()?,
+            owner,
+            group,
+        })
+    }
+
+    fn drift(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<Drift> {
+        let aspect = |aspect| Drift::Changed(vec![aspect]);
+        if let Some(kept) = &self.kept {
+            return Ok(match found {
+                Found::Nothing => Drift::Missing,
+                Found::Link(..) if !is_at(kept, found) => aspect(Aspect::Link),
+                Found::Link(..) if self.is_kept(look.directories)? => Drift::None,
+                Found::Link(..) => aspect(Aspect::Content),
+                Found::Other(_) => Drift::Replaced,
+            });
+        }
+        let Found::Other(seen) = found else {
+            return Ok(if *found == Found::Nothing { Drift::Missing } else { Drift::Replaced });
+        };
+        if seen.kind != FileKind::File {
+            return Ok(Drift::Replaced);
+        }
+        let mut aspects = self.rights(look, seen);
+        if !self.has_written(look, place, found)? {
+            aspects.insert(0, Aspect::Content);
+        }
+        Ok(if aspects.is_empty() { Drift::None } else { Drift::Changed(aspects) })
+    }
+
+    fn has_written(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<bool> {
+        if let Some(kept) = &self.kept {
+            return Ok(is_at(kept, found));
+        }
+        match (self.digest, self.key()?) {
+            (Some(digest), Some(key)) => key.is_at(look.directories, place, found, digest),
+            _ => Ok(false),
+        }
+    }
+
+    fn rights(&self, look: Look<'_>, seen: &Seen) -> Vec<Aspect> {
+        if self.kept.is_some() {
+            return Vec::new();
+        }
+        let has_mode = self.mode_bits().is_ok_and(|mode| mode == seen.mode);
+        let mut aspects = if has_mode { Vec::new() } else { vec![Aspect::Mode] };
+        aspects.extend(look.accounts.differ(self.owner.as_ref(), None, seen));
+        aspects
+    }
+
+    fn properties(&self) -> Properties<'_> {
+        let (mode, owner) = (self.mode.as_ref(), self.owner.as_ref());
+        Properties { mode, owner, ..Properties::default() }
+    }
+
+    fn detail(&self) -> Text {
+        Text(format!("secret {}", self.name()).into_bytes())
+    }
+
+    fn leads_to(&self) -> Option<&Text> {
+        self.kept.as_ref()
+    }
+
+    fn link_text(&self) -> Option<&Text> {
+        self.kept.as_ref()
+    }
+}
+
+impl Secret {
+    /// Returns where the key of the root is.
+    pub fn key_path(&self) -> Text {
+        let directory = self.directory.as_ref().map(Text::to_path).unwrap_or_default();
+        let above = directory.parent().unwrap_or(&directory);
+        Text(platform::bytes_of_path(&above.join(KEY)))
+    }
+}

@@ -1,0 +1,190 @@
+//! The way back to a snapshot.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::altered::Altered;
+use super::apply::{PlanOptions, Planned};
+use super::report::{displaced_report, snapshot_report};
+use super::{Engine, Error, RollbackReport};
+use crate::activation::Activation;
+use crate::hash::Hash;
+use crate::manifest::Manifest;
+use crate::names::SnapshotId;
+use crate::platform;
+use crate::settings::Event;
+use crate::snapshot::Snapshot;
+use crate::switch::{self, Desired, Extent, Mark, Secrets, To, Work};
+use crate::{config_copy, generations};
+
+/// What a way back begins from.
+pub(super) struct InForce {
+    pub(super) current: Snapshot,
+    /// Whether it holds more than what is in force.
+    pub(super) is_guess: bool,
+    /// Why it is not simply the current snapshot.
+    pub(super) problem: Option<String>,
+}
+
+impl Engine {
+    /// Decrypts those of some secrets that have to be written.
+    pub(super) fn decrypted(
+        &self,
+        wanted: Vec<Activation>,
+        current: &Snapshot,
+    ) -> Result<Secrets, Error> {
+        let needed = switch::needed_secrets(&self.store, &self.settings.home, wanted, current);
+        Ok(Secrets::open(&self.store, self.settings.identities, &needed)?)
+    }
+
+    /// Goes back to a snapshot: the parent of the current one unless given. Without `perform` it
+    /// only says what it would do. A current snapshot or a journal that cannot be read is no
+    /// obstacle.
+    ///
+    /// # Errors
+    /// When there is no such snapshot, or something fails: the system is as it was, or the error
+    /// says what is not.
+    pub fn rollback(
+        &self,
+        id: Option<SnapshotId>,
+        perform: bool,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<RollbackReport, Error> {
+        let _lock = if perform && platform::exists(&self.store.metadata()) {
+            Some(self.lock(on_event)?)
+        } else {
+            None
+        };
+        let is_lost = match switch::pending(&self.store) {
+            // Which snapshot was meant, nobody can tell any more.
+            Err(error @ switch::Error::Journal { .. }) if id.is_none() => return Err(error.into()),
+            pending => matches!(pending, Err(switch::Error::Journal { .. })),
+        };
+        if perform && !is_lost {
+            switch::recover(&self.store, &self.settings, on_event)?;
+        }
+        let InForce { current, is_guess, problem } = self.in_force(id, is_lost)?;
+        let id = id.or(current.parent).ok_or(Error::NothingBefore)?;
+        let target = self.snapshot(id)?;
+        self.check_objects(&target)?;
+        if let Some(message) = problem {
+            on_event(Event::Warning { message });
+        }
+        if perform && let Some(aside) = switch::set_journal_aside(&self.store)? {
+            let message = format!(
+                "the journal of a switch that was cut off cannot be read: it is now {}",
+                aside.display()
+            );
+            on_event(Event::Warning { message });
+        }
+        let is_current = id == current.id;
+        let wanted: BTreeSet<Hash> = target.derivations.keys().copied().collect();
+        let known = Arc::clone(&target.derivations);
+        let reads = [id, current.id]
+            .into_iter()
+            .flat_map(|id| config_copy::reads(&self.store, id))
+            .collect();
+        let mut target = target;
+        target.follow_moves(self.store.root(), &self.settings.home);
+        let mut desired = Desired::from_snapshot(&target, &self.settings.home, reads);
+        let secrets = if perform {
+            let wanted = target.activations.iter().map(|one| Activation::clone(one));
+            let wanted = wanted.filter(|one| one.action.as_secret().is_some());
+            self.decrypted(wanted.collect(), &current)?
+        } else {
+            Secrets::default()
+        };
+        secrets.complete(&self.store, &mut desired.entries, &current);
+        let altered = if is_guess { Altered::default() } else { self.altered(&current)? };
+        let mut plan =
+            switch::plan(&self.store, &self.settings.home, desired, current, Extent::All)?;
+        plan.contents = Arc::clone(secrets.contents());
+        if is_guess {
+            // Most of what may be in force is not.
+            plan.steps.retain(|step| step.mark != Mark::Remove || !matches!(step.work, Work::None));
+        }
+        let planned = Planned { plan, wanted, known, is_lost };
+        let mut report =
+            self.plan_report(&Manifest::default(), &planned, PlanOptions::default())?;
+        report.changed |= !is_current;
+        let applied = perform && report.changed;
+        let mut displaced = Vec::new();
+        if applied {
+            // Drift of the current snapshot is put right without going anywhere.
+            let to = if is_current { To::Same } else { To::Snapshot(id) };
+            // A command that runs at each apply does not run here.
+            let mut plan = planned.plan;
+            plan.steps.retain(|step| !(step.mark == Mark::Unchanged && step.place.is_none()));
+            let kept = self.keep_altered(&altered, &plan.current)?;
+            let switched = switch::switch(&self.store, &self.settings, &plan, to, None, on_event)?;
+            displaced.extend(
+                kept.iter()
+                    .map(|kept| &kept.backup)
+                    .chain(&switched.displaced)
+                    .map(displaced_report),
+            );
+            for object in self.record_objects(&altered, &plan.activations).unwrap_or_default() {
+                let message = format!(
+                    "a program changed {}: `verify --repair` restores it",
+                    object.display()
+                );
+                on_event(Event::Warning { message });
+            }
+        }
+        let env_script = self.settings.root.join("env.sh");
+        Ok(RollbackReport {
+            plan: report,
+            to: snapshot_report(&target),
+            applied,
+            displaced,
+            env_script,
+        })
+    }
+
+    /// Returns what is in force, as well as it can be known. `wanted` is where a rollback goes,
+    /// `is_lost` whether a switch was cut off and nobody knows how far it came.
+    fn in_force(&self, wanted: Option<SnapshotId>, is_lost: bool) -> Result<InForce, Error> {
+        let problem = match generations::current(&self.store) {
+            Ok(current) if !is_lost => {
+                return Ok(InForce { current, is_guess: false, problem: None });
+            }
+            Ok(_) => None,
+            Err(error) => Some(format!(
+                "{error}: what it declared is found by other means, which may not find all"
+            )),
+        };
+        let (id, everything) = match generations::current_id(&self.store) {
+            Ok(id) => (id, is_lost),
+            // Some other one, so that going to the wanted one is a change.
+            Err(generations::Error::Current(_)) => {
+                let mut all = generations::all(&self.store)?.into_iter();
+                (all.rfind(|id| Some(*id) != wanted).unwrap_or_default(), true)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(InForce {
+            current: switch::rebuilt(&self.store, id, everything),
+            is_guess: true,
+            problem,
+        })
+    }
+
+    /// Checks that every object is there that the actions of a snapshot name.
+    fn check_objects(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        let prefix = [platform::bytes_of_path(self.store.objects()).as_slice(), b"/"].concat();
+        for text in snapshot.activations.iter().flat_map(|activation| activation.action.texts()) {
+            for start in memchr::memmem::find_iter(&text.0, &prefix) {
+                let rest = &text.0[start + prefix.len()..];
+                let length = rest
+                    .iter()
+                    .take_while(|byte| byte.is_ascii_alphanumeric() || b"+-._?=".contains(byte));
+                let object =
+                    self.store.objects().join(platform::path_from_bytes(&rest[..length.count()]));
+                if !platform::exists(&object) {
+                    return Err(switch::Error::MissingObject { id: snapshot.id, object }.into());
+                }
+            }
+        }
+        Ok(())
+    }
+}

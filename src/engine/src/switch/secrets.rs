@@ -1,0 +1,349 @@
+//! The secrets of a switch: decrypting what is to be written, and the private files of the root that
+//! links in homes lead to.
+//!
+//! A private file is named after its content and its target, by a digest that only the root can
+//! compute: another value is another file, so that a link moves from one to the other in one step,
+//! and back. They follow from what is in force, and are in its journal like targets.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use syslua_secrets::Problem;
+use syslua_secrets::identity::Identities;
+use zeroize::Zeroizing;
+
+use super::desired::Entry;
+use super::difference::private_mode;
+use super::scene::Scene;
+use super::step::{Mark, Step, Work};
+use super::{Error, Targets};
+use crate::action::{
+    self, Accounts, After, Before, Contents, Directories, Found, Key, Look, Part, Reference, Role,
+    Secret, TargetChange, without_links,
+};
+use crate::activation::Activation;
+use crate::hash::Hash;
+use crate::manifest::Manifest;
+use crate::names::Placeholder;
+use crate::platform;
+use crate::snapshot::Snapshot;
+use crate::store::{Outputs, Store};
+use crate::unseal::Documents;
+use crate::value::Text;
+
+/// The rights of the directory of all private files, which users pass through to their own.
+const ABOVE: u32 = 0o711;
+/// The rights of those of one user.
+const OWN: u32 = 0o700;
+/// The permission bits of a private file.
+const PRIVATE: u32 = 0o600;
+
+/// What was decrypted for a switch. As long as it is there, the process leaves no core.
+#[derive(Default)]
+pub struct Secrets {
+    contents: Arc<Contents>,
+    /// What contents hash to, by what they are made of.
+    digests: HashMap<Vec<u8>, Hash>,
+    _no_core: Option<platform::NoCore>,
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "<{} secrets>", self.digests.len())
+    }
+}
+
+impl Secrets {
+    /// Decrypts secrets. Nothing is changed but that the root gets its key.
+    ///
+    /// # Errors
+    /// When a document cannot be decrypted or has no such value: it says which secret of which
+    /// line, to whom it is encrypted, and which identities were tried.
+    pub fn open(
+        store: &Store,
+        identities: fn() -> Identities,
+        needed: &[Activation],
+    ) -> Result<Secrets, Error> {
+        if needed.is_empty() {
+            return Ok(Secrets::default());
+        }
+        let no_core = platform::NoCore::begin();
+        let mut documents = Documents::new(identities());
+        let mut values = Vec::new();
+        for activation in needed {
+            let Some(secret) = secret_of(activation) else { continue };
+            let mut content = Zeroizing::new(Vec::new());
+            for part in &secret.content {
+                match part {
+                    Part::Plain { text } => content.extend_from_slice(&text.0),
+                    Part::Value(value) => {
+                        let found = self::value(&mut documents, value);
+                        content.extend_from_slice(
+                            &found.map_err(|problem| failed(problem, value, activation))?,
+                        );
+                    }
+                }
+            }
+            values.push((secret.sealed(), content));
+        }
+        drop(documents);
+        let directory = store.secrets();
+        platform::create_directories_as(&directory, ABOVE)?;
+        let key = match Key::read(&directory)? {
+            Some(key) => key,
+            None => Key::make(&directory)?,
+        };
+        let (mut contents, mut digests) = (Contents::default(), HashMap::new());
+        for (sealed, content) in values {
+            let digest = key.digest(&content);
+            digests.insert(sealed, digest);
+            contents.add(digest, content);
+        }
+        Ok(Secrets { contents: Arc::new(contents), digests, _no_core: Some(no_core) })
+    }
+
+    /// Returns what is to be written.
+    pub fn contents(&self) -> &Arc<Contents> {
+        &self.contents
+    }
+
+    /// Says of secrets what they hash to and where their private files are, as far as that is
+    /// known: of what was decrypted, and of what is in force and is still made of the same.
+    pub fn complete(&self, store: &Store, entries: &mut [Entry], current: &Snapshot) {
+        let mut known = None;
+        for entry in entries {
+            if secret_of(&entry.activation).is_none() {
+                continue;
+            }
+            let known = known.get_or_insert_with(|| in_force(current));
+            let activation = Arc::make_mut(&mut entry.activation);
+            let directory = directory_of(store, activation);
+            let subject = subject(activation);
+            let Some(secret) = activation.action.as_secret_mut() else { continue };
+            let before = known.get(&subject).copied().and_then(secret_of);
+            let before = before.filter(|before| before.sealed() == secret.sealed());
+            secret.digest = self
+                .digests
+                .get(&secret.sealed())
+                .copied()
+                .or(secret.digest)
+                .or(before.and_then(|before| before.digest));
+            secret.put_into(directory);
+        }
+    }
+}
+
+fn value(documents: &mut Documents, value: &Reference) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    let read = || {
+        platform::read_file(&value.document.to_path())
+            .map_err(|error| Problem::new(error.to_string()))
+    };
+    // The object has another name than the file that it is of.
+    documents.value(&value.document.0, &value.origin.to_path(), &value.key, read)
+}
+
+fn failed(problem: Problem, value: &Reference, activation: &Activation) -> Error {
+    Error::Secret {
+        secret: value.to_string(),
+        problem: problem.message,
+        hint: problem.hint,
+        positions: activation.positions.clone(),
+    }
+}
+
+fn secret_of(activation: &Activation) -> Option<&Secret> {
+    activation.action.as_secret()
+}
+
+/// Whose secret at which target.
+fn subject(activation: &Activation) -> (Option<String>, Vec<u8>) {
+    (activation.user.clone(), activation.action.subject())
+}
+
+fn in_force(current: &Snapshot) -> HashMap<(Option<String>, Vec<u8>), &Activation> {
+    let secrets = current.actions().filter(|activation| secret_of(activation).is_some());
+    secrets.map(|activation| (subject(activation), activation)).collect()
+}
+
+/// Returns the directory of the private files of whose secret it is.
+fn directory_of(store: &Store, activation: &Activation) -> Text {
+    let holder = activation.user.clone().unwrap_or_else(|| {
+        let number = platform::user_number();
+        let name = platform::user_name(number);
+        if name.contains([' ', '/']) { number.to_string() } else { name }
+    });
+    Text(platform::bytes_of_path(&store.secrets().join(holder)))
+}
+
+/// Returns the secrets of a manifest, with the objects of their documents. Those whose document is
+/// not there are left out.
+pub fn declared(
+    store: &Store,
+    manifest: &Manifest,
+    realized: &BTreeMap<Hash, Outputs>,
+) -> Vec<Activation> {
+    let secrets = manifest.activations.iter().filter(|one| secret_of(one).is_some());
+    let mut owners = None;
+    let mut found = Vec::new();
+    for activation in secrets {
+        let owners = owners.get_or_insert_with(|| manifest.owners());
+        let path = |placeholder: Placeholder| {
+            let (derivation, output) = owners.get(&placeholder)?;
+            let object = realized.get(&derivation.hash)?.get(*output)?;
+            Some(platform::bytes_of_path(&store.object(object)))
+        };
+        if let Ok(action) = activation.action.resolve(&path) {
+            found.push(activation.with_action(action));
+        }
+    }
+    found
+}
+
+/// Returns those secrets that have to be decrypted: what stands of the others is what they are
+/// made of.
+pub fn needed(
+    store: &Store,
+    home: &Path,
+    wanted: Vec<Activation>,
+    current: &Snapshot,
+) -> Vec<Activation> {
+    if wanted.is_empty() {
+        return wanted;
+    }
+    let before = in_force(current);
+    let (directories, accounts) = (Directories::looking(), Accounts::default());
+    let look = Look { directories: &directories, accounts: &accounts };
+    let targets = Targets::new(home);
+    let stands = |activation: &Activation| -> Option<bool> {
+        let mut secret = secret_of(activation)?.clone();
+        if secret.digest.is_none() {
+            let old = secret_of(before.get(&subject(activation))?)?;
+            if action::TargetKind::content(old) != action::TargetKind::content(&secret) {
+                return Some(false);
+            }
+            secret.digest = old.digest;
+        }
+        secret.put_into(directory_of(store, activation));
+        if !secret.copy {
+            return secret.is_kept(&directories).ok();
+        }
+        let declared = activation.place.as_ref().unwrap_or(&secret.target);
+        let place = targets.place(declared, &activation.positions).ok()?;
+        let found = action::look(&directories, &place).ok()?;
+        action::TargetKind::holds(&secret, look, &place, &found).ok()
+    };
+    wanted.into_iter().filter(|activation| stands(activation) != Some(true)).collect()
+}
+
+/// Returns the first secret of which it is not known what it hashes to.
+pub fn unknown(activations: &[Arc<Activation>]) -> Option<&Activation> {
+    activations
+        .iter()
+        .map(AsRef::as_ref)
+        .find(|one| secret_of(one).is_some_and(|secret| secret.digest.is_none()))
+}
+
+/// Returns whether a place is that of a private file.
+pub fn is_private_file(store: &Store, place: &Path) -> bool {
+    place.starts_with(platform::canonical(&store.secrets()))
+}
+
+/// Plans the private files: first those that are to be there before links lead to them, then those
+/// that go after that.
+///
+/// # Errors
+/// When the system does not tell what stands there.
+pub fn steps(
+    scene: &Scene<'_>,
+    current: &Snapshot,
+    entries: &[Entry],
+) -> Result<(Vec<Step>, Vec<Step>), Error> {
+    let old = kept(current.actions());
+    let new = kept(entries.iter().map(|entry| &*entry.activation));
+    let (mut made, mut gone) = (Vec::new(), Vec::new());
+    for (place, (activation, secret, digest)) in &new {
+        if secret.is_kept(&scene.directories)? {
+            continue;
+        }
+        let found = action::look(&scene.directories, place)?;
+        let before = before(scene, secret, place, *digest, &found)?;
+        let after = After::Secret {
+            digest: *digest,
+            key: secret.key_path(),
+            mode: PRIVATE,
+            owner: None,
+            group: None,
+        };
+        made.push(step(activation, place, before, after));
+    }
+    for (place, (activation, secret, digest)) in old {
+        let found = action::look(&scene.directories, &place)?;
+        if found == Found::Nothing || new.contains_key(&place) {
+            continue;
+        }
+        let before = before(scene, secret, &place, digest, &found)?;
+        gone.push(step(activation, &place, before, After::Nothing));
+    }
+    Ok((made, gone))
+}
+
+/// Returns the private files of actions, by their places.
+fn kept<'a>(
+    activations: impl Iterator<Item = &'a Activation>,
+) -> BTreeMap<PathBuf, (&'a Activation, &'a Secret, Hash)> {
+    let file = |activation: &'a Activation| {
+        let secret = secret_of(activation)?;
+        let place = without_links(&secret.kept.as_ref()?.to_path());
+        Some((place, (activation, secret, secret.digest?)))
+    };
+    activations.filter_map(file).collect()
+}
+
+/// What is there is ours as we wrote it, or an edit.
+fn before(
+    scene: &Scene<'_>,
+    secret: &Secret,
+    place: &Path,
+    digest: Hash,
+    found: &Found,
+) -> Result<Before, Error> {
+    let Some(seen) = found.seen() else { return Ok(Before::Nothing) };
+    let is_ours = match Key::read_file(&secret.key_path().to_path())? {
+        Some(key) => key.is_at(&scene.directories, place, found, digest)?,
+        None => false,
+    };
+    let role = if is_ours { Role::Ours } else { Role::Displaced };
+    Ok(Before::Kept { identity: seen.identity.clone(), kept: Text::default(), role })
+}
+
+fn step(activation: &Activation, place: &Path, before: Before, after: After) -> Step {
+    let private = private_mode(&before, place);
+    let text = Text(platform::bytes_of_path(place));
+    let change =
+        TargetChange { place: text, before, after, declared: None, private, temporary: None };
+    let entry = Entry::applied(&Arc::new(activation.clone()));
+    Step { work: Work::Target(change), ..Step::at(Mark::Unchanged, &entry, place) }
+}
+
+/// Makes the directories that private files are written into, each for its user only.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn make_directories(store: &Store, steps: &[Step]) -> Result<(), Error> {
+    for step in steps {
+        let Some((place, change)) = step.place.as_ref().zip(step.change()) else { continue };
+        let is_made = matches!(change.after, After::Secret { .. }) && is_private_file(store, place);
+        let Some(directory) = place.parent().filter(|_| is_made) else { continue };
+        if platform::exists(directory) {
+            continue;
+        }
+        platform::create_directories_as(&store.secrets(), ABOVE)?;
+        platform::create_directories_as(directory, OWN)?;
+        if let Some(user) = step.activation.user.as_ref().filter(|_| platform::is_system_user()) {
+            platform::give_to(directory, user)?;
+        }
+    }
+    Ok(())
+}
