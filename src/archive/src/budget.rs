@@ -3,7 +3,7 @@
 use crate::limits::Limits;
 use crate::problem::{Problem, Result};
 
-/// Below so many bytes the ratio does not matter: nothing small is a bomb.
+/// Below this number of bytes the ratio does not matter: a small file is not a bomb.
 const HARMLESS: u64 = 16 << 20;
 
 /// Counts what an archive unpacks to.

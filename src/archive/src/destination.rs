@@ -1,4 +1,5 @@
-//! Where entries come from and go to: traits, which whoever reads and writes files implements.
+//! Traits for the source and the destination of entries. Readers and writers of files implement
+//! them.
 
 use std::io;
 

@@ -66,7 +66,7 @@ pub struct Archive<'a, S: ReadAt + ?Sized> {
     pub length: u64,
     /// How it is unpacked.
     pub options: &'a Options,
-    /// How many threads may unpack entries at the same time, besides the one that decompresses.
+    /// The number of threads that may unpack entries in parallel, besides the decompressing thread.
     pub threads: usize,
     /// Set from outside to stop.
     pub interrupt: &'a AtomicBool,
@@ -96,7 +96,7 @@ impl<S: ReadAt + ?Sized> Archive<'_, S> {
         let compression = match format::recognise(&start[..known]) {
             Ok(Format::Tar(compression)) => compression,
             Ok(Format::Zip) => return zip::extract(self, open, &mut budget),
-            // A script or program may stand before it, which unpacks it.
+            // A script or program that unpacks it may precede it.
             Err(Problem::Unknown { .. }) if zip::has_end(self.source, self.length) => {
                 return zip::extract(self, open, &mut budget);
             }

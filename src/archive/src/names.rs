@@ -3,7 +3,7 @@
 use crate::limits::Limits;
 use crate::problem::{Problem, Result};
 
-/// What no file system that we know can hold in one component.
+/// No known file system can hold this in one component.
 const LONGEST_COMPONENT: usize = 255;
 
 /// Where the name comes from.

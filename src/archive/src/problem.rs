@@ -9,7 +9,7 @@ pub enum Problem {
         /// What its first bytes look like.
         found: String,
     },
-    /// Something is compressed that is no archive.
+    /// Compressed data that is not an archive.
     #[error(
         "it is a single file, compressed with {compression}, and no archive: inside is {found}"
     )]
@@ -70,7 +70,7 @@ pub enum Problem {
     /// What takes the entries refused.
     #[error("{0}")]
     Destination(Box<dyn std::error::Error + Send + Sync>),
-    /// Somebody asked to stop.
+    /// The operation was cancelled.
     #[error("interrupted")]
     Interrupted,
 }

@@ -1,7 +1,7 @@
 //! Which names an archive has used, and for what: so that no entry goes over or through another.
 //!
-//! It keeps hashes, 16 bytes a name, so that many long names take little memory. The keys of the
-//! hashes are drawn anew each time: nobody can choose names that collide.
+//! It keeps hashes, 16 bytes a name, so that many long names take little memory. The hash keys are
+//! random each time, so an attacker cannot choose names that collide.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
@@ -60,8 +60,8 @@ impl Registry {
     /// another one: of these the last counts.
     ///
     /// # Errors
-    /// When another entry has the name, or one that differs in case only; when it goes through
-    /// something that is no directory; when there are too many.
+    /// When another entry has the name, or a name that differs only in case; when it goes through
+    /// something other than a directory; when there are too many.
     pub fn add(&mut self, parts: &[&[u8]], kind: Kind) -> Result<Creation> {
         let mut exact = self.keys.build_hasher();
         let mut folded = self.keys.build_hasher();

@@ -11,7 +11,7 @@ use crate::problem::{Problem, Result};
 
 const PACKED_BUFFER: usize = 128 << 10;
 const CHUNK: usize = 256 << 10;
-/// So many chunks are ready at most: enough that neither side waits for the other's hiccups.
+/// The most chunks that can be ready: enough that neither side waits for short delays of the other.
 const AHEAD: usize = 8;
 
 /// The content, chunk by chunk.
@@ -51,7 +51,7 @@ impl<'a> Stream<'a> {
                     .decoder(packed, memory)
                     .and_then(|decoder| pump(decoder, &sender, &used));
                 if let Err(error) = result {
-                    // Nobody listens any more when the consumer has failed.
+                    // The receiver is gone when the consumer has failed.
                     let _ = sender.send(Err(error));
                 }
             };
@@ -71,8 +71,7 @@ impl<'a> Stream<'a> {
                 interrupt,
             };
             let result = consume(&mut stream);
-            // The other side ends when nobody takes what it has. A panic there is an early end
-            // here.
+            // The other side ends when its receiver is gone. A panic there is an early end here.
             drop(stream);
             let _ = thread.join();
             result

@@ -32,7 +32,7 @@ pub trait Target {
     /// When it cannot.
     fn begin(&mut self, validator: Option<&str>) -> Result<(), Self::Error>;
 
-    /// Notes that what comes now goes on where an earlier answer ended.
+    /// Records that the following data continues an earlier response.
     fn resume(&mut self);
 
     /// Adds bytes.
@@ -274,7 +274,7 @@ fn validator(response: &Response) -> Option<String> {
     strong.or_else(|| response.header("last-modified")).map(ToOwned::to_owned)
 }
 
-/// Returns whether a partial answer begins where ours ends: `bytes 100-199/200`.
+/// Returns whether a partial response begins where the kept part ends: `bytes 100-199/200`.
 fn continues_at(response: &Response, length: u64) -> bool {
     let range = response.header("content-range").and_then(|range| range.strip_prefix("bytes "));
     range.and_then(|range| range.split('-').next()).and_then(|begin| begin.parse().ok())

@@ -5,7 +5,7 @@ use std::error::Error;
 /// Why something was not fetched.
 #[derive(Debug)]
 pub enum Problem {
-    /// Somebody asked to stop.
+    /// The operation was cancelled.
     Interrupted,
     /// It may work a moment later: a dropped connection, a time-out.
     Passing(String),

@@ -1,4 +1,4 @@
-//! Web addresses as we use them: parsed once, printed without what is secret. Knows no network.
+//! Web addresses: parsed once, printed without secrets. Knows no network.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -178,7 +178,7 @@ pub fn redact(text: &str) -> String {
     let Some(begin) = begin else { return text };
     let end = text[begin..].find(['/', '?', '#']).map_or(text.len(), |at| begin + at);
     match text[begin..end].rfind('@') {
-        // Of ssh a user is no secret; of the web it may be a token.
+        // The user of an ssh address is not secret; that of a web address may be a token.
         Some(at) if text.starts_with("ssh://") => match text[begin..begin + at].find(':') {
             Some(colon) => format!("{}***{}", &text[..=begin + colon], &text[begin + at..]),
             None => text,
@@ -249,7 +249,7 @@ fn parse_address(address: &str) -> Result<(String, Option<u16>), String> {
     Ok((host.to_ascii_lowercase(), port))
 }
 
-/// Percent-encodes what may not stand in an address as it is.
+/// Percent-encodes characters that an address cannot contain.
 fn encode(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {

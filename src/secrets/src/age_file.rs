@@ -9,7 +9,7 @@ use crate::recipient::{self, Recipient};
 
 /// The first line of a file that is not armored.
 const MAGIC: &[u8] = b"age-encryption.org/v1";
-/// The first line of one that is.
+/// The first line of an age file.
 const ARMOR: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
 
 /// Whether bytes are the beginning of an age file.
@@ -20,7 +20,7 @@ pub fn is_age_file(content: &[u8]) -> bool {
 /// Checks the header of a file without decrypting it.
 ///
 /// # Errors
-/// When it is no age file, or one that a passphrase protects.
+/// When it is not an age file, or a passphrase protects it.
 pub fn check(content: &[u8]) -> Result<()> {
     if !is_age_file(content) {
         return Err(Problem::new("it is no file of age"));

@@ -1,5 +1,6 @@
-//! The format of age, version 1: <https://age-encryption.org/v1>. A header says who can decrypt the
-//! key of the file, and the content follows in chunks of 64 KiB, each of which proves its place.
+//! The format of age, version 1: <https://age-encryption.org/v1>. A header says which identities
+//! can decrypt the key of the file. The content follows in chunks of 64 KiB, and each chunk proves
+//! its place.
 
 use chacha20poly1305::aead::{AeadInOut, KeyInit};
 use chacha20poly1305::{ChaCha20Poly1305, Nonce};

@@ -43,7 +43,7 @@ impl DataKey {
         Ok(key)
     }
 
-    /// The key of these bytes, of which there must be 32.
+    /// The key of these bytes, which must be 32.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let key =
             bytes.try_into().map_err(|_| Problem::new("the data key does not have 32 bytes"))?;

@@ -32,7 +32,7 @@ pub(crate) fn hkdf(input: &[u8], salt: &[u8], info: &str) -> Zeroizing<[u8; 32]>
     hmac(&*hmac(salt, &[input]), &[info.as_bytes(), &[1]])
 }
 
-/// What two keys share. The one that is a scalar is clamped here.
+/// The shared secret of two keys. The scalar is clamped here.
 ///
 /// # Errors
 /// When the other one is of low order, so that everybody knows the result.

@@ -22,7 +22,7 @@ use crate::tree::{Item, Kind, Node, What, clear_type, slots};
 use crate::value::{Type, Value};
 use crate::yaml;
 
-/// An encrypted document, of which keys, types and recipients are known.
+/// An encrypted document whose keys, types and recipients are known.
 #[derive(Debug)]
 pub struct Document {
     format: Format,
@@ -36,7 +36,7 @@ pub struct Document {
 pub struct Leaf {
     /// Where it is.
     pub path: KeyPath,
-    /// Its type, which stands in clear.
+    /// Its type, which is in clear.
     pub kind: Type,
 }
 
@@ -66,7 +66,7 @@ impl Document {
         self.format
     }
 
-    /// To whom it is encrypted, as it is written there.
+    /// Its recipients, as written in the document.
     pub fn recipients(&self) -> Vec<&str> {
         self.metadata.recipients()
     }
@@ -185,7 +185,7 @@ impl Opened {
     /// Makes a document of what a plain file holds.
     ///
     /// # Errors
-    /// When the content is no document of the format, or there is no recipient.
+    /// When the content is not a document of the format, or there is no recipient.
     pub fn encrypt(
         format: Format,
         content: &[u8],
@@ -288,8 +288,8 @@ impl Opened {
         Ok(Zeroizing::new(text.as_bytes().to_vec()))
     }
 
-    /// Puts a value at a path, in the place of the one that is there or as a new one. Lists and
-    /// maps on the way are made. All else in the text stays as it is.
+    /// Puts a value at a path, in place of the existing value or as a new one. Missing lists and
+    /// maps on the way are created. The rest of the text does not change.
     ///
     /// # Errors
     /// When the path does not fit what is there, or the format cannot hold the value.
@@ -331,7 +331,7 @@ impl Opened {
     /// encrypted text.
     ///
     /// # Errors
-    /// When the content is no document of the format.
+    /// When the content is not a document of the format.
     pub fn replace(&mut self, content: &[u8]) -> Result<()> {
         let format = self.document.format;
         let text = Zeroizing::new(plain_text(format, content)?);
@@ -427,7 +427,7 @@ impl Opened {
         self.take(&text)
     }
 
-    /// Reads what was written: a mistake of ours is found before it is in the file.
+    /// Reads the result again: a bug here is found before it reaches the file.
     fn take(&mut self, text: &str) -> Result<()> {
         let document = Document::parse(self.document.format, text.as_bytes())?;
         *self = Self::new(document, self.key.clone())?;

@@ -55,7 +55,7 @@ pub(crate) fn render(value: &Value) -> Result<String> {
     Ok(text.replace('\n', "\\n"))
 }
 
-/// The text with other metadata, which stand at its end.
+/// The text with other metadata, which are at its end.
 pub(crate) fn with_metadata(text: &str, content: Option<&Plain>) -> String {
     let mut out = String::new();
     for line in text.split_inclusive('\n').filter(|line| !line.starts_with(PREFIX)) {

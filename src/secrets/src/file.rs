@@ -89,7 +89,7 @@ impl Stored {
     /// Writes the document. Returns whether anything changed.
     ///
     /// # Errors
-    /// When the file was changed meanwhile, or cannot be written. Then the old one is still there.
+    /// When the file has changed since, or cannot be written. Then the old one is unchanged.
     pub fn save(&self) -> Result<bool> {
         let text = self.opened.text().as_bytes();
         if self.before.as_deref() == Some(text) {
@@ -108,11 +108,11 @@ impl Stored {
         Ok(true)
     }
 
-    /// Reads a text as the value that a key gets: of the type given, else of the type that stands
-    /// there, else text.
+    /// Reads a text as the value of a key: of the given type, or else of the type of the existing
+    /// value, or else text.
     ///
     /// # Errors
-    /// When the text is no value of that type.
+    /// When the text is not a value of that type.
     pub fn value_for(&self, path: &KeyPath, text: &str, kind: Option<Type>) -> Result<Plain> {
         let there = match self.opened.get(path) {
             Ok(Plain::Value(value)) if value.type_of() != Type::Null => Some(value.type_of()),
@@ -153,7 +153,7 @@ pub fn content(path: &Path, identities: &Identities) -> Result<Zeroizing<Vec<u8>
     Stored::open(path, identities)?.opened.content().map_err(|problem| problem.in_file(path))
 }
 
-/// To whom a new document is encrypted: recipients that are given, else those of the creation rule.
+/// The recipients of a new document: those given, or else those of the creation rule.
 ///
 /// # Errors
 /// When there are neither.

@@ -254,7 +254,7 @@ impl Identities {
     /// Decrypts an age file, armored or not. None when no identity fits.
     ///
     /// # Errors
-    /// When it is no age file, or was altered.
+    /// When it is not an age file, or was altered.
     pub(crate) fn decrypt(&self, encrypted: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>> {
         let bytes = unarmored(encrypted)?;
         let parsed = parse(&bytes)?;
@@ -266,7 +266,7 @@ impl Identities {
         key.map(|key| parsed.open(&key)).transpose()
     }
 
-    /// The error for recipients of whom none is here.
+    /// The error when no identity matches a recipient.
     pub(crate) fn no_match(&self, recipients: &[&str]) -> Problem {
         let recipients: Vec<String> =
             recipients.iter().map(|recipient| format!("\n  {recipient}")).collect();

@@ -16,7 +16,7 @@ use crate::value::Value;
 
 /// What the library calls the keys before the first section.
 const DEFAULT: &str = "DEFAULT";
-/// What stands around values of several lines.
+/// The text around values of several lines.
 const TRIPLE: &str = "\"\"\"";
 
 struct Section {

@@ -23,7 +23,7 @@ impl KeyPath {
         Self(steps)
     }
 
-    /// Reads `db.users[0].name`. A key with a dot or a bracket stands in brackets and quotes:
+    /// Reads `db.users[0].name`. A key with a dot or a bracket is written in brackets and quotes:
     /// `["tls.crt"]`.
     ///
     /// # Errors

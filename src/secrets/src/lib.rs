@@ -13,8 +13,7 @@
 //! those of
 //! <https://age-encryption.org/v1>.
 //!
-//! The floors, each of which uses only those above it in this list and the rooms before it on its
-//! own:
+//! The floors. Each uses only those above it in this list and earlier rooms on its own floor:
 //!
 //! - **F0** [`problem`], [`timestamp`], [`edit`], [`atomic`], [`private`], [`bech32`], [`derive`],
 //!   [`ssh_key`]

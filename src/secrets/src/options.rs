@@ -11,7 +11,7 @@ pub(crate) const KEY: &str = "sops";
 /// The suffix of keys in clear when a document says nothing else.
 const DEFAULT_SUFFIX: &str = "_unencrypted";
 
-/// The six options of which a document may have one.
+/// The six options; a document may have one of them.
 const RULES: [&str; 6] = [
     "unencrypted_suffix",
     "encrypted_suffix",
@@ -87,7 +87,7 @@ impl Options {
         Ok(Self { rule, mac_only_encrypted })
     }
 
-    /// Whether what stands under these keys and comments is encrypted.
+    /// Whether values under these keys and comments are encrypted.
     pub(crate) fn encrypts(&self, keys: &[&str], comments: &[Vec<&str>], is_comment: bool) -> bool {
         let said = |regex: &Regex| comments.iter().flatten().any(|comment| regex.is_match(comment));
         match &self.rule {

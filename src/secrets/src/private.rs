@@ -1,4 +1,4 @@
-//! A file for an editor that nobody else can read, in memory where the system has a place for it.
+//! A file for an editor that other users cannot read, in memory where the system supports that.
 #![expect(
     clippy::disallowed_methods,
     reason = "the directory is our own, and nobody else can write it"

@@ -18,7 +18,7 @@ pub(crate) const X25519: &str = "age-encryption.org/v1/X25519";
 /// What keys of SSH are bound to.
 pub(crate) const SSH_ED25519: &str = "age-encryption.org/v1/ssh-ed25519";
 
-/// Someone to whom is encrypted.
+/// A recipient: data can be encrypted for it.
 #[derive(Clone)]
 pub struct Recipient {
     text: String,
@@ -128,7 +128,7 @@ pub(crate) fn same_key(one: &str, other: &str) -> bool {
     key(one) == key(other)
 }
 
-/// Encrypts bytes to recipients, of which there must be one.
+/// Encrypts bytes for recipients; at least one is required.
 pub(crate) fn encrypt(content: &[u8], recipients: &[Recipient]) -> Result<Vec<u8>> {
     if recipients.is_empty() {
         return Err(Problem::new("there is no recipient to encrypt it to"));

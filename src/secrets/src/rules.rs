@@ -1,5 +1,5 @@
-//! Creation rules: the file `.sops.yaml` says to whom new documents are encrypted, and what of
-//! them.
+//! Creation rules: the file `.sops.yaml` gives the recipients of new documents, and which parts to
+//! encrypt.
 #![expect(
     clippy::disallowed_methods,
     reason = "rules are files of the user, and no build can change them"
@@ -27,7 +27,7 @@ const OTHER_KINDS: [&str; 7] =
 pub struct Rule {
     /// The file that the rule is from.
     pub file: PathBuf,
-    /// To whom the document is encrypted.
+    /// The recipients of the document.
     pub recipients: Vec<Recipient>,
     /// What of it is encrypted.
     pub options: Options,
@@ -37,7 +37,7 @@ pub struct Rule {
 /// one without rules.
 ///
 /// # Errors
-/// When the file is malformed, no rule matches, or the one that does needs what is not supported.
+/// When the file is malformed, no rule matches, or the matching rule needs an unsupported feature.
 pub fn find(document: &Path) -> Result<Option<Rule>> {
     for directory in document.ancestors().skip(1).take(MAX_DEPTH) {
         let file = directory.join(".sops.yaml");
@@ -118,7 +118,7 @@ fn make(rule: &Plain, file: &Path) -> Result<Rule> {
     Ok(Rule { file: file.to_owned(), recipients, options: Options::read(rule)? })
 }
 
-/// Keys that would be left out are refused, so that nobody is locked out silently.
+/// Keys that would be omitted are refused, so that they do not silently lose access.
 fn refuse_others(rule: &Plain) -> Result<()> {
     let is_given = |name: &&str| match rule.get(name) {
         None | Some(Plain::Value(Value::Null)) => false,

@@ -17,7 +17,7 @@ pub(crate) struct Node {
     /// Where its text is: of a value without tag and anchor, of a block from its first key to its
     /// last value.
     pub span: Range<usize>,
-    /// In YAML: whether it stands between brackets or braces.
+    /// In YAML: whether it is inside brackets or braces.
     pub flow: bool,
     /// The column of the keys or dashes of a block, and for a value the column of those that it
     /// belongs to.
@@ -51,9 +51,9 @@ pub(crate) struct Entry {
 /// A comment.
 #[derive(Debug, Clone)]
 pub(crate) struct Comment {
-    /// What stands behind the mark.
+    /// The text behind the mark.
     pub text: String,
-    /// Where that stands.
+    /// Its position.
     pub span: Range<usize>,
     /// An element of a list that SOPS made of a comment: from its dash to its end.
     pub element: Option<Range<usize>>,
@@ -111,7 +111,7 @@ pub(crate) struct Slot<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum What<'a> {
     Value(&'a Node, &'a Value),
-    /// A comment; the second are other paths under which an encrypted one may stand.
+    /// A comment, and other paths under which an encrypted comment may be.
     Comment(&'a Comment),
 }
 

@@ -101,7 +101,7 @@ impl Value {
         }
     }
 
-    /// The bytes of which SOPS encrypts a value and makes its MAC. Those of `true` are `True`.
+    /// The bytes that SOPS encrypts and computes its MAC over. Those of `true` are `True`.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         Zeroizing::new(match self {
             Self::Null => Vec::new(),

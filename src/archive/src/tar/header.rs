@@ -92,7 +92,7 @@ impl Header {
 
 fn kind_of(letter: u8) -> Kind {
     match letter {
-        // `7` is a file that should lie in one piece.
+        // `7` is a file that should be stored contiguously.
         b'0' | 0 | b'7' => Kind::File,
         b'1' => Kind::Link,
         b'2' => Kind::Symlink,

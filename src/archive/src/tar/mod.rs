@@ -173,7 +173,7 @@ impl<D: Destination> Reader<'_, '_, D> {
                 let is_second = self.next.long_link.replace(link).is_some();
                 refuse_second(is_second)
             }
-            // The label of a volume is no entry.
+            // The label of a volume is not an entry.
             Kind::Label => self.skip(header.size),
             _ => {
                 let extension = std::mem::take(&mut self.next);

@@ -84,7 +84,7 @@ impl Central {
             .at(end)
     }
 
-    /// Reads the end record of zip64, 4.3.14, whose locator stands before the other.
+    /// Reads the end record of zip64, 4.3.14, whose locator precedes the other.
     fn find_64<S: ReadAt + ?Sized>(file: &S, end: u64) -> Result<Option<Central>> {
         let Some(locator_start) = end.checked_sub(LOCATOR_SIZE) else { return Ok(None) };
         let mut locator = [0; LOCATOR_SIZE as usize];
@@ -140,7 +140,7 @@ impl Central {
         Central { start, end: directory_end, entries, shift: 0 }.at(at).map(Some)
     }
 
-    /// Checks that the directory ends where its end record begins, and finds what stands before the
+    /// Checks that the directory ends where its end record begins, and finds the data before the
     /// archive.
     fn at(mut self, end: u64) -> Result<Central> {
         let shift = end.checked_sub(self.end);
@@ -367,7 +367,7 @@ impl Record {
         Some(self.attributes >> 16).filter(|mode| self.is_from_unix() && *mode != 0)
     }
 
-    /// Checks what needs no look at the content; returns what it is.
+    /// Checks what does not need the content; returns the kind of the entry.
     ///
     /// # Errors
     /// When it is encrypted, compressed in an unknown way, or neither file, directory nor link.

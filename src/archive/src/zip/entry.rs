@@ -37,7 +37,7 @@ impl<'a, S: ReadAt + ?Sized, D: Destination> Reader<'a, S, D> {
         Reader { archive, tree, memory, buffer: vec![0; 4 * BUFFER] }
     }
 
-    /// Unpacks an entry, to which every byte until `end` must belong; one that is replaced is only
+    /// Unpacks an entry, to which every byte until `end` must belong; a replaced entry is only
     /// checked.
     ///
     /// # Errors
@@ -213,7 +213,7 @@ fn check_local(input: &mut impl Read, record: &Record) -> Result<u64> {
     Ok((LOCAL_SIZE + name.len() + extra.len()) as u64)
 }
 
-/// Checks what stands between the content and the next entry: nothing, or a data descriptor, 4.3.9.
+/// Checks the bytes between the content and the next entry: none, or a data descriptor, 4.3.9.
 fn check_rest(input: &mut impl Read, record: &Record, rest: u64) -> Result<()> {
     let refuse = |reason: &str| Err(Problem::entry(&record.name, reason));
     if record.flags & HAS_DESCRIPTOR == 0 {

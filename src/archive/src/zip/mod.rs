@@ -24,7 +24,7 @@ use crate::problem::{Problem, Result};
 use crate::registry::{self, Registry};
 use crate::{Archive, tar};
 
-/// A thread takes entries until they are so many, or so large.
+/// A thread takes entries up to a number or a total size.
 const BATCH_ENTRIES: usize = 32;
 const BATCH_BYTES: u64 = 4 << 20;
 /// More threads would only wait for the disk.
@@ -145,7 +145,7 @@ fn survey<S: ReadAt + ?Sized>(
         return Err(Problem::Damaged("two of its entries share their bytes".to_owned()));
     }
     if starts.first() != Some(&0) {
-        // What stands before it may be anything but the beginning of an archive.
+        // The data before it may be anything but the beginning of an archive.
         let mut magic = [0; 4];
         read_from(archive.source, &mut magic, 0)?;
         if magic == *b"PK\x03\x04" || magic == *b"PK\x05\x06" {

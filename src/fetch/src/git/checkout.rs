@@ -19,7 +19,7 @@ const DEEPEST: usize = 200;
 /// A file is held in memory as a whole, since packs have it compressed as a whole.
 const LARGEST_FILE: u64 = 1 << 30;
 
-/// A commit that stands in a tree: a submodule.
+/// A commit inside a tree: a submodule.
 pub struct Link {
     /// Where in the tree, with slashes.
     pub path: BString,

@@ -109,7 +109,7 @@ impl Git<'_> {
 
 struct Fetching<'a, D> {
     git: &'a Git<'a>,
-    /// The address of the repository that is no submodule.
+    /// The address of the repository that is not a submodule.
     top: &'a str,
     with_submodules: bool,
     destination: &'a mut D,

@@ -1,4 +1,5 @@
-//! git through ssh: a program whose pipes we speak to, which stops when told and ends with us.
+//! git through ssh: a program whose pipes the engine uses. It stops when told, and ends with the
+//! engine.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -187,8 +188,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// What begins with other than the length of a packet was written by somebody for people to
-    /// read.
+    /// A line without a packet length was written for people.
     fn check_start(&mut self) {
         let is_packet = self.rest.iter().take(4).all(u8::is_ascii_hexdigit);
         if !std::mem::replace(&mut self.is_begun, true) && !is_packet {

@@ -29,9 +29,8 @@ mod system {
         }
     }
 
-    /// The end of a program's standard input that we write to. When the program is gone, a write is
-    /// an error: a pipe would end our own process with SIGPIPE, which has its default action in a
-    /// library.
+    /// The writing end of a program's standard input. If the program is gone, a write is an error:
+    /// a pipe would end this process with SIGPIPE, which has its default action in a library.
     #[derive(Debug)]
     pub struct ProgramInput(std::os::unix::net::UnixStream);
 
@@ -87,7 +86,7 @@ mod system {
         let _ = Command::new("taskkill").args(["/F", "/T", "/PID", &leader]).output();
     }
 
-    /// The end of a program's standard input that we write to.
+    /// The writing end of a program's standard input.
     pub type ProgramInput = io::PipeWriter;
 
     /// Returns what a program gets as standard input, and the other end of it.

@@ -1,5 +1,5 @@
-//! Gets the objects of one commit: from a repository of this machine as it lies there, from a
-//! server into a repository that is made for it.
+//! Gets the objects of one commit: directly from a repository of this machine, or from a server
+//! into a repository that is created for it.
 
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::problem::chain;
 use crate::url::redact;
 use crate::{Network, Problem, is_set};
 
-/// The name that fetched things have in our repository.
+/// The name of fetched references in that repository.
 const FETCHED: &str = "refs/syslua/fetched";
 
 fn failed(reason: impl Into<String>) -> Problem {
@@ -177,7 +177,7 @@ fn parse(url: &str) -> Result<Address, Problem> {
 
 /// The user's configuration counts, of what says how to reach a server.
 fn open_options() -> gix::open::Options {
-    // Nobody can answer on a terminal where several builds run; helpers are asked.
+    // A terminal is useless while several builds run; credential helpers are asked.
     gix::open::Options::default().config_overrides([
         "gitoxide.credentials.terminalPrompt=false",
         "core.useReplaceRefs=false",
@@ -201,7 +201,8 @@ fn open_local(path: &Path) -> Result<gix::Repository, Problem> {
     let options = open_options().bail_if_untrusted(true);
     let repository = options.open(path).map_err(|error| {
         let text = chain(&error);
-        // As git says it: reading a repository of somebody else may run what is configured there.
+        // git's reason: reading a repository of another user may run programs that are configured
+        // there.
         let is_foreign = !gix::sec::identity::is_path_owned_by_current_user(path).unwrap_or(true);
         if is_foreign && path.exists() {
             let hint = format!(
@@ -399,7 +400,7 @@ impl Server<'_> {
         let begin = |error: gix::Error| Stage::Begin(chain(&error));
         // Not rewritten again: `insteadOf` was applied to what the user wrote.
         let url = match self.place {
-            // The login stays with our client, which knows where it may go.
+            // The login stays with this client, which knows where to send it.
             Address::Web(url) => url.without_login(),
             _ => self.address.to_owned(),
         };

@@ -1,4 +1,5 @@
-//! git over HTTP, by our own client: what `gix-transport` asks of a client that one brings along.
+//! git over HTTP with the engine's client: the functions that `gix-transport` needs from a custom
+//! client.
 
 use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +16,7 @@ use crate::{Problem, Url};
 
 /// How long to wait before the only retry of a request that changes nothing.
 const PAUSE: Duration = Duration::from_millis(500);
-/// What we ask for fits into memory; a server cannot make it grow.
+/// Requests fit into memory; a server cannot make them grow.
 const LARGEST_REQUEST: usize = 64 << 20;
 
 /// Speaks to one server.
@@ -33,7 +34,7 @@ impl Web {
         Web { client, repository, meter, redirected: None }
     }
 
-    /// Returns an address, with the login when it is that of our server.
+    /// Returns an address, with the login if it belongs to this server.
     fn address(&self, text: &str) -> Result<Url, io::Error> {
         let mut url = Url::parse(text)
             .map_err(|problem| io::Error::other(format!("the address {problem}")))?;

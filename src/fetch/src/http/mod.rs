@@ -111,7 +111,7 @@ impl Client {
     /// Asks for an address, following redirects.
     ///
     /// # Errors
-    /// When no answer comes. A status that is no success is an answer.
+    /// When no response arrives. A status other than success is a response too.
     pub fn get(&self, url: &Url, headers: &[(String, String)]) -> Result<Response, Problem> {
         let mut url = url.clone();
         let first = url.clone();
@@ -214,7 +214,7 @@ impl Client {
         };
         let mut request = http::Request::builder().method(method.clone()).uri(url.without_login());
         for (name, value) in headers {
-            // The caller's own login is for the first server, as ours is.
+            // The caller's own login is for the first server, like that of the address.
             if account.is_some() || !name.eq_ignore_ascii_case("authorization") {
                 request = request.header(name, value);
             }

@@ -1,5 +1,4 @@
-//! Which proxy stands between us and a host. Knows how proxies are named, not how they are spoken
-//! to.
+//! The proxy for a host. Knows the names of proxies, not their protocols.
 
 use std::net::IpAddr;
 

@@ -1,5 +1,4 @@
-//! Whom we trust: the certificates of the system, or those that the settings name; and what went
-//! wrong in words.
+//! Trusted certificates: those of the system, or those of the settings; and TLS errors in words.
 
 use std::io;
 use std::path::Path;
@@ -46,7 +45,7 @@ fn read_certificates(network: &Network) -> Result<Vec<Certificate<'static>>, Pro
         let names = std::fs::read_dir(directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         for entry in names.map_err(|error| unreadable(directory, &error))? {
             let path = entry.path();
-            // Links of `c_rehash` included; what is no file is none of a certificate.
+            // Includes links of `c_rehash`; skips anything that is not a file.
             if path.is_file() {
                 add(&mut certificates, &path).map_err(|error| unreadable(&path, &error))?;
             }

@@ -232,7 +232,7 @@ impl Transport for Socket {
     }
 
     fn is_open(&mut self) -> bool {
-        // Bytes that nobody asked for are as bad as an end.
+        // Unrequested bytes are as bad as an end.
         let is_quiet = self.stream.set_nonblocking(true).is_ok()
             && matches!(self.stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
         is_quiet && self.stream.set_nonblocking(false).is_ok()
@@ -246,7 +246,7 @@ fn is_late(error: &std::io::Error) -> bool {
 /// What a request to a proxy says besides.
 #[derive(Debug)]
 struct Forward {
-    /// Scheme and host, to stand before the path.
+    /// Scheme and host, to precede the path.
     target: String,
     login: Option<(String, String)>,
 }

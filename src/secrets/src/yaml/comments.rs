@@ -9,7 +9,7 @@ use crate::tree::{Comment, Item, Kind, Node};
 struct Found {
     comment: Comment,
     column: usize,
-    /// Whether nothing else stands on its line.
+    /// Whether it is alone on its line.
     alone: bool,
 }
 

@@ -10,7 +10,7 @@ use crate::plain::Plain;
 use crate::problem::Result;
 use crate::tree::{Comment, Node};
 
-/// Writes a value behind `key:` or `-`, with what stands between: a space, or the end of the line.
+/// Writes a value behind `key:` or `-`, with the separator: a space, or the end of the line.
 fn write_value(plain: &Plain, column: usize, out: &mut String) {
     match plain {
         Plain::Value(value) => {
