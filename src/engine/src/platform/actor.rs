@@ -1,5 +1,5 @@
-//! Working with another user's rights: root in the home of somebody acts as that user, so that it
-//! can be led nowhere where the user could not write anyway.
+//! Working with another user's rights: in a user's home, root acts as that user, so it can be led
+//! nowhere where the user could not write anyway.
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -17,7 +17,7 @@ mod linux {
     }
 
     impl Actor {
-        /// Returns the user of a number; one that has no entry has no groups either.
+        /// Returns the user of a number; a number without an entry has no groups either.
         pub fn of(user: u32) -> Actor {
             let entry = User::from_uid(Uid::from_raw(user)).ok().flatten();
             let group = entry.as_ref().map_or(user, |entry| entry.gid.as_raw());
@@ -45,7 +45,8 @@ mod linux {
             let groups: Vec<_> =
                 actor.groups.iter().map(|group| rustix::process::Gid::from_raw(*group)).collect();
             let guard = Guard { own };
-            // Root may always do this; should it fail, the user's number alone limits us already.
+            // Root may always do this; if it fails, the user's number alone limits the process
+            // already.
             let _ = set_thread_groups(&groups);
             setfsgid(Gid::from_raw(actor.group));
             setfsuid(Uid::from_raw(actor.user));
@@ -95,7 +96,7 @@ mod other {
             self.user
         }
 
-        /// Runs something; with our own rights.
+        /// Runs a function with this process's own rights.
         pub fn act<T>(_actor: Option<&Actor>, run: impl FnOnce() -> T) -> T {
             run()
         }

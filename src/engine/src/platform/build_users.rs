@@ -1,4 +1,4 @@
-//! Users that nobody is, for the builds of root: a number for one build at a time, on the whole
+//! Users without an account, for the builds of root: a number for one build at a time, on the whole
 //! machine.
 //!
 //! Each number has a lock below `/run`. A file that is not empty tells that a build was cut off:
@@ -23,7 +23,7 @@ const SUBORDINATES: [&str; 2] = ["/etc/subuid", "/etc/subgid"];
 /// Why there is no user for a build.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Somebody has a number of the range.
+    /// A user has a number of the range.
     #[error("the range {range} of users for builds overlaps with {what} in {}: set another with SYSLUA_BUILD_USERS or `build_users`", file.display())]
     Taken {
         /// The range.

@@ -1,11 +1,11 @@
-//! Working in one directory by its descriptor: names in it are never followed, and whoever swaps a
-//! directory above it for a link leads us nowhere. Everything that others can change is used this
-//! way.
+//! Working in one directory by its descriptor: names in it are never followed, and a process that
+//! swaps a directory above it for a link has no effect. Everything that others can change is used
+//! this way.
 //!
-//! As root, below a directory that belongs to somebody else, everything is done with that user's
-//! rights. Elsewhere than on Unix, paths stand in for descriptors.
+//! As root, below a directory of another user, everything is done with that user's rights.
+//! Elsewhere than on Unix, paths are used instead of descriptors.
 //!
-//! It is over 600 lines, since all that can be done in a directory stands here, once.
+//! It is over 600 lines, because it contains every operation in a directory, once.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -66,10 +66,10 @@ impl Drop for Step {
     }
 }
 
-/// What stands at a name, as far as trees of files are concerned.
+/// The kind of file at a name, as far as trees of files are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// What it is.
+    /// Its kind.
     pub kind: FileKind,
     /// Its permission bits.
     pub mode: u32,
@@ -99,7 +99,7 @@ pub struct Blank {
     pub id: (u64, u64),
     /// Its permission bits.
     pub mode: u32,
-    /// The bytes it takes: one that once held many names stays larger.
+    /// The bytes it takes: a directory that once held many names stays larger.
     pub size: u64,
     /// Its flags, as `chattr` shows them.
     pub flags: u64,
@@ -122,10 +122,10 @@ pub struct Identity {
     pub content: Option<(u64, i64, i64)>,
 }
 
-/// What stands at a name.
+/// The file at a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// What it is.
+    /// Its kind.
     pub kind: FileKind,
     /// Which one it is.
     pub identity: Identity,
@@ -142,11 +142,11 @@ pub struct Seen {
 /// The content and the rights of a file to write.
 #[derive(Clone, Copy, Debug)]
 pub struct NewFile<'a> {
-    /// A file with the content. It is read with our own rights.
+    /// A file with the content. It is read with this process's own rights.
     pub source: &'a Path,
     /// Permission bits.
     pub mode: u32,
-    /// The number of its owner; whoever writes it unless given.
+    /// The number of its owner; the writing user by default.
     pub owner: Option<u32>,
     /// The number of its group.
     pub group: Option<u32>,
@@ -154,7 +154,7 @@ pub struct NewFile<'a> {
     pub mark: Option<&'a [u8]>,
 }
 
-/// Returns what stands at a path, of which the last component is not followed.
+/// Returns the file at a path, whose last component is not followed.
 ///
 /// # Errors
 /// When the system does not tell.
@@ -166,8 +166,8 @@ pub fn look(path: &Path) -> Result<Option<Seen>> {
     }
 }
 
-/// Returns the numbers of the file system and of what stands at a path, which may be a link;
-/// nothing where nothing does, and where the system has no such numbers.
+/// Returns the numbers of the file system and of the file at a path, which may be a link; nothing
+/// if there is none, and where the system has no such numbers.
 pub fn id_at(path: &Path) -> Option<(u64, u64)> {
     raw::id_at(path).ok()
 }
@@ -180,14 +180,14 @@ impl Directory {
     /// Opens a directory by its absolute path, none of whose components may be a link.
     ///
     /// # Errors
-    /// When it is missing, a component is no directory, or the system refuses.
+    /// When it is missing, a component is not a directory, or the system refuses.
     pub fn open(path: &Path) -> Result<Directory> {
         let (raw, actor) = raw::walk(path).map_err(failed("open the directory", path))?;
         Ok(Directory::new(raw, None, path, actor))
     }
 
-    /// Opens a directory of ours by its path. Links among its parents are followed; the last
-    /// component may be none.
+    /// Opens a directory of sys.lua by its path. Links among its parents are followed; the last
+    /// component must not be a link.
     ///
     /// # Errors
     /// When there is none, or a link in its place.
@@ -196,7 +196,7 @@ impl Directory {
         Ok(Directory::new(raw, None, path, None))
     }
 
-    /// Opens a directory of ours by its path, following links.
+    /// Opens a directory of sys.lua by its path, following links.
     ///
     /// # Errors
     /// When there is none.
@@ -310,7 +310,7 @@ impl Directory {
         self.act(run).map_err(|cause| failed(operation, &self.path().join(name))(cause))
     }
 
-    /// Returns what stands at a name, if anything does.
+    /// Returns the file at a name, if any.
     ///
     /// # Errors
     /// When the system does not tell.
@@ -322,12 +322,12 @@ impl Directory {
         }
     }
 
-    /// Returns whether anything stands at a name, a dangling link included.
+    /// Returns whether a name exists, as a dangling link too.
     pub fn has(&self, name: &OsStr) -> bool {
         raw::exists(&self.raw, name)
     }
 
-    /// Returns what the system tells of a name without reading what stands there.
+    /// Returns the metadata of a name without reading the file.
     ///
     /// # Errors
     /// When nothing does, or the system does not tell.
@@ -335,7 +335,7 @@ impl Directory {
         self.named("look at", name, || raw::facts(&self.raw, name))
     }
 
-    /// Returns what stands at a name.
+    /// Returns the file at a name.
     ///
     /// # Errors
     /// When the system does not tell.
@@ -347,7 +347,7 @@ impl Directory {
         }
     }
 
-    /// Returns where a link leads, or `None` where no link stands.
+    /// Returns the target of a link, or `None` if there is no link.
     ///
     /// # Errors
     /// When the system does not tell.
@@ -357,7 +357,7 @@ impl Directory {
             .or_else(|error| self.unless_link(name, error))
     }
 
-    /// Returns whether a link to exactly `target` stands at a name.
+    /// Returns whether a link to exactly `target` is at a name.
     ///
     /// # Errors
     /// When the system does not tell.
@@ -366,7 +366,7 @@ impl Directory {
             .or_else(|error| self.unless_link(name, error))
     }
 
-    /// What is told of a name where no link stands.
+    /// The answer for a name without a link.
     fn unless_link<T: Default>(&self, name: &OsStr, error: io::Error) -> Result<T> {
         if is_absent(&error) || error.kind() == io::ErrorKind::InvalidInput {
             return Ok(T::default());
@@ -382,7 +382,7 @@ impl Directory {
         self.open_node(name).map(|(file, _)| file)
     }
 
-    /// Opens a regular file to read it, and tells what it is.
+    /// Opens a regular file to read it, and returns its metadata.
     ///
     /// # Errors
     /// When it is none, or cannot be read.
@@ -406,7 +406,7 @@ impl Directory {
     /// Returns the SHA-256 of a regular file's content.
     ///
     /// # Errors
-    /// When it cannot be read, or somebody asked to stop.
+    /// When it cannot be read, or on an interrupt.
     pub fn hash(&self, name: &OsStr, interrupt: &Interrupt) -> Result<Hash> {
         let mut file = self.open_file(name)?;
         let mut hasher = Hasher::default();
@@ -423,11 +423,10 @@ impl Directory {
         }
     }
 
-    /// Returns whether a regular file has this content. Nobody can say so of one that may not be
-    /// read: then it has not.
+    /// Returns whether a regular file has this content. A file that may not be read does not.
     ///
     /// # Errors
-    /// When it cannot be read for another reason, or somebody asked to stop.
+    /// When it cannot be read for another reason, or on an interrupt.
     pub fn has_content(&self, name: &OsStr, digest: Hash, interrupt: &Interrupt) -> Result<bool> {
         match self.hash(name, interrupt) {
             Err(error) if error.is_denied() => Ok(false),
@@ -440,10 +439,10 @@ impl Directory {
         super::mark::read(&self.open_file(name).ok()?)
     }
 
-    /// Returns whether we may create and remove names here; errors say why not.
+    /// Returns whether this process may create and remove names here; errors say why not.
     ///
     /// # Errors
-    /// When we may not.
+    /// When it may not.
     pub fn check_writable(&self) -> Result<()> {
         self.act(|| raw::check_writable(&self.raw))
             .map_err(|cause| failed("write to", &self.path())(cause))
@@ -452,7 +451,7 @@ impl Directory {
     /// Creates a directory.
     ///
     /// # Errors
-    /// When something stands there or the system refuses.
+    /// When the name exists or the system refuses.
     pub fn make_directory(&self, name: &OsStr) -> Result<()> {
         self.make_directory_with(name, 0o777)
     }
@@ -460,7 +459,7 @@ impl Directory {
     /// Creates a directory with a mode, which loses what the umask takes.
     ///
     /// # Errors
-    /// When something stands there or the system refuses.
+    /// When the name exists or the system refuses.
     pub fn make_directory_with(&self, name: &OsStr, mode: u32) -> Result<()> {
         let make = || raw::make_directory(&self.raw, name, mode);
         self.change("create the directory", name, make, Operation::MakeDirectory)
@@ -470,7 +469,7 @@ impl Directory {
     /// directory unless given.
     ///
     /// # Errors
-    /// When something stands there or the system refuses.
+    /// When the name exists or the system refuses.
     pub fn make_with_rights(&self, name: &OsStr, mode: Option<u32>) -> Result<()> {
         let Some(mode) = mode else { return self.make_directory(name) };
         let create = || {
@@ -483,7 +482,7 @@ impl Directory {
     /// Gives a directory these permission bits, owner and group, as far as they are given.
     ///
     /// # Errors
-    /// When none stands there or the system refuses.
+    /// When it does not exist or the system refuses.
     pub fn set_rights(
         &self,
         name: &OsStr,
@@ -504,11 +503,11 @@ impl Directory {
         self.change_other("create", name, || raw::create_file(&self.raw, name, mode))
     }
 
-    /// Writes a file, replacing the content of one that stands there. A link, and a file that has
-    /// more names, is replaced itself. `mode` is that of a new one.
+    /// Writes a file, replacing the content of an existing one. A link, or a file with more names,
+    /// is replaced itself. `mode` is the mode of a new file.
     ///
     /// # Errors
-    /// When something else stands there, or the system refuses.
+    /// When another kind of file exists, or the system refuses.
     pub fn overwrite(&self, name: &OsStr, content: &[u8], mode: u32) -> Result<()> {
         let write = || {
             let mut file = match raw::open_to_write(&self.raw, name) {
@@ -540,7 +539,7 @@ impl Directory {
     /// nothing that modes do not say. What is left after an error is the caller's to remove.
     ///
     /// # Errors
-    /// When something stands there, or the system refuses.
+    /// When the name exists, or the system refuses.
     pub fn write_object_file(&self, name: &OsStr, content: &[u8], mode: u32) -> Result<()> {
         let write = || {
             let mut file = raw::create_file(&self.raw, name, 0o600)?;
@@ -571,12 +570,11 @@ impl Directory {
         })
     }
 
-    /// Gives what stands at a name the owner and the mode that objects have, their time, and takes
-    /// away what modes do not say: access control lists, capabilities, attributes. Returns what it
-    /// was.
+    /// Gives the file at a name the owner, mode and time of objects, and removes access control
+    /// lists, capabilities and attributes. Returns its earlier state.
     ///
     /// # Errors
-    /// When it is no file, directory or link, or the system refuses.
+    /// When it is not a file, directory or link, or the system refuses.
     pub fn normalise(&self, name: &OsStr, mode: impl FnOnce(&Node) -> u32) -> Result<Node> {
         self.change_other("change the mode of", name, || raw::normalise(&self.raw, name, mode))
     }
@@ -612,10 +610,10 @@ impl Directory {
         self.change("remove the directory", name, remove, Operation::RemoveDirectory)
     }
 
-    /// Creates a symbolic link where nothing stands.
+    /// Creates a symbolic link at a free name.
     ///
     /// # Errors
-    /// When something stands there or the system refuses.
+    /// When the name exists or the system refuses.
     pub fn symlink(&self, target: &Path, name: &OsStr) -> Result<()> {
         let make = || raw::symlink(target, &self.raw, name);
         self.change("create the link", name, make, |path| {
@@ -631,8 +629,8 @@ impl Directory {
         self.change("remove", name, || raw::remove(&self.raw, name), Operation::Remove)
     }
 
-    /// Removes a file or link of ours, also an immutable one, as objects are. A file that has names
-    /// elsewhere stays immutable there.
+    /// Removes a file or link of sys.lua, including immutable ones such as objects. A file with
+    /// other names stays immutable there.
     pub(super) fn remove_own(&self, name: &OsStr) -> Result<()> {
         let remove = || match raw::remove(&self.raw, name) {
             Err(error)
@@ -646,8 +644,7 @@ impl Directory {
         self.change("remove", name, remove, Operation::Remove)
     }
 
-    /// Gives a file a second name, where nothing stands; a symbolic link gets one too, and is not
-    /// followed.
+    /// Gives a file a second, free name; a symbolic link gets one too, and is not followed.
     ///
     /// # Errors
     /// When the system refuses, for example since the file system knows no second names.
@@ -656,7 +653,7 @@ impl Directory {
         to.change("link to", second, link, |path| Operation::HardLink(self.path().join(name), path))
     }
 
-    /// Renames over whatever file or link stands at the new name.
+    /// Renames over any file or link at the new name.
     ///
     /// # Errors
     /// When the system refuses.
@@ -667,14 +664,14 @@ impl Directory {
     /// Renames to a name that nothing has.
     ///
     /// # Errors
-    /// When something stands there or the system refuses.
+    /// When the name exists or the system refuses.
     pub fn rename_new(&self, name: &OsStr, to: &Directory, new: &OsStr) -> Result<()> {
         self.rename(name, to, new, true)
     }
 
     fn rename(&self, name: &OsStr, to: &Directory, new: &OsStr, keep: bool) -> Result<()> {
-        // Between our own directories and those of a user, only we ourselves have all rights; the
-        // descriptors still name the places that were checked.
+        // Between directories of sys.lua and those of a user, only this process itself has all
+        // rights; the descriptors still name the places that were checked.
         let actor = if self.actor == to.actor { self.actor.as_ref() } else { None };
         let path = || to.path().join(new);
         fault::point()
@@ -689,7 +686,7 @@ impl Directory {
     /// Writes a file at a name that nothing has; it is not synced.
     ///
     /// # Errors
-    /// When something stands there, the source cannot be read, or the system refuses.
+    /// When the name exists, the source cannot be read, or the system refuses.
     pub fn write_file(&self, name: &OsStr, new: NewFile<'_>) -> Result<()> {
         let mut content = Vec::new();
         let mut source = File::open(new.source).map_err(failed("read", new.source))?;
@@ -710,7 +707,7 @@ impl Directory {
                     content.extend_from_slice(&buffer[..read]);
                 }
             }
-            // By the descriptor, so that a name that was swapped meanwhile gets nothing.
+            // By the descriptor, so that a swapped name gets nothing.
             raw::set_rights(&file, &new)
         })();
         result.map_err(failed("write", &path))?;
@@ -718,8 +715,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Writes a new file with a content that nobody else may read meanwhile, and gives it its
-    /// rights.
+    /// Writes a new file whose content others cannot read at any moment, and gives it its rights.
     ///
     /// # Errors
     /// When the system refuses.

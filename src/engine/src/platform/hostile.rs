@@ -1,5 +1,5 @@
-//! Trees as an attacker makes them, for the tests of everything that works on trees: deep ones,
-//! ones with random names and kinds of files, and ones that change meanwhile.
+//! Trees as an attacker makes them, for the tests of everything that works on trees: deep trees,
+//! trees with random names and kinds of files, and trees that change during the work.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{self, Permissions};
@@ -22,8 +22,7 @@ pub const DEEP: usize = 50_000;
 /// What files outside hold. It may never be read, and never change.
 pub const CANARY: &str = "canary";
 
-/// Returns a directory in memory where there is such a place: a disk takes its time with so many
-/// directories.
+/// Returns a directory in memory if possible: a disk is slow with this many directories.
 pub fn place() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
@@ -93,8 +92,8 @@ impl Random {
         usize::try_from(self.0 >> 16).unwrap() % limit
     }
 
-    /// Returns a name: plain, of bytes that are no text, as long as names may be, or one that
-    /// shells and lists stumble over.
+    /// Returns a name: plain, of bytes that are not text, of maximum length, or difficult for
+    /// shells and lists.
     fn name(&mut self) -> OsString {
         let bytes = match self.below(6) {
             0 => (0..=self.below(12)).map(|_| 1 + u8::try_from(self.below(255)).unwrap()).collect(),
@@ -136,8 +135,7 @@ pub enum Kinds {
     All,
 }
 
-/// Makes a random tree at a path where nothing stands. `outside` is a directory with files that it
-/// links to.
+/// Makes a random tree at a free path. `outside` is a directory with files that it links to.
 pub fn make_tree(path: &Path, random: &mut Random, kinds: Kinds, outside: &Path) {
     fs::create_dir(path).unwrap();
     let mut directories = vec![path.to_owned()];
@@ -181,7 +179,7 @@ pub fn make_tree(path: &Path, random: &mut Random, kinds: Kinds, outside: &Path)
             // A file outside is another user's to link only where the system lets them.
             7 => drop(fs::hard_link(&files[random.below(files.len())], &place)),
             8 => nix::unistd::mkfifo(&place, nix::sys::stat::Mode::S_IRWXU).unwrap(),
-            // A longer path is no address of a socket.
+            // A longer path cannot be the address of a socket.
             _ => drop(UnixListener::bind(&place)),
         }
     }
@@ -224,7 +222,7 @@ impl Drop for Swapper {
     }
 }
 
-/// A place with a tree to work on, one that is swapped in, and canaries outside.
+/// A place with a tree to work on, a tree to swap in, and canaries outside.
 pub struct Arena {
     place: tempfile::TempDir,
 }
@@ -287,12 +285,12 @@ impl Arena {
         }
     }
 
-    /// Works on a tree that is swapped meanwhile, again and again for a while.
+    /// Works repeatedly, for a while, on a tree that is swapped during the work.
     pub fn race(&self, work: impl FnMut(&Path)) {
         self.race_at(&self.path("tree"), 20, work);
     }
 
-    /// The same for a tree at another path, each of which is worked on so many times.
+    /// The same for a tree at another path, a number of times for each.
     pub fn race_at(&self, tree: &Path, times: usize, mut work: impl FnMut(&Path)) {
         let end = Instant::now() + Duration::from_millis(700);
         while Instant::now() < end {

@@ -56,8 +56,8 @@ mod system {
         .union(OFlags::NONBLOCK)
         .union(OFlags::CLOEXEC);
 
-    /// A directory that is still to be read. Those that wait share the descriptor of the one that
-    /// they are in, so that there are never more than the depth.
+    /// A directory that is still to be read. Waiting directories share the descriptor of their
+    /// parent, so there are never more descriptors than the depth.
     struct Pending {
         above: Rc<OwnedFd>,
         name: rustix::ffi::CString,
@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(found.links, expected);
         // `a/b/c` is too deep.
         assert!(found.has_more);
-        // One that is a link itself is no directory.
+        // A link to it does not count as a directory.
         symlink("top", place.path().join("way")).unwrap();
         assert!(links_below(&place.path().join("way"), LIMITS).unwrap().links.is_empty());
         assert!(links_below(&place.path().join("missing"), LIMITS).unwrap().links.is_empty());

@@ -1,8 +1,8 @@
 //! Kernel locks on files: gone when their process is.
 //!
-//! A lock file is its owner's alone, mode 0600: whoever can open one can hold a lock on it for
-//! ever. Older versions made them for all to read; such a file is closed, and replaced when another
-//! user holds it.
+//! A lock file belongs to its owner alone, mode 0600: a user who can open it can hold a lock on it
+//! forever. Older versions made lock files readable for all; such a file is closed, and replaced
+//! when another user holds it.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -20,7 +20,7 @@ const POLL: Duration = Duration::from_millis(20);
 pub enum Mode {
     /// With others that share it.
     Shared,
-    /// With nobody.
+    /// With no other process.
     Exclusive,
 }
 
@@ -29,7 +29,7 @@ pub enum Mode {
 pub struct Patience {
     /// At most so long; for ever when `None`.
     pub timeout: Option<Duration>,
-    /// Until somebody asks to stop.
+    /// Until an interrupt.
     pub interrupt: Interrupt,
 }
 
@@ -63,7 +63,7 @@ pub enum LockError {
         /// Who holds it.
         pid: u32,
     },
-    /// Somebody asked to stop while we waited.
+    /// An interrupt came during the wait.
     #[error("interrupted")]
     Interrupted,
 }
@@ -79,7 +79,7 @@ pub fn by_whom(pid: Option<u32>) -> String {
 }
 
 impl Lock {
-    /// Takes a lock if nobody else holds it; `None` when somebody does.
+    /// Takes a lock if it is free; `None` otherwise.
     ///
     /// # Errors
     /// When the lock file cannot be created or locked.
@@ -98,8 +98,7 @@ impl Lock {
                 Err(TryLockError::Error(error)) => {
                     return Err(failed("lock", path)(explain(error)));
                 }
-                // Whoever held it may have removed the file meanwhile: then this lock guards
-                // nothing.
+                // The last holder may have removed the file: then this lock guards nothing.
                 Ok(()) if system::is_same_file(&file, path) => return Ok(Some(Lock { file })),
                 Ok(()) => {}
             }
@@ -123,8 +122,8 @@ impl Lock {
     /// Takes a lock, waiting at most `timeout`. `waiting` is called once, before the wait begins.
     ///
     /// # Errors
-    /// When the lock file cannot be used, the time is over, somebody asked to stop, or who holds it
-    /// waits for this process.
+    /// When the lock file cannot be used, on a timeout, on an interrupt, or when the holder waits
+    /// for this process.
     pub fn take(
         path: &Path,
         mode: Mode,
@@ -141,7 +140,7 @@ impl Lock {
             if interrupt.is_set() {
                 return Err(LockError::Interrupted);
             }
-            // Once: whoever comes later did not start this process.
+            // Once: a later holder did not start this process.
             if waiting.is_some()
                 && let Some(pid) = system::ancestor_among(&system::lock_holders_of(path))
             {
@@ -160,7 +159,7 @@ impl Lock {
     /// Takes a lock that is held only for a moment, without telling that it waits.
     ///
     /// # Errors
-    /// When the lock file cannot be used, the time is over, or somebody asked to stop.
+    /// When the lock file cannot be used, on a timeout, or on an interrupt.
     pub fn take_briefly(path: &Path, patience: &Patience) -> std::result::Result<Lock, LockError> {
         Lock::take(path, Mode::Exclusive, patience.timeout, &patience.interrupt, |_| {})
     }
@@ -171,7 +170,7 @@ impl Lock {
 fn open(path: &Path, mode: Mode) -> Result<File> {
     match system::open_lock(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => modify::create_private_file(path),
-        // Nobody can hold it alone there.
+        // No process can hold it exclusively there.
         Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem && mode == Mode::Shared => {
             File::open(path).map_err(failed("open the lock", path))
         }

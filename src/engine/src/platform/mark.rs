@@ -5,7 +5,7 @@ use std::fs::File;
 
 #[cfg(any(target_os = "linux", target_vendor = "apple"))]
 const NAME: &str = "user.syslua";
-/// Two paths, of which each may be as long as paths get.
+/// Two paths of the maximum length.
 #[cfg(any(target_os = "linux", target_vendor = "apple"))]
 const LONGEST: usize = 2 * 4096;
 

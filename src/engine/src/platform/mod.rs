@@ -1,4 +1,4 @@
-//! The system below us, behind one set of functions for all platforms.
+//! The operating system, behind one set of functions for all platforms.
 //!
 //! Whatever changes the file system goes through here: each such function passes its [`fault`]
 //! point first, so that tests can stop or fail the program at every step. Reading is here too where
@@ -101,7 +101,7 @@ pub const FACTS: usize = if cfg!(unix) { 8 } else { 4 };
 /// What the system tells of a file without reading it.
 #[derive(Debug)]
 pub struct Facts {
-    /// What it is.
+    /// Its kind.
     pub kind: FileKind,
     /// Numbers that change when the file does.
     pub numbers: [u64; FACTS],
@@ -140,7 +140,7 @@ pub fn changed_at(numbers: &[u64; FACTS]) -> std::time::SystemTime {
     if cfg!(unix) { std::time::UNIX_EPOCH + since } else { std::time::UNIX_EPOCH }
 }
 
-/// Returns 32 digits that nobody can foresee.
+/// Returns 32 unpredictable digits.
 ///
 /// # Errors
 /// When the system has no source of chance.
@@ -160,8 +160,8 @@ pub struct Error {
     pub cause: io::Error,
 }
 
-/// Returns a path for messages: of one that is longer than systems take paths, the beginning and
-/// the end.
+/// Returns a path for messages: of a path that exceeds the system's limit, the beginning and the
+/// end.
 fn shown(path: &Path) -> String {
     const LONGEST: usize = 4096;
     const PART: usize = 200;
@@ -196,7 +196,7 @@ impl Error {
         self.cause.kind() == io::ErrorKind::InvalidFilename
     }
 
-    /// Returns whether something else stands there than did a moment ago.
+    /// Returns whether the file was replaced by another one.
     fn is_change(&self) -> bool {
         use io::ErrorKind;
         matches!(

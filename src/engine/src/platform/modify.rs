@@ -1,9 +1,9 @@
 //! Changing the file system: one numbered operation a function.
 //!
-//! Whatever is created has its final mode from the beginning, whatever the umask is: nobody reads
-//! it for a moment who may not read it later. Unless a mode is given, that is 0755 for directories
-//! and 0644 for files, since the directories of a root say who may come so far; only files in
-//! directories of the user have what the umask leaves.
+//! Every file has its final mode from its creation, whatever the umask is, so others cannot read it
+//! for a moment. By default that is 0755 for directories and 0644 for files, because the
+//! directories of a root control access; only files in directories of the user have the mode that
+//! the umask leaves.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
@@ -46,7 +46,7 @@ fn tidy(path: &Path) {
 const FILE: u32 = 0o644;
 /// The mode of such a directory.
 const DIRECTORY: u32 = 0o755;
-/// The mode of a file that only we read.
+/// The mode of a private file.
 const PRIVATE: u32 = 0o600;
 
 /// Creates one directory.
@@ -110,7 +110,7 @@ fn make_missing(path: &Path, create: impl Fn(&Path) -> Result<()>) -> Result<Vec
     for directory in missing.into_iter().rev() {
         match create(directory) {
             Ok(()) => created.push(directory.to_owned()),
-            // Somebody else was faster, or a file stands in the way.
+            // Another process was faster, or a file is in the way.
             Err(error) if error.is_already_there() && directory.is_dir() => {}
             Err(error) => return Err(error),
         }
@@ -134,7 +134,7 @@ pub fn create_user_file(path: &Path) -> Result<File> {
     perform("create", path, || OpenOptions::new().write(true).create_new(true).open(path))
 }
 
-/// Opens a file that only we use to read and write it, creating it when it is missing.
+/// Opens a private file to read and write it, creating it if it is missing.
 ///
 /// # Errors
 /// When it cannot be opened.
@@ -142,7 +142,7 @@ pub(super) fn create_private_file(path: &Path) -> Result<File> {
     perform("create", path, || system::open_private_file(path))
 }
 
-/// Puts an empty file that only we use in the place of another.
+/// Puts an empty private file in the place of another.
 ///
 /// # Errors
 /// When one of the steps fails; the old file stays.
@@ -204,7 +204,7 @@ pub fn write_file_atomically(path: &Path, content: &[u8]) -> Result<()> {
     write_file_atomically_as(path, content, FILE)
 }
 
-/// The same for a file that only we read.
+/// The same for a file that only its owner reads.
 ///
 /// # Errors
 /// When one of the steps fails; the old file stays.
@@ -236,8 +236,8 @@ pub fn write_user_file_atomically(path: &Path, content: &[u8]) -> Result<()> {
     written.inspect_err(|_| tidy(&temporary))
 }
 
-/// Writes a small file that whoever reads it knows to be whole or not: at once where nothing
-/// stands, else as [`write_file_atomically`] does.
+/// Writes a small file whose readers can tell whether it is complete: directly if it does not
+/// exist, otherwise as [`write_file_atomically`] does.
 ///
 /// # Errors
 /// When one of the steps fails; an old file stays, of a new one nothing does.
@@ -252,8 +252,8 @@ pub fn write_record(path: &Path, content: &[u8]) -> Result<()> {
     }
 }
 
-/// Writes a file that only we read, beside its place; waits until its content, but not yet its
-/// name, is on the disk.
+/// Writes a private file beside its place; waits until its content, but not yet its name, is on the
+/// disk.
 ///
 /// # Errors
 /// When one of the steps fails; the old file stays.
@@ -311,7 +311,7 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
 /// Creates a symbolic link.
 ///
 /// # Errors
-/// When something stands there or it cannot be created.
+/// When the name exists or the file cannot be created.
 pub fn symlink(target: &Path, link: &Path) -> Result<()> {
     perform_as(
         "create the link",
@@ -334,7 +334,7 @@ pub fn hard_link(file: &Path, name: &Path) -> Result<()> {
     )
 }
 
-/// Creates a symbolic link, or replaces the one that is there, in one step for readers.
+/// Creates a symbolic link, or replaces an existing one, in one step for readers.
 ///
 /// # Errors
 /// When one of the steps fails; the old link stays.
@@ -373,7 +373,7 @@ pub fn set_mode(path: &Path, mode: u32) -> Result<()> {
     perform("change the mode of", path, || system::set_mode(path, mode))
 }
 
-/// Makes a user of this name the owner, when we are root; others keep what they have.
+/// Makes a user of this name the owner, if this process is root; otherwise the owner stays.
 ///
 /// # Errors
 /// When the system refuses.
@@ -419,7 +419,7 @@ pub fn has_old_time(metadata: &fs::Metadata) -> bool {
 /// Copies a file's content and permission bits; returns the bytes copied.
 ///
 /// # Errors
-/// When it cannot be read or written, is no regular file, or somebody asked to stop.
+/// When it cannot be read or written, is not a regular file, or on an interrupt.
 pub fn copy_file(from: &Path, to: &Path, interrupt: &Interrupt) -> Result<u64> {
     let copy = || {
         let source = super::read::open_regular(from)?;
@@ -446,7 +446,7 @@ fn copy_content(source: &File, to: &Path, interrupt: &Interrupt) -> io::Result<u
     Ok(copied)
 }
 
-/// Bytes that are copied without asking whether to go on.
+/// Bytes that are copied between two checks for an interrupt.
 const COPIED_AT_ONCE: u64 = 64 << 20;
 
 /// Returns whether a file is immutable. Says no where it is not worth asking.
@@ -461,7 +461,7 @@ pub fn is_file_immutable(file: &File) -> bool {
 
 /// Makes a file that is open mutable for a moment: until [`set_file_immutable`].
 pub fn set_file_mutable(file: &File) {
-    // Whoever needs it to be finds out.
+    // Callers that need the directory notice.
     let _ = system::set_immutable_of(file, false);
 }
 

@@ -7,11 +7,11 @@ use std::path::Path;
 
 use super::{Directory, FileKind, Result, kind_of, look};
 
-/// Returns whether the file system refuses to rename what stands at `place`, to wherever: an
-/// overlay does so for directories of its lower layers (overlayfs.rst in the kernel's
-/// documentation, "renaming directories"). Only a rename tells these from others: one onto a full
-/// directory, which fails at any rate and changes nothing. That directory is made for the moment,
-/// in `own` where this is in the same mount, else beside the place.
+/// Returns whether the file system refuses to rename the file at `place`: an overlay does so for
+/// directories of its lower layers (overlayfs.rst in the kernel's documentation, "renaming
+/// directories"). Only a rename tells these from others: a rename onto a non-empty directory, which
+/// fails in any case and changes nothing. That directory exists only for the moment, in `own` if
+/// this is in the same mount, otherwise beside the place.
 ///
 /// # Errors
 /// When the other directory cannot be made.
@@ -55,7 +55,7 @@ fn refuses(from: &Directory, name: &OsStr, to: &Directory) -> Result<bool> {
             to.remove_directory(full)?;
             Ok(error.cause.kind() == io::ErrorKind::CrossesDevices)
         }
-        // Only where that directory was emptied meanwhile.
+        // Only if that directory was emptied in the meantime.
         Ok((_, Ok(()))) => to.rename_new(full, from, name).map(|()| false),
         Err(error) => {
             to.remove_directory(full)?;

@@ -1,10 +1,9 @@
 //! Programs that are run to their end, with whatever they start.
 //!
-//! A program gets a process group of its own. When it ends, or has to, everything that it left
-//! running is ended too, on Linux also what moved to another group or session: while programs run,
-//! what loses its parent becomes a child of ours (`PR_SET_CHILD_SUBREAPER`), where it is found.
-//! Programs are started by threads that do nothing else. It does not know what programs are run
-//! for.
+//! A program gets its own process group. When it ends or is stopped, every process that it left is
+//! killed, on Linux also those in another group or session: while programs run, processes without a
+//! parent become children of this process (`PR_SET_CHILD_SUBREAPER`), and are found there. Programs
+//! are started by threads that do nothing else. This room does not know the purpose of programs.
 
 use std::process::ExitStatus;
 use std::time::Instant;
@@ -71,7 +70,7 @@ pub enum End {
     Ended(ExitStatus),
     /// Its time was over.
     TimedOut,
-    /// Somebody asked to stop.
+    /// On an interrupt.
     Interrupted,
     /// The receiver of its output had enough.
     Refused,

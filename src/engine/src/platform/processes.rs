@@ -14,9 +14,9 @@ pub struct ProcessTexts {
     pub texts: Vec<Vec<u8>>,
 }
 
-/// Hands over what the processes name that this user may look at, one after the other: together
-/// that may be more than fits in memory. One that ends meanwhile is left out, and so is one that
-/// does not answer: the memory of a process may lie in a file system of its user that never does.
+/// Passes on the paths in processes that this user may inspect, one process after the other:
+/// together they may not fit in memory. A process that ends is skipped. So is a process that does
+/// not answer: its memory may be in a file system of its user that never answers.
 ///
 /// # Errors
 /// When the processes cannot be listed.
@@ -33,7 +33,7 @@ pub fn each_process(mut take: impl FnMut(ProcessTexts)) -> super::Result<()> {
     let (send, receive) = sync_channel(0);
     for _ in 0..READERS {
         let (pids, send) = (Arc::clone(&pids), send.clone());
-        // Not waited for: one that hangs ends with the process.
+        // Not waited for: if it hangs, it ends with the process.
         let _ = std::thread::Builder::new().name("syslua-processes".to_owned()).spawn(move || {
             let next = || pids.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             while let Some(pid) = next() {
@@ -88,7 +88,7 @@ fn look(pid: u32) -> ProcessTexts {
             .into_iter()
             .filter_map(|link| Some(fs::read_link(link).ok()?.into_os_string().into_vec())),
     );
-    // Our own words name what they ask about, and hold nothing.
+    // The arguments of this process name the objects that the user asks about, and keep nothing.
     let words = if pid == std::process::id() { None } else { Some("cmdline") };
     for file in ["maps", "environ"].into_iter().chain(words) {
         texts.extend(read(&directory.join(file)));
@@ -98,7 +98,7 @@ fn look(pid: u32) -> ProcessTexts {
     ProcessTexts { pid, program, texts }
 }
 
-/// Hands over nothing: the system has no such list that we know of.
+/// Passes on nothing: the system has no known list of this kind.
 ///
 /// # Errors
 /// None.

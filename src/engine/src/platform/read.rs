@@ -9,7 +9,7 @@ use super::{Node, Result, failed};
 use crate::hash::{Hash, Hasher, READ_SIZE, Sink};
 use crate::settings::Interrupt;
 
-/// What stands at a path; a symbolic link is not followed.
+/// The file at a path; a symbolic link is not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
     /// A regular file.
@@ -22,7 +22,7 @@ pub enum FileKind {
     Special,
 }
 
-/// Returns what stands at a path, or `None` where nothing does.
+/// Returns the file at a path, or `None` if there is none.
 ///
 /// # Errors
 /// When the system does not tell, for example for lack of permission.
@@ -30,8 +30,7 @@ pub fn kind_of(path: &Path) -> Result<Option<FileKind>> {
     Ok(metadata_of(path)?.map(|metadata| kind_from(metadata.file_type())))
 }
 
-/// Returns what the system tells of a path, or `None` where nothing stands; a symbolic link is not
-/// followed.
+/// Returns the metadata of a path, or `None` if it does not exist; a symbolic link is not followed.
 ///
 /// # Errors
 /// When the system does not tell, for example for lack of permission.
@@ -93,7 +92,7 @@ pub fn can_read(path: &Path) -> bool {
     }
 }
 
-/// Returns whether anything stands at a path, a dangling link included.
+/// Returns whether a path exists, as a dangling link too.
 pub fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
@@ -106,7 +105,7 @@ pub fn end_of(path: &Path) -> io::Result<PathBuf> {
     fs::canonicalize(path)
 }
 
-/// Returns a path with all links in it resolved; one that cannot be, as it is.
+/// Returns a path with all links in it resolved, or unchanged if that is impossible.
 pub fn canonical(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
@@ -130,7 +129,7 @@ pub fn normalize(path: &Path) -> PathBuf {
 /// the other end of a named pipe.
 ///
 /// # Errors
-/// When it is no regular file, or cannot be opened.
+/// When it is not a regular file, or cannot be opened.
 pub fn open_regular(path: &Path) -> io::Result<File> {
     let file = super::system::open_without_waiting(path)?;
     let kind = file.metadata()?.file_type();
@@ -143,8 +142,8 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a named pipe, a socket or a device"))
 }
 
-/// Opens a regular file to read, and tells what it is. The last component of the path may be no
-/// link.
+/// Opens a regular file to read, and returns its metadata. The last component of the path must not
+/// be a link.
 ///
 /// # Errors
 /// When it is none, or cannot be read.
@@ -168,16 +167,16 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(failed("read", path))
 }
 
-/// Returns the content of a regular file that another user may have made, and what it is; nothing
-/// of one that is longer than `most` bytes. The last component of the path may be no link, and a
+/// Returns the content and metadata of a regular file that another user may have made, or nothing
+/// if it is longer than `most` bytes. The last component of the path must not be a link, and a
 /// named pipe is not waited for.
 ///
 /// # Errors
-/// When it is no regular file, or cannot be read.
+/// When it is not a regular file, or cannot be read.
 pub fn read_foreign(path: &Path, most: u64) -> Result<Option<(Vec<u8>, Node)>> {
     let (file, node) = open_node(path)?;
     let mut content = Vec::new();
-    // It may grow meanwhile.
+    // It may grow during the read.
     file.take(most.saturating_add(1)).read_to_end(&mut content).map_err(failed("read", path))?;
     Ok((content.len() as u64 <= most).then_some((content, node)))
 }
@@ -185,7 +184,7 @@ pub fn read_foreign(path: &Path, most: u64) -> Result<Option<(Vec<u8>, Node)>> {
 /// Returns the digest of a file's content, reading it in pieces.
 ///
 /// # Errors
-/// When the file cannot be read, or somebody asked to stop.
+/// When the file cannot be read, or on an interrupt.
 pub fn digest_of(path: &Path, interrupt: &Interrupt) -> Result<Hash> {
     let digest = || {
         let mut file = open_regular(path)?;
@@ -205,7 +204,7 @@ pub fn digest_of(path: &Path, interrupt: &Interrupt) -> Result<Hash> {
 /// Returns the content of a file that must be UTF-8.
 ///
 /// # Errors
-/// When it cannot be read or is no UTF-8.
+/// When it cannot be read or is not UTF-8.
 pub fn read_to_string(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(failed("read", path))
 }
@@ -213,13 +212,13 @@ pub fn read_to_string(path: &Path) -> Result<String> {
 /// Returns the target of a symbolic link.
 ///
 /// # Errors
-/// When it cannot be read or is no link.
+/// When it cannot be read or is not a link.
 pub fn read_link(path: &Path) -> Result<PathBuf> {
     fs::read_link(path).map_err(failed("read the link", path))
 }
 
-/// Returns the names in a directory in the order of their bytes, with what each is. What goes
-/// meanwhile is left out.
+/// Returns the names in a directory sorted by bytes, with the kind of each. Names that disappear
+/// are skipped.
 ///
 /// # Errors
 /// When it cannot be read.

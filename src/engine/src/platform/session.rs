@@ -96,8 +96,8 @@ mod unix {
     }
 
     impl Terminal {
-        /// Returns the terminal that this process is in the foreground of. Without one there is
-        /// nobody to ask.
+        /// Returns the terminal whose foreground this process is in. Without one, questions are
+        /// impossible.
         pub fn of_this_process() -> Option<Terminal> {
             let file = File::options().read(true).write(true).open("/dev/tty").ok()?;
             let own = rustix::process::getpgrp();
@@ -110,8 +110,7 @@ mod unix {
             Some(Terminal { blocked: block_output_stop(), file, own, modes, keys })
         }
 
-        /// Returns whether somebody pressed Ctrl-C since it was asked last. A program may ignore
-        /// that.
+        /// Returns whether Ctrl-C was pressed since the last call. A program may ignore it.
         pub fn was_interrupted(&self) -> bool {
             self.keys
                 .as_ref()
@@ -143,8 +142,8 @@ mod unix {
     }
 
     /// Starts a process in the group of this one, which writes a byte whenever the terminal sends
-    /// Ctrl-C to the group, and ends when nobody listens any more. It is nobody's child: a program
-    /// that waits for all of its own does not wait for it.
+    /// Ctrl-C to the group, and ends when its reader is gone. It has no parent that waits: a
+    /// program that waits for all its children does not wait for it.
     ///
     /// # Safety
     /// It is for the time between fork and exec: it calls nothing but the system.
@@ -169,7 +168,7 @@ mod unix {
             libc::sigfillset(&raw mut all);
             libc::sigprocmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
             libc::signal(libc::SIGINT, libc::SIG_DFL);
-            // Whoever reads what the program prints would wait for this process too.
+            // A reader of the program's output would wait for this process too.
             for number in (0..MOST_DESCRIPTORS).filter(|number| *number != keys) {
                 libc::close(number);
             }
@@ -250,8 +249,8 @@ mod unix {
         const MOST: i32 = 256;
         let Ok(metadata) = path.symlink_metadata() else { return false };
         (3..MOST).any(|number| {
-            // SAFETY: the descriptor is only looked at; a number that is none, or another one by
-            // then, is no mark.
+            // SAFETY: the descriptor is only inspected; an invalid or reused number does not match
+            // the mark.
             let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
             let is_it = fstat(descriptor)
                 .is_ok_and(|seen| seen.st_ino == metadata.ino() && seen.st_dev == metadata.dev());
@@ -324,8 +323,8 @@ mod unix {
         Ok(())
     }
 
-    /// Returns how a program ended; nothing while it runs. One that was stopped goes on, since
-    /// nobody could have it go on.
+    /// Returns how a program ended, or nothing while it runs. A stopped program is continued,
+    /// because no shell would do that.
     ///
     /// # Errors
     /// When there is no such program.
@@ -386,7 +385,7 @@ mod other {
     use super::Login;
 
     impl Login {
-        /// Nobody becomes another user here.
+        /// Changing the user is not supported here.
         ///
         /// # Errors
         /// Always.
@@ -459,7 +458,7 @@ mod other {
         false
     }
 
-    /// Nobody becomes another user here.
+    /// Changing the user is not supported here.
     pub fn login_variables(_login: &Login) -> Vec<(&'static str, OsString)> {
         Vec::new()
     }

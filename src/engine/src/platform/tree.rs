@@ -1,4 +1,4 @@
-//! Changing whole trees, which may be of any depth and change meanwhile: by descriptors, so that
+//! Changing whole trees, of any depth, that may change at the same time: by descriptors, so that
 //! nothing outside is touched.
 
 use std::ffi::OsStr;
@@ -9,10 +9,10 @@ use super::walk::{Step, Walk};
 use super::{Directory, FileKind, Result, failed, is_system_user, may_set_immutable, user_number};
 use crate::settings::Interrupt;
 
-/// How often something that others change meanwhile is tried again.
+/// The number of attempts when others change a file at the same time.
 const TRIES: usize = 100;
 
-/// Bytes that are copied without asking whether to go on.
+/// Bytes that are copied between two checks for an interrupt.
 const COPIED_AT_ONCE: u64 = 64 << 20;
 
 /// Returns the directory that a path is in, and its name there.
@@ -27,7 +27,8 @@ pub fn locate(path: &Path) -> Result<(Arc<Directory>, &OsStr)> {
     Ok((Arc::new(Directory::follow(parent)?), name))
 }
 
-/// Removes whatever stands at a path, read-only directories included; nothing there is no error.
+/// Removes a path with all its contents, read-only directories included; a missing path is not an
+/// error.
 ///
 /// # Errors
 /// When something cannot be removed.
@@ -47,7 +48,7 @@ pub fn remove_in(directory: &Arc<Directory>, name: &OsStr) -> Result<()> {
     let mut tries = 0;
     loop {
         match remove_once(directory, name) {
-            // Others put things in while we took things out, or swapped names.
+            // Other processes added files during the removal, or swapped names.
             Err(error) if tries < TRIES && error.is_change() => tries += 1,
             result => return result,
         }
@@ -99,10 +100,10 @@ pub fn open_up(directory: &Directory, name: &OsStr, needed: u32) -> Result<()> {
     directory.set_mode(name, node.mode | needed)
 }
 
-/// Copies whatever stands at a path to a new name, symbolic links as links.
+/// Copies a path with all its contents to a new name, symbolic links as links.
 ///
 /// # Errors
-/// When something cannot be read or written, or somebody asked to stop.
+/// When a file cannot be read or written, or on an interrupt.
 pub fn copy_tree(from: &Path, to: &Path, interrupt: &Interrupt) -> Result<()> {
     let path = from;
     let ((from, from_name), (to, to_name)) = (locate(from)?, locate(to)?);
@@ -139,7 +140,7 @@ pub fn copy_tree(from: &Path, to: &Path, interrupt: &Interrupt) -> Result<()> {
 /// Copies a regular file to a name that nothing has, with its permission bits.
 ///
 /// # Errors
-/// When it is none, cannot be read or written, or somebody asked to stop.
+/// When it is not a directory, cannot be read or written, or on an interrupt.
 pub fn copy_file_in(
     from: &Directory,
     name: &OsStr,

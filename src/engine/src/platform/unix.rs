@@ -22,7 +22,7 @@ pub fn name_from_bytes(bytes: &[u8]) -> std::borrow::Cow<'_, std::ffi::OsStr> {
     std::ffi::OsStr::from_bytes(bytes).into()
 }
 
-/// Reads from a place in a file, whatever else reads it meanwhile.
+/// Reads at an offset of a file, independently of other readers.
 ///
 /// # Errors
 /// When the system refuses.
@@ -59,7 +59,7 @@ pub fn open_standard_descriptors() {
     use rustix::io::{FdFlags, fcntl_setfd};
     use std::os::fd::{AsRawFd, IntoRawFd};
     const LAST: i32 = 2;
-    // The system gives the lowest number that is free. Without `/dev` a directory, which nobody can
+    // The system returns the lowest free number. Without `/dev` a directory, which no program can
     // write to.
     while let Ok(descriptor) = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
         .or_else(|_| open("/", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()))
@@ -82,7 +82,7 @@ pub fn own_group(command: &mut Command) {
 pub fn end_group(leader: u32) {
     use rustix::process::{Pid, Signal, kill_process_group};
     if let Some(group) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
-        // Nobody left to end is the usual case.
+        // Usually no process is left to end.
         let _ = kill_process_group(group, Signal::KILL);
     }
 }
@@ -124,7 +124,7 @@ pub fn is_executable(metadata: &fs::Metadata) -> bool {
     metadata.mode() & 0o100 != 0
 }
 
-/// Returns whether there is a file that somebody may execute.
+/// Returns whether the file exists and is executable for any user.
 pub fn is_executable_file(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.mode() & 0o111 != 0)
 }
@@ -255,7 +255,7 @@ pub(super) fn facts(
         numbers: [a, b, c, d, e, f, g, h],
         modified: moment(modified),
         newest: moment(modified).max(moment(changed)),
-        // Nobody but the system sets this one.
+        // Only the system sets this one.
         has_fractions: changed.1 != 0,
         is_immutable: false,
         has_old_time: modified == (1, 0),
@@ -289,8 +289,8 @@ pub fn own_number() -> Option<u32> {
     Some(user_number())
 }
 
-/// Returns the number of the user whom a file belongs to; a link is followed. Nothing where nothing
-/// is.
+/// Returns the number of the user who owns a file; a link is followed. Nothing if the file is
+/// missing.
 ///
 /// # Errors
 /// When the system does not tell.
@@ -323,7 +323,7 @@ pub(super) fn create_directory(path: &Path, mode: u32) -> io::Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match openat(CWD, path, flags, Mode::empty()) {
             Ok(directory) => fchmod(directory, raw)?,
-            // The umask took even our own rights, and nobody else has any.
+            // The umask removed even the owner's rights, and other users have none.
             Err(rustix::io::Errno::ACCESS) => set_mode(path, mode)?,
             Err(error) => return Err(error.into()),
         }
@@ -337,8 +337,7 @@ pub(super) fn create_file(path: &Path, mode: u32) -> io::Result<File> {
     create_with(path, mode, OFlags::WRONLY | OFlags::EXCL)
 }
 
-/// Opens a file to read and write it; one that is missing is created, and only its owner may use
-/// it.
+/// Opens a file to read and write it; a missing file is created, and only its owner may use it.
 pub(super) fn open_private_file(path: &Path) -> io::Result<File> {
     use rustix::fs::OFlags;
     create_with(path, 0o600, OFlags::RDWR | OFlags::NONBLOCK)

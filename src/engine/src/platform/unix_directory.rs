@@ -19,7 +19,7 @@ pub(super) type Handle = OwnedFd;
 
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-// A named pipe must not keep us waiting.
+// A named pipe must not block.
 const FILE: OFlags =
     OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 const NEW_FILE: OFlags = OFlags::WRONLY
@@ -43,7 +43,7 @@ pub(super) fn follow(path: &Path) -> io::Result<Handle> {
     Ok(sys::openat(CWD, path, PASS.difference(OFlags::NOFOLLOW), Mode::empty())?)
 }
 
-/// Returns whether a link stands where none may.
+/// Returns whether a link is in a place where links are refused.
 pub(super) fn is_link_error(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
 }
@@ -87,7 +87,7 @@ pub(super) fn id_of(directory: &Handle) -> io::Result<(u64, u64)> {
     Ok(id(&sys::fstat(directory)?))
 }
 
-/// Returns the numbers of what stands at a path, which may be a link.
+/// Returns the numbers of the file at a path, which may be a link.
 pub(super) fn id_at(path: &Path) -> io::Result<(u64, u64)> {
     Ok(id(&sys::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?))
 }
@@ -247,10 +247,10 @@ pub(super) fn each(directory: &Handle, take: &mut impl FnMut(OsString) -> bool) 
     Ok(())
 }
 
-/// Returns the names but `.` and `..`, in no order. What goes meanwhile is left out.
+/// Returns the names except `.` and `..`, in no order. Names that disappear are skipped.
 pub(super) fn list(directory: &Handle) -> io::Result<Vec<(OsString, FileKind)>> {
     let mut entries = Vec::new();
-    // One that is only passed through cannot be read by its own descriptor.
+    // A directory that was opened only for traversal cannot be read by its own descriptor.
     for entry in sys::Dir::new(sys::openat(directory, ".", DIRECTORY, Mode::empty())?)? {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
@@ -283,7 +283,7 @@ pub(super) fn is_link_to(directory: &Handle, name: &OsStr, target: &[u8]) -> io:
     Ok(length < buffer.len() && buffer[..length] == *target)
 }
 
-/// Opens a regular file, and nothing else: what it is, the descriptor tells.
+/// Opens a regular file, and nothing else: the descriptor tells the kind.
 pub(super) fn open_file(directory: &Handle, name: &OsStr) -> io::Result<(File, Node)> {
     regular(sys::openat(directory, name, FILE, Mode::empty())?)
 }
@@ -306,8 +306,8 @@ fn no_file(kind: FileKind) -> io::Error {
     }
 }
 
-/// Opens a regular file to replace its content, and tells its size; nothing where none stands that
-/// is here alone.
+/// Opens a regular file to replace its content, and returns its size; nothing if there is no file
+/// with this single name.
 pub(super) fn open_to_write(directory: &Handle, name: &OsStr) -> io::Result<Option<(File, u64)>> {
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match sys::openat(directory, name, flags, Mode::empty()) {
@@ -384,7 +384,7 @@ pub(super) fn create_file(directory: &Handle, name: &OsStr, mode: u32) -> io::Re
 }
 
 pub(super) fn set_rights(file: &File, new: &NewFile<'_>) -> io::Result<()> {
-    // As long as we may write to it.
+    // While this process may write to it.
     if let Some(mark) = new.mark {
         super::mark::set(file, mark);
     }
@@ -467,7 +467,7 @@ fn set_mode_unread(directory: &Handle, name: &OsStr, mode: u32) -> io::Result<()
 
 pub(super) fn set_own_mode(directory: &Handle, mode: u32) -> io::Result<()> {
     match sys::fchmod(directory, mode_from(mode)) {
-        // One that is only passed through.
+        // Only for traversal.
         Err(Errno::BADF) => Ok(sys::fchmod(
             sys::openat(directory, ".", DIRECTORY, Mode::empty())?,
             mode_from(mode),

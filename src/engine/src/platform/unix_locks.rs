@@ -68,8 +68,8 @@ fn lock_holders() -> Vec<LockHolder> {
     fs::read_to_string("/proc/locks").unwrap_or_default().lines().filter_map(parse).collect()
 }
 
-/// Returns whether an open file is locked, and only by processes of other users. One that cannot be
-/// looked at may be ours.
+/// Returns whether an open file is locked, and only by processes of other users. A process that
+/// cannot be inspected may belong to this user.
 #[cfg(target_os = "linux")]
 pub(super) fn is_locked_by_strangers(file: &File) -> bool {
     use rustix::fs::{major, minor};

@@ -1,14 +1,14 @@
 //! Whether a file that was read is still the same, by what the system tells, without reading it
 //! again.
 //!
-//! Times alone do not tell: a program that has a file mapped writes into it without any. So before
-//! the first read the kernel is asked whether something has the file open for writing, which a
-//! mapping counts as (fcntl(2), `F_SETLEASE`: it grants a lease for reading only where nothing
-//! has). What opens it later changes its ctime with the first write. That holds on the file systems
-//! named here; others do not note writes to mappings, or do not know what other machines write.
-//! Only files that nobody but their owner can write count, and only for that owner: there are
-//! tricks to write late (a read from a slow device into a mapping that is gone), and nobody should
-//! be able to play them on another user.
+//! Times alone are not enough: a program that maps a file writes into it without changing them. So
+//! before the first read, the kernel is asked whether the file is open for writing, and a mapping
+//! counts as open (fcntl(2), `F_SETLEASE`: it grants a read lease only if the file is not open for
+//! writing). A later open changes the ctime with the first write. That is true on the file systems
+//! named here; others do not record writes to mappings, or do not know the writes of other
+//! machines. Only files that only their owner can write count, and only for that owner: there are
+//! tricks to write late (a read from a slow device into a closed mapping), and no user should be
+//! able to play them on another.
 
 use std::fs::File;
 
@@ -98,8 +98,8 @@ mod system {
         rustix::fs::fstatfs(file).is_ok_and(|found| NOTING.contains(&(found.f_type as i64)))
     }
 
-    /// Takes a lease and gives it back. What opens the file for writing in between waits until
-    /// then, and the kernel sends a signal, which is one that does nothing.
+    /// Takes a lease and returns it. A process that opens the file for writing in between waits
+    /// until then, and the kernel sends a signal, which is ignored.
     fn has_no_writer(file: &File) -> bool {
         let descriptor = file.as_raw_fd();
         /// `F_SETSIG` of fcntl(2), the same on all processors (linux/fcntl.h).
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn a_file_that_something_can_write_to_is_not_trusted() {
         let (_directory, path, seen) = settled("file");
-        // The file system of temporary files may be one that tells nothing.
+        // The file system of temporary files may not support this.
         if seen.is_none() {
             return;
         }

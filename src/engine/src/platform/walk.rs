@@ -1,8 +1,8 @@
 //! Walking through a tree of any depth, by descriptors, without recursion.
 //!
-//! Only some directories on the way down are held open. One that was let go is opened again as the
-//! parent of what it holds, and is refused when that is another one by then: whoever moves
-//! directories about meanwhile leads the walk nowhere.
+//! Only some directories on the way down are held open. A closed directory is opened again as the
+//! parent of its child, and refused if it is another one: a process that moves directories leads
+//! the walk nowhere.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -52,7 +52,7 @@ impl Descent {
         let id = self.lowest.id()?;
         let above = std::mem::replace(&mut self.lowest, directory);
         self.levels.push(Level { directory: Some(above), id });
-        // The first stays open: it may be the only one that leads to where it is.
+        // The first stays open: it may be the only way to its place.
         if let Some(index) = self.levels.len().checked_sub(HELD).filter(|index| *index > 0) {
             self.levels[index].directory = None;
         }
@@ -62,7 +62,7 @@ impl Descent {
     /// Goes up again; returns the directory that it left, or nothing where it began.
     ///
     /// # Errors
-    /// When the directory was moved meanwhile.
+    /// When the directory was moved in the meantime.
     pub fn leave(&mut self) -> Result<Option<Arc<Directory>>> {
         let Some(level) = self.levels.pop() else { return Ok(None) };
         let above = match level.directory {
@@ -76,13 +76,13 @@ impl Descent {
 /// A step of a walk.
 #[derive(Debug)]
 pub enum Step {
-    /// Something stands at a name. A directory is entered next, unless it is skipped.
+    /// A name. A directory is entered next, unless it is skipped.
     Node {
         /// The directory that it is in.
         directory: Arc<Directory>,
         /// The name.
         name: OsString,
-        /// What it is.
+        /// Its kind.
         kind: FileKind,
     },
     /// A directory is done: everything in it came before.
@@ -96,8 +96,7 @@ pub enum Step {
     },
 }
 
-/// A walk through what stands at a name: each directory before what is in it, names in the order of
-/// their bytes.
+/// A walk through the tree at a name: each directory before its contents, names sorted by bytes.
 #[derive(Debug)]
 pub struct Walk {
     descent: Descent,
@@ -136,7 +135,7 @@ impl Walk {
         names[1..].iter().collect()
     }
 
-    /// Goes on.
+    /// Continues.
     ///
     /// # Errors
     /// When a directory cannot be opened or listed, or is none by now.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-/// Returns the path that these bytes name; what is no UTF-8 cannot name a file here.
+/// Returns the path of these bytes; bytes that are not UTF-8 cannot name a file here.
 pub fn path_from_bytes(bytes: &[u8]) -> PathBuf {
     PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
 }
@@ -17,7 +17,7 @@ pub fn name_from_bytes(bytes: &[u8]) -> std::borrow::Cow<'_, OsStr> {
     std::ffi::OsString::from(String::from_utf8_lossy(bytes).into_owned()).into()
 }
 
-/// Reads from a place in a file, whatever else reads it meanwhile.
+/// Reads at an offset of a file, independently of other readers.
 ///
 /// # Errors
 /// When the system refuses.
@@ -200,7 +200,7 @@ pub(super) fn create_file(path: &Path, _mode: u32) -> io::Result<File> {
     File::options().write(true).create_new(true).open(path)
 }
 
-/// Opens a file to read and write it; one that is missing is created.
+/// Opens a file to read and write it; a missing file is created.
 pub(super) fn open_private_file(path: &Path) -> io::Result<File> {
     File::options().read(true).write(true).create(true).truncate(false).open(path)
 }

@@ -1,7 +1,7 @@
 //! The same by paths, on Windows: type-checked here, run elsewhere.
 //!
-//! A link that stands where a directory is opened is refused, but one that is put there later is
-//! not seen. Making links takes a privilege here that an archive does not have, and a build
+//! A link in place of a directory that is opened is refused, but a link that is created later is
+//! not seen. Creating links needs a privilege here that an archive does not have, and a build
 //! directory belongs to one user.
 
 use std::ffi::{OsStr, OsString};

@@ -28,7 +28,7 @@ const ARCHITECTURES: [(u32, usize); 0] = [];
 
 /// Calls of x32 have this bit on `x86_64`. No other call has.
 const X32: u32 = 0x4000_0000;
-/// The bits of a mode that give a file's rights to whoever runs it.
+/// The bits of a mode that give a file's rights to the process that runs it.
 const SET_ID: u32 = 0o6000;
 /// `__O_TMPFILE` of asm-generic/fcntl.h: such an `open` takes a mode too.
 const TMPFILE: u32 = 0o20_000_000;
@@ -66,7 +66,7 @@ enum Rule {
     Limits,
     /// The first argument must be this kind, and the second the caller: 0.
     CallerOfKind(u32),
-    /// This argument has flags of new namespaces, of which users are refused.
+    /// This argument has flags of new namespaces, and those of users are refused.
     Namespaces(u32),
 }
 
@@ -286,8 +286,8 @@ fn assemble<'a>(
 
 /// Returns whether [`refuse`] works here.
 pub fn is_supported() -> bool {
-    // A filter that is no address is refused as such only where filters are known.
-    // SAFETY: the call changes nothing.
+    // An invalid filter address is refused as such only where filters are known. SAFETY: the call
+    // changes nothing.
     let answer = unsafe {
         libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, std::ptr::null::<()>())
     };

@@ -1,19 +1,20 @@
 //! Namespaces of a build, as the thread sees them that starts its programs.
 //!
-//! Each such thread has a **keeper**, a process with what costs the most and holds nothing of a
-//! build: a user, an empty network and a host name of its own. It knows two sets of mounts: those
-//! of the machine, where it stays, and those of what all builds see, with nothing else of the
-//! machine. For each build it opens in the one what this build sees, and makes an **init** in a
-//! copy of the other: the first process of a pid namespace, with IPC of its own (for root with
-//! users too, since each build of root is another). The init mounts what was opened. Commands run
-//! there. One that sees more than its build gets a copy of the mounts, and makes a root of them
-//! with what the keeper opened for it. A thread has one jail at a time.
+//! Each such thread has a **keeper**, a process with the most expensive parts, which contain
+//! nothing of a build: its own user, empty network and host name. It knows two sets of mounts:
+//! those of the machine, where it stays, and those that all builds see, without anything else of
+//! the machine. For each build it opens in the first set what this build sees, and makes an
+//! **init** in a copy of the second: the first process of a pid namespace, with its own IPC (for
+//! root with its own users too, because each build of root is another user). The init mounts the
+//! opened files. Commands run there. A command that sees more than its build gets a copy of the
+//! mounts, and makes a root of them with the files that the keeper opened for it. A thread has one
+//! jail at a time.
 //!
-//! Keeper and init are made as `vfork` makes a process: they share our memory and the descriptors
-//! of the thread, so that nothing is copied or sent, and a lock that the thread holds is held as
-//! long as one of them runs. What they do is in `processes.rs`. No process of a build can look into
-//! them: they have capabilities, which a build has not. Both end as soon as this process does, and
-//! after all processes of the build.
+//! Keeper and init are made as `vfork` makes a process: they share the memory of this process and
+//! the descriptors of the thread, so nothing is copied or sent, and a lock of the thread is held
+//! while one of them runs. Their code is in `processes.rs`. No process of a build can inspect them:
+//! they have capabilities, which builds lack. Both end as soon as this process does, after all
+//! processes of the build.
 
 use std::ffi::{CString, c_int};
 use std::io;
@@ -64,7 +65,7 @@ fn event() -> io::Result<OwnedFd> {
     if descriptor < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: it is ours.
+    // SAFETY: this code owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
@@ -76,7 +77,7 @@ fn own_process() -> io::Result<OwnedFd> {
     if descriptor < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: it is ours.
+    // SAFETY: this code owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
@@ -156,7 +157,7 @@ impl Keeper {
         if pid < 0 {
             return Err(refused("namespaces of its own")(io::Error::last_os_error()));
         }
-        // SAFETY: the system gave us the descriptor.
+        // SAFETY: the system returned the descriptor.
         let process = unsafe { OwnedFd::from_raw_fd(process) };
         shared.keeper.store(process.as_raw_fd(), Ordering::SeqCst);
         let keeper = Keeper {
@@ -332,8 +333,7 @@ impl Keeper {
     }
 
     /// Ends the jail. No process of the build runs any more: each command is waited for with all
-    /// that it started. So nobody waits for the end of the namespaces themselves, but for the next
-    /// build.
+    /// its children. Therefore only the next build waits for the end of the namespaces.
     pub fn end(&mut self) {
         if self.jail.is_some() {
             let _ = self.ask(&self.shared.events.to_init, shared::END);
@@ -351,7 +351,7 @@ fn close_opened(steps: &[Step]) {
     }
 }
 
-/// Closes a descriptor that a process of ours opened on this thread's behalf.
+/// Closes a descriptor that the keeper or init opened for this thread.
 fn close_known(descriptor: &AtomicI32) {
     let known = descriptor.swap(-libc::EBADF, Ordering::SeqCst);
     if known >= 0 {
@@ -374,8 +374,8 @@ impl Drop for Keeper {
             close_known(descriptor);
         }
         if is_gone {
-            // SAFETY: both processes have ended, and nothing uses these after us. Otherwise an init
-            // may still run on them, which nobody waits for.
+            // SAFETY: both processes have ended, and nothing uses these afterwards. Otherwise an
+            // init may still run on them, without anything waiting for it.
             unsafe {
                 ManuallyDrop::drop(&mut self.shared);
                 ManuallyDrop::drop(&mut self.stack);

@@ -170,7 +170,7 @@ fn ruleset(rules: &Rules, places: &Places) -> Result<RulesetCreated, landlock::R
     }
     let mut ruleset = ruleset.create()?;
     let read = AccessFs::from_read(abi);
-    // Devices are no business of a build, whoever runs it.
+    // A build never needs devices, whatever its user.
     let change =
         AccessFs::from_all(abi) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev);
     for place in &places.places {
@@ -214,8 +214,7 @@ impl Place {
     }
 }
 
-/// Leaves out paths that lie below others, links resolved: `/lib` is a part of `/usr` on most
-/// systems.
+/// Omits paths below others, links resolved: `/lib` is a part of `/usr` on most systems.
 fn without_inner(paths: Vec<PathBuf>) -> Vec<PathBuf> {
     let mut places: Vec<PathBuf> =
         paths.into_iter().filter_map(|path| fs::canonicalize(path).ok()).collect();

@@ -65,7 +65,7 @@ pub struct Rules {
     pub network: bool,
     /// A directory that no build sees: a root of its own is mounted there.
     pub covered: PathBuf,
-    /// The user that it runs as, where that is not ours.
+    /// The user that it runs as, if it is another one.
     pub user: Option<u32>,
 }
 
@@ -82,7 +82,7 @@ pub struct Support {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// Nobody here knows: it was built elsewhere.
+    /// Unknown here: it was built elsewhere.
     #[default]
     Unknown,
     /// Not at all.

@@ -102,13 +102,13 @@ impl<'a> Walk<'a> {
     unsafe fn close_beyond(&mut self, count: usize) {
         while self.count > count {
             self.count -= 1;
-            // SAFETY: it is ours.
+            // SAFETY: this code owns it.
             unsafe { close(self.opened[self.count]) };
         }
     }
 
-    /// Returns the directory that a place lies in, and its last name. Directories on the way are
-    /// made; no link is followed: the build may have made it.
+    /// Returns the directory of a path, and its last name. Missing directories are created; links
+    /// are not followed, because the build may have made them.
     unsafe fn go(&mut self, place: &'a Place) -> Result<(RawFd, &'a CStr), i32> {
         let Some((last, above)) = place.split_last() else { return Err(libc::EINVAL) };
         if above.len() > DEEPEST {

@@ -1,8 +1,8 @@
 //! The processes that make the namespaces of builds, and that start their commands: see
 //! `keeper.rs`.
 //!
-//! They run in our memory, beside a thread: they call the system only, with no word in the memory
-//! of the C library.
+//! They run in the memory of this process, beside a thread: they only make system calls, and never
+//! use the C library.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::MaybeUninit;
@@ -25,7 +25,7 @@ const DOMAIN: &[u8] = b"(none)";
 const UMASK: u32 = 0o022;
 /// The mounts of a process, as a file.
 const OWN_MOUNTS: &CStr = c"/proc/self/ns/mnt";
-/// What is no descriptor, and never readable.
+/// Not a descriptor, and never readable.
 const NO_DESCRIPTOR: RawFd = -1;
 /// How a command ends that could not be started.
 const NOT_STARTED: c_int = 127;
@@ -150,7 +150,7 @@ pub extern "C" fn keep(shared: *mut c_void) -> c_int {
                     if let Err(error) = opened {
                         command.error.store(error, Ordering::SeqCst);
                     }
-                    // The init is asked nothing meanwhile.
+                    // The init gets no requests during that time.
                     tell(events.from_init.as_raw_fd());
                 }
                 END => {
@@ -260,8 +260,8 @@ unsafe fn prepare(shared: &Shared) -> Result<(), i32> {
     }
 }
 
-/// Makes what stands in the directory of this process its root, and leaves its mounts to the
-/// keeper, or an error.
+/// Makes the directory of this process its root, and leaves its mounts to the keeper, or returns an
+/// error.
 extern "C" fn make_mounts_of_jails(shared: *mut c_void) -> c_int {
     // SAFETY: it is what the keeper gave, which waits.
     let shared = unsafe { &*shared.cast::<Shared>() };
@@ -353,7 +353,7 @@ unsafe fn make_jail(shared: &Shared) -> Option<Init> {
 extern "C" fn begin(shared: *mut c_void) -> c_int {
     // SAFETY: it is what the keeper gave, which lives as long as this process.
     let shared = unsafe { &*shared.cast::<Shared>() };
-    // SAFETY: this process calls the system only; the view lives until we have ended.
+    // SAFETY: this process only makes system calls; the view lives until it has ended.
     unsafe {
         let view = &*shared.view.load(Ordering::SeqCst);
         match make(shared, view) {
@@ -424,7 +424,7 @@ unsafe fn serve(shared: &Shared, children: RawFd, layer: Option<RawFd>) -> ! {
     let [process, keeper] = shared.ends();
     let mut command = None;
     loop {
-        // SAFETY: this process calls the system only; a command lives until the thread has our
+        // SAFETY: this process only makes system calls; a command lives until the thread has the
         // answer.
         unsafe {
             let [is_over, is_alone, is_asked, has_children] =
@@ -472,7 +472,7 @@ unsafe fn serve(shared: &Shared, children: RawFd, layer: Option<RawFd>) -> ! {
 
 /// Buries who has ended; returns whether this one did.
 unsafe fn reap(command: c_int, end: &AtomicI32) -> bool {
-    // One that could not be made has ended.
+    // A process that could not be made has ended.
     let mut has_ended = command < 0;
     loop {
         let mut status = 0;
@@ -494,7 +494,7 @@ unsafe fn reap(command: c_int, end: &AtomicI32) -> bool {
 /// that where it has none, there is no other process.
 unsafe fn end_all() {
     let none = ptr::null_mut::<c_int>();
-    // SAFETY: this is the first process of a pid namespace, and signals nobody outside of it.
+    // SAFETY: this is the first process of a pid namespace, and signals only processes inside it.
     unsafe {
         let bury = |options: c_int| {
             // Whatever signal they end with.
@@ -530,8 +530,8 @@ struct Becoming<'a> {
 
 /// Starts a command; returns its number, less than 0 when there is none.
 unsafe fn start(shared: &Shared, command: *mut c_void, layer: Option<RawFd>) -> c_int {
-    // SAFETY: they are what `begin` and `run` gave, of which the one lives until we have ended, and
-    // the other waits.
+    // SAFETY: they come from `begin` and `run`; the first lives until this process has ended, and
+    // the second waits.
     let (view, command) =
         unsafe { (&*shared.view.load(Ordering::SeqCst), &*command.cast::<Command<'_>>()) };
     let becoming = Becoming { view, command, layer };
@@ -540,7 +540,7 @@ unsafe fn start(shared: &Shared, command: *mut c_void, layer: Option<RawFd>) -> 
         flags |= libc::CLONE_NEWNS;
     }
     let argument = ptr::from_ref(&becoming).cast_mut().cast();
-    // SAFETY: this process stands still until the command runs, and the stack is for it alone.
+    // SAFETY: this process waits until the command runs, and the stack is for that command alone.
     let process =
         unsafe { libc::clone(become_command, shared.command_stack.top(), flags, argument) };
     if process < 0 {
@@ -550,7 +550,7 @@ unsafe fn start(shared: &Shared, command: *mut c_void, layer: Option<RawFd>) -> 
 }
 
 extern "C" fn become_command(becoming: *mut c_void) -> c_int {
-    // SAFETY: it is what `start` gave, which stands still.
+    // SAFETY: it comes from `start`, which waits.
     let Becoming { view, command, layer } = unsafe { &*becoming.cast::<Becoming<'_>>() };
     // SAFETY: this process calls the system only.
     unsafe {
@@ -563,8 +563,8 @@ extern "C" fn become_command(becoming: *mut c_void) -> c_int {
     }
 }
 
-/// Makes a root for this command alone, where it sees more than the build does. It is mounted over
-/// what the build sees, of which nothing is left but what the steps take over.
+/// Makes a root for this command alone, if it sees more than the build. It is mounted over the root
+/// of the build, and only the files that the steps take over remain visible.
 unsafe fn enter(view: &View, command: &Command<'_>, layer: Option<RawFd>) -> Result<(), i32> {
     if command.steps.is_empty() {
         return Ok(());

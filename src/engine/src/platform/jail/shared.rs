@@ -92,14 +92,13 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Returns what tells a process that it is needed no longer: the end of ours, and of the
-    /// keeper.
+    /// Returns a descriptor that reports the end of this process and of the keeper.
     pub fn ends(&self) -> [RawFd; 2] {
         [self.events.process.as_raw_fd(), self.keeper.load(std::sync::atomic::Ordering::SeqCst)]
     }
 }
 
-/// Memory for a process beside us.
+/// Memory for a process that shares this memory.
 pub struct Stack(UnsafeCell<Vec<MaybeUninit<u128>>>);
 
 impl Stack {
@@ -110,7 +109,7 @@ impl Stack {
 
     /// Returns its top: it grows downwards.
     pub fn top(&self) -> *mut c_void {
-        // SAFETY: nobody refers to what is in it as a vector.
+        // SAFETY: nothing refers to its contents as a vector.
         unsafe { (*self.0.get()).spare_capacity_mut().as_mut_ptr_range().end.cast() }
     }
 }

@@ -173,9 +173,9 @@ pub fn place(path: &Path) -> io::Result<Place> {
     names.collect()
 }
 
-/// Returns a text of ours for the system.
+/// Returns a constant text for the system.
 pub fn literal(text: &str) -> CString {
-    // A text of ours has no NUL.
+    // Constant texts have no NUL.
     CString::new(text).unwrap_or_default()
 }
 

@@ -169,7 +169,7 @@ pub unsafe fn take(event: RawFd) {
 /// # Safety
 /// Nothing else may use it.
 pub unsafe fn close(descriptor: RawFd) {
-    // SAFETY: whoever calls this owns it.
+    // SAFETY: the caller owns it.
     unsafe { system_call!(libc::SYS_close, descriptor) };
 }
 

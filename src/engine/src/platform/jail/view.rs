@@ -35,7 +35,7 @@ const PASSWD: &str = "root:x:0:0:root:/nonexistent:/bin/sh\nbuild:x:1000:100:bui
                       nobody:x:65534:65534:nobody:/nonexistent:/bin/sh\n";
 const GROUP: &str = "root:x:0:\nusers:x:100:\nnogroup:x:65534:\n";
 const HOSTS: &str = "127.0.0.1 localhost build\n::1 localhost build\n";
-/// Files of `/etc` that differ from machine to machine, and what stands in them for a build.
+/// Files of `/etc` that differ between machines, and their contents for a build.
 const ETC: [(&str, &str); 6] = [
     ("passwd", PASSWD),
     ("group", GROUP),
@@ -95,14 +95,14 @@ fn own_processes() -> Step {
     mount(&["proc"], "proc", flags, "hidepid=2")
 }
 
-/// Returns whether a path lies in a file system that each build has for itself.
+/// Returns whether a path is in a file system that each build has for itself.
 fn is_in_own(path: &Path) -> bool {
     path.starts_with("/tmp") || path.starts_with("/dev")
 }
 
 /// What is the same for all builds of a process: what the machine has.
 pub struct Machine {
-    /// What stands in `/` that a build sees: the names, and where links lead.
+    /// The entries of `/` that a build sees: the names, and the targets of links.
     top: Vec<(PathBuf, Option<PathBuf>)>,
     /// What of `/etc` this user may read and others may not.
     private: Vec<(PathBuf, bool)>,
@@ -319,8 +319,8 @@ impl Machine {
     /// When a path cannot be used.
     pub fn view(&self, rules: &Rules, support: Support) -> io::Result<View> {
         let mut steps = Machine::own_steps();
-        // Where the build's own directories are, and where what is shown of the system would show a
-        // store that lies there.
+        // The build's own directories, and the place where the visible part of the system would
+        // show a store.
         let fresh = rules.fresh();
         for place_of_own in self.own_places(rules) {
             steps.push(Step::Mount {
@@ -386,7 +386,7 @@ impl Machine {
         if more.is_empty() {
             return Ok(more);
         }
-        // What lies above the build's own directories covers them.
+        // Everything above the build's own directories covers them.
         for (path, mode) in rules.shown() {
             let is_covered = more.iter().any(|step| match step {
                 Step::Show { place: above, .. } => {

@@ -1,8 +1,8 @@
 //! Linux: starting a program, and confining it on the way.
 //!
-//! The child borrows our memory until its program replaces it, as in posix_spawn(3): nothing has to
-//! be copied, however much memory Lua holds. What it may do until then is little, see
-//! [`become_program`]. The thread that starts programs has descriptors of its own and blocks all
+//! The child shares the memory of this process until its program replaces it, as in posix_spawn(3):
+//! nothing is copied, however much memory Lua uses. It may do little until then, see
+//! [`become_program`]. The thread that starts programs has its own descriptors and blocks all
 //! signals, see [`prepare_thread`].
 
 use std::cell::{Cell, OnceCell};
@@ -25,9 +25,9 @@ use crate::platform::jail::{Confinement, Keeper, Step};
 /// What a child needs until its program runs: a few calls deep.
 const STACK_SIZE: usize = 32 * 1024;
 const FIRST_INHERITED: u32 = 3;
-/// As many as a process may have open, unless somebody raises that.
+/// The most descriptors of a process, unless the limit is raised.
 const MOST_LOOKED_AT: c_int = 1024;
-/// What everybody may not do with a new file, whoever builds: others than the owner write.
+/// No build may let others than the owner write to a new file.
 const UMASK: libc::mode_t = 0o022;
 /// The descriptor that programs are known by.
 const MARK: RawFd = 873;
@@ -46,15 +46,15 @@ thread_local! {
     static HANDLED: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Makes this thread one that starts programs: descriptors of its own, of which a program inherits
-/// none of what Lua opened, and no signals, which a child would handle in our memory. To be called
-/// while the thread holds no open file. Where the thread gets no descriptors of its own, as in many
-/// containers, each child sees to it that its program inherits none.
+/// Prepares this thread to start programs: its own descriptors, so a program inherits nothing that
+/// Lua opened, and no signals, which a child would handle in this memory. Call it while the thread
+/// holds no open file. If the thread cannot get its own descriptors, as in many containers, each
+/// child makes sure that its program inherits none.
 ///
 /// # Errors
 /// When the system refuses.
 pub fn prepare_thread() -> io::Result<()> {
-    // SAFETY: the copies that are closed belong to nobody in this thread.
+    // SAFETY: this thread does not use the copies that are closed.
     unsafe {
         if rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::FILES).is_ok() {
             libc::syscall(libc::SYS_close_range, FIRST_INHERITED, u32::MAX, 0);
@@ -63,8 +63,8 @@ pub fn prepare_thread() -> io::Result<()> {
         }
     }
     let mut nothing = OwnedFd::from(File::open("/dev/null")?);
-    // Where our own streams are closed, theirs must not become what the streams of a program are
-    // made of.
+    // If the standard streams of this process are closed, their numbers must not become the streams
+    // of a program.
     while nothing.as_raw_fd().cast_unsigned() < FIRST_INHERITED {
         std::mem::forget(nothing);
         nothing = File::open("/dev/null")?.into();
@@ -80,8 +80,8 @@ pub fn prepare_thread() -> io::Result<()> {
     set_blocked_signals(u64::MAX)
 }
 
-/// Returns whether a signal does something else than by default: a handler, which is no part of a
-/// program, or nothing, which a program would inherit and builds would differ by.
+/// Returns whether a signal has another disposition than the default: a handler, which does not
+/// belong to the program, or ignoring, which a program would inherit and builds would differ by.
 fn is_handled(signal: c_int) -> bool {
     let mut action = MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: the call writes one action, or refuses.
@@ -106,10 +106,10 @@ fn set_blocked_signals(set: u64) -> io::Result<()> {
     if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Starts a program in a session of its own. It gets the environment that the command names, and
-/// nothing of ours. `has_input` tells whether it gets something to read; `user` is whom it runs as,
-/// where that is not ours, and `mark` the name of a file that it inherits. This thread must be a
-/// [prepared](prepare_thread) one.
+/// Starts a program in its own session. It gets only the environment of the command. `has_input`
+/// says whether it has standard input; `user` is the user it runs as, if that is another one, and
+/// `mark` the name of a file that it inherits. This thread must be a [prepared](prepare_thread)
+/// one.
 ///
 /// # Errors
 /// When the system refuses, at whatever step.
@@ -193,8 +193,8 @@ fn launch<'k>(
     Ok(Program { held, handle, stdin: our_input, stdout: our_output, stderr: our_errors })
 }
 
-/// Sends SIGKILL to every process of a user. A child becomes that user for it: it can signal nobody
-/// else. Needs root.
+/// Sends SIGKILL to every process of a user. A child becomes that user to do it, so it cannot
+/// signal others. Needs root.
 ///
 /// # Errors
 /// When the system refuses.
@@ -227,7 +227,7 @@ pub(super) fn signal_all_in_scope() {
     unsafe { libc::kill(-1, libc::SIGKILL) };
 }
 
-/// Makes a file without a place, which nobody can change, for programs to be known by.
+/// Makes a sealed file without a path, which identifies programs.
 fn make_mark(name: &str) -> io::Result<OwnedFd> {
     use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
     let mark = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
@@ -262,7 +262,8 @@ fn block_all_signals() -> io::Result<u64> {
 extern "C" fn signal_all(signaller: *mut c_void) -> c_int {
     // SAFETY: it is what `signal_all_of` gave, which waits.
     let signaller = unsafe { &*signaller.cast::<Signaller>() };
-    // SAFETY: the calls take numbers; the process ends without running what ours does at its end.
+    // SAFETY: the calls take numbers; the process ends without running this process's exit
+    // handlers.
     unsafe {
         // Only when this is that user for good may it signal everybody.
         let answer = match become_user(signaller.user) {
@@ -280,8 +281,8 @@ extern "C" fn signal_all(signaller: *mut c_void) -> c_int {
 /// # Safety
 /// To be called in a child.
 unsafe fn become_user(user: u32) -> Option<()> {
-    // Not by the C library, which would have all threads of our memory follow.
-    // SAFETY: the calls take numbers, and no group.
+    // Not through the C library, which would change all threads of this memory. SAFETY: the calls
+    // take numbers, and no group.
     unsafe {
         let succeeded = |answer: libc::c_long| (answer == 0).then_some(());
         succeeded(libc::syscall(libc::SYS_setgroups, 0_usize, ptr::null::<u32>()))?;
@@ -298,11 +299,11 @@ pub struct Start<'a> {
     directory: Option<&'a CStr>,
     streams: [RawFd; 3],
     layer: Option<RawFd>,
-    /// The user that it becomes, where that is not ours and no jail makes it so.
+    /// The user that it becomes, if that is another one and no jail does it.
     user: Option<u32>,
-    /// What it is known by.
+    /// Its mark.
     mark: Option<RawFd>,
-    /// Whether there are descriptors among ours that others opened.
+    /// Whether other code opened some of the descriptors.
     is_sharing: bool,
     handled: u64,
     /// Why the program did not start; 0 when it did.
@@ -317,8 +318,8 @@ impl Start<'_> {
         let top = stack.spare_capacity_mut().as_mut_ptr_range().end;
         let mut handle: c_int = -1;
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
-        // SAFETY: this thread stands still until the child is done with the stack and with `self`,
-        // and all that this refers to lives; all signals are blocked, so that no handler runs in
+        // SAFETY: this thread waits until the child no longer uses the stack and `self`, and
+        // everything that this refers to lives; all signals are blocked, so that no handler runs in
         // the child.
         let pid = unsafe {
             libc::clone(
@@ -333,7 +334,7 @@ impl Start<'_> {
             return Err(io::Error::last_os_error());
         }
         let pid = Pid::from_raw(pid).ok_or(io::ErrorKind::Other)?;
-        // SAFETY: the system gave us the descriptor.
+        // SAFETY: the system returned the descriptor.
         let handle = (handle >= 0).then(|| unsafe { OwnedFd::from_raw_fd(handle) });
         match self.failure.load(Ordering::Relaxed) {
             0 => Ok((pid, handle)),
@@ -349,8 +350,8 @@ impl Start<'_> {
     /// that confines it.
     ///
     /// # Safety
-    /// To be called in a child, which owns its signal handlers, and either its descriptors or none
-    /// of ours that it changes. It may share our memory: nothing here allocates or takes a lock.
+    /// Call it in a child, which owns its signal handlers, and either its descriptors or none of
+    /// those that it changes. It may share this memory: nothing here allocates or takes a lock.
     pub unsafe fn become_program(&self, layer: Option<RawFd>) -> c_int {
         // SAFETY: as the caller says.
         match unsafe { self.run(layer) } {
@@ -363,11 +364,11 @@ impl Start<'_> {
     /// As [`Self::become_program`].
     unsafe fn run(&self, layer: Option<RawFd>) -> Option<()> {
         let succeeded = |answer: c_int| (answer >= 0).then_some(());
-        // SAFETY: the calls get what lives in our parent, which waits; none of them allocates or
-        // takes a lock.
+        // SAFETY: the calls get data that lives in the parent, which waits; none of them allocates
+        // or takes a lock.
         unsafe {
-            // A handler would run in our memory, between the moment when signals are let through
-            // and the program.
+            // A handler would run in this memory, between unblocking the signals and the start of
+            // the program.
             for signal in (1..=LAST_SIGNAL).filter(|signal| self.handled & 1 << (signal - 1) != 0) {
                 libc::signal(signal, libc::SIG_DFL);
             }
@@ -380,8 +381,7 @@ impl Start<'_> {
                 close_on_exec();
             }
             if let Some(mark) = self.mark {
-                // Far from the numbers that shells and their scripts use, unless there are not so
-                // many.
+                // Far from the numbers that shells and their scripts use, if the limit allows it.
                 if libc::dup2(mark, MARK) < 0 {
                     succeeded(libc::dup2(mark, LOW_MARK))?;
                 }
@@ -426,14 +426,14 @@ pub unsafe fn close_on_exec() {
     }
 }
 
-/// What a child does. It shares our memory, so it may do nothing that another thread of ours could
-/// be in the middle of: it allocates nothing, takes no lock, and calls the system only.
+/// The work of a child. It shares this memory, so it must not do anything that another thread could
+/// be in the middle of: it allocates nothing, takes no lock, and only makes system calls.
 extern "C" fn become_program(start: *mut c_void) -> c_int {
     // SAFETY: it is what `child` gave, which waits.
     let start = unsafe { &*start.cast::<Start<'_>>() };
     // SAFETY: this is the child.
     let failure = unsafe { start.become_program(start.layer) };
     start.failure.store(failure, Ordering::Relaxed);
-    // SAFETY: ends the child without running what our process does at its end.
+    // SAFETY: ends the child without running this process's exit handlers.
     unsafe { libc::_exit(127) }
 }

@@ -1,10 +1,10 @@
 //! Processes that a program left running outside of its process group.
 //!
-//! When their parent ends they become children of ours, of the first thread, and `/proc` lists
-//! those (proc(5)). Several programs may run at a time, each with daemons that it still needs;
-//! whose child one is tells the sandbox: a confined thread can signal only what was started from
-//! it, and a build of root has a user of its own. Without that it is a file with a random name and
-//! no place, which every program of a build inherits (memfd_create(2)).
+//! When their parent ends, they become children of this process, of its first thread, and `/proc`
+//! lists those (proc(5)). Several programs may run at a time, each with daemons that it still
+//! needs. The sandbox tells to which program a child belongs: a confined thread can signal only its
+//! own descendants, and a build of root has its own user. Without the sandbox, each program of a
+//! build inherits a file with a random name and no path (memfd_create(2)).
 
 use std::fs;
 use std::io::{self, Read};
@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// The number of programs that run, and what held before the first.
 static RUNNING: Mutex<(usize, Option<Pid>)> = Mutex::new((0, None));
 
-/// While there is one, processes that lose their parent become our children.
+/// While one exists, processes that lose their parent become children of this process.
 pub struct Reaper(());
 
 impl Reaper {
@@ -57,7 +57,7 @@ pub(super) fn end(terms: &Terms<'_>) -> bool {
     let begin = Instant::now();
     let mut ended: Vec<Pid> = Vec::new();
     loop {
-        // All at once: one that forks cannot be faster than that.
+        // All at once: a process that forks cannot be faster.
         if let Some(user) = terms.user {
             let _ = super::launch::signal_all_of(user);
         } else if terms.has_scoped_signals {
@@ -76,12 +76,12 @@ pub(super) fn end(terms: &Terms<'_>) -> bool {
             .filter_map(Pid::from_raw);
         for child in children {
             let is_left = !ended.contains(&child) && is_ours(child, terms);
-            // Somebody else's child refuses.
+            // A child of another program refuses.
             if is_left && kill_process(child, Signal::KILL).is_ok() {
                 ended.push(child);
             }
         }
-        // Those whose end was noticed are gone for good, and their own children are ours now.
+        // Those that were reaped are gone, and their own children are now children of this process.
         let before = ended.len();
         ended.retain(|child| matches!(waitpid(Some(*child), WaitOptions::NOHANG), Ok(None)));
         if before == 0 || begin.elapsed() >= PATIENCE {
@@ -93,7 +93,7 @@ pub(super) fn end(terms: &Terms<'_>) -> bool {
     }
 }
 
-/// Ends every process of a user whom nobody but one build is. Needs root.
+/// Kills every process of a user that belongs to one build only. Needs root.
 ///
 /// # Errors
 /// When the system refuses, or one does not end.
@@ -112,14 +112,13 @@ pub fn end_user(user: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns whether a user has processes, ended ones too that nobody has waited for. It needs no
-/// `/proc`, and unlike `kill(-1)` it tells of this user only.
+/// Returns whether a user has processes, including zombies. It needs no `/proc`, and unlike
+/// `kill(-1)` it reports only this user.
 fn has_processes(user: u32) -> bool {
     rustix::process::getpriority_user(rustix::process::Uid::from_raw(user)).is_ok()
 }
 
-/// Returns whether a process of a user runs: one that has ended may wait for ever for somebody to
-/// hear of it.
+/// Returns whether a process of a user runs: a zombie may wait forever to be reaped.
 fn is_running(user: u32) -> bool {
     let Ok(entries) = fs::read_dir("/proc") else { return true };
     entries.flatten().any(|entry| {
@@ -141,7 +140,7 @@ pub fn end_marked(mark: &str) {
         let processes =
             entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
         let end = |process: &Pid| {
-            // The number may become another process's meanwhile, the descriptor may not.
+            // The number may be reused by another process, but the descriptor cannot.
             let Ok(handle) =
                 rustix::process::pidfd_open(*process, rustix::process::PidfdFlags::empty())
             else {
@@ -150,7 +149,7 @@ pub fn end_marked(mark: &str) {
             has_mark(*process, mark)
                 && rustix::process::pidfd_send_signal(&handle, Signal::KILL).is_ok()
         };
-        // One that is ended and not yet gone has no descriptors any more.
+        // A zombie has no descriptors any more.
         if processes.filter(|process| *process != getpid()).filter(end).count() == 0 {
             return;
         }

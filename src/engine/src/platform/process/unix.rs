@@ -24,14 +24,14 @@ const READ_SIZE: usize = 64 * 1024;
 
 /// How a program is held until it ends.
 pub(super) enum Held<'k> {
-    /// As a child of ours.
+    /// As a child of this process.
     Child(Pid),
     /// By the keeper of a jail.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has jails"))]
     Jail(&'k mut Keeper),
 }
 
-/// A program that runs, with our ends of its streams.
+/// A running program, with this side's ends of its streams.
 pub struct Program<'k> {
     pub(super) held: Held<'k>,
     /// Becomes readable when it ends, where the system has that.
@@ -41,8 +41,7 @@ pub struct Program<'k> {
     pub(super) stderr: OwnedFd,
 }
 
-/// Makes this thread one that starts programs. Here it need not be prepared: whatever is open
-/// closes by itself.
+/// Prepares this thread to start programs. Nothing is needed here: open files close automatically.
 ///
 /// # Errors
 /// Never.
@@ -51,8 +50,8 @@ pub fn prepare_thread() -> io::Result<()> {
     Ok(())
 }
 
-/// Starts a program in a process group of its own. It gets the environment that the command names,
-/// and nothing of ours. `has_input` tells whether it gets something to read.
+/// Starts a program in its own process group. It gets only the environment of the command.
+/// `has_input` says whether it has standard input.
 ///
 /// # Errors
 /// When the system refuses.
@@ -103,7 +102,7 @@ pub fn attend(
     let end = wait(&held, handle.as_ref(), &mut pipes, terms, take);
     let status = match held {
         Held::Child(pid) => {
-            // Before the program's number is given back: nobody else can have it.
+            // Before the program's number is released: no other process can have it.
             crate::platform::end_group(pid.as_raw_pid().cast_unsigned());
             let is_clean = leftovers::end(terms);
             let status = status(pid)?;

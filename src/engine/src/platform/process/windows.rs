@@ -15,8 +15,8 @@ const READ_SIZE: usize = 64 * 1024;
 /// A program that runs.
 pub struct Program<'k>(Child, std::marker::PhantomData<&'k ()>);
 
-/// Makes this thread one that starts programs. Here it need not be prepared: handles are inherited
-/// only when they are named.
+/// Prepares this thread to start programs. Nothing is needed here: only named handles are
+/// inherited.
 ///
 /// # Errors
 /// Never.
@@ -24,8 +24,8 @@ pub fn prepare_thread() -> io::Result<()> {
     Ok(())
 }
 
-/// Starts a program. It gets the environment that the command names, and nothing of ours.
-/// `has_input` tells whether it gets something to read.
+/// Starts a program. It gets only the environment of the command. `has_input` says whether it has
+/// standard input.
 ///
 /// # Errors
 /// When the system refuses.
