@@ -1,10 +1,12 @@
 --- `env.persistent{}`: what systemd's own reader makes of the file is what was declared.
 
 local machine = require("spec.support.machine")
+local powershell = require("spec.support.powershell")
 local process = require("spec.support.process")
 local random = require("spec.support.random")
 
 local reader = "/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator"
+local unpack = table.unpack or unpack
 local file = "home/.config/environment.d/60-syslua.conf"
 local is_root = process.run({ "id", "-u" }).stdout == "0\n"
 
@@ -66,10 +68,72 @@ describe("env.persistent{} #once", function()
       "~/Library/LaunchAgents/lua.sys.environment.plist",
       "/Library/LaunchAgents/lua.sys.environment.plist",
     }, found)
-    local declared = 'env.persistent({ EDITOR = "vi" })'
-    local problem = here.fail(declared, { platform = "x86_64-windows" })
-    assert.truthy(problem.message:find("windows", 1, true))
-    assert.truthy(problem.position:find("init.lua:2", 1, true), problem.position)
+  end)
+
+  -- The scripts that change the registry, and take that back.
+  local function get_scripts(lines)
+    local evaluated = here.evaluate(lines, { platform = "x86_64-windows", username = "ada" })
+    assert.same({}, evaluated.files)
+    local run
+    for _, activation in ipairs(evaluated.manifest.activations) do
+      local action = activation.action or activation
+      if action.kind == "run" then
+        assert.is_nil(run)
+        run = action
+        assert.truthy(activation.positions[1]:find("^init.lua:2"), activation.positions[1])
+      end
+    end
+    assert.same(
+      { "powershell", "-NoProfile", "-NonInteractive", "-Command" },
+      { unpack(run.command, 1, 4) }
+    )
+    return run.command[5], run.undo[5]
+  end
+
+  it("changes the registry of Windows by a command, and takes that back by another", function()
+    local set, unset = get_scripts([[env.persistent({
+      EDITOR = "it's 100 %", PATH = { "~/bin" }, REFERS = syslua.lib.ref("HOME") .. "/r" })]])
+    for _, line in ipairs({
+      "Set-Single 'EDITOR' 'it''s 100 %' 'String'",
+      "Set-Single 'REFERS' '%USERPROFILE%/r' 'ExpandString'",
+      "Set-List 'PATH' ';' @('%USERPROFILE%/bin')",
+    }) do
+      assert.truthy(set:find("\n" .. line .. "\n", 1, true), set)
+    end
+    for _, line in ipairs({ "Remove-Single 'EDITOR'", "Remove-List 'PATH' ';'" }) do
+      assert.truthy(unset:find("\n" .. line .. "\n", 1, true), unset)
+    end
+    local problem = here.fail(
+      [[env.persistent({ PATH = { "a%b" } })]],
+      { platform = "x86_64-windows", username = "ada" }
+    )
+    assert.truthy(problem.message:find("has a `%`", 1, true), problem.message)
+    assert.equal("init.lua:2", problem.position)
+  end)
+
+  it("writes scripts that PowerShell can read, whatever the values are", function()
+    local letters =
+      { "a", " ", "'", "`", "$", "#", ";", "=", "{", "}", "(", "@", "|", "ü", "’", "\\" }
+    local pick = random.new(11)
+    local scripts = {}
+    for round = 1, 6 do
+      local lines = {}
+      for index = 1, 20 do
+        local value = ""
+        for _ = 1, pick(12) do
+          value = value .. letters[pick(#letters)]
+        end
+        lines[#lines + 1] = ("V%d = %q"):format(index, "x" .. value)
+      end
+      local set, unset = get_scripts("env.persistent({ " .. table.concat(lines, ", ") .. " })")
+      scripts["set" .. round .. ".ps1"], scripts["unset" .. round .. ".ps1"] = set, unset
+    end
+    local problem = powershell.check(here, scripts)
+    if problem == "missing" then
+      pending("the grammar of PowerShell is not installed")
+      return
+    end
+    assert.is_nil(problem)
   end)
 
   it("refuses what a session cannot hold, and projects", function()

@@ -99,6 +99,25 @@ fn shells(lua: &Lua, options: Option<&LuaTable>) -> Answer<LuaTable> {
     tables.and_then(|tables| lua.create_sequence_from(tables)).map_err(lua_failure)
 }
 
+/// Returns the scripts that give variables to whole sessions of Windows.
+fn registry_scripts(lua: &Lua, environment: &Environment) -> Answer<LuaTable> {
+    let make = || {
+        let table = lua.create_table()?;
+        match persistent::registry(environment) {
+            Ok(scripts) => {
+                table.raw_set("set", scripts.set)?;
+                table.raw_set("unset", scripts.unset)?;
+            }
+            Err(refused) => {
+                table.raw_set("name", refused.name)?;
+                table.raw_set("why", refused.why)?;
+            }
+        }
+        Ok(table)
+    };
+    make().map_err(lua_failure)
+}
+
 /// Registers the functions.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     // The variables that are lists: `name`, `separator` on Unix, `default`.
@@ -127,14 +146,17 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             hook(lua, &name, user.as_deref(), &step, options.as_ref())
         },
     )?;
-    // The file that gives variables to whole sessions of an operating system, or why one cannot be
-    // said there.
+    // The file that gives variables to whole sessions of an operating system, of Windows the scripts
+    // that do, or why one cannot be said there.
     register_function(lua, native, "persistent", |lua, (actions, os): (Vec<LuaTable>, String)| {
         let read = |table: &LuaTable| {
             Ok(Activation::new(crate::evaluation::action(lua, table)?, Vec::new()))
         };
         let activations = actions.iter().map(read).collect::<Answer<Vec<_>>>()?;
         let environment = Environment::of_session(&activations);
+        if os == "windows" {
+            return registry_scripts(lua, &environment);
+        }
         let text = match os.as_str() {
             "darwin" => persistent::launch_agent(&environment, persistent::LABEL),
             _ => persistent::environment_d(&environment),

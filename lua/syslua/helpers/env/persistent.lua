@@ -21,7 +21,26 @@ local places = {
     user = "~/Library/LaunchAgents/lua.sys.environment.plist",
     system = "/Library/LaunchAgents/lua.sys.environment.plist",
   },
+  -- Windows has no file: commands change the registry.
+  windows = {},
 }
+
+-- What runs a script of PowerShell, which every Windows brings.
+local function get_command(script)
+  return { "powershell", "-NoProfile", "-NonInteractive", "-Command", script }
+end
+
+-- Has commands of the switch set the variables, and take them back.
+local function change_registry(scripts)
+  require("syslua.activate")({
+    config = function(_, ctx)
+      ctx.run(get_command(scripts.set), {
+        name = "variables of the session",
+        undo = get_command(scripts.unset),
+      })
+    end,
+  })
+end
 
 local function get_place(block)
   local target = system.get()
@@ -49,7 +68,10 @@ local function finalize(variables)
     end
   end
   local result = border.call("persistent", actions, system.get().os)
-  if not result.text then
+  if result.set then
+    position.at(chain, change_registry, result)
+    return
+  elseif not result.text then
     failure.raise({
       kind = "config",
       message = ("the variable %s %s"):format(result.name, result.why),

@@ -1,8 +1,10 @@
 //! The environment of whole sessions, which programs see that no shell started: a file of
-//! environment.d, and a LaunchAgent.
+//! environment.d, a LaunchAgent, and scripts that change the registry of Windows.
 //!
 //! environment.d(5) names the grammar: systemd reads `NAME="VALUE"` as `parse_env_file` does, and
-//! expands `$` in what comes of that. launchd.plist(5) and launchctl(1) name the other.
+//! expands `$` in what comes of that. launchd.plist(5) and launchctl(1) name the second. Windows
+//! reads `HKEY_CURRENT_USER\Environment`, and expands `%NAME%` in values of the kind REG_EXPAND_SZ:
+//! <https://learn.microsoft.com/windows/win32/procthread/environment-variables>.
 
 use super::shells::{Call, List, calls};
 use super::{Environment, lists};
@@ -155,6 +157,151 @@ fn xml(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
+/// Two scripts of PowerShell for one environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistryScripts {
+    /// Sets the variables.
+    pub set: String,
+    /// Takes them back: earlier values return, and a value that changed since stays.
+    pub unset: String,
+}
+
+/// What both scripts begin with. A key of ours remembers what we set and what was there before, so
+/// that a script can run twice. There is no double quote in it: it is one argument of a program.
+const REGISTRY_FUNCTIONS: &str = r"$ErrorActionPreference = 'Stop'
+$user = [Microsoft.Win32.Registry]::CurrentUser
+$environment = $user.CreateSubKey('Environment')
+$memory = $user.CreateSubKey('Software\sys.lua\Environment')
+$raw = 'DoNotExpandEnvironmentNames'
+function Set-Single($name, $value, $kind) {
+  if ($null -eq $memory.GetValue('ours:' + $name)) {
+    $before = $environment.GetValue($name, $null, $raw)
+    if ($null -ne $before) {
+      $memory.SetValue('before:' + $name, $before, $environment.GetValueKind($name))
+    }
+  }
+  $memory.SetValue('ours:' + $name, $value)
+  $environment.SetValue($name, $value, $kind)
+}
+function Remove-Single($name) {
+  $ours = $memory.GetValue('ours:' + $name)
+  if ($null -eq $ours) { return }
+  if ($environment.GetValue($name, $null, $raw) -ceq $ours) {
+    $before = $memory.GetValue('before:' + $name, $null, $raw)
+    if ($null -eq $before) {
+      $environment.DeleteValue($name, $false)
+    } else {
+      $environment.SetValue($name, $before, $memory.GetValueKind('before:' + $name))
+    }
+  }
+  $memory.DeleteValue('ours:' + $name, $false)
+  $memory.DeleteValue('before:' + $name, $false)
+}
+function Get-Entries($name, $separator) {
+  $value = [string]$environment.GetValue($name, '', $raw)
+  @($value -split [regex]::Escape($separator) | Where-Object { $_ -ne '' })
+}
+function Remove-List($name, $separator) {
+  $ours = $memory.GetValue('ours:' + $name)
+  if ($null -eq $ours) { return }
+  $left = @(Get-Entries $name $separator | Where-Object { $ours -cnotcontains $_ })
+  if ($left.Count -gt 0) {
+    $environment.SetValue($name, ($left -join $separator), 'ExpandString')
+  } else {
+    $environment.DeleteValue($name, $false)
+  }
+  $memory.DeleteValue('ours:' + $name, $false)
+}
+function Set-List($name, $separator, $entries) {
+  Remove-List $name $separator
+  $there = @(Get-Entries $name $separator)
+  $new = @($entries | Where-Object { $there -cnotcontains $_ })
+  $memory.SetValue('ours:' + $name, [string[]]$new, 'MultiString')
+  $environment.SetValue($name, (($new + $there) -join $separator), 'ExpandString')
+}
+";
+
+/// Has running programs read the environment again: this call tells them, by `WM_SETTINGCHANGE`.
+const REGISTRY_END: &str = r"[Environment]::SetEnvironmentVariable('SYSLUA_CHANGED', '1', 'User')
+[Environment]::SetEnvironmentVariable('SYSLUA_CHANGED', $null, 'User')
+";
+
+/// Returns the scripts that set variables in the registry of Windows, and take them back.
+///
+/// # Errors
+/// When a value cannot be said there.
+pub fn registry(environment: &Environment) -> Result<RegistryScripts> {
+    let (mut set, mut unset) = (REGISTRY_FUNCTIONS.to_owned(), REGISTRY_FUNCTIONS.to_owned());
+    for call in calls(environment) {
+        let name = single_quoted(call.name());
+        match &call {
+            Call::Single(variable, value) => {
+                let (value, kind) = registry_text(variable, value, false)?;
+                set.push_str(&format!("Set-Single {name} {} '{kind}'\n", single_quoted(&value)));
+                unset.push_str(&format!("Remove-Single {name}\n"));
+            }
+            Call::List(variable, list) => {
+                let entry =
+                    |entry: &Template| Ok(single_quoted(&registry_text(variable, entry, true)?.0));
+                let entries = list.entries.iter().map(entry).collect::<Result<Vec<_>>>()?;
+                let separator = single_quoted(list.separator);
+                set.push_str(&format!("Set-List {name} {separator} @({})\n", entries.join(", ")));
+                unset.push_str(&format!("Remove-List {name} {separator}\n"));
+            }
+        }
+    }
+    set.push_str(REGISTRY_END);
+    unset.push_str(REGISTRY_END);
+    Ok(RegistryScripts { set, unset })
+}
+
+/// Returns a value as the registry has it, and the kind of it. `expands` is for values that Windows
+/// expands in any case.
+fn registry_text(name: &str, template: &Template, expands: bool) -> Result<(String, &'static str)> {
+    let parts: &[Part] = match template {
+        Template::Text(text) => &[Part::Text(text.clone())],
+        Template::Parts { parts } => parts,
+    };
+    let expands = expands || parts.iter().any(|part| matches!(part, Part::Reference { .. }));
+    let mut value = String::new();
+    for part in parts {
+        match part {
+            Part::Text(text) => {
+                let text = utf8(name, &text.0)?;
+                if text.contains(['\n', '\0', '"']) {
+                    return Err(Refused {
+                        name: name.to_owned(),
+                        why: "has a line end or a double quote, which the registry script cannot hold",
+                    });
+                } else if expands && text.contains('%') {
+                    return Err(Refused {
+                        name: name.to_owned(),
+                        why: "has a `%`, which Windows would expand in a list or beside a reference",
+                    });
+                }
+                value.push_str(text);
+            }
+            // Windows calls it so.
+            Part::Reference { reference } if reference == "HOME" => value.push_str("%USERPROFILE%"),
+            Part::Reference { reference } => value.push_str(&format!("%{reference}%")),
+        }
+    }
+    Ok((value, if expands { "ExpandString" } else { "String" }))
+}
+
+/// Quotes a text for PowerShell: about_Quoting_Rules counts typographic quotes as quotes.
+fn single_quoted(text: &str) -> String {
+    let mut quoted = String::from("'");
+    for letter in text.chars() {
+        if matches!(letter, '\'' | '\u{2018}'..='\u{201b}') {
+            quoted.push(letter);
+        }
+        quoted.push(letter);
+    }
+    quoted.push('\'');
+    quoted
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,6 +341,35 @@ mod tests {
         let expected = r#"XDG_DATA_DIRS="/x:${XDG_DATA_DIRS:-/usr/local/share:/usr/share}""#;
         assert_eq!(line(&list("XDG_DATA_DIRS", &["/x"])), expected);
         assert!(environment_d(&single("a\u{1}")).is_err());
+    }
+
+    #[test]
+    fn the_registry_has_texts_as_they_are_and_references_in_percent_signs() {
+        let scripts = |environment: &Environment| {
+            let RegistryScripts { set, unset } = registry(environment).unwrap();
+            let inner = |script: &str| {
+                let script = script.strip_prefix(REGISTRY_FUNCTIONS).unwrap().to_owned();
+                script.strip_suffix(REGISTRY_END).unwrap().trim_end().to_owned()
+            };
+            (inner(&set), inner(&unset))
+        };
+        assert_eq!(
+            scripts(&single("it's 100 %")),
+            ("Set-Single 'A' 'it''s 100 %' 'String'".to_owned(), "Remove-Single 'A'".to_owned())
+        );
+        assert_eq!(scripts(&single("~/x")).0, "Set-Single 'A' '%USERPROFILE%/x' 'ExpandString'");
+        assert_eq!(
+            scripts(&list("PATH", &["~/bin", "C:/b"])),
+            (
+                "Set-List 'PATH' ':' @('%USERPROFILE%/bin', 'C:/b')".to_owned(),
+                "Remove-List 'PATH' ':'".to_owned()
+            )
+        );
+        for refused in ["a\nb", "a\"b", "a\u{1}"] {
+            assert!(registry(&single(refused)).is_err(), "{refused:?}");
+        }
+        assert!(registry(&list("PATH", &["100%"])).is_err());
+        assert!(!REGISTRY_FUNCTIONS.contains('"') && !REGISTRY_END.contains('"'));
     }
 
     #[test]
