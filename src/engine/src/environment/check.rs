@@ -109,7 +109,7 @@ pub fn check<'a>(
                         format!("they have at most {} bytes", limits.variable - ROOM_OF_LISTS);
                     return Err(checking.refusal(message, Some(hint)));
                 }
-                // The environment also remembers which entries are ours.
+                // The environment also remembers which entries sys.lua added.
                 total += 2 * length;
             }
             Addition::Alias(name, command) => checking.alias(name, command)?,
@@ -262,7 +262,7 @@ impl Checking<'_> {
             self.directory(name, &shown, text, entry)?;
         }
         let Some((home, root)) = self.target.places else { return Ok(()) };
-        // Once, before all entries that lie below.
+        // Once, before all entries below it.
         for (what, place, is_below) in [
             ("home directory", home, start(entry).is_some_and(|text| text.below_home().is_some())),
             ("root", root, entry.texts().iter().any(|text| Placeholder::find(&text.0).is_some())),

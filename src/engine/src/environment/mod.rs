@@ -28,7 +28,7 @@ use crate::variable::{Part, Template};
 pub struct Environment {
     /// Variables with one value.
     pub single: BTreeMap<String, Template>,
-    /// Variables whose entries stand before what they have: separator and entries.
+    /// Variables whose entries precede the existing value: separator and entries.
     pub lists: BTreeMap<String, (String, Vec<Template>)>,
     /// Short names for commands, in interactive shells.
     pub aliases: BTreeMap<String, Text>,
@@ -48,7 +48,7 @@ pub fn users<'a>(activations: impl IntoIterator<Item = &'a Activation>) -> BTree
 enum Home<'a> {
     /// This directory.
     At(&'a Path),
-    /// That of whoever sources the script.
+    /// That of the process that sources the script.
     OfShell,
 }
 
@@ -83,7 +83,7 @@ impl Home<'_> {
 }
 
 impl Environment {
-    /// Collects the environment of whoever applies; `home` is what `~/` stands for.
+    /// Collects the environment of the applying user; `home` is the value of `~/`.
     pub fn new<'a>(
         activations: impl IntoIterator<Item = &'a Activation>,
         home: &Path,
@@ -91,7 +91,7 @@ impl Environment {
         Environment::general(activations, Home::At(home))
     }
 
-    /// Collects what everybody has, with the home of whoever has it.
+    /// Collects the common environment, with the home of its user.
     pub fn of_session<'a>(activations: impl IntoIterator<Item = &'a Activation>) -> Environment {
         Environment::general(activations, Home::OfShell)
     }
@@ -132,7 +132,7 @@ impl Environment {
         environment
     }
 
-    /// Returns the projects of whoever applies that have a directory: their names and directories,
+    /// Returns the applying user's projects that have a directory: their names and directories,
     /// outer ones first.
     pub fn projects<'a>(
         activations: impl IntoIterator<Item = &'a Activation>,
@@ -151,7 +151,7 @@ impl Environment {
         found
     }
 
-    /// Collects the environment of a project of whoever applies.
+    /// Collects the environment of a project of the applying user.
     pub fn of_project<'a>(
         activations: impl IntoIterator<Item = &'a Activation>,
         project: &str,

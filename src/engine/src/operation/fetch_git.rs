@@ -119,7 +119,7 @@ fn obtain(cache: Cache<'_>, wanted: &Wanted<'_>, sha256: Hash) -> Result<PathBuf
         let revision = check(wanted.url, wanted.rev)?;
         platform::create_directories(&cache.trees())?;
         let _turn = turn::take(cache.settings, cache.events, &place, &redact(wanted.url))?;
-        // Whoever had it before may have been after the same.
+        // The last holder may have fetched the same.
         if !is_right(cache, &place, sha256) {
             fetch_to(cache, wanted, &revision, &place)?;
         }
@@ -127,7 +127,7 @@ fn obtain(cache: Cache<'_>, wanted: &Wanted<'_>, sha256: Hash) -> Result<PathBuf
     Ok(place)
 }
 
-/// What lies there is believed only after another look at all of it.
+/// A cached tree is used only after all of it is checked again.
 fn is_right(cache: Cache<'_>, place: &Path, sha256: Hash) -> bool {
     platform::exists(place)
         && tree::hash(place, &cache.settings.interrupt).is_ok_and(|digest| digest.nar == sha256)
@@ -140,7 +140,7 @@ fn fetch_to(
     revision: &Revision,
     place: &Path,
 ) -> Result<(Fetched, Hash)> {
-    // Its turn is ours, so that nothing else makes one for this hash.
+    // This process holds its lock, so that no other makes one for this hash.
     let scratch = place.with_extension("new");
     platform::remove_tree(&scratch)?;
     platform::create_directory(&scratch)?;
@@ -182,7 +182,7 @@ fn fetch_in(
         return Err(wrong_hash(url, expected, received.nar, wanted.key));
     }
     let place = cache.trees().join(received.nar.to_hex());
-    // Where any tree will do, its turn is not ours yet.
+    // If any tree is acceptable, its lock is not held yet.
     let _turn = match wanted.sha256 {
         Some(_) => None,
         None => Some(turn::take(settings, cache.events, &place, &redact(wanted.url))?),
@@ -194,7 +194,7 @@ fn fetch_in(
     Ok((fetched, received.nar))
 }
 
-/// A directory of ours, which nothing else writes to.
+/// A private directory, which nothing else writes to.
 pub struct Tree<'a> {
     /// Where it is.
     pub top: &'a Path,

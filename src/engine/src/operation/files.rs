@@ -15,7 +15,7 @@ use crate::value::Source;
 /// The mode of a file that a build writes.
 const FILE: u32 = 0o644;
 
-/// Copies a file, link or tree to a new name; a directory is merged into one that exists.
+/// Copies a file, link or tree to a new name; a directory is merged into an existing one.
 pub fn copy(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
     let named = (workspace.actual(workspace.absolute(from)), workspace.absolute(to));
     let from = match workspace.place_to_read(from, Last::Keep) {
@@ -280,7 +280,7 @@ pub fn set_mode(workspace: &Workspace, path: &Path, mode: u32) -> Result<()> {
                 platform::open_up(&directory, &name, 0o700)?;
             }
             Step::Node { .. } => {}
-            // A directory must stay usable for its owner while the build goes on.
+            // A directory must stay usable for its owner while the build runs.
             Step::Left { directory, name, .. } => directory.set_mode(&name, mode | 0o700)?,
         }
     }

@@ -37,8 +37,8 @@ impl Log {
     /// When the file cannot be opened.
     pub fn begin(&mut self, command: &str) -> Result<()> {
         let file = platform::append_file(&self.path)?;
-        // What earlier programs of the build printed counts too. The last line, which says that it
-        // is cut, lies behind.
+        // The output of earlier programs of the build counts too. The last line, which says that
+        // the log is cut, comes after the limit.
         let length = file.metadata().map_err(platform::failed("look at", &self.path))?.len();
         self.left = self.limit.saturating_sub(length);
         self.file = Some(file);

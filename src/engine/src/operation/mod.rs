@@ -65,7 +65,7 @@ pub enum Request {
     Symlink {
         /// What it points to, as it is.
         target: PathBuf,
-        /// Where it stands.
+        /// Its position.
         link: PathBuf,
     },
     /// Returns the content of a file.
@@ -182,7 +182,7 @@ pub enum Error {
     /// Something is fetched without a hash, and nothing may be pinned.
     #[error("{}", not_pinned(key, call, *rule))]
     NotPinned {
-        /// What it is called in a lock.
+        /// Its name in a lock.
         key: String,
         /// The call that fetches it.
         call: String,
@@ -240,7 +240,7 @@ pub enum Error {
         /// What the system lacks.
         missing: String,
     },
-    /// Somebody asked to stop.
+    /// The operation was cancelled.
     #[error("interrupted")]
     Interrupted,
 }

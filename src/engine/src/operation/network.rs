@@ -46,7 +46,7 @@ pub fn from_problem(url: &str, problem: Problem) -> Error {
     }
 }
 
-/// Makes the error of a failure whose place is a file of ours.
+/// Makes the error of a failure about a file of sys.lua.
 pub fn from_failure(url: &str, failure: Failure<platform::Error>) -> Error {
     match failure {
         Failure::Problem(problem) => from_problem(url, problem),

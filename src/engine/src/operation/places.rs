@@ -1,8 +1,8 @@
 //! Where a path of a build leads: to a directory that is open, and a name in it.
 //!
-//! Every component below a directory of the build is opened by itself, and a link is followed by
-//! beginning anew where it leads to. So whatever a program swaps in meanwhile, nothing outside of
-//! what the build may use is reached.
+//! Every component below a directory of the build is opened separately, and a link is followed by a
+//! new lookup of its target. So whatever a program swaps in, only files that the build may use are
+//! reached.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -19,8 +19,7 @@ const MOST_LINKS: usize = 40;
 /// The name of a directory in itself.
 const ITSELF: &str = ".";
 
-/// A name in an open directory. What stands there, if anything does, is no link unless links are
-/// not followed.
+/// A name in an open directory. It is not a link, unless links are not followed.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// The directory.
@@ -38,7 +37,7 @@ impl Place {
         self.directory.path().join(&self.name)
     }
 
-    /// Returns what stands there, if anything does.
+    /// Returns the file at it, if any.
     ///
     /// # Errors
     /// When the system does not tell.
@@ -49,7 +48,7 @@ impl Place {
     /// Creates a directory there, unless one is there, and opens it.
     ///
     /// # Errors
-    /// When something else stands there, or the system refuses.
+    /// When another kind of file exists, or the system refuses.
     pub fn make_directory(&self) -> platform::Result<Directory> {
         match self.directory.make_with_rights(&self.name, Some(DIRECTORY)) {
             Err(error) if error.is_already_there() => {}
@@ -62,7 +61,7 @@ impl Place {
 /// The mode of a directory that a build makes.
 const DIRECTORY: u32 = 0o755;
 
-/// What is done with a link that stands at the path itself.
+/// The treatment of a link at the path itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Last {
     /// It is followed.
@@ -93,7 +92,7 @@ enum Kind {
     Directory,
     /// An output, in the directory of outputs.
     Output,
-    /// A directory of objects, of which the build reads some.
+    /// A directory of objects; the build may read some of them.
     Objects,
     /// What the build only reads.
     Other,
@@ -209,8 +208,8 @@ impl Workspace {
         ))
     }
 
-    /// Returns whether a path below a directory of objects is one that operations may read: not the
-    /// directory itself, whose list says what was built before.
+    /// Returns whether operations may read a path below a directory of objects: not the directory
+    /// itself, whose list depends on earlier builds.
     fn sees_in(&self, below: &Path) -> bool {
         let name = below
             .components()

@@ -224,7 +224,7 @@ fn with_other_umask(process: &std::process::Command) -> std::process::Command {
     shell
 }
 
-/// A name without a slash is looked up in the `PATH` that the program gets, not in ours.
+/// A name without a slash is looked up in the `PATH` of the program, not in that of this process.
 fn find_program(program: &OsStr, command: &Command, directory: &Path) -> Option<PathBuf> {
     let path = Path::new(program);
     if path.components().count() > 1 {

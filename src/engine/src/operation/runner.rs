@@ -42,14 +42,14 @@ pub enum Error {
     NotConfined(#[source] io::Error),
 }
 
-/// The threads that nobody has, by what confines them, and what is known of the machine.
+/// The idle threads, by their confinement, and the known facts about the machine.
 #[derive(Default)]
 pub struct Runners {
     idle: Mutex<BTreeMap<Option<Base>, VecDeque<Sender<Job>>>>,
     machine: OnceLock<Result<Machine, String>>,
     /// Whether there are namespaces here, once that is known, or why there are none.
     pub has_namespaces: OnceLock<Result<(), String>>,
-    /// Taken by whoever tries it first.
+    /// The first user checks it.
     pub first_try: Mutex<()>,
 }
 
@@ -68,7 +68,8 @@ impl Runners {
     /// # Errors
     /// When there is no such thread, or it cannot be confined.
     pub fn lease(self: &Arc<Runners>, base: Option<Base>) -> Result<Lease, Error> {
-        // The one that is idle for the longest: the jail of the last one may still be going.
+        // The thread that is idle for the longest time: the jail of the last one may still be
+        // ending.
         let known = self
             .idle
             .lock()
@@ -80,7 +81,7 @@ impl Runners {
     }
 }
 
-/// A thread that somebody has.
+/// A thread in use.
 pub struct Lease {
     runners: Arc<Runners>,
     base: Option<Base>,
@@ -103,7 +104,7 @@ impl Lease {
         let (sender, receiver) = channel();
         let job = move |runner: &mut Runner| {
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(runner)));
-            // Whoever asked waits.
+            // The caller waits.
             let _ = sender.send(result);
         };
         self.jobs.send(Box::new(job)).map_err(|_| gone())?;
@@ -130,7 +131,7 @@ impl Drop for Lease {
     }
 }
 
-/// Starts a thread; it ends when nobody can give it jobs any more.
+/// Starts a thread; it ends when its job channel is closed.
 fn begin(base: Option<Base>) -> Result<Sender<Job>, Error> {
     let (sender, jobs) = channel::<Job>();
     let (ready, is_ready) = channel();

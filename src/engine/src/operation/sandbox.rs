@@ -17,7 +17,7 @@ use crate::settings::{Event, Sandbox, Settings};
 #[derive(Default)]
 pub struct Sandboxes {
     runners: Arc<Runners>,
-    /// Whether nobody else is one of the users of builds.
+    /// Whether no other process is one of the users of builds.
     has_users: Mutex<bool>,
 }
 
@@ -118,7 +118,7 @@ impl BuildSandbox {
         })
     }
 
-    /// Returns the number of the user that the build is, where that is not ours.
+    /// Returns the number of the build's user, if it is another one.
     pub fn user(&self) -> Option<u32> {
         self.number
     }
@@ -145,8 +145,8 @@ impl BuildSandbox {
         *weakest = Some(weakest.map_or(level, |known| known.min(level)));
     }
 
-    /// Returns the name of the file that programs without a jail are known by. Before the first of
-    /// them it is noted, for whoever finds the build cut off.
+    /// Returns the name of the file that identifies programs without a jail. It is recorded before
+    /// the first of them, for the process that finds the build interrupted.
     ///
     /// # Errors
     /// When it cannot be noted.
@@ -239,9 +239,9 @@ impl BuildSandbox {
         }
     }
 
-    /// Returns a thread that makes the jail, and how; in words why that is not possible. The first
-    /// jail of all is made at once, to see whether the system allows it. Should a later one fail,
-    /// that is no reason to go on without.
+    /// Returns a thread that makes the jail, and how; or the reason in words why that is
+    /// impossible. The first jail is made at once, to test whether the system allows it. If a later
+    /// one fails, the build fails too: it does not continue without a jail.
     fn begin(
         &self,
         rules: &Rules,

@@ -1,4 +1,5 @@
-//! One fetch at a time of each thing in the cache: whoever else wants it waits, and finds it there.
+//! One fetch at a time for each item of the cache: another process that needs it waits, and then
+//! finds it.
 
 use std::path::{Path, PathBuf};
 
@@ -16,13 +17,13 @@ pub struct Turn {
     _own: OwnTurn,
 }
 
-/// Waits until nobody else fetches to `place`; `what` says to people what is waited for.
+/// Waits until no other process fetches to `place`; `what` says to people what is waited for.
 ///
 /// # Errors
 /// When the lock cannot be had, or not in time.
 pub fn take(settings: &Settings, events: &EventSink, place: &Path, what: &str) -> Result<Turn> {
     let path = place.with_extension("lock");
-    // Another build of ours first: what is then locked is so by another process.
+    // First another build of this process: a lock that remains belongs to another process.
     let own = settings.context.take_turn(&path, &settings.interrupt.0).ok_or(Error::Interrupted)?;
     let waiting = |pid| events(Event::Waiting { lock: format!("the download of {what}"), pid });
     let lock =
@@ -44,7 +45,7 @@ pub fn take(settings: &Settings, events: &EventSink, place: &Path, what: &str) -
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        // While it is locked: whoever opened it meanwhile sees that it is gone, and makes another.
+        // While it is locked: a process that opened it sees that it is gone, and makes another.
         let _ = platform::remove_file(&self.path);
     }
 }

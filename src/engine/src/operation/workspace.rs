@@ -75,7 +75,7 @@ pub type Sees = Box<dyn Fn(&ObjectName) -> bool + Send + Sync>;
 /// What was seen of sources and outputs.
 #[derive(Debug, Default)]
 pub struct Copies {
-    /// The sources of which something was looked at in its own place.
+    /// The sources that were read in their own place.
     looked_at: BTreeSet<PathBuf>,
     /// The outputs that are copies, and what was seen while they were made.
     outputs: BTreeMap<OutputName, Digest>,
@@ -100,7 +100,7 @@ impl Workspace {
         self.directory.join(SOURCES).join(source.name())
     }
 
-    /// Returns what people call a path: where it came from, when it lies in the cache.
+    /// Returns the name of a path for people: for a path in the cache, its origin.
     pub fn name_of(&self, path: &Path) -> String {
         let origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
         let found =
@@ -112,8 +112,8 @@ impl Workspace {
         }
     }
 
-    /// Notes that the build fetched something from an address, and returns where it finds that: in
-    /// its own directory where it is another user, to whom the cache is closed.
+    /// Records that the build fetched from an address, and returns the path for the build: in its
+    /// own directory if it runs as another user, who cannot enter the cache.
     pub fn give_fetched(&self, original: PathBuf, url: String) -> PathBuf {
         let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
         let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
@@ -143,8 +143,8 @@ impl Workspace {
         self.pins.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Returns the user whose rights to files operations have below the build's own directories,
-    /// where that is not ours.
+    /// Returns the user whose file permissions operations use below the build's own directories, if
+    /// it is another one.
     pub(super) fn actor(&self) -> Option<Actor> {
         self.sandbox.user().map(Actor::alone)
     }
@@ -193,7 +193,7 @@ impl Workspace {
         [SOURCES, FETCHED].iter().any(|inner| path.starts_with(self.directory.join(inner)))
     }
 
-    /// Returns the source that stands at a path, when the path is not one in it.
+    /// Returns the source at a path, if the path is not one inside it.
     pub(super) fn whole_source(&self, path: &Path) -> Option<&Source> {
         self.sources.iter().find(|source| source.path == path)
     }

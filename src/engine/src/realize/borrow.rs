@@ -3,9 +3,9 @@
 //! The object is rooted there first, in the directory that root made for this user; here a link
 //! stands for it. Without such a directory every user builds their own.
 //!
-//! No lock of that store is taken: whoever could hold one could keep root waiting. A gc that is
-//! under way moves an object away before it looks at the roots for the last time. So either it
-//! finds our root, or we find no object.
+//! No lock of that store is taken: a user who could hold one could block root. A running gc moves
+//! an object away before it reads the roots for the last time. So either it finds the new root, or
+//! the object is not found.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ pub fn lender(settings: &Settings) -> Option<Store> {
 }
 
 /// Returns the outputs of a derivation that another store has realized, linked into this one;
-/// `None` when it has not, or does not let us keep them alive.
+/// `None` if it has not, or if they cannot be kept alive.
 ///
 /// # Errors
 /// When this store cannot be written.

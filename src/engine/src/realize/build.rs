@@ -47,7 +47,7 @@ pub struct Build {
     system: Option<Store>,
     slot: Slot,
     slots: Option<Arc<Slots>>,
-    /// The weakest level of what it is built from.
+    /// The weakest level of its dependencies.
     inputs: Level,
     /// The pins that all it is built from used.
     input_pins: PinnedHashes,
@@ -156,8 +156,8 @@ impl Build {
         };
         let is_left = shared.slots.as_ref().is_some_and(|slots| slots.take(slot, build.places()));
         if !is_left && build.places().into_iter().any(platform::exists) {
-            // Whoever had the slot was killed; what ran then would go on to write into this build.
-            // A jail ends by itself.
+            // The last holder of the slot was killed; its programs would continue to write into
+            // this build. A jail ends on its own.
             let patience =
                 Patience { timeout: settings.lock_timeout, interrupt: settings.interrupt.clone() };
             Lock::take_briefly(&build.workspace.jail, &patience)
@@ -222,7 +222,7 @@ impl Build {
         let derivation = &self.derivation;
         // What was copied must be what was hashed, or the object would stand for another content.
         let check_sources = || {
-            // One that was copied was hashed on the way, and nothing else of it was looked at.
+            // A copied source was hashed on the way, and nothing else of it was read.
             self.workspace
                 .sources
                 .par_iter()
@@ -280,7 +280,7 @@ impl Build {
         Ok(self.pinned(outputs))
     }
 
-    /// Returns the local file or tree that the output is a copy of, when it is no more than that.
+    /// Returns the local file or tree that the output is a copy of, if the derivation is only that.
     pub fn plain_source(&self) -> Option<&Source> {
         match &self.derivation.spec.recipe {
             Recipe::File(FileRecipe {
@@ -291,7 +291,7 @@ impl Build {
         }
     }
 
-    /// Returns whether it made one small file, of which nothing is hashed side by side.
+    /// Returns whether it made one small file, which is not hashed in parallel.
     pub fn is_small(&self) -> bool {
         const SMALL: u64 = 1 << 20;
         let mut outputs = self.workspace.outputs.values();

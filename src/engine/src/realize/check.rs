@@ -54,7 +54,7 @@ pub fn check(
     let shared = take(&store.store_lock(), Mode::Shared, "the store".to_owned())
         .map_err(store::Error::from)?;
     let slot = store.slot_lock(Slot::of(derivation.hash));
-    // In this order everywhere: whoever has a slot waits for nothing.
+    // In this order everywhere: a build with a slot waits for nothing.
     let locks = [store.build_lock(derivation.hash), slot]
         .map(|path| take(&path, Mode::Exclusive, derivation.title()));
     let locks = locks

@@ -1,7 +1,7 @@
 //! Finding the object that a derivation declares by `output_sha256`, instead of building it.
 //!
-//! No record has to be trusted for that, which is why an object that came from another machine can
-//! stand in: its bytes are hashed again, and are those that the build would have to make.
+//! This needs no trust in a record, so an object from another machine can be used: its bytes are
+//! hashed again, and equal those that the build would have to make.
 
 use crate::derivation::Derivation;
 use crate::names::ObjectName;
@@ -17,7 +17,7 @@ pub fn find_declared(store: &Store, derivation: &Derivation) -> Option<Outputs> 
     let info = read_info(store, &object).ok().flatten()?;
     let is_declared =
         info.nar == nar && info.content == nar && verify::look(store, &object).is_ok();
-    // Whoever made it: it is what it has to be.
+    // Whatever its origin, it has the declared content.
     is_declared
         .then(|| Outputs::from_iter([(output.clone(), object)]).with_level(Level::Namespaces))
 }

@@ -1,7 +1,6 @@
-//! File recipes: files and trees that are given as data, of which configs have thousands. What
-//! becomes of one is decided here, without Lua. Small files are described for
-//! [`import_files`](crate::store::import::import_files), many at a time; trees, large files and
-//! those that name other objects are tasks like any other.
+//! File recipes: files and trees as data; configs have thousands of them. They are built here,
+//! without Lua. Small files are described for [`import_files`](crate::store::import::import_files),
+//! many at a time; trees, large files and files that name other objects are ordinary tasks.
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -100,8 +99,8 @@ impl Task for FileTask {
     }
 }
 
-/// Returns the file that a derivation makes when it is a small one that names nothing else; nothing
-/// when it is not, or when something is wrong: its task finds out what.
+/// Returns the file that a derivation makes if it is small and names no other object; nothing if it
+/// is not, or on an error, which its task will report.
 pub fn small<'a>(store: &Store, derivation: &'a Derivation, level: Level) -> Option<File<'a>> {
     let Recipe::File(file) = &derivation.spec.recipe else { return None };
     if !derivation.dependencies.is_empty() {
@@ -153,7 +152,7 @@ fn read(path: &Path) -> Option<(Vec<u8>, bool)> {
         return None;
     }
     let mut content = Vec::with_capacity(usize::try_from(node.size).ok()? + 1);
-    // One byte more tells whether it grew meanwhile.
+    // One more byte tells whether it grew.
     Read::by_ref(&mut file).take(LARGEST + 1).read_to_end(&mut content).ok()?;
     (content.len() as u64 == node.size).then(|| (content, node.is_executable()))
 }

@@ -27,8 +27,8 @@ use std::sync::Arc;
 
 /// A build's own program, which asks for operations one after the other.
 pub trait Task {
-    /// Goes on until the next request or the end. `answer` is that to the last request, `None` at
-    /// first.
+    /// Continues until the next request or the end. `answer` is the answer to the last request,
+    /// `None` at first.
     fn resume(&mut self, answer: Option<Result<Response, OperationError>>) -> Step;
 }
 
@@ -97,7 +97,7 @@ pub enum Error {
     /// There is no user for a build of root.
     #[error("root builds as no user of this machine: {0}")]
     NoUser(#[from] crate::platform::build_users::Error),
-    /// Somebody asked to stop.
+    /// The operation was cancelled.
     #[error("interrupted")]
     Interrupted,
     /// The threads for operations could not be started.

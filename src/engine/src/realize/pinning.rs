@@ -12,7 +12,7 @@ use crate::pins::{Pin, PinnedHashes};
 use crate::settings::{Event, EventSink, Settings};
 use crate::store::{Outputs, Store};
 
-/// So many are fetched at a time at most: they wait for servers, not for processors.
+/// The most parallel fetches: they wait for servers, not for processors.
 const MOST_AT_ONCE: usize = 16;
 const TICK: Duration = Duration::from_millis(100);
 
@@ -57,7 +57,7 @@ pub fn fetch_all(
             let work = move || {
                 let events: EventSink = Arc::new({
                     let own = own.clone();
-                    // Nobody listens any more where the receiver is gone.
+                    // The receiver is gone.
                     move |event| drop(own.send(Message::Event(event)))
                 });
                 loop {

@@ -24,7 +24,7 @@ type Job<R> = (usize, Box<dyn FnOnce() -> R + Send>);
 /// The threads that take jobs one by one.
 struct Line<R> {
     jobs: Sender<Job<R>>,
-    /// Whoever waits for the next job holds it.
+    /// The thread that waits for the next job holds it.
     next: Arc<Mutex<Receiver<Job<R>>>>,
     /// How many threads there are by now.
     takers: usize,
@@ -36,7 +36,7 @@ impl<R: Send + 'static> Line<R> {
         Line { jobs, next: Arc::new(Mutex::new(next)), takers: 0 }
     }
 
-    /// Gives a job to the threads, of which there are `most` at most; back where there is none.
+    /// Passes a job to the threads, at most `most`; returns it if there is none.
     fn give(
         &mut self,
         most: usize,
@@ -98,9 +98,9 @@ impl<R: Send + 'static> Pool<R> {
         self.threads.spawn(move || perform(&sender, number, job));
     }
 
-    /// Runs a job that may take long, no more than `most` of them at a time and in their order.
-    /// They have threads of their own, so that no other job waits for one in vain, and each thread
-    /// goes on with the next by itself: whoever gives them may be busy.
+    /// Runs a job that may take long, at most `most` of them at a time and in order. They have
+    /// their own threads, so that no other job waits for one, and each thread takes the next job
+    /// itself: the caller may be busy.
     pub fn run_in_line(
         &mut self,
         most: usize,
@@ -151,7 +151,7 @@ fn perform<R>(sender: &Sender<Message<R>>, number: usize, job: impl FnOnce() -> 
         Ok(result) => Message::Done(number, result),
         Err(panic) => Message::Panicked(number, panic_text(panic.as_ref())),
     };
-    // Nobody listens any more when the call has ended early.
+    // The receiver is gone when the call ended early.
     let _ = sender.send(message);
 }
 

@@ -1,8 +1,8 @@
 //! What is recorded of finished builds: that their objects are on the disk, and what became of each
 //! recipe.
 //!
-//! The disk takes its time, so this is done on a thread of its own, one batch after the other,
-//! while builds go on.
+//! The disk is slow, so a separate thread does this, one batch after the other, while builds
+//! continue.
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};

@@ -1,10 +1,11 @@
-//! The scheduler: which derivation is next, which task goes on. It knows no Lua: tasks are a trait.
+//! The scheduler: which derivation is next, which task continues. It knows no Lua: tasks are a
+//! trait.
 //!
 //! Tasks run on the calling thread, operations and publication on the pool. A derivation that was
 //! built before is found by its recipe hash; else its dependencies are realized and it is looked up
 //! by its resolved hash; only then is it built.
 //!
-//! It is over 600 lines, since all decisions on what is next stand together.
+//! It is over 600 lines, because all decisions on what runs next are together here.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
@@ -39,9 +40,10 @@ use crate::store::{
 /// How long to sleep at most before looking at locks and interruption again.
 const TICK: Duration = Duration::from_millis(20);
 
-/// After so many builds, or so long after the first of them, what was built is synced and recorded.
+/// After this number of builds, or this time after the first of them, results are synced and
+/// recorded.
 const BATCH: usize = 256;
-/// So many may wait until the recorder is ready: each holds a descriptor.
+/// The most results that wait for the recorder: each holds a descriptor.
 const MOST_UNRECORDED: usize = BATCH + BATCH / 2;
 const BATCH_TIME: Duration = Duration::from_secs(2);
 
@@ -190,8 +192,8 @@ fn started_event(derivation: &Derivation) -> Event {
     }
 }
 
-/// Locks a derivation that is a small file, describes it, and returns the file. Nothing when
-/// somebody else builds it or has built it meanwhile, or anything is unusual about it.
+/// Locks a derivation that is a small file, describes it, and returns the file. Nothing if another
+/// process builds it or has built it, or in any unusual case.
 fn prepare_file<'a>(
     store: &Store,
     derivation: &'a Derivation,
@@ -268,7 +270,7 @@ fn missing(
                 let results = recorded_outputs(store, hash)?;
                 if let Some(outputs) = results.iter().find(is_enough).cloned() {
                     let outputs = for_users(derivation.map(|derivation| &***derivation), outputs);
-                    // What has to be in it was declared, whoever made it.
+                    // Its content was declared, whatever its origin.
                     let is_declared =
                         derivation.is_some_and(|derivation| derivation.spec.output_hash.is_some());
                     let outputs =
@@ -308,8 +310,8 @@ struct Running {
     begin: Instant,
 }
 
-/// What a build holds. Whoever has a slot waits for nothing, so that no two processes wait for each
-/// other.
+/// The locks of a build. A build with a slot waits for nothing, so two processes never wait for
+/// each other.
 struct Locks {
     /// Until it is recorded.
     derivation: Lock,
@@ -328,7 +330,7 @@ struct Scheduler<'a> {
     missing_dependencies: Vec<usize>,
     ready: VecDeque<NodeIndex>,
     locked_out: Vec<(NodeIndex, Instant)>,
-    /// Those whose slot another build of ours has.
+    /// Those whose slot another build of this process has.
     behind: Vec<NodeIndex>,
     /// Those that wait for pins of a record.
     pinning: BTreeSet<usize>,
@@ -509,7 +511,7 @@ impl Scheduler<'_> {
         };
         let locks = Locks { derivation: lock, _slot: slot };
         self.waiting_since.remove(&node);
-        // Another process may have finished it between our look and our lock.
+        // Another process may have finished it between the check and the lock.
         let is_enough = |outputs: &Outputs| is_enough(self.settings, &derivation, outputs);
         let known = match find_outputs(&self.store, derivation.hash, is_enough)? {
             Some(outputs) => Some(for_users(Some(&derivation), outputs)),
@@ -629,7 +631,7 @@ impl Scheduler<'_> {
         Ok(true)
     }
 
-    /// Looks for the result in the system's store, and records it as ours.
+    /// Looks for the result in the system's store, and records it in this one.
     fn borrow(&self, derivation: &Derivation) -> Result<Option<Outputs>, Error> {
         // A file is made in no time, and then it is one's own.
         let Some(lender) = &self.lender else { return Ok(None) };
@@ -725,7 +727,7 @@ impl Scheduler<'_> {
         }
     }
 
-    /// Takes a build out of those that run; whoever waits for its slot is in line again.
+    /// Removes a build from the running ones; builds that wait for its slot are queued again.
     fn end(&mut self, number: usize) -> Option<Running> {
         let running = self.running.remove(&number)?;
         self.ready.extend(self.behind.drain(..));

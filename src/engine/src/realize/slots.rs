@@ -29,10 +29,9 @@ impl Slots {
         self.new.get_or_init(|| blank(directory));
     }
 
-    /// Leaves the directories of a build, whose processes have all ended, to the next one of its
-    /// slot. Returns whether they are as they were made; otherwise nothing is left, and they have
-    /// to be removed. Where builds are other users, the directories become ours. The caller holds
-    /// the lock of the slot.
+    /// Leaves the directories of a build, whose processes have all ended, to the next build of its
+    /// slot. Returns whether they are unchanged; otherwise they must be removed. If builds run as
+    /// other users, the directories become this process's. The caller holds the lock of the slot.
     pub fn leave(&self, slot: Slot, directories: [&Path; 2]) -> bool {
         let Some(Some(new)) = self.new.get() else { return false };
         let mut left = Left::default();
@@ -56,8 +55,8 @@ impl Slots {
         true
     }
 
-    /// Returns whether what stands at these places is what the last build of a slot left; from now
-    /// on it is the caller's, who holds the lock of the slot.
+    /// Returns whether these places are the directories that the last build of a slot left; from
+    /// now on they belong to the caller, who holds the lock of the slot.
     pub fn take(&self, slot: Slot, directories: [&Path; 2]) -> bool {
         let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).remove(&slot);
         left.is_some_and(|left| is_left(left, directories))
@@ -72,8 +71,8 @@ impl Slots {
             };
             let (building, directory) = (store.building(slot), store.build_directory(slot));
             if is_left(left, [&building, &directory]) {
-                // One that is not empty any more is no leftover of ours, and the next build looks
-                // at it.
+                // A directory that is no longer empty is not one of these, and the next build
+                // checks it.
                 let _ = platform::remove_directory(&building);
                 let _ = platform::remove_directory(&directory);
             }

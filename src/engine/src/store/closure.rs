@@ -25,7 +25,7 @@ pub use import::{Imported, Limits, import};
 /// The word by which the file is known.
 const FORMAT: &str = "syslua-closure";
 
-/// The version of the format that we write.
+/// The version of the format that is written.
 pub const VERSION: u32 = 1;
 
 /// The longest first line, in bytes: some hundred thousand objects.
@@ -135,7 +135,7 @@ pub enum Error {
     /// Other content has the name already.
     #[error("this store has other content under the name {0}")]
     Taken(ObjectName),
-    /// Somebody asked to stop.
+    /// The operation was cancelled.
     #[error("interrupted")]
     Interrupted,
 }
@@ -167,7 +167,7 @@ impl Error {
         Some(hint.to_owned())
     }
 
-    /// Returns whether somebody asked to stop.
+    /// Returns whether the operation was cancelled.
     pub fn is_interruption(&self) -> bool {
         matches!(
             self,

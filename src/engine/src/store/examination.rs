@@ -68,7 +68,7 @@ impl<'a> Examination<'a> {
     /// were published. What is not there at all is for others to tell.
     ///
     /// # Errors
-    /// When something cannot be read, or somebody asked to stop.
+    /// When a file cannot be read, or on an interrupt.
     pub fn look(&mut self, source: &[u8]) -> Result<Vec<Alteration>> {
         let path = platform::path_from_bytes(source);
         let Some(object) = object_of(&path) else { return Ok(Vec::new()) };
@@ -173,7 +173,7 @@ impl<'a> Examination<'a> {
             let below = if std::mem::take(&mut is_top) { PathBuf::new() } else { walk.way(&name) };
             let is_changed = match kind {
                 FileKind::Directory => false,
-                // It may stand where a file was.
+                // It may be in the place of a file.
                 FileKind::Symlink => below.as_os_str().is_empty(),
                 FileKind::File => {
                     let path = directory.path().join(&name);

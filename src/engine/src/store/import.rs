@@ -66,8 +66,8 @@ impl Build<'_> {
         store.building(self.slot()).join(name)
     }
 
-    /// Returns the name of an output while it is prepared. Whoever holds the lock of the derivation
-    /// has it alone.
+    /// Returns the name of an output while it is prepared. The holder of the derivation's lock has
+    /// it alone.
     fn staged_name(&self, output: &OutputName) -> OsString {
         format!("{}-{output}", self.deriver).into()
     }
@@ -146,7 +146,7 @@ fn stage(store: &Store, build: &Build<'_>) -> Result<()> {
             platform::open_up(slot, name, 0o700)?;
         }
         let staged = build.staged_name(output);
-        // Left by whoever began to publish it and was killed.
+        // Left by a process that was killed while it published it.
         platform::remove_in(&staging, &staged)?;
         slot.rename_new(name, &staging, &staged)?;
         make_accessible(&staging, &staged)?;
@@ -240,7 +240,7 @@ fn reference_order<'a>(
     Ok(order)
 }
 
-/// Describes one of the circles among outputs each of which refers to another of them.
+/// Describes a cycle among outputs that refer to each other.
 fn cycle(
     build: &Build<'_>,
     digests: &BTreeMap<&OutputName, Digest>,
@@ -252,7 +252,7 @@ fn cycle(
             .copied()
             .unwrap_or(rest[0])
     };
-    // After as many steps as there are outputs we are on a circle.
+    // After as many steps as there are outputs, the walk is on a cycle.
     let first = rest.iter().fold(rest[0], |output, _| next(output));
     let second = next(first);
     let file = |from: &OutputName, to: &OutputName| {
@@ -278,7 +278,7 @@ fn publish(
     let name = build.staged_name(output);
     let names_itself_or_siblings = build.outputs.keys().any(|other| refers(digest, build, other));
     if !names_itself_or_siblings {
-        // What has no name to rewrite is finished before anybody has to wait for it.
+        // Outputs without names to rewrite are finished before the wait.
         normalise(staging, &name, store.interrupt())?;
     }
     let _lock = store.lock_publication()?;
@@ -365,8 +365,8 @@ pub(super) fn standing(store: &Store, object: &ObjectName, content: Hash) -> Res
     Ok(Standing::Nothing)
 }
 
-/// Returns whether an object is as its record says. Whoever was killed just after it got its name
-/// did not take the right to write from its top: that is made up for.
+/// Returns whether an object matches its record. A process that was killed just after the rename
+/// left the top directory writable; that is corrected.
 pub(super) fn is_whole(store: &Store, object: &ObjectName) -> bool {
     let path = store.object(object);
     if platform::look(&path)
@@ -408,7 +408,7 @@ impl<'a> Publisher<'a> {
         Publisher::from(store, Arc::new(Directory::at(&store.staging())?))
     }
 
-    /// The same for what is prepared in another directory of ours.
+    /// The same for an object that is prepared in another directory of sys.lua.
     ///
     /// # Errors
     /// When they cannot be opened.

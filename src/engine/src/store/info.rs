@@ -43,7 +43,7 @@ pub struct ObjectInfo {
     pub sandbox: Level,
 }
 
-/// The version of the record's format that we write.
+/// The version of the record format that is written.
 pub const VERSION: u32 = 1;
 
 /// Writes the record of an object.

@@ -1,4 +1,4 @@
-//! Where everything lies below a root.
+//! The places of everything below a root.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,8 @@ use crate::platform::{self, Directory};
 use crate::settings::Interrupt;
 
 /// One of the 256 directories that builds make their outputs in: `bNN`, with the first two digits
-/// of the recipe's hash. It is as long as `obj`, so that a path in one is as long as the final one.
-/// Whoever holds its lock has it alone.
+/// of the recipe's hash. It is as long as `obj`, so that a path in it is as long as the final one.
+/// The holder of its lock has it alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slot(u8);
 
@@ -59,8 +59,8 @@ pub struct Publication {
 }
 
 impl Drop for Publication {
-    /// Closes the directory of all objects. One that a killed process left open is closed by
-    /// whoever is next.
+    /// Closes the directory of all objects. If a killed process left it open, the next one closes
+    /// it.
     fn drop(&mut self) {
         // What cannot be closed is what it was before there was this guard.
         let _ = self.objects.set_own_mode(if platform::is_system_user() { 0o555 } else { 0o500 });
@@ -80,7 +80,7 @@ impl Store {
         }
     }
 
-    /// Returns the same, for somebody who does not wait longer than this for what others do in it.
+    /// Returns the same, with a limit on the time to wait for others.
     #[must_use]
     pub fn with_patience(self, patience: Patience) -> Store {
         Store { patience, ..self }
@@ -108,10 +108,10 @@ impl Store {
     /// replaces an object.
     ///
     /// # Errors
-    /// When the lock file cannot be used, the time to wait is over, or somebody asked to stop.
+    /// When the lock file cannot be used, on a timeout, or on an interrupt.
     pub fn lock_publication(&self) -> Result<Publication> {
         let lock = Lock::take_briefly(&self.publication_lock(), &self.patience)?;
-        // Where a link stands in its place, what that leads to stays as it is.
+        // If a link is in its place, the target of the link does not change.
         let objects = Directory::at(&self.objects)?;
         objects.set_own_mode(if platform::is_system_user() { 0o755 } else { 0o700 })?;
         Ok(Publication { objects, _lock: lock })
@@ -199,8 +199,7 @@ impl Store {
         self.root.join("secrets")
     }
 
-    /// Returns the directory in which we ourselves prepare what becomes an object. No build may
-    /// write here.
+    /// Returns the directory in which sys.lua prepares objects. Builds may not write here.
     pub fn staging(&self) -> PathBuf {
         self.store.join("staging")
     }
@@ -293,7 +292,7 @@ impl Store {
         self.metadata().join("snapshots.json")
     }
 
-    /// Returns the directory of what stood at targets before they were managed.
+    /// Returns the directory of the originals of targets.
     pub fn originals(&self) -> PathBuf {
         self.root.join("backups/originals")
     }

@@ -14,7 +14,7 @@ use crate::platform;
 /// What is done about an object whose record cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damaged {
-    /// Nobody knows what it needs: that is an error.
+    /// Its dependencies are unknown: that is an error.
     Refuse,
     /// Its bytes tell, as they do where there is no record.
     Read,
@@ -23,8 +23,8 @@ pub enum Damaged {
 /// Objects that are alive.
 #[derive(Clone, Debug, Default)]
 pub struct Living {
-    /// Each with the object through which it was found first; `None` for one that is named from
-    /// outside.
+    /// Each with the object through which it was found first; `None` for an object that is named
+    /// from outside.
     pub objects: BTreeMap<ObjectName, Option<ObjectName>>,
     /// Each that a living object refers to, with all those that do.
     pub referrers: BTreeMap<ObjectName, Vec<ObjectName>>,
@@ -77,8 +77,8 @@ pub fn present(store: &Store) -> Result<BTreeSet<ObjectName>> {
     Ok(entries.iter().filter_map(|(name, _)| ObjectName::of_file(name.to_str()?)).collect())
 }
 
-/// Returns the closure of some objects over what they refer to. `present` are all that are there;
-/// one that is not has what its record says, if it has one.
+/// Returns the closure of some objects over their references. `present` are all existing objects;
+/// for a missing one, its record counts, if it has one.
 ///
 /// # Errors
 /// When the record of a living object cannot be read and is to be, or an object cannot be read
@@ -143,7 +143,7 @@ fn references(
     Ok((None, named.map(|(name, _)| name.clone()).collect()))
 }
 
-/// The characters that stand before the digits of an object's name.
+/// The characters that precede the digits of an object's name.
 fn may_be_in_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"+-._?=".contains(&byte)
 }

@@ -1,6 +1,6 @@
-//! The object memory: what the files that links lead to looked like when they were known to be
-//! whole. A file that looks the same was not changed, and is not read again; one that does not is
-//! suspect, and only its bytes tell.
+//! The object memory: metadata of the files behind links when they were known to be intact. A file
+//! with the same metadata was not changed, and is not read again; any other is suspect, and its
+//! bytes are checked.
 //!
 //! Nothing depends on the memory being there: without it every file is suspect. As in git's index
 //! (its documentation "racy-git"), what changed in the same moment in which the memory was written
@@ -31,20 +31,20 @@ const HASH: usize = 32;
 /// Numbers that no file has: what has them in the memory is suspect.
 pub(super) const UNKNOWN: [u64; FACTS] = [u64::MAX; FACTS];
 
-/// From so many on, files are looked at side by side, so many by one thread.
+/// From this number on, files are checked in parallel, this number on each thread.
 const MANY: usize = 2000;
 const PART: usize = 256;
 
 /// How often to write the memory until it is newer than what it tells of.
 const TRIES: usize = 20;
 
-/// The shortest time after which clocks of file systems go on.
+/// The shortest tick of the clocks of file systems.
 const TICK: Duration = Duration::from_millis(1);
 
 /// What is known of a file, directory or link in an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// What it is.
+    /// Its kind.
     pub kind: FileKind,
     /// What the system told of it.
     pub numbers: [u64; FACTS],
@@ -191,7 +191,7 @@ impl ObjectMemory {
     }
 }
 
-/// Finds the rows of targets, most of which are asked for in the order in which they stand.
+/// Finds the rows of targets; most are requested in their order.
 #[derive(Debug)]
 pub(super) struct Finder<'a> {
     pub(super) memory: &'a ObjectMemory,

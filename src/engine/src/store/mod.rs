@@ -63,7 +63,7 @@ pub enum Error {
     Unstorable {
         /// The file.
         path: std::path::PathBuf,
-        /// What it is.
+        /// Its kind.
         what: &'static str,
     },
     /// A build did not make an output.

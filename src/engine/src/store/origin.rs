@@ -35,7 +35,7 @@ pub fn write_origin(store: &Store, made: &[PathBuf]) -> Result<()> {
     write(&store.origin(), made)
 }
 
-/// Writes down which directories were made for a root of which there is nothing but a cache yet.
+/// Records which directories were created for a root that so far has only a cache.
 ///
 /// # Errors
 /// When it cannot be written.

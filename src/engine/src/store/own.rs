@@ -1,7 +1,7 @@
-//! What in a root is ours to remove: by the forms of names that we give, in directories that are
-//! reached without a link.
+//! The files in a root that sys.lua may remove: by the forms of names that it gives, in directories
+//! that are reached without a link.
 //!
-//! What has another name was put there by somebody else, and stays; so does what a link leads to.
+//! Files with other names were created by others, and stay; so do the targets of links.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -56,7 +56,7 @@ pub enum Place {
     InputTrees,
 }
 
-/// Returns whether a name has a form that we give in a place.
+/// Returns whether a name has a form that sys.lua gives in a place.
 pub fn is_ours(place: Place, name: &OsStr) -> bool {
     let Some(name) = name.to_str() else { return false };
     let is_object = |name: &str| ObjectName::of_file(name).is_some();
@@ -132,8 +132,7 @@ fn is_slot(text: &str) -> bool {
     text.strip_prefix('b').is_some_and(|digits| digits.len() == 2 && is_hexadecimal(digits))
 }
 
-/// Returns whether a name is one that is used for a moment when something is written, as `platform`
-/// makes them.
+/// Returns whether a name is a temporary one of an atomic write, as `platform` makes them.
 pub fn is_temporary(name: &str) -> bool {
     let inner = name.strip_prefix(".syslua-").and_then(|name| name.strip_suffix(".tmp"));
     inner.and_then(|name| name.split_once('-')).is_some_and(|(process, number)| {
@@ -209,7 +208,7 @@ impl Own {
         }
     }
 
-    /// Returns those of the names in a place that are ours.
+    /// Returns the names of sys.lua in a place.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -222,8 +221,8 @@ impl Own {
             .collect())
     }
 
-    /// Removes whatever stands at a path below the root, and what is in it, immutable or not;
-    /// nothing there is no error. Files that have names elsewhere stay as they are there.
+    /// Removes a path below the root with its contents, immutable or not; a missing path is not an
+    /// error. Other names of its files stay unchanged.
     ///
     /// # Errors
     /// When the system refuses.
@@ -234,7 +233,7 @@ impl Own {
         Ok(platform::remove_in(&directory, name)?)
     }
 
-    /// Returns what stands at a path below the root, if anything does.
+    /// Returns the file at a path below the root, if any.
     ///
     /// # Errors
     /// When the system does not tell.
@@ -272,7 +271,7 @@ impl Own {
         Ok(renamed?)
     }
 
-    /// Gives what stands at a path below the root another name in the same directory.
+    /// Renames a path below the root within its directory.
     ///
     /// # Errors
     /// When something has that name, or the system refuses.

@@ -1,4 +1,4 @@
-//! Whose a root is. Whoever owns one of its directories can put anything into it at any moment.
+//! The owner of a root. The owner of any of its directories can put anything into it at any moment.
 
 use std::path::PathBuf;
 

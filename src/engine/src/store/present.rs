@@ -6,10 +6,10 @@ use super::{Outputs, Store};
 use crate::names::ObjectName;
 use crate::platform::Directory;
 
-/// From so many on a list is worth it.
+/// From this number on, a list is worth reading.
 const MANY: usize = 32;
-/// A list may be so many times as long as what is asked for: reading on would take longer than
-/// asking.
+/// The most times that a list may be longer than the number of requested names: reading more would
+/// take longer than asking.
 const LIST_FACTOR: usize = 8;
 
 /// The objects that are there and not known to be damaged.
@@ -26,7 +26,7 @@ enum Names {
 }
 
 impl<'a> Present<'a> {
-    /// Looks at a store about which so many questions will be asked.
+    /// Prepares for this number of questions about a store.
     pub fn look(store: &'a Store, questions: usize) -> Present<'a> {
         let listed = (questions >= MANY).then(|| list(store, questions * LIST_FACTOR)).flatten();
         let names =

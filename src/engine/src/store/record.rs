@@ -12,7 +12,7 @@ use crate::hash::Hash;
 use crate::names::{Name, ObjectName, Version};
 use crate::platform;
 
-/// So many results of one recipe are kept, the newest ones: each is of other pins.
+/// The number of results that are kept for one recipe, the newest ones: each has other pins.
 const MOST_RESULTS: usize = 32;
 
 /// Returns what a recipe or resolved hash became, if a result of its record is wanted and all of
@@ -87,8 +87,8 @@ pub fn find_derivations(store: &Store, prefix: &str) -> Result<Vec<Hash>> {
         .collect())
 }
 
-/// Records what a recipe or resolved hash became. What it became with other pins stays; a result
-/// without pins is always right, and stands alone.
+/// Records the result of a recipe or resolved hash. Results with other pins stay; a result without
+/// pins is always valid, and is the only one.
 ///
 /// # Errors
 /// When the record cannot be written.

@@ -61,7 +61,7 @@ impl Patterns {
         self.replacements.get(number).is_some_and(Option::is_some)
     }
 
-    /// Returns the search for so many bytes.
+    /// Returns the search for this number of bytes.
     fn search(&self, length: usize) -> Option<&AhoCorasick> {
         let fast = || self.fast_search.get_or_init(|| build(&self.texts, None).ok()).as_ref();
         let search = self.search.as_ref()?;

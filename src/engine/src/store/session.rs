@@ -62,7 +62,7 @@ impl Session {
     pub fn note_stamp(&self, numbers: [u64; FACTS]) {
         let mut stamps = held(&self.stamps);
         let known = stamps.entry([numbers[0], numbers[1]]).or_insert(numbers);
-        // Of two threads, the one that looked last may note first.
+        // Of two threads, the last reader may record first.
         *known = newer(*known, numbers);
     }
 

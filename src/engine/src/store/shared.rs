@@ -1,10 +1,10 @@
 //! Equal files of objects are one inode.
 //!
-//! Each distinct file has a name by its content in `store/files`, beside those in objects, by which
-//! it is found. That name is nothing to rely on: before a new object gets the file, it is compared
-//! with the object memory, or byte by byte; one that something altered is forgotten, so that the
-//! next equal file begins a new inode. Another name changes the ctime of a file: what it is then
-//! goes into the memory. When no object has a file any more, gc removes its last name.
+//! Each distinct file has a name by its content in `store/files`, beside its names in objects, by
+//! which it is found. That name is not trusted: before a new object gets the file, it is compared
+//! with the object memory, or byte by byte. An altered file is forgotten, so that the next equal
+//! file begins a new inode. Another name changes the ctime of a file; its new metadata go into the
+//! memory. When no object has a file any more, gc removes its last name.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -70,7 +70,7 @@ impl Lifted {
         }
         let Some(notes) = notes.as_mut() else { return false };
         notes.count += 1;
-        // Of so many, to look at all takes no longer than to note each.
+        // For this number, checking all of them takes no longer than recording each.
         let noted = match notes.count {
             count if count > MANY => return true,
             MANY => ANY,
@@ -89,7 +89,7 @@ impl Lifted {
         let number = RandomState::new().hash_one(&self.staging);
         let own = Hash::of(format!("{}-{number}", std::process::id()).as_bytes());
         let name = OsString::from(format!("{own}{NOTES}"));
-        // First: where a link stands in its place, nothing is put into what that leads to.
+        // First: if a link is in its place, nothing is written into its target.
         let directory = Directory::at(&self.staging)?;
         let lock = Lock::try_take(&self.staging.join(lock_of(&name)), Mode::Exclusive)
             .map_err(LockError::from)?;
@@ -139,7 +139,7 @@ pub fn protect_lifted(store: &Store) -> Result<()> {
         if !name.to_string_lossy().ends_with(NOTES) {
             continue;
         }
-        // Whoever is alive has it locked.
+        // A live process has it locked.
         let lock = lock_of(&name);
         let held = Lock::try_take(&store.staging().join(&lock), Mode::Exclusive)
             .map_err(LockError::from)?;
@@ -173,10 +173,10 @@ fn links_of(directory: &Directory, name: &OsStr) -> Option<u64> {
     directory.node(name).ok().flatten().map(|node| node.links)
 }
 
-/// Stands in the notes for all files: a sweep takes names from any of them.
+/// It represents all files in the notes: a sweep removes names of any of them.
 const ANY: &str = "*";
 
-/// From so many files on, that stands for them.
+/// From this number of files on, it represents them.
 const MANY: usize = 64;
 
 /// The note of a sweep. As long as it is there, the next command looks at all files.
@@ -282,7 +282,7 @@ impl SharedFiles<'_> {
     /// where there is one.
     ///
     /// # Errors
-    /// When something stands there, or the file system refuses.
+    /// When the name exists, or the file system refuses.
     pub fn write(
         &self,
         nar: Hash,
@@ -398,7 +398,7 @@ pub fn replace_damaged(store: &Store, damaged: &HashMap<[u64; 2], Hash>) -> Resu
     let mut whole = HashMap::new();
     for (id, nar) in damaged {
         let name = OsString::from(nar.to_hex());
-        // It is no whole one when nothing built it again.
+        // It is not intact if nothing built it again.
         if identity(&name).is_some_and(|new| new != *id)
             && tree::hash_in(&files, &name, &[], store.interrupt())?.nar == *nar
         {

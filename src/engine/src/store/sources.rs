@@ -4,9 +4,9 @@
 //! git's index (its documentation "racy-git"), what changed shortly before it was hashed is not
 //! trusted: a later change could have the same times.
 //!
-//! The file is read by every evaluation, so it is no JSON: a line with its version, then of each
-//! entry the fingerprint, the NAR hash, the length of the path in 4 bytes and the path, and at the
-//! end the SHA-256 of all that.
+//! Every evaluation reads the file, so it is not JSON: a line with its version, then for each entry
+//! the fingerprint, the NAR hash, the length of the path in 4 bytes and the path, and at the end
+//! the SHA-256 of all that.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ use crate::settings::Interrupt;
 
 const HEADER: &[u8] = b"syslua sources 2\n";
 
-/// From so many on, places are looked at side by side.
+/// From this number on, places are checked in parallel.
 const MANY: usize = 2000;
 /// How many one thread looks at, one after the other: neighbours are in one directory.
 const PART: usize = 256;
@@ -34,14 +34,14 @@ const PART: usize = 256;
 /// A memory of fewer bytes is read at once: that takes no longer than to begin a thread.
 const WORTH_LOADING_AHEAD: u64 = 200 << 10;
 
-/// From so many bytes in large files on, it is worth to note what these look like: they are copied
+/// From this number of bytes in large files on, their likeness is worth recording: they are copied
 /// without another hash.
 const WORTH_LOOKS: u64 = 4 << 20;
 
 /// The bytes of a hash.
 const HASH: usize = 32;
 
-/// Coarser than the clocks of all file systems we know.
+/// Coarser than the clocks of all known file systems.
 const RACY: Duration = Duration::from_secs(2);
 
 /// The same where times have fractions of a second: the kernel's clock ticks at least every 10 ms.
@@ -50,8 +50,8 @@ const RACY_FINE: Duration = Duration::from_millis(100);
 /// The longest tick of a kernel's clock.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Of a tree with so many files that changed shortly before it was hashed, only these are looked at
-/// again.
+/// If at most this number of files of a tree changed shortly before it was hashed, only these are
+/// checked again.
 const FEW: usize = 16;
 
 /// What sources hashed to.
@@ -75,7 +75,7 @@ pub struct SourceMemory {
 /// What is known of a source.
 #[derive(Clone, Copy, Debug)]
 pub struct Known {
-    /// What stands there.
+    /// The file at it.
     pub kind: FileKind,
     /// Its NAR hash.
     pub nar: Hash,
@@ -128,7 +128,7 @@ fn parse(text: &[u8]) -> Option<HashMap<Vec<u8>, Entry>> {
 fn render(entries: &HashMap<Vec<u8>, Entry>) -> Vec<u8> {
     let mut text = HEADER.to_vec();
     for (path, entry) in entries.iter().collect::<BTreeMap<_, _>>() {
-        // One that is longer than any system takes is not remembered.
+        // A path that exceeds the limit of every system is not remembered.
         let Ok(length) = u32::try_from(path.len()) else { continue };
         text.extend_from_slice(entry.fingerprint.as_bytes());
         text.extend_from_slice(entry.nar.as_bytes());
@@ -171,8 +171,8 @@ impl SourceMemory {
         }
     }
 
-    /// Returns what stands at a path and its NAR hash, reading it only if it changed; nothing where
-    /// nothing stands.
+    /// Returns the file at a path and its NAR hash, reading it only if it changed; nothing if it
+    /// does not exist.
     ///
     /// # Errors
     /// When something cannot be read, or is neither file, directory nor link.
@@ -302,7 +302,7 @@ impl SourceMemory {
         self.finish_loading();
         for (path, (excluded, fresh)) in std::mem::take(&mut self.unsettled) {
             if !fresh.is_some_and(|fresh| self.settle(&path, &excluded, &fresh)) {
-                // One that is gone has nothing to be remembered.
+                // A missing file has nothing to remember.
                 let _ = self.hash(&path, &excluded);
             }
         }
@@ -332,7 +332,7 @@ struct Fingerprint<'a> {
     interrupt: &'a Interrupt,
 }
 
-/// Returns what the system says of a path; `directory` is the one that was looked into last.
+/// Returns the metadata of a path; `directory` is the last directory that was opened.
 fn facts_of(directory: &mut Option<Directory>, path: &Path) -> platform::Result<Facts> {
     // What ends with a slash names what a link leads to.
     let name = path

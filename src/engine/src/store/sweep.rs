@@ -8,7 +8,7 @@
 //! between the names and the bytes the caller looks at the roots again, and what was rooted by then
 //! gets its name back.
 //!
-//! Only what has a name of ours is removed, and nothing through a link: see [`super::own`].
+//! Only names of sys.lua are removed, and nothing through a link: see [`super::own`].
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -215,7 +215,7 @@ pub fn ago(age: Duration) -> SystemTime {
 /// Removes what nothing names any more, which frees space: leftovers and downloads.
 ///
 /// # Errors
-/// When something cannot be removed, or somebody asked to stop.
+/// When a file cannot be removed, or on an interrupt.
 pub fn clear(store: &Store, own: &Own, garbage: &Garbage, interrupt: &Interrupt) -> Result<()> {
     let all: Vec<&Dead> = garbage.leftovers.iter().chain(&garbage.downloads).collect();
     all.par_iter().try_for_each(|dead| remove(own, &dead.path, interrupt))?;
@@ -236,7 +236,7 @@ pub struct Forgotten {
 /// returns.
 ///
 /// # Errors
-/// When the file system refuses, or somebody asked to stop.
+/// When the file system refuses, or on an interrupt.
 pub fn retire(
     store: &Store,
     own: &Own,
@@ -261,7 +261,7 @@ pub fn retire(
     Ok(forgotten)
 }
 
-/// Writes those records again of which all objects are there.
+/// Writes again the records whose objects all exist.
 ///
 /// # Errors
 /// When one cannot be written.
@@ -283,7 +283,7 @@ pub fn remember(store: &Store, own: &Own, forgotten: &[Forgotten]) -> Result<()>
 /// Removes the bytes of what was retired, and all that told of it.
 ///
 /// # Errors
-/// When the file system refuses, or somebody asked to stop.
+/// When the file system refuses, or on an interrupt.
 pub fn erase(store: &Store, own: &Own, garbage: &Garbage, interrupt: &Interrupt) -> Result<()> {
     garbage
         .objects
@@ -381,8 +381,7 @@ fn dead_links(
     Ok(links)
 }
 
-/// Returns the links for people, `pkg/NAME/VERSION/PLATFORM`, those of them that lead where we let
-/// them lead.
+/// Returns the links for people, `pkg/NAME/VERSION/PLATFORM`, that point to an allowed place.
 ///
 /// # Errors
 /// When a directory cannot be listed, or a link cannot be read.
@@ -407,7 +406,7 @@ pub fn package_links(store: &Store, own: &Own) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Returns the object that a link for people leads to, when it is one that we made.
+/// Returns the object that a link for people points to, if sys.lua made it.
 fn object_of_link(target: &Path) -> Option<ObjectName> {
     let name = target.strip_prefix("../../../obj").ok()?;
     ObjectName::of_file(name.to_str()?)

@@ -1,10 +1,10 @@
 //! Hashing a tree of files as a NAR, with a search for names on the way; and copying it at the same
 //! time.
 //!
-//! A NAR is one stream, so its hash is computed on one thread; what comes before, reading, copying
-//! and searching, runs ahead on others: file by file for small ones, piece by piece for a large
-//! one. What waits to be hashed is bounded, whatever the tree is. A tree may be of any depth, and
-//! others may change it meanwhile: it is read by descriptors, and never through a link.
+//! A NAR is one stream, so one thread computes its hash. Reading, copying and searching run ahead
+//! on other threads: file by file for small files, piece by piece for a large one. The data that
+//! waits to be hashed is bounded, whatever the tree is. A tree may have any depth, and others may
+//! change it: it is read by descriptors, and never through a link.
 //!
 //! It has over 600 lines: how a file is read, hashed and copied is one way, whatever it is read
 //! for.
@@ -50,14 +50,14 @@ pub struct Digest {
     pub id: (u64, u64),
 }
 
-/// What to search for, and what stands in its place when the tree is hashed.
+/// The text to search for, and its replacement for hashing.
 pub type Pattern = (Vec<u8>, Option<Vec<u8>>);
 
-/// Returns the NAR hash of whatever stands at `path`.
+/// Returns the NAR hash of the tree at `path`.
 ///
 /// # Errors
-/// When something cannot be read, is neither file, directory nor link, or changes while it is read;
-/// when somebody asked to stop.
+/// When a file cannot be read, is neither file, directory nor link, or changes while it is read; on
+/// an interrupt.
 pub fn hash(path: &Path, interrupt: &Interrupt) -> Result<Digest> {
     hash_replacing(path, &[], interrupt)
 }
@@ -133,8 +133,8 @@ pub fn hash_in(
     digest(&Tree { directory, name, excluded: None, copy: None }, &patterns, interrupt)
 }
 
-/// Copies a tree while it is hashed. A directory is merged into one that stands there, files and
-/// links are replaced. Copies of files can be written by their owner.
+/// Copies a tree while it is hashed. A directory is merged into an existing one, files and links
+/// are replaced. The owner can write to copies of files.
 ///
 /// # Errors
 /// As [`hash`], and when something cannot be written.
@@ -180,8 +180,8 @@ pub fn copy_only(tree: &Tree<'_>, interrupt: &Interrupt) -> Result<Digest> {
     Ok(walked.digest(Hasher::default().finish()))
 }
 
-/// Writes the NAR of whatever stands at `path`, and searches for patterns on the way. Returns
-/// early, with some error, when the sink is closed.
+/// Writes the NAR of the tree at `path`, and searches for patterns on the way. Returns early, with
+/// an error, when the sink is closed.
 ///
 /// # Errors
 /// As [`hash`].
@@ -538,7 +538,7 @@ impl<S: Sink> Walk<'_, S> {
             };
             self.ahead = files.par_iter().map(read).collect();
         }
-        // At least the one that comes next.
+        // At least the next one.
         until.max(1)
     }
 

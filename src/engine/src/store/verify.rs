@@ -37,7 +37,7 @@ pub struct Findings {
 /// there.
 ///
 /// # Errors
-/// When the directory of objects cannot be listed, or somebody asked to stop.
+/// When the directory of objects cannot be listed, or on an interrupt.
 pub fn verify(
     store: &Store,
     named: &BTreeSet<ObjectName>,
@@ -62,8 +62,8 @@ pub fn verify(
     Ok(Findings { checked: objects.len(), damaged })
 }
 
-/// Leaves out what is no damage any more: without a lock, a gc may have removed an object while it
-/// was looked at, or a build may have brought one.
+/// Omits what is not damage any more: without a lock, a gc may have removed an object during the
+/// check, or a build may have added one.
 ///
 /// # Errors
 /// When the records cannot be listed.
@@ -152,7 +152,7 @@ pub fn look(store: &Store, object: &ObjectName) -> std::result::Result<(), Strin
 /// modes.
 ///
 /// # Errors
-/// When it cannot be read, or somebody asked to stop.
+/// When it cannot be read, or on an interrupt.
 pub fn has_bytes(store: &Store, object: &ObjectName) -> Result<bool> {
     let Ok(Some(info)) = read_info(store, object) else { return Ok(false) };
     match tree::hash(&content_path(store, object, Some(&info))?, store.interrupt()) {

@@ -131,7 +131,7 @@ pub struct EnteredPlaces<'a> {
 pub struct Watched {
     /// The file.
     pub file: PathBuf,
-    /// What it is compared with, if there is such a file.
+    /// The file that it is compared with, if it exists.
     pub note: Option<PathBuf>,
     /// Whether it is there: it has changed when that is otherwise.
     pub is_there: bool,

@@ -20,8 +20,8 @@ const FUNCTIONS: &str = include_str!("posix.sh");
 /// A function of zsh that takes directories of completions.
 const ZSH_COMPLETIONS: &str = include_str!("completions.zsh");
 
-/// A function of bash that takes directories of completions, and one that reads those of a command
-/// when it is completed.
+/// A function of bash that takes directories of completions, and another that reads the completions
+/// of a command when they are needed.
 const BASH_COMPLETIONS: &str = include_str!("completions.bash");
 
 /// What bash and zsh do at each prompt.
@@ -62,7 +62,7 @@ macro_rules! family {
                 }
 
                 fn hook(&self, places: &HookPlaces<'_>) -> Option<String> {
-                    // A hook of sh has no place to stand.
+                    // sh has no place for a hook.
                     let step = places.step.render(quote, |name, value| format!("{name}={value} "));
                     Some(places.fill(&[PROJECT_HOOK, HOOK].concat(), quote, &step)).filter(|_| $name != "sh")
                 }
@@ -326,8 +326,8 @@ impl Script {
         self.line(&[b"esac"]);
     }
 
-    /// Sources scripts. One that is missing or fails does not end the shell: `set -eu` of the user
-    /// is not in force in them.
+    /// Sources scripts. A script that is missing or fails does not end the shell: the user's
+    /// `set -eu` is not in force in them.
     fn sources(&mut self, scripts: &[(Template, Vec<String>)]) {
         let lines: Vec<_> =
             scripts.iter().filter_map(|(path, shells)| source(path, shells)).collect();

@@ -195,9 +195,8 @@ impl Shell for PowerShell {
     }
 }
 
-/// Returns an argument as a part of a command line: Windows PowerShell takes quotes out of what it
-/// is given as words. Source: Microsoft's "Parsing C command-line arguments", which .NET follows on
-/// all systems.
+/// Returns an argument as a part of a command line: Windows PowerShell removes quotes from words.
+/// Source: Microsoft's "Parsing C command-line arguments", which .NET follows on all systems.
 fn argument(word: &[u8]) -> Vec<u8> {
     let mut quoted = vec![b'"'];
     let mut backslashes = 0;

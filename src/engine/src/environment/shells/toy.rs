@@ -7,7 +7,7 @@ use super::common::{self, Words};
 use super::{Identity, Places, ScriptPath, Shell};
 use crate::environment::Environment;
 
-/// A shell that nobody has.
+/// A shell that does not exist.
 pub struct Toy;
 
 impl Words for Toy {

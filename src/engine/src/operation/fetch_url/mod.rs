@@ -66,10 +66,10 @@ pub fn fetch(workspace: &Workspace, wanted: &Download) -> Result<PathBuf> {
     };
     let place = workspace.downloads.join(sha256.to_hex());
     if !is_right(cache, &place, sha256) {
-        // Whoever cleans up may have taken the directory.
+        // A cleanup may have removed the directory.
         workspace.make_parents(&place)?;
         let _turn = turn::take(&workspace.settings, &workspace.events, &place, &name)?;
-        // Whoever had it before may have been after the same.
+        // The last holder may have fetched the same.
         if !is_right(cache, &place, sha256) {
             let expected = Expected { sha256: Some(sha256), key: key.as_deref() };
             from_any(cache, &wanted.url, &addresses, expected, &place)?;
@@ -139,7 +139,7 @@ impl Expected<'_> {
     }
 }
 
-/// What lies there is believed only after another look at its bytes.
+/// A cached file is used only after its bytes are checked again.
 fn is_right(cache: Cache<'_>, place: &Path, sha256: Hash) -> bool {
     platform::digest_of(place, &cache.settings.interrupt).is_ok_and(|found| found == sha256)
 }

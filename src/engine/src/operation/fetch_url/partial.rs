@@ -1,6 +1,5 @@
-//! A download that is not complete: its file, what it hashes to until now, and what to ask the
-//! server to go on with it. Survives the process, by hash; whoever uses it holds the lock of that
-//! hash.
+//! An incomplete download: its file, its hash so far, and the request that continues it. Survives
+//! the process, by hash; its user holds the lock of that hash.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Unpacking archives below one directory, whoever made them: `syslua_archive` reads them, and
-//! [`tree`] writes what they hold.
+//! Unpacking untrusted archives below one directory: `syslua_archive` reads them, and [`tree`]
+//! writes their contents.
 
 pub mod place;
 pub mod tree;

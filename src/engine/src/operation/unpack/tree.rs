@@ -1,4 +1,4 @@
-//! Writing entries below one directory, each relative to the descriptor of the one that it is in.
+//! Writing entries below one directory, each relative to the descriptor of its parent.
 //!
 //! No link is ever followed, wherever it comes from: what the archive's names should already
 //! exclude is excluded once more by how directories are opened.
@@ -10,7 +10,7 @@ use syslua_archive::problem::{Result, show};
 
 use crate::platform::{self, Directory};
 
-/// So many directories are held open at most; deeper ones are opened again when they are needed.
+/// The most directories that are held open; deeper ones are opened again when they are needed.
 const HELD: usize = 32;
 const DIRECTORY_MODE: u32 = 0o755;
 
@@ -41,7 +41,7 @@ impl Tree {
     /// Creates a directory, if it is missing, and those that it is in.
     ///
     /// # Errors
-    /// When something else stands in the way.
+    /// When another file is in the way.
     pub fn directory(&mut self, parts: &[&[u8]]) -> Result<()> {
         self.enter(parts).map(drop)
     }
@@ -51,7 +51,7 @@ impl Tree {
     /// # Errors
     /// When something has the name already.
     pub fn file(&mut self, parts: &[&[u8]], mode: u32) -> Result<File> {
-        // The owner goes on working with it.
+        // The owner continues to use it.
         let mode = mode & 0o755 | 0o600;
         let known =
             self.modes.iter().find(|(known, _)| *known == mode).map(|(_, is_exact)| *is_exact);
@@ -175,7 +175,7 @@ impl Tree {
     }
 }
 
-/// The archive has the name only once: what stands there was there before.
+/// The archive has the name only once: the file existed before.
 fn taken(parts: &[&[u8]], error: platform::Error) -> Problem {
     if error.is_already_there() {
         Problem::entry(&parts.join(&b'/'), "would go over what stands in the destination already")

@@ -1,7 +1,7 @@
 //! The bytes of a closure, read and decompressed on a thread of their own.
 //!
-//! The thread is not waited for: one that reads from a pipe may wait for ever, and whoever asked to
-//! stop does not. It ends with the stream, or at its next piece when nobody reads any more.
+//! The thread is not waited for: reading from a pipe may block forever, and an interrupt must not
+//! wait. It ends with the stream, or at its next piece when the reader is gone.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -14,7 +14,7 @@ use crate::settings::Interrupt;
 const PIECE: usize = 256 * 1024;
 const WAITING: usize = 8;
 
-/// How often somebody who asked to stop is looked for.
+/// The interval between checks for an interrupt.
 const TICK: Duration = Duration::from_millis(100);
 
 /// The four bytes that a frame of zstd begins with: RFC 8878, section 3.1.1.
@@ -25,7 +25,7 @@ const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 #[error("{0}")]
 struct SourceError(io::Error);
 
-/// Somebody asked to stop.
+/// The operation was cancelled.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted")]
 struct Stopped;
@@ -75,7 +75,7 @@ pub fn open(source: Box<dyn Read + Send>, window: u64, interrupt: &Interrupt) ->
     let (sender, receiver) = sync_channel(WAITING);
     std::thread::spawn(move || {
         if let Err(error) = decode(source, window, &sender) {
-            // Nobody may be there to hear it.
+            // The receiver may be gone.
             let _ = sender.send(Err(error));
         }
     });
@@ -95,7 +95,7 @@ fn decode(
     sender: &SyncSender<io::Result<Vec<u8>>>,
 ) -> io::Result<()> {
     let mut source = BufReader::with_capacity(PIECE, Source(source));
-    // The file may be there uncompressed too, for whoever looks into it.
+    // The file may be uncompressed too, for users who inspect it.
     let begin = source.fill_buf()?;
     if begin.starts_with(&ZSTD[..begin.len().min(ZSTD.len())]) && !begin.is_empty() {
         let mut decoder = zstd::stream::read::Decoder::with_buffer(source)?;
@@ -106,7 +106,7 @@ fn decode(
     }
 }
 
-/// Hands pieces over until the stream ends or nobody wants them.
+/// Passes pieces on until the stream ends or the receiver is gone.
 fn pass(mut reader: impl Read, sender: &SyncSender<io::Result<Vec<u8>>>) -> io::Result<()> {
     loop {
         let mut piece = Vec::with_capacity(PIECE);

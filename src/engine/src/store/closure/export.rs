@@ -1,7 +1,7 @@
 //! Writing a closure: which objects belong to it, and their archives one after the other.
 //!
-//! An object is hashed and searched while it is written. So one that is damaged, or that names a
-//! place, is found at its end: what was written until then reads as a closure that was cut.
+//! An object is hashed and searched while it is written. So a damaged object, or one with the path
+//! of a store, is only found at its end: the output until then reads as a truncated closure.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -30,7 +30,7 @@ const MOST_THREADS: usize = 4;
 const PIECE: usize = 256 * 1024;
 const WAITING: usize = 8;
 
-/// How often somebody who asked to stop is looked for.
+/// The interval between checks for an interrupt.
 const TICK: Duration = Duration::from_millis(100);
 
 /// The objects of a closure, in order.
@@ -192,8 +192,8 @@ fn places(
 /// Writes a closure.
 ///
 /// # Errors
-/// When an object is damaged or names a place, the writer fails, or somebody asked to stop. What
-/// was written until then is no closure.
+/// When an object is damaged or contains the path of a store, the writer fails, or on an interrupt.
+/// The output until then is not a closure.
 pub fn export(
     store: &Store,
     system: Option<&Store>,

@@ -52,11 +52,11 @@ pub struct Imported {
     pub present: Vec<ObjectName>,
 }
 
-/// Reads a closure into a store. `waiting` is told for what is waited, and for whom.
+/// Reads a closure into a store. `waiting` is told the reason and the holder when the import waits.
 ///
 /// # Errors
-/// When it is no closure, not whole, not what it says or too large, when the store refuses, or
-/// somebody asked to stop: then nothing was imported.
+/// When it is not a closure, is truncated, contradicts itself or is too large, when the store
+/// refuses, or on an interrupt: then nothing was imported.
 pub fn import(
     store: &Store,
     source: Box<dyn Read + Send>,
@@ -328,7 +328,7 @@ fn publish(
     let publisher = Publisher::from(store, Arc::new(Directory::at(staging)?))?;
     let mut standings = BTreeMap::new();
     for (object, info) in &staged {
-        // Somebody may have built it meanwhile.
+        // Another process may have built it.
         match standing(store, object, info.content)? {
             Standing::Other => return Err(Error::Taken(object.clone())),
             other => standings.insert(object.clone(), other),

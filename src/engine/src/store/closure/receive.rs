@@ -1,5 +1,5 @@
-//! One object of a closure: from its archive to a tree of files that nobody sees yet, hashed and
-//! searched on the way.
+//! One object of a closure: from its archive to a private tree of files, hashed and searched on the
+//! way.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
@@ -58,7 +58,7 @@ pub struct Budget<'a> {
 /// without, it is only looked at. `size` is the most bytes that its files may have.
 ///
 /// # Errors
-/// When it is no archive, goes beyond a limit, or cannot be written.
+/// When it is not an archive, exceeds a limit, or cannot be written.
 pub fn receive(
     stream: &mut impl BufRead,
     object: &ObjectName,
@@ -149,7 +149,7 @@ struct Tree {
 }
 
 impl Tree {
-    /// Goes on to the next entry of the innermost directory.
+    /// Continues with the next entry of the innermost directory.
     fn enter(&mut self, name: Vec<u8>, case_collisions: &mut Vec<Text>) {
         // Whatever the last entry was, its name goes.
         self.shorten(self.names.len());
@@ -177,12 +177,12 @@ impl Tree {
         if let Some(place) = &mut self.place {
             place.leave()?;
         }
-        // The directory is the last entry of the one that it is in.
+        // The directory is the last entry of its parent.
         self.shorten(self.names.len() + 1);
         Ok(())
     }
 
-    /// Leaves so many names of the way.
+    /// Removes this number of names from the path.
     fn shorten(&mut self, names: usize) {
         while self.way.len() > names
             && let Some(name) = self.way.pop()

@@ -54,7 +54,7 @@ impl File<'_> {
         }
         let staged = OsString::from(format!("{}-{}", self.deriver, OutputName::main()));
         if publisher.staging.has(&staged) {
-            // Whoever began to publish it was killed.
+            // The process that published it was killed.
             platform::remove_in(&publisher.staging, &staged)?;
         }
         let mode = if self.is_executable { 0o555 } else { 0o444 };
@@ -82,9 +82,9 @@ impl File<'_> {
     }
 }
 
-/// Publishes files on all threads of the current pool; returns the objects that they became, `None`
-/// for one that could not be published this way. Equal files become one object, which the first of
-/// them makes.
+/// Publishes files on all threads of the current pool; returns their objects, `None` for a file
+/// that could not be published this way. Equal files become one object, which the first of them
+/// makes.
 ///
 /// # Errors
 /// When the lock cannot be taken.

@@ -80,8 +80,8 @@ fn patterns_with(
     patterns
 }
 
-/// Adds the names that an output has while it is built, and what they become: with the directory as
-/// often as it stands before the name, so that it is not taken for the directory alone.
+/// Adds the names of an output during its build, and their replacements: with every possible
+/// directory before the name, so that it is not mistaken for the directory alone.
 pub(crate) fn add_own_name(
     patterns: &mut Vec<(Vec<u8>, Option<Vec<u8>>)>,
     slot: Slot,
@@ -189,7 +189,7 @@ fn reach(path: &Path) -> Result<(Arc<Directory>, OsString)> {
     Ok((Arc::new(directory), last))
 }
 
-/// Puts the final names where the temporary ones are; returns what it is then, if anything changed.
+/// Replaces the temporary names by the final ones; returns the result, if anything changed.
 pub(super) fn rewrite_names(
     store: &Store,
     staging: &Arc<Directory>,

@@ -2,10 +2,10 @@
 //! its place on the way. Files that another object has become names of its inode, and are not
 //! written.
 //!
-//! Others may change a source meanwhile, and nobody staging; both are walked by descriptors. What
-//! is hashed is what was put in its place: it gets its name only if it is what the config declared.
+//! Others may change a source during the copy, but not the staging directory; both are walked by
+//! descriptors. The copy itself is hashed: it gets its name only if it is what the config declared.
 //!
-//! It has over 600 lines, since its tests change a source at each step of that way and stand beside
+//! It has over 600 lines, because its tests change a source at each step of the copy and are beside
 //! it.
 
 use std::collections::HashSet;
@@ -67,7 +67,7 @@ pub fn import_source(
     }
     let staging = Arc::new(Directory::at(&store.staging())?);
     let staged = OsString::from(format!("{}-{}", tree.deriver, OutputName::main()));
-    // Left by whoever began to publish it and was killed.
+    // Left by a process that was killed while it published it.
     platform::remove_in(&staging, &staged)?;
     let published = copy(store, tree.source, (&staging, &staged), seen).and_then(|copied| {
         let _lock = store.lock_publication()?;
@@ -180,8 +180,8 @@ struct Large {
     look: Option<Unwritten>,
 }
 
-/// Copies a source to where nothing stands, with the modes and times of objects; the top directory
-/// stays writable.
+/// Copies a source to a free place, with the modes and times of objects; the top directory stays
+/// writable.
 fn copy(
     store: &Store,
     source: &Source,
@@ -477,7 +477,8 @@ impl Copying<'_> {
         Ok(())
     }
 
-    /// Notes that a file or link holds the root, and refuses one that holds a placeholder.
+    /// Records that a file or link contains the path of the root, and refuses one with a
+    /// placeholder.
     fn found(&self, number: usize, node: &Node, bytes: &[u8], copied: &mut Copied) -> Result<()> {
         let (Node::File(leaf) | Node::Link(leaf)) = node else { return Ok(()) };
         match number {

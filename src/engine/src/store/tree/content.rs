@@ -15,7 +15,7 @@ use crate::nar::Writer;
 use crate::platform::{self, Directory, Node, Unwritten};
 use crate::settings::Interrupt;
 
-/// Files of at most so many bytes are read whole.
+/// Files of at most this number of bytes are read completely.
 pub const SMALL: u64 = 256 * 1024;
 
 /// Bytes of a large file that are read at once, and how many such pieces may wait.
@@ -38,7 +38,7 @@ pub struct Small {
 /// another directory, if one is given, and hashed by itself, if that is asked for.
 ///
 /// # Errors
-/// When it cannot be read or written, or changes meanwhile.
+/// When it cannot be read or written, or changes during the copy.
 pub fn read_small(
     directory: &Directory,
     name: &OsStr,
@@ -149,7 +149,7 @@ pub fn copy_large<S: Sink>(
     Ok(CopiedLarge { executable: node.is_executable(), length, found, look })
 }
 
-/// Creates a copy of a file, in the place of a file or link that stands there.
+/// Creates a copy of a file, replacing an existing file or link.
 fn create(to: &Directory, name: &OsStr, node: &Node) -> Result<File> {
     let file = match to.create_file(name, 0o600) {
         Err(error) if error.is_already_there() => {
@@ -158,7 +158,7 @@ fn create(to: &Directory, name: &OsStr, node: &Node) -> Result<File> {
         }
         created => created?,
     };
-    // What comes from the store is read-only; a build may go on with its copy.
+    // Files of the store are read-only; a build may use its copy further.
     platform::set_mode_of(&file, &to.path().join(name), node.mode & 0o777 | 0o200)?;
     Ok(file)
 }
@@ -166,7 +166,7 @@ fn create(to: &Directory, name: &OsStr, node: &Node) -> Result<File> {
 /// Removes a file or link that is replaced.
 ///
 /// # Errors
-/// When a directory stands there, or the system refuses.
+/// When a directory exists there, or the system refuses.
 pub fn make_room(to: &Directory, name: &OsStr) -> Result<()> {
     match to.remove(name) {
         Err(error) if error.is_not_found() => Ok(()),
@@ -183,7 +183,7 @@ pub fn changed(path: &Path) -> super::super::Error {
 pub struct Large<'a> {
     /// The file.
     pub file: File,
-    /// What it is.
+    /// Its kind.
     pub node: Node,
     /// Its path, for messages.
     pub path: PathBuf,
@@ -191,7 +191,7 @@ pub struct Large<'a> {
     pub copy: Option<(&'a Directory, &'a OsStr)>,
 }
 
-/// Returns the error of a walk whose archive nobody wants any more.
+/// Returns the error of a walk whose archive is no longer needed.
 pub fn nobody_reads(path: &Path) -> super::super::Error {
     platform::failed("read", path)(io::Error::other("nobody wants the rest")).into()
 }
@@ -208,7 +208,7 @@ enum Piece {
 /// length.
 ///
 /// # Errors
-/// When it cannot be read or written, or changes meanwhile, or somebody asked to stop.
+/// When it cannot be read or written, or changes during the copy, or on an interrupt.
 pub fn stream_large<S: Sink>(
     large: Large<'_>,
     patterns: &Patterns,
@@ -227,7 +227,7 @@ pub fn stream_large<S: Sink>(
         // Buffers that are used again need no new memory.
         let (give_back, returned) = channel();
         scope.spawn(move || read_pieces(file, copy, patterns, &sender, &returned));
-        // Leaving early drops the receiver, and with it the thread's reason to go on.
+        // An early return drops the receiver, which stops the thread.
         for piece in receiver {
             interrupt.check().map_err(platform::failed("read", path))?;
             match piece {
@@ -237,7 +237,7 @@ pub fn stream_large<S: Sink>(
                     if archive.is_closed() {
                         return Err(nobody_reads(path));
                     }
-                    // Whoever reads may be done.
+                    // The reader may have finished.
                     let _ = give_back.send(bytes);
                 }
                 Piece::Found(number) => report(number),
