@@ -82,7 +82,9 @@ describe("cli.main", function()
     for _, words in ipairs({ { "help" }, { "--help" }, { "-h" } }) do
       local code, data, talk = run(unpack(words))
       assert.equal(0, code)
-      assert.truthy(data:find("apply     Make this machine", 1, true))
+      assert.truthy(data:find("\n   apply        Make this machine", 1, true))
+      -- The summaries stand below one another.
+      assert.truthy(data:find("\n   completions  Print ", 1, true))
       assert.equal("", talk)
     end
     local _, explained = run("help", "plan")

@@ -28,8 +28,12 @@ function help.render_overview(program)
     ("usage: %s COMMAND [ARGUMENTS]"):format(program),
     "",
   }
+  local widest = 0
   for _, command in ipairs(commands.list) do
-    lines[#lines + 1] = "   " .. text.pad(command.name, 10) .. command.summary
+    widest = math.max(widest, #command.name)
+  end
+  for _, command in ipairs(commands.list) do
+    lines[#lines + 1] = "   " .. text.pad(command.name, widest + 2) .. command.summary
   end
   lines[#lines + 1] = ""
   lines[#lines + 1] = ("`%s help COMMAND` shows the flags of a command."):format(program)
