@@ -4,7 +4,7 @@
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 
-describe("a command of an activation", function()
+describe("a command of an activation #once", function()
   local here
 
   before_each(function()
@@ -331,7 +331,7 @@ os.kill(pid, signal.SIGKILL); print("waits")
   end)
 end)
 
-describe("a command of a user #root", function()
+describe("a command of a user #root #once", function()
   local here
 
   before_each(function()

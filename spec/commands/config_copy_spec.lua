@@ -4,7 +4,7 @@
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 
-describe("the copy of a config", function()
+describe("the copy of a config #once", function()
   local here
 
   before_each(function()
@@ -254,7 +254,7 @@ describe("the copy of a config", function()
   end)
 end)
 
-describe("the number of a snapshot", function()
+describe("the number of a snapshot #once", function()
   it("is never that of an apply that was taken back", function()
     local here = machine.new()
     here.apply('file { path = "~/.a", content = "a" }')

@@ -2,7 +2,7 @@
 
 local machine = require("spec.support.machine")
 
-describe("apply --confirm", function()
+describe("apply --confirm #once", function()
   local here
 
   before_each(function()

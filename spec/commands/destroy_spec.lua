@@ -4,7 +4,7 @@ local machine = require("spec.support.machine")
 
 local unpack = table.unpack or unpack
 
-describe("destroy", function()
+describe("destroy #once", function()
   local here
 
   before_each(function()

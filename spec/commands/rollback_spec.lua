@@ -6,7 +6,7 @@ local process = require("spec.support.process")
 -- A network namespace of its own has no network at all.
 local it_unshared = process.run({ "unshare", "-rn", "true" }).code == 0 and it or pending
 
-describe("rollback", function()
+describe("rollback #once", function()
   local here
 
   before_each(function()

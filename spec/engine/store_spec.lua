@@ -11,7 +11,7 @@ local can_trace = process.has("strace")
   and process.run_line("strace -f -o /dev/null true").code == 0
 local it_with_strace = can_trace and it or pending
 
-describe("the store", function()
+describe("the store #once", function()
   local here
 
   before_each(function()
