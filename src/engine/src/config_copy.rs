@@ -23,7 +23,7 @@ use crate::store::sweep::Dead;
 use crate::store::{Error, Result, Store, tree};
 use crate::value::{Source, Text};
 
-/// The version of the index that we write.
+/// The version of the index that is written.
 const VERSION: u32 = 1;
 const INDEX: &str = "index.json";
 const PRIVATE: u32 = 0o600;
@@ -366,7 +366,7 @@ impl<'a> Writer<'a> {
     }
 
     fn large(&mut self, path: &Path, executable: bool) -> Result<Hash> {
-        // By a name of ours until its hash is known: the file may change while it is copied.
+        // Under a temporary name until its hash is known: the file may change during the copy.
         let temporary = self.contents.join(".new");
         platform::remove_tree(&temporary)?;
         platform::copy_file(path, &temporary, self.interrupt)?;
@@ -380,8 +380,8 @@ impl<'a> Writer<'a> {
         Ok(content)
     }
 
-    /// Returns whether a content has to be written. One that no snapshot names may be half of it,
-    /// after a power cut.
+    /// Returns whether a content has to be written. A content that no snapshot names may be
+    /// incomplete, after a power failure.
     fn is_missing(&mut self, content: Hash) -> Result<bool> {
         if !self.present.insert(content) {
             return Ok(false);
@@ -512,7 +512,7 @@ fn restore_source(
 ) -> Result<()> {
     for (inner, node) in entries {
         let inner = platform::path_from_bytes(inner);
-        // The index is a file of ours, but a damaged one must not write elsewhere.
+        // sys.lua wrote the index, but a damaged one must not write elsewhere.
         let is_plain = inner.components().all(|part| matches!(part, Component::Normal(_)));
         let path = if inner.as_os_str().is_empty() { place.to_owned() } else { place.join(&inner) };
         let damaged =

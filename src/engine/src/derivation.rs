@@ -13,7 +13,7 @@ use crate::settings::System;
 use crate::store::Outputs;
 use crate::value::{Bytes, Captures, Function, Positions, Source, Value};
 
-/// From so many on, derivations are made side by side, so many by one thread.
+/// From this number on, derivations are made in parallel, this number on each thread.
 const MANY: usize = 2000;
 const PART: usize = 256;
 
@@ -167,7 +167,7 @@ impl Derivation {
         })
     }
 
-    /// Does the same for many, side by side; nothing for those that name a placeholder of nobody.
+    /// Does the same for many in parallel; nothing for those that name an unknown placeholder.
     pub fn new_all(
         specs: Vec<Option<Spec>>,
         owner: impl Fn(Placeholder) -> Option<(Hash, OutputName)> + Sync,
@@ -203,7 +203,7 @@ impl Derivation {
         self.spec.outputs.iter().zip(self.own.iter().copied())
     }
 
-    /// Returns the hash in which dependencies stand as the objects they became.
+    /// Returns the hash in which dependencies count by their objects.
     ///
     /// `realized` tells the objects of each dependency.
     pub fn resolved_hash(&self, realized: &BTreeMap<Hash, Outputs>) -> Hash {

@@ -41,7 +41,7 @@ pub fn current_id(store: &Store) -> Result<SnapshotId, Error> {
     let target = match platform::read_link(&link) {
         Ok(target) => target,
         Err(error) if error.is_not_found() => return Ok(SnapshotId(0)),
-        // Something else stands there.
+        // Another kind of file is there.
         Err(_) if platform::kind_of(&link)? != Some(platform::FileKind::Symlink) => {
             return Err(Error::Current(link));
         }
@@ -71,8 +71,8 @@ pub fn read_ahead(store: &Store) -> Option<Ahead> {
 }
 
 impl Ahead {
-    /// Returns the snapshot, if it could be read and is still the one that is applied: each switch
-    /// makes another link.
+    /// Returns the snapshot, if it could be read and is still the applied one: each switch makes
+    /// another link.
     pub fn take(self, store: &Store) -> Option<Snapshot> {
         let snapshot = self.reading.join().ok()?;
         if look_at_link(store)? == self.link { snapshot } else { None }
@@ -91,8 +91,7 @@ fn look_at_link(store: &Store) -> Option<(PathBuf, Identity)> {
 /// # Errors
 /// When it cannot be read, or a newer program wrote it.
 pub fn current(store: &Store) -> Result<Snapshot, Error> {
-    // Opened through the link, at one moment: whoever switches or removes meanwhile does not come
-    // between.
+    // Opened through the link, at one moment: a concurrent switch or removal cannot interfere.
     let path = store.current().join("snapshot.json");
     match platform::read_file(&path) {
         Ok(text) => {
@@ -239,8 +238,8 @@ pub fn take_id(store: &Store) -> Result<SnapshotId, Error> {
     Ok(id)
 }
 
-/// Writes the index of all snapshots. To be called before one is removed, so that its number is not
-/// used again. `new` is one that need not be read.
+/// Writes the index of all snapshots. Call it before a snapshot is removed, so that its number is
+/// not used again. `new` is a snapshot that need not be read.
 ///
 /// # Errors
 /// When the directory of snapshots cannot be read or the index cannot be written.
@@ -259,7 +258,7 @@ pub fn write_index(store: &Store, new: Option<&Snapshot>) -> Result<(), Error> {
         } else if let Ok(snapshot) = read(store, id) {
             snapshots.push(IndexEntry::of(&snapshot));
         }
-        // One that cannot be read is named by the commands that need it.
+        // Commands that need an unreadable snapshot name it.
     }
     write(store, &Index { version: INDEX_VERSION, last_id, snapshots })
 }

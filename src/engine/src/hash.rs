@@ -56,7 +56,7 @@ impl std::hash::Hasher for DigestHasher {
     }
 }
 
-/// A text that is no SHA-256 digest.
+/// A text that is not a SHA-256 digest.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "`{given}` is no SHA-256: expected 64 hexadecimal digits or `sha256-` and 44 characters of base64"
@@ -164,7 +164,7 @@ pub trait Sink {
     /// Takes what stands for the content of the file that has just ended, where that is known.
     fn put_stand_in(&mut self, _bytes: &[u8]) {}
 
-    /// Returns whether nobody wants further bytes.
+    /// Returns whether further bytes are unnecessary.
     fn is_closed(&self) -> bool {
         false
     }

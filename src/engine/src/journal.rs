@@ -10,7 +10,7 @@ use crate::action::{Action, TargetChange};
 use crate::names::SnapshotId;
 use crate::value::{Positions, Text};
 
-/// The version of the format that we write.
+/// The version of the format that is written.
 pub const VERSION: u32 = 1;
 
 /// The intent of a switch.
@@ -37,7 +37,7 @@ pub struct Journal {
     pub confirm: Option<f64>,
     /// What it does, in order.
     pub changes: Vec<Change>,
-    /// Directories of ours that hold no target any more, outermost first.
+    /// Directories of sys.lua that contain no target any more, outermost first.
     pub leftover: Vec<Text>,
 }
 
@@ -53,7 +53,7 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mode: Option<u32>,
     },
-    /// What stands at a target changes.
+    /// A target changes.
     Target(TargetChange),
     /// A command runs.
     Command {
@@ -64,7 +64,7 @@ pub enum Change {
         /// Whether it runs because something changed: then it is taken back by running again.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         again: bool,
-        /// The user that it runs as; whoever applies, unless given.
+        /// The user that it runs as; by default the applying user.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         user: Option<String>,
         /// Who declared it.
@@ -94,10 +94,10 @@ pub enum Note {
     Deadline(f64),
 }
 
-/// A text that is no journal of a version that we know.
+/// A text that is not a journal of a known version.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// It is no such JSON.
+    /// It is not valid JSON of this form.
     #[error("{0}")]
     Damaged(#[from] serde_json::Error),
     /// A newer program wrote it.
@@ -118,7 +118,7 @@ impl Written {
     /// Reads a journal. A last line that is cut off was never acted upon.
     ///
     /// # Errors
-    /// When the text is no journal, or one of a newer version.
+    /// When the text is not a journal, or one of a newer version.
     pub fn parse(text: &[u8]) -> Result<Written, JournalError> {
         #[derive(Deserialize)]
         struct Header {

@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 use crate::hash::Hash;
 use crate::pins::{Pin, parts_of};
 
-/// The version of the format that we write.
+/// The version of the format that is written.
 pub const VERSION: u64 = 1;
 
 /// The name of the file, in the directory of the entry file.
@@ -51,7 +51,7 @@ impl fmt::Display for Kind {
 /// What an input resolved to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LockedInput {
-    /// What it is fetched by.
+    /// Its way to be fetched.
     #[serde(rename = "type")]
     pub kind: Kind,
     /// The address, as the config has it.
@@ -87,7 +87,7 @@ pub struct LockDocument {
     pub others: BTreeMap<String, Json>,
 }
 
-/// A text that is no lock of a version that we know.
+/// A text that is not a lock of a known version.
 #[derive(Debug, thiserror::Error)]
 pub enum LockFileError {
     /// A merge of git is not finished.
@@ -96,13 +96,13 @@ pub enum LockFileError {
         /// The line of the first marker, counted from 1.
         line: usize,
     },
-    /// It is no such JSON.
+    /// It is not valid JSON of this form.
     #[error("{0}")]
     Damaged(#[from] serde_json::Error),
     /// A newer program wrote it.
     #[error("it has version {0}, which a newer sys.lua wrote")]
     Newer(u64),
-    /// A pin is not as we write it.
+    /// A pin is not in canonical form.
     #[error("the pin `{key}` {problem}")]
     Pin {
         /// Its key.
@@ -110,7 +110,7 @@ pub enum LockFileError {
         /// What is wrong, to come after the key.
         problem: &'static str,
     },
-    /// An entry is not as we write it.
+    /// An entry is not in canonical form.
     #[error("the input `{key}` {problem}")]
     Input {
         /// The key of the entry.
@@ -222,7 +222,7 @@ impl LockDocument {
     /// Reads a lock.
     ///
     /// # Errors
-    /// When the text is no lock, or one of a newer version.
+    /// When the text is not a lock, or one of a newer version.
     pub fn parse(text: &[u8]) -> Result<LockDocument, LockFileError> {
         #[derive(Deserialize)]
         struct Header {

@@ -12,7 +12,7 @@ use smol_str::SmolStr;
 
 use crate::hash::Hash;
 
-/// Characters of a hash that stand in a path.
+/// Characters of a hash that are part of a path.
 pub const SHORT_HASH: usize = 9;
 
 const MAX_NAME: usize = 120;
@@ -180,7 +180,7 @@ impl SnapshotId {
     /// Parses decimal digits without a leading zero.
     ///
     /// # Errors
-    /// When the text is no such number.
+    /// When the text is not such a number.
     pub fn parse(text: &str) -> Result<SnapshotId, NameError> {
         let id = text.parse().ok().map(SnapshotId).filter(|id| id.to_string() == text);
         id.ok_or_else(|| NameError {

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use crate::hash::Hash;
 
-/// The pins that a result depends on: what each key stood for.
+/// The pins that a result depends on: the hash of each key.
 pub type PinnedHashes = BTreeMap<String, Hash>;
 
 /// What a lock says of something that is fetched.
@@ -164,7 +164,7 @@ impl Pins {
         lacking
     }
 
-    /// Adds a pin, unless it is there; returns the one that counts.
+    /// Adds a pin, unless it exists; returns the valid one.
     pub fn add(&self, key: &str, pin: Pin) -> Pin {
         let mut state = self.state();
         if let Some(known) = state.get(key) {

@@ -21,11 +21,11 @@ use crate::pins::Pins;
 pub struct Settings {
     /// What calls share.
     pub context: Arc<EngineContext>,
-    /// The directory that holds `store/`, `env.sh` and everything else of ours. Absolute.
+    /// The directory of `store/`, `env.sh` and all other files of sys.lua. Absolute.
     pub root: PathBuf,
     /// The home directory that `~` stands for. Absolute.
     pub home: PathBuf,
-    /// The root of another store, whose objects stand in for damaged ones.
+    /// The root of another store, whose objects replace damaged ones.
     pub substitute: Option<PathBuf>,
     /// Operations that run at the same time.
     pub jobs: usize,
@@ -37,7 +37,7 @@ pub struct Settings {
     pub lock_timeout: Option<Duration>,
     /// How programs of builds are confined.
     pub sandbox: Sandbox,
-    /// Whom builds of root run as.
+    /// The users of root's builds.
     pub build_users: UserRange,
     /// Set from outside to stop.
     pub interrupt: Interrupt,
@@ -60,7 +60,7 @@ pub struct Settings {
 /// How much of what programs of builds print is kept, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputLimits {
-    /// In the log of a build: what goes on is left out, which the log says.
+    /// In the log of a build: later output is omitted, and the log says so.
     pub log: u64,
     /// Of what a program prints to its standard output, which its build gets as a string: more is
     /// an error.
@@ -144,7 +144,7 @@ impl Default for UserRange {
     }
 }
 
-/// A text that is no range.
+/// A text that is not a range.
 #[derive(Debug, thiserror::Error)]
 #[error("a range of at least {FEWEST} users is FIRST-LAST, such as {}", UserRange::default())]
 pub struct InvalidRange;
@@ -190,7 +190,7 @@ impl UserRange {
 pub struct Interrupt(pub Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Returns whether somebody asked to stop.
+    /// Returns whether the operation was cancelled.
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
@@ -199,13 +199,13 @@ impl Interrupt {
     /// entries of a tree.
     ///
     /// # Errors
-    /// [`Stopped`], when somebody asked to stop.
+    /// [`Stopped`], if the operation was cancelled.
     pub fn check(&self) -> io::Result<()> {
         if self.is_set() { Err(io::Error::other(Stopped)) } else { Ok(()) }
     }
 }
 
-/// Somebody asked to stop while a file or a tree was read or written.
+/// The operation was cancelled while a file or a tree was read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted")]
 pub struct Stopped;
@@ -287,7 +287,7 @@ pub enum Event {
     },
     /// A command of an activation began to run.
     CommandStarted {
-        /// What it is called, else its beginning.
+        /// Its name, or else its beginning.
         name: String,
     },
     /// It printed a line.
@@ -297,7 +297,7 @@ pub enum Event {
     },
     /// It ended.
     CommandFinished {
-        /// What it is called, else its beginning.
+        /// Its name, or else its beginning.
         name: String,
         /// Whether it ended well.
         success: bool,

@@ -14,7 +14,7 @@ use crate::platform;
 use crate::store::Outputs;
 use crate::value::{Text, path_from_json, path_to_json};
 
-/// The version of the format that we write.
+/// The version of the format that is written.
 pub const VERSION: u32 = 1;
 
 /// The end of the year 9999, in seconds since the epoch: what is later cannot be shown everywhere.
@@ -39,7 +39,7 @@ pub struct Snapshot {
     /// The root when it was made; older versions did not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<Text>,
-    /// The home that `~/` stood for.
+    /// The home behind `~/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<Text>,
     /// The derivations that were realized, and the objects of their outputs.
@@ -118,10 +118,10 @@ fn way<'a>(from: &Path, to: &'a Path) -> (usize, &'a Path) {
     (up, to.strip_prefix(common).unwrap_or(to))
 }
 
-/// A text that is no snapshot of a version that we know.
+/// A text that is not a snapshot of a known version.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
-    /// It is no such JSON.
+    /// It is not valid JSON of this form.
     #[error("{0}")]
     Damaged(#[from] serde_json::Error),
     /// A newer program wrote it.
@@ -156,7 +156,7 @@ impl Snapshot {
     /// Reads a snapshot.
     ///
     /// # Errors
-    /// When the text is no snapshot, or one of a newer version.
+    /// When the text is not a snapshot, or one of a newer version.
     pub fn parse(text: &[u8]) -> Result<Snapshot, SnapshotError> {
         #[derive(Deserialize)]
         struct Header {

@@ -176,7 +176,7 @@ pub enum Value {
     Bool(bool),
     /// An integer.
     Int(i64),
-    /// A number that is no integer, never NaN or infinite in `opts`.
+    /// A number that is not an integer, never NaN or infinite in `opts`.
     Float(f64),
     /// A string: any bytes.
     Bytes(Vec<u8>),
@@ -221,7 +221,7 @@ impl Serialize for Captures<'_> {
     }
 }
 
-/// Returns a key of the user as a key of JSON: one that begins with `$` gets a second one.
+/// Returns a key of the user as a key of JSON: a leading `$` is doubled.
 fn key_to_json(key: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(key);
     if text.starts_with('$') { format!("${text}").into() } else { text }

@@ -11,11 +11,11 @@ use crate::value::Text;
 pub enum VariableValue {
     /// The whole value.
     Single(Template),
-    /// Entries that stand before whatever the variable has.
+    /// Entries that precede the existing value of the variable.
     List {
         /// The entries, first one first.
         entries: Vec<Template>,
-        /// What stands between entries.
+        /// The separator of entries.
         separator: String,
     },
 }

@@ -46,7 +46,7 @@ pub struct Declaration {
 pub struct Key {
     /// The keys that lead to it.
     pub path: Vec<String>,
-    /// What it is to be.
+    /// Its wanted value.
     pub want: Want,
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Place {
     pub unit: String,
     /// Whether a value may take several lines.
     pub is_open: bool,
-    /// Whether it stands between braces.
+    /// Whether it is between braces.
     pub is_braces: bool,
 }
 
@@ -136,7 +136,7 @@ impl<'a> Document<'a> {
         self.text.replace_range(range, new);
     }
 
-    /// Replaces the text of a value; returns what stood there.
+    /// Replaces the text of a value; returns the old text.
     pub fn replace(&mut self, path: &[String], new: &str) -> Result<String> {
         let Some(span) = self.root.get(path).map(|node| node.span.clone()) else {
             return Ok(String::new());
@@ -314,8 +314,8 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    /// Makes a table below another one; returns how many keys of the path it made and what stood
-    /// there before.
+    /// Makes a table below another one; returns the number of created keys of the path, and the
+    /// text before.
     pub fn make_table(
         &mut self,
         path: &[String],
@@ -338,8 +338,8 @@ impl<'a> Document<'a> {
         Ok((1, before))
     }
 
-    /// Takes an entry out of a table; `lead` and `tail` are what was written around it, if it was
-    /// us.
+    /// Removes an entry from a table; `lead` and `tail` are the text written around it, if this
+    /// crate wrote it.
     pub fn remove(
         &mut self,
         path: &[String],
@@ -472,7 +472,7 @@ impl<'a> Document<'a> {
             self.text = before;
             self.reparse()?;
         }
-        // Somebody else wrote there: only the value comes back.
+        // Another program wrote there: only the value is restored.
         let text = removed.text.trim().trim_end_matches(',').trim_end();
         let wrapped = match self.map(path).map(|map| &map.shape) {
             Some(Shape::Braces(_)) => format!("{{{text}}}"),
@@ -487,7 +487,7 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    /// Puts back what stood between the braces of a table that was empty.
+    /// Restores the text between the braces of a table that was empty.
     pub fn set_inside(&mut self, path: &[String], inside: &str) -> Result<()> {
         if let Some(Shape::Braces(span)) = self.map(path).map(|map| map.shape.clone()) {
             self.text.replace_range(span.start + 1..span.end - 1, inside);

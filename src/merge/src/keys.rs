@@ -123,7 +123,8 @@ pub(crate) fn set(
     Ok(Kept { path: path.clone(), set: Some(value), before, joined })
 }
 
-/// Returns the value to write, and which items of it are ours; `None` when what is found is right.
+/// Returns the value to write, and which of its items are managed; `None` when the existing value
+/// is right.
 fn wanted(
     found: Option<&Value>,
     key: &Key,
@@ -140,7 +141,7 @@ fn wanted(
         if found.is_some() && holds(found, &key.want) && !others.iter().any(goes) {
             return Ok(None);
         }
-        // What was there before us is not ours, though it is declared.
+        // An entry that existed before is not managed, though it is declared.
         let is_ours = |item: &&Value| has(known, item) || !has(&others, item);
         let ours: Vec<Value> = items.iter().filter(is_ours).cloned().collect();
         others.retain(|item| !has(known, item) && !has(items, item));
@@ -240,7 +241,7 @@ fn take_away(document: &mut Document<'_>, path: &[String], earlier: Option<Kept>
     Ok(Kept { path: path.to_vec(), set: None, before: Before::Entries(removed), joined: None })
 }
 
-/// A table that is not ours stays one when its last entry goes.
+/// A table that is not managed stays when its last entry is removed.
 fn keep_table(document: &mut Document<'_>, path: &[String]) -> Result<()> {
     if path.is_empty() || document.map(path).is_none_or(|map| !map.is_null) {
         return Ok(());
@@ -249,8 +250,8 @@ fn keep_table(document: &mut Document<'_>, path: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Takes a key back: one that is as we set it gets what was there before; another one stays.
-/// Returns whether it was ours.
+/// Reverts a key: if it is unchanged, it gets its earlier value; otherwise it stays. Returns
+/// whether it was managed.
 pub(crate) fn take_back(
     document: &mut Document<'_>,
     kept: &Kept,
@@ -277,7 +278,7 @@ pub(crate) fn take_back(
     Ok(is_ours)
 }
 
-/// Takes our items out of a list that others changed too.
+/// Removes managed items from a list that others changed too.
 fn take_items(
     document: &mut Document<'_>,
     kept: &Kept,
@@ -307,8 +308,8 @@ fn remove(document: &mut Document<'_>, path: &[String], lead: &str, tail: &str) 
     Ok(())
 }
 
-/// What was written after the first line of a table stands after the last one of those that followed:
-/// the next one takes it over. Returns what goes after a key that is taken out.
+/// Text after the first line of a table is also after the last one of those that followed: the next
+/// one takes it over. Returns the text after a removed key.
 fn inherit(
     document: &Document<'_>,
     path: &[String],
@@ -350,7 +351,7 @@ fn put_back(document: &mut Document<'_>, kept: &Kept, record: &mut Record) -> Re
         Before::Nothing { .. } => {}
         Before::Entries(entries) => {
             let Some((last, above)) = kept.path.split_last() else { return Ok(()) };
-            // One that was set after it had been taken away goes first.
+            // A key that was set after it had been removed is reverted first.
             if kept.set.is_some() {
                 remove(document, &kept.path, "", "")?;
             }

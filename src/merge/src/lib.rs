@@ -1,13 +1,12 @@
-//! Sets keys in documents that other programs write too, and takes them back. Bytes and declared
-//! keys come in, bytes and what stood there before go out: nothing here knows files, or what the
-//! keys are for.
+//! Sets keys in documents that other programs write too, and reverts them. Bytes and declared keys
+//! come in, new bytes and a record of the earlier state go out: nothing here knows files, or the
+//! purpose of keys.
 //!
 //! Everything that is not declared keeps its bytes: an edit replaces the text of one value, or adds
-//! or takes out one entry. What is taken back leaves the very bytes that stood there before, as long
-//! as nothing else changed around them.
+//! or removes one entry. Reverting restores the exact earlier bytes, if nothing else changed around
+//! them.
 //!
-//! The floors, each of which uses only those above it in this list and the rooms before it on its
-//! own:
+//! The floors. Each uses only those above it in this list and earlier rooms on its own floor:
 //!
 //! - **F0** [`declaration`], [`problem`], [`node`], [`record`]
 //! - **F1** [`editor`]

@@ -1,4 +1,4 @@
-//! Bytes of a document and a declaration to new bytes, and what stood there before.
+//! Turns bytes of a document and a declaration into new bytes, and a record of the earlier state.
 
 use serde_json::Value;
 
@@ -21,11 +21,11 @@ const BOM: &str = "\u{feff}";
 pub struct Merged {
     /// Its new bytes; nothing, when there is to be no file.
     pub bytes: Option<Vec<u8>>,
-    /// What stood there before, for the next time.
+    /// The record of the earlier state, for the next time.
     pub record: Record,
     /// What changed, key by key.
     pub changes: Vec<Change>,
-    /// Whether a key that was set before had been changed meanwhile.
+    /// Whether a managed key had been changed in the meantime.
     pub is_drifted: bool,
 }
 
@@ -51,7 +51,7 @@ fn editor_of(format: Format) -> Option<Box<dyn Editor>> {
     })
 }
 
-/// A text, how it is encoded, and what stands before it.
+/// A text, its encoding, and its prefix.
 struct Decoded {
     text: String,
     has_bom: bool,
@@ -173,7 +173,7 @@ pub fn merge(bytes: Option<&[u8]>, declaration: &Declaration, record: &Record) -
     let declaration = decoded.encoded(declaration);
     let mut record = record.clone();
     let is_new = bytes.is_none();
-    // One that somebody removed is made again.
+    // A removed one is made again.
     record.made |= is_new;
     let (text, mut record, changes, is_drifted) = match editor_of(declaration.format) {
         None => merge_lines(&decoded.text, &declaration, &record)?,
@@ -234,7 +234,7 @@ fn merge_keys(
     let mut is_drifted = false;
     let mut known: Vec<Option<crate::record::Kept>> = Vec::new();
     let mut earlier = std::mem::take(&mut record.keys);
-    // What is not declared any more goes first, the last one that was set before all others.
+    // Keys that are no longer declared are reverted first, the last one before all others.
     let mut stays = Vec::new();
     while let Some(kept) = earlier.pop() {
         let key = keys.iter().find(|key| key.path == kept.path);

@@ -9,7 +9,7 @@ use serde_json::Value;
 pub(crate) struct Node {
     /// What another value takes the place of.
     pub span: Range<usize>,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
 }
 
@@ -20,7 +20,7 @@ pub(crate) enum Kind {
     Leaf(Option<Value>),
     /// A table whose keys can be changed one by one.
     Map(Map),
-    /// Something whose text is not in one place, with its value and what it is called.
+    /// A value whose text is not in one place, with its name.
     Scattered(Value, &'static str),
 }
 

@@ -1,9 +1,9 @@
-//! What stood in a document before keys were set: as data, so that it can be kept and come back.
+//! The state of a document before keys were set: as data, so that it can be kept and restored.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What stood in a document before.
+/// The earlier state of a document.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
@@ -61,15 +61,15 @@ pub(crate) struct Kept {
 pub(crate) struct Table {
     /// The keys that lead to it.
     pub path: Vec<String>,
-    /// What stood in its place, when it was made.
+    /// The earlier text in its place, when it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Before>,
-    /// What stood between its braces, when it was empty.
+    /// The earlier text between its braces, when it was empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inside: Option<String>,
 }
 
-/// What stood at a key.
+/// The earlier state of a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Before {
@@ -94,7 +94,7 @@ pub(crate) struct Removed {
     /// The key of the entry before it, and how many entries with that key come before that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<(String, usize)>,
-    /// What stood between that entry, or the beginning of the table, and the text.
+    /// The text between that entry, or the beginning of the table, and the text.
     pub between: String,
     /// Where in that there was a comma, which was taken out too.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -56,8 +56,8 @@ pub(crate) fn differences(text: &str, declaration: &Declaration) -> Result<Vec<D
     })
 }
 
-/// Sets the declared lines and takes back those of the record that are not declared any more.
-/// Returns the new record and whether something of ours had been changed meanwhile.
+/// Sets the declared lines and reverts those of the record that are no longer declared. Returns the
+/// new record and whether a managed line had been changed in the meantime.
 pub(crate) fn merge(
     text: &mut String,
     declaration: &Declaration,
@@ -164,7 +164,7 @@ fn merge_block(
     };
     let before = match old {
         Some(old) if !matches!(before, Before::Nothing { .. }) => old.before.clone(),
-        // A block that stood there before us has our name: it was left behind.
+        // An existing block has the same name: an earlier use left it.
         None if matches!(before, Before::Value(_)) => {
             Before::Nothing { lead: String::new(), tail: newline.to_owned() }
         }

@@ -1,4 +1,4 @@
-//! TOML 1.1.
+//! TOML 1.1: finds the keys of a document and edits them.
 
 use serde_json::{Map as JsonMap, Value};
 use toml_edit::{Item, Table};
@@ -112,7 +112,7 @@ pub(crate) fn hash_comment(text: &str, at: usize) -> Option<usize> {
     Some(at + 1 + rest[..end].strip_suffix('\r').unwrap_or(&rest[..end]).len())
 }
 
-/// Returns where a table gets another entry after one that ends at a place.
+/// Returns the place for another entry of a table after an entry that ends at a place.
 fn after_line(text: &str, start: usize, end: usize) -> Lines {
     let line = text[end..].find('\n').map_or(text.len(), |newline| end + newline);
     let at = if text[end..line].ends_with('\r') { line - 1 } else { line };
@@ -123,7 +123,7 @@ fn after_line(text: &str, start: usize, end: usize) -> Lines {
     Lines { start, at, lead, ..Lines::default() }
 }
 
-/// Returns the end of the last entry that stands in a table itself.
+/// Returns the end of the last entry in a table itself.
 fn last_of(map: &Map) -> Option<usize> {
     let ends = map.entries.iter().filter_map(|entry| match &entry.value.kind {
         Kind::Map(Map { shape: Shape::Lines(lines), entries, .. }) if !lines.prefix.is_empty() => {
@@ -170,7 +170,7 @@ fn table(text: &str, table: &Table) -> Node {
         let end = if span.is_empty() || item.is_table() { span.end } else { value.span.end };
         entries.push(Entry { key: key.to_owned(), span, end, value });
     }
-    // As they stand in the text.
+    // As written in the text.
     entries.sort_by_key(|entry| (entry.span.is_empty(), entry.span.start));
     let mut map = Map { entries, shape: Shape::Implicit, is_null: false };
     let header = table.span().unwrap_or_default();
@@ -194,7 +194,7 @@ fn table(text: &str, table: &Table) -> Node {
     Node { span: 0..0, kind: Kind::Map(map) }
 }
 
-/// Returns what stands before the last key of a dotted one.
+/// Returns the text before the last key of a dotted one.
 fn prefix(text: &str, entry: &Entry) -> String {
     let whole = &text[entry.span.clone()];
     let last = ["\"", "'"].iter().find_map(|quote| {

@@ -259,7 +259,7 @@ impl<'a> Reader<'a> {
         end.max(from + header.trim_end().len())
     }
 
-    /// Where a quoted text ends: its end as the parser tells it may lie behind a comment.
+    /// The end of a quoted text: the end that the parser reports may be behind a comment.
     fn quoted_end(&self, start: usize, quote: char) -> usize {
         let Some(open) = self.text[start..].find(quote).map(|at| start + at + 1) else {
             return start;

@@ -17,8 +17,8 @@ fn path_of(text: &LuaString) -> std::path::PathBuf {
     platform::path_from_bytes(&text.as_bytes())
 }
 
-/// Returns what stands at an absolute path, or `nil`: its kind and mode, its owner's number, where
-/// a link leads, the path with the links above it resolved, and with all.
+/// Returns the file at an absolute path, or `nil`: its kind and mode, its owner's number, the
+/// target of a link, the path with the links above it resolved, and with all.
 fn look(lua: &Lua, path: &LuaString) -> Answer<Option<LuaTable>> {
     let path = path_of(path);
     let parent = platform::canonical(path.parent().unwrap_or(&path));

@@ -50,7 +50,7 @@ fn find(words: &[Vec<u8>]) -> Option<&[Vec<u8>]> {
                 named |= words.get(place).is_some_and(|name| is_ours(name));
                 place += 1;
             }
-            // Somebody who asks for code or a prompt gets just that.
+            // Users who ask for code or a prompt get just that.
             b"-i" => return None,
             b"-e" if named => return None,
             b"-e" => place += 1,

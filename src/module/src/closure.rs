@@ -37,8 +37,8 @@ impl Write for LuaWriter<'_> {
     }
 }
 
-/// A pipe with a name. Opening it waits for its other end, so the thread that reads it does that,
-/// for which nobody waits.
+/// A named pipe. Opening it waits for its other end, so the reading thread does that, and nothing
+/// waits for the thread.
 enum Pipe {
     Closed(PathBuf),
     Open(std::fs::File),

@@ -20,8 +20,8 @@ use crate::error::{Answer, lua_failure, register as register_function, register_
 use crate::state::{self, State};
 use crate::tree::{Members, members};
 
-/// The frames of our own between the user's line and [`collect`], at least: what calls us for Lua,
-/// it, and one of `helpers/file.lua`.
+/// The minimum number of sys.lua frames between the user's line and [`collect`]: the caller for
+/// Lua, `collect`, and a function of `helpers/file.lua`.
 const FRAMES: c_int = 2;
 
 /// A file that is a path and a content or a source.
@@ -321,7 +321,7 @@ fn take_contested(
 /// Returns the number of the tree; nothing where no directory is, or one without files.
 ///
 /// # Errors
-/// When a link leads out of the config's directory, or something is no file, directory or link.
+/// When a link leads out of the config's directory, or a path is not a file, directory or link.
 fn collect_tree(
     lua: &Lua,
     (number, source, place, directory): (usize, BString, BString, BString),

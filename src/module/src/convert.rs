@@ -186,7 +186,7 @@ fn table_to_value(lua: &Lua, table: &LuaTable, place: &Place<'_>) -> Answer<Valu
 /// Where the files of a config are.
 pub struct ConfigFiles {
     directory: Vec<u8>,
-    /// What lies there and is no part of it: the home and the root may.
+    /// Directories that are there but not part of it: the home and the root may be.
     elsewhere: Vec<Vec<u8>>,
 }
 

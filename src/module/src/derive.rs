@@ -17,10 +17,11 @@ use crate::error::{Answer, lua_failure, register as register_function, register_
 use crate::position::Rules;
 use crate::{capture, inputs, state};
 
-/// The registry entry with what handles and sources show, by the handle: only we can add to it, so
-/// that nothing else can pose as one. Handles are empty tables that `lua/syslua/handle.lua` gives a
-/// metatable; no userdata, since LuaJIT 2.1.0-beta3 crashes when it collects userdata of mlua (it
-/// takes the upper half of a C function's 32-bit result for part of it).
+/// The registry entry with the fields of handles and sources, by the handle: only the module can
+/// add to it, so no other value can imitate a handle. Handles are empty tables that
+/// `lua/syslua/handle.lua` gives a metatable; not userdata, because LuaJIT 2.1.0-beta3 crashes when
+/// it collects userdata of mlua (it reads the upper half of a C function's 32-bit result as part of
+/// it).
 const FIELDS: &str = "syslua.handles";
 
 /// The registry entries of the metatables: of handles, sources, the outputs of a handle, and of
@@ -36,14 +37,14 @@ pub const DEPENDENCY: &str = "syslua.dependency";
 /// Returns what a handle or source shows.
 ///
 /// # Errors
-/// When it is not as we made it, naming it.
+/// When it was changed; the error names it.
 fn fields_of(
     lua: &Lua,
     table: &LuaTable,
     kind: &str,
     name: &dyn Fn() -> String,
 ) -> Answer<Option<LuaTable>> {
-    // One that lost its metatable shows nothing: it is an empty table.
+    // A handle that lost its metatable shows nothing: it is an empty table.
     let Some(metatable) = table.metatable() else { return Ok(None) };
     let find = || -> LuaResult<Option<(LuaTable, bool)>> {
         let handles: Option<LuaTable> = lua.named_registry_value(FIELDS)?;
@@ -145,7 +146,7 @@ fn handle(lua: &Lua, derivation: &Derivation) -> LuaResult<LuaTable> {
         let placeholder = derivation.placeholder(output).to_string();
         outputs.raw_push(output.as_str())?;
         outputs.raw_set(output.as_str(), placeholder.as_str())?;
-        // The first one stands in where none is called `out`.
+        // The first output is used if none is called `out`.
         if output.is_main() || !fields.contains_key("out")? {
             fields.raw_set("out", placeholder)?;
         }
@@ -312,8 +313,8 @@ fn list_tree(lua: &Lua, path: &LuaString) -> Answer<Vec<LuaTable>> {
     entries.iter().map(entry).collect::<LuaResult<_>>().map_err(lua_failure)
 }
 
-/// Returns the names in a directory; with `is_deep` the relative paths of everything below it. `nil`
-/// where no directory stands; links above it and at it are followed.
+/// Returns the names in a directory; with `is_deep` the relative paths of everything below it.
+/// `nil` if there is no directory; links above it and at it are followed.
 fn list_directory(lua: &Lua, path: &LuaString, is_deep: bool) -> Answer<Option<Vec<LuaString>>> {
     let place = state::locate(lua, platform::path_from_bytes(&path.as_bytes()));
     let top = platform::canonical(&place);
@@ -331,7 +332,7 @@ fn list_directory(lua: &Lua, path: &LuaString, is_deep: bool) -> Answer<Option<V
     names.collect::<LuaResult<_>>().map(Some).map_err(lua_failure)
 }
 
-/// Returns whether something stands at a path, or at what the link there leads to.
+/// Returns whether a path, or the target of a link there, exists.
 fn stands(lua: &Lua, path: &LuaString) -> bool {
     let place = state::locate(lua, platform::path_from_bytes(&path.as_bytes()));
     platform::exists(&platform::canonical(&place))

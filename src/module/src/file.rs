@@ -74,8 +74,8 @@ fn absolute(place: PathBuf) -> Answer<PathBuf> {
     Ok(if whole.file_name().is_none() { platform::canonical(&whole) } else { whole })
 }
 
-/// Returns the source at a place and whether others cannot read something of it, or nothing where
-/// nothing stands. A link that is named as a source is followed.
+/// Returns the source at a place and whether others cannot read a part of it, or nothing if it is
+/// missing. A link that is named as a source is followed.
 fn source_at(lua: &Lua, place: PathBuf) -> Answer<Option<(Source, bool)>> {
     let named = absolute(place)?;
     let path = state::locate(lua, named.clone());
@@ -413,7 +413,7 @@ impl Declaring<'_> {
                 };
                 return Ok(exists.then(|| platform::bytes_of_path(&place).into()));
             }
-            // A secret is no content.
+            // A secret is not a content.
             Origin::None | Origin::Secret(_) => return Ok(Some(Vec::new().into())),
             Origin::Member { top, below, excluded } => {
                 return self.member(given, (top, excluded), below, ticket);

@@ -22,9 +22,9 @@ pub enum Origin {
     Declared(Source),
     /// A path in what a derivation makes.
     Built,
-    /// There is none: nothing is to stand there.
+    /// None: the place must stay free.
     None,
-    /// A secret, by what it is made of.
+    /// A secret, by its parts.
     Secret(Vec<Piece>),
     /// A local file or tree, which is linked to as it is.
     Own,
@@ -59,7 +59,7 @@ pub enum Piece {
 }
 
 impl Piece {
-    /// Reads one: a text, or a table of what it is a value of.
+    /// Reads one: a text, or a table that refers to a value.
     pub fn read(value: LuaValue) -> LuaResult<Piece> {
         match value {
             LuaValue::Table(table) => Ok(Piece::Value {
@@ -94,15 +94,15 @@ pub struct Given {
 /// `lua/syslua/helpers/file/parts.lua` says.
 #[derive(Default)]
 pub struct More {
-    /// Whether it is no secret, whatever the mode of its source.
+    /// Whether it is public, whatever the mode of its source.
     pub is_public: bool,
-    /// Whether nothing is to stand there.
+    /// Whether the place must stay free.
     pub is_absent: bool,
     /// Whether it is a built tree, whose files are linked one by one.
     pub is_whole: bool,
     /// Whether it is a real file.
     pub is_installed: bool,
-    /// Whether it is written only where nothing stands.
+    /// Whether it is written only to a free place.
     pub is_once: bool,
     /// The permissions of a real file, in octal.
     pub mode: Option<String>,

@@ -37,7 +37,7 @@ pub type InputTrees = BTreeMap<PathBuf, Hash>;
 /// The lock of the config that is evaluated.
 pub struct LockSession {
     file: LockFile,
-    /// What it is to have at the end.
+    /// The wanted result.
     inputs: BTreeMap<String, LockedInput>,
     /// Whether nothing may be added.
     is_frozen: bool,
@@ -326,7 +326,7 @@ pub fn pins_of_options(lua: &Lua, options: Option<&LuaTable>) -> Answer<Arc<Pins
 /// was anything.
 ///
 /// # Errors
-/// When it cannot be written, or another process pinned something otherwise meanwhile.
+/// When it cannot be written, or another process set another pin in the meantime.
 pub fn write_pending(lua: &Lua, config: &Path) -> Answer<bool> {
     let pending = state::read(lua, |state| state.pending_locks.get(config).cloned());
     let Some(pending) = pending else { return Ok(false) };
@@ -515,7 +515,7 @@ fn clone(url: &str, branch: Option<&str>, directory: &Path) -> Answer<()> {
 /// Runs git, which talks to the user itself.
 fn run_git(command: &mut Command, what: &str) -> Answer<()> {
     let failed = |reason: String| Failure::new("git", format!("cannot {what}: {reason}"));
-    // Its output is for people, and ours is for programs.
+    // Its output is for people, and that of sys.lua is for programs.
     command.stdout(Stdio::null());
     let status = command.status().map_err(|error| {
         failed(format!("git cannot be started ({error})"))

@@ -52,10 +52,10 @@ use syslua_engine::settings::System;
 
 /// The name of the registry entry that holds the module's table, so that all parts see one.
 const MODULE: &str = "syslua";
-/// The entry of `package.loaded` that tells where our Lua files are.
+/// The entry of `package.loaded` with the directory of sys.lua's Lua files.
 const DIRECTORY: &str = "syslua.directory";
 
-/// Starts the command line. In Lua, since an error of Rust is no text that every `lua` can print.
+/// Starts the command line. In Lua, because not every `lua` can print an error of Rust.
 const START: &str = r#"
 local found, cli = pcall(require, "syslua.cli")
 if not found then
@@ -147,7 +147,7 @@ fn load_field(lua: &Lua, (module, name): (LuaTable, LuaValue)) -> LuaResult<LuaV
     let LuaValue::String(name) = name else { return Ok(LuaNil) };
     let package: LuaTable = lua.globals().raw_get("package")?;
     let loaded: LuaTable = package.get("loaded")?;
-    // What the stub `syslua.lua` says: our own files are there, and nowhere else.
+    // The stub `syslua.lua` passes this: the only directory of sys.lua's files.
     let Some(directory) = loaded.get::<Option<LuaString>>(DIRECTORY)? else { return Ok(LuaNil) };
     let directory = platform::path_from_bytes(&directory.as_bytes());
     let short = name.to_string_lossy();

@@ -24,8 +24,8 @@ static THREAD: AtomicUsize = AtomicUsize::new(0);
 /// What Lua's own program raises too.
 const INTERRUPTED: &std::ffi::CStr = c"interrupted!";
 
-/// Is called before each instruction once somebody asked to stop, so that no `pcall` in a loop
-/// catches all errors.
+/// Runs before each instruction after an interrupt, so that no `pcall` in a loop catches all
+/// errors.
 unsafe extern "C-unwind" fn raise(state: *mut lua_State, _: *mut ffi::lua_Debug) {
     let running = RUNNING.load(Ordering::Relaxed);
     if running.is_null() || (running != state && !WITH_COROUTINES.load(Ordering::Relaxed)) {
@@ -123,7 +123,7 @@ impl Drop for Running {
     }
 }
 
-/// Returns the Lua thread that calls us.
+/// Returns the calling Lua thread.
 fn current(lua: &Lua) -> LuaResult<*mut lua_State> {
     let mut current = ptr::null_mut();
     // SAFETY: nothing is done with it here.
@@ -131,11 +131,11 @@ fn current(lua: &Lua) -> LuaResult<*mut lua_State> {
     Ok(current)
 }
 
-/// Runs a function of the user on this Lua thread, and on the coroutines that it makes, until
-/// somebody asks to stop. Returns whether somebody did.
+/// Runs a function of the user on this Lua thread, and on the coroutines that it makes, until an
+/// interrupt. Returns whether there was one.
 ///
 /// # Errors
-/// What the function raises, unless somebody asked to stop.
+/// Errors of the function, unless there was an interrupt.
 pub fn run(lua: &Lua, function: &LuaFunction) -> LuaResult<bool> {
     let running = Running::new(current(lua)?, lua.globals().raw_get::<LuaValue>("jit")?.is_table());
     let result = function.call::<()>(());
@@ -144,7 +144,7 @@ pub fn run(lua: &Lua, function: &LuaFunction) -> LuaResult<bool> {
     if is_interrupted { Ok(true) } else { result.map(|()| false) }
 }
 
-/// Does what resumes a coroutine of the user, until somebody asks to stop.
+/// Runs code that resumes a coroutine of the user, until an interrupt.
 pub fn while_resuming<R>(coroutine: &LuaThread, resume: impl FnOnce() -> R) -> R {
     let _running = Running::new(coroutine.state(), false);
     resume()

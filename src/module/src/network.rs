@@ -13,7 +13,7 @@ use crate::error::Answer;
 /// Reads the environment.
 ///
 /// # Errors
-/// When one of our own variables holds no number.
+/// When a variable of sys.lua does not contain a number.
 pub fn from_environment() -> Answer<Network> {
     from(&|name| std::env::var_os(name))
 }

@@ -63,7 +63,7 @@ impl Options {
         Ok(Options {
             settings: Settings {
                 context: state::read(lua, |state| Arc::clone(&state.context)),
-                // Root's own store has nobody to fall back on.
+                // Root's own store has no fallback.
                 substitute: Some(PathBuf::from("/syslua")).filter(|system| *system != root),
                 root,
                 home,
@@ -153,7 +153,7 @@ fn sandbox(options: &LuaTable) -> Answer<Sandbox> {
     word.parse().map_err(|error| Failure::new("usage", format!("{name} is `{word}`: {error}")))
 }
 
-/// Whom builds of root run as: as the call says, else as `SYSLUA_BUILD_USERS` does.
+/// The users of root's builds: from the call, or else from `SYSLUA_BUILD_USERS`.
 fn build_users(options: &LuaTable) -> Answer<UserRange> {
     let given = options
         .get::<Option<String>>("build_users")

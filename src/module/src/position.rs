@@ -12,7 +12,7 @@ use syslua_engine::value::Positions;
 /// What the names of chunks say of them.
 #[derive(Debug, Default)]
 pub struct Rules {
-    /// What those of our own files begin with.
+    /// The prefix of the names of sys.lua's files.
     pub own: String,
     /// What those of shipped modules begin with.
     pub shipped: String,
@@ -74,7 +74,7 @@ fn add(lines: &mut Vec<String>, line: &str) {
 
 impl Frames {
     /// Returns the user's lines on the call stack, innermost first, then those of shipped modules;
-    /// nothing when the user has none there. The innermost `own` frames are ours.
+    /// nothing if the user has none there. The innermost `own` frames belong to sys.lua.
     ///
     /// # Safety
     /// The state is that of the Lua thread that runs.

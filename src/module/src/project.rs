@@ -58,9 +58,9 @@ fn projects(lua: &Lua, manifest: &LuaValue) -> Answer<Vec<LuaTable>> {
     projects.map(to_table).collect::<LuaResult<_>>().map_err(lua_failure)
 }
 
-/// Builds the environment of a project. Returns `variables`, all that a program in it gets; and
-/// when `shell` names one that can be started in it, `arguments`, `script`, and the `files` that it
-/// reads in the directory that the variable `directory` names.
+/// Builds the environment of a project. Returns `variables`, the whole environment of a program in
+/// it; and when `shell` names one that can be started in it, `arguments`, `script`, and the `files`
+/// that it reads in the directory that the variable `directory` names.
 fn enter(
     lua: &Lua,
     manifest: &LuaValue,
@@ -207,7 +207,7 @@ fn check(lua: &Lua, directory: &LuaString, options: Option<&LuaTable>) -> Answer
     to_table().map_err(lua_failure)
 }
 
-/// Returns what tells what is not trusted from what else may stand there.
+/// Returns the text that separates untrusted files from others.
 fn content_of(project: &Project, files: &[PathBuf], doubt: &Doubt) -> Hash {
     let content = |file: &PathBuf| match project.look(file) {
         Ok(look) => look.hash.to_hex(),
@@ -250,7 +250,7 @@ fn look(
     to_table().map_err(lua_failure)
 }
 
-/// A file that is missing is what it is anywhere: no question of trust.
+/// A missing file is an ordinary error, not a question of trust.
 fn failure_of(doubt: &Doubt) -> Failure {
     match doubt {
         Doubt::Missing(_) => Failure { kind: "missing".to_owned(), ..doubt.to_failure() },
@@ -347,8 +347,7 @@ fn kept(
     Ok(engine.kept(&project.id(), parse_hash(hash)?).map(|entered| remember(lua, entered)))
 }
 
-/// Builds the environment of a directory, of which the manifest is given, and keeps it; returns its
-/// number.
+/// Builds the environment of a directory with the given manifest, and keeps it; returns its number.
 fn enter_directory(
     lua: &Lua,
     manifest: &LuaValue,
@@ -384,8 +383,8 @@ fn step(lua: &Lua, wanted: &LuaTable, options: Option<&LuaTable>) -> Answer<LuaS
     lua.create_string(script).map_err(lua_failure)
 }
 
-/// What stands between scripts: a shell that defines a function once in a file takes each as a file
-/// of its own.
+/// The separator of scripts: a shell that defines a function once in a file reads each as a
+/// separate file.
 const NEXT: &[u8] = b"\n# sys.lua: next\n";
 
 fn step_script(lua: &Lua, wanted: &LuaTable, engine: &Engine) -> LuaResult<Vec<u8>> {

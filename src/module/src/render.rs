@@ -14,7 +14,7 @@ use crate::error::{Answer, lua_failure, register_pure as register_function};
 /// The registry entry of the table that stands for `null`.
 pub const NULL: &str = "syslua.null";
 
-/// Returns data as JSON for other programs: keys sorted, nothing escaped for our own formats.
+/// Returns data as JSON for other programs: keys sorted, without escapes for sys.lua's own formats.
 fn plain_json(value: &Value, place: &Place<'_>) -> Answer<Json> {
     let utf8 = |bytes: &[u8]| {
         String::from_utf8(bytes.to_vec())

@@ -95,7 +95,7 @@ fn to_lua(lua: &Lua, plain: &Plain) -> LuaResult<LuaValue> {
     }
 }
 
-/// What stands at a key: `content` as a file gets it, `json`, `value` and its type.
+/// The value of a key: `content` as a file gets it, `json`, `value` and its type.
 fn get(lua: &Lua, path: &LuaString, key: Option<&str>) -> Answer<LuaTable> {
     let (path, identities) = (path_of(path), find_identities());
     let make = |content: &[u8], json: &str, value: LuaValue, kind: &str| {

@@ -1,11 +1,11 @@
 //! Signals while a verb works: SIGINT, SIGTERM and SIGHUP ask the engine to stop, SIGPIPE does
 //! nothing.
 //!
-//! Without this, the handler of the `lua` program would only set a hook that nobody calls while
-//! Rust works, and the others would end the process in the middle of a switch. What was in force
-//! before is put back when the verb ends. A signal that came too late to stop anything is raised
-//! once more then, so that it is not lost. It does not know what stopping means; the engine looks
-//! at the flag.
+//! Without this, the handler of the `lua` program would only set a hook that does not run while
+//! Rust works, and the others would end the process in the middle of a switch. The earlier handlers
+//! are restored when the call ends. A signal that came too late to stop anything is raised again
+//! then, so that it is not lost. This room does not know what stopping means; the engine checks the
+//! flag.
 
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -36,8 +36,8 @@ pub fn while_working<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> 
     result
 }
 
-/// Has a write to a pipe that nobody reads fail, instead of ending the process; until the process
-/// ends. Programs that are started get the default back.
+/// Makes a write to a closed pipe fail, instead of ending the process; until the process ends.
+/// Started programs get the default.
 #[cfg(unix)]
 pub fn ignore_closed_pipes() {
     use nix::sys::signal::{SigHandler, Signal, signal};
@@ -88,7 +88,7 @@ mod system {
 
     /// Keeps the handlers in force; dropping it puts back what was before.
     pub struct Handlers {
-        /// Whether a signal that came is raised once more then, since nobody obeyed it.
+        /// Whether a late signal is raised again then, because nothing handled it.
         again: bool,
     }
 

@@ -111,7 +111,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         let engine = options.engine(Access::Work)?;
         engine.watch(&mark, &mut options.on_event(lua)).map_err(|error| error.to_failure())
     })?;
-    // Leaves the session of the terminal, so that its end is not ours.
+    // Leaves the session of the terminal, to survive its end.
     register_function(lua, native, "leave_session", |_, ()| {
         Ok(syslua_engine::platform::leave_session())
     })

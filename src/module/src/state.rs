@@ -28,7 +28,7 @@ use crate::inputs::{InputTrees, LockSession, PendingLock};
 use crate::lua_source::Chunk;
 use crate::position::{Frames, Rules};
 
-/// The registry entry that holds the `config` functions by hash; data of ours must not hold Lua
+/// The registry entry that holds the `config` functions by hash; Rust data must not hold Lua
 /// values.
 const CONFIGS: &str = "syslua.configs";
 
@@ -51,7 +51,7 @@ pub struct State {
     pub known: Rc<Known>,
     /// Whether a function of a build is running.
     pub is_building: bool,
-    /// What the chunk names of our own files begin with.
+    /// The prefix of the chunk names of sys.lua's files.
     pub own_directory: Option<String>,
     /// What the chunk names of others say.
     pub position_rules: Option<Rules>,
@@ -100,7 +100,7 @@ pub struct Evaluation {
     pub derivations: Vec<(usize, Arc<Derivation>)>,
     /// Recorded actions, each with its place in the order of declaration.
     pub activations: Vec<(usize, Activation)>,
-    /// Where declarations stand that are acted upon at the end.
+    /// The positions of declarations that are handled at the end.
     pub tickets: Vec<Ticket>,
     /// Files of each block that are a path and a content.
     pub collections: Vec<Collection>,
@@ -209,14 +209,14 @@ impl State {
             let order = order.unwrap_or_else(|| evaluation.take_place());
             evaluation.derivations.push((order, derivation));
         } else {
-            // Equal contents are one derivation, of which only the first names its source.
+            // Equal contents are one derivation, and only the first names its source.
             evaluation
                 .also_read
                 .extend(derivation.spec.recipe.sources().iter().map(|source| source.path.clone()));
         }
     }
 
-    /// Makes room for so many derivations of one output each.
+    /// Reserves memory for this number of derivations with one output each.
     pub fn reserve(&mut self, count: usize) {
         self.declared.reserve(count);
         self.owners.reserve(count);

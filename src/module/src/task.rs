@@ -239,7 +239,7 @@ impl LuaTask {
             match request_from(&self.lua, &self.build, request) {
                 Ok(request) => return Ok(Step::Request(request)),
                 Err(failure) if was_refused => return Ok(Step::Failed(failure)),
-                // A request that makes no sense is answered like one that failed.
+                // An invalid request is answered like a failed one.
                 Err(failure) => {
                     was_refused = true;
                     succeeded = false;
@@ -249,7 +249,7 @@ impl LuaTask {
         }
     }
 
-    /// Lets the function run on. Meanwhile nearly all of the border is closed.
+    /// Resumes the function. During that time, nearly all of the border is closed.
     fn go_on(&self, succeeded: bool, value: LuaValue) -> LuaResult<(String, LuaValue)> {
         state::change(&self.lua, |state| state.is_building = true);
         let coroutine: LuaThread = self.task.raw_get("coroutine")?;
@@ -443,7 +443,7 @@ fn request_from(lua: &Lua, build: &Build, request: &LuaTable) -> Answer<Request>
             }
             let input = if has("stdin")? { bytes("stdin")? } else { Vec::new() };
             let timeout = request.raw_get::<Option<f64>>("timeout").map_err(lua_failure)?;
-            // One that is too long for a clock is none.
+            // A time that exceeds the clock counts as none.
             let timeout = timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
             let read: Option<Vec<LuaString>> = request.raw_get("read").map_err(lua_failure)?;
             let read = read

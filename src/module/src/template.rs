@@ -5,7 +5,7 @@ use mlua::prelude::*;
 use syslua_engine::template::{self, Rendered, TemplateError, Texts};
 
 use crate::convert::{Place, to_value};
-// Builds may use it too: it only knows what it is given.
+// Builds may use it too: it only knows its arguments.
 use crate::error::{Answer, lua_failure, register_pure as register_function};
 
 /// Renders a template. Returns `{ text }`, `{ missing }`: names of templates that are included and

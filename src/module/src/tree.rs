@@ -27,7 +27,7 @@ pub struct Members {
 /// link that is named as a tree is followed.
 ///
 /// # Errors
-/// When a link leads elsewhere, or something is no file, directory or link.
+/// When a link leads elsewhere, or a path is not a file, directory or link.
 pub fn members(
     lua: &Lua,
     named: &Path,
@@ -122,7 +122,7 @@ fn stays_within(top: &Path, link: &Path) -> bool {
         let Ok(target) = platform::read_link(&place) else { continue };
         links += 1;
         if target.is_absolute() || links > MOST_LINKS {
-            // One that leads in a circle is not followed anywhere.
+            // A cyclic link is not followed.
             return target.is_relative();
         }
         place.pop();

@@ -46,14 +46,14 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     native.set("spawn_interpreter", spawn)
 }
 
-/// Waits until there is something to read, at most so many seconds; returns whether there is.
+/// Waits for input, at most this number of seconds; returns whether there is any.
 fn wait_for_input(seconds: f64) -> bool {
     let limit = std::time::Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default();
     platform::wait_for_input(limit)
 }
 
-/// Starts the interpreter that runs us with other arguments, and waits for its first byte. It gets
-/// no terminal, and outlives us.
+/// Starts this interpreter with other arguments, and waits for its first byte. It gets no terminal,
+/// and outlives this process.
 fn spawn(words: &[LuaString]) -> Result<(), String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut command = Command::new(program);

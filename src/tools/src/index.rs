@@ -24,7 +24,7 @@ pub struct Entry {
     /// What its programs are called.
     #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<String>,
-    /// What it is, in a line.
+    /// Its description, in a line.
     #[serde(rename = "d", default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// Further words for searches.

@@ -1,10 +1,10 @@
-//! Registries of command-line tools: where the release of a tool lies, in which archive, and which
-//! file in it is the program.
+//! Registries of command-line tools: the address of a tool's release, its archive, and the program
+//! in it.
 //!
-//! The format is the one of aqua (<https://aquaproj.github.io/docs/reference/registry-config/>). A
-//! registry is a tree of files `pkgs/**/registry.yaml`, each of which describes packages in layers:
-//! a base, overrides by version, and in each of them overrides by platform. This crate has no I/O:
-//! texts come in, and data goes out.
+//! The format is that of aqua (<https://aquaproj.github.io/docs/reference/registry-config/>). A
+//! registry is a tree of files `pkgs/**/registry.yaml`. Each describes packages in layers: a base,
+//! overrides by version, and in each of them overrides by platform. This crate has no I/O: texts
+//! come in, and data goes out.
 //!
 //! Each floor uses only the floors above it in this list, and within a floor a room uses only rooms
 //! listed before it:
@@ -12,8 +12,8 @@
 //! - **F0** [`platform`], [`version`], [`yaml`]: platforms, how versions compare, YAML as data
 //! - **F1** [`expression`], [`template`]: the two languages inside of a registry
 //! - **F2** [`package`], [`checksums`]: what a package says; files of checksums
-//! - **F3** [`resolve`], [`request`], [`index`]: where a release lies; which version is meant; all
-//!   packages of a registry
+//! - **F3** [`resolve`], [`request`], [`index`]: the address of a release; the requested version;
+//!   all packages of a registry
 
 pub mod platform;
 pub mod version;

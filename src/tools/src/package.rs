@@ -1,5 +1,5 @@
-//! What a registry says of a package, as it stands there: layers, which [`crate::resolve`] puts
-//! together. Fields that are not known are left out.
+//! A package as its registry describes it: layers, which [`crate::resolve`] joins. Unknown fields
+//! are omitted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ pub struct Package {
     /// Former names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
-    /// What it is, in a line.
+    /// Its description, in a line.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// The newest tag that the registry's own tests use: its prefix is that of the tags.
@@ -93,7 +93,7 @@ pub struct Layer {
     /// An expression: whether a tag is one of this package.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version_filter: Option<String>,
-    /// What stands before the version in a tag.
+    /// The prefix of the version in a tag.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version_prefix: Option<String>,
     /// Values that the user may choose.
@@ -133,7 +133,7 @@ pub struct Layer {
     pub variants: Option<Vec<Variant>>,
 }
 
-/// Reads an expression: `true` may stand without quotes.
+/// Reads an expression: `true` may be without quotes.
 fn expression<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -216,9 +216,9 @@ pub struct Pattern {
 /// A value that the user may choose.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Variable {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// What it is when nothing is chosen.
+    /// The value when nothing is chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
 }

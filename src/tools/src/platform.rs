@@ -1,4 +1,4 @@
-//! Platforms: our names, and those that registries use.
+//! Platforms: the names of sys.lua, and those of registries.
 
 use std::fmt;
 

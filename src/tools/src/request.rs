@@ -25,7 +25,7 @@ pub enum Request {
 pub struct BadRequest(pub String);
 
 impl Request {
-    /// Reads what stands in a config.
+    /// Reads the text of a config.
     ///
     /// # Errors
     /// When it is empty, has control characters, or is a range that cannot be read.
@@ -57,7 +57,7 @@ impl Request {
         Ok(Request::Exact(trimmed.to_owned()))
     }
 
-    /// Returns whether one version alone can be meant, so that no other may stand in for it.
+    /// Returns whether only one version can be meant, so that no other may replace it.
     pub fn is_exact(&self) -> bool {
         matches!(self, Request::Exact(_))
     }
@@ -75,7 +75,7 @@ fn caret(text: &str) -> Option<Range> {
     Range::parse(&format!(">= {text}, < {}", end.join(".")))
 }
 
-/// Returns what stands before the numbers in the tags of a package, such as `v` or `cli-v`.
+/// Returns the prefix of the numbers in the tags of a package, such as `v` or `cli-v`.
 ///
 /// The newest tag that the registry's own tests use shows it.
 pub fn prefix(package: &Package) -> String {

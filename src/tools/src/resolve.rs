@@ -1,4 +1,4 @@
-//! Where the release of a package lies.
+//! The address of a package's release.
 //!
 //! The rules, in the order in which they count:
 //!
@@ -16,10 +16,10 @@
 //!    `rosetta2` macOS on ARM is supported where x86 is, with `windows_arm_emulation` Windows.
 //! 7. **Words.** `{{.OS}}` and `{{.Arch}}` are replaced by `replacements`; an emulated processor is
 //!    `amd64` before that. `{{.GOOS}}` and `{{.GOARCH}}` never are.
-//! 8. **Names.** The format is added to an asset that has no ending of an archive, unless
-//!    `append_ext` is false. On Windows raw files, and names without an ending where no format is
-//!    said, get `.exe` (`windows_ext`, `complete_windows_ext`). A dot that only the version brought
-//!    is no ending.
+//! 8. **Names.** The format is added to an asset without the ending of an archive, unless
+//!    `append_ext` is false. On Windows raw files, and names without an ending if no format is
+//!    given, get `.exe` (`windows_ext`, `complete_windows_ext`). A dot that only comes from the
+//!    version is not an ending.
 //! 9. **Addresses.** `github_release`: `HOST/OWNER/REPO/releases/download/TAG/ASSET`;
 //!    `github_archive`: `HOST/OWNER/REPO/archive/refs/tags/TAG.tar.gz`; `github_content`:
 //!    `RAW/OWNER/REPO/TAG/PATH`; `http`: the template `url`. Other types need a compiler.
@@ -72,7 +72,7 @@ pub struct Release {
 /// A program of a release.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// Its path in the unpacked archive; none when the download is the program.
     pub path: Option<String>,
@@ -339,7 +339,7 @@ fn has_ending(name: &str, version: &str) -> bool {
     base.contains('.')
 }
 
-/// Encodes what may not stand in the path of an address.
+/// Encodes characters that the path of an address cannot contain.
 fn encode(path: &str) -> String {
     let mut encoded = String::with_capacity(path.len());
     for byte in path.bytes() {
@@ -601,7 +601,7 @@ impl Resolver<'_> {
             }
             let link = file.link.as_deref().map(|link| self.render("files.link", link, names));
             let link = link.transpose()?;
-            // Further names stand in the directory of programs, not deeper.
+            // Further names are in the directory of programs, not deeper.
             let link = link.filter(|link| is_file_name(link) && *link != file.name);
             let is_hard = file.hard == Some(true);
             Ok(Program { name: file.name.clone(), path, link, is_hard })
@@ -635,7 +635,7 @@ impl Resolver<'_> {
                 self.release_file(layer, &asset)?
             }
             (Some("http"), _, Some(url)) => self.render("checksum.url", url, &names)?,
-            // Other kinds of files are none that we can fetch: the download is hashed.
+            // Other kinds of files cannot be fetched: the download is hashed.
             _ => return Ok(None),
         };
         let is_pattern = checksum.file_format.as_deref() == Some("regexp");

@@ -130,7 +130,7 @@ pub fn render(text: &str, names: &Names<'_>) -> Result<String> {
     Template::parse(text)?.render(names)
 }
 
-/// A piece of a template as it stands there.
+/// A piece of a template, unchanged.
 enum Piece {
     Text(String),
     Action(String),
@@ -206,7 +206,7 @@ impl Template {
     /// Renders it.
     ///
     /// # Errors
-    /// When a name is not known, or a function cannot work with what it is given.
+    /// When a name is unknown, or a function cannot use its arguments.
     pub fn render(&self, names: &Names<'_>) -> Result<String> {
         let mut text = String::new();
         show(&self.0, names, &mut text)?;
@@ -370,7 +370,7 @@ fn quoted(text: &str) -> Result<(String, &str)> {
     fail("a quote is not closed")
 }
 
-/// Reads what stands in an action: calls with `|` between them.
+/// Reads the content of an action: calls with `|` between them.
 fn term(text: &str) -> Result<Term> {
     let tokens = tokens(text)?;
     let mut place = 0;

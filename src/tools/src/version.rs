@@ -128,7 +128,7 @@ struct Comparison {
     version: Version,
 }
 
-/// Comparisons of which all must hold: `>= 1.2, < 2`.
+/// Comparisons that must all hold: `>= 1.2, < 2`.
 #[derive(Clone, Debug)]
 pub struct Range(Vec<Comparison>);
 

@@ -10,7 +10,7 @@ const MAX_DEPTH: usize = 64;
 /// How many values a text may have, those of aliases counted each time.
 const MAX_VALUES: usize = 200_000;
 
-/// A text that is no YAML that we read.
+/// A text that is not supported YAML.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {what}")]
 pub struct YamlError {
@@ -20,8 +20,8 @@ pub struct YamlError {
     pub what: String,
 }
 
-/// Reads the first document of a text. Plain `true`, `false` and `null` are values of their own;
-/// all else, numbers too, is the text as it stands there: `1.10` is no number.
+/// Reads the first document of a text. Plain `true`, `false` and `null` are special values; all
+/// else, numbers too, is the unchanged text: `1.10` is not a number.
 ///
 /// # Errors
 /// When it is not YAML, is nested deeper than 64 levels, or has more than 200,000 values.

@@ -1,4 +1,4 @@
-//! Nothing at a target: what stands there is moved away, and comes back.
+//! No file at a target: an existing file is moved away, and restored later.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::value::Text;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Absent {
-    /// Where nothing is to stand; `~/` is the user's home.
+    /// The path that must stay free; `~/` is the user's home.
     pub target: Text,
 }
 

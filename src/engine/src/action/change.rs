@@ -1,5 +1,4 @@
-//! What changes at a target, as data: what stands there before and after. The format of the
-//! journal.
+//! Changes at a target, as data: its state before and after. The format of the journal.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,20 +6,20 @@ use crate::hash::Hash;
 use crate::platform::Identity;
 use crate::value::Text;
 
-/// A change of what stands at a target.
+/// A change at a target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetChange {
     /// Where, with all links among its parents resolved.
     pub place: Text,
-    /// What stands there until now.
+    /// The state before.
     pub before: Before,
-    /// What stands there after that.
+    /// The state after.
     pub after: After,
     /// Where, as it is declared, when that is written differently.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared: Option<Text>,
-    /// Of what stands there with a secret: the mode that it gets back when it is put back. Where it
-    /// is kept until then, only its owner can read it.
+    /// For an existing secret file: the mode that it gets back when it is restored. Until then,
+    /// only its owner can read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private: Option<u32>,
     /// Where new content is prepared, beside the place.
@@ -39,13 +38,13 @@ pub struct Rights {
     pub group: u32,
 }
 
-/// What stands at a target before.
+/// The state of a target before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Before {
     /// Nothing.
     Nothing,
-    /// A link of ours, which can be made again.
+    /// A link of sys.lua, which can be made again.
     Link {
         /// Where it leads.
         source: Text,
@@ -62,24 +61,24 @@ pub enum Before {
         identity: Identity,
         /// Where to.
         kept: Text,
-        /// What it is to us.
+        /// Its role.
         role: Role,
     },
 }
 
-/// What something that is moved away is to us.
+/// The role of a file that is moved away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// It is ours, and goes after the commit.
+    /// It belongs to sys.lua, and is removed after the commit.
     Ours,
-    /// It stood there before the target was managed, and comes back when that ends.
+    /// It existed before the target was managed, and is restored when that ends.
     Original,
-    /// Somebody put it there while the target was managed.
+    /// It was put there while the target was managed.
     Displaced,
 }
 
-/// What stands at a target after.
+/// The state of a target after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum After {
@@ -90,7 +89,7 @@ pub enum After {
         /// Where it leads.
         source: Text,
     },
-    /// A file of ours.
+    /// A file of sys.lua.
     File {
         /// The file that has its content.
         source: Text,
@@ -108,7 +107,7 @@ pub enum After {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mark: Option<Text>,
     },
-    /// A file of ours with a secret, whose content is written nowhere else.
+    /// A file of sys.lua with a secret, whose content is written nowhere else.
     Secret {
         /// HMAC-SHA-256 of the content.
         digest: Hash,
@@ -123,7 +122,7 @@ pub enum After {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         group: Option<u32>,
     },
-    /// A directory, which may hold what is not ours.
+    /// A directory, which may contain foreign files.
     Directory {
         /// Permission bits; unless given, those of a new directory.
         #[serde(default, skip_serializing_if = "Option::is_none")]

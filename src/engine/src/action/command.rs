@@ -115,14 +115,14 @@ pub struct Run {
     /// The shell for lines; the system's own unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shell: Option<Text>,
-    /// What it is called.
+    /// Its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Whether it runs before files change.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub before: bool,
-    /// What it is about: it runs again when one of these changes. Objects, `source-` with a hash,
-    /// and targets.
+    /// Its triggers: it runs again when one of these changes. Objects, `source-` with a hash, and
+    /// targets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub on_change: Vec<Text>,
     /// Whether it runs only when one of these changes.
@@ -131,7 +131,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// Returns what it is called, else its beginning.
+    /// Returns its name, or else its beginning.
     fn title(&self, command: &Command) -> String {
         const LONGEST: usize = 60;
         let Some(name) = &self.name else {
@@ -280,7 +280,7 @@ fn run(
         platform::end_group(child.id());
         let _ = child.wait();
     }
-    // A daemon that it started may keep the pipes open: it goes on without us.
+    // A daemon that it started may keep the pipes open: it continues alone.
     output.end(on_event);
     let was_asked = terminal.is_some();
     drop(terminal);
@@ -403,14 +403,14 @@ fn prepare(
     process
 }
 
-/// Reads a pipe to its end. It waits when nobody takes what it read.
+/// Reads a pipe to its end. It waits when its consumer is slow.
 fn read(mut pipe: impl Read + Send + 'static, stream: usize, chunks: SyncSender<(usize, Vec<u8>)>) {
     thread::spawn(move || {
         let mut buffer = vec![0; READ_SIZE];
         loop {
             match pipe.read(&mut buffer) {
                 Ok(0) => return,
-                // Nobody listens any more, and the program must not wait for somebody who does.
+                // The receiver is gone, and the program must not block.
                 Ok(read) => drop(chunks.send((stream, buffer[..read].to_vec()))),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return,
@@ -439,7 +439,7 @@ fn wait(
         if interrupt.is_some() && terminal.is_some_and(Terminal::was_interrupted) {
             asked.get_or_insert_with(Instant::now);
         }
-        // One that does not end by Ctrl-C is ended.
+        // A command that ignores Ctrl-C is killed.
         if interrupt.is_some_and(Interrupt::is_set)
             || asked.is_some_and(|asked| asked.elapsed() >= PATIENCE)
         {

@@ -1,4 +1,4 @@
-//! The directories that targets stand in, each opened once.
+//! The directories of targets, each opened once.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -19,11 +19,11 @@ const MOST: usize = 128;
 #[derive(Debug, Default)]
 pub struct Directories {
     open: RefCell<HashMap<PathBuf, Rc<Directory>>>,
-    /// The one that was asked for last: neighbours are declared together.
+    /// The last requested one: neighbors are declared together.
     last: RefCell<Option<Rc<Directory>>>,
-    /// Those that are not there, for who changes nothing meanwhile.
+    /// Missing directories, for callers that change nothing in the meantime.
     missing: Option<RefCell<HashSet<PathBuf>>>,
-    /// Stops the hashing of what stands in them.
+    /// Stops the hashing of files in them.
     interrupt: Interrupt,
     /// The contents of secrets that are to be written.
     contents: Arc<Contents>,

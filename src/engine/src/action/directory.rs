@@ -16,19 +16,19 @@ use crate::value::Text;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Directory {
-    /// Where it stands; `~/` is the user's home.
+    /// Its path; `~/` is the user's home.
     pub target: Text,
     /// Permission bits in octal; unless given, what a new directory has, and an old one keeps its
     /// own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
-    /// The owner, a name or number; whoever applies, unless given.
+    /// The owner, a name or number; by default the applying user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// The group, a name or number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// Whether it is there only since targets below it replace the link that stood there.
+    /// Whether it exists only because targets below it replaced a link.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unfolded: bool,
 }

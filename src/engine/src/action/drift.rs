@@ -1,5 +1,4 @@
-//! How what stands at a target differs from what an action puts there. What is done about it, it
-//! does not know.
+//! How a target differs from the result of its action. Does not know what is done about it.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -23,12 +22,12 @@ pub enum Aspect {
     Group,
 }
 
-/// What stands at a target, compared with what an action puts there.
+/// A target, compared with the result of its action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Drift {
     /// It is as it should be.
     None,
-    /// Nothing stands there.
+    /// Missing.
     Missing,
     /// Something of another kind does.
     Replaced,

@@ -13,7 +13,7 @@ use crate::platform::{self, FileKind, Result, Seen};
 use crate::settings::Interrupt;
 use crate::value::Text;
 
-/// Permission bits of a file unless they are given, and of one that can be run.
+/// The default permission bits of a file, and of an executable one.
 const PLAIN: u32 = 0o644;
 const EXECUTABLE: u32 = 0o755;
 
@@ -26,12 +26,12 @@ const OWNER: u32 = 0o700;
 pub struct File {
     /// The file with the content.
     pub source: Text,
-    /// Where the file stands; `~/` is the user's home.
+    /// The path of the file; `~/` is the user's home.
     pub target: Text,
     /// Permission bits in octal; unless given, 0644, or 0755 for a source that can be run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
-    /// The owner, a name or number; whoever applies, unless given.
+    /// The owner, a name or number; by default the applying user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// The group, a name or number.
@@ -210,7 +210,7 @@ pub fn is_at(directories: &Directories, place: &Path, found: &Found, digest: Has
 /// Returns the digest of a file that is to be installed.
 ///
 /// # Errors
-/// When it is no file, or cannot be read.
+/// When it is not a file, or cannot be read.
 pub fn digest_of(path: &Path, interrupt: &Interrupt) -> std::result::Result<Hash, Error> {
     // A link in an object leads to the file that is meant.
     if !platform::is_file(path) {

@@ -1,11 +1,11 @@
-//! What stands at a target.
+//! The file at a target.
 
 use std::path::{Path, PathBuf};
 
 use super::Directories;
 use crate::platform::{FileKind, Result, Seen};
 
-/// What stands at a target.
+/// The file at a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// Nothing.
@@ -17,7 +17,7 @@ pub enum Found {
 }
 
 impl Found {
-    /// Returns what it is, in words.
+    /// Returns its kind, in words.
     pub fn in_words(&self) -> String {
         match self {
             Found::Nothing => "nothing".to_owned(),
@@ -37,7 +37,7 @@ impl Found {
     }
 }
 
-/// Looks at a place, whose parents are no links. Where a parent is missing, nothing stands.
+/// Observes a place whose parents are not links. If a parent is missing, the place is free.
 ///
 /// # Errors
 /// When the system does not tell.
@@ -57,8 +57,8 @@ pub fn look(directories: &Directories, place: &Path) -> Result<Found> {
     })
 }
 
-/// Returns whether a link to exactly `source` stands at a place: one call of the system, for most
-/// targets of most applies.
+/// Returns whether a link to exactly `source` is at a place: one system call, for most targets of
+/// most applies.
 ///
 /// # Errors
 /// When the system does not tell.

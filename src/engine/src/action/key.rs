@@ -17,8 +17,8 @@ pub const KEY: &str = ".key";
 /// The length of the key, in bytes.
 const KEY_LENGTH: usize = 32;
 
-/// The key of a root, under which the contents of secrets are hashed: without it nobody can tell
-/// from a digest whether a guess is right.
+/// The key of a root for the hashes of secrets: without it, a digest does not reveal whether a
+/// guess is right.
 pub struct Key(Zeroizing<[u8; KEY_LENGTH]>);
 
 impl fmt::Debug for Key {
@@ -36,7 +36,7 @@ impl Key {
         Key::read_file(&directory.join(KEY))
     }
 
-    /// Reads a file with a key, if there is one. What is no key counts as none.
+    /// Reads a file with a key, if it exists. An invalid key counts as missing.
     ///
     /// # Errors
     /// When it cannot be read.

@@ -54,11 +54,12 @@ pub trait TargetKind: Kind {
     /// Returns what is equal for two that put the same at their targets, wherever these are.
     fn content(&self) -> Vec<u8>;
 
-    /// Returns what is equal for two of which one continues the other, where what stands there is
+    /// Returns a value that is equal for two actions if one continues the other and the target is
     /// right.
     fn state(&self) -> Vec<u8>;
 
-    /// Returns what should stand at the place. `mark` gives what tells other roots whose it is.
+    /// Returns the wanted state of the place. `mark` gives the text that identifies the root to
+    /// others.
     ///
     /// # Errors
     /// When it names a mode or an account that there is not.
@@ -77,7 +78,7 @@ pub trait TargetKind: Kind {
     /// When its content cannot be read.
     fn has_written(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<bool>;
 
-    /// Returns whether what stands at the place is plainly what the action puts there.
+    /// Returns whether the place certainly has the result of the action.
     ///
     /// # Errors
     /// When the system does not tell.
@@ -89,7 +90,7 @@ pub trait TargetKind: Kind {
     /// Returns whether what was found is what the action puts there.
     ///
     /// # Errors
-    /// When it cannot be read for another reason than that we may not.
+    /// When it cannot be read for another reason than permissions.
     fn holds(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<bool> {
         match self.drift(look, place, found) {
             // What may not be read is moved away unread.
@@ -98,18 +99,18 @@ pub trait TargetKind: Kind {
         }
     }
 
-    /// Returns which rights of what stands there differ from what is declared.
+    /// Returns which permissions of the existing file differ from the declaration.
     fn rights(&self, _look: Look<'_>, _seen: &Seen) -> Vec<Aspect> {
         Vec::new()
     }
 
-    /// Returns whether it is the user's from the moment that it stands there, whatever becomes of
-    /// the declaration.
+    /// Returns whether it belongs to the user from its creation on, whatever the declaration does
+    /// later.
     fn is_given(&self) -> bool {
         false
     }
 
-    /// Returns whether others may stand below it.
+    /// Returns whether other targets may be below it.
     fn keeps_below(&self) -> bool {
         false
     }
@@ -145,12 +146,12 @@ pub trait TargetKind: Kind {
         Properties::default()
     }
 
-    /// Returns where a link of ours leads.
+    /// Returns the destination of a link of sys.lua.
     fn leads_to(&self) -> Option<&Text> {
         None
     }
 
-    /// Returns what a link of ours says, which may lead there through another one.
+    /// Returns the text of a link of sys.lua, which may lead there through another link.
     fn link_text(&self) -> Option<&Text> {
         None
     }
@@ -176,7 +177,7 @@ pub trait TargetKind: Kind {
 pub enum Addition<'a> {
     /// The value of a variable.
     Single(&'a str, &'a Template),
-    /// Entries of a variable, and what stands between them.
+    /// Entries of a variable, and their separator.
     Entries(&'a str, &'a str, Vec<Template>),
     /// A short name for a command, and the command.
     Alias(&'a str, &'a Text),
@@ -188,7 +189,7 @@ pub enum Addition<'a> {
 
 /// An action that is part of the environment of shells.
 pub trait EnvironmentKind: Kind {
-    /// Returns what it is about; equal for one and what replaces it.
+    /// Returns its subject; equal for an action and its replacement.
     fn subject(&self) -> Vec<u8>;
 
     /// Returns the name of the variable, if it is about one.
@@ -239,8 +240,8 @@ pub trait EffectKind: Kind {
     /// Returns whether it is done only when something changes that it is about.
     fn is_only_on_change(&self) -> bool;
 
-    /// Returns what it is about: objects, sources by their hash, and targets. It is done again when
-    /// one of them changes.
+    /// Returns its triggers: objects, sources by their hash, and targets. It runs again when one of
+    /// them changes.
     fn on_change(&self) -> &[Text];
 
     /// Takes over what the same effect says that is declared once more.
@@ -249,7 +250,7 @@ pub trait EffectKind: Kind {
     /// Does it, or takes it back.
     ///
     /// # Errors
-    /// When it fails, or somebody asked to stop.
+    /// When it fails, or on an interrupt.
     fn perform(
         &self,
         undo: bool,

@@ -19,7 +19,7 @@ use crate::value::Text;
 pub struct Link {
     /// What the link points to.
     pub source: Text,
-    /// Where the link stands; `~/` is the user's home.
+    /// The path of the link; `~/` is the user's home.
     pub target: Text,
     /// Whether it points to the user's own file instead of the store.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -180,8 +180,7 @@ pub fn is_at(source: &Text, found: &Found) -> bool {
     matches!(found, Found::Link(target, _) if *target == source.to_path())
 }
 
-/// Makes a link where nothing stands, or in the place of what does: then it has the name
-/// `temporary` for a moment.
+/// Makes a link at a free place, or replaces a file: then it has the name `temporary` for a moment.
 ///
 /// # Errors
 /// When the file system refuses.

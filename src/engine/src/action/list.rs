@@ -100,7 +100,7 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// Something stands at a target.
+    /// A target.
     Target as TargetKind {
         "symlink" => Link,
         "install" => File,
@@ -182,7 +182,7 @@ impl Action {
         action
     }
 
-    /// Returns what stands at a target, if that is what it is about.
+    /// Returns the target, if that is its group.
     pub fn as_target(&self) -> Option<&Target> {
         if let Action::Target(target) = self { Some(target) } else { None }
     }
@@ -192,7 +192,7 @@ impl Action {
         if let Action::Target(target) = self { Some(target.get_mut()) } else { None }
     }
 
-    /// Returns the secret that it is, if it is one: then its content is told to nobody.
+    /// Returns the secret, if it is one: then its content is never shown.
     pub fn as_secret(&self) -> Option<&Secret> {
         self.as_target().and_then(Target::as_secret)
     }
@@ -210,12 +210,12 @@ impl Action {
         if let Action::Effect(effect) = self { Some(effect.get_mut()) } else { None }
     }
 
-    /// Returns the part of the environment, if that is what it is about.
+    /// Returns the part of the environment, if that is its group.
     pub fn as_environment(&self) -> Option<&Environment> {
         if let Action::Environment(part) = self { Some(part) } else { None }
     }
 
-    /// Returns what else is done, if that is what it is about.
+    /// Returns the effect, if that is its group.
     pub fn as_effect(&self) -> Option<&Effect> {
         if let Action::Effect(effect) = self { Some(effect) } else { None }
     }
@@ -225,7 +225,7 @@ impl Action {
         self.as_target().map(|target| target.target())
     }
 
-    /// Returns what it is about; equal for an action and what replaces it.
+    /// Returns its subject; equal for an action and its replacement.
     pub fn subject(&self) -> Vec<u8> {
         match self {
             Action::Target(target) => [b"T".as_slice(), &target.target().0].concat(),
@@ -234,7 +234,7 @@ impl Action {
         }
     }
 
-    /// Returns what it is about, for people; with `undo`, what takes it back.
+    /// Returns its description for people; with `undo`, that of its undo.
     pub fn describe(&self, undo: bool) -> Description {
         match self {
             Action::Target(target) => Description {
@@ -267,8 +267,7 @@ impl Target {
         if let Target::Secret(secret) = self { Some(secret) } else { None }
     }
 
-    /// Returns whether nothing is to be done where `old` is in force and what stands there is
-    /// right.
+    /// Returns whether nothing has to be done if `old` is applied and the target is right.
     pub fn continues(&self, old: &Target) -> bool {
         self.kind() == old.kind() && self.state() == old.state()
     }

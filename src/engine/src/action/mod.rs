@@ -1,6 +1,6 @@
-//! Actions: what an activation does to a system. Each kind is one file, which knows how it reads in
-//! JSON, what it is in words, how it is observed, planned, performed and undone; `list.rs` has all
-//! of them. What is done about it, and when, the switch knows.
+//! Actions: the changes of an activation to a system. Each kind is one file, which knows its form
+//! in JSON, its words, and how it is observed, planned, performed and undone; `list.rs` has all of
+//! them. The switch decides what is done, and when.
 
 mod absent;
 mod alias;
@@ -55,7 +55,7 @@ pub enum Error {
     /// The file system refused.
     #[error(transparent)]
     File(#[from] platform::Error),
-    /// Somebody was faster.
+    /// Another process was faster.
     #[error("{} changed while it was applied: apply again", .0.display())]
     Changed(PathBuf),
     /// A command could not be started.
@@ -76,12 +76,12 @@ pub enum Error {
         /// The last lines that it printed.
         output: String,
     },
-    /// What is to be installed is no file.
+    /// The path to install is not a file.
     #[error("cannot install {}: {found}", path.display())]
     NoFile {
         /// What is to be installed.
         path: PathBuf,
-        /// What it is.
+        /// Its kind.
         found: &'static str,
     },
     /// A mode, owner or group that cannot be.
@@ -92,7 +92,7 @@ pub enum Error {
         /// What was given.
         given: String,
     },
-    /// A file for somebody else, without the rights to make one.
+    /// A file for another user, without the right to make one.
     #[error("only root can give a file to another user, here {owner}")]
     NotRoot {
         /// Its owner.
@@ -101,7 +101,7 @@ pub enum Error {
     /// A secret is to be written whose value was not decrypted before the switch.
     #[error("a secret changed while it was applied: apply again")]
     NotDecrypted,
-    /// Somebody asked to stop.
+    /// The operation was cancelled.
     #[error("interrupted")]
     Interrupted,
 }

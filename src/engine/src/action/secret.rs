@@ -1,6 +1,6 @@
-//! A secret at a target: a link to a private file of the root, or a real file. What it holds is
-//! decrypted at the switch, and stands in neither an object, a snapshot nor the journal: these name
-//! the encrypted document and what the content hashes to under a key that only the root has.
+//! A secret at a target: a link to a private file of the root, or a real file. Its content is
+//! decrypted at the switch, and is not in an object, a snapshot or the journal: these name the
+//! encrypted document, and the hash of the content under a key that only the root has.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -28,17 +28,17 @@ const DIGITS: usize = 32;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Secret {
-    /// Where it stands; `~/` is the user's home.
+    /// Its path; `~/` is the user's home.
     pub target: Text,
     /// What it consists of.
     pub content: Vec<Part>,
     /// Permission bits in octal; 0600 unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
-    /// The owner, a name or number; whoever applies, unless given.
+    /// The owner, a name or number; by default the applying user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// Whether a real file stands at the target, rather than a link.
+    /// Whether the target is a real file, rather than a link.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub copy: bool,
     /// HMAC-SHA-256 of the content under the key of the root; absent until it is decrypted.
@@ -56,7 +56,7 @@ pub struct Secret {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Part {
-    /// Text that is no secret.
+    /// Text that is not secret.
     Plain {
         /// The text.
         text: Text,
@@ -65,7 +65,7 @@ pub enum Part {
     Value(Reference),
 }
 
-/// Where a value stands in an encrypted document.
+/// The place of a value in an encrypted document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
@@ -97,7 +97,7 @@ impl Secret {
         })
     }
 
-    /// Says what it is made of, without any value.
+    /// Describes its parts, without any value.
     pub fn name(&self) -> String {
         let mut names: Vec<String> = self.values().map(ToString::to_string).collect();
         names.dedup();

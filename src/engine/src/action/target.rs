@@ -1,4 +1,4 @@
-//! Changing what stands at a target, and taking that back.
+//! Changing targets, and undoing that.
 //!
 //! Every step is one call of the system that readers see whole, so that taking back needs no memory
 //! of how far it came: it looks, and puts back what is not as it was.
@@ -15,13 +15,13 @@ use crate::value::Text;
 pub enum Undone {
     /// It is as it was before.
     Done,
-    /// Somebody changed it meanwhile: it stays as it is.
+    /// It was changed in the meantime: it stays as it is.
     LeftAlone {
         /// The target.
         place: PathBuf,
-        /// What stands there, in words.
+        /// The existing file, in words.
         found: String,
-        /// Where what stood there before is kept, when it is.
+        /// The place of the earlier file, if it is kept.
         kept: Option<PathBuf>,
     },
 }
@@ -31,7 +31,7 @@ pub fn needs_preparation(change: &TargetChange) -> bool {
     matches!(change.after, After::File { .. } | After::Secret { .. }) || keeps_second_name(change)
 }
 
-/// A second name keeps our old file while a new one takes its place in one step.
+/// A second name keeps the old file while a new one replaces it in one step.
 fn keeps_second_name(change: &TargetChange) -> bool {
     let is_file = matches!(&change.before, Before::Kept { identity, role: Role::Ours, .. } if identity.content.is_some());
     is_file
@@ -78,8 +78,8 @@ pub fn prepare(directories: &Directories, change: &TargetChange) -> Result<(), E
 /// Makes the change.
 ///
 /// # Errors
-/// When the file system refuses, or something else than expected stands there. What was done until
-/// then is for [`undo`].
+/// When the file system refuses, or the place has an unexpected file. The work until then is for
+/// [`undo`].
 pub fn perform(directories: &Directories, change: &TargetChange) -> Result<(), Error> {
     let place = change.place.to_path();
     let (directory, name) = directories.of(&place)?;
@@ -166,12 +166,12 @@ pub fn perform(directories: &Directories, change: &TargetChange) -> Result<(), E
     Ok(())
 }
 
-/// Returns whether what stands at a place is this one.
+/// Returns whether the file at a place is this one.
 fn is(found: &Found, identity: &Identity) -> bool {
     found.seen().is_some_and(|seen| seen.identity == *identity)
 }
 
-/// Returns whether what stands at the place is what the change puts there.
+/// Returns whether the place has the result of the change.
 ///
 /// # Errors
 /// When the system does not tell.
@@ -233,7 +233,7 @@ pub fn undo(directories: &Directories, change: &TargetChange) -> Result<Undone, 
             Ok(Undone::Done)
         }
         Before::Link { source } => {
-            // An original that came back may be a link that leads to the same as ours.
+            // A restored original may be a link with the same target.
             let is_original =
                 matches!(&change.after, After::Original { identity, .. } if is(&found, identity));
             if link::is_at(source, &found) && !is_original {
@@ -297,8 +297,8 @@ pub fn undo(directories: &Directories, change: &TargetChange) -> Result<Undone, 
     }
 }
 
-/// Removes what the change put at its place; returns whether it is gone: a directory may hold what
-/// is not ours.
+/// Removes the result of the change from its place; returns whether it is gone: a directory may
+/// contain foreign files.
 fn take_away(directories: &Directories, change: &TargetChange) -> Result<bool, Error> {
     let place = change.place.to_path();
     let (directory, name) = directories.of(&place)?;
@@ -325,8 +325,9 @@ fn take_away(directories: &Directories, change: &TargetChange) -> Result<bool, E
     Ok(true)
 }
 
-/// After the commit: removes what is ours and was kept only to be put back. `later` are the changes
-/// after this one. Returns where something stays, since somebody put it there meanwhile.
+/// After the commit: removes files of sys.lua that were kept only for undoing. `later` are the
+/// changes after this one. Returns the places of files that stay, because they were put there in
+/// the meantime.
 ///
 /// # Errors
 /// When the file system refuses; it can be tried again.
@@ -342,7 +343,7 @@ pub fn settle<'a>(
         return Ok(None);
     }
     if identity.content.is_none() {
-        // A directory of ours that was empty.
+        // An empty directory of sys.lua.
         return Ok(if remove_empty(directories, &kept)? { None } else { Some(kept) });
     }
     remove_ours(directories, &kept)?;
@@ -372,7 +373,7 @@ fn remove_empty(directories: &Directories, path: &Path) -> Result<bool, Error> {
     Ok(is_empty)
 }
 
-/// Removes a file or link of a name that only we use.
+/// Removes a file or link with a private name.
 fn remove_ours(directories: &Directories, path: &Path) -> Result<(), Error> {
     match look(directories, path)? {
         Found::Nothing => Ok(()),
@@ -395,7 +396,7 @@ pub fn make_directory(
 ) -> Result<(), Error> {
     let (directory, name) = directories.of(path)?;
     match directory.make_with_rights(&name, mode) {
-        // Somebody else was faster: then it is theirs as well.
+        // Another process was faster: then the file belongs to it.
         Err(error)
             if error.is_already_there()
                 && matches!(platform::kind_of(path), Ok(Some(FileKind::Directory))) =>

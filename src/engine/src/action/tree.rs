@@ -18,7 +18,7 @@ use crate::value::Text;
 pub struct Tree {
     /// The directory with the files.
     pub source: Text,
-    /// Where they are to stand; `~/` is the user's home.
+    /// Their place; `~/` is the user's home.
     pub target: Text,
     /// The name of the link of the root's through which links lead to them.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,5 @@
-//! Reading an activation from JSON. Links, of which a snapshot has thousands, are read straight
-//! away; for everything else the reading of its kind decides, which has to buffer what it reads.
+//! Reading an activation from JSON. Snapshots have thousands of links, which are read directly;
+//! everything else is read by its kind, which must buffer its input.
 
 use std::borrow::Cow;
 

@@ -16,7 +16,7 @@ pub struct Activation {
     pub action: Action,
     /// The chain of positions that declared it, innermost first, such as `modules/git.lua:4`.
     pub positions: Positions,
-    /// The user that `user{}` scopes it to; `None` is whoever applies.
+    /// The user of its `user{}`; `None` is the applying user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// The project whose environment it is part of; `None` is everybody's.
@@ -57,7 +57,7 @@ pub struct Overridden {
 }
 
 impl Activation {
-    /// Returns an action of whoever applies, outside of projects.
+    /// Returns an action of the applying user, outside of projects.
     pub fn new(action: Action, positions: impl Into<Positions>) -> Activation {
         Activation {
             action,
@@ -100,8 +100,8 @@ impl Activation {
             && self.action.is_link_of(&declared.action, path)
     }
 
-    /// Returns a text that is equal for equal actions of the same user and project, whoever
-    /// declared them.
+    /// Returns a text that is equal for equal actions of the same user and project, whatever their
+    /// positions.
     pub fn key(&self) -> String {
         serde_json::to_string(&(&self.user, &self.project, &self.action)).unwrap_or_default()
     }

@@ -22,9 +22,9 @@ use crate::value::{Positions, Text};
 pub enum Taken {
     /// It was made.
     Made,
-    /// The same stood there already.
+    /// The same file existed already.
     There,
-    /// Something else stands there.
+    /// Another file exists.
     Occupied,
 }
 
@@ -55,11 +55,11 @@ impl Engine {
         .map(drop)
     }
 
-    /// Copies a file or tree to a place where nothing stands. What it is a copy of is left alone.
+    /// Copies a file or tree to a free place. The original does not change.
     ///
     /// # Errors
-    /// When it holds something that no config can hold, changes meanwhile, or the file system
-    /// refuses.
+    /// When it contains something that no config can contain, changes during the copy, or the file
+    /// system refuses.
     pub fn take_over(&self, from: &Path, to: &Path) -> Result<Taken, Error> {
         let digest = tree::hash(from, self.store.interrupt())?;
         if platform::exists(to) {
@@ -77,7 +77,7 @@ impl Engine {
                 let parent = to.parent().unwrap_or(Path::new("/"));
                 let directory = Directory::open(&platform::canonical(parent))?;
                 let name = |path: &Path| path.file_name().unwrap_or_default().to_owned();
-                // What came there meanwhile stays.
+                // Files that appeared there in the meantime stay.
                 directory.rename_new(&name(&temporary), &directory, &name(to))?;
                 Ok(platform::sync_directory(parent)?)
             });
@@ -172,7 +172,7 @@ fn copy_checked(
     Ok(platform::sync_file_system(to.parent().unwrap_or(Path::new("/")))?)
 }
 
-/// Copies with modes, without the bits that give somebody else's rights.
+/// Copies with modes, without set-id bits.
 fn copy(from: &Path, to: &Path, interrupt: &Interrupt) -> platform::Result<()> {
     let rights = |extra: u32| -> platform::Result<()> {
         let mode = platform::look(from)?.map_or(0, |seen| seen.mode & RIGHTS);

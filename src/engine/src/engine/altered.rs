@@ -73,7 +73,7 @@ impl Altered {
 pub(super) struct Kept {
     /// The copy.
     pub(super) backup: Backup,
-    /// What it is a copy of.
+    /// The target that it is a copy of.
     file: PathBuf,
 }
 
@@ -107,7 +107,7 @@ impl Engine {
     /// count as missing.
     ///
     /// # Errors
-    /// When something cannot be read, or somebody asked to stop.
+    /// When a file cannot be read, or on an interrupt.
     pub(super) fn altered(&self, current: &Snapshot) -> Result<Altered, Error> {
         let prefix = self.objects_prefix();
         let memory = ObjectMemory::load(&self.store);
@@ -117,7 +117,7 @@ impl Engine {
         let mut examination = Examination::new(&self.store, &memory);
         for source in &suspects {
             let found = match examination.look(source) {
-                // Somebody took the right to read it: it is not as it was published.
+                // The right to read it was removed: it is not as it was published.
                 Err(store::Error::File(error)) if error.is_denied() => vec![Alteration::at_top()],
                 found => found?,
             };
@@ -165,8 +165,7 @@ impl Engine {
         Ok(kept)
     }
 
-    /// Copies what stands at a path to the displaced copies; nothing when a copy of the target has
-    /// the same content.
+    /// Copies a path to the displaced copies; nothing if a copy of the target has the same content.
     fn keep(&self, from: &Path, target: &Path) -> Result<Option<Backup>, Error> {
         if platform::kind_of(from)?.is_none_or(|kind| kind == FileKind::Special) {
             return Ok(None);
@@ -200,7 +199,7 @@ impl Engine {
     /// damaged ones, and copies that hold nothing else.
     ///
     /// # Errors
-    /// When the file system refuses, or somebody asked to stop.
+    /// When the file system refuses, or on an interrupt.
     pub(super) fn finish_repair(
         &self,
         altered: &Altered,
@@ -242,7 +241,7 @@ impl Engine {
     /// lock.
     ///
     /// # Errors
-    /// When something cannot be read, or somebody asked to stop.
+    /// When a file cannot be read, or on an interrupt.
     pub(super) fn record_objects(
         &self,
         altered: &Altered,

@@ -25,7 +25,8 @@ use crate::switch::{self, Desired, Extent, Mark, Plan, Secrets, Step, Switched, 
 use crate::value::Text;
 use crate::{generations, inputs};
 
-/// From so many derivations on, it is worth looking for their objects while the plan is prepared.
+/// From this number of derivations on, it is worth looking for their objects while the plan is
+/// prepared.
 const MANY: usize = 2000;
 
 /// How often to look whether a switch was confirmed.
@@ -215,14 +216,14 @@ impl Engine {
             ))
         };
         let (planned, altered, link) = match self.calmly(look) {
-            // Somebody is busy there: what is left when they are done counts.
+            // Another process works there: the state after it counts.
             Err(_) if platform::exists(&self.store.journal()) => {
                 self.recover(on_event)?;
                 look()?
             }
             planned => planned?,
         };
-        // Nobody switched as long as this link is there: each switch makes another.
+        // While this link exists no switch happened: each switch makes another.
         let is_current = || link.is_some() && self.current_link() == link;
         if !planned.plan.changes && !planned.plan.always {
             let report = self.plan_report(manifest, &planned, told)?;
@@ -233,7 +234,7 @@ impl Engine {
             return Ok(self.apply_report(report, Vec::new(), None));
         }
         self.store.create()?;
-        // Until the commit nobody but us knows the new objects.
+        // Until the commit, only this process knows the new objects.
         let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
         let settings = &self.settings;
         let path = self.store.store_lock();
@@ -279,7 +280,7 @@ impl Engine {
         let _lock = self.lock(on_event)?;
         self.finish_repair(&altered, &mut kept)?;
         switch::recover(&self.store, settings, on_event)?;
-        // Somebody may have switched meanwhile: only what is computed under the lock counts.
+        // Another process may have switched in the meantime: only results under the lock count.
         let current =
             if is_current() { foreseen.current } else { generations::current(&self.store)? };
         let under_lock = self.planned(
@@ -362,8 +363,8 @@ impl Engine {
         Ok(switch::revert(&self.store, &self.settings, mark, on_event)?)
     }
 
-    /// Waits until the switch of this mark is confirmed, or takes it back when its time is over.
-    /// The time is counted by a clock that nobody sets.
+    /// Waits until the switch of this mark is confirmed, or undoes it at its deadline. The time is
+    /// measured by a monotonic clock.
     ///
     /// # Errors
     /// When something cannot be put back.
@@ -484,8 +485,8 @@ impl Engine {
         };
         let derivations =
             manifest.derivations.iter().filter(|derivation| to_realize.contains(&derivation.hash));
-        // Nobody looks at a thousand actions that are in force.
-        // What leads to trees and secrets is told of only when it has to be put right.
+        // No reader wants a list of a thousand applied actions. Ways and secrets are listed only
+        // when they have to be repaired.
         let is_own = |step: &Step| {
             let place = step
                 .place

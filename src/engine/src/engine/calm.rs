@@ -9,12 +9,12 @@ use crate::switch;
 /// How often to look.
 const TRIES: usize = 10;
 
-/// How long to wait before looking again at what somebody is busy with.
+/// The wait before the next attempt while another process works.
 const PAUSE: Duration = Duration::from_millis(10);
 
 impl Engine {
-    /// Looks, and does so again when somebody switched meanwhile, or when it fails while somebody
-    /// switches: a file may have been replaced between two looks at it.
+    /// Reads, and repeats that if a switch happened in the meantime, or if it fails while a switch
+    /// runs: a file may have been replaced during the read.
     pub(super) fn calmly<T>(&self, look: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
         for _ in 1..TRIES {
             let before = self.moment();
@@ -31,8 +31,9 @@ impl Engine {
         look()
     }
 
-    /// Returns what is another after a switch, and while one is under way: the mark of the journal,
-    /// and which link `current` is. Whoever switched and switched back made another link.
+    /// Returns a value that changes with a switch, and while a switch runs: the mark of the
+    /// journal, and the identity of the link `current`. Switching there and back makes another
+    /// link.
     fn moment(&self) -> (Option<String>, Option<Identity>) {
         let pending = switch::pending(&self.store).ok().flatten();
         (pending.map(|pending| pending.mark), self.current_link())

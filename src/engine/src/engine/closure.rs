@@ -16,7 +16,7 @@ use crate::store::{self, Store};
 pub enum ExportTo<'a> {
     /// A file, which has its name only when it is whole.
     File(&'a Path),
-    /// Whoever takes the bytes.
+    /// The receiver of the bytes.
     Writer(&'a mut dyn Write),
 }
 
@@ -83,8 +83,8 @@ impl Engine {
     /// Reads a closure into the store. `what` names it in messages.
     ///
     /// # Errors
-    /// When it is no closure, not whole or not what it says, or the store refuses: then nothing is
-    /// imported.
+    /// When it is not a closure, is truncated or contradicts itself, or the store refuses: then
+    /// nothing is imported.
     pub fn import_closure(
         &self,
         source: Box<dyn Read + Send>,
@@ -133,8 +133,8 @@ impl Engine {
     }
 }
 
-/// Writes beside a file's place and renames it, so that a failure leaves what was there. What is no
-/// regular file, such as a pipe, is written to as it is.
+/// Writes beside a file's place and renames it, so that a failure keeps the existing file. A path
+/// that is not a regular file, such as a pipe, is written directly.
 fn write_file(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> closure::Result<Exported>,

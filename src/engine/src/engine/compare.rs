@@ -1,4 +1,4 @@
-//! How two snapshots differ: by what is declared, and by the objects that stand behind it.
+//! How two snapshots differ: by declarations, and by the objects behind them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

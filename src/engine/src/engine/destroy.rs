@@ -19,12 +19,12 @@ use crate::value::Text;
 use crate::{config_copy, generations};
 
 impl Engine {
-    /// Goes back to before the first apply and removes the root, but for displaced copies and what
-    /// nobody knows. Without `perform` it only says what it would do.
+    /// Goes back to before the first apply and removes the root, except for displaced copies and
+    /// unknown files. Without `perform` it only reports what it would do.
     ///
     /// # Errors
-    /// When the root is none of ours, or something fails: the system is as it was, or the error
-    /// says what is not. It can be gone on with by calling it again.
+    /// When the root is not one of sys.lua, or an operation fails: the system is unchanged, or the
+    /// error says what changed. Call it again to continue.
     pub fn destroy(
         &self,
         perform: bool,

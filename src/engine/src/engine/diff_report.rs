@@ -17,7 +17,7 @@ pub struct DerivationChange {
     pub mark: Mark,
     /// Its name.
     pub name: String,
-    /// Whether it is a single file: what it is used for tells more.
+    /// Whether it is a single file: its target says more.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub file: bool,
     /// Its version before.

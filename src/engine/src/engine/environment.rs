@@ -31,7 +31,7 @@ pub struct StampReport {
 pub struct VariableReport {
     /// Its name.
     pub name: String,
-    /// Its value; of a list, what stands before what the variable has. References are `$NAME`.
+    /// Its value; for a list, the entries before the existing value. References are `$NAME`.
     pub value: String,
     /// What separates the entries of a list.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -25,7 +25,7 @@ use crate::{inputs, store, switch};
 /// Which snapshots and downloads go besides the objects that nothing holds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GcOptions {
-    /// Of the snapshots only so many stay: the current one and the newest others.
+    /// The number of snapshots that stay: the current one and the newest others.
     pub keep: Option<usize>,
     /// Only what is older than this goes: snapshots, the current one excepted, and downloads.
     pub older_than: Option<Duration>,
@@ -102,16 +102,16 @@ impl Engine {
     /// says what it would do, and takes no lock.
     ///
     /// # Errors
-    /// When the directory is not a root, something that could hold an object cannot be read, or a
-    /// switch is not over: nothing is removed. When the file system refuses: what is not removed is
-    /// whole, and the next call goes on.
+    /// When the directory is not a root, a file that could hold an object cannot be read, or a
+    /// switch is not finished: nothing is removed. When the file system refuses: the remaining
+    /// objects are intact, and the next call continues.
     pub fn gc(
         &self,
         options: GcOptions,
         perform: bool,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<GcReport, Error> {
-        // Of what is no root nothing is ours.
+        // If it is not a root, nothing in it belongs to sys.lua.
         switch::standing(&self.store)?;
         let settings = &self.settings;
         let threads = rayon::ThreadPoolBuilder::new().num_threads(settings.jobs).build();
@@ -302,7 +302,7 @@ impl Engine {
             Ok(now) => {
                 moved.into_iter().filter(|object| now.living.objects.contains_key(object)).collect()
             }
-            // Nobody knows what is held.
+            // The held objects are unknown.
             Err(_) => moved,
         };
         if !back.is_empty() {

@@ -48,7 +48,7 @@ impl Engine {
                         report
                     },
                 },
-                // gc removed it meanwhile.
+                // gc removed it in the meantime.
                 Err(_) if id != SnapshotId(0) && !platform::exists(&self.store.snapshot(id)) => {
                     continue;
                 }

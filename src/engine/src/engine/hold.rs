@@ -15,10 +15,10 @@ use crate::store::read_info;
 /// Something that keeps an object.
 #[derive(Debug, Serialize)]
 pub struct HolderReport {
-    /// What it is.
+    /// Its kind.
     #[serde(flatten)]
     pub holder: Holder,
-    /// The objects between the two, the one that is named there first; empty when it names the
+    /// The objects between the two, beginning with the first that is named; empty when it names the
     /// object itself.
     pub through: Vec<ObjectName>,
 }
@@ -58,7 +58,7 @@ impl Engine {
         }
         let closure =
             living::closure(&self.store, &roots.present, [object.clone()], Damaged::Read)?.objects;
-        // What has no good record has no size that we know.
+        // An object without a good record has no known size.
         let size =
             |object| read_info(&self.store, object).ok().flatten().map_or(0, |info| info.size);
         let wanted = BTreeSet::from([object.clone()]);

@@ -57,7 +57,7 @@ impl Engine {
                     current: current.contains(&object),
                     object,
                 }),
-                // gc removed it meanwhile.
+                // gc removed it in the meantime.
                 Ok(None) if !platform::exists(&self.store.object(&object)) => {}
                 Ok(None) => unreadable
                     .push(UnreadableReport { object, problem: "it has no record".to_owned() }),

@@ -80,7 +80,7 @@ pub enum Error {
         /// Why it was not.
         source: store::closure::Error,
     },
-    /// A switch is not over, so that nobody knows what it needs.
+    /// A switch is not finished, so its needs are unknown.
     #[error("nothing was removed: {} is the journal of a switch that {}", path.display(), how_far(*is_confirmable))]
     Unfinished {
         /// The journal.
@@ -88,7 +88,7 @@ pub enum Error {
         /// Whether it waits to be confirmed.
         is_confirmable: bool,
     },
-    /// Somebody asked to stop while garbage was removed.
+    /// An interrupt came while garbage was removed.
     #[error("interrupted: a part was removed, and what is left is whole")]
     Unswept,
     /// No derivation has such a hash.
@@ -242,7 +242,7 @@ pub fn operation_failure(error: &operation::Error) -> Failure {
 pub struct Engine {
     settings: Settings,
     store: Store,
-    /// The snapshot in force, where somebody began to read it.
+    /// The current snapshot, if a thread began to read it.
     ahead: Mutex<Option<Ahead>>,
 }
 

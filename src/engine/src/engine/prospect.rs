@@ -22,7 +22,7 @@ const DEPTH: usize = 16;
 enum Content {
     /// It is given.
     Bytes(Vec<u8>),
-    /// It stands there.
+    /// It exists.
     At(PathBuf),
     /// It takes a build.
     Unknown,
@@ -89,8 +89,7 @@ impl<'a> Prospect<'a> {
         }
     }
 
-    /// Returns whether a secret comes to a target, or stands there: then nothing is told of its
-    /// text.
+    /// Returns whether a target is or becomes a secret: then its text is never shown.
     fn is_secret(&self, step: &Step) -> bool {
         let leads_there = |place: &Path| {
             platform::read_link(place).is_ok_and(|target| target.starts_with(self.private_files))

@@ -200,9 +200,9 @@ pub struct DestroyReport {
     pub removed: bool,
     /// Edits of managed targets, which stay.
     pub displaced: Vec<DisplacedReport>,
-    /// Originals that cannot come back, since something else stands at their targets.
+    /// Originals that cannot be restored, because other files are at their targets.
     pub stuck: Vec<DisplacedReport>,
-    /// What nobody knows in the root, which stays.
+    /// Unknown files in the root, which stay.
     #[serde(serialize_with = "plain::paths")]
     pub unknown: Vec<PathBuf>,
 }
@@ -243,7 +243,7 @@ pub struct HistoryEntry {
     /// What is known of it.
     #[serde(flatten)]
     pub snapshot: SnapshotReport,
-    /// The one that was current when it was made.
+    /// The snapshot that was current when it was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<SnapshotId>,
     /// Whether it is applied.
@@ -288,13 +288,13 @@ pub struct ConfirmReport {
 /// Something of the user's that was moved away from a managed target.
 #[derive(Debug, Serialize)]
 pub struct DisplacedReport {
-    /// The target that it stood at.
+    /// Its target.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain::optional_text")]
     pub target: Option<Text>,
     /// Where it is now.
     #[serde(serialize_with = "plain::text")]
     pub path: Text,
-    /// What it is: `file`, `directory`, `symlink` or `special`; absent when it cannot be looked at.
+    /// Its kind: `file`, `directory`, `symlink` or `special`; absent when it cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<&'static str>,
     /// When it was moved, in seconds since the epoch.
@@ -347,7 +347,7 @@ pub struct ListReport {
     pub unreadable: Vec<UnreadableReport>,
 }
 
-/// An object of which nothing is known but that it is there.
+/// An object without known facts; it only exists.
 #[derive(Debug, Serialize)]
 pub struct UnreadableReport {
     /// Its name.

@@ -37,9 +37,8 @@ impl Engine {
         Ok(Secrets::open(&self.store, self.settings.identities, &needed)?)
     }
 
-    /// Goes back to a snapshot: the parent of the current one unless given. Without `perform` it
-    /// only says what it would do. A current snapshot or a journal that cannot be read is no
-    /// obstacle.
+    /// Goes back to a snapshot, by default the parent of the current one. Without `perform` it only
+    /// reports what it would do. An unreadable current snapshot or journal does not prevent it.
     ///
     /// # Errors
     /// When there is no such snapshot, or something fails: the system is as it was, or the error
@@ -56,7 +55,7 @@ impl Engine {
             None
         };
         let is_lost = match switch::pending(&self.store) {
-            // Which snapshot was meant, nobody can tell any more.
+            // The requested snapshot can no longer be determined.
             Err(error @ switch::Error::Journal { .. }) if id.is_none() => return Err(error.into()),
             pending => matches!(pending, Err(switch::Error::Journal { .. })),
         };
@@ -141,8 +140,8 @@ impl Engine {
         })
     }
 
-    /// Returns what is in force, as well as it can be known. `wanted` is where a rollback goes,
-    /// `is_lost` whether a switch was cut off and nobody knows how far it came.
+    /// Returns the applied state, as far as it can be known. `wanted` is the destination of a
+    /// rollback, `is_lost` whether a switch was interrupted at an unknown step.
     fn in_force(&self, wanted: Option<SnapshotId>, is_lost: bool) -> Result<InForce, Error> {
         let problem = match generations::current(&self.store) {
             Ok(current) if !is_lost => {

@@ -92,7 +92,7 @@ impl Engine {
         without: &BTreeSet<SnapshotId>,
         moved: &BTreeSet<ObjectName>,
     ) -> Result<Roots, Error> {
-        // Read before the objects are listed: what comes meanwhile is no garbage for a look without
+        // Read before the objects are listed: later objects are not garbage for a check without
         // lock.
         let mut snapshots = self.snapshots()?;
         snapshots.retain(|snapshot| !without.contains(&snapshot.id));
@@ -108,7 +108,7 @@ impl Engine {
     /// When the snapshots, the objects, the links or the processes cannot be listed.
     pub fn readable_roots(&self) -> Result<Roots, Error> {
         let ids = generations::all(&self.store)?;
-        // One that cannot be read is told by `history`.
+        // `history` reports an unreadable snapshot.
         let snapshots: Vec<_> =
             ids.into_iter().filter_map(|id| generations::read(&self.store, id).ok()).collect();
         self.roots_of(&snapshots, &BTreeSet::new(), Damaged::Read)
@@ -127,7 +127,7 @@ impl Engine {
             let holder = Holder::Snapshot { id: snapshot.id, current: snapshot.id == current };
             for (hash, outputs) in snapshot.derivations.iter() {
                 roots.derivations.insert(*hash);
-                // One that is missing is held too: what its record tells helps to restore it.
+                // A missing object is held too: its record helps to restore it.
                 outputs.values().for_each(|object| roots.hold(object.clone(), &holder));
             }
             for text in snapshot.activations.iter().flat_map(|activation| activation.action.texts())
@@ -163,7 +163,7 @@ impl Engine {
         let ids = generations::all(&self.store)?;
         let current = generations::current_id(&self.store)?;
         let missing = Some(current).filter(|id| *id != SnapshotId(0) && !ids.contains(id));
-        // For a look without a lock, one that a gc removed meanwhile is no error.
+        // In a check without a lock, a snapshot that gc removed is not an error.
         let is_gone = |id: SnapshotId| id != current && !platform::exists(&self.store.snapshot(id));
         let read = |id| match generations::read(&self.store, id) {
             Err(_) if is_gone(id) => None,
@@ -186,7 +186,7 @@ impl Roots {
         is_any
     }
 
-    /// Takes the links that are ours, which may lead through others, and those of users.
+    /// Reads the links of sys.lua, which may lead through others, and those of users.
     fn add_links(&mut self, store: &Store) -> Result<(), Error> {
         let users = store.all_user_roots();
         let mut pending = vec![store.gc_roots()];

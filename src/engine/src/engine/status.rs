@@ -1,5 +1,5 @@
-//! What is applied, compared with what is there. Takes no lock, and shows one state or the other
-//! while somebody switches.
+//! The applied state, compared with the file system. Takes no lock, and shows one consistent state
+//! while a switch runs.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -20,7 +20,7 @@ use crate::store::examination::{Alteration, Difference};
 use crate::switch::{self, Backup, Backups, Pending, Targets};
 use crate::value::Text;
 
-/// How often to look again when somebody switched meanwhile.
+/// The number of attempts when a switch happens in the meantime.
 const TRIES: usize = 10;
 
 impl Engine {
@@ -39,7 +39,7 @@ impl Engine {
             let altered = self.altered(&current)?;
             let mut targets = self.targets(&current, &altered);
             let after = switch::pending(&self.store)?;
-            // Whoever switched and switched back made another link.
+            // Switching there and back makes another link.
             let is_quiet =
                 mark(before.as_ref()) == mark(after.as_ref()) && self.current_link() == link;
             if !is_quiet && tries < TRIES {
@@ -55,7 +55,7 @@ impl Engine {
             }
             let backups = Backups::load(&self.store, &self.settings.home);
             let displaced = backups.displaced(&self.store);
-            // While somebody switches, originals are on their way.
+            // During a switch, originals are being moved.
             let lost =
                 if after.is_none() { self.lost_originals(&backups, &current) } else { Vec::new() };
             return Ok(StatusReport {
@@ -232,7 +232,7 @@ impl Inspection<'_> {
     }
 }
 
-/// Returns whether a link leads through another one that leads somewhere else than it should.
+/// Returns whether a link leads through another one with a wrong target.
 fn leads_elsewhere(target: &Target) -> bool {
     let ways = (target.link_text().map(Text::to_path), target.leads_to().map(Text::to_path));
     matches!(ways, (Some(text), Some(source)) if text != source && platform::canonical(&text) != platform::canonical(&source))

@@ -27,9 +27,9 @@ pub struct TargetReport {
     /// The target, as the config has it.
     #[serde(serialize_with = "plain::text")]
     pub target: Text,
-    /// `ok`, `missing`, `replaced` (something else stands there), `changed`, `unreadable` (it
-    /// cannot be looked at), `broken` (the object that it leads into is gone) or `switching` (a
-    /// switch that is not over has been here).
+    /// `ok`, `missing`, `replaced` (a file of another kind is there), `changed`, `unreadable` (it
+    /// cannot be read), `broken` (the object behind its link is missing) or `switching` (an
+    /// unfinished switch changed it).
     pub state: &'static str,
     /// In what it differs, when it changed.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -212,7 +212,7 @@ impl Engine {
     fn named_by_snapshots(&self) -> Result<BTreeSet<ObjectName>, Error> {
         let mut named = BTreeSet::new();
         for id in generations::all(&self.store)? {
-            // One that cannot be read is named by the commands that need it.
+            // Commands that need an unreadable snapshot name it.
             if let Ok(snapshot) = generations::read(&self.store, id) {
                 named.extend(
                     snapshot.derivations.values().flat_map(|outputs| outputs.values().cloned()),

@@ -73,7 +73,7 @@ impl LockFile {
     /// and `place` where it is read.
     ///
     /// # Errors
-    /// When it cannot be read, or is no lock.
+    /// When it cannot be read, or is not a lock.
     pub fn read(path: &Path, place: &Path) -> Result<LockFile, Failure> {
         let text = read_text(place)?;
         let lock = parse(path, text.as_deref())?;
@@ -129,7 +129,7 @@ impl LockFile {
     }
 }
 
-/// Returns the text of a lock with pins added; nothing where it is no lock.
+/// Returns the text of a lock with pins added; nothing if it is not a lock.
 pub fn text_with_pins(text: Option<&[u8]>, pins: &[PinChange]) -> Option<Vec<u8>> {
     let lock = match text {
         Some(text) => LockDocument::parse(text).ok()?,
@@ -180,7 +180,7 @@ fn write_as_owner(path: &Path, text: &[u8]) -> platform::Result<()> {
     };
     match write() {
         Err(error) if error.is_already_there() => {
-            // A process of our number was killed while it wrote.
+            // A process with the same number was killed while it wrote.
             directory.remove(&temporary)?;
             write()
         }

@@ -1,7 +1,7 @@
 //! Inputs of configs: trees from elsewhere, each known by its NAR hash and kept in `cache/inputs`.
 //!
-//! It resolves what it is asked for, all of it side by side, against the entries of a lock; which
-//! inputs a config and its inputs have, the Lua side knows.
+//! It resolves the requested inputs in parallel, against the entries of a lock; the Lua side knows
+//! which inputs a config and its inputs have.
 
 mod address;
 mod archive;
@@ -33,7 +33,7 @@ use crate::store::Store;
 use crate::store::sources::SourceMemory;
 use crate::store::tree as store_tree;
 
-/// So many inputs are fetched at a time at most: they wait for servers, not for processors.
+/// The most inputs that are fetched at a time: they wait for servers, not for processors.
 const MOST_AT_ONCE: usize = 32;
 
 /// How often time is told while servers are waited for.
@@ -162,13 +162,13 @@ fn remember(
     // What changed just now is not remembered: a later change could have the same times.
     thread::sleep(SETTLED);
     for tree in trees {
-        // One that cannot be read is read again by the next evaluation.
+        // The next evaluation reads an unreadable one again.
         let _ = memory.hash(tree, &BTreeSet::new());
     }
     let _ = memory.save(store);
 }
 
-/// How an input goes on.
+/// The next step of an input.
 enum Step {
     /// It is there.
     Done(Box<Resolved>),
@@ -258,8 +258,7 @@ fn difference(request: &Request, address: &InputAddress, locked: &LockedInput) -
     })
 }
 
-/// What lies there is believed only when nothing of it changed since all of it was hashed, or after
-/// another look at it.
+/// A cached tree is used only if nothing in it changed since it was hashed, or after another check.
 fn is_right(memory: &mut SourceMemory, place: &Path, sha256: Hash) -> bool {
     platform::is_directory(place)
         && memory.hash(place, &BTreeSet::new()).is_ok_and(|nar| nar == sha256)
@@ -405,7 +404,7 @@ fn fetch_all(
             let waiting = &waiting;
             let events: EventSink = Arc::new({
                 let sender = sender.clone();
-                // Nobody listens any more where the receiver is gone.
+                // The receiver is gone.
                 move |event| drop(sender.send(Message::Event(event)))
             });
             let work = move || {
@@ -457,7 +456,7 @@ impl Session<'_> {
                 return done(request, address, place, locked.clone(), Vec::new());
             }
         }
-        // Its turn is ours, so nothing else makes one of this name.
+        // This process holds its lock, so nothing else makes one with this name.
         let scratch = turn_place.with_extension("new");
         let cleared =
             platform::remove_tree(&scratch).and_then(|()| platform::create_directory(&scratch));
@@ -552,7 +551,7 @@ fn without_secret(text: String, request: &Request) -> String {
     }
 }
 
-/// Returns user and password of a login: a token stands alone.
+/// Returns user and password of a login: a token has no user.
 fn login_of(auth: &str) -> (String, String) {
     // A server that takes tokens takes any user with them.
     let (user, password) = auth.split_once(':').unwrap_or(("x-access-token", auth));

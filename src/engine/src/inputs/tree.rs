@@ -11,7 +11,7 @@ use crate::platform;
 /// What a file of git LFS has in the repository itself begins with (git-lfs, docs/spec.md).
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\n";
 
-/// So many paths are named in a notice.
+/// The most paths that a notice names.
 const MOST_NAMED: usize = 3;
 
 /// A tree under way.

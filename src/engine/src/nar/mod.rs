@@ -44,7 +44,7 @@ impl<'a, S: Sink> Writer<'a, S> {
         self.sink.put(&length.to_le_bytes());
     }
 
-    /// Returns whether nobody wants the rest of the archive.
+    /// Returns whether the rest of the archive is unnecessary.
     pub fn is_closed(&self) -> bool {
         self.sink.is_closed()
     }

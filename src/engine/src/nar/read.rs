@@ -38,7 +38,7 @@ fn wrong<T>(problem: impl Into<String>) -> Result<T, ReadError> {
 pub enum Part {
     /// A directory begins; entries and [`Part::End`] follow.
     Directory,
-    /// An entry of the innermost directory; what it is follows.
+    /// An entry of the innermost directory; its kind follows.
     Entry(Vec<u8>),
     /// The innermost directory ends.
     End,
@@ -84,11 +84,11 @@ impl<'a, R: BufRead, S: Sink> Reader<'a, R, S> {
         Ok(reader)
     }
 
-    /// Returns the next part; `None` at the end of the archive, after which the stream may go on.
-    /// What is left of a file's content is passed over.
+    /// Returns the next part; `None` at the end of the archive, after which the stream may
+    /// continue. The rest of a file's content is skipped.
     ///
     /// # Errors
-    /// When the stream fails or ends, or is no archive.
+    /// When the stream fails or ends, or is not an archive.
     pub fn next_part(&mut self) -> Result<Option<Part>, ReadError> {
         while self.content(|_| Ok::<(), ReadError>(()))? {}
         if std::mem::take(&mut self.node_follows) {

@@ -1,4 +1,4 @@
-//! What is kept of the user's: originals, displaced copies, and which directories we made.
+//! The kept files of the user: originals, displaced copies, and the list of created directories.
 //!
 //! Where an original is follows from its target alone, so that it is found whatever else is lost.
 //! The index says what people want to know of the rest; a damaged one loses none of it.
@@ -49,7 +49,7 @@ pub struct At {
 /// Something of the user's that was moved away.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backup {
-    /// The target that it stood at.
+    /// Its target.
     pub target: Text,
     /// Where it is now.
     pub path: Text,
@@ -60,7 +60,7 @@ pub struct Backup {
     /// The target as it was declared, where that was written differently.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared: Option<Text>,
-    /// Device and inode of the directory that it stood in.
+    /// Device and inode of its former directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory: Option<(u64, u64)>,
 }
@@ -99,8 +99,7 @@ impl Backups {
         backups.filter(|backups| backups.version <= VERSION).unwrap_or_default()
     }
 
-    /// Writes the index, if it differs from the one that is there; entries whose file is gone are
-    /// left out.
+    /// Writes the index, if it changed; entries whose file is missing are omitted.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -121,13 +120,13 @@ impl Backups {
         self.directories.is_empty() && self.entries.is_empty() && self.rights.is_empty()
     }
 
-    /// Adds something that was moved away; again for one that is there already changes nothing.
+    /// Adds a file that was moved away; adding it again changes nothing.
     pub fn add(&mut self, backup: Backup) {
         self.entries.retain(|entry| entry.path != backup.path);
         self.entries.push(backup);
     }
 
-    /// Notes the rights of a directory, unless they are those that it got from us.
+    /// Records the rights of a directory, unless sys.lua set them.
     pub fn add_rights(&mut self, place: &Text, before: Rights) {
         if !self.rights.iter().any(|(known, _)| known == place) {
             self.rights.push((place.clone(), before));
@@ -145,9 +144,9 @@ impl Backups {
         self.rights.iter().find(|(known, _)| *known == place).map(|(_, rights)| *rights)
     }
 
-    /// Returns where the original of a target is, if it has one: that which stood at the place, in
-    /// the same directory wherever that is now, or at the target as it is declared. Without the
-    /// index its name tells.
+    /// Returns the place of a target's original, if it has one: the file that was at the place, in
+    /// the same directory wherever that is now, or at the target as declared. Without the index,
+    /// its name identifies it.
     pub fn original_of(
         &self,
         store: &Store,
@@ -171,8 +170,8 @@ impl Backups {
             originals().find(|entry| entry.target == at).or_else(|| originals().find(in_directory));
         let found =
             found.or_else(|| originals().find(is_declared)).map(|entry| entry.path.to_path());
-        // One that is beside its target goes with the directory, which may be reached by a link
-        // now.
+        // An original beside its target moves with the directory, which may now be reached through
+        // a link.
         let is_there = found.filter(|path| platform::exists(path)).map(|path| {
             match (path.parent(), path.file_name()) {
                 (Some(parent), Some(name)) => platform::canonical(parent).join(name),
@@ -213,7 +212,7 @@ impl Backups {
 }
 
 impl Backup {
-    /// Returns what is kept of a target; of an original also which directory it stood in.
+    /// Returns the kept files of a target, and for an original its former directory.
     pub fn new(target: Text, path: Text, role: Role, created_at: u64) -> Backup {
         let parent = target.to_path().parent().and_then(number_of);
         let directory = parent.filter(|_| role == Role::Original);
@@ -252,8 +251,8 @@ pub fn original_places(store: &Store, place: &Path) -> [PathBuf; 2] {
     ]
 }
 
-/// Returns where something that stands at a target is moved to. `mark` makes the name of a
-/// displaced copy unique.
+/// Returns the place that a file at a target is moved to. `mark` makes the name of a displaced copy
+/// unique.
 pub fn place_for(store: &Store, place: &Path, role: Role, mark: &str) -> PathBuf {
     let beside = |name: String| place.with_file_name(name);
     match role {
@@ -301,8 +300,8 @@ fn resolved(directory: &Path) -> PathBuf {
     platform::canonical(root).join(middle).join(name)
 }
 
-/// Whether something at a target can be renamed into a directory of ours: not to another file
-/// system, and no directory that we may not write to, since what is above it is one of its entries.
+/// Whether a file at a target can be renamed into a directory of sys.lua: not to another file
+/// system, and not a directory without write permission, because its `..` entry would change.
 fn is_movable(directory: &Path, place: &Path) -> bool {
     if matches!(platform::kind_of(place), Ok(Some(FileKind::Directory)))
         && Directory::open(place).is_ok_and(|inner| inner.check_writable().is_err())

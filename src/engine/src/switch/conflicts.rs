@@ -22,7 +22,8 @@ pub struct Declared<'a> {
 /// Collects the places of all targets in order of declaration, each once.
 ///
 /// # Errors
-/// When a place is wanted twice with different content, lies below another one, or in the store.
+/// When two declarations want one place with different content, or a place is below another one, or
+/// in the store.
 pub fn places<'a>(
     store: &Store,
     targets: &Targets<'_>,
@@ -44,7 +45,7 @@ pub fn places<'a>(
             places.push(Declared { place, entry, target });
             continue;
         };
-        // A directory that others need is there, whoever declares it.
+        // A directory that others need exists, whatever its declaration.
         if first.target.is_implied() && target.keeps_below() {
             places[*known] = Declared { place, entry, target };
             continue;
@@ -118,8 +119,8 @@ fn manage_links(targets: &Targets<'_>, entries: &[Entry]) -> Result<bool, Error>
         let declared = entry.activation.place.as_ref().unwrap_or(target.target());
         targets.place(declared, &entry.activation.positions).map(drop)
     })?;
-    // What is in force is no link to follow; but a directory that took its place goes, with the
-    // links in it.
+    // An applied link is not followed; but a directory that replaced it is removed, with the links
+    // in it.
     let passed = targets.passed();
     for entry in entries {
         let Some(target) =
@@ -150,7 +151,7 @@ fn manage_links(targets: &Targets<'_>, entries: &[Entry]) -> Result<bool, Error>
 /// Where the system shows its devices and processes as files.
 const KERNEL_FILES: [&str; 3] = ["/dev", "/proc", "/sys"];
 
-/// Returns which of these a place is or lies in. A home in `/dev/shm` is one like others.
+/// Returns which of these a place is or is inside. A home in `/dev/shm` is an ordinary one.
 fn kernel_files(place: &Path, home: &Path) -> Option<&'static str> {
     KERNEL_FILES
         .into_iter()

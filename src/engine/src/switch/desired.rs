@@ -99,7 +99,8 @@ impl Desired {
     /// not know may be known from there.
     ///
     /// # Errors
-    /// When an action names a derivation that is not in the manifest, or installs what is no file.
+    /// When an action names a derivation that is not in the manifest, or installs a path that is
+    /// not a file.
     pub fn from_manifest(
         store: &Store,
         manifest: &Manifest,
@@ -239,8 +240,7 @@ fn resolve(
     };
     // What is there only since others need it comes first.
     let implied = current.activations.iter().filter(|applied| is_implied(applied)).count();
-    // Targets, of which there are thousands, by where they are; everything else by all that it
-    // says.
+    // Targets, which are thousands, by their place; everything else by its whole content.
     let mut targets: HashMap<&[u8], usize> = HashMap::with_capacity(manifest.activations.len());
     let mut others = HashMap::new();
     let mut entries: Vec<Entry> = Vec::with_capacity(manifest.activations.len());
@@ -396,7 +396,7 @@ fn add_digests(store: &Store, entries: &mut [Entry], current: &Snapshot) -> Resu
         };
         let path = source.to_path();
         let known = known.get_or_insert_with(|| digests(current));
-        // Only what lies in the store cannot have changed.
+        // Only files in the store cannot have changed.
         let digest = match known.get(source).filter(|_| path.starts_with(store.objects())) {
             Some(digest) => *digest,
             None => action::digest_of(&path, store.interrupt())

@@ -1,4 +1,4 @@
-//! What happens at one target: what stands there, compared with what should.
+//! The change at one target: compares the existing file with the wanted state.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -39,8 +39,8 @@ fn kept(found: &Found, role: Role) -> Before {
     }
 }
 
-/// What goes without a trace: ours, and links into our own store, whichever life of the root they
-/// are from.
+/// Files that are removed without a backup: those of sys.lua, and links into its own store, from
+/// any earlier use of the root.
 fn ours(found: &Found) -> Before {
     match found {
         Found::Link(source, _) => Before::Link { source: text(source) },
@@ -87,16 +87,16 @@ fn is_ours(scene: &Scene, place: &Path, old: &Old<'_>, found: &Found) -> Result<
         || led_there())
 }
 
-/// Returns whether what stands where a file or link of ours goes is not ours to move.
+/// Returns whether the file in place of a managed one must not be moved.
 pub fn is_left_alone(
     scene: &Scene,
     place: &Path,
     old: &Old<'_>,
     found: &Found,
 ) -> Result<bool, Error> {
-    // Of what belongs to the user since it was written nothing is ours; by a link that was put
-    // above it, the way leads to what is somebody else's; and the config reads what it reads. In
-    // what is no directory nothing can be read that lies below.
+    // A file that belongs to the user since it was written is never removed; through a link that
+    // was put above it, the path leads to foreign files; and files that the config reads stay. If a
+    // parent is not a directory, nothing below it can be read.
     let is_read = || match is_directory(found) {
         Some(_) => scene.reads.needs(place),
         None => scene.reads.holds(place),
@@ -106,7 +106,7 @@ pub fn is_left_alone(
     Ok(is_there && (old.target.is_given() || !is_ours(scene, place, old, found)?))
 }
 
-/// What happens where nothing of ours is to stand any more.
+/// The change at a target that is no longer declared.
 pub fn removal(
     scene: &Scene,
     place: &Path,
@@ -134,7 +134,7 @@ pub fn removal(
     Ok(step)
 }
 
-/// What happens to a directory that is not declared any more: one of ours that is empty goes after
+/// The change of a directory that is no longer declared: an empty one of sys.lua is removed after
 /// the commit.
 fn directory_removal(
     scene: &Scene,
@@ -192,16 +192,16 @@ fn follows(scene: &Scene, declared: &Declared<'_>, old: &Old<'_>) -> bool {
         && is_same_file(&old, &new)
 }
 
-/// What is said of a target where what stands is right. What a link leads to through another one
-/// changes with that one.
+/// The report for a target that is right. The destination of a link through another one changes
+/// with that one.
 fn standing_mark(scene: &Scene, declared: &Declared<'_>, old: &Old<'_>, compares: bool) -> Mark {
     let is_same =
         declared.target.continues(old.target) || compares && follows(scene, declared, old);
     if is_same { Mark::Unchanged } else { Mark::Change }
 }
 
-/// What happens at a target that is to hold something, and of which one look did not tell that it
-/// does. With `compares`, a link that leads to the same file in another object is no news.
+/// The change at a target whose quick check failed. With `compares`, a link to the same file in
+/// another object is not reported.
 pub fn wanted(
     scene: &Scene,
     declared: &Declared<'_>,
@@ -233,8 +233,8 @@ pub fn wanted(
     };
     let is_old_link = scene.leads_into_store(&found);
     let holds = target.holds(scene.looking(), &standing, &found)?;
-    // What is written only where nothing stands leaves alone what does, unless that is ours and
-    // goes.
+    // An action that only writes to free places leaves an existing file alone, unless that belongs
+    // to sys.lua and is removed.
     let is_taken = target.is_given()
         && found != Found::Nothing
         && !is_old_link
@@ -253,7 +253,8 @@ pub fn wanted(
     }
     let is_ours = is_old_link
         || match old {
-            // What is the user's since it was written is not ours, be it as we wrote it.
+            // A file that belongs to the user since it was written is not managed, even if it is
+            // unchanged.
             Some(old) => !old.target.is_given() && is_ours(scene, &standing, old, &found)?,
             None => false,
         };

@@ -1,7 +1,7 @@
-//! Removing a root once nothing of it is in force: only what is known to be ours, by its name.
+//! Removing a root after everything is undone: only known names of sys.lua.
 //!
-//! Displaced copies stay, and so does whatever nobody knows. Every step can be repeated, and what
-//! tells that this is a root goes last, so that a removal that was cut off can be gone on with.
+//! Displaced copies stay, and so do unknown files. Every step can be repeated, and the files that
+//! identify the root are removed last, so that an interrupted removal can be continued.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -21,8 +21,8 @@ use crate::store::own::{self, Own, Place};
 use crate::store::{self, Slot, Store, sweep};
 use crate::value::Positions;
 
-/// What lies in the store besides `metadata`: first what leads to objects, so that nothing finds
-/// half of one.
+/// The parts of the store besides `metadata`: first everything that points to objects, so that
+/// nothing finds half of one.
 const IN_STORE: [(Place, &str); 12] = [
     (Place::Outputs, "drv-out"),
     (Place::Ways, "ways"),
@@ -37,7 +37,7 @@ const IN_STORE: [(Place, &str); 12] = [
     (Place::Quarantine, "quarantine"),
     (Place::Locks, "locks"),
 ];
-/// What lies beside the snapshots, but for what tells that this is a root.
+/// The files beside the snapshots, except those that identify the root.
 const IN_METADATA: [&str; 5] = ["current", "manifest.json", "snapshots.json", "journal", "objects"];
 
 /// What a directory that is to be removed is.
@@ -51,10 +51,10 @@ pub enum Standing {
     Kept,
 }
 
-/// Tells whether a directory is a root of ours.
+/// Returns whether a directory is a root of sys.lua.
 ///
 /// # Errors
-/// When it is something else: then it is nobody's to remove.
+/// When it is something else: then it must not be removed.
 pub fn standing(store: &Store) -> Result<Standing, Error> {
     let root = store.root();
     let foreign = || Error::NotARoot { path: root.to_owned() };
@@ -142,12 +142,12 @@ pub fn restore_rest(store: &Store, settings: &Settings) -> Result<Vec<(PathBuf, 
     Ok(stuck)
 }
 
-/// Removes a root in which nothing is in force. Returns what nobody knows, which stays. The caller
-/// holds all locks; `release` gives them up where a file that is locked cannot be removed.
+/// Removes a root in which nothing is applied. Returns unknown files, which stay. The caller holds
+/// all locks; `release` releases them where a locked file cannot be removed.
 ///
 /// # Errors
-/// When something cannot be removed, or somebody asked to stop: what was done stays done, and it
-/// can be gone on with.
+/// When a file cannot be removed, or on an interrupt: completed steps stay, and the removal can be
+/// continued.
 pub fn dismantle(
     store: &Store,
     settings: &Settings,
@@ -160,7 +160,7 @@ pub fn dismantle(
     let top = root.join("store");
     let metadata = store.metadata();
     if platform::exists(&top) && removal.own.directory(&top)?.is_none() {
-        // It is a link: what it leads to is not ours to remove.
+        // It is a link: its target does not belong to sys.lua.
         return Ok(vec![top]);
     }
 
@@ -234,7 +234,7 @@ fn remove_if_empty(directory: &Path) -> Result<bool, Error> {
         Err(error) => return Err(error.into()),
     }
     match platform::remove_directory(directory) {
-        // It is mounted there: whoever did that unmounts it.
+        // A file system is mounted there: its administrator unmounts it.
         Err(error) if error.is_busy() => Ok(false),
         removed => Ok(removed.map(|()| true)?),
     }
@@ -271,7 +271,7 @@ impl Removal<'_> {
         Ok(())
     }
 
-    /// Removes what is ours in a directory, and then the directory.
+    /// Removes the files of sys.lua in a directory, and then the directory.
     fn place(&mut self, place: Place, path: &Path) -> Result<(), Error> {
         for name in self.own.list_ours(place, path)? {
             let inner = path.join(name);

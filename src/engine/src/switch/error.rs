@@ -54,7 +54,7 @@ pub enum Error {
         /// Who made the second one.
         positions: Positions,
     },
-    /// A target below another one, which is no directory.
+    /// A target below another one that is not a directory.
     #[error(
         "{} lies below {}, which is declared as a {} at {above_position}",
         target.display(), above.display(), noun
@@ -71,7 +71,7 @@ pub enum Error {
         /// Who declares the target.
         positions: Positions,
     },
-    /// A target in our own root.
+    /// A target inside the root.
     #[error("{} lies in {}, where sys.lua keeps its own files", target.display(), root.display())]
     InsideRoot {
         /// The target.
@@ -93,7 +93,7 @@ pub enum Error {
         /// Who uses it.
         positions: Positions,
     },
-    /// A target that is, holds or lies in what the config reads.
+    /// A target that is, contains or is inside a file that the config reads.
     #[error("{} {how} {}, which the config reads", target.display(), source_path.display())]
     Overlap {
         /// The target.
@@ -123,7 +123,7 @@ pub enum Error {
         /// Who declares the target.
         positions: Positions,
     },
-    /// The root lies in a source.
+    /// The root is inside a source.
     #[error("the root {} lies in {}, which the config reads", root.display(), source_path.display())]
     RootInSource {
         /// The root.
@@ -215,13 +215,13 @@ pub enum Error {
         /// What is to be removed.
         path: PathBuf,
     },
-    /// Somebody asked to stop while a root was removed.
+    /// An interrupt came while a root was removed.
     #[error("interrupted: everything is as it was before the first apply, but {} is not removed yet", root.display())]
     CutOff {
         /// The root.
         root: PathBuf,
     },
-    /// Somebody asked to stop.
+    /// The operation was cancelled.
     #[error("interrupted")]
     Interrupted,
     /// Something of what was done could not be undone.
@@ -235,7 +235,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns how an error of an action becomes one that says who declared the action.
+    /// Returns a function that adds the declaration to an error of an action.
     pub fn at(positions: &Positions) -> impl FnOnce(action::Error) -> Error {
         |cause| match Error::from(cause) {
             Error::Action { cause, .. } => Error::Action { cause, positions: positions.clone() },
@@ -323,7 +323,7 @@ impl Error {
         Some(text.to_owned())
     }
 
-    /// Returns whether it is no error of anybody's: somebody asked to stop.
+    /// Returns whether it is only an interrupt.
     pub fn is_interruption(&self) -> bool {
         matches!(
             self,

@@ -97,14 +97,14 @@ pub fn finish(
     }
     let is_ours = |change: &Change| matches!(change, Change::Target(change) if matches!(change.before, Before::Kept { role: Role::Ours, .. }));
     if !journal.leftover.is_empty() || journal.changes.iter().any(is_ours) {
-        // Without the journal nobody would tidy up again.
+        // Without the journal, no later command would clean up.
         sync_places(store, &directories, &journal.changes)?;
     }
     remove_journal(store)
 }
 
-/// Removes displaced copies of the targets that changed which hold what is applied there now:
-/// nothing is lost with them. What lies beside its target stays.
+/// Removes displaced copies of the changed targets that equal the applied content: nothing is lost
+/// with them. Copies beside their target stay.
 fn drop_equal(store: &Store, journal: &Journal, backups: &Backups) -> Result<(), Error> {
     let made: HashSet<&Text> = journal
         .changes
@@ -137,7 +137,7 @@ fn drop_equal(store: &Store, journal: &Journal, backups: &Backups) -> Result<(),
 /// Notes the rights that a directory had, or forgets them when it has them again.
 fn note_rights(backups: &mut Backups, change: &TargetChange, before: Rights) {
     let After::Directory { mode, owner, group } = &change.after else { return };
-    // One that we made goes with its rights; those of an original that was there before it are its
+    // A created directory goes with its rights; those of an original that existed before are its
     // own.
     if backups.directories.contains(&change.place) {
         return;

@@ -1,4 +1,4 @@
-//! Other roots on this machine, as far as what stands at a target tells of them.
+//! Other roots on this machine, as far as the files at targets reveal them.
 //!
 //! There is no register: a link leads into the store of its root, and a file that was installed has
 //! the root and its target in an extended attribute. What these say is believed only if that root
@@ -18,7 +18,7 @@ pub fn mark(store: &Store, place: &Path) -> Vec<u8> {
     [root.as_slice(), b"\0", &platform::bytes_of_path(place)].concat()
 }
 
-/// Returns the other root that manages what stands at a place, if one does.
+/// Returns the other root that manages the file at a place, if any.
 pub fn manager(
     store: &Store,
     directories: &Directories,
@@ -40,7 +40,7 @@ pub fn manager(
                 platform::path_from_bytes(&mark[..end]),
                 platform::path_from_bytes(&mark[end + 1..]),
             );
-            // A copy of it that stands elsewhere is nobody's.
+            // A copy of it in another place belongs to no root.
             let is_here = root.is_absolute() && target == place;
             is_here.then(|| manages(store, &root, |declared| declared.leads_to().is_none()))?
         }
@@ -48,7 +48,7 @@ pub fn manager(
     }
 }
 
-/// Returns the other root whose store a place lies in.
+/// Returns the other root whose store contains a place.
 pub fn owner(store: &Store, place: &Path) -> Option<PathBuf> {
     let root = root_of(place)?;
     let manages =
@@ -56,7 +56,8 @@ pub fn owner(store: &Store, place: &Path) -> Option<PathBuf> {
     manages.then(|| root.to_owned())
 }
 
-/// Returns whether a place may be that of all objects of a root, though its parent lies in no root.
+/// Returns whether a place may be the object directory of a root, though its parent is not in a
+/// root.
 pub fn may_be_owned(place: &Path) -> bool {
     IN_ROOT.iter().any(|inner| place.ends_with(inner))
 }
@@ -69,8 +70,7 @@ fn root_of(path: &Path) -> Option<&Path> {
     path.ancestors().find(|above| may_be_owned(above))?.parent()?.parent()
 }
 
-/// Returns the root if it is another one and manages something of the kind, or does not let us see
-/// what.
+/// Returns the root if it is another one and manages a target of this kind, or cannot be read.
 fn manages(store: &Store, root: &Path, is_it: impl Fn(&Target) -> bool) -> Option<PathBuf> {
     // It is private, or damaged: whose this is cannot be known.
     let manages = current(&other(store, root)?).is_none_or(|current| {
@@ -79,7 +79,7 @@ fn manages(store: &Store, root: &Path, is_it: impl Fn(&Target) -> bool) -> Optio
     manages.then(|| root.to_owned())
 }
 
-/// Returns the store of a root, if that is there and not ours.
+/// Returns the store of a root, if it exists and is another one.
 fn other(store: &Store, root: &Path) -> Option<Store> {
     let other = Store::new(root);
     let is_other = platform::canonical(root) != platform::canonical(store.root())

@@ -1,5 +1,5 @@
-//! What the config reads is never a target: sources and targets do not overlap, and no target lies
-//! above the root.
+//! Files that the config reads are never targets: sources and targets do not overlap, and targets
+//! are never above the root.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -83,8 +83,8 @@ impl Ways {
 }
 
 impl Reads {
-    /// Follows what is read to where it really is. What lies in the store is read too, but nobody's
-    /// to change.
+    /// Resolves a path that is read to its real place. Files in the store are read too, but no
+    /// action can change them.
     pub fn new(store: &Store, paths: impl IntoIterator<Item = PathBuf>) -> Reads {
         let (mut reads, mut ways) = (Reads::default(), Ways::default());
         let root = ways.follow(store.root(), 0);
@@ -123,17 +123,17 @@ impl Reads {
         }
     }
 
-    /// Returns whether something is read, or lies in what is.
+    /// Returns whether a file is read, or is inside a read directory.
     pub fn holds(&self, place: &Path) -> bool {
         place.ancestors().any(|above| self.named.contains_key(above))
     }
 
-    /// Returns whether a directory is read, lies in what is, or holds it.
+    /// Returns whether a directory is read, is inside a read directory, or contains one.
     pub fn needs(&self, directory: &Path) -> bool {
         self.above.contains_key(directory) || self.holds(directory)
     }
 
-    /// Checks that the root does not lie in what is read: that would change with each apply, and
+    /// Checks that the root is not inside a read directory: that would change with each apply, and
     /// the root would be a part of it.
     ///
     /// # Errors
@@ -152,7 +152,7 @@ impl Reads {
         Err(Error::RootInSource { root, source_path, link: self.link_to_root.clone(), positions })
     }
 
-    /// Checks that no target is, holds or lies in what is read, or lies above the root.
+    /// Checks that targets do not overlap with read files, and are not above the root.
     ///
     /// # Errors
     /// When one does.
@@ -169,7 +169,7 @@ impl Reads {
             if let Some(source) = self.named.get(place) {
                 return Err(refused("is", source));
             }
-            // A link that leads to its own place leads nowhere, whatever stands there now.
+            // A link to its own place has no target, whatever is there now.
             if target.properties().mutable
                 && let Some(source) = target.leads_to().map(Text::to_path)
                 && let (Some(parent), Some(name)) = (source.parent(), source.file_name())
@@ -189,8 +189,8 @@ impl Reads {
                 }
                 last_parent = parent;
             }
-            // By a link of ours into the store something may be read too: what it leads to would
-            // change with it.
+            // A file may be read through a link of sys.lua into the store: its content would change
+            // with the link.
             let by_link =
                 self.links.get(place).or_else(|| self.links_into_store.get(place)?.first());
             if let Some(source) = by_link
@@ -198,7 +198,7 @@ impl Reads {
             {
                 return Err(refused("is a link that leads to", source));
             }
-            // A link of ours by which its own source is read.
+            // A link of sys.lua through which its own source is read.
             if let (Some(own), Some(read)) = (&entry.own, self.links_into_store.get(place))
                 && read.contains(own)
             {
@@ -254,8 +254,8 @@ impl Reads {
     }
 }
 
-/// Returns whether a link of ours leads where the link at its place leads already, by a way on
-/// which no other target is.
+/// Returns whether a link of sys.lua has the same destination as the existing link, without another
+/// target on the way.
 fn leads_there(declared: &Declared<'_>, places: &[Declared<'_>]) -> bool {
     let Some(source) = declared.target.leads_to().map(Text::to_path) else { return false };
     let text = declared.target.link_text().map(Text::to_path).filter(|text| {

@@ -194,7 +194,7 @@ fn begin(
     secrets::make_directories(store, &plan.steps)?;
     let is_way = |step: &Step| step.place.as_ref().is_some_and(|place| ways::is_way(store, place));
     if plan.steps.iter().any(|step| step.change().is_some() && is_way(step)) {
-        // Who reads what stands at a target follows them.
+        // Reads of the target follow them.
         let mode = if platform::is_system_user() { 0o755 } else { 0o700 };
         platform::create_directories_as(&store.ways(), mode)?;
     }
@@ -244,7 +244,7 @@ const PRIVATE: [&str; 23] = [
     ".thunderbird",
 ];
 
-/// Returns the mode of a directory that is made for targets, when it is one of these or lies below
+/// Returns the mode of a directory that is created for targets, if it is one of these or is below
 /// one.
 fn private_mode(path: &Path) -> Option<u32> {
     path.ancestors()

@@ -47,14 +47,13 @@ pub struct Plan {
     pub always: bool,
     /// Directories that will be created, outermost first.
     pub created: Vec<PathBuf>,
-    /// Directories that somebody removed, and that originals come back to, outermost first.
+    /// Removed directories that originals are restored to, outermost first.
     pub restored: Vec<PathBuf>,
-    /// The directories below which something of ours will be.
+    /// The directories below which targets will be.
     pub occupied: HashSet<PathBuf>,
-    /// What the config that this follows from reads: directories of it stay, be they empty ones of
-    /// ours.
+    /// The files that the config reads: directories of it stay, even empty ones of sys.lua.
     pub reads: Reads,
-    /// What is kept of the user's, and which directories we made.
+    /// The kept files of the user, and the created directories.
     pub backups: Backups,
     /// The contents of secrets that are to be written.
     pub contents: Arc<Contents>,
@@ -128,7 +127,7 @@ pub fn plan(
     }
     scene.reads.check(&places)?;
     let mut gone = removals(&mut scene, &present, &places, false)?;
-    // Directories of ours go after what is in them, and are there until then.
+    // Directories of sys.lua are removed after their contents, and exist until then.
     let mut restored = missing_parents(&scene, &gone)?;
     let directories = removals(&mut scene, &present, &places, true)?;
     restored.extend(missing_parents(&scene, &directories)?);
@@ -143,7 +142,7 @@ pub fn plan(
             step.shown = Some(step.shown().in_home(&other));
         }
     }
-    // Something may only stand otherwise than it is declared: that takes a look at everything.
+    // Only the notation of a path may differ: that needs a full check.
     let looks =
         extent != Extent::Foresight || is_applied || has_same_objects && desired.is_complete;
     let mut changes = changes(&mut scene, &present, &places, &desired.altered, looks, extent)?;
@@ -256,7 +255,7 @@ fn present<'a>(
             present.insert(place, Old { activation, target, order, is_elsewhere });
         }
     }
-    // Of files too: somebody may have put a link in the place of one.
+    // Also for files: a link may have replaced one.
     for place in present.keys() {
         targets.manage(place.clone());
     }
@@ -264,9 +263,9 @@ fn present<'a>(
     Ok(present)
 }
 
-/// Has that looked at which will stand where what is in force goes: originals that come back, and
-/// what is left alone there. What is declared below is where their links lead. Returns whether
-/// there is any.
+/// Prepares the check of files in place of removed targets: restored originals, and files that are
+/// left alone. Their links determine the places of declarations below. Returns whether there are
+/// any.
 fn look_at_what_stays(
     scene: &Scene,
     targets: &Targets<'_>,
@@ -330,9 +329,9 @@ fn with_places(
     Ok(activations)
 }
 
-/// Plans what goes where nothing of ours is to stand any more, in reverse of the order in which it
-/// was made: directories, the inner ones first, or all the rest. What is written only where nothing
-/// stands has no original: one that is there comes back first.
+/// Plans the removal of targets that are no longer declared, in reverse order of creation:
+/// directories, the inner ones first, or all the rest. A target that is only written to free places
+/// has no original: an original is restored first.
 fn removals(
     scene: &mut Scene,
     present: &HashMap<PathBuf, Old<'_>>,
@@ -371,9 +370,9 @@ fn removals(
     Ok(steps)
 }
 
-/// Plans what is to stand at targets: directories, the outer ones first, then links, then the rest.
-/// With `looks` also where the same is in force; but to an extent of everything, without a step for
-/// what stays as it is.
+/// Plans the wanted targets: directories, the outer ones first, then links, then the rest. With
+/// `looks`, also applied ones; with a full plan of everything, without a step for unchanged
+/// targets.
 fn changes(
     scene: &mut Scene,
     present: &HashMap<PathBuf, Old<'_>>,
@@ -447,7 +446,7 @@ fn changes(
     Ok(steps)
 }
 
-/// Returns every directory that one of the places lies below.
+/// Returns every directory above one of the places.
 fn occupied(places: &[Declared<'_>]) -> HashSet<PathBuf> {
     let mut occupied = HashSet::new();
     let mut last: Option<&Path> = None;
@@ -469,7 +468,7 @@ fn missing_parents(scene: &Scene, steps: &[Step]) -> Result<Vec<PathBuf>, Error>
     for step in steps {
         let (Some(change), Some(place)) = (step.change(), &step.place) else { continue };
         let positions = &step.activation.positions;
-        // Where nothing is to stand, nothing is needed above.
+        // A place that must stay free needs no directories above.
         let stays_away =
             matches!((&change.before, &change.after), (Before::Nothing, After::Nothing));
         if !stays_away && place.parent().is_some_and(|parent| seen.insert(parent)) {
@@ -508,8 +507,7 @@ fn is_other(inner: (u64, u64), outer: (u64, u64)) -> bool {
     if inner.1 != 0 && outer.1 != 0 { inner.1 != outer.1 } else { inner != outer }
 }
 
-/// Checks that what is to be moved away is no other file system: the kernel refuses to rename what
-/// it is mounted on.
+/// Checks that a path to be moved away is not a mount point: the kernel refuses to rename it.
 fn check_mount(change: &TargetChange, place: &Path, positions: &Positions) -> Result<(), Error> {
     let device = |path: &Path| platform::look(path).ok().flatten().map(|seen| seen.device);
     if matches!(change.before, Before::Kept { .. })
@@ -521,8 +519,8 @@ fn check_mount(change: &TargetChange, place: &Path, positions: &Positions) -> Re
     Ok(())
 }
 
-/// Checks that the file system renames the directory that is to be moved away, and the one that
-/// comes back.
+/// Checks that the file system can rename the directory to be moved away, and the one to be
+/// restored.
 fn check_renames(
     scene: &Scene,
     change: &TargetChange,

@@ -1,9 +1,9 @@
 //! What is in force when its snapshot cannot be read, as well as it can be known: for going back to
 //! a snapshot that can.
 //!
-//! A snapshot's directory holds what was evaluated besides, from which its actions follow once
-//! more. Where that is lost too, or nobody knows how far a switch came, every target of every
-//! snapshot may hold something of ours: the plan looks.
+//! A snapshot's directory also contains the evaluated manifest, from which its actions can be
+//! derived again. If that is lost too, or the progress of a switch is unknown, every target of
+//! every snapshot may be managed: the plan checks each.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -88,8 +88,7 @@ fn from_manifest(store: &Store, id: SnapshotId) -> Option<Snapshot> {
     };
     let [objects, ways] = [store.objects(), &store.ways()].map(platform::bytes_of_path);
     for activation in &kept.activations {
-        // One whose content is not known any more is found by looking at its target, if that is
-        // ours.
+        // An object whose content is unknown is found through its target, if sys.lua made that.
         let mut action =
             activation.action.resolve(&path).unwrap_or_else(|_| activation.action.clone());
         if let Some(target) = action.as_target_mut() {

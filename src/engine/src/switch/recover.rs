@@ -88,7 +88,7 @@ pub fn recover(
     let is_committed = is_committed(store, &written)?;
     if written.journal.confirm.is_some() && is_committed {
         let left = written.deadline().map_or(0.0, |deadline| deadline - platform::now());
-        // A clock that was set back must not keep us waiting for ever.
+        // A clock that was set back must not cause an endless wait.
         let longest = written.journal.confirm.unwrap_or_default();
         if left > 0.0 && left <= longest {
             let id = written.journal.to.unwrap_or(written.journal.from);
@@ -152,8 +152,8 @@ pub fn confirm(store: &Store, home: &Path) -> Result<SnapshotId, Error> {
     Ok(written.journal.to.unwrap_or(written.journal.from))
 }
 
-/// Puts a journal that cannot be read out of the way; returns where it is now, or `None` when it
-/// can be read. Nobody knows how far that switch came: what follows must look at every target.
+/// Moves an unreadable journal away; returns its new place, or `None` if it can be read. The
+/// progress of that switch is unknown: the next steps must check every target.
 ///
 /// # Errors
 /// When the file system refuses.

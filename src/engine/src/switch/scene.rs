@@ -1,4 +1,4 @@
-//! What stands at targets once the removals of a switch are done.
+//! The state of targets after the removals of a switch.
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
@@ -16,7 +16,7 @@ use super::overlap::Reads;
 
 /// The targets as a switch will find them.
 pub struct Scene<'a> {
-    /// Ours.
+    /// It belongs to sys.lua.
     pub store: &'a Store,
     /// Where objects, the ways to them and secrets were before the root got another place.
     old_objects: Option<[PathBuf; 3]>,
@@ -29,17 +29,17 @@ pub struct Scene<'a> {
     pub directories: Directories,
     accounts: Accounts,
     backups: OnceCell<Backups>,
-    /// Links and files of ours that go.
+    /// Links and files of sys.lua that are removed.
     removed: HashSet<PathBuf>,
     /// Originals that come back where something goes.
     restored: HashMap<PathBuf, PathBuf>,
-    /// Directories that are made where something else stands.
+    /// Directories that replace other files.
     made: HashSet<PathBuf>,
 }
 
-/// What will stand at a path.
+/// The future state of a path.
 enum Actual {
-    /// What stands at this one.
+    /// The file at this one.
     At(PathBuf),
     /// A new directory.
     Directory,
@@ -70,7 +70,8 @@ impl<'a> Scene<'a> {
         Look { directories: &self.directories, accounts: &self.accounts }
     }
 
-    /// From now on, links to objects of this other root are ours too, and those to what was moved.
+    /// From now on, links to objects of this other root count as those of sys.lua, and so do links
+    /// to moved files.
     pub fn add_moves(&mut self, old_root: &Path, moves: Moves) {
         let old = Store::new(old_root);
         self.old_objects = Some([old.objects().to_owned(), old.ways(), old.secrets()]);
@@ -83,7 +84,7 @@ impl<'a> Scene<'a> {
         moves.follow(&Text(platform::bytes_of_path(target))) == *path
     }
 
-    /// Returns whether a link into our own store was found.
+    /// Returns whether a link into this store was found.
     pub fn leads_into_store(&self, found: &Found) -> bool {
         let Found::Link(target, _) = found else { return false };
         target.starts_with(self.store.objects())
@@ -109,7 +110,7 @@ impl<'a> Scene<'a> {
         self.backups().original_of(self.store, place, self.declared(activation).as_deref())
     }
 
-    /// Returns whether we made a directory.
+    /// Returns whether sys.lua created a directory.
     pub fn is_made(&self, place: &Path) -> bool {
         self.backups().directories.contains(&Text(platform::bytes_of_path(place)))
     }
@@ -124,7 +125,7 @@ impl<'a> Scene<'a> {
         self.backups.into_inner().unwrap_or_else(|| Backups::load(self.store, self.home))
     }
 
-    /// From now on, something of ours is gone; its original is back.
+    /// From now on, a file of sys.lua is gone; its original is restored.
     pub fn remove(&mut self, place: PathBuf, original: Option<PathBuf>) {
         if let Some(original) = original {
             self.restored.insert(place.clone(), original);
@@ -132,12 +133,12 @@ impl<'a> Scene<'a> {
         self.removed.insert(place);
     }
 
-    /// From now on, an empty directory stands there.
+    /// From now on, an empty directory is there.
     pub fn make(&mut self, place: PathBuf) {
         self.made.insert(place);
     }
 
-    /// Returns where to look for what will stand at a path.
+    /// Returns the present place of the future file at a path.
     fn actual(&self, path: &Path) -> Actual {
         if self.removed.is_empty() && self.made.is_empty() {
             return Actual::At(path.to_owned());
@@ -159,8 +160,8 @@ impl<'a> Scene<'a> {
         Actual::At(path.to_owned())
     }
 
-    /// Returns where that is now which will stand at a place: an original that comes back is
-    /// elsewhere until then.
+    /// Returns the present place of the future file at a place: a restored original is elsewhere
+    /// until then.
     pub fn standing(&self, place: &Path) -> PathBuf {
         match self.actual(place) {
             Actual::At(actual) => actual,
@@ -177,8 +178,8 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Returns the directories above a place that will have to be created, outermost first; or what
-    /// stands in their way.
+    /// Returns the directories above a place that must be created, outermost first; or the file in
+    /// their way.
     pub fn missing_parents(
         &self,
         place: &Path,
@@ -200,9 +201,10 @@ impl<'a> Scene<'a> {
         Ok(Ok(missing))
     }
 
-    /// Returns whether a directory is ours and will be empty, but for directories that are too.
+    /// Returns whether a directory belongs to sys.lua and will be empty, except for directories
+    /// that will be empty too.
     pub fn will_be_empty(&self, path: &Path) -> bool {
-        // What comes back there is not ours.
+        // A restored file does not belong to sys.lua.
         if !self.is_made(path) || self.standing(path) != path {
             return false;
         }
@@ -210,7 +212,7 @@ impl<'a> Scene<'a> {
         entries.iter().all(|(name, kind)| {
             let inner = path.join(name);
             if self.removed.contains(&inner) {
-                // Be it a directory that somebody put there: that is moved away.
+                // Even if it is a foreign directory: that is moved away.
                 !self.restored.contains_key(&inner)
             } else {
                 *kind == FileKind::Directory && self.will_be_empty(&inner)

@@ -59,8 +59,8 @@ impl Secrets {
     /// Decrypts secrets. Nothing is changed but that the root gets its key.
     ///
     /// # Errors
-    /// When a document cannot be decrypted or has no such value: it says which secret of which
-    /// line, to whom it is encrypted, and which identities were tried.
+    /// When a document cannot be decrypted or has no such value: the error names the secret and its
+    /// line, the recipients, and the identities that were tried.
     pub fn open(
         store: &Store,
         identities: fn() -> Identities,
@@ -201,8 +201,7 @@ pub fn declared(
     found
 }
 
-/// Returns those secrets that have to be decrypted: what stands of the others is what they are
-/// made of.
+/// Returns the secrets that must be decrypted: the others are unchanged.
 pub fn needed(
     store: &Store,
     home: &Path,
@@ -237,7 +236,7 @@ pub fn needed(
     wanted.into_iter().filter(|activation| stands(activation) != Some(true)).collect()
 }
 
-/// Returns the first secret of which it is not known what it hashes to.
+/// Returns the first secret whose hash is unknown.
 pub fn unknown(activations: &[Arc<Activation>]) -> Option<&Activation> {
     activations
         .iter()
@@ -254,7 +253,7 @@ pub fn is_private_file(store: &Store, place: &Path) -> bool {
 /// that go after that.
 ///
 /// # Errors
-/// When the system does not tell what stands there.
+/// When the file cannot be observed.
 pub fn steps(
     scene: &Scene<'_>,
     current: &Snapshot,
@@ -301,7 +300,7 @@ fn kept<'a>(
     activations.filter_map(file).collect()
 }
 
-/// What is there is ours as we wrote it, or an edit.
+/// The existing file is unchanged, or an edit.
 fn before(
     scene: &Scene<'_>,
     secret: &Secret,

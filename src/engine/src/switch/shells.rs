@@ -43,8 +43,8 @@ pub fn steps(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
     removed.chain(steps).collect()
 }
 
-/// Returns whether the environment of somebody changes. Only when the actions that make it are
-/// others it takes to be seen.
+/// Returns whether the environment of any user changes. This needs a full check only if its actions
+/// changed.
 pub fn differ(new: &[Arc<Activation>], old: &[Arc<Activation>], home: &Path) -> bool {
     fn is_part(activation: &&Activation) -> bool {
         activation.action.as_environment().is_some() || activation.project.is_some()

@@ -27,7 +27,7 @@ pub enum Mark {
 pub enum Work {
     /// Nothing by itself: it is in force, or part of the environment.
     None,
-    /// What stands at a target changes.
+    /// A target changes.
     Target(TargetChange),
     /// An effect is performed.
     Effect {

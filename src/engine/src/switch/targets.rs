@@ -1,7 +1,7 @@
 //! Where targets really are: home expanded, symbolic links among the parents resolved, each once.
 //!
-//! Links at targets that we manage are not followed: they may go in the same switch. As root, only
-//! links are followed that belong to root or to whose directory they are in.
+//! Links at managed targets are not followed: they may be removed in the same switch. As root, only
+//! links of root or of their directory's owner are followed.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -60,7 +60,7 @@ impl<'a> Targets<'a> {
         self.replaced.borrow_mut().insert(place)
     }
 
-    /// From now on, what will stand at a place is looked at where it is until then.
+    /// From now on, the future file at a place is looked up in its present place.
     pub fn look_at(&self, place: PathBuf, actual: PathBuf) {
         self.actual.borrow_mut().insert(place, actual);
         self.has_followed.set(true);
@@ -160,8 +160,8 @@ impl<'a> Targets<'a> {
         Ok(resolved)
     }
 
-    /// Returns where that is now which will stand at a path; nothing when that is not to be looked
-    /// at, since it goes.
+    /// Returns the present place of the future file at a path; nothing if it must not be read,
+    /// because it is removed.
     fn actual_at(&self, path: &Path) -> Option<PathBuf> {
         let (moved, mut replaced) = (self.actual.borrow(), self.replaced.borrow_mut());
         for above in path.ancestors() {
@@ -187,7 +187,7 @@ impl<'a> Targets<'a> {
     fn follow(&self, base: &Path, name: &Path, links: &mut usize) -> Result<PathBuf, String> {
         let path = base.join(name);
         let Some(actual) = self.actual_at(&path) else { return Ok(path) };
-        // What is missing, or cannot be looked at, is no link that could lead elsewhere.
+        // A missing or unreadable component is not a link that could lead elsewhere.
         let Ok(Some(seen)) = platform::look(&actual) else { return Ok(path) };
         if seen.kind != FileKind::Symlink {
             return Ok(path);

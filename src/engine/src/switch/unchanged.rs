@@ -1,6 +1,6 @@
-//! The usual case of an apply: everything that is wanted is applied, and stands where it should.
-//! That is seen in one pass over the targets, each directory opened once. Whenever anything is not
-//! plainly so, the plan looks closely.
+//! The usual case of an apply: every wanted action is applied, and every target is right. One pass
+//! over the targets, each directory opened once, shows that. In any doubtful case, the plan makes
+//! the full check.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::platform;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 
-/// Returns whether what is wanted says the same as what is applied, whoever declares it now.
+/// Returns whether the wanted actions equal the applied ones, whatever their positions.
 pub fn is_applied(desired: &Desired, current: &Snapshot) -> bool {
     let is_same = |entry: &Entry, old: &Arc<Activation>| {
         let new = &entry.activation;
@@ -57,9 +57,8 @@ pub fn leads_elsewhere_only(desired: &Desired, current: &Snapshot) -> bool {
         && desired.entries.iter().zip(&current.activations).all(|(entry, old)| is_alike(entry, old))
 }
 
-/// Returns the steps of what is applied, links first, none of which does anything, unless
-/// `is_brief`: then there are none; or nothing, when it takes a closer look to see what there is to
-/// do.
+/// Returns the steps of the applied actions, links first, all without effect, or none if
+/// `is_brief`; nothing if only a full check can tell.
 pub fn unchanged(
     store: &Store,
     home: &Path,
@@ -91,8 +90,8 @@ pub fn unchanged(
     Some(links.into_iter().chain(rest).flatten().collect())
 }
 
-/// From so many on, targets are looked at side by side, so many by one thread: neighbours are in
-/// one directory.
+/// From this number on, targets are checked in parallel, this number on each thread: neighbors are
+/// in one directory.
 const MANY: usize = 2000;
 const PART: usize = 256;
 

@@ -77,7 +77,7 @@ pub fn undo(
     failures
 }
 
-/// Makes sure that nobody takes something for an original that no longer is; returns where it is.
+/// Makes sure that a former original is not taken for one; returns its place.
 fn displace(store: &Store, home: &Path, change: &TargetChange, kept: &Path, mark: &str) -> String {
     let place = change.place.to_path();
     let displaced = place_for(store, &place, Role::Displaced, mark);
@@ -114,13 +114,13 @@ fn take_back_effect(
     }
     let journal = &written.journal;
     let id = if *was_undo { journal.from } else { journal.to.unwrap_or(journal.from) };
-    // Nothing interrupts this: half an undo helps nobody.
+    // Nothing interrupts this: half an undo is useless.
     let surroundings = surroundings(store, settings, id, user.as_deref(), None);
     Ok(effect.perform(!was_undo, &surroundings, on_event)?)
 }
 
-/// Does once more what was done because something changed: that is as it was, which nobody was told
-/// yet. A command that fails is no reason to keep what was taken back.
+/// Runs `on_change` commands again: the files are restored, and no program knows yet. A failure of
+/// a command does not keep the undone change.
 fn do_again(
     store: &Store,
     settings: &Settings,
@@ -160,7 +160,7 @@ fn restore_metadata(
         sync_places(store, directories, &journal.changes)?;
     }
     if let (true, Some(id)) = (journal.makes_snapshot, journal.to) {
-        // A snapshot that is not current is nobody's.
+        // A snapshot that is not current is not in use.
         platform::remove_tree(&store.snapshot(id))?;
         platform::remove_tree(&store.snapshots().join(format!(".{id}.new")))?;
     }

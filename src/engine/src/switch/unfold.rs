@@ -98,7 +98,7 @@ impl Looks {
         outermost
     }
 
-    /// Returns where a link ends, if one stands there.
+    /// Returns the destination of a link, if there is one.
     fn end_of_link(&mut self, path: &Path) -> Option<PathBuf> {
         if let Some(known) = self.ends.get(path) {
             return known.clone();

@@ -2,8 +2,8 @@
 //! `store/ways/NAME` leads to the object of a tree. After an edit in a tree one link moves,
 //! whatever the number of its files; those in the home stay as they are.
 //!
-//! They follow from what is in force, and are in its journal like targets; but nobody declared
-//! them, so that they are told of only when one has to be put right.
+//! They follow from the applied links, and are in the journal like targets; but no line declared
+//! them, so they are reported only when one must be repaired.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -100,7 +100,7 @@ pub fn is_way(store: &Store, place: &Path) -> bool {
 /// go after that.
 ///
 /// # Errors
-/// When the system does not tell what stands there.
+/// When the file cannot be observed.
 pub fn steps(
     scene: &Scene<'_>,
     current: &Snapshot,

@@ -43,7 +43,7 @@ pub fn write_snapshot(
     write_users(store, &temporary, snapshot)?;
     write_projects(store, home, &temporary, snapshot)?;
     config_copy::write(store, &temporary.join("config"), manifest, snapshot.parent)?;
-    // One call for all new objects too, which nobody else syncs.
+    // One call for all new objects too, which nothing else syncs.
     platform::sync_file_system(&temporary)?;
     platform::remove_tree(&place)?;
     platform::rename(&temporary, &place)?;

@@ -2,8 +2,8 @@
 //! give the texts of all templates, and learn which ones are missing.
 //!
 //! Rendering is strict: an undefined name is an error. Nothing is escaped, and all bytes of a
-//! template that stand outside of its tags come out as they are, the last newline and bytes that are
-//! not UTF-8 included.
+//! template outside of its tags are preserved, including the last newline and bytes that are not
+//! UTF-8.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,7 +75,7 @@ fn join<'a>(name: &'a str, parent: &str) -> Cow<'a, str> {
 /// Renders the template `name` with `values`, which has to be a map.
 ///
 /// # Errors
-/// When a template cannot be parsed or rendered, or a value is one that templates cannot take.
+/// When a template cannot be parsed or rendered, or a value has an unsupported type.
 pub fn render(texts: &Texts, name: &str, values: &Value) -> Result<Rendered, TemplateError> {
     let values = values::convert(values).map_err(|error| TemplateError {
         template: name.to_owned(),
@@ -92,7 +92,7 @@ pub fn render(texts: &Texts, name: &str, values: &Value) -> Result<Rendered, Tem
     environment.set_debug(true);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
-    // What it refuses are delimiters, of which there are none here.
+    // It refuses delimiters, and there are none here.
     let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build().unwrap_or_default();
     environment.set_syntax(syntax);
     environment.set_fuel(Some(FUEL));

@@ -11,7 +11,7 @@ fn escape(byte: u8) -> char {
     char::from_u32(ESCAPE + u32::from(byte)).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-/// Returns the byte that a character stands for, if it is one of ours.
+/// Returns the byte that a character stands for, if it is a private-use one.
 pub fn escaped_byte(character: char) -> Option<u8> {
     let number = u32::from(character).checked_sub(ESCAPE)?;
     u8::try_from(number).ok().filter(|byte| *byte >= 0x80)

@@ -14,7 +14,7 @@ pub enum UnusableValue {
     /// The values are not a table with names.
     #[error("the values of a template are a table with names")]
     NoMap,
-    /// A `source()`, which is no text.
+    /// A `source()`, which is not a text.
     #[error("`{0}` is a source(), which a template cannot show")]
     Source(String),
 }
@@ -34,7 +34,7 @@ impl UnusableValue {
 /// Returns values as templates see them. A derivation is the path of its first output.
 ///
 /// # Errors
-/// When a value is one that a text cannot hold.
+/// When a text cannot contain a value.
 pub fn convert(values: &Value) -> Result<Shown, UnusableValue> {
     match values {
         Value::Map(_) => one(values, "values"),

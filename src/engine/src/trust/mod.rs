@@ -65,16 +65,16 @@ pub enum Doubt {
         /// Its permission bits.
         mode: u32,
     },
-    /// A link stands there.
+    /// A link is there.
     #[error("{} is a symbolic link: only regular files are trusted", .0.display())]
     Link(PathBuf),
-    /// Something else than a file stands there.
+    /// Something other than a file is there.
     #[error("{} is not a regular file: it is never trusted", .0.display())]
     Kind(PathBuf),
     /// The file is too large.
     #[error("{} has more than {} MiB: it is never trusted", .0.display(), LARGEST >> 20)]
     Large(PathBuf),
-    /// Nothing stands there.
+    /// It is missing.
     #[error("cannot read {}: there is no such file", .0.display())]
     Missing(PathBuf),
     /// The record was made by a newer version, or is damaged.
@@ -223,7 +223,7 @@ impl Project {
     }
 
     fn compare(&mut self) -> Result<Hash> {
-        // What nobody may trust is said before what the user may.
+        // Files that cannot be trusted are reported before those that the user may trust.
         self.look(&self.directory.join(ENTRY))?;
         if let Some(problem) = self.problem.take() {
             return Err(problem);
@@ -384,7 +384,7 @@ fn put(list: &mut Vec<Trusted>, path: Text, sha256: Hash) {
     list.sort();
 }
 
-/// Reads a record, which only counts when nobody else could have written it.
+/// Reads a record, which only counts if no other user could have written it.
 fn read_record(place: &Path, directory: &Path) -> Result<Option<Record>> {
     let wrong = |why: &str| Doubt::Record { path: place.to_owned(), why: why.to_owned() };
     let Some(above) = place.parent() else { return Ok(None) };

@@ -56,8 +56,8 @@ pub struct Cells {
     /// Lua 5.1 has none.
     id: Option<LuaFunction>,
     find: LuaFunction,
-    /// Without `id`: variables that were seen, grouped by name and value. Each group is a list in
-    /// Lua of function, index and number: Lua 5.1 cannot hold many values for us.
+    /// Without `id`: known variables, grouped by name and value. Each group is a list in Lua of
+    /// function, index and number: Lua 5.1 cannot hold many values for Rust.
     seen: HashMap<(Vec<u8>, u64), usize>,
     groups: LuaTable,
     next: usize,

@@ -95,7 +95,7 @@ fn changed_bytes(whole: &[u8], code: &[u8], changes: &[(u8, u8)]) -> Option<usiz
     whole.windows(code.len().max(1)).filter_map(count).min()
 }
 
-/// Returns what Lua makes of a text; nothing of one that it does not take any more.
+/// Returns the code that Lua compiles from a text; nothing if it no longer compiles.
 fn whole<'a>(lua: &Lua, chunk: &'a Chunk, source: &str) -> &'a [u8] {
     chunk.code(|text| compile(lua, text, source)).unwrap_or_default()
 }

@@ -237,14 +237,14 @@ impl<'a> Globals<'a> {
         globals.raw_set(name, LuaNil)?;
         let seen = environment.get::<LuaValue>(name);
         globals.raw_set(name, before)?;
-        // One that raises an error shows nothing.
+        // A function that raises an error shows nothing.
         Ok(seen.map_or(true, |seen| seen.is_nil()))
     }
 }
 
-/// Returns what a field or method of a text may lead to by its name that is not Lua's: what was
-/// added to the library of strings, whose methods it has, and what others added to any library
-/// before us.
+/// Returns the values that a field or method of a text may refer to by its name and that are not
+/// Lua's own: additions to the library of strings, whose methods it has, and additions to any
+/// library before the module was loaded.
 pub fn unknown_fields(lua: &Lua, known: &Known) -> LuaResult<Vec<String>> {
     if !known.has_own_string_metatable(lua)? {
         return Ok(vec!["the metatable of strings".to_owned()]);
@@ -263,7 +263,7 @@ pub fn unknown_fields(lua: &Lua, known: &Known) -> LuaResult<Vec<String>> {
 /// as the text can tell.
 ///
 /// # Errors
-/// When the text has the name of one that does not, or strings have another metatable.
+/// When the text has the name of another one, or strings have another metatable.
 pub fn check_fields(unknown: &[String], text: &[u8], name: &str) -> Answer<()> {
     for field in unknown {
         let member = field.split_once('.').map_or("", |(_, member)| member);

@@ -1,7 +1,7 @@
 //! What the interpreter and sys.lua bring: it counts by its name, since its content is not the
 //! config's.
 //!
-//! Of the interpreter that is what was there when we were loaded: a config may replace or add to
+//! The interpreter's part is the state when the module was loaded: a config may replace or add to
 //! it, and a build must not depend on that unseen.
 
 use std::collections::HashMap;
@@ -188,7 +188,7 @@ impl Known {
                 continue;
             }
             let whole = format!("{name}.{}", key.to_string_lossy());
-            // What is plain among our own is hashed: see `content`.
+            // Plain data of sys.lua is hashed: see `content`.
             let is_plain = is_shipped(name) && plain_value(&value).is_some();
             if !is_plain && !self.is_called(&value, &whole) {
                 altered.push(whole);
@@ -206,7 +206,7 @@ impl Known {
         Ok(altered)
     }
 
-    /// Returns what was in the libraries of the interpreter before us, and is not its own.
+    /// Returns additions to the interpreter's libraries from before the module was loaded.
     pub fn foreign(&self) -> &[String] {
         &self.foreign
     }
@@ -224,7 +224,7 @@ impl Known {
         }
     }
 
-    /// Returns what a known table counts as: its name, and what is plain in one of ours.
+    /// Returns the identity of a known table: its name, and the plain data in one of sys.lua.
     pub fn content(&self, name: &str, table: &LuaTable) -> LuaResult<Value> {
         let known = Value::Known(name.to_owned());
         if !is_shipped(name) {
@@ -245,9 +245,8 @@ impl Known {
         Ok(())
     }
 
-    /// Adds a library of the interpreter. Functions written in Lua are somebody else's, such as
-    /// those that test runners add to older versions: no build may use them, but they harm none
-    /// that does not.
+    /// Adds a library of the interpreter. Functions written in Lua are additions, such as those of
+    /// test runners for older versions: no build may use them, but they do no harm otherwise.
     fn add_library(&mut self, lua: &Lua, library: &str, table: &LuaTable) -> LuaResult<()> {
         let mut members = Members::new();
         for (key, value) in sorted(table)? {
@@ -290,7 +289,7 @@ impl Known {
         Ok(known)
     }
 
-    /// Adds a table of ours and the tables in it.
+    /// Adds a table of sys.lua and the tables in it.
     fn add_shipped(&mut self, lua: &Lua, table: &LuaTable, name: &str) -> LuaResult<()> {
         let mut members = Members::new();
         self.add(lua, &LuaValue::Table(table.clone()), name)?;
@@ -310,7 +309,7 @@ impl Known {
         self.tables.insert(name.to_owned(), members);
         if let Some(metatable) = table.metatable() {
             let index: LuaValue = metatable.raw_get("__index")?;
-            // Somebody else's shows what we do not know.
+            // A foreign metatable may show anything.
             if index.as_function().map_or(index.is_nil(), |function| is_ours(lua, function)) {
                 let members =
                     sorted(&metatable)?.into_iter().map(|(key, value)| (key, Member::of(&value)));
@@ -320,7 +319,8 @@ impl Known {
         Ok(())
     }
 
-    /// Adds the module, our own libraries, and the recipes of helpers that are loaded by now.
+    /// Adds the module, the libraries of sys.lua, and the recipes of helpers that are loaded by
+    /// now.
     fn add_all_shipped(&mut self, lua: &Lua) -> LuaResult<()> {
         let require: LuaFunction = lua.globals().get("require")?;
         let loaded: LuaTable = lua.globals().get::<LuaTable>("package")?.get("loaded")?;
@@ -360,7 +360,7 @@ impl Known {
     }
 }
 
-/// Returns whether a name is that of something of ours.
+/// Returns whether a name belongs to sys.lua.
 fn is_shipped(name: &str) -> bool {
     name.starts_with("syslua.")
 }
@@ -405,8 +405,8 @@ const ORIGINALS: &str = "syslua.originals";
 const BASIC: &str = "basic";
 const STRINGS: &str = "strings";
 
-/// Returns the interpreter's own functions as they were when we were loaded: tables by the names of
-/// libraries.
+/// Returns the interpreter's own functions as they were when the module was loaded: tables by the
+/// names of libraries.
 ///
 /// # Errors
 /// When Lua is out of memory.
@@ -488,7 +488,7 @@ pub fn known(lua: &Lua, anew: bool) -> Answer<Rc<Known>> {
     Ok(known)
 }
 
-/// Returns the name of a function that is a recipe of ours.
+/// Returns the name of a function that is a recipe of sys.lua.
 pub fn name_of_recipe(lua: &Lua, function: &LuaFunction) -> Answer<Option<Rc<str>>> {
     let value = LuaValue::Function(function.clone());
     let remembered = state::read(lua, |state| Rc::clone(&state.known));
@@ -513,7 +513,7 @@ pub fn name_of_recipe(lua: &Lua, function: &LuaFunction) -> Answer<Option<Rc<str
 /// called.
 ///
 /// # Errors
-/// When somebody put something into it.
+/// When it was changed.
 pub fn facts(lua: &Lua, module: &LuaTable) -> Answer<Value> {
     let loaded: LuaTable = lua
         .globals()

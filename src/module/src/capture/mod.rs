@@ -103,7 +103,7 @@ fn changed(declared: &Function, now: &Function) -> Option<String> {
         other.is_some_and(|(_, other)| encoded(other) == encoded(value))
     };
     let mut name = &declared.captures.iter().find(|capture| !is_same(capture))?.0;
-    // What lies deep has an entry of its own: up to the variable that leads there.
+    // A deeply nested value has a separate entry: up to the variable that leads there.
     while let Some(number) = walk::number_of_deep(name) {
         let leads_there = |value: &Value| {
             let mut leads = false;

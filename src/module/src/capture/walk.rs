@@ -53,8 +53,8 @@ struct Deep {
     name: String,
 }
 
-/// An entry of a table that is waiting for its turn. Values that lead somewhere stay in their
-/// table: Lua 5.1 cannot hold many for us.
+/// A waiting entry of a table. Values with references stay in their table: Lua 5.1 cannot hold many
+/// for Rust.
 struct Entry {
     /// By which entries have their places.
     order: Vec<u8>,
@@ -256,7 +256,8 @@ impl<'a> Walk<'a> {
                 Ok(None)
             }
             LuaValue::Function(function) if is_ours(self.lua, function) => {
-                // A recipe of a helper that was loaded since the last look; nothing else of ours.
+                // A recipe of a helper that was loaded since the last check; nothing else of
+                // sys.lua.
                 self.known = known(self.lua, true)?;
                 match self.known.name(given) {
                     Some(known) => Ok(Some(Value::Known(known.to_string()))),

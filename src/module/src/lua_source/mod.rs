@@ -37,7 +37,7 @@ pub struct Span {
 pub enum NotFound {
     /// Two functions with different texts begin and end on these lines.
     Ambiguous,
-    /// No function begins and ends there: the file is not the one that was loaded.
+    /// No function begins and ends there: the file differs from the loaded one.
     Nothing,
 }
 

@@ -111,7 +111,7 @@ impl<'a> Walk<'a> {
         while !self.at_end() && !matches!(self.word(0), b"end" | b"else" | b"elseif" | b"until") {
             let before = self.place;
             self.statement();
-            // A text that is no Lua must not hold us up.
+            // An invalid Lua text must not cause an endless loop.
             if self.place == before {
                 self.place += 1;
             }

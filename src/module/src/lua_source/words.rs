@@ -14,7 +14,7 @@ pub enum Kind {
 /// A word and where it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Word<'a> {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// Its text.
     pub text: &'a [u8],
