@@ -19,7 +19,7 @@ local function find_file(path)
   return nil
 end
 
--- A searcher of `require`: a module of ours is a file of ours.
+-- A searcher of `require`: a module of sys.lua is one of its own files.
 local function find_own(name)
   local own = name:match("^syslua%.([%w_%.]+)$")
   local path = own and find_file(directory .. own:gsub("%.", "/") .. ".lua")
@@ -49,7 +49,7 @@ local function find_library()
   )
 end
 
--- `syslua.directory` tells the shared library where we are.
+-- `syslua.directory` tells the shared library the directory of this file.
 if not package.loaded["syslua.directory"] then
   package.loaded["syslua.directory"] = directory
   table.insert(searchers, 2, find_own)

@@ -42,10 +42,11 @@ local syslua = {}
 ---@field offline boolean? fail rather than use the network
 ---@field locked boolean? fail rather than add to `syslua.lock` or change it
 ---@field sandbox "auto"|"require"|"landlock"|"off"|nil how programs of builds are confined; $SYSLUA_SANDBOX, or "auto"
----@field build_users string? whom builds of root run as, "FIRST-LAST"; $SYSLUA_BUILD_USERS, or "1900000000-1900065535"
+---@field build_users string? the users of root's builds, "FIRST-LAST"; $SYSLUA_BUILD_USERS, or
+--- "1900000000-1900065535"
 ---@field lock_timeout number? seconds to wait for another process; for ever unless given
 ---@field brief boolean? leave actions out of reports that are in force and stay so
----@field on_event fun(event: syslua.Event)? called as the work goes on
+---@field on_event fun(event: syslua.Event)? called during the work
 ---@field ticks boolean? call it with "tick" too, while nothing happens; for those who show how time goes by
 
 ---@class syslua.BuildOptions: syslua.Options
@@ -59,7 +60,7 @@ local syslua = {}
 ---@field confirm number? seconds after which it can be taken back, by `native.watch`, unless it is confirmed
 
 ---@class syslua.CollectOptions: syslua.DryOptions
----@field keep integer? remove all snapshots but so many, the newest and the current one
+---@field keep integer? the number of snapshots to keep, the newest and the current one
 ---@field older_than number? remove snapshots that are older, in seconds, and only such downloads
 
 ---@class syslua.PlanOptions: syslua.Options
@@ -108,8 +109,8 @@ local syslua = {}
 
 -- Handles
 
---- A derivation. Its paths are placeholders, which may stand anywhere in a string; inside of
---- another derivation's `config` they are real.
+--- A derivation. Its paths are placeholders, which may be anywhere in a string; inside of another
+--- derivation's `config` they are real.
 ---@class syslua.Derivation
 ---@field name string
 ---@field version string?
@@ -184,9 +185,9 @@ local syslua = {}
 ---@field priority integer? the number by which it won, when it is not that of a plain value
 ---@field overridden syslua.Overridden[]? declarations of the same thing that lost
 ---@field source string? what a link leads to, or the file with the content
----@field target string? where a link or file stands
+---@field target string? the path of a link or file
 ---@field tree string? the user's own directory whose files are linked one by one, when a link is one of these
----@field unfolded boolean? whether a directory is there only since targets below it replace the link that stood there
+---@field unfolded boolean? whether a directory exists only because targets below it replaced a link
 ---@field place string? where it was put, when its target does not tell; in snapshots only
 ---@field mutable boolean? whether a link leads to the user's own file, or a file is written only once
 ---@field mode string? of an installed file, in octal
@@ -245,8 +246,9 @@ local syslua = {}
 ---@field exists boolean whether there was a root at all
 ---@field removed boolean whether the root is gone
 ---@field displaced syslua.DisplacedReport[] edits of managed targets, which stay
----@field stuck syslua.DisplacedReport[] originals that cannot come back, since something else stands there
----@field unknown string[] what nobody knows in the root, which stays
+---@field stuck syslua.DisplacedReport[] originals that cannot be restored, because another file is
+--- at their target
+---@field unknown string[] unknown files in the root, which stay
 
 ---@class syslua.Holder
 ---@field kind "snapshot"|"gc_root"|"journal"|"project"|"process"
@@ -260,7 +262,7 @@ local syslua = {}
 ---@field object string its name
 ---@field path string
 ---@field kept boolean whether it stays
----@field size integer? of one that goes: bytes
+---@field size integer? bytes of a deleted object
 ---@field held_by syslua.Holder[]? what holds it by itself
 ---@field referred_by string? the object that refers to it
 
@@ -293,7 +295,7 @@ local syslua = {}
 ---@field deadline number? until when it can be confirmed, in seconds since 1970
 
 ---@class syslua.HistoryEntry: syslua.SnapshotReport
----@field parent string? the one that was current when it was made
+---@field parent string? the snapshot that was current when it was made
 ---@field current boolean whether it is applied
 ---@field targets integer how many it manages
 ---@field actions integer how many it has in all
@@ -324,11 +326,11 @@ local syslua = {}
 
 ---@class syslua.Confirmed
 ---@field root string
----@field snapshot syslua.SnapshotReport the one that stays
+---@field snapshot syslua.SnapshotReport the snapshot that stays
 
 ---@class syslua.DisplacedReport
----@field kind ("file"|"directory"|"symlink"|"special")? what it is
----@field target string? where it stood
+---@field kind ("file"|"directory"|"symlink"|"special")? its kind
+---@field target string? its former path
 ---@field path string where it is
 ---@field created_at integer? when it was moved, in seconds since 1970
 
@@ -375,7 +377,7 @@ local syslua = {}
 ---@field replaces_existing boolean? whether something of the user's is moved to the backups
 ---@field replaces string? what that is, in words
 ---@field runs_command boolean? whether a command runs, which may do anything
----@field undo boolean? whether that is the `undo` of one that is gone
+---@field undo boolean? whether it is the `undo` of a removed command
 ---@field always boolean? whether it runs at each apply
 ---@field diff string? how the text of a file changes
 ---@field needs_build boolean? whether only a build tells that

@@ -1,7 +1,7 @@
 -- Building from source: a C library out of a git repository, and what others do with it.
 --
--- The files of the repository are in `repository/` beside this file. To make it, as somebody did
--- elsewhere:
+-- The files of the repository are in `repository/` beside this file. To create it, as its author
+-- did elsewhere:
 --
 --   sh examples/from-source/make-repository /tmp/counting.git
 --
@@ -35,7 +35,7 @@ return {
       end,
     })
 
-    -- Uses its program while building: a build dependency, of which nothing is left in the result.
+    -- Uses its program during the build: a build dependency, which the result does not contain.
     local poem = derive({
       name = "poem",
       opts = { counting = counting },

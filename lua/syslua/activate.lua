@@ -18,21 +18,21 @@ local text = require("syslua.util.text")
 
 ---@class syslua.activate.InstallOpts
 ---@field mode string? octal digits, such as "600"; 644 or 755 unless given
----@field owner string|integer|nil a name or number; whoever applies, unless given
+---@field owner string|integer|nil a name or number; by default the applying user
 ---@field group string|integer|nil a name or number
 ---@field mutable boolean? write it once, and leave it to the user after that
 
 ---@class syslua.activate.DirectoryOpts
 ---@field mode string? octal digits, such as "700"; an existing directory keeps its own unless given
----@field owner string|integer|nil a name or number; whoever applies, unless given
+---@field owner string|integer|nil a name or number; by default the applying user
 ---@field group string|integer|nil a name or number
 
 ---@class syslua.activate.RunOpts
----@field name string? what it is called in output
+---@field name string? its name in output
 ---@field undo string|string[]|nil what takes it back
 ---@field always boolean? run it at each apply
 ---@field before boolean? run it before files change
--- What it is about: it runs again when one of these changes. Derivations, sources, and targets:
+-- Its triggers: it runs again when one of these changes. Derivations, sources, and targets:
 -- absolute, or from `~/`; a directory stands for the targets below it.
 ---@field on_change (syslua.Derivation|syslua.Source|string)[]?
 ---@field cwd string? the directory that it runs in; the home unless given
@@ -260,7 +260,7 @@ local function new_context()
     })
   end
 
-  --- Runs a command at the switch. Nobody can know what it does: `undo` says how to take it back.
+  --- Runs a command at the switch. Its effects are unknown: `undo` says how to revert it.
   ---@param command string|string[] a line for the shell, or the program and its arguments
   ---@param opts syslua.activate.RunOpts?
   function context.run(command, opts)

@@ -1,5 +1,5 @@
---- What a config asks its user: `lib.ask`. Answers come from the caller, from the file beside the
--- config that keeps them, or are defaults. It asks nobody: questions that are open stay with the
+--- Questions of a config to its user: `lib.ask`. Answers come from the caller, from the file beside
+-- the config that keeps them, or are defaults. This room never asks: open questions stay with the
 -- session, and the caller of the evaluation answers them.
 
 local failure = require("syslua.util.failure")
@@ -178,7 +178,7 @@ local function check(name, opts)
   return question
 end
 
--- Returns what an answer is, and where it comes from; nil for one that is not there.
+-- Returns an answer and its origin; nil if there is none.
 local function find(session, question)
   local given = session.given[question.name]
   local origin = "given"
@@ -227,7 +227,7 @@ function answers.ask(name, opts)
   local value, origin = find(session, question)
   if value == nil and (question.default == nil or session.asks) then
     session.open[#session.open + 1] = question
-    -- It only lets the evaluation go on to the other questions.
+    -- It only lets the evaluation continue to the other questions.
     value = question.default
     if value == nil then
       value = question.choices and question.choices[1] or ""
@@ -250,7 +250,7 @@ function answers.ask(name, opts)
   return value
 end
 
---- Returns the failure of questions that nobody answers.
+--- Returns the failure for questions without an answer.
 ---@param open syslua.Question[]
 ---@return syslua.Failure
 function answers.get_failure(open)

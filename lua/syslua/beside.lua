@@ -1,6 +1,6 @@
---- What lies beside the files of a config: `lib.read`, `lib.list` and `lib.exists`. Relative paths
--- begin at the directory of the file that calls. Texts are read by the loader of that file, so that
--- they are trusted, and kept with a snapshot, as its modules are.
+--- Files beside the files of a config: `lib.read`, `lib.list` and `lib.exists`. Relative paths are
+-- relative to the directory of the calling file. The loader of that file reads texts, so that they
+-- are trusted, and kept with a snapshot, like its modules.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
@@ -113,7 +113,7 @@ function beside.read(given)
   return (beside.take("lib.read", given))
 end
 
---- Returns whether something stands at a path. A link counts by what it leads to.
+--- Returns whether a path exists. A link exists if its target does.
 ---@param given string as for `beside.read`
 ---@return boolean
 function beside.exists(given)
@@ -121,12 +121,12 @@ function beside.exists(given)
   return border.call("stands", file) or (caller ~= nil and loader.holds(caller, file))
 end
 
--- Characters of patterns of Lua that mean nothing in ours.
+-- Characters of Lua patterns without a meaning in these patterns.
 local function escape(character)
   return (character:gsub("%W", "%%%0"))
 end
 
--- Returns the pattern of Lua for one part of ours, between slashes.
+-- Returns the Lua pattern for one part of a pattern, between slashes.
 local function compile_part(part, whole)
   local result, index = { "^" }, 1
   while index <= #part do

@@ -236,7 +236,7 @@ local function add_file_calls(ctx, task)
   end
 end
 
--- A hash may be left out: then the lock pins what comes. Options may stand in its place.
+-- The hash is optional: then the lock pins the result. Options may be in its place.
 local function split_hash(call, sha256, opts)
   if type(sha256) == "table" and opts == nil then
     sha256, opts = nil, sha256

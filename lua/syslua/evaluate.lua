@@ -42,7 +42,7 @@ local helper_modules = {
 -- Encrypted documents, by the functions that load them.
 local document_loaders = { sops = "load_sops", age = "load_age" }
 
--- What stands in for `os.exit` during an evaluation: it would end the command without a word.
+-- Replaces `os.exit` during an evaluation: that would end the command without a message.
 local function refuse_exit()
   failure.raise({
     kind = "config",
@@ -65,7 +65,7 @@ local function get_globals(target)
       return helper(...)
     end
   end
-  -- The one that has a second form.
+  -- The type with a second form.
   globals.env = setmetatable({}, {
     __index = function(_, name)
       return require("syslua.helpers.env")[name]
@@ -207,7 +207,7 @@ local function run(directory, name, globals, options)
   local project = options.project
   local files = loader.new(directory, globals, options.pure, options.places, project)
   assert(scope.get()).loader = files
-  -- A tail call removes the line it stands on: then it is said which function it stands in.
+  -- A tail call removes its line from the stack: then the message names the function.
   position.set_fallback(name .. ":1")
   within_project(project, directory, function()
     if options.setup then
@@ -278,7 +278,7 @@ local function suggest(name, globals)
     end
   end
   local near = require("syslua.util.closest")(name, names)
-  -- `packages` is no slip of the pen for Lua's `package`.
+  -- `packages` is not a typo of Lua's `package`.
   if other_words[name] then
     return other_words[name]
   elseif near then
@@ -421,7 +421,7 @@ local function evaluate_once(config, options, session, delayed)
   system.pop()
   scope.pop()
   if session.open[1] then
-    -- What was raised may come from what stood in for an answer.
+    -- The error may be caused by a temporary answer.
     native.abandon_evaluation()
     return nil
   elseif not succeeded then

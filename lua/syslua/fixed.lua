@@ -164,8 +164,8 @@ function fixed.next(value, key)
   return nil
 end
 
---- `pairs` in a fixed order: numbers ascending, strings by their bytes, false, true. Keys are taken
--- at the start; what vanishes meanwhile is left out.
+--- `pairs` in a fixed order: numbers ascending, strings by bytes, false, true. Keys are collected
+-- at the start; keys that disappear are skipped.
 ---@param value any
 ---@return function, any, any
 function fixed.pairs(value)
@@ -356,7 +356,7 @@ function fixed.check_metatables(of)
   end
 end
 
--- Errors without lines: where a function stands in its file is no part of a hash.
+-- Errors without lines: the place of a function in its file is not part of a hash.
 
 ---@type table<string, boolean>
 local chunks = {}
@@ -493,7 +493,7 @@ function fixed.enter()
   entered[#entered + 1] = { functions = functions, locale = locale, compiles = compiles }
 end
 
---- Puts back what was there before. What somebody else put there meanwhile stays.
+--- Restores the earlier values. Values that were changed in the meantime stay.
 function fixed.leave()
   local before = entered[#entered]
   entered[#entered] = nil

@@ -1,4 +1,4 @@
---- What is left of `syslua` for builds: the library. Nobody can add to it.
+--- The part of `syslua` that builds see: the library. It is read-only.
 
 local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")

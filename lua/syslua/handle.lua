@@ -21,7 +21,7 @@ local function raise(message, hint)
 end
 
 local function new_kind(name, what)
-  -- Nobody gets hold of the metatable by way of a handle.
+  -- The metatable cannot be reached through a handle.
   return {
     __name = name,
     __metatable = name,

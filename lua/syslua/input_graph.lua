@@ -21,7 +21,8 @@ local deepest = 20
 ---@field auth string?
 ---@field sealed_auth (string|table)[]? the same as a secret
 ---@field strip integer?
----@field follows table<string, string>? the inputs of the input that are ours, by their name there
+---@field follows table<string, string>? inputs of this config that replace inputs of the input, by
+--- their name there
 ---@field position string the line that declares it
 
 ---@class syslua.input_graph.Node
@@ -29,7 +30,7 @@ local deepest = 20
 ---@field loader syslua.Loader
 ---@field parent syslua.input_graph.Node?
 ---@field inputs table<string, syslua.input_graph.Node> by name
----@field identity string what it is, for circles
+---@field identity string its identity, to detect cycles
 ---@field declared syslua.input_graph.Declared?
 ---@field resolved syslua.input_graph.Resolved? what the engine answered
 ---@field request table? what it was asked

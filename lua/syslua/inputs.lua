@@ -104,7 +104,7 @@ local function add_commits(changes, nodes, options)
   end
 end
 
--- What is new: with what the lock had and what it is to have.
+-- The changes: the old and the new entries of the lock.
 local function find_changes(config, names, options)
   local nodes = resolve(config, options, new_selection(names))
   check_names(names, nodes)

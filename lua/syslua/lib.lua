@@ -18,7 +18,7 @@ local text = require("syslua.util.text")
 local native = require("syslua").native
 
 ---@class syslua.Library
----@field null table JSON's `null`: `lib.fromJSON` gives it, and it may stand in what is rendered
+---@field null table JSON's `null`: `lib.fromJSON` returns it, and rendered values may contain it
 ---@field env syslua.EnvLibrary kinds of variables
 local lib = {}
 
@@ -73,18 +73,19 @@ function lib.toYAML(value)
   return border.call("to_yaml", value)
 end
 
---- Returns a table as INI: what is no table first, then a section for each table, all sorted. A
--- list is the same key again for each item.
+--- Returns a table as INI: plain values first, then a section for each table, all sorted. A list
+-- repeats its key for each item.
 ---@param value table
----@param opts { indent: string?, separator: string? }? what stands before keys (nothing), and after them (" = ")
+---@param opts { indent: string?, separator: string? }? the texts before keys (nothing), and after
+--- them (" = ")
 ---@return string
 function lib.toINI(value, opts)
   schema.check("the options of lib.toINI", opts or {}, ini_fields)
   return border.call("to_ini", value, opts and opts.indent or "", opts and opts.separator or " = ")
 end
 
---- Returns the bytes of a file that lies beside the config. The snapshot keeps a copy of it, as it
--- does of the config.
+--- Returns the bytes of a file beside the config. The snapshot keeps a copy of it, as of the
+-- config.
 ---@param path string relative to the directory of the file that calls, absolute, or from `~/`
 ---@return string
 function lib.read(path)
@@ -100,7 +101,7 @@ function lib.list(directory, glob)
   return beside.list(directory, glob)
 end
 
---- Returns whether something stands at a path. A link counts by what it leads to.
+--- Returns whether a path exists. A link exists if its target does.
 ---@param path string as for `lib.read`
 ---@return boolean
 function lib.exists(path)
@@ -165,21 +166,21 @@ function lib.mkForce(value)
   return priority.mark("lib.mkForce", priority.force, value, true)
 end
 
---- Gives a value that stands before others in a list.
+--- Returns a value that comes before others in a list.
 ---@param value any
 ---@return syslua.Priority
 function lib.mkBefore(value)
   return priority.mark("lib.mkBefore", priority.before, value, false)
 end
 
---- Gives a value that counts when nobody gives another one.
+--- Returns a value that is used when no other is given.
 ---@param value any
 ---@return syslua.Priority
 function lib.mkDefault(value)
   return priority.mark("lib.mkDefault", priority.default, value, true)
 end
 
---- Gives a value that stands after others in a list.
+--- Returns a value that comes after others in a list.
 ---@param value any
 ---@return syslua.Priority
 function lib.mkAfter(value)
@@ -216,7 +217,7 @@ lib.env = env
 
 --- Has declarations of a variable follow one another, as those of PATH do.
 ---@param name string
----@param separator string? what stands between entries: ":" unless given, ";" on Windows
+---@param separator string? the separator of entries: ":" by default, ";" on Windows
 function env.defineMergeable(name, separator)
   if separator == nil then
     separator = require("syslua.system").get().os == "windows" and ";" or ":"

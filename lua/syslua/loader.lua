@@ -138,8 +138,8 @@ local function find_file(self, candidates)
   return nil
 end
 
--- Returns the path of a module beside the entry file, relative to it, or of one that comes with
--- sys.lua, and then the file that it is.
+-- Returns the path of a module beside the entry file, relative to it, or of one in sys.lua, and
+-- then its file.
 local function find_module(self, name)
   local relative = name:gsub("%.", "/")
   local found = find_file(self, get_candidates(self, relative))
@@ -217,7 +217,7 @@ end
 ---@type fun(self: syslua.Loader, extra: table<string, any>)
 local make_environment
 
--- Loads and runs a file below the config's directory, or one that comes with sys.lua.
+-- Loads and runs a file below the config's directory, or a file of sys.lua.
 local function run_file(self, relative, shipped, ...)
   if self.get_extra then
     local extra = self.get_extra(self)
@@ -294,7 +294,7 @@ local function get_tops(self)
   }
 end
 
---- Loads a module of an input: the one that stands for it as a whole, or one in it.
+--- Loads a module of an input: its main module, or another one in it.
 ---@param self syslua.Loader that of the input
 ---@param name string? without the name of the input
 ---@return any
@@ -569,8 +569,8 @@ function loader.take(self, file)
   return read_file(file)
 end
 
--- Calls a function for each path of the copy that lies below another one, as far as it returns nil;
--- returns what it returned.
+-- Calls a function for each path of the copy below another path, until it returns a value; returns
+-- that value.
 local function find_copied(self, directory, callback)
   for place in next, self.places or {} do
     if path.is_below(place, directory) then

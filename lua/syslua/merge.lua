@@ -42,7 +42,7 @@ local function get_separators()
   return separators
 end
 
---- Returns what stands between the entries of a variable, or nil when it has one value.
+--- Returns the separator of a list variable, or nil for a single value.
 ---@param name string
 ---@return string?
 function merge.get_separator(name)

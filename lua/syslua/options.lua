@@ -36,7 +36,7 @@ local function get_shape(value)
   return tables.is_list(value) and "list" or "map"
 end
 
---- Returns a deep copy without numbers; what is no plain table is taken as it is.
+--- Returns a deep copy without numbers; a value that is not a plain table is kept.
 ---@param value any
 ---@return any
 function options.strip(value)
@@ -180,9 +180,10 @@ merge = function(name, declarations, default)
   return options.strip(winner.value)
 end
 
---- Merges what several places gave into one table: tables with names deeply; of other values that
--- of the lowest number counts, and two different ones of it are a conflict; lists follow one
--- another by their numbers. Defaults count where nobody gave anything.
+--- Merges the options of several places into one table: tables with string keys deeply; of other
+-- values the one with the lowest number wins, and two different values with that number are a
+-- conflict; lists are joined in the order of their numbers. Defaults are used when no value is
+-- given.
 ---@param name string what messages name
 ---@param defaults table
 ---@param given { value: table, position: string? }[]
@@ -232,9 +233,9 @@ local function overlay(below, above)
   return high_number <= low_number and above or below
 end
 
---- Lays tables over one another, the last one on top: tables with names are merged deeply; of
--- anything else the lowest number counts, and among equal ones the last; a list is replaced, unless
--- the upper one is to stand before or after it.
+--- Merges tables; later ones take precedence: tables with string keys are merged deeply; of other
+-- values the lowest number wins, and among equal numbers the last; a list is replaced, unless the
+-- later one is to be joined before or after it.
 ---@param ... table
 ---@return table
 function options.overlay(...)

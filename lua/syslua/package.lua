@@ -28,7 +28,7 @@ local text = require("syslua.util.text")
 
 ---@class syslua.package.Spec
 ---@field name string
----@field description string what it is, in a line
+---@field description string its description, in a line
 ---@field homepage string?
 ---@field license string?
 ---@field versions string[] newest first
@@ -156,7 +156,7 @@ local function make_activation(_, derivation)
   })
 end
 
---- Makes a package. Whoever uses it may give other factories, to `setup` or by changing its fields.
+--- Makes a package. Its users may give other factories, to `setup` or by changing its fields.
 return setmetatable({ build = build }, {
   ---@param spec syslua.package.Spec
   ---@return syslua.Package
@@ -184,7 +184,7 @@ return setmetatable({ build = build }, {
     local setup = made.setup
     function package.setup(opts)
       local version = type(opts) == "table" and priority.unwrap(rawget(opts, "version")) or nil
-      -- An own factory may know versions that we do not.
+      -- A custom factory may know other versions.
       if version ~= nil and not priority.unwrap(rawget(opts, "make_derivation")) then
         check_version(spec, version)
       end

@@ -1,6 +1,7 @@
---- What a config shares with us and could break: the methods of strings, and Lua's libraries. When
--- its evaluation ends, what it replaced there is put back. What it added to a library stays, as a
--- module that is loaded once may have added it. It does not know what is evaluated.
+--- Values that a config shares with sys.lua and could break: the methods of strings, and Lua's
+-- libraries. When its evaluation ends, replaced values are restored. Additions to a library stay,
+-- because a module that is loaded once may have made them. This room does not know what is
+-- evaluated.
 
 local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")

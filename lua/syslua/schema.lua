@@ -192,8 +192,8 @@ local function is_plainly_fine(value, fields)
   return missing == 0
 end
 
---- Checks a table of options against its fields, and raises a failure at the first one that is
--- wrong. Fields that are nil count as absent.
+--- Checks a table of options against its fields, and raises a failure at the first wrong one.
+-- Fields that are nil count as absent.
 ---@param what string how messages name the table: "file{}", "the options of ctx.run"
 ---@param value any
 ---@param fields table<string, syslua.schema.Field>

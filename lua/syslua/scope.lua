@@ -95,7 +95,7 @@ function scope.within(block, callback, ...)
   local before = current.block
   current.block = block
   activate(block)
-  -- A config may catch what is raised here, and go on.
+  -- A config may catch the error, and continue.
   local succeeded, problem = pcall(callback, ...)
   current.block = before
   activate(before)

@@ -8,11 +8,11 @@ local text = require("syslua.util.text")
 
 local secret = {}
 
---- A value that nobody sees.
+--- A value that evaluation never sees.
 ---@class syslua.Secret
 ---@operator concat(string|number|syslua.Secret): syslua.Secret
 
--- Where a value stands in a document.
+-- The place of a value in a document.
 ---@class syslua.secret.Reference
 ---@field document syslua.secret.Document
 ---@field key string "db.users[0].name"; empty for the whole of a file of age
@@ -22,7 +22,7 @@ local secret = {}
 ---@field name string as the user calls it
 ---@field content string the encrypted text
 
--- What each secret is made of, by the secret. Nobody else can add to it.
+-- The parts of each secret, by the secret. Other code cannot add to it.
 ---@type table<table, (string|syslua.secret.Reference)[]>
 local parts_of = setmetatable({}, { __mode = "k" })
 
@@ -91,8 +91,8 @@ function secret.describe(value)
   return table.concat(names, ", ")
 end
 
---- Returns what a secret is made of, as the engine takes it: texts, and tables of what is a value of
--- which document.
+--- Returns the parts of a secret in the engine's form: texts, and tables that name a value of a
+-- document.
 ---@param value syslua.Secret
 ---@return (string|table)[]
 function secret.to_data(value)

@@ -9,7 +9,7 @@ local secrets = {}
 --- Decrypts a value, or without a key the whole content of a file. Lua cannot wipe it: do not keep
 --- it.
 ---@param file string a document of SOPS, or a file of age, which has no keys
----@param key string? `db.users[0].name`; a key with a dot in it stands as `["tls.crt"]`
+---@param key string? `db.users[0].name`; a key with a dot is written as `["tls.crt"]`
 ---@return any value text, a number, a boolean, a table, or nil for null
 function secrets.get(file, key)
   return border.call("secrets_get", file, key).value
@@ -19,7 +19,7 @@ end
 --- the file stays as it is.
 ---@param file string
 ---@param key string
----@param value string|number|boolean a text is read as the type that stands there already
+---@param value string|number|boolean a text is read as the type of the existing value
 ---@param kind nil|"str"|"int"|"float"|"bool"|"time"|"null" the type it gets instead
 ---@return syslua.SecretSet
 function secrets.set(file, key, value, kind)
@@ -34,7 +34,7 @@ function secrets.rotate(file, recipients)
   return border.call("secrets_rotate", file, recipients)
 end
 
---- Lists to whom a document is encrypted, adds one, or removes one with a new data key.
+--- Lists the recipients of a document, adds one, or removes one and uses a new data key.
 ---@param file string
 ---@param action "list"|"add"|"remove"
 ---@param recipient string? `age1...` or a public key of SSH

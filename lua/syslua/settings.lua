@@ -1,5 +1,5 @@
---- Which options a function of the module knows: one that is misspelt must not be taken for one
---- that is not given, since `dryrun = true` would do it. What options mean, it does not know.
+--- The options that each function of the module knows: a misspelled option must not be ignored,
+--- because `dryrun = true` would then apply. This room does not know what options mean.
 
 local schema = require("syslua.schema")
 

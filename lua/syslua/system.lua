@@ -84,7 +84,7 @@ end
 
 local homes = { linux = "/home/", darwin = "/Users/", windows = "C:/Users/" }
 
---- Returns where a user's home is on machines of which no more is known.
+--- Returns the usual home of a user on machines without further facts.
 ---@param os syslua.Os
 ---@param name string
 ---@return string
@@ -95,8 +95,7 @@ function system.get_usual_home(os, name)
   return (homes[os] or homes.linux) .. name
 end
 
---- Returns whether what is evaluated for is another machine than this one, of which nothing can be
--- looked up.
+--- Returns whether the evaluation is for another machine, where nothing can be looked up.
 ---@return boolean
 function system.is_foreign()
   local given = stack[#stack]

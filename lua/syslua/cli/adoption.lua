@@ -24,7 +24,7 @@ local adoption = {}
 ---@field action "copy"|"source"|"link"|"nothing"
 ---@field source string? where its content goes: relative to the config's directory
 ---@field lines string[] to add to the config
----@field alternatives boolean? whether another name will do where something stands at `source`
+---@field alternatives boolean? whether another name is acceptable if `source` exists
 ---@field render nil|fun(source: string): string[] the lines for another name
 ---@field reason string? why there is nothing to do
 ---@field position string? who declared it

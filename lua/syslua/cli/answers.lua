@@ -16,7 +16,7 @@ function cli_answers.add_option(parser)
 end
 
 --- Returns the answers of a command line by name; nil without any.
----@param given string[]? what stands after each `--answer`
+---@param given string[]? the values of all `--answer`
 ---@return table<string, string>?
 function cli_answers.parse(given)
   if not (given and given[1]) then
@@ -85,7 +85,7 @@ local function ask(question)
   end
 end
 
---- Returns what asks the open questions on the terminal; nil where nobody can answer.
+--- Returns a function that asks the open questions on the terminal; nil without a terminal.
 ---@param args syslua.cli.Args
 ---@return nil|fun(open: syslua.Question[]): table<string, syslua.Answer>
 function cli_answers.get_asker(args)
@@ -119,8 +119,8 @@ function cli_answers.watch(options)
   return seen
 end
 
---- Returns the lines about answers that people should know of: defaults that stood in for one, and
--- answers that nothing asked for.
+--- Returns the lines about answers that people should see: defaults that were used, and answers
+-- without a question.
 ---@param seen { used: syslua.UsedAnswer[], unused: string[] }
 ---@param style syslua.cli.Style
 ---@return string[]

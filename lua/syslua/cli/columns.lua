@@ -56,8 +56,8 @@ local function render_cell(column, value, width)
   return column.is_right and space .. cut or cut .. space
 end
 
---- Returns the lines of a table. A row has a `mark`, which stands before it, and its cells; instead
---- of those from the second one on it may have `rest`, a text.
+--- Returns the lines of a table. A row has a `mark`, which precedes it, and its cells; instead of
+--- the second and later cells it may have `rest`, a text.
 ---@param wanted syslua.cli.Column[]
 ---@param rows table<string, string>[]
 ---@param style syslua.cli.Style

@@ -72,9 +72,9 @@ function commands.get_summary(name)
   return summaries[name]
 end
 
---- Returns the failure for a word that is no command, naming the closest one.
+--- Returns the failure for an unknown command, naming the closest one.
 ---@param name string
----@param program string how the user calls us, "sys"
+---@param program string the name of the program as typed, "sys"
 ---@return syslua.Failure
 function commands.get_unknown_failure(name, program)
   local names = {}

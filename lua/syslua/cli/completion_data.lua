@@ -21,7 +21,7 @@ completion_data.kinds =
 ---| "commands"
 ---| "files"
 
---- What may stand in a place: words, or the kind of values that `completions --values` lists, or
+--- The possible values in a place: words, the kind of values that `completions --values` lists, or
 --- files.
 ---@class syslua.cli.Completed
 ---@field words string[]?
@@ -76,7 +76,7 @@ local function complete(name, argname, choices)
   return { kind = kind }
 end
 
--- `COMMAND` of `shell` is no command of ours.
+-- `COMMAND` of `shell` is not a command of sys.lua.
 ---@return syslua.cli.CompletedArgument
 local function complete_argument(command, argument)
   local completed = complete(nil, argument._argname, argument._choices)

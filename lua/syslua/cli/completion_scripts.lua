@@ -267,7 +267,7 @@ end
 
 local function add_nushell_flags(entry, command, get_type)
   for _, flag in ipairs(command.flags) do
-    -- A short name alone is no flag there; help is Nushell's own.
+    -- A short name alone is not a flag there; help is Nushell's own.
     if flag.name:find("^%-%-") and flag.name ~= "--help" then
       local short = flag.short and ("(%s)"):format(flag.short) or ""
       local shown = flag.takes_argument and get_type(flag) or ""
@@ -276,7 +276,7 @@ local function add_nushell_flags(entry, command, get_type)
   end
 end
 
---- The script of Nushell. `sys` is a command of Nushell too: those named here are ours.
+--- The script of Nushell. `sys` is also a command of Nushell: those named here run sys.lua.
 ---@param commands syslua.cli.CompletedCommand[]
 ---@return string
 function completion_scripts.nushell(commands)
@@ -292,7 +292,7 @@ function completion_scripts.nushell(commands)
     ---@type string[]
     local entry = { "# " .. command.summary }
     if command.passes_on then
-      -- Flags that we do not know are those of another program.
+      -- Unknown flags are those of another program.
       entry[2] = ('export def --wrapped "sys %s" [...words%s] { ^sys %s ...$words }'):format(
         command.name,
         get_type(command.arguments[1] or {}),

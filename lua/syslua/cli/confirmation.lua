@@ -1,5 +1,5 @@
---- Waits for the user to confirm a switch; a process of its own takes it back when nobody does.
--- It does not know what the switch did.
+--- Waits for the user to confirm a switch; a separate process undoes it otherwise. This room does
+-- not know what the switch did.
 
 local confirmation = {}
 
@@ -9,11 +9,12 @@ local terminal = require("syslua.cli.terminal")
 
 local native = require("syslua").native
 
--- What the process runs: it finds the module as we do, whatever its environment says.
+-- The code of the process: it finds the module in the same place, whatever its environment says.
 local watcher =
   [[package.path, package.cpath = %q, %q; require("syslua"); require("syslua.cli.confirmation").run(%q, %q)]]
 
---- Starts the process that takes the switch back. It outlives us, our terminal and our session.
+--- Starts the process that undoes the switch. It outlives this process, the terminal and the
+-- session.
 ---@param result syslua.Applied
 ---@param options table
 function confirmation.watch(result, options)
@@ -66,7 +67,7 @@ function confirmation.ask(result, args, options)
     terminal.write({ "Confirmed." })
     return 0
   end
-  -- It may have been confirmed elsewhere meanwhile.
+  -- It may have been confirmed elsewhere in the meantime.
   local _, was_reverted = pcall(border.call, "revert", result.confirmation, options)
   local status = border.call("status", options)
   if status.snapshot.id == result.new_snapshot then

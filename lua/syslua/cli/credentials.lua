@@ -237,8 +237,7 @@ local function get_assignment(line)
   return name, value:match("^([^%s,;#]+)"), false
 end
 
--- Whether a line tells the key of a host. In lists of allowed keys, who has one stands in its
--- place.
+-- Whether a line contains the key of a host. In lists of allowed keys, the owner is in its place.
 ---@param line string
 ---@return boolean
 local function is_host_key(line)
@@ -309,7 +308,7 @@ local function find_in_line(line, is_settings)
   return nil
 end
 
--- A token is no part of a longer word.
+-- A token is not part of a longer word.
 local function find_token(text)
   for _, token in ipairs(known.tokens) do
     local begin, least, class, what = token[1], token[2], token[3], token[4]
@@ -456,7 +455,7 @@ end
 
 --- Returns what makes a file private: "an SSH key"; nothing when it is not known to be.
 ---@param file string where it can be read
----@param place string? what it is called, when that is another path
+---@param place string? its name, if that is another path
 ---@return string?
 function credentials.find(file, place)
   place = place or file

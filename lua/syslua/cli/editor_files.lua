@@ -1,5 +1,6 @@
---- The files by which editors and checkers find our types: `.luarc.json` and `.emmyrc.json` beside
--- a config. It writes the new ones of `init`, and keeps those up to date that are ours.
+--- The files through which editors and checkers find the types of sys.lua: `.luarc.json` and
+-- `.emmyrc.json` beside a config. It writes the new ones of `init`, and updates those with the mark
+-- of sys.lua.
 
 local border = require("syslua.border")
 local path = require("syslua.util.path")
@@ -7,7 +8,7 @@ local position = require("syslua.util.position")
 
 local editor_files = {}
 
--- By this key a file is known as ours; comments are no JSON.
+-- This key marks files of sys.lua; JSON has no comments.
 local mark_key = "//"
 local mark =
   "sys.lua wrote this and keeps its paths up to date; remove this line to keep it as it is"
@@ -41,7 +42,7 @@ local function find(...)
   end
 end
 
--- Where the types are: stubs, our own annotated files, and packages.
+-- The places of types: stubs, annotated files of sys.lua, and packages.
 local function get_library()
   local library = {}
   for _, directory in ipairs({
@@ -95,13 +96,13 @@ function editor_files.render()
   return texts
 end
 
--- A directory of stubs like ours, of this or another version of sys.lua.
+-- A directory of stubs, of this or another version of sys.lua.
 local function is_ours(directory)
   return exists(directory .. "/globals.lua") and exists(directory .. "/syslua.lua")
     or exists(directory .. "/evaluate.lua") and exists(directory .. "/loader.lua")
 end
 
--- The paths that are the user's own, after ours.
+-- The user's own paths, after those of sys.lua.
 local function refresh_library(given)
   local library, seen = get_library(), {}
   for _, directory in ipairs(library) do
@@ -137,7 +138,7 @@ local function refresh_file(name, make)
   end
 end
 
---- Brings the files beside a config up to date, if they are there and ours.
+--- Updates the files beside a config, if they exist and have the mark of sys.lua.
 ---@param config string the path of the entry file
 function editor_files.refresh(config)
   for name, make in next, makers do

@@ -26,7 +26,7 @@ local missing = "No such file or directory"
 ---@field hash string? of the content, when it is trusted
 ---@field doubt syslua.Failure? why it is not
 ---@field can_be_settled boolean? whether the user can trust it
----@field content string? tells what is not trusted from what else may stand there
+---@field content string? separates untrusted files from others
 ---@field files string[] that were compared
 ---@field entry string its entry file
 ---@field lock string its lock, which may be missing
@@ -107,8 +107,8 @@ local function get_reader(found, options, ask)
   return project
 end
 
--- A script that shells source runs outside of builds: it comes from the store, and what it is made
--- of is trusted.
+-- A script that shells source runs outside of builds: it is in the store, and its inputs are
+-- trusted.
 local function check_scripts(manifest, project)
   local has_script = false
   for _, activation in ipairs(border.call("manifest_table", manifest).activations) do
@@ -182,7 +182,7 @@ function entering.enter(directory, options, ask)
   local number = border.call("project_kept", directory, found.hash, options)
   if not number then
     local manifest = evaluate(found, options, ask)
-    -- What was replaced meanwhile is found out here, what was asked for is part of it.
+    -- A file that was replaced in the meantime is found here, and the rest is part of it.
     ---@type syslua.cli.FoundProject
     local again = border.call("trust_check", directory, options)
     if again.doubt or (again.hash ~= found.hash and not ask) then
@@ -194,7 +194,7 @@ function entering.enter(directory, options, ask)
     if border.call("write_trusted_lock", again.entry, options) then
       ---@type syslua.cli.FoundProject
       local locked = border.call("trust_check", directory, options)
-      -- What was written over a lock that somebody replaced is not trusted.
+      -- A lock that replaced another one in the meantime is not trusted.
       if locked.doubt then
         return nil, locked
       elseif built then

@@ -8,7 +8,7 @@
 ---@field convert nil|fun(word: string): any, string? its argument as a value, or nil and what is wrong
 
 ---@class syslua.cli.Args
----@field program string how the user calls us: "sys" or "lua -l syslua"
+---@field program string the name of the program as typed: "sys" or "lua -l syslua"
 ---@field root string?
 ---@field jobs integer?
 ---@field offline boolean?

@@ -34,7 +34,7 @@ function gc_report.get_reason(object)
   return #reasons > 0 and table.concat(reasons, "; ") or "nothing holds it"
 end
 
--- Whether it would go but for something that is no snapshot.
+-- Whether only something other than a snapshot keeps it.
 local function is_held_otherwise(object)
   local first = object.held_by and object.held_by[1]
   if not first then

@@ -10,10 +10,10 @@ local graph = {}
 ---@field id string unique in its graph
 ---@field kind "derivation"|"file"|"action"
 ---@field label string one line
----@field group string what it is: "build", "file", "link", "variable", "command" and so on
+---@field group string its kind: "build", "file", "link", "variable", "command" and so on
 ---@field details string[] lines for those who want to know more
 ---@field positions string[] who declared it, innermost first
----@field origin string? of a file, what it is made of: the path of a source, or "a text"
+---@field origin string? of a file, its origin: the path of a source, or "a text"
 
 ---@class syslua.cli.GraphEdge
 ---@field from string
@@ -53,7 +53,7 @@ local function walk(value, callback)
   end
 end
 
--- Writes a value in one line, with the names of derivations where their paths come to stand.
+-- Writes a value in one line, with the names of derivations in place of their paths.
 local function show(value, by_path)
   if type(value) == "string" then
     return (

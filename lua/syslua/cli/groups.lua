@@ -6,7 +6,7 @@ local text = require("syslua.util.text")
 
 local groups = {}
 
--- So many targets are listed one by one.
+-- Up to this number, targets are listed one by one.
 local most_single = 30
 
 -- As many lines a directory may take.
@@ -71,7 +71,7 @@ local function collect(actions, depth)
   return of, count
 end
 
---- Returns the group of each action that is one of many; one that stays a line of its own has none.
+--- Returns the group of each grouped action; an action with its own line has none.
 ---@param actions table[]
 ---@return table<table, syslua.cli.Group>
 function groups.get(actions)
@@ -93,7 +93,7 @@ function groups.get(actions)
       break
     end
   end
-  -- One target is shown as it is, and so is what lies in the home itself.
+  -- A single target is shown unchanged, and so is a file in the home itself.
   for action, group in pairs(result) do
     if group.count == 1 or group.directory == "~" then
       result[action] = nil

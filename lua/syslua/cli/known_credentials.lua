@@ -154,8 +154,8 @@ known.names = {
   { "%.wget%-hsts", "a list of the hosts that you use" },
 }
 
--- Tokens as their services make them: what they begin with, how many characters follow at least,
--- and of which kind.
+-- Tokens as their services make them: their prefix, the minimum number of characters that follow,
+-- and the kind of these.
 known.tokens = {
   { "ghp_", 30, "%w", "a GitHub token" },
   { "gho_", 30, "%w", "a GitHub token" },

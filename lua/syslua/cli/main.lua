@@ -11,8 +11,8 @@ local done, failed, wrong_usage, differences, interrupted = 0, 1, 2, 3, 130
 -- Kept from load on: `debug` is hidden while configs run.
 local traceback = debug.traceback
 
--- Modules are found in absolute places, and where our own files are: the directory that we are
--- started in may be anybody's.
+-- Modules are found in absolute places, and beside the files of sys.lua: the working directory may
+-- belong to another user.
 local function forget_working_directory()
   local own = require("syslua.util.position").own_directory:gsub("^@", "")
   for _, field in ipairs({ "path", "cpath" }) do
@@ -46,8 +46,7 @@ local function has_word(words, ...)
   return false
 end
 
--- The failure of a caught value; a plain error may be a mistake of ours: --verbose shows how it
--- came.
+-- The failure of a caught value; a plain error may be a bug: --verbose shows the traceback.
 local function to_failure(value, verbose)
   if type(value) == "table" then
     return failure.from(value)
@@ -109,7 +108,7 @@ local function raise_usage(message, hint)
   error(failure.new({ kind = "usage", message = message, hint = hint }), 0)
 end
 
--- Flags may stand before the command: returns its name, and all other words.
+-- Flags may precede the command: returns its name, and all other words.
 local function split(words, program)
   local flags = {}
   if words[1] and words[1]:sub(1, 1) == "-" then
@@ -147,8 +146,8 @@ local function split(words, program)
   return name, others
 end
 
--- Returns the arguments for a command. Most command lines have no words besides the command, or the
--- one that it is about: those need no parser, which takes longer to load than all the rest.
+-- Returns the arguments for a command. Most command lines have no words besides the command and its
+-- one argument: those need no parser, which takes longer to load than all the rest.
 local function get_args(name, command, words, program)
   if #words == 0 then
     return { program = program }
@@ -185,7 +184,7 @@ local function run(words, program, context)
   return command.run(args)
 end
 
--- What could not be written is missing: whoever reads the output must not take it for whole.
+-- Output that could not be written is missing: its reader must not take it for complete.
 local function report_unwritten(problem, command, code)
   if not problem or (code ~= done and code ~= differences) then
     return code
@@ -199,7 +198,7 @@ end
 --- Runs one command line and returns its exit code: 0 done, 1 failed, 2 wrong usage, 3 differences
 -- found, 130 interrupted.
 ---@param words string[] the words after the program
----@param program string? how the user calls us; "sys" unless given
+---@param program string? the name of the program as typed; "sys" by default
 ---@return integer
 function main.main(words, program)
   program = program or "sys"

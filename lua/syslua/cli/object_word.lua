@@ -19,8 +19,8 @@ local function get_packaged_name(word, root)
   return target and target:match("[^/]+$")
 end
 
--- "greet-abcdef123" of a path in that object, also of one that another command shortened; else the
--- word.
+-- "greet-abcdef123" of a path in that object, even of a path that another command shortened;
+-- otherwise the word.
 local function get_object_name(word, root)
   local shortened = word:match("^…/([^/]+)")
   if shortened or not word:find("/", 1, true) then
@@ -43,7 +43,7 @@ local function get_object_name(word, root)
   return inner
 end
 
--- From the most exact way to mean an object to the vaguest: the first one that fits any decides.
+-- From the most exact reference to an object to the vaguest: the first kind with a match decides.
 local ways = {
   function(object, word)
     return object.object == word
@@ -76,7 +76,7 @@ end
 -- failure of kind "usage".
 ---@param listed syslua.Listed
 ---@param word string
----@param program string how the user calls us
+---@param program string the name of the program as typed
 ---@return syslua.ObjectReport
 function object_word.find(listed, word, program)
   local name = get_object_name(word, listed.root)

@@ -30,8 +30,8 @@ local function add_below(names, directory)
   end
 end
 
---- Returns the names of all packages, those beside the config first; one that is there too is
--- listed again.
+--- Returns the names of all packages, those beside the config first; a package in both places is
+-- listed twice.
 ---@param directory string that of the config
 ---@return string[]
 function package_names.list(directory)

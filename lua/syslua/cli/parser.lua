@@ -60,7 +60,7 @@ end
 --- Returns the argparse parser of one command.
 ---@param name string
 ---@param command syslua.cli.Command
----@param program string how the user calls us, "sys"
+---@param program string the name of the program as typed, "sys"
 ---@return table
 function parser.build(name, command, program)
   local argparse = load_argparse()

@@ -14,7 +14,7 @@ end
 ---@type table<string, fun(event: table, seen: table<string, boolean>, verbose: boolean?): string?>
 local renderers = {
   build_started = function(event, _, verbose)
-    -- There are hundreds of single files, each of which takes no time.
+    -- There are hundreds of single files, and each takes almost no time.
     return (verbose or not event.file) and "building " .. get_label(event) or nil
   end,
   build_finished = function(event, _, verbose)

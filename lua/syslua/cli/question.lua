@@ -1,10 +1,10 @@
---- Asks on the terminal whether to go on. It does not know what for.
+--- Asks on the terminal whether to continue. Does not know the purpose.
 
 local native = require("syslua").native
 
 local question = {}
 
---- Returns whether somebody is there to answer.
+--- Returns whether a user can answer.
 ---@return boolean
 function question.can_ask()
   return native.is_terminal(0) and native.is_terminal(1)

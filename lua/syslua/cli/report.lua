@@ -1,6 +1,5 @@
---- Turns results into lines for people and JSON for programs.
--- It does not write them: whoever calls it does. The shape of the JSON is in
--- docs/reference/json.md.
+--- Turns results into lines for people and JSON for programs. The caller writes them. The shape of
+-- the JSON is in docs/reference/json.md.
 
 local path = require("syslua.util.path")
 local terminal = require("syslua.cli.terminal")
@@ -22,7 +21,7 @@ local verbs = {
   set_variable = "set",
 }
 
--- What stands between what an action is about and its detail.
+-- The separator of an action's subject and its detail.
 local joints = {
   symlink = " -> ",
   install = " <- ",
@@ -35,7 +34,7 @@ local function get_home()
   return os.getenv("HOME")
 end
 
--- Objects have long paths, of which only the end differs.
+-- Objects have long paths, and only the end differs.
 local function show_path(value, root, verbose)
   local objects = root and path.join(root, "store/obj/")
   if objects and not verbose and value:sub(1, #objects) == objects then
@@ -95,8 +94,8 @@ local usual_width = 80
 -- How far what is folded is indented.
 local indent = 10
 
--- Rows of { mark, text, position }; positions stand in one column where the text leaves room. Where
--- they are too long together, the position stands below; a text that is too long alone is folded.
+-- Rows of { mark, text, position }; positions are in one column if the text leaves room. Otherwise
+-- the position is on the next line; a text that is too long alone is folded.
 local function lay_out(rows, style, verbose)
   local room, widest = terminal.get_width() or usual_width, 0
   local is_cut = terminal.get_width() ~= nil

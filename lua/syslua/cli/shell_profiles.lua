@@ -13,7 +13,7 @@ local shell_profiles = {}
 ---@field profile string? the file that it reads at its start
 ---@field line string the line for that file
 
--- By this a line is known as ours.
+-- This marks a line of sys.lua.
 local mark = " # sys.lua"
 
 local function get_home()

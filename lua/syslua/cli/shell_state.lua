@@ -27,8 +27,8 @@ function shell_state.get(environments)
   return state
 end
 
---- Returns what a variable was in this shell before ours: its value, or nil; and whether that is
---- known at all.
+--- Returns the value of a variable in this shell before sys.lua, or nil; and whether that is known
+--- at all.
 ---@param environments syslua.StampReport[]
 ---@param name string
 ---@param separator string? of a list

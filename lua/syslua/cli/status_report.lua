@@ -7,7 +7,7 @@ local text = require("syslua.util.text")
 
 local status_report = {}
 
--- States in which something stands at a target that an apply moves away.
+-- States in which apply moves an existing file at a target away.
 local occupied_states = { replaced = true, changed = true }
 
 local function count_states(targets)
@@ -22,7 +22,7 @@ local function count_states(targets)
   return counts
 end
 
--- `apply` restores what is declared, and keeps what stands there instead.
+-- `apply` restores the declared state, and keeps the file that is there instead.
 local function get_closing_lines(result, program)
   local counts = count_states(result.targets or {})
   local lines = {}
@@ -146,7 +146,7 @@ end
 -- Less is not worth a line.
 local least_held = 10 ^ 6
 
--- So many snapshots are worth keeping.
+-- The number of snapshots that are worth keeping.
 local usual_keep = 10
 
 local function get_old_line(result, program)

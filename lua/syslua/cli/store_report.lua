@@ -230,7 +230,7 @@ local function get_value(json)
   return json ~= "null" and json or nil
 end
 
--- A hash tells people less than the name of what it is of.
+-- The name of an object says more than a hash.
 local function name_value(value, name)
   return value and name and ("%s  (%s)"):format(name, value:gsub('"', ""):sub(1, 12)) or value
 end

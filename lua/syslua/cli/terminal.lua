@@ -30,8 +30,8 @@ function terminal.plain(_, value)
   return value
 end
 
--- Stands before the codes of our own colours until they are written: what others print cannot have
--- it, so that their escapes are told from ours.
+-- Precedes the codes of sys.lua's own colors until they are written: foreign text cannot contain
+-- it, so foreign escapes are recognized.
 ---@type string
 local own
 
@@ -48,8 +48,8 @@ local function colour(name, value)
   return start .. codes[name] .. "m" .. value .. start .. "0m"
 end
 
---- Returns a text as it may be written: our own colours are codes for the terminal, and what else a
--- terminal would act upon is shown as an escape.
+--- Returns a text that is safe to write: sys.lua's own colors become codes for the terminal, and
+-- all other control sequences are shown as escapes.
 ---@param value string
 ---@return string
 function terminal.finish(value)
@@ -93,8 +93,8 @@ local function wants_colour(descriptor, args)
   return is_terminal(descriptor)
 end
 
---- Returns how many characters a line on stdout may have; nil where it is no terminal: programs get
---- lines whole.
+--- Returns how many characters a line on stdout may have; nil if it is not a terminal: programs get
+--- complete lines.
 ---@return integer?
 function terminal.get_width()
   if not is_terminal(1) then
@@ -165,7 +165,7 @@ end
 ---@type string?
 local write_problem
 
--- A pipe that nobody reads any more would end the process without a word.
+-- A closed pipe would end the process without a message.
 local function survive_closed_pipe()
   local ok, syslua = pcall(require, "syslua")
   if ok and syslua.native and syslua.native.ignore_closed_pipes then

@@ -69,7 +69,7 @@ local function find_files(found, options)
   return files
 end
 
--- "+" for a file that is new, "~" for one that has changed.
+-- "+" for a new file, "~" for a changed one.
 ---@param is_trusted boolean?
 local function get_mark(is_trusted)
   if is_trusted == nil then

@@ -1,5 +1,5 @@
---- The line that an apply or a plan of what is in force already ends with: of most of them it is
--- the only one, which is why it is no part of the whole report.
+--- The line at the end of an apply or a plan without changes. For most of them it is the only line,
+-- so it is separate from the complete report.
 
 local path = require("syslua.util.path")
 

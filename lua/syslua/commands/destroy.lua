@@ -54,7 +54,7 @@ function destroy.run(args)
     terminal.write({ "Nothing was done." })
     return 1
   end
-  -- Where the root was, nobody knows afterwards.
+  -- Afterwards, the place of the root is unknown.
   local profiles = require("syslua.cli.shell_profiles")
   local shells = profiles.list(options)
   local result = border.call("destroy", options)

@@ -26,7 +26,7 @@ function export.add_to_parser(parser)
   parser:flag("--json", "Print one JSON object instead of text; needs --output FILE.")
 end
 
--- Standard output is the default, unless somebody would see it.
+-- Standard output is the default, unless it is a terminal.
 local function check_stdout(args)
   local redirect = ("give a file: %s export %s -o closure.syslua"):format(
     args.program,

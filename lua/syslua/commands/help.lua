@@ -18,7 +18,7 @@ function help.add_to_parser(parser)
 end
 
 --- Returns the lines of the overview.
----@param program string how the user calls us, "sys"
+---@param program string the name of the program as typed, "sys"
 ---@return string[]
 function help.render_overview(program)
   local text = require("syslua.util.text")

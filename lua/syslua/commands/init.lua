@@ -1,5 +1,5 @@
---- `init`: writes a config to begin with, a test of it, and the files by which editors find our
--- types; or clones one that there is, and offers to apply it.
+--- `init`: writes a first config, a test of it, and the files through which editors find the types
+-- of sys.lua; or clones an existing config, and offers to apply it.
 
 local init = {}
 

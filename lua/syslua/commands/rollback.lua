@@ -17,7 +17,7 @@ function rollback.add_to_parser(parser)
   parser:flag("--json", "Print one JSON object instead of text.")
 end
 
--- On a terminal somebody may have meant another snapshot.
+-- On a terminal, the user may have meant another snapshot.
 local function is_refused(args, options, border, terminal)
   local question = require("syslua.cli.question")
   if args.yes or args.json or args.quiet or not question.can_ask() then

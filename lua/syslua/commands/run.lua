@@ -81,8 +81,8 @@ local function find_programs(directories)
   return programs, names
 end
 
--- The main program: the one that is asked for, that the package names, of the package's name, or
--- the only one.
+-- The main program: the requested one, the one in the package's metadata, the one with the
+-- package's name, or the only one.
 local function choose(word, module, wanted, directories)
   local programs, names = find_programs(directories)
   local meta = type(module.meta) == "table" and module.meta or {}

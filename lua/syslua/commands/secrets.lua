@@ -49,7 +49,7 @@ local function raise_usage(message, hint)
   failure.raise({ kind = "usage", message = message, hint = hint })
 end
 
--- The document: the one that is named, or `secrets.yaml` in the directory of the config.
+-- The document: the named one, or `secrets.yaml` in the directory of the config.
 local function get_file(args)
   if args.file then
     return border.call("absolute", args.file)
@@ -87,7 +87,7 @@ local function write(args, result, lines)
   return 0
 end
 
--- Nobody is to read along on the terminal. The shell has it as it was at its end, whatever ends it.
+-- The terminal must not show the input. Its mode is restored at the end, however that comes.
 local ask = [[
 trap 'stty echo; echo >&2' EXIT
 trap 'exit 130' INT TERM HUP
@@ -136,7 +136,7 @@ function run.get(args)
   local terminal = require("syslua.cli.terminal")
   terminal.clear()
   terminal.put(result.content)
-  -- A whole file is what it is; a value that is printed is a line.
+  -- A whole file is printed unchanged; a single value becomes a line.
   if key and result.content:sub(-1) ~= "\n" then
     terminal.put("\n")
   end

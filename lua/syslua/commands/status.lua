@@ -18,7 +18,7 @@ function status.run(args)
   local terminal = require("syslua.cli.terminal")
 
   local options = require("syslua.cli.options").from_args(args)
-  -- Nobody looks at a thousand targets that are as they should be.
+  -- A list of a thousand correct targets is useless.
   options.drift_only = options.brief
   local result = require("syslua.border").call("status", options)
 

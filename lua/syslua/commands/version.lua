@@ -1,5 +1,5 @@
---- `version`: shows the version of sys.lua, the platform and the Lua that runs it.
--- Scripts measure how fast we start with it, so it loads nothing else.
+--- `version`: shows the version of sys.lua, the platform and the running Lua. Scripts measure the
+-- start time with it, so it loads nothing else.
 
 local version = {}
 

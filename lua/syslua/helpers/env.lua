@@ -142,7 +142,7 @@ function env.persistent(variables)
 end
 
 --- Declares environment variables. A value is literal; a leading `~/` or `$HOME/` is the user's
--- home. Entries of variables like PATH stand before what the variable has.
+-- home. Entries of variables like PATH precede the existing value.
 ---@param variables table<string, syslua.env.Value>
 local function declare(_, variables)
   local collected = env.collect(variables, "env")

@@ -24,7 +24,7 @@ local native = require("syslua").native
 ---@field mode string? the permissions of a real file, in octal: "640"
 ---@field owner string? who owns a real file; only root can give files away
 ---@field on_change string|string[]|nil a command that runs when the target has changed, as those of ctx.run do
----@field ["public"] boolean? whether the content is no secret, whatever `mode` says
+---@field ["public"] boolean? whether the content is public, whatever `mode` says
 
 ---@class syslua.file.OfContent: syslua.file.Common
 ---@field content string|syslua.Priority the bytes of the file
@@ -41,7 +41,7 @@ local native = require("syslua").native
 ---@field secret syslua.Secret|syslua.Priority what is decrypted at the switch, into a private file
 
 ---@class syslua.file.OfNothing: syslua.file.Common
----@field absent boolean nothing is to stand there: what does is moved away, and comes back
+---@field absent boolean the path must be free: an existing file is moved away, and restored later
 
 -- Several kinds, so that a checker sees that one of them is missing.
 ---@alias syslua.file.Opts

@@ -34,8 +34,8 @@ local function get_home(name, target)
   return home
 end
 
---- Scopes what `setup` declares to a user. Root does it for any user; anybody else only for
--- oneself, and the block of another user is skipped.
+--- Declares for a user what `setup` declares. Root does it for any user; other users only for
+-- themselves, and the block of another user is skipped.
 ---@param given syslua.user.Opts
 return function(given)
   schema.check("user{}", given, fields)

@@ -1,5 +1,5 @@
---- "Did you mean": the closest of a list of words to one that was mistyped.
--- It does not know what the words are.
+--- "Did you mean": the closest of a list of words to a mistyped one. Does not know what the words
+-- are.
 
 --- Returns the number of insertions, deletions, changes and swaps of neighbours that turn `left`
 -- into `right` (optimal string alignment).

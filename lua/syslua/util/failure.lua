@@ -69,8 +69,8 @@ function failure.raise(fields)
   error(text, 0)
 end
 
---- Returns whether a caught value is a failure, whoever raised it: the engine's have a metatable of
--- their own, so the shape decides.
+--- Returns whether a caught value is a failure, from any source: failures of the engine have
+-- another metatable, so the shape decides.
 ---@param value any
 ---@return boolean
 function failure.is(value)

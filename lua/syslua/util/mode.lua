@@ -6,7 +6,7 @@ local text = require("syslua.util.text")
 local mode = {}
 
 --- Returns the three or four octal digits of a mode; raises at the caller's line when it is none.
----@param where string what it is a field of, such as "file{}"
+---@param where string the table that it is a field of, such as "file{}"
 ---@param value any
 ---@param is_special boolean? whether set-id and sticky bits are allowed
 ---@return string?

@@ -32,8 +32,8 @@ local function is_before(a, b)
   return rank_a <= 2 and a < b
 end
 
---- Returns an iterator over a table. Keys are taken at the start; what vanishes meanwhile is
--- left out.
+--- Returns an iterator over a table. Keys are collected at the start; keys that disappear are
+-- skipped.
 ---@param value table
 ---@return fun(): any, any next the next key and its value
 ---@return any value

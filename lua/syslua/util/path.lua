@@ -135,7 +135,7 @@ function path.display(text, home)
   return text
 end
 
---- Returns whether a path lies below a directory, by their names. Both are absolute and normal.
+--- Returns whether a path is below a directory, by name. Both are absolute and normalized.
 ---@param text string
 ---@param directory string
 ---@return boolean

@@ -1,4 +1,4 @@
---- Where in the user's files we are: the frames of the call stack that are not sys.lua's own; and
+--- The position in the user's files: the frames of the call stack that are not sys.lua's own; and
 -- failures about that place. It reads no file.
 
 local failure = require("syslua.util.failure")
@@ -8,10 +8,10 @@ local position = {}
 -- Kept from load on: `debug` is hidden while configs run.
 local getinfo = debug.getinfo
 
--- "@/usr/share/lua/5.4/syslua/", from our own chunk name.
+-- "@/usr/share/lua/5.4/syslua/", from the name of this chunk.
 local own_directory = assert(getinfo(1, "S")).source:gsub("util[/\\]position%.lua$", "")
 
---- What the chunk names of our own files begin with.
+--- The prefix of the chunk names of sys.lua's files.
 position.own_directory = own_directory
 
 --- What the chunk names of modules and packages that come with sys.lua begin with, when a config
@@ -102,14 +102,14 @@ local function get_text(known, line)
   return text
 end
 
--- What stands in for the call stack, innermost last: the chain of a declaration that is acted upon
--- later, or the line of a function whose own was lost in a tail call.
+-- Replaces the call stack, innermost last: the chain of a declaration that is handled later, or the
+-- line of a function whose own line was lost in a tail call.
 ---@type { chain: string[], is_fallback: boolean? }[]
 local bases = {}
 
 -- Collects the lines of the user's files and those of shipped ones on the call stack, innermost
--- first. Frames outside of the evaluation of a config are not the config's; those outside of the
--- command line are nobody's. With `first` only the innermost of the user's is looked for.
+-- first. Frames outside of the evaluation do not belong to the config; frames outside of the
+-- command line do not count. With `first` only the innermost line of the user is searched.
 local function walk(first)
   ---@type integer, boolean, string[], string[]
   local level, found, lines, shipped = 3, false, {}, {}

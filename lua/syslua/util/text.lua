@@ -30,8 +30,8 @@ function text.number(number)
     or ("%.0f"):format(number)
 end
 
---- Returns how many cells of a terminal a UTF-8 text takes up: two for a wide character, none for
---- one that combines.
+--- Returns how many terminal cells a UTF-8 text takes: two for a wide character, none for a
+--- combining one.
 ---@param value string
 ---@return integer
 function text.width(value)
@@ -88,13 +88,13 @@ local function get_code_point(character)
   return (first - 192) * 64 + second - 128
 end
 
--- Whether a character of two bytes or more is a control: C1 (U+0080 to U+009F), or one that changes
--- directions.
+-- Whether a character of two bytes or more is a control character: C1 (U+0080 to U+009F), or
+-- bidirectional.
 local function is_control(character)
   return directing[character] or character:find("^\194[\128-\159]$") ~= nil
 end
 
--- Replaces what is no UTF-8, and writes control characters but those of `kept` as escapes.
+-- Replaces invalid UTF-8, and writes control characters except those of `kept` as escapes.
 local function escape(value, kept)
   local shown, index = {}, 1
   while index <= #value do
@@ -116,8 +116,8 @@ local function escape(value, kept)
   return table.concat(shown)
 end
 
---- Returns bytes as a terminal can show them on one line: what is no UTF-8 is replaced, and control
--- characters, which names of files may have, are written as escapes.
+--- Returns bytes as a terminal can show them on one line: invalid UTF-8 is replaced, and control
+-- characters, which file names may contain, are written as escapes.
 ---@param value string
 ---@return string
 function text.printable(value)
@@ -158,8 +158,8 @@ function text.inert_json(document)
   )
 end
 
--- The place in bytes after the characters that fit into so many cells; with `is_more`, after those
--- that fill them.
+-- The byte position after the characters that fit into a number of cells; with `is_more`, after
+-- those that fill them.
 local function skip(value, cells, is_more)
   local index, used = 1, 0
   while index <= #value do
@@ -202,7 +202,7 @@ function text.squeeze(value, width)
   return head .. "…" .. value:sub(skip(value, all - tail, true))
 end
 
--- What stands between two things belongs to the second one.
+-- A character between two others belongs to the second one.
 ---@type table<string, boolean?>
 local joints = { ["->"] = true, ["<-"] = true, ["="] = true, ["(->"] = true }
 

@@ -1,5 +1,4 @@
---- Of several declarations of one path by `file{}`, the one that counts, and what is told of those
---- that lost.
+--- Chooses among several `file{}` for one path, and records those that lost.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")

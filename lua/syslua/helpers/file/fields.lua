@@ -73,7 +73,7 @@ local function take(given)
   local from, content = rawget(given, "source"), rawget(given, "content")
   local number, declared = priority.plain, nil
   local checked = given
-  -- What a metatable would show is no field of it.
+  -- A field from a metatable does not count.
   if
     type(from) == "table"
     or type(content) == "table"
@@ -149,7 +149,7 @@ local function check_target(file)
     end
     target = normal
   end
-  -- A tree may lie over the home itself.
+  -- A tree may be put over the home itself.
   file.path = file.recursive and target or file.path
   file.place = scope.get_place(target)
 end

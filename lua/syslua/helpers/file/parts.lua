@@ -25,14 +25,14 @@ function parts.get(file)
       or file.source and origin.is_placeholder(file.source) and "built"
       or nil,
     absent = file.absent,
-    -- A tree of which the engine knows what is left of it.
+    -- A tree that the engine knows except for its contested files.
     members = file.members,
     -- A built tree, whose files are linked one by one once it is there.
     whole = file.recursive and not file.members and true or nil,
     -- A file of a tree is below what the whole tree becomes, unless it is the user's own.
     top = file.tree and not is_own and file.tree.path or nil,
     below = file.tree and not is_own and file.below or nil,
-    -- Links to the files of the user's own tree say which one that is.
+    -- Links to the files of the user's own tree name that tree.
     tree = is_own and (file.members and file or file.tree or {}).from or nil,
     executable = file.executable,
     install = (file.mode or file.owner or file.copy or file.is_once) and true or nil,

@@ -1,6 +1,6 @@
---- `file{}` with `recursive`: a tree declares the files in it, each of which may win or lose by
--- itself. What is in a tree the engine collects (`src/module/src/collected.rs`); here are those of
--- its files whose places others have too.
+--- `file{}` with `recursive`: a tree declares the files in it, each of which wins or loses
+-- separately. The engine collects the contents of a tree (`src/module/src/collected.rs`); this room
+-- handles the files whose paths others declare too.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")

@@ -34,7 +34,7 @@ local module = syslua.module({
       FZF_ALT_C_COMMAND = options.directory_command,
     })
     words.add_hooks("fzf", options.shells, {
-      -- One that is too old does not know its keys.
+      -- An older version does not know its keys.
       bash = "--bash 2>/dev/null",
       zsh = "--zsh 2>/dev/null",
       fish = "--fish 2>/dev/null",

@@ -113,7 +113,7 @@ local function is_one_forward(keyword, list)
     and not tostring(list[2]):find("%s")
 end
 
--- The lines of a keyword: what stands after it, once for each.
+-- The lines of a keyword, with each of its values.
 local function get_values(keyword, value)
   local key = keyword:lower()
   if type(value) ~= "table" then
@@ -208,7 +208,7 @@ local function render(options)
     add_settings(lines, options.hosts[name])
   end
   if options.extra[1] then
-    -- What stands at the end would belong to the last host.
+    -- Lines at the end would belong to the last host.
     lines[#lines + 1] = "Host *"
     for _, line in ipairs(options.extra) do
       lines[#lines + 1] = line
