@@ -744,6 +744,8 @@ function BuildContext.run(command, opts) end
 ---@field report_json fun(value: any): boolean, any
 ---@field to_json fun(value: any, pretty: boolean?): boolean, any
 ---@field from_json fun(json: string): boolean, any
+---@field from_toml fun(text: string): boolean, any
+---@field from_yaml fun(text: string): boolean, any
 ---@field to_toml fun(value: any, pretty: boolean?): boolean, any
 ---@field to_yaml fun(value: any): boolean, any
 ---@field to_ini fun(value: any, indent: string, separator: string): boolean, any

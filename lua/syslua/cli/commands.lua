@@ -40,7 +40,7 @@ commands.list = {
   { name = "verify", summary = "Check every object of the store, and repair what is damaged" },
   { name = "gc", summary = "Delete store objects that nothing references" },
   { name = "export", summary = "Write objects and their dependencies into a file" },
-  { name = "import", summary = "Read what another machine exported" },
+  { name = "import", summary = "Write a config of what another tool manages, or read objects" },
   { name = "diff", summary = "Show how two snapshots or two derivations differ" },
   {
     name = "why",

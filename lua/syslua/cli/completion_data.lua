@@ -60,6 +60,7 @@ local kinds = {
   DIR = "files",
   FILE = "files",
   PATH = "files",
+  TARGET = "files",
 }
 
 ---@return syslua.cli.Completed
@@ -70,7 +71,7 @@ local function complete(name, argname, choices)
   local kind = kinds[argname]
   if argname == "NAME" and name == "--shell" or argname == "SHELL" then
     kind = "shells"
-  elseif argname == "NAME" and name == "--user" then
+  elseif argname == "NAME" and (name == "--user" or name == "--username") then
     kind = "users"
   end
   return { kind = kind }
@@ -82,6 +83,8 @@ local function complete_argument(command, argument)
   local completed = complete(nil, argument._argname, argument._choices)
   if completed.kind == "commands" and command ~= "help" then
     completed.kind = "files"
+  elseif command == "import" and argument._argname == "KIND" then
+    completed.words = commands.load(command).kinds
   end
   return { kind = completed.kind, words = completed.words, is_repeated = argument._maxargs > 1 }
 end

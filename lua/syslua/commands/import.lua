@@ -6,22 +6,81 @@ local failure = require("syslua.util.failure")
 
 local import = {}
 
+--- The kinds, for those who complete words.
+import.kinds = { "chezmoi", "closure", "dotfiles", "stow" }
+
 import.summary = require("syslua.cli.commands").get_summary("import")
 
 --- Adds the command's own arguments and flags.
 ---@param parser table
 function import.add_to_parser(parser)
   parser
-    :argument("KIND", "What to import: closure (objects that `export` wrote).")
+    :argument(
+      "KIND",
+      "What to import: stow, chezmoi or dotfiles, of which a config is written; "
+        .. "or closure, objects that `export` wrote."
+    )
     :argname("KIND")
     :target("kind")
-  parser:argument("PATH", "Where it is; - is standard input."):argname("PATH"):target("path")
+  parser
+    :argument("PATH", "Where it is; - is standard input, and chezmoi has a place of its own.")
+    :argname("PATH")
+    :target("path")
+    :args("?")
+  parser
+    :option("--output", "Write the config to DIR; where apply looks for it, unless given.")
+    :argname("DIR")
+  parser:flag("--force", "Write over a config that is there.")
   parser:flag("--json", "Print one JSON object instead of text.")
+end
+
+-- Writes the config of what was found; returns the result and the lines for people.
+local function write_config(found, args, options)
+  local lib = require("syslua.lib")
+  local path = require("syslua.util.path")
+  local writer = require("syslua.cli.import.config_writer")
+  local entry = writer.write(found, args.output, args.force, options)
+  local count = 0
+  for _, line in ipairs(found.lines) do
+    count = count + (line.is_off and 0 or 1)
+  end
+  local result = { config = entry, declared = count, left_out = lib.array(found.left_out) }
+  local shown = path.display(entry, os.getenv("HOME"))
+  local lines = { ("wrote %s: %d declarations"):format(shown, count) }
+  for _, left in ipairs(found.left_out) do
+    lines[#lines + 1] = ("  left out %s: %s"):format(left.path, left.reason)
+  end
+  lines[#lines + 1] = ("Next: `%s plan %s` shows what it would do, `apply` does it."):format(
+    args.program,
+    shown
+  )
+  return result, lines
+end
+
+local function require_path(args)
+  if not args.path then
+    failure.raise({
+      kind = "usage",
+      message = ("`import %s` needs a PATH"):format(args.kind),
+      hint = ("for example `%s import %s ~/dotfiles`"):format(args.program, args.kind),
+    })
+  end
+  return args.path
 end
 
 -- Each returns the result and the lines for people.
 local kinds = {
+  stow = function(args, options)
+    return write_config(require("syslua.cli.import.stow")(require_path(args)), args, options)
+  end,
+  dotfiles = function(args, options)
+    return write_config(require("syslua.cli.import.dotfiles")(require_path(args)), args, options)
+  end,
+  chezmoi = function(args, options)
+    return write_config(require("syslua.cli.import.chezmoi")(args.path), args, options)
+  end,
   closure = function(args, options)
+    require_path(args)
     if args.path == "-" and require("syslua").native.is_terminal(0) then
       failure.raise({
         kind = "usage",
@@ -38,17 +97,8 @@ local kinds = {
   end,
 }
 
-local function get_kind_names()
-  local names = {}
-  for name in pairs(kinds) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  return names
-end
-
 local function raise_unknown(kind, program)
-  local names = get_kind_names()
+  local names = import.kinds
   local near = require("syslua.util.closest")(kind, names)
   local quoted = {}
   for index, name in ipairs(names) do
@@ -78,10 +128,12 @@ function import.run(args)
       details = ("usage: %s import [OPTIONS] KIND PATH"):format(args.program),
     })
   end
+  ---@type any
   local take = kinds[args.kind]
   if not take then
     raise_unknown(args.kind, args.program)
   end
+  ---@type any, any
   local result, lines = take(args, require("syslua.cli.options").from_args(args))
 
   if args.json then

@@ -64,6 +64,18 @@ fn from_json(lua: &Lua, text: &[u8]) -> Answer<LuaValue> {
     to_lua(lua, &json).map_err(lua_failure)
 }
 
+fn from_toml(lua: &Lua, text: &str) -> Answer<LuaValue> {
+    let value: Json = toml::from_str(text)
+        .map_err(|error| Failure::new("config", format!("invalid TOML: {}", error.message())))?;
+    to_lua(lua, &value).map_err(lua_failure)
+}
+
+fn from_yaml(lua: &Lua, text: &str) -> Answer<LuaValue> {
+    let value: Json = serde_saphyr::from_str(text)
+        .map_err(|error| Failure::new("config", format!("invalid YAML: {error}")))?;
+    to_lua(lua, &value).map_err(lua_failure)
+}
+
 fn to_lua(lua: &Lua, json: &Json) -> LuaResult<LuaValue> {
     Ok(match json {
         Json::Null => LuaValue::Table(lua.named_registry_value(NULL)?),
@@ -218,6 +230,8 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(lua, native, "from_json", |lua, text: LuaString| {
         from_json(lua, &text.as_bytes())
     })?;
+    register_function(lua, native, "from_toml", |lua, text: String| from_toml(lua, &text))?;
+    register_function(lua, native, "from_yaml", |lua, text: String| from_yaml(lua, &text))?;
     register_function(lua, native, "to_toml", |lua, (value, pretty): (LuaValue, Option<bool>)| {
         to_toml(lua, &value, pretty == Some(true))
     })?;

@@ -1,0 +1,105 @@
+--- `import dotfiles DIR`: a config of a tree that is linked or copied into the home, or of a bare
+-- repository whose work tree is the home.
+
+local border = require("syslua.border")
+local failure = require("syslua.util.failure")
+local linked_tree = require("syslua.cli.import.linked_tree")
+local path = require("syslua.util.path")
+local writer = require("syslua.cli.import.config_writer")
+
+local function quote(word)
+  return "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
+-- What git says about a repository; nil when it fails.
+local function ask_git(directory, words)
+  local line = ("git --git-dir=%s %s 2>/dev/null"):format(quote(directory), words)
+  local pipe = io.popen(line, "r")
+  if not pipe then
+    return nil
+  end
+  local answer = pipe:read("*a")
+  pipe:close()
+  return answer ~= "" and answer or nil
+end
+
+local function is_bare(directory)
+  return border.call("exists", path.join(directory, "HEAD"))
+    and border.call("exists", path.join(directory, "objects"))
+    and border.call("exists", path.join(directory, "refs"))
+end
+
+-- Where links of people's scripts are.
+local usual = { "", ".config", ".local/bin", "bin", ".local/share", ".ssh", ".gnupg" }
+
+--- Adds a file of the home, of which the config gets a copy.
+---@param found syslua.cli.Found
+---@param group string
+---@param target string
+---@param seen any what stands there
+---@param to string where the copy goes
+local function add_copy(found, group, target, seen, to)
+  local mode = writer.get_private_mode(seen)
+  if mode and require("syslua").username == "root" then
+    writer.leave_out(found, target, "only its owner can read it, and the store of root is open")
+    return
+  end
+  found.copies[#found.copies + 1] = { from = target, to = to }
+  writer.add_file(found, group, target, { { "source", to }, { "mode", mode } })
+end
+
+local function import_bare(directory, found)
+  local tree = ask_git(directory, "config core.worktree")
+  local home = writer.get_home()
+  local top = tree and path.join(directory, (tree:gsub("\n$", ""))) or home
+  top = path.normalize(top)
+  local names = ask_git(directory, "ls-tree -r -z --name-only HEAD")
+  if not names then
+    failure.raise({
+      kind = "config",
+      message = ("git finds no commit in %s"):format(writer.show(directory)),
+      hint = "is it the bare repository of your dotfiles, and is git installed?",
+    })
+    return
+  end
+  for name in names:gmatch("[^%z]+") do
+    local target = path.join(top, name)
+    local seen = border.call("look", target)
+    if not seen then
+      writer.leave_out(found, target, "it is in the repository, and not in place")
+    elseif seen.kind == "file" then
+      add_copy(found, "the files of the repository", target, seen, "files/" .. name)
+    elseif seen.kind == "symlink" and seen.real then
+      writer.add_link(found, "links of the repository", target, seen.real)
+    else
+      writer.leave_out(found, target, "it is neither a file nor a link that leads somewhere")
+    end
+  end
+end
+
+--- Looks at the directory; returns what it found.
+---@param given string
+---@return syslua.cli.Found
+return function(given)
+  local home = path.normalize(writer.get_home())
+  local directory = path.normalize(border.call("absolute", path.expand(given, home)))
+  local seen = border.call("look", directory)
+  if not seen or (seen.kind ~= "directory" and seen.kind ~= "symlink") then
+    failure.raise({
+      kind = "usage",
+      message = ("%s is not a directory"):format(given),
+      hint = "name the tree of your dotfiles, or the bare repository",
+    })
+  end
+  local found = writer.new("dotfiles " .. writer.show(directory))
+  if is_bare(directory) then
+    import_bare(directory, found)
+    return found
+  end
+  linked_tree.add(found, "files at their places", directory, home, true)
+  for _, name in ipairs(usual) do
+    local place = name == "" and home or path.join(home, name)
+    linked_tree.add_links(found, "links into the tree", directory, place)
+  end
+  return found
+end
