@@ -84,7 +84,7 @@ end
 
 -- What explains most failures: the line that calls is gone when a file is looked for.
 local tail_call = "paths begin at the file that calls; after `return %s(...)` Lua no longer knows "
-  .. "which one that was: put the result in a local variable first"
+  .. "the calling file: put the result in a local variable first"
 
 --- Returns the bytes of a file, for a call of this name, and what the file is called in messages:
 -- its path below the config's directory, where it is there.

@@ -247,7 +247,7 @@ local other_words = {
   programs = 'modules come with sys.lua: require("modules.programs.git")',
   pkgs = 'packages come with sys.lua: require("pkgs.ripgrep")',
   inputs = 'setup(inputs) gets them, and require("inputs.NAME") loads their modules',
-  config = "what a config declares stands in `setup`: files in file{}, variables in env{}",
+  config = "a config makes its declarations in `setup`: files with file{}, variables with env{}",
   lib = "it is `syslua.lib`",
   sys = "it is `syslua`: syslua.os, syslua.arch, syslua.hostname",
   ctx = "`config` of derive{} and activate{} gets it: config = function(opts, ctx) ... end",

@@ -95,7 +95,7 @@ function source.__index(self, key)
     return shown[self].sha256
   elseif key == "path" then
     raise(
-      "a source has no `path`: where it is on this machine is no part of a derivation",
+      "a source has no `path`: its place on this machine is not part of a derivation",
       "give the source itself to opts, or to a call of ctx that takes a path"
     )
   end

@@ -137,7 +137,7 @@ local function parse(given, file, source)
             text.describe(ours)
           ),
           position,
-          'follows = { THEIRS = "OURS" } has their input be ours'
+          'follows = { THEIRS = "OURS" } replaces their input by yours'
         )
       end
     end
@@ -157,7 +157,7 @@ local function check_circle(parent, identity, name, position)
       raise(
         "inputs go in a circle: " .. table.concat(names, " -> "),
         position,
-        'leave out the input that leads back, or have one follow another: follows = { THEIRS = "OURS" }'
+        'remove the input that leads back, or let one follow another: follows = { THEIRS = "OURS" }'
       )
     end
     depth, at = depth + 1, at.parent

@@ -15,8 +15,7 @@ local next = require("syslua").native.originals.basic.next
 local schema = {}
 
 --- What is said of a secret where there can be none.
-schema.secret_hint = "what stands there is for everybody to read: "
-  .. "`secret` of file{} writes a private file"
+schema.secret_hint = "all users can read it: " .. "`secret` of file{} writes a private file"
 
 ---@alias syslua.schema.Type "string"|"number"|"integer"|"boolean"|"table"|"list"|"map"|"function"|"secret"|"any"
 

@@ -23,7 +23,7 @@ describe("cli.status_report", function()
         "! changed  ~/.a  (now a link to /x)                       init.lua:3",
         "! changed  ~/.b  (content, mode, not 600; now mode 644)",
         "! replaced ~/.c  (now a directory; user ada)",
-        "4 targets are not as applied; `sys apply` restores them, and moves what stands there to the backups",
+        "4 targets are not as applied; `sys apply` restores them, and moves existing files to the backups",
       },
       render({
         { kind = "symlink", target = "~/.zshrc", state = "ok" },
@@ -70,7 +70,7 @@ describe("cli.status_report", function()
       local lines = render(targets)
       return lines[#lines]
     end
-    local kept = ", and moves what stands there to the backups"
+    local kept = ", and moves existing files to the backups"
     for line, states in pairs({
       ["2 targets are not as applied; `sys apply` restores them"] = { "missing", "ok", "missing" },
       ["1 target is not as applied; `sys apply` restores it" .. kept] = { "replaced" },

@@ -240,7 +240,7 @@ describe("a closure #once", function()
     -- To a terminal nothing is written.
     local terminal =
       here.shell([[script -qec '"$LUA" -l syslua export greeter' /dev/null; echo "code $?"]])
-    find(terminal.stdout, "the closure is no text for a terminal")
+    find(terminal.stdout, "the closure cannot be shown on a terminal")
     find(terminal.stdout, "code 2")
   end)
 

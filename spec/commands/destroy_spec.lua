@@ -105,7 +105,7 @@ describe("destroy #once", function()
     for _, words in ipairs({ { "destroy" }, { "destroy", "--json" }, { "destroy", "--quiet" } }) do
       local result = here.run(unpack(words))
       assert.equal(2, result.code)
-      contains(result.stderr, "nobody is there to be asked", "--yes")
+      contains(result.stderr, "there is no terminal to ask on", "--yes")
     end
     assert.equal(home, here.list("home"))
     assert.equal("snapshots/1", here.read_link("root/store/metadata/current"))

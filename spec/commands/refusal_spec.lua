@@ -96,7 +96,7 @@ describe("apply refuses", function()
   it("a target below a file, and one in a directory that cannot be written", function()
     contains(
       refuse([[file({ path = "~/.taken/below", content = "one" })]]),
-      here.home .. "/.taken is no directory",
+      here.home .. "/.taken is not a directory",
       "init.lua:2"
     )
     here.shell("mkdir ~/.closed; chmod 555 ~/.closed")

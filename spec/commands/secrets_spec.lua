@@ -195,10 +195,10 @@ describe("secrets #once", function()
     run(0, "set", "a.b", "one")
     refuse("there is no `c`", "get", "a.c")
     refuse("is a map", "set", "a", "x")
-    refuse("is no key path", "get", "a..b")
+    refuse("is not a key path", "get", "a..b")
     refuse("`sops`", "set", "sops.mac", "x")
     refuse(
-      "stands in clear",
+      "is in clear",
       "get",
       "a",
       "--file",
@@ -211,7 +211,7 @@ describe("secrets #once", function()
     here.write(".sops.yaml", "creation_rules:\n  - path_regex: ^x$\n    age: " .. recipient .. "\n")
     refuse("no rule", "set", "a", "x", "--file", "new.yaml")
     here.shell("rm .sops.yaml")
-    refuse("nothing says to whom", "set", "a", "x", "--file", "new.yaml")
+    refuse("no recipients are given for", "set", "a", "x", "--file", "new.yaml")
     assert.is_false(here.exists("new.yaml"))
     run(2, "get", "a", "b")
     run(2, "get", "a", "--type", "int")

@@ -159,7 +159,7 @@ describe("status", function()
     here.write("own.txt", "own\n")
   end)
 
-  it("tells of a parent that is no directory", function()
+  it("tells of a parent that is not a directory", function()
     here.shell("mv ~/deep aside; touch ~/deep")
     assert.equal("missing", look("~/deep/er/file", 3).state)
     here.shell("rm ~/deep; mv aside ~/deep")

@@ -218,8 +218,8 @@ print(digest)
 
     it("refuses one of a server that lies on this machine, or names a helper", function()
       for address, text in pairs({
-        ["file://" .. here.directory .. "/srv/inner.git"] = "lies on this machine",
-        ["/srv/inner.git"] = "lies on this machine",
+        ["file://" .. here.directory .. "/srv/inner.git"] = "is on this machine",
+        ["/srv/inner.git"] = "is on this machine",
         ["ext::sh -c 'touch ran'"] = "names a helper program",
         ["-u./payload"] = "begins with a hyphen",
       }) do

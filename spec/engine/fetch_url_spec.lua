@@ -295,7 +295,7 @@ end }]]):format(count, url, sha256, opts and ", " .. opts or "")
       ["a space"] = { "http://127.0.0.1/a b", "write %20" },
       ["a file address of another host"] = { "file://host/file", "names an absolute path" },
       ["a file that is not there"] = { "file:///no/such/file", "No such file" },
-      ["a file that is none"] = { "file:///dev/null", "no regular file" },
+      ["a file that is none"] = { "file:///dev/null", "not a regular file" },
       ["a hash that is none"] = { "http://127.0.0.1/", "is no SHA-256", hash = "abc" },
       ["a name that leads elsewhere"] = {
         "http://127.0.0.1/",
@@ -590,15 +590,14 @@ end }]]):format(rude.url .. "/file/large", large)
 
     it("refuses an authority that nobody trusts", function()
       local certificates = here.shell("ls /etc/ssl/certs/ca-certificates.crt").code == 0
-      local text = certificates and "signed by nobody whom this system trusts"
-        or "No CA certificates"
+      local text = certificates and "signed by an unknown authority" or "No CA certificates"
       assert_failed(fetch(web.urls.good .. "/file", hash), { text })
     end)
 
     it("refuses a certificate that signed itself", function()
       local result = fetch(web.urls.self .. "/file", hash, nil, trusting())
       assert_failed(result, {
-        "the certificate of 127.0.0.1 is signed by nobody whom this system trusts",
+        "the certificate of 127.0.0.1 is signed by an unknown authority",
         "SSL_CERT_FILE",
       })
     end)

@@ -240,7 +240,7 @@ describe("secrets in configs", function()
         'file { path = "~/x", secret = s.db.password, mutable = true }',
         "both `secret` and `mutable`",
       },
-      { "error('it is ' .. s.db.password)", "an error that is no text was raised" },
+      { "error('it is ' .. s.db.password)", "the raised error is not a text" },
       { "error(('it is %s'):format(tostring(s.db.password)))", "it is <secret>" },
       { "return s.db.password.x", "a secret has no field `x`" },
     }) do

@@ -106,12 +106,12 @@ local function check_place(given, place, known)
     raise(("%s holds your whole home directory"):format(show(given)), "name the files in it")
   elseif holds(known.root, place) then
     raise(
-      ("%s lies in %s, where sys.lua keeps its own files"):format(show(given), show(known.root)),
+      ("%s is in %s, where sys.lua keeps its own files"):format(show(given), show(known.root)),
       "what comes from the store is changed at its source; `why` tells who declared it"
     )
   elseif holds(known.directory, place) then
     raise(
-      ("%s lies in the config's directory already"):format(show(given)),
+      ("%s is already in the config's directory"):format(show(given)),
       ("declare it: file { path = ..., source = %s }"):format(
         adoption.quote(place == known.directory and "." or place:sub(#known.directory + 2))
       )
@@ -179,7 +179,7 @@ local function get_source(given, declared, rest, known)
   end
   if not source.real or not holds(known.directory, source.real) then
     raise(
-      ("the source of %s, %s, lies outside of the config's directory"):format(
+      ("the source of %s, %s, is outside of the config's directory"):format(
         show(given),
         show(declared.from .. rest)
       ),
@@ -382,7 +382,7 @@ local function read_tree(given, seen)
         "declare the repository as an input, or adopt the files in it"
       )
     elseif entry.kind == "special" then
-      raise(("%s is no file, directory or link"):format(show(inner)), "adopt what is beside it")
+      raise(("%s is not a file, directory or link"):format(show(inner)), "adopt what is beside it")
     elseif entry.kind == "symlink" then
       local link = border.call("look", inner)
       if link and link.target and leads_out(entry.path, link.target) then
@@ -468,7 +468,7 @@ local function adopt_new(given, seen, known)
   elseif declared then
     raise(
       ("%s is declared, but not applied yet"):format(show(given)),
-      "take the declaration out first, or apply it: what stands there is kept in the backups then",
+      "remove the declaration first, or apply it: then the existing file is kept in the backups",
       declared.positions[1]
     )
   end
@@ -500,7 +500,7 @@ function adoption.examine(word, known)
   check_place(given, seen.place, known)
   check_private(given, seen, known)
   if seen.kind == "special" then
-    raise(("%s is no file, directory or link"):format(show(given)), "a config cannot declare it")
+    raise(("%s is not a file, directory or link"):format(show(given)), "a config cannot declare it")
   end
   local managed, below = find_managed(seen.place, known)
   if managed then

@@ -228,8 +228,8 @@ local function add_undecided(lines, result)
   end
   if replaced > 0 then
     lines[#lines + 1] = ("%s moved to the backups."):format(
-      replaced == 1 and "What stands at 1 target is"
-        or ("What stands at %d targets is"):format(replaced)
+      replaced == 1 and "The existing file at 1 target is"
+        or ("The existing files at %d targets are"):format(replaced)
     )
   end
   if commands > 0 then

@@ -165,7 +165,7 @@ local function add_kept(lines, result, args)
     lines[#lines + 1] = "  " .. line
   end
   for _, stuck in ipairs(result.stuck or {}) do
-    lines[#lines + 1] = ("! stays    %s: what stood at %s before cannot come back there"):format(
+    lines[#lines + 1] = ("! stays    %s: the original of %s cannot be restored"):format(
       path.display(stuck.path, os.getenv("HOME")),
       path.display(stuck.target or "?", os.getenv("HOME"))
     )

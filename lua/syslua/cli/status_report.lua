@@ -44,7 +44,7 @@ local function get_closing_lines(result, program)
       restorable == 1 and "it" or "them"
     )
     if counts.occupied > 0 then
-      line = line .. ", and moves what stands there to the backups"
+      line = line .. ", and moves existing files to the backups"
     end
     local room = terminal.get_width()
     if room and text.width(line) > room then

@@ -112,7 +112,7 @@ local function copy(item, known, options)
       item.lines = item.render and item.render(name) or item.lines
       return
     elseif not item.alternatives then
-      raise(("%s stands at the place of %s already"):format(name, show(item.path)), "move it away")
+      raise(("%s already exists in the place of %s"):format(name, show(item.path)), "move it away")
     end
     number = number + 1
     name = item.source .. "-" .. number
@@ -192,7 +192,7 @@ local function render(items, lines, config, args)
     result[#result + 1] = ""
   end
   if is_news then
-    local text = "%s`%s apply` manages %s from then on; what stands there is kept for later."
+    local text = "%s`%s apply` manages %s from then on; the existing file is kept for later."
     result[#result + 1] = text:format(
       (args.write or #lines == 0) and "" or "Then ",
       args.program,

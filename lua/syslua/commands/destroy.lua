@@ -16,7 +16,7 @@ end
 local function raise_unasked()
   require("syslua.util.failure").raise({
     kind = "usage",
-    message = "`destroy` removes the whole root, and nobody is there to be asked",
+    message = "`destroy` removes the whole root, and there is no terminal to ask on",
     hint = "say it with --yes; --dry-run shows what it would do",
   })
 end

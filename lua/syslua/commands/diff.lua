@@ -40,7 +40,7 @@ local function check_hash(word, program)
   local hash = word:lower()
   if not hash:find("^%x+$") or #hash < fewest_digits or #hash > most_digits then
     raise_usage(
-      ("`%s` is no snapshot, and no hash of a derivation: that is %d to %d hexadecimal digits"):format(
+      ("`%s` is neither a snapshot nor a hash of a derivation (%d to %d hexadecimal digits)"):format(
         word,
         fewest_digits,
         most_digits
@@ -84,7 +84,7 @@ local function compare(args, options)
     return border.call("diff_derivations", hash, check_hash(second, args.program), options), false
   end
   if second and not is_snapshot(second, options) then
-    raise_usage(("`%s` is no snapshot, as `%s` is"):format(second, first))
+    raise_usage(("`%s` is not a snapshot, but `%s` is"):format(second, first))
   end
   return border.call("diff_snapshots", first, second, options), true
 end

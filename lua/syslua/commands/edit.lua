@@ -44,7 +44,7 @@ local function get_source(declared, place, directory)
   if not name or name:find("^<") then
     require("syslua.util.failure").raise({
       kind = "config",
-      message = ("%s is made by %s, which is no file of your config"):format(
+      message = ("%s is made by %s, which is not a file of your config"):format(
         path.display(place, get_home()),
         name or "a module"
       ),

@@ -41,7 +41,7 @@ local function check_stdout(args)
   elseif require("syslua").native.is_terminal(1) then
     failure.raise({
       kind = "usage",
-      message = "the closure is no text for a terminal",
+      message = "the closure cannot be shown on a terminal",
       hint = redirect,
     })
   end

@@ -13,7 +13,7 @@ function duration.parse(word)
   local seconds = tonumber(number)
   local factor = units[unit == "" and "s" or unit]
   if not seconds or not factor or seconds <= 0 then
-    return nil, ("'%s' is no time: write 30s, 5m or 1h"):format(word)
+    return nil, ("invalid duration '%s' (examples: 30s, 5m, 1h)"):format(word)
   end
   return seconds * factor
 end

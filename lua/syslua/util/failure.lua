@@ -129,7 +129,7 @@ function failure.from(value)
         or value == nil and "nil"
         or "a " .. type(value)
     end
-    local message = "an error that is no text was raised: " .. shown
+    local message = "the raised error is not a text: " .. shown
     return failure.new({ kind = "error", message = message })
   end
   local known = recall(value)

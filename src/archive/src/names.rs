@@ -82,7 +82,7 @@ pub fn parse<'a>(raw: &'a [u8], origin: Origin, strip: usize, limits: &Limits) -
 /// Returns why Windows would take a component for something else.
 fn refused_by_windows(part: &[u8]) -> Option<&'static str> {
     const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
-    let Ok(text) = std::str::from_utf8(part) else { return Some("has a name that is no UTF-8") };
+    let Ok(text) = std::str::from_utf8(part) else { return Some("has a name that is not UTF-8") };
     let stem = text.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
     let is_port =
         |kind| stem.strip_prefix(kind).is_some_and(|number: &str| number.chars().count() == 1);

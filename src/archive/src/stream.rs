@@ -157,7 +157,7 @@ impl<'a> Stream<'a> {
             .get_ref()
             .is_some_and(<dyn std::error::Error + Send + Sync>::is::<TrailingData>)
         {
-            Problem::Trailing(format!("it goes on after the end of what {name} compressed"))
+            Problem::Trailing(format!("it has data after the end of its {name} stream"))
         } else if error.raw_os_error().is_some() {
             Problem::Read(error)
         } else if compression::wants_memory(&error) {

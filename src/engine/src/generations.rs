@@ -28,7 +28,7 @@ pub enum Error {
     #[error("{} leaves no number for another snapshot", .0.display())]
     Numbers(std::path::PathBuf),
     /// `current` points to no snapshot.
-    #[error("{} is no link to a snapshot", .0.display())]
+    #[error("{} is not a link to a snapshot", .0.display())]
     Current(std::path::PathBuf),
 }
 

@@ -186,7 +186,7 @@ impl SnapshotId {
         id.ok_or_else(|| NameError {
             what: "snapshot id",
             given: text.to_owned(),
-            problem: "is no decimal number".into(),
+            problem: "is not a decimal number".into(),
         })
     }
 }

@@ -55,7 +55,7 @@ impl Documents {
         match self.opened.get(name) {
             Some(Whole::Values(opened)) => match opened.get(&KeyPath::parse(key)?)? {
                 Plain::Value(found) => Ok(found.to_content()),
-                _ => Err(Problem::new("it is no single value")),
+                _ => Err(Problem::new("it is not a single value")),
             },
             Some(Whole::Content(content)) => Ok(content.clone()),
             None => Err(Problem::new("it was not opened")),

@@ -88,15 +88,15 @@ impl<'de> Visitor<'de> for TextVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Text, A::Error> {
         let custom = |problem: String| <A::Error as serde::de::Error>::custom(problem);
         let Some((key, bytes)) = map.next_entry::<String, String>()? else {
-            return Err(custom("a table without $bytes is no text".to_owned()));
+            return Err(custom("a table without $bytes is not a text".to_owned()));
         };
         if key != "$bytes" || map.next_key::<String>()?.is_some() {
-            return Err(custom("a table with other fields than $bytes is no text".to_owned()));
+            return Err(custom("a table with other fields than $bytes is not a text".to_owned()));
         }
         BASE64
             .decode(bytes.as_bytes())
             .map(Text)
-            .map_err(|error| custom(format!("$bytes is no base64: {error}")))
+            .map_err(|error| custom(format!("$bytes is not base64: {error}")))
     }
 }
 

@@ -169,7 +169,7 @@ impl Transfer<'_> {
             }
             status => {
                 let hint = match status {
-                    401 | 403 => Some("a login can stand in ~/.netrc".to_owned()),
+                    401 | 403 => Some("put the login into ~/.netrc".to_owned()),
                     _ => None,
                 };
                 let from = if response.url == *url {

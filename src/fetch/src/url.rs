@@ -221,7 +221,7 @@ fn parse_address(address: &str) -> Result<(String, Option<u16>), String> {
         let (host, rest) = address.split_at(end + 1);
         let inner = &host[1..end];
         if inner.parse::<std::net::Ipv6Addr>().is_err() {
-            return Err(format!("has the host {host}, which is no address of IPv6"));
+            return Err(format!("has the host {host}, which is not an IPv6 address"));
         }
         (
             host,

@@ -135,7 +135,7 @@ fn wanted(
         let mut others = match found {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::Array(others)) => others.clone(),
-            Some(_) => return Err(Problem::value(&key.path, "it is no list in the file")),
+            Some(_) => return Err(Problem::value(&key.path, "it is not a list in the file")),
         };
         let goes = |item: &Value| has(known, item) && !has(items, item);
         if found.is_some() && holds(found, &key.want) && !others.iter().any(goes) {

@@ -74,7 +74,7 @@ const DEEPEST: usize = 100;
 /// For NaN and infinities.
 pub fn number(float: f64, place: &Place<'_>) -> Answer<Value> {
     if !float.is_finite() {
-        return Err(place.refuse(&format!("is {float}, which is no plain number")));
+        return Err(place.refuse(&format!("is {float}, which is not a finite number")));
     }
     if float.fract() == 0.0 && float.abs() <= EXACT {
         #[expect(clippy::cast_possible_truncation, reason = "the line above checked the range")]

@@ -286,7 +286,7 @@ fn manifest_from_table(lua: &Lua, table: &LuaTable) -> Answer<Manifest> {
     else {
         return Err(Failure::new(
             "config",
-            "this table is no manifest: it has no `derivations` and `activations`",
+            "this table is not a manifest: it has no `derivations` and `activations`",
         )
         .with_hint("syslua.evaluate(\"init.lua\") returns one"));
     };

@@ -341,7 +341,9 @@ pub fn write_pending(lua: &Lua, config: &Path) -> Answer<bool> {
     if let Some(key) = refused.first() {
         return Err(Failure::new(
             "lock",
-            format!("another process pinned {key} in syslua.lock meanwhile, with other content"),
+            format!(
+                "another process pinned {key} in syslua.lock in the meantime, with other content"
+            ),
         )
         .with_hint("what it pinned stays: do it again, and it is built with that"));
     }

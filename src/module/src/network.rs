@@ -46,7 +46,7 @@ fn whole(variable: &dyn Fn(&str) -> Option<OsString>, name: &str, usual: u64) ->
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "it is no negative number"
+        reason = "it is not negative"
     )]
     Ok(number(variable, name)?.map_or(usual, |given| given as u64))
 }

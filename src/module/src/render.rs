@@ -18,7 +18,7 @@ pub const NULL: &str = "syslua.null";
 fn plain_json(value: &Value, place: &Place<'_>) -> Answer<Json> {
     let utf8 = |bytes: &[u8]| {
         String::from_utf8(bytes.to_vec())
-            .map_err(|_| place.refuse("is no UTF-8, which these strings have to be"))
+            .map_err(|_| place.refuse("is not UTF-8, which these strings must be"))
     };
     Ok(match value {
         Value::Bytes(bytes) => Json::String(utf8(bytes)?),
@@ -60,7 +60,7 @@ fn to_json(lua: &Lua, value: &LuaValue) -> Answer<Json> {
 
 fn from_json(lua: &Lua, text: &[u8]) -> Answer<LuaValue> {
     let json: Json = serde_json::from_slice(text)
-        .map_err(|error| Failure::new("config", format!("this is no JSON: {error}")))?;
+        .map_err(|error| Failure::new("config", format!("this is not JSON: {error}")))?;
     to_lua(lua, &json).map_err(lua_failure)
 }
 

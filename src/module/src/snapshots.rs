@@ -16,7 +16,8 @@ use crate::options::Options;
 /// Reads the number of a snapshot, which Lua gives as a text or a number.
 fn snapshot_id(given: Option<&str>) -> Answer<Option<SnapshotId>> {
     let parse = |text: &str| {
-        let failure = |_| Failure::new("usage", format!("`{text}` is no number of a snapshot"));
+        let failure =
+            |_| Failure::new("usage", format!("`{text}` is not the number of a snapshot"));
         SnapshotId::parse(text).map_err(|error| failure(error).with_hint("`history` lists them"))
     };
     given.map(parse).transpose()

@@ -351,7 +351,7 @@ fn mirrors_from(build: &Build, request: &LuaTable) -> Answer<Vec<String>> {
     let mirrors = mirrors.iter().map(|mirror| {
         let mirror = resolve(build, &mirror.as_bytes())?;
         String::from_utf8(mirror)
-            .map_err(|_| Failure::new("build", "a mirror's address is no UTF-8"))
+            .map_err(|_| Failure::new("build", "a mirror's address is not UTF-8"))
     });
     mirrors.collect()
 }
@@ -372,7 +372,7 @@ fn request_from(lua: &Lua, build: &Build, request: &LuaTable) -> Answer<Request>
     };
     let has = |key: &str| request.contains_key(key).map_err(lua_failure);
     let text = |key: &str| -> Answer<String> {
-        let not_utf8 = |_| Failure::new("build", format!("`{key}` is no UTF-8"));
+        let not_utf8 = |_| Failure::new("build", format!("`{key}` is not UTF-8"));
         String::from_utf8(bytes(key)?).map_err(not_utf8)
     };
     let sha256 = |hint: &str| -> Answer<Option<Hash>> {

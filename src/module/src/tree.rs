@@ -159,5 +159,5 @@ pub fn leads_back(link: &Path, end: &Path) -> Failure {
 }
 
 fn special(path: &Path) -> Failure {
-    Failure::new("config", format!("{} is no file, directory or link", path.display()))
+    Failure::new("config", format!("{} is not a file, directory or link", path.display()))
 }

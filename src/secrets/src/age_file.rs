@@ -23,7 +23,7 @@ pub fn is_age_file(content: &[u8]) -> bool {
 /// When it is not an age file, or a passphrase protects it.
 pub fn check(content: &[u8]) -> Result<()> {
     if !is_age_file(content) {
-        return Err(Problem::new("it is no file of age"));
+        return Err(Problem::new("it is not an age file"));
     }
     let bytes = unarmored(content)?;
     let parsed = parse(&bytes)?;

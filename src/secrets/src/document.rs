@@ -400,13 +400,13 @@ impl Opened {
         if left.len() == known.len() {
             let list: Vec<String> = known.iter().map(|known| format!("\n  {known}")).collect();
             return Err(Problem::new(format!(
-                "`{recipient}` is no recipient of it. It is encrypted to{}",
+                "`{recipient}` is not a recipient of it. It is encrypted to{}",
                 list.concat()
             )));
         }
         if left.is_empty() {
             return Err(Problem::new(
-                "it is the last recipient: without it nobody could decrypt the document",
+                "it is the last recipient: without it the document could not be decrypted",
             )
             .with_hint("add another one first"));
         }

@@ -25,7 +25,7 @@ pub(crate) fn read(text: &str) -> Result<(Node, Option<Plain>)> {
             let Some((key, value)) = line.split_once('=') else {
                 return Err(Problem::at(
                     number + 1,
-                    "there is no `=` in it, so it is no line of a dotenv document",
+                    "there is no `=` in it, so it is not a line of a dotenv document",
                 ));
             };
             if let Some(name) = key.strip_prefix(PREFIX) {
@@ -81,7 +81,7 @@ pub(crate) fn insertion(text: &str, key: &str, value: &str) -> Result<(usize, St
         || key.starts_with(PREFIX)
         || key.contains(['=', '\n'])
     {
-        return Err(Problem::new(format!("`{key}` is no name for a dotenv document")));
+        return Err(Problem::new(format!("`{key}` is not a valid name in a dotenv document")));
     }
     let mut at = 0;
     for line in text.split_inclusive('\n') {

@@ -97,7 +97,7 @@ impl Stored {
         }
         if read(&self.path)? != self.before {
             return Err(Problem::new(format!(
-                "{} was changed meanwhile: nothing was written",
+                "{} was changed in the meantime: nothing was written",
                 self.path.display()
             ))
             .with_hint("try again"));
@@ -167,7 +167,7 @@ pub fn who(path: &Path, given: &[Recipient]) -> Result<(Vec<Recipient>, Options)
         given.to_vec()
     };
     if recipients.is_empty() {
-        return Err(Problem::new(format!("nothing says to whom {} is encrypted", path.display())).with_hint(
+        return Err(Problem::new(format!("no recipients are given for {}", path.display())).with_hint(
             "write a `.sops.yaml` beside it: `creation_rules: [{ age: age1... }]`, or set SOPS_AGE_RECIPIENTS; \
              `secrets keygen` makes an identity",
         ));

@@ -161,7 +161,7 @@ impl Identities {
                 None if line.starts_with("AGE-PLUGIN-") => {
                     wrong = Some("identities of plugins are not supported".to_owned());
                 }
-                None => wrong = Some(format!("line {} is no identity of age", index + 1)),
+                None => wrong = Some(format!("line {} is not an age identity", index + 1)),
             }
         }
         let note = match (count, wrong) {

@@ -157,7 +157,7 @@ fn pair(
 ) -> Result<(String, String, Range<usize>)> {
     let line = &text[start..end];
     let missing =
-        || Problem::at(number, "there is no `=` in it, so it is no line of an INI document");
+        || Problem::at(number, "there is no `=` in it, so it is not a line of an INI document");
     let (key, rest) = match line.chars().next() {
         Some(quote @ ('"' | '`')) => {
             let close = line[1..].find(quote).ok_or_else(missing)?;
@@ -184,7 +184,7 @@ fn unquote(value: &str, number: usize) -> Result<(String, usize)> {
     if value.ends_with('\\') && !value.starts_with(['"', '`', '\'']) {
         return Err(Problem::at(
             number,
-            "a value goes on in the next line, which is not supported",
+            "a value continues in the next line, which is not supported",
         )
         .with_hint("write it in one line, in quotes"));
     }
@@ -308,7 +308,9 @@ pub(crate) fn insertion(
             || name.contains(['\n', '=', ':', '[', ']', '"', '`'])
     };
     if bad(section) || bad(key) || section == KEY || key.starts_with([';', '#']) {
-        return Err(Problem::new(format!("`{section}.{key}` is no name for an INI document")));
+        return Err(Problem::new(format!(
+            "`{section}.{key}` is not a valid name in an INI document"
+        )));
     }
     let (root, _) = read(text)?;
     if let Some(entry) = root.get(section) {

@@ -30,9 +30,8 @@ impl KeyPath {
     /// When it is malformed or empty.
     pub fn parse(text: &str) -> Result<Self> {
         let malformed = || {
-            Problem::new(format!("`{text}` is no key path")).with_hint(
-                "write `db.users[0].name`; a key with a dot in it stands as `[\"tls.crt\"]`",
-            )
+            Problem::new(format!("`{text}` is not a key path"))
+                .with_hint("write `db.users[0].name`; write a key with a dot as `[\"tls.crt\"]`")
         };
         let mut steps = Vec::new();
         let mut rest = text;

@@ -45,7 +45,7 @@ impl Metadata {
             .iter()
             .any(|item| item.get_text("recipient").or(item.get_text("enc")).is_none())
         {
-            return Err(Problem::new("`sops.age` contains something that is no recipient"));
+            return Err(Problem::new("`sops.age` contains an invalid recipient"));
         }
         if !metadata.content.get_text("version").is_some_and(is_version) {
             return Err(Problem::new("`sops.version` is missing or no version"));
@@ -53,7 +53,7 @@ impl Metadata {
         if metadata.recipients().is_empty() {
             let kinds = metadata.other_kinds();
             return Err(if kinds.is_empty() {
-                Problem::new("it names no recipients, so that nobody can decrypt it")
+                Problem::new("it names no recipients, so it cannot be decrypted")
             } else {
                 Problem::new(format!(
                     "its data key is encrypted to {} only, not to age recipients",

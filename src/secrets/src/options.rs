@@ -73,7 +73,7 @@ impl Options {
         };
         let regex = || {
             Regex::new(text).map_err(|error| {
-                Problem::new(format!("`{name}` is no regular expression: {error}"))
+                Problem::new(format!("`{name}` is not a regular expression: {error}"))
             })
         };
         let rule = match name {

@@ -1,7 +1,7 @@
 //! A file for an editor that other users cannot read, in memory where the system supports that.
 #![expect(
     clippy::disallowed_methods,
-    reason = "the directory is our own, and nobody else can write it"
+    reason = "the directory is private, and no other user can write it"
 )]
 
 use std::fs::{DirBuilder, OpenOptions};

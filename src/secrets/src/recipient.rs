@@ -39,7 +39,7 @@ impl Recipient {
     pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
         let wrong =
-            |what: &dyn fmt::Display| Problem::new(format!("`{text}` is no recipient: {what}"));
+            |what: &dyn fmt::Display| Problem::new(format!("`{text}` is not a recipient: {what}"));
         let key = if text.starts_with("age1") && text.matches('1').count() > 1 {
             return Err(Problem::new(format!(
                 "`{text}` is a recipient of a plugin of age, which is not supported"
@@ -51,7 +51,7 @@ impl Recipient {
             let key = parse_public(text).map_err(|problem| wrong(&problem.message))?;
             let point = CompressedEdwardsY(key.point)
                 .decompress()
-                .ok_or_else(|| wrong(&"it is no point"))?;
+                .ok_or_else(|| wrong(&"it is not a point of the curve"))?;
             Key::Ssh(Box::new(key), point.to_montgomery().to_bytes())
         } else if text.starts_with("AGE-SECRET-KEY-") {
             return Err(Problem::new("an identity was given where a recipient is wanted")

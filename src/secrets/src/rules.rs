@@ -71,7 +71,7 @@ fn read(text: &str, file: &Path, document: &Path) -> Result<Option<Rule>> {
             None | Some("") => true,
             Some(regex) => Regex::new(regex)
                 .map_err(|error| {
-                    Problem::new(format!("`path_regex` is no regular expression: {error}"))
+                    Problem::new(format!("`path_regex` is not a regular expression: {error}"))
                 })?
                 .is_match(&relative),
         };
@@ -152,7 +152,7 @@ fn add(rule: &Plain, texts: &mut Vec<String>) -> Result<()> {
             for item in items {
                 match item {
                     Plain::Value(Value::Str(text)) => split(text),
-                    _ => return Err(Problem::new("`age` contains something that is no text")),
+                    _ => return Err(Problem::new("`age` contains a value that is not a text")),
                 }
             }
         }

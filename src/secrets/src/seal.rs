@@ -171,7 +171,7 @@ pub(crate) fn decrypt(cipher: &Cipher, slot: &Slot<'_>, text: &str) -> Result<Fi
                 )
                 .with_hint("take the document from version control or a backup")
             };
-            let Value::Str(encrypted) = value else { return Err(failed("it stands in clear")) };
+            let Value::Str(encrypted) = value else { return Err(failed("it is in clear")) };
             match cipher.decrypt(encrypted, &slot.path) {
                 Ok(Decrypted::Value(value)) => Ok(Filled::Value(value)),
                 Ok(Decrypted::Comment(_)) => Err(failed("it is a comment")),

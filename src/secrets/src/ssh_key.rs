@@ -38,7 +38,7 @@ pub(crate) fn parse_public(text: &str) -> Result<PublicKey> {
         )));
     }
     let wire = BASE64.decode(data.as_bytes()).map_err(|_| Problem::new("it is not base64"))?;
-    read_public(&wire).ok_or_else(|| Problem::new("it is no public key of SSH"))
+    read_public(&wire).ok_or_else(|| Problem::new("it is not a public SSH key"))
 }
 
 fn read_public(wire: &[u8]) -> Option<PublicKey> {
@@ -58,7 +58,7 @@ fn read_public(wire: &[u8]) -> Option<PublicKey> {
 pub(crate) fn parse_private(text: &[u8]) -> Result<PrivateKey> {
     const BEGIN: &str = "-----BEGIN OPENSSH PRIVATE KEY-----";
     const END: &str = "-----END OPENSSH PRIVATE KEY-----";
-    let no_key = || Problem::new("it is no private key of OpenSSH");
+    let no_key = || Problem::new("it is not a private OpenSSH key");
     let text = std::str::from_utf8(text).map_err(|_| no_key())?;
     if text.contains("-----BEGIN RSA PRIVATE KEY-----") {
         return Err(Problem::new("keys of RSA are not supported, only ed25519"));

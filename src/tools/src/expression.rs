@@ -86,7 +86,7 @@ fn tokens(text: &str) -> Result<Vec<Token>> {
             tokens.push(Token::Sign(sign));
             rest = rest.strip_prefix(sign).unwrap_or("");
         } else {
-            return fail(format!("`{first}` is no sign of the language"));
+            return fail(format!("`{first}` is not an operator of the language"));
         }
         rest = rest.trim_start();
     }
@@ -252,7 +252,7 @@ impl Parser {
         let left = self.operand(depth)?;
         let is_negated = self.takes("not");
         let Some(operator) = COMPARED.into_iter().find(|operator| self.takes(operator)) else {
-            return if is_negated { fail("`not` stands alone") } else { Ok(left) };
+            return if is_negated { fail("`not` has no operand") } else { Ok(left) };
         };
         let right = self.operand(depth)?;
         let node = match (operator, right) {
@@ -312,7 +312,7 @@ fn call(name: String, arguments: Vec<Node>) -> Result<Node> {
     match (name.as_str(), arguments.as_slice()) {
         ("semver", [Node::Value(Value::Text(range))]) => match Range::parse(range) {
             Some(range) => Ok(Node::InRange(range)),
-            None => fail(format!("{range:?} is no range of versions")),
+            None => fail(format!("{range:?} is not a range of versions")),
         },
         ("semver" | "lower" | "upper" | "len", [_])
         | ("semverWithVersion" | "trimPrefix" | "trimSuffix" | "hasPrefix" | "hasSuffix", [_, _]) => {
@@ -347,7 +347,7 @@ fn in_range(range: &Range, version: &str) -> Result<bool> {
     }
     match Version::parse(version) {
         Some(version) => Ok(range.has(&version)),
-        None => fail(format!("`{version}` is no version that can be compared")),
+        None => fail(format!("`{version}` is not a version that can be compared")),
     }
 }
 
@@ -383,7 +383,7 @@ fn evaluate(node: &Node, scope: &Scope<'_>) -> Result<Value> {
             match name.as_str() {
                 "semver" | "semverWithVersion" => {
                     let Some(range) = Range::parse(&given) else {
-                        return fail(format!("{given:?} is no range of versions"));
+                        return fail(format!("{given:?} is not a range of versions"));
                     };
                     let version =
                         if name == "semver" { scope.semver.to_owned() } else { argument(1)? };

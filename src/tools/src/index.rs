@@ -47,7 +47,7 @@ pub struct Problem {
 
 /// Bytes that are no index, or one of another version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is no index of tools that this version reads")]
+#[error("this index of tools has an unknown format")]
 pub struct NoIndex;
 
 #[derive(Serialize, Deserialize)]

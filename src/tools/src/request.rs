@@ -21,7 +21,7 @@ pub enum Request {
 
 /// A text that asks for no version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no version: write one such as \"1.2.3\", \"22\", \">=1.2, <2\" or \"latest\"")]
+#[error("{0:?} is not a version: write one such as \"1.2.3\", \"22\", \">=1.2, <2\" or \"latest\"")]
 pub struct BadRequest(pub String);
 
 impl Request {

@@ -522,7 +522,7 @@ impl Resolver<'_> {
         let url = layer.url.as_deref().ok_or_else(|| self.missing("url"))?;
         let url = self.complete(layer, self.render("url", url, &names)?);
         if !url.starts_with("https://") && !url.starts_with("http://") {
-            return Err(self.problem(format!("`{url}` is no web address")));
+            return Err(self.problem(format!("`{url}` is not a web address")));
         }
         let path = url.split(['?', '#']).next().unwrap_or(&url);
         let asset = path.rsplit('/').next().unwrap_or(path).to_owned();
@@ -592,12 +592,14 @@ impl Resolver<'_> {
                 let path = path.strip_prefix("./").unwrap_or(&path).to_owned();
                 let is_inside = |part: &str| !matches!(part, "" | "." | "..");
                 if !path.split('/').all(is_inside) || path.contains('\\') {
-                    return Err(self.problem(format!("`files.src`: {path:?} is no path inside")));
+                    return Err(self.problem(format!("`files.src`: {path:?} is not a path inside")));
                 }
                 Some(path)
             };
             if !is_file_name(&file.name) {
-                return Err(self.problem(format!("`files.name`: {:?} is no file name", file.name)));
+                return Err(
+                    self.problem(format!("`files.name`: {:?} is not a file name", file.name))
+                );
             }
             let link = file.link.as_deref().map(|link| self.render("files.link", link, names));
             let link = link.transpose()?;

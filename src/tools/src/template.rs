@@ -199,7 +199,7 @@ impl Template {
         let (nodes, end) = block(&mut pieces, 0)?;
         match end {
             None => Ok(Template(nodes)),
-            Some(word) => fail(format!("`{word}` stands without `if`")),
+            Some(word) => fail(format!("`{word}` has no `if`")),
         }
     }
 
@@ -335,7 +335,7 @@ fn tokens(text: &str) -> Result<Vec<Token>> {
                 let (number, after) = rest.split_at(end);
                 match number.parse() {
                     Ok(number) => (Token::Number(number), after),
-                    Err(_) => return fail(format!("`{number}` is no number")),
+                    Err(_) => return fail(format!("`{number}` is not a number")),
                 }
             }
             _ if is_word(first) => {
@@ -392,7 +392,7 @@ fn pipeline(tokens: &[Token], place: &mut usize, depth: usize) -> Result<Term> {
             return fail("a function must follow `|`");
         }
     }
-    result.map_or_else(|| fail("nothing stands between `{{` and `}}`"), Ok)
+    result.map_or_else(|| fail("`{{` and `}}` are empty"), Ok)
 }
 
 enum Operand {
@@ -440,7 +440,7 @@ fn command(words: Vec<Operand>) -> Result<Term> {
         None => fail("a value is missing"),
         Some(Operand::Term(term)) => match words.next() {
             None => Ok(term),
-            Some(_) => fail("two values stand beside each other"),
+            Some(_) => fail("there is no `|` between two values"),
         },
         Some(Operand::Function(name)) => {
             if !FUNCTIONS.contains(&name.as_str()) {
@@ -475,7 +475,7 @@ fn evaluate(term: &Term, names: &Names<'_>) -> Result<Value> {
 
 fn field_of(text: &str, field: &str) -> Result<Value> {
     let Some(version) = Version::parse(text) else {
-        return fail(format!("`{text}` is no version"));
+        return fail(format!("`{text}` is not a version"));
     };
     let number = |index: usize| {
         let number = version.segments.get(index).copied().unwrap_or(0);

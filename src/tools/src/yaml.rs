@@ -87,7 +87,7 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), saphyr_parser::ScanError>>
             Event::Alias(anchor) => {
                 let known = self.anchors.iter().find(|known| known.0 == anchor);
                 let Some((_, value, count)) = known else {
-                    return Err(fail("the alias stands inside of what it names"));
+                    return Err(fail("the alias is inside its own anchor"));
                 };
                 let (value, count) = (value.clone(), *count);
                 self.count += count;
@@ -113,7 +113,7 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), saphyr_parser::ScanError>>
             let key = match key {
                 Value::String(key) => key,
                 Value::Bool(key) => key.to_string(),
-                _ => return Err(YamlError { line, what: "a key is no text".to_owned() }),
+                _ => return Err(YamlError { line, what: "a key is not a text".to_owned() }),
             };
             let (event, line) = self.next()?;
             let value = self.value(event, line, depth + 1)?;

@@ -144,7 +144,7 @@ local function check_target(file)
     if find(normal, "^~/%.%.") or (is_top and not file.recursive) then
       raise(
         ("`path` in file{} names no file: %q"):format(target),
-        is_top and "with `recursive = true` the files of a tree stand there" or nil
+        is_top and "with `recursive = true` the files of a tree are put there" or nil
       )
     end
     target = normal
@@ -194,7 +194,7 @@ local contradictions = {
       "secret",
     }) do
       if file.absent and file[field] then
-        return ("file{} has both `absent` and `%s`: nothing is to stand there"):format(field),
+        return ("file{} has both `absent` and `%s`: an absent path has no content"):format(field),
           "give one of the two"
       end
     end

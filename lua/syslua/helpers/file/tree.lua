@@ -16,7 +16,9 @@ local tree = {}
 local function raise_no_tree(file)
   failure.raise({
     kind = "config",
-    message = ("`recursive` in file{}: %s is no directory with files in it"):format(file.source),
+    message = ("`recursive` in file{}: %s is not a directory that contains files"):format(
+      file.source
+    ),
     position = border.call("positions_of_ticket", file.ticket)[1],
     hint = "leave out `recursive` for a file",
   })

@@ -156,7 +156,7 @@ pub fn number(field: &[u8]) -> Result<u64, String> {
     }
     match digits.first() {
         None | Some(b' ' | 0) => Ok(value),
-        Some(_) => Err("is no number".to_owned()),
+        Some(_) => Err("is not a number".to_owned()),
     }
 }
 

@@ -245,7 +245,7 @@ impl<D: Destination> Reader<'_, '_, D> {
             Kind::Directory | Kind::Link | Kind::Symlink if entry.size > 0 => {
                 return Err(Problem::entry(
                     &entry.name,
-                    format!("is no file, but has {} bytes of content", entry.size),
+                    format!("is not a file, but has {} bytes of content", entry.size),
                 ));
             }
             _ if is_directory && entry.size > 0 => {

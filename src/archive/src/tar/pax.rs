@@ -43,7 +43,7 @@ impl Records {
         let Some(value) = self.get(key) else { return Ok(None) };
         match decimal(value) {
             Some(number) => Ok(Some(number)),
-            None => Err(format!("has a {} that is no number", String::from_utf8_lossy(key))),
+            None => Err(format!("has a {} that is not a number", String::from_utf8_lossy(key))),
         }
     }
 

@@ -123,8 +123,9 @@ impl Form {
         let mut segments = Vec::new();
         if let Some(map) = records.get(b"GNU.sparse.map") {
             let numbers: Option<Vec<u64>> = map.split(|byte| *byte == b',').map(decimal).collect();
-            let numbers =
-                numbers.filter(|numbers| numbers.len() % 2 == 0).ok_or("is no list of numbers")?;
+            let numbers = numbers
+                .filter(|numbers| numbers.len() % 2 == 0)
+                .ok_or("is not a list of numbers")?;
             for pair in numbers.chunks_exact(2) {
                 push(&mut segments, pair[0], pair[1])?;
             }

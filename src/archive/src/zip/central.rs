@@ -407,7 +407,7 @@ impl Record {
         match (is_directory, self.size) {
             (false, _) => Ok(Kind::File),
             (true, 0) => Ok(Kind::Directory),
-            (true, size) => refuse(format!("is no file, but has {size} bytes of content")),
+            (true, size) => refuse(format!("is not a file, but has {size} bytes of content")),
         }
     }
 }

@@ -217,7 +217,7 @@ pub fn digest_of(path: &Path, interrupt: &Interrupt) -> std::result::Result<Hash
         let found = match platform::kind_of(path) {
             Ok(None) => "nothing is there",
             Ok(Some(FileKind::Directory)) => "it is a directory",
-            _ => "it is no regular file",
+            _ => "it is not a regular file",
         };
         return Err(Error::NoFile { path: path.to_owned(), found });
     }

@@ -28,7 +28,7 @@ macro_rules! kinds {
             $(#[$doc])*
             #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
             #[serde(tag = "kind")]
-            #[expect(missing_docs, reason = "each kind says itself what it is")]
+            #[expect(missing_docs, reason = "each kind documents itself")]
             pub enum $group { $(#[serde(rename = $name)] $kind($kind),)* }
 
             impl $group {

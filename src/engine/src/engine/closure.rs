@@ -153,7 +153,7 @@ fn write_file(
         }
         _ => {}
     }
-    let Some(name) = path.file_name() else { return Err(refused("is no name of a file")) };
+    let Some(name) = path.file_name() else { return Err(refused("is not a valid file name")) };
     let temporary =
         path.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
     // Only a process of this number, which was killed, can have left one.

@@ -191,7 +191,7 @@ impl Error {
             Error::Unfinished { .. } => Failure::new("gc", self.to_string())
                 .with_hint("`apply` or `rollback` bring it to an end first"),
             Error::Unswept => Failure::new("interrupted", self.to_string())
-                .with_hint("`gc` again goes on with it"),
+                .with_hint("run `gc` again to continue"),
             Error::NoSnapshot(_) => {
                 Failure::new("usage", self.to_string()).with_hint("`history` lists them")
             }

@@ -187,7 +187,8 @@ impl Checking<'_> {
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !is_name || reserved::is_word(name) {
             let message = format!("{name:?} cannot be the name of a function in every shell");
-            let hint = "a name has letters, digits and _, begins with no digit, and is no word of a shell's grammar";
+            let hint = "a name has letters, digits and _, does not begin with a digit, and is not a \
+                reserved word of a shell";
             return Err(self.refusal(message, Some(hint.to_owned())));
         }
         for (shell, body) in bodies {
@@ -278,7 +279,7 @@ impl Checking<'_> {
                 let hint = if what == "root" {
                     "use another root: --root DIR, or SYSLUA_ROOT"
                 } else {
-                    "no entry can lie below it"
+                    "no entry can be below it"
                 };
                 return Err(self.refusal(message, Some(hint.to_owned())));
             }

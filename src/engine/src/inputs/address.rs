@@ -159,7 +159,7 @@ fn parse_git(rest: &str) -> Result<InputAddress, AddressError> {
         Revision::parse(reference).map_err(|problem| {
             refused(
                 format!("#{reference} {problem}"),
-                "after # stands a branch, a tag, or a commit of 40 digits",
+                "write a branch, a tag, or a commit of 40 digits after #",
             )
         })?;
     }
@@ -200,7 +200,7 @@ fn has_password(repository: &str) -> bool {
 
 fn password(what: &str) -> AddressError {
     refused(
-        format!("{what} holds a login, which would stand in syslua.lock and in messages"),
+        format!("{what} contains a login, which would appear in syslua.lock and in messages"),
         "pass it as { url = ..., auth = os.getenv(\"TOKEN\") }, or keep it in ~/.netrc or a credential helper of git",
     )
 }
@@ -246,7 +246,7 @@ fn parse_archive(rest: &str) -> Result<InputAddress, AddressError> {
             "strip" => {
                 let invalid = || {
                     refused(
-                        format!("?strip={value} is no number"),
+                        format!("?strip={value} is not a number"),
                         "it is how many directories to leave out",
                     )
                 };

@@ -38,7 +38,7 @@ pub fn fetch(
     let Origin::Git { repository, reference, submodules } = &address.origin else {
         return Err(Error::Fetch {
             url: request.key.clone(),
-            reason: "it is no repository".to_owned(),
+            reason: "it is not a repository".to_owned(),
             hint: None,
         });
     };

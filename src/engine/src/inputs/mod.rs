@@ -216,7 +216,7 @@ fn begin(
         && let Some(difference) = difference(request, &address, locked)
     {
         return Err(failed(request, difference)
-            .with_hint(format!("`sys update {}` locks what it is now", request.key)));
+            .with_hint(format!("`sys update {}` locks its current version", request.key)));
     }
     if let Origin::Path(path) = &address.origin {
         return own_directory(settings, request, path)

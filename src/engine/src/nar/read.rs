@@ -146,7 +146,7 @@ impl<'a, R: BufRead, S: Sink> Reader<'a, R, S> {
             || name.contains(&0)
         {
             return wrong(format!(
-                "an entry is called `{}`, which is no name of a file",
+                "an entry is called `{}`, which is not a valid file name",
                 show(&name)
             ));
         }
@@ -187,7 +187,10 @@ impl<'a, R: BufRead, S: Sink> Reader<'a, R, S> {
                 self.expect(b"target")?;
                 let target = self.string(LONGEST_TARGET, "target of a link")?;
                 if target.is_empty() || target.contains(&0) {
-                    return wrong(format!("a link leads to `{}`, which is no path", show(&target)));
+                    return wrong(format!(
+                        "a link leads to `{}`, which is not a valid path",
+                        show(&target)
+                    ));
                 }
                 self.expect(b")")?;
                 Ok(Part::Symlink(target))

@@ -307,9 +307,11 @@ impl Error {
                 Some("send it to a file: `... >output`, and read that; SYSLUA_OUTPUT_LIMIT sets the limit".to_owned())
             }
             Error::NotForBuilds { .. } => Some(
-                "declare it as a source: opts = { file = source(\"/path\") }; a root must lie where everybody can enter".to_owned(),
+                "declare it as a source: opts = { file = source(\"/path\") }; all users must be able \
+                 to enter the directories above the root"
+                    .to_owned(),
             ),
-            Error::NotConfined { .. } => Some("`--sandbox auto` goes on with what can be enforced".to_owned()),
+            Error::NotConfined { .. } => Some("`--sandbox auto` continues with what can be enforced".to_owned()),
             Error::Fetch { hint, .. } => hint.clone(),
             _ => None,
         }

@@ -253,7 +253,7 @@ impl Directory {
             if raw::id_of(&parent)? == id {
                 Ok(parent)
             } else {
-                Err(io::Error::other("it was moved meanwhile"))
+                Err(io::Error::other("it was moved during the operation"))
             }
         };
         let raw = self.act(open).map_err(|cause| failed("leave", &self.path())(cause))?;

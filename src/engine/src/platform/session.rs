@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// A user that a program runs as, as at a login.
 #[derive(Clone, Debug)]
-#[cfg_attr(not(unix), expect(dead_code, reason = "nobody becomes another user there"))]
+#[cfg_attr(not(unix), expect(dead_code, reason = "changing the user is not supported there"))]
 pub struct Login {
     /// The name.
     pub name: String,

@@ -429,7 +429,7 @@ pub(super) fn open_lock(path: &Path) -> io::Result<File> {
     let file = File::from(openat(CWD, path, flags, Mode::empty())?);
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Err(io::Error::other("it is no regular file"));
+        return Err(io::Error::other("it is not a regular file"));
     }
     if metadata.uid() != user_number() {
         return Err(io::Error::other(format!(

@@ -302,7 +302,7 @@ fn regular(file: OwnedFd) -> io::Result<(File, Node)> {
 fn no_file(kind: FileKind) -> io::Error {
     match kind {
         FileKind::Directory => io::ErrorKind::IsADirectory.into(),
-        _ => io::Error::other("it is no regular file"),
+        _ => io::Error::other("it is not a regular file"),
     }
 }
 
@@ -496,7 +496,7 @@ pub(super) fn normalise(
             let file = File::from(sys::openat(directory, name, FILE, Mode::empty())?);
             let node = node_from(&sys::fstat(&file)?);
             if node.kind != found.kind {
-                return Err(io::Error::other("it changed meanwhile"));
+                return Err(io::Error::other("it changed during the operation"));
             }
             make_plain(&file, &node)?;
             sys::fchmod(&file, mode_from(mode(&node)))?;

@@ -138,7 +138,7 @@ pub(super) fn open_file(directory: &Handle, name: &OsStr) -> io::Result<(File, N
 
 pub(super) fn open_file_at(path: &Path) -> io::Result<(File, Node)> {
     if !fs::symlink_metadata(path)?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
+        return Err(io::Error::other("it is not a regular file"));
     }
     let file = File::open(path)?;
     let node = node_from(&file.metadata()?);
@@ -152,7 +152,7 @@ pub(super) fn open_to_write(directory: &Handle, name: &OsStr) -> io::Result<Opti
             Ok(Some((File::options().write(true).open(path)?, data.len())))
         }
         Ok(data) if data.is_symlink() => Ok(None),
-        Ok(_) => Err(io::Error::other("it is no regular file")),
+        Ok(_) => Err(io::Error::other("it is not a regular file")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
@@ -242,7 +242,7 @@ pub(super) fn normalise(
     let found = node(directory, name)?;
     let path = directory.join(name);
     match found.kind {
-        FileKind::Special => return Err(io::Error::other("it is no regular file")),
+        FileKind::Special => return Err(io::Error::other("it is not a regular file")),
         FileKind::Symlink => {}
         _ => system::set_mode(&path, mode(&found))?,
     }

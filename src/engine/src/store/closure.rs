@@ -96,7 +96,7 @@ pub enum Error {
     #[error("cannot read the closure: {}", platform::reason(.0))]
     Read(std::io::Error),
     /// It is something else.
-    #[error("it is no closure: {0}")]
+    #[error("it is not a closure: {0}")]
     NoClosure(String),
     /// A newer program wrote it.
     #[error("the closure has version {0}, which only a newer sys.lua reads")]

@@ -56,7 +56,7 @@ pub enum Error {
     },
     /// A target below another one that is not a directory.
     #[error(
-        "{} lies below {}, which is declared as a {} at {above_position}",
+        "{} is below {}, which is declared as a {} at {above_position}",
         target.display(), above.display(), noun
     )]
     Below {
@@ -72,7 +72,7 @@ pub enum Error {
         positions: Positions,
     },
     /// A target inside the root.
-    #[error("{} lies in {}, where sys.lua keeps its own files", target.display(), root.display())]
+    #[error("{} is in {}, where sys.lua keeps its own files", target.display(), root.display())]
     InsideRoot {
         /// The target.
         target: PathBuf,
@@ -124,7 +124,7 @@ pub enum Error {
         positions: Positions,
     },
     /// The root is inside a source.
-    #[error("the root {} lies in {}, which the config reads", root.display(), source_path.display())]
+    #[error("the root {} is in {}, which the config reads", root.display(), source_path.display())]
     RootInSource {
         /// The root.
         root: PathBuf,
@@ -313,7 +313,7 @@ impl Error {
             Error::NotARoot { .. } => {
                 "name the root with --root or SYSLUA_ROOT; `info` tells which one it would be"
             }
-            Error::CutOff { .. } => "`destroy` again goes on with it",
+            Error::CutOff { .. } => "run `destroy` again to continue",
             Error::Unconfirmed { .. } => "`confirm` keeps it",
             Error::HalfUndone { .. } => {
                 "the next `apply` or `rollback` tries again to take it back"

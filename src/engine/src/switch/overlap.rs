@@ -185,7 +185,7 @@ impl Reads {
                 if let Some(source) =
                     place.ancestors().skip(1).find_map(|above| self.named.get(above))
                 {
-                    return Err(refused("lies in", source));
+                    return Err(refused("is in", source));
                 }
                 last_parent = parent;
             }

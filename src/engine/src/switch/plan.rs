@@ -491,7 +491,7 @@ fn check_parent(scene: &Scene, place: &Path, positions: &Positions) -> Result<Ve
     };
     let missing = match scene.missing_parents(place)? {
         Ok(missing) => missing,
-        Err(file) => return Err(problem(format!("{} is no directory", file.display()))),
+        Err(file) => return Err(problem(format!("{} is not a directory", file.display()))),
     };
     let first = missing.first().map_or(place, PathBuf::as_path);
     let above = first.ancestors().skip(1).find_map(|above| Directory::open(above).ok());

@@ -94,7 +94,7 @@ pub fn recover(
             let id = written.journal.to.unwrap_or(written.journal.from);
             return Err(Error::Unconfirmed { id, seconds: left });
         }
-        return back(store, settings, &written, "an apply that nobody confirmed", on_event);
+        return back(store, settings, &written, "an unconfirmed apply", on_event);
     }
     if is_committed {
         return finish(store, &settings.home, &written, None);
@@ -135,7 +135,7 @@ pub fn revert(
     {
         return Ok(false);
     }
-    back(store, settings, &written, "an apply that nobody confirmed", on_event)?;
+    back(store, settings, &written, "an unconfirmed apply", on_event)?;
     Ok(true)
 }
 

@@ -47,11 +47,11 @@ pub fn undo(
                         )
                     });
                     let kept = match kept {
-                        Some(kept) => format!("; what stood there before is {kept}"),
+                        Some(kept) => format!("; the earlier file is {kept}"),
                         None => String::new(),
                     };
                     let message = format!(
-                        "{} was changed meanwhile: {found} is left alone there{kept}",
+                        "{} was changed in the meantime: {found} is left alone there{kept}",
                         place.display()
                     );
                     on_event(Event::Warning { message });

@@ -405,7 +405,7 @@ fn whatever_stands_in_the_place_of_current_is_named() {
     for link in links {
         place(&|| symlink(link, &current).unwrap());
         for (command, message) in machine.look_at_damage(link) {
-            let names_it = message.contains("/current is no link")
+            let names_it = message.contains("/current is not a link")
                 || message.contains("snapshots/7/snapshot.json");
             assert!(names_it, "{link}: {command}: {message}");
         }
@@ -416,7 +416,7 @@ fn whatever_stands_in_the_place_of_current_is_named() {
     }
     place(&|| fs::write(&current, "snapshots/2").unwrap());
     assert!(
-        machine.look_at_damage("a file")["status"].contains("/current is no link to a snapshot")
+        machine.look_at_damage("a file")["status"].contains("/current is not a link to a snapshot")
     );
     machine.rollback(Some(1)).unwrap();
     assert_eq!(machine.home(), homes[1]);

@@ -121,7 +121,7 @@ impl Revision {
         let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if is_hex && text.len() == 40 {
             let id = gix::ObjectId::from_hex(text.to_ascii_lowercase().as_bytes());
-            return id.map(Revision::Commit).map_err(|_| "is no commit".to_owned());
+            return id.map(Revision::Commit).map_err(|_| "is not a commit".to_owned());
         }
         if is_hex && text.len() == 64 {
             return Err(

@@ -194,7 +194,7 @@ impl Output {
         if !std::mem::replace(&mut self.is_begun, true) && !is_packet {
             let text: String = String::from_utf8_lossy(&self.rest).chars().take(200).collect();
             let mut lines = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-            lines.push_back(format!("instead of git, somebody answered {:?}", text.trim()));
+            lines.push_back(format!("the answer is not from git: {:?}", text.trim()));
         }
     }
 }

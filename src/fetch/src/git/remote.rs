@@ -74,7 +74,7 @@ pub fn obtain(source: &Source<'_>, wanted: &Revision, scratch: &Path) -> Result<
     if let Address::Local(path) = place {
         if !may_be_local {
             let hint = "a repository from elsewhere has no say in what is read of this machine";
-            return Err(with_hint("a submodule of it lies on this machine", hint));
+            return Err(with_hint("a submodule of it is on this machine", hint));
         }
         let repository = open_local(&path)?;
         let found = find_local(&repository, wanted)?;
@@ -243,7 +243,7 @@ fn find_commit(
         .ok_or_else(|| no_such(wanted))?;
     let commit = object
         .peel_to_kind(gix::objs::Kind::Commit)
-        .map_err(|_| failed(format!("{id} is no commit")))?;
+        .map_err(|_| failed(format!("{id} is not a commit")))?;
     let commit = commit.try_into_commit().map_err(|error| failed(chain(&error)))?;
     let tree = commit.tree_id().map_err(|error| failed(chain(&error)))?.detach();
     let time = commit.time().map_err(|error| failed(chain(&error)))?.seconds;
@@ -358,7 +358,7 @@ impl Server<'_> {
             .any(|sign| reason.contains(sign));
         let hint = match self.place {
             Address::Web(_) if needs_login => {
-                Some("a login can stand in ~/.netrc, or come from a credential helper of git")
+                Some("put the login into ~/.netrc, or use a credential helper of git")
             }
             Address::Ssh if needs_login => Some("does `ssh` to that host work without a password?"),
             Address::Ssh if reason.contains("Host key verification failed") => {

@@ -125,7 +125,7 @@ impl Http for Web {
             let tail = url.strip_prefix(base_url).unwrap_or_default();
             let base = end.strip_suffix(tail).ok_or_else(|| {
                 gix::Error::from_error(io::Error::other(format!(
-                    "it redirects to {end}, which is no repository of git"
+                    "it redirects to {end}, which is not a git repository"
                 )))
             })?;
             self.redirected = Some(base.to_owned());

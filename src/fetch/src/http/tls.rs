@@ -79,7 +79,7 @@ pub fn problem(error: &ureq::Error, url: &Url) -> Option<Problem> {
     let (reason, hint) = match cause {
         rustls::Error::InvalidCertificate(certificate) => match certificate {
             CertificateError::UnknownIssuer => (
-                format!("the certificate of {host} is signed by nobody whom this system trusts"),
+                format!("the certificate of {host} is signed by an unknown authority"),
                 Some(
                     "if you trust its authority, name the certificate in SSL_CERT_FILE or add it to the system",
                 ),

@@ -120,10 +120,8 @@ impl<'a> Globals<'a> {
     }
 
     fn refuse(&self, altered: &str) -> Failure {
-        let message = format!(
-            "`{}` uses the global `{altered}`, which is not the one that Lua brings",
-            self.function
-        );
+        let message =
+            format!("`{}` uses the global `{altered}`, which is not Lua's own", self.function);
         Failure::new("config", message).with_hint(
             "leave Lua's own globals as they are, and declare functions of your own with `local`",
         )
@@ -268,8 +266,7 @@ pub fn check_fields(unknown: &[String], text: &[u8], name: &str) -> Answer<()> {
     for field in unknown {
         let member = field.split_once('.').map_or("", |(_, member)| member);
         if member.is_empty() || has_field(text, member.as_bytes()) {
-            let message =
-                format!("`{name}` may call `{field}`, which is not the one that Lua brings");
+            let message = format!("`{name}` may call `{field}`, which is not Lua's own");
             return Err(Failure::new("config", message)
                 .with_hint("leave Lua's own tables as they are, and declare functions of your own with `local`"));
         }

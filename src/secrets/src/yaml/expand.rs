@@ -47,7 +47,7 @@ pub(crate) fn expand(text: &str) -> Result<String> {
                 let value = anchors.get(id).cloned().ok_or_else(|| {
                     Problem::at(
                         line_of(text, event.range.start),
-                        "an alias stands inside of what it names",
+                        "an alias is inside its own anchor",
                     )
                 })?;
                 count += size_of(&value);

@@ -124,10 +124,7 @@ impl<'a> Reader<'a> {
             Event::MappingStart(..) => self.map(&placed, depth),
             Event::SequenceStart(..) => self.list(&placed, depth),
             Event::Alias(_) => Err(self
-                .error(
-                    placed.range.start,
-                    "an alias (`*name`) stands in a document that is encrypted",
-                )
+                .error(placed.range.start, "an encrypted document contains an alias (`*name`)")
                 .with_hint("write the value out: SOPS does the same when it encrypts a file")),
             _ => Err(self.error(placed.range.start, "a value is missing")),
         }

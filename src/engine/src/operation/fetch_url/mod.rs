@@ -196,7 +196,7 @@ fn from_file(
 ) -> Result<Hash> {
     let kind = platform::followed(path)?.map(|metadata| metadata.is_file());
     if kind == Some(false) {
-        return Err(failed(text, "it is no regular file", None));
+        return Err(failed(text, "it is not a regular file", None));
     }
     let mut file = platform::open_regular(path).map_err(platform::failed("read", path))?;
     let length = file.metadata().map_err(platform::failed("read", path))?.len();

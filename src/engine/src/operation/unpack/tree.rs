@@ -98,7 +98,7 @@ impl Tree {
     /// When it cannot be looked at.
     pub fn original(&self, parts: &[&[u8]]) -> Result<Original> {
         let Some((name, above)) = parts.split_last() else {
-            return Err(Problem::entry(b".", "is no file"));
+            return Err(Problem::entry(b".", "is not a file"));
         };
         let mut directory: Option<Directory> = None;
         for part in above {
@@ -130,9 +130,10 @@ impl Tree {
     fn enter_parent<'p>(&mut self, parts: &[&'p [u8]]) -> Result<(&Directory, &'p [u8])> {
         match parts.split_last() {
             Some((name, above)) => Ok((self.enter(above)?, name)),
-            None => {
-                Err(Problem::entry(b".", "stands for the destination itself, and is no directory"))
-            }
+            None => Err(Problem::entry(
+                b".",
+                "stands for the destination itself, and is not a directory",
+            )),
         }
     }
 
@@ -156,7 +157,7 @@ impl Tree {
                 Problem::entry(
                     &parts.join(&b'/'),
                     format!(
-                        "cannot be placed: {shown} in the destination is no directory ({error})"
+                        "cannot be placed: {shown} in the destination is not a directory ({error})"
                     ),
                 )
             })?;
@@ -178,7 +179,7 @@ impl Tree {
 /// The archive has the name only once: the file existed before.
 fn taken(parts: &[&[u8]], error: platform::Error) -> Problem {
     if error.is_already_there() {
-        Problem::entry(&parts.join(&b'/'), "would go over what stands in the destination already")
+        Problem::entry(&parts.join(&b'/'), "would replace an existing file of the destination")
     } else {
         error.into()
     }

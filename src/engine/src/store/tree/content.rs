@@ -176,7 +176,7 @@ pub fn make_room(to: &Directory, name: &OsStr) -> Result<()> {
 
 /// Returns the error of something that is not any more what it was a moment ago.
 pub fn changed(path: &Path) -> super::super::Error {
-    platform::failed("read", path)(io::Error::other("it changed meanwhile")).into()
+    platform::failed("read", path)(io::Error::other("it changed during the operation")).into()
 }
 
 /// A large file that is open.
@@ -193,7 +193,7 @@ pub struct Large<'a> {
 
 /// Returns the error of a walk whose archive is no longer needed.
 pub fn nobody_reads(path: &Path) -> super::super::Error {
-    platform::failed("read", path)(io::Error::other("nobody wants the rest")).into()
+    platform::failed("read", path)(io::Error::other("the reader is gone")).into()
 }
 
 /// What the reading thread sends.

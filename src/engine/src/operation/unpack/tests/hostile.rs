@@ -430,10 +430,10 @@ fn links_that_stand_in_the_destination_are_not_followed() {
     let through = tar(&[file("way/new", "evil")]);
     let over = tar(&[file("way", "evil")]);
     for (archive, says) in [
-        (through, "is no directory"),
-        (over, "stands in the destination already"),
-        (zip(&[entry("way/new", b"evil")]), "is no directory"),
-        (zip(&[entry("way", b"evil")]), "stands in the destination already"),
+        (through, "is not a directory"),
+        (over, "replace an existing file of the destination"),
+        (zip(&[entry("way/new", b"evil")]), "is not a directory"),
+        (zip(&[entry("way", b"evil")]), "replace an existing file of the destination"),
     ] {
         place.clear();
         fs::create_dir(place.out()).unwrap();
