@@ -1,6 +1,7 @@
 --- Texts keep to docs/contributing/style.md: comments, strings and pages lose the words that it bans.
 --
--- `most` is how many places may have a pattern. The numbers only become lower.
+-- `most` is how many places may have a pattern. The numbers only become lower. What remains are
+-- names: of a Unix user, of functions (`stands`), of variables in scripts and examples (`ours`).
 
 local prose = require("spec.support.prose")
 local tree = require("spec.support.tree")
@@ -11,20 +12,20 @@ local banned = {
   { word = "nobody", most = 1 },
   { word = "whom", most = 0 },
   { word = "what it is that", most = 0 },
-  { word = "one that", most = 7 },
-  { word = "of which", most = 4 },
+  { word = "one that", most = 0 },
+  { word = "of which", most = 0 },
   { word = "meanwhile", most = 0 },
   { word = "so many", most = 0 },
-  { word = "is no %w+", except = { "there is no ", "is no longer" }, most = 2 },
+  { word = "is no %w+", except = { "there is no ", "is no longer" }, most = 1 },
   { word = "stands?", except = { "stands? for", "stand%-in" }, most = 3 },
-  { word = "stood", most = 1 },
+  { word = "stood", most = 0 },
   { word = "lies?", most = 0 },
   { word = "go on", most = 0 },
   { word = "goes on", most = 0 },
   { word = "going on", most = 0 },
-  { word = "we", most = 1 },
+  { word = "we", most = 0 },
   { word = "us", most = 0 },
-  { word = "ours?", most = 20 },
+  { word = "ours?", most = 19 },
 }
 
 local function is_source(name)

@@ -9,7 +9,7 @@ const LINE_LENGTH: usize = 1000;
 /// What stands for the rest of a line that is longer.
 const REST: &str = " [...]";
 
-/// The end of the output of a program's streams, each of which has a number below `STREAMS`.
+/// The end of the output of a program. Each of its streams has a number below `STREAMS`.
 #[derive(Debug)]
 pub struct Tail<const STREAMS: usize> {
     most: usize,
@@ -33,7 +33,7 @@ impl Line {
 }
 
 impl<const STREAMS: usize> Tail<STREAMS> {
-    /// Makes one that keeps this number of lines.
+    /// Makes a tail that keeps this number of lines.
     pub fn new(most: usize) -> Tail<STREAMS> {
         Tail {
             most,

@@ -39,7 +39,8 @@ unsafe extern "C-unwind" fn raise(state: *mut lua_State, _: *mut ffi::lua_Debug)
 }
 
 fn set_hook(state: *mut lua_State) {
-    // SAFETY: the state runs, or waits for one that does; Lua allows this in handlers of signals.
+    // SAFETY: the state runs, or waits for another state that does; Lua allows this in handlers of
+    // signals.
     unsafe {
         ffi::lua_sethook(
             state,

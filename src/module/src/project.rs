@@ -59,8 +59,8 @@ fn projects(lua: &Lua, manifest: &LuaValue) -> Answer<Vec<LuaTable>> {
 }
 
 /// Builds the environment of a project. Returns `variables`, the whole environment of a program in
-/// it; and when `shell` names one that can be started in it, `arguments`, `script`, and the `files`
-/// that it reads in the directory that the variable `directory` names.
+/// it. If `shell` names a shell that can be started in it, returns also `arguments`, `script`, and
+/// the `files` that it reads in the directory that the variable `directory` names.
 fn enter(
     lua: &Lua,
     manifest: &LuaValue,

@@ -1,4 +1,4 @@
---- `file{}` with `recursive`: a tree declares the files in it, each of which wins or loses
+--- `file{}` with `recursive`: a tree declares the files in it, and each of them wins or loses
 -- separately. The engine collects the contents of a tree (`src/module/src/collected.rs`); this room
 -- handles the files whose paths others declare too.
 

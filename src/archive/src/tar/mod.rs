@@ -304,7 +304,7 @@ impl<D: Destination> Reader<'_, '_, D> {
             }
             None => {
                 return Err(refuse(format!(
-                    "is a hard link to {shown}, which is no entry before it"
+                    "is a hard link to {shown}, which is not an earlier entry"
                 )));
             }
             // A link to itself says nothing.

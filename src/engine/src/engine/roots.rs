@@ -158,7 +158,7 @@ impl Engine {
         Ok(roots)
     }
 
-    /// Returns all snapshots, each of which must be readable.
+    /// Returns all snapshots. Each must be readable.
     pub(super) fn snapshots(&self) -> Result<Vec<Snapshot>, Error> {
         let ids = generations::all(&self.store)?;
         let current = generations::current_id(&self.store)?;

@@ -166,8 +166,9 @@ pub struct RegistryScripts {
     pub unset: String,
 }
 
-/// What both scripts begin with. A key of ours remembers what we set and what was there before, so
-/// that a script can run twice. There is no double quote in it: it is one argument of a program.
+/// The beginning of both scripts. A registry key remembers the values that they set and the earlier
+/// ones, so that a script can run twice. It contains no double quotes: it is one argument of a
+/// program.
 const REGISTRY_FUNCTIONS: &str = r"$ErrorActionPreference = 'Stop'
 $user = [Microsoft.Win32.Registry]::CurrentUser
 $environment = $user.CreateSubKey('Environment')

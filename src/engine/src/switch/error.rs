@@ -54,7 +54,7 @@ pub enum Error {
         /// Who made the second one.
         positions: Positions,
     },
-    /// A target below another one that is not a directory.
+    /// A target below another target that is not a directory.
     #[error(
         "{} is below {}, which is declared as a {} at {above_position}",
         target.display(), above.display(), noun
