@@ -107,12 +107,12 @@ fn tar_tricks(outside: &str) -> Vec<Trick> {
         ),
         (
             "a hard link to what is there",
-            "is no entry before it",
+            "is not an earlier entry",
             tar(&[hard_link("f", "archive")]),
         ),
         (
             "a hard link through a link",
-            "is no entry before it",
+            "is not an earlier entry",
             tar(&[symlink("way", outside), hard_link("f", "way/canary"), file("f", "evil")]),
         ),
         (
@@ -148,7 +148,7 @@ fn tar_tricks(outside: &str) -> Vec<Trick> {
         ),
         ("a directory over a file", "is there twice", tar(&[file("f", "1"), directory("f/")])),
         ("a file over a directory", "is there twice", tar(&[directory("f/"), file("f", "1")])),
-        ("a hard link to itself alone", "is no entry before it", tar(&[hard_link("f", "f")])),
+        ("a hard link to itself alone", "is not an earlier entry", tar(&[hard_link("f", "f")])),
         (
             "names that differ in case",
             "differs from another one in case only",
