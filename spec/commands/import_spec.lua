@@ -1,4 +1,4 @@
---- `import stow`, `import chezmoi` and `import dotfiles`: the config that they write changes no byte
+--- `import stow`, `chezmoi` and `dotfiles`: the config that they write changes no byte
 -- of a target, and a destroy afterwards gives the home back as it was.
 
 local machine = require("spec.support.machine")

@@ -124,6 +124,21 @@ describe("file { template }", function()
     end
   end)
 
+  it("makes a private file of a private template", function()
+    here.write("t", "{{ x }}")
+    here.shell("chmod 600 t")
+    local lines = [[file({ path = "~/.x", template = "t", values = { x = "mine" } })]]
+    if syslua.username == "root" then
+      assert.matches("only its owner can read the template", here.fail(lines).message, 1, true)
+      return
+    end
+    here.apply(lines)
+    assert.equal("600 regular file\n", here.shell("stat -c '%a %F' home/.x").stdout)
+    here.shell("chmod 644 t")
+    here.must("apply", "init.lua")
+    assert.truthy(here.read_link("home/.x"))
+  end)
+
   it("is known in an input, beside its files", function()
     here.write("dots/init.lua", [[return function() file({ path = "~/.x", template = "t" }) end]])
     here.write("dots/t", "{% include 'p' %}")

@@ -84,7 +84,9 @@ local function complete_argument(command, argument)
   if completed.kind == "commands" and command ~= "help" then
     completed.kind = "files"
   elseif command == "import" and argument._argname == "KIND" then
-    completed.words = commands.load(command).kinds
+    ---@type any
+    local import = commands.load(command)
+    completed.words = import.kinds
   end
   return { kind = completed.kind, words = completed.words, is_repeated = argument._maxargs > 1 }
 end

@@ -58,8 +58,15 @@ end
 ---@type any
 local walk
 
+local passed_by = { [".git"] = true, [".hg"] = true, [".svn"] = true }
+
 -- One entry; returns what stands there: "link", "tree" with its result, or nil.
+---@return string? what
+---@return any seen
 local function look_at(context, source, target)
+  if passed_by[path.basename(source)] then
+    return nil
+  end
   local own, seen = border.call("look", source), border.call("look", target)
   if not own then
     return nil
@@ -96,8 +103,6 @@ local function get_target(directory, name)
   return target, false
 end
 
-local passed_by = { [".git"] = true, [".hg"] = true, [".svn"] = true }
-
 function walk(context, source, target)
   ---@type any
   local result = { is_whole = true, count = 0, adders = {} }
@@ -106,11 +111,7 @@ function walk(context, source, target)
   for _, name in ipairs(names) do
     local inner = path.join(source, name)
     local place, is_renamed = get_target(target, name)
-    ---@type any, any
-    local what, seen = nil, nil
-    if not passed_by[name] then
-      what, seen = look_at(context, inner, place)
-    end
+    local what, seen = look_at(context, inner, place)
     if what == "tree" then
       local below = walk(context, inner, place)
       result.is_whole = result.is_whole and below.is_whole and not is_renamed

@@ -1,6 +1,7 @@
 --- What `file{}` takes: its fields, what they may be, and what contradicts itself. For the few that
 -- are more than a path and a content. It declares nothing.
 
+local border = require("syslua.border")
 local mode = require("syslua.util.mode")
 local origin = require("syslua.helpers.file.origin")
 local path = require("syslua.util.path")
@@ -200,7 +201,8 @@ local contradictions = {
     end
   end,
   function(file)
-    for _, field in ipairs({ "source", "content", "mutable", "recursive", "executable", "public" }) do
+    local others = { "source", "content", "mutable", "recursive", "executable", "public" }
+    for _, field in ipairs(others) do
       if file.secret and file[field] then
         return ("file{} has both `secret` and `%s`"):format(field),
           (field == "source" or field == "content") and "give one of the two"
@@ -302,6 +304,24 @@ local function check_secrecy(file)
   end
 end
 
+-- What a template makes is as private as the template, like a source.
+local function keep_private(file)
+  local seen = border.call("look", border.call("absolute", file.rendered))
+  local others = seen and seen.kind == "file" and tonumber(seen.mode:sub(-1)) or 4
+  if others >= 4 or file.public or file.mode then
+    return
+  elseif system.get().username == "root" then
+    raise(
+      ("only its owner can read the template %s, and everybody can read the store of root"):format(
+        file.template
+      ),
+      "`public = true` says that it is not secret, as does chmod o+r"
+    )
+  end
+  file.mode = file.executable and "700" or "600"
+  file.executable = nil
+end
+
 -- Renders the template that a file is made of: from then on it is a content like any other.
 local function render(file)
   for _, field in ipairs({ "source", "content", "secret", "absent", "recursive" }) do
@@ -315,6 +335,7 @@ local function render(file)
   file.content = require("syslua.template").render_file(file.template, file.values or {})
   -- Where it is, for those who want to edit it.
   file.rendered = path.join(scope.get_directory(), path.expand(file.template, scope.get_home()))
+  keep_private(file)
   file.template, file.values = nil, nil
 end
 
