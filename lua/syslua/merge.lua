@@ -138,8 +138,10 @@ local function merge_single(name, declarations)
     if declared.items then
       raise_at(
         declared,
-        ("`%s` in env{} is given a list, but it has one value"):format(name),
-        ("write one string, or make it a list for all: lib.env.defineMergeable(%q)"):format(name)
+        ("`%s` in env{} is a list, but the variable has a single value"):format(name),
+        ("write one string, or declare the variable as a list: lib.env.defineMergeable(%q)"):format(
+          name
+        )
       )
     end
   end
@@ -214,7 +216,7 @@ local function check_circles(merged)
       raise_at(
         variable,
         ("the variable %s refers to itself, directly or through others"):format(name),
-        "a list such as PATH keeps what it has already: give only the new entries"
+        "a list such as PATH keeps its existing entries: give only the new ones"
       )
     end
     state[name] = "open"

@@ -101,7 +101,7 @@ local function check_version(spec, version)
   end
   local near = closest(version, spec.versions)
   raise(
-    ("there is no version %s of %s: there is %s"):format(
+    ("there is no version %s of %s, only %s"):format(
       version,
       spec.name,
       text.enumerate(spec.versions, "and")

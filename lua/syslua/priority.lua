@@ -39,7 +39,7 @@ function priority.mark(call, number, value, is_override)
   elseif value == nil then
     message = ("%s: expected a value, got nil"):format(call)
   elseif priority.is(value) then
-    message = ("%s: the value has the number %d already"):format(call, value.number)
+    message = ("%s: the value already has the priority %d"):format(call, value.number)
   end
   if message then
     failure.raise({ kind = "config", message = message, position = position.caller() })
@@ -119,7 +119,7 @@ function priority.choose(declarations, is_equal)
 end
 
 --- How to solve a conflict.
-priority.hint = "remove one of the two, or give one of them a priority: lib.mkForce(...) wins over"
-  .. " others, lib.mkDefault(...) gives way"
+priority.hint = "remove one of the two, or set a priority: lib.mkForce(...) wins over"
+  .. " others, lib.mkDefault(...) yields to them"
 
 return priority

@@ -235,7 +235,7 @@ function schema.get_callback(what, given)
       nil,
       given.setup and ("%s has both `setup` and `config`"):format(what)
         or ("`setup` is missing in %s: expected function"):format(what),
-      given.setup and "they are one and the same: give one of the two" or nil
+      given.setup and "they mean the same: use only one of them" or nil
     )
   end
   return assert(given.setup or given.config)

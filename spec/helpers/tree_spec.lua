@@ -103,7 +103,7 @@ describe("a tree", function()
     here.apply("")
     assert.is_false(here.exists("home/.config"))
     local failure = here.fail([[file { path = "~", source = "tree" }]])
-    assert.truthy(failure.message:find("names no file", 1, true), failure.message)
+    assert.truthy(failure.message:find("is not the path of a file", 1, true), failure.message)
     assert.truthy(failure.hint:find("recursive", 1, true))
   end)
 

@@ -26,7 +26,7 @@ local function check_target(target)
   if target:find("%z") then
     raise("`path` in directory{} has a NUL byte, which no name can hold")
   elseif not (path.is_absolute(target) or target:find("^~/")) then
-    raise(("`path` in directory{} is relative: %q"):format(target), "begin it with ~/ or /")
+    raise(("`path` in directory{} is relative: %q"):format(target), "begin the path with ~/ or /")
   end
   local normal = path.normalize(target)
   if normal == "/" or normal == "~" or normal:find("^%a:/$") or normal:find("^~/%.%.") then

@@ -40,7 +40,7 @@ local function get_text(name, value)
     )
   end
   if value:find("%z") then
-    raise(("`%s` in env{} has a NUL byte, which no variable can hold"):format(name))
+    raise(("`%s` in env{} contains a NUL byte, which a variable cannot contain"):format(name))
   end
   return value
 end

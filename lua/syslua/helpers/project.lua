@@ -39,7 +39,7 @@ return function(given)
     )
   end
   if current.block.project then
-    raise("project{} inside of project{}", "declare it beside, in setup()")
+    raise("project{} inside of project{}", "declare it separately, in setup()")
   end
   local directory = given.path
   if directory == "" then

@@ -51,7 +51,7 @@ return function(given)
   end
   if current.block.user or current.block.project then
     local outer = current.block.user and "user{}" or "project{}"
-    raise(("user{} inside of %s"):format(outer), "declare it beside, in setup()")
+    raise(("user{} inside of %s"):format(outer), "declare it separately, in setup()")
   end
   local target = system.get()
   if target.username == name then

@@ -96,7 +96,8 @@ pub fn to_value(lua: &Lua, given: &LuaValue, place: &Place<'_>) -> Answer<Value>
         LuaValue::String(text) => Ok(Value::Bytes(text.as_bytes().to_vec())),
         LuaValue::Table(table) => table_to_value(lua, table, place),
         other => {
-            Err(place.refuse(&format!("is a {}, which plain data cannot hold", other.type_name())))
+            Err(place
+                .refuse(&format!("is a {}, which plain data cannot contain", other.type_name())))
         }
     }
 }
@@ -121,16 +122,16 @@ fn table_to_value(lua: &Lua, table: &LuaTable, place: &Place<'_>) -> Answer<Valu
         match kind.as_deref() {
             Some("syslua.Priority") => {
                 return Err(place.refuse(
-                    "is a value of lib.mk...(), which only env{}, file{} and modules take",
+                    "is a value of lib.mk...(), which only env{}, file{} and modules accept",
                 ));
             }
             Some(SECRET) => {
                 return Err(place
-                    .refuse("is a secret, which plain data cannot hold")
+                    .refuse("is a secret, which plain data cannot contain")
                     .with_hint(SECRET_HINT));
             }
             Some("syslua.Reference") => {
-                return Err(place.refuse("is a value of lib.ref(), which only env{} takes"));
+                return Err(place.refuse("is a value of lib.ref(), which only env{} accepts"));
             }
             _ => {}
         }

@@ -106,7 +106,7 @@ fn to_lua(lua: &Lua, json: &Json) -> LuaResult<LuaValue> {
 /// Refuses `null`, which TOML and INI do not have, by its path.
 fn refuse_null(json: &Json, place: &Place<'_>, format: &str) -> Answer<()> {
     match json {
-        Json::Null => Err(place.refuse(&format!("is null, which {format} cannot say"))),
+        Json::Null => Err(place.refuse(&format!("is null, which {format} cannot express"))),
         Json::Array(items) => (1..)
             .zip(items)
             .try_for_each(|(index, item)| refuse_null(item, &place.index(index), format)),
@@ -125,7 +125,7 @@ fn to_table(lua: &Lua, value: &LuaValue, format: &str) -> Answer<Map<String, Jso
         Json::Object(map) => Ok(map),
         _ => Err(Failure::new(
             "config",
-            format!("a document of {format} is a table with names: this is none"),
+            format!("a {format} document is a table with string keys: this is another value"),
         )),
     }
 }
@@ -160,19 +160,19 @@ impl Ini<'_> {
                     if item.is_array() {
                         return Err(place
                             .index(index)
-                            .refuse("is a list in a list, which INI cannot say"));
+                            .refuse("is a list in a list, which INI cannot express"));
                     }
                     self.entry(key, item, &place.index(index))
                 });
             }
             Json::Object(_) => {
-                return Err(place.refuse("is a table in a section, which INI cannot say"));
+                return Err(place.refuse("is a table in a section, which INI cannot express"));
             }
             other => other.to_string(),
         };
         if key.contains(['\n', '\r', '=']) || key.is_empty() || shown.contains(['\n', '\r']) {
             return Err(place.refuse(
-                "has a line break, an empty name or a = in its name, which INI cannot say",
+                "has a line break, an empty name or a = in its name, which INI cannot express",
             ));
         }
         let _ = writeln!(self.text, "{}{key}{}{shown}", self.indent, self.separator);
@@ -192,7 +192,9 @@ fn to_ini(lua: &Lua, value: &LuaValue, indent: &str, separator: &str) -> Answer<
     for (name, section) in sections {
         let place = top.name(name.as_bytes());
         if name.contains(['\n', '\r', ']']) {
-            return Err(place.refuse("has a line break or a ] in its name, which INI cannot say"));
+            return Err(
+                place.refuse("has a line break or a ] in its name, which INI cannot express")
+            );
         }
         if !ini.text.is_empty() {
             ini.text.push('\n');

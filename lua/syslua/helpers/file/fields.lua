@@ -138,13 +138,13 @@ local function check_target(file)
     raise("`path` in file{} has a NUL byte, which no name can hold")
   elseif not path.is_plain(target) then
     if not (path.is_absolute(target) or target == "~" or find(target, "^~/")) then
-      raise(("`path` in file{} is relative: %q"):format(target), "begin it with ~/ or /")
+      raise(("`path` in file{} is relative: %q"):format(target), "begin the path with ~/ or /")
     end
     local normal = path.normalize(target)
     local is_top = normal == "/" or normal == "~" or find(normal, "^%a:/$") ~= nil
     if find(normal, "^~/%.%.") or (is_top and not file.recursive) then
       raise(
-        ("`path` in file{} names no file: %q"):format(target),
+        ("`path` in file{} is not the path of a file: %q"):format(target),
         is_top and "with `recursive = true` the files of a tree are put there" or nil
       )
     end
@@ -196,7 +196,7 @@ local contradictions = {
     }) do
       if file.absent and file[field] then
         return ("file{} has both `absent` and `%s`: an absent path has no content"):format(field),
-          "give one of the two"
+          "use only one of them"
       end
     end
   end,
@@ -205,19 +205,19 @@ local contradictions = {
     for _, field in ipairs(others) do
       if file.secret and file[field] then
         return ("file{} has both `secret` and `%s`"):format(field),
-          (field == "source" or field == "content") and "give one of the two"
-            or ("leave out `%s`"):format(field)
+          (field == "source" or field == "content") and "use only one of them"
+            or ("remove `%s`"):format(field)
       end
     end
   end,
   function(file)
     if file.source == nil and file.content == nil and not file.secret and not file.absent then
-      return "file{} has neither `source` nor `content`", "give one of the two"
+      return "file{} has neither `source` nor `content`", "set one of them"
     end
   end,
   function(file)
     if file.source ~= nil and file.content ~= nil then
-      return "file{} has both `source` and `content`", "give one of the two"
+      return "file{} has both `source` and `content`", "use only one of them"
     end
   end,
   function(file)
@@ -235,7 +235,7 @@ local contradictions = {
     local real = is_own(file) and get_real(file)
     if real then
       return ("`%s` in file{} has no effect on a `mutable` link to your own file"):format(real),
-        ("leave out `%s`, or `mutable`"):format(real)
+        ("remove `%s`, or `mutable`"):format(real)
     end
   end,
   function(file)
@@ -248,38 +248,38 @@ local contradictions = {
   function(file)
     if is_own(file) and is_placeholder(file.source) then
       return "`mutable` in file{} needs a source of yours: what is built never changes",
-        "leave out `mutable`"
+        "remove `mutable`"
     end
   end,
   function(file)
     if file.executable and file.mode then
       return "file{} has both `executable` and `mode`",
-        'give one of the two: `executable` is `mode = "755"` for a link'
+        'use only one of them: `executable` is `mode = "755"` for a link'
     end
   end,
   function(file)
     if file.mutable and file.source and scope.is_in_input(file.source) then
       return "`mutable` in file{}: its source is in an input, which is not yours to edit",
-        "leave out `mutable`, or copy the file into your config's directory"
+        "remove `mutable`, or copy the file into your config's directory"
     end
   end,
   function(file)
     if file.recursive and file.content then
       return "`recursive` in file{} needs a directory as `source`, not `content`",
-        "leave out `recursive`"
+        "remove `recursive`"
     end
   end,
   function(file)
     local real = file.recursive and get_real(file)
     if real and real ~= "copy" then
       return ("file{} has both `recursive` and `%s`: files of a tree have their own"):format(real),
-        ("leave out `%s`"):format(real)
+        ("remove `%s`"):format(real)
     end
   end,
   function(file)
     if file.recursive and file.executable then
       return "file{} has both `recursive` and `executable`: files of a tree have their own modes",
-        "leave out `executable`"
+        "remove `executable`"
     end
   end,
 }
@@ -326,7 +326,7 @@ end
 local function render(file)
   for _, field in ipairs({ "source", "content", "secret", "absent", "recursive" }) do
     if file[field] then
-      raise(("file{} has both `template` and `%s`"):format(field), "give one of the two")
+      raise(("file{} has both `template` and `%s`"):format(field), "use only one of them")
     end
   end
   if file.template == "" then

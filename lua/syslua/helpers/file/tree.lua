@@ -20,7 +20,7 @@ local function raise_no_tree(file)
       file.source
     ),
     position = border.call("positions_of_ticket", file.ticket)[1],
-    hint = "leave out `recursive` for a file",
+    hint = "remove `recursive` for a file",
   })
 end
 

@@ -294,7 +294,7 @@ impl Checking<'_> {
             );
             return Err(self.refusal(
                 message,
-                Some("give each entry by itself: { \"/a\", \"/b\" }".to_owned()),
+                Some("write each entry separately: { \"/a\", \"/b\" }".to_owned()),
             ));
         }
         Ok(())

@@ -39,7 +39,7 @@ impl Log {
         let file = platform::append_file(&self.path)?;
         // The output of earlier programs of the build counts too. The last line, which says that
         // the log is cut, comes after the limit.
-        let length = file.metadata().map_err(platform::failed("look at", &self.path))?.len();
+        let length = file.metadata().map_err(platform::failed("access", &self.path))?.len();
         self.left = self.limit.saturating_sub(length);
         self.file = Some(file);
         self.write(b"$ ");

@@ -162,7 +162,7 @@ pub fn look(path: &Path) -> Result<Option<Seen>> {
     match raw::seen_at_path(path) {
         Ok(seen) => Ok(Some(seen)),
         Err(error) if is_absent(&error) => Ok(None),
-        Err(error) => Err(failed("look at", path)(error)),
+        Err(error) => Err(failed("access", path)(error)),
     }
 }
 
@@ -227,7 +227,7 @@ impl Directory {
     /// # Errors
     /// When it cannot be read.
     pub fn blank(&self) -> Result<Option<Blank>> {
-        raw::blank(&self.raw).map_err(failed("look at", &self.path()))
+        raw::blank(&self.raw).map_err(failed("access", &self.path()))
     }
 
     /// Opens a directory in this one.
@@ -266,7 +266,7 @@ impl Directory {
     /// # Errors
     /// When the system does not tell.
     pub fn id(&self) -> Result<(u64, u64)> {
-        raw::id_of(&self.raw).map_err(|cause| failed("look at", &self.path())(cause))
+        raw::id_of(&self.raw).map_err(|cause| failed("access", &self.path())(cause))
     }
 
     /// Returns its path, for messages: what is there by now may be another one.
@@ -318,7 +318,7 @@ impl Directory {
         match self.act(|| raw::node(&self.raw, name)) {
             Ok(node) => Ok(Some(node)),
             Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(failed("look at", &self.path().join(name))(error)),
+            Err(error) => Err(failed("access", &self.path().join(name))(error)),
         }
     }
 
@@ -332,7 +332,7 @@ impl Directory {
     /// # Errors
     /// When nothing does, or the system does not tell.
     pub fn facts_of(&self, name: &OsStr) -> Result<Facts> {
-        self.named("look at", name, || raw::facts(&self.raw, name))
+        self.named("access", name, || raw::facts(&self.raw, name))
     }
 
     /// Returns the file at a name.
@@ -343,7 +343,7 @@ impl Directory {
         match self.act(|| raw::seen(&self.raw, name)) {
             Ok(seen) => Ok(Some(seen)),
             Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(failed("look at", &self.path().join(name))(error)),
+            Err(error) => Err(failed("access", &self.path().join(name))(error)),
         }
     }
 

@@ -35,7 +35,7 @@ pub fn kind_of(path: &Path) -> Result<Option<FileKind>> {
 /// # Errors
 /// When the system does not tell, for example for lack of permission.
 pub fn metadata_of(path: &Path) -> Result<Option<fs::Metadata>> {
-    match fs::symlink_metadata(path).map_err(failed("look at", path)) {
+    match fs::symlink_metadata(path).map_err(failed("access", path)) {
         Ok(metadata) => Ok(Some(metadata)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
@@ -47,7 +47,7 @@ pub fn metadata_of(path: &Path) -> Result<Option<fs::Metadata>> {
 /// # Errors
 /// When the system does not tell, for example for lack of permission.
 pub fn followed(path: &Path) -> Result<Option<fs::Metadata>> {
-    match fs::metadata(path).map_err(failed("look at", path)) {
+    match fs::metadata(path).map_err(failed("access", path)) {
         Ok(metadata) => Ok(Some(metadata)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
@@ -226,7 +226,7 @@ pub fn list_directory(path: &Path) -> Result<Vec<(OsString, FileKind)>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(path).map_err(failed("list", path))? {
         let entry = entry.map_err(failed("list", path))?;
-        match entry.file_type().map_err(failed("look at", path)) {
+        match entry.file_type().map_err(failed("access", path)) {
             Ok(kind) => entries.push((entry.file_name(), kind_from(kind))),
             // Where the list does not tell kinds, as /proc for a process that ends, what is gone is
             // found gone.

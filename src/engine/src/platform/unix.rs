@@ -225,7 +225,7 @@ pub(super) fn is_immutable_file(file: &fs::File) -> bool {
 /// # Errors
 /// When it is missing or the system does not tell.
 pub fn facts_of(path: &Path) -> super::Result<super::Facts> {
-    let data = fs::symlink_metadata(path).map_err(super::failed("look at", path))?;
+    let data = fs::symlink_metadata(path).map_err(super::failed("access", path))?;
     Ok(facts(
         super::read::kind_from(data.file_type()),
         [data.dev(), data.ino(), data.len(), u64::from(data.mode())],
@@ -295,7 +295,7 @@ pub fn own_number() -> Option<u32> {
 /// # Errors
 /// When the system does not tell.
 pub fn owner_of(path: &Path) -> super::Result<Option<u32>> {
-    match fs::metadata(path).map_err(super::failed("look at", path)) {
+    match fs::metadata(path).map_err(super::failed("access", path)) {
         Ok(metadata) => Ok(Some(metadata.uid())),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),

@@ -136,7 +136,7 @@ pub(super) fn set_immutable_of(_file: &fs::File, _immutable: bool) -> io::Result
 /// When it is missing or the system does not tell.
 pub fn facts_of(path: &Path) -> super::Result<super::Facts> {
     use std::os::windows::fs::MetadataExt;
-    let data = fs::symlink_metadata(path).map_err(super::failed("look at", path))?;
+    let data = fs::symlink_metadata(path).map_err(super::failed("access", path))?;
     Ok(super::Facts {
         kind: super::read::kind_from(data.file_type()),
         numbers: [
@@ -145,8 +145,8 @@ pub fn facts_of(path: &Path) -> super::Result<super::Facts> {
             data.creation_time(),
             u64::from(data.file_attributes()),
         ],
-        modified: data.modified().map_err(super::failed("look at", path))?,
-        newest: data.modified().map_err(super::failed("look at", path))?,
+        modified: data.modified().map_err(super::failed("access", path))?,
+        newest: data.modified().map_err(super::failed("access", path))?,
         has_fractions: false,
         is_immutable: false,
         has_old_time: super::has_old_time(&data),

@@ -271,7 +271,7 @@ impl Error {
             Error::Secret { hint, .. } => return hint.clone(),
             Error::Conflict { .. } => "remove one of the two declarations",
             Error::Below { noun: "link", .. } => "link the directory or the files in it, not both",
-            Error::Below { .. } => "a file cannot hold others: give one of the two another path",
+            Error::Below { .. } => "a file cannot contain others: change one of the two paths",
             Error::InsideRoot { .. } => "give it another path",
             Error::Overlap { .. } => {
                 "a switch would change the source: give the target or the source another path"
