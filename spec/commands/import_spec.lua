@@ -166,6 +166,13 @@ describe("import", function()
       assert.matches("recursive = true", here.read("moved/init.lua"), 1, true)
     end)
 
+    it("says so when nothing of a tree stands in the home", function()
+      here.write("home/dotfiles/.bashrc", "b\n")
+      local report = round_trip("dotfiles", "home/dotfiles")
+      assert.equal(0, report.declared)
+      assert.equal(1, count_left(report, "nothing of it"))
+    end)
+
     it("takes over a bare repository whose work tree is the home", function()
       here.shell([[
         cd home; export GIT_CONFIG_NOSYSTEM=1

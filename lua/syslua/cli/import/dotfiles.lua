@@ -101,5 +101,14 @@ return function(given)
     local place = name == "" and home or path.join(home, name)
     linked_tree.add_links(found, "links into the tree", directory, place)
   end
+  if not found.lines[1] then
+    local line = writer.render_file(home, {
+      { "source", writer.show(directory) },
+      { "recursive", true },
+      { "mutable", true },
+    })
+    writer.add(found, "the whole tree, of which nothing stands in the home", line, true)
+    writer.leave_out(found, directory, "nothing of it stands in the home")
+  end
   return found
 end
