@@ -97,8 +97,7 @@ describe("ctx", function()
   end)
 
   it("refuses to read what is not declared", function()
-    local refused =
-      " is not declared: a build reads only its sources, what it fetched, and what it depends on"
+    local refused = " is not declared: a build reads only its sources, downloads and dependencies"
     local hint = 'declare it: opts = { file = source("./path") }'
     expect({
       read = { 'ctx.read(outside .. "/canary")', "OUTSIDE/canary" .. refused, hint },
@@ -152,7 +151,7 @@ describe("ctx", function()
     ]])
     assert.equal(0, result.code, result.stderr)
     local lines = result.stdout:gsub("(%-)%x%x%x%x%x%x%x%x%x%f[%X]", "%1HASH")
-    local refused = ": cannot build one: OBJ/%s is nothing that the build depends on\n"
+    local refused = ": cannot build one: the build does not depend on OBJ/%s\n"
     assert.equal(
       "middle: ok\nbase: ok\n"
         .. "read"
@@ -163,12 +162,12 @@ describe("ctx", function()
         .. refused:format("stranger-HASH")
         .. "missing"
         .. refused:format("none-HASH")
-        .. "link: cannot build one: link is not declared: a build reads only its sources, what it fetched, "
-        .. "and what it depends on\n"
+        .. "link: cannot build one: link is not declared: a build reads only its sources, downloads "
+        .. "and dependencies\n"
         .. "store"
-        .. refused:format(""):gsub("OBJ/ ", "OBJ ")
+        .. refused:format(""):gsub("OBJ/\n", "OBJ\n")
         .. "dots"
-        .. refused:format(""):gsub("OBJ/ ", "OBJ "),
+        .. refused:format(""):gsub("OBJ/\n", "OBJ\n"),
       lines
     )
   end)

@@ -429,12 +429,12 @@ describe("the store #once", function()
       },
       ["the directory that it was built in"] = {
         'ctx.run("mkdir $out; dirname $out > $out/note")',
-        "/note holds `store/b",
-        "directory that it was built in",
+        "/note contains `store/b",
+        "the build directory",
       },
       ["a link to the directory that it was built in"] = {
         'ctx.run("mkdir $out; ln -s $(dirname $out)/other $out/link")',
-        "/link holds `store/b",
+        "/link contains `store/b",
       },
       ["one good output and one with a named pipe"] = {
         'ctx.write(ctx.out, "y"); ctx.run("mkfifo $zzz")',

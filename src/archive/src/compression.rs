@@ -122,7 +122,7 @@ impl<D> Members<D> {
 
 /// Marks the error of data after the last member.
 #[derive(Debug, thiserror::Error)]
-#[error("other data follow the compressed ones")]
+#[error("other data follows the compressed data")]
 pub struct TrailingData;
 
 impl<R: BufRead> Read for Members<GzDecoder<R>> {

@@ -89,7 +89,7 @@ pub enum Error {
         is_confirmable: bool,
     },
     /// An interrupt came while garbage was removed.
-    #[error("interrupted: a part was removed, and what is left is whole")]
+    #[error("interrupted: some objects were deleted, and the others are intact")]
     Unswept,
     /// No derivation has such a hash.
     #[error("no derivation of this store has a hash that begins with {prefix}")]

@@ -137,10 +137,10 @@ pub enum Error {
     #[error("{} is outside of the build: a build writes only below its outputs and its build directory", .0.display())]
     WriteOutside(PathBuf),
     /// The build may not read that.
-    #[error("{} is not declared: a build reads only its sources, what it fetched, and what it depends on", .0.display())]
+    #[error("{} is not declared: a build reads only its sources, downloads and dependencies", .0.display())]
     ReadUndeclared(PathBuf),
     /// The build may not read that, which another derivation made.
-    #[error("{} is nothing that the build depends on", .0.display())]
+    #[error("the build does not depend on {}", .0.display())]
     UndeclaredObject(PathBuf),
     /// A hash that does not read as one.
     #[error(transparent)]

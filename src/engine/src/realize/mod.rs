@@ -95,7 +95,7 @@ pub enum Error {
         pid: Option<u32>,
     },
     /// There is no user for a build of root.
-    #[error("root builds as no user of this machine: {0}")]
+    #[error("builds of root have no user on this machine: {0}")]
     NoUser(#[from] crate::platform::build_users::Error),
     /// The operation was cancelled.
     #[error("interrupted")]

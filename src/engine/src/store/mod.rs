@@ -59,7 +59,7 @@ pub enum Error {
         problem: String,
     },
     /// A build left something that an object cannot hold.
-    #[error("{} is {what}, which the store cannot hold", path.display())]
+    #[error("{} is {what}, which cannot be stored", path.display())]
     Unstorable {
         /// The file.
         path: std::path::PathBuf,
@@ -103,7 +103,7 @@ pub enum Error {
         path: std::path::PathBuf,
     },
     /// Built content names the directory that it was built in.
-    #[error("{} holds `store/{slot}`, the directory that it was built in, which is gone afterwards", path.display())]
+    #[error("{} contains `store/{slot}`, the build directory, which does not exist after the build", path.display())]
     Building {
         /// The file.
         path: std::path::PathBuf,
@@ -123,7 +123,7 @@ pub enum Error {
         access: Access,
     },
     /// A placeholder was left in built content.
-    #[error("{} holds the placeholder of an output that the build does not depend on", path.display())]
+    #[error("{} contains the placeholder of an output that the build does not depend on", path.display())]
     Placeholder {
         /// The file.
         path: std::path::PathBuf,

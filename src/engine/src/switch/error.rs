@@ -116,7 +116,7 @@ pub enum Error {
         positions: Positions,
     },
     /// A target above the root.
-    #[error("{} holds the root, in which sys.lua keeps its own files", target.display())]
+    #[error("{} contains the root, where sys.lua keeps its own files", target.display())]
     AboveRoot {
         /// The target.
         target: PathBuf,
@@ -146,7 +146,7 @@ pub enum Error {
         positions: Positions,
     },
     /// A target that something is mounted on.
-    #[error("{} cannot be moved away: something is mounted there", target.display())]
+    #[error("{} cannot be moved away: a file system is mounted there", target.display())]
     Mounted {
         /// The target.
         target: PathBuf,
@@ -199,7 +199,7 @@ pub enum Error {
         source: JournalError,
     },
     /// The last switch waits to be confirmed.
-    #[error("the snapshot {id} is not confirmed yet: it is taken back in {seconds:.0} s")]
+    #[error("the snapshot {id} is not confirmed yet: it will be undone in {seconds:.0} s")]
     Unconfirmed {
         /// Its snapshot.
         id: SnapshotId,
@@ -207,7 +207,7 @@ pub enum Error {
         seconds: f64,
     },
     /// Nothing waits to be confirmed.
-    #[error("no apply waits to be confirmed")]
+    #[error("no apply waits for confirmation")]
     NothingToConfirm,
     /// What is to be removed as a root is none.
     #[error("{} is not a root of sys.lua, or it holds other files: nothing in it was changed", path.display())]
@@ -225,7 +225,7 @@ pub enum Error {
     #[error("interrupted")]
     Interrupted,
     /// Something of what was done could not be undone.
-    #[error("{cause}; and taking back what was done failed: {}", failed.join("; "))]
+    #[error("{cause}; and undoing the earlier steps failed: {}", failed.join("; "))]
     HalfUndone {
         /// What ended the switch.
         cause: String,

@@ -12,7 +12,7 @@ use crate::value::Value;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnusableValue {
     /// The values are not a table with names.
-    #[error("the values of a template are a table with names")]
+    #[error("the values of a template must be a table with string keys")]
     NoMap,
     /// A `source()`, which is not a text.
     #[error("`{0}` is a source(), which a template cannot show")]
