@@ -17,7 +17,7 @@ function import.add_to_parser(parser)
   parser
     :argument(
       "KIND",
-      "What to import: stow, chezmoi or dotfiles, of which a config is written; "
+      "What to import: stow, chezmoi or dotfiles, to write a config; "
         .. "or closure, objects that `export` wrote."
     )
     :argname("KIND")

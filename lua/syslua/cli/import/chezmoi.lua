@@ -1,5 +1,5 @@
---- `import chezmoi [DIR]`: a config that gives what stands in the home of chezmoi's source state.
--- What differs from it, and what is more than files and values, is left out and named.
+--- `import chezmoi [DIR]`: a config that reproduces the files in the home from chezmoi's source
+-- state. Files that differ from it, and features beyond files and values, are omitted and named.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
@@ -98,7 +98,7 @@ local function leave_out(context, place, reason)
   writer.leave_out(context.found, place, reason)
 end
 
--- The fields that a real file or a link needs to be as it stands.
+-- The fields that a real file or a link needs to stay as it is.
 local function get_fields(context, target, seen)
   local mode = writer.get_private_mode(seen)
   if mode and require("syslua").username == "root" then
@@ -108,7 +108,7 @@ local function get_fields(context, target, seen)
   return mode
 end
 
--- Takes a file as it stands, with a copy beside the config.
+-- Takes a file unchanged, with a copy beside the config.
 local function add_copy(context, target, seen)
   local below = path.is_below(target, context.home) and target:sub(#context.home + 2)
     or target:gsub("^/", "")
@@ -121,7 +121,7 @@ local function add_copy(context, target, seen)
   writer.add_file(context.found, context.group, target, { { "source", to }, { "mode", mode } })
 end
 
--- Whether the values of a template are there, and give what stands in the home.
+-- Whether the values of a template exist, and give the file in the home.
 local function gives(context, turned, used, expected)
   for _, name in ipairs(used) do
     local value = get_value(context.data, name)
@@ -146,12 +146,12 @@ local function add_template(context, target, seen, content, expected)
     leave_out(
       context,
       target,
-      ("taken as it stands here: its template has `{{ %s }}`"):format(used)
+      ("the present file is used: its template has `{{ %s }}`"):format(used)
     )
     return
   elseif not gives(context, turned, used, expected) then
     add_copy(context, target, seen)
-    leave_out(context, target, "taken as it stands here: its template gives something else")
+    leave_out(context, target, "the present file is used: its template gives something else")
     return
   end
   local mode = get_fields(context, target, seen)
@@ -176,7 +176,7 @@ end
 
 local function add_symlink(context, target, seen, content)
   if seen.kind ~= "symlink" then
-    leave_out(context, target, "chezmoi makes a link of it, and something else stands there")
+    leave_out(context, target, "chezmoi makes a link of it, and another file is there")
   elseif not seen.real then
     leave_out(context, target, "a link that leads nowhere")
   elseif (content:gsub("%s+$", "")) ~= seen.target and not content:find("{{", 1, true) then
@@ -214,7 +214,7 @@ local function add_file(context, source, target, parsed)
   elseif not seen then
     leave_out(context, target, "it is in the source, and not in place")
   elseif seen.kind ~= "file" then
-    leave_out(context, target, "something else than a file stands there")
+    leave_out(context, target, "it is not a file")
   elseif parsed.kind == "create" then
     leave_out(context, target, "made once (create_), and yours since: it stays as it is")
   elseif parsed.template then

@@ -1,4 +1,4 @@
---- Templates of chezmoi as ours: those that only show values. Anything else is named, not turned.
+--- Converts templates of chezmoi that only show values. All others are named, not converted.
 
 local chezmoi_template = {}
 
@@ -43,7 +43,8 @@ function chezmoi_template.find_secret(source)
   return nil
 end
 
--- What stands between the marks of an action, in our syntax; nil when it is more than a value.
+-- The text between the marks of an action, in the syntax of sys.lua; nil when it is more than a
+-- value.
 local function turn(action)
   local names = action:match("^%.([%a_][%w_.]*)$")
   if names and not names:find("..", 1, true) and names:sub(-1) ~= "." then
@@ -56,15 +57,15 @@ local function turn(action)
   return nil
 end
 
--- Text outside of actions that would be an action of ours.
+-- Text outside of actions that would be an action in sys.lua.
 local function inert(words)
   return (words:gsub("{[%%#]", function(mark)
     return '{{ "' .. mark .. '" }}'
   end))
 end
 
---- Returns a template in our syntax, and the values that it shows as dotted names; or nil and the
--- action that cannot be turned.
+--- Returns a template in the syntax of sys.lua, and the values that it shows as dotted names; or
+-- nil and the action that cannot be converted.
 ---@param source string
 ---@return string?
 ---@return string[]|string names_or_action

@@ -32,11 +32,11 @@ end
 -- Where links of people's scripts are.
 local usual = { "", ".config", ".local/bin", "bin", ".local/share", ".ssh", ".gnupg" }
 
---- Adds a file of the home, of which the config gets a copy.
+--- Adds a file of the home; the config gets a copy of it.
 ---@param found syslua.cli.Found
 ---@param group string
 ---@param target string
----@param seen any what stands there
+---@param seen any the existing file
 ---@param to string where the copy goes
 local function add_copy(found, group, target, seen, to)
   local mode = writer.get_private_mode(seen)

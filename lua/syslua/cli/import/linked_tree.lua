@@ -1,5 +1,5 @@
---- A tree whose files are linked into a home, as GNU Stow and many scripts do it. What stands in
--- the home decides, not what a tool would do.
+--- A tree whose files are linked into a home, as by GNU Stow and many scripts. The files in the
+-- home decide, not what a tool would do.
 
 local border = require("syslua.border")
 local path = require("syslua.util.path")
@@ -60,7 +60,7 @@ local walk
 
 local passed_by = { [".git"] = true, [".hg"] = true, [".svn"] = true }
 
--- One entry; returns what stands there: "link", "tree" with its result, or nil.
+-- One entry; returns its kind in the home: "link", "tree" with its result, or nil.
 ---@return string? what
 ---@return any seen
 local function look_at(context, source, target)
@@ -84,13 +84,13 @@ local function look_at(context, source, target)
     writer.leave_out(context.found, target, "it differs from " .. writer.show(source))
     return nil
   end
-  local reason = seen.kind == "symlink" and "a link that leads elsewhere stands there"
-    or "something of yours stands there"
+  local reason = seen.kind == "symlink" and "there is a link with another target"
+    or "there is another file"
   writer.leave_out(context.found, target, reason)
   return nil
 end
 
--- Returns the place of an entry in the home: with `dot-` for `.` where that is what stands.
+-- Returns the place of an entry in the home: with `dot-` for `.` if that name exists.
 local function get_target(directory, name)
   local target = path.join(directory, name)
   local rest = name:match("^dot%-(.+)$")
@@ -149,7 +149,7 @@ function walk(context, source, target)
   return result
 end
 
---- Adds what a tree has in a directory; returns how many of its files stand there.
+--- Adds the entries of a tree in a directory; returns how many of its files are in the home.
 ---@param found syslua.cli.Found
 ---@param group string what the lines are about
 ---@param source string the tree, absolute
