@@ -88,13 +88,16 @@ impl Problem {
     pub fn hint(&self) -> Option<String> {
         match self {
             Problem::Limit { limit, .. } => Some(format!(
-                "if you trust it, raise the limit: ctx.unpack(archive, destination, {{ limits = {{ {limit} = ... }} }})"
+                "if you trust it, raise the limit: ctx.unpack(archive, destination, {{ limits = {{ \
+                 {limit} = ... }} }})"
             )),
             Problem::NotAllowed { allow, effect, .. } => Some(format!(
-                "if you trust it: ctx.unpack(archive, destination, {{ allow = {{ \"{allow}\" }} }}); then {effect}"
+                "if you trust it: ctx.unpack(archive, destination, {{ allow = {{ \"{allow}\" }} \
+                 }}); then {effect}"
             )),
             Problem::SingleFile { compression, .. } => Some(format!(
-                "to have that file: ctx.run({{ \"sh\", \"-c\", '{compression} -dc \"$1\" >file', \"-\", archive }})"
+                "to have that file: ctx.run({{ \"sh\", \"-c\", '{compression} -dc \"$1\" >file', \
+                 \"-\", archive }})"
             )),
             _ => None,
         }

@@ -59,7 +59,8 @@ impl std::hash::Hasher for DigestHasher {
 /// A text that is not a SHA-256 digest.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "`{given}` is not a SHA-256: expected 64 hexadecimal digits or `sha256-` and 44 characters of base64"
+    "`{given}` is not a SHA-256: expected 64 hexadecimal digits or `sha256-` and 44 characters of \
+     base64"
 )]
 pub struct HashError {
     given: String,

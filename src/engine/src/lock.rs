@@ -132,7 +132,8 @@ impl LockFileError {
                 "update sys.lua, or take the file back that the older version wrote"
             }
             LockFileError::Damaged(_) | LockFileError::Input { .. } | LockFileError::Pin { .. } => {
-                "take the file back from version control; or remove it, and the next apply locks what the inputs are then"
+                "take the file back from version control; or remove it, and the next apply locks \
+                 what the inputs are then"
             }
         }
     }

@@ -116,7 +116,8 @@ fn is_readable_by_all(path: &Path) -> Failure {
         path.display()
     );
     Failure::new("config", message).with_hint(
-        "`mutable = true` links to the file itself; `public = true` declares that it is not secret, like chmod o+r",
+        "`mutable = true` links to the file itself; `public = true` declares that it is not \
+         secret, like chmod o+r",
     )
 }
 

@@ -281,7 +281,8 @@ pub fn finish(lua: &Lua, session: LockSession, config: &Path) -> Answer<Option<(
     let changes = if is_restored { Vec::new() } else { file.changes(&inputs) };
     if is_frozen && let Some(change) = changes.first() {
         let message = format!(
-            "syslua.lock has the input `{}`, which the config has not, and --locked changes nothing",
+            "syslua.lock has the input `{}`, which the config has not, and --locked changes \
+             nothing",
             change.key
         );
         return Err(Failure::new("lock", message)

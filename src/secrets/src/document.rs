@@ -352,7 +352,8 @@ impl Opened {
         let others = self.document.other_kinds();
         if !others.is_empty() {
             return Err(Problem::new(format!(
-                "its data key is encrypted to {} too, which cannot be done here: these keys would lose access",
+                "its data key is encrypted to {} too, which cannot be done here: these keys would \
+                 lose access",
                 others.join(", ")
             ))
             .with_hint("rotate it with `sops rotate --in-place FILE`"));

@@ -274,7 +274,8 @@ impl Identities {
             self.tried.iter().map(|(place, note)| format!("\n  {place}: {note}")).collect();
         let tried = if tried.is_empty() { "\n  nowhere".to_owned() } else { tried.concat() };
         Problem::new(format!(
-            "no identity here can decrypt it. It is encrypted to{}\nIdentities were looked for in{tried}",
+            "no identity here can decrypt it. It is encrypted to{}\nIdentities were looked for \
+             in{tried}",
             recipients.concat()
         ))
         .with_hint("put the identity into `~/.config/sops/age/keys.txt`, or name its file in SOPS_AGE_KEY_FILE")

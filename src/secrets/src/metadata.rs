@@ -34,7 +34,8 @@ impl Metadata {
             && !groups.is_empty()
         {
             return Err(Problem::new("it has key groups, which are not supported").with_hint(
-                "make it a document with one list of recipients: `sops updatekeys` with a rule without `key_groups`",
+                "make it a document with one list of recipients: `sops updatekeys` with a rule \
+                 without `key_groups`",
             ));
         }
         let options = Options::read(&content)?;

@@ -103,7 +103,8 @@ pub fn check<'a>(
                 *of_list += length;
                 if *of_list + name.len() + ROOM_OF_LISTS > limits.variable {
                     let message = format!(
-                        "the entries of {name} have {of_list} bytes: no program could be started with them"
+                        "the entries of {name} have {of_list} bytes: no program could be started \
+                         with them"
                     );
                     let hint =
                         format!("they have at most {} bytes", limits.variable - ROOM_OF_LISTS);
@@ -273,7 +274,8 @@ impl Checking<'_> {
                     .is_some();
             if is_below && has_separator {
                 let message = format!(
-                    "the {what} {} has {separator:?} in its path, which separates the entries of {name}",
+                    "the {what} {} has {separator:?} in its path, which separates the entries of \
+                     {name}",
                     place.display()
                 );
                 let hint = if what == "root" {
@@ -290,7 +292,8 @@ impl Checking<'_> {
             .any(|text| memchr::memmem::find(&text.0, separator.as_bytes()).is_some())
         {
             let message = format!(
-                "{shown:?} cannot be an entry of {name}: it has {separator:?}, which separates entries"
+                "{shown:?} cannot be an entry of {name}: it has {separator:?}, which separates \
+                 entries"
             );
             return Err(self.refusal(
                 message,
@@ -319,7 +322,8 @@ impl Checking<'_> {
         let hint = match (&variable, entry) {
             (Some(variable), _) => {
                 format!(
-                    "nothing is expanded in values; refer to it: lib.ref(\"{variable}\") .. \"/...\""
+                    "nothing is expanded in values; refer to it: lib.ref(\"{variable}\") .. \
+                     \"/...\""
                 )
             }
             _ => "an entry is an absolute path, or begins with `~/`".to_owned(),

@@ -142,7 +142,8 @@ fn parse_git(rest: &str) -> Result<InputAddress, AddressError> {
             return Err(refused(
                 format!("`git:{repository}` is a path without a scheme"),
                 format!(
-                    "write git:file://{repository}, or path:{repository} for a directory as it is now"
+                    "write git:file://{repository}, or path:{repository} for a directory as it is \
+                     now"
                 ),
             ));
         }
@@ -201,7 +202,8 @@ fn has_password(repository: &str) -> bool {
 fn password(what: &str) -> AddressError {
     refused(
         format!("{what} contains a login, which would appear in syslua.lock and in messages"),
-        "pass it as { url = ..., auth = os.getenv(\"TOKEN\") }, or keep it in ~/.netrc or a credential helper of git",
+        "pass it as { url = ..., auth = os.getenv(\"TOKEN\") }, or keep it in ~/.netrc or a \
+         credential helper of git",
     )
 }
 

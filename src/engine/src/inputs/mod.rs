@@ -303,10 +303,14 @@ fn own_directory(settings: &Settings, request: &Request, path: &str) -> Result<R
             let place = platform::normalize(&directory.join(path));
             let is_relative = !path.starts_with(['~', '/']);
             if !is_relative || !is_below(tree, &place) {
-                return Err(failed(request, format!("`{}` leads out of the tree that names it", request.url))
-                    .with_hint(
-                        "a tree from elsewhere has no say in what is read of this machine: name a directory in it",
-                    ));
+                return Err(failed(
+                    request,
+                    format!("`{}` leads out of the tree that names it", request.url),
+                )
+                .with_hint(
+                    "a tree from elsewhere has no say in what is read of this machine: name a \
+                         directory in it",
+                ));
             }
             if !platform::is_directory(&place) {
                 return Err(missing(&place));

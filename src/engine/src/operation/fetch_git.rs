@@ -105,7 +105,8 @@ pub fn fetch_newest(cache: Cache<'_>, url: &str, rev: &str, submodules: bool) ->
 fn check(url: &str, rev: &str) -> Result<Revision> {
     Address::parse(url).map_err(|problem| {
         let hint =
-            "fetch_git takes https://, http://, ssh:// and file:// addresses, user@host:path, and absolute paths";
+            "fetch_git takes https://, http://, ssh:// and file:// addresses, user@host:path, and \
+             absolute paths";
         network::failed(url, format!("the address {problem}"), Some(hint.to_owned()))
     })?;
     Revision::parse(rev)

@@ -98,7 +98,8 @@ pub fn check_address(url: &str) -> Result<()> {
         url,
         "an address with a login in it is not pinned: syslua.lock never has one",
         Some(
-            "leave the login out, and keep it in ~/.netrc or a credential helper of git; or give the sha256"
+            "leave the login out, and keep it in ~/.netrc or a credential helper of git; or give \
+             the sha256"
                 .to_owned(),
         ),
     ))

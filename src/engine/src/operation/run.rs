@@ -327,7 +327,8 @@ impl Attendance {
         let shown = program.display();
         let outside = || {
             format!(
-                "{shown} is outside of what a build may read: name it in `read`, or build it as a derivation"
+                "{shown} is outside of what a build may read: name it in `read`, or build it as a \
+                 derivation"
             )
         };
         match error.kind() {

@@ -35,7 +35,8 @@ pub enum Error {
     },
     /// The system has no such numbers, as in some containers.
     #[error(
-        "the range {range} of users for builds is not among the users of this container: set another with SYSLUA_BUILD_USERS or `build_users`"
+        "the range {range} of users for builds is not among the users of this container: set \
+         another with SYSLUA_BUILD_USERS or `build_users`"
     )]
     NotMapped {
         /// The range.

@@ -240,7 +240,8 @@ impl Build {
         let warn_of_collisions = |object: &ObjectName, info: &ObjectInfo| {
             if let Some(path) = info.case_collisions.first() {
                 let message = format!(
-                    "{object} has names that differ in case only, such as {}: it cannot be copied to every file system",
+                    "{object} has names that differ in case only, such as {}: it cannot be copied \
+                     to every file system",
                     path.display()
                 );
                 (self.workspace.events)(Event::Warning { message });

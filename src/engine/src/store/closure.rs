@@ -151,7 +151,8 @@ impl Error {
                 "`verify --repair` restores what is damaged"
             }
             Error::Fixed { .. } => {
-                "refer to other objects by paths relative to the file, such as $ORIGIN/../../NAME: see \"Moving objects\" in the guide"
+                "refer to other objects by paths relative to the file, such as $ORIGIN/../../NAME: \
+                 see \"Moving objects\" in the guide"
             }
             Error::Newer(_) => "update sys.lua here, or export with the older one",
             Error::NoClosure(_) => "`export OBJECT... -o FILE` writes one",
@@ -160,7 +161,8 @@ impl Error {
             }
             Error::NoSpace { .. } => "nothing was imported: `gc` frees space",
             Error::Taken(_) => {
-                "nothing was imported; the name of an object has nine digits of its hash, and here two have the same"
+                "nothing was imported; the name of an object has nine digits of its hash, and here \
+                 two have the same"
             }
             _ => return None,
         };

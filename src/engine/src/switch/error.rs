@@ -155,7 +155,8 @@ pub enum Error {
     },
     /// A directory that the file system does not rename.
     #[error(
-        "the directory {} cannot be moved away: it belongs to a lower layer of an overlay file system, which renames none",
+        "the directory {} cannot be moved away: it belongs to a lower layer of an overlay file \
+         system, which renames none",
         path.display()
     )]
     Fixed {
@@ -174,7 +175,8 @@ pub enum Error {
     },
     /// A placeholder of a derivation that the manifest does not have.
     #[error(
-        "an action holds the placeholder {placeholder} of a derivation that is not part of this manifest"
+        "an action holds the placeholder {placeholder} of a derivation that is not part of this \
+         manifest"
     )]
     Placeholder {
         /// The placeholder.
@@ -281,7 +283,8 @@ impl Error {
             }
             Error::RootInSource { link: Some(link), .. } => {
                 return Some(format!(
-                    "replace the link by a directory (rm {0} && mkdir {0}), or use another root (--root)",
+                    "replace the link by a directory (rm {0} && mkdir {0}), or use another root \
+                     (--root)",
                     quoted(link)
                 ));
             }
@@ -298,7 +301,8 @@ impl Error {
             Error::Mounted { .. } => "unmount it first, or declare the files in it",
             Error::Fixed { path, .. } => {
                 return Some(format!(
-                    "replace it by a copy of its own: cp -a {0} {0}.copy && rm -r {0} && mv {0}.copy {0}",
+                    "replace it by a copy of its own: cp -a {0} {0}.copy && rm -r {0} && mv \
+                     {0}.copy {0}",
                     quoted(path)
                 ));
             }
@@ -306,7 +310,8 @@ impl Error {
             Error::MissingObject { .. } => "`verify --repair` restores what can be restored",
             Error::Journal { path, .. } => {
                 return Some(format!(
-                    "`rollback ID` goes to a snapshot all the same; or move it away (mv {0} {0}.damaged) and apply again",
+                    "`rollback ID` goes to a snapshot all the same; or move it away (mv {0} \
+                     {0}.damaged) and apply again",
                     path.display()
                 ));
             }

@@ -170,7 +170,8 @@ fn ancestors(
 fn parse(url: &str) -> Result<Address, Problem> {
     Address::parse(url).map_err(|problem| {
         let hint =
-            "fetch_git takes https://, http://, ssh:// and file:// addresses, user@host:path, and absolute paths";
+            "fetch_git takes https://, http://, ssh:// and file:// addresses, user@host:path, and \
+             absolute paths";
         with_hint(format!("the address {problem}"), hint)
     })
 }

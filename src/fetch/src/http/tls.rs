@@ -81,7 +81,8 @@ pub fn problem(error: &ureq::Error, url: &Url) -> Option<Problem> {
             CertificateError::UnknownIssuer => (
                 format!("the certificate of {host} is signed by an unknown authority"),
                 Some(
-                    "if you trust its authority, name the certificate in SSL_CERT_FILE or add it to the system",
+                    "if you trust its authority, name the certificate in SSL_CERT_FILE or add it \
+                     to the system",
                 ),
             ),
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {

@@ -230,7 +230,8 @@ impl<'a> Walk<'a> {
         if let Some(varying) = self.known.varying(given) {
             let what = format!("Lua's own `{varying}`, whose answers differ from run to run");
             let hint = format!(
-                "write `{varying}` in the function itself: in builds it has a fixed order, no addresses and no lines"
+                "write `{varying}` in the function itself: in builds it has a fixed order, no \
+                 addresses and no lines"
             );
             return Err(refused(name, &what, &hint));
         }
@@ -280,7 +281,8 @@ impl<'a> Walk<'a> {
         }
         if let Some(altered) = self.known.altered(known, table).map_err(lua_failure)?.first() {
             let message = format!(
-                "`config` captures `{name}`, and in it `{altered}`, which is not what Lua or sys.lua brings"
+                "`config` captures `{name}`, and in it `{altered}`, which is not what Lua or \
+                 sys.lua brings"
             );
             return Err(Failure::new("config", message)
                 .with_hint("leave Lua's own tables as they are, and declare functions of your own with `local`"));
@@ -427,7 +429,8 @@ impl<'a> Walk<'a> {
                 return Err(refused(
                     name,
                     "a table with two keys that cannot be told apart",
-                    "tables or functions that look alike have no fixed order as keys: use strings, or a list of pairs",
+                    "tables or functions that look alike have no fixed order as keys: use strings, \
+                     or a list of pairs",
                 ));
             }
         }

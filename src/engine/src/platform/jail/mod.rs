@@ -116,10 +116,12 @@ impl Support {
     pub fn missing(self) -> Option<String> {
         let files = match self.landlock {
             ..=0 => Some(
-                "this system has no Landlock (Linux 5.13), so that programs can read and write every file",
+                "this system has no Landlock (Linux 5.13), so that programs can read and write \
+                 every file",
             ),
             1..LANDLOCK_WITH_TRUNCATE => Some(
-                "the Landlock of this system is older than Linux 6.2, so that programs can truncate every file",
+                "the Landlock of this system is older than Linux 6.2, so that programs can \
+                 truncate every file",
             ),
             _ => None,
         };
