@@ -151,6 +151,7 @@ local syslua = {}
 ---@field path string where the lock is
 ---@field exists boolean
 ---@field inputs table<string, syslua.LockedInput> by key: of an input of an input "parent/name"
+---@field fetches table<string, syslua.LockedInput> pins by key: the address, for git "ADDRESS#REF"
 
 ---@class syslua.OutputPaths
 ---@field out string of the output `out`, if there is one

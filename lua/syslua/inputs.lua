@@ -10,6 +10,7 @@ local check = {
   update = settings.new_check("syslua.inputs.update", { dry_run = { type = "boolean" } }),
   outdated = settings.new_check("syslua.inputs.outdated"),
   check = settings.new_check("syslua.inputs.check"),
+  prune = settings.new_check("syslua.inputs.prune", { dry_run = { type = "boolean" } }),
 }
 
 ---@class syslua.Inputs
@@ -64,11 +65,19 @@ local function new_selection(names)
   end
 end
 
--- Refuses names that mean no input.
-local function check_names(names, nodes)
+-- The keys of the pins in the lock of a config, in their order.
+local function list_pins(config)
+  return require("syslua.util.table").get_sorted_keys(inputs.lock(config).fetches)
+end
+
+-- Refuses names that mean neither an input nor a pin.
+local function check_names(names, nodes, pins)
   local known = {}
   for index, node in ipairs(nodes) do
     known[index] = node.key
+  end
+  for _, key in ipairs(pins) do
+    known[#known + 1] = key
   end
   for _, name in ipairs(names or {}) do
     local is_meant, is_found = new_selection({ name }), false
@@ -79,10 +88,10 @@ local function check_names(names, nodes)
       local near = require("syslua.util.closest")(name, known)
       failure.raise({
         kind = "usage",
-        message = ("there is no input `%s`"):format(name),
+        message = ("there is neither an input nor a pin `%s`"):format(name),
         hint = near and ("did you mean `%s`?"):format(near)
-          or (known[1] and "the inputs are " .. text.enumerate(known, "and"))
-          or "the config declares no inputs",
+          or (known[1] and "there are " .. text.enumerate(known, "and"))
+          or "the config declares no inputs, and its lock has no pins",
       })
     end
   end
@@ -96,6 +105,10 @@ local function add_commits(changes, nodes, options)
   end
   for _, change in ipairs(changes) do
     local request = requests[change.name]
+    if change.section == "fetches" then
+      -- A pin is called as an input of that repository would be.
+      request = { key = change.name, url = "git:" .. change.name }
+    end
     local old, new = change.old, change.new
     if request and old and new and old.rev and new.rev and old.rev ~= new.rev then
       request.old = old
@@ -106,17 +119,40 @@ end
 
 -- The changes: the old and the new entries of the lock.
 local function find_changes(config, names, options)
-  local nodes = resolve(config, options, new_selection(names))
-  check_names(names, nodes)
+  local is_meant = new_selection(names)
+  local nodes, keys = resolve(config, options, is_meant), {}
+  local pins = list_pins(config)
+  check_names(names, nodes, pins)
+  for _, key in ipairs(pins) do
+    if is_meant(key) then
+      keys[#keys + 1] = key
+    end
+  end
+  if keys[1] then
+    border.call("refresh_pins", config, keys, options)
+  end
   local changes = border.call("pending_lock", config)
   add_commits(changes, nodes, options)
   return changes
 end
 
---- Resolves inputs anew, those of the names or all, and locks what they are now; with `dry_run` it
--- only says what it would lock. Nothing is built or applied.
+-- Writes the lock of a config. That of a trusted project stays trusted by what is written.
+local function write(config, options)
+  if require("syslua.util.path").basename(config) ~= "syslua.lua" then
+    border.call("write_lock", config)
+    return
+  end
+  local succeeded, problem = pcall(border.call, "write_trusted_lock", config, options)
+  -- What was not trusted is written, and trusted no more than before.
+  if not succeeded and failure.from(problem).kind ~= "untrusted" then
+    error(problem, 0)
+  end
+end
+
+--- Resolves inputs and pins anew, those of the names or all, and locks what they are now; with
+-- `dry_run` it only says what it would lock. Nothing is built or applied.
 ---@param config string the entry file
----@param names string[]? names may have `*`
+---@param names string[]? names of inputs and keys of pins, which may have `*`
 ---@param options syslua.DryOptions?
 ---@return syslua.LockChange[]
 function inputs.update(config, names, options)
@@ -125,12 +161,12 @@ function inputs.update(config, names, options)
   if options and options.dry_run then
     border.call("forget_lock", config)
   else
-    border.call("write_lock", config)
+    write(config, options)
   end
   return changes
 end
 
---- Says which inputs could move, and changes nothing.
+--- Says which inputs and pins could move, and changes nothing.
 ---@param config string the entry file
 ---@param options syslua.Options?
 ---@return syslua.LockChange[]
@@ -151,6 +187,29 @@ function inputs.check(config, options)
   resolve(config, options)
   local changes = border.call("pending_lock", config)
   border.call("forget_lock", config)
+  return changes
+end
+
+--- Takes this platform from the pins that no build of a config uses, and drops pins without a
+-- platform; with `dry_run` it only says what it would do. Inputs stay as they are locked.
+---@param config string the entry file
+---@param options syslua.DryOptions?
+---@return syslua.LockChange[]
+function inputs.prune(config, options)
+  check.prune(options)
+  local given = {}
+  for key, value in next, options or {} do
+    given[key] = value
+  end
+  given.raw = true
+  local manifest = require("syslua.evaluate")(config, given)
+  border.call("prune_pins", config, manifest, options)
+  local changes = border.call("pending_lock", config)
+  if options and options.dry_run then
+    border.call("forget_lock", config)
+  else
+    write(config, options)
+  end
   return changes
 end
 

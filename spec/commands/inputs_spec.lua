@@ -105,6 +105,30 @@ end }
     assert.is_false(here.exists("third"))
   end)
 
+  it("is offered to be applied on a terminal, and then by yes alone", function()
+    local first = place.commit("config", {
+      ["init.lua"] = 'return { setup = function() file { path = "~/f", content = "1\\n" } end }',
+    })
+    place.commit("config", {
+      ["init.lua"] = 'return { setup = function() file { path = "~/f", content = "2\\n" } end }',
+    })
+    local address = url("config"):gsub("^git:", "")
+    local function clone(answer, from, directory)
+      local line = "echo %s | script -qec '$LUA -l syslua init --from %s %s' /dev/null"
+      return here.shell(line:format(answer, from, directory)).stdout
+    end
+    local declined = clone("n", address, "one")
+    assert.truthy(declined:find("Apply it?", 1, true), declined)
+    assert.truthy(declined:find("apply one", 1, true), declined)
+    assert.is_false(here.exists("home/f"))
+    local accepted = clone("y", address, "two")
+    assert.truthy(accepted:find("1 added", 1, true), accepted)
+    assert.equal("2\n", here.read("home/f"))
+    -- A full revision is no branch.
+    here.must("init", "--from", address .. "#" .. first, "three", "--yes")
+    assert.equal("1\n", here.read("home/f"))
+  end)
+
   it("says all of it as JSON", function()
     local old = place.commit("dots", { file = "one\n" })
     write(("dots = %q,"):format(url("dots")))

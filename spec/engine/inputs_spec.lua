@@ -118,7 +118,7 @@ describe("inputs", function()
     assert.equal("three\n", here.read("home/f"))
     assert.equal(3, here.run("outdated", "-c", "init.lua").code)
     must("update", "-c", "init.lua")
-    assert.equal("All inputs are up to date.\n", must("outdated", "-c", "init.lua").stdout)
+    assert.equal("All inputs and pins are up to date.\n", must("outdated", "-c", "init.lua").stdout)
   end)
 
   it("are offline once they are locked and cached", function()
@@ -226,8 +226,11 @@ describe("inputs", function()
     must("apply", "init.lua")
     local lock = place.lock().inputs
     assert.truthy(lock.mid and lock["mid/low"])
-    fail("update -c init.lua lower", "there is no input `lower`")
-    assert.equal("All inputs are up to date.\n", must("update", "-c", "init.lua", "mid/low").stdout)
+    fail("update -c init.lua lower", "there is neither an input nor a pin `lower`")
+    assert.equal(
+      "All inputs and pins are up to date.\n",
+      must("update", "-c", "init.lua", "mid/low").stdout
+    )
   end)
 
   it("may name other addresses when they are updated", function()

@@ -2,6 +2,7 @@
 -- the pins of the lock, so that no lock ever sees the bytes of another one.
 
 local input_place = require("spec.support.input_place")
+local projects = require("spec.support.projects")
 
 describe("pins", function()
   local place, here, must
@@ -164,7 +165,7 @@ describe("pins", function()
     assert.same({ old, 1700003600 }, { locked.rev, locked.lastModified })
     assert.equal(
       locked.sha256 .. "\n",
-      here.shell("cp -R repos/dots plain && rm -rf plain/.git && nix-hash --type sha256 plain").stdout
+      here.shell("cp -R repos/dots plain; rm -rf plain/.git; nix-hash --type sha256 plain").stdout
     )
     place.commit("dots", { file = "2\n" })
     assert.equal(0, here.shell("$LUA -l syslua build init.lua --root other").code)
@@ -176,9 +177,10 @@ describe("pins", function()
     here.write("one", "1\n")
     here.write_config(([[
       for index = 1, 5 do
-        file { path = "~/f" .. index, source = derive { name = "d" .. index, config = function(_, ctx)
+        local d = derive { name = "d" .. index, config = function(_, ctx)
           ctx.copy(ctx.fetch_url("%s"), ctx.out)
-        end }.out }
+        end }
+        file { path = "~/f" .. index, source = d.out }
       end
     ]]):format(url("one")))
     local _, count = must("apply", "init.lua").stderr:gsub("downloading ", "")
@@ -227,6 +229,278 @@ describe("pins", function()
       )
       local result = fail("apply init.lua", "login", "init.lua:2")
       assert.is_nil((result.stderr .. (here.read("syslua.lock") or "")):find("secret", 1, true))
+    end
+  end)
+
+  it("move by update alone, those that are meant", function()
+    here.write("one", "1\n")
+    here.write("two", "1\n")
+    place.commit("dots", { file = "1\n" })
+    local repository = "file://" .. here.directory .. "/repos/dots"
+    local full = place.commit("dots", { file = "2\n" })
+    here.write_config(([[
+      for index, name in ipairs { "one", "two" } do
+        file { path = "~/" .. name, source = derive { name = name, opts = { url = "%s/" .. name },
+          config = function(opts, ctx) ctx.copy(ctx.fetch_url(opts.url), ctx.out) end }.out }
+      end
+      for name, rev in pairs { branch = "main", full = "%s" } do
+        file { path = "~/" .. name, source = derive { name = name, opts = { rev = rev },
+          config = function(opts, ctx)
+            ctx.copy(ctx.fetch_git("%s", opts.rev) .. "/file", ctx.out)
+          end }.out }
+      end
+    ]]):format("file://" .. here.directory, full, repository))
+    must("apply", "init.lua")
+    assert.equal("All inputs and pins are up to date.\n", must("outdated", "-c", "init.lua").stdout)
+    here.write("one", "2\n")
+    here.write("two", "2\n")
+    local new = place.commit("dots", { file = "3\n" })
+    local before = place.lock().fetches
+    local outdated = here.shell("$LUA -l syslua outdated -c init.lua")
+    assert.equal(3, outdated.code)
+    for _, text in ipairs({
+      ("would update %s  "):format(url("one")),
+      ("%s -> "):format(before[url("one")].sha256:sub(1, 9)),
+      full:sub(1, 9) .. " (",
+      new:sub(1, 9) .. " (",
+      "1 commit",
+    }) do
+      assert.truthy(outdated.stdout:find(text, 1, true), text .. " is not in " .. outdated.stdout)
+    end
+    assert.is_nil(outdated.stdout:find("#" .. full, 1, true))
+    assert.same(before, place.lock().fetches)
+    must("update", "-c", "init.lua", "--dry-run")
+    assert.same(before, place.lock().fetches)
+    -- One alone.
+    local updated = must("update", "-c", "init.lua", "*/one")
+    assert.equal(1, select(2, updated.stdout:gsub("\n", "")))
+    assert.are_not.equal(before[url("one")].sha256, pin("one").sha256)
+    assert.equal(before[url("two")].sha256, pin("two").sha256)
+    assert.same(before[url("one")].platforms, pin("one").platforms)
+    local applied = must("apply", "init.lua")
+    assert.equal(1, count_built(applied))
+    assert.equal("2\n", here.read("home/one"))
+    assert.equal("1\n", here.read("home/two"))
+    local document = must("update", "-c", "init.lua", "--json", "file://*").stdout
+    local changes = require("syslua").lib.fromJSON(document).changes
+    assert.equal(2, #changes)
+    assert.equal("fetches", changes[1].section)
+    must("apply", "init.lua")
+    assert.equal("2\n", here.read("home/two"))
+    assert.equal("3\n", here.read("home/branch"))
+    assert.equal("2\n", here.read("home/full"))
+    fail("update -c init.lua file:///nowhere", "neither an input nor a pin", "file:///nowhere")
+    here.shell("rm one")
+    fail("update -c init.lua", "the pin " .. url("one"), "No such file")
+  end)
+
+  it("that no build uses go by `lock --prune`, once all is known", function()
+    here.write("one", "1\n")
+    here.write("two", "1\n")
+    local both = [[
+      for _, name in ipairs { %s } do
+        file { path = "~/" .. name, source = derive { name = name, opts = { url = "%s/" .. name },
+          config = function(opts, ctx) ctx.copy(ctx.fetch_url(opts.url), ctx.out) end }.out }
+      end
+      project { name = "p", setup = function()
+        local tool = derive { name = "tool", config = function(_, ctx)
+          ctx.copy(ctx.fetch_url("%s"), ctx.out .. "/f")
+        end }
+        env { TOOL = tool.out }
+      end }
+    ]]
+    here.write("three", "1\n")
+    local function write(names)
+      here.write_config(both:format(names, "file://" .. here.directory, url("three")))
+    end
+    write('"one", "two"')
+    fail("lock --prune -c init.lua", "was never built on this machine", "apply", "init.lua:")
+    must("apply", "init.lua")
+    assert.truthy(pin("one") and pin("two") and pin("three"))
+    assert.equal("Every pin is used.\n", must("lock", "--prune", "-c", "init.lua").stdout)
+    write('"two"')
+    must("apply", "init.lua")
+    -- `apply` only adds.
+    assert.truthy(pin("one"))
+    -- What another platform uses stays.
+    local text = here.read("syslua.lock")
+    here.write("syslua.lock", (text:gsub('(two".-%[)', '%1"aarch64-darwin", ', 1)))
+    local would = must("lock", "--prune", "--dry-run", "-c", "init.lua").stdout
+    assert.truthy(would:find("would drop " .. url("one"), 1, true), would)
+    assert.truthy(pin("one"))
+    local done = must("lock", "--prune", "-c", "init.lua").stdout
+    assert.truthy(done:find("dropped " .. url("one"), 1, true), done)
+    assert.is_nil(pin("one"))
+    assert.truthy(pin("two") and pin("three"))
+    write('"one"')
+    must("apply", "init.lua")
+    must("lock", "--prune", "-c", "init.lua")
+    assert.same({ "aarch64-darwin" }, pin("two").platforms)
+    fail("lock --prune --locked -c init.lua", "--locked")
+    fail("lock --prune --check -c init.lua", "two things")
+  end)
+
+  it("of 50 plugins need no hash by hand, and one that moves is one rebuild", function()
+    place.git([[
+      for i in $(seq 50); do
+        git init -q -b main plugin$i
+        ( cd plugin$i && echo $i >plugin.vim && git add -A && git commit -q -m change )
+      done
+    ]])
+    here.write_config(([[
+      for index = 1, 50 do
+        local name = "plugin" .. index
+        local plugin = derive { name = name, opts = { url = "%s/" .. name },
+          config = function(opts, ctx) ctx.copy(ctx.fetch_git(opts.url, "main"), ctx.out) end }
+        file { path = "~/.vim/pack/" .. name, source = plugin.out }
+      end
+    ]]):format("file://" .. here.directory .. "/repos"))
+    local first = must("apply", "init.lua")
+    assert.equal(50, count_built(first))
+    local _, entries = here.read("syslua.lock"):gsub('\n    "', "")
+    assert.equal(50, entries)
+    assert.equal("37\n", here.read("home/.vim/pack/plugin37/plugin.vim"))
+    place.commit("plugin37", { ["plugin.vim"] = "moved\n" })
+    assert.equal(0, count_built(must("apply", "init.lua")))
+    local updated = must("update", "-c", "init.lua").stdout
+    assert.equal(1, select(2, updated:gsub("\n", "")), updated)
+    local second = must("apply", "init.lua")
+    assert.equal(1, count_built(second))
+    assert.equal("moved\n", here.read("home/.vim/pack/plugin37/plugin.vim"))
+  end)
+
+  it("are repaired by the lock that a snapshot keeps", function()
+    here.write("one", "1\n")
+    here.write_config(chain:format(url("one")))
+    must("apply", "init.lua")
+    local object = here.shell("readlink -f home/c").stdout:gsub("\n", "")
+    here.shell(("chmod u+w %s && echo damaged >%s"):format(object, object))
+    here.write("one", "2\n")
+    here.shell("rm syslua.lock")
+    local result = here.shell("$LUA -l syslua verify --repair")
+    assert.equal(0, result.code, result.stdout .. result.stderr)
+    assert.equal("c:b:1\n", here.read(object))
+    assert.is_false(here.exists("syslua.lock"))
+  end)
+
+  -- Graphs of derivations, each of which may fetch and depends on some before it. After each move
+  -- of a file and of the lock the result is that of an empty root with the same lock.
+  it("give what a build in an empty root gives, whatever moves", function()
+    local next_number = require("spec.support.random").new(tonumber(os.getenv("SYSLUA_SEED")) or 20)
+    local function random(first, last)
+      return first - 1 + next_number(last - first + 1)
+    end
+    for _ = 1, 3 do
+      local count = random(3, 6)
+      local lines = { "local d = {}" }
+      for index = 1, count do
+        local reads = {}
+        for other = 1, index - 1 do
+          if random(1, 2) == 1 then
+            reads[#reads + 1] = ("ctx.read(d[%d].out)"):format(other)
+          end
+        end
+        if random(1, 3) > 1 then
+          local name = random(1, 3)
+          here.write("file" .. name, "0\n")
+          reads[#reads + 1] = ('ctx.read(ctx.fetch_url("%s"))'):format(url("file" .. name))
+        end
+        local sum = #reads > 0 and table.concat(reads, " .. ") or '"none"'
+        -- Some keep only the length: what they become stays where others move.
+        if random(1, 3) == 1 then
+          sum = "#(" .. sum .. ")"
+        end
+        lines[#lines + 1] = ([[
+          d[%d] = derive { name = "d%d", opts = d, config = function(d, ctx)
+            ctx.write(ctx.out, "%d:" .. %s .. "\n")
+          end }
+          file { path = "~/d%d", source = d[%d].out }
+        ]]):format(index, index, index, sum, index, index)
+      end
+      here.write_config(table.concat(lines, "\n"))
+      here.shell("rm -f syslua.lock")
+      local function contents(root)
+        local line = ("for f in %s/*; do cat $f; done"):format(root)
+        return here.shell(line).stdout
+      end
+      local locks = {}
+      for step = 1, 6 do
+        here.write("file" .. random(1, 3), random(1, 3) .. "\n")
+        local choice = random(1, 3)
+        if choice == 1 and here.exists("syslua.lock") then
+          must("update", "-c", "init.lua")
+        elseif choice == 2 then
+          here.shell("rm -f syslua.lock")
+        elseif locks[1] then
+          here.write("syslua.lock", locks[random(1, #locks)])
+        end
+        local applied = here.shell("$LUA -l syslua apply init.lua")
+        if applied.code == 0 then
+          local lock = here.read("syslua.lock") or '{ "version": 1 }\n'
+          locks[#locks + 1] = lock
+          -- An empty root gets the bytes of then from the cache, as another machine from a server.
+          here.shell(
+            "rm -rf empty empty-home && mkdir -p empty-home empty/cache"
+              .. " && cp -R root/cache/downloads empty/cache/"
+          )
+          local environment = { HOME = here.directory .. "/empty-home" }
+          local fresh =
+            here.shell("$LUA -l syslua apply init.lua --locked --root empty", environment)
+          assert.equal(0, fresh.code, fresh.stderr)
+          assert.equal(
+            contents("empty-home"),
+            contents("home"),
+            ("step %d:\n%s"):format(step, lock)
+          )
+        end
+      end
+    end
+  end)
+
+  it("of a trusted project are kept by gc, and it stays trusted by an update", function()
+    here.write("one", "1\n")
+    place.commit("low", { file = "low\n" })
+    here.write(
+      "web/syslua.lua",
+      ([[
+      return {
+        inputs = { low = %q },
+        setup = function(inputs)
+          local a = derive { name = "a", config = function(_, ctx)
+            ctx.copy(ctx.fetch_url("%s"), ctx.out)
+          end }
+          env { A = a.out, LOW = inputs.low.rev }
+        end,
+      }
+    ]]):format(place.url("low") .. "#main", url("one"))
+    )
+    local code, shown = projects.trust(here, "web")
+    assert.equal(0, code, shown)
+    local lock = place.lock("web/syslua.lock")
+    local trees, pinned = lock.inputs.low.sha256, lock.fetches[url("one")].sha256
+    must("gc")
+    assert.is_true(here.exists("root/cache/inputs/" .. trees))
+    assert.is_true(here.exists("root/cache/downloads/" .. pinned))
+    place.commit("low", { file = "lower\n" })
+    here.write("one", "2\n")
+    assert.equal(3, here.shell("$LUA -l syslua outdated -c web/syslua.lua").code)
+    local updated = must("update", "-c", "web/syslua.lua").stdout
+    assert.equal(2, select(2, updated:gsub("updated ", "")), updated)
+    local entered = here.shell("cd web && $LUA -l syslua shell -- sh -c 'cat $A'")
+    assert.equal("2\n", entered.stdout, entered.stderr)
+    must("lock", "--check", "-c", "web/syslua.lua")
+    must("gc")
+    assert.is_false(here.exists("root/cache/downloads/" .. pinned))
+    assert.is_false(here.exists("root/cache/inputs/" .. trees))
+  end)
+
+  it("hold wherever the config is named from", function()
+    here.write("one", "1\n")
+    here.write("x/init.lua", here.read(here.write_config(chain:format(url("one")))))
+    for _, name in ipairs({ "x", "./x/init.lua", "x/../x/init.lua", here.directory .. "/x/" }) do
+      here.shell("rm -f x/syslua.lock; rm -rf root")
+      must("build", name)
+      assert.truthy(pin("one", "x/syslua.lock"), name)
     end
   end)
 end)

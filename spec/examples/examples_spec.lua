@@ -170,6 +170,49 @@ describe("examples/from-source", function()
   end)
 end)
 
+describe("examples/plugins", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+    here.copy("examples/plugins", "plugins")
+    local result = here.shell("sh plugins/make-repositories repositories")
+    assert.equal(0, result.code, result.stderr)
+    local base = "file://" .. here.directory .. "/repositories/"
+    local text = here.read("plugins/init.lua"):gsub("file:///tmp/plugins/", base)
+    here.write("plugins/init.lua", text)
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  it("needs no hash, and moves with its list", function()
+    local result = here.run("apply", "plugins")
+    assert.equal(0, result.code, result.stderr)
+    local start = "home/.local/share/nvim/site/pack/all/start/"
+    assert.equal("vim.g.lilac = true\n", here.read(start .. "lilac.nvim/plugin/lilac.lua"))
+    local _, entries = here.read("plugins/syslua.lock"):gsub('\n    "', "")
+    assert.equal(2, entries)
+    local commit = here
+      .shell([[
+      set -e
+      export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b
+      git clone -q repositories/lilac.nvim work && cd work
+      echo "vim.g.lilac = 2" >plugin/lilac.lua && git commit -q -a -m "Does more"
+      git push -q && git rev-parse HEAD
+    ]]).stdout
+      :match("%x+")
+    local list = here.read("plugins/lazy-lock.json")
+    here.write("plugins/lazy-lock.json", (list:gsub('(lilac.-commit": ")%x+', "%1" .. commit)))
+    result = here.run("apply", "plugins")
+    assert.equal(0, result.code, result.stderr)
+    assert.equal("vim.g.lilac = 2\n", here.read(start .. "lilac.nvim/plugin/lilac.lua"))
+    assert.equal("building lilac.nvim\n", result.stderr:match("building[^\n]*\n"))
+    assert.is_nil(result.stderr:find("quickly", 1, true), result.stderr)
+  end)
+end)
+
 describe("examples/workflow.lua", function()
   it("builds, plans and applies", function()
     local here = machine.new()

@@ -34,6 +34,13 @@ local function get_detail(change)
     -- A pin is called by its address.
     return show(new) .. (new.url == change.name and "" or "  " .. new.url)
   end
+  if change.section == "fetches" and old.sha256 == new.sha256 and old.rev == new.rev then
+    local enumerate = text.enumerate
+    return ("used on %s -> %s"):format(
+      enumerate(old.platforms, "and"),
+      enumerate(new.platforms, "and")
+    )
+  end
   local commits = change.commits and (", " .. text.count(change.commits, "commit")) or ""
   local detail = ("%s -> %s%s"):format(show(old), show(new), commits)
   if old.url ~= new.url then

@@ -1,4 +1,4 @@
---- `lock`: checks the lock of a config against its inputs. It changes nothing but the cache.
+--- `lock`: checks the lock of a config against its inputs, or takes out what no build uses.
 
 local lock = {}
 
@@ -11,6 +11,8 @@ function lock.add_to_parser(parser)
     "--check",
     "Verify the locked inputs, and exit with 3 when an apply would change syslua.lock."
   )
+  parser:flag("--prune", "Delete the pins that no build of the config uses on this platform.")
+  parser:flag("--dry-run", "With --prune, show the changes, and write nothing.")
   parser
     :option("-c --config", "The config: a file, or a directory with an init.lua.")
     :argname("CONFIG")
@@ -18,22 +20,46 @@ function lock.add_to_parser(parser)
   parser:flag("--json", "Print one JSON object instead of text.")
 end
 
---- Does it; the exit code is 3 when the lock is not complete.
+local function prune(args)
+  if args.locked then
+    require("syslua.util.failure").raise({
+      kind = "usage",
+      message = "`lock --prune` changes syslua.lock, and --locked forbids that",
+    })
+  end
+  local config = require("syslua.cli.config_path").get(args.config)
+  local options = require("syslua.cli.options").from_args(args)
+  options.dry_run = args.dry_run or false
+  local changes = require("syslua.inputs").prune(config, options)
+  local is_done = not args.dry_run
+  local otherwise = "Every pin is used."
+  require("syslua.cli.lock_report").show("lock", args, changes, is_done, otherwise)
+  return 0
+end
+
+--- Does it; with `--check` the exit code is 3 when the lock is not complete.
 ---@param args syslua.cli.Args
 ---@return integer
 function lock.run(args)
-  if not args.check then
+  if args.prune and args.check then
+    require("syslua.util.failure").raise({
+      kind = "usage",
+      message = "--check and --prune are two things",
+      hint = "give one of them",
+    })
+  elseif args.prune then
+    return prune(args)
+  elseif not args.check then
     require("syslua.util.failure").raise({
       kind = "usage",
       message = "`lock` needs a word on what to do",
-      hint = "`lock --check` verifies syslua.lock; `apply` and `update` write it",
+      hint = "`lock --check` verifies syslua.lock, `lock --prune` deletes unused pins; `apply` and `update` write it",
     })
   end
   local config = require("syslua.cli.config_path").get(args.config)
   local options = require("syslua.cli.options").from_args(args)
   options.locked = nil
-  local inputs = require("syslua.inputs")
-  local changes = inputs.check(config, options)
+  local changes = require("syslua.inputs").check(config, options)
   local otherwise = "syslua.lock is complete, and what it locks is there."
   local fields = { complete = not changes[1] }
   require("syslua.cli.lock_report").show("lock", args, changes, false, otherwise, fields)

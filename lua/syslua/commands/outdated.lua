@@ -22,7 +22,7 @@ function outdated.run(args)
   local options = require("syslua.cli.options").from_args(args)
   options.locked = nil
   local changes = require("syslua.inputs").outdated(config, options)
-  local otherwise = "All inputs are up to date."
+  local otherwise = "All inputs and pins are up to date."
   require("syslua.cli.lock_report").show("outdated", args, changes, false, otherwise)
   return changes[1] and 3 or 0
 end

@@ -9,7 +9,10 @@ update.summary = require("syslua.cli.commands").get_summary("update")
 ---@param parser table
 function update.add_to_parser(parser)
   parser
-    :argument("NAME", "The inputs to update, all of them unless given; a name may have `*`.")
+    :argument(
+      "NAME",
+      "The inputs, or addresses of pins, to update, all unless given; each may have `*`."
+    )
     :argname("NAME")
     :target("names")
     :args("*")
@@ -63,7 +66,7 @@ function update.run(args)
     args,
     changes,
     not args.dry_run,
-    "All inputs are up to date.",
+    "All inputs and pins are up to date.",
     { applied = not args.dry_run and changes[1] ~= nil }
   )
   return 0

@@ -103,7 +103,7 @@ pub enum LockFileError {
     #[error("it has version {0}, which a newer sys.lua wrote")]
     Newer(u64),
     /// A pin is not in canonical form.
-    #[error("the pin `{key}` {problem}")]
+    #[error("the pin `{}` {problem}", short(key))]
     Pin {
         /// Its key.
         key: String,
@@ -111,7 +111,7 @@ pub enum LockFileError {
         problem: &'static str,
     },
     /// An entry is not in canonical form.
-    #[error("the input `{key}` {problem}")]
+    #[error("the input `{}` {problem}", short(key))]
     Input {
         /// The key of the entry.
         key: String,
@@ -175,7 +175,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
                 while let Some(key) = map.next_key::<String>()? {
                     let entry = map.next_value()?;
                     if all.contains_key(&key) {
-                        return Err(A::Error::custom(format!("`{key}` is there twice")));
+                        return Err(A::Error::custom(format!("`{}` is there twice", short(&key))));
                     }
                     all.insert(key, entry);
                 }
@@ -199,6 +199,15 @@ pub fn is_name(text: &str) -> bool {
     characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && characters
             .all(|character| character.is_ascii_alphanumeric() || matches!(character, '_' | '-'))
+}
+
+/// Returns the beginning of a key, for a message.
+fn short(key: &str) -> String {
+    const LENGTH: usize = 200;
+    match key.char_indices().nth(LENGTH) {
+        Some((end, _)) => format!("{}...", &key[..end]),
+        None => key.to_owned(),
+    }
 }
 
 /// Returns whether a text is a full commit.

@@ -11,6 +11,7 @@ use syslua_engine::store::Access;
 use crate::error::{Answer, lua_failure, register_verb};
 use crate::evaluation::manifest_of;
 use crate::inputs;
+use crate::pins;
 use crate::options::Options;
 use crate::state;
 use crate::task::LuaTasks;
@@ -38,7 +39,7 @@ fn plan(lua: &Lua, manifest: &LuaValue, table: Option<&LuaTable>) -> Answer<LuaV
     let build = flag("build")?;
     let told = PlanOptions { diff: flag("diff")?, brief: flag("brief")? };
     let manifest = manifest_of(lua, manifest)?;
-    options.settings.pins = inputs::pins_of(lua, manifest.config_path.as_deref());
+    options.settings.pins = pins::pins_of(lua, manifest.config_path.as_deref());
     let engine = options.engine(Access::Work)?.with_current(take_ahead(lua));
     let planned = if build {
         engine.plan_built(&manifest, told, &mut LuaTasks::new(lua), &mut options.on_event(lua))
@@ -70,7 +71,7 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
         return Ok(planned);
     }
     let manifest = manifest_of(lua, manifest)?;
-    given.settings.pins = inputs::pins_of(lua, manifest.config_path.as_deref());
+    given.settings.pins = pins::pins_of(lua, manifest.config_path.as_deref());
     let engine = given.engine(Access::Work)?.with_current(take_ahead(lua));
     let brief = options
         .map(|options| options.get::<Option<bool>>("brief"))

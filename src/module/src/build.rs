@@ -10,7 +10,7 @@ use syslua_engine::store::Outputs;
 
 use crate::derive::derivation_of;
 use crate::error::{Answer, lua_failure, register_verb};
-use crate::inputs;
+use crate::pins;
 use crate::options::Options;
 use crate::state;
 use crate::task::LuaTasks;
@@ -19,7 +19,7 @@ use crate::task::LuaTasks;
 /// order.
 fn build(lua: &Lua, wanted: &[LuaValue], options: Option<&LuaTable>) -> Answer<Vec<LuaTable>> {
     let (mut options, table) = (Options::read(lua, options)?, options);
-    options.settings.pins = inputs::pins_of_options(lua, table)?;
+    options.settings.pins = pins::pins_of_options(lua, table)?;
     let wanted = wanted
         .iter()
         .map(|value| Ok(derivation_of(lua, value)?.hash))

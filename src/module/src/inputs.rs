@@ -15,7 +15,7 @@ use syslua_engine::inputs::{
     self, Change, Declarer, InputAddress, LockFile, Request, Resolved, SealedPart,
 };
 use syslua_engine::lock::{LockedInput, is_name};
-use syslua_engine::pins::{Pin, PinChange, Pins, Rule, parts_of};
+use syslua_engine::pins::{PinChange, Pins, Rule};
 use syslua_engine::platform;
 use syslua_engine::store::Store;
 use syslua_engine::trust::Project;
@@ -26,6 +26,7 @@ use crate::error::{
 };
 use crate::given::Piece;
 use crate::options::Options;
+use crate::pins;
 use crate::state;
 
 /// The digits of a hash, which a tree is called by.
@@ -48,10 +49,21 @@ pub struct LockSession {
 /// The lock of a config that was evaluated, and what is to be written into it.
 #[derive(Clone)]
 pub struct PendingLock {
-    file: LockFile,
-    changes: Vec<Change>,
+    /// The lock as it was read.
+    pub file: LockFile,
+    /// What happens to inputs.
+    pub changes: Vec<Change>,
     /// Grows while builds fetch.
-    pins: Arc<Pins>,
+    pub pins: Arc<Pins>,
+    /// Pins that move or go since that was asked for.
+    pub moved: Vec<PinChange>,
+}
+
+impl PendingLock {
+    /// Returns all changes of pins.
+    fn pin_changes(&self) -> Vec<PinChange> {
+        [self.pins.changes(), self.moved.clone()].concat()
+    }
 }
 
 fn flag(table: Option<&LuaTable>, name: &str) -> Answer<bool> {
@@ -297,30 +309,9 @@ pub fn finish(lua: &Lua, session: LockSession, config: &Path) -> Answer<Option<(
     };
     let pins = Arc::new(Pins::new(rule, file.lock.fetches.clone()));
     state::change(lua, |state| {
-        state.pending_locks.insert(config.to_owned(), PendingLock { file, changes, pins })
+        state.pending_locks.insert(config.to_owned(), PendingLock { file, changes, pins, moved: Vec::new() })
     });
     Ok(text.map(|text| (path, text)))
-}
-
-/// Returns the pins of a config that was evaluated; without one nothing is pinned.
-pub fn pins_of(lua: &Lua, config: Option<&Path>) -> Arc<Pins> {
-    let find = |path: &Path| {
-        state::read(lua, |state| {
-            state.pending_locks.get(path).map(|pending| Arc::clone(&pending.pins))
-        })
-    };
-    config.and_then(find).unwrap_or_default()
-}
-
-/// Returns the pins of the config that a table of options names.
-///
-/// # Errors
-/// When it names none that could be one.
-pub fn pins_of_options(lua: &Lua, options: Option<&LuaTable>) -> Answer<Arc<Pins>> {
-    let config = options.map(|options| options.raw_get::<Option<LuaString>>("config"));
-    let config = config.transpose().map_err(lua_failure)?.flatten();
-    let config = config.map(|config| config_path(&config)).transpose()?;
-    Ok(pins_of(lua, config.as_deref()))
 }
 
 /// Writes what is pending of the lock of a config, and what builds pinned. Returns whether there
@@ -331,12 +322,13 @@ pub fn pins_of_options(lua: &Lua, options: Option<&LuaTable>) -> Answer<Arc<Pins
 pub fn write_pending(lua: &Lua, config: &Path) -> Answer<bool> {
     let pending = state::read(lua, |state| state.pending_locks.get(config).cloned());
     let Some(pending) = pending else { return Ok(false) };
-    let pins = pending.pins.changes();
+    let pins = pending.pin_changes();
     let refused = pending.file.write(&pending.changes, &pins)?;
     pending.pins.note_written();
     state::change(lua, |state| {
         if let Some(pending) = state.pending_locks.get_mut(config) {
             pending.changes.clear();
+            pending.moved.clear();
         }
     });
     if let Some(key) = refused.first() {
@@ -356,13 +348,13 @@ pub fn write_pending(lua: &Lua, config: &Path) -> Answer<bool> {
 fn write_trusted(lua: &Lua, config: &Path, options: Option<&LuaTable>) -> Answer<bool> {
     let pending = state::read(lua, |state| state.pending_locks.get(config).cloned());
     let Some(pending) =
-        pending.filter(|pending| !pending.changes.is_empty() || !pending.pins.changes().is_empty())
+        pending.filter(|pending| !pending.changes.is_empty() || !pending.pin_changes().is_empty())
     else {
         return write_pending(lua, config);
     };
     let store = Store::new(&Options::read(lua, options)?.settings.root);
     let before = pending.file.text.clone();
-    let after = pending.file.text_after(&pending.changes, &pending.pins.changes());
+    let after = pending.file.text_after(&pending.changes, &pending.pin_changes());
     write_pending(lua, config)?;
     let (Some(after), Some(directory)) = (after, config.parent()) else { return Ok(true) };
     let mut project = Project::open(&store, directory).map_err(|doubt| doubt.to_failure())?;
@@ -383,38 +375,11 @@ fn entry_table(lua: &Lua, entry: &LockedInput) -> LuaResult<LuaTable> {
     Ok(table)
 }
 
-/// Returns a pin as a table, as entries of inputs are.
-fn pin_table(lua: &Lua, key: &str, pin: &Pin) -> LuaResult<LuaTable> {
-    let table = lua.create_table()?;
-    let parts = parts_of(key);
-    table.raw_set("type", if parts.is_some() { "git" } else { "url" })?;
-    table.raw_set("url", key)?;
-    table.raw_set("ref", parts.map(|(_, reference, _)| reference))?;
-    table.raw_set("rev", pin.rev.as_deref())?;
-    table.raw_set("sha256", pin.sha256.to_hex())?;
-    table.raw_set("last_modified", pin.last_modified)?;
-    table.raw_set("platforms", pin.platforms.iter().cloned().collect::<Vec<_>>())?;
-    Ok(table)
-}
-
-/// Returns changes of pins as a list of `{ name, section, old?, new? }`.
-pub fn pin_changes(lua: &Lua, changes: &[PinChange]) -> LuaResult<Vec<LuaTable>> {
-    let table = |change: &PinChange| {
-        let table = lua.create_table()?;
-        let pin = |pin: &Option<Pin>| {
-            pin.as_ref().map(|pin| pin_table(lua, &change.key, pin)).transpose()
-        };
-        table.raw_set("name", change.key.as_str())?;
-        table.raw_set("section", "fetches")?;
-        table.raw_set("old", pin(&change.old)?)?;
-        table.raw_set("new", pin(&change.new)?)?;
-        Ok(table)
-    };
-    changes.iter().map(table).collect()
-}
-
 /// Returns the path of a config as evaluations have it.
-fn config_path(config: &LuaString) -> Answer<PathBuf> {
+///
+/// # Errors
+/// When it cannot be made absolute.
+pub fn config_path(config: &LuaString) -> Answer<PathBuf> {
     std::path::absolute(platform::path_from_bytes(&config.as_bytes())).map_err(|error| {
         Failure::new("usage", format!("the path of the config is unusable: {error}"))
     })
@@ -426,8 +391,9 @@ fn config_path(config: &LuaString) -> Answer<PathBuf> {
 /// When Lua has no memory left.
 pub fn pending(lua: &Lua, config: &Path) -> Answer<Vec<LuaTable>> {
     let pending = state::read(lua, |state| state.pending_locks.get(config).cloned());
-    let (changes, pins) =
-        pending.map_or_else(Default::default, |pending| (pending.changes, pending.pins.changes()));
+    let (changes, pins, moved) = pending.map_or_else(Default::default, |pending| {
+        (pending.changes, pending.pins.changes(), pending.moved)
+    });
     let table = |change: &Change| {
         let table = lua.create_table()?;
         table.raw_set("name", change.key.as_str())?;
@@ -444,8 +410,8 @@ pub fn pending(lua: &Lua, config: &Path) -> Answer<Vec<LuaTable>> {
     };
     let mut all = changes.iter().map(table).collect::<LuaResult<Vec<_>>>().map_err(lua_failure)?;
     let is_new = |change: &PinChange| !change.is_of_platforms();
-    let pins: Vec<PinChange> = pins.into_iter().filter(is_new).collect();
-    all.extend(pin_changes(lua, &pins).map_err(lua_failure)?);
+    let pins: Vec<PinChange> = pins.into_iter().filter(is_new).chain(moved).collect();
+    all.extend(pins::pin_changes(lua, &pins).map_err(lua_failure)?);
     Ok(all)
 }
 
@@ -463,7 +429,7 @@ fn read_lock(lua: &Lua, entry: &LuaString) -> Answer<LuaTable> {
         table.raw_set("inputs", all)?;
         let fetches = lua.create_table()?;
         for (key, pin) in &file.lock.fetches {
-            fetches.raw_set(key.as_str(), pin_table(lua, key, pin)?)?;
+            fetches.raw_set(key.as_str(), pins::pin_table(lua, key, pin)?)?;
         }
         table.raw_set("fetches", fetches)?;
         Ok(table)
@@ -508,11 +474,19 @@ fn clone(url: &str, branch: Option<&str>, directory: &Path) -> Answer<()> {
     let mut command = Command::new("git");
     // Whatever the user's configuration rewrites the address to.
     command.env("GIT_ALLOW_PROTOCOL", "file:https:ssh").args(["clone", "--quiet"]);
-    if let Some(branch) = branch {
+    let is_commit = |text: &&str| {
+        text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    let commit = branch.filter(is_commit);
+    if let Some(branch) = branch.filter(|_| commit.is_none()) {
         command.arg(format!("--branch={branch}"));
     }
     command.arg("--").arg(url).arg(directory);
-    run_git(&mut command, "clone the config")
+    run_git(&mut command, "clone the config")?;
+    let Some(commit) = commit else { return Ok(()) };
+    let mut command = Command::new("git");
+    command.arg("-C").arg(directory).args(["checkout", "--quiet", "--detach", commit]);
+    run_git(&mut command, "check out the revision")
 }
 
 /// Runs git, which talks to the user itself.

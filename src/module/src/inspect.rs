@@ -16,7 +16,7 @@ use crate::error::{
     Answer, lua_failure, register as register_function, register_outside, register_verb,
 };
 use crate::evaluation::manifest_of;
-use crate::inputs;
+use crate::pins;
 use crate::options::Options;
 use crate::state;
 use crate::task::LuaTasks;
@@ -31,7 +31,7 @@ fn repair(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<
     let manifest = if manifest.is_nil() { None } else { Some(manifest_of(lua, manifest)?) };
     let config = manifest.as_ref().and_then(|manifest| manifest.config_path.as_deref());
     // What is repaired is as it was: nothing is pinned anew for it.
-    options.settings.pins = Arc::new(inputs::pins_of(lua, config).kept());
+    options.settings.pins = Arc::new(pins::pins_of(lua, config).kept());
     let engine = options.engine(Access::Work)?;
     let rebuild = Rebuild { manifest: manifest.as_deref(), tasks: &mut LuaTasks::new(lua) };
     let repaired =
@@ -63,7 +63,7 @@ fn restore_config(lua: &Lua, id: u64, options: Option<&LuaTable>) -> Answer<Opti
 
 fn check(lua: &Lua, wanted: &LuaValue, options: Option<&LuaTable>) -> Answer<LuaValue> {
     let (mut options, table) = (Options::read(lua, options)?, options);
-    options.settings.pins = inputs::pins_of_options(lua, table)?;
+    options.settings.pins = pins::pins_of_options(lua, table)?;
     let engine = options.engine(Access::Work)?;
     let derivation = derivation_of(lua, wanted)?;
     let known = state::closure(lua, [derivation.hash]);

@@ -33,6 +33,7 @@ mod loops;
 mod lua_source;
 mod network;
 mod options;
+mod pins;
 mod position;
 mod project;
 mod render;
@@ -101,6 +102,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     evaluation::register(lua, &native)?;
     file::register(lua, &native)?;
     inputs::register(lua, &native)?;
+    pins::register(lua, &native)?;
     loops::register(lua, &native)?;
     inspect::register(lua, &native)?;
     project::register(lua, &native)?;

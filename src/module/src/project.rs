@@ -25,7 +25,7 @@ use crate::error::{
     to_table as failure_table,
 };
 use crate::evaluation::manifest_of;
-use crate::inputs;
+use crate::pins;
 use crate::options::Options;
 use crate::state;
 use crate::task::LuaTasks;
@@ -70,7 +70,7 @@ fn enter(
 ) -> Answer<LuaTable> {
     let mut options = Options::read(lua, options)?;
     let manifest = manifest_of(lua, manifest)?;
-    options.settings.pins = inputs::pins_of(lua, manifest.config_path.as_deref());
+    options.settings.pins = pins::pins_of(lua, manifest.config_path.as_deref());
     let engine = options.engine(Access::Work)?;
     let entered = engine
         .enter(&manifest, project, &mut LuaTasks::new(lua), &mut options.on_event(lua))
@@ -357,7 +357,7 @@ fn enter_directory(
 ) -> Answer<usize> {
     let mut options = Options::read(lua, options)?;
     let manifest = manifest_of(lua, manifest)?;
-    options.settings.pins = inputs::pins_of(lua, manifest.config_path.as_deref());
+    options.settings.pins = pins::pins_of(lua, manifest.config_path.as_deref());
     let engine = options.engine(Access::Work)?;
     let project = open_project(engine.store(), directory)?;
     let trusted = parse_hash(hash)?;

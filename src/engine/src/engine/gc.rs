@@ -11,7 +11,7 @@ use super::{Engine, Error, plain};
 use crate::config_copy;
 use crate::generations;
 use crate::hash::Hash;
-use crate::lock::LockDocument;
+use crate::lock::{FILE_NAME, LockDocument};
 use crate::names::{ObjectName, SnapshotId};
 use crate::platform;
 use crate::platform::lock::{Lock, LockError, Mode};
@@ -130,7 +130,7 @@ impl Engine {
             let mut roots = self.roots(&snapshots)?;
             let unread = std::mem::take(&mut roots.unread);
             let after = options.older_than.map(sweep::ago);
-            let kept = KeptDownloads { after, inputs: self.locked_inputs(&snapshots) };
+            let kept = KeptDownloads { after, locked: self.locked(&snapshots) };
             let mut garbage = self.garbage(own.as_ref(), &roots, &kept)?;
             garbage.sources = config_copy::unused(&self.store, &snapshots)?;
             if perform && let Some(own) = &own {
@@ -158,17 +158,22 @@ impl Engine {
         Ok(sweep::find(&self.store, own, &roots.present, &roots.living, &roots.derivations, kept)?)
     }
 
-    /// Returns the trees of inputs that a lock names: that of the applied config as it is now, and
-    /// those that snapshots keep, but for the ones that go. Nothing where one cannot be read: then
-    /// any tree may be needed.
-    fn locked_inputs(&self, gone: &BTreeSet<SnapshotId>) -> Option<BTreeSet<Hash>> {
+    /// Returns the inputs and pins that a lock names: that of the applied config as it is now, those
+    /// of projects that were entered and are trusted, and those that snapshots keep, but for the
+    /// ones that go. Nothing where one cannot be read: then anything may be needed.
+    fn locked(&self, gone: &BTreeSet<SnapshotId>) -> Option<BTreeSet<Hash>> {
         let mut texts = Vec::new();
         for id in generations::all(&self.store).ok()?.into_iter().filter(|id| !gone.contains(id)) {
             texts.extend(config_copy::locks(&self.store, id).ok()?);
         }
         let current = generations::current(&self.store).ok()?;
-        if let Some(config) = &current.config_path {
-            match platform::read_file(&inputs::place_of(config)) {
+        let projects = self.all_kept_projects().ok()?.into_iter();
+        let of_projects = projects
+            .filter(|project| project.is_in_use)
+            .map(|project| project.directory.join(FILE_NAME));
+        let of_config = current.config_path.as_deref().map(inputs::place_of);
+        for path in of_config.into_iter().chain(of_projects) {
+            match platform::read_file(&path) {
                 Ok(text) => texts.push(text),
                 Err(error) if error.is_not_found() => {}
                 Err(_) => return None,
@@ -176,9 +181,9 @@ impl Engine {
         }
         let mut named = BTreeSet::new();
         for text in texts {
-            named.extend(
-                LockDocument::parse(&text).ok()?.inputs.values().filter_map(|input| input.sha256),
-            );
+            let lock = LockDocument::parse(&text).ok()?;
+            named.extend(lock.inputs.values().filter_map(|input| input.sha256));
+            named.extend(lock.fetches.values().map(|pin| pin.sha256));
         }
         Some(named)
     }

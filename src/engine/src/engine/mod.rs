@@ -18,6 +18,7 @@ mod old_snapshots;
 mod plain;
 mod project;
 mod prospect;
+mod prune;
 mod report;
 mod rollback;
 mod roots;

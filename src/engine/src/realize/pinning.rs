@@ -6,9 +6,12 @@ use std::thread;
 use std::time::Duration;
 
 use crate::derivation::Derivation;
+use crate::failure::{Failure, chain};
 use crate::operation::pinned::Cache;
 use crate::operation::{Error as OperationError, Result as OperationResult};
-use crate::pins::{Pin, PinnedHashes};
+use crate::pins::{Pin, PinChange, PinnedHashes, parts_of};
+use crate::platform;
+use crate::platform::lock::{Lock, Mode};
 use crate::settings::{Event, EventSink, Settings};
 use crate::store::{Outputs, Store};
 
@@ -37,7 +40,7 @@ pub fn for_users(derivation: Option<&Derivation>, outputs: Outputs) -> Outputs {
 }
 
 /// Fetches what keys stand for, side by side.
-pub fn fetch_all(
+fn fetch_all(
     settings: &Settings,
     store: &Store,
     keys: Vec<String>,
@@ -100,6 +103,65 @@ fn fetch(
     }
     let downloads = store.downloads();
     Cache { settings, events, downloads: &downloads }.fetch_key(key, known)
+}
+
+/// Fetches what pins of a lock stand for now; returns those that moved. A full commit stays what it
+/// is.
+///
+/// # Errors
+/// When one cannot be fetched: the first failure, with what the others say.
+pub fn refresh(
+    settings: &Settings,
+    keys: Vec<String>,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<Vec<PinChange>, Failure> {
+    let may_move = |key: &String| {
+        let reference = parts_of(key).map(|(_, reference, _)| reference);
+        !reference.is_some_and(|text| {
+            text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
+    };
+    let keys: Vec<String> = keys.into_iter().filter(may_move).collect();
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let store = Store::new(&settings.root);
+    store.create_cache().map_err(|error| Failure::new("io", chain(&error)))?;
+    // While it is held, gc takes nothing away.
+    let _lock = if platform::exists(&store.metadata()) {
+        let (path, interrupt) = (store.store_lock(), &settings.interrupt);
+        let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
+        let lock = Lock::take(&path, Mode::Shared, settings.lock_timeout, interrupt, waiting);
+        Some(lock.map_err(|error| Failure::new("locked", error.to_string()))?)
+    } else {
+        None
+    };
+    let (mut changes, mut failures) = (Vec::new(), Vec::new());
+    for (key, fetched) in fetch_all(settings, &store, keys, on_event) {
+        let old = settings.pins.get(&key);
+        match fetched {
+            Err(OperationError::Interrupted) => {
+                return Err(Failure::new("interrupted", "interrupted: nothing was changed"));
+            }
+            Err(error) => failures.push(Failure {
+                hint: error.hint(),
+                ..Failure::new("fetch", format!("the pin {key}: {}", chain(&error)))
+            }),
+            Ok(new) => {
+                let change = PinChange { key, old, new: Some(new) };
+                if !change.is_of_platforms() {
+                    changes.push(change);
+                }
+            }
+        }
+    }
+    if failures.is_empty() {
+        return Ok(changes);
+    }
+    let mut first = failures.remove(0);
+    let others: Vec<String> = failures.into_iter().map(|failure| failure.message).collect();
+    first.details = (!others.is_empty()).then(|| others.join("\n"));
+    Err(first)
 }
 
 /// Fetches and adds the pins that records name and the lock lacks. What cannot be fetched is noted:

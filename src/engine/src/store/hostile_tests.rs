@@ -130,7 +130,7 @@ impl Drop for Place {
 
 /// Everything that was fetched goes.
 fn keep_none() -> sweep::KeptDownloads {
-    sweep::KeptDownloads { after: None, inputs: Some(BTreeSet::new()) }
+    sweep::KeptDownloads { after: None, locked: Some(BTreeSet::new()) }
 }
 
 fn hash(path: &Path) -> Hash {

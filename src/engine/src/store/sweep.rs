@@ -65,8 +65,9 @@ pub struct Garbage {
 pub struct KeptDownloads {
     /// What was fetched later than this.
     pub after: Option<SystemTime>,
-    /// The trees of inputs that a lock names; all of them where a lock cannot be read.
-    pub inputs: Option<BTreeSet<Hash>>,
+    /// What a lock names: inputs, and what it pins, which may not be had again. All that is there
+    /// where a lock cannot be read.
+    pub locked: Option<BTreeSet<Hash>>,
 }
 
 /// Finds what is not alive. `derivations` are those of snapshots.
@@ -144,7 +145,7 @@ pub fn find(
     ] {
         let Some(open) = own.directory(&directory)? else { continue };
         for (name, path) in ours(place, directory)? {
-            if place == Place::InputTrees && is_kept_input(&name, kept_downloads) {
+            if is_locked(&name, kept_downloads) {
                 continue;
             }
             let changed = open.facts_of(&name).map(|facts| facts.modified).ok();
@@ -169,10 +170,10 @@ pub fn find(
     })
 }
 
-/// Returns whether a name is that of a tree that an input needs.
-fn is_kept_input(name: &OsString, kept: &KeptDownloads) -> bool {
+/// Returns whether a name is that of something that a lock names.
+fn is_locked(name: &OsString, kept: &KeptDownloads) -> bool {
     let hash = name.to_str().and_then(|name| Hash::parse(name).ok());
-    hash.is_some_and(|hash| kept.inputs.as_ref().is_none_or(|inputs| inputs.contains(&hash)))
+    hash.is_some_and(|hash| kept.locked.as_ref().is_none_or(|locked| locked.contains(&hash)))
 }
 
 /// Returns the objects that lost their names and were not removed, since a sweep was cut off.

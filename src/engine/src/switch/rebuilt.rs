@@ -12,10 +12,13 @@ use serde::Deserialize;
 
 use crate::action;
 use crate::activation::Activation;
+use crate::config_copy;
 use crate::generations;
 use crate::hash::Hash;
+use crate::lock::LockDocument;
 use crate::manifest;
 use crate::names::{OutputName, Placeholder, SnapshotId};
+use crate::pins::{Pins, Rule};
 use crate::platform;
 use crate::snapshot::Snapshot;
 use crate::store::{Store, recorded_outputs};
@@ -57,6 +60,13 @@ pub fn rebuilt(store: &Store, id: SnapshotId, everything: bool) -> Snapshot {
     snapshot
 }
 
+/// Returns the pins of the locks that a snapshot keeps, as far as they can be read.
+fn pins_of(store: &Store, id: SnapshotId) -> Pins {
+    let texts = config_copy::locks(store, id).unwrap_or_default();
+    let locks = texts.iter().filter_map(|text| LockDocument::parse(text).ok());
+    Pins::new(Rule::Kept, locks.flat_map(|lock| lock.fetches).collect())
+}
+
 /// Computes a snapshot from what was evaluated; `None` when that cannot be read either.
 fn from_manifest(store: &Store, id: SnapshotId) -> Option<Snapshot> {
     #[derive(Deserialize)]
@@ -69,6 +79,7 @@ fn from_manifest(store: &Store, id: SnapshotId) -> Option<Snapshot> {
         return None;
     }
     let kept: Kept = serde_json::from_slice(&text).ok()?;
+    let pins = pins_of(store, id);
     let mut snapshot = Snapshot { id, ..Snapshot::empty() };
     let mut derivations = BTreeMap::new();
     let mut owners: HashMap<Placeholder, (Hash, &OutputName)> = HashMap::new();
@@ -76,9 +87,11 @@ fn from_manifest(store: &Store, id: SnapshotId) -> Option<Snapshot> {
         let placeholder =
             |output| (Placeholder::new(derivation.hash, output), (derivation.hash, output));
         owners.extend(derivation.outputs.iter().map(placeholder));
-        // Of several, the newest: which pins were in force is not known any more.
+        // Of several, that with the pins of the lock of then.
         let recorded = recorded_outputs(store, derivation.hash).unwrap_or_default();
-        derivations.extend(recorded.into_iter().next().map(|outputs| (derivation.hash, outputs)));
+        let of_lock = recorded.iter().position(|outputs| pins.agree(outputs.pins()));
+        let outputs = recorded.into_iter().nth(of_lock.unwrap_or(0));
+        derivations.extend(outputs.map(|outputs| (derivation.hash, outputs)));
     }
     snapshot.derivations = Arc::new(derivations);
     let path = |placeholder: Placeholder| {

@@ -1,0 +1,137 @@
+//! `native.refresh_pins` and `prune_pins`; the pins of configs that were evaluated.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mlua::prelude::*;
+use syslua_engine::pins::{Pin, PinChange, Pins, parts_of};
+use syslua_engine::realize;
+use syslua_engine::store::Access;
+
+use crate::error::{Answer, lua_failure, register_verb};
+use crate::evaluation::manifest_of;
+use crate::inputs::config_path;
+use crate::options::Options;
+use crate::state;
+
+/// Returns the pins of a config that was evaluated; without one nothing is pinned.
+pub fn pins_of(lua: &Lua, config: Option<&Path>) -> Arc<Pins> {
+    let find = |path: &Path| {
+        state::read(lua, |state| {
+            state.pending_locks.get(path).map(|pending| Arc::clone(&pending.pins))
+        })
+    };
+    config.and_then(find).unwrap_or_default()
+}
+
+/// Returns the pins of the config that a table of options names.
+///
+/// # Errors
+/// When it names none that could be one.
+pub fn pins_of_options(lua: &Lua, options: Option<&LuaTable>) -> Answer<Arc<Pins>> {
+    let config = options.map(|options| options.raw_get::<Option<LuaString>>("config"));
+    let config = config.transpose().map_err(lua_failure)?.flatten();
+    let config = config.map(|config| config_path(&config)).transpose()?;
+    Ok(pins_of(lua, config.as_deref()))
+}
+
+/// Returns a pin as a table, as entries of inputs are.
+///
+/// # Errors
+/// When Lua has no memory left.
+pub fn pin_table(lua: &Lua, key: &str, pin: &Pin) -> LuaResult<LuaTable> {
+    let table = lua.create_table()?;
+    let parts = parts_of(key);
+    table.raw_set("type", if parts.is_some() { "git" } else { "url" })?;
+    table.raw_set("url", key)?;
+    table.raw_set("ref", parts.map(|(_, reference, _)| reference))?;
+    table.raw_set("rev", pin.rev.as_deref())?;
+    table.raw_set("sha256", pin.sha256.to_hex())?;
+    table.raw_set("last_modified", pin.last_modified)?;
+    table.raw_set("platforms", pin.platforms.iter().cloned().collect::<Vec<_>>())?;
+    Ok(table)
+}
+
+/// Returns changes of pins as a list of `{ name, section, old?, new? }`.
+///
+/// # Errors
+/// When Lua has no memory left.
+pub fn pin_changes(lua: &Lua, changes: &[PinChange]) -> LuaResult<Vec<LuaTable>> {
+    let table = |change: &PinChange| {
+        let table = lua.create_table()?;
+        let pin = |pin: &Option<Pin>| {
+            pin.as_ref().map(|pin| pin_table(lua, &change.key, pin)).transpose()
+        };
+        table.raw_set("name", change.key.as_str())?;
+        table.raw_set("section", "fetches")?;
+        table.raw_set("old", pin(&change.old)?)?;
+        table.raw_set("new", pin(&change.new)?)?;
+        Ok(table)
+    };
+    changes.iter().map(table).collect()
+}
+
+/// Notes changes of pins, to be written with the lock of a config.
+fn note_moved(lua: &Lua, config: &Path, moved: Vec<PinChange>) {
+    state::change(lua, |state| {
+        if let Some(pending) = state.pending_locks.get_mut(config) {
+            pending.moved = moved;
+        }
+    });
+}
+
+/// Fetches what pins of a config that was evaluated stand for now, and notes which of them moved.
+fn refresh(
+    lua: &Lua,
+    config: &Path,
+    keys: Vec<String>,
+    options: Option<&LuaTable>,
+) -> Answer<bool> {
+    let mut given = Options::read(lua, options)?;
+    given.settings.pins = pins_of(lua, Some(config));
+    let moved = realize::refresh_pins(&given.settings, keys, &mut given.on_event(lua))?;
+    note_moved(lua, config, moved);
+    Ok(true)
+}
+
+/// Notes which pins of a config that was evaluated no build uses any more. Inputs stay as they are
+/// locked.
+fn prune(
+    lua: &Lua,
+    config: &Path,
+    manifest: &LuaValue,
+    options: Option<&LuaTable>,
+) -> Answer<bool> {
+    let mut given = Options::read(lua, options)?;
+    given.settings.pins = Arc::new(pins_of(lua, Some(config)).kept());
+    let manifest = manifest_of(lua, manifest)?;
+    let locked = state::change(lua, |state| {
+        let pending = state.pending_locks.get_mut(config)?;
+        pending.changes.clear();
+        Some(pending.file.lock.fetches.clone())
+    });
+    let locked = locked.flatten().unwrap_or_default();
+    let moved = given.engine(Access::Look)?.prune_pins(&manifest, &locked)?;
+    note_moved(lua, config, moved);
+    Ok(true)
+}
+
+/// Registers the functions.
+pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
+    register_verb(
+        lua,
+        native,
+        "refresh_pins",
+        |lua, (config, keys, options): (LuaString, Vec<String>, Option<LuaTable>)| {
+            refresh(lua, &config_path(&config)?, keys, options.as_ref())
+        },
+    )?;
+    register_verb(
+        lua,
+        native,
+        "prune_pins",
+        |lua, (config, manifest, options): (LuaString, LuaValue, Option<LuaTable>)| {
+            prune(lua, &config_path(&config)?, &manifest, options.as_ref())
+        },
+    )
+}
