@@ -650,6 +650,8 @@ function BuildContext.run(command, opts) end
 ---@field read_lock fun(entry: string): boolean, any
 ---@field write_lock fun(config: string): boolean, any
 ---@field forget_lock fun(config: string): boolean, any
+---@field refresh_pins fun(config: string, keys: string[], options: syslua.Options?): boolean, any
+---@field prune_pins fun(config: string, manifest: syslua.Manifest, options: syslua.Options?): boolean, any
 ---@field commit_lock fun(config: string, message: string): boolean, any
 ---@field clone fun(url: string, branch: string?, directory: string): boolean, any
 ---@field parse_input fun(url: string): boolean, any

@@ -138,7 +138,7 @@ end
 
 -- Writes the lock of a config. That of a trusted project stays trusted by what is written.
 local function write(config, options)
-  if require("syslua.util.path").basename(config) ~= "syslua.lua" then
+  if not ("/" .. config):find("[/\\]syslua%.lua$") then
     border.call("write_lock", config)
     return
   end

@@ -390,6 +390,10 @@ describe("pins", function()
     local function random(first, last)
       return first - 1 + next_number(last - first + 1)
     end
+    local texts = {}
+    for number = 0, 3 do
+      texts[here.shell(("echo %d | sha256sum"):format(number)).stdout:match("%x+")] = number .. "\n"
+    end
     for _ = 1, 3 do
       local count = random(3, 6)
       local lines = { "local d = {}" }
@@ -438,11 +442,16 @@ describe("pins", function()
         if applied.code == 0 then
           local lock = here.read("syslua.lock") or '{ "version": 1 }\n'
           locks[#locks + 1] = lock
-          -- An empty root gets the bytes of then from the cache, as another machine from a server.
-          here.shell(
-            "rm -rf empty empty-home && mkdir -p empty-home empty/cache"
-              .. " && cp -R root/cache/downloads empty/cache/"
-          )
+          -- An empty root is served the bytes of then.
+          local served = {}
+          for name = 1, 3 do
+            served[name] = here.read("file" .. name)
+            local locked = pin("file" .. name)
+            if locked then
+              here.write("file" .. name, texts[locked.sha256])
+            end
+          end
+          here.shell("rm -rf empty empty-home && mkdir empty-home")
           local environment = { HOME = here.directory .. "/empty-home" }
           local fresh =
             here.shell("$LUA -l syslua apply init.lua --locked --root empty", environment)

@@ -45,7 +45,7 @@ local function get_detail(change)
   local detail = ("%s -> %s%s"):format(show(old), show(new), commits)
   if old.url ~= new.url then
     detail = detail .. ("  %s -> %s"):format(old.url, new.url)
-  elseif old.rev == new.rev and old.sha256 ~= new.sha256 then
+  elseif old.rev and old.rev == new.rev and old.sha256 ~= new.sha256 then
     detail = ("%s -> %s  (the same revision with other content)"):format(
       old.sha256 or "",
       new.sha256 or ""

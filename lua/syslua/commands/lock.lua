@@ -53,7 +53,8 @@ function lock.run(args)
     require("syslua.util.failure").raise({
       kind = "usage",
       message = "`lock` needs a word on what to do",
-      hint = "`lock --check` verifies syslua.lock, `lock --prune` deletes unused pins; `apply` and `update` write it",
+      hint = "`lock --check` verifies syslua.lock, `lock --prune` deletes unused pins; "
+        .. "`apply` and `update` write it",
     })
   end
   local config = require("syslua.cli.config_path").get(args.config)

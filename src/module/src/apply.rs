@@ -11,8 +11,8 @@ use syslua_engine::store::Access;
 use crate::error::{Answer, lua_failure, register_verb};
 use crate::evaluation::manifest_of;
 use crate::inputs;
-use crate::pins;
 use crate::options::Options;
+use crate::pins;
 use crate::state;
 use crate::task::LuaTasks;
 

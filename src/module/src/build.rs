@@ -10,8 +10,8 @@ use syslua_engine::store::Outputs;
 
 use crate::derive::derivation_of;
 use crate::error::{Answer, lua_failure, register_verb};
-use crate::pins;
 use crate::options::Options;
+use crate::pins;
 use crate::state;
 use crate::task::LuaTasks;
 

@@ -309,7 +309,9 @@ pub fn finish(lua: &Lua, session: LockSession, config: &Path) -> Answer<Option<(
     };
     let pins = Arc::new(Pins::new(rule, file.lock.fetches.clone()));
     state::change(lua, |state| {
-        state.pending_locks.insert(config.to_owned(), PendingLock { file, changes, pins, moved: Vec::new() })
+        state
+            .pending_locks
+            .insert(config.to_owned(), PendingLock { file, changes, pins, moved: Vec::new() })
     });
     Ok(text.map(|text| (path, text)))
 }
@@ -474,9 +476,8 @@ fn clone(url: &str, branch: Option<&str>, directory: &Path) -> Answer<()> {
     let mut command = Command::new("git");
     // Whatever the user's configuration rewrites the address to.
     command.env("GIT_ALLOW_PROTOCOL", "file:https:ssh").args(["clone", "--quiet"]);
-    let is_commit = |text: &&str| {
-        text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-    };
+    let is_commit =
+        |text: &&str| text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let commit = branch.filter(is_commit);
     if let Some(branch) = branch.filter(|_| commit.is_none()) {
         command.arg(format!("--branch={branch}"));

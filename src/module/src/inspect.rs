@@ -16,8 +16,8 @@ use crate::error::{
     Answer, lua_failure, register as register_function, register_outside, register_verb,
 };
 use crate::evaluation::manifest_of;
-use crate::pins;
 use crate::options::Options;
+use crate::pins;
 use crate::state;
 use crate::task::LuaTasks;
 

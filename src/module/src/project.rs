@@ -25,8 +25,8 @@ use crate::error::{
     to_table as failure_table,
 };
 use crate::evaluation::manifest_of;
-use crate::pins;
 use crate::options::Options;
+use crate::pins;
 use crate::state;
 use crate::task::LuaTasks;
 

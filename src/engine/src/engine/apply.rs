@@ -6,24 +6,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::altered::Altered;
+use super::pins::with_pins;
 use super::prospect::Prospect;
 use super::report::{action_report, derivation_report, displaced_report, snapshot_report};
 use super::text_diff::TextDiff;
 use super::{ApplyReport, ConfirmReport, DerivationReport, Engine, Error, PlanReport};
 use crate::action;
+use crate::generations;
 use crate::hash::Hash;
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
 use crate::platform;
-use crate::platform::jail::Level;
 use crate::platform::lock::{Lock, LockError, Mode};
 use crate::realize::{self, Tasks};
-use crate::settings::{Event, Sandbox, Settings};
+use crate::settings::{Event, Sandbox};
 use crate::snapshot::Snapshot;
 use crate::store::{self, Outputs, Present, find_outputs};
 use crate::switch::{self, Desired, Extent, Mark, Plan, Secrets, Step, Switched, To};
-use crate::value::Text;
-use crate::{generations, inputs};
 
 /// From this number of derivations on, it is worth looking for their objects while the plan is
 /// prepared.
@@ -65,21 +64,6 @@ pub(super) struct Planned {
     pub(super) known: Arc<BTreeMap<Hash, Outputs>>,
     /// Whether there is a journal that cannot be read.
     pub(super) is_lost: bool,
-}
-
-/// Returns a manifest whose copy of the lock has the pins that were added since it was evaluated;
-/// nothing where there are none.
-fn with_pins(manifest: &Manifest, settings: &Settings) -> Option<Manifest> {
-    let changes = settings.pins.changes();
-    let entry = manifest.config_path.as_ref().filter(|_| !changes.is_empty())?;
-    let place = Text(platform::bytes_of_path(&inputs::place_of(entry)));
-    let mut manifest = manifest.clone();
-    let old = manifest.files.iter().position(|(path, _)| *path == place);
-    let text = old.map(|index| manifest.files.remove(index).1);
-    let text = inputs::text_with_pins(text.as_deref(), &changes)?;
-    manifest.files.push((place, text));
-    manifest.files.sort();
-    Some(manifest)
 }
 
 impl Engine {
@@ -429,44 +413,10 @@ impl Engine {
             && current.derivations.values().all(|outputs| self.has_pins_of(outputs))
     }
 
-    /// Returns whether the pins of a result are those of the lock.
-    fn has_pins_of(&self, outputs: &Outputs) -> bool {
-        realize::agrees(&self.settings, None, outputs)
-    }
-
     /// Returns whether all objects are there that are applied.
     fn has_objects(&self, current: &Snapshot) -> bool {
         let present = Present::look(&self.store, current.derivations.len());
         current.derivations.values().all(|outputs| present.has_all(outputs))
-    }
-
-    /// Returns what is realized of a manifest already: from the current snapshot, which is one
-    /// file, and from the store for the rest.
-    fn known_outputs(
-        &self,
-        wanted: &BTreeSet<Hash>,
-        current: &Snapshot,
-    ) -> Result<BTreeMap<Hash, Outputs>, Error> {
-        let mut known = BTreeMap::new();
-        let present = Present::look(&self.store, wanted.len());
-        for hash in wanted {
-            let recorded = current.derivations.get(hash);
-            let recorded = recorded
-                .filter(|outputs| present.has_all(outputs) && self.has_pins_of(outputs))
-                .cloned();
-            let outputs = match recorded {
-                // Only the store tells how something was built.
-                _ if self.settings.sandbox == Sandbox::Require => {
-                    find_outputs(&self.store, *hash, |outputs| {
-                        outputs.level() == Level::Namespaces && self.has_pins_of(outputs)
-                    })?
-                }
-                Some(outputs) => Some(outputs),
-                None => find_outputs(&self.store, *hash, |outputs| self.has_pins_of(outputs))?,
-            };
-            known.extend(outputs.map(|outputs| (*hash, outputs)));
-        }
-        Ok(known)
     }
 
     pub(super) fn plan_report(

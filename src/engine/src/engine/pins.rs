@@ -1,0 +1,120 @@
+//! What the pins of a lock mean to verbs: which results they take, what a snapshot keeps of the lock,
+//! and which pins no build of a config uses any more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Engine, Error};
+use crate::failure::Failure;
+use crate::hash::Hash;
+use crate::manifest::Manifest;
+use crate::pins::{Pin, PinChange};
+use crate::platform;
+use crate::platform::jail::Level;
+use crate::settings::{Sandbox, Settings};
+use crate::snapshot::Snapshot;
+use crate::store::{Outputs, Present, find_outputs, recorded_outputs};
+use crate::value::Text;
+use crate::{inputs, realize};
+
+/// Returns a manifest whose copy of the lock has the pins that were added since it was evaluated;
+/// nothing where there are none.
+pub(super) fn with_pins(manifest: &Manifest, settings: &Settings) -> Option<Manifest> {
+    let changes = settings.pins.changes();
+    let entry = manifest.config_path.as_ref().filter(|_| !changes.is_empty())?;
+    let place = Text(platform::bytes_of_path(&inputs::place_of(entry)));
+    let mut manifest = manifest.clone();
+    let old = manifest.files.iter().position(|(path, _)| *path == place);
+    let text = old.map(|index| manifest.files.remove(index).1);
+    let text = inputs::text_with_pins(text.as_deref(), &changes)?;
+    manifest.files.push((place, text));
+    manifest.files.sort();
+    Some(manifest)
+}
+
+impl Engine {
+    /// Returns whether the pins of a result are those of the lock.
+    pub(super) fn has_pins_of(&self, outputs: &Outputs) -> bool {
+        realize::agrees(&self.settings, None, outputs)
+    }
+
+    /// Returns what is realized of a manifest already: from the current snapshot, which is one
+    /// file, and from the store for the rest.
+    pub(super) fn known_outputs(
+        &self,
+        wanted: &BTreeSet<Hash>,
+        current: &Snapshot,
+    ) -> Result<BTreeMap<Hash, Outputs>, Error> {
+        let mut known = BTreeMap::new();
+        let present = Present::look(&self.store, wanted.len());
+        for hash in wanted {
+            let recorded = current.derivations.get(hash);
+            let recorded = recorded
+                .filter(|outputs| present.has_all(outputs) && self.has_pins_of(outputs))
+                .cloned();
+            let outputs = match recorded {
+                // Only the store tells how something was built.
+                _ if self.settings.sandbox == Sandbox::Require => {
+                    find_outputs(&self.store, *hash, |outputs| {
+                        outputs.level() == Level::Namespaces && self.has_pins_of(outputs)
+                    })?
+                }
+                Some(outputs) => Some(outputs),
+                None => find_outputs(&self.store, *hash, |outputs| self.has_pins_of(outputs))?,
+            };
+            known.extend(outputs.map(|outputs| (*hash, outputs)));
+        }
+        Ok(known)
+    }
+
+    /// Returns what is left of the pins of a lock when this platform is taken from those that no
+    /// record of the derivations of a manifest names; one without platforms goes.
+    ///
+    /// # Errors
+    /// When a record cannot be read, or one of the derivations was never built here with these
+    /// pins, so that nobody knows what it uses.
+    pub fn prune_pins(
+        &self,
+        manifest: &Manifest,
+        locked: &BTreeMap<String, Pin>,
+    ) -> Result<Vec<PinChange>, Failure> {
+        let mut used: BTreeSet<String> = BTreeSet::new();
+        let wanted = manifest.wanted();
+        for derivation in &manifest.derivations {
+            // Users of what declares its output do not name what that was made of.
+            let is_declared = derivation.spec.output_hash.is_some();
+            if !is_declared && !wanted.contains(&derivation.hash) {
+                continue;
+            }
+            let results = recorded_outputs(self.store(), derivation.hash)
+                .map_err(|error| Error::from(error).to_failure())?;
+            let mut is_known = false;
+            for outputs in results {
+                if is_declared || self.settings.pins.agree(outputs.pins()) {
+                    is_known = true;
+                    used.extend(outputs.pins().keys().cloned());
+                }
+            }
+            if !is_known && wanted.contains(&derivation.hash) {
+                let title = derivation.title();
+                let message = format!(
+                    "{title} was never built on this machine with the pins of syslua.lock: \
+                     which of them it uses is not known"
+                );
+                return Err(Failure::new("lock", message)
+                    .with_hint("apply the config, and prune then")
+                    .at(derivation.positions.first().cloned()));
+            }
+        }
+        let platform = &self.settings.system.platform;
+        let mut changes = Vec::new();
+        for (key, pin) in locked.iter().filter(|(key, _)| !used.contains(*key)) {
+            let mut left = pin.clone();
+            let is_changed = left.platforms.remove(platform);
+            let new = (!left.platforms.is_empty()).then_some(left);
+            if is_changed || new.is_none() {
+                changes.push(PinChange { key: key.clone(), old: Some(pin.clone()), new });
+            }
+        }
+        Ok(changes)
+    }
+}
