@@ -71,7 +71,7 @@ impl Engine {
     ///
     /// # Errors
     /// When a record cannot be read, or one of the derivations was never built here with these
-    /// pins, so that nobody knows what it uses.
+    /// pins, so that its pins are not known.
     pub fn prune_pins(
         &self,
         manifest: &Manifest,
@@ -98,7 +98,7 @@ impl Engine {
                 let title = derivation.title();
                 let message = format!(
                     "{title} was never built on this machine with the pins of syslua.lock: \
-                     which of them it uses is not known"
+                     its pins are not known"
                 );
                 return Err(Failure::new("lock", message)
                     .with_hint("apply the config, and prune then")
