@@ -228,7 +228,8 @@ pub struct PinChange {
 impl PinChange {
     /// Returns whether only the platforms differ.
     pub fn is_of_platforms(&self) -> bool {
-        matches!((&self.old, &self.new), (Some(old), Some(new)) if old.sha256 == new.sha256 && old.rev == new.rev)
+        let (Some(old), Some(new)) = (&self.old, &self.new) else { return false };
+        old.sha256 == new.sha256 && old.rev == new.rev
     }
 
     /// Makes the change in pins that may have changed since they were read. Returns whether that

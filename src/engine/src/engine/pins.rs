@@ -1,5 +1,5 @@
-//! What the pins of a lock mean to verbs: which results they take, what a snapshot keeps of the lock,
-//! and which pins no build of a config uses any more.
+//! What the pins of a lock mean to verbs: which results they take, what a snapshot keeps of the
+//! lock, and which pins no build of a config uses any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -169,7 +169,8 @@ pub enum Error {
     },
     /// A download is not what the lock says.
     #[error(
-        "{key} is not what syslua.lock pins:\n  pinned sha256   {pinned}\n  received sha256 {received}"
+        "{key} is not what syslua.lock pins:\n  pinned sha256   {pinned}\n  \
+         received sha256 {received}"
     )]
     WrongPin {
         /// What is called so in the lock.
@@ -285,10 +286,12 @@ impl Error {
                 Some(format!("if you trust what came, write \"{received}\" in the config"))
             }
             Error::WrongPin { key, .. } => Some(format!(
-                "find out why it changed before you trust it; then `sys update '{key}'` pins what comes now"
+                "find out why it changed before you trust it; \
+                 then `sys update '{key}'` pins what comes now"
             )),
             Error::NotPinned { call, rule: Rule::NoLock | Rule::Adds, .. } => Some(format!(
-                "give {call} the sha256; or build it from a config, beside which syslua.lock pins it"
+                "give {call} the sha256; \
+                 or build it from a config, beside which syslua.lock pins it"
             )),
             Error::NotPinned { rule: Rule::Locked, .. } => {
                 Some("apply once without --locked, and commit syslua.lock".to_owned())
