@@ -31,6 +31,9 @@ describe("pins", function()
   end
 
   local function pin(name, lock)
+    if not here.exists(lock or "syslua.lock") then
+      return nil
+    end
     return (place.lock(lock).fetches or {})[url(name)]
   end
 
@@ -461,6 +464,9 @@ describe("pins", function()
             contents("home"),
             ("step %d:\n%s"):format(step, lock)
           )
+          for name, text in pairs(served) do
+            here.write("file" .. name, text)
+          end
         end
       end
     end
