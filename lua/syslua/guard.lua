@@ -70,8 +70,8 @@ local function new_index(library)
   end
 end
 
--- The libraries of Lua, with what was in them when the module was loaded: a build sees this and
--- nothing else.
+-- The libraries of Lua, as they were when the module was loaded: a build sees this and nothing
+-- else.
 ---@type { name: string, table: table, content: table<any, any>, metatable: table? }[]
 local libraries = {}
 local originals = require("syslua").native.originals

@@ -12,7 +12,7 @@ local text = require("syslua.util.text")
 
 local input_graph = {}
 
--- Inputs in inputs: who goes deeper goes in circles.
+-- Inputs in inputs: beyond this depth there must be a cycle.
 local deepest = 20
 
 ---@class syslua.input_graph.Declared

@@ -125,7 +125,7 @@ end
 -- Returns which of several files there is.
 local function find_file(self, candidates)
   for _, candidate in ipairs(self.places and candidates or {}) do
-    -- What the copy holds counts before what was made since.
+    -- The contents of the copy take precedence over later files.
     if self.places[path.normalize(path.join(self.directory, candidate))] then
       return candidate
     end

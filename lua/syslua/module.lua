@@ -145,8 +145,8 @@ local function set_up(module, opts)
   table.insert(entry.given, { value = opts, position = where, chain = position.chain() })
 end
 
---- Makes a module. Its `setup` may be called any number of times; `config` is called once, with
--- what came of it all.
+--- Makes a module. Its `setup` may be called any number of times; `config` is called once, with the
+-- merged options.
 ---@param spec syslua.module.Spec
 ---@return syslua.ConfigModule
 return function(spec)

@@ -17,7 +17,7 @@ local get_metatable = debug.getmetatable
 local library_names =
   { "string", "table", "math", "os", "io", "utf8", "coroutine", "debug", "package" }
 
---- What was in force before an evaluation.
+--- The values before an evaluation.
 ---@class syslua.protected.Kept
 ---@field tables { name: string, table: table, fields: table<any, any> }[]
 ---@field is_released boolean?
@@ -67,7 +67,7 @@ function protected.keep()
   return kept
 end
 
---- Puts back what was replaced since; doing so twice does nothing.
+--- Restores replaced values; doing so twice has no effect.
 ---@param kept syslua.protected.Kept
 ---@return string? changed the name of a field that was replaced
 function protected.release(kept)

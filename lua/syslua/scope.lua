@@ -19,7 +19,8 @@ local stack = {}
 ---@field home string the home of who evaluates
 ---@field blocks syslua.Block[] all blocks, in order of their first use
 ---@field block syslua.Block the current one
----@field is_own boolean? inside of `user{}` for oneself, which is more than what is for everybody
+---@field is_own boolean? inside of `user{}` for oneself, which takes precedence over common
+--- declarations
 ---@field separators table<string, string|false> of variables that the config defined: false is singular
 ---@field notify fun(message: string, position: string?) tells the user something
 ---@field project syslua.TrustedProject? the project that the files evaluated are the body of
@@ -28,7 +29,7 @@ local stack = {}
 ---@field answers syslua.answers.Session? what it asks its user, and the answers
 ---@field input_trees string[]? the trees of inputs that came from elsewhere
 
---- Declarations of one scope: of everybody, of one user, of one project.
+--- Declarations of one scope: common ones, those of one user, those of one project.
 ---@class syslua.Block
 ---@field user string?
 ---@field project { name: string, path: string? }?
@@ -125,8 +126,7 @@ function scope.run(user, project, home, callback)
   scope.within(block, callback)
 end
 
---- Calls a function while what is declared is one's own: it counts for more than what is for
---- everybody.
+--- Calls a function whose declarations belong to the user: they take precedence over common ones.
 ---@param callback function
 function scope.run_own(callback)
   local current = stack[#stack]

@@ -1,4 +1,4 @@
---- `syslua.snapshots`: what was applied, and going back to it. It reads no config.
+--- `syslua.snapshots`: the applied snapshots, and going back to them. It reads no config.
 
 local border = require("syslua.border")
 local settings = require("syslua.settings")

@@ -1,5 +1,5 @@
---- `syslua.store`: the objects that builds left, what holds them, and what goes. It reads no
---- config, and takes objects by their whole names.
+--- `syslua.store`: the objects of builds, their holders, and garbage collection. It reads no
+--- config, and takes objects by their full names.
 
 local border = require("syslua.border")
 local settings = require("syslua.settings")

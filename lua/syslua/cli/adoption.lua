@@ -12,7 +12,7 @@ local adoption = {}
 ---@field directory string the config's directory, with links resolved
 ---@field home string with links resolved
 ---@field root string with links resolved
----@field is_system boolean whether everybody reads the store
+---@field is_system boolean whether all users can read the store
 ---@field targets table[] what is managed
 ---@field files table[] the `file{}` declarations of the config
 ---@field options table? those of the engine
@@ -22,7 +22,7 @@ local adoption = {}
 ---@class syslua.cli.Adoption
 ---@field path string
 ---@field action "copy"|"source"|"link"|"nothing"
----@field source string? where its content goes: relative to the config's directory
+---@field source string? the place for its content: relative to the config's directory
 ---@field lines string[] to add to the config
 ---@field alternatives boolean? whether another name is acceptable if `source` exists
 ---@field render nil|fun(source: string): string[] the lines for another name

@@ -75,7 +75,7 @@ local function get_emmyrc()
     [mark_key] = mark,
     runtime = { version = get_version("Lua"), requirePattern = { "?.lua", "?/init.lua" } },
     workspace = { library = get_library(), ignoreGlobs = { "**/*_spec.lua" } },
-    -- It finds what comes with sys.lua under other names than `require` does.
+    -- It finds files of sys.lua under other names than `require` does.
     diagnostics = { disable = { "unresolved-require" } },
   }
 end

@@ -190,7 +190,7 @@ function entering.enter(directory, options, ask)
     end
     local built, result =
       pcall(border.call, "project_enter", manifest, directory, again.hash, options)
-    -- What was resolved is locked also when a build fails; what is written stays trusted.
+    -- Resolved inputs are locked also when a build fails; the written lock stays trusted.
     if border.call("write_trusted_lock", again.entry, options) then
       ---@type syslua.cli.FoundProject
       local locked = border.call("trust_check", directory, options)

@@ -11,7 +11,7 @@ local graph = {}
 ---@field kind "derivation"|"file"|"action"
 ---@field label string one line
 ---@field group string its kind: "build", "file", "link", "variable", "command" and so on
----@field details string[] lines for those who want to know more
+---@field details string[] additional lines
 ---@field positions string[] who declared it, innermost first
 ---@field origin string? of a file, its origin: the path of a source, or "a text"
 

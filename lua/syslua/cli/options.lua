@@ -23,7 +23,7 @@ function options.from_args(args)
       listener(event)
     end,
     ticks = has_bars,
-    -- What is in force already is shown only to those who ask for everything.
+    -- Applied actions without a change are shown only on request.
     brief = not (args.json or args.verbose),
     -- The manifest stays with the engine: no command looks into it.
     raw = true,

@@ -194,7 +194,7 @@ local function count_marks(actions)
   return counts
 end
 
--- Snapshot 0 is what was before the first apply.
+-- Snapshot 0 is the state before the first apply.
 local pending_lines = {
   running = "process %d is switching from snapshot %s to %s",
   interrupted = "a switch of process %d from snapshot %s to %s was cut off: the next apply or rollback takes it back",
@@ -300,7 +300,7 @@ function report.render_apply(result, config, args, style)
   end
   local lines = lay_out(get_rows(result, args.verbose), style, args.verbose)
   if not result.new_snapshot then
-    -- What was built came out as what is there already.
+    -- The build produced an existing object.
     local what = ("Built %d; nothing else changed"):format(#(result.built or {}))
     lines[#lines + 1] = unchanged_report.render(what, result, config)
     return lines

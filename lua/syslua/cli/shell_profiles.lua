@@ -1,5 +1,5 @@
---- The lines by which shells read the environment at their start: adding them to the files of a
--- user, and taking them away. Which files and lines, the engine knows.
+--- The lines through which shells read the environment at their start: adding them to the files of
+-- a user, and removing them. The engine knows the files and lines.
 
 local border = require("syslua.border")
 local path = require("syslua.util.path")

@@ -16,7 +16,7 @@ local function get_changes(entry)
   end
   local total = changes.added + changes.changed + changes.removed
   if total == 0 then
-    -- What was declared before, put right.
+    -- An earlier declaration, repaired.
     return entry.parent and "as " .. entry.parent
   end
   local counts = {}

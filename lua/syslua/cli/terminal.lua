@@ -161,7 +161,7 @@ function terminal.clear()
   end
 end
 
--- Why stdout did not take what was written; nil as long as it did. Lua's buffer forgets it.
+-- The reason why stdout did not accept output; nil if it did. Lua's buffer forgets it.
 ---@type string?
 local write_problem
 

@@ -6,7 +6,7 @@ local path = require("syslua.util.path")
 local unchanged_report = {}
 
 --- Returns the line.
----@param what string "Nothing changed", or the like
+---@param what string "Nothing changed", or a similar text
 ---@param result table an ApplyResult or a PlanResult
 ---@param config string the config's path
 ---@return string

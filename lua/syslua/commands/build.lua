@@ -118,7 +118,7 @@ local function realize(derivations, options)
   return results
 end
 
--- What was resolved is locked also when a build fails.
+-- Resolved inputs are locked also when a build fails.
 local function realize_and_lock(derivations, options, config)
   local succeeded, results = pcall(realize, derivations, options)
   border.call("write_lock", config)

@@ -1,4 +1,4 @@
---- `completions`: prints the script by which a shell completes commands, flags and values.
+--- `completions`: prints the script that lets a shell complete commands, flags and values.
 
 local completions = {}
 

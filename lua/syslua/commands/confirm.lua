@@ -1,4 +1,4 @@
---- `confirm`: keeps what `apply --confirm` did, which is taken back otherwise.
+--- `confirm`: keeps the changes of `apply --confirm`, which are undone otherwise.
 
 local confirm = {}
 

@@ -1,5 +1,5 @@
---- `diff`: shows how two snapshots differ, or which inputs of two derivations do.
--- It reads what was recorded of them, and no config.
+--- `diff`: shows how two snapshots differ, or which inputs of two derivations do. It reads their
+-- records, and no config.
 
 local diff = {}
 

@@ -1,5 +1,5 @@
---- `edit TARGET`: opens what a target is made of in the user's editor, and offers to apply. It does
--- not know how an apply goes.
+--- `edit TARGET`: opens the origin of a target in the user's editor, and offers to apply. It does
+-- not know how an apply works.
 
 local edit = {}
 

@@ -6,7 +6,7 @@ local failure = require("syslua.util.failure")
 
 local import = {}
 
---- The kinds, for those who complete words.
+--- The kinds, for completions.
 import.kinds = { "chezmoi", "closure", "dotfiles", "stow" }
 
 import.summary = require("syslua.cli.commands").get_summary("import")
@@ -34,7 +34,7 @@ function import.add_to_parser(parser)
   parser:flag("--json", "Print one JSON object instead of text.")
 end
 
--- Writes the config of what was found; returns the result and the lines for people.
+-- Writes the config of the found files; returns the result and the lines for people.
 local function write_config(found, args, options)
   local lib = require("syslua.lib")
   local path = require("syslua.util.path")

@@ -152,7 +152,7 @@ function shell.run(args)
   local shell_name = subprocess.get_shell_name()
   ---@type boolean, any
   local succeeded, entered = pcall(border.call, "enter", manifest, project, shell_name, options)
-  -- What was resolved is locked also when a build fails.
+  -- Resolved inputs are locked also when a build fails.
   border.call("write_lock", config)
   if not succeeded then
     error(entered, 0)

@@ -35,8 +35,8 @@ local function check_target(target)
   return normal
 end
 
---- Declares a directory. It may hold other targets, and whatever else; when it is no longer
--- declared it goes if it is empty and was not there before.
+--- Declares a directory. It may contain other targets and other files. When it is no longer
+-- declared, it is removed if it is empty and sys.lua created it.
 ---@param given syslua.directory.Opts
 return function(given)
   schema.check("directory{}", given, fields)

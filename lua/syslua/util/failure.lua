@@ -10,13 +10,14 @@ local failure = {}
 ---@field hint string? what to do about it
 ---@field trace string[]? the user's lines that led there, innermost first
 ---@field details string? more lines, such as the last output of a build
----@field mismatches syslua.Mismatch[]? the contents that are not what was declared; the message has them too
+---@field mismatches syslua.Mismatch[]? the contents that differ from the declaration; the message
+--- has them too
 
 ---@class syslua.Mismatch
 ---@field position string? where it was declared, "init.lua:12"
 ---@field url string where it came from, or the name of the derivation whose output it is
 ---@field expected string the SHA-256 that was declared, in hexadecimal digits
----@field found string that of what came
+---@field found string the hash of the actual content
 
 local metatable = { __name = "syslua.Failure" }
 

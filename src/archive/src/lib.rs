@@ -77,8 +77,8 @@ impl<S: ReadAt + ?Sized> Archive<'_, S> {
     /// same tree. It is called when the format is known.
     ///
     /// # Errors
-    /// When something in the archive is refused, and those of the destination. What was written
-    /// until then stays.
+    /// When something in the archive is refused, and errors of the destination. Files written until
+    /// then stay.
     pub fn unpack<D: Destination>(
         &self,
         open: &(dyn Fn() -> problem::Result<D> + Sync),

@@ -45,7 +45,7 @@ pub enum Problem {
         reason: String,
         /// What to write in the list `allow`.
         allow: &'static str,
-        /// What comes of it, after "then".
+        /// Its effect, after "then".
         effect: &'static str,
     },
     /// It goes beyond one of the limits.

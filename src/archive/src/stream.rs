@@ -21,7 +21,7 @@ pub struct Stream<'a> {
     chunk: Vec<u8>,
     position: usize,
     has_ended: bool,
-    /// Counts what comes, and whatever else it turns into.
+    /// Counts arriving bytes, and their unpacked size.
     pub budget: Budget,
     /// How it is compressed.
     pub compression: Compression,
@@ -29,7 +29,7 @@ pub struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
-    /// Decodes bytes while `consume` takes what comes.
+    /// Decodes bytes while `consume` takes the result.
     ///
     /// # Errors
     /// Those of `consume`.

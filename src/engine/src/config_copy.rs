@@ -292,7 +292,7 @@ impl<'a> Writer<'a> {
         writer
     }
 
-    /// Copies a source; returns nothing when it is not, or no longer, what was hashed.
+    /// Copies a source; returns nothing if it differs from the hashed one.
     fn copy(&mut self, source: &Source) -> Result<Option<Vec<Entry>>> {
         let mut entries = Vec::new();
         if self

@@ -16,11 +16,11 @@ pub struct Failure {
     pub hint: Option<String>,
     /// More lines, such as the end of a build's output.
     pub details: Option<String>,
-    /// The contents that are not what was declared, when it is about that.
+    /// The contents that differ from their declaration, if it is about that.
     pub mismatches: Vec<Mismatch>,
 }
 
-/// A content that is not what was declared.
+/// A content that differs from its declaration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
     /// Where it was declared, such as `init.lua:12`.
@@ -29,7 +29,7 @@ pub struct Mismatch {
     pub url: String,
     /// The SHA-256 that was declared, as hexadecimal digits.
     pub expected: String,
-    /// That of what came.
+    /// The hash of the actual content.
     pub found: String,
 }
 

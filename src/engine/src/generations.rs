@@ -226,8 +226,8 @@ pub fn parent_of(store: &Store, id: SnapshotId) -> Option<SnapshotId> {
     indexed.or_else(|| all(store).ok()?.into_iter().rfind(|other| *other < id))
 }
 
-/// Takes the next number for a snapshot. It is used once, even when the switch is taken back: what
-/// ran with the environment of that snapshot remembers its number.
+/// Takes the next number for a snapshot. It is used once, even when the switch is undone: programs
+/// that ran with the environment of that snapshot remember its number.
 ///
 /// # Errors
 /// As [`next_id`], and when the index cannot be written.

@@ -61,7 +61,7 @@ pub enum Change {
         action: Action,
         /// Whether it is the action's undo that runs.
         undo: bool,
-        /// Whether it runs because something changed: then it is taken back by running again.
+        /// Whether it runs because of a change: then it is undone by running again.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         again: bool,
         /// The user that it runs as; by default the applying user.
@@ -110,7 +110,7 @@ pub enum JournalError {
 pub struct Written {
     /// The intent.
     pub journal: Journal,
-    /// What was noted since.
+    /// The later notes.
     pub notes: Vec<Note>,
 }
 

@@ -85,8 +85,8 @@ impl Manifest {
         outputs.collect()
     }
 
-    /// Returns the hashes of the derivations that an apply realizes: those no other one here uses,
-    /// and those that actions name. What was needed only for building may be absent later.
+    /// Returns the hashes of the derivations that an apply realizes: those that no other one here
+    /// uses, and those that actions name. Build-only dependencies may be missing later.
     pub fn wanted(&self) -> BTreeSet<Hash> {
         let used: HashSet<Hash> = self
             .derivations

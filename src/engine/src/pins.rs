@@ -85,7 +85,7 @@ pub struct Pins {
 struct State {
     /// What the lock has.
     locked: BTreeMap<String, Pin>,
-    /// What was added since, and locked ones that got a platform.
+    /// Added pins, and locked ones that got a platform.
     changed: BTreeMap<String, Pin>,
     /// What could not be fetched for a record: a build says why.
     failed: BTreeSet<String>,

@@ -33,7 +33,7 @@ pub struct Settings {
     pub offline: bool,
     /// How the network is used.
     pub network: Network,
-    /// How long to wait for a lock; for ever when `None`.
+    /// The time limit for a lock; unlimited when `None`.
     pub lock_timeout: Option<Duration>,
     /// How programs of builds are confined.
     pub sandbox: Sandbox,
@@ -52,8 +52,8 @@ pub struct Settings {
     pub output: OutputLimits,
     /// What the lock of the config says of what builds fetch without a hash.
     pub pins: Arc<Pins>,
-    /// Looks for the identities by which secrets are decrypted. It is asked only when there are
-    /// some to decrypt.
+    /// Looks for the identities that decrypt secrets. It is called only when there are secrets to
+    /// decrypt.
     pub identities: fn() -> Identities,
 }
 
@@ -276,7 +276,7 @@ pub enum Event {
         /// Its path.
         archive: String,
     },
-    /// Nothing happened for a moment: for those who show how time goes by.
+    /// Nothing happened for a moment: lets callers show the elapsed time.
     Tick,
     /// Another process holds a lock.
     Waiting {

@@ -43,7 +43,7 @@ impl<const STREAMS: usize> Tail<STREAMS> {
         }
     }
 
-    /// Takes what came on a stream.
+    /// Takes output of a stream.
     pub fn put(&mut self, stream: usize, bytes: &[u8]) {
         let mut rest = bytes;
         // Of many lines only the last can be wanted.

@@ -42,7 +42,7 @@ fn read(stream: &mut &[u8], seen: &mut Buffer) -> Result<(), ReadError> {
 pub fn target(bytes: &[u8]) {
     let (mut stream, mut seen) = (bytes, Buffer(Vec::new()));
     if read(&mut stream, &mut seen).is_ok() {
-        // What was read is what is hashed.
+        // The bytes that were read are hashed.
         assert_eq!(seen.0, bytes[..bytes.len() - stream.len()]);
     }
 }

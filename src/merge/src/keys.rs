@@ -8,8 +8,8 @@ use crate::node::{Kind, Shape};
 use crate::problem::{Problem, Result};
 use crate::record::{Before, Kept, Record};
 
-/// Returns whether two values are the same to those who read them: whole numbers are, however they
-/// are written, and the order of keys does not count.
+/// Returns whether two values are equal for readers: whole numbers are, in any notation, and the
+/// order of keys does not matter.
 pub(crate) fn is_same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => {
@@ -111,7 +111,7 @@ pub(crate) fn set(
         None => insert(document, path, &value, record)?,
     };
     let before = match earlier {
-        // What was there before stays what it was; what was written around it may be new.
+        // An earlier value stays; the text around it may be new.
         Some(Kept { before: Before::Nothing { .. }, .. })
             if matches!(before, Before::Nothing { .. }) =>
         {
@@ -377,7 +377,7 @@ fn put_back(document: &mut Document<'_>, kept: &Kept, record: &mut Record) -> Re
     Ok(())
 }
 
-/// Takes back the tables above a key that hold nothing any more.
+/// Reverts the tables above a key that are now empty.
 fn tables(document: &mut Document<'_>, path: &[String], record: &mut Record) -> Result<()> {
     for depth in (0..path.len()).rev() {
         let above = &path[..depth];

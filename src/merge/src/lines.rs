@@ -22,8 +22,8 @@ pub(crate) fn has(text: &str, wanted: &str) -> bool {
     lines(text).any(|(_, line)| line == wanted)
 }
 
-/// Adds text in front or at the end, in lines of its own; returns what was written before and after
-/// it.
+/// Adds text at the front or the end, in lines of its own; returns the text written before and
+/// after it.
 pub(crate) fn add(text: &mut String, new: &str, is_first: bool) -> (String, String) {
     let newline = newline_of(text);
     if is_first {
@@ -38,7 +38,7 @@ pub(crate) fn add(text: &mut String, new: &str, is_first: bool) -> (String, Stri
     (newline.to_owned(), String::new())
 }
 
-/// Takes text in lines of its own out, with what was written around it.
+/// Removes text in lines of its own, with the text written around it.
 pub(crate) fn remove(text: &mut String, range: std::ops::Range<usize>, lead: &str, tail: &str) {
     let (mut start, mut end) = (range.start, range.end);
     let rest = text[end..].find('\n').filter(|at| text[end..end + at].trim().is_empty());

@@ -163,8 +163,8 @@ pub fn read(text: &str, format: Format) -> Result<Value> {
     Ok(editor.value(text, &node))
 }
 
-/// Sets the declared keys of a document and takes back those of the record that are not declared any
-/// more. `bytes` is nothing where there is no file.
+/// Sets the declared keys of a document and reverts those of the record that are no longer
+/// declared. `bytes` is nothing if there is no file.
 ///
 /// # Errors
 /// When the document cannot be read, or has no place for a declared value.

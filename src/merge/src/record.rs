@@ -22,7 +22,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// Returns whether nothing is to be taken back.
+    /// Returns whether there is nothing to revert.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty() && !self.made
     }
@@ -49,7 +49,7 @@ pub(crate) struct Kept {
     /// What it was set to; nothing, when it was taken away.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "present")]
     pub set: Option<Value>,
-    /// What was there before.
+    /// The earlier state.
     pub before: Before,
     /// The items that were added to a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,5 @@
---- Writes the config of an import: lines by group, copies of files beside it, and what was left out
--- as comments. It does not know where they come from.
+--- Writes the config of an import: lines by group, copies of files beside it, and omitted items as
+-- comments. It does not know where they come from.
 
 local adoption = require("syslua.cli.adoption")
 local border = require("syslua.border")
@@ -11,7 +11,7 @@ local config_writer = {}
 
 --- What an import found.
 ---@class syslua.cli.Found
----@field what string what was imported, as the user named it
+---@field what string the imported source, as the user named it
 ---@field lines { group: string, text: string, is_off: boolean? }[] lines of `setup`
 ---@field head string[] lines before the config
 ---@field copies { from: string, to: string }[] files to copy; `to` is relative to the config

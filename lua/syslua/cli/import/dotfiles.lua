@@ -37,7 +37,7 @@ local usual = { "", ".config", ".local/bin", "bin", ".local/share", ".ssh", ".gn
 ---@param group string
 ---@param target string
 ---@param seen any the existing file
----@param to string where the copy goes
+---@param to string the destination of the copy
 local function add_copy(found, group, target, seen, to)
   local mode = writer.get_private_mode(seen)
   if mode and require("syslua").username == "root" then

@@ -11,7 +11,7 @@ local system = require("syslua.system")
 
 local raise = position.raise
 
--- Where the system looks: for a user, and for everybody.
+-- The places that the system reads: for a user, and for all users.
 local places = {
   linux = {
     user = "~/.config/environment.d/60-syslua.conf",

@@ -68,8 +68,7 @@ local function unwrap(given)
   return value, number
 end
 
--- A copy of what was given, with room for all that is noted of it, once its fields are of the right
--- types.
+-- A copy of the declaration, with room for notes, once its fields have the right types.
 local function take(given)
   local from, content = rawget(given, "source"), rawget(given, "content")
   local number, declared = priority.plain, nil
@@ -293,7 +292,7 @@ local function check_contradictions(file)
   end
 end
 
--- In the system's root the store can be read by everybody, whatever the mode of the installed file.
+-- All users can read the store of the system's root, whatever the mode of the installed file.
 local function check_secrecy(file)
   local others = tonumber(file.mode:sub(-1))
   if others < 4 and system.get().username == "root" and not (file.is_once or file.public) then
@@ -333,7 +332,7 @@ local function render(file)
     raise("`template` in file{} is empty", "name a file")
   end
   file.content = require("syslua.template").render_file(file.template, file.values or {})
-  -- Where it is, for those who want to edit it.
+  -- Its place, for editing.
   file.rendered = path.join(scope.get_directory(), path.expand(file.template, scope.get_home()))
   keep_private(file)
   file.template, file.values = nil, nil

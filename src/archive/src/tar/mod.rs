@@ -30,7 +30,7 @@ pub fn is_header(start: &[u8]) -> bool {
     start.try_into().is_ok_and(|block| Header::parse(block).is_ok())
 }
 
-/// Unpacks what comes of a stream.
+/// Unpacks the result of a stream.
 ///
 /// # Errors
 /// When something in it is refused, and those of the destination.
@@ -336,7 +336,7 @@ impl<D: Destination> Reader<'_, '_, D> {
         self.skip_padding(stored)
     }
 
-    /// Reads where the content of a sparse file goes; `None` for other files.
+    /// Returns the place of a sparse file's content; `None` for other files.
     fn read_segments(&mut self, entry: &Entry) -> Result<Option<sparse::Segments>> {
         let damaged = |problem: String| {
             Problem::entry(&entry.name, format!("is a sparse file whose map {problem}"))

@@ -32,7 +32,7 @@ impl Records {
         Ok(Records(records))
     }
 
-    /// Returns a value; an empty one takes back what a global header said, and counts as none.
+    /// Returns a value; an empty one cancels that of a global header, and counts as missing.
     pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
         let (_, value) = self.0.iter().rev().find(|(known, _)| known == key)?;
         Some(value.as_slice()).filter(|value| !value.is_empty())

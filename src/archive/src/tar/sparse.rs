@@ -11,7 +11,7 @@ const MOST: usize = 1 << 20;
 /// A piece of a file that is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// Where it goes.
+    /// Its place.
     pub offset: u64,
     /// Its bytes.
     pub length: u64,

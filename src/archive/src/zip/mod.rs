@@ -41,7 +41,7 @@ pub fn extract<S: ReadAt + ?Sized, D: Destination>(
 ) -> Result<()> {
     let central = Central::find(archive.source, archive.length)?;
     let Survey { starts, has_windows, replaced } = survey(archive, &central, budget)?;
-    // What goes back far takes memory: then one at a time.
+    // A large window takes memory: then one at a time.
     let threads =
         if has_windows { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
     let threads = threads.min(archive.threads).clamp(1, MOST_THREADS).min(starts.len() / 4 + 1);

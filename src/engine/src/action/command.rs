@@ -271,7 +271,7 @@ fn run(
         &directory,
     )
     .map_err(not_started)?;
-    // What it will do is not known: to those who count changes, it is one.
+    // Its effects are unknown: it counts as one change.
     platform::fault::pass(Path::new(&name))?;
     let mut child = process.spawn().map_err(not_started)?;
     let mut output = Output::new(&mut child);
@@ -321,7 +321,7 @@ impl Output {
         Output { chunks, last: Tail::new(LAST_LINES), current: Default::default() }
     }
 
-    /// Takes what comes, at most for so long; returns whether more may come.
+    /// Takes available output, within a time limit; returns whether more may come.
     fn take(&mut self, limit: Duration, on_event: &mut dyn FnMut(Event)) -> bool {
         let begin = Instant::now();
         loop {
@@ -383,7 +383,7 @@ fn prepare(
 ) -> std::process::Command {
     let mut process = platform::shell_command(None, platform::path_from_bytes(START).as_os_str());
     process.arg("sh").arg(environment.len().to_string()).args(environment);
-    // Values in arguments would be everybody's to read.
+    // All users could read values in arguments.
     process.arg(env.len().to_string()).args(env.keys());
     process.envs(env.iter().map(|(name, value)| (format!("{VALUE}{name}"), value.to_path())));
     process.args(words(command, shell));

@@ -65,13 +65,13 @@ pub trait TargetKind: Kind {
     /// When it names a mode or an account that there is not.
     fn after(&self, mark: &dyn Fn() -> Text) -> std::result::Result<After, Error>;
 
-    /// Compares what was found at the place with what the action puts there.
+    /// Compares the file at the place with the result of the action.
     ///
     /// # Errors
     /// When its content cannot be read.
     fn drift(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<Drift>;
 
-    /// Returns whether what was found has the content that the action wrote: then it can be written
+    /// Returns whether the file has the content that the action wrote: then it can be written
     /// again.
     ///
     /// # Errors
@@ -87,7 +87,7 @@ pub trait TargetKind: Kind {
         self.holds(look, place, &found)
     }
 
-    /// Returns whether what was found is what the action puts there.
+    /// Returns whether the file is the result of the action.
     ///
     /// # Errors
     /// When it cannot be read for another reason than permissions.
@@ -211,8 +211,8 @@ pub struct Surroundings<'a> {
     pub user: Option<&'a str>,
     /// The scripts of the environment that is in force, in the order in which they are read.
     pub environment: Vec<PathBuf>,
-    /// A file that is there as long as the switch: programs have a mark of it, by which they are
-    /// known to run inside.
+    /// A file that exists during the switch: programs inherit it as a mark, by which they are known
+    /// to run inside.
     pub journal: PathBuf,
     /// The variables of this process that another user may see.
     pub shared: &'a [(OsString, OsString)],
@@ -220,7 +220,7 @@ pub struct Surroundings<'a> {
     pub interrupt: Option<&'a Interrupt>,
 }
 
-/// An action that does something else, and may know how that is taken back.
+/// An action with another effect, which may know how to undo it.
 pub trait EffectKind: Kind {
     /// Returns what is equal for effects that count as one.
     fn key(&self) -> Vec<u8>;
@@ -228,7 +228,7 @@ pub trait EffectKind: Kind {
     /// Returns what is done, or what takes it back, for people.
     fn describe(&self, undo: bool) -> String;
 
-    /// Returns whether it can be taken back.
+    /// Returns whether it can be undone.
     fn has_undo(&self) -> bool;
 
     /// Returns whether it is done at each apply.

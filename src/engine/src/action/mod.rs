@@ -89,7 +89,7 @@ pub enum Error {
     Unusable {
         /// Which of them.
         what: &'static str,
-        /// What was given.
+        /// The given value.
         given: String,
     },
     /// A file for another user, without the right to make one.

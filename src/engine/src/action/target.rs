@@ -10,7 +10,7 @@ use super::{Directories, Error, Found, Key, file, link, look, secret};
 use crate::platform::{self, FileKind, Identity, NewFile};
 use crate::value::Text;
 
-/// What became of a target that was to be taken back.
+/// The result of undoing a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Undone {
     /// It is as it was before.
@@ -239,7 +239,7 @@ pub fn undo(directories: &Directories, change: &TargetChange) -> Result<Undone, 
             if link::is_at(source, &found) && !is_original {
                 return Ok(Undone::Done);
             }
-            // Between the old link and a directory that comes back there is nothing for a moment.
+            // Between the old link and a restored directory, the place is free for a moment.
             if found != Found::Nothing && !is_after(directories, change, &found)? {
                 return Ok(left_alone(None));
             }
@@ -272,7 +272,7 @@ pub fn undo(directories: &Directories, change: &TargetChange) -> Result<Undone, 
                 if !is_after(directories, change, &found)? {
                     return Ok(left_alone(Some(kept)));
                 }
-                // A file takes the place of a file in one step; anything else goes first.
+                // A file replaces a file in one step; anything else is removed first.
                 let goes_first =
                     matches!(change.after, After::Original { .. } | After::Directory { .. });
                 if (goes_first || identity.content.is_none()) && !take_away(directories, change)? {

@@ -19,7 +19,7 @@ pub struct Activation {
     /// The user of its `user{}`; `None` is the applying user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// The project whose environment it is part of; `None` is everybody's.
+    /// The project whose environment it is part of; `None` is the common one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<Project>,
     /// Where it was put, when its target does not tell since a link is above it. In snapshots only.

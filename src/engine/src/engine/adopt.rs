@@ -157,7 +157,7 @@ fn beside(path: &Path, what: &str) -> PathBuf {
     path.with_file_name(format!(".syslua-adopt-{:x}.{what}", std::process::id()))
 }
 
-/// Copies, waits until it is on the disk, and looks whether it is what was to be copied.
+/// Copies, waits until the copy is on the disk, and checks it.
 fn copy_checked(
     from: &Path,
     to: &Path,

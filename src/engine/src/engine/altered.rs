@@ -26,7 +26,7 @@ pub(super) struct Altered {
     memory: ObjectMemory,
     /// The targets of links that do not look as they did, relative to the directory of all objects.
     suspects: HashSet<Vec<u8>>,
-    /// What was changed at those of them that have other bytes.
+    /// The changes at those with other bytes.
     by_source: BTreeMap<Vec<u8>, Vec<Alteration>>,
 }
 
@@ -41,7 +41,7 @@ impl Altered {
         !self.suspects.is_empty()
     }
 
-    /// Returns what was changed where a link leads, in words.
+    /// Returns the changes behind a link, in words.
     pub(super) fn at(&self, engine: &Engine, activation: &Activation) -> Option<&[Alteration]> {
         self.by_source.get(source_of(&engine.objects_prefix(), activation)?).map(Vec::as_slice)
     }
@@ -59,7 +59,7 @@ impl Altered {
         self.by_source.values().flatten().filter_map(|alteration| alteration.shared).collect()
     }
 
-    /// Returns what was changed at the targets of links, in words.
+    /// Returns the changes at the targets of links, in words.
     pub(super) fn in_words(&self, engine: &Engine) -> HashMap<Text, String> {
         let of = |(source, found): (&Vec<u8>, &Vec<Alteration>)| {
             (Text([engine.objects_prefix().as_slice(), source].concat()), in_words(found))
@@ -77,7 +77,7 @@ pub(super) struct Kept {
     file: PathBuf,
 }
 
-/// Says what was changed.
+/// Describes the changes.
 pub(super) fn in_words(found: &[Alteration]) -> String {
     let word = |alteration: &Alteration| match alteration.change {
         Difference::Changed => "changed",

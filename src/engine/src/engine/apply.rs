@@ -36,7 +36,7 @@ const WATCH: Duration = Duration::from_millis(50);
 pub struct PlanOptions {
     /// How the content of files changes.
     pub diff: bool,
-    /// Only what happens, and not what stays as it is.
+    /// Only changes, and not what stays.
     pub brief: bool,
 }
 
@@ -53,7 +53,7 @@ pub struct ApplyOptions {
     pub brief: bool,
     /// A line for people, which the snapshot keeps.
     pub description: String,
-    /// Seconds after which the switch is taken back, unless it is confirmed.
+    /// Seconds after which the switch is undone, unless it is confirmed.
     pub confirm: Option<f64>,
 }
 
@@ -282,7 +282,7 @@ impl Engine {
             let changed = action::Error::NotDecrypted;
             return Err(switch::Error::at(&activation.positions)(changed).into());
         }
-        // The copy that the snapshot keeps says what was built.
+        // The copy in the snapshot tells what was built.
         let pinned = with_pins(manifest, &self.settings);
         let manifest = pinned.as_ref().unwrap_or(manifest);
         let mut report = self.plan_report(manifest, &known, told)?;
@@ -337,8 +337,7 @@ impl Engine {
         })
     }
 
-    /// Takes back the switch of this mark, if it still waits to be confirmed. Returns whether it
-    /// did.
+    /// Undoes the switch of this mark, if it still waits for confirmation. Returns whether it did.
     ///
     /// # Errors
     /// When something cannot be put back.

@@ -1,4 +1,4 @@
-//! Looking without a lock while others may switch: what was seen in between is looked at again.
+//! Reading without a lock while others may switch: data that changed in between is read again.
 
 use std::time::Duration;
 

@@ -12,7 +12,7 @@ use crate::settings::Event;
 use crate::store::closure::{self, Exported, Limits};
 use crate::store::{self, Store};
 
-/// Where a closure goes.
+/// The destination of a closure.
 pub enum ExportTo<'a> {
     /// A file, which has its name only when it is whole.
     File(&'a Path),

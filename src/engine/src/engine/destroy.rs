@@ -1,4 +1,4 @@
-//! `destroy`: back to before the first apply, then the root goes. It reads no config.
+//! `destroy`: back to before the first apply, then the root is removed. It reads no config.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -15,7 +15,7 @@ use crate::variable::Template;
 /// By what a shell shows which environment it has.
 #[derive(Debug, Serialize)]
 pub struct StampReport {
-    /// The user whose environment it is; `None` is everybody's.
+    /// The user whose environment it is; `None` is the common one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// The variable in which a shell remembers what it has.
@@ -70,8 +70,8 @@ fn environment_of(snapshot: &Snapshot, user: Option<&str>, home: &Path) -> Envir
     }
 }
 
-/// Returns by what shells show that they have the environment of a snapshot: everybody's first,
-/// then those of users.
+/// Returns the variables that show a shell's environment of a snapshot: the common one first, then
+/// those of users.
 pub(super) fn stamps(root: &Path, snapshot: &Snapshot, home: &Path) -> Vec<StampReport> {
     let users = environment::users(snapshot.actions()).into_iter().map(Some);
     std::iter::once(None)
@@ -96,7 +96,7 @@ fn stamp(
 }
 
 impl Engine {
-    /// Tells what shells get: everybody, or a user.
+    /// Describes the environment of shells: the common one, or that of a user.
     ///
     /// # Errors
     /// When the current snapshot cannot be read.

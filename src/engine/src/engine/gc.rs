@@ -27,11 +27,11 @@ use crate::{inputs, store, switch};
 pub struct GcOptions {
     /// The number of snapshots that stay: the current one and the newest others.
     pub keep: Option<usize>,
-    /// Only what is older than this goes: snapshots, the current one excepted, and downloads.
+    /// Only older things are deleted: snapshots, the current one excepted, and downloads.
     pub older_than: Option<Duration>,
 }
 
-/// An object, and why it stays or goes.
+/// An object, and why it stays or is deleted.
 #[derive(Debug, Serialize)]
 pub struct GcObject {
     /// The object.
@@ -41,7 +41,7 @@ pub struct GcObject {
     pub path: PathBuf,
     /// Whether it stays.
     pub kept: bool,
-    /// Bytes of what goes.
+    /// Bytes of deleted files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
     /// What holds it by itself.
@@ -52,7 +52,7 @@ pub struct GcObject {
     pub referred_by: Option<ObjectName>,
 }
 
-/// How much there is of something that goes.
+/// The amount of a kind of deleted files.
 #[derive(Debug, Default, Serialize)]
 pub struct GcFiles {
     /// How many.
@@ -386,7 +386,7 @@ impl Engine {
     }
 }
 
-/// What was removed by then is gone.
+/// Files deleted until then are gone.
 fn cut_off(error: Error) -> Error {
     match error {
         Error::Store(store::Error::Lock(LockError::Interrupted)) => Error::Unswept,

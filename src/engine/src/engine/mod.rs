@@ -76,7 +76,7 @@ pub enum Error {
     /// A closure was not written or read.
     #[error("{what}: {source}")]
     Closure {
-        /// What was to be done.
+        /// The intended action.
         what: String,
         /// Why it was not.
         source: store::closure::Error,
@@ -95,7 +95,7 @@ pub enum Error {
     /// No derivation has such a hash.
     #[error("no derivation of this store has a hash that begins with {prefix}")]
     NoDerivation {
-        /// What was given.
+        /// The given value.
         prefix: String,
     },
     /// No snapshot has that number.
@@ -107,7 +107,7 @@ pub enum Error {
     /// Several derivations do.
     #[error("{count} derivations of this store have a hash that begins with {prefix}")]
     Ambiguous {
-        /// What was given.
+        /// The given value.
         prefix: String,
         /// How many.
         count: usize,

@@ -65,7 +65,7 @@ pub struct ActionReport {
     /// Whether a command runs, which may do anything.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub runs_command: bool,
-    /// Whether that is the command that takes back what another one did.
+    /// Whether it is the command that undoes another one.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub undo: bool,
     /// Whether the command runs at each apply.
@@ -149,7 +149,7 @@ pub struct ApplyReport {
     pub plan: PlanReport,
     /// Whether anything was done.
     pub applied: bool,
-    /// What was built.
+    /// The built derivations.
     pub built: Vec<DerivationReport>,
     /// The snapshot that was made.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -171,7 +171,7 @@ pub struct ApplyReport {
 /// What `rollback` answers.
 #[derive(Debug, Serialize)]
 pub struct RollbackReport {
-    /// The plan, or what was performed of it.
+    /// The plan, or the performed part of it.
     #[serde(flatten)]
     pub plan: PlanReport,
     /// The snapshot that is gone back to.
@@ -189,7 +189,7 @@ pub struct RollbackReport {
 /// What `destroy` answers.
 #[derive(Debug, Serialize)]
 pub struct DestroyReport {
-    /// The plan, or what was performed of it.
+    /// The plan, or the performed part of it.
     #[serde(flatten)]
     pub plan: PlanReport,
     /// Whether it was done.
@@ -380,7 +380,7 @@ pub struct ActionsReport {
     pub root: PathBuf,
     /// What is applied.
     pub snapshot: SnapshotReport,
-    /// By what a shell shows that it has the environment: everybody's, and those of users.
+    /// The variables that show a shell's environment: the common one, and those of users.
     pub environments: Vec<super::StampReport>,
     /// The actions, as the snapshot has them.
     pub actions: Vec<Arc<Activation>>,
@@ -393,7 +393,7 @@ pub struct DamageReport {
     pub object: ObjectName,
     /// What is wrong.
     pub problem: String,
-    /// What was done: `found`, `restored` or `quarantined`.
+    /// The result: `found`, `restored` or `quarantined`.
     pub state: &'static str,
     /// Where its damaged bytes are now.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain::optional_path")]
@@ -542,7 +542,7 @@ pub struct ImportReport {
     /// The root.
     #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
-    /// What was imported.
+    /// The imported objects.
     pub kind: &'static str,
     /// The platform of the machine that wrote the closure.
     pub platform: String,
@@ -550,7 +550,7 @@ pub struct ImportReport {
     pub roots: Vec<RootReport>,
     /// What is new.
     pub imported: Vec<ClosureObjectReport>,
-    /// What was there already.
+    /// The existing objects.
     pub present: Vec<ObjectName>,
 }
 
@@ -562,7 +562,7 @@ pub struct RootReport {
     /// Where it is.
     #[serde(serialize_with = "plain::path")]
     pub path: PathBuf,
-    /// The link that keeps it: without it, it goes at the next collection of garbage.
+    /// The link that keeps it: without it, the next garbage collection deletes it.
     #[serde(serialize_with = "plain::path")]
     pub gc_root: PathBuf,
 }

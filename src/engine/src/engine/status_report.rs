@@ -113,7 +113,7 @@ pub struct StatusReport {
     pub old_snapshots: Option<OldSnapshotsReport>,
     /// Edits of managed targets that were moved away.
     pub displaced: Vec<DisplacedReport>,
-    /// By what a shell shows that it has the environment: everybody's, and those of users.
+    /// The variables that show a shell's environment: the common one, and those of users.
     pub environments: Vec<super::StampReport>,
     /// Originals that no managed target gets back.
     pub lost_originals: Vec<DisplacedReport>,

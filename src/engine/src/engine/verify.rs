@@ -119,7 +119,7 @@ impl Engine {
                 let remove = || platform::remove_tree(&quarantine);
                 memory::keeping(&self.store, remove).map_err(store::Error::from)?;
             }
-            // What was not looked at to its end is not known to be whole.
+            // An object whose check did not finish is not known to be intact.
             self.settings
                 .interrupt
                 .check()

@@ -96,8 +96,8 @@ impl Environment {
         Environment::general(activations, Home::OfShell)
     }
 
-    /// Collects the environment of a user: what is the user's own, and what everybody has where the
-    /// user has nothing else.
+    /// Collects the environment of a user: the user's own, and the common one where the user has
+    /// nothing else.
     pub fn of_user<'a>(
         activations: impl IntoIterator<Item = &'a Activation> + Clone,
         user: &str,

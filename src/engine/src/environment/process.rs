@@ -11,8 +11,8 @@ use crate::variable::{Part, Template};
 pub type Variables = BTreeMap<Vec<u8>, Vec<u8>>;
 
 impl Environment {
-    /// Sets variables once for a stamp, and puts back entries of lists that are missing. Anything
-    /// of an earlier stamp is taken back.
+    /// Sets variables once for a stamp, and restores missing entries of lists. Values of an earlier
+    /// stamp are reverted.
     pub fn apply_to(&self, variables: &mut Variables, identity: &Identity<'_>) {
         let (memory, stamp) = (identity.memory(), identity.stamp(self));
         let index = variables.get(memory.as_bytes()).cloned().unwrap_or_default();

@@ -354,7 +354,7 @@ fn done(
     Ok(Resolved { path, tree: Some((tree, sha256)), entry, notices, is_local: address.is_local() })
 }
 
-/// What comes from a thread.
+/// A message from a thread.
 enum Message {
     Event(Event),
     Done(usize, Result<Resolved, Failure>),

@@ -134,7 +134,7 @@ fn is_right(cache: Cache<'_>, place: &Path, sha256: Hash) -> bool {
         && tree::hash(place, &cache.settings.interrupt).is_ok_and(|digest| digest.nar == sha256)
 }
 
-/// Fetches into a directory of its own, which goes, and renames the tree when it is right.
+/// Fetches into a temporary directory, and renames the tree when it is right.
 fn fetch_to(
     cache: Cache<'_>,
     wanted: &Wanted<'_>,

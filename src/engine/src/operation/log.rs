@@ -71,7 +71,7 @@ impl Log {
         }
     }
 
-    /// Takes what came from a program.
+    /// Takes output of a program.
     pub fn put(&mut self, stream: Stream, bytes: &[u8]) {
         self.write(bytes);
         self.tail.put(usize::from(stream == Stream::Error), bytes);

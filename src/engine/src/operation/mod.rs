@@ -127,7 +127,7 @@ pub enum Error {
     /// The file system refused.
     #[error(transparent)]
     File(#[from] platform::Error),
-    /// What was asked makes no sense with the files that are there.
+    /// The request makes no sense with the existing files.
     #[error("{what}")]
     Refused {
         /// What cannot be done, and why.
@@ -155,7 +155,7 @@ pub enum Error {
         /// What to do about it.
         hint: Option<String>,
     },
-    /// A download is not what was declared.
+    /// A download differs from its declaration.
     #[error(
         "{url} has another content than declared:\n  declared sha256 {declared}\n  received sha256 {received}"
     )]
@@ -164,7 +164,7 @@ pub enum Error {
         url: String,
         /// What the config says.
         declared: Hash,
-        /// What came.
+        /// The actual hash.
         received: Hash,
     },
     /// A download is not what the lock says.
@@ -177,7 +177,7 @@ pub enum Error {
         key: String,
         /// What the lock says.
         pinned: Hash,
-        /// What came.
+        /// The actual hash.
         received: Hash,
     },
     /// Something is fetched without a hash, and nothing may be pinned.
@@ -201,7 +201,7 @@ pub enum Error {
     /// A program could not be started.
     #[error("cannot run `{command}`: {reason}")]
     NotStarted {
-        /// What was tried.
+        /// The operation.
         command: String,
         /// Why.
         reason: String,
@@ -327,7 +327,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Performs an operation in a workspace.
 ///
 /// # Errors
-/// When it fails; what it wrote until then goes with the workspace.
+/// When it fails; files written until then are deleted with the workspace.
 pub fn perform(workspace: &Workspace, request: Request) -> Result<Response> {
     if workspace.settings.interrupt.is_set() {
         return Err(Error::Interrupted);

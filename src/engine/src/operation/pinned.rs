@@ -1,5 +1,4 @@
-//! What is fetched without a hash: the lock pins what came first, and that is required from then
-//! on.
+//! Downloads without a hash: the lock pins the first result, which is required from then on.
 
 use std::path::{Path, PathBuf};
 
@@ -78,7 +77,7 @@ impl Cache<'_> {
     }
 }
 
-/// Returns the error for a content that is not what was expected.
+/// Returns the error for an unexpected content.
 pub fn wrong_hash(url: String, expected: Hash, received: Hash, key: Option<&str>) -> Error {
     match key {
         Some(key) => Error::WrongPin { key: key.to_owned(), pinned: expected, received },

@@ -269,7 +269,7 @@ enum Found {
     Link(PathBuf),
 }
 
-/// Goes down from a directory, one component after the other.
+/// Descends from a directory, one component after the other.
 fn step_down(directory: Directory, way: &Path, last: Last, purpose: Purpose) -> Result<Found> {
     let mut directory = Arc::new(directory);
     // A path that is only `.` has it as a component.

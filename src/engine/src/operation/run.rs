@@ -31,7 +31,7 @@ pub struct Command {
     pub environment: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Its standard input.
     pub input: Vec<u8>,
-    /// How long it may run; for ever when `None`.
+    /// The time limit; unlimited when `None`.
     pub timeout: Option<Duration>,
     /// What it may read besides what every program of the build may.
     pub read: Vec<PathBuf>,

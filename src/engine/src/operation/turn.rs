@@ -9,7 +9,7 @@ use crate::platform;
 use crate::platform::lock::{Lock, LockError, Mode};
 use crate::settings::{Event, EventSink, Settings};
 
-/// A lock beside a place in the cache; it goes with its file.
+/// A lock beside a place in the cache; it is removed with its file.
 pub struct Turn {
     _lock: Lock,
     path: PathBuf,

@@ -17,8 +17,8 @@ use crate::value::Source;
 
 /// The directories and rights of one build.
 pub struct Workspace {
-    /// The build directory: relative paths start here, and it goes when the build ends. It is made
-    /// when something needs it, which most builds of a single file never do.
+    /// The build directory: relative paths start here, and it is deleted when the build ends. It is
+    /// created on demand, which most builds of a single file never need.
     pub directory: PathBuf,
     /// The directory of the outputs, which is empty at first and this build's alone.
     pub building: PathBuf,
@@ -36,7 +36,7 @@ pub struct Workspace {
     pub mark: PathBuf,
     /// The lock that its jail holds.
     pub jail: PathBuf,
-    /// Where the log goes.
+    /// The file of the log.
     pub log: PathBuf,
     /// The settings of the call.
     pub settings: Settings,
@@ -60,7 +60,7 @@ pub struct Workspace {
     pub is_check: bool,
     /// Tells what to search for in what becomes of an output; nothing where that is not known.
     pub search: Option<Search>,
-    /// What was seen of sources and outputs until now.
+    /// The known facts about sources and outputs.
     pub copies: Mutex<Copies>,
     /// What confines its programs.
     pub sandbox: BuildSandbox,
@@ -72,12 +72,12 @@ pub type Search = Box<dyn Fn(&OutputName) -> Option<Vec<Pattern>> + Send + Sync>
 /// Tells whether operations may read an object.
 pub type Sees = Box<dyn Fn(&ObjectName) -> bool + Send + Sync>;
 
-/// What was seen of sources and outputs.
+/// The known facts about sources and outputs.
 #[derive(Debug, Default)]
 pub struct Copies {
     /// The sources that were read in their own place.
     looked_at: BTreeSet<PathBuf>,
-    /// The outputs that are copies, and what was seen while they were made.
+    /// The outputs that are copies, and the facts recorded while they were made.
     outputs: BTreeMap<OutputName, Digest>,
     /// Whether a program ran, which may have left others running.
     has_run: bool,
@@ -85,7 +85,7 @@ pub struct Copies {
 
 /// The directory of sources in a build directory.
 const SOURCES: &str = "sources";
-/// The directory of what was fetched, there.
+/// The directory of downloads, there.
 const FETCHED: &str = "fetched";
 
 impl Workspace {
@@ -188,7 +188,7 @@ impl Workspace {
         inside.unwrap_or(path)
     }
 
-    /// Returns whether a path is among the copies of sources and of what was fetched.
+    /// Returns whether a path is among the copies of sources and downloads.
     pub(super) fn is_in_copies(&self, path: &Path) -> bool {
         [SOURCES, FETCHED].iter().any(|inner| path.starts_with(self.directory.join(inner)))
     }
@@ -206,8 +206,8 @@ impl Workspace {
         Some(below.map(Path::to_owned).collect())
     }
 
-    /// Notes that something in a source itself was looked at, and not in a copy: then it must still
-    /// be what was hashed when the build ends.
+    /// Records that a source itself was read, and not a copy: then it must still have the same hash
+    /// when the build ends.
     pub(super) fn note_look(&self, path: &Path) {
         let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
         let looked = self.sources.iter().filter(|source| path.starts_with(&source.path));
@@ -227,7 +227,7 @@ impl Workspace {
             .unwrap_or_default()
     }
 
-    /// Notes what was seen of an output while it was copied; `id` are the numbers of the copy.
+    /// Records the facts about an output while it was copied; `id` are the numbers of the copy.
     pub(super) fn note_copy(&self, path: &Path, id: (u64, u64), digest: Digest) {
         let output =
             self.outputs.iter().find(|(_, place)| *place == path).map(|(output, _)| output.clone());
@@ -240,7 +240,7 @@ impl Workspace {
         }
     }
 
-    /// Forgets what was seen of an output in which something is written.
+    /// Forgets the facts about an output that is written to.
     pub(super) fn forget_copies(&self, path: &Path) {
         let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
         copies.outputs.retain(|output, _| {
@@ -248,19 +248,19 @@ impl Workspace {
         });
     }
 
-    /// Forgets what was seen of all outputs.
+    /// Forgets the facts about all outputs.
     pub(super) fn forget_all_copies(&self) {
         self.copies.lock().unwrap_or_else(PoisonError::into_inner).outputs.clear();
     }
 
-    /// Forgets what was seen of all outputs, and believes nothing that is seen later: a program
-    /// runs, and may leave others running that write whenever they want.
+    /// Forgets the facts about all outputs, and records no later ones: a program runs, and may
+    /// leave processes that write at any time.
     pub(super) fn note_run(&self) {
         self.copies.lock().unwrap_or_else(PoisonError::into_inner).has_run = true;
         self.forget_all_copies();
     }
 
-    /// Returns what was seen of outputs that are still as they were copied.
+    /// Returns the facts about outputs that are unchanged since they were copied.
     pub fn take_copies(&self) -> BTreeMap<OutputName, Digest> {
         std::mem::take(&mut self.copies.lock().unwrap_or_else(PoisonError::into_inner).outputs)
     }

@@ -1,8 +1,8 @@
 //! The fault point: every mutating operation has a number and can be made to fail or to stop there.
 //!
 //! Only builds with the feature `fault-injection`, and this crate's own tests, count; elsewhere a
-//! point costs nothing. There each operation is remembered too, so that a power cut can be
-//! replayed: what was not synced may be lost.
+//! point costs nothing. There each operation is remembered too, so that a power failure can be
+//! replayed: unsynced data may be lost.
 
 use std::io;
 use std::path::PathBuf;
@@ -71,7 +71,7 @@ mod counting {
         COUNT.load(Ordering::SeqCst)
     }
 
-    /// Begins to remember operations, or ends that; returns what was remembered until now.
+    /// Begins or ends the recording of operations; returns those recorded so far.
     pub fn record(recording: bool) -> Vec<Operation> {
         RECORDING.store(recording, Ordering::SeqCst);
         std::mem::take(&mut *RECORD.lock().unwrap_or_else(PoisonError::into_inner))

@@ -19,7 +19,7 @@ pub struct LinkLimits {
     pub bytes: usize,
 }
 
-/// What was read.
+/// The links that were read.
 #[derive(Debug, Default)]
 pub struct Links {
     /// Each link, and the bytes of its target.

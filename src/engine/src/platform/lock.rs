@@ -27,7 +27,7 @@ pub enum Mode {
 /// How long to wait for a lock.
 #[derive(Clone, Debug, Default)]
 pub struct Patience {
-    /// At most so long; for ever when `None`.
+    /// The time limit; unlimited when `None`.
     pub timeout: Option<Duration>,
     /// Until an interrupt.
     pub interrupt: Interrupt,
@@ -53,7 +53,7 @@ pub enum LockError {
         /// Who holds it, when the system tells.
         pid: Option<u32>,
     },
-    /// A process that waits for this one holds it: both would wait for ever.
+    /// A process that waits for this one holds it: both would wait forever.
     #[error(
         "this runs inside of the process {pid}, which holds {} and waits for this to end", path.display()
     )]

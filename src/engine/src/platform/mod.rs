@@ -152,7 +152,7 @@ pub fn random_name() -> io::Result<String> {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {operation} {}: {}", shown(path), reason(cause))]
 pub struct Error {
-    /// What was tried, such as `read` or `create the directory`.
+    /// The operation, such as `read` or `create the directory`.
     pub operation: &'static str,
     /// On what.
     pub path: PathBuf,

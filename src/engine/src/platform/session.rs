@@ -196,8 +196,8 @@ mod unix {
     #[cfg(target_os = "linux")]
     const MOST_DESCRIPTORS: i32 = 4096;
 
-    /// Blocks the signal that stops who writes to, or takes, a terminal from the background;
-    /// returns what was blocked.
+    /// Blocks the signal that stops a background process that writes to, or takes, a terminal;
+    /// returns the earlier mask.
     fn block_output_stop() -> libc::sigset_t {
         // SAFETY: both sets are this function's own; the calls fill them.
         unsafe {
@@ -210,9 +210,8 @@ mod unix {
         }
     }
 
-    /// A file that a program and all that it starts have a descriptor of, by which they are known
-    /// whatever namespaces they are in and whatever became of their environment. It can be neither
-    /// read nor written by it.
+    /// A file that a program and all its children inherit. It identifies them in every namespace
+    /// and with every environment. They can neither read nor write it.
     pub struct Mark(File);
 
     impl Mark {

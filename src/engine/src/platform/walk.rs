@@ -44,10 +44,10 @@ impl Descent {
         self.levels.len()
     }
 
-    /// Goes down into a directory that is open.
+    /// Descends into an open directory.
     ///
     /// # Errors
-    /// When the system does not tell what would be needed to come back.
+    /// When the system does not report what would be needed to return.
     pub fn enter(&mut self, directory: Arc<Directory>) -> Result<()> {
         let id = self.lowest.id()?;
         let above = std::mem::replace(&mut self.lowest, directory);

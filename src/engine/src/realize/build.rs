@@ -220,7 +220,7 @@ impl Build {
             .end_user()
             .map_err(platform::failed("end the processes of", &self.workspace.directory))?;
         let derivation = &self.derivation;
-        // What was copied must be what was hashed, or the object would stand for another content.
+        // The copy must equal the hashed source, or the object would stand for another content.
         let check_sources = || {
             // A copied source was hashed on the way, and nothing else of it was read.
             self.workspace

@@ -101,7 +101,7 @@ fn compare(store: &Store, build: &Build, outputs: &Outputs) -> Result<Option<Dif
         if let Some(object) = outputs.get(&output) {
             let place = content_path(store, object, read_info(store, object)?.as_ref())
                 .map_err(store::Error::from)?;
-            // What was built in the system's store calls itself by its place there.
+            // A build in the system's store contains its own path there.
             let own = platform::bytes_of_path(&build.workspace.building.join(temporary.as_str()));
             names.push((own, Some(platform::bytes_of_path(&place))));
             places.insert(output, place);

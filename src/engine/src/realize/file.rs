@@ -138,8 +138,8 @@ pub fn may_be_small(derivation: &Derivation) -> bool {
     matches!(derivation.spec.recipe, Recipe::File(_)) && derivation.dependencies.is_empty()
 }
 
-/// Returns what a small file of the user holds, when that is what was hashed, and whether it can be
-/// run.
+/// Returns the content of a small file of the user, if it has the expected hash, and whether it is
+/// executable.
 fn read_source(source: &Source) -> Option<(Vec<u8>, bool)> {
     let (content, is_executable) = read(&source.path).filter(|_| source.excluded.is_empty())?;
     (tree::hash_of_file(&content, is_executable) == source.nar).then_some((content, is_executable))

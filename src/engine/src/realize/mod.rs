@@ -66,7 +66,7 @@ pub enum Error {
         /// What happened.
         failure: Failure,
     },
-    /// Several contents are not what was declared.
+    /// Several contents differ from their declarations.
     #[error("{}", list(mismatches))]
     Mismatches {
         /// Them, by their positions.

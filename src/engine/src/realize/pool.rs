@@ -1,4 +1,4 @@
-//! The threads that operations run on, and the channel that their results come back by.
+//! The threads that run operations, and the channel for their results.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::settings::Event;
 
-/// What comes back from a thread.
+/// The result of a thread.
 pub enum Message<R> {
     /// The result of the job that was given under this number.
     Done(usize, R),
@@ -92,7 +92,7 @@ impl<R: Send + 'static> Pool<R> {
         Ok(Pool { threads, line: Line::new(), small: Line::new(), sender, receiver })
     }
 
-    /// Runs a job on a thread; its result comes back under `number`.
+    /// Runs a job on a thread; its result is sent with `number`.
     pub fn run(&self, number: usize, job: impl FnOnce() -> R + Send + 'static) {
         let sender = self.sender.clone();
         self.threads.spawn(move || perform(&sender, number, job));

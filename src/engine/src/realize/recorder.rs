@@ -16,7 +16,7 @@ use crate::store::{self, Outputs, Store, write_outputs, write_package_link};
 
 /// A build whose objects are there, and not yet known to be on the disk.
 pub struct Unrecorded {
-    /// What was built.
+    /// The results of a build.
     pub derivation: Arc<Derivation>,
     /// Its hash with its dependencies resolved, when it has any.
     pub resolved: Option<Hash>,
@@ -68,8 +68,8 @@ impl Recorder {
     }
 }
 
-/// Syncs the objects of finished builds, then records what was built: a record never names an
-/// object that a power cut can damage.
+/// Syncs the objects of finished builds, then records the builds: a record never names an object
+/// that a power failure can damage.
 fn record_all(store: &Store, builds: &[Unrecorded]) -> store::Result<()> {
     protect(store, builds.iter().flat_map(|built| built.outputs.values()))?;
     builds

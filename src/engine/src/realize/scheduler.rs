@@ -62,8 +62,8 @@ pub struct Realization {
 /// `known` are objects that the caller knows to be there.
 ///
 /// # Errors
-/// The first failure, after the builds that ran beside it have ended. A content that is not what
-/// was declared ends only what needs it: all of these come together.
+/// The first failure, after the builds that ran beside it have ended. A content that differs from
+/// its declaration stops only its users: all such contents are reported together.
 pub fn realize(
     store: &Store,
     settings: &Settings,
@@ -148,7 +148,8 @@ fn note_use(settings: &Settings, done: &Realization) {
     settings.pins.note_use(keys, &settings.system.platform);
 }
 
-/// Returns the error of a run: the first failure, and all contents that are not what was declared.
+/// Returns the error of a run: the first failure, and all contents that differ from their
+/// declarations.
 fn together(failure: Option<Error>, mut builds: Vec<(String, Failure)>) -> Option<Error> {
     match failure {
         None if builds.len() <= 1 => {
@@ -777,7 +778,7 @@ impl Scheduler<'_> {
         self.realized(NodeIndex::new(number), outputs);
     }
 
-    /// Begins to record what was built, unless the recorder is busy and it can wait.
+    /// Begins to record results, unless the recorder is busy and they can wait.
     fn record_some(&mut self) {
         let first = self.unrecorded.first();
         let is_due = self.unrecorded.len() >= BATCH
@@ -787,7 +788,7 @@ impl Scheduler<'_> {
         }
     }
 
-    /// Begins to record what was built, as soon as the recorder is ready.
+    /// Begins to record results, as soon as the recorder is ready.
     fn record_beside(&mut self) {
         let builds = std::mem::take(&mut self.unrecorded);
         let begun =
@@ -801,7 +802,7 @@ impl Scheduler<'_> {
         self.recorder.finish().unwrap_or_else(|error| self.fail(error.into()));
     }
 
-    /// Records what was found without a build.
+    /// Records results that were found without a build.
     fn record(&self, derivation: &Derivation, outputs: &Outputs) -> store::Result<()> {
         recorder::record(&self.store, derivation, self.resolved(derivation), outputs)
     }

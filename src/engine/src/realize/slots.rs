@@ -207,7 +207,7 @@ mod tests {
                 place.make();
                 assert!(place.leave());
                 let directory = &place.directories()[which];
-                // Another is made before the first goes: they have different numbers.
+                // Another is made before the first is removed: they have different numbers.
                 let other = directory.with_extension("other");
                 platform::create_directory_as(&other, 0o700).unwrap();
                 fs::remove_dir(directory).unwrap();

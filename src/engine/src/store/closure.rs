@@ -22,7 +22,7 @@ use crate::platform::{self, lock::LockError};
 pub use export::{Export, Exported, collect, export};
 pub use import::{Imported, Limits, import};
 
-/// The word by which the file is known.
+/// The word that identifies the file.
 const FORMAT: &str = "syslua-closure";
 
 /// The version of the format that is written.
@@ -89,7 +89,7 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
-    /// The closure cannot be written to where it goes.
+    /// The destination of the closure cannot be written.
     #[error("cannot write the closure: {}", platform::reason(.0))]
     Write(std::io::Error),
     /// The closure cannot be read from where it is.

@@ -15,7 +15,7 @@ use crate::names::ObjectName;
 use crate::nar::Writer;
 use crate::platform::{self, Directory, FileKind, Step, Walk};
 
-/// How something in an object differs from what was published.
+/// How a file in an object differs from the published one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Difference {
     /// It has other bytes, or is of another kind.

@@ -372,7 +372,7 @@ pub(super) fn is_whole(store: &Store, object: &ObjectName) -> bool {
     if platform::look(&path)
         .is_ok_and(|seen| seen.is_some_and(|seen| is_open(seen.kind, seen.mode)))
     {
-        // What comes of it, the look tells.
+        // The check shows the result.
         let _ = platform::set_mode(&path, 0o555);
     }
     verify::look(store, object).is_ok()

@@ -261,7 +261,7 @@ impl Store {
         self.store.join("pkg").join(name.as_str()).join(version.as_str()).join(platform)
     }
 
-    /// Returns the directory of snapshots and what goes with them.
+    /// Returns the directory of snapshots and their files.
     pub fn metadata(&self) -> PathBuf {
         self.store.join("metadata")
     }
@@ -410,7 +410,7 @@ impl Store {
         if platform::exists(&self.gc_roots()) && platform::exists(&self.locks()) {
             return Ok(());
         }
-        // Root's store is everybody's to read; a user's is the user's own. Whatever the umask is.
+        // All users can read root's store; a user's store is private. Whatever the umask is.
         let open = if platform::is_system_user() { 0o755 } else { 0o700 };
         // Those above are in a directory of the user.
         let mut made =

@@ -74,14 +74,14 @@ pub enum Error {
         /// Where it should be.
         path: std::path::PathBuf,
     },
-    /// An output is not what was declared.
+    /// An output differs from its declaration.
     #[error(
         "the output has another content than declared:\n  declared sha256 {declared}\n  built    sha256 {built}"
     )]
     WrongOutput {
         /// What the config says.
         declared: crate::hash::Hash,
-        /// What was built.
+        /// The built output.
         built: crate::hash::Hash,
     },
     /// Outputs of one derivation refer to each other in a circle.

@@ -1,5 +1,5 @@
-//! `metadata/origin.json`: which directories were made for a root, so that they go with it when
-//! they are empty again. Also the mark by which a directory is known as a root.
+//! `metadata/origin.json`: which directories were created for a root, so that they are removed with
+//! it when they are empty. It also identifies a directory as a root.
 //!
 //! Knows nothing of what is in the root.
 
@@ -18,7 +18,7 @@ struct Origin {
     version: u32,
     /// Outermost first; the root itself is the last, unless it was there.
     directories: Vec<Text>,
-    /// Their inodes, by which they are known after a move; older versions did not say.
+    /// Their inodes, which identify them after a move; older versions did not record them.
     #[serde(default)]
     inodes: Vec<u64>,
 }

@@ -8,7 +8,7 @@ use crate::platform;
 /// What is to be done in a root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Looking only. The system's root may be looked at by everybody, as far as its modes allow it.
+    /// Reading only. All users may read the system's root, as far as its modes allow it.
     Look,
     /// Changing it.
     Work,

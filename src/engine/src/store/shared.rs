@@ -115,14 +115,14 @@ impl Lifted {
     fn end(&self) {
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(notes) = notes {
-            // What stays is read once more, which changes nothing.
+            // Remaining files are read again, which changes nothing.
             let _ = notes.directory.remove(&notes.name);
             let _ = notes.directory.remove(&lock_of(&notes.name));
         }
     }
 }
 
-/// Makes files immutable again whose flag was lifted by what was killed then.
+/// Makes files immutable again whose flag was cleared by a process that was killed.
 ///
 /// # Errors
 /// When the notes cannot be read or removed.

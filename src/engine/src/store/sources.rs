@@ -158,7 +158,7 @@ impl SourceMemory {
         memory
     }
 
-    /// Lets those who copy trees know what these look like when they are hashed.
+    /// Lets copies of trees use the likeness that was computed with the hash.
     #[must_use]
     pub fn telling(self, seen: &Arc<SeenTrees>) -> SourceMemory {
         SourceMemory { seen: Arc::clone(seen), ..self }

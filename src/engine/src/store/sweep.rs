@@ -28,7 +28,7 @@ use crate::platform::lock::LockError;
 use crate::platform::{self, FileKind};
 use crate::settings::Interrupt;
 
-/// A path that goes, and the bytes that it holds.
+/// A path to delete, and its bytes.
 #[derive(Clone, Debug)]
 pub struct Dead {
     /// The path.
@@ -42,7 +42,7 @@ pub struct Dead {
 pub struct Garbage {
     /// Objects, with their sizes in bytes.
     pub objects: Vec<(ObjectName, u64)>,
-    /// Records of outputs that name an object that goes.
+    /// Records of outputs that name a deleted object.
     pub outputs: Vec<PathBuf>,
     /// Records of objects that are not there, or go.
     pub records: Vec<PathBuf>,
@@ -63,7 +63,7 @@ pub struct Garbage {
 /// What is kept of that which was fetched.
 #[derive(Debug, Default)]
 pub struct KeptDownloads {
-    /// What was fetched later than this.
+    /// Downloads later than this.
     pub after: Option<SystemTime>,
     /// What a lock names: inputs, and what it pins, which may not be had again. All that is there
     /// where a lock cannot be read.
@@ -281,7 +281,7 @@ pub fn remember(store: &Store, own: &Own, forgotten: &[Forgotten]) -> Result<()>
     Ok(())
 }
 
-/// Removes the bytes of what was retired, and all that told of it.
+/// Deletes the bytes of retired objects, and their records.
 ///
 /// # Errors
 /// When the file system refuses, or on an interrupt.

@@ -221,7 +221,7 @@ fn compile(path: &Path, patterns: &[Pattern]) -> Result<Patterns> {
         .map_err(|error| Error::Damaged { path: path.to_owned(), problem: error.to_string() })
 }
 
-/// A digest of what goes to another sink.
+/// A digest of the data for another sink.
 struct Copied<'a, S: Sink> {
     hasher: Hasher,
     sink: &'a mut S,
@@ -328,7 +328,7 @@ fn walk(
 struct Walk<'a, S: Sink> {
     patterns: &'a Patterns,
     archive: Writer<'a, S>,
-    /// What was read ahead of the innermost directory.
+    /// Data read ahead of the innermost directory.
     ahead: HashMap<OsString, Result<Read>>,
     stand_ins: StandIns,
     is_alike: bool,

@@ -29,7 +29,7 @@ pub struct Backups {
     version: u32,
     /// Directories that were created for targets.
     pub directories: BTreeSet<Text>,
-    /// What was moved away.
+    /// A file that was moved away.
     pub entries: Vec<Backup>,
     /// The rights that directories had before they got declared ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -53,7 +53,7 @@ pub struct Backup {
     pub target: Text,
     /// Where it is now.
     pub path: Text,
-    /// Whether it comes back.
+    /// Whether it is restored.
     pub role: Role,
     /// When it was moved, in seconds since the epoch.
     pub created_at: u64,
@@ -309,6 +309,6 @@ fn is_movable(directory: &Path, place: &Path) -> bool {
         return false;
     }
     let device = |path: &Path| platform::look(path).ok().flatten().map(|seen| seen.device);
-    // A directory that is to come back has no device yet: that of the one above it.
+    // A directory that will be restored has no device yet: that of its parent is used.
     place.ancestors().skip(1).find_map(device) == device(directory)
 }

@@ -371,7 +371,7 @@ impl Removal<'_> {
         Ok(())
     }
 
-    /// What was kept of the user's stays, and the index of it too.
+    /// Kept files of the user stay, and their index too.
     fn backups(&mut self, store: &Store) -> Result<(), Error> {
         let directory = backups(store);
         if platform::kind_of(&directory)? != Some(FileKind::Directory) {

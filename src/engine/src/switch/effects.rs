@@ -1,5 +1,4 @@
-//! Effects in a plan: what is done anew, what is done again since something changed, and what is
-//! taken back.
+//! Effects in a plan: those to run, those to run again after a change, and those to undo.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};

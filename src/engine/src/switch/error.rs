@@ -130,7 +130,7 @@ pub enum Error {
         root: PathBuf,
         /// The source, as it is named.
         source_path: PathBuf,
-        /// The link by which the root is there.
+        /// The link that leads to the root.
         link: Option<PathBuf>,
         /// Who declares a target of it.
         positions: Positions,
@@ -160,7 +160,7 @@ pub enum Error {
         path.display()
     )]
     Fixed {
-        /// The directory: one at a target, or an original that comes back to it.
+        /// The directory: one at a target, or an original that is restored to it.
         path: PathBuf,
         /// Who declares the target.
         positions: Positions,
@@ -226,12 +226,12 @@ pub enum Error {
     /// The operation was cancelled.
     #[error("interrupted")]
     Interrupted,
-    /// Something of what was done could not be undone.
+    /// A part of the work could not be undone.
     #[error("{cause}; and undoing the earlier steps failed: {}", failed.join("; "))]
     HalfUndone {
         /// What ended the switch.
         cause: String,
-        /// What was left.
+        /// The remains.
         failed: Vec<String>,
     },
 }

@@ -75,7 +75,7 @@ pub fn finish(
         }
     }
     drop_equal(store, journal, &backups)?;
-    // A directory that got other rights before it was moved away comes back with its own.
+    // A directory that got other rights before it was moved away is restored with its own.
     for change in journal.changes.iter().filter_map(Change::target) {
         let Some(rights) = backups.rights_of(&change.place.to_path()) else { continue };
         if let After::Original { .. } = change.after {
@@ -137,8 +137,8 @@ fn drop_equal(store: &Store, journal: &Journal, backups: &Backups) -> Result<(),
 /// Notes the rights that a directory had, or forgets them when it has them again.
 fn note_rights(backups: &mut Backups, change: &TargetChange, before: Rights) {
     let After::Directory { mode, owner, group } = &change.after else { return };
-    // A created directory goes with its rights; those of an original that existed before are its
-    // own.
+    // A created directory is removed with its rights; those of an original that existed before are
+    // its own.
     if backups.directories.contains(&change.place) {
         return;
     }

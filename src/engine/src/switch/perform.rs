@@ -30,7 +30,7 @@ use crate::value::Text;
 pub enum To<'a> {
     /// A new snapshot.
     New {
-        /// What was evaluated, which the snapshot keeps.
+        /// The evaluated manifest, which the snapshot keeps.
         manifest: &'a Manifest,
         /// A line for people.
         description: &'a str,
@@ -56,7 +56,7 @@ pub struct Switched {
 
 /// Performs a plan. The caller holds the switch lock and computed the plan under it.
 ///
-/// With `confirm`, the switch is taken back after that many seconds, unless it is confirmed.
+/// With `confirm`, the switch is undone after that many seconds, unless it is confirmed.
 ///
 /// # Errors
 /// When a step fails: everything is as it was, or the error says what is not.
@@ -306,7 +306,7 @@ fn changes(store: &Store, plan: &Plan, mark: &str) -> (Vec<Change>, Vec<Text>) {
     }
     let made = plan.created.iter().chain(&plan.restored).cloned();
     let ours = plan.backups.directories.iter().map(Text::to_path).chain(made);
-    // What comes back is the user's, be it an empty directory.
+    // A restored file belongs to the user, even an empty directory.
     let back = changes.iter().filter_map(Change::target);
     let back: HashSet<PathBuf> = back
         .filter(|change| matches!(change.after, After::Original { .. }))
@@ -378,7 +378,7 @@ impl Switch<'_> {
         self.sync(&prepared)
     }
 
-    /// Waits until what was done at targets is on the disk: one call for each file system.
+    /// Waits until the changes at targets are on the disk: one call for each file system.
     fn sync(&self, changes: &[Change]) -> Result<(), Error> {
         sync_places(self.store, &self.directories, changes)
     }
@@ -393,7 +393,7 @@ impl Switch<'_> {
     ) -> Result<(), action::Error> {
         let Some(effect) = action.as_effect() else { return Ok(()) };
         let journal = &self.written.journal;
-        // What is taken back ran with the environment of before.
+        // An undone command ran with the earlier environment.
         let id = if undo { journal.from } else { journal.to.unwrap_or(journal.from) };
         let interrupt = Some(&self.settings.interrupt);
         let surroundings = surroundings(self.store, self.settings, id, user, interrupt);

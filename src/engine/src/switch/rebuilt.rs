@@ -67,7 +67,7 @@ fn pins_of(store: &Store, id: SnapshotId) -> Pins {
     Pins::new(Rule::Kept, locks.flat_map(|lock| lock.fetches).collect())
 }
 
-/// Computes a snapshot from what was evaluated; `None` when that cannot be read either.
+/// Computes a snapshot from the evaluated manifest; `None` when that cannot be read either.
 fn from_manifest(store: &Store, id: SnapshotId) -> Option<Snapshot> {
     #[derive(Deserialize)]
     struct Header {

@@ -118,7 +118,7 @@ fn back(
     Ok(())
 }
 
-/// Takes back a switch that waits to be confirmed, if it is still the one of this mark.
+/// Undoes a switch that waits for confirmation, if it is still the one of this mark.
 ///
 /// # Errors
 /// When something cannot be put back.

@@ -31,7 +31,7 @@ pub struct Scene<'a> {
     backups: OnceCell<Backups>,
     /// Links and files of sys.lua that are removed.
     removed: HashSet<PathBuf>,
-    /// Originals that come back where something goes.
+    /// Originals that are restored where a target is removed.
     restored: HashMap<PathBuf, PathBuf>,
     /// Directories that replace other files.
     made: HashSet<PathBuf>,

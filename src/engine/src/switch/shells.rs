@@ -62,7 +62,7 @@ pub fn differ(new: &[Arc<Activation>], old: &[Arc<Activation>], home: &Path) -> 
     environments(&new, home) != environments(&old, home)
 }
 
-/// Returns everybody's environment, that of each user, and what makes those of projects.
+/// Returns the common environment, that of each user, and what makes those of projects.
 fn environments<'a>(
     activations: &(impl Iterator<Item = &'a Activation> + Clone),
     home: &Path,

@@ -31,10 +31,10 @@ pub enum Work {
     Target(TargetChange),
     /// An effect is performed.
     Effect {
-        /// Whether it is taken back.
+        /// Whether it is undone.
         undo: bool,
-        /// Whether it is done because something changed: it is taken back by doing it again, when
-        /// that is as it was.
+        /// Whether it runs because of a change: it is undone by running it again after the change
+        /// is undone.
         again: bool,
     },
 }

@@ -1,4 +1,4 @@
-//! With what effects are performed during a switch, and while it is taken back.
+//! The surroundings of effects during a switch, and while it is undone.
 
 use crate::action::Surroundings;
 use crate::environment::shells;

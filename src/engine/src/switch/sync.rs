@@ -1,4 +1,4 @@
-//! Waiting until what was done at targets is on the disk.
+//! Waiting until the changes at targets are on the disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ pub fn sync_places(
         else {
             continue;
         };
-        // What was a directory may be a link by now.
+        // A former directory may be a link by now.
         let directory = parent.ancestors().find_map(|above| {
             let seen = platform::look(above).ok().flatten()?;
             (seen.kind == FileKind::Directory).then_some((above, seen.device.0))
@@ -36,7 +36,7 @@ pub fn sync_places(
     if devices.is_empty() {
         return Ok(());
     }
-    // What was moved to the backups.
+    // The files moved to the backups.
     if let Ok(Some(seen)) = platform::look(&store.metadata()) {
         devices.entry((seen.device.0, 0)).or_insert_with(|| store.metadata());
     }

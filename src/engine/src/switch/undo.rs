@@ -16,9 +16,8 @@ use crate::settings::{Event, Settings};
 use crate::store::Store;
 use crate::value::Text;
 
-/// Takes back whatever a switch did, in reverse; returns what could not be taken back, in words.
-/// Then the journal stays, and it can be tried again. `failed` is the command that failed by
-/// itself.
+/// Undoes a switch, in reverse; returns what could not be undone, in words. Then the journal stays,
+/// and it can be tried again. `failed` is the command that failed itself.
 pub fn undo(
     store: &Store,
     settings: &Settings,

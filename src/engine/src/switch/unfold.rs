@@ -66,7 +66,7 @@ pub fn unfolded(
     Ok(found)
 }
 
-/// What was seen at paths.
+/// The observed paths.
 #[derive(Default)]
 struct Looks {
     ends: HashMap<PathBuf, Option<PathBuf>>,

@@ -31,10 +31,10 @@ const VERSION: u32 = 1;
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 16 << 20;
 
-/// Permission bits by which the group or others write.
+/// Permission bits that let the group or others write.
 const WRITABLE: u32 = 0o022;
 
-/// The user whose files everybody has to trust.
+/// The user whose files all users must trust.
 const SYSTEM: u32 = 0;
 
 /// Why a file or a project is not trusted.
@@ -126,7 +126,7 @@ struct Trusted {
     sha256: Hash,
 }
 
-/// What was trusted in a directory.
+/// The trusted files of a directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Record {
     version: u32,

@@ -1,4 +1,4 @@
-//! Counts what comes from a server: for progress, and for the limit.
+//! Counts the bytes from a server: for progress, and for the limit.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};

@@ -66,7 +66,7 @@ pub struct Git<'a> {
     pub client: MakeClient<'a>,
     /// Takes progress.
     pub report: &'a Report,
-    /// A directory that repositories are made in, and that goes afterwards.
+    /// A directory for temporary repositories.
     pub scratch: &'a Path,
     /// User and password for the web server of the repository itself; never for another one.
     pub login: Option<(String, String)>,

@@ -56,7 +56,7 @@ pub struct Source<'a> {
     pub login: Option<&'a (String, String)>,
 }
 
-/// What was found in a repository.
+/// The contents of a repository.
 struct Found {
     commit: gix::ObjectId,
     time: i64,
@@ -425,8 +425,8 @@ impl Server<'_> {
         received.map(drop).map_err(|error| Stage::Transfer(chain(&error)))
     }
 
-    /// What the user's git configuration says of web servers goes before what the environment says,
-    /// as in git.
+    /// The user's git configuration for web servers takes precedence over the environment, as in
+    /// git.
     fn network(&self) -> Network {
         let mut network = self.git.network.clone();
         let config = self.repository.config_snapshot();

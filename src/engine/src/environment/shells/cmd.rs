@@ -10,8 +10,8 @@ use super::{FPATH, Identity, Places, ScriptPath, Shell};
 use crate::environment::Environment;
 use crate::variable::Template;
 
-/// Takes back what is no longer declared. `MEMORY` is the variable of the memory. All entries of
-/// lists go, and come again.
+/// Reverts what is no longer declared. `MEMORY` is the variable of the memory. All entries of lists
+/// are removed, and added again.
 const TAKE_BACK: &str = r#"@set "__syslua_new=1"
 @for /f "tokens=1" %%S in ("%MEMORY%") do @if "%%S"=="STAMP" set "__syslua_new="
 @if not defined __syslua_new goto __syslua_declare

@@ -31,7 +31,7 @@ pub trait Shell: Sync {
     /// Returns the file that it reads when an interactive shell begins; `None` when there is none.
     fn profile(&self, places: &Places<'_>) -> Option<PathBuf>;
 
-    /// Returns the line for that file by which it reads a script, if it is there.
+    /// Returns the line for that file that reads a script, if the script exists.
     fn source_line(&self, script: &ScriptPath) -> String;
 
     /// Returns what has an interactive shell look at each prompt whether there is another
@@ -40,8 +40,8 @@ pub trait Shell: Sync {
         None
     }
 
-    /// Returns the script by which a shell leaves a project: a variable that has another value by
-    /// now stays.
+    /// Returns the script that a shell runs to leave a project: a variable that has another value
+    /// by now stays.
     fn render_leave(
         &self,
         _environment: &Environment,
@@ -115,9 +115,9 @@ pub struct Step<'a> {
 pub struct EnteredPlaces<'a> {
     /// The variable of the memory.
     pub memory: &'a str,
-    /// What was entered, outermost first, each with a blank after it.
+    /// The entered directories, outermost first, each followed by a blank.
     pub layers: &'a str,
-    /// What was said, so that it is said once.
+    /// The notices already shown, so that each is shown once.
     pub said: &'a str,
     /// The innermost project, for the prompt; empty when all were left. Nothing leaves the name
     /// alone.

@@ -1,7 +1,7 @@
 //! sh, bash and zsh, which read one script.
 //!
-//! The script remembers in the environment what it set, so that a shell inside a shell leaves alone
-//! what the user changed, and a later version takes back what is gone.
+//! The script remembers in the environment what it set, so that a shell inside a shell keeps the
+//! user's changes, and a later version reverts removed declarations.
 
 use std::path::PathBuf;
 
@@ -239,7 +239,7 @@ impl Script {
         self.0.push(b'\n');
     }
 
-    /// Sets aliases, once for each shell and stamp, and takes back those of before.
+    /// Sets aliases, once for each shell and stamp, and reverts the earlier ones.
     fn aliases(&mut self, environment: &Environment, memory: &str, stamp: &str) {
         let (done, undo) = (format!("{memory}_aliases"), format!("{memory}_unalias"));
         self.line(&[b"case $- in *i*)"]);

@@ -213,8 +213,7 @@ fn argument(word: &[u8]) -> Vec<u8> {
 }
 
 impl PowerShell {
-    /// Writes aliases and functions, after those of before are taken back. Both are functions
-    /// there.
+    /// Writes aliases and functions, after the earlier ones are reverted. Both are functions there.
     fn functions(&self, environment: &Environment, memory: &str) -> Vec<u8> {
         let aliases = environment
             .aliases

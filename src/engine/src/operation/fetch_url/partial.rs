@@ -126,7 +126,7 @@ impl Partial {
         platform::remove_tree(&self.record)
     }
 
-    /// Ends a try: what could not be resumed goes.
+    /// Ends a try: a part that cannot be resumed is deleted.
     pub fn leave(mut self) {
         if Target::validator(&self).is_none() {
             // What cannot be removed is replaced by the next try.

@@ -36,7 +36,7 @@ use crate::platform::process::Start;
 /// Why a jail cannot be made.
 #[derive(Debug)]
 pub struct Refused {
-    /// What was tried.
+    /// The operation.
     pub step: String,
     /// Why it failed.
     pub cause: io::Error,
@@ -211,8 +211,8 @@ impl Keeper {
         self.shared.is_gone.load(Ordering::SeqCst) == 0 && self.is_ready()
     }
 
-    /// Waits until the keeper has seen the init end, and forgets what was told until then. Returns
-    /// whether it has: after the end of the keeper, nothing tells when the init ends.
+    /// Waits until the keeper has seen the init end, and forgets earlier messages. Returns whether
+    /// it has: after the end of the keeper, nothing reports the end of the init.
     fn bury(&mut self) -> bool {
         let events = &self.shared.events;
         let is_gone = self.await_event(&events.from_keeper).is_ok_and(|is_over| !is_over);

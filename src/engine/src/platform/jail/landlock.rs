@@ -230,8 +230,8 @@ fn libraries() -> Vec<PathBuf> {
     root.filter(|path| path.to_str().is_some_and(|path| path.starts_with("/lib"))).collect()
 }
 
-/// Returns what everybody may read and execute. What of it is not for everybody, its owner and mode
-/// say: builds of root are users of their own.
+/// Returns the paths that every build may read and execute. Owner and mode restrict some of them:
+/// builds of root run as separate users.
 fn system_paths() -> Vec<PathBuf> {
     libraries().into_iter().chain(SYSTEM.map(PathBuf::from)).collect()
 }

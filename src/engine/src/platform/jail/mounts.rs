@@ -44,7 +44,7 @@ pub unsafe fn mount(
     checked(answer).map(drop)
 }
 
-/// Sets attributes of a mount; none of those that it has goes.
+/// Sets attributes of a mount; its existing ones stay.
 ///
 /// # Errors
 /// The error of the system, as a positive number.
@@ -307,8 +307,8 @@ unsafe fn move_tree<'a>(
     }
 }
 
-/// Opens what steps show of the machine. Notes the step that failed; what was opened until then
-/// stays open.
+/// Opens the parts of the machine that steps show. Records the step that failed; descriptors opened
+/// until then stay open.
 ///
 /// # Errors
 /// The error of the system, as a positive number.

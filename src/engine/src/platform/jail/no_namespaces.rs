@@ -7,7 +7,7 @@ use super::{Rules, Support};
 /// Why a jail cannot be made.
 #[derive(Debug)]
 pub struct Refused {
-    /// What was tried.
+    /// The operation.
     pub step: String,
     /// Why it failed.
     pub cause: io::Error,

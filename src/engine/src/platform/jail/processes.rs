@@ -21,7 +21,7 @@ use super::view::{GROUP_NUMBER, USER_NUMBER, View};
 
 const HOST: &[u8] = b"build";
 const DOMAIN: &[u8] = b"(none)";
-/// What everybody may not do with a new file.
+/// The permissions that other users never get on a new file.
 const UMASK: u32 = 0o022;
 /// The mounts of a process, as a file.
 const OWN_MOUNTS: &CStr = c"/proc/self/ns/mnt";
@@ -241,7 +241,7 @@ unsafe fn prepare(shared: &Shared) -> Result<(), i32> {
         let [machine, root] = &shared.machine;
         machine.store(open(OWN_MOUNTS, libc::O_RDONLY)?, Ordering::SeqCst);
         root.store(open(c"/", libc::O_PATH | libc::O_DIRECTORY)?, Ordering::SeqCst);
-        // Another process makes the mounts of jails: not everybody may leave those that he has.
+        // Another process makes the mounts of jails: some processes may not leave their mounts.
         let flags = libc::CLONE_VM
             | libc::CLONE_FILES
             | libc::CLONE_VFORK

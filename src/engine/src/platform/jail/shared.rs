@@ -74,7 +74,7 @@ pub struct Shared {
     pub is_gone: AtomicU32,
     /// The step that failed; less than 0 for none.
     pub failed: AtomicI32,
-    /// The error of what was asked; 0 for none.
+    /// The error of the request; 0 for none.
     pub error: AtomicI32,
     /// How the last command ended, as wait(2) tells.
     pub status: AtomicI32,

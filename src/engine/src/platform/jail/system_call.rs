@@ -57,7 +57,7 @@ pub unsafe fn call(number: libc::c_long, arguments: [usize; 6]) -> isize {
 
 /// The argument of a system call.
 pub trait Argument {
-    /// Returns what goes into the register.
+    /// Returns the value of the register.
     fn word(self) -> usize;
 }
 

@@ -265,7 +265,7 @@ extern "C" fn signal_all(signaller: *mut c_void) -> c_int {
     // SAFETY: the calls take numbers; the process ends without running this process's exit
     // handlers.
     unsafe {
-        // Only when this is that user for good may it signal everybody.
+        // Only after it has permanently become that user, it may signal all processes.
         let answer = match become_user(signaller.user) {
             Some(()) if libc::kill(-1, libc::SIGKILL) == 0 => 0,
             _ => io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO),

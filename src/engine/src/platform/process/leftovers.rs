@@ -18,7 +18,7 @@ use rustix::process::{
 
 use super::Terms;
 
-/// How long to wait at most until what was ended is gone.
+/// The time limit for the end of killed processes.
 const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(1);
 

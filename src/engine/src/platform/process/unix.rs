@@ -18,7 +18,7 @@ use crate::platform::jail::Keeper;
 const NOTICED_WITHIN: Duration = Duration::from_millis(100);
 /// How often a system is asked that does not tell the end of a program by itself.
 const ASKED_EVERY: Duration = Duration::from_millis(5);
-/// How long to wait for the last output of what was ended.
+/// The time limit for the last output of killed processes.
 const LAST_OUTPUT: Duration = Duration::from_millis(500);
 const READ_SIZE: usize = 64 * 1024;
 

@@ -111,7 +111,7 @@ fn pass(mut reader: impl Read, sender: &SyncSender<io::Result<Vec<u8>>>) -> io::
     loop {
         let mut piece = Vec::with_capacity(PIECE);
         let read = reader.by_ref().take(PIECE as u64).read_to_end(&mut piece);
-        // What came before the failure may be the last piece that is needed to tell what this is.
+        // The bytes before the failure may be the last piece that is needed to tell what this is.
         let is_last = read.as_ref().map_or(true, |read| *read == 0);
         if !piece.is_empty() && sender.send(Ok(piece)).is_err() {
             return Ok(());

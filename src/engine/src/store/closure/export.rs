@@ -39,7 +39,7 @@ pub struct Export {
     paths: Vec<PathBuf>,
 }
 
-/// What was written.
+/// The written objects.
 #[derive(Debug)]
 pub struct Exported {
     /// The objects that were asked for.

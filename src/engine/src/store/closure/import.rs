@@ -38,7 +38,7 @@ pub struct Limits<'a> {
     pub interrupt: &'a Interrupt,
 }
 
-/// What was imported.
+/// The imported objects.
 #[derive(Debug)]
 pub struct Imported {
     /// The platform of the machine that wrote the closure.
@@ -48,7 +48,7 @@ pub struct Imported {
     pub roots: Vec<ObjectName>,
     /// What is new, with the sizes of its files in bytes.
     pub new: Vec<(ObjectName, u64)>,
-    /// What was there already.
+    /// The existing objects.
     pub present: Vec<ObjectName>,
 }
 

@@ -151,7 +151,7 @@ struct Tree {
 impl Tree {
     /// Continues with the next entry of the innermost directory.
     fn enter(&mut self, name: Vec<u8>, case_collisions: &mut Vec<Text>) {
-        // Whatever the last entry was, its name goes.
+        // Whatever the last entry was, its name is removed.
         self.shorten(self.names.len());
         let folded = String::from_utf8_lossy(&name).to_lowercase();
         self.length += name.len() as u64 + u64::from(self.way.len() > 1);

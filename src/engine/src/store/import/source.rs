@@ -125,7 +125,7 @@ fn known(store: &Store, tree: &SourceTree<'_>) -> Result<Option<ObjectName>> {
     Ok(matches!(standing(store, &object, tree.source.nar)?, Standing::Same).then_some(object))
 }
 
-/// What was seen while a source was copied.
+/// Facts recorded while a source was copied.
 #[derive(Debug, Default)]
 struct Copied {
     size: u64,
@@ -135,7 +135,7 @@ struct Copied {
     nars: Vec<(PathBuf, Hash)>,
 }
 
-/// A file or link to copy: where it is, where it goes, and its path below the top.
+/// A file or link to copy: its place, its destination, and its path below the top.
 struct Leaf {
     from: Arc<Directory>,
     name: OsString,
@@ -163,7 +163,7 @@ fn at(top: &Path, below: &Path) -> PathBuf {
     if below.as_os_str().is_empty() { top.to_owned() } else { top.join(below) }
 }
 
-/// What was put in its place, to be hashed.
+/// The files in its place, to be hashed.
 enum Put {
     Small(content::Small, Hash),
     Large(Large),
@@ -402,7 +402,7 @@ impl Copying<'_> {
         }))
     }
 
-    /// Adds what was put in its place to the archive.
+    /// Adds the files in its place to the archive.
     fn hash<S: Sink>(
         &self,
         node: &Node,

@@ -71,7 +71,7 @@ pub fn read_small(
     Ok(Some(Small { executable: node.is_executable(), bytes, found, hash }))
 }
 
-/// What was done with a file.
+/// The result for a file.
 pub enum Read {
     /// It was read, and copied if that was asked for.
     Small(Small),
