@@ -767,6 +767,7 @@ function BuildContext.run(command, opts) end
 ---@field secrets_recipients fun(file: string, action: string, recipient: string?): boolean, any
 ---@field secrets_keygen fun(file: string?): boolean, any
 ---@field secrets_edit fun(file: string, editor: string[], on_problem: fun(problem: string, is_warning: boolean): boolean): boolean, any
+---@field declare_secret_variables fun(variables: table[], positions: string[]): boolean, any
 ---@field secret_document fun(kind: string, name: string, content: string, leaf: function, map: function): boolean, any
 ---@field secrets_outline fun(file: string): boolean, any
 ---@field [string] fun(...: any): boolean, any

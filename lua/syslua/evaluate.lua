@@ -116,7 +116,7 @@ local function check_entry(entry, name)
 end
 
 -- The helpers that act on what they collected, in their order: modules declare files and variables.
-local collecting = { "module", "persistent", "file", "env", "alias" }
+local collecting = { "module", "persistent", "file", "env", "alias", "secret_env" }
 
 -- Has helpers act on what they collected, until there is nothing left.
 local function finalize(current)

@@ -20,6 +20,7 @@ local native = require("syslua").native
 ---@class syslua.Library
 ---@field null table JSON's `null`: `lib.fromJSON` returns it, and rendered values may contain it
 ---@field env syslua.EnvLibrary kinds of variables
+---@field secret syslua.SecretLibrary secrets made of others
 local lib = {}
 
 lib.null = native.null
@@ -250,5 +251,7 @@ local function name_closest(what)
 end
 
 setmetatable(env, name_closest("lib.env"))
+
+lib.secret = setmetatable(require("syslua.secret_library"), name_closest("lib.secret"))
 
 return setmetatable(lib, name_closest("lib"))

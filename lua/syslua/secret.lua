@@ -17,13 +17,22 @@ local secret = {}
 ---@field document syslua.secret.Document
 ---@field key string "db.users[0].name"; empty for the whole of a file of age
 ---@field sealed string the digest of the encrypted text, in hexadecimal digits
+---@field kind string the type of the value, "int"
+
+-- What a template makes of secrets.
+---@class syslua.secret.Template
+---@field template string its name among the texts
+---@field texts table<string, string|false>
+---@field values { path: string[], parts: syslua.secret.Part[] }[]
+
+---@alias syslua.secret.Part string|syslua.secret.Reference|syslua.secret.Template
 
 ---@class syslua.secret.Document
 ---@field name string as the user calls it
 ---@field content string the encrypted text
 
 -- The parts of each secret, by the secret. Other code cannot add to it.
----@type table<table, (string|syslua.secret.Reference)[]>
+---@type table<table, syslua.secret.Part[]>
 local parts_of = setmetatable({}, { __mode = "k" })
 
 local function raise(message, hint)
@@ -46,7 +55,7 @@ function secret.is(value)
 end
 
 --- Makes a secret of texts and values of documents.
----@param parts (string|syslua.secret.Reference)[]
+---@param parts syslua.secret.Part[]
 ---@return syslua.Secret
 function secret.new(parts)
   local made = setmetatable({}, metatable)
@@ -56,21 +65,47 @@ end
 
 --- Returns what a secret is made of.
 ---@param value syslua.Secret
----@return (string|syslua.secret.Reference)[]
+---@return syslua.secret.Part[]
 function secret.get_parts(value)
   return parts_of[value]
+end
+
+-- Calls a function for each value of a document in parts.
+local function each_reference(parts, callback)
+  for _, part in ipairs(parts) do
+    if type(part) == "table" and part.template then
+      for _, named in ipairs(part.values) do
+        each_reference(named.parts, callback)
+      end
+    elseif type(part) == "table" then
+      callback(part)
+    end
+  end
+end
+
+local function get_identity(parts)
+  local shown = {}
+  for index, part in ipairs(parts) do
+    if type(part) == "string" then
+      shown[index] = "text " .. #part .. " " .. part
+    elseif part.template then
+      local inner = { part.texts[part.template] or "" }
+      for _, named in ipairs(part.values) do
+        inner[#inner + 1] = table.concat(named.path, ".") .. "=" .. get_identity(named.parts)
+      end
+      shown[index] = "template " .. table.concat(inner, "\1")
+    else
+      shown[index] = ("value %s %s"):format(part.sealed, part.key)
+    end
+  end
+  return table.concat(shown, "\0")
 end
 
 --- Returns what tells whether two secrets are the same, without decrypting.
 ---@param value syslua.Secret
 ---@return string
 function secret.get_identity(value)
-  local shown = {}
-  for index, part in ipairs(parts_of[value]) do
-    shown[index] = type(part) == "string" and "text " .. #part .. " " .. part
-      or ("value %s %s"):format(part.sealed, part.key)
-  end
-  return table.concat(shown, "\0")
+  return get_identity(parts_of[value])
 end
 
 --- Says what a secret is made of, for people: "db.password of secrets.yaml".
@@ -78,35 +113,46 @@ end
 ---@return string
 function secret.describe(value)
   local names, seen = {}, {}
-  for _, part in ipairs(parts_of[value]) do
-    if type(part) ~= "string" then
-      local name = part.key == "" and part.document.name
-        or ("%s of %s"):format(part.key, part.document.name)
-      if not seen[name] then
-        seen[name] = true
-        names[#names + 1] = name
-      end
+  each_reference(parts_of[value], function(part)
+    local name = part.key == "" and part.document.name
+      or ("%s of %s"):format(part.key, part.document.name)
+    if not seen[name] then
+      seen[name] = true
+      names[#names + 1] = name
     end
-  end
+  end)
   return table.concat(names, ", ")
 end
 
---- Returns the parts of a secret in the engine's form: texts, and tables that name a value of a
--- document.
----@param value syslua.Secret
----@return (string|table)[]
-function secret.to_data(value)
+local function to_data(parts)
   local list = {}
-  for index, part in ipairs(parts_of[value]) do
-    list[index] = type(part) == "string" and part
-      or {
+  for index, part in ipairs(parts) do
+    if type(part) == "string" then
+      list[index] = part
+    elseif part.template then
+      local values = {}
+      for place, named in ipairs(part.values) do
+        values[place] = { path = named.path, value = to_data(named.parts) }
+      end
+      list[index] = { template = part.template, texts = part.texts, values = values }
+    else
+      list[index] = {
         name = part.document.name,
         content = part.document.content,
         key = part.key,
         sealed = part.sealed,
       }
+    end
   end
   return list
+end
+
+--- Returns what a secret is made of, as the engine takes it: texts, and tables of what is a value of
+-- which document or made by which template.
+---@param value syslua.Secret
+---@return (string|table)[]
+function secret.to_data(value)
+  return to_data(parts_of[value])
 end
 
 local function to_parts(value)

@@ -103,4 +103,24 @@ function template.render_text(text, values)
   return render({ [name] = text }, name, values, position.caller())
 end
 
+--- Renders a text to see whether it can be rendered; returns what it takes to do so later: the texts
+-- of all templates by their names, false for those that do not exist, and the name of the given one.
+-- Names are relative to the calling file's directory, as far as they are below it.
+---@param text string
+---@param values table<string, any>
+---@return table<string, string|false> texts
+---@return string name
+function template.prepare_text(text, values)
+  local directory = beside.get_directory()
+  local name = path.join(directory, text_name)
+  local texts, relative = { [name] = text }, {}
+  render(texts, name, values, position.caller())
+  local start = #directory > 0 and #path.join(directory, "x") or 1
+  for file, content in next, texts do
+    local is_below = file:sub(1, start - 1) == name:sub(1, start - 1)
+    relative[is_below and file:sub(start) or file] = content
+  end
+  return relative, name:sub(start)
+end
+
 return template

@@ -254,6 +254,9 @@ describe("secrets in configs", function()
   end)
 
   it("reads files of age, lists and binary documents, beside the calling file", function()
+    if not process.has("age") then
+      pending("age is not installed")
+    end
     here.shell("mkdir -p modules")
     here.shell(("printf %%s %s-age | age -r %s -a -o modules/token.age"):format(canary, recipient))
     here.must("secrets", "set", "users[0].key", canary .. "-list", "--file", "modules/s.json")
@@ -283,6 +286,110 @@ describe("secrets in configs", function()
     here.shell("rm -r init.lua modules")
     assert.equal(0, here.run("status").code)
     check_nowhere()
+  end)
+
+  it("leaves no trace of a value, whatever is cut off #once", function()
+    write(
+      link
+        .. '\nfile { path = "~/copy", secret = s.db.password, copy = true, '
+        .. 'on_change = "sleep 0.05" }'
+    )
+    here.shell("cp secrets.yaml one.yaml")
+    set("db.password", canary .. "-2")
+    here.shell("cp secrets.yaml two.yaml")
+    -- What other processes see of ours.
+    here.write("pattern", canary .. "\n")
+    here.write(
+      "watch.sh",
+      [[
+      while [ ! -e stop ]; do
+        for process in /proc/[0-9]*; do
+          tr '\0' '\n' <$process/cmdline
+          tr '\0' '\n' <$process/environ
+        done 2>/dev/null | grep -aF -f pattern >>seen
+        sleep 0.02
+      done
+    ]]
+    )
+    here.shell("sh watch.sh >/dev/null 2>&1 &")
+    for number = 1, 12 do
+      here.shell(("cp %s.yaml secrets.yaml"):format(number % 2 == 0 and "one" or "two"))
+      local line = "timeout -s KILL %.2f $LUA -l syslua apply init.lua >out 2>&1"
+      here.shell(line:format(0.1 * number))
+      check_nowhere({ stdout = here.read("out"), stderr = "" })
+      if number % 4 == 0 then
+        local done = here.run("apply", "init.lua")
+        assert.equal(0, done.code, done.stderr)
+        local value = canary .. (number % 2 == 0 and "" or "-2")
+        assert.equal("postgres:5432:" .. value, here.read("home/pass"))
+        assert.equal(value, here.read("home/copy"))
+        local count = here.shell("find root/secrets -type f -not -name .key | wc -l").stdout
+        assert.equal("1\n", count)
+        check_nowhere(done)
+      end
+    end
+    local back = here.run("rollback", "--yes")
+    local gone = here.run("destroy", "--yes")
+    assert.equal(0, gone.code, gone.stderr)
+    here.shell("touch stop; sleep 0.1")
+    assert.equal("", here.read("seen"))
+    check_nowhere(back, gone)
+  end)
+
+  it("makes secrets of templates, which are tried while the config is evaluated", function()
+    set("hosts[0]", "a.example")
+    set("hosts[1]", "b.example")
+    here.write(
+      "app.j2",
+      [[
+password={{ db.password }}
+port={{ db.port + 1 }}
+{% for host in hosts %}host={{ host | sh }}
+{% endfor %}name={{ name }}
+]]
+    )
+    here.write(
+      "init.lua",
+      [[
+      local lib, s = syslua.lib, sops.load("secrets.yaml")
+      local values = { db = s.db, hosts = s.hosts, name = "it's" }
+      local text = lib.secret.template(lib.read("app.j2"), values)
+      return { setup = function()
+        file { path = "~/app", secret = "# made\n" .. text }
+      end }
+    ]]
+    )
+    without_identity()
+    assert.equal(0, here.run("plan", "init.lua").code)
+    with_identity()
+    local applied = here.run("apply", "init.lua")
+    assert.equal(0, applied.code, applied.stderr)
+    assert.equal(
+      "# made\npassword=" .. canary .. "\nport=5433\nhost=a.example\nhost=b.example\nname=it's\n",
+      here.read("home/app")
+    )
+    write('file { path = "~/app", secret = syslua.lib.secret.template("{{ db.pasword }}", s) }')
+    local refused = here.run("plan", "init.lua")
+    assert.equal(1, refused.code)
+    find(refused.stderr, "pasword")
+    check_nowhere(applied, refused)
+  end)
+
+  it("declares variables whose values are in a private file", function()
+    set("quoted", "it's \"" .. canary .. '" $HOME')
+    write("syslua.lib.secret.env { TOKEN = s.quoted, PORT = s.db.port }")
+    local applied = here.run("apply", "init.lua")
+    assert.equal(0, applied.code, applied.stderr)
+    local shown = here.shell('. root/env.sh; printf "%s|%s" "$TOKEN" "$PORT"').stdout
+    assert.equal("it's \"" .. canary .. '" $HOME|5432', shown)
+    local inner = here.shell(". root/env.sh; sh -c 'printf %s \"$PORT\"'").stdout
+    assert.equal("5432", inner)
+    check_nowhere(applied, here.run("env"))
+    write("")
+    here.must("apply", "init.lua")
+    assert.equal("0\n", here.shell("find root/secrets -type f -not -name .key | wc -l").stdout)
+    write("syslua.lib.secret.env { TOKEN = 'plain' }")
+    find(here.run("plan", "init.lua").stderr, "`TOKEN` in lib.secret.env: expected a secret")
   end)
 
   it("knows the documents under --pure", function()

@@ -26,6 +26,7 @@ local lua_floors = {
     "loader",
     "beside",
     "template",
+    "secret_library",
     "answers",
     "lib",
     "for_builds",

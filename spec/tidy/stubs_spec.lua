@@ -26,6 +26,7 @@ local internal = {
   "protected",
   "reference",
   "secret",
+  "secret_library",
   "schema",
   "scope",
   "settings",

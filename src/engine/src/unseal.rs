@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::Path;
 
 use syslua_secrets::identity::Identities;
-use syslua_secrets::{Document, Format, KeyPath, Opened, Plain, Problem, age_file};
+use syslua_secrets::{Document, Format, KeyPath, Opened, Plain, Problem, Value, age_file};
 use zeroize::Zeroizing;
 
 /// The documents that were opened, by names that the caller gives. They are wiped when this is
@@ -47,17 +47,17 @@ impl Documents {
         origin: &Path,
         key: &str,
         read: impl FnOnce() -> Result<Vec<u8>, Problem>,
-    ) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    ) -> Result<Value, Problem> {
         if !self.opened.contains_key(name) {
             let whole = self.open(origin, &read()?)?;
             self.opened.insert(name.to_vec(), whole);
         }
         match self.opened.get(name) {
             Some(Whole::Values(opened)) => match opened.get(&KeyPath::parse(key)?)? {
-                Plain::Value(found) => Ok(found.to_content()),
+                Plain::Value(found) => Ok(found),
                 _ => Err(Problem::new("it is not a single value")),
             },
-            Some(Whole::Content(content)) => Ok(content.clone()),
+            Some(Whole::Content(content)) => Ok(Value::Bytes(content.to_vec())),
             None => Err(Problem::new("it was not opened")),
         }
     }

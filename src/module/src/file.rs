@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use mlua::BString;
 use mlua::prelude::*;
-use syslua_engine::action::{self, Absent, Action, Directory, Link, Part, Reference, Secret, Tree};
+use syslua_engine::action::{self, Absent, Action, Directory, Link, Tree};
 use syslua_engine::activation::Activation;
 use syslua_engine::derivation::{Derivation, FileContent, FileRecipe, Recipe, Spec};
 use syslua_engine::failure::Failure;
@@ -22,10 +22,11 @@ use syslua_engine::value::{Positions, Source, Text, Value};
 
 use crate::collected::{PlainFile, is_plain_target, join};
 use crate::convert::{Place, check_paths};
+use crate::declared_secrets::declare_secret;
 use crate::derive::{config_failure, declare, follow, system};
 use crate::error::{Answer, lua_failure, register as register_function, register_plain};
 use crate::evaluation::record_in_scope;
-use crate::given::{Given, More, Origin, Piece};
+use crate::given::{Given, More, Origin};
 use crate::state::{self, State, Ticket};
 use crate::tree::{Members, leads_back, members};
 
@@ -52,14 +53,22 @@ pub fn outside() -> Failure {
     Failure::new("config", "file{} works only while a config is evaluated")
 }
 
-fn add_ticket_at(lua: &Lua, positions: Positions) -> Answer<usize> {
+/// Adds a place of declaration; returns its number.
+///
+/// # Errors
+/// Outside of an evaluation.
+pub fn add_ticket_at(lua: &Lua, positions: Positions) -> Answer<usize> {
     let number =
         state::change(lua, |state| Some(state.evaluations.last_mut()?.add_ticket(positions)))
             .flatten();
     number.ok_or_else(outside)
 }
 
-fn ticket(lua: &Lua, number: usize) -> Answer<Ticket> {
+/// Returns the place of declaration of a number.
+///
+/// # Errors
+/// When there is none.
+pub fn ticket(lua: &Lua, number: usize) -> Answer<Ticket> {
     let ticket = state::read(lua, |state| state.evaluations.last()?.ticket(number).cloned());
     ticket.ok_or_else(|| Failure::new("internal", "there is no such declaration"))
 }
@@ -151,7 +160,15 @@ fn way_to(lua: &Lua, target: &[u8]) -> Answer<Text> {
 }
 
 /// Declares the derivation of a file or tree; returns the path that it will have.
-fn derive_file(lua: &Lua, target: &[u8], recipe: FileRecipe, ticket: &Ticket) -> Answer<Vec<u8>> {
+///
+/// # Errors
+/// Outside of an evaluation.
+pub fn derive_file(
+    lua: &Lua,
+    target: &[u8],
+    recipe: FileRecipe,
+    ticket: &Ticket,
+) -> Answer<Vec<u8>> {
     let spec = spec(target, recipe, &system(lua))?;
     let derivation = declare(lua, spec, None, Arc::clone(&ticket.positions), Some(ticket.order))?;
     Ok(derivation.placeholder(&OutputName::main()).to_string().into_bytes())
@@ -208,7 +225,7 @@ impl Declaring<'_> {
             return self.declare_tree(&given, &top, &tree, ticket);
         }
         if let Origin::Secret(pieces) = &given.origin {
-            return self.declare_secret(&given, pieces, ticket).map(|()| true);
+            return declare_secret(self.lua, &given, pieces, ticket).map(|()| true);
         }
         let mutable = matches!(given.origin, Origin::Own);
         let Some(Resolved { path, private, through }) = self.source_of(&given, ticket)? else {
@@ -243,36 +260,6 @@ impl Declaring<'_> {
         let mut activation = Activation::new(action, Arc::clone(&ticket.positions));
         more.explained.clone().note(&mut activation);
         record_in_scope(self.lua, activation, Some(ticket.order)).map(|()| true)
-    }
-
-    /// Declares a secret: of each document that it is made of the derivation, and its action.
-    fn declare_secret(&self, given: &Given, pieces: &[Piece], ticket: &Ticket) -> Answer<()> {
-        let part = |piece: &Piece| match piece {
-            Piece::Plain(text) => Ok(Part::Plain { text: Text(text.clone()) }),
-            Piece::Value { name, content, key, sealed } => {
-                let content = FileContent::Text(content.clone());
-                let recipe = FileRecipe { content, executable: false };
-                let sealed = Hash::parse(sealed).map_err(|error| config_failure(&error))?;
-                Ok(Part::Value(Reference {
-                    document: Text(derive_file(self.lua, name, recipe, ticket)?),
-                    origin: Text(name.clone()),
-                    key: key.clone(),
-                    sealed,
-                }))
-            }
-        };
-        let more = &given.more;
-        let secret = Secret {
-            target: Text(given.target.clone()),
-            content: pieces.iter().map(part).collect::<Answer<_>>()?,
-            mode: more.mode.clone(),
-            owner: more.owner.clone(),
-            copy: more.is_installed,
-            ..Secret::default()
-        };
-        let mut activation = Activation::new(secret.into(), Arc::clone(&ticket.positions));
-        more.explained.clone().note(&mut activation);
-        record_in_scope(self.lua, activation, Some(ticket.order))
     }
 
     /// Declares what is left of a tree of the collection, and for a link that leads out of the tree

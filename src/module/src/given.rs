@@ -1,6 +1,6 @@
 //! What the Lua side says of one `file{}` when it hands it over.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -56,12 +56,43 @@ pub enum Piece {
         /// The digest of its encrypted text.
         sealed: String,
     },
+    /// What a template makes of secrets.
+    Template {
+        /// Its name among the texts.
+        template: String,
+        /// The texts by their names; those that do not exist have none.
+        texts: BTreeMap<String, Option<Vec<u8>>>,
+        /// What names stand for.
+        values: Vec<(Vec<String>, Vec<Piece>)>,
+    },
 }
 
 impl Piece {
+    /// Reads the parts in the field `value` of a table.
+    pub fn list(table: &LuaTable) -> LuaResult<Vec<Piece>> {
+        let parts = table.raw_get::<Vec<LuaValue>>("value")?;
+        parts.into_iter().map(Piece::read).collect()
+    }
+
     /// Reads one: a text, or a table that refers to a value.
     pub fn read(value: LuaValue) -> LuaResult<Piece> {
         match value {
+            LuaValue::Table(table) if table.contains_key("template")? => {
+                let texts = table.raw_get::<LuaTable>("texts")?;
+                let texts = texts.pairs::<BString, LuaValue>().map(|pair| {
+                    let (name, text) = pair?;
+                    let text = text.as_string().map(|text| text.as_bytes().to_vec());
+                    Ok((String::from_utf8_lossy(&name).into_owned(), text))
+                });
+                let values = table.raw_get::<Vec<LuaTable>>("values")?.into_iter();
+                let values = values.map(|named| Ok((named.raw_get("path")?, Piece::list(&named)?)));
+                let template = table.raw_get::<BString>("template")?;
+                Ok(Piece::Template {
+                    template: String::from_utf8_lossy(&template).into_owned(),
+                    texts: texts.collect::<LuaResult<_>>()?,
+                    values: values.collect::<LuaResult<_>>()?,
+                })
+            }
             LuaValue::Table(table) => Ok(Piece::Value {
                 name: table.raw_get::<BString>("name")?.into(),
                 content: table.raw_get::<BString>("content")?.into(),

@@ -21,6 +21,7 @@ mod capture;
 mod closure;
 mod collected;
 mod convert;
+mod declared_secrets;
 mod derive;
 mod environment;
 mod error;
@@ -97,6 +98,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     closure::register(lua, &native)?;
     collected::register(lua, &native)?;
     render::register(lua, &native)?;
+    declared_secrets::register(lua, &native)?;
     derive::register(lua, &native)?;
     environment::register(lua, &native)?;
     evaluation::register(lua, &native)?;

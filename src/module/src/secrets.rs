@@ -499,7 +499,7 @@ fn document(
     if kind == "age" {
         age_file::check(&content).map_err(in_file)?;
         let sealed = Hash::of(&content).to_hex();
-        return leaf.call(("", sealed)).map_err(lua_failure);
+        return leaf.call(("", sealed, "str")).map_err(lua_failure);
     } else if is_age {
         return Err(in_file(
             Problem::new("it is a file of age, which has no keys").with_hint("load it by age.load"),
@@ -511,7 +511,7 @@ fn document(
     let make = Outline { lua, document: &document, leaf, map };
     if format == Format::Binary {
         place.push(Step::Key("data".to_owned()));
-        return make.leaf(&KeyPath::new(place)).map_err(in_file)?.map_err(lua_failure);
+        return make.leaf(&KeyPath::new(place), "str").map_err(in_file)?.map_err(lua_failure);
     }
     make.value(&document.outline(), &mut place).map_err(in_file)?.map_err(lua_failure)
 }
@@ -525,9 +525,9 @@ struct Outline<'a> {
 }
 
 impl Outline<'_> {
-    fn leaf(&self, path: &KeyPath) -> syslua_secrets::Result<LuaResult<LuaValue>> {
+    fn leaf(&self, path: &KeyPath, kind: &str) -> syslua_secrets::Result<LuaResult<LuaValue>> {
         let sealed = Hash::from_bytes(self.document.sealed(path)?).to_hex();
-        Ok(self.leaf.call((path.to_string(), sealed)))
+        Ok(self.leaf.call((path.to_string(), sealed, kind)))
     }
 
     fn value(
@@ -547,7 +547,8 @@ impl Outline<'_> {
         };
         match outline {
             Plain::Value(Value::Str(kind)) if kind == Type::Null.name() => return Ok(Ok(LuaNil)),
-            Plain::Value(_) => return self.leaf(&KeyPath::new(place.clone())),
+            Plain::Value(Value::Str(kind)) => return self.leaf(&KeyPath::new(place.clone()), kind),
+            Plain::Value(_) => return Ok(Ok(LuaNil)),
             Plain::List(items) => {
                 for (index, item) in items.iter().enumerate() {
                     let value = inner(Step::Index(index), item, place)?;

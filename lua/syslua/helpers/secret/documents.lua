@@ -36,8 +36,9 @@ end
 local function load(call, kind, given)
   local content, name = beside.take(call, given)
   local document = { name = name, content = content }
-  return border.call("secret_document", kind, name, content, function(key, sealed)
-    return secret.new({ { document = document, key = key, sealed = sealed } })
+  return border.call("secret_document", kind, name, content, function(key, sealed, value_kind)
+    local part = { document = document, key = key, sealed = sealed, kind = value_kind }
+    return secret.new({ part })
   end, function(map, place)
     return setmetatable(map, new_map(document, place))
   end)

@@ -17,6 +17,7 @@ use super::link::Link;
 use super::path_entry::PathEntry;
 use super::script::Script;
 use super::secret::Secret;
+use super::secret_script::SecretScript;
 use super::tree::Tree;
 use super::variable::Variable;
 use crate::names::Placeholder;
@@ -115,6 +116,7 @@ kinds! {
         "set_alias" => Alias,
         "set_function" => Function,
         "source_in_shell" => Script,
+        "source_secret_in_shell" => SecretScript,
         "set_variable" => Variable,
     }
     /// Something else is done.
@@ -194,13 +196,17 @@ impl Action {
 
     /// Returns the secret, if it is one: then its content is never shown.
     pub fn as_secret(&self) -> Option<&Secret> {
-        self.as_target().and_then(Target::as_secret)
+        match self {
+            Action::Environment(Environment::SecretScript(script)) => Some(&script.secret),
+            _ => self.as_target().and_then(Target::as_secret),
+        }
     }
 
     /// Returns the same, to be changed.
     pub fn as_secret_mut(&mut self) -> Option<&mut Secret> {
         match self {
             Action::Target(Target::Secret(secret)) => Some(secret),
+            Action::Environment(Environment::SecretScript(script)) => Some(&mut script.secret),
             _ => None,
         }
     }

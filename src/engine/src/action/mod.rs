@@ -20,6 +20,7 @@ mod list;
 mod path_entry;
 mod script;
 mod secret;
+mod secret_script;
 pub mod target;
 mod tree;
 mod variable;
@@ -41,7 +42,8 @@ pub use link::Link;
 pub use list::{Action, Description, Effect, Environment, Target};
 pub use path_entry::PathEntry;
 pub use script::Script;
-pub use secret::{Part, Reference, Secret, without_links};
+pub use secret::{Named, Part, Reference, Secret, without_links};
+pub use secret_script::SecretScript;
 pub use tree::Tree;
 pub use variable::Variable;
 

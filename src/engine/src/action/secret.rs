@@ -2,6 +2,7 @@
 //! decrypted at the switch, and is not in an object, a snapshot or the journal: these name the
 //! encrypted document, and the hash of the content under a key that only the root has.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -41,6 +42,9 @@ pub struct Secret {
     /// Whether the target is a real file, rather than a link.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub copy: bool,
+    /// What the name of the private file ends with, for programs that go by it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub suffix: String,
     /// HMAC-SHA-256 of the content under the key of the root; absent until it is decrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Hash>,
@@ -63,6 +67,89 @@ pub enum Part {
     },
     /// A value of an encrypted document.
     Value(Reference),
+    /// What a template makes of secrets.
+    Template {
+        /// The name of the template among the texts.
+        template: String,
+        /// The texts of it and of what it includes; those that do not exist have none.
+        texts: BTreeMap<String, Option<Text>>,
+        /// What the names in it stand for.
+        values: Vec<Named>,
+    },
+    /// The line by which a shell sets a variable.
+    Variable {
+        /// The shell.
+        shell: String,
+        /// The variable.
+        variable: String,
+        /// Its value.
+        value: Vec<Part>,
+    },
+}
+
+/// A value of a template.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Named {
+    /// The names that lead to it: `db` and `password` for `{{ db.password }}`. A number is a place in
+    /// a list, from 1.
+    pub path: Vec<String>,
+    /// What it consists of.
+    pub value: Vec<Part>,
+}
+
+impl Part {
+    /// Returns the parts in it.
+    fn inner(&self) -> Vec<&Part> {
+        match self {
+            Part::Plain { .. } | Part::Value(_) => Vec::new(),
+            Part::Template { values, .. } => values.iter().flat_map(|named| &named.value).collect(),
+            Part::Variable { value, .. } => value.iter().collect(),
+        }
+    }
+
+    fn add_values<'a>(&'a self, found: &mut Vec<&'a Reference>) {
+        if let Part::Value(value) = self {
+            found.push(value);
+        }
+        self.inner().into_iter().for_each(|part| part.add_values(found));
+    }
+
+    fn add_documents_mut<'a>(&'a mut self, found: &mut Vec<&'a mut Text>) {
+        match self {
+            Part::Plain { .. } => {}
+            Part::Value(value) => found.push(&mut value.document),
+            Part::Template { values, .. } => {
+                let parts = values.iter_mut().flat_map(|named| &mut named.value);
+                parts.for_each(|part| part.add_documents_mut(found));
+            }
+            Part::Variable { value, .. } => {
+                value.iter_mut().for_each(|part| part.add_documents_mut(found));
+            }
+        }
+    }
+
+    /// Returns what tells it from others, wherever documents are.
+    fn sealed(&self) -> Vec<u8> {
+        let own = match self {
+            Part::Plain { text } => [b"t".as_slice(), text.0.as_slice()].concat(),
+            Part::Value(value) => {
+                [b"v".as_slice(), value.key.as_bytes(), b"\0", value.sealed.as_bytes()].concat()
+            }
+            Part::Template { template, texts, values } => {
+                let paths: Vec<&Vec<String>> = values.iter().map(|named| &named.path).collect();
+                serde_json::to_vec(&(template, texts, paths)).unwrap_or_default()
+            }
+            Part::Variable { shell, variable, .. } => format!("{shell}\0{variable}").into_bytes(),
+        };
+        [own, sealed(self.inner().into_iter())].concat()
+    }
+}
+
+/// Returns what tells parts from others.
+fn sealed<'a>(parts: impl Iterator<Item = &'a Part>) -> Vec<u8> {
+    let parts = parts.map(Part::sealed);
+    parts.flat_map(|part| [&part.len().to_le_bytes()[..], &part].concat()).collect()
 }
 
 /// The place of a value in an encrypted document.
@@ -91,30 +178,23 @@ impl fmt::Display for Reference {
 impl Secret {
     /// Returns the values that it consists of.
     pub fn values(&self) -> impl Iterator<Item = &Reference> {
-        self.content.iter().filter_map(|part| match part {
-            Part::Value(value) => Some(value),
-            Part::Plain { .. } => None,
-        })
+        let mut found = Vec::new();
+        self.content.iter().for_each(|part| part.add_values(&mut found));
+        found.into_iter()
     }
 
     /// Describes its parts, without any value.
     pub fn name(&self) -> String {
         let mut names: Vec<String> = self.values().map(ToString::to_string).collect();
-        names.dedup();
+        let mut seen = std::collections::HashSet::new();
+        names.retain(|name| seen.insert(name.clone()));
         names.join(", ")
     }
 
     /// Returns what tells whether two have the same content, without decrypting: wherever the
     /// documents are.
     pub fn sealed(&self) -> Vec<u8> {
-        let part = |part: &Part| match part {
-            Part::Plain { text } => [b"t".as_slice(), text.0.as_slice()].concat(),
-            Part::Value(value) => {
-                [b"v".as_slice(), value.key.as_bytes(), b"\0", value.sealed.as_bytes()].concat()
-            }
-        };
-        let parts = self.content.iter().map(part);
-        parts.flat_map(|part| [&part.len().to_le_bytes()[..], &part].concat()).collect()
+        sealed(self.content.iter())
     }
 
     /// Says where private files are: `directory` is that of whose secret it is. What is not
@@ -123,7 +203,7 @@ impl Secret {
         let name = match self.digest {
             Some(digest) => {
                 let whole = Hash::of(&[digest.as_bytes(), self.target.0.as_slice()].concat());
-                whole.to_hex()[..DIGITS].to_owned()
+                format!("{}{}", &whole.to_hex()[..DIGITS], self.suffix)
             }
             None => "unknown".to_owned(),
         };
@@ -176,20 +256,18 @@ impl Kind for Secret {
     }
 
     fn texts_mut(&mut self) -> Vec<&mut Text> {
-        let documents = self.content.iter_mut().filter_map(|part| match part {
-            Part::Value(value) => Some(&mut value.document),
-            Part::Plain { .. } => None,
-        });
-        documents.chain([&mut self.target]).collect()
+        let mut found = Vec::new();
+        self.content.iter_mut().for_each(|part| part.add_documents_mut(&mut found));
+        found.push(&mut self.target);
+        found
     }
 
     fn starts_mut(&mut self) -> Vec<&mut Text> {
-        let own = self.directory.iter_mut().chain(&mut self.kept);
-        let documents = self.content.iter_mut().filter_map(|part| match part {
-            Part::Value(value) => Some(&mut value.document),
-            Part::Plain { .. } => None,
-        });
-        own.chain(documents).chain([&mut self.target]).collect()
+        let mut found = Vec::new();
+        self.content.iter_mut().for_each(|part| part.add_documents_mut(&mut found));
+        found.extend(self.directory.iter_mut().chain(&mut self.kept));
+        found.push(&mut self.target);
+        found
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) fn opened(settings: &Settings, request: &Request) -> Result<Option<Re
                         format!("cannot decrypt the secret {what} in `auth`: {}", problem.message);
                     Failure { hint: problem.hint, ..failed(request, message) }
                 })?;
-                auth.extend_from_slice(&value);
+                auth.extend_from_slice(&value.to_content());
             }
         }
     }

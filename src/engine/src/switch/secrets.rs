@@ -10,8 +10,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use syslua_secrets::Problem;
 use syslua_secrets::identity::Identities;
+use syslua_secrets::{Problem, Value as SecretValue};
 use zeroize::Zeroizing;
 
 use super::desired::Entry;
@@ -20,18 +20,20 @@ use super::scene::Scene;
 use super::step::{Mark, Step, Work};
 use super::{Error, Targets};
 use crate::action::{
-    self, Accounts, After, Before, Contents, Directories, Found, Key, Look, Part, Reference, Role,
-    Secret, TargetChange, without_links,
+    self, Accounts, After, Before, Contents, Directories, Found, Key, Look, Named, Part, Reference,
+    Role, Secret, TargetChange, without_links,
 };
 use crate::activation::Activation;
+use crate::environment::shells;
 use crate::hash::Hash;
 use crate::manifest::Manifest;
 use crate::names::Placeholder;
 use crate::platform;
 use crate::snapshot::Snapshot;
 use crate::store::{Outputs, Store};
+use crate::template::{self, Rendered};
 use crate::unseal::Documents;
-use crate::value::Text;
+use crate::value::{Text, Value};
 
 /// The rights of the directory of all private files, which users pass through to their own.
 const ABOVE: u32 = 0o711;
@@ -74,18 +76,7 @@ impl Secrets {
         let mut values = Vec::new();
         for activation in needed {
             let Some(secret) = secret_of(activation) else { continue };
-            let mut content = Zeroizing::new(Vec::new());
-            for part in &secret.content {
-                match part {
-                    Part::Plain { text } => content.extend_from_slice(&text.0),
-                    Part::Value(value) => {
-                        let found = self::value(&mut documents, value);
-                        content.extend_from_slice(
-                            &found.map_err(|problem| failed(problem, value, activation))?,
-                        );
-                    }
-                }
-            }
+            let content = content(&mut documents, &secret.content, activation)?;
             values.push((secret.sealed(), content));
         }
         drop(documents);
@@ -135,13 +126,127 @@ impl Secrets {
     }
 }
 
-fn value(documents: &mut Documents, value: &Reference) -> Result<Zeroizing<Vec<u8>>, Problem> {
+/// Returns what parts come to.
+fn content(
+    documents: &mut Documents,
+    parts: &[Part],
+    activation: &Activation,
+) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let mut content = Zeroizing::new(Vec::new());
+    for part in parts {
+        match part {
+            Part::Plain { text } => content.extend_from_slice(&text.0),
+            Part::Value(value) => {
+                let found = value_of(documents, value, activation)?;
+                content.extend_from_slice(&found.to_content());
+            }
+            Part::Template { template, texts, values } => {
+                let values = template_values(documents, values, activation)?;
+                let texts = texts
+                    .iter()
+                    .map(|(name, text)| (name.clone(), text.as_ref().map(|text| text.0.clone())));
+                let rendered = template::render(&texts.collect(), template, &values);
+                let problem = match rendered {
+                    Ok(Rendered::Done(bytes)) => {
+                        content.extend_from_slice(&Zeroizing::new(bytes));
+                        continue;
+                    }
+                    // What it says may be a value.
+                    Err(error) => match error.line {
+                        Some(line) => format!("line {line} of the template does not take it"),
+                        None => "the template does not take it".to_owned(),
+                    },
+                    Ok(Rendered::Missing(_)) => "the template includes another one".to_owned(),
+                };
+                return Err(not_made(activation, problem));
+            }
+            Part::Variable { shell, variable, value } => {
+                let value = self::content(documents, value, activation)?;
+                let line = shells::assignment(shell, variable, &value).map_err(|problem| {
+                    not_made(activation, format!("{shell} cannot set {variable}: {problem}"))
+                })?;
+                content.extend_from_slice(&Zeroizing::new(line));
+            }
+        }
+    }
+    Ok(content)
+}
+
+fn not_made(activation: &Activation, problem: String) -> Error {
+    let secret = secret_of(activation).map(Secret::name).unwrap_or_default();
+    Error::Secret { secret, problem, hint: None, positions: activation.positions.clone() }
+}
+
+/// The values of a template, while they are put together.
+enum Tree {
+    Leaf(Value),
+    Inner(BTreeMap<String, Tree>),
+}
+
+impl Tree {
+    fn put(&mut self, path: &[String], value: Value) {
+        match (path.split_first(), self) {
+            (None, tree) => *tree = Tree::Leaf(value),
+            (Some((name, rest)), Tree::Inner(inner)) => {
+                let below = inner.entry(name.clone());
+                below.or_insert_with(|| Tree::Inner(BTreeMap::new())).put(rest, value);
+            }
+            (Some(_), Tree::Leaf(_)) => {}
+        }
+    }
+
+    /// What has the numbers from 1 as its names is a list.
+    fn into_value(self) -> Value {
+        let mut inner = match self {
+            Tree::Leaf(value) => return value,
+            Tree::Inner(inner) => inner,
+        };
+        let is_list = (1..=inner.len()).all(|number| inner.contains_key(&number.to_string()));
+        if is_list && !inner.is_empty() {
+            let items = (1..=inner.len()).filter_map(|number| inner.remove(&number.to_string()));
+            return Value::List(
+                items.collect::<Vec<_>>().into_iter().map(Tree::into_value).collect(),
+            );
+        }
+        let entries = inner.into_iter();
+        Value::Map(entries.map(|(name, tree)| (name.into_bytes(), tree.into_value())).collect())
+    }
+}
+
+/// Returns what the names in a template stand for. Numbers and truth values are such.
+fn template_values(
+    documents: &mut Documents,
+    named: &[Named],
+    activation: &Activation,
+) -> Result<Value, Error> {
+    let mut values = Tree::Inner(BTreeMap::new());
+    for Named { path, value } in named {
+        let value = match value.as_slice() {
+            [Part::Value(reference)] => match &value_of(documents, reference, activation)? {
+                SecretValue::Int(number) => Value::Int(*number),
+                SecretValue::Float(number) => Value::Float(*number),
+                SecretValue::Bool(truth) => Value::Bool(*truth),
+                other => Value::Bytes(other.to_content().to_vec()),
+            },
+            parts => Value::Bytes(content(documents, parts, activation)?.to_vec()),
+        };
+        values.put(path, value);
+    }
+    Ok(values.into_value())
+}
+
+fn value_of(
+    documents: &mut Documents,
+    value: &Reference,
+    activation: &Activation,
+) -> Result<SecretValue, Error> {
     let read = || {
         platform::read_file(&value.document.to_path())
             .map_err(|error| Problem::new(error.to_string()))
     };
     // The object has another name than the file that it is of.
-    documents.value(&value.document.0, &value.origin.to_path(), &value.key, read)
+    let found = documents.value(&value.document.0, &value.origin.to_path(), &value.key, read);
+    found.map_err(|problem| failed(problem, value, activation))
 }
 
 fn failed(problem: Problem, value: &Reference, activation: &Activation) -> Error {

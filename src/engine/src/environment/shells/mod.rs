@@ -13,6 +13,7 @@ mod toy;
 
 use std::path::{Path, PathBuf};
 
+use self::common::Words;
 pub use self::common::{Call, List, calls};
 use super::{Environment, lists};
 use crate::hash::Hash;
@@ -306,6 +307,25 @@ impl Identity<'_> {
 
 /// A list that only zsh has, and that no other program takes from the environment.
 const FPATH: &str = "FPATH";
+
+/// Returns the line by which a shell sets a variable and exports it.
+///
+/// # Errors
+/// When the shell cannot have the value, or there is no such shell.
+pub fn assignment(shell: &str, variable: &str, value: &[u8]) -> Result<Vec<u8>, &'static str> {
+    let line = |before: &str, words: &dyn Words, after: &[u8]| {
+        Ok([before.as_bytes(), &words.quote(value)?, after].concat())
+    };
+    match shell {
+        "sh" | "bash" | "zsh" => line(&format!("export {variable}="), &posix::Sh, b"\n"),
+        "fish" => line(&format!("set -gx {variable} "), &fish::Fish, b"\n"),
+        "elvish" => line(&format!("set-env {variable} "), &elvish::Elvish, b"\n"),
+        "nushell" => line(&format!("$env.{variable} = "), &nushell::Nushell, b"\n"),
+        "powershell" => line(&format!("$env:{variable} = "), &powershell::PowerShell, b"\n"),
+        "cmd" => line(&format!("@set \"{variable}="), &cmd::Cmd, b"\"\r\n"),
+        _ => Err("there is no such shell"),
+    }
+}
 
 /// Returns the scripts that a shell sources.
 fn scripts_of<'a>(

@@ -1,0 +1,155 @@
+--- `lib.secret`: secrets made of others. Nothing is decrypted here.
+
+local border = require("syslua.border")
+local position = require("syslua.util.position")
+local scope = require("syslua.scope")
+local secret = require("syslua.secret")
+local tables = require("syslua.util.table")
+local template = require("syslua.template")
+local text = require("syslua.util.text")
+
+---@class syslua.SecretLibrary
+local secret_library = {}
+
+local raise = position.raise
+
+-- What stands for a value while a template is tried: something of its type.
+local samples = { int = 1, float = 1.5, bool = true }
+
+local function get_sample(value)
+  local parts = secret.get_parts(value)
+  local only = #parts == 1 and type(parts[1]) == "table" and parts[1] or {}
+  local sample = samples[only.kind]
+  return sample == nil and "x" or sample
+end
+
+-- Takes the values of a template apart: what they stand for by the names that lead to them; returns
+-- samples of the same shape.
+local function take_apart(values, at, named)
+  local sample = {}
+  for _, key in ipairs(tables.get_sorted_keys(values)) do
+    local value = values[key]
+    local names = {}
+    for index, name in ipairs(at) do
+      names[index] = name
+    end
+    names[#names + 1] = tostring(key)
+    local shown = table.concat(names, ".")
+    if secret.is(value) then
+      named[#named + 1] = { path = names, parts = secret.get_parts(value) }
+      sample[key] = get_sample(value)
+    elseif type(value) == "table" then
+      sample[key] = take_apart(value, names, named)
+    elseif type(value) == "string" or type(value) == "number" or type(value) == "boolean" then
+      local plain = type(value) == "number" and text.number(value) or tostring(value)
+      named[#named + 1] = { path = names, parts = { plain } }
+      sample[key] = plain
+    else
+      raise(
+        ("`%s` in lib.secret.template: expected a secret or a text, got %s"):format(
+          shown,
+          text.describe(value)
+        )
+      )
+    end
+  end
+  return sample
+end
+
+--- Makes a secret of a template in the syntax of Jinja2, `password={{ db.password }}`. It is rendered
+--- at the switch, strictly: a name that is not among the values is an error before that.
+---@param given string the template; that of a file is `lib.read(path)`
+---@param values table<string, any> secrets, texts and tables of these, such as a loaded document
+---@return syslua.Secret
+function secret_library.template(given, values)
+  if type(given) ~= "string" then
+    raise(("lib.secret.template: expected a text, got %s"):format(text.describe(given)))
+  elseif type(values) ~= "table" or secret.is(values) then
+    raise(
+      ("lib.secret.template: expected a table of secrets, got %s"):format(text.describe(values)),
+      "name them: { password = ... }"
+    )
+  end
+  local named = {}
+  local sample = take_apart(values, {}, named)
+  local texts, name = template.prepare_text(given, sample)
+  -- Where nothing goes through all values, those whose names are not in the texts are not used.
+  local whole = {}
+  for _, content in next, texts do
+    whole[#whole + 1] = content or ""
+  end
+  local all = table.concat(whole, "\n")
+  if not all:find("{%", 1, true) then
+    local used = {}
+    for _, one in ipairs(named) do
+      if all:find(one.path[#one.path], 1, true) then
+        used[#used + 1] = one
+      end
+    end
+    named = used
+  end
+  return secret.new({ { template = name, texts = texts, values = named } })
+end
+
+-- Hands over the variables of a block.
+local function finalize(variables)
+  local by_name, list = {}, {}
+  for _, variable in ipairs(variables) do
+    local first = by_name[variable.name]
+    if not first then
+      by_name[variable.name] = variable
+      list[#list + 1] = { variable = variable.name, value = secret.to_data(variable.value) }
+    elseif secret.get_identity(first.value) ~= secret.get_identity(variable.value) then
+      require("syslua.util.failure").raise({
+        kind = "conflict",
+        message = ("the variable %s is declared twice, with different secrets:\n  %s at %s\n  %s at %s"):format(
+          variable.name,
+          secret.describe(first.value),
+          first.positions[1] or "an unknown place",
+          secret.describe(variable.value),
+          variable.positions[1] or "an unknown place"
+        ),
+        position = variable.positions[1],
+        hint = "remove one of the two declarations",
+      })
+    end
+  end
+  border.call("declare_secret_variables", list, variables[1].positions)
+end
+
+--- Declares environment variables whose values are secrets: they stand in a private file, which the
+--- environment scripts source.
+---@param variables table<string, syslua.Secret>
+function secret_library.env(variables)
+  if type(variables) ~= "table" or secret.is(variables) then
+    raise(
+      ("lib.secret.env: expected a table of variables, got %s"):format(text.describe(variables))
+    )
+  end
+  local collected = scope.collect("secret_env")
+  if not collected then
+    raise("lib.secret.env works only while a config is evaluated", "call it in setup()")
+    return
+  end
+  local chain = position.chain()
+  for _, name in ipairs(tables.get_sorted_keys(variables)) do
+    local value = variables[name]
+    if type(name) ~= "string" or not name:find("^[%a_][%w_]*$") then
+      raise(
+        ("`%s` in lib.secret.env cannot be the name of a variable"):format(tostring(name)),
+        "a name has letters, digits and _, and begins with no digit"
+      )
+    elseif not secret.is(value) then
+      raise(
+        ("`%s` in lib.secret.env: expected a secret, got %s"):format(name, text.describe(value)),
+        "env{} declares variables that are none"
+      )
+    end
+    collected[#collected + 1] = { name = name, value = value, positions = chain }
+  end
+  if collected[1] then
+    collected.finalize, collected.pending = finalize, true
+  end
+end
+
+return secret_library
