@@ -57,6 +57,7 @@ local syslua = {}
 
 ---@class syslua.ApplyOptions: syslua.DryOptions
 ---@field description string? a line about the snapshot
+---@field refresh_secrets boolean? whether the commands of secrets run again
 ---@field confirm number? seconds after which it can be taken back, by `native.watch`, unless it is confirmed
 
 ---@class syslua.CollectOptions: syslua.DryOptions

@@ -6,6 +6,7 @@ local check_options = require("syslua.settings").new_check("syslua.apply", {
   dry_run = { type = "boolean" },
   description = { type = "string" },
   confirm = { type = "number" },
+  refresh_secrets = { type = "boolean" },
 })
 
 --- Makes the system match a manifest; with `dry_run` it only says what it would do.

@@ -25,7 +25,15 @@ local secret = {}
 ---@field texts table<string, string|false>
 ---@field values { path: string[], parts: syslua.secret.Part[] }[]
 
----@alias syslua.secret.Part string|syslua.secret.Reference|syslua.secret.Template
+-- What a program prints.
+---@class syslua.secret.Command
+---@field command string[]
+
+---@alias syslua.secret.Part
+---| string
+---| syslua.secret.Reference
+---| syslua.secret.Template
+---| syslua.secret.Command
 
 ---@class syslua.secret.Document
 ---@field name string as the user calls it
@@ -77,7 +85,7 @@ local function each_reference(parts, callback)
       for _, named in ipairs(part.values) do
         each_reference(named.parts, callback)
       end
-    elseif type(part) == "table" then
+    elseif type(part) == "table" and (part.key or part.command) then
       callback(part)
     end
   end
@@ -94,6 +102,8 @@ local function get_identity(parts)
         inner[#inner + 1] = table.concat(named.path, ".") .. "=" .. get_identity(named.parts)
       end
       shown[index] = "template " .. table.concat(inner, "\1")
+    elseif part.command then
+      shown[index] = "command " .. table.concat(part.command, "\1")
     else
       shown[index] = ("value %s %s"):format(part.sealed, part.key)
     end
@@ -114,7 +124,8 @@ end
 function secret.describe(value)
   local names, seen = {}, {}
   each_reference(parts_of[value], function(part)
-    local name = part.key == "" and part.document.name
+    local name = part.command and "what " .. part.command[1] .. " prints"
+      or part.key == "" and part.document.name
       or ("%s of %s"):format(part.key, part.document.name)
     if not seen[name] then
       seen[name] = true
@@ -135,6 +146,8 @@ local function to_data(parts)
         values[place] = { path = named.path, value = to_data(named.parts) }
       end
       list[index] = { template = part.template, texts = part.texts, values = values }
+    elseif part.command then
+      list[index] = { command = part.command }
     else
       list[index] = {
         name = part.document.name,

@@ -91,6 +91,36 @@ function secret_library.template(given, values)
   return secret.new({ { template = name, texts = texts, values = named } })
 end
 
+--- Makes a secret of what a program prints, without newlines at its end: of `op`, `pass`, `bw` or
+--- `gpg`. It runs at the switch, once for a declaration; the value is kept encrypted in the root.
+---@param words string[] the program and its arguments
+---@return syslua.Secret
+function secret_library.command(words)
+  if type(words) ~= "table" or secret.is(words) or not tables.is_list(words) or not words[1] then
+    raise(
+      ("lib.secret.command: expected a list of a program and its arguments, got %s"):format(
+        type(words) == "table" and not secret.is(words) and "a table that is none"
+          or text.describe(words)
+      ),
+      'for example lib.secret.command { "pass", "show", "db" }'
+    )
+  end
+  local command = {}
+  for index, word in ipairs(words) do
+    if type(word) ~= "string" or word:find("%z") or word == "" and index == 1 then
+      raise(
+        ("`[%d]` in lib.secret.command: expected a string without NUL bytes, got %s"):format(
+          index,
+          text.describe(word)
+        ),
+        secret.is(word) and "everybody can read the arguments of programs" or nil
+      )
+    end
+    command[index] = word
+  end
+  return secret.new({ { command = command } })
+end
+
 -- Hands over the variables of a block.
 local function finalize(variables)
   local by_name, list = {}, {}

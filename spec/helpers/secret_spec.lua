@@ -392,6 +392,52 @@ port={{ db.port + 1 }}
     find(here.run("plan", "init.lua").stderr, "`TOKEN` in lib.secret.env: expected a secret")
   end)
 
+  it("takes what a program prints, once for a declaration", function()
+    here.write("value", canary .. "\n\n")
+    here.write(
+      "print.sh",
+      "echo ran >>$HOME/runs; cat " .. process.quote(here.directory .. "/value") .. "\n"
+    )
+    local function declare(more)
+      write(
+        ('file { path = "~/pass", secret = syslua.lib.secret.command { "sh", %q } }\n%s'):format(
+          here.directory .. "/print.sh",
+          more or ""
+        )
+      )
+    end
+    declare()
+    assert.equal(0, here.run("plan", "init.lua").code)
+    assert.is_false(here.exists("home/runs"))
+    local first = here.run("apply", "init.lua")
+    assert.equal(0, first.code, first.stderr)
+    assert.equal(canary, here.read("home/pass"))
+    here.write("value", canary .. "-2\n")
+    declare('file { path = "~/other", content = "x" }')
+    here.must("apply", "init.lua")
+    assert.equal("ran\n", here.read("home/runs"))
+    local again = here.run("apply", "--refresh-secrets", "init.lua")
+    assert.equal(0, again.code, again.stderr)
+    assert.equal("ran\nran\n", here.read("home/runs"))
+    assert.equal(canary .. "-2", here.read("home/pass"))
+    -- The value of then, without running anything and without an identity of the user.
+    without_identity()
+    here.must("rollback", "--yes")
+    assert.equal(canary, here.read("home/pass"))
+    here.shell("rm -r root/secrets/*")
+    here.must("apply", "init.lua")
+    assert.equal("ran\nran\n", here.read("home/runs"))
+    check_nowhere(first, again)
+    here.write("print.sh", "exit 3\n")
+    local failed = here.run("apply", "--refresh-secrets", "init.lua")
+    assert.equal(1, failed.code)
+    find(failed.stderr, "`sh` failed: exit status: 3")
+    here.must("gc", "--keep", "1")
+    assert.equal("1\n", here.shell("ls root/secrets/.values | wc -l").stdout)
+    here.must("destroy", "--yes")
+    assert.is_false(here.exists("root"))
+  end)
+
   it("knows the documents under --pure", function()
     write(link)
     assert.equal(0, here.run("plan", "--pure", "init.lua").code)

@@ -24,6 +24,7 @@ function apply.add_to_parser(parser)
       return require("syslua.util.duration").parse(word)
     end)
   require("syslua.cli.answers").add_option(parser)
+  parser:flag("--refresh-secrets", "Run the commands of secrets again.")
   parser:flag("--json", "Print one JSON object instead of text.")
 end
 
@@ -43,6 +44,7 @@ function apply.run(args)
   local options = require("syslua.cli.options").from_args(args)
   options.dry_run = args.dry_run or false
   options.confirm = args.confirm
+  options.refresh_secrets = args.refresh_secrets
   local answers = require("syslua.cli.answers")
   options.ask = answers.get_asker(args)
   local seen = answers.watch(options)

@@ -8,8 +8,8 @@
 //!   [`names`], [`tail`], [`platform`], [`value`], [`encode`], [`template`], [`watch`]: data, texts
 //!   and the system
 //! - **F1** [`store`]: the immutable objects and what is recorded of them
-//! - **F2** [`derivation`], [`variable`], [`unseal`], [`action`], [`activation`], [`manifest`], [`snapshot`],
-//!   [`journal`], [`lock`]: what is wanted, what was done
+//! - **F2** [`derivation`], [`variable`], [`unseal`], [`action`], [`activation`], [`manifest`],
+//!   [`snapshot`], [`journal`], [`lock`]: what is wanted, what was done
 //! - **F3** [`operation`], [`inputs`], [`environment`], [`trust`]: what a build may do, what a
 //!   config gets from elsewhere, what a shell gets, which projects may run
 //! - **F4** [`realize`], [`generations`], [`config_copy`], [`switch`]: from recipes to objects,

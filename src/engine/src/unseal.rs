@@ -1,5 +1,5 @@
-//! Decrypting values of documents of SOPS and files of age. It does not know where documents are from,
-//! nor what becomes of values.
+//! Decrypting values of documents of SOPS and files of age. It does not know where documents are
+//! from, nor what becomes of values.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -49,6 +49,13 @@ fn plan(lua: &Lua, manifest: &LuaValue, table: Option<&LuaTable>) -> Answer<LuaV
     report(lua, &planned.map_err(|error| error.to_failure())?)
 }
 
+/// Reads whether the commands of secrets run again.
+fn refreshes(options: Option<&LuaTable>) -> Answer<bool> {
+    let Some(options) = options else { return Ok(false) };
+    let given = options.get::<Option<bool>>("refresh_secrets").map_err(lua_failure)?;
+    Ok(given.unwrap_or(false))
+}
+
 /// Reads for how many seconds a switch waits to be confirmed.
 fn confirm(options: Option<&LuaTable>) -> Answer<Option<f64>> {
     let Some(options) = options else { return Ok(None) };
@@ -81,6 +88,7 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
         brief: brief.flatten().unwrap_or(false),
         description: given.description.clone(),
         confirm: confirm(options)?,
+        refresh_secrets: refreshes(options)?,
     };
     let applied =
         engine.apply(&manifest, &asked, &mut LuaTasks::new(lua), &mut given.on_event(lua));

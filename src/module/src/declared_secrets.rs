@@ -32,6 +32,10 @@ fn parts_of(lua: &Lua, pieces: &[Piece], ticket: &Ticket) -> Answer<Vec<Part>> {
                 sealed,
             }))
         }
+        Piece::Command(words) => {
+            let command = words.iter().cloned().map(Text).collect();
+            Ok(Part::Command { command, printed: None })
+        }
         Piece::Template { template, texts, values } => {
             let named = |(path, value): &(Vec<String>, Vec<Piece>)| {
                 Ok(Named { path: path.clone(), value: parts_of(lua, value, ticket)? })

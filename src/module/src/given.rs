@@ -65,6 +65,8 @@ pub enum Piece {
         /// What names stand for.
         values: Vec<(Vec<String>, Vec<Piece>)>,
     },
+    /// What a program prints: it and its arguments.
+    Command(Vec<Vec<u8>>),
 }
 
 impl Piece {
@@ -77,6 +79,10 @@ impl Piece {
     /// Reads one: a text, or a table that refers to a value.
     pub fn read(value: LuaValue) -> LuaResult<Piece> {
         match value {
+            LuaValue::Table(table) if table.contains_key("command")? => {
+                let words = table.raw_get::<Vec<BString>>("command")?;
+                Ok(Piece::Command(words.into_iter().map(Into::into).collect()))
+            }
             LuaValue::Table(table) if table.contains_key("template")? => {
                 let texts = table.raw_get::<LuaTable>("texts")?;
                 let texts = texts.pairs::<BString, LuaValue>().map(|pair| {

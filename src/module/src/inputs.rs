@@ -169,8 +169,8 @@ fn sealed(table: &LuaTable) -> LuaResult<Option<Vec<SealedPart>>> {
         Piece::Value { name, content, key, .. } => {
             Ok(SealedPart::Value { name: platform::path_from_bytes(&name), content, key })
         }
-        Piece::Template { .. } => {
-            Err(LuaError::external("`auth` takes a value of a document, not a template"))
+        Piece::Template { .. } | Piece::Command(_) => {
+            Err(LuaError::external("`auth` takes a value of a document, which needs no switch"))
         }
     };
     parts.into_iter().map(part).collect::<LuaResult<_>>().map(Some)

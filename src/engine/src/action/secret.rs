@@ -76,6 +76,14 @@ pub enum Part {
         /// What the names in it stand for.
         values: Vec<Named>,
     },
+    /// What a program prints, without newlines at the end.
+    Command {
+        /// The program and its arguments.
+        command: Vec<Text>,
+        /// HMAC-SHA-256 of what it printed, by which that is kept. In snapshots only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        printed: Option<Hash>,
+    },
     /// The line by which a shell sets a variable.
     Variable {
         /// The shell.
@@ -91,8 +99,8 @@ pub enum Part {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Named {
-    /// The names that lead to it: `db` and `password` for `{{ db.password }}`. A number is a place in
-    /// a list, from 1.
+    /// The names that lead to it: `db` and `password` for `{{ db.password }}`. A number is a place
+    /// in a list, from 1.
     pub path: Vec<String>,
     /// What it consists of.
     pub value: Vec<Part>,
@@ -102,7 +110,7 @@ impl Part {
     /// Returns the parts in it.
     fn inner(&self) -> Vec<&Part> {
         match self {
-            Part::Plain { .. } | Part::Value(_) => Vec::new(),
+            Part::Plain { .. } | Part::Value(_) | Part::Command { .. } => Vec::new(),
             Part::Template { values, .. } => values.iter().flat_map(|named| &named.value).collect(),
             Part::Variable { value, .. } => value.iter().collect(),
         }
@@ -117,7 +125,7 @@ impl Part {
 
     fn add_documents_mut<'a>(&'a mut self, found: &mut Vec<&'a mut Text>) {
         match self {
-            Part::Plain { .. } => {}
+            Part::Plain { .. } | Part::Command { .. } => {}
             Part::Value(value) => found.push(&mut value.document),
             Part::Template { values, .. } => {
                 let parts = values.iter_mut().flat_map(|named| &mut named.value);
@@ -127,6 +135,28 @@ impl Part {
                 value.iter_mut().for_each(|part| part.add_documents_mut(found));
             }
         }
+    }
+
+    /// Calls a function for each command in it, with what it printed.
+    fn each_command_mut(&mut self, change: &mut dyn FnMut(&[Text], &mut Option<Hash>)) {
+        match self {
+            Part::Plain { .. } | Part::Value(_) => {}
+            Part::Command { command, printed } => change(command, printed),
+            Part::Template { values, .. } => {
+                let parts = values.iter_mut().flat_map(|named| &mut named.value);
+                parts.for_each(|part| part.each_command_mut(change));
+            }
+            Part::Variable { value, .. } => {
+                value.iter_mut().for_each(|part| part.each_command_mut(change));
+            }
+        }
+    }
+
+    fn add_commands<'a>(&'a self, found: &mut Vec<(&'a [Text], Option<Hash>)>) {
+        if let Part::Command { command, printed } = self {
+            found.push((command, *printed));
+        }
+        self.inner().into_iter().for_each(|part| part.add_commands(found));
     }
 
     /// Returns what tells it from others, wherever documents are.
@@ -139,6 +169,9 @@ impl Part {
             Part::Template { template, texts, values } => {
                 let paths: Vec<&Vec<String>> = values.iter().map(|named| &named.path).collect();
                 serde_json::to_vec(&(template, texts, paths)).unwrap_or_default()
+            }
+            Part::Command { command, .. } => {
+                [b"c".to_vec(), serde_json::to_vec(command).unwrap_or_default()].concat()
             }
             Part::Variable { shell, variable, .. } => format!("{shell}\0{variable}").into_bytes(),
         };
@@ -183,9 +216,24 @@ impl Secret {
         found.into_iter()
     }
 
+    /// Returns the commands that it consists of, and what they printed.
+    pub fn commands(&self) -> Vec<(&[Text], Option<Hash>)> {
+        let mut found = Vec::new();
+        self.content.iter().for_each(|part| part.add_commands(&mut found));
+        found
+    }
+
+    /// Calls a function for each of its commands, with what it printed.
+    pub fn each_command_mut(&mut self, mut change: impl FnMut(&[Text], &mut Option<Hash>)) {
+        self.content.iter_mut().for_each(|part| part.each_command_mut(&mut change));
+    }
+
     /// Describes its parts, without any value.
     pub fn name(&self) -> String {
         let mut names: Vec<String> = self.values().map(ToString::to_string).collect();
+        let program = |words: &[Text]| words.first().map(Text::display).unwrap_or_default();
+        let commands = self.commands().into_iter();
+        names.extend(commands.map(|(words, _)| format!("what {} prints", program(words))));
         let mut seen = std::collections::HashSet::new();
         names.retain(|name| seen.insert(name.clone()));
         names.join(", ")

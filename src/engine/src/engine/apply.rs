@@ -55,6 +55,8 @@ pub struct ApplyOptions {
     pub description: String,
     /// Seconds after which the switch is undone, unless it is confirmed.
     pub confirm: Option<f64>,
+    /// Whether the commands of secrets run again.
+    pub refresh_secrets: bool,
 }
 
 /// A plan, and what it was computed from.
@@ -209,7 +211,8 @@ impl Engine {
         };
         // While this link exists no switch happened: each switch makes another.
         let is_current = || link.is_some() && self.current_link() == link;
-        if !planned.plan.changes && !planned.plan.always {
+        let refreshes = options.refresh_secrets && switch::has_commands(manifest);
+        if !planned.plan.changes && !planned.plan.always && !refreshes {
             let report = self.plan_report(manifest, &planned, told)?;
             if altered.has_suspects() {
                 let _lock = self.lock(on_event)?;
@@ -255,9 +258,9 @@ impl Engine {
             (Arc::clone(&known), Vec::new())
         };
         // Nothing is touched when a secret cannot be decrypted.
-        let secrets = if foreseen.changes {
+        let secrets = if foreseen.changes || refreshes {
             let declared = switch::declared_secrets(&self.store, manifest, &outputs);
-            self.decrypted(declared, &foreseen.current)?
+            self.decrypted(declared, &foreseen.current, options.refresh_secrets)?
         } else {
             Secrets::default()
         };

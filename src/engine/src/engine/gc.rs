@@ -137,6 +137,10 @@ impl Engine {
                 let sweep = || self.sweep(own, &snapshots, &mut roots, &mut garbage, &kept);
                 memory::keeping(&self.store, sweep).map_err(cut_off)?;
             }
+            if perform {
+                switch::sweep_printed(&self.store, self.snapshots()?.iter())
+                    .map_err(switch::Error::from)?;
+            }
             let mut report = self.gc_report(roots, snapshots, &garbage, perform);
             report.blocked = blocked.map(|error| error.to_string());
             Ok((report, unread))

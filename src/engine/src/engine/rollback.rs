@@ -27,14 +27,16 @@ pub(super) struct InForce {
 }
 
 impl Engine {
-    /// Decrypts those of some secrets that have to be written.
+    /// Decrypts those of some secrets that have to be written. With `refresh`, commands run again.
     pub(super) fn decrypted(
         &self,
         wanted: Vec<Activation>,
         current: &Snapshot,
+        refresh: bool,
     ) -> Result<Secrets, Error> {
-        let needed = switch::needed_secrets(&self.store, &self.settings.home, wanted, current);
-        Ok(Secrets::open(&self.store, self.settings.identities, &needed)?)
+        let home = &self.settings.home;
+        let needed = switch::needed_secrets(&self.store, home, wanted, current, refresh);
+        Ok(Secrets::open(&self.store, &self.settings, &needed)?)
     }
 
     /// Goes back to a snapshot, by default the parent of the current one. Without `perform` it only
@@ -89,7 +91,7 @@ impl Engine {
         let secrets = if perform {
             let wanted = target.activations.iter().map(|one| Activation::clone(one));
             let wanted = wanted.filter(|one| one.action.as_secret().is_some());
-            self.decrypted(wanted.collect(), &current)?
+            self.decrypted(wanted.collect(), &current, false)?
         } else {
             Secrets::default()
         };

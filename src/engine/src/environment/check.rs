@@ -115,6 +115,8 @@ pub fn check<'a>(
             }
             Addition::Alias(name, command) => checking.alias(name, command)?,
             Addition::Function(name, bodies) => checking.function(name, bodies)?,
+            // A private script whose place is not known yet.
+            Addition::Script(script, _) if script.0.is_empty() => {}
             Addition::Script(script, of_shells) => {
                 checking.script(script)?;
                 for name in of_shells {

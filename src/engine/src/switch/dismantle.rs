@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::backups::Backups;
 use super::overlap::Reads;
 use super::scene::Scene;
-use super::{Error, Targets};
+use super::{Error, Targets, printed};
 use crate::action::{self, Directories, Role, target};
 use crate::environment::shells;
 use crate::generations;
@@ -37,6 +37,8 @@ const IN_STORE: [(Place, &str); 12] = [
     (Place::Quarantine, "quarantine"),
     (Place::Locks, "locks"),
 ];
+/// What lies beside the private files of users.
+const OWN: [&str; 3] = [action::SECRET_KEY, printed::IDENTITY, printed::VALUES];
 /// The files beside the snapshots, except those that identify the root.
 const IN_METADATA: [&str; 5] = ["current", "manifest.json", "snapshots.json", "journal", "objects"];
 
@@ -361,7 +363,7 @@ impl Removal<'_> {
         }
         for (name, kind) in platform::list_directory(path)? {
             let inner = path.join(&name);
-            if name == OsStr::new(action::SECRET_KEY) {
+            if OWN.iter().any(|own| name == OsStr::new(own)) {
                 self.tree(&inner)?;
             } else if kind != FileKind::Directory || !remove_if_empty(&inner)? {
                 self.unknown.push(inner);

@@ -17,6 +17,7 @@ mod neighbours;
 mod overlap;
 mod perform;
 mod plan;
+mod printed;
 mod rebuilt;
 mod recover;
 mod scene;
@@ -39,10 +40,11 @@ pub use error::Error;
 pub use follow::is_same_file;
 pub use perform::{Switched, To, switch};
 pub use plan::{Extent, Plan, plan};
+pub use printed::sweep as sweep_printed;
 pub use rebuilt::rebuilt;
 pub use recover::{Pending, confirm, pending, recover, revert, set_journal_aside};
 pub use secrets::{
-    Secrets, declared as declared_secrets, is_private_file, needed as needed_secrets,
+    Secrets, declared as declared_secrets, has_commands, is_private_file, needed as needed_secrets,
     unknown as unknown_secret,
 };
 pub use step::{Mark, Step, Work};

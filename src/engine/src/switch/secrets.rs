@@ -1,5 +1,5 @@
-//! The secrets of a switch: decrypting what is to be written, and the private files of the root that
-//! links in homes lead to.
+//! The secrets of a switch: decrypting what is to be written, and the private files of the root
+//! that links in homes lead to.
 //!
 //! A private file is named after its content and its target, by a digest that only the root can
 //! compute: another value is another file, so that a link moves from one to the other in one step,
@@ -10,7 +10,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use syslua_secrets::identity::Identities;
 use syslua_secrets::{Problem, Value as SecretValue};
 use zeroize::Zeroizing;
 
@@ -18,7 +17,7 @@ use super::desired::Entry;
 use super::difference::private_mode;
 use super::scene::Scene;
 use super::step::{Mark, Step, Work};
-use super::{Error, Targets};
+use super::{Error, Targets, printed};
 use crate::action::{
     self, Accounts, After, Before, Contents, Directories, Found, Key, Look, Named, Part, Reference,
     Role, Secret, TargetChange, without_links,
@@ -29,6 +28,7 @@ use crate::hash::Hash;
 use crate::manifest::Manifest;
 use crate::names::Placeholder;
 use crate::platform;
+use crate::settings::Settings;
 use crate::snapshot::Snapshot;
 use crate::store::{Outputs, Store};
 use crate::template::{self, Rendered};
@@ -42,12 +42,17 @@ const OWN: u32 = 0o700;
 /// The permission bits of a private file.
 const PRIVATE: u32 = 0o600;
 
+/// A command, and the user that it runs as.
+type Whose = (Option<String>, Vec<Text>);
+
 /// What was decrypted for a switch. As long as it is there, the process leaves no core.
 #[derive(Default)]
 pub struct Secrets {
     contents: Arc<Contents>,
     /// What contents hash to, by what they are made of.
     digests: HashMap<Vec<u8>, Hash>,
+    /// What commands printed, by whose they are.
+    printed: HashMap<Whose, Hash>,
     _no_core: Option<platform::NoCore>,
 }
 
@@ -65,34 +70,40 @@ impl Secrets {
     /// line, the recipients, and the identities that were tried.
     pub fn open(
         store: &Store,
-        identities: fn() -> Identities,
+        settings: &Settings,
         needed: &[Activation],
     ) -> Result<Secrets, Error> {
         if needed.is_empty() {
             return Ok(Secrets::default());
         }
         let no_core = platform::NoCore::begin();
-        let mut documents = Documents::new(identities());
-        let mut values = Vec::new();
-        for activation in needed {
-            let Some(secret) = secret_of(activation) else { continue };
-            let content = content(&mut documents, &secret.content, activation)?;
-            values.push((secret.sealed(), content));
-        }
-        drop(documents);
         let directory = store.secrets();
         platform::create_directories_as(&directory, ABOVE)?;
         let key = match Key::read(&directory)? {
             Some(key) => key,
             None => Key::make(&directory)?,
         };
+        let mut making = Making {
+            store,
+            settings,
+            key: &key,
+            documents: Documents::new((settings.identities)()),
+            printed: HashMap::new(),
+        };
+        let mut values = Vec::new();
+        for activation in needed {
+            let Some(secret) = secret_of(activation) else { continue };
+            let content = making.content(&secret.content, activation)?;
+            values.push((secret.sealed(), content));
+        }
+        let printed = making.printed;
         let (mut contents, mut digests) = (Contents::default(), HashMap::new());
         for (sealed, content) in values {
             let digest = key.digest(&content);
             digests.insert(sealed, digest);
             contents.add(digest, content);
         }
-        Ok(Secrets { contents: Arc::new(contents), digests, _no_core: Some(no_core) })
+        Ok(Secrets { contents: Arc::new(contents), digests, printed, _no_core: Some(no_core) })
     }
 
     /// Returns what is to be written.
@@ -121,60 +132,137 @@ impl Secrets {
                 .copied()
                 .or(secret.digest)
                 .or(before.and_then(|before| before.digest));
+            let user = &subject.0;
+            secret.each_command_mut(|command, printed| {
+                let whose = (user.clone(), command.to_vec());
+                *printed = self.printed.get(&whose).copied().or(*printed).or_else(|| {
+                    let mut known = before?.commands().into_iter();
+                    known.find_map(|(other, printed)| printed.filter(|_| other == command))
+                });
+            });
             secret.put_into(directory);
         }
     }
 }
 
-/// Returns what parts come to.
-fn content(
-    documents: &mut Documents,
-    parts: &[Part],
-    activation: &Activation,
-) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let mut content = Zeroizing::new(Vec::new());
-    for part in parts {
-        match part {
-            Part::Plain { text } => content.extend_from_slice(&text.0),
-            Part::Value(value) => {
-                let found = value_of(documents, value, activation)?;
-                content.extend_from_slice(&found.to_content());
-            }
-            Part::Template { template, texts, values } => {
-                let values = template_values(documents, values, activation)?;
-                let texts = texts
-                    .iter()
-                    .map(|(name, text)| (name.clone(), text.as_ref().map(|text| text.0.clone())));
-                let rendered = template::render(&texts.collect(), template, &values);
-                let problem = match rendered {
-                    Ok(Rendered::Done(bytes)) => {
-                        content.extend_from_slice(&Zeroizing::new(bytes));
-                        continue;
-                    }
-                    // What it says may be a value.
-                    Err(error) => match error.line {
-                        Some(line) => format!("line {line} of the template does not take it"),
-                        None => "the template does not take it".to_owned(),
-                    },
-                    Ok(Rendered::Missing(_)) => "the template includes another one".to_owned(),
-                };
-                return Err(not_made(activation, problem));
-            }
-            Part::Variable { shell, variable, value } => {
-                let value = self::content(documents, value, activation)?;
-                let line = shells::assignment(shell, variable, &value).map_err(|problem| {
-                    not_made(activation, format!("{shell} cannot set {variable}: {problem}"))
-                })?;
-                content.extend_from_slice(&Zeroizing::new(line));
-            }
-        }
-    }
-    Ok(content)
+/// Makes contents of secrets.
+struct Making<'a> {
+    store: &'a Store,
+    settings: &'a Settings,
+    key: &'a Key,
+    documents: Documents,
+    /// What the commands printed that ran now.
+    printed: HashMap<Whose, Hash>,
 }
 
-fn not_made(activation: &Activation, problem: String) -> Error {
-    let secret = secret_of(activation).map(Secret::name).unwrap_or_default();
-    Error::Secret { secret, problem, hint: None, positions: activation.positions.clone() }
+impl Making<'_> {
+    /// Returns what parts come to.
+    fn content(
+        &mut self,
+        parts: &[Part],
+        activation: &Activation,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let mut content = Zeroizing::new(Vec::new());
+        for part in parts {
+            match part {
+                Part::Plain { text } => content.extend_from_slice(&text.0),
+                Part::Value(value) => {
+                    let found = self.value(value, activation)?;
+                    content.extend_from_slice(&found.to_content());
+                }
+                Part::Template { template, texts, values } => {
+                    let values = self.values(values, activation)?;
+                    let texts = texts.iter().map(|(name, text)| {
+                        (name.clone(), text.as_ref().map(|text| text.0.clone()))
+                    });
+                    let rendered = template::render(&texts.collect(), template, &values);
+                    let problem = match rendered {
+                        Ok(Rendered::Done(bytes)) => {
+                            content.extend_from_slice(&Zeroizing::new(bytes));
+                            continue;
+                        }
+                        // What it says may be a value.
+                        Err(error) => match error.line {
+                            Some(line) => format!("line {line} of the template does not take it"),
+                            None => "the template does not take it".to_owned(),
+                        },
+                        Ok(Rendered::Missing(_)) => "the template includes another one".to_owned(),
+                    };
+                    return Err(not_made(activation, Problem::new(problem)));
+                }
+                Part::Command { command, printed } => {
+                    let value = self.printed(command, *printed, activation);
+                    let value = value.map_err(|problem| not_made(activation, problem))?;
+                    content.extend_from_slice(&value);
+                }
+                Part::Variable { shell, variable, value } => {
+                    let value = self.content(value, activation)?;
+                    let line = shells::assignment(shell, variable, &value).map_err(|problem| {
+                        let problem = format!("{shell} cannot set {variable}: {problem}");
+                        not_made(activation, Problem::new(problem))
+                    })?;
+                    content.extend_from_slice(&Zeroizing::new(line));
+                }
+            }
+        }
+        Ok(content)
+    }
+
+    /// Returns what a command printed: what is kept, or what it prints now. One that several
+    /// secrets have runs once.
+    fn printed(
+        &mut self,
+        command: &[Text],
+        kept: Option<Hash>,
+        activation: &Activation,
+    ) -> Result<Zeroizing<Vec<u8>>, Problem> {
+        let whose = (activation.user.clone(), command.to_vec());
+        if let Some(printed) = kept.or(self.printed.get(&whose).copied()) {
+            return printed::kept(self.store, printed);
+        }
+        let value = printed::run(self.settings, command, activation.user.as_deref())?;
+        let printed = printed::keep(self.store, self.key, &value)?;
+        self.printed.insert(whose, printed);
+        Ok(value)
+    }
+
+    /// Returns what the names in a template stand for. Numbers and truth values are such.
+    fn values(&mut self, named: &[Named], activation: &Activation) -> Result<Value, Error> {
+        let mut values = Tree::Inner(BTreeMap::new());
+        for Named { path, value } in named {
+            let value = match value.as_slice() {
+                [Part::Value(reference)] => match &self.value(reference, activation)? {
+                    SecretValue::Int(number) => Value::Int(*number),
+                    SecretValue::Float(number) => Value::Float(*number),
+                    SecretValue::Bool(truth) => Value::Bool(*truth),
+                    other => Value::Bytes(other.to_content().to_vec()),
+                },
+                parts => Value::Bytes(self.content(parts, activation)?.to_vec()),
+            };
+            values.put(path, value);
+        }
+        Ok(values.into_value())
+    }
+
+    fn value(&mut self, value: &Reference, activation: &Activation) -> Result<SecretValue, Error> {
+        let read = || {
+            platform::read_file(&value.document.to_path())
+                .map_err(|error| Problem::new(error.to_string()))
+        };
+        // The object has another name than the file that it is of.
+        let origin = value.origin.to_path();
+        let found = self.documents.value(&value.document.0, &origin, &value.key, read);
+        found.map_err(|problem| failed(problem, value, activation))
+    }
+}
+
+fn not_made(activation: &Activation, problem: Problem) -> Error {
+    Error::Secret {
+        secret: secret_of(activation).map(Secret::name).unwrap_or_default(),
+        problem: problem.message,
+        hint: problem.hint,
+        positions: activation.positions.clone(),
+    }
 }
 
 /// The values of a template, while they are put together.
@@ -211,42 +299,6 @@ impl Tree {
         let entries = inner.into_iter();
         Value::Map(entries.map(|(name, tree)| (name.into_bytes(), tree.into_value())).collect())
     }
-}
-
-/// Returns what the names in a template stand for. Numbers and truth values are such.
-fn template_values(
-    documents: &mut Documents,
-    named: &[Named],
-    activation: &Activation,
-) -> Result<Value, Error> {
-    let mut values = Tree::Inner(BTreeMap::new());
-    for Named { path, value } in named {
-        let value = match value.as_slice() {
-            [Part::Value(reference)] => match &value_of(documents, reference, activation)? {
-                SecretValue::Int(number) => Value::Int(*number),
-                SecretValue::Float(number) => Value::Float(*number),
-                SecretValue::Bool(truth) => Value::Bool(*truth),
-                other => Value::Bytes(other.to_content().to_vec()),
-            },
-            parts => Value::Bytes(content(documents, parts, activation)?.to_vec()),
-        };
-        values.put(path, value);
-    }
-    Ok(values.into_value())
-}
-
-fn value_of(
-    documents: &mut Documents,
-    value: &Reference,
-    activation: &Activation,
-) -> Result<SecretValue, Error> {
-    let read = || {
-        platform::read_file(&value.document.to_path())
-            .map_err(|error| Problem::new(error.to_string()))
-    };
-    // The object has another name than the file that it is of.
-    let found = documents.value(&value.document.0, &value.origin.to_path(), &value.key, read);
-    found.map_err(|problem| failed(problem, value, activation))
 }
 
 fn failed(problem: Problem, value: &Reference, activation: &Activation) -> Error {
@@ -306,17 +358,45 @@ pub fn declared(
     found
 }
 
-/// Returns the secrets that must be decrypted: the others are unchanged.
+/// Returns whether a manifest has secrets that commands print.
+pub fn has_commands(manifest: &Manifest) -> bool {
+    let mut secrets = manifest.activations.iter().filter_map(secret_of);
+    secrets.any(|secret| !secret.commands().is_empty())
+}
+
+/// Returns those secrets that have to be decrypted: what stands of the others is what they are
+/// made of. With `refresh` also those with commands, which run again then; else what they printed
+/// is known from what is in force.
 pub fn needed(
     store: &Store,
     home: &Path,
-    wanted: Vec<Activation>,
+    mut wanted: Vec<Activation>,
     current: &Snapshot,
+    refresh: bool,
 ) -> Vec<Activation> {
     if wanted.is_empty() {
         return wanted;
     }
     let before = in_force(current);
+    if !refresh {
+        let mut known: HashMap<Whose, Hash> = HashMap::new();
+        for old in before.values() {
+            let commands = secret_of(old).map(Secret::commands).unwrap_or_default().into_iter();
+            let printed = commands.filter_map(|(words, printed)| Some((words, printed?)));
+            known.extend(printed.map(|(words, hash)| ((old.user.clone(), words.to_vec()), hash)));
+        }
+        for activation in &mut wanted {
+            let user = activation.user.clone();
+            let Some(secret) = activation.action.as_secret_mut() else { continue };
+            secret.each_command_mut(|command, printed| {
+                *printed =
+                    printed.or_else(|| known.get(&(user.clone(), command.to_vec())).copied());
+            });
+        }
+    }
+    let runs = |activation: &Activation| {
+        refresh && secret_of(activation).is_some_and(|secret| !secret.commands().is_empty())
+    };
     let (directories, accounts) = (Directories::looking(), Accounts::default());
     let look = Look { directories: &directories, accounts: &accounts };
     let targets = Targets::new(home);
@@ -338,7 +418,8 @@ pub fn needed(
         let found = action::look(&directories, &place).ok()?;
         action::TargetKind::holds(&secret, look, &place, &found).ok()
     };
-    wanted.into_iter().filter(|activation| stands(activation) != Some(true)).collect()
+    let is_needed = |activation: &Activation| runs(activation) || stands(activation) != Some(true);
+    wanted.into_iter().filter(is_needed).collect()
 }
 
 /// Returns the first secret whose hash is unknown.

@@ -1,0 +1,155 @@
+//! What the commands of secrets print: run once for a declaration, and kept encrypted to an
+//! identity of the root, so that a rollback gives the value of then without running anything.
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use syslua_secrets::identity::{self, Identities};
+use syslua_secrets::recipient::Recipient;
+use syslua_secrets::{Problem, age_file};
+use zeroize::Zeroizing;
+
+use crate::action::Key;
+use crate::hash::Hash;
+use crate::platform::{self, Login};
+use crate::settings::Settings;
+use crate::snapshot::Snapshot;
+use crate::store::Store;
+use crate::value::Text;
+
+/// The names in the directory of all private files: of the identity, and of the values.
+pub const IDENTITY: &str = ".identity";
+/// See [`IDENTITY`].
+pub const VALUES: &str = ".values";
+
+/// The longest value, in bytes.
+const LONGEST: u64 = 64 << 20;
+
+fn place(store: &Store, printed: Hash) -> PathBuf {
+    store.secrets().join(VALUES).join(printed.to_hex())
+}
+
+/// Returns what a command printed that is kept.
+///
+/// # Errors
+/// When it is not there, or cannot be decrypted.
+pub fn kept(store: &Store, printed: Hash) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    let gone = |error: platform::Error| {
+        Problem::new(format!("what it printed is lost: {error}"))
+            .with_hint("`apply --refresh-secrets` runs it again")
+    };
+    let content = platform::read_file(&place(store, printed)).map_err(gone)?;
+    let identity = platform::read_file(&store.secrets().join(IDENTITY)).map_err(gone)?;
+    let identity = Zeroizing::new(identity);
+    let mut identities = Identities::default();
+    identities.add_text("the root", &String::from_utf8_lossy(&identity));
+    age_file::decrypt(&content, &identities)
+}
+
+/// Keeps what a command printed; returns the digest by which it is found.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn keep(store: &Store, key: &Key, value: &[u8]) -> Result<Hash, Problem> {
+    let failed = |error: platform::Error| Problem::new(error.to_string());
+    let printed = key.digest(value);
+    let recipient = recipient(store)?;
+    let content = age_file::encrypt(value, &[recipient], false)?;
+    let place = place(store, printed);
+    if let Some(directory) = place.parent() {
+        platform::create_directories_as(directory, 0o700).map_err(failed)?;
+    }
+    platform::write_file_durably(&place, &content).map_err(failed)?;
+    Ok(printed)
+}
+
+/// Returns to whom values are encrypted: the identity of the root, which is made the first time.
+fn recipient(store: &Store) -> Result<Recipient, Problem> {
+    let failed = |error: platform::Error| Problem::new(error.to_string());
+    let path = store.secrets().join(IDENTITY);
+    match platform::read_to_string(&path) {
+        Ok(text) => {
+            let line = text.lines().find_map(|line| line.strip_prefix("# public key: "));
+            Recipient::parse(line.unwrap_or_default())
+        }
+        Err(error) if error.is_not_found() => {
+            let (identity, recipient) = identity::generate()?;
+            let text = Zeroizing::new(format!("# public key: {recipient}\n{}\n", *identity));
+            platform::write_file_durably(&path, text.as_bytes()).map_err(failed)?;
+            Recipient::parse(&recipient)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Runs a command as a user, or as whoever applies; returns what it printed.
+///
+/// # Errors
+/// When it cannot be started, fails, or prints nothing.
+pub fn run(
+    settings: &Settings,
+    words: &[Text],
+    user: Option<&str>,
+) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    let name = words.first().map(Text::display).unwrap_or_default();
+    let failed = |error: std::io::Error| Problem::new(format!("`{name}` cannot be run: {error}"));
+    let mut words = words.iter().map(Text::to_path);
+    let mut process = Command::new(words.next().unwrap_or_default());
+    process.args(words);
+    let login = user.map(Login::of).transpose().map_err(failed)?;
+    let home = login.as_ref().map_or(&*settings.home, |login| &*login.home);
+    if login.is_some() {
+        // What else this process has in its environment is not that user's to see.
+        process.env_clear().envs(settings.shared_environment.iter().cloned());
+    }
+    process.env("HOME", home).envs(login.iter().flat_map(platform::login_variables));
+    // Questions are asked on the terminal itself.
+    process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    platform::prepare_session(&mut process, login.as_ref(), None, None, home).map_err(failed)?;
+    let mut child = process.spawn().map_err(failed)?;
+    let mut printed = Zeroizing::new(Vec::with_capacity(4096));
+    let read =
+        child.stdout.take().map_or(Ok(0), |pipe| pipe.take(LONGEST).read_to_end(&mut printed));
+    let status = child.wait().map_err(failed)?;
+    read.map_err(failed)?;
+    if !status.success() {
+        return Err(Problem::new(format!("`{name}` failed: {status}")));
+    }
+    while printed.last().is_some_and(|byte| b"\r\n".contains(byte)) {
+        printed.pop();
+    }
+    if printed.is_empty() {
+        return Err(Problem::new(format!("`{name}` printed nothing")));
+    }
+    Ok(printed)
+}
+
+/// Removes the values that no snapshot has. The caller holds the lock of switches.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn sweep<'a>(
+    store: &Store,
+    snapshots: impl Iterator<Item = &'a Snapshot>,
+) -> platform::Result<()> {
+    let directory = store.secrets().join(VALUES);
+    if !platform::is_directory(&directory) {
+        return Ok(());
+    }
+    let mut used = HashSet::new();
+    for snapshot in snapshots {
+        let secrets = snapshot.actions().filter_map(|one| one.action.as_secret());
+        for secret in secrets {
+            used.extend(secret.commands().into_iter().filter_map(|(_, printed)| printed));
+        }
+    }
+    let used: HashSet<String> = used.into_iter().map(Hash::to_hex).collect();
+    for (name, _) in platform::list_directory(&directory)? {
+        if !name.to_str().is_some_and(|name| used.contains(name)) {
+            platform::remove_file(&directory.join(Path::new(&name)))?;
+        }
+    }
+    Ok(())
+}
