@@ -17,11 +17,13 @@ local adoption = {}
 ---@field files table[] the `file{}` declarations of the config
 ---@field options table? those of the engine
 ---@field force boolean? whether what should stay private is taken too
+---@field encrypt boolean? whether contents become secrets of a document
 
 --- What is to be done about a path.
 ---@class syslua.cli.Adoption
 ---@field path string
----@field action "copy"|"source"|"link"|"nothing"
+---@field action "copy"|"encrypt"|"source"|"link"|"nothing"
+---@field key string? the place of a secret in the document `source`
 ---@field source string? the place for its content: relative to the config's directory
 ---@field lines string[] to add to the config
 ---@field alternatives boolean? whether another name is acceptable if `source` exists
@@ -203,7 +205,7 @@ local shown_private = 5
 -- Refuses what should stay private, unless the user insists: the copy would reach the store, and a
 -- repository with it.
 local function check_private(given, seen, known)
-  if known.force then
+  if known.force or known.encrypt then
     return
   end
   local credentials = require("syslua.cli.credentials")
@@ -245,7 +247,8 @@ local function check_private(given, seen, known)
         table.concat(found, ", "),
         count > #found and (", and %d more"):format(count - #found) or ""
       ),
-      "a copy would be in the store, and where the config is pushed to: adopt what is beside it, or insist with --force"
+      "a copy would be in the store, and where the config is pushed to: adopt what is beside it, "
+        .. "encrypt it with --encrypt, or insist with --force"
     )
   end
 end
@@ -363,6 +366,37 @@ local function adopt_file(given, seen, known)
   }
 end
 
+-- The document beside the config that adopted secrets go into.
+local document = "secrets.yaml"
+
+-- The content becomes a secret of the document.
+local function adopt_secret(given, seen, known)
+  if seen.kind ~= "file" then
+    raise(
+      ("%s is %s, and only files can be encrypted"):format(show(given), kinds[seen.kind]),
+      "adopt the files in it one by one"
+    )
+  end
+  local target = to_target(seen.place, known)
+  local name = adoption.quote((target:gsub("^~?/", "")))
+  local mode = seen.mode:sub(-3)
+  local mode_field = is_private(seen.mode) and mode ~= "600" and (", mode = %q"):format(mode) or ""
+  return {
+    path = given,
+    action = "encrypt",
+    source = document,
+    key = ("files[%s]"):format(name),
+    lines = {
+      ('file { path = %s, secret = sops.load("%s").files[%s]%s }'):format(
+        adoption.quote(target),
+        document,
+        name,
+        mode_field
+      ),
+    },
+  }
+end
+
 -- Whether a link in a tree leads out of it, where it would lead elsewhere in a copy.
 local function leads_out(entry, target)
   if path.is_absolute(target) then
@@ -472,7 +506,8 @@ local function adopt_new(given, seen, known)
       declared.positions[1]
     )
   end
-  local adopt = seen.kind == "symlink" and adopt_link
+  local adopt = known.encrypt and adopt_secret
+    or seen.kind == "symlink" and adopt_link
     or seen.kind == "directory" and adopt_directory
     or adopt_file
   local item = adopt(given, seen, known)

@@ -18,6 +18,7 @@ function adopt.add_to_parser(parser)
     :args("+")
   parser:flag("--write", "Add the lines to the config, above the line `-- adopt:`.")
   parser:flag("--force", "Adopt private files too: keys, tokens, histories.")
+  parser:flag("--encrypt", "Encrypt files into secrets.yaml beside the config.")
   parser
     :option("-c --config", "The config: a file, or a directory with an init.lua.")
     :argname("CONFIG")
@@ -80,6 +81,7 @@ local function get_known(config, options, args)
     files = evaluate(config, options),
     options = options,
     force = args.force,
+    encrypt = args.encrypt,
   }
 end
 
@@ -119,12 +121,33 @@ local function copy(item, known, options)
   end
 end
 
+-- Encrypts a file into the document beside the config. Another secret of that name stays.
+local function encrypt(item, known)
+  local secrets = require("syslua.secrets")
+  local path = require("syslua.util.path")
+  local file = path.join(known.directory, item.source)
+  local text = read(item.path)
+  local border = require("syslua.border")
+  if border.call("look", file) then
+    local found, value = pcall(secrets.get, file, item.key)
+    if found and value ~= nil and value ~= text then
+      raise(
+        ("%s has another secret at `%s`"):format(item.source, item.key),
+        ("remove it with `sys secrets edit --file %s`"):format(show(file))
+      )
+    end
+  end
+  secrets.set(file, item.key, text, "str")
+end
+
 local function perform(items, known, options)
   local border = require("syslua.border")
   local path = require("syslua.util.path")
   for _, item in ipairs(items) do
     if item.action == "copy" then
       copy(item, known, options)
+    elseif item.action == "encrypt" then
+      encrypt(item, known)
     elseif item.action == "source" then
       local source = path.join(known.directory, item.source)
       item.kept = border.call("take_into", item.path, source, options)
@@ -166,6 +189,8 @@ local function describe(item)
     return ("%s stays a link to %s"):format(name, item.source)
   elseif item.action == "copy" then
     return ("copied %s to %s"):format(name, item.source)
+  elseif item.action == "encrypt" then
+    return ("encrypted %s into %s"):format(name, item.source)
   elseif not item.kept then
     return ("%s holds what %s has already"):format(item.source, name)
   end
