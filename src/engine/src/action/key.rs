@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::{Directories, Found};
 use crate::hash::Hash;
 use crate::platform::{self, FileKind, Result};
+use crate::store::own;
 
 /// The name of the file with the key, in the directory of all private files.
 pub const KEY: &str = ".key";
@@ -57,6 +58,12 @@ impl Key {
     /// When it cannot be written, or the system gives no random bytes.
     pub fn make(directory: &Path) -> Result<Key> {
         let path = directory.join(KEY);
+        // A process that was killed while it made one left a file.
+        for (name, _) in platform::list_directory(directory)? {
+            if name.to_str().is_some_and(own::is_temporary) {
+                platform::remove_file(&directory.join(name))?;
+            }
+        }
         let mut bytes = Zeroizing::new([0; KEY_LENGTH]);
         derive::random(&mut *bytes).map_err(|problem| {
             platform::failed("make", &path)(std::io::Error::other(problem.message))

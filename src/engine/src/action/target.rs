@@ -139,10 +139,10 @@ pub fn perform(directories: &Directories, change: &TargetChange) -> Result<(), E
             link::put(&directory, &name, source, replace.then_some(temporary))?;
         }
         After::File { .. } | After::Secret { .. } if replace => {
-            directory.rename_over(temporary, &directory, &name)?
+            directory.rename_over(temporary, &directory, &name)?;
         }
         After::File { .. } | After::Secret { .. } => {
-            directory.rename_new(temporary, &directory, &name)?
+            directory.rename_new(temporary, &directory, &name)?;
         }
         After::Directory { mode, owner, group } => {
             directories.forget();
@@ -319,7 +319,7 @@ fn take_away(directories: &Directories, change: &TargetChange) -> Result<bool, E
             }
         }
         After::Link { .. } | After::File { .. } | After::Secret { .. } => {
-            directory.remove(&name)?
+            directory.remove(&name)?;
         }
     }
     Ok(true)
