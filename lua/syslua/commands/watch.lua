@@ -83,19 +83,21 @@ function watch.run(args)
     end
     local all = list_paths(directory, manifest)
     if table.concat(all, "\0") ~= table.concat(paths, "\0") then
-      paths, known = all, border.call("watch_look", all)
-    end
-    if not args.quiet then
-      local count = require("syslua.util.text").count(#paths, "place")
-      terminal.talk({ ("Watching %s; Ctrl-C ends it."):format(count) })
-    end
-    io.stdout:flush()
-    local changed, found = native.watch_wait(paths, known)
-    if not changed then
-      if found.kind == "interrupted" then
-        return interrupted
+      -- What changed there during the apply was not watched: it is applied once more.
+      paths = all
+    else
+      if not args.quiet then
+        local count = require("syslua.util.text").count(#paths, "place")
+        terminal.talk({ ("Watching %s; Ctrl-C ends it."):format(count) })
       end
-      require("syslua.util.failure").raise(found)
+      io.stdout:flush()
+      local changed, found = native.watch_wait(paths, known)
+      if not changed then
+        if found.kind == "interrupted" then
+          return interrupted
+        end
+        require("syslua.util.failure").raise(found)
+      end
     end
   end
 end

@@ -2,8 +2,8 @@
 //!
 //! It looks at them again and again. What a kernel offers instead loses sight of files that editors
 //! replace, needs a descriptor for each directory, and is silent on network file systems. To look
-//! at two thousand files takes a few milliseconds, and pauses are so long that this is at most a
-//! twentieth of the time.
+//! at two thousand files takes a few milliseconds. The pauses are twenty times as long as a look, but
+//! never longer than two seconds.
 
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -15,6 +15,8 @@ use crate::settings::Interrupt;
 
 /// The shortest pause between two looks.
 const PAUSE: Duration = Duration::from_millis(250);
+/// The longest one: on a busy machine a look takes long without much work.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How often an interruption is looked for during a pause.
 const TICK: Duration = Duration::from_millis(50);
 /// How much longer a pause is than the look before it.
@@ -81,7 +83,7 @@ pub fn wait(paths: &[PathBuf], known: &Hash, interrupt: &Interrupt) -> Option<Ha
             return Some(now);
         }
         last = now;
-        let pause = PAUSE.max(began.elapsed() * SHARE);
+        let pause = (began.elapsed() * SHARE).clamp(PAUSE, LONGEST_PAUSE);
         let end = Instant::now() + pause;
         while Instant::now() < end {
             if interrupt.is_set() {
