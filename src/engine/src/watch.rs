@@ -2,8 +2,8 @@
 //!
 //! It looks at them again and again. What a kernel offers instead loses sight of files that editors
 //! replace, needs a descriptor for each directory, and is silent on network file systems. To look
-//! at two thousand files takes a few milliseconds. The pauses are twenty times as long as a look, but
-//! never longer than two seconds.
+//! at two thousand files takes a few milliseconds. The pauses are twenty times as long as a look,
+//! but never longer than two seconds.
 
 use std::path::{Path, PathBuf};
 use std::thread;
