@@ -1,5 +1,5 @@
-//! Templates in the syntax of Jinja2: a text and values make another text. It reads no file: callers
-//! give the texts of all templates, and learn which ones are missing.
+//! Templates in the syntax of Jinja2: a text and values make another text. It reads no file:
+//! callers give the texts of all templates, and learn which ones are missing.
 //!
 //! Rendering is strict: an undefined name is an error. Nothing is escaped, and all bytes of a
 //! template outside of its tags are preserved, including the last newline and bytes that are not
@@ -53,7 +53,8 @@ pub struct TemplateError {
     pub hint: Option<String>,
 }
 
-/// Returns the name of an included template: as it is written, beside the template that includes it.
+/// Returns the name of an included template: as it is written, beside the template that includes
+/// it.
 fn join<'a>(name: &'a str, parent: &str) -> Cow<'a, str> {
     if name.starts_with('/') {
         return Cow::Borrowed(name);
