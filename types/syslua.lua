@@ -44,10 +44,11 @@ local syslua = {}
 ---@field sandbox "auto"|"require"|"landlock"|"off"|nil how programs of builds are confined; $SYSLUA_SANDBOX, or "auto"
 ---@field build_users string? the users of root's builds, "FIRST-LAST"; $SYSLUA_BUILD_USERS, or
 --- "1900000000-1900065535"
----@field lock_timeout number? seconds to wait for another process; for ever unless given
+---@field lock_timeout number? seconds to wait for another process; unlimited by default
 ---@field brief boolean? leave actions out of reports that are in force and stay so
 ---@field on_event fun(event: syslua.Event)? called during the work
----@field ticks boolean? call it with "tick" too, while nothing happens; for those who show how time goes by
+---@field ticks boolean? call it with "tick" too, while nothing happens; lets callers show the
+--- elapsed time
 
 ---@class syslua.BuildOptions: syslua.Options
 ---@field check boolean? build again, and raise a failure when the result differs
@@ -351,7 +352,7 @@ local syslua = {}
 ---@field pending syslua.PendingReport? a switch that is not over
 
 ---@class syslua.StampReport
----@field user string? whose environment it is; everybody's otherwise
+---@field user string? the user of the environment; absent for the common one
 ---@field memory string the variable in which a shell remembers what it has
 ---@field stamp string with what its value begins when that is current
 ---@field variables integer how many variables there are

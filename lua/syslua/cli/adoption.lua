@@ -312,7 +312,7 @@ local function get_mode(given, mode, known)
     return nil
   elseif known.is_system then
     raise(
-      ("%s is hidden from others (mode %s), and everybody can read the system's store"):format(
+      ("%s is hidden from others (mode %s), and all users can read the system's store"):format(
         show(given),
         mode
       ),

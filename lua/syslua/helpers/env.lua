@@ -28,7 +28,7 @@ local function get_text(name, value)
     return value
   elseif secret.is(value) then
     raise(
-      ("`%s` in env{} is a secret, and everybody can read what is declared here"):format(name),
+      ("`%s` in env{} is a secret, and all users can read what is declared here"):format(name),
       "lib.secret.env declares variables whose values are in a private file"
     )
   elseif type(value) ~= "string" then

@@ -31,7 +31,7 @@ impl State {
                 !part.is_empty() && *part != b"." && *part != b"..",
                 "the name {name:?} leads elsewhere"
             );
-            assert!(!part.contains(&b'/') && !part.contains(&0), "{name:?} is no name");
+            assert!(!part.contains(&b'/') && !part.contains(&0), "{name:?} is not a name");
         }
         assert!(name.len() as u64 <= LIMITS.depth);
         for length in 1..name.len() {

@@ -63,7 +63,7 @@ impl<'a> Place<'a> {
 pub const SECRET: &str = "syslua.Secret";
 /// What is said of a secret where there can be none.
 pub const SECRET_HINT: &str =
-    "what is built can be read by everybody: `secret` of file{} writes a private file";
+    "all users can read what is built: `secret` of file{} writes a private file";
 
 /// Deeper tables are cycles, or would exhaust the stack.
 const DEEPEST: usize = 100;

@@ -118,10 +118,10 @@ fn is_private_below(top: &Path, below: &Path) -> bool {
         })
 }
 
-/// The failure of a private source in a root whose store everybody can read.
+/// The failure of a private source in a root whose store all users can read.
 fn is_readable_by_all(path: &Path) -> Failure {
     let message = format!(
-        "only its owner can read the source {}, and everybody can read the store of root",
+        "only its owner can read the source {}, and all users can read the store of root",
         path.display()
     );
     Failure::new("config", message).with_hint(

@@ -35,7 +35,7 @@ pub(crate) fn hkdf(input: &[u8], salt: &[u8], info: &str) -> Zeroizing<[u8; 32]>
 /// The shared secret of two keys. The scalar is clamped here.
 ///
 /// # Errors
-/// When the other one is of low order, so that everybody knows the result.
+/// When the other one is of low order, so that the result is known.
 pub(crate) fn x25519(scalar: &[u8; 32], point: &[u8; 32]) -> Result<Zeroizing<[u8; 32]>> {
     let shared = Zeroizing::new(MontgomeryPoint(*point).mul_clamped(*scalar).to_bytes());
     if shared.iter().all(|byte| *byte == 0) {

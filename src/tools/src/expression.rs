@@ -8,8 +8,8 @@
 //! - `semver("RANGE")` of `SemVer`, `semverWithVersion("RANGE", text)`, `trimPrefix(text, prefix)`,
 //!   `trimSuffix`, `hasPrefix`, `hasSuffix`, `lower`, `upper`, `len`
 //!
-//! A version of 40 hexadecimal digits is a commit and in no range. What cannot be evaluated is an
-//! error, which counts as false to those who ask.
+//! A version of 40 hexadecimal digits is a commit and in no range. An expression that cannot be
+//! evaluated is an error, which callers treat as false.
 
 use regex_lite::Regex;
 

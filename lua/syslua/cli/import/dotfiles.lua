@@ -107,8 +107,8 @@ return function(given)
       { "recursive", true },
       { "mutable", true },
     })
-    writer.add(found, "the whole tree, of which nothing stands in the home", line, true)
-    writer.leave_out(found, directory, "nothing of it stands in the home")
+    writer.add(found, "the whole tree, because the home has none of its files", line, true)
+    writer.leave_out(found, directory, "the home has none of its files")
   end
   return found
 end

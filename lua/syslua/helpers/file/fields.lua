@@ -297,7 +297,7 @@ local function check_secrecy(file)
   local others = tonumber(file.mode:sub(-1))
   if others < 4 and system.get().username == "root" and not (file.is_once or file.public) then
     raise(
-      ("`mode` %s in file{} hides a content that everybody can read in the store"):format(file.mode),
+      ("`mode` %s in file{} hides a content that all users can read in the store"):format(file.mode),
       "use `secret` for what others must not see; `public = true` says that it is none"
     )
   end
@@ -311,7 +311,7 @@ local function keep_private(file)
     return
   elseif system.get().username == "root" then
     raise(
-      ("only its owner can read the template %s, and everybody can read the store of root"):format(
+      ("only its owner can read the template %s, and all users can read the store of root"):format(
         file.template
       ),
       "`public = true` says that it is not secret, as does chmod o+r"

@@ -26,7 +26,7 @@ pub fn check_owner(store: &Store, access: Access) -> Result<()> {
             Ok(Some(owner)) if !is_trusted(owner) => {
                 return Err(Error::Foreign { path, owner, own, access });
             }
-            // A private one is looked at by those who may.
+            // A private root can only be read by permitted users.
             Err(error) if error.is_denied() && access == Access::Look => {}
             Err(error) => return Err(error.into()),
             Ok(_) => {}

@@ -102,8 +102,8 @@ pub fn write_outputs(store: &Store, hash: Hash, outputs: &Outputs) -> Result<()>
     Ok(platform::write_record(&store.outputs(hash), &Results(results).to_text())?)
 }
 
-/// Writes the description of a derivation, unless it is there. In place, since builds lock the
-/// file, which only its owner may do; everybody who writes it writes the same.
+/// Writes the description of a derivation, unless it exists. In place, because builds lock the
+/// file, which only its owner may do; every writer writes the same.
 ///
 /// # Errors
 /// When it cannot be written.
