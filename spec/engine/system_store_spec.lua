@@ -86,6 +86,40 @@ describe("the system's store #root #once", function()
     assert.equal("directory " .. user .. "\n", result.stdout)
   end)
 
+  it("lends only what has the pins of the user's own lock", function()
+    here.write(
+      "c/init.lua",
+      ([[
+      return { setup = function()
+        local low = derive({ name = "low", config = function(_, ctx)
+          ctx.copy(ctx.fetch_url("file://%s/one"), ctx.out)
+        end })
+        derive({ name = "high", config = function(_, ctx)
+          ctx.write(ctx.out, "see " .. ctx.read(low.out))
+        end })
+      end }
+    ]]):format(here.directory)
+    )
+    local result = play([[
+      cp -R c user/ && chown -R ]] .. user .. [[: user/c
+      chmod 755 c && chmod 644 c/init.lua
+      echo 1 >one
+      sys build c/init.lua >/dev/null
+      let_user_root
+      echo 2 >one
+      user_sys build user/c/init.lua >/dev/null
+      cat user/root/store/obj/high-*
+      test ! -L user/root/store/obj/high-*
+      cp c/syslua.lock user/c/syslua.lock
+      user_sys build user/c/init.lua --locked >/dev/null
+      find user/root/store/obj -name 'high-*' -type l -exec cat {} +
+      sys build c/init.lua >/dev/null
+      cat /syslua/store/obj/high-*
+    ]])
+    assert.equal(0, result.code, result.stdout .. result.stderr)
+    assert.equal("see 2\nsee 1\nsee 1\n", result.stdout)
+  end)
+
   it("has no lock that a user can hold, or has to wait for", function()
     local result = play([[
       sys build init.lua >/dev/null
