@@ -135,7 +135,7 @@ describe("import", function()
       end
       local result = here.run("import", "stow", "home/dotfiles")
       assert.equal(1, result.code)
-      assert.matches("is there already", result.stderr, 1, true)
+      assert.matches("already exists", result.stderr, 1, true)
       assert.equal(0, here.run("import", "stow", "home/dotfiles", "--force").code)
       assert.equal(2, here.run("import", "stow").code)
       assert.equal(2, here.run("import", "stow", "nowhere").code)

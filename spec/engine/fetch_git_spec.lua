@@ -287,7 +287,7 @@ describe("ctx.fetch_git #once", function()
       variables.SYSLUA_RESPONSE_TIMEOUT = "0.5"
       assert_failed(
         fetch(url_of("/x"), "main", hashes.main, nil, variables),
-        "nothing came for 0.5 s"
+        "no data came for 0.5 s"
       )
       for id in here.read("pids"):gmatch("%d+") do
         -- Whoever inherited it may not have looked yet.

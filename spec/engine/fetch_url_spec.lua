@@ -205,7 +205,7 @@ end }]]):format(count, url, sha256, opts and ", " .. opts or "")
       local result = fetch(rude.url .. "/stall/file", hash, nil, { SYSLUA_DOWNLOAD_RETRIES = "0" })
       assert_failed(
         result,
-        { "nothing came for 0.5 s after 4 of 8 bytes" },
+        { "no data came for 0.5 s after 4 of 8 bytes" },
         "#.part\n#.part.json\n"
       )
     end)

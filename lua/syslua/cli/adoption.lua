@@ -529,7 +529,7 @@ function adoption.examine(word, known)
   local given = path.normalize(border.call("absolute", word))
   local seen = border.call("look", given)
   if not seen then
-    raise(("there is nothing at %s"):format(show(given)), "name a file or directory that is there")
+    raise(("there is nothing at %s"):format(show(given)), "name an existing file or directory")
     return {}
   end
   check_place(given, seen.place, known)

@@ -73,7 +73,7 @@ function parser.build(name, command, program)
   return built
 end
 
---- Returns all flags that a parser knows; one with two names is there twice.
+--- Returns all flags that a parser knows; one with two names occurs twice.
 ---@param built table
 ---@return { name: string, argument: string?, description: string }[]
 function parser.get_flags(built)

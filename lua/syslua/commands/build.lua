@@ -17,7 +17,7 @@ function build.add_to_parser(parser)
     :target("config")
     :args("?")
   parser
-    :argument("NAME", "The derivation to build; all that the config declares unless given.")
+    :argument("NAME", "The derivation to build; by default everything that the config declares.")
     :argname("NAME")
     :target("name")
     :args("?")

@@ -30,7 +30,7 @@ function import.add_to_parser(parser)
   parser
     :option("--output", "Write the config to DIR; where apply looks for it, unless given.")
     :argname("DIR")
-  parser:flag("--force", "Write over a config that is there.")
+  parser:flag("--force", "Overwrite an existing config.")
   parser:flag("--json", "Print one JSON object instead of text.")
 end
 

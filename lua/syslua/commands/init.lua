@@ -225,7 +225,7 @@ local function clone(args, directory)
   if not is_empty(directory) then
     failure.raise({
       kind = "config",
-      message = ("%s is there already, and is not empty"):format(shown),
+      message = ("%s already exists, and is not empty"):format(shown),
       hint = "name another directory after the address, or move that one away",
     })
   end

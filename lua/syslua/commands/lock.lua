@@ -61,7 +61,7 @@ function lock.run(args)
   local options = require("syslua.cli.options").from_args(args)
   options.locked = nil
   local changes = require("syslua.inputs").check(config, options)
-  local otherwise = "syslua.lock is complete, and what it locks is there."
+  local otherwise = "syslua.lock is complete, and its inputs are available."
   local fields = { complete = not changes[1] }
   require("syslua.cli.lock_report").show("lock", args, changes, false, otherwise, fields)
   return changes[1] and 3 or 0

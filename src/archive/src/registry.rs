@@ -97,7 +97,7 @@ impl Registry {
             return Err(if is_last {
                 Problem::entry(
                     &name(),
-                    "is there twice: two entries have this name, and not both are regular files",
+                    "occurs twice: two entries have this name, and not both are regular files",
                 )
             } else {
                 let what =

@@ -175,7 +175,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
                 while let Some(key) = map.next_key::<String>()? {
                     let entry = map.next_value()?;
                     if all.contains_key(&key) {
-                        return Err(A::Error::custom(format!("`{}` is there twice", short(&key))));
+                        return Err(A::Error::custom(format!("`{}` occurs twice", short(&key))));
                     }
                     all.insert(key, entry);
                 }

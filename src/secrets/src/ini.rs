@@ -57,7 +57,7 @@ pub(crate) fn read(text: &str) -> Result<(Node, Option<Plain>)> {
             if let Some(index) = sections.iter().position(|section| section.name == name)
                 && !(index == 0 && sections[0].items.is_empty())
             {
-                return Err(Problem::at(number, format!("the section `{name}` is there twice")));
+                return Err(Problem::at(number, format!("the section `{name}` occurs twice")));
             }
             let mut section = Section::new(name, start);
             section.items.extend(comment.take().map(Item::Comment));
@@ -68,7 +68,7 @@ pub(crate) fn read(text: &str) -> Result<(Node, Option<Plain>)> {
             if !section.keys.insert(key.clone()) {
                 return Err(Problem::at(
                     number,
-                    format!("the key `{key}` is there twice in its section"),
+                    format!("the key `{key}` occurs twice in its section"),
                 ));
             }
             let behind = span.end..start + trimmed.len();

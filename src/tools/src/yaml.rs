@@ -118,7 +118,7 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), saphyr_parser::ScanError>>
             let (event, line) = self.next()?;
             let value = self.value(event, line, depth + 1)?;
             if map.insert(key.clone(), value).is_some() {
-                let what = format!("`{key}` is there twice");
+                let what = format!("`{key}` occurs twice");
                 return Err(YamlError { line, what });
             }
         }

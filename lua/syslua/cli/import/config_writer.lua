@@ -191,7 +191,7 @@ local function check_free(files, force)
     if not force and border.call("exists", file) then
       failure.raise({
         kind = "config",
-        message = ("%s is there already"):format(config_writer.show(file)),
+        message = ("%s already exists"):format(config_writer.show(file)),
         hint = "name another directory with --output, or write over it with --force",
       })
     end

@@ -131,7 +131,8 @@ impl Error {
             }
             Error::Realize(realize::Error::Mismatches { mismatches }) => Failure {
                 hint: Some(
-                    "if you trust what came, write the received hashes in the config".to_owned(),
+                    "if you trust the received content, write the received hashes in the config"
+                        .to_owned(),
                 ),
                 mismatches: mismatches.clone(),
                 ..Failure::new("build", self.to_string())

@@ -574,7 +574,7 @@ fn mismatch(request: &Request, locked: &LockedInput, expected: Hash, found: Hash
         ),
     )
     .with_hint(format!(
-        "find out why it changed before you trust it; then `sys update {}` locks what came",
+        "find out why it changed before you trust it; then `sys update {}` locks the new content",
         request.key
     ));
     failure.mismatches.push(Mismatch {

@@ -152,7 +152,7 @@ impl<'a, R: BufRead, S: Sink> Reader<'a, R, S> {
         }
         if let Some(level) = self.open.last_mut() {
             if let Some(last) = level.last.as_ref().filter(|last| **last >= name) {
-                let how = if *last == name { "is there twice" } else { "is not in order" };
+                let how = if *last == name { "occurs twice" } else { "is not in order" };
                 return wrong(format!("the entry `{}` {how}", show(&name)));
             }
             level.last = Some(name.clone());

@@ -283,11 +283,11 @@ impl Error {
             Error::ReadUndeclared(_) => Some("declare it: opts = { file = source(\"./path\") }".to_owned()),
             Error::WriteOutside(_) => Some("write below ctx.out, or use a relative path for scratch files".to_owned()),
             Error::WrongHash { received, .. } => {
-                Some(format!("if you trust what came, write \"{received}\" in the config"))
+                Some(format!("if you trust the received content, write \"{received}\" in the config"))
             }
             Error::WrongPin { key, .. } => Some(format!(
                 "find out why it changed before you trust it; \
-                 then `sys update '{key}'` pins what comes now"
+                 then `sys update '{key}'` pins the new content"
             )),
             Error::NotPinned { call, rule: Rule::NoLock | Rule::Adds, .. } => Some(format!(
                 "give {call} the sha256; \

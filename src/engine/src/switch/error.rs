@@ -278,9 +278,7 @@ impl Error {
             Error::Overlap { .. } => {
                 "a switch would change the source: give the target or the source another path"
             }
-            Error::KernelFiles { .. } => {
-                "its files are gone when the system starts anew: give it another path"
-            }
+            Error::KernelFiles { .. } => "its files do not survive a restart: use another path",
             Error::RootInSource { link: Some(link), .. } => {
                 return Some(format!(
                     "replace the link by a directory (rm {0} && mkdir {0}), or use another root \

@@ -220,7 +220,7 @@ impl Read for Output {
                 Err(RecvTimeoutError::Disconnected) => return Ok(0),
                 Err(RecvTimeoutError::Timeout) if begin.elapsed() >= self.patience => {
                     return Err(io::Error::other(format!(
-                        "nothing came for {} s",
+                        "no data came for {} s",
                         self.patience.as_secs_f64()
                     )));
                 }

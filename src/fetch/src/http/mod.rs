@@ -293,7 +293,7 @@ impl Client {
                 format!("no connection within {} s", seconds(self.network.connect_timeout))
             }
             ureq::Timeout::PerRead | ureq::Timeout::PerWrite => {
-                format!("nothing came for {} s", seconds(self.network.stall_timeout))
+                format!("no data came for {} s", seconds(self.network.stall_timeout))
             }
             _ => format!("no answer within {} s", seconds(self.network.response_timeout)),
         }

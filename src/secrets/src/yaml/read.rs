@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
                 column = key_column;
             }
             if !keys.insert(key.clone()) {
-                return Err(self.error(at, format!("the key `{key}` is there twice")));
+                return Err(self.error(at, format!("the key `{key}` occurs twice")));
             }
             let mut node = self.node(column, depth + 1)?;
             if flow {

@@ -140,7 +140,7 @@ fn check(header: &Header, limits: &Limits<'_>) -> Result<()> {
             ));
         }
         if !known.insert(object) {
-            return wrong("the object is there twice".to_owned());
+            return wrong("the object occurs twice".to_owned());
         }
         if let Some(later) = info.references.iter().find(|reference| !known.contains(reference)) {
             return wrong(format!("the reference {later} does not come before it"));

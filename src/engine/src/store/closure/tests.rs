@@ -354,7 +354,7 @@ fn names_that_lead_elsewhere_are_refused() {
         assert!(message.contains("which is not a valid file name"), "{message}");
     }
     let twice = closure_of(&directory_of(&[b"a", b"a"]), 8, |_| {});
-    assert!(place.refuse(&twice).contains("the entry `a` is there twice"));
+    assert!(place.refuse(&twice).contains("the entry `a` occurs twice"));
     // A link, and then an entry through it.
     let through = archive(|writer| {
         writer.begin_directory();
@@ -371,7 +371,7 @@ fn names_that_lead_elsewhere_are_refused() {
         writer.end_directory();
     });
     assert!(
-        place.refuse(&closure_of(&through, 4, |_| {})).contains("the entry `way` is there twice")
+        place.refuse(&closure_of(&through, 4, |_| {})).contains("the entry `way` occurs twice")
     );
 }
 

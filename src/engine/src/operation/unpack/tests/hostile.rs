@@ -82,17 +82,17 @@ fn tar_tricks(outside: &str) -> Vec<Trick> {
         ),
         (
             "a directory over a link",
-            "is there twice",
+            "occurs twice",
             tar(&[symlink("way", outside), directory("way/"), file("way/new", "evil")]),
         ),
         (
             "a link over a directory",
-            "is there twice",
+            "occurs twice",
             tar(&[directory("way/"), symlink("way", outside), file("way/new", "evil")]),
         ),
         (
             "writing to a link",
-            "is there twice",
+            "occurs twice",
             tar(&[symlink("f", &at("canary")), file("f", "evil")]),
         ),
         (
@@ -117,7 +117,7 @@ fn tar_tricks(outside: &str) -> Vec<Trick> {
         ),
         (
             "writing to a hard link of a link",
-            "is there twice",
+            "occurs twice",
             tar(&[symlink("way", &at("canary")), hard_link("f", "way"), file("f", "evil")]),
         ),
         (
@@ -125,29 +125,29 @@ fn tar_tricks(outside: &str) -> Vec<Trick> {
             "hard link to the directory",
             tar(&[directory("d/"), hard_link("f", "d")]),
         ),
-        ("a file over a link", "is there twice", tar(&[symlink("f", "x"), file("f", "two")])),
+        ("a file over a link", "occurs twice", tar(&[symlink("f", "x"), file("f", "two")])),
         (
             "a link over a file",
-            "is there twice",
+            "occurs twice",
             tar(&[file("a/f", "one"), symlink("./a//f", "two")]),
         ),
         (
             "a hard link over a file",
-            "is there twice",
+            "occurs twice",
             tar(&[file("a", "1"), file("f", "2"), hard_link("f", "a")]),
         ),
         (
             "a file over a hard link",
-            "is there twice",
+            "occurs twice",
             tar(&[file("a", "1"), hard_link("f", "a"), file("f", "2")]),
         ),
         (
             "one hard link twice",
-            "is there twice",
+            "occurs twice",
             tar(&[file("a", "1"), hard_link("f", "a"), hard_link("f", "a")]),
         ),
-        ("a directory over a file", "is there twice", tar(&[file("f", "1"), directory("f/")])),
-        ("a file over a directory", "is there twice", tar(&[directory("f/"), file("f", "1")])),
+        ("a directory over a file", "occurs twice", tar(&[file("f", "1"), directory("f/")])),
+        ("a file over a directory", "occurs twice", tar(&[directory("f/"), file("f", "1")])),
         ("a hard link to itself alone", "is not an earlier entry", tar(&[hard_link("f", "f")])),
         (
             "names that differ in case",
@@ -215,7 +215,7 @@ fn tar_tricks(outside: &str) -> Vec<Trick> {
         ("a size larger than the archive", "it is cut off", lying),
         (
             "content behind a size of 0",
-            "\"evil\" is there twice",
+            "\"evil\" occurs twice",
             tar(&[smuggled, symlink("evil", "again")]),
         ),
         (
