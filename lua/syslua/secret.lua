@@ -160,8 +160,8 @@ local function to_data(parts)
   return list
 end
 
---- Returns what a secret is made of, as the engine takes it: texts, and tables of what is a value of
--- which document or made by which template.
+--- Returns the parts of a secret in the engine's form: texts, and tables that name a value of a
+-- document or the template that makes it.
 ---@param value syslua.Secret
 ---@return (string|table)[]
 function secret.to_data(value)

@@ -113,7 +113,7 @@ function secret_library.command(words)
           index,
           text.describe(word)
         ),
-        secret.is(word) and "everybody can read the arguments of programs" or nil
+        secret.is(word) and "all users can read the arguments of programs" or nil
       )
     end
     command[index] = word
@@ -147,7 +147,7 @@ local function finalize(variables)
   border.call("declare_secret_variables", list, variables[1].positions)
 end
 
---- Declares environment variables whose values are secrets: they stand in a private file, which the
+--- Declares environment variables whose values are secrets: they are in a private file, which the
 --- environment scripts source.
 ---@param variables table<string, syslua.Secret>
 function secret_library.env(variables)

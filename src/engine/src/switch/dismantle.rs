@@ -37,7 +37,7 @@ const IN_STORE: [(Place, &str); 12] = [
     (Place::Quarantine, "quarantine"),
     (Place::Locks, "locks"),
 ];
-/// What lies beside the private files of users.
+/// The files beside the private files of users.
 const OWN: [&str; 3] = [action::SECRET_KEY, printed::IDENTITY, printed::VALUES];
 /// The files beside the snapshots, except those that identify the root.
 const IN_METADATA: [&str; 5] = ["current", "manifest.json", "snapshots.json", "journal", "objects"];

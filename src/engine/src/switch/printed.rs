@@ -65,7 +65,7 @@ pub fn keep(store: &Store, key: &Key, value: &[u8]) -> Result<Hash, Problem> {
     Ok(printed)
 }
 
-/// Returns to whom values are encrypted: the identity of the root, which is made the first time.
+/// Returns the recipients of values: the identity of the root, which is created the first time.
 fn recipient(store: &Store) -> Result<Recipient, Problem> {
     let failed = |error: platform::Error| Problem::new(error.to_string());
     let path = store.secrets().join(IDENTITY);
@@ -84,7 +84,7 @@ fn recipient(store: &Store) -> Result<Recipient, Problem> {
     }
 }
 
-/// Runs a command as a user, or as whoever applies; returns what it printed.
+/// Runs a command as a user, or as the applying user; returns its output.
 ///
 /// # Errors
 /// When it cannot be started, fails, or prints nothing.

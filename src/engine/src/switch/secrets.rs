@@ -208,8 +208,8 @@ impl Making<'_> {
         Ok(content)
     }
 
-    /// Returns what a command printed: what is kept, or what it prints now. One that several
-    /// secrets have runs once.
+    /// Returns the output of a command: the kept output, or the present one. A command of several
+    /// secrets runs once.
     fn printed(
         &mut self,
         command: &[Text],
@@ -364,9 +364,9 @@ pub fn has_commands(manifest: &Manifest) -> bool {
     secrets.any(|secret| !secret.commands().is_empty())
 }
 
-/// Returns those secrets that have to be decrypted: what stands of the others is what they are
-/// made of. With `refresh` also those with commands, which run again then; else what they printed
-/// is known from what is in force.
+/// Returns the secrets that must be decrypted: the others are unchanged. With `refresh`, it
+/// includes secrets from commands, which then run again; otherwise their output is known from the
+/// applied state.
 pub fn needed(
     store: &Store,
     home: &Path,
